@@ -1,0 +1,1 @@
+"""Terms, records, errors and configuration: numpy and the standard library only."""

@@ -1,0 +1,66 @@
+"""The exception tree.
+
+::
+
+    LvefError                 anything this package says on purpose
+    ├── DataError             a file, folder or table that cannot be used
+    │   ├── VideoError        ... a video or picture
+    │   └── DicomError        ... a DICOM object
+    ├── ConfigError           a setting, recipe or card that is wrong
+    ├── WeightsError          a network that is missing, damaged or of the wrong kind
+    ├── MissingExtraError     an optional dependency that is not installed
+    ├── GeometryError         a mask or contour from which nothing can be measured
+    └── QualityRefusal        the file is sound, its content should not be measured
+
+A message is one sentence (or two) that names the file, what was found, what was expected and the mend.
+It is shown to the user as it stands, so it never holds what DICOM says of a person.
+"""
+
+from __future__ import annotations
+
+
+class LvefError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class DataError(LvefError):
+    """A file, folder or table cannot be used as it is."""
+
+
+class VideoError(DataError):
+    """A video or picture cannot be decoded or is not what was expected."""
+
+
+class DicomError(DataError):
+    """A DICOM object cannot be decoded or is not what was expected."""
+
+
+class ConfigError(LvefError):
+    """A setting, recipe or card holds an unknown key or an impossible value."""
+
+
+class WeightsError(LvefError):
+    """A network is missing, damaged or does not fit its card."""
+
+
+class MissingExtraError(LvefError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(f'{purpose} needs packages that are not installed: run pip install "lvef[{extra}]".')
+
+
+class GeometryError(LvefError):
+    """A mask or contour holds no ventricle that could be measured."""
+
+
+class QualityRefusal(LvefError):
+    """The file is readable, but its content should not be measured.
+
+    Attributes:
+        code: Short machine-readable reason, for example ``no_fan``.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,216 @@
+"""Frozen records that travel between the rooms: a clip in, a measurement out.
+
+Conventions: a clip is ``(frames, height, width)`` uint8; points are ``(x, y)`` in pixels of the picture as it
+lies in the file; frames count from 0; time is in seconds from the first frame; EF is 0-100.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.terms import Sex, Status, View
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+FrameArray = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning that stays on the result: a short machine-readable code and one plain sentence."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PixelSpacing:
+    """Millimetres per pixel of the picture as it lies in the file, and where that was read."""
+
+    x_mm: float
+    y_mm: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels: ``x0 <= x < x1`` and ``y0 <= y < y1``."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self.y1 - self.y0
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A decoded cine (or a still: one frame).
+
+    Attributes:
+        frames: Grey pictures, ``(n, height, width)`` uint8.
+        times_s: Time of each frame from the first, ``(n,)`` float64, strictly increasing.
+        timing: Where the times come from, for example ``"container"``, ``"FrameTime"`` or ``"assumed"``.
+        source: The file's name as the user gave it.
+        spacing: Millimetres per pixel, or None when the file has no usable scale.
+        spacing_note: Why ``spacing`` is None, in one sentence; empty when it is known.
+        region: The 2-D tissue region that the file names, or None.
+        chroma: ``(height, width)`` uint8, the largest departure from the clip's own tint over sampled frames
+            (0 where everything is grey), or None for a monochrome source. Colour Doppler shows up here.
+        view: View as told by the file; usually unknown.
+        sex: Sex as told by the file, used only for the sex-specific table.
+        heart_rate_bpm: Heart rate as told by the file, or None.
+        r_wave_times_s: R-wave times as told by the file, on the clock of ``times_s``.
+        notices: Warnings met while reading.
+    """
+
+    frames: FrameArray
+    times_s: FloatArray
+    timing: str
+    source: str
+    spacing: PixelSpacing | None = None
+    spacing_note: str = ""
+    region: Box | None = None
+    chroma: FrameArray | None = None
+    view: View = View.UNKNOWN
+    sex: Sex | None = None
+    heart_rate_bpm: float | None = None
+    r_wave_times_s: tuple[float, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def frame_rate_hz(self) -> float | None:
+        """Median frame rate, or None for a still."""
+        return float(1.0 / np.median(np.diff(self.times_s))) if len(self.times_s) > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tracing:
+    """The left ventricle of one frame: contour, long axis and disks.
+
+    All points are ``(x, y)`` pixels. The long axis runs from apex to base (the middle of the mitral plane).
+    Chord i crosses it at ``(i + 1/2) L / 20`` from the apex and runs from left to right in the picture.
+
+    Attributes:
+        contour: Closed contour without a repeated end point, ``(k, 2)``.
+        apex: ``(2,)``.
+        base: ``(2,)``, middle of the mitral plane.
+        mitral: ``(2, 2)``, the two hinge points, left then right in the picture.
+        chords: ``(20, 2, 2)``.
+    """
+
+    contour: FloatArray
+    apex: FloatArray
+    base: FloatArray
+    mitral: FloatArray
+    chords: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeCurve:
+    """Left-ventricular volume over a clip.
+
+    Attributes:
+        times_s: ``(n,)``.
+        volume: ``(n,)``, NaN where no ventricle could be traced. Millilitres when ``calibrated``, else arbitrary
+            units that are the same for every frame.
+        length: ``(n,)`` long-axis length, millimetres when ``calibrated``, else pixels.
+        calibrated: Whether the file has a scale.
+    """
+
+    times_s: FloatArray
+    volume: FloatArray
+    length: FloatArray
+    calibrated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One beat: from an end-diastole over its end-systole to the next end-diastole.
+
+    Attributes:
+        ed_frame: Frame of the largest volume at the beat's start.
+        es_frame: Frame of the smallest volume.
+        end_frame: The next end-diastole, or None where the clip ends before it (``partial``).
+        ed_volume: Volume at ED, in the curve's unit.
+        es_volume: Volume at ES, in the curve's unit.
+        ef_percent: 100 (EDV - ESV) / EDV.
+        duration_s: ED to next ED, or None where the beat is partial.
+        excluded: Empty when the beat counts, else the reason in plain words.
+    """
+
+    ed_frame: int
+    es_frame: int
+    end_frame: int | None
+    ed_volume: float
+    es_volume: float
+    ef_percent: float
+    duration_s: float | None
+    excluded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made a measurement: software, network, precision, time spent."""
+
+    lvef_version: str
+    weights: str
+    weights_sha256: str
+    weights_licence: str
+    backend: str
+    precision: str
+    device: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The answer for one clip, one pair of stills or one biplane study.
+
+    ``ef_percent`` is that of the representative (median) beat, with that beat's own volumes and frames, so that
+    EF = 100 (EDV - ESV) / EDV holds. ``edv_ml`` and ``esv_ml`` are None where the file has no scale, with the
+    reason in ``volume_note``. ``status`` tells whether it is an answer at all; ``reason`` says why not.
+    """
+
+    source: str
+    status: Status
+    reason: str = ""
+    reason_code: str = ""
+    method: str = ""
+    view: View = View.UNKNOWN
+    ef_percent: float | None = None
+    edv_ml: float | None = None
+    esv_ml: float | None = None
+    stroke_volume_ml: float | None = None
+    volume_note: str = ""
+    indexed: dict[str, float] = field(default_factory=dict)
+    categories: dict[str, str] = field(default_factory=dict)
+    ed_frame: int | None = None
+    es_frame: int | None = None
+    beats: tuple[Beat, ...] = ()
+    ef_mean_percent: float | None = None
+    ef_sd_percent: float | None = None
+    heart_rate_bpm: float | None = None
+    n_frames: int | None = None
+    frame_rate_hz: float | None = None
+    duration_s: float | None = None
+    timing: str = ""
+    spacing: PixelSpacing | None = None
+    notices: tuple[Notice, ...] = ()
+    provenance: Provenance | None = None
+    single_plane: dict[str, Any] = field(default_factory=dict)
+    curve: VolumeCurve | None = field(default=None, repr=False, compare=False)
+    tracings: tuple[Tracing | None, ...] = field(default=(), repr=False, compare=False)

@@ -1,0 +1,58 @@
+"""The field's words, in the one place where raw labels get their names."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class View(StrEnum):
+    """Apical view of a clip or still."""
+
+    A4C = "A4C"
+    A2C = "A2C"
+    UNKNOWN = "unknown"
+
+
+class Phase(StrEnum):
+    """Cardiac phase: end-diastole (largest volume) or end-systole (smallest)."""
+
+    ED = "ED"
+    ES = "ES"
+
+
+class Sex(StrEnum):
+    """Sex as the category tables use it."""
+
+    FEMALE = "F"
+    MALE = "M"
+
+
+class Split(StrEnum):
+    """Which part of a collection a patient belongs to."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+class Structure(IntEnum):
+    """Label values of a segmentation, as CAMUS writes them."""
+
+    BACKGROUND = 0
+    LV = 1
+    MYOCARDIUM = 2
+    LA = 3
+
+
+class Status(StrEnum):
+    """How a measurement ended.
+
+    ``OK``: at least one whole beat. ``PARTIAL_CYCLE``: one ED and one ES, no whole beat.
+    ``REFUSED``: the file was read but holds nothing that should be measured.
+    ``FAILED``: the file could not be read.
+    """
+
+    OK = "ok"
+    PARTIAL_CYCLE = "partial_cycle"
+    REFUSED = "refused"
+    FAILED = "failed"

@@ -1,0 +1,1 @@
+"""Pure functions from masks and curves to contours, volumes, beats and EF."""

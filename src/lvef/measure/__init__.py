@@ -1,0 +1,1 @@
+"""The only way from a file to an EF."""

@@ -1,0 +1,1 @@
+"""The only torch modules: one network family a file, and their export."""

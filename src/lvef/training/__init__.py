@@ -1,0 +1,1 @@
+"""Data module, objective and fit for the networks."""
