@@ -1,1 +1,1 @@
-"""Pure functions from masks and curves to contours, volumes, beats and EF."""
+"""Pure functions from masks to numbers: tracing, volumes, ejection fraction, categories, beats."""

@@ -1,0 +1,95 @@
+"""Frozen dataclass configs from and to plain mappings (TOML, JSON). An unknown key raises."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lvef.core.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
+    """Build a dataclass from a mapping; nested dataclasses from nested mappings, lists become tuples.
+
+    Args:
+        kind: A dataclass type.
+        values: Keys are field names.
+        where: Name of the file, for the message.
+
+    Raises:
+        ConfigError: An unknown key, a missing one, or a value of the wrong type.
+    """
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ConfigError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(fields))}.")
+    built = {name: _value(hints[name], value, f"{where}: {name}") for name, value in values.items()}
+    try:
+        return kind(**built)
+    except TypeError:
+        missing = [
+            n
+            for n, f in fields.items()
+            if n not in built and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        ]
+        raise ConfigError(f"{where}: missing key {', '.join(missing)}.") from None
+
+
+def to_mapping(config: Any) -> dict[str, Any]:  # noqa: ANN401
+    """A dataclass as nested plain mappings; tuples become lists."""
+    return {
+        f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config) if getattr(config, f.name) is not None
+    }
+
+
+def read_toml(kind: type[T], path: Path) -> T:
+    """A dataclass from a TOML file.
+
+    Raises:
+        ConfigError: The file is missing, is not TOML, or does not fit ``kind``.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); a TOML file was expected.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML ({error}).") from None
+    return from_mapping(kind, values, str(path))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if dataclasses.is_dataclass(value):
+        return to_mapping(value)
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        options = [h for h in typing.get_args(hint) if h is not type(None)]
+        return None if value is None else _value(options[0], value, where)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: {value!r} found, a table was expected.")
+        return from_mapping(hint, value, where)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where}: {value!r} found, a list was expected.")
+        inner = typing.get_args(hint)[0]
+        return tuple(_value(inner, v, where) for v in value)
+    if origin is dict or hint is Any:
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
+        raise ConfigError(f"{where}: {value!r} found, {hint.__name__} was expected.")
+    return value

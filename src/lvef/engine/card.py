@@ -1,0 +1,126 @@
+"""The card beside every network: what it is, what it wants to see, what it was trained on, how good it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lvef.core.config import from_mapping
+from lvef.core.errors import ConfigError, WeightsError
+from lvef.preprocess.spec import InputSpec
+
+CARD_NAME = "card.json"
+"""File name of a card."""
+
+MODEL_NAME = "model.onnx"
+"""File name of the network beside its card."""
+
+CARD_SCHEMA = "lvef-card/1"
+"""Version of the layout below."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of merit, with what is needed to believe it."""
+
+    name: str
+    """What was measured, for example ``dice_lv_a4c_ed``."""
+    value: float
+    """The figure."""
+    unit: str
+    """Unit, or empty for a ratio."""
+    low: float
+    """Lower end of the interval."""
+    high: float
+    """Upper end of the interval."""
+    level: float
+    """Level of the interval, for example 0.95 (percentile bootstrap over patients)."""
+    n: int
+    """Cases."""
+    split: str
+    """Patients it was measured on."""
+    reference: str
+    """What it was compared with."""
+    trivial: float | None = None
+    """The same figure of the trivial answer, where there is one."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a network was trained on and how."""
+
+    data: str
+    """Collection and part."""
+    licence: str
+    """Licence of that data."""
+    citation: str
+    """How to cite it."""
+    patients: int
+    """Number of patients."""
+    patients_sha256: str
+    """SHA-256 of the sorted patient names, one a line."""
+    recipe: str
+    """Recipe file."""
+    command: str
+    """Command that made the network."""
+    minutes: float
+    """Time it took."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything a network says of itself."""
+
+    name: str
+    """Name under which it is asked for."""
+    version: str
+    """Version of the weights."""
+    kind: str
+    """``segmentation``."""
+    title: str
+    """One line for people."""
+    licence: str
+    """SPDX licence of the weights."""
+    intended_use: str
+    """Research and teaching; what it must not be used for."""
+    input: InputSpec
+    """What the network is shown."""
+    classes: tuple[str, ...]
+    """Names of the output channels, in order."""
+    architecture: dict[str, Any]
+    """Family, settings and number of parameters."""
+    training: Training
+    """Data and recipe."""
+    model_sha256: str
+    """SHA-256 of ``model.onnx``."""
+    sampling: str = "every frame on its own"
+    """Which frames are shown."""
+    figures: tuple[Figure, ...] = ()
+    """Figures of merit."""
+    limits: tuple[str, ...] = ()
+    """Known weaknesses, one sentence each."""
+    schema: str = field(default=CARD_SCHEMA)
+    """Version of this layout."""
+
+
+def read_card(folder: Path) -> Card:
+    """Read the card of a network folder.
+
+    Raises:
+        WeightsError: There is no card, or it does not fit the layout.
+    """
+    path = folder / CARD_NAME
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        card = from_mapping(Card, values, str(path))
+    except OSError as error:
+        raise WeightsError(f"{path}: no card there ({error.strerror}); a folder with {MODEL_NAME} and {CARD_NAME} was expected.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path}: not valid JSON ({error}); install the weights again.") from None
+    except ConfigError as error:
+        raise WeightsError(str(error)) from None
+    if card.schema != CARD_SCHEMA:
+        raise WeightsError(f"{path}: layout {card.schema} found, {CARD_SCHEMA} expected; install weights that fit this lvef.")
+    return card

@@ -1,0 +1,83 @@
+"""Which networks are installed. Distributions announce theirs through the entry-point group ``lvef.weights``.
+
+An entry point names a module with a ``FOLDER``: the folder that holds one subfolder a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from lvef.core.errors import WeightsError
+from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, read_card
+
+GROUP = "lvef.weights"
+"""Entry-point group of distributions that carry networks."""
+
+
+@dataclass(frozen=True)
+class NetworkEntry:
+    """An installed network."""
+
+    name: str
+    folder: Path
+    card: Card
+
+    @property
+    def model_path(self) -> Path:
+        """The ONNX file."""
+        return self.folder / MODEL_NAME
+
+
+def list_networks() -> list[NetworkEntry]:
+    """All installed networks, by name.
+
+    Raises:
+        WeightsError: Two distributions carry a network of the same name.
+    """
+    found: dict[str, NetworkEntry] = {}
+    for point in entry_points(group=GROUP):
+        root = Path(point.load().FOLDER)
+        for folder in sorted(p.parent for p in root.glob(f"*/{CARD_NAME}")):
+            card = read_card(folder)
+            if card.name in found:
+                raise WeightsError(
+                    f"The network {card.name} is installed twice, in {found[card.name].folder} and {folder}; uninstall one."
+                )
+            found[card.name] = NetworkEntry(card.name, folder, card)
+    return [found[name] for name in sorted(found)]
+
+
+def find_network(name: str) -> NetworkEntry:
+    """A network by name, or by the folder it lies in.
+
+    Raises:
+        WeightsError: No such network; the message lists those there are. Or its file is not the one its card names.
+    """
+    folder = Path(name)
+    if (folder / CARD_NAME).is_file():
+        card = read_card(folder)
+        entry = NetworkEntry(card.name, folder, card)
+    else:
+        installed = {e.name: e for e in list_networks()}
+        if name not in installed:
+            known = ", ".join(installed) or 'none (run pip install "lvef[weights]")'
+            raise WeightsError(f"No network named {name}; installed: {known}.")
+        entry = installed[name]
+    _verify(entry)
+    return entry
+
+
+def _verify(entry: NetworkEntry) -> None:
+    """The model is there and is the one the card was written for."""
+    try:
+        digest = hashlib.sha256(entry.model_path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{entry.model_path}: cannot be read ({error.strerror}); install the weights again.") from None
+    if digest != entry.card.model_sha256:
+        raise WeightsError(
+            f"{entry.model_path}: SHA-256 {digest[:12]}... found, the card names {entry.card.model_sha256[:12]}...; "
+            "install the weights again."
+        )

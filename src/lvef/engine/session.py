@@ -1,0 +1,137 @@
+"""Runs a saved network. Two backends behind one interface: OpenVINO for CPUs, ONNX Runtime for everything else."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.errors import ConfigError, MissingExtraError, WeightsError
+
+BACKENDS = ("openvino", "onnxruntime")
+"""In order of preference on a CPU."""
+
+PRECISIONS = ("f32", "bf16")
+"""Arithmetic a backend can be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What a session runs on; stands in every result."""
+
+    backend: str
+    precision: str
+    device: str
+
+
+class Session(Protocol):
+    """A loaded network. Safe to call from several threads."""
+
+    def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the network, batch first in and out. The caller owns what comes back."""
+        ...
+
+    def describe(self) -> EngineInfo:
+        """Backend, precision and device in use."""
+        ...
+
+
+def open_session(model: Path, *, backend: str = "auto", precision: str = "auto", threads: int = 0) -> Session:
+    """Load a network.
+
+    Args:
+        model: ONNX file.
+        backend: ``auto`` (OpenVINO where it is installed), ``openvino`` or ``onnxruntime``.
+        precision: ``auto`` (bf16 where the processor multiplies in it, else f32), ``f32`` or ``bf16``.
+        threads: Threads to use; 0 leaves the choice to the backend.
+
+    Raises:
+        ConfigError: A backend or precision that does not exist, or bf16 where it is not to be had.
+        MissingExtraError: The backend asked for is not installed.
+        WeightsError: The file is no network that the backend can load.
+    """
+    if backend not in ("auto", *BACKENDS):
+        raise ConfigError(f"backend {backend!r} found; auto, {' or '.join(BACKENDS)} was expected.")
+    if precision not in ("auto", *PRECISIONS):
+        raise ConfigError(f"precision {precision!r} found; auto, {' or '.join(PRECISIONS)} was expected.")
+    if backend == "onnxruntime":
+        return _OnnxRuntimeSession(model, precision, threads)
+    return _OpenVinoSession(model, precision, threads)
+
+
+def bf16_available() -> bool:
+    """Whether this processor multiplies in bf16 under OpenVINO."""
+    return "BF16" in _openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@cache
+def _openvino_core() -> Any:  # noqa: ANN401
+    # One a process: making it searches the disk for plugins.
+    try:
+        import openvino
+    except ImportError:
+        raise MissingExtraError("The openvino engine", "weights") from None
+    return openvino.Core()
+
+
+class _OpenVinoSession:
+    def __init__(self, model: Path, precision: str, threads: int) -> None:
+        core = _openvino_core()
+        if precision == "bf16" and not bf16_available():
+            raise ConfigError("precision bf16: this processor has no bf16 units; use f32 or auto.")
+        self._precision = precision if precision != "auto" else "bf16" if bf16_available() else "f32"
+        settings = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            settings["INFERENCE_NUM_THREADS"] = str(threads)
+        try:
+            self._compiled = core.compile_model(core.read_model(model), "CPU", settings)
+        except RuntimeError as error:
+            raise WeightsError(f"{model}: OpenVINO cannot load it ({_first_line(error)}).") from None
+        self._device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
+        self._local = threading.local()
+
+    def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        # A request belongs to one thread at a time.
+        if not hasattr(self._local, "request"):
+            self._local.request = self._compiled.create_infer_request()
+        request = self._local.request
+        request.infer([batch], share_inputs=True)
+        return np.array(request.get_output_tensor(0).data, dtype=np.float32)
+
+    def describe(self) -> EngineInfo:
+        return EngineInfo("openvino", self._precision, self._device)
+
+
+class _OnnxRuntimeSession:
+    def __init__(self, model: Path, precision: str, threads: int) -> None:
+        try:
+            import onnxruntime as ort
+        except ImportError:
+            raise MissingExtraError("The onnxruntime engine", "onnx") from None
+        if precision == "bf16":
+            raise ConfigError("precision bf16: ONNX Runtime computes in f32 here; use --backend openvino or f32.")
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        if threads:
+            options.intra_op_num_threads = threads
+        try:
+            self._session = ort.InferenceSession(str(model), options, providers=ort.get_available_providers())
+        except Exception as error:  # noqa: BLE001  onnxruntime raises its own types, which it does not export
+            raise WeightsError(f"{model}: ONNX Runtime cannot load it ({_first_line(error)}).") from None
+        self._input = self._session.get_inputs()[0].name
+
+    def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(self._session.run(None, {self._input: batch})[0], dtype=np.float32)
+
+    def describe(self) -> EngineInfo:
+        provider = self._session.get_providers()[0]
+        return EngineInfo("onnxruntime", "f32", provider.removesuffix("ExecutionProvider"))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

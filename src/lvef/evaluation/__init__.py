@@ -1,0 +1,1 @@
+"""Judges the code that serves, through lvef.measure."""

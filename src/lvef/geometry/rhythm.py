@@ -1,0 +1,129 @@
+"""Which beats count, which one answers for the clip, and what to say about the rhythm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from lvef.core.records import Beat, Notice
+
+TIE_PERCENT = 1e-9
+"""EFs closer to the mean than this apart are equally near; the earlier beat is taken."""
+
+ALIKE_CYCLES = 0.15
+"""Largest coefficient of variation of the cycles of beats that are alike. On curves of noise alone: median
+0.4."""
+
+ALIKE_SYSTOLES = 0.25
+"""The same for the time from ED to ES."""
+
+
+def choose(beats: list[Beat]) -> Beat:
+    """The counted beat with the median EF; of an even number, the one of the middle two nearer to the mean
+    EF.
+
+    A median beat and not a mean, so that the answer's EF, volumes and frames belong together.
+
+    Args:
+        beats: Counted beats, at least one.
+    """
+    order = sorted(beats, key=lambda beat: beat.ef_percent)
+    middle = order[(len(order) - 1) // 2 : len(order) // 2 + 1]
+    mean = float(np.mean([beat.ef_percent for beat in beats]))
+    nearest = min(abs(beat.ef_percent - mean) for beat in middle)
+    ties = [beat for beat in middle if abs(beat.ef_percent - mean) <= nearest + TIE_PERCENT]
+    return min(ties, key=lambda beat: beat.ed_frame)
+
+
+def mark_abnormal(beats: list[Beat], premature: float, pause: float, irregular: float) -> list[Beat]:
+    """Exclude premature beats and the beats after them, with the reason.
+
+    A beat is premature when the cycle before it is shorter than ``premature`` times the usual one and its own
+    is longer than ``pause`` times. In a rhythm that is irregular throughout (atrial fibrillation) short and
+    long cycles follow each other all the time: if the cycles that such beats do not touch still vary by more
+    than ``irregular``, nothing is excluded.
+
+    Args:
+        beats: Whole beats in time order.
+        premature: Share of the usual cycle.
+        pause: Share of the usual cycle.
+        irregular: Coefficient of variation.
+    """
+    spans = [beat.duration_s if beat.duration_s and not beat.excluded else np.nan for beat in beats]
+    known = [s for s in spans if np.isfinite(s)]
+    if len(known) < 3:
+        return beats
+    usual = float(np.median(known))
+    early = [
+        i
+        for i in range(1, len(beats))
+        if spans[i - 1] < premature * usual
+        and spans[i] > pause * usual
+        and abs(beats[i].ed_frame - (beats[i - 1].end_frame or -9)) <= 2
+    ]
+    touched = {j for i in early for j in (i - 1, i)}
+    rest = [s for i, s in enumerate(spans) if i not in touched and np.isfinite(s)]
+    if not rest or (len(rest) > 1 and variation(rest) > irregular) or len(early) > len(beats) / 3:
+        return beats
+    marked = list(beats)
+    for i in early:
+        short = spans[i - 1] / usual
+        marked[i] = replace(
+            beats[i], excluded=f"premature beat: the cycle before it is {short:.0%} of the usual one"
+        )
+    for i in early:
+        if i + 1 < len(beats) and not marked[i + 1].excluded:
+            marked[i + 1] = replace(beats[i + 1], excluded="follows a premature beat and its pause")
+    return marked
+
+
+def believable(beats: list[Beat], doubtful_ef_percent: float) -> bool:
+    """Whether beats are more than noise: their EF is large enough, or at least three of them are alike.
+
+    Args:
+        beats: Whole beats, at least one counted.
+        doubtful_ef_percent: Median EF from which nothing more is asked.
+    """
+    counted = [beat for beat in beats if not beat.excluded and beat.duration_s is not None]
+    if np.median([beat.ef_percent for beat in counted]) >= doubtful_ef_percent:
+        return True
+    spans = [beat.duration_s for beat in counted if beat.duration_s is not None]
+    systoles = [float(beat.es_frame - beat.ed_frame) for beat in counted]
+    return len(spans) >= 3 and variation(spans) <= ALIKE_CYCLES and variation(systoles) <= ALIKE_SYSTOLES
+
+
+def variation(spans: list[float]) -> float:
+    """Coefficient of variation (sample standard deviation over mean) of two or more cycles."""
+    return float(np.std(spans, ddof=1) / np.mean(spans))
+
+
+def rhythm_notices(beats: list[Beat], irregular: float, needed: int) -> list[Notice]:
+    """What a reader should know about number and regularity of the beats.
+
+    Args:
+        beats: All whole beats.
+        irregular: Coefficient of variation of the cycles above which the rhythm is called irregular.
+        needed: Counted beats that an irregular rhythm needs.
+    """
+    notices = []
+    counted = [beat for beat in beats if not beat.excluded]
+    left_out = len(beats) - len(counted)
+    if left_out:
+        notices.append(Notice("beats_excluded", f"{left_out} of {len(beats)} beats left out; each says why."))
+    # premature beats have been told apart already: what they do to the cycles is no second finding
+    spans = [] if left_out else [beat.duration_s for beat in beats if beat.duration_s is not None]
+    if len(spans) > 1 and variation(spans) > irregular:
+        notices.append(
+            Notice("irregular_rhythm", f"The cycles vary by {variation(spans):.0%} (standard deviation).")
+        )
+        if len(counted) < needed:
+            notices.append(
+                Notice(
+                    "irregular_few_beats",
+                    f"An irregular rhythm needs {needed} beats or more; {len(counted)} could be averaged.",
+                )
+            )
+    elif len(counted) == 1:
+        notices.append(Notice("single_beat", "The EF rests on one beat."))
+    return notices

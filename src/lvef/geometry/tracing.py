@@ -1,0 +1,183 @@
+"""From a segmentation to a `Tracing`: contour, mitral plane, long axis and 20 chords.
+
+A network's probabilities and an expert's label mask go through one code path: a mask becomes a lightly
+blurred 0/1 field first. All geometry is done in isotropic coordinates (y times the pixel's aspect); the
+points of a tracing are pixels of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.errors import GeometryError
+from lvef.core.records import FloatArray, PixelSpacing, Tracing, VolumeCurve
+from lvef.core.terms import Structure
+from lvef.geometry.axis import landmarks
+from lvef.geometry.contour import WHOLE_PICTURE, Field, Placement, field_of_mask, outline
+from lvef.geometry.simpson import axis_length, volume_of_tracing
+
+N_DISKS = 20
+"""Number of disks. Source: Lang et al., ASE/EACVI 2015."""
+
+MIN_AXIS_PX = 3.0
+"""A long axis shorter than this many pixels cannot carry 20 disks."""
+
+MIN_STRUCTURE_PX = 8.0
+"""An atrium or wall with less than this total probability is taken as not seen."""
+
+
+def trace(
+    lv: Field,
+    atrium: Field | None = None,
+    wall: Field | None = None,
+    *,
+    placement: Placement = WHOLE_PICTURE,
+    aspect: float = 1.0,
+) -> Tracing:
+    """Trace the left ventricle of one frame.
+
+    Which end is the base is told by the atrium and the wall, else by the shape (the base is the wider end);
+    only where neither tells anything is the apex taken to be up. See `lvef.geometry.axis`.
+
+    Args:
+        lv: Probability of the LV cavity, ``(h, w)`` float32 in 0..1.
+        atrium: Probability of the left atrium, or None.
+        wall: Probability of the myocardium, or None.
+        placement: Where the fields lie in the picture.
+        aspect: Pixel height over pixel width, ``y_mm / x_mm`` (1 for square pixels).
+
+    Returns:
+        The tracing, in picture pixels.
+
+    Raises:
+        GeometryError: When no ventricle can be measured, with the reason.
+    """
+    if lv.ndim != 2 or not np.isfinite(aspect) or aspect <= 0:
+        raise GeometryError(f"A field must be (h, w) and the aspect above 0; found {lv.shape} and {aspect}.")
+    field = np.ascontiguousarray(lv, dtype=np.float32)
+    contour = outline(field)
+    apex, mitral = landmarks(contour, field, _seen(atrium), _seen(wall), aspect)
+    return tracing_of_contour(
+        placement.to_picture(contour), placement.to_picture(apex), placement.to_picture(mitral), aspect=aspect
+    )
+
+
+def trace_probabilities(
+    probabilities: Field, *, placement: Placement = WHOLE_PICTURE, aspect: float = 1.0
+) -> Tracing:
+    """Trace a network's output of one frame.
+
+    Args:
+        probabilities: ``(4, h, w)`` float32, classes in the order of `lvef.core.terms.Structure`.
+        placement: Where the network's picture lies in the picture.
+        aspect: Pixel height over pixel width of the picture (and of the network's picture).
+
+    Raises:
+        GeometryError: When no ventricle can be measured, with the reason.
+    """
+    if probabilities.ndim != 3 or len(probabilities) != len(Structure):
+        raise GeometryError(f"Probabilities must be ({len(Structure)}, h, w); found {probabilities.shape}.")
+    return trace(
+        probabilities[Structure.LV],
+        probabilities[Structure.LA],
+        probabilities[Structure.MYOCARDIUM],
+        placement=placement,
+        aspect=aspect,
+    )
+
+
+def trace_labels(labels: NDArray[np.uint8], *, aspect: float = 1.0) -> Tracing:
+    """Trace an expert's label mask.
+
+    Args:
+        labels: ``(h, w)`` with the values of `lvef.core.terms.Structure`.
+        aspect: Pixel height over pixel width.
+
+    Raises:
+        GeometryError: When no ventricle can be measured, with the reason.
+    """
+    lv, atrium, wall = (
+        field_of_mask(labels == s) for s in (Structure.LV, Structure.LA, Structure.MYOCARDIUM)
+    )
+    return trace(lv, atrium, wall, aspect=aspect)
+
+
+def tracing_of_contour(
+    contour: FloatArray, apex: FloatArray, mitral: FloatArray, *, aspect: float = 1.0
+) -> Tracing:
+    """Tracing from a contour whose apex and hinge points are known, for example a reader's own.
+
+    Chord i is cut out of the line across the axis at ``(i + 1/2) L / 20`` by its first and last crossing of
+    the contour, so that it is the full width also where the contour is concave.
+
+    Args:
+        contour: Closed contour without a repeated end point, ``(k, 2)``.
+        apex: ``(2,)``.
+        mitral: Hinge points, ``(2, 2)``, in any order.
+        aspect: Pixel height over pixel width.
+
+    Raises:
+        GeometryError: When the axis has no length or a chord misses the contour.
+    """
+    metric = np.array([1.0, aspect])
+    base = mitral.mean(axis=0)
+    along = (base - apex) * metric
+    length = float(np.hypot(along[0], along[1]))
+    if not np.isfinite(length) or length < MIN_AXIS_PX:
+        raise GeometryError(
+            f"The long axis is {length:.1f} pixels long; at least {MIN_AXIS_PX:g} are needed."
+        )
+    chords = _chords((contour - apex) * metric, along / length, length) / metric + apex
+    return Tracing(contour, apex, base, left_to_right(mitral[None])[0], left_to_right(chords))
+
+
+def curve_of_tracings(
+    tracings: Sequence[Tracing | None], times_s: FloatArray, spacing: PixelSpacing | None
+) -> VolumeCurve:
+    """Volumes and lengths of a clip's tracings.
+
+    Args:
+        tracings: One per frame, None where no ventricle could be traced.
+        times_s: Time of each frame, ``(n,)``.
+        spacing: The clip's scale, or None.
+
+    Returns:
+        Millilitres and millimetres with a scale, cubic pixels and pixels without; NaN where there is no
+        tracing.
+    """
+    volume, length = np.full(len(tracings), np.nan), np.full(len(tracings), np.nan)
+    for i, tracing in enumerate(tracings):
+        if tracing is not None:
+            volume[i], length[i] = volume_of_tracing(tracing, spacing), axis_length(tracing, spacing)
+    return VolumeCurve(np.asarray(times_s, dtype=np.float64), volume, length, spacing is not None)
+
+
+def _seen(field: Field | None) -> Field | None:
+    return field if field is not None and float(field.sum()) >= MIN_STRUCTURE_PX else None
+
+
+def _chords(points: FloatArray, axis: FloatArray, length: float) -> FloatArray:
+    """Chords ``(20, 2, 2)`` of a contour relative to its apex, all in isotropic coordinates."""
+    along = points @ axis
+    across = points @ np.array([-axis[1], axis[0]])
+    d_along = np.roll(along, -1) - along
+    d_across = np.roll(across, -1) - across
+    levels = (np.arange(N_DISKS) + 0.5) * (length / N_DISKS)
+    below = along[None, :] <= levels[:, None]
+    row, edge = np.nonzero(below != np.roll(below, -1, axis=1))
+    cut = across[edge] + (levels[row] - along[edge]) / d_along[edge] * d_across[edge]
+    starts = np.flatnonzero(np.diff(row, prepend=-1))
+    if len(starts) != N_DISKS:
+        raise GeometryError("The contour does not span the long axis from apex to base.")
+    ends = np.stack([np.minimum.reduceat(cut, starts), np.maximum.reduceat(cut, starts)], axis=1)
+    return levels[:, None, None] * axis + ends[:, :, None] * np.array([-axis[1], axis[0]])
+
+
+def left_to_right(lines: FloatArray) -> FloatArray:
+    """Lines ``(n, 2, 2)`` with the left end first (the upper end for a line that stands upright)."""
+    first, second = lines[:, 0], lines[:, 1]
+    swap = (first[:, 0] > second[:, 0]) | ((first[:, 0] == second[:, 0]) & (first[:, 1] > second[:, 1]))
+    return np.where(swap[:, None, None], lines[:, ::-1], lines)

@@ -1,0 +1,78 @@
+"""Files appear whole or not at all: written beside their place, then moved into it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lvef.core.errors import DataError
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary file to write; it takes the place of ``path`` when the block ends without an error.
+
+    Args:
+        path: The file to make or replace. Its folder must exist.
+
+    Yields:
+        A hidden empty file in the same folder with the same suffix, removed again when anything fails.
+
+    Raises:
+        DataError: when the folder is missing or may not be written, or the disk is full.
+
+    Source: rename within a file system is atomic (POSIX.1-2017, rename).
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
+    try:
+        temporary.open("xb").close()
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+        _sync_folder(target.parent)
+    except OSError as cause:
+        # An OSError about another file (say, an input that vanished) is not ours to explain.
+        if cause.filename is not None and os.fspath(cause.filename) not in (str(temporary), str(target)):
+            raise
+        reason = (cause.strerror or type(cause).__name__).lower()
+        raise DataError(
+            f"{os.fspath(path)} could not be written ({reason}): check the folder, your "
+            "rights and the free space."
+        ) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes_atomic(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write ``data`` to ``path`` whole or not at all.
+
+    Raises:
+        DataError: when it cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
+    r"""Write ``text`` to ``path`` as UTF-8 with ``\n`` line ends, whole or not at all.
+
+    Raises:
+        DataError: when it cannot be written.
+    """
+    write_bytes_atomic(path, text.encode("utf-8"))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself last through a power cut, where the system lets a folder be synced."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

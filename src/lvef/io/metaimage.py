@@ -1,0 +1,143 @@
+"""MetaImage (.mha, or .mhd beside its .raw or .zraw): the older CAMUS release comes in it.
+
+Source: the MetaIO format's documentation, https://itk.org/Wiki/ITK/MetaIO/Documentation
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.errors import VideoError
+from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
+
+ELEMENT_TYPES = {
+    "MET_UCHAR": "u1",
+    "MET_CHAR": "i1",
+    "MET_USHORT": "u2",
+    "MET_SHORT": "i2",
+    "MET_UINT": "u4",
+    "MET_INT": "i4",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
+"""Element types that are read, as numpy's type codes without byte order."""
+
+MAX_HEADER_BYTES = 65536
+"""Longest header that is looked through for the line that ends it."""
+
+
+class MetaImage(NamedTuple):
+    """Values ``(frames, height, width)`` as stored, and the spacing (x, y, z or t) as far as it is told."""
+
+    values: NDArray[Any]
+    spacing: tuple[float, ...]
+
+
+def read_metaimage(
+    path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
+) -> MetaImage:
+    """Read a MetaImage file with its data.
+
+    Args:
+        path: The ``.mha`` or ``.mhd`` file.
+        max_frames: Most frames allowed.
+        max_pixels: Most pixels allowed over all frames together.
+
+    Raises:
+        VideoError: when a key is missing or not supported, or the data is not there, not whole or too large.
+    """
+    source = os.fspath(path)
+    with Path(path).open("rb") as file:
+        keys, header_bytes = _header(file.read(MAX_HEADER_BYTES), source)
+        size = _size(keys, source)
+        check_size(source, size[2], size[1], size[0], max_frames=max_frames, max_pixels=max_pixels)
+        dtype = _dtype(keys, source)
+        expected = size[0] * size[1] * size[2] * dtype.itemsize
+        if keys["ElementDataFile"].upper() == "LOCAL":
+            file.seek(header_bytes)
+            data = file.read()
+        else:
+            data = _data_file(Path(path), keys["ElementDataFile"], source)
+    if keys.get("CompressedData", "False").lower() == "true":
+        try:
+            data = zlib.decompressobj().decompress(data, expected)
+        except zlib.error:
+            raise VideoError(f"{source} has compressed data that is damaged: copy it again.") from None
+    else:
+        skip = int(keys.get("HeaderSize", "0"))
+        data = data[-expected:] if skip < 0 else data[skip : skip + expected]
+    if len(data) < expected:
+        raise VideoError(
+            f"{source} declares {expected} bytes of data, but only {len(data)} are there: copy the data "
+            "file again."
+        )
+    values = np.frombuffer(data[:expected], dtype).reshape(size[::-1])
+    spacing = _numbers(keys.get("ElementSpacing") or keys.get("ElementSize") or "", source)
+    return MetaImage(values.astype(dtype.newbyteorder("=")), spacing)
+
+
+def _header(head: bytes, source: str) -> tuple[dict[str, str], int]:
+    """Return the keys, and how many bytes they take: ``ElementDataFile`` is always the last."""
+    keys: dict[str, str] = {}
+    position = 0
+    while (end := head.find(b"\n", position)) >= 0 or position < len(head):
+        end = len(head) if end < 0 else end
+        name, _, value = head[position:end].decode("latin-1").partition("=")
+        keys[name.strip()] = value.strip()
+        position = end + 1
+        if name.strip() == "ElementDataFile":
+            break
+    missing = [name for name in ("DimSize", "ElementType", "ElementDataFile") if not keys.get(name)]
+    if missing:
+        raise VideoError(f"{source} is a MetaImage header without {missing[0]}: write it again.")
+    return keys, position
+
+
+def _size(keys: dict[str, str], source: str) -> tuple[int, int, int]:
+    found = [int(value) for value in _numbers(keys["DimSize"], source)]
+    if not 2 <= len(found) <= 4 or min(found) < 1 or (len(found) == 4 and found[2] != 1):
+        raise VideoError(
+            f"{source} has DimSize {keys['DimSize']!r}: expected width, height and at most a frame count."
+        )
+    frames = 1 if len(found) == 2 else found[-1]
+    return found[0], found[1], frames
+
+
+def _dtype(keys: dict[str, str], source: str) -> np.dtype[Any]:
+    code = ELEMENT_TYPES.get(keys["ElementType"])
+    if code is None or int(keys.get("ElementNumberOfChannels", "1")) != 1:
+        channels = keys.get("ElementNumberOfChannels", "1")
+        raise VideoError(
+            f"{source} has elements of {keys['ElementType']} with {channels} channel(s): expected one "
+            f"channel of {', '.join(ELEMENT_TYPES)}."
+        )
+    big = keys.get("ElementByteOrderMSB", keys.get("BinaryDataByteOrderMSB", "False")).lower() == "true"
+    return np.dtype(code).newbyteorder(">" if big else "<")
+
+
+def _data_file(header: Path, name: str, source: str) -> bytes:
+    # A header from elsewhere must not be able to name any file of this machine.
+    if Path(name).name != name or name in (".", "..") or "\\" in name:
+        raise VideoError(f"{source} names its data file {name!r}: expected a file in the same folder.")
+    try:
+        return (header.parent / name).read_bytes()
+    except OSError:
+        raise VideoError(
+            f"{source} needs its data file {name}, which is missing or cannot be read: put it into the "
+            "same folder."
+        ) from None
+
+
+def _numbers(value: str, source: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in value.split())
+    except ValueError:
+        raise VideoError(
+            f"{source} has {value!r} where numbers were expected: write the header again."
+        ) from None

@@ -1,0 +1,107 @@
+"""NIfTI files: arrays are indexed (x, y) or (x, y, t), so they are turned over to be shown."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nibabel
+import numpy as np
+from nibabel.imageglobals import LoggingOutputSuppressor
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
+from numpy.typing import NDArray
+
+from lvef.core.errors import VideoError
+from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
+
+MM_PER_UNIT = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
+"""Millimetres per spatial unit of ``xyzt_units``; without one, millimetres are the custom."""
+
+SECONDS_PER_UNIT = {"unknown": 1.0, "sec": 1.0, "msec": 0.001, "usec": 1e-6}
+"""Seconds per temporal unit of ``xyzt_units``; without one, seconds are the custom."""
+
+_HEADER_BYTES = 540
+_GZIP = b"\x1f\x8b"
+
+
+class Nifti(NamedTuple):
+    """Values ``(frames, height, width)``, mm per pixel (x, y) or None, seconds per frame as told."""
+
+    values: NDArray[Any]
+    spacing_mm: tuple[float, float] | None
+    frame_step_s: float
+
+
+def read_nifti(
+    path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
+) -> Nifti:
+    """Read a NIfTI file in one piece (.nii, .nii.gz) that holds a picture (x, y) or a sequence (x, y, t).
+
+    Args:
+        path: The file.
+        max_frames: Most frames allowed.
+        max_pixels: Most pixels allowed over all frames together.
+
+    Raises:
+        VideoError: when the header is damaged, the shape is no picture's or sequence's, or data is missing.
+    """
+    source = os.fspath(path)
+    raw = Path(path).read_bytes()
+    try:
+        with LoggingOutputSuppressor():
+            header: Any = _header(_inflated(raw, _HEADER_BYTES))
+            shape = header.get_data_shape()
+            frames, height, width = _frame_shape(shape, source)
+            check_size(source, frames, height, width, max_frames=max_frames, max_pixels=max_pixels)
+            dtype = header.get_data_dtype()
+            if dtype.fields is not None or dtype.kind not in "uif":
+                raise VideoError(f"{source} holds {dtype} values: expected one grey value a pixel.")
+            size = int(header["vox_offset"]) + frames * height * width * dtype.itemsize
+            data = _inflated(raw, size)
+            if len(data) < size:
+                raise VideoError(
+                    f"{source} is cut off: {len(data)} of {size} bytes are there. Copy it again."
+                )
+            values = _kind_of(header).from_bytes(data[:size]).dataobj
+            array = np.asanyarray(values).reshape(width, height, frames)
+    except (zlib.error, HeaderDataError, WrapStructError, ValueError, KeyError):
+        raise VideoError(
+            f"{source} is a NIfTI file whose header or data is damaged: copy it again."
+        ) from None
+    space, time = header.get_xyzt_units()
+    zooms = [float(abs(z)) for z in header["pixdim"][1:5]]
+    # A header that nobody filled has 1 and no unit.
+    unset = space == "unknown" and zooms[0] == zooms[1] == 1.0
+    factor = MM_PER_UNIT.get(space, 1.0)
+    spacing = None if unset else (zooms[0] * factor, zooms[1] * factor)
+    return Nifti(array.transpose(2, 1, 0), spacing, zooms[3] * SECONDS_PER_UNIT.get(time, 1.0))
+
+
+def _inflated(raw: bytes, most: int) -> bytes:
+    """Return at most ``most`` bytes, so that a small file cannot unfold into a huge one."""
+    return zlib.decompressobj(31).decompress(raw, most) if raw[:2] == _GZIP else raw[:most]
+
+
+def _header(head: bytes) -> nibabel.Nifti1Header:
+    two = head[4:7] == b"n+2"
+    kind: Any = nibabel.Nifti2Header if two else nibabel.Nifti1Header
+    if head[4:7] == b"ni2" or (not two and head[344:347] != b"n+1"):
+        raise HeaderDataError("header and data in two files")
+    header: nibabel.Nifti1Header = kind(head[: kind.sizeof_hdr], check=False)
+    return header
+
+
+def _kind_of(header: nibabel.Nifti1Header) -> type[nibabel.Nifti1Image]:
+    return nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
+
+
+def _frame_shape(shape: tuple[int, ...], source: str) -> tuple[int, int, int]:
+    long = [n for n in shape[2:] if n != 1]
+    if len(shape) < 2 or len(long) > 1:
+        raise VideoError(
+            f"{source} has the shape {shape}: expected a picture (x, y) or a sequence (x, y, t)."
+        )
+    return (long[0] if long else 1), shape[1], shape[0]

@@ -1,0 +1,161 @@
+"""The one way from a path to a clip, and from folders to paths. Content decides, not the suffix."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from lvef.core.errors import DataError, VideoError
+from lvef.core.records import Clip, Notice
+from lvef.io.limits import MAX_FILE_BYTES, MAX_FRAMES, MAX_PIXELS
+from lvef.io.sniff import FORMATS, READABLE, SNIFF_BYTES, FileFormat, sniff
+
+OUTPUT_MARK = ".lvef."
+"""In the name of every file that this package writes beside a clip (``study.lvef.mp4``): never an input."""
+
+RUN_FILE = "run.json"
+"""A folder below a given one that holds this file is a run's output and is not searched."""
+
+LABEL_MARK = "_gt"
+"""End of the stem of CAMUS's label pictures, which are no clips."""
+
+_KNOWN_SUFFIXES = frozenset(suffix for kind in FORMATS for suffix in kind.suffixes)
+_SEARCHED_SUFFIXES = _KNOWN_SUFFIXES - {".gz"}
+
+
+def open_clip(
+    path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
+) -> Clip:
+    """Read a clip or still of any kind that is supported.
+
+    Args:
+        path: The file.
+        max_frames: Most frames allowed; a longer clip is refused, not cut.
+        max_pixels: Most pixels allowed over all frames together (one byte each).
+
+    Returns:
+        The clip, with a notice ``wrong_suffix`` where the file is not what its name says.
+
+    Raises:
+        DataError: when the path cannot be read, or the file is empty or too large.
+        VideoError: when it is of no known kind, or a video or picture that cannot be used.
+        DicomError: when it is a DICOM file that cannot be used.
+        MissingExtraError: when it needs a decoder that is not installed.
+    """
+    source = os.fspath(path)
+    path = Path(path)
+    kind = sniff(_head(path, source))
+    if kind is None:
+        raise VideoError(f"{source} is of a kind that is not known here: expected {READABLE}.")
+    try:
+        clip = _read(kind, source, max_frames, max_pixels)
+    except OSError as cause:
+        raise DataError(f"{source} cannot be read to its end ({_reason(cause)}): copy it again.") from None
+    suffix = path.suffix.lower()
+    if suffix in _KNOWN_SUFFIXES and suffix not in kind.suffixes:
+        notice = Notice(
+            "wrong_suffix", f"The file is named {suffix} but is a {kind.name}, and was read as such."
+        )
+        return replace(clip, notices=(notice, *clip.notices))
+    return clip
+
+
+def find_inputs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Return the files to measure.
+
+    A file that is given stays, whatever it is. A folder is searched with its subfolders for names of clips,
+    stills and DICOM files; a file of another name counts when it begins as DICOM does. Hidden files, this
+    package's own output, label pictures and DICOMDIR are skipped.
+
+    Args:
+        paths: Files and folders, as the user gave them.
+
+    Returns:
+        Paths without repetition: in the order given, sorted within each folder.
+
+    Raises:
+        DataError: when a path does not exist.
+    """
+    found: dict[Path, None] = {}
+    for given in paths:
+        path = Path(given)
+        if path.is_dir():
+            found.update(dict.fromkeys(_candidates(path)))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise DataError(f"{os.fspath(given)} does not exist: check the path.")
+    return list(found)
+
+
+def _head(path: Path, source: str) -> bytes:
+    try:
+        if path.is_dir():
+            raise DataError(f"{source} is a folder: give a file in it.")
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise DataError(
+                f"{source} has {size / 2**30:.1f} GiB; at most {MAX_FILE_BYTES / 2**30:g} GiB are read: cut "
+                "the clip to a few beats."
+            )
+        with path.open("rb") as file:
+            head = file.read(SNIFF_BYTES)
+    except FileNotFoundError:
+        raise DataError(f"{source} does not exist: check the path.") from None
+    except PermissionError:
+        raise DataError(
+            f"{source} cannot be read: you have no right to read it; ask for it with chmod."
+        ) from None
+    except OSError as cause:
+        raise DataError(f"{source} cannot be read ({_reason(cause)}): check the path and the disk.") from None
+    if not head:
+        raise DataError(f"{source} is empty (0 bytes): copy or export it again.")
+    return head
+
+
+def _read(kind: FileFormat, source: str, max_frames: int, max_pixels: int) -> Clip:
+    if kind.family == "dicom":
+        from lvef.io.dicom import read_dicom
+
+        return read_dicom(source, max_frames=max_frames, max_pixels=max_pixels)
+    if kind.family == "video":
+        from lvef.io.video import read_video
+
+        return read_video(source, max_frames=max_frames, max_pixels=max_pixels)
+    from lvef.io.images import read_still
+
+    return read_still(source, max_frames=max_frames, max_pixels=max_pixels)
+
+
+def _candidates(root: Path) -> Iterator[Path]:
+    for folder, subfolders, names in os.walk(root):
+        here = Path(folder)
+        if here != root and RUN_FILE in names:
+            subfolders.clear()
+            continue
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            if _is_candidate(here / name):
+                yield here / name
+
+
+def _is_candidate(path: Path) -> bool:
+    name = path.name.lower()
+    if name.startswith(".") or OUTPUT_MARK in name or name == "dicomdir":
+        return False
+    stem = name.removesuffix(".gz").rpartition(".")[0] or name
+    if stem.endswith(LABEL_MARK):
+        return False
+    if path.suffix.lower() in _SEARCHED_SUFFIXES or name.endswith(".nii.gz"):
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _reason(cause: OSError) -> str:
+    return (cause.strerror or type(cause).__name__).lower()

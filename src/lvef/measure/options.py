@@ -1,0 +1,37 @@
+"""What a user may set for a measurement. The defaults stand here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lvef.core.terms import Sex, View
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """Settings of one measurement; the command line and its help are derived from these fields."""
+
+    weights: str = "camus-seg"
+    """Name of an installed network (see `lvef info`), or a folder with model.onnx and card.json."""
+    backend: str = "auto"
+    """Engine: auto, openvino or onnxruntime."""
+    precision: str = "auto"
+    """Arithmetic: auto (bf16 where the processor has units for it, else f32), f32 or bf16."""
+    threads: int = 0
+    """Threads of the engine; 0 leaves the choice to it."""
+    view: View = View.UNKNOWN
+    """View, where the file does not tell."""
+    sex: Sex | None = None
+    """Sex for the ASE/EACVI table; overrides the file."""
+    height_cm: float | None = None
+    """Body height, for values per body surface."""
+    weight_kg: float | None = None
+    """Body weight, for values per body surface."""
+    ed_frame: int | None = None
+    """End-diastolic frame chosen by hand, from 0."""
+    es_frame: int | None = None
+    """End-systolic frame chosen by hand, from 0."""
+    frame_rate_hz: float | None = None
+    """Frame rate that overrides the file's."""
+    max_frames: int = 6000
+    """Longest clip that is read."""

@@ -1,0 +1,128 @@
+"""Frames to tracings with one loaded network: the part of a measurement that costs time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.errors import GeometryError
+from lvef.core.records import BoolArray, Box, FloatArray, FrameArray, PixelSpacing, Tracing
+from lvef.engine.catalogue import NetworkEntry, find_network
+from lvef.engine.session import EngineInfo, open_session
+from lvef.geometry.tracing import trace_probabilities
+from lvef.measure.options import MeasureOptions
+from lvef.measure.quality import wall_contact
+from lvef.preprocess.frames import Placement, fit, normalise, place
+
+CHUNK = 16
+"""Frames the network sees at once: large enough to fill the cores, small enough to stay in their cache."""
+
+CONTACT_EVERY = 4
+"""Frames between two looks at the wall around the cavity."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracedFrames:
+    """Tracings of a run of frames.
+
+    Attributes:
+        tracings: One a frame in pixels of the picture, None where there is no ventricle.
+        wall_contact: ``(n,)`` part of the cavity's border with wall around it; NaN where not looked at.
+    """
+
+    tracings: tuple[Tracing | None, ...]
+    wall_contact: FloatArray
+
+    @property
+    def traced(self) -> BoolArray:
+        """``(n,)`` whether there is a tracing."""
+        return np.array([t is not None for t in self.tracings])
+
+
+class Predictor:
+    """A segmentation network ready to trace frames. Safe to use from several threads.
+
+    Args:
+        options: Which network, backend and precision.
+
+    Raises:
+        WeightsError: No such network, or it is damaged.
+    """
+
+    def __init__(self, options: MeasureOptions) -> None:
+        self.entry: NetworkEntry = find_network(options.weights)
+        self._session = open_session(
+            self.entry.model_path, backend=options.backend, precision=options.precision, threads=options.threads
+        )
+        self.engine: EngineInfo = self._session.describe()
+
+    def probabilities(
+        self, frames: FrameArray, box: Box, spacing: PixelSpacing | None
+    ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
+        """Class probabilities of each frame ``(classes, size, size)`` and where that square lies in the picture.
+
+        The network works on the next frames while the caller uses the ones before.
+
+        Args:
+            frames: ``(n, height, width)`` uint8.
+            box: Part of the picture to show.
+            spacing: Scale of the picture; only its ratio matters.
+        """
+        spec = self.entry.card.input
+        placement = place(box, spec.size, spacing)
+
+        def run(start: int) -> NDArray[np.float32]:
+            squares = fit(frames[start : start + CHUNK], placement, spec.size)
+            return self._session.infer(normalise(squares, spec))
+
+        starts = range(0, len(frames), CHUNK)
+        with ThreadPoolExecutor(1) as ahead:
+            pending: Future[NDArray[np.float32]] = ahead.submit(run, 0)
+            for start in starts:
+                batch = pending.result()
+                if start + CHUNK < len(frames):
+                    pending = ahead.submit(run, start + CHUNK)
+                for probability in batch:
+                    yield probability, placement
+
+    def trace(self, frames: FrameArray, box: Box, spacing: PixelSpacing | None) -> TracedFrames:
+        """Trace the ventricle on every frame.
+
+        Args:
+            frames: ``(n, height, width)`` uint8.
+            box: Part of the picture to show, from :func:`lvef.preprocess.fan.find_fan`.
+            spacing: Scale of the picture, or None.
+        """
+        tracings: list[Tracing | None] = []
+        contact = np.full(len(frames), np.nan)
+        for i, (probability, placement) in enumerate(self.probabilities(frames, box, spacing)):
+            try:
+                tracings.append(_in_picture(trace_probabilities(probability, aspect=_aspect(placement, spacing)), placement))
+            except GeometryError:
+                tracings.append(None)
+                continue
+            if i % CONTACT_EVERY == 0:
+                contact[i] = wall_contact(probability)
+        return TracedFrames(tuple(tracings), contact)
+
+
+def _aspect(placement: Placement, spacing: PixelSpacing | None) -> float:
+    """Height over width of one network pixel in the body."""
+    ratio = spacing.y_mm / spacing.x_mm if spacing else 1.0
+    return ratio * placement.scale_x / placement.scale_y
+
+
+def _in_picture(tracing: Tracing, placement: Placement) -> Tracing:
+    """A tracing in network pixels, in pixels of the picture."""
+    move = placement.to_picture
+    return Tracing(
+        contour=move(tracing.contour),
+        apex=move(tracing.apex),
+        base=move(tracing.base),
+        mitral=move(tracing.mitral),
+        chords=move(tracing.chords),
+    )

@@ -1,0 +1,154 @@
+"""Whether a clip should be measured at all. Each refusal is a result: a code and a sentence, never an EF.
+
+Checks before the network: enough frames and time, no colour Doppler, no noise picture. Checks after it: a ventricle on most
+frames, with wall around it. The limits are set well outside what CAMUS stills and the packaged cine show, so that
+they catch what is no apical view and leave poor pictures to the reader, with a warning.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.errors import QualityRefusal
+from lvef.core.records import Clip, FrameArray, Notice
+from lvef.preprocess.fan import Fan
+
+MIN_FRAMES = 5
+"""Fewer frames cannot show a curve. The shortest half sequences in use have about ten."""
+
+MIN_DURATION_S = 0.2
+"""Shorter than any systole (0.25 s at 150 beats a minute)."""
+
+COLOUR_LEVEL = 40
+"""Departure from the clip's own tint, in grey levels, above which a pixel counts as coloured."""
+
+MAX_COLOUR_FRACTION = 0.015
+"""Coloured part of the fan above which the clip counts as colour Doppler. Burned-in marks stay below 0.005."""
+
+MIN_NEIGHBOUR_CORRELATION = 0.4
+"""Correlation of neighbouring pixels below which a picture is noise. Echo stills at 112 px: at least 0.8."""
+
+MIN_TRACED_FRACTION = 0.6
+"""Part of the frames on which a ventricle must be found."""
+
+MIN_WALL_CONTACT = 0.55
+"""Part of the cavity's border that must be wall or atrium, median over frames (expert masks: at least 0.9)."""
+
+WEAK_WALL_CONTACT = 0.8
+"""Below this the clip is measured with a warning."""
+
+
+def check_clip(clip: Clip) -> None:
+    """Refuse what is no cine.
+
+    Raises:
+        QualityRefusal: ``still``, ``too_short`` or ``doppler``.
+    """
+    n = len(clip.frames)
+    if n == 1:
+        raise QualityRefusal(
+            "still",
+            f"{clip.source}: one frame was found where a clip is needed; give a cine, "
+            "or an ED and an ES still with --ed FILE --es FILE.",
+        )
+    duration = float(clip.times_s[-1])
+    if n < MIN_FRAMES or duration < MIN_DURATION_S:
+        raise QualityRefusal(
+            "too_short",
+            f"{clip.source}: {n} frames in {duration:.2f} s were found; at least {MIN_FRAMES} frames and "
+            f"{MIN_DURATION_S} s, better two heart beats, are needed.",
+        )
+    if any(notice.code == "doppler_region" for notice in clip.notices):
+        raise QualityRefusal(
+            "doppler",
+            f"{clip.source}: the file says that it shows Doppler or M-mode; a 2-D apical cine was expected.",
+        )
+
+
+def check_picture(clip: Clip, fan: Fan) -> None:
+    """Refuse pictures that are no 2-D grey ultrasound.
+
+    Raises:
+        QualityRefusal: ``colour_doppler`` or ``noise``.
+    """
+    if clip.chroma is not None:
+        coloured = float((clip.chroma[fan.mask] > COLOUR_LEVEL).mean())
+        if coloured > MAX_COLOUR_FRACTION:
+            raise QualityRefusal(
+                "colour_doppler",
+                f"{clip.source}: {coloured:.0%} of the ultrasound picture is coloured, as in colour Doppler; "
+                "a grey 2-D cine was expected. Export the clip without colour.",
+            )
+    correlation = _neighbour_correlation(clip.frames[len(clip.frames) // 2], fan)
+    if correlation < MIN_NEIGHBOUR_CORRELATION:
+        raise QualityRefusal(
+            "noise",
+            f"{clip.source}: the picture is noise (neighbouring pixels correlate by {correlation:.2f}, "
+            f"at least {MIN_NEIGHBOUR_CORRELATION} was expected); check that the file is an echo cine.",
+        )
+
+
+def check_ventricle(source: str, traced: NDArray[np.bool_], wall_contact: NDArray[np.float64]) -> tuple[Notice, ...]:
+    """Refuse clips in which no ventricle was found, warn where it is doubtful.
+
+    Args:
+        source: File name for the message.
+        traced: ``(n,)`` whether a ventricle could be traced.
+        wall_contact: ``(n,)`` from :func:`wall_contact`, NaN where not measured.
+
+    Returns:
+        Warnings.
+
+    Raises:
+        QualityRefusal: ``no_ventricle``.
+    """
+    fraction = float(traced.mean())
+    contact = float(np.nanmedian(wall_contact)) if np.isfinite(wall_contact).any() else 0.0
+    if fraction < MIN_TRACED_FRACTION:
+        raise QualityRefusal(
+            "no_ventricle",
+            f"{source}: a left ventricle was found on {traced.sum()} of {len(traced)} frames; an apical four- or "
+            "two-chamber cine was expected. Check the view, or crop the clip to the ultrasound picture.",
+        )
+    if contact < MIN_WALL_CONTACT:
+        raise QualityRefusal(
+            "no_ventricle",
+            f"{source}: what looks like a ventricle has wall around only {contact:.0%} of its border; an apical "
+            "four- or two-chamber cine was expected. Check the view.",
+        )
+    notices = []
+    if fraction < 0.95:
+        notices.append(Notice("untraced_frames", f"No ventricle could be traced on {(~traced).sum()} of {len(traced)} frames."))
+    if contact < WEAK_WALL_CONTACT:
+        notices.append(
+            Notice("weak_walls", f"Wall was seen around {contact:.0%} of the cavity: check the contour by eye.")
+        )
+    return tuple(notices)
+
+
+def wall_contact(probabilities: NDArray[np.float32]) -> float:
+    """Part of the cavity's border that touches wall or atrium, 0-1; NaN without a cavity.
+
+    Pixels on the picture's own edge or in the black beside it cannot touch anything and do count as missing.
+
+    Args:
+        probabilities: ``(4, h, w)`` of :class:`lvef.core.terms.Structure`.
+    """
+    label = probabilities.argmax(axis=0)
+    cavity = (label == 1).astype(np.uint8)
+    ring = cv2.dilate(cavity, np.ones((5, 5), np.uint8)).astype(bool) & (cavity == 0)
+    return float((label[ring] >= 2).mean()) if ring.any() else float("nan")
+
+
+def _neighbour_correlation(frame: NDArray[np.uint8], fan: Fan) -> float:
+    """Correlation of pixels with their right and lower neighbours inside the fan's box, the smaller of the two."""
+    b = fan.box
+    cut: FrameArray = frame[b.y0 : b.y1, b.x0 : b.x1]
+    x = cut.astype(np.float64)
+    if x.std() == 0:
+        return 1.0
+    across = np.corrcoef(x[:, :-1].ravel(), x[:, 1:].ravel())[0, 1]
+    down = np.corrcoef(x[:-1].ravel(), x[1:].ravel())[0, 1]
+    return float(min(across, down))

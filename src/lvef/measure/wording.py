@@ -1,0 +1,148 @@
+"""What a measurement says, in plain words: the one place where codes become sentences for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lvef.core.records import Measurement
+from lvef.core.terms import Status, View
+
+DISCLAIMER = "Research and teaching use only. Not a medical device."
+"""Stands on every picture and at the end of every table."""
+
+STATUS_TEXT = {
+    Status.OK: "measured",
+    Status.PARTIAL_CYCLE: "partial cycle: one ED and one ES, no whole beat",
+    Status.REFUSED: "refused: not measured",
+    Status.FAILED: "failed: not read",
+}
+"""Each status for people."""
+
+_CATEGORY_TEXT = {
+    "above_range": "above the normal range",
+    "normal": "normal",
+    "mildly_abnormal": "mildly abnormal",
+    "moderately_abnormal": "moderately abnormal",
+    "severely_abnormal": "severely abnormal",
+}
+_HEART_FAILURE_TEXT = {
+    "reduced": "reduced (40 or less)",
+    "mildly_reduced": "mildly reduced (41-49)",
+    "preserved": "preserved (50 or more)",
+}
+_REPORT_TEXT = {"normal": "normal (above 50)", "mild": "mild (40-50)", "abnormal": "abnormal (below 40)"}
+_INDEXED_TEXT = {
+    "edv_index_ml_m2": ("EDV index", "ml/m²"),
+    "esv_index_ml_m2": ("ESV index", "ml/m²"),
+    "stroke_volume_index_ml_m2": ("Stroke volume index", "ml/m²"),
+    "cardiac_index_l_min_m2": ("Cardiac index", "l/min/m²"),
+    "cardiac_output_l_min": ("Cardiac output", "l/min"),
+    "body_surface_m2": ("Body surface", "m²"),
+}
+
+
+def ef_text(ef_percent: float | None) -> str:
+    """EF as shown to people, whole percent rounded half up like the tables: ``58 %``, or ``-`` where there is none.
+
+    Example:
+        >>> ef_text(40.5), ef_text(None)
+        ('41 %', '-')
+    """
+    return "-" if ef_percent is None else f"{_whole(ef_percent)} %"
+
+
+def ml_text(volume_ml: float | None) -> str:
+    """Millilitres as shown to people: ``112 ml``, or ``-`` where the file has no scale."""
+    return "-" if volume_ml is None else f"{_whole(volume_ml)} ml"
+
+
+def category_lines(categories: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The category tables as (name of the table, what it says).
+
+    Args:
+        categories: As `lvef.geometry.categories.categories` gives them; unknown keys are left out.
+
+    Example:
+        >>> category_lines({"ase_2015": "normal", "heart_failure": "preserved"})
+        [('ASE/EACVI 2015', 'normal'), ('Heart-failure range', 'preserved (50 or more)')]
+    """
+    lines: list[tuple[str, str]] = []
+    men, women = categories.get("ase_2015_men"), categories.get("ase_2015_women")
+    if "ase_2015" in categories:
+        lines.append(("ASE/EACVI 2015", _lookup(_CATEGORY_TEXT, categories["ase_2015"])))
+    elif men is not None and women is not None:
+        men, women = _lookup(_CATEGORY_TEXT, men), _lookup(_CATEGORY_TEXT, women)
+        lines.append(("ASE/EACVI 2015", f"{men} (men and women)" if men == women else f"men {men}, women {women}"))
+    if "heart_failure" in categories:
+        lines.append(("Heart-failure range", _lookup(_HEART_FAILURE_TEXT, categories["heart_failure"])))
+    if "report" in categories:
+        lines.append(("Report's classes", _lookup(_REPORT_TEXT, categories["report"])))
+    return lines
+
+
+def indexed_lines(indexed: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Values per body surface as (name, value with unit)."""
+    lines = []
+    for key, value in indexed.items():
+        name, unit = _INDEXED_TEXT.get(key, (key.replace("_", " "), ""))
+        lines.append((name, f"{value:.3g} {unit}".strip()))
+    return lines
+
+
+def method_text(measurement: Measurement) -> str:
+    """How it was measured, in one line: method and view."""
+    words = [measurement.method.replace("_", " ")] if measurement.method else []
+    if measurement.view is not View.UNKNOWN and str(measurement.view) not in measurement.method:
+        words.append(str(measurement.view))
+    return ", ".join(words)
+
+
+def status_text(measurement: Measurement) -> str:
+    """The status in one line; for a measured clip how many beats stand behind the answer."""
+    if measurement.status is Status.OK and measurement.beats:
+        counted = sum(1 for b in measurement.beats if b.end_frame is not None and not b.excluded)
+        return f"median of {counted} beats" if counted > 1 else "one whole beat"
+    if measurement.status is Status.PARTIAL_CYCLE and measurement.duration_s is None and measurement.curve is not None:
+        return "one ED and one ES still"
+    return STATUS_TEXT[measurement.status]
+
+
+def beats_text(measurement: Measurement) -> str:
+    """How many beats stand behind the answer, in one line."""
+    whole = [b for b in measurement.beats if b.end_frame is not None]
+    counted = sum(1 for b in whole if not b.excluded)
+    if measurement.status is Status.PARTIAL_CYCLE or not whole:
+        return "no whole beat"
+    text = f"{counted} {'beat' if counted == 1 else 'beats'}"
+    if len(whole) > counted:
+        text += f", {len(whole) - counted} left out"
+    return text
+
+
+def volumes_text(measurement: Measurement) -> str:
+    """EDV, ESV and stroke volume in one line, or the sentence why there are none."""
+    if measurement.edv_ml is None or measurement.esv_ml is None:
+        return note_text(measurement.volume_note) or "No volumes in ml."
+    text = f"EDV {ml_text(measurement.edv_ml)}, ESV {ml_text(measurement.esv_ml)}"
+    if measurement.stroke_volume_ml is not None:
+        text += f", stroke volume {ml_text(measurement.stroke_volume_ml)}"
+    return text
+
+
+def note_text(note: str) -> str:
+    """A note as a sentence: capital letter and full stop.
+
+    Example:
+        >>> note_text("the file has no scale")
+        'The file has no scale.'
+    """
+    note = note.strip()
+    return note[:1].upper() + note[1:] + ("" if not note or note.endswith((".", "!", "?")) else ".")
+
+
+def _lookup(words: Mapping[str, str], code: str) -> str:
+    return words.get(code, code.replace("_", " "))
+
+
+def _whole(value: float) -> int:
+    return int(value + 0.5) if value >= 0 else -int(0.5 - value)

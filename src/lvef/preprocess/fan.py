@@ -1,0 +1,124 @@
+"""Find the ultrasound fan on a screen full of menus, text, ECG strips and black.
+
+Tissue moves and fills an area; burned-in text stands still or is thin. So: what is lit at any time, thin things opened
+away, the largest piece that is left. A region that the file itself names (DICOM) limits the search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.errors import QualityRefusal
+from lvef.core.records import BoolArray, Box, Clip
+
+SAMPLED_FRAMES = 16
+"""Frames looked at: enough to see every wall move once, cheap on a long clip."""
+
+LIT_LEVEL = 10
+"""Grey level above which a pixel counts as lit. JPEG ripple around black stays below it (measured: at most 8)."""
+
+MOVING_LEVEL = 6
+"""Range over time above which a pixel counts as moving."""
+
+MIN_AREA_FRACTION = 0.04
+"""A fan smaller than this part of the picture is no fan; exports with four pictures a screen hold 0.1."""
+
+MIN_SIDE_PX = 48
+"""Fewer pixels than this across cannot show a wall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fan:
+    """Where the ultrasound picture lies.
+
+    Attributes:
+        box: Tight bounding box.
+        mask: ``(height, width)`` bool over the whole picture, holes filled.
+    """
+
+    box: Box
+    mask: BoolArray
+
+
+def find_fan(clip: Clip) -> Fan:
+    """Bounding box and area of the ultrasound fan.
+
+    Args:
+        clip: Any clip or still.
+
+    Raises:
+        QualityRefusal: ``black`` when nothing is lit, ``no_fan`` when nothing has the size of a fan.
+    """
+    frames = clip.frames
+    picked = frames[np.linspace(0, len(frames) - 1, min(SAMPLED_FRAMES, len(frames))).round().astype(int)]
+    brightest = picked.max(axis=0)
+    if int(brightest.max()) <= LIT_LEVEL:
+        raise QualityRefusal(
+            "black",
+            f"{clip.source}: every pixel is black (brightest grey level {int(brightest.max())}); "
+            "an ultrasound picture was expected. Export the clip again.",
+        )
+    height, width = brightest.shape
+    mask = _largest_piece(_lit(picked, brightest, clip.region))
+    if mask is None:
+        raise _no_fan(clip.source)
+    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = Box(int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1)
+    too_small = mask.sum() < MIN_AREA_FRACTION * height * width
+    if too_small or min(box.width, box.height) < min(MIN_SIDE_PX, height, width):
+        raise _no_fan(clip.source)
+    return Fan(box, mask)
+
+
+def _lit(picked: NDArray[np.uint8], brightest: NDArray[np.uint8], region: Box | None) -> NDArray[np.uint8]:
+    """Pixels that may be tissue, thin things opened away, ``(height, width)`` 0/1."""
+    lit = brightest > LIT_LEVEL
+    if len(picked) >= 4:
+        moving = (brightest - picked.min(axis=0)) > MOVING_LEVEL
+        # A frozen clip has no motion to go by; then being lit must do.
+        if moving.sum() > 0.1 * lit.sum():
+            lit &= moving
+    if region is not None:
+        inside = np.zeros_like(lit)
+        inside[region.y0 : region.y1, region.x0 : region.x1] = True
+        lit &= inside
+    short = min(lit.shape)
+    closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_odd(short * 0.02), _odd(short * 0.02)))
+    # Letters are a few pixels thick: an opening with about 3 % of the picture removes them and leaves the fan.
+    opening = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_odd(short * 0.03), _odd(short * 0.03)))
+    padded = cv2.copyMakeBorder(lit.astype(np.uint8), *(4 * [short // 8]), cv2.BORDER_CONSTANT, value=0)
+    padded = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, closing)
+    padded = cv2.morphologyEx(padded, cv2.MORPH_OPEN, opening)
+    edge = short // 8
+    return np.ascontiguousarray(padded[edge:-edge, edge:-edge]) if edge else padded
+
+
+def _largest_piece(lit: NDArray[np.uint8]) -> BoolArray | None:
+    """Largest connected piece with its holes filled, or None when nothing is lit."""
+    n, labels, stats, _ = cv2.connectedComponentsWithStats(lit, connectivity=8)
+    if n < 2:
+        return None
+    piece = (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
+    outer, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    # Dark sectors of a fan are fan too: a fan is convex but for its rounded ends.
+    hull = cv2.convexHull(np.concatenate(outer))
+    filled = np.zeros_like(piece)
+    cv2.fillConvexPoly(filled, hull, 1)
+    return filled.astype(bool)
+
+
+def _odd(value: float) -> int:
+    """Nearest odd whole number, at least 3."""
+    return max(3, int(value) // 2 * 2 + 1)
+
+
+def _no_fan(source: str) -> QualityRefusal:
+    return QualityRefusal(
+        "no_fan",
+        f"{source}: no ultrasound fan was found in the picture; an apical 2-D cine was expected. "
+        "Crop the clip to the ultrasound picture, or check that this is an echo file.",
+    )

@@ -1,0 +1,110 @@
+"""From the picture in the file to the network's square, and the way back for points.
+
+Pixel centres have whole-number coordinates. One scale for both directions (pictures are padded, never stretched), except
+where the file says that its own pixels are not square: then they are made square first, as in training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.records import Box, FloatArray, FrameArray, PixelSpacing
+from lvef.preprocess.spec import InputSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The affine map between picture and network square.
+
+    ``x_net = (x - x0 + 0.5) * scale_x + pad_x - 0.5``, likewise y.
+
+    Attributes:
+        box: Part of the picture that was taken.
+        scale_x: Network pixels per picture pixel.
+        scale_y: Network pixels per picture pixel; differs from ``scale_x`` only for pixels that are not square.
+        pad_x: Columns of black on the left of the square.
+        pad_y: Rows of black above.
+        width: Columns of the square that hold picture.
+        height: Rows of the square that hold picture.
+    """
+
+    box: Box
+    scale_x: float
+    scale_y: float
+    pad_x: int
+    pad_y: int
+    width: int
+    height: int
+
+    def to_picture(self, points: FloatArray) -> FloatArray:
+        """Network points ``(..., 2)`` as (x, y) to pixels of the picture in the file."""
+        scale = np.array([self.scale_x, self.scale_y])
+        pad = np.array([self.pad_x, self.pad_y], dtype=float)
+        origin = np.array([self.box.x0, self.box.y0], dtype=float)
+        return np.asarray((np.asarray(points, dtype=float) + 0.5 - pad) / scale - 0.5 + origin)
+
+    def to_network(self, points: FloatArray) -> FloatArray:
+        """Pixels of the picture in the file ``(..., 2)`` to network points."""
+        scale = np.array([self.scale_x, self.scale_y])
+        pad = np.array([self.pad_x, self.pad_y], dtype=float)
+        origin = np.array([self.box.x0, self.box.y0], dtype=float)
+        return np.asarray((np.asarray(points, dtype=float) - origin + 0.5) * scale + pad - 0.5)
+
+
+def place(box: Box, size: int, spacing: PixelSpacing | None = None) -> Placement:
+    """How a box of the picture goes into a square of ``size`` pixels: longest side fitted, centred.
+
+    Args:
+        box: Part of the picture to take.
+        size: Side of the network's square in pixels.
+        spacing: Only its ratio x / y is used, to make pixels square that are not.
+    """
+    ratio = spacing.x_mm / spacing.y_mm if spacing else 1.0
+    scale_y = size / max(box.width * ratio, box.height)
+    width = min(size, max(1, round(box.width * ratio * scale_y)))
+    height = min(size, max(1, round(box.height * scale_y)))
+    return Placement(
+        box=box,
+        # The scales of the rounded size, so that points map back to where the pixels truly went.
+        scale_x=width / box.width,
+        scale_y=height / box.height,
+        pad_x=(size - width) // 2,
+        pad_y=(size - height) // 2,
+        width=width,
+        height=height,
+    )
+
+
+def fit(frames: FrameArray, placement: Placement, size: int, *, labels: bool = False) -> FrameArray:
+    """Cut, scale and pad frames into network squares.
+
+    Args:
+        frames: ``(n, height, width)`` uint8.
+        placement: From :func:`place`.
+        size: Side of the square in pixels.
+        labels: Take the nearest pixel instead of averaging, for label pictures.
+
+    Returns:
+        ``(n, size, size)`` uint8.
+    """
+    p, b = placement, placement.box
+    shrinks = p.scale_x < 1.0 and p.scale_y < 1.0
+    method = cv2.INTER_NEAREST_EXACT if labels else cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    out = np.zeros((len(frames), size, size), np.uint8)
+    same = (p.width, p.height) == (b.width, b.height)
+    for target, frame in zip(out, frames, strict=True):
+        cut = frame[b.y0 : b.y1, b.x0 : b.x1]
+        target[p.pad_y : p.pad_y + p.height, p.pad_x : p.pad_x + p.width] = (
+            cut if same else cv2.resize(cut, (p.width, p.height), interpolation=method)
+        )
+    return out
+
+
+def normalise(squares: FrameArray, spec: InputSpec) -> NDArray[np.float32]:
+    """Grey levels to what the card says the network expects, ``(n, 1, size, size)`` float32."""
+    table = ((np.arange(256) / 255.0 - spec.mean) / spec.std).astype(np.float32)
+    return table[squares][:, None]

@@ -1,0 +1,88 @@
+"""How well two methods agree on the same cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lvef.core.errors import DataError
+from lvef.core.records import FloatArray
+
+LIMITS_SD = 1.96
+"""Half width of the limits of agreement in standard deviations. Source: Bland & Altman, Lancet 1986."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Agreement of a method with a reference, in the unit of the values.
+
+    Attributes:
+        n: Cases.
+        bias: Mean of method minus reference.
+        sd: Standard deviation of the differences (n - 1).
+        limits: ``bias -+ 1.96 sd``.
+        mae: Mean absolute difference.
+        pearson_r: Correlation; NaN when one side does not vary.
+        trivial_mae: MAE of always answering the reference's median.
+    """
+
+    n: int
+    bias: float
+    sd: float
+    limits: tuple[float, float]
+    mae: float
+    pearson_r: float
+    trivial_mae: float
+
+
+def agreement(method: ArrayLike, reference: ArrayLike) -> Agreement:
+    """Compare a method with a reference, case by case.
+
+    Args:
+        method: ``(n,)`` values.
+        reference: ``(n,)`` values of the same cases.
+
+    Raises:
+        DataError: Fewer than two cases, different lengths, or values that are not finite.
+
+    Example:
+        >>> agreement([50.0, 62.0], [51.0, 60.0]).mae
+        1.5
+    """
+    a, b = _pair(method, reference)
+    difference = a - b
+    bias, sd = float(difference.mean()), float(difference.std(ddof=1))
+    return Agreement(
+        n=len(a),
+        bias=bias,
+        sd=sd,
+        limits=(bias - LIMITS_SD * sd, bias + LIMITS_SD * sd),
+        mae=mean_absolute_error(a, b),
+        pearson_r=pearson_r(a, b),
+        trivial_mae=float(np.abs(b - np.median(b)).mean()),
+    )
+
+
+def mean_absolute_error(method: ArrayLike, reference: ArrayLike) -> float:
+    """Mean absolute difference."""
+    a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
+    return float(np.abs(a - b).mean())
+
+
+def pearson_r(method: ArrayLike, reference: ArrayLike) -> float:
+    """Pearson's correlation; NaN when one side does not vary."""
+    a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
+    if a.std() == 0 or b.std() == 0:
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def _pair(method: ArrayLike, reference: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
+    if a.shape != b.shape or a.ndim != 1 or len(a) < 2:
+        raise DataError(f"{a.shape} and {b.shape} values cannot be compared; two lists of the same cases were expected.")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise DataError("Values that are not finite cannot be compared; leave such cases out first, and count them.")
+    return a, b

@@ -1,0 +1,192 @@
+"""Volume curves of known truth: ejection, early filling, diastasis, atrial kick, in any rhythm, with any
+noise.
+
+The shape is drawn by hand from textbook timing, it is not fitted to patients: isovolumetric contraction
+(flat), ejection, isovolumetric relaxation (flat), early filling, slow filling, atrial kick. Every time scales
+with the square root of the beat's own cycle (as the QT interval does by Bazett, Heart 1920;7:353), so that
+fast beats keep a systole and lose their diastasis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lvef.core.records import FloatArray, VolumeCurve
+
+ISOVOLUMETRIC_CONTRACTION_S = 0.045
+"""Flat top at the beat's start, for a cycle of 1 s."""
+
+EJECTION_S = 0.29
+"""Ejection, for a cycle of 1 s. Source: Weissler et al., Circulation 1968;37:149 (0.311 s at 60/min in
+men)."""
+
+ISOVOLUMETRIC_RELAXATION_S = 0.075
+"""Flat bottom after ejection, for a cycle of 1 s."""
+
+EARLY_FILLING_S = 0.2
+"""Early filling, for a cycle of 1 s."""
+
+KICK_S = 0.12
+"""Atrial contraction, for a cycle of 1 s."""
+
+EARLY_SHARE = 0.68
+"""Part of the filling that comes early; the kick brings `KICK_SHARE`, the diastasis the rest."""
+
+KICK_SHARE = 0.24
+"""Part of the filling that the atrium adds in sinus rhythm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """A row of beats.
+
+    Attributes:
+        cycles_s: Cycle lengths, ``(n,)``.
+        ed_volume: End-diastolic volume at the start of each beat, ``(n,)``.
+        ef_percent: EF of each beat, ``(n,)``.
+        kick: Whether the atria contract (not in atrial fibrillation).
+    """
+
+    cycles_s: FloatArray
+    ed_volume: FloatArray
+    ef_percent: FloatArray
+    kick: bool = True
+
+    @property
+    def onsets_s(self) -> FloatArray:
+        """Start of ejection's electrical beat (R wave) of each beat, ``(n,)``."""
+        return np.concatenate([[0.0], np.cumsum(self.cycles_s)[:-1]])
+
+    @property
+    def ed_times_s(self) -> FloatArray:
+        """Middle of the flat top of each beat, ``(n,)``."""
+        return np.asarray(self.onsets_s + ISOVOLUMETRIC_CONTRACTION_S * np.sqrt(self.cycles_s) / 2)
+
+    @property
+    def es_times_s(self) -> FloatArray:
+        """Middle of the flat bottom of each beat, ``(n,)``."""
+        flat = ISOVOLUMETRIC_CONTRACTION_S + EJECTION_S + ISOVOLUMETRIC_RELAXATION_S / 2
+        return np.asarray(self.onsets_s + flat * np.sqrt(self.cycles_s))
+
+    @property
+    def es_volume(self) -> FloatArray:
+        """End-systolic volume of each beat, ``(n,)``."""
+        return np.asarray(self.ed_volume * (1 - self.ef_percent / 100))
+
+
+def regular(
+    n: int, heart_rate_bpm: float, ef_percent: float, ed_volume: float = 120.0, *, kick: bool = True
+) -> Rhythm:
+    """``n`` equal beats."""
+    return Rhythm(np.full(n, 60 / heart_rate_bpm), np.full(n, ed_volume), np.full(n, float(ef_percent)), kick)
+
+
+def fibrillation(
+    n: int, heart_rate_bpm: float, ef_percent: float, rng: np.random.Generator, ed_volume: float = 120.0
+) -> Rhythm:
+    """Atrial fibrillation: cycles scatter by 22 %, no kick, and a longer pause fills more and ejects
+    better."""
+    mean = 60 / heart_rate_bpm
+    cycles = np.clip(mean * (1 + 0.22 * rng.standard_normal(n)), 0.6 * mean, 1.6 * mean)
+    before = np.concatenate([[mean], cycles[:-1]]) / mean - 1
+    return Rhythm(cycles, ed_volume * (1 + 0.12 * before), ef_percent * (1 + 0.2 * before), kick=False)
+
+
+def ectopic(n: int, heart_rate_bpm: float, ef_percent: float, at: int, ed_volume: float = 120.0) -> Rhythm:
+    """Regular rhythm in which beat ``at`` comes early and weak, pauses, and is followed by a strong beat."""
+    rhythm = regular(n, heart_rate_bpm, ef_percent, ed_volume)
+    cycles, volume, ef = rhythm.cycles_s.copy(), rhythm.ed_volume.copy(), rhythm.ef_percent.copy()
+    cycles[at - 1] *= 0.65
+    cycles[at] *= 1.35
+    volume[at] *= 0.85
+    ef[at] *= 0.6
+    volume[at + 1] *= 1.06
+    ef[at + 1] *= 1.12
+    return Rhythm(cycles, volume, ef)
+
+
+def volume_at(rhythm: Rhythm, times_s: FloatArray) -> FloatArray:
+    """Volume at any times from 0 to the end of the last beat, ``(n,)``; beyond, the ends are held."""
+    knots_t, knots_v = [0.0], [float(rhythm.ed_volume[0])]
+    following = np.append(rhythm.ed_volume[1:], rhythm.ed_volume[0])
+    for start, cycle, ed, es, end in zip(
+        rhythm.onsets_s, rhythm.cycles_s, rhythm.ed_volume, rhythm.es_volume, following, strict=True
+    ):
+        root = float(np.sqrt(cycle))
+        top = start + ISOVOLUMETRIC_CONTRACTION_S * root
+        closed = top + EJECTION_S * root
+        opens = closed + ISOVOLUMETRIC_RELAXATION_S * root
+        left = start + cycle - opens
+        early = min(EARLY_FILLING_S * root, (0.6 if rhythm.kick else 0.8) * left)
+        kick = min(KICK_S * root, 0.35 * left) if rhythm.kick else 0.0
+        kick_share = KICK_SHARE if rhythm.kick else 0.0
+        fill = end - es
+        early_volume = es + (EARLY_SHARE if rhythm.kick else 1 - (1 - EARLY_SHARE - KICK_SHARE)) * fill
+        knots_t += [top, closed, opens, opens + early, start + cycle - kick, start + cycle]
+        knots_v += [ed, es, es, early_volume, end - kick_share * fill, end]
+    t, v = np.array(knots_t), np.array(knots_v)
+    at = np.clip(np.searchsorted(t, times_s, side="right") - 1, 0, len(t) - 2)
+    share = np.clip((times_s - t[at]) / np.maximum(t[at + 1] - t[at], 1e-9), 0.0, 1.0)
+    smooth = share * share * (3 - 2 * share)
+    return np.asarray(v[at] + (v[at + 1] - v[at]) * smooth)
+
+
+def noise(
+    n: int, sd: float, rng: np.random.Generator, *, correlation_s: float = 0.0, frame_s: float = 0.02
+) -> FloatArray:
+    """Gaussian noise ``(n,)`` with standard deviation ``sd``; with a correlation time it is a first-order
+    process."""
+    white = rng.standard_normal(n)
+    if correlation_s <= 0:
+        return np.asarray(sd * white)
+    keep = float(np.exp(-frame_s / correlation_s))
+    out = np.empty(n)
+    state = white[0]
+    for i in range(n):
+        state = keep * state + np.sqrt(1 - keep * keep) * white[i] if i else white[0]
+        out[i] = state
+    return np.asarray(sd * out)
+
+
+def sample(
+    rhythm: Rhythm,
+    frame_rate_hz: float,
+    *,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    noise_sd: float = 0.0,
+    correlation_s: float = 0.0,
+    drift: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> VolumeCurve:
+    """A clip of a rhythm.
+
+    Args:
+        rhythm: The beats.
+        frame_rate_hz: Frames per second.
+        start_s: Time of the first frame on the rhythm's clock; the curve's own clock starts at 0.
+        end_s: End on the rhythm's clock, or None for the end of the last beat.
+        noise_sd: Noise in the unit of the volume.
+        correlation_s: Correlation time of the noise; 0 is white.
+        drift: Relative change of the volume over the clip, for example 0.1 for a plane that slides.
+        rng: Needed when there is noise.
+
+    Returns:
+        A calibrated curve; its length is the cube root of the volume, which is right up to a constant.
+
+    Raises:
+        ValueError: When noise is asked for without a generator.
+    """
+    stop = float(rhythm.cycles_s.sum()) if end_s is None else end_s
+    times = np.arange(int(np.floor((stop - start_s) * frame_rate_hz + 1e-9)) + 1) / frame_rate_hz
+    volume = volume_at(rhythm, times + start_s)
+    volume = volume * (1 + drift * times / max(float(times[-1]), 1e-9))
+    if noise_sd > 0:
+        if rng is None:
+            raise ValueError("Noise needs a random generator: give rng.")
+        volume = volume + noise(
+            len(times), noise_sd, rng, correlation_s=correlation_s, frame_s=1 / frame_rate_hz
+        )
+    return VolumeCurve(times, volume, np.cbrt(np.maximum(volume, 0.0)), True)

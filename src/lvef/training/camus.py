@@ -1,0 +1,126 @@
+"""Trains a segmentation network on CAMUS by a recipe and writes it as a network folder.
+
+Run it as ``python -m lvef.training.camus RECIPE --data CAMUS --out RUN``. A run that was stopped goes on when the same
+command is given again. ``--fold 0`` holds a fifth of the training patients out and writes their names to
+``held-out.txt``, so that the recipe can be judged on them; without it all training patients are used. The validation and
+testing patients are never read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+
+import lvef
+from lvef.core.config import read_toml, to_mapping
+from lvef.datasets.camus import CITATION, LICENCE, read_split, read_stills
+from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, Training
+from lvef.io.atomic import write_text_atomic
+from lvef.models.export import export_segmentation
+from lvef.models.segmentation import SegNet
+from lvef.training.segmentation import STORED_SIZE, SegTrainConfig, as_arrays, held_out, train
+
+VERSION = "1.0.0"
+"""Version that a newly trained network gets."""
+
+INTENDED_USE = "Research and teaching only. Not a medical device; no use in the diagnosis or treatment of patients."
+"""What the weights are for."""
+
+LIMITS = (
+    "Trained on stills of one hospital and one maker's machine; other machines, contrast agents and children were not seen.",
+    "Apical four- and two-chamber views only; other views are not reliably refused.",
+    "One view cannot reveal foreshortening.",
+    "A2C stills of the collection have lost their scale and aspect ratio.",
+)
+"""Known weaknesses."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line of this module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds database_nifti")
+    parser.add_argument("--out", type=Path, required=True, help="run folder")
+    parser.add_argument("--fold", type=int, help="hold this fold of the training patients out")
+    args = parser.parse_args(argv)
+    config = replace(read_toml(SegTrainConfig, args.recipe), fold=args.fold)
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    patients = read_split(args.data, "training")
+    out_of_it = [] if config.fold is None else held_out(patients, config.fold, config.n_folds, config.seed)
+    used = [p for p in patients if p not in set(out_of_it)]
+    write_text_atomic(args.out / "held-out.txt", "\n".join(out_of_it) + "\n")
+    began = time.perf_counter()
+    data = as_arrays(list(read_stills(args.data, used)), STORED_SIZE)
+    shown = as_arrays(list(read_stills(args.data, out_of_it)), config.input.size) if out_of_it else None
+    net = train(config, data, shown, args.out)
+    minutes = (time.perf_counter() - began) / 60
+    command = f"python -m lvef.training.camus {args.recipe.as_posix()} --data CAMUS --out RUN"
+    if config.fold is not None:
+        command += f" --fold {config.fold}"
+    card = write_network(net, config, used, minutes, args.recipe.as_posix(), command, args.out / config.name)
+    run = {
+        "lvef": lvef.__version__,
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "config": to_mapping(config),
+        "patients": len(used),
+        "stills": len(data[0]),
+        "minutes": round(minutes, 1),
+        "device": "cuda" if torch.cuda.is_available() else platform.machine(),
+        "model_sha256": card.model_sha256,
+    }
+    write_text_atomic(args.out / "run.json", json.dumps(run, indent=2) + "\n")
+
+
+def write_network(
+    net: SegNet, config: SegTrainConfig, patients: list[str], minutes: float, recipe: str, command: str, folder: Path
+) -> Card:
+    """Write ``model.onnx`` and ``card.json``; the figures of merit are added by ``lvef.evaluation.stills``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    export_segmentation(net, config.input.size, folder / MODEL_NAME)
+    card = Card(
+        name=config.name,
+        version=VERSION,
+        kind="segmentation",
+        title="Left ventricle, myocardium and left atrium on apical four- and two-chamber frames",
+        licence=LICENCE,
+        intended_use=INTENDED_USE,
+        input=config.input,
+        classes=("background", "lv", "myocardium", "la"),
+        architecture={
+            "family": "SegNet",
+            "parameters": sum(p.numel() for p in net.parameters()),
+            **to_mapping(config.network),
+        },
+        training=Training(
+            data="CAMUS, training subgroup, A4C and A2C, ED and ES stills with expert masks",
+            licence=LICENCE,
+            citation=CITATION,
+            patients=len(patients),
+            patients_sha256=hashlib.sha256("\n".join(sorted(patients)).encode()).hexdigest(),
+            recipe=recipe,
+            command=command,
+            minutes=round(minutes, 1),
+        ),
+        model_sha256=hashlib.sha256((folder / MODEL_NAME).read_bytes()).hexdigest(),
+        limits=LIMITS,
+    )
+    write_text_atomic(folder / CARD_NAME, json.dumps(to_mapping(card), indent=2) + "\n")
+    return card
+
+
+if __name__ == "__main__":
+    main()

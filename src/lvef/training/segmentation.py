@@ -1,0 +1,172 @@
+"""Trains the segmentation network on stills with expert masks.
+
+A recipe (``recipes/*.toml``) holds every setting. The run folder gets checkpoints, the metrics of every epoch and
+``run.json``; a run that was stopped goes on where it was. What is kept is the running average of the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning as L  # noqa: N812
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from lvef.core.records import Clip
+from lvef.datasets.camus import CamusStill
+from lvef.models.segmentation import SegNet, SegNetConfig
+from lvef.preprocess.fan import find_fan
+from lvef.preprocess.frames import fit, place
+from lvef.preprocess.spec import InputSpec
+from lvef.training.augment import AugmentConfig, augment
+from lvef.training.objective import cross_entropy_and_dice, dice_per_case
+
+STORED_SIZE = 160
+"""Side at which training pictures are kept: zooming in by up to a quarter still finds real detail."""
+
+
+@dataclass(frozen=True)
+class SegTrainConfig:
+    """A training run of the segmentation network."""
+
+    name: str = "camus-seg"
+    """Name of the network that comes out."""
+    fold: int | None = 0
+    """Fold of the training patients that is held out to look at, or None to train on all of them."""
+    n_folds: int = 5
+    """Folds, by patient."""
+    seed: int = 1
+    """Of everything random."""
+    epochs: int = 100
+    """Passes over the stills."""
+    batch_size: int = 32
+    """Stills a step."""
+    learning_rate: float = 2e-3
+    """Peak of the one-cycle schedule (AdamW)."""
+    weight_decay: float = 0.02
+    """Of AdamW."""
+    ema_decay: float = 0.998
+    """Running average of the weights, a step."""
+    network: SegNetConfig = field(default_factory=SegNetConfig)
+    """Shape of the network."""
+    input: InputSpec = field(default_factory=InputSpec)
+    """What the network is shown."""
+    augmentation: AugmentConfig = field(default_factory=AugmentConfig)
+    """Strengths."""
+
+
+def as_arrays(stills: list[CamusStill], size: int) -> tuple[Tensor, Tensor]:
+    """Stills as the network sees them: fan found, padded to a square, scaled.
+
+    Returns:
+        Pictures ``(n, size, size)`` uint8 and labels ``(n, size, size)`` uint8.
+    """
+    pictures = np.empty((len(stills), size, size), np.uint8)
+    labels = np.empty_like(pictures)
+    for i, still in enumerate(stills):
+        clip = Clip(still.picture[None], np.zeros(1), "still", still.patient)
+        placement = place(find_fan(clip).box, size, still.spacing)
+        pictures[i] = fit(still.picture[None], placement, size)[0]
+        labels[i] = fit(still.mask[None], placement, size, labels=True)[0]
+    return torch.from_numpy(pictures), torch.from_numpy(labels)
+
+
+def held_out(patients: list[str], fold: int, n_folds: int, seed: int) -> list[str]:
+    """Patients of one fold; folds are disjoint and together hold every patient once."""
+    order = np.random.default_rng(seed).permutation(len(patients))
+    return [patients[i] for i in sorted(order[fold::n_folds])]
+
+
+class SegmentationTask(L.LightningModule):
+    """Network, augmentation, loss and schedule."""
+
+    def __init__(self, config: SegTrainConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.net = SegNet(config.network).to(memory_format=torch.channels_last)
+        self.rng = torch.Generator().manual_seed(config.seed)
+
+    def forward(self, grey: Tensor) -> Tensor:
+        """Logits of grey pictures 0-1, ``(b, 1, h, w)``."""
+        spec = self.config.input
+        x = (grey - spec.mean) / spec.std
+        out: Tensor = self.net(x.contiguous(memory_format=torch.channels_last))
+        return out
+
+    def training_step(self, batch: list[Tensor], _: int) -> Tensor:
+        """Loss of one augmented batch."""
+        with torch.autocast("cpu", enabled=False):
+            pictures, labels = augment(
+                batch[0][:, None].float() / 255, batch[1].long(), self.config.input.size, self.rng, self.config.augmentation
+            )
+        loss = cross_entropy_and_dice(self(pictures), labels)
+        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: list[Tensor], _: int) -> None:
+        """Dice of unseen stills, as they are."""
+        logits = self(batch[0][:, None].float() / 255)
+        dice = dice_per_case(logits.argmax(1), batch[1].long())
+        for k, name in enumerate(("lv", "myocardium", "la")):
+            self.log(f"dice_{name}", dice[:, k].nanmean(), prog_bar=k == 0, batch_size=len(dice))
+
+    def configure_optimizers(self) -> Any:  # noqa: ANN401
+        """AdamW with one cycle."""
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.config.learning_rate, total_steps=int(self.trainer.estimated_stepping_batches), pct_start=0.1
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def train(
+    config: SegTrainConfig,
+    train_data: tuple[Tensor, Tensor],
+    val_data: tuple[Tensor, Tensor] | None,
+    folder: Path,
+    *,
+    progress: bool = True,
+) -> SegNet:
+    """Train, or go on training, and return the averaged network.
+
+    Args:
+        config: The recipe.
+        train_data: From :func:`as_arrays` at :data:`STORED_SIZE`.
+        val_data: From :func:`as_arrays` at the network's size, or None.
+        folder: Where checkpoints and metrics go; ``last.ckpt`` there is gone on from.
+        progress: Show a bar.
+    """
+    L.seed_everything(config.seed, verbose=False)
+    task = SegmentationTask(config)
+    checkpoint = ModelCheckpoint(
+        folder, filename="last", every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    trainer = L.Trainer(
+        accelerator="auto",
+        devices=1,
+        precision="bf16-mixed",
+        max_epochs=config.epochs,
+        # One version a start: the logger deletes what an earlier start left in its folder.
+        logger=CSVLogger(folder, name="metrics"),
+        callbacks=[checkpoint, EMAWeightAveraging(decay=config.ema_decay)],
+        check_val_every_n_epoch=5,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+        log_every_n_steps=10,
+        gradient_clip_val=1.0,
+    )
+    loader = DataLoader(TensorDataset(*train_data), config.batch_size, shuffle=True, drop_last=True)
+    val_loader = DataLoader(TensorDataset(*val_data), 50) if val_data else None
+    last = folder / "last.ckpt"
+    trainer.fit(task, loader, val_loader, ckpt_path=last if last.exists() else None, weights_only=False)
+    # The file holds the average; the module in memory does so only when this start trained to the end itself.
+    task.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
+    return task.net.eval()

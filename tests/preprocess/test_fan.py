@@ -1,0 +1,85 @@
+"""The fan is found under text, menus and ECG strips, and refused where there is none."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from lvef.core.errors import QualityRefusal
+from lvef.core.records import Box, Clip
+from lvef.preprocess.fan import find_fan
+
+
+def fan_frames(n=12, height=240, width=320, apex=(160, 30), radius=170, half_angle=0.7, seed=0):
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width].astype(float)
+    inside = (np.hypot(x - apex[0], y - apex[1]) < radius) & (np.abs(np.arctan2(x - apex[0], y - apex[1])) < half_angle)
+    grain = rng.gamma(2, 40, (n, height, width))
+    frames = np.stack([cv2.GaussianBlur(g, (0, 0), 1.5) for g in grain]) * inside
+    return np.clip(frames, 0, 255).astype(np.uint8), inside
+
+
+def as_clip(frames, **kwargs):
+    return Clip(frames, np.arange(len(frames)) / 30, "test", "test.avi", **kwargs)
+
+
+def tight(inside):
+    ys, xs = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    return np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1])
+
+
+def corners(box: Box):
+    return np.array([box.x0, box.y0, box.x1, box.y1])
+
+
+def test_box_of_a_clean_fan_is_tight_but_for_its_tip():
+    frames, inside = fan_frames()
+    off = np.abs(corners(find_fan(as_clip(frames)).box) - tight(inside))
+    assert off[[0, 2, 3]].max() <= 6
+    assert off[1] <= 12  # the opening rounds the tip off
+
+
+def test_menus_text_and_a_sweeping_ecg_do_not_widen_the_box():
+    frames, _ = fan_frames()
+    clean = corners(find_fan(as_clip(frames)).box)
+    for i, frame in enumerate(frames):
+        cv2.putText(frame, "Gen THI 19 cm", (2, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, 200, 1)
+        cv2.rectangle(frame, (20, 225), (300, 238), 90, -1)
+        for x in range(0, 320):
+            frame[212 + int(5 * np.sin((x + 9 * i) / 6)), x] = 255
+    assert np.abs(corners(find_fan(as_clip(frames)).box) - clean).max() <= 6
+
+
+def test_a_region_named_by_the_file_limits_the_search_to_one_of_two_pictures():
+    left, _ = fan_frames(width=320)
+    right, _ = fan_frames(width=320, seed=1)
+    both = np.concatenate([left, right], axis=2)
+    box = find_fan(as_clip(both, region=Box(320, 0, 640, 240))).box
+    assert box.x0 >= 320
+
+
+def test_a_still_and_a_frozen_clip_are_searched_by_brightness():
+    frames, inside = fan_frames(n=1)
+    for still in (frames, np.repeat(frames, 8, axis=0)):
+        assert np.abs(corners(find_fan(as_clip(still)).box) - tight(inside))[[0, 2, 3]].max() <= 8
+
+
+def test_a_square_crop_without_black_is_taken_whole():
+    frames, _ = fan_frames(height=112, width=112, apex=(56, -60), radius=400, half_angle=2)
+    assert corners(find_fan(as_clip(frames)).box).tolist() == [0, 0, 112, 112]
+
+
+@pytest.mark.parametrize("level", [0, 7])
+def test_black_is_refused_by_name(level):
+    with pytest.raises(QualityRefusal, match=r"test\.avi: every pixel is black") as caught:
+        find_fan(as_clip(np.full((8, 112, 112), level, np.uint8)))
+    assert caught.value.code == "black"
+
+
+def test_text_alone_is_no_fan():
+    frame = np.zeros((240, 320), np.uint8)
+    cv2.putText(frame, "NO SIGNAL", (60, 120), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
+    with pytest.raises(QualityRefusal, match="no ultrasound fan") as caught:
+        find_fan(as_clip(np.repeat(frame[None], 6, axis=0)))
+    assert caught.value.code == "no_fan"

@@ -1,0 +1,64 @@
+"""Points find their way to the network's square and back; pictures are padded, never stretched."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lvef.core.records import Box, PixelSpacing
+from lvef.preprocess.frames import fit, normalise, place
+from lvef.preprocess.spec import InputSpec
+
+
+@given(
+    st.integers(0, 50), st.integers(0, 50), st.integers(20, 900), st.integers(20, 900), st.floats(-5, 900), st.floats(-5, 900)
+)
+def test_points_go_there_and_back(x0, y0, width, height, x, y):
+    placement = place(Box(x0, y0, x0 + width, y0 + height), 128)
+    point = np.array([[x, y]])
+    assert np.allclose(placement.to_picture(placement.to_network(point)), point, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(90, 60), (60, 90), (300, 200), (112, 112)])
+def test_a_blob_lands_where_the_map_says(shape):
+    height, width = shape
+    y, x = np.mgrid[: height + 20, : width + 30]
+    centre = np.array([12 + 0.6 * width, 8 + 0.4 * height])
+    blob = (255 * np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * 6.0**2))).astype(np.uint8)
+    placement = place(Box(12, 8, 12 + width, 8 + height), 128)
+    square = fit(blob[None], placement, 128)[0].astype(float)
+    yy, xx = np.mgrid[:128, :128]
+    found = np.array([(xx * square).sum(), (yy * square).sum()]) / square.sum()
+    assert np.allclose(found, placement.to_network(centre), atol=0.15)
+
+
+def test_one_scale_for_both_directions_and_black_beside():
+    frames = np.full((1, 50, 100), 200, np.uint8)
+    placement = place(Box(0, 0, 100, 50), 128)
+    square = fit(frames, placement, 128)[0]
+    assert placement.scale_x == pytest.approx(placement.scale_y)
+    assert (square[:32] == 0).all()
+    assert (square[96:] == 0).all()
+    assert (square[32:96] == 200).all()
+
+
+def test_pixels_that_are_not_square_are_made_square():
+    # 100 x 200 pixels of 0.308 x 0.154 mm are a square of 30.8 mm.
+    placement = place(Box(0, 0, 100, 200), 128, PixelSpacing(0.308, 0.154, "test"))
+    assert (placement.width, placement.height) == (128, 128)
+
+
+def test_labels_keep_their_values():
+    labels = np.kron(np.array([[0, 1], [2, 3]], np.uint8), np.ones((37, 41), np.uint8))
+    out = fit(labels[None], place(Box(0, 0, 82, 74), 128), 128, labels=True)
+    assert set(np.unique(out)) == {0, 1, 2, 3}
+
+
+def test_normalise_follows_the_card():
+    spec = InputSpec(size=2, mean=0.5, std=0.25)
+    out = normalise(np.array([[[0, 255], [51, 102]]], np.uint8), spec)
+    assert out.shape == (1, 1, 2, 2)
+    assert out.dtype == np.float32
+    assert np.allclose(out[0, 0], [[-2, 2], [-1.2, -0.4]], atol=1e-6)
