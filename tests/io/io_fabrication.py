@@ -22,7 +22,9 @@ def moving_grey(n=12, height=64, width=96):
     return np.stack([np.clip(base + 3 * i, 0, 255) for i in range(n)]).astype(np.uint8)
 
 
-def write_video(path, grey_or_rgb, codec, pix_fmt, rate=25, pts=None, time_base=None, options=None, **settings):
+def write_video(
+    path, grey_or_rgb, codec, pix_fmt, rate=25, pts=None, time_base=None, options=None, **settings
+):
     """Encode ``(n, h, w)`` grey or ``(n, h, w, 3)`` RGB frames; ``settings`` go to the codec context."""
     from fractions import Fraction
 
@@ -59,7 +61,7 @@ def video_bytes(grey, codec, pix_fmt, container_format):
 
 
 def dicom(pixels, interpretation=None, syntax=ExplicitVRLittleEndian, **elements):
-    """Return an ultrasound data set that holds ``(n, h, w)`` grey or ``(n, h, w, 3)`` colour, uncompressed."""
+    """Return an ultrasound data set that holds ``(n, h, w)`` grey or ``(n, h, w, 3)`` colour, plain."""
     pixels = np.asarray(pixels)
     colour = pixels.ndim == 4
     meta = FileMetaDataset()

@@ -1,12 +1,12 @@
+import av
 import cv2
 import numpy as np
 import pytest
-from io_fabrication import codes, moving_grey, write_video
 
-import av
 from lvef.core.errors import VideoError
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ, container_timing
 from lvef.io.video import SPACING_NOTE, read_video
+from tests.io.io_fabrication import codes, moving_grey, write_video
 
 CONTAINERS = [
     ("a.avi", "mjpeg", "yuvj420p", 3),
@@ -52,7 +52,9 @@ def test_gif(tmp_path):
     np.testing.assert_allclose(clip.times_s, np.arange(12) / 10, atol=1e-6)
 
 
-@pytest.mark.parametrize(("codec", "pix_fmt"), [("mjpeg", "yuvj420p"), ("ffv1", "yuv420p"), ("ffv1", "yuv422p")])
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt"), [("mjpeg", "yuvj420p"), ("ffv1", "yuv420p"), ("ffv1", "yuv422p")]
+)
 def test_grey_is_that_of_opencv(tmp_path, codec, pix_fmt):
     path = encode(tmp_path / "a.avi", moving_grey(4), codec, pix_fmt)
     capture, theirs = cv2.VideoCapture(path), []
@@ -71,7 +73,9 @@ def test_odd_sides_and_row_padding(tmp_path):
 
 def test_variable_frame_rate_keeps_the_frames_own_times(tmp_path):
     stamps = [0, 20, 60, 80, 140, 160]
-    path = write_video(str(tmp_path / "a.mkv"), moving_grey(6), "ffv1", "yuv420p", pts=stamps, time_base=(1, 1000))
+    path = write_video(
+        str(tmp_path / "a.mkv"), moving_grey(6), "ffv1", "yuv420p", pts=stamps, time_base=(1, 1000)
+    )
     clip = read_video(path)
     np.testing.assert_allclose(clip.times_s, np.array(stamps) / 1000, atol=1e-9)
     assert clip.timing == "container"
@@ -79,7 +83,12 @@ def test_variable_frame_rate_keeps_the_frames_own_times(tmp_path):
 
 def test_first_stamp_need_not_be_zero(tmp_path):
     path = write_video(
-        str(tmp_path / "a.mkv"), moving_grey(4), "ffv1", "yuv420p", pts=[500, 540, 580, 620], time_base=(1, 1000)
+        str(tmp_path / "a.mkv"),
+        moving_grey(4),
+        "ffv1",
+        "yuv420p",
+        pts=[500, 540, 580, 620],
+        time_base=(1, 1000),
     )
     np.testing.assert_allclose(read_video(path).times_s, [0, 0.04, 0.08, 0.12], atol=1e-9)
 
@@ -158,6 +167,15 @@ def test_damaged_content_is_an_error(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_metadata_that_is_not_utf8_does_no_harm(tmp_path):
+    path = tmp_path / "a.mp4"
+    encode(path, moving_grey(6), "libx264", "yuv420p")
+    data = path.read_bytes()
+    assert b"Lavf" in data
+    path.write_bytes(data.replace(b"Lavf", b"L\xe4\xf6f"))
+    assert len(read_video(path).frames) == 6
+
+
 def test_unknown_codec_is_an_error(tmp_path):
     path = tmp_path / "odd.avi"
     encode(path, moving_grey(6), "mjpeg", "yuvj420p")
@@ -188,7 +206,9 @@ def test_too_many_frames(tmp_path, name):
 
 def test_too_many_pixels(tmp_path):
     path = encode(tmp_path / "a.mkv", moving_grey(9), "ffv1", "yuv420p")
-    with pytest.raises(VideoError, match=r"a\.mkv has .* frames of 96 x 64 pixels, more than the 50,000 pixels"):
+    with pytest.raises(
+        VideoError, match=r"a\.mkv has .* frames of 96 x 64 pixels, more than the 50,000 pixels"
+    ):
         read_video(path, max_pixels=50_000)
 
 
@@ -203,7 +223,9 @@ def coloured(tint):
     return np.clip(moving_grey(20)[..., None] * np.array(tint), 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize(("codec", "pix_fmt"), [("ffv1", "yuv420p"), ("ffv1", "yuv444p"), ("rawvideo", "bgr24")])
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt"), [("ffv1", "yuv420p"), ("ffv1", "yuv444p"), ("rawvideo", "bgr24")]
+)
 class TestChroma:
     def read(self, tmp_path, rgb, codec, pix_fmt):
         return read_video(write_video(str(tmp_path / "a.avi"), rgb, codec, pix_fmt)).chroma
@@ -216,7 +238,9 @@ class TestChroma:
         assert chroma.max() <= 4
 
     def test_even_blue_cast_is_no_colour(self, tmp_path, codec, pix_fmt):
-        rgb = np.clip(moving_grey(20)[..., None].astype(int) * 0.7 + np.array([0, 0, 50]), 0, 255).astype(np.uint8)
+        rgb = np.clip(moving_grey(20)[..., None].astype(int) * 0.7 + np.array([0, 0, 50]), 0, 255).astype(
+            np.uint8
+        )
         assert self.read(tmp_path, rgb, codec, pix_fmt).max() <= 4
 
     def test_colour_doppler_shows_where_it_is(self, tmp_path, codec, pix_fmt):

@@ -9,7 +9,9 @@ import numpy as np
 from lvef.core.records import Beat, Clip, Measurement, Notice, PixelSpacing, Provenance, Tracing, VolumeCurve
 from lvef.core.terms import Status, View
 
-PROVENANCE = Provenance("0.1.0", "camus-seg 1", "ab" * 32, "CC-BY-NC-SA-4.0", "openvino", "bf16", "Test CPU", 0.25)
+PROVENANCE = Provenance(
+    "0.1.0", "camus-seg 1", "ab" * 32, "CC-BY-NC-SA-4.0", "openvino", "bf16", "Test CPU", 0.25
+)
 
 
 def ellipse_tracing(centre: tuple[float, float], semi: tuple[float, float], points: int = 60) -> Tracing:
@@ -40,10 +42,13 @@ def beating(
     height, width = size
     times = np.arange(n) / rate_hz
     phase = times / period_s % 1
-    squeeze = np.where(phase < 0.4, 0.5 - 0.5 * np.cos(np.pi * phase / 0.4), 0.5 + 0.5 * np.cos(np.pi * (phase - 0.4) / 0.6))
+    squeeze = np.where(
+        phase < 0.4, 0.5 - 0.5 * np.cos(np.pi * phase / 0.4), 0.5 + 0.5 * np.cos(np.pi * (phase - 0.4) / 0.6)
+    )
     centre = (0.5 * width, 0.45 * height)
     tracings = [
-        ellipse_tracing(centre, ((0.15 - 0.04 * s) * width, (0.28 - 0.05 * s) * height)) for s in squeeze.tolist()
+        ellipse_tracing(centre, ((0.15 - 0.04 * s) * width, (0.28 - 0.05 * s) * height))
+        for s in squeeze.tolist()
     ]
     if frames is None:
         rng = np.random.default_rng(0)

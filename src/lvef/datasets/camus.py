@@ -96,7 +96,7 @@ def read_stills(root: Path, patients: list[str]) -> Iterator[CamusStill]:
                     picture_path, mask_path = root / "a2c_192" / f"{stem}.png", root / "a2c_192" / f"{stem}_gt.png"
                 if not (picture_path.is_file() and mask_path.is_file()):
                     continue
-                clip, mask = read_still(picture_path), read_labels(mask_path)
+                clip, mask = read_still(picture_path), read_labels(mask_path)[0]
                 if clip.frames[0].shape != mask.shape:
                     raise DataError(
                         f"{mask_path}: the mask is {mask.shape[::-1]} pixels, its picture {clip.frames[0].shape[::-1]}; "

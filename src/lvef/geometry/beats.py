@@ -20,7 +20,7 @@ from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.levels import Contraction, Samples, contraction, level_at
 from lvef.geometry.rhythm import believable, choose, mark_abnormal, rhythm_notices
 from lvef.geometry.smoothing import even_grid, noise_sd, outliers, period, smooth, window_frames
-from lvef.geometry.turning import Turn, ed_is_clear, es_is_clear, turning_points
+from lvef.geometry.turning import Turn, ed_is_clear, es_is_clear, is_at_edge, turning_points
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +185,11 @@ def _prepare(times: FloatArray, values: FloatArray, config: BeatConfig) -> tuple
     grid, even = even_grid(times, values, step)
     step = float(grid[1] - grid[0])
     found = period(smooth(even, step, 0.6 * config.window_s), step, config.min_cycle_s, config.max_cycle_s)
-    cycle = config.default_cycle_s if found is None else found
-    window = config.window_s * float(np.sqrt(cycle))
+    # a half beat shows hardly more than its systole, which takes about 0.42 of a cycle
+    unknown = min(config.default_cycle_s, float(times[-1] - times[0]) / 0.42)
+    cycle = max(unknown if found is None else found, config.min_cycle_s)
+    # of a half beat, which is all slope and two ends, a wide window would make a straight line
+    window = min(config.window_s * float(np.sqrt(cycle)), 0.4 * float(times[-1] - times[0]))
     curve = smooth(even, step, window)
     gain = np.sqrt(9 / 4 / max(window_frames(window, step), 2.25))  # of a parabola fitted to so many frames
     residual = float(1.4826 * np.median(np.abs(even - curve - np.median(even - curve))))
@@ -227,7 +230,7 @@ def _by_r_waves(
     frame = float(grid[1] - grid[0])
     marks = sorted(r for r in r_waves if np.isfinite(r) and grid[0] - frame <= r <= grid[-1] + frame)
     found = []
-    for start, end in zip(marks[:-1], marks[1:], strict=True):
+    for start, end in pairwise(marks):
         near = np.flatnonzero((grid >= start - 0.06) & (grid <= start + 0.1))
         inside = np.flatnonzero((grid > start + 0.1) & (grid < end))
         if end - start < config.min_cycle_s or len(near) == 0 or len(inside) == 0:
@@ -262,7 +265,8 @@ def _beat(
 def _fault(samples: Samples, one: Contraction, duration: float | None, config: BeatConfig) -> str:
     """Why a beat cannot count by itself, or an empty string."""
     if duration is not None and not config.min_cycle_s <= duration <= config.max_cycle_s:
-        return f"its {duration:.2f} s are not the length of one beat ({config.min_cycle_s:.2f} to {config.max_cycle_s:.1f} s)"
+        limits = f"{config.min_cycle_s:.2f} to {config.max_cycle_s:.1f} s"
+        return f"its {duration:.2f} s are not the length of one beat ({limits})"
     root = float(np.sqrt(min(duration or config.default_cycle_s, config.max_cycle_s)))
     first, last = sorted((one.ed_time, one.es_time))
     inside = samples.times[(samples.times > first) & (samples.times < last)]
@@ -276,12 +280,12 @@ def _fault(samples: Samples, one: Contraction, duration: float | None, config: B
 def _partial(
     samples: Samples, frames: _Frames, turns: list[Turn], swing: float, half: float, config: BeatConfig
 ) -> Beat | None:
-    """The half beat of a clip without a whole one: a clear end-diastole with the clear end-systole next to
-    it.
+    """The half beat of a clip without a whole one: a clear end-diastole and the clear end-systole beside it.
 
-    A pair whose ejection was seen goes before one of which only the filling was seen.
+    A phase with curve on both sides goes before one at the edge of the clip, where the volume may still be on its
+    way; then a pair whose ejection was seen goes before one of which only the filling was seen.
     """
-    before, after = [], []
+    pairs: list[tuple[bool, bool, Beat]] = []
     for i, (first, second) in enumerate(pairwise(turns)):
         high, low = (i, i + 1) if first.is_high else (i + 1, i)
         if not (ed_is_clear(samples, turns, high, swing) and es_is_clear(samples, turns, low)):
@@ -295,8 +299,9 @@ def _partial(
             )
         beat = _beat(samples, frames, one, None, config)
         if beat is not None and not beat.excluded:
-            (before if first.is_high else after).append(beat)
-    return next(iter(before + after), None)
+            at_edge = any(is_at_edge(samples.grid, turn.index) for turn in (first, second))
+            pairs.append((at_edge, not first.is_high, beat))
+    return min(pairs, key=lambda pair: pair[:2], default=(None, None, None))[2]
 
 
 def _summary(beats: list[Beat], shown: FloatArray, config: BeatConfig) -> BeatAnalysis:

@@ -103,8 +103,9 @@ def biplane_ef(
             notices.append(
                 Notice(
                     "axes_differ",
-                    f"The long axes at {phase} differ by more than {DISAGREEMENT_LIMIT:.0%} ({length_four:.0f} mm in "
-                    f"A4C, {length_two:.0f} mm in A2C): one view is probably foreshortened.",
+                    f"The long axes at {phase} differ by more than {DISAGREEMENT_LIMIT:.0%} "
+                    f"({length_four:.0f} mm in A4C, {length_two:.0f} mm in A2C): one view is probably "
+                    "foreshortened.",
                 )
             )
     if not calibrated:
@@ -119,8 +120,9 @@ def biplane_ef(
         notices.append(
             Notice(
                 "cycles_differ",
-                f"The two beats differ in length by more than {DISAGREEMENT_LIMIT:.0%} ({a4c_cycle_s:.2f} s in A4C, "
-                f"{a2c_cycle_s:.2f} s in A2C): they were not made at the same heart rate.",
+                f"The two beats differ in length by more than {DISAGREEMENT_LIMIT:.0%} "
+                f"({a4c_cycle_s:.2f} s in A4C, {a2c_cycle_s:.2f} s in A2C): they were not made at the same "
+                "heart rate.",
             )
         )
     edv, esv = volumes

@@ -8,8 +8,6 @@ frame-to-frame volume curve needs; the contour of a thresholded mask would jump.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -35,38 +33,6 @@ SPUR_WIDTH_PX = 3
 _STEPS = np.array([[1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]], dtype=np.intp)
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a field lies in the picture: ``picture = scale * field + offset``, per coordinate.
-
-    Whole-number coordinates are pixel *centres*, in the field and in the picture. (A field made by resizing
-    with the usual half-pixel rule, like ``cv2.resize``, from a crop that starts at picture pixel ``x0`` with
-    factor ``scale`` has ``offset_x = x0 + (scale - 1) / 2``.)
-
-    Attributes:
-        scale: Picture pixels per field pixel (the same in x and y).
-        offset_x: Picture x of the field's pixel (0, 0).
-        offset_y: Picture y of the field's pixel (0, 0).
-    """
-
-    scale: float = 1.0
-    offset_x: float = 0.0
-    offset_y: float = 0.0
-
-    def to_picture(self, points: FloatArray) -> FloatArray:
-        """Field points ``(..., 2)`` in picture pixels.
-
-        Example:
-            >>> Placement(2.0, 10.0, 20.0).to_picture(np.array([1.0, 1.0]))
-            array([12., 22.])
-        """
-        return np.asarray(points * self.scale + np.array([self.offset_x, self.offset_y]))
-
-
-WHOLE_PICTURE = Placement()
-"""The field is the picture."""
-
-
 def field_of_mask(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> Field:
     """A yes/no mask as a field: 0/1 with a light blur, so that the 0.5 level is sub-pixel and true in area.
 
@@ -83,8 +49,7 @@ def field_of_mask(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> Field:
 
 
 def outline(field: Field, level: float = LEVEL) -> FloatArray:
-    """Sub-pixel contour of the largest connected piece above a level; holes are filled, other pieces left
-    out.
+    """Sub-pixel contour of the largest connected piece above a level, holes filled.
 
     Args:
         field: ``(h, w)`` float32.
@@ -100,20 +65,17 @@ def outline(field: Field, level: float = LEVEL) -> FloatArray:
     x0, y0, width, height = cv2.boundingRect(above)
     if width == 0:
         raise GeometryError(f"No ventricle: the field nowhere exceeds {level:g}.")
-    crop = cv2.copyMakeBorder(
-        above[y0 : y0 + height, x0 : x0 + width], 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0
-    )
+    crop = np.pad(above[y0 : y0 + height, x0 : x0 + width], 2)
     cut = _cut_spurs(crop)
     border = _largest_border(crop)
     values = np.zeros(crop.shape, dtype=np.float32)
-    values[2:-2, 2:-2] = field[y0 : y0 + height, x0 : x0 + width]
     _halo(values, field, x0, y0)
     if cut:
         values[crop == 0] = np.minimum(values[crop == 0], level - LEVEL / 2)
     points = _crossings(values, border, level)
     if len(points) < 3:
         raise GeometryError("No ventricle: the largest piece has no inside.")
-    return points + np.array([x0 - 2.0, y0 - 2.0])
+    return np.asarray(points + np.array([x0 - 2.0, y0 - 2.0]))
 
 
 def mask_of_contour(contour: FloatArray, shape: tuple[int, int]) -> NDArray[np.uint8]:
@@ -162,13 +124,14 @@ def _largest_border(mask: NDArray[np.uint8]) -> NDArray[np.intp]:
     best = int(np.argmax(areas))
     if areas[best] < MIN_AREA_PX:
         raise GeometryError(
-            f"No ventricle: the largest piece has about {areas[best]:.0f} pixels; at least {MIN_AREA_PX:.0f} are needed."
+            f"No ventricle: the largest piece has about {areas[best]:.0f} pixels; "
+            f"at least {MIN_AREA_PX:.0f} are needed."
         )
     return np.asarray(pieces[best][:, 0, :], dtype=np.intp)
 
 
 def _halo(values: Field, field: Field, x0: int, y0: int) -> None:
-    """Copy the field's values just around the crop into its margin (where the field has any)."""
+    """Copy the field into the crop and its margin (where the field reaches)."""
     h, w = field.shape
     ch, cw = values.shape
     left, top = max(x0 - 2, 0), max(y0 - 2, 0)
@@ -177,8 +140,7 @@ def _halo(values: Field, field: Field, x0: int, y0: int) -> None:
 
 
 def _outer_neighbours() -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Directions of the outside 4-neighbours of a border pixel, by the step that came in and the one that
-    leaves.
+    """Directions of the outside 4-neighbours of a border pixel, by the steps into and out of it.
 
     OpenCV follows an outer border with the inside on its left, and looks for the next pixel by turning from
     where it came from. All neighbours that it passes while turning are outside.
@@ -200,8 +162,7 @@ _OUTER, _OUTER_USED = _outer_neighbours()
 
 
 def _crossings(values: Field, border: NDArray[np.intp], level: float) -> FloatArray:
-    """Points where the field crosses the level between border pixels and their outside neighbours, in
-    order."""
+    """Points in order where the field crosses the level between border pixels and outside neighbours."""
     steps = np.empty_like(border)
     steps[:-1] = border[1:] - border[:-1]
     steps[-1] = border[0] - border[-1]

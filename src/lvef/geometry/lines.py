@@ -17,8 +17,7 @@ with."""
 
 
 def lines_from_tracing(tracing: Tracing) -> FloatArray:
-    """The lines of a tracing, ``(21, 2, 2)``: the long axis from apex to base, then the chords from apex to
-    base."""
+    """Lines of a tracing, ``(21, 2, 2)``: long axis from apex to base, then the chords from apex to base."""
     return np.concatenate([np.stack([tracing.apex, tracing.base])[None], tracing.chords])
 
 

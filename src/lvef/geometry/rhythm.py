@@ -20,8 +20,7 @@ ALIKE_SYSTOLES = 0.25
 
 
 def choose(beats: list[Beat]) -> Beat:
-    """The counted beat with the median EF; of an even number, the one of the middle two nearer to the mean
-    EF.
+    """The counted beat with the median EF (of an even number, of the middle two the one nearer to the mean).
 
     A median beat and not a mean, so that the answer's EF, volumes and frames belong together.
 

@@ -78,8 +78,8 @@ def area_length(area: float, length: float) -> float:
         GeometryError: When the length is not above 0, the area is negative, or one is not finite.
 
     Example:
-        >>> import math
-        >>> round(area_length(math.pi * 2.0 * 5.0, 10.0) / (4 / 3 * math.pi * 2.0 * 2.0 * 5.0), 6)  # an ellipsoid
+        >>> ellipsoid = 4 / 3 * np.pi * 2.0 * 2.0 * 5.0
+        >>> round(area_length(np.pi * 2.0 * 5.0, 10.0) / ellipsoid, 6)
         1.0
     """
     if not (np.isfinite(area) and np.isfinite(length)) or length <= 0 or area < 0:

@@ -1,5 +1,4 @@
-"""Denoising of a volume curve, and level estimates at its extremes. Every width is in seconds, never in
-frames."""
+"""Denoising of a volume curve and local levels. Every width is in seconds, never in frames."""
 
 from __future__ import annotations
 
@@ -58,8 +57,7 @@ def window_frames(window_s: float, step_s: float) -> int:
 
 
 def noise_sd(values: FloatArray) -> float:
-    """Standard deviation of the frame-to-frame noise, from third differences (the curve itself hardly
-    enters)."""
+    """Standard deviation of frame-to-frame noise, from third differences (the curve hardly enters)."""
     if len(values) < 8:
         return 0.0
     third = np.diff(values, 3)

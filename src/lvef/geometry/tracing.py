@@ -16,7 +16,7 @@ from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray, PixelSpacing, Tracing, VolumeCurve
 from lvef.core.terms import Structure
 from lvef.geometry.axis import landmarks
-from lvef.geometry.contour import WHOLE_PICTURE, Field, Placement, field_of_mask, outline
+from lvef.geometry.contour import Field, field_of_mask, outline
 from lvef.geometry.simpson import axis_length, volume_of_tracing
 
 N_DISKS = 20
@@ -34,7 +34,6 @@ def trace(
     atrium: Field | None = None,
     wall: Field | None = None,
     *,
-    placement: Placement = WHOLE_PICTURE,
     aspect: float = 1.0,
 ) -> Tracing:
     """Trace the left ventricle of one frame.
@@ -46,11 +45,10 @@ def trace(
         lv: Probability of the LV cavity, ``(h, w)`` float32 in 0..1.
         atrium: Probability of the left atrium, or None.
         wall: Probability of the myocardium, or None.
-        placement: Where the fields lie in the picture.
         aspect: Pixel height over pixel width, ``y_mm / x_mm`` (1 for square pixels).
 
     Returns:
-        The tracing, in picture pixels.
+        The tracing, in pixels of the fields.
 
     Raises:
         GeometryError: When no ventricle can be measured, with the reason.
@@ -60,20 +58,17 @@ def trace(
     field = np.ascontiguousarray(lv, dtype=np.float32)
     contour = outline(field)
     apex, mitral = landmarks(contour, field, _seen(atrium), _seen(wall), aspect)
-    return tracing_of_contour(
-        placement.to_picture(contour), placement.to_picture(apex), placement.to_picture(mitral), aspect=aspect
-    )
+    return tracing_of_contour(contour, apex, mitral, aspect=aspect)
 
 
 def trace_probabilities(
-    probabilities: Field, *, placement: Placement = WHOLE_PICTURE, aspect: float = 1.0
+    probabilities: Field, *, aspect: float = 1.0
 ) -> Tracing:
     """Trace a network's output of one frame.
 
     Args:
         probabilities: ``(4, h, w)`` float32, classes in the order of `lvef.core.terms.Structure`.
-        placement: Where the network's picture lies in the picture.
-        aspect: Pixel height over pixel width of the picture (and of the network's picture).
+        aspect: Height over width of one pixel of the network's picture.
 
     Raises:
         GeometryError: When no ventricle can be measured, with the reason.
@@ -84,7 +79,6 @@ def trace_probabilities(
         probabilities[Structure.LV],
         probabilities[Structure.LA],
         probabilities[Structure.MYOCARDIUM],
-        placement=placement,
         aspect=aspect,
     )
 
@@ -173,7 +167,7 @@ def _chords(points: FloatArray, axis: FloatArray, length: float) -> FloatArray:
     if len(starts) != N_DISKS:
         raise GeometryError("The contour does not span the long axis from apex to base.")
     ends = np.stack([np.minimum.reduceat(cut, starts), np.maximum.reduceat(cut, starts)], axis=1)
-    return levels[:, None, None] * axis + ends[:, :, None] * np.array([-axis[1], axis[0]])
+    return np.asarray(levels[:, None, None] * axis + ends[:, :, None] * np.array([-axis[1], axis[0]]))
 
 
 def left_to_right(lines: FloatArray) -> FloatArray:

@@ -30,8 +30,7 @@ class Turn:
 
 
 def turning_points(curve: FloatArray, swing: float) -> list[Turn]:
-    """Highs and lows in turn, each separated from the next by at least ``swing``; the first and last
-    included.
+    """Highs and lows in turn, each at least ``swing`` away from the next, the first and last included.
 
     The first and last point may lie at the edge of the clip.
 
@@ -64,6 +63,11 @@ def turning_points(curve: FloatArray, swing: float) -> list[Turn]:
     if rising is not None:
         turns.append(Turn(top if rising else bottom, rising))
     return turns
+
+
+def is_at_edge(grid: FloatArray, index: int) -> bool:
+    """Whether a point lies so close to an end of the clip that the curve beyond it is not seen."""
+    return bool(min(grid[index] - grid[0], grid[-1] - grid[index]) <= EDGE_S)
 
 
 def ed_is_clear(samples: Samples, turns: list[Turn], at: int, swing: float) -> bool:

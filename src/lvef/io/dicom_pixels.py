@@ -21,22 +21,22 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
-from pydicom.pixels.utils import iter_pixels
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import iter_pixels, pixel_array
 from pydicom.uid import (
     HTJ2K,
     UID,
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
     JPEG2000Lossless,
-    JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
+    JPEGLSTransferSyntaxes,
 )
 
 from lvef.core.errors import DicomError, MissingExtraError
 from lvef.core.records import FrameArray, Notice
 from lvef.io.dicom_fragments import Payload, joined, split_frames
-from lvef.io.dicom_values import number, text, whole
+from lvef.io.dicom_values import CONVERSION_ERRORS, number, text, whole
 from lvef.io.greyscale import ColourSampler, scale_range, to_uint8
 from lvef.io.sniff import sniff
 from lvef.io.timing import Timing, container_timing
@@ -52,8 +52,8 @@ Source: DICOM PS3.6, table A-1.
 """
 
 DECODE_ERRORS = (
-    ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError, OSError,
-    EOFError, SyntaxError, struct.error, zlib.error, cv2.error, Image.DecompressionBombError,
+    *CONVERSION_ERRORS, IndexError, RuntimeError, OSError, EOFError, SyntaxError, struct.error, zlib.error,
+    cv2.error, Image.DecompressionBombError,
 )  # fmt: skip
 """What the decoders raise on damaged data; none of their texts is passed on, they may quote the header."""
 
@@ -134,8 +134,6 @@ class _Grey:
     def add(self, picture: bytes | NDArray[Any]) -> None:
         """Add a frame: a JPEG as bytes, or an array ``(h, w)`` or ``(h, w, 3)`` RGB."""
         grey = self._grey_of_jpeg(picture) if isinstance(picture, bytes) else self._grey_of_array(picture)
-        if grey.shape != self._shape:
-            raise ValueError("frame of another size than the header declares")
         if self._stack is None:
             self._stack = np.empty((self._n, *self._shape), grey.dtype)
         self._stack[self.count] = grey
@@ -144,11 +142,8 @@ class _Grey:
     def frames(self) -> FrameArray:
         """Return the grey frames as uint8."""
         assert self._stack is not None
-        stack = self._stack[: self.count]
-        if self._interpretation in ("MONOCHROME1", "MONOCHROME2"):
-            stack = self._windowed(stack)
-            return np.subtract(255, stack, dtype=np.uint8) if self._interpretation == "MONOCHROME1" else stack
-        return stack
+        stack = self._windowed(self._stack[: self.count])
+        return np.subtract(255, stack, dtype=np.uint8) if self._interpretation == "MONOCHROME1" else stack
 
     def chroma(self) -> FrameArray | None:
         """Return the chroma map, None for a monochrome file."""
@@ -156,6 +151,7 @@ class _Grey:
 
     def _grey_of_jpeg(self, jpeg: bytes) -> FrameArray:
         picture = _open_jpeg(jpeg)
+        self._check_shape((picture.height, picture.width))
         if len(picture.getbands()) > 1:
             self._colour = self._colour or ColourSampler(self._n)
             if self._colour.wants(self.count):
@@ -164,6 +160,7 @@ class _Grey:
         return np.asarray(picture.convert("L"))
 
     def _grey_of_array(self, picture: NDArray[Any]) -> NDArray[Any]:
+        self._check_shape(picture.shape[:2])
         if self._interpretation == "PALETTE COLOR":
             picture = apply_color_lut(picture, self._dataset)
             depth = 16 if picture.dtype == np.uint16 else 8
@@ -178,16 +175,21 @@ class _Grey:
             self._colour.add_rgb(rgb)
         return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
 
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
+        if shape != self._shape:
+            raise ValueError("frame of another size than the header declares")
+
     def _windowed(self, stack: NDArray[Any]) -> FrameArray:
         """Scale deep grey by the file's window, else by the range of the clip. Source: PS3.3, C.11.2.1.2."""
         if stack.dtype == np.uint8:
             return stack
-        stack = apply_modality_lut(stack, self._dataset)
         centre, width = number(self._dataset, "WindowCenter"), number(self._dataset, "WindowWidth")
         if centre is None or width is None or width <= 1:
             return to_uint8(stack)
-        low = centre - 0.5 - (width - 1) / 2
-        return scale_range(stack, low, low + width - 1)
+        # The window is told in units after Rescale Slope and Intercept; it is turned back, not the whole clip.
+        slope = number(self._dataset, "RescaleSlope") or 1.0
+        low = (centre - 0.5 - (width - 1) / 2 - (number(self._dataset, "RescaleIntercept") or 0.0)) / slope
+        return scale_range(stack, low, low + (width - 1) / slope)
 
 
 def _open_jpeg(frame: bytes) -> Image.Image:
@@ -201,11 +203,7 @@ def _pydicom_frames(
     if syntax in (HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL):
         # pydicom wants another package for these, but Pillow's OpenJPEG reads them as it reads JPEG 2000.
         dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
-    # GDCM writes to stderr of damaged JPEG 2000; Pillow is quiet, but turns deep colour into something else.
-    deep_colour = whole(dataset, "SamplesPerPixel", 1) > 1 and whole(dataset, "BitsAllocated", 8) > 8
-    jpeg2000 = dataset.file_meta.TransferSyntaxUID in JPEG2000TransferSyntaxes
-    plugin = "pillow" if jpeg2000 and not deep_colour else ""
-    _require_decoder(UID(dataset.file_meta.TransferSyntaxUID), syntax, source)
+    plugin = _plugin(dataset, syntax, source)
     if payload.encapsulated:
         n_frames = min(n_frames, len(frames))
         dataset.PixelData = encapsulate(frames) if frames else b""
@@ -222,10 +220,16 @@ def _pydicom_frames(
     dataset.NumberOfFrames = n_frames
     dataset.pop("ExtendedOffsetTable", None)
     dataset.pop("ExtendedOffsetTableLengths", None)
-    yield from iter_pixels(dataset, decoding_plugin=plugin)
+    if payload.encapsulated:
+        yield from iter_pixels(dataset, decoding_plugin=plugin)
+    else:
+        # pydicom 3.0 miscounts the frames of uncompressed YBR_FULL_422 when it goes through them in one run.
+        yield from (pixel_array(dataset, index=index) for index in range(n_frames))
 
 
-def _require_decoder(syntax: UID, named: UID, source: str) -> None:
+def _plugin(dataset: Dataset, named: UID, source: str) -> str:
+    """Return the decoder to use, or "" for pydicom's choice."""
+    syntax = UID(dataset.file_meta.TransferSyntaxUID)
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
@@ -239,6 +243,10 @@ def _require_decoder(syntax: UID, named: UID, source: str) -> None:
     if gdcm := sys.modules.get("gdcm"):
         for switch in ("WarningOff", "ErrorOff", "DebugOff"):
             getattr(gdcm.Trace, switch)()
+    # GDCM is pydicom's first choice, but damaged data makes it write to stderr or end the whole process.
+    plugin = "pyjpegls" if syntax in JPEGLSTransferSyntaxes else "pillow"
+    deep_colour = whole(dataset, "SamplesPerPixel", 1) > 1 and whole(dataset, "BitsAllocated", 8) > 8
+    return plugin if plugin in decoder.available_plugins and not deep_colour else ""
 
 
 def _native_frame_bytes(dataset: Dataset) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 
 from lvef.core.terms import Sex, View
 
@@ -23,7 +24,16 @@ VIEW_CODES = {
 MIN_HEART_RATE_BPM, MAX_HEART_RATE_BPM = 20.0, 300.0
 """Range outside of which a heart rate is a filler (0 is what scanners write without an ECG) or a mistake."""
 
-_CONVERSION_ERRORS = (ValueError, TypeError, ArithmeticError, AttributeError, KeyError, NotImplementedError)
+CONVERSION_ERRORS = (
+    BytesLengthException,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    KeyError,
+    NotImplementedError,
+)
+"""What pydicom raises when an element's value is not what its kind allows; the text quotes the value."""
 
 
 @contextmanager
@@ -48,7 +58,7 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
             return []
         many = value if isinstance(value, list | tuple) or hasattr(value, "__iter__") else [value]
         found = [float(v) for v in many if not isinstance(v, str) or v.strip()]
-    except _CONVERSION_ERRORS:
+    except CONVERSION_ERRORS:
         return []
     return found if all(math.isfinite(v) for v in found) else []
 
@@ -69,7 +79,7 @@ def text(dataset: Dataset, keyword: str) -> str:
     """Return an element as stripped upper-case text, empty where it is absent. Only for coded values."""
     try:
         value = dataset.get(keyword)
-    except _CONVERSION_ERRORS:
+    except CONVERSION_ERRORS:
         return ""
     return "" if value is None else str(value).strip().upper()
 
@@ -79,7 +89,7 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
     try:
         value = dataset.get(keyword)
         return [] if value is None else list(value)
-    except _CONVERSION_ERRORS:
+    except CONVERSION_ERRORS:
         return []
 
 

@@ -36,7 +36,7 @@ def to_uint8(values: NDArray[Any]) -> FrameArray:
     finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0) if values.dtype.kind == "f" else values
     low, high = float(finite.min()), float(finite.max())
     if low >= 0 and high <= 255 and (values.dtype.kind in "iu" or high > 1):
-        return np.asarray(np.rint(finite), np.uint8)
+        return np.asarray(finite if values.dtype.kind in "iu" else np.rint(finite)).astype(np.uint8)
     if high <= low:
         return np.zeros(values.shape, np.uint8)
     return scale_range(finite, low, high)
@@ -91,6 +91,8 @@ class ColourSampler:
         Returns:
             ``(height, width)`` uint8, 0 where all is grey or tinted alike.
         """
+        if not self._samples:
+            return np.zeros((height, width), np.uint8)
         stack = np.stack(self._samples)
         luma = stack[:, 0].astype(np.float32)
         colour = stack[:, 1:].astype(np.float32) - 128.0

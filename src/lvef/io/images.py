@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,16 @@ PICTURE_NOTE = "A picture file tells no pixel size, so there are no millimetres 
 """Why PNG, JPEG and the like have no scale: their dots per inch are those of a printer."""
 
 _EXPECTED = "PNG, JPEG, TIFF, BMP, WebP, NIfTI or MetaImage"
+_PILLOW_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    struct.error,
+)
 _GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")
 
 
@@ -160,7 +171,7 @@ def _opened(
                 check_size(source, 1, image.height, image.width, max_pixels=max_pixels)
                 pages = getattr(image, "n_frames", 1)
                 yield ImageOps.exif_transpose(image), pages
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (*_PILLOW_ERRORS, Image.DecompressionBombError):
         raise VideoError(f"{source} is a {kind.name} that is damaged or cut off: export it again.") from None
 
 

@@ -5,6 +5,7 @@ Source: the MetaIO format's documentation, https://itk.org/Wiki/ITK/MetaIO/Docum
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from pathlib import Path
@@ -70,7 +71,7 @@ def read_metaimage(
         except zlib.error:
             raise VideoError(f"{source} has compressed data that is damaged: copy it again.") from None
     else:
-        skip = int(keys.get("HeaderSize", "0"))
+        skip = int(_numbers(keys.get("HeaderSize") or "0", source)[0])
         data = data[-expected:] if skip < 0 else data[skip : skip + expected]
     if len(data) < expected:
         raise VideoError(
@@ -103,19 +104,18 @@ def _size(keys: dict[str, str], source: str) -> tuple[int, int, int]:
     found = [int(value) for value in _numbers(keys["DimSize"], source)]
     if not 2 <= len(found) <= 4 or min(found) < 1 or (len(found) == 4 and found[2] != 1):
         raise VideoError(
-            f"{source} has DimSize {keys['DimSize']!r}: expected width, height and at most a frame count."
+            f"{source} has DimSize {keys['DimSize'][:60]!r}: expected width, height and at most the frames."
         )
     frames = 1 if len(found) == 2 else found[-1]
     return found[0], found[1], frames
 
 
 def _dtype(keys: dict[str, str], source: str) -> np.dtype[Any]:
-    code = ELEMENT_TYPES.get(keys["ElementType"])
-    if code is None or int(keys.get("ElementNumberOfChannels", "1")) != 1:
-        channels = keys.get("ElementNumberOfChannels", "1")
+    code, channels = ELEMENT_TYPES.get(keys["ElementType"]), keys.get("ElementNumberOfChannels", "1")
+    if code is None or channels != "1":
         raise VideoError(
-            f"{source} has elements of {keys['ElementType']} with {channels} channel(s): expected one "
-            f"channel of {', '.join(ELEMENT_TYPES)}."
+            f"{source} has elements of {keys['ElementType'][:60]} in {channels[:9]} channel(s): expected "
+            f"{', '.join(ELEMENT_TYPES)} in 1 channel."
         )
     big = keys.get("ElementByteOrderMSB", keys.get("BinaryDataByteOrderMSB", "False")).lower() == "true"
     return np.dtype(code).newbyteorder(">" if big else "<")
@@ -124,10 +124,10 @@ def _dtype(keys: dict[str, str], source: str) -> np.dtype[Any]:
 def _data_file(header: Path, name: str, source: str) -> bytes:
     # A header from elsewhere must not be able to name any file of this machine.
     if Path(name).name != name or name in (".", "..") or "\\" in name:
-        raise VideoError(f"{source} names its data file {name!r}: expected a file in the same folder.")
+        raise VideoError(f"{source} names its data file {name[:60]!r}: expected a file in the same folder.")
     try:
         return (header.parent / name).read_bytes()
-    except OSError:
+    except (OSError, ValueError):  # the latter for a NUL in the name
         raise VideoError(
             f"{source} needs its data file {name}, which is missing or cannot be read: put it into the "
             "same folder."
@@ -136,8 +136,11 @@ def _data_file(header: Path, name: str, source: str) -> bytes:
 
 def _numbers(value: str, source: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in value.split())
+        found = tuple(float(part) for part in value.split())
+        if not all(map(math.isfinite, found)):
+            raise ValueError
+        return found
     except ValueError:
         raise VideoError(
-            f"{source} has {value!r} where numbers were expected: write the header again."
+            f"{source} has {value[:60]!r} where numbers were expected: write the header again."
         ) from None

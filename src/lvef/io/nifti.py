@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import nibabel
 import numpy as np
-from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
@@ -51,33 +50,31 @@ def read_nifti(
     source = os.fspath(path)
     raw = Path(path).read_bytes()
     try:
-        with LoggingOutputSuppressor():
-            header: Any = _header(_inflated(raw, _HEADER_BYTES))
-            shape = header.get_data_shape()
-            frames, height, width = _frame_shape(shape, source)
-            check_size(source, frames, height, width, max_frames=max_frames, max_pixels=max_pixels)
-            dtype = header.get_data_dtype()
-            if dtype.fields is not None or dtype.kind not in "uif":
-                raise VideoError(f"{source} holds {dtype} values: expected one grey value a pixel.")
-            size = int(header["vox_offset"]) + frames * height * width * dtype.itemsize
-            data = _inflated(raw, size)
-            if len(data) < size:
-                raise VideoError(
-                    f"{source} is cut off: {len(data)} of {size} bytes are there. Copy it again."
-                )
-            values = _kind_of(header).from_bytes(data[:size]).dataobj
-            array = np.asanyarray(values).reshape(width, height, frames)
-    except (zlib.error, HeaderDataError, WrapStructError, ValueError, KeyError):
+        header: Any = _header(_inflated(raw, _HEADER_BYTES))
+        frames, height, width = _frame_shape(header.get_data_shape(), source)
+        check_size(source, frames, height, width, max_frames=max_frames, max_pixels=max_pixels)
+        dtype = header.get_data_dtype()
+        if dtype.fields is not None or dtype.kind not in "uif":
+            raise VideoError(f"{source} holds {dtype} values: expected one grey value a pixel.")
+        start = max(int(header["vox_offset"]), header.single_vox_offset)
+        size = start + frames * height * width * dtype.itemsize
+        data = _inflated(raw, size)
+        if len(data) < size:
+            raise VideoError(f"{source} is cut off: {len(data)} of {size} bytes are there. Copy it again.")
+        stored = np.frombuffer(data, dtype, frames * height * width, start)
+        # Fortran order of (x, y, t) is C order of (t, y, x): no transposition is left to do.
+        values = _scaled(stored.reshape(frames, height, width), *header.get_slope_inter())
+        space, time = header.get_xyzt_units()
+    except (zlib.error, HeaderDataError, WrapStructError, ValueError, KeyError, OverflowError):
         raise VideoError(
             f"{source} is a NIfTI file whose header or data is damaged: copy it again."
         ) from None
-    space, time = header.get_xyzt_units()
     zooms = [float(abs(z)) for z in header["pixdim"][1:5]]
     # A header that nobody filled has 1 and no unit.
     unset = space == "unknown" and zooms[0] == zooms[1] == 1.0
     factor = MM_PER_UNIT.get(space, 1.0)
     spacing = None if unset else (zooms[0] * factor, zooms[1] * factor)
-    return Nifti(array.transpose(2, 1, 0), spacing, zooms[3] * SECONDS_PER_UNIT.get(time, 1.0))
+    return Nifti(values, spacing, zooms[3] * SECONDS_PER_UNIT.get(time, 1.0))
 
 
 def _inflated(raw: bytes, most: int) -> bytes:
@@ -94,8 +91,11 @@ def _header(head: bytes) -> nibabel.Nifti1Header:
     return header
 
 
-def _kind_of(header: nibabel.Nifti1Header) -> type[nibabel.Nifti1Image]:
-    return nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
+def _scaled(stored: NDArray[Any], slope: float | None, intercept: float | None) -> NDArray[Any]:
+    if slope in (None, 1.0) and intercept in (None, 0.0):
+        return stored.astype(stored.dtype.newbyteorder("="))
+    values: NDArray[Any] = stored * (1.0 if slope is None else slope) + (intercept or 0.0)
+    return values
 
 
 def _frame_shape(shape: tuple[int, ...], source: str) -> tuple[int, int, int]:

@@ -111,7 +111,7 @@ def decode_video(
         DataError: (as ``error``) when the stream is too large or too little of it can be decoded.
     """
     try:
-        with av.open(file, mode="r", format=demuxer) as container:
+        with av.open(file, mode="r", format=demuxer, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise error(f"{source} holds no video stream: expected a file with pictures.")
             stream = container.streams.video[0]
@@ -146,7 +146,7 @@ class _Decoding:
     def __init__(self, source: str, expected: int, limits: dict[str, int], error: type[DataError]) -> None:
         self._source, self._limits, self._error = source, limits, error
         self._frames = np.empty((0, 0, 0), np.uint8)
-        self._capacity = expected or _FIRST_CAPACITY
+        self._capacity, self._most = expected or _FIRST_CAPACITY, 0
         self._stamps: list[float | None] = []
         self._colour: ColourSampler | None = ColourSampler(expected)
         self._direct = False
@@ -163,9 +163,10 @@ class _Decoding:
                 f"{self._source} changes its frame size from {width} x {height} to {frame.width} x "
                 f"{frame.height} pixels at frame {index}: cut the clip where it changes."
             )
-        if index == len(self._frames):
+        if index == self._most:
             check_size(self._source, index + 1, height, width, **self._limits, error=self._error)
-            more = min(max(index, 1), self._limits["max_pixels"] // (height * width) + 1 - index)
+        if index == len(self._frames):
+            more = min(index, self._most - index)
             self._frames = np.concatenate((self._frames, np.empty((more, height, width), np.uint8)))
         target = self._frames[index]
         if self._direct:
@@ -212,7 +213,10 @@ class _Decoding:
         name = frame.format.name
         grey = name.startswith("gray")
         check_size(self._source, 1, frame.height, frame.width, **self._limits, error=self._error)
-        capacity = min(self._capacity, self._limits["max_pixels"] // (frame.height * frame.width) + 1)
+        self._most = min(
+            self._limits["max_frames"], self._limits["max_pixels"] // (frame.height * frame.width)
+        )
+        capacity = min(self._capacity, self._most)
         self._frames = np.empty((capacity, frame.height, frame.width), np.uint8)
         self._direct = frame.planes[0].line_size > 0 and (
             name == "gray" or name in _SEMIPLANAR or (name.startswith(_PLANAR) and name.endswith("p"))

@@ -1,7 +1,8 @@
 """The clip with what was measured drawn on it: an H.264 film that every browser plays.
 
-The film is composed in YUV planes, in which H.264 wants it: a grey echo is its own luma, colour is needed under a few
-lines only, and no frame has to be converted. What does not change from frame to frame is drawn once.
+The film is composed in YUV planes, in which H.264 wants it: a grey echo is its own luma, colour is needed
+under a few lines only, and no frame has to be converted. What does not change from frame to frame is drawn
+once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from lvef.io.atomic import atomic_path
 from lvef.measure.wording import ef_text
 
 SMALL_SIDE_PX = 448
-"""Pictures whose longest side is shorter are enlarged to this (at most four times), so that text can be read."""
+"""Pictures with shorter sides are enlarged to this (at most four times), so that text can be read."""
 
 LARGE_SIDE_PX = 800
 """Pictures whose longest side is longer are reduced to this."""
@@ -107,7 +108,9 @@ class _Film:
         (width, height), left = self._picture, self._left
         grey = cv2.convertScaleAbs(self._clip.frames[index], alpha=219 / 255, beta=_BLACK_LUMA)
         picture = self._luma[:height, left : left + width]
-        picture[:] = cv2.resize(grey, (width, height), interpolation=cv2.INTER_LINEAR if width > grey.shape[1] else cv2.INTER_AREA)
+        picture[:] = cv2.resize(
+            grey, (width, height), interpolation=cv2.INTER_LINEAR if width > grey.shape[1] else cv2.INTER_AREA
+        )
         for plane in self._chroma:
             plane[: height // 2] = _NO_CHROMA
         mark = self._marks.get(index, "")
@@ -150,7 +153,7 @@ class _Patch:
     @staticmethod
     def of(rgb: FrameArray) -> _Patch:
         height, width = rgb.shape[:2]
-        return _Patch(*_views(cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420), height, width))
+        return _Patch(*_views(np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420), np.uint8), height, width))
 
     def paste(self, luma: FrameArray, chroma: list[FrameArray], x: int, y: int) -> None:
         height, width = self.luma.shape
@@ -167,7 +170,9 @@ def _encode(path: Path, film: _Film, times_s: FloatArray) -> None:
     typical = max(int(np.median(steps)), 1)
     try:
         with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            stream: Any = container.add_stream("libx264", rate=Fraction(_TICKS_PER_S, typical).limit_denominator(1001))
+            stream: Any = container.add_stream(
+                "libx264", rate=Fraction(_TICKS_PER_S, typical).limit_denominator(1001)
+            )
             stream.width, stream.height, stream.pix_fmt = film.width, film.height, "yuv420p"
             stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
             stream.codec_context.thread_count = 0
@@ -181,15 +186,21 @@ def _encode(path: Path, film: _Film, times_s: FloatArray) -> None:
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
     except av.codec.codec.UnknownCodecError:
-        raise VideoError("This PyAV has no H.264 encoder (libx264): install PyAV's own wheel, or use --no-video.") from None
+        raise VideoError(
+            "This PyAV has no H.264 encoder (libx264): install PyAV's own wheel, or use --no-video."
+        ) from None
 
 
-def _draw_panel(measurement: Measurement, times_s: FloatArray, width: int, n: int) -> tuple[list[int], FrameArray]:
+def _draw_panel(
+    measurement: Measurement, times_s: FloatArray, width: int, n: int
+) -> tuple[list[int], FrameArray]:
     """The strip under the echo, ``(height, width, 3)`` RGB, and the cursor's x on each frame."""
     image = Image.new("RGB", (width, _PANEL_PX), (18, 20, 23))
     draw = ImageDraw.Draw(image)
     partial = " (partial cycle)" if measurement.status is Status.PARTIAL_CYCLE else ""
-    answer = f"EF {ef_text(measurement.ef_percent)}{partial}" if measurement.ef_percent is not None else "No EF"
+    answer = (
+        f"EF {ef_text(measurement.ef_percent)}{partial}" if measurement.ef_percent is not None else "No EF"
+    )
     draw.text((10, _BAR_PX / 2 + 2), answer, font=_font(17), fill=(240, 240, 240), anchor="lm")
     foot = _PANEL_PX - _FOOT_PX / 2 - 1
     draw.text((10, foot), "LV volume", font=_font(11), fill=(150, 155, 160), anchor="lm")
@@ -211,11 +222,21 @@ def _draw_panel(measurement: Measurement, times_s: FloatArray, width: int, n: in
     seen = np.isfinite(y)
     for piece in np.split(np.arange(len(y)), np.flatnonzero(np.diff(seen.astype(int))) + 1):
         if seen[piece[0]]:
-            cv2.polylines(panel, [_fixed(points[piece])], False, (205, 210, 215), 1, cv2.LINE_AA, _SUBPIXEL_BITS)
+            cv2.polylines(
+                panel, [_fixed(points[piece])], False, (205, 210, 215), 1, cv2.LINE_AA, _SUBPIXEL_BITS
+            )
     for index, word in _marks(measurement).items():
         if seen[index]:
             colour = SKY if word == "ED" else ORANGE
-            cv2.circle(panel, _fixed(points[index]).tolist(), 4 << _SUBPIXEL_BITS, colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+            cv2.circle(
+                panel,
+                _fixed(points[index]).tolist(),
+                4 << _SUBPIXEL_BITS,
+                colour,
+                -1,
+                cv2.LINE_AA,
+                _SUBPIXEL_BITS,
+            )
     return columns, panel
 
 
@@ -261,7 +282,9 @@ def _views(planes: FrameArray, height: int, width: int) -> tuple[FrameArray, lis
     """Views of planar YUV 4:2:0: luma ``(height, width)`` and both chromas at half the size."""
     flat = planes.reshape(-1)
     luma, quarter = height * width, height * width // 4
-    chroma = [flat[start : start + quarter].reshape(height // 2, width // 2) for start in (luma, luma + quarter)]
+    chroma = [
+        flat[start : start + quarter].reshape(height // 2, width // 2) for start in (luma, luma + quarter)
+    ]
     return flat[:luma].reshape(height, width), chroma
 
 

@@ -22,15 +22,16 @@ from lvef.core.records import Beat, FloatArray, Measurement, Notice, PixelSpacin
 from lvef.core.terms import Status, View
 
 SCHEMA = "lvef-measurement/1"
-"""Name and version of the layout. The number grows when a key changes its meaning or goes away, not when one comes."""
+"""Name and version of the layout; the number grows when a key goes or changes its meaning."""
 
 SCHEMA_FILE = Path(__file__).with_name("measurement.schema.json")
 """The layout as a JSON Schema (draft 2020-12)."""
 
 _SIGNIFICANT_DIGITS = 9
-# Whole points on a line of their own would make a contour of 100 points 400 lines long. A line break cannot
-# stand inside a JSON string, so this touches nothing but the layout.
+# A contour of 100 points would be 400 lines long: points are drawn together to ``[x, y]``, and lists of
+# points to one line. A line break cannot stand inside a JSON string, so this touches nothing but the layout.
 _BROKEN_POINT = re.compile(r"\[\n\s+(-?[\d.]+),\n\s+(-?[\d.]+)\n\s+\]")
+_BETWEEN_POINTS = re.compile(r"(?<=\d\]),\n\s+(?=\[-?\d)")
 
 
 def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
@@ -43,46 +44,47 @@ def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
         Strings, numbers, lists and mappings only; every key of the schema is there.
     """
     m = measurement
-    return {
+    values = {
         "schema": SCHEMA,
-        "source": printable(m.source),
-        "status": str(m.status),
+        "source": m.source,
+        "status": m.status,
         "reason": m.reason,
         "reason_code": m.reason_code,
         "method": m.method,
-        "view": str(m.view),
-        "ef_percent": _number(m.ef_percent),
-        "edv_ml": _number(m.edv_ml),
-        "esv_ml": _number(m.esv_ml),
-        "stroke_volume_ml": _number(m.stroke_volume_ml),
+        "view": m.view,
+        "ef_percent": m.ef_percent,
+        "edv_ml": m.edv_ml,
+        "esv_ml": m.esv_ml,
+        "stroke_volume_ml": m.stroke_volume_ml,
         "volume_note": m.volume_note,
-        "indexed": _plain(m.indexed),
-        "categories": _plain(m.categories),
+        "indexed": m.indexed,
+        "categories": m.categories,
         "ed_frame": m.ed_frame,
         "es_frame": m.es_frame,
         "ed_time_s": frame_time_s(m, m.ed_frame),
         "es_time_s": frame_time_s(m, m.es_frame),
         "volume_unit": volume_unit(m),
         "beats": [_beat_to_dict(m, beat) for beat in m.beats],
-        "ef_mean_percent": _number(m.ef_mean_percent),
-        "ef_sd_percent": _number(m.ef_sd_percent),
-        "heart_rate_bpm": _number(m.heart_rate_bpm),
+        "ef_mean_percent": m.ef_mean_percent,
+        "ef_sd_percent": m.ef_sd_percent,
+        "heart_rate_bpm": m.heart_rate_bpm,
         "n_frames": m.n_frames,
-        "frame_rate_hz": _number(m.frame_rate_hz),
-        "duration_s": _number(m.duration_s),
+        "frame_rate_hz": m.frame_rate_hz,
+        "duration_s": m.duration_s,
         "timing": m.timing,
-        "spacing": _plain(m.spacing),
-        "notices": [{"code": n.code, "text": n.text} for n in m.notices],
-        "single_plane": _plain(m.single_plane),
+        "spacing": m.spacing,
+        "notices": m.notices,
+        "single_plane": m.single_plane,
         "tracings": _tracings_to_dict(m),
-        "provenance": _plain(m.provenance),
+        "provenance": m.provenance,
     }
+    return {key: _plain(value) for key, value in values.items()}
 
 
 def to_json(value: Mapping[str, Any] | Sequence[Any]) -> str:
-    """Write plain values as indented JSON with a final line break, one point ``[x, y]`` a line."""
+    """Write plain values as indented JSON with a final line break, points ``[x, y]`` on one line."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    return _BROKEN_POINT.sub(r"[\1, \2]", text) + "\n"
+    return _BETWEEN_POINTS.sub(", ", _BROKEN_POINT.sub(r"[\1, \2]", text)) + "\n"
 
 
 def measurement_json(measurement: Measurement) -> str:
@@ -93,7 +95,7 @@ def measurement_json(measurement: Measurement) -> str:
 def read_measurement(path: Path) -> Measurement:
     """Read a ``measurement.json`` back.
 
-    The curve is in ``curve.csv`` and does not come back; of the tracings only those of the ED and ES frame do.
+    The curve is in ``curve.csv`` and does not come back; of the tracings only those of ED and ES do.
 
     Args:
         path: The file.
@@ -104,22 +106,33 @@ def read_measurement(path: Path) -> Measurement:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); a measurement.json was expected.") from None
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}); a measurement.json was expected."
+        ) from None
     except ValueError:
-        raise DataError(f"{path} is not valid JSON; a measurement.json was expected: measure the file again.") from None
+        raise DataError(
+            f"{path} is not valid JSON; a measurement.json was expected: measure the file again."
+        ) from None
     found = values.get("schema") if isinstance(values, dict) else None
     if found != SCHEMA:
         raise DataError(f"{path} has the layout {found}; {SCHEMA} was expected: measure the file again.")
     try:
         return _measurement_from_dict(values)
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} does not hold what {SCHEMA} promises ({error}): measure the file again.") from None
+        raise DataError(
+            f"{path} does not hold what {SCHEMA} promises ({error}): measure the file again."
+        ) from None
 
 
 def frame_time_s(measurement: Measurement, frame: int | None) -> float | None:
-    """Time of a frame in seconds from the clip's first, or None where there is no such frame or no clock (stills)."""
+    """Time of a frame in seconds from the clip's first; None without such a frame or a clock (stills)."""
     curve = measurement.curve
-    if frame is None or curve is None or measurement.duration_s is None or not 0 <= frame < len(curve.times_s):
+    if (
+        frame is None
+        or curve is None
+        or measurement.duration_s is None
+        or not 0 <= frame < len(curve.times_s)
+    ):
         return None
     return _number(curve.times_s[frame])
 
@@ -144,10 +157,10 @@ def _beat_to_dict(measurement: Measurement, beat: Beat) -> dict[str, Any]:
         "ed_time_s": frame_time_s(measurement, beat.ed_frame),
         "es_time_s": frame_time_s(measurement, beat.es_frame),
         "end_time_s": frame_time_s(measurement, beat.end_frame),
-        "ed_volume": _number(beat.ed_volume),
-        "es_volume": _number(beat.es_volume),
-        "ef_percent": _number(beat.ef_percent),
-        "duration_s": _number(beat.duration_s),
+        "ed_volume": beat.ed_volume,
+        "es_volume": beat.es_volume,
+        "ef_percent": beat.ef_percent,
+        "duration_s": beat.duration_s,
         "counted": not beat.excluded,
         "excluded": beat.excluded,
     }
@@ -156,7 +169,9 @@ def _beat_to_dict(measurement: Measurement, beat: Beat) -> dict[str, Any]:
 def _tracings_to_dict(measurement: Measurement) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for phase, frame in (("ed", measurement.ed_frame), ("es", measurement.es_frame)):
-        tracing = measurement.tracings[frame] if frame is not None and frame < len(measurement.tracings) else None
+        tracing = (
+            measurement.tracings[frame] if frame is not None and frame < len(measurement.tracings) else None
+        )
         if tracing is not None:
             found[phase] = {
                 f.name: np.round(getattr(tracing, f.name), 2).tolist() for f in dataclasses.fields(tracing)
@@ -167,12 +182,7 @@ def _tracings_to_dict(measurement: Measurement) -> dict[str, Any]:
 def _measurement_from_dict(values: dict[str, Any]) -> Measurement:
     own = {f.name for f in dataclasses.fields(Measurement)}
     kept = {key: value for key, value in values.items() if key in own}
-    beat_keys = {f.name for f in dataclasses.fields(Beat)}
-    nan = float("nan")
-    beats = tuple(
-        Beat(**{k: nan if v is None and k.endswith(("volume", "percent")) else v for k, v in b.items() if k in beat_keys})
-        for b in values["beats"]
-    )
+    beats = tuple(_beat_from_dict(beat) for beat in values["beats"])
     last = max((f for f in (values["ed_frame"], values["es_frame"]) if f is not None), default=-1)
     tracings: list[Tracing | None] = [None] * (last + 1)
     for phase, fields in values["tracings"].items():
@@ -191,6 +201,14 @@ def _measurement_from_dict(values: dict[str, Any]) -> Measurement:
     )
 
 
+def _beat_from_dict(values: dict[str, Any]) -> Beat:
+    own = {f.name: values[f.name] for f in dataclasses.fields(Beat)}
+    # A number that could not be written as JSON was null.
+    for name in ("ed_volume", "es_volume", "ef_percent"):
+        own[name] = math.nan if own[name] is None else own[name]
+    return Beat(**own)
+
+
 def _points(value: list[Any]) -> FloatArray:
     return np.asarray(value, dtype=np.float64)
 
@@ -202,16 +220,16 @@ def _number(value: float | np.floating[Any] | None) -> float | None:
     return float(f"{float(value):.{_SIGNIFICANT_DIGITS}g}")
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401, PLR0911
+def _plain(value: Any) -> Any:  # noqa: ANN401
     """Any value of a record as JSON knows it."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        if isinstance(value, Measurement):
-            return measurement_to_dict(value)
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, str):
+        return printable(value)
     if isinstance(value, np.ndarray):
         return _plain(value.tolist())
     if isinstance(value, list | tuple):

@@ -1,13 +1,11 @@
 """One picture that tells what was measured and lets a reader check it: ``summary.png``.
 
-Drawn with matplotlib's objects alone: no pyplot, so no global state, no window system and no figure left behind.
+Drawn with matplotlib's objects alone: no pyplot, so no global state, no window system, no figure left behind.
 """
 
 from __future__ import annotations
 
-import textwrap
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,33 +13,26 @@ import cv2
 import numpy as np
 
 from lvef.core.records import Beat, Clip, Measurement, Tracing
-from lvef.core.terms import Status
 from lvef.io.atomic import write_bytes_atomic
-from lvef.measure.report import frame_time_s, printable, volume_unit
-from lvef.measure.wording import (
-    DISCLAIMER,
-    beats_text,
-    category_lines,
-    ef_text,
-    indexed_lines,
-    method_text,
-    ml_text,
-    note_text,
-    status_text,
+from lvef.measure.report import frame_time_s, volume_unit
+from lvef.measure.summary_words import (
+    COLUMN_X_PX,
+    HEIGHT_PX,
+    INK,
+    LINE,
+    SOFT,
+    WIDTH_PX,
+    draw_column,
+    draw_heading,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH_PX, HEIGHT_PX = 1400, 840
-"""Size of the picture."""
-
 _DPI = 100
-_INK, _SOFT, _LINE = "#1b1f24", "#5d6670", "#d5dae0"
 # Sky blue, vermilion-orange and green of the colour-blind-safe palette of Okabe and Ito, 2008.
 _ED, _ES, _ANSWER = "#0072b2", "#d55e00", "#009e73"
 _ED_ON_BLACK, _ES_ON_BLACK = "#56b4e9", "#f0a01e"
-_COLUMN_X, _COLUMN_CHARACTERS = 960, 62
 _ZOOM_MARGIN = 0.45
 
 # matplotlib's font machinery is not written for threads; drawing holds the interpreter lock anyway.
@@ -74,18 +65,20 @@ def summary_png(clip: Clip, measurement: Measurement) -> bytes:
     from matplotlib.figure import Figure
 
     with _DRAWING:
-        figure = Figure(figsize=(WIDTH_PX / _DPI, HEIGHT_PX / _DPI), dpi=_DPI, facecolor="white")
-        canvas = FigureCanvasAgg(figure)
+        figure: Any = Figure(figsize=(WIDTH_PX / _DPI, HEIGHT_PX / _DPI), dpi=_DPI, facecolor="white")
+        canvas: Any = FigureCanvasAgg(figure)
         has_curve = _has_curve(measurement)
-        _draw_heading(figure, measurement)
+        draw_heading(figure, measurement)
         _draw_pictures(figure, clip, measurement, bottom=300 if has_curve else 70)
         if has_curve:
             _draw_curve(figure, measurement)
-        _draw_column(figure, measurement)
+        draw_column(figure, measurement)
         canvas.draw()
         rgba = np.asarray(canvas.buffer_rgba())
     # OpenCV packs a PNG several times faster than matplotlib's way through Pillow.
-    done, packed = cv2.imencode(".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    done, packed = cv2.imencode(
+        ".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 3]
+    )
     assert done
     return packed.tobytes()
 
@@ -95,22 +88,10 @@ def _has_curve(m: Measurement) -> bool:
     return m.curve is not None and len(m.curve.volume) > 2 and bool(np.isfinite(m.curve.volume).any())
 
 
-def _draw_heading(figure: Figure, m: Measurement) -> None:
-    _text(figure, 40, HEIGHT_PX - 38, _middle_out(printable(m.source), 84), size=13, weight="bold")
-    facts = [method_text(m)]
-    if m.n_frames:
-        facts.append(f"{m.n_frames} {'frame' if m.n_frames == 1 else 'frames'}")
-    if m.frame_rate_hz:
-        facts.append(f"{m.frame_rate_hz:.3g} frames/s ({m.timing})" if m.timing else f"{m.frame_rate_hz:.3g} frames/s")
-    if m.duration_s:
-        facts.append(f"{m.duration_s:.2f} s")
-    _text(figure, 40, HEIGHT_PX - 62, "  ·  ".join(f for f in facts if f), size=10, colour=_SOFT)
-
-
 def _draw_pictures(figure: Figure, clip: Clip, m: Measurement, bottom: int) -> None:
     """ED and ES side by side, or one frame where there is neither."""
     top, gap, left = HEIGHT_PX - 84, 16, 40
-    room = _COLUMN_X - 40 - left
+    room = COLUMN_X_PX - 40 - left
     marked = [
         (word, frame, colour)
         for word, frame, colour in (("ED", m.ed_frame, _ED_ON_BLACK), ("ES", m.es_frame, _ES_ON_BLACK))
@@ -133,18 +114,47 @@ def _draw_pictures(figure: Figure, clip: Clip, m: Measurement, bottom: int) -> N
         axes.set_xlim(window[0], window[1])
         axes.set_ylim(window[3], window[2])
         time = frame_time_s(m, frame)
-        label = f"frame {frame}  ·  {time:.2f} s" if time is not None else f"frame {frame}" if _has_curve(m) else ""
+        label = (
+            f"frame {frame}  ·  {time:.2f} s"
+            if time is not None
+            else f"frame {frame}"
+            if _has_curve(m)
+            else ""
+        )
         box = {"facecolor": "black", "edgecolor": "none", "alpha": 0.6, "pad": 3}
         if word:
-            axes.text(0.02, 0.97, word, transform=axes.transAxes, color=colour, size=17, weight="bold", va="top", bbox=box)
+            axes.text(
+                0.02,
+                0.97,
+                word,
+                transform=axes.transAxes,
+                color=colour,
+                size=17,
+                weight="bold",
+                va="top",
+                bbox=box,
+            )
         if label:
-            axes.text(0.98, 0.97, label, transform=axes.transAxes, color="white", size=9.5, ha="right", va="top", bbox=box)
+            axes.text(
+                0.98,
+                0.97,
+                label,
+                transform=axes.transAxes,
+                color="white",
+                size=9.5,
+                ha="right",
+                va="top",
+                bbox=box,
+            )
 
 
 def _draw_tracing(axes: Any, tracing: Tracing, colour: str) -> None:  # noqa: ANN401
     from matplotlib.collections import LineCollection
 
-    axes.add_collection(LineCollection(tracing.chords, colors=colour, linewidths=0.8, alpha=0.55, snap=False), autolim=False)
+    axes.add_collection(
+        LineCollection(list(tracing.chords), colors=colour, linewidths=0.8, alpha=0.55, snap=False),
+        autolim=False,
+    )
     axes.plot(*np.vstack([tracing.contour, tracing.contour[:1]]).T, color=colour, lw=1.8)
     axes.plot(*np.stack([tracing.apex, tracing.base]).T, color="white", lw=1.1, ls=(0, (4, 3)))
 
@@ -152,7 +162,7 @@ def _draw_tracing(axes: Any, tracing: Tracing, colour: str) -> None:  # noqa: AN
 def _draw_curve(figure: Figure, m: Measurement) -> None:
     curve = m.curve
     assert curve is not None
-    axes = _axes(figure, 106, 70, _COLUMN_X - 40 - 106, 190)
+    axes = _axes(figure, 106, 70, COLUMN_X_PX - 40 - 106, 190)
     calibrated = volume_unit(m) == "ml"
     answer = next((b for b in m.beats if (b.ed_frame, b.es_frame) == (m.ed_frame, m.es_frame)), None)
     # Without a scale only the shape means something: per cent of the answer's own ED.
@@ -161,24 +171,37 @@ def _draw_curve(figure: Figure, m: Measurement) -> None:
     volume = curve.volume if calibrated else 100 * curve.volume / (reference or 1.0)
     for beat in m.beats:
         _draw_beat(axes, beat, curve.times_s, beat is answer)
-    axes.plot(curve.times_s, volume, color=_INK, lw=1.4, zorder=3)
+    axes.plot(curve.times_s, volume, color=INK, lw=1.4, zorder=3)
     whole = [b for b in m.beats if not b.excluded]
     for word, frames, colour, sign in (
         ("ED", {b.ed_frame for b in whole} | {m.ed_frame}, _ED, "v"),
         ("ES", {b.es_frame for b in whole} | {m.es_frame}, _ES, "^"),
     ):
         at = sorted(f for f in frames if f is not None and f < len(volume))
-        axes.scatter(curve.times_s[at], volume[at], s=62, marker=sign, color=colour, edgecolor="white", lw=0.8, zorder=4, label=word, clip_on=False)
+        axes.scatter(
+            curve.times_s[at],
+            volume[at],
+            s=62,
+            marker=sign,
+            color=colour,
+            edgecolor="white",
+            lw=0.8,
+            zorder=4,
+            label=word,
+            clip_on=False,
+        )
     low, high = float(np.nanmin(volume)), float(np.nanmax(volume))
     room = (high - low) or max(high, 1.0)
     axes.set_ylim(max(0.0, low - 0.18 * room), high + 0.42 * room)
     axes.set_xlim(float(curve.times_s[0]), max(float(curve.times_s[-1]), 1e-3))
-    axes.set_xlabel("time (s)", size=10, color=_SOFT)
-    axes.set_ylabel("LV volume (ml)" if calibrated else "LV volume (% of ED)", size=10, color=_SOFT)
-    axes.tick_params(labelsize=9, colors=_SOFT, length=3)
+    axes.set_xlabel("time (s)", size=10, color=SOFT)
+    axes.set_ylabel("LV volume (ml)" if calibrated else "LV volume (% of ED)", size=10, color=SOFT)
+    axes.tick_params(labelsize=9, colors=SOFT, length=3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_LINE)
-    axes.legend(loc="upper right", bbox_to_anchor=(1.0, 1.16), ncols=2, frameon=False, fontsize=9.5, handletextpad=0.1)
+    axes.spines[["left", "bottom"]].set_color(LINE)
+    axes.legend(
+        loc="upper right", bbox_to_anchor=(1.0, 1.16), ncols=2, frameon=False, fontsize=9.5, handletextpad=0.1
+    )
 
 
 def _draw_beat(axes: Any, beat: Beat, times_s: Any, is_answer: bool) -> None:  # noqa: ANN401
@@ -189,114 +212,16 @@ def _draw_beat(axes: Any, beat: Beat, times_s: Any, is_answer: bool) -> None:  #
     elif is_answer:
         axes.axvspan(start_s, end_s, facecolor="#dcf2ea", edgecolor="none")
     else:
-        axes.axvline(start_s, color=_LINE, lw=1)
+        axes.axvline(start_s, color=LINE, lw=1)
     share = (end_s - start_s) / max(float(times_s[-1] - times_s[0]), 1e-9)
     if share > 0.09:
         text = "left out" if beat.excluded else f"{beat.ef_percent:.0f} %"
         axes.text(
-            (start_s + end_s) / 2, 0.96, text, transform=axes.get_xaxis_transform(), ha="center", va="top", size=9.5,
-            color=_ANSWER if is_answer else _SOFT, weight="bold" if is_answer else "normal",
+            (start_s + end_s) / 2, 0.96, text, transform=axes.get_xaxis_transform(), ha="center", va="top",
+            size=9.5,
+            color=_ANSWER if is_answer else SOFT, weight="bold" if is_answer else "normal",
             bbox={"facecolor": "#eceff2", "edgecolor": "none", "pad": 2} if beat.excluded else None,
         )  # fmt: skip
-
-
-@dataclass
-class _Column:
-    """The column of words on the right, filled from the top."""
-
-    figure: Figure
-    y: float = HEIGHT_PX - 40
-
-    def line(self, text: str, size: float = 10.5, colour: str = _INK, weight: str = "normal", step: float = 20) -> None:
-        _text(self.figure, _COLUMN_X, self.y, text, size=size, colour=colour, weight=weight)
-        self.y -= step
-
-    def paragraph(self, text: str, size: float = 10, colour: str = _SOFT, step: float = 17, lines: int = 4) -> None:
-        wrapped = textwrap.wrap(text, _COLUMN_CHARACTERS, max_lines=lines, placeholder=" ...")
-        for part in wrapped:
-            self.line(part, size, colour, step=step)
-        self.y -= 5
-
-    def pair(self, name: str, value: str) -> None:
-        _text(self.figure, _COLUMN_X, self.y, name, size=10, colour=_SOFT)
-        for part in textwrap.wrap(value, 34) or [""]:
-            _text(self.figure, _COLUMN_X + 152, self.y, part, size=10)
-            self.y -= 19
-
-    def rule(self) -> None:
-        from matplotlib.lines import Line2D
-
-        x = [_COLUMN_X / WIDTH_PX, (WIDTH_PX - 40) / WIDTH_PX]
-        self.figure.add_artist(Line2D(x, [(self.y + 6) / HEIGHT_PX] * 2, color=_LINE, lw=1))
-        self.y -= 14
-
-
-def _draw_column(figure: Figure, m: Measurement) -> None:
-    column = _Column(figure)
-    column.line("Ejection fraction", 11, _SOFT, step=72)
-    if m.ef_percent is None:
-        column.line("No EF", 40, weight="bold", step=34)
-    else:
-        column.line(ef_text(m.ef_percent), 54, weight="bold", step=36)
-    column.line(status_text(m), 10.5, _SOFT if m.status is Status.OK else _ES, weight="bold", step=24)
-    if m.reason:
-        column.paragraph(m.reason, colour=_INK)
-    column.rule()
-    _draw_facts(column, m)
-    _draw_warnings(column, m)
-    _draw_footer(figure, m)
-
-
-def _draw_facts(column: _Column, m: Measurement) -> None:
-    before = column.y
-    for name, text in category_lines(m.categories):
-        column.pair(name, text)
-    if m.ef_percent is not None:
-        column.pair("Beats", beats_text(m))
-        if m.ef_mean_percent is not None and m.ef_sd_percent is not None:
-            column.pair("Mean over beats", f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %")
-    if m.heart_rate_bpm is not None:
-        column.pair("Heart rate", f"{m.heart_rate_bpm:.0f}/min")
-    for view, single in m.single_plane.items():
-        column.pair(f"{view} alone", ef_text(single))
-    if m.edv_ml is not None and m.esv_ml is not None:
-        column.pair("EDV, ESV", f"{ml_text(m.edv_ml)}, {ml_text(m.esv_ml)}")
-        if m.stroke_volume_ml is not None:
-            column.pair("Stroke volume", ml_text(m.stroke_volume_ml))
-    for name, text in indexed_lines(m.indexed):
-        column.pair(name, text)
-    if m.edv_ml is None and m.volume_note:
-        column.pair("Volumes in ml", note_text(m.volume_note))
-    if column.y < before:
-        column.y -= 4
-        column.rule()
-
-
-def _draw_warnings(column: _Column, m: Measurement) -> None:
-    if not m.notices:
-        return
-    column.line("Warnings", 11, weight="bold", step=22)
-    for place, notice in enumerate(m.notices):
-        lines = textwrap.wrap(notice.text, _COLUMN_CHARACTERS - 2, max_lines=3, placeholder=" ...")
-        left = len(m.notices) - place
-        # What does not fit is in measurement.json; the footer stays readable.
-        if column.y - 17 * len(lines) < (128 if left == 1 else 145):
-            column.line(f"and {left} more: see measurement.json", 9.5, _SOFT)
-            return
-        for number, part in enumerate(lines):
-            if number == 0:
-                _text(column.figure, _COLUMN_X, column.y, "•", size=10, colour=_ES)
-            _text(column.figure, _COLUMN_X + 14, column.y, part, size=9.5)
-            column.y -= 17
-        column.y -= 4
-
-
-def _draw_footer(figure: Figure, m: Measurement) -> None:
-    made = m.provenance
-    if made is not None:
-        _text(figure, _COLUMN_X, 96, f"lvef {made.lvef_version}  ·  {made.weights}", size=9, colour=_SOFT)
-        _text(figure, _COLUMN_X, 80, f"{made.backend} {made.precision}  ·  weights {made.weights_licence}", size=9, colour=_SOFT)
-    _text(figure, _COLUMN_X, 56, DISCLAIMER, size=9, weight="bold")
 
 
 def _window(clip: Clip, tracings: list[Tracing | None], shape: float) -> tuple[float, float, float, float]:
@@ -324,15 +249,3 @@ def _tracing(m: Measurement, frame: int) -> Tracing | None:
 
 def _axes(figure: Figure, x: float, y: float, width: float, height: float) -> Any:  # noqa: ANN401
     return figure.add_axes((x / WIDTH_PX, y / HEIGHT_PX, width / WIDTH_PX, height / HEIGHT_PX))
-
-
-def _text(
-    figure: Figure, x: float, y: float, text: str, *, size: float, colour: str = _INK, weight: str = "normal"
-) -> None:
-    # A dollar sign in a file name must not start a formula.
-    figure.text(x / WIDTH_PX, y / HEIGHT_PX, text, size=size, color=colour, weight=weight, parse_math=False)
-
-
-def _middle_out(text: str, length: int) -> str:
-    """The text, or both its ends where it is too long: the end of a file name often tells most."""
-    return text if len(text) <= length else f"{text[: length // 2 - 2]} ... {text[-(length // 2 - 3) :]}"

@@ -49,12 +49,18 @@ Row = dict[str, str]
 def curve_csv(measurement: Measurement) -> str:
     """Write the volume curve: one line a frame, empty cells where no ventricle was traced.
 
-    Columns: ``frame``, ``time_s``, ``volume_ml`` (or ``volume_relative``), ``length_mm`` (or ``length_px``) and
-    ``phase``, which names the end-diastoles and end-systoles of all beats.
+    Columns: ``frame``, ``time_s``, ``volume_ml`` (or ``volume_relative``), ``length_mm`` (or ``length_px``),
+    and ``phase``, which names the end-diastoles and end-systoles of all beats.
     """
     curve = measurement.curve
     calibrated = volume_unit(measurement) == "ml"
-    header = ("frame", "time_s", "volume_ml" if calibrated else "volume_relative", "length_mm" if calibrated else "length_px", "phase")
+    header = (
+        "frame",
+        "time_s",
+        "volume_ml" if calibrated else "volume_relative",
+        "length_mm" if calibrated else "length_px",
+        "phase",
+    )
     if curve is None:
         return _table(header, ())
     phases: dict[int, str] = {}
@@ -64,8 +70,16 @@ def curve_csv(measurement: Measurement) -> str:
         if beat.end_frame is not None:
             phases[beat.end_frame] = "ED"
     lines = (
-        (str(frame), _cell(frame_time_s(measurement, frame)), _cell(volume), _cell(length), phases.get(frame, ""))
-        for frame, (volume, length) in enumerate(zip(curve.volume.tolist(), curve.length.tolist(), strict=True))
+        (
+            str(frame),
+            _cell(frame_time_s(measurement, frame)),
+            _cell(volume),
+            _cell(length),
+            phases.get(frame, ""),
+        )
+        for frame, (volume, length) in enumerate(
+            zip(curve.volume.tolist(), curve.length.tolist(), strict=True)
+        )
     )
     return _table(header, lines)
 
@@ -109,7 +123,7 @@ def result_row(measurement: Measurement, path: str, folder: str = "") -> Row:
     m = measurement
     made = m.provenance
     values: dict[str, object] = {
-        "path": printable(path),
+        "path": path,
         "status": str(m.status),
         "ef_percent": m.ef_percent,
         "edv_ml": m.edv_ml,
@@ -152,7 +166,7 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.7g}" if math.isfinite(value) else ""
-    return str(value)
+    return printable(str(value))
 
 
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

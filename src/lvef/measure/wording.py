@@ -42,7 +42,7 @@ _INDEXED_TEXT = {
 
 
 def ef_text(ef_percent: float | None) -> str:
-    """EF as shown to people, whole percent rounded half up like the tables: ``58 %``, or ``-`` where there is none.
+    """EF as shown to people, whole percent rounded half up like the tables: ``58 %``, or ``-`` without one.
 
     Example:
         >>> ef_text(40.5), ef_text(None)
@@ -72,7 +72,9 @@ def category_lines(categories: Mapping[str, str]) -> list[tuple[str, str]]:
         lines.append(("ASE/EACVI 2015", _lookup(_CATEGORY_TEXT, categories["ase_2015"])))
     elif men is not None and women is not None:
         men, women = _lookup(_CATEGORY_TEXT, men), _lookup(_CATEGORY_TEXT, women)
-        lines.append(("ASE/EACVI 2015", f"{men} (men and women)" if men == women else f"men {men}, women {women}"))
+        lines.append(
+            ("ASE/EACVI 2015", f"{men} (men and women)" if men == women else f"men {men}, women {women}")
+        )
     if "heart_failure" in categories:
         lines.append(("Heart-failure range", _lookup(_HEART_FAILURE_TEXT, categories["heart_failure"])))
     if "report" in categories:
@@ -102,7 +104,11 @@ def status_text(measurement: Measurement) -> str:
     if measurement.status is Status.OK and measurement.beats:
         counted = sum(1 for b in measurement.beats if b.end_frame is not None and not b.excluded)
         return f"median of {counted} beats" if counted > 1 else "one whole beat"
-    if measurement.status is Status.PARTIAL_CYCLE and measurement.duration_s is None and measurement.curve is not None:
+    if (
+        measurement.status is Status.PARTIAL_CYCLE
+        and measurement.duration_s is None
+        and measurement.curve is not None
+    ):
         return "one ED and one ES still"
     return STATUS_TEXT[measurement.status]
 
@@ -138,6 +144,11 @@ def note_text(note: str) -> str:
     """
     note = note.strip()
     return note[:1].upper() + note[1:] + ("" if not note or note.endswith((".", "!", "?")) else ".")
+
+
+def reason_text(measurement: Measurement) -> str:
+    """Why there is no answer, without the file's name in front."""
+    return note_text(measurement.reason.removeprefix(f"{measurement.source}: "))
 
 
 def _lookup(words: Mapping[str, str], code: str) -> str:

@@ -1,5 +1,4 @@
-"""Volume curves of known truth: ejection, early filling, diastasis, atrial kick, in any rhythm, with any
-noise.
+"""Volume curves of known truth, in any rhythm and with any noise.
 
 The shape is drawn by hand from textbook timing, it is not fitted to patients: isovolumetric contraction
 (flat), ejection, isovolumetric relaxation (flat), early filling, slow filling, atrial kick. Every time scales
@@ -86,8 +85,7 @@ def regular(
 def fibrillation(
     n: int, heart_rate_bpm: float, ef_percent: float, rng: np.random.Generator, ed_volume: float = 120.0
 ) -> Rhythm:
-    """Atrial fibrillation: cycles scatter by 22 %, no kick, and a longer pause fills more and ejects
-    better."""
+    """Atrial fibrillation: cycles scatter by 22 %, no kick; a longer pause fills more and ejects better."""
     mean = 60 / heart_rate_bpm
     cycles = np.clip(mean * (1 + 0.22 * rng.standard_normal(n)), 0.6 * mean, 1.6 * mean)
     before = np.concatenate([[mean], cycles[:-1]]) / mean - 1
@@ -136,8 +134,7 @@ def volume_at(rhythm: Rhythm, times_s: FloatArray) -> FloatArray:
 def noise(
     n: int, sd: float, rng: np.random.Generator, *, correlation_s: float = 0.0, frame_s: float = 0.02
 ) -> FloatArray:
-    """Gaussian noise ``(n,)`` with standard deviation ``sd``; with a correlation time it is a first-order
-    process."""
+    """Gaussian noise ``(n,)`` of standard deviation ``sd``, white or a first-order process."""
     white = rng.standard_normal(n)
     if correlation_s <= 0:
         return np.asarray(sd * white)

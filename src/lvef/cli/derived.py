@@ -1,0 +1,101 @@
+"""Command-line options made from a frozen dataclass: its fields are the options, its docstrings their help.
+
+So a default, and the sentence that explains it, stand in one place.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+def options_from(
+    kind: type, *, only: Collection[str] | None = None, aliases: Mapping[str, str] | None = None
+) -> Callable[[F], F]:
+    """Decorate a command with one option a field, in the order of the fields.
+
+    Args:
+        kind: A dataclass whose fields are str, int, float, bool or a `StrEnum`, or one of these or None.
+        only: Fields that get an option; None for all.
+        aliases: Further option names, by field.
+    """
+
+    def decorate(command: F) -> F:
+        docs = field_docs(kind)
+        hints = typing.get_type_hints(kind)
+        # click lists options in the reverse order of their decoration.
+        for field in reversed(dataclasses.fields(kind)):
+            if only is not None and field.name not in only:
+                continue
+            names = [f"--{field.name.replace('_', '-')}"]
+            if aliases is not None and field.name in aliases:
+                names.append(aliases[field.name])
+            command = click.option(
+                *names,
+                field.name,
+                type=_param_type(hints[field.name]),
+                default=field.default,
+                show_default=bool(field.default) and field.default != "unknown",
+                help=docs.get(field.name, ""),
+            )(command)
+        return command
+
+    return decorate
+
+
+def build(kind: type[T], values: Mapping[str, Any]) -> T:
+    """Make the dataclass from a command's values; those of other options are left alone."""
+    hints = typing.get_type_hints(kind)
+    built = {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name in values:
+            value, inner = values[field.name], _inner(hints[field.name])
+            built[field.name] = inner(value) if value is not None and issubclass(inner, StrEnum) else value
+    return kind(**built)
+
+
+def field_docs(kind: type) -> dict[str, str]:
+    """The docstring under each field of a dataclass, on one line."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    docs = {}
+    for before, after in zip(tree.body, tree.body[1:], strict=False):
+        if (
+            isinstance(before, ast.AnnAssign)
+            and isinstance(before.target, ast.Name)
+            and isinstance(after, ast.Expr)
+            and isinstance(after.value, ast.Constant)
+        ):
+            docs[before.target.id] = " ".join(str(after.value.value).split())
+    return docs
+
+
+def _inner(hint: Any) -> type:  # noqa: ANN401
+    """The type behind ``X | None``."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        hint = next(h for h in typing.get_args(hint) if h is not type(None))
+    assert isinstance(hint, type)
+    return hint
+
+
+def _param_type(hint: Any) -> click.ParamType[Any]:  # noqa: ANN401
+    inner = _inner(hint)
+    if issubclass(inner, StrEnum):
+        return click.Choice([member.value for member in inner], case_sensitive=False)
+    if inner is int:
+        return click.IntRange(min=0)
+    if inner is float:
+        return click.FloatRange(min=0, min_open=True)
+    return click.STRING

@@ -1,0 +1,104 @@
+"""The command ``lvef``: finds the verb, and turns every error into one sentence and an exit code.
+
+0 all done, 1 something failed, 2 wrong words, 3 only refusals, 130 stopped by the user.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+import lvef
+from lvef.core.errors import LvefError, QualityRefusal
+
+VERBS = {
+    "measure": ("lvef.cli.measure", "Measure the ejection fraction of echo files."),
+    "demo": ("lvef.cli.demo", "Measure the real echo that comes with the package."),
+    "info": ("lvef.cli.info", "Versions, networks, licences."),
+}
+"""Verb -> its module, which holds a command of the same name, and its line in the help.
+
+The lines stand here so that ``lvef --help`` loads none of the modules.
+"""
+
+DEBUG_VARIABLE = "LVEF_DEBUG"
+"""Environment variable that shows the traceback of any error."""
+
+
+class LazyGroup(click.Group):
+    """A group whose verbs are loaded when they are called, and whose errors end in a sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all verbs."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = getattr(importlib.import_module(VERBS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; see the module for the exit codes."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except LvefError as error:
+            _debug()
+            _say(str(error))
+            ctx.exit(3 if isinstance(error, QualityRefusal) else 1)
+        except KeyboardInterrupt:
+            _say("stopped. What was finished is kept; the same command goes on from there.")
+            ctx.exit(130)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise
+            _debug()
+            _say(_bug_sentence(error))
+            ctx.exit(1)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: lvef measure clip.avi",
+)
+@click.version_option(lvef.__version__, message="lvef %(version)s")
+def main() -> None:
+    """Left-ventricular ejection fraction from cardiac ultrasound.
+
+    Research and teaching use only. Not a medical device.
+    """
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"lvef: {sentence}", err=True)
+
+
+def _debug() -> None:
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exc(file=sys.stderr)
+
+
+def _bug_sentence(error: Exception) -> str:
+    # The message of a stray exception may quote what a file says of a person, so it is shown only on
+    # request, and no traceback is left on the disk.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"this is a bug in lvef {lvef.__version__}, not a mistake of yours: {type(error).__name__} in "
+        f"{Path(place.filename).name}, line {place.lineno}. Run it again with {DEBUG_VARIABLE}=1 and "
+        "report what it prints, without names of patients."
+    )

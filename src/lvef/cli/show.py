@@ -1,0 +1,112 @@
+"""Results for the eye: a short table on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lvef.core.records import Measurement
+from lvef.measure.report import printable
+from lvef.measure.tables import Row
+from lvef.measure.wording import (
+    DISCLAIMER,
+    beats_text,
+    category_lines,
+    ef_text,
+    indexed_lines,
+    note_text,
+    reason_text,
+    status_text,
+    volumes_text,
+)
+
+MOST_ROWS = 60
+"""Longer tables are cut: the rest is in ``results.csv``."""
+
+_PIPED_WIDTH = 120
+
+
+def print_measurement(measurement: Measurement) -> None:
+    """Print one answer in full, as two columns of words."""
+    m = measurement
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    lines = [("File", printable(m.source)), ("EF", ef_text(m.ef_percent)), ("Status", status_text(m))]
+    if m.reason:
+        lines.append(("Reason", reason_text(m)))
+    if m.ef_percent is not None:
+        lines += [("Volumes", volumes_text(m)), ("Beats", beats_text(m))]
+        if m.ef_mean_percent is not None and m.ef_sd_percent is not None:
+            lines.append(("Mean over beats", f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %"))
+    lines += [(f"{view} alone", ef_text(ef)) for view, ef in m.single_plane.items()]
+    lines += category_lines(m.categories) + indexed_lines(m.indexed)
+    if m.heart_rate_bpm is not None:
+        lines.append(("Heart rate", f"{m.heart_rate_bpm:.0f}/min"))
+    lines += [("Warning", note_text(notice.text)) for notice in m.notices]
+    for name, text in lines:
+        table.add_row(name, escape(text))
+    console = make_console()
+    console.print(table)
+    console.print(DISCLAIMER, style="dim")
+
+
+def print_table(rows: Sequence[Row], out_dir: Path | None) -> None:
+    """Print one line a file."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("File", overflow="fold", ratio=1)
+    for name in ("EF %", "EDV ml", "ESV ml", "Beats"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Status", no_wrap=True)
+    table.add_column("Warnings or reason", overflow="fold", ratio=1)
+    for row in rows[:MOST_ROWS]:
+        table.add_row(
+            escape(row["path"]),
+            *(_rounded(row[column]) for column in ("ef_percent", "edv_ml", "esv_ml")),
+            row["beats"],
+            row["status"],
+            escape(row["warnings"] or row["reason_code"]),
+        )
+    console = make_console()
+    console.print(table)
+    if len(rows) > MOST_ROWS:
+        where = f": see {printable(str(out_dir / 'results.csv'))}" if out_dir is not None else ""
+        console.print(f"and {len(rows) - MOST_ROWS} more{escape(where)}")
+    console.print(DISCLAIMER, style="dim")
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
+    """Show progress on stderr: a bar where a person looks on and there is more than one file.
+
+    Yields:
+        ``say(sentence)``, which prints above the bar, and ``advance()``, to be called after each file.
+    """
+    if total < 2 or not sys.stderr.isatty():
+        yield lambda sentence: print(sentence, file=sys.stderr), lambda: None  # noqa: T201
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(file=sys.stderr, highlight=False)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress("Measuring", *columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda sentence: console.print(escape(sentence), soft_wrap=True), lambda: bar.advance(task)
+
+
+def _rounded(cell: str) -> str:
+    return f"{float(cell):.1f}" if cell else "-"
+
+
+def make_console() -> Console:
+    """A console on stdout, wide enough where nobody looks on."""
+    # A pipe has no width: without this, rich would fold everything to 80 characters.
+    return Console(
+        file=sys.stdout, width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False, soft_wrap=False
+    )

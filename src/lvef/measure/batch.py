@@ -1,0 +1,259 @@
+"""Many files: several at once, none stopping the others, nothing lost when the run stops.
+
+Threads, not processes: decoding, inference, drawing and film encoding all run outside the interpreter's
+lock, and one loaded network serves them all.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lvef
+from lvef.core.errors import LvefError
+from lvef.core.records import Measurement
+from lvef.core.terms import Status
+from lvef.measure.environment import available_threads, describe_machine, package_versions
+from lvef.measure.folder import OutputFolder
+from lvef.measure.journal import file_key, file_stamp
+from lvef.measure.outputs import Answer, Outputs, write_outputs
+from lvef.measure.report import printable
+from lvef.measure.tables import Row, result_row
+
+RUN_SCHEMA = "lvef-run/1"
+"""Version of the layout of ``run.json``."""
+
+MAX_WORKERS = 4
+"""Most files at once by default: each may hold a gigabyte of frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One thing to measure.
+
+    Attributes:
+        paths: The file, or the files of a pair or a biplane study.
+        measure: Does it. What a file may hold is in the answer's status; it does not raise for that.
+        kind: Empty for a clip, else ``pair`` or ``biplane``.
+    """
+
+    paths: tuple[Path, ...]
+    measure: Callable[[], Answer]
+    kind: str = ""
+
+    @property
+    def label(self) -> str:
+        """The files as the user gave them."""
+        return " + ".join(str(path) for path in self.paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A job that has ended.
+
+    Attributes:
+        index: Its place among the jobs given.
+        row: Its line of ``results.csv``.
+        folder: Where its files are, or None when nothing is written.
+        measurement: The answer; None where the row comes from an earlier run.
+    """
+
+    index: int
+    row: Row
+    folder: Path | None
+    measurement: Measurement | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What became of the jobs.
+
+    Attributes:
+        rows: Lines of ``results.csv``, in the order of the jobs.
+        resumed: How many were taken from an earlier run.
+        seconds: Time of the whole batch.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    resumed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of files of each status."""
+        return {str(status): sum(row["status"] == status for row in self.rows) for status in Status}
+
+    @property
+    def exit_code(self) -> int:
+        """0 all done, 1 something failed, 3 only refusals."""
+        counts = self.counts
+        if counts[Status.FAILED]:
+            return 1
+        return 3 if self.rows and counts[Status.REFUSED] == len(self.rows) else 0
+
+
+def run_batch(
+    jobs: Sequence[Job],
+    out_dir: Path | None,
+    *,
+    settings: Mapping[str, Any],
+    workers: int = 0,
+    resume: bool = True,
+    outputs: Outputs = Outputs(),  # noqa: B008  frozen
+    on_finished: Callable[[Finished], None] | None = None,
+) -> BatchResult:
+    """Run jobs and write their outputs.
+
+    Args:
+        jobs: What to measure; a job given twice is run once.
+        out_dir: Folder for the outputs, made when missing; None writes nothing.
+        settings: Whatever the answers depend on (network hash, precision, options); stands in ``run.json``
+            and decides whether an earlier answer still holds.
+        workers: Files at once; 0 takes the number of threads, at most `MAX_WORKERS`.
+        resume: Take over what an earlier run into ``out_dir`` finished with the same file and settings.
+            Failed files are tried again.
+        outputs: What is written for each file.
+        on_finished: Called in this thread after each job.
+
+    Raises:
+        DataError: The outputs cannot be written, for example on a full disk. What was written stays whole,
+            and the next run goes on from there.
+    """
+    began = time.perf_counter()
+    workers = workers or min(available_threads(), MAX_WORKERS)
+    unique = {file_key(job.paths, job.kind): job for job in jobs}
+    names = [(key, _name(job)) for key, job in unique.items()]
+    folder = None if out_dir is None else OutputFolder(out_dir, names, settings, outputs)
+    done: dict[str, Finished] = {}
+
+    def place(key: str) -> Path | None:
+        return None if folder is None else folder.path / folder.names[key]
+
+    def finish(key: str, finished: Finished) -> None:
+        done[key] = finished
+        if on_finished is not None:
+            on_finished(finished)
+
+    def do(item: _Todo) -> _Done:
+        return _do(item[2], place(item[1]), outputs)
+
+    def record(item: _Todo, result: _Done) -> None:
+        (index, key, job), (measurement, files, stamp) = item, result
+        row = result_row(measurement, job.label, "" if folder is None else folder.names[key])
+        if folder is not None:
+            folder.add(key, stamp, files, row)
+        finish(key, Finished(index, row, place(key), measurement))
+
+    todo: list[_Todo] = []
+    for index, (key, job) in enumerate(unique.items()):
+        earlier = folder.earlier(key, file_stamp(job.paths)) if folder is not None and resume else None
+        if earlier is not None:
+            finish(key, Finished(index, earlier.row, place(key), None))
+        else:
+            todo.append((index, key, job))
+    resumed = len(done)
+    whole = False
+    if folder is not None:
+        # From the start: this file marks the folder as our own output, which a search for clips passes over.
+        started = BatchResult(seconds=time.perf_counter() - began)
+        folder.write_run(_run_record(started, settings, outputs, workers, whole=False))
+    try:
+        _run(todo, workers, do, record)
+        whole = True
+    finally:
+        rows = [done[key].row for key in unique if key in done]
+        result = BatchResult(rows, resumed, time.perf_counter() - began)
+        if folder is not None:
+            folder.write_results()
+            folder.write_run(_run_record(result, settings, outputs, workers, whole=whole))
+    return result
+
+
+_Done = tuple[Measurement, tuple[str, ...], str]
+_Todo = tuple[int, str, Job]
+
+
+def _run(
+    todo: Sequence[_Todo],
+    workers: int,
+    do: Callable[[_Todo], _Done],
+    record: Callable[[_Todo, _Done], None],
+) -> None:
+    """Do all jobs, several at once, and record each in this thread as it ends.
+
+    When this is left early (a full disk, Ctrl-C), the jobs that have begun are finished and recorded too.
+    """
+    waiting = iter(todo)
+    running: dict[Future[_Done], _Todo] = {}
+    with ThreadPoolExecutor(workers, thread_name_prefix="lvef") as pool:
+        try:
+            while True:
+                # A short queue: an answer holds all its contours and must not wait among thousands.
+                while len(running) < 2 * workers and (item := next(waiting, None)) is not None:
+                    running[pool.submit(do, item)] = item
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    record(running.pop(future), future.result())
+        finally:
+            begun = [(future, item) for future, item in running.items() if not future.cancel()]
+            for future, item in begun:
+                # Whatever made this stop is being told already.
+                with suppress(LvefError):
+                    record(item, future.result())
+
+
+def _do(job: Job, folder: Path | None, outputs: Outputs) -> _Done:
+    stamp = file_stamp(job.paths)
+    try:
+        answer = job.measure()
+    except Exception as error:  # noqa: BLE001  a bug met in one file must not cost the answers of the others
+        answer = Answer(_bug(job, error), None)
+    files = () if folder is None else tuple(write_outputs(folder, answer, outputs))
+    return answer.measurement, files, stamp
+
+
+def _bug(job: Job, error: Exception) -> Measurement:
+    # The message of a stray exception may quote the file: only its kind and place are told.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    reason = (
+        f"{job.label}: lvef met an error it should not have ({type(error).__name__} in "
+        f"{Path(place.filename).name}, line {place.lineno}); please report it."
+    )
+    return Measurement(job.label, Status.FAILED, reason, "bug")
+
+
+def _name(job: Job) -> str:
+    return (
+        "+".join(path.stem for path in job.paths) + job.paths[-1].suffix
+        if len(job.paths) > 1
+        else job.paths[0].name
+    )
+
+
+def _run_record(
+    result: BatchResult, settings: Mapping[str, Any], outputs: Outputs, workers: int, *, whole: bool
+) -> dict[str, Any]:
+    return {
+        "schema": RUN_SCHEMA,
+        "lvef_version": lvef.__version__,
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "complete": whole,
+        "seconds": round(result.seconds, 3),
+        "counts": result.counts,
+        "resumed": result.resumed,
+        "workers": workers,
+        "outputs": asdict(outputs),
+        "settings": {
+            key: printable(value) if isinstance(value, str) else value for key, value in settings.items()
+        },
+        "machine": describe_machine(),
+        "packages": package_versions(),
+    }

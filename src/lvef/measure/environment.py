@@ -1,0 +1,49 @@
+"""What a run stood on: versions, machine. For ``run.json`` and ``lvef info``; it tells not who or where."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "opencv-python-headless",
+    "av",
+    "pydicom",
+    "pillow",
+    "nibabel",
+    "openvino",
+    "onnxruntime",
+    "matplotlib",
+)
+"""Packages whose version can change a result."""
+
+
+def package_versions() -> dict[str, str]:
+    """Version of each of `PACKAGES`, without those that are not installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Python, operating system, kind of processor and how many of its threads may be used."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "threads": available_threads(),
+    }
+
+
+def available_threads() -> int:
+    """Processor threads this process may use: fewer than the machine has inside most containers."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

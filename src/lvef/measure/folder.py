@@ -1,0 +1,143 @@
+"""The output folder of a batch: a folder a file, ``results.csv`` over all, what earlier runs left."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lvef.core.errors import DataError
+from lvef.core.terms import Status
+from lvef.io.atomic import write_text_atomic
+from lvef.measure.journal import JOURNAL_NAME, Entry, Journal, settings_key
+from lvef.measure.outputs import Outputs
+from lvef.measure.report import to_json
+from lvef.measure.tables import Row, results_csv
+
+RESULTS_NAME = "results.csv"
+"""One line for every file measured into the folder."""
+
+RUN_NAME = "run.json"
+"""How the latest run into the folder was made."""
+
+_OWN_NAMES = {RESULTS_NAME, RUN_NAME, JOURNAL_NAME}
+_DEVICE_NAMES = {"con", "prn", "aux", "nul", *(f"com{i}" for i in range(10)), *(f"lpt{i}" for i in range(10))}
+_LONGEST_NAME = 80
+_REWRITE_EVERY_S = 1.0
+
+
+class OutputFolder:
+    """Names, journal and results of an output folder.
+
+    Args:
+        path: The folder; made when it is missing.
+        files: (key, file name) of everything that will be written into it, in order.
+        settings: Whatever the answers depend on.
+        outputs: What is wanted for each file.
+
+    Raises:
+        DataError: The folder cannot be made or its journal cannot be read.
+    """
+
+    def __init__(
+        self, path: Path, files: Sequence[tuple[str, str]], settings: Mapping[str, Any], outputs: Outputs
+    ) -> None:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(
+                f"The folder {path} cannot be made ({error.strerror}); choose another with --out."
+            ) from None
+        self.path, self._outputs = path, outputs
+        self._journal = Journal(path)
+        self._made_with = settings_key(settings)
+        taken = {key: entry.folder for key, entry in self._journal.entries.items()}
+        self.names = folder_names(files, taken)
+        """Name of each file's folder, by key."""
+        # Rows of earlier runs first, then this run's in the order given, whichever ends first.
+        self._order = list(dict.fromkeys([*taken, *self.names]))
+        self._written_at = float("-inf")
+
+    def earlier(self, key: str, stamp: str) -> Entry | None:
+        """The answer of an earlier run, if it is no failure and still holds: same file, settings, outputs."""
+        entry = self._journal.entries.get(key)
+        if entry is None or entry.made_with != self._made_with or entry.row.get("status") == Status.FAILED:
+            return None
+        if not stamp or entry.stamp != stamp:
+            return None
+        if self._outputs.video > entry.video or self._outputs.summary > entry.summary:
+            return None
+        return entry if all((self.path / entry.folder / name).is_file() for name in entry.files) else None
+
+    def add(self, key: str, stamp: str, files: Sequence[str], row: Row) -> None:
+        """Note a finished file.
+
+        Raises:
+            DataError: It cannot be written.
+        """
+        wanted = self._outputs
+        self._journal.append(
+            Entry(
+                key, stamp, self._made_with, self.names[key], tuple(files), wanted.video, wanted.summary, row
+            )
+        )
+        # The journal has it: the table may follow at leisure, or a long batch would rewrite it each time.
+        if time.monotonic() - self._written_at > _REWRITE_EVERY_S:
+            self.write_results()
+
+    def write_results(self) -> None:
+        """Write ``results.csv`` from the journal.
+
+        Raises:
+            DataError: It cannot be written; the one that was there stays whole.
+        """
+        entries = self._journal.entries
+        rows = (entries[key].row for key in self._order if key in entries)
+        write_text_atomic(self.path / RESULTS_NAME, results_csv(rows))
+        self._written_at = time.monotonic()
+
+    def write_run(self, record: Mapping[str, Any]) -> None:
+        """Write ``run.json``.
+
+        Raises:
+            DataError: It cannot be written.
+        """
+        write_text_atomic(self.path / RUN_NAME, to_json(record))
+
+
+def folder_names(files: Sequence[tuple[str, str]], taken: Mapping[str, str]) -> dict[str, str]:
+    """Give every file a folder name of its own, made from its file name.
+
+    Args:
+        files: (key, file name) of each file, in order.
+        taken: Names given before, by key; they stay.
+
+    Returns:
+        Name by key. The first file of a name gets it plain, further ones get part of their key appended;
+        names differ in more than capitals, because some file systems do not see those.
+
+    Example:
+        >>> folder_names([("k1", "a/clip.avi"), ("k2", "b/CLIP.mp4")], {})
+        {'k1': 'clip', 'k2': 'CLIP-k2'}
+    """
+    used = {name.casefold() for name in taken.values()} | _OWN_NAMES
+    names: dict[str, str] = {}
+    for key, file in files:
+        name = taken.get(key)
+        if name is None:
+            name = _safe(file)
+            if name.casefold() in used:
+                name = f"{name}-{key[:8]}"
+            used.add(name.casefold())
+        names[key] = name
+    return names
+
+
+def _safe(file: str) -> str:
+    name = re.split(r"[/\\]", file)[-1]
+    name = re.sub(r"\.nii\.gz$|(?<=.)\.[A-Za-z0-9]{1,6}$", "", name)
+    name = name.encode("utf-8", "replace").decode("utf-8")
+    name = re.sub(r'[\x00-\x1f<>:"|?*]', "_", name)[:_LONGEST_NAME].strip(" .")
+    return f"{name}_" if not name or name.casefold().split(".")[0] in _DEVICE_NAMES else name

@@ -1,0 +1,55 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Shared machines are slow at times, so no test fails for its seconds; in CI the same examples are drawn every time.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The repository's root."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def camus_root() -> Path:
+    """The CAMUS working part beside the repository; the test is skipped where it is not."""
+    root = ROOT.parent / "shared" / "data" / "camus"
+    if not (root / "database_nifti").is_dir():
+        pytest.skip("the CAMUS collection is not beside the repository (../shared/data/camus)")
+    return root
+
+
+class NetworkUsed(AssertionError):
+    """Something tried to reach the network."""
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch):
+    """Blocks every way out of this process, and fails the test even where the attempt was swallowed."""
+    attempts: list[str] = []
+
+    def refuse(*args: object, **_: object) -> None:
+        target = next((a for a in args if not isinstance(a, socket.socket)), "?")
+        attempts.append(repr(target))
+        raise NetworkUsed(f"the network was to be used: {target!r}")
+
+    for name in ("connect", "connect_ex", "sendto", "sendmsg"):
+        if hasattr(socket.socket, name):
+            monkeypatch.setattr(socket.socket, name, refuse)
+    for name in ("create_connection", "getaddrinfo", "gethostbyname"):
+        monkeypatch.setattr(socket, name, refuse)
+    yield
+    assert not attempts, f"the network was to be used: {', '.join(attempts)}"

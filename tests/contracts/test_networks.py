@@ -1,0 +1,48 @@
+"""What every installed distribution of networks must hold to."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from lvef.engine.card import CARD_NAME, MODEL_NAME, read_card
+from lvef.engine.catalogue import GROUP
+
+POINTS = {point.name: point for point in entry_points(group=GROUP)}
+
+
+def folders(name):
+    root = Path(POINTS[name].load().FOLDER)
+    return sorted(p.parent for p in root.glob(f"*/{CARD_NAME}"))
+
+
+def test_the_camus_networks_are_installed():
+    assert "camus" in POINTS
+
+
+@pytest.mark.parametrize("name", POINTS)
+class TestDistribution:
+    def test_holds_networks_and_nothing_else(self, name):
+        assert folders(name)
+        for folder in folders(name):
+            assert {p.name for p in folder.iterdir()} == {CARD_NAME, MODEL_NAME}
+
+    def test_card_and_file_belong_together(self, name):
+        for folder in folders(name):
+            card = read_card(folder)
+            assert card.name == folder.name
+            assert card.model_sha256 == hashlib.sha256((folder / MODEL_NAME).read_bytes()).hexdigest()
+
+    def test_licence_is_that_of_the_distribution(self, name):
+        expression = POINTS[name].dist.metadata["License-Expression"]
+        for folder in folders(name):
+            assert read_card(folder).licence == expression
+
+    def test_card_says_what_it_is_for(self, name):
+        for folder in folders(name):
+            card = read_card(folder)
+            assert "not a medical device" in card.intended_use.lower()
+            assert card.limits

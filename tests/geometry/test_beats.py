@@ -1,0 +1,266 @@
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lvef.core.records import VolumeCurve
+from lvef.geometry.beats import BeatConfig, analyse_beats
+from lvef.synthesis.curves import Rhythm, ectopic, fibrillation, noise, regular, sample, volume_at
+
+
+def curve_of(times, volume):
+    return VolumeCurve(np.asarray(times, float), np.asarray(volume, float), np.ones(len(times)), True)
+
+
+def match(analysis, rhythm, curve, start):
+    """For each beat found, the number of the true beat that its ED belongs to."""
+    onsets = rhythm.ed_times_s - start
+    return [int(np.argmin(np.abs(onsets - curve.times_s[b.ed_frame]))) for b in analysis.beats]
+
+
+@pytest.mark.parametrize("rate", [40, 60, 75, 100, 140, 180])
+@pytest.mark.parametrize("fps", [15, 25, 50, 100, 140])
+def test_regular_rhythm(rate, fps):
+    rhythm = regular(8, rate, 55)
+    start = 0.37 * 60 / rate  # in systole: the first beat is cut
+    curve = sample(rhythm, fps, start_s=start)
+    analysis = analyse_beats(curve)
+    assert not analysis.partial
+    assert len(analysis.beats) == 6  # of eight, the first is cut and the last has no end
+    assert match(analysis, rhythm, curve, start) == [1, 2, 3, 4, 5, 6]
+    assert analysis.heart_rate_bpm == pytest.approx(rate, rel=0.02)
+    tolerance = 0.04 + (0.5 if fps >= 25 else 1.0) / fps
+    for beat, truth in zip(analysis.beats, range(1, 7), strict=True):
+        assert beat.excluded == ""
+        assert abs(curve.times_s[beat.ed_frame] - (rhythm.ed_times_s[truth] - start)) <= tolerance
+        assert abs(curve.times_s[beat.es_frame] - (rhythm.es_times_s[truth] - start)) <= tolerance
+        assert beat.ef_percent == pytest.approx(55, abs=1 if fps >= 25 else 3)
+        assert beat.ef_percent == 100 * (beat.ed_volume - beat.es_volume) / beat.ed_volume
+        assert beat.ed_frame < beat.es_frame < beat.end_frame
+    assert analysis.ef_mean_percent == pytest.approx(55, abs=1 if fps >= 25 else 3)
+    assert analysis.representative.ed_volume == pytest.approx(120, rel=0.03 if fps >= 25 else 0.05)
+
+
+@pytest.mark.parametrize("ef", [15, 25, 40, 60, 75])
+@pytest.mark.parametrize("correlation", [0.0, 0.05])
+def test_noise_hardly_moves_the_mean_ef(ef, correlation):
+    rng = np.random.default_rng(ef)
+    found = []
+    for rate, fps in [(45, 50), (70, 30), (70, 100), (110, 50), (170, 50), (170, 100)] * 3:
+        curve = sample(
+            regular(8, rate, ef),
+            fps,
+            start_s=rng.uniform(0, 60 / rate),
+            noise_sd=3.6,
+            correlation_s=correlation,
+            rng=rng,
+        )
+        mean = analyse_beats(curve).ef_mean_percent
+        if mean is not None:
+            found.append(mean)
+    assert len(found) >= 16
+    assert np.mean(found) == pytest.approx(ef, abs=1.0)
+
+
+def test_another_shape_than_the_generators():
+    # a plain cosine has no flat top or bottom, no kick, and equal systole and diastole
+    for rate, ef in ((60, 30), (60, 60), (120, 60)):
+        t = np.arange(0, 5, 0.02)
+        edv, esv = 100.0, 100.0 - ef
+        curve = curve_of(t, (edv + esv) / 2 + (edv - esv) / 2 * np.cos(2 * np.pi * rate / 60 * (t - 0.13)))
+        assert analyse_beats(curve).ef_mean_percent == pytest.approx(ef, abs=1.5)
+
+
+def test_clip_that_starts_in_mid_beat_with_es_before_ed():
+    curve = sample(regular(4, 70, 50), 50, start_s=0.30)
+    analysis = analyse_beats(curve)
+    assert curve.times_s[analysis.beats[0].ed_frame] > 0.3
+    assert len(analysis.beats) == 2
+
+
+def test_fibrillation():
+    rng = np.random.default_rng(4)
+    rhythm = fibrillation(10, 90, 45, rng)
+    curve = sample(rhythm, 50, start_s=0.2, noise_sd=1.5, rng=rng)
+    analysis = analyse_beats(curve)
+    which = match(analysis, rhythm, curve, 0.2)
+    assert which == list(range(1, 9))
+    assert all(b.excluded == "" for b in analysis.beats)  # irregular throughout: nothing is "ectopic"
+    assert [b.ef_percent for b in analysis.beats] == pytest.approx(rhythm.ef_percent[which], abs=4)
+    assert analysis.ef_mean_percent == pytest.approx(rhythm.ef_percent[which].mean(), abs=1)
+    codes = {n.code for n in analysis.notices}
+    assert "irregular_rhythm" in codes
+    assert "irregular_few_beats" not in codes
+
+
+def test_fibrillation_with_few_beats_is_warned_of():
+    rng = np.random.default_rng(8)
+    rhythm = Rhythm(np.array([0.8, 0.55, 0.95, 0.6, 0.8]), np.full(5, 120.0), np.full(5, 45.0), kick=False)
+    analysis = analyse_beats(sample(rhythm, 50, start_s=0.1, noise_sd=1.0, rng=rng))
+    assert "irregular_few_beats" in {n.code for n in analysis.notices}
+
+
+@pytest.mark.parametrize("at", [3, 5])
+def test_ectopic_and_following_beat_are_left_out_with_the_reason(at):
+    rng = np.random.default_rng(2)
+    rhythm = ectopic(9, 70, 60, at)
+    curve = sample(rhythm, 50, start_s=0.1, noise_sd=2.0, rng=rng)
+    analysis = analyse_beats(curve)
+    which = match(analysis, rhythm, curve, 0.1)
+    reasons = dict(zip(which, (b.excluded for b in analysis.beats), strict=True))
+    assert "premature" in reasons[at]
+    assert "premature" in reasons[at + 1]
+    assert {n for n, text in reasons.items() if not text} == set(range(1, 8)) - {at, at + 1}
+    assert analysis.ef_mean_percent == pytest.approx(60, abs=1.2)
+    assert analysis.heart_rate_bpm == pytest.approx(70, rel=0.03)
+
+
+def test_drift():
+    analysis = analyse_beats(sample(regular(6, 65, 50), 50, start_s=0.1, drift=-0.3))
+    assert len(analysis.beats) == 4
+    assert analysis.ef_mean_percent == pytest.approx(50, abs=2.5)
+
+
+def test_gap_in_systole_voids_only_that_beat():
+    curve = sample(regular(6, 60, 55), 50)
+    volume = curve.volume.copy()
+    volume[108:122] = np.nan  # in the ejection of the third beat
+    volume[170:190] = np.nan  # in diastole: harmless
+    analysis = analyse_beats(replace(curve, volume=volume))
+    texts = [b.excluded for b in analysis.beats]
+    assert [bool(t) for t in texts].count(True) == 1
+    assert "not traced" in next(t for t in texts if t)
+    assert analysis.ef_mean_percent == pytest.approx(55, abs=1)
+    assert not any(np.isnan(volume[[b.ed_frame, b.es_frame]]).any() for b in analysis.beats)
+
+
+def test_single_wild_frames_do_not_count():
+    rng = np.random.default_rng(0)
+    curve = sample(regular(6, 60, 55), 50, noise_sd=1.0, rng=rng)
+    volume = curve.volume.copy()
+    volume[[17, 66, 123, 201]] = [300, 4, 260, 2]
+    assert analyse_beats(replace(curve, volume=volume)).ef_mean_percent == pytest.approx(55, abs=1.5)
+
+
+def test_irregular_sampling():
+    rng = np.random.default_rng(1)
+    rhythm = regular(6, 75, 60)
+    t = np.sort(rng.uniform(0, 4.7, 240))
+    t = t[np.diff(t, prepend=-1) > 0.002]
+    assert analyse_beats(curve_of(t, volume_at(rhythm, t))).ef_mean_percent == pytest.approx(60, abs=1)
+
+
+def test_r_waves_part_the_beats():
+    rng = np.random.default_rng(5)
+    rhythm = regular(6, 60, 55)
+    curve = sample(rhythm, 50, start_s=0.1, noise_sd=2, rng=rng)
+    analysis = analyse_beats(curve, r_wave_times_s=[0.9, 1.9, 2.9, 3.9])
+    assert len(analysis.beats) == 3
+    assert [b.duration_s for b in analysis.beats] == pytest.approx([1, 1, 1])
+    assert analysis.ef_mean_percent == pytest.approx(55, abs=1.5)
+    nonsense = analyse_beats(curve, r_wave_times_s=[50.0, 51.0, float("nan")])
+    assert nonsense.ef_mean_percent == pytest.approx(55, abs=1.5)
+
+
+@pytest.mark.parametrize(("rate", "fps"), [(50, 48), (75, 48), (75, 25), (110, 48)])
+@pytest.mark.parametrize("ef", [25, 60])
+def test_half_sequence_from_ed_to_es(rate, fps, ef):
+    root = np.sqrt(60 / rate)
+    curve = sample(regular(1, rate, ef), fps, end_s=0.36 * root)
+    analysis = analyse_beats(curve)
+    assert analysis.partial
+    assert analysis.representative.end_frame is None
+    assert analysis.representative.ef_percent == pytest.approx(ef, abs=2.5)
+    assert curve.times_s[analysis.representative.ed_frame] < 0.08
+    assert curve.times_s[-1] - curve.times_s[analysis.representative.es_frame] < 0.09
+    assert "no_whole_beat" in {n.code for n in analysis.notices}
+
+
+def test_one_second_export_without_a_whole_beat():
+    # late systole, filling, end-diastole at frames 20-24, early systole, a plane that drifts
+    rng = np.random.default_rng(0)
+    rhythm = regular(2, 70, 55)
+    for _ in range(5):
+        curve = sample(rhythm, 30, start_s=0.24, end_s=1.05, drift=0.1, noise_sd=2, rng=rng)
+        analysis = analyse_beats(curve)
+        assert analysis.partial
+        one = analysis.representative
+        assert one.es_frame < one.ed_frame
+        assert 15 <= one.ed_frame <= 22
+        assert one.ef_percent == pytest.approx(57, abs=5)
+
+
+def test_still_filling_at_the_end_is_no_end_diastole():
+    analysis = analyse_beats(sample(regular(2, 60, 55), 30, start_s=0.28, end_s=0.93))
+    assert analysis.representative is None
+    assert analysis.reason_code == "no_clear_phases"
+
+
+def test_middle_of_an_ejection_is_no_half_beat():
+    analysis = analyse_beats(sample(regular(1, 60, 55), 100, start_s=0.12, end_s=0.26))
+    assert analysis.representative is None
+    assert analysis.reason
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.03])
+@pytest.mark.parametrize("sd", [0.0, 0.02, 0.03])
+def test_no_beats_are_invented(sd, correlation):
+    rng = np.random.default_rng(11)
+    for _ in range(25):
+        volume = 120 + noise(150, 120 * sd, rng, correlation_s=correlation)
+        analysis = analyse_beats(curve_of(np.arange(150) / 50, volume))
+        assert analysis.representative is None
+        assert analysis.reason_code in ("no_contraction", "no_clear_phases")
+
+
+def test_representative_is_the_median_beat_with_its_own_volumes():
+    rhythm = Rhythm(
+        np.full(7, 0.9),
+        np.array([120, 130, 110, 125, 118, 120, 120.0]),
+        np.array([50, 58, 44, 52, 61, 47, 50.0]),
+    )
+    analysis = analyse_beats(sample(rhythm, 60))
+    efs = sorted(b.ef_percent for b in analysis.beats)
+    assert analysis.representative in analysis.beats
+    assert len(efs) == 6
+    mean = np.mean(efs)
+    assert analysis.representative.ef_percent == min(efs[2:4], key=lambda ef: abs(ef - mean))
+    assert analysis.ef_sd_percent == pytest.approx(np.std(efs, ddof=1))
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 5])
+def test_too_few_frames(n):
+    analysis = analyse_beats(curve_of(np.arange(n) / 50, np.full(n, 100.0)))
+    assert analysis.reason_code == "too_few_frames"
+    assert len(analysis.smooth_volume) == n
+
+
+def test_all_nan():
+    assert analyse_beats(curve_of(np.arange(90) / 30, np.full(90, np.nan))).reason_code == "too_few_frames"
+
+
+def test_ef_does_not_depend_on_the_unit():
+    curve = sample(regular(5, 70, 48), 40, noise_sd=2, rng=np.random.default_rng(3))
+    one = analyse_beats(curve)
+    other = analyse_beats(replace(curve, volume=curve.volume * 4321.0, calibrated=False))
+    assert other.ef_mean_percent == pytest.approx(one.ef_mean_percent)
+    assert [b.ed_frame for b in other.beats] == [b.ed_frame for b in one.beats]
+
+
+def test_limits_can_be_set():
+    curve = sample(regular(5, 60, 55), 50, start_s=0.1)
+    strict = analyse_beats(curve, BeatConfig(max_cycle_s=0.8))
+    assert strict.representative is None or strict.partial
+    assert all("length of one beat" in b.excluded for b in strict.beats if b.end_frame is not None)
+
+
+def test_speed():
+    curve = sample(regular(6, 75, 55), 50, noise_sd=3, rng=np.random.default_rng(0), end_s=3.5)
+    analyse_beats(curve)
+    best = np.inf
+    for _ in range(10):
+        start = time.perf_counter()
+        analyse_beats(curve)
+        best = min(best, time.perf_counter() - start)
+    assert best < 0.02  # 3 ms on the machine it was written on

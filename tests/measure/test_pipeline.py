@@ -1,0 +1,255 @@
+"""From a file to an EF, with the network that is shipped, on the real apical cine that pydicom carries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pydicom.data import get_testdata_file
+
+from lvef.core.records import PixelSpacing
+from lvef.core.terms import Sex, Status
+from lvef.io.open import open_clip
+from lvef.measure.options import MeasureOptions
+from lvef.measure.pipeline import Measurer
+
+CINE = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))
+F32 = MeasureOptions(precision="f32")
+
+
+@pytest.fixture(scope="module")
+def measurer():
+    return Measurer(F32)
+
+
+@pytest.fixture(scope="module")
+def answer(measurer):
+    return measurer.measure(CINE)
+
+
+def write_avi(path, frames, rate=30.0):
+    height, width = frames.shape[1:3]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate, (width, height))
+    for frame in frames:
+        writer.write(frame if frame.ndim == 3 else cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
+    writer.release()
+    return path
+
+
+def test_the_cine_gives_a_partial_cycle_with_a_contour_on_every_frame(answer):
+    measurement, clip = answer
+    assert measurement.status is Status.PARTIAL_CYCLE
+    assert 18 <= measurement.ed_frame <= 24, "end-diastole after filling"
+    assert measurement.es_frame <= 7, "end-systole before it: the systole after it is cut off"
+    assert 50 <= measurement.ef_percent <= 80
+    assert measurement.edv_ml is None
+    assert measurement.esv_ml is None
+    assert "region" in measurement.volume_note
+    assert len(measurement.tracings) == len(clip.frames) == 30
+    assert all(t is not None for t in measurement.tracings)
+    assert measurement.duration_s == pytest.approx(29 * 0.033333, abs=1e-3)
+    beat = measurement.beats[0]
+    assert measurement.ef_percent == pytest.approx(100 * (beat.ed_volume - beat.es_volume) / beat.ed_volume)
+
+
+def test_contours_lie_on_the_ventricle(answer):
+    """Dark blood inside, brighter wall outside, on every frame."""
+    measurement, clip = answer
+    for frame, tracing in zip(clip.frames, measurement.tracings, strict=True):
+        inside = np.zeros(frame.shape, np.uint8)
+        cv2.fillPoly(inside, [np.round(tracing.contour).astype(np.int32)], 1)
+        ring = cv2.dilate(inside, np.ones((9, 9))) - cv2.dilate(inside, np.ones((3, 3)))
+        assert frame[inside == 1].mean() < frame[ring == 1].mean()
+        assert 0.03 < inside.mean() < 0.15
+        # The long axis ends on the contour, and the apex is above the base in this clip.
+        assert tracing.apex[1] < tracing.base[1]
+
+
+def test_provenance_names_network_precision_and_licence(answer, measurer):
+    provenance = answer[0].provenance
+    assert provenance.precision == "f32"
+    assert provenance.backend == "openvino"
+    assert provenance.weights_licence == "CC-BY-NC-SA-4.0"
+    assert provenance.weights_sha256 == measurer.predictor.entry.card.model_sha256
+
+
+def test_no_person_data_in_the_answer(answer):
+    # The file says patient name PLA, ID 204, study 20160503.
+    text = repr(answer[0]) + repr(answer[1].notices)
+    for secret in ("PLA", "20160503", "2171", "SonoSite"):
+        assert secret not in text.replace("DISPLAY", "")
+
+
+def test_bf16_moves_the_ef_by_less_than_half_a_point(answer):
+    from lvef.engine.session import bf16_available
+
+    if not bf16_available():
+        pytest.skip("this processor has no bf16 units")
+    measurement, _ = Measurer(MeasureOptions(precision="bf16")).measure(CINE)
+    assert measurement.provenance.precision == "bf16"
+    assert abs(measurement.ef_percent - answer[0].ef_percent) < 0.5
+
+
+def test_onnxruntime_gives_the_same_ef(answer):
+    pytest.importorskip("onnxruntime")
+    measurement, _ = Measurer(MeasureOptions(backend="onnxruntime")).measure(CINE)
+    assert measurement.ef_percent == pytest.approx(answer[0].ef_percent, abs=0.05)
+
+
+def test_two_runs_give_the_same_numbers(answer, measurer):
+    again, _ = measurer.measure(CINE)
+    assert replace(again, provenance=None) == replace(answer[0], provenance=None)
+
+
+def test_a_mirrored_clip_gives_nearly_the_same_ef(answer, measurer):
+    clip = answer[1]
+    mirrored = measurer.measure_clip(replace(clip, frames=np.ascontiguousarray(clip.frames[:, :, ::-1])))
+    assert abs(mirrored.ef_percent - answer[0].ef_percent) < 6
+
+
+def test_scale_gives_millilitres_and_leaves_the_ef(answer, measurer):
+    clip = replace(answer[1], spacing=PixelSpacing(0.8, 0.8, "test"), spacing_note="")
+    scaled = measurer.measure_clip(clip)
+    assert scaled.ef_percent == pytest.approx(answer[0].ef_percent, abs=1e-6)
+    assert 20 < scaled.edv_ml < 300
+    assert scaled.stroke_volume_ml == pytest.approx(scaled.edv_ml - scaled.esv_ml)
+    twice = measurer.measure_clip(replace(clip, spacing=PixelSpacing(1.6, 1.6, "test")))
+    assert twice.edv_ml == pytest.approx(8 * scaled.edv_ml, rel=1e-6)
+
+
+def test_body_size_and_sex_fill_their_fields(answer):
+    options = replace(F32, sex=Sex.MALE, height_cm=180, weight_kg=80)
+    measurer = Measurer(options)
+    clip = replace(answer[1], spacing=PixelSpacing(0.8, 0.8, "test"), heart_rate_bpm=60.0)
+    measurement = measurer.measure_clip(clip)
+    assert measurement.indexed["body_surface_m2"] == pytest.approx(1.996, abs=0.01)
+    assert measurement.indexed["edv_index_ml_m2"] == pytest.approx(measurement.edv_ml / 1.996, rel=0.01)
+    assert "ase_2015" in measurement.categories
+    assert "ase_2015_men" in answer[0].categories
+
+
+def test_frames_chosen_by_hand(answer):
+    measurement, _ = Measurer(replace(F32, ed_frame=21, es_frame=4)).measure(CINE)
+    assert (measurement.ed_frame, measurement.es_frame) == (21, 4)
+    assert {n.code for n in measurement.notices} >= {"frames_by_hand"}
+    volume = measurement.curve.volume
+    assert measurement.ef_percent == pytest.approx(100 * (volume[21] - volume[4]) / volume[21])
+    for options, said in (({"ed_frame": 2, "es_frame": 99}, "frames 0 to 29"), ({"ed_frame": 2}, "--es-frame")):
+        failed, _ = Measurer(replace(F32, **options)).measure(CINE)
+        assert failed.status is Status.FAILED
+        assert said in failed.reason
+
+
+def test_a_frame_rate_given_by_the_user_rules():
+    measurement, _ = Measurer(replace(F32, frame_rate_hz=15.0)).measure(CINE)
+    assert measurement.frame_rate_hz == pytest.approx(15)
+    assert measurement.timing == "given by the user"
+
+
+def test_a_pair_of_stills(tmp_path, answer, measurer):
+    frames = answer[1].frames
+    for name, index in (("ed", 21), ("es", 4)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), frames[index])
+    measurement, clip = measurer.measure_pair(tmp_path / "ed.png", tmp_path / "es.png")
+    assert measurement.status is Status.PARTIAL_CYCLE
+    assert (measurement.ed_frame, measurement.es_frame) == (0, 1)
+    assert clip.frames.shape[0] == 2
+    assert abs(measurement.ef_percent - answer[0].ef_percent) < 12
+    # A still of another size without a scale cannot be compared.
+    cv2.imwrite(str(tmp_path / "small.png"), cv2.resize(frames[4], None, fx=0.5, fy=0.5))
+    refused, _ = measurer.measure_pair(tmp_path / "ed.png", tmp_path / "small.png")
+    assert refused.status is Status.REFUSED
+    assert refused.reason_code == "different_size"
+
+
+def test_biplane_of_twice_the_same_view_is_the_single_plane_ef(answer, measurer):
+    measurement, single = measurer.measure_biplane(CINE, CINE)
+    raw = single["A4C"][0].tracings
+    assert measurement.status is Status.PARTIAL_CYCLE
+    assert measurement.ef_percent == pytest.approx(measurement.single_plane["A4C"])
+    assert measurement.ef_percent == pytest.approx(answer[0].ef_percent, abs=6)
+    assert raw[single["A4C"][0].ed_frame] is not None
+    assert "axes_not_compared" in {n.code for n in measurement.notices}
+
+
+def test_biplane_with_a_view_that_cannot_be_read_says_which(tmp_path, measurer):
+    measurement, _ = measurer.measure_biplane(CINE, tmp_path / "none.avi")
+    assert measurement.ef_percent is None
+    assert "A2C" in measurement.reason
+    assert "none.avi" in measurement.reason
+
+
+def test_an_avi_of_the_cine_without_scale(tmp_path, answer, measurer):
+    path = write_avi(tmp_path / "cine.avi", answer[1].frames)
+    measurement, _ = measurer.measure(path)
+    assert measurement.status is Status.PARTIAL_CYCLE
+    assert abs(measurement.ef_percent - answer[0].ef_percent) < 5
+    assert measurement.volume_note
+
+
+def snow(rng):
+    return rng.integers(0, 256, (40, 112, 112)).astype(np.uint8)
+
+
+def colour_box(frames):
+    coloured = np.repeat(frames[..., None], 3, axis=3)
+    rng = np.random.default_rng(0)
+    coloured[:, 90:150, 130:190] = rng.integers(0, 2, (len(frames), 6, 6, 1)).repeat(10, 1).repeat(10, 2) * np.array(
+        [220, 0, -220]
+    ) + np.array([0, 30, 220])
+    return coloured.clip(0, 255).astype(np.uint8)
+
+
+BAD = {
+    "black": (lambda f: np.zeros_like(f), Status.REFUSED, "black"),
+    "snow": (lambda f: snow(np.random.default_rng(0)), Status.REFUSED, None),
+    "one": (lambda f: f[:1], Status.REFUSED, "still"),
+    "three": (lambda f: f[:3], Status.REFUSED, "too_short"),
+    "frozen": (lambda f: np.repeat(f[:1], 40, axis=0), Status.REFUSED, None),
+    "colour": (colour_box, Status.REFUSED, "colour_doppler"),
+    "stripes": (lambda f: np.broadcast_to((np.indices(f.shape[1:])[0] % 40 * 5).astype(np.uint8), f.shape).copy(), Status.REFUSED, None),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_clips_that_should_not_be_measured(tmp_path, answer, measurer, name):
+    make, status, code = BAD[name]
+    path = write_avi(tmp_path / f"{name}.avi", make(answer[1].frames))
+    measurement, _ = measurer.measure(path)
+    assert measurement.status is status, measurement.reason
+    assert f"{name}.avi" in measurement.reason
+    assert measurement.ef_percent is None
+    if code:
+        assert measurement.reason_code == code
+
+
+def test_a_file_that_is_not_there_or_not_a_video(tmp_path, measurer):
+    text = tmp_path / "text.avi"
+    text.write_text("no video")
+    empty = tmp_path / "empty.avi"
+    empty.touch()
+    for path in (tmp_path / "none.avi", text, empty, tmp_path):
+        measurement, clip = measurer.measure(path)
+        assert measurement.status is Status.FAILED
+        assert str(path) in measurement.reason
+        assert clip is None
+
+
+def test_no_network_is_needed(measurer, no_network):
+    assert measurer.measure(CINE)[0].ef_percent is not None
+
+
+def test_half_sequence_like_clip(answer, measurer):
+    """From ES to ED and nothing else, as CAMUS half sequences are (backwards)."""
+    clip = answer[1]
+    part = replace(clip, frames=clip.frames[4:22], times_s=clip.times_s[4:22] - clip.times_s[4])
+    measurement = measurer.measure_clip(part)
+    assert measurement.status is Status.PARTIAL_CYCLE
+    assert measurement.ed_frame > measurement.es_frame
+
+
+def test_open_clip_and_measure_see_the_same_frames(answer):
+    assert np.array_equal(open_clip(CINE).frames, answer[1].frames)

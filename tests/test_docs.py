@@ -1,0 +1,102 @@
+"""What the pages say is there: commands, options, links, make targets, modules."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+
+import click
+import pytest
+
+from lvef.cli.main import main
+from tests.house import ROOT, markdown_files, shell_lines
+
+PAGES = markdown_files()
+CONTEXT = click.Context(main, info_name="lvef")
+VERBS = {name: main.get_command(CONTEXT, name) for name in main.list_commands(CONTEXT)}
+
+
+def check_lvef(words: list[str]) -> None:
+    """The verb and each option of a command line exist."""
+    options = {o for p in main.params for o in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+    if words and not words[0].startswith("-"):
+        verb = words.pop(0)
+        assert verb in VERBS, f"there is no lvef {verb}"
+        options = {o for p in VERBS[verb].params for o in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+    for word in words:
+        if word in {"|", ">", ">>", "&&", ";"}:
+            break
+        if word.startswith("--"):
+            assert word.split("=")[0] in options, f"there is no option {word}"
+
+
+def check_line(line: str) -> None:
+    words = shlex.split(line)
+    command = words.pop(0)
+    if command == "lvef":
+        check_lvef(words)
+    elif command == "make":
+        targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+        assert {w for w in words if "=" not in w} <= targets
+    elif command.endswith("python") and words[0] == "-m" and words[1].startswith("lvef"):
+        package, _, module = words[1].rpartition(".")
+        parent = importlib.util.find_spec(package)
+        assert parent is not None
+        assert any((ROOT / "src").joinpath(*package.split("."), f"{module}.py").is_file() for _ in [0]), words[1]
+    elif command.endswith("python") and words[0].endswith(".py"):
+        assert (ROOT / words[0]).is_file(), words[0]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_exist(page):
+    for line in shell_lines(page):
+        check_line(line)
+
+
+@pytest.mark.parametrize("line", ["lvef mesure clip.avi", "lvef measure --colour x", "make cake", "python benchmarks/none.py"])
+def test_a_wrong_command_is_noticed(line):
+    with pytest.raises(AssertionError):
+        check_line(line)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"[a-z]+:", target) and not target.startswith("#"):
+            assert (page.parent / target.split("#")[0]).exists(), target
+
+
+def test_every_verb_is_documented():
+    lines = [line for page in PAGES for line in shell_lines(page)]
+    missing = [verb for verb in VERBS if not any(line.startswith(f"lvef {verb}") for line in lines)]
+    assert not missing
+
+
+def test_every_option_of_measure_is_documented():
+    page = (ROOT / "docs" / "how-to" / "measure.md").read_text(encoding="utf-8")
+    options = [p.opts[0] for p in VERBS["measure"].params if isinstance(p, click.Option)]
+    assert not [o for o in options if not re.search(rf"{re.escape(o)}(?![\w-])", page)]
+
+
+def test_every_page_is_reached_from_the_index():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    pages = [p.relative_to(ROOT / "docs").as_posix() for p in PAGES if (ROOT / "docs") in p.parents]
+    assert not [p for p in pages if p != "index.md" and f"({p})" not in index]
+
+
+def test_decisions_are_numbered_without_gaps():
+    names = sorted(p.name for p in (ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(n[:4]) for n in names] == list(range(1, len(names) + 1))
+
+
+def test_the_intended_use_is_said_once_and_plainly():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.lower().count("not a medical device") == 1
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_is_left_to_fill_in(page):
+    found = re.findall(r"TODO.*", page.read_text(encoding="utf-8"))
+    assert not found
