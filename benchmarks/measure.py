@@ -96,7 +96,16 @@ def reference(path: Path, *, every_start: bool) -> Callable[[], object]:
 
 def fresh_process(path: Path, precision: str, repeats: int) -> tuple[float, float]:
     """Median seconds and peak memory in MB of `lvef measure --json` as a new process."""
-    command = [sys.executable, "-m", "lvef.cli.main", "measure", str(path), "--json", "--precision", precision]
+    command = [
+        sys.executable,
+        "-m",
+        "lvef.cli.main",
+        "measure",
+        str(path),
+        "--json",
+        "--precision",
+        precision,
+    ]
     times, peak = [], 0.0
     for _ in range(repeats):
         began = time.perf_counter()
@@ -113,10 +122,14 @@ def fresh_process(path: Path, precision: str, repeats: int) -> tuple[float, floa
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, help="write the rows there as JSON")
-    parser.add_argument("--every-start", action="store_true", help="time the 113-clip reference too (minutes)")
+    parser.add_argument(
+        "--every-start", action="store_true", help="time the 113-clip reference too (minutes)"
+    )
     args = parser.parse_args()
 
     from lvef.core.terms import Status
@@ -129,7 +142,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.avi"
         make_clip(clip)
-        rows["reference, clip covered once"] = slow = seconds(reference(clip, every_start=False), max(1, args.repeats // 2))
+        rows["reference, clip covered once"] = slow = seconds(
+            reference(clip, every_start=False), max(1, args.repeats // 2)
+        )
         if args.every_start:
             rows["reference, every start"] = seconds(reference(clip, every_start=True), 1)
         for precision in ("bf16", "f32") if bf16_available() else ("f32",):
@@ -137,7 +152,9 @@ def main() -> None:
             measurement, _ = measurer.measure(clip)
             if measurement.status not in (Status.OK, Status.PARTIAL_CYCLE):
                 raise SystemExit(f"the clip was not measured: {measurement.reason}")
-            rows[f"lvef {precision}, answer alone, warm"] = seconds(lambda m=measurer: m.measure(clip), args.repeats)
+            rows[f"lvef {precision}, answer alone, warm"] = seconds(
+                lambda m=measurer: m.measure(clip), args.repeats
+            )
             out = Path(folder) / f"out-{precision}"
             rows[f"lvef {precision}, every output, warm"] = seconds(
                 lambda m=measurer, o=out: run_batch([clip], m, o, resume=False), args.repeats
@@ -146,7 +163,10 @@ def main() -> None:
             rows[f"lvef {precision}, answer alone, fresh process"] = fresh
             rows[f"lvef {precision}, peak memory of that process, MB"] = peak
     rows["lvef --help"] = seconds(
-        lambda: subprocess.run([sys.executable, "-m", "lvef.cli.main", "--help"], check=True, capture_output=True), 5
+        lambda: subprocess.run(
+            [sys.executable, "-m", "lvef.cli.main", "--help"], check=True, capture_output=True
+        ),
+        5,
     )
     processor = _processor()
     print(f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}")
@@ -155,7 +175,9 @@ def main() -> None:
             print(f"{name:48} {value:9.0f}")
         else:
             print(f"{name:48} {value:9.3f} s   {slow / value:7.1f} x")
-    print(f"{'this process, peak memory, MB':48} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9.0f}")
+    print(
+        f"{'this process, peak memory, MB':48} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9.0f}"
+    )
     if args.out:
         args.out.write_text(json.dumps({"processor": processor, "rows": rows}, indent=2) + "\n")
 

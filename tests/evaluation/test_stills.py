@@ -11,7 +11,15 @@ from lvef.core.records import Box
 from lvef.core.terms import View
 from lvef.datasets.camus import read_split, read_stills
 from lvef.engine.catalogue import find_network
-from lvef.evaluation.stills import StillScore, dice_score, ef_pairs, figures, labels_in_picture, main, score_still
+from lvef.evaluation.stills import (
+    StillScore,
+    dice_score,
+    ef_pairs,
+    figures,
+    labels_in_picture,
+    main,
+    score_still,
+)
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
 from lvef.preprocess.frames import fit, place
@@ -48,7 +56,10 @@ def test_figures_carry_interval_reference_and_trivial_answer():
     scores = []
     for i in range(30):
         ef = rng.uniform(0.3, 0.7)
-        scores += [score(f"p{i}", "ED", 100, 100, dice=0.95), score(f"p{i}", "ES", 100 * (1 - ef) - 2, 100 * (1 - ef))]
+        scores += [
+            score(f"p{i}", "ED", 100, 100, dice=0.95),
+            score(f"p{i}", "ES", 100 * (1 - ef) - 2, 100 * (1 - ef)),
+        ]
     found = {f.name: f for f in figures(scores, "made up", np.random.default_rng(1))}
     assert found["dice_lv_a4c_ed"].value == 0.95
     assert found["ef_bias_a4c"].value == pytest.approx(2)

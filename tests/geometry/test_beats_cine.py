@@ -23,10 +23,3 @@ def test_the_cut_off_systole_is_not_taken_for_end_systole():
     assert 18 <= analysis.representative.ed_frame <= 22
     assert 2 <= analysis.representative.es_frame <= 6
     assert 60 < analysis.representative.ef_percent < 75
-
-
-def test_played_backwards_the_same_pair_is_found():
-    analysis = analyse_beats(curve(CINE[::-1]))
-    assert analysis.partial
-    assert 7 <= analysis.representative.ed_frame <= 11
-    assert 23 <= analysis.representative.es_frame <= 27

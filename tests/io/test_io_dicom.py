@@ -38,6 +38,64 @@ HTJ2K = (
 )
 """HTJ2K codestream of the 32 x 32 picture (8 x + y) mod 256, lossless, written with OpenJPH."""
 
+LOSSLESS_GREY = (
+    "/9j/wwALCAAYACABAREA/8QAFgABAQEAAAAAAAAAAAAAAAAABAEI/9oACAEBAAEAAM/oQhCEIQhCEIQhCEIQhCEIQhCEIqEIQh"
+    "CEIQhCEIQhCEIQhCEIQhCKhCEIQhCEIQhCEIQhCEIQhCEIQioQhCEIQhCEIQhCEIQhCEIQhCEIqEIQhCEIQhCEIQhCEIQhCEIQ"
+    "hCKhCEIQhCEIQhCEIQhCEIQhCEIQioQhCEIQhCEIQhCEIQhCEIQhCEIqEIQhCEIQhCEIQhCEIQhCEIQhCKhCEIQhCEIQhCEIQh"
+    "CEIQhCEIRgeoQhCEIQhCEIQhCEIQhCEIQhCEYHqEIQhCEIQhCEIQhCEIQhCEIQhGB6hCEIQhCEIQhCEIQhCEIQhCEIRgeoQhCE"
+    "IQhCEIQhCEIQhCEIQhCEYHqEIQhCEIQhCEIQhCEIQhCEIQhGB6hCEIQhCEIQhCEIQhCEIQhCEIRgeoQhCEIQhCEIQhCEIQhCEI"
+    "QhCEYHqEIQhCEIQhCEIQhCEIQhCEIQjA6KhCEIQhCEIQhCEIQhCEIQhCEIwOioQhCEIQhCEIQhCEIQhCEIQhCMDoqEIQhCEIQh"
+    "CEIQhCEIQhCEIQjA6KhCEIQhCEIQhCEIQhCEIQhCEIwOioQhCEIQhCEIQhCEIQhCEIQhCMDoqEIQhCEIQhCEIQhCEIQhCEIQjA"
+    "6KhCEIQhCEIQhCEIQhCEIQhCEIwOj/2Q=="
+)
+"""Lossless JPEG of ``STAIRS``, written with GDCM."""
+
+LOSSLESS_DEEP = (
+    "/9j/wwALEAAYACABAREA/8QAGQABAQEBAQEAAAAAAAAAAAAACAcFDAEQ/9oACAEBAAEAAPkCgUCgUCgUCgUCgUCgUCgUDcUCgU"
+    "CgUCgUCgUCgUCgUCgUDooFAoFAoFAoFAoFAoFAoFA3FAoFAoFAoFAoFAoFAoFAoFA3HRQKBQKBQKBQKBQKBQKBQNxQKBQKBQKB"
+    "QKBQKBQKBQKBQNxQOigUCgUCgUCgUCgUCgUDcUCgUCgUCgUCgUCgUCgUCgUDcUCgdFAoFAoFAoFAoFAoFA3FAoFAoFAoFAoFAo"
+    "FAoFAoFA3FAoFA6KBQKBQKBQKBQKBQNxQKBQKBQKBQKBQKBQKBQKBQNxQKBQKB0UCgUCgUCgUCgUDcUCgUCgUCgUCgUCgUCgUC"
+    "gUDcUCgUCgUDooFAoFAoFAoFA3FAoFAoFAoFAoFAoFAoFAoFA3FAoFAoFAoHRQKBQKBQKBQNxQKBQKBQKBQKBQKBQKBQKBQNxQ"
+    "KBQKBQKB4IDRQKBQKBQKBuKBQKBQKBQKBQKBQKBQKBQKBuKBQKBQKBQKB4IDRQKBQKBQNxQKBQKBQKBQKBQKBQKBQKBQNxQKBQ"
+    "KBQKBQKB4IDRQKBQKBuKBQKBQKBQKBQKBQKBQKBQKBuKBQKBQKBQKBQKB4IDRQKBQNxQKBQKBQKBQKBQKBQKBQKBQNxQKBQKBQ"
+    "KBQKBQKB4IDRQKBuKBQKBQKBQKBQKBQKBQKBQKBuKBQKBQKBQKBQKBQKB4IDRQNxQKBQKBQKBQKBQKBQKBQKBQNxQKBQKBQKBQ"
+    "KBQKBQKB4IDRuKBQKBQKBQKBQKBQKBQKBQKBuKBQKBQKBQKBQKBQKBQKB4ID1AoFAoFAoFAoFAoFAoFAoFA3FAoFAoFAoFAoFA"
+    "oFAoFA8EAgdFAoFAoFAoFAoFAoFAoFAoG4oFAoFAoFAoFAoFAoFAoFA8EBcdFAoFAoFAoFAoFAoFAoFA3FAoFAoFAoFAoFAoFA"
+    "oFAoFA8DggdFAoFAoFAoFAoFAoFAoG4oFAoFAoFAoFAoFAoFAoFAoG48EAgdFAoFAoFAoFAoFAoFA3FAoFAoFAoFAoFAoFAoFA"
+    "oFA3FA8EAgdFAoFAoFAoFAoFAoG4oFAoFAoFAoFAoFAoFAoFAoG4oFA8EAgdFAoFAoFAoFAoFA3FAoFAoFAoFAoFAoFAoFAoFA"
+    "3FAoFA8EAgdFAoFAoFAoFAoG4oFAoFAoFAoFAoFAoFAoFAoG4oFAoFA8EAgf/9kA"
+)
+"""Lossless JPEG of 16 ``STAIRS`` + (x + y) mod 16, uint16."""
+
+LOSSLESS_COLOUR = (
+    "/9j/7gAOQWRvYmUAZAAAAAAA/8MAEQgAGAAgA1IRAEcRAEIRAP/EABoAAAMAAwEAAAAAAAAAAAAAAAIDBAABBwj/2gAMA1IARw"
+    "BCAAEAAPP/ACfpFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDB3mUMCh"
+    "g0MChgUMGhgUMChg0MChgUMGhgUMChg0MChgUMGhgUMChg0MChgUMGhgUMChg0MChgUMGhgUMDe8oYFDAoYNDAoYFDBoYFDAoY"
+    "NDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYG81QwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGD"
+    "QwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwd7yhgUMGhgUMChg0MChgUMGhgUMChg0MChgUMGhgUMChg0MChgUMGhgUMChg0"
+    "MChgUMGhgUMChg0MChgbzKGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaG"
+    "BveqGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDvMoYFDBoYFDAoYNDA"
+    "oYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYG95QwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwK"
+    "GBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGD4H4H1LeaoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYN"
+    "DAoYFDBoYFDAoYNDAoYFDBoYFDA8D8D6nveUMChg0MChgUMGhgUMChg0MChgUMGhgUMChg0MChgUMGhgUMChg0MChgUMGhgUMC"
+    "hg0MChgUMGhgeB+B9T3mUMChgUMGhgUMChg0MChgUMGhgUMChg0MChgUMGhgUMChg0MChgUMGhgUMChg0MChgUMGhgUMChg+B+"
+    "B9S3vVDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYHgfgfU95lDAoYNDAoY"
+    "FDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYHgfgfU97yhgUMChg0MChgUMGhgUMChg0M"
+    "ChgUMGhgUMChg0MChgUMGhgUMChg0MChgUMGhgUMChg0MChgUMHwPwPqW81QwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKG"
+    "DQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGB4H4H1Pe8oYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFD"
+    "AoYNDAoYFDBoYFDAoYPgfgfUqGDvMoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYND"
+    "AoYHgfgfU6GBveqGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGB4H4H1OhgbzK"
+    "GBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGD4H4H1Khg73lDAoYFDBoYFDAoYN"
+    "DAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDAoYNDAoYFDBoYFDA8D8D6nQwN5qhg0MChgUMGhgUMChg0MChgUMGhgUMC"
+    "hg0MChgUMGhgUMChg0MChgUMGhgUMChg0MChgUMGhgeB+B9ToYG95QwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGB"
+    "QwKGDQwKGBQwaGBQwKGDQwKGBQwfA/A+pUMHeZQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGDQwKGBQwaGBQwKGD"
+    "QwKGBQwaGBQwPA/A+p0MD/2QA="
+)
+"""Lossless JPEG of three components: s, s // 2 + 40 and 200 - s // 3 with s = ``STAIRS``."""
+
+STAIRS = ((8 * np.mgrid[:24, :32][1] + np.mgrid[:24, :32][0]) % 256).astype(np.uint8)
+"""The picture (8 x + y) mod 256, ``(24, 32)``."""
+
 RED = (200, 40, 30)
 """A colour whose grey (87) is another one after every mistaken conversion."""
 
@@ -208,23 +266,41 @@ class TestCompressed:
 
     @pytest.mark.parametrize("syntax", [uid.JPEGLosslessSV1, uid.JPEGLossless])
     def test_jpeg_lossless(self, tmp_path, syntax):
-        gdcm = pytest.importorskip("gdcm")
-        grey = moving_grey(1)
-        plain = str(save(dicom(grey), tmp_path / "plain.dcm"))
-        reader = gdcm.ImageReader()
-        reader.SetFileName(plain)
-        assert reader.Read()
-        change = gdcm.ImageChangeTransferSyntax()
-        change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(syntax))))
-        change.SetInput(reader.GetImage())
-        assert change.Change()
-        writer = gdcm.ImageWriter()
-        writer.SetFile(reader.GetFile())
-        writer.SetImage(change.GetOutput())
-        writer.SetFileName(str(tmp_path / "a.dcm"))
-        assert writer.Write()
-        assert pydicom.dcmread(tmp_path / "a.dcm").file_meta.TransferSyntaxUID == syntax
-        np.testing.assert_array_equal(read_dicom(tmp_path / "a.dcm").frames, grey)
+        ds = compressed(dicom(STAIRS[None]), syntax, [base64.b64decode(LOSSLESS_GREY)])
+        clip = read_dicom(save(ds, tmp_path / "a.dcm"))
+        np.testing.assert_array_equal(clip.frames[0], STAIRS)
+        assert clip.chroma is None
+
+    def test_jpeg_lossless_deep(self, tmp_path):
+        x_plus_y = np.add(*np.mgrid[:24, :32])
+        deep = STAIRS.astype(np.uint16) * 16 + x_plus_y % 16
+        ds = dicom(
+            deep[None].astype(np.uint16), BitsStored=12, HighBit=11, WindowCenter=2048, WindowWidth=4096
+        )
+        ds = compressed(ds, uid.JPEGLosslessSV1, [base64.b64decode(LOSSLESS_DEEP)])
+        clip = read_dicom(save(ds, tmp_path / "a.dcm"))
+        assert np.abs(clip.frames[0] - deep * 255 / 4095).max() <= 0.51
+
+    @pytest.mark.parametrize("interpretation", ["RGB", "YBR_FULL"])
+    def test_jpeg_lossless_colour(self, tmp_path, interpretation):
+        stored = np.stack([STAIRS, STAIRS // 2 + 40, 200 - STAIRS // 3], axis=-1)
+        ds = compressed(
+            dicom(stored[None], interpretation), uid.JPEGLosslessSV1, [base64.b64decode(LOSSLESS_COLOUR)]
+        )
+        clip = read_dicom(save(ds, tmp_path / "a.dcm"))
+        rgb = stored if interpretation == "RGB" else cv2.cvtColor(stored[..., [0, 2, 1]], cv2.COLOR_YCrCb2RGB)
+        np.testing.assert_array_equal(clip.frames, grey_of(rgb[None]))
+        assert clip.chroma.max() > 60
+
+    def test_damaged_jpeg_lossless(self, tmp_path, capfd):
+        data = base64.b64decode(LOSSLESS_GREY)
+        path = save(
+            compressed(dicom(STAIRS[None]), uid.JPEGLosslessSV1, [data[:100] + b"\xff\xd9"]),
+            tmp_path / "bad.dcm",
+        )
+        with pytest.raises(DicomError, match=r"bad\.dcm has no frame that could be decoded as JPEG Lossless"):
+            read_dicom(path)
+        assert capfd.readouterr() == ("", "")
 
     @pytest.mark.parametrize(
         ("syntax", "codec", "container"),

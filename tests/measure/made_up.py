@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def beating(
             a, (es := a + round(0.4 * period_s * rate_hz)), b, float(volume[a]), float(volume[es]),
             float(100 * (volume[a] - volume[es]) / volume[a]), period_s,
         )
-        for a, b in zip(ed, ed[1:], strict=False)
+        for a, b in itertools.pairwise(ed)
     )  # fmt: skip
     answer = beats[0] if beats else None
     clip = Clip(frames, times, "container", source, PixelSpacing(0.5, 0.5, "region") if calibrated else None)
@@ -80,7 +81,8 @@ def beating(
         "stroke_volume_ml": answer.ed_volume - answer.es_volume if answer and calibrated else None,
         "volume_note": "" if calibrated else "The file has no scale, so volumes cannot be given in ml.",
         "categories": {
-            "ase_2015_men": "normal", "ase_2015_women": "normal", "heart_failure": "preserved", "report": "normal",
+            "ase_2015_men": "normal", "ase_2015_women": "normal",
+            "heart_failure": "preserved", "report": "normal",
         },
         "ed_frame": answer.ed_frame if answer else None,
         "es_frame": answer.es_frame if answer else None,

@@ -137,7 +137,10 @@ def test_frames_chosen_by_hand(answer):
     assert {n.code for n in measurement.notices} >= {"frames_by_hand"}
     volume = measurement.curve.volume
     assert measurement.ef_percent == pytest.approx(100 * (volume[21] - volume[4]) / volume[21])
-    for options, said in (({"ed_frame": 2, "es_frame": 99}, "frames 0 to 29"), ({"ed_frame": 2}, "--es-frame")):
+    for options, said in (
+        ({"ed_frame": 2, "es_frame": 99}, "frames 0 to 29"),
+        ({"ed_frame": 2}, "--es-frame"),
+    ):
         failed, _ = Measurer(replace(F32, **options)).measure(CINE)
         assert failed.status is Status.FAILED
         assert said in failed.reason
@@ -197,9 +200,9 @@ def snow(rng):
 def colour_box(frames):
     coloured = np.repeat(frames[..., None], 3, axis=3)
     rng = np.random.default_rng(0)
-    coloured[:, 90:150, 130:190] = rng.integers(0, 2, (len(frames), 6, 6, 1)).repeat(10, 1).repeat(10, 2) * np.array(
-        [220, 0, -220]
-    ) + np.array([0, 30, 220])
+    coloured[:, 90:150, 130:190] = rng.integers(0, 2, (len(frames), 6, 6, 1)).repeat(10, 1).repeat(
+        10, 2
+    ) * np.array([220, 0, -220]) + np.array([0, 30, 220])
     return coloured.clip(0, 255).astype(np.uint8)
 
 
@@ -210,7 +213,11 @@ BAD = {
     "three": (lambda f: f[:3], Status.REFUSED, "too_short"),
     "frozen": (lambda f: np.repeat(f[:1], 40, axis=0), Status.REFUSED, None),
     "colour": (colour_box, Status.REFUSED, "colour_doppler"),
-    "stripes": (lambda f: np.broadcast_to((np.indices(f.shape[1:])[0] % 40 * 5).astype(np.uint8), f.shape).copy(), Status.REFUSED, None),
+    "stripes": (
+        lambda f: np.broadcast_to((np.indices(f.shape[1:])[0] % 40 * 5).astype(np.uint8), f.shape).copy(),
+        Status.REFUSED,
+        None,
+    ),
 }
 
 

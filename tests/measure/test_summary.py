@@ -73,10 +73,11 @@ def cases():
     pair = replace(clip, frames=clip.frames[:2], times_s=np.array([0.0, 1.0]))
     curve = replace(measurement.curve, times_s=pair.times_s, volume=measurement.curve.volume[:2])
     yield "pair", pair, replace(
-        measurement, status=Status.PARTIAL_CYCLE, n_frames=2, frame_rate_hz=None, duration_s=None, ed_frame=0, es_frame=1,
-        curve=curve, beats=(replace(measurement.beats[0], es_frame=1, end_frame=None),),
+        measurement, status=Status.PARTIAL_CYCLE, n_frames=2, frame_rate_hz=None, duration_s=None, ed_frame=0,
+        es_frame=1, curve=curve, beats=(replace(measurement.beats[0], es_frame=1, end_frame=None),),
     )  # fmt: skip
     yield "still", replace(clip, frames=clip.frames[:1], times_s=clip.times_s[:1]), refused()
+    yield "foreign name", clip, replace(measurement, source="心エコー検査/四腔像 🫀.avi")
     yield "untraced ed", clip, replace(measurement, tracings=(None,) * 60)
 
 

@@ -14,7 +14,9 @@ from lvef.preprocess.fan import find_fan
 def fan_frames(n=12, height=240, width=320, apex=(160, 30), radius=170, half_angle=0.7, seed=0):
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width].astype(float)
-    inside = (np.hypot(x - apex[0], y - apex[1]) < radius) & (np.abs(np.arctan2(x - apex[0], y - apex[1])) < half_angle)
+    inside = (np.hypot(x - apex[0], y - apex[1]) < radius) & (
+        np.abs(np.arctan2(x - apex[0], y - apex[1])) < half_angle
+    )
     grain = rng.gamma(2, 40, (n, height, width))
     frames = np.stack([cv2.GaussianBlur(g, (0, 0), 1.5) for g in grain]) * inside
     return np.clip(frames, 0, 255).astype(np.uint8), inside

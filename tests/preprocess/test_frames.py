@@ -13,7 +13,12 @@ from lvef.preprocess.spec import InputSpec
 
 
 @given(
-    st.integers(0, 50), st.integers(0, 50), st.integers(20, 900), st.integers(20, 900), st.floats(-5, 900), st.floats(-5, 900)
+    st.integers(0, 50),
+    st.integers(0, 50),
+    st.integers(20, 900),
+    st.integers(20, 900),
+    st.floats(-5, 900),
+    st.floats(-5, 900),
 )
 def test_points_go_there_and_back(x0, y0, width, height, x, y):
     placement = place(Box(x0, y0, x0 + width, y0 + height), 128)

@@ -26,7 +26,9 @@ def blobs(n, size, seed=0):
     """Dark discs (label 1) in grey rings (label 2)."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size]
-    r = np.stack([np.hypot(x - rng.uniform(0.4, 0.6) * size, y - rng.uniform(0.4, 0.6) * size) for _ in range(n)])
+    r = np.stack(
+        [np.hypot(x - rng.uniform(0.4, 0.6) * size, y - rng.uniform(0.4, 0.6) * size) for _ in range(n)]
+    )
     labels = np.where(r < 0.18 * size, 1, np.where(r < 0.26 * size, 2, 0)).astype(np.uint8)
     grey = np.choose(labels, [70, 15, 160]) + rng.normal(0, 10, labels.shape)
     return torch.from_numpy(grey.clip(0, 255).astype(np.uint8)), torch.from_numpy(labels)
@@ -56,7 +58,7 @@ def test_augmentation_keeps_picture_and_labels_together_and_follows_its_generato
     other, _ = augment(grey, labels.long(), 64, torch.Generator().manual_seed(4))
     assert not torch.equal(first, other)
     assert torch.isfinite(other).all()
-    assert 0 <= other.min()
+    assert other.min() >= 0
     assert other.max() <= 1
 
 

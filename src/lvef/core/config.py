@@ -29,7 +29,9 @@ def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(fields))
     if unknown:
-        raise ConfigError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(fields))}.")
+        raise ConfigError(
+            f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(fields))}."
+        )
     built = {name: _value(hints[name], value, f"{where}: {name}") for name, value in values.items()}
     try:
         return kind(**built)
@@ -37,7 +39,9 @@ def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
         missing = [
             n
             for n, f in fields.items()
-            if n not in built and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+            if n not in built
+            and f.default is dataclasses.MISSING
+            and f.default_factory is dataclasses.MISSING
         ]
         raise ConfigError(f"{where}: missing key {', '.join(missing)}.") from None
 
@@ -45,7 +49,9 @@ def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
 def to_mapping(config: Any) -> dict[str, Any]:  # noqa: ANN401
     """A dataclass as nested plain mappings; tuples become lists."""
     return {
-        f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config) if getattr(config, f.name) is not None
+        f.name: _plain(getattr(config, f.name))
+        for f in dataclasses.fields(config)
+        if getattr(config, f.name) is not None
     }
 
 

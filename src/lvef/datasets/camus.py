@@ -70,7 +70,9 @@ def read_split(root: Path, name: str) -> list[str]:
     """
     path = root / "database_split" / f"subgroup_{name}.txt"
     if not path.is_file():
-        raise DataError(f"{path}: the list of CAMUS {name} patients is missing; put the owner's database_split folder there.")
+        raise DataError(
+            f"{path}: the list of CAMUS {name} patients is missing; put the owner's database_split folder there."
+        )
     return path.read_text(encoding="utf-8").split()
 
 
@@ -93,7 +95,10 @@ def read_stills(root: Path, patients: list[str]) -> Iterator[CamusStill]:
                 picture_path = root / "database_nifti" / patient / f"{stem}.nii.gz"
                 mask_path = picture_path.with_name(f"{stem}_gt.nii.gz")
                 if not picture_path.is_file():
-                    picture_path, mask_path = root / "a2c_192" / f"{stem}.png", root / "a2c_192" / f"{stem}_gt.png"
+                    picture_path, mask_path = (
+                        root / "a2c_192" / f"{stem}.png",
+                        root / "a2c_192" / f"{stem}_gt.png",
+                    )
                 if not (picture_path.is_file() and mask_path.is_file()):
                     continue
                 clip, mask = read_still(picture_path), read_labels(mask_path)[0]
@@ -115,7 +120,9 @@ def read_stills(root: Path, patients: list[str]) -> Iterator[CamusStill]:
                     float(ef) if ef else None,
                 )
     if not found:
-        raise DataError(f"{root}: no CAMUS stills of the {len(patients)} patients asked for; expected database_nifti in it.")
+        raise DataError(
+            f"{root}: no CAMUS stills of the {len(patients)} patients asked for; expected database_nifti in it."
+        )
 
 
 def _read_info(folder: Path) -> dict[str, str]:

@@ -116,11 +116,15 @@ def read_card(folder: Path) -> Card:
         values = json.loads(path.read_text(encoding="utf-8"))
         card = from_mapping(Card, values, str(path))
     except OSError as error:
-        raise WeightsError(f"{path}: no card there ({error.strerror}); a folder with {MODEL_NAME} and {CARD_NAME} was expected.") from None
+        raise WeightsError(
+            f"{path}: no card there ({error.strerror}); a folder with {MODEL_NAME} and {CARD_NAME} was expected."
+        ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path}: not valid JSON ({error}); install the weights again.") from None
     except ConfigError as error:
         raise WeightsError(str(error)) from None
     if card.schema != CARD_SCHEMA:
-        raise WeightsError(f"{path}: layout {card.schema} found, {CARD_SCHEMA} expected; install weights that fit this lvef.")
+        raise WeightsError(
+            f"{path}: layout {card.schema} found, {CARD_SCHEMA} expected; install weights that fit this lvef."
+        )
     return card

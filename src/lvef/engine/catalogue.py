@@ -75,7 +75,9 @@ def _verify(entry: NetworkEntry) -> None:
     try:
         digest = hashlib.sha256(entry.model_path.read_bytes()).hexdigest()
     except OSError as error:
-        raise WeightsError(f"{entry.model_path}: cannot be read ({error.strerror}); install the weights again.") from None
+        raise WeightsError(
+            f"{entry.model_path}: cannot be read ({error.strerror}); install the weights again."
+        ) from None
     if digest != entry.card.model_sha256:
         raise WeightsError(
             f"{entry.model_path}: SHA-256 {digest[:12]}... found, the card names {entry.card.model_sha256[:12]}...; "

@@ -114,7 +114,9 @@ class _OnnxRuntimeSession:
         except ImportError:
             raise MissingExtraError("The onnxruntime engine", "onnx") from None
         if precision == "bf16":
-            raise ConfigError("precision bf16: ONNX Runtime computes in f32 here; use --backend openvino or f32.")
+            raise ConfigError(
+                "precision bf16: ONNX Runtime computes in f32 here; use --backend openvino or f32."
+            )
         options = ort.SessionOptions()
         options.log_severity_level = 3
         if threads:

@@ -106,12 +106,15 @@ def figures(scores: Sequence[StillScore], split: str, rng: np.random.Generator) 
         for phase in Phase:
             for name in STRUCTURES:
                 values = np.array(
-                    [getattr(s, f"dice_{name}") for s in scores if s.view == view and s.phase == phase], dtype=float
+                    [getattr(s, f"dice_{name}") for s in scores if s.view == view and s.phase == phase],
+                    dtype=float,
                 )
                 values = values[np.isfinite(values)]
                 if len(values) > 1:
                     label = f"dice_{name}_{view}_{phase}".lower()
-                    found.append(_figure(label, values, lambda v: float(v.mean()), "", split, "expert masks", rng))
+                    found.append(
+                        _figure(label, values, lambda v: float(v.mean()), "", split, "expert masks", rng)
+                    )
         pairs = ef_pairs(scores, view)
         if len(pairs) > 1:
             trivial = float(np.abs(pairs[:, 1] - np.median(pairs[:, 1])).mean())
@@ -139,23 +142,40 @@ def ef_pairs(scores: Iterable[StillScore], view: View) -> NDArray[np.float64]:
         ed, es = phases.get(Phase.ED), phases.get(Phase.ES)
         if ed and es and np.isfinite([ed.volume, es.volume, ed.volume_expert, es.volume_expert]).all():
             rows.append(
-                (ejection_fraction(ed.volume, es.volume), ejection_fraction(ed.volume_expert, es.volume_expert))
+                (
+                    ejection_fraction(ed.volume, es.volume),
+                    ejection_fraction(ed.volume_expert, es.volume_expert),
+                )
             )
     return np.array(rows, dtype=float).reshape(-1, 2)
 
 
 def _figure(name, values, statistic, unit, split, reference, rng, trivial=None) -> Figure:  # type: ignore[no-untyped-def]  # noqa: ANN001
     low, high = interval(statistic, values, rng, level=LEVEL)
-    return Figure(name, round(statistic(values), 4), unit, round(low, 4), round(high, 4), LEVEL, len(values), split,
-                  reference, None if trivial is None else round(trivial, 4))
+    return Figure(
+        name,
+        round(statistic(values), 4),
+        unit,
+        round(low, 4),
+        round(high, 4),
+        LEVEL,
+        len(values),
+        split,
+        reference,
+        None if trivial is None else round(trivial, 4),
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line of this module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder that holds database_nifti")
     parser.add_argument("--split", default="validation", help="training or validation")
-    parser.add_argument("--patients", type=Path, help="file with patient names, one a line, instead of a split")
+    parser.add_argument(
+        "--patients", type=Path, help="file with patient names, one a line, instead of a split"
+    )
     parser.add_argument("--weights", default=MeasureOptions.weights, help="installed network or its folder")
     parser.add_argument("--precision", default="f32")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
@@ -166,7 +186,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     patients = args.patients.read_text().split() if args.patients else read_split(args.data, args.split)
     scores = [score_still(predictor, still) for still in read_stills(args.data, patients)]
     split = args.patients.stem if args.patients else f"CAMUS {args.split}"
-    found = figures(scores, f"{split}, {len({s.patient for s in scores})} patients", np.random.default_rng(args.seed))
+    found = figures(
+        scores, f"{split}, {len({s.patient for s in scores})} patients", np.random.default_rng(args.seed)
+    )
     for f in found:
         trivial = "" if f.trivial is None else f", trivial answer {f.trivial:.2f}"
         print(f"{f.name:28} {f.value:8.4f}  [{f.low:.4f}, {f.high:.4f}]  n = {f.n}{trivial}")  # noqa: T201

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import struct
-import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -30,12 +29,15 @@ from pydicom.uid import (
     HTJ2KLosslessRPCL,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
     JPEGLSTransferSyntaxes,
 )
 
 from lvef.core.errors import DicomError, MissingExtraError
 from lvef.core.records import FrameArray, Notice
 from lvef.io.dicom_fragments import Payload, joined, split_frames
+from lvef.io.dicom_lossless import lossless_frames
 from lvef.io.dicom_values import CONVERSION_ERRORS, number, text, whole
 from lvef.io.greyscale import ColourSampler, scale_range, to_uint8
 from lvef.io.sniff import sniff
@@ -95,9 +97,11 @@ def decode_pixels(
     else:
         frames = split_frames(payload.data, n_frames)
     # Pillow gives the stored luma itself, and a JPEG's own header knows its colours better than DICOM's.
-    plain = text(dataset, "PhotometricInterpretation") in ("MONOCHROME2", "YBR_FULL", "YBR_FULL_422")
-    if syntax == JPEGBaseline8Bit and plain:
+    interpretation = text(dataset, "PhotometricInterpretation")
+    if syntax == JPEGBaseline8Bit and interpretation in ("MONOCHROME2", "YBR_FULL", "YBR_FULL_422"):
         pictures: Iterable[bytes | NDArray[Any]] = frames
+    elif syntax in (JPEGLossless, JPEGLosslessSV1):
+        pictures = lossless_frames(frames, ybr=interpretation.startswith("YBR"))
     else:
         pictures = _pydicom_frames(dataset, payload, frames, n_frames, source)
     grey = _Grey(dataset, n_frames)
@@ -240,13 +244,13 @@ def _plugin(dataset: Dataset, named: UID, source: str) -> str:
         ) from None
     if not decoder.is_available:
         raise MissingExtraError(f"{source}: decoding the transfer syntax {named.name}", "dicom")
-    if gdcm := sys.modules.get("gdcm"):
-        for switch in ("WarningOff", "ErrorOff", "DebugOff"):
-            getattr(gdcm.Trace, switch)()
     # GDCM is pydicom's first choice, but damaged data makes it write to stderr or end the whole process.
-    plugin = "pyjpegls" if syntax in JPEGLSTransferSyntaxes else "pillow"
-    deep_colour = whole(dataset, "SamplesPerPixel", 1) > 1 and whole(dataset, "BitsAllocated", 8) > 8
-    return plugin if plugin in decoder.available_plugins and not deep_colour else ""
+    if "gdcm" not in decoder.available_plugins:
+        return ""
+    wanted = "pyjpegls" if syntax in JPEGLSTransferSyntaxes else "pillow"
+    if wanted not in decoder.available_plugins:
+        raise MissingExtraError(f"{source}: decoding the transfer syntax {named.name}", "dicom")
+    return wanted
 
 
 def _native_frame_bytes(dataset: Dataset) -> int:

@@ -100,7 +100,7 @@ def _scaled(stored: NDArray[Any], slope: float | None, intercept: float | None) 
 
 def _frame_shape(shape: tuple[int, ...], source: str) -> tuple[int, int, int]:
     long = [n for n in shape[2:] if n != 1]
-    if len(shape) < 2 or len(long) > 1:
+    if len(shape) < 2 or len(long) > 1 or min(shape) < 1:
         raise VideoError(
             f"{source} has the shape {shape}: expected a picture (x, y) or a sequence (x, y, t)."
         )

@@ -56,7 +56,10 @@ class Predictor:
     def __init__(self, options: MeasureOptions) -> None:
         self.entry: NetworkEntry = find_network(options.weights)
         self._session = open_session(
-            self.entry.model_path, backend=options.backend, precision=options.precision, threads=options.threads
+            self.entry.model_path,
+            backend=options.backend,
+            precision=options.precision,
+            threads=options.threads,
         )
         self.engine: EngineInfo = self._session.describe()
 
@@ -101,7 +104,11 @@ class Predictor:
         contact = np.full(len(frames), np.nan)
         for i, (probability, placement) in enumerate(self.probabilities(frames, box, spacing)):
             try:
-                tracings.append(_in_picture(trace_probabilities(probability, aspect=_aspect(placement, spacing)), placement))
+                tracings.append(
+                    _in_picture(
+                        trace_probabilities(probability, aspect=_aspect(placement, spacing)), placement
+                    )
+                )
             except GeometryError:
                 tracings.append(None)
                 continue

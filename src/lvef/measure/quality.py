@@ -90,7 +90,9 @@ def check_picture(clip: Clip, fan: Fan) -> None:
         )
 
 
-def check_ventricle(source: str, traced: NDArray[np.bool_], wall_contact: NDArray[np.float64]) -> tuple[Notice, ...]:
+def check_ventricle(
+    source: str, traced: NDArray[np.bool_], wall_contact: NDArray[np.float64]
+) -> tuple[Notice, ...]:
     """Refuse clips in which no ventricle was found, warn where it is doubtful.
 
     Args:
@@ -120,10 +122,17 @@ def check_ventricle(source: str, traced: NDArray[np.bool_], wall_contact: NDArra
         )
     notices = []
     if fraction < 0.95:
-        notices.append(Notice("untraced_frames", f"No ventricle could be traced on {(~traced).sum()} of {len(traced)} frames."))
+        notices.append(
+            Notice(
+                "untraced_frames",
+                f"No ventricle could be traced on {(~traced).sum()} of {len(traced)} frames.",
+            )
+        )
     if contact < WEAK_WALL_CONTACT:
         notices.append(
-            Notice("weak_walls", f"Wall was seen around {contact:.0%} of the cavity: check the contour by eye.")
+            Notice(
+                "weak_walls", f"Wall was seen around {contact:.0%} of the cavity: check the contour by eye."
+            )
         )
     return tuple(notices)
 

@@ -49,7 +49,7 @@ def draw_heading(figure: Figure, m: Measurement) -> None:
     """File and facts about it, over the pictures."""
     title = _title(printable(m.source), _TITLE_CHARACTERS)
     drawn = _text(figure, MARGIN_PX, HEIGHT_PX - 38, title, size=13, weight="bold")
-    # How wide letters are differs by a factor of three: what was drawn is measured, and cut where it is too wide.
+    # Letters differ in width by a factor of three: what was drawn is measured, and cut if too wide.
     width = drawn.get_window_extent().width
     if width > COLUMN_X_PX - 2 * MARGIN_PX:
         drawn.set_text(_title(title, int(len(title) * (COLUMN_X_PX - 2 * MARGIN_PX) / width) - 3))
@@ -181,8 +181,18 @@ def _text(
 ) -> Text:
     # A dollar sign in a file name must not start a formula.
     return figure.text(
-        x / WIDTH_PX, y / HEIGHT_PX, text, size=size, color=colour, weight=weight, parse_math=False
+        x / WIDTH_PX, y / HEIGHT_PX, _drawable(text), size=size, color=colour, weight=weight, parse_math=False
     )
+
+
+def _drawable(text: str) -> str:
+    """The text with a box for every letter that the font does not have (matplotlib would warn of each)."""
+    if text.isascii():
+        return text
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties()))
+    return "".join(c if font.get_char_index(ord(c)) else "□" for c in text)
 
 
 def _title(source: str, characters: int) -> str:

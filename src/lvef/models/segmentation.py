@@ -72,7 +72,8 @@ class SegNet(nn.Module):
         )
         self.lateral = nn.ModuleList(ConvNormAct(w[i + 1], w[i], kernel=1) for i in range(len(w) - 1))
         self.decoder = nn.ModuleList(
-            nn.Sequential(*(ConvNormAct(w[i], w[i]) for _ in range(n))) for i, n in enumerate(config.decoder_blocks)
+            nn.Sequential(*(ConvNormAct(w[i], w[i]) for _ in range(n)))
+            for i, n in enumerate(config.decoder_blocks)
         )
         self.head = nn.Conv2d(w[0], 4 * config.n_classes, 3, padding=1)
 

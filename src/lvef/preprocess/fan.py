@@ -7,6 +7,7 @@ away, the largest piece that is left. A region that the file itself names (DICOM
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -90,11 +91,11 @@ def _lit(picked: NDArray[np.uint8], brightest: NDArray[np.uint8], region: Box | 
     closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_odd(short * 0.02), _odd(short * 0.02)))
     # Letters are a few pixels thick: an opening with about 3 % of the picture removes them and leaves the fan.
     opening = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_odd(short * 0.03), _odd(short * 0.03)))
-    padded = cv2.copyMakeBorder(lit.astype(np.uint8), *(4 * [short // 8]), cv2.BORDER_CONSTANT, value=0)
-    padded = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, closing)
-    padded = cv2.morphologyEx(padded, cv2.MORPH_OPEN, opening)
-    edge = short // 8
-    return np.ascontiguousarray(padded[edge:-edge, edge:-edge]) if edge else padded
+    edge = short // 8 + 1
+    padded: NDArray[Any] = np.pad(lit.astype(np.uint8), edge)
+    padded = np.asarray(cv2.morphologyEx(padded, cv2.MORPH_CLOSE, closing))
+    padded = np.asarray(cv2.morphologyEx(padded, cv2.MORPH_OPEN, opening))
+    return np.ascontiguousarray(padded[edge:-edge, edge:-edge])
 
 
 def _largest_piece(lit: NDArray[np.uint8]) -> BoolArray | None:
@@ -108,7 +109,7 @@ def _largest_piece(lit: NDArray[np.uint8]) -> BoolArray | None:
     hull = cv2.convexHull(np.concatenate(outer))
     filled = np.zeros_like(piece)
     cv2.fillConvexPoly(filled, hull, 1)
-    return filled.astype(bool)
+    return np.asarray(filled, dtype=bool)
 
 
 def _odd(value: float) -> int:

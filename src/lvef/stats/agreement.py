@@ -82,7 +82,11 @@ def pearson_r(method: ArrayLike, reference: ArrayLike) -> float:
 def _pair(method: ArrayLike, reference: ArrayLike) -> tuple[FloatArray, FloatArray]:
     a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
     if a.shape != b.shape or a.ndim != 1 or len(a) < 2:
-        raise DataError(f"{a.shape} and {b.shape} values cannot be compared; two lists of the same cases were expected.")
+        raise DataError(
+            f"{a.shape} and {b.shape} values cannot be compared; two lists of the same cases were expected."
+        )
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise DataError("Values that are not finite cannot be compared; leave such cases out first, and count them.")
+        raise DataError(
+            "Values that are not finite cannot be compared; leave such cases out first, and count them."
+        )
     return a, b

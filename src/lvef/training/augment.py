@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,9 @@ def _noise_field(b: int, cells: int, size: tuple[int, int], rng: Generator, chan
     return F.interpolate(knots, size=size, mode="bicubic", align_corners=True)
 
 
-def _warp(pictures: Tensor, labels: Tensor, size: int, rng: Generator, c: AugmentConfig) -> tuple[Tensor, Tensor]:
+def _warp(
+    pictures: Tensor, labels: Tensor, size: int, rng: Generator, c: AugmentConfig
+) -> tuple[Tensor, Tensor]:
     """Affine and elastic in one resampling."""
     b, h, w = len(pictures), size, size
     angle = torch.deg2rad(_normal(b, c.rotation_deg, rng))
@@ -165,7 +167,9 @@ def _grey(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     t = threshold[:, None, None, None]
     x = ((x - t) / (1 - t)).clamp(0, 1)
     steps = torch.rand(b, 6, generator=rng) + 0.15
-    curve = torch.cat([torch.zeros(b, 1), (steps / steps.sum(1, keepdim=True)).cumsum(1)], 1)  # (b, 7) monotone
+    curve = torch.cat(
+        [torch.zeros(b, 1), (steps / steps.sum(1, keepdim=True)).cumsum(1)], 1
+    )  # (b, 7) monotone
     low = (x * 6).floor().clamp(0, 5).long().flatten(1)
     part = (x * 6).flatten(1) - low
     mapped = curve.gather(1, low) * (1 - part) + curve.gather(1, low + 1) * part
@@ -176,7 +180,9 @@ def _grey(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
 def _speckle(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     b, _, h, w = pictures.shape
     cells = int(torch.randint(40, h + 1, (1,), generator=rng))
-    grain = F.interpolate(torch.randn(b, 1, cells, cells, generator=rng), size=(h, w), mode="bilinear", align_corners=False)
+    grain = F.interpolate(
+        torch.randn(b, 1, cells, cells, generator=rng), size=(h, w), mode="bilinear", align_corners=False
+    )
     sd = (_uniform(b, 0.0, 0.3, rng) * _chosen(b, c.p_speckle, rng).float())[:, None, None, None]
     floor = (_uniform(b, 0.0, 0.03, rng) * _chosen(b, 0.3, rng).float())[:, None, None, None]
     return pictures * (1 + sd * grain) + floor * torch.randn(b, 1, h, w, generator=rng).abs()
@@ -190,9 +196,14 @@ def _overlay(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
             # Text stands in the corners, not over the heart.
             if abs(x0 / w - 0.5) < 0.3 and 0.12 < y0 / h < 0.88:
                 continue
-            bw, bh = int(torch.randint(3, 20, (1,), generator=rng)), int(torch.randint(2, 5, (1,), generator=rng))
+            bw, bh = (
+                int(torch.randint(3, 20, (1,), generator=rng)),
+                int(torch.randint(2, 5, (1,), generator=rng)),
+            )
             text = torch.rand(1, min(bh, h - y0), min(bw, w - x0), generator=rng).round()
-            pictures[i, :, y0 : y0 + bh, x0 : x0 + bw] = torch.maximum(pictures[i, :, y0 : y0 + bh, x0 : x0 + bw], text)
+            pictures[i, :, y0 : y0 + bh, x0 : x0 + bw] = torch.maximum(
+                pictures[i, :, y0 : y0 + bh, x0 : x0 + bw], text
+            )
         if torch.rand(1, generator=rng) < 0.4:
             wave = (_noise_field(1, 24, (1, w), rng)[0, 0, 0] * 0.02 + 0.92).clamp(0.8, 0.99) * h
             pictures[i, 0, wave.long().clamp(0, h - 1), torch.arange(w)] = 0.9

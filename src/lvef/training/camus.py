@@ -33,7 +33,9 @@ from lvef.training.segmentation import STORED_SIZE, SegTrainConfig, as_arrays, h
 VERSION = "1.0.0"
 """Version that a newly trained network gets."""
 
-INTENDED_USE = "Research and teaching only. Not a medical device; no use in the diagnosis or treatment of patients."
+INTENDED_USE = (
+    "Research and teaching only. Not a medical device; no use in the diagnosis or treatment of patients."
+)
 """What the weights are for."""
 
 LIMITS = (
@@ -47,7 +49,9 @@ LIMITS = (
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line of this module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds database_nifti")
     parser.add_argument("--out", type=Path, required=True, help="run folder")
@@ -86,7 +90,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def write_network(
-    net: SegNet, config: SegTrainConfig, patients: list[str], minutes: float, recipe: str, command: str, folder: Path
+    net: SegNet,
+    config: SegTrainConfig,
+    patients: list[str],
+    minutes: float,
+    recipe: str,
+    command: str,
+    folder: Path,
 ) -> Card:
     """Write ``model.onnx`` and ``card.json``; the figures of merit are added by ``lvef.evaluation.stills``."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 
 def cross_entropy_and_dice(logits: Tensor, labels: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import lightning as L  # noqa: N812
+import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
@@ -103,7 +103,11 @@ class SegmentationTask(L.LightningModule):
         """Loss of one augmented batch."""
         with torch.autocast("cpu", enabled=False):
             pictures, labels = augment(
-                batch[0][:, None].float() / 255, batch[1].long(), self.config.input.size, self.rng, self.config.augmentation
+                batch[0][:, None].float() / 255,
+                batch[1].long(),
+                self.config.input.size,
+                self.rng,
+                self.config.augmentation,
             )
         loss = cross_entropy_and_dice(self(pictures), labels)
         self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True)
@@ -122,7 +126,10 @@ class SegmentationTask(L.LightningModule):
             self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.config.learning_rate, total_steps=int(self.trainer.estimated_stepping_batches), pct_start=0.1
+            optimizer,
+            self.config.learning_rate,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            pct_start=0.1,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -1,0 +1,86 @@
+# lvef: everything below happens in .venv; nothing else on the machine is touched.
+# Needs GNU make and Python 3.11 to 3.14. Another Python: make demo PYTHON=/path/to/python3.12
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.14 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && echo $$p && exit; \
+	done; echo python3)
+VENV ?= .venv
+TESTFLAGS ?= -n auto
+TORCHFLAGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+FROM_LOCK := install --require-hashes --no-deps --only-binary :all:
+OWN := pyproject.toml src/lvef/__init__.py weights/lvef-weights-camus/pyproject.toml
+
+.PHONY: help demo test check format train-env lock clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | \
+		awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/.installed ## Install what measuring needs, then measure a real apical cine into out/demo
+	$(BIN)/lvef demo --out out/demo
+
+test: $(VENV)/.test ## Run the tests (TESTFLAGS="-k beats" picks some)
+	$(BIN)/python -m pytest $(TESTFLAGS)
+
+check: $(VENV)/.check ## Format, lint, types, layers, documents
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/python -m pytest -q tests/test_house.py tests/test_docs.py tests/test_layers.py
+
+format: $(VENV)/.check ## Put the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+train-env: $(VENV)/.test ## Add what training needs (TORCHFLAGS="--index-url URL" picks another build of torch)
+	$(PIP) $(FROM_LOCK) -r requirements/train.txt
+	$(PIP) install $(TORCHFLAGS) -r requirements/torch.txt
+
+# One resolution for all, then a file for each purpose, so that they agree. Nothing about indexes or this machine is written.
+UV := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	--fork-strategy fewest --no-emit-index-url --no-emit-find-links --no-annotate --excludes requirements/never.in
+INPUT := pyproject.toml requirements/build.in
+AGREED := $(VENV)/agreed.txt
+
+lock: $(VENV)/.check ## Renew requirements/*.txt with the newest releases
+	$(UV) --upgrade --extra test --extra check --extra train -c requirements/torch.txt $(INPUT) -o $(AGREED)
+	$(UV) --upgrade --generate-hashes -c $(AGREED) $(INPUT) -o requirements/run.txt
+	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra test $(INPUT) -o requirements/test.txt
+	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra check --extra test $(INPUT) -o requirements/check.txt
+	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra train --excludes requirements/torch-cuda.in \
+		--no-emit-package torch $(INPUT) -o requirements/train.txt
+
+clean: ## Remove .venv, caches and outputs of the demo
+	rm -rf $(VENV) out/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests weights benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || { \
+		echo "lvef needs Python 3.11 to 3.14, but $(PYTHON) is: $$($(PYTHON) --version 2>&1). Name another: make demo PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu run: sudo apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.python requirements/run.txt
+	@echo "Installing what measuring needs (about 700 MB, a minute or two) ..."
+	$(PIP) $(FROM_LOCK) -r requirements/run.txt
+	@touch $@
+
+# The build backend comes from the lock as well, hence no build isolation.
+$(VENV)/.installed: $(VENV)/.run $(OWN)
+	$(PIP) install --no-deps --no-build-isolation --no-index -e . -e weights/lvef-weights-camus
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.installed requirements/test.txt
+	$(PIP) $(FROM_LOCK) -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.check: $(VENV)/.test requirements/check.txt
+	$(PIP) $(FROM_LOCK) -r requirements/check.txt
+	@touch $@

@@ -1,0 +1,58 @@
+"""Lossless JPEG (processes 14 and 14 selection value 1) through FFmpeg, whose MJPEG decoder reads it exactly.
+
+pydicom would take GDCM, which writes to stderr on damaged frames and on some ends the whole process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.error import FFmpegError
+from numpy.typing import NDArray
+
+_PLANES_OF_THREE = ("yuv444p", "yuvj444p")
+
+
+def lossless_frames(frames: Iterable[bytes], *, ybr: bool) -> Iterator[NDArray[Any]]:
+    """Decode lossless JPEG frames.
+
+    Args:
+        frames: One JPEG each, with one component of 2 to 16 bits or three of 8.
+        ybr: Whether three components are Y, Cb and Cr (this process has no colour transform of its own, so the
+            DICOM header tells).
+
+    Yields:
+        ``(height, width)`` uint8 or uint16, or ``(height, width, 3)`` RGB uint8.
+
+    Raises:
+        ValueError: when a frame is damaged or of a kind that is not read.
+    """
+    codec = av.CodecContext.create("mjpeg", "r")
+    codec.thread_count = 1  # with more, a frame comes out only after its successors went in
+    codec.options = {"err_detect": "explode"}
+    for data in frames:
+        try:
+            decoded = codec.decode(av.Packet(data))
+        except FFmpegError:
+            raise ValueError("damaged lossless JPEG") from None
+        if len(decoded) != 1 or decoded[0].is_corrupt:
+            raise ValueError("damaged lossless JPEG")
+        yield _values(decoded[0], ybr)
+
+
+def _values(frame: av.VideoFrame, ybr: bool) -> NDArray[Any]:
+    name = frame.format.name
+    if name.startswith("gray"):
+        return np.asarray(frame.to_ndarray())
+    if name in _PLANES_OF_THREE:
+        # Not through FFmpeg's conversion, which would take the values for limited range.
+        stored = np.ascontiguousarray(np.moveaxis(np.asarray(frame.to_ndarray(), np.uint8), 0, 2))
+    elif name in ("bgr24", "gbrp"):
+        stored = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+    else:
+        raise ValueError(f"lossless JPEG decoded as {name}")
+    return cv2.cvtColor(stored[..., [0, 2, 1]], cv2.COLOR_YCrCb2RGB) if ybr else stored

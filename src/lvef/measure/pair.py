@@ -1,0 +1,60 @@
+"""Two stills of the same view as one clip."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from lvef.core.errors import QualityRefusal
+from lvef.core.records import Clip
+
+
+def pair_of_stills(stills: list[Clip], source: str) -> Clip:
+    """Two stills as one clip of two frames, the smaller picture padded at its right and lower side.
+
+    Args:
+        stills: ED, then ES; one frame each.
+        source: Name of the pair.
+
+    Raises:
+        QualityRefusal: A file with more than one frame, or stills whose scales differ or cannot be compared.
+    """
+    for still in stills:
+        if len(still.frames) != 1:
+            raise QualityRefusal(
+                "not_a_still",
+                f"{still.source}: {len(still.frames)} frames were found; one still was expected.",
+            )
+    shapes = [still.frames[0].shape for still in stills]
+    ed, es = stills
+    if shapes[0] != shapes[1] and (ed.spacing is None or es.spacing is None):
+        raise QualityRefusal(
+            "different_size",
+            f"{source}: the stills are {shapes[0][1]} x {shapes[0][0]} and {shapes[1][1]} x {shapes[1][0]} pixels without "
+            "a scale; both must have the same scale for an EF. Export them in the same way.",
+        )
+    if (
+        ed.spacing
+        and es.spacing
+        and not np.allclose((ed.spacing.x_mm, ed.spacing.y_mm), (es.spacing.x_mm, es.spacing.y_mm), rtol=0.01)
+    ):
+        raise QualityRefusal(
+            "different_scale", f"{source}: the stills have different scales; export them at the same depth."
+        )
+    height, width = np.max(shapes, axis=0)
+    frames = np.zeros((2, height, width), np.uint8)
+    for target, still in zip(frames, stills, strict=True):
+        h, w = still.frames[0].shape
+        target[:h, :w] = still.frames[0]
+    spacing = ed.spacing if es.spacing else None
+    return replace(
+        ed,
+        frames=frames,
+        times_s=np.array([0.0, 1.0]),
+        timing="none (two stills)",
+        source=source,
+        spacing=spacing,
+        region=None,
+        notices=tuple(dict.fromkeys((*ed.notices, *es.notices))),
+    )

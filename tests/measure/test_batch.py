@@ -1,0 +1,399 @@
+"""Many files: none stops the others, nothing is lost, and what holds is not measured again."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lvef.core.errors import DataError
+from lvef.core.records import Measurement
+from lvef.core.terms import Status
+from lvef.measure.batch import BatchResult, Job, run_batch
+from lvef.measure.folder import folder_names
+from lvef.measure.journal import file_key
+from lvef.measure.outputs import Answer, Outputs, write_outputs
+from lvef.measure.report import read_measurement
+from tests.measure.made_up import beating, failed, refused
+
+PLAIN = Outputs(video=False, summary=False)
+SETTINGS = {"weights_sha256": "ab" * 32, "precision": "f32"}
+
+
+class FakeMeasurer:
+    """Answers by the file's name, and remembers what it was asked."""
+
+    def __init__(self):
+        self.asked: list[str] = []
+
+    def answer(self, path: Path) -> Answer:
+        self.asked.append(path.name)
+        if "bug" in path.name:
+            raise ValueError("Patient^Name")
+        if "bad" in path.name:
+            return Answer(failed(str(path)), None)
+        if "menu" in path.name:
+            return Answer(refused(str(path)), beating(10)[1])
+        return Answer(*beating(50, source=str(path)))
+
+    def jobs(self, paths) -> list[Job]:
+        return [Job((path,), lambda path=path: self.answer(path)) for path in paths]
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    paths = [folder / name for name in ("a.avi", "b.avi", "bad.avi", "menu.avi", "c.avi")]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    return paths
+
+
+@pytest.fixture
+def fake():
+    return FakeMeasurer()
+
+
+def batch(fake, paths, out, **options) -> BatchResult:
+    return run_batch(
+        fake.jobs(paths), out, **{"settings": SETTINGS, "outputs": PLAIN, "workers": 1} | options
+    )
+
+
+def results(out):
+    with (out / "results.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_one_bad_file_never_stops_the_rest(fake, files, tmp_path, workers):
+    out = tmp_path / "out"
+    bug = files[0].with_name("bug.avi")
+    bug.write_bytes(b"x")
+    result = batch(fake, [*files, bug], out, workers=workers)
+    assert [row["status"] for row in result.rows] == ["ok", "ok", "failed", "refused", "ok", "failed"]
+    assert [row["path"] for row in results(out)] == [str(path) for path in [*files, bug]]
+    assert result.exit_code == 1
+    assert result.counts == {"ok": 3, "partial_cycle": 0, "refused": 1, "failed": 2}
+    for row in results(out):
+        assert read_measurement(out / row["folder"] / "measurement.json").status == row["status"]
+
+
+def test_a_bug_is_told_without_what_the_file_says_of_a_person(fake, tmp_path):
+    path = tmp_path / "bug.avi"
+    path.write_bytes(b"x")
+    row = batch(fake, [path], tmp_path / "out").rows[0]
+    assert "ValueError" in row["reason"]
+    assert "report" in row["reason"]
+    assert "Patient" not in "".join(p.read_text() for p in (tmp_path / "out").rglob("*.*") if p.is_file())
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        (["a.avi", "b.avi"], 0),
+        (["a.avi", "menu.avi"], 0),
+        (["menu.avi", "menu2.avi"], 3),
+        (["menu.avi", "bad.avi"], 1),
+        (["a.avi", "bad.avi"], 1),
+    ],
+)
+def test_exit_codes(fake, names, code, tmp_path):
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    assert batch(fake, [tmp_path / name for name in names], None).exit_code == code
+
+
+def test_everything_is_written_for_a_clip(fake, files, tmp_path):
+    batch(fake, files[:1], tmp_path / "out", outputs=Outputs())
+    names = {path.name for path in (tmp_path / "out" / "a").iterdir()}
+    assert names == {"measurement.json", "curve.csv", "beats.csv", "overlay.mp4", "summary.png"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "a",
+        "results.csv",
+        "run.json",
+        "finished.jsonl",
+    }
+
+
+def test_nothing_is_written_without_a_folder(fake, files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    seen: list[Measurement | None] = []
+    batch(fake, files, None, outputs=Outputs(), on_finished=lambda f: seen.append(f.measurement))
+    assert sorted(tmp_path.rglob("*")) == before
+    assert len(seen) == 5
+
+
+def test_a_second_run_measures_only_what_is_new_or_failed(fake, files, tmp_path):
+    out = tmp_path / "out"
+    first = batch(fake, files[:4], out)
+    assert first.resumed == 0
+    fake.asked.clear()
+    second = batch(fake, files, out)
+    assert fake.asked == ["bad.avi", "c.avi"]
+    assert second.resumed == 3
+    assert second.rows[:4] == first.rows[:4]
+    assert [row["path"] for row in results(out)] == [str(path) for path in files]
+
+
+def test_what_changed_is_measured_again(fake, files, tmp_path):
+    out = tmp_path / "out"
+    path = files[0]
+    batch(fake, [path], out)
+
+    def asked(**options):
+        fake.asked.clear()
+        batch(fake, [path], out, **options)
+        return bool(fake.asked)
+
+    assert not asked()
+    path.write_bytes(b"another length")
+    assert asked()
+    assert not asked()
+    stamp = path.stat().st_mtime_ns
+    os.utime(path, ns=(stamp, stamp + 1_000_000_000))
+    assert asked()
+    assert asked(settings=SETTINGS | {"weights_sha256": "cd" * 32})
+    assert asked(), "back to the first network: the folder holds the answer of the other"
+    assert asked(outputs=Outputs(video=False, summary=True))
+    assert not asked(), "fewer outputs than there are"
+    assert asked(resume=False)
+    (out / "a" / "measurement.json").unlink()
+    assert asked(), "an output is gone"
+
+
+def test_results_of_earlier_files_stay_in_the_table(fake, files, tmp_path):
+    out = tmp_path / "out"
+    batch(fake, files[:2], out)
+    batch(fake, files[4:], out)
+    assert [Path(row["path"]).name for row in results(out)] == ["a.avi", "b.avi", "c.avi"]
+
+
+def test_files_of_the_same_name_do_not_collide(fake, tmp_path):
+    paths = [
+        tmp_path / folder / name for folder, name in (("x", "clip.avi"), ("y", "clip.avi"), ("z", "CLIP.mp4"))
+    ]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(b"x")
+    out = tmp_path / "out"
+    batch(fake, paths, out)
+    folders = [row["folder"] for row in results(out)]
+    assert folders[0] == "clip"
+    assert len({folder.casefold() for folder in folders}) == 3
+    for path, folder in zip(paths, folders, strict=True):
+        assert read_measurement(out / folder / "measurement.json").source == str(path)
+    fake.asked.clear()
+    assert batch(fake, paths[::-1], out).resumed == 3, "in another order the names stay"
+
+
+def test_a_file_given_twice_is_measured_once(fake, files, tmp_path, monkeypatch):
+    monkeypatch.chdir(files[0].parent)
+    result = batch(fake, [files[0], Path("a.avi"), Path("../in/a.avi")], tmp_path / "out")
+    assert len(result.rows) == len(fake.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [
+        ("a/b/clip.avi", "clip"),
+        ("scan.nii.gz", "scan"),
+        ("IM_0001", "IM_0001"),
+        ("1.2.840.113619", "1.2.840"),
+        ("ES0001 _4CH_1*.avi", "ES0001 _4CH_1_"),
+        ("con.avi", "con_"),
+        (".avi", "avi"),
+        ("..", "_"),
+        ("x" * 300 + ".avi", "x" * 80),
+        ("results.csv.avi", "results.csv-key00000"),
+        ("a:b?.avi", "a_b_"),
+    ],
+)
+def test_folder_names_are_safe_on_every_system(file, folder):
+    assert folder_names([("key00000", file)], {}) == {"key00000": folder}
+
+
+def test_keys_tell_files_and_kinds_apart(tmp_path):
+    a, b = tmp_path / "a", tmp_path / "b"
+    keys = {file_key([a]), file_key([b]), file_key([a, b]), file_key([b, a]), file_key([a, b], "pair")}
+    assert len(keys) == 5
+    assert file_key([a]) == file_key([tmp_path / "x" / ".." / "a"])
+
+
+def test_a_torn_journal_is_read_as_far_as_it_goes(fake, files, tmp_path):
+    out = tmp_path / "out"
+    batch(fake, files[:2], out)
+    journal = out / "finished.jsonl"
+    data = journal.read_bytes()
+    journal.write_bytes(data[: len(data) - 40])
+    fake.asked.clear()
+    assert batch(fake, files[:2], out).resumed == 1
+    assert fake.asked == ["b.avi"]
+    fake.asked.clear()
+    assert batch(fake, files[:2], out).resumed == 2, "the line after a torn one is whole"
+
+
+def test_a_stop_by_the_user_keeps_what_was_finished(fake, files, tmp_path):
+    out = tmp_path / "out"
+
+    def stop(finished):
+        if finished.index == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        batch(fake, files, out, on_finished=stop)
+    assert json.loads((out / "run.json").read_text())["complete"] is False
+    kept = len(results(out))
+    assert 2 <= kept < 5
+    fake.asked.clear()
+    result = batch(fake, files, out)
+    assert result.resumed >= 2
+    assert len(results(out)) == 5
+    assert json.loads((out / "run.json").read_text())["complete"] is True
+
+
+def test_jobs_under_way_at_a_stop_are_recorded(fake, files, tmp_path):
+    out = tmp_path / "out"
+    begun = threading.Event()
+
+    def slow():
+        begun.set()
+        time.sleep(0.2)
+        return Answer(*beating(50, source="slow"))
+
+    def stop(finished):
+        begun.wait(5)
+        raise KeyboardInterrupt
+
+    jobs = [*fake.jobs(files[:1]), Job((files[1],), slow)]
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(jobs, out, settings=SETTINGS, outputs=PLAIN, workers=2, on_finished=stop)
+    assert len(results(out)) == 2
+
+
+def test_the_table_is_there_while_the_run_goes_on(fake, files, tmp_path):
+    out = tmp_path / "out"
+    seen = []
+    batch(fake, files[:2], out, on_finished=lambda finished: seen.append(len(results(out))))
+    assert seen[0] == 1
+    assert json.loads((out / "run.json").read_text())["schema"] == "lvef-run/1"
+
+
+def full_disk_after(monkeypatch, n):
+    """The disk takes ``n`` more files."""
+    taken = iter(range(n))
+    write = Path.write_bytes
+
+    def write_bytes(self, data):
+        if next(taken, None) is None:
+            write(self, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device", str(self))
+        return write(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+
+
+@pytest.mark.parametrize("n", range(10))
+def test_a_disk_that_fills_up_leaves_what_was_written_whole(fake, files, tmp_path, monkeypatch, n):
+    out = tmp_path / "out"
+    batch(fake, files[:1], out)
+    before = {path: path.read_bytes() for path in (out / "a").iterdir()}
+    with monkeypatch.context() as patch:
+        full_disk_after(patch, n)
+        with pytest.raises(DataError, match="no space left"):
+            batch(fake, files[:1] + files[1:2] + files[4:], out)
+    assert {path: path.read_bytes() for path in (out / "a").iterdir()} == before
+    for path in out.rglob("*"):
+        assert not path.name.startswith("."), "no temporary file stays"
+        if path.suffix == ".json":
+            json.loads(path.read_text())
+    assert results(out)[0]["folder"] == "a"
+    assert batch(fake, files[:1] + files[1:2] + files[4:], out).exit_code == 0
+    assert len(results(out)) == 3
+
+
+def test_a_disk_that_fills_up_under_the_journal(fake, files, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    batch(fake, files[:1], out)
+    opened = Path.open
+
+    def half(self, mode="r", *args, **kwargs):
+        if self.name == "finished.jsonl" and mode == "ab":
+            with opened(self, "ab") as file:
+                file.write(b'{"key": "torn')
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(self, mode, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", half)
+        with pytest.raises(DataError, match="No space left"):
+            batch(fake, files[:2], out)
+    assert batch(fake, files[:2], out).resumed == 1
+    assert batch(fake, files[:2], out).resumed == 2
+
+
+def test_a_full_disk_stops_the_batch(fake, tmp_path, monkeypatch):
+    paths = [tmp_path / f"{i}.avi" for i in range(50)]
+    for path in paths:
+        path.write_bytes(b"x")
+    full_disk_after(monkeypatch, 6)
+    with pytest.raises(DataError):
+        batch(fake, paths, tmp_path / "out")
+    assert len(fake.asked) < 10
+
+
+def test_a_folder_that_cannot_be_made_is_told(fake, files, tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(DataError, match="--out"):
+        batch(fake, files, tmp_path / "out")
+    with pytest.raises(DataError, match="cannot be made"):
+        write_outputs(tmp_path / "out" / "a", Answer(*beating(10)), PLAIN)
+
+
+def test_a_folder_never_shows_two_measurements(tmp_path):
+    write_outputs(tmp_path / "a", Answer(*beating(50)), Outputs())
+    assert (tmp_path / "a" / "overlay.mp4").exists()
+    write_outputs(tmp_path / "a", Answer(failed(), None), Outputs())
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["measurement.json"]
+
+
+def test_a_biplane_study_has_both_views_beneath_it(tmp_path):
+    four, two = beating(50, source="4.avi"), beating(50, source="2.avi")
+    both = replace(four[0], curve=None, tracings=(), single_plane={"A4C": 60.0, "A2C": 61.0})
+    written = write_outputs(tmp_path / "s", Answer(both, None, {"A4C": four, "A2C": two}), Outputs())
+    assert {"measurement.json", "A4C/summary.png", "A2C/overlay.mp4", "A2C/measurement.json"} <= set(written)
+    assert all((tmp_path / "s" / name).is_file() for name in written)
+    assert read_measurement(tmp_path / "s" / "measurement.json").single_plane == {"A4C": 60.0, "A2C": 61.0}
+
+
+def test_run_json_says_what_was_done(fake, files, tmp_path):
+    out = tmp_path / "out"
+    batch(fake, files, out, settings=SETTINGS | {"device": "Test CPU"})
+    run = json.loads((out / "run.json").read_text())
+    assert run["complete"] is True
+    assert run["counts"] == {"ok": 3, "partial_cycle": 0, "refused": 1, "failed": 1}
+    assert run["settings"]["device"] == "Test CPU"
+    assert run["packages"]["numpy"]
+    assert run["machine"]["python"]
+    assert run["seconds"] > 0
+
+
+def test_several_files_run_at_once(tmp_path):
+    barrier = threading.Barrier(3, timeout=5)
+
+    def measure():
+        barrier.wait()
+        return Answer(replace(failed(), status=Status.REFUSED), None)
+
+    jobs = [Job((tmp_path / str(i),), measure) for i in range(3)]
+    result = run_batch(jobs, None, settings={}, workers=3)
+    assert result.exit_code == 3, "a barrier that nobody joins would have been a failure"
