@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import av
 import cv2
 import numpy as np
@@ -174,6 +176,15 @@ def test_metadata_that_is_not_utf8_does_no_harm(tmp_path):
     assert b"Lavf" in data
     path.write_bytes(data.replace(b"Lavf", b"L\xe4\xf6f"))
     assert len(read_video(path).frames) == 6
+
+
+def test_change_of_frame_size_is_an_error(tmp_path):
+    path = tmp_path / "two.mpg"
+    first = encode(tmp_path / "1.mpg", moving_grey(6), "mpeg2video", "yuv420p")
+    second = encode(tmp_path / "2.mpg", moving_grey(6, 96, 64), "mpeg2video", "yuv420p")
+    path.write_bytes(Path(first).read_bytes() + Path(second).read_bytes())
+    with pytest.raises(VideoError, match=r"two\.mpg changes from 96 x 64 pixels .* to 64 x 96 .* at frame"):
+        read_video(path)
 
 
 def test_unknown_codec_is_an_error(tmp_path):

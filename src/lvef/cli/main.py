@@ -61,7 +61,9 @@ class LazyGroup(click.Group):
             _say(str(error))
             ctx.exit(3 if isinstance(error, QualityRefusal) else 1)
         except KeyboardInterrupt:
-            _say("stopped. What was finished is kept; the same command goes on from there.")
+            _say(
+                "stopped. Files that were finished stay in the output folder; the same command goes on from there."
+            )
             ctx.exit(130)
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
@@ -102,3 +104,7 @@ def _bug_sentence(error: Exception) -> str:
         f"{Path(place.filename).name}, line {place.lineno}. Run it again with {DEBUG_VARIABLE}=1 and "
         "report what it prints, without names of patients."
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -120,7 +120,7 @@ def run_request(request: Request, options: MeasureOptions) -> int:
         The exit code.
     """
     # Loaded here, so that help and wrong words answer at once.
-    from lvef.cli.show import print_measurement, print_table, progress_bar
+    from lvef.cli.progress import progress_bar
     from lvef.measure.batch import run_batch
     from lvef.measure.outputs import MEASUREMENT_NAME, Outputs
     from lvef.measure.pipeline import Measurer
@@ -159,9 +159,13 @@ def run_request(request: Request, options: MeasureOptions) -> int:
     if request.as_json:
         found = [documents[index] for index in sorted(documents)]
         click.echo(to_json(found[0] if _is_one(request) else found), nl=False)
-    elif not single:
+    elif len(jobs) > 1:
+        from lvef.cli.show import print_table
+
         print_table(result.rows, request.out)
     elif single[0].ef_percent is not None:
+        from lvef.cli.show import print_measurement
+
         print_measurement(single[0])
     if request.out is not None:
         click.echo(_closing_words(result, request.out), err=True)

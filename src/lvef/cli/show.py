@@ -1,10 +1,9 @@
-"""Results for the eye: a short table on stdout, progress on stderr."""
+"""Results for the eye: a short table on stdout."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -79,25 +78,6 @@ def print_table(rows: Sequence[Row], out_dir: Path | None) -> None:
         where = f": see {printable(str(out_dir / 'results.csv'))}" if out_dir is not None else ""
         console.print(f"and {len(rows) - MOST_ROWS} more{escape(where)}")
     console.print(DISCLAIMER, style="dim")
-
-
-@contextmanager
-def progress_bar(total: int) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
-    """Show progress on stderr: a bar where a person looks on and there is more than one file.
-
-    Yields:
-        ``say(sentence)``, which prints above the bar, and ``advance()``, to be called after each file.
-    """
-    if total < 2 or not sys.stderr.isatty():
-        yield lambda sentence: print(sentence, file=sys.stderr), lambda: None  # noqa: T201
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(file=sys.stderr, highlight=False)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress("Measuring", *columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda sentence: console.print(escape(sentence), soft_wrap=True), lambda: bar.advance(task)
 
 
 def _rounded(cell: str) -> str:

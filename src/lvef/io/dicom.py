@@ -111,10 +111,12 @@ def _read_header(file: BinaryIO, source: str) -> Dataset:
         raise DicomError(
             f"{source} is a DICOM file without a picture ({kind}): expected an ultrasound image or cine."
         )
-    if not text(meta, "TransferSyntaxUID"):
+    syntax = text(meta, "TransferSyntaxUID")
+    if not syntax:
         implicit, little = dataset.original_encoding
         plain = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-        meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else plain
+        syntax = ImplicitVRLittleEndian if implicit else plain
+    meta.TransferSyntaxUID = UID(syntax)
     return dataset
 
 

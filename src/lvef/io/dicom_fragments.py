@@ -73,11 +73,9 @@ def split_frames(data: bytes, n_frames: int) -> list[bytes]:
     pending: list[bytes] = []
     for index, fragment in enumerate(fragments):
         pending.append(fragment)
-        if starts:
-            last = index + 1 == len(fragments) or offsets[index + 1] in starts
-        else:
-            last = _END_OF_IMAGE in fragment[-10:]
-        if last:
+        following = offsets[index + 1] if index + 1 < len(offsets) else None
+        told = following is None or following in starts
+        if told if starts else _END_OF_IMAGE in fragment[-10:]:
             frames.append(b"".join(pending))
             pending = []
     return frames[:n_frames]

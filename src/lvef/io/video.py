@@ -149,7 +149,7 @@ class _Decoding:
         self._capacity, self._most = expected or _FIRST_CAPACITY, 0
         self._stamps: list[float | None] = []
         self._colour: ColourSampler | None = ColourSampler(expected)
-        self._direct = False
+        self._format, self._direct = "", False
         self._lut: FrameArray | None = None
         self._turns = 0
 
@@ -158,10 +158,10 @@ class _Decoding:
         if index == 0:
             self._start(frame)
         height, width = self._frames.shape[1:]
-        if (frame.height, frame.width) != (height, width):
+        if (frame.height, frame.width, frame.format.name) != (height, width, self._format):
             raise self._error(
-                f"{self._source} changes its frame size from {width} x {height} to {frame.width} x "
-                f"{frame.height} pixels at frame {index}: cut the clip where it changes."
+                f"{self._source} changes from {width} x {height} pixels ({self._format}) to {frame.width} x "
+                f"{frame.height} ({frame.format.name}) at frame {index}: cut the clip where it changes."
             )
         if index == self._most:
             check_size(self._source, index + 1, height, width, **self._limits, error=self._error)
@@ -210,7 +210,7 @@ class _Decoding:
         return DecodedVideo(frames, self._stamps, rate_hz, chroma, notices)
 
     def _start(self, frame: av.VideoFrame) -> None:
-        name = frame.format.name
+        name = self._format = frame.format.name
         grey = name.startswith("gray")
         check_size(self._source, 1, frame.height, frame.width, **self._limits, error=self._error)
         self._most = min(

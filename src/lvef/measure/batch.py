@@ -1,7 +1,7 @@
 """Many files: several at once, none stopping the others, nothing lost when the run stops.
 
-Threads, not processes: decoding, inference, drawing and film encoding all run outside the interpreter's
-lock, and one loaded network serves them all.
+Threads, not processes: decoding, inference and film encoding run outside the interpreter's lock, and one loaded
+network serves them all. The summary pictures are drawn one after the other.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def summary_png(clip: Clip, measurement: Measurement) -> bytes:
         rgba = np.asarray(canvas.buffer_rgba())
     # OpenCV packs a PNG several times faster than matplotlib's way through Pillow.
     done, packed = cv2.imencode(
-        ".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 3]
+        ".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1]
     )
     assert done
     return packed.tobytes()
