@@ -65,7 +65,9 @@ def markdown_files() -> list[Path]:
 def shell_lines(page: Path) -> list[str]:
     """Command lines of a page's ``sh`` blocks, without prompts and comments, continued lines joined."""
     lines: list[str] = []
-    for block in re.findall(r"^```(?:sh|bash|console)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
+    for block in re.findall(
+        r"^```(?:sh|bash|console)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S
+    ):
         for line in block.replace("\\\n", " ").splitlines():
             line = re.sub(r"(^|\s)#.*$", "", line).strip().removeprefix("$ ")
             if line:

@@ -16,8 +16,30 @@ from tests.house import ROOT, SOURCE, WEIGHTS, canonical, declared, locked, proj
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 MOST_LINES = 400
-HEAVY = ("torch", "lightning", "openvino", "onnxruntime", "cv2", "av", "matplotlib", "scipy", "pydicom", "nibabel")
-MEASURING = ("core", "geometry", "stats", "io", "datasets", "synthesis", "preprocess", "engine", "measure", "cli")
+HEAVY = (
+    "torch",
+    "lightning",
+    "openvino",
+    "onnxruntime",
+    "cv2",
+    "av",
+    "matplotlib",
+    "scipy",
+    "pydicom",
+    "nibabel",
+)
+MEASURING = (
+    "core",
+    "geometry",
+    "stats",
+    "io",
+    "datasets",
+    "synthesis",
+    "preprocess",
+    "engine",
+    "measure",
+    "cli",
+)
 WITHOUT_TORCH = """
 import sys
 class Refuse:
@@ -47,7 +69,9 @@ def test_the_engine_sends_nothing(tmp_path):
     # and this stand-in leaves a mark.
     stand_in = tmp_path / "openvino_telemetry"
     stand_in.mkdir()
-    (stand_in / "__init__.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w').close()\nraise ImportError\n")
+    (stand_in / "__init__.py").write_text(
+        f"open({str(tmp_path / 'mark')!r}, 'w').close()\nraise ImportError\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", "from lvef.engine.session import bf16_available; bf16_available()"],
         env={**os.environ, "PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)},
@@ -112,7 +136,11 @@ def test_no_machine_is_named():
 
 def test_no_large_or_foreign_files():
     files = repository_files()
-    assert not [p for p in files if p.suffix in {".nii", ".gz", ".mhd", ".raw", ".avi", ".dcm", ".pt", ".pth", ".pkl", ".ckpt"}]
+    assert not [
+        p
+        for p in files
+        if p.suffix in {".nii", ".gz", ".mhd", ".raw", ".avi", ".dcm", ".pt", ".pth", ".pkl", ".ckpt"}
+    ]
     large = [p for p in files if p.stat().st_size > 3_000_000 and p.suffix != ".onnx"]
     assert not large
 

@@ -8,7 +8,7 @@ import pytest
 
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Box, Clip
-from lvef.preprocess.fan import find_fan
+from lvef.preprocess.fan import find_fan, hide_outside_fan
 
 
 def fan_frames(n=12, height=240, width=320, apex=(160, 30), radius=170, half_angle=0.7, seed=0):
@@ -85,3 +85,21 @@ def test_text_alone_is_no_fan():
     with pytest.raises(QualityRefusal, match="no ultrasound fan") as caught:
         find_fan(as_clip(np.repeat(frame[None], 6, axis=0)))
     assert caught.value.code == "no_fan"
+
+
+def test_a_name_burned_into_the_picture_does_not_get_out():
+    frames, inside = fan_frames()
+    clean = hide_outside_fan(as_clip(frames)).frames
+    for frame in frames:
+        cv2.putText(frame, "DOE JOHN", (4, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 1)
+    shown = hide_outside_fan(as_clip(frames)).frames
+    assert (shown[:, :40, :120] == 0).all()
+    assert np.array_equal(shown, clean)
+    kept = (shown.max(0) > 0)[inside].mean()
+    assert kept > 0.97, "the fan itself stays"
+
+
+def test_without_a_fan_nothing_is_shown():
+    frame = np.zeros((240, 320), np.uint8)
+    cv2.putText(frame, "DOE JOHN", (60, 120), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
+    assert not hide_outside_fan(as_clip(np.repeat(frame[None], 6, axis=0))).frames.any()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lvef.core.records import Beat, FloatArray, Notice, VolumeCurve
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.levels import Contraction, Samples, contraction, level_at
+from lvef.geometry.levels import Contraction, Samples, contraction, extreme_near, level_at
 from lvef.geometry.rhythm import believable, choose, mark_abnormal, rhythm_notices
 from lvef.geometry.smoothing import even_grid, noise_sd, outliers, period, smooth, window_frames
 from lvef.geometry.turning import Turn, ed_is_clear, es_is_clear, is_at_edge, turning_points
@@ -293,7 +293,9 @@ def _partial(
         if first.is_high:
             one = _contraction(samples, turns, i, half)
         else:
-            ed_time, es_time = float(samples.grid[second.index]), float(samples.grid[first.index])
+            es_time, ed_time = (
+                extreme_near(samples, turn.index, half, turn.is_high) for turn in (first, second)
+            )
             one = Contraction(
                 ed_time, es_time, level_at(samples, ed_time, half), level_at(samples, es_time, half)
             )

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from lvef.core.records import FloatArray
 from lvef.geometry.smoothing import local_level
 
@@ -114,6 +116,20 @@ def contraction(
 def level_at(samples: Samples, at: float, half_width: float) -> float:
     """Level at a time that is known, by a local parabola."""
     return local_level(samples.times, samples.values, at, half_width, 2)
+
+
+def extreme_near(samples: Samples, index: int, half_width: float, is_high: bool) -> float:
+    """Time of the highest (or lowest) local level around a grid index.
+
+    Where only the filling was seen there is no ejection to time the phases by. The smoothed curve turns a little late
+    or early between a slow and a steep flank; the local parabola, being narrower, hardly does.
+    """
+    at = float(samples.grid[index])
+    near = samples.times[np.abs(samples.times - at) <= half_width]
+    if len(near) == 0:
+        return at
+    levels = [level_at(samples, float(time), half_width) for time in near]
+    return float(near[int(np.argmax(levels) if is_high else np.argmin(levels))])
 
 
 def _crossing(grid: FloatArray, curve: FloatArray, level: float, start: int, stop: int) -> float | None:

@@ -29,7 +29,9 @@ def outliers(values: FloatArray, n_sigmas: float) -> BoolArray:
     # the 75th percentile as well: most deviations are exactly 0 where a noise-free curve is monotonous
     spread = max(MAD_TO_SD * float(np.median(away)), float(np.percentile(away, 75)) / 1.15)
     far = away > np.maximum(n_sigmas * spread, 0.08 * float(np.ptp(np.percentile(values, [5, 95]))))
-    return np.asarray(far, dtype=np.bool_)
+    # Two neighbours that are both far are no outliers: that is how the top of a short end-diastole looks.
+    beside = np.convolve(far, [1, 0, 1], mode="same") > 0
+    return np.asarray(far & ~beside, dtype=np.bool_)
 
 
 def even_grid(times: FloatArray, values: FloatArray, step: float) -> tuple[FloatArray, FloatArray]:

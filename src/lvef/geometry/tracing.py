@@ -61,9 +61,7 @@ def trace(
     return tracing_of_contour(contour, apex, mitral, aspect=aspect)
 
 
-def trace_probabilities(
-    probabilities: Field, *, aspect: float = 1.0
-) -> Tracing:
+def trace_probabilities(probabilities: Field, *, aspect: float = 1.0) -> Tracing:
     """Trace a network's output of one frame.
 
     Args:

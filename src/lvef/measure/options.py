@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lvef.core.terms import Sex, View
+from lvef.io.limits import MAX_FRAMES
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class MeasureOptions:
     view: View = View.UNKNOWN
     """View, where the file does not tell."""
     sex: Sex | None = None
-    """Sex for the ASE/EACVI table; overrides the file."""
+    """Sex for the ASE/EACVI table; without it the grades for men and women are both given."""
     height_cm: float | None = None
     """Body height, for values per body surface."""
     weight_kg: float | None = None
@@ -33,5 +34,5 @@ class MeasureOptions:
     """End-systolic frame chosen by hand, from 0."""
     frame_rate_hz: float | None = None
     """Frame rate that overrides the file's."""
-    max_frames: int = 6000
+    max_frames: int = MAX_FRAMES
     """Longest clip that is read."""

@@ -6,7 +6,7 @@ away, the largest piece that is left. A region that the file itself names (DICOM
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -73,6 +73,22 @@ def find_fan(clip: Clip) -> Fan:
     if too_small or min(box.width, box.height) < min(MIN_SIDE_PX, height, width):
         raise _no_fan(clip.source)
     return Fan(box, mask)
+
+
+def hide_outside_fan(clip: Clip) -> Clip:
+    """The clip with everything outside its fan black: names burned into the picture must not reach an output.
+
+    Args:
+        clip: Any clip. Where no fan is found, all of it becomes black.
+    """
+    try:
+        mask = find_fan(clip).mask
+    except QualityRefusal:
+        return replace(clip, frames=np.zeros_like(clip.frames))
+    # The fan's dark rim and rounded tip lie just outside of what was found.
+    rim = _odd(min(mask.shape) * 0.04)
+    shown = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))
+    return replace(clip, frames=clip.frames * np.asarray(shown, dtype=np.uint8))
 
 
 def _lit(picked: NDArray[np.uint8], brightest: NDArray[np.uint8], region: Box | None) -> NDArray[np.uint8]:
