@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -94,8 +93,11 @@ def reference(path: Path, *, every_start: bool) -> Callable[[], object]:
     return run
 
 
-def fresh_process(path: Path, precision: str, repeats: int) -> tuple[float, float]:
-    """Median seconds and peak memory in MB of `lvef measure --json` as a new process."""
+def fresh_process(path: Path, precision: str, repeats: int) -> tuple[float, float] | None:
+    """Median seconds and peak memory in MB of `lvef measure --json` as a new process; None where it refuses.
+
+    Call it before anything large is loaded here: a child's peak counts what its parent held when it was made.
+    """
     command = [
         sys.executable,
         "-m",
@@ -109,15 +111,33 @@ def fresh_process(path: Path, precision: str, repeats: int) -> tuple[float, floa
     times, peak = [], 0.0
     for _ in range(repeats):
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        process.stdout.read()  # type: ignore[union-attr]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         times.append(time.perf_counter() - began)
         if status != 0:
-            raise SystemExit(process.stderr.read().decode())  # type: ignore[union-attr]
+            return None
         # Linux counts in KiB, macOS in bytes.
         peak = max(peak, usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2))
     return statistics.median(times), peak
+
+
+def measure_warm(clip: Path, precision: str, out: Path, repeats: int, rows: dict[str, float]) -> None:
+    """Time the answer alone, and with every output, in a process that has the network loaded."""
+    from lvef.core.terms import Status
+    from lvef.measure.batch import Job, run_batch
+    from lvef.measure.options import MeasureOptions
+    from lvef.measure.outputs import Answer
+    from lvef.measure.pipeline import Measurer
+
+    measurer = Measurer(replace(MeasureOptions(), precision=precision))
+    measurement, _ = measurer.measure(clip)
+    if measurement.status not in (Status.OK, Status.PARTIAL_CYCLE):
+        raise SystemExit(f"the clip was not measured: {measurement.reason}")
+    rows[f"lvef {precision}, answer alone, warm"] = seconds(lambda: measurer.measure(clip), repeats)
+    job = Job((clip,), lambda: Answer(*measurer.measure(clip)))
+    rows[f"lvef {precision}, every output, warm"] = seconds(
+        lambda: run_batch([job], out, settings={}, resume=False), repeats
+    )
 
 
 def main() -> None:
@@ -132,42 +152,28 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    from lvef.core.terms import Status
-    from lvef.engine.session import bf16_available
-    from lvef.measure.batch import run_batch
-    from lvef.measure.options import MeasureOptions
-    from lvef.measure.pipeline import Measurer
-
     rows: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.avi"
         make_clip(clip)
+        help_command = [sys.executable, "-m", "lvef.cli.main", "--help"]
+        rows["lvef --help"] = seconds(
+            lambda: subprocess.run(help_command, check=True, capture_output=True), 5
+        )
+        precisions = []
+        for precision in ("bf16", "f32"):
+            fresh = fresh_process(clip, precision, args.repeats)
+            if fresh is not None:
+                precisions.append(precision)
+                rows[f"lvef {precision}, answer alone, fresh process"] = fresh[0]
+                rows[f"lvef {precision}, peak memory of that process, MB"] = fresh[1]
+        for precision in precisions:
+            measure_warm(clip, precision, Path(folder) / f"out-{precision}", args.repeats, rows)
         rows["reference, clip covered once"] = slow = seconds(
             reference(clip, every_start=False), max(1, args.repeats // 2)
         )
         if args.every_start:
             rows["reference, every start"] = seconds(reference(clip, every_start=True), 1)
-        for precision in ("bf16", "f32") if bf16_available() else ("f32",):
-            measurer = Measurer(replace(MeasureOptions(), precision=precision))
-            measurement, _ = measurer.measure(clip)
-            if measurement.status not in (Status.OK, Status.PARTIAL_CYCLE):
-                raise SystemExit(f"the clip was not measured: {measurement.reason}")
-            rows[f"lvef {precision}, answer alone, warm"] = seconds(
-                lambda m=measurer: m.measure(clip), args.repeats
-            )
-            out = Path(folder) / f"out-{precision}"
-            rows[f"lvef {precision}, every output, warm"] = seconds(
-                lambda m=measurer, o=out: run_batch([clip], m, o, resume=False), args.repeats
-            )
-            fresh, peak = fresh_process(clip, precision, args.repeats)
-            rows[f"lvef {precision}, answer alone, fresh process"] = fresh
-            rows[f"lvef {precision}, peak memory of that process, MB"] = peak
-    rows["lvef --help"] = seconds(
-        lambda: subprocess.run(
-            [sys.executable, "-m", "lvef.cli.main", "--help"], check=True, capture_output=True
-        ),
-        5,
-    )
     processor = _processor()
     print(f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for name, value in rows.items():
@@ -175,9 +181,6 @@ def main() -> None:
             print(f"{name:48} {value:9.0f}")
         else:
             print(f"{name:48} {value:9.3f} s   {slow / value:7.1f} x")
-    print(
-        f"{'this process, peak memory, MB':48} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9.0f}"
-    )
     if args.out:
         args.out.write_text(json.dumps({"processor": processor, "rows": rows}, indent=2) + "\n")
 

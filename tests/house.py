@@ -33,7 +33,10 @@ def repository_files() -> list[Path]:
         found = [
             p
             for p in ROOT.rglob("*")
-            if not any(part in _NOT_OURS or part.endswith("_cache") for part in p.relative_to(ROOT).parts)
+            if not any(
+                part in _NOT_OURS or part.startswith(".venv") or part.endswith("_cache")
+                for part in p.relative_to(ROOT).parts
+            )
         ]
     return sorted(p for p in found if p.is_file())
 

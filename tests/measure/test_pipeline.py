@@ -208,7 +208,7 @@ def colour_box(frames):
 
 BAD = {
     "black": (lambda f: np.zeros_like(f), Status.REFUSED, "black"),
-    "snow": (lambda f: snow(np.random.default_rng(0)), Status.REFUSED, None),
+    "snow": (lambda f: snow(np.random.default_rng(0)), Status.REFUSED, "noise"),
     "one": (lambda f: f[:1], Status.REFUSED, "still"),
     "three": (lambda f: f[:3], Status.REFUSED, "too_short"),
     "frozen": (lambda f: np.repeat(f[:1], 40, axis=0), Status.REFUSED, None),

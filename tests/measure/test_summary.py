@@ -143,7 +143,9 @@ def test_pixels_that_are_not_square_are_shown_true():
     assert shape(tall) == pytest.approx(2 * shape(replace(clip, spacing=None)), rel=0.05)
 
 
-def test_it_is_written_whole_and_without_a_window_system(tmp_path):
+def test_it_is_written_whole_and_without_a_window_system(tmp_path, monkeypatch):
+    # Another test of the same process may have loaded it.
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
     measurement, clip = beating(60)
     assert write_summary(tmp_path / "s.png", clip, measurement)
     assert [p.name for p in tmp_path.iterdir()] == ["s.png"]

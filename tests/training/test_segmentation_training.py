@@ -44,7 +44,8 @@ def test_augmentation_keeps_picture_and_labels_together_and_follows_its_generato
     grey = grey[:, None].float() / 255
     # With every grey change off, the disc must stay dark under its label wherever it went.
     still = AugmentConfig(
-        log_gamma=0, gain=0, p_curve=0, p_dark_blood=0, p_tissue=0, p_shadow=0, p_resolution=0, p_blur=0, p_jpeg=0,
+        p_plain=0, log_gamma=0, gain=0,
+        p_curve=0, p_dark_blood=0, p_tissue=0, p_shadow=0, p_resolution=0, p_blur=0, p_jpeg=0,
         p_speckle=0, p_overlay=0,
     )  # fmt: skip
     first, first_labels = augment(grey, labels.long(), 64, torch.Generator().manual_seed(3), still)
@@ -79,7 +80,7 @@ def test_objective_and_dice_on_known_answers():
 def test_folds_are_disjoint_and_complete():
     patients = [f"p{i}" for i in range(23)]
     folds = [held_out(patients, k, 5, seed=1) for k in range(5)]
-    assert sorted(sum(folds, [])) == sorted(patients)
+    assert sorted(p for fold in folds for p in fold) == sorted(patients)
     assert held_out(patients, 2, 5, seed=1) == folds[2]
 
 

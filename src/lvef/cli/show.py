@@ -70,7 +70,7 @@ def print_table(rows: Sequence[Row], out_dir: Path | None) -> None:
             *(_rounded(row[column]) for column in ("ef_percent", "edv_ml", "esv_ml")),
             row["beats"],
             row["status"],
-            escape(row["warnings"] or row["reason_code"]),
+            escape(row["reason_code"] or row["warnings"]),
         )
     console = make_console()
     console.print(table)

@@ -23,7 +23,9 @@ from lvef.measure.predictor import Predictor
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line of this module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder that holds database_nifti")
     parser.add_argument("--split", default="validation", help="training or validation")
     parser.add_argument("--weights", default=MeasureOptions.weights, help="installed network or its folder")

@@ -85,9 +85,8 @@ def _opening(
 ) -> tuple[FloatArray | None, FloatArray | None]:
     """Hinge points by what lies outside the contour, or None and the direction in which the base lies."""
     evidence = _evidence(contour, lv, atrium, wall)
-    start = int(
-        np.argmin(evidence)
-    )  # surely no mitral plane: the stretch looked for does not run across the cut
+    # Surely no mitral plane: the stretch looked for does not run across the cut.
+    start = int(np.argmin(evidence))
     score, ring = np.roll(evidence, -start), np.roll(points, -start, axis=0)
     edges = np.hypot(*(np.roll(ring, -1, axis=0) - ring).T)
     weight = (edges + np.roll(edges, 1)) / 2
@@ -128,11 +127,18 @@ def _evidence(contour: FloatArray, lv: Field, atrium: Field | None, wall: Field 
         raise GeometryError("Neither atrium nor wall is given: there is no evidence of the mitral opening.")
     size = (EVIDENCE_BLUR_PX, EVIDENCE_BLUR_PX)
     blurred = cv2.blur(np.asarray(field, dtype=np.float32), size, borderType=cv2.BORDER_REPLICATE)
-    where = (contour - np.array([x0, y0])).astype(np.float32)
-    sampled = cv2.remap(
-        blurred, where[:, None, 0], where[:, None, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(sampled[:, 0], dtype=np.float64) - at_corner
+    return _between_pixels(np.asarray(blurred), contour - (x0, y0)) - at_corner
+
+
+def _between_pixels(field: Field, points: FloatArray) -> FloatArray:
+    """Bilinear values of a field at points ``(k, 2)``; so few that OpenCV's threads would cost more than they bring."""
+    height, width = field.shape
+    x, y = np.clip(points[:, 0], 0, width - 1), np.clip(points[:, 1], 0, height - 1)
+    left, top = np.minimum(x.astype(np.intp), width - 2), np.minimum(y.astype(np.intp), height - 2)
+    u, v = x - left, y - top
+    upper = field[top, left] * (1 - u) + field[top, left + 1] * u
+    lower = field[top + 1, left] * (1 - u) + field[top + 1, left + 1] * u
+    return np.asarray(upper * (1 - v) + lower * v, dtype=np.float64)
 
 
 def _cut(ring: FloatArray, score: FloatArray, outside: int, inside: int) -> FloatArray:

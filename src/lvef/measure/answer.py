@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lvef.core.errors import QualityRefusal
+from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import Beat, Clip, Measurement, Tracing, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.geometry.biplane import biplane_ef
@@ -141,7 +141,7 @@ def no_answer(source: str, error: Exception, clip: Clip | None) -> Measurement:
         source=source,
         status=Status.REFUSED if refused else Status.FAILED,
         reason=reason,
-        reason_code=error.code if isinstance(error, QualityRefusal) else type(error).__name__,
+        reason_code=_code(error),
         n_frames=None if clip is None else len(clip.frames),
         notices=() if clip is None else clip.notices,
     )
@@ -155,6 +155,15 @@ def beat_of_frames(curve: VolumeCurve, ed: int, es: int) -> Beat:
     """
     edv, esv = float(curve.volume[ed]), float(curve.volume[es])
     return Beat(ed, es, None, edv, esv, ejection_fraction(edv, esv), None)
+
+
+def _code(error: Exception) -> str:
+    """Short reason for tables and programs."""
+    if isinstance(error, QualityRefusal):
+        return error.code
+    if isinstance(error, DataError):
+        return "unreadable"
+    return "too_large" if isinstance(error, MemoryError) else "not_measurable"
 
 
 def _phase_tracings(measurement: Measurement) -> tuple[Tracing, Tracing]:

@@ -20,7 +20,8 @@ import lvef
 from lvef.core.errors import LvefError
 from lvef.core.records import Measurement
 from lvef.core.terms import Status
-from lvef.measure.environment import available_threads, describe_machine, package_versions
+from lvef.engine.session import available_threads
+from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.folder import OutputFolder
 from lvef.measure.journal import file_key, file_stamp
 from lvef.measure.outputs import Answer, Outputs, write_outputs

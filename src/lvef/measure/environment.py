@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+
+from lvef.engine.session import available_threads
 
 PACKAGES = (
     "numpy",
@@ -40,10 +41,3 @@ def describe_machine() -> dict[str, str | int]:
         "machine": platform.machine(),
         "threads": available_threads(),
     }
-
-
-def available_threads() -> int:
-    """Processor threads this process may use: fewer than the machine has inside most containers."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +20,8 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.quality import wall_contact
 from lvef.preprocess.frames import Placement, fit, normalise, place
 
-CHUNK = 16
-"""Frames the network sees at once: large enough to fill the cores, small enough to stay in their cache."""
+CHUNK = 8
+"""Frames the network sees at once: few enough to stay in a core's cache."""
 
 CONTACT_EVERY = 4
 """Frames between two looks at the wall around the cavity."""
@@ -82,13 +84,14 @@ class Predictor:
             squares = fit(frames[start : start + CHUNK], placement, spec.size)
             return self._session.infer(normalise(squares, spec))
 
-        starts = range(0, len(frames), CHUNK)
-        with ThreadPoolExecutor(1) as ahead:
-            pending: Future[NDArray[np.float32]] = ahead.submit(run, 0)
-            for start in starts:
-                batch = pending.result()
-                if start + CHUNK < len(frames):
-                    pending = ahead.submit(run, start + CHUNK)
+        # Frames ahead of the caller are bounded, so that a long clip does not pile up in memory.
+        lanes = self.engine.lanes
+        starts = iter(range(0, len(frames), CHUNK))
+        with ThreadPoolExecutor(lanes) as pool:
+            pending = deque(pool.submit(run, start) for start in islice(starts, lanes + 1))
+            while pending:
+                batch = pending.popleft().result()
+                pending.extend(pool.submit(run, start) for start in islice(starts, 1))
                 for probability in batch:
                     yield probability, placement
 
@@ -125,11 +128,10 @@ def _aspect(placement: Placement, spacing: PixelSpacing | None) -> float:
 
 def _in_picture(tracing: Tracing, placement: Placement) -> Tracing:
     """A tracing in network pixels, in pixels of the picture."""
-    move = placement.to_picture
-    return Tracing(
-        contour=move(tracing.contour),
-        apex=move(tracing.apex),
-        base=move(tracing.base),
-        mitral=move(tracing.mitral),
-        chords=move(tracing.chords),
+    parts = (tracing.contour, tracing.apex, tracing.base, tracing.mitral, tracing.chords)
+    flat = placement.to_picture(np.concatenate([part.reshape(-1, 2) for part in parts]))
+    cuts = np.cumsum([part.size // 2 for part in parts])[:-1]
+    contour, apex, base, mitral, chords = (
+        moved.reshape(part.shape) for moved, part in zip(np.split(flat, cuts), parts, strict=True)
     )
+    return Tracing(contour=contour, apex=apex, base=base, mitral=mitral, chords=chords)

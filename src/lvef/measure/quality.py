@@ -73,6 +73,13 @@ def check_picture(clip: Clip, fan: Fan) -> None:
     Raises:
         QualityRefusal: ``colour_doppler`` or ``noise``.
     """
+    correlation = _neighbour_correlation(clip.frames[len(clip.frames) // 2], fan)
+    if correlation < MIN_NEIGHBOUR_CORRELATION:
+        raise QualityRefusal(
+            "noise",
+            f"{clip.source}: the picture is noise (neighbouring pixels correlate by {correlation:.2f}, "
+            f"at least {MIN_NEIGHBOUR_CORRELATION} was expected); check that the file is an echo cine.",
+        )
     if clip.chroma is not None:
         coloured = float((clip.chroma[fan.mask] > COLOUR_LEVEL).mean())
         if coloured > MAX_COLOUR_FRACTION:
@@ -81,13 +88,6 @@ def check_picture(clip: Clip, fan: Fan) -> None:
                 f"{clip.source}: {coloured:.0%} of the ultrasound picture is coloured, as in colour Doppler; "
                 "a grey 2-D cine was expected. Export the clip without colour.",
             )
-    correlation = _neighbour_correlation(clip.frames[len(clip.frames) // 2], fan)
-    if correlation < MIN_NEIGHBOUR_CORRELATION:
-        raise QualityRefusal(
-            "noise",
-            f"{clip.source}: the picture is noise (neighbouring pixels correlate by {correlation:.2f}, "
-            f"at least {MIN_NEIGHBOUR_CORRELATION} was expected); check that the file is an echo cine.",
-        )
 
 
 def check_ventricle(

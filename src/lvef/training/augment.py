@@ -24,6 +24,8 @@ from torch.nn import functional as F
 class AugmentConfig:
     """Strengths; a probability is that of one case."""
 
+    p_plain: float = 0.3
+    """Grey levels left as they are: only moved, turned, scaled and deformed."""
     rotation_deg: float = 15.0
     """Standard deviation of the turn."""
     log_scale: float = 0.16
@@ -78,15 +80,13 @@ def augment(
         Pictures ``(b, 1, size, size)`` and labels ``(b, size, size)``.
     """
     c = config or AugmentConfig()
-    pictures = _tissue_contrast(pictures, labels, rng, c)
-    pictures, labels = _warp(pictures, labels, size, rng, c)
-    pictures = _shadow(pictures, rng, c)
-    pictures = _grey(pictures, rng, c)
-    pictures = _speckle(pictures, rng, c)
-    pictures = _overlay(pictures, rng, c)
-    pictures = _resolution(pictures, rng, c)
-    pictures = _jpeg(pictures, rng, c)
-    return pictures.clamp_(0, 1), labels
+    varied = _tissue_contrast(pictures, labels, rng, c)
+    both, labels = _warp(torch.cat([pictures, varied], 1), labels, size, rng, c)
+    plain, varied = both[:, :1], both[:, 1:]
+    for step in (_shadow, _grey, _speckle, _overlay, _resolution, _jpeg):
+        varied = step(varied, rng, c)
+    keep = _chosen(len(plain), c.p_plain, rng)[:, None, None, None]
+    return torch.where(keep, plain, varied).clamp_(0, 1), labels
 
 
 def _uniform(n: int, low: float, high: float, rng: Generator) -> Tensor:
@@ -124,7 +124,7 @@ def _warp(
     theta[:, 0, 0], theta[:, 0, 1] = cos * sx, -sin * sy
     theta[:, 1, 0], theta[:, 1, 1] = sin * sx, cos * sy
     theta[:, 0, 2], theta[:, 1, 2] = _normal(b, 2 * c.shift, rng), _normal(b, 2 * c.shift, rng)
-    grid = F.affine_grid(theta, [b, 1, h, w], align_corners=False)
+    grid = F.affine_grid(theta, [b, 2, h, w], align_corners=False)
     amplitude = 2 * c.elastic * torch.rand(b, 1, 1, 1, generator=rng) * 2
     grid = grid + (amplitude * _noise_field(b, 5, (h, w), rng, channels=2)).permute(0, 2, 3, 1)
     moved = F.grid_sample(pictures, grid, mode="bilinear", align_corners=False)

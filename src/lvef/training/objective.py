@@ -30,6 +30,7 @@ def dice_per_case(predicted: Tensor, labels: Tensor, n_classes: int = 4) -> Tens
     Args:
         predicted: ``(b, h, w)`` int64.
         labels: ``(b, h, w)`` int64.
+        n_classes: Classes, the background included.
     """
     scores = []
     for k in range(1, n_classes):
