@@ -20,7 +20,7 @@ SAMPLED_FRAMES = 16
 """Frames looked at: enough to see every wall move once, cheap on a long clip."""
 
 LIT_LEVEL = 10
-"""Grey level above which a pixel counts as lit. JPEG ripple around black stays below it (measured: at most 8)."""
+"""Grey level above which a pixel counts as lit. JPEG ripple around black stays below it (packaged cine: at most 7)."""
 
 MOVING_LEVEL = 6
 """Range over time above which a pixel counts as moving."""
