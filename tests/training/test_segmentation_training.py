@@ -15,6 +15,7 @@ pytest.importorskip("onnx")
 from lvef.engine.session import open_session  # noqa: E402
 from lvef.models.export import export_segmentation  # noqa: E402
 from lvef.models.segmentation import SegNet, SegNetConfig  # noqa: E402
+from lvef.preprocess.spec import InputSpec  # noqa: E402
 from lvef.training.augment import AugmentConfig, augment  # noqa: E402
 from lvef.training.objective import cross_entropy_and_dice, dice_per_case  # noqa: E402
 from lvef.training.segmentation import SegTrainConfig, held_out, train  # noqa: E402
@@ -87,9 +88,15 @@ def test_folds_are_disjoint_and_complete():
 @pytest.mark.slow
 def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
     data, unseen = blobs(32, 64), blobs(8, 64, seed=9)
-    mild = AugmentConfig(log_gamma=0.1, p_tissue=0, p_dark_blood=0, p_curve=0, p_resolution=0)
+    plain = AugmentConfig(p_plain=1)
     config = SegTrainConfig(
-        epochs=12, batch_size=8, ema_decay=0.8, network=SMALL, augmentation=mild, learning_rate=5e-3
+        epochs=12,
+        batch_size=8,
+        ema_decay=0.8,
+        network=SMALL,
+        input=InputSpec(size=64),
+        augmentation=plain,
+        learning_rate=1e-2,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the trainer warns of few workers and of small runs
