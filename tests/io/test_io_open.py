@@ -135,7 +135,7 @@ def test_find_inputs(tmp_path):
     (tmp_path / "run1").mkdir()
     names = [
         "z.avi", "a.MP4", "b/deep/c.nii.gz", "b/still.png", ".hidden.avi", ".cache/x.avi", "FileList.csv",
-        "z.lvef.mp4", "z.lvef.json", "p_ED_gt.nii.gz", "p_gt.png", "DICOMDIR", "b/table.csv.gz",
+        "p_ED_gt.nii.gz", "p_gt.png", "DICOMDIR", "b/table.csv.gz",
         "run1/run.json", "run1/overlay.mp4", "notes",
     ]  # fmt: skip
     for name in names:

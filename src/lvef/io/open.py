@@ -12,9 +12,6 @@ from lvef.core.records import Clip, Notice
 from lvef.io.limits import MAX_FILE_BYTES, MAX_FRAMES, MAX_PIXELS
 from lvef.io.sniff import FORMATS, READABLE, SNIFF_BYTES, FileFormat, sniff
 
-OUTPUT_MARK = ".lvef."
-"""In the name of every file that this package writes beside a clip (``study.lvef.mp4``): never an input."""
-
 RUN_FILE = "run.json"
 """A folder below a given one that holds this file is a run's output and is not searched."""
 
@@ -66,8 +63,8 @@ def find_inputs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Return the files to measure.
 
     A file that is given stays, whatever it is. A folder is searched with its subfolders for names of clips,
-    stills and DICOM files; a file of another name counts when it begins as DICOM does. Hidden files, this
-    package's own output, label pictures and DICOMDIR are skipped.
+    stills and DICOM files; a file of another name counts when it begins as DICOM does. Hidden files, folders
+    with this package's own output, label pictures and DICOMDIR are skipped.
 
     Args:
         paths: Files and folders, as the user gave them.
@@ -143,7 +140,7 @@ def _candidates(root: Path) -> Iterator[Path]:
 
 def _is_candidate(path: Path) -> bool:
     name = path.name.lower()
-    if name.startswith(".") or OUTPUT_MARK in name or name == "dicomdir":
+    if name.startswith(".") or name == "dicomdir":
         return False
     stem = name.removesuffix(".gz").rpartition(".")[0] or name
     if stem.endswith(LABEL_MARK):
