@@ -33,20 +33,20 @@ def test_contract(backend, entry, batch):
     info = session.describe()
     assert (info.backend, info.precision) == (backend, "f32")
     assert info.device
-    out = session.infer(batch)
+    out = session.start(batch)()
     assert out.shape == (3, len(entry.card.classes), *batch.shape[2:])
     assert out.dtype == np.float32
     assert np.allclose(out.sum(axis=1), 1, atol=1e-3)
     # What came back stays the caller's when the session runs again, and a case does not depend on its batch.
     kept = out.copy()
-    again = session.infer(batch[1:2])
+    again = session.start(batch[1:2])()
     assert np.array_equal(out, kept)
     assert np.allclose(again[0], kept[1], atol=1e-4)
 
 
 def test_backends_agree(entry, batch):
     pytest.importorskip("onnxruntime")
-    a, b = (open_session(entry.model_path, backend=name, precision="f32").infer(batch) for name in BACKENDS)
+    a, b = (open_session(entry.model_path, backend=name, precision="f32").start(batch)() for name in BACKENDS)
     assert np.abs(a - b).max() < 1e-3
 
 
@@ -56,7 +56,9 @@ def test_bf16_is_close_to_f32_and_named(entry, batch):
     session = open_session(entry.model_path, precision="bf16")
     assert session.describe().precision == "bf16"
     assert open_session(entry.model_path).describe().precision == "bf16"
-    difference = np.abs(session.infer(batch) - open_session(entry.model_path, precision="f32").infer(batch))
+    difference = np.abs(
+        session.start(batch)() - open_session(entry.model_path, precision="f32").start(batch)()
+    )
     assert 0 < difference.mean() < 0.02
 
 

@@ -124,7 +124,7 @@ def test_export_gives_the_same_probabilities(tmp_path):
     for half, tolerance in ((False, 1e-5), (True, 5e-3)):
         path = tmp_path / f"{half}.onnx"
         export_segmentation(net, 64, path, half=half)
-        out = open_session(path, precision="f32").infer(x.numpy())
+        out = open_session(path, precision="f32").start(x.numpy())()
         assert np.abs(out - truth).max() < tolerance
     assert str(Path(__file__).parents[2]).encode() not in (tmp_path / "True.onnx").read_bytes()
     assert (tmp_path / "True.onnx").stat().st_size < 0.7 * (tmp_path / "False.onnx").stat().st_size

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,14 +36,21 @@ class EngineInfo:
     precision: str
     device: str
     lanes: int = 1
-    """Batches worth running side by side, each from a thread of its own."""
+    """Batches worth having under way at once."""
 
 
 class Session(Protocol):
     """A loaded network. Safe to call from several threads."""
 
-    def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the network, batch first in and out. The caller owns what comes back."""
+    def start(self, batch: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
+        """Begin to run the network on a batch, and go on with something else.
+
+        Args:
+            batch: Batch first; must not change until the answer is fetched.
+
+        Returns:
+            Call it once to wait for the output, batch first, which then is the caller's own.
+        """
         ...
 
     def describe(self) -> EngineInfo:
@@ -110,15 +119,23 @@ class _OpenVinoSession:
         except RuntimeError as error:
             raise WeightsError(f"{model}: OpenVINO cannot load it ({_first_line(error)}).") from None
         self._device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
-        self._local = threading.local()
+        self._idle: SimpleQueue[Any] = SimpleQueue()
 
-    def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        # A request belongs to one thread at a time.
-        if not hasattr(self._local, "request"):
-            self._local.request = self._compiled.create_infer_request()
-        request = self._local.request
-        request.infer([batch], share_inputs=True)
-        return np.array(request.get_output_tensor(0).data, dtype=np.float32)
+    def start(self, batch: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
+        # The engine's own threads do the work: none of them waits for the interpreter.
+        try:
+            request = self._idle.get_nowait()
+        except Empty:
+            request = self._compiled.create_infer_request()
+        request.start_async([batch], share_inputs=True)
+
+        def fetch() -> NDArray[np.float32]:
+            request.wait()
+            out = np.array(request.get_output_tensor(0).data, dtype=np.float32)
+            self._idle.put(request)
+            return out
+
+        return fetch
 
     def describe(self) -> EngineInfo:
         return EngineInfo("openvino", self._precision, self._device, self._lanes)
@@ -143,9 +160,11 @@ class _OnnxRuntimeSession:
         except Exception as error:  # noqa: BLE001  onnxruntime raises its own types, which it does not export
             raise WeightsError(f"{model}: ONNX Runtime cannot load it ({_first_line(error)}).") from None
         self._input = self._session.get_inputs()[0].name
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="lvef-engine")
 
-    def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(self._session.run(None, {self._input: batch})[0], dtype=np.float32)
+    def start(self, batch: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
+        running = self._pool.submit(self._session.run, None, {self._input: batch})
+        return lambda: np.asarray(running.result()[0], dtype=np.float32)
 
     def describe(self) -> EngineInfo:
         provider = self._session.get_providers()[0]

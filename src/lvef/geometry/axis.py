@@ -20,7 +20,7 @@ import numpy as np
 
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray
-from lvef.geometry.contour import Field
+from lvef.geometry.contour import Field, turned
 
 BACKGROUND_WEIGHT = 0.3
 """What a background neighbour counts for the opening, where an atrium counts 1 and wall -1: an atrium that is
@@ -87,9 +87,9 @@ def _opening(
     evidence = _evidence(contour, lv, atrium, wall)
     # Surely no mitral plane: the stretch looked for does not run across the cut.
     start = int(np.argmin(evidence))
-    score, ring = np.roll(evidence, -start), np.roll(points, -start, axis=0)
-    edges = np.hypot(*(np.roll(ring, -1, axis=0) - ring).T)
-    weight = (edges + np.roll(edges, 1)) / 2
+    score, ring = turned(evidence, start), turned(points, start)
+    edges = np.hypot(*(turned(ring, 1) - ring).T)
+    weight = (edges + turned(edges, len(edges) - 1)) / 2
     sums = np.concatenate([[0.0], np.cumsum(score * weight)])
     lowest = np.minimum.accumulate(sums)
     last = int(np.argmax(sums - lowest))

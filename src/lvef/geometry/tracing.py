@@ -16,7 +16,7 @@ from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray, PixelSpacing, Tracing, VolumeCurve
 from lvef.core.terms import Structure
 from lvef.geometry.axis import landmarks
-from lvef.geometry.contour import Field, field_of_mask, outline
+from lvef.geometry.contour import Field, field_of_mask, outline, turned
 from lvef.geometry.simpson import axis_length, volume_of_tracing
 
 N_DISKS = 20
@@ -155,11 +155,11 @@ def _chords(points: FloatArray, axis: FloatArray, length: float) -> FloatArray:
     """Chords ``(20, 2, 2)`` of a contour relative to its apex, all in isotropic coordinates."""
     along = points @ axis
     across = points @ np.array([-axis[1], axis[0]])
-    d_along = np.roll(along, -1) - along
-    d_across = np.roll(across, -1) - across
+    d_along = turned(along, 1) - along
+    d_across = turned(across, 1) - across
     levels = (np.arange(N_DISKS) + 0.5) * (length / N_DISKS)
     below = along[None, :] <= levels[:, None]
-    row, edge = np.nonzero(below != np.roll(below, -1, axis=1))
+    row, edge = np.nonzero(below != np.concatenate((below[:, 1:], below[:, :1]), axis=1))
     cut = across[edge] + (levels[row] - along[edge]) / d_along[edge] * d_across[edge]
     starts = np.flatnonzero(np.diff(row, prepend=-1))
     if len(starts) != N_DISKS:

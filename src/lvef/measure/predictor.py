@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -80,20 +79,18 @@ class Predictor:
         spec = self.entry.card.input
         placement = place(box, spec.size, spacing)
 
-        def run(start: int) -> NDArray[np.float32]:
-            squares = fit(frames[start : start + CHUNK], placement, spec.size)
-            return self._session.infer(normalise(squares, spec))
+        def start(first: int) -> Callable[[], NDArray[np.float32]]:
+            squares = fit(frames[first : first + CHUNK], placement, spec.size)
+            return self._session.start(normalise(squares, spec))
 
         # Frames ahead of the caller are bounded, so that a long clip does not pile up in memory.
-        lanes = self.engine.lanes
-        starts = iter(range(0, len(frames), CHUNK))
-        with ThreadPoolExecutor(lanes) as pool:
-            pending = deque(pool.submit(run, start) for start in islice(starts, lanes + 1))
-            while pending:
-                batch = pending.popleft().result()
-                pending.extend(pool.submit(run, start) for start in islice(starts, 1))
-                for probability in batch:
-                    yield probability, placement
+        firsts = iter(range(0, len(frames), CHUNK))
+        under_way = deque(start(first) for first in islice(firsts, self.engine.lanes + 1))
+        while under_way:
+            batch = under_way.popleft()()
+            under_way.extend(start(first) for first in islice(firsts, 1))
+            for probability in batch:
+                yield probability, placement
 
     def trace(self, frames: FrameArray, box: Box, spacing: PixelSpacing | None) -> TracedFrames:
         """Trace the ventricle on every frame.
