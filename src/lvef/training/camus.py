@@ -40,6 +40,7 @@ INTENDED_USE = (
 
 LIMITS = (
     "Trained on stills of one hospital and one maker's machine; other machines, contrast agents and children were not seen.",
+    "Walls in shadow or dropped out are taken for blood: the contour then leaks.",
     "Apical four- and two-chamber views only; other views are not reliably refused.",
     "One view cannot reveal foreshortening.",
     "A2C stills of the collection have lost their scale and aspect ratio.",
