@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lvef.core.errors import QualityRefusal
+from lvef.core.errors import QualityRefusal, run_as_program
 from lvef.core.terms import Phase, View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
 from lvef.evaluation.perturbations import CHANGES, Change
@@ -112,4 +112,4 @@ def _print(c: Cost, clean: Cost) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_program(main)

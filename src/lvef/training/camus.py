@@ -23,6 +23,7 @@ import torch
 
 import lvef
 from lvef.core.config import read_toml, to_mapping
+from lvef.core.errors import run_as_program
 from lvef.datasets.camus import CITATION, LICENCE, read_split, read_stills
 from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, Training
 from lvef.io.atomic import write_text_atomic
@@ -134,4 +135,4 @@ def write_network(
 
 
 if __name__ == "__main__":
-    main()
+    run_as_program(main)
