@@ -110,3 +110,16 @@ def test_the_card_tells_the_truth(camus_root):
             mean = np.mean([s.dice_lv for s in scores if s.view == view and s.phase == phase])
             assert abs(mean - card[f"dice_lv_{view}_{phase}".lower()].value) < 0.03
     assert len(read_split(camus_root, "training")) == predictor.entry.card.training.patients
+
+
+@pytest.mark.parametrize("module", ["stills", "precision", "robustness", "masks"])
+def test_a_wrong_folder_is_one_sentence(module, tmp_path):
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", f"lvef.evaluation.{module}", "--data", str(tmp_path / "none")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("lvef: ")
+    assert "Traceback" not in done.stderr
+    assert str(tmp_path) in done.stderr or "bf16" in done.stderr

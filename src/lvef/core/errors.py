@@ -18,6 +18,9 @@ It is shown to the user as it stands, so it never holds what DICOM says of a per
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 
 class LvefError(Exception):
     """Base of everything this package raises on purpose."""
@@ -64,3 +67,13 @@ class QualityRefusal(LvefError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def run_as_program(main: Callable[[], None]) -> None:
+    """Run the ``main`` of a module started with ``python -m``: an error of ours ends in its sentence and exit code 1."""
+    try:
+        main()
+    except LvefError as error:
+        sys.exit(f"lvef: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lvef.core.errors import ConfigError
+from lvef.core.errors import ConfigError, run_as_program
 from lvef.core.terms import View
 from lvef.datasets.camus import read_split, read_stills
 from lvef.engine.session import bf16_available
@@ -47,4 +47,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_program(main)

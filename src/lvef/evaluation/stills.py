@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.config import to_mapping
-from lvef.core.errors import GeometryError
+from lvef.core.errors import GeometryError, run_as_program
 from lvef.core.records import Clip
 from lvef.core.terms import Phase, Structure, View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
@@ -202,4 +202,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_program(main)

@@ -23,6 +23,7 @@ import torch
 
 import lvef
 from lvef.core.config import read_toml, to_mapping
+from lvef.core.errors import run_as_program
 from lvef.datasets.camus import CITATION, LICENCE, read_split, read_stills
 from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, Training
 from lvef.io.atomic import write_text_atomic
@@ -40,6 +41,7 @@ INTENDED_USE = (
 
 LIMITS = (
     "Trained on stills of one hospital and one maker's machine; other machines, contrast agents and children were not seen.",
+    "Walls in shadow or dropped out are taken for blood: the contour then leaks.",
     "Apical four- and two-chamber views only; other views are not reliably refused.",
     "One view cannot reveal foreshortening.",
     "A2C stills of the collection have lost their scale and aspect ratio.",
@@ -133,4 +135,4 @@ def write_network(
 
 
 if __name__ == "__main__":
-    main()
+    run_as_program(main)
