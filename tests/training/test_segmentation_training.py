@@ -16,7 +16,7 @@ from lvef.engine.session import open_session  # noqa: E402
 from lvef.models.export import export_segmentation  # noqa: E402
 from lvef.models.segmentation import SegNet, SegNetConfig  # noqa: E402
 from lvef.preprocess.spec import InputSpec  # noqa: E402
-from lvef.training.augment import AugmentConfig, augment  # noqa: E402
+from lvef.training.augment import AugmentConfig, _drop_out, augment  # noqa: E402
 from lvef.training.objective import cross_entropy_and_dice, dice_per_case  # noqa: E402
 from lvef.training.segmentation import SegTrainConfig, held_out, train  # noqa: E402
 
@@ -62,6 +62,23 @@ def test_augmentation_keeps_picture_and_labels_together_and_follows_its_generato
     assert torch.isfinite(other).all()
     assert other.min() >= 0
     assert other.max() <= 1
+
+
+def test_drop_out_darkens_walls_only_where_it_is_switched_on():
+    grey, labels = blobs(6, 64)
+    grey, still = grey[:, None].float() / 255, {"p_plain": 0, "elastic": 0.0}
+    off, off_labels = augment(
+        grey, labels.long(), 64, torch.Generator().manual_seed(3), AugmentConfig(**still)
+    )
+    again, _ = augment(
+        grey, labels.long(), 64, torch.Generator().manual_seed(3), AugmentConfig(**still, p_drop_out=0)
+    )
+    assert torch.equal(off, again), "switched off, it must not even draw from the generator"
+    dark = _drop_out(grey, labels.long(), torch.Generator().manual_seed(0), AugmentConfig(p_drop_out=1))
+    wall = labels[:, None] == 2
+    assert (dark <= grey + 1e-6).all()
+    assert dark[wall].mean() < 0.9 * grey[wall].mean()
+    assert off_labels.shape == labels.shape
 
 
 def test_objective_and_dice_on_known_answers():

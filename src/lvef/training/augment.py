@@ -19,6 +19,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from lvef.core.terms import Structure
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -52,6 +54,8 @@ class AugmentConfig:
     """A random contrast for each labelled tissue."""
     p_shadow: float = 0.3
     """A dark sector from the probe downwards."""
+    p_drop_out: float = 0.0
+    """Up to three stretches of the wall as dark as blood. Off in the recipe of camus-seg 1.0.0."""
     p_resolution: float = 0.45
     """Shrunk to 48-112 pixels and enlarged again."""
     p_blur: float = 0.3
@@ -81,6 +85,8 @@ def augment(
     """
     c = config or AugmentConfig()
     varied = _tissue_contrast(pictures, labels, rng, c)
+    if c.p_drop_out:
+        varied = _drop_out(varied, labels, rng, c)
     both, labels = _warp(torch.cat([pictures, varied], 1), labels, size, rng, c)
     plain, varied = both[:, :1], both[:, 1:]
     for step in (_shadow, _grey, _speckle, _overlay, _resolution, _jpeg):
@@ -155,6 +161,24 @@ def _shadow(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     start = _uniform(b, 0.0, 0.5, rng)[:, None, None]
     dark = dark * torch.sigmoid((y[None] - start) / 0.03)
     return pictures * (1 - depth * dark)[:, None]
+
+
+def _drop_out(pictures: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    b, _, h, w = pictures.shape
+    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    light = torch.ones_like(pictures)
+    for i in torch.nonzero(_chosen(b, c.p_drop_out, rng)).flatten().tolist():
+        wall = torch.nonzero(labels[i] == int(Structure.MYOCARDIUM))
+        if len(wall) == 0:
+            continue
+        for k in torch.randint(
+            0, len(wall), (int(torch.randint(1, 4, (1,), generator=rng)),), generator=rng
+        ).tolist():
+            radius = float(_uniform(1, 0.04, 0.11, rng)) * h
+            away = torch.hypot((y - wall[k, 0]).float(), (x - wall[k, 1]).float())
+            depth = float(_uniform(1, 0.5, 0.95, rng))
+            light[i, 0] *= 1 - depth * torch.sigmoid((radius - away) / (0.012 * h))
+    return pictures * light
 
 
 def _grey(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
