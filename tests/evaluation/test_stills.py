@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from lvef.core.errors import DataError
 from lvef.core.records import Box
 from lvef.core.terms import View
 from lvef.datasets.camus import read_split, read_stills
@@ -123,3 +124,9 @@ def test_a_wrong_folder_is_one_sentence(module, tmp_path):
     assert done.stderr.startswith("lvef: ")
     assert "Traceback" not in done.stderr
     assert str(tmp_path) in done.stderr or "bf16" in done.stderr
+
+
+def test_a_missing_list_of_patients_is_one_sentence(tmp_path):
+    root = camus_folder.write(tmp_path / "camus", 2)
+    with pytest.raises(DataError, match=r"names\.txt cannot be read; a file with patient names"):
+        main(["--data", str(root), "--patients", str(tmp_path / "names.txt")])

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import lvef
-from lvef.core.errors import LvefError, MissingExtraError
+from lvef.core.errors import LvefError
 
 CODE_LICENCE = "Apache-2.0"
 """Licence of the code; each network carries its own."""
@@ -53,11 +53,8 @@ def _engines() -> dict[str, dict[str, Any]]:
     for name in BACKENDS:
         installed = find_spec(name) is not None
         precisions = ["f32"] if installed else []
-        if installed and name == "openvino":
-            try:
-                precisions += ["bf16"] if bf16_available() else []
-            except MissingExtraError:
-                installed, precisions = False, []
+        if installed and name == "openvino" and bf16_available():
+            precisions.append("bf16")
         engines[name] = {"installed": installed, "precisions": precisions}
     return engines
 

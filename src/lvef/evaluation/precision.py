@@ -6,16 +6,14 @@ two answers are compared with each other.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from lvef.core.errors import ConfigError, run_as_program
 from lvef.core.terms import View
-from lvef.datasets.camus import read_split, read_stills
 from lvef.engine.session import bf16_available
+from lvef.evaluation.arguments import stills_of, stills_parser
 from lvef.evaluation.stills import ef_pairs, score_still
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
@@ -23,16 +21,11 @@ from lvef.measure.predictor import Predictor
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line of this module."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds database_nifti")
-    parser.add_argument("--split", default="validation", help="training or validation")
-    parser.add_argument("--weights", default=MeasureOptions.weights, help="installed network or its folder")
+    parser = stills_parser(__doc__, "validation")
     args = parser.parse_args(argv)
     if not bf16_available():
         raise ConfigError("This processor has no bf16 units; there is nothing to compare.")
-    stills = list(read_stills(args.data, read_split(args.data, args.split)))
+    stills = stills_of(args)
     found = {}
     for precision in ("f32", "bf16"):
         predictor = Predictor(MeasureOptions(weights=args.weights, precision=precision))

@@ -7,7 +7,6 @@ unchanged still.
 
 from __future__ import annotations
 
-import argparse
 import json
 import zlib
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,8 @@ import numpy as np
 
 from lvef.core.errors import QualityRefusal, run_as_program
 from lvef.core.terms import Phase, View
-from lvef.datasets.camus import CamusStill, read_split, read_stills
+from lvef.datasets.camus import CamusStill
+from lvef.evaluation.arguments import stills_of, stills_parser
 from lvef.evaluation.perturbations import CHANGES, Change
 from lvef.evaluation.stills import StillScore, ef_pairs, score_still
 from lvef.io.atomic import write_text_atomic
@@ -74,21 +74,12 @@ def cost(change: str, scores: Sequence[StillScore]) -> Cost:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line of this module."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds database_nifti")
-    parser.add_argument("--split", default="training", help="training or validation")
-    parser.add_argument(
-        "--patients", type=Path, help="file with patient names, one a line, instead of a split"
-    )
-    parser.add_argument("--weights", default=MeasureOptions.weights, help="installed network or its folder")
+    parser = stills_parser(__doc__, "training")
     parser.add_argument("--precision", default="f32")
     parser.add_argument("--out", type=Path, help="write the figures there as JSON")
     args = parser.parse_args(argv)
     predictor = Predictor(MeasureOptions(weights=args.weights, precision=args.precision))
-    patients = args.patients.read_text().split() if args.patients else read_split(args.data, args.split)
-    stills = list(read_stills(args.data, patients))
+    stills = stills_of(args)
     clean = [score_still(predictor, still) for still in stills]
     found = [cost("clean", clean)]
     print(f"{len(stills)} stills")  # noqa: T201

@@ -6,7 +6,6 @@ intervals, and with ``--write-card`` puts them into the network's card.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,14 +19,15 @@ from lvef.core.config import to_mapping
 from lvef.core.errors import GeometryError, run_as_program
 from lvef.core.records import Clip
 from lvef.core.terms import Phase, Structure, View
-from lvef.datasets.camus import CamusStill, read_split, read_stills
+from lvef.datasets.camus import CamusStill
 from lvef.engine.card import CARD_NAME, Figure
+from lvef.evaluation.arguments import stills_of, stills_parser
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
 from lvef.io.atomic import write_text_atomic
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import Predictor
+from lvef.measure.predictor import Predictor, trace_in_picture
 from lvef.preprocess.fan import find_fan
 from lvef.preprocess.frames import Placement
 from lvef.stats.agreement import mean_absolute_error, pearson_r
@@ -61,7 +61,7 @@ def score_still(predictor: Predictor, still: CamusStill) -> StillScore:
     box = find_fan(clip).box
     [(probability, placement)] = predictor.probabilities(clip.frames, box, still.spacing)
     labels = labels_in_picture(probability, placement, still.mask.shape)
-    [tracing] = predictor.trace(clip.frames, box, still.spacing).tracings
+    tracing = trace_in_picture(probability, placement, still.spacing)
     aspect = still.spacing.y_mm / still.spacing.x_mm if still.spacing else 1.0
     try:
         expert = volume_of_tracing(trace_labels(still.mask, aspect=aspect), still.spacing)
@@ -168,23 +168,14 @@ def _figure(name, values, statistic, unit, split, reference, rng, trivial=None) 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line of this module."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds database_nifti")
-    parser.add_argument("--split", default="validation", help="training or validation")
-    parser.add_argument(
-        "--patients", type=Path, help="file with patient names, one a line, instead of a split"
-    )
-    parser.add_argument("--weights", default=MeasureOptions.weights, help="installed network or its folder")
+    parser = stills_parser(__doc__, "validation")
     parser.add_argument("--precision", default="f32")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument("--out", type=Path, help="write every score there as JSON lines")
     parser.add_argument("--write-card", action="store_true", help="put the figures into the network's card")
     args = parser.parse_args(argv)
     predictor = Predictor(MeasureOptions(weights=args.weights, precision=args.precision))
-    patients = args.patients.read_text().split() if args.patients else read_split(args.data, args.split)
-    scores = [score_still(predictor, still) for still in read_stills(args.data, patients)]
+    scores = [score_still(predictor, still) for still in stills_of(args)]
     split = args.patients.stem if args.patients else f"CAMUS {args.split}"
     found = figures(
         scores, f"{split}, {len({s.patient for s in scores})} patients", np.random.default_rng(args.seed)

@@ -103,18 +103,29 @@ class Predictor:
         tracings: list[Tracing | None] = []
         contact = np.full(len(frames), np.nan)
         for i, (probability, placement) in enumerate(self.probabilities(frames, box, spacing)):
-            try:
-                tracings.append(
-                    _in_picture(
-                        trace_probabilities(probability, aspect=_aspect(placement, spacing)), placement
-                    )
-                )
-            except GeometryError:
-                tracings.append(None)
+            tracing = trace_in_picture(probability, placement, spacing)
+            tracings.append(tracing)
+            if tracing is None:
                 continue
             if i % CONTACT_EVERY == 0:
                 contact[i] = wall_contact(probability)
         return TracedFrames(tuple(tracings), contact)
+
+
+def trace_in_picture(
+    probability: NDArray[np.float32], placement: Placement, spacing: PixelSpacing | None
+) -> Tracing | None:
+    """The tracing of one frame's class probabilities in pixels of the picture, or None without a ventricle.
+
+    Args:
+        probability: ``(classes, size, size)``, from :meth:`Predictor.probabilities`.
+        placement: Where that square lies in the picture.
+        spacing: Scale of the picture, or None.
+    """
+    try:
+        return _in_picture(trace_probabilities(probability, aspect=_aspect(placement, spacing)), placement)
+    except GeometryError:
+        return None
 
 
 def _aspect(placement: Placement, spacing: PixelSpacing | None) -> float:
