@@ -86,10 +86,11 @@ def test_every_verb_is_documented():
     assert not missing
 
 
-def test_every_option_of_measure_is_documented():
-    page = (ROOT / "docs" / "how-to" / "measure.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("verb", ["measure", "evaluate"])
+def test_every_option_is_documented(verb):
+    page = (ROOT / "docs" / "how-to" / f"{verb}.md").read_text(encoding="utf-8")
     said = set(re.findall(r"--[\w-]+", page))
-    options = [{*p.opts, *p.secondary_opts} for p in VERBS["measure"].params if isinstance(p, click.Option)]
+    options = [{*p.opts, *p.secondary_opts} for p in VERBS[verb].params if isinstance(p, click.Option)]
     assert not [names for names in options if not names & said]
 
 

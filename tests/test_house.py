@@ -59,7 +59,9 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.rpartition("loaded:")[2].split())
 
 
-@pytest.mark.parametrize("code", ["import lvef", "import lvef.cli.main", "import lvef.cli.measure"])
+@pytest.mark.parametrize(
+    "code", ["import lvef", "import lvef.cli.main", "import lvef.cli.measure", "import lvef.cli.evaluate"]
+)
 def test_import_is_light(code):
     assert not loaded_by(code) & set(HEAVY)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from lvef.evaluation.canvas import Bounded
 from lvef.evaluation.perturbations import CHANGES
-from lvef.evaluation.robustness import cost, main
-from lvef.evaluation.stills import StillScore
+from lvef.evaluation.records import StillScore
+from lvef.evaluation.robustness import PairedCost, cost, paired_costs
 from tests.datasets import camus_folder
 
 GREY = ("gamma 0.5", "gamma 2", "gain -40 %", "gain +40 %", "dark blood", "saturated", "blur 1.5 px", "speckle",
@@ -78,13 +79,51 @@ def test_cost_counts_what_was_lost():
     assert found.lost == 1
 
 
-def test_the_command_writes_a_row_for_every_change(tmp_path, capsys):
-    root = camus_folder.write(tmp_path / "camus", 2)
-    out = tmp_path / "robustness.json"
-    main(["--data", str(root), "--split", "training", "--out", str(out)])
-    rows = json.loads(out.read_text())
-    assert [r["change"] for r in rows] == ["clean", *CHANGES]
-    printed = capsys.readouterr().out
-    assert "| mirrored | " in printed
-    assert "8 stills" not in printed
-    assert "4 stills" in printed
+def patient(name, dice, ef, view="A4C"):
+    """Stills of one patient whose expert EF is 60."""
+    return [
+        StillScore(name, view, "ED", "Good", dice, 0.8, 0.7, 100, 100),
+        StillScore(name, view, "ES", "Good", dice, 0.8, 0.7, 100 - ef, 40),
+    ]
+
+
+def test_a_cost_is_paired_and_has_its_interval():
+    rng = np.random.default_rng(0)
+    clean, changed = [], []
+    for i in range(40):
+        dice, error = rng.uniform(0.6, 0.95), rng.uniform(0, 15)
+        clean += patient(f"p{i}", dice, 60 + error)
+        changed += patient(f"p{i}", dice - 0.05, 60 + error + 2)
+    found = {c.figure: c for c in paired_costs("dark", clean, changed, 0)}
+    assert list(found) == ["dice_lv_a4c_ed", "dice_lv_a4c_es", "ef_mae_a4c", "dice_lv", "ef_mae"]
+    # Patients differ widely, but each loses the same: pairing makes the interval narrow.
+    for name in ("dice_lv_a4c_ed", "dice_lv"):
+        assert found[name].cost == pytest.approx((0.05, 0.05, 0.05))
+        assert found[name].above
+    for name in ("ef_mae_a4c", "ef_mae"):
+        assert found[name].cost == pytest.approx((2, 2, 2))
+        assert not found[name].above
+        assert found[name].unit == "EF points"
+    assert all(c.n == 40 and c.change == "dark" for c in found.values())
+    assert found["ef_mae"].clean == pytest.approx(cost("clean", clean).ef_mae["A4C"])
+
+
+def test_pooled_costs_are_over_all_stills_and_a_lost_ef_is_left_out():
+    clean = patient("a", 0.9, 60) + patient("b", 0.9, 60) + patient("a", 0.8, 50, "A2C")
+    changed = patient("a", 0.9, 61) + patient("b", 0.0, 60) + patient("a", 0.7, 46, "A2C")
+    changed[3] = replace(changed[3], volume=float("nan"))
+    found = {c.figure: c for c in paired_costs("x", clean, changed, 0)}
+    assert found["dice_lv_a4c_ed"].cost.value == pytest.approx(0.45)
+    assert found["dice_lv"].cost.value == pytest.approx((0.9 + 0.9 + 0.1 + 0.1) / 6)
+    assert (found["dice_lv"].n, found["ef_mae_a4c"].n, found["ef_mae_a2c"].n) == (2, 1, 1)
+    assert found["ef_mae_a4c"].cost.value == pytest.approx(1)
+    assert found["ef_mae"].cost.value == pytest.approx((1 + 4) / 2)
+    assert found["ef_mae"].clean == pytest.approx(5)
+
+
+def test_what_is_above_what_is_allowed():
+    costs = [
+        PairedCost("x", "dice_lv", "", 0.9, Bounded(value, 0, 1), 0.95, 9, 0.03)
+        for value in (0.02, 0.03, 0.031, float("nan"))
+    ]
+    assert [c.above for c in costs] == [False, False, True, True]

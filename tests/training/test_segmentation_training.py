@@ -16,7 +16,7 @@ from lvef.engine.session import open_session  # noqa: E402
 from lvef.models.export import export_segmentation  # noqa: E402
 from lvef.models.segmentation import SegNet, SegNetConfig  # noqa: E402
 from lvef.preprocess.spec import InputSpec  # noqa: E402
-from lvef.training.augment import AugmentConfig, _drop_out, augment  # noqa: E402
+from lvef.training.augment import AugmentConfig, _drop_out, _shadow, augment  # noqa: E402
 from lvef.training.objective import cross_entropy_and_dice, dice_per_case  # noqa: E402
 from lvef.training.segmentation import SegTrainConfig, held_out, train  # noqa: E402
 
@@ -46,7 +46,7 @@ def test_augmentation_keeps_picture_and_labels_together_and_follows_its_generato
     # With every grey change off, the disc must stay dark under its label wherever it went.
     still = AugmentConfig(
         p_plain=0, log_gamma=0, gain=0,
-        p_curve=0, p_dark_blood=0, p_tissue=0, p_shadow=0, p_resolution=0, p_blur=0, p_jpeg=0,
+        p_curve=0, p_dark_blood=0, p_tissue=0, p_shadow=0, p_drop_out=0, p_resolution=0, p_blur=0, p_jpeg=0,
         p_speckle=0, p_overlay=0,
     )  # fmt: skip
     first, first_labels = augment(grey, labels.long(), 64, torch.Generator().manual_seed(3), still)
@@ -66,19 +66,27 @@ def test_augmentation_keeps_picture_and_labels_together_and_follows_its_generato
 
 def test_drop_out_darkens_walls_only_where_it_is_switched_on():
     grey, labels = blobs(6, 64)
-    grey, still = grey[:, None].float() / 255, {"p_plain": 0, "elastic": 0.0}
-    off, off_labels = augment(
-        grey, labels.long(), 64, torch.Generator().manual_seed(3), AugmentConfig(**still)
-    )
-    again, _ = augment(
-        grey, labels.long(), 64, torch.Generator().manual_seed(3), AugmentConfig(**still, p_drop_out=0)
-    )
-    assert torch.equal(off, again), "switched off, it must not even draw from the generator"
+    grey = grey[:, None].float() / 255
+    off = _drop_out(grey, labels.long(), torch.Generator().manual_seed(0), AugmentConfig(p_drop_out=0))
+    assert torch.equal(off, grey)
     dark = _drop_out(grey, labels.long(), torch.Generator().manual_seed(0), AugmentConfig(p_drop_out=1))
     wall = labels[:, None] == 2
     assert (dark <= grey + 1e-6).all()
     assert dark[wall].mean() < 0.9 * grey[wall].mean()
-    assert off_labels.shape == labels.shape
+
+
+def test_a_shadow_is_a_sector_from_the_probe_and_leaves_the_rest():
+    lit = torch.zeros(40, 1, 64, 64)
+    lit[:, :, 10:] = 0.5  # the sector begins at row 10
+    assert torch.equal(_shadow(lit, torch.Generator().manual_seed(0), AugmentConfig(p_shadow=0)), lit)
+    dark = _shadow(lit, torch.Generator().manual_seed(0), AugmentConfig(p_shadow=1))
+    assert (dark <= lit + 1e-6).all()
+    in_shadow = (dark[:, 0, 10:] < 0.25).float().mean((1, 2))
+    assert 0.02 < in_shadow.mean() < 0.4
+    assert in_shadow.max() < 0.7
+    # A sector widens with depth, so its lowest row is darker than a row near the probe in most cases.
+    wide = (dark[:, 0, 60] < 0.25).float().sum(1) >= (dark[:, 0, 25] < 0.25).float().sum(1)
+    assert wide.float().mean() > 0.8
 
 
 def test_objective_and_dice_on_known_answers():

@@ -131,6 +131,7 @@ def _print(facts: dict[str, Any]) -> None:
                 f"{f['value']:.3g} {f['unit']} ({f['low']:.3g}-{f['high']:.3g}), n = {f['n']}, {f['split']}",
             )
             for f in network["figures"]
+            if not f["name"].startswith("cost_")
         ]
     if facts["networks_problem"]:
         lines.append(("Networks", facts["networks_problem"]))

@@ -20,6 +20,7 @@ from lvef.core.errors import LvefError, QualityRefusal
 VERBS = {
     "measure": ("lvef.cli.measure", "Measure the ejection fraction of echo files."),
     "demo": ("lvef.cli.demo", "Measure the real echo that comes with the package."),
+    "evaluate": ("lvef.cli.evaluate", "Judge networks on stills with expert masks."),
     "info": ("lvef.cli.info", "Versions, networks, licences."),
 }
 """Verb -> its module, which holds a command of the same name, and its line in the help.

@@ -1,74 +1,58 @@
-"""Judges a segmentation network on stills with expert masks, through the code that serves.
-
-Run it as ``python -m lvef.evaluation.stills --data CAMUS --split validation``; it prints the figures with their
-intervals, and with ``--write-card`` puts them into the network's card.
-"""
+"""Scores a segmentation network on stills with expert masks, through the code that serves."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.config import to_mapping
-from lvef.core.errors import GeometryError, run_as_program
-from lvef.core.records import Clip
-from lvef.core.terms import Phase, Structure, View
+from lvef.core.errors import GeometryError, QualityRefusal
+from lvef.core.records import BoolArray, Clip, Tracing
+from lvef.core.terms import Phase, View
 from lvef.datasets.camus import CamusStill
-from lvef.engine.card import CARD_NAME, Figure
-from lvef.evaluation.arguments import stills_of, stills_parser
+from lvef.engine.card import Figure
+from lvef.evaluation.distances import border_distances, unit_of
+from lvef.evaluation.figures import Named, make_figures
+from lvef.evaluation.records import NAN, STRUCTURES, StillScore
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
-from lvef.io.atomic import write_text_atomic
-from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor, trace_in_picture
 from lvef.preprocess.fan import find_fan
 from lvef.preprocess.frames import Placement
-from lvef.stats.agreement import mean_absolute_error, pearson_r
-from lvef.stats.bootstrap import interval
 
-LEVEL = 0.95
-"""Level of the intervals."""
+VIEWS = (View.A4C, View.A2C)
+"""Views that are judged."""
 
-STRUCTURES = {"lv": Structure.LV, "myocardium": Structure.MYOCARDIUM, "la": Structure.LA}
-"""Structures that are judged."""
+EXPERTS = "expert masks"
+"""What overlap and distances are measured against."""
 
-
-@dataclass(frozen=True, slots=True)
-class StillScore:
-    """One still, predicted and true. Volumes share an arbitrary unit within a patient and view; NaN if untraceable."""
-
-    patient: str
-    view: str
-    phase: str
-    quality: str
-    dice_lv: float
-    dice_myocardium: float
-    dice_la: float
-    volume: float
-    volume_expert: float
+QUALITIES = ("Good", "Medium", "Poor")
+"""Picture qualities by which figures are split."""
 
 
-def score_still(predictor: Predictor, still: CamusStill) -> StillScore:
-    """Segment one still as `lvef measure` does and compare it with its mask, pixel by pixel of the original."""
-    clip = Clip(still.picture[None], np.zeros(1), "still", still.patient)
-    box = find_fan(clip).box
-    [(probability, placement)] = predictor.probabilities(clip.frames, box, still.spacing)
-    labels = labels_in_picture(probability, placement, still.mask.shape)
-    tracing = trace_in_picture(probability, placement, still.spacing)
-    aspect = still.spacing.y_mm / still.spacing.x_mm if still.spacing else 1.0
-    try:
-        expert = volume_of_tracing(trace_labels(still.mask, aspect=aspect), still.spacing)
-    except GeometryError:
-        expert = float("nan")
-    dice = {name: dice_score(labels == value, still.mask == value) for name, value in STRUCTURES.items()}
-    return StillScore(
+def score_still(predictor: Predictor, still: CamusStill, *, clean: StillScore | None = None) -> StillScore:
+    """Segment one still as `lvef measure` does and compare it with its mask, pixel by pixel of the original.
+
+    Args:
+        predictor: A loaded network.
+        still: Picture and expert mask.
+        clean: Score of the unchanged still where this one was changed: its EF reference is kept, and distances are left out.
+    """
+    return segment_and_score(predictor, still, clean=clean)[0]
+
+
+def segment_and_score(
+    predictor: Predictor, still: CamusStill, *, clean: StillScore | None = None
+) -> tuple[StillScore, NDArray[np.uint8]]:
+    """As `score_still`, with the network's labels ``(height, width)``: all background where it refuses the picture."""
+    labels, tracing = _segment(predictor, still)
+    masks = {name: (labels == value, still.mask == value) for name, value in STRUCTURES.items()}
+    dice = {name: dice_score(*both) for name, both in masks.items()}
+    score = StillScore(
         still.patient,
         str(still.view),
         str(still.phase),
@@ -76,9 +60,27 @@ def score_still(predictor: Predictor, still: CamusStill) -> StillScore:
         dice["lv"],
         dice["myocardium"],
         dice["la"],
-        float("nan") if tracing is None else volume_of_tracing(tracing, still.spacing),
-        expert,
+        _volume(tracing, still),
+        NAN,
+        tracing=tracing,
+        spacing=still.spacing,
     )
+    if clean is not None:
+        return replace(score, volume_expert=clean.volume_expert, tracing_expert=clean.tracing_expert), labels
+    far = {name: border_distances(*both, still.spacing) for name, both in masks.items()}
+    expert = _trace_expert(still)
+    return replace(
+        score,
+        volume_expert=_volume(expert, still),
+        tracing_expert=expert,
+        hausdorff_lv=far["lv"].hausdorff,
+        hausdorff_myocardium=far["myocardium"].hausdorff,
+        hausdorff_la=far["la"].hausdorff,
+        distance_lv=far["lv"].mean,
+        distance_myocardium=far["myocardium"].mean,
+        distance_la=far["la"].mean,
+        distance_unit=unit_of(still.spacing),
+    ), labels
 
 
 def labels_in_picture(
@@ -93,42 +95,10 @@ def labels_in_picture(
     return labels
 
 
-def dice_score(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+def dice_score(predicted: BoolArray, truth: BoolArray) -> float:
     """Dice overlap, 0-1; NaN where neither holds anything."""
     total = int(predicted.sum() + truth.sum())
-    return 2 * int((predicted & truth).sum()) / total if total else float("nan")
-
-
-def figures(scores: Sequence[StillScore], split: str, rng: np.random.Generator) -> list[Figure]:
-    """Dice by view and phase, and EF against the EF of the expert masks of the same view, with intervals."""
-    found: list[Figure] = []
-    for view in (View.A4C, View.A2C):
-        for phase in Phase:
-            for name in STRUCTURES:
-                values = np.array(
-                    [getattr(s, f"dice_{name}") for s in scores if s.view == view and s.phase == phase],
-                    dtype=float,
-                )
-                values = values[np.isfinite(values)]
-                if len(values) > 1:
-                    label = f"dice_{name}_{view}_{phase}".lower()
-                    found.append(
-                        _figure(label, values, lambda v: float(v.mean()), "", split, "expert masks", rng)
-                    )
-        pairs = ef_pairs(scores, view)
-        if len(pairs) > 1:
-            trivial = float(np.abs(pairs[:, 1] - np.median(pairs[:, 1])).mean())
-            reference = f"method of disks on the expert masks, {view}"
-            for label, statistic, base in (
-                ("mae", lambda v: mean_absolute_error(v[:, 0], v[:, 1]), trivial),
-                ("bias", lambda v: float((v[:, 0] - v[:, 1]).mean()), None),
-                ("r", lambda v: pearson_r(v[:, 0], v[:, 1]), None),
-            ):
-                unit = "" if label == "r" else "EF points"
-                found.append(
-                    _figure(f"ef_{label}_{view}".lower(), pairs, statistic, unit, split, reference, rng, base)
-                )
-    return found
+    return 2 * int((predicted & truth).sum()) / total if total else NAN
 
 
 def ef_pairs(scores: Iterable[StillScore], view: View) -> NDArray[np.float64]:
@@ -150,47 +120,60 @@ def ef_pairs(scores: Iterable[StillScore], view: View) -> NDArray[np.float64]:
     return np.array(rows, dtype=float).reshape(-1, 2)
 
 
-def _figure(name, values, statistic, unit, split, reference, rng, trivial=None) -> Figure:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    low, high = interval(statistic, values, rng, level=LEVEL)
-    return Figure(
-        name,
-        round(statistic(values), 4),
-        unit,
-        round(low, 4),
-        round(high, 4),
-        LEVEL,
-        len(values),
-        split,
-        reference,
-        None if trivial is None else round(trivial, 4),
-    )
+def overlap_figures(scores: Sequence[StillScore], split: str, seed: int) -> list[Figure]:
+    """Dice, Hausdorff and mean surface distance by view, phase and structure; LV Dice by picture quality as well."""
+    found: list[Figure] = []
+    for view in VIEWS:
+        for phase in Phase:
+            here = [s for s in scores if s.view == view and s.phase == phase]
+            for name in STRUCTURES:
+                found += _mean_figures("dice", name, here, f"{view}_{phase}", split, seed)
+    for kind in ("hausdorff", "distance"):
+        for view in VIEWS:
+            for phase in Phase:
+                here = [s for s in scores if s.view == view and s.phase == phase]
+                for name in STRUCTURES:
+                    found += _mean_figures(kind, name, here, f"{view}_{phase}", split, seed)
+    for quality in QUALITIES:
+        for view in VIEWS:
+            for phase in Phase:
+                here = [s for s in scores if (s.view, s.phase, s.quality) == (view, phase, quality)]
+                found += _mean_figures("dice", "lv", here, f"{view}_{phase}_{quality}", split, seed)
+    return found
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Command line of this module."""
-    parser = stills_parser(__doc__, "validation")
-    parser.add_argument("--precision", default="f32")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
-    parser.add_argument("--out", type=Path, help="write every score there as JSON lines")
-    parser.add_argument("--write-card", action="store_true", help="put the figures into the network's card")
-    args = parser.parse_args(argv)
-    predictor = Predictor(MeasureOptions(weights=args.weights, precision=args.precision))
-    scores = [score_still(predictor, still) for still in stills_of(args)]
-    split = args.patients.stem if args.patients else f"CAMUS {args.split}"
-    found = figures(
-        scores, f"{split}, {len({s.patient for s in scores})} patients", np.random.default_rng(args.seed)
-    )
-    for f in found:
-        trivial = "" if f.trivial is None else f", trivial answer {f.trivial:.2f}"
-        print(f"{f.name:28} {f.value:8.4f}  [{f.low:.4f}, {f.high:.4f}]  n = {f.n}{trivial}")  # noqa: T201
-    if args.out:
-        write_text_atomic(args.out, "".join(json.dumps(asdict(s)) + "\n" for s in scores))
-    if args.write_card:
-        path = predictor.entry.folder / CARD_NAME
-        card = json.loads(path.read_text(encoding="utf-8"))
-        card["figures"] = [to_mapping(f) for f in found]
-        write_text_atomic(path, json.dumps(card, indent=2) + "\n")
+def _mean_figures(
+    kind: str, name: str, scores: Sequence[StillScore], ending: str, split: str, seed: int
+) -> list[Figure]:
+    """The mean of one column over the stills of one view and phase, which are one a patient."""
+    known = [s for s in scores if np.isfinite(getattr(s, f"{kind}_{name}"))]
+    units = {s.distance_unit for s in known}
+    if kind != "dice" and len(units) != 1:
+        # Millimetres and pixels have no mean.
+        return []
+    named = Named(f"{kind}_{name}_{ending}".lower(), "" if kind == "dice" else units.pop())
+    values = np.array([getattr(s, f"{kind}_{name}") for s in known], dtype=float)
+    return make_figures([named], lambda v: [v.mean()], values, split=split, reference=EXPERTS, seed=seed)
 
 
-if __name__ == "__main__":
-    run_as_program(main)
+def _segment(predictor: Predictor, still: CamusStill) -> tuple[NDArray[np.uint8], Tracing | None]:
+    clip = Clip(still.picture[None], np.zeros(1), "still", still.patient)
+    try:
+        box = find_fan(clip).box
+    except QualityRefusal:
+        return np.zeros(still.mask.shape, np.uint8), None
+    [(probability, placement)] = predictor.probabilities(clip.frames, box, still.spacing)
+    labels = labels_in_picture(probability, placement, still.mask.shape)
+    return labels, trace_in_picture(probability, placement, still.spacing)
+
+
+def _volume(tracing: Tracing | None, still: CamusStill) -> float:
+    return NAN if tracing is None else volume_of_tracing(tracing, still.spacing)
+
+
+def _trace_expert(still: CamusStill) -> Tracing | None:
+    aspect = still.spacing.y_mm / still.spacing.x_mm if still.spacing else 1.0
+    try:
+        return trace_labels(still.mask, aspect=aspect)
+    except GeometryError:
+        return None

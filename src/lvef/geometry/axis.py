@@ -4,8 +4,9 @@ The orientation is never taken from the picture's "up" as long as the segmentati
 apex up, apex down, mirrored and turned. In this order:
 
 1. *The opening.* Every contour point is asked what lies outside it: atrium counts for the mitral plane,
-   myocardium against it, background a little for it (an atrium may be narrower than the annulus). The stretch
-   of contour with the largest sum is the mitral opening, its ends are the hinge points.
+   myocardium against it, background a little for it next to the atrium (an atrium may be narrower than the
+   annulus) and against it elsewhere (a wall may be lost, or cut off by the sector). The stretch of contour
+   with the largest sum is the mitral opening, its ends are the hinge points.
 2. *The direction.* Where there is an atrium or a wall but no clear opening, the direction of that evidence
    tells which end is the base, the shape tells the hinge points.
 3. *The shape.* With the ventricle alone, the base is the wider end; the hinge points are the corners of that
@@ -27,6 +28,13 @@ BACKGROUND_WEIGHT = 0.3
 narrower than the annulus or cut off by the sector must not narrow the opening. (On 899 CAMUS masks, 0 instead
 changes the width of the opening by 0.3 % in the median and by 2 % at most: it is a safeguard.)"""
 
+NEAR_REACH = 0.3
+"""Side of the box around a point in which an atrium is looked for, as a part of the contour's diagonal. Background beyond
+speaks against the opening: else a ventricle whose wall is lost or cut off by the sector reads 27 to 47 % too small."""
+
+NEAR_GAIN = 10.0
+"""A tenth of that box filled with atrium is near enough; in between the weight of background changes its sign smoothly."""
+
 EVIDENCE_BLUR_PX = 5
 """Side of the box over which the neighbourhood of a contour point is averaged, in field pixels."""
 
@@ -39,6 +47,10 @@ END_SHARE = 0.2
 
 EQUAL_ENDS = 0.02
 """Relative difference of the widths of the two ends below which the shape tells nothing."""
+
+APEX_SHARE = 0.01
+"""Last part of the length over which the direction of the apex is averaged. 0.01 moves the EF of 899 pairs of expert
+masks by 0.08 points in the mean; 0.02 and more steady the apex further and move EF by more than 0.1."""
 
 CORNER_SLANT = 0.8
 """A corner of the base is the contour point furthest along (axis +- this times the axis' normal)."""
@@ -75,7 +87,32 @@ def landmarks(
 
 
 def apex_of(points: FloatArray, hinges: FloatArray) -> FloatArray:
-    """The contour point furthest from the middle of the mitral plane, ``(2,)``, isotropic coordinates."""
+    """The place on the contour furthest from the middle of the mitral plane, ``(2,)``, isotropic coordinates.
+
+    A blunt apex has many points that are as far; the furthest jumps among them. So the direction is the mean over the
+    points of the last `APEX_SHARE` of the length, and the apex lies where it leaves the contour.
+    """
+    base = hinges.mean(axis=0)
+    away = points - base
+    far = np.hypot(away[:, 0], away[:, 1])
+    excess = far - (1 - APEX_SHARE) * far.max()
+    tip = excess > 0
+    towards = excess[tip] @ away[tip]
+    length = float(np.hypot(towards[0], towards[1]))
+    if length < 1e-9:
+        return _furthest(points, hinges)
+    towards = towards / length
+    along, across = away @ towards, away @ np.array([-towards[1], towards[0]])
+    after = turned(across, 1)
+    edge = np.flatnonzero((across <= 0) != (after <= 0))
+    if len(edge) == 0:
+        return _furthest(points, hinges)
+    reach = along[edge] + across[edge] / (across[edge] - after[edge]) * (turned(along, 1)[edge] - along[edge])
+    return np.asarray(base + float(reach.max()) * towards)
+
+
+def _furthest(points: FloatArray, hinges: FloatArray) -> FloatArray:
+    """The contour's vertex furthest from the middle of the mitral plane, ``(2,)``, isotropic coordinates."""
     away = points - hinges.mean(axis=0)
     return np.asarray(points[int(np.argmax(np.einsum("ij,ij->i", away, away)))])
 
@@ -113,11 +150,10 @@ def _evidence(contour: FloatArray, lv: Field, atrium: Field | None, wall: Field 
     # At a hinge the box holds, by quarters: cavity, wall, atrium below the cavity, background below the wall.
     # What that adds up to is taken off, so that the evidence is zero right at the corner.
     if atrium is not None and wall is not None:
-        field = (
-            (1 - BACKGROUND_WEIGHT) * atrium[part]
-            - (1 + BACKGROUND_WEIGHT) * wall[part]
-            + BACKGROUND_WEIGHT * free
-        )
+        side = 2 * round(NEAR_REACH * float(np.hypot(*np.ptp(contour, axis=0))) / 2) + 1
+        near = cv2.blur(np.ascontiguousarray(atrium[part]), (side, side), borderType=cv2.BORDER_REPLICATE)
+        weight = BACKGROUND_WEIGHT * (2.0 * np.minimum(NEAR_GAIN * near, 1.0) - 1.0)
+        field = atrium[part] - wall[part] + weight * (free - atrium[part] - wall[part])
         at_corner = BACKGROUND_WEIGHT / 4
     elif atrium is not None:  # everything else outside may be wall
         field, at_corner = 2.0 * atrium[part] - free, -1 / 4
@@ -160,7 +196,7 @@ def _corners(points: FloatArray, direction: FloatArray | None) -> FloatArray:
     for _ in range(2):
         normal = np.array([-axis[1], axis[0]])
         hinges = points[[int(np.argmax(points @ (axis + side * CORNER_SLANT * normal))) for side in (-1, 1)]]
-        towards = hinges.mean(axis=0) - apex_of(points, hinges)
+        towards = hinges.mean(axis=0) - _furthest(points, hinges)
         length = float(np.hypot(*towards))
         if length < 1e-9:
             raise GeometryError("The ventricle's contour has no extent.")

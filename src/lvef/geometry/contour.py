@@ -8,6 +8,7 @@ frame-to-frame volume curve needs; the contour of a thresholded mask would jump.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import cv2
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import FloatArray
+from lvef.core.records import BoolArray, FloatArray
 
 Field = NDArray[np.float32]
 
@@ -31,6 +32,17 @@ a closed contour loses pi sigma^2 = 2 square pixels in all, 0.1 % of a 2000-pixe
 
 SPUR_WIDTH_PX = 3
 """Threads narrower than this that hang on the ventricle (a leak through a hole in the wall) are cut off."""
+
+SPUR_SHARE = 0.2
+"""The same in roots of the cavity's area, about an eighth of the long axis: a leak through the wall, nine hundredths of the
+long axis wide, then moves the volume by 4 % instead of 18 %. No EF of 899 pairs of expert masks moves by 0.02 points."""
+
+SPUR_REACH = 0.34
+"""What lies within this part of that width of the thick part stays: the rounding that the opening takes off apex and hinges.
+0.25 cuts real corners: the jitter of the packaged cine's volume rises by 3 %."""
+
+MIN_SPUR = 0.005
+"""Threads with less than this part of the cavity's pixels stay: cutting a pixel off a corner now and then is jitter."""
 
 _STEPS = np.array([[1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]], dtype=np.intp)
 
@@ -69,12 +81,12 @@ def outline(field: Field, level: float = LEVEL) -> FloatArray:
         raise GeometryError(f"No ventricle: the field nowhere exceeds {level:g}.")
     crop = np.zeros((height + 4, width + 4), dtype=np.uint8)
     crop[2:-2, 2:-2] = above[y0 : y0 + height, x0 : x0 + width]
-    cut = _cut_spurs(crop)
+    removed = _cut_spurs(crop)
     border = _largest_border(crop)
     values = np.zeros(crop.shape, dtype=np.float32)
     _halo(values, field, x0, y0)
-    if cut:
-        values[crop == 0] = np.minimum(values[crop == 0], level - LEVEL / 2)
+    if removed is not None:
+        values[removed] = level - LEVEL / 2
     points = _crossings(values, border, level)
     if len(points) < 3:
         raise GeometryError("No ventricle: the largest piece has no inside.")
@@ -87,6 +99,12 @@ def turned(values: NDArray[Any], start: int) -> NDArray[Any]:
     numpy's own roll does the same in eight times the time, which counts when it runs on every frame.
     """
     return np.concatenate((values[start:], values[:start]))
+
+
+@cache
+def disk(side: int) -> NDArray[np.uint8]:
+    """A round structuring element of an odd number of pixels across, ``(side, side)`` 0/1."""
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), dtype=np.uint8)
 
 
 def mask_of_contour(contour: FloatArray, shape: tuple[int, int]) -> NDArray[np.uint8]:
@@ -113,17 +131,18 @@ def mask_of_contour(contour: FloatArray, shape: tuple[int, int]) -> NDArray[np.u
     return mask
 
 
-def _cut_spurs(mask: NDArray[np.uint8]) -> bool:
-    """Cut threads off the mask, in place; whatever lies close to the thick part stays as it is."""
-    kernel = np.ones((SPUR_WIDTH_PX, SPUR_WIDTH_PX), dtype=np.uint8)
-    thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel)
-    reach = np.ones((2 * SPUR_WIDTH_PX + 1, 2 * SPUR_WIDTH_PX + 1), dtype=np.uint8)
-    kept = cv2.bitwise_and(mask, cv2.dilate(thick, reach))
+def _cut_spurs(mask: NDArray[np.uint8]) -> BoolArray | None:
+    """Cut threads off the mask, in place, and tell which pixels went, or None; what lies close to the thick part stays."""
+    area = cv2.countNonZero(mask)
+    side = max(SPUR_WIDTH_PX, int(SPUR_SHARE * np.sqrt(area)) // 2 * 2 + 1)
+    thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, disk(side))
+    kept = cv2.bitwise_and(mask, cv2.dilate(thick, disk(2 * round(SPUR_REACH * side) + 1)))
     count = cv2.countNonZero(kept)
-    if count == 0 or count == cv2.countNonZero(mask):
-        return False
+    if count == 0 or area - count < MIN_SPUR * area:
+        return None
+    removed = np.asarray(mask > kept, dtype=np.bool_)
     mask[:] = kept
-    return True
+    return removed
 
 
 def _largest_border(mask: NDArray[np.uint8]) -> NDArray[np.intp]:

@@ -17,6 +17,7 @@ from lvef.core.records import FloatArray, PixelSpacing, Tracing, VolumeCurve
 from lvef.core.terms import Structure
 from lvef.geometry.axis import landmarks
 from lvef.geometry.contour import Field, field_of_mask, outline, turned
+from lvef.geometry.mending import mended
 from lvef.geometry.simpson import axis_length, volume_of_tracing
 
 N_DISKS = 20
@@ -39,7 +40,8 @@ def trace(
     """Trace the left ventricle of one frame.
 
     Which end is the base is told by the atrium and the wall, else by the shape (the base is the wider end);
-    only where neither tells anything is the apex taken to be up. See `lvef.geometry.axis`.
+    only where neither tells anything is the apex taken to be up. See `lvef.geometry.axis`. Tears in the cavity
+    are filled first (`lvef.geometry.mending`).
 
     Args:
         lv: Probability of the LV cavity, ``(h, w)`` float32 in 0..1.
@@ -55,9 +57,15 @@ def trace(
     """
     if lv.ndim != 2 or not np.isfinite(aspect) or aspect <= 0:
         raise GeometryError(f"A field must be (h, w) and the aspect above 0; found {lv.shape} and {aspect}.")
-    field = np.ascontiguousarray(lv, dtype=np.float32)
+    for name, other in (("atrium", atrium), ("wall", wall)):
+        if other is not None and other.shape != lv.shape:
+            raise GeometryError(
+                f"The {name} is {other.shape} and the cavity {lv.shape}; they must be as large."
+            )
+    atrium, wall = _seen(atrium), _seen(wall)
+    field = mended(np.ascontiguousarray(lv, dtype=np.float32), atrium, wall)
     contour = outline(field)
-    apex, mitral = landmarks(contour, field, _seen(atrium), _seen(wall), aspect)
+    apex, mitral = landmarks(contour, field, atrium, wall, aspect)
     return tracing_of_contour(contour, apex, mitral, aspect=aspect)
 
 

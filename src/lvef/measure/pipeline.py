@@ -1,4 +1,4 @@
-"""The only way from a file to an EF: read, find the fan, segment, trace, find beats, judge."""
+"""The only way from a file to an EF: read, find the fan, segment, trace, steady, find beats, judge."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lvef.core.errors import GeometryError, LvefError, QualityRefusal
 from lvef.core.records import Clip, Measurement, Notice, Provenance, Tracing, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.geometry.beats import analyse_beats
+from lvef.geometry.steadying import steadied
 from lvef.geometry.tracing import curve_of_tracings
 from lvef.io.open import open_clip
 from lvef.measure.answer import (
@@ -29,6 +30,10 @@ from lvef.measure.pair import pair_of_stills
 from lvef.measure.predictor import Predictor
 from lvef.measure.quality import check_clip, check_picture, check_ventricle
 from lvef.preprocess.fan import find_fan
+
+IN_TURN_HZ = 40.0
+"""From this frame rate on, steadying over time leaves at most 2 % of a difference between neighbouring frames, so that each
+frame need be shown to the network one way only: plain and mirrored in turn. Frames chosen by hand are shown both ways."""
 
 Result = tuple[Measurement, Clip | None]
 """A measurement and the clip it was made on (None where the file could not be read)."""
@@ -71,10 +76,13 @@ class Measurer:
         check_clip(clip)
         fan = find_fan(clip)
         check_picture(clip, fan)
-        traced = self.predictor.trace(clip.frames, fan.box, clip.spacing)
+        in_turn = (clip.frame_rate_hz or 0) >= IN_TURN_HZ and self.options.ed_frame is None
+        traced = self.predictor.trace(clip.frames, fan.box, clip.spacing, in_turn=in_turn)
         doubts = check_ventricle(clip.source, traced.traced, traced.wall_contact)
-        curve = curve_of_tracings(traced.tracings, clip.times_s, clip.spacing)
-        base = unanswered(clip, curve, traced.tracings, self.options)
+        aspect = clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0
+        tracings = steadied(traced.tracings, clip.times_s, aspect=aspect)
+        curve = curve_of_tracings(tracings, clip.times_s, clip.spacing)
+        base = unanswered(clip, curve, tracings, self.options)
         base = replace(base, notices=(*base.notices, *doubts))
         if self.options.ed_frame is not None or self.options.es_frame is not None:
             return self._signed(self._by_hand(base, curve), began)

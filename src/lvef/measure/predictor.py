@@ -19,8 +19,8 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.quality import wall_contact
 from lvef.preprocess.frames import Placement, fit, normalise, place
 
-CHUNK = 8
-"""Frames the network sees at once: few enough to stay in a core's cache."""
+CHUNK = 16
+"""Frames the network sees at once. On a 175-frame clip 16 is 5 % faster as a whole than 8, and 25 no faster than 12."""
 
 CONTACT_EVERY = 4
 """Frames between two looks at the wall around the cavity."""
@@ -65,23 +65,29 @@ class Predictor:
         self.engine: EngineInfo = self._session.describe()
 
     def probabilities(
-        self, frames: FrameArray, box: Box, spacing: PixelSpacing | None
+        self, frames: FrameArray, box: Box, spacing: PixelSpacing | None, *, in_turn: bool = False
     ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
         """Class probabilities of each frame ``(classes, size, size)`` and where that square lies in the picture.
 
-        The network works on the next frames while the caller uses the ones before.
+        A network errs a little differently on a picture and on its mirror image, so both are asked and averaged
+        (EXPERIMENTS.md has what it brings). The network works on the next frames while the caller uses the ones before.
 
         Args:
             frames: ``(n, height, width)`` uint8.
             box: Part of the picture to show.
             spacing: Scale of the picture; only its ratio matters.
+            in_turn: Show the frames with odd numbers mirrored and the others as they are, each once: half the cost, for
+                cines whose tracings are steadied over time, which averages the two just as well.
         """
         spec = self.entry.card.input
         placement = place(box, spec.size, spacing)
 
         def start(first: int) -> Callable[[], NDArray[np.float32]]:
-            squares = fit(frames[first : first + CHUNK], placement, spec.size)
-            return self._session.start(normalise(squares, spec))
+            batch = normalise(fit(frames[first : first + CHUNK], placement, spec.size), spec)
+            if in_turn:
+                return self._in_turn(batch, first)
+            plain, mirrored = self._session.start(batch), self._session.start(_mirrored(batch))
+            return lambda: np.asarray((plain() + mirrored()[..., ::-1]) / 2, dtype=np.float32)
 
         # Frames ahead of the caller are bounded, so that a long clip does not pile up in memory.
         firsts = iter(range(0, len(frames), CHUNK))
@@ -92,17 +98,22 @@ class Predictor:
             for probability in batch:
                 yield probability, placement
 
-    def trace(self, frames: FrameArray, box: Box, spacing: PixelSpacing | None) -> TracedFrames:
+    def trace(
+        self, frames: FrameArray, box: Box, spacing: PixelSpacing | None, *, in_turn: bool = False
+    ) -> TracedFrames:
         """Trace the ventricle on every frame.
 
         Args:
             frames: ``(n, height, width)`` uint8.
             box: Part of the picture to show, from :func:`lvef.preprocess.fan.find_fan`.
             spacing: Scale of the picture, or None.
+            in_turn: See `probabilities`.
         """
         tracings: list[Tracing | None] = []
         contact = np.full(len(frames), np.nan)
-        for i, (probability, placement) in enumerate(self.probabilities(frames, box, spacing)):
+        for i, (probability, placement) in enumerate(
+            self.probabilities(frames, box, spacing, in_turn=in_turn)
+        ):
             tracing = trace_in_picture(probability, placement, spacing)
             tracings.append(tracing)
             if tracing is None:
@@ -110,6 +121,22 @@ class Predictor:
             if i % CONTACT_EVERY == 0:
                 contact[i] = wall_contact(probability)
         return TracedFrames(tuple(tracings), contact)
+
+    def _in_turn(self, batch: NDArray[np.float32], first: int) -> Callable[[], NDArray[np.float32]]:
+        odd = np.arange(first, first + len(batch)) % 2 == 1
+        batch[odd] = batch[odd][..., ::-1]
+        running = self._session.start(batch)
+
+        def fetch() -> NDArray[np.float32]:
+            out = running()
+            out[odd] = out[odd][..., ::-1]
+            return out
+
+        return fetch
+
+
+def _mirrored(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(batch[..., ::-1])
 
 
 def trace_in_picture(

@@ -181,11 +181,11 @@ def _text(
 ) -> Text:
     # A dollar sign in a file name must not start a formula.
     return figure.text(
-        x / WIDTH_PX, y / HEIGHT_PX, _drawable(text), size=size, color=colour, weight=weight, parse_math=False
+        x / WIDTH_PX, y / HEIGHT_PX, drawable(text), size=size, color=colour, weight=weight, parse_math=False
     )
 
 
-def _drawable(text: str) -> str:
+def drawable(text: str) -> str:
     """The text with a box for every letter that the font does not have (matplotlib would warn of each)."""
     if text.isascii():
         return text

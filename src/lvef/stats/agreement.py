@@ -58,7 +58,7 @@ def agreement(method: ArrayLike, reference: ArrayLike) -> Agreement:
         n=len(a),
         bias=bias,
         sd=sd,
-        limits=(bias - LIMITS_SD * sd, bias + LIMITS_SD * sd),
+        limits=limits_of_agreement(difference),
         mae=mean_absolute_error(a, b),
         pearson_r=pearson_r(a, b),
         trivial_mae=float(np.abs(b - np.median(b)).mean()),
@@ -69,6 +69,25 @@ def mean_absolute_error(method: ArrayLike, reference: ArrayLike) -> float:
     """Mean absolute difference."""
     a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
     return float(np.abs(a - b).mean())
+
+
+def root_mean_square_error(method: ArrayLike, reference: ArrayLike) -> float:
+    """Root of the mean squared difference: as the mean absolute one, with large errors weighing more."""
+    a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
+    return float(np.sqrt(((a - b) ** 2).mean()))
+
+
+def limits_of_agreement(differences: ArrayLike) -> tuple[float, float]:
+    """Bland and Altman's limits, mean -+ 1.96 standard deviations (n - 1) of ``(n,)`` differences.
+
+    Example:
+        >>> low, high = limits_of_agreement([-1.0, 1.0])
+        >>> round(high, 3)
+        2.772
+    """
+    d = np.asarray(differences, dtype=float)
+    bias, sd = float(d.mean()), float(d.std(ddof=1))
+    return bias - LIMITS_SD * sd, bias + LIMITS_SD * sd
 
 
 def pearson_r(method: ArrayLike, reference: ArrayLike) -> float:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from lvef.core.records import FloatArray
 
 RESAMPLES = 2000
 """Enough for the second digit of a 95 % interval. Source: Efron & Tibshirani 1993, section 13.3."""
@@ -32,8 +34,37 @@ def interval(
     Returns:
         Lower and upper end. Draws in which the statistic is not defined are left out.
     """
-    n = len(units)
-    draws = np.array([statistic(units[rng.integers(0, n, n)]) for _ in range(resamples)])
-    tail = 100 * (1 - level) / 2
-    low, high = np.nanpercentile(draws, [tail, 100 - tail])
+    [(low, high)] = intervals(lambda rows: [statistic(rows)], units, rng, level=level, resamples=resamples)
     return float(low), float(high)
+
+
+def intervals(
+    statistics: Callable[[NDArray[Any]], ArrayLike],
+    units: NDArray[Any],
+    rng: np.random.Generator,
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> FloatArray:
+    """Percentile intervals of several statistics from the same draws: see `interval`.
+
+    Args:
+        statistics: Takes rows of ``units``, gives ``(k,)`` numbers.
+        units: One row a patient, ``(n, ...)``.
+        rng: Source of randomness.
+        level: Level of the intervals.
+        resamples: Draws.
+
+    Returns:
+        ``(k, 2)`` lower and upper ends; NaN for a statistic that is defined in no draw.
+    """
+    n = len(units)
+    draws = np.array(
+        [np.asarray(statistics(units[rng.integers(0, n, n)]), dtype=float) for _ in range(resamples)]
+    )
+    tail = 100 * (1 - level) / 2
+    found = np.full((draws.shape[1], 2), np.nan)
+    defined = np.isfinite(draws).any(axis=0)
+    if defined.any():
+        found[defined] = np.nanpercentile(draws[:, defined], [tail, 100 - tail], axis=0).T
+    return found

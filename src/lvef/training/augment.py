@@ -36,7 +36,7 @@ class AugmentConfig:
     """Standard deviation of the log of width against height."""
     shift: float = 0.07
     """Standard deviation of the shift, as part of the picture's side."""
-    elastic: float = 0.02
+    elastic: float = 0.012
     """Standard deviation of the smooth deformation, as part of the picture's side."""
     p_flip: float = 0.5
     """Left-right mirror."""
@@ -52,10 +52,10 @@ class AugmentConfig:
     """Low grey levels pushed to black."""
     p_tissue: float = 0.35
     """A random contrast for each labelled tissue."""
-    p_shadow: float = 0.3
+    p_shadow: float = 0.4
     """A dark sector from the probe downwards."""
-    p_drop_out: float = 0.0
-    """Up to three stretches of the wall as dark as blood. Off in the recipe of camus-seg 1.0.0."""
+    p_drop_out: float = 0.3
+    """Up to three stretches of the wall as dark as blood."""
     p_resolution: float = 0.45
     """Shrunk to 48-112 pixels and enlarged again."""
     p_blur: float = 0.3
@@ -85,11 +85,10 @@ def augment(
     """
     c = config or AugmentConfig()
     varied = _tissue_contrast(pictures, labels, rng, c)
-    if c.p_drop_out:
-        varied = _drop_out(varied, labels, rng, c)
+    varied = _shadow(_drop_out(varied, labels, rng, c), rng, c)
     both, labels = _warp(torch.cat([pictures, varied], 1), labels, size, rng, c)
     plain, varied = both[:, :1], both[:, 1:]
-    for step in (_shadow, _grey, _speckle, _overlay, _resolution, _jpeg):
+    for step in (_grey, _speckle, _overlay, _resolution, _jpeg):
         varied = step(varied, rng, c)
     keep = _chosen(len(plain), c.p_plain, rng)[:, None, None, None]
     return torch.where(keep, plain, varied).clamp_(0, 1), labels
@@ -139,27 +138,32 @@ def _warp(
 
 
 def _tissue_contrast(pictures: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    b = len(pictures)
+    b, _, h, w = pictures.shape
     on = _chosen(b, c.p_tissue, rng).float()[:, None]
     strength = torch.randn(b, 4, generator=rng) * 0.35 * on  # log gain of each class
     field = strength.gather(1, labels.flatten(1)).view_as(pictures)
     # A hard step at the expert's contour would draw the answer into the picture.
-    for _ in range(2):
-        field = F.avg_pool2d(F.pad(field, [4, 4, 4, 4], mode="replicate"), 9, stride=1)
+    field = F.avg_pool2d(F.avg_pool2d(field, 4), 3, stride=1, padding=1, count_include_pad=False)
+    field = F.interpolate(field, size=(h, w), mode="bilinear", align_corners=False)
     return pictures * torch.exp(field)
 
 
 def _shadow(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    """A rib or lung over part of the sector: often black, hard-edged and over the whole depth, sometimes faint."""
     b, _, h, w = pictures.shape
     on = _chosen(b, c.p_shadow, rng).float()
+    top = (pictures[:, 0] > 0).any(2).float().argmax(1) / h  # where the sector begins
     y, x = torch.meshgrid(torch.linspace(0, 1, h), torch.linspace(-0.5, 0.5, w), indexing="ij")
-    angle = torch.atan2(x, y + 0.05)[None]
-    centre = _uniform(b, -0.7, 0.7, rng)[:, None, None]
-    half = _uniform(b, 0.04, 0.2, rng)[:, None, None]
-    depth = _uniform(b, 0.4, 0.95, rng)[:, None, None] * on[:, None, None]
-    dark = torch.sigmoid((half - (angle - centre).abs()) / 0.02)
-    start = _uniform(b, 0.0, 0.5, rng)[:, None, None]
-    dark = dark * torch.sigmoid((y[None] - start) / 0.03)
+    below = y[None] - top[:, None, None]
+    angle = torch.atan2(x[None], below.clamp_min(0) + 0.01)
+    centre = _uniform(b, -0.75, 0.75, rng)[:, None, None]
+    half = _uniform(b, 0.03, 0.2, rng)[:, None, None]
+    faint = torch.where(_chosen(b, 0.6, rng), _uniform(b, 0.8, 1.0, rng), _uniform(b, 0.4, 0.8, rng))
+    depth = (faint * on)[:, None, None]
+    edge = 0.003 * torch.exp(_uniform(b, 0.0, 2.3, rng))[:, None, None]
+    dark = torch.sigmoid((half - (angle - centre).abs()) / edge)
+    start = (_uniform(b, 0.0, 0.5, rng) * _chosen(b, 0.4, rng).float() - 0.1)[:, None, None]
+    dark = dark * torch.sigmoid((below - start) / 0.02)
     return pictures * (1 - depth * dark)[:, None]
 
 
@@ -236,16 +240,18 @@ def _overlay(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
 
 def _resolution(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     b, _, h, w = pictures.shape
-    side = int(torch.randint(48, 113, (1,), generator=rng))
-    small = F.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
-    small = F.interpolate(small, size=(h, w), mode="bilinear", align_corners=False)
-    pictures = torch.where(_chosen(b, c.p_resolution, rng)[:, None, None, None], small, pictures)
-    sigma = float(_uniform(1, 0.4, 1.8, rng))
-    taps = torch.exp(-0.5 * (torch.arange(-4, 5) / sigma) ** 2)
-    taps = taps / taps.sum()
-    soft = F.conv2d(F.pad(pictures, [4, 4, 4, 4], mode="replicate"), taps.view(1, 1, 1, 9))
-    soft = F.conv2d(soft, taps.view(1, 1, 9, 1))
-    return torch.where(_chosen(b, c.p_blur, rng)[:, None, None, None], soft, pictures)
+    small, soft = _chosen(b, c.p_resolution, rng).tolist(), _chosen(b, c.p_blur, rng).tolist()
+    sides, sigmas = torch.randint(48, 113, (b,), generator=rng).tolist(), _uniform(b, 0.4, 1.8, rng).tolist()
+    for i in range(b):
+        grey = pictures[i, 0].numpy()
+        if small[i]:
+            shrunk = cv2.resize(grey, (sides[i], sides[i]), interpolation=cv2.INTER_AREA)
+            grey = cv2.resize(shrunk, (w, h), interpolation=cv2.INTER_LINEAR)
+        if soft[i]:
+            grey = cv2.GaussianBlur(grey, (0, 0), sigmas[i], borderType=cv2.BORDER_REPLICATE)
+        if small[i] or soft[i]:
+            pictures[i, 0] = torch.from_numpy(np.asarray(grey))
+    return pictures
 
 
 def _jpeg(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:

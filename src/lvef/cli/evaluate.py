@@ -1,0 +1,185 @@
+"""``lvef evaluate``: how well networks do on stills with expert masks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lvef.cli.derived import build, options_from
+from lvef.measure.options import MeasureOptions
+
+if TYPE_CHECKING:
+    from lvef.evaluation.contestants import Field, Plan
+    from lvef.evaluation.evaluate import Evaluation
+
+FILE = click.Path(path_type=Path)
+
+SPLITS = ("validation", "training")
+"""Parts of the collection that can be judged on; the testing patients stay closed."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  lvef evaluate --data CAMUS --out evaluation
+  lvef evaluate --data CAMUS --patients RUN/held-out.txt --weights RUN/camus-seg --robustness
+  lvef evaluate --data CAMUS --weights camus-seg --weights other/network --out both
+  lvef evaluate --data CAMUS --runs fold0 --runs fold1 --runs fold2 --out pooled
+  lvef evaluate --data CAMUS --weights RUN/camus-seg --write-card
+
+Exit code: 0 done, 1 something failed, 2 wrong words."""
+)
+@click.option(
+    "--data",
+    type=FILE,
+    required=True,
+    help="Folder of the collection CAMUS, with database_nifti and database_split in it.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(SPLITS),
+    help="Patients to judge on, as the collection splits them.  [default: validation]",
+)
+@click.option("--patients", type=FILE, help="File with patient names, one a line, instead of a split.")
+@click.option(
+    "--weights",
+    multiple=True,
+    help="Installed network, or a folder with model.onnx and card.json; give it again for each further network.  "
+    f"[default: {MeasureOptions.weights}]",
+)
+@click.option(
+    "--runs",
+    type=FILE,
+    multiple=True,
+    help="Folder of a training run with held-out.txt and its network; give it again for each fold. Every patient is judged "
+    "by the network that has not seen it, and all are pooled.",
+)
+@click.option(
+    "--robustness", is_flag=True, help="Also judge under 19 changes of the picture (20 times as long)."
+)
+@options_from(MeasureOptions, only=("backend", "precision", "threads"))
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, tables and pictures."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of a table.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap."
+)
+@click.option(
+    "--write-card",
+    is_flag=True,
+    help="Put the figures into the network's card; they are then measured in f32.",
+)
+def evaluate(
+    data: Path,
+    split: str | None,
+    patients: Path | None,
+    weights: tuple[str, ...],
+    runs: tuple[Path, ...],
+    robustness: bool,
+    out: Path | None,
+    as_json: bool,
+    seed: int,
+    write_card: bool,
+    **engine: Any,  # noqa: ANN401
+) -> None:
+    """Judge networks on stills with expert masks.
+
+    Every still goes through the code that serves. Prints overlap with the masks and agreement of EF, each with its 95 %
+    interval, its reference and the trivial answer; with --out writes a page, tables and pictures as well.
+    """
+    options = build(MeasureOptions, engine)
+    _check(split, patients, weights, runs, write_card, options.precision)
+    if write_card:
+        options = replace(options, precision="f32")
+    # Loaded here, so that help and wrong words answer at once.
+    from lvef.evaluation.contestants import Plan, enter
+    from lvef.evaluation.outputs import make_folder
+
+    plan = Plan(
+        data,
+        split or SPLITS[0],
+        patients,
+        weights or (MeasureOptions.weights,),
+        runs,
+        robustness,
+        seed,
+        options,
+    )
+    entered = enter(plan)
+    if out is not None:
+        make_folder(out)
+    found = _run(plan, entered)
+    _show(found, as_json=as_json)
+    if out is not None:
+        from lvef.evaluation.outputs import write_evaluation
+
+        written = write_evaluation(out, found, plan)
+        click.echo(
+            f"Written to {out} in {found.seconds:.0f} s: {len(written)} files; open {out / 'index.html'}.",
+            err=True,
+        )
+    if write_card:
+        from lvef.evaluation.evaluate import card_figures
+        from lvef.evaluation.outputs import write_card_figures
+
+        [predictor] = entered.parts[0].networks.values()
+        figures = card_figures(found, next(iter(found.figures)))
+        write_card_figures(predictor.entry.folder, figures)
+        click.echo(f"{len(figures)} figures written into the card of {predictor.entry.name}.", err=True)
+
+
+def _check(
+    split: str | None,
+    patients: Path | None,
+    weights: tuple[str, ...],
+    runs: tuple[Path, ...],
+    write_card: bool,
+    precision: str,
+) -> None:
+    """Refuse words that do not go together.
+
+    Raises:
+        UsageError: With what to write instead.
+    """
+    if split and patients:
+        raise click.UsageError("Give either --split or --patients.")
+    if runs and weights:
+        raise click.UsageError("Give either --weights or --runs: a run names its own network.")
+    if runs and (split or patients):
+        raise click.UsageError("--runs goes without --split and --patients: a run names its own patients.")
+    if write_card and runs:
+        raise click.UsageError(
+            "--write-card does not go with --runs: the figures belong to several networks."
+        )
+    if write_card and len(weights) > 1:
+        raise click.UsageError(
+            "--write-card wants one --weights: a card holds the figures of its own network."
+        )
+    if write_card and precision not in ("auto", "f32"):
+        raise click.UsageError(
+            "--write-card wants --precision f32: a card holds figures that every machine can repeat."
+        )
+
+
+def _run(plan: Plan, entered: Field) -> Evaluation:
+    from lvef.cli.progress import progress_bar
+    from lvef.evaluation.evaluate import evaluate as judge
+
+    with progress_bar(entered.steps) as (_, advance):
+        return judge(plan, entered, advance)
+
+
+def _show(found: Evaluation, *, as_json: bool) -> None:
+    if as_json:
+        from lvef.evaluation.summary import to_summary
+        from lvef.measure.report import to_json
+
+        click.echo(to_json(to_summary(found)), nl=False)
+    else:
+        from lvef.cli.show_evaluation import print_evaluation
+
+        print_evaluation(found)

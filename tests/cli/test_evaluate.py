@@ -1,0 +1,149 @@
+"""``lvef evaluate`` from end to end, and every sentence it says instead."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lvef.datasets.camus import read_split
+from lvef.engine.session import bf16_available
+from tests.datasets import camus_folder
+from tests.evaluation.conftest import copy_network
+
+
+@pytest.fixture(scope="module")
+def stills(tmp_path_factory):
+    return camus_folder.write(tmp_path_factory.mktemp("stills") / "camus", 6)
+
+
+def test_table_and_files(run, here, stills):
+    result = run("evaluate", "--data", stills, "--out", here / "out", "--precision", "f32")
+    assert result.exit_code == 0, result.stderr
+    assert "CAMUS validation, 3 patients" in result.stdout
+    assert "LV A4C ED" in result.stdout
+    assert "against method of disks on the expert masks, A4C" in result.stdout
+    assert "A4C axis for both views" in result.stdout
+    assert "Not a medical device" in result.stdout
+    assert "index.html" in result.stderr
+    assert (here / "out" / "index.html").is_file()
+    assert not (here / "out" / "robustness.csv").exists()
+
+
+def test_json_is_the_summary_and_nothing_is_written_unasked(run, here, stills):
+    result = run("evaluate", "--data", stills, "--split", "training", "--json", "--precision", "f32")
+    assert result.exit_code == 0, result.stderr
+    summary = json.loads(result.stdout)
+    assert summary["schema"] == "lvef-evaluation/1"
+    assert summary["split"] == "CAMUS training, 3 patients"
+    assert summary["networks"][0]["weights"][0]["precision"] == "f32"
+    assert not list(here.iterdir())
+    again = run("evaluate", "--data", stills, "--split", "training", "--json", "--precision", "f32")
+    assert again.stdout == result.stdout
+
+
+def test_two_networks_and_changes(run, here, stills):
+    twin = copy_network(here / "run" / "camus-seg", "twin")
+    (here / "two.txt").write_text("patient0001\npatient0002\n")
+    words = ("--weights", "camus-seg", "--weights", twin, "--patients", here / "two.txt", "--robustness")
+    result = run("evaluate", "--data", stills, "--precision", "f32", "--out", here / "out", *words)
+    assert result.exit_code == 0, result.stderr
+    assert "run/camus-seg" in result.stdout
+    assert "wall drop-out" in result.stdout
+    assert "Network against network" in result.stdout
+    assert (here / "out" / "paired.csv").is_file()
+    assert (here / "out" / "robustness_run-camus-seg.png").is_file()
+
+
+def test_runs_are_pooled(run, here, stills):
+    words = []
+    for fold, split in enumerate(("training", "validation")):
+        folder = here / f"fold{fold}"
+        copy_network(folder / "camus-seg", str(fold))
+        (folder / "held-out.txt").write_text("\n".join(read_split(stills, split)))
+        words += ["--runs", folder]
+    result = run("evaluate", "--data", stills, "--precision", "f32", "--json", *words)
+    assert result.exit_code == 0, result.stderr
+    summary = json.loads(result.stdout)
+    assert [n["name"] for n in summary["networks"]] == ["cross-validation"]
+    assert summary["patients"] == 6
+    (here / "fold1" / "held-out.txt").write_text("patient0001\n")
+    result = run("evaluate", "--data", stills, *words)
+    assert result.exit_code == 1
+    assert "patient0001 is held out by" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_card_is_filled_in_f32(run, here, stills):
+    network = copy_network(here / "net", "card")
+    before = json.loads((network / "card.json").read_text())
+    result = run("evaluate", "--data", stills, "--weights", network, "--write-card", "--json")
+    assert result.exit_code == 0, result.stderr
+    card = json.loads((network / "card.json").read_text())
+    names = {f["name"] for f in card["figures"]}
+    assert {"dice_lv_a4c_ed", "dice_la_a2c_es", "ef_mae_a4c", "ef_mae_biplane"} <= names
+    assert {k: v for k, v in card.items() if k != "figures"} == {
+        k: v for k, v in before.items() if k != "figures"
+    }
+    assert {f["split"] for f in card["figures"]} == {"CAMUS validation, 3 patients"}
+    assert json.loads(result.stdout)["networks"][0]["weights"][0]["precision"] == "f32"
+    info = run("measure", "--weights", network, "nothing.avi")
+    assert "card" not in info.stderr, "the card can still be read"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--split", "training", "--patients", "a.txt"), "either --split or --patients"),
+        (("--runs", "a", "--weights", "b"), "either --weights or --runs"),
+        (("--runs", "a", "--split", "training"), "a run names its own patients"),
+        (("--runs", "a", "--patients", "a.txt"), "a run names its own patients"),
+        (("--runs", "a", "--write-card"), "belong to several networks"),
+        (("--weights", "a", "--weights", "b", "--write-card"), "a card holds the figures of its own network"),
+        (("--write-card", "--precision", "bf16"), "wants --precision f32"),
+        (("--split", "testing"), "is not one of"),
+        (("--seed", "-1"), "--seed"),
+    ],
+)
+def test_words_that_do_not_go_together(run, stills, words, sentence):
+    result = run("evaluate", "--data", stills, *words)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.stderr.split())
+    assert result.stdout == ""
+
+
+def test_data_is_asked_for(run):
+    result = run("evaluate")
+    assert result.exit_code == 2
+    assert "--data" in result.stderr
+
+
+def test_what_is_missing_is_one_sentence(run, here, stills):
+    (here / "bare").mkdir()
+    (here / "strange.txt").write_text("patient9999\n")
+    (here / "file").write_text("")
+    cases = [
+        (("--data", "nowhere"), "nowhere: no such folder"),
+        (("--data", "bare"), "list of CAMUS validation patients is missing"),
+        (("--data", stills, "--patients", "none.txt"), "none.txt cannot be read"),
+        (("--data", stills, "--patients", "file"), "is empty"),
+        (("--data", stills, "--patients", "strange.txt"), "no CAMUS stills of the 1 patients"),
+        (("--data", stills, "--weights", "nothing"), "No network named nothing"),
+        (("--data", stills, "--weights", "camus-seg", "--weights", "camus-seg"), "are the same network"),
+        (("--data", stills, "--runs", "bare"), "held-out.txt cannot be read"),
+        (("--data", stills, "--precision", "f16"), "f16"),
+        (("--data", stills, "--out", "file/out"), "cannot be made"),
+    ]
+    for words, sentence in cases:
+        result = run("evaluate", *words)
+        assert result.exit_code == 1, (words, result.stderr)
+        assert sentence in result.stderr
+        assert result.stderr.startswith("lvef: ")
+        assert result.stderr.count("\n") == 1
+        assert result.stdout == ""
+
+
+@pytest.mark.skipif(not bf16_available(), reason="this processor has no bf16 units")
+def test_the_precision_used_is_told(run, stills):
+    result = run("evaluate", "--data", stills, "--json", "--precision", "bf16")
+    assert json.loads(result.stdout)["networks"][0]["weights"][0]["precision"] == "bf16"

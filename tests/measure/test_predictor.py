@@ -1,0 +1,75 @@
+"""What the network is shown: each frame both ways, or frames in turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.data import get_testdata_file
+
+from lvef.core.records import Box
+from lvef.io.open import open_clip
+from lvef.measure.options import MeasureOptions
+from lvef.measure.pipeline import IN_TURN_HZ, Measurer
+from lvef.measure.predictor import CHUNK, Predictor
+from lvef.preprocess.fan import find_fan
+
+CINE = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor(MeasureOptions(precision="f32"))
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """A square part of the cine, so that a mirror image falls onto the same pixels of the network."""
+    clip = open_clip(CINE)
+    box = find_fan(clip).box
+    side = min(box.width, box.height)
+    return np.ascontiguousarray(clip.frames[: CHUNK + 3, box.y0 : box.y0 + side, box.x0 : box.x0 + side])
+
+
+def answers(predictor, frames, **how):
+    box = Box(0, 0, frames.shape[2], frames.shape[1])
+    return np.stack([p for p, _ in predictor.probabilities(frames, box, None, **how)])
+
+
+def test_a_mirrored_picture_has_the_mirrored_answer(predictor, frames):
+    assert frames.shape[1] == frames.shape[2]
+    plain = answers(predictor, frames)
+    mirrored = answers(predictor, np.ascontiguousarray(frames[..., ::-1]))
+    assert np.abs(plain - mirrored[..., ::-1]).max() < 1e-5
+    assert np.allclose(plain.sum(1), 1, atol=1e-4)
+
+
+def test_in_turn_the_two_ways_alternate_over_chunks(predictor, frames):
+    both = answers(predictor, frames)
+    turns = answers(predictor, frames, in_turn=True)
+    other = answers(predictor, np.ascontiguousarray(frames[..., ::-1]), in_turn=True)[..., ::-1]
+    assert len(turns) == len(frames) == CHUNK + 3
+    # Where one run shows a frame as it is, the other shows it mirrored: their mean is the answer to both ways.
+    assert np.abs((turns + other) / 2 - both).max() < 1e-5
+    assert np.abs(turns - other).max() > 1e-3, "the network is not symmetrical by itself"
+
+
+def test_a_fast_cine_has_the_same_ef_in_turn(monkeypatch):
+    measurer = Measurer(MeasureOptions(precision="f32", frame_rate_hz=50))
+    asked = []
+    trace = measurer.predictor.trace
+
+    def spy(*args, in_turn=False):
+        asked.append(in_turn)
+        return trace(*args, in_turn=in_turn and len(asked) == 1)
+
+    monkeypatch.setattr(measurer.predictor, "trace", spy)
+    clip = replace(open_clip(CINE), times_s=np.arange(30) / 50)
+    in_turn, both = (measurer.measure_clip(clip).ef_percent for _ in range(2))
+    assert asked == [True, True]
+    assert in_turn == pytest.approx(both, abs=1.5)
+    slow = replace(clip, times_s=np.arange(30) / (IN_TURN_HZ - 1))
+    measurer.measure_clip(slow)
+    assert asked[-1] is False
