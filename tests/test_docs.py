@@ -6,6 +6,8 @@ import ast
 import importlib
 import re
 import shlex
+from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -14,17 +16,36 @@ from lvef.cli.main import main
 from tests.house import ROOT, markdown_files, shell_lines
 
 PAGES = markdown_files()
-CONTEXT = click.Context(main, info_name="lvef")
-VERBS = {name: main.get_command(CONTEXT, name) for name in main.list_commands(CONTEXT)}
+
+
+def commands(
+    group: click.Group, words: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command below a group with the words that call it; groups are gone through, however deep."""
+    context = click.Context(group, info_name="lvef")
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, (*words, name))
+        else:
+            yield (*words, name), command
+
+
+COMMANDS = dict(commands(main))
+UNTOLD = {("demo",), ("info",)}
+"""Commands that README shows; their options are told by their help alone."""
 
 
 def check_lvef(words: list[str]) -> None:
-    """The verb and each option of a command line exist."""
-    options = {o for p in main.params for o in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
-    if words and not words[0].startswith("-"):
-        verb = words.pop(0)
-        assert verb in VERBS, f"there is no lvef {verb}"
-        options = {o for p in VERBS[verb].params for o in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+    """The verb, the verbs below it, and each option of a command line exist."""
+    command: click.Command = main
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        verb, group = words.pop(0), command
+        found = group.get_command(click.Context(group), verb)
+        assert found is not None, f"there is no {verb} in lvef {group.name}"
+        command = found
+    options = {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
     for word in words:
         if word in {"|", ">", ">>", "&&", ";"}:
             break
@@ -56,7 +77,16 @@ def test_commands_exist(page):
 
 
 @pytest.mark.parametrize(
-    "line", ["lvef mesure clip.avi", "lvef measure --colour x", "make cake", "python benchmarks/none.py"]
+    "line",
+    [
+        "lvef mesure clip.avi",
+        "lvef measure --colour x",
+        "lvef data impart camus",
+        "lvef data import camus CAMUS --colour x",
+        "lvef data prepare soup m.parquet",
+        "make cake",
+        "python benchmarks/none.py",
+    ],
 )
 def test_a_wrong_command_is_noticed(line):
     with pytest.raises(AssertionError):
@@ -80,17 +110,22 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target.split("#")[0]).exists(), target
 
 
-def test_every_verb_is_documented():
-    lines = [line for page in PAGES for line in shell_lines(page)]
-    missing = [verb for verb in VERBS if not any(line.startswith(f"lvef {verb}") for line in lines)]
-    assert not missing
+def shows(page: Path, words: tuple[str, ...]) -> bool:
+    """Whether a page tells the reader to type that command."""
+    line = " ".join(("lvef", *words))
+    return any(f"{shown} ".startswith(f"{line} ") for shown in shell_lines(page))
 
 
-@pytest.mark.parametrize("verb", ["measure", "evaluate"])
-def test_every_option_is_documented(verb):
-    page = (ROOT / "docs" / "how-to" / f"{verb}.md").read_text(encoding="utf-8")
-    said = set(re.findall(r"--[\w-]+", page))
-    options = [{*p.opts, *p.secondary_opts} for p in VERBS[verb].params if isinstance(p, click.Option)]
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_is_documented(words):
+    assert any(shows(page, words) for page in PAGES)
+
+
+@pytest.mark.parametrize("words", sorted(COMMANDS.keys() - UNTOLD), ids=" ".join)
+def test_every_option_is_documented(words):
+    pages = [p for p in PAGES if (ROOT / "docs" / "how-to") in p.parents and shows(p, words)]
+    said = {o for page in pages for o in re.findall(r"--[\w-]+", page.read_text(encoding="utf-8"))}
+    options = [{*p.opts, *p.secondary_opts} for p in COMMANDS[words].params if isinstance(p, click.Option)]
     assert not [names for names in options if not names & said]
 
 

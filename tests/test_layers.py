@@ -18,7 +18,11 @@ STRAY = {
     "a lower layer that imports a higher one": ("geometry/upwards.py", "import lvef.measure\n", "layers"),
     "siblings": ("geometry/sideways.py", "from lvef.io import atomic\n", "layers"),
     "torch where measuring happens": ("measure/late.py", "def f() -> None:\n    import torch\n", "no-torch"),
-    "a reader that imports a reader": ("datasets/other.py", "from lvef.datasets import camus\n", "readers"),
+    "a reader that imports a reader": (
+        "datasets/readers/other.py",
+        "from lvef.datasets.readers import camus\n",
+        "readers",
+    ),
 }
 
 

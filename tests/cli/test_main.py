@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import lvef
+from lvef.cli.data import VERBS as DATA_VERBS
 from lvef.cli.main import VERBS, main
 from lvef.core.errors import DataError, QualityRefusal, WeightsError
 
@@ -23,19 +24,29 @@ def python(*words: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_verb(run):
     result = run("--help")
     assert result.exit_code == 0
-    for verb, (_, line) in VERBS.items():
+    for verb, (_, _, line) in VERBS.items():
         assert verb in result.stdout
         assert line in result.stdout
     assert "Not a medical device" in result.stdout
 
 
-@pytest.mark.parametrize("verb", ["", *VERBS])
-def test_every_help_has_an_example(run, verb):
-    result = run(*([verb] if verb else []), "--help")
+def test_help_of_a_group_names_its_verbs(run):
+    result = run("data", "--help")
     assert result.exit_code == 0
+    said = " ".join(result.stdout.split())
+    for verb, (_, _, line) in DATA_VERBS.items():
+        assert f"{verb} {line}" in said
+
+
+@pytest.mark.parametrize(
+    "words", [(), *((verb,) for verb in VERBS), *(("data", verb) for verb in DATA_VERBS)]
+)
+def test_every_help_has_an_example(run, words):
+    result = run(*words, "--help")
+    assert result.exit_code == 0, result.stderr
     assert "Example" in result.stdout
-    assert f"lvef {verb or 'measure'}" in result.stdout.split("Example", 1)[1]
-    assert run(*([verb] if verb else []), "-h").stdout == result.stdout
+    assert " ".join(("lvef", *(words or ("measure",)))) in result.stdout.split("Example", 1)[1]
+    assert run(*words, "-h").stdout == result.stdout
 
 
 def test_help_loads_nothing_heavy_and_is_there_in_a_blink():
@@ -43,10 +54,13 @@ def test_help_loads_nothing_heavy_and_is_there_in_a_blink():
         "import sys\n"
         "from click.testing import CliRunner\n"
         "from lvef.cli.main import main\n"
-        "verbs = ('measure', 'demo', 'info', 'evaluate')\n"
-        "for words in (['--help'], ['--version'], *([verb, '--help'] for verb in verbs)):\n"
-        "    assert CliRunner().invoke(main, words).exit_code == 0\n"
-        "heavy = {'numpy', 'cv2', 'av', 'openvino', 'matplotlib', 'scipy', 'pydicom', 'torch', 'rich', 'PIL'}\n"
+        "from lvef.cli.main import VERBS\n"
+        "from lvef.cli.data import VERBS as data\n"
+        "calls = [['--version'], [], *([verb] for verb in VERBS), *(['data', verb] for verb in data)]\n"
+        "for words in calls:\n"
+        "    done = CliRunner().invoke(main, words if words == ['--version'] else [*words, '--help'])\n"
+        "    assert done.exit_code == 0, (words, done.output)\n"
+        "heavy = {'numpy', 'cv2', 'av', 'openvino', 'matplotlib', 'scipy', 'pydicom', 'torch', 'rich', 'PIL', 'polars'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     done = python("-c", code)

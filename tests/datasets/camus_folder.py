@@ -1,4 +1,4 @@
-"""A fabricated folder in the layout of CAMUS, with ellipses for ventricles."""
+"""Fabricated folders in the layouts of CAMUS, with ellipses for ventricles: a part with PNGs, both whole releases."""
 
 from __future__ import annotations
 
@@ -51,3 +51,71 @@ def write(root: Path, n_patients: int = 4, seed: int = 0) -> Path:
                     else:
                         cv2.imwrite(str(root / "a2c_192" / f"{stem}.png"), array)
     return root
+
+
+CFG = "ED: 1\nES: {n}\nNbFrame: {n}\nSex: {sex}\nAge: {age}\nImageQuality: {quality}\n"
+N_FRAMES = 5
+VIEWS = {"4CH": (98, 118), "2CH": (90, 104)}
+MHD_SPACING = (0.308, 0.154)
+
+
+def write_nifti(root: Path, n_patients: int = 5, seed: int = 0) -> Path:
+    """The NIfTI release as its owners hand it out: both views, half sequences with masks, two cfg files, three lists."""
+    rng = np.random.default_rng(seed)
+    names = [f"patient{i:04d}" for i in range(1, n_patients + 1)]
+    (root / "database_split").mkdir(parents=True)
+    lists = {"training": names[2:], "validation": names[:1], "testing": names[1:2]}
+    for split, part in lists.items():
+        (root / "database_split" / f"subgroup_{split}.txt").write_text("\n".join(part) + "\n")
+    affine = np.diag([-SPACING_MM, -SPACING_MM, 1, 1])
+    for i, name in enumerate(names):
+        folder = root / "database_nifti" / name
+        folder.mkdir(parents=True)
+        for code, shape in VIEWS.items():
+            said = CFG.format(
+                n=N_FRAMES, sex="FM"[i % 2], age=50 + i, quality="Good" if code == "4CH" else "Poor"
+            )
+            (folder / f"Info_{code}.cfg").write_text(f"{said}EF: {40 + i}\nFrameRate: 50.0\n")
+            for what, arrays in sequence(shape, rng).items():
+                nib.save(nib.Nifti1Image(arrays.T.squeeze(), affine), folder / f"{name}_{code}_{what}.nii.gz")
+    return root
+
+
+def write_metaimage(root: Path, n_patients: int = 3, n_testing: int = 1, seed: int = 0) -> Path:
+    """The older release: ``training`` with masks and ``LVef``, ``testing`` without, numbered from 1 again."""
+    rng = np.random.default_rng(seed)
+    for part, count in (("training", n_patients), ("testing", n_testing)):
+        for i in range(1, count + 1):
+            folder = root / part / f"patient{i:04d}"
+            folder.mkdir(parents=True)
+            for code, shape in VIEWS.items():
+                said = CFG.format(n=N_FRAMES, sex="FM"[i % 2], age=60 + i, quality="Medium")
+                if part == "training":
+                    said += f"LVedv: {100 + i}.5\nLVesv: {50 + i}\nLVef: {100 * (50.5) / (100.5 + i):.1f}\n"
+                (folder / f"Info_{code}.cfg").write_text(said)
+                for what, arrays in sequence(shape, rng).items():
+                    if what == "half_sequence_gt" or (part == "testing" and what.endswith("_gt")):
+                        continue
+                    save_mhd(folder / f"{folder.name}_{code}_{what.removeprefix('half_')}.mhd", arrays)
+    return root
+
+
+def sequence(shape: tuple[int, int], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """A ventricle from ED to ES, ``(frames, height, width)``, with its masks, and both ends as stills."""
+    pairs = [still(*shape, squeeze, rng) for squeeze in np.linspace(1.0, 0.7, N_FRAMES)]
+    frames, masks = (np.stack(part) for part in zip(*pairs, strict=True))
+    return {
+        **{"ED": frames[:1], "ED_gt": masks[:1], "ES": frames[-1:], "ES_gt": masks[-1:]},
+        **{"half_sequence": frames, "half_sequence_gt": masks},
+    }
+
+
+def save_mhd(path: Path, arrays: np.ndarray) -> None:
+    """``(frames, height, width)`` uint8 as a header and a data file beside."""
+    frames, height, width = arrays.shape
+    path.with_suffix(".raw").write_bytes(arrays.tobytes())
+    path.write_text(
+        f"ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = False\n"
+        f"ElementSpacing = {MHD_SPACING[0]} {MHD_SPACING[1]} 1\nDimSize = {width} {height} {frames}\n"
+        f"ElementType = MET_UCHAR\nElementDataFile = {path.stem}.raw\n"
+    )

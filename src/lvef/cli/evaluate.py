@@ -97,7 +97,7 @@ def evaluate(
         options = replace(options, precision="f32")
     # Loaded here, so that help and wrong words answer at once.
     from lvef.evaluation.contestants import Plan, enter
-    from lvef.evaluation.outputs import make_folder
+    from lvef.evaluation.output_folder import make_folder
 
     plan = Plan(
         data,

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import os
 import sys
 import traceback
@@ -15,15 +14,18 @@ from pathlib import Path
 import click
 
 import lvef
+from lvef.cli.lazy import LazyVerbs
 from lvef.core.errors import LvefError, QualityRefusal
 
 VERBS = {
-    "measure": ("lvef.cli.measure", "Measure the ejection fraction of echo files."),
-    "demo": ("lvef.cli.demo", "Measure the real echo that comes with the package."),
-    "evaluate": ("lvef.cli.evaluate", "Judge networks on stills with expert masks."),
-    "info": ("lvef.cli.info", "Versions, networks, licences."),
+    "measure": ("lvef.cli.measure", "measure", "Measure the ejection fraction of echo files."),
+    "demo": ("lvef.cli.demo", "demo", "Measure the real echo that comes with the package."),
+    "evaluate": ("lvef.cli.evaluate", "evaluate", "Judge networks on stills with expert masks."),
+    "data": ("lvef.cli.data", "data", "Collections: import, check, convert, prepare."),
+    "explore": ("lvef.cli.explore", "explore", "Table, plots and outliers of a manifest."),
+    "info": ("lvef.cli.info", "info", "Versions, networks, licences."),
 }
-"""Verb -> its module, which holds a command of the same name, and its line in the help.
+"""Verb -> its module, the command's name in it, and its line in the help.
 
 The lines stand here so that ``lvef --help`` loads none of the modules.
 """
@@ -32,24 +34,8 @@ DEBUG_VARIABLE = "LVEF_DEBUG"
 """Environment variable that shows the traceback of any error."""
 
 
-class LazyGroup(click.Group):
-    """A group whose verbs are loaded when they are called, and whose errors end in a sentence."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of all verbs."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load one verb."""
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = getattr(importlib.import_module(VERBS[cmd_name][0]), cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without loading them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+class MainGroup(LazyVerbs):
+    """The verbs of ``lvef``, whose errors end in a sentence."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb; see the module for the exit codes."""
@@ -75,7 +61,8 @@ class LazyGroup(click.Group):
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=MainGroup,
+    verbs=VERBS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: lvef measure clip.avi",
 )

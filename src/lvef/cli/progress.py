@@ -8,8 +8,14 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress_bar(total: int) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
+def progress_bar(
+    total: int, title: str = "Measuring"
+) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
     """Show progress on stderr: a bar where a person looks on and there is more than one file.
+
+    Args:
+        total: Number of files.
+        title: Word before the bar.
 
     Yields:
         ``say(sentence)``, which prints above the bar, and ``advance()``, to be called after each file.
@@ -23,6 +29,6 @@ def progress_bar(total: int) -> Iterator[tuple[Callable[[str], None], Callable[[
 
     console = Console(file=sys.stderr, highlight=False)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress("Measuring", *columns, console=console, transient=True) as bar:
+    with Progress(title, *columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda sentence: console.print(escape(sentence), soft_wrap=True), lambda: bar.advance(task)

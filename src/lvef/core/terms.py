@@ -13,6 +13,17 @@ class View(StrEnum):
     UNKNOWN = "unknown"
 
 
+class CollectionView(StrEnum):
+    """View as collections label their pictures; `View` holds those that can be measured."""
+
+    A4C = "A4C"
+    A2C = "A2C"
+    PLAX = "PLAX"
+    PSAX = "PSAX"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
 class Phase(StrEnum):
     """Cardiac phase: end-diastole (largest volume) or end-systole (smallest)."""
 

@@ -34,7 +34,14 @@ CITATION = (
 )
 """How the owners ask to be cited."""
 
-_VIEW_CODE = {View.A4C: "4CH", View.A2C: "2CH"}
+VIEW_CODES = {View.A4C: "4CH", View.A2C: "2CH"}
+"""The owners' name of each view, in the order in which stills are read."""
+
+SUBGROUPS = ("training", "validation", "testing")
+"""The parts of the collection, each with its list in ``database_split``."""
+
+VIEW_KEYS = ("ED", "ES", "NbFrame", "FrameRate")
+"""Keys of a cfg file that hold for its view alone; the others tell of the patient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +75,49 @@ def read_split(root: Path, name: str) -> list[str]:
     Raises:
         DataError: The list is missing.
     """
-    path = root / "database_split" / f"subgroup_{name}.txt"
+    path = split_path(root, name)
     if not path.is_file():
         raise DataError(
             f"{path}: the list of CAMUS {name} patients is missing; put the owner's database_split folder there."
         )
     return path.read_text(encoding="utf-8").split()
+
+
+def split_path(root: Path, name: str) -> Path:
+    """Where the list of a subgroup lies."""
+    return root / "database_split" / f"subgroup_{name}.txt"
+
+
+def read_cfg(path: Path) -> dict[str, str]:
+    """Keys and values of an ``Info_*.cfg`` file of either release; those without a value are left out.
+
+    Returns:
+        Empty when there is no such file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    lines = (line.partition(":") for line in text.splitlines())
+    return {key.strip(): value.strip() for key, _, value in lines if value.strip()}
+
+
+def read_info(folder: Path, view: View) -> dict[str, str]:
+    """What the cfg files of a patient tell of a view.
+
+    Where the view has no cfg of its own, what the other one tells of the patient is taken, without `VIEW_KEYS`.
+
+    Args:
+        folder: The patient's folder.
+        view: A4C or A2C.
+    """
+    info: dict[str, str] = {}
+    for other, code in VIEW_CODES.items():
+        if other is not view:
+            info |= read_cfg(folder / f"Info_{code}.cfg")
+    return {k: v for k, v in info.items() if k not in VIEW_KEYS} | read_cfg(
+        folder / f"Info_{VIEW_CODES[view]}.cfg"
+    )
 
 
 def read_stills(root: Path, patients: list[str]) -> Iterator[CamusStill]:
@@ -88,8 +132,8 @@ def read_stills(root: Path, patients: list[str]) -> Iterator[CamusStill]:
     """
     found = False
     for patient in patients:
-        info = _read_info(root / "database_nifti" / patient)
-        for view, code in _VIEW_CODE.items():
+        for view, code in VIEW_CODES.items():
+            info = read_info(root / "database_nifti" / patient, view)
             for phase in Phase:
                 stem = f"{patient}_{code}_{phase}"
                 picture_path = root / "database_nifti" / patient / f"{stem}.nii.gz"
@@ -123,13 +167,3 @@ def read_stills(root: Path, patients: list[str]) -> Iterator[CamusStill]:
         raise DataError(
             f"{root}: no CAMUS stills of the {len(patients)} patients asked for; expected database_nifti in it."
         )
-
-
-def _read_info(folder: Path) -> dict[str, str]:
-    """Keys and values of the patient's cfg, empty when there is none."""
-    for name in ("Info_4CH.cfg", "Info_2CH.cfg"):
-        path = folder / name
-        if path.is_file():
-            lines = (line.partition(":") for line in path.read_text(encoding="utf-8").splitlines())
-            return {key.strip(): value.strip() for key, _, value in lines if value.strip()}
-    return {}

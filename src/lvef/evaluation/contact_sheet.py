@@ -75,12 +75,13 @@ class Tile:
                 )
 
 
-def contact_sheet_png(tiles: Sequence[Tile], *, heading: str) -> bytes:
+def contact_sheet_png(tiles: Sequence[Tile], *, heading: str, note: str | None = None) -> bytes:
     """Pictures in rows of `COLUMNS`, each fitted into a black square, with both contours and a caption.
 
     Args:
         tiles: In the order they are to be read. They may differ in size and in shape.
         heading: The line over the sheet.
+        note: Words in place of the legend, for a sheet without contours.
 
     Returns:
         PNG, `lvef.evaluation.canvas.WIDTH_PX` wide and as high as the rows need.
@@ -89,7 +90,10 @@ def contact_sheet_png(tiles: Sequence[Tile], *, heading: str) -> bytes:
     height_px = round(_TOP_PX + rows * _ROW_PX + _FOOT_PX) if tiles else 170
     figure = new_figure(height_px)
     title(figure, heading)
-    _draw_legend(figure, height_px)
+    if note is None:
+        _draw_legend(figure, height_px)
+    else:
+        cut_to(_words(figure, _EDGE_PX, height_px - 63, note, SOFT, NORMAL), note, WIDTH_PX - 2 * _EDGE_PX)
     if not tiles:
         _words(figure, _EDGE_PX, height_px - _TOP_PX - 8, "No pictures.", SOFT, NORMAL)
     for place, tile in enumerate(tiles):

@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import lvef
 from lvef.core.config import to_mapping
-from lvef.core.errors import DataError
 from lvef.engine.card import CARD_NAME, Figure
 from lvef.evaluation.contestants import Plan
 from lvef.evaluation.evaluate import Evaluation
+from lvef.evaluation.output_folder import RUN_NAME, earlier_files, last_name, make_folder, remove_files
 from lvef.evaluation.pictures import (
     dice_pictures,
     ef_pictures,
@@ -28,27 +28,13 @@ from lvef.evaluation.summary import to_summary
 from lvef.evaluation.tables import cases_csv, ef_csv, figures_csv, paired_csv, robustness_csv
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
-from lvef.measure.report import printable, to_json
+from lvef.measure.report import to_json
 
-SUMMARY_NAME, PAGE_NAME, RUN_NAME = "summary.json", "index.html", "run.json"
-"""The figures, the page, and what the run stood on."""
+SUMMARY_NAME, PAGE_NAME = "summary.json", "index.html"
+"""The figures, and the page."""
 
 RUN_SCHEMA = "lvef-evaluation-run/1"
 """Version of the layout of ``run.json``."""
-
-
-def make_folder(folder: Path) -> None:
-    """Make the output folder before the work begins.
-
-    Raises:
-        DataError: It cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another with --out."
-        ) from None
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, plan: Plan) -> list[str]:
@@ -66,7 +52,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, plan: Plan) -> list[s
         DataError: The folder cannot be made or a file cannot be written.
     """
     make_folder(folder)
-    earlier = _earlier_files(folder)
+    earlier = earlier_files(folder, RUN_SCHEMA)
     texts = {
         SUMMARY_NAME: to_json(to_summary(evaluation)),
         "figures.csv": figures_csv(evaluation),
@@ -90,7 +76,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, plan: Plan) -> list[s
     for name, text in texts.items():
         write_text_atomic(folder / name, text)
     written = sorted([*texts, *pictures])
-    _remove(folder, earlier - set(written))
+    remove_files(folder, earlier - set(written))
     # Last, because it says that all the rest is there.
     write_text_atomic(folder / RUN_NAME, to_json(_run_record(evaluation, plan, written)))
     return [*written, RUN_NAME]
@@ -116,11 +102,11 @@ def _run_record(evaluation: Evaluation, plan: Plan, written: Sequence[str]) -> d
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(evaluation.seconds, 3),
         "settings": {
-            "data": _last_name(plan.data),
+            "data": last_name(plan.data),
             "split": None if plan.patients or plan.runs else plan.split,
-            "patients": _last_name(plan.patients) if plan.patients else None,
-            "weights": [] if plan.runs else [_last_name(Path(name)) for name in plan.weights],
-            "runs": [_last_name(run) for run in plan.runs],
+            "patients": last_name(plan.patients) if plan.patients else None,
+            "weights": [] if plan.runs else [last_name(Path(name)) for name in plan.weights],
+            "runs": [last_name(run) for run in plan.runs],
             "robustness": plan.robustness,
             "seed": plan.seed,
             "backend": options.backend,
@@ -140,30 +126,3 @@ def _run_record(evaluation: Evaluation, plan: Plan, written: Sequence[str]) -> d
 def patients_digest(patients: Sequence[str]) -> str:
     """SHA-256 of the sorted names, one a line: as a card tells the patients of its training."""
     return hashlib.sha256("\n".join(sorted(patients)).encode()).hexdigest()
-
-
-def _last_name(path: Path) -> str:
-    # The folders above may tell who works where.
-    return printable(path.resolve().name)
-
-
-def _earlier_files(folder: Path) -> set[str]:
-    """Names that an earlier evaluation wrote there, as its own record tells them."""
-    try:
-        record = json.loads((folder / RUN_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return set()
-    if not isinstance(record, Mapping) or record.get("schema") != RUN_SCHEMA:
-        return set()
-    # Names only: a record that was edited must not reach outside the folder.
-    return {name for name in record.get("files", []) if isinstance(name, str) and Path(name).name == name}
-
-
-def _remove(folder: Path, names: set[str]) -> None:
-    try:
-        for name in sorted(names):
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{folder} holds files of an earlier evaluation that cannot be removed ({error.strerror})."
-        ) from None

@@ -63,7 +63,7 @@ def read_dicom(
     source = os.fspath(path)
     limits = {"max_frames": max_frames, "max_pixels": max_pixels}
     with quiet_pydicom(), Path(path).open("rb") as file:
-        dataset = _read_header(file, source)
+        dataset = read_header(file, source)
         height, width = whole(dataset, "Rows"), whole(dataset, "Columns")
         n_frames = max(1, whole(dataset, "NumberOfFrames", 1))
         check_size(source, n_frames, height, width, **limits, error=DicomError)
@@ -89,8 +89,16 @@ def read_dicom(
         )
 
 
-def _read_header(file: BinaryIO, source: str) -> Dataset:
-    """Read up to the pixel data, make sure that there is a picture and that the transfer syntax is set."""
+def read_header(file: BinaryIO, source: str) -> Dataset:
+    """Read up to the pixel data, make sure that there is a picture and that the transfer syntax is set.
+
+    Args:
+        file: The open file; it then stands at the pixel data.
+        source: The file's name as the user gave it.
+
+    Raises:
+        DicomError: when the header is damaged or is not that of a picture.
+    """
     try:
         dataset = dcmread(file, stop_before_pixels=True, force=True)
     except (InvalidDicomError, NotImplementedError, *DECODE_ERRORS):

@@ -213,7 +213,7 @@ def _pydicom_frames(
         dataset.PixelData = encapsulate(frames) if frames else b""
         dataset["PixelData"].is_undefined_length = True
     else:
-        frame_bytes = _native_frame_bytes(dataset)
+        frame_bytes = native_frame_bytes(dataset)
         n_frames = min(n_frames, len(payload.data) // frame_bytes)
         dataset.PixelData = payload.data[: n_frames * frame_bytes + (n_frames * frame_bytes) % 2]
     if not n_frames:
@@ -253,7 +253,8 @@ def _plugin(dataset: Dataset, named: UID, source: str) -> str:
     return wanted
 
 
-def _native_frame_bytes(dataset: Dataset) -> int:
+def native_frame_bytes(dataset: Dataset) -> int:
+    """Bytes that one frame takes where pixel data is not compressed, at least 1."""
     samples = whole(dataset, "SamplesPerPixel", 1)
     if text(dataset, "PhotometricInterpretation") == "YBR_FULL_422":
         samples = 2

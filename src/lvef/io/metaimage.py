@@ -40,6 +40,49 @@ class MetaImage(NamedTuple):
     spacing: tuple[float, ...]
 
 
+class MetaImageHeader(NamedTuple):
+    """What a header tells without its data.
+
+    ``data_file`` is the name of the data file, empty where the data follows the header; ``whole`` is False where the
+    data is missing or shorter than declared.
+    """
+
+    n_frames: int
+    height: int
+    width: int
+    spacing: tuple[float, ...]
+    data_file: str
+    whole: bool
+
+
+def read_metaimage_header(path: str | os.PathLike[str]) -> MetaImageHeader:
+    """Read size and scale of a MetaImage file without its data.
+
+    Args:
+        path: The ``.mha`` or ``.mhd`` file.
+
+    Raises:
+        VideoError: when a key is missing or not supported, or the data file is not named in the same folder.
+    """
+    source = os.fspath(path)
+    with Path(path).open("rb") as file:
+        keys, header_bytes = _header(file.read(MAX_HEADER_BYTES), source)
+    width, height, n_frames = _size(keys, source)
+    expected = width * height * n_frames * _dtype(keys, source).itemsize
+    local = keys["ElementDataFile"].upper() == "LOCAL"
+    data = Path(path) if local else _beside(Path(path), keys["ElementDataFile"], source)
+    compressed = keys.get("CompressedData", "False").lower() == "true"
+    least = (header_bytes if local else 0) + (1 if compressed else expected)
+    return MetaImageHeader(
+        n_frames,
+        height,
+        width,
+        _numbers(keys.get("ElementSpacing") or keys.get("ElementSize") or "", source),
+        "" if local else data.name,
+        data.is_file() and data.stat().st_size >= least,
+    )
+
+
 def read_metaimage(
     path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
 ) -> MetaImage:
@@ -121,12 +164,16 @@ def _dtype(keys: dict[str, str], source: str) -> np.dtype[Any]:
     return np.dtype(code).newbyteorder(">" if big else "<")
 
 
-def _data_file(header: Path, name: str, source: str) -> bytes:
+def _beside(header: Path, name: str, source: str) -> Path:
     # A header from elsewhere must not be able to name any file of this machine.
     if Path(name).name != name or name in (".", "..") or "\\" in name:
         raise VideoError(f"{source} names its data file {name[:60]!r}: expected a file in the same folder.")
+    return header.parent / name
+
+
+def _data_file(header: Path, name: str, source: str) -> bytes:
     try:
-        return (header.parent / name).read_bytes()
+        return _beside(header, name, source).read_bytes()
     except (OSError, ValueError):  # the latter for a NUL in the name
         raise VideoError(
             f"{source} needs its data file {name}, which is missing or cannot be read: put it into the "

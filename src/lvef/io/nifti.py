@@ -34,6 +34,17 @@ class Nifti(NamedTuple):
     frame_step_s: float
 
 
+class NiftiHeader(NamedTuple):
+    """Frames, height, width, seconds per frame as told, bytes of the file when inflated, mm per pixel (x, y) or None."""
+
+    n_frames: int
+    height: int
+    width: int
+    frame_step_s: float
+    file_bytes: int
+    spacing_mm: tuple[float, float] | None
+
+
 def read_nifti(
     path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
 ) -> Nifti:
@@ -64,17 +75,44 @@ def read_nifti(
         stored = np.frombuffer(data, dtype, frames * height * width, start)
         # Fortran order of (x, y, t) is C order of (t, y, x): no transposition is left to do.
         values = _scaled(stored.reshape(frames, height, width), *header.get_slope_inter())
-        space, time = header.get_xyzt_units()
+        spacing, time = _spacing(header), header.get_xyzt_units()[1]
     except (zlib.error, HeaderDataError, WrapStructError, ValueError, KeyError, OverflowError):
         raise VideoError(
             f"{source} is a NIfTI file whose header or data is damaged: copy it again."
         ) from None
-    zooms = [float(abs(z)) for z in header["pixdim"][1:5]]
-    # A header that nobody filled has 1 and no unit.
-    unset = space == "unknown" and zooms[0] == zooms[1] == 1.0
+    step = float(abs(header["pixdim"][4]))
+    return Nifti(values, spacing, step * SECONDS_PER_UNIT.get(time, 1.0))
+
+
+def _spacing(header: Any) -> tuple[float, float] | None:  # noqa: ANN401
+    """Millimetres per pixel, x and y, or None in a header that nobody filled: it has 1 and no unit."""
+    space, zooms = header.get_xyzt_units()[0], [float(abs(z)) for z in header["pixdim"][1:3]]
+    if space == "unknown" and zooms == [1.0, 1.0]:
+        return None
     factor = MM_PER_UNIT.get(space, 1.0)
-    spacing = None if unset else (zooms[0] * factor, zooms[1] * factor)
-    return Nifti(values, spacing, zooms[3] * SECONDS_PER_UNIT.get(time, 1.0))
+    return zooms[0] * factor, zooms[1] * factor
+
+
+def read_nifti_header(head: bytes, source: str) -> NiftiHeader:
+    """Read what the header tells, without the data.
+
+    Args:
+        head: First bytes of the file, compressed or not; 4096 are plenty.
+        source: The file's name as the user gave it.
+
+    Raises:
+        VideoError: when the header is damaged or the shape is no picture's or sequence's.
+    """
+    try:
+        header: Any = _header(_inflated(head, _HEADER_BYTES))
+        frames, height, width = _frame_shape(header.get_data_shape(), source)
+        start = max(int(header["vox_offset"]), header.single_vox_offset)
+        size = start + frames * height * width * header.get_data_dtype().itemsize
+        spacing, time = _spacing(header), header.get_xyzt_units()[1]
+        step = float(abs(header["pixdim"][4])) * SECONDS_PER_UNIT.get(time, 1.0)
+    except (zlib.error, HeaderDataError, WrapStructError, ValueError, KeyError, OverflowError):
+        raise VideoError(f"{source} is a NIfTI file whose header is damaged: copy it again.") from None
+    return NiftiHeader(frames, height, width, step, size, spacing)
 
 
 def _inflated(raw: bytes, most: int) -> bytes:

@@ -43,7 +43,7 @@ def open_clip(
     """
     source = os.fspath(path)
     path = Path(path)
-    kind = sniff(_head(path, source))
+    kind = sniff(first_bytes(path, source))
     if kind is None:
         raise VideoError(f"{source} is of a kind that is not known here: expected {READABLE}.")
     try:
@@ -87,7 +87,16 @@ def find_inputs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return list(found)
 
 
-def _head(path: Path, source: str) -> bytes:
+def first_bytes(path: Path, source: str) -> bytes:
+    """Return the first ``SNIFF_BYTES`` of a file.
+
+    Args:
+        path: The file.
+        source: The file's name as the user gave it.
+
+    Raises:
+        DataError: when it is missing, a folder, empty, too large or may not be read.
+    """
     try:
         if path.is_dir():
             raise DataError(f"{source} is a folder: give a file in it.")

@@ -82,9 +82,20 @@ def hide_outside_fan(clip: Clip) -> Clip:
         clip: Any clip. Where no fan is found, all of it becomes black.
     """
     try:
-        mask = find_fan(clip).mask
+        fan = find_fan(clip)
     except QualityRefusal:
         return replace(clip, frames=np.zeros_like(clip.frames))
+    return keep_fan(clip, fan)
+
+
+def keep_fan(clip: Clip, fan: Fan) -> Clip:
+    """The clip with everything outside a fan that was found in it black.
+
+    Args:
+        clip: Any clip.
+        fan: Its fan, from :func:`find_fan`.
+    """
+    mask = fan.mask
     # The fan's dark rim and rounded tip lie just outside of what was found.
     rim = _odd(min(mask.shape) * 0.04)
     shown = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))

@@ -1,0 +1,137 @@
+"""``lvef data convert``: de-identified copies of DICOM files, videos and stills, with a manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from lvef.preparation.convert import Conversion
+
+FILE = click.Path(path_type=Path)
+
+FORMATS = ("avi", "png")
+"""What a clip becomes; `lvef.preparation.deidentify.Format` has them too, but loads the decoders."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  lvef data convert study/ --out deidentified
+  lvef data convert a.dcm b.avi --out frames --format png
+  lvef data convert camus.parquet --out copies
+  lvef data convert study/ --out deidentified --rename --key-file safe/key.csv
+
+Exit code: 0 all done, 1 something failed, 2 wrong words, 3 only refusals."""
+)
+@click.argument("inputs", nargs=-1, required=True, type=FILE, metavar="INPUT...")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for the copies and manifest.csv: a new or empty one, or that of an earlier run.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="avi",
+    show_default=True,
+    help="What a clip becomes: a Motion JPEG AVI, or a PNG a frame. A still is always a PNG.",
+)
+@click.option("--rename", is_flag=True, help="Running numbers in place of the names of files and patients.")
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write which number stands for which file and patient; goes with --rename. Keep it apart from the copies.",
+)
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    show_default=True,
+    help="Keep copies of an earlier run into the same folder whose source has not changed.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=0), default=0, help="Files at once; 0 leaves the choice to lvef."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what became of each file as JSON.")
+@click.pass_context
+def convert(
+    ctx: click.Context,
+    inputs: tuple[Path, ...],
+    out: Path,
+    form: str,
+    rename: bool,
+    key_file: Path | None,
+    resume: bool,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Copy echo files without what they say of a person.
+
+    INPUT is a file (DICOM, video, still), a folder, or a manifest. All outside the ultrasound fan becomes black, header and
+    metadata are not copied, colour becomes grey. Where no fan is found, a file is refused. Writing inside the fan stays:
+    look at the copies before you pass them on.
+    """
+    _check(out, rename, key_file)
+    # Loaded here, so that help and wrong words answer at once.
+    from lvef.cli.progress import progress_bar
+    from lvef.preparation.convert import Settings, exit_code
+    from lvef.preparation.convert import convert as run
+    from lvef.preparation.convert_sources import sources_of
+    from lvef.preparation.deidentify import Format
+    from lvef.preparation.key_file import write_key_file
+
+    sources = sources_of(inputs)
+
+    def on_finished(finished: Conversion) -> None:
+        if finished.reason:
+            say(f"lvef: {finished.reason}")
+        for notice in finished.notices:
+            say(f"lvef: {finished.source.path}: {notice}")
+        advance()
+
+    with progress_bar(len(sources), "Converting") as (say, advance):
+        done = run(sources, out, Settings(Format(form), rename, resume, workers), on_finished)
+    if key_file is not None:
+        write_key_file(key_file, done)
+    counts = {
+        name: sum(d.outcome == name for d in done) for name in ("converted", "kept", "refused", "failed")
+    }
+    if as_json:
+        from lvef.measure.report import to_json
+
+        click.echo(
+            to_json({"out": str(out), "counts": counts, "files": [_values(d) for d in done]}), nl=False
+        )
+    else:
+        words = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+        click.echo(f"Written to {out}: {words}. Look at the pictures before you pass them on.")
+    ctx.exit(exit_code(done))
+
+
+def _check(out: Path, rename: bool, key_file: Path | None) -> None:
+    """Refuse words that do not go together.
+
+    Raises:
+        UsageError: With what to write instead.
+    """
+    if key_file is None:
+        return
+    if not rename:
+        raise click.UsageError("--key-file goes with --rename: without it there are no numbers to explain.")
+    if out.resolve() in key_file.resolve().parents:
+        raise click.UsageError("--key-file lies in --out: keep the key apart from the copies.")
+
+
+def _values(finished: Conversion) -> dict[str, Any]:
+    return {
+        "source": str(finished.source.path),
+        "outcome": finished.outcome,
+        "reason": finished.reason,
+        "item": finished.name,
+        "patient": finished.patient,
+        "notices": list(finished.notices),
+    }

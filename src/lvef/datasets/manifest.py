@@ -1,0 +1,189 @@
+"""Manifests in memory and on disk: Parquet, or CSV for people; validated against `lvef.datasets.schema` whenever read.
+
+A manifest is a `polars.DataFrame` with exactly the columns of the schema, in their order.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lvef.core.errors import DataError
+from lvef.datasets.schema import BY_NAME, COLUMNS, Column
+from lvef.io.atomic import write_bytes_atomic
+
+POLARS_TYPES: dict[str, pl.DataType] = {"text": pl.String(), "whole": pl.Int64(), "number": pl.Float64()}
+"""Kind of a column -> its type in memory."""
+
+SUFFIXES = (".parquet", ".csv")
+"""Endings of manifest files."""
+
+SHOWN = 3
+"""Bad rows that a message names."""
+
+
+def make_manifest(rows: Iterable[Mapping[str, Any]], where: str = "manifest") -> pl.DataFrame:
+    """A validated manifest of rows; columns that a row does not name are null.
+
+    Args:
+        rows: Values by column name.
+        where: What to call it in messages.
+
+    Raises:
+        DataError: A column that the schema does not know, or a value that it does not allow.
+    """
+    listed = list(rows)
+    unknown = sorted({name for row in listed for name in row} - BY_NAME.keys())
+    if unknown:
+        raise DataError(f"{where}: unknown column {', '.join(unknown)}; known are {', '.join(BY_NAME)}.")
+    columns = {c.name: [_plain(row.get(c.name), c) for row in listed] for c in COLUMNS}
+    schema = {c.name: POLARS_TYPES[c.kind] for c in COLUMNS}
+    try:
+        table = pl.DataFrame(columns, schema=schema, strict=True)
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{where}: a value has the wrong type ({_one_line(error)}).") from None
+    return validated(table, where)
+
+
+def read_manifest(path: Path) -> pl.DataFrame:
+    """Read and validate a manifest file.
+
+    Args:
+        path: ``.parquet`` or ``.csv``; columns that are missing are null, the order of columns is free.
+
+    Raises:
+        DataError: The file is missing, is no table, or breaks the schema.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(
+            f"{path}: a manifest ends in {' or '.join(SUFFIXES)}; make one with lvef data import."
+        )
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); a manifest was expected.") from None
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = pl.read_parquet(io.BytesIO(data))
+        else:
+            table = pl.read_csv(io.BytesIO(data), infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"{path}: is no {path.suffix[1:]} table ({_one_line(error)}); import it again."
+        ) from None
+    return conformed(table, str(path))
+
+
+def conformed(table: pl.DataFrame, where: str) -> pl.DataFrame:
+    """A table brought to the schema's columns, order and types, then validated.
+
+    Raises:
+        DataError: An unknown column, or a value that cannot be what its column wants.
+    """
+    unknown = sorted(set(table.columns) - BY_NAME.keys())
+    if unknown:
+        raise DataError(f"{where}: unknown column {', '.join(unknown)}; known are {', '.join(BY_NAME)}.")
+    parts = []
+    for column in COLUMNS:
+        wanted = POLARS_TYPES[column.kind]
+        if column.name not in table.columns:
+            parts.append(pl.Series(column.name, [None] * len(table), dtype=wanted))
+            continue
+        found = table[column.name]
+        if found.dtype == pl.String:
+            found = found.set(found == "", None)
+        cast = found.cast(wanted, strict=False)
+        lost = (cast.is_null() & found.is_not_null()).arg_true()
+        if len(lost):
+            raise DataError(
+                f"{where}: {column.name} holds {found[int(lost[0])]!r} in row {int(lost[0]) + 1} "
+                f"({len(lost)} such rows), {_wanted(column)} was expected."
+            )
+        parts.append(cast)
+    return validated(pl.DataFrame(parts), where)
+
+
+def write_manifest(table: pl.DataFrame, path: Path) -> None:
+    """Write a manifest whole or not at all, as Parquet or CSV by its suffix.
+
+    Raises:
+        DataError: The suffix is neither, or the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DataError(f"{path}: a manifest ends in {' or '.join(SUFFIXES)}.")
+    buffer = io.BytesIO()
+    if suffix == ".parquet":
+        table.write_parquet(buffer)
+    else:
+        table.write_csv(buffer)
+    write_bytes_atomic(path, buffer.getvalue())
+
+
+def validated(table: pl.DataFrame, where: str) -> pl.DataFrame:
+    """The same table, once every value is one that the schema allows.
+
+    Raises:
+        DataError: With the column, the first bad rows and what was expected.
+    """
+    items = table["item"]
+    for column in COLUMNS:
+        values = table[column.name]
+        bad = _bad(values, column)
+        rows = bad.arg_true().to_list()
+        if rows:
+            shown = ", ".join(f"{items[i]} ({values[i]!r})" for i in rows[:SHOWN])
+            raise DataError(
+                f"{where}: {column.name} must be {_wanted(column)}; {len(rows)} rows are not, first {shown}."
+            )
+    twice = items.filter(items.is_duplicated()).unique(maintain_order=True)
+    if len(twice):
+        raise DataError(
+            f"{where}: item names must be unique; {len(twice)} are not, first {', '.join(twice[:SHOWN])}."
+        )
+    return table
+
+
+def _bad(values: pl.Series, column: Column) -> pl.Series:
+    """Which rows hold what the column does not allow."""
+    null = values.is_null()
+    bad = null if column.required else null & False
+    if column.allowed:
+        bad = bad | (~values.is_in(list(column.allowed)) & ~null)
+    if column.kind == "number":
+        bad = bad | (~values.is_finite()).fill_null(False)
+    if column.low is not None:
+        bad = bad | (values < column.low).fill_null(False)
+    if column.high is not None:
+        bad = bad | (values > column.high).fill_null(False)
+    return bad
+
+
+def _wanted(column: Column) -> str:
+    if column.allowed:
+        return "one of " + ", ".join(column.allowed)
+    words = {"text": "text", "whole": "a whole number", "number": "a finite number"}[column.kind]
+    if column.low is not None and column.high is not None:
+        return f"{words} from {column.low:g} to {column.high:g}"
+    return f"{words} of at least {column.low:g}" if column.low is not None else words
+
+
+def _plain(value: Any, column: Column) -> Any:  # noqa: ANN401
+    """Enum members as their words, paths with forward slashes, integers where a number is wanted as floats."""
+    if value is None:
+        return None
+    if isinstance(value, Path):
+        return value.as_posix()
+    if column.kind == "text" and isinstance(value, str):
+        return str(value)
+    if column.kind == "number":
+        return float(value)
+    return int(value) if column.kind == "whole" else value
+
+
+def _one_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -1,0 +1,327 @@
+"""DICOM studies of one's own: every ultrasound cine below a folder, by its header alone.
+
+Source: DICOM PS3.3 (modules) and PS3.6 (attributes). Licence: the user's own.
+
+Layout read here: any folder, with subfolders; names and suffixes do not matter, content does.
+
+Known defects: the headers carry no ejection fraction and rarely a view. The patient is a pseudonym, a hash of Patient ID and
+its issuer: the same in every import, and open to anyone who can guess the ID, so that a manifest is pseudonymous, not
+anonymous. No name, ID, date or accession number is taken; paths are taken as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lvef.core.errors import DataError
+from lvef.core.terms import CollectionView
+from lvef.datasets.collection import Collection, Imported, Progress
+from lvef.datasets.findings import Findings, Severity
+from lvef.datasets.manifest import make_manifest
+from lvef.io.open import first_bytes
+from lvef.io.sniff import DICOM, sniff
+
+MULTI_FRAME_ULTRASOUND = ("1.2.840.10008.5.1.4.1.1.3.1", "1.2.840.10008.5.1.4.1.1.3")
+"""Ultrasound Multi-frame Image Storage, and its retired forerunner. Source: DICOM PS3.4, annex B."""
+
+SINGLE_FRAME_ULTRASOUND = ("1.2.840.10008.5.1.4.1.1.6.1", "1.2.840.10008.5.1.4.1.1.6")
+"""Ultrasound Image Storage, and its retired forerunner: stills, which are counted and left out."""
+
+LICENCE = "the user's own"
+"""What the manifest says of terms: they are not known here."""
+
+OTHER_OBJECTS = "DICOM objects are no ultrasound pictures: they are left out."
+"""What is told of reports, pictures of other kinds and the like."""
+
+KEY_LENGTH = 12
+"""Hex digits of a pseudonym: 48 bits, so that two of 10,000 patients share one with a chance of 2 in 10 million."""
+
+UNEVEN = 0.01
+"""Frame steps that differ from their median by more than this part make the times uneven."""
+
+MIN_NAME_LETTERS = 3
+"""Shorter parts of a name are not looked for in paths: they would be found everywhere."""
+
+_AGE = re.compile(r"(\d{1,3})([DWMY])")
+_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+
+
+def read(root: Path, progress: Progress | None = None) -> Imported:
+    """Read a folder of DICOM studies.
+
+    Args:
+        root: Folder, searched with its subfolders.
+        progress: Called with files done and files in all.
+
+    Raises:
+        DataError: The folder is missing, or no ultrasound cine is below it.
+    """
+    root = root.absolute()
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; a folder with DICOM files in it or below was expected.")
+    findings = Findings()
+    files = list(_files(root))
+    rows: dict[str, dict[str, Any]] = {}
+    for done, path in enumerate(files, 1):
+        row = _row(root, path, findings)
+        if row is not None:
+            if row["item"] in rows:
+                findings.add(
+                    "duplicate_files",
+                    Severity.WARNING,
+                    "Files hold an object (SOP Instance UID) that another file holds, too; the first by name is used.",
+                    "Remove the copies.",
+                    row["path"],
+                )
+            rows.setdefault(row["item"], row)
+        if progress is not None:
+            progress(done, len(files))
+    if not rows:
+        seen = (
+            ", ".join(f"{f.count} {f.code.replace('_', ' ')}" for f in findings.sorted()) or "no file at all"
+        )
+        raise DataError(
+            f"{root}: no multi-frame ultrasound is in it or below ({seen}); a folder of DICOM studies was expected."
+        )
+    findings.add(
+        "no_ef",
+        Severity.NOTE,
+        "DICOM cines carry no ejection fraction here.",
+        "Where you have EFs, list the files in a CSV and import it with lvef data import folder.",
+        "dicom",
+    )
+    return Imported(make_manifest(rows.values(), "dicom"), findings.sorted())
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, subfolders, names in os.walk(root):
+        subfolders[:] = sorted(n for n in subfolders if not n.startswith("."))
+        yield from (
+            Path(folder, n) for n in sorted(names) if not n.startswith(".") and n.upper() != "DICOMDIR"
+        )
+
+
+def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
+    """A file's row, or None where it is no ultrasound cine, which is noted."""
+    from lvef.io.dicom import read_header
+    from lvef.io.dicom_values import quiet_pydicom, text, whole
+
+    shown = path.relative_to(root).as_posix()
+    try:
+        if sniff(first_bytes(path, shown)) is not DICOM:
+            findings.add("other_files", Severity.NOTE, "Files are no DICOM: they are left out.", "", shown)
+            return None
+        with quiet_pydicom(), path.open("rb") as file:
+            dataset = read_header(file, shown)
+            storage = text(dataset, "SOPClassUID") or text(dataset.file_meta, "MediaStorageSOPClassUID")
+            n_frames = whole(dataset, "NumberOfFrames", 1)
+            cine = storage in MULTI_FRAME_ULTRASOUND or text(dataset, "Modality") == "US"
+            if cine and n_frames > 1:
+                return _cine_row(root, shown, dataset, n_frames, findings)
+    except (DataError, OSError):
+        if _without_picture(path):
+            findings.add("other_objects", Severity.NOTE, OTHER_OBJECTS, "", shown)
+            return None
+        findings.add(
+            "unreadable",
+            Severity.ERROR,
+            "Files cannot be read: they are damaged, cut off or empty. They are left out.",
+            "Copy or export them again.",
+            shown,
+        )
+        return None
+    still = storage in (*SINGLE_FRAME_ULTRASOUND, *MULTI_FRAME_ULTRASOUND)
+    if still:
+        what = "Ultrasound pictures have one frame only: they are left out."
+        findings.add("single_frames", Severity.NOTE, what, "", shown)
+    else:
+        findings.add("other_objects", Severity.NOTE, OTHER_OBJECTS, "", shown)
+    return None
+
+
+def _without_picture(path: Path) -> bool:
+    """Whether a file is a sound DICOM object that is none of pictures, such as a report."""
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+
+    from lvef.io.dicom_pixels import DECODE_ERRORS
+    from lvef.io.dicom_values import quiet_pydicom, text
+
+    try:
+        with quiet_pydicom(), path.open("rb") as file:
+            dataset = dcmread(file, stop_before_pixels=True)
+            return bool(text(dataset, "SOPClassUID")) and "Rows" not in dataset and not _is_image(dataset)
+    except (OSError, InvalidDicomError, NotImplementedError, *DECODE_ERRORS):
+        return False
+
+
+def _is_image(dataset: Any) -> bool:  # noqa: ANN401
+    from lvef.io.dicom_values import text
+
+    return text(dataset, "SOPClassUID") in (*MULTI_FRAME_ULTRASOUND, *SINGLE_FRAME_ULTRASOUND)
+
+
+def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Findings) -> dict[str, Any]:  # noqa: ANN401
+    from lvef.io.dicom_regions import tissue_scale
+    from lvef.io.dicom_values import heart_rate_bpm, sex, text, view, whole
+
+    height, width = whole(dataset, "Rows"), whole(dataset, "Columns")
+    scale = tissue_scale(dataset, height, width)
+    study, instance = text(dataset, "StudyInstanceUID"), text(dataset, "SOPInstanceUID")
+    patient = _patient(dataset, study, shown, findings)
+    item = f"{patient}-{_pseudonym(instance or shown)}"
+    told = view(dataset)
+    row: dict[str, Any] = {
+        "item": item,
+        "collection": COLLECTION.name,
+        "patient": patient,
+        "kind": "clip",
+        "view": CollectionView(told.value),
+        "root": root.as_posix(),
+        "path": shown,
+        "n_frames": n_frames,
+        "height_px": height,
+        "width_px": width,
+        "age_years": _age(dataset, item, findings),
+        "sex": sex(dataset),
+        "heart_rate_bpm": heart_rate_bpm(dataset),
+        "told_by": "DICOM header",
+        "licence": LICENCE,
+    }
+    _time(row, dataset, n_frames, findings)
+    if scale.spacing is not None:
+        row |= {"spacing_x_mm": scale.spacing.x_mm, "spacing_y_mm": scale.spacing.y_mm}
+    else:
+        findings.add(
+            "no_scale",
+            Severity.NOTE,
+            "Cines have no scale that can be used: none is told, or it belongs to a picture of another size.",
+            "Nothing; an EF needs none, millilitres do.",
+            item,
+        )
+    labels = {"study": _pseudonym(study) if study else None, "transfer_syntax": _syntax(dataset)}
+    row["labels"] = json.dumps(labels)
+    findings.add(
+        "person_in_path",
+        Severity.WARNING,
+        "Paths hold a part of the patient's name or ID: the manifest holds the path.",
+        "Rename the folders and files before you pass the manifest on.",
+        [item] if _names_person(dataset, shown) else [],
+    )
+    return row
+
+
+def _patient(dataset: Any, study: str, shown: str, findings: Findings) -> str:  # noqa: ANN401
+    from lvef.io.dicom_values import text
+
+    number = text(dataset, "PatientID")
+    if number:
+        return _pseudonym(f"{number}\n{text(dataset, 'IssuerOfPatientID')}")
+    findings.add(
+        "no_patient",
+        Severity.WARNING,
+        "Cines have no Patient ID: their study, or without one the file, counts as a patient of its own.",
+        "Do not split by patient where these matter.",
+        shown,
+    )
+    return _pseudonym(study or shown)
+
+
+def _pseudonym(value: str) -> str:
+    """First hex digits of the SHA-256 of a text."""
+    return hashlib.sha256(value.encode("utf-8")).hexdigest()[:KEY_LENGTH]
+
+
+def _time(row: dict[str, Any], dataset: Any, n_frames: int, findings: Findings) -> None:  # noqa: ANN401
+    """Fill in rate, duration and, where they are uneven, the times of the frames."""
+    from lvef.io.dicom_timing import frame_times
+    from lvef.io.limits import MAX_FRAMES
+
+    # A header that declares millions of frames must not fill the memory here.
+    timing = frame_times(dataset, n_frames) if n_frames <= 10 * MAX_FRAMES else None
+    if timing is None or timing.source == "assumed":
+        findings.add(
+            "no_frame_rate",
+            Severity.WARNING,
+            "Cines tell no frame rate that can be that of an echo: it stays empty.",
+            "Export them with frame times, or give the rate where they are measured.",
+            row["item"],
+        )
+        return
+    steps = np.diff(timing.times_s)
+    step = float(np.median(steps))
+    row["frame_rate_hz"] = 1.0 / step
+    row["duration_s"] = float(timing.times_s[-1]) + step
+    if float(np.abs(steps - step).max()) > UNEVEN * step:
+        row["frame_times_s"] = ";".join(f"{t:.6g}" for t in timing.times_s)
+    findings.add(
+        "playback_rate",
+        Severity.WARNING,
+        "Cines tell a rate for playback only (Recommended Display Frame Rate), maybe not the true one.",
+        "Compare heart rate and duration before you trust times.",
+        [row["item"]] if timing.source == "RecommendedDisplayFrameRate" else [],
+    )
+
+
+def _age(dataset: Any, item: str, findings: Findings) -> float | None:  # noqa: ANN401
+    """Patient's Age in years, or None where it is not told or not understood."""
+    from lvef.io.dicom_values import text
+
+    told = text(dataset, "PatientAge")
+    match = _AGE.fullmatch(told)
+    years = int(match[1]) * _YEARS[match[2]] if match else None
+    if told and (years is None or years > 130):
+        findings.add(
+            "bad_age",
+            Severity.WARNING,
+            "Ages are not written as DICOM asks for (three digits and D, W, M or Y): they stay empty.",
+            "",
+            item,
+        )
+        return None
+    return years
+
+
+def _syntax(dataset: Any) -> str:  # noqa: ANN401
+    return str(dataset.file_meta.TransferSyntaxUID.name)
+
+
+def _names_person(dataset: Any, shown: str) -> bool:  # noqa: ANN401
+    """Whether a path holds the patient's ID or a part of the name."""
+    from lvef.io.dicom_values import text
+
+    path = shown.upper()
+    parts = [*re.split(r"[\^=\s,]+", text(dataset, "PatientName")), text(dataset, "PatientID")]
+    return any(len(part) >= MIN_NAME_LETTERS and part in path for part in parts)
+
+
+COLLECTION = Collection(
+    name="dicom",
+    title="DICOM studies of your own",
+    holds="Every multi-frame ultrasound object below a folder, with what its header tells of frames, time, scale, sex, age.",
+    where="On your own disk or archive.",
+    terms="Your own; whether you may use the files is for you to know.",
+    licence=LICENCE,
+    citation="none: your own data (a doi, where you have published it, belongs here)",
+    size="any",
+    layout="""\
+ROOT/                any folders; names and suffixes do not matter
+  study/series/IM_0001
+  another.dcm""",
+    has_ef=False,
+    known_defects=(
+        "The manifest is pseudonymous, not anonymous: patients are hashes of their ID, paths are as they are on the disk.",
+        "Headers tell no EF and rarely a view.",
+        "Only headers are read: whether the frames decode is told by lvef data check with --decode.",
+    ),
+    read=read,
+)
+"""DICOM studies as `lvef data` knows them."""

@@ -1,0 +1,240 @@
+"""EchoNet-Dynamic: 10,030 apical four-chamber clips of one hospital, one per patient, with EF, volumes and tracings.
+
+Source: D. Ouyang et al., "Video-based AI for beat-to-beat assessment of cardiac function", Nature 580, 252-256, 2020,
+doi 10.1038/s41586-020-2145-8. Licence: Stanford University's research use agreement: personal, non-commercial research after
+registration; no part may be passed on.
+
+Layout read here: ``FileList.csv``, ``VolumeTracings.csv`` and ``Videos/*.avi`` under one folder.
+
+Known defects: names come with and without ``.avi``; copies carry extra index columns; six rows tell 768 x 1024 or 1040
+pixels and have no tracings; about 93 traced frames have another number of lines than 21; one traced name is not in the list;
+ED comes after ES in about 1 % of the clips. There is no pixel size, so millilitres cannot be computed from the pictures.
+
+Rows whose video is missing stay in the manifest, because their labels are right; the finding ``missing_file`` counts them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import polars as pl
+
+from lvef.core.errors import DataError
+from lvef.core.terms import CollectionView
+from lvef.datasets.collection import Collection, Imported, Progress
+from lvef.datasets.echonet_list import LIST, read_file_list
+from lvef.datasets.findings import Findings, Severity
+from lvef.datasets.manifest import conformed
+from lvef.datasets.text_table import LINE
+from lvef.datasets.volume_tracings import decide_phases, read_traced_frames
+
+TRACINGS, VIDEOS = "VolumeTracings.csv", "Videos"
+"""Names in the folder, beside the list."""
+
+SIZE_PX = 112
+"""Height and width of the clips as released. Source: the owners' page."""
+
+EF_METHOD = "clinical report of the hospital"
+"""How the owners came to their EF. Source: Ouyang et al. 2020, methods."""
+
+
+def read(root: Path, progress: Progress | None = None) -> Imported:
+    """Read the collection's folder into a manifest; no video is opened.
+
+    Args:
+        root: Folder that holds ``FileList.csv``.
+        progress: Called with clips done and clips in all.
+
+    Raises:
+        DataError: The folder is not this collection, or one of its tables cannot be read.
+    """
+    findings = Findings()
+    clips = read_file_list(_find_list(root), findings)
+    total = len(clips)
+    if progress is not None:
+        progress(0, total)
+    clips = _with_files(clips, root, findings)
+    clips = _with_tracings(clips, root, findings)
+    if progress is not None:
+        progress(total, total)
+    return Imported(conformed(_as_manifest(clips, root), str(root)), findings.sorted())
+
+
+def _find_list(root: Path) -> Path:
+    """The list in the folder.
+
+    Raises:
+        DataError: It is not there.
+    """
+    expected = f"expected is a folder with {LIST}, {TRACINGS} and {VIDEOS}"
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; {expected}.")
+    found = _entry(root, LIST)
+    if (root / found).is_file():
+        return root / found
+    inside = next((p.name for p in sorted(root.iterdir()) if p.is_dir() and (p / LIST).is_file()), None)
+    mend = f"give {root / inside}" if inside is not None else "unpack the archive and give its folder"
+    raise DataError(f"{root}: has no {LIST}, so it is not EchoNet-Dynamic; {expected}: {mend}.")
+
+
+def _entry(root: Path, name: str) -> str:
+    """The name as it is written in the folder; copies differ in case."""
+    with os.scandir(root) as entries:
+        names = {entry.name.lower(): entry.name for entry in entries if entry.name != name}
+    return name if (root / name).exists() else names.get(name.lower(), name)
+
+
+def _with_files(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFrame:
+    """The path of each clip; what is missing, empty or not in the list."""
+    folder = _entry(root, VIDEOS)
+    files: dict[str, str] = {}
+    empty: list[str] = []
+    if (root / folder).is_dir():
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                stem, _, suffix = entry.name.rpartition(".")
+                if suffix.lower() == "avi" and not stem.startswith("."):
+                    files[stem] = entry.name
+                    if entry.stat().st_size == 0:
+                        empty.append(stem)
+    items = set(clips["item"])
+    findings.add(
+        "missing_file",
+        Severity.ERROR,
+        f"Clips of {LIST} have no file in {VIDEOS}; their rows and labels are kept.",
+        "Unpack the archive again and look whether it was whole; then import again.",
+        [name for name in clips["item"] if name not in files],
+    )
+    findings.add(
+        "empty_file",
+        Severity.ERROR,
+        f"Files in {VIDEOS} have 0 bytes; their rows and labels are kept.",
+        "Unpack the archive again; the disk may have been full.",
+        sorted(name for name in empty if name in items),
+    )
+    findings.add(
+        "unlisted_video",
+        Severity.WARNING,
+        f"Files in {VIDEOS} are not in {LIST}; they have no label and are left out.",
+        f"Nothing, or complete {LIST}.",
+        sorted(files.keys() - items),
+    )
+    paths = [f"{folder}/{files.get(name, name + '.avi')}" for name in clips["item"]]
+    return clips.with_columns(pl.Series("path", paths, dtype=pl.String))
+
+
+def _with_tracings(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFrame:
+    """Number of traced frames, ED and ES of each clip."""
+    name = _entry(root, TRACINGS)
+    empty = [pl.lit(None, pl.Int64).alias(c) for c in ("n_traced_frames", "ed_frame", "es_frame")]
+    if not (root / name).is_file():
+        findings.add(
+            "no_tracings_table",
+            Severity.WARNING,
+            f"{TRACINGS} is missing, so that ED, ES and tracings are not known.",
+            "Put the owners' table beside FileList.csv and import again.",
+            TRACINGS,
+        )
+        return clips.with_columns(*empty, pl.lit(None, pl.String).alias("tracing_path"))
+    frames = read_traced_frames(root / name, findings)
+    known = frames.join(clips.select("item", "n_frames"), on="item", how="left", maintain_order="left")
+    listed = pl.col("item").is_in(clips["item"].to_list())
+    findings.add(
+        "tracing_of_unknown_clip",
+        Severity.WARNING,
+        f"{TRACINGS} holds clips that have no row; their tracings are left out.",
+        "Nothing.",
+        known.filter(~listed)["item"].unique(maintain_order=True).to_list(),
+    )
+    outside = (pl.col("frame") >= pl.col("n_frames")).fill_null(False)
+    findings.add(
+        "tracing_outside_clip",
+        Severity.WARNING,
+        "Traced frames lie behind the end of their clip; they are left out.",
+        "Take both tables from one release.",
+        [
+            f"{item}, frame {at} of {n:.0f}"
+            for item, at, n in known.filter(listed & outside).select("item", "frame", "n_frames").rows()
+        ],
+    )
+    phases = decide_phases(known.filter(listed & ~outside), findings)
+    clips = clips.join(phases, on="item", how="left", maintain_order="left").with_columns(
+        pl.col("n_traced_frames").fill_null(0)
+    )
+    traced = pl.col("n_traced_frames") > 0
+    large = ((pl.col("height_px") != SIZE_PX) | (pl.col("width_px") != SIZE_PX)).fill_null(False)
+    findings.add(
+        "other_size",
+        Severity.NOTE,
+        f"Clips are listed with another size than {SIZE_PX} x {SIZE_PX}; in the release these six have no tracings.",
+        "Look at the files with lvef data check.",
+        _names(clips, large),
+    )
+    findings.add(
+        "no_tracing",
+        Severity.WARNING,
+        f"Clips have no tracing in {TRACINGS}; ED and ES are not known.",
+        "Nothing; they are skipped by what needs tracings.",
+        _names(clips, ~traced),
+    )
+    return clips.with_columns(pl.when(traced).then(pl.lit(name)).alias("tracing_path"))
+
+
+def _as_manifest(clips: pl.DataFrame, root: Path) -> pl.DataFrame:
+    whole = [pl.col(c).cast(pl.Int64) for c in ("n_frames", "height_px", "width_px")]
+    measured = pl.any_horizontal(pl.col("ef_percent", "edv_ml", "esv_ml").is_not_null())
+    fixed = {
+        "collection": COLLECTION.name,
+        "kind": "clip",
+        "view": CollectionView.A4C.value,
+        "root": root.absolute().as_posix(),
+        "licence": COLLECTION.licence,
+    }
+    told = pl.lit(f"{LIST}, line ") + pl.col(LINE).cast(pl.String)
+    kept = ("item", "path", "tracing_path", "frame_rate_hz", "ef_percent", "edv_ml", "esv_ml")
+    return clips.select(
+        *kept,
+        *whole,
+        *("ed_frame", "es_frame", "n_traced_frames", "split"),
+        *(pl.lit(value).alias(name) for name, value in fixed.items()),
+        pl.col("item").alias("patient"),
+        (pl.col("n_frames") / pl.col("frame_rate_hz")).alias("duration_s"),
+        pl.when(measured).then(pl.lit(EF_METHOD)).alias("ef_method"),
+        pl.col("Split").alias("split_name"),
+        told.alias("told_by"),
+    )
+
+
+def _names(table: pl.DataFrame, which: pl.Expr) -> list[str]:
+    return table.filter(which)["item"].to_list()
+
+
+COLLECTION = Collection(
+    name="echonet-dynamic",
+    title="EchoNet-Dynamic, Stanford University",
+    holds="10,030 apical four-chamber clips of 10,030 patients of one hospital, 112 x 112 pixels, 28 to 1,002 frames, "
+    "with EF, EDV, ESV and the tracings of one ED and one ES frame; 7,465 train, 1,288 val, 1,277 test.",
+    where="https://echonet.github.io/dynamic/",
+    terms="Personal, non-commercial research after registration with Stanford University; no part may be passed on.",
+    licence="Stanford research use agreement: non-commercial, no redistribution",
+    citation='D. Ouyang et al., "Video-based AI for beat-to-beat assessment of cardiac function", Nature 580, 252-256, '
+    "2020, doi 10.1038/s41586-020-2145-8",
+    size="about 7 GB, packed and unpacked",
+    layout="""\
+EchoNet-Dynamic/
+  FileList.csv         one row a clip: FileName, EF, ESV, EDV, FrameHeight, FrameWidth, FPS, NumberOfFrames, Split
+  VolumeTracings.csv   one row a line: FileName, X1, Y1, X2, Y2, Frame
+  Videos/
+    0X*.avi            10,030 clips, Motion JPEG""",
+    has_ef=True,
+    known_defects=(
+        "There is no pixel size: millilitres cannot be computed from the pictures.",
+        "Names come with and without .avi, and copies of the tables carry extra index columns.",
+        "Six rows tell 768 x 1024 or 1040 pixels and have no tracings.",
+        "About 93 traced frames have another number of lines than 21, and one traced name is not in the list.",
+        "ED comes after ES in about 1 % of the clips.",
+    ),
+    read=read,
+)
+"""EchoNet-Dynamic as `lvef data import` reads it."""

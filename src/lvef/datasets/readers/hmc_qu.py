@@ -1,0 +1,373 @@
+"""HMC-QU: A4C and A2C clips with infarction labels for each wall segment. It carries no ejection fraction.
+
+Source: A. Degerli et al., "Early Detection of Myocardial Infarction in Low-Quality Echocardiography", IEEE Access 9,
+34442-34453, 2021, doi 10.1109/ACCESS.2021.3059595. Licence: the owners' terms on their page; research, with citation.
+
+Layout read here: ``A4C.xlsx`` and ``A2C.xlsx`` (or ``.csv`` copies) beside ``HMC-QU/{A4C,A2C}/*.avi`` and
+``LV Ground-truth Segmentation Masks/Mask_*.mat``.
+
+Known defects: names are irregular (blanks, stars, ``4CH`` and ``CH2``), so they are matched without blanks, stars and
+case. Frames are counted from 1 in the tables and from 0 in the manifest. Ticks are letters of the Wingdings font.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lvef.core.errors import DataError
+from lvef.core.terms import CollectionView, View
+from lvef.datasets.collection import Collection, Imported, Progress
+from lvef.datasets.findings import Findings, Severity
+from lvef.datasets.hmc_qu_labels import check_mask, mask_frames, read_labels
+from lvef.datasets.hmc_qu_table import (
+    MATCH,
+    HmcName,
+    HmcRow,
+    HmcTable,
+    parse_name,
+    read_hmc_table,
+)
+from lvef.datasets.manifest import make_manifest
+from lvef.io.probe import VideoHeader, probe_video
+
+LICENCE = "owners' terms, research only"
+"""The terms in a few words; the collection's page has them in full."""
+
+CITATION = (
+    'A. Degerli et al., "Early Detection of Myocardial Infarction in Low-Quality Echocardiography", IEEE Access 9, '
+    "34442-34453, 2021, doi 10.1109/ACCESS.2021.3059595"
+)
+"""How the owners ask to be cited."""
+
+VIDEO_SUFFIXES = (".avi", ".mp4")
+"""Endings of the clips; copies in the wild have been re-encoded."""
+
+CLIPS = "HMC-QU"
+"""Folder of the clips, where a missing one is expected."""
+
+MASK_PREFIX = "mask_"
+"""How names of wall masks begin, in lower case."""
+
+Row = dict[str, Any]
+"""Values of one row by column name."""
+
+
+def read(root: Path, progress: Progress | None = None) -> Imported:
+    """Read the collection's folder.
+
+    Args:
+        root: Folder that holds the tables of labels.
+        progress: Called after each clip.
+
+    Raises:
+        DataError: No table is there, a table is damaged, or there is no clip at all.
+    """
+    return _Reading(root, progress).run()
+
+
+class _Reading:
+    def __init__(self, root: Path, progress: Progress | None) -> None:
+        self.root, self.progress = root.absolute(), progress
+        self.findings = Findings()
+        self.clips: dict[str, Path] = {}
+        self.masks: dict[str, Path] = {}
+        self.partners: dict[str, str] = {}
+
+    def run(self) -> Imported:
+        tables = self._tables()
+        self._index()
+        jobs = self._jobs(tables)
+        rows = []
+        for done, (view, name, listed, table) in enumerate(jobs, 1):
+            rows.append(self._row(view, name, listed, table))
+            if self.progress is not None:
+                self.progress(done, len(jobs))
+        self._pair(rows)
+        self.findings.add(
+            "no_ef",
+            Severity.NOTE,
+            "HMC-QU carries no ejection fraction and no volumes; it labels infarction by wall segment.",
+            "Commands that need an EF cannot use it.",
+            "HMC-QU",
+        )
+        return Imported(make_manifest(rows, "HMC-QU"), self.findings.sorted())
+
+    def _tables(self) -> dict[View, HmcTable]:
+        if not self.root.is_dir():
+            raise DataError(f"{self.root}: is no folder; the unpacked HMC-QU folder was expected.")
+        tables = {}
+        for view in (View.A4C, View.A2C):
+            found = [p for suffix in (".xlsx", ".csv") if (p := self.root / f"{view}{suffix}").is_file()]
+            if not found:
+                self.findings.add(
+                    "missing_table",
+                    Severity.WARNING,
+                    "A table of labels is missing: clips of this view are kept without labels.",
+                    "Unpack the collection again, with both tables beside the folder HMC-QU.",
+                    f"{view}.xlsx",
+                )
+                continue
+            if len(found) > 1:
+                self._note("two_tables", "A view has two tables; the xlsx was read.", "", found[1].name)
+            tables[view] = read_hmc_table(found[0], view)
+        if not tables:
+            raise DataError(
+                f"{self.root}: neither A4C.xlsx nor A2C.xlsx (or .csv) is in it; the HMC-QU folder with both tables "
+                "beside its folder of clips was expected."
+            )
+        return tables
+
+    def _index(self) -> None:
+        """Find clips and masks wherever they lie below the root."""
+        for folder, subfolders, files in os.walk(self.root):
+            subfolders[:] = sorted(n for n in subfolders if not n.startswith("."))
+            for file in sorted(files):
+                path, lower = Path(folder) / file, file.lower()
+                if lower.startswith((".", "~$")):
+                    continue
+                if lower.endswith(".mat") and lower.startswith(MASK_PREFIX):
+                    key = parse_name(path.stem[len(MASK_PREFIX) :]).key
+                    self._index_one(self.masks, key, path)
+                elif lower.endswith(VIDEO_SUFFIXES):
+                    self._index_one(self.clips, parse_name(path.stem).key, path)
+        if not self.clips:
+            raise DataError(
+                f"{self.root}: the tables are there, but no AVI file is below it; the folder HMC-QU with A4C and A2C "
+                "was expected: the archive is half unpacked."
+            )
+
+    def _index_one(self, index: dict[str, Path], key: str, path: Path) -> None:
+        if key in index:
+            self._warn(
+                "doubled_file",
+                "Two files have names that differ in blanks, stars or case only; the first is used.",
+                "Remove the one that is not meant.",
+                self._relative(path),
+            )
+        else:
+            index[key] = path
+
+    def _jobs(
+        self, tables: dict[View, HmcTable]
+    ) -> list[tuple[View, HmcName, HmcRow | None, HmcTable | None]]:
+        jobs: list[tuple[View, HmcName, HmcRow | None, HmcTable | None]] = []
+        seen: set[str] = set()
+        for view, table in tables.items():
+            self._table_findings(table)
+            for row in table.rows:
+                name, where = parse_name(row.recorded), f"{table.path.name} line {row.line} ({row.recorded})"
+                if name.key in seen:
+                    self._warn(
+                        "duplicate_rows",
+                        "A clip is listed twice; the first row counts.",
+                        "Remove one.",
+                        where,
+                    )
+                    continue
+                seen.add(name.key)
+                if name.view is not None and name.view is not view:
+                    self._warn(
+                        "view_disagrees",
+                        "A name tells another view than its table; the table counts.",
+                        "Look at the clip.",
+                        where,
+                    )
+                self._partner(row, name)
+                jobs.append((view, name, row, table))
+        for key, path in self.clips.items():
+            if key not in seen:
+                name = parse_name(path.stem)
+                folder_view = next((v for v in (View.A4C, View.A2C) if v in path.parent.parts), View.UNKNOWN)
+                jobs.append((name.view or folder_view, name, None, None))
+                self._warn(
+                    "unlisted_clip",
+                    "A clip is in no table: it is kept without labels.",
+                    "Look for its row; the name may be misspelt.",
+                    self._relative(path),
+                )
+        wanted = {name.key for _, name, _, _ in jobs}
+        for key, path in self.masks.items():
+            if key not in wanted:
+                self._warn(
+                    "unlisted_mask",
+                    "A mask belongs to no clip: it is left out.",
+                    "Look for the clip; the name may be misspelt.",
+                    self._relative(path),
+                )
+        return jobs
+
+    def _table_findings(self, table: HmcTable) -> None:
+        name = table.path.name
+        self.findings.add(
+            "missing_columns",
+            Severity.WARNING,
+            "A column that the table should have is missing: its labels are empty.",
+            "Take the table as the owners hand it out.",
+            [f"{name}: {column}" for column in table.missing],
+        )
+        self.findings.add(
+            "extra_columns",
+            Severity.NOTE,
+            "A column is not known and was passed over.",
+            "",
+            [f"{name}: {column}" for column in table.extra],
+        )
+        self.findings.add(
+            "nameless_row",
+            Severity.WARNING,
+            "A row has cells but no name: it is left out.",
+            "Give it its name in the column ECHO.",
+            [f"{name} line {line}" for line in table.nameless],
+        )
+
+    def _partner(self, row: HmcRow, name: HmcName) -> None:
+        """Note the A2C clip that a CSV copy names for an A4C clip, so that both get one patient."""
+        cell = row.cells.get(MATCH, "")
+        other = parse_name(cell)
+        if other.number:
+            self.partners[other.key] = name.patient
+            if other.number != name.number:
+                self._warn(
+                    "match_disagrees",
+                    "The column `match with A2C` names a clip of another number; both are taken for one patient.",
+                    "Compare the two clips.",
+                    f"{row.recorded} - {cell}",
+                )
+
+    def _row(self, view: View, name: HmcName, listed: HmcRow | None, table: HmcTable | None) -> Row:
+        path = self.clips.get(name.key)
+        label = listed.recorded if listed is not None else name.key
+        stem = path.stem if path is not None else label.replace("*", "")
+        header = self._header(path, label)
+        n, rate = (header.n_frames, header.frame_rate_hz) if header is not None else (None, None)
+        row: Row = {
+            "item": stem.strip(),
+            "collection": COLLECTION.name,
+            "patient": self.partners.get(name.key, name.patient),
+            "kind": "still" if n == 1 else "clip",
+            "view": CollectionView(view.value),
+            "root": self.root.as_posix(),
+            "path": self._relative(path) if path is not None else f"{CLIPS}/{view}/{stem}.avi",
+            "n_frames": n,
+            "frame_rate_hz": rate,
+            "duration_s": n / rate if n and rate else None,
+            "height_px": header.height_px if header is not None else None,
+            "width_px": header.width_px if header is not None else None,
+            "licence": LICENCE,
+        }
+        labels: dict[str, Any] = {"take": name.take} if name.take is not None else {}
+        if name.starred:
+            labels["starred"] = True
+        if listed is not None and table is not None:
+            row["told_by"] = f"{table.path.name} line {listed.line}"
+            row["diagnosis"] = read_labels(listed, view, n, labels, self.findings)
+        mask = self.masks.get(name.key)
+        if check_mask(listed, mask, labels, self.findings) and mask is not None:
+            row["mask_path"] = self._relative(mask)
+            row["n_traced_frames"] = mask_frames(mask)
+        row["labels"] = json.dumps(labels, ensure_ascii=False)
+        return row
+
+    def _header(self, path: Path | None, label: str) -> VideoHeader | None:
+        """Header of a clip, or None where it is missing or cannot be read, which is noted."""
+        if path is None:
+            self._error(
+                "missing_file",
+                "Clips are listed, but their files are not there; their rows and labels are kept.",
+                "Unpack the archive again and look whether it was whole; then import again.",
+                label,
+            )
+            return None
+        try:
+            header = probe_video(path)
+        except DataError:
+            self._error(
+                "unreadable",
+                "Headers of clips cannot be read; their rows and labels are kept.",
+                "Copy the files again; lvef data check names them, too.",
+                self._relative(path),
+            )
+            return None
+        if header.truncated:
+            self._warn(
+                "truncated",
+                "Clips are shorter than their headers say; they are kept.",
+                "Copy the files again.",
+                self._relative(path),
+            )
+        return header
+
+    def _pair(self, rows: Iterable[Row]) -> None:
+        """Tell patients with one view only, and names that may or may not be one patient."""
+        views: dict[str, set[object]] = {}
+        spellings: dict[str, set[str]] = {}
+        for row in rows:
+            patient = str(row["patient"])
+            views.setdefault(patient, set()).add(row["view"])
+            number = parse_name(f"{patient}_4CH").number
+            spellings.setdefault(number or patient, set()).add(patient)
+        self.findings.add(
+            "one_view",
+            Severity.NOTE,
+            "A patient has one of the two views only.",
+            "",
+            sorted(p for p, v in views.items() if len(v) < 2),
+        )
+        self.findings.add(
+            "doubtful_patient",
+            Severity.WARNING,
+            "Names share a number and differ in a letter: they may be one patient or two.",
+            "Keep them in the same part when you split.",
+            sorted(" / ".join(sorted(s)) for s in spellings.values() if len(s) > 1),
+        )
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _error(self, code: str, text: str, mend: str, name: str) -> None:
+        self.findings.add(code, Severity.ERROR, text, mend, name)
+
+    def _warn(self, code: str, text: str, mend: str, name: str) -> None:
+        self.findings.add(code, Severity.WARNING, text, mend, name)
+
+    def _note(self, code: str, text: str, mend: str, name: str) -> None:
+        self.findings.add(code, Severity.NOTE, text, mend, name)
+
+
+COLLECTION = Collection(
+    name="hmc-qu",
+    title="HMC-QU (Hamad Medical Corporation, Tampere University, Qatar University)",
+    holds=(
+        "162 A4C and 160 A2C clips with infarction labels for six wall segments each, the frames of one cardiac cycle, and "
+        "masks of the left-ventricular wall over that cycle for 109 of the A4C clips. No ejection fraction."
+    ),
+    where="https://www.kaggle.com/datasets/aysendegerli/hmcqu-dataset",
+    terms="Research use under the terms on the owners' page; an account there is needed. Cite the owners' papers.",
+    licence=LICENCE,
+    citation=CITATION,
+    size="322 AVI files and 109 masks; the owners' page tells how large",
+    layout="""\
+ROOT/
+  A4C.xlsx                    labels (or A4C.csv)
+  A2C.xlsx                    labels (or A2C.csv)
+  HMC-QU/
+    A4C/ES0001 _4CH_1.avi     162 clips
+    A2C/ES0001_CH2_1.avi      160 clips
+  LV Ground-truth Segmentation Masks/
+    Mask_ES0001 _4CH_1.mat    109 masks""",
+    has_ef=False,
+    known_defects=(
+        "No EF and no volumes, whatever has been written of it.",
+        "Names are irregular: blanks, stars, 4CH and CH2 in either order. They are matched without blanks, stars and case.",
+        "The xlsx tables have two header rows with merged cells; CSV copies have one.",
+        "Whether a wall mask exists is told by letters of the Wingdings font: u-umlaut yes, u-circumflex no.",
+        "Frames are counted from 1 in the tables, from 0 in the manifest.",
+        "No split and no age or sex.",
+    ),
+    read=read,
+)
+"""HMC-QU as `lvef data` knows it."""

@@ -1,0 +1,377 @@
+"""TMED-2: echo stills with views and grades of aortic stenosis. It carries no ejection fraction.
+
+Source: Z. Huang, G. Long, B. Wessler, M. C. Hughes, "TMED 2: A Dataset for Semi-Supervised Classification of
+Echocardiograms", DataPerf workshop at ICML, 2022; the method paper is doi 10.48550/arXiv.2108.00080.
+Licence: academic agreement with Tufts.
+
+Layout read here: ``labels_per_image.csv`` anywhere below the root, or ``TMED2_fold0_labeledpart.csv`` in its place, and
+PNG files in ``view_and_diagnosis_labeled_set``, ``view_labeled_set`` and ``unlabeled_set``, each in subfolders of any depth.
+
+Known defects: there are two splits, one for each task, and they part patients differently. Stills of unlabelled sets carry a
+patient and, through it, a part of the split. ``A4CorA2CorOther`` means that a view was not told, not that it is another one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lvef.core.errors import DataError
+from lvef.core.terms import CollectionView, Split
+from lvef.datasets.collection import Collection, Imported, Progress
+from lvef.datasets.findings import Findings, Severity
+from lvef.datasets.manifest import make_manifest
+from lvef.datasets.text_table import LINE, read_text_table
+from lvef.io.probe import VideoHeader, probe_picture
+
+TABLE = "labels_per_image.csv"
+"""Table of labels."""
+
+FOLD_TABLE = re.compile(r"TMED2_fold0_labeledpart.*\.csv", re.IGNORECASE)
+"""The owners' split tables hold the same columns; fold 0 is taken where `TABLE` is missing or has no splits."""
+
+COLUMNS = (
+    "query_key",
+    "view_label",
+    "diagnosis_label",
+    "view_classifier_split",
+    "diagnosis_classifier_split",
+)
+"""Columns that are read."""
+
+SPLITS = COLUMNS[3:]
+"""Those of the two splits."""
+
+VIEWS = {
+    "plax": CollectionView.PLAX,
+    "psax": CollectionView.PSAX,
+    "a4c": CollectionView.A4C,
+    "a2c": CollectionView.A2C,
+    "a4cora2corother": CollectionView.OTHER,
+    "other": CollectionView.OTHER,
+}
+"""Views as the table words them, lower case."""
+
+GRADES = ("no_AS", "mild_AS", "mildtomod_AS", "moderate_AS", "severe_AS")
+"""Grades of aortic stenosis as the table words them."""
+
+NOT_GRADED = "not_provided"
+"""What the table says, in lower case, where there is no grade."""
+
+STILLS = 17270
+"""Labelled stills of the release: 4,808 PLAX, 1,725 PSAX, 2,206 A4C, 1,670 A2C and 6,861 other."""
+
+LICENCE = "Tufts academic agreement: research only, no redistribution"
+"""The terms in a few words."""
+
+_KEY = re.compile(r"(?P<patient>\d+)s(?P<study>\d+)_(?P<image>\d+)")
+_MEND = "Take the table as its owners hand it out."
+
+
+def read(root: Path, progress: Progress | None = None) -> Imported:
+    """Read the collection's folder.
+
+    Args:
+        root: Folder with the table of labels and the sets of stills, at any depth.
+        progress: Called with stills done and stills in all.
+
+    Raises:
+        DataError: There is no table of labels, it cannot be read, or there is no PNG file.
+    """
+    root = root.absolute()
+    findings = Findings()
+    files, tables = _index(root, findings)
+    table = _labels(root, tables, findings)
+    if not files:
+        raise DataError(
+            f"{root}: the table of labels is there, but no PNG file is in it or below; expected are the sets "
+            "view_and_diagnosis_labeled_set, view_labeled_set and unlabeled_set: unpack them there."
+        )
+    stills = _one_row_a_still(table, findings)
+    total = len(files.keys() | {row["query_key"] for row in stills})
+    rows: list[dict[str, Any]] = []
+    for row in stills:
+        rows.append(_row(root, row["query_key"], files.get(row["query_key"]), row, findings))
+        if progress is not None:
+            progress(len(rows), total)
+    unlabelled = sorted(files.keys() - {row["query_key"] for row in stills})
+    findings.add(
+        "unlabelled",
+        Severity.NOTE,
+        "Stills are in no row of the table: they are kept without labels, in the part of their patient.",
+        "Nothing; the collection has unlabelled sets.",
+        unlabelled,
+    )
+    for name in unlabelled:
+        rows.append(_row(root, name, files[name], None, findings))
+        if progress is not None:
+            progress(len(rows), total)
+    _give_splits(rows)
+    findings.add(
+        "no_ef",
+        Severity.NOTE,
+        "TMED-2 carries no ejection fraction and no volumes; it labels views and aortic stenosis on stills.",
+        "Commands that need an EF cannot use it.",
+        "TMED-2",
+    )
+    return Imported(make_manifest(rows, "TMED-2"), findings.sorted())
+
+
+def _index(root: Path, findings: Findings) -> tuple[dict[str, Path], list[Path]]:
+    """PNG files by name without suffix, and the tables of labels.
+
+    Raises:
+        DataError: The root is no folder.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; the unpacked TMED-2 folder was expected.")
+    files: dict[str, Path] = {}
+    tables: list[Path] = []
+    doubled = []
+    for folder, subfolders, names in os.walk(root):
+        subfolders[:] = sorted(n for n in subfolders if not n.startswith((".", "__MACOSX")))
+        for name in sorted(n for n in names if not n.startswith(".")):
+            path, lower = Path(folder, name), name.lower()
+            if lower.endswith(".png"):
+                if path.stem in files:
+                    doubled.append(path.relative_to(root).as_posix())
+                else:
+                    files[path.stem] = path
+            elif lower == TABLE or FOLD_TABLE.fullmatch(name):
+                tables.append(path)
+    findings.add(
+        "duplicate_files",
+        Severity.WARNING,
+        "Stills lie in more than one folder under the same name; the first by name of the folder is used.",
+        "Remove the copies.",
+        doubled,
+    )
+    return files, sorted(tables, key=lambda p: (p.name.lower() != TABLE, p))
+
+
+def _labels(root: Path, tables: list[Path], findings: Findings) -> pl.DataFrame:
+    """The table of labels, its splits from the fold table where it has none.
+
+    Raises:
+        DataError: There is no table.
+    """
+    if not tables:
+        raise DataError(
+            f"{root}: neither {TABLE} nor TMED2_fold0_labeledpart.csv is in it or below; expected is the TMED-2 folder "
+            "with its table of labels: put the table there."
+        )
+    path = tables[0]
+    table = read_text_table(path, COLUMNS, findings).with_columns(pl.lit(path.name).alias("file"))
+    fold = next((p for p in tables[1:] if FOLD_TABLE.fullmatch(p.name)), None)
+    if fold is not None and all(table[name].null_count() == len(table) for name in SPLITS):
+        splits = read_text_table(fold, (COLUMNS[0], *SPLITS), findings).unique(COLUMNS[0], keep="first")
+        table = table.drop(SPLITS).join(splits.drop(LINE), COLUMNS[0], "left", maintain_order="left")
+        findings.add(
+            "splits_of_fold_0",
+            Severity.NOTE,
+            f"{TABLE} has no splits; those of the owners' fold 0 were taken.",
+            "",
+            fold.name,
+        )
+    key = pl.col("query_key").str.replace(r"(?i)\.png$", "")
+    nameless = table.filter(pl.col("query_key").is_null())
+    findings.add(
+        "unnamed_row",
+        Severity.WARNING,
+        "Rows of the table of labels name no still; they are left out.",
+        _MEND,
+        [f"{path.name}, line {line}" for line in nameless[LINE]],
+    )
+    table = table.with_columns(key).filter(pl.col("query_key").is_not_null())
+    findings.add(
+        "partial_list",
+        Severity.NOTE,
+        f"The table names {table['query_key'].n_unique():,} stills; the release has {STILLS:,}.",
+        "Nothing, where a part is meant.",
+        path.name if table["query_key"].n_unique() != STILLS else [],
+    )
+    return table
+
+
+def _one_row_a_still(table: pl.DataFrame, findings: Findings) -> list[dict[str, Any]]:
+    """Equal rows of a still once; stills whose rows contradict each other not at all."""
+    contents = pl.struct(*COLUMNS[1:]).n_unique().over("query_key").alias("contents")
+    table = table.with_columns(contents, pl.len().over("query_key").alias("times"))
+    contrary = table.filter(pl.col("contents") > 1)["query_key"].unique(maintain_order=True)
+    findings.add(
+        "contradicting_rows",
+        Severity.ERROR,
+        "Stills stand in the table more than once with different labels; they are kept without labels.",
+        _MEND,
+        contrary.to_list(),
+    )
+    same = table.filter(pl.col("contents") == 1)
+    findings.add(
+        "duplicate_rows",
+        Severity.WARNING,
+        "Stills stand in the table more than once with the same labels; the first row is kept.",
+        _MEND,
+        same.filter(pl.col("times") > 1)["query_key"].unique(maintain_order=True).to_list(),
+    )
+    return same.unique("query_key", keep="first", maintain_order=True).to_dicts()
+
+
+def _row(
+    root: Path, name: str, path: Path | None, listed: dict[str, Any] | None, findings: Findings
+) -> dict[str, Any]:
+    key = _KEY.fullmatch(name)
+    if key is None:
+        findings.add(
+            "odd_name",
+            Severity.WARNING,
+            "Names of stills do not tell their patient (expected is 1009s2_12); each counts as a patient of its own.",
+            "Do not split by patient where these matter.",
+            name,
+        )
+    header = _header(root, path, name, findings)
+    relative = path.relative_to(root).as_posix() if path is not None else f"{name}.png"
+    labels: dict[str, Any] = {"study": f"{key['patient']}s{key['study']}"} if key else {}
+    if path is not None and "/" in relative:
+        labels["set"] = relative.split("/")[:-1]
+    row: dict[str, Any] = {
+        "item": name,
+        "collection": COLLECTION.name,
+        "patient": key["patient"] if key else name,
+        "kind": "still",
+        "view": CollectionView.UNKNOWN,
+        "root": root.as_posix(),
+        "path": relative,
+        "n_frames": 1,
+        "height_px": header.height_px if header is not None else None,
+        "width_px": header.width_px if header is not None else None,
+        "licence": LICENCE,
+    }
+    if listed is not None:
+        row["told_by"] = f"{listed['file']}, line {listed[LINE]}"
+        row["view"] = _view(name, listed["view_label"], labels, findings)
+        row["diagnosis"] = _grade(name, listed["diagnosis_label"], findings)
+        view_split, diagnosis_split = (listed[column] for column in SPLITS)
+        labels |= {"view_split": view_split, "diagnosis_split": diagnosis_split}
+        row["split_name"] = view_split
+        row["split"] = next((s for s in Split if view_split and s == view_split.lower()), None)
+    row["labels"] = json.dumps(labels, ensure_ascii=False)
+    return row
+
+
+def _view(name: str, word: str | None, labels: dict[str, Any], findings: Findings) -> CollectionView:
+    view = VIEWS.get((word or "").lower())
+    labels["view_label"] = word
+    if view is None:
+        findings.add(
+            "unknown_view",
+            Severity.WARNING,
+            "Views are empty or none of the collection's; they become unknown.",
+            _MEND,
+            f"{name}: {word or 'empty'}",
+        )
+    return view or CollectionView.UNKNOWN
+
+
+def _grade(name: str, word: str | None, findings: Findings) -> str | None:
+    if word is None or word.lower() == NOT_GRADED:
+        return None
+    grade = next((g for g in GRADES if g.lower() == word.lower()), None)
+    if grade is None:
+        findings.add(
+            "unknown_diagnosis",
+            Severity.WARNING,
+            f"Diagnoses are none of {', '.join(GRADES)}; they are kept as they are.",
+            _MEND,
+            f"{name}: {word}",
+        )
+    return grade or word
+
+
+def _header(root: Path, path: Path | None, name: str, findings: Findings) -> VideoHeader | None:
+    """Header of a still, or None where it is missing or cannot be read, which is noted."""
+    if path is None:
+        findings.add(
+            "missing_file",
+            Severity.ERROR,
+            "Stills are listed, but their PNG files are not there; their rows and labels are kept.",
+            "Unpack every set again and look whether it was whole; then import again.",
+            name,
+        )
+        return None
+    shown = path.relative_to(root).as_posix()
+    try:
+        header = probe_picture(path)
+    except DataError:
+        findings.add(
+            "unreadable",
+            Severity.ERROR,
+            "Headers of stills cannot be read; their rows and labels are kept.",
+            "Copy the files again; lvef data check names them, too.",
+            shown,
+        )
+        return None
+    if header.truncated:
+        findings.add(
+            "truncated",
+            Severity.WARNING,
+            "Stills are cut off; they are kept.",
+            "Copy the files again.",
+            shown,
+        )
+    return header
+
+
+def _give_splits(rows: list[dict[str, Any]]) -> None:
+    """Put stills without labels into the part of their patient's labelled ones, where these agree."""
+    parts: dict[str, set[Split]] = {}
+    for row in rows:
+        if row.get("split"):
+            parts.setdefault(row["patient"], set()).add(row["split"])
+    for row in rows:
+        found = parts.get(row["patient"], set())
+        if "told_by" not in row and len(found) == 1:
+            row["split"] = next(iter(found))
+
+
+COLLECTION = Collection(
+    name="tmed-2",
+    title="TMED-2, Tufts Medical Echocardiogram Dataset, Tufts University, Boston",
+    holds=(
+        "17,270 labelled PNG stills of 112 x 112 pixels (PLAX 4,808, PSAX 1,725, A4C 2,206, A2C 1,670, other 6,861), grades "
+        "of aortic stenosis for a part, and unlabelled stills beside them. No clips and no ejection fraction."
+    ),
+    where="https://tmed.cs.tufts.edu/",
+    terms="Academic research after applying on the owners' page; no part may be passed on.",
+    licence=LICENCE,
+    citation=(
+        'Z. Huang, G. Long, B. Wessler, M. C. Hughes, "A New Semi-supervised Learning Benchmark for Classifying View and '
+        'Diagnosing Aortic Stenosis from Echocardiograms", MLHC 2021, doi 10.48550/arXiv.2108.00080; the same, "TMED 2: A '
+        'Dataset for Semi-Supervised Classification of Echocardiograms", DataPerf workshop at ICML, 2022'
+    ),
+    size="17,270 labelled PNG files of a few kilobytes, and unlabelled sets many times as large",
+    layout="""\
+ROOT/                                   at any depth below it:
+  labels_per_image.csv                  (or DEV479/TMED2_fold0_labeledpart.csv)
+  view_and_diagnosis_labeled_set/
+    labeled/1009s2_12.png               patient 1009, study 2, picture 12
+    unlabeled/1009s2_13.png
+  view_labeled_set/
+    labeled/...
+    unlabeled/...
+  unlabeled_set/
+    unlabeled/...""",
+    has_ef=False,
+    known_defects=(
+        "No EF and no volumes, whatever has been written of it; stills, no clips; Boston, not Taiwan.",
+        "Two splits, for views and for diagnoses: `split` is that of the views, both stand in `labels`.",
+        "A patient can have several studies: the patient is the number before the s of the name.",
+        "A4CorA2CorOther means that the view was not told; such stills get the view `other`.",
+    ),
+    read=read,
+)
+"""TMED-2 as `lvef data` knows it."""

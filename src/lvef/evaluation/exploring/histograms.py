@@ -1,0 +1,161 @@
+"""Histograms with their quartiles, one below the other, as PNG.
+
+Pure functions, as in `lvef.evaluation.charts`: numbers in, bytes out, the same bytes for the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.records import FloatArray
+from lvef.evaluation.canvas import (
+    BLUE,
+    SMALL,
+    add_axes,
+    label,
+    new_figure,
+    png,
+    title,
+    write,
+)
+from lvef.evaluation.exploring.boxes import draw_box
+from lvef.evaluation.exploring.records import Column
+from lvef.geometry.categories import REPORT_MILD_RANGE
+from lvef.measure.summary_words import INK, LINE, SOFT
+from lvef.stats.describe import Description
+
+MOST_BINS, FEWEST_BINS = 60, 24
+"""Between so many bars before their width is rounded up to 1, 2 or 5 times a power of ten."""
+
+FAR = 8.0
+"""Interquartile ranges beyond the quartiles at which the axis ends; what lies farther is counted at its edge."""
+
+BAR = "#7fb8d8"
+"""`lvef.evaluation.canvas.BLUE`, half as strong: the outline of the box on it keeps its own colour."""
+
+_TOP_PX, _PANEL_PX, _STRIP_PX, _BARS_PX, _LEFT_PX, _RIGHT_PX = 70, 300, 40, 170, 110, 270
+
+
+def histograms_png(columns: Sequence[Column], *, heading: str) -> bytes:
+    """One histogram a quantity, with box plot, count, mean, median and quartiles.
+
+    Args:
+        columns: At least one value each.
+        heading: The line over the chart.
+
+    Returns:
+        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide and as high as the quantities need.
+    """
+    height_px = _TOP_PX + _PANEL_PX * len(columns)
+    figure = new_figure(height_px)
+    title(figure, heading)
+    for place, column in enumerate(columns):
+        top = _TOP_PX + place * _PANEL_PX
+        strip_bottom = height_px - top - _STRIP_PX
+        strip = add_axes(figure, _LEFT_PX, top, _RIGHT_PX, strip_bottom)
+        bars = add_axes(figure, _LEFT_PX, top + _STRIP_PX, _RIGHT_PX, height_px - top - _STRIP_PX - _BARS_PX)
+        _panel(strip, bars, column)
+    return png(figure)
+
+
+def bin_edges(values: FloatArray, d: Description) -> FloatArray:
+    """Edges of the bars at round numbers, as wide as Freedman and Diaconis ask, within `FAR` of the quartiles.
+
+    Source: Freedman & Diaconis, Z Wahrscheinlichkeitstheorie 1981.
+    """
+    spread = d.q75 - d.q25
+    low, high = d.minimum, d.maximum
+    if spread > 0:
+        low, high = max(low, d.q25 - FAR * spread), min(high, d.q75 + FAR * spread)
+    span = high - low
+    whole = bool((values == np.round(values)).all())
+    if not span > 0:
+        # One value only: one bar in the middle.
+        step = 1.0 if whole else abs(low) / 20
+        return np.asarray(low + step * (np.arange(10) - 4.5))
+    width = 2 * spread / len(values) ** (1 / 3) if spread > 0 else span / FEWEST_BINS
+    width = _round_width(min(max(width, span / MOST_BINS), span / FEWEST_BINS))
+    if whole:
+        # Bars narrower than the step between whole numbers would be a comb.
+        width = max(width, 1.0)
+    shift = 0.5 if whole and width == 1 else 0.0
+    start = math.floor(low / width)
+    return np.asarray(width * np.arange(start, math.floor(high / width) + 2) - shift)
+
+
+def _round_width(width: float) -> float:
+    """The least of 1, 2 or 5 times a power of ten that is not below ``width``."""
+    power = 10.0 ** math.floor(math.log10(width))
+    return min(step * power for step in (1, 2, 5, 10) if step * power >= width * 0.9999999)
+
+
+def _panel(strip: Any, bars: Any, column: Column) -> None:  # noqa: ANN401
+    d, values = column.description, column.values
+    edges = bin_edges(values, d)
+    counts: NDArray[np.int64]
+    counts, _ = np.histogram(values, edges)
+    limits = (float(edges[0]), float(edges[-1]))
+    margin = 0.02 * (limits[1] - limits[0])
+    shown = (limits[0] - margin, limits[1] + margin)
+    width = float(edges[1] - edges[0])
+    bars.bar(edges[:-1], counts, width, align="edge", color=BAR, edgecolor="white", lw=0.6, zorder=2)
+    bars.set(xlim=shown, ylim=(0, 1.08 * max(1, int(counts.max()))))
+    bars.grid(axis="y", color=LINE, lw=0.8)
+    _ticks(bars, whole=bool((values == np.round(values)).all()))
+    label(bars, column.quantity.title, column.quantity.of)
+    is_ef = column.quantity.column == "ef_percent"
+    borders = [border for border in REPORT_MILD_RANGE if is_ef and shown[0] < border < shown[1]]
+    for border in borders:
+        bars.axvline(border, color=SOFT, lw=1, ls=(0, (4, 3)), zorder=3)
+    bars.axvline(d.median, color=INK, lw=1.6, zorder=3.5)
+    _beyond(bars, values, limits)
+    strip.set(xlim=shown, ylim=(-0.5, 0.5))
+    strip.axis("off")
+    draw_box(strip, 0.0, values, d, column.fences, BLUE, height=0.5)
+    words = [f"n = {d.n:,}", "", f"median  {tell(d.median)}", f"quartiles  {tell(d.q25)} to {tell(d.q75)}"]
+    words += [f"mean  {tell(d.mean)}", f"SD  {tell(d.std)}", f"range  {tell(d.minimum)} to {tell(d.maximum)}"]
+    if borders:
+        words.append(f"dashed: {' and '.join(f'{border:.0f} %' for border in borders)}")
+    write(strip, 1.03, 0.9, "\n".join(words), transform=strip.transAxes, va="top", linespacing=1.45)
+
+
+def tell(value: float) -> str:
+    """A number for people: one decimal, none for whole numbers and from 1,000 on; a dash for what is not known.
+
+    Example:
+        >>> tell(59.209), tell(112.0), tell(12345.6), tell(float("nan"))
+        ('59.2', '112', '12,346', '-')
+    """
+    if not math.isfinite(value):
+        return "-"
+    if value == round(value) and abs(value) < 1e7:
+        return f"{value:,.0f}"
+    if abs(value) >= 1e7:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}"
+
+
+def _beyond(axes: Any, values: FloatArray, limits: tuple[float, float]) -> None:  # noqa: ANN401
+    """How many values the axis does not reach, written at its ends."""
+    below, above = int((values < limits[0]).sum()), int((values > limits[1]).sum())
+    for n, x, side, arrow in ((below, 0.01, "left", "<"), (above, 0.99, "right", ">")):
+        if n:
+            far = values.min() if side == "left" else values.max()
+            text = f"{n:,} further, to {tell(float(far))}"
+            text = f"{arrow} {text}" if side == "left" else f"{text} {arrow}"
+            write(axes, x, 0.9, text, transform=axes.transAxes, ha=side, va="top", color=SOFT, size=SMALL)
+
+
+def _ticks(axes: Any, *, whole: bool) -> None:  # noqa: ANN401
+    """Counts have no halves; nor have the values, where they are whole numbers."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    if whole:
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))

@@ -1,0 +1,314 @@
+"""What a file's header says of its frames, without decoding any: 10,000 AVI files take a second or two.
+
+AVI headers are read here, since FFmpeg looks into the stream as well before it answers; the other kinds go through
+the package that reads them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lvef.core.errors import DataError, DicomError, VideoError
+from lvef.io.open import first_bytes
+from lvef.io.sniff import AVI, READABLE, SNIFF_BYTES, FileFormat, sniff
+
+MAX_AVI_HEADER_BYTES = 2**20
+"""Longest AVI header list that is read: reserved index space makes it long, 4 to 64 KiB in practice."""
+
+_RIFF_SLACK_BYTES = 8
+"""Some writers count the RIFF chunk's own eight bytes into its size."""
+
+_FLAGGED_RATE_HZ = 1000.0
+"""FFmpeg's stand-in for a rate that a container does not tell is its clock's; no cine is that fast."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoHeader:
+    """What a header declares; the frames themselves may be another matter.
+
+    Attributes:
+        n_frames: Number of frames, or None where the header does not tell.
+        frame_rate_hz: Frames a second as declared, plausible or not, or None for a still or where it is not told.
+        width_px: Width of a frame.
+        height_px: Height of a frame.
+        truncated: Whether the file is shorter than its header declares. A reader may still get some frames out of it.
+    """
+
+    n_frames: int | None
+    frame_rate_hz: float | None
+    width_px: int
+    height_px: int
+    truncated: bool = False
+
+
+def probe_video(path: Path) -> VideoHeader:
+    """Read the header of a video file.
+
+    Args:
+        path: The file; its content decides which kind it is, not its suffix.
+
+    Raises:
+        DataError: when it is missing, empty or may not be read.
+        VideoError: when it is no video or its header is damaged.
+    """
+    source = os.fspath(path)
+    kind, head = _kind(path, source)
+    if kind.family != "video":
+        raise VideoError(f"{source} is a {kind.name}, not a video: expected a file with moving pictures.")
+    return _probe_video(path, source, kind, head)
+
+
+def probe_picture(path: Path) -> VideoHeader:
+    """Read the header of a still, a NIfTI or MetaImage sequence, or a DICOM file.
+
+    Args:
+        path: The file; its content decides which kind it is, not its suffix.
+
+    Raises:
+        DataError: when it is missing, empty or may not be read.
+        VideoError: when it is of another kind or its header is damaged.
+        DicomError: when it is a DICOM file without a picture, or its header is damaged.
+    """
+    source = os.fspath(path)
+    kind, head = _kind(path, source)
+    if kind.family == "video":
+        raise VideoError(f"{source} is a {kind.name}, not a still or DICOM file: expected a picture.")
+    return _probe_picture(path, source, kind, head)
+
+
+def probe(path: Path) -> VideoHeader:
+    """Read the header of any file that `lvef.io.open.open_clip` reads.
+
+    Args:
+        path: The file; its content decides which kind it is, not its suffix.
+
+    Raises:
+        DataError: (or `VideoError`, `DicomError`) when it cannot be read, is of no known kind, or its header is damaged.
+    """
+    source = os.fspath(path)
+    kind, head = _kind(path, source)
+    read = _probe_video if kind.family == "video" else _probe_picture
+    return read(path, source, kind, head)
+
+
+def _kind(path: Path, source: str) -> tuple[FileFormat, bytes]:
+    head = first_bytes(path, source)
+    kind = sniff(head)
+    if kind is None:
+        raise VideoError(f"{source} is of a kind that is not known here: expected {READABLE}.")
+    return kind, head
+
+
+def _probe_video(path: Path, source: str, kind: FileFormat, head: bytes) -> VideoHeader:
+    try:
+        return _probe_avi(path, source, head) if kind is AVI else _probe_container(path, source, kind)
+    except OSError as cause:
+        raise _unreadable(source, cause) from None
+
+
+def _probe_picture(path: Path, source: str, kind: FileFormat, head: bytes) -> VideoHeader:
+    try:
+        if kind.family == "dicom":
+            return _probe_dicom(path, source)
+        if kind.family == "nifti":
+            return _probe_nifti(path, source, head)
+        if kind.family == "metaimage":
+            return _probe_metaimage(path, source)
+        return _probe_still(path, source, kind)
+    except OSError as cause:
+        raise _unreadable(source, cause) from None
+
+
+def _unreadable(source: str, cause: OSError) -> DataError:
+    reason = (cause.strerror or type(cause).__name__).lower()
+    return DataError(f"{source} cannot be read to its end ({reason}): copy it again.")
+
+
+def _probe_avi(path: Path, source: str, head: bytes) -> VideoHeader:
+    """Main header (avih) and first video stream (strh, strf) of a RIFF file.
+
+    Source: Microsoft, "AVI RIFF File Reference"; OpenDML AVI File Format Extensions 1.02 (dmlh).
+    """
+    damaged = VideoError(f"{source} is an AVI video whose header is damaged or cut off: copy it again.")
+    riff_bytes = struct.unpack_from("<I", head, 4)[0]
+    size = path.stat().st_size
+    if len(head) < 24 or head[12:16] != b"LIST" or head[20:24] != b"hdrl":
+        raise damaged
+    end = 20 + struct.unpack_from("<I", head, 16)[0]
+    if SNIFF_BYTES < end <= MAX_AVI_HEADER_BYTES:
+        with path.open("rb") as file:
+            head = file.read(end)
+    main = b""
+    streams: list[tuple[bytes, bytes]] = []
+    n_extended = 0
+    for name, content in _chunks(head, 24, end):
+        if name == b"avih":
+            main = content
+        elif name == b"LIST" and content[:4] == b"strl":
+            parts = dict(_chunks(content, 4, len(content)))
+            streams.append((parts.get(b"strh", b""), parts.get(b"strf", b"")))
+        elif name == b"LIST" and content[:4] == b"odml":
+            extended = dict(_chunks(content, 4, len(content))).get(b"dmlh", b"")
+            n_extended = struct.unpack_from("<I", extended)[0] if len(extended) >= 4 else 0
+    video = next((s for s in streams if s[0][:4] == b"vids" and len(s[0]) >= 36), None)
+    if len(main) < 40 or not streams:
+        raise damaged
+    if video is None:
+        raise VideoError(f"{source} holds no video stream: expected a file with pictures.")
+    stream, picture = video
+    scale, rate, _, length = struct.unpack_from("<4I", stream, 20)
+    micros, declared = struct.unpack_from("<I", main)[0], struct.unpack_from("<I", main, 16)[0]
+    width, height = struct.unpack_from("<2i", picture, 4) if len(picture) >= 12 else (0, 0)
+    # A negative height says that the rows of an uncompressed picture run downwards.
+    if width < 1 or height == 0:
+        width, height = struct.unpack_from("<2i", main, 32)
+    if width < 1 or height == 0:
+        raise damaged
+    rate_hz = rate / scale if rate and scale else 1e6 / micros if micros else None
+    # A writer that was stopped never came back to fill in the sizes.
+    truncated = riff_bytes == 0 or riff_bytes > size + _RIFF_SLACK_BYTES
+    return VideoHeader(n_extended or length or declared or None, rate_hz, width, abs(height), truncated)
+
+
+def _chunks(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    """Name and content of each RIFF chunk; a last one that is cut off ends it."""
+    end = min(end, len(data))
+    while start + 8 <= end:
+        length = struct.unpack_from("<I", data, start + 4)[0]
+        if start + 8 + length > end:
+            return
+        yield data[start : start + 4], data[start + 8 : start + 8 + length]
+        start += 8 + length + length % 2
+
+
+def _probe_container(path: Path, source: str, kind: FileFormat) -> VideoHeader:
+    import av
+    from av.error import FFmpegError
+
+    try:
+        with (
+            path.open("rb") as file,
+            av.open(file, mode="r", format=kind.demuxer, metadata_errors="replace") as container,
+        ):
+            if not container.streams.video:
+                raise VideoError(f"{source} holds no video stream: expected a file with pictures.")
+            stream = container.streams.video[0]
+            if getattr(stream, "codec_context", None) is None:
+                raise VideoError(
+                    f"{source} uses a video codec that FFmpeg does not know: export it as MJPEG or H.264."
+                )
+            rate = stream.average_rate or stream.guessed_rate
+            n_frames, width, height = stream.frames, stream.width, stream.height
+    except FFmpegError as cause:
+        reason = str(cause.strerror or "unknown reason").lower()
+        raise VideoError(
+            f"{source} is a {kind.name} whose header cannot be read ({reason}): it is damaged or cut off, export it again."
+        ) from None
+    if width < 1 or height < 1:
+        raise VideoError(f"{source} is a {kind.name} whose header tells no size: export it again.")
+    rate_hz = float(rate) if rate else None
+    if rate_hz is not None and not 0 < rate_hz < _FLAGGED_RATE_HZ:
+        rate_hz = None
+    return VideoHeader(n_frames or None, rate_hz, width, height)
+
+
+def _probe_still(path: Path, source: str, kind: FileFormat) -> VideoHeader:
+    import warnings
+
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                width, height = image.size
+                turned = image.getexif().get(0x0112, 1) >= 5
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        LookupError,
+        struct.error,
+        Image.DecompressionBombError,
+    ) as cause:
+        if isinstance(cause, OSError) and cause.errno is not None:  # the disk's trouble, not the file's
+            raise
+        raise VideoError(f"{source} is a {kind.name} that is damaged or cut off: export it again.") from None
+    if turned:  # the reader obeys a photo's orientation mark
+        width, height = height, width
+    return VideoHeader(1, None, width, height, kind.name.startswith("PNG") and _png_cut(path))
+
+
+def _png_cut(path: Path) -> bool:
+    """Whether the end chunk that every PNG has is missing from the last bytes."""
+    return b"IEND" not in _last_bytes(path, 64)
+
+
+def _last_bytes(path: Path, n: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - n))
+        return file.read(n)
+
+
+def _probe_nifti(path: Path, source: str, head: bytes) -> VideoHeader:
+    from lvef.io.nifti import read_nifti_header
+
+    header = read_nifti_header(head, source)
+    if head[:2] == b"\x1f\x8b":
+        # The last four bytes of a gzip file are the length of what it holds; other bytes stand there when it is cut.
+        there = int.from_bytes(_last_bytes(path, 4), "little")
+        truncated = not header.file_bytes <= there <= 2 * header.file_bytes
+    else:
+        truncated = path.stat().st_size < header.file_bytes
+    rate = 1.0 / header.frame_step_s if header.n_frames > 1 and header.frame_step_s > 0 else None
+    return VideoHeader(header.n_frames, rate, header.width, header.height, truncated)
+
+
+def _probe_metaimage(path: Path, source: str) -> VideoHeader:
+    from lvef.io.metaimage import read_metaimage_header
+
+    found = read_metaimage_header(path)
+    if found.data_file and not (path.parent / found.data_file).is_file():
+        raise VideoError(
+            f"{source} needs its data file {found.data_file}, which is missing: put it into the same folder."
+        )
+    return VideoHeader(found.n_frames, None, found.width, found.height, not found.whole)
+
+
+def _probe_dicom(path: Path, source: str) -> VideoHeader:
+    from lvef.io.dicom import NATIVE_SYNTAXES, read_header
+    from lvef.io.dicom_pixels import native_frame_bytes
+    from lvef.io.dicom_timing import frame_times
+    from lvef.io.dicom_values import quiet_pydicom, whole
+
+    with quiet_pydicom(), path.open("rb") as file:
+        dataset = read_header(file, source)
+        n_frames = max(1, whole(dataset, "NumberOfFrames", 1))
+        height, width = whole(dataset, "Rows"), whole(dataset, "Columns")
+        timing = frame_times(dataset, n_frames) if n_frames <= 10**6 else None
+        if timing is None or height < 1 or width < 1:
+            raise DicomError(
+                f"{source} is a DICOM file whose frame count or size cannot be: export it again."
+            )
+        left = path.stat().st_size - file.tell()
+        truncated = left < 8
+        if dataset.file_meta.TransferSyntaxUID in NATIVE_SYNTAXES[:3]:
+            truncated = left < 8 + n_frames * native_frame_bytes(dataset)
+    rate = None
+    if len(timing.times_s) > 1 and timing.source != "assumed":
+        rate = _median_rate(timing.times_s)
+    return VideoHeader(n_frames, rate, width, height, truncated)
+
+
+def _median_rate(times_s: Any) -> float | None:  # noqa: ANN401
+    import numpy as np
+
+    step = float(np.median(np.diff(times_s)))
+    return 1.0 / step if step > 0 and math.isfinite(step) else None

@@ -1,0 +1,179 @@
+"""What is to be converted: files, folders and manifests as one list, whom each shows, and what its copy is called."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lvef.core.errors import DataError
+from lvef.datasets.manifest import SUFFIXES as MANIFEST_SUFFIXES
+from lvef.datasets.manifest import read_manifest
+from lvef.io.open import find_inputs
+
+KEPT_COLUMNS = (
+    "collection", "view", "phase", "frame_rate_hz", "frame_times_s", "spacing_x_mm", "spacing_y_mm", "ef_percent",
+    "edv_ml", "esv_ml", "ef_method", "ed_frame", "es_frame", "age_years", "sex", "heart_rate_bpm", "diagnosis", "quality",
+    "labels", "split", "split_name", "told_by", "licence",
+)  # fmt: skip
+"""Columns that a manifest's rows hand on. Masks and tracings are not copied."""
+
+RESERVED_NAMES = frozenset({"manifest", "run", "finished"})
+"""Stems of the output folder's own files."""
+
+_LONGEST_NAME = 80
+_DEVICE_NAMES = {"con", "prn", "aux", "nul", *(f"com{i}" for i in range(10)), *(f"lpt{i}" for i in range(10))}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file to convert.
+
+    Attributes:
+        path: The file.
+        item: Name that its copy gets where names are kept.
+        patient: Whom it shows, or None to ask the file.
+        known: What a manifest tells of it, by column.
+    """
+
+    path: Path
+    item: str
+    patient: str | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Hash of the full path and the item, which tells nobody where it lay."""
+        text = f"{os.path.realpath(self.path)}\0{self.item}"
+        return hashlib.sha256(os.fsencode(text)).hexdigest()[:24]
+
+
+def sources_of(paths: Sequence[Path]) -> list[Source]:
+    """The files behind files, folders and manifests.
+
+    Args:
+        paths: As the user gave them; a missing file stays and fails on its own.
+
+    Raises:
+        DataError: A folder holds no echo file or may not be read, or a manifest is none.
+    """
+    found: dict[str, Source] = {}
+    for path in paths:
+        if path.suffix.lower() in MANIFEST_SUFFIXES and not path.is_dir():
+            listed = [_of_row(row) for row in read_manifest(path).iter_rows(named=True)]
+        elif path.is_dir():
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise DataError(f"{path} is a folder that you may not read: ask for the right with chmod.")
+            listed = [_of_file(inside) for inside in (*find_inputs([path]), *_unreadable(path))]
+        else:
+            listed = [_of_file(path)]
+        if not listed:
+            raise DataError(f"{path} holds no echo file: check the path.")
+        found |= {source.key: source for source in listed}
+    return list(found.values())
+
+
+def own_names(sources: Sequence[Source], earlier: Mapping[str, str]) -> dict[str, str]:
+    """A file name for each source's copy, made of its item's name.
+
+    Args:
+        sources: In order.
+        earlier: Names that an earlier run gave, by key; they stay.
+
+    Returns:
+        Names by key; they differ in more than capitals, because some file systems do not see those.
+    """
+    return _given(sources, earlier, lambda source, used: _free(source.item, used))
+
+
+def running_numbers(sources: Sequence[Source], earlier: Mapping[str, str]) -> dict[str, str]:
+    """``clip00001`` and so on for each source, by key, after those that an earlier run gave.
+
+    Args:
+        sources: In order.
+        earlier: Names that an earlier run gave, by key; they stay.
+    """
+    taken = [int(name.removeprefix("clip")) for name in earlier.values()]
+    following = itertools.count(max(taken, default=0) + 1)
+    return _given(sources, earlier, lambda _, __: f"clip{next(following):05d}")
+
+
+def pseudonym(patient_id: str, issuer: str = "") -> str:
+    """The pseudonym that `lvef data import dicom` gives as well: 12 hexadecimal digits of a SHA-256.
+
+    Whoever has the list of Patient IDs can find the one that it stands for.
+
+    Args:
+        patient_id: Patient ID (0010,0020).
+        issuer: Issuer of Patient ID (0010,0021).
+    """
+    text = f"{patient_id.strip().upper()}\n{issuer.strip().upper()}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def patient_of(source: Source) -> str:
+    """Pseudonym of a DICOM file's Patient ID; the item's name where the file tells none.
+
+    Raises:
+        LvefError: It is a DICOM file whose header cannot be read.
+    """
+    from lvef.io.dicom import read_header
+    from lvef.io.dicom_values import quiet_pydicom, text
+    from lvef.io.open import first_bytes
+    from lvef.io.sniff import sniff
+
+    kind = sniff(first_bytes(source.path, str(source.path)))
+    if kind is None or kind.family != "dicom":
+        return source.item
+    with quiet_pydicom(), source.path.open("rb") as file:
+        dataset = read_header(file, str(source.path))
+        told, issuer = text(dataset, "PatientID"), text(dataset, "IssuerOfPatientID")
+    return pseudonym(told, issuer) if told else source.item
+
+
+def _of_file(path: Path) -> Source:
+    return Source(path, re.sub(r"(?i)\.nii\.gz$|(?<=.)\.[a-z][a-z0-9]{0,5}$", "", path.name))
+
+
+def _of_row(row: Mapping[str, Any]) -> Source:
+    known = {name: row[name] for name in KEPT_COLUMNS if row[name] is not None}
+    return Source(Path(row["root"]) / row["path"], row["item"], row["patient"], known)
+
+
+def _unreadable(folder: Path) -> Iterator[Path]:
+    """Folders in a folder that may not be read: a search passes over them in silence."""
+    for here, subfolders, _ in os.walk(folder):
+        for name in sorted(subfolders):
+            if not name.startswith(".") and not os.access(Path(here) / name, os.R_OK | os.X_OK):
+                yield Path(here) / name
+
+
+def _given(
+    sources: Sequence[Source], earlier: Mapping[str, str], make: Callable[[Source, set[str]], str]
+) -> dict[str, str]:
+    used = {*RESERVED_NAMES, *(name.casefold() for name in earlier.values())}
+    names: dict[str, str] = {}
+    for source in sources:
+        name = earlier.get(source.key) or make(source, used)
+        used.add(name.casefold())
+        names[source.key] = name
+    return names
+
+
+def _free(item: str, used: set[str]) -> str:
+    """A file name made of an item's, with a number where it is taken (also but for capitals)."""
+    name = item.encode("utf-8", "replace").decode("utf-8")
+    name = re.sub(r'[\x00-\x1f<>:"|?*/\\#]', "_", name)[:_LONGEST_NAME].strip(" .") or "_"
+    # Frames of a clip are called NAME-00000: no clip may be called so.
+    if name.casefold().split(".")[0] in _DEVICE_NAMES or re.search(r"-\d{5}$", name):
+        name += "_"
+    tried, number = name, 1
+    while tried.casefold() in used:
+        number += 1
+        tried = f"{name}-{number}"
+    return tried

@@ -1,0 +1,273 @@
+"""One file de-identified: only the ultrasound fan is left of the picture, and nothing of the header.
+
+What is burned into the screen outside the fan becomes black. What is written inside the fan stays, so the pictures want a
+look before they are passed on. Where no fan is found, nothing is written at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from lvef.core.errors import DataError, QualityRefusal
+from lvef.core.records import Clip, FrameArray
+from lvef.io.atomic import write_bytes_atomic
+from lvef.io.open import open_clip
+from lvef.io.timing import DEFAULT_FRAME_RATE_HZ
+from lvef.preprocess.fan import Fan, find_fan, keep_fan
+
+JPEG_QUALITY = 95
+"""Of 100. Speckle loses nothing that a network sees, and black blocks stay exactly black."""
+
+MAX_FAN_FRACTION = 0.95
+"""A "fan" that covers more of the picture than this is a lit screen: a sector leaves its corners dark."""
+
+COLOUR_LEVEL = 40
+"""Departure from the clip's own tint above which a pixel counts as coloured, as in `lvef.measure.quality`."""
+
+MAX_COLOUR_FRACTION = 0.015
+"""Coloured part of the fan from which on the clip counts as colour Doppler, as in `lvef.measure.quality`."""
+
+UNEVEN_FRACTION = 0.02
+"""Steps between frames may differ by this part of the median before their times are written out one by one."""
+
+_MAX_RATE_DENOMINATOR = 10_000
+
+
+class Format(StrEnum):
+    """What a clip becomes; a still is always a PNG."""
+
+    AVI = "avi"
+    PNG = "png"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that was converted.
+
+    Attributes:
+        files: Files written, from the output folder, in order.
+        rows: Rows of the manifest, one a file that holds a picture.
+        notices: What was met, in sentences.
+    """
+
+    files: tuple[str, ...]
+    rows: tuple[dict[str, Any], ...]
+    notices: tuple[str, ...]
+
+
+def deidentify(
+    path: Path, out: Path, name: str, form: Format, known: Mapping[str, Any], patient: str
+) -> Written:
+    """Read a file, black out all but its fan, and write it without a header.
+
+    Args:
+        path: DICOM, video or still.
+        out: Output folder, which exists.
+        name: Name of the item and its files, without suffix.
+        form: What a clip becomes.
+        known: What a manifest tells of it, by column, in place of what the file tells; empty for a file of its own.
+        patient: Pseudonym of whom it shows.
+
+    Raises:
+        QualityRefusal: No fan is found, so that names on the screen could not be told from the picture.
+        LvefError: The file cannot be read.
+        OutputError: The output cannot be written.
+    """
+    clip = open_clip(path)
+    fan = _safe_fan(clip)
+    frames = keep_fan(clip, fan).frames
+    notices = [notice.text for notice in clip.notices if notice.code != "assumed_frame_rate"]
+    if clip.chroma is not None and (clip.chroma[fan.mask] > COLOUR_LEVEL).mean() > MAX_COLOUR_FRACTION:
+        notices.append("The picture is coloured, as in colour Doppler; it was written in grey.")
+    row = _row(clip, known, name, patient)
+    if len(frames) > 1 and row["frame_rate_hz"] is None:
+        notices.append(
+            f"The file tells no frame rate: the manifest has none, the AVI plays at {DEFAULT_FRAME_RATE_HZ:g} Hz."
+            if form is Format.AVI
+            else "The file tells no frame rate: the manifest has no times."
+        )
+    if len(frames) == 1:
+        return _write_still(frames[0], out, name, row, notices)
+    write = _write_avi if form is Format.AVI else _write_frames
+    return write(frames, out, name, row, notices)
+
+
+class OutputError(DataError):
+    """The output folder cannot be written: the run stops, the input is not to blame."""
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a file's content, read in pieces.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise DataError(f"{path} cannot be read ({reason}): check the path and your rights.") from None
+    return digest.hexdigest()
+
+
+def _safe_fan(clip: Clip) -> Fan:
+    """The fan, once it is one that can be told from a lit screen.
+
+    Raises:
+        QualityRefusal: There is none.
+    """
+    fan = find_fan(clip)
+    if fan.mask.mean() > MAX_FAN_FRACTION:
+        raise QualityRefusal(
+            "no_fan",
+            f"{clip.source}: the picture is lit up to its corners, so that an ultrasound fan cannot be told from writing "
+            "around it; export the clip with its black surroundings.",
+        )
+    return fan
+
+
+def _row(clip: Clip, known: Mapping[str, Any], name: str, patient: str) -> dict[str, Any]:
+    """The manifest's row of a clip as it is written, but for its path."""
+    n_frames, height, width = clip.frames.shape
+    spacing = (known.get("spacing_x_mm"), known.get("spacing_y_mm"))
+    if None in spacing:
+        spacing = (clip.spacing.x_mm, clip.spacing.y_mm) if clip.spacing is not None else (None, None)
+    row: dict[str, Any] = {
+        "collection": "converted",
+        "view": str(clip.view),
+        "sex": None if clip.sex is None else str(clip.sex),
+        "heart_rate_bpm": clip.heart_rate_bpm,
+        "licence": "not stated",
+    }
+    row |= {column: value for column, value in known.items() if value is not None}
+    for phase in ("ed_frame", "es_frame"):  # a clip that was cut off may have lost them
+        if row.get(phase) is not None and row[phase] >= n_frames:
+            row[phase] = None
+    return (
+        row
+        | _timing(clip, known)
+        | {
+            "item": name,
+            "patient": patient,
+            "kind": "clip" if n_frames > 1 else "still",
+            "n_frames": n_frames,
+            "height_px": height,
+            "width_px": width,
+            "spacing_x_mm": spacing[0],
+            "spacing_y_mm": spacing[1],
+        }
+    )
+
+
+def _timing(clip: Clip, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Frame rate, duration and, where they are uneven, the times of the frames."""
+    empty = {"frame_rate_hz": None, "duration_s": None, "frame_times_s": None}
+    rate, times = known.get("frame_rate_hz"), known.get("frame_times_s")
+    if len(clip.frames) < 2 or (clip.timing == "assumed" and not rate):
+        return empty
+    if rate:
+        still_fits = times is not None and times.count(";") == len(clip.frames) - 1
+        return {
+            "frame_rate_hz": rate,
+            "duration_s": len(clip.frames) / rate,
+            "frame_times_s": times if still_fits else None,
+        }
+    steps = np.diff(clip.times_s)
+    step = float(np.median(steps))
+    uneven = bool((np.abs(steps - step) > UNEVEN_FRACTION * step).any())
+    return {
+        "frame_rate_hz": 1.0 / step,
+        "duration_s": float(clip.times_s[-1] - clip.times_s[0]) + step,
+        "frame_times_s": ";".join(f"{t:.6g}" for t in clip.times_s) if uneven else None,
+    }
+
+
+def _write_still(
+    picture: FrameArray, out: Path, name: str, row: dict[str, Any], notices: list[str]
+) -> Written:
+    file = f"{name}.png"
+    _write(out / file, _encoded(".png", picture))
+    return Written((file,), (row | {"path": file},), tuple(notices))
+
+
+def _write_frames(
+    frames: FrameArray, out: Path, name: str, row: dict[str, Any], notices: list[str]
+) -> Written:
+    """Each frame as a PNG in a folder of its own, each a still in the manifest."""
+    try:
+        (out / name).mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out / name} cannot be made ({error.strerror}); choose another --out.") from None
+    phases = {row.get("es_frame"): "ES", row.get("ed_frame"): "ED"}
+    still = row | {
+        "kind": "still",
+        "n_frames": 1,
+        **dict.fromkeys(("frame_rate_hz", "duration_s", "frame_times_s", "ed_frame", "es_frame")),
+    }
+    files, rows = [], []
+    for index, frame in enumerate(frames):
+        files.append(f"{name}/{index:05d}.png")
+        _write(out / files[-1], _encoded(".png", frame))
+        rows.append(still | {"item": f"{name}-{index:05d}", "path": files[-1], "phase": phases.get(index)})
+    return Written(tuple(files), tuple(rows), tuple(notices))
+
+
+def _write_avi(frames: FrameArray, out: Path, name: str, row: dict[str, Any], notices: list[str]) -> Written:
+    file = f"{name}.avi"
+    rate = row["frame_rate_hz"] or DEFAULT_FRAME_RATE_HZ
+    _write(out / file, motion_jpeg(frames, rate))
+    return Written((file,), (row | {"path": file},), tuple(notices))
+
+
+def motion_jpeg(frames: FrameArray, rate_hz: float) -> bytes:
+    """Grey frames as Motion JPEG in an AVI container, without any metadata.
+
+    Args:
+        frames: ``(n, height, width)`` uint8.
+        rate_hz: Frames a second.
+    """
+    buffer = io.BytesIO()
+    rate = Fraction(rate_hz).limit_denominator(_MAX_RATE_DENOMINATOR)
+    # Each frame is a JPEG of one component, made here: the encoder in the container would add colour planes. bitexact leaves
+    # the writer's own name out.
+    with av.open(buffer, "w", format="avi", options={"fflags": "+bitexact"}) as container:
+        stream: Any = container.add_stream("mjpeg", rate=rate)
+        stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuvj420p"
+        for index, frame in enumerate(frames):
+            packet: Any = av.Packet(_encoded(".jpg", frame))
+            packet.stream, packet.time_base = stream, 1 / rate
+            packet.pts = packet.dts = index
+            packet.duration, packet.is_keyframe = 1, True
+            container.mux(packet)
+    return buffer.getvalue()
+
+
+def _encoded(suffix: str, picture: FrameArray) -> bytes:
+    options: Sequence[int] = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
+    done, data = cv2.imencode(suffix, picture, options)
+    if not done:
+        raise DataError(
+            f"a picture of {picture.shape[1]} x {picture.shape[0]} pixels cannot be written as {suffix}."
+        )
+    return data.tobytes()
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        write_bytes_atomic(path, data)
+    except DataError as error:
+        raise OutputError(str(error)) from None

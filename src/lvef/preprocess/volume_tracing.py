@@ -1,0 +1,214 @@
+"""Traced frames for keypoint networks: which traced frame is ED, and its 21 lines in the prepared square.
+
+The table is EchoNet-Dynamic's ``VolumeTracings.csv`` (``FileName, X1, Y1, X2, Y2, Frame``): for every traced frame the long
+axis and then the chords, the frame counted from 0. What it does not promise is not relied on: names come with and without
+``.avi``, ED comes before or after ES, the axis starts at either end.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from lvef.core.errors import DataError, GeometryError
+from lvef.core.records import FloatArray
+from lvef.geometry.lines import lines_from_tracing, tracing_from_lines
+from lvef.geometry.simpson import disks_single_plane
+from lvef.geometry.tracing import N_DISKS
+
+N_LINES = 1 + N_DISKS
+"""Long axis and chords of a traced frame."""
+
+COLUMNS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
+"""Columns that a table of tracings must have; further ones are passed over."""
+
+LINES_HEADER = "line,x1_px,y1_px,x2_px,y2_px"
+"""First line of a file of lines: 0 is the long axis, 1 to 20 are the chords."""
+
+DECIMALS = 3
+"""Digits of a pixel that are written: a thousandth, which moves no volume by 0.01 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracingTable:
+    """A table of tracings.
+
+    Attributes:
+        lines: By clip name without ``.avi``, then by frame: ``(n, 2, 2)`` pixels of the clip, in the table's order.
+        unusable: Lines of the file without a name or a whole frame number from 0 up, counted from 1 with the header.
+        repeated: How many rows say the same as one before; they are counted once.
+    """
+
+    lines: Mapping[str, Mapping[int, FloatArray]]
+    unusable: tuple[int, ...]
+    repeated: int
+
+
+@dataclass(frozen=True, slots=True)
+class TracedFrame:
+    """The tracing of one frame.
+
+    Attributes:
+        frame: Its number from 0.
+        lines: ``(21, 2, 2)`` pixels: long axis from apex to base, chords from apex to base, each left to right.
+        volume_px3: By the method of disks, in cubic pixels.
+        n_lines: How many lines were traced; other than 21, the chords are cut anew from the contour.
+    """
+
+    frame: int
+    lines: FloatArray
+    volume_px3: float
+    n_lines: int
+
+
+def clip_name(name: str) -> str:
+    """The name of a clip without ``.avi``, as tables and files are matched by.
+
+    Example:
+        >>> clip_name("0X1A.avi"), clip_name("0X1A"), clip_name("0X1.5")
+        ('0X1A', '0X1A', '0X1.5')
+    """
+    name = name.strip()
+    return name[:-4] if name.lower().endswith(".avi") else name
+
+
+def read_tracings(path: Path) -> TracingTable:
+    """Read a table of tracings.
+
+    Raises:
+        DataError: It is missing, no CSV, or lacks a column.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); a table of tracings was expected."
+        ) from None
+    try:
+        table = pl.read_csv(io.BytesIO(data), infer_schema=False)
+    except pl.exceptions.PolarsError:
+        raise DataError(
+            f"{path}: is no CSV table; columns {', '.join(COLUMNS)} were expected: unpack the collection again."
+        ) from None
+    table = table.rename({name: name.strip() for name in table.columns})
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise DataError(
+            f"{path}: has no column {', '.join(missing)} (found {', '.join(table.columns[:8])}); a table of tracings has "
+            f"{', '.join(COLUMNS)}."
+        )
+    numbers = [pl.col(name).str.strip_chars().cast(pl.Float64, strict=False) for name in COLUMNS[1:]]
+    table = table.with_row_index("row").select("row", pl.col("FileName"), *numbers)
+    frame = pl.col("Frame")
+    sound = (
+        pl.col("FileName").is_not_null() & frame.is_finite() & (frame >= 0) & (frame == frame.floor())
+    ).fill_null(False)
+    unusable = table.filter(~sound)["row"].to_list()
+    kept = table.filter(sound)
+    once = kept.unique(subset=list(COLUMNS), keep="first", maintain_order=True)
+    found: dict[str, dict[int, FloatArray]] = {}
+    for (name, number), part in once.group_by("FileName", "Frame", maintain_order=True):
+        points = part.select("X1", "Y1", "X2", "Y2").to_numpy().reshape(-1, 2, 2).astype(np.float64)
+        frames = found.setdefault(clip_name(str(name)), {})
+        key = int(float(str(number)))
+        # The same clip named once with and once without its suffix.
+        frames[key] = np.concatenate([frames[key], points]) if key in frames else points
+    return TracingTable(found, tuple(int(row) + 2 for row in unusable), len(kept) - len(once))
+
+
+def traced_frame(frame: int, lines: FloatArray) -> TracedFrame:
+    """Bring the lines of a traced frame into the one order and direction.
+
+    The apex is the end of the axis with the narrower chords, whatever the table says.
+
+    Args:
+        frame: Its number from 0.
+        lines: ``(1 + n, 2, 2)`` pixels: the long axis, then the chords in any order.
+
+    Raises:
+        GeometryError: When they are no tracing.
+    """
+    ordered = lines_from_tracing(tracing_from_lines(lines))
+    return TracedFrame(frame, ordered, volume_of_lines(ordered), len(lines))
+
+
+def ed_and_es(traced: Iterable[TracedFrame]) -> tuple[TracedFrame, TracedFrame]:
+    """The traced frame with the largest volume, and the one with the smallest.
+
+    Raises:
+        GeometryError: Fewer than two frames are traced, or all have the same volume.
+    """
+    listed = sorted(traced, key=lambda t: t.frame)
+    if len(listed) < 2:
+        raise GeometryError(f"{len(listed)} traced frame; ED and ES need two.")
+    ed, es = max(listed, key=lambda t: t.volume_px3), min(listed, key=lambda t: t.volume_px3)
+    if ed.volume_px3 <= es.volume_px3:
+        raise GeometryError(
+            f"Frames {', '.join(str(t.frame) for t in listed)} have the same volume; ED and ES cannot be told apart."
+        )
+    return ed, es
+
+
+def volume_of_lines(lines: FloatArray) -> float:
+    """Volume by the method of disks of ordered lines ``(21, 2, 2)``, in cubic pixels."""
+    lengths = np.hypot(*np.moveaxis(lines[:, 1] - lines[:, 0], -1, 0))
+    return disks_single_plane(lengths[1:], float(lengths[0]))
+
+
+def level_error(lines: FloatArray) -> float:
+    """How far the chords' middles lie from ``(i + 1/2) L / 20`` at most, in parts of the step ``L / 20``.
+
+    Args:
+        lines: ``(21, 2, 2)``, long axis first, from apex to base.
+    """
+    apex, base = lines[0]
+    length = float(np.hypot(*(base - apex)))
+    along = (lines[1:].mean(axis=1) - apex) @ ((base - apex) / length)
+    levels = (np.arange(len(along)) + 0.5) * length / len(along)
+    return float(np.abs(along - levels).max() / (length / len(along)))
+
+
+def lines_csv(lines: FloatArray) -> str:
+    """Lines as CSV text with `LINES_HEADER`."""
+    rows = [
+        f"{i}," + ",".join(f"{value:.{DECIMALS}f}" for value in line.ravel()) for i, line in enumerate(lines)
+    ]
+    return "\n".join([LINES_HEADER, *rows]) + "\n"
+
+
+def read_lines(path: Path) -> FloatArray:
+    """Lines from a file that `lines_csv` made, ``(21, 2, 2)``.
+
+    Raises:
+        DataError: It is missing or holds something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").splitlines()
+        values = np.array([[float(cell) for cell in line.split(",")] for line in text[1:]])
+        if (
+            text[0] != LINES_HEADER
+            or values.shape != (N_LINES, 5)
+            or (values[:, 0] != np.arange(N_LINES)).any()
+        ):
+            raise ValueError
+    except (OSError, ValueError, IndexError):
+        raise DataError(
+            f"{path}: is no file of {N_LINES} lines; make it again with lvef data prepare volume-traces."
+        ) from None
+    return values[:, 1:].reshape(N_LINES, 2, 2)
+
+
+def checked_frame(frame: int, n_frames: int) -> int:
+    """The same frame number, if the clip has it.
+
+    Raises:
+        GeometryError: It has not.
+    """
+    if not 0 <= frame < n_frames:
+        raise GeometryError(f"Frame {frame} is traced, but the clip has frames 0 to {n_frames - 1}.")
+    return frame

@@ -1,0 +1,143 @@
+"""Tables of tracings with everything that is wrong with them."""
+
+import numpy as np
+import pytest
+
+from lvef.core.errors import DataError, GeometryError
+from lvef.core.records import Box
+from lvef.geometry.line_masks import lines_of_mask
+from lvef.preprocess.frames import place
+from lvef.preprocess.volume_tracing import (
+    TracedFrame,
+    checked_frame,
+    clip_name,
+    ed_and_es,
+    level_error,
+    lines_csv,
+    read_lines,
+    read_tracings,
+    traced_frame,
+    volume_of_lines,
+)
+from tests.geometry.ventricle_shapes import labels
+from tests.preparation.made_up import ventricle_lines, write_tracings
+
+
+@pytest.fixture
+def lines():
+    return ventricle_lines(1.0)
+
+
+def test_reading(tmp_path, lines):
+    small = ventricle_lines(0.7)
+    write_tracings(tmp_path / "t.csv", [("a.avi", 12, small), ("a.avi", 3, lines), ("b", 0, lines)])
+    table = read_tracings(tmp_path / "t.csv")
+    assert {name: list(frames) for name, frames in table.lines.items()} == {"a": [12, 3], "b": [0]}
+    assert table.lines["a"][3] == pytest.approx(lines, abs=1e-3)
+    assert (table.unusable, table.repeated) == ((), 0)
+
+
+def test_extra_columns_blanks_and_float_frames(tmp_path, lines):
+    text = ",FileName, X1,Y1,X2,Y2,Frame,Note\n"
+    text += "".join(f"{i}, c.AVI ,{a[0]},{a[1]} ,{b[0]},{b[1]},7.0,x\n" for i, (a, b) in enumerate(lines))
+    (tmp_path / "t.csv").write_text(text)
+    assert read_tracings(tmp_path / "t.csv").lines["c"][7] == pytest.approx(lines)
+
+
+def test_rows_twice_count_once_and_bad_rows_are_named(tmp_path, lines):
+    path = write_tracings(tmp_path / "t.csv", [("a.avi", 3, lines), ("a.avi", 3, lines)])
+    path.write_text(path.read_text() + "a.avi,1,2,3,4,\n,1,2,3,4,5\na.avi,1,2,3,4,2.5\na.avi,1,2,3,4,-1\n")
+    table = read_tracings(path)
+    assert table.repeated == 21
+    assert table.lines["a"][3].shape == (21, 2, 2)
+    assert table.unusable == (44, 45, 46, 47)
+
+
+def test_a_point_that_is_no_number_makes_that_frame_unusable_only(tmp_path, lines):
+    path = write_tracings(tmp_path / "t.csv", [("a.avi", 3, lines), ("a.avi", 5, lines)])
+    path.write_text(path.read_text().replace("\na.avi,", "\na.avi,nan", 1).replace("nan", "x", 1))
+    frames = read_tracings(path).lines["a"]
+    with pytest.raises(GeometryError, match="finite"):
+        traced_frame(3, frames[3])
+    assert traced_frame(5, frames[5]).n_lines == 21
+
+
+def test_wrong_tables(tmp_path):
+    with pytest.raises(DataError, match="cannot be read"):
+        read_tracings(tmp_path / "none.csv")
+    (tmp_path / "t.csv").write_text("FileName,X1,Y1,X2\na,1,2,3\n")
+    with pytest.raises(DataError, match="no column Y2, Frame"):
+        read_tracings(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_bytes(b"")
+    with pytest.raises(DataError, match="no CSV"):
+        read_tracings(tmp_path / "t.csv")
+
+
+def test_the_apex_is_decided_by_the_chords(lines):
+    turned = lines.copy()
+    turned[0] = turned[0, ::-1]
+    turned[1:] = turned[:0:-1, ::-1]
+    found = traced_frame(4, turned)
+    assert found.lines == pytest.approx(lines)
+    assert found.frame == 4
+
+
+def test_ed_is_decided_by_volume():
+    large, small = traced_frame(40, ventricle_lines(1.0)), traced_frame(2, ventricle_lines(0.7))
+    assert [t.frame for t in ed_and_es([small, large])] == [40, 2]
+    middle = traced_frame(60, ventricle_lines(0.8))
+    assert [t.frame for t in ed_and_es([middle, large, small])] == [40, 2]
+    with pytest.raises(GeometryError, match="1 traced frame; ED and ES need two"):
+        ed_and_es([large])
+    with pytest.raises(GeometryError, match="same volume"):
+        ed_and_es([large, TracedFrame(41, large.lines, large.volume_px3, 21)])
+
+
+def test_twenty_lines_are_cut_anew(lines):
+    found = traced_frame(0, lines[:-1])
+    assert found.n_lines == 20
+    assert found.lines.shape == (21, 2, 2)
+    assert found.volume_px3 == pytest.approx(volume_of_lines(lines), rel=0.05)
+    assert level_error(found.lines) < 0.01
+
+
+def test_volume_in_closed_form():
+    axis = np.array([[[10.0, 0.0], [10.0, 40.0]]])
+    y = (np.arange(20) + 0.5) * 2
+    chords = np.stack([np.stack([np.full(20, 7.0), y], 1), np.stack([np.full(20, 13.0), y], 1)], 1)
+    cylinder = np.concatenate([axis, chords])
+    assert volume_of_lines(cylinder) == pytest.approx(np.pi * 9 * 40)
+    assert level_error(cylinder) == pytest.approx(0)
+    cylinder[5, :, 1] += 1.0
+    assert level_error(cylinder) == pytest.approx(0.5)
+
+
+def test_padding_not_stretching():
+    mask = labels(size=(100, 200), centre=(100, 70), length=50.0, radius=16.0)
+    lines = lines_of_mask(mask)
+    small = place(Box(0, 0, 200, 100), 112).to_network(lines)
+    scale = 112 / 200
+    assert np.hypot(*(small[0, 1] - small[0, 0])) == pytest.approx(
+        scale * np.hypot(*(lines[0, 1] - lines[0, 0]))
+    )
+    assert volume_of_lines(small) == pytest.approx(scale**3 * volume_of_lines(lines))
+    assert small[..., 1].min() > 28  # a quarter of the square is black above
+
+
+def test_file_of_lines(tmp_path, lines):
+    path = tmp_path / "l.csv"
+    path.write_text(lines_csv(lines))
+    assert read_lines(path) == pytest.approx(lines, abs=5e-4)
+    assert path.read_text().startswith("line,x1_px,y1_px,x2_px,y2_px\n0,")
+    path.write_text(lines_csv(lines)[:-40])
+    with pytest.raises(DataError, match="no file of 21 lines"):
+        read_lines(path)
+    with pytest.raises(DataError, match="no file of 21 lines"):
+        read_lines(tmp_path / "none.csv")
+
+
+def test_names_and_frames():
+    assert clip_name(" 0X1.AVI ") == clip_name("0X1") == "0X1"
+    assert checked_frame(4, 5) == 4
+    with pytest.raises(GeometryError, match="Frame 5 is traced, but the clip has frames 0 to 4"):
+        checked_frame(5, 5)
