@@ -260,7 +260,7 @@ def test_tracings_that_are_odd(root, table):
     manifest, findings = read(root)
     assert findings["other_line_count"].examples == (f"{names[0]}, frame 20: 20",)
     assert row_of(manifest, names[0])["es_frame"] == 20
-    assert set(findings["undecided_phase"].examples) == {names[1], names[2]}
+    assert set(findings["undecided_phase"].examples) == {names[1], names[2], names[4]}
     assert findings["tracing_outside_clip"].examples == (f"{names[2]}, frame 32 of 32",)
     assert row_of(manifest, names[2])["n_traced_frames"] == 1
     assert findings["more_traced_frames"].examples == (names[3],)

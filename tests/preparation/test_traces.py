@@ -76,7 +76,8 @@ def test_what_does_not_fit_is_named_and_the_rest_goes_on(tmp_path):
     assert list(reasons) == ["e1", "e2", "e3", "e4", "e6"]
     assert "e1: Frame 99 is traced, but the clip has frames 0 to 29" in reasons["e1"]
     assert "ED and ES need two" in reasons["e2"]
-    assert "e3: Frame 20" in reasons["e3"]
+    assert "e3: 1 traced frame; ED and ES need two" in reasons["e3"]
+    assert done.notes["unusable_rows"] == 1
     assert "not of this picture" in reasons["e4"]
     assert done.skipped == {"not_traced": 1}
     assert done.notes["traced_but_not_in_manifest"] == 1

@@ -10,67 +10,20 @@ from lvef.preprocess.frames import place
 from lvef.preprocess.volume_tracing import (
     TracedFrame,
     checked_frame,
-    clip_name,
     ed_and_es,
     level_error,
     lines_csv,
     read_lines,
-    read_tracings,
     traced_frame,
     volume_of_lines,
 )
 from tests.geometry.ventricle_shapes import labels
-from tests.preparation.made_up import ventricle_lines, write_tracings
+from tests.preparation.made_up import ventricle_lines
 
 
 @pytest.fixture
 def lines():
     return ventricle_lines(1.0)
-
-
-def test_reading(tmp_path, lines):
-    small = ventricle_lines(0.7)
-    write_tracings(tmp_path / "t.csv", [("a.avi", 12, small), ("a.avi", 3, lines), ("b", 0, lines)])
-    table = read_tracings(tmp_path / "t.csv")
-    assert {name: list(frames) for name, frames in table.lines.items()} == {"a": [12, 3], "b": [0]}
-    assert table.lines["a"][3] == pytest.approx(lines, abs=1e-3)
-    assert (table.unusable, table.repeated) == ((), 0)
-
-
-def test_extra_columns_blanks_and_float_frames(tmp_path, lines):
-    text = ",FileName, X1,Y1,X2,Y2,Frame,Note\n"
-    text += "".join(f"{i}, c.AVI ,{a[0]},{a[1]} ,{b[0]},{b[1]},7.0,x\n" for i, (a, b) in enumerate(lines))
-    (tmp_path / "t.csv").write_text(text)
-    assert read_tracings(tmp_path / "t.csv").lines["c"][7] == pytest.approx(lines)
-
-
-def test_rows_twice_count_once_and_bad_rows_are_named(tmp_path, lines):
-    path = write_tracings(tmp_path / "t.csv", [("a.avi", 3, lines), ("a.avi", 3, lines)])
-    path.write_text(path.read_text() + "a.avi,1,2,3,4,\n,1,2,3,4,5\na.avi,1,2,3,4,2.5\na.avi,1,2,3,4,-1\n")
-    table = read_tracings(path)
-    assert table.repeated == 21
-    assert table.lines["a"][3].shape == (21, 2, 2)
-    assert table.unusable == (44, 45, 46, 47)
-
-
-def test_a_point_that_is_no_number_makes_that_frame_unusable_only(tmp_path, lines):
-    path = write_tracings(tmp_path / "t.csv", [("a.avi", 3, lines), ("a.avi", 5, lines)])
-    path.write_text(path.read_text().replace("\na.avi,", "\na.avi,nan", 1).replace("nan", "x", 1))
-    frames = read_tracings(path).lines["a"]
-    with pytest.raises(GeometryError, match="finite"):
-        traced_frame(3, frames[3])
-    assert traced_frame(5, frames[5]).n_lines == 21
-
-
-def test_wrong_tables(tmp_path):
-    with pytest.raises(DataError, match="cannot be read"):
-        read_tracings(tmp_path / "none.csv")
-    (tmp_path / "t.csv").write_text("FileName,X1,Y1,X2\na,1,2,3\n")
-    with pytest.raises(DataError, match="no column Y2, Frame"):
-        read_tracings(tmp_path / "t.csv")
-    (tmp_path / "t.csv").write_bytes(b"")
-    with pytest.raises(DataError, match="no CSV"):
-        read_tracings(tmp_path / "t.csv")
 
 
 def test_the_apex_is_decided_by_the_chords(lines):
@@ -136,8 +89,7 @@ def test_file_of_lines(tmp_path, lines):
         read_lines(tmp_path / "none.csv")
 
 
-def test_names_and_frames():
-    assert clip_name(" 0X1.AVI ") == clip_name("0X1") == "0X1"
+def test_frames_that_are_not_there():
     assert checked_frame(4, 5) == 4
     with pytest.raises(GeometryError, match="Frame 5 is traced, but the clip has frames 0 to 4"):
         checked_frame(5, 5)

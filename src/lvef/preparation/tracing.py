@@ -12,7 +12,10 @@ import polars as pl
 
 import lvef
 from lvef.core.errors import DataError
+from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
+from lvef.datasets.findings import Findings
+from lvef.datasets.volume_tracings import BAD_LINE, REPEATED_LINE, lines_by_frame, read_lines
 from lvef.io.atomic import write_bytes_atomic
 from lvef.preparation.filling import Prepared, Watcher, write_left_out
 from lvef.preparation.journal import Entry, Journal
@@ -28,7 +31,7 @@ from lvef.preparation.traces import (
 )
 from lvef.preparation.writer import begin_folder, write_info
 from lvef.preprocess.store import INDEX_NAME, JOURNAL_NAME
-from lvef.preprocess.volume_tracing import N_LINES, TracingTable, clip_name, read_tracings
+from lvef.preprocess.volume_tracing import N_LINES
 
 SCHEMA = "lvef-traces/1"
 """Version of the layout."""
@@ -38,6 +41,9 @@ INFO_NAME = "traces.json"
 
 WHOLE_LEVELS = 0.5
 """Chords that lie further than this part of a disk's height from where they should are counted as uneven."""
+
+Tables = Mapping[Path, Mapping[str, Mapping[int, FloatArray]]]
+"""Lines ``(n, 2, 2)`` by table, clip and frame."""
 
 INDEX_TYPES: dict[str, pl.DataType] = {
     "item": pl.String(),
@@ -86,7 +92,9 @@ def fill_traces(
         raise DataError(
             f"{where}: none of its {len(everything)} items has tracings or a mask; volume-traces need them."
         )
-    tables = {p: read_tracings(p) for p in dict.fromkeys(s.tracing_path for s in traced if s.tracing_path)}
+    found = Findings()
+    paths = dict.fromkeys(s.tracing_path for s in traced if s.tracing_path)
+    tables: Tables = {p: lines_by_frame(read_lines(p, found)) for p in paths}
     begin_folder(out, INFO_NAME, SCHEMA, recipe.settings())
     for name in (FRAMES_FOLDER, LINES_FOLDER):
         (out / name).mkdir(exist_ok=True)
@@ -121,7 +129,7 @@ def fill_traces(
             frames=len(index),
             failed=tuple(failed),
             skipped=counted([reason for _, reason in skipped]),
-            notes=_notes(index, tables, everything),
+            notes=_notes(index, tables, found, everything),
             seconds=time.perf_counter() - began,
         )
         facts = {"lvef_version": lvef.__version__, "items": len(entries), "frames": len(index)}
@@ -133,7 +141,7 @@ def fill_traces(
 
 
 def _jobs(
-    everything: Sequence[Source], tables: Mapping[Path, TracingTable], recipe: TraceRecipe, out: Path
+    everything: Sequence[Source], tables: Tables, recipe: TraceRecipe, out: Path
 ) -> tuple[list[TraceJob], list[tuple[str, str]]]:
     """What to do, and the items passed over with the reason."""
     stems = file_stems([source.item for source in everything])
@@ -141,12 +149,17 @@ def _jobs(
     for source in everything:
         lines: Mapping[int, Any] = {}
         if source.tracing_path is not None:
-            lines = tables[source.tracing_path].lines.get(clip_name(source.path.name), {})
+            lines = tables[source.tracing_path].get(_clip_name(source.path), {})
         if lines or source.mask_path is not None:
             jobs.append(TraceJob(source, stems[source.item], lines, recipe, out))
         else:
             skipped.append((source.item, "not_traced"))
     return jobs, skipped
+
+
+def _clip_name(path: Path) -> str:
+    """What tables of tracings call the clip of that file."""
+    return path.stem if path.suffix.lower() == ".avi" else path.name
 
 
 def _stamp(source: Source) -> str:
@@ -180,19 +193,20 @@ def _index(entries: Sequence[Entry], manifest: pl.DataFrame) -> pl.DataFrame:
 
 
 def _notes(
-    index: pl.DataFrame, tables: Mapping[Path, TracingTable], everything: Sequence[Source]
+    index: pl.DataFrame, tables: Tables, found: Findings, everything: Sequence[Source]
 ) -> dict[str, int]:
     """What to know of the tables and of what was prepared."""
-    known = {clip_name(source.path.name) for source in everything}
+    known = {_clip_name(source.path) for source in everything}
+    counts = {finding.code: finding.count for finding in found.sorted()}
     swapped = index.filter((pl.col("lines_ef_percent") <= 0) & (pl.col("phase") == Phase.ED))
-    found = {
+    noted = {
         "other_number_of_lines": int((index["n_traced_lines"] != N_LINES).sum()),
         "uneven_chords": int((index["level_error"] > WHOLE_LEVELS).sum()),
         "es_larger_than_ed": len(swapped),
-        "traced_but_not_in_manifest": sum(len(table.lines.keys() - known) for table in tables.values()),
-        "repeated_rows": sum(table.repeated for table in tables.values()),
-        "unusable_rows": sum(len(table.unusable) for table in tables.values()),
+        "traced_but_not_in_manifest": sum(len(table.keys() - known) for table in tables.values()),
+        "repeated_rows": counts.get(REPEATED_LINE, 0),
+        "unusable_rows": counts.get(BAD_LINE, 0),
         "without_ef": index.filter(pl.col("ef_percent").is_null())["item"].n_unique(),
     }
     notices = [code for text in index["notices"].drop_nulls().to_list() for code in text.split(";")]
-    return counted(notices) | {code: count for code, count in found.items() if count}
+    return counted(notices) | {code: count for code, count in noted.items() if count}

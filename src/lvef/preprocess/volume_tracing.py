@@ -1,19 +1,16 @@
 """Traced frames for keypoint networks: which traced frame is ED, and its 21 lines in the prepared square.
 
-The table is EchoNet-Dynamic's ``VolumeTracings.csv`` (``FileName, X1, Y1, X2, Y2, Frame``): for every traced frame the long
-axis and then the chords, the frame counted from 0. What it does not promise is not relied on: names come with and without
-``.avi``, ED comes before or after ES, the axis starts at either end.
+The lines are those of a table of tracings: for every traced frame the long axis and then the chords. What such a table does
+not promise is not relied on: ED comes before or after ES, the axis starts at either end.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import FloatArray
@@ -24,29 +21,11 @@ from lvef.geometry.tracing import N_DISKS
 N_LINES = 1 + N_DISKS
 """Long axis and chords of a traced frame."""
 
-COLUMNS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
-"""Columns that a table of tracings must have; further ones are passed over."""
-
 LINES_HEADER = "line,x1_px,y1_px,x2_px,y2_px"
 """First line of a file of lines: 0 is the long axis, 1 to 20 are the chords."""
 
 DECIMALS = 3
 """Digits of a pixel that are written: a thousandth, which moves no volume by 0.01 %."""
-
-
-@dataclass(frozen=True, slots=True)
-class TracingTable:
-    """A table of tracings.
-
-    Attributes:
-        lines: By clip name without ``.avi``, then by frame: ``(n, 2, 2)`` pixels of the clip, in the table's order.
-        unusable: Lines of the file without a name or a whole frame number from 0 up, counted from 1 with the header.
-        repeated: How many rows say the same as one before; they are counted once.
-    """
-
-    lines: Mapping[str, Mapping[int, FloatArray]]
-    unusable: tuple[int, ...]
-    repeated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,61 +43,6 @@ class TracedFrame:
     lines: FloatArray
     volume_px3: float
     n_lines: int
-
-
-def clip_name(name: str) -> str:
-    """The name of a clip without ``.avi``, as tables and files are matched by.
-
-    Example:
-        >>> clip_name("0X1A.avi"), clip_name("0X1A"), clip_name("0X1.5")
-        ('0X1A', '0X1A', '0X1.5')
-    """
-    name = name.strip()
-    return name[:-4] if name.lower().endswith(".avi") else name
-
-
-def read_tracings(path: Path) -> TracingTable:
-    """Read a table of tracings.
-
-    Raises:
-        DataError: It is missing, no CSV, or lacks a column.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}); a table of tracings was expected."
-        ) from None
-    try:
-        table = pl.read_csv(io.BytesIO(data), infer_schema=False)
-    except pl.exceptions.PolarsError:
-        raise DataError(
-            f"{path}: is no CSV table; columns {', '.join(COLUMNS)} were expected: unpack the collection again."
-        ) from None
-    table = table.rename({name: name.strip() for name in table.columns})
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise DataError(
-            f"{path}: has no column {', '.join(missing)} (found {', '.join(table.columns[:8])}); a table of tracings has "
-            f"{', '.join(COLUMNS)}."
-        )
-    numbers = [pl.col(name).str.strip_chars().cast(pl.Float64, strict=False) for name in COLUMNS[1:]]
-    table = table.with_row_index("row").select("row", pl.col("FileName"), *numbers)
-    frame = pl.col("Frame")
-    sound = (
-        pl.col("FileName").is_not_null() & frame.is_finite() & (frame >= 0) & (frame == frame.floor())
-    ).fill_null(False)
-    unusable = table.filter(~sound)["row"].to_list()
-    kept = table.filter(sound)
-    once = kept.unique(subset=list(COLUMNS), keep="first", maintain_order=True)
-    found: dict[str, dict[int, FloatArray]] = {}
-    for (name, number), part in once.group_by("FileName", "Frame", maintain_order=True):
-        points = part.select("X1", "Y1", "X2", "Y2").to_numpy().reshape(-1, 2, 2).astype(np.float64)
-        frames = found.setdefault(clip_name(str(name)), {})
-        key = int(float(str(number)))
-        # The same clip named once with and once without its suffix.
-        frames[key] = np.concatenate([frames[key], points]) if key in frames else points
-    return TracingTable(found, tuple(int(row) + 2 for row in unusable), len(kept) - len(once))
 
 
 def traced_frame(frame: int, lines: FloatArray) -> TracedFrame:
