@@ -273,6 +273,7 @@ CAMUS/
         "The EF of the NIfTI release uses one disk height for both phases and lies about 8 points below Simpson on the same "
         "masks; LVef of the older release is the usual biplane Simpson.",
         "The cfg files of patient0185 and patient0217 tell ES before ED, and EFs that look wrong.",
+        "patient0033 and patient0068 carry the same A4C picture at ED (seen in a resampled copy), under different masks.",
         "Pixels of the older release are not square (0.308 x 0.154 mm).",
         "Half sequences run from ED to ES: they hold no whole beat.",
         "Copies exist whose A2C stills are 192 x 192 PNG without scale and aspect ratio.",
