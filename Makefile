@@ -68,7 +68,7 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.python requirements/run.txt
-	@echo "Installing what measuring needs (about 800 MB on the disk, a minute or two) ..."
+	@echo "Installing what measuring needs (about 1 GB on the disk, a minute or two) ..."
 	$(PIP) $(FROM_LOCK) -r requirements/run.txt
 	@touch $@
 

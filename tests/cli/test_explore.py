@@ -81,7 +81,7 @@ def test_what_cannot_be_explored_is_one_sentence(run, here, manifest):
         (("none.xlsx",), "a manifest ends in"),
         ((".",), "a manifest ends in"),
         (("empty.csv",), "has no rows, so there is nothing to explore"),
-        (("other.csv",), "unknown column"),
+        (("other.csv",), "no manifest: it has no column item"),
         (("text.parquet",), "is no parquet table"),
         ((manifest, "--out", "file/out"), "cannot be made"),
     ]

@@ -139,8 +139,16 @@ def test_items_are_unique():
 def test_an_unknown_column():
     with pytest.raises(DataError, match="unknown column ejection; known are item, collection"):
         make_manifest([row(ejection=50)])
+    whole = make_manifest([row("a")])
     with pytest.raises(DataError, match="unknown column ejection"):
-        conformed(pl.DataFrame({"item": ["a"], "ejection": [50]}), "there")
+        conformed(whole.with_columns(pl.lit(50).alias("ejection")), "there")
+
+
+def test_a_collections_own_table_is_no_manifest():
+    with pytest.raises(DataError, match="no manifest: it has no column item, collection.* lvef data import"):
+        conformed(pl.DataFrame({"FileName": ["0X1.avi"], "EF": [55.0]}), "FileList.csv")
+    with pytest.raises(DataError, match=r"it has no column licence\."):
+        conformed(make_manifest([row("a")]).drop("licence"), "there")
 
 
 @pytest.mark.parametrize("values", [{"item": 5}, {"labels": {"a": 1}}])
@@ -187,7 +195,7 @@ def test_an_empty_text_is_null(tmp_path):
         ("m.txt", b"", "a manifest ends in .parquet or .csv"),
         ("m.parquet", b"PAR1 no more", "is no parquet table"),
         ("m.csv", b"", "is no csv table"),
-        ("m.csv", b"item\n", "known are"),
+        ("m.csv", b"item\n", "is a table, but no manifest"),
     ],
 )
 def test_files_that_are_no_manifest(tmp_path, name, data, sentence):

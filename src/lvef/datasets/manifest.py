@@ -53,7 +53,7 @@ def read_manifest(path: Path) -> pl.DataFrame:
     """Read and validate a manifest file.
 
     Args:
-        path: ``.parquet`` or ``.csv``; columns that are missing are null, the order of columns is free.
+        path: ``.parquet`` or ``.csv``; columns that are missing and not required are null, the order of columns is free.
 
     Raises:
         DataError: The file is missing, is no table, or breaks the schema.
@@ -84,6 +84,12 @@ def conformed(table: pl.DataFrame, where: str) -> pl.DataFrame:
     Raises:
         DataError: An unknown column, or a value that cannot be what its column wants.
     """
+    missing = [c.name for c in COLUMNS if c.required and c.name not in table.columns]
+    if missing:
+        raise DataError(
+            f"{where}: is a table, but no manifest: it has no column {', '.join(missing)}. A collection's own table becomes "
+            "a manifest with lvef data import; lvef data info lists the collections."
+        )
     unknown = sorted(set(table.columns) - BY_NAME.keys())
     if unknown:
         raise DataError(f"{where}: unknown column {', '.join(unknown)}; known are {', '.join(BY_NAME)}.")
