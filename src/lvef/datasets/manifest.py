@@ -87,8 +87,8 @@ def conformed(table: pl.DataFrame, where: str) -> pl.DataFrame:
     missing = [c.name for c in COLUMNS if c.required and c.name not in table.columns]
     if missing:
         raise DataError(
-            f"{where}: is a table, but no manifest: it has no column {', '.join(missing)}. A collection's own table becomes "
-            "a manifest with lvef data import; lvef data info lists the collections."
+            f"{where}: is a table, but no manifest: it has no column {', '.join(missing)}. "
+            "A collection's own table becomes a manifest with lvef data import; lvef data info lists the collections."
         )
     unknown = sorted(set(table.columns) - BY_NAME.keys())
     if unknown:
