@@ -145,7 +145,7 @@ def test_an_unknown_column():
 
 
 def test_a_collections_own_table_is_no_manifest():
-    with pytest.raises(DataError, match="no manifest: it has no column item, collection.* lvef data import"):
+    with pytest.raises(DataError, match=r"no manifest: it has no column item, collection.* lvef data import"):
         conformed(pl.DataFrame({"FileName": ["0X1.avi"], "EF": [55.0]}), "FileList.csv")
     with pytest.raises(DataError, match=r"it has no column licence\."):
         conformed(make_manifest([row("a")]).drop("licence"), "there")
