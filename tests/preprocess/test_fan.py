@@ -67,6 +67,30 @@ def test_a_still_and_a_frozen_clip_are_searched_by_brightness():
         assert np.abs(corners(find_fan(as_clip(still)).box) - tight(inside))[[0, 2, 3]].max() <= 8
 
 
+def fading(frames, apex_y=30, depth=170):
+    """As a picture at low gain: most tissue between 2 and 10, only the near field brighter."""
+    away = np.clip((np.arange(frames.shape[1]) - apex_y) / depth, 0, 1)[:, None]
+    return np.round(frames * (0.5 * (1 - away) ** 3 + 0.07)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("n", [1, 12])
+def test_a_dark_fan_is_found_whole(n):
+    frames, inside = fan_frames(n)
+    dark = fading(frames)
+    assert (dark[:, inside] > 10).mean() < 0.4
+    fan = find_fan(as_clip(dark))
+    assert fan.mask.sum() > 0.85 * inside.sum()
+    assert np.abs(corners(fan.box) - tight(inside))[[0, 2, 3]].max() <= 12
+    assert not (fan.mask & ~cv2.dilate(inside.astype(np.uint8), np.ones((9, 9))).astype(bool)).any()
+
+
+def test_the_grey_ground_of_a_screen_is_no_dark_fan():
+    frames, inside = fan_frames(1)
+    dim = np.maximum(np.round(frames * 0.3).astype(np.uint8), 8)
+    fan = find_fan(as_clip(dim))
+    assert fan.mask.sum() < 1.1 * inside.sum()
+
+
 def test_a_square_crop_without_black_is_taken_whole():
     frames, _ = fan_frames(height=112, width=112, apex=(56, -60), radius=400, half_angle=2)
     assert corners(find_fan(as_clip(frames)).box).tolist() == [0, 0, 112, 112]

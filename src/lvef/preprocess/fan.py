@@ -22,6 +22,19 @@ SAMPLED_FRAMES = 16
 LIT_LEVEL = 10
 """Grey level above which a pixel counts as lit. JPEG ripple around black stays below it (packaged cine: at most 7)."""
 
+DIM_LEVEL = 2
+"""The same for a picture so dark that most of its tissue lies below `LIT_LEVEL`."""
+
+DARK_MEDIAN = 64
+"""A fan whose median grey level is below this is looked for at `DIM_LEVEL` as well."""
+
+DIM_GAIN = 1.3
+"""What is found at `DIM_LEVEL` counts where it is larger by this factor: then `LIT_LEVEL` saw only a part of the fan. JPEG
+ripple adds a few pixels along the edge."""
+
+MAX_BOX_FILL = 0.92
+"""What fills more of its bounding box is no dark fan but the grey ground of a screen; fans fill 0.6 to 0.85."""
+
 MOVING_LEVEL = 6
 """Range over time above which a pixel counts as moving."""
 
@@ -64,7 +77,8 @@ def find_fan(clip: Clip) -> Fan:
             "an ultrasound picture was expected. Export the clip again.",
         )
     height, width = brightest.shape
-    mask = _largest_piece(_lit(picked, brightest, clip.region))
+    mask = _largest_piece(_lit(picked, brightest, clip.region, LIT_LEVEL))
+    mask = _with_dark_parts(mask, picked, brightest, clip.region)
     if mask is None:
         raise _no_fan(clip.source)
     ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -102,11 +116,26 @@ def keep_fan(clip: Clip, fan: Fan) -> Clip:
     return replace(clip, frames=clip.frames * np.asarray(shown, dtype=np.uint8))
 
 
-def _lit(picked: NDArray[np.uint8], brightest: NDArray[np.uint8], region: Box | None) -> NDArray[np.uint8]:
-    """Pixels that may be tissue, thin things opened away, ``(height, width)`` 0/1."""
-    lit = brightest > LIT_LEVEL
+def _with_dark_parts(
+    mask: BoolArray | None, picked: NDArray[np.uint8], brightest: NDArray[np.uint8], region: Box | None
+) -> BoolArray | None:
+    """What was found, or the larger fan that a dark picture shows at `DIM_LEVEL`."""
+    if mask is not None and np.median(brightest[mask]) >= DARK_MEDIAN:
+        return mask
+    whole = _largest_piece(_lit(picked, brightest, region, DIM_LEVEL))
+    if whole is None or (mask is not None and whole.sum() < DIM_GAIN * mask.sum()):
+        return mask
+    box = whole.any(axis=0).sum() * whole.any(axis=1).sum()
+    return whole if whole.sum() <= MAX_BOX_FILL * box else mask
+
+
+def _lit(
+    picked: NDArray[np.uint8], brightest: NDArray[np.uint8], region: Box | None, level: int
+) -> NDArray[np.uint8]:
+    """Pixels above a level that may be tissue, thin things opened away, ``(height, width)`` 0/1."""
+    lit = brightest > level
     if len(picked) >= 4:
-        moving = (brightest - picked.min(axis=0)) > MOVING_LEVEL
+        moving = (brightest - picked.min(axis=0)) > min(MOVING_LEVEL, level)
         # A frozen clip has no motion to go by; then being lit must do.
         if moving.sum() > 0.1 * lit.sum():
             lit &= moving
