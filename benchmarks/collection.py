@@ -1,7 +1,7 @@
 """A collection of 10,000 clips from its folder to its exploration: seconds and peak memory of each verb, as a user runs it.
 
-The folder is fabricated in EchoNet-Dynamic's layout (the tests' generator): a list of n clips, their tracings (42 lines each)
-and n names of one small AVI. Every verb is a fresh process.
+The folder is fabricated in EchoNet-Dynamic's layout (the tests' generator): a list of n clips, their tracings (42 lines
+each) and n names of one small AVI. Every verb is a fresh process.
 
 Run from the repository's root: ``python benchmarks/collection.py [--clips 10000] [--out FILE]``. Linux and macOS.
 """
