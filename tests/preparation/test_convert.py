@@ -15,9 +15,10 @@ from lvef.datasets.catalogue import find_collection
 from lvef.datasets.check import check_manifest
 from lvef.datasets.findings import Severity
 from lvef.datasets.manifest import make_manifest, read_manifest, write_manifest
+from lvef.datasets.pseudonym import pseudonym
 from lvef.io.open import find_inputs
 from lvef.preparation.convert import Settings, convert, exit_code
-from lvef.preparation.convert_sources import pseudonym, sources_of
+from lvef.preparation.convert_sources import sources_of
 from lvef.preparation.deidentify import Format
 from lvef.preparation.key_file import KEY_COLUMNS, write_key_file
 from tests.io.io_fabrication import PERSON, dicom, save, write_video

@@ -14,6 +14,7 @@ from typing import Any
 from lvef.core.errors import DataError
 from lvef.datasets.manifest import SUFFIXES as MANIFEST_SUFFIXES
 from lvef.datasets.manifest import read_manifest
+from lvef.datasets.pseudonym import pseudonym
 from lvef.io.open import find_inputs
 
 KEPT_COLUMNS = (
@@ -101,19 +102,6 @@ def running_numbers(sources: Sequence[Source], earlier: Mapping[str, str]) -> di
     taken = [int(name.removeprefix("clip")) for name in earlier.values()]
     following = itertools.count(max(taken, default=0) + 1)
     return _given(sources, earlier, lambda _, __: f"clip{next(following):05d}")
-
-
-def pseudonym(patient_id: str, issuer: str = "") -> str:
-    """The pseudonym that `lvef data import dicom` gives as well: 12 hexadecimal digits of a SHA-256.
-
-    Whoever has the list of Patient IDs can find the one that it stands for.
-
-    Args:
-        patient_id: Patient ID (0010,0020).
-        issuer: Issuer of Patient ID (0010,0021).
-    """
-    text = f"{patient_id.strip().upper()}\n{issuer.strip().upper()}"
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def patient_of(source: Source) -> str:

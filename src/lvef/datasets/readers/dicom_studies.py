@@ -11,7 +11,6 @@ anonymous. No name, ID, date or accession number is taken; paths are taken as th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -26,6 +25,7 @@ from lvef.core.terms import CollectionView
 from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.manifest import make_manifest
+from lvef.datasets.pseudonym import pseudonym, short_hash
 from lvef.io.open import first_bytes
 from lvef.io.sniff import DICOM, sniff
 
@@ -40,9 +40,6 @@ LICENCE = "the user's own"
 
 OTHER_OBJECTS = "DICOM objects are no ultrasound pictures: they are left out."
 """What is told of reports, pictures of other kinds and the like."""
-
-KEY_LENGTH = 12
-"""Hex digits of a pseudonym: 48 bits, so that two of 10,000 patients share one with a chance of 2 in 10 million."""
 
 UNEVEN = 0.01
 """Frame steps that differ from their median by more than this part make the times uneven."""
@@ -177,7 +174,7 @@ def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Fin
     scale = tissue_scale(dataset, height, width)
     study, instance = text(dataset, "StudyInstanceUID"), text(dataset, "SOPInstanceUID")
     patient = _patient(dataset, study, shown, findings)
-    item = f"{patient}-{_pseudonym(instance or shown)}"
+    item = f"{patient}-{short_hash(instance or shown)}"
     told = view(dataset)
     row: dict[str, Any] = {
         "item": item,
@@ -207,7 +204,7 @@ def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Fin
             "Nothing; an EF needs none, millilitres do.",
             item,
         )
-    labels = {"study": _pseudonym(study) if study else None, "transfer_syntax": _syntax(dataset)}
+    labels = {"study": short_hash(study) if study else None, "transfer_syntax": _syntax(dataset)}
     row["labels"] = json.dumps(labels)
     findings.add(
         "person_in_path",
@@ -224,7 +221,7 @@ def _patient(dataset: Any, study: str, shown: str, findings: Findings) -> str:  
 
     number = text(dataset, "PatientID")
     if number:
-        return _pseudonym(f"{number}\n{text(dataset, 'IssuerOfPatientID')}")
+        return pseudonym(number, text(dataset, "IssuerOfPatientID"))
     findings.add(
         "no_patient",
         Severity.WARNING,
@@ -232,12 +229,7 @@ def _patient(dataset: Any, study: str, shown: str, findings: Findings) -> str:  
         "Do not split by patient where these matter.",
         shown,
     )
-    return _pseudonym(study or shown)
-
-
-def _pseudonym(value: str) -> str:
-    """First hex digits of the SHA-256 of a text."""
-    return hashlib.sha256(value.encode("utf-8")).hexdigest()[:KEY_LENGTH]
+    return short_hash(study or shown)
 
 
 def _time(row: dict[str, Any], dataset: Any, n_frames: int, findings: Findings) -> None:  # noqa: ANN401
