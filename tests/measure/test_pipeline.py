@@ -208,6 +208,20 @@ def test_a_pair_of_stills(tmp_path, answer, measurer):
     assert refused.reason_code == "different_size"
 
 
+def test_a_ventricle_larger_at_es_than_at_ed_is_no_ef(tmp_path, answer, measurer):
+    frames = answer[1].frames
+    for name, index in (("ed", 21), ("es", 4)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), frames[index])
+    swapped, _ = measurer.measure_pair(tmp_path / "es.png", tmp_path / "ed.png")
+    by_hand, _ = Measurer(replace(F32, ed_frame=4, es_frame=21)).measure(CINE)
+    for measurement in (swapped, by_hand):
+        assert measurement.status is Status.REFUSED
+        assert measurement.reason_code == "es_above_ed"
+        assert measurement.ef_percent is None
+        assert "larger at ES than at ED" in measurement.reason
+        assert "Swap them" in measurement.reason
+
+
 def test_biplane_of_twice_the_same_view_is_the_single_plane_ef(answer, measurer):
     measurement, single = measurer.measure_biplane(CINE, CINE)
     raw = single["A4C"][0].tracings

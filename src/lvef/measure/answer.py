@@ -147,13 +147,26 @@ def no_answer(source: str, error: Exception, clip: Clip | None) -> Measurement:
     )
 
 
-def beat_of_frames(curve: VolumeCurve, ed: int, es: int) -> Beat:
+def beat_of_frames(curve: VolumeCurve, ed: int, es: int, source: str) -> Beat:
     """The beat of two frames whose phases are known.
+
+    Args:
+        curve: Volumes of the clip or the pair.
+        ed: End-diastolic frame.
+        es: End-systolic frame.
+        source: What to call it in a message.
 
     Raises:
         GeometryError: The end-diastolic volume is not above 0.
+        QualityRefusal: ``es_above_ed``, the ventricle is larger at ES than at ED: no EF follows from that.
     """
     edv, esv = float(curve.volume[ed]), float(curve.volume[es])
+    if esv > edv > 0:
+        raise QualityRefusal(
+            "es_above_ed",
+            f"{source}: the ventricle is {100 * (esv / edv - 1):.0f} % larger at ES than at ED; the two may be swapped, or "
+            "the ventricle was lost on one of them. Swap them, or choose other frames.",
+        )
     return Beat(ed, es, None, edv, esv, ejection_fraction(edv, esv), None)
 
 

@@ -128,7 +128,7 @@ class Measurer:
                 frame_rate_hz=None,
                 duration_s=None,
             )
-            measurement = with_beat(base, beat_of_frames(curve, 0, 1), self.options)
+            measurement = with_beat(base, beat_of_frames(curve, 0, 1, source), self.options)
         except (LvefError, MemoryError) as error:
             measurement = no_answer(source, error, clip)
         return self._signed(measurement, began), clip
@@ -181,7 +181,7 @@ class Measurer:
                 )
         notice = Notice("frames_by_hand", f"ED frame {ed} and ES frame {es} were chosen by hand.")
         base = replace(base, status=Status.PARTIAL_CYCLE, notices=(*base.notices, notice))
-        return with_beat(base, beat_of_frames(curve, ed, es), self.options)
+        return with_beat(base, beat_of_frames(curve, ed, es, source), self.options)
 
     def _signed(self, measurement: Measurement, began: float) -> Measurement:
         """With what made it and the seconds since ``began``."""
