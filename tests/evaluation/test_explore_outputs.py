@@ -100,7 +100,7 @@ def test_words_outside_the_fan_are_not_shown(tmp_path):
 
 def test_pixels_that_are_not_square_are_made_square(monkeypatch):
     clip = Clip(
-        np.full((1, 100, 100), 200, np.uint8),
+        np.random.default_rng(0).integers(150, 250, (1, 100, 100), dtype=np.uint8),
         np.zeros(1),
         "still",
         "a.mhd",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.data import get_testdata_file
 
 from lvef.core.errors import QualityRefusal, VideoError
 from lvef.io.open import open_clip
@@ -244,3 +246,22 @@ def test_ffmpeg_itself_finds_nothing_wrong(tmp_path):
         pts = [frame.pts for frame in container.decode(video=0)]
         assert pts == list(range(10))
         assert float(container.streams.video[0].average_rate) == pytest.approx(25)
+
+
+def test_the_header_bar_of_a_real_still_does_not_get_out(tmp_path):
+    # An obstetric picture whose grey bar, with names and dates on it, is larger than what is lit of the fan.
+    path = Path(str(get_testdata_file("examples_palette.dcm", download=False)))
+    source = open_clip(path).frames[0]
+    deidentify(path, tmp_path, "x", Format.PNG, {}, "p")
+    copy = cv2.imread(str(tmp_path / "x.png"), cv2.IMREAD_GRAYSCALE)
+    assert copy.shape == source.shape
+    assert (source[:55] > 0).mean() > 0.9
+    assert not copy[:55].any()
+    assert (copy > 0).sum() > 5000
+
+
+@pytest.mark.parametrize("name", ["examples_rgb_color.dcm", "examples_jpeg2k.dcm"])
+def test_a_rectangular_picture_is_refused(tmp_path, name):
+    with pytest.raises(QualityRefusal, match="a rectangle, not an ultrasound fan"):
+        deidentify(Path(str(get_testdata_file(name, download=False))), tmp_path, "x", Format.PNG, {}, "p")
+    assert not list(tmp_path.iterdir())

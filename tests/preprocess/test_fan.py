@@ -91,6 +91,29 @@ def test_the_grey_ground_of_a_screen_is_no_dark_fan():
     assert fan.mask.sum() < 1.1 * inside.sum()
 
 
+@pytest.mark.parametrize("gap", [0, 12])
+@pytest.mark.parametrize("dim", [1.0, 0.12])
+def test_a_painted_bar_with_a_name_on_a_still_does_not_get_out(gap, dim):
+    # The bar is larger than what is lit of the fan, and may touch it.
+    frames, inside = fan_frames(1, height=300, width=800, apex=(400, 60 + gap), radius=150)
+    still = np.round(frames * dim).astype(np.uint8)
+    still[0, :60] = 61
+    for row in (20, 45):
+        cv2.putText(
+            still[0], "DOE JANE  1950-01-01  11-05-25", (20, row), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 230, 2
+        )
+    shown = hide_outside_fan(as_clip(still)).frames[0]
+    assert not shown[:50].any()
+    assert (shown > 0).sum() > 0.5 * (still[0] * inside > 0).sum()
+
+
+def test_a_bar_alone_is_no_fan():
+    still = np.zeros((1, 300, 800), np.uint8)
+    still[0, 20:100] = np.random.default_rng(0).integers(30, 200, (80, 800))
+    with pytest.raises(QualityRefusal, match="no ultrasound fan"):
+        find_fan(as_clip(still))
+
+
 def test_a_square_crop_without_black_is_taken_whole():
     frames, _ = fan_frames(height=112, width=112, apex=(56, -60), radius=400, half_angle=2)
     assert corners(find_fan(as_clip(frames)).box).tolist() == [0, 0, 112, 112]

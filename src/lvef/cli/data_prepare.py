@@ -33,7 +33,7 @@ NOTES = {
     "es_larger_than_ed": "{n} pairs of stills have a larger volume in ES than in ED; kept as labelled",
     "traced_but_not_in_manifest": "{n} traced clips are not in the manifest",
     "repeated_rows": "{n} rows of the table of tracings say the same as one before; counted once",
-    "unusable_rows": "{n} rows of the table of tracings have no name or no frame; passed over",
+    "unusable_rows": "{n} rows of the table of tracings have no name, no frame or no number; their frames were passed over",
 }
 """What the codes of notes mean, for people."""
 
@@ -49,6 +49,13 @@ def prepare() -> None:
 
     A run that was stopped goes on when the same command is given again.
     """
+
+
+_verify = click.option(
+    "--verify",
+    is_flag=True,
+    help="Hash all that earlier runs wrote, and prepare again what is no longer as it was.",
+)
 
 
 def _common(command: F) -> F:
@@ -97,11 +104,7 @@ Examples:
 {EXIT_CODES}"""
 )
 @_common
-@click.option(
-    "--verify",
-    is_flag=True,
-    help="Hash all that earlier runs wrote, and prepare again what is no longer as it was.",
-)
+@_verify
 def clips(
     manifest: Path,
     out: Path,
@@ -149,11 +152,7 @@ Examples:
     show_default=True,
     help="Seconds from the first of them to the last, on the clip's own clock.",
 )
-@click.option(
-    "--verify",
-    is_flag=True,
-    help="Hash all that earlier runs wrote, and prepare again what is no longer as it was.",
-)
+@_verify
 def two_stream(
     manifest: Path,
     out: Path,

@@ -44,21 +44,6 @@ def earlier_files(folder: Path, schema: str) -> set[str]:
     return {name for name in record.get("files", []) if isinstance(name, str) and Path(name).name == name}
 
 
-def remove_files(folder: Path, names: set[str]) -> None:
-    """Remove files of an earlier run that this one does not have.
-
-    Raises:
-        DataError: One cannot be removed.
-    """
-    try:
-        for name in sorted(names):
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{folder} holds files of an earlier run that cannot be removed ({error.strerror})."
-        ) from None
-
-
 def last_name(path: Path) -> str:
     """The last part of a path: the folders above may tell who works where."""
     return printable(path.resolve().name)

@@ -15,7 +15,7 @@ from lvef.core.config import to_mapping
 from lvef.engine.card import CARD_NAME, Figure
 from lvef.evaluation.contestants import Plan
 from lvef.evaluation.evaluate import Evaluation
-from lvef.evaluation.output_folder import RUN_NAME, earlier_files, last_name, make_folder, remove_files
+from lvef.evaluation.output_folder import RUN_NAME, earlier_files, last_name, make_folder
 from lvef.evaluation.pictures import (
     dice_pictures,
     ef_pictures,
@@ -26,7 +26,7 @@ from lvef.evaluation.pictures import (
 from lvef.evaluation.report import report_html
 from lvef.evaluation.summary import to_summary
 from lvef.evaluation.tables import cases_csv, ef_csv, figures_csv, paired_csv, robustness_csv
-from lvef.io.atomic import write_bytes_atomic, write_text_atomic
+from lvef.io.atomic import remove_files, write_bytes_atomic, write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.report import to_json
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -66,6 +66,25 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
         DataError: when it cannot be written.
     """
     write_bytes_atomic(path, text.encode("utf-8"))
+
+
+def remove_files(folder: Path, names: Collection[str]) -> None:
+    """Remove files of an earlier run that this one does not have.
+
+    Args:
+        folder: Where they lie.
+        names: Their names; what is not there need not be removed.
+
+    Raises:
+        DataError: One cannot be removed.
+    """
+    try:
+        for name in sorted(names):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{folder} holds files of an earlier run that cannot be removed ({error.strerror})."
+        ) from None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lvef.core.errors import DataError
 from lvef.core.records import Clip, Measurement
-from lvef.io.atomic import write_text_atomic
+from lvef.io.atomic import remove_files, write_text_atomic
 from lvef.measure.report import measurement_json
 from lvef.measure.tables import beats_csv, curve_csv
 from lvef.preprocess.fan import hide_outside_fan
@@ -83,7 +83,7 @@ def write_outputs(folder: Path, answer: Answer, outputs: Outputs) -> list[str]:
         write_text_atomic(folder / CURVE_NAME, curve_csv(measurement))
         write_text_atomic(folder / BEATS_NAME, beats_csv(measurement))
         written += [CURVE_NAME, BEATS_NAME]
-    _remove(folder, {CURVE_NAME, BEATS_NAME, OVERLAY_NAME, SUMMARY_NAME} - set(written))
+    remove_files(folder, {CURVE_NAME, BEATS_NAME, OVERLAY_NAME, SUMMARY_NAME} - set(written))
     for name, (part, part_clip) in answer.parts.items():
         inner = write_outputs(folder / name, Answer(part, part_clip), outputs)
         written += [f"{name}/{file}" for file in inner]
@@ -110,13 +110,3 @@ def _write_pictures(folder: Path, measurement: Measurement, clip: Clip, outputs:
         if film is not None and film.result():
             written.append(OVERLAY_NAME)
     return written
-
-
-def _remove(folder: Path, names: set[str]) -> None:
-    try:
-        for name in sorted(names):
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{folder} holds files of an earlier run that cannot be removed ({error.strerror})."
-        ) from None

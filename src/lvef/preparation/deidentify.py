@@ -24,7 +24,7 @@ from lvef.core.records import Clip, FrameArray
 from lvef.io.atomic import write_bytes_atomic
 from lvef.io.open import open_clip
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ
-from lvef.preprocess.fan import Fan, find_fan, keep_fan
+from lvef.preprocess.fan import MAX_BOX_FILL, Fan, find_fan, keep_fan
 
 JPEG_QUALITY = 95
 """Of 100. Speckle loses nothing that a network sees, and black blocks stay exactly black."""
@@ -128,9 +128,15 @@ def _safe_fan(clip: Clip) -> Fan:
     """The fan, once it is one that can be told from a lit screen.
 
     Raises:
-        QualityRefusal: There is none.
+        QualityRefusal: There is none, or what is lit has the shape of a screen and not of a fan.
     """
     fan = find_fan(clip)
+    if fan.mask.sum() > MAX_BOX_FILL * fan.box.width * fan.box.height:
+        raise QualityRefusal(
+            "no_fan",
+            f"{clip.source}: what is lit is a rectangle, not an ultrasound fan, and may hold writing; export the clip with "
+            "the whole fan and its black surroundings.",
+        )
     if fan.mask.mean() > MAX_FAN_FRACTION:
         raise QualityRefusal(
             "no_fan",

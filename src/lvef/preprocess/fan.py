@@ -1,7 +1,8 @@
 """Find the ultrasound fan on a screen full of menus, text, ECG strips and black.
 
-Tissue moves and fills an area; burned-in text stands still or is thin. So: what is lit at any time, thin things opened
-away, the largest piece that is left. A region that the file itself names (DICOM) limits the search.
+Tissue moves, is grainy and fills an area; burned-in text stands still or is thin, and what it is painted on is even. So:
+what is lit at any time, thin and even things taken away, the largest piece that is left and is no bar. A region that the
+file itself names (DICOM) limits the search.
 """
 
 from __future__ import annotations
@@ -34,6 +35,13 @@ ripple adds a few pixels along the edge."""
 
 MAX_BOX_FILL = 0.92
 """What fills more of its bounding box is no dark fan but the grey ground of a screen; fans fill 0.6 to 0.85."""
+
+MAX_ASPECT = 3.0
+"""A piece longer than this many times its width is a bar of a screen: no fan, however large."""
+
+FLAT_SIDE, FLAT_LEVEL, FLAT_RANGE = 7, 20, 2
+"""In a picture without motion, a square of this side whose grey levels are above 20, not saturated, and differ by at most 2
+is the painted ground of a screen (with writing on it): ultrasound is grainy."""
 
 MOVING_LEVEL = 6
 """Range over time above which a pixel counts as moving."""
@@ -134,11 +142,10 @@ def _lit(
 ) -> NDArray[np.uint8]:
     """Pixels above a level that may be tissue, thin things opened away, ``(height, width)`` 0/1."""
     lit = brightest > level
-    if len(picked) >= 4:
-        moving = (brightest - picked.min(axis=0)) > min(MOVING_LEVEL, level)
-        # A frozen clip has no motion to go by; then being lit must do.
-        if moving.sum() > 0.1 * lit.sum():
-            lit &= moving
+    moving = (brightest - picked.min(axis=0)) > min(MOVING_LEVEL, level)
+    # A still or a frozen clip has no motion to go by; then being lit must do, and not being painted.
+    moves = len(picked) >= 4 and moving.sum() > 0.1 * lit.sum()
+    lit &= moving if moves else ~_painted(brightest)
     if region is not None:
         inside = np.zeros_like(lit)
         inside[region.y0 : region.y1, region.x0 : region.x1] = True
@@ -154,12 +161,23 @@ def _lit(
     return np.ascontiguousarray(padded[edge:-edge, edge:-edge])
 
 
+def _painted(picture: NDArray[np.uint8]) -> BoolArray:
+    """Pixels of the painted ground of a screen, ``(height, width)``."""
+    square = np.ones((FLAT_SIDE, FLAT_SIDE), np.uint8)
+    high, low = cv2.dilate(picture, square), cv2.erode(picture, square)
+    flat = (high - low <= FLAT_RANGE) & (low > FLAT_LEVEL) & (high < 255 - FLAT_RANGE)
+    return np.asarray(cv2.dilate(flat.astype(np.uint8), square), dtype=bool)
+
+
 def _largest_piece(lit: NDArray[np.uint8]) -> BoolArray | None:
-    """Largest connected piece with its holes filled, or None when nothing is lit."""
-    n, labels, stats, _ = cv2.connectedComponentsWithStats(lit, connectivity=8)
-    if n < 2:
+    """Largest connected piece that is no bar, with its holes filled, or None when there is none."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(lit, connectivity=8)
+    sides = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+    area = np.where(sides.max(axis=1) <= MAX_ASPECT * sides.min(axis=1), stats[:, cv2.CC_STAT_AREA], 0)
+    area[0] = 0  # the background
+    if not area.any():
         return None
-    piece = (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
+    piece = (labels == int(area.argmax())).astype(np.uint8)
     outer, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     # Dark sectors of a fan are fan too: a fan is convex but for its rounded ends.
     hull = cv2.convexHull(np.concatenate(outer))

@@ -15,8 +15,8 @@ from lvef.evaluation.exploring.page import page_of
 from lvef.evaluation.exploring.pictures import make_pictures
 from lvef.evaluation.exploring.records import Exploration
 from lvef.evaluation.exploring.summary import outliers_csv, summary_csv, to_summary
-from lvef.evaluation.output_folder import RUN_NAME, earlier_files, last_name, make_folder, remove_files
-from lvef.io.atomic import write_bytes_atomic, write_text_atomic
+from lvef.evaluation.output_folder import RUN_NAME, earlier_files, last_name, make_folder
+from lvef.io.atomic import remove_files, write_bytes_atomic, write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.report import to_json
 
