@@ -1,0 +1,237 @@
+"""Which point of the ED still is which point of the ES still.
+
+Both masks are cut at the same anatomical marks (hinge points, apex, outer corners of the wall, outer apex, ends of the
+atrium's border) and every stretch between two marks is divided evenly in arc length. Points with the same index belong
+together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.errors import GeometryError
+from lvef.core.records import FloatArray
+from lvef.core.terms import Structure
+from lvef.geometry.contour import field_of_mask, outline
+from lvef.geometry.simpson import volume_of_tracing
+from lvef.geometry.tracing import trace_labels, tracing_of_contour
+from lvef.synthesis.motion.pair import StillPair
+
+SIDE_STEPS = 48
+"""Steps along the endocardium from a hinge point to the apex, and as many along the epicardium from its corner."""
+
+PLANE_STEPS = 16
+"""Steps along the mitral plane, and on the side of the atrium that lies on it."""
+
+BASE_STEPS = 24
+"""Steps from one outer corner of the wall to the other, along the base."""
+
+ATRIUM_STEPS = 32
+"""Steps around the atrium from one hinge point to the other."""
+
+CORNER_SLANT = 0.8
+"""The wall's outer corner is its point furthest along (axis +- this times the normal), as in `lvef.geometry.axis`."""
+
+MIN_STRUCTURE_PX = 60
+"""A wall or atrium with fewer pixels in either mask carries no marks."""
+
+LANDMARK_STRIDE = 2
+"""Every second matched point steers the deformation; the others only draw the contours."""
+
+MIN_GAP = 0.025
+"""Marks closer than this part of the long axis to an earlier one are left out: they would only fight over a pixel."""
+
+ANCHOR_GAP = 0.3
+"""The sector's border stands still where it is at least this part of the long axis away from every mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlines:
+    """Matched outlines of one phase, in pixels of the still; the same index is the same piece of tissue.
+
+    Attributes:
+        lv: Closed ``(k, 2)``: first hinge point, up to the apex, down to the second, back along the mitral plane.
+        wall: Closed outline of cavity and wall together, or None.
+        atrium: Closed, or None.
+    """
+
+    lv: FloatArray
+    wall: FloatArray | None
+    atrium: FloatArray | None
+
+    @property
+    def apex(self) -> FloatArray:
+        """``(2,)``."""
+        return apex_of(self.lv)
+
+    @property
+    def hinges(self) -> FloatArray:
+        """``(2, 2)``."""
+        return hinges_of(self.lv)
+
+
+def apex_of(lv: FloatArray) -> FloatArray:
+    """Apex of a matched ventricle ``(..., k, 2)``."""
+    return lv[..., SIDE_STEPS, :]
+
+
+def hinges_of(lv: FloatArray) -> FloatArray:
+    """Hinge points ``(..., 2, 2)`` of a matched ventricle ``(..., k, 2)``."""
+    return lv[..., [0, 2 * SIDE_STEPS], :]
+
+
+def match(pair: StillPair) -> tuple[Outlines, Outlines]:
+    """Matched outlines of both phases.
+
+    Raises:
+        GeometryError: A ventricle cannot be traced, the two are mirror images, or the ES is not smaller than the ED.
+    """
+    keep = [
+        all(int((labels == s).sum()) >= MIN_STRUCTURE_PX for labels in (pair.ed_labels, pair.es_labels))
+        for s in (Structure.MYOCARDIUM, Structure.LA)
+    ]
+    outlines = []
+    for name, labels in (("ED", pair.ed_labels), ("ES", pair.es_labels)):
+        try:
+            outlines.append(_outlines(labels, pair.aspect, wall=keep[0], atrium=keep[1]))
+        except GeometryError as error:
+            raise GeometryError(
+                f"{pair.patient} {pair.view}: the {name} mask cannot be traced ({error}); leave this pair out."
+            ) from None
+    ed, es = outlines
+    if _signed_area(ed.lv) * _signed_area(es.lv) <= 0:
+        raise GeometryError(
+            f"{pair.patient} {pair.view}: left and right are swapped between the ED and the ES mask; leave this pair out."
+        )
+    volumes = [
+        volume_of_tracing(tracing_of_contour(o.lv, o.apex, o.hinges, aspect=pair.aspect), pair.spacing)
+        for o in (ed, es)
+    ]
+    if volumes[1] >= volumes[0]:
+        raise GeometryError(
+            f"{pair.patient} {pair.view}: the ventricle is {volumes[1] / volumes[0]:.2f} times as large at ES as at ED, "
+            "it should be smaller; the stills may be swapped, leave this pair out."
+        )
+    return ed, es
+
+
+def landmarks(ed: Outlines, es: Outlines, border: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Where marks are at ED and at ES, ``(m, 2)`` each: outlines that move, and a border that does not.
+
+    Args:
+        ed: Outlines at ED.
+        es: Outlines at ES.
+        border: Points ``(n, 2)`` of the sector's border.
+    """
+    length = float(np.hypot(*(ed.apex - ed.hinges.mean(axis=0))))
+    first = [ed.lv[::LANDMARK_STRIDE]]
+    second = [es.lv[::LANDMARK_STRIDE]]
+    if ed.wall is not None and es.wall is not None:
+        n = 2 * SIDE_STEPS + 1
+        first.append(ed.wall[:n:LANDMARK_STRIDE])
+        second.append(es.wall[:n:LANDMARK_STRIDE])
+    if ed.atrium is not None and es.atrium is not None:
+        n = ATRIUM_STEPS + 1
+        first.append(ed.atrium[:n:LANDMARK_STRIDE])
+        second.append(es.atrium[:n:LANDMARK_STRIDE])
+    moving = _thinned(np.concatenate(first), np.concatenate(second), MIN_GAP * length)
+    still = border[_distance(border, np.concatenate(moving)) > ANCHOR_GAP * length]
+    return np.concatenate([moving[0], still]), np.concatenate([moving[1], still])
+
+
+def _outlines(labels: NDArray[np.uint8], aspect: float, *, wall: bool, atrium: bool) -> Outlines:
+    tracing = trace_labels(labels, aspect=aspect)
+    ring = tracing.contour
+    start, mid, end = (_position(ring, p) for p in (tracing.mitral[0], tracing.apex, tracing.mitral[1]))
+    total = float(_steps(ring).sum())
+    if (mid - start) % total > (end - start) % total:
+        ring = ring[::-1]
+    marks = [_position(ring, p) for p in (tracing.mitral[0], tracing.apex, tracing.mitral[1])]
+    lv = _divided(ring, marks, [SIDE_STEPS, SIDE_STEPS, PLANE_STEPS])
+    axis = tracing.base - tracing.apex
+    axis = axis / np.hypot(*axis)
+    outer = inner = None
+    if wall:
+        outer = _outer(labels, tracing.mitral, tracing.base, axis, _signed_area(lv))
+    if atrium:
+        inner = _atrium(labels, tracing.mitral, -_signed_area(lv))
+    return Outlines(lv, outer, inner)
+
+
+def _outer(
+    labels: NDArray[np.uint8], hinges: FloatArray, base: FloatArray, axis: FloatArray, turn: float
+) -> FloatArray:
+    """Outline of cavity and wall from the first outer corner over the outer apex to the second and back, ``(k, 2)``."""
+    solid = (labels == Structure.LV) | (labels == Structure.MYOCARDIUM)
+    ring = _turning(outline(field_of_mask(solid)), turn)
+    normal = np.array([-axis[1], axis[0]])
+    if (hinges[1] - hinges[0]) @ normal < 0:
+        normal = -normal
+    corners = [ring[int(np.argmax(ring @ (axis + side * CORNER_SLANT * normal)))] for side in (-1, 1)]
+    along, across = (ring - base) @ axis, np.abs((ring - base) @ normal)
+    tip = ring[int(np.argmin(np.where(along < along.min() / 2, across, np.inf)))]
+    marks = [_position(ring, p) for p in (corners[0], tip, corners[1])]
+    return _divided(ring, marks, [SIDE_STEPS, SIDE_STEPS, BASE_STEPS])
+
+
+def _atrium(labels: NDArray[np.uint8], hinges: FloatArray, turn: float) -> FloatArray:
+    """Outline of the atrium from the first hinge point around its roof to the second and back, ``(k, 2)``."""
+    ring = _turning(outline(field_of_mask(labels == Structure.LA)), turn)
+    ends = [ring[int(np.argmin(np.hypot(*(ring - hinge).T)))] for hinge in hinges]
+    return _divided(ring, [_position(ring, p) for p in ends], [ATRIUM_STEPS, PLANE_STEPS])
+
+
+def _turning(ring: FloatArray, turn: float) -> FloatArray:
+    """The ring in the direction whose signed area has the sign of ``turn``."""
+    return ring if _signed_area(ring) * turn > 0 else ring[::-1]
+
+
+def _steps(ring: FloatArray) -> FloatArray:
+    return np.asarray(np.hypot(*(np.roll(ring, -1, axis=0) - ring).T))
+
+
+def _position(ring: FloatArray, point: FloatArray) -> float:
+    """Arc length, from the ring's first point, of the place on the ring that is nearest to a point."""
+    ahead = np.roll(ring, -1, axis=0) - ring
+    length2 = np.maximum((ahead**2).sum(axis=1), 1e-12)
+    share = np.clip(((point - ring) * ahead).sum(axis=1) / length2, 0, 1)
+    best = int(np.argmin(np.hypot(*(ring + share[:, None] * ahead - point).T)))
+    steps = np.sqrt(length2)
+    return float(steps[:best].sum() + share[best] * steps[best])
+
+
+def _divided(ring: FloatArray, marks: list[float], steps: list[int]) -> FloatArray:
+    """Closed ring that starts at the first mark, with that many even steps from each mark to the next."""
+    arc = np.concatenate([[0.0], np.cumsum(_steps(ring))])
+    total = arc[-1]
+    closed = np.concatenate([ring, ring[:1]])
+    at = []
+    for here, there, n in zip(marks, [*marks[1:], marks[0]], steps, strict=True):
+        at.append(here + np.arange(n) / n * ((there - here) % total))
+    where = np.concatenate(at) % total
+    return np.stack([np.interp(where, arc, closed[:, i]) for i in (0, 1)], axis=1)
+
+
+def _signed_area(ring: FloatArray) -> float:
+    ahead = np.roll(ring, -1, axis=0)
+    return float((ring[:, 0] * ahead[:, 1] - ring[:, 1] * ahead[:, 0]).sum() / 2)
+
+
+def _thinned(first: FloatArray, second: FloatArray, gap: float) -> tuple[FloatArray, FloatArray]:
+    """Marks without those that lie closer than ``gap`` to an earlier one, at ED or at ES."""
+    kept: list[int] = []
+    for i in range(len(first)):
+        near = [
+            bool((np.hypot(*(points[kept] - points[i]).T) < gap).any()) for points in (first, second)
+        ]
+        if not any(near):
+            kept.append(i)
+    return first[kept], second[kept]
+
+
+def _distance(points: FloatArray, others: FloatArray) -> FloatArray:
+    """Distance of each point to the nearest of the others, ``(n,)``."""
+    return np.asarray(np.hypot(*(points[:, None] - others[None]).transpose(2, 0, 1)).min(axis=1))

@@ -1,0 +1,219 @@
+"""The motion: a smooth flow that carries the ED still into the ES still, and beyond.
+
+The flow is that of one steady velocity field v: a point at x goes to exp(t v)(x) in time t. Time 1 carries ED to ES. Flows
+do not fold, at any time, and run backwards as well; so a contraction level s beyond 0..1 gives a larger or smaller
+ventricle of the same kind. v is a thin-plate spline through marks whose time-1 flow meets their places at ES; it is found by
+adding what is missed to the spline's values until nothing is.
+
+Source: thin-plate spline, Bookstein, IEEE TPAMI 1989;11:567; steady velocity fields, Arsigny et al., MICCAI 2006, LNCS
+4190:924.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.errors import GeometryError
+from lvef.core.records import FloatArray
+
+GRID_STEP_PX = 4.0
+"""Distance of the nodes on which the flow is kept, in pixels of a still of about 200."""
+
+GRID_NODES = 56
+"""Nodes along the longer side of a still; larger stills get wider steps."""
+
+MARGIN_NODES = 3
+"""Nodes kept beyond each border of the still."""
+
+TIME_STEP = 0.05
+"""Step of the flow's time between two kept maps; in between they are interpolated."""
+
+REACH = 2.0
+"""Longest time that a still is carried: contraction levels run from -`REACH` to 1 + `REACH`."""
+
+SMOOTHING = 2e-4
+"""What is added to the spline's diagonal (in long axes): bends of the masks smaller than a pixel are not followed."""
+
+FIT_ROUNDS = 4
+"""Rounds of adding what is missed; the marks are then met within about a third of a pixel."""
+
+AREA_LIMITS = (0.2, 5.0)
+"""An extrapolated still is nowhere squeezed or stretched in area by more than this; beyond, speckle looks pulled."""
+
+FOLD_LIMIT = 0.03
+"""Below this area factor between the two stills the masks do not belong to one heart."""
+
+Maps = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Displacements of a flow at many times.
+
+    Attributes:
+        times: ``(t,)`` ascending, 0 among them.
+        displacements: ``(t, rows, columns, 2)`` float32 in pixels of the still: exp(t v)(x) - x at the nodes.
+        step: Pixels between nodes.
+        origin: Pixel of the first node, the same in x and y.
+        areas: ``(t, 2)`` smallest and largest area factor (Jacobian determinant) of each map inside the still.
+        velocity: ``(rows, columns, 2)`` of the nodes, pixels per unit of time.
+    """
+
+    times: FloatArray
+    displacements: Maps
+    step: float
+    origin: float
+    areas: FloatArray
+    velocity: FloatArray
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Times around 0 for which the area factors stay within `AREA_LIMITS`."""
+        good = (self.areas[:, 0] >= AREA_LIMITS[0]) & (self.areas[:, 1] <= AREA_LIMITS[1])
+        zero = int(np.argmin(np.abs(self.times)))
+        low = zero - int(np.argmin(np.append(good[zero::-1], False))) + 1
+        high = zero + int(np.argmin(np.append(good[zero:], False))) - 1
+        return float(self.times[low]), float(self.times[high])
+
+    def at(self, time: float) -> Maps:
+        """Displacements ``(rows, columns, 2)`` at any time inside `times`; beyond, the ends are held."""
+        place = float(np.clip((time - self.times[0]) / TIME_STEP, 0, len(self.times) - 1))
+        below = min(int(place), len(self.times) - 2)
+        share = np.float32(place - below)
+        first, second = self.displacements[below], self.displacements[below + 1]
+        return np.asarray(first + share * (second - first), dtype=np.float32)
+
+    def carried(self, points: FloatArray, times: FloatArray) -> FloatArray:
+        """Points ``(k, 2)`` carried for each of the times (sorted or not), ``(len(times), k, 2)``."""
+        steps = np.round(times / TIME_STEP).astype(int)
+        paths = {0: np.asarray(points, dtype=np.float64)}
+        for sign in (-1, 1):
+            place = paths[0]
+            for i in range(1, int(max((sign * steps).max(), 0)) + 1):
+                place = self._stepped(place, sign * TIME_STEP)
+                paths[sign * i] = place
+        return np.stack([paths[int(i)] for i in steps])
+
+    def _stepped(self, points: FloatArray, time: float) -> FloatArray:
+        half = points + time / 2 * self._velocity_at(points)
+        return np.asarray(points + time * self._velocity_at(half))
+
+    def _velocity_at(self, points: FloatArray) -> FloatArray:
+        rows, columns = self.velocity.shape[:2]
+        x = np.clip((points[:, 0] - self.origin) / self.step, 0, columns - 1)
+        y = np.clip((points[:, 1] - self.origin) / self.step, 0, rows - 1)
+        left, top = np.minimum(x.astype(int), columns - 2), np.minimum(y.astype(int), rows - 2)
+        u, w = (x - left)[:, None], (y - top)[:, None]
+        v = self.velocity
+        upper = v[top, left] * (1 - u) + v[top, left + 1] * u
+        lower = v[top + 1, left] * (1 - u) + v[top + 1, left + 1] * u
+        return np.asarray(upper * (1 - w) + lower * w)
+
+
+def fit_flow(first: FloatArray, second: FloatArray, shape: tuple[int, int], length: float) -> Flow:
+    """The flow that carries marks from their places at ED to those at ES.
+
+    Args:
+        first: Marks at ED, ``(m, 2)`` pixels.
+        second: The same marks at ES.
+        shape: ``(h, w)`` of the still.
+        length: Long axis in pixels, the unit of the spline.
+
+    Raises:
+        GeometryError: The two stills cannot be carried into each other without folds.
+    """
+    step = max(GRID_STEP_PX / 4, max(shape) / GRID_NODES)
+    origin = -MARGIN_NODES * step
+    rows, columns = (int(np.ceil(n / step)) + 2 * MARGIN_NODES + 1 for n in shape)
+    y, x = np.mgrid[:rows, :columns] * step + origin
+    spline = _Spline((first + second) / 2, length)
+    start, goal = first / length, second / length
+    values = goal - start
+    for _ in range(FIT_ROUNDS):
+        spline.fit(values)
+        values = values + goal - spline.flowed(start)
+    spline.fit(values)
+    nodes = np.stack([x.ravel(), y.ravel()], axis=1)
+    velocity = spline(nodes / length).reshape(rows, columns, 2) * length
+    flow = _integrated(velocity, step, origin, shape)
+    worst = float(flow.areas[np.abs(flow.times) <= 1 + 1e-9, 0].min())
+    if worst < FOLD_LIMIT:
+        raise GeometryError(
+            f"The two stills cannot be carried into each other: tissue would be squeezed to {max(worst, 0):.3f} of its "
+            f"area, at least {FOLD_LIMIT:g} was expected; leave this pair out."
+        )
+    return flow
+
+
+class _Spline:
+    """Thin-plate spline with fixed centres, in long axes; far away it is held by anchors among the centres."""
+
+    def __init__(self, centres: FloatArray, length: float) -> None:
+        self.centres = centres / length
+        m = len(centres)
+        matrix = np.zeros((m + 3, m + 3))
+        matrix[:m, :m] = _kernel(self.centres, self.centres) + SMOOTHING * np.eye(m)
+        matrix[:m, m] = matrix[m, :m] = 1
+        matrix[:m, m + 1 :] = self.centres
+        matrix[m + 1 :, :m] = self.centres.T
+        self.inverse = np.linalg.inv(matrix)
+        self.weights = np.zeros((m + 3, 2))
+
+    def fit(self, values: FloatArray) -> None:
+        self.weights = self.inverse @ np.concatenate([values, np.zeros((3, 2))])
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        m = len(self.centres)
+        return np.asarray(
+            _kernel(points, self.centres) @ self.weights[:m] + self.weights[m] + points @ self.weights[m + 1 :]
+        )
+
+    def flowed(self, points: FloatArray, steps: int = 6) -> FloatArray:
+        """Points after time 1."""
+        for _ in range(steps):
+            half = points + self(points) / (2 * steps)
+            points = points + self(half) / steps
+        return points
+
+
+def _kernel(points: FloatArray, centres: FloatArray) -> FloatArray:
+    """r^2 log r^2, ``(n, m)``."""
+    dx = points[:, :1] - centres[:, 0]
+    dy = points[:, 1:] - centres[:, 1]
+    square = dx * dx + dy * dy
+    return np.asarray(square * np.log(np.maximum(square, 1e-12)))
+
+
+def _integrated(velocity: FloatArray, step: float, origin: float, shape: tuple[int, int]) -> Flow:
+    rows, columns = velocity.shape[:2]
+    field = np.asarray(velocity / step, dtype=np.float32)
+    y, x = (a.astype(np.float32) for a in np.mgrid[:rows, :columns])
+    rest = np.stack([x, y], axis=-1)
+
+    def at(places: Maps) -> Maps:
+        return np.asarray(
+            cv2.remap(field, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), dtype=np.float32
+        )
+
+    n = round(REACH / TIME_STEP)
+    found = {0: rest}
+    for sign in (-1, 1):
+        place = rest
+        dt = np.float32(sign * TIME_STEP)
+        for i in range(1, n + 1):
+            place = place + dt * at(place + dt / 2 * at(place))
+            found[sign * i] = place
+    order = range(-n, n + 1)
+    places = np.stack([found[i] for i in order])
+    inside = np.s_[
+        :, MARGIN_NODES : MARGIN_NODES + int(shape[0] / step), MARGIN_NODES : MARGIN_NODES + int(shape[1] / step)
+    ]
+    across, down = np.diff(places, axis=2)[:, :-1], np.diff(places, axis=1)[:, :, :-1]
+    area = (across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0])[inside]
+    areas = np.stack([area.min(axis=(1, 2)), area.max(axis=(1, 2))], axis=1).astype(np.float64)
+    moved = np.asarray((places - rest) * np.float32(step), dtype=np.float32)
+    return Flow(np.array([i * TIME_STEP for i in order]), moved, step, origin, areas, velocity)

@@ -1,0 +1,212 @@
+"""The left ventricle in space: a truncated, bent and twisted body of the ellipsoid family that contracts.
+
+The body's own coordinates are a level ``zeta`` (0 at the endocardial apex, 1 at the mitral plane), an angle ``phi`` around
+the long axis (0 towards the lateral wall, pi towards the septum) and a distance ``r`` from it in millimetres. The state of
+the heart is one number, its relative volume ``v`` (1 at the usual end-diastole):
+
+- the length is ``L(v) = L0 v**k``, so lambda = v**k;
+- the endocardium is ``r2(zeta, phi, v) = E2 (1 + (rho - 1) w)`` with rho = v / lambda and a regional weight ``w`` whose mean
+  over the cavity is 1, hence the volume is exactly v times that at v = 1, whatever the regions do;
+- tissue outside keeps ``q = (r2 - r2_endo) lambda``: it moves as an incompressible fluid does, so that the volume of the wall is
+  constant and the wall thickens as it should.
+
+Bending (a shear across the axis), the slope of the mitral plane (a shear along it) and twist (a rotation of each level)
+leave all volumes as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lvef.core.records import FloatArray
+
+MM3_PER_ML = 1000.0
+"""Cubic millimetres in a millilitre."""
+
+N_LEVELS, N_ANGLES = 48, 96
+"""Nodes of the quadrature that fixes the mean of the regional weight and the volume: Gauss in two halves, even in angle."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeakRegion:
+    """A part of the wall that moves less than the rest, as after an infarction.
+
+    Attributes:
+        zeta: Its middle, 0-1.
+        phi: Its middle, radians.
+        reach_zeta: Standard deviation of its extent in levels.
+        reach_phi: The same in radians.
+        loss: Part of the motion that is missing in the middle, 0-1.
+    """
+
+    zeta: float
+    phi: float
+    reach_zeta: float
+    reach_phi: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class VentricleShape:
+    """A ventricle at its usual end-diastole, and how it contracts.
+
+    Attributes:
+        length_mm: Endocardial apex to mitral plane.
+        width_mm: Mean of the largest and smallest diameter at the widest level.
+        widest: Level of the largest width, 0-1.
+        bluntness: Exponent of the apical half; 2 is an ellipsoid, more is blunter.
+        mitral_share: Width of the mitral ring over the largest width.
+        flatness: Diameter towards septum and lateral wall over that across it.
+        wall_mm: Wall at the widest level.
+        apical_wall_mm: Wall beyond the apex.
+        bend_mm: Sideways shift of the middle of the axis.
+        mitral_slope: Slope of the mitral plane, as a tangent.
+        twist_deg: Turn of the apex against the base when the volume has fallen by 60 %.
+        length_power: The exponent k: how much of the emptying is shortening.
+        ripples: Irregularities of the endocardium: (share of the squared radius, waves around, waves along, phase).
+        weak_regions: Regions that move less.
+    """
+
+    length_mm: float = 85.0
+    width_mm: float = 46.0
+    widest: float = 0.62
+    bluntness: float = 2.3
+    mitral_share: float = 0.72
+    flatness: float = 1.0
+    wall_mm: float = 10.0
+    apical_wall_mm: float = 7.0
+    bend_mm: float = 2.0
+    mitral_slope: float = 0.0
+    twist_deg: float = 12.0
+    length_power: float = 0.25
+    ripples: tuple[tuple[float, int, int, float], ...] = ()
+    weak_regions: tuple[WeakRegion, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ventricle:
+    """A shape with what is worked out once from it."""
+
+    shape: VentricleShape
+    volume_ml: float = field(init=False)
+    _mean_weight: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        zeta, phi, weight = _quadrature(self.shape.widest)
+        squared = self.endo_squared_at_rest(zeta, phi)
+        total = float((weight * squared).sum())
+        mean = float((weight * squared * self._raw_weight(zeta, phi)).sum()) / total
+        object.__setattr__(self, "volume_ml", 0.5 * total * self.shape.length_mm / MM3_PER_ML)
+        object.__setattr__(self, "_mean_weight", mean)
+
+    def length_ratio(self, v: float) -> float:
+        """Length over that at v = 1."""
+        return float(v**self.shape.length_power)
+
+    def length_mm(self, v: float) -> float:
+        """Apex to mitral plane in millimetres."""
+        return self.shape.length_mm * self.length_ratio(v)
+
+    def endo_squared_at_rest(self, zeta: FloatArray, phi: FloatArray) -> FloatArray:
+        """Squared endocardial radius at v = 1, mm2; 0 beyond the apex."""
+        s = self.shape
+        squared = (s.width_mm / 2) ** 2 * _profile(zeta, s.widest, s.bluntness, s.mitral_share)
+        rippled = np.ones(np.broadcast(zeta, phi).shape)
+        for share, around, along, phase in s.ripples:
+            rippled = rippled + share * np.cos(around * phi + phase) * np.sin(
+                np.pi * along * np.clip(zeta, 0, 1)
+            )
+        return np.asarray(squared * _flattened(phi, s.flatness) * rippled)
+
+    def epi_squared_at_rest(self, zeta: FloatArray, phi: FloatArray) -> FloatArray:
+        """Squared epicardial radius at v = 1, mm2; 0 beyond its own apex."""
+        s = self.shape
+        radius, tip = s.width_mm / 2, s.apical_wall_mm / s.length_mm
+        outer = radius + s.wall_mm
+        at_base = (radius * s.mitral_share + 0.8 * s.wall_mm) / outer
+        level, widest = (zeta + tip) / (1 + tip), (s.widest + tip) / (1 + tip)
+        squared = outer**2 * _profile(level, widest, s.bluntness, at_base) * _flattened(phi, s.flatness)
+        endo = self.endo_squared_at_rest(zeta, phi)
+        least = np.where(endo > 0, (np.sqrt(endo) + 0.5 * s.wall_mm) ** 2, 0.0)
+        return np.asarray(np.maximum(squared, least))
+
+    def weight(self, zeta: FloatArray, phi: FloatArray) -> FloatArray:
+        """Regional weight of the motion; its mean over the cavity is 1."""
+        return np.asarray(self._raw_weight(zeta, phi) / self._mean_weight)
+
+    def endo_squared(self, zeta: FloatArray, phi: FloatArray, v: float) -> FloatArray:
+        """Squared endocardial radius at relative volume ``v``, mm2."""
+        rho = v / self.length_ratio(v)
+        scale = 1 + (rho - 1) * self.weight(zeta, phi)
+        return np.asarray(self.endo_squared_at_rest(zeta, phi) * np.maximum(scale, 0.0))
+
+    def epi_squared(self, zeta: FloatArray, phi: FloatArray, v: float) -> FloatArray:
+        """Squared epicardial radius at relative volume ``v``, mm2."""
+        wall = self.epi_squared_at_rest(zeta, phi) - self.endo_squared_at_rest(zeta, phi)
+        return np.asarray(self.endo_squared(zeta, phi, v) + wall / self.length_ratio(v))
+
+    def smallest_v(self) -> float:
+        """The relative volume below which the strongest region would have closed up."""
+        zeta, phi, _ = _quadrature(self.shape.widest)
+        strongest = float(self.weight(zeta, phi).max())
+        # rho = v ** (1 - k) must stay above 1 - 1 / strongest; a tenth is left open
+        return float(max(1 - 0.9 / strongest, 0.02) ** (1 / (1 - self.shape.length_power)))
+
+    def twist(self, zeta: FloatArray, v: float) -> FloatArray:
+        """Turn of each level in radians: the apex one way, the base a third as much the other way."""
+        full = np.deg2rad(self.shape.twist_deg) * (1 - v) / 0.6
+        return np.asarray(full * (0.75 - np.clip(zeta, 0, 1)))
+
+    def bend(self, zeta: FloatArray) -> FloatArray:
+        """Sideways shift of the axis at each level, mm."""
+        return np.asarray(self.shape.bend_mm * np.sin(np.pi * np.clip(zeta, 0, 1)))
+
+    def place(self, zeta: FloatArray, phi: FloatArray, r: FloatArray, v: float) -> FloatArray:
+        """Points in the body's frame, ``(..., 3)`` mm: x to the lateral wall, y across, z from apex to base."""
+        angle = phi + self.twist(zeta, v)
+        x = self.bend(zeta) + r * np.cos(angle)
+        z = self.length_mm(v) * zeta + self.shape.mitral_slope * x
+        return np.stack(np.broadcast_arrays(x, r * np.sin(angle), z), axis=-1)
+
+    def wall_volume_ml(self, v: float) -> float:
+        """Volume of the myocardium by numerical integration of its two surfaces."""
+        tip = self.shape.apical_wall_mm / self.shape.length_mm
+        node, node_weight = np.polynomial.legendre.leggauss(N_LEVELS)
+        phi = np.arange(N_ANGLES) * 2 * np.pi / N_ANGLES
+        total = 0.0
+        for low, high in ((-tip, 0.0), (0.0, self.shape.widest), (self.shape.widest, 1.0)):
+            zeta = (low + (high - low) * (node + 1) / 2)[:, None]
+            between = self.epi_squared(zeta, phi, v) - self.endo_squared(zeta, phi, v)
+            total += float((node_weight[:, None] * between).sum()) * (high - low) / 2 * np.pi / N_ANGLES
+        return total * self.length_mm(v) / MM3_PER_ML
+
+    def _raw_weight(self, zeta: FloatArray, phi: FloatArray) -> FloatArray:
+        weight = np.ones(np.broadcast(zeta, phi).shape)
+        for region in self.shape.weak_regions:
+            around = np.angle(np.exp(1j * (phi - region.phi))) / region.reach_phi
+            along = (zeta - region.zeta) / region.reach_zeta
+            weight = weight - region.loss * np.exp(-(around**2 + along**2) / 2)
+        return np.maximum(weight, 0.0)
+
+
+def _profile(zeta: FloatArray, widest: float, bluntness: float, base_share: float) -> FloatArray:
+    """Squared radius over its largest, from the apex (0) over the widest level (1) to the base."""
+    towards_apex = np.clip((widest - zeta) / widest, 0, 1) ** bluntness
+    towards_base = (1 - base_share**2) * np.clip((zeta - widest) / (1 - widest), 0, 1) ** 2
+    return np.asarray(1 - np.where(zeta < widest, towards_apex, towards_base))
+
+
+def _flattened(phi: FloatArray, flatness: float) -> FloatArray:
+    """Squared radius of an ellipse of unit area, around the axis."""
+    return np.asarray(1 / (np.cos(phi) ** 2 / flatness + np.sin(phi) ** 2 * flatness))
+
+
+def _quadrature(widest: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Levels ``(m, 1)``, angles ``(n,)`` and weights ``(m, 1)`` (times the step in angle) over level and angle."""
+    node, node_weight = np.polynomial.legendre.leggauss(N_LEVELS)
+    zeta = np.concatenate([widest * (node + 1) / 2, widest + (1 - widest) * (node + 1) / 2])
+    weight = np.concatenate([node_weight * widest / 2, node_weight * (1 - widest) / 2])
+    phi = np.arange(N_ANGLES) * 2 * np.pi / N_ANGLES
+    return zeta[:, None], phi, weight[:, None] * 2 * np.pi / N_ANGLES
