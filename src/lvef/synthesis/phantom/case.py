@@ -1,9 +1,4 @@
-"""Drawing a phantom: every number about it, within clinical ranges, or as asked for.
-
-The ranges of size are those of A4C masks of 150 CAMUS training patients (2.5 to 97.5 %, as in the project's facts); the
-settings of the scanner are set by eye and by grey levels, speckle and contrast of the same stills, never by what a network
-makes of the pictures.
-"""
+"""Drawing a phantom: every number about it, within clinical ranges (`ranges`), or as asked for."""
 
 from __future__ import annotations
 
@@ -16,12 +11,20 @@ from lvef.core.errors import ConfigError
 from lvef.core.records import FloatArray
 from lvef.core.terms import View
 from lvef.synthesis.acquisition import Acquisition, RhythmKind, draw_acquisition
-from lvef.synthesis.curves import volume_at
 from lvef.synthesis.phantom.plane import Pose
-from lvef.synthesis.phantom.scanner import Beam, Scanner
-from lvef.synthesis.phantom.scatterers import Echogenicity
-from lvef.synthesis.phantom.shape import Ventricle, VentricleShape, WeakRegion
-from lvef.synthesis.phantom.surroundings import Heart, Surroundings
+from lvef.synthesis.phantom.ranges import (
+    draw_echo,
+    draw_ef,
+    draw_pose,
+    draw_scanner,
+    draw_shape,
+    draw_surroundings,
+    normal,
+)
+from lvef.synthesis.phantom.scanner import Scanner
+from lvef.synthesis.phantom.shape import Ventricle
+from lvef.synthesis.phantom.surroundings import Heart
+from lvef.synthesis.phantom.tissue import Echogenicity
 
 EF_RANGE_PERCENT = (8.0, 78.0)
 """Smallest and largest EF that can be asked for."""
@@ -134,8 +137,8 @@ def draw_phantom(
         ConfigError: Something is asked for that cannot be.
     """
     _check(options)
-    ef = options.ef_percent if options.ef_percent is not None else _draw_ef(rng)
-    shape = _draw_shape(rng, ef)
+    ef = options.ef_percent if options.ef_percent is not None else draw_ef(rng)
+    shape = draw_shape(rng, ef)
     ventricle = Ventricle(shape)
     acquisition = draw_acquisition(
         rng,
@@ -147,23 +150,23 @@ def draw_phantom(
         n_frames=options.n_frames,
     )
     ventricle = _mild_enough(ventricle, acquisition)
-    around = Surroundings(
-        right_depth_mm=_normal(rng, 27, 5, 16, 40),
-        right_wall_mm=_normal(rng, 4, 0.7, 2.5, 6),
-        roof_mm=_normal(rng, 44, 7, 28, 62),
-        left_atrium_mm=_normal(rng, 36, 5, 25, 50),
-        left_atrium_gain=_normal(rng, 1.16, 0.05, 1.04, 1.3),
-        right_atrium_mm=_normal(rng, 38, 5, 26, 52),
-        leaflet_share=_normal(rng, 0.62, 0.04, 0.52, 0.72),
+    around = draw_surroundings(rng)
+    turn = 0.0 if options.view == View.A4C else TWO_CHAMBER_DEG
+    pose = draw_pose(rng, turn, options.foreshortening_mm)
+    scanner = draw_scanner(
+        rng,
+        pose.apex_depth_mm + shape.length_mm + 0.8 * around.roof_mm,
+        depth_mm=options.depth_mm,
+        wall_grey=options.gain_grey,
+        noise_grey=options.noise_grey,
+        effects=options.effects,
     )
-    pose = _draw_pose(rng, options)
-    scanner = _draw_scanner(rng, options, shape, around, pose)
-    breath = (0.0, 0.0) if not options.effects else (_normal(rng, 0, 0.7, -2, 2), _normal(rng, 0, 1.2, -3, 3))
+    breath = (0.0, 0.0) if not options.effects else (normal(rng, 0, 0.7, -2, 2), normal(rng, 0, 1.2, -3, 3))
     return PhantomCase(
         name=name,
         heart=Heart(ventricle, around),
         pose=pose,
-        echo=_draw_echo(rng),
+        echo=draw_echo(rng),
         scanner=scanner,
         acquisition=acquisition,
         view=options.view,
@@ -194,51 +197,6 @@ def _check(options: PhantomOptions) -> None:
         raise ConfigError(f"A phantom is seen in A4C or A2C; found {options.view}.")
 
 
-def _draw_ef(rng: np.random.Generator) -> float:
-    """Half like a clinic's (normal around 60), half even from 15 to 55, so that low ones are many."""
-    drawn = rng.normal(60, 6) if rng.random() < 0.5 else rng.uniform(15, 55)
-    return float(np.clip(drawn, 12, 75))
-
-
-def _draw_shape(rng: np.random.Generator, ef: float) -> VentricleShape:
-    # a failing ventricle is larger and rounder
-    dilated = float(np.clip((50 - ef) / 35, 0, 1)) * rng.uniform(0, 1)
-    length = _normal(rng, 80 + 8 * dilated, 8, 62, 102)
-    share = _normal(rng, 0.60 + 0.1 * dilated, 0.06, 0.46, 0.82)
-    weak = []
-    if ef < 55 and rng.random() < 0.6:
-        for _ in range(int(rng.integers(1, 3))):
-            weak.append(
-                WeakRegion(
-                    zeta=float(rng.uniform(0.05, 0.7)),
-                    phi=float(rng.uniform(-np.pi, np.pi)),
-                    reach_zeta=float(rng.uniform(0.12, 0.3)),
-                    reach_phi=float(rng.uniform(0.4, 1.0)),
-                    loss=float(rng.uniform(0.3, 0.9)),
-                )
-            )
-    ripples = tuple(
-        (float(rng.normal(0, 0.03)), int(rng.integers(1, 4)), int(rng.integers(1, 4)), float(rng.uniform(0, 6.28)))
-        for _ in range(4)
-    )
-    return VentricleShape(
-        length_mm=length,
-        width_mm=length * share,
-        widest=_normal(rng, 0.6, 0.06, 0.45, 0.75),
-        bluntness=_normal(rng, 2.2, 0.25, 1.8, 3.0),
-        mitral_share=_normal(rng, 0.73, 0.06, 0.55, 0.9),
-        flatness=_normal(rng, 1.0, 0.06, 0.85, 1.15),
-        wall_mm=_normal(rng, 10, 1.5, 6.5, 14),
-        apical_wall_mm=_normal(rng, 7, 1.2, 4, 10),
-        bend_mm=_normal(rng, 0, 2.5, -6, 6),
-        mitral_slope=_normal(rng, -0.06, 0.08, -0.25, 0.15),
-        twist_deg=_normal(rng, 12, 4, 0, 22),
-        length_power=_normal(rng, 0.26, 0.05, 0.12, 0.38),
-        ripples=ripples,
-        weak_regions=tuple(weak),
-    )
-
-
 def _mild_enough(ventricle: Ventricle, acquisition: Acquisition) -> Ventricle:
     """The same ventricle with regional differences mild enough for its strongest region not to close up."""
     needed = float(acquisition.rhythm.es_volume.min()) / ventricle.volume_ml
@@ -247,101 +205,3 @@ def _mild_enough(ventricle: Ventricle, acquisition: Acquisition) -> Ventricle:
         milder = tuple(replace(r, loss=0.8 * r.loss) for r in shape.weak_regions)
         shape = replace(shape, weak_regions=milder if milder[0].loss > 0.05 else ())
     return Ventricle(shape)
-
-
-def _draw_pose(rng: np.random.Generator, options: PhantomOptions) -> Pose:
-    out = options.foreshortening_mm
-    turn = 0.0 if options.view == View.A4C else TWO_CHAMBER_DEG
-    return Pose(
-        apex_u_mm=_normal(rng, -4, 6, -18, 10),
-        apex_depth_mm=_normal(rng, 30, 6, 18, 45),
-        apex_out_mm=abs(_normal(rng, 0, 5, -14, 14)) if out is None else out,
-        base_out_mm=_normal(rng, 0, 3, -7, 7),
-        tilt_deg=_normal(rng, 11, 7, -5, 27),
-        rotation_deg=turn + _normal(rng, 0, 8, -18, 18),
-    )
-
-
-def _draw_echo(rng: np.random.Generator) -> Echogenicity:
-    return Echogenicity(
-        septum_db=_normal(rng, 3, 1.5, 0, 7),
-        right_wall_db=_normal(rng, 0, 2, -5, 5),
-        atrial_db=_normal(rng, 1, 2, -4, 6),
-        pericardium_db=_normal(rng, 9, 3, 2, 16),
-        valve_db=_normal(rng, 4, 2, -1, 9),
-        ring_db=_normal(rng, 5, 2, 0, 10),
-        lining_db=_normal(rng, 5, 2, 0, 10),
-        trabeculae_db=_normal(rng, -4, 2, -10, 0),
-        papillary=_normal(rng, 0.6, 0.3, 0, 1.1),
-        grazing_loss_db=_normal(rng, 4, 2, 0, 9),
-        patchiness_db=_normal(rng, 2.5, 0.7, 1, 4.5),
-    )
-
-
-def _draw_scanner(
-    rng: np.random.Generator,
-    options: PhantomOptions,
-    shape: VentricleShape,
-    around: Surroundings,
-    pose: Pose,
-) -> Scanner:
-    needed = pose.apex_depth_mm + shape.length_mm + 0.8 * around.roof_mm
-    depth = options.depth_mm or float(np.clip(needed + rng.uniform(-6, 16), 110, 200))
-    half = float(rng.choice([37.4, 37.4, 37.4, 41.0, 44.9]))
-    wall = options.gain_grey if options.gain_grey is not None else _normal(rng, 105, 18, 65, 160)
-    noise = options.noise_grey
-    scanner = Scanner(
-        depth_mm=depth,
-        half_angle_deg=half,
-        pulse_mm=_normal(rng, 0.55, 0.08, 0.35, 0.8),
-        beam_deg=_normal(rng, 0.55, 0.1, 0.35, 0.9),
-        dynamic_range_db=_normal(rng, 58, 5, 46, 70),
-        wall_grey=wall,
-        cavity_grey=wall - _normal(rng, 50, 12, 22, 85),
-        behind_grey=wall - _normal(rng, 5, 14, -25, 40),
-        blood_memory=_normal(rng, 0.35, 0.1, 0.1, 0.6),
-        noise_grey=noise if noise is not None else wall - _normal(rng, 55, 14, 20, 90),
-        near_clutter_db=_normal(rng, 4, 3, -4, 10),
-        near_clutter_mm=_normal(rng, 9, 3, 4, 18),
-        haze_db=_normal(rng, -18, 4, -30, -10),
-        persistence=float(rng.uniform(0, 0.4)),
-    )
-    if not options.effects:
-        return replace(scanner, uneven_db=0.0)
-    return replace(
-        scanner,
-        gain_db=(_normal(rng, 0, 2, -5, 5), _normal(rng, 0, 2, -5, 5)),
-        uneven_db=_normal(rng, 2, 0.8, 0.3, 4),
-        weakened=_draw_weakened(rng, depth),
-    )
-
-
-def _draw_weakened(rng: np.random.Generator, depth: float) -> tuple[Beam, ...]:
-    """Drop-out in three of five pictures (a side more often than the middle), a shadow in one of five."""
-    beams = []
-    if rng.random() < 0.6:
-        start = float(rng.uniform(0.15, 0.5)) * depth
-        beams.append(
-            Beam(
-                angle=float(rng.choice([-1, 1])) * float(rng.uniform(0.25, 0.9)),
-                width=float(rng.uniform(0.08, 0.25)),
-                from_mm=start,
-                to_mm=start + float(rng.uniform(0.15, 0.4)) * depth,
-                loss_db=float(rng.uniform(4, 14)),
-            )
-        )
-    if rng.random() < 0.2:
-        beams.append(
-            Beam(
-                angle=float(rng.uniform(-1, 1)),
-                width=float(rng.uniform(0.05, 0.14)),
-                from_mm=float(rng.uniform(0.05, 0.3)) * depth,
-                to_mm=10 * depth,
-                loss_db=float(rng.uniform(8, 22)),
-            )
-        )
-    return tuple(beams)
-
-
-def _normal(rng: np.random.Generator, mean: float, sd: float, low: float, high: float) -> float:
-    return float(np.clip(rng.normal(mean, sd), low, high))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lvef.core.records import BoolArray, FloatArray
-from lvef.synthesis.phantom.plane import Placement, Sides
+from lvef.synthesis.phantom.plane import Placement, Radius, Sides
 from lvef.synthesis.phantom.surroundings import Heart
 
 N_STATES = 15
@@ -145,7 +145,10 @@ def _cut_all(heart: Heart, placement: Placement, v: float) -> dict[str, Sides]:
     ):
         for suffix, wall in (("", 0.0), ("_out", 2.5)):
             size = (radius + wall)[:, None]
-            cuts[name + suffix] = placement.cut(
-                z, none + centre, none, lambda phi, size=size: np.broadcast_to(size, phi.shape)
-            )
+            cuts[name + suffix] = placement.cut(z, none + centre, none, _circle(size))
     return cuts
+
+
+def _circle(size: FloatArray) -> Radius:
+    """Circles of radii ``(m, 1)``."""
+    return lambda phi: np.broadcast_to(size, phi.shape)

@@ -1,7 +1,7 @@
 """Where the heart lies before the probe, and how the scan plane cuts its surfaces.
 
-The probe's frame has its origin at the probe: ``u`` to the right of the picture, ``depth`` away from the probe, ``out`` out of
-the scan plane. The scan plane is ``out = 0``. Surfaces are cut level by level: the plane meets a level of the body in a
+The probe's frame has its origin at the probe: ``u`` to the right of the picture, ``depth`` away from the probe, ``out`` out
+of the scan plane. The scan plane is ``out = 0``. Surfaces are cut level by level: the plane meets a level of the body in a
 straight line, and the first and last crossing of that line with the surface are the two sides of the outline.
 """
 
@@ -104,7 +104,10 @@ class Placement:
             turn: ``(m,)`` turns of the levels, radians.
             radius: The curves around their centres.
         """
-        rotation, slope = self.pose.rotation(self.ventricle.shape.length_mm), self.ventricle.shape.mitral_slope
+        rotation, slope = (
+            self.pose.rotation(self.ventricle.shape.length_mm),
+            self.ventricle.shape.mitral_slope,
+        )
         a, b = float(rotation[2, 0] + slope * rotation[2, 2]), float(rotation[2, 1])
         size = max(float(np.hypot(a, b)), 1e-9)
         offset = -(rotation[2, 2] * z_mm + self.pose.apex_out_mm + a * centre_x) / size
@@ -119,7 +122,7 @@ class Placement:
         reach = 1.15 * radius(np.broadcast_to(every, (len(z_mm), 24))).max(axis=1) + 1e-6
         s = reach[:, None] * np.linspace(-1, 1, N_STEPS)
         within = inside(s) > 0
-        there = within.any(axis=1)
+        there = np.asarray(within.any(axis=1), dtype=bool)
         rows = np.arange(len(z_mm))
         first = np.maximum(within.argmax(axis=1), 1)
         last = np.minimum(N_STEPS - 1 - within[:, ::-1].argmax(axis=1), N_STEPS - 2)

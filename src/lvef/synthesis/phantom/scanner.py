@@ -1,8 +1,8 @@
 """A simulated scanner: from scatterers and outlines to grey levels in beams and depths.
 
 Each frame: the echoes of all points are added up with their phases on a grid of beams and depths; blood and the
-receiver's noise are random there and new in each frame (blood keeps a little of the frame before); tissue behind the heart is
-a standing random field; attenuation, shadows and drop-out weaken all of it; the pulse and the beam blur it (the point
+receiver's noise are random there and new in each frame (blood keeps a little of the frame before); tissue behind the heart
+is a standing random field; attenuation, shadows and drop-out weaken all of it; the pulse and the beam blur it (the point
 spread, in depth by the pulse's length, across by the beam's angle); clutter that stands still is added; then come the
 magnitude, speckle reduction, the logarithm, and persistence.
 """
@@ -64,7 +64,9 @@ class Scanner:
         dynamic_range_db: Decibels from black to white.
         wall_grey: Grey level that plain myocardium is set to, by gain.
         cavity_grey: Grey level of the blood at mid depth.
-        behind_grey: Grey level of the tissue behind the heart.
+        behind_grey: Grey level of the tissue behind the heart, at mid depth.
+        rim_grey: What the outside of the heart is brighter than that.
+        rim_mm: Distance over which this falls to a third.
         blood_memory: Correlation of blood with itself one 50th of a second before.
         noise_grey: Grey level that the receiver's noise reaches at full depth.
         near_clutter_db: Level of clutter at the probe over plain myocardium.
@@ -79,15 +81,17 @@ class Scanner:
     depth_mm: float = 150.0
     half_angle_deg: float = 38.0
     n_beams: int = 128
-    pulse_mm: float = 0.55
+    pulse_mm: float = 0.4
     beam_deg: float = 0.55
     slice_mm: float = 2.2
-    smooth_mm: float = 0.6
+    smooth_mm: float = 0.4
     smooth_deg: float = 0.45
     dynamic_range_db: float = 58.0
     wall_grey: float = 105.0
     cavity_grey: float = 50.0
-    behind_grey: float = 95.0
+    behind_grey: float = 85.0
+    rim_grey: float = 45.0
+    rim_mm: float = 14.0
     blood_memory: float = 0.35
     noise_grey: float = 45.0
     near_clutter_db: float = 4.0
@@ -134,7 +138,12 @@ class Imaging:
         noise = field * 10 ** (self._below_wall(scanner.noise_grey) / 20) * depth**1.5
         self._noise = np.broadcast_to(noise, (n, m)).astype(np.float32)
         self._blood = np.float32(field * 10 ** (self._below_wall(scanner.cavity_grey) / 20))
-        behind = self._below_wall(scanner.behind_grey) + 4 * _slow(n, m, 7, rng) + 3 * (depth - 0.5)
+        behind = (
+            self._below_wall(scanner.behind_grey)
+            + 4 * _slow(n, m, 5, rng)
+            + 5 * _slow(n, m, 16, rng)
+            + 8 * (depth - 0.5)
+        )
         self._behind = self._white() * (field * 10 ** (behind / 20)).astype(np.float32)[..., None]
         near = scanner.near_clutter_db - 20 * np.log10(np.e) * depth * scanner.depth_mm / (
             2 * scanner.near_clutter_mm
@@ -159,7 +168,7 @@ class Imaging:
         self._random = np.float32(self._memory) * self._random + fresh * self._white()
         heart = self._covered(outlines.heart)
         blood = self._covered((outlines.cavity, outlines.left_atrium, *outlines.blood))
-        echo += self._behind * (1 - heart)[..., None]
+        echo += self._behind * ((1 - heart) * self._rim(heart))[..., None]
         # blood and noise are both random: one field with the sum of their powers
         power = (self._blood * blood * self._gain) ** 2 + self._noise**2
         echo = echo * self._gain[..., None] + self._random * np.sqrt(power)[..., None]
@@ -181,7 +190,9 @@ class Imaging:
         """Sum of all echoes on the grid, each shared between its two nearest beams; ``(samples, beams, 2)``."""
         s, (n, m) = self.scanner, self._gain.shape
         depth = np.hypot(points[:, 0], points[:, 1])
-        beam = (np.arctan2(points[:, 0], points[:, 1]) / np.float32(s.half_angle) + 1) * np.float32((m - 1) / 2)
+        beam = (np.arctan2(points[:, 0], points[:, 1]) / np.float32(s.half_angle) + 1) * np.float32(
+            (m - 1) / 2
+        )
         sample = depth * np.float32(1 / SAMPLE_MM)
         out = points[:, 2] * np.float32(1 / s.slice_mm)
         seen = (beam > 0) & (beam < m - 1) & (sample < n - 1) & (np.abs(out) < 3)
@@ -222,6 +233,12 @@ class Imaging:
                 cv2.fillPoly(mask, [polygon], (1,), shift=4)
         return _blurred(mask.astype(np.float32), 1.0, 0.7)
 
+    def _rim(self, heart: Float32) -> Float32:
+        """Gain of what is behind, more just outside the heart."""
+        away = cv2.distanceTransform((heart < 0.5).astype(np.uint8), cv2.DIST_L2, 3) * SAMPLE_MM
+        brighter = self.scanner.rim_grey / MAX_LEVEL * self.scanner.dynamic_range_db
+        return np.asarray(10 ** (brighter / 20 * np.exp(-away / self.scanner.rim_mm)), dtype=np.float32)
+
     def _gain_map(self) -> FloatArray:
         """Amplitude gain over depth and angle, ``(samples, beams)``."""
         s = self.scanner
@@ -241,7 +258,9 @@ def _blurred(values: Float32, down: float, across: float) -> Float32:
     """Gaussian blur of ``(samples, beams)`` or ``(samples, beams, 2)``."""
     size = [2 * max(1, round(3 * s)) + 1 for s in (across, down)]
     return np.asarray(
-        cv2.GaussianBlur(values, size, max(across, 1e-3), sigmaY=max(down, 1e-3), borderType=cv2.BORDER_REFLECT)
+        cv2.GaussianBlur(
+            values, size, max(across, 1e-3), sigmaY=max(down, 1e-3), borderType=cv2.BORDER_REFLECT
+        )
     )
 
 

@@ -7,8 +7,8 @@ the heart is one number, its relative volume ``v`` (1 at the usual end-diastole)
 - the length is ``L(v) = L0 v**k``, so lambda = v**k;
 - the endocardium is ``r2(zeta, phi, v) = E2 (1 + (rho - 1) w)`` with rho = v / lambda and a regional weight ``w`` whose mean
   over the cavity is 1, hence the volume is exactly v times that at v = 1, whatever the regions do;
-- tissue outside keeps ``q = (r2 - r2_endo) lambda``: it moves as an incompressible fluid does, so that the volume of the wall is
-  constant and the wall thickens as it should.
+- tissue outside keeps ``q = (r2 - r2_endo) lambda``: it moves as an incompressible fluid does, so that the volume of the
+  wall is constant and the wall thickens as it should.
 
 Bending (a shear across the axis), the slope of the mitral plane (a shear along it) and twist (a rotation of each level)
 leave all volumes as they are.
