@@ -85,14 +85,16 @@ def draw_pose(rng: np.random.Generator, turn_deg: float, foreshortening_mm: floa
 def draw_echo(rng: np.random.Generator) -> Echogenicity:
     """Strengths of the echoes of one patient."""
     return Echogenicity(
-        septum_db=normal(rng, 20, 5, 8, 30),
+        septum_db=normal(rng, 22, 5, 8, 33),
         right_wall_db=normal(rng, 4, 4, -5, 14),
         atrial_db=normal(rng, 7, 4, -3, 16),
         pericardium_db=normal(rng, 15, 4, 5, 25),
         valve_db=normal(rng, 10, 4, 0, 19),
+        compact_db=normal(rng, 9, 4, 0, 18),
+        apex_loss_db=normal(rng, 7, 3, 0, 14),
         ring_db=normal(rng, 9, 3, 1, 17),
         lining_db=normal(rng, 9, 3, 1, 16),
-        trabeculae_db=normal(rng, 2, 4, -7, 11),
+        trabeculae_db=normal(rng, -3, 4, -12, 6),
         papillary=normal(rng, 0.6, 0.3, 0, 1.1),
         grazing_loss_db=normal(rng, 3, 1.5, 0, 8),
         patchiness_db=normal(rng, 4.5, 1, 2, 7),

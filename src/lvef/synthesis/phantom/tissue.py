@@ -36,6 +36,8 @@ class Echogenicity:
         atrial_db: Walls of the atria.
         pericardium_db: Layer around the heart.
         valve_db: Leaflets.
+        compact_db: What the wall gains from the endocardium to the epicardium, outside the septum.
+        apex_loss_db: What the wall at the apex is weaker.
         ring_db: Ends of the walls at the mitral ring.
         lining_db: Endocardium and epicardium, where they face the beam.
         trabeculae_db: What juts into the cavity.
@@ -49,6 +51,8 @@ class Echogenicity:
     atrial_db: float = 1.0
     pericardium_db: float = 9.0
     valve_db: float = 4.0
+    compact_db: float = 8.0
+    apex_loss_db: float = 4.0
     ring_db: float = 5.0
     lining_db: float = 5.0
     trabeculae_db: float = -4.0
@@ -86,12 +90,15 @@ def ventricular(
     q = (r * r - endo2)[wall]
     depth_in_wall = ((r - endo) / np.maximum(epi - endo, 1e-6))[wall]
     septal = np.exp(-((np.angle(np.exp(1j * (phi[wall] - SEPTUM))) / 0.9) ** 2))
-    lining = np.exp(-((depth_in_wall / 0.12) ** 2)) + np.exp(-(((1 - depth_in_wall) / 0.12) ** 2))
+    # experts draw the border inside the trabeculae, so the echo rises only slowly from there to the compact wall
+    lining = 0.35 * np.exp(-((depth_in_wall / 0.12) ** 2)) + np.exp(-(((1 - depth_in_wall) / 0.15) ** 2))
     wall_db = (
         grazing[wall]
-        + echo.septum_db * septal * np.exp(-(((depth_in_wall - 0.5) / 0.3) ** 2))
+        + echo.septum_db * septal * np.exp(-(((depth_in_wall - 0.55) / 0.35) ** 2))
+        + echo.compact_db * (depth_in_wall - 0.3) * (1 - septal)
         + echo.lining_db * lining * facing[wall]
         + echo.ring_db * np.clip((zeta[wall] - 0.9) / 0.08, 0, 1)
+        - echo.apex_loss_db * np.clip(1 - zeta[wall] / 0.2, 0, 1)
     )
     right = (gap > 1) & (r > epi + gap) & (r < outer)
     right_offset = (r - epi - gap)[right]
