@@ -91,7 +91,7 @@ def draw_echo(rng: np.random.Generator) -> Echogenicity:
         pericardium_db=normal(rng, 15, 4, 5, 25),
         valve_db=normal(rng, 10, 4, 0, 19),
         compact_db=normal(rng, 9, 4, 0, 18),
-        apex_loss_db=normal(rng, 7, 3, 0, 14),
+        apex_loss_db=normal(rng, 9, 3, 0, 15),
         ring_db=normal(rng, 9, 3, 1, 17),
         lining_db=normal(rng, 9, 3, 1, 16),
         trabeculae_db=normal(rng, -3, 4, -12, 6),
@@ -131,6 +131,7 @@ def draw_scanner(
         near_clutter_db=normal(rng, 4, 3, -4, 10),
         near_clutter_mm=normal(rng, 9, 3, 4, 18),
         haze_db=normal(rng, -13, 4, -25, -5),
+        far_haze_db=normal(rng, 11, 5, 0, 22),
         persistence=float(rng.uniform(0, 0.4)),
     )
     if not effects:

@@ -72,6 +72,7 @@ class Scanner:
         near_clutter_db: Level of clutter at the probe over plain myocardium.
         near_clutter_mm: Depth over which it falls to a third.
         haze_db: Level of clutter that stands all over the picture.
+        far_haze_db: What it gains towards the far end.
         gain_db: Coefficients of the gain over depth (-1 to 1): slope, bend.
         uneven_db: Standard deviation of slow changes of the gain over the sector.
         weakened: Shadows and drop-outs.
@@ -97,6 +98,7 @@ class Scanner:
     near_clutter_db: float = 4.0
     near_clutter_mm: float = 9.0
     haze_db: float = -18.0
+    far_haze_db: float = 8.0
     gain_db: tuple[float, float] = (0.0, 0.0)
     uneven_db: float = 2.0
     weakened: tuple[Beam, ...] = ()
@@ -148,7 +150,11 @@ class Imaging:
         near = scanner.near_clutter_db - 20 * np.log10(np.e) * depth * scanner.depth_mm / (
             2 * scanner.near_clutter_mm
         )
-        haze = scanner.haze_db + 4 * _slow(n, m, 5, rng)
+        haze = (
+            scanner.haze_db
+            + 5 * _slow(n, m, 6, rng)
+            + scanner.far_haze_db * np.clip((depth - 0.6) / 0.4, 0, 1)
+        )
         clutter = field * (10 ** (near / 20) + 10 ** (haze / 20))
         self._clutter = self._spread(self._white() * clutter.astype(np.float32)[..., None])
         self._memory = scanner.blood_memory ** (50 / frame_rate_hz)
