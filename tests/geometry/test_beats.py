@@ -24,7 +24,7 @@ def match(analysis, rhythm, curve, start):
 def test_regular_rhythm(rate, fps):
     rhythm = regular(8, rate, 55)
     start = 0.37 * 60 / rate  # in systole: the first beat is cut
-    curve = sample(rhythm, fps, start_s=start)
+    curve = sample(rhythm, fps, start_s=start, end_s=7.75 * 60 / rate)
     analysis = analyse_beats(curve)
     assert not analysis.partial
     assert len(analysis.beats) == 6  # of eight, the first is cut and the last has no end
@@ -73,16 +73,29 @@ def test_another_shape_than_the_generators():
 
 
 def test_clip_that_starts_in_mid_beat_with_es_before_ed():
-    curve = sample(regular(4, 70, 50), 50, start_s=0.30)
+    curve = sample(regular(4, 70, 50), 50, start_s=0.30, end_s=3.75 * 60 / 70)
     analysis = analyse_beats(curve)
     assert curve.times_s[analysis.beats[0].ed_frame] > 0.3
     assert len(analysis.beats) == 2
 
 
+@pytest.mark.parametrize("bpm", [50, 75, 110])
+def test_last_beat_counts_once_the_ventricle_is_full_again(bpm):
+    cycle = 60 / bpm
+    full = analyse_beats(sample(regular(5, bpm, 55), 50, end_s=4.02 * cycle))
+    before_the_kick = analyse_beats(sample(regular(4, bpm, 55), 50, end_s=3.75 * cycle))
+    assert len(full.beats) == 4
+    assert len(before_the_kick.beats) == 3
+    assert full.beats[-1].ef_percent == pytest.approx(55, abs=1)
+    assert full.beats[-1].duration_s == pytest.approx(cycle, abs=0.06)
+    assert full.heart_rate_bpm == pytest.approx(bpm, rel=0.02)
+
+
 def test_fibrillation():
     rng = np.random.default_rng(4)
     rhythm = fibrillation(10, 90, 45, rng)
-    curve = sample(rhythm, 50, start_s=0.2, noise_sd=1.5, rng=rng)
+    end = float(rhythm.onsets_s[9]) + 0.3  # in the last beat's systole
+    curve = sample(rhythm, 50, start_s=0.2, end_s=end, noise_sd=1.5, rng=rng)
     analysis = analyse_beats(curve)
     which = match(analysis, rhythm, curve, 0.2)
     assert which == list(range(1, 9))
@@ -111,7 +124,7 @@ def test_ectopic_and_following_beat_are_left_out_with_the_reason(at):
     reasons = dict(zip(which, (b.excluded for b in analysis.beats), strict=True))
     assert "premature" in reasons[at]
     assert "premature" in reasons[at + 1]
-    assert {n for n, text in reasons.items() if not text} == set(range(1, 8)) - {at, at + 1}
+    assert {n for n, text in reasons.items() if not text} == set(range(1, 9)) - {at, at + 1}
     assert analysis.ef_mean_percent == pytest.approx(60, abs=1.2)
     assert analysis.heart_rate_bpm == pytest.approx(70, rel=0.03)
 
@@ -220,7 +233,7 @@ def test_representative_is_the_median_beat_with_its_own_volumes():
         np.array([120, 130, 110, 125, 118, 120, 120.0]),
         np.array([50, 58, 44, 52, 61, 47, 50.0]),
     )
-    analysis = analyse_beats(sample(rhythm, 60))
+    analysis = analyse_beats(sample(rhythm, 60, end_s=6.75 * 0.9))
     efs = sorted(b.ef_percent for b in analysis.beats)
     assert analysis.representative in analysis.beats
     assert len(efs) == 6

@@ -20,7 +20,14 @@ from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.levels import Contraction, Samples, contraction, extreme_near, level_at
 from lvef.geometry.rhythm import believable, choose, mark_abnormal, rhythm_notices
 from lvef.geometry.smoothing import even_grid, noise_sd, outliers, period, smooth, window_frames
-from lvef.geometry.turning import Turn, ed_is_clear, es_is_clear, is_at_edge, turning_points
+from lvef.geometry.turning import (
+    Turn,
+    ed_is_clear,
+    es_is_clear,
+    is_at_edge,
+    is_refilled,
+    turning_points,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +212,12 @@ def _prepare(times: FloatArray, values: FloatArray, config: BeatConfig) -> tuple
 def _whole_beats(
     samples: Samples, turns: list[Turn], swing: float, half: float
 ) -> list[tuple[Contraction, float]]:
-    """Contractions whose end-diastole is clear and which are followed by another clear end-diastole."""
+    """Contractions whose end-diastole is clear and which are followed by another one, or by a ventricle as full as before."""
     found = []
     for i in range(len(turns) - 2):
-        if turns[i].is_high and all(ed_is_clear(samples, turns, j, swing) for j in (i, i + 2)):
+        if not turns[i].is_high or not ed_is_clear(samples, turns, i, swing):
+            continue
+        if ed_is_clear(samples, turns, i + 2, swing) or is_refilled(samples, turns, i + 2):
             end = _contraction(samples, turns, i + 2, half).ed_time if i + 3 < len(turns) else None
             end = float(samples.grid[turns[i + 2].index]) if end is None else end
             found.append((_contraction(samples, turns, i, half), end))

@@ -21,6 +21,12 @@ SEEN_SWING = 0.25
 begun. Before that, more filling may still come."""
 
 
+REFILLED_SHARE = 0.94
+"""A beat is over as well once the ventricle has refilled by this share of what it ejected: with a kick of the atria the
+volume stands near three quarters before it, without one it hardly rises at the end. Found on phantoms and moving stills,
+where 5 % of the beats were missed even on the true outlines, all of them for a clip that ended within 0.1 s of the beat."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A turning point: grid index, and whether it is a high (end-diastole) or a low (end-systole)."""
@@ -78,6 +84,12 @@ def ed_is_clear(samples: Samples, turns: list[Turn], at: int, swing: float) -> b
     if at > 0 or grid[i] - grid[0] > EDGE_S:
         return True
     return _flat_at_start(grid, -curve, turns[at + 1].index if len(turns) > 1 else len(curve) - 1)
+
+
+def is_refilled(samples: Samples, turns: list[Turn], at: int) -> bool:
+    """Whether the volume at a high is nearly back at that of the high two turning points before."""
+    before, low, high = (float(samples.smooth[turns[j].index]) for j in (at - 2, at - 1, at))
+    return high - low >= REFILLED_SHARE * (before - low)
 
 
 def es_is_clear(samples: Samples, turns: list[Turn], at: int) -> bool:
