@@ -32,6 +32,24 @@ def camus_root() -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def phantom_clip():
+    """The phantom of ``lvef demo --phantom``, with its truth: A4C, 3 s at 50 Hz, sinus rhythm, EF 55 %."""
+    from lvef.cli.demo import make_phantom
+
+    return make_phantom()
+
+
+@pytest.fixture(scope="session")
+def phantom_file(phantom_clip, tmp_path_factory) -> Path:
+    """Its film as an AVI file."""
+    from lvef.preparation.synthetic_files import write_video
+
+    path = tmp_path_factory.mktemp("phantom") / "phantom.avi"
+    write_video(path, phantom_clip)
+    return path
+
+
 class NetworkUsed(AssertionError):
     """Something tried to reach the network."""
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import lvef
 from lvef.core.errors import WeightsError
+from lvef.io.open import open_clip
+from tests.cli.fakes import FakeMeasurer
 
 
 def test_info_tells_versions_engines_and_licences(run):
@@ -73,6 +78,55 @@ def test_the_demo_measures_a_real_echo_offline(run, here):
     assert document["volume_note"]
     assert document["provenance"]["precision"] == "f32"
     assert "%" in result.stdout
+
+
+def test_the_phantom_shows_both_efs(run, fake, here):
+    result = run("demo", "--phantom", "--out", "out")
+    assert result.exit_code == 0, result.stderr
+    truth = json.loads((here / "out" / "phantom.truth.json").read_text())
+    plane = truth["plane_ef_percent"]
+    assert truth["ef_percent"] == pytest.approx(55, abs=3)
+    assert f"Known EF: {plane:.1f} % by disks in the plane of the film" in result.stdout
+    assert re.search(r"Measured EF: 60\.0 %, \d+\.\d points above that of the plane\.", result.stdout)
+    assert str(Path("out") / "phantom" / "overlay.mp4") in result.stderr
+    assert open_clip(here / "out" / "phantom.avi").frames.shape == (150, 112, 112)
+
+
+def test_the_phantom_as_json(run, fake, here):
+    found = json.loads(run("demo", "--phantom", "--json").stdout)
+    assert found["measurement"]["ef_percent"] == pytest.approx(60)
+    assert len(found["truth"]["beats"]) >= 2
+    assert found["truth"]["parameters"]["rhythm"] == "sinus"
+    first = (here / "lvef-demo" / "phantom.avi").read_bytes()
+    run("demo", "--phantom", "--json")
+    assert (here / "lvef-demo" / "phantom.avi").read_bytes() == first, "it is always the same"
+
+
+def test_a_phantom_that_is_refused_is_told_so(run, here, monkeypatch):
+    monkeypatch.setattr("lvef.cli.demo.PHANTOM_FILE", "menu.avi")
+    monkeypatch.setattr("lvef.measure.pipeline.Measurer", FakeMeasurer)
+    result = run("demo", "--phantom")
+    assert result.exit_code == 3
+    assert "Known EF" in result.stdout
+    assert "Measured EF" not in result.stdout
+
+
+def test_the_phantom_where_nothing_can_be_written(run, here):
+    (here / "file").write_text("x")
+    result = run("demo", "--phantom", "--out", "file/below")
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_phantom_is_measured_offline_by_the_real_network(run, here):
+    """The whole way, in this process: the conftest lets no socket connect."""
+    result = run("demo", "--phantom", "--precision", "f32", "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["measurement"]["status"] == "ok"
+    systoles = [beat["es_time_s"] for beat in found["measurement"]["beats"]]
+    assert all(min(abs(t - beat["es_time_s"]) for t in systoles) < 0.1 for beat in found["truth"]["beats"])
+    assert abs(found["measurement"]["ef_percent"] - found["truth"]["plane_ef_percent"]) < 20
 
 
 def test_a_fresh_process_without_network_or_home(here):

@@ -15,7 +15,7 @@ from pydicom.data import get_testdata_file
 from lvef.core.errors import QualityRefusal, VideoError
 from lvef.io.open import open_clip
 from lvef.io.probe import probe
-from lvef.preparation.deidentify import Format, OutputError, deidentify, motion_jpeg
+from lvef.preparation.deidentify import Format, OutputError, deidentify
 from tests.io.io_fabrication import PERSON, dicom, region, regions, save, write_video
 from tests.preparation.screens import HEIGHT, WIDTH, fan, far_from_fan, screen
 
@@ -204,21 +204,6 @@ def test_words_named_dcm_are_no_file(tmp_path):
     (tmp_path / "a.dcm").write_text("Erika Musterfrau\n" * 30)
     with pytest.raises(VideoError, match="not known here"):
         convert(tmp_path / "a.dcm", tmp_path / "out")
-
-
-@pytest.mark.parametrize("shape", [(3, 61, 83), (2, 112, 112), (1, 480, 641)])
-@pytest.mark.parametrize("rate", [50.0, 29.97, 1000 / 33.333, 7.5])
-def test_motion_jpeg_of_any_size_and_rate(tmp_path, shape, rate):
-    rng = np.random.default_rng(1)
-    frames = np.stack([cv2.GaussianBlur(rng.uniform(0, 255, shape[1:]), (0, 0), 3) for _ in range(shape[0])])
-    path = tmp_path / "a.avi"
-    path.write_bytes(motion_jpeg(frames.astype(np.uint8), rate))
-    header = probe(path)
-    assert (header.n_frames, header.height_px, header.width_px) == shape
-    assert header.frame_rate_hz == pytest.approx(rate, rel=1e-4)
-    copy = open_clip(path)
-    assert np.abs(copy.frames.astype(int) - frames.astype(np.uint8)).max() <= 6
-    assert len(opencv_frames(path)[0]) == shape[0]
 
 
 def test_two_runs_write_the_same_bytes(tmp_path):

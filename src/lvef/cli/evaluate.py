@@ -1,4 +1,4 @@
-"""``lvef evaluate``: how well networks do on stills with expert masks."""
+"""``lvef evaluate``: how well networks do on stills with expert masks, and on clips with known truth."""
 
 from __future__ import annotations
 
@@ -29,14 +29,19 @@ Examples:
   lvef evaluate --data CAMUS --weights camus-seg --weights other/network --out both
   lvef evaluate --data CAMUS --runs fold0 --runs fold1 --runs fold2 --out pooled
   lvef evaluate --data CAMUS --weights RUN/camus-seg --write-card
+  lvef evaluate --synthetic PHANTOMS --out out/phantoms
 
-Exit code: 0 done, 1 something failed, 2 wrong words."""
+Exit code: 0 done, 1 something failed, 2 wrong words, 3 only refusals."""
 )
 @click.option(
     "--data",
     type=FILE,
-    required=True,
     help="Folder of the collection CAMUS, with database_nifti and database_split in it.",
+)
+@click.option(
+    "--synthetic",
+    type=FILE,
+    help="Folder made by lvef synthesize: judge its clips, whose truth is known, instead of stills.",
 )
 @click.option(
     "--split",
@@ -73,8 +78,12 @@ Exit code: 0 done, 1 something failed, 2 wrong words."""
     is_flag=True,
     help="Put the figures into the network's card; they are then measured in f32.",
 )
+@click.pass_context
 def evaluate(
-    data: Path,
+    ctx: click.Context,
+    /,
+    data: Path | None,
+    synthetic: Path | None,
     split: str | None,
     patients: Path | None,
     weights: tuple[str, ...],
@@ -86,12 +95,25 @@ def evaluate(
     write_card: bool,
     **engine: Any,  # noqa: ANN401
 ) -> None:
-    """Judge networks on stills with expert masks.
+    """Judge networks on stills with expert masks, or on synthetic clips.
 
     Every still goes through the code that serves. Prints overlap with the masks and agreement of EF, each with its 95 %
-    interval, its reference and the trivial answer; with --out writes a page, tables and pictures as well.
+    interval, its reference and the trivial answer; with --out writes a page, tables and pictures as well. With --synthetic
+    whole clips are measured, and EF, beats and timing are compared with what is known of them.
     """
     options = build(MeasureOptions, engine)
+    if synthetic is not None:
+        from lvef.cli.evaluate_synthetic import check_words, evaluate_synthetic
+
+        stills: dict[str, object] = {"--data": data, "--split": split, "--patients": patients, "--runs": runs}
+        stills |= {"--robustness": robustness, "--write-card": write_card}
+        check_words([name for name, value in stills.items() if value], weights)
+        options = replace(options, weights=weights[0] if weights else options.weights)
+        ctx.exit(evaluate_synthetic(synthetic, options, out=out, as_json=as_json, seed=seed))
+    if data is None:
+        raise click.UsageError(
+            "Give --data CAMUS to judge on stills, or --synthetic FOLDER to judge on clips."
+        )
     _check(split, patients, weights, runs, write_card, options.precision)
     if write_card:
         options = replace(options, precision="f32")

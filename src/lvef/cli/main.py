@@ -23,6 +23,11 @@ VERBS = {
     "evaluate": ("lvef.cli.evaluate", "evaluate", "Judge networks on stills with expert masks."),
     "data": ("lvef.cli.data", "data", "Collections: import, check, convert, prepare."),
     "explore": ("lvef.cli.explore", "explore", "Table, plots and outliers of a manifest."),
+    "synthesize": (
+        "lvef.cli.synthesize",
+        "synthesize",
+        "Make clips with known truth: phantoms, moving stills.",
+    ),
     "info": ("lvef.cli.info", "info", "Versions, networks, licences."),
 }
 """Verb -> its module, the command's name in it, and its line in the help.

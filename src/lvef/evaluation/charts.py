@@ -5,7 +5,7 @@ Pure functions: numbers in, bytes out, the same bytes for the same numbers. Inte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -53,6 +53,7 @@ def bland_altman_png(
     high_limit: Bounded,
     heading: str,
     reference_name: str,
+    styles: Mapping[str, tuple[str, str]] = QUALITY_STYLE,
 ) -> bytes:
     """Difference of two EFs against their mean. Source: Bland & Altman, Lancet 1986.
 
@@ -66,6 +67,7 @@ def bland_altman_png(
         high_limit: Upper limit of agreement with its interval.
         heading: The line over the chart.
         reference_name: What the EF was compared with, for the axis.
+        styles: Colour and mark of each picture quality, or of whatever else ``quality`` tells of the cases.
 
     Returns:
         PNG, `WIDTH_PX` wide. Cases whose EF is not finite are not drawn.
@@ -95,7 +97,7 @@ def bland_altman_png(
     for (name, line, _), height in zip(lines, heights, strict=True):
         words = f"{name}\n{bounded_text(line, '+z.1f')}"
         write(axes, 1.02, height, words, transform=axes.get_yaxis_transform(), va="center", linespacing=1.35)
-    _points(axes, mean, difference, quality)
+    _points(axes, mean, difference, quality, styles)
     worst = np.argsort(-np.abs(difference), kind="stable")[:NAMED]
     place_names(axes, mean, difference, [(int(i), short_name(patients[i])) for i in worst])
     label(
@@ -116,6 +118,7 @@ def scatter_png(
     pearson_r: Bounded,
     heading: str,
     reference_name: str,
+    styles: Mapping[str, tuple[str, str]] = QUALITY_STYLE,
 ) -> bytes:
     """EF of the network against EF of the reference, with the identity line.
 
@@ -128,6 +131,7 @@ def scatter_png(
         pearson_r: Correlation with its interval.
         heading: The line over the chart.
         reference_name: What the EF was compared with, for the axis.
+        styles: Colour and mark of each picture quality, or of whatever else ``quality`` tells of the cases.
 
     Returns:
         PNG, `WIDTH_PX` wide. Cases whose EF is not finite are not drawn.
@@ -145,7 +149,7 @@ def scatter_png(
         axes.axvline(border, color=LINE, lw=1, zorder=0.6)
         axes.axhline(border, color=LINE, lw=1, zorder=0.6)
     axes.plot([low, high], [low, high], color=INK, lw=1.2, zorder=2)
-    _points(axes, b, a, quality)
+    _points(axes, b, a, quality, styles)
     worst = np.argsort(-np.abs(a - b), kind="stable")[:NAMED]
     place_names(axes, b, a, [(int(i), short_name(patients[i])) for i in worst])
     facts = f"n = {len(a)}\n\nMAE, points\n{bounded_text(mae, 'z.1f')}\n\nr\n{bounded_text(pearson_r, 'z.2f')}\n\n"
@@ -171,10 +175,16 @@ def _room(values: FloatArray) -> tuple[float, float]:
     return (max(start, 0.0) if low > 0 else start), (min(end, 100.0) if high < 100 else end)
 
 
-def _points(axes: Any, x: FloatArray, y: FloatArray, quality: Sequence[str]) -> None:  # noqa: ANN401
+def _points(
+    axes: Any,  # noqa: ANN401
+    x: FloatArray,
+    y: FloatArray,
+    quality: Sequence[str],
+    styles: Mapping[str, tuple[str, str]],
+) -> None:
     handles, names = [], []
-    for name in [*(q for q in QUALITY_STYLE if q in quality), *sorted(set(quality) - set(QUALITY_STYLE))]:
-        colour, mark = QUALITY_STYLE.get(name, _UNKNOWN_STYLE)
+    for name in [*(q for q in styles if q in quality), *sorted(set(quality) - set(styles))]:
+        colour, mark = styles.get(name, _UNKNOWN_STYLE)
         at = [i for i, q in enumerate(quality) if q == name]
         handles.append(
             axes.scatter(x[at], y[at], s=26, marker=mark, color=colour, edgecolor="white", lw=0.6, zorder=4)

@@ -7,27 +7,22 @@ look before they are passed on. Where no fan is found, nothing is written at all
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 
 from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import Clip, FrameArray
 from lvef.io.atomic import write_bytes_atomic
+from lvef.io.motion_jpeg import motion_jpeg
 from lvef.io.open import open_clip
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ
 from lvef.preprocess.fan import MAX_BOX_FILL, Fan, find_fan, keep_fan
-
-JPEG_QUALITY = 95
-"""Of 100. Speckle loses nothing that a network sees, and black blocks stay exactly black."""
 
 MAX_FAN_FRACTION = 0.95
 """A "fan" that covers more of the picture than this is a lit screen: a sector leaves its corners dark."""
@@ -40,8 +35,6 @@ MAX_COLOUR_FRACTION = 0.015
 
 UNEVEN_FRACTION = 0.02
 """Steps between frames may differ by this part of the median before their times are written out one by one."""
-
-_MAX_RATE_DENOMINATOR = 10_000
 
 
 class Format(StrEnum):
@@ -206,7 +199,7 @@ def _write_still(
     picture: FrameArray, out: Path, name: str, row: dict[str, Any], notices: list[str]
 ) -> Written:
     file = f"{name}.png"
-    _write(out / file, _encoded(".png", picture))
+    _write(out / file, _png(picture))
     return Written((file,), (row | {"path": file},), tuple(notices))
 
 
@@ -227,7 +220,7 @@ def _write_frames(
     files, rows = [], []
     for index, frame in enumerate(frames):
         files.append(f"{name}/{index:05d}.png")
-        _write(out / files[-1], _encoded(".png", frame))
+        _write(out / files[-1], _png(frame))
         rows.append(still | {"item": f"{name}-{index:05d}", "path": files[-1], "phase": phases.get(index)})
     return Written(tuple(files), tuple(rows), tuple(notices))
 
@@ -239,35 +232,11 @@ def _write_avi(frames: FrameArray, out: Path, name: str, row: dict[str, Any], no
     return Written((file,), (row | {"path": file},), tuple(notices))
 
 
-def motion_jpeg(frames: FrameArray, rate_hz: float) -> bytes:
-    """Grey frames as Motion JPEG in an AVI container, without any metadata.
-
-    Args:
-        frames: ``(n, height, width)`` uint8.
-        rate_hz: Frames a second.
-    """
-    buffer = io.BytesIO()
-    rate = Fraction(rate_hz).limit_denominator(_MAX_RATE_DENOMINATOR)
-    # Each frame is a JPEG of one component, made here: the encoder in the container would add colour planes. bitexact leaves
-    # the writer's own name out.
-    with av.open(buffer, "w", format="avi", options={"fflags": "+bitexact"}) as container:
-        stream: Any = container.add_stream("mjpeg", rate=rate)
-        stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuvj420p"
-        for index, frame in enumerate(frames):
-            packet: Any = av.Packet(_encoded(".jpg", frame))
-            packet.stream, packet.time_base = stream, 1 / rate
-            packet.pts = packet.dts = index
-            packet.duration, packet.is_keyframe = 1, True
-            container.mux(packet)
-    return buffer.getvalue()
-
-
-def _encoded(suffix: str, picture: FrameArray) -> bytes:
-    options: Sequence[int] = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
-    done, data = cv2.imencode(suffix, picture, options)
+def _png(picture: FrameArray) -> bytes:
+    done, data = cv2.imencode(".png", picture)
     if not done:
         raise DataError(
-            f"a picture of {picture.shape[1]} x {picture.shape[0]} pixels cannot be written as {suffix}."
+            f"a picture of {picture.shape[1]} x {picture.shape[0]} pixels cannot be written as .png."
         )
     return data.tobytes()
 

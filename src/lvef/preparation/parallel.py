@@ -1,22 +1,33 @@
-"""Many items at once over several threads, their results in order, none stopping the others."""
+"""Many items at once over several threads or processes, their results in order, none stopping the others."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from lvef.core.errors import LvefError
+from lvef.core.errors import DataError, LvefError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 AHEAD = 2
 """Items under way for each worker: enough to keep it busy, few enough that decoded clips do not pile up in memory."""
+
+AHEAD_OF_PROCESSES = 4
+"""The same for processes: only small results wait, and an item that takes long should not let the others starve."""
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+"""What the libraries under numpy read, once, when they are loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +53,47 @@ def in_order(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterat
         for item in items:
             yield item, work(item)
         return
-    under_way: deque[tuple[T, Future[R]]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="lvef") as pool:
-        try:
-            for item in items:
-                under_way.append((item, pool.submit(work, item)))
-                if len(under_way) >= AHEAD * workers:
-                    first, future = under_way.popleft()
-                    yield first, future.result()
-            while under_way:
-                first, future = under_way.popleft()
-                yield first, future.result()
-        finally:
-            for _, future in under_way:
-                future.cancel()
+        yield from _through(pool, work, items, AHEAD * workers)
+
+
+def in_order_by_processes(
+    work: Callable[[T], R], items: Sequence[T], workers: int
+) -> Generator[tuple[T, R], None, None]:
+    """Do work on items in several processes; results come in the order of the items.
+
+    For work that holds the interpreter's lock. The processes are fresh ones (no fork: they share no lock and no open file
+    with this one), use one thread each, and end with this process however it ends.
+
+    Args:
+        work: What to do with an item: a function of a module, which should not raise. Items and results are sent, so they
+            should be small.
+        items: What to work on.
+        workers: Processes; with 1 all is done in this one.
+
+    Raises:
+        DataError: A process was ended from outside.
+    """
+    if workers <= 1:
+        yield from in_order(work, items, 1)
+        return
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_process
+    )
+    try:
+        yield from _through(pool, work, items, AHEAD_OF_PROCESSES * workers)
+    except BrokenProcessPool:
+        raise DataError(
+            "A worker process was ended from outside, most often for want of memory: give fewer with --workers; the same "
+            'command goes on from there. (A script of your own needs if __name__ == "__main__" before it starts workers.)'
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def available_processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def reason_of(error: Exception, what: str) -> str:
@@ -72,3 +110,39 @@ def reason_of(error: Exception, what: str) -> str:
         f"{what}: lvef met an error it should not have ({type(error).__name__} in {Path(place.filename).name}, "
         f"line {place.lineno}); please report it."
     )
+
+
+def _through(pool: Executor, work: Callable[[T], R], items: Sequence[T], ahead: int) -> Iterator[tuple[T, R]]:
+    """Send items through a pool, with at most ``ahead`` of them under way."""
+    under_way: deque[tuple[T, Future[R]]] = deque()
+    try:
+        for item in items:
+            under_way.append((item, pool.submit(work, item)))
+            if len(under_way) >= ahead:
+                first, future = under_way.popleft()
+                yield first, future.result()
+        while under_way:
+            first, future = under_way.popleft()
+            yield first, future.result()
+    finally:
+        for _, future in under_way:
+            future.cancel()
+
+
+def _begin_process() -> None:
+    """Make a fresh process a worker. This module loads no library with threads, so the variables come in time."""
+    # Ctrl-C reaches every process of a terminal; the first one decides and says so.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    import cv2
+
+    cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone (killed, it could not say so)."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

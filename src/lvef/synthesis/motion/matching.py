@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,6 +47,11 @@ MIN_GAP = 0.025
 
 ANCHOR_GAP = 0.3
 """The sector's border stands still where it is at least this part of the long axis away from every mark."""
+
+
+CUT_GAP = 0.08
+"""An atrium's outline closer than this part of the long axis to the sector's border is a cut, not a wall: the picture ends
+there in both phases, whatever the tissue does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +124,16 @@ def match(pair: StillPair) -> tuple[Outlines, Outlines]:
     return ed, es
 
 
-def landmarks(ed: Outlines, es: Outlines, border: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Where marks are at ED and at ES, ``(m, 2)`` each: outlines that move, and a border that does not.
+def landmarks(
+    ed: Outlines, es: Outlines, anchors: FloatArray, sector: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Where marks are at ED and at ES, ``(m, 2)`` each: outlines that move, and anchors that do not.
 
     Args:
         ed: Outlines at ED.
         es: Outlines at ES.
-        border: Points ``(n, 2)`` of the sector's border.
+        anchors: Points ``(n, 2)`` that stand still where they are far enough from the outlines.
+        sector: ``(k, 2)`` convex border of the sector.
     """
     length = float(np.hypot(*(ed.apex - ed.hinges.mean(axis=0))))
     first = [ed.lv[::LANDMARK_STRIDE]]
@@ -135,10 +144,12 @@ def landmarks(ed: Outlines, es: Outlines, border: FloatArray) -> tuple[FloatArra
         second.append(es.wall[:n:LANDMARK_STRIDE])
     if ed.atrium is not None and es.atrium is not None:
         n = ATRIUM_STEPS + 1
-        first.append(ed.atrium[:n:LANDMARK_STRIDE])
-        second.append(es.atrium[:n:LANDMARK_STRIDE])
+        roof = ed.atrium[:n:LANDMARK_STRIDE], es.atrium[:n:LANDMARK_STRIDE]
+        free = np.minimum(*(_depth(points, sector) for points in roof)) > CUT_GAP * length
+        first.append(roof[0][free])
+        second.append(roof[1][free])
     moving = _thinned(np.concatenate(first), np.concatenate(second), MIN_GAP * length)
-    still = border[_distance(border, np.concatenate(moving)) > ANCHOR_GAP * length]
+    still = anchors[_distance(anchors, np.concatenate(moving)) > ANCHOR_GAP * length]
     return np.concatenate([moving[0], still]), np.concatenate([moving[1], still])
 
 
@@ -224,12 +235,16 @@ def _thinned(first: FloatArray, second: FloatArray, gap: float) -> tuple[FloatAr
     """Marks without those that lie closer than ``gap`` to an earlier one, at ED or at ES."""
     kept: list[int] = []
     for i in range(len(first)):
-        near = [
-            bool((np.hypot(*(points[kept] - points[i]).T) < gap).any()) for points in (first, second)
-        ]
+        near = [bool((np.hypot(*(points[kept] - points[i]).T) < gap).any()) for points in (first, second)]
         if not any(near):
             kept.append(i)
     return first[kept], second[kept]
+
+
+def _depth(points: FloatArray, sector: FloatArray) -> FloatArray:
+    """How far each point lies inside a convex border, negative outside, ``(n,)``."""
+    ring = sector.astype(np.float32)
+    return np.array([cv2.pointPolygonTest(ring, (float(x), float(y)), True) for x, y in points])
 
 
 def _distance(points: FloatArray, others: FloatArray) -> FloatArray:

@@ -44,7 +44,7 @@ FIT_ROUNDS = 4
 AREA_LIMITS = (0.2, 5.0)
 """An extrapolated still is nowhere squeezed or stretched in area by more than this; beyond, speckle looks pulled."""
 
-FOLD_LIMIT = 0.03
+FOLD_LIMIT = 0.02
 """Below this area factor between the two stills the masks do not belong to one heart."""
 
 Maps = NDArray[np.float32]
@@ -169,7 +169,9 @@ class _Spline:
     def __call__(self, points: FloatArray) -> FloatArray:
         m = len(self.centres)
         return np.asarray(
-            _kernel(points, self.centres) @ self.weights[:m] + self.weights[m] + points @ self.weights[m + 1 :]
+            _kernel(points, self.centres) @ self.weights[:m]
+            + self.weights[m]
+            + points @ self.weights[m + 1 :]
         )
 
     def flowed(self, points: FloatArray, steps: int = 6) -> FloatArray:
@@ -196,7 +198,10 @@ def _integrated(velocity: FloatArray, step: float, origin: float, shape: tuple[i
 
     def at(places: Maps) -> Maps:
         return np.asarray(
-            cv2.remap(field, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), dtype=np.float32
+            cv2.remap(
+                field, places, np.empty(0, np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            ),
+            dtype=np.float32,
         )
 
     n = round(REACH / TIME_STEP)
@@ -210,7 +215,9 @@ def _integrated(velocity: FloatArray, step: float, origin: float, shape: tuple[i
     order = range(-n, n + 1)
     places = np.stack([found[i] for i in order])
     inside = np.s_[
-        :, MARGIN_NODES : MARGIN_NODES + int(shape[0] / step), MARGIN_NODES : MARGIN_NODES + int(shape[1] / step)
+        :,
+        MARGIN_NODES : MARGIN_NODES + int(shape[0] / step),
+        MARGIN_NODES : MARGIN_NODES + int(shape[1] / step),
     ]
     across, down = np.diff(places, axis=2)[:, :-1], np.diff(places, axis=1)[:, :, :-1]
     area = (across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0])[inside]

@@ -1,0 +1,1 @@
+"""How well clips with known truth are measured: EF, beats, timing, outlines."""

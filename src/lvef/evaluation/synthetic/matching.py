@@ -1,0 +1,222 @@
+"""Which found beat is which true beat, and how far their instants lie apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lvef.core.records import Beat, FloatArray
+from lvef.evaluation.synthetic.records import CUT, EDGE, INVENTED, MATCHED, MERGED, MISSED, BeatRecord
+from lvef.evaluation.synthetic.truth_files import TrueCurve
+from lvef.synthesis.truth import TrueBeat
+
+ES_TOLERANCE_S = 0.15
+"""End-systoles of the same beat lie at most so far apart, or a quarter of its cycle where that is less."""
+
+MIN_OVERLAP = 0.5
+"""The spans of the same beat from ED to ED share more than this part of what the two cover together."""
+
+FLAT_SHARE = 0.01
+"""A curve is flat where it lies within this part of its swing of its extreme."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBeat:
+    """A whole beat that a measurement tells of, on the clip's clock.
+
+    Attributes:
+        ed_s: Its end-diastole.
+        es_s: Its end-systole.
+        end_s: The next end-diastole.
+        ef_percent: Its EF.
+        excluded: Why it was left out of the answer, or empty.
+    """
+
+    ed_s: float
+    es_s: float
+    end_s: float
+    ef_percent: float
+    excluded: str = ""
+
+
+def whole_beats(beats: Sequence[Beat], times_s: FloatArray) -> list[FoundBeat]:
+    """The whole beats of a measurement, the ones it left out included; a half beat is none."""
+    return [
+        FoundBeat(
+            float(times_s[beat.ed_frame]),
+            float(times_s[beat.es_frame]),
+            float(times_s[beat.end_frame]),
+            beat.ef_percent,
+            beat.excluded,
+        )
+        for beat in beats
+        if beat.end_frame is not None
+    ]
+
+
+def beat_at(beats: Sequence[TrueBeat], es_s: float) -> TrueBeat | None:
+    """The true beat whose end-systole is at a time, or None."""
+    near = [beat for beat in beats if abs(beat.es_time_s - es_s) <= _tolerance(beat)]
+    return min(near, key=lambda beat: abs(beat.es_time_s - es_s), default=None)
+
+
+def compare_beats(
+    clip: str, true: Sequence[TrueBeat], found: Sequence[FoundBeat], curve: TrueCurve
+) -> tuple[BeatRecord, ...]:
+    """Every true and every found beat, matched where they are the same.
+
+    Args:
+        clip: Name of the clip, for the records.
+        true: Whole beats of the truth.
+        found: Whole beats of the measurement.
+        curve: True volumes, which tell where the curve is flat and which beats the clip's ends cut.
+
+    Returns:
+        In order of time.
+    """
+    pairs = match(true, found)
+    records = [_matched(clip, true[i], found[j], curve) for i, j in pairs]
+    seen_true, seen_found = {i for i, _ in pairs}, {j for _, j in pairs}
+    for i, beat in enumerate(true):
+        if i not in seen_true:
+            became = EDGE if at_edge(beat, curve.times_s) else MISSED
+            records.append(BeatRecord(clip, became, **_true_values(beat, curve)))
+    lows = _lows_outside(true, curve)
+    for j, one in enumerate(found):
+        if j not in seen_found:
+            cut = any(abs(low - one.es_s) <= min(ES_TOLERANCE_S, (one.end_s - one.ed_s) / 4) for low in lows)
+            became = MERGED if _holds_several(one, true) else CUT if cut else INVENTED
+            records.append(BeatRecord(clip, became, **_found_values(one)))
+    return tuple(sorted(records, key=lambda r: r.true_ed_s if r.true_ed_s == r.true_ed_s else r.found_ed_s))
+
+
+def match(true: Sequence[TrueBeat], found: Sequence[FoundBeat]) -> list[tuple[int, int]]:
+    """Pairs of places, each beat at most once, the best overlap first."""
+    candidates = []
+    for j, one in enumerate(found):
+        if _holds_several(one, true):
+            continue
+        for i, beat in enumerate(true):
+            shared = min(beat.end_time_s, one.end_s) - max(beat.ed_time_s, one.ed_s)
+            covered = max(beat.end_time_s, one.end_s) - min(beat.ed_time_s, one.ed_s)
+            if shared > MIN_OVERLAP * covered and abs(beat.es_time_s - one.es_s) <= _tolerance(beat):
+                candidates.append((-shared / covered, i, j))
+    pairs: list[tuple[int, int]] = []
+    for _, i, j in sorted(candidates):
+        if all(i != a and j != b for a, b in pairs):
+            pairs.append((i, j))
+    return sorted(pairs)
+
+
+def at_edge(beat: TrueBeat, times_s: FloatArray) -> bool:
+    """Whether a beat begins or ends within half a frame of the clip's ends."""
+    half = float(np.median(np.diff(times_s))) / 2 if len(times_s) > 1 else 0.0
+    return beat.ed_time_s - float(times_s[0]) < half or float(times_s[-1]) - beat.end_time_s < half
+
+
+def flat_part(curve: TrueCurve, at_s: float, reach_s: float) -> tuple[float, float]:
+    """Where the true volume is flat around an extreme.
+
+    Args:
+        curve: True volumes.
+        at_s: Middle of the flat part.
+        reach_s: It is looked for so far on both sides; a quarter of a cycle holds no other extreme.
+
+    Returns:
+        Its two ends in seconds, drawn straight between frames; both ``at_s`` where no frame lies on it.
+    """
+    near = np.flatnonzero(np.abs(curve.times_s - at_s) <= reach_s)
+    if len(near) < 2:
+        return at_s, at_s
+    times, volume = curve.times_s[near], curve.volume_ml[near]
+    middle = float(np.interp(at_s, times, volume))
+    # The extreme lies at the middle, so the far values tell whether it is a top or a bottom.
+    away = np.abs(volume - middle)
+    limit = FLAT_SHARE * float(np.ptp(curve.volume_ml))
+    on = np.flatnonzero(away <= limit)
+    centre = int(np.argmin(np.abs(times - at_s)))
+    if centre not in on:
+        return at_s, at_s
+    first, last = centre, centre
+    while first > 0 and away[first - 1] <= limit:
+        first -= 1
+    while last + 1 < len(near) and away[last + 1] <= limit:
+        last += 1
+    start, end = float(times[first]), float(times[last])
+    if first > 0:
+        start -= (start - float(times[first - 1])) * (limit - away[first]) / (away[first - 1] - away[first])
+    if last + 1 < len(near):
+        end += (float(times[last + 1]) - end) * (limit - away[last]) / (away[last + 1] - away[last])
+    return min(start, at_s), max(end, at_s)
+
+
+def _holds_several(one: FoundBeat, true: Sequence[TrueBeat]) -> bool:
+    """Whether more than one true end-systole lies in a found beat."""
+    return sum(one.ed_s < beat.es_time_s < one.end_s for beat in true) > 1
+
+
+def _tolerance(beat: TrueBeat) -> float:
+    return min(ES_TOLERANCE_S, (beat.end_time_s - beat.ed_time_s) / 4)
+
+
+def _matched(clip: str, beat: TrueBeat, one: FoundBeat, curve: TrueCurve) -> BeatRecord:
+    reach = (beat.end_time_s - beat.ed_time_s) / 4
+    off = [
+        1000 * (time - min(max(time, start), end))
+        for time, (start, end) in (
+            (one.ed_s, flat_part(curve, beat.ed_time_s, reach)),
+            (one.es_s, flat_part(curve, beat.es_time_s, reach)),
+        )
+    ]
+    return BeatRecord(
+        clip,
+        MATCHED,
+        **_true_values(beat, curve),
+        **_found_values(one),
+        ed_error_ms=1000 * (one.ed_s - beat.ed_time_s),
+        es_error_ms=1000 * (one.es_s - beat.es_time_s),
+        ed_off_ms=off[0],
+        es_off_ms=off[1],
+    )
+
+
+def _true_values(beat: TrueBeat, curve: TrueCurve) -> dict[str, Any]:
+    return {
+        "kind": beat.kind,
+        "true_ed_s": beat.ed_time_s,
+        "true_es_s": beat.es_time_s,
+        "true_end_s": beat.end_time_s,
+        "edge_s": float(min(beat.ed_time_s - curve.times_s[0], curve.times_s[-1] - beat.end_time_s)),
+        "ef_plane_percent": beat.plane_ef_percent,
+        "ef_space_percent": beat.ef_percent,
+    }
+
+
+def _found_values(one: FoundBeat) -> dict[str, Any]:
+    return {
+        "excluded": one.excluded,
+        "found_ed_s": one.ed_s,
+        "found_es_s": one.es_s,
+        "found_end_s": one.end_s,
+        "ef_percent": one.ef_percent,
+    }
+
+
+def _lows_outside(true: Sequence[TrueBeat], curve: TrueCurve) -> list[float]:
+    """Times of the lows of the true volume that belong to no whole beat: those of beats that the clip's ends cut."""
+    volume, times = curve.volume_ml, curve.times_s
+    # The true volume has no noise: where it stops falling and rises next is a low, also on the clip's last frame.
+    slope = np.sign(np.round(np.diff(volume), 6))
+    moving = np.flatnonzero(slope)
+    lows = []
+    for before, after in zip([-1, *moving], [*moving, -1], strict=True):
+        falls = before < 0 or slope[before] < 0
+        rises = after < 0 or slope[after] > 0
+        if falls and rises and (before >= 0 or after >= 0):
+            start = 0 if before < 0 else before + 1
+            end = len(times) - 1 if after < 0 else after
+            lows.append(float(times[start] + times[end]) / 2)
+    return [low for low in lows if not any(b.ed_time_s <= low <= b.end_time_s for b in true)]

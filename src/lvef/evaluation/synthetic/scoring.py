@@ -1,0 +1,159 @@
+"""One measurement beside the truth of its clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lvef.core.errors import DataError, GeometryError
+from lvef.core.records import FloatArray, Measurement, Tracing
+from lvef.core.terms import Status, Structure, View
+from lvef.evaluation.records import NAN
+from lvef.evaluation.synthetic.matching import beat_at, compare_beats, whole_beats
+from lvef.evaluation.synthetic.records import MATCHED_BEAT, REPRESENTATIVE_BEAT, ClipRecord, Curves
+from lvef.evaluation.synthetic.truth_files import TrueClip, TrueCurve, TrueMask
+from lvef.geometry.contour import mask_of_contour
+from lvef.geometry.simpson import volume_of_tracing
+from lvef.synthesis.truth import TrueBeat, representative_beat
+
+CLOCK_TOLERANCE = 0.25
+"""Part of a frame by which the clip's own clock may run away from the truth's until its end."""
+
+
+def score(clip: TrueClip, curve: TrueCurve, mask: TrueMask, measurement: Measurement) -> ClipRecord:
+    """Compare.
+
+    Args:
+        clip: What the collection tells of the clip.
+        curve: Its true volumes.
+        mask: Its true labels.
+        measurement: What came of its video; a refusal or failure too.
+
+    Raises:
+        DataError: Video, mask and curve do not belong together.
+    """
+    m = measurement
+    n = len(curve.times_s)
+    if m.n_frames is not None and m.n_frames != n:
+        raise DataError(
+            f"{clip.video}: has {m.n_frames} frames, its curve has {n}; make the collection again."
+        )
+    found_times = curve.times_s if m.curve is None else m.curve.times_s
+    _check_clock(clip, curve.times_s, found_times)
+    measured = _volumes(m.tracings, mask, n)
+    relative = 100 * (measured / curve.plane_volume_ml - 1)
+    traced = relative[np.isfinite(relative)]
+    made_with = clip.parameters.get("parameters", clip.parameters)
+    numbers = flat_numbers(made_with if isinstance(made_with, Mapping) else {})
+    reference, kind = _reference(clip, m, found_times)
+    answered = m.status in (Status.OK, Status.PARTIAL_CYCLE) and m.ef_percent is not None
+    cycles = [beat.end_time_s - beat.ed_time_s for beat in clip.beats]
+    seen = bool(m.tracings)
+    return ClipRecord(
+        clip=clip.name,
+        patient=_word(clip.parameters, "patient") or clip.name,
+        status=str(m.status),
+        reason_code=m.reason_code,
+        reason=m.reason,
+        rhythm=clip.rhythm,
+        view=_word(clip.parameters, "view") or (str(m.view) if m.view is not View.UNKNOWN else ""),
+        frame_rate_hz=float(1 / np.median(np.diff(curve.times_s))) if n > 1 else NAN,
+        heart_rate_bpm=float(60 / np.median(cycles)) if cycles else numbers.get("heart_rate_bpm", NAN),
+        n_frames=n,
+        reference=kind,
+        ef_percent=float(m.ef_percent) if answered and m.ef_percent is not None else NAN,
+        ef_plane_percent=NAN if reference is None else reference.plane_ef_percent,
+        ef_space_percent=NAN if reference is None else reference.ef_percent,
+        ef_representative_percent=representative_beat(clip.beats).plane_ef_percent if clip.beats else NAN,
+        dice_ed=_dice([beat.ed_frame for beat in clip.beats], m.tracings, mask),
+        dice_es=_dice([beat.es_frame for beat in clip.beats], m.tracings, mask),
+        volume_error_percent=float(traced.mean()) if len(traced) else NAN,
+        volume_mae_percent=float(np.abs(traced).mean()) if len(traced) else NAN,
+        untraced=int(n - len(traced)) if seen else 0,
+        parameters=numbers,
+        beats=compare_beats(clip.name, clip.beats, whole_beats(m.beats, found_times), curve),
+        curves=Curves(
+            tuple(curve.times_s.tolist()),
+            tuple(measured.tolist()) if seen else (),
+            tuple(curve.plane_volume_ml.tolist()),
+            tuple(curve.volume_ml.tolist()),
+        ),
+    )
+
+
+def flat_numbers(parameters: Mapping[str, Any], before: str = "") -> dict[str, float]:
+    """All numbers among parameters, with the names of what they lie in before their own.
+
+    Example:
+        >>> flat_numbers({"name": "a", "gain": 2, "noise": {"level": 0.5, "on": True}})
+        {'gain': 2.0, 'noise.level': 0.5, 'noise.on': 1.0}
+    """
+    found: dict[str, float] = {}
+    for key, value in parameters.items():
+        if isinstance(value, Mapping):
+            found |= flat_numbers(value, f"{before}{key}.")
+        elif isinstance(value, int | float):
+            found[f"{before}{key}"] = float(value)
+    return found
+
+
+def _check_clock(clip: TrueClip, true: FloatArray, found: FloatArray) -> None:
+    if len(true) > 1 and len(found) == len(true):
+        drift = float(np.abs(found - true).max())
+        if drift > CLOCK_TOLERANCE * float(np.median(np.diff(true))):
+            raise DataError(
+                f"{clip.video}: its clock runs {1000 * drift:.0f} ms away from that of its curve, which would pass for an "
+                "error of timing; make the collection again."
+            )
+
+
+def _reference(clip: TrueClip, measurement: Measurement, times_s: FloatArray) -> tuple[TrueBeat | None, str]:
+    """The true beat that an answer is compared with, and why that one."""
+    if not clip.beats:
+        return None, ""
+    if measurement.es_frame is not None and measurement.ef_percent is not None:
+        beat = beat_at(clip.beats, float(times_s[measurement.es_frame]))
+        if beat is not None:
+            return beat, MATCHED_BEAT
+    return representative_beat(clip.beats), REPRESENTATIVE_BEAT
+
+
+def _volumes(tracings: Sequence[Tracing | None], mask: TrueMask, n: int) -> FloatArray:
+    """Volumes of the network's outlines in ml, by the scale that the mask knows, ``(n,)``."""
+    volumes = np.full(n, np.nan)
+    for i, tracing in enumerate(tracings[:n]):
+        if tracing is not None:
+            try:
+                volumes[i] = volume_of_tracing(tracing, mask.spacing)
+            except GeometryError:
+                continue
+    return volumes
+
+
+def _dice(frames: Sequence[int], tracings: Sequence[Tracing | None], mask: TrueMask) -> float:
+    """Mean LV Dice over frames; NaN where nothing was traced at all, because the clip was refused before."""
+    if not frames or not tracings:
+        return NAN
+    found = []
+    for frame in frames:
+        tracing, true = tracings[frame], mask.labels[frame] == Structure.LV
+        if tracing is None:
+            found.append(0.0)
+            continue
+        height, width = true.shape
+        filled = mask_of_contour(tracing.contour, (height, width)) > 0
+        both = int(filled.sum()) + int(true.sum())
+        found.append(2 * int((filled & true).sum()) / both if both else 1.0)
+    return float(np.mean(found))
+
+
+def _word(parameters: Mapping[str, Any], name: str) -> str:
+    """A word among the parameters, also where they lie one deeper."""
+    for key, value in parameters.items():
+        if key == name and isinstance(value, str | int):
+            return str(value)
+        if isinstance(value, Mapping) and (found := _word(value, name)):
+            return found
+    return ""

@@ -1,0 +1,269 @@
+"""The truth of a synthetic collection as it lies on the disk: beats, curves, masks, parameters.
+
+Layout: ``FileList.csv`` and ``Videos/NAME.avi`` as in EchoNet-Dynamic; ``Beats.csv``, a row a true beat;
+``Curves/NAME.csv`` with ``frame, time_s, volume_ml, plane_volume_ml``; ``Masks/NAME.nii.gz`` with the scale in its header;
+``Parameters.jsonl``, an object a clip, which may be missing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.errors import DataError
+from lvef.core.records import FloatArray, PixelSpacing
+from lvef.datasets.csv_rows import CsvRow, CsvTable, read_csv_rows
+from lvef.datasets.echonet_list import LIST
+from lvef.io.nifti import read_nifti
+from lvef.preparation.synthetic_files import CURVES, MASKS, VIDEOS
+from lvef.preparation.synthetic_tables import BEATS, PARAMETERS
+from lvef.synthesis.truth import TrueBeat
+
+CURVE_COLUMNS = ("time_s", "volume_ml", "plane_volume_ml")
+"""Columns of a curve that are read."""
+
+BEAT_NUMBERS = ("ed_time_s", "es_time_s", "end_time_s", "ef_percent", "plane_ef_percent")
+"""Columns of ``Beats.csv`` that hold numbers, named as the fields of `TrueBeat`."""
+
+BEAT_FRAMES = ("ed_frame", "es_frame")
+"""Columns of ``Beats.csv`` that hold whole numbers."""
+
+EF_TOLERANCE = 0.5
+"""Points of EF by which a beat may differ from the curve it was taken from. A larger difference is a row that belongs to
+another clip; rounding in the tables makes less than 0.1."""
+
+_MEND = "make the collection again"
+
+
+@dataclass(frozen=True, slots=True)
+class TrueClip:
+    """What a collection tells of one clip.
+
+    Attributes:
+        folder: The collection.
+        name: The clip's name without suffix.
+        beats: Whole beats, in order of time.
+        rhythm: Kind of rhythm; empty where it is not told.
+        parameters: What it was made with; empty where that is not told.
+        fault: Why it cannot be judged, in one sentence; empty where it can.
+    """
+
+    folder: Path
+    name: str
+    beats: tuple[TrueBeat, ...] = ()
+    rhythm: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    fault: str = ""
+
+    @property
+    def video(self) -> Path:
+        """The clip itself."""
+        return self.folder / VIDEOS / f"{self.name}.avi"
+
+    @property
+    def mask(self) -> Path:
+        """Its true labels."""
+        return self.folder / MASKS / f"{self.name}.nii.gz"
+
+    @property
+    def curve(self) -> Path:
+        """Its true volumes."""
+        return self.folder / CURVES / f"{self.name}.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class TrueCurve:
+    """True volumes of a clip's frames.
+
+    Attributes:
+        times_s: ``(n,)`` from the first frame.
+        volume_ml: ``(n,)`` of the body in space.
+        plane_volume_ml: ``(n,)`` disks on the true contour.
+    """
+
+    times_s: FloatArray
+    volume_ml: FloatArray
+    plane_volume_ml: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class TrueMask:
+    """True labels of a clip's frames: ``(n, h, w)`` uint8, and millimetres per pixel."""
+
+    labels: NDArray[np.uint8]
+    spacing: PixelSpacing
+
+
+def read_collection(folder: Path) -> tuple[TrueClip, ...]:
+    """What is to be judged: every clip of ``FileList.csv``, in its order.
+
+    Args:
+        folder: The collection.
+
+    Returns:
+        At least one clip. One whose rows cannot be used has a ``fault``.
+
+    Raises:
+        DataError: The folder or one of its tables is missing or cannot be used at all.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; a collection made by lvef synthesize was expected.")
+    for name in (LIST, BEATS):
+        if not (folder / name).is_file():
+            raise DataError(
+                f"{folder}: has no {name}, which a collection made by lvef synthesize has; a collection without known "
+                "truth cannot be judged this way."
+            )
+    table = _table(folder / LIST, ("FileName",))
+    beats = _table(folder / BEATS, ("FileName", *BEAT_NUMBERS, *BEAT_FRAMES))
+    rhythm_column = next((c for c in beats.columns if "rhythm" in c.lower()), "")
+    rows: dict[str, list[CsvRow]] = {}
+    for row in beats.rows:
+        rows.setdefault(bare_name(row.cells["FileName"]), []).append(row)
+    parameters = _read_parameters(folder / PARAMETERS)
+    clips = []
+    for name in dict.fromkeys(bare_name(row.cells["FileName"]) for row in table.rows):
+        own = parameters.get(name, {})
+        clips.append(_clip(folder, name, rows.get(name, []), rhythm_column, own))
+    if not clips:
+        raise DataError(f"{folder / LIST}: names no clip; {_MEND}.")
+    return tuple(clips)
+
+
+def read_curve(path: Path) -> TrueCurve:
+    """Read the true volumes of a clip.
+
+    Raises:
+        DataError: The file is missing, lacks a column, or holds what is no volume over time.
+    """
+    table = _table(path, CURVE_COLUMNS)
+    try:
+        values = np.array([[float(row.cells[c]) for c in CURVE_COLUMNS] for row in table.rows]).reshape(-1, 3)
+    except ValueError:
+        raise DataError(f"{path}: holds words where numbers were expected; {_MEND}.") from None
+    times = values[:, 0]
+    if not (
+        len(values) and np.isfinite(values).all() and (np.diff(times) > 0).all() and values[:, 1:].min() > 0
+    ):
+        raise DataError(
+            f"{path}: is no curve: rising times and volumes above 0 were expected on every frame; {_MEND}."
+        )
+    return TrueCurve(times, values[:, 1], values[:, 2])
+
+
+def read_mask(path: Path, n_frames: int) -> TrueMask:
+    """Read the true labels of a clip.
+
+    Args:
+        path: The file.
+        n_frames: Frames that it must have.
+
+    Raises:
+        DataError: The file is missing, damaged, without scale, or of another length.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: is missing; {_MEND}.")
+    found = read_nifti(path)
+    if found.spacing_mm is None:
+        raise DataError(f"{path}: tells no millimetres per pixel in its header; {_MEND}.")
+    if len(found.values) != n_frames:
+        raise DataError(f"{path}: has {len(found.values)} frames, its curve has {n_frames}; {_MEND}.")
+    return TrueMask(found.values.astype(np.uint8), PixelSpacing(*found.spacing_mm, "mask"))
+
+
+def check_beats(clip: TrueClip, curve: TrueCurve) -> None:
+    """See that beats and curve tell of the same clip.
+
+    Raises:
+        DataError: A beat lies outside the curve, or its EF in the plane is not that of the curve.
+    """
+    plane, n = curve.plane_volume_ml, len(curve.times_s)
+    for beat in clip.beats:
+        inside = max(beat.ed_frame, beat.es_frame) < n and beat.end_time_s <= curve.times_s[-1] + 1e-3
+        ef = 100 * (1 - plane[beat.es_frame] / plane[beat.ed_frame]) if inside else math.inf
+        if abs(ef - beat.plane_ef_percent) > EF_TOLERANCE:
+            raise DataError(
+                f"{clip.folder / BEATS}: the beat of {clip.name} at {beat.ed_time_s:.2f} s does not fit its curve in "
+                f"{clip.curve.name}; {_MEND}."
+            )
+
+
+def bare_name(cell: str) -> str:
+    """Name of a clip from a cell that comes with or without ``.avi``.
+
+    Example:
+        >>> bare_name("phantom00001.avi"), bare_name("phantom00001")
+        ('phantom00001', 'phantom00001')
+    """
+    return cell[:-4] if cell.lower().endswith(".avi") else cell
+
+
+def _table(path: Path, columns: Sequence[str]) -> CsvTable:
+    table = read_csv_rows(path)
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise DataError(
+            f"{path}: has no column {', '.join(missing)} but {', '.join(table.columns)[:200]}; {_MEND}."
+        )
+    return table
+
+
+def _clip(
+    folder: Path, name: str, rows: Sequence[CsvRow], rhythm_column: str, parameters: Mapping[str, Any]
+) -> TrueClip:
+    if not name or name != Path(name).name or "\\" in name:
+        return TrueClip(folder, name, fault=f"{folder / LIST}: {name!r} is not the name of a clip; {_MEND}.")
+    beats = []
+    for row in rows:
+        try:
+            numbers = {column: float(row.cells[column]) for column in BEAT_NUMBERS}
+            frames = {column: int(row.cells[column]) for column in BEAT_FRAMES}
+        except ValueError:
+            numbers, frames = {"": math.nan}, {"": -1}
+        whole = all(map(math.isfinite, numbers.values())) and min(frames.values()) >= 0
+        if not (whole and 0 <= numbers["ed_time_s"] < numbers["es_time_s"] < numbers["end_time_s"]):
+            fault = f"{folder / BEATS}: line {row.line} is no beat of {name}; {_MEND}."
+            return TrueClip(folder, name, parameters=parameters, fault=fault)
+        kind = row.cells.get("kind", "") or "normal"
+        beats.append(
+            TrueBeat(
+                ed_time_s=numbers["ed_time_s"],
+                es_time_s=numbers["es_time_s"],
+                end_time_s=numbers["end_time_s"],
+                ed_frame=frames["ed_frame"],
+                es_frame=frames["es_frame"],
+                ef_percent=numbers["ef_percent"],
+                plane_ef_percent=numbers["plane_ef_percent"],
+                kind=kind,
+            )
+        )
+    rhythm = rows[0].cells.get(rhythm_column, "") if rows else ""
+    ordered = tuple(sorted(beats, key=lambda beat: beat.ed_time_s))
+    return TrueClip(folder, name, ordered, rhythm or str(parameters.get("rhythm", "")), parameters)
+
+
+def _read_parameters(path: Path) -> dict[str, dict[str, Any]]:
+    """Parameters by clip; a line that cannot be read tells nothing, and nor does a file that is not there."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(values, dict):
+            name = next(
+                (values[key] for key in ("FileName", "name", "file", "clip", "item") if key in values), ""
+            )
+            found[bare_name(str(name))] = values
+    return found

@@ -1,0 +1,211 @@
+"""The files of one synthetic clip, and what the tables of its collection say of it.
+
+::
+
+    OUT/
+      Videos/NAME.avi         Motion JPEG, grey, square
+      Masks/NAME.nii.gz       labels (x, y, t) of every frame
+      Curves/NAME.csv         frame, time_s, volume_ml, plane_volume_ml (volume_px3, plane_volume_px3 without a scale)
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lvef.core.errors import QualityRefusal
+from lvef.core.records import FloatArray
+from lvef.geometry.ejection import ejection_fraction
+from lvef.geometry.lines import lines_from_tracing
+from lvef.io.atomic import write_bytes_atomic, write_text_atomic
+from lvef.io.motion_jpeg import BEST_QUALITY, motion_jpeg
+from lvef.io.nifti_write import label_sequence_nifti
+from lvef.synthesis.truth import SyntheticClip, TrueBeat
+
+VIDEOS, MASKS, CURVES = "Videos", "Masks", "Curves"
+"""Folders of a collection."""
+
+POINT_DECIMALS = 3
+"""Digits of a traced point: a thousandth of a pixel moves an EF by less than a hundredth of a point."""
+
+VOLUME_DECIMALS = 4
+"""Digits of a volume of a curve."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRecord:
+    """What the tables say of one clip, as JSON values.
+
+    Attributes:
+        files: Name from the collection's folder, with forward slashes, and bytes of each file.
+        listed: EchoNet-Dynamic's columns from EF to NumberOfFrames; without a scale there are no volumes.
+        tracings: ``X1, Y1, X2, Y2, Frame`` of each line: ED, then ES, each the long axis and 20 chords.
+        beats: Fields of each `TrueBeat`, by name, and ``rhythm``.
+        view: ``A4C`` or ``A2C``.
+        spacing_mm: Millimetres per pixel, x and y, or None.
+        ed_frame: End-diastole of the representative beat.
+        es_frame: Its end-systole.
+        parameters: All that the clip was made with.
+    """
+
+    files: list[tuple[str, int]]
+    listed: dict[str, float | None]
+    tracings: list[list[float]]
+    beats: list[dict[str, Any]]
+    view: str
+    spacing_mm: tuple[float, float] | None
+    ed_frame: int
+    es_frame: int
+    parameters: dict[str, Any]
+
+
+def file_names(name: str) -> tuple[str, str, str]:
+    """Video, masks and curve of a clip, from the collection's folder."""
+    return f"{VIDEOS}/{name}.avi", f"{MASKS}/{name}.nii.gz", f"{CURVES}/{name}.csv"
+
+
+def write_clip(out: Path, name: str, synthetic: SyntheticClip) -> ClipRecord:
+    """Write the files of a clip.
+
+    Args:
+        out: The collection's folder, with `VIDEOS`, `MASKS` and `CURVES` in it.
+        name: Name of the files, without suffix.
+        synthetic: What a generator made.
+
+    Returns:
+        What the tables say of it. EF, EDV and ESV are those of the representative beat, by disks on the true contour in the
+        plane, so that they agree with the traced lines.
+
+    Raises:
+        QualityRefusal: The clip shows no whole beat.
+        DataError: A file cannot be written, for example on a full disk.
+        ValueError: The generator's parts do not fit together.
+        TypeError: A parameter is nothing that JSON has.
+    """
+    _check(synthetic)
+    clip = synthetic.clip
+    if not synthetic.beats:
+        raise QualityRefusal(
+            "no_beat", f"{name}: its {len(clip.frames)} frames show no whole beat; ask for more frames."
+        )
+    beat = synthetic.representative
+    rate = round(float(clip.frame_rate_hz or 0.0), 6)
+    spacing = None if clip.spacing is None else (clip.spacing.x_mm, clip.spacing.y_mm)
+    data_of = (
+        motion_jpeg(clip.frames, rate, quality=BEST_QUALITY),
+        label_sequence_nifti(synthetic.labels, spacing, 1 / rate),
+        _curve(synthetic).encode(),
+    )
+    contents = dict(zip(file_names(name), data_of, strict=True))
+    for file, data in contents.items():
+        write_bytes_atomic(out / file, data)
+    edv, esv = (float(synthetic.plane_volume_ml[frame]) for frame in (beat.ed_frame, beat.es_frame))
+    _, height, width = clip.frames.shape
+    parameters = json.loads(json.dumps(synthetic.parameters, default=_plain))
+    return ClipRecord(
+        files=[(file, len(data)) for file, data in contents.items()],
+        listed={
+            "EF": ejection_fraction(edv, esv),
+            "ESV": esv if spacing else None,
+            "EDV": edv if spacing else None,
+            "FrameHeight": height,
+            "FrameWidth": width,
+            "FPS": rate,
+            "NumberOfFrames": len(clip.frames),
+        },
+        tracings=[row for frame in (beat.ed_frame, beat.es_frame) for row in _lines(synthetic, frame)],
+        beats=[_beat(b) | {"rhythm": _rhythm(parameters)} for b in synthetic.beats],
+        view=str(clip.view),
+        spacing_mm=spacing,
+        ed_frame=beat.ed_frame,
+        es_frame=beat.es_frame,
+        parameters=parameters,
+    )
+
+
+def write_video(path: Path, synthetic: SyntheticClip) -> None:
+    """Write a clip's video alone.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    rate = synthetic.clip.frame_rate_hz or 0.0
+    write_bytes_atomic(path, motion_jpeg(synthetic.clip.frames, rate, quality=BEST_QUALITY))
+
+
+def write_truth(path: Path, synthetic: SyntheticClip) -> dict[str, Any]:
+    """Write what is known of a clip as JSON: the EF of the representative beat and of all, and how it was made.
+
+    Returns:
+        What was written.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    beat = synthetic.representative
+    truth = {
+        "ef_percent": beat.ef_percent,
+        "plane_ef_percent": beat.plane_ef_percent,
+        "ed_frame": beat.ed_frame,
+        "es_frame": beat.es_frame,
+        "beats": [_beat(b) for b in synthetic.beats],
+        "parameters": synthetic.parameters,
+    }
+    text = json.dumps(truth, indent=2, ensure_ascii=False, default=_plain)
+    write_text_atomic(path, text + "\n")
+    plain: dict[str, Any] = json.loads(text)
+    return plain
+
+
+def _check(synthetic: SyntheticClip) -> None:
+    frames, labels = synthetic.clip.frames, synthetic.labels
+    n = len(frames)
+    curves = (synthetic.clip.times_s, synthetic.volume_ml, synthetic.plane_volume_ml)
+    fits = (
+        frames.ndim == 3
+        and frames.dtype == labels.dtype == np.uint8
+        and labels.shape == frames.shape
+        and frames.shape[1] == frames.shape[2]
+        and n > 1
+        and len(synthetic.tracings) == n
+        and all(np.shape(curve) == (n,) and np.isfinite(curve).all() for curve in curves)
+    )
+    if not fits:
+        raise ValueError(
+            "A synthetic clip needs square uint8 frames, and labels, tracings and volumes for each."
+        )
+
+
+def _curve(synthetic: SyntheticClip) -> str:
+    rows = zip(synthetic.clip.times_s, synthetic.volume_ml, synthetic.plane_volume_ml, strict=True)
+    lines = [
+        f"{frame},{time:.6f},{volume:.{VOLUME_DECIMALS}f},{plane:.{VOLUME_DECIMALS}f}"
+        for frame, (time, volume, plane) in enumerate(rows)
+    ]
+    unit = "px3" if synthetic.clip.spacing is None else "ml"
+    return "\n".join([f"frame,time_s,volume_{unit},plane_volume_{unit}", *lines]) + "\n"
+
+
+def _lines(synthetic: SyntheticClip, frame: int) -> list[list[float]]:
+    lines: FloatArray = np.round(lines_from_tracing(synthetic.tracings[frame]), POINT_DECIMALS)
+    return [[*points, frame] for points in lines.reshape(len(lines), 4).tolist()]
+
+
+def _beat(beat: TrueBeat) -> dict[str, Any]:
+    return {field.name: getattr(beat, field.name) for field in fields(beat)}
+
+
+def _rhythm(parameters: dict[str, Any]) -> str:
+    found = parameters.get("rhythm", "")
+    return str(found.get("kind", "") if isinstance(found, dict) else found)
+
+
+def _plain(value: object) -> object:
+    """NumPy's numbers and arrays as JSON has them."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"A parameter of a synthetic clip is a {type(value).__name__}, which JSON has not.")

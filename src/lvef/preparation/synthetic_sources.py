@@ -1,0 +1,304 @@
+"""What synthetic collections are made of: phantoms, and stills of CAMUS set in motion.
+
+Which part of a collection a patient belongs to never depends on the seed, so that collections made with different seeds can
+be joined without a patient on both sides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lvef.core.errors import DataError, QualityRefusal
+from lvef.core.terms import Phase, View
+from lvef.datasets.camus import CITATION, LICENCE, read_split, read_stills
+from lvef.preparation.synthetic import Task
+from lvef.preparation.synthetic_tables import Terms
+from lvef.synthesis.truth import SyntheticClip
+
+if TYPE_CHECKING:
+    from lvef.synthesis.motion.heart import Heart
+
+EIGHTHS = ("TRAIN", "TRAIN", "TRAIN", "VAL", "TRAIN", "TRAIN", "TRAIN", "TEST")
+"""Parts of eight patients in a row: 75, 12.5 and 12.5 %."""
+
+PHANTOM_TERMS = Terms(
+    "lvef-phantom",
+    "Apache-2.0",
+    "These clips were computed: they show no patient. They come under the licence of the program that made them, "
+    "Apache-2.0: anyone may use, change and pass them on, for any purpose.",
+)
+"""Who may use phantoms."""
+
+MOTION_TERMS = Terms(
+    "camus-motion",
+    LICENCE,
+    "These clips are made of stills of the collection CAMUS and come under its licence, CC BY-NC-SA 4.0: non-commercial "
+    "scientific use only, under the same licence, naming the source. Networks trained on them carry that licence too.\n"
+    f"Cite: {CITATION}.",
+    CITATION,
+)
+"""Who may use moving stills."""
+
+SUBGROUPS = ("training", "validation")
+"""Parts of CAMUS that may be set in motion; the third, testing, stays closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A value, or where the two differ a range from which it is drawn evenly for each clip."""
+
+    low: float
+    high: float
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """A value of the range."""
+        return self.low if self.low == self.high else float(rng.uniform(self.low, self.high))
+
+
+@dataclass(frozen=True, slots=True)
+class PhantomSource:
+    """Phantoms; what is None is drawn anew for each clip.
+
+    Attributes:
+        view: A4C or A2C.
+        ef_percent: EF of the body in space.
+        heart_rate_bpm: Mean heart rate.
+        rhythm: Name of a `lvef.synthesis.acquisition.RhythmKind`.
+        frame_rate_hz: Frames a second.
+        n_frames: Frames of a clip.
+        size: Side of the picture in pixels.
+    """
+
+    view: View = View.A4C
+    ef_percent: Between | None = None
+    heart_rate_bpm: Between | None = None
+    rhythm: str | None = None
+    frame_rate_hz: Between | None = None
+    n_frames: int | None = None
+    size: int = 112
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Whatever the clips depend on beside the seed."""
+        return {"made_of": "phantoms", **asdict(self)}
+
+    @property
+    def terms(self) -> Terms:
+        """Anyone may use them."""
+        return PHANTOM_TERMS
+
+    def make(self, task: Task, rng: np.random.Generator) -> SyntheticClip:
+        """Draw a phantom and film it."""
+        from lvef.synthesis.acquisition import RhythmKind
+        from lvef.synthesis.phantom.case import PhantomOptions, draw_phantom
+        from lvef.synthesis.phantom.render import render
+
+        # A stream of its own, so that asking for a range changes nothing else of a clip.
+        own = rng.spawn(1)[0]
+        options = PhantomOptions(
+            view=self.view,
+            ef_percent=_drawn(self.ef_percent, own),
+            heart_rate_bpm=_drawn(self.heart_rate_bpm, own),
+            rhythm=None if self.rhythm is None else RhythmKind(self.rhythm),
+            frame_rate_hz=_drawn(self.frame_rate_hz, own),
+            n_frames=self.n_frames,
+            size=self.size,
+        )
+        return render(draw_phantom(rng, options, name=task.name), rng)
+
+
+def phantom_tasks(n: int, split: str | None = None) -> list[Task]:
+    """``n`` phantoms, each a patient of its own.
+
+    Args:
+        n: How many.
+        split: One part for all; None for 75, 12.5 and 12.5 %.
+    """
+    return [
+        Task(name, name, 1, split or EIGHTHS[(k - 1) % len(EIGHTHS)], (k,))
+        for k, name in ((k, f"phantom{k:05d}") for k in range(1, n + 1))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class MotionSource:
+    """Stills of CAMUS set in motion; what is None is drawn anew for each clip.
+
+    Attributes:
+        root: Folder that holds ``database_nifti`` and ``database_split``.
+        view: A4C or A2C.
+        ef_percent: EF that the motion is scaled to.
+        own_ef: Keep each patient's own EF.
+        heart_rate_bpm: Mean heart rate.
+        rhythm: Name of a `lvef.synthesis.acquisition.RhythmKind`.
+        frame_rate_hz: Frames a second.
+        n_frames: Frames of a clip.
+        size: Side of the picture in pixels.
+    """
+
+    root: Path
+    view: View = View.A4C
+    ef_percent: Between | None = None
+    own_ef: bool = False
+    heart_rate_bpm: Between | None = None
+    rhythm: str | None = None
+    frame_rate_hz: Between | None = None
+    n_frames: int | None = None
+    size: int = 112
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Whatever the clips depend on beside the seed; not where the collection lies."""
+        found = {"made_of": "stills of CAMUS", **asdict(self)}
+        del found["root"]
+        return found
+
+    @property
+    def terms(self) -> Terms:
+        """Those of CAMUS."""
+        return MOTION_TERMS
+
+    def make(self, task: Task, rng: np.random.Generator) -> SyntheticClip:
+        """Read a patient's stills and set them in motion.
+
+        Raises:
+            QualityRefusal: A still is missing or cannot be used.
+            GeometryError: The pair cannot be set in motion.
+        """
+        from lvef.synthesis.acquisition import RhythmKind
+        from lvef.synthesis.motion.play import MotionOptions, moving_still
+
+        own = rng.spawn(1)[0]
+        options = MotionOptions(
+            ef_percent=_drawn(self.ef_percent, own),
+            own_ef=self.own_ef,
+            heart_rate_bpm=_drawn(self.heart_rate_bpm, own),
+            rhythm=None if self.rhythm is None else RhythmKind(self.rhythm),
+            frame_rate_hz=_drawn(self.frame_rate_hz, own),
+            n_frames=self.n_frames,
+            size=self.size,
+        )
+        return moving_still(_heart(self.root, task.patient, self.view), options, rng, name=task.name)
+
+
+def camus_patients(
+    root: Path, subgroup: str | None = None, names: Path | None = None
+) -> tuple[list[str], list[str]]:
+    """Patients of CAMUS whose stills may be set in motion.
+
+    Args:
+        root: Folder that holds ``database_nifti`` and ``database_split``.
+        subgroup: One of `SUBGROUPS`, or None for both.
+        names: File with names, one a line, instead of a subgroup.
+
+    Returns:
+        Those with a folder, and those without one; each in the order of the lists.
+
+    Raises:
+        DataError: The collection, its lists or the file of names is not there, or the file names testing patients.
+    """
+    if not root.is_dir():
+        raise DataError(
+            f"{root}: no such folder; the folder of CAMUS was expected, with database_nifti and database_split in it."
+        )
+    if names is None:
+        wanted = [p for group in ([subgroup] if subgroup else SUBGROUPS) for p in read_split(root, group)]
+    else:
+        wanted = _names(names)
+        known = {p for group in SUBGROUPS for p in read_split(root, group)}
+        other = [p for p in wanted if p not in known]
+        if other:
+            raise DataError(
+                f"{names}: {other[0]} ({len(other)} such) is in neither the training nor the validation list of CAMUS; "
+                "only their stills are set in motion, the testing patients stay closed."
+            )
+    wanted = list(dict.fromkeys(wanted))
+    there = [p for p in wanted if _has_stills(root, p)]
+    if not there:
+        raise DataError(
+            f"{root}: holds stills of none of the {len(wanted)} patients asked for; expected database_nifti in it."
+        )
+    return there, [p for p in wanted if p not in set(there)]
+
+
+def motion_tasks(
+    root: Path, patients: Sequence[str], per_patient: int = 1, split: str | None = None
+) -> list[Task]:
+    """Clips of patients of CAMUS.
+
+    Args:
+        root: Folder that holds ``database_split``.
+        patients: Names.
+        per_patient: Clips of each.
+        split: One part for all; None for VAL or TRAIN of training patients (one in eight, seven in eight) and TEST of
+            validation patients.
+
+    Raises:
+        DataError: The list of training patients is missing.
+    """
+    training = set(read_split(root, SUBGROUPS[0])) if split is None else set()
+    tasks = []
+    for patient in patients:
+        key = int.from_bytes(hashlib.sha256(patient.encode()).digest()[:4])
+        part = split or (("VAL" if key % 8 == 0 else "TRAIN") if patient in training else "TEST")
+        tasks += [
+            Task(f"{patient}-{number}", patient, number, part, (key, number))
+            for number in range(1, per_patient + 1)
+        ]
+    return tasks
+
+
+def validation_patients(root: Path, patients: Sequence[str]) -> list[str]:
+    """Those of the patients that CAMUS keeps for validation.
+
+    Raises:
+        DataError: Their list is missing.
+    """
+    kept = set(read_split(root, SUBGROUPS[1]))
+    return [patient for patient in patients if patient in kept]
+
+
+@lru_cache(maxsize=1)
+def _heart(root: Path, patient: str, view: View) -> Heart:
+    """What is made of a patient's stills once, for all clips of that patient."""
+    from lvef.synthesis.motion.heart import heart_of
+    from lvef.synthesis.motion.pair import StillPair
+
+    stills = {still.phase: still for still in read_stills(root, [patient]) if still.view == view}
+    if len(stills) < len(Phase):
+        raise QualityRefusal("no_pair", f"{patient}: has no {view} stills of both ED and ES.")
+    ed, es = stills[Phase.ED], stills[Phase.ES]
+    try:
+        pair = StillPair(ed.picture, es.picture, ed.mask, es.mask, ed.spacing, view, patient)
+    except DataError as error:
+        raise QualityRefusal("no_pair", str(error)) from None
+    return heart_of(pair)
+
+
+def _has_stills(root: Path, patient: str) -> bool:
+    return (root / "database_nifti" / patient).is_dir() or any(
+        (root / "a2c_192" / f"{patient}_2CH_{phase}.png").is_file() for phase in Phase
+    )
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        found = path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        raise DataError(
+            f"{path}: cannot be read; a file with patient names, one a line, was expected."
+        ) from None
+    if not found:
+        raise DataError(f"{path}: holds no patient name; one a line was expected.")
+    return found
+
+
+def _drawn(value: Between | None, rng: np.random.Generator) -> float | None:
+    return None if value is None else value.draw(rng)

@@ -1,0 +1,191 @@
+"""Whole collections: a measurer that knows the truth is right, one that errs is told by how much, bad files stop nobody."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lvef.core.errors import DataError
+from lvef.core.terms import Status
+from lvef.evaluation.synthetic.records import from_plain, to_plain
+from lvef.evaluation.synthetic.run import JOURNAL_NAME, SyntheticPlan, judge
+from lvef.io.motion_jpeg import motion_jpeg
+from tests.evaluation.synthetic.made_collection import KnowingMeasurer, later
+from tests.measure.made_up import failed, refused
+
+
+def run(folder, measurer, **options):
+    said = []
+    found = judge(SyntheticPlan(folder), measurer, say=said.append, **options)
+    assert [p.sentence for p in found.problems] == said
+    return found
+
+
+def test_who_knows_the_outlines_is_right(written, clips):
+    found = run(written, KnowingMeasurer(clips))
+    assert [r.clip for r in found.records] == [c.clip.source for c in clips]
+    assert found.exit_code == 0 and not found.problems
+    for record, made in zip(found.records, clips, strict=True):
+        assert record.answered
+        assert record.reference == "matched"
+        assert record.ef_percent == pytest.approx(record.ef_plane_percent, abs=1.0)
+        assert record.ef_representative_percent == made.representative.plane_ef_percent
+        assert record.ef_space_percent == pytest.approx(record.ef_plane_percent, abs=0.5)
+        # The disks see a little less than the body: the drawn ellipse is cut off at its base.
+        assert record.dice_ed == record.dice_es == 1.0
+        assert abs(record.volume_error_percent) < 1e-2 > record.volume_mae_percent
+        assert record.untraced == 0
+        assert record.count("missed") == record.count("invented") == 0
+        assert record.view == "A4C" and record.patient == record.clip
+        assert record.frame_rate_hz == pytest.approx(made.clip.frame_rate_hz, rel=1e-3)
+        assert record.parameters["noise.level"] == made.parameters["noise"]["level"]
+        for beat in (b for b in record.beats if b.became == "matched"):
+            assert abs(beat.ed_error_ms) < 50 > abs(beat.es_error_ms)
+
+
+def test_errors_are_told_as_they_were_made(written, clips):
+    def err(m):
+        beats = tuple(later(b, 2) for b in m.beats if (b.end_frame or 0) + 2 < m.n_frames)
+        return replace(m, ef_percent=m.ef_percent + 7, beats=beats)
+
+    right = {r.clip: r for r in run(written, KnowingMeasurer(clips)).records}
+    for record in run(written, KnowingMeasurer(clips, err)).records:
+        before = right[record.clip]
+        assert record.ef_percent - record.ef_plane_percent == pytest.approx(
+            7 + before.ef_percent - before.ef_plane_percent
+        )
+        late = 2000 / record.frame_rate_hz
+        known = {b.true_es_s: b.es_error_ms for b in before.beats}
+        moved = [b.es_error_ms - known[b.true_es_s] for b in record.beats if b.became == "matched"]
+        assert moved and np.allclose(moved, late, atol=0.5)
+
+
+def test_a_larger_outline_is_a_larger_volume(written, clips):
+    def swell(m):
+        tracings = tuple(
+            replace(t, contour=c + 1.1 * (t.contour - c), apex=c + 1.1 * (t.apex - c), base=c + 1.1 * (t.base - c),
+                    chords=c + 1.1 * (t.chords - c))
+            for t in m.tracings for c in [t.contour.mean(axis=0)]
+        )  # fmt: skip
+        return replace(m, tracings=(None, *tracings[1:]))
+
+    for record in run(written, KnowingMeasurer(clips, swell)).records:
+        assert record.volume_error_percent == pytest.approx(100 * (1.1**3 - 1), abs=0.01)
+        # The smaller area lies within the larger: 2 / (1 + 1.21).
+        assert record.dice_es == pytest.approx(2 / 2.21, abs=0.02)
+        assert record.untraced == 1
+        assert np.isnan(record.curves.measured_ml[0]) and np.isfinite(record.curves.measured_ml[1:]).all()
+
+
+def test_an_answer_about_no_true_beat_is_compared_all_the_same(written, clips):
+    [*_, record] = run(written, KnowingMeasurer(clips, lambda m: replace(m, es_frame=m.n_frames - 1))).records
+    assert record.reference == "representative"
+    assert record.ef_plane_percent == record.ef_representative_percent
+
+
+def test_refusals_are_records_and_keep_their_beats(written, clips):
+    found = run(written, KnowingMeasurer(clips, lambda m: refused(m.source)))
+    assert found.exit_code == 3 and not found.problems
+    for record, made in zip(found.records, clips, strict=True):
+        assert (record.status, record.reason_code) == ("refused", "no_fan")
+        assert not record.answered
+        assert np.isnan(record.dice_ed) and np.isnan(record.volume_error_percent)
+        assert record.count("missed") + record.count("edge") == len(made.beats)
+        assert record.curves.measured_ml == ()
+
+
+def test_bad_files_are_a_sentence_each_and_the_others_go_on(folder, clips):
+    (folder / "Videos" / "made001.avi").unlink()
+    mask = folder / "Masks" / "made002.nii.gz"
+    mask.write_bytes(gzip.compress(gzip.decompress(mask.read_bytes())[:5000]))
+    (folder / "Curves" / "made003.csv").unlink()
+    short = clips[3].clip
+    video = motion_jpeg(short.frames[:-5], short.frame_rate_hz)
+    (folder / "Videos" / "made004.avi").write_bytes(video)
+    slow = clips[4].clip
+    (folder / "Videos" / "made005.avi").write_bytes(motion_jpeg(slow.frames, 0.9 * slow.frame_rate_hz))
+    small = clips[5].clip
+    (folder / "Videos" / "made006.avi").write_bytes(
+        motion_jpeg(small.frames[:, :96, :96], small.frame_rate_hz)
+    )
+    (folder / "Videos" / "made007.avi").write_bytes(b"RIFF")
+    beats = (folder / "Beats.csv").read_text()
+    rows = [line for line in beats.splitlines() if not line.startswith("made008")]
+    (folder / "Beats.csv").write_text("\n".join(rows) + "\n")
+    measurer = KnowingMeasurer(clips)
+    honest = measurer.measure
+    measurer.measure = lambda path: (failed(str(path)), None) if path.stem == "made007" else honest(path)
+    found = run(folder, measurer)
+    told = {p.clip: p.sentence for p in found.problems}
+    assert sorted(told) == [f"made00{i}" for i in range(1, 8)]
+    n = len(short.frames)
+    for clip, words in {
+        "made001": "made001.avi: is missing",
+        "made002": "is cut off",
+        "made003": "made003.csv: cannot be read",
+        "made004": f"has {n - 5} frames, its curve has {n}",
+        "made005": "its clock runs",
+        "made006": "is 112 x 112 pixels, its video 96 x 96",
+        "made007": "is empty; a video was expected",
+    }.items():
+        assert words in told[clip]
+        assert "\n" not in told[clip]
+    assert [r.clip for r in found.records] == ["made008", "made009"]
+    # A clip whose beats are not told has no truth to be compared with.
+    assert found.records[0].reference == "" and np.isnan(found.records[0].ef_plane_percent)
+    assert found.exit_code == 1
+
+
+def test_what_is_done_is_not_done_again(folder, clips, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    first = run(folder, KnowingMeasurer(clips), out=out)
+    lines = (out / JOURNAL_NAME).read_text().splitlines()
+    assert len(lines) == len(clips)
+    # A line cut off by a crash, a file that changed, a clip that another run had not reached.
+    (out / JOURNAL_NAME).write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:50])
+    video = folder / "Videos" / "made001.avi"
+    video.write_bytes(video.read_bytes() + b"\0")
+    measurer = KnowingMeasurer(clips)
+    again = run(folder, measurer, out=out)
+    assert sorted(measurer.asked) == ["made001", "made009"]
+    assert again.resumed == len(clips) - 2
+    for a, b in zip(first.records, again.records, strict=True):
+        assert json.dumps(to_plain(a)) == json.dumps(to_plain(b))
+
+
+def test_two_runs_into_one_folder(written, clips, tmp_path):
+    from lvef.preparation.journal import Journal
+
+    held = Journal(tmp_path / JOURNAL_NAME)
+    with pytest.raises(DataError, match="another run is writing there"):
+        run(written, KnowingMeasurer(clips), out=tmp_path)
+    held.close()
+
+
+def test_records_survive_json(written, clips):
+    for record in run(written, KnowingMeasurer(clips)).records:
+        plain = to_plain(record)
+        assert to_plain(from_plain(json.loads(json.dumps(plain, allow_nan=False)))) == plain
+    assert from_plain(plain).status == Status.OK
+
+
+def test_ctrl_c_keeps_what_is_done(folder, clips, tmp_path):
+    measurer = KnowingMeasurer(clips)
+    honest = measurer.measure
+
+    def stop(path):
+        if path.stem == "made004":
+            raise KeyboardInterrupt
+        return honest(path)
+
+    measurer.measure = stop
+    with pytest.raises(KeyboardInterrupt):
+        judge(SyntheticPlan(folder), measurer, out=tmp_path, workers=1)
+    again = KnowingMeasurer(clips)
+    run(folder, again, out=tmp_path)
+    assert "made001" not in again.asked and "made004" in again.asked
