@@ -25,6 +25,8 @@ class Example:
     """A size."""
     sex: Sex | None = None
     """A sex."""
+    twice: bool = False
+    """Yes or no."""
 
 
 @click.command()
@@ -43,8 +45,18 @@ def test_fields_become_options_and_come_back():
     assert done.output == f"{Example('b', 3, Sex.MALE)!r}\n"
 
 
+def test_a_yes_or_no_is_a_flag_without_a_value():
+    assert call("--twice").output == f"{Example(twice=True)!r}\n"
+    assert call("--twice", "yes").exit_code == 2
+
+
 def test_docstrings_become_help():
-    assert field_docs(Example) == {"first_word": "The first word.", "size_px": "A size.", "sex": "A sex."}
+    assert field_docs(Example) == {
+        "first_word": "The first word.",
+        "size_px": "A size.",
+        "sex": "A sex.",
+        "twice": "Yes or no.",
+    }
     page = call("--help").output
     assert "The first word.  [default: a]" in page
     assert page.index("--first-word") < page.index("--size-px") < page.index("--sex")

@@ -25,6 +25,9 @@ def test_info_tells_versions_engines_and_licences(run):
     assert facts["packages"]["pydicom"]
     network = next(n for n in facts["networks"] if n["name"] == "camus-seg")
     assert network["licence"].startswith("CC-BY-NC-SA")
+    assert network["kind"] == "segmentation"
+    assert 1 < network["size_mb"] < 10
+    assert network["parameters"] > 1_000_000
     assert "10.1109/TMI.2019.2900516" in network["citation"]
 
 
@@ -38,6 +41,8 @@ def test_info_for_people(run):
         "Not a medical device",
         "camus-seg",
         "CC-BY-NC-SA",
+        "segmentation, ",
+        "million parameters",
     ):
         assert word in result.stdout
 

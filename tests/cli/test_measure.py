@@ -219,3 +219,32 @@ def test_a_long_table_is_cut(run, fake, here):
     result = run("measure", "many", "--no-video", "--no-summary")
     assert "and 10 more" in result.stdout
     assert len(results("lvef-out")) == 70
+
+
+def test_an_ef_network_answers_and_says_what_it_is(run, here, phantom_file):
+    pytest.importorskip("onnx", reason="the network of this test is made with onnx")
+    from tests.engine.tiny_networks import ef_of_clips
+
+    network = ef_of_clips(here / "network", gain=200.0)
+    told = run("measure", phantom_file, "--weights", network, "--no-video", "--no-summary")
+    assert told.exit_code == 0
+    for words in ("film read as a whole", "tiny 1: the network reads the EF from clips", "Mean over clips"):
+        assert words in told.stdout
+    by_beat = run("measure", phantom_file, "--weights", network, "--per-beat", "--json")
+    document = json.loads(by_beat.stdout)
+    jsonschema.validate(document, json.loads(SCHEMA_FILE.read_text()))
+    assert document["provenance"]["network_kind"] == "ef-clip"
+    assert len(document["beats"]) == document["counts"]["clips"] > 1
+    assert document["tracings"] == {}
+    assert document["edv_ml"] is None
+
+
+def test_a_network_that_does_not_fit_its_card_is_one_sentence(run, here, clip):
+    pytest.importorskip("onnx", reason="the network of this test is made with onnx")
+    from tests.engine.tiny_networks import ef_of_clips
+
+    network = ef_of_clips(here / "network", kind="magic")
+    result = run("measure", clip, "--weights", network)
+    assert result.exit_code == 1
+    assert "kind 'magic' found" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1

@@ -45,7 +45,7 @@ def options_from(
             command = click.option(
                 *names,
                 field.name,
-                type=_param_type(hints[field.name]),
+                **_kind(hints[field.name]),
                 default=field.default,
                 show_default=bool(field.default) and field.default != "unknown",
                 help=docs.get(field.name, ""),
@@ -88,6 +88,11 @@ def _inner(hint: Any) -> type:  # noqa: ANN401
         hint = next(h for h in typing.get_args(hint) if h is not type(None))
     assert isinstance(hint, type)
     return hint
+
+
+def _kind(hint: Any) -> dict[str, Any]:  # noqa: ANN401
+    """What tells click of a type: a yes or no is a flag without a value."""
+    return {"is_flag": True} if _inner(hint) is bool else {"type": _param_type(hint)}
 
 
 def _param_type(hint: Any) -> click.ParamType[Any]:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""``lvef evaluate``: how well networks do on stills with expert masks, and on clips with known truth."""
+"""``lvef evaluate``: networks on stills with expert masks, on clips with known truth, on the EFs of a manifest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lvef.cli.derived import build, options_from
+from lvef.cli.evaluate_manifest import MOST_OVERLAYS
+from lvef.cli.evaluate_manifest import SPLITS as MANIFEST_SPLITS
 from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ Examples:
   lvef evaluate --data CAMUS --runs fold0 --runs fold1 --runs fold2 --out pooled
   lvef evaluate --data CAMUS --weights RUN/camus-seg --write-card
   lvef evaluate --synthetic PHANTOMS --out out/phantoms
+  lvef evaluate --manifest echonet.parquet --weights A --weights B --split test --overlays 8 --out out/ef
+  lvef evaluate --manifest echonet.parquet --predictions RUN/predictions.csv --split val --json
 
 Exit code: 0 done, 1 something failed, 2 wrong words, 3 only refusals."""
 )
@@ -44,9 +48,15 @@ Exit code: 0 done, 1 something failed, 2 wrong words, 3 only refusals."""
     help="Folder made by lvef synthesize: judge its clips, whose truth is known, instead of stills.",
 )
 @click.option(
+    "--manifest",
+    type=FILE,
+    help="Manifest of clips with EF (lvef data import): judge the EFs, instead of stills.",
+)
+@click.option(
     "--split",
-    type=click.Choice(SPLITS),
-    help="Patients to judge on, as the collection splits them.  [default: validation]",
+    type=click.Choice((*SPLITS, *MANIFEST_SPLITS)),
+    help="Patients to judge on, as the collection splits them: validation or training of --data, test, val, train or all of "
+    "--manifest.  [default: validation, test]",
 )
 @click.option("--patients", type=FILE, help="File with patient names, one a line, instead of a split.")
 @click.option(
@@ -61,6 +71,34 @@ Exit code: 0 done, 1 something failed, 2 wrong words, 3 only refusals."""
     multiple=True,
     help="Folder of a training run with held-out.txt and its network; give it again for each fold. Every patient is judged "
     "by the network that has not seen it, and all are pooled.",
+)
+@click.option(
+    "--predictions",
+    type=FILE,
+    multiple=True,
+    help="CSV of item and ef_percent (or predicted_percent) in place of a network, with --manifest; give it again for more.",
+)
+@click.option(
+    "--train-card",
+    "train_cards",
+    type=FILE,
+    multiple=True,
+    help="Network whose training patients must not be judged on, beside those given: that of a file of predictions, or one "
+    "that training began with.",
+)
+@click.option(
+    "--run",
+    "loss_runs",
+    type=FILE,
+    multiple=True,
+    help="Folder of a training run whose loss curves are shown, with --manifest.",
+)
+@click.option(
+    "--overlays",
+    type=click.IntRange(0, MOST_OVERLAYS),
+    default=0,
+    show_default=True,
+    help="So many judged cases, and as many of training, are shown with predicted and manual lines, with --manifest.",
 )
 @click.option(
     "--robustness", is_flag=True, help="Also judge under 19 changes of the picture (20 times as long)."
@@ -84,10 +122,15 @@ def evaluate(
     /,
     data: Path | None,
     synthetic: Path | None,
+    manifest: Path | None,
     split: str | None,
     patients: Path | None,
     weights: tuple[str, ...],
     runs: tuple[Path, ...],
+    predictions: tuple[Path, ...],
+    train_cards: tuple[Path, ...],
+    loss_runs: tuple[Path, ...],
+    overlays: int,
     robustness: bool,
     out: Path | None,
     as_json: bool,
@@ -95,25 +138,55 @@ def evaluate(
     write_card: bool,
     **engine: Any,  # noqa: ANN401
 ) -> None:
-    """Judge networks on stills with expert masks, or on synthetic clips.
+    """Judge networks on stills with expert masks, on synthetic clips, or on the EFs of a manifest.
 
     Every still goes through the code that serves. Prints overlap with the masks and agreement of EF, each with its 95 %
     interval, its reference and the trivial answer; with --out writes a page, tables and pictures as well. With --synthetic
-    whole clips are measured, and EF, beats and timing are compared with what is known of them.
+    whole clips are measured, and EF, beats and timing are compared with what is known of them. With --manifest the EF of
+    each clip is compared with the collection's, for one or more networks or files of predictions.
     """
     options = build(MeasureOptions, engine)
+    of_stills: dict[str, object] = {"--patients": patients, "--runs": runs, "--robustness": robustness}
+    of_stills |= {"--write-card": write_card}
+    of_manifests: dict[str, object] = {"--predictions": predictions, "--train-card": train_cards}
+    of_manifests |= {"--run": loss_runs, "--overlays": overlays}
+    if manifest is not None:
+        from lvef.cli import evaluate_manifest as judge_manifest
+
+        others = {"--data": data, "--synthetic": synthetic} | of_stills
+        judge_manifest.check_words([name for name, value in others.items() if value], split)
+        ctx.exit(
+            judge_manifest.evaluate_manifest(
+                manifest,
+                options,
+                split=split,
+                weights=weights,
+                predictions=predictions,
+                train_cards=train_cards,
+                runs=loss_runs,
+                overlays=overlays,
+                seed=seed,
+                out=out,
+                as_json=as_json,
+            )
+        )
+    wrong = [name for name, value in of_manifests.items() if value]
+    if wrong:
+        raise click.UsageError(f"{wrong[0]} goes with --manifest only.")
     if synthetic is not None:
         from lvef.cli.evaluate_synthetic import check_words, evaluate_synthetic
 
-        stills: dict[str, object] = {"--data": data, "--split": split, "--patients": patients, "--runs": runs}
-        stills |= {"--robustness": robustness, "--write-card": write_card}
+        stills = {"--data": data, "--split": split} | of_stills
         check_words([name for name, value in stills.items() if value], weights)
         options = replace(options, weights=weights[0] if weights else options.weights)
         ctx.exit(evaluate_synthetic(synthetic, options, out=out, as_json=as_json, seed=seed))
     if data is None:
         raise click.UsageError(
-            "Give --data CAMUS to judge on stills, or --synthetic FOLDER to judge on clips."
+            "Give --data CAMUS to judge on stills, --synthetic FOLDER to judge on made clips, or --manifest FILE to "
+            "judge on the EFs of a collection."
         )
+    if split in MANIFEST_SPLITS:
+        raise click.UsageError(f"--split {split} goes with --manifest; stills have {' and '.join(SPLITS)}.")
     _check(split, patients, weights, runs, write_card, options.precision)
     if write_card:
         options = replace(options, precision="f32")

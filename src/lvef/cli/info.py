@@ -86,12 +86,17 @@ def _networks() -> tuple[list[dict[str, Any]], str]:
             {
                 "name": card.name,
                 "version": card.version,
+                "kind": card.kind,
                 "title": card.title,
                 "licence": card.licence,
                 "intended_use": card.intended_use,
                 "trained_on": card.training.data,
                 "citation": card.training.citation,
                 "sha256": card.model_sha256,
+                "size_mb": round(entry.model_path.stat().st_size / 1e6, 2)
+                if entry.model_path.is_file()
+                else None,
+                "parameters": card.architecture.get("parameters"),
                 "figures": figures,
                 "limits": list(card.limits),
             }
@@ -121,6 +126,7 @@ def _print(facts: dict[str, Any]) -> None:
     for network in facts["networks"]:
         lines.append((f"Network {network['name']}", f"{network['title']} (version {network['version']})"))
         lines += [
+            ("  Kind", _size_of(network)),
             ("  Licence", network["licence"]),
             ("  Trained on", network["trained_on"]),
             ("  Cite", network["citation"]),
@@ -143,3 +149,13 @@ def _print(facts: dict[str, Any]) -> None:
     console = make_console()
     console.print(table)
     console.print(facts["disclaimer"], style="dim")
+
+
+def _size_of(network: dict[str, Any]) -> str:
+    """Kind, size and number of parameters, as far as they are told."""
+    parts = [network["kind"]]
+    if network["size_mb"] is not None:
+        parts.append(f"{network['size_mb']:.1f} MB")
+    if isinstance(network["parameters"], int):
+        parts.append(f"{network['parameters'] / 1e6:.2f} million parameters")
+    return ", ".join(parts)

@@ -20,6 +20,8 @@ from lvef.core.errors import LvefError, QualityRefusal
 VERBS = {
     "measure": ("lvef.cli.measure", "measure", "Measure the ejection fraction of echo files."),
     "demo": ("lvef.cli.demo", "demo", "Measure the real echo that comes with the package."),
+    "train": ("lvef.cli.train", "train", "Train a network by a recipe; cross-validation by patient."),
+    "tune": ("lvef.cli.tune", "tune", "Look for better settings of a recipe: a grid, or a search."),
     "evaluate": ("lvef.cli.evaluate", "evaluate", "Judge networks on stills with expert masks."),
     "data": ("lvef.cli.data", "data", "Collections: import, check, convert, prepare."),
     "explore": ("lvef.cli.explore", "explore", "Table, plots and outliers of a manifest."),
@@ -28,6 +30,7 @@ VERBS = {
         "synthesize",
         "Make clips with known truth: phantoms, moving stills.",
     ),
+    "weights": ("lvef.cli.weights", "weights", "Networks that others published: import."),
     "info": ("lvef.cli.info", "info", "Versions, networks, licences."),
 }
 """Verb -> its module, the command's name in it, and its line in the help.

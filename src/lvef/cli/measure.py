@@ -248,15 +248,21 @@ def _jobs(request: Request, files: Sequence[Path], measurer: Measurer) -> list[J
 def _settings(options: MeasureOptions, measurer: Measurer) -> dict[str, Any]:
     """All that the answers depend on, as plain values."""
     card, engine = measurer.predictor.entry.card, measurer.predictor.engine
-    return dataclasses.asdict(options) | {
-        "lvef_version": lvef.__version__,
-        "weights": f"{card.name} {card.version}",
-        "weights_sha256": card.model_sha256,
-        "weights_licence": card.licence,
-        "backend": engine.backend,
-        "precision": engine.precision,
-        "device": engine.device,
-    }
+    finder = getattr(measurer, "beat_finder", None)
+    beats = {} if finder is None else {"beats_sha256": finder.predictor.entry.card.model_sha256}
+    return (
+        dataclasses.asdict(options)
+        | beats
+        | {
+            "lvef_version": lvef.__version__,
+            "weights": f"{card.name} {card.version}",
+            "weights_sha256": card.model_sha256,
+            "weights_licence": card.licence,
+            "backend": engine.backend,
+            "precision": engine.precision,
+            "device": engine.device,
+        }
+    )
 
 
 def _closing_words(result: BatchResult, out: Path) -> str:

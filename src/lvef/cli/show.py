@@ -19,6 +19,8 @@ from lvef.measure.wording import (
     category_lines,
     ef_text,
     indexed_lines,
+    mean_name,
+    network_text,
     note_text,
     reason_text,
     status_text,
@@ -43,11 +45,13 @@ def print_measurement(measurement: Measurement) -> None:
     if m.ef_percent is not None:
         lines += [("Volumes", volumes_text(m)), ("Beats", beats_text(m))]
         if m.ef_mean_percent is not None and m.ef_sd_percent is not None:
-            lines.append(("Mean over beats", f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %"))
+            lines.append((mean_name(m), f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %"))
     lines += [(f"{view} alone", ef_text(ef)) for view, ef in m.single_plane.items()]
     lines += category_lines(m.categories) + indexed_lines(m.indexed)
     if m.heart_rate_bpm is not None:
         lines.append(("Heart rate", f"{m.heart_rate_bpm:.0f}/min"))
+    if network_text(m) and m.provenance is not None:
+        lines.append(("Network", f"{m.provenance.weights}: {network_text(m)}"))
     lines += [("Warning", note_text(notice.text)) for notice in m.notices]
     for name, text in lines:
         table.add_row(name, escape(text))

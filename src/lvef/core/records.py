@@ -164,7 +164,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What made a measurement: software, network, precision, time spent."""
+    """What made a measurement: software, network and its kind, precision, time spent."""
 
     lvef_version: str
     weights: str
@@ -174,6 +174,7 @@ class Provenance:
     precision: str
     device: str
     seconds: float
+    network_kind: str = "segmentation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,9 @@ class Measurement:
 
     ``ef_percent`` is that of the representative (median) beat, with that beat's own volumes and frames, so that
     EF = 100 (EDV - ESV) / EDV holds. ``edv_ml`` and ``esv_ml`` are None where the file has no scale, with the
-    reason in ``volume_note``. ``status`` tells whether it is an answer at all; ``reason`` says why not.
+    reason in ``volume_note``. ``status`` tells whether it is an answer at all; ``reason`` says why not. ``counts`` holds
+    how often the network's own output broke a rule before any guard acted, by name (``crossing_chords``, ``es_above_ed``,
+    ``clips_outside_0_100``, ...); it is empty for networks that mark pixels, whose output cannot.
     """
 
     source: str
@@ -212,5 +215,6 @@ class Measurement:
     notices: tuple[Notice, ...] = ()
     provenance: Provenance | None = None
     single_plane: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     curve: VolumeCurve | None = field(default=None, repr=False, compare=False)
     tracings: tuple[Tracing | None, ...] = field(default=(), repr=False, compare=False)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError, WeightsError
-from lvef.preprocess.spec import InputSpec
+from lvef.preprocess.spec import ClipSpec, InputSpec
 
 CARD_NAME = "card.json"
 """File name of a card."""
@@ -18,7 +18,22 @@ MODEL_NAME = "model.onnx"
 """File name of the network beside its card."""
 
 CARD_SCHEMA = "lvef-card/1"
-"""Version of the layout below."""
+"""Version of the layout below. Fields with a default may be added without a new one."""
+
+SEGMENTATION, VOLUME_TRACE, EF_CLIP, EF_TWO_STREAM = KINDS = (
+    "segmentation",
+    "volume-trace",
+    "ef-clip",
+    "ef-two-stream",
+)
+"""What a network gives: class probabilities of a frame, the 21 lines of a frame, the EF of a clip, the EF of two streams."""
+
+CLASSES = ("background", "lv", "myocardium", "la")
+"""Names of a segmentation's classes, in the order of `lvef.core.terms.Structure`. Networks without the atrium, or without
+atrium and wall, leave off the last ones."""
+
+EF_KINDS = (EF_CLIP, EF_TWO_STREAM)
+"""Networks that read clips and answer with an EF: their cards have a ``clip``."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,7 @@ class Card:
     version: str
     """Version of the weights."""
     kind: str
-    """``segmentation``."""
+    """What it gives, one of `KINDS`."""
     title: str
     """One line for people."""
     licence: str
@@ -86,9 +101,9 @@ class Card:
     intended_use: str
     """Research and teaching; what it must not be used for."""
     input: InputSpec
-    """What the network is shown."""
+    """What the network is shown of a frame; of a network with a ``clip`` the same as its `ClipSpec.square`."""
     classes: tuple[str, ...]
-    """Names of the output channels, in order."""
+    """Names of the output channels, in order; empty unless ``segmentation``."""
     architecture: dict[str, Any]
     """Family, settings and number of parameters."""
     training: Training
@@ -101,6 +116,8 @@ class Card:
     """Figures of merit."""
     limits: tuple[str, ...] = ()
     """Known weaknesses, one sentence each."""
+    clip: ClipSpec | None = None
+    """What the network is shown of a film; only `EF_KINDS` have it."""
     schema: str = field(default=CARD_SCHEMA)
     """Version of this layout."""
 
@@ -122,9 +139,36 @@ def read_card(folder: Path) -> Card:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path}: not valid JSON ({error}); install the weights again.") from None
     except ConfigError as error:
-        raise WeightsError(str(error)) from None
+        said = str(error)
+        raise WeightsError(said if said.startswith(str(path)) else f"{path}: {said}") from None
     if card.schema != CARD_SCHEMA:
         raise WeightsError(
             f"{path}: layout {card.schema} found, {CARD_SCHEMA} expected; install weights that fit this lvef."
         )
+    fault = fault_of(card)
+    if fault:
+        raise WeightsError(f"{path}: {fault}")
     return card
+
+
+def fault_of(card: Card) -> str:
+    """What does not fit together in a card, as the rest of a sentence; empty where all does."""
+    if card.kind not in KINDS:
+        return (
+            f"kind {card.kind!r} found, {', '.join(KINDS[:-1])} or {KINDS[-1]} was expected; install weights that fit "
+            "this lvef."
+        )
+    if (card.clip is not None) != (card.kind in EF_KINDS):
+        found = "with" if card.clip else "without"
+        return f"kind {card.kind} {found} a clip; {' and '.join(EF_KINDS)} have one, the others none."
+    if card.clip is not None and card.clip.square != replace(card.input, mirror=True, pad="black"):
+        return (
+            "input and clip tell two different squares; input must repeat size, crop, mean and std of clip."
+        )
+    if card.kind == EF_TWO_STREAM and card.clip is not None and (card.clip.mean, card.clip.std) != (0.0, 1.0):
+        found = f"mean {card.clip.mean:g} and std {card.clip.std:g}"
+        return f"{found} found; the two streams have their own scales, mean 0 and std 1 was expected."
+    if card.kind == SEGMENTATION and (len(card.classes) < 2 or card.classes != CLASSES[: len(card.classes)]):
+        found = ", ".join(card.classes) or "none"
+        return f"classes {found} found; the first two or more of {', '.join(CLASSES)} were expected."
+    return ""

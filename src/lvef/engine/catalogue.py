@@ -50,6 +50,18 @@ def list_networks() -> list[NetworkEntry]:
     return [found[name] for name in sorted(found)]
 
 
+def name_of_kind(kind: str, preferred: str) -> str:
+    """Name of an installed network of a kind: the preferred one if it is there, else the first.
+
+    Raises:
+        WeightsError: None of this kind is installed.
+    """
+    names = [entry.name for entry in list_networks() if entry.card.kind == kind]
+    if not names:
+        raise WeightsError(f'No {kind} network is installed: run pip install "lvef[weights]".')
+    return preferred if preferred in names else names[0]
+
+
 def find_network(name: str) -> NetworkEntry:
     """A network by name, or by the folder it lies in.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +24,9 @@ PRECISIONS = ("f32", "bf16")
 """Arithmetic a backend can be asked for."""
 
 
+Batch = NDArray[np.float32] | Mapping[str, NDArray[np.float32]]
+"""What a network is run on: the one input, or each input under its name; batch first."""
+
 MAX_LANES = 4
 """Most batches side by side: each lane holds its own working memory (about 30 MB)."""
 
@@ -39,14 +42,27 @@ class EngineInfo:
     """Batches worth having under way at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a network: its name, and its shape with None for what the file leaves open."""
+
+    name: str
+    shape: tuple[int | None, ...]
+
+
 class Session(Protocol):
     """A loaded network. Safe to call from several threads."""
 
-    def start(self, batch: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
+    inputs: tuple[Port, ...]
+    """Inputs in the order of the file."""
+    outputs: tuple[Port, ...]
+    """Outputs in the order of the file; the first is the answer."""
+
+    def start(self, batch: Batch) -> Callable[[], NDArray[np.float32]]:
         """Begin to run the network on a batch, and go on with something else.
 
         Args:
-            batch: Batch first; must not change until the answer is fetched.
+            batch: Must not change until the answer is fetched.
 
         Returns:
             Call it once to wait for the output, batch first, which then is the caller's own.
@@ -118,16 +134,18 @@ class _OpenVinoSession:
             self._compiled = core.compile_model(core.read_model(model), "CPU", settings)
         except RuntimeError as error:
             raise WeightsError(f"{model}: OpenVINO cannot load it ({_first_line(error)}).") from None
+        self.inputs = tuple(_openvino_port(port) for port in self._compiled.inputs)
+        self.outputs = tuple(_openvino_port(port) for port in self._compiled.outputs)
         self._device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
         self._idle: SimpleQueue[Any] = SimpleQueue()
 
-    def start(self, batch: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
+    def start(self, batch: Batch) -> Callable[[], NDArray[np.float32]]:
         # The engine's own threads do the work: none of them waits for the interpreter.
         try:
             request = self._idle.get_nowait()
         except Empty:
             request = self._compiled.create_infer_request()
-        request.start_async([batch], share_inputs=True)
+        request.start_async(dict(batch) if isinstance(batch, Mapping) else [batch], share_inputs=True)
 
         def fetch() -> NDArray[np.float32]:
             request.wait()
@@ -159,16 +177,30 @@ class _OnnxRuntimeSession:
             self._session = ort.InferenceSession(str(model), options, providers=ort.get_available_providers())
         except Exception as error:  # noqa: BLE001  onnxruntime raises its own types, which it does not export
             raise WeightsError(f"{model}: ONNX Runtime cannot load it ({_first_line(error)}).") from None
-        self._input = self._session.get_inputs()[0].name
+        self.inputs = tuple(_onnx_port(port) for port in self._session.get_inputs())
+        self.outputs = tuple(_onnx_port(port) for port in self._session.get_outputs())
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="lvef-engine")
 
-    def start(self, batch: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
-        running = self._pool.submit(self._session.run, None, {self._input: batch})
+    def start(self, batch: Batch) -> Callable[[], NDArray[np.float32]]:
+        named = dict(batch) if isinstance(batch, Mapping) else {self.inputs[0].name: batch}
+        running = self._pool.submit(self._session.run, None, named)
         return lambda: np.asarray(running.result()[0], dtype=np.float32)
 
     def describe(self) -> EngineInfo:
         provider = self._session.get_providers()[0]
         return EngineInfo("onnxruntime", "f32", provider.removesuffix("ExecutionProvider"))
+
+
+def _openvino_port(port: Any) -> Port:  # noqa: ANN401
+    names = sorted(port.get_names())
+    sides = port.get_partial_shape()
+    # Where not even the number of sides is known, none is told, and no card fits.
+    told = () if sides.rank.is_dynamic else sides
+    return Port(names[0] if names else "", tuple(d.get_length() if d.is_static else None for d in told))
+
+
+def _onnx_port(port: Any) -> Port:  # noqa: ANN401
+    return Port(port.name, tuple(d if isinstance(d, int) else None for d in port.shape))
 
 
 def _first_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from lvef.core.errors import ConfigError, DataError
 from lvef.datasets.camus import read_split
 from lvef.engine.card import CARD_NAME
 from lvef.evaluation.records import UsedWeights
+from lvef.measure.kinds import AnyPredictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
 
@@ -118,7 +119,7 @@ def enter(plan: Plan) -> Field:
     return Field(parts, split, _notices(plan.data, parts))
 
 
-def used_weights(predictor: Predictor, patients: int) -> UsedWeights:
+def used_weights(predictor: AnyPredictor, patients: int) -> UsedWeights:
     """What the card and the engine of a loaded network tell."""
     card, engine = predictor.entry.card, predictor.engine
     return UsedWeights(

@@ -22,7 +22,7 @@ from lvef.core.errors import VideoError
 from lvef.core.records import Clip, FloatArray, FrameArray, Measurement
 from lvef.core.terms import Status
 from lvef.io.atomic import atomic_path
-from lvef.measure.wording import ef_text
+from lvef.measure.wording import ef_text, reads_clips
 
 SMALL_SIDE_PX = 448
 """Pictures with shorter sides are enlarged to this (at most four times), so that text can be read."""
@@ -64,13 +64,18 @@ def write_overlay(path: Path, clip: Clip, measurement: Measurement) -> bool:
         measurement: Its measurement, with the curve and a tracing (or None) for every frame.
 
     Returns:
-        Whether there was something to film: False for stills and for clips without any contour.
+        Whether there was something to film: False for stills and for clips without a contour or an EF.
 
     Raises:
         DataError: The film cannot be written.
         VideoError: This build of PyAV cannot encode H.264.
     """
-    if len(clip.frames) < MIN_FRAMES or not any(measurement.tracings):
+    if len(clip.frames) < MIN_FRAMES:
+        return False
+    # An EF network draws nothing: its film shows the clip and the answer.
+    if not any(measurement.tracings) and not (
+        reads_clips(measurement) and measurement.ef_percent is not None
+    ):
         return False
     film = _Film(clip, measurement)
     with atomic_path(path) as temporary:
@@ -203,7 +208,8 @@ def _draw_panel(
     )
     draw.text((10, _BAR_PX / 2 + 2), answer, font=_font(17), fill=(240, 240, 240), anchor="lm")
     foot = _PANEL_PX - _FOOT_PX / 2 - 1
-    draw.text((10, foot), "LV volume", font=_font(11), fill=(150, 155, 160), anchor="lm")
+    curve_of = "EF read from clips: no contour" if reads_clips(measurement) else "LV volume"
+    draw.text((10, foot), curve_of, font=_font(11), fill=(150, 155, 160), anchor="lm")
     draw.text((width - 10, foot), "Research use only", font=_font(11), fill=(150, 155, 160), anchor="rm")
     panel = np.asarray(image).copy()
     span = float(times_s[-1] - times_s[0]) or 1.0

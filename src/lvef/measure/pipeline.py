@@ -1,4 +1,7 @@
-"""The only way from a file to an EF: read, find the fan, segment, trace, steady, find beats, judge."""
+"""The only way from a file to an EF: read, find the fan, segment, trace, steady, find beats, judge.
+
+A network that draws lines takes the place of segmenting and tracing; one that reads an EF from clips, of all after the fan.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ import numpy as np
 
 import lvef
 from lvef.core.errors import GeometryError, LvefError, QualityRefusal
-from lvef.core.records import Clip, Measurement, Notice, Provenance, Tracing, VolumeCurve
+from lvef.core.records import Clip, Measurement, Notice, Provenance, VolumeCurve
 from lvef.core.terms import Status, View
+from lvef.engine.card import SEGMENTATION
+from lvef.engine.catalogue import name_of_kind
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.steadying import steadied
 from lvef.geometry.tracing import curve_of_tracings
@@ -25,11 +30,15 @@ from lvef.measure.answer import (
     unanswered,
     with_beat,
 )
+from lvef.measure.clip_answer import answer_of_clips
+from lvef.measure.clip_predictor import ClipPredictor
+from lvef.measure.kinds import AnyPredictor, TracingPredictor, load_predictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
-from lvef.measure.predictor import Predictor
+from lvef.measure.predictor import TracedFrames
 from lvef.measure.quality import check_clip, check_picture, check_ventricle
-from lvef.preprocess.fan import find_fan
+from lvef.measure.trace_predictor import es_above_ed, fault_notices
+from lvef.preprocess.fan import Fan, find_fan
 
 IN_TURN_HZ = 40.0
 """From this frame rate on, steadying over time leaves at most 2 % of a difference between neighbouring frames, so that each
@@ -52,7 +61,12 @@ class Measurer:
 
     def __init__(self, options: MeasureOptions | None = None) -> None:
         self.options = options or MeasureOptions()
-        self.predictor = Predictor(self.options)
+        self.predictor: AnyPredictor = load_predictor(self.options)
+        self.beat_finder: Measurer | None = None
+        """Finds the beats for a network that cannot, where an EF for each is asked for."""
+        if self.options.per_beat and isinstance(self.predictor, ClipPredictor):
+            weights = name_of_kind(SEGMENTATION, preferred=MeasureOptions.weights)
+            self.beat_finder = Measurer(replace(self.options, weights=weights, per_beat=False))
 
     def measure(self, path: Path) -> Result:
         """Measure one clip. Never raises for what a file may hold: the status tells (refused, failed)."""
@@ -76,16 +90,21 @@ class Measurer:
         check_clip(clip)
         fan = find_fan(clip)
         check_picture(clip, fan)
+        if isinstance(self.predictor, ClipPredictor):
+            finder = None if self.beat_finder is None else self.beat_finder.measure_clip
+            return self._signed(answer_of_clips(clip, fan, self.predictor, self.options, finder), began)
         in_turn = (clip.frame_rate_hz or 0) >= IN_TURN_HZ and self.options.ed_frame is None
-        traced = self.predictor.trace(clip.frames, fan.box, clip.spacing, in_turn=in_turn)
-        doubts = check_ventricle(clip.source, traced.traced, traced.wall_contact)
+        traced = self._traced(self.predictor, clip, fan, in_turn=in_turn)
+        doubts = check_ventricle(
+            clip.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
+        )
         aspect = clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0
         tracings = steadied(traced.tracings, clip.times_s, aspect=aspect)
         curve = curve_of_tracings(tracings, clip.times_s, clip.spacing)
         base = unanswered(clip, curve, tracings, self.options)
-        base = replace(base, notices=(*base.notices, *doubts))
+        base = replace(base, notices=(*base.notices, *doubts), counts=dict(traced.counts))
         if self.options.ed_frame is not None or self.options.es_frame is not None:
-            return self._signed(self._by_hand(base, curve), began)
+            return self._signed(self._by_hand(base, curve, traced), began)
         analysis = analyse_beats(curve, r_wave_times_s=clip.r_wave_times_s)
         if analysis.representative is None:
             raise RefusedWithCurve(analysis.reason_code, f"{clip.source}: {analysis.reason}", base)
@@ -98,7 +117,8 @@ class Measurer:
             heart_rate_bpm=analysis.heart_rate_bpm or clip.heart_rate_bpm,
             notices=(*base.notices, *analysis.notices),
         )
-        return self._signed(with_beat(found, analysis.representative, self.options), began)
+        answered = with_beat(found, analysis.representative, self.options)
+        return self._signed(_with_faults(answered, traced, answered.ed_frame, answered.es_frame), began)
 
     def measure_pair(self, ed: Path, es: Path) -> Result:
         """Measure an ED and an ES still of the same view.
@@ -109,26 +129,27 @@ class Measurer:
         source = f"{ed} + {es}"
         clip: Clip | None = None
         try:
+            if isinstance(self.predictor, ClipPredictor):
+                raise QualityRefusal(
+                    "cine_needed",
+                    f"{source}: {self.predictor.entry.name} reads an EF from clips; two stills are none. Give a cine, or "
+                    "choose a network that draws the ventricle with --weights.",
+                )
             stills = [self._open(path) for path in (ed, es)]
             clip = pair_of_stills(stills, source)
-            tracings: list[Tracing | None] = []
-            doubts: list[Notice] = []
-            for still in stills:
-                fan = find_fan(still)
-                check_picture(still, fan)
-                traced = self.predictor.trace(still.frames, fan.box, still.spacing)
-                doubts += check_ventricle(still.source, traced.traced, traced.wall_contact)
-                tracings += traced.tracings
+            traced, doubts = self._traced_stills(self.predictor, stills)
+            tracings = traced.tracings
             curve = curve_of_tracings(tracings, clip.times_s, clip.spacing)
             base = unanswered(clip, curve, tracings, self.options)
             base = replace(
                 base,
                 status=Status.PARTIAL_CYCLE,
                 notices=(*base.notices, *doubts),
+                counts=dict(traced.counts),
                 frame_rate_hz=None,
                 duration_s=None,
             )
-            measurement = with_beat(base, beat_of_frames(curve, 0, 1, source), self.options)
+            measurement = self._of_frames(base, curve, traced, (0, 1))
         except (LvefError, MemoryError) as error:
             measurement = no_answer(source, error, clip)
         return self._signed(measurement, began), clip
@@ -138,6 +159,13 @@ class Measurer:
         began = time.perf_counter()
         source = f"{a4c} + {a2c}"
         single: dict[str, Result] = {}
+        if isinstance(self.predictor, ClipPredictor):
+            refusal = QualityRefusal(
+                "tracing_needed",
+                f"{source}: {self.predictor.entry.name} draws no ventricle, and a biplane EF is made of two; choose another "
+                "network with --weights.",
+            )
+            return self._signed(no_answer(source, refusal, None), began), single
         for view, path in ((View.A4C, a4c), (View.A2C, a2c)):
             measurement, clip = self.measure(path)
             single[str(view)] = (replace(measurement, view=view, method=method_of(view)), clip)
@@ -162,7 +190,45 @@ class Measurer:
             clip = replace(clip, times_s=times, timing="given by the user", notices=kept)
         return clip
 
-    def _by_hand(self, base: Measurement, curve: VolumeCurve) -> Measurement:
+    def _traced(
+        self, predictor: TracingPredictor, clip: Clip, fan: Fan, *, in_turn: bool = False
+    ) -> TracedFrames:
+        frames, box = predictor.shown(clip, fan)
+        return predictor.trace(frames, box, clip.spacing, in_turn=in_turn)
+
+    def _traced_stills(
+        self, predictor: TracingPredictor, stills: list[Clip]
+    ) -> tuple[TracedFrames, list[Notice]]:
+        """Each still traced in its own picture, and the doubts about it."""
+        parts: list[TracedFrames] = []
+        doubts: list[Notice] = []
+        for still in stills:
+            fan = find_fan(still)
+            check_picture(still, fan)
+            traced = self._traced(predictor, still, fan)
+            doubts += check_ventricle(
+                still.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
+            )
+            parts.append(traced)
+        counts = {name: sum(part.counts[name] for part in parts) for name in parts[0].counts}
+        tracings = tuple(tracing for part in parts for tracing in part.tracings)
+        contact = np.concatenate([part.wall_contact for part in parts])
+        return TracedFrames(tracings, contact, parts[0].walls_known, counts), list(dict.fromkeys(doubts))
+
+    def _of_frames(
+        self, base: Measurement, curve: VolumeCurve, traced: TracedFrames, pair: tuple[int, int]
+    ) -> Measurement:
+        """The answer of an ED and an ES frame that are known."""
+        base = _with_faults(base, traced, *pair)
+        try:
+            return with_beat(base, beat_of_frames(curve, *pair, base.source), self.options)
+        except QualityRefusal as refusal:
+            if not base.counts:
+                raise
+            # What was counted must not be lost with the answer.
+            raise RefusedWithCurve(refusal.code, str(refusal), replace(base, status=Status.REFUSED)) from None
+
+    def _by_hand(self, base: Measurement, curve: VolumeCurve, traced: TracedFrames) -> Measurement:
         """The answer for an ED and an ES frame that the user chose."""
         ed, es, source = self.options.ed_frame, self.options.es_frame, base.source
         n = len(curve.volume)
@@ -181,7 +247,7 @@ class Measurer:
                 )
         notice = Notice("frames_by_hand", f"ED frame {ed} and ES frame {es} were chosen by hand.")
         base = replace(base, status=Status.PARTIAL_CYCLE, notices=(*base.notices, notice))
-        return with_beat(base, beat_of_frames(curve, ed, es, source), self.options)
+        return self._of_frames(base, curve, traced, (ed, es))
 
     def _signed(self, measurement: Measurement, began: float) -> Measurement:
         """With what made it and the seconds since ``began``."""
@@ -195,5 +261,16 @@ class Measurer:
             precision=engine.precision,
             device=engine.device,
             seconds=time.perf_counter() - began,
+            network_kind=card.kind,
         )
         return replace(measurement, provenance=provenance)
+
+
+def _with_faults(
+    measurement: Measurement, traced: TracedFrames, ed: int | None, es: int | None
+) -> Measurement:
+    """With what is wrong with the network's own lines, those of ED and ES among them; nothing for other networks."""
+    if not measurement.counts:
+        return measurement
+    counts = measurement.counts | {"es_above_ed": int(es_above_ed(traced.tracings, ed, es))}
+    return replace(measurement, counts=counts, notices=(*measurement.notices, *fault_notices(counts)))

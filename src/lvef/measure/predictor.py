@@ -1,22 +1,23 @@
-"""Frames to tracings with one loaded network: the part of a measurement that costs time."""
+"""Frames to tracings with one loaded segmentation network: the part of a measurement that costs time."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import BoolArray, Box, FloatArray, FrameArray, PixelSpacing, Tracing
-from lvef.engine.catalogue import NetworkEntry, find_network
-from lvef.engine.session import EngineInfo, open_session
-from lvef.geometry.tracing import trace_probabilities
+from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, PixelSpacing, Tracing
+from lvef.engine.card import CLASSES, SEGMENTATION
+from lvef.engine.catalogue import NetworkEntry
+from lvef.engine.session import EngineInfo
+from lvef.geometry.tracing import trace, trace_probabilities
+from lvef.measure.loaded import ahead, loaded_network, network_of
 from lvef.measure.options import MeasureOptions
 from lvef.measure.quality import wall_contact
+from lvef.preprocess.fan import Fan
 from lvef.preprocess.frames import Placement, fit, normalise, place
 
 CHUNK = 16
@@ -33,10 +34,14 @@ class TracedFrames:
     Attributes:
         tracings: One a frame in pixels of the picture, None where there is no ventricle.
         wall_contact: ``(n,)`` part of the cavity's border with wall around it; NaN where not looked at.
+        walls_known: Whether the network tells walls at all.
+        counts: How often its output broke a rule before any guard acted, by name; see `lvef.core.records.Measurement`.
     """
 
     tracings: tuple[Tracing | None, ...]
     wall_contact: FloatArray
+    walls_known: bool = True
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def traced(self) -> BoolArray:
@@ -49,20 +54,26 @@ class Predictor:
 
     Args:
         options: Which network, backend and precision.
+        entry: The network, where it has been looked up already.
 
     Raises:
-        WeightsError: No such network, or it is damaged.
+        WeightsError: No such network, it is damaged, of another kind, or not what its card says.
     """
 
-    def __init__(self, options: MeasureOptions) -> None:
-        self.entry: NetworkEntry = find_network(options.weights)
-        self._session = open_session(
-            self.entry.model_path,
-            backend=options.backend,
-            precision=options.precision,
-            threads=options.threads,
-        )
+    def __init__(self, options: MeasureOptions, entry: NetworkEntry | None = None) -> None:
+        self.entry: NetworkEntry = network_of(options, entry, SEGMENTATION)
+        self._session = loaded_network(options, self.entry)
         self.engine: EngineInfo = self._session.describe()
+        self._mirror = self.entry.card.input.mirror
+        self.walls_known = "myocardium" in self.entry.card.classes
+        """Whether it tells walls, so that what is no apical view can be told by them."""
+
+    def shown(self, clip: Clip, fan: Fan) -> tuple[FrameArray, Box]:
+        """Frames and the part of the picture that this network is shown."""
+        if self.entry.card.input.crop == "whole":
+            height, width = clip.frames.shape[1:]
+            return clip.frames, Box(0, 0, width, height)
+        return clip.frames, fan.box
 
     def probabilities(
         self, frames: FrameArray, box: Box, spacing: PixelSpacing | None, *, in_turn: bool = False
@@ -70,7 +81,8 @@ class Predictor:
         """Class probabilities of each frame ``(classes, size, size)`` and where that square lies in the picture.
 
         A network errs a little differently on a picture and on its mirror image, so both are asked and averaged
-        (EXPERIMENTS.md has what it brings). The network works on the next frames while the caller uses the ones before.
+        (EXPERIMENTS.md has what it brings), unless its card says that it never learned from mirrored ones. The network works
+        on the next frames while the caller uses the ones before.
 
         Args:
             frames: ``(n, height, width)`` uint8.
@@ -84,17 +96,14 @@ class Predictor:
 
         def start(first: int) -> Callable[[], NDArray[np.float32]]:
             batch = normalise(fit(frames[first : first + CHUNK], placement, spec.size), spec)
+            if not self._mirror:
+                return self._session.start(batch)
             if in_turn:
                 return self._in_turn(batch, first)
             plain, mirrored = self._session.start(batch), self._session.start(_mirrored(batch))
             return lambda: np.asarray((plain() + mirrored()[..., ::-1]) / 2, dtype=np.float32)
 
-        # Frames ahead of the caller are bounded, so that a long clip does not pile up in memory.
-        firsts = iter(range(0, len(frames), CHUNK))
-        under_way = deque(start(first) for first in islice(firsts, self.engine.lanes + 1))
-        while under_way:
-            batch = under_way.popleft()()
-            under_way.extend(start(first) for first in islice(firsts, 1))
+        for batch in ahead(start, range(0, len(frames), CHUNK), self.engine.lanes + 1):
             for probability in batch:
                 yield probability, placement
 
@@ -118,9 +127,9 @@ class Predictor:
             tracings.append(tracing)
             if tracing is None:
                 continue
-            if i % CONTACT_EVERY == 0:
+            if self.walls_known and i % CONTACT_EVERY == 0:
                 contact[i] = wall_contact(probability)
-        return TracedFrames(tuple(tracings), contact)
+        return TracedFrames(tuple(tracings), contact, self.walls_known)
 
     def _in_turn(self, batch: NDArray[np.float32], first: int) -> Callable[[], NDArray[np.float32]]:
         odd = np.arange(first, first + len(batch)) % 2 == 1
@@ -145,23 +154,29 @@ def trace_in_picture(
     """The tracing of one frame's class probabilities in pixels of the picture, or None without a ventricle.
 
     Args:
-        probability: ``(classes, size, size)``, from :meth:`Predictor.probabilities`.
-        placement: Where that square lies in the picture.
+        probability: ``(classes, size, size)``, the classes a beginning of `lvef.engine.card.CLASSES`.
+        placement: Where the square lies in the picture.
         spacing: Scale of the picture, or None.
     """
+    aspect = aspect_of(placement, spacing)
     try:
-        return _in_picture(trace_probabilities(probability, aspect=_aspect(placement, spacing)), placement)
+        if len(probability) == len(CLASSES):
+            return tracing_in_picture(trace_probabilities(probability, aspect=aspect), placement)
+        # A network without atrium or wall: the shape alone tells the base from the apex.
+        seen = dict(zip(CLASSES, probability, strict=False))
+        found = trace(seen["lv"], seen.get("la"), seen.get("myocardium"), aspect=aspect)
+        return tracing_in_picture(found, placement)
     except GeometryError:
         return None
 
 
-def _aspect(placement: Placement, spacing: PixelSpacing | None) -> float:
+def aspect_of(placement: Placement, spacing: PixelSpacing | None) -> float:
     """Height over width of one network pixel in the body."""
     ratio = spacing.y_mm / spacing.x_mm if spacing else 1.0
     return ratio * placement.scale_x / placement.scale_y
 
 
-def _in_picture(tracing: Tracing, placement: Placement) -> Tracing:
+def tracing_in_picture(tracing: Tracing, placement: Placement) -> Tracing:
     """A tracing in network pixels, in pixels of the picture."""
     parts = (tracing.contour, tracing.apex, tracing.base, tracing.mitral, tracing.chords)
     flat = placement.to_picture(np.concatenate([part.reshape(-1, 2) for part in parts]))

@@ -93,7 +93,7 @@ def check_picture(clip: Clip, fan: Fan) -> None:
 
 
 def check_ventricle(
-    source: str, traced: NDArray[np.bool_], wall_contact: NDArray[np.float64]
+    source: str, traced: NDArray[np.bool_], wall_contact: NDArray[np.float64], *, walls_known: bool = True
 ) -> tuple[Notice, ...]:
     """Refuse clips in which no ventricle was found, warn where it is doubtful.
 
@@ -101,6 +101,7 @@ def check_ventricle(
         source: File name for the message.
         traced: ``(n,)`` whether a ventricle could be traced.
         wall_contact: ``(n,)`` from :func:`wall_contact`, NaN where not measured.
+        walls_known: Whether the network tells walls; where it does not, a warning says what was not checked.
 
     Returns:
         Warnings.
@@ -116,7 +117,7 @@ def check_ventricle(
             f"{source}: a left ventricle was found on {traced.sum()} of {len(traced)} frames; an apical four- or "
             "two-chamber cine was expected. Check the view, or crop the clip to the ultrasound picture.",
         )
-    if contact < MIN_WALL_CONTACT:
+    if walls_known and contact < MIN_WALL_CONTACT:
         raise QualityRefusal(
             "no_ventricle",
             f"{source}: what looks like a ventricle has wall around only {contact:.0%} of its border; an apical "
@@ -130,7 +131,15 @@ def check_ventricle(
                 f"No ventricle could be traced on {(~traced).sum()} of {len(traced)} frames.",
             )
         )
-    if contact < WEAK_WALL_CONTACT:
+    if not walls_known:
+        notices.append(
+            Notice(
+                "view_not_checked",
+                "The network tells no walls: neither the view nor the wall around the cavity was checked. Look at the "
+                "contour.",
+            )
+        )
+    elif contact < WEAK_WALL_CONTACT:
         notices.append(
             Notice(
                 "weak_walls", f"Wall was seen around {contact:.0%} of the cavity: check the contour by eye."

@@ -75,6 +75,7 @@ def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
         "spacing": m.spacing,
         "notices": m.notices,
         "single_plane": m.single_plane,
+        "counts": m.counts,
         "tracings": _tracings_to_dict(m),
         "provenance": m.provenance,
     }

@@ -15,8 +15,10 @@ from lvef.measure.wording import (
     category_lines,
     ef_text,
     indexed_lines,
+    mean_name,
     method_text,
     ml_text,
+    network_text,
     note_text,
     reason_text,
     status_text,
@@ -124,7 +126,7 @@ def _draw_facts(column: _Column, m: Measurement) -> None:
     if m.ef_percent is not None:
         column.pair("Beats", beats_text(m))
         if m.ef_mean_percent is not None and m.ef_sd_percent is not None:
-            column.pair("Mean over beats", f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %")
+            column.pair(mean_name(m), f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %")
     if m.heart_rate_bpm is not None:
         column.pair("Heart rate", f"{m.heart_rate_bpm:.0f}/min")
     for view, single in m.single_plane.items():
@@ -137,6 +139,8 @@ def _draw_facts(column: _Column, m: Measurement) -> None:
         column.pair(name, text)
     if m.edv_ml is None and m.volume_note:
         column.pair("Volumes in ml", note_text(m.volume_note))
+    if network_text(m):
+        column.pair("Network", note_text(network_text(m)))
     if column.y < before:
         column.y -= 4
         column.rule()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lvef.core.records import Measurement
 from lvef.core.terms import Status, View
+from lvef.engine.card import EF_CLIP, EF_KINDS, EF_TWO_STREAM, VOLUME_TRACE
 
 DISCLAIMER = "Research and teaching use only. Not a medical device."
 """Stands on every picture and at the end of every table."""
@@ -17,6 +18,13 @@ STATUS_TEXT = {
     Status.FAILED: "failed: not read",
 }
 """Each status for people."""
+
+NETWORK_TEXT = {
+    VOLUME_TRACE: "the network draws the lines of each frame",
+    EF_CLIP: "the network reads the EF from clips; no contour",
+    EF_TWO_STREAM: "the network reads the EF from grey frames and their differences; no contour",
+}
+"""How the networks answer that do not mark the ventricle's pixels."""
 
 _CATEGORY_TEXT = {
     "above_range": "above the normal range",
@@ -99,11 +107,31 @@ def method_text(measurement: Measurement) -> str:
     return ", ".join(words)
 
 
+def network_text(measurement: Measurement) -> str:
+    """What kind of network answered, or empty for one that marks the ventricle's pixels."""
+    made = measurement.provenance
+    return "" if made is None else NETWORK_TEXT.get(made.network_kind, "")
+
+
+def reads_clips(measurement: Measurement) -> bool:
+    """Whether an EF network answered, one without volumes and contours."""
+    made = measurement.provenance
+    return made is not None and made.network_kind in EF_KINDS
+
+
+def mean_name(measurement: Measurement) -> str:
+    """Over what `Measurement.ef_mean_percent` was taken."""
+    return "Mean over clips" if reads_clips(measurement) and not measurement.beats else "Mean over beats"
+
+
 def status_text(measurement: Measurement) -> str:
     """The status in one line; for a measured clip how many beats stand behind the answer."""
     if measurement.status is Status.OK and measurement.beats:
         counted = sum(1 for b in measurement.beats if b.end_frame is not None and not b.excluded)
         return f"median of {counted} beats" if counted > 1 else "one whole beat"
+    if measurement.ef_percent is not None and reads_clips(measurement):
+        whole = measurement.status is Status.OK
+        return "film read as a whole" if whole else "short film read as a whole: perhaps no whole beat"
     if (
         measurement.status is Status.PARTIAL_CYCLE
         and measurement.duration_s is None
@@ -115,6 +143,8 @@ def status_text(measurement: Measurement) -> str:
 
 def beats_text(measurement: Measurement) -> str:
     """How many beats stand behind the answer, in one line."""
+    if reads_clips(measurement) and not measurement.beats:
+        return "not looked for"
     whole = [b for b in measurement.beats if b.end_frame is not None]
     counted = sum(1 for b in whole if not b.excluded)
     if measurement.status is Status.PARTIAL_CYCLE or not whole:

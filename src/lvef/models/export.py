@@ -1,12 +1,17 @@
 """From a trained torch network to the ONNX file that is served.
 
-The softmax goes into the file, so that every backend gives class probabilities. Weights are stored in half precision with a
-cast behind each: half the size on disk, and every engine folds the casts away and computes in the precision it is asked for.
+The softmax of a segmentation network goes into the file, so that every backend gives class probabilities. Weights may
+be stored in half precision with a cast behind each: half the size on disk, and every engine folds the casts away and
+computes in the precision it is asked for. Rounding them costs what half precision has, 11 bits: relative to the size
+of an output about 1e-3. Stored whole, an engine gives torch's numbers to 1e-5.
 """
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +20,18 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from lvef.core.errors import ConfigError
+from lvef.io.atomic import write_bytes_atomic
+from lvef.models.families import find_family
+
 OPSET = 18
 """ONNX operator set: old enough for every current runtime."""
 
 INPUT_NAME, OUTPUT_NAME = "grey", "probability"
-"""Names in the file."""
+"""Names in the file of a segmentation network."""
+
+SEGMENTATION = "segmentation"
+"""Kind of the families that give logits of classes."""
 
 
 class _WithSoftmax(nn.Module):
@@ -39,15 +51,63 @@ def export_segmentation(net: nn.Module, size: int, path: Path, *, half: bool = T
         size: Side of the input.
         path: File to write.
         half: Store the weights in half precision.
+
+    Raises:
+        DataError: The file cannot be written.
     """
-    with warnings.catch_warnings():
+    write_onnx(_WithSoftmax(net), {INPUT_NAME: (1, size, size)}, OUTPUT_NAME, path, half=half)
+
+
+def export_network(
+    net: nn.Module, family: str, input_shapes: Mapping[str, Sequence[int]], path: Path, half: bool = True
+) -> None:
+    """Write a network of any family as ONNX, with a batch of any size.
+
+    Args:
+        net: The network; put into evaluation mode and moved to the CPU.
+        family: Its name in `lvef.models.families.FAMILIES`, which gives the names of inputs and output.
+        input_shapes: Shape of each input without the batch, such as ``{"grey": (1, 32, 112, 112)}``.
+        path: File to write.
+        half: Store the weights in half precision.
+
+    Raises:
+        ConfigError: No such family, or it has other inputs.
+        DataError: The file cannot be written.
+    """
+    found = find_family(family)
+    if set(input_shapes) != set(found.inputs):
+        raise ConfigError(
+            f"{family}: inputs {', '.join(input_shapes)} found; {', '.join(found.inputs)} were expected."
+        )
+    shapes = {name: tuple(input_shapes[name]) for name in found.inputs}
+    served = _WithSoftmax(net) if found.kind == SEGMENTATION else net
+    write_onnx(served, shapes, found.output, path, half=half)
+
+
+def write_onnx(
+    net: nn.Module, input_shapes: Mapping[str, Sequence[int]], output: str, path: Path, *, half: bool
+) -> None:
+    """Write a network as it is.
+
+    Args:
+        net: The network; put into evaluation mode and moved to the CPU.
+        input_shapes: Shape of each input without the batch, in the order of its arguments.
+        output: Name of the output.
+        path: File to write.
+        half: Store the weights in half precision.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    batch = torch.export.Dim("batch")
+    with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")  # torch warns of its own internals
         program = torch.onnx.export(
-            _WithSoftmax(net).eval().cpu(),
-            (torch.zeros(2, 1, size, size),),
-            input_names=[INPUT_NAME],
-            output_names=[OUTPUT_NAME],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            net.eval().cpu(),
+            tuple(torch.zeros(2, *shape) for shape in input_shapes.values()),
+            input_names=list(input_shapes),
+            output_names=[output],
+            dynamic_shapes=tuple({0: batch} for _ in input_shapes),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -58,7 +118,19 @@ def export_segmentation(net: nn.Module, size: int, path: Path, *, half: bool = T
     if half:
         _store_half(model)
     onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString())
+    write_bytes_atomic(path, model.SerializeToString())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Torch logs each operator of packages that are not installed; nobody can do anything about it."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _strip(model: onnx.ModelProto) -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lvef.core.errors import ConfigError
+
+CROPS = ("fan", "whole")
+"""Parts of the picture a network may be shown: the bounding box of the ultrasound fan, or all of it."""
+
 
 @dataclass(frozen=True)
 class InputSpec:
@@ -12,10 +17,60 @@ class InputSpec:
     size: int = 128
     """Side of the square in pixels."""
     crop: str = "fan"
-    """Part of the picture that is shown: the bounding box of the ultrasound fan."""
+    """Part of the picture that is shown: ``fan``, the bounding box of the ultrasound fan, or ``whole``."""
     pad: str = "black"
     """What fills the square where the crop is not square."""
     mean: float = 0.20
     """Subtracted from grey / 255."""
     std: float = 0.21
     """Divides after the mean is subtracted."""
+    mirror: bool = True
+    """Whether the network was trained on mirrored pictures too, so that it may be asked both ways."""
+
+    def __post_init__(self) -> None:
+        _check_square(self.size, self.crop, self.std)
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """Input of a network that reads clips: so many frames over so many seconds of the clip's own clock.
+
+    ``ef-clip`` networks are shown ``(batch, 1, n_frames, size, size)`` float32, ``(grey / 255 - mean) / std``;
+    ``ef-two-stream`` networks the two streams of `lvef.preprocess.two_stream`, each with one frame fewer than are read.
+    """
+
+    n_frames: int
+    """Frames that are read."""
+    duration_s: float
+    """Seconds from the first of them to the last."""
+    size: int = 112
+    """Side of the square in pixels."""
+    crop: str = "fan"
+    """Part of the picture that is shown: ``fan`` (all outside of it black) or ``whole``."""
+    mean: float = 0.0
+    """Subtracted from grey / 255."""
+    std: float = 1.0
+    """Divides after the mean is subtracted."""
+    clips: int = 5
+    """Evenly spaced clips of a film whose EFs are averaged."""
+
+    def __post_init__(self) -> None:
+        _check_square(self.size, self.crop, self.std)
+        if self.n_frames < 2 or not 0 < self.duration_s < float("inf") or self.clips < 1:
+            raise ConfigError(
+                f"a clip of {self.n_frames} frames over {self.duration_s:g} s, {self.clips} of them, is none; at least 2 "
+                "frames over more than 0 s, and at least 1 clip, are needed."
+            )
+
+    @property
+    def square(self) -> InputSpec:
+        """What is said of single frames: what the ``input`` of a clip network's card holds."""
+        return InputSpec(size=self.size, crop=self.crop, mean=self.mean, std=self.std)
+
+
+def _check_square(size: int, crop: str, std: float) -> None:
+    if size < 1 or crop not in CROPS or not 0 < std < float("inf"):
+        raise ConfigError(
+            f"a square of {size} pixels, crop {crop!r}, std {std:g} is no input; a size from 1, the crop "
+            f"{' or '.join(CROPS)}, and a std above 0 were expected."
+        )

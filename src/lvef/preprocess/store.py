@@ -102,6 +102,11 @@ class ClipStore:
         """Without the maps: another process makes its own."""
         return self.__dict__ | {"_maps": {}}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the index's columns."""
+        return tuple(self._columns)
+
     def column(self, name: str) -> list[Any]:
         """A column of the index, in the order of `items`, for example ``ef_percent``; unknown values are None.
 
@@ -220,6 +225,10 @@ class ClipStore:
         """Hash every clip; give its name, and whether it is as it was written."""
         for i, item in enumerate(self.items):
             yield item, hash_of(self.frames(i)) == self._columns["sha256"][i]
+
+    def release(self) -> None:
+        """Forget the maps, so that pages that were read no longer count as this process's memory; they are made anew."""
+        self._maps.clear()
 
     def _index(self, item: str | int) -> int:
         if isinstance(item, str):

@@ -77,6 +77,27 @@ def root_mean_square_error(method: ArrayLike, reference: ArrayLike) -> float:
     return float(np.sqrt(((a - b) ** 2).mean()))
 
 
+def mean_square_error(method: ArrayLike, reference: ArrayLike) -> float:
+    """Mean squared difference."""
+    a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
+    return float(((a - b) ** 2).mean())
+
+
+def r_squared(method: ArrayLike, reference: ArrayLike) -> float:
+    """Coefficient of determination: 1 less the squared errors over those of answering the reference's mean.
+
+    Not the square of `pearson_r`: a bias or a wrong slope lowers it, below 0 where the mean would have been better. NaN when
+    the reference does not vary.
+
+    Example:
+        >>> r_squared([50.0, 60.0], [40.0, 60.0])
+        0.5
+    """
+    a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
+    around = float(((b - b.mean()) ** 2).sum())
+    return 1 - float(((a - b) ** 2).sum()) / around if around > 0 else float("nan")
+
+
 def limits_of_agreement(differences: ArrayLike) -> tuple[float, float]:
     """Bland and Altman's limits, mean -+ 1.96 standard deviations (n - 1) of ``(n,)`` differences.
 

@@ -50,6 +50,46 @@ def cohen_kappa(first: NDArray[np.int_], second: NDArray[np.int_]) -> float:
     return (same_class(first, second) - by_chance) / (1 - by_chance) if by_chance < 1 else float("nan")
 
 
+def confusion_matrix(truth: NDArray[np.int_], answer: NDArray[np.int_], size: int) -> NDArray[np.int_]:
+    """How often each class was answered with each: ``(size, size)``, a row a true class, a column an answer.
+
+    Args:
+        truth: ``(n,)`` class numbers from 0 up to ``size - 1``.
+        answer: ``(n,)`` class numbers of the same cases.
+        size: Number of classes.
+
+    Example:
+        >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
+        [[1, 1], [0, 1]]
+    """
+    return np.bincount(truth * size + answer, minlength=size * size).reshape(size, size)
+
+
+def sensitivities(matrix: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Part of each true class that was answered with it, ``(size,)``; NaN for a class that no case has.
+
+    Example:
+        >>> sensitivities(np.array([[3, 1], [0, 0]])).tolist()
+        [0.75, nan]
+    """
+    sizes = matrix.sum(axis=1).astype(float)
+    found = np.full(len(matrix), np.nan)
+    np.divide(np.diag(matrix), sizes, out=found, where=sizes > 0)
+    return found
+
+
+def macro_sensitivity(matrix: NDArray[np.int_]) -> float:
+    """Mean sensitivity over the classes that some case has: each counts the same, however rare. NaN without cases.
+
+    Example:
+        >>> macro_sensitivity(np.array([[90, 0], [10, 0]]))
+        0.5
+    """
+    known = sensitivities(matrix)
+    known = known[np.isfinite(known)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
 def numbered(names: Sequence[str], known: Sequence[str]) -> NDArray[np.int_]:
     """Class names as their places in ``known``, ``(n,)``.
 

@@ -1,0 +1,282 @@
+"""``lvef train``: a network from a recipe and prepared stores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lvef.core.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lvef.training.collected import Collected
+    from lvef.training.fit import Fitted
+    from lvef.training.folds import CrossValidated
+    from lvef.training.papers import Order
+    from lvef.training.recipe import Recipe
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEVICES = ("auto", "cpu", "cuda")
+"""Values of ``--device``; `lvef.training.machine` has them too, but loads torch."""
+
+OF_EXTRA = frozenset(["torch", "lightning", "onnx", "onnxscript", "optuna"])
+"""Packages that training needs and measuring does not."""
+
+EXIT_CODES = "Exit code: 0 done, 1 something failed, 2 wrong words."
+
+SHOWN = ("n", "mae", "mae_lengths", "rmse", "bias", "r", "r2", "median_mae", "ef_n", "ef_mae", "ef_negative")
+"""Figures that are told to people, in this order."""
+
+
+def data_options(command: F) -> F:
+    """Options that training and tuning share."""
+    options = (
+        click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False)),
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path),
+            multiple=True,
+            help="Store made by lvef data prepare; give it again for each further one.",
+        ),
+        click.option(
+            "--weight",
+            type=click.FloatRange(min=0),
+            multiple=True,
+            help="How often the cases of a store come in an epoch, in the order of --data.  [default: once]",
+        ),
+        click.option("--epochs", type=click.IntRange(min=1), help="Most epochs, instead of the recipe's."),
+        click.option("--seed", type=click.IntRange(min=0), help="Seed, instead of the recipe's."),
+        click.option(
+            "--set",
+            "changes",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A setting instead of the recipe's, for example optimiser.learning_rate=1e-4.",
+        ),
+        click.option(
+            "--init",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="File with first weights: a checkpoint, or a state dict of the network or of a part of it.",
+        ),
+        click.option(
+            "--device",
+            type=click.Choice(DEVICES),
+            default=DEVICES[0],
+            show_default=True,
+            help="Where to compute; auto takes a GPU where there is one.",
+        ),
+        click.option(
+            "--devices",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="GPUs (on processors: processes) of each machine.",
+        ),
+        click.option(
+            "--num-nodes",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Machines; start the same command on each, as Lightning's documents say.",
+        ),
+        click.option(
+            "--strategy",
+            default="auto",
+            show_default=True,
+            help="How several devices share the work, by Lightning's names: ddp, fsdp ...",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            help="Processes that load, for each device; 0 loads in the training process.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print what came out as JSON."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command(
+    epilog=f"""\b
+Examples:
+  lvef train recipes/small-video.toml --data STORE --out runs/small-video
+  lvef train recipes/small-video.toml --data PHANTOMS --data FILMS --weight 0.5 --weight 1 --out runs/mixed
+  lvef train recipes/two-stream-report.toml --data STORE --out runs/cv --folds 5
+  lvef train recipes/r2plus1d-echonet.toml --data STORE --out runs/r2 --device cuda --devices 4 --strategy ddp
+
+{EXIT_CODES}"""
+)
+@data_options
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder of the run; made, or gone on from where an earlier start stopped.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    help="Cross-validation by patient with so many folds; with --fold, how many folds there are.",
+)
+@click.option(
+    "--fold", type=click.IntRange(min=0), help="Hold out this fold only, counted from 0.  [folds: 5]"
+)
+@click.option(
+    "--resume/--fresh",
+    default=True,
+    show_default=True,
+    help="Go on from the last checkpoint in --out, or remove what is there and start anew.",
+)
+def train(
+    recipe: Path,
+    data: tuple[Path, ...],
+    weight: tuple[float, ...],
+    epochs: int | None,
+    seed: int | None,
+    changes: tuple[str, ...],
+    init: Path | None,
+    device: str,
+    devices: int,
+    num_nodes: int,
+    strategy: str,
+    workers: int,
+    as_json: bool,
+    out: Path,
+    folds: int | None,
+    fold: int | None,
+    resume: bool,
+) -> None:
+    """Train the network of a RECIPE on prepared stores.
+
+    Keeps the best and the last checkpoint, and at the end writes the network as it is served: model.onnx with its card. A
+    run that was stopped goes on when the same command is given again, to the same curve.
+    """
+    with training_extra():
+        from lvef.training.fit import fit
+        from lvef.training.machine import Machine
+        from lvef.training.papers import Order
+
+        settings, collected = prepared(recipe, data, weight, epochs, seed, changes)
+        machine = Machine(device, devices, num_nodes, strategy, workers)
+        given = {"weight": weight, "epochs": epochs, "seed": seed, "set": changes, "init": init}
+        command = _command(recipe, data, given | {"folds": folds, "fold": fold})
+        order = Order(out, machine, init, not resume, recipe_name=recipe.name, command=command)
+        if folds is not None and fold is None:
+            _cross_validate(settings, collected, order, folds, as_json=as_json)
+            return
+        parts = collected.parts(fold, folds or 5)
+        if fold is not None:
+            order = replace(order, fold=f"{fold} of {folds or 5}")
+        fitted = fit(settings, collected, parts, order)
+    if not fitted.figures:
+        return  # not the first process of several
+    if as_json:
+        click.echo(json.dumps(fitted.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        _show(fitted)
+
+
+@contextmanager
+def training_extra() -> Iterator[None]:
+    """Turn a missing package of the extra into its sentence.
+
+    Raises:
+        MissingExtraError: One is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OF_EXTRA:
+            raise MissingExtraError("Training", "train") from None
+        raise
+
+
+def prepared(
+    recipe: Path,
+    data: tuple[Path, ...],
+    weight: tuple[float, ...],
+    epochs: int | None,
+    seed: int | None,
+    changes: tuple[str, ...],
+) -> tuple[Recipe, Collected]:
+    """The recipe with the changes of the command line, and its data.
+
+    Raises:
+        LvefError: One of them cannot be used.
+    """
+    from lvef.training.recipe import parse_change, read_recipe
+
+    wanted = dict(parse_change(text) for text in changes)
+    wanted |= {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
+    settings = read_recipe(recipe, wanted)
+    from lvef.models.families import settings_of
+    from lvef.training.collected import collect, with_stores
+
+    settings_of(settings.family, settings.network, f"{recipe}: [network]")
+    settings = with_stores(settings, data, weight)
+    collected = collect(settings, data)
+    if collected.without_ef:
+        click.echo(f"lvef: {collected.without_ef} clips have no EF and are left out.", err=True)
+    return settings, collected
+
+
+def figures_text(figures: dict[str, float]) -> str:
+    """Figures on one line."""
+    return ", ".join(f"{name} {figures[name]:.4g}" for name in SHOWN if name in figures)
+
+
+def _cross_validate(
+    settings: Recipe, collected: Collected, order: Order, folds: int, *, as_json: bool
+) -> None:
+    from lvef.training.folds import cross_validate
+
+    def told(number: int, fitted: Fitted) -> None:
+        if fitted.figures:
+            click.echo(f"Fold {number}: {figures_text(fitted.figures['held_out'])}", err=True)
+
+    found = cross_validate(settings, collected, order, folds, told)
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        _show_folds(found)
+
+
+def _show_folds(found: CrossValidated) -> None:
+    click.echo(f"{len(found.folds)} folds by patient, each judged on the patients it held out:")
+    for name in SHOWN:
+        if name in found.mean:
+            click.echo(f"  {name:12} {found.mean[name]:.4g} +- {found.spread[name]:.3g}")
+    click.echo(f"All held-out cases together: {figures_text(found.pooled)}.")
+    click.echo(f"{found.out}: predictions in held_out.csv, figures in folds.json.")
+
+
+def _show(fitted: Fitted) -> None:
+    went_on = f", {fitted.resumed} of them earlier" if fitted.resumed else ""
+    click.echo(
+        f"{fitted.out}: {fitted.epochs} epochs{went_on}, best after epoch {fitted.best_epoch + 1}, {fitted.seconds:.0f} s."
+    )
+    for part, figures in fitted.figures.items():
+        click.echo(f"  {part.replace('_', ' ')}: {figures_text(figures)}")
+    if fitted.network:
+        click.echo(f"The network: {fitted.network} (lvef measure --weights {fitted.network}).")
+
+
+def _command(recipe: Path, data: tuple[Path, ...], given: dict[str, Any]) -> str:
+    """The command line for the card: names of files, not their places on this machine."""
+    words = ["lvef train", recipe.name, *(f"--data {folder.name}" for folder in data)]
+    for name, value in given.items():
+        for one in value if isinstance(value, tuple) else (value,):
+            if one is not None:
+                words.append(f"--{name} {one.name if isinstance(one, Path) else one}")
+    return " ".join([*words, "--out RUN"])

@@ -1,0 +1,120 @@
+"""``lvef tune``: better settings for a recipe, by a grid or by a search."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lvef.cli.train import EXIT_CODES, data_options, prepared, training_extra
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from lvef.training.tune import Tuned
+
+GRIDS = ("report",)
+"""Values of ``--grid``; `lvef.training.tune` has them too, but loads torch."""
+
+DEFAULT_TRIALS = 20
+"""Trials of a search."""
+
+
+@click.command(
+    epilog=f"""\b
+Examples:
+  lvef tune recipes/two-stream-report.toml --data STORE --out runs/grid --grid report
+  lvef tune recipes/small-video.toml --data STORE --out runs/search --trials 30
+  lvef tune recipes/small-video.toml --data STORE --out runs/search --trials 100 --storage postgresql://host/lvef
+
+{EXIT_CODES}"""
+)
+@data_options
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder of the search; made, or gone on from.",
+)
+@click.option(
+    "--grid", type=click.Choice(GRIDS), help="Run through a grid; report has the report's 16 points."
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    help=f"Search with so many trials over all processes that share the storage.  [default: {DEFAULT_TRIALS}]",
+)
+@click.option(
+    "--storage",
+    help="Address of a database (sqlite:///FILE, postgresql://...) or path of a journal file that all processes "
+    "see.  [default: a journal in --out]",
+)
+def tune(
+    recipe: Path,
+    data: tuple[Path, ...],
+    weight: tuple[float, ...],
+    epochs: int | None,
+    seed: int | None,
+    changes: tuple[str, ...],
+    init: Path | None,
+    device: str,
+    devices: int,
+    num_nodes: int,
+    strategy: str,
+    workers: int,
+    as_json: bool,
+    out: Path,
+    grid: str | None,
+    trials: int | None,
+    storage: str | None,
+) -> None:
+    """Look for the settings of a RECIPE with the lowest validation loss.
+
+    What a search varies stands under [search] in the recipe. Several processes and machines may share one search: give each
+    the same command and a --storage and --out that all of them see. A search that was stopped goes on when the command is
+    given again, each trial from its last checkpoint.
+    """
+    if grid is not None and trials is not None:
+        raise click.UsageError("--grid and --trials exclude each other: a grid has its number of trials.")
+    with training_extra():
+        from lvef.training.machine import Machine
+        from lvef.training.papers import Order
+        from lvef.training.tune import Search
+        from lvef.training.tune import tune as look
+
+        settings, collected = prepared(recipe, data, weight, epochs, seed, changes)
+        machine = Machine(device, devices, num_nodes, strategy, workers)
+        order = Order(out, machine, init, recipe_name=recipe.name)
+        search = Search(out, grid, trials or DEFAULT_TRIALS, storage, order)
+        found = look(settings, collected, search, _tell)
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        _show(found)
+    if not found.best:
+        click.get_current_context().exit(1)
+
+
+def _tell(trial: FrozenTrial) -> None:
+    loss = "" if trial.value is None else f", validation loss {trial.value:.5g}"
+    click.echo(f"Trial {trial.number + 1}: {trial.state.name.lower()}{loss}", err=True)
+
+
+def _show(found: Tuned) -> None:
+    ordered = sorted(
+        found.trials, key=lambda row: float("inf") if row["val_loss"] is None else row["val_loss"]
+    )
+    for row in ordered:
+        settings = ", ".join(f"{k} {_short(v)}" for k, v in row.items() if "." in k or k == "batch_size")
+        loss = "         -" if row["val_loss"] is None else f"{row['val_loss']:10.5g}"
+        click.echo(f"{loss}  {row['state']:9} {settings}")
+    if found.best:
+        click.echo(f"{found.out}: best settings in best.toml, all trials in trials.csv.")
+    else:
+        click.echo(f"{found.out}: no trial ended with a loss that is a number.", err=True)
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

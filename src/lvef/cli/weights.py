@@ -1,0 +1,229 @@
+"""``lvef weights``: networks that others published, made into ones that ``lvef measure`` can use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lvef.cli.lazy import LazyVerbs
+
+if TYPE_CHECKING:
+    from lvef.engine.card import Card
+
+VERBS = {
+    "import": (
+        "lvef.cli.weights",
+        "import_",
+        "A network that others published, from their file.",
+    ),
+}
+"""Verb -> its module, the command's name in it, and its line in the help."""
+
+COLLECTION = "echonet-dynamic"
+"""Collection on whose training films the published networks were trained."""
+
+TRAINING_PATIENTS = 7465
+"""Films, one a patient, of its training split."""
+
+LICENCE = "as published by its authors"
+"""What the cards say; the authors' release names no licence for the weights, and their data has terms of its own."""
+
+INTENDED_USE = (
+    "Research and teaching only. Not a medical device; no use in the diagnosis or treatment of patients."
+)
+"""What the weights are for."""
+
+TITLES = {
+    "echonet-ef": "EF of an apical four-chamber clip: EchoNet-Dynamic's video network, imported",
+    "echonet-lv": "Left ventricle on apical four-chamber frames: EchoNet-Dynamic's segmentation, imported",
+}
+"""One line for people."""
+
+LIMITS = {
+    "echonet-ef": (
+        "Gives an EF and nothing to check it by: no contour, no volume.",
+        "Its authors report an EF error of 4.1 points on their own test patients; nothing was measured here.",
+    ),
+    "echonet-lv": (
+        "Marks the cavity alone: neither wall nor atrium, so what depends on them cannot be checked.",
+        "Its authors report a Dice of .92 on their own test patients; nothing was measured here.",
+    ),
+}
+"""Known weaknesses of each."""
+
+LIMITS_OF_BOTH = (
+    "Trained on apical four-chamber films of one hospital, 112 x 112 pixels, cut to the sector.",
+    "Mean and spread of the grey values are those that are told of the training films, to two decimals.",
+)
+"""Known weaknesses of both."""
+
+
+@click.group(
+    cls=LazyVerbs,
+    verbs=VERBS,
+    epilog="Example: lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt --out echonet-ef",
+)
+def weights() -> None:
+    """Networks that others published.
+
+    Nothing is downloaded: you fetch the file from its authors, lvef reads it.
+    """
+
+
+@click.command(
+    name="import",
+    epilog="""\b
+Examples:
+  lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt --out echonet-ef
+  lvef weights import echonet-lv deeplabv3_resnet50_random.pt --out echonet-lv --half
+  lvef measure clip.avi --weights echonet-ef
+
+Exit code: 0 network written, 1 something failed, 2 wrong words.""",
+)
+@click.argument("name", type=click.Choice(list(TITLES)))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write."
+)
+@click.option(
+    "--crop",
+    type=click.Choice(["fan", "whole"]),
+    default="fan",
+    show_default=True,
+    help="Part of the picture to show the network; whole for EchoNet-Dynamic's own films, which are cut already.",
+)
+@click.option("--half", is_flag=True, help="Store the weights in half precision: half the size on disk.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def import_(name: str, file: Path, out: Path, crop: str, half: bool, as_json: bool) -> None:
+    """Make the checkpoint FILE of the published network NAME into a folder that lvef measure --weights takes.
+
+    The file is read without running anything that it says. Needs torch, once; measuring with the result does not.
+    """
+    from lvef.core.config import to_mapping
+    from lvef.core.errors import MissingExtraError
+    from lvef.engine.card import CARD_NAME, MODEL_NAME
+    from lvef.io.atomic import write_text_atomic
+
+    try:
+        from lvef.models.published import import_published
+    except ImportError:
+        raise MissingExtraError("Importing a network", "train") from None
+    made = _make_folder(out, {CARD_NAME, MODEL_NAME})
+    model = out / MODEL_NAME
+    try:
+        digest, parameters = import_published(name, file, model, half=half)
+    except BaseException:
+        if made:
+            out.rmdir()
+        raise
+    card = make_card(name, crop, half, digest, parameters, hashlib.sha256(model.read_bytes()).hexdigest())
+    write_text_atomic(out / CARD_NAME, json.dumps(to_mapping(card), indent=2) + "\n")
+    _tell(card, file, digest, model, out, as_json)
+
+
+def make_card(name: str, crop: str, half: bool, digest: str, parameters: int, model_sha256: str) -> Card:
+    """The card of an imported network.
+
+    Args:
+        name: Name of the published network.
+        crop: Part of the picture it is shown.
+        half: Whether its weights were rounded to half precision.
+        digest: SHA-256 of the authors' file.
+        parameters: How many it has.
+        model_sha256: SHA-256 of the ONNX file.
+    """
+    from lvef.datasets.catalogue import find_collection
+    from lvef.engine.card import EF_CLIP, SEGMENTATION, Card, Training
+    from lvef.models.published import CLIP_FRAMES, CLIP_STEP_S, RELEASE, SIDE_PX, find_published
+    from lvef.preprocess.spec import ClipSpec, InputSpec
+
+    published, data = find_published(name), find_collection(COLLECTION)
+    grey_as_it_is = 1 / 255  # the network scales by itself, each of its three channels
+    clip = None
+    if name == "echonet-ef":
+        duration = (CLIP_FRAMES - 1) * CLIP_STEP_S
+        clip = ClipSpec(CLIP_FRAMES, duration, size=SIDE_PX, crop=crop, mean=0.0, std=grey_as_it_is)
+    return Card(
+        name=name,
+        version="1.0.0",
+        kind=SEGMENTATION if clip is None else EF_CLIP,
+        title=TITLES[name],
+        licence=LICENCE,
+        intended_use=INTENDED_USE,
+        input=InputSpec(size=SIDE_PX, crop=crop, mean=0.0, std=grey_as_it_is, mirror=False)
+        if clip is None
+        else clip.square,
+        classes=("background", "lv") if clip is None else (),
+        architecture={
+            "family": published.architecture,
+            "parameters": parameters,
+            "stored": "float16" if half else "float32",
+            "published_as": RELEASE + published.file,
+            "source_sha256": digest,
+        },
+        training=Training(
+            data="EchoNet-Dynamic, training split, by its authors",
+            licence=data.licence,
+            citation=data.citation,
+            patients=TRAINING_PATIENTS,
+            patients_sha256="unknown",
+            recipe="none: published by its authors",
+            command=f"lvef weights import {name} {published.file}",
+            minutes=0.0,
+        ),
+        model_sha256=model_sha256,
+        sampling="every frame on its own"
+        if clip is None
+        else f"{clip.clips} evenly spaced clips of {clip.n_frames} frames over {clip.duration_s:g} s",
+        limits=(*LIMITS[name], *LIMITS_OF_BOTH),
+        clip=clip,
+    )
+
+
+def _make_folder(out: Path, known: set[str]) -> bool:
+    """Make the folder, and say whether it was made; one that holds other things is left alone."""
+    from lvef.core.errors import DataError
+
+    try:
+        if out.is_dir():
+            foreign = sorted(p.name for p in out.iterdir() if p.name not in known)
+            if foreign:
+                raise DataError(
+                    f"{out}: holds {foreign[0]} already; name a new folder, or one of an earlier import."
+                )
+            return False
+        out.mkdir(parents=True)
+    except OSError as error:
+        raise DataError(
+            f"{out}: cannot be made ({(error.strerror or 'no reason given').lower()}); name another folder."
+        ) from None
+    return True
+
+
+def _tell(card: Card, file: Path, digest: str, model: Path, out: Path, as_json: bool) -> None:
+    from lvef.measure.report import to_json
+
+    size = model.stat().st_size
+    click.echo(f"Written. Use it with: lvef measure FILE --weights {out}", err=True)
+    if as_json:
+        values: dict[str, Any] = {
+            "name": card.name,
+            "folder": str(out),
+            "kind": card.kind,
+            "parameters": card.architecture["parameters"],
+            "model_bytes": size,
+            "model_sha256": card.model_sha256,
+            "source_sha256": digest,
+            "licence": card.licence,
+            "citation": card.training.citation,
+        }
+        click.echo(to_json(values), nl=False)
+        return
+    click.echo(f"{file}: SHA-256 {digest}")
+    click.echo(f"{out}: {card.title}; {card.architecture['parameters']:,} parameters, {size / 1e6:.0f} MB")
+    click.echo(f"Weights: {card.licence}. Data: {card.training.licence}")
+    click.echo(f"Cite: {card.training.citation}")

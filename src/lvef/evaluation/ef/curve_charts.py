@@ -1,0 +1,207 @@
+"""ROC curves, calibration and loss curves as PNG.
+
+Pure functions, as in `lvef.evaluation.charts`: the same bytes for the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lvef.core.records import FloatArray
+from lvef.evaluation.canvas import (
+    NETWORK_COLOURS,
+    NETWORK_MARKS,
+    WIDTH_PX,
+    Bounded,
+    add_axes,
+    bounded_text,
+    label,
+    legend,
+    new_figure,
+    png,
+    short_name,
+    title,
+    write,
+)
+from lvef.measure.summary_words import INK, LINE, SOFT
+from lvef.stats.calibration import CalibrationPart
+
+_COLUMNS = 2
+_TOP_PX, _PANEL_PX, _LEFT_PX, _RIGHT_PX, _GAP_PX = 84, 540, 100, 30, 110
+
+
+def roc_png(
+    panels: Mapping[str, Sequence[tuple[str, tuple[FloatArray, FloatArray], Bounded]]], *, heading: str
+) -> bytes:
+    """ROC curves, a panel a border.
+
+    Args:
+        panels: Words of the border -> name, curve (parts of the false and of the true alarms) and area of each network; an
+            empty curve says that the area is not defined.
+        heading: The line over the chart.
+
+    Returns:
+        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide.
+    """
+    rows = max(1, math.ceil(len(panels) / _COLUMNS))
+    height = _TOP_PX + rows * _PANEL_PX
+    figure = new_figure(height)
+    title(figure, heading)
+    for place, (words, curves) in enumerate(panels.items()):
+        axes = _panel(figure, place, height, len(panels))
+        axes.plot([0, 1], [0, 1], color=SOFT, lw=0.9, ls=(0, (1, 2)), zorder=1)
+        handles, names = [], []
+        for number, (name, (alarms, hits), area) in enumerate(curves):
+            if not len(alarms):
+                continue
+            colour = NETWORK_COLOURS[number % len(NETWORK_COLOURS)]
+            (line,) = axes.plot(alarms, hits, color=colour, lw=1.7, zorder=3, ls=_dashes(number))
+            handles.append(line)
+            names.append(f"{short_name(name)}: {bounded_text(area, 'z.3f')}")
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+        write(axes, 0, 1.02, words, transform=axes.transAxes, weight="bold", va="bottom")
+        if handles:
+            legend(axes, handles, names, loc="lower right")
+        else:
+            write(axes, 0.5, 0.3, "not defined: in no clip, or in all", ha="center", color=SOFT)
+        label(axes, "1 - specificity", "sensitivity" if place % _COLUMNS == 0 else "")
+    return png(figure)
+
+
+def calibration_png(
+    networks: Sequence[tuple[str, Sequence[CalibrationPart], Bounded, Bounded]],
+    *,
+    heading: str,
+    reference_name: str,
+) -> bytes:
+    """Observed EF against answered EF, by parts of the answers, with the calibration line.
+
+    Args:
+        networks: Name, parts, slope and intercept of each.
+        heading: The line over the chart.
+        reference_name: What was observed, for the axis.
+
+    Returns:
+        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide.
+    """
+    figure = new_figure(940)
+    axes = add_axes(figure, 110, 84, 400, 110)
+    title(figure, heading)
+    values = [
+        v
+        for _, parts, *_ in networks
+        for p in parts
+        for v in (p.predicted, p.observed - _error(p), p.observed + _error(p))
+    ]
+    low, high = (min(values), max(values)) if values else (0.0, 100.0)
+    low, high = 5 * math.floor((low - 3) / 5), 5 * math.ceil((high + 3) / 5)
+    axes.set(xlim=(low, high), ylim=(low, high))
+    axes.grid(color=LINE, lw=0.8)
+    axes.plot([low, high], [low, high], color=INK, lw=1.2, zorder=2)
+    words = ["line: answer = manifest"]
+    for number, (name, parts, slope, intercept) in enumerate(networks):
+        colour, mark = (t[number % len(t)] for t in (NETWORK_COLOURS, NETWORK_MARKS))
+        x = [p.predicted for p in parts]
+        y = [p.observed for p in parts]
+        error = [_error(p) for p in parts]
+        axes.errorbar(x, y, error, color=colour, lw=0, elinewidth=1.0, alpha=0.7, zorder=3)
+        axes.plot(x, y, color=colour, lw=0, marker=mark, ms=6, mec="white", mew=0.6, zorder=4)
+        if math.isfinite(slope.value) and x:
+            ends = np.array([min(x), max(x)])
+            axes.plot(
+                ends, intercept.value + slope.value * ends, color=colour, lw=1.3, ls=(0, (5, 3)), zorder=2.5
+            )
+        words += [
+            "",
+            short_name(name),
+            f"slope {bounded_text(slope, 'z.2f')}",
+            f"intercept {bounded_text(intercept, 'z.1f')}",
+            f"{sum(p.n for p in parts)} clips in {len(parts)} parts",
+        ]
+        axes.plot([], [], color=colour, lw=1.3, ls=(0, (5, 3)), marker=mark, ms=6)
+    words += [
+        "",
+        "points: means of parts of equal",
+        "size, with 95 % interval of the",
+        "mean; dashed: least squares",
+    ]
+    y_words = 0.98
+    for number, line in enumerate(words):
+        names = [short_name(name) for name, *_ in networks]
+        colour = NETWORK_COLOURS[names.index(line) % len(NETWORK_COLOURS)] if line in names else INK
+        weight = "bold" if line in names else "normal"
+        write(
+            axes,
+            1.04,
+            y_words - 0.042 * number,
+            line,
+            transform=axes.transAxes,
+            va="top",
+            color=colour,
+            weight=weight,
+        )
+    label(axes, f"EF answered (%)\nmanifest: {reference_name}", "EF of the manifest (%)")
+    return png(figure)
+
+
+def loss_png(runs: Mapping[str, Mapping[str, tuple[FloatArray, FloatArray]]], *, heading: str) -> bytes:
+    """Curves of training runs over their epochs, a panel a run.
+
+    Args:
+        runs: Name of a run -> words of a curve -> epochs and values. The lowest point of each validation curve is marked.
+        heading: The line over the chart.
+
+    Returns:
+        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide.
+    """
+    panel = 430
+    height = _TOP_PX + panel * max(1, len(runs))
+    figure = new_figure(height)
+    title(figure, heading)
+    for place, (run, curves) in enumerate(runs.items()):
+        top = _TOP_PX + place * panel
+        axes = add_axes(figure, 110, top + 26, 290, height - top - panel + 84)
+        handles, names = [], []
+        for number, (words, (epochs, values)) in enumerate(curves.items()):
+            colour = NETWORK_COLOURS[number % len(NETWORK_COLOURS)]
+            (line,) = axes.plot(
+                epochs, values, color=colour, lw=1.5, zorder=3, marker="o" if len(epochs) == 1 else ""
+            )
+            handles.append(line)
+            best = int(np.argmin(values))
+            if words.startswith("val"):
+                axes.plot(
+                    [epochs[best]], [values[best]], color=colour, marker="o", ms=6, mec="white", zorder=4
+                )
+                words = f"{words}\nlowest {values[best]:.4g}, epoch {epochs[best]:.0f}"
+            names.append(words)
+        positive = all(float(np.min(values)) > 0 for _, values in curves.values())
+        spread = [v for _, values in curves.values() for v in values.tolist()]
+        if positive and max(spread) > 20 * min(spread):
+            axes.set_yscale("log")
+        axes.grid(color=LINE, lw=0.8)
+        write(axes, 0, 1.02, run, transform=axes.transAxes, weight="bold", va="bottom")
+        legend(axes, handles, names, loc="upper left", bbox_to_anchor=(1.02, 1.0))
+        label(axes, "epoch", "loss")
+    return png(figure)
+
+
+def _error(part: CalibrationPart) -> float:
+    """Half of the 95 % interval of a part's mean, by the normal distribution."""
+    return 0.0 if math.isnan(part.sd) else 1.96 * part.sd / math.sqrt(part.n)
+
+
+def _panel(figure: Any, place: int, height: int, panels: int) -> Any:  # noqa: ANN401
+    columns = min(_COLUMNS, max(1, panels))
+    wide = (WIDTH_PX - _LEFT_PX - _RIGHT_PX - (columns - 1) * _GAP_PX) // columns
+    row, column = divmod(place, _COLUMNS)
+    left, top = _LEFT_PX + column * (wide + _GAP_PX), _TOP_PX + row * _PANEL_PX
+    return add_axes(figure, left, top + 14, WIDTH_PX - left - wide, height - top - _PANEL_PX + 84)
+
+
+def _dashes(number: int) -> Any:  # noqa: ANN401
+    return ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))[number % 4]

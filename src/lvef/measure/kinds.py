@@ -1,0 +1,32 @@
+"""The predictor for a network's kind."""
+
+from __future__ import annotations
+
+from lvef.engine.card import EF_KINDS, VOLUME_TRACE
+from lvef.engine.catalogue import find_network
+from lvef.measure.clip_predictor import ClipPredictor
+from lvef.measure.options import MeasureOptions
+from lvef.measure.predictor import Predictor
+from lvef.measure.trace_predictor import TracePredictor
+
+TracingPredictor = Predictor | TracePredictor
+"""Predictors that give a tracing of each frame."""
+
+AnyPredictor = TracingPredictor | ClipPredictor
+"""All predictors; each has an ``entry`` (its network) and an ``engine`` (what it runs on)."""
+
+
+def load_predictor(options: MeasureOptions) -> AnyPredictor:
+    """Load the network that is asked for, whatever it gives.
+
+    Args:
+        options: Which network, backend and precision.
+
+    Raises:
+        WeightsError: No such network, it is damaged, or not what its card says.
+        ConfigError: A backend or precision that is not to be had.
+    """
+    entry = find_network(options.weights)
+    if entry.card.kind in EF_KINDS:
+        return ClipPredictor(options, entry)
+    return TracePredictor(options, entry) if entry.card.kind == VOLUME_TRACE else Predictor(options, entry)

@@ -1,0 +1,140 @@
+"""Frames to tracings with a volume-trace network: 84 numbers a frame are its long axis and 20 chords."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.errors import GeometryError
+from lvef.core.records import Box, Clip, FloatArray, FrameArray, Notice, PixelSpacing, Tracing
+from lvef.engine.card import VOLUME_TRACE
+from lvef.engine.catalogue import NetworkEntry
+from lvef.engine.session import EngineInfo
+from lvef.geometry.line_faults import line_faults
+from lvef.geometry.lines import tracing_from_lines
+from lvef.geometry.simpson import volume_of_tracing
+from lvef.geometry.tracing import MIN_AXIS_PX, N_DISKS
+from lvef.measure.loaded import ahead, loaded_network, network_of
+from lvef.measure.options import MeasureOptions
+from lvef.measure.predictor import CHUNK, TracedFrames, tracing_in_picture
+from lvef.preprocess.clip_input import shown_part
+from lvef.preprocess.fan import Fan
+from lvef.preprocess.frames import Placement, fit, normalise, place
+from lvef.preprocess.volume_tracing import N_LINES
+
+MAX_OFF_AXIS = N_DISKS // 2
+"""A frame with more chords than this off their axis shows no ventricle that its lines could measure."""
+
+
+class TracePredictor:
+    """A volume-trace network ready to trace frames. Safe to use from several threads.
+
+    Args:
+        options: Which network, backend and precision.
+        entry: The network, where it has been looked up already.
+
+    Raises:
+        WeightsError: No such network, it is damaged, of another kind, or not what its card says.
+    """
+
+    def __init__(self, options: MeasureOptions, entry: NetworkEntry | None = None) -> None:
+        self.entry: NetworkEntry = network_of(options, entry, VOLUME_TRACE)
+        self._session = loaded_network(options, self.entry)
+        self.engine: EngineInfo = self._session.describe()
+
+    def shown(self, clip: Clip, fan: Fan) -> tuple[FrameArray, Box]:
+        """Frames and the part of the picture that this network is shown."""
+        return shown_part(clip, fan, self.entry.card.input)
+
+    def lines(self, frames: FrameArray, placement: Placement) -> FloatArray:
+        """What the network draws on each frame, as it comes, ``(n, 21, 2, 2)`` pixels of its square.
+
+        Args:
+            frames: ``(n, height, width)`` uint8.
+            placement: Where the square lies in the picture.
+        """
+        spec = self.entry.card.input
+
+        def start(first: int) -> Callable[[], NDArray[np.float32]]:
+            return self._session.start(
+                normalise(fit(frames[first : first + CHUNK], placement, spec.size), spec)
+            )
+
+        found = list(ahead(start, range(0, len(frames), CHUNK), self.engine.lanes + 1))
+        return np.concatenate(found).astype(np.float64).reshape(-1, N_LINES, 2, 2) * spec.size
+
+    def trace(
+        self, frames: FrameArray, box: Box, spacing: PixelSpacing | None, *, in_turn: bool = False
+    ) -> TracedFrames:
+        """Trace the ventricle on every frame.
+
+        Args:
+            frames: ``(n, height, width)`` uint8.
+            box: Part of the picture to show, from `shown`.
+            spacing: Scale of the picture, or None.
+            in_turn: No matter here: left and right have their place in the lines, so no frame is shown mirrored.
+        """
+        placement = place(box, self.entry.card.input.size, spacing)
+        lines = self.lines(frames, placement)
+        finite = np.asarray(np.isfinite(lines).all(axis=(1, 2, 3)), dtype=np.bool_)
+        faults = line_faults(np.where(finite[:, None, None, None], lines, 0.0))
+        usable = finite & (faults.off_axis <= MAX_OFF_AXIS)
+        tracings = tuple(
+            _tracing(one, placement) if ok else None for one, ok in zip(lines, usable.tolist(), strict=True)
+        )
+        crossing, off_axis = faults.crossing[finite], faults.off_axis[finite]
+        counts = {
+            "frames": len(frames),
+            "frames_unusable": sum(t is None for t in tracings),
+            "crossing_chords": int(crossing.sum()),
+            "frames_with_crossing_chords": int((crossing > 0).sum()),
+            "lines_off_axis": int(off_axis.sum()),
+            "frames_with_lines_off_axis": int((off_axis > 0).sum()),
+        }
+        return TracedFrames(tracings, np.full(len(frames), np.nan), walls_known=False, counts=counts)
+
+
+def fault_notices(counts: dict[str, int]) -> tuple[Notice, ...]:
+    """What a reader should know of the lines as they came.
+
+    Args:
+        counts: From `TracePredictor.trace`, and ``es_above_ed`` once it is known.
+    """
+    notices = []
+    crossing, off = counts.get("frames_with_crossing_chords", 0), counts.get("frames_with_lines_off_axis", 0)
+    if crossing or off:
+        notices.append(
+            Notice(
+                "line_faults",
+                f"Of {counts['frames']} frames, {crossing} have chords that cross each other and {off} have chords that do "
+                "not lie across the long axis: look at the film.",
+            )
+        )
+    if counts.get("es_above_ed"):
+        notices.append(
+            Notice(
+                "es_above_ed_lines",
+                "As the network drew them, the ventricle is larger at ES than at ED; only steadied over time it is not.",
+            )
+        )
+    return tuple(notices)
+
+
+def es_above_ed(tracings: tuple[Tracing | None, ...], ed: int | None, es: int | None) -> bool:
+    """Whether the ventricle as it was drawn is larger at ES than at ED: a negative EF, before any guard acts."""
+    pair = [None if frame is None else tracings[frame] for frame in (ed, es)]
+    if pair[0] is None or pair[1] is None:
+        return False
+    return volume_of_tracing(pair[1]) > volume_of_tracing(pair[0])
+
+
+def _tracing(lines: FloatArray, placement: Placement) -> Tracing | None:
+    """Lines in network pixels as a tracing in the picture, or None where they measure nothing."""
+    if np.hypot(*(lines[0, 1] - lines[0, 0])) < MIN_AXIS_PX:
+        return None
+    try:
+        return tracing_in_picture(tracing_from_lines(lines), placement)
+    except GeometryError:
+        return None

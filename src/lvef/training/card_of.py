@@ -1,0 +1,203 @@
+"""The network of a run as it is served: ONNX file, card, and which patients it has seen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from lvef.core.config import to_mapping
+from lvef.datasets.camus import CITATION as CAMUS_CITATION
+from lvef.datasets.catalogue import find_collection
+from lvef.engine.card import (
+    CARD_NAME,
+    EF_CLIP,
+    EF_TWO_STREAM,
+    MODEL_NAME,
+    VOLUME_TRACE,
+    Card,
+    Figure,
+    Training,
+)
+from lvef.io.atomic import write_text_atomic
+from lvef.models.families import describe
+from lvef.preprocess.spec import ClipSpec, InputSpec
+from lvef.training import recipe as recipes
+from lvef.training.cases import Parts, patients_sha256
+from lvef.training.collected import Collected
+from lvef.training.recipe import Recipe
+
+VERSION = "1.0.0"
+"""Version that a newly trained network gets."""
+
+INTENDED_USE = (
+    "Research and teaching only. Not a medical device; no use in the diagnosis or treatment of patients."
+)
+"""What the weights are for."""
+
+SPLIT_NAME = "split.csv"
+"""Beside the card: SHA-256 of each patient's name and the part it was in, so that anyone who has the names can see whom the
+network has met, and nobody else learns them."""
+
+LIMITS = {
+    EF_CLIP: "Gives an EF and nothing to check it by: no contour, no volume.",
+    EF_TWO_STREAM: "Gives an EF and nothing to check it by: no contour, no volume.",
+    VOLUME_TRACE: "Draws 21 lines on any frame, whether or not a left ventricle is in it.",
+}
+"""A known weakness of each kind."""
+
+SYNTHETIC = ("lvef-phantom", "camus-motion")
+"""Collections that were computed, wholly or in part."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a network came about.
+
+    Attributes:
+        recipe: Name of the recipe's file.
+        command: Command that made it.
+        minutes: Time it took.
+        figures: Figures of merit on patients it did not learn from.
+    """
+
+    recipe: str
+    command: str
+    minutes: float
+    figures: tuple[Figure, ...] = ()
+
+
+def write_network(
+    net: nn.Module, recipe: Recipe, collected: Collected, parts: Parts, folder: Path, origin: Origin
+) -> Card:
+    """Write ``model.onnx``, ``card.json`` and ``split.csv``.
+
+    Args:
+        net: With the weights that count.
+        recipe: Its recipe.
+        collected: Its data.
+        parts: Which cases it learned from.
+        folder: Where to; made when it is missing.
+        origin: How it came about.
+    """
+    from lvef.models.export import export_network
+
+    folder.mkdir(parents=True, exist_ok=True)
+    export_network(net, recipe.family, input_shapes(recipe), folder / MODEL_NAME)
+    write_text_atomic(folder / SPLIT_NAME, split_csv(parts))
+    card = card_of(net, recipe, collected, parts, origin, (folder / MODEL_NAME).read_bytes())
+    write_text_atomic(folder / CARD_NAME, json.dumps(to_mapping(card), indent=2, ensure_ascii=False) + "\n")
+    return card
+
+
+def input_shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
+    """Shape of each input of a recipe's network, without the batch."""
+    clip = recipe.clip
+    if recipe.family == recipes.VOLUME_TRACE:
+        return {"grey": (1, clip.size, clip.size)}
+    if recipe.family == recipes.TWO_STREAM:
+        shape = (clip.frames - 1, clip.size, clip.size)
+        return {"spatial": shape, "temporal": shape}
+    return {"grey": (1, clip.frames, clip.size, clip.size)}
+
+
+def card_of(
+    net: nn.Module, recipe: Recipe, collected: Collected, parts: Parts, origin: Origin, model: bytes
+) -> Card:
+    """The card of a trained network."""
+    kind = {recipes.VOLUME_TRACE: VOLUME_TRACE, recipes.TWO_STREAM: EF_TWO_STREAM}.get(recipe.family, EF_CLIP)
+    settings = recipe.clip
+    shown = InputSpec(settings.size, collected.crop, "black", settings.mean, settings.std)
+    spec = None
+    if kind == VOLUME_TRACE:
+        shown = InputSpec(**vars(shown) | {"mirror": recipe.augmentation.p_mirror > 0})
+    else:
+        spec = ClipSpec(
+            settings.frames,
+            settings.duration_s,
+            settings.size,
+            collected.crop,
+            settings.mean,
+            settings.std,
+            settings.clips,
+        )
+        shown = spec.square
+    licences = collected.words("licence")
+    patients = parts.patients()["train"]
+    return Card(
+        name=recipe.name,
+        version=VERSION,
+        kind=kind,
+        title=recipe.title or f"{recipe.family}, trained by recipe {recipe.name}",
+        licence=" and ".join(licences) or "that of the training data",
+        intended_use=INTENDED_USE,
+        input=shown,
+        classes=(),
+        architecture=describe(recipe.family, net),
+        training=Training(
+            data=_data_sentence(collected, parts),
+            licence=" and ".join(licences) or "unknown",
+            citation=_citation(collected.words("collection")),
+            patients=len(patients),
+            patients_sha256=patients_sha256(patients),
+            recipe=origin.recipe,
+            command=origin.command,
+            minutes=round(origin.minutes, 1),
+        ),
+        model_sha256=hashlib.sha256(model).hexdigest(),
+        sampling="every frame on its own"
+        if spec is None
+        else f"{spec.clips} evenly spaced clips of {spec.n_frames} frames over {spec.duration_s:g} s",
+        figures=origin.figures,
+        limits=_limits(kind, collected.words("collection")),
+        clip=spec,
+    )
+
+
+def split_csv(parts: Parts) -> str:
+    """`SPLIT_NAME` as text: ``patient_sha256,part``, sorted by hash."""
+    rows = sorted(
+        f"{hashlib.sha256(patient.encode()).hexdigest()},{part}"
+        for part, patients in parts.patients().items()
+        for patient in patients
+    )
+    return "\n".join(["patient_sha256,part", *rows]) + "\n"
+
+
+def _data_sentence(collected: Collected, parts: Parts) -> str:
+    names = ", ".join(collected.words("collection")) or "unnamed collection"
+    n = {name: len(patients) for name, patients in parts.patients().items()}
+    text = f"{names}: {len(parts.train)} cases of {n['train']} patients; validation on {n['validation']} patients"
+    return text + (f", {n['held_out']} patients held out" if n["held_out"] else "")
+
+
+def _citation(collections: list[str]) -> str:
+    found = []
+    for name in collections:
+        if name.startswith("camus"):
+            found.append(CAMUS_CITATION)
+        elif name not in SYNTHETIC and (known := _known(name)):
+            found.append(known)
+    return "; ".join(dict.fromkeys(found)) or "none"
+
+
+def _known(name: str) -> str:
+    from lvef.core.errors import LvefError
+
+    try:
+        return find_collection(name).citation
+    except LvefError:
+        return ""
+
+
+def _limits(kind: str, collections: list[str]) -> tuple[str, ...]:
+    limits = [
+        LIMITS[kind],
+        "Apical views of adults only; other views are not refused by the network itself.",
+    ]
+    if collections and set(collections) <= set(SYNTHETIC):
+        limits.append("Trained on synthetic clips alone: no film of a patient was seen.")
+    return tuple(limits)

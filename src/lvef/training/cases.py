@@ -1,0 +1,202 @@
+"""The cases of a training run: read from prepared stores, and parted by patient.
+
+No patient is ever on two sides. A patient is known by name over all stores of a run: collections made of the same people
+(stills and the films made of them) then stay together, and where two stores put one patient into different parts the run is
+refused. Patients of a test part are never read in training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lvef.core.errors import DataError
+from lvef.core.terms import Split
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One clip, or one traced frame.
+
+    Attributes:
+        store: Number of its store in the run.
+        number: Its row in the store.
+        item: Name of the clip or still.
+        patient: Whom it shows.
+        split: Part of the collection, or None.
+        ef_percent: Its EF; NaN where it needs none.
+        phase: ED or ES of a traced frame, else empty.
+    """
+
+    store: int
+    number: int
+    item: str
+    patient: str
+    split: str | None
+    ef_percent: float
+    phase: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Cases by use.
+
+    Attributes:
+        train: Learned from.
+        validation: Looked at after each epoch, to stop and to choose the best weights.
+        held_out: Of a fold: neither learned from nor looked at; empty without folds.
+    """
+
+    train: tuple[Case, ...]
+    validation: tuple[Case, ...]
+    held_out: tuple[Case, ...] = ()
+
+    def patients(self) -> dict[str, list[str]]:
+        """Patients of each part, sorted."""
+        return {
+            name: sorted({case.patient for case in getattr(self, name)})
+            for name in ("train", "validation", "held_out")
+        }
+
+
+def cases_from(
+    columns: dict[str, list[Any]], store: int, where: str, *, needs_ef: bool
+) -> tuple[list[Case], int]:
+    """Cases of a store's index.
+
+    Args:
+        columns: Columns of the index by name.
+        store: Its number in the run.
+        where: What to call it in messages.
+        needs_ef: Leave out rows without EF.
+
+    Returns:
+        The cases, and how many were left out for want of an EF.
+
+    Raises:
+        DataError: The index has no patients, or no row has an EF where one is needed.
+    """
+    if "patient" not in columns:
+        raise DataError(f"{where}: its index names no patients; prepare it from a manifest of lvef again.")
+    n = len(columns["item"])
+    efs = columns.get("ef_percent", [None] * n)
+    splits = columns.get("split", [None] * n)
+    phases = columns.get("phase", [None] * n)
+    cases, without = [], 0
+    for i in range(n):
+        ef = efs[i] if efs[i] is not None and np.isfinite(efs[i]) else None
+        if needs_ef and ef is None:
+            without += 1
+            continue
+        value = float("nan") if ef is None else float(ef)
+        cases.append(
+            Case(store, i, columns["item"][i], columns["patient"][i], splits[i], value, phases[i] or "")
+        )
+    if not cases:
+        if needs_ef and n:
+            raise DataError(
+                f"{where}: none of its {n} clips has an EF (ef_percent), so there is nothing to learn; prepare a "
+                "collection whose manifest has it."
+            )
+        raise DataError(f"{where}: holds no case; prepare it from a manifest with clips.")
+    return cases, without
+
+
+def divide(cases: Sequence[Case], *, fraction: float, seed: int) -> Parts:
+    """Training and validation as the stores name them; validation is drawn by patient where they name none.
+
+    Args:
+        cases: Of all stores.
+        fraction: Part of the patients drawn.
+        seed: Of the draw.
+
+    Raises:
+        DataError: A patient is in two parts, or too few patients are there.
+    """
+    usable = _not_testing(cases)
+    named = tuple(case for case in usable if case.split == Split.VAL)
+    if named:
+        rest = tuple(case for case in usable if case.split != Split.VAL)
+        if not rest:
+            raise DataError(f"all {len(named)} cases are of validation patients; none is left to learn from.")
+        return Parts(rest, named)
+    return _draw_validation(usable, (), fraction, seed)
+
+
+def fold_of(cases: Sequence[Case], fold: int, n_folds: int, *, fraction: float, seed: int) -> Parts:
+    """One fold of a cross-validation by patient.
+
+    The fold's patients are held out. What stops training is drawn from the other patients: a fold that had a say in the
+    choice of the weights would flatter them. Training and validation parts of the collection are taken together.
+
+    Args:
+        cases: Of all stores.
+        fold: Its number from 0.
+        n_folds: Number of folds.
+        fraction: Part of the other patients that is drawn for validation.
+        seed: Of both draws.
+
+    Raises:
+        DataError: Fewer patients than folds, or too few to train and validate on.
+    """
+    usable = _not_testing(cases)
+    patients = sorted({case.patient for case in usable})
+    if len(patients) < n_folds:
+        raise DataError(
+            f"{len(patients)} patients cannot be parted into {n_folds} folds; give fewer with --folds, or more patients."
+        )
+    if not 0 <= fold < n_folds:
+        raise DataError(f"there is no fold {fold} among {n_folds}; they count from 0 to {n_folds - 1}.")
+    order = np.random.default_rng(seed).permutation(len(patients))
+    out = {patients[i] for i in order[fold::n_folds]}
+    rest = [case for case in usable if case.patient not in out]
+    held_out = tuple(case for case in usable if case.patient in out)
+    return _draw_validation(rest, held_out, fraction, seed)
+
+
+def patients_sha256(patients: Iterable[str]) -> str:
+    """SHA-256 of sorted names, one a line, as the card has it."""
+    return hashlib.sha256("\n".join(sorted(set(patients))).encode()).hexdigest()
+
+
+def _not_testing(cases: Sequence[Case]) -> list[Case]:
+    """Cases that may be learned from, with every patient in one part."""
+    parts: dict[str, set[str]] = {}
+    for case in cases:
+        parts.setdefault(case.patient, set()).add(str(case.split or Split.TRAIN))
+    torn = sorted(patient for patient, found in parts.items() if len(found) > 1)
+    if torn:
+        found = " and ".join(sorted(parts[torn[0]]))
+        raise DataError(
+            f"{len(torn)} patients are in two parts ({torn[0]}: {found}); correct the split in the manifests and prepare "
+            "again, so that no patient is on both sides."
+        )
+    usable = [case for case in cases if case.split != Split.TEST]
+    if not usable:
+        raise DataError(
+            f"all {len(cases)} cases are of test patients, which are never trained on; none is left."
+        )
+    return usable
+
+
+def _draw_validation(cases: Sequence[Case], held_out: tuple[Case, ...], fraction: float, seed: int) -> Parts:
+    patients = sorted({case.patient for case in cases})
+    if len(patients) < 2:
+        raise DataError(
+            f"{len(patients)} patient is left to train and to validate on; at least 2 are needed. More patients, or fewer "
+            "folds, would mend it."
+        )
+    count = min(max(1, round(fraction * len(patients))), len(patients) - 1)
+    drawn = set(np.random.default_rng([seed, 1]).permutation(patients)[:count].tolist())
+    train = tuple(case for case in cases if case.patient not in drawn)
+    return Parts(train, tuple(case for case in cases if case.patient in drawn), held_out)
+
+
+def counted_by_split(cases: Iterable[Case]) -> dict[str, int]:
+    """Cases by part of the collection."""
+    return dict(Counter(str(case.split or "none") for case in cases))

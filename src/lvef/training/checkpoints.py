@@ -1,0 +1,204 @@
+"""Checkpoints that appear whole or not at all, and are read without running what they say.
+
+The format is Lightning's, but writing is atomic: a disk that is full, or a process that is killed while saving, leaves the
+checkpoint before it whole. Reading takes tensors and plain containers only (``weights_only``).
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import CheckpointIO
+from torch import Tensor, nn
+
+from lvef.core.errors import WeightsError
+from lvef.io.atomic import atomic_path
+from lvef.models import r2plus1d, transformer
+from lvef.models.checkpoint import read_state
+from lvef.models.mobilenet import load_backbone
+from lvef.training.recipe import VOLUME_TRACE
+
+BEST_NAME, LAST_NAME = "best", "last"
+"""Stems of the two checkpoints of a run: lowest validation loss, latest epoch."""
+
+PREFIX = "net."
+"""What stands before the network's layers in a checkpoint of a run."""
+
+NAMES_TOLD = 3
+"""Layers that a message names."""
+
+PRETRAINED: dict[str, tuple[str, Callable[[Any, Path], str]]] = {
+    VOLUME_TRACE: ("backbone", load_backbone),
+    "r2plus1d-18": ("net", r2plus1d.load_kinetics),
+    "mvit-v2-s": ("net", transformer.load_kinetics),
+}
+"""Part of a family's network that weights of other tasks fill, and who reads them."""
+
+
+class WholeFiles(CheckpointIO):
+    """Lightning's checkpoints, written whole or not at all."""
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: Any,  # noqa: ANN401
+        storage_options: Any = None,  # noqa: ANN401
+    ) -> None:
+        """Write a checkpoint in place of the one before.
+
+        Raises:
+            DataError: It cannot be written, for example on a full disk; the one before is whole.
+        """
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(target) as temporary:
+            try:
+                with temporary.open("wb") as file:
+                    torch.save(checkpoint, file)
+            except RuntimeError as error:
+                # torch's writer covers what the disk said with a complaint of its own.
+                cause = error.__context__
+                if not isinstance(cause, OSError) and "write" not in str(error).lower():
+                    raise
+                said = cause.strerror if isinstance(cause, OSError) else None
+                raise OSError(0, said or "the disk took no more", str(temporary)) from None
+
+    def load_checkpoint(
+        self,
+        path: Any,  # noqa: ANN401
+        map_location: Any = None,  # noqa: ANN401
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Read a checkpoint; always ``weights_only``, whatever is asked for.
+
+        Raises:
+            WeightsError: It is missing, damaged, or would run code.
+        """
+        return read_checkpoint(Path(path), map_location)
+
+    def remove_checkpoint(self, path: Any) -> None:  # noqa: ANN401
+        """Remove a checkpoint, if it is there."""
+        Path(path).unlink(missing_ok=True)
+
+
+class Keeper(Checkpoint):
+    """Writes `LAST_NAME` after every epoch and `BEST_NAME` after one with a better validation loss.
+
+    Args:
+        folder: Where to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.best, self.best_epoch, self.seconds = float("inf"), -1, 0.0
+        self._began = time.perf_counter()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Best so far, and time of all starts so far."""
+        seconds = self.seconds + time.perf_counter() - self._began
+        return {"best": self.best, "best_epoch": self.best_epoch, "seconds": seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """That of the checkpoint that is gone on from."""
+        self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
+        self.seconds = state_dict["seconds"]
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write them; Lightning calls this after all other callbacks."""
+        loss = float(trainer.callback_metrics.get("val_loss", torch.tensor(float("inf"))))
+        if loss < self.best:
+            self.best, self.best_epoch = loss, trainer.current_epoch
+            trainer.save_checkpoint(self.folder / f"{BEST_NAME}.ckpt")
+        trainer.save_checkpoint(self.folder / f"{LAST_NAME}.ckpt")
+
+
+def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  # noqa: ANN401
+    """A whole checkpoint of a run.
+
+    Raises:
+        WeightsError: It is missing, damaged, or would run code.
+    """
+    mend = "take it away to start this run anew, or give --fresh"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch's own past formats
+            found = torch.load(path, map_location=map_location, weights_only=True)
+    except OSError as error:
+        reason = (error.strerror or "no reason given").lower()
+        raise WeightsError(f"{path}: cannot be read ({reason}); a checkpoint was expected.") from None
+    except pickle.UnpicklingError:
+        raise WeightsError(
+            f"{path}: is damaged, or asks for code to be run when it is read, of which nothing was run; {mend}."
+        ) from None
+    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        # Whatever a damaged file makes the reader stumble over.
+        raise WeightsError(f"{path}: is damaged or cut short; {mend}.") from None
+    if not isinstance(found, dict) or not isinstance(found.get("state_dict"), dict):
+        raise WeightsError(f"{path}: holds no state_dict; a checkpoint of lvef train was expected; {mend}.")
+    return found
+
+
+def network_state(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """The network's tensors by name."""
+    state: dict[str, Tensor] = checkpoint["state_dict"]
+    return {
+        name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)
+    } or state
+
+
+def check_fits(net: nn.Module, state: dict[str, Tensor], path: Path, name: str) -> None:
+    """See that tensors are those of a network.
+
+    Raises:
+        WeightsError: They are of another one; missing, unknown and differently shaped layers are told.
+    """
+    wanted = net.state_dict()
+    missing = sorted(wanted.keys() - state.keys())
+    extra = sorted(state.keys() - wanted.keys())
+    shaped = sorted(k for k in wanted.keys() & state.keys() if state[k].shape != wanted[k].shape)
+    if missing or extra or shaped:
+        found = [
+            f"{len(names)} layers {word} ({', '.join(names[:NAMES_TOLD])}{', ...' if len(names) > NAMES_TOLD else ''})"
+            for names, word in ((missing, "missing"), (extra, "unknown"), (shaped, "of another shape"))
+            if names
+        ]
+        raise WeightsError(f"{path}: is no checkpoint of {name}: {'; '.join(found)}.")
+
+
+def start_from(net: nn.Module, path: Path, family: str) -> str:
+    """Give a network, or one part of it, the weights of a file.
+
+    Args:
+        net: The network.
+        path: A checkpoint of ``lvef train``; a state dict of the network or of one of its parts; or one of torchvision,
+            whose last layer is left out (ImageNet for volume-trace, Kinetics for r2plus1d-18 and mvit-v2-s).
+        family: Of the network.
+
+    Returns:
+        The part that was filled, empty for the whole network.
+
+    Raises:
+        WeightsError: The file cannot be read safely, or holds another architecture.
+    """
+    state = {key.removeprefix(PREFIX): value for key, value in read_state(path).items()}
+    shapes = {key: value.shape for key, value in state.items()}
+    for part, module in net.named_modules():
+        wanted = module.state_dict()
+        if shapes and {key: value.shape for key, value in wanted.items()} == shapes:
+            module.load_state_dict(state)
+            return part
+    if family in PRETRAINED:
+        part, load = PRETRAINED[family]
+        # Whoever trained on photographs or on films of people has another last layer.
+        load(net.get_submodule(part) if family == VOLUME_TRACE else net, path)
+        return part
+    check_fits(net, state, path, family)
+    return ""

@@ -1,0 +1,296 @@
+"""Fits a network by a recipe, or goes on with a fit that was stopped, to the same curve.
+
+A checkpoint is written after every epoch. As order, variation and dropout of an epoch depend on the seed and the epoch's
+number alone, a run that was killed and one that never stopped see the same batches; on one processor they give the same
+numbers bit for bit (a test holds it), on GPUs those whose sums are not of a fixed order differ in the last digits.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import nn
+
+from lvef.core.errors import ConfigError
+from lvef.io.atomic import write_text_atomic
+from lvef.models.families import build
+from lvef.training import run_folder
+from lvef.training.card_of import Origin, write_network
+from lvef.training.cases import Parts
+from lvef.training.checkpoints import (
+    BEST_NAME,
+    LAST_NAME,
+    Keeper,
+    WholeFiles,
+    check_fits,
+    network_state,
+    read_checkpoint,
+    start_from,
+)
+from lvef.training.collected import Collected, mean_ef
+from lvef.training.loading import Loading, weights_of
+from lvef.training.papers import Order, papers_of, parts_csv, settings_of_run
+from lvef.training.predictions import Table, csv_of, figures_of, joined, predict, validation_figure
+from lvef.training.recipe import VOLUME_TRACE, Recipe
+from lvef.training.regression import Diverged, Task, task_for
+from lvef.training.watching import METRICS_NAME, Bar, EpochTable
+
+TALKATIVE = ("lightning.pytorch", "lightning.fabric", "torch.onnx")
+"""Loggers with advice for programmers that no user asked for."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What came out of a run.
+
+    Attributes:
+        out: Its folder.
+        epochs: Epochs that were run, in this start or before.
+        resumed: How many of them an earlier start had run.
+        best_epoch: The one whose weights are kept, from 0.
+        val_loss: Its validation loss.
+        val_mae: Its mean absolute error on validation cases, in percent of EF or parts of the side.
+        figures: Of the kept weights, by part.
+        seconds: Time of all starts.
+        network: Folder of the network, or None.
+    """
+
+    out: Path
+    epochs: int
+    resumed: int
+    best_epoch: int
+    val_loss: float
+    val_mae: float
+    figures: dict[str, dict[str, float]]
+    seconds: float
+    network: Path | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json`` and ``run.json``."""
+        return asdict(self) | {
+            "out": str(self.out),
+            "network": str(self.network) if self.network else None,
+        }
+
+
+def fit(
+    recipe: Recipe, collected: Collected, parts: Parts, order: Order, callbacks: Sequence[L.Callback] = ()
+) -> Fitted:
+    """Fit a network, or go on, or tell what a finished run gave.
+
+    Args:
+        recipe: Settings.
+        collected: Data.
+        parts: Which cases are for what.
+        order: Where, on what, from which weights.
+        callbacks: Further callbacks of Lightning.
+
+    Raises:
+        ConfigError: Settings do not fit each other, the data, the machine or an earlier start.
+        DataError: A file cannot be read or written; checkpoints that were written stay whole.
+        WeightsError: A checkpoint is damaged, or of another architecture.
+    """
+    order.machine.accelerator()
+    net = make_network(recipe, mean_ef(parts.train))
+    part = start_from(net, order.init, recipe.family) if order.init else None
+    settings = settings_of_run(recipe, collected, parts, order)
+    run_folder.make(order.out)
+    with run_folder.held(order.out):
+        return _fit(recipe, collected, parts, order, callbacks, net, settings, part)
+
+
+def _fit(
+    recipe: Recipe,
+    collected: Collected,
+    parts: Parts,
+    order: Order,
+    callbacks: Sequence[L.Callback],
+    net: nn.Module,
+    settings: dict[str, Any],
+    part: str | None,
+) -> Fitted:
+    machine, out = order.machine, order.out
+    earlier = run_folder.begin(out, settings, fresh=order.fresh, name=recipe.name)
+    if earlier.get("complete"):
+        return _told(earlier, order)
+    papers = papers_of(settings, collected, order, part)
+    task = task_for(recipe, net)
+    last = out / f"{LAST_NAME}.ckpt"
+    resumed = _check_resumable(last, net, recipe) if last.exists() else 0
+    table, keeper = EpochTable(out / METRICS_NAME), Keeper(out)
+    with _quiet():
+        trainer = L.Trainer(
+            accelerator=machine.accelerator(),
+            devices=machine.devices,
+            num_nodes=machine.num_nodes,
+            strategy=machine.strategy,
+            precision=machine.precision(recipe.precision),
+            max_epochs=recipe.epochs,
+            logger=_loggers(out),
+            callbacks=[table, _bar(recipe, order), *callbacks, keeper, *_stopping(recipe)],
+            plugins=[WholeFiles()],
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            log_every_n_steps=10,
+            gradient_clip_val=recipe.optimiser.gradient_clip or None,
+        )
+        if trainer.is_global_zero:
+            run_folder.write_run(out, papers | {"complete": False})
+            write_text_atomic(out / run_folder.PARTS_NAME, parts_csv(parts))
+        loading = Loading(
+            collected.part(parts.train, train=True),
+            collected.part(parts.validation, train=False),
+            weights_of(parts.train, recipe.data.weights),
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            workers=machine.workers,
+        )
+        try:
+            trainer.fit(task, datamodule=loading, ckpt_path=last if resumed else None, weights_only=True)
+        except SystemExit:
+            # Lightning ends the process on Ctrl-C; whoever called decides that here.
+            raise KeyboardInterrupt from None
+    if not trainer.is_global_zero:
+        return Fitted(out, len(table.rows), resumed, keeper.best_epoch, keeper.best, 0.0, {}, 0.0, None)
+    return _finish(task, recipe, collected, parts, order, papers, table, keeper, resumed)
+
+
+def make_network(recipe: Recipe, mean_ef_percent: float) -> nn.Module:
+    """The network of a recipe with its first weights.
+
+    Args:
+        recipe: Family, settings, seed.
+        mean_ef_percent: Where its output starts, if the recipe wants that; NaN for nowhere.
+
+    Raises:
+        ConfigError: The family does not know a setting.
+    """
+    L.seed_everything(recipe.seed, verbose=False)
+    try:
+        net = build(recipe.family, dict(recipe.network))
+    except ConfigError as error:
+        raise ConfigError(f"{recipe.name}: {error}") from None
+    start: Callable[[float], None] | None = getattr(net, "set_output_bias", None)
+    if recipe.output_bias and start is not None and np.isfinite(mean_ef_percent):
+        start(mean_ef_percent)
+    return net
+
+
+def _finish(
+    task: Task,
+    recipe: Recipe,
+    collected: Collected,
+    parts: Parts,
+    order: Order,
+    papers: dict[str, Any],
+    table: EpochTable,
+    keeper: Keeper,
+    resumed: int,
+) -> Fitted:
+    """Take the best weights, let them predict, write the network and the run's papers."""
+    best = order.out / f"{BEST_NAME}.ckpt"
+    if keeper.best_epoch < 0:
+        raise Diverged(
+            f"{recipe.name}: no epoch gave a validation loss that is a number; lower optimiser.learning_rate."
+        )
+    task.net.load_state_dict(network_state(read_checkpoint(best)))
+    device = torch.device("cuda" if order.machine.accelerator() == "cuda" else "cpu")
+    task.to(device)
+    tables: dict[str, Table] = {}
+    for name in ("validation", "held_out"):
+        if cases := getattr(parts, name):
+            part = collected.part(cases, train=False)
+            tables[name] = predict(task, part, name, recipe.batch_size)
+    write_text_atomic(order.out / run_folder.PREDICTIONS_NAME, csv_of(joined(tables.values())))
+    seconds = keeper.state_dict()["seconds"]
+    network = order.out / recipe.name if order.network else None
+    if network is not None:
+        figures = (validation_figure(tables["validation"]),)
+        origin = Origin(order.recipe_name, order.command, seconds / 60, figures)
+        with _quiet():
+            write_network(task.net.cpu(), recipe, collected, parts, network, origin)
+    row = table.rows[keeper.best_epoch]
+    fitted = Fitted(
+        order.out,
+        len(table.rows),
+        resumed,
+        keeper.best_epoch,
+        row["val_loss"],
+        row["val_mae"],
+        {name: figures_of(found) for name, found in tables.items()},
+        round(seconds, 1),
+        network,
+    )
+    result = fitted.as_dict() | {"out": "", "network": network.name if network else None}
+    run_folder.write_run(order.out, papers | {"complete": True, "result": result})
+    return fitted
+
+
+def _told(earlier: dict[str, Any], order: Order) -> Fitted:
+    """The result of a run that had ended."""
+    result = dict(earlier["result"])
+    network = result.pop("network")
+    epochs = int(result["epochs"])
+    return Fitted(
+        **result | {"out": order.out, "resumed": epochs, "network": order.out / network if network else None}
+    )
+
+
+def _check_resumable(last: Path, net: nn.Module, recipe: Recipe) -> int:
+    """Epochs that a checkpoint has behind it.
+
+    Raises:
+        WeightsError: It is damaged, or of another architecture.
+    """
+    found = read_checkpoint(last)
+    check_fits(net, network_state(found), last, recipe.family)
+    return int(found["epoch"]) + 1
+
+
+def _stopping(recipe: Recipe) -> list[L.Callback]:
+    if not recipe.patience:
+        return []
+    return [EarlyStopping("val_loss", patience=recipe.patience, mode="min", verbose=False)]
+
+
+def _bar(recipe: Recipe, order: Order) -> Bar:
+    if recipe.family == VOLUME_TRACE:
+        return Bar(order.title, "of the side")
+    return Bar(order.title, "% EF")
+
+
+def _loggers(out: Path) -> Any:  # noqa: ANN401
+    try:
+        return TensorBoardLogger(out, name="tensorboard", version="")
+    except ModuleNotFoundError:
+        return False  # the curves are in metrics.csv as well
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's greetings, tips and advice stay unsaid; its errors do not."""
+    loggers = [logging.getLogger(name) for name in TALKATIVE]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"(lightning|torch)\b.*")
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,153 @@
+"""Cross-validation by patient: every patient is judged by the one network that has not met that patient.
+
+::
+
+    OUT/
+      fold-0/ ... fold-4/    a run each, see `lvef.training.run_folder`
+      held_out.csv           predictions of all folds on the patients they held out
+      folds.json             figures of each fold, mean and spread, and figures of all held-out cases together
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from lvef.core.errors import DataError
+from lvef.io.atomic import write_text_atomic
+from lvef.training.collected import Collected
+from lvef.training.fit import Fitted, fit
+from lvef.training.papers import Order
+from lvef.training.predictions import csv_of, figures_of, joined
+from lvef.training.recipe import Recipe
+from lvef.training.run_folder import PREDICTIONS_NAME
+
+FOLDS_NAME, HELD_OUT_NAME = "folds.json", "held_out.csv"
+"""Files of a cross-validation beside its runs."""
+
+SCHEMA = "lvef-folds/1"
+"""Version of ``folds.json``."""
+
+
+@dataclass(frozen=True)
+class CrossValidated:
+    """What a cross-validation gave.
+
+    Attributes:
+        out: Its folder.
+        folds: The runs.
+        mean: Mean of each figure over the folds.
+        spread: Standard deviation (n - 1) of each figure over the folds.
+        pooled: Figures of all held-out cases together, each predicted by the fold that had not seen it.
+    """
+
+    out: Path
+    folds: tuple[Fitted, ...]
+    mean: dict[str, float]
+    spread: dict[str, float]
+    pooled: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json`` and ``folds.json``."""
+        return {
+            "schema": SCHEMA,
+            "out": str(self.out),
+            "folds": [fitted.as_dict() for fitted in self.folds],
+            "mean": self.mean,
+            "spread": self.spread,
+            "pooled": self.pooled,
+        }
+
+
+def cross_validate(
+    recipe: Recipe,
+    collected: Collected,
+    order: Order,
+    n_folds: int,
+    told: Callable[[int, Fitted], None] = lambda _, __: None,
+) -> CrossValidated:
+    """Fit every fold; those that are done are not done again.
+
+    Args:
+        recipe: Settings.
+        collected: Data.
+        order: Its folder gets a folder a fold.
+        n_folds: Number of folds, at least 2.
+        told: Called after each fold.
+
+    Raises:
+        DataError: Fewer patients than folds, or the folder holds something else.
+        LvefError: As `lvef.training.fit.fit`.
+    """
+    # All folds are made before the first is trained: too few patients are no matter of the last.
+    parts = [collected.parts(k, n_folds) for k in range(n_folds)]
+    _check_folder(order.out)
+    fitted = []
+    for k, part in enumerate(parts):
+        mine = replace(
+            order,
+            out=order.out / f"fold-{k}",
+            fold=f"{k} of {n_folds}",
+            title=f"Fold {k + 1}/{n_folds}",
+        )
+        fitted.append(fit(recipe, collected, part, mine))
+        told(k, fitted[-1])
+    held_out = joined(_read_held_out(one.out) for one in fitted)
+    write_text_atomic(order.out / HELD_OUT_NAME, csv_of(held_out))
+    mean, spread = mean_and_spread([one.figures["held_out"] for one in fitted])
+    result = CrossValidated(order.out, tuple(fitted), mean, spread, figures_of(held_out))
+    plain = result.as_dict() | {"out": "", "folds": [one.figures["held_out"] for one in fitted]}
+    write_text_atomic(order.out / FOLDS_NAME, json.dumps(plain, indent=2) + "\n")
+    return result
+
+
+def mean_and_spread(figures: list[dict[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean and standard deviation (n - 1) of the figures that every fold has.
+
+    Example:
+        >>> mean_and_spread([{"mae": 4.0}, {"mae": 6.0}])
+        ({'mae': 5.0}, {'mae': 1.4142135623730951})
+    """
+    names = [name for name in figures[0] if all(name in one for one in figures)]
+    values = {name: np.array([one[name] for one in figures]) for name in names}
+    return (
+        {name: float(v.mean()) for name, v in values.items()},
+        {name: float(v.std(ddof=1)) if len(v) > 1 else 0.0 for name, v in values.items()},
+    )
+
+
+def _read_held_out(run: Path) -> pl.DataFrame:
+    path = run / PREDICTIONS_NAME
+    try:
+        table = pl.read_csv(
+            io.BytesIO(path.read_bytes()),
+            schema_overrides=dict.fromkeys(("item", "patient", "part", "phase"), pl.String()),
+        )
+    except (OSError, pl.exceptions.PolarsError):
+        raise DataError(
+            f"{path}: the fold's predictions cannot be read; give the command again with --fresh."
+        ) from None
+    return table.filter(pl.col("part") == "held_out")
+
+
+def _check_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        foreign = [
+            entry.name
+            for entry in out.iterdir()
+            if entry.name not in (FOLDS_NAME, HELD_OUT_NAME) and not entry.name.startswith("fold-")
+        ]
+    except OSError as error:
+        raise DataError(f"{out}: cannot be used ({error.strerror}); choose another --out.") from None
+    if foreign:
+        raise DataError(
+            f"{out}: holds {foreign[0]}, which is of no cross-validation; choose an empty or a new folder with --out."
+        )

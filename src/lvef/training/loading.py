@@ -1,0 +1,190 @@
+"""Which cases come in which order, and the loaders that hand them over.
+
+All chance is a function of the seed, the epoch and the case, and of nothing that happened before: a run that goes on from a
+checkpoint draws what it would have drawn without the stop, whatever the number of loading processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import lightning as L
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from lvef.training.cases import Case, Parts
+
+
+class Draw(NamedTuple):
+    """What a loader asks a data set for.
+
+    Attributes:
+        case: Number of the case among those of its part.
+        epoch: Pass over the cases; -1 outside of training, where nothing is drawn.
+        copy: Which time the case comes in this epoch.
+    """
+
+    case: int
+    epoch: int = -1
+    copy: int = 0
+
+
+Batch = dict[str, Any]
+"""Tensors of a batch by name, batch first; see the data sets."""
+
+
+class EpochSampler(Sampler[Draw]):
+    """The cases of each epoch in a random order, those of this process among several.
+
+    Args:
+        weights: How often each case comes in an epoch; a broken part is drawn for.
+        seed: Of order and draw.
+        rank: Number of this process.
+        world: Number of processes.
+    """
+
+    def __init__(self, weights: Sequence[float], seed: int, rank: int = 0, world: int = 1) -> None:
+        self.weights = np.asarray(weights, dtype=np.float64)
+        self.seed, self.rank, self.world = seed, rank, world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the training loop before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Draws of this process; the same in every epoch."""
+        return -(-self._total() // self.world)
+
+    def __iter__(self) -> Iterator[Draw]:
+        rng = np.random.default_rng([self.seed, 2, self.epoch])
+        whole = np.floor(self.weights).astype(int)
+        broken = self.weights - whole
+        # As many as they add up to, so that every epoch has as many steps; none comes twice for its broken part.
+        count = self._total() - int(whole.sum())
+        none = np.empty(0, dtype=np.int64)
+        extra = rng.choice(len(broken), count, replace=False, p=broken / broken.sum()) if count else none
+        copies = whole.copy()
+        copies[extra] += 1
+        draws = [Draw(case, self.epoch, k) for case, n in enumerate(copies) for k in range(n)]
+        order = rng.permutation(len(draws))
+        padded = np.resize(order, len(self) * self.world)
+        for i in padded[self.rank :: self.world]:
+            yield draws[i]
+
+    def _total(self) -> int:
+        whole = np.floor(self.weights).astype(int)
+        return int(whole.sum()) + min(
+            round(float((self.weights - whole).sum())), int((self.weights > whole).sum())
+        )
+
+
+class OrderedSampler(Sampler[Draw]):
+    """Every case once, in order, shared out over processes.
+
+    Args:
+        count: Number of cases.
+        rank: Number of this process.
+        world: Number of processes.
+    """
+
+    def __init__(self, count: int, rank: int = 0, world: int = 1) -> None:
+        self.cases = range(count)[rank::world]
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __iter__(self) -> Iterator[Draw]:
+        return (Draw(case) for case in self.cases)
+
+
+class Cases(Dataset[Batch]):
+    """A part's cases as tensors; see the modules of the families.
+
+    Args:
+        cases: The part.
+    """
+
+    def __init__(self, cases: Sequence[Case]) -> None:
+        self.cases = tuple(cases)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, draw: Draw) -> Batch:
+        raise NotImplementedError
+
+
+class Loading(L.LightningDataModule):
+    """Loaders of training and validation.
+
+    Args:
+        train: Training cases.
+        validation: Validation cases.
+        weights: How often each training case comes in an epoch.
+        batch_size: Cases a step.
+        seed: Of the order.
+        workers: Processes that load; 0 loads in the training process.
+    """
+
+    def __init__(
+        self,
+        train: Cases,
+        validation: Cases,
+        weights: Sequence[float],
+        *,
+        batch_size: int,
+        seed: int,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.train, self.validation, self.weights = train, validation, weights
+        self.batch_size, self.seed, self.workers = batch_size, seed, workers
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """In random order; a last batch that is not full is left out where there is another."""
+        rank, world = self._place()
+        sampler = EpochSampler(self.weights, self.seed, rank, world)
+        return loader(
+            self.train, sampler, self.batch_size, self.workers, drop_last=len(sampler) > self.batch_size
+        )
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """In order."""
+        rank, world = self._place()
+        sampler = OrderedSampler(len(self.validation), rank, world)
+        return loader(self.validation, sampler, self.batch_size, self.workers)
+
+    def _place(self) -> tuple[int, int]:
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+
+
+def loader(
+    cases: Cases, sampler: Sampler[Draw], batch_size: int, workers: int, *, drop_last: bool = False
+) -> DataLoader[Batch]:
+    """A loader that leaves torch's global source of chance alone."""
+    return DataLoader(
+        cases,
+        batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        drop_last=drop_last,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator().manual_seed(0),
+        # A forked process must not meet the threads of polars and of torch.
+        multiprocessing_context="spawn" if workers else None,
+    )
+
+
+def weights_of(cases: Sequence[Case], by_store: Sequence[float]) -> list[float]:
+    """How often each case comes, from how often those of its store come; empty for once each."""
+    return [by_store[case.store] if by_store else 1.0 for case in cases]
+
+
+def all_cases(parts: Parts) -> list[Case]:
+    """Cases of all parts, in the order of their stores."""
+    return sorted((*parts.train, *parts.validation, *parts.held_out), key=lambda c: (c.store, c.number))

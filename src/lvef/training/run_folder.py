@@ -1,0 +1,180 @@
+"""The folder of a run: begun, gone on with, started anew; ``run.json`` says what it is and what came out.
+
+::
+
+    RUN/
+      run.json               settings, versions, hashes of the data, device, seconds, result
+      parts.csv              which case is in which part
+      metrics.csv            a row an epoch
+      best.ckpt, last.ckpt   lowest validation loss, latest epoch
+      predictions.csv        answers of the best weights on cases that were not learned from
+      tensorboard/           the same curves for TensorBoard
+      NAME/                  model.onnx, card.json, split.csv: the network as it is served
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+from lvef.core.errors import ConfigError, DataError
+from lvef.io.atomic import write_text_atomic
+
+if sys.platform != "win32":
+    import fcntl
+
+RUN_NAME, PARTS_NAME, PREDICTIONS_NAME = "run.json", "parts.csv", "predictions.csv"
+"""Files of a run."""
+
+SCHEMA = "lvef-train/1"
+"""Version of ``run.json``."""
+
+LOCK_NAME = ".lock"
+"""File that a run holds for as long as it writes."""
+
+OWN = (
+    RUN_NAME,
+    PARTS_NAME,
+    PREDICTIONS_NAME,
+    "metrics.csv",
+    "best.ckpt",
+    "last.ckpt",
+    "tensorboard",
+)
+"""What ``--fresh`` removes, beside the network's folder."""
+
+DIFFERENCES_TOLD = 4
+"""Settings that a message names."""
+
+
+def make(out: Path) -> None:
+    """Make a folder where there is none.
+
+    Raises:
+        DataError: It cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{out}: cannot be used ({error.strerror}); choose another --out.") from None
+
+
+def begin(out: Path, settings: Mapping[str, Any], *, fresh: bool = False, name: str = "") -> dict[str, Any]:
+    """See that a folder is new, or that an earlier start with the same settings made it.
+
+    Args:
+        out: The folder, which is there.
+        settings: Whatever moves the numbers.
+        fresh: Remove what an earlier start left.
+        name: The network's folder, for ``fresh``.
+
+    Returns:
+        What ``run.json`` says; empty where the run begins.
+
+    Raises:
+        DataError: The folder cannot be used, or holds something else.
+        ConfigError: It was begun with other settings; they are named.
+    """
+    path = out / RUN_NAME
+    try:
+        if not path.exists():
+            if any(entry.name != LOCK_NAME for entry in out.iterdir()):
+                raise DataError(
+                    f"{out}: holds files but no {RUN_NAME}; choose an empty or a new folder with --out."
+                )
+            return {}
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{out}: cannot be used ({error.strerror}); choose another --out.") from None
+    except ValueError:
+        earlier = None
+    if not isinstance(earlier, dict) or earlier.get("schema") != SCHEMA:
+        raise DataError(f"{path}: is not of the version {SCHEMA}; choose another --out.")
+    if fresh:
+        # Of several processes of one run the first has done it, and the others come later.
+        if rank_zero_only.rank:
+            return {}
+        _clear(out, name)
+        return {}
+    before, now = flat(earlier.get("settings")), flat(json.loads(json.dumps(settings)))
+    other = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+    if other:
+        told = ", ".join(
+            f"{k} {before.get(k, 'unset')} then and {now.get(k, 'unset')} now"
+            for k in other[:DIFFERENCES_TOLD]
+        )
+        raise ConfigError(
+            f"{out}: was begun with other settings ({told}{', ...' if len(other) > DIFFERENCES_TOLD else ''}); give the "
+            "same, --fresh to start anew, or another --out."
+        )
+    return earlier
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Keep other runs out of a folder for as long as the block lasts; the lock dies with the process.
+
+    Raises:
+        DataError: Another run is writing there.
+    """
+    if sys.platform == "win32" or rank_zero_only.rank:
+        yield
+        return
+    try:
+        file = (out / LOCK_NAME).open("ab")
+    except OSError as error:
+        raise DataError(f"{out}: cannot be used ({error.strerror}); choose another --out.") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(
+                f"{out}: another run is writing there; wait for its end or choose another --out."
+            ) from None
+        yield
+
+
+def write_run(out: Path, values: Mapping[str, Any]) -> None:
+    """Write ``run.json``.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    text = json.dumps({"schema": SCHEMA, **values}, indent=2, ensure_ascii=False)
+    write_text_atomic(out / RUN_NAME, text + "\n")
+
+
+def flat(values: Any, before: str = "") -> dict[str, Any]:  # noqa: ANN401
+    """Nested settings by dotted name.
+
+    Example:
+        >>> flat({"loss": {"kind": "mse"}, "epochs": 3})
+        {'loss.kind': 'mse', 'epochs': 3}
+    """
+    if not isinstance(values, Mapping):
+        return {before: values}
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{before}.{key}" if before else str(key))
+    return found
+
+
+def _clear(out: Path, name: str) -> None:
+    try:
+        for entry in (*OWN, *([name] if name else [])):
+            path = out / entry
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{out}: what an earlier run left cannot be removed ({error.strerror}); choose another --out."
+        ) from None

@@ -1,0 +1,318 @@
+"""Looks for settings: a grid that is run through, or a search that learns from its trials, on Optuna.
+
+Trials stand in a storage that several processes and machines may share: a database (``sqlite:///...``, ``postgresql://...``)
+or a journal file on a disk they all see. Whoever is free takes the next one. The run of a trial lies in a folder named after
+its settings, so that a trial that was killed goes on from its last checkpoint when its settings are taken up again.
+Nothing is sent anywhere: Optuna has no telemetry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import socket
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import optuna
+import polars as pl
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from lvef.core.config import to_mapping
+from lvef.core.errors import ConfigError
+from lvef.io.atomic import write_text_atomic
+from lvef.training.cases import Parts
+from lvef.training.collected import Collected
+from lvef.training.fit import fit
+from lvef.training.papers import Order
+from lvef.training.recipe import Recipe, changed
+from lvef.training.regression import Diverged
+from lvef.training.run_folder import make
+from lvef.training.search_space import grid_points, recipe_with, space_of, toml_of
+
+START_UP_TRIALS = 6
+"""Trials drawn at random before the search learns, and before any trial is broken off."""
+
+WARM_UP_PART = 0.2
+"""Part of the epochs in which no trial is broken off."""
+
+STALE_S = 6 * 3600.0
+"""A trial of another machine that has shown no sign of life for so long is given up and taken up anew."""
+
+TRIALS_NAME, BEST_NAME, JOURNAL_NAME = "trials.csv", "best.toml", "journal.log"
+"""Files of a search beside the folder of runs."""
+
+BEAT, HOST, PROCESS, DIVERGED, GRID = "beat", "host", "process", "diverged", "grid"
+"""What a trial tells of itself."""
+
+
+STATES = ("complete", "pruned", "running", DIVERGED)
+"""States of trials that count."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is asked for.
+
+    Attributes:
+        out: Folder of the search.
+        grid: Name of a grid, or None for a search.
+        trials: Trials of a search that end or are broken off, over all processes.
+        storage: Address of a database or path of a journal file; None for a journal in ``out``.
+        order: Machine and first weights of each trial.
+    """
+
+    out: Path
+    grid: str | None
+    trials: int
+    storage: str | None
+    order: Order
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search gave.
+
+    Attributes:
+        out: Its folder.
+        best: Settings of the best trial by dotted name; empty where none ended.
+        best_loss: Its validation loss.
+        trials: A row a trial: number, state, settings, loss.
+        unended: Trials that another process is at.
+    """
+
+    out: Path
+    best: dict[str, Any]
+    best_loss: float
+    trials: tuple[dict[str, Any], ...]
+    unended: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "schema": "lvef-tune/1",
+            "out": str(self.out),
+            "best": self.best,
+            "best_loss": None if math.isnan(self.best_loss) else self.best_loss,
+            "trials": list(self.trials),
+            "unended": self.unended,
+        }
+
+
+def tune(
+    recipe: Recipe,
+    collected: Collected,
+    search: Search,
+    told: Callable[[FrozenTrial], None] = lambda _: None,
+) -> Tuned:
+    """Run trials until the grid is through, or as many as asked for have ended.
+
+    Args:
+        recipe: Settings from which a trial differs.
+        collected: Data.
+        search: What to try, where.
+        told: Called after each trial of this process.
+
+    Raises:
+        ConfigError: A setting that the recipe or its network does not know, or a storage that cannot be used.
+        DataError: The folder cannot be used.
+    """
+    make(search.out)
+    space = space_of(recipe, search.grid)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        study = _open_study(recipe, search)
+        _take_up_lost(study)
+        if search.grid is not None:
+            for chosen in grid_points(search.grid):
+                study.enqueue_trial(chosen, {GRID: search.grid}, skip_if_exists=True)
+        parts = collected.parts()
+        while _is_more_to_do(study, search):
+            trial = study.ask(dict(space))
+            if search.grid is not None and GRID not in trial.user_attrs:
+                # Another process took the last one of the grid meanwhile.
+                study.tell(trial, state=TrialState.FAIL)
+                break
+            _run(study, trial, recipe, collected, parts, search)
+            told(study.trials[trial.number])
+        tuned = _results(study, search)
+    _write(tuned, recipe)
+    return tuned
+
+
+class _Reporter(L.Callback):
+    """Tells the study each epoch's loss, and breaks off a trial that lags behind."""
+
+    def __init__(self, trial: Trial, prunes: bool) -> None:
+        self.trial, self.prunes = trial, prunes
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        loss = float(trainer.callback_metrics.get("val_loss", float("nan")))
+        self.trial.set_user_attr(BEAT, time.time())
+        if not self.prunes:
+            return
+        self.trial.report(loss, trainer.current_epoch)
+        if self.trial.should_prune():
+            raise optuna.TrialPruned
+
+
+def _run(
+    study: optuna.Study,
+    trial: Trial,
+    recipe: Recipe,
+    collected: Collected,
+    parts: Parts,
+    search: Search,
+) -> None:
+    for name, value in ((HOST, socket.gethostname()), (PROCESS, os.getpid()), (BEAT, time.time())):
+        trial.set_user_attr(name, value)
+    changed_recipe = recipe_with(recipe, trial.params)
+    order = replace(
+        search.order,
+        out=search.out / "runs" / folder_of(trial.params),
+        network=False,
+        title=f"Trial {trial.number + 1}",
+    )
+    reporter = _Reporter(trial, prunes=search.grid is None)
+    try:
+        mine = replace(collected, recipe=changed_recipe)
+        fitted = fit(changed_recipe, mine, parts, order, [reporter])
+        study.tell(trial, fitted.val_loss)
+    except optuna.TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    except Diverged:
+        # An answer, not the end of the search.
+        trial.set_user_attr(DIVERGED, True)
+        study.tell(trial, state=TrialState.FAIL)
+    except BaseException:
+        _first_in_line(study, trial)
+        study.tell(trial, state=TrialState.FAIL)
+        raise
+
+
+def folder_of(params: Mapping[str, Any]) -> str:
+    """Name of the run with these settings."""
+    text = json.dumps(dict(sorted(params.items())))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _open_study(recipe: Recipe, search: Search) -> optuna.Study:
+    address = search.storage or str(search.out / JOURNAL_NAME)
+    pruner = optuna.pruners.MedianPruner(
+        START_UP_TRIALS, n_warmup_steps=max(1, round(WARM_UP_PART * recipe.epochs))
+    )
+    sampler = optuna.samplers.TPESampler(
+        n_startup_trials=START_UP_TRIALS,
+        multivariate=True,
+        constant_liar=True,
+        # Processes that draw from one seed would all try the same.
+        seed=recipe.seed + (os.getpid() if search.storage else 0),
+    )
+    try:
+        if "://" in address:
+            storage: Any = optuna.storages.RDBStorage(address)
+        else:
+            journal = optuna.storages.journal
+            storage = optuna.storages.JournalStorage(
+                journal.JournalFileBackend(address, lock_obj=journal.JournalFileOpenLock(address))
+            )
+        return optuna.create_study(
+            storage=storage,
+            sampler=sampler,
+            pruner=pruner,
+            study_name=f"{recipe.name}-{search.grid or 'search'}",
+            direction="minimize",
+            load_if_exists=True,
+        )
+    except Exception as error:  # noqa: BLE001  each kind of database has errors of its own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        # An address may hold a password.
+        shown = address.partition("://")[0] + "://..." if "@" in address else address
+        raise ConfigError(f"storage {shown}: cannot be used ({reason}).") from None
+
+
+def _take_up_lost(study: optuna.Study) -> None:
+    """Trials whose process is gone: given up, their settings first in line again."""
+    for trial in study.get_trials(states=(TrialState.RUNNING,), deepcopy=False):
+        told = trial.user_attrs
+        here = told.get(HOST) == socket.gethostname()
+        silent_s = time.time() - float(told.get(BEAT, time.time()))
+        lost = not _lives(int(told.get(PROCESS, 0))) if here else silent_s > STALE_S
+        if lost and trial.params:
+            _first_in_line(study, trial)
+            study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _first_in_line(study: optuna.Study, trial: Trial | FrozenTrial) -> None:
+    """Let the settings of a trial be taken up anew, as one of a grid where it was one."""
+    grid = trial.user_attrs.get(GRID)
+    study.enqueue_trial(trial.params, {GRID: grid} if grid else None)
+
+
+def _lives(process: int) -> bool:
+    if process == os.getpid():
+        return False  # of an earlier search of this process, which ended with an error
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return process > 0
+
+
+def _is_more_to_do(study: optuna.Study, search: Search) -> bool:
+    trials = study.get_trials(deepcopy=False)
+    if any(trial.state == TrialState.WAITING for trial in trials):
+        return True
+    return search.grid is None and sum(_state(trial) in STATES for trial in trials) < search.trials
+
+
+def _state(trial: FrozenTrial) -> str:
+    """How it went with a trial; one that was given up and taken up anew counts as the new one."""
+    return DIVERGED if trial.user_attrs.get(DIVERGED) else trial.state.name.lower()
+
+
+def _results(study: optuna.Study, search: Search) -> Tuned:
+    rows = []
+    for trial in study.get_trials(deepcopy=False):
+        if _state(trial) in STATES:
+            rows.append(
+                {
+                    "trial": trial.number,
+                    "state": _state(trial),
+                    **trial.params,
+                    "val_loss": trial.value if trial.state == TrialState.COMPLETE else None,
+                    "epochs_told": len(trial.intermediate_values) or None,
+                    "run": f"runs/{folder_of(trial.params)}",
+                }
+            )
+    ended = [row for row in rows if row["state"] == "complete"]
+    unended = sum(row["state"] == "running" for row in rows)
+    if not ended:
+        return Tuned(search.out, {}, float("nan"), tuple(rows), unended)
+    best = study.best_trial
+    return Tuned(search.out, dict(best.params), float(best.value or 0.0), tuple(rows), unended)
+
+
+def _write(tuned: Tuned, recipe: Recipe) -> None:
+    buffer = io.StringIO()
+    pl.DataFrame(list(tuned.trials), infer_schema_length=None).write_csv(buffer)
+    write_text_atomic(tuned.out / TRIALS_NAME, buffer.getvalue())
+    if tuned.best:
+        lines = [
+            f"# Best of {len(tuned.trials)} trials of {recipe.name}: validation loss {tuned.best_loss:.6g}."
+        ]
+        lines += [f"#   --set {name}={value}" for name, value in tuned.best.items()]
+        values = changed(to_mapping(recipe), tuned.best)
+        values.pop("search", None)
+        write_text_atomic(tuned.out / BEST_NAME, "\n".join([*lines, toml_of(values)]) + "\n")

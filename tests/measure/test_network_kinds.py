@@ -1,0 +1,427 @@
+"""Networks that draw lines, that mark the cavity alone, and that read an EF from clips, through the one way to an EF."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import cv2
+import jsonschema
+import numpy as np
+import pytest
+
+from lvef.core.errors import WeightsError
+from lvef.core.records import Clip
+from lvef.core.terms import Status
+from lvef.geometry.lines import lines_from_tracing
+from lvef.measure.options import MeasureOptions
+from lvef.measure.outputs import Answer, Outputs, write_outputs
+from lvef.measure.pipeline import Measurer
+from lvef.measure.report import SCHEMA_FILE, measurement_to_dict, read_measurement
+from lvef.measure.summary import summary_png
+from lvef.measure.wording import beats_text, mean_name, network_text, status_text
+from lvef.preprocess.clip_input import clip_starts_s, network_clip, sampling_of, shown_part
+from lvef.preprocess.fan import find_fan
+from lvef.preprocess.frames import fit, place
+from lvef.preprocess.sampling import window
+from lvef.preprocess.two_stream import two_streams
+from tests.measure.made_up import ellipse_tracing
+
+pytest.importorskip("onnx", reason="the networks of these tests are made with onnx")
+
+from tests.engine import tiny_networks as tiny
+
+RATE_HZ, SIDE = 50.0, 160
+LINES = lines_from_tracing(ellipse_tracing((0.5, 0.5), (0.14, 0.25)))
+"""Lines in parts of the square, around its middle."""
+
+
+def measurer(folder, **options):
+    return Measurer(MeasureOptions(weights=str(folder), precision="f32", **options))
+
+
+def codes(measurement):
+    return [notice.code for notice in measurement.notices]
+
+
+def swing(n, cycle_s=1.0):
+    """1 at end-diastole, 0 at end-systole, smooth."""
+    return 0.5 + 0.5 * np.cos(2 * np.pi * np.arange(n) / RATE_HZ / cycle_s)
+
+
+def fan_of_grain(n, *, seed=0):
+    """A sector of grain that moves, of the same mean on every frame, and the sector, ``(h, w)``."""
+    y, x = np.indices((SIDE, SIDE))
+    sector = (np.hypot(x - SIDE / 2, y) < 0.95 * SIDE) & (np.abs(x - SIDE / 2) < 0.75 * y + 6)
+    grain = np.random.default_rng(seed).normal(0, 1, (SIDE, SIDE))
+    grain = cv2.GaussianBlur(grain, (0, 0), 1.5)
+    grain = np.clip(grain / grain.std(), -2, 2)
+    frames = np.stack([np.roll(grain, 2 * (i % 7), axis=0) for i in range(n)])
+    return (80 + 15 * frames) * sector, sector
+
+
+def clip_of(frames, rate_hz=RATE_HZ):
+    frames = np.clip(np.round(frames), 0, 255).astype(np.uint8)
+    return Clip(frames, np.arange(len(frames)) / rate_hz, "made up", "made-up.avi")
+
+
+def breathing(n=150):
+    """A film whose brightness swings with the heart."""
+    return clip_of(fan_of_grain(n)[0] * (1 + 0.2 * (swing(n) - 0.5))[:, None, None])
+
+
+def means(clip, spec):
+    """Mean grey / 255 of each frame as a network sees it."""
+    frames, box = shown_part(clip, find_fan(clip), spec)
+    return fit(frames, place(box, spec.size), spec.size).mean(axis=(1, 2)) / 255
+
+
+def write_still(path, clip, frame):
+    cv2.imwrite(str(path), clip.frames[frame])
+    return path
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    return measurer(tiny.lines_of_brightness(tmp_path_factory.mktemp("trace") / "n", LINES))
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    return measurer(tiny.ef_of_clips(tmp_path_factory.mktemp("clips") / "n", gain=200.0))
+
+
+@pytest.fixture(scope="module")
+def by_beat(tmp_path_factory):
+    return measurer(tiny.ef_of_clips(tmp_path_factory.mktemp("beats") / "n", gain=200.0), per_beat=True)
+
+
+class TestVolumeTrace:
+    def test_a_cine_gets_curve_beats_and_the_ef_of_its_lines(self, drawn):
+        clip = breathing()
+        m = drawn.measure_clip(clip)
+        grey = means(clip, tiny.TRACE_INPUT)
+        assert m.status is Status.OK
+        assert m.heart_rate_bpm == pytest.approx(60, abs=2)
+        assert len(m.tracings) == len(clip.frames)
+        assert all(m.tracings)
+        # All lines grow with the brightness, so the volume goes with its third power.
+        truth = 100 * (1 - (grey[[25, 75, 125]].mean() / grey[[50, 100]].mean()) ** 3)
+        assert m.ef_percent == pytest.approx(truth, abs=2.5)
+        volume = m.curve.volume / m.curve.volume.mean()
+        assert np.corrcoef(volume, grey**3)[0, 1] > 0.99
+        assert m.counts == {
+            "frames": 150,
+            "frames_unusable": 0,
+            "crossing_chords": 0,
+            "frames_with_crossing_chords": 0,
+            "lines_off_axis": 0,
+            "frames_with_lines_off_axis": 0,
+            "es_above_ed": 0,
+        }
+        assert "view_not_checked" in codes(m)
+        assert not {"line_faults", "weak_walls", "es_above_ed_lines"} & set(codes(m))
+        assert m.provenance.network_kind == "volume-trace"
+        assert "draws the lines" in network_text(m)
+
+    def test_lines_lie_where_the_network_put_them_in_the_picture(self, drawn, tmp_path):
+        clip = breathing(1)
+        frames, box = shown_part(clip, find_fan(clip), tiny.TRACE_INPUT)
+        placement = place(box, tiny.TRACE_INPUT.size)
+        [tracing] = drawn.predictor.trace(frames, box, None).tracings
+        grey = means(clip, tiny.TRACE_INPUT)[0]
+        expected = placement.to_picture(((LINES - 0.5) * 2 * grey + 0.5) * tiny.TRACE_INPUT.size)
+        assert np.allclose(lines_from_tracing(tracing), expected, atol=1e-3)
+        assert np.allclose(tracing.mitral.mean(axis=0), tracing.base)
+
+    def test_a_pair_of_stills_has_the_ef_in_closed_form(self, drawn, tmp_path):
+        clip = breathing(60)
+        ed, es = (write_still(tmp_path / f"{name}.png", clip, i) for name, i in (("ed", 0), ("es", 25)))
+        m, _ = drawn.measure_pair(ed, es)
+        grey = [
+            means(replace(clip, frames=clip.frames[[i]], times_s=np.zeros(1)), tiny.TRACE_INPUT)[0]
+            for i in (0, 25)
+        ]
+        assert m.ef_percent == pytest.approx(100 * (1 - (grey[1] / grey[0]) ** 3), abs=0.05)
+        assert m.counts["frames"] == 2
+        assert m.counts["es_above_ed"] == 0
+
+    def test_a_negative_ef_is_counted_before_it_is_refused(self, drawn, tmp_path):
+        clip = breathing(60)
+        ed, es = (write_still(tmp_path / f"{name}.png", clip, i) for name, i in (("ed", 25), ("es", 0)))
+        pair, _ = drawn.measure_pair(ed, es)
+        by_hand = replace(drawn.options, ed_frame=25, es_frame=50)
+        film = tmp_path / "film.avi"
+        writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), RATE_HZ, (SIDE, SIDE))
+        for frame in clip.frames:
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
+        writer.release()
+        hand, _ = Measurer(by_hand).measure(film)
+        for m in (pair, hand):
+            assert (m.status, m.reason_code, m.ef_percent) == (Status.REFUSED, "es_above_ed", None)
+            assert m.counts["es_above_ed"] == 1
+
+    def test_crossing_and_aslant_lines_are_counted(self, tmp_path):
+        crossed, aside = LINES.copy(), LINES.copy()
+        # Chords 8 and 9 swap their right ends; chords 4 to 6 move off to the right.
+        crossed[[9, 10], 1] = crossed[[10, 9], 1]
+        aside[5:8, :, 0] += 0.45
+        clip = breathing(60)
+        one = measurer(tiny.lines_of_brightness(tmp_path / "a", crossed)).measure_clip(clip)
+        assert (one.counts["crossing_chords"], one.counts["frames_with_crossing_chords"]) == (60, 60)
+        assert one.counts["lines_off_axis"] == 0
+        two = measurer(tiny.lines_of_brightness(tmp_path / "b", aside)).measure_clip(clip)
+        assert (two.counts["lines_off_axis"], two.counts["frames_with_lines_off_axis"]) == (180, 60)
+        assert two.counts["crossing_chords"] == 0
+        for m in (one, two):
+            assert "line_faults" in codes(m)
+            assert "Of 60 frames" in next(n.text for n in m.notices if n.code == "line_faults")
+
+    def test_lines_that_measure_nothing_are_refused(self, tmp_path):
+        scattered = LINES.copy()
+        scattered[5:18, :, 0] += 0.45
+        folder = tiny.lines_of_brightness(tmp_path / "n", scattered)
+        film = write_film(tmp_path / "film.avi", breathing(60))
+        m, _ = measurer(folder).measure(film)
+        assert (m.status, m.reason_code) == (Status.REFUSED, "no_ventricle")
+
+    def test_a_biplane_study_works(self, drawn, tmp_path):
+        film = write_film(tmp_path / "film.avi", breathing(100))
+        m, single = drawn.measure_biplane(film, film)
+        assert m.ef_percent == pytest.approx(single["A4C"][0].ef_percent, abs=3)
+
+
+def write_film(path, clip):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), RATE_HZ, (SIDE, SIDE))
+    for frame in clip.frames:
+        writer.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
+    writer.release()
+    return path
+
+
+class TestCavityAlone:
+    def beating(self, n=100):
+        frames, _ = fan_of_grain(n)
+        for frame, full in zip(frames, swing(n), strict=True):
+            size = 1 - 0.25 * (1 - full)
+            contour = ellipse_tracing((80, 95), (22 * size, 38 * size)).contour
+            points = np.round(contour * 16).astype(np.int32)
+            cv2.fillPoly(frame, [points], 235.0, lineType=cv2.LINE_AA, shift=4)
+        return clip_of(frames)
+
+    def test_the_shape_is_traced_and_the_walls_are_said_to_be_unchecked(self, tmp_path):
+        m = measurer(tiny.bright_is_cavity(tmp_path / "n")).measure_clip(self.beating())
+        assert m.status is Status.OK
+        assert m.ef_percent == pytest.approx(100 * (1 - 0.75**3), abs=3)
+        assert "view_not_checked" in codes(m)
+        assert "weak_walls" not in codes(m)
+        assert m.counts == {}
+        # The apex is the narrow end of the half-closed ellipse.
+        assert all(t.apex[1] < t.base[1] for t in m.tracings)
+
+    def test_no_cavity_is_still_refused(self, tmp_path):
+        film = write_film(tmp_path / "film.avi", breathing(60))
+        m, _ = measurer(tiny.bright_is_cavity(tmp_path / "n")).measure(film)
+        assert (m.status, m.reason_code) == (Status.REFUSED, "no_ventricle")
+
+    def test_the_mirror_image_is_asked_only_where_the_card_allows_it(self, tmp_path):
+        plain = measurer(tiny.bright_is_cavity(tmp_path / "n")).predictor
+        both = measurer(
+            tiny.bright_is_cavity(tmp_path / "m", input={"size": 64, "mean": 0.0, "std": 1.0})
+        ).predictor
+        clip = self.beating(3)
+        frames, box = plain.shown(clip, find_fan(clip))
+        asked = {}
+        for name, predictor in (("plain", plain), ("both", both)):
+            start, calls = predictor._session.start, []
+            predictor._session.start = lambda batch, start=start, calls=calls: calls.append(1) or start(batch)
+            list(predictor.probabilities(frames, box, None))
+            asked[name] = len(calls)
+        assert asked == {"plain": 1, "both": 2}
+
+
+class TestEfOfClips:
+    def shown(self, clip, spec, start):
+        picked = window(clip.times_s, sampling_of(spec), start).indices
+        frames, box = shown_part(clip, find_fan(clip), spec.square, picked)
+        return fit(frames, place(box, spec.size), spec.size)
+
+    def test_the_mean_over_evenly_spaced_clips(self, reader):
+        clip = breathing(130)
+        m = reader.measure_clip(clip)
+        starts = clip_starts_s(clip.times_s, tiny.CLIP)
+        assert starts == pytest.approx((0.0, 0.94, 1.88))
+        efs = [200 * network_clip(self.shown(clip, tiny.CLIP, s), tiny.CLIP).mean() for s in starts]
+        assert m.ef_percent == pytest.approx(np.mean(efs), abs=0.01)
+        assert m.ef_mean_percent == pytest.approx(np.mean(efs), abs=0.01)
+        assert m.ef_sd_percent == pytest.approx(np.std(efs, ddof=1), abs=0.01)
+        assert m.status is Status.OK
+        assert m.method == "ef-clip network, mean over 3 clips"
+        assert (m.edv_ml, m.esv_ml, m.ed_frame, m.beats, m.tracings) == (None, None, None, (), ())
+        assert "no volumes" in m.volume_note
+        assert m.counts == {
+            "clips": 3,
+            "clips_outside_0_100": 0,
+            "answers_outside_0_100": 0,
+            "answers_below_0": 0,
+        }
+        assert {"view_not_checked", "mean_of_clips"} <= set(codes(m))
+        assert "standard deviation" in next(n.text for n in m.notices if n.code == "mean_of_clips")
+        assert "heart_failure" in m.categories
+
+    @pytest.mark.parametrize(
+        ("gain", "offset", "kept", "below"), [(0.0, -12.5, 0.0, 1), (0.0, 130.0, 100.0, 0)]
+    )
+    def test_an_ef_that_cannot_be_is_kept_within_bounds_and_counted(
+        self, tmp_path, gain, offset, kept, below
+    ):
+        m = measurer(tiny.ef_of_clips(tmp_path / "n", gain=gain, offset=offset)).measure_clip(breathing(130))
+        assert m.ef_percent == kept
+        assert m.ef_mean_percent == pytest.approx(offset), "what the network gave is not lost"
+        assert m.counts == {
+            "clips": 3,
+            "clips_outside_0_100": 3,
+            "answers_outside_0_100": 1,
+            "answers_below_0": below,
+        }
+        assert f"{offset:.1f}" in next(n.text for n in m.notices if n.code == "ef_clamped")
+
+    def test_short_and_slow_films_say_so(self, reader):
+        short = reader.measure_clip(breathing(20))
+        assert short.status is Status.PARTIAL_CYCLE
+        assert "played_back_and_forth" in codes(short)
+        assert short.ef_sd_percent is None
+        assert "short film" in status_text(short)
+        slow = replace(breathing(30), times_s=np.arange(30) / 6.0)
+        assert "slow_frame_rate" in codes(reader.measure_clip(slow))
+        assert "slow_frame_rate" not in codes(reader.measure_clip(breathing(130)))
+
+    def test_a_network_without_a_number_is_one_sentence(self, tmp_path):
+        film = write_film(tmp_path / "film.avi", breathing(60))
+        m, _ = measurer(tiny.ef_of_clips(tmp_path / "n", gain=float("inf"), offset=float("-inf"))).measure(
+            film
+        )
+        assert m.status is Status.FAILED
+        assert "gave no EF" in m.reason
+
+    def test_what_it_cannot_do_is_said(self, reader, tmp_path):
+        film = write_film(tmp_path / "film.avi", breathing(60))
+        still = write_still(tmp_path / "still.png", breathing(2), 0)
+        pair, _ = reader.measure_pair(still, still)
+        both, single = reader.measure_biplane(film, film)
+        hand, _ = Measurer(replace(reader.options, ed_frame=1, es_frame=9)).measure(film)
+        assert (pair.status, pair.reason_code) == (Status.REFUSED, "cine_needed")
+        assert (both.status, both.reason_code, single) == (Status.REFUSED, "tracing_needed", {})
+        assert hand.status is Status.FAILED
+        for m in (pair, both, hand):
+            assert "--weights" in m.reason
+        one, _ = reader.measure(still)
+        assert (one.status, one.reason_code) == (Status.REFUSED, "still")
+
+    def test_whole_pictures_with_a_small_fan(self, tmp_path):
+        clip = tiny.CLIP
+        whole = {
+            "n_frames": clip.n_frames,
+            "duration_s": clip.duration_s,
+            "size": clip.size,
+            "clips": 3,
+            "crop": "whole",
+        }
+        square = {"size": clip.size, "crop": "whole", "mean": 0.0, "std": 1.0}
+        reader = measurer(tiny.ef_of_clips(tmp_path / "n", gain=100.0, clip=whole, input=square))
+        film = breathing(130)
+        wide = np.pad(film.frames, ((0, 0), (0, 0), (0, 400)))
+        assert "fan_is_small" not in codes(reader.measure_clip(film))
+        m = reader.measure_clip(replace(film, frames=wide))
+        assert "fan_is_small" in codes(m)
+        assert m.ef_percent < 0.5 * reader.measure_clip(film).ef_percent, "the black beside it is shown too"
+
+    def test_files_of_an_answer_without_contour(self, reader, tmp_path):
+        film = write_film(tmp_path / "film.avi", breathing(130))
+        m, clip = reader.measure(film)
+        files = write_outputs(tmp_path / "out", Answer(m, clip), Outputs())
+        assert set(files) == {"measurement.json", "curve.csv", "beats.csv", "overlay.mp4", "summary.png"}
+        capture = cv2.VideoCapture(str(tmp_path / "out" / "overlay.mp4"))
+        assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == 130
+        values = measurement_to_dict(m)
+        jsonschema.validate(values, json.loads(SCHEMA_FILE.read_text()))
+        back = read_measurement(tmp_path / "out" / "measurement.json")
+        assert back.counts == m.counts
+        assert back.provenance == replace(m.provenance, seconds=back.provenance.seconds)
+        assert summary_png(clip, back) is not None
+        curve = (tmp_path / "out" / "curve.csv").read_text().splitlines()
+        assert curve[1].split(",") == ["0", "0", "", "", ""]
+        assert (beats_text(m), mean_name(m)) == ("not looked for", "Mean over clips")
+        assert status_text(m) == "film read as a whole"
+
+    def test_an_old_measurement_still_reads(self, reader, tmp_path):
+        m = reader.measure_clip(breathing(60))
+        values = measurement_to_dict(m)
+        del values["counts"], values["provenance"]["network_kind"]
+        (tmp_path / "m.json").write_text(json.dumps(values))
+        back = read_measurement(tmp_path / "m.json")
+        assert back.counts == {}
+        assert back.provenance.network_kind == "segmentation"
+
+
+class TestTwoStreams:
+    def test_the_streams_are_those_of_preprocessing(self, tmp_path):
+        clip = breathing(130)
+        m = measurer(tiny.ef_of_streams(tmp_path / "n")).measure_clip(clip)
+        spec, efs = tiny.TWO_STREAM, []
+        for start in clip_starts_s(clip.times_s, spec):
+            streams = two_streams(TestEfOfClips().shown(clip, spec, start))
+            efs.append(100 * streams.spatial.mean() + 10 * (streams.temporal**2).mean())
+        assert len(efs) == 2
+        assert m.ef_percent == pytest.approx(np.mean(efs), abs=0.01)
+        assert m.method == "ef-two-stream network, mean over 2 clips"
+
+    def test_both_backends_agree(self, tmp_path):
+        pytest.importorskip("onnxruntime")
+        folder, clip = tiny.ef_of_streams(tmp_path / "n"), breathing(60)
+        efs = [measurer(folder, backend=b).measure_clip(clip).ef_percent for b in ("openvino", "onnxruntime")]
+        assert efs[0] == pytest.approx(efs[1], abs=1e-3)
+
+
+class TestPerBeat:
+    def test_the_median_beat_answers(self, by_beat, phantom_file):
+        m, _ = by_beat.measure(phantom_file)
+        counted = [beat for beat in m.beats if not beat.excluded]
+        efs = sorted(beat.ef_percent for beat in counted)
+        assert len(counted) >= 2
+        assert m.ef_percent in efs
+        assert efs[(len(efs) - 1) // 2] <= m.ef_percent <= efs[len(efs) // 2]
+        assert all(np.isnan(beat.ed_volume) for beat in m.beats)
+        assert m.counts["clips"] == len(m.beats)
+        assert m.ef_mean_percent == pytest.approx(np.mean(efs))
+        assert "camus-seg" in next(n.text for n in m.notices if n.code == "beats_of_another_network")
+        assert "view_not_checked" not in codes(m), "the segmentation network has looked"
+        assert (m.ed_frame, m.es_frame) in {(b.ed_frame, b.es_frame) for b in counted}
+        assert m.edv_ml is None
+        assert mean_name(m) == "Mean over beats"
+        assert status_text(m).startswith("median of")
+        assert m.heart_rate_bpm is not None
+
+    def test_what_the_finder_refuses_is_refused(self, by_beat, tmp_path):
+        stripes = np.broadcast_to((np.indices((SIDE, SIDE))[0] % 40 * 5).astype(np.uint8), (60, SIDE, SIDE))
+        film = write_film(tmp_path / "stripes.avi", replace(breathing(60), frames=stripes.copy()))
+        m, _ = by_beat.measure(film)
+        assert m.status is Status.REFUSED
+
+    def test_files_with_beats_and_without_contour(self, by_beat, phantom_file, tmp_path):
+        m, clip = by_beat.measure(phantom_file)
+        write_outputs(tmp_path, Answer(m, clip), Outputs())
+        jsonschema.validate(measurement_to_dict(m), json.loads(SCHEMA_FILE.read_text()))
+        rows = (tmp_path / "beats.csv").read_text().splitlines()
+        assert len(rows) == 1 + len(m.beats)
+        assert (tmp_path / "overlay.mp4").stat().st_size > 10_000
+        assert read_measurement(tmp_path / "measurement.json").ef_percent == pytest.approx(m.ef_percent)
+
+    def test_no_segmentation_network_is_one_sentence(self, tmp_path, monkeypatch):
+        folder = tiny.ef_of_clips(tmp_path / "n")
+        monkeypatch.setattr("lvef.engine.catalogue.list_networks", list)
+        with pytest.raises(WeightsError, match="No segmentation network is installed"):
+            measurer(folder, per_beat=True)
+
+    def test_it_changes_nothing_for_networks_that_draw(self):
+        assert Measurer(MeasureOptions(per_beat=True, precision="f32")).beat_finder is None

@@ -1,0 +1,92 @@
+"""Recipes: those in the repository, and what is wrong with others."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch")
+
+from lvef.core.errors import ConfigError
+from lvef.models.families import settings_of
+from lvef.training.recipe import changed, parse_change, read_recipe
+from tests.conftest import ROOT
+
+RECIPES = [p for p in sorted((ROOT / "recipes").glob("*.toml")) if "family" in p.read_text(encoding="utf-8")]
+
+
+def write(tmp_path, text):
+    path = tmp_path / "r.toml"
+    path.write_text('name = "r"\nfamily = "small-video"\n' + text)
+    return path
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_a_recipe_of_the_repository_is_sound(path):
+    recipe = read_recipe(path)
+    assert recipe.name == path.stem
+    settings_of(recipe.family, recipe.network)
+
+
+def test_the_report_is_followed_to_the_letter():
+    two = read_recipe(ROOT / "recipes" / "two-stream-report.toml")
+    assert (two.optimiser.kind, two.optimiser.learning_rate, two.batch_size) == ("adam", 1e-3, 16)
+    assert (two.epochs, two.patience, two.loss.kind, two.clip.frames) == (50, 10, "mse", 29)
+    assert two.optimiser.schedule == "constant"
+    lines = read_recipe(ROOT / "recipes" / "volume-trace-report.toml")
+    assert (lines.optimiser.kind, lines.optimiser.learning_rate, lines.epochs) == ("adam", 1e-4, 200)
+    assert (lines.loss.kind, lines.patience) == ("mae", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("colour = 3", "unknown key colour"),
+        ("[loss]\nkin = 'mse'", "unknown key kin"),
+        ("[loss]\nkind = 'l3'", "'l3' found; mse, mae, smooth-l1"),
+        ("epochs = 0", "epochs 0"),
+        ("epochs = 'many'", "int was expected"),
+        ("[clip]\nframes = 1", "1 frames"),
+        ("[clip]\nstd = 0", "std 0"),
+        ("[optimiser]\nlearning_rate = -1.0", "learning_rate -1"),
+        ("[augmentation]\np_mirror = 2.0", "p_mirror 2"),
+        ("[data]\nvalidation_fraction = 1.0", "validation_fraction 1"),
+        ("epochs = ", "not valid TOML"),
+    ],
+)
+def test_a_wrong_recipe_names_file_and_fault_in_one_sentence(tmp_path, text, said):
+    with pytest.raises(ConfigError) as caught:
+        read_recipe(write(tmp_path, text))
+    sentence = str(caught.value)
+    assert "r.toml" in sentence
+    assert said in sentence
+    assert "\n" not in sentence
+
+
+def test_a_recipe_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.toml: cannot be read"):
+        read_recipe(tmp_path / "none.toml")
+
+
+def test_two_streams_have_scales_of_their_own(tmp_path):
+    path = tmp_path / "t.toml"
+    path.write_text('name = "t"\nfamily = "two-stream"\n[clip]\nmean = 0.2\n')
+    with pytest.raises(ConfigError, match=r"t\.toml: .*two streams"):
+        read_recipe(path)
+
+
+def test_a_name_cannot_lead_out_of_the_folder(tmp_path):
+    path = tmp_path / "t.toml"
+    for name in ("../x", "", ".hidden", "a/b"):
+        path.write_text(f'name = "{name}"\nfamily = "two-stream"\n')
+        with pytest.raises(ConfigError, match="name"):
+            read_recipe(path)
+
+
+def test_settings_of_the_command_line_replace_those_of_the_file(tmp_path):
+    path = write(tmp_path, "[loss]\nkind = 'mse'\nordinal = 2.0\n")
+    recipe = read_recipe(path, dict([parse_change("loss.kind=mae"), parse_change("epochs=3")]))
+    assert (recipe.loss.kind, recipe.loss.ordinal, recipe.epochs) == ("mae", 2.0, 3)
+    with pytest.raises(ConfigError, match="no table"):
+        changed({"epochs": 3}, {"epochs.more": 1})
+    with pytest.raises(ConfigError, match="NAME=VALUE"):
+        parse_change("loss.kind")
