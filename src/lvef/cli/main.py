@@ -20,7 +20,11 @@ from lvef.core.errors import LvefError, QualityRefusal
 VERBS = {
     "measure": ("lvef.cli.measure", "measure", "Measure the ejection fraction of echo files."),
     "demo": ("lvef.cli.demo", "demo", "Measure the real echo that comes with the package."),
-    "evaluate": ("lvef.cli.evaluate", "evaluate", "Judge networks on stills with expert masks."),
+    "evaluate": (
+        "lvef.cli.evaluate",
+        "evaluate",
+        "Judge networks on stills with expert masks, or on clips of known truth.",
+    ),
     "data": ("lvef.cli.data", "data", "Collections: import, check, convert, prepare."),
     "explore": ("lvef.cli.explore", "explore", "Table, plots and outliers of a manifest."),
     "synthesize": (
