@@ -23,7 +23,7 @@ VERBS = {
     "evaluate": (
         "lvef.cli.evaluate",
         "evaluate",
-        "Judge networks on stills with expert masks, or on clips of known truth.",
+        "Judge networks on stills, or on clips of known truth.",
     ),
     "data": ("lvef.cli.data", "data", "Collections: import, check, convert, prepare."),
     "explore": ("lvef.cli.explore", "explore", "Table, plots and outliers of a manifest."),
