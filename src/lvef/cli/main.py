@@ -22,7 +22,7 @@ VERBS = {
     "demo": ("lvef.cli.demo", "demo", "Measure the real echo that comes with the package."),
     "train": ("lvef.cli.train", "train", "Train a network by a recipe; cross-validation by patient."),
     "tune": ("lvef.cli.tune", "tune", "Look for better settings of a recipe: a grid, or a search."),
-    "evaluate": ("lvef.cli.evaluate", "evaluate", "Judge networks on stills with expert masks."),
+    "evaluate": ("lvef.cli.evaluate", "evaluate", "Judge networks: stills, clips, known truth."),
     "data": ("lvef.cli.data", "data", "Collections: import, check, convert, prepare."),
     "explore": ("lvef.cli.explore", "explore", "Table, plots and outliers of a manifest."),
     "synthesize": (

@@ -212,7 +212,7 @@ def _prepare(times: FloatArray, values: FloatArray, config: BeatConfig) -> tuple
 def _whole_beats(
     samples: Samples, turns: list[Turn], swing: float, half: float
 ) -> list[tuple[Contraction, float]]:
-    """Contractions whose end-diastole is clear and which are followed by another one, or by a ventricle as full as before."""
+    """Contractions whose end-diastole is clear, followed by another one or by a ventricle that is full again."""
     found = []
     for i in range(len(turns) - 2):
         if not turns[i].is_high or not ed_is_clear(samples, turns, i, swing):

@@ -49,7 +49,7 @@ def ejection_fraction(edv: float, esv: float) -> float:
         raise GeometryError(
             f"EDV {edv} and ESV {esv} give no ejection fraction; EDV must be above 0, ESV at least 0."
         )
-    return 100.0 * (edv - esv) / edv
+    return min(100.0 * (edv - esv) / edv, 100.0)  # 100 and a rounding error where nothing is left
 
 
 def stroke_volume(edv_ml: float, esv_ml: float) -> float:

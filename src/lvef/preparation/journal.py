@@ -100,7 +100,7 @@ class Journal:
         except BlockingIOError:
             self._file.close()
             raise DataError(
-                f"{self.path.parent}: another run is writing there; wait for its end or choose another --out."
+                f"{self.path.parent}: another run is writing there; wait for its end or choose another folder."
             ) from None
 
 

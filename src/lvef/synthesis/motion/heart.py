@@ -40,7 +40,7 @@ class Heart:
         flow: The motion from ED (time 0) to ES (time 1).
         levels: ``(n,)`` ascending contraction levels that can be drawn without folds or torn speckle.
         volumes: ``(n,)`` disks on the outline of each level, strictly falling; ml, or cubic pixels without a scale.
-        lv: ``(n, k, 2)`` outline of the cavity at each level, pixels of the still, as `lvef.synthesis.motion.matching.Outlines`.
+        lv: ``(n, k, 2)`` outline of the cavity at each level, pixels of the still, ordered as in `Outlines`.
         wall: The same of cavity and wall together, or None.
         atrium: The same of the atrium, or None.
     """
