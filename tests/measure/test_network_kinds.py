@@ -184,6 +184,7 @@ class TestVolumeTrace:
         film = write_film(tmp_path / "film.avi", breathing(60))
         m, _ = measurer(folder).measure(film)
         assert (m.status, m.reason_code) == (Status.REFUSED, "no_ventricle")
+        assert m.counts["frames_unusable"] == m.counts["frames"] == 60
 
     def test_a_biplane_study_works(self, drawn, tmp_path):
         film = write_film(tmp_path / "film.avi", breathing(100))

@@ -95,9 +95,14 @@ class Measurer:
             return self._signed(answer_of_clips(clip, fan, self.predictor, self.options, finder), began)
         in_turn = (clip.frame_rate_hz or 0) >= IN_TURN_HZ and self.options.ed_frame is None
         traced = self._traced(self.predictor, clip, fan, in_turn=in_turn)
-        doubts = check_ventricle(
-            clip.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
-        )
+        try:
+            doubts = check_ventricle(
+                clip.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
+            )
+        except QualityRefusal as refusal:
+            # What was counted must not be lost with the answer.
+            counted = replace(no_answer(clip.source, refusal, clip), counts=dict(traced.counts))
+            raise RefusedWithCurve(refusal.code, str(refusal), counted) from None
         aspect = clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0
         tracings = steadied(traced.tracings, clip.times_s, aspect=aspect)
         curve = curve_of_tracings(tracings, clip.times_s, clip.spacing)
