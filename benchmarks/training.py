@@ -3,8 +3,8 @@
 The clips: as in ``loading.py``, 175 frames, 112 x 112, MJPEG AVI. The network: r2plus1d_18, 32 frames. EchoNet's way, as its
 public code does it: OpenCV decodes the whole file in worker processes for every window, BGR becomes RGB float32, the picture
 is padded by 12 and cut at a random place, normalised in three channels, and the step runs in fp32, eager. Ours: windows in
-seconds from the prepared store as grey bytes, variation on the device, and the precision that the device is best at
-(bf16-mixed on GPUs and on processors with bf16 units, else f32).
+seconds from the prepared store as grey bytes, variation on the device, and the precision that ``lvef train`` takes
+there (bf16-mixed on GPUs that have it, else f32).
 
 Also told: loading alone, steps alone on data that lies ready, and the part of the device's peak arithmetic that the steps
 reach. The peak is measured, as the best of several matrix products of the same precision, not read from a leaflet; the
@@ -35,13 +35,13 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from lvef.core.config import from_mapping
-from lvef.engine.session import bf16_available
 from lvef.models.families import build
 from lvef.preparation.filling import fill_store
 from lvef.preparation.recipes import ClipRecipe
 from lvef.training.collected import collect
 from lvef.training.loading import EpochSampler, loader
-from lvef.training.recipe import Recipe
+from lvef.training.machine import Machine
+from lvef.training.recipe import PRECISIONS, Recipe
 from lvef.training.regression import task_for
 from lvef.training.vary import chance
 
@@ -109,7 +109,8 @@ class Ways:
     def __init__(self, folder: Path, args: argparse.Namespace) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() and not args.cpu else "cpu")
         self.batch, self.steps, self.workers = args.batch, args.steps, args.workers
-        self.fast = self.device.type == "cuda" or bf16_available()
+        precision = Machine("cpu" if args.cpu else "auto").precision(args.precision)
+        self.fast = precision == "bf16-mixed"
         rows = make_clips(folder, args.clips)
         manifest = rows.with_columns(ef_percent=pl.Series(np.linspace(20, 75, len(rows))))
         fill_store(manifest, folder / "store", ClipRecipe())
@@ -190,6 +191,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=3, help="steps of each measurement, after a first one")
     parser.add_argument("--workers", type=int, default=2, help="processes that load, both ways")
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto", help="ours")
     parser.add_argument("--cpu", action="store_true", help="leave a GPU alone")
     parser.add_argument("--out", type=Path, help="write the rows there as JSON")
     args = parser.parse_args()

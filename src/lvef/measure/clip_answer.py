@@ -60,6 +60,8 @@ def answer_of_clips(
         try:
             found = finder(clip)
         except RefusedWithCurve as refusal:
+            if refusal.base.curve is None:
+                raise
             notice = Notice(
                 "no_beats_found", f"No beats were found ({refusal.code}): the film was read as a whole."
             )

@@ -100,6 +100,8 @@ class Measurer:
                 clip.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
             )
         except QualityRefusal as refusal:
+            if not traced.counts:
+                raise
             # What was counted must not be lost with the answer.
             counted = replace(no_answer(clip.source, refusal, clip), counts=dict(traced.counts))
             raise RefusedWithCurve(refusal.code, str(refusal), counted) from None

@@ -22,6 +22,9 @@ LINE_WORDS = {
 }
 """Figures of lines for people, and their digits."""
 
+FEWEST = 2
+"""Clips that any figure needs."""
+
 FEWEST_FOR_R = 5
 """Clips of a part from which on its correlation is told: that of two is always 1."""
 
@@ -62,7 +65,11 @@ def figure_rows(summary: EfSummary, ending: str = "") -> list[Row]:
                 s.figures.get(f"ef_{name}") if ending == FILLED else None
             )
             cells.append(
-                text(figure) if figure else _undefined(name) if _counted(summary, s, ending) else "-"
+                text(figure)
+                if figure
+                else _undefined(name, _counted(summary, s, ending))
+                if _counted(summary, s, ending)
+                else "-"
             )
         trivial = [_plain(name, told.get(name)) for told in (summary.always_typical, summary.always_majority)]
         rows.append((words, *trivial, *cells))
@@ -226,8 +233,10 @@ def _plain(name: str, value: float | None) -> str:
     return "-" if value is None else format(value, _form(FIGURES[name][1]))
 
 
-def _undefined(name: str) -> str:
+def _undefined(name: str, clips: int) -> str:
     """Why a figure cannot be had."""
+    if clips < FEWEST:
+        return "not defined: one clip"
     if name.startswith("auc_"):
         words = next(border.words for border in BORDERS if f"auc_{border.key}" == name)
         return f"not defined: {words} in no clip, or in all"

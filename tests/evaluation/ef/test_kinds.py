@@ -1,0 +1,60 @@
+"""Networks of each kind through the real measurer: lines where it draws, counts where it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lvef.evaluation.ef.entering import enter
+from lvef.evaluation.ef.run import Bench, EfPlan, judge
+from lvef.evaluation.ef.summary import summarise
+from lvef.geometry.lines import lines_from_tracing
+from lvef.io.motion_jpeg import motion_jpeg
+from lvef.measure.options import MeasureOptions
+from tests.engine import tiny_networks
+from tests.evaluation.ef.made_up import SIZE, rows, write
+from tests.measure.made_up import beating, ellipse_tracing
+
+
+@pytest.fixture
+def films(tmp_path):
+    """Two clips whose fan grows brighter and darker; frame 0 is the brightest, frame 20 the darkest."""
+    (tmp_path / "Videos").mkdir()
+    swing = 0.6 + 0.3 * np.cos(2 * np.pi * np.arange(101) / 40)
+    still = beating(1)[1].frames.astype(float)
+    for number in (1, 2):
+        frames = np.clip(still * swing[:, None, None] * (0.7 + 0.2 * number), 0, 255).astype(np.uint8)
+        (tmp_path / "Videos" / f"clip{number:03d}.avi").write_bytes(motion_jpeg(frames, 50.0, quality=100))
+    return write(tmp_path / "m.csv", rows([60.0, 45.0], root=tmp_path, ed_frame=0, es_frame=20))
+
+
+def judged(manifest: Path, folder: Path):
+    options = MeasureOptions(precision="f32", threads=1)
+    entered = enter(EfPlan(manifest, "test", (str(folder),), options=options))
+    with Bench(workers=1) as bench:
+        evaluation = judge(entered.selection, entered.networks, {}, bench)
+    return evaluation.entrants[0], summarise(evaluation, entered.manual, 0)
+
+
+def test_a_volume_trace_network(films, tmp_path):
+    """Lines drawn out in proportion to the brightness: the volume goes with its cube."""
+    lines = lines_from_tracing(ellipse_tracing((0.5, 0.5), (0.16, 0.3), 200))
+    # Around the middle of the square, so that drawing out scales every length.
+    entrant, summary = judged(films, tiny_networks.lines_of_brightness(tmp_path / "net", lines, name="lines"))
+    assert SIZE == 112 and entrant.weights.name == "lines"
+    for record in entrant.records:
+        assert len(record.lines_ed) == len(record.lines_es) == 84
+        assert record.ef_at_named_percent == pytest.approx(100 * (1 - (0.3 / 0.9) ** 3), abs=1.0)
+        assert record.counts["frames"] == 101
+    assert summary.entrants[0].guards.named == 2 and summary.entrants[0].guards.frames == 202
+
+
+def test_a_clip_network_draws_nothing_and_its_negative_efs_are_counted(films, tmp_path):
+    folder = tiny_networks.ef_of_clips(tmp_path / "net", gain=-100.0, offset=-5.0, name="clips")
+    entrant, summary = judged(films, folder)
+    [s] = summary.entrants
+    assert [r.ef_percent for r in entrant.records] == [0.0, 0.0]
+    assert [r.lines_ed for r in entrant.records] == [(), ()]
+    assert (s.guards.measured, s.guards.negative, s.guards.named) == (2, 2, 0)
