@@ -58,19 +58,7 @@ def figure_rows(summary: EfSummary, ending: str = "") -> list[Row]:
         )
     ]
     for name, (words, _) in FIGURES.items():
-        cells = []
-        for s in summary.entrants:
-            # Where every clip was answered, both choices of the clips are the same.
-            figure = s.figures.get(f"ef_{name}{ending}") or (
-                s.figures.get(f"ef_{name}") if ending == FILLED else None
-            )
-            cells.append(
-                text(figure)
-                if figure
-                else _undefined(name, _counted(summary, s, ending))
-                if _counted(summary, s, ending)
-                else "-"
-            )
+        cells = [_cell(summary, s, name, ending) for s in summary.entrants]
         trivial = [_plain(name, told.get(name)) for told in (summary.always_typical, summary.always_majority)]
         rows.append((words, *trivial, *cells))
     return rows
@@ -231,6 +219,18 @@ def _form(unit: str) -> str:
 
 def _plain(name: str, value: float | None) -> str:
     return "-" if value is None else format(value, _form(FIGURES[name][1]))
+
+
+def _cell(summary: EfSummary, s: EntrantSummary, name: str, ending: str) -> str:
+    """A figure, or why it cannot be had."""
+    figure = s.figures.get(f"ef_{name}{ending}")
+    if figure is None and ending == FILLED:
+        # Where every clip was answered, both choices of the clips are the same.
+        figure = s.figures.get(f"ef_{name}")
+    if figure is not None:
+        return text(figure)
+    clips = _counted(summary, s, ending)
+    return _undefined(name, clips) if clips else "-"
 
 
 def _undefined(name: str, clips: int) -> str:
