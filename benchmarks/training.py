@@ -10,6 +10,8 @@ Also told: loading alone, steps alone on data that lies ready, and the part of t
 reach. The peak is measured, as the best of several matrix products of the same precision, not read from a leaflet; the
 network's arithmetic is counted by ``torch.utils.flop_counter``, forwards and backwards.
 
+Each way is timed several times, turn and turn about, and the median counts.
+
 Run: ``python benchmarks/training.py [--family r2plus1d-18] [--batch 4] [--steps 3] [--workers 2] [--out FILE]``.
 """
 
@@ -20,6 +22,7 @@ import itertools
 import json
 import os
 import platform
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -189,7 +192,10 @@ def main() -> None:
     parser.add_argument("--family", default="r2plus1d-18")
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=3, help="steps of each measurement, after a first one")
+    parser.add_argument("--steps", type=int, default=3, help="steps of each measurement")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="each way is timed this often, turn and turn about"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes that load, both ways")
     parser.add_argument("--precision", choices=PRECISIONS, default="auto", help="ours")
     parser.add_argument("--cpu", action="store_true", help="leave a GPU alone")
@@ -204,27 +210,31 @@ def main() -> None:
             ("ours", ways.our_batches, ways.our_step, torch.bfloat16 if ways.fast else torch.float32),
         ]
         flops = ways.flops_a_clip()
+        running = []
         for title, batches, make_step, kind in sides:
             step, source = make_step(), batches()
             ready = next(source)
             step(ready)
-            rows[f"{title}: loading and stepping, clips/s"] = args.batch * rate(
-                lambda step=step, source=source: repeat(lambda: step(next(source)), args.steps), ways.device
-            )
-            rows[f"{title}: stepping alone, clips/s"] = alone = args.batch * rate(
-                lambda step=step, ready=ready: repeat(lambda: step(ready), args.steps), ways.device
-            )
-            rows[f"{title}: loading alone, clips/s"] = args.batch * rate(
-                lambda source=source: repeat(lambda: next(source), 4 * args.steps), ways.device
-            )
-            peak = peak_flops(ways.device, kind)
-            rows[f"{title}: peak, TFLOP/s"] = peak / 1e12
-            rows[f"{title}: part of the peak that steps reach, %"] = 100 * alone * flops / peak
-            del source
-        ratio = (
-            rows["ours: loading and stepping, clips/s"] / rows["EchoNet's way: loading and stepping, clips/s"]
-        )
-        rows["ours over EchoNet's way, times"] = ratio
+            running.append((title, step, source, ready, kind))
+        found: dict[str, list[float]] = {}
+        for _ in range(args.rounds):
+            for title, step, source, ready, kind in running:
+                works: dict[str, tuple[Callable[[], object], int]] = {
+                    "loading and stepping": (lambda step=step, source=source: step(next(source)), args.steps),
+                    "stepping alone": (lambda step=step, ready=ready: step(ready), args.steps),
+                    "loading alone": (lambda source=source: next(source), 4 * args.steps),
+                }
+                for name, (work, times) in works.items():
+                    done = rate(lambda work=work, times=times: repeat(work, times), ways.device)
+                    found.setdefault(f"{title}: {name}, clips/s", []).append(args.batch * done)
+                peak = peak_flops(ways.device, kind)
+                found.setdefault(f"{title}: peak, TFLOP/s", []).append(peak / 1e12)
+                part = 100 * found[f"{title}: stepping alone, clips/s"][-1] * flops / peak
+                found.setdefault(f"{title}: part of the peak that steps reach, %", []).append(part)
+        rows |= {name: statistics.median(values) for name, values in found.items()}
+        for name in ("loading and stepping", "stepping alone", "loading alone"):
+            theirs, ours = (np.array(found[f"{title}: {name}, clips/s"]) for title, *_ in running)
+            rows[f"ours over EchoNet's way, {name}, times"] = float(np.median(ours / theirs))
         rows["arithmetic of a clip, GFLOP"] = flops / 1e9
         device = torch.cuda.get_device_name(0) if ways.device.type == "cuda" else platform.machine()
     print(
