@@ -16,7 +16,8 @@ from lvef.core.errors import DataError
 from lvef.datasets.camus import read_split, read_stills
 from lvef.evaluation.contestants import Plan, enter
 from lvef.evaluation.evaluate import WORST, card_figures, evaluate
-from lvef.evaluation.outputs import RUN_NAME, write_evaluation
+from lvef.evaluation.output_folder import RUN_NAME
+from lvef.evaluation.outputs import write_evaluation
 from lvef.evaluation.perturbations import CHANGES
 from lvef.evaluation.robustness import POOLED
 from lvef.evaluation.stills import score_still

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from lvef.core.errors import DataError
-from lvef.measure.report import printable
+from lvef.evaluation.page import Picture
+from lvef.io.atomic import remove_files, write_bytes_atomic, write_text_atomic
+from lvef.measure.report import printable, to_json
 
 RUN_NAME = "run.json"
 """What the run stood on, and which files it wrote."""
@@ -47,3 +50,39 @@ def earlier_files(folder: Path, schema: str) -> set[str]:
 def last_name(path: Path) -> str:
     """The last part of a path: the folders above may tell who works where."""
     return printable(path.resolve().name)
+
+
+def write_all(
+    folder: Path,
+    schema: str,
+    texts: Mapping[str, str],
+    pictures: Mapping[str, Picture],
+    record: Callable[[list[str]], Mapping[str, Any]],
+    keep: Collection[str] = (),
+) -> list[str]:
+    """Write a run's files. Files of an earlier run that this one does not have are removed.
+
+    Args:
+        folder: The output folder.
+        schema: Layout of the run's record.
+        texts: Texts by file name.
+        pictures: Pictures by file name.
+        record: Makes the run's record from the names that were written.
+        keep: Names of an earlier run that stay.
+
+    Returns:
+        Names of the files written, the record last.
+
+    Raises:
+        DataError: A file cannot be written.
+    """
+    earlier = earlier_files(folder, schema)
+    for name, picture in pictures.items():
+        write_bytes_atomic(folder / name, picture.png)
+    for name, text in texts.items():
+        write_text_atomic(folder / name, text)
+    written = sorted([*texts, *pictures])
+    remove_files(folder, earlier - set(written) - set(keep))
+    # Last, because it says that all the rest is there.
+    write_text_atomic(folder / RUN_NAME, to_json(dict(record(written))))
+    return [*written, RUN_NAME]

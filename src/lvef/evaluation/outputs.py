@@ -15,7 +15,7 @@ from lvef.core.config import to_mapping
 from lvef.engine.card import CARD_NAME, Figure
 from lvef.evaluation.contestants import Plan
 from lvef.evaluation.evaluate import Evaluation
-from lvef.evaluation.output_folder import RUN_NAME, earlier_files, last_name, make_folder
+from lvef.evaluation.output_folder import last_name, make_folder, write_all
 from lvef.evaluation.pictures import (
     dice_pictures,
     ef_pictures,
@@ -26,7 +26,7 @@ from lvef.evaluation.pictures import (
 from lvef.evaluation.report import report_html
 from lvef.evaluation.summary import to_summary
 from lvef.evaluation.tables import cases_csv, ef_csv, figures_csv, paired_csv, robustness_csv
-from lvef.io.atomic import remove_files, write_bytes_atomic, write_text_atomic
+from lvef.io.atomic import write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.report import to_json
 
@@ -52,7 +52,6 @@ def write_evaluation(folder: Path, evaluation: Evaluation, plan: Plan) -> list[s
         DataError: The folder cannot be made or a file cannot be written.
     """
     make_folder(folder)
-    earlier = earlier_files(folder, RUN_SCHEMA)
     texts = {
         SUMMARY_NAME: to_json(to_summary(evaluation)),
         "figures.csv": figures_csv(evaluation),
@@ -71,15 +70,9 @@ def write_evaluation(folder: Path, evaluation: Evaluation, plan: Plan) -> list[s
         | worst_pictures(evaluation)
     )
     texts[PAGE_NAME] = report_html(evaluation, pictures)
-    for name, picture in pictures.items():
-        write_bytes_atomic(folder / name, picture.png)
-    for name, text in texts.items():
-        write_text_atomic(folder / name, text)
-    written = sorted([*texts, *pictures])
-    remove_files(folder, earlier - set(written))
-    # Last, because it says that all the rest is there.
-    write_text_atomic(folder / RUN_NAME, to_json(_run_record(evaluation, plan, written)))
-    return [*written, RUN_NAME]
+    return write_all(
+        folder, RUN_SCHEMA, texts, pictures, lambda written: _run_record(evaluation, plan, written)
+    )
 
 
 def write_card_figures(folder: Path, figures: Sequence[Figure]) -> None:

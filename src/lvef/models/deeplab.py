@@ -9,13 +9,10 @@ Learning for Image Recognition", CVPR 2016.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from lvef.core.errors import ConfigError
-from lvef.models.r2plus1d import ECHONET_MEAN, ECHONET_STD
+from lvef.models.channel_scaling import ChannelScaling
 
 BLOCKS = (3, 4, 6, 3)
 """Blocks of each stage of ResNet-50. Source: table 1 of its paper."""
@@ -28,22 +25,6 @@ RATES = (12, 24, 36)
 
 EXPANSION, PYRAMID_WIDTH = 4, 256
 """Channels out of a block over those inside it, and channels of the pyramid."""
-
-
-@dataclass(frozen=True)
-class DeepLabConfig:
-    """Scaling of the grey values; the layers are fixed."""
-
-    mean: tuple[float, ...] = ECHONET_MEAN
-    """Subtracted from each channel, grey from 0 to 255."""
-    std: tuple[float, ...] = ECHONET_STD
-    """Divides after that."""
-
-    def __post_init__(self) -> None:
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise ConfigError(
-                f"mean {list(self.mean)} and std {list(self.std)} found; three of each, and spreads above 0, were expected."
-            )
 
 
 class DeepLabV3(nn.Module):
@@ -79,9 +60,9 @@ class DeepLabLv(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: DeepLabConfig | None = None) -> None:
+    def __init__(self, config: ChannelScaling | None = None) -> None:
         super().__init__()
-        self.config = config = config or DeepLabConfig()
+        self.config = config = config or ChannelScaling()
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
         self.net = DeepLabV3(1)

@@ -5,7 +5,7 @@ a frame. The files are not fetched; a user downloads them from the authors' rele
 
 What the checkpoints do not carry is known from the authors' code: 32 frames, every second one of films at 50 Hz, so a
 frame each 0.04 s; grey of three channels scaled by mean and spread over the training films, see
-`lvef.models.r2plus1d.ECHONET_MEAN`.
+`lvef.models.channel_scaling.ECHONET_MEAN`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lvef.core.errors import ConfigError
+from lvef.models.channel_scaling import ChannelScaling
 from lvef.models.checkpoint import digest_of, load_into, read_state
 
 STAGES = (64, 128, 256, 512)
@@ -23,10 +23,6 @@ STAGES = (64, 128, 256, 512)
 
 STEM_MIDDLE = 45
 """Channels between the two halves of the first convolution. Source: the authors' code, as torchvision has it."""
-
-ECHONET_MEAN, ECHONET_STD = (32.49, 32.63, 32.93), (49.87, 49.88, 50.13)
-"""Mean and spread of each channel over EchoNet-Dynamic's training frames, grey from 0 to 255, to two decimals (FACTS). The
-checkpoint does not carry them: its authors' code measures them anew on the training videos each time."""
 
 KINETICS_MEAN = (0.43216 * 255, 0.394666 * 255, 0.37645 * 255)
 """Mean of each channel that torchvision's Kinetics weights expect, 0 to 255."""
@@ -36,19 +32,8 @@ KINETICS_STD = (0.22803 * 255, 0.22145 * 255, 0.216989 * 255)
 
 
 @dataclass(frozen=True)
-class R2Plus1dConfig:
+class R2Plus1dConfig(ChannelScaling):
     """Scaling of the grey values; the layers are fixed."""
-
-    mean: tuple[float, ...] = ECHONET_MEAN
-    """Subtracted from each channel, grey from 0 to 255."""
-    std: tuple[float, ...] = ECHONET_STD
-    """Divides after that."""
-
-    def __post_init__(self) -> None:
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise ConfigError(
-                f"mean {list(self.mean)} and std {list(self.std)} found; three of each, and spreads above 0, were expected."
-            )
 
 
 class R2Plus1d18(nn.Module):

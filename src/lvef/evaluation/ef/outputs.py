@@ -20,10 +20,9 @@ from lvef.evaluation.ef.tables import (
     paired_csv,
     to_values,
 )
-from lvef.evaluation.output_folder import RUN_NAME, earlier_files, last_name, make_folder
+from lvef.evaluation.output_folder import last_name, make_folder, write_all
 from lvef.evaluation.outputs import patients_digest
 from lvef.evaluation.page import Picture
-from lvef.io.atomic import remove_files, write_bytes_atomic, write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.report import to_json
 
@@ -49,7 +48,6 @@ def write_evaluation(
         DataError: The folder cannot be made or a file cannot be written.
     """
     make_folder(folder)
-    earlier = earlier_files(folder, RUN_SCHEMA)
     texts = {
         "summary.json": to_json(to_values(summary)),
         "figures.csv": figures_csv(summary),
@@ -60,15 +58,14 @@ def write_evaluation(
     }
     if summary.paired:
         texts["paired.csv"] = paired_csv(summary)
-    for name, picture in pictures.items():
-        write_bytes_atomic(folder / name, picture.png)
-    for name, text in texts.items():
-        write_text_atomic(folder / name, text)
-    written = sorted([*texts, *pictures])
-    remove_files(folder, earlier - set(written) - {JOURNAL_NAME})
-    # Last, because it says that all the rest is there.
-    write_text_atomic(folder / RUN_NAME, to_json(_run_record(summary, plan, written)))
-    return [*written, RUN_NAME]
+    return write_all(
+        folder,
+        RUN_SCHEMA,
+        texts,
+        pictures,
+        lambda written: _run_record(summary, plan, written),
+        keep=(JOURNAL_NAME,),
+    )
 
 
 def _run_record(summary: EfSummary, plan: EfPlan, written: Sequence[str]) -> dict[str, Any]:

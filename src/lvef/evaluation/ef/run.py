@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-import lvef
 from lvef.core.errors import LvefError
 from lvef.core.records import Clip, Measurement, Tracing
 from lvef.engine.session import available_threads
+from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.ef.cases import Selection
 from lvef.evaluation.ef.records import (
     Case,
@@ -41,9 +38,6 @@ from lvef.preprocess.fan import find_fan
 
 JOURNAL_NAME = "finished.jsonl"
 """What is done, a line a clip and network, so that a stopped run can go on."""
-
-JUDGED_BY = ("core", "geometry", "io", "preprocess", "engine", "measure", "evaluation/ef/run.py")
-"""Parts of this package whose change voids what an earlier run found."""
 
 DECIMALS = 2
 """Digits of a pixel that a line's end is kept with."""
@@ -137,7 +131,7 @@ class Bench:
         Raises:
             DataError: The journal cannot be written.
         """
-        made_with = _settings_key(network.weights)
+        made_with = settings_key(network.weights, "evaluation/ef/run.py")
         found: list[EfRecord] = []
 
         def one(case: Case) -> tuple[EfRecord, str, bool]:
@@ -264,20 +258,3 @@ def _stamp(case: Case) -> str:
     """Changes when the file does, or the frames that the manifest names."""
     file = file_stamp([case.path])
     return f"{file}:{case.named_frames}" if file else ""
-
-
-def _settings_key(weights: UsedWeights) -> str:
-    network = (weights.sha256, weights.backend, weights.precision)
-    return hashlib.sha256(json.dumps([_code_digest(), network]).encode()).hexdigest()[:16]
-
-
-@cache
-def _code_digest() -> str:
-    """Hash of the code that an answer depends on: the version alone would hide a change while working on it."""
-    digest = hashlib.sha256()
-    root = Path(lvef.__file__).parent
-    for part in JUDGED_BY:
-        path = root / part
-        for source in [path] if path.is_file() else sorted(path.rglob("*.py")):
-            digest.update(source.read_bytes())
-    return digest.hexdigest()

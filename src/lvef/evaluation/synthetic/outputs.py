@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import lvef
-from lvef.evaluation.output_folder import RUN_NAME, earlier_files, last_name, make_folder
+from lvef.evaluation.output_folder import last_name, make_folder, write_all
 from lvef.evaluation.synthetic.page import page_of
 from lvef.evaluation.synthetic.pictures import make_pictures
 from lvef.evaluation.synthetic.run import JOURNAL_NAME, SyntheticPlan
 from lvef.evaluation.synthetic.summary import Summary, to_values
 from lvef.evaluation.synthetic.tables import beats_csv, clips_csv
-from lvef.io.atomic import remove_files, write_bytes_atomic, write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.report import to_json
 
@@ -38,7 +37,6 @@ def write_judgement(folder: Path, summary: Summary, plan: SyntheticPlan) -> list
         DataError: The folder cannot be made or a file cannot be written.
     """
     make_folder(folder)
-    earlier = earlier_files(folder, RUN_SCHEMA)
     pictures = make_pictures(summary, plan.seed)
     texts = {
         "summary.json": to_json(to_values(summary)),
@@ -46,15 +44,14 @@ def write_judgement(folder: Path, summary: Summary, plan: SyntheticPlan) -> list
         "beats.csv": beats_csv(summary.judgement),
         "index.html": page_of(summary, pictures),
     }
-    for name, picture in pictures.items():
-        write_bytes_atomic(folder / name, picture.png)
-    for name, text in texts.items():
-        write_text_atomic(folder / name, text)
-    written = sorted([*texts, *pictures])
-    remove_files(folder, earlier - set(written) - {JOURNAL_NAME})
-    # Last, because it says that all the rest is there.
-    write_text_atomic(folder / RUN_NAME, to_json(_run_record(summary, plan, written)))
-    return [*written, RUN_NAME]
+    return write_all(
+        folder,
+        RUN_SCHEMA,
+        texts,
+        pictures,
+        lambda written: _run_record(summary, plan, written),
+        keep=(JOURNAL_NAME,),
+    )
 
 
 def _run_record(summary: Summary, plan: SyntheticPlan, written: Sequence[str]) -> dict[str, Any]:

@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-import lvef
 from lvef.core.errors import DataError, LvefError
 from lvef.core.terms import Status
 from lvef.engine.session import available_threads
+from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.records import UsedWeights
 from lvef.evaluation.synthetic.records import ClipRecord, from_plain, to_plain
 from lvef.evaluation.synthetic.scoring import score
@@ -35,9 +34,6 @@ from lvef.preparation.journal import Journal
 
 JOURNAL_NAME = "finished.jsonl"
 """What is done, a line a clip, so that a stopped run can go on."""
-
-JUDGED_BY = ("core", "geometry", "io", "preprocess", "engine", "measure", "evaluation/synthetic")
-"""Parts of this package whose change voids what an earlier run found."""
 
 
 class Measures(Protocol):
@@ -127,7 +123,7 @@ def judge(
     """
     began = time.perf_counter()
     clips = read_collection(plan.folder) if clips is None else clips
-    made_with = _settings_key(weights)
+    made_with = settings_key(weights, "evaluation/synthetic")
     journal = None if out is None else Journal(out / JOURNAL_NAME)
     found: list[ClipRecord | Problem] = []
     resumed = 0
@@ -197,25 +193,6 @@ def _stamp(clip: TrueClip) -> str:
     told = json.dumps([[str(beat) for beat in clip.beats], clip.rhythm, dict(clip.parameters)], default=str)
     files = file_stamp([clip.video, clip.mask, clip.curve])
     return f"{files}:{hashlib.sha256(told.encode()).hexdigest()[:16]}" if files else ""
-
-
-def _settings_key(weights: UsedWeights | None) -> str:
-    network = None if weights is None else (weights.sha256, weights.backend, weights.precision)
-    return hashlib.sha256(json.dumps([_code_digest(), network]).encode()).hexdigest()[:16]
-
-
-@cache
-def _code_digest() -> str:
-    """Hash of the code that an answer and its judgement depend on.
-
-    The version alone would show whoever works on the measuring what it found before the change.
-    """
-    digest = hashlib.sha256()
-    root = Path(lvef.__file__).parent
-    for part in JUDGED_BY:
-        for source in sorted((root / part).rglob("*.py")):
-            digest.update(source.read_bytes())
-    return digest.hexdigest()
 
 
 def _earlier(entry: Mapping[str, Any] | None, stamp: str, made_with: str) -> ClipRecord | None:
