@@ -23,6 +23,10 @@ from torch import Tensor, nn
 
 from lvef.core.errors import ConfigError
 
+EF_SPREAD = 12.0
+"""Percent of EF that the last layer's 1 stands for: weights then have the size that optimisers are made for, where an output
+in percent learns its first ten points one step of a thousandth at a time. Source: spread of EF in EchoNet-Dynamic (SPEC 2)."""
+
 
 @dataclass(frozen=True)
 class SmallVideoConfig:
@@ -81,7 +85,7 @@ class SmallVideoNet(nn.Module):
 
     def forward(self, grey: Tensor) -> Tensor:
         """EF in percent ``(b,)`` of clips ``(b, 1, t, h, w)``, grey levels as the card scales them."""
-        out: Tensor = self.output(self.dropout(self.features(grey))).squeeze(-1)
+        out: Tensor = EF_SPREAD * self.output(self.dropout(self.features(grey))).squeeze(-1)
         return out
 
     def features(self, grey: Tensor) -> Tensor:
@@ -97,7 +101,7 @@ class SmallVideoNet(nn.Module):
 
     def set_output_bias(self, mean_ef: float) -> None:
         """Let the output start at the mean EF of the training patients, in percent."""
-        nn.init.constant_(self.output.bias, mean_ef)
+        nn.init.constant_(self.output.bias, mean_ef / EF_SPREAD)
 
 
 class _Block(nn.Module):

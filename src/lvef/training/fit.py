@@ -186,7 +186,8 @@ def make_network(recipe: Recipe, mean_ef_percent: float) -> nn.Module:
     start: Callable[[float], None] | None = getattr(net, "set_output_bias", None)
     if recipe.output_bias and start is not None and np.isfinite(mean_ef_percent):
         start(mean_ef_percent)
-    return net
+    # Filters over pictures are half as slow with the channels of a pixel side by side; 3-D filters stay as they are.
+    return net.to(memory_format=torch.channels_last)
 
 
 def _finish(
