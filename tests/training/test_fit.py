@@ -7,7 +7,9 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import lightning as L
 import numpy as np
@@ -204,7 +206,9 @@ def test_a_full_disk_keeps_the_checkpoint_before(store, tmp_path, monkeypatch):
 
 FULL = """
 import resource, signal, sys, torch
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from lvef.core.errors import DataError
 from lvef.training.checkpoints import WholeFiles
 path = Path(sys.argv[1]) / "last.ckpt"
@@ -390,3 +394,20 @@ def test_lines_are_learned_and_judged_in_their_own_units(tmp_path, monkeypatch):
     assert figures["mae"] < 0.08
     assert figures["mae_lengths"] > figures["mae"]
     assert pl.read_csv(tmp_path / "run" / "metrics.csv")["train_loss"][-1] < 0.07
+
+
+def test_a_frozen_backbone_without_weights_is_refused(tmp_path, monkeypatch):
+    net = TinyLines()
+    net.config = SimpleNamespace(frozen=True)
+    monkeypatch.setattr(fit_module, "build", lambda family, settings: net)
+    folder = write_traces(tmp_path / "traces", patients=4)
+    recipe = tiny_recipe(
+        family="volume-trace", epochs=1, clip={"size": 112}, loss={"kind": "mae"}, augmentation={}
+    )
+    data = collect(recipe, [folder])
+    order = Order(tmp_path / "run", CPU, network=False)
+    with pytest.raises(ConfigError, match="no weights were given.*--init FILE"):
+        fit(recipe, data, data.parts(), order)
+    assert not (tmp_path / "run").exists()
+    torch.save(net.state_dict(), tmp_path / "first.pt")
+    assert fit(recipe, data, data.parts(), replace(order, init=tmp_path / "first.pt")).epochs == 1

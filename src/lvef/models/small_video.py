@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from lvef.core.errors import ConfigError
 
 EF_SPREAD = 12.0
-"""Percent of EF that the last layer's 1 stands for: weights then have the size that optimisers are made for, where an output
-in percent learns its first ten points one step of a thousandth at a time. Source: spread of EF in EchoNet-Dynamic (SPEC 2)."""
+"""Percent of EF that a 1 of the last layer stands for: weights then have the size that optimisers are made for, where an
+output in percent learns its first ten points a thousandth at a time. Source: spread of EF in EchoNet-Dynamic (SPEC 2)."""
 
 
 @dataclass(frozen=True)

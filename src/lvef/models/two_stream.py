@@ -54,6 +54,8 @@ class TwoStreamConfig:
     """A stream's own output sees the largest value over time beside the mean."""
     joined_scale: float = 1.0
     """What the streams' own EFs are multiplied by where they join the context; 0.01 brings percent into its range."""
+    ef_spread: float = 1.0
+    """Percent of EF that a 1 of the three output layers stands for; above 1 they learn as fast as the layers before them."""
     size: int = 112
     """Side of the frames in pixels."""
     frames: int = 28
@@ -83,7 +85,7 @@ REPORT = TwoStreamConfig()
 """The report's network to the letter: 25,798,211 parameters."""
 
 TUNED = TwoStreamConfig(
-    stem="strided", widths=(24, 32, 64, 96, 32), l1=0.0, l2=0.0, peak=True, joined_scale=0.01
+    stem="strided", widths=(24, 32, 64, 96, 32), l1=0.0, l2=0.0, peak=True, joined_scale=0.01, ef_spread=12.0
 )
 """Small maps before the dense layer, batch normalisation, no penalty."""
 
@@ -139,7 +141,7 @@ class TwoStreamNet(nn.Module):
         ef_s, ef_m = self.spatial.own_output(s), self.temporal.own_output(m)
         scale = self.config.joined_scale
         joined = torch.cat([context, scale * ef_s, scale * ef_m], -1)
-        fused = self.output(self.dropout(torch.relu(self.fusion(joined)))).squeeze(-1)
+        fused = self.output(self.dropout(torch.relu(self.fusion(joined)))).squeeze(-1) * self.config.ef_spread
         return StreamOutputs(fused, ef_s.squeeze(-1), ef_m.squeeze(-1))
 
     def attend(self, features: Tensor) -> Tensor:
@@ -170,7 +172,7 @@ class TwoStreamNet(nn.Module):
             mean_ef: Percent.
         """
         for layer in (self.output, self.spatial.output, self.temporal.output):
-            nn.init.constant_(layer.bias, mean_ef)
+            nn.init.constant_(layer.bias, mean_ef / self.config.ef_spread)
 
 
 class _Stream(nn.Module):
@@ -181,7 +183,7 @@ class _Stream(nn.Module):
         self.body, side = _report_stem(config) if config.stem == "report" else _strided_stem(config)
         self.dense = nn.Linear(config.widths[-1] * side * side, config.features)
         self.dropout = nn.Dropout(config.dropout)
-        self.peak = config.peak
+        self.peak, self.ef_spread = config.peak, config.ef_spread
         self.output = nn.Linear(config.features * (2 if config.peak else 1), 1)
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -195,7 +197,7 @@ class _Stream(nn.Module):
         summary = features.mean(1)
         if self.peak:
             summary = torch.cat([summary, features.amax(1)], -1)
-        out: Tensor = self.output(summary)
+        out: Tensor = self.output(summary) * self.ef_spread
         return out
 
     def penalised(self) -> tuple[Tensor, Tensor]:

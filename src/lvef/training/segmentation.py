@@ -6,6 +6,7 @@ A recipe (``recipes/*.toml``) holds every setting. The run folder gets checkpoin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lvef.core.records import Clip
@@ -91,12 +92,17 @@ def held_out(patients: list[str], fold: int, n_folds: int, seed: int) -> list[st
 
 
 class SegmentationTask(L.LightningModule):
-    """Network, augmentation, loss and schedule."""
+    """Network, augmentation, loss and schedule.
 
-    def __init__(self, config: SegTrainConfig) -> None:
+    Args:
+        config: The recipe.
+        net: Another network than the recipe's, with a ``head``; as `lvef.training.own_backbone` has one.
+    """
+
+    def __init__(self, config: SegTrainConfig, net: nn.Module | None = None) -> None:
         super().__init__()
         self.config = config
-        self.net = SegNet(config.network).to(memory_format=torch.channels_last)
+        self.net: Any = (net or SegNet(config.network)).to(memory_format=torch.channels_last)
         self.rng = torch.Generator().manual_seed(config.seed)
 
     def forward(self, grey: Tensor) -> Tensor:
@@ -148,8 +154,9 @@ def train(
     val_data: tuple[Tensor, Tensor] | None,
     folder: Path,
     *,
+    net: Callable[[], nn.Module] | None = None,
     progress: bool = True,
-) -> SegNet:
+) -> Any:  # noqa: ANN401
     """Train, or go on training, and return the averaged network.
 
     Args:
@@ -157,10 +164,11 @@ def train(
         train_data: From :func:`as_arrays` at :data:`STORED_SIZE`.
         val_data: From :func:`as_arrays` at the network's size, or None.
         folder: Where checkpoints and metrics go; ``last.ckpt`` there is gone on from.
+        net: Makes another network than the recipe's.
         progress: Show a bar.
     """
     L.seed_everything(config.seed, verbose=False)
-    task = SegmentationTask(config)
+    task = SegmentationTask(config, None if net is None else net())
     checkpoint = ModelCheckpoint(
         folder, filename="last", every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
     )
