@@ -27,7 +27,7 @@ from lvef.preprocess.spec import ClipSpec, InputSpec
 
 CLIP = ClipSpec(n_frames=8, duration_s=0.7, size=16, clips=3)
 TWO_STREAM = ClipSpec(n_frames=8, duration_s=0.7, size=16, clips=2)
-TRACE_INPUT = InputSpec(size=32, mean=0.0, std=1.0)
+TRACE_INPUT = InputSpec(size=32, mean=0.0, std=1.0, mirror=False)
 SEGMENTATION_INPUT = InputSpec(size=64, mean=0.0, std=1.0, mirror=False)
 
 Shape = list[int | str]

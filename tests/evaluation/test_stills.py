@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.core.records import Box
+from lvef.core.records import Box, Clip
 from lvef.core.terms import View
 from lvef.datasets.camus import read_split, read_stills
 from lvef.engine.session import bf16_available
 from lvef.evaluation import precision
 from lvef.evaluation.records import StillScore
+from lvef.evaluation.still_lines import line_error, line_figures
 from lvef.evaluation.stills import (
     dice_score,
     ef_pairs,
+    labels_in_contour,
     labels_in_picture,
     overlap_figures,
     score_still,
     segment_and_score,
 )
+from lvef.geometry.tracing import trace_labels
+from lvef.measure.kinds import load_predictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
+from lvef.preprocess.fan import find_fan
 from lvef.preprocess.frames import fit, place
 from tests.datasets import camus_folder
+
+pytest.importorskip("onnx", reason="a network of these tests is made with onnx")
+
+from tests.engine import tiny_networks as tiny
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +135,47 @@ def test_views_without_scale_are_in_pixels(folder):
     predictor = Predictor(MeasureOptions(precision="f32"))
     units = {s.view: score_still(predictor, s).distance_unit for s in read_stills(folder, ["patient0001"])}
     assert units == {"A4C": "mm", "A2C": "px"}
+
+
+def test_a_contour_encloses_the_mask_it_was_traced_on():
+    y, x = np.mgrid[:120, :100]
+    labels = np.where(np.hypot((x - 48) / 22, (y - 55) / 40) < 1, 1, 0).astype(np.uint8)
+    labels[(labels == 1) & (y > 85)] = 3
+    tracing = trace_labels(labels)
+    assert dice_score(labels_in_contour(tracing, labels.shape) == 1, labels == 1) > 0.98
+    assert not labels_in_contour(None, (4, 5)).any()
+
+
+def test_lines_are_judged_like_masks_and_tell_no_wall(folder, tmp_path):
+    still = next(read_stills(folder, ["patient0001"]))
+    expert = trace_labels(still.mask)
+    box = find_fan(Clip(still.picture[None], np.zeros(1), "still", "s")).box
+    square = place(box, tiny.TRACE_INPUT.size, still.spacing)
+    # What this network draws is the expert's own lines, but for the mean grey of the picture.
+    level = 2 * fit(still.picture[None], square, square_px := tiny.TRACE_INPUT.size).mean() / 255
+    lines = np.concatenate([np.stack([expert.apex, expert.base])[None], expert.chords])
+    wanted = square.to_network(lines.reshape(-1, 2)).reshape(lines.shape) / square_px
+    drawn = tiny.lines_of_brightness(tmp_path / "n", 0.5 + (wanted - 0.5) / level)
+    card = json.loads((drawn / "card.json").read_text())
+    card["input"]["mirror"] = False
+    (drawn / "card.json").write_text(json.dumps(card))
+    found, labels = segment_and_score(
+        load_predictor(MeasureOptions(weights=str(drawn), precision="f32")), still
+    )
+    assert found.dice_lv > 0.95
+    assert np.isnan([found.dice_myocardium, found.dice_la, found.hausdorff_myocardium]).all()
+    assert np.isfinite([found.hausdorff_lv, found.distance_lv]).all()
+    assert found.volume == pytest.approx(found.volume_expert, rel=0.02)
+    assert set(np.unique(labels)) == {0, 1}
+    assert line_error(found.tracing, found.tracing_expert) < 0.01
+    moved = replace(found.tracing, apex=found.tracing.apex + 3, base=found.tracing.base + 3)
+    moved = replace(moved, chords=moved.chords + 3)
+    length = np.hypot(*(expert.base - expert.apex))
+    assert line_error(moved, found.tracing) == pytest.approx(3 / length, rel=0.02)
+    twice = [found, replace(found, patient="other")]
+    names = {f.name for f in line_figures(twice, [View.A4C], "made up", 0)}
+    assert names == {f"line_mae_lengths_a4c_{still.phase}".lower()}
+    assert "dice_myocardium_a4c_ed" not in {f.name for f in overlap_figures(twice, "made up", 0)}
 
 
 @pytest.mark.realdata

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import WeightsError
-from lvef.core.records import Clip
+from lvef.core.records import Box, Clip
 from lvef.core.terms import Status
 from lvef.geometry.lines import lines_from_tracing
 from lvef.measure.options import MeasureOptions
@@ -19,6 +19,7 @@ from lvef.measure.outputs import Answer, Outputs, write_outputs
 from lvef.measure.pipeline import Measurer
 from lvef.measure.report import SCHEMA_FILE, measurement_to_dict, read_measurement
 from lvef.measure.summary import summary_png
+from lvef.measure.trace_predictor import mirrored_lines
 from lvef.measure.wording import beats_text, mean_name, network_text, status_text
 from lvef.preprocess.clip_input import clip_starts_s, network_clip, sampling_of, shown_part
 from lvef.preprocess.fan import find_fan
@@ -426,3 +427,40 @@ class TestPerBeat:
 
     def test_it_changes_nothing_for_networks_that_draw(self):
         assert Measurer(MeasureOptions(per_beat=True, precision="f32")).beat_finder is None
+
+
+class TestMirroredLines:
+    """A network of lines that has learned from mirrored pictures is asked both ways."""
+
+    OFF = LINES + np.array([0.05, 0.0])  # to the right of the middle
+
+    def lines(self, folder, *, mirror, in_turn=False):
+        made = tiny.lines_of_brightness(folder, self.OFF)
+        card = json.loads((made / "card.json").read_text())
+        card["input"]["mirror"] = mirror
+        (made / "card.json").write_text(json.dumps(card))
+        predictor = measurer(made).predictor
+        frames = np.full((3, 32, 32), 255 // 2, np.uint8)
+        return predictor.lines(frames, place(Box(0, 0, 32, 32), 32), in_turn=in_turn)
+
+    def test_a_mirrored_mirror_is_the_picture_itself(self):
+        lines = np.random.default_rng(0).uniform(0, 31, (2, 21, 2, 2))
+        turned = mirrored_lines(lines, 32)
+        np.testing.assert_allclose(mirrored_lines(turned, 32), lines)
+        np.testing.assert_allclose(turned[:, 0, :, 1], lines[:, 0, :, 1])  # the axis keeps apex and base
+        ordered = np.sort(lines[:, 1:], axis=2)  # chords from left to right ...
+        assert (
+            np.diff(mirrored_lines(np.concatenate([lines[:, :1], ordered], 1), 32)[:, 1:, :, 0]) >= 0
+        ).all()
+
+    def test_one_way_both_ways_and_in_turn(self, tmp_path):
+        plain = self.lines(tmp_path / "a", mirror=False)
+        both = self.lines(tmp_path / "b", mirror=True)
+        in_turn = self.lines(tmp_path / "c", mirror=True, in_turn=True)
+        assert plain[0, 0, 0, 0] > 16.5
+        # The same answer on the mirror image lies on the other side: in the mean it lies in the middle.
+        np.testing.assert_allclose(both[:, 0, :, 0], 15.5, atol=1e-3)
+        np.testing.assert_allclose(both[:, 1:, :, 0].mean(2), 15.5, atol=1e-3)
+        np.testing.assert_allclose(in_turn[[0, 2]], plain[[0, 2]], atol=1e-4)
+        np.testing.assert_allclose(in_turn[1], mirrored_lines(plain[1:2], 32)[0], atol=1e-4)
+        np.testing.assert_allclose(both, (in_turn[:1] + in_turn[1:2]) / 2 + np.zeros((3, 1, 1, 1)), atol=1e-4)

@@ -406,7 +406,7 @@ def test_a_frozen_backbone_without_weights_is_refused(tmp_path, monkeypatch):
     )
     data = collect(recipe, [folder])
     order = Order(tmp_path / "run", CPU, network=False)
-    with pytest.raises(ConfigError, match="no weights were given.*--init FILE"):
+    with pytest.raises(ConfigError, match=r"no weights were given.*--init FILE"):
         fit(recipe, data, data.parts(), order)
     assert not (tmp_path / "run").exists()
     torch.save(net.state_dict(), tmp_path / "first.pt")

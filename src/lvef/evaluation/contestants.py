@@ -12,9 +12,9 @@ from lvef.core.errors import ConfigError, DataError
 from lvef.datasets.camus import read_split
 from lvef.engine.card import CARD_NAME
 from lvef.evaluation.records import UsedWeights
-from lvef.measure.kinds import AnyPredictor
+from lvef.measure.clip_predictor import ClipPredictor
+from lvef.measure.kinds import AnyPredictor, TracingPredictor, load_predictor
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import Predictor
 
 HELD_OUT_NAME = "held-out.txt"
 """File in a training run's folder: the patients that its network has not seen, one a line."""
@@ -61,7 +61,7 @@ class Part:
     """
 
     patients: Sequence[str]
-    networks: dict[str, Predictor]
+    networks: dict[str, TracingPredictor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +157,8 @@ def _patients(plan: Plan) -> list[str]:
     )
 
 
-def _load(plan: Plan) -> dict[str, Predictor]:
-    predictors = [Predictor(replace(plan.options, weights=name)) for name in plan.weights]
+def _load(plan: Plan) -> dict[str, TracingPredictor]:
+    predictors = [_loaded(plan, name) for name in plan.weights]
     twice = [d for d, n in Counter(p.entry.card.model_sha256 for p in predictors).items() if n > 1]
     if twice:
         names = [
@@ -168,7 +168,21 @@ def _load(plan: Plan) -> dict[str, Predictor]:
     return dict(zip(_labels(plan.weights, predictors), predictors, strict=True))
 
 
-def _labels(given: Sequence[str], predictors: Sequence[Predictor]) -> list[str]:
+def _loaded(plan: Plan, name: str) -> TracingPredictor:
+    """A network that tells something of a still.
+
+    Raises:
+        ConfigError: It reads whole clips.
+    """
+    predictor = load_predictor(replace(plan.options, weights=name))
+    if isinstance(predictor, ClipPredictor):
+        raise ConfigError(
+            f"{name} gives an EF for a clip and nothing for a still; judge it on clips, with lvef evaluate --manifest."
+        )
+    return predictor
+
+
+def _labels(given: Sequence[str], predictors: Sequence[TracingPredictor]) -> list[str]:
     """The shortest names that tell the networks apart; a folder is called by its last two names."""
     cards = [p.entry.card for p in predictors]
     folders = [p.entry.folder.resolve() for p in predictors]
@@ -198,9 +212,7 @@ def _folds(plan: Plan) -> list[Part]:
                     "judged once, by the one network that has not seen it."
                 )
             seen[patient] = run
-        parts.append(
-            Part(patients, {POOLED_LABEL: Predictor(replace(plan.options, weights=str(_network_of(run))))})
-        )
+        parts.append(Part(patients, {POOLED_LABEL: _loaded(plan, str(_network_of(run)))}))
     return parts
 
 

@@ -30,8 +30,9 @@ from lvef.evaluation.robustness import (
     paired_costs,
     score_changed,
 )
+from lvef.evaluation.still_lines import line_figures
 from lvef.evaluation.stills import VIEWS, overlap_figures, segment_and_score
-from lvef.measure.predictor import Predictor
+from lvef.measure.kinds import TracingPredictor
 
 WORST = 12
 """Stills with the lowest LV Dice that are kept to look at."""
@@ -104,6 +105,7 @@ def evaluate(plan: Plan, entered: Field, advance: Callable[[], None] = lambda: N
     comparisons = {judged.label: ef_comparisons(judged.scores) for judged in networks}
     figures = {
         judged.label: overlap_figures(judged.scores, split, plan.seed)
+        + line_figures(judged.scores, VIEWS, split, plan.seed)
         + [f for c in comparisons[judged.label] for f in ef_figures(c, split, plan.seed)]
         for judged in networks
     }
@@ -154,7 +156,7 @@ def _judge(part: Part, plan: Plan, books: Mapping[str, _Book], advance: Callable
             advance()
 
 
-def _score(predictor: Predictor, still: CamusStill, book: _Book, *, robustness: bool) -> None:
+def _score(predictor: TracingPredictor, still: CamusStill, book: _Book, *, robustness: bool) -> None:
     clean, labels = segment_and_score(predictor, still)
     book.scores.append(clean)
     worst = WorstStill(clean, still.picture, still.mask == Structure.LV, labels == Structure.LV)

@@ -26,7 +26,7 @@ from lvef.evaluation.perturbations import Change
 from lvef.evaluation.records import NAN, StillScore
 from lvef.evaluation.stills import VIEWS, ef_pairs, score_still
 from lvef.geometry.ejection import ejection_fraction
-from lvef.measure.predictor import Predictor
+from lvef.measure.kinds import TracingPredictor
 from lvef.stats.agreement import mean_absolute_error
 from lvef.stats.bootstrap import intervals
 
@@ -86,7 +86,9 @@ class PairedCost:
         return not self.cost.value <= self.allowed
 
 
-def score_changed(predictor: Predictor, still: CamusStill, change: Change, clean: StillScore) -> StillScore:
+def score_changed(
+    predictor: TracingPredictor, still: CamusStill, change: Change, clean: StillScore
+) -> StillScore:
     """Score a still after a change; its EF reference stays that of the unchanged mask."""
     # The same still gets the same grain in every run and for every network.
     rng = np.random.default_rng(zlib.crc32(f"{still.patient} {still.view} {still.phase}".encode()))

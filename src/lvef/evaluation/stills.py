@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError, QualityRefusal
 from lvef.core.records import BoolArray, Clip, Tracing
-from lvef.core.terms import Phase, View
+from lvef.core.terms import Phase, Structure, View
 from lvef.datasets.camus import CamusStill
 from lvef.engine.card import Figure
 from lvef.evaluation.distances import border_distances, unit_of
@@ -20,7 +20,9 @@ from lvef.evaluation.records import NAN, STRUCTURES, StillScore
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
-from lvef.measure.predictor import Predictor, trace_in_picture
+from lvef.measure.kinds import TracingPredictor
+from lvef.measure.predictor import trace_in_picture
+from lvef.measure.trace_predictor import TracePredictor
 from lvef.preprocess.fan import find_fan
 from lvef.preprocess.frames import Placement
 
@@ -34,7 +36,9 @@ QUALITIES = ("Good", "Medium", "Poor")
 """Picture qualities by which figures are split."""
 
 
-def score_still(predictor: Predictor, still: CamusStill, *, clean: StillScore | None = None) -> StillScore:
+def score_still(
+    predictor: TracingPredictor, still: CamusStill, *, clean: StillScore | None = None
+) -> StillScore:
     """Segment one still as `lvef measure` does and compare it with its mask, pixel by pixel of the original.
 
     Args:
@@ -46,12 +50,13 @@ def score_still(predictor: Predictor, still: CamusStill, *, clean: StillScore | 
 
 
 def segment_and_score(
-    predictor: Predictor, still: CamusStill, *, clean: StillScore | None = None
+    predictor: TracingPredictor, still: CamusStill, *, clean: StillScore | None = None
 ) -> tuple[StillScore, NDArray[np.uint8]]:
     """As `score_still`, with the network's labels ``(height, width)``: all background where it refuses the picture."""
     labels, tracing = _segment(predictor, still)
     masks = {name: (labels == value, still.mask == value) for name, value in STRUCTURES.items()}
-    dice = {name: dice_score(*both) for name, both in masks.items()}
+    told = ("lv",) if isinstance(predictor, TracePredictor) else tuple(STRUCTURES)
+    dice = {name: dice_score(*both) if name in told else NAN for name, both in masks.items()}
     score = StillScore(
         still.patient,
         str(still.view),
@@ -67,7 +72,11 @@ def segment_and_score(
     )
     if clean is not None:
         return replace(score, volume_expert=clean.volume_expert, tracing_expert=clean.tracing_expert), labels
-    far = {name: border_distances(*both, still.spacing) for name, both in masks.items()}
+    nothing = np.zeros_like(still.mask, dtype=bool)
+    far = {
+        name: border_distances(found if name in told else nothing, truth, still.spacing)
+        for name, (found, truth) in masks.items()
+    }
     expert = _trace_expert(still)
     return replace(
         score,
@@ -92,6 +101,16 @@ def labels_in_picture(
     full = np.stack([cv2.resize(c, (box.width, box.height), interpolation=cv2.INTER_LINEAR) for c in held])
     labels = np.zeros(shape, np.uint8)
     labels[box.y0 : box.y1, box.x0 : box.x1] = full.argmax(axis=0)
+    return labels
+
+
+def labels_in_contour(tracing: Tracing | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The cavity that a contour encloses as labels, ``shape``; all background without one."""
+    labels = np.zeros(shape, np.uint8)
+    if tracing is not None:
+        # Four binary places: a contour of pixel corners would widen the mask by half a pixel.
+        points = np.round(tracing.contour * 16).astype(np.int32)
+        cv2.fillPoly(labels, [points[:, None]], int(Structure.LV), shift=4)
     return labels
 
 
@@ -147,6 +166,8 @@ def _mean_figures(
 ) -> list[Figure]:
     """The mean of one column over the stills of one view and phase, which are one a patient."""
     known = [s for s in scores if np.isfinite(getattr(s, f"{kind}_{name}"))]
+    if not known:
+        return []  # a network of lines tells neither wall nor atrium
     units = {s.distance_unit for s in known}
     if kind != "dice" and len(units) != 1:
         # Millimetres and pixels have no mean.
@@ -156,13 +177,18 @@ def _mean_figures(
     return make_figures([named], lambda v: [v.mean()], values, split=split, reference=EXPERTS, seed=seed)
 
 
-def _segment(predictor: Predictor, still: CamusStill) -> tuple[NDArray[np.uint8], Tracing | None]:
+def _segment(predictor: TracingPredictor, still: CamusStill) -> tuple[NDArray[np.uint8], Tracing | None]:
     clip = Clip(still.picture[None], np.zeros(1), "still", still.patient)
     try:
-        box = find_fan(clip).box
+        fan = find_fan(clip)
     except QualityRefusal:
         return np.zeros(still.mask.shape, np.uint8), None
-    [(probability, placement)] = predictor.probabilities(clip.frames, box, still.spacing)
+    frames, box = predictor.shown(clip, fan)
+    if isinstance(predictor, TracePredictor):
+        # Lines tell the cavity alone: what they enclose is its mask.
+        [tracing] = predictor.trace(frames, box, still.spacing).tracings
+        return labels_in_contour(tracing, still.mask.shape), tracing
+    [(probability, placement)] = predictor.probabilities(frames, box, still.spacing)
     labels = labels_in_picture(probability, placement, still.mask.shape)
     return labels, trace_in_picture(probability, placement, still.spacing)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import Box, Clip, FloatArray, FrameArray, Notice, PixelSpacing, Tracing
+from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, Notice, PixelSpacing, Tracing
 from lvef.engine.card import VOLUME_TRACE
 from lvef.engine.catalogue import NetworkEntry
 from lvef.engine.session import EngineInfo
@@ -48,22 +48,37 @@ class TracePredictor:
         """Frames and the part of the picture that this network is shown."""
         return shown_part(clip, fan, self.entry.card.input)
 
-    def lines(self, frames: FrameArray, placement: Placement) -> FloatArray:
+    def lines(self, frames: FrameArray, placement: Placement, *, in_turn: bool = False) -> FloatArray:
         """What the network draws on each frame, as it comes, ``(n, 21, 2, 2)`` pixels of its square.
+
+        A network that has learned from mirrored pictures too is shown each frame both ways, and the mean of both answers
+        counts, as with masks (`lvef.measure.predictor`).
 
         Args:
             frames: ``(n, height, width)`` uint8.
             placement: Where the square lies in the picture.
+            in_turn: Show the frames with odd numbers mirrored and the others as they are, each once.
         """
         spec = self.entry.card.input
+        odd = np.arange(len(frames)) % 2 == 1
 
-        def start(first: int) -> Callable[[], NDArray[np.float32]]:
-            return self._session.start(
-                normalise(fit(frames[first : first + CHUNK], placement, spec.size), spec)
-            )
+        def drawn(mirrored: BoolArray) -> FloatArray:
+            def start(first: int) -> Callable[[], NDArray[np.float32]]:
+                batch = normalise(fit(frames[first : first + CHUNK], placement, spec.size), spec)
+                turned = mirrored[first : first + CHUNK]
+                batch[turned] = batch[turned][..., ::-1]
+                return self._session.start(batch)
 
-        found = list(ahead(start, range(0, len(frames), CHUNK), self.engine.lanes + 1))
-        return np.concatenate(found).astype(np.float64).reshape(-1, N_LINES, 2, 2) * spec.size
+            found = list(ahead(start, range(0, len(frames), CHUNK), self.engine.lanes + 1))
+            lines = np.concatenate(found).astype(np.float64).reshape(-1, N_LINES, 2, 2) * spec.size
+            lines[mirrored] = mirrored_lines(lines[mirrored], spec.size)
+            return lines
+
+        if not spec.mirror:
+            return drawn(np.zeros_like(odd))
+        if in_turn:
+            return drawn(odd)
+        return (drawn(np.zeros_like(odd)) + drawn(np.ones_like(odd))) / 2
 
     def trace(
         self, frames: FrameArray, box: Box, spacing: PixelSpacing | None, *, in_turn: bool = False
@@ -74,10 +89,10 @@ class TracePredictor:
             frames: ``(n, height, width)`` uint8.
             box: Part of the picture to show, from `shown`.
             spacing: Scale of the picture, or None.
-            in_turn: No matter here: left and right have their place in the lines, so no frame is shown mirrored.
+            in_turn: See `lines`.
         """
         placement = place(box, self.entry.card.input.size, spacing)
-        lines = self.lines(frames, placement)
+        lines = self.lines(frames, placement, in_turn=in_turn)
         finite = np.asarray(np.isfinite(lines).all(axis=(1, 2, 3)), dtype=np.bool_)
         faults = line_faults(np.where(finite[:, None, None, None], lines, 0.0))
         usable = finite & (faults.off_axis <= MAX_OFF_AXIS)
@@ -94,6 +109,19 @@ class TracePredictor:
             "frames_with_lines_off_axis": int((off_axis > 0).sum()),
         }
         return TracedFrames(tracings, np.full(len(frames), np.nan), walls_known=False, counts=counts)
+
+
+def mirrored_lines(lines: FloatArray, size: int) -> FloatArray:
+    """Lines on the mirror image: each chord's ends change places, because chords run from left to right.
+
+    Args:
+        lines: ``(n, 21, 2, 2)`` pixels, the middle of the first pixel is 0.
+        size: Width of the picture in pixels.
+    """
+    turned = lines.copy()
+    turned[..., 0] = size - 1 - turned[..., 0]
+    turned[:, 1:] = turned[:, 1:, ::-1]
+    return turned
 
 
 def fault_notices(counts: dict[str, int]) -> tuple[Notice, ...]:

@@ -106,8 +106,9 @@ def fit(
     part = start_from(net, order.init, recipe.family) if order.init else None
     if part is None and getattr(getattr(net, "config", None), "frozen", False):
         raise ConfigError(
-            f"{recipe.name}: its backbone stays as it is loaded, but no weights were given, and on random ones nothing can be "
-            "learned; give --init FILE with those of torchvision's mobilenet_v2, or of python -m lvef.training.own_backbone."
+            f"{recipe.name}: its backbone stays as it is loaded, but no weights were given, and on random ones nothing can "
+            "be learned; give --init FILE with those of torchvision's mobilenet_v2, or of python -m "
+            "lvef.training.own_backbone."
         )
     settings = settings_of_run(recipe, collected, parts, order)
     run_folder.make(order.out)
