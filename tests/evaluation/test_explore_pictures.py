@@ -43,6 +43,14 @@ def test_bars_hold_every_value_that_is_not_far(values, scale):
     assert int(np.histogram(near, edges)[0].sum()) == len(near)
 
 
+@pytest.mark.parametrize("values", [[0.0, 5e-324], [5e-324] * 3, [2.0, 2.0 + 1e-12], [0.0]])
+def test_values_that_are_one_have_one_bar(values):
+    edges = edges_of(values)
+    assert (np.diff(edges) > 0).all()
+    counts = np.histogram(values, edges)[0]
+    assert counts.max() == counts.sum() == len(values)
+
+
 def test_bars_stand_on_round_numbers():
     # Freedman and Diaconis: 2 x 44.5 / 10,000 ** (1/3) = 4.1, rounded up to 5.
     edges = edges_of(np.linspace(7, 96, 10_000))

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 from lvef.core.errors import ConfigError  # noqa: E402
 from lvef.models.small_video import SmallVideoConfig, SmallVideoNet  # noqa: E402
 from lvef.models.two_stream import TUNED, TwoStreamConfig, TwoStreamNet  # noqa: E402
+from lvef.training import frame_start  # noqa: E402
 from lvef.training.checkpoints import start_from  # noqa: E402
 from lvef.training.fit import make_network  # noqa: E402
 from lvef.training.frame_start import (  # noqa: E402
@@ -74,7 +75,7 @@ def test_the_report_s_stem_sees_no_single_frame():
 
 
 def test_what_is_learned_is_where_training_starts(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("lvef.training.frame_start.make_network", _small)
+    monkeypatch.setattr(frame_start, "make_network", _small)
     folder = write_traces(tmp_path / "traces", patients=6)
     recipe = ROOT / "recipes" / "small-video.toml"
     main([str(recipe), "--data", str(folder), "--out", str(tmp_path / "s.pt"), "--epochs", "1"])

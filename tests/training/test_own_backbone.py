@@ -14,6 +14,7 @@ from lvef.datasets.camus import read_split  # noqa: E402
 from lvef.models.checkpoint import digest_of  # noqa: E402
 from lvef.models.mobilenet import load_backbone  # noqa: E402
 from lvef.models.volume_trace import OWN_BACKBONE, VolumeTraceNet  # noqa: E402
+from lvef.training import own_backbone  # noqa: E402
 from lvef.training.own_backbone import WEIGHTS_NAME, main  # noqa: E402
 
 RECIPE = 'name = "b"\nepochs = 1\nbatch_size = 8\n[input]\nsize = 64\n'
@@ -23,7 +24,7 @@ RECIPE = 'name = "b"\nepochs = 1\nbatch_size = 8\n[input]\nsize = 64\n'
 @pytest.mark.filterwarnings("ignore")  # Lightning's and torch's advice to programmers
 def test_four_patients_give_weights_that_the_report_s_network_takes(camus_root, tmp_path, monkeypatch):
     patients = read_split(camus_root, "training")
-    monkeypatch.setattr("lvef.training.own_backbone.read_split", lambda root, name: patients[:6])
+    monkeypatch.setattr(own_backbone, "read_split", lambda root, name: patients[:6])
     (tmp_path / "out.txt").write_text("\n".join(patients[4:6]) + "\n")
     (tmp_path / "r.toml").write_text(RECIPE)
     run = tmp_path / "run"

@@ -35,6 +35,9 @@ MOST_BINS, FEWEST_BINS = 60, 24
 FAR = 8.0
 """Interquartile ranges beyond the quartiles at which the axis ends; what lies farther is counted at its edge."""
 
+SAME = 1e-9
+"""Values that differ by less than this part of their size are one value: no file tells an EF or a volume so finely."""
+
 BAR = "#7fb8d8"
 """`lvef.evaluation.canvas.BLUE`, half as strong: the outline of the box on it keeps its own colour."""
 
@@ -74,9 +77,10 @@ def bin_edges(values: FloatArray, d: Description) -> FloatArray:
         low, high = max(low, d.q25 - FAR * spread), min(high, d.q75 + FAR * spread)
     span = high - low
     whole = bool((values == np.round(values)).all())
-    if not span > 0:
+    size = max(abs(low), abs(high))
+    if not span > max(SAME * size, np.finfo(float).tiny):
         # One value only: one bar in the middle.
-        step = 1.0 if whole else abs(low) / 20
+        step = 1.0 if whole or size < np.finfo(float).tiny else size / 20
         return np.asarray(low + step * (np.arange(10) - 4.5))
     width = 2 * spread / len(values) ** (1 / 3) if spread > 0 else span / FEWEST_BINS
     width = _round_width(min(max(width, span / MOST_BINS), span / FEWEST_BINS))
