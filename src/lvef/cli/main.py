@@ -20,6 +20,9 @@ from lvef.core.errors import LvefError, QualityRefusal
 VERBS = {
     "measure": ("lvef.cli.measure", "measure", "Measure the ejection fraction of echo files."),
     "demo": ("lvef.cli.demo", "demo", "Measure the real echo that comes with the package."),
+    "report": ("lvef.cli.report", "report", "One page about a measurement: PDF and HTML."),
+    "app": ("lvef.cli.app", "app", "The web page: drop a clip, see and correct its EF."),
+    "serve": ("lvef.cli.serve", "serve", "The HTTP service: measurements for programs."),
     "train": ("lvef.cli.train", "train", "Train a network by a recipe; cross-validation by patient."),
     "tune": ("lvef.cli.tune", "tune", "Look for better settings of a recipe: a grid, or a search."),
     "evaluate": ("lvef.cli.evaluate", "evaluate", "Judge networks: stills, clips, known truth."),
