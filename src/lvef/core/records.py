@@ -178,6 +178,34 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """What a reader changed of a network's answer, and what that answer was.
+
+    Attributes:
+        reader: Who, as typed; may be empty.
+        corrected_at: When, ISO 8601 in UTC to the second.
+        changed: Of ``beat``, ``frames``, ``ed_contour``, ``es_contour`` what differs from the network's answer; of a biplane
+            study with the view in front (``A4C ed_contour``).
+        machine_ef_percent: The network's EF, or None where it gave none.
+        machine_edv_ml: Its EDV, or None without a scale.
+        machine_esv_ml: Its ESV, or None without a scale.
+        machine_ed_frame: Its ED frame, or None.
+        machine_es_frame: Its ES frame, or None.
+        note: The reader's words; may be empty.
+    """
+
+    reader: str
+    corrected_at: str
+    changed: tuple[str, ...]
+    machine_ef_percent: float | None = None
+    machine_edv_ml: float | None = None
+    machine_esv_ml: float | None = None
+    machine_ed_frame: int | None = None
+    machine_es_frame: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """The answer for one clip, one pair of stills or one biplane study.
 
@@ -186,6 +214,7 @@ class Measurement:
     reason in ``volume_note``. ``status`` tells whether it is an answer at all; ``reason`` says why not. ``counts`` holds
     how often the network's own output broke a rule before any guard acted, by name (``crossing_chords``, ``es_above_ed``,
     ``clips_outside_0_100``, ...); it is empty for networks that mark pixels, whose output cannot.
+    Where ``correction`` is set, a reader changed the answer: EF, volumes, frames and tracings are then the reader's.
     """
 
     source: str
@@ -216,5 +245,6 @@ class Measurement:
     provenance: Provenance | None = None
     single_plane: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    correction: Correction | None = None
     curve: VolumeCurve | None = field(default=None, repr=False, compare=False)
     tracings: tuple[Tracing | None, ...] = field(default=(), repr=False, compare=False)

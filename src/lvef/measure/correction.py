@@ -1,0 +1,370 @@
+"""A reader's correction of a measurement: another beat, other frames, contours moved by hand.
+
+Volumes and EF follow from the two contours as they are shown, by the formulas that the machine uses. The machine's own EF of
+a beat rests on a fit over the frames around ED and ES (`lvef.geometry.levels`); an EF of two frames may differ from it by a
+point or two even where no contour was moved, and a notice says so. The machine's answer is never lost: it stands in
+`Measurement.correction`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lvef.core.errors import DataError, GeometryError
+from lvef.core.records import Beat, Correction, FloatArray, Measurement, Notice
+from lvef.core.terms import Status
+from lvef.geometry.handles import N_HANDLES, tracing_of_handles
+from lvef.geometry.tracing import curve_of_tracings
+from lvef.measure.answer import beat_of_frames, biplane_answer, with_beat
+from lvef.measure.options import MeasureOptions
+
+SCHEMA = "lvef-correction/1"
+"""Name and version of the layout of a correction on disk."""
+
+LONGEST_TEXT = 500
+"""Letters of a reader's name or note that are kept."""
+
+MAX_FILE_BYTES = 2**20
+"""A larger file is no correction."""
+
+VIEWS = ("A4C", "A2C")
+"""Views of a biplane study."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edit:
+    """What a reader wants changed. What is None stays as the machine has it.
+
+    Attributes:
+        ed_frame: End-diastolic frame, from 0.
+        es_frame: End-systolic frame, from 0.
+        ed_points: The outline at ED as `lvef.geometry.handles` has it, ``(15, 2)`` pixels of the picture.
+        es_points: The outline at ES.
+        reader: Who, as typed.
+        note: Words of the reader.
+    """
+
+    ed_frame: int | None = None
+    es_frame: int | None = None
+    ed_points: FloatArray | None = None
+    es_points: FloatArray | None = None
+    reader: str = ""
+    note: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is to be changed."""
+        return all(v is None for v in (self.ed_frame, self.es_frame, self.ed_points, self.es_points))
+
+
+def corrected(
+    machine: Measurement, edit: Edit, options: MeasureOptions, *, now: datetime.datetime | None = None
+) -> Measurement:
+    """The measurement as the reader has it.
+
+    Args:
+        machine: The network's measurement of a clip or a pair of stills, with its tracings; not corrected before.
+        edit: What to change.
+        options: Settings (sex, height and weight count).
+        now: Time of the correction; the clock's where None.
+
+    Returns:
+        A measurement with the reader's EF, volumes, frames, tracings and ``correction``; the machine's own where nothing
+        changes. It has no mean over beats: the other beats are still the machine's.
+
+    Raises:
+        GeometryError: Frames that are not there or hold no ventricle, or an outline that is none.
+        QualityRefusal: The ventricle is larger at ES than at ED.
+    """
+    if machine.correction is not None:
+        raise GeometryError(f"{machine.source}: it was corrected before; correct the network's own answer.")
+    ed, es = _frames(machine, edit)
+    changed = _changes(machine, edit, ed, es)
+    if not changed:
+        return machine
+    curve, aspect = machine.curve, _aspect(machine)
+    if curve is None:
+        raise GeometryError(f"{machine.source}: there is no contour to correct.")
+    tracings = [*machine.tracings, *[None] * (len(curve.times_s) - len(machine.tracings))]
+    for frame, points, phase in ((ed, edit.ed_points, "ED"), (es, edit.es_points, "ES")):
+        if points is not None:
+            tracings[frame] = tracing_of_handles(points, aspect=aspect)
+        elif tracings[frame] is None:
+            raise GeometryError(
+                f"{machine.source}: no ventricle was traced on {phase} frame {frame}; choose another, or draw it."
+            )
+    # Only the two frames that the reader answers for: the rest of the curve stays the machine's.
+    two = [tracing if frame in (ed, es) else None for frame, tracing in enumerate(tracings)]
+    shown = curve_of_tracings(two, curve.times_s, machine.spacing)
+    beat = beat_of_frames(shown, ed, es, machine.source)
+    volume, length = curve.volume.copy(), curve.length.copy()
+    for frame in (ed, es):
+        volume[frame], length[frame] = shown.volume[frame], shown.length[frame]
+    whole = machine.status is Status.OK and "frames" not in changed
+    base = replace(
+        machine,
+        status=Status.OK if whole else Status.PARTIAL_CYCLE,
+        reason="",
+        reason_code="",
+        tracings=tuple(tracings),
+        curve=replace(curve, volume=volume, length=length),
+        beats=_beats(machine, beat),
+        ef_mean_percent=None,
+        ef_sd_percent=None,
+        notices=(*machine.notices, _notice(changed)),
+        correction=_record(machine, edit, changed, now),
+    )
+    return with_beat(base, beat, options)
+
+
+def corrected_study(
+    machine: Measurement,
+    parts: Mapping[str, Measurement],
+    edits: Mapping[str, Edit],
+    options: MeasureOptions,
+    *,
+    now: datetime.datetime | None = None,
+) -> tuple[Measurement, dict[str, Measurement]]:
+    """A biplane study as the reader has it.
+
+    Args:
+        machine: The network's biplane measurement.
+        parts: Its views, ``A4C`` and ``A2C``.
+        edits: What to change, by view.
+        options: Settings.
+        now: Time of the correction; the clock's where None.
+
+    Returns:
+        The biplane measurement and its views; the machine's own where nothing changes.
+
+    Raises:
+        GeometryError: As `corrected`, or a view that is not there.
+        QualityRefusal: The ventricle is larger at ES than at ED.
+    """
+    unknown = [view for view in edits if view not in parts]
+    if unknown:
+        raise GeometryError(f"{machine.source}: there is no view {unknown[0]}; it has {' and '.join(parts)}.")
+    now = now or _clock()
+    own = {
+        view: corrected(part, edits[view], options, now=now) if view in edits else part
+        for view, part in parts.items()
+    }
+    changed = tuple(
+        f"{view} {what}"
+        for view, part in own.items()
+        if part.correction is not None and edits.get(view) is not None
+        for what in part.correction.changed
+    )
+    if not changed:
+        return machine, dict(parts)
+    first = next(edit for view, edit in edits.items() if not edit.empty)
+    answer = biplane_answer(machine.source, own["A4C"], own["A2C"], options)
+    return (
+        replace(
+            answer,
+            provenance=machine.provenance,
+            notices=(*answer.notices, _notice(changed)),
+            correction=_record(machine, first, changed, now),
+        ),
+        own,
+    )
+
+
+def edit_to_dict(edit: Edit) -> dict[str, Any]:
+    """Describe a correction with plain values, in the layout ``lvef-correction/1``; points to a hundredth of a pixel."""
+    values: dict[str, Any] = {"schema": SCHEMA}
+    for field in fields(edit):
+        value = getattr(edit, field.name)
+        values[field.name] = np.round(value, 2).tolist() if isinstance(value, np.ndarray) else value
+    return values
+
+
+def study_to_dict(edits: Mapping[str, Edit]) -> dict[str, Any]:
+    """Describe the corrections of a biplane study, by view."""
+    return {"schema": SCHEMA, "views": {view: edit_to_dict(edit) for view, edit in edits.items()}}
+
+
+def edit_from_dict(values: Any, source: str = "The correction") -> Edit:  # noqa: ANN401
+    """Read a correction of one clip or pair from plain values.
+
+    Args:
+        values: What a JSON file or a request held.
+        source: What to call it in a message.
+
+    Raises:
+        DataError: It is not of this layout.
+    """
+    if not isinstance(values, dict) or values.get("schema", SCHEMA) != SCHEMA:
+        found = values.get("schema") if isinstance(values, dict) else type(values).__name__
+        raise DataError(
+            f"{source} has the layout {found}; {SCHEMA} was expected: save it again from the page."
+        )
+    known = {field.name for field in fields(Edit)} | {"schema"}
+    if "views" in values:
+        raise DataError(f"{source} is of a study of two views; the correction of one clip was expected.")
+    unknown = sorted(str(key) for key in values.keys() - known)
+    if unknown:
+        raise DataError(
+            f"{source} has the key {unknown[0]!r}, which is not known; known are {', '.join(sorted(known))}."
+        )
+    return Edit(
+        ed_frame=_frame(values.get("ed_frame"), "ed_frame", source),
+        es_frame=_frame(values.get("es_frame"), "es_frame", source),
+        ed_points=_outline(values.get("ed_points"), "ed_points", source),
+        es_points=_outline(values.get("es_points"), "es_points", source),
+        reader=_words(values.get("reader", ""), "reader", source),
+        note=_words(values.get("note", ""), "note", source),
+    )
+
+
+def study_from_dict(values: Any, source: str = "The correction") -> dict[str, Edit]:  # noqa: ANN401
+    """Read the corrections of a biplane study from plain values.
+
+    Raises:
+        DataError: It is not of this layout.
+    """
+    views = values.get("views") if isinstance(values, dict) else None
+    if not isinstance(views, dict) or not views or any(view not in VIEWS for view in views):
+        raise DataError(f'{source} names no views; {{"views": {{"A4C": ..., "A2C": ...}}}} was expected.')
+    return {view: edit_from_dict(inner, f"{source} ({view})") for view, inner in views.items()}
+
+
+def read_correction(path: Path) -> Any:  # noqa: ANN401
+    """The plain values of a correction file, for `edit_from_dict` or `study_from_dict`.
+
+    Raises:
+        DataError: The file cannot be read or is no JSON.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise DataError(f"{path} has more than {MAX_FILE_BYTES} bytes; a correction is much smaller.")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}); a correction saved from the page was expected."
+        ) from None
+    except (ValueError, RecursionError):
+        raise DataError(f"{path} is not valid JSON; a correction saved from the page was expected.") from None
+
+
+def _frames(machine: Measurement, edit: Edit) -> tuple[int, int]:
+    n = machine.n_frames or (0 if machine.curve is None else len(machine.curve.times_s))
+    chosen = []
+    for phase, own, wanted in (
+        ("ED", machine.ed_frame, edit.ed_frame),
+        ("ES", machine.es_frame, edit.es_frame),
+    ):
+        frame = own if wanted is None else wanted
+        if frame is None:
+            raise GeometryError(
+                f"{machine.source}: the network found no {phase} frame; choose both frames by hand."
+            )
+        if not 0 <= frame < n:
+            raise GeometryError(
+                f"{machine.source}: {phase} frame {frame} was asked for; the clip has frames 0 to {n - 1}."
+            )
+        chosen.append(frame)
+    ed, es = chosen
+    if ed == es:
+        raise GeometryError(f"{machine.source}: frame {ed} cannot be ED and ES; choose two frames.")
+    return ed, es
+
+
+def _changes(machine: Measurement, edit: Edit, ed: int, es: int) -> tuple[str, ...]:
+    changed = []
+    if (ed, es) != (machine.ed_frame, machine.es_frame):
+        of_beat = any((beat.ed_frame, beat.es_frame) == (ed, es) for beat in machine.beats)
+        changed.append("beat" if of_beat else "frames")
+    changed += [
+        name
+        for name, points in (("ed_contour", edit.ed_points), ("es_contour", edit.es_points))
+        if points is not None
+    ]
+    return tuple(changed)
+
+
+def _beats(machine: Measurement, beat: Beat) -> tuple[Beat, ...]:
+    """The machine's beats, with the reader's volumes in the one that was corrected, or with a beat more."""
+    same = [(b.ed_frame, b.es_frame) == (beat.ed_frame, beat.es_frame) for b in machine.beats]
+    if not any(same):
+        return tuple(sorted((*machine.beats, beat), key=lambda b: (b.ed_frame, b.es_frame)))
+    return tuple(
+        replace(
+            b, ed_volume=beat.ed_volume, es_volume=beat.es_volume, ef_percent=beat.ef_percent, excluded=""
+        )
+        if hit
+        else b
+        for b, hit in zip(machine.beats, same, strict=True)
+    )
+
+
+def _record(
+    machine: Measurement, edit: Edit, changed: tuple[str, ...], now: datetime.datetime | None
+) -> Correction:
+    return Correction(
+        reader=_cut(edit.reader),
+        corrected_at=(now or _clock()).astimezone(datetime.UTC).isoformat(timespec="seconds"),
+        changed=changed,
+        machine_ef_percent=machine.ef_percent,
+        machine_edv_ml=machine.edv_ml,
+        machine_esv_ml=machine.esv_ml,
+        machine_ed_frame=machine.ed_frame,
+        machine_es_frame=machine.es_frame,
+        note=_cut(edit.note),
+    )
+
+
+def _notice(changed: tuple[str, ...]) -> Notice:
+    drawn = any(what.endswith("_contour") for what in changed)
+    what = "contours moved by hand" if drawn else "frames chosen by hand"
+    return Notice(
+        "corrected_by_reader",
+        f"Corrected by a reader ({what}): EF and volumes follow from the ED and the ES contour as shown, not from a fit "
+        "over the frames around them.",
+    )
+
+
+def _aspect(machine: Measurement) -> float:
+    return machine.spacing.y_mm / machine.spacing.x_mm if machine.spacing else 1.0
+
+
+def _clock() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def _cut(text: str) -> str:
+    return " ".join(text.split())[:LONGEST_TEXT]
+
+
+def _frame(value: Any, name: str, source: str) -> int | None:  # noqa: ANN401
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+        raise DataError(f"{source}: {name} is {value!r}; a frame from 0 was expected.")
+    return value
+
+
+def _outline(value: Any, name: str, source: str) -> FloatArray | None:  # noqa: ANN401
+    if value is None:
+        return None
+    wrong = DataError(f"{source}: {name} must be {N_HANDLES} points [x, y] in pixels of the picture.")
+    try:
+        points = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise wrong from None
+    if points.shape != (N_HANDLES, 2) or not np.isfinite(points).all() or np.abs(points).max() > 1e5:
+        raise wrong
+    return points
+
+
+def _words(value: Any, name: str, source: str) -> str:  # noqa: ANN401
+    if not isinstance(value, str):
+        raise DataError(f"{source}: {name} must be text.")
+    return _cut(value)
