@@ -5,7 +5,6 @@ Drawn with matplotlib's objects alone: no pyplot, so no global state, no window 
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,19 @@ import numpy as np
 
 from lvef.core.records import Beat, Clip, Measurement, Tracing
 from lvef.io.atomic import write_bytes_atomic
+from lvef.measure.drawing import (
+    ANSWER_COLOUR,
+    DRAWING,
+    ED_COLOUR,
+    ED_ON_BLACK,
+    ES_COLOUR,
+    ES_ON_BLACK,
+    aspect_of,
+    curve_values,
+    has_curve,
+    tracing_of,
+    window,
+)
 from lvef.measure.report import frame_time_s, volume_unit
 from lvef.measure.summary_words import (
     COLUMN_X_PX,
@@ -30,13 +42,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 100
-# Sky blue, vermilion-orange and green of the colour-blind-safe palette of Okabe and Ito, 2008.
-_ED, _ES, _ANSWER = "#0072b2", "#d55e00", "#009e73"
-_ED_ON_BLACK, _ES_ON_BLACK = "#56b4e9", "#f0a01e"
-_ZOOM_MARGIN = 0.45
-
-# matplotlib's font machinery is not written for threads; drawing holds the interpreter lock anyway.
-_DRAWING = threading.Lock()
 
 
 def write_summary(path: Path, clip: Clip, measurement: Measurement) -> bool:
@@ -64,13 +69,13 @@ def summary_png(clip: Clip, measurement: Measurement) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with _DRAWING:
+    with DRAWING:
         figure: Any = Figure(figsize=(WIDTH_PX / _DPI, HEIGHT_PX / _DPI), dpi=_DPI, facecolor="white")
         canvas: Any = FigureCanvasAgg(figure)
-        has_curve = _has_curve(measurement)
+        with_curve = has_curve(measurement)
         draw_heading(figure, measurement)
-        _draw_pictures(figure, clip, measurement, bottom=300 if has_curve else 70)
-        if has_curve:
+        _draw_pictures(figure, clip, measurement, bottom=300 if with_curve else 70)
+        if with_curve:
             _draw_curve(figure, measurement)
         draw_column(figure, measurement)
         canvas.draw()
@@ -83,42 +88,42 @@ def summary_png(clip: Clip, measurement: Measurement) -> bytes:
     return packed.tobytes()
 
 
-def _has_curve(m: Measurement) -> bool:
-    # Two stills have volumes, but no time between them.
-    return m.curve is not None and len(m.curve.volume) > 2 and bool(np.isfinite(m.curve.volume).any())
-
-
 def _draw_pictures(figure: Figure, clip: Clip, m: Measurement, bottom: int) -> None:
     """ED and ES side by side, or one frame where there is neither."""
     top, gap, left = HEIGHT_PX - 84, 16, 40
     room = COLUMN_X_PX - 40 - left
     marked = [
         (word, frame, colour)
-        for word, frame, colour in (("ED", m.ed_frame, _ED_ON_BLACK), ("ES", m.es_frame, _ES_ON_BLACK))
+        for word, frame, colour in (("ED", m.ed_frame, ED_ON_BLACK), ("ES", m.es_frame, ES_ON_BLACK))
         if frame is not None and frame < len(clip.frames)
     ]
     shown = marked or [("", len(clip.frames) // 2, "white")]
     width = (room - gap * (len(shown) - 1)) / len(shown)
-    window = _window(clip, [_tracing(m, frame) for _, frame, _ in marked], width / (top - bottom))
+    shown_part = window(clip, [tracing_of(m, frame) for _, frame, _ in marked], width / (top - bottom))
     for place, (word, frame, colour) in enumerate(shown):
         axes = _axes(figure, left + place * (width + gap), bottom, width, top - bottom)
         axes.set_facecolor("black")
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         axes.imshow(
-            clip.frames[frame], cmap="gray", vmin=0, vmax=255, interpolation="bilinear", aspect=_aspect(clip)
+            clip.frames[frame],
+            cmap="gray",
+            vmin=0,
+            vmax=255,
+            interpolation="bilinear",
+            aspect=aspect_of(clip),
         )
-        tracing = _tracing(m, frame)
+        tracing = tracing_of(m, frame)
         if word and tracing is not None:
             _draw_tracing(axes, tracing, colour)
-        axes.set_xlim(window[0], window[1])
-        axes.set_ylim(window[3], window[2])
+        axes.set_xlim(shown_part[0], shown_part[1])
+        axes.set_ylim(shown_part[3], shown_part[2])
         time = frame_time_s(m, frame)
         label = (
             f"frame {frame}  ·  {time:.2f} s"
             if time is not None
             else f"frame {frame}"
-            if _has_curve(m)
+            if has_curve(m)
             else ""
         )
         box = {"facecolor": "black", "edgecolor": "none", "alpha": 0.6, "pad": 3}
@@ -165,17 +170,14 @@ def _draw_curve(figure: Figure, m: Measurement) -> None:
     axes = _axes(figure, 106, 70, COLUMN_X_PX - 40 - 106, 190)
     calibrated = volume_unit(m) == "ml"
     answer = next((b for b in m.beats if (b.ed_frame, b.es_frame) == (m.ed_frame, m.es_frame)), None)
-    # Without a scale only the shape means something: per cent of the answer's own ED.
-    reference = curve.volume[m.ed_frame] if m.ed_frame is not None else np.nan
-    reference = reference if np.isfinite(reference) and reference > 0 else np.nanmax(curve.volume)
-    volume = curve.volume if calibrated else 100 * curve.volume / (reference or 1.0)
+    volume = curve_values(m)
     for beat in m.beats:
         _draw_beat(axes, beat, curve.times_s, beat is answer)
     axes.plot(curve.times_s, volume, color=INK, lw=1.4, zorder=3)
     whole = [b for b in m.beats if not b.excluded]
     for word, frames, colour, sign in (
-        ("ED", {b.ed_frame for b in whole} | {m.ed_frame}, _ED, "v"),
-        ("ES", {b.es_frame for b in whole} | {m.es_frame}, _ES, "^"),
+        ("ED", {b.ed_frame for b in whole} | {m.ed_frame}, ED_COLOUR, "v"),
+        ("ES", {b.es_frame for b in whole} | {m.es_frame}, ES_COLOUR, "^"),
     ):
         at = sorted(f for f in frames if f is not None and f < len(volume))
         axes.scatter(
@@ -219,32 +221,9 @@ def _draw_beat(axes: Any, beat: Beat, times_s: Any, is_answer: bool) -> None:  #
         axes.text(
             (start_s + end_s) / 2, 0.96, text, transform=axes.get_xaxis_transform(), ha="center", va="top",
             size=9.5,
-            color=_ANSWER if is_answer else SOFT, weight="bold" if is_answer else "normal",
+            color=ANSWER_COLOUR if is_answer else SOFT, weight="bold" if is_answer else "normal",
             bbox={"facecolor": "#eceff2", "edgecolor": "none", "pad": 2} if beat.excluded else None,
         )  # fmt: skip
-
-
-def _window(clip: Clip, tracings: list[Tracing | None], shape: float) -> tuple[float, float, float, float]:
-    """Part of the picture to show, x0, x1, y0, y1: the ventricle with room around it, in the axes' shape."""
-    _, height, width = clip.frames.shape
-    aspect = _aspect(clip)
-    points = [t.contour for t in tracings if t is not None]
-    low, high = np.array([-0.5, -0.5]), np.array([width - 0.5, height - 0.5])
-    if points:
-        found = np.concatenate(points)
-        margin = _ZOOM_MARGIN * np.ptp(found, axis=0).max()
-        low, high = np.maximum(low, found.min(axis=0) - margin), np.minimum(high, found.max(axis=0) + margin)
-    centre, (wide, tall) = (low + high) / 2, high - low
-    wide, tall = max(wide, tall * aspect * shape), max(tall, wide / shape / aspect)
-    return centre[0] - wide / 2, centre[0] + wide / 2, centre[1] - tall / 2, centre[1] + tall / 2
-
-
-def _aspect(clip: Clip) -> float:
-    return clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0
-
-
-def _tracing(m: Measurement, frame: int) -> Tracing | None:
-    return m.tracings[frame] if frame < len(m.tracings) else None
 
 
 def _axes(figure: Figure, x: float, y: float, width: float, height: float) -> Any:  # noqa: ANN401
