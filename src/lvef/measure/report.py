@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 
 from lvef.core.errors import DataError
-from lvef.core.records import Beat, FloatArray, Measurement, Notice, PixelSpacing, Provenance, Tracing
+from lvef.core.records import (
+    Beat,
+    Correction,
+    FloatArray,
+    Measurement,
+    Notice,
+    PixelSpacing,
+    Provenance,
+    Tracing,
+)
 from lvef.core.terms import Status, View
 
 SCHEMA = "lvef-measurement/1"
@@ -76,6 +85,7 @@ def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
         "notices": m.notices,
         "single_plane": m.single_plane,
         "counts": m.counts,
+        "correction": m.correction,
         "tracings": _tracings_to_dict(m),
         "provenance": m.provenance,
     }
@@ -197,6 +207,7 @@ def _measurement_from_dict(values: dict[str, Any]) -> Measurement:
             "notices": tuple(Notice(n["code"], n["text"]) for n in values["notices"]),
             "spacing": PixelSpacing(**values["spacing"]) if values["spacing"] else None,
             "provenance": Provenance(**values["provenance"]) if values["provenance"] else None,
+            "correction": _correction(values.get("correction")),
             "tracings": tuple(tracings) if any(tracings) else (),
         }
     )
@@ -208,6 +219,10 @@ def _beat_from_dict(values: dict[str, Any]) -> Beat:
     for name in ("ed_volume", "es_volume", "ef_percent"):
         own[name] = math.nan if own[name] is None else own[name]
     return Beat(**own)
+
+
+def _correction(values: dict[str, Any] | None) -> Correction | None:
+    return None if values is None else Correction(**values | {"changed": tuple(values["changed"])})
 
 
 def _points(value: list[Any]) -> FloatArray:
