@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FROM_LOCK := install --require-hashes --no-deps --only-binary :all:
 OWN := pyproject.toml src/lvef/__init__.py weights/lvef-weights-camus/pyproject.toml
 
-.PHONY: help demo test check format train-env lock clean
+.PHONY: help demo app app-env test check format train-env lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -22,6 +22,11 @@ help: ## Show this list
 
 demo: $(VENV)/.installed ## Install what measuring needs, then measure a real apical cine into out/demo
 	$(BIN)/lvef demo --out out/demo
+
+app: $(VENV)/.serve ## Install what the page needs, then open it (lvef app)
+	$(BIN)/lvef app
+
+app-env: $(VENV)/.serve ## Add what page and service need (lvef app, lvef serve)
 
 test: $(VENV)/.test ## Run the tests (TESTFLAGS="-k beats" picks some)
 	$(BIN)/python -m pytest $(TESTFLAGS)
@@ -76,6 +81,10 @@ $(VENV)/.run: $(VENV)/.python requirements/run.txt
 # The build backend comes from the lock as well, hence no build isolation.
 $(VENV)/.installed: $(VENV)/.run $(OWN)
 	$(PIP) install --no-deps --no-build-isolation --no-index -e . -e weights/lvef-weights-camus
+	@touch $@
+
+$(VENV)/.serve: $(VENV)/.installed requirements/serve.txt
+	$(PIP) $(FROM_LOCK) -r requirements/serve.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.installed requirements/test.txt

@@ -29,6 +29,9 @@ HEAVY = (
     "nibabel",
     "polars",
     "python_calamine",
+    "streamlit",
+    "fastapi",
+    "uvicorn",
 )
 MEASURING = (
     "core",
@@ -57,7 +60,7 @@ class Refuse:
         pass
 sys.meta_path.insert(0, Refuse())
 """
-LOCKS = ("run", "test", "check", "train")
+LOCKS = ("run", "serve", "test", "check", "train")
 
 
 def loaded_by(code: str) -> set[str]:
@@ -74,6 +77,9 @@ def loaded_by(code: str) -> set[str]:
         "import lvef",
         "import lvef.cli.main",
         "import lvef.cli.measure",
+        "import lvef.cli.report",
+        "import lvef.cli.app",
+        "import lvef.cli.serve",
         "import lvef.cli.evaluate",
         "import lvef.cli.evaluate_synthetic",
         "import lvef.cli.evaluate_manifest",
@@ -190,9 +196,11 @@ def test_locks_agree_and_hold_what_is_declared():
     locks = {name: locked(name) for name in LOCKS}
     wanted = declared()
     assert locks["run"].items() <= locks["test"].items() <= locks["check"].items()
+    assert locks["run"].items() <= locks["serve"].items() <= locks["test"].items()
     assert locks["run"].items() <= locks["train"].items()
     assert wanted["run"] <= locks["run"].keys()
     assert wanted["test"] | wanted["onnx"] | wanted["dicom"] <= locks["test"].keys()
+    assert wanted["app"] | wanted["service"] | wanted["dicom"] <= locks["serve"].keys()
     assert wanted["check"] <= locks["check"].keys()
     assert wanted["train"] - {"torch"} <= locks["train"].keys()
     assert "torch" not in locks["train"], "builds of torch differ by machine: it stands in torch.txt"
