@@ -1,0 +1,172 @@
+"""What one visitor has on the page: measured clips, kept in memory for that browser tab alone and let go with it.
+
+Streamlit forgets a closed tab only when somebody else comes by. So a watchman looks every few seconds which tabs are still there
+and empties the benches of those that are not, so that the pictures of a patient do not stay in memory.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from lvef.core.records import Clip, Measurement
+from lvef.measure.answer import with_volumes
+from lvef.measure.options import MeasureOptions
+from lvef.measure.outputs import Answer
+from lvef.preprocess.fan import hide_outside_fan
+
+MOST_CLIPS = 6
+"""Measured clips a visitor may have at once; the oldest goes first."""
+
+MOST_PIXELS = 400_000_000
+"""Most grey pixels (bytes) of all clips of one visitor, unless a single one has more."""
+
+GONE_AFTER_S = 60.0
+"""A tab that is away longer than this (a tablet that sleeps, a network that drops) is taken for closed."""
+
+_numbers = count(1)
+
+
+@dataclass(eq=False)
+class Entry:
+    """One measured clip, pair or study.
+
+    Attributes:
+        name: What to call it on the page.
+        machine: The network's own answer.
+        options: Settings it was measured with.
+        known_ef_percent: True EF, of phantoms only.
+        corrected: The answer as the visitor changed it, or None.
+        kept: Things made from it that take time, by name.
+    """
+
+    name: str
+    machine: Answer
+    options: MeasureOptions
+    known_ef_percent: float | None = None
+    corrected: Answer | None = None
+    kept: dict[str, Any] = field(default_factory=dict)
+    number: int = field(default_factory=lambda: next(_numbers))
+
+    @property
+    def pixels(self) -> int:
+        """Bytes of its frames."""
+        clips = [self.machine.clip, *(clip for _, clip in self.machine.parts.values())]
+        return sum(clip.frames.nbytes for clip in clips if clip is not None)
+
+    def shown(self, clip: Clip) -> Clip:
+        """The clip as it may be shown: black outside the ultrasound fan. Every picture comes from here."""
+        return self.once(f"shown {id(clip)}", lambda: hide_outside_fan(clip))
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """What ``make`` gives, made the first time it is asked for."""
+        if name not in self.kept:
+            self.kept[name] = make()
+        return self.kept[name]
+
+    def answer(self, options: MeasureOptions) -> Answer:
+        """The answer as it stands, with classes and indices for this sex, height and weight."""
+        found = self.corrected or self.machine
+        return replace(found, measurement=with_person(found.measurement, options))
+
+
+@dataclass(eq=False)
+class Bench:
+    """All entries of one visitor."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    def add(self, entry: Entry) -> list[str]:
+        """Put an entry on the bench.
+
+        Returns:
+            Names of those that had to go.
+        """
+        self.entries.append(entry)
+        gone = []
+        while len(self.entries) > 1 and (
+            len(self.entries) > MOST_CLIPS or sum(e.pixels for e in self.entries) > MOST_PIXELS
+        ):
+            gone.append(self.entries.pop(0).name)
+        return gone
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        for entry in self.entries:
+            entry.kept.clear()
+        self.entries.clear()
+
+
+def with_person(measurement: Measurement, options: MeasureOptions) -> Measurement:
+    """A measurement with classes and indices for the sex, height and weight of these options."""
+    m = measurement
+    if m.ef_percent is None:
+        return m
+    return with_volumes(m, m.ef_percent, m.edv_ml, m.esv_ml, options)
+
+
+class Watchman:
+    """Empties the benches of tabs that are gone.
+
+    Args:
+        is_there: Whether a session has an open tab.
+        gone_after_s: How long a tab may be away.
+        forget: Called with the session of an emptied bench.
+    """
+
+    def __init__(
+        self,
+        is_there: Callable[[str], bool],
+        gone_after_s: float = GONE_AFTER_S,
+        forget: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._is_there, self._gone_after_s, self._forget = is_there, gone_after_s, forget
+        self._benches: dict[str, weakref.ref[Bench]] = {}
+        self._last_seen: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._started = False
+
+    def watch(self, session: str, bench: Bench) -> None:
+        """Look after the bench of a session."""
+        with self._lock:
+            self._benches[session] = weakref.ref(bench)
+            self._last_seen[session] = time.monotonic()
+            if not self._started:
+                self._started = True
+                threading.Thread(target=self._walk, daemon=True, name="lvef-watchman").start()
+
+    def look(self) -> list[str]:
+        """One round; returns the sessions whose benches were emptied."""
+        now, gone = time.monotonic(), []
+        with self._lock:
+            for session, reference in list(self._benches.items()):
+                bench = reference()
+                if bench is not None and self._is_there(session):
+                    self._last_seen[session] = now
+                elif bench is None or now - self._last_seen[session] >= self._gone_after_s:
+                    if bench is not None:
+                        bench.clear()
+                    gone.append(session)
+                    del self._benches[session], self._last_seen[session]
+        for session in gone:
+            self._forget(session)
+        return gone
+
+    def _walk(self) -> None:
+        while True:
+            time.sleep(min(self._gone_after_s / 4, 10.0))
+            self.look()
+
+
+_workers = ThreadPoolExecutor(1, thread_name_prefix="lvef-film")
+
+
+def in_background(work: Callable[[], Any]) -> Future[Any]:
+    """Do something beside the page: films are drawn one after the other, while people already read the EF."""
+    return _workers.submit(work)

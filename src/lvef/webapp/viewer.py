@@ -1,0 +1,153 @@
+"""The clip frame by frame beside its volume curve: a small component of our own in SVG, without a build chain.
+
+All frames travel to the browser once, as JPEGs, so that a click on the curve or an arrow key shows its frame at once.
+"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import streamlit as st
+
+from lvef.core.records import Clip, FrameArray, Measurement
+from lvef.measure.report import volume_unit
+
+HERE = Path(__file__).parent
+"""Folder of the component's files."""
+
+LARGEST_SIDE_PX, LONG_CLIP_SIDE_PX = 448, 288
+"""Longest side of a frame that is sent, and that of a clip with more than `LONG_CLIP` frames."""
+
+LONG_CLIP, MOST_FRAMES = 200, 600
+"""Of a clip with more frames than the second, every second (third, ...) picture is sent; outlines and volumes all are."""
+
+JPEG_QUALITY = 85
+"""Of the frames that are sent."""
+
+CONTOUR_POINTS = 50
+"""Most points of an outline that is sent."""
+
+
+def viewer(measurement: Measurement, shown: Clip, *, identity: str, key: str, pick: bool) -> dict[str, Any] | None:
+    """Mount the viewer.
+
+    Args:
+        measurement: What was measured.
+        shown: Its clip, black outside the fan.
+        identity: The clip's own name, so that a rerun keeps the frame that is looked at.
+        key: Of the component.
+        pick: Offer to name the frame ED or ES.
+
+    Returns:
+        ``{"phase": "ed" or "es", "frame": n}`` in the run after the visitor named a frame, else None.
+    """
+    mount = st.components.v2.component(
+        "lvef_viewer",
+        html=(HERE / "viewer.html").read_text(encoding="utf-8"),
+        css=(HERE / "viewer.css").read_text(encoding="utf-8"),
+        js=(HERE / "viewer.js").read_text(encoding="utf-8"),
+    )
+    data = viewer_data(measurement, shown) | {"id": identity, "pick": pick}
+    found = mount(key=key, data=data, on_pick_change=lambda: None)
+    picked: dict[str, Any] | None = found.pick
+    return picked
+
+
+def viewer_data(measurement: Measurement, shown: Clip) -> dict[str, Any]:
+    """All that the browser needs, as JSON values.
+
+    Args:
+        measurement: What was measured.
+        shown: Its clip, black outside the fan.
+    """
+    m, n = measurement, len(shown.frames)
+    every = -(-n // MOST_FRAMES)
+    height, width = shown.frames.shape[1:]
+    return {
+        "width": width,
+        "height": height,
+        "shape": picture_shape(shown),
+        "frames": [jpeg_url(f, LARGEST_SIDE_PX if n <= LONG_CLIP else LONG_CLIP_SIDE_PX) for f in shown.frames[::every]],
+        "every": every,
+        "times": [round(t, 4) for t in shown.times_s.tolist()],
+        "contours": [_contour(m, frame) for frame in range(n)],
+        "volume": volumes(m, n),
+        "unit": "ml" if volume_unit(m) == "ml" else "% of end-diastole",
+        "beats": _beats(m),
+        "marks": _marks(m),
+        "ed": m.ed_frame,
+        "es": m.es_frame,
+        "start": m.ed_frame or 0,
+        "label": "Echo",
+        "left_out": " ".join(
+            f"Beat {number} is left out: {beat.excluded.rstrip('.')}."
+            for number, beat in enumerate(m.beats, start=1)
+            if beat.excluded
+        ),
+    }
+
+
+def volumes(m: Measurement, n: int) -> list[float | None]:
+    """The curve: millilitres, or per cent of the answer's own end-diastole where the file has no scale."""
+    if m.curve is None or len(m.curve.volume) != n:
+        return [None] * n
+    values = m.curve.volume
+    if volume_unit(m) != "ml":
+        own = values[m.ed_frame] if m.ed_frame is not None else np.nan
+        reference = own if np.isfinite(own) and own > 0 else np.nanmax(values) if np.isfinite(values).any() else 1.0
+        values = 100 * values / (reference or 1.0)
+    return [round(v, 2) if np.isfinite(v) else None for v in values.tolist()]
+
+
+def picture_shape(clip: Clip) -> list[float]:
+    """Width and height of the picture as it is shown: pixels that are not square are made so."""
+    height, width = clip.frames.shape[1:]
+    aspect = clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0
+    return [width, round(height * aspect, 2)]
+
+
+def jpeg_url(frame: FrameArray, side_px: int) -> str:
+    """A frame as a ``data:`` address, made smaller where its longest side is longer."""
+    scale = side_px / max(frame.shape)
+    if scale < 1:
+        frame = np.asarray(cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    done, packed = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    assert done
+    return "data:image/jpeg;base64," + base64.b64encode(packed.tobytes()).decode("ascii")
+
+
+def _contour(m: Measurement, frame: int) -> list[float] | None:
+    tracing = m.tracings[frame] if frame < len(m.tracings) else None
+    if tracing is None:
+        return None
+    every = -(-len(tracing.contour) // CONTOUR_POINTS)
+    # A pixel's centre, not its corner, is the whole number: hence the half.
+    return np.round(tracing.contour[::every] + 0.5, 1).ravel().tolist()
+
+
+def _beats(m: Measurement) -> list[dict[str, Any]]:
+    return [
+        {
+            "from": beat.ed_frame,
+            "to": beat.end_frame if beat.end_frame is not None else beat.es_frame,
+            "text": f"{beat.ef_percent:.0f} %" if np.isfinite(beat.ef_percent) else "",
+            "excluded": bool(beat.excluded),
+            "answer": (beat.ed_frame, beat.es_frame) == (m.ed_frame, m.es_frame),
+        }
+        for beat in m.beats
+    ]
+
+
+def _marks(m: Measurement) -> list[list[Any]]:
+    marks: dict[tuple[int, str], bool] = {}
+    for beat in m.beats:
+        for frame, phase in ((beat.ed_frame, "ed"), (beat.es_frame, "es")):
+            marks[frame, phase] = marks.get((frame, phase), False) or not beat.excluded
+    for frame, phase in ((m.ed_frame, "ed"), (m.es_frame, "es")):
+        if frame is not None:
+            marks[frame, phase] = True
+    return [[frame, phase, counted] for (frame, phase), counted in sorted(marks.items())]
