@@ -1,0 +1,148 @@
+"""Measurements and clips as bytes and back: what a result needs so that it can be corrected and drawn later.
+
+No pickle. A measurement is its own JSON plus arrays; a clip is its frames, as differences from frame to frame, which pack
+to about a third.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lvef.core.records import Clip, FrameArray, Measurement, PixelSpacing, Tracing, VolumeCurve
+from lvef.measure.outputs import MEASUREMENT_NAME, Answer
+from lvef.measure.report import measurement_to_dict, read_measurement, to_json
+
+STATE_NAME = "state.npz"
+"""Arrays of a measurement that its JSON does not hold; never given out."""
+
+PARTS = ("A4C", "A2C")
+"""Parts that a study may have."""
+
+_LEVEL = 1
+_TRACING = tuple(f.name for f in fields(Tracing))
+
+
+def pack_measurement(measurement: Measurement, names: Mapping[str, str]) -> dict[str, bytes]:
+    """A measurement as files: its JSON, and the arrays beside it.
+
+    Args:
+        measurement: Any.
+        names: What to call the files of this machine that it names, by what stands in it.
+    """
+    document = _renamed(measurement_to_dict(measurement), names)
+    return {MEASUREMENT_NAME: to_json(document).encode(), STATE_NAME: _pack_state(measurement)}
+
+
+def unpack_measurement(files: Mapping[str, bytes], prefix: str = "") -> Measurement:
+    """A measurement from its files."""
+    with tempfile.TemporaryDirectory(prefix="lvef-") as folder:
+        path = Path(folder) / MEASUREMENT_NAME
+        path.write_bytes(files[prefix + MEASUREMENT_NAME])
+        measurement = read_measurement(path)
+    with np.load(io.BytesIO(files[prefix + STATE_NAME]), allow_pickle=False) as state:
+        if "times_s" not in state:
+            return measurement
+        curve = VolumeCurve(state["times_s"], state["volume"], state["length"], bool(state["calibrated"]))
+        tracings: list[Tracing | None] = [None] * int(state["n_tracings"])
+        ends = np.cumsum(state["contour_sizes"])
+        for place, frame in enumerate(state["frames"].tolist()):
+            contour = state["contour"][ends[place] - state["contour_sizes"][place] : ends[place]]
+            others = {name: state[name][place] for name in _TRACING if name != "contour"}
+            tracings[frame] = Tracing(contour=contour, **others)
+    return replace(measurement, curve=curve, tracings=tuple(tracings))
+
+
+def pack_clip(clip: Clip, names: Mapping[str, str]) -> bytes:
+    """A clip as bytes: frames, times, scale. Nothing else that its file told is kept."""
+    frames = clip.frames
+    steps: FrameArray = np.empty_like(frames)
+    steps[:1] = frames[:1]
+    # Modulo 256, so that nothing is lost.
+    np.subtract(frames[1:], frames[:-1], out=steps[1:])
+    spacing = clip.spacing
+    head = {
+        "shape": frames.shape,
+        "times_s": clip.times_s.tolist(),
+        "timing": clip.timing,
+        "source": _renamed(clip.source, names),
+        "spacing": None if spacing is None else [spacing.x_mm, spacing.y_mm, spacing.source],
+        "spacing_note": _renamed(clip.spacing_note, names),
+    }
+    text = json.dumps(head).encode()
+    return len(text).to_bytes(4, "little") + text + zlib.compress(steps, _LEVEL)
+
+
+def unpack_clip(data: bytes) -> Clip:
+    """A clip from its bytes."""
+    size = int.from_bytes(data[:4], "little")
+    head = json.loads(data[4 : 4 + size])
+    steps = np.frombuffer(zlib.decompress(data[4 + size :]), np.uint8).reshape(head["shape"])
+    frames: FrameArray = np.cumsum(steps, axis=0, dtype=np.uint8)
+    spacing = None if head["spacing"] is None else PixelSpacing(*head["spacing"])
+    return Clip(
+        frames=frames,
+        times_s=np.asarray(head["times_s"], np.float64),
+        timing=head["timing"],
+        source=head["source"],
+        spacing=spacing,
+        spacing_note=head["spacing_note"],
+    )
+
+
+def unpack_answer(files: Mapping[str, bytes], clips: Mapping[str, bytes]) -> Answer:
+    """An answer with its clips and parts, as far as these are kept."""
+
+    def clip(part: str) -> Clip | None:
+        return unpack_clip(clips[part]) if part in clips else None
+
+    parts = {
+        part: (unpack_measurement(files, f"{part}/"), clip(part))
+        for part in PARTS
+        if f"{part}/{MEASUREMENT_NAME}" in files
+    }
+    return Answer(unpack_measurement(files), clip(""), parts)
+
+
+def _pack_state(measurement: Measurement) -> bytes:
+    arrays: dict[str, Any] = {}
+    curve = measurement.curve
+    if curve is not None:
+        kept = [(frame, tracing) for frame, tracing in enumerate(measurement.tracings) if tracing is not None]
+        arrays = {
+            "times_s": curve.times_s,
+            "volume": curve.volume,
+            "length": curve.length,
+            "calibrated": np.array(curve.calibrated),
+            "n_tracings": np.array(len(measurement.tracings)),
+            "frames": np.array([frame for frame, _ in kept], np.int64),
+            "contour_sizes": np.array([len(tracing.contour) for _, tracing in kept], np.int64),
+            "contour": np.concatenate([tracing.contour for _, tracing in kept] or [np.empty((0, 2))]),
+        }
+        for name in _TRACING:
+            if name != "contour":
+                arrays[name] = np.array([getattr(tracing, name) for _, tracing in kept])
+    out = io.BytesIO()
+    np.savez(out, **arrays)
+    return out.getvalue()
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401
+    """Plain values with the paths in their texts replaced by what to call them."""
+    if isinstance(value, str):
+        for path, name in names.items():
+            value = value.replace(path, name)
+        return value
+    if isinstance(value, dict):
+        return {key: _renamed(inner, names) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_renamed(inner, names) for inner in value]
+    return value

@@ -1,0 +1,55 @@
+"""What the service answers when it does not do what it was asked: a status, a code for programs, a sentence for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+STATUS_OF_CODE = {
+    "too_slow": 504,
+    "worker_died": 500,
+    "bug": 500,
+    "service_stopped": 503,
+    "weights": 422,
+    "no_pictures": 404,
+}
+"""HTTP status of what may end a job; what a file holds and cannot be measured is 422."""
+
+
+class Refusal(Exception):
+    """A request that is not done.
+
+    Attributes:
+        status: HTTP status.
+        code: Short reason for programs.
+        message: One sentence; it never holds what the client sent but for the names of fields.
+        headers: Further headers of the answer.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+        self.headers = dict(headers or {})
+
+    def body(self) -> dict[str, Any]:
+        """The answer's body."""
+        return error_body(self.code, self.message)
+
+
+def error_body(code: str, message: str) -> dict[str, Any]:
+    """The body of every answer that says no."""
+    return {"error": {"code": code, "message": message}}
+
+
+def status_of(code: str) -> int:
+    """HTTP status of a job that ended with this code."""
+    return STATUS_OF_CODE.get(code, 422)
+
+
+def not_found(what: str) -> Refusal:
+    """There is no such job or result, or no longer."""
+    return Refusal(
+        404, "not_found", f"There is no such {what}; it may have been deleted after its time. Send the file again."
+    )

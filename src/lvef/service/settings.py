@@ -1,0 +1,135 @@
+"""What whoever runs the service may set. The defaults stand here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lvef.core.errors import ConfigError
+from lvef.engine.session import available_threads
+from lvef.io.limits import MAX_FRAMES, MAX_PIXELS
+from lvef.measure.options import MeasureOptions
+
+KEY_VARIABLE = "LVEF_API_KEY"
+"""Environment variable that holds the API key."""
+
+KEY_LETTERS = 16
+"""Fewest letters of an API key: anyone who can reach the service may try some."""
+
+MAX_WORKERS = 4
+"""Most worker processes by default: each holds a network and the clip it measures (about 0.4 GB and more)."""
+
+MB = 2**20
+"""Bytes of what the options call a megabyte."""
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """Settings of one running service."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; an API key is needed for any but this machine's own."""
+    port: int = 8000
+    """Port; 0 takes any that is free."""
+    workers: int = 0
+    """Files measured at once, each in a process of its own; 0 takes one a core, at most 4."""
+    threads: int = 0
+    """Threads of the engine in each of them; 0 shares the cores out."""
+    weights: str = MeasureOptions.weights
+    """Network that measures where a request names none."""
+    precision: str = MeasureOptions.precision
+    """Arithmetic: auto, f32 or bf16."""
+    max_upload_mb: int = 512
+    """Largest request, all its files together."""
+    max_files: int = 20
+    """Most files of one request."""
+    max_queue: int = 64
+    """Most files that wait; further ones are sent away with a time to come back."""
+    max_seconds: int = 120
+    """Longest time for one file; then its process is ended."""
+    max_frames: int = MAX_FRAMES
+    """Longest clip that is read."""
+    max_pixels: int = MAX_PIXELS
+    """Largest clip that is read, in pixels over all its frames."""
+    max_memory_mb: int = 4096
+    """Memory a worker may take beyond what it has with its network loaded; 0 sets no limit."""
+    max_store_mb: int = 2048
+    """Room for kept results; when it is full, the oldest pictures go first, then the oldest results."""
+    keep_hours: float = 24.0
+    """How long results are kept; 0 keeps them in memory alone, until they are fetched."""
+    grace_seconds: int = 20
+    """Time that running files get to finish when the service is told to stop."""
+    data: Path | None = None
+    """Folder for uploads and results. By default a private one in this user's home."""
+    api_key: str = field(default="", repr=False)
+    """The key a request must carry; empty for none."""
+    allow_host: tuple[str, ...] = ()
+    """Further names under which the service may be asked; * for any."""
+    allow_origin: tuple[str, ...] = ()
+    """Web pages of other origins that may use the service, as https://name."""
+    root_path: str = ""
+    """Path under which a proxy shows the service."""
+
+    @property
+    def n_workers(self) -> int:
+        """Worker processes: one a core, because reading and drawing take one core each."""
+        return self.workers or min(available_threads(), MAX_WORKERS)
+
+    @property
+    def n_threads(self) -> int:
+        """Threads of each worker's engine."""
+        return self.threads or max(1, available_threads() // self.n_workers)
+
+    @property
+    def folder(self) -> Path:
+        """Where uploads and results lie."""
+        return self.data or default_folder()
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """Largest request in bytes."""
+        return self.max_upload_mb * MB
+
+
+def default_folder() -> Path:
+    """A folder for the state of this user's programs, as the system has it."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "lvef" / "service"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "lvef" / "service"
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lvef" / "service"
+
+
+def checked_key(key: str, where: str) -> str:
+    """An API key, if it can be one.
+
+    Args:
+        key: As found, perhaps with a line break at its end.
+        where: What to call its place in a message.
+
+    Raises:
+        ConfigError: It is too short, or cannot stand in a header.
+    """
+    key = key.strip()
+    if len(key) < KEY_LETTERS or not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigError(
+            f"{where} holds no key: {KEY_LETTERS} plain letters or more without a space were expected; "
+            "`openssl rand -hex 24` makes one."
+        )
+    return key
+
+
+def read_key_file(path: Path) -> str:
+    """The API key in a file.
+
+    Raises:
+        ConfigError: It cannot be read or holds none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ConfigError(f"{path} cannot be read ({reason}); a file with an API key was expected.") from None
+    return checked_key(text, str(path))

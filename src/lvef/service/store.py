@@ -1,0 +1,285 @@
+"""Jobs and results in SQLite, for as long as they are kept. Uploads are never in it.
+
+A result is its files (``measurement.json``, tables, pictures once they were asked for), what is needed to correct it, and the
+clip with all that lies outside the fan blacked, from which pictures are drawn on demand. What is deleted is overwritten
+(``secure_delete``), and the room is given back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from lvef.core.errors import DataError
+
+STORE_NAME = "results.sqlite"
+"""The database inside the data folder."""
+
+IN_MEMORY_MB = 256
+"""Most that is kept where nothing may be written."""
+
+UNFETCHED_S = 3600.0
+"""How long an answer that nobody fetches is kept where results are kept only until they are fetched."""
+
+VERSION = 1
+"""Layout of the tables."""
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS jobs (
+  id TEXT PRIMARY KEY, service TEXT NOT NULL, state TEXT NOT NULL, source TEXT NOT NULL, created REAL NOT NULL,
+  started REAL, finished REAL, code TEXT NOT NULL, message TEXT NOT NULL, result TEXT);
+CREATE TABLE IF NOT EXISTS results (
+  id TEXT PRIMARY KEY, root TEXT NOT NULL, parent TEXT, created REAL NOT NULL, options TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS files (
+  result TEXT NOT NULL, name TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (result, name));
+CREATE TABLE IF NOT EXISTS clips (
+  root TEXT NOT NULL, part TEXT NOT NULL, created REAL NOT NULL, data BLOB NOT NULL, PRIMARY KEY (root, part));
+CREATE INDEX IF NOT EXISTS results_root ON results (root);
+"""
+
+
+@dataclass(slots=True)
+class JobRecord:
+    """A job as it is kept.
+
+    Attributes:
+        id: Random; whoever knows it may see the job.
+        service: The running service that has it.
+        state: ``queued``, ``running``, ``done`` or ``failed``.
+        source: The client's file names, as shown.
+        created: Seconds since 1970, as the next two.
+        started: When measuring began.
+        finished: When it ended.
+        code: Why it failed, for programs.
+        message: Why it failed, for people.
+        result: Its result, where it gave one.
+    """
+
+    id: str
+    service: str
+    state: str
+    source: str
+    created: float
+    started: float | None = None
+    finished: float | None = None
+    code: str = ""
+    message: str = ""
+    result: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRecord:
+    """A result as it is kept; ``root`` is the network's own answer from which it comes, ``parent`` the one corrected."""
+
+    id: str
+    root: str
+    parent: str | None
+    created: float
+    options: str
+
+
+class Store:
+    """The database. Safe to use from several threads.
+
+    Args:
+        path: Its file; None keeps all in memory.
+        keep_s: How long results are kept, in seconds.
+        max_bytes: Room for all of them.
+
+    Raises:
+        DataError: The file cannot be used.
+    """
+
+    def __init__(self, path: Path | None, keep_s: float, max_bytes: int) -> None:
+        self.keep_s, self.max_bytes = keep_s, max_bytes
+        self._lock = threading.RLock()
+        try:
+            if path is not None:
+                path.touch(mode=0o600)
+            self._base = sqlite3.connect(
+                ":memory:" if path is None else path, timeout=30.0, check_same_thread=False, isolation_level=None
+            )
+            # Before the first table is made; it cannot be changed later.
+            self._base.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            self._base.execute("PRAGMA journal_mode = WAL")
+            self._base.execute("PRAGMA synchronous = NORMAL")
+            self._base.execute("PRAGMA secure_delete = ON")
+            (found,) = self._base.execute("PRAGMA user_version").fetchone()
+            if found not in (0, VERSION):
+                raise DataError(f"{path} was made by another version of lvef; move it away or choose --data.")
+            self._base.executescript(TABLES)
+            self._base.execute(f"PRAGMA user_version = {VERSION}")
+        except (sqlite3.Error, OSError) as error:
+            raise DataError(f"{path} cannot be used as a database ({error}); move it away.") from None
+
+    def close(self) -> None:
+        """Close the database; what was in memory is gone."""
+        with self._lock:
+            self._base.close()
+
+    def save_job(self, job: JobRecord) -> None:
+        """Write a job, or write it anew."""
+        names = [f.name for f in fields(JobRecord)]
+        with self._lock:
+            self._base.execute(
+                f"INSERT OR REPLACE INTO jobs ({', '.join(names)}) VALUES ({', '.join(':' + n for n in names)})",
+                asdict(job),
+            )
+
+    def job(self, name: str) -> JobRecord | None:
+        """A job by its id."""
+        with self._lock:
+            row = self._base.execute(
+                f"SELECT {', '.join(f.name for f in fields(JobRecord))} FROM jobs WHERE id = ?", (name,)
+            ).fetchone()
+        return None if row is None else JobRecord(*row)
+
+    def save_result(
+        self, result: ResultRecord, files: Mapping[str, bytes], clips: Mapping[str, bytes], job: JobRecord | None = None
+    ) -> None:
+        """Write a result with all that belongs to it, and the job that gave it, whole or not at all."""
+        with self._lock:
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                self._base.execute(
+                    "INSERT INTO results VALUES (?, ?, ?, ?, ?)",
+                    (result.id, result.root, result.parent, result.created, result.options),
+                )
+                self._base.executemany(
+                    "INSERT INTO files VALUES (?, ?, ?)", [(result.id, name, data) for name, data in files.items()]
+                )
+                self._base.executemany(
+                    "INSERT INTO clips VALUES (?, ?, ?, ?)",
+                    [(result.root, part, result.created, data) for part, data in clips.items()],
+                )
+                if job is not None:
+                    self.save_job(job)
+                self._base.execute("COMMIT")
+            except BaseException:
+                self._base.execute("ROLLBACK")
+                raise
+
+    def result(self, name: str) -> ResultRecord | None:
+        """A result by its id."""
+        with self._lock:
+            row = self._base.execute("SELECT * FROM results WHERE id = ?", (name,)).fetchone()
+        return None if row is None else ResultRecord(*row)
+
+    def file(self, result: str, name: str) -> bytes | None:
+        """One file of a result."""
+        with self._lock:
+            row = self._base.execute(
+                "SELECT data FROM files WHERE result = ? AND name = ?", (result, name)
+            ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def files(self, result: str, ends: tuple[str, ...]) -> dict[str, bytes]:
+        """Files of a result whose names end in one of ``ends``."""
+        with self._lock:
+            rows = self._base.execute("SELECT name, data FROM files WHERE result = ?", (result,)).fetchall()
+        return {name: bytes(data) for name, data in rows if name.endswith(ends)}
+
+    def names(self, result: str) -> list[str]:
+        """Names of the files of a result."""
+        with self._lock:
+            rows = self._base.execute("SELECT name FROM files WHERE result = ? ORDER BY name", (result,)).fetchall()
+        return [name for (name,) in rows]
+
+    def clips(self, root: str) -> dict[str, bytes]:
+        """The clips behind a result and its corrections, by part."""
+        with self._lock:
+            rows = self._base.execute("SELECT part, data FROM clips WHERE root = ?", (root,)).fetchall()
+        return {part: bytes(data) for part, data in rows}
+
+    def add_file(self, result: str, name: str, data: bytes) -> None:
+        """Keep a picture that was drawn for a result; nothing where the result is gone meanwhile."""
+        with self._lock:
+            self._base.execute(
+                "INSERT OR REPLACE INTO files SELECT ?, ?, ? WHERE EXISTS (SELECT 1 FROM results WHERE id = ?)",
+                (result, name, data, result),
+            )
+
+    def corrections(self, result: str) -> list[str]:
+        """Results that were made by correcting this one, oldest first."""
+        with self._lock:
+            rows = self._base.execute(
+                "SELECT id FROM results WHERE parent = ? ORDER BY created, id", (result,)
+            ).fetchall()
+        return [name for (name,) in rows]
+
+    def forget(self, roots: Iterable[str]) -> None:
+        """Delete jobs with their results and all corrections of these."""
+        with self._lock:
+            for root in roots:
+                self._base.execute("DELETE FROM jobs WHERE id = ?", (root,))
+                self._base.execute("DELETE FROM results WHERE root = ?", (root,))
+            self._sweep()
+
+    def stop_jobs_of_the_dead(self, alive: Collection[str], message: str) -> int:
+        """Mark what was queued or running in services that are gone; returns how many.
+
+        Args:
+            alive: Services that run.
+            message: What to say of the others' jobs.
+        """
+        marks = ", ".join("?" * len(alive))
+        with self._lock:
+            done = self._base.execute(
+                "UPDATE jobs SET state = 'failed', code = 'service_stopped', message = ?, finished = ? "
+                f"WHERE state IN ('queued', 'running') AND service NOT IN ({marks})",
+                (message, time.time(), *alive),
+            )
+            return done.rowcount
+
+    def purge(self, now: float | None = None) -> int:
+        """Delete what has been kept long enough, then the oldest while there is no room; returns results deleted."""
+        before = (time.time() if now is None else now) - self.keep_s
+        with self._lock:
+            gone = self._base.execute("DELETE FROM results WHERE created < ?", (before,)).rowcount
+            self._base.execute("DELETE FROM jobs WHERE finished < ?", (before,))
+            self._sweep()
+            for table, key in (("clips", "root"), ("results", "id")):
+                while self.size() > self.max_bytes:
+                    oldest = self._base.execute(f"SELECT {key} FROM {table} ORDER BY created LIMIT 10").fetchall()
+                    if not oldest:
+                        break
+                    self._base.executemany(f"DELETE FROM {table} WHERE {key} = ?", oldest)
+                    gone += len(oldest) if table == "results" else 0
+                    self._sweep()
+            return gone
+
+    def size(self) -> int:
+        """Bytes that the database takes."""
+        with self._lock:
+            (pages,), (each,) = (self._base.execute(f"PRAGMA {n}").fetchone() for n in ("page_count", "page_size"))
+        return int(pages) * int(each)
+
+    def count(self) -> int:
+        """Number of results kept."""
+        with self._lock:
+            return int(self._base.execute("SELECT count(*) FROM results").fetchone()[0])
+
+    def _sweep(self) -> None:
+        """Delete what belongs to no result any more, overwrite it, and give the room back."""
+        self._base.execute("DELETE FROM files WHERE result NOT IN (SELECT id FROM results)")
+        self._base.execute("DELETE FROM clips WHERE root NOT IN (SELECT root FROM results)")
+        # Each step of the statement frees a page; and the log would keep what was overwritten in the file itself.
+        self._base.execute("PRAGMA incremental_vacuum").fetchall()
+        self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def open_store(folder: Path, keep_hours: float, max_store_mb: int) -> Store:
+    """The store of a service.
+
+    Args:
+        folder: The data folder.
+        keep_hours: Hours that results are kept; 0 keeps them in memory, until they are fetched.
+        max_store_mb: Room in megabytes.
+    """
+    if keep_hours > 0:
+        return Store(folder / STORE_NAME, keep_hours * 3600.0, max_store_mb * 2**20)
+    return Store(None, UNFETCHED_S, min(max_store_mb, IN_MEMORY_MB) * 2**20)
