@@ -1,0 +1,264 @@
+"""The correction on the page: ED and ES contour side by side, other beats and frames, the reader's EF beside the machine's.
+
+The panel is a fragment: what the reader does runs the panel again, not the page. What is changed lies in the visitor's own
+session and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import PurePath
+
+import numpy as np
+import streamlit as st
+
+from lvef.core.errors import QualityRefusal
+from lvef.core.records import Clip
+from lvef.measure.options import MeasureOptions
+from lvef.measure.outputs import Answer
+from lvef.measure.wording import reads_clips
+from lvef.preprocess.fan import Fan, find_fan, keep_fan
+from lvef.webapp.contour_editor import ED_COLOUR, ES_COLOUR, Scene, acts_of, contour_editor, picture_url
+from lvef.webapp.correction_state import PHASES, CorrectionState, Phase
+from lvef.webapp.correction_words import (
+    NO_TRACING,
+    NOTHING_TO_CORRECT,
+    beat_text,
+    said_html,
+    spoken_text,
+    values_html,
+)
+
+Below = Callable[[Answer], None]
+"""Draws something that follows from the answer, inside the panel."""
+
+_BY_HAND = -1
+_COLOURS: dict[Phase, str] = {"ed": ED_COLOUR, "es": ES_COLOUR}
+_KEPT_PICTURES = 24
+
+
+def correction_panel(answer: Answer, options: MeasureOptions, key: str, below: Below | None = None) -> Answer:
+    """Show the correction of an answer.
+
+    Args:
+        answer: As the machine gave it: of a clip, a pair of stills, or a study of two views.
+        options: Settings of the measurement; sex, height and weight count.
+        key: Names this panel among others of the page.
+        below: Draws below the panel what follows from the answer (downloads, for example). It is called again after each
+            change, which the rest of the page is not.
+
+    Returns:
+        The answer as the reader has it; the machine's own where nothing is changed. It is never written over: the machine's
+        values stand in ``measurement.correction``.
+    """
+    state = _state_of(answer, key)
+    if any(state.can_correct(view) for view in state.views):
+        _panel(state, options, key, below)
+    else:
+        st.info(NOTHING_TO_CORRECT if reads_clips(answer.measurement) else NO_TRACING)
+        if below is not None:
+            below(answer)
+    return state.answer(options)
+
+
+def current_answer(answer: Answer, options: MeasureOptions, key: str) -> Answer:
+    """The answer as the reader has it, without showing the panel.
+
+    Args:
+        answer: As given to `correction_panel`.
+        options: Likewise.
+        key: Likewise.
+    """
+    state = st.session_state.get(f"{key}-state")
+    return state.answer(options) if isinstance(state, CorrectionState) and state.same(answer) else answer
+
+
+@st.fragment
+def _panel(state: CorrectionState, options: MeasureOptions, key: str, below: Below | None) -> None:
+    view = _view(state, key)
+    answer, machine = state.answer(options), state.machine.measurement
+    st.html(values_html(machine, answer.measurement))
+    st.html(said_html(state.message.text, answer.measurement, has_name=bool(state.reader)))
+    _choices(state, options, view, key)
+    if state.frame(view, "ed") is None or state.frame(view, "es") is None:
+        st.button(
+            "Choose the frames by hand",
+            key=f"{key}-{view}-begin",
+            on_click=partial(state.begin, view, options),
+            help="Begins with the frames of the largest and the smallest volume.",
+        )
+    else:
+        for phase, column in zip(PHASES, st.columns(2, gap="medium"), strict=True):
+            with column:
+                _editor(state, options, view, phase, key)
+        st.caption(
+            "Drag the points: round ones move the wall, square ones the apex and the hinges of the valve, and with them the "
+            "long axis. Tab and arrow keys do the same. H hides the contour. Dotted: the machine's contour."
+        )
+    _signature(state, options, key)
+    _files(state, options, key)
+    if below is not None:
+        below(answer)
+
+
+def _view(state: CorrectionState, key: str) -> str:
+    views = [view for view in state.views if state.can_correct(view)]
+    if len(state.views) == 1:
+        return views[0]
+    name = f"{key}-view"
+    if st.session_state.get(name) not in views:
+        st.session_state[name] = views[0]
+    return str(st.radio("View to correct", views, key=name, horizontal=True))
+
+
+def _choices(state: CorrectionState, options: MeasureOptions, view: str, key: str) -> None:
+    """The beats, and the way back."""
+    machine = state.measurement(view)
+    beats, name = machine.beats, f"{key}-{view}-beat"
+    shown = state.frame(view, "ed"), state.frame(view, "es")
+    own = next((i for i, b in enumerate(beats) if (b.ed_frame, b.es_frame) == shown), _BY_HAND)
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    if len(beats) > 1 or (beats and own == _BY_HAND):
+
+        def taken() -> None:
+            index = st.session_state[name]
+            if index != _BY_HAND:
+                state.choose(view, options, ed=beats[index].ed_frame, es=beats[index].es_frame)
+
+        st.session_state[name] = own
+        left.selectbox(
+            "Beat",
+            [*([_BY_HAND] if own == _BY_HAND else []), *range(len(beats))],
+            key=name,
+            on_change=taken,
+            format_func=lambda i: (
+                "Frames chosen by hand" if i == _BY_HAND else beat_text(i, beats[i], machine)
+            ),
+        )
+    right.button(
+        "Back to the machine's answer",
+        key=f"{key}-reset",
+        on_click=partial(state.reset, options),
+        disabled=not state.changed,
+        width="stretch",
+    )
+
+
+def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: Phase, key: str) -> None:
+    clip, frame = state.clip(view), state.frame(view, phase)
+    if clip is None or frame is None:
+        return
+    n, height, width = clip.frames.shape
+    name, label = f"{key}-{view}-{phase}", phase.upper()
+    message = state.message
+    contour_editor(
+        Scene(
+            label=label,
+            colour=_COLOURS[phase],
+            picture=_picture(clip, frame, f"{key}-{view}-pictures"),
+            width=width,
+            height=height,
+            aspect=clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0,
+            points=state.points(view, phase),
+            machine=state.machine_contour(view, phase),
+            frame=frame,
+            frames=n,
+            time_s=float(clip.times_s[frame]) if n > 2 else None,
+            edited=state.moved(view, phase),
+            epoch=state.epoch,
+            seq=state.seen.get((view, phase), 0),
+            undo=bool(state.past),
+            redo=bool(state.future),
+            message=message.text if (message.view, message.phase) == (view, phase) else "",
+            spoken=spoken_text(state.machine.measurement, state.answer(options).measurement),
+        ),
+        key=name,
+        on_act=lambda: state.obey(view, phase, acts_of(name), options),
+    )
+    if n > 2:
+        slider = f"{name}-frame"
+
+        def chosen() -> None:
+            frames: dict[str, int | None] = {p: state.frame(view, p) for p in PHASES}
+            frames[phase] = int(st.session_state[slider])
+            state.choose(view, options, ed=frames["ed"], es=frames["es"])
+
+        st.session_state[slider] = frame
+        st.slider(f"{label} frame", 0, n - 1, key=slider, on_change=chosen)
+
+
+def _signature(state: CorrectionState, options: MeasureOptions, key: str) -> None:
+    names = f"{key}-reader", f"{key}-note"
+
+    def typed() -> None:
+        state.signed(st.session_state[names[0]], st.session_state[names[1]], options)
+
+    st.session_state[names[0]], st.session_state[names[1]] = state.reader, state.note
+    left, right = st.columns([1, 2])
+    left.text_input("Reader's name", key=names[0], max_chars=100, on_change=typed, placeholder="Who corrects")
+    right.text_input("Note", key=names[1], max_chars=500, on_change=typed, placeholder="Why, in a few words")
+
+
+def _files(state: CorrectionState, options: MeasureOptions, key: str) -> None:
+    left, right = st.columns(2)
+    stem = PurePath(state.machine.measurement.source.partition(" + ")[0].replace("\\", "/")).stem or "echo"
+    left.download_button(
+        "Save the correction",
+        state.to_json(),
+        f"{stem}.correction.json",
+        "application/json",
+        key=f"{key}-save",
+        on_click="ignore",
+        disabled=not state.changed,
+        help="A file for `lvef report --correction FILE`; it can be loaded here again.",
+        width="stretch",
+    )
+    name = f"{key}-load"
+
+    def given() -> None:
+        file = st.session_state[name]
+        if file is not None:
+            state.load(file.getvalue(), file.name, options)
+
+    with right.popover("Load a correction", width="stretch"):
+        st.file_uploader("A file that was saved here", type="json", key=name, on_change=given)
+
+
+def _state_of(answer: Answer, key: str) -> CorrectionState:
+    name = f"{key}-state"
+    state = st.session_state.get(name)
+    if not isinstance(state, CorrectionState) or not state.same(answer):
+        state = CorrectionState(answer)
+        st.session_state[name] = state
+        for view in state.views:
+            st.session_state.pop(f"{key}-{view}-pictures", None)
+    state.rebase(answer)
+    return state
+
+
+def _picture(clip: Clip, frame: int, key: str) -> str:
+    """A frame for the browser, black outside the fan: names burned into the picture must not be shown."""
+    held: dict[int | str, object] = st.session_state.setdefault(key, {})
+    if "fan" not in held:
+        held["fan"] = _fan(clip)
+    if frame not in held:
+        while len(held) > _KEPT_PICTURES:
+            del held[next(number for number in held if number != "fan")]
+        fan, alone = held["fan"], clip.frames[frame : frame + 1]
+        shown = (
+            keep_fan(_still(clip, frame), fan).frames[0] if isinstance(fan, Fan) else np.zeros_like(alone[0])
+        )
+        held[frame] = picture_url(shown)
+    return str(held[frame])
+
+
+def _fan(clip: Clip) -> Fan | None:
+    try:
+        return find_fan(clip)
+    except QualityRefusal:
+        return None
+
+
+def _still(clip: Clip, frame: int) -> Clip:
+    return Clip(clip.frames[frame : frame + 1], clip.times_s[:1], clip.timing, clip.source)

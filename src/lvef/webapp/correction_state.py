@@ -1,0 +1,323 @@
+"""What one visitor changed of one answer: the edits, their history, and the answer that follows. Knows nothing of the page.
+
+An edit from which nothing can be measured is not taken: the last good state stays, with a sentence that says why.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from lvef.core.errors import DataError, LvefError
+from lvef.core.records import Clip, FloatArray, Measurement
+from lvef.geometry.handles import handles_of
+from lvef.measure.correction import (
+    MAX_FILE_BYTES,
+    VIEWS,
+    Edit,
+    corrected,
+    corrected_study,
+    edit_from_dict,
+    edit_to_dict,
+    study_from_dict,
+    study_to_dict,
+)
+from lvef.measure.options import MeasureOptions
+from lvef.measure.outputs import Answer
+from lvef.measure.wording import note_text
+from lvef.webapp.contour_editor import Act
+
+Phase = Literal["ed", "es"]
+PHASES: tuple[Phase, Phase] = ("ed", "es")
+"""End-diastole and end-systole, as the fields of an edit begin."""
+
+ONE = ""
+"""Name of the only view of a clip or a pair of stills."""
+
+LONGEST_HISTORY = 200
+"""Steps that can be undone."""
+
+Edits = Mapping[str, Edit]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A sentence and where it belongs: the view and the phase, or nowhere in particular."""
+
+    text: str = ""
+    view: str = ONE
+    phase: Phase | None = None
+
+
+class CorrectionState:
+    """The correction of one answer. One visitor's own: it lies in that visitor's session.
+
+    Args:
+        answer: As the machine gave it.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self.machine = answer
+        self.epoch = secrets.token_hex(6)
+        self.views: tuple[str, ...] = tuple(v for v in VIEWS if v in answer.parts) or (ONE,)
+        self.edits: Edits = {view: Edit() for view in self.views}
+        self.past: list[Edits] = []
+        self.future: list[Edits] = []
+        self.message = Message()
+        self.reader, self.note = "", ""
+        self.seen: dict[tuple[str, Phase], int] = {}
+        self.when: datetime.datetime | None = None
+        self._options: MeasureOptions | None = None
+        self._shown = answer
+
+    def measurement(self, view: str) -> Measurement:
+        """The machine's measurement of a view."""
+        return self.machine.parts[view][0] if self.machine.parts else self.machine.measurement
+
+    def clip(self, view: str) -> Clip | None:
+        """The clip of a view."""
+        return self.machine.parts[view][1] if self.machine.parts else self.machine.clip
+
+    def frame(self, view: str, phase: Phase) -> int | None:
+        """The frame that is shown, or None where neither machine nor reader has one."""
+        own: int | None = getattr(self.edits[view], f"{phase}_frame")
+        machine: int | None = getattr(self.measurement(view), f"{phase}_frame")
+        return machine if own is None else own
+
+    def moved(self, view: str, phase: Phase) -> bool:
+        """Whether the reader moved this contour."""
+        return getattr(self.edits[view], f"{phase}_points") is not None
+
+    def machine_contour(self, view: str, phase: Phase) -> FloatArray | None:
+        """The machine's contour on the frame that is shown, ``(k, 2)``, or None."""
+        frame, tracings = self.frame(view, phase), self.measurement(view).tracings
+        tracing = None if frame is None or frame >= len(tracings) else tracings[frame]
+        return None if tracing is None else tracing.contour
+
+    def points(self, view: str, phase: Phase) -> FloatArray | None:
+        """The contour that is shown as points ``(15, 2)``: the reader's, else the machine's, else None."""
+        own: FloatArray | None = getattr(self.edits[view], f"{phase}_points")
+        if own is not None:
+            return own
+        frame, tracings = self.frame(view, phase), self.measurement(view).tracings
+        tracing = None if frame is None or frame >= len(tracings) else tracings[frame]
+        return None if tracing is None else handles_of(tracing)
+
+    def same(self, answer: Answer) -> bool:
+        """Whether this is a correction of that answer: the same file, measured by the same network, with the same result."""
+        return self.machine is answer or _identity(self.machine) == _identity(answer)
+
+    def rebase(self, answer: Answer) -> None:
+        """Go on with the same answer in other words (with the categories of the other sex, for example)."""
+        if answer is not self.machine:
+            self.machine, self._options, self._shown = answer, None, answer
+
+    @property
+    def changed(self) -> bool:
+        """Whether the answer differs from the machine's."""
+        return self._shown.measurement.correction is not None
+
+    def can_correct(self, view: str) -> bool:
+        """Whether a view has contours at all."""
+        return any(t is not None for t in self.measurement(view).tracings) and self.clip(view) is not None
+
+    def answer(self, options: MeasureOptions) -> Answer:
+        """The answer as the reader has it, the machine's own where nothing is changed."""
+        if options != self._options:
+            # Sex or height were typed since: the contours are still good, what follows from them may not be.
+            self._options = options
+            self._shown = self._compute(self.edits, options)
+        return self._shown
+
+    def propose(
+        self, edits: Edits, options: MeasureOptions, *, view: str = ONE, phase: Phase | None = None
+    ) -> bool:
+        """Take other edits, if something can be measured from them.
+
+        Args:
+            edits: By view.
+            options: Settings of the measurement.
+            view: Where a message about them belongs.
+            phase: Likewise.
+
+        Returns:
+            Whether they were taken; if not, `message` says why.
+        """
+        before = self.edits
+        if not self._take(edits, options, view, phase):
+            return False
+        self.past = [*self.past, before][-LONGEST_HISTORY:]
+        self.future = []
+        return True
+
+    def undo(self, options: MeasureOptions) -> None:
+        """One step back, if there is one."""
+        if self.past:
+            before = self.edits
+            if self._take(self.past[-1], options):
+                self.past, self.future = self.past[:-1], [*self.future, before]
+
+    def redo(self, options: MeasureOptions) -> None:
+        """One step forward again, if one was undone."""
+        if self.future:
+            before = self.edits
+            if self._take(self.future[-1], options):
+                self.future, self.past = self.future[:-1], [*self.past, before]
+
+    def signed(self, reader: str, note: str, options: MeasureOptions) -> None:
+        """Say who corrects, and what the reader has to say."""
+        if (reader, note) != (self.reader, self.note):
+            self.reader, self.note = reader, note
+            self._shown = self._compute(self.edits, options)
+
+    def choose(self, view: str, options: MeasureOptions, *, ed: int | None, es: int | None) -> bool:
+        """Show other frames, or the machine's (None); a contour of a frame that is left goes with it."""
+        edit = self.edits[view]
+        changes: dict[str, Any] = {}
+        for phase, frame in zip(PHASES, (ed, es), strict=True):
+            own = getattr(self.measurement(view), f"{phase}_frame")
+            if (own if frame is None else frame) != self.frame(view, phase):
+                changes[f"{phase}_points"] = None
+            changes[f"{phase}_frame"] = None if frame == own else frame
+        return self.propose({**self.edits, view: replace(edit, **changes)}, options, view=view)
+
+    def reset(self, options: MeasureOptions) -> bool:
+        """Go back to the machine's answer; this can be undone."""
+        return self.propose({view: Edit() for view in self.views}, options)
+
+    def begin(self, view: str, options: MeasureOptions) -> bool:
+        """Where the machine chose no frames: those of its largest and smallest volume, to start from."""
+        curve = self.measurement(view).curve
+        if curve is None or not np.isfinite(curve.volume).any():
+            return False
+        return self.choose(
+            view, options, ed=int(np.nanargmax(curve.volume)), es=int(np.nanargmin(curve.volume))
+        )
+
+    def obey(self, view: str, phase: Phase, acts: Iterable[Act], options: MeasureOptions) -> None:
+        """Do what came from an editor; acts that were done before, or on another picture, are passed over."""
+        for act in acts:
+            if act.epoch != self.epoch or act.seq <= self.seen.get((view, phase), 0):
+                continue
+            self.seen[view, phase] = act.seq
+            if act.kind == "undo":
+                self.undo(options)
+            elif act.kind == "redo":
+                self.redo(options)
+            elif act.frame == self.frame(view, phase):
+                self._obey_one(view, phase, act, options)
+
+    def _obey_one(self, view: str, phase: Phase, act: Act, options: MeasureOptions) -> None:
+        if act.kind == "step":
+            frames: dict[str, int | None] = {p: self.frame(view, p) for p in PHASES}
+            frames[phase] = act.frame + (1 if act.by > 0 else -1)
+            self.choose(view, options, ed=frames["ed"], es=frames["es"])
+        else:
+            changes: dict[str, Any] = {f"{phase}_points": act.points}
+            self.propose(
+                {**self.edits, view: replace(self.edits[view], **changes)}, options, view=view, phase=phase
+            )
+
+    def to_json(self) -> str:
+        """The correction as a file, layout ``lvef-correction/1``."""
+        signed = self._signed(self.edits)
+        values = edit_to_dict(signed[ONE]) if self.views == (ONE,) else study_to_dict(signed)
+        return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+
+    def load(self, data: bytes, name: str, options: MeasureOptions) -> bool:
+        """Take a correction from a file.
+
+        Returns:
+            Whether it was taken; if not, `message` says why.
+        """
+        try:
+            if len(data) > MAX_FILE_BYTES:
+                raise DataError(f"{name} has {len(data)} bytes; a correction has at most {MAX_FILE_BYTES}.")
+            values = _json(data, name)
+            edits: dict[str, Edit] = {view: Edit() for view in self.views}
+            if self.views == (ONE,):
+                edits[ONE] = edit_from_dict(values, name)
+            else:
+                edits |= study_from_dict(values, name)
+        except LvefError as error:
+            self.message = Message(str(error))
+            return False
+        before = self.reader, self.note
+        signed = next((edit for edit in edits.values() if edit.reader or edit.note), None)
+        if signed is not None:
+            self.reader, self.note = signed.reader, signed.note
+        taken = self.propose(edits, options)
+        if not taken:
+            self.reader, self.note = before
+        return taken
+
+    def _take(
+        self, edits: Edits, options: MeasureOptions, view: str = ONE, phase: Phase | None = None
+    ) -> bool:
+        when, self.when = self.when, datetime.datetime.now(datetime.UTC)
+        try:
+            shown = self._compute(edits, options)
+        except LvefError as error:
+            self.when, self.message = when, Message(self._sentence(error, view), view, phase)
+            return False
+        self.edits, self._shown, self._options, self.message = edits, shown, options, Message()
+        return True
+
+    def _compute(self, edits: Edits, options: MeasureOptions) -> Answer:
+        machine, signed = self.machine, self._signed(edits)
+        signed = {view: edit for view, edit in signed.items() if not edit.empty}
+        if not signed:
+            return machine
+        if not machine.parts:
+            own = corrected(machine.measurement, signed[ONE], options, now=self.when)
+            return machine if own is machine.measurement else Answer(own, machine.clip)
+        parts = {view: part for view, (part, _) in machine.parts.items()}
+        whole, own_parts = corrected_study(machine.measurement, parts, signed, options, now=self.when)
+        if whole is machine.measurement:
+            return machine
+        return Answer(
+            whole, machine.clip, {view: (own_parts[view], clip) for view, (_, clip) in machine.parts.items()}
+        )
+
+    def _signed(self, edits: Edits) -> dict[str, Edit]:
+        return {view: replace(edit, reader=self.reader, note=self.note) for view, edit in edits.items()}
+
+    def _sentence(self, error: LvefError, view: str) -> str:
+        text = str(error)
+        for source in (
+            self.machine.measurement.source,
+            self.measurement(view).source if view in self.views else "",
+        ):
+            text = text.removeprefix(f"{source}: ")
+        return note_text(text)
+
+
+def _identity(answer: Answer) -> list[tuple[object, ...]]:
+    every = [answer.measurement, *(part for part, _ in answer.parts.values())]
+    return [
+        (
+            m.source,
+            m.status,
+            m.ef_percent,
+            m.ed_frame,
+            m.es_frame,
+            m.n_frames,
+            m.provenance and m.provenance.weights_sha256,
+        )
+        for m in every
+    ]
+
+
+def _json(data: bytes, name: str) -> Any:  # noqa: ANN401
+    try:
+        return json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise DataError(
+            f"{name} is not valid JSON; a correction saved from this page was expected."
+        ) from None
