@@ -64,11 +64,12 @@ ENV PATH=/opt/lvef/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     STREAMLIT_BROWSER_GATHER_USAGE_STATS=false
-WORKDIR /data
+# Not /data: platforms that choose another user (Heroku, OpenShift) could not enter it.
+WORKDIR /tmp
 USER 10001:10001
 
 # A real echo is measured before there is an image at all.
-RUN MPLCONFIGDIR=/opt/lvef/share/matplotlib lvef demo --out /tmp/demo && rm -rf /tmp/demo
+RUN /opt/lvef/share/entrypoint.sh lvef demo --out /tmp/demo && rm -rf /tmp/demo /tmp/matplotlib
 
 EXPOSE 8501 8000
 STOPSIGNAL SIGTERM
