@@ -11,15 +11,17 @@ import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from lvef.core.records import Clip, Measurement
 from lvef.measure.answer import with_volumes
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
 from lvef.preprocess.fan import hide_outside_fan
+
+T = TypeVar("T")
 
 MOST_CLIPS = 6
 """Measured clips a visitor may have at once; the oldest goes first."""
@@ -29,6 +31,9 @@ MOST_PIXELS = 400_000_000
 
 GONE_AFTER_S = 60.0
 """A tab that is away longer than this (a tablet that sleeps, a network that drops) is taken for closed."""
+
+VIDEO, STILLS, STUDY = "video", "stills", "study"
+"""Kinds of entries: the page they were measured on."""
 
 _numbers = count(1)
 
@@ -41,16 +46,17 @@ class Entry:
         name: What to call it on the page.
         machine: The network's own answer.
         options: Settings it was measured with.
+        kind: `VIDEO`, `STILLS` or `STUDY`.
         known_ef_percent: True EF, of phantoms only.
-        corrected: The answer as the visitor changed it, or None.
         kept: Things made from it that take time, by name.
+        number: Its own number, never given twice.
     """
 
     name: str
     machine: Answer
     options: MeasureOptions
+    kind: str = VIDEO
     known_ef_percent: float | None = None
-    corrected: Answer | None = None
     kept: dict[str, Any] = field(default_factory=dict)
     number: int = field(default_factory=lambda: next(_numbers))
 
@@ -64,16 +70,18 @@ class Entry:
         """The clip as it may be shown: black outside the ultrasound fan. Every picture comes from here."""
         return self.once(f"shown {id(clip)}", lambda: hide_outside_fan(clip))
 
-    def once(self, name: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401
-        """What ``make`` gives, made the first time it is asked for."""
-        if name not in self.kept:
-            self.kept[name] = make()
-        return self.kept[name]
+    def once(self, name: str, make: Callable[[], T], of: object = None) -> T:
+        """What ``make`` gives, made the first time it is asked for.
 
-    def answer(self, options: MeasureOptions) -> Answer:
-        """The answer as it stands, with classes and indices for this sex, height and weight."""
-        found = self.corrected or self.machine
-        return replace(found, measurement=with_person(found.measurement, options))
+        Args:
+            name: What to call it.
+            make: Makes it.
+            of: What it is made of: of another object it is made anew, and the old one let go.
+        """
+        if name not in self.kept or self.kept[name][0] is not of:
+            self.kept[name] = of, make()
+        made: T = self.kept[name][1]
+        return made
 
 
 @dataclass(eq=False)
@@ -103,12 +111,14 @@ class Bench:
         self.entries.clear()
 
 
-def with_person(measurement: Measurement, options: MeasureOptions) -> Measurement:
-    """A measurement with classes and indices for the sex, height and weight of these options."""
-    m = measurement
-    if m.ef_percent is None:
-        return m
-    return with_volumes(m, m.ef_percent, m.edv_ml, m.esv_ml, options)
+def with_person(answer: Answer, options: MeasureOptions) -> Answer:
+    """An answer with classes and indices for the sex, height and weight of these options."""
+
+    def person(m: Measurement) -> Measurement:
+        return m if m.ef_percent is None else with_volumes(m, m.ef_percent, m.edv_ml, m.esv_ml, options)
+
+    parts = {view: (person(m), clip) for view, (m, clip) in answer.parts.items()}
+    return Answer(person(answer.measurement), answer.clip, parts)
 
 
 class Watchman:

@@ -6,6 +6,7 @@ All frames travel to the browser once, as JPEGs, so that a click on the curve or
 from __future__ import annotations
 
 import base64
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,8 @@ def viewer(measurement: Measurement, shown: Clip, *, identity: str, key: str, pi
     Returns:
         ``{"phase": "ed" or "es", "frame": n}`` in the run after the visitor named a frame, else None.
     """
-    mount = st.components.v2.component(
-        "lvef_viewer",
-        html=(HERE / "viewer.html").read_text(encoding="utf-8"),
-        css=(HERE / "viewer.css").read_text(encoding="utf-8"),
-        js=(HERE / "viewer.js").read_text(encoding="utf-8"),
-    )
     data = viewer_data(measurement, shown) | {"id": identity, "pick": pick}
-    found = mount(key=key, data=data, on_pick_change=lambda: None)
+    found = _component()(key=key, data=data, on_pick_change=lambda: None)
     picked: dict[str, Any] | None = found.pick
     return picked
 
@@ -118,6 +113,12 @@ def jpeg_url(frame: FrameArray, side_px: int) -> str:
     done, packed = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     assert done
     return "data:image/jpeg;base64," + base64.b64encode(packed.tobytes()).decode("ascii")
+
+
+@cache
+def _component() -> Any:  # noqa: ANN401
+    html, css, js = ((HERE / f"viewer.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
+    return st.components.v2.component("lvef_viewer", html=html, css=css, js=js)
 
 
 def _contour(m: Measurement, frame: int) -> list[float] | None:

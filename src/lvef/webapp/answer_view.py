@@ -1,0 +1,175 @@
+"""The answer in words and tables: EF, classes, volumes, warnings, beats, how it was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import streamlit as st
+
+from lvef.core.records import Beat, Measurement
+from lvef.core.terms import Status
+from lvef.measure.options import MeasureOptions
+from lvef.measure.report import frame_time_s, volume_unit
+from lvef.measure.wording import (
+    beats_text,
+    category_lines,
+    ef_text,
+    indexed_lines,
+    mean_name,
+    method_text,
+    ml_text,
+    network_text,
+    note_text,
+    reason_text,
+    status_text,
+)
+
+NO_SEX = "choose the sex under Settings"
+"""Stands where the class of the ASE/EACVI table would: its normal range is not the same for men and women."""
+
+
+def show_answer(
+    measurement: Measurement, options: MeasureOptions, *, known_ef_percent: float | None = None
+) -> None:
+    """Show the EF large, with its classes and volumes; or why there is none.
+
+    Args:
+        measurement: What was measured.
+        options: Settings; the ASE/EACVI class is shown for their sex only.
+        known_ef_percent: True EF of a phantom.
+    """
+    m = measurement
+    if m.ef_percent is None:
+        refused = m.status is Status.REFUSED
+        head = "Not measured" if refused else "Not read"
+        st.html(
+            f'<section class="lvef-answer lvef-none" role="alert"><p class="lvef-label">{head}</p>'
+            f'<p class="lvef-reason">{escape(reason_text(m))}</p></section>'
+        )
+        return
+    tone = " lvef-partial" if m.status is Status.PARTIAL_CYCLE else ""
+    corrected = ""
+    if m.correction is not None:
+        corrected = f'<p class="lvef-sub">Corrected by hand. The network said {ef_text(m.correction.machine_ef_percent)}.</p>'
+    known = ""
+    if known_ef_percent is not None:
+        difference = m.ef_percent - known_ef_percent
+        side = "above" if difference > 0 else "below"
+        known = (
+            f'<p class="lvef-sub">Known EF of this computed heart: <strong>{known_ef_percent:.1f} %</strong>; '
+            f"measured {abs(difference):.1f} points {side} it.</p>"
+        )
+    st.html(
+        f'<section class="lvef-answer{tone}" aria-label="Answer"><p class="lvef-label">Ejection fraction</p>'
+        f'<p class="lvef-ef" data-ef="{m.ef_percent:.4f}">{escape(ef_text(m.ef_percent))}</p>'
+        f'<p class="lvef-sub">{escape(status_text(m))} · {m.ef_percent:.1f} % to one decimal</p>{corrected}{known}</section>'
+    )
+    st.html(facts(answer_facts(m, options), "Classes and volumes"))
+
+
+def answer_facts(m: Measurement, options: MeasureOptions) -> list[tuple[str, str]]:
+    """Classes, volumes and what follows from them, as name and value."""
+    rows = [
+        (name, text) for name, text in category_lines(m.categories) if not name.startswith("ASE") or options.sex is not None
+    ]
+    if options.sex is None:
+        rows.insert(0, ("ASE/EACVI 2015", NO_SEX))
+    if m.edv_ml is not None and m.esv_ml is not None:
+        rows += [("End-diastolic volume", ml_text(m.edv_ml)), ("End-systolic volume", ml_text(m.esv_ml))]
+        rows += [("Stroke volume", ml_text(m.stroke_volume_ml))] if m.stroke_volume_ml is not None else []
+        rows += indexed_lines(m.indexed)
+    else:
+        rows.append(("Volumes", note_text(m.volume_note) or "None in ml."))
+    for view, ef in m.single_plane.items():
+        rows.append((f"{view} alone", ef_text(ef)))
+    if m.ef_mean_percent is not None and (m.ef_sd_percent or 0) > 0:
+        rows.append((mean_name(m), f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %"))
+    if m.heart_rate_bpm is not None:
+        rows.append(("Heart rate", f"{m.heart_rate_bpm:.0f}/min"))
+    return rows
+
+
+def show_warnings(m: Measurement) -> None:
+    """Everything that is to be known before the EF is believed, in sentences."""
+    if m.notices:
+        items = "".join(f"<li>{escape(note_text(n.text))}</li>" for n in m.notices)
+        st.html(f'<section class="lvef-warnings"><h3>Keep in mind</h3><ul>{items}</ul></section>')
+
+
+def show_method(m: Measurement) -> None:
+    """How it was measured: method, network, precision, file."""
+    made = m.provenance
+    rows = [("Method", method_text(m)), ("Beats", beats_text(m))]
+    if made is not None:
+        kind = network_text(m)
+        rows += [
+            ("Network", made.weights + (f"; {kind}" if kind else "")),
+            ("Computed with", f"{made.backend}, {made.precision}, {made.device}"),
+            ("Time taken", f"{made.seconds:.2f} s"),
+        ]
+    if m.n_frames is not None and m.frame_rate_hz is not None:
+        rows.append(
+            ("Film", f"{m.n_frames} frames, {m.frame_rate_hz:.1f} a second, {m.duration_s or 0:.2f} s (clock: {m.timing})")
+        )
+    if m.spacing is not None:
+        rows.append(("Scale", f"{m.spacing.x_mm:.3f} x {m.spacing.y_mm:.3f} mm a pixel ({m.spacing.source})"))
+    if any(m.counts.values()):
+        rows.append(("Rules broken", ", ".join(f"{name.replace('_', ' ')}: {n}" for name, n in m.counts.items() if n)))
+    st.html(facts([row for row in rows if row[1]], "How it was measured"))
+
+
+def show_beats(m: Measurement) -> None:
+    """All beats; those that do not count with their reason."""
+    if not m.beats:
+        return
+    unit = volume_unit(m)
+    header = ["Beat", "ED frame", "ES frame", "Length", "EF", "", ""]
+    if unit == "ml":
+        header[4:4] = ["EDV", "ESV"]
+    rows = []
+    for number, beat in enumerate(m.beats, start=1):
+        is_answer = (beat.ed_frame, beat.es_frame) == (m.ed_frame, m.es_frame)
+        cells = [
+            str(number),
+            _frame(m, beat.ed_frame),
+            _frame(m, beat.es_frame),
+            f"{beat.duration_s:.2f} s" if beat.duration_s is not None else "not whole",
+            *([f"{beat.ed_volume:.0f} ml", f"{beat.es_volume:.0f} ml"] if unit == "ml" else []),
+            f"{beat.ef_percent:.1f} %" if math.isfinite(beat.ef_percent) else "-",
+            "the answer" if is_answer else "left out" if beat.excluded else "counted",
+            beat.excluded,
+        ]
+        rows.append((cells, "lvef-out" if beat.excluded else "lvef-chosen" if is_answer else ""))
+    header[-2:] = ["Use", "Why left out"] if any(b.excluded for b in m.beats) else ["Use"]
+    st.html(table(header, [(cells[: len(header)], style) for cells, style in rows], "Beats"))
+
+
+def beat_name(m: Measurement, number: int, beat: Beat) -> str:
+    """A beat in one line, to choose it."""
+    left_out = ", left out" if beat.excluded else ""
+    return f"Beat {number}: ED {beat.ed_frame}, ES {beat.es_frame}, EF {ef_text(beat.ef_percent)}{left_out}"
+
+
+def facts(rows: Iterable[tuple[str, str]], label: str) -> str:
+    """Names and values as HTML."""
+    inner = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in rows)
+    return f'<dl class="lvef-facts" aria-label="{escape(label)}">{inner}</dl>'
+
+
+def table(header: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], label: str) -> str:
+    """A table as HTML; each row is its cells and its style."""
+    heads = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    body = "".join(
+        f'<tr class="{style}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells, style in rows
+    )
+    return (
+        f'<div class="lvef-scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table class="lvef-table">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _frame(m: Measurement, frame: int) -> str:
+    time = frame_time_s(m, frame)
+    return str(frame) if time is None else f"{frame} ({time:.2f} s)"

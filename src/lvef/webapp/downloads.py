@@ -1,0 +1,86 @@
+"""The files a visitor may take along; what takes time is made only when it is asked for."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import PurePosixPath
+
+import streamlit as st
+
+from lvef.core.records import Clip, Measurement
+from lvef.measure.outputs import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME, OVERLAY_NAME, Answer
+from lvef.measure.overlay import write_overlay
+from lvef.measure.report import measurement_json
+from lvef.measure.report_document import REPORT_HTML_NAME, REPORT_PDF_NAME, report_html, report_pdf
+from lvef.measure.tables import beats_csv, curve_csv
+from lvef.webapp.bench import Entry, in_background
+from lvef.webapp.private_files import folder
+
+Data = str | bytes | Callable[[], str | bytes]
+
+
+def film_of(measurement: Measurement, shown: Clip) -> bytes | None:
+    """The clip with contours and curve as MP4, or None where there is nothing to film.
+
+    Args:
+        measurement: What was measured.
+        shown: Its clip, black outside the fan.
+
+    Raises:
+        DataError: The film cannot be written.
+        VideoError: This build of PyAV cannot encode H.264.
+    """
+    path = folder() / f"{secrets.token_hex(8)}.mp4"
+    try:
+        return path.read_bytes() if write_overlay(path, shown, measurement) else None
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def film_in_background(entry: Entry, measurement: Measurement, clip: Clip, name: str = "film") -> Future[bytes | None]:
+    """Begin to draw the film of an entry's clip, or give the one that was begun."""
+    return entry.once(
+        name, lambda: in_background(lambda: film_of(measurement, entry.shown(clip))), of=measurement
+    )
+
+
+def show_downloads(entry: Entry, answer: Answer, base: Measurement, key: str) -> None:
+    """Buttons for all files of an answer.
+
+    Args:
+        entry: What was measured.
+        answer: As it stands, with classes.
+        base: The measurement before classes were put on: its film does not depend on them.
+        key: Beginning of the widgets' keys.
+    """
+    m = answer.measurement
+    shown = Answer(
+        m,
+        None if answer.clip is None else entry.shown(answer.clip),
+        {view: (part, None if clip is None else entry.shown(clip)) for view, (part, clip) in answer.parts.items()},
+    )
+    files: list[tuple[str, str, str, Data]] = [
+        ("Report, PDF", REPORT_PDF_NAME, "application/pdf", lambda: report_pdf(shown)),
+        ("Report, HTML", REPORT_HTML_NAME, "text/html", lambda: report_html(shown)),
+        ("All numbers, JSON", MEASUREMENT_NAME, "application/json", measurement_json(m)),
+    ]
+    for view, (part, _) in answer.parts.items():
+        files.append((f"{view}, JSON", f"{view}-{MEASUREMENT_NAME}", "application/json", measurement_json(part)))
+    if m.curve is not None:
+        files.append(("Volume curve, CSV", CURVE_NAME, "text/csv", curve_csv(m)))
+        files.append(("Beats, CSV", BEATS_NAME, "text/csv", beats_csv(m)))
+    clip = answer.clip
+    if clip is not None and m.ef_percent is not None and len(clip.frames) > 2:
+        files.append(("Film, MP4", OVERLAY_NAME, "video/mp4", lambda: _film(entry, base, clip)))
+    stem = PurePosixPath(entry.name).stem or "echo"
+    with st.container(horizontal=True):
+        for label, name, mime, data in files:
+            st.download_button(
+                label, data, file_name=f"{stem}-{name}", mime=mime, on_click="ignore", key=f"{key}-{name}"
+            )
+
+
+def _film(entry: Entry, base: Measurement, clip: Clip) -> bytes:
+    return film_in_background(entry, base, clip).result() or b""

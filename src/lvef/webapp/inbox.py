@@ -1,0 +1,87 @@
+"""Taking files in: the drop zone, the progress while they are measured, and letting go of the upload afterwards."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from lvef.measure.outputs import Answer
+from lvef.webapp.measuring import Tell, Upload
+from lvef.webapp.private_files import shown_name
+
+CLIP_KINDS = "AVI, MP4, MOV, MKV, WebM, GIF or DICOM, also without a suffix"
+"""What may be dropped as a clip."""
+
+STILL_KINDS = "PNG, JPEG, TIFF, BMP, WebP, NIfTI or a DICOM with one frame"
+"""What may be dropped as a still."""
+
+TELL_EVERY_S = 0.1
+"""Progress is sent no more often than this: each message costs a little."""
+
+
+def drop_zone(label: str, name: str, *, several: bool = False, words: str = "") -> list[Any]:
+    """A place to drop files; empty again after `let_go`.
+
+    Args:
+        label: What is wanted.
+        name: Of the zone.
+        several: Take several files.
+        words: A hint.
+    """
+    found = st.file_uploader(
+        label, accept_multiple_files=several, key=f"{name}-{_turn(name)}", help=words or None
+    )
+    return list(found) if isinstance(found, list) else [found] if found is not None else []
+
+
+def let_go(name: str, uploads: Sequence[Any]) -> None:
+    """Empty a drop zone, and take its files out of the server's memory."""
+    context = get_script_run_ctx()
+    for upload in uploads:
+        if context is not None and hasattr(upload, "file_id"):
+            context.uploaded_file_mgr.remove_file(context.session_id, upload.file_id)
+    st.session_state[f"{name}-turn"] = _turn(name) + 1
+
+
+def with_progress(work: Callable[[Tell], Answer], title: str) -> Answer:
+    """Do something that tells where it is, under a bar that shows it.
+
+    Args:
+        work: Called with what to tell.
+        title: Stands before what it tells.
+    """
+    bar = st.progress(0.0, text=title)
+    last = 0.0
+
+    def tell(words: str, share: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= TELL_EVERY_S:
+            last = now
+            bar.progress(min(max(share, 0.0), 1.0), text=f"{title}: {words}")
+
+    try:
+        return work(tell)
+    finally:
+        bar.empty()
+
+
+def title_of(uploads: Sequence[Upload], number: int) -> str:
+    """What to call one of several files while it is measured."""
+    name = plain(shown_name(uploads[number].name))
+    return name if len(uploads) == 1 else f"{number + 1} of {len(uploads)}, {name}"
+
+
+def plain(text: str) -> str:
+    """Text as Markdown that shows it as it stands: a file's name must not become a link or a picture."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|~$:])", r"\\\1", text)
+
+
+def _turn(name: str) -> int:
+    turn: int = st.session_state.setdefault(f"{name}-turn", 0)
+    return turn

@@ -1,0 +1,5 @@
+"""The script that Streamlit runs, again for each thing a visitor does."""
+
+from lvef.webapp.shell import run
+
+run()

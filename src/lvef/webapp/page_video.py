@@ -1,0 +1,136 @@
+"""The page *Video*: clips in, ejection fractions out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from lvef.measure.options import MeasureOptions
+from lvef.measure.wording import category_lines, ef_text, ml_text, reason_text, status_text
+from lvef.webapp import samples
+from lvef.webapp.answer_view import table
+from lvef.webapp.bench import VIDEO, Bench, Entry, with_person
+from lvef.webapp.choices import ask, same_measurement
+from lvef.webapp.inbox import CLIP_KINDS, drop_zone, let_go, plain, title_of, with_progress
+from lvef.webapp.measuring import Upload, measure_again, measure_upload
+from lvef.webapp.private_files import shown_name
+from lvef.webapp.result import show_result
+from lvef.webapp.samples import Sample
+from lvef.webapp.shell import head, in_sentences, section, the_bench
+
+ZONE = "clips"
+"""Name of the drop zone."""
+
+CHOSEN = "video-chosen"
+"""Under this name the session holds the number of the entry that is looked at."""
+
+
+@in_sentences
+def page() -> None:
+    """Draw the page."""
+    bench = the_bench()
+    head("Video", "Drop an apical echo clip. The left ventricle is outlined on every frame and the ejection fraction measured.")
+    uploads = drop_zone(f"Clips: {CLIP_KINDS}", ZONE, several=True)
+    sample = _samples()
+    options = ask()
+    if uploads:
+        for number in range(len(uploads)):
+            _measure(bench, uploads[number], options, title_of(uploads, number))
+        let_go(ZONE, uploads)
+        st.rerun()
+    if sample is not None:
+        made = sample()
+        _measure(bench, made.upload, options, plain(made.upload.name), made.known_ef_percent)
+        st.rerun()
+    entry = _chosen(bench, options)
+    if entry is not None:
+        show_result(_up_to_date(bench, entry, options), options)
+
+
+def _samples() -> Callable[[], Sample] | None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.html('<p class="lvef-lead">No clip at hand?</p>', width="content")
+        if st.button("Real echo", key="sample-cine", help="An apical four-chamber cine that comes with pydicom."):
+            return samples.cine
+        if st.button("Computed heart, EF known", key="sample-phantom", help="A phantom: its true EF stands beside."):
+            return samples.phantom
+    return None
+
+
+def _measure(
+    bench: Bench, upload: Upload, options: MeasureOptions, title: str, known_ef_percent: float | None = None
+) -> None:
+    answer = with_progress(lambda tell: measure_upload(upload, options, tell), title)
+    entry = Entry(shown_name(upload.name), answer, options, VIDEO, known_ef_percent)
+    gone = bench.add(entry)
+    if gone:
+        st.toast(f"Let go to make room: {plain(', '.join(gone))}.")
+    st.session_state[CHOSEN] = entry.number
+
+
+def _chosen(bench: Bench, options: MeasureOptions) -> Entry | None:
+    entries = [entry for entry in bench.entries if entry.kind == VIDEO]
+    if not entries:
+        return None
+    if len(entries) > 1:
+        section("Results")
+        st.html(results_table(entries, options))
+    numbers = [entry.number for entry in entries]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if len(entries) > 1:
+            kept = st.session_state.get(CHOSEN)
+            number = st.selectbox(
+                "Look at",
+                numbers,
+                index=numbers.index(kept) if kept in numbers else len(numbers) - 1,
+                format_func=lambda n: next(e.name for e in entries if e.number == n),
+                width=420,
+            )
+            st.session_state[CHOSEN] = number
+        else:
+            number = numbers[0]
+            st.html(f'<h2 class="lvef-section">{_escaped(entries[0].name)}</h2>')
+        if st.button("Forget all", key="forget", help="Takes all clips and answers out of memory."):
+            bench.clear()
+            st.rerun()
+    return next(entry for entry in entries if entry.number == number)
+
+
+def results_table(entries: Sequence[Entry], options: MeasureOptions) -> str:
+    """All results in one table, those without an EF with their reason."""
+    rows = []
+    for entry in entries:
+        m = with_person(entry.machine, options).measurement
+        classes = dict(category_lines(m.categories))
+        rows.append(
+            (
+                [
+                    entry.name,
+                    ef_text(m.ef_percent),
+                    ml_text(m.edv_ml),
+                    ml_text(m.esv_ml),
+                    classes.get("Heart-failure range", "-"),
+                    status_text(m) if m.ef_percent is not None else reason_text(m),
+                ],
+                "lvef-out" if m.ef_percent is None else "",
+            )
+        )
+    return table(["File", "EF", "EDV", "ESV", "Heart-failure range", "What stands behind it"], rows, "Results")
+
+
+def _up_to_date(bench: Bench, entry: Entry, options: MeasureOptions) -> Entry:
+    """The entry, measured anew where network, view or frame rate were changed since."""
+    if same_measurement(entry.options, options) or entry.machine.clip is None:
+        return entry
+    answer = with_progress(lambda tell: measure_again(entry.machine, options, tell), plain(entry.name))
+    fresh = Entry(entry.name, answer, options, VIDEO, entry.known_ef_percent)
+    bench.entries[bench.entries.index(entry)] = fresh
+    st.session_state[CHOSEN] = fresh.number
+    return fresh
+
+
+def _escaped(text: str) -> str:
+    from html import escape
+
+    return escape(text)

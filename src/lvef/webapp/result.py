@@ -1,0 +1,97 @@
+"""One measured clip from top to bottom: EF, film, curve, both phases, beats, correction, files."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lvef.core.errors import LvefError
+from lvef.core.records import Clip, Measurement
+from lvef.measure.options import MeasureOptions
+from lvef.measure.outputs import Answer
+from lvef.measure.wording import note_text, reads_clips
+from lvef.webapp.answer_view import show_answer, show_beats, show_method, show_warnings
+from lvef.webapp.bench import Entry, with_person
+from lvef.webapp.downloads import film_in_background, show_downloads
+from lvef.webapp.phases import show_phases
+from lvef.webapp.shell import say, section
+from lvef.webapp.viewer import viewer
+
+FILM_LOOK_S = 0.5
+"""How often the page looks whether the film is drawn."""
+
+
+def show_result(entry: Entry, options: MeasureOptions) -> None:
+    """Show everything about a measured clip.
+
+    Args:
+        entry: The clip.
+        options: Settings of the visitor.
+    """
+    top = st.container()
+    below = st.container()
+    base = _corrected(entry, options)
+    answer = with_person(base, options)
+    m, clip = answer.measurement, answer.clip
+    with top:
+        left, right = st.columns([5, 6], gap="large")
+        with left:
+            show_answer(m, options, known_ef_percent=entry.known_ef_percent)
+            show_warnings(m)
+        with right:
+            if clip is not None and m.ef_percent is not None:
+                _show_film(entry, base.measurement, clip)
+            elif clip is not None and len(clip.frames):
+                _show_still(entry, clip)
+    with below:
+        if clip is not None and len(clip.frames) > 2 and (m.curve is not None or m.ef_percent is not None):
+            _show_curve(entry, base.measurement, clip)
+        if clip is not None and m.ed_frame is not None and any(m.tracings):
+            section("End-diastole and end-systole", "Outline, long axis and the disks that the volumes are made of.")
+            show_phases(m, entry.shown(clip))
+        if m.beats:
+            section("Beats")
+            show_beats(m)
+    if m.ef_percent is None:
+        return
+    section("Take it along")
+    show_downloads(entry, answer, base.measurement, f"take-{entry.number}")
+    with st.expander("How it was measured"):
+        show_method(m)
+
+
+def _corrected(entry: Entry, options: MeasureOptions) -> Answer:
+    return entry.machine
+
+
+def _show_film(entry: Entry, base: Measurement, clip: Clip) -> None:
+    film = film_in_background(entry, base, clip)
+    if not film.done():
+        _wait_for_film(entry, base, clip)
+        return
+    try:
+        data = film.result()
+    except LvefError as error:
+        say(note_text(str(error)), "No film")
+        return
+    if data:
+        st.video(data, loop=True, autoplay=True, muted=True, alt="The echo with the outline of the left ventricle and the curve")
+
+
+@st.fragment(run_every=FILM_LOOK_S)
+def _wait_for_film(entry: Entry, base: Measurement, clip: Clip) -> None:
+    if film_in_background(entry, base, clip).done():
+        st.rerun()
+    st.html('<div class="lvef-wait" role="status">Drawing the film ...</div>')
+
+
+def _show_still(entry: Entry, clip: Clip) -> None:
+    shown = entry.shown(clip)
+    st.image(shown.frames[len(shown.frames) // 2], width="stretch", alt="A frame of the file")
+
+
+def _show_curve(entry: Entry, m: Measurement, clip: Clip) -> None:
+    if reads_clips(m) and m.curve is None:
+        section("Frame by frame", "This network reads the EF from the film: there is no outline and no curve to check.")
+    else:
+        section("Volume over time", "Click on the curve, or use the arrow keys, to see a frame with its outline.")
+    viewer(m, entry.shown(clip), identity=f"{entry.number}", key=f"viewer-{entry.number}", pick=False)

@@ -1,0 +1,161 @@
+"""Starting the page: Streamlit's server with settings under which nothing leaves the machine."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lvef.core.errors import ConfigError, LvefError, MissingExtraError
+from lvef.webapp import private_files, settings
+from lvef.webapp.settings import AppSettings
+
+SCRIPT = Path(__file__).with_name("main.py")
+"""What Streamlit runs."""
+
+BIND_ALL = ("0.0.0.0", "::", "")  # noqa: S104  compared with, not listened on
+"""Addresses that mean every one of this machine."""
+
+AWAY_S = 60
+"""Seconds after which a closed tab's session is given up."""
+
+THEME: dict[str, str] = {
+    "theme.baseRadius": "0.45rem",
+    "theme.light.primaryColor": "#00609a",
+    "theme.light.backgroundColor": "#ffffff",
+    "theme.light.secondaryBackgroundColor": "#f3f6f9",
+    "theme.light.textColor": "#18222c",
+    "theme.light.linkColor": "#00609a",
+    "theme.light.borderColor": "#cfd6dd",
+    "theme.dark.primaryColor": "#3d9ad6",
+    "theme.dark.backgroundColor": "#12161a",
+    "theme.dark.secondaryBackgroundColor": "#1b2127",
+    "theme.dark.textColor": "#e8edf2",
+    "theme.dark.linkColor": "#7cc4f0",
+    "theme.dark.borderColor": "#3d4853",
+}
+"""Both themes; which one is shown follows the visitor's system."""
+
+
+def run(app: AppSettings, say: Callable[[str], None]) -> None:
+    """Serve the page until the process is stopped.
+
+    Args:
+        app: How.
+        say: Called with the page's address once it answers.
+
+    Raises:
+        MissingExtraError: Streamlit is not installed.
+        ConfigError: The address or the port cannot be used.
+        WeightsError: There is no such network.
+    """
+    try:
+        from streamlit import config
+        from streamlit.web import bootstrap
+        from streamlit.web.server import Server
+    except ImportError:
+        raise MissingExtraError("The page", "app") from None
+    from lvef.engine.catalogue import find_network
+
+    find_network(app.weights)
+    app = _with_port(app)
+    settings.use(app)
+    private_files.sweep()
+    bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options(app).items()})
+    config._server_mode = "starlette-managed"
+    logging.getLogger("streamlit").setLevel(logging.ERROR)
+    threading.Thread(target=_warm_up, args=(app.weights,), daemon=True).start()
+
+    async def serve() -> None:
+        server: Any = Server(str(SCRIPT), is_hello=False)
+        await server.start()
+        bootstrap.prepare_streamlit_environment(str(SCRIPT))
+        bootstrap._set_up_signal_handler(server)
+        say(address(app))
+        if app.open_browser:
+            webbrowser.open(address(app))
+        await server.stopped
+
+    sys.argv = [str(SCRIPT)]
+    asyncio.run(serve())
+
+
+def options(app: AppSettings) -> dict[str, Any]:
+    """Streamlit's settings. They are given as flags, so that no file on the machine changes them."""
+    everywhere = app.host in BIND_ALL
+    return {
+        "global.developmentMode": False,
+        "server.address": app.host,
+        "server.port": app.port,
+        "server.baseUrlPath": app.base_path,
+        "server.headless": True,
+        "server.fileWatcherType": "none",
+        "server.runOnSave": False,
+        "server.enableXsrfProtection": True,
+        "server.enableCORS": True,
+        "server.enableStaticServing": False,
+        "server.maxUploadSize": app.max_upload_mb,
+        "server.disconnectedSessionTTL": AWAY_S,
+        "server.showEmailPrompt": False,
+        # Other names for this machine in the address bar are a trick of a foreign page (DNS rebinding).
+        "server.allowedHosts": [] if everywhere else sorted({app.host, "localhost", "127.0.0.1", "[::1]"}),
+        "browser.gatherUsageStats": False,
+        "browser.serverAddress": "localhost" if everywhere else app.host,
+        "client.showErrorDetails": "none",
+        "client.showErrorLinks": False,
+        "client.toolbarMode": "minimal",
+        "runner.magicEnabled": False,
+        "logger.level": "error",
+        "logger.hideWelcomeMessage": True,
+        **THEME,
+    }
+
+
+def address(app: AppSettings) -> str:
+    """Where a browser on this machine finds the page."""
+    host = "localhost" if app.host in BIND_ALL else f"[{app.host}]" if ":" in app.host else app.host
+    path = app.base_path.strip("/")
+    return f"http://{host}:{app.port}/{path}" + ("/" if path else "")
+
+
+def _with_port(app: AppSettings) -> AppSettings:
+    """With a port that is free: any for 0, else the one that was asked for."""
+    from dataclasses import replace
+
+    family = socket.AF_INET6 if _is_v6(app.host) else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((app.host, app.port))
+            return replace(app, port=probe.getsockname()[1])
+    except OSError as error:
+        raise ConfigError(
+            f"{app.host}:{app.port} cannot be listened on ({error.strerror or error}); choose another with --host and --port "
+            "(--port 0 takes any that is free)."
+        ) from None
+
+
+def _is_v6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
+
+
+def _warm_up(weights: str) -> None:
+    """Load what the first visitor would otherwise wait for."""
+    from lvef.webapp import page_about, page_compare, page_stills, page_study, page_video  # noqa: F401
+    from lvef.webapp.measuring import loaded_measurer
+
+    try:
+        loaded_measurer(weights)
+    except LvefError:
+        # The page itself says what is wrong.
+        return

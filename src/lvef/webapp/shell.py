@@ -1,0 +1,108 @@
+"""What all pages share: the navigation, the style, the foot, the visitor's bench, and sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, wraps
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+import lvef
+from lvef.core.errors import LvefError
+from lvef.measure.wording import DISCLAIMER, note_text
+from lvef.webapp.bench import Bench, Watchman
+from lvef.webapp.measuring import bug_sentence
+
+HERE = Path(__file__).parent
+"""Folder of the page's files."""
+
+PRIVACY = "Files stay on the machine that runs this page and are forgotten when you close it."
+"""Stands in the foot of each page."""
+
+
+def run() -> None:
+    """The whole page, once for each thing a visitor does."""
+    from lvef.webapp import page_about, page_compare, page_stills, page_study, page_video
+
+    st.set_page_config(
+        page_title="lvef",
+        page_icon=str(HERE / "icon.svg"),
+        layout="wide",
+        menu_items={"About": f"lvef {lvef.__version__}. {DISCLAIMER}"},
+    )
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    st.html(f"<style>{style}</style>")
+    pages = [
+        st.Page(page_video.page, title="Video", url_path="video", default=True),
+        st.Page(page_stills.page, title="ED / ES images", url_path="images"),
+        st.Page(page_study.page, title="Study", url_path="study"),
+        st.Page(page_compare.page, title="Compare models", url_path="compare"),
+        st.Page(page_about.page, title="About", url_path="about"),
+    ]
+    st.navigation(pages, position="top").run()
+    st.html(f'<footer class="lvef-foot"><p>{escape(DISCLAIMER)}</p><p>{escape(PRIVACY)}</p></footer>')
+
+
+def in_sentences(page: Callable[[], None]) -> Callable[[], None]:
+    """Show an error of a page as a sentence, never as a traceback; nothing of it is logged."""
+
+    @wraps(page)
+    def wrapped() -> None:
+        try:
+            page()
+        except LvefError as error:
+            say(note_text(str(error)))
+        except Exception as error:  # noqa: BLE001  a visitor must get a sentence, whatever went wrong
+            say(note_text(bug_sentence(error)))
+
+    return wrapped
+
+
+def head(title: str, lead: str) -> None:
+    """The heading of a page."""
+    st.html(f'<header class="lvef-head"><h1>{escape(title)}</h1><p>{escape(lead)}</p></header>')
+
+
+def say(sentence: str, title: str = "That did not work") -> None:
+    """A sentence that a visitor must read. It may hold a file's name, so it is shown as it stands, never as Markdown."""
+    st.html(
+        f'<section class="lvef-answer lvef-none" role="alert"><p class="lvef-label">{escape(title)}</p>'
+        f'<p class="lvef-reason">{escape(sentence)}</p></section>'
+    )
+
+
+def section(title: str, lead: str = "") -> None:
+    """The heading of a part of a page."""
+    words = f'<p class="lvef-lead">{escape(lead)}</p>' if lead else ""
+    st.html(f'<h2 class="lvef-section">{escape(title)}</h2>{words}')
+
+
+def the_bench() -> Bench:
+    """This visitor's bench: it lives and ends with the browser tab."""
+    if "bench" not in st.session_state:
+        st.session_state["bench"] = bench = Bench()
+        context = get_script_run_ctx()
+        if context is not None and runtime.exists():
+            _watchman().watch(context.session_id, bench)
+    found: Bench = st.session_state["bench"]
+    return found
+
+
+def session_is_there(session: str) -> bool:
+    """Whether a session has an open tab."""
+    return runtime.exists() and runtime.get_instance().is_active_session(session)
+
+
+def forget_uploads(session: str) -> None:
+    """Let go of what a session uploaded."""
+    if runtime.exists():
+        runtime.get_instance().uploaded_file_mgr.remove_session_files(session)
+
+
+@cache
+def _watchman() -> Watchman:
+    return Watchman(session_is_there, forget=forget_uploads)
