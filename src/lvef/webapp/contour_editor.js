@@ -127,7 +127,8 @@ class Editor {
     this.box.setAttribute("aria-label", `Contour at ${d.label}, frame ${d.frame}`);
     this.part(".chip").textContent = d.label;
     this.part(".frame").textContent = d.where;
-    this.part(".state").textContent = d.edited ? "moved by reader" : "machine's contour";
+    this.part(".state").textContent = d.value;
+    this.part(".moved").textContent = d.edited ? "moved" : "";
     this.part(".message").textContent = d.message;
     if (this.part(".spoken").textContent !== d.spoken) this.part(".spoken").textContent = d.spoken;
     this.part(".steps").style.display = d.frames > 2 ? "" : "none";

@@ -86,6 +86,7 @@ class Scene:
         seq: Number of the last act that Python knows.
         undo: Whether there is something to undo.
         redo: Whether there is something to redo.
+        value: What the contour is worth, in a few words above the picture.
         message: A sentence on the picture, for example why the last act was not taken; empty for none.
         spoken: What a screen reader says when it changes.
     """
@@ -106,6 +107,7 @@ class Scene:
     seq: int
     undo: bool
     redo: bool
+    value: str = ""
     message: str = ""
     spoken: str = ""
 
@@ -138,6 +140,7 @@ def contour_editor(scene: Scene, *, key: str, on_act: Callable[[], None]) -> Non
             "seq": scene.seq,
             "undo": scene.undo,
             "redo": scene.redo,
+            "value": scene.value,
             "message": scene.message,
             "spoken": scene.spoken,
         },

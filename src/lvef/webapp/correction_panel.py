@@ -25,6 +25,7 @@ from lvef.webapp.correction_words import (
     NO_TRACING,
     NOTHING_TO_CORRECT,
     beat_text,
+    phase_text,
     said_html,
     spoken_text,
     values_html,
@@ -78,8 +79,8 @@ def current_answer(answer: Answer, options: MeasureOptions, key: str) -> Answer:
 def _panel(state: CorrectionState, options: MeasureOptions, key: str, below: Below | None) -> None:
     view = _view(state, key)
     answer, machine = state.answer(options), state.machine.measurement
-    st.html(values_html(machine, answer.measurement))
-    st.html(said_html(state.message.text, answer.measurement, has_name=bool(state.reader)))
+    said = said_html(state.message.text, answer.measurement, has_name=bool(state.reader))
+    st.html(values_html(machine, answer.measurement) + said)
     _choices(state, options, view, key)
     if state.frame(view, "ed") is None or state.frame(view, "es") is None:
         st.button(
@@ -113,12 +114,11 @@ def _view(state: CorrectionState, key: str) -> str:
 
 
 def _choices(state: CorrectionState, options: MeasureOptions, view: str, key: str) -> None:
-    """The beats, and the way back."""
+    """The beats, where there is more than one choice."""
     machine = state.measurement(view)
     beats, name = machine.beats, f"{key}-{view}-beat"
     shown = state.frame(view, "ed"), state.frame(view, "es")
     own = next((i for i, b in enumerate(beats) if (b.ed_frame, b.es_frame) == shown), _BY_HAND)
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
     if len(beats) > 1 or (beats and own == _BY_HAND):
 
         def taken() -> None:
@@ -127,7 +127,7 @@ def _choices(state: CorrectionState, options: MeasureOptions, view: str, key: st
                 state.choose(view, options, ed=beats[index].ed_frame, es=beats[index].es_frame)
 
         st.session_state[name] = own
-        left.selectbox(
+        st.selectbox(
             "Beat",
             [*([_BY_HAND] if own == _BY_HAND else []), *range(len(beats))],
             key=name,
@@ -136,13 +136,6 @@ def _choices(state: CorrectionState, options: MeasureOptions, view: str, key: st
                 "Frames chosen by hand" if i == _BY_HAND else beat_text(i, beats[i], machine)
             ),
         )
-    right.button(
-        "Back to the machine's answer",
-        key=f"{key}-reset",
-        on_click=partial(state.reset, options),
-        disabled=not state.changed,
-        width="stretch",
-    )
 
 
 def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: Phase, key: str) -> None:
@@ -151,7 +144,8 @@ def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: P
         return
     n, height, width = clip.frames.shape
     name, label = f"{key}-{view}-{phase}", phase.upper()
-    message = state.message
+    message, answer = state.message, state.answer(options)
+    part = answer.parts[view][0] if answer.parts else answer.measurement
     contour_editor(
         Scene(
             label=label,
@@ -166,12 +160,13 @@ def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: P
             frames=n,
             time_s=float(clip.times_s[frame]) if n > 2 else None,
             edited=state.moved(view, phase),
+            value=phase_text(phase, part, answer.measurement),
             epoch=state.epoch,
             seq=state.seen.get((view, phase), 0),
             undo=bool(state.past),
             redo=bool(state.future),
             message=message.text if (message.view, message.phase) == (view, phase) else "",
-            spoken=spoken_text(state.machine.measurement, state.answer(options).measurement),
+            spoken=spoken_text(state.machine.measurement, answer.measurement),
         ),
         key=name,
         on_act=lambda: state.obey(view, phase, acts_of(name), options),
@@ -201,7 +196,15 @@ def _signature(state: CorrectionState, options: MeasureOptions, key: str) -> Non
 
 
 def _files(state: CorrectionState, options: MeasureOptions, key: str) -> None:
-    left, right = st.columns(2)
+    back, left, right = st.columns(3)
+    back.button(
+        "Reset all",
+        key=f"{key}-reset",
+        on_click=partial(state.reset, options),
+        disabled=not state.changed,
+        help="Back to the machine's answer, in both contours. This can be undone.",
+        width="stretch",
+    )
     stem = PurePath(state.machine.measurement.source.partition(" + ")[0].replace("\\", "/")).stem or "echo"
     left.download_button(
         "Save the correction",

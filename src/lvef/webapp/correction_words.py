@@ -26,14 +26,15 @@ _CHANGED_TEXT = {
 
 _STYLE = """<style>
 .lvef-efs { display: flex; flex-wrap: wrap; gap: 0.7rem; font-variant-numeric: tabular-nums; }
-.lvef-efs > div { flex: 1 1 15rem; padding: 0.55rem 0.95rem 0.65rem; border-radius: 8px; border: 1px solid transparent;
+.lvef-efs > div { flex: 1 1 19rem; display: flex; flex-wrap: wrap; align-items: center; gap: 0 1.4rem;
+  padding: 0.4rem 0.95rem 0.5rem; border-radius: 8px; border: 1px solid transparent;
   background: color-mix(in srgb, currentColor 6%, transparent); }
-.lvef-efs > div.reader.on { background: color-mix(in srgb, #009e73 14%, transparent); border-color: #009e73; }
-.lvef-efs .who { font-size: 0.85rem; opacity: 0.85; margin: 0; overflow-wrap: anywhere; }
-.lvef-efs .ef { font-size: 1.9rem; font-weight: 650; line-height: 1.2; margin: 0; }
-.lvef-efs .ef small { font-size: 1rem; font-weight: 500; margin-left: 0.35rem; opacity: 0.9; }
-.lvef-efs .rest { font-size: 0.88rem; margin: 0; opacity: 0.9; }
-.lvef-said { margin: 0.5rem 0 0; padding: 0.35rem 0.7rem; font-size: 0.92rem; min-height: 1.5rem;
+.lvef-efs > div.reader.on { background: color-mix(in srgb, #009e73 15%, transparent); border-color: #009e73; }
+.lvef-efs .who { font-size: 0.85rem; opacity: 0.85; margin: 0; flex: 1 0 100%; overflow-wrap: anywhere; }
+.lvef-efs .ef { font-size: 1.9rem; font-weight: 650; line-height: 1.25; margin: 0; white-space: nowrap; }
+.lvef-efs .ef small { font-size: 1rem; font-weight: 500; margin-left: 0.5rem; opacity: 0.9; }
+.lvef-efs .rest { font-size: 0.88rem; line-height: 1.4; margin: 0; opacity: 0.9; }
+.lvef-said { margin: 0.55rem 0 0; padding: 0.2rem 0.7rem; font-size: 0.92rem; min-height: 1.5rem;
   border-left: 4px solid transparent; }
 .lvef-said.wrong { border-color: #d55e00; background: color-mix(in srgb, #d55e00 14%, transparent); border-radius: 4px; }
 </style>"""
@@ -106,6 +107,19 @@ def spoken_text(machine: Measurement, reader: Measurement) -> str:
     return f"EF {ef_text(reader.ef_percent)}; the machine's {ef_text(machine.ef_percent)}."
 
 
+def phase_text(phase: str, reader: Measurement, whole: Measurement) -> str:
+    """What stands above a contour: its volume and the EF.
+
+    Args:
+        phase: ``ed`` or ``es``.
+        reader: The view's measurement as it stands.
+        whole: The whole answer as it stands, of both views in a study.
+    """
+    volume = reader.edv_ml if phase == "ed" else reader.esv_ml
+    words = [] if volume is None else [f"{'EDV' if phase == 'ed' else 'ESV'} {ml_text(volume)}"]
+    return " · ".join([*words, f"EF {ef_text(whole.ef_percent)}"])
+
+
 def beat_text(index: int, beat: Beat, machine: Measurement) -> str:
     """One beat of the list.
 
@@ -135,7 +149,7 @@ def _card(kind: str, who: str, m: Measurement, more: str) -> str:
         lines.append(f"ED frame {m.ed_frame} · ES frame {m.es_frame}")
     if m.single_plane:
         lines.append(" · ".join(f"{view} {ef_text(value)}" for view, value in m.single_plane.items()))
-    rest = "".join(f'<p class="rest">{line}</p>' for line in lines)
+    rest = f'<p class="rest">{"<br>".join(lines)}</p>'
     small = f"<small>{more}</small>" if more else ""
     ef = f'<p class="ef"{exact}>EF {ef_text(m.ef_percent)}{small}</p>'
     return f'<div class="{kind}"><p class="who">{who}</p>{ef}{rest}</div>'
