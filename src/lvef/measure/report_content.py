@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from lvef.core.records import Clip, Correction, Measurement
-from lvef.core.terms import Status
+from lvef.core.terms import Status, View
 from lvef.measure.outputs import Answer
 from lvef.measure.report import printable
 from lvef.measure.report_curve import MOST_BEATS, MOST_BEATS_OF_A_VIEW, beats_of, curve_of
@@ -41,7 +41,7 @@ LONGEST_NOTE = 300
 DIGEST_LETTERS = 12
 """Letters of a network's SHA-256 that are shown."""
 
-SHAPE, SHAPE_OF_A_VIEW = 1.28, 0.82
+SHAPE, SHAPE_OF_A_VIEW = 1.28, 0.7
 """Width over height of a picture: two on a page, and four."""
 
 NO_CONTOUR = "This network draws no contour: there is nothing to check by eye."
@@ -78,7 +78,7 @@ def page_of(answer: Answer, made_at: datetime.datetime | None = None) -> ReportP
     left = len(warnings) - MOST_WARNINGS
     return ReportPage(
         title=file_title(answer),
-        facts=_facts(m),
+        facts=_facts(answer),
         answer_name="Ejection fraction"
         + (f", corrected{_by(m.correction)}" if m.correction is not None else ""),
         answer=ef_text(m.ef_percent) if m.ef_percent is not None else "No EF",
@@ -93,7 +93,7 @@ def page_of(answer: Answer, made_at: datetime.datetime | None = None) -> ReportP
         views=views,
         picture_note=_picture_note(m, films, any(view.pictures for view in views)),
         warnings=warnings[:MOST_WARNINGS],
-        more_warnings=f"and {left} more, in measurement.json" if left > 0 else "",
+        hidden_warnings=max(0, left),
         made=_made(m, made_at),
         disclaimer=DISCLAIMER,
     )
@@ -149,15 +149,23 @@ def _cut(text: str, most: int = LONGEST_NOTE, *, middle: bool = False) -> str:
     return f"{text[: most // 2 - 2]} ... {text[3 - most // 2 :]}" if middle else f"{text[: most - 4]} ..."
 
 
-def _facts(m: Measurement) -> str:
-    facts = [method_text(m)]
+def _facts(answer: Answer) -> str:
+    if not answer.parts:
+        return _film_text(answer.measurement, "  ·  ")
+    films = ((view, _film_text(part, ", ")) for view, (part, _) in answer.parts.items())
+    return "  ·  ".join(f"{view}: {film}" for view, film in films if film)
+
+
+def _film_text(m: Measurement, between: str) -> str:
+    # A view of a study stands in front of its film already.
+    facts = [str(m.view)] if m.view is not View.UNKNOWN and between != ", " else []
     if m.n_frames:
         facts.append(f"{m.n_frames} {'frame' if m.n_frames == 1 else 'frames'}")
     if m.frame_rate_hz:
         facts.append(f"{m.frame_rate_hz:.3g} frames/s" + (f" ({m.timing})" if m.timing else ""))
     if m.duration_s:
         facts.append(f"{m.duration_s:.2f} s")
-    return "  ·  ".join(_readable(fact) for fact in facts if fact)
+    return between.join(_readable(fact) for fact in facts)
 
 
 def _values(m: Measurement) -> Pairs:
@@ -238,7 +246,7 @@ def _views(answer: Answer) -> tuple[tuple[ViewPart, ...], list[Clip | None]]:
             name,
             pictures_of(part, clip, name, SHAPE_OF_A_VIEW),
             curve_of(part),
-            beats_of(part, MOST_BEATS_OF_A_VIEW),
+            beats_of(part, MOST_BEATS_OF_A_VIEW, narrow=True),
         )
         for name, (part, clip) in answer.parts.items()
     ), [clip for _, clip in answer.parts.values()]

@@ -11,11 +11,14 @@ from lvef.measure.drawing import curve_values, has_curve
 from lvef.measure.report import frame_time_s, volume_unit
 from lvef.measure.report_parts import Curve, Span, Table
 
-MOST_BEATS, MOST_BEATS_OF_A_VIEW = 8, 5
+MOST_BEATS, MOST_BEATS_OF_A_VIEW = 7, 5
 """Most lines of the table of beats on a page of one film, and on one of two."""
 
 MOST_TICKS = 8
 """Most labels on the time axis."""
+
+CORRECTED_NOTE = "line: machine, marks of the answer: reader"
+"""What is to be known of a curve of which a reader corrected two volumes."""
 
 
 def curve_of(m: Measurement) -> Curve | None:
@@ -25,6 +28,7 @@ def curve_of(m: Measurement) -> Curve | None:
     curve = m.curve
     assert curve is not None
     times, volumes = curve.times_s, curve_values(m)
+    by_hand = m.correction is not None and any(what.endswith("_contour") for what in m.correction.changed)
     low, high = float(np.nanmin(volumes)), float(np.nanmax(volumes))
     room = (high - low) or max(high, 1.0)
     bottom, top = max(0.0, low - 0.12 * room), high + 0.34 * room
@@ -42,7 +46,7 @@ def curve_of(m: Measurement) -> Curve | None:
     calibrated = volume_unit(m) == "ml"
     unit = "LV volume (ml)" if calibrated else "LV volume (% of ED)"
     return Curve(
-        pieces=_pieces(times, volumes),
+        pieces=_pieces(times, volumes, skipped=(m.ed_frame, m.es_frame) if by_hand else ()),
         spans=tuple(_span(m, beat, times) for beat in m.beats if _inside(beat, len(times))),
         marks=tuple(marks),
         unit=unit,
@@ -51,31 +55,31 @@ def curve_of(m: Measurement) -> Curve | None:
         time_ticks=ticks(first, last, MOST_TICKS),
         # The top of the axis is kept free for the beats' names.
         volume_ticks=ticks(bottom, high + 0.05 * room, 5),
+        note=CORRECTED_NOTE if by_hand else "",
         alt=f"Curve of the {unit} over {last - first:.2f} s: from {high:.0f} down to {low:.0f}, {len(m.beats)} "
         f"{'beat' if len(m.beats) == 1 else 'beats'} marked.",
     )
 
 
-def beats_of(m: Measurement, most: int) -> Table | None:
+def beats_of(m: Measurement, most: int, *, narrow: bool = False) -> Table | None:
     """The beats as a table; that of the answer is always in it.
 
     Args:
         m: The measurement.
         most: Most lines.
+        narrow: Without times and volumes, for two tables side by side.
     """
     if not m.beats:
         return None
     drawn = any(math.isfinite(beat.ed_volume) for beat in m.beats)
     unit = " ml" if volume_unit(m) == "ml" else ""
-    volumes = (f"EDV{unit}", f"ESV{unit}") if unit and drawn else ()
-    timed = any(frame_time_s(m, beat.ed_frame) is not None for beat in m.beats)
+    volumes = (f"EDV{unit}", f"ESV{unit}") if unit and drawn and not narrow else ()
+    timed = not narrow and any(frame_time_s(m, beat.ed_frame) is not None for beat in m.beats)
     header = ("Beat", "ED", "ES", *(("Start s",) if timed else ()), *volumes, "EF %", "Length s", "Counted")
     shown = _shown(m, most)
     rows = tuple(_row(m, index, bool(volumes), timed) for index in shown)
     answer = next((place for place, index in enumerate(shown) if _is_answer(m, m.beats[index])), None)
-    left = len(m.beats) - len(shown)
-    more = f"and {left} more {'beat' if left == 1 else 'beats'}, in beats.csv" if left else ""
-    return Table(header, rows, answer, more)
+    return Table(header, rows, answer, len(m.beats) - len(shown))
 
 
 def ticks(low: float, high: float, most: int) -> tuple[float, ...]:
@@ -99,12 +103,16 @@ def ticks(low: float, high: float, most: int) -> tuple[float, ...]:
     return tuple(round(i * step, 9) for i in range(first, math.floor(high / step + 1e-9) + 1))
 
 
-def _pieces(times: FloatArray, volumes: FloatArray) -> tuple[FloatArray, ...]:
-    seen = np.isfinite(volumes)
+def _pieces(
+    times: FloatArray, volumes: FloatArray, skipped: tuple[int | None, ...]
+) -> tuple[FloatArray, ...]:
+    """The line in pieces; frames whose volume is the reader's are passed over, or the line would jump there."""
+    kept = np.array([frame for frame in range(len(times)) if frame not in skipped], dtype=np.int64)
+    seen = np.isfinite(volumes[kept])
     cuts = np.flatnonzero(np.diff(seen.astype(int))) + 1
     return tuple(
-        np.stack([times[piece], volumes[piece]], axis=1)
-        for piece in np.split(np.arange(len(times)), cuts)
+        np.stack([times[kept[piece]], volumes[kept[piece]]], axis=1)
+        for piece in np.split(np.arange(len(kept)), cuts)
         if len(piece) and seen[piece[0]]
     )
 

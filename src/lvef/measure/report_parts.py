@@ -76,6 +76,7 @@ class Curve:
         volumes: Lower and upper end of the vertical axis.
         time_ticks: Where the horizontal axis is labelled.
         volume_ticks: Where the vertical axis is labelled.
+        note: What is to be known of the line; empty where it speaks for itself.
         alt: The curve in words.
     """
 
@@ -87,6 +88,7 @@ class Curve:
     volumes: tuple[float, float]
     time_ticks: tuple[float, ...]
     volume_ticks: tuple[float, ...]
+    note: str
     alt: str
 
 
@@ -98,13 +100,13 @@ class Table:
         header: Its columns; the last one is words, all others are numbers.
         rows: Its lines.
         strong: Index of the line that is the answer, or None.
-        more: What was left away, as a sentence; empty where nothing was.
+        hidden: How many lines were left away.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     strong: int | None = None
-    more: str = ""
+    hidden: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ class ReportPage:
 
     Attributes:
         title: File names without folders.
-        facts: Method and film, in one line.
+        facts: The film in one line, of a study both films.
         answer_name: What the large figure is.
         answer: The EF, or that there is none.
         status: The status in one line.
@@ -146,7 +148,7 @@ class ReportPage:
         views: One film, or two of a biplane study.
         picture_note: What is to be known of the pictures; empty where they speak for themselves.
         warnings: Sentences.
-        more_warnings: How many more there are, as a sentence; empty where all stand here.
+        hidden_warnings: How many more there are.
         made: Method, network, software, time.
         disclaimer: What this is not.
     """
@@ -166,6 +168,16 @@ class ReportPage:
     views: tuple[ViewPart, ...]
     picture_note: str
     warnings: tuple[str, ...]
-    more_warnings: str
+    hidden_warnings: int
     made: Pairs
     disclaimer: str
+
+
+def more_beats(hidden: int) -> str:
+    """What stands under a table from which beats were left away."""
+    return f"and {hidden} more {'beat' if hidden == 1 else 'beats'}, in beats.csv"
+
+
+def more_warnings(hidden: int) -> str:
+    """What stands under warnings that are not all."""
+    return f"and {hidden} more, in measurement.json"

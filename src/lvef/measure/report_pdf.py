@@ -10,7 +10,7 @@ import numpy as np
 
 import lvef
 from lvef.measure.drawing import DRAWING, ED_ON_BLACK, ES_ON_BLACK
-from lvef.measure.report_parts import Pairs, Picture, ReportPage
+from lvef.measure.report_parts import Pairs, Picture, ReportPage, more_warnings
 from lvef.measure.report_pdf_curve import draw_curve
 from lvef.measure.report_pdf_table import draw_table, table_height
 from lvef.measure.report_sheet import (
@@ -31,9 +31,11 @@ GROUND = "#f3f5f7"
 _ROOM = WIDTH_PT - 2 * MARGIN_PT
 _GAP = 14.0
 _BODY, _SMALL, _LEADING = 8.0, 7.0, 11.5
-_CURVE_PT, _AXIS_PT = 108.0, 26.0
-_LARGEST_PICTURE_PT, _SMALLEST_PICTURE_PT = 206.0, 110.0
-_STYLE = {"pdf.fonttype": 42, "font.family": [FONT], "hatch.linewidth": 0.5, "path.simplify": False}
+_SMALLEST_CURVE_PT, _LARGEST_CURVE_PT, _AXIS_PT = 96.0, 128.0, 26.0
+_SMALLEST_PICTURE_PT = 140.0
+_PICTURE_GAP, _COLUMN_GAP = 8.0, 18.0
+_MOST_LINES_OF_A_WARNING, _WARNING_LEADING = 2, 9.5
+_STYLE: Any = {"pdf.fonttype": 42, "font.family": [FONT], "hatch.linewidth": 0.5, "path.simplify": False}
 
 
 def draw_pdf(page: ReportPage, made_at: datetime.datetime | None = None) -> bytes:
@@ -72,23 +74,24 @@ def draw_sheet(page: ReportPage) -> Sheet:
     if page.correction is not None:
         y = _draw_correction(sheet, page, y)
     foot = _draw_foot(sheet, page)
-    # The pictures take the room that the rest leaves.
-    below = _height_below(page)
-    curves = _CURVE_PT + _AXIS_PT + _GAP if any(view.curve for view in page.views) else 0.0
+    # Pictures, then the curve, take the room that the rest leaves.
     notes = 16.0 if page.picture_note else 0.0
-    left = foot - y - below - curves - notes - _GAP
-    shown = any(view.pictures for view in page.views)
-    if shown:
-        height = min(max(left, _SMALLEST_PICTURE_PT), _LARGEST_PICTURE_PT)
+    with_curve = any(view.curve for view in page.views)
+    curve = _SMALLEST_CURVE_PT if with_curve else 0.0
+    left = foot - y - _height_of_lists(page) - notes - ((curve + _AXIS_PT + _GAP) if with_curve else 0.0)
+    if any(view.pictures for view in page.views):
+        height = min(max(left - _GAP, _SMALLEST_PICTURE_PT), _largest_picture(page))
         _draw_pictures(sheet, page, y, height)
         y += height + _GAP
+        left -= height + _GAP
     if page.picture_note:
-        note = shorten(page.picture_note, _ROOM, _BODY)
-        sheet.text(MARGIN_PT, y + 4, note, _BODY, SOFT)
-        y += notes
-    if curves:
-        _draw_curves(sheet, page, y)
-        y += curves
+        y = sheet.lines(
+            MARGIN_PT, y + 4, wrap(page.picture_note, _ROOM, _BODY, most=1), _BODY, SOFT, leading=notes - 4
+        )
+    if with_curve:
+        curve += min(max(left, 0.0), _LARGEST_CURVE_PT - _SMALLEST_CURVE_PT)
+        _draw_curves(sheet, page, y, curve)
+        y += curve + _AXIS_PT + _GAP
     _draw_lists(sheet, page, y, foot)
     return sheet
 
@@ -107,7 +110,7 @@ def _draw_heading(sheet: Sheet, page: ReportPage) -> float:
 
 def _draw_answer(sheet: Sheet, page: ReportPage, y: float) -> float:
     """The EF on the left, what follows from it in two columns beside it."""
-    x, width = MARGIN_PT, 168.0
+    x, width = MARGIN_PT, 152.0
     left = sheet.lines(x, y + 4, wrap(page.answer_name, width, _BODY, most=2), _BODY, SOFT, leading=10.5)
     sheet.text(x - 2, left + 32, page.answer, 42 if page.answer[:1].isdigit() else 30, INK, bold=True)
     left = sheet.lines(
@@ -125,7 +128,7 @@ def _draw_answer(sheet: Sheet, page: ReportPage, y: float) -> float:
         y_reason = sheet.lines(middle_x, y + 4, lines, 9, INK, leading=13)
         rest = page.categories + page.values
         return max(left, _draw_pairs(sheet, middle_x, y_reason + 4, middle_w, rest, 92)) + 4
-    right_w = 138.0
+    right_w = 118.0
     middle_w -= right_w + 16
     right_x = middle_x + middle_w + 16
     middle = _draw_pairs(sheet, middle_x, y + 4, middle_w, page.categories + page.values, 88)
@@ -167,13 +170,23 @@ def _draw_correction(sheet: Sheet, page: ReportPage, y: float) -> float:
     return y + height + 6
 
 
+def _picture_width(page: ReportPage) -> float:
+    places = 2 * len(page.views)
+    return (_ROOM - _PICTURE_GAP * (places - 1)) / places
+
+
+def _largest_picture(page: ReportPage) -> float:
+    """Height at which a picture fills its place, in points."""
+    tall, wide = next(picture.pixels.shape for view in page.views for picture in view.pictures)
+    return _picture_width(page) * float(tall) / float(wide)
+
+
 def _draw_pictures(sheet: Sheet, page: ReportPage, y: float, height: float) -> None:
-    pictures = [picture for view in page.views for picture in view.pictures]
-    gap = 8.0
-    places = max(2, 2 * len(page.views))
-    width = (_ROOM - gap * (places - 1)) / places
-    for place, picture in enumerate(pictures):
-        _draw_picture(sheet, picture, MARGIN_PT + place * (width + gap), y, width, height)
+    width = _picture_width(page)
+    for number, view in enumerate(page.views):
+        for place, picture in enumerate(view.pictures):
+            x = MARGIN_PT + (2 * number + place) * (width + _PICTURE_GAP)
+            _draw_picture(sheet, picture, x, y, width, height)
 
 
 def _draw_picture(sheet: Sheet, picture: Picture, x: float, y: float, width: float, height: float) -> None:
@@ -208,82 +221,74 @@ def _draw_picture(sheet: Sheet, picture: Picture, x: float, y: float, width: flo
         axes.add_collection(LineCollection(list(chords), colors=colour, linewidths=0.5, alpha=0.6))
         axes.plot(*np.vstack([contour, contour[:1]]).T, color=colour, lw=1.3)
         axes.plot(*(picture.outline.axis * size).T, color="white", lw=0.8, ls=(0, (4, 3)))
-    sheet.text(x + 6, y + 15, picture.title, 11, colour, bold=True)
-    sheet.text(x + width - 6, y + height - 6, picture.caption, _SMALL, "white", right=True)
+    for words, place, points, ink, ends in (
+        (picture.title, (6, height - 6), 11, colour, ("left", "top")),
+        (picture.caption, (width - 6, 6), _SMALL, "white", ("right", "bottom")),
+    ):
+        if words:
+            axes.text(
+                place[0] / width, place[1] / height, words, transform=axes.transAxes, color=ink, size=points,
+                weight="bold" if points > _BODY else "normal", ha=ends[0], va=ends[1], parse_math=False,
+                bbox={"facecolor": "black", "edgecolor": "none", "alpha": 0.6, "pad": 2},
+            )  # fmt: skip
 
 
-def _draw_curves(sheet: Sheet, page: ReportPage, y: float) -> None:
-    n = len(page.views)
-    gap = 18.0
-    width = (_ROOM - gap * (n - 1)) / n
-    for place, view in enumerate(page.views):
+def _draw_curves(sheet: Sheet, page: ReportPage, y: float, height: float) -> None:
+    for (x, width), view in zip(_columns(len(page.views)), page.views, strict=True):
         if view.curve is not None:
-            x = MARGIN_PT + place * (width + gap)
-            draw_curve(sheet, view.curve, view.name, (x + 32, y, width - 32, _CURVE_PT))
+            draw_curve(sheet, view.curve, view.name, (x + 32, y, width - 32, height))
 
 
-def _columns(page: ReportPage) -> list[tuple[float, float]]:
-    """Left edge and width of each of the lists at the end of the page: a table of beats a view, then warnings."""
-    tables = sum(view.beats is not None for view in page.views)
-    if tables == 0:
-        return [(MARGIN_PT, _ROOM)]
-    if not page.warnings:
-        shares = [1.0 / tables] * tables
-    else:
-        shares = [0.58, 0.42] if tables == 1 else [0.34, 0.34, 0.32]
-    gap = 18.0
-    room = _ROOM - gap * (len(shares) - 1)
-    columns, x = [], MARGIN_PT
-    for share in shares:
-        columns.append((x, room * share))
-        x += room * share + gap
-    return columns
+def _columns(n: int) -> list[tuple[float, float]]:
+    """Left edge and width of each of ``n`` columns."""
+    width = (_ROOM - _COLUMN_GAP * (n - 1)) / n
+    return [(MARGIN_PT + place * (width + _COLUMN_GAP), width) for place in range(n)]
 
 
-def _height_below(page: ReportPage) -> float:
-    """Height that beats and warnings want."""
-    columns = _columns(page)
-    heights = [15 + table_height(view.beats, columns[0][1]) for view in page.views if view.beats is not None]
-    if page.warnings:
-        heights.append(15 + sum(len(lines) * 9.5 + 3 for lines in _warning_lines(page, columns[-1][1])))
-    return min(max(heights, default=0.0), 176.0)
+def _height_of_beats(page: ReportPage) -> float:
+    width = _columns(len(page.views))[0][1]
+    heights = [table_height(view.beats, width) + 22 for view in page.views if view.beats is not None]
+    return max(heights, default=0.0)
 
 
-def _warning_lines(page: ReportPage, width: float) -> list[list[str]]:
-    most = 3 if len(page.warnings) > 5 else 5
-    lines = [wrap(text, width - 9, _SMALL, most=most) for text in page.warnings]
-    return [*lines, [page.more_warnings]] if page.more_warnings else lines
+def _height_of_lists(page: ReportPage) -> float:
+    """Height that beats and warnings want, in points."""
+    lines = sum(len(found) for found in _warning_lines(page)) + bool(page.hidden_warnings)
+    gaps = 3 * len(page.warnings)
+    return _height_of_beats(page) + (19 + lines * _WARNING_LEADING + gaps if page.warnings else 0.0)
+
+
+def _warning_lines(page: ReportPage) -> list[list[str]]:
+    return [wrap(text, _ROOM - 9, _SMALL, most=_MOST_LINES_OF_A_WARNING) for text in page.warnings]
 
 
 def _draw_lists(sheet: Sheet, page: ReportPage, y: float, foot: float) -> None:
-    columns = iter(_columns(page))
-    for view in page.views:
+    """Beats, then warnings; where the page is full, the beats leave room for some warnings."""
+    least = min(66.0, 19 + 12 * len(page.warnings)) if page.warnings else 0.0
+    for (x, width), view in zip(_columns(len(page.views)), page.views, strict=True):
         if view.beats is not None:
-            x, width = next(columns)
             sheet.text(x, y + 6, f"Beats {view.name}".strip(), _BODY, INK, bold=True)
-            draw_table(sheet, x, y + 19, width, view.beats, bottom=foot)
+            draw_table(sheet, x, y + 19, width, view.beats, bottom=foot - least - _LEADING if least else foot)
     if page.warnings:
-        x, width = next(columns)
-        sheet.text(x, y + 6, "Warnings", _BODY, INK, bold=True)
-        _draw_warnings(sheet, page, x, y + 19, width, foot)
+        y = min(y + _height_of_beats(page), foot - least)
+        sheet.text(MARGIN_PT, y + 6, "Warnings", _BODY, INK, bold=True)
+        _draw_warnings(sheet, page, y + 19, foot)
 
 
-def _draw_warnings(sheet: Sheet, page: ReportPage, x: float, y: float, width: float, foot: float) -> None:
+def _draw_warnings(sheet: Sheet, page: ReportPage, y: float, foot: float) -> None:
     """Those that fit; of the rest how many there are."""
-    found = [wrap(text, width - 9, _SMALL, most=3 if len(page.warnings) > 5 else 5) for text in page.warnings]
-    tail = page.more_warnings
-    hidden = int(tail.split()[1]) if tail else 0
+    found = _warning_lines(page)
+    hidden = page.hidden_warnings
     for place, lines in enumerate(found):
         rest = len(found) - place
-        height = len(lines) * 9.5
-        last = rest == 1 and not hidden
-        if y + height + (0 if last else 9.5) > foot:
+        closing = _WARNING_LEADING if rest > 1 or hidden else 0.0
+        if y + (len(lines) - 1) * _WARNING_LEADING + closing > foot:
             hidden += rest
             break
-        sheet.text(x, y, "\u2022", _SMALL, ALERT)
-        y = sheet.lines(x + 9, y, lines, _SMALL, INK, leading=9.5) + 3
+        sheet.text(MARGIN_PT, y, "\u2022", _SMALL, ALERT)
+        y = sheet.lines(MARGIN_PT + 9, y, lines, _SMALL, INK, leading=_WARNING_LEADING) + 3
     if hidden:
-        sheet.text(x + 9, y, f"and {hidden} more, in measurement.json", _SMALL, SOFT)
+        sheet.text(MARGIN_PT + 9, y, more_warnings(hidden), _SMALL, SOFT)
 
 
 def _draw_foot(sheet: Sheet, page: ReportPage) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lvef.measure.report_parts import Table
+from lvef.measure.report_parts import Table, more_beats
 from lvef.measure.report_sheet import Sheet, shorten, width_of, wrap
 from lvef.measure.summary_words import INK, LINE, SOFT
 
@@ -25,7 +25,7 @@ def table_height(table: Table, width: float | None = None) -> float:
     extra = 0.0
     if width is not None:
         extra = sum((len(_last(row, table, width)) - 1) * _LEADING for row in table.rows)
-    return ROW_PT * (1 + len(table.rows) + bool(table.more)) + extra + 2
+    return ROW_PT * (1 + len(table.rows) + bool(table.hidden)) + extra + 2
 
 
 def draw_table(
@@ -60,23 +60,17 @@ def draw_table(
         said = _last(row, table, width)
         height = ROW_PT + (len(said) - 1) * _LEADING
         rest = len(table.rows) - index
-        closing = ROW_PT if rest > 1 or table.more else 0.0
+        closing = ROW_PT if rest > 1 or table.hidden else 0.0
         if y + height - ROW_PT + closing > bottom:
-            sheet.text(x, y, _more(table, rest), _SIZE, SOFT)
+            sheet.text(x, y, more_beats(table.hidden + rest), _SIZE, SOFT)
             return
         strong = index == table.strong
         if strong:
-            sheet.box(x - 3, y - 8, width + 6, height - 0.5, STRONG_GROUND)
+            sheet.box(x, y - 8, width, height - 0.5, STRONG_GROUND)
         _row(sheet, y, ends, last_x, row, said, INK, bold=strong)
         y += height
-    if table.more:
-        sheet.text(x, y, table.more, _SIZE, SOFT)
-
-
-def _more(table: Table, rest: int) -> str:
-    before = int(table.more.split()[1]) if table.more else 0
-    left = before + rest
-    return f"and {left} more {'beat' if left == 1 else 'beats'}, in beats.csv"
+    if table.hidden:
+        sheet.text(x, y, more_beats(table.hidden), _SIZE, SOFT)
 
 
 def _ends(x: float, table: Table) -> list[float]:

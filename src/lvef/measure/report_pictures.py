@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from lvef.core.records import Clip, FloatArray, FrameArray, Measurement, Tracing
-from lvef.measure.drawing import aspect_of, has_curve, tracing_of, window
+from lvef.measure.drawing import has_curve, tracing_of, window
 from lvef.measure.report import frame_time_s
 from lvef.measure.report_parts import Outline, Picture
 from lvef.preprocess.fan import hide_outside_fan
