@@ -150,7 +150,9 @@ def options_to_dict(options: MeasureOptions) -> dict[str, Any]:
 def options_from_dict(values: Mapping[str, Any]) -> MeasureOptions:
     """Settings back from plain values."""
     sex = values["sex"]
-    return MeasureOptions(**{**values, "view": View(values["view"]), "sex": None if sex is None else Sex(sex)})
+    return MeasureOptions(
+        **{**values, "view": View(values["view"]), "sex": None if sex is None else Sex(sex)}
+    )
 
 
 def _joined(form: Form, roles: list[str], options: MeasureOptions) -> Order:

@@ -51,5 +51,7 @@ def status_of(code: str) -> int:
 def not_found(what: str) -> Refusal:
     """There is no such job or result, or no longer."""
     return Refusal(
-        404, "not_found", f"There is no such {what}; it may have been deleted after its time. Send the file again."
+        404,
+        "not_found",
+        f"There is no such {what}; it may have been deleted after its time. Send the file again.",
     )

@@ -76,7 +76,14 @@ class Spool:
 
     def uploads(self) -> list[Path]:
         """Files that lie in this service's folder now."""
-        return [path for path in self.folder.iterdir() if path.name != LOCK_NAME]
+        return [path for path in self.folder.iterdir() if path.is_file() and path.name != LOCK_NAME]
+
+    def scratch(self, number: int) -> Path:
+        """An empty folder for the temporary files of a worker; what an earlier one left in it is removed."""
+        folder = self.folder / f"worker-{number}"
+        shutil.rmtree(folder, ignore_errors=True)
+        make_private(folder)
+        return folder
 
     def close(self) -> None:
         """Remove this service's folder."""

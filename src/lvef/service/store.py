@@ -101,7 +101,10 @@ class Store:
             if path is not None:
                 path.touch(mode=0o600)
             self._base = sqlite3.connect(
-                ":memory:" if path is None else path, timeout=30.0, check_same_thread=False, isolation_level=None
+                ":memory:" if path is None else path,
+                timeout=30.0,
+                check_same_thread=False,
+                isolation_level=None,
             )
             # Before the first table is made; it cannot be changed later.
             self._base.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -139,7 +142,11 @@ class Store:
         return None if row is None else JobRecord(*row)
 
     def save_result(
-        self, result: ResultRecord, files: Mapping[str, bytes], clips: Mapping[str, bytes], job: JobRecord | None = None
+        self,
+        result: ResultRecord,
+        files: Mapping[str, bytes],
+        clips: Mapping[str, bytes],
+        job: JobRecord | None = None,
     ) -> None:
         """Write a result with all that belongs to it, and the job that gave it, whole or not at all."""
         with self._lock:
@@ -150,7 +157,8 @@ class Store:
                     (result.id, result.root, result.parent, result.created, result.options),
                 )
                 self._base.executemany(
-                    "INSERT INTO files VALUES (?, ?, ?)", [(result.id, name, data) for name, data in files.items()]
+                    "INSERT INTO files VALUES (?, ?, ?)",
+                    [(result.id, name, data) for name, data in files.items()],
                 )
                 self._base.executemany(
                     "INSERT INTO clips VALUES (?, ?, ?, ?)",
@@ -186,7 +194,9 @@ class Store:
     def names(self, result: str) -> list[str]:
         """Names of the files of a result."""
         with self._lock:
-            rows = self._base.execute("SELECT name FROM files WHERE result = ? ORDER BY name", (result,)).fetchall()
+            rows = self._base.execute(
+                "SELECT name FROM files WHERE result = ? ORDER BY name", (result,)
+            ).fetchall()
         return [name for (name,) in rows]
 
     def clips(self, root: str) -> dict[str, bytes]:
@@ -194,6 +204,14 @@ class Store:
         with self._lock:
             rows = self._base.execute("SELECT part, data FROM clips WHERE root = ?", (root,)).fetchall()
         return {part: bytes(data) for part, data in rows}
+
+    def clip_parts(self, root: str) -> list[str]:
+        """Parts of a result that have a clip."""
+        with self._lock:
+            rows = self._base.execute(
+                "SELECT part FROM clips WHERE root = ? ORDER BY part", (root,)
+            ).fetchall()
+        return [part for (part,) in rows]
 
     def add_file(self, result: str, name: str, data: bytes) -> None:
         """Keep a picture that was drawn for a result; nothing where the result is gone meanwhile."""
@@ -244,7 +262,9 @@ class Store:
             self._sweep()
             for table, key in (("clips", "root"), ("results", "id")):
                 while self.size() > self.max_bytes:
-                    oldest = self._base.execute(f"SELECT {key} FROM {table} ORDER BY created LIMIT 10").fetchall()
+                    oldest = self._base.execute(
+                        f"SELECT {key} FROM {table} ORDER BY created LIMIT 10"
+                    ).fetchall()
                     if not oldest:
                         break
                     self._base.executemany(f"DELETE FROM {table} WHERE {key} = ?", oldest)
@@ -255,7 +275,9 @@ class Store:
     def size(self) -> int:
         """Bytes that the database takes."""
         with self._lock:
-            (pages,), (each,) = (self._base.execute(f"PRAGMA {n}").fetchone() for n in ("page_count", "page_size"))
+            (pages,), (each,) = (
+                self._base.execute(f"PRAGMA {n}").fetchone() for n in ("page_count", "page_size")
+            )
         return int(pages) * int(each)
 
     def count(self) -> int:

@@ -64,7 +64,13 @@ class Form:
 
 
 async def receive_form(
-    content_type: str, declared: str | None, stream: AsyncIterator[bytes], spool: Spool, *, max_bytes: int, max_files: int
+    content_type: str,
+    declared: str | None,
+    stream: AsyncIterator[bytes],
+    spool: Spool,
+    *,
+    max_bytes: int,
+    max_files: int,
 ) -> Form:
     """Read a multipart request.
 
@@ -109,7 +115,9 @@ async def receive_form(
             raise _broken() from None
         if isinstance(error, OSError):
             await _drain(stream)
-            raise Refusal(507, "no_space", "The service has no room for this upload; try again later.") from None
+            raise Refusal(
+                507, "no_space", "The service has no room for this upload; try again later."
+            ) from None
         if isinstance(error, Refusal):
             await _drain(stream)
         raise
@@ -159,7 +167,9 @@ class _Reader:
             return
         if len(self.form.uploads) >= self._max_files:
             raise Refusal(
-                413, "too_many_files", f"The request has more than {self._max_files} files; send fewer at once."
+                413,
+                "too_many_files",
+                f"The request has more than {self._max_files} files; send fewer at once.",
             )
         shown = client_name(_text(parameters[b"filename"]))
         upload = Upload(self._name, shown, self._spool.new_path(shown))

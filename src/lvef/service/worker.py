@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -71,9 +72,7 @@ class Worker:
         self._settings = settings
         self._loaded: dict[tuple[str, bool], Measurer] = {}
         self._measurer(
-            MeasureOptions(
-                weights=settings.weights, precision=settings.precision, threads=settings.n_threads
-            )
+            MeasureOptions(weights=settings.weights, precision=settings.precision, threads=settings.n_threads)
         )
 
     def __call__(self, task: Task) -> Reply:
@@ -107,7 +106,10 @@ class Worker:
         return _reply(answer, shown)
 
     def correct(
-        self, files: dict[str, bytes], edit: Any, options: dict[str, Any]  # noqa: ANN401
+        self,
+        files: dict[str, bytes],
+        edit: Any,
+        options: dict[str, Any],  # noqa: ANN401
     ) -> Reply:
         """Apply a reader's correction.
 
@@ -146,7 +148,9 @@ class Worker:
 
         data = drawn(name, unpack_answer(files, clips))
         if data is None:
-            return Reply(code="no_pictures", message="This result has no such picture: there is nothing to draw.")
+            return Reply(
+                code="no_pictures", message="This result has no such picture: there is nothing to draw."
+            )
         return Reply(files={name: data})
 
     def _measurer(self, options: Any) -> Any:  # noqa: ANN401
@@ -163,16 +167,28 @@ class Worker:
         ours.options = options
         if ours.beat_finder is not None:
             ours.beat_finder = copy(ours.beat_finder)
-            ours.beat_finder.options = replace(options, weights=ours.beat_finder.options.weights, per_beat=False)
+            ours.beat_finder.options = replace(
+                options, weights=ours.beat_finder.options.weights, per_beat=False
+            )
         return ours
 
 
-def serve_tasks(connection: Connection, make: Callable[[ServiceSettings], Work], settings: ServiceSettings) -> None:
-    """Main of a worker process: say that the network is loaded, then answer tasks until the pipe closes."""
+def serve_tasks(
+    connection: Connection, make: Callable[[ServiceSettings], Work], settings: ServiceSettings, scratch: str
+) -> None:
+    """Main of a worker process: say that the network is loaded, then answer tasks until the pipe closes.
+
+    Args:
+        connection: To the service.
+        make: Gives what does the tasks.
+        settings: Of the service.
+        scratch: Folder for temporary files; the service removes it when this process is gone.
+    """
     # The service decides when a worker ends, not the terminal or the system's process manager.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    tempfile.tempdir = scratch
     _be_quiet()
     _be_first_to_go()
     try:
@@ -202,7 +218,8 @@ def done(work: Work, task: Task) -> Reply:
         return Reply(code="not_possible", message=str(error))
     except MemoryError:
         return Reply(
-            code="too_large", message="There is not enough memory for this clip; cut it shorter or make it smaller."
+            code="too_large",
+            message="There is not enough memory for this clip; cut it shorter or make it smaller.",
         )
     except Exception as error:  # noqa: BLE001  a bug met in one file must not end the service
         # The message of a stray exception may quote the file: only its kind and place are told.

@@ -1,0 +1,163 @@
+"""Runs the service: binds its socket, says where it listens, ends in an orderly way."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from lvef.core.errors import ConfigError
+from lvef.engine.catalogue import find_network
+from lvef.service.app import Service
+from lvef.service.guard import LOG
+from lvef.service.pool import Make
+from lvef.service.settings import KEY_VARIABLE, ServiceSettings, checked_key, read_key_file
+from lvef.service.worker import Worker
+
+BACKLOG = 256
+"""Connections that may wait to be accepted."""
+
+KEEP_ALIVE_S = 15
+"""How long an idle connection stays open."""
+
+
+def run_service(
+    settings: ServiceSettings, *, say: Callable[[str], None], make: Make = Worker, log: bool = True
+) -> None:
+    """Run until the process is told to stop (SIGTERM, or Ctrl-C).
+
+    Args:
+        settings: Of the service.
+        say: Told the service's address once it answers.
+        make: Gives, inside a worker process, what measures.
+        log: Write a line for each request on stderr.
+
+    Raises:
+        ConfigError: The address cannot be used.
+        DataError: The data folder cannot be used.
+        WeightsError: The network is not installed, or damaged.
+    """
+    find_network(settings.weights)
+    listening = _bound(settings)
+    try:
+        service = Service(settings, make)
+    except BaseException:
+        listening.close()
+        raise
+    _set_up_log(log)
+    config = uvicorn.Config(
+        service.app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        lifespan="on",
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        # Answers that wait for a running file go out before this.
+        timeout_graceful_shutdown=settings.grace_seconds + 5,
+        ws="none",
+    )
+    with listening:
+        _Server(config, service, lambda: say(_url(listening, settings))).run(sockets=[listening])
+
+
+def with_key(settings: ServiceSettings, key_file: Path | None, no_key: bool) -> ServiceSettings:
+    """Settings with the API key, where one is given or needed.
+
+    Args:
+        settings: Without a key.
+        key_file: File that holds it; else the environment variable counts.
+        no_key: Whoever starts the service wants none, whatever the address.
+
+    Raises:
+        ConfigError: None is given, but other machines can reach the service; or it is no key.
+    """
+    if no_key:
+        return settings
+    if key_file is not None:
+        return replace(settings, api_key=read_key_file(key_file))
+    if os.environ.get(KEY_VARIABLE):
+        return replace(settings, api_key=checked_key(os.environ[KEY_VARIABLE], KEY_VARIABLE))
+    if not is_loopback(settings.host):
+        raise ConfigError(
+            f"{settings.host} can be reached from other machines, so an API key is needed: set {KEY_VARIABLE} or give "
+            "--api-key-file (`openssl rand -hex 24` makes a key), or say --no-key."
+        )
+    return settings
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Server(uvicorn.Server):
+    """Tells the jobs of a stop before connections are waited for: some of them wait for jobs."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._service, self._tell = service, started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._tell()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._service.jobs.begin_stop()
+        super().handle_exit(sig, frame)
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        with self.capture_signals():
+            await self._serve(sockets)
+        # uvicorn would send itself the signal again, which ends in a traceback; it has been obeyed already.
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.run(self.serve(sockets=sockets))
+
+
+def _bound(settings: ServiceSettings) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+        made.listen(BACKLOG)
+    except OSError as error:
+        raise ConfigError(
+            f"{settings.host} port {settings.port} cannot be used ({error.strerror}); choose another with --host or --port."
+        ) from None
+    return made
+
+
+def _url(listening: socket.socket, settings: ServiceSettings) -> str:
+    port = listening.getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{port}{settings.root_path}"
+
+
+def _set_up_log(log: bool) -> None:
+    LOG.setLevel(logging.INFO if log else logging.WARNING)
+    LOG.propagate = False
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    LOG.handlers = [handler]
+    # Its error lines hold tracebacks alone; requests are told by our own log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

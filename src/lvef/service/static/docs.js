@@ -1,0 +1,114 @@
+// Draws openapi.json as a page. Text is only ever set as text, so nothing in it can become markup.
+"use strict";
+
+function element(name, text, kind) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (kind) made.className = kind;
+  return made;
+}
+
+function resolved(page, value) {
+  const path = value && value.$ref;
+  if (!path) return value || {};
+  return path.slice(2).split("/").reduce((inner, key) => inner[key], page);
+}
+
+function typeOf(page, schema) {
+  if (schema.$ref) return schema.$ref.split("/").pop();
+  if (schema.anyOf) return schema.anyOf.map((one) => typeOf(page, one)).join(" or ");
+  if (schema.enum) return schema.enum.join(" | ");
+  if (schema.format === "binary") return "file";
+  if (schema.type === "array") return "list of " + typeOf(page, schema.items || {});
+  return [].concat(schema.type || "any").join(" or ");
+}
+
+function table(head, rows) {
+  const box = element("div", undefined, "scroll");
+  const made = box.appendChild(element("table"));
+  const top = made.appendChild(element("thead")).appendChild(element("tr"));
+  head.forEach((word) => top.appendChild(element("th", word)));
+  const body = made.appendChild(element("tbody"));
+  rows.forEach((row) => {
+    const line = body.appendChild(element("tr"));
+    row.forEach((cell) => line.appendChild(element("td", cell)));
+  });
+  return box;
+}
+
+function fields(page, schema) {
+  const properties = resolved(page, schema).properties || {};
+  return Object.entries(properties).map(([name, one]) => [name, typeOf(page, one), one.description || ""]);
+}
+
+function quoted(text) {
+  return "'" + text.replaceAll("'", "'\\''") + "'";
+}
+
+// The example of a route as a line for curl.
+function curl(page, base, path, method, route) {
+  const words = ["curl"];
+  if (method !== "GET") words.push("-X " + method);
+  if (page.security && !(route.security && route.security.length === 0)) words.push('-H "X-API-Key: $LVEF_API_KEY"');
+  const content = (route.requestBody && route.requestBody.content) || {};
+  for (const [kind, body] of Object.entries(content)) {
+    if (kind === "application/json") {
+      words.push("-H 'Content-Type: application/json'", "-d " + quoted(JSON.stringify(body.example)));
+    } else {
+      for (const [name, value] of Object.entries(body.example || {})) {
+        [].concat(value).forEach((one) => words.push("-F " + name + "=" + (Array.isArray(value) ? "@" : "") + one));
+      }
+    }
+  }
+  words.push(base + path.replace(/\{(\w+)\}/g, (_, name) => "$" + name.toUpperCase()));
+  return words.join(" ");
+}
+
+function describe(page, base, path, method, route) {
+  const section = element("section");
+  section.id = method + path;
+  const title = section.appendChild(element("h2"));
+  title.append(element("span", method, "method " + method), path);
+  section.appendChild(element("p", route.summary || ""));
+  if (route.description) section.appendChild(element("p", route.description));
+  for (const [kind, body] of Object.entries((route.requestBody && route.requestBody.content) || {})) {
+    section.appendChild(element("h3", "Body, " + kind));
+    section.appendChild(table(["Field", "Type", "What"], fields(page, body.schema)));
+  }
+  section.appendChild(element("h3", "Example"));
+  section.appendChild(element("pre")).appendChild(element("code", curl(page, base, path, method, route)));
+  section.appendChild(element("h3", "Answers"));
+  section.appendChild(table(["Status", "What"],
+    Object.entries(route.responses).map(([status, one]) => [status, one.description || ""])));
+  const good = Object.entries(route.responses).find(([status]) => status.startsWith("2"));
+  const schema = good && good[1].content && good[1].content["application/json"];
+  const rows = schema ? fields(page, schema.schema) : [];
+  if (rows.length) {
+    section.appendChild(element("h3", "Body of the answer"));
+    section.appendChild(table(["Field", "Type", "What"], rows));
+  }
+  return section;
+}
+
+function draw(page) {
+  const base = location.origin + location.pathname.replace(/\/docs\/?$/, "");
+  document.getElementById("version").textContent = page.info.version;
+  const introduction = document.getElementById("introduction");
+  page.info.description.split(/\n\s*\n/).forEach((text) => introduction.appendChild(element("p", text.replaceAll("`", ""))));
+  const main = document.getElementById("routes");
+  const contents = document.getElementById("contents");
+  main.replaceChildren();
+  for (const [path, methods] of Object.entries(page.paths)) {
+    for (const [name, route] of Object.entries(methods)) {
+      const method = name.toUpperCase();
+      main.appendChild(describe(page, base, path, method, route));
+      const link = contents.appendChild(element("li")).appendChild(element("a"));
+      link.href = "#" + method + path;
+      link.append(element("span", method, "method " + method), path);
+    }
+  }
+}
+
+fetch("openapi.json").then((answer) => answer.json()).then(draw).catch(() => {
+  document.getElementById("routes").replaceChildren(element("p", "openapi.json could not be loaded."));
+});
