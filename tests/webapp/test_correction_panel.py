@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
+from streamlit.testing.v1 import AppTest
+
+APP = Path(__file__).with_name("correction_app.py")
+
+
+def shown(kind="heart"):
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    app.query_params["kind"] = kind
+    app.run()
+    assert not app.exception
+    return app
+
+
+def measured(app):
+    assert not app.exception
+    return app.session_state["returned"].measurement
+
+
+def values(app):
+    return " ".join(block.proto.body for block in app.get("html"))
+
+
+def widget(app, kind, key):
+    return next(w for w in getattr(app, kind) if w.key == key)
+
+
+def test_unchanged_it_gives_back_the_very_answer():
+    app = shown()
+    assert app.session_state["returned"] is app.session_state["made-heart"]
+    assert "nothing changed yet" in values(app)
+
+
+def test_another_beat_and_back():
+    app = shown()
+    app.selectbox[0].set_value(1).run()
+    assert (measured(app).ed_frame, measured(app).es_frame) == (12, 18)
+    assert measured(app).correction.changed == ("beat",)
+    assert "another beat" in values(app)
+    widget(app, "button", "c-reset").click().run()
+    assert measured(app).correction is None
+
+
+def test_another_frame_by_the_slider():
+    app = shown()
+    widget(app, "slider", "c--ed-frame").set_value(2).run()
+    assert measured(app).ed_frame == 2
+    assert measured(app).correction.changed == ("frames",)
+    assert app.selectbox[0].value == -1
+
+
+def test_frames_that_cannot_be_leave_the_slider_where_it_was():
+    app = shown()
+    widget(app, "slider", "c--es-frame").set_value(0).run()
+    assert measured(app).correction is None
+    assert widget(app, "slider", "c--es-frame").value == 6
+    assert "cannot be ED and ES" in values(app)
+
+
+def test_name_and_note_stand_in_the_answer():
+    app = shown()
+    app.selectbox[0].set_value(1).run()
+    assert "Type your name" in values(app)
+    widget(app, "text_input", "c-reader").set_value("Dr. A").run()
+    widget(app, "text_input", "c-note").set_value("better window").run()
+    record = measured(app).correction
+    assert (record.reader, record.note) == ("Dr. A", "better window")
+    assert "Reader: Dr. A" in values(app) and "Type your name" not in values(app)
+
+
+def test_a_pair_of_stills_has_no_frames_to_choose():
+    app = shown("pair")
+    assert not app.slider and not app.selectbox
+    assert measured(app).ef_percent == pytest.approx(54.8, abs=0.1)
+
+
+def test_a_study_has_both_views():
+    app = shown("study")
+    assert app.radio[0].options == ["A4C", "A2C"]
+    app.radio[0].set_value("A2C").run()
+    widget(app, "slider", "c-A2C-ed-frame").set_value(1).run()
+    assert measured(app).correction.changed == ("A2C frames",)
+    assert app.session_state["returned"].parts["A2C"][0].ed_frame == 1
+    app.radio[0].set_value("A4C").run()
+    assert measured(app).correction.changed == ("A2C frames",)
+
+
+def test_a_network_without_contours_says_so():
+    app = shown("ef")
+    assert "nothing" not in values(app)
+    assert "There is no contour to correct" in app.info[0].value
+    assert measured(app).correction is None
+    assert not app.slider
+
+
+def test_what_lies_below_follows_the_answer():
+    app = shown()
+    first = next(t.value for t in app.text if t.value.startswith("below"))
+    app.selectbox[0].set_value(1).run()
+    second = next(t.value for t in app.text if t.value.startswith("below"))
+    assert f"EF {measured(app).ef_percent:.4f}" in second and first != second
+
+
+def test_two_sessions_share_nothing():
+    one, other = shown(), shown()
+    one.selectbox[0].set_value(1).run()
+    other.run()
+    assert measured(one).correction is not None and measured(other).correction is None
