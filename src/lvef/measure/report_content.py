@@ -10,7 +10,7 @@ from lvef.core.records import Clip, Correction, Measurement
 from lvef.core.terms import Status, View
 from lvef.measure.outputs import Answer
 from lvef.measure.report import printable
-from lvef.measure.report_curve import MOST_BEATS, MOST_BEATS_OF_A_VIEW, beats_of, curve_of
+from lvef.measure.report_curve import MOST_BEATS, MOST_BEATS_OF_A_VIEW, beats_of, curve_of, drawn_by_hand
 from lvef.measure.report_parts import Corrected, Pairs, ReportPage, Table, ViewPart
 from lvef.measure.report_pictures import pictures_of
 from lvef.measure.wording import (
@@ -89,7 +89,7 @@ def page_of(answer: Answer, made_at: datetime.datetime | None = None) -> ReportP
         values=_values(m),
         volumes=_volumes(m),
         volume_note=_volume_note(m),
-        correction=_corrected(m),
+        correction=_corrected(answer),
         views=views,
         picture_note=_picture_note(m, films, any(view.pictures for view in views)),
         warnings=warnings[:MOST_WARNINGS],
@@ -195,29 +195,42 @@ def _volume_note(m: Measurement) -> str:
     return _cut(_readable(note_text(m.volume_note))) or "No volumes in ml."
 
 
-def _corrected(m: Measurement) -> Corrected | None:
+def _corrected(answer: Answer) -> Corrected | None:
+    m = answer.measurement
     c = m.correction
     if c is None:
         return None
-    header, own, machine = (
-        ["", "EF"],
-        ["Reader", ef_text(m.ef_percent)],
-        ["Machine", ef_text(c.machine_ef_percent)],
-    )
+    columns = [("", "Reader", "Machine"), ("EF", ef_text(m.ef_percent), ef_text(c.machine_ef_percent))]
     if m.edv_ml is not None or c.machine_edv_ml is not None:
-        header += ["EDV", "ESV"]
-        own += [ml_text(m.edv_ml), ml_text(m.esv_ml)]
-        machine += [ml_text(c.machine_edv_ml), ml_text(c.machine_esv_ml)]
+        columns.append(("EDV", ml_text(m.edv_ml), ml_text(c.machine_edv_ml)))
+        columns.append(("ESV", ml_text(m.esv_ml), ml_text(c.machine_esv_ml)))
     if m.ed_frame is not None or c.machine_ed_frame is not None:
-        header += ["ED frame", "ES frame"]
-        own += [_frame(m.ed_frame), _frame(m.es_frame)]
-        machine += [_frame(c.machine_ed_frame), _frame(c.machine_es_frame)]
+        columns.append(("ED frame", _frame(m.ed_frame), _frame(c.machine_ed_frame)))
+        columns.append(("ES frame", _frame(m.es_frame), _frame(c.machine_es_frame)))
+    for view, (part, _) in answer.parts.items():
+        columns += _corrected_view(view, part, m.single_plane.get(view))
     changed = ", ".join(_change_text(what) for what in c.changed)
+    sentence = f"Changed{_by(c)} on {_clock_text(c.corrected_at)}: {_readable(changed)}."
+    if any(drawn_by_hand(part) for part in (m, *(part for part, _ in answer.parts.values()))):
+        sentence += " The curve is the machine's, with the reader's volumes as marks."
+    header, own, machine = zip(*columns, strict=True)
     return Corrected(
-        table=Table(tuple(header), (tuple(own), tuple(machine)), strong=0),
-        sentence=f"Changed{_by(c)} on {_clock_text(c.corrected_at)}: {_readable(changed)}.",
+        table=Table(header, (own, machine), strong=0),
+        sentence=sentence,
         note=_cut(f"Note: {_readable(c.note)}") if c.note.strip() else "",
     )
+
+
+def _corrected_view(view: str, part: Measurement, ef_percent: float | None) -> list[tuple[str, str, str]]:
+    """Columns of a view of a study: its EF, and its frames where others were chosen."""
+    c = part.correction
+    if c is None:
+        return []
+    columns = [(f"{view} EF", ef_text(ef_percent), ef_text(c.machine_ef_percent))]
+    own, machine = (part.ed_frame, part.es_frame), (c.machine_ed_frame, c.machine_es_frame)
+    if own != machine:
+        columns.append((f"{view} ED, ES", ", ".join(map(_frame, own)), ", ".join(map(_frame, machine))))
+    return columns
 
 
 def _by(correction: Correction) -> str:
@@ -265,10 +278,14 @@ def _picture_note(m: Measurement, films: Sequence[Clip | None], any_shown: bool)
 
 def _all_notices(answer: Answer) -> list[str]:
     """Warnings of the answer, then those of its views with the view in front."""
-    found = [n.text for n in answer.measurement.notices]
-    for view, (part, _) in answer.parts.items():
-        found += [f"{view}: {n.text}" for n in part.notices]
-    return found
+    own = [n.text for n in answer.measurement.notices]
+    of_views = [
+        f"{view}: {n.text}"
+        for view, (part, _) in answer.parts.items()
+        for n in part.notices
+        if n.text not in own
+    ]
+    return own + of_views
 
 
 def _made(m: Measurement, made_at: datetime.datetime | None) -> Pairs:

@@ -17,9 +17,6 @@ MOST_BEATS, MOST_BEATS_OF_A_VIEW = 7, 5
 MOST_TICKS = 8
 """Most labels on the time axis."""
 
-CORRECTED_NOTE = "line: machine, marks of the answer: reader"
-"""What is to be known of a curve of which a reader corrected two volumes."""
-
 
 def curve_of(m: Measurement) -> Curve | None:
     """The curve as it is drawn, or None where there is none worth drawing."""
@@ -28,7 +25,6 @@ def curve_of(m: Measurement) -> Curve | None:
     curve = m.curve
     assert curve is not None
     times, volumes = curve.times_s, curve_values(m)
-    by_hand = m.correction is not None and any(what.endswith("_contour") for what in m.correction.changed)
     low, high = float(np.nanmin(volumes)), float(np.nanmax(volumes))
     room = (high - low) or max(high, 1.0)
     bottom, top = max(0.0, low - 0.12 * room), high + 0.34 * room
@@ -46,7 +42,7 @@ def curve_of(m: Measurement) -> Curve | None:
     calibrated = volume_unit(m) == "ml"
     unit = "LV volume (ml)" if calibrated else "LV volume (% of ED)"
     return Curve(
-        pieces=_pieces(times, volumes, skipped=(m.ed_frame, m.es_frame) if by_hand else ()),
+        pieces=_pieces(times, volumes, skipped=(m.ed_frame, m.es_frame) if drawn_by_hand(m) else ()),
         spans=tuple(_span(m, beat, times) for beat in m.beats if _inside(beat, len(times))),
         marks=tuple(marks),
         unit=unit,
@@ -55,10 +51,14 @@ def curve_of(m: Measurement) -> Curve | None:
         time_ticks=ticks(first, last, MOST_TICKS),
         # The top of the axis is kept free for the beats' names.
         volume_ticks=ticks(bottom, high + 0.05 * room, 5),
-        note=CORRECTED_NOTE if by_hand else "",
         alt=f"Curve of the {unit} over {last - first:.2f} s: from {high:.0f} down to {low:.0f}, {len(m.beats)} "
         f"{'beat' if len(m.beats) == 1 else 'beats'} marked.",
     )
+
+
+def drawn_by_hand(m: Measurement) -> bool:
+    """Whether a reader moved a contour: two volumes of the curve are then the reader's."""
+    return m.correction is not None and any(what.endswith("_contour") for what in m.correction.changed)
 
 
 def beats_of(m: Measurement, most: int, *, narrow: bool = False) -> Table | None:

@@ -64,7 +64,7 @@ def curve_svg(curve: Curve, view: str, width: int) -> str:
             f'l{-_MARK},{-1.6 * sign}h{2 * _MARK}z"/>'
         )
     below = HEIGHT - 6
-    label = f"{view} {curve.unit}".strip() + (f"; {curve.note}" if curve.note else "")
+    label = f"{view} {curve.unit}".strip()
     parts.append(f'<text x="0" y="{below}">{escape(label)}</text>')
     parts.append(
         f'<text x="{width - _RIGHT}" y="{below}" text-anchor="end">time (s)'

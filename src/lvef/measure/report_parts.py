@@ -76,7 +76,6 @@ class Curve:
         volumes: Lower and upper end of the vertical axis.
         time_ticks: Where the horizontal axis is labelled.
         volume_ticks: Where the vertical axis is labelled.
-        note: What is to be known of the line; empty where it speaks for itself.
         alt: The curve in words.
     """
 
@@ -88,7 +87,6 @@ class Curve:
     volumes: tuple[float, float]
     time_ticks: tuple[float, ...]
     volume_ticks: tuple[float, ...]
-    note: str
     alt: str
 
 

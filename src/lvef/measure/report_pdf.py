@@ -34,6 +34,7 @@ _BODY, _SMALL, _LEADING = 8.0, 7.0, 11.5
 _SMALLEST_CURVE_PT, _LARGEST_CURVE_PT, _AXIS_PT = 96.0, 128.0, 26.0
 _SMALLEST_PICTURE_PT = 140.0
 _PICTURE_GAP, _COLUMN_GAP = 8.0, 18.0
+_COLUMNS_BESIDE_WORDS = 6
 _MOST_LINES_OF_A_WARNING, _WARNING_LEADING = 2, 9.5
 _STYLE: Any = {"pdf.fonttype": 42, "font.family": [FONT], "hatch.linewidth": 0.5, "path.simplify": False}
 
@@ -160,13 +161,21 @@ def _draw_correction(sheet: Sheet, page: ReportPage, y: float) -> float:
     """A band across the page: the reader's and the machine's answer, and what was changed."""
     correction = page.correction
     assert correction is not None
-    table_w, words_x = 268.0, MARGIN_PT + 10 + 268 + 18
-    words_w = WIDTH_PT - MARGIN_PT - 10 - words_x
-    lines = wrap(correction.sentence, words_w, _BODY, most=3) + wrap(correction.note, words_w, _BODY, most=4)
-    height = max(table_height(correction.table), len(lines) * 10.5) + 14
+    inset, table = 10.0, correction.table
+    beside = len(table.header) <= _COLUMNS_BESIDE_WORDS
+    inner = _ROOM - 2 * inset
+    table_w, words_w = (268.0, inner - 268 - 18) if beside else (inner, inner)
+    lines = [
+        *wrap(correction.sentence, words_w, _BODY, most=4),
+        *wrap(correction.note, words_w, _BODY, most=3),
+    ]
+    x, top, table_h = MARGIN_PT + inset, y + 9, table_height(table)
+    words_h = len(lines) * 10.5
+    height = (max(table_h, words_h) if beside else table_h + words_h + 4) + 14
     sheet.box(MARGIN_PT, y - 4, _ROOM, height, GROUND)
-    draw_table(sheet, MARGIN_PT + 10, y + 9, table_w, correction.table, even=True)
-    sheet.lines(words_x, y + 9, lines, _BODY, INK, leading=10.5)
+    draw_table(sheet, x, top, table_w, table, even=True)
+    words = (x + table_w + 18, top) if beside else (x, top + table_h + 4)
+    sheet.lines(*words, lines, _BODY, INK, leading=10.5)
     return y + height + 6
 
 

@@ -56,7 +56,6 @@ def draw_curve(sheet: Sheet, curve: Curve, view: str, place: tuple[float, float,
     axes.spines[["left", "bottom"]].set(color=LINE, linewidth=0.6)
     below = y + height + 22
     name = f"{view} {curve.unit}".strip()
-    name = f"{name}; {curve.note}" if curve.note else name
     sheet.text(x - 32, below, name, _SIZE, SOFT)
     legend = x + width
     for word, colour in (("ES", ES_COLOUR), ("ED", ED_COLOUR)):

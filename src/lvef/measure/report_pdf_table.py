@@ -56,21 +56,31 @@ def draw_table(
     _row(sheet, y, ends, last_x, table.header, [table.header[-1]], SOFT, bold=False)
     sheet.rule(y + 3.5, LINE, x0=x, x1=x + width)
     y += ROW_PT + 1
-    for index, row in enumerate(table.rows):
-        said = _last(row, table, width)
+    kept, hidden = _fitting(table, width, bottom - y)
+    for index in kept:
+        said = _last(table.rows[index], table, width)
         height = ROW_PT + (len(said) - 1) * _LEADING
-        rest = len(table.rows) - index
-        closing = ROW_PT if rest > 1 or table.hidden else 0.0
-        if y + height - ROW_PT + closing > bottom:
-            sheet.text(x, y, more_beats(table.hidden + rest), _SIZE, SOFT)
-            return
         strong = index == table.strong
         if strong:
             sheet.box(x, y - 8, width, height - 0.5, STRONG_GROUND)
-        _row(sheet, y, ends, last_x, row, said, INK, bold=strong)
+        _row(sheet, y, ends, last_x, table.rows[index], said, INK, bold=strong)
         y += height
-    if table.hidden:
-        sheet.text(x, y, more_beats(table.hidden), _SIZE, SOFT)
+    if hidden:
+        sheet.text(x, y, more_beats(hidden), _SIZE, SOFT)
+
+
+def _fitting(table: Table, width: float, room: float) -> tuple[list[int], int]:
+    """Indices of the lines that fit below the first baseline, the strong one always among them, and how many are left away."""
+    kept = list(range(len(table.rows)))
+
+    def height() -> float:
+        lines = [len(_last(table.rows[index], table, width)) for index in kept]
+        cut = table.hidden or len(kept) < len(table.rows)
+        return sum(ROW_PT + (n - 1) * _LEADING for n in lines) - (0.0 if cut else ROW_PT)
+
+    while len(kept) > 1 and height() > room:
+        kept.remove(next(index for index in reversed(kept) if index != table.strong))
+    return kept, table.hidden + len(table.rows) - len(kept)
 
 
 def _ends(x: float, table: Table) -> list[float]:
