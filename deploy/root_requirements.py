@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 HEAD = """\
 # Made from requirements/serve.txt by deploy/root_requirements.py; renewed by `make lock`.
-# For platforms that look for this file. Where you can choose, use the lock with its hashes (docs/how-to/deploy-hospital-server.md).
+# For platforms that look for this file. Where you can choose, use the lock with its hashes: requirements/serve.txt.
 .
 ./weights/lvef-weights-camus
 """
