@@ -18,6 +18,7 @@ from lvef.service.documents import INTRODUCTION
 from lvef.service.guard import Guard
 from lvef.service.jobs import Jobs
 from lvef.service.measure_routes import measure_routes
+from lvef.service.networks import network_names
 from lvef.service.pool import Make
 from lvef.service.refusals import Refusal, error_body
 from lvef.service.result_routes import result_routes
@@ -43,6 +44,8 @@ class Service:
     """
 
     def __init__(self, settings: ServiceSettings, make: Make = Worker) -> None:
+        # Looked up once, here, so that a fault in what is installed is told before the service starts.
+        network_names()
         self.jobs = Jobs(settings, make)
         self.api = _api(settings, self.jobs)
         self.app = Guard(self.api, settings, self.jobs.metrics)
@@ -105,4 +108,4 @@ def _tell_of_the_key(api: FastAPI) -> None:
         page["paths"]["/healthz"]["get"]["security"] = []
         return page
 
-    api.openapi = openapi  # type: ignore[method-assign]
+    api.openapi = openapi

@@ -171,8 +171,8 @@ CORRECTION_BODY: dict[str, Any] = {
                         "es_frame": {"type": ["integer", "null"], "minimum": 0},
                         "ed_points": {
                             "type": ["array", "null"],
-                            "description": "15 points [x, y] in pixels of the picture: hinge, 6 up the left wall, apex, 6 down "
-                            "the right wall, hinge.",
+                            "description": "15 points [x, y] in pixels of the picture: hinge, 6 up the left wall, apex, "
+                            "6 down the right wall, hinge.",
                             "items": {"type": "array", "items": {"type": "number"}},
                         },
                         "es_points": {

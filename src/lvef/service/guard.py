@@ -12,7 +12,9 @@ import ipaddress
 import json
 import logging
 import time
+import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -74,12 +76,12 @@ class Guard:
         }
         origin = headers.get("origin", "").lower()
         shared = origin in self._origins
-        status = 500
+        status, begun = 500, False
 
         async def send_guarded(message: MutableMapping[str, Any]) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
                 present = {name.lower() for name, _ in message["headers"]}
                 extra = dict(SECURITY_HEADERS)
                 if shared:
@@ -108,6 +110,17 @@ class Guard:
             await _answer(
                 send_guarded, refusal.status, body, {"content-type": "application/json", **refusal.headers}
             )
+        except Exception as error:  # noqa: BLE001  a bug met by one request must not be told with what the client sent
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            LOG.error(
+                "bug: %s in %s, line %d", type(error).__name__, Path(place.filename).name, place.lineno or 0
+            )
+            if begun:
+                raise ConnectionAbortedError from None
+            body = json.dumps(
+                error_body("bug", "The service met an error it should not have; please report it.")
+            ).encode()
+            await _answer(send_guarded, 500, body, {"content-type": "application/json"})
         finally:
             self._record(scope, status, time.perf_counter() - began)
 
@@ -165,7 +178,7 @@ class Guard:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         keys = (headers.get("x-api-key", ""), bearer.strip() if scheme.lower() == "bearer" else "")
         # Digests have one length, so that the time tells nothing of the key's.
-        return any([hmac.compare_digest(_digest(key), self._digest) for key in keys])
+        return any(hmac.compare_digest(_digest(key), self._digest) for key in keys)
 
     def _path(self, scope: Scope) -> str:
         path = str(scope["path"])

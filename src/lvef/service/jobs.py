@@ -22,6 +22,7 @@ from lvef.service.refusals import Refusal, not_found, status_of
 from lvef.service.settings import ServiceSettings
 from lvef.service.spool import Spool, remove
 from lvef.service.store import JobRecord, ResultRecord, open_store
+from lvef.service.telling import job_to_dict, result_to_dict
 from lvef.service.worker import Reply, Task
 
 T = TypeVar("T")
@@ -141,23 +142,8 @@ class Jobs:
     def told(self, record: JobRecord) -> dict[str, Any]:
         """What a client is told of a job."""
         job = self._live.get(record.id)
-        root = self.settings.root_path
-        links = {"self": f"{root}/v1/jobs/{record.id}"}
-        if record.result is not None:
-            links["result"] = f"{root}/v1/results/{record.result}"
-        error = {"code": record.code, "message": record.message} if record.state == "failed" else None
-        return {
-            "id": record.id,
-            "state": record.state,
-            "source": record.source,
-            "progress": self._progress(job, record),
-            "position": None if job is None else self.pool.position(job.ticket),
-            "created": _iso(record.created),
-            "started": _iso(record.started),
-            "finished": _iso(record.finished),
-            "error": error,
-            "links": links,
-        }
+        position = None if job is None else self.pool.position(job.ticket)
+        return job_to_dict(record, self.settings.root_path, position, self._mean_s)
 
     async def record(self, name: str) -> JobRecord:
         """A job by its id, finished or not.
@@ -207,15 +193,10 @@ class Jobs:
         """
         names = await self._stored(self.store.names, result.id)
         clips = await self._stored(self.store.clip_parts, result.root)
-        link = f"{self.settings.root_path}/v1/results/{result.id}"
-        return {
-            "id": result.id,
-            "parent": result.parent,
-            "corrections": await self._stored(self.store.corrections, result.id),
-            "created": _iso(result.created),
-            "expires": _iso(result.created + self.store.keep_s),
-            "files": [link, *(f"{link}/{name}" for name in offered(names, clips))],
-        }
+        corrections = await self._stored(self.store.corrections, result.id)
+        return result_to_dict(
+            result, self.settings.root_path, self.store.keep_s, corrections, offered(names, clips)
+        )
 
     async def fetched(self, result: ResultRecord) -> None:
         """A client has the answer: where nothing is kept, it goes now."""
@@ -285,7 +266,7 @@ class Jobs:
         return Refusal(
             503,
             "queue_full",
-            f"{self.settings.max_queue} files may wait, and there is no room for more; try again in about {seconds} seconds.",
+            f"{self.settings.max_queue} files may wait, and there is no room for more; come back in {seconds} seconds.",
             {"Retry-After": str(seconds)},
         )
 
@@ -364,14 +345,6 @@ class Jobs:
         job.record.state = state
         self.metrics.jobs.labels(state).inc()
 
-    def _progress(self, job: Job | None, record: JobRecord) -> float:
-        """Part that is done, guessed from what the last files took."""
-        if record.state in ("done", "failed"):
-            return 1.0
-        if job is None or record.started is None:
-            return 0.0
-        return round(min(0.95, (time.time() - record.started) / max(self._mean_s, 0.1)), 2)
-
     async def _purge_often(self) -> None:
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
@@ -391,11 +364,3 @@ class Jobs:
 def new_id() -> str:
     """An id that nobody guesses."""
     return secrets.token_hex(16)
-
-
-def _iso(seconds: float | None) -> str | None:
-    import datetime
-
-    if seconds is None:
-        return None
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")

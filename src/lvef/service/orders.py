@@ -83,8 +83,8 @@ def orders_of(form: Form, settings: ServiceSettings, networks: Collection[str]) 
     unknown = sorted(form.fields.keys() - OPTIONS.keys() - {WAIT})
     if unknown:
         raise _wrong(
-            f"A form field is not known; known are {', '.join([*OPTIONS, WAIT])}, and the files in {FILES}, ed and es, or a4c "
-            "and a2c."
+            f"A form field is not known; known are {', '.join([*OPTIONS, WAIT])}, and the files in {FILES}, ed and es, "
+            "or a4c and a2c."
         )
     options = options_of(form.fields, settings, networks)
     roles = [upload.role for upload in form.uploads]

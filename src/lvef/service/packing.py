@@ -78,7 +78,7 @@ def pack_clip(clip: Clip, names: Mapping[str, str]) -> bytes:
         "spacing_note": _renamed(clip.spacing_note, names),
     }
     text = json.dumps(head).encode()
-    return len(text).to_bytes(4, "little") + text + zlib.compress(steps, _LEVEL)
+    return len(text).to_bytes(4, "little") + text + zlib.compress(np.ascontiguousarray(steps).data, _LEVEL)
 
 
 def unpack_clip(data: bytes) -> Clip:

@@ -54,21 +54,8 @@ def run_service(
         listening.close()
         raise
     _set_up_log(log)
-    config = uvicorn.Config(
-        service.app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        lifespan="on",
-        backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        # Answers that wait for a running file go out before this.
-        timeout_graceful_shutdown=settings.grace_seconds + 5,
-        ws="none",
-    )
     with listening:
-        _Server(config, service, lambda: say(_url(listening, settings))).run(sockets=[listening])
+        Server(service, settings, lambda: say(_url(listening, settings))).run(sockets=[listening])
 
 
 def with_key(settings: ServiceSettings, key_file: Path | None, no_key: bool) -> ServiceSettings:
@@ -106,28 +93,55 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class _Server(uvicorn.Server):
-    """Tells the jobs of a stop before connections are waited for: some of them wait for jobs."""
+class Server(uvicorn.Server):
+    """Tells the jobs of a stop before connections are waited for: some of them wait for jobs.
 
-    def __init__(self, config: uvicorn.Config, service: Service, started: Callable[[], None]) -> None:
+    Args:
+        service: What answers.
+        settings: Of the service.
+        started: Called once it answers.
+    """
+
+    def __init__(self, service: Service, settings: ServiceSettings, started: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            service.app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            lifespan="on",
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            # Answers that wait for a running file go out before this.
+            timeout_graceful_shutdown=settings.grace_seconds + 5,
+            ws="none",
+        )
         super().__init__(config)
         self._service, self._tell = service, started
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
         if self.started:
             self._tell()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._service.jobs.begin_stop()
+        """Obey a signal."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._service.jobs.begin_stop)
         super().handle_exit(sig, frame)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer until told to stop."""
         with self.capture_signals():
             await self._serve(sockets)
-        # uvicorn would send itself the signal again, which ends in a traceback; it has been obeyed already.
+            # uvicorn would raise the signal again, which ends as if by a mistake; it has been obeyed already.
+            self._captured_signals.clear()
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer until told to stop, in a loop of its own."""
         asyncio.run(self.serve(sockets=sockets))
 
 

@@ -1,8 +1,8 @@
 """Jobs and results in SQLite, for as long as they are kept. Uploads are never in it.
 
-A result is its files (``measurement.json``, tables, pictures once they were asked for), what is needed to correct it, and the
-clip with all that lies outside the fan blacked, from which pictures are drawn on demand. What is deleted is overwritten
-(``secure_delete``), and the room is given back.
+A result is its files (``measurement.json``, tables, pictures once they were asked for), what is needed to correct it, and
+the clip with all that lies outside the fan blacked, from which pictures are drawn on demand. What is deleted is
+overwritten (``secure_delete``), and the room is given back.
 """
 
 from __future__ import annotations

@@ -77,7 +77,12 @@ class Worker:
 
     def __call__(self, task: Task) -> Reply:
         """Do a task."""
-        return {"measure": self.measure, "correct": self.correct, "draw": self.draw}[task.kind](**task.values)
+        ways: dict[str, Callable[..., Reply]] = {
+            "measure": self.measure,
+            "correct": self.correct,
+            "draw": self.draw,
+        }
+        return ways[task.kind](**task.values)
 
     def measure(self, shape: str, paths: list[str], names: list[str], options: dict[str, Any]) -> Reply:
         """Measure a clip, a pair of stills or a biplane study, by the code of the command line.
@@ -108,8 +113,8 @@ class Worker:
     def correct(
         self,
         files: dict[str, bytes],
-        edit: Any,
-        options: dict[str, Any],  # noqa: ANN401
+        edit: Any,  # noqa: ANN401
+        options: dict[str, Any],
     ) -> Reply:
         """Apply a reader's correction.
 

@@ -1,0 +1,103 @@
+"""``lvef serve``: the HTTP service."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lvef.cli.derived import field_docs
+from lvef.core.errors import MissingExtraError
+from lvef.service.settings import ServiceSettings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+KINDS: dict[str, Any] = {
+    "host": click.STRING,
+    "port": click.IntRange(0, 65535),
+    "workers": click.IntRange(0, 64),
+    "threads": click.IntRange(0, 256),
+    "weights": click.STRING,
+    "precision": click.Choice(["auto", "f32", "bf16"]),
+    "max_upload_mb": click.IntRange(1, 4096),
+    "max_files": click.IntRange(1, 1000),
+    "max_queue": click.IntRange(1, 10_000),
+    "max_seconds": click.IntRange(1, 3600),
+    "max_frames": click.IntRange(1, 100_000),
+    "max_pixels": click.IntRange(1, 2**34),
+    "max_memory_mb": click.IntRange(0, 2**20),
+    "max_store_mb": click.IntRange(1, 2**24),
+    "keep_hours": click.FloatRange(0, 24 * 365),
+    "grace_seconds": click.IntRange(0, 3600),
+    "data": click.Path(path_type=Path, file_okay=False),
+    "allow_host": click.STRING,
+    "allow_origin": click.STRING,
+    "root_path": click.STRING,
+}
+"""Settings of the service that are options, and what each may be; defaults and help are those of `ServiceSettings`."""
+
+
+def _options(command: F) -> F:
+    docs = field_docs(ServiceSettings)
+    defaults = {field.name: field.default for field in dataclasses.fields(ServiceSettings)}
+    # click lists options in the reverse order of their decoration.
+    for name, kind in reversed(KINDS.items()):
+        default = defaults[name]
+        several: dict[str, Any] = {"multiple": True} if default == () else {"default": default}
+        command = click.option(
+            f"--{name.replace('_', '-')}", type=kind, help=docs[name], show_default=bool(default), **several
+        )(command)
+    return command
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  lvef serve
+  lvef serve --port 0 --workers 2 --keep-hours 1
+  LVEF_API_KEY=$(openssl rand -hex 24) lvef serve --host 0.0.0.0
+  curl -F files=@clip.dcm -F wait=60 http://127.0.0.1:8000/v1/measure
+
+The page http://127.0.0.1:8000/docs shows all routes."""
+)
+@_options
+@click.option(
+    "--api-key-file",
+    type=click.Path(path_type=Path),
+    help="File with the API key that requests must carry; or set LVEF_API_KEY.",
+)
+@click.option("--no-key", is_flag=True, help="Ask for no key, whoever can reach the address.")
+@click.option(
+    "--log/--no-log", default=True, help="A line for each request on stderr, without names.  [default: log]"
+)
+def serve(api_key_file: Path | None, no_key: bool, log: bool, **values: Any) -> None:  # noqa: ANN401
+    """Serve measurements over HTTP to programs.
+
+    Listens on this machine alone unless --host says otherwise. Prints its address once it answers. Uploads are deleted
+    once they are measured; nothing is sent anywhere.
+    """
+    if no_key and api_key_file is not None:
+        raise click.UsageError("--no-key and --api-key-file contradict each other: give one.")
+    values["root_path"] = _checked_root(values["root_path"])
+    for origin in values["allow_origin"]:
+        if not origin.startswith(("http://", "https://")):
+            raise click.UsageError("--allow-origin is an origin such as https://echo.example.org.")
+    try:
+        from lvef.service.run import run_service, with_key
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("lvef"):
+            raise
+        raise MissingExtraError("The service", "service") from None
+    settings = with_key(ServiceSettings(**values), api_key_file, no_key)
+    # echo flushes: whoever started this process may read the address through a pipe.
+    run_service(settings, say=click.echo, log=log)
+
+
+def _checked_root(path: str) -> str:
+    root = path.rstrip("/")
+    if root and (not root.startswith("/") or not root.isascii() or set(root) & set(' "\\?#{}')):
+        raise click.UsageError("--root-path is a path that begins with /, for example /lvef.")
+    return root
