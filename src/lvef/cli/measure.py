@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,30 +11,20 @@ import click
 
 import lvef
 from lvef.cli.derived import build, options_from
-from lvef.core.errors import DataError, GeometryError
+from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_options, is_one, make_jobs
 from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:
     from lvef.core.records import Measurement
-    from lvef.measure.batch import BatchResult, Finished, Job
+    from lvef.measure.batch import BatchResult, Finished
     from lvef.measure.pipeline import Measurer
-
-DEFAULT_OUT = Path("lvef-out")
-"""Output folder where none is given."""
-
-FILE = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True)
-class Request:
+class Request(Inputs):
     """What the user asked for: the files, and where the answers go.
 
     Attributes:
-        paths: Clips and folders.
-        ed: ED still of a pair, or None.
-        es: ES still of a pair, or None.
-        a4c: A4C clip of a biplane study, or None.
-        a2c: A2C clip of a biplane study, or None.
         out: Output folder; None writes nothing.
         as_json: Print JSON instead of a table.
         video: Write films.
@@ -44,11 +33,6 @@ class Request:
         workers: Files at once; 0 leaves the choice to lvef.
     """
 
-    paths: tuple[Path, ...] = ()
-    ed: Path | None = None
-    es: Path | None = None
-    a4c: Path | None = None
-    a2c: Path | None = None
     out: Path | None = DEFAULT_OUT
     as_json: bool = False
     video: bool = True
@@ -68,11 +52,7 @@ Examples:
 
 Exit code: 0 all done, 1 something failed, 2 wrong words, 3 only refusals."""
 )
-@click.argument("paths", nargs=-1, type=FILE, metavar="PATH...")
-@click.option("--ed", type=FILE, help="End-diastolic still of a pair; goes with --es.")
-@click.option("--es", type=FILE, help="End-systolic still of a pair; goes with --ed.")
-@click.option("--a4c", type=FILE, help="Apical four-chamber clip of a biplane study; goes with --a2c.")
-@click.option("--a2c", type=FILE, help="Apical two-chamber clip of a biplane study; goes with --a4c.")
+@input_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -105,7 +85,7 @@ def measure(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     if request.out is None and not request.as_json:
         request = dataclasses.replace(request, out=DEFAULT_OUT)
     options = build(MeasureOptions, values)
-    _check(request, options)
+    check_inputs(request, options)
     ctx.exit(run_request(request, options))
 
 
@@ -126,9 +106,9 @@ def run_request(request: Request, options: MeasureOptions) -> int:
     from lvef.measure.pipeline import Measurer
     from lvef.measure.report import measurement_to_dict, read_measurement, to_json
 
-    files = _find(request.paths)
+    files = find_files(request.paths)
     measurer = Measurer(options)
-    jobs = _jobs(request, files, measurer)
+    jobs = make_jobs(request, files, measurer)
     documents: dict[int, dict[str, Any]] = {}
     single: list[Measurement] = []
 
@@ -158,7 +138,7 @@ def run_request(request: Request, options: MeasureOptions) -> int:
         )
     if request.as_json:
         found = [documents[index] for index in sorted(documents)]
-        click.echo(to_json(found[0] if _is_one(request) else found), nl=False)
+        click.echo(to_json(found[0] if is_one(request) else found), nl=False)
     elif len(jobs) > 1:
         from lvef.cli.show import print_table
 
@@ -170,79 +150,6 @@ def run_request(request: Request, options: MeasureOptions) -> int:
     if request.out is not None:
         click.echo(_closing_words(result, request.out), err=True)
     return result.exit_code
-
-
-def _check(request: Request, options: MeasureOptions) -> None:
-    """Refuse words that do not go together.
-
-    Raises:
-        UsageError: With what to write instead.
-    """
-    pair, biplane = (request.ed, request.es), (request.a4c, request.a2c)
-    for names, given in (("--ed and --es", pair), ("--a4c and --a2c", biplane)):
-        if any(given) and not all(given):
-            raise click.UsageError(f"{names} go together: give both.")
-    ways = [bool(request.paths), any(pair), any(biplane)]
-    if sum(ways) == 0:
-        raise click.UsageError("Give a file or folder, or --ed with --es, or --a4c with --a2c.")
-    if sum(ways) > 1:
-        raise click.UsageError(
-            "Give either files, or a pair (--ed, --es), or a biplane study (--a4c, --a2c)."
-        )
-    if (options.ed_frame is None) != (options.es_frame is None):
-        raise click.UsageError("--ed-frame and --es-frame go together: give both.")
-    if options.ed_frame is not None and not request.paths:
-        raise click.UsageError(
-            "--ed-frame and --es-frame choose frames of one clip; a pair or a biplane study has none."
-        )
-    if (options.height_cm is None) != (options.weight_kg is None):
-        raise click.UsageError("--height-cm and --weight-kg go together: give both.")
-    if options.height_cm is not None and options.weight_kg is not None:
-        from lvef.geometry.ejection import body_surface_area
-
-        try:
-            body_surface_area(options.height_cm, options.weight_kg)
-        except GeometryError as error:
-            raise click.UsageError(str(error)) from None
-
-
-def _is_one(request: Request) -> bool:
-    # The shape of the JSON follows from what was typed, not from what was found.
-    return not request.paths or (len(request.paths) == 1 and not request.paths[0].is_dir())
-
-
-def _find(paths: Sequence[Path]) -> list[Path]:
-    """The files behind the paths given. A missing one stays: it fails on its own, beside the others."""
-    from lvef.io.open import find_inputs
-
-    found: dict[Path, None] = {}
-    for path in paths:
-        inside = find_inputs([path]) if path.exists() else [path]
-        if not inside:
-            raise DataError(f"{path} is a folder in which no echo file was found: check the path.")
-        found |= dict.fromkeys(inside)
-    return list(found)
-
-
-def _jobs(request: Request, files: Sequence[Path], measurer: Measurer) -> list[Job]:
-    from lvef.measure.batch import Job
-    from lvef.measure.outputs import Answer
-
-    def clip(path: Path) -> Callable[[], Answer]:
-        return lambda: Answer(*measurer.measure(path))
-
-    if request.ed is not None and request.es is not None:
-        ed, es = request.ed, request.es
-        return [Job((ed, es), lambda: Answer(*measurer.measure_pair(ed, es)), "pair")]
-    if request.a4c is not None and request.a2c is not None:
-        a4c, a2c = request.a4c, request.a2c
-
-        def both() -> Answer:
-            measurement, parts = measurer.measure_biplane(a4c, a2c)
-            return Answer(measurement, None, parts)
-
-        return [Job((a4c, a2c), both, "biplane")]
-    return [Job((path,), clip(path)) for path in files]
 
 
 def _settings(options: MeasureOptions, measurer: Measurer) -> dict[str, Any]:

@@ -234,7 +234,7 @@ def _corrected_view(view: str, part: Measurement, ef_percent: float | None) -> l
 
 
 def _by(correction: Correction) -> str:
-    reader = _cut(_readable(correction.reader), 60)
+    reader = _cut(_readable(correction.reader), 40)
     return f" by {reader}" if reader else " by a reader"
 
 

@@ -36,7 +36,8 @@ grid-template-columns:minmax(0,1.15fr) minmax(0,1fr);gap:8px 28px;font-size:14px
 .films-2 .pictures{grid-template-columns:repeat(4,1fr)}
 figure{position:relative;background:#000;overflow:hidden;border-radius:3px}
 figure img,figure svg{position:absolute;inset:0;width:100%;height:100%;display:block}
-figcaption b,figcaption span{position:absolute;background:rgba(0,0,0,.6);padding:1px 6px;border-radius:2px;white-space:nowrap}
+figcaption b,figcaption span{position:absolute;background:rgba(0,0,0,.6);padding:1px 6px;border-radius:2px;
+white-space:nowrap}
 figcaption b{left:6px;top:6px;font-size:18px;line-height:1.3}
 figcaption span{right:6px;bottom:6px;font-size:12px;color:#fff}
 .curves,.beats{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));gap:16px 28px}

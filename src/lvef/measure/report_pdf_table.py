@@ -70,7 +70,7 @@ def draw_table(
 
 
 def _fitting(table: Table, width: float, room: float) -> tuple[list[int], int]:
-    """Indices of the lines that fit below the first baseline, the strong one always among them, and how many are left away."""
+    """Indices of the lines that fit below the first baseline, the strong one always among them; how many do not."""
     kept = list(range(len(table.rows)))
 
     def height() -> float:

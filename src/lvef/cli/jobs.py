@@ -1,0 +1,140 @@
+"""What a user may give to be measured, shared by the commands that measure: files, folders, a pair, a biplane study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lvef.core.errors import DataError, GeometryError
+from lvef.measure.options import MeasureOptions
+
+if TYPE_CHECKING:
+    from lvef.measure.batch import Job
+    from lvef.measure.outputs import Answer
+    from lvef.measure.pipeline import Measurer
+
+DEFAULT_OUT = Path("lvef-out")
+"""Output folder where none is given."""
+
+FILE = click.Path(path_type=Path)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is to be measured, one of the three ways.
+
+    Attributes:
+        paths: Clips and folders.
+        ed: ED still of a pair, or None.
+        es: ES still of a pair, or None.
+        a4c: A4C clip of a biplane study, or None.
+        a2c: A2C clip of a biplane study, or None.
+    """
+
+    paths: tuple[Path, ...] = ()
+    ed: Path | None = None
+    es: Path | None = None
+    a4c: Path | None = None
+    a2c: Path | None = None
+
+
+def input_options(command: F) -> F:
+    """Decorate a command with the argument and the options of `Inputs`."""
+    for name, text in (
+        ("--a2c", "Apical two-chamber clip of a biplane study; goes with --a4c."),
+        ("--a4c", "Apical four-chamber clip of a biplane study; goes with --a2c."),
+        ("--es", "End-systolic still of a pair; goes with --ed."),
+        ("--ed", "End-diastolic still of a pair; goes with --es."),
+    ):
+        command = click.option(name, type=FILE, help=text)(command)
+    return click.argument("paths", nargs=-1, type=FILE, metavar="PATH...")(command)
+
+
+def check_inputs(inputs: Inputs, options: MeasureOptions) -> None:
+    """Refuse words that do not go together.
+
+    Raises:
+        UsageError: With what to write instead.
+    """
+    pair, biplane = (inputs.ed, inputs.es), (inputs.a4c, inputs.a2c)
+    for names, given in (("--ed and --es", pair), ("--a4c and --a2c", biplane)):
+        if any(given) and not all(given):
+            raise click.UsageError(f"{names} go together: give both.")
+    ways = [bool(inputs.paths), any(pair), any(biplane)]
+    if sum(ways) == 0:
+        raise click.UsageError("Give a file or folder, or --ed with --es, or --a4c with --a2c.")
+    if sum(ways) > 1:
+        raise click.UsageError(
+            "Give either files, or a pair (--ed, --es), or a biplane study (--a4c, --a2c)."
+        )
+    if (options.ed_frame is None) != (options.es_frame is None):
+        raise click.UsageError("--ed-frame and --es-frame go together: give both.")
+    if options.ed_frame is not None and not inputs.paths:
+        raise click.UsageError(
+            "--ed-frame and --es-frame choose frames of one clip; a pair or a biplane study has none."
+        )
+    if (options.height_cm is None) != (options.weight_kg is None):
+        raise click.UsageError("--height-cm and --weight-kg go together: give both.")
+    if options.height_cm is not None and options.weight_kg is not None:
+        from lvef.geometry.ejection import body_surface_area
+
+        try:
+            body_surface_area(options.height_cm, options.weight_kg)
+        except GeometryError as error:
+            raise click.UsageError(str(error)) from None
+
+
+def is_one(inputs: Inputs) -> bool:
+    """Whether one answer was asked for: the shape of JSON follows from what was typed, not from what was found."""
+    return not inputs.paths or (len(inputs.paths) == 1 and not inputs.paths[0].is_dir())
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """The files behind the paths given. A missing one stays: it fails on its own, beside the others.
+
+    Raises:
+        DataError: A folder without an echo file.
+    """
+    from lvef.io.open import find_inputs
+
+    found: dict[Path, None] = {}
+    for path in paths:
+        inside = find_inputs([path]) if path.exists() else [path]
+        if not inside:
+            raise DataError(f"{path} is a folder in which no echo file was found: check the path.")
+        found |= dict.fromkeys(inside)
+    return list(found)
+
+
+def make_jobs(inputs: Inputs, files: Sequence[Path], measurer: Measurer) -> list[Job]:
+    """What there is to measure.
+
+    Args:
+        inputs: What was given.
+        files: The files behind ``inputs.paths``.
+        measurer: Measures them.
+    """
+    from lvef.measure.batch import Job
+    from lvef.measure.outputs import Answer
+
+    def clip(path: Path) -> Callable[[], Answer]:
+        return lambda: Answer(*measurer.measure(path))
+
+    if inputs.ed is not None and inputs.es is not None:
+        ed, es = inputs.ed, inputs.es
+        return [Job((ed, es), lambda: Answer(*measurer.measure_pair(ed, es)), "pair")]
+    if inputs.a4c is not None and inputs.a2c is not None:
+        a4c, a2c = inputs.a4c, inputs.a2c
+
+        def both() -> Answer:
+            measurement, parts = measurer.measure_biplane(a4c, a2c)
+            return Answer(measurement, None, parts)
+
+        return [Job((a4c, a2c), both, "biplane")]
+    return [Job((path,), clip(path)) for path in files]
