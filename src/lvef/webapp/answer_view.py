@@ -52,7 +52,8 @@ def show_answer(
     tone = " lvef-partial" if m.status is Status.PARTIAL_CYCLE else ""
     corrected = ""
     if m.correction is not None:
-        corrected = f'<p class="lvef-sub">Corrected by hand. The network said {ef_text(m.correction.machine_ef_percent)}.</p>'
+        machine = ef_text(m.correction.machine_ef_percent)
+        corrected = f'<p class="lvef-sub">Corrected by hand. The network said {machine}.</p>'
     known = ""
     if known_ef_percent is not None:
         difference = m.ef_percent - known_ef_percent
@@ -72,7 +73,9 @@ def show_answer(
 def answer_facts(m: Measurement, options: MeasureOptions) -> list[tuple[str, str]]:
     """Classes, volumes and what follows from them, as name and value."""
     rows = [
-        (name, text) for name, text in category_lines(m.categories) if not name.startswith("ASE") or options.sex is not None
+        (name, text)
+        for name, text in category_lines(m.categories)
+        if not name.startswith("ASE") or options.sex is not None
     ]
     if options.sex is None:
         rows.insert(0, ("ASE/EACVI 2015", NO_SEX))
@@ -111,12 +114,17 @@ def show_method(m: Measurement) -> None:
         ]
     if m.n_frames is not None and m.frame_rate_hz is not None:
         rows.append(
-            ("Film", f"{m.n_frames} frames, {m.frame_rate_hz:.1f} a second, {m.duration_s or 0:.2f} s (clock: {m.timing})")
+            (
+                "Film",
+                f"{m.n_frames} frames, {m.frame_rate_hz:.1f} a second, {m.duration_s or 0:.2f} s (clock: {m.timing})",
+            )
         )
     if m.spacing is not None:
         rows.append(("Scale", f"{m.spacing.x_mm:.3f} x {m.spacing.y_mm:.3f} mm a pixel ({m.spacing.source})"))
     if any(m.counts.values()):
-        rows.append(("Rules broken", ", ".join(f"{name.replace('_', ' ')}: {n}" for name, n in m.counts.items() if n)))
+        rows.append(
+            ("Rules broken", ", ".join(f"{name.replace('_', ' ')}: {n}" for name, n in m.counts.items() if n))
+        )
     st.html(facts([row for row in rows if row[1]], "How it was measured"))
 
 
@@ -162,7 +170,8 @@ def table(header: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], labe
     """A table as HTML; each row is its cells and its style."""
     heads = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(
-        f'<tr class="{style}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells, style in rows
+        f'<tr class="{style}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+        for cells, style in rows
     )
     return (
         f'<div class="lvef-scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table class="lvef-table">'

@@ -78,7 +78,14 @@ def ask(*, view: bool = True, clock: bool = True, network: bool = True) -> Measu
             )
         with second[2]:
             rate = (
-                _number("Frames a second", "frame_rate_hz", kept, 1.0, 1000.0, "Only where the file tells none, or a wrong one.")
+                _number(
+                    "Frames a second",
+                    "frame_rate_hz",
+                    kept,
+                    1.0,
+                    1000.0,
+                    "Only where the file tells none, or a wrong one.",
+                )
                 if clock
                 else None
             )

@@ -39,7 +39,9 @@ def film_of(measurement: Measurement, shown: Clip) -> bytes | None:
         path.unlink(missing_ok=True)
 
 
-def film_in_background(entry: Entry, measurement: Measurement, clip: Clip, name: str = "film") -> Future[bytes | None]:
+def film_in_background(
+    entry: Entry, measurement: Measurement, clip: Clip, name: str = "film"
+) -> Future[bytes | None]:
     """Begin to draw the film of an entry's clip, or give the one that was begun."""
     return entry.once(
         name, lambda: in_background(lambda: film_of(measurement, entry.shown(clip))), of=measurement
@@ -59,7 +61,10 @@ def show_downloads(entry: Entry, answer: Answer, base: Measurement, key: str) ->
     shown = Answer(
         m,
         None if answer.clip is None else entry.shown(answer.clip),
-        {view: (part, None if clip is None else entry.shown(clip)) for view, (part, clip) in answer.parts.items()},
+        {
+            view: (part, None if clip is None else entry.shown(clip))
+            for view, (part, clip) in answer.parts.items()
+        },
     )
     files: list[tuple[str, str, str, Data]] = [
         ("Report, PDF", REPORT_PDF_NAME, "application/pdf", lambda: report_pdf(shown)),
@@ -67,7 +72,9 @@ def show_downloads(entry: Entry, answer: Answer, base: Measurement, key: str) ->
         ("All numbers, JSON", MEASUREMENT_NAME, "application/json", measurement_json(m)),
     ]
     for view, (part, _) in answer.parts.items():
-        files.append((f"{view}, JSON", f"{view}-{MEASUREMENT_NAME}", "application/json", measurement_json(part)))
+        files.append(
+            (f"{view}, JSON", f"{view}-{MEASUREMENT_NAME}", "application/json", measurement_json(part))
+        )
     if m.curve is not None:
         files.append(("Volume curve, CSV", CURVE_NAME, "text/csv", curve_csv(m)))
         files.append(("Beats, CSV", BEATS_NAME, "text/csv", beats_csv(m)))
@@ -83,4 +90,6 @@ def show_downloads(entry: Entry, answer: Answer, base: Measurement, key: str) ->
 
 
 def _film(entry: Entry, base: Measurement, clip: Clip) -> bytes:
-    return film_in_background(entry, base, clip).result() or b""
+    if base is entry.machine.measurement:
+        return film_in_background(entry, base, clip).result() or b""
+    return film_of(base, entry.shown(clip)) or b""

@@ -32,7 +32,10 @@ Tell = Callable[[str, float], None]
 class Upload(Protocol):
     """What a browser sent: a name and its bytes."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The client's file name."""
+        ...
 
     def getvalue(self) -> bytes:
         """All bytes."""
@@ -82,7 +85,7 @@ class StagedMeasurer(Measurer):
         self._tell, self._frames, self._todo, self._done = tell, 0, 0, 0
         # The network is shared with all visitors; only the counting belongs to this one.
         self.predictor = copy.copy(loaded.predictor)
-        self.predictor._session = Watched(loaded.predictor._session, self._seen)  # type: ignore[assignment]
+        self.predictor._session = Watched(loaded.predictor._session, self._seen)
 
     def measure_clip(self, clip: Clip) -> Measurement:
         """As `Measurer.measure_clip`."""
@@ -184,9 +187,7 @@ def guarded(work: Callable[[], Answer], source: str) -> Answer:
     except (LvefError, MemoryError) as error:
         return Answer(no_answer(source, error, None), None)
     except Exception as error:  # noqa: BLE001  a visitor must get a sentence, whatever went wrong
-        return Answer(
-            Measurement(source, Status.FAILED, f"{source}: {bug_sentence(error)}", "bug"), None
-        )
+        return Answer(Measurement(source, Status.FAILED, f"{source}: {bug_sentence(error)}", "bug"), None)
 
 
 def bug_sentence(error: BaseException) -> str:

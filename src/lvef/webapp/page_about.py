@@ -1,6 +1,99 @@
-"""The page."""
-from lvef.webapp.shell import head, in_sentences
+"""The page *About*: what it is, how well it measures, where its limits lie, licences."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+import lvef
+from lvef.engine.card import Card, Figure
+from lvef.engine.catalogue import list_networks
+from lvef.webapp.answer_view import facts, table
+from lvef.webapp.shell import head, in_sentences, section
+
+TEXTS = {
+    "What it does": (
+        "A network outlines the left ventricle on every frame. Volumes follow by the method of disks, beats from the volume "
+        "curve; the median beat gives the ejection fraction, with that beat's own volumes and frames. What should not be "
+        "measured is refused, with the reason. Every number rests on two outlines that you see, and may move."
+    ),
+    "What happens to files": (
+        "Nothing is sent anywhere. A file is on the disk only while it is being read, under a name of our own, and in memory "
+        "until you press Forget all or close the page. What lies outside the ultrasound fan, such as a name on the screen, is "
+        "never shown."
+    ),
+}
+"""What it is, by heading."""
+
+LIMITS = (
+    "Apical four- and two-chamber views are expected. Many other pictures are refused, not all: look at the film.",
+    "One view cannot reveal foreshortening: a plane that misses the apex gives too small volumes and often too high an EF.",
+    "The networks saw adults of one hospital and one maker's machines; no children, contrast agents or rare hearts.",
+    "Millilitres are given only where the file has a scale that fits its picture. An EF needs none.",
+    "Irregular rhythm needs five beats or more; below that there is a warning.",
+    "The spread over beats tells how alike the beats are, not how far the EF may be from the truth.",
+    "Two cardiologists differ by 6 to 7 points of EF on the same patient on average.",
+)
+"""What a reader has to know; docs/explanation/limits.md has more."""
+
+SHOWN_FIGURES = {
+    "dice_lv_a4c_ed": "Overlap with experts (Dice), A4C, ED",
+    "dice_lv_a4c_es": "Overlap with experts (Dice), A4C, ES",
+    "ef_mae_a4c": "EF, mean absolute error, A4C",
+    "ef_mae_biplane": "EF, mean absolute error, biplane",
+    "ef_r_biplane": "EF, correlation, biplane",
+    "ef_mae_moving_stills": "EF, mean absolute error, moving stills",
+    "ef_mae_phantoms": "EF, mean absolute error, phantoms",
+}
+"""Figures of the cards that are shown, in this order."""
+
+
 @in_sentences
 def page() -> None:
-    """Draw."""
-    head("about", "")
+    """Draw the page."""
+    head("About", "From an echo file to an ejection fraction that a reader can check by eye.")
+    parts = "".join(f"<h2>{escape(title)}</h2><p>{escape(text)}</p>" for title, text in TEXTS.items())
+    st.html(f'<div class="lvef-text">{parts}</div>')
+    networks = list_networks()
+    section(
+        "How well it measures",
+        "On patients or computed hearts that the network was not trained on; 95 % intervals in brackets.",
+    )
+    rows = []
+    for name, words in SHOWN_FIGURES.items():
+        cells = [_figure(entry.card, name) for entry in networks]
+        if any(cells):
+            rows.append(([words, *[cell or "-" for cell in cells]], ""))
+    st.html(table(["Figure", *[entry.name for entry in networks]], rows, "Accuracy"))
+    with st.container():
+        limits = "".join(f"<li>{escape(text)}</li>" for text in LIMITS)
+        st.html(f'<div class="lvef-text"><h2>Limits</h2><ul>{limits}</ul></div>')
+    section("Networks and licences")
+    st.html(
+        facts(
+            [
+                ("The code", f"lvef {lvef.__version__}, Apache-2.0"),
+                *[
+                    (entry.name, f"{entry.card.title} (version {entry.card.version}), {entry.card.licence}")
+                    for entry in networks
+                ],
+            ],
+            "Licences",
+        )
+    )
+    citations = list(dict.fromkeys(entry.card.training.citation for entry in networks))
+    cited = "".join(f"<p>{escape(text)}</p>" for text in citations)
+    st.html(
+        '<div class="lvef-text"><h2>Please cite</h2><p>The networks were trained on CAMUS, whose licence (CC BY-NC-SA 4.0) '
+        f"they carry: non-commercial scientific research only, with this citation:</p>{cited}</div>"
+    )
+
+
+def _figure(card: Card, name: str) -> str:
+    found: Figure | None = next((f for f in card.figures if f.name == name), None)
+    if found is None:
+        return ""
+    unit = " points" if "point" in found.unit else ""
+    digits = 1 if unit else 3
+    return f"{found.value:.{digits}f}{unit} ({found.low:.{digits}f}-{found.high:.{digits}f}), n = {found.n}"

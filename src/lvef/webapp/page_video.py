@@ -30,7 +30,10 @@ CHOSEN = "video-chosen"
 def page() -> None:
     """Draw the page."""
     bench = the_bench()
-    head("Video", "Drop an apical echo clip. The left ventricle is outlined on every frame and the ejection fraction measured.")
+    head(
+        "Video",
+        "Drop an apical echo clip. The left ventricle is outlined on every frame and the ejection fraction measured.",
+    )
     uploads = drop_zone(f"Clips: {CLIP_KINDS}", ZONE, several=True)
     sample = _samples()
     options = ask()
@@ -51,9 +54,13 @@ def page() -> None:
 def _samples() -> Callable[[], Sample] | None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html('<p class="lvef-lead">No clip at hand?</p>', width="content")
-        if st.button("Real echo", key="sample-cine", help="An apical four-chamber cine that comes with pydicom."):
+        if st.button(
+            "Real echo", key="sample-cine", help="An apical four-chamber cine that comes with pydicom."
+        ):
             return samples.cine
-        if st.button("Computed heart, EF known", key="sample-phantom", help="A phantom: its true EF stands beside."):
+        if st.button(
+            "Computed heart, EF known", key="sample-phantom", help="A phantom: its true EF stands beside."
+        ):
             return samples.phantom
     return None
 
@@ -116,7 +123,9 @@ def results_table(entries: Sequence[Entry], options: MeasureOptions) -> str:
                 "lvef-out" if m.ef_percent is None else "",
             )
         )
-    return table(["File", "EF", "EDV", "ESV", "Heart-failure range", "What stands behind it"], rows, "Results")
+    return table(
+        ["File", "EF", "EDV", "ESV", "Heart-failure range", "What stands behind it"], rows, "Results"
+    )
 
 
 def _up_to_date(bench: Bench, entry: Entry, options: MeasureOptions) -> Entry:

@@ -19,7 +19,9 @@ MARGIN = 0.35
 """Room around the ventricle, in parts of its larger side: the picture is cut to what matters."""
 
 
-def show_phases(measurement: Measurement, shown: Clip, *, names: tuple[str, str] = ("End-diastole", "End-systole")) -> None:
+def show_phases(
+    measurement: Measurement, shown: Clip, *, names: tuple[str, str] = ("End-diastole", "End-systole")
+) -> None:
     """Show both phases, each with what was traced on it; nothing where there are none.
 
     Args:

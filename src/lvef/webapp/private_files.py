@@ -1,8 +1,8 @@
 """Uploaded bytes as a file, for as long as they are being read and no longer.
 
-The readers open paths. So an upload is written into a folder that only this process's user can look into, under a name of our own,
-and is removed as soon as it has been read, whatever happens meanwhile. The folder goes at the end of the process; what a
-process left that was killed is removed when the next one starts.
+The readers open paths. So an upload is written into a folder that only this process's user can look into, under a name of
+our own, and is removed as soon as it has been read, whatever happens meanwhile. The folder goes at the end of the process;
+what a process left that was killed is removed when the next one starts.
 """
 
 from __future__ import annotations

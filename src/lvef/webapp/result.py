@@ -11,6 +11,7 @@ from lvef.measure.outputs import Answer
 from lvef.measure.wording import note_text, reads_clips
 from lvef.webapp.answer_view import show_answer, show_beats, show_method, show_warnings
 from lvef.webapp.bench import Entry, with_person
+from lvef.webapp.correction_panel import correction_panel, current_answer
 from lvef.webapp.downloads import film_in_background, show_downloads
 from lvef.webapp.phases import show_phases
 from lvef.webapp.shell import say, section
@@ -27,40 +28,65 @@ def show_result(entry: Entry, options: MeasureOptions) -> None:
         entry: The clip.
         options: Settings of the visitor.
     """
-    top = st.container()
-    below = st.container()
-    base = _corrected(entry, options)
-    answer = with_person(base, options)
-    m, clip = answer.measurement, answer.clip
-    with top:
-        left, right = st.columns([5, 6], gap="large")
-        with left:
-            show_answer(m, options, known_ef_percent=entry.known_ef_percent)
-            show_warnings(m)
-        with right:
-            if clip is not None and m.ef_percent is not None:
-                _show_film(entry, base.measurement, clip)
-            elif clip is not None and len(clip.frames):
-                _show_still(entry, clip)
-    with below:
-        if clip is not None and len(clip.frames) > 2 and (m.curve is not None or m.ef_percent is not None):
-            _show_curve(entry, base.measurement, clip)
-        if clip is not None and m.ed_frame is not None and any(m.tracings):
-            section("End-diastole and end-systole", "Outline, long axis and the disks that the volumes are made of.")
-            show_phases(m, entry.shown(clip))
-        if m.beats:
-            section("Beats")
-            show_beats(m)
-    if m.ef_percent is None:
-        return
-    section("Take it along")
-    show_downloads(entry, answer, base.measurement, f"take-{entry.number}")
+    key = f"correct-{entry.number}"
+    base = current_answer(entry.machine, options, key)
+    m, clip = with_person(base, options).measurement, base.clip
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        show_answer(m, options, known_ef_percent=entry.known_ef_percent)
+        show_warnings(m)
+    with right:
+        if clip is not None and entry.machine.measurement.ef_percent is not None:
+            _show_film(entry, entry.machine.measurement, clip)
+            if m.correction is not None:
+                st.html(
+                    '<p class="lvef-caption">The film shows the network\'s outlines; the film to take along has yours.</p>'
+                )
+        elif clip is not None and len(clip.frames):
+            _show_still(entry, clip)
+    if clip is not None and len(clip.frames) > 2 and (m.curve is not None or m.ef_percent is not None):
+        _show_curve(entry, base.measurement, clip)
+    if clip is not None and m.ed_frame is not None and any(m.tracings):
+        section(
+            "End-diastole and end-systole", "Outline, long axis and the disks that the volumes are made of."
+        )
+        show_phases(m, entry.shown(clip))
+    if m.beats:
+        section("Beats")
+        show_beats(m)
+    correct_and_take(entry, base, options, key)
+
+
+def correct_and_take(entry: Entry, base: Answer, options: MeasureOptions, key: str) -> None:
+    """The correction, the files to take along, and how it was measured.
+
+    Args:
+        entry: What was measured.
+        base: The answer that the page above shows.
+        options: Settings of the visitor.
+        key: Names the panel.
+    """
+    m = base.measurement
+
+    def below(answer: Answer) -> None:
+        if answer.measurement.ef_percent is not None:
+            section("Take it along")
+            show_downloads(entry, with_person(answer, options), answer.measurement, f"take-{entry.number}")
+        if answer is not base:
+            # The panel runs alone and has shown the new EF already: now the page above follows.
+            st.rerun()
+
+    drawn = any(m.tracings) or any(any(part.tracings) for part, _ in base.parts.values())
+    if drawn:
+        section(
+            "Correct it",
+            "Choose another beat or other frames, or move the outline; EF and volumes follow at once.",
+        )
+        correction_panel(entry.machine, options, key, below)
+    else:
+        below(base)
     with st.expander("How it was measured"):
         show_method(m)
-
-
-def _corrected(entry: Entry, options: MeasureOptions) -> Answer:
-    return entry.machine
 
 
 def _show_film(entry: Entry, base: Measurement, clip: Clip) -> None:
@@ -74,7 +100,13 @@ def _show_film(entry: Entry, base: Measurement, clip: Clip) -> None:
         say(note_text(str(error)), "No film")
         return
     if data:
-        st.video(data, loop=True, autoplay=True, muted=True, alt="The echo with the outline of the left ventricle and the curve")
+        st.video(
+            data,
+            loop=True,
+            autoplay=True,
+            muted=True,
+            alt="The echo with the outline of the left ventricle and the curve",
+        )
 
 
 @st.fragment(run_every=FILM_LOOK_S)
@@ -91,7 +123,12 @@ def _show_still(entry: Entry, clip: Clip) -> None:
 
 def _show_curve(entry: Entry, m: Measurement, clip: Clip) -> None:
     if reads_clips(m) and m.curve is None:
-        section("Frame by frame", "This network reads the EF from the film: there is no outline and no curve to check.")
+        section(
+            "Frame by frame",
+            "This network reads the EF from the film: there is no outline and no curve to check.",
+        )
     else:
-        section("Volume over time", "Click on the curve, or use the arrow keys, to see a frame with its outline.")
-    viewer(m, entry.shown(clip), identity=f"{entry.number}", key=f"viewer-{entry.number}", pick=False)
+        section(
+            "Volume over time", "Click on the curve, or use the arrow keys, to see a frame with its outline."
+        )
+    viewer(m, entry.shown(clip), identity=f"{entry.number}", key=f"viewer-{entry.number}")

@@ -1,4 +1,4 @@
-"""Clips that are there without anybody's file: a real cine out of pydicom, and a computed heart whose EF is known."""
+"""Clips that are there without anybody's file: a real cine out of pydicom, and computed hearts whose EF is known."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lvef.core.errors import DataError
+from lvef.core.terms import View
 from lvef.webapp.measuring import Given
+
+if TYPE_CHECKING:
+    from lvef.synthesis.truth import SyntheticClip
 
 CINE_FILE = "examples_ybr_color.dcm"
 """An apical four-chamber cine in the ``pydicom`` package: 30 frames in 1.0 s, no whole beat."""
-
-PHANTOM_NAME = "phantom.avi"
-"""What the phantom is called on the page."""
 
 PHANTOM_SEED, PHANTOM_EF_PERCENT = 1, 55.0
 """The phantom of ``lvef demo --phantom``."""
@@ -50,9 +52,40 @@ def cine() -> Sample:
 @cache
 def phantom() -> Sample:
     """The computed heart as a film; made once a process."""
+    made = heart(View.A4C)
+    return Sample(Given("phantom.avi", _film(made)), made.representative.plane_ef_percent)
+
+
+@cache
+def phantom_stills() -> tuple[Sample, Sample]:
+    """ED and ES of the computed heart as PNG pictures."""
+    import cv2
+
+    made = heart(View.A4C)
+    beat = made.representative
+    pair = []
+    for word, frame in (("ed", beat.ed_frame), ("es", beat.es_frame)):
+        done, packed = cv2.imencode(".png", made.clip.frames[frame])
+        assert done
+        pair.append(Sample(Given(f"phantom-{word}.png", packed.tobytes()), beat.plane_ef_percent))
+    return pair[0], pair[1]
+
+
+@cache
+def phantom_study() -> tuple[Sample, Sample]:
+    """Both views of one computed heart; the EF that is known is that of the body in space."""
+    films = []
+    for view in (View.A4C, View.A2C):
+        made = heart(view)
+        films.append(Sample(Given(f"phantom-{view}.avi", _film(made)), made.representative.ef_percent))
+    return films[0], films[1]
+
+
+@cache
+def heart(view: View) -> SyntheticClip:
+    """The phantom of ``lvef demo --phantom``, seen in a view."""
     import numpy as np
 
-    from lvef.preparation.synthetic_files import write_video
     from lvef.synthesis.acquisition import RhythmKind
     from lvef.synthesis.phantom.case import PhantomOptions, draw_phantom
     from lvef.synthesis.phantom.render import render
@@ -64,10 +97,15 @@ def phantom() -> Sample:
         rhythm=RhythmKind.SINUS,
         frame_rate_hz=PHANTOM_FRAME_RATE_HZ,
         n_frames=PHANTOM_FRAMES,
+        view=view,
     )
-    synthetic = render(draw_phantom(rng, options, name=Path(PHANTOM_NAME).stem), rng)
+    return render(draw_phantom(rng, options, name="phantom"), rng)
+
+
+def _film(made: SyntheticClip) -> bytes:
+    from lvef.preparation.synthetic_files import write_video
+
     with tempfile.TemporaryDirectory() as there:
-        path = Path(there) / PHANTOM_NAME
-        write_video(path, synthetic)
-        data = path.read_bytes()
-    return Sample(Given(PHANTOM_NAME, data), synthetic.representative.plane_ef_percent)
+        path = Path(there) / "phantom.avi"
+        write_video(path, made)
+        return path.read_bytes()

@@ -20,7 +20,7 @@ from lvef.webapp.settings import AppSettings
 SCRIPT = Path(__file__).with_name("main.py")
 """What Streamlit runs."""
 
-BIND_ALL = ("0.0.0.0", "::", "")  # noqa: S104  compared with, not listened on
+BIND_ALL = ("0.0.0.0", "::", "")
 """Addresses that mean every one of this machine."""
 
 AWAY_S = 60
@@ -137,8 +137,8 @@ def _with_port(app: AppSettings) -> AppSettings:
             return replace(app, port=probe.getsockname()[1])
     except OSError as error:
         raise ConfigError(
-            f"{app.host}:{app.port} cannot be listened on ({error.strerror or error}); choose another with --host and --port "
-            "(--port 0 takes any that is free)."
+            f"{app.host}:{app.port} cannot be listened on ({error.strerror or error}); choose another with --host and "
+            "--port (--port 0 takes any that is free)."
         ) from None
 
 

@@ -16,7 +16,7 @@ function niceStep(span, most) {
 }
 
 export default function (component) {
-  const { data, parentElement: root, setTriggerValue } = component;
+  const { data, parentElement: root } = component;
   const find = (name) => root.querySelector(name);
   const stage = find(".stage"), image = find("img"), drawn = find(".drawn"), tag = find(".tag"), curve = find(".curve");
   const slider = find(".slider"), play = find(".play"), now = find(".now");
@@ -38,7 +38,6 @@ export default function (component) {
 
   const seen = data.volume.some((v) => v !== null);
   find(".chart").hidden = !seen;
-  find(".picks").hidden = !data.pick;
   for (const button of root.querySelectorAll(".jump")) button.hidden = data[button.dataset.phase] === null;
   find(".left-out").hidden = !data.left_out;
   find(".left-out").textContent = data.left_out;
@@ -186,9 +185,6 @@ export default function (component) {
   play.onclick = () => (running === null ? start() : stop());
   for (const button of root.querySelectorAll(".step")) button.onclick = () => choose(frame + Number(button.dataset.step));
   for (const button of root.querySelectorAll(".jump")) button.onclick = () => choose(data[button.dataset.phase]);
-  for (const button of root.querySelectorAll(".pick")) {
-    button.onclick = () => { stop(); setTriggerValue("pick", { phase: button.dataset.phase, frame }); };
-  }
   state.stop = stop;
   stop();
   const watcher = new ResizeObserver(draw);

@@ -33,7 +33,7 @@ CONTOUR_POINTS = 50
 """Most points of an outline that is sent."""
 
 
-def viewer(measurement: Measurement, shown: Clip, *, identity: str, key: str, pick: bool) -> dict[str, Any] | None:
+def viewer(measurement: Measurement, shown: Clip, *, identity: str, key: str) -> None:
     """Mount the viewer.
 
     Args:
@@ -41,15 +41,9 @@ def viewer(measurement: Measurement, shown: Clip, *, identity: str, key: str, pi
         shown: Its clip, black outside the fan.
         identity: The clip's own name, so that a rerun keeps the frame that is looked at.
         key: Of the component.
-        pick: Offer to name the frame ED or ES.
-
-    Returns:
-        ``{"phase": "ed" or "es", "frame": n}`` in the run after the visitor named a frame, else None.
     """
-    data = viewer_data(measurement, shown) | {"id": identity, "pick": pick}
-    found = _component()(key=key, data=data, on_pick_change=lambda: None)
-    picked: dict[str, Any] | None = found.pick
-    return picked
+    data = viewer_data(measurement, shown) | {"id": identity}
+    _component()(key=key, data=data)
 
 
 def viewer_data(measurement: Measurement, shown: Clip) -> dict[str, Any]:
@@ -66,7 +60,10 @@ def viewer_data(measurement: Measurement, shown: Clip) -> dict[str, Any]:
         "width": width,
         "height": height,
         "shape": picture_shape(shown),
-        "frames": [jpeg_url(f, LARGEST_SIDE_PX if n <= LONG_CLIP else LONG_CLIP_SIDE_PX) for f in shown.frames[::every]],
+        "frames": [
+            jpeg_url(f, LARGEST_SIDE_PX if n <= LONG_CLIP else LONG_CLIP_SIDE_PX)
+            for f in shown.frames[::every]
+        ],
         "every": every,
         "times": [round(t, 4) for t in shown.times_s.tolist()],
         "contours": [_contour(m, frame) for frame in range(n)],
@@ -93,7 +90,9 @@ def volumes(m: Measurement, n: int) -> list[float | None]:
     values = m.curve.volume
     if volume_unit(m) != "ml":
         own = values[m.ed_frame] if m.ed_frame is not None else np.nan
-        reference = own if np.isfinite(own) and own > 0 else np.nanmax(values) if np.isfinite(values).any() else 1.0
+        reference = (
+            own if np.isfinite(own) and own > 0 else np.nanmax(values) if np.isfinite(values).any() else 1.0
+        )
         values = 100 * values / (reference or 1.0)
     return [round(v, 2) if np.isfinite(v) else None for v in values.tolist()]
 
@@ -109,7 +108,9 @@ def jpeg_url(frame: FrameArray, side_px: int) -> str:
     """A frame as a ``data:`` address, made smaller where its longest side is longer."""
     scale = side_px / max(frame.shape)
     if scale < 1:
-        frame = np.asarray(cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        frame = np.asarray(
+            cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
     done, packed = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     assert done
     return "data:image/jpeg;base64," + base64.b64encode(packed.tobytes()).decode("ascii")
@@ -148,7 +149,7 @@ def _marks(m: Measurement) -> list[list[Any]]:
     for beat in m.beats:
         for frame, phase in ((beat.ed_frame, "ed"), (beat.es_frame, "es")):
             marks[frame, phase] = marks.get((frame, phase), False) or not beat.excluded
-    for frame, phase in ((m.ed_frame, "ed"), (m.es_frame, "es")):
-        if frame is not None:
-            marks[frame, phase] = True
+    for own, phase in ((m.ed_frame, "ed"), (m.es_frame, "es")):
+        if own is not None:
+            marks[own, phase] = True
     return [[frame, phase, counted] for (frame, phase), counted in sorted(marks.items())]
