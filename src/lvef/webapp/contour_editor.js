@@ -126,9 +126,10 @@ class Editor {
     this.box.style.setProperty("--hue", d.colour);
     this.box.setAttribute("aria-label", `Contour at ${d.label}, frame ${d.frame}`);
     this.part(".chip").textContent = d.label;
-    this.part(".frame").textContent = d.where;
+    this.part(".frame").textContent = `frame ${d.frame}`;
+    this.part(".time").textContent = d.time === null ? "" : ` · ${d.time.toFixed(2)} s`;
     this.part(".state").textContent = d.value;
-    this.part(".moved").textContent = d.edited ? "moved" : "";
+    this.part(".moved").textContent = d.edited ? "moved by reader" : "";
     this.part(".message").textContent = d.message;
     if (this.part(".spoken").textContent !== d.spoken) this.part(".spoken").textContent = d.spoken;
     this.part(".steps").style.display = d.frames > 2 ? "" : "none";

@@ -120,7 +120,6 @@ def contour_editor(scene: Scene, *, key: str, on_act: Callable[[], None]) -> Non
         key: Streamlit's key; `acts_of` takes the same.
         on_act: Called before the page (or the fragment) runs again because the reader did something.
     """
-    where = f"frame {scene.frame}" + ("" if scene.time_s is None else f" · {scene.time_s:.2f} s")
     _component()(
         key=key,
         data={
@@ -134,7 +133,7 @@ def contour_editor(scene: Scene, *, key: str, on_act: Callable[[], None]) -> Non
             "ghost": _listed(scene.machine),
             "frame": scene.frame,
             "frames": scene.frames,
-            "where": where,
+            "time": scene.time_s,
             "edited": scene.edited,
             "epoch": scene.epoch,
             "seq": scene.seq,

@@ -79,7 +79,9 @@ def current_answer(answer: Answer, options: MeasureOptions, key: str) -> Answer:
 def _panel(state: CorrectionState, options: MeasureOptions, key: str, below: Below | None) -> None:
     view = _view(state, key)
     answer, machine = state.answer(options), state.machine.measurement
-    said = said_html(state.message.text, answer.measurement, has_name=bool(state.reader))
+    # What concerns one contour stands on its picture.
+    wrong = state.message.text if state.message.phase is None else ""
+    said = said_html(wrong, answer.measurement, has_name=bool(state.reader))
     st.html(values_html(machine, answer.measurement) + said)
     _choices(state, options, view, key)
     if state.frame(view, "ed") is None or state.frame(view, "es") is None:
@@ -95,7 +97,8 @@ def _panel(state: CorrectionState, options: MeasureOptions, key: str, below: Bel
                 _editor(state, options, view, phase, key)
         st.caption(
             "Drag the points: round ones move the wall, square ones the apex and the hinges of the valve, and with them the "
-            "long axis. Tab and arrow keys do the same. H hides the contour. Dotted: the machine's contour."
+            "long axis. Tab and arrow keys do the same. H hides the contour. Dotted: the machine's contour. EF and "
+            "volumes are those of the two contours as shown."
         )
     _signature(state, options, key)
     _files(state, options, key)

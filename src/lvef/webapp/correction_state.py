@@ -265,6 +265,10 @@ class CorrectionState:
             shown = self._compute(edits, options)
         except LvefError as error:
             self.when, self.message = when, Message(self._sentence(error, view), view, phase)
+            if phase is not None:
+                self.message = replace(
+                    self.message, text=f"{self.message.text} The point is back where it was."
+                )
             return False
         self.edits, self._shown, self._options, self.message = edits, shown, options, Message()
         return True

@@ -30,13 +30,16 @@ _STYLE = """<style>
   padding: 0.4rem 0.95rem 0.5rem; border-radius: 8px; border: 1px solid transparent;
   background: color-mix(in srgb, currentColor 6%, transparent); }
 .lvef-efs > div.reader.on { background: color-mix(in srgb, #009e73 15%, transparent); border-color: #009e73; }
-.lvef-efs .who { font-size: 0.85rem; opacity: 0.85; margin: 0; flex: 1 0 100%; overflow-wrap: anywhere; }
+.lvef-efs .who { display: flex; justify-content: space-between; gap: 1rem; flex: 1 0 100%; margin: 0; font-size: 0.88rem; }
+.lvef-efs .who span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; opacity: 0.85; }
+.lvef-efs .who b { white-space: nowrap; }
 .lvef-efs .ef { font-size: 1.9rem; font-weight: 650; line-height: 1.25; margin: 0; white-space: nowrap; }
-.lvef-efs .ef small { font-size: 1rem; font-weight: 500; margin-left: 0.5rem; opacity: 0.9; }
 .lvef-efs .rest { font-size: 0.88rem; line-height: 1.4; margin: 0; opacity: 0.9; }
 .lvef-said { margin: 0.55rem 0 0; padding: 0.2rem 0.7rem; font-size: 0.92rem; min-height: 1.5rem;
   border-left: 4px solid transparent; }
 .lvef-said.wrong { border-color: #d55e00; background: color-mix(in srgb, #d55e00 14%, transparent); border-radius: 4px; }
+/* What is said may take two lines, and must not move the picture under the finger. */
+@media (max-width: 1000px) { .lvef-said { min-height: 3rem; } }
 </style>"""
 
 
@@ -77,9 +80,9 @@ def said_html(message: str, reader: Measurement, *, has_name: bool) -> str:
     if reader.correction is None:
         text = "Drag a point of a contour, or choose another beat or frame: EF and volumes follow."
     else:
-        text = f"Changed: {changed_text(reader.correction.changed)}. EF and volumes are those of the two contours as shown."
+        text = f"Changed: {changed_text(reader.correction.changed)}."
         if not has_name:
-            text += " Type your name below, so that the report says who corrected."
+            text += " Type your name below: the report then says who corrected."
     return f'<p class="lvef-said">{escape(text)}</p>'
 
 
@@ -150,6 +153,5 @@ def _card(kind: str, who: str, m: Measurement, more: str) -> str:
     if m.single_plane:
         lines.append(" · ".join(f"{view} {ef_text(value)}" for view, value in m.single_plane.items()))
     rest = f'<p class="rest">{"<br>".join(lines)}</p>'
-    small = f"<small>{more}</small>" if more else ""
-    ef = f'<p class="ef"{exact}>EF {ef_text(m.ef_percent)}{small}</p>'
-    return f'<div class="{kind}"><p class="who">{who}</p>{ef}{rest}</div>'
+    ef = f'<p class="ef"{exact}>EF {ef_text(m.ef_percent)}</p>'
+    return f'<div class="{kind}"><p class="who"><span>{who}</span><b>{more}</b></p>{ef}{rest}</div>'
