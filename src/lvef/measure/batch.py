@@ -54,6 +54,13 @@ class Job:
         """The files as the user gave them."""
         return " + ".join(str(path) for path in self.paths)
 
+    @property
+    def name(self) -> str:
+        """A file name for what belongs to the job."""
+        if len(self.paths) == 1:
+            return self.paths[0].name
+        return "+".join(path.stem for path in self.paths) + self.paths[-1].suffix
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -130,7 +137,7 @@ def run_batch(
     began = time.perf_counter()
     workers = workers or min(available_threads(), MAX_WORKERS)
     unique = {file_key(job.paths, job.kind): job for job in jobs}
-    names = [(key, _name(job)) for key, job in unique.items()]
+    names = [(key, job.name) for key, job in unique.items()]
     folder = None if out_dir is None else OutputFolder(out_dir, names, settings, outputs)
     done: dict[str, Finished] = {}
 
@@ -177,6 +184,14 @@ def run_batch(
     return result
 
 
+def answer_of(job: Job) -> Answer:
+    """Do a job. Never raises: a bug met in one file is that file's failure and must not cost the answers of the others."""
+    try:
+        return job.measure()
+    except Exception as error:  # noqa: BLE001  see above
+        return Answer(_bug(job, error), None)
+
+
 _Done = tuple[Measurement, tuple[str, ...], str]
 _Todo = tuple[int, str, Job]
 
@@ -213,10 +228,7 @@ def _run(
 
 def _do(job: Job, folder: Path | None, outputs: Outputs) -> _Done:
     stamp = file_stamp(job.paths)
-    try:
-        answer = job.measure()
-    except Exception as error:  # noqa: BLE001  a bug met in one file must not cost the answers of the others
-        answer = Answer(_bug(job, error), None)
+    answer = answer_of(job)
     files = () if folder is None else tuple(write_outputs(folder, answer, outputs))
     return answer.measurement, files, stamp
 
@@ -229,14 +241,6 @@ def _bug(job: Job, error: Exception) -> Measurement:
         f"{Path(place.filename).name}, line {place.lineno}); please report it."
     )
     return Measurement(job.label, Status.FAILED, reason, "bug")
-
-
-def _name(job: Job) -> str:
-    return (
-        "+".join(path.stem for path in job.paths) + job.paths[-1].suffix
-        if len(job.paths) > 1
-        else job.paths[0].name
-    )
 
 
 def _run_record(
