@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lvef.cli.derived import build, options_from
-from lvef.cli.jobs import (
-    DEFAULT_OUT,
-    FILE,
-    check_inputs,
-    input_options,
-    is_one,
-)
+from lvef.cli.jobs import DEFAULT_OUT, FILE, check_inputs, input_options, is_one
+from lvef.cli.report_tasks import FORMATS, Request, Task, correction_of, is_one_answer, make_tasks
 from lvef.core.errors import DataError, LvefError, QualityRefusal
 from lvef.core.terms import Status
 from lvef.measure.options import MeasureOptions

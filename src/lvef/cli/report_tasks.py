@@ -203,6 +203,6 @@ def _check_contours(edit: Edit, machine: Measurement) -> None:
         known = frame in (None, machine.ed_frame, machine.es_frame)
         if not known and points is None:
             raise DataError(
-                f"{machine.source}: an earlier answer keeps the contours of its own ED and ES frame, not that of {phase} frame "
-                f"{frame}; give the film itself to lvef report, or a correction in which that contour is drawn."
+                f"{machine.source}: an earlier answer keeps the contours of its own ED and ES frame, not that of "
+                f"{phase} frame {frame}; give the film itself to lvef report, or a correction in which that contour is drawn."
             )
