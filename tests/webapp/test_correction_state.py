@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lvef.core.terms import Sex
+from lvef.geometry.handles import tracing_of_handles
+from lvef.measure.correction import edit_from_dict
 from lvef.measure.options import MeasureOptions
 from lvef.webapp.contour_editor import Act
 from lvef.webapp.correction_state import CorrectionState
@@ -197,6 +200,12 @@ def test_a_study_takes_no_correction_of_one_clip():
     state = CorrectionState(drawn.study())
     assert not state.load(b'{"schema": "lvef-correction/1", "ed_frame": 1}', "a.json", OPTIONS)
     assert "names no views" in state.message.text
+
+
+def test_the_example_of_the_page_about_it_is_a_correction(repository):
+    page = (repository / "docs" / "how-to" / "correct.md").read_text(encoding="utf-8")
+    edit = edit_from_dict(json.loads(re.search(r"```json\n(.*?)```", page, re.DOTALL)[1]))
+    assert edit.reader and len(tracing_of_handles(edit.ed_points).chords) == 20
 
 
 def test_other_settings_keep_the_contours():

@@ -85,7 +85,7 @@ class Editor {
   newHandle(i) {
     const group = document.createElementNS(SVG, "g"), large = i % APEX === 0;
     group.setAttribute("class", large ? "handle large" : "handle");
-    for (const [key, value] of Object.entries({ tabindex: "0", role: "slider", "data-handle": i, "aria-roledescription": "point" })) {
+    for (const [key, value] of Object.entries({ tabindex: "0", role: "slider", "data-handle": i, "aria-valuemin": 0, "aria-roledescription": "point" })) {
       group.setAttribute(key, value);
     }
     for (const name of ["ring", "halo", "dot"]) {
@@ -182,6 +182,7 @@ class Editor {
       const [x, y] = this.shown(this.points[i]), size = i % APEX === 0 ? dot * 1.35 : dot;
       group.setAttribute("transform", `translate(${x.toFixed(2)} ${y.toFixed(2)}) scale(${unit})`);
       group.setAttribute("aria-label", `${this.data.label}, ${nameOf(i)}`);
+      group.setAttribute("aria-valuemax", this.data.width - 1);
       group.setAttribute("aria-valuenow", Math.round(this.points[i][0]));
       group.setAttribute("aria-valuetext", `x ${this.points[i][0].toFixed(1)}, y ${this.points[i][1].toFixed(1)} pixels`);
       group.classList.toggle("held", this.held?.index === i);
