@@ -27,7 +27,6 @@ KINDS: dict[str, Any] = {
     "max_queue": click.IntRange(1, 10_000),
     "max_seconds": click.IntRange(1, 3600),
     "max_frames": click.IntRange(1, 100_000),
-    "max_pixels": click.IntRange(1, 2**34),
     "max_memory_mb": click.IntRange(0, 2**20),
     "max_store_mb": click.IntRange(1, 2**24),
     "keep_hours": click.FloatRange(0, 24 * 365),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lvef.core.errors import ConfigError
 from lvef.engine.session import available_threads
-from lvef.io.limits import MAX_FRAMES, MAX_PIXELS
+from lvef.io.limits import MAX_FRAMES
 from lvef.measure.options import MeasureOptions
 
 KEY_VARIABLE = "LVEF_API_KEY"
@@ -51,8 +51,6 @@ class ServiceSettings:
     """Longest time for one file; then its process is ended."""
     max_frames: int = MAX_FRAMES
     """Longest clip that is read."""
-    max_pixels: int = MAX_PIXELS
-    """Largest clip that is read, in pixels over all its frames."""
     max_memory_mb: int = 4096
     """Memory a worker may take beyond what it has with its network loaded; 0 sets no limit."""
     max_store_mb: int = 2048

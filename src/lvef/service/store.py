@@ -289,8 +289,8 @@ class Store:
         """Delete what belongs to no result any more, overwrite it, and give the room back."""
         self._base.execute("DELETE FROM files WHERE result NOT IN (SELECT id FROM results)")
         self._base.execute("DELETE FROM clips WHERE root NOT IN (SELECT root FROM results)")
-        # Each step of the statement frees a page; and the log would keep what was overwritten in the file itself.
-        self._base.execute("PRAGMA incremental_vacuum").fetchall()
+        # As a script, because `execute` stops after the first page; and the log would keep what is overwritten in the file.
+        self._base.executescript("PRAGMA incremental_vacuum")
         self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 

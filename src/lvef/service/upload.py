@@ -113,7 +113,7 @@ async def receive_form(
         if isinstance(error, FormParserError):
             await _drain(stream)
             raise _broken() from None
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and not isinstance(error, ConnectionError):
             await _drain(stream)
             raise Refusal(
                 507, "no_space", "The service has no room for this upload; try again later."

@@ -1,0 +1,104 @@
+"""Running services: one with a real network for all tests, and quick ones with fakes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from tests.service.fakes import Fake
+
+httpx = pytest.importorskip("httpx")
+pytest.importorskip("fastapi")
+
+from lvef.service.app import Service  # noqa: E402
+from lvef.service.run import Server, _bound  # noqa: E402
+from lvef.service.settings import ServiceSettings  # noqa: E402
+from lvef.service.worker import Worker  # noqa: E402
+
+
+class Running:
+    """A service in a thread of this process, with its worker processes."""
+
+    def __init__(self, service, client, url):
+        self.service, self.client, self.url = service, client, url
+        self.jobs = service.jobs
+
+    def send(self, *contents, wait=30, names=None, **fields):
+        """Send files of these contents."""
+        names = names or [f"clip{i}.avi" for i in range(len(contents))]
+        files = [("files", (name, data)) for name, data in zip(names, contents, strict=True)]
+        return self.client.post("/v1/measure", files=files, data={"wait": str(wait), **fields})
+
+    def until(self, true, seconds=30):
+        """Wait until something holds."""
+        end = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < end, "it did not come about"
+            time.sleep(0.02)
+
+    def state(self, job):
+        return self.client.get(f"/v1/jobs/{job}").json()["state"]
+
+
+@contextmanager
+def run(settings, make=Fake, *, ready=True) -> Iterator[Running]:
+    listening = _bound(settings)
+    service = Service(settings, make)
+    up = threading.Event()
+    server = Server(service, settings, up.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    assert up.wait(60)
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    headers = {"X-API-Key": settings.api_key} if settings.api_key else {}
+    try:
+        with httpx.Client(base_url=url, timeout=120, headers=headers, trust_env=False) as client:
+            running = Running(service, client, url)
+            if ready:
+                running.until(lambda: service.jobs.pool.ready == settings.n_workers, 120)
+            yield running
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+SMALL = ServiceSettings(port=0, workers=1, threads=1, max_upload_mb=1, grace_seconds=1)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts services with fakes: ``with start(max_queue=1) as running``."""
+
+    def begin(make=Fake, *, ready=True, **changes):
+        return run(replace(SMALL, data=tmp_path / "data", **changes), make, ready=ready)
+
+    return begin
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """A service with a fake worker, for a whole module."""
+    with run(replace(SMALL, data=tmp_path_factory.mktemp("quick") / "data")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory):
+    """A service with the real network, for all tests."""
+    data = tmp_path_factory.mktemp("real") / "data"
+    with run(replace(SMALL, data=data, max_upload_mb=64, precision="f32"), Worker) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def answered(real, phantom_file):
+    """The phantom, measured by the service: the answer's body."""
+    answer = real.send(phantom_file.read_bytes(), names=["phantom.avi"])
+    assert answer.status_code == 200, answer.text
+    return answer.json()

@@ -1,0 +1,62 @@
+"""Workers that need no network: what they do stands in the file they are given."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from lvef.core.errors import GeometryError, WeightsError
+from lvef.core.records import Measurement
+from lvef.core.terms import Status
+from lvef.measure.report import measurement_json
+from lvef.service.settings import ServiceSettings
+from lvef.service.worker import Reply, Task
+
+
+class Fake:
+    """Measures in no time; ``nap``, ``sleep``, ``crash``, ``exit``, ``bug`` and ``bad`` at a file's start do as they say."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self.settings = settings
+
+    def __call__(self, task: Task) -> Reply:
+        if task.kind == "draw":
+            return Reply(files={task.values["name"]: b"drawn"})
+        if task.kind == "correct":
+            if task.values["edit"] == {}:
+                raise GeometryError("There is nothing to correct.")
+            return Reply(files=dict(task.values["files"]), status="ok")
+        paths, name = task.values["paths"], " + ".join(task.values["names"])
+        start = Path(paths[0]).read_bytes()[:16]
+        if start.startswith(b"nap"):
+            time.sleep(1.5)
+        if start.startswith(b"sleep"):
+            time.sleep(60)
+        if start.startswith(b"crash"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if start.startswith(b"exit"):
+            os._exit(3)
+        if start.startswith(b"bug"):
+            raise RuntimeError(f"the secret of {name}")
+        status = Status.FAILED if start.startswith(b"bad") else Status.OK
+        reason = f"{name} is of a kind that is not known here." if status is Status.FAILED else ""
+        code = "unreadable" if reason else ""
+        measurement = Measurement(name, status, reason, code, ef_percent=None if reason else 55.0)
+        files = {"measurement.json": measurement_json(measurement).encode(), "curve.csv": b"frame\n0\n"}
+        return Reply(files, {"": b"clip"}, str(status), code)
+
+
+class Broken:
+    """Cannot load its network."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        raise WeightsError("the network is damaged; install the weights again.")
+
+
+class Suicidal(Fake):
+    """Ends as soon as it is there."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        os._exit(1)

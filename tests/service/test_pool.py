@@ -1,0 +1,152 @@
+import os
+import signal
+import time
+from dataclasses import replace
+
+import pytest
+
+from lvef.service.pool import CANCELLED, Pool, QueueFull, Ticket
+from lvef.service.settings import ServiceSettings
+from lvef.service.worker import Task
+from tests.service.fakes import Broken, Fake, Suicidal
+
+SETTINGS = ServiceSettings(workers=1, threads=1, max_queue=2)
+
+
+class Bench:
+    """A pool and files that tell its fakes what to do."""
+
+    def __init__(self, folder, make=Fake, **changes):
+        self.folder, self.settings = folder, replace(SETTINGS, **changes)
+        self.pool = Pool(make, self.settings, self.scratch)
+        self.pool.start()
+
+    def scratch(self, number):
+        folder = self.folder / f"w{number}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def ticket(self, what):
+        path = self.folder / f"{what}.avi"
+        path.write_bytes(what.encode())
+        values = {"shape": "clip", "paths": [str(path)], "names": [path.name], "options": {}}
+        return Ticket(Task("measure", values))
+
+    def do(self, what):
+        ticket = self.ticket(what)
+        self.pool.submit(ticket)
+        return ticket
+
+    def ready(self, n=1):
+        end = time.monotonic() + 60
+        while self.pool.ready != n:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = []
+
+    def make(*args, **changes):
+        made.append(Bench(tmp_path, *args, **changes))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.pool.stop(0)
+
+
+def until(true):
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_task_is_done(bench):
+    begun = []
+    one = bench()
+    ticket = one.ticket("ok")
+    ticket.on_start = lambda: begun.append(1)
+    one.pool.submit(ticket)
+    reply = ticket.reply.result(60)
+    assert (reply.status, reply.code) == ("ok", "")
+    assert b'"ef_percent": 55.0' in reply.files["measurement.json"]
+    assert begun == [1]
+
+
+def test_crashes_bugs_and_slow_files_end_alone(bench):
+    one = bench(max_seconds=1, max_queue=9)
+    tickets = {what: one.do(what) for what in ("crash", "exit", "bug", "sleep", "ok")}
+    codes = {what: ticket.reply.result(120).code for what, ticket in tickets.items()}
+    assert codes == {"crash": "worker_died", "exit": "worker_died", "bug": "bug", "sleep": "too_slow", "ok": ""}
+    assert one.pool.restarts == 3
+    assert "1 seconds" in tickets["sleep"].reply.result().message
+    assert "secret" not in tickets["bug"].reply.result().message
+    assert "fakes.py" in tickets["bug"].reply.result().message
+
+
+def test_a_process_that_goes_while_idle_is_replaced(bench):
+    one = bench()
+    one.ready()
+    os.kill(one.pool._workers[0].process.pid, signal.SIGKILL)
+    until(lambda: one.pool.restarts == 1)
+    assert one.do("ok").reply.result(60).status == "ok"
+
+
+def test_the_queue_has_an_end_and_places(bench):
+    one = bench()
+    running = one.do("sleep")
+    until(lambda: running.started is not None)
+    waiting = [one.do("ok"), one.do("ok")]
+    with pytest.raises(QueueFull):
+        one.do("ok")
+    assert [one.pool.position(ticket) for ticket in (running, *waiting)] == [None, 1, 2]
+    assert one.pool.waiting == 2
+    one.pool.cancel(waiting[0])
+    assert waiting[0].reply.result(1) is CANCELLED
+    first = one.ticket("ok")
+    one.pool.submit(first, first=True)
+    assert [one.pool.position(ticket) for ticket in (first, waiting[1])] == [1, 2]
+    one.pool.cancel(running)
+    assert running.reply.result(30) is CANCELLED
+    assert waiting[1].reply.result(60).status == "ok"
+
+
+def test_stopping_gives_what_runs_its_time(bench):
+    one = bench()
+    running = one.do("nap")
+    until(lambda: running.started is not None)
+    waiting = one.do("ok")
+    one.pool.begin_stop(30)
+    assert waiting.reply.result(1).code == "service_stopped"
+    assert running.reply.result(30).status == "ok"
+    assert one.do("ok").reply.result(1).code == "service_stopped"
+
+
+def test_stopping_ends_what_takes_longer(bench):
+    one = bench()
+    running = one.do("sleep")
+    until(lambda: running.started is not None)
+    process = one.pool._workers[0].process
+    pid = process.pid
+    one.pool.stop(0.2)
+    assert running.reply.result(1).code == "service_stopped"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_network_that_cannot_be_loaded_is_told(bench):
+    one = bench(Broken)
+    until(lambda: "install the weights again" in one.pool.trouble)
+    assert one.pool.ready == 0
+    ticket = one.do("ok")
+    one.pool.stop(0)
+    assert ticket.reply.result(1).code == "service_stopped"
+
+
+def test_a_process_that_cannot_start_is_tried_again_at_leisure(bench):
+    one = bench(Suicidal)
+    until(lambda: one.pool.trouble)
+    assert "ended while it started" in one.pool.trouble

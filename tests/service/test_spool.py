@@ -1,0 +1,110 @@
+import os
+import stat
+
+import pytest
+
+from lvef.core.errors import DataError
+from lvef.service.spool import LOCK_NAME, Spool, client_name, known_suffix, make_private
+
+
+@pytest.fixture
+def spool(tmp_path):
+    made = Spool(tmp_path / "data")
+    yield made
+    made.close()
+
+
+def test_the_folder_is_private(spool, tmp_path):
+    for folder in (tmp_path / "data", spool.root, spool.folder):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_was_open_is_closed(tmp_path):
+    (tmp_path / "data").mkdir(mode=0o755)
+    make_private(tmp_path / "data")
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="choose another with --data"):
+        make_private(tmp_path / "file" / "data")
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="users of this kind are those of POSIX")
+def test_a_folder_of_another_user(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: os.stat(tmp_path).st_uid + 1)
+    with pytest.raises(DataError, match="another user"):
+        make_private(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("clip.avi", "clip.avi"),
+        ("../../etc/passwd", "passwd"),
+        ("/etc/passwd", "passwd"),
+        ("C:\\Users\\x\\clip.avi", "clip.avi"),
+        ("..\\..\\clip.avi", "clip.avi"),
+        ("..", "upload"),
+        (".", "upload"),
+        ("", "upload"),
+        ("/", "upload"),
+        ("cl\0ip.avi", "clip.avi"),
+        ("clip\r\nX: y.avi", "clipX: y.avi"),
+        ("clip\u202eiva.exe", "clipiva.exe"),
+        ("\ud800.avi", ".avi"),
+        ("Größe 心.dcm", "Größe 心.dcm"),
+        ("a" * 400 + ".nii.gz", "a" * 113 + ".nii.gz"),
+    ],
+)
+def test_names_as_they_are_shown(raw, shown):
+    assert client_name(raw) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("x.AVI", ".avi"), ("x.nii.gz", ".nii.gz"), ("x.tar.gz", ".gz"), ("x.exe", ""), ("x", ""), ("x.avi.php", "")],
+)
+def test_only_known_suffixes_are_kept(name, suffix):
+    assert known_suffix(name) == suffix
+
+
+def test_paths_have_nothing_of_the_client(spool):
+    one, other = spool.new_path("../../MEIER.avi"), spool.new_path("../../MEIER.avi")
+    assert one != other
+    assert one.parent == spool.folder
+    assert one.suffix == ".avi"
+    assert "MEIER" not in str(one)
+
+
+def test_what_dead_services_left_is_removed_and_the_living_are_left_alone(spool, tmp_path):
+    (spool.folder / "upload.avi").touch()
+    dead = spool.root / "0123456789abcdef"
+    dead.mkdir()
+    (dead / LOCK_NAME).touch()
+    (dead / "upload.avi").touch()
+    other = Spool(tmp_path / "data")
+    assert other.live_services() == {spool.service, other.service}
+    assert not dead.exists()
+    assert [path.name for path in spool.uploads()] == ["upload.avi"]
+    other.close()
+    assert not other.folder.exists()
+    assert spool.live_services() == {spool.service}
+
+
+def test_a_folder_that_is_being_made_is_left_alone_for_a_minute(spool):
+    young, old = spool.root / ".young", spool.root / ".old"
+    young.mkdir()
+    old.mkdir()
+    os.utime(old, (1, 1))
+    spool.live_services()
+    assert young.exists()
+    assert not old.exists()
+
+
+def test_scratch_is_emptied(spool):
+    folder = spool.scratch(0)
+    (folder / "left").touch()
+    assert list(spool.scratch(0).iterdir()) == []
+    assert spool.uploads() == []

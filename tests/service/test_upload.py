@@ -1,0 +1,155 @@
+import asyncio
+
+import pytest
+
+pytest.importorskip("python_multipart")
+
+from lvef.service import upload as module  # noqa: E402
+from lvef.service.refusals import Refusal  # noqa: E402
+from lvef.service.spool import Spool  # noqa: E402
+from lvef.service.upload import FIELD_BYTES, MAX_FIELDS, receive_form  # noqa: E402
+
+KIND = "multipart/form-data; boundary=xyz"
+
+
+@pytest.fixture
+def spool(tmp_path):
+    made = Spool(tmp_path / "data")
+    yield made
+    made.close()
+
+
+def part(name, data=b"", filename=None):
+    file = "" if filename is None else f'; filename="{filename}"'
+    return f'--xyz\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + data + b"\r\n"
+
+
+END = b"--xyz--\r\n"
+
+
+def receive(spool, body, *, piece=7, kind=KIND, declared=None, max_bytes=2**20, max_files=3):
+    taken = []
+
+    async def stream():
+        for i in range(0, len(body), piece):
+            taken.append(i)
+            yield body[i : i + piece]
+
+    async def run():
+        return await receive_form(kind, declared, stream(), spool, max_bytes=max_bytes, max_files=max_files)
+
+    return asyncio.run(run()), len(taken)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 10**6])
+def test_files_and_fields(spool, piece):
+    data = bytes(range(256)) * 20
+    body = part("files", data, "a.avi") + part("sex", b"F") + part("ed", b"", "../é.png") + END
+    form, _ = receive(spool, body, piece=piece)
+    assert form.fields == {"sex": "F"}
+    assert [(u.role, u.name) for u in form.uploads] == [("files", "a.avi"), ("ed", "é.png")]
+    assert form.uploads[0].path.read_bytes() == data
+    assert form.uploads[0].path.stat().st_mode & 0o777 == 0o600
+    assert form.uploads[1].path.read_bytes() == b""
+    form.discard()
+    assert spool.uploads() == []
+
+
+def refused(spool, body, **more):
+    with pytest.raises(Refusal) as error:
+        receive(spool, body, **more)
+    assert spool.uploads() == []
+    return error.value.status, error.value.code
+
+
+def test_too_large_with_and_without_a_declared_length(spool, monkeypatch):
+    body = part("files", b"x" * 5000, "a.avi") + END
+    assert refused(spool, body, max_bytes=4000) == (413, "too_large")
+    assert refused(spool, body, max_bytes=4000, declared=str(len(body))) == (413, "too_large")
+
+
+def test_nothing_is_written_beyond_the_limit(spool, monkeypatch):
+    sizes = []
+    real = module._drain
+
+    async def look(stream):
+        sizes.append(sum(p.stat().st_size for p in spool.folder.iterdir()))
+        await real(stream)
+
+    monkeypatch.setattr(module, "_drain", look)
+    monkeypatch.setattr(module.Form, "discard", lambda self: sizes.append(sum(u.path.stat().st_size for u in self.uploads)))
+    with pytest.raises(Refusal):
+        receive(spool, part("files", b"x" * 100_000, "a.avi") + END, piece=1000, max_bytes=20_000)
+    assert sizes
+    assert max(sizes) <= 20_000
+
+
+def test_what_is_drained_is_limited(spool, monkeypatch):
+    monkeypatch.setattr(module, "DRAIN_BYTES", 10_000)
+    taken = []
+
+    async def stream():
+        while True:
+            taken.append(1)
+            yield b"x" * 1000
+
+    with pytest.raises(Refusal):
+        asyncio.run(receive_form(KIND, "99999999", stream(), spool, max_bytes=10, max_files=1))
+    assert len(taken) == 10
+
+
+def test_other_limits(spool):
+    many = b"".join(part("files", b"x", f"{i}.avi") for i in range(4)) + END
+    assert refused(spool, many) == (413, "too_many_files")
+    assert refused(spool, part("sex", b"F" * (FIELD_BYTES + 1)) + END) == (413, "field_too_long")
+    fields = b"".join(part(f"f{i}", b"x") for i in range(MAX_FIELDS + 1)) + END
+    assert refused(spool, fields) == (413, "too_many_fields")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "expected"),
+    [
+        (b"{}", "application/json", (415, "not_multipart")),
+        (b"", "", (415, "not_multipart")),
+        (b"", "multipart/form-data", (415, "not_multipart")),
+        (b"hello", KIND, (400, "bad_form")),
+        (b"", KIND, (400, "bad_form")),
+        (part("files", b"xxx", "a.avi"), KIND, (400, "bad_form")),
+        (b"--xyz\r\nX: y\r\n\r\nz\r\n--xyz--\r\n", KIND, (422, "bad_form")),
+    ],
+)
+def test_broken_forms(spool, body, kind, expected):
+    assert refused(spool, body, kind=kind) == expected
+
+
+def test_a_pause_that_is_too_long(spool, monkeypatch):
+    monkeypatch.setattr(module, "STALL_S", 0.05)
+    monkeypatch.setattr(module, "DRAIN_S", 0.05)
+
+    async def stream():
+        yield part("files", b"xxx", "a.avi")
+        await asyncio.sleep(5)
+        yield END
+
+    with pytest.raises(Refusal) as error:
+        asyncio.run(receive_form(KIND, None, stream(), spool, max_bytes=10**6, max_files=1))
+    assert error.value.status == 408
+    assert spool.uploads() == []
+
+
+def test_a_client_that_goes_leaves_nothing(spool):
+    async def stream():
+        yield part("files", b"xxx", "a.avi")
+        raise ConnectionResetError("gone")
+
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(receive_form(KIND, None, stream(), spool, max_bytes=10**6, max_files=1))
+    assert spool.uploads() == []
+
+
+def test_a_full_disk(spool, monkeypatch):
+    def full(self, name):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Spool, "new_path", full)
+    assert refused(spool, part("files", b"xxx", "a.avi") + END) == (507, "no_space")
