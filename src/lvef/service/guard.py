@@ -133,7 +133,7 @@ class Guard:
                 "wrong_host",
                 "The service is not known under this name; start it with --allow-host NAME to allow it.",
             )
-        if origin and origin not in self._origins and urlsplit(origin).netloc != host.lower():
+        if origin and origin not in self._origins and _place(origin) != host.lower():
             raise Refusal(
                 403,
                 "foreign_origin",
@@ -160,7 +160,7 @@ class Guard:
         An address in figures always: it cannot be pointed elsewhere. Where a key is needed, a page that points its own name
         here has none, so every name will do, unless names are given.
         """
-        name = urlsplit(f"//{host}").hostname or ""
+        name = _name(host)
         if (
             "*" in self._hosts
             or name in self._hosts
@@ -199,6 +199,22 @@ _PREFLIGHT = {
     "access-control-allow-headers": "X-API-Key, Authorization, Content-Type",
     "access-control-max-age": "600",
 }
+
+
+def _place(origin: str) -> str:
+    """Host and port of an origin; nothing where it is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, in small letters, without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: dict[str, str]) -> None:

@@ -1,0 +1,305 @@
+import json
+import socket
+import time
+
+import pytest
+
+from lvef.service.store import STORE_NAME
+
+
+def test_an_answer_in_time(quick):
+    answer = quick.send(b"ok", names=["../../MEIER.avi"])
+    assert answer.status_code == 200
+    (job,) = answer.json()["jobs"]
+    assert (job["state"], job["source"], job["progress"], job["position"]) == ("done", "MEIER.avi", 1.0, None)
+    assert job["result"]["schema"] == "lvef-measurement/1"
+    assert job["result"]["source"] == "MEIER.avi"
+    assert quick.client.get(job["links"]["self"]).json()["state"] == "done"
+    assert quick.client.get(job["links"]["result"]).json() == job["result"]
+    assert quick.jobs.spool.uploads() == []
+
+
+def test_an_answer_later(quick):
+    answer = quick.send(b"nap", b"ok", wait=0)
+    assert answer.status_code == 202
+    first, second = answer.json()["jobs"]
+    assert answer.headers["location"] == f"/v1/jobs/{first['id']}"
+    assert first["state"] in ("queued", "running")
+    quick.until(lambda: quick.state(first["id"]) == "running")
+    running = quick.client.get(f"/v1/jobs/{first['id']}").json()
+    assert 0 <= running["progress"] < 1
+    assert running["started"] is not None
+    assert quick.client.get(f"/v1/jobs/{second['id']}").json()["position"] == 1
+    assert len(quick.jobs.spool.uploads()) == 2
+    quick.until(lambda: quick.state(second["id"]) == "done")
+    assert quick.state(first["id"]) == "done"
+    assert quick.jobs.spool.uploads() == []
+
+
+def test_a_wait_that_is_too_short(quick):
+    answer = quick.send(b"nap", wait=0.1)
+    assert answer.status_code == 202
+    (job,) = answer.json()["jobs"]
+    quick.until(lambda: quick.state(job["id"]) == "done")
+
+
+def test_several_files_each_have_their_answer(quick):
+    answer = quick.send(b"ok", b"bad", names=["a.avi", "b.txt"])
+    assert answer.status_code == 200
+    good, bad = answer.json()["jobs"]
+    assert (good["state"], bad["state"]) == ("done", "failed")
+    assert bad["error"] == {"code": "unreadable", "message": "b.txt is of a kind that is not known here."}
+    assert bad["result"]["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [(b"bad", 422, "unreadable"), (b"crash", 500, "worker_died"), (b"bug", 500, "bug")],
+)
+def test_one_file_that_fails(quick, content, status, code):
+    answer = quick.send(content, names=["MEIER.avi"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert answer.json()["jobs"][0]["state"] == "failed"
+    assert quick.send(b"ok").status_code == 200, "the service goes on"
+    assert quick.jobs.spool.uploads() == []
+
+
+def test_a_file_that_takes_too_long(start):
+    with start(max_seconds=1) as running:
+        answer = running.send(b"sleep")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (504, "too_slow")
+        job = answer.json()["jobs"][0]["id"]
+        assert running.client.get(f"/v1/jobs/{job}").json()["error"]["code"] == "too_slow"
+
+
+def test_the_queue_is_full(start):
+    with start(max_queue=1) as running:
+        job = running.send(b"sleep", wait=0).json()["jobs"][0]["id"]
+        running.until(lambda: running.state(job) == "running")
+        assert running.send(b"ok", b"ok", wait=0).status_code == 503
+        assert running.send(b"ok", wait=0).status_code == 202
+        answer = running.send(b"ok", wait=0)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "queue_full")
+        assert int(answer.headers["retry-after"]) >= 1
+        assert len(running.jobs.spool.uploads()) == 2
+        text = running.client.get("/metrics").text
+        assert 'lvef_refused_total{limit="queue"} 2.0' in text
+        assert "lvef_queue_length 1.0" in text
+
+
+def test_forgetting_a_job_that_waits_runs_or_is_done(start):
+    with start() as running:
+        done = running.send(b"ok").json()["jobs"][0]["id"]
+        runs = running.send(b"sleep", wait=0).json()["jobs"][0]["id"]
+        waits = running.send(b"ok", wait=0).json()["jobs"][0]["id"]
+        running.until(lambda: running.state(runs) == "running")
+        for job in (waits, runs, done):
+            assert running.client.delete(f"/v1/jobs/{job}").status_code == 204
+            assert running.client.get(f"/v1/jobs/{job}").status_code == 404
+            assert running.client.get(f"/v1/results/{job}").status_code == 404
+            assert running.client.delete(f"/v1/jobs/{job}").status_code == 404
+        assert running.jobs.spool.uploads() == []
+        assert running.send(b"ok").status_code == 200
+
+
+def test_a_client_that_hangs_up_while_it_waits(start):
+    with start() as running:
+        with pytest.raises(Exception, match="timed out"):
+            running.client.post(
+                "/v1/measure", files={"files": ("a.avi", b"sleep")}, data={"wait": "60"}, timeout=1.0
+            )
+        running.until(lambda: not running.jobs._live)
+        assert running.jobs.spool.uploads() == []
+        assert running.jobs.store.count() == 0
+
+
+def test_a_client_that_hangs_up_in_the_middle_of_its_upload(quick):
+    host, port = quick.url.removeprefix("http://").split(":")
+    head = (
+        "POST /v1/measure HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=xyz\r\n"
+        "Content-Length: 100000\r\n\r\n"
+        '--xyz\r\nContent-Disposition: form-data; name="files"; filename="a.avi"\r\n\r\nhalf of it'
+    )
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(head.encode())
+        quick.until(lambda: len(quick.jobs.spool.uploads()) == 1)
+    quick.until(lambda: not quick.jobs.spool.uploads())
+    quick.until(lambda: quick.jobs._reserved == 0)
+
+
+def test_too_large(quick):
+    answer = quick.send(b"x" * (2**20 + 1))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+    assert "1 MB" in answer.json()["error"]["message"]
+
+
+def test_too_large_without_a_length(quick):
+    def pieces():
+        yield b'--xyz\r\nContent-Disposition: form-data; name="files"; filename="a.avi"\r\n\r\n'
+        for _ in range(40):
+            yield b"x" * 2**16
+        yield b"\r\n--xyz--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=xyz"}
+    answer = quick.client.post("/v1/measure", content=pieces(), headers=headers)
+    assert "content-length" not in answer.request.headers
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+    assert quick.jobs.spool.uploads() == []
+
+
+def test_chunked_within_the_limit(quick):
+    def pieces():
+        yield b'--xyz\r\nContent-Disposition: form-data; name="wait"\r\n\r\n9\r\n'
+        yield b'--xyz\r\nContent-Disposition: form-data; name="files"; filename="a.avi"\r\n\r\nok\r\n--xyz--\r\n'
+
+    headers = {"Content-Type": "multipart/form-data; boundary=xyz"}
+    assert quick.client.post("/v1/measure", content=pieces(), headers=headers).status_code == 200
+
+
+def test_too_many_files(start):
+    with start(max_files=2) as running:
+        answer = running.send(b"ok", b"ok", b"ok")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_many_files")
+        assert running.jobs.spool.uploads() == []
+
+
+def test_a_form_that_cannot_be_leaves_nothing(quick):
+    answer = quick.send(b"ok", view="PLAX")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_request")
+    assert quick.jobs.spool.uploads() == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../../etc/passwd", "..\\..\\x.avi", "/dev/null", "a\0b.avi", "x" * 3000 + ".avi", "\u202e.avi", "%2e%2e%2fx", "-rf"],
+)
+def test_names_that_are_no_names(quick, name):
+    before = {path for path in quick.jobs.spool.root.parent.rglob("*")}
+    answer = quick.send(b"ok", names=[name])
+    assert answer.status_code == 200
+    source = answer.json()["jobs"][0]["source"]
+    assert source == answer.json()["jobs"][0]["result"]["source"]
+    assert not set(source) & set("/\\\0\u202e")
+    assert len(source) <= 120
+    assert {path for path in quick.jobs.spool.root.parent.rglob("*")} <= before | {
+        quick.jobs.settings.folder / f"{STORE_NAME}{end}" for end in ("", "-wal", "-shm")
+    }
+
+
+@pytest.mark.parametrize("route", ["/v1/jobs/x", "/v1/results/x", "/v1/results/x/curve.csv", "/v1/results/x/files"])
+def test_what_is_not_there(quick, route):
+    answer = quick.client.get(route)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_pages_that_are_not_there(quick):
+    assert quick.client.get("/v2/x").json()["error"]["message"].startswith("There is no such page")
+    answer = quick.client.put("/v1/measure")
+    assert answer.status_code == 405
+    assert answer.json()["error"]["code"] == "http"
+
+
+def test_results_go_after_their_time(start):
+    with start(keep_hours=1 / 3600) as running:
+        job = running.send(b"ok").json()["jobs"][0]["id"]
+        assert running.client.get(f"/v1/results/{job}").status_code == 200
+        time.sleep(1.1)
+        running.jobs.store.purge()
+        assert running.client.get(f"/v1/results/{job}").status_code == 404
+        assert running.client.get(f"/v1/jobs/{job}").status_code == 404
+
+
+def test_the_purge_comes_by_itself(start, monkeypatch):
+    monkeypatch.setattr("lvef.service.jobs.PURGE_EVERY_S", 0.05)
+    with start(keep_hours=1 / 3600) as running:
+        running.send(b"ok")
+        assert running.jobs.store.count() == 1
+        running.until(lambda: running.jobs.store.count() == 0)
+
+
+def test_nothing_is_kept(start):
+    with start(keep_hours=0) as running:
+        job = running.send(b"ok").json()["jobs"][0]["id"]
+        assert running.client.get(f"/v1/results/{job}").status_code == 404, "it was in the answer"
+        job = running.send(b"nap", wait=0).json()["jobs"][0]["id"]
+        running.until(lambda: running.state(job) == "done")
+        assert running.client.get(f"/v1/results/{job}/curve.csv").status_code == 200
+        assert running.client.get(f"/v1/results/{job}").json()["ef_percent"] == 55.0
+        assert running.client.get(f"/v1/results/{job}").status_code == 404
+        assert not (running.jobs.settings.folder / STORE_NAME).exists()
+
+
+def test_a_restart_keeps_what_is_done(start):
+    with start() as running:
+        job = running.send(b"ok").json()["jobs"][0]["id"]
+        waits = running.send(b"sleep", wait=0).json()["jobs"][0]["id"]
+        folder = running.jobs.spool.folder
+    assert not folder.exists()
+    with start() as running:
+        assert running.state(job) == "done"
+        assert running.client.get(f"/v1/results/{job}").status_code == 200
+        told = running.client.get(f"/v1/jobs/{waits}").json()
+        assert (told["state"], told["error"]["code"]) == ("failed", "service_stopped")
+
+
+def test_a_client_that_waits_is_told_of_a_stop(start):
+    import threading
+
+    answers = []
+    with start() as running:
+        waiter = threading.Thread(target=lambda: answers.append(running.send(b"sleep", wait=60)))
+        waiter.start()
+        running.until(lambda: running.jobs._live)
+        running.jobs._loop.call_soon_threadsafe(running.jobs.begin_stop)
+        waiter.join(30)
+        assert running.client.get("/healthz").json()["status"] == "stopping"
+        assert running.send(b"ok").status_code == 503
+    assert (answers[0].status_code, answers[0].json()["error"]["code"]) == (503, "service_stopped")
+
+
+def test_the_answer_is_that_of_the_command_line(real, phantom_file, answered, monkeypatch):
+    import functools
+
+    from click.testing import CliRunner
+
+    from lvef.cli.main import main
+
+    monkeypatch.chdir(phantom_file.parent)
+    invoke = functools.partial(CliRunner().invoke, help_option_names=["-h", "--help"])
+    done = invoke(main, ["measure", phantom_file.name, "--json", "--precision", "f32", "--threads", "1"])
+    assert done.exit_code == 0, done.output
+    (job,) = answered["jobs"]
+    expected, found = json.loads(done.stdout), dict(job["result"])
+    assert expected["provenance"].pop("seconds") > 0
+    assert found["provenance"].pop("seconds") > 0
+    assert found == expected
+    assert real.client.get(job["links"]["result"]).text.endswith("}\n")
+
+
+def test_settings_reach_the_measurement(real, phantom_file):
+    answer = real.send(
+        phantom_file.read_bytes(), names=["a.avi"], view="A2C", sex="F", ed_frame="0", es_frame="15", frame_rate_hz="25"
+    )
+    result = answer.json()["jobs"][0]["result"]
+    assert (result["view"], result["ed_frame"], result["es_frame"]) == ("A2C", 0, 15)
+    assert result["frame_rate_hz"] == pytest.approx(25)
+    assert "ase_2015_women" not in result["categories"] or "ase_2015_men" not in result["categories"]
+
+
+def test_a_file_of_no_kind(real):
+    answer = real.send(b"hello" * 100, names=["letter.avi"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "unreadable")
+    assert answer.json()["error"]["message"].startswith("letter.avi is of a kind that is not known here")
+
+
+def test_too_many_frames(tmp_path, phantom_file):
+    from dataclasses import replace
+
+    from lvef.service.worker import Worker
+    from tests.service.conftest import SMALL, run
+
+    with run(replace(SMALL, data=tmp_path, max_upload_mb=64, max_frames=20), Worker) as running:
+        answer = running.send(phantom_file.read_bytes(), names=["long.avi"])
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"].startswith("long.avi has")
+    assert "at most 20 are read" in answer.json()["error"]["message"]
