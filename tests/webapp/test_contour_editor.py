@@ -433,3 +433,24 @@ def test_both_views_of_a_study(browser, address):
     assert visitor.changes(MACHINE_EF) > MACHINE_EF
     visitor.page.get_by_text("Changed: A2C ED contour").wait_for()
     visitor.close()
+
+
+@pytest.mark.browser
+def test_a_correction_is_saved_and_loaded_again(visitor, tmp_path):
+    visitor.drag("ed", 3, -40, 0)
+    moved = visitor.changes(MACHINE_EF)
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("button", name="Save the correction").click()
+    assert download.value.suggested_filename == "heart.correction.json"
+    file = tmp_path / "heart.correction.json"
+    download.value.save_as(file)
+    visitor.page.get_by_role("button", name="Reset all").click()
+    visitor.becomes(MACHINE_EF)
+    visitor.page.get_by_role("button", name="Load a correction").click()
+    visitor.page.locator("input[type=file]").set_input_files(file)
+    visitor.becomes(moved)
+    file.write_text("{}}")
+    visitor.page.get_by_text(file.name).wait_for(state="hidden")  # the uploader is a new one
+    visitor.page.locator("input[type=file]").set_input_files(file)
+    visitor.page.get_by_text("is not valid JSON").wait_for()
+    assert visitor.ef() == pytest.approx(moved, abs=0.01)

@@ -20,7 +20,7 @@ from lvef.measure.outputs import Answer
 from lvef.measure.wording import reads_clips
 from lvef.preprocess.fan import Fan, find_fan, keep_fan
 from lvef.webapp.contour_editor import ED_COLOUR, ES_COLOUR, Scene, acts_of, contour_editor, picture_url
-from lvef.webapp.correction_state import PHASES, CorrectionState, Phase
+from lvef.webapp.correction_state import FILE, PHASES, CorrectionState, Phase
 from lvef.webapp.correction_words import (
     NO_TRACING,
     NOTHING_TO_CORRECT,
@@ -79,8 +79,9 @@ def current_answer(answer: Answer, options: MeasureOptions, key: str) -> Answer:
 def _panel(state: CorrectionState, options: MeasureOptions, key: str, below: Below | None) -> None:
     view = _view(state, key)
     answer, machine = state.answer(options), state.machine.measurement
-    # What concerns one contour stands on its picture.
-    wrong = state.message.text if state.message.phase is None else ""
+    # What concerns one contour stands on its picture, and what concerns a file beside it.
+    here = state.message.phase is None and state.message.view != FILE
+    wrong = state.message.text if here else ""
     said = said_html(wrong, answer.measurement, has_name=bool(state.reader))
     st.html(values_html(machine, answer.measurement) + said)
     _choices(state, options, view, key)
@@ -220,15 +221,20 @@ def _files(state: CorrectionState, options: MeasureOptions, key: str) -> None:
         help="A file for `lvef report --correction FILE`; it can be loaded here again.",
         width="stretch",
     )
-    name = f"{key}-load"
+    loads = f"{key}-loads"
+    # A new uploader after each file, so that the same file can be given again.
+    name = f"{key}-load-{st.session_state.setdefault(loads, 0)}"
 
     def given() -> None:
         file = st.session_state[name]
         if file is not None:
             state.load(file.getvalue(), file.name, options)
+            st.session_state[loads] += 1
 
     with right.popover("Load a correction", width="stretch"):
         st.file_uploader("A file that was saved here", type="json", key=name, on_change=given)
+        if state.message.view == FILE:
+            st.error(state.message.text)
 
 
 def _state_of(answer: Answer, key: str) -> CorrectionState:

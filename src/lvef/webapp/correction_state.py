@@ -40,6 +40,9 @@ PHASES: tuple[Phase, Phase] = ("ed", "es")
 ONE = ""
 """Name of the only view of a clip or a pair of stills."""
 
+FILE = "file"
+"""Where messages about a file of a correction belong."""
+
 LONGEST_HISTORY = 200
 """Steps that can be undone."""
 
@@ -48,7 +51,7 @@ Edits = Mapping[str, Edit]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A sentence and where it belongs: the view and the phase, or nowhere in particular."""
+    """A sentence and where it belongs: a view and phase, `FILE`, or nowhere in particular."""
 
     text: str = ""
     view: str = ONE
@@ -246,7 +249,7 @@ class CorrectionState:
             else:
                 edits |= study_from_dict(values, name)
         except LvefError as error:
-            self.message = Message(str(error))
+            self.message = Message(str(error), FILE)
             return False
         before = self.reader, self.note
         signed = next((edit for edit in edits.values() if edit.reader or edit.note), None)
@@ -255,6 +258,7 @@ class CorrectionState:
         taken = self.propose(edits, options)
         if not taken:
             self.reader, self.note = before
+            self.message = Message(self.message.text, FILE)
         return taken
 
     def _take(
