@@ -10,7 +10,15 @@ import click
 
 from lvef.cli.derived import build, options_from
 from lvef.cli.jobs import DEFAULT_OUT, FILE, check_inputs, input_options, is_one
-from lvef.cli.report_tasks import FORMATS, Request, Task, correction_of, is_one_answer, make_tasks
+from lvef.cli.report_tasks import (
+    FORMATS,
+    Request,
+    Task,
+    correction_of,
+    is_one_answer,
+    make_tasks,
+    only_answers,
+)
 from lvef.core.errors import DataError, LvefError, QualityRefusal
 from lvef.core.terms import Status
 from lvef.measure.options import MeasureOptions
@@ -65,6 +73,7 @@ def report(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     request = Request(**{key: value for key, value in values.items() if key in own})
     options = build(MeasureOptions, values)
     _check(request, options)
+    _check_settings(ctx, request)
     ctx.exit(run_report(request, options))
 
 
@@ -133,6 +142,24 @@ def _check(request: Request, options: MeasureOptions) -> None:
         raise click.UsageError(
             "--clip tells where the film of an earlier answer is now: give that answer's folder."
         )
+
+
+def _check_settings(ctx: click.Context, request: Request) -> None:
+    """Refuse settings of a measurement where nothing is measured.
+
+    Raises:
+        UsageError: With the setting.
+    """
+    if not only_answers(request.paths):
+        return
+    free = {"max_frames"} | ({"sex", "height_cm", "weight_kg"} if request.correction is not None else set())
+    for field in dataclasses.fields(MeasureOptions):
+        given = ctx.get_parameter_source(field.name) is click.core.ParameterSource.COMMANDLINE
+        if given and field.name not in free:
+            raise click.UsageError(
+                f"--{field.name.replace('_', '-')} sets a measurement, and an earlier answer is not measured again: "
+                "give the film."
+            )
 
 
 def _wants_one(request: Request) -> bool:

@@ -77,6 +77,13 @@ def is_one_answer(paths: tuple[Path, ...]) -> bool:
     return len(paths) == 1 and is_answer(paths[0])
 
 
+def only_answers(paths: tuple[Path, ...]) -> bool:
+    """Whether every path is an earlier answer or a folder of these: then nothing is measured."""
+    from lvef.measure.earlier import is_answer
+
+    return bool(paths) and all(is_answer(path) or _answers_in(path) for path in paths)
+
+
 def make_tasks(request: Request, options: MeasureOptions) -> list[Task]:
     """Earlier answers and files to measure, in the order given; a network is loaded only for the latter."""
     from lvef.measure.earlier import is_answer
@@ -204,5 +211,5 @@ def _check_contours(edit: Edit, machine: Measurement) -> None:
         if not known and points is None:
             raise DataError(
                 f"{machine.source}: an earlier answer keeps the contours of its own ED and ES frame, not that of "
-                f"{phase} frame {frame}; give the film itself to lvef report, or a correction in which that contour is drawn."
+                f"{phase} frame {frame}; give the film itself to lvef report, or a correction that draws that contour."
             )

@@ -25,7 +25,6 @@ from lvef.measure.wording import (
     network_text,
     note_text,
     reads_clips,
-    reason_text,
     status_text,
 )
 
@@ -84,7 +83,7 @@ def page_of(answer: Answer, made_at: datetime.datetime | None = None) -> ReportP
         answer=ef_text(m.ef_percent) if m.ef_percent is not None else "No EF",
         status=status_text(m),
         alert=m.status is not Status.OK,
-        reason=_cut(_without_folders(reason_text(m), names), 2 * LONGEST_NOTE),
+        reason=_cut(_reason(m, names), 2 * LONGEST_NOTE),
         categories=tuple(category_lines(m.categories)),
         values=_values(m),
         volumes=_volumes(m),
@@ -129,6 +128,12 @@ def _without_folders(text: str, names: dict[str, str]) -> str:
         if source:
             text = text.replace(source, name)
     return _readable(text)
+
+
+def _reason(m: Measurement, names: dict[str, str]) -> str:
+    # Before the first letter becomes a capital, or a path would not be found.
+    said = m.reason.removeprefix(f"{m.source}: ")
+    return note_text(_without_folders(said, names))
 
 
 def _base_name(source: str) -> str:
