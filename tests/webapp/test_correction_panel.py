@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 from streamlit.testing.v1 import AppTest
+
+from tests.webapp import correction_app as drawn
 
 APP = Path(__file__).with_name("correction_app.py")
 
@@ -112,3 +118,29 @@ def test_two_sessions_share_nothing():
     one.selectbox[0].set_value(1).run()
     other.run()
     assert measured(one).correction is not None and measured(other).correction is None
+
+
+def pictures(app):
+    """What the editors were given to show, ED and ES, ``(height, width)`` each."""
+    found = []
+    for part in app.get("bidi_component"):
+        url = json.loads(part.proto.json)["picture"]
+        data = np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8)
+        found.append(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
+    return found
+
+
+def test_a_name_burned_in_beside_the_fan_is_not_shown():
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    answer = drawn.heart()
+    for frame in answer.clip.frames:
+        cv2.putText(frame, "DOE", (2, 16), cv2.FONT_HERSHEY_PLAIN, 1, 255)
+    assert answer.clip.frames[:, :24, :44].any()
+    app.session_state["made-heart"] = answer
+    app.run()
+    shown_now = pictures(app)
+    assert len(shown_now) == 2
+    for picture, frame in zip(shown_now, (drawn.ED, drawn.ES), strict=True):
+        assert not picture[:24, :44].any()
+        inside = (slice(60, 200), slice(90, 130))
+        assert np.abs(picture[inside].astype(int) - answer.clip.frames[frame][inside]).mean() < 3
