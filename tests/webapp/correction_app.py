@@ -74,7 +74,9 @@ def ef_reader() -> Answer:
     """The answer of a network that reads the EF from clips."""
     answer = heart()
     made = replace(answer.measurement.provenance, network_kind="ef_clip")
-    return Answer(replace(answer.measurement, tracings=(), curve=None, beats=(), provenance=made), answer.clip)
+    return Answer(
+        replace(answer.measurement, tracings=(), curve=None, beats=(), provenance=made), answer.clip
+    )
 
 
 KINDS = {
