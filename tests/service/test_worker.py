@@ -1,0 +1,136 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lvef.core.errors import DataError, GeometryError, QualityRefusal, WeightsError
+from lvef.engine.catalogue import list_networks
+from lvef.measure.options import MeasureOptions
+from lvef.service.orders import options_to_dict
+from lvef.service.settings import ServiceSettings
+from lvef.service.worker import MOST_NETWORKS, Task, Worker, done
+from tests.house import ROOT
+
+SETTINGS = ServiceSettings(threads=1, precision="f32")
+
+
+@pytest.fixture(scope="module")
+def worker():
+    return Worker(SETTINGS)
+
+
+def measure(path, name="clip.avi", **changes):
+    options = MeasureOptions(threads=1, precision="f32", **changes)
+    return Task(
+        "measure", {"shape": "clip", "paths": [str(path)], "names": [name], "options": options_to_dict(options)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (QualityRefusal("no_fan", "x"), "no_fan"),
+        (WeightsError("x"), "weights"),
+        (GeometryError("x"), "not_possible"),
+        (DataError("x"), "not_possible"),
+        (MemoryError(), "too_large"),
+        (ValueError("the secret"), "bug"),
+    ],
+)
+def test_whatever_happens_there_is_a_reply(error, code):
+    def work(task):
+        raise error
+
+    reply = done(work, Task("measure", {}))
+    assert reply.code == code
+    assert "secret" not in reply.message
+    assert reply.message
+
+
+def test_nothing_is_sent_anywhere(worker, phantom_file, no_network):
+    reply = worker(measure(phantom_file))
+    assert reply.status == "ok"
+    drawn = worker(Task("draw", {"name": "summary.png", "files": reply.files, "clips": reply.clips}))
+    assert drawn.files["summary.png"].startswith(b"\x89PNG")
+
+
+def test_networks_stay_loaded_but_not_all(worker, phantom_file):
+    loaded = worker._measurer(MeasureOptions()).predictor
+    assert worker._measurer(MeasureOptions(per_beat=False, ed_frame=1, es_frame=3)).predictor is loaded
+    names = [entry.name for entry in list_networks()]
+    for name in [*names, MeasureOptions.weights]:
+        worker._measurer(MeasureOptions(weights=name, threads=1))
+    assert len(worker._loaded) <= MOST_NETWORKS
+    assert worker(measure(phantom_file)).status == "ok"
+
+
+def test_settings_do_not_leak_into_the_next_task(worker, phantom_file):
+    by_hand = worker(measure(phantom_file, ed_frame=0, es_frame=15))
+    assert by_hand.status == "partial_cycle"
+    assert worker(measure(phantom_file)).status == "ok"
+
+
+LIMITED = """
+import sys
+from lvef.service.worker import _limit_memory, _be_first_to_go
+import numpy as np
+_be_first_to_go()
+_limit_memory(200)
+small = np.ones(50 * 2**20, np.uint8)
+try:
+    np.ones(400 * 2**20, np.uint8)
+except MemoryError:
+    print("limited")
+import resource
+print(resource.getrlimit(resource.RLIMIT_CORE))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the data of a process")
+def test_memory_is_limited():
+    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split("\n")[:2] == ["limited", "(0, 0)"]
+
+
+def test_an_orphan_ends(tmp_path):
+    # A service that is killed takes its workers with it, also one that is busy.
+    code = f"""
+import time
+from pathlib import Path
+from lvef.service.pool import Pool
+from lvef.service.settings import ServiceSettings
+from tests.service.fakes import Fake
+from tests.service.test_pool import Bench
+if __name__ == "__main__":
+    bench = Bench(Path({str(tmp_path)!r}))
+    ticket = bench.do("sleep")
+    while ticket.started is None:
+        time.sleep(0.02)
+    print(bench.pool._workers[0].process.pid, flush=True)
+    time.sleep(60)
+"""
+    script = tmp_path / "service.py"
+    script.write_text(code)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=env) as service:
+        pid = int(service.stdout.readline())
+        os.kill(pid, 0)
+        service.kill()
+    gone(pid)
+
+
+def gone(pid, seconds=20):
+    import time
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            # A process that ended and that nobody waited for is a zombie in a container without init.
+            with open(f"/proc/{pid}/stat") as stat:
+                if stat.read().rpartition(")")[2].split()[0] in "ZX":
+                    return
+        except FileNotFoundError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the worker lives on")
