@@ -86,7 +86,7 @@ def answer_facts(m: Measurement, options: MeasureOptions) -> list[tuple[str, str
     else:
         rows.append(("Volumes", note_text(m.volume_note) or "None in ml."))
     for view, ef in m.single_plane.items():
-        rows.append((f"{view} alone", ef_text(ef)))
+        rows.append((f"{view} alone, two frames", ef_text(ef)))
     if m.ef_mean_percent is not None and (m.ef_sd_percent or 0) > 0:
         rows.append((mean_name(m), f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %"))
     if m.heart_rate_bpm is not None:
@@ -121,9 +121,10 @@ def show_method(m: Measurement) -> None:
         )
     if m.spacing is not None:
         rows.append(("Scale", f"{m.spacing.x_mm:.3f} x {m.spacing.y_mm:.3f} mm a pixel ({m.spacing.source})"))
-    if any(m.counts.values()):
+    broken = {name: n for name, n in m.counts.items() if n and name != "clips"}
+    if broken:
         rows.append(
-            ("Rules broken", ", ".join(f"{name.replace('_', ' ')}: {n}" for name, n in m.counts.items() if n))
+            ("Rules broken", ", ".join(f"{name.replace('_', ' ')}: {n}" for name, n in broken.items()))
         )
     st.html(facts([row for row in rows if row[1]], "How it was measured"))
 

@@ -31,7 +31,10 @@ def ask(*, view: bool = True, clock: bool = True, network: bool = True) -> Measu
         network: Offer another network.
     """
     kept = st.session_state.setdefault(_KEPT, {})
-    with st.expander("Settings: sex, body size, frame rate, network"):
+    more = [
+        word for word, offered in (("view", view), ("frame rate", clock), ("network", network)) if offered
+    ]
+    with st.expander(f"Settings: {', '.join(['sex', 'body size', *more])}"):
         first = st.columns(3, gap="medium")
         with first[0]:
             sexes = list(SEX_WORDS)

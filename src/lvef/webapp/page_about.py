@@ -14,14 +14,15 @@ from lvef.webapp.shell import head, in_sentences, section
 
 TEXTS = {
     "What it does": (
-        "A network outlines the left ventricle on every frame. Volumes follow by the method of disks, beats from the volume "
-        "curve; the median beat gives the ejection fraction, with that beat's own volumes and frames. What should not be "
-        "measured is refused, with the reason. Every number rests on two outlines that you see, and may move."
+        "A network outlines the left ventricle on every frame. Volumes follow by the method of disks, beats from the "
+        "volume curve; the median beat gives the ejection fraction, with that beat's own volumes and frames. What "
+        "should not be measured is refused, with the reason. Every number rests on two outlines that you see, and "
+        "may move."
     ),
     "What happens to files": (
-        "Nothing is sent anywhere. A file is on the disk only while it is being read, under a name of our own, and in memory "
-        "until you press Forget all or close the page. What lies outside the ultrasound fan, such as a name on the screen, is "
-        "never shown."
+        "Nothing is sent anywhere. A file is on the disk only while it is being read, under a name of our own, and in "
+        "memory until you press Forget all or close the page. What lies outside the ultrasound fan, such as a name on "
+        "the screen, is never shown."
     ),
 }
 """What it is, by heading."""
@@ -38,13 +39,13 @@ LIMITS = (
 """What a reader has to know; docs/explanation/limits.md has more."""
 
 SHOWN_FIGURES = {
-    "dice_lv_a4c_ed": "Overlap with experts (Dice), A4C, ED",
-    "dice_lv_a4c_es": "Overlap with experts (Dice), A4C, ES",
-    "ef_mae_a4c": "EF, mean absolute error, A4C",
-    "ef_mae_biplane": "EF, mean absolute error, biplane",
+    "dice_lv_a4c_ed": "Overlap with experts (Dice), ED",
+    "dice_lv_a4c_es": "Overlap with experts (Dice), ES",
+    "ef_mae_a4c": "EF error in points, A4C",
+    "ef_mae_biplane": "EF error in points, biplane",
     "ef_r_biplane": "EF, correlation, biplane",
-    "ef_mae_moving_stills": "EF, mean absolute error, moving stills",
-    "ef_mae_phantoms": "EF, mean absolute error, phantoms",
+    "ef_mae_moving_stills": "EF error in points, moving stills",
+    "ef_mae_phantoms": "EF error in points, phantoms",
 }
 """Figures of the cards that are shown, in this order."""
 
@@ -58,13 +59,14 @@ def page() -> None:
     networks = list_networks()
     section(
         "How well it measures",
-        "On patients or computed hearts that the network was not trained on; 95 % intervals in brackets.",
+        "On patients or computed hearts that the network was not trained on: the figure, its 95 % interval, the number of "
+        "cases. EF errors are mean absolute errors.",
     )
     rows = []
     for name, words in SHOWN_FIGURES.items():
         cells = [_figure(entry.card, name) for entry in networks]
         if any(cells):
-            rows.append(([words, *[cell or "-" for cell in cells]], ""))
+            rows.append(([words, *[cell or "-" for cell in cells]], "lvef-num"))
     st.html(table(["Figure", *[entry.name for entry in networks]], rows, "Accuracy"))
     with st.container():
         limits = "".join(f"<li>{escape(text)}</li>" for text in LIMITS)
@@ -94,6 +96,5 @@ def _figure(card: Card, name: str) -> str:
     found: Figure | None = next((f for f in card.figures if f.name == name), None)
     if found is None:
         return ""
-    unit = " points" if "point" in found.unit else ""
-    digits = 1 if unit else 3
-    return f"{found.value:.{digits}f}{unit} ({found.low:.{digits}f}-{found.high:.{digits}f}), n = {found.n}"
+    digits = 1 if "point" in found.unit else 3
+    return f"{found.value:.{digits}f} ({found.low:.{digits}f}-{found.high:.{digits}f}), {found.n}"

@@ -59,7 +59,8 @@ def page() -> None:
     given: Upload | None = uploads[0] if uploads else None
     known = None
     if cine or phantom:
-        sample = samples.cine() if cine else samples.phantom()
+        with st.spinner("Making the sample ..."):
+            sample = samples.cine() if cine else samples.phantom()
         given, known = sample.upload, sample.known_ef_percent
     if given is not None:
         taken = given

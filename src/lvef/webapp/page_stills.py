@@ -41,7 +41,8 @@ def page() -> None:
         let_go("es-still", es)
         st.rerun()
     if sample:
-        pair = phantom_stills()
+        with st.spinner("Computing the heart ..."):
+            pair = phantom_stills()
         _measure(bench, pair[0].upload, pair[1].upload, options, pair[0].known_ef_percent)
         st.rerun()
     if ed or es:

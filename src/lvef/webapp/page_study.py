@@ -44,7 +44,8 @@ def page() -> None:
         let_go("a2c-clip", a2c)
         st.rerun()
     if sample:
-        both = phantom_study()
+        with st.spinner("Computing the heart ..."):
+            both = phantom_study()
         _measure(bench, both[0].upload, both[1].upload, options, both[0].known_ef_percent)
         st.rerun()
     if a4c or a2c:
@@ -82,12 +83,7 @@ def _show(bench: Bench, entry: Entry, options: MeasureOptions) -> None:
             if clip is not None and m.ed_frame is not None and any(m.tracings):
                 show_phases(m, entry.shown(clip), names=(f"{view}, end-diastole", f"{view}, end-systole"))
     for view, (m, clip) in base.parts.items():
-        section(
-            view,
-            f"{m.source}: {m.ef_percent:.1f} % from this view alone."
-            if m.ef_percent is not None
-            else m.source,
-        )
+        section(view, m.source)
         if m.ef_percent is None:
             show_answer(m, options)
         elif clip is not None:

@@ -43,7 +43,8 @@ def page() -> None:
         let_go(ZONE, uploads)
         st.rerun()
     if sample is not None:
-        made = sample()
+        with st.spinner("Making the sample ..."):
+            made = sample()
         _measure(bench, made.upload, options, plain(made.upload.name), made.known_ef_percent)
         st.rerun()
     entry = _chosen(bench, options)

@@ -69,7 +69,7 @@ def correct_and_take(entry: Entry, base: Answer, options: MeasureOptions, key: s
     m = base.measurement
 
     def below(answer: Answer) -> None:
-        if answer.measurement.ef_percent is not None:
+        if answer.measurement.ef_percent is not None or answer.clip is not None or answer.parts:
             section("Take it along")
             show_downloads(entry, with_person(answer, options), answer.measurement, f"take-{entry.number}")
         if answer is not base:
@@ -122,7 +122,7 @@ def _show_still(entry: Entry, clip: Clip) -> None:
 
 
 def _show_curve(entry: Entry, m: Measurement, clip: Clip) -> None:
-    if reads_clips(m) and m.curve is None:
+    if reads_clips(m) and not any(m.tracings):
         section(
             "Frame by frame",
             "This network reads the EF from the film: there is no outline and no curve to check.",

@@ -47,7 +47,7 @@ export default function (component) {
   function draw() {
     if (!seen) return;
     const width = Math.max(curve.clientWidth, 260), height = curve.clientHeight || 240;
-    const box = { left: 52, right: width - 14, top: 30, bottom: height - 34 };
+    const box = { left: 52, right: width - 14, top: 44, bottom: height - 34 };
     curve.setAttribute("viewBox", `0 0 ${width} ${height}`);
     curve.replaceChildren();
     const values = data.volume.filter((v) => v !== null);
@@ -67,7 +67,7 @@ export default function (component) {
           height: box.bottom - box.top }, curve);
       }
       if (b - a > 52) {
-        make("text", { class: "beat-text", x: (a + b) / 2, y: box.top - 10, "text-anchor": "middle",
+        make("text", { class: "beat-text", x: (a + b) / 2, y: box.top - 8, "text-anchor": "middle",
           "font-weight": beat.answer ? 700 : 400 }, curve, beat.excluded ? "left out" : beat.text);
       }
     }
@@ -76,7 +76,7 @@ export default function (component) {
       make("line", { class: "grid", x1: box.left, x2: box.right, y1: y(v), y2: y(v) }, curve);
       make("text", { x: box.left - 8, y: y(v) + 4, "text-anchor": "end" }, curve, `${+v.toFixed(2)}`);
     }
-    make("text", { x: 2, y: 14 }, curve, data.unit);
+    make("text", { x: 2, y: 13 }, curve, data.unit);
     const tick = niceStep(t1 - t0, 6);
     for (let t = Math.ceil(t0 / tick) * tick; t <= t1 + 1e-9; t += tick) {
       const at = box.left + ((t - t0) / (t1 - t0)) * (box.right - box.left);

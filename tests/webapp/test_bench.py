@@ -1,0 +1,124 @@
+"""A visitor's bench: bounded, and let go when the tab is closed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
+
+from lvef.core.terms import Sex
+from lvef.io.open import open_clip
+from lvef.measure.options import MeasureOptions
+from lvef.measure.outputs import Answer
+from lvef.webapp import bench as benches
+from lvef.webapp.bench import MOST_CLIPS, Bench, Entry, Watchman, in_background, with_person
+from tests.measure.made_up import beating
+from tests.webapp.page_files import named_dicom
+
+
+def entry(name="a.avi", n=60):
+    measurement, clip = beating(n=n)
+    return Entry(name, Answer(measurement, clip), MeasureOptions())
+
+
+def test_the_oldest_goes_when_there_are_too_many():
+    bench = Bench()
+    gone = [name for i in range(MOST_CLIPS + 2) for name in bench.add(entry(f"{i}.avi"))]
+    assert gone == ["0.avi", "1.avi"]
+    assert [e.name for e in bench.entries] == [f"{i}.avi" for i in range(2, MOST_CLIPS + 2)]
+
+
+def test_the_oldest_goes_when_they_are_too_large(monkeypatch):
+    one = entry("one")
+    monkeypatch.setattr(benches, "MOST_PIXELS", int(1.5 * one.pixels))
+    bench = Bench()
+    assert bench.add(one) == []
+    assert bench.add(entry("two")) == ["one"]
+    monkeypatch.setattr(benches, "MOST_PIXELS", 1)
+    # A single one that is too large is still shown.
+    assert bench.add(entry("three")) == ["two"] and len(bench.entries) == 1
+
+
+def test_pixels_count_the_views_of_a_study():
+    measurement, clip = beating()
+    study = Entry(
+        "s",
+        Answer(measurement, None, {"A4C": (measurement, clip), "A2C": (measurement, clip)}),
+        MeasureOptions(),
+    )
+    assert study.pixels == 2 * clip.frames.nbytes
+
+
+def test_what_takes_time_is_made_once_for_the_same_thing():
+    kept, made = entry(), []
+    first, second = object(), object()
+
+    def make():
+        made.append(1)
+        return len(made)
+
+    assert [
+        kept.once("x", make, of=first),
+        kept.once("x", make, of=first),
+        kept.once("x", make, of=second),
+    ] == [1, 1, 2]
+
+
+def test_every_picture_is_black_outside_the_fan(tmp_path):
+    clip = open_clip(named_dicom(tmp_path))
+    kept = Entry("a.dcm", Answer(beating()[0], clip), MeasureOptions())
+    shown = kept.shown(clip)
+    # The name is burned in at the top.
+    assert clip.frames[:, :45].max() == 255 and shown.frames[:, :45].max() == 0
+    assert shown.frames.max() > 100
+    assert kept.shown(clip) is shown
+
+
+def test_classes_follow_the_sex_without_measuring_again():
+    measurement, clip = beating()
+    answer = with_person(Answer(measurement, clip), MeasureOptions(sex=Sex.FEMALE))
+    assert "ase_2015" in answer.measurement.categories
+    assert answer.measurement.ef_percent == measurement.ef_percent
+    nothing = replace(measurement, ef_percent=None)
+    assert with_person(Answer(nothing, clip), MeasureOptions()).measurement is nothing
+
+
+def test_the_bench_of_a_closed_tab_is_emptied_and_others_stay():
+    there = {"here", "gone"}
+    forgotten = []
+    watchman = Watchman(there.__contains__, gone_after_s=0.05, forget=forgotten.append)
+    mine, theirs = Bench(), Bench()
+    for session, bench in (("here", mine), ("gone", theirs)):
+        bench.add(entry())
+        watchman.watch(session, bench)
+    held = theirs.entries[0]
+    held.once("film", lambda: np.zeros(10))
+    assert watchman.look() == []
+    there.discard("gone")
+    assert watchman.look() == []
+    # A tab that is away for a moment may come back.
+    time.sleep(0.06)
+    watchman.look()
+    assert forgotten == ["gone"]
+    assert theirs.entries == [] and held.kept == {} and len(mine.entries) == 1
+
+
+def test_a_bench_that_nobody_holds_any_more_is_forgotten():
+    watchman = Watchman(lambda _: True, gone_after_s=60)
+    bench = Bench()
+    watchman.watch("s", bench)
+    del bench
+    assert watchman.look() == ["s"]
+
+
+def test_work_beside_the_page_hands_out_its_error():
+    def fails():
+        raise ValueError("x")
+
+    assert in_background(lambda: 3).result() == 3
+    with pytest.raises(ValueError, match="x"):
+        in_background(fails).result()

@@ -1,0 +1,140 @@
+"""The pages by Streamlit's own test runner: samples, settings, errors; without a browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
+
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from lvef.cli.demo import PHANTOM_EF_PERCENT, PHANTOM_FRAMES, PHANTOM_SEED
+from lvef.core.errors import DataError
+from lvef.webapp import samples, settings
+from lvef.webapp.settings import AppSettings
+from lvef.webapp.shell import in_sentences
+from tests.webapp.page_files import CINE
+
+PATIENCE_S = 60
+
+
+def video():
+    from lvef.webapp import page_video
+
+    page_video.page()
+
+
+def about():
+    from lvef.webapp import page_about
+
+    page_about.page()
+
+
+def html_of(app) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+@pytest.fixture
+def measured():
+    app = AppTest.from_function(video, default_timeout=PATIENCE_S).run()
+    return app.button(key="sample-cine").click().run()
+
+
+def ef_in(app) -> float:
+    found = re.search(r'data-ef="([\d.]+)"', html_of(app))
+    assert found is not None, html_of(app)
+    return float(found[1])
+
+
+def test_the_sample_is_measured_and_kept_for_this_session_alone(measured):
+    assert not measured.exception
+    assert 0 < ef_in(measured) < 100
+    assert len(measured.session_state["bench"].entries) == 1
+    other = AppTest.from_function(video, default_timeout=PATIENCE_S).run()
+    assert other.session_state["bench"].entries == []
+
+
+def test_the_sex_gives_the_class_without_measuring_again(measured):
+    before = measured.session_state["bench"].entries[0]
+    assert "choose the sex" in html_of(measured)
+    from lvef.core.terms import Sex
+
+    app = measured.radio(key="choice-sex").set_value(Sex.FEMALE).run()
+    assert "choose the sex" not in html_of(app)
+    assert app.session_state["bench"].entries[0] is before
+
+
+def test_another_network_measures_again(measured):
+    before = ef_in(measured)
+    app = measured.selectbox(key="choice-weights").set_value("two-stream-tuned").run()
+    assert not app.exception
+    assert ef_in(app) != before
+    assert len(app.session_state["bench"].entries) == 1
+    assert "no outline and no curve" in html_of(app)
+
+
+def test_height_without_weight_is_said(measured):
+    app = measured.number_input(key="choice-height_cm").set_value(170.0).run()
+    assert "give both" in app.warning[0].value
+
+
+def test_forget_all_empties_the_bench(measured):
+    app = measured.button(key="forget").click().run()
+    assert app.session_state["bench"].entries == [] and "data-ef" not in html_of(app)
+
+
+def test_a_missing_network_is_a_sentence_on_the_page():
+    settings.use(AppSettings(weights="no-such"))
+    try:
+        app = AppTest.from_function(video, default_timeout=PATIENCE_S).run()
+        app = app.button(key="sample-cine").click().run()
+    finally:
+        settings.use(AppSettings())
+    assert not app.exception
+    assert "No network named no-such" in html_of(app)
+
+
+def test_an_error_of_a_page_is_a_sentence(monkeypatch):
+    said = []
+    monkeypatch.setattr(st, "html", lambda text, **_: said.append(text))
+
+    def ours():
+        raise DataError("The file is wrong.")
+
+    def bug():
+        raise KeyError("Musterfrau")
+
+    in_sentences(ours)()
+    in_sentences(bug)()
+    assert "The file is wrong." in said[0]
+    assert "KeyError" in said[1] and "Musterfrau" not in said[1]
+
+
+def test_about_has_accuracy_limits_and_licence():
+    app = AppTest.from_function(about, default_timeout=PATIENCE_S).run()
+    assert not app.exception
+    text = html_of(app)
+    assert (
+        "camus-seg" in text
+        and "0.951" in text
+        and "10.1109/TMI.2019.2900516" in text
+        and "foreshortening" in text
+    )
+
+
+def test_the_samples_are_those_of_the_command():
+    assert (samples.PHANTOM_SEED, samples.PHANTOM_EF_PERCENT, samples.PHANTOM_FRAMES) == (
+        PHANTOM_SEED,
+        PHANTOM_EF_PERCENT,
+        PHANTOM_FRAMES,
+    )
+    assert samples.cine().upload.data == CINE.read_bytes()
+
+
+def test_the_phantom_is_that_of_the_command(phantom_clip, phantom_file):
+    made = samples.phantom()
+    assert made.upload.data == phantom_file.read_bytes()
+    assert made.known_ef_percent == phantom_clip.representative.plane_ef_percent

@@ -1,0 +1,89 @@
+"""What is shown of an answer: words, tables, drawings, and the data of the viewer."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
+
+from lvef.core.terms import Sex
+from lvef.measure.options import MeasureOptions
+from lvef.webapp.answer_view import NO_SEX, answer_facts, table
+from lvef.webapp.drawing import curves_svg
+from lvef.webapp.inbox import plain
+from lvef.webapp.phases import caption, phase_svg
+from lvef.webapp.viewer import MOST_FRAMES, viewer_data, volumes
+from tests.measure.made_up import beating
+
+
+def test_the_class_of_the_ase_table_waits_for_the_sex():
+    measurement, _ = beating()
+    assert dict(answer_facts(measurement, MeasureOptions()))["ASE/EACVI 2015"] == NO_SEX
+    chosen = replace(measurement, categories={"ase_2015": "normal"})
+    assert dict(answer_facts(chosen, MeasureOptions(sex=Sex.MALE)))["ASE/EACVI 2015"] == "normal"
+
+
+def test_volumes_or_the_sentence_why_not():
+    with_scale, without = (beating(calibrated=c)[0] for c in (True, False))
+    found = dict(answer_facts(with_scale, MeasureOptions()))
+    assert found["End-diastolic volume"] == "120 ml" and found["Stroke volume"] == "72 ml"
+    assert dict(answer_facts(without, MeasureOptions()))["Volumes"] == without.volume_note
+
+
+def test_a_name_cannot_become_markup():
+    assert "<b>" not in table(["File"], [(["<b>x</b>"], "")], "T")
+    assert plain("![x](http://a.b/c)*_`") == r"\!\[x\]\(http\://a.b/c\)\*\_\`"
+
+
+def test_the_viewer_has_every_frame_with_outline_and_volume():
+    measurement, clip = beating()
+    beats = (replace(measurement.beats[0], excluded="an early beat"), *measurement.beats[1:])
+    data = json.loads(json.dumps(viewer_data(replace(measurement, beats=beats), clip)))
+    assert len(data["frames"]) == len(data["times"]) == len(data["volume"]) == len(data["contours"]) == 60
+    assert data["unit"] == "ml" and data["volume"][0] == 120.0
+    assert data["ed"] == measurement.ed_frame and data["left_out"] == "Beat 1 is left out: an early beat."
+    assert data["beats"][0]["excluded"] and data["beats"][0]["text"] == "60 %"
+    assert [data["ed"], "ed", True] in data["marks"]
+    assert all(url.startswith("data:image/jpeg;base64,") for url in data["frames"])
+
+
+def test_a_long_clip_sends_fewer_pictures_and_all_outlines():
+    measurement, clip = beating(n=MOST_FRAMES + 100, size=(64, 64))
+    data = viewer_data(measurement, clip)
+    assert data["every"] == 2 and len(data["frames"]) == (MOST_FRAMES + 100) // 2
+    assert len(data["contours"]) == MOST_FRAMES + 100
+
+
+def test_without_a_scale_the_curve_is_in_per_cent_of_the_answers_ed():
+    measurement, _ = beating(calibrated=False)
+    found = volumes(measurement, 60)
+    assert found[measurement.ed_frame] == 100.0
+    assert found[measurement.es_frame] == pytest.approx(100 - measurement.ef_percent, abs=0.01)
+    lost = replace(measurement.curve, volume=np.where(np.arange(60) == 5, np.nan, measurement.curve.volume))
+    assert volumes(replace(measurement, curve=lost), 60)[5] is None
+    assert volumes(replace(measurement, curve=None), 60) == [None] * 60
+
+
+def test_a_phase_shows_outline_axis_and_twenty_disks():
+    measurement, clip = beating()
+    frame = measurement.ed_frame
+    svg = phase_svg(clip, frame, measurement.tracings[frame], "#56b4e9", (0.0, 0.0, 112.0, 84.0))
+    root = ET.fromstring(svg)
+    names = [element.tag.rpartition("}")[2] for element in root.iter()]
+    assert names.count("polyline") == 21 and names.count("polygon") == 1 and names.count("image") == 1
+    assert not re.search(r"https?://(?!www\.w3\.org)", svg)
+    assert caption(measurement, "End-diastole", frame) == "End-diastole · frame 0, 0.00 s · 120 ml"
+
+
+def test_curves_are_told_apart_by_more_than_colour():
+    curves = [(name, [0.0, 0.5, 1.0], [100.0, None, 60.0]) for name in ("one", "two <b>")]
+    root = ET.fromstring(curves_svg(curves))
+    lines = [e for e in root.iter() if e.get("class", "").startswith("curve")]
+    assert {line.get("stroke-dasharray") for line in lines} == {"", "8 4"}
+    assert "two <b>" in "".join(root.itertext())
