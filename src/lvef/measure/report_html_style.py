@@ -95,12 +95,14 @@ figcaption span{font-size:9px}
 th,td{padding-top:1.2px;padding-bottom:1.2px}
 footer{padding-top:7px}
 .disclaimer{margin-top:6px}
-.crowded .pictures figure{height:150px;justify-self:center}
-.crowded .curve{max-height:115px}
+.crowded{font-size:10px;line-height:1.3}
+.crowded .pictures figure{height:132px;justify-self:center}
+.crowded .curve{max-height:105px}
+.crowded .ef{font-size:38px}
 .crowded main{gap:7px}
 .crowded .warnings ul{list-style-position:inside;padding-left:0;columns:2;column-gap:26px;font-size:9px}
-.crowded .warnings li,.crowded .correction p{overflow:hidden;max-height:2.7em}
-.crowded .correction p{max-height:4.05em}
+.crowded .warnings li,.crowded .correction p{overflow:hidden;max-height:2.6em}
+.crowded .correction p{max-height:3.9em}
 .crowded .correction,.crowded table,.crowded footer{font-size:9.5px}
 section,figure,tr,li,footer{break-inside:avoid}
 }
