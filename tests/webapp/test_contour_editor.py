@@ -450,7 +450,11 @@ def test_a_correction_is_saved_and_loaded_again(visitor, tmp_path):
     visitor.page.locator("input[type=file]").set_input_files(file)
     visitor.becomes(moved)
     file.write_text("{}}")
-    visitor.page.get_by_text(file.name).wait_for(state="hidden")  # the uploader is a new one
+    # The old uploader, which shows the file's name, makes room for a new one.
+    visitor.page.wait_for_function(
+        "name => document.querySelectorAll('input[type=file]').length === 1 && !document.body.innerText.includes(name)",
+        arg=file.name,
+    )
     visitor.page.locator("input[type=file]").set_input_files(file)
     visitor.page.get_by_text("is not valid JSON").wait_for()
     assert visitor.ef() == pytest.approx(moved, abs=0.01)
