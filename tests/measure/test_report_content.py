@@ -92,11 +92,12 @@ def test_folders_stand_in_no_sentence():
     m = replace(
         failed("secret/broken.avi"),
         reason="secret/broken.avi is empty; so is secret/broken.avi.",
-        notices=(Notice("n", "secret/broken.avi: odd."),),
+        notices=(Notice("n", "secret/broken.avi: odd"), Notice("m", "see secret/broken.avi")),
     )
     page = page_of(Answer(m, None), NOW)
     assert not any("secret" in word for word in words(page))
-    assert page.reason == "Broken.avi is empty; so is broken.avi."
+    assert page.warnings == ("broken.avi: odd.", "See broken.avi.")
+    assert page.reason == "broken.avi is empty; so is broken.avi."
     both = replace(study().measurement, reason="No biplane EF, the A4C has none: a/four.dcm: black.")
     assert "a/" not in page_of(replace(study(), measurement=both), NOW).reason
 
@@ -120,6 +121,8 @@ def test_a_warning_of_both_a_study_and_its_view_stands_once():
 def test_a_correction_shows_both_answers():
     page = page_of(corrected(), NOW)
     assert page.answer_name == "Ejection fraction, corrected by Dr. A. Müller"
+    assert (page.status, page.alert) == ("from the reader's ED and ES", False)
+    assert "Beats" not in dict(page.values)
     table = page.correction.table
     assert table.header == ("", "EF", "EDV", "ESV", "ED frame", "ES frame")
     assert table.rows == (

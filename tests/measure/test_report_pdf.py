@@ -126,7 +126,7 @@ def test_a_refusal_says_why():
     text = text_of(CASES["refused"])
     assert "No EF" in text
     assert "No ultrasound fan was found" in text
-    assert text_of(CASES["failed"]).count("Broken.avi is empty") == 1
+    assert text_of(CASES["failed"]).count("broken.avi is empty") == 1
 
 
 def test_a_crowded_page_says_what_it_leaves_away_and_keeps_the_answer():

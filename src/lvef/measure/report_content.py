@@ -52,6 +52,9 @@ NO_FILM = "The film was not at hand when this page was made: it has no pictures.
 NO_FAN = "No ultrasound fan was found; what lies outside a fan is never shown, so there are no pictures."
 """Stands where all of a film is hidden."""
 
+OF_READER = "from the reader's ED and ES"
+"""Stands for the status of a corrected answer: its EF is that of two frames, whatever else the film holds."""
+
 _CHANGES = {
     "beat": "another beat",
     "frames": "other frames",
@@ -71,9 +74,7 @@ def page_of(answer: Answer, made_at: datetime.datetime | None = None) -> ReportP
     m = answer.measurement
     names = _names(answer)
     views, films = _views(answer)
-    warnings = tuple(
-        _cut(_without_folders(note_text(text), names)) for text in dict.fromkeys(_all_notices(answer))
-    )
+    warnings = tuple(_cut(_sentence(text, names)) for text in dict.fromkeys(_all_notices(answer)))
     left = len(warnings) - MOST_WARNINGS
     return ReportPage(
         title=file_title(answer),
@@ -81,8 +82,8 @@ def page_of(answer: Answer, made_at: datetime.datetime | None = None) -> ReportP
         answer_name="Ejection fraction"
         + (f", corrected{_by(m.correction)}" if m.correction is not None else ""),
         answer=ef_text(m.ef_percent) if m.ef_percent is not None else "No EF",
-        status=status_text(m),
-        alert=m.status is not Status.OK,
+        status=status_text(m) if m.correction is None else OF_READER,
+        alert=m.correction is None and m.status is not Status.OK,
         reason=_cut(_reason(m, names), 2 * LONGEST_NOTE),
         categories=tuple(category_lines(m.categories)),
         values=_values(m),
@@ -131,9 +132,15 @@ def _without_folders(text: str, names: dict[str, str]) -> str:
 
 
 def _reason(m: Measurement, names: dict[str, str]) -> str:
-    # Before the first letter becomes a capital, or a path would not be found.
-    said = m.reason.removeprefix(f"{m.source}: ")
-    return note_text(_without_folders(said, names))
+    return _sentence(m.reason.removeprefix(f"{m.source}: "), names)
+
+
+def _sentence(text: str, names: dict[str, str]) -> str:
+    """A note as a sentence without folders; a file's name keeps its first letter as it is."""
+    # The folders go first: a path whose first letter has become a capital would not be found.
+    text = _without_folders(text, names)
+    said = note_text(text)
+    return text[:1] + said[1:] if any(name and text.startswith(name) for name in names.values()) else said
 
 
 def _base_name(source: str) -> str:
@@ -175,7 +182,7 @@ def _film_text(m: Measurement, between: str) -> str:
 
 def _values(m: Measurement) -> Pairs:
     pairs: list[tuple[str, str]] = [(f"{view} alone", ef_text(ef)) for view, ef in m.single_plane.items()]
-    if m.ef_percent is not None and not m.single_plane:
+    if m.ef_percent is not None and not m.single_plane and m.correction is None:
         pairs.append(("Beats", beats_text(m)))
     if m.ef_percent is not None and m.ef_mean_percent is not None and m.ef_sd_percent is not None:
         pairs.append((mean_name(m), f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} % (SD)"))

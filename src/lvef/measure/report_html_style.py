@@ -25,6 +25,7 @@ h2,caption{font-size:14px;font-weight:700;text-align:left;margin:0 0 4px}
 .status{font-weight:700;color:var(--soft)}
 .status.alert{color:var(--alert)}
 .reason{margin-bottom:8px}
+.facts:last-child{grid-column:span 2}
 .pairs div{display:grid;grid-template-columns:10.5em minmax(0,1fr);gap:8px;padding:1.5px 0}
 dt{color:var(--soft)}
 .volumes div{display:flex;justify-content:space-between;align-items:baseline;padding:2px 0}
@@ -70,7 +71,8 @@ tr.strong>*{font-weight:700}
 footer{border-top:1px solid var(--line);padding-top:12px;font-size:13px}
 .made div{display:grid;grid-template-columns:6em minmax(0,1fr);gap:8px}
 .disclaimer{margin-top:12px;font-weight:700;font-size:14px}
-@media (max-width:680px){main{padding:18px 14px}.answer,.correction{grid-template-columns:1fr}
+@media screen and (max-width:680px){main{padding:18px 14px}.answer,.correction{grid-template-columns:1fr}
+.facts:last-child{grid-column:auto}
 .films-2 .pictures{grid-template-columns:1fr 1fr}.ef{font-size:56px}.beats>div{overflow-x:auto}}
 @page{size:A4;margin:12mm}
 @media print{
