@@ -1,0 +1,181 @@
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+httpx = pytest.importorskip("httpx")
+pytest.importorskip("uvicorn")
+
+from lvef.core.errors import ConfigError, WeightsError  # noqa: E402
+from lvef.service.run import is_loopback, run_service, with_key  # noqa: E402
+from lvef.service.settings import KEY_VARIABLE, ServiceSettings  # noqa: E402
+from tests.house import ROOT  # noqa: E402
+from tests.service.test_worker import gone  # noqa: E402
+
+KEY = "0123456789abcdef"
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from lvef.service.run import run_service
+from lvef.service.settings import ServiceSettings
+from tests.service.fakes import Fake
+if __name__ == "__main__":
+    settings = ServiceSettings(port=0, workers=1, threads=1, data=Path(sys.argv[1]), grace_seconds=int(sys.argv[2]))
+    run_service(settings, say=lambda url: print(url, flush=True), make=Fake)
+"""
+
+
+@contextmanager
+def process(tmp_path, grace=5):
+    script = tmp_path / "service.py"
+    script.write_text(SCRIPT)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(script), str(tmp_path / "data"), str(grace)]
+    with (
+        (tmp_path / "log").open("a") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=env) as service,
+    ):
+        try:
+            url = service.stdout.readline().strip()
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+            with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+                yield service, client
+        finally:
+            service.kill()
+
+
+def send(client, data, wait=0):
+    answer = client.post("/v1/measure", files={"files": ("MEIER.avi", data)}, data={"wait": str(wait)})
+    return answer.json()["jobs"][0]["id"]
+
+
+def state(client, job):
+    return client.get(f"/v1/jobs/{job}").json()["state"]
+
+
+def until(true):
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def uploads(tmp_path):
+    return [p for p in (tmp_path / "data" / "spool").rglob("*.avi")]
+
+
+def test_killed_in_the_middle_and_started_again(tmp_path):
+    with process(tmp_path) as (service, client):
+        done = send(client, b"ok", wait=30)
+        runs = send(client, b"sleep")
+        waits = send(client, b"ok")
+        until(lambda: state(client, runs) == "running")
+        assert len(uploads(tmp_path)) == 2
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(service.pid)], capture_output=True, text=True)
+        service.send_signal(signal.SIGKILL)
+        service.wait()
+        for pid in children.stdout.split():
+            gone(int(pid))
+    assert len(uploads(tmp_path)) == 2, "nobody was there to remove them"
+    with process(tmp_path) as (_, client):
+        assert uploads(tmp_path) == []
+        assert len(list((tmp_path / "data" / "spool").iterdir())) == 1
+        assert state(client, done) == "done"
+        assert client.get(f"/v1/results/{done}").json()["ef_percent"] == 55.0
+        for job in (runs, waits):
+            told = client.get(f"/v1/jobs/{job}").json()
+            assert (told["state"], told["error"]["code"]) == ("failed", "service_stopped")
+        again = send(client, b"ok", wait=30)
+        assert state(client, again) == "done"
+    assert "MEIER" not in (tmp_path / "log").read_text()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_lets_a_running_job_finish(tmp_path, number):
+    with process(tmp_path, grace=30) as (service, client):
+        runs = send(client, b"nap")
+        until(lambda: state(client, runs) == "running")
+        service.send_signal(number)
+        assert service.wait(30) == 0
+    assert list((tmp_path / "data" / "spool").iterdir()) == []
+    with process(tmp_path) as (_, client):
+        assert state(client, runs) == "done"
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_told_to_stop_it_does_not_wait_for_ever(tmp_path):
+    with process(tmp_path, grace=0) as (service, client):
+        runs = send(client, b"sleep")
+        until(lambda: state(client, runs) == "running")
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(30) == 0
+    assert list((tmp_path / "data" / "spool").iterdir()) == []
+    with process(tmp_path) as (_, client):
+        assert client.get(f"/v1/jobs/{runs}").json()["error"]["code"] == "service_stopped"
+
+
+def test_two_services_share_a_folder(tmp_path):
+    with process(tmp_path) as (_, one), process(tmp_path) as (_, other):
+        job = send(one, b"nap")
+        assert state(other, job) in ("queued", "running")
+        until(lambda: state(other, job) == "done")
+        assert other.get(f"/v1/results/{job}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("localhost", True)]
+    + [("0.0.0.0", False), ("::", False), ("192.168.0.1", False), ("echo.example", False)],
+)
+def test_loopback(host, own):
+    assert is_loopback(host) is own
+
+
+def test_a_key_is_needed_where_others_can_reach_it(tmp_path, monkeypatch):
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    near, far = ServiceSettings(), ServiceSettings(host="0.0.0.0")
+    assert with_key(near, None, no_key=False).api_key == ""
+    with pytest.raises(ConfigError, match="an API key is needed"):
+        with_key(far, None, no_key=False)
+    assert with_key(far, None, no_key=True).api_key == ""
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    assert with_key(far, tmp_path / "key", no_key=False).api_key == KEY
+    monkeypatch.setenv(KEY_VARIABLE, KEY + "2")
+    assert with_key(far, None, no_key=False).api_key == KEY + "2"
+    assert with_key(near, None, no_key=False).api_key == KEY + "2"
+    assert with_key(far, tmp_path / "key", no_key=False).api_key == KEY
+    assert with_key(far, None, no_key=True).api_key == ""
+
+
+@pytest.mark.parametrize("text", ["", "short", "a" * 15, "a key with spaces in it", "kéy" * 10, "a" * 20 + "\nb"])
+def test_keys_that_are_none(tmp_path, monkeypatch, text):
+    (tmp_path / "key").write_text(text)
+    with pytest.raises(ConfigError, match="holds no key") as error:
+        with_key(ServiceSettings(), tmp_path / "key", no_key=False)
+    assert not text or text not in str(error.value)
+
+
+def test_a_key_file_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        with_key(ServiceSettings(), tmp_path / "none", no_key=False)
+
+
+def test_a_port_that_is_taken(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = ServiceSettings(port=taken.getsockname()[1], data=tmp_path)
+        with pytest.raises(ConfigError, match="cannot be used"):
+            run_service(settings, say=print)
+
+
+def test_a_network_that_is_not_there(tmp_path):
+    with pytest.raises(WeightsError, match="No network named soup"):
+        run_service(replace(ServiceSettings(port=0, data=tmp_path), weights="soup"), say=print)
