@@ -17,6 +17,8 @@ STRAY = {
     "a module without a layer": ("utils.py", '"""Odds and ends."""\n', "layers"),
     "a lower layer that imports a higher one": ("geometry/upwards.py", "import lvef.measure\n", "layers"),
     "siblings": ("geometry/sideways.py", "from lvef.io import atomic\n", "layers"),
+    "a page that knows of the service": ("webapp/late.py", "from lvef.service import settings\n", "layers"),
+    "a page that knows of the command line": ("webapp/upwards.py", "from lvef.cli import main\n", "layers"),
     "torch where measuring happens": ("measure/late.py", "def f() -> None:\n    import torch\n", "no-torch"),
     "a reader that imports a reader": (
         "datasets/readers/other.py",

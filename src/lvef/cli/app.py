@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from importlib.util import find_spec
 
 import click
@@ -59,10 +58,7 @@ def app(host: str, port: int, max_upload_mb: int, weights: str, open_browser: bo
     """
     if find_spec("streamlit") is None:
         raise MissingExtraError("The web page", "app")
-    # By name: the command line, the service and the page do not import each other.
-    settings = importlib.import_module("lvef.webapp.settings")
-    server = importlib.import_module("lvef.webapp.server")
-    server.run(
-        settings.AppSettings(host, port, max_upload_mb, weights, open_browser, base_path.strip("/")),
-        click.echo,
-    )
+    from lvef.webapp.server import run
+    from lvef.webapp.settings import AppSettings
+
+    run(AppSettings(host, port, max_upload_mb, weights, open_browser, base_path.strip("/")), click.echo)
