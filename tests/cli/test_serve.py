@@ -1,9 +1,5 @@
 import dataclasses
 import functools
-import os
-import re
-import signal
-import subprocess
 import sys
 
 import pytest
@@ -19,8 +15,15 @@ invoke = functools.partial(CliRunner().invoke, help_option_names=["-h", "--help"
 def test_the_help_has_examples_and_every_default():
     done = invoke(main, ["serve", "--help"])
     assert done.exit_code == 0
-    for words in ("lvef serve --port 0", "curl -F files=@clip.dcm", "LVEF_API_KEY", "127.0.0.1", "[default: 8000]"):
-        assert words in done.output
+    said = " ".join(done.output.split())
+    for words in (
+        "lvef serve --port 0",
+        "curl -F files=@clip.dcm",
+        "LVEF_API_KEY",
+        "127.0.0.1",
+        "[default: 8000;",
+    ):
+        assert words in said
     assert "not installed" not in done.output
 
 
@@ -54,11 +57,22 @@ def test_what_is_said_arrives(monkeypatch, tmp_path):
     seen = []
     monkeypatch.setattr(run, "run_service", lambda settings, **more: seen.append((settings, more)))
     monkeypatch.delenv("LVEF_API_KEY", raising=False)
-    words = ["--port", "0", "--workers", "2", "--keep-hours", "0", "--data", str(tmp_path), "--root-path", "/lvef/"]
+    words = [
+        "--port",
+        "0",
+        "--workers",
+        "2",
+        "--keep-hours",
+        "0",
+        "--data",
+        str(tmp_path),
+        "--root-path",
+        "/lvef/",
+    ]
     words += ["--allow-host", "a", "--allow-host", "b", "--no-log"]
     done = invoke(main, ["serve", *words])
     assert done.exit_code == 0, done.output
-    (settings, more), = seen
+    ((settings, more),) = seen
     assert settings == ServiceSettings(
         port=0, workers=2, keep_hours=0, data=tmp_path, root_path="/lvef", allow_host=("a", "b")
     )
@@ -80,22 +94,3 @@ def test_without_the_extra_it_says_what_to_do(monkeypatch):
     done = invoke(main, ["serve"])
     assert done.exit_code == 1
     assert 'pip install "lvef[service]"' in done.output
-
-
-def test_it_serves(tmp_path):
-    httpx = pytest.importorskip("httpx")
-    pytest.importorskip("uvicorn")
-    command = [sys.executable, "-m", "lvef.cli.main", "serve", "--port", "0", "--workers", "1", "--data", str(tmp_path)]
-    env = {name: value for name, value in os.environ.items() if name != "LVEF_API_KEY"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as service:
-        url = service.stdout.readline().strip()
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
-        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
-            assert client.get("/healthz").status_code in (200, 503)
-            assert client.get("/docs").status_code == 200
-        service.send_signal(signal.SIGTERM)
-        out, log = service.communicate(timeout=60)
-    assert service.returncode == 0
-    assert out == ""
-    assert "GET /docs 200" in log
-    assert "Traceback" not in log

@@ -74,7 +74,11 @@ def test_the_log_has_no_names(start, caplog):
         running.client.get(f"/v1/jobs/{job}?name=MEIER_HANS", headers={"User-Agent": "MEIER_HANS"})
         running.client.get("/MEIER_HANS")
         running.send(b"x" * (2**20 + 1), names=["MEIER_HANS.avi"])
-    ours = [record.getMessage() for record in caplog.records if record.name.startswith(("lvef", "uvicorn", "fastapi"))]
+    ours = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name.startswith(("lvef", "uvicorn", "fastapi"))
+    ]
     assert [re.sub(r"\d+ ms", "N ms", line) for line in ours if line[:3] in ("GET", "POS")] == [
         "POST /v1/measure 200 N ms",
         "POST /v1/measure 500 N ms",
@@ -152,12 +156,17 @@ def test_the_page_in_a_browser(quick, tmp_path):
     sync = pytest.importorskip("playwright.sync_api")
     with sync.sync_playwright() as play:
         context = play.chromium.launch_persistent_context(
-            tmp_path, executable_path=chromium, headless=True, args=["--no-sandbox", "--disable-background-networking"]
+            tmp_path,
+            executable_path=chromium,
+            headless=True,
+            args=["--no-sandbox", "--disable-background-networking"],
         )
         page = context.pages[0]
         asked, complaints = [], []
         page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
+        )
         page.goto(f"{quick.url}/docs")
         page.wait_for_selector("section h2")
         assert page.locator("section").count() >= 20

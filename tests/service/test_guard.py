@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("prometheus_client")
 
-from lvef.service.guard import LOG, SECURITY_HEADERS, Guard  # noqa: E402
-from lvef.service.metrics import Metrics  # noqa: E402
-from lvef.service.settings import ServiceSettings  # noqa: E402
+from lvef.service.guard import LOG, SECURITY_HEADERS, Guard
+from lvef.service.metrics import Metrics
+from lvef.service.settings import ServiceSettings
 
 KEY = "0123456789abcdef"
 
@@ -17,7 +17,9 @@ async def inner(scope, receive, send):
     """Stands for the application."""
     if scope["path"] == "/bug":
         raise RuntimeError("the secret of Mrs Meier")
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-frame-options", b"SAMEORIGIN")]})
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"x-frame-options", b"SAMEORIGIN")]}
+    )
     await send({"type": "http.response.body", "body": b"hello"})
 
 
@@ -100,7 +102,10 @@ def test_an_origin_that_is_allowed():
     assert headers["access-control-allow-origin"] == "https://echo.example"
     assert headers["cross-origin-resource-policy"] == "cross-origin"
     status, headers, _ = ask(
-        method="OPTIONS", origin="https://echo.example", settings=settings, access_control_request_method="POST"
+        method="OPTIONS",
+        origin="https://echo.example",
+        settings=settings,
+        access_control_request_method="POST",
     )
     assert status == 204
     assert "X-API-Key" in headers["access-control-allow-headers"]

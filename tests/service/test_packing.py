@@ -37,7 +37,9 @@ def test_a_measurement_without_a_curve_comes_back():
 
 
 def test_paths_of_this_machine_are_not_told():
-    measurement = Measurement("/spool/0123.avi", Status.FAILED, "/spool/0123.avi: bad; 0123.avi is", "unreadable")
+    measurement = Measurement(
+        "/spool/0123.avi", Status.FAILED, "/spool/0123.avi: bad; 0123.avi is", "unreadable"
+    )
     files = pack_measurement(measurement, PATHS)
     assert b"spool" not in b"".join(files.values())
     assert unpack_measurement(files).reason == "clip.avi: bad; clip.avi is"

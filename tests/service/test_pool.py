@@ -80,7 +80,13 @@ def test_crashes_bugs_and_slow_files_end_alone(bench):
     one = bench(max_seconds=1, max_queue=9)
     tickets = {what: one.do(what) for what in ("crash", "exit", "bug", "sleep", "ok")}
     codes = {what: ticket.reply.result(120).code for what, ticket in tickets.items()}
-    assert codes == {"crash": "worker_died", "exit": "worker_died", "bug": "bug", "sleep": "too_slow", "ok": ""}
+    assert codes == {
+        "crash": "worker_died",
+        "exit": "worker_died",
+        "bug": "bug",
+        "sleep": "too_slow",
+        "ok": "",
+    }
     assert one.pool.restarts == 3
     assert "1 seconds" in tickets["sleep"].reply.result().message
     assert "secret" not in tickets["bug"].reply.result().message

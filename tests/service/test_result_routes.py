@@ -5,9 +5,9 @@ import pytest
 
 from lvef.geometry.handles import handles_of
 from lvef.measure.correction import Edit, edit_to_dict
-from lvef.measure.pipeline import Measurer
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer, Outputs, write_outputs
+from lvef.measure.pipeline import Measurer
 from lvef.service.packing import unpack_measurement
 
 
@@ -100,7 +100,10 @@ def test_two_readers_do_not_overwrite_each_other(real, result):
     assert other.json()["result"]["correction"]["machine_ef_percent"] == first.json()["ef_percent"]
     assert other.json()["result"]["ef_percent"] > first.json()["ef_percent"]
     assert real.client.get(result).content == first.content
-    assert set(real.client.get(f"{result}/files").json()["corrections"]) >= {one.json()["id"], other.json()["id"]}
+    assert set(real.client.get(f"{result}/files").json()["corrections"]) >= {
+        one.json()["id"],
+        other.json()["id"],
+    }
 
 
 def test_a_correction_has_its_own_files(real, result):
@@ -134,7 +137,9 @@ def test_a_correction_has_its_own_files(real, result):
     ],
 )
 def test_corrections_that_are_none(real, result, body, status):
-    answer = real.client.post(f"{result}/correction", content=body, headers={"Content-Type": "application/json"})
+    answer = real.client.post(
+        f"{result}/correction", content=body, headers={"Content-Type": "application/json"}
+    )
     assert answer.status_code == status, answer.text
     assert "message" in answer.json()["error"]
 

@@ -21,6 +21,8 @@ from tests.service.test_worker import gone  # noqa: E402
 
 KEY = "0123456789abcdef"
 
+COMMAND = "from lvef.cli.main import main; main()"
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -52,6 +54,39 @@ def process(tmp_path, grace=5):
             service.kill()
 
 
+def test_the_command(tmp_path):
+    command = [
+        sys.executable,
+        "-c",
+        COMMAND,
+        "serve",
+        "--port",
+        "0",
+        "--workers",
+        "1",
+        "--data",
+        str(tmp_path),
+    ]
+    env = {name: value for name, value in os.environ.items() if name != KEY_VARIABLE}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    ) as service:
+        try:
+            url = service.stdout.readline().strip()
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+            with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+                assert client.get("/healthz").status_code in (200, 503)
+                assert client.get("/docs").status_code == 200
+            service.send_signal(signal.SIGTERM)
+            out, log = service.communicate(timeout=60)
+        finally:
+            service.kill()
+    assert service.returncode == 0
+    assert out == ""
+    assert "GET /docs 200" in log
+    assert "Traceback" not in log
+
+
 def send(client, data, wait=0):
     answer = client.post("/v1/measure", files={"files": ("MEIER.avi", data)}, data={"wait": str(wait)})
     return answer.json()["jobs"][0]["id"]
@@ -69,7 +104,7 @@ def until(true):
 
 
 def uploads(tmp_path):
-    return [p for p in (tmp_path / "data" / "spool").rglob("*.avi")]
+    return list((tmp_path / "data" / "spool").rglob("*.avi"))
 
 
 def test_killed_in_the_middle_and_started_again(tmp_path):
@@ -79,7 +114,9 @@ def test_killed_in_the_middle_and_started_again(tmp_path):
         waits = send(client, b"ok")
         until(lambda: state(client, runs) == "running")
         assert len(uploads(tmp_path)) == 2
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(service.pid)], capture_output=True, text=True)
+        children = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(service.pid)], capture_output=True, text=True
+        )
         service.send_signal(signal.SIGKILL)
         service.wait()
         for pid in children.stdout.split():
@@ -133,8 +170,16 @@ def test_two_services_share_a_folder(tmp_path):
 
 @pytest.mark.parametrize(
     ("host", "own"),
-    [("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("localhost", True)]
-    + [("0.0.0.0", False), ("::", False), ("192.168.0.1", False), ("echo.example", False)],
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.0.1", False),
+        ("echo.example", False),
+    ],
 )
 def test_loopback(host, own):
     assert is_loopback(host) is own
@@ -156,7 +201,10 @@ def test_a_key_is_needed_where_others_can_reach_it(tmp_path, monkeypatch):
     assert with_key(far, None, no_key=True).api_key == ""
 
 
-@pytest.mark.parametrize("text", ["", "short", "a" * 15, "a key with spaces in it", "kéy" * 10, "a" * 20 + "\nb"])
+WRONG_KEYS = ["", "qwxz", "a" * 15, "a key with spaces in it", "kéy" * 10, "a" * 20 + "\nb"]
+
+
+@pytest.mark.parametrize("text", WRONG_KEYS, ids=range(len(WRONG_KEYS)))
 def test_keys_that_are_none(tmp_path, monkeypatch, text):
     (tmp_path / "key").write_text(text)
     with pytest.raises(ConfigError, match="holds no key") as error:

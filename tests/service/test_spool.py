@@ -33,7 +33,8 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="users of this kind are those of POSIX")
 def test_a_folder_of_another_user(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "getuid", lambda: os.stat(tmp_path).st_uid + 1)
+    owner = tmp_path.stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
     with pytest.raises(DataError, match="another user"):
         make_private(tmp_path)
 
@@ -64,7 +65,14 @@ def test_names_as_they_are_shown(raw, shown):
 
 @pytest.mark.parametrize(
     ("name", "suffix"),
-    [("x.AVI", ".avi"), ("x.nii.gz", ".nii.gz"), ("x.tar.gz", ".gz"), ("x.exe", ""), ("x", ""), ("x.avi.php", "")],
+    [
+        ("x.AVI", ".avi"),
+        ("x.nii.gz", ".nii.gz"),
+        ("x.tar.gz", ".gz"),
+        ("x.exe", ""),
+        ("x", ""),
+        ("x.avi.php", ""),
+    ],
 )
 def test_only_known_suffixes_are_kept(name, suffix):
     assert known_suffix(name) == suffix

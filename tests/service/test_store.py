@@ -130,7 +130,11 @@ def test_a_picture_of_a_result_that_is_gone_is_not_kept(store):
 
 
 def test_jobs_of_dead_services_are_told_as_stopped(store):
-    for name, service, state in (("a", "dead", "queued"), ("b", "dead", "running"), ("c", "alive", "running")):
+    for name, service, state in (
+        ("a", "dead", "queued"),
+        ("b", "dead", "running"),
+        ("c", "alive", "running"),
+    ):
         store.save_job(JobRecord(name, service, state, "x", 1.0))
     put(store, "d")
     assert store.stop_jobs_of_the_dead({"alive"}, "stopped") == 2

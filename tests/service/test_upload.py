@@ -4,10 +4,10 @@ import pytest
 
 pytest.importorskip("python_multipart")
 
-from lvef.service import upload as module  # noqa: E402
-from lvef.service.refusals import Refusal  # noqa: E402
-from lvef.service.spool import Spool  # noqa: E402
-from lvef.service.upload import FIELD_BYTES, MAX_FIELDS, receive_form  # noqa: E402
+from lvef.service import upload as module
+from lvef.service.refusals import Refusal
+from lvef.service.spool import Spool
+from lvef.service.upload import FIELD_BYTES, MAX_FIELDS, receive_form
 
 KIND = "multipart/form-data; boundary=xyz"
 
@@ -77,7 +77,9 @@ def test_nothing_is_written_beyond_the_limit(spool, monkeypatch):
         await real(stream)
 
     monkeypatch.setattr(module, "_drain", look)
-    monkeypatch.setattr(module.Form, "discard", lambda self: sizes.append(sum(u.path.stat().st_size for u in self.uploads)))
+    monkeypatch.setattr(
+        module.Form, "discard", lambda self: sizes.append(sum(u.path.stat().st_size for u in self.uploads))
+    )
     with pytest.raises(Refusal):
         receive(spool, part("files", b"x" * 100_000, "a.avi") + END, piece=1000, max_bytes=20_000)
     assert sizes

@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +25,8 @@ def worker():
 def measure(path, name="clip.avi", **changes):
     options = MeasureOptions(threads=1, precision="f32", **changes)
     return Task(
-        "measure", {"shape": "clip", "paths": [str(path)], "names": [name], "options": options_to_dict(options)}
+        "measure",
+        {"shape": "clip", "paths": [str(path)], "names": [name], "options": options_to_dict(options)},
     )
 
 
@@ -89,7 +92,9 @@ print(resource.getrlimit(resource.RLIMIT_CORE))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the data of a process")
 def test_memory_is_limited():
-    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout.split("\n")[:2] == ["limited", "(0, 0)"]
 
 
@@ -121,16 +126,13 @@ if __name__ == "__main__":
 
 
 def gone(pid, seconds=20):
-    import time
-
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
             # A process that ended and that nobody waited for is a zombie in a container without init.
-            with open(f"/proc/{pid}/stat") as stat:
-                if stat.read().rpartition(")")[2].split()[0] in "ZX":
-                    return
-        except FileNotFoundError:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
+                return
+        except (FileNotFoundError, ProcessLookupError):
             return
         time.sleep(0.05)
     raise AssertionError("the worker lives on")

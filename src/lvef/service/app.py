@@ -66,7 +66,6 @@ def _api(settings: ServiceSettings, jobs: Jobs) -> FastAPI:
         # The pages that come with FastAPI load their scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
-        root_path=settings.root_path,
     )
     if settings.api_key:
         _tell_of_the_key(api)

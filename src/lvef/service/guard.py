@@ -71,6 +71,11 @@ class Guard:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
+        if self._root:
+            # Some proxies cut their path off before they ask, others do not.
+            path = scope["path"]
+            inside = path == self._root or path.startswith(f"{self._root}/")
+            scope = {**scope, "root_path": self._root, "path": path if inside else self._root + path}
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
@@ -181,8 +186,7 @@ class Guard:
         return any(hmac.compare_digest(_digest(key), self._digest) for key in keys)
 
     def _path(self, scope: Scope) -> str:
-        path = str(scope["path"])
-        return path.removeprefix(self._root) if self._root and path.startswith(f"{self._root}/") else path
+        return str(scope["path"]).removeprefix(self._root)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         # The template, never the path: that holds ids.

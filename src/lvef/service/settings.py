@@ -60,7 +60,7 @@ class ServiceSettings:
     grace_seconds: int = 20
     """Time that running files get to finish when the service is told to stop."""
     data: Path | None = None
-    """Folder for uploads and results. By default a private one in this user's home."""
+    """Folder for uploads and results; by default a private one in this user's home."""
     api_key: str = field(default="", repr=False)
     """The key a request must carry; empty for none."""
     allow_host: tuple[str, ...] = ()
