@@ -295,6 +295,26 @@ def test_undo_redo_and_reset(visitor):
 
 
 @pytest.mark.browser
+def test_many_undos_in_a_row_are_all_done(visitor):
+    steps = [MACHINE_EF]
+    for _ in range(4):
+        visitor.drag("ed", 3, -8, 0)
+        steps.append(visitor.changes(steps[-1]))
+    for _ in range(3):
+        for _ in range(4):
+            visitor.page.keyboard.press("Control+z")
+        for _ in range(4):
+            visitor.page.keyboard.press("Control+Shift+Z")
+    for _ in range(3):
+        visitor.page.keyboard.press("Control+z")
+    visitor.becomes(steps[1])
+    # Nothing comes after it.
+    visitor.page.wait_for_timeout(500)
+    assert visitor.ef() == pytest.approx(steps[1], abs=1e-3)
+    assert visitor.page.get_by_role("dialog").count() == 0
+
+
+@pytest.mark.browser
 def test_the_keyboard_moves_points(visitor):
     before = visitor.points("ed")
     visitor.handle("ed", 3).focus()

@@ -8,6 +8,7 @@ overlap; `acts_of` reads them, and nothing that a browser sends is trusted.
 from __future__ import annotations
 
 import base64
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -142,6 +143,9 @@ def contour_editor(scene: Scene, *, key: str, on_act: Callable[[], None]) -> Non
             "value": scene.value,
             "message": scene.message,
             "spoken": scene.spoken,
+            # Streamlit sends a large message that the browser holds as a reference; where runs follow each other quickly
+            # (undo, undo, undo) the browser may have dropped it meanwhile, and the page stops. So no two are the same.
+            "turn": secrets.token_hex(4),
         },
         on_ops_change=on_act,
     )
