@@ -65,9 +65,7 @@ def test_a_wider_end_diastole_raises_volume_and_ef():
     assert edv == pytest.approx(1.21 * untouched, rel=0.01)
     assert answer.status is machine.status is Status.OK
     assert answer.categories["ase_2015"]
-    assert answer.curve.volume[answer.ed_frame] == pytest.approx(edv)
-    untouched_frames = np.delete(np.arange(60), [answer.ed_frame, answer.es_frame])
-    assert np.array_equal(answer.curve.volume[untouched_frames], machine.curve.volume[untouched_frames])
+    assert answer.curve is machine.curve
     record = answer.correction
     assert record.reader == "Dr A"
     assert record.note == "septum lost"

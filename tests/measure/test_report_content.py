@@ -139,7 +139,9 @@ def test_a_correction_without_name_or_note():
     page = page_of(plain(correction=replace(CORRECTION, reader=" ", note="", changed=("beat",))), NOW)
     assert page.answer_name == "Ejection fraction, corrected by a reader"
     assert page.correction.note == ""
-    assert page.correction.sentence == "Changed by a reader on 2026-01-30 09:15 UTC: another beat."
+    assert page.correction.sentence == (
+        "Changed by a reader on 2026-01-30 09:15 UTC: another beat. The curve is the machine's."
+    )
 
 
 def test_a_corrected_study_shows_the_view_that_was_corrected():
@@ -151,18 +153,6 @@ def test_a_corrected_study_shows_the_view_that_was_corrected():
     assert table.rows[0][-2:] == ("58 %", "0, 16")
     assert table.rows[1][-2:] == ("51 %", "3, 19")
     assert "other frames (A4C)" in page.correction.sentence
-
-
-def test_the_line_passes_over_what_the_reader_drew():
-    m, _ = beating(60)
-    volume = m.curve.volume.copy()
-    volume[16] = 300.0
-    drawn = replace(m, curve=replace(m.curve, volume=volume), correction=CORRECTION)
-    points = np.concatenate(curve_of(drawn).pieces)
-    assert points[:, 1].max() < 121
-    assert ("ES", pytest.approx(0.32), 300.0) in curve_of(drawn).marks
-    chosen = replace(drawn, correction=replace(CORRECTION, changed=("frames",)))
-    assert np.concatenate(curve_of(chosen).pieces)[:, 1].max() == 300.0
 
 
 def test_the_curve_keeps_its_gaps_and_its_beats():

@@ -77,7 +77,7 @@ def corrected(
 
     Returns:
         A measurement with the reader's EF, volumes, frames, tracings and ``correction``; the machine's own where nothing
-        changes. It has no mean over beats: the other beats are still the machine's.
+        changes. It has no mean over beats and keeps the machine's curve: the other beats and frames are still the machine's.
 
     Raises:
         GeometryError: Frames that are not there or hold no ventricle, or an outline that is none.
@@ -100,13 +100,11 @@ def corrected(
             raise GeometryError(
                 f"{machine.source}: no ventricle was traced on {phase} frame {frame}; choose another, or draw it."
             )
-    # Only the two frames that the reader answers for: the rest of the curve stays the machine's.
+    # Only the two frames that the reader answers for. The curve stays the machine's: two values of another hand in it would
+    # be a spike.
     two = [tracing if frame in (ed, es) else None for frame, tracing in enumerate(tracings)]
     shown = curve_of_tracings(two, curve.times_s, machine.spacing)
     beat = beat_of_frames(shown, ed, es, machine.source)
-    volume, length = curve.volume.copy(), curve.length.copy()
-    for frame in (ed, es):
-        volume[frame], length[frame] = shown.volume[frame], shown.length[frame]
     whole = machine.status is Status.OK and "frames" not in changed
     base = replace(
         machine,
@@ -114,7 +112,6 @@ def corrected(
         reason="",
         reason_code="",
         tracings=tuple(tracings),
-        curve=replace(curve, volume=volume, length=length),
         beats=_beats(machine, beat),
         ef_mean_percent=None,
         ef_sd_percent=None,

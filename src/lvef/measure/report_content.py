@@ -10,7 +10,7 @@ from lvef.core.records import Clip, Correction, Measurement
 from lvef.core.terms import Status, View
 from lvef.measure.outputs import Answer
 from lvef.measure.report import printable
-from lvef.measure.report_curve import MOST_BEATS, MOST_BEATS_OF_A_VIEW, beats_of, curve_of, drawn_by_hand
+from lvef.measure.report_curve import MOST_BEATS, MOST_BEATS_OF_A_VIEW, beats_of, curve_of
 from lvef.measure.report_parts import Corrected, Pairs, ReportPage, Table, ViewPart
 from lvef.measure.report_pictures import pictures_of
 from lvef.measure.wording import (
@@ -52,9 +52,6 @@ NO_FILM = "The film was not at hand when this page was made: it has no pictures.
 NO_FAN = "No ultrasound fan was found; what lies outside a fan is never shown, so there are no pictures."
 """Stands where all of a film is hidden."""
 
-OF_READER = "from the reader's ED and ES"
-"""Stands for the status of a corrected answer: its EF is that of two frames, whatever else the film holds."""
-
 _CHANGES = {
     "beat": "another beat",
     "frames": "other frames",
@@ -82,7 +79,7 @@ def page_of(answer: Answer, made_at: datetime.datetime | None = None) -> ReportP
         answer_name="Ejection fraction"
         + (f", corrected{_by(m.correction)}" if m.correction is not None else ""),
         answer=ef_text(m.ef_percent) if m.ef_percent is not None else "No EF",
-        status=status_text(m) if m.correction is None else OF_READER,
+        status=status_text(m),
         alert=m.correction is None and m.status is not Status.OK,
         reason=_cut(_reason(m, names), 2 * LONGEST_NOTE),
         categories=tuple(category_lines(m.categories)),
@@ -223,8 +220,8 @@ def _corrected(answer: Answer) -> Corrected | None:
         columns += _corrected_view(view, part, m.single_plane.get(view))
     changed = ", ".join(_change_text(what) for what in c.changed)
     sentence = f"Changed{_by(c)} on {_clock_text(c.corrected_at)}: {_readable(changed)}."
-    if any(drawn_by_hand(part) for part in (m, *(part for part, _ in answer.parts.values()))):
-        sentence += " The curve is the machine's, with the reader's volumes as marks."
+    if any(part.curve is not None for part in (m, *(part for part, _ in answer.parts.values()))):
+        sentence += " The curve is the machine's."
     header, own, machine = zip(*columns, strict=True)
     return Corrected(
         table=Table(header, (own, machine), strong=0),

@@ -42,7 +42,7 @@ def curve_of(m: Measurement) -> Curve | None:
     calibrated = volume_unit(m) == "ml"
     unit = "LV volume (ml)" if calibrated else "LV volume (% of ED)"
     return Curve(
-        pieces=_pieces(times, volumes, skipped=(m.ed_frame, m.es_frame) if drawn_by_hand(m) else ()),
+        pieces=_pieces(times, volumes),
         spans=tuple(_span(m, beat, times) for beat in m.beats if _inside(beat, len(times))),
         marks=tuple(marks),
         unit=unit,
@@ -54,11 +54,6 @@ def curve_of(m: Measurement) -> Curve | None:
         alt=f"Curve of the {unit} over {last - first:.2f} s: from {high:.0f} down to {low:.0f}, {len(m.beats)} "
         f"{'beat' if len(m.beats) == 1 else 'beats'} marked.",
     )
-
-
-def drawn_by_hand(m: Measurement) -> bool:
-    """Whether a reader moved a contour: two volumes of the curve are then the reader's."""
-    return m.correction is not None and any(what.endswith("_contour") for what in m.correction.changed)
 
 
 def beats_of(m: Measurement, most: int, *, narrow: bool = False) -> Table | None:
@@ -103,16 +98,13 @@ def ticks(low: float, high: float, most: int) -> tuple[float, ...]:
     return tuple(round(i * step, 9) for i in range(first, math.floor(high / step + 1e-9) + 1))
 
 
-def _pieces(
-    times: FloatArray, volumes: FloatArray, skipped: tuple[int | None, ...]
-) -> tuple[FloatArray, ...]:
-    """The line in pieces; frames whose volume is the reader's are passed over, or the line would jump there."""
-    kept = np.array([frame for frame in range(len(times)) if frame not in skipped], dtype=np.int64)
-    seen = np.isfinite(volumes[kept])
+def _pieces(times: FloatArray, volumes: FloatArray) -> tuple[FloatArray, ...]:
+    """The line in pieces: a gap in the curve stays a gap."""
+    seen = np.isfinite(volumes)
     cuts = np.flatnonzero(np.diff(seen.astype(int))) + 1
     return tuple(
-        np.stack([times[kept[piece]], volumes[kept[piece]]], axis=1)
-        for piece in np.split(np.arange(len(kept)), cuts)
+        np.stack([times[piece], volumes[piece]], axis=1)
+        for piece in np.split(np.arange(len(times)), cuts)
         if len(piece) and seen[piece[0]]
     )
 

@@ -11,6 +11,9 @@ from lvef.engine.card import EF_CLIP, EF_KINDS, EF_TWO_STREAM, VOLUME_TRACE
 DISCLAIMER = "Research and teaching use only. Not a medical device."
 """Stands on every picture and at the end of every table."""
 
+OF_READER = "from the reader's ED and ES"
+"""Status of an answer that a reader corrected."""
+
 STATUS_TEXT = {
     Status.OK: "measured",
     Status.PARTIAL_CYCLE: "partial cycle: one ED and one ES, no whole beat",
@@ -126,6 +129,8 @@ def mean_name(measurement: Measurement) -> str:
 
 def status_text(measurement: Measurement) -> str:
     """The status in one line; for a measured clip how many beats stand behind the answer."""
+    if measurement.correction is not None:
+        return OF_READER
     if measurement.status is Status.OK and measurement.beats:
         counted = sum(1 for b in measurement.beats if b.end_frame is not None and not b.excluded)
         return f"median of {counted} beats" if counted > 1 else "one whole beat"
