@@ -1,14 +1,14 @@
 """Many clients at once at one ``lvef serve``: are all answers right, how fast are they, does the memory stay flat?
 
-Starts the service on a free port with a fresh data folder, measures a few phantoms with the command line, and then lets the
-clients send these again and again, each waiting for its answer. Every answer is compared with the command line's (all but the
-name of the file and the seconds). Told are answers by status, answers that differ, requests a second, the median and the 95th
-percentile of the waiting time, the resident memory of the service with its workers over time, and uploads left in the spool.
+Starts the service on a free port with a fresh data folder, measures a few phantoms with the command line, and then lets
+the clients send these again and again, each waiting for its answer. Every answer is compared with the command line's (all
+but the folder of the file and the seconds). Told are answers by status, answers that differ, requests a second, the median
+and the 95th percentile of the waiting time, the resident memory of the service with its workers, and uploads left.
 
-The exit code is 1 where an answer was wrong or none, an upload was left, or the memory of the last third of the run was more
-than ``--growth`` above that of the second.
+The exit code is 1 where an answer was wrong or none, an upload was left, or the memory of the last third of the run was
+more than ``--growth`` times that of the second.
 
-Run: ``python benchmarks/service.py [--clients 32] [--seconds 60] [--workers 0] [--out FILE]``. Linux only (memory from /proc).
+Run: ``python benchmarks/service.py [--clients 32] [--seconds 60] [--workers 0] [--out FILE]``. Linux only.
 """
 
 from __future__ import annotations

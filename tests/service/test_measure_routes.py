@@ -1,10 +1,12 @@
 import json
 import socket
+import sqlite3
+import threading
 import time
 
 import pytest
 
-from lvef.service.store import STORE_NAME
+from lvef.service.store import STORE_NAME, JobRecord
 
 
 def test_an_answer_in_time(quick):
@@ -254,8 +256,6 @@ def test_a_restart_keeps_what_is_done(start):
 
 
 def test_a_client_that_waits_is_told_of_a_stop(start):
-    import threading
-
     answers = []
     with start() as running:
         waiter = threading.Thread(target=lambda: answers.append(running.send(b"sleep", wait=60)))
@@ -266,6 +266,29 @@ def test_a_client_that_waits_is_told_of_a_stop(start):
         assert running.client.get("/healthz").json()["status"] == "stopping"
         assert running.send(b"ok").status_code == 503
     assert (answers[0].status_code, answers[0].json()["error"]["code"]) == (503, "service_stopped")
+
+
+def test_a_result_that_cannot_be_kept(start, monkeypatch):
+    with start() as running:
+        monkeypatch.setattr(running.jobs.store, "save_result", full)
+        answer = running.send(b"ok")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (507, "no_space")
+        monkeypatch.undo()
+        assert running.send(b"ok").status_code == 200
+        assert running.jobs.spool.uploads() == []
+        assert 'lvef_jobs{state="done"} 1.0' in running.client.get("/metrics").text
+
+
+def full(*args):
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_jobs_of_another_service_that_was_killed(start, monkeypatch):
+    monkeypatch.setattr("lvef.service.jobs.PURGE_EVERY_S", 0.05)
+    with start() as running:
+        running.jobs.store.save_job(JobRecord("j", "dead", "running", "a.avi", 1.0))
+        running.until(lambda: running.state("j") == "failed")
+        assert running.client.get("/v1/jobs/j").json()["error"]["code"] == "service_stopped"
 
 
 def test_the_answer_is_that_of_the_command_line(real, phantom_file, answered, monkeypatch):

@@ -139,6 +139,22 @@ def test_a_pause_that_is_too_long(spool, monkeypatch):
     assert spool.uploads() == []
 
 
+def test_an_upload_that_trickles(spool, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_S", 0.1)
+    monkeypatch.setattr(module, "DRAIN_S", 0.05)
+
+    async def stream():
+        yield part("files", b"xxx", "a.avi")
+        while True:
+            await asyncio.sleep(0.01)
+            yield b"x"
+
+    with pytest.raises(Refusal) as error:
+        asyncio.run(receive_form(KIND, None, stream(), spool, max_bytes=10**6, max_files=1))
+    assert error.value.status == 408
+    assert spool.uploads() == []
+
+
 def test_a_client_that_goes_leaves_nothing(spool):
     async def stream():
         yield part("files", b"xxx", "a.avi")

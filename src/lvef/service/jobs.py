@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +28,8 @@ from lvef.service.telling import job_to_dict, result_to_dict
 from lvef.service.worker import Reply, Task
 
 T = TypeVar("T")
+
+LOG = logging.getLogger("lvef.service")
 
 PURGE_EVERY_S = 60.0
 """Time between two looks for what has been kept long enough."""
@@ -63,8 +67,7 @@ class Jobs:
         self.spool = Spool(settings.folder)
         try:
             self.store = open_store(settings.folder, settings.keep_hours, settings.max_store_mb)
-            self.store.stop_jobs_of_the_dead(self.spool.live_services(), STOPPED.message)
-            self.store.purge()
+            self._tidy()
         except LvefError:
             self.spool.close()
             raise
@@ -335,12 +338,19 @@ class Jobs:
                 await self._stored(self.store.save_job, record)
             else:
                 await self._stored(self.store.save_result, result, reply.files, reply.clips, record)
+        except sqlite3.Error as error:
+            LOG.error("a result could not be kept: %s", type(error).__name__)
+            record.result, record.code = None, "no_space"
+            record.message = (
+                "The result could not be kept; the service may have no room left. Try again later."
+            )
+            self._turn(job, "failed")
         finally:
             del self._live[record.id]
             job.finished.set()
 
     def _turn(self, job: Job, state: str) -> None:
-        if job.record.state in ("queued", "running"):
+        if job.record.state != state:
             self.metrics.jobs.labels(job.record.state).dec()
         job.record.state = state
         self.metrics.jobs.labels(state).inc()
@@ -348,7 +358,12 @@ class Jobs:
     async def _purge_often(self) -> None:
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
-            await self._stored(self.store.purge)
+            await self._stored(self._tidy)
+
+    def _tidy(self) -> None:
+        """Remove what dead services left and what has been kept long enough."""
+        self.store.stop_jobs_of_the_dead(self.spool.live_services(), STOPPED.message)
+        self.store.purge()
 
     async def _stored(self, call: Callable[..., T], *values: Any) -> T:  # noqa: ANN401
         """What a call of the store gives, made by the thread that writes."""

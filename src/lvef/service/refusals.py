@@ -12,6 +12,7 @@ STATUS_OF_CODE = {
     "service_stopped": 503,
     "weights": 422,
     "no_pictures": 404,
+    "no_space": 507,
 }
 """HTTP status of what may end a job; what a file holds and cannot be measured is 422."""
 

@@ -108,7 +108,6 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
-            date_header=False,
             lifespan="on",
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_S,

@@ -7,6 +7,7 @@ taken are removed before it is answered.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,9 @@ MAX_FIELDS = 40
 
 STALL_S = 30.0
 """Longest pause between two pieces of a request."""
+
+LONGEST_S = 1800.0
+"""Longest time of a whole request: each holds a place in the queue."""
 
 DRAIN_BYTES = 2**26
 """How much of a request that is too large is still read and thrown away, so that the client sees the answer and no broken
@@ -205,14 +209,17 @@ def _parser(boundary: bytes, reader: _Reader) -> MultipartParser:
 
 async def _steady(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The pieces of a body, as long as they keep coming."""
+    end = time.monotonic() + LONGEST_S
     while True:
         try:
-            yield await asyncio.wait_for(anext(stream), STALL_S)
+            yield await asyncio.wait_for(anext(stream), max(0.0, min(STALL_S, end - time.monotonic())))
         except StopAsyncIteration:
             return
         except TimeoutError:
             raise Refusal(
-                408, "upload_stalled", f"Nothing came for {STALL_S:g} seconds; send the request again."
+                408,
+                "upload_stalled",
+                f"Nothing came for {STALL_S:g} seconds, or the upload took over {LONGEST_S / 60:g} minutes; send it again.",
             ) from None
 
 

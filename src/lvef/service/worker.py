@@ -26,6 +26,9 @@ from lvef.service.settings import MB, ServiceSettings
 MOST_NETWORKS = 3
 """Networks that a worker holds loaded; the one that was used longest ago goes first."""
 
+MOST_CLIP_BYTES = 2**28
+"""Largest packed clip that is kept for pictures: about 800 million pixels. The measurement of a larger one has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -251,7 +254,9 @@ def _reply(answer: Any, names: Mapping[str, str]) -> Reply:  # noqa: ANN401
             own |= {CURVE_NAME: curve_csv(measurement).encode(), BEATS_NAME: beats_csv(measurement).encode()}
         files |= {prefix + name: data for name, data in own.items()}
         if clip is not None and len(clip.frames):
-            clips[part] = pack_clip(hide_outside_fan(clip), names)
+            packed = pack_clip(hide_outside_fan(clip), names)
+            if len(packed) <= MOST_CLIP_BYTES:
+                clips[part] = packed
     m = answer.measurement
     return Reply(files, clips, status=str(m.status), code=m.reason_code)
 

@@ -8,6 +8,10 @@ function element(name, text, kind) {
   return made;
 }
 
+function plain(text) {
+  return text.replaceAll("`", "");
+}
+
 function resolved(page, value) {
   const path = value && value.$ref;
   if (!path) return value || {};
@@ -70,7 +74,7 @@ function describe(page, base, path, method, route) {
   const title = section.appendChild(element("h2"));
   title.append(element("span", method, "method " + method), path);
   section.appendChild(element("p", route.summary || ""));
-  if (route.description) section.appendChild(element("p", route.description));
+  if (route.description) section.appendChild(element("p", plain(route.description)));
   for (const [kind, body] of Object.entries((route.requestBody && route.requestBody.content) || {})) {
     section.appendChild(element("h3", "Body, " + kind));
     section.appendChild(table(["Field", "Type", "What"], fields(page, body.schema)));
@@ -94,7 +98,7 @@ function draw(page) {
   const base = location.origin + location.pathname.replace(/\/docs\/?$/, "");
   document.getElementById("version").textContent = page.info.version;
   const introduction = document.getElementById("introduction");
-  page.info.description.split(/\n\s*\n/).forEach((text) => introduction.appendChild(element("p", text.replaceAll("`", ""))));
+  page.info.description.split(/\n\s*\n/).forEach((text) => introduction.appendChild(element("p", plain(text))));
   const main = document.getElementById("routes");
   const contents = document.getElementById("contents");
   main.replaceChildren();
