@@ -51,9 +51,9 @@ def served(tmp_path_factory):
         process.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """A headless Chromium."""
+    """A headless Chromium. One a module: Playwright allows no two at the same time."""
     api = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
     if CHROMIUM is None:
         pytest.skip("browser tests need a Chromium on the machine")

@@ -185,6 +185,7 @@ def test_two_stills(visitor, measurer, measured, tmp_path):
     assert ef_of(tab) == pytest.approx(expected.ef_percent, abs=1e-3)
     # The other way round there is no EF, but a sentence.
     drop(tab, [es], 0)
+    tab.get_by_text("Now the end-systolic still.").wait_for(timeout=PATIENCE_MS)
     drop(tab, [ed], 1)
     tab.get_by_text("larger at ES than at ED").wait_for(timeout=PATIENCE_MS)
 

@@ -110,3 +110,20 @@ def test_it_prints_its_address_serves_below_its_path_and_stops(tmp_path):
         assert "Traceback" not in served.stderr.read()
     assert list(tmp_path.iterdir()) == []
     assert not (ROOT / ".streamlit").exists()
+
+
+def test_it_stops_when_nobody_listens_any_more(tmp_path):
+    command = [sys.executable, "-m", "lvef.cli.main", "app", "--port", "0", "--no-open"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    process.terminate()
+    try:
+        assert process.wait(20) in (0, -15)
+        assert process.stderr.read() == ""
+    finally:
+        process.kill()
+        process.stderr.close()

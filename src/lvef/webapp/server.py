@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import ipaddress
 import logging
+import signal
 import socket
 import sys
 import threading
@@ -77,7 +80,7 @@ def run(app: AppSettings, say: Callable[[str], None]) -> None:
         server: Any = Server(str(SCRIPT), is_hello=False)
         await server.start()
         bootstrap.prepare_streamlit_environment(str(SCRIPT))
-        bootstrap._set_up_signal_handler(server)
+        _stop_on_signals(server)
         say(address(app))
         if app.open_browser:
             webbrowser.open(address(app))
@@ -85,6 +88,19 @@ def run(app: AppSettings, say: Callable[[str], None]) -> None:
 
     sys.argv = [str(SCRIPT)]
     asyncio.run(serve())
+
+
+def _stop_on_signals(server: Any) -> None:  # noqa: ANN401
+    """Stop in good order when the process is told to: open pages are told, uploads are removed."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        # Streamlit says goodbye on stdout, where nobody may be listening any more.
+        with contextlib.redirect_stdout(io.StringIO()):
+            server.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
 
 
 def options(app: AppSettings) -> dict[str, Any]:
