@@ -78,7 +78,7 @@ def tracing_of_handles(points: FloatArray, *, aspect: float = 1.0) -> Tracing:
     points = _checked(points)
     contour = contour_of_handles(points)
     if crosses_itself(contour):
-        raise GeometryError("The outline crosses itself: move the point back, or undo.")
+        raise GeometryError("The outline crosses itself.")
     return tracing_of_contour(contour, points[APEX], points[[0, -1]], aspect=aspect)
 
 
