@@ -51,7 +51,6 @@ def test_wrong_words(words, said):
 
 
 def test_what_is_said_arrives(monkeypatch, tmp_path):
-    pytest.importorskip("uvicorn")
     import lvef.service.run as run
 
     seen = []
@@ -80,7 +79,6 @@ def test_what_is_said_arrives(monkeypatch, tmp_path):
 
 
 def test_an_address_of_others_needs_a_key(monkeypatch):
-    pytest.importorskip("uvicorn")
     monkeypatch.delenv("LVEF_API_KEY", raising=False)
     done = invoke(main, ["serve", "--host", "0.0.0.0"])
     assert done.exit_code == 1

@@ -8,17 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import httpx
 import pytest
 
+from lvef.service.app import Service
+from lvef.service.run import Server, bound
+from lvef.service.settings import ServiceSettings
+from lvef.service.worker import Worker
 from tests.service.fakes import Fake
-
-httpx = pytest.importorskip("httpx")
-pytest.importorskip("fastapi")
-
-from lvef.service.app import Service  # noqa: E402
-from lvef.service.run import Server, _bound  # noqa: E402
-from lvef.service.settings import ServiceSettings  # noqa: E402
-from lvef.service.worker import Worker  # noqa: E402
 
 
 class Running:
@@ -47,7 +44,7 @@ class Running:
 
 @contextmanager
 def run(settings, make=Fake, *, ready=True) -> Iterator[Running]:
-    listening = _bound(settings)
+    listening = bound(settings)
     service = Service(settings, make)
     up = threading.Event()
     server = Server(service, settings, up.set)

@@ -4,8 +4,6 @@ import logging
 
 import pytest
 
-pytest.importorskip("prometheus_client")
-
 from lvef.service.guard import LOG, SECURITY_HEADERS, Guard
 from lvef.service.metrics import Metrics
 from lvef.service.settings import ServiceSettings

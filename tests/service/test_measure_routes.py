@@ -135,6 +135,17 @@ def test_too_large(quick):
     assert "1 MB" in answer.json()["error"]["message"]
 
 
+def test_too_large_is_told_before_it_is_sent(quick):
+    host, port = quick.url.removeprefix("http://").split(":")
+    head = (
+        "POST /v1/measure HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=xyz\r\n"
+        "Content-Length: 100000000\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413")
+
+
 def test_too_large_without_a_length(quick):
     def pieces():
         yield b'--xyz\r\nContent-Disposition: form-data; name="files"; filename="a.avi"\r\n\r\n'

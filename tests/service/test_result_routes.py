@@ -47,7 +47,6 @@ def test_files_are_those_of_the_command_line(real, result, written, name):
 
 
 def test_the_report(real, result):
-    pytest.importorskip("lvef.measure.report_document")
     pdf = real.client.get(f"{result}/report.pdf")
     assert (pdf.status_code, pdf.headers["content-type"]) == (200, "application/pdf")
     assert pdf.content.startswith(b"%PDF-")

@@ -2,8 +2,6 @@ import asyncio
 
 import pytest
 
-pytest.importorskip("python_multipart")
-
 from lvef.service import upload as module
 from lvef.service.refusals import Refusal
 from lvef.service.spool import Spool

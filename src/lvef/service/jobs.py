@@ -138,10 +138,6 @@ class Jobs:
         self._check_room(len(orders) - 1)
         return [self._add(order) for order in orders]
 
-    def live(self, name: str) -> Job | None:
-        """A job that is not finished, by its id."""
-        return self._live.get(name)
-
     def told(self, record: JobRecord) -> dict[str, Any]:
         """What a client is told of a job."""
         job = self._live.get(record.id)

@@ -59,6 +59,7 @@ def measure_routes(jobs: Jobs) -> APIRouter:
                     jobs.spool,
                     max_bytes=settings.max_upload_bytes,
                     max_files=settings.max_files,
+                    waits_for_go=request.headers.get("expect", "").lower() == "100-continue",
                 )
             except ClientDisconnect:
                 return Response(status_code=CLIENT_GONE)

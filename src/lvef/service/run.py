@@ -47,7 +47,7 @@ def run_service(
         WeightsError: The network is not installed, or damaged.
     """
     find_network(settings.weights)
-    listening = _bound(settings)
+    listening = bound(settings)
     try:
         service = Service(settings, make)
     except BaseException:
@@ -91,6 +91,31 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def bound(settings: ServiceSettings) -> socket.socket:
+    """A socket that listens where the settings say.
+
+    Raises:
+        ConfigError: The address or port cannot be used.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(address)
+            made.listen(BACKLOG)
+        except BaseException:
+            made.close()
+            raise
+    except OSError as error:
+        raise ConfigError(
+            f"{settings.host} port {settings.port} cannot be used ({error.strerror}); choose another with --host or --port."
+        ) from None
+    return made
 
 
 class Server(uvicorn.Server):
@@ -142,26 +167,6 @@ class Server(uvicorn.Server):
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer until told to stop, in a loop of its own."""
         asyncio.run(self.serve(sockets=sockets))
-
-
-def _bound(settings: ServiceSettings) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        made = socket.socket(family, kind, protocol)
-        try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind(address)
-            made.listen(BACKLOG)
-        except BaseException:
-            made.close()
-            raise
-    except OSError as error:
-        raise ConfigError(
-            f"{settings.host} port {settings.port} cannot be used ({error.strerror}); choose another with --host or --port."
-        ) from None
-    return made
 
 
 def _url(listening: socket.socket, settings: ServiceSettings) -> str:

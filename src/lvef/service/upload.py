@@ -75,6 +75,7 @@ async def receive_form(
     *,
     max_bytes: int,
     max_files: int,
+    waits_for_go: bool = False,
 ) -> Form:
     """Read a multipart request.
 
@@ -85,12 +86,14 @@ async def receive_form(
         spool: Where its files go.
         max_bytes: Most bytes of the body.
         max_files: Most files.
+        waits_for_go: The client sends its body only once it is told to go on (``Expect: 100-continue``).
 
     Raises:
         Refusal: It is no such form, too large, or breaks off; nothing of it is left then.
     """
     if declared is not None and declared.isdecimal() and int(declared) > max_bytes:
-        await _drain(stream)
+        if not waits_for_go:
+            await _drain(stream)
         raise _too_large(max_bytes)
     kind, parameters = parse_options_header(content_type.encode("latin-1", "replace"))
     boundary = parameters.get(b"boundary", b"")
