@@ -28,12 +28,14 @@ def test_healthy(quick):
     assert (told["status"], told["workers"], told["queue"], told["trouble"]) == ("ready", 1, 0, "")
 
 
-def test_not_ready_without_a_network(start):
+def test_not_ready_without_a_network(start, caplog):
+    LOG.propagate = True
     with start(Broken, ready=False) as running:
         running.until(lambda: running.jobs.pool.trouble)
         answer = running.client.get("/healthz")
     assert (answer.status_code, answer.json()["status"]) == (503, "starting")
     assert "install the weights again" in answer.json()["trouble"]
+    assert "a worker cannot start: the network is damaged" in caplog.text
 
 
 def test_metrics(start):

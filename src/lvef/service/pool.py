@@ -6,6 +6,7 @@ process, and starts another when one is gone. Only the task that a process was b
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import threading
 import time
@@ -19,6 +20,8 @@ from pathlib import Path
 
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Reply, Task, Work, serve_tasks
+
+LOG = logging.getLogger("lvef.service")
 
 START_S = 120.0
 """Longest time in which a process loads its network."""
@@ -221,8 +224,12 @@ class Pool:
             reply is None and worker.process.is_alive() and time.monotonic() < until and self._stop_at is None
         ):
             reply = worker.answer(LOOK_S)
+        if self._stop_at is not None:
+            worker.end()
+            return None
         if reply is None or reply.code:
             self.trouble = "A worker process ended while it started." if reply is None else reply.message
+            LOG.warning("a worker cannot start: %s", self.trouble)
             worker.end()
             return None
         self.trouble = ""
