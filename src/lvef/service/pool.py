@@ -215,16 +215,14 @@ class Pool:
 
     def _started(self, number: int) -> Worker | None:
         """A new process with its network loaded; None where that fails, or the service ends."""
-        if self._stop_at is not None:
+        if self._stops():
             return None
         worker = Worker(self._make, self._settings, self._scratch(number))
         until = time.monotonic() + START_S
         reply = None
-        while (
-            reply is None and worker.process.is_alive() and time.monotonic() < until and self._stop_at is None
-        ):
+        while reply is None and worker.process.is_alive() and time.monotonic() < until and not self._stops():
             reply = worker.answer(LOOK_S)
-        if self._stop_at is not None:
+        if self._stops():
             worker.end()
             return None
         if reply is None or reply.code:
@@ -291,6 +289,9 @@ class Pool:
                 message=f"The file took longer than {limit:g} seconds, the most that is allowed; cut it to a few beats.",
             )
         return STOPPED
+
+    def _stops(self) -> bool:
+        return self._stop_at is not None
 
     def _gone(self, number: int, worker: Worker) -> None:
         with self._changed:
