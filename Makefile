@@ -60,6 +60,7 @@ lock: $(VENV)/.check ## Renew requirements/*.txt with the newest releases
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra check --extra test $(INPUT) -o requirements/check.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra train --excludes requirements/torch-cuda.in \
 		--no-emit-package torch $(INPUT) -o requirements/train.txt
+	$(BIN)/python deploy/root_requirements.py > requirements.txt
 
 clean: ## Remove .venv, caches and outputs of the demo
 	rm -rf $(VENV) out/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
