@@ -37,6 +37,22 @@ def test_nothing_is_told_to_anybody():
     assert options(AppSettings(host="0.0.0.0"))["server.allowedHosts"] == []
 
 
+def test_a_foreign_page_is_refused_without_asking_outside_who_we_are(monkeypatch):
+    from streamlit import net_util
+    from streamlit.web.server.server_util import is_url_from_allowed_origins
+
+    asked = []
+    monkeypatch.setattr(net_util, "_make_blocking_http_get", lambda url, **_: asked.append(url))
+    monkeypatch.setattr(net_util, "get_internal_ip", lambda: None)
+    monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)
+    assert not is_url_from_allowed_origins("http://foreign.example")
+    assert asked, "Streamlit asks no more: the guard can go"
+    asked.clear()
+    server.ask_nobody_outside()
+    assert not is_url_from_allowed_origins("http://foreign.example")
+    assert not asked
+
+
 def test_both_themes_are_there_and_none_is_forced():
     assert any(name.startswith("theme.dark.") for name in THEME) and any(
         name.startswith("theme.light.") for name in THEME

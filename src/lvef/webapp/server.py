@@ -74,6 +74,7 @@ def run(app: AppSettings, say: Callable[[str], None]) -> None:
     bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options(app).items()})
     config._server_mode = "starlette-managed"
     logging.getLogger("streamlit").setLevel(logging.ERROR)
+    ask_nobody_outside()
     threading.Thread(target=_warm_up, args=(app.weights,), daemon=True).start()
 
     async def serve() -> None:
@@ -88,6 +89,16 @@ def run(app: AppSettings, say: Callable[[str], None]) -> None:
 
     sys.argv = [str(SCRIPT)]
     asyncio.run(serve())
+
+
+def ask_nobody_outside() -> None:
+    """Keep Streamlit from asking a public address who we are, which it does to judge a request of a foreign page.
+
+    Such a request is refused without that answer.
+    """
+    from streamlit import net_util
+
+    net_util.get_external_ip = lambda: None
 
 
 def _stop_on_signals(server: Any) -> None:  # noqa: ANN401
