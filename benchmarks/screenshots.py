@@ -1,4 +1,4 @@
-"""Pictures of every page for docs/images/page: laptop and tablet, light and dark. Only pydicom's cine and phantoms are shown.
+"""Pictures of every page for docs/images/page: laptop and tablet, light and dark, of pydicom's cine and phantoms only.
 
 Needs ``pip install "lvef[app,weights]" playwright`` and a Chromium. Run:
 ``python benchmarks/screenshots.py [--out docs/images/page] [--only video]``.
@@ -11,6 +11,7 @@ import io
 import sys
 from pathlib import Path
 
+import numpy as np
 from page import PATIENCE_MS, chromium, serving
 from PIL import Image
 from playwright.sync_api import Browser, Page
@@ -31,8 +32,8 @@ PAGES: dict[str, tuple[str, str, str]] = {
 MOST_BYTES = 250_000
 """Largest picture."""
 
-COLOURS = 192
-"""Of a picture: text and lines need few, an echo is grey."""
+GREYS = 120
+"""Colours of a picture's palette that are kept for echo and text; the others go to what is coloured."""
 
 
 def take(browser: Browser, address: str, name: str, size: str, scheme: str) -> bytes:
@@ -63,10 +64,20 @@ def take(browser: Browser, address: str, name: str, size: str, scheme: str) -> b
 
 
 def small(data: bytes) -> bytes:
-    """A PNG with few colours."""
-    picture = Image.open(io.BytesIO(data)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    """A PNG with a palette: greys for the echo, and places of their own for the few coloured lines, which else were lost."""
+    picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    coloured = np.ptp(picture.astype(int), axis=2) > 24
+    palettes = []
+    for pixels, count in ((picture[~coloured], GREYS), (picture[coloured], 256 - GREYS)):
+        if len(pixels):
+            strip = Image.fromarray(pixels[None]).quantize(count, method=Image.Quantize.MAXCOVERAGE)
+            palettes.append(np.asarray(strip.getpalette()).reshape(-1, 3)[:count])
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.concatenate(palettes).astype(np.uint8).tobytes())
     packed = io.BytesIO()
-    picture.save(packed, "PNG", optimize=True)
+    Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE).save(
+        packed, "PNG", optimize=True
+    )
     return packed.getvalue()
 
 

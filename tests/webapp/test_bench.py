@@ -25,11 +25,18 @@ def entry(name="a.avi", n=60):
     return Entry(name, Answer(measurement, clip), MeasureOptions())
 
 
-def test_the_oldest_goes_when_there_are_too_many():
+def pictured(bench):
+    return [e.name for e in bench.entries if e.pixels]
+
+
+def test_the_pictures_of_the_oldest_go_when_there_are_too_many_and_its_numbers_stay():
     bench = Bench()
     gone = [name for i in range(MOST_CLIPS + 2) for name in bench.add(entry(f"{i}.avi"))]
     assert gone == ["0.avi", "1.avi"]
-    assert [e.name for e in bench.entries] == [f"{i}.avi" for i in range(2, MOST_CLIPS + 2)]
+    assert pictured(bench) == [f"{i}.avi" for i in range(2, MOST_CLIPS + 2)]
+    oldest = bench.entries[0]
+    assert oldest.thinned and oldest.machine.clip is None and not oldest.machine.measurement.tracings
+    assert oldest.machine.measurement.ef_percent == pytest.approx(60)
 
 
 def test_the_oldest_goes_when_they_are_too_large(monkeypatch):
@@ -40,7 +47,15 @@ def test_the_oldest_goes_when_they_are_too_large(monkeypatch):
     assert bench.add(entry("two")) == ["one"]
     monkeypatch.setattr(benches, "MOST_PIXELS", 1)
     # A single one that is too large is still shown.
-    assert bench.add(entry("three")) == ["two"] and len(bench.entries) == 1
+    assert bench.add(entry("three")) == ["two"] and pictured(bench) == ["three"]
+
+
+def test_even_answers_are_bounded(monkeypatch):
+    monkeypatch.setattr(benches, "MOST_ANSWERS", 3)
+    bench = Bench()
+    for i in range(5):
+        bench.add(entry(f"{i}"))
+    assert [e.name for e in bench.entries] == ["2", "3", "4"]
 
 
 def test_pixels_count_the_views_of_a_study():

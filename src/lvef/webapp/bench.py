@@ -11,7 +11,7 @@ import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, TypeVar
 
@@ -24,7 +24,10 @@ from lvef.preprocess.fan import hide_outside_fan
 T = TypeVar("T")
 
 MOST_CLIPS = 6
-"""Measured clips a visitor may have at once; the oldest goes first."""
+"""Measured clips whose pictures a visitor may have at once; the oldest goes first, and its numbers stay."""
+
+MOST_ANSWERS = 200
+"""Answers a visitor may have at once."""
 
 MOST_PIXELS = 400_000_000
 """Most grey pixels (bytes) of all clips of one visitor, unless a single one has more."""
@@ -50,6 +53,8 @@ class Entry:
         known_ef_percent: True EF, of phantoms only.
         kept: Things made from it that take time, by name.
         number: Its own number, never given twice.
+        upload_id: Streamlit's name of the upload, so that none is measured twice.
+        thinned: Whether its pictures were let go to make room.
     """
 
     name: str
@@ -59,6 +64,8 @@ class Entry:
     known_ef_percent: float | None = None
     kept: dict[str, Any] = field(default_factory=dict)
     number: int = field(default_factory=lambda: next(_numbers))
+    upload_id: str = ""
+    thinned: bool = False
 
     @property
     def pixels(self) -> int:
@@ -69,6 +76,17 @@ class Entry:
     def shown(self, clip: Clip) -> Clip:
         """The clip as it may be shown: black outside the ultrasound fan. Every picture comes from here."""
         return self.once(f"shown {id(clip)}", lambda: hide_outside_fan(clip))
+
+    def let_go_of_pictures(self) -> None:
+        """Keep the numbers, and nothing that takes room."""
+
+        def thin(m: Measurement) -> Measurement:
+            return replace(m, tracings=())
+
+        parts = {view: (thin(m), None) for view, (m, _) in self.machine.parts.items()}
+        self.machine = Answer(thin(self.machine.measurement), None, parts)
+        self.kept.clear()
+        self.thinned = True
 
     def once(self, name: str, make: Callable[[], T], of: object = None) -> T:
         """What ``make`` gives, made the first time it is asked for.
@@ -91,17 +109,19 @@ class Bench:
     entries: list[Entry] = field(default_factory=list)
 
     def add(self, entry: Entry) -> list[str]:
-        """Put an entry on the bench.
+        """Put an entry on the bench, and make room where there are too many.
 
         Returns:
-            Names of those that had to go.
+            Names of those whose pictures had to go; their answers stay.
         """
         self.entries.append(entry)
         gone = []
-        while len(self.entries) > 1 and (
-            len(self.entries) > MOST_CLIPS or sum(e.pixels for e in self.entries) > MOST_PIXELS
-        ):
-            gone.append(self.entries.pop(0).name)
+        full = [e for e in self.entries if e.pixels]
+        while len(full) > 1 and (len(full) > MOST_CLIPS or sum(e.pixels for e in full) > MOST_PIXELS):
+            oldest = full.pop(0)
+            oldest.let_go_of_pictures()
+            gone.append(oldest.name)
+        del self.entries[:-MOST_ANSWERS]
         return gone
 
     def clear(self) -> None:

@@ -76,7 +76,9 @@ def page() -> None:
 
 
 def _choose(bench: Bench) -> Entry | None:
-    entries = [e for e in bench.entries if e.kind == VIDEO]
+    entries = [
+        e for e in bench.entries if e.kind == VIDEO and (e.machine.clip is not None or e is bench.entries[-1])
+    ]
     if not entries:
         return None
     numbers = [e.number for e in entries]

@@ -38,7 +38,11 @@ def page() -> None:
     sample = _samples()
     options = ask()
     if uploads:
+        done = {entry.upload_id for entry in bench.entries}
         for number in range(len(uploads)):
+            if uploads[number].file_id in done:
+                # Measured before somebody clicked on something and the run began anew.
+                continue
             _measure(bench, uploads[number], options, title_of(uploads, number))
         let_go(ZONE, uploads)
         st.rerun()
@@ -70,10 +74,17 @@ def _measure(
     bench: Bench, upload: Upload, options: MeasureOptions, title: str, known_ef_percent: float | None = None
 ) -> None:
     answer = with_progress(lambda tell: measure_upload(upload, options, tell), title)
-    entry = Entry(shown_name(upload.name), answer, options, VIDEO, known_ef_percent)
+    entry = Entry(
+        shown_name(upload.name),
+        answer,
+        options,
+        VIDEO,
+        known_ef_percent,
+        upload_id=getattr(upload, "file_id", ""),
+    )
     gone = bench.add(entry)
     if gone:
-        st.toast(f"Let go to make room: {plain(', '.join(gone))}.")
+        st.toast(f"Pictures let go to make room: {plain(', '.join(gone))}.")
     st.session_state[CHOSEN] = entry.number
 
 

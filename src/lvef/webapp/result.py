@@ -35,6 +35,10 @@ def show_result(entry: Entry, options: MeasureOptions) -> None:
     with left:
         show_answer(m, options, known_ef_percent=entry.known_ef_percent)
         show_warnings(m)
+        if entry.thinned:
+            st.html(
+                '<p class="lvef-lead">Its pictures were let go to make room. Drop the file again to see them.</p>'
+            )
     with right:
         if clip is not None and entry.machine.measurement.ef_percent is not None:
             _show_film(entry, entry.machine.measurement, clip)
