@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import time
 
 import av
 import cv2
@@ -228,6 +229,43 @@ def test_two_visitors_do_not_see_each_other(visitor, tmp_path):
     one.get_by_role("button", name="Forget all").click()
     one.locator("p.lvef-ef").wait_for(state="detached", timeout=PATIENCE_MS)
     assert "only-mine" not in one.content()
+
+
+def test_a_tab_closed_in_mid_work_leaves_nothing(visitor, served):
+    tab = visitor()
+    drop(tab, [CINE])
+    tab.get_by_text("Outlining").or_(tab.get_by_text("Reading")).first.wait_for(timeout=PATIENCE_MS)
+    tab.close()
+    for _ in range(100):
+        if not [p for p in served.temporary.rglob("*") if p.is_file()]:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the upload is still on the disk")
+
+
+def test_everything_that_can_be_pressed_has_a_name(visitor):
+    tab = visitor()
+    tab.get_by_role("button", name="Real echo").click()
+    ef_of(tab)
+    tab.locator(".editor [data-handle='14']").first.wait_for(timeout=PATIENCE_MS)
+    nameless = tab.evaluate(
+        """() => {
+          const found = [];
+          const walk = (root) => {
+            for (const e of root.querySelectorAll('*')) {
+              if (e.shadowRoot) walk(e.shadowRoot);
+              const pressed = e.matches('button, a[href], input:not([type=file]), [role=button], [role=slider]');
+              const seen = e.offsetParent !== null || e.matches('svg');
+              const name = e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.textContent.trim()
+                || e.title || (e.labels && e.labels.length) || e.placeholder;
+              if (pressed && seen && !name) found.push(e.outerHTML.slice(0, 160));
+            }
+          };
+          walk(document);
+          return found;
+        }"""
+    )
+    assert nameless == []
 
 
 def test_the_page_says_what_it_is_once(visitor):
