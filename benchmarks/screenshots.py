@@ -32,8 +32,9 @@ PAGES: dict[str, tuple[str, str, str]] = {
 MOST_BYTES = 250_000
 """Largest picture."""
 
-GREYS = 120
-"""Colours of a picture's palette that are kept for echo and text; the others go to what is coloured."""
+GROUNDS, GREYS = 32, 112
+"""Places in a picture's palette for its commonest colours as they are, and for the greys of echo and text; what is left goes
+to coloured lines, which else were lost."""
 
 
 def take(browser: Browser, address: str, name: str, size: str, scheme: str) -> bytes:
@@ -64,13 +65,18 @@ def take(browser: Browser, address: str, name: str, size: str, scheme: str) -> b
 
 
 def small(data: bytes) -> bytes:
-    """A PNG with a palette: greys for the echo, and places of their own for the few coloured lines, which else were lost."""
+    """A PNG with a palette in which grounds, echo and the few coloured lines each have places of their own."""
     picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    colours, counts = np.unique(picture.reshape(-1, 3), axis=0, return_counts=True)
+    palettes = [colours[np.argsort(counts)[-GROUNDS:]]]
     coloured = np.ptp(picture.astype(int), axis=2) > 24
-    palettes = []
-    for pixels, count in ((picture[~coloured], GREYS), (picture[coloured], 256 - GREYS)):
+    ways = (
+        (picture[~coloured], GREYS, Image.Quantize.MEDIANCUT),
+        (picture[coloured], 256 - GREYS - GROUNDS, Image.Quantize.MAXCOVERAGE),
+    )
+    for pixels, count, method in ways:
         if len(pixels):
-            strip = Image.fromarray(pixels[None]).quantize(count, method=Image.Quantize.MAXCOVERAGE)
+            strip = Image.fromarray(pixels[None]).quantize(count, method=method)
             palettes.append(np.asarray(strip.getpalette()).reshape(-1, 3)[:count])
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.concatenate(palettes).astype(np.uint8).tobytes())
