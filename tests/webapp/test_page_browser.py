@@ -130,6 +130,8 @@ def test_another_beat_changes_the_answer_above_and_the_files(visitor, tmp_path):
     tab = visitor()
     drop(tab, [film])
     machine = ef_of(tab)
+    # The page runs once more when the film is drawn, and that closes an open list.
+    tab.locator("video").wait_for(timeout=PATIENCE_MS)
     tab.get_by_role("combobox", name="Beat").click()
     tab.get_by_role("option", name="Beat 2").click()
     tab.get_by_text("Corrected by hand.").wait_for(timeout=PATIENCE_MS)
