@@ -35,9 +35,9 @@ def camus_root() -> Path:
 @pytest.fixture(scope="session")
 def phantom_clip():
     """The phantom of ``lvef demo --phantom``, with its truth: A4C, 3 s at 50 Hz, sinus rhythm, EF 55 %."""
-    from lvef.cli.demo import make_phantom
+    from lvef.synthesis.phantom.sample import sample_phantom
 
-    return make_phantom()
+    return sample_phantom()
 
 
 @pytest.fixture(scope="session")

@@ -61,9 +61,9 @@ def test_a_fast_cine_has_the_same_ef_in_turn(monkeypatch):
     asked = []
     trace = measurer.predictor.trace
 
-    def spy(*args, in_turn=False):
+    def spy(*args, in_turn=False, **more):
         asked.append(in_turn)
-        return trace(*args, in_turn=in_turn and len(asked) == 1)
+        return trace(*args, in_turn=in_turn and len(asked) == 1, **more)
 
     monkeypatch.setattr(measurer.predictor, "trace", spy)
     clip = replace(open_clip(CINE), times_s=np.arange(30) / 50)

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 
-from lvef.core.terms import Status
+from lvef.core.terms import Sex, Status
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
 from lvef.measure.pipeline import Measurer
@@ -94,10 +94,9 @@ def test_stills_and_studies_are_called_by_both_names(expected, tmp_path):
 def test_networks_are_loaded_once_and_counted_apart():
     assert measuring.loaded_measurer("camus-seg") is measuring.loaded_measurer("camus-seg")
     shared = measuring.loaded_measurer("camus-seg")
-    staged = measuring.StagedMeasurer(shared, MeasureOptions(), quiet)
-    assert staged.predictor is not shared.predictor
-    assert isinstance(staged.predictor._session, measuring.Watched)
-    assert not isinstance(shared.predictor._session, measuring.Watched)
+    own = shared.with_options(MeasureOptions(sex=Sex.MALE))
+    assert own.predictor is shared.predictor
+    assert shared.options.sex is None
 
 
 def test_a_bug_is_a_sentence_without_the_words_of_the_error():

@@ -11,12 +11,10 @@ pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"'
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from lvef.cli.demo import PHANTOM_EF_PERCENT, PHANTOM_FRAMES, PHANTOM_SEED
 from lvef.core.errors import DataError
 from lvef.webapp import samples, settings
 from lvef.webapp.settings import AppSettings
 from lvef.webapp.shell import in_sentences
-from tests.webapp.page_files import CINE
 
 PATIENCE_S = 60
 
@@ -123,15 +121,6 @@ def test_about_has_accuracy_limits_and_licence():
         and "10.1109/TMI.2019.2900516" in text
         and "foreshortening" in text
     )
-
-
-def test_the_samples_are_those_of_the_command():
-    assert (samples.PHANTOM_SEED, samples.PHANTOM_EF_PERCENT, samples.PHANTOM_FRAMES) == (
-        PHANTOM_SEED,
-        PHANTOM_EF_PERCENT,
-        PHANTOM_FRAMES,
-    )
-    assert samples.cine().upload.data == CINE.read_bytes()
 
 
 def test_the_phantom_is_that_of_the_command(phantom_clip, phantom_file):

@@ -6,31 +6,15 @@ import json
 from contextlib import nullcontext, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from lvef.cli.derived import build, options_from
-from lvef.core.errors import DataError
 from lvef.measure.options import MeasureOptions
-
-if TYPE_CHECKING:
-    from lvef.synthesis.truth import SyntheticClip
-
-DEMO_FILE = "examples_ybr_color.dcm"
-"""An apical four-chamber cine in the ``pydicom`` package: 30 frames in 1.0 s, no whole beat."""
 
 PHANTOM_FILE, TRUTH_FILE = "phantom.avi", "phantom.truth.json"
 """The phantom's film and what is known of it, in the output folder."""
-
-PHANTOM_SEED = 1
-"""Seed of the phantom: the first one. It is not chosen for its answer."""
-
-PHANTOM_EF_PERCENT = 55.0
-"""EF of the phantom's ventricle in space."""
-
-PHANTOM_RATE_BPM, PHANTOM_FRAME_RATE_HZ, PHANTOM_FRAMES = 70.0, 50.0, 150
-"""Heart rate, frames a second and number of frames: three seconds, in which two or three beats are whole."""
 
 DEFAULT_OUT = Path("lvef-demo")
 """Output folder where none is given."""
@@ -69,17 +53,12 @@ def demo(ctx: click.Context, /, out: Path, phantom: bool, as_json: bool, **value
 
 
 def _measure_echo(out: Path, options: MeasureOptions, as_json: bool) -> int:
-    from pydicom.data import get_testdata_file
-
     from lvef.cli.measure import Request, run_request
+    from lvef.io.sample import sample_cine
 
-    found = get_testdata_file(DEMO_FILE, download=False)
-    if not isinstance(found, str):
-        raise DataError(
-            f"{DEMO_FILE} is missing from the installed pydicom: run pip install --force-reinstall pydicom."
-        )
-    code = run_request(Request(paths=(Path(found),), out=out, as_json=as_json, resume=False), options)
-    _say_where(out / Path(DEMO_FILE).stem)
+    film = sample_cine()
+    code = run_request(Request(paths=(film,), out=out, as_json=as_json, resume=False), options)
+    _say_where(out / film.stem)
     return code
 
 
@@ -89,9 +68,10 @@ def _measure_phantom(out: Path, options: MeasureOptions, as_json: bool) -> int:
     from lvef.evaluation.output_folder import make_folder
     from lvef.measure.report import to_json
     from lvef.preparation.synthetic_files import write_truth, write_video
+    from lvef.synthesis.phantom.sample import sample_phantom
 
     make_folder(out)
-    synthetic = make_phantom()
+    synthetic = sample_phantom()
     film = out / PHANTOM_FILE
     write_video(film, synthetic)
     truth = write_truth(out / TRUTH_FILE, synthetic)
@@ -105,25 +85,6 @@ def _measure_phantom(out: Path, options: MeasureOptions, as_json: bool) -> int:
     click.echo(f"The film is {film}, all that is known of it {out / TRUTH_FILE}.", err=True)
     _say_where(out / film.stem)
     return code
-
-
-def make_phantom() -> SyntheticClip:
-    """The phantom of the demo: always the same, in an apical four-chamber view, with three seconds of sinus rhythm."""
-    import numpy as np
-
-    from lvef.synthesis.acquisition import RhythmKind
-    from lvef.synthesis.phantom.case import PhantomOptions, draw_phantom
-    from lvef.synthesis.phantom.render import render
-
-    rng = np.random.default_rng(PHANTOM_SEED)
-    options = PhantomOptions(
-        ef_percent=PHANTOM_EF_PERCENT,
-        heart_rate_bpm=PHANTOM_RATE_BPM,
-        rhythm=RhythmKind.SINUS,
-        frame_rate_hz=PHANTOM_FRAME_RATE_HZ,
-        n_frames=PHANTOM_FRAMES,
-    )
-    return render(draw_phantom(rng, options, name=Path(PHANTOM_FILE).stem), rng)
 
 
 def _print_truth(folder: Path, truth: dict[str, Any]) -> None:

@@ -9,13 +9,12 @@ import errno
 import os
 import sys
 import traceback
-from pathlib import Path
 
 import click
 
 import lvef
 from lvef.cli.lazy import LazyVerbs
-from lvef.core.errors import LvefError, QualityRefusal
+from lvef.core.errors import LvefError, QualityRefusal, bug_place
 
 VERBS = {
     "measure": ("lvef.cli.measure", "measure", "Measure the ejection fraction of echo files."),
@@ -95,13 +94,10 @@ def _debug() -> None:
 
 
 def _bug_sentence(error: Exception) -> str:
-    # The message of a stray exception may quote what a file says of a person, so it is shown only on
-    # request, and no traceback is left on the disk.
-    place = traceback.extract_tb(error.__traceback__)[-1]
+    # Its message is shown only on request, and no traceback is left on the disk.
     return (
-        f"this is a bug in lvef {lvef.__version__}, not a mistake of yours: {type(error).__name__} in "
-        f"{Path(place.filename).name}, line {place.lineno}. Run it again with {DEBUG_VARIABLE}=1 and "
-        "report what it prints, without names of patients."
+        f"this is a bug in lvef {lvef.__version__}, not a mistake of yours: {bug_place(error)}. Run it again with "
+        f"{DEBUG_VARIABLE}=1 and report what it prints, without names of patients."
     )
 
 

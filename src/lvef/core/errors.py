@@ -19,7 +19,9 @@ It is shown to the user as it stands, so it never holds what DICOM says of a per
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 
 class LvefError(Exception):
@@ -67,6 +69,16 @@ class QualityRefusal(LvefError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def bug_place(error: BaseException) -> str:
+    """Kind and place of an error that nobody foresaw: ``KeyError in report.py, line 12``.
+
+    Its message is left out, because it may quote what a file says of a person.
+    """
+    places = traceback.extract_tb(error.__traceback__)
+    where = f" in {Path(places[-1].filename).name}, line {places[-1].lineno}" if places else ""
+    return type(error).__name__ + where
 
 
 def run_as_program(main: Callable[[], None]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import lvef
-from lvef.core.errors import LvefError
+from lvef.core.errors import LvefError, bug_place
 from lvef.core.records import Measurement
 from lvef.core.terms import Status
 from lvef.engine.session import available_threads
@@ -234,12 +233,7 @@ def _do(job: Job, folder: Path | None, outputs: Outputs) -> _Done:
 
 
 def _bug(job: Job, error: Exception) -> Measurement:
-    # The message of a stray exception may quote the file: only its kind and place are told.
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    reason = (
-        f"{job.label}: lvef met an error it should not have ({type(error).__name__} in "
-        f"{Path(place.filename).name}, line {place.lineno}); please report it."
-    )
+    reason = f"{job.label}: lvef met an error it should not have ({bug_place(error)}); please report it."
     return Measurement(job.label, Status.FAILED, reason, "bug")
 
 

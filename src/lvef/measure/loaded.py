@@ -17,6 +17,14 @@ from lvef.measure.options import MeasureOptions
 T = TypeVar("T")
 A = TypeVar("A")
 
+Seen = Callable[[int], None]
+"""Told how many frames a network has answered."""
+
+
+def unseen(frames: int) -> None:
+    """Nobody wants to know."""
+
+
 WORDS = {
     SEGMENTATION: "marks the ventricle on each frame",
     VOLUME_TRACE: "draws the lines of the ventricle on each frame",

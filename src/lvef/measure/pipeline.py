@@ -6,6 +6,8 @@ A network that draws lines takes the place of segmenting and tracing; one that r
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +46,12 @@ IN_TURN_HZ = 40.0
 """From this frame rate on, steadying over time leaves at most 2 % of a difference between neighbouring frames, so that each
 frame need be shown to the network one way only: plain and mirrored in turn. Frames chosen by hand are shown both ways."""
 
+READING, TRACING, FINDING_BEATS, READING_EF = "reading", "tracing", "finding beats", "reading the EF"
+"""What a measurer can be busy with; see `Tell`."""
+
+Tell = Callable[[str, int, int], None]
+"""Told what is being done, how many frames are done, and of how many (0 of 0 where that is not known)."""
+
 Result = tuple[Measurement, Clip | None]
 """A measurement and the clip it was made on (None where the file could not be read)."""
 
@@ -61,18 +69,37 @@ class Measurer:
 
     def __init__(self, options: MeasureOptions | None = None) -> None:
         self.options = options or MeasureOptions()
+        self.tell: Tell = _untold
         self.predictor: AnyPredictor = load_predictor(self.options)
-        self.beat_finder: Measurer | None = None
+        self.beat_finder: Measurer | None = self._finder(None)
         """Finds the beats for a network that cannot, where an EF for each is asked for."""
-        if self.options.per_beat and isinstance(self.predictor, ClipPredictor):
-            weights = name_of_kind(SEGMENTATION, preferred=MeasureOptions.weights)
-            self.beat_finder = Measurer(replace(self.options, weights=weights, per_beat=False))
+
+    def with_options(self, options: MeasureOptions, tell: Tell | None = None) -> Measurer:
+        """A measurer with other settings that shares this one's loaded network.
+
+        Args:
+            options: Settings. What decides how the network is loaded (``weights``, ``backend``, ``precision``, ``threads``)
+                stays as it is here.
+            tell: Told how far a measurement is.
+
+        Raises:
+            WeightsError: ``per_beat`` needs a segmentation network that cannot be loaded.
+        """
+        loaded = {
+            name: getattr(self.options, name) for name in ("weights", "backend", "precision", "threads")
+        }
+        other = copy(self)
+        other.options = replace(options, **loaded)
+        other.tell = tell or _untold
+        other.beat_finder = other._finder(self.beat_finder)
+        return other
 
     def measure(self, path: Path) -> Result:
         """Measure one clip. Never raises for what a file may hold: the status tells (refused, failed)."""
         began = time.perf_counter()
         clip: Clip | None = None
         try:
+            self.tell(READING, 0, 0)
             clip = self._open(path)
             measurement = self.measure_clip(clip)
         except (LvefError, MemoryError) as error:
@@ -91,6 +118,7 @@ class Measurer:
         fan = find_fan(clip)
         check_picture(clip, fan)
         if isinstance(self.predictor, ClipPredictor):
+            self.tell(READING_EF, 0, 0)
             finder = None if self.beat_finder is None else self.beat_finder.measure_clip
             return self._signed(answer_of_clips(clip, fan, self.predictor, self.options, finder), began)
         in_turn = (clip.frame_rate_hz or 0) >= IN_TURN_HZ and self.options.ed_frame is None
@@ -105,6 +133,7 @@ class Measurer:
             # What was counted must not be lost with the answer.
             counted = replace(no_answer(clip.source, refusal, clip), counts=dict(traced.counts))
             raise RefusedWithCurve(refusal.code, str(refusal), counted) from None
+        self.tell(FINDING_BEATS, len(clip.frames), len(clip.frames))
         aspect = clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0
         tracings = steadied(traced.tracings, clip.times_s, aspect=aspect)
         curve = curve_of_tracings(tracings, clip.times_s, clip.spacing)
@@ -188,20 +217,29 @@ class Measurer:
 
     def _open(self, path: Path) -> Clip:
         clip = open_clip(path, max_frames=self.options.max_frames)
-        if self.options.frame_rate_hz is not None and len(clip.frames) > 1:
-            times = np.arange(len(clip.frames)) / self.options.frame_rate_hz
-            # Notices about the file's own timing no longer apply.
-            kept = tuple(
-                n for n in clip.notices if n.code not in ("assumed_frame_rate", "display_frame_rate")
-            )
-            clip = replace(clip, times_s=times, timing="given by the user", notices=kept)
-        return clip
+        return clip if self.options.frame_rate_hz is None else retimed(clip, self.options.frame_rate_hz)
+
+    def _finder(self, loaded: Measurer | None) -> Measurer | None:
+        """What finds the beats for a network that cannot, loaded where it is not; None where no EF of beats is wanted."""
+        if not self.options.per_beat or not isinstance(self.predictor, ClipPredictor):
+            return None
+        if loaded is not None:
+            return loaded.with_options(replace(self.options, per_beat=False))
+        weights = name_of_kind(SEGMENTATION, preferred=MeasureOptions.weights)
+        return Measurer(replace(self.options, weights=weights, per_beat=False))
 
     def _traced(
         self, predictor: TracingPredictor, clip: Clip, fan: Fan, *, in_turn: bool = False
     ) -> TracedFrames:
         frames, box = predictor.shown(clip, fan)
-        return predictor.trace(frames, box, clip.spacing, in_turn=in_turn)
+        self.tell(TRACING, 0, len(frames))
+        return predictor.trace(
+            frames,
+            box,
+            clip.spacing,
+            in_turn=in_turn,
+            seen=lambda done: self.tell(TRACING, done, len(frames)),
+        )
 
     def _traced_stills(
         self, predictor: TracingPredictor, stills: list[Clip]
@@ -271,6 +309,25 @@ class Measurer:
             network_kind=card.kind,
         )
         return replace(measurement, provenance=provenance)
+
+
+def retimed(clip: Clip, frame_rate_hz: float) -> Clip:
+    """A clip at another frame rate than its file's; a still as it is.
+
+    Args:
+        clip: Any clip.
+        frame_rate_hz: Frames a second, above 0.
+    """
+    if len(clip.frames) < 2:
+        return clip
+    times = np.arange(len(clip.frames)) / frame_rate_hz
+    # Notices about the file's own timing no longer apply.
+    kept = tuple(n for n in clip.notices if n.code not in ("assumed_frame_rate", "display_frame_rate"))
+    return replace(clip, times_s=times, timing="given by the user", notices=kept)
+
+
+def _untold(doing: str, done: int, of: int) -> None:
+    """Nobody wants to know."""
 
 
 def _with_faults(

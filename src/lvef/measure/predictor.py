@@ -14,7 +14,7 @@ from lvef.engine.card import CLASSES, SEGMENTATION
 from lvef.engine.catalogue import NetworkEntry
 from lvef.engine.session import EngineInfo
 from lvef.geometry.tracing import trace, trace_probabilities
-from lvef.measure.loaded import ahead, loaded_network, network_of
+from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen
 from lvef.measure.options import MeasureOptions
 from lvef.measure.quality import wall_contact
 from lvef.preprocess.fan import Fan
@@ -108,7 +108,13 @@ class Predictor:
                 yield probability, placement
 
     def trace(
-        self, frames: FrameArray, box: Box, spacing: PixelSpacing | None, *, in_turn: bool = False
+        self,
+        frames: FrameArray,
+        box: Box,
+        spacing: PixelSpacing | None,
+        *,
+        in_turn: bool = False,
+        seen: Seen = unseen,
     ) -> TracedFrames:
         """Trace the ventricle on every frame.
 
@@ -117,6 +123,7 @@ class Predictor:
             box: Part of the picture to show, from :func:`lvef.preprocess.fan.find_fan`.
             spacing: Scale of the picture, or None.
             in_turn: See `probabilities`.
+            seen: Told how many frames are traced.
         """
         tracings: list[Tracing | None] = []
         contact = np.full(len(frames), np.nan)
@@ -125,6 +132,7 @@ class Predictor:
         ):
             tracing = trace_in_picture(probability, placement, spacing)
             tracings.append(tracing)
+            seen(i + 1)
             if tracing is None:
                 continue
             if self.walls_known and i % CONTACT_EVERY == 0:

@@ -16,7 +16,7 @@ from lvef.geometry.line_faults import line_faults
 from lvef.geometry.lines import tracing_from_lines
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import MIN_AXIS_PX, N_DISKS
-from lvef.measure.loaded import ahead, loaded_network, network_of
+from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import CHUNK, TracedFrames, tracing_in_picture
 from lvef.preprocess.clip_input import shown_part
@@ -48,7 +48,9 @@ class TracePredictor:
         """Frames and the part of the picture that this network is shown."""
         return shown_part(clip, fan, self.entry.card.input)
 
-    def lines(self, frames: FrameArray, placement: Placement, *, in_turn: bool = False) -> FloatArray:
+    def lines(
+        self, frames: FrameArray, placement: Placement, *, in_turn: bool = False, seen: Seen = unseen
+    ) -> FloatArray:
         """What the network draws on each frame, as it comes, ``(n, 21, 2, 2)`` pixels of its square.
 
         A network that has learned from mirrored pictures too is shown each frame both ways, and the mean of both answers
@@ -58,18 +60,26 @@ class TracePredictor:
             frames: ``(n, height, width)`` uint8.
             placement: Where the square lies in the picture.
             in_turn: Show the frames with odd numbers mirrored and the others as they are, each once.
+            seen: Told how many frames are done.
         """
         spec = self.entry.card.input
+        ways, shown = 2 if spec.mirror and not in_turn else 1, 0
         odd = np.arange(len(frames)) % 2 == 1
 
         def drawn(mirrored: BoolArray) -> FloatArray:
+            nonlocal shown
+
             def start(first: int) -> Callable[[], NDArray[np.float32]]:
                 batch = normalise(fit(frames[first : first + CHUNK], placement, spec.size), spec)
                 turned = mirrored[first : first + CHUNK]
                 batch[turned] = batch[turned][..., ::-1]
                 return self._session.start(batch)
 
-            found = list(ahead(start, range(0, len(frames), CHUNK), self.engine.lanes + 1))
+            found = []
+            for answer in ahead(start, range(0, len(frames), CHUNK), self.engine.lanes + 1):
+                found.append(answer)
+                shown += len(answer)
+                seen(shown // ways)
             lines = np.concatenate(found).astype(np.float64).reshape(-1, N_LINES, 2, 2) * spec.size
             lines[mirrored] = mirrored_lines(lines[mirrored], spec.size)
             return lines
@@ -81,7 +91,13 @@ class TracePredictor:
         return (drawn(np.zeros_like(odd)) + drawn(np.ones_like(odd))) / 2
 
     def trace(
-        self, frames: FrameArray, box: Box, spacing: PixelSpacing | None, *, in_turn: bool = False
+        self,
+        frames: FrameArray,
+        box: Box,
+        spacing: PixelSpacing | None,
+        *,
+        in_turn: bool = False,
+        seen: Seen = unseen,
     ) -> TracedFrames:
         """Trace the ventricle on every frame.
 
@@ -90,9 +106,10 @@ class TracePredictor:
             box: Part of the picture to show, from `shown`.
             spacing: Scale of the picture, or None.
             in_turn: See `lines`.
+            seen: Told how many frames are done.
         """
         placement = place(box, self.entry.card.input.size, spacing)
-        lines = self.lines(frames, placement, in_turn=in_turn)
+        lines = self.lines(frames, placement, in_turn=in_turn, seen=seen)
         finite = np.asarray(np.isfinite(lines).all(axis=(1, 2, 3)), dtype=np.bool_)
         faults = line_faults(np.where(finite[:, None, None, None], lines, 0.0))
         usable = finite & (faults.off_axis <= MAX_OFF_AXIS)

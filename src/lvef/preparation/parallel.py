@@ -6,16 +6,14 @@ import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
-from lvef.core.errors import DataError, LvefError
+from lvef.core.errors import DataError, LvefError, bug_place
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -105,11 +103,7 @@ def reason_of(error: Exception, what: str) -> str:
     """
     if isinstance(error, LvefError):
         return str(error)
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"{what}: lvef met an error it should not have ({type(error).__name__} in {Path(place.filename).name}, "
-        f"line {place.lineno}); please report it."
-    )
+    return f"{what}: lvef met an error it should not have ({bug_place(error)}); please report it."
 
 
 def _through(pool: Executor, work: Callable[[T], R], items: Sequence[T], ahead: int) -> Iterator[tuple[T, R]]:

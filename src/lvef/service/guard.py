@@ -12,12 +12,11 @@ import ipaddress
 import json
 import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from lvef.core.errors import bug_place
 from lvef.service.metrics import Metrics
 from lvef.service.refusals import Refusal, error_body
 from lvef.service.settings import ServiceSettings
@@ -116,10 +115,7 @@ class Guard:
                 send_guarded, refusal.status, body, {"content-type": "application/json", **refusal.headers}
             )
         except Exception as error:  # noqa: BLE001  a bug met by one request must not be told with what the client sent
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            LOG.error(
-                "bug: %s in %s, line %d", type(error).__name__, Path(place.filename).name, place.lineno or 0
-            )
+            LOG.error("bug: %s", bug_place(error))
             if begun:
                 raise ConnectionAbortedError from None
             body = json.dumps(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lvef.core.errors import ConfigError
-from lvef.engine.session import available_threads
 from lvef.io.limits import MAX_FRAMES
 from lvef.measure.options import MeasureOptions
 
@@ -73,12 +72,12 @@ class ServiceSettings:
     @property
     def n_workers(self) -> int:
         """Worker processes: one a core, because reading and drawing take one core each."""
-        return self.workers or min(available_threads(), MAX_WORKERS)
+        return self.workers or min(_threads(), MAX_WORKERS)
 
     @property
     def n_threads(self) -> int:
         """Threads of each worker's engine."""
-        return self.threads or max(1, available_threads() // self.n_workers)
+        return self.threads or max(1, _threads() // self.n_workers)
 
     @property
     def folder(self) -> Path:
@@ -89,6 +88,13 @@ class ServiceSettings:
     def max_upload_bytes(self) -> int:
         """Largest request in bytes."""
         return self.max_upload_mb * MB
+
+
+def _threads() -> int:
+    # Loaded here: the command line reads these settings for its help, which must answer at once.
+    from lvef.engine.session import available_threads
+
+    return available_threads()
 
 
 def default_folder() -> Path:

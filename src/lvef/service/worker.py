@@ -11,16 +11,14 @@ import signal
 import sys
 import tempfile
 import threading
-import traceback
 from collections.abc import Callable, Mapping
-from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import LvefError, QualityRefusal, WeightsError
+from lvef.core.errors import LvefError, QualityRefusal, WeightsError, bug_place
 from lvef.service.settings import MB, ServiceSettings
 
 MOST_NETWORKS = 3
@@ -170,15 +168,7 @@ class Worker:
         self._loaded[key] = loaded
         while len(self._loaded) > MOST_NETWORKS:
             del self._loaded[next(iter(self._loaded))]
-        # The network does not depend on the other settings.
-        ours = copy(loaded)
-        ours.options = options
-        if ours.beat_finder is not None:
-            ours.beat_finder = copy(ours.beat_finder)
-            ours.beat_finder.options = replace(
-                options, weights=ours.beat_finder.options.weights, per_beat=False
-            )
-        return ours
+        return loaded.with_options(options)
 
 
 def serve_tasks(
@@ -230,12 +220,9 @@ def done(work: Work, task: Task) -> Reply:
             message="There is not enough memory for this clip; cut it shorter or make it smaller.",
         )
     except Exception as error:  # noqa: BLE001  a bug met in one file must not end the service
-        # The message of a stray exception may quote the file: only its kind and place are told.
-        place = traceback.extract_tb(error.__traceback__)[-1]
         return Reply(
             code="bug",
-            message=f"lvef met an error it should not have ({type(error).__name__} in {Path(place.filename).name}, line "
-            f"{place.lineno}); please report it.",
+            message=f"lvef met an error it should not have ({bug_place(error)}); please report it.",
         )
 
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol
 
 import lvef
-from lvef.core.errors import LvefError
+from lvef.core.errors import LvefError, bug_place
 from lvef.core.records import Clip, Measurement, Notice
 from lvef.core.terms import Status
 from lvef.measure.answer import no_answer
-from lvef.measure.clip_predictor import ClipPredictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
-from lvef.measure.pipeline import IN_TURN_HZ, Measurer
+from lvef.measure.pipeline import FINDING_BEATS, READING, READING_EF, TRACING, Measurer, retimed
 from lvef.webapp.private_files import held, shown_name
 
 Tell = Callable[[str, float], None]
@@ -54,63 +48,13 @@ class Given:
         return self.data
 
 
-class Watched:
-    """A network's session that tells how many frames it has answered."""
-
-    def __init__(self, session: Any, seen: Callable[[int], None]) -> None:  # noqa: ANN401
-        self._session, self._seen = session, seen
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        return getattr(self._session, name)
-
-    def start(self, batch: Any) -> Callable[[], NDArray[np.float32]]:  # noqa: ANN401
-        """As the session's own; see `lvef.engine.session.Session`."""
-        running = self._session.start(batch)
-        first = next(iter(batch.values())) if isinstance(batch, Mapping) else batch
-
-        def fetch() -> NDArray[np.float32]:
-            out: NDArray[np.float32] = running()
-            self._seen(len(first))
-            return out
-
-        return fetch
-
-
-class StagedMeasurer(Measurer):
-    """A measurer that borrows a loaded network, has settings of its own, and tells where it is."""
-
-    def __init__(self, loaded: Measurer, options: MeasureOptions, tell: Tell) -> None:
-        self.options = options
-        self.beat_finder = loaded.beat_finder
-        self._tell, self._frames, self._todo, self._done = tell, 0, 0, 0
-        # The network is shared with all visitors; only the counting belongs to this one.
-        self.predictor = copy.copy(loaded.predictor)
-        self.predictor._session = Watched(loaded.predictor._session, self._seen)
-
-    def measure_clip(self, clip: Clip) -> Measurement:
-        """As `Measurer.measure_clip`."""
-        n = len(clip.frames)
-        if isinstance(self.predictor, ClipPredictor):
-            self._tell("Reading the EF from the film", 0.2)
-            return super().measure_clip(clip)
-        once = (clip.frame_rate_hz or 0) >= IN_TURN_HZ and self.options.ed_frame is None
-        # Slow films are shown to the network both ways.
-        self._frames, self._todo, self._done = n, n if once else 2 * n, 0
-        self._tell(f"Outlining the ventricle on {n} frames", 0.1)
-        return super().measure_clip(clip)
-
-    def _open(self, path: Path) -> Clip:
-        self._tell("Reading the file", 0.03)
-        return super()._open(path)
-
-    def _seen(self, frames: int) -> None:
-        if not self._todo:
-            return
-        self._done += frames
-        share = min(self._done / self._todo, 1.0)
-        frame = min(round(share * self._frames), self._frames)
-        words = f"Outlining the ventricle: frame {frame} of {self._frames}"
-        self._tell(words if share < 1 else "Finding the beats", 0.1 + 0.85 * share)
+_WORDS = {
+    READING: ("Reading the file", 0.03, 0.1),
+    TRACING: ("Outlining the ventricle", 0.1, 0.95),
+    FINDING_BEATS: ("Finding the beats", 0.95, 0.95),
+    READING_EF: ("Reading the EF from the film", 0.2, 0.95),
+}
+"""What to say of each stage, and the part of the bar that it takes."""
 
 
 _loading = Lock()
@@ -133,9 +77,7 @@ def measure_upload(upload: Upload, options: MeasureOptions, tell: Tell) -> Answe
     """Measure one upload. Whatever is wrong with it becomes a sentence in the answer."""
     return _answered(
         [upload],
-        lambda paths: Answer(
-            *StagedMeasurer(loaded_measurer(options.weights), options, tell).measure(paths[0])
-        ),
+        lambda paths: Answer(*_measurer(options, tell).measure(paths[0])),
     )
 
 
@@ -144,14 +86,12 @@ def measure_again(answer: Answer, options: MeasureOptions, tell: Tell) -> Answer
     clip = answer.clip
     if clip is None:
         return answer
-    if options.frame_rate_hz is not None and len(clip.frames) > 1:
-        times = np.arange(len(clip.frames)) / options.frame_rate_hz
-        kept = tuple(n for n in clip.notices if n.code not in ("assumed_frame_rate", "display_frame_rate"))
-        clip = replace(clip, times_s=times, timing="given by the user", notices=kept)
+    if options.frame_rate_hz is not None:
+        clip = retimed(clip, options.frame_rate_hz)
 
     def work(_: object) -> Answer:
         try:
-            measured = StagedMeasurer(loaded_measurer(options.weights), options, tell).measure_clip(clip)
+            measured = _measurer(options, tell).measure_clip(clip)
         except (LvefError, MemoryError) as error:
             measured = no_answer(clip.source, error, clip)
         return Answer(measured, clip)
@@ -163,9 +103,7 @@ def measure_pair(ed: Upload, es: Upload, options: MeasureOptions, tell: Tell) ->
     """Measure an ED and an ES still."""
     return _answered(
         [ed, es],
-        lambda paths: Answer(
-            *StagedMeasurer(loaded_measurer(options.weights), options, tell).measure_pair(*paths)
-        ),
+        lambda paths: Answer(*_measurer(options, tell).measure_pair(*paths)),
     )
 
 
@@ -173,8 +111,7 @@ def measure_study(a4c: Upload, a2c: Upload, options: MeasureOptions, tell: Tell)
     """Measure both apical views."""
 
     def work(paths: list[Path]) -> Answer:
-        measurer = StagedMeasurer(loaded_measurer(options.weights), options, tell)
-        measurement, parts = measurer.measure_biplane(*paths)
+        measurement, parts = _measurer(options, tell).measure_biplane(*paths)
         return Answer(measurement, None, parts)
 
     return _answered([a4c, a2c], work)
@@ -191,13 +128,23 @@ def guarded(work: Callable[[], Answer], source: str) -> Answer:
 
 
 def bug_sentence(error: BaseException) -> str:
-    """What to say of an error nobody thought of. Its own words may quote what a file says of a person: they are left out."""
-    places = traceback.extract_tb(error.__traceback__)
-    where = f" in {Path(places[-1].filename).name}, line {places[-1].lineno}" if places else ""
+    """What to say to a visitor of an error nobody foresaw."""
     return (
-        f"this is a bug in lvef {lvef.__version__}, not a mistake of yours: {type(error).__name__}{where}. "
+        f"this is a bug in lvef {lvef.__version__}, not a mistake of yours: {bug_place(error)}. "
         "Please report this sentence, without names of patients."
     )
+
+
+def _measurer(options: MeasureOptions, tell: Tell) -> Measurer:
+    """The shared network with a visitor's settings, telling in words how far it is."""
+
+    def said(doing: str, done: int, of: int) -> None:
+        words, first, last = _WORDS[doing]
+        if doing == TRACING:
+            words += f": frame {done} of {of}" if done else f" on {of} frames"
+        tell(words, first + (last - first) * (done / of if of else 0.0))
+
+    return loaded_measurer(options.weights).with_options(options, said)
 
 
 def _answered(uploads: list[Upload], work: Callable[[list[Path]], Answer]) -> Answer:

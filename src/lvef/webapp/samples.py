@@ -8,21 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lvef.core.errors import DataError
 from lvef.core.terms import View
+from lvef.io.sample import sample_cine
 from lvef.webapp.measuring import Given
 
 if TYPE_CHECKING:
     from lvef.synthesis.truth import SyntheticClip
-
-CINE_FILE = "examples_ybr_color.dcm"
-"""An apical four-chamber cine in the ``pydicom`` package: 30 frames in 1.0 s, no whole beat."""
-
-PHANTOM_SEED, PHANTOM_EF_PERCENT = 1, 55.0
-"""The phantom of ``lvef demo --phantom``."""
-
-PHANTOM_RATE_BPM, PHANTOM_FRAME_RATE_HZ, PHANTOM_FRAMES = 70.0, 50.0, 150
-"""Three seconds, in which two or three beats are whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +30,7 @@ def cine() -> Sample:
     Raises:
         DataError: It is missing from the installed pydicom.
     """
-    from pydicom.data import get_testdata_file
-
-    found = get_testdata_file(CINE_FILE, download=False)
-    if not isinstance(found, str):
-        raise DataError(
-            f"{CINE_FILE} is missing from the installed pydicom: run pip install --force-reinstall pydicom."
-        )
-    return Sample(Given("real-echo.dcm", Path(found).read_bytes()))
+    return Sample(Given("real-echo.dcm", sample_cine().read_bytes()))
 
 
 @cache
@@ -84,22 +68,9 @@ def phantom_study() -> tuple[Sample, Sample]:
 @cache
 def heart(view: View) -> SyntheticClip:
     """The phantom of ``lvef demo --phantom``, seen in a view."""
-    import numpy as np
+    from lvef.synthesis.phantom.sample import sample_phantom
 
-    from lvef.synthesis.acquisition import RhythmKind
-    from lvef.synthesis.phantom.case import PhantomOptions, draw_phantom
-    from lvef.synthesis.phantom.render import render
-
-    rng = np.random.default_rng(PHANTOM_SEED)
-    options = PhantomOptions(
-        ef_percent=PHANTOM_EF_PERCENT,
-        heart_rate_bpm=PHANTOM_RATE_BPM,
-        rhythm=RhythmKind.SINUS,
-        frame_rate_hz=PHANTOM_FRAME_RATE_HZ,
-        n_frames=PHANTOM_FRAMES,
-        view=view,
-    )
-    return render(draw_phantom(rng, options, name="phantom"), rng)
+    return sample_phantom(view)
 
 
 def _film(made: SyntheticClip) -> bytes:
