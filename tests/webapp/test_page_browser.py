@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
-TimeoutError = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright").TimeoutError
 
 from lvef.core.terms import View
 from lvef.io.motion_jpeg import motion_jpeg
@@ -52,12 +51,14 @@ def ef_of(tab) -> float:
 
 def choose(tab, name: str, option: str) -> None:
     """Choose from a list. The page runs once more when a film is drawn, and that closes an open list: then again."""
+    from playwright.sync_api import TimeoutError as TookTooLong
+
     for _ in range(5):
         tab.get_by_role("combobox", name=name).click()
         try:
             tab.get_by_role("option", name=option).click(timeout=5000)
             return
-        except TimeoutError:
+        except TookTooLong:
             tab.keyboard.press("Escape")
     raise AssertionError(f"{option} could not be chosen")
 
@@ -226,7 +227,7 @@ def test_all_networks_side_by_side(visitor, measured):
     assert rows["camus-seg"][1] == ef_text(measured.ef_percent)
     assert {"small-video", "two-stream-tuned", "volume-trace-tuned"} <= rows.keys()
     assert "no outline" in rows["small-video"][-1]
-    tab.locator(".drawing svg path").nth(3).wait_for(timeout=PATIENCE_MS)
+    tab.locator(".drawing svg path").nth(3).wait_for(state="attached", timeout=PATIENCE_MS)
 
 
 def test_two_visitors_do_not_see_each_other(visitor, tmp_path):
