@@ -7,6 +7,7 @@ from PIL import Image
 
 from lvef.core.errors import DataError, VideoError
 from lvef.io.images import PICTURE_NOTE, read_labels, read_still
+from tests.bombs import vast_png
 from tests.io.io_fabrication import codes, moving_grey
 
 GREY = moving_grey(1)[0]
@@ -292,3 +293,13 @@ class TestLabels:
         rgb[4, 4] = (1, 2, 3)
         with pytest.raises(DataError, match=r"overlay\.png is a colour picture"):
             read_labels(picture(tmp_path / "overlay.png", rgb))
+
+
+def test_a_picture_that_claims_more_pixels_than_a_machine_holds(tmp_path):
+    path = tmp_path / "vast.png"
+    path.write_bytes(vast_png())
+    with pytest.raises(VideoError, match="vast.png is a PNG picture that claims far more pixels"):
+        read_still(path)
+    path.write_bytes(vast_png(10_000))
+    with pytest.raises(VideoError, match="10000 x 10000 pixels; at most 4096"):
+        read_still(path)

@@ -247,6 +247,7 @@ def test_words():
     assert volumes_text(beating(calibrated=False, volume_note="no scale")[0]) == "No scale."
     assert note_text("") == ""
     assert reason_text(Measurement("a.avi", Status.REFUSED, "a.avi: nothing here")) == "Nothing here."
+    assert reason_text(Measurement("a.avi", Status.FAILED, "a.avi is empty")) == "a.avi is empty."
 
 
 def test_category_lines_know_every_word_of_the_tables():

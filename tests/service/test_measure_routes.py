@@ -3,10 +3,12 @@ import socket
 import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lvef.service.store import STORE_NAME, JobRecord
+from tests.bombs import BOMBS
 
 
 def test_an_answer_in_time(quick):
@@ -354,3 +356,46 @@ def test_too_many_frames(tmp_path, phantom_file):
     assert answer.status_code == 422
     assert answer.json()["error"]["message"].startswith("long.avi has")
     assert "at most 20 are read" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("name", sorted(BOMBS))
+def test_a_file_that_unpacks_to_more_than_a_machine_holds(real, name):
+    answer = real.send(BOMBS[name](), names=[name])
+    assert answer.status_code in (200, 422), answer.text
+    if answer.status_code == 200:
+        # A still, or a refusal: read up to what its header claims, and not measured.
+        assert answer.json()["jobs"][0]["result"]["ef_percent"] is None
+    else:
+        assert answer.json()["error"]["message"].startswith(name)
+    assert real.jobs.pool.restarts == 0
+    assert not real.jobs.spool.uploads()
+
+
+def test_two_gigabytes_are_refused_at_their_announcement(quick):
+    import http.client
+    from urllib.parse import urlsplit
+
+    connection = http.client.HTTPConnection(urlsplit(quick.url).netloc, timeout=30)
+    connection.putrequest("POST", "/v1/measure")
+    connection.putheader("Content-Type", "multipart/form-data; boundary=x")
+    connection.putheader("Content-Length", str(2**31))
+    connection.putheader("Expect", "100-continue")
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert json.loads(answer.read())["error"]["code"] == "too_large"
+    connection.close()
+    assert not quick.jobs.spool.uploads()
+
+
+def test_ten_uploads_at_once(real, phantom_file, answered):
+    data = phantom_file.read_bytes()
+    with ThreadPoolExecutor(10) as clients:
+        answers = list(clients.map(lambda n: real.send(data, names=[f"{n}.avi"], wait=120), range(10)))
+    assert [answer.status_code for answer in answers] == [200] * 10
+    (expected,) = answered["jobs"]
+    for number, answer in enumerate(answers):
+        (job,) = answer.json()["jobs"]
+        assert job["result"]["source"] == f"{number}.avi"
+        assert job["result"]["ef_percent"] == expected["result"]["ef_percent"]
+    assert not real.jobs.spool.uploads()

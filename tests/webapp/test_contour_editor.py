@@ -181,7 +181,7 @@ class Page:
         self.page.wait_for_function(
             "old => Math.abs(parseFloat(document.querySelector('.reader .ef').dataset.ef) - old) > 1e-3",
             arg=before,
-            timeout=10_000,
+            timeout=30_000,
         )
         return self.ef()
 
@@ -189,7 +189,7 @@ class Page:
         self.page.wait_for_function(
             "to => Math.abs(parseFloat(document.querySelector('.reader .ef').dataset.ef) - to) < 2e-3",
             arg=wanted,
-            timeout=10_000,
+            timeout=30_000,
         )
 
     def drag(self, phase, index, dx, dy):

@@ -20,6 +20,7 @@ from lvef.io.motion_jpeg import motion_jpeg
 from lvef.measure.pipeline import Measurer
 from lvef.measure.wording import ef_text
 from lvef.webapp import samples
+from tests.bombs import BOMBS
 from tests.io.io_fabrication import PERSON
 from tests.webapp.page_files import CINE, clip_of_every_kind, named_dicom, still_pair, wrong_files
 
@@ -170,6 +171,36 @@ def test_wrong_files_give_their_sentence_beside_a_good_one(visitor, tmp_path, se
     assert not any(str(served.temporary) in text or "lvef-page-" in text for text in said.values())
     assert "Traceback" not in tab.content() and "Musterfrau" not in tab.content()
     assert rows_of(tab, "Results")[-1][1] != "-"
+
+
+def test_bombs_and_ten_files_at_once(visitor, measured, tmp_path):
+    files = []
+    for number in range(7):
+        files.append(tmp_path / f"cine{number}.dcm")
+        files[-1].write_bytes(CINE.read_bytes())
+    for name, make in BOMBS.items():
+        files.append(tmp_path / name)
+        files[-1].write_bytes(make())
+    tab = visitor()
+    drop(tab, files)
+    last = tab.get_by_role("region", name="Results").get_by_role("cell", name=files[-1].name, exact=True)
+    last.wait_for(timeout=2 * PATIENCE_MS)
+    seen = {row[0]: row for row in rows_of(tab, "Results")}
+    assert seen.keys() == {file.name for file in files}
+    for name, row in seen.items():
+        assert row[1] == ("-" if name in BOMBS else ef_text(measured.ef_percent))
+        assert row[-1]
+
+
+def test_two_gigabytes_are_refused_before_they_are_sent(visitor, tmp_path):
+    vast = tmp_path / "vast.avi"
+    with vast.open("wb") as file:
+        file.truncate(2**31)
+    tab = visitor()
+    drop(tab, [vast])
+    tab.get_by_text("200.0MB or smaller").or_(tab.get_by_text("200MB or smaller")).first.wait_for(
+        timeout=PATIENCE_MS
+    )
 
 
 def test_no_name_of_a_patient_on_the_page(visitor, tmp_path):

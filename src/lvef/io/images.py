@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lvef.core.errors import DataError, VideoError
 from lvef.core.records import Clip, FrameArray, Notice
 from lvef.io.greyscale import ColourSampler, to_uint8
-from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
+from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, MAX_SIDE_PX, check_size
 from lvef.io.scale import checked_spacing
 from lvef.io.sniff import SNIFF_BYTES, FileFormat, sniff
 from lvef.io.timing import assumed_timing, even_times, plausible_rate
@@ -171,7 +171,12 @@ def _opened(
                 check_size(source, 1, image.height, image.width, max_pixels=max_pixels)
                 pages = getattr(image, "n_frames", 1)
                 yield ImageOps.exif_transpose(image), pages
-    except (*_PILLOW_ERRORS, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        raise VideoError(
+            f"{source} is a {kind.name} that claims far more pixels than an echo has: expected at most {MAX_SIDE_PX} a side; "
+            "export it again."
+        ) from None
+    except _PILLOW_ERRORS:
         raise VideoError(f"{source} is a {kind.name} that is damaged or cut off: export it again.") from None
 
 

@@ -183,7 +183,10 @@ def note_text(note: str) -> str:
 
 def reason_text(measurement: Measurement) -> str:
     """Why there is no answer, without the file's name in front."""
-    return note_text(measurement.reason.removeprefix(f"{measurement.source}: "))
+    reason = measurement.reason.removeprefix(f"{measurement.source}: ")
+    text = note_text(reason)
+    # A sentence may begin with the file's name, which keeps its letters.
+    return reason[:1] + text[1:] if reason.startswith(measurement.source) else text
 
 
 def _lookup(words: Mapping[str, str], code: str) -> str:

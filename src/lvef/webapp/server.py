@@ -18,6 +18,7 @@ from typing import Any
 
 from lvef.core.errors import ConfigError, LvefError, MissingExtraError
 from lvef.webapp import private_files, settings
+from lvef.webapp.bench import GONE_AFTER_S
 from lvef.webapp.settings import AppSettings
 
 SCRIPT = Path(__file__).with_name("main.py")
@@ -26,8 +27,8 @@ SCRIPT = Path(__file__).with_name("main.py")
 BIND_ALL = ("0.0.0.0", "::", "")
 """Addresses that mean every one of this machine."""
 
-AWAY_S = 60
-"""Seconds after which a closed tab's session is given up."""
+AWAY_S = 2 * round(GONE_AFTER_S)
+"""Seconds after which Streamlit itself gives a closed tab up; `lvef.webapp.bench.Watchman` ends its session before."""
 
 THEME: dict[str, str] = {
     "theme.baseRadius": "0.45rem",
@@ -66,6 +67,7 @@ def run(app: AppSettings, say: Callable[[str], None]) -> None:
     except ImportError:
         raise MissingExtraError("The page", "app") from None
     from lvef.engine.catalogue import find_network
+    from lvef.webapp.shell import serve_on
 
     find_network(app.weights)
     app = _with_port(app)
@@ -78,6 +80,7 @@ def run(app: AppSettings, say: Callable[[str], None]) -> None:
     threading.Thread(target=_warm_up, args=(app.weights,), daemon=True).start()
 
     async def serve() -> None:
+        serve_on(asyncio.get_running_loop())
         server: Any = Server(str(SCRIPT), is_hello=False)
         await server.start()
         bootstrap.prepare_streamlit_environment(str(SCRIPT))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import Callable
 from functools import cache, wraps
 from html import escape
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 from streamlit import runtime
+from streamlit.runtime.fragment import FragmentStorage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 import lvef
@@ -22,6 +25,9 @@ HERE = Path(__file__).parent
 
 PRIVACY = "Files stay on the machine that runs this page and are forgotten when you close it."
 """Stands in the foot of each page."""
+
+_loop: asyncio.AbstractEventLoop | None = None
+_fragments: dict[str, FragmentStorage] = {}
 
 
 def run() -> None:
@@ -87,6 +93,7 @@ def the_bench() -> Bench:
         st.session_state["bench"] = bench = Bench()
         context = get_script_run_ctx()
         if context is not None and runtime.exists():
+            _fragments[context.session_id] = context.fragment_storage
             _watchman().watch(context.session_id, bench)
     found: Bench = st.session_state["bench"]
     return found
@@ -97,12 +104,28 @@ def session_is_there(session: str) -> bool:
     return runtime.exists() and runtime.get_instance().is_active_session(session)
 
 
-def forget_uploads(session: str) -> None:
-    """Let go of what a session uploaded."""
-    if runtime.exists():
-        runtime.get_instance().uploaded_file_mgr.remove_session_files(session)
+def serve_on(loop: asyncio.AbstractEventLoop) -> None:
+    """Tell on which loop Streamlit runs: sessions may be ended there alone."""
+    global _loop
+    _loop = loop
+
+
+def forget_session(session: str) -> None:
+    """End a session and let go of all that it holds: uploads, answers, corrections."""
+    if runtime.exists() and _loop is not None:
+        _loop.call_soon_threadsafe(_end, session)
+
+
+def _end(session: str) -> None:
+    if session_is_there(session):
+        return
+    runtime.get_instance().close_session(session)
+    # Streamlit's loop keeps hold of the last session, and that of its fragments with the clips that they show; and sessions
+    # point at themselves. Without this, pictures would stay in memory until somebody else has come by.
+    _fragments.pop(session).clear()
+    gc.collect()
 
 
 @cache
 def _watchman() -> Watchman:
-    return Watchman(session_is_there, forget=forget_uploads)
+    return Watchman(session_is_there, forget=forget_session)
