@@ -173,7 +173,7 @@ def _opened(
                 yield ImageOps.exif_transpose(image), pages
     except Image.DecompressionBombError:
         raise VideoError(
-            f"{source} is a {kind.name} that claims far more pixels than an echo has: expected at most {MAX_SIDE_PX} a side; "
+            f"{source} is a {kind.name} that claims far more pixels than an echo has: at most {MAX_SIDE_PX} a side; "
             "export it again."
         ) from None
     except _PILLOW_ERRORS:
