@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from lvef.core.errors import LvefError  # noqa: E402
+from lvef.core.errors import ConfigError, LvefError  # noqa: E402
 from lvef.models.families import build  # noqa: E402
 from lvef.models.transformer import TransformerConfig, TransformerEf, load_kinetics  # noqa: E402
 
@@ -56,3 +56,10 @@ def test_clips_of_other_sizes(mvit, frames, size):
         out = net(255 * torch.rand(2, 1, frames, size, size))
     assert out.shape == (2,)
     assert out == pytest.approx(55, abs=10)
+
+
+@pytest.mark.slow
+def test_clips_of_another_length_are_refused_in_a_sentence(mvit):
+    net = build("mvit-v2-s", {"frames": 8, "size": 64})
+    with pytest.raises(ConfigError, match=r"set network\.frames=6 and network\.size=112"):
+        net(torch.zeros(1, 1, 6, 112, 112))

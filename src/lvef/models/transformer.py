@@ -91,7 +91,17 @@ class TransformerEf(nn.Module):
         return out
 
     def features(self, grey: Tensor) -> Tensor:
-        """What the output is made of, ``(b, 768)``; arguments as `forward`."""
+        """What the output is made of, ``(b, 768)``; arguments as `forward`.
+
+        Raises:
+            ConfigError: Clips of another size than the network was built for: its positions are counted.
+        """
+        shape, own = tuple(grey.shape[2:]), (self.config.frames, self.config.size, self.config.size)
+        if shape != own:
+            raise ConfigError(
+                f"Clips of {shape[0]} frames of {shape[2]} x {shape[1]} pixels came to a network for {own[0]} frames of "
+                f"{own[2]} x {own[1]}: set network.frames={shape[0]} and network.size={shape[1]} as the clips are."
+            )
         out: Tensor = self.net((grey.expand(-1, 3, -1, -1, -1) - self.mean) / self.std)
         return out
 
