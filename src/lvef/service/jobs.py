@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from lvef.core.errors import LvefError
+from lvef.core.memory import give_back
 from lvef.core.terms import Status
 from lvef.measure.outputs import MEASUREMENT_NAME
 from lvef.service.metrics import Metrics
@@ -355,6 +356,7 @@ class Jobs:
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
             await self._stored(self._tidy)
+            await asyncio.to_thread(give_back)
 
     def _tidy(self) -> None:
         """Remove what dead services left and what has been kept long enough."""

@@ -1,0 +1,37 @@
+"""Memory given back to the system."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+import pytest
+
+from lvef.core.memory import give_back
+
+
+def _resident_mb() -> int:
+    with open("/proc/self/status", encoding="ascii") as file:  # noqa: PTH123
+        return int(next(line for line in file if line.startswith("VmRSS:")).split()[1]) // 1024
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="only Linux tells and gives back memory this way"
+)
+def test_what_is_free_goes_back():
+    if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+        pytest.skip("this C library has no malloc_trim")
+    give_back()
+    # Pieces too small for pages of their own, with one kept at the end: the allocator cannot shrink by itself.
+    pieces = [bytes(60_000) for _ in range(3000)]
+    kept = pieces[-1]
+    full = _resident_mb()
+    del pieces
+    assert give_back()
+    assert _resident_mb() < full - 100
+    assert len(kept) == 60_000
+
+
+def test_elsewhere_nothing_happens(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not give_back()
