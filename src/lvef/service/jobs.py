@@ -35,6 +35,9 @@ LOG = logging.getLogger("lvef.service")
 PURGE_EVERY_S = 60.0
 """Time between two looks for what has been kept long enough."""
 
+GIVE_BACK_EVERY_S = 10.0
+"""Time between two moments at which memory that is free goes back to the system."""
+
 GUESS_S = 3.0
 """Time that a job is taken to need before one was seen."""
 
@@ -96,6 +99,7 @@ class Jobs:
         self._loop = asyncio.get_running_loop()
         self.pool.start()
         self._keep(self._purge_often())
+        self._keep(self._give_back_often())
 
     def begin_stop(self) -> None:
         """Take nothing more; answer what waits, give what runs its time."""
@@ -356,6 +360,10 @@ class Jobs:
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
             await self._stored(self._tidy)
+
+    async def _give_back_often(self) -> None:
+        while True:
+            await asyncio.sleep(GIVE_BACK_EVERY_S)
             await asyncio.to_thread(give_back)
 
     def _tidy(self) -> None:
