@@ -29,7 +29,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.data import get_testdata_file
 from scipy.ndimage import gaussian_filter1d
 
 from lvef.core.errors import GeometryError
@@ -41,6 +40,7 @@ from lvef.geometry.simpson import axis_length, volume_of_tracing
 from lvef.geometry.steadying import steadied
 from lvef.geometry.tracing import curve_of_tracings, trace_labels, tracing_of_contour
 from lvef.io.open import open_clip
+from lvef.io.sample import sample_cine
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
 from lvef.preprocess.fan import find_fan
@@ -86,7 +86,7 @@ def figures(tracing: Tracing) -> Figures:
 
 def cine() -> Clip:
     """The cine of the `pydicom` package."""
-    return open_clip(Path(str(get_testdata_file("examples_ybr_color.dcm", download=False))))
+    return open_clip(sample_cine())
 
 
 def speckled(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
