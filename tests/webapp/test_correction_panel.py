@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -34,7 +35,8 @@ def values(app):
 
 
 def widget(app, kind, key):
-    return next(w for w in getattr(app, kind) if w.key == key)
+    """The widget of a name: its key, or the key with a turn behind it."""
+    return next(w for w in getattr(app, kind) if w.key == key or re.fullmatch(rf"{key}-\d+", w.key or ""))
 
 
 def test_unchanged_it_gives_back_the_very_answer():
@@ -67,6 +69,36 @@ def test_frames_that_cannot_be_leave_the_slider_where_it_was():
     assert measured(app).correction is None
     assert widget(app, "slider", "c--es-frame").value == 6
     assert "cannot be ED and ES" in values(app)
+
+
+def test_a_browser_that_lags_behind_changes_nothing():
+    """What it shows before the answer to the last act has come in goes out again with the next message."""
+    app = shown()
+    box = app.selectbox[0].set_value(1)
+    old = app._tree.get_widget_states()
+    box.run()
+    chosen = measured(app)
+    app._run(old)
+    assert measured(app) is chosen and chosen.correction.changed == ("beat",)
+    slider = widget(app, "slider", "c--ed-frame").set_value(2)
+    old = app._tree.get_widget_states()
+    slider.run()
+    assert app.selectbox[0].value == -1
+    chosen = measured(app)
+    app._run(old)
+    assert measured(app) is chosen and chosen.correction.changed == ("frames",)
+    old = app._tree.get_widget_states()
+    widget(app, "button", "c-reset").click().run()
+    app._run(old)
+    assert measured(app).correction is None
+
+
+def test_what_is_being_typed_is_not_written_over():
+    app = shown()
+    key = widget(app, "text_input", "c-reader").key
+    app.selectbox[0].set_value(1).run()
+    again = widget(app, "text_input", "c-reader")
+    assert again.key == key and not again.proto.set_value
 
 
 def test_name_and_note_stand_in_the_answer():

@@ -30,6 +30,7 @@ from lvef.webapp.correction_words import (
     spoken_text,
     values_html,
 )
+from lvef.webapp.widget_keys import is_of_now, key_showing
 
 Below = Callable[[Answer], None]
 """Draws something that follows from the answer, inside the panel."""
@@ -124,17 +125,17 @@ def _choices(state: CorrectionState, options: MeasureOptions, view: str, key: st
     shown = state.frame(view, "ed"), state.frame(view, "es")
     own = next((i for i, b in enumerate(beats) if (b.ed_frame, b.es_frame) == shown), _BY_HAND)
     if len(beats) > 1 or (beats and own == _BY_HAND):
+        box = key_showing(name, own)
 
         def taken() -> None:
-            index = st.session_state[name]
-            if index != _BY_HAND:
+            index = st.session_state[box]
+            if is_of_now(name, box) and index != _BY_HAND:
                 state.choose(view, options, ed=beats[index].ed_frame, es=beats[index].es_frame)
 
-        st.session_state[name] = own
         st.selectbox(
             "Beat",
             [*([_BY_HAND] if own == _BY_HAND else []), *range(len(beats))],
-            key=name,
+            key=box,
             on_change=taken,
             format_func=lambda i: (
                 "Frames chosen by hand" if i == _BY_HAND else beat_text(i, beats[i], machine)
@@ -176,27 +177,31 @@ def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: P
         on_act=lambda: state.obey(view, phase, acts_of(name), options),
     )
     if n > 2:
-        slider = f"{name}-frame"
+        slider = key_showing(f"{name}-frame", frame)
 
         def chosen() -> None:
+            if not is_of_now(f"{name}-frame", slider):
+                return
             frames: dict[str, int | None] = {p: state.frame(view, p) for p in PHASES}
             frames[phase] = int(st.session_state[slider])
-            state.choose(view, options, ed=frames["ed"], es=frames["es"])
+            if not state.choose(view, options, ed=frames["ed"], es=frames["es"]):
+                # Back where it was as the same widget: it keeps the keyboard.
+                st.session_state[slider] = state.frame(view, phase)
 
-        st.session_state[slider] = frame
         st.slider(f"{label} frame", 0, n - 1, key=slider, on_change=chosen)
 
 
 def _signature(state: CorrectionState, options: MeasureOptions, key: str) -> None:
     names = f"{key}-reader", f"{key}-note"
+    reader, note = key_showing(names[0], state.reader), key_showing(names[1], state.note)
 
     def typed() -> None:
-        state.signed(st.session_state[names[0]], st.session_state[names[1]], options)
+        if is_of_now(names[0], reader) and is_of_now(names[1], note):
+            state.signed(st.session_state[reader], st.session_state[note], options)
 
-    st.session_state[names[0]], st.session_state[names[1]] = state.reader, state.note
     left, right = st.columns([1, 2])
-    left.text_input("Reader's name", key=names[0], max_chars=100, on_change=typed, placeholder="Who corrects")
-    right.text_input("Note", key=names[1], max_chars=500, on_change=typed, placeholder="Why, in a few words")
+    left.text_input("Reader's name", key=reader, max_chars=100, on_change=typed, placeholder="Who corrects")
+    right.text_input("Note", key=note, max_chars=500, on_change=typed, placeholder="Why, in a few words")
 
 
 def _files(state: CorrectionState, options: MeasureOptions, key: str) -> None:
