@@ -1,8 +1,10 @@
+import gc
 import json
 import socket
 import sqlite3
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -399,3 +401,25 @@ def test_ten_uploads_at_once(real, phantom_file, answered):
         assert job["result"]["source"] == f"{number}.avi"
         assert job["result"]["ef_percent"] == expected["result"]["ef_percent"]
     assert not real.jobs.spool.uploads()
+
+
+def test_a_finished_job_is_gone_at_once(quick, monkeypatch):
+    """Not only when Python looks for rings of objects, which is seldom: a reply holds a megabyte of files."""
+    replies = []
+    add = quick.jobs._add
+
+    def adding(order):
+        job = add(order)
+        replies.append(weakref.ref(job.ticket.reply))
+        return job
+
+    monkeypatch.setattr(quick.jobs, "_add", adding)
+    gc.disable()
+    try:
+        for _ in range(3):
+            assert quick.send(b"ok").status_code == 200
+        # The thread of the worker lets go of the last when it takes the next.
+        quick.until(lambda: all(reply() is None for reply in replies[:-1]), 5)
+    finally:
+        gc.enable()
+    assert len(replies) == 3

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from lvef.core.errors import LvefError
-from lvef.core.memory import give_back
 from lvef.core.terms import Status
 from lvef.measure.outputs import MEASUREMENT_NAME
 from lvef.service.metrics import Metrics
@@ -34,9 +33,6 @@ LOG = logging.getLogger("lvef.service")
 
 PURGE_EVERY_S = 60.0
 """Time between two looks for what has been kept long enough."""
-
-GIVE_BACK_EVERY_S = 10.0
-"""Time between two moments at which memory that is free goes back to the system."""
 
 GUESS_S = 3.0
 """Time that a job is taken to need before one was seen."""
@@ -99,7 +95,6 @@ class Jobs:
         self._loop = asyncio.get_running_loop()
         self.pool.start()
         self._keep(self._purge_often())
-        self._keep(self._give_back_often())
 
     def begin_stop(self) -> None:
         """Take nothing more; answer what waits, give what runs its time."""
@@ -283,11 +278,14 @@ class Jobs:
             "options": options_to_dict(order.options),
         }
         job = Job(record, order, Ticket(Task("measure", values)))
-        job.ticket.on_start = lambda: self._in_loop(self._begun, job)
+        # By name: a job that holds what holds the job would keep its reply, a megabyte of files, until Python looks for rings.
+        job.ticket.on_start = lambda: self._in_loop(self._begun, record.id)
         self._live[record.id] = job
         self.metrics.jobs.labels("queued").inc()
         self._writer.submit(self.store.save_job, replace(record))
-        job.ticket.reply.add_done_callback(lambda reply: self._in_loop(self._ended, job, reply.result()))
+        job.ticket.reply.add_done_callback(
+            lambda reply: self._in_loop(self._ended, record.id, reply.result())
+        )
         # The room was looked at already, and this loop alone adds jobs; drawings that came between may wait with them.
         try:
             self.pool.submit(job.ticket)
@@ -300,16 +298,17 @@ class Jobs:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, *values)
 
-    def _begun(self, job: Job) -> None:
-        if job.record.state != "queued":
+    def _begun(self, name: str) -> None:
+        job = self._live.get(name)
+        if job is None or job.record.state != "queued":
             return
         job.record.started = time.time()
         self._turn(job, "running")
         self.metrics.wait_seconds.observe(job.record.started - job.record.created)
         self._writer.submit(self.store.save_job, replace(job.record))
 
-    def _ended(self, job: Job, reply: Reply) -> None:
-        self._keep(self._finish(job, reply))
+    def _ended(self, name: str, reply: Reply) -> None:
+        self._keep(self._finish(self._live[name], reply))
 
     async def _finish(self, job: Job, reply: Reply) -> None:
         record = job.record
@@ -360,11 +359,6 @@ class Jobs:
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
             await self._stored(self._tidy)
-
-    async def _give_back_often(self) -> None:
-        while True:
-            await asyncio.sleep(GIVE_BACK_EVERY_S)
-            await asyncio.to_thread(give_back)
 
     def _tidy(self) -> None:
         """Remove what dead services left and what has been kept long enough."""
