@@ -278,7 +278,7 @@ class Jobs:
             "options": options_to_dict(order.options),
         }
         job = Job(record, order, Ticket(Task("measure", values)))
-        # By name: a job that holds what holds the job would keep its reply, a megabyte of files, until Python looks for rings.
+        # By name: a job that holds what holds it would keep its reply, a megabyte, until Python looks for rings.
         job.ticket.on_start = lambda: self._in_loop(self._begun, record.id)
         self._live[record.id] = job
         self.metrics.jobs.labels("queued").inc()
