@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import dataclasses
 import subprocess
 import sys
 from functools import partial
@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import lvef.cli.app as app_module
 from lvef.cli.main import main
+from lvef.webapp.settings import AppSettings
 
 invoke = partial(CliRunner().invoke, main)
 
@@ -46,17 +47,17 @@ def test_an_unknown_network_is_one_sentence():
     assert result.exit_code == 1 and "No network named no-such" in result.output
 
 
-def test_defaults_are_those_of_the_settings():
-    if importlib.util.find_spec("streamlit") is None:
-        pytest.skip("the page is not installed")
-    from lvef.webapp.settings import AppSettings
+def test_each_setting_is_an_option():
+    names = {p.name for p in app_module.app.params if p.name != "help"}
+    assert names == {field.name for field in dataclasses.fields(AppSettings)}
 
-    defaults = {p.name: p.default for p in app_module.app.params if p.name != "help"}
-    own = AppSettings()
-    assert {name: defaults[name] for name in ("host", "port", "max_upload_mb", "weights", "base_path")} == {
-        "host": own.host,
-        "port": own.port,
-        "max_upload_mb": own.max_upload_mb,
-        "weights": own.weights,
-        "base_path": own.base_path,
-    }
+
+def test_what_is_typed_reaches_the_page(monkeypatch):
+    server = pytest.importorskip("lvef.webapp.server", exc_type=ImportError)
+    told = []
+    monkeypatch.setattr(server, "run", lambda settings, say: told.append(settings))
+    words = ["--port", "0", "--max-upload-mb", "9", "--no-open", "--base-path", "/echo/", "--host", "::1"]
+    assert invoke(["app", *words]).exit_code == 0
+    assert told == [AppSettings("::1", 0, 9, base_path="echo", open_browser=False)]
+    assert invoke(["app"]).exit_code == 0
+    assert told[1] == AppSettings(open_browser=True)

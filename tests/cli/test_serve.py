@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from lvef.cli.main import main
-from lvef.cli.serve import KINDS
+from lvef.cli.serve import RANGES
 from lvef.service.settings import ServiceSettings
 
 invoke = functools.partial(CliRunner().invoke, help_option_names=["-h", "--help"])
@@ -29,7 +29,7 @@ def test_the_help_has_examples_and_every_default():
 
 def test_every_setting_is_an_option():
     fields = {field.name for field in dataclasses.fields(ServiceSettings)}
-    assert fields - {"api_key"} == KINDS.keys()
+    assert fields - {"api_key"} == RANGES.keys()
 
 
 @pytest.mark.parametrize(

@@ -447,8 +447,10 @@ def test_two_visitors_at_once_do_not_meet(browser, address, visitor):
 def test_both_views_of_a_study(browser, address):
     visitor = Page(browser, address, "study")
     visitor.page.get_by_text("A2C", exact=True).click()
+    # The editors of the other view are there too until those of this one are drawn.
+    visitor.page.locator("[class*='st-key-c-A2C-es-frame']").wait_for()
+    visitor.page.locator("[class*='st-key-c-A4C-']").first.wait_for(state="detached")
     visitor.editor("ed").get_by_label("ED, apex").wait_for()
-    visitor.page.wait_for_timeout(300)
     visitor.drag("ed", 3, -40, 0)
     assert visitor.changes(MACHINE_EF) > MACHINE_EF
     visitor.page.get_by_text("Changed: A2C ED contour").wait_for()

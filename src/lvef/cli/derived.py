@@ -22,14 +22,20 @@ T = TypeVar("T")
 
 
 def options_from(
-    kind: type, *, only: Collection[str] | None = None, aliases: Mapping[str, str] | None = None
+    kind: type,
+    *,
+    only: Collection[str] | None = None,
+    aliases: Mapping[str, str] | None = None,
+    ranges: Mapping[str, click.ParamType[Any]] | None = None,
 ) -> Callable[[F], F]:
     """Decorate a command with one option a field, in the order of the fields.
 
     Args:
-        kind: A dataclass whose fields are str, int, float, bool or a `StrEnum`, or one of these or None.
+        kind: A dataclass whose fields are str, int, float, bool or a `StrEnum`, or one of these or None; others need a
+            range, and a tuple becomes an option that may be given several times.
         only: Fields that get an option; None for all.
         aliases: Further option names, by field.
+        ranges: What a field may be, where its type says too little.
     """
 
     def decorate(command: F) -> F:
@@ -42,11 +48,13 @@ def options_from(
             names = [f"--{field.name.replace('_', '-')}"]
             if aliases is not None and field.name in aliases:
                 names.append(aliases[field.name])
+            own = None if ranges is None else ranges.get(field.name)
+            several = field.default == ()
             command = click.option(
                 *names,
                 field.name,
-                **_kind(hints[field.name]),
-                default=field.default,
+                **(_kind(hints[field.name]) if own is None else {"type": own}),
+                **({"multiple": True} if several else {"default": field.default}),
                 show_default=bool(field.default) and field.default != "unknown",
                 help=docs.get(field.name, ""),
             )(command)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from lvef.cli.derived import field_docs
+from lvef.cli.derived import options_from
 from lvef.core.errors import MissingExtraError
 from lvef.service.settings import ServiceSettings
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-KINDS: dict[str, Any] = {
+RANGES: dict[str, click.ParamType[Any]] = {
     "host": click.STRING,
     "port": click.IntRange(0, 65535),
     "workers": click.IntRange(0, 64),
@@ -39,19 +35,6 @@ KINDS: dict[str, Any] = {
 """Settings of the service that are options, and what each may be; defaults and help are those of `ServiceSettings`."""
 
 
-def _options(command: F) -> F:
-    docs = field_docs(ServiceSettings)
-    defaults = {field.name: field.default for field in dataclasses.fields(ServiceSettings)}
-    # click lists options in the reverse order of their decoration.
-    for name, kind in reversed(KINDS.items()):
-        default = defaults[name]
-        several: dict[str, Any] = {"multiple": True} if default == () else {"default": default}
-        command = click.option(
-            f"--{name.replace('_', '-')}", type=kind, help=docs[name], show_default=bool(default), **several
-        )(command)
-    return command
-
-
 @click.command(
     epilog="""\b
 Examples:
@@ -62,7 +45,7 @@ Examples:
 
 The page http://127.0.0.1:8000/docs shows all routes."""
 )
-@_options
+@options_from(ServiceSettings, only=RANGES, ranges=RANGES)
 @click.option(
     "--api-key-file",
     type=click.Path(path_type=Path),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from lvef.measure.options import MeasureOptions
@@ -9,13 +11,29 @@ from lvef.webapp.answer_view import show_answer, show_warnings
 from lvef.webapp.bench import STILLS, Bench, Entry, with_person
 from lvef.webapp.choices import ask
 from lvef.webapp.correction_panel import current_answer
-from lvef.webapp.inbox import STILL_KINDS, drop_zone, let_go, with_progress
-from lvef.webapp.measuring import Upload, measure_pair
+from lvef.webapp.inbox import STILL_KINDS
+from lvef.webapp.measuring import measure_pair
 from lvef.webapp.phases import show_phases
-from lvef.webapp.private_files import shown_name
 from lvef.webapp.result import correct_and_take
 from lvef.webapp.samples import phantom_stills
-from lvef.webapp.shell import head, in_sentences, section, the_bench
+from lvef.webapp.shell import head, in_sentences, the_bench
+from lvef.webapp.two_files import TwoFiles, entry_head, take_two
+
+PAIR = TwoFiles(
+    kind=STILLS,
+    labels=("End-diastole (ED)", "End-systole (ES)"),
+    zones=("ed-still", "es-still"),
+    missing=("end-diastolic still", "end-systolic still"),
+    words=STILL_KINDS,
+    none_at_hand="No stills at hand?",
+    sample_label="Stills of a computed heart",
+    sample_help="ED and ES of a phantom.",
+    sample=phantom_stills,
+    measure=measure_pair,
+    title="Outlining both stills",
+    forget_help="Takes both stills and the answer out of memory.",
+)
+"""What this page asks for."""
 
 
 @in_sentences
@@ -26,51 +44,16 @@ def page() -> None:
         "ED / ES images",
         "Two stills of the same apical view and depth: one at end-diastole, one at end-systole.",
     )
-    left, right = st.columns(2, gap="medium")
-    with left:
-        ed = drop_zone("End-diastole (ED)", "ed-still", words=STILL_KINDS)
-    with right:
-        es = drop_zone("End-systole (ES)", "es-still", words=STILL_KINDS)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.html('<p class="lvef-lead">No stills at hand?</p>', width="content")
-        sample = st.button("Stills of a computed heart", key="sample-stills", help="ED and ES of a phantom.")
-    options = ask(clock=False)
-    if ed and es:
-        _measure(bench, ed[0], es[0], options)
-        let_go("ed-still", ed)
-        let_go("es-still", es)
-        st.rerun()
-    if sample:
-        with st.spinner("Computing the heart ..."):
-            pair = phantom_stills()
-        _measure(bench, pair[0].upload, pair[1].upload, options, pair[0].known_ef_percent)
-        st.rerun()
-    if ed or es:
-        st.html(f'<p class="lvef-lead">Now the {"end-systolic" if ed else "end-diastolic"} still.</p>')
-    entry = next((e for e in reversed(bench.entries) if e.kind == STILLS), None)
+    entry, options = take_two(PAIR, bench, partial(ask, clock=False))
     if entry is not None:
         _show(bench, entry, options)
-
-
-def _measure(
-    bench: Bench, ed: Upload, es: Upload, options: MeasureOptions, known_ef_percent: float | None = None
-) -> None:
-    answer = with_progress(lambda tell: measure_pair(ed, es, options, tell), "Outlining both stills")
-    for old in [e for e in bench.entries if e.kind == STILLS]:
-        bench.entries.remove(old)
-    name = f"{shown_name(ed.name)} + {shown_name(es.name)}"
-    bench.add(Entry(name, answer, options, STILLS, known_ef_percent))
 
 
 def _show(bench: Bench, entry: Entry, options: MeasureOptions) -> None:
     key = f"correct-{entry.number}"
     base = current_answer(entry.machine, options, key)
     m, clip = with_person(base, options).measurement, base.clip
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        section(entry.name)
-        if st.button("Forget", key="forget-stills", help="Takes both stills and the answer out of memory."):
-            bench.entries.remove(entry)
-            st.rerun()
+    entry_head(PAIR, bench, entry)
     left, right = st.columns([2, 3], gap="large")
     with left:
         show_answer(m, options, known_ef_percent=entry.known_ef_percent)

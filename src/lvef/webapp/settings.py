@@ -12,23 +12,20 @@ MAX_UPLOAD_MB = 200
 
 @dataclass(frozen=True, slots=True)
 class AppSettings:
-    """How the page is served.
-
-    Attributes:
-        host: Address to listen on; only this machine reaches 127.0.0.1.
-        port: Port to listen on.
-        max_upload_mb: Largest file that is taken, in MB.
-        weights: Network that measures unless the visitor chooses another.
-        open_browser: Open the page in this machine's browser.
-        base_path: Path below which the page lies behind a proxy, without slashes at its ends.
-    """
+    """How the page is served."""
 
     host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 lets other machines in."""
     port: int = 8501
+    """Port to listen on; 0 takes any that is free."""
     max_upload_mb: int = MAX_UPLOAD_MB
+    """Largest file that is taken, in MB."""
     weights: str = MeasureOptions.weights
-    open_browser: bool = False
+    """Network that measures unless the visitor chooses another; see lvef info."""
     base_path: str = ""
+    """Path below which the page lies behind a proxy, without slashes at its ends."""
+    open_browser: bool = False
+    """Open the page in this machine's browser."""
 
 
 _current = AppSettings()

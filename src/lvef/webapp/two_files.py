@@ -1,0 +1,108 @@
+"""What the pages have in common that take two files and give one answer: two drop zones, a sample, the answer of before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from lvef.measure.options import MeasureOptions
+from lvef.measure.outputs import Answer
+from lvef.webapp.bench import Bench, Entry
+from lvef.webapp.inbox import drop_zone, let_go, with_progress
+from lvef.webapp.measuring import Tell, Upload
+from lvef.webapp.private_files import shown_name
+from lvef.webapp.samples import Sample
+from lvef.webapp.shell import section
+
+
+@dataclass(frozen=True, slots=True)
+class TwoFiles:
+    """What such a page asks for, and what it does with it."""
+
+    kind: str
+    """Kind of its entries on the bench."""
+    labels: tuple[str, str]
+    """Over the drop zones."""
+    zones: tuple[str, str]
+    """Their names."""
+    missing: tuple[str, str]
+    """What each holds, as in "Now the ... "."""
+    words: str
+    """What may be dropped."""
+    none_at_hand: str
+    """Before the button with the sample."""
+    sample_label: str
+    """On it."""
+    sample_help: str
+    """What the sample is."""
+    sample: Callable[[], tuple[Sample, Sample]]
+    """Makes it."""
+    measure: Callable[[Upload, Upload, MeasureOptions, Tell], Answer]
+    """Measures both."""
+    title: str
+    """Over the progress."""
+    forget_help: str
+    """What the button that forgets does."""
+
+
+def take_two(
+    two: TwoFiles, bench: Bench, ask: Callable[[], MeasureOptions]
+) -> tuple[Entry | None, MeasureOptions]:
+    """Take two files in and measure them.
+
+    Args:
+        two: What the page asks for.
+        bench: The visitor's.
+        ask: Shows the choices, below the drop zones.
+
+    Returns:
+        The newest entry of this kind, if any, and what was chosen.
+    """
+    given = []
+    for column, label, zone in zip(st.columns(2, gap="medium"), two.labels, two.zones, strict=True):
+        with column:
+            given.append(drop_zone(label, zone, words=two.words))
+    first, second = given
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.html(f'<p class="lvef-lead">{two.none_at_hand}</p>', width="content")
+        sample = st.button(two.sample_label, key=f"sample-{two.kind}", help=two.sample_help)
+    options = ask()
+    if first and second:
+        _measure(two, bench, first[0], second[0], options)
+        for zone, uploads in zip(two.zones, given, strict=True):
+            let_go(zone, uploads)
+        st.rerun()
+    if sample:
+        with st.spinner("Computing the heart ..."):
+            both = two.sample()
+        _measure(two, bench, both[0].upload, both[1].upload, options, both[0].known_ef_percent)
+        st.rerun()
+    if first or second:
+        st.html(f'<p class="lvef-lead">Now the {two.missing[1 if first else 0]}.</p>')
+    return next((e for e in reversed(bench.entries) if e.kind == two.kind), None), options
+
+
+def entry_head(two: TwoFiles, bench: Bench, entry: Entry) -> None:
+    """The name of an entry, and the button that forgets it."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        section(entry.name)
+        if st.button("Forget", key=f"forget-{two.kind}", help=two.forget_help):
+            bench.entries.remove(entry)
+            st.rerun()
+
+
+def _measure(
+    two: TwoFiles,
+    bench: Bench,
+    first: Upload,
+    second: Upload,
+    options: MeasureOptions,
+    known_ef_percent: float | None = None,
+) -> None:
+    answer = with_progress(lambda tell: two.measure(first, second, options, tell), two.title)
+    for old in [e for e in bench.entries if e.kind == two.kind]:
+        bench.entries.remove(old)
+    name = f"{shown_name(first.name)} + {shown_name(second.name)}"
+    bench.add(Entry(name, answer, options, two.kind, known_ef_percent))
