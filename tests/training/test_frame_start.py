@@ -79,7 +79,9 @@ def test_what_is_learned_is_where_training_starts(tmp_path, capsys, monkeypatch)
     folder = write_traces(tmp_path / "traces", patients=6)
     recipe = ROOT / "recipes" / "small-video.toml"
     main([str(recipe), "--data", str(folder), "--out", str(tmp_path / "s.pt"), "--epochs", "1"])
-    assert "standard deviations on validation frames" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "standard deviations on validation frames" in said.out
+    assert said.err.startswith("Frames: epoch 1/1, loss 0.")
     net = _small(read_recipe(recipe), 50.0)
     before = net.stem[0].weight.clone()
     assert start_from(net, tmp_path / "s.pt", "small-video") == ""

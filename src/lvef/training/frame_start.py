@@ -13,8 +13,10 @@ volume-traces``.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -87,13 +89,16 @@ def forget_neighbours(net: nn.Module) -> None:
                 module.weight[:, :, [0, 2]] = 0
 
 
-def start_from_frames(recipe: Recipe, folders: Sequence[Path], epochs: int) -> Start:
+def start_from_frames(
+    recipe: Recipe, folders: Sequence[Path], epochs: int, tell: Callable[[str], None] = lambda _: None
+) -> Start:
     """Learn the lines' lengths.
 
     Args:
         recipe: Of a clip network.
         folders: Folders of traced frames; their patients are parted as in ``lvef train``.
         epochs: Passes over the frames.
+        tell: Called after each with a sentence.
 
     Raises:
         ConfigError: The network cannot start from frames.
@@ -119,6 +124,7 @@ def start_from_frames(recipe: Recipe, folders: Sequence[Path], epochs: int) -> S
     net.train()
     for epoch in range(epochs):
         sampler.set_epoch(epoch)
+        losses = []
         for step, batch in enumerate(loader(training, sampler, BATCH, 0, drop_last=batches > 1)):
             by = chance((recipe.seed, 6, epoch, step), torch.device("cpu"))
             grey, theta = vary(batch["frames"].float() / 255, by, recipe.augmentation)
@@ -132,6 +138,8 @@ def start_from_frames(recipe: Recipe, folders: Sequence[Path], epochs: int) -> S
             optimiser.step()
             if planned is not None:
                 planned.step()
+            losses.append(float(loss))
+        tell(f"Frames: epoch {epoch + 1}/{epochs}, loss {sum(losses) / len(losses):.4g}")
     net.eval()
     errors, trivial = [], []
     with torch.inference_mode():
@@ -171,7 +179,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     args = parser.parse_args(argv)
     recipe = read_recipe(args.recipe, dict(parse_change(text) for text in args.changes))
-    made = start_from_frames(recipe, args.data, args.epochs)
+    made = start_from_frames(recipe, args.data, args.epochs, partial(print, file=sys.stderr))
     with atomic_path(args.out) as temporary:
         torch.save(made.net.state_dict(), temporary)
     print(  # noqa: T201
