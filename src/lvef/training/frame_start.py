@@ -138,7 +138,7 @@ def start_from_frames(
             optimiser.step()
             if planned is not None:
                 planned.step()
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
         tell(f"Frames: epoch {epoch + 1}/{epochs}, loss {sum(losses) / len(losses):.4g}")
     net.eval()
     errors, trivial = [], []
