@@ -186,3 +186,15 @@ def test_a_name_burned_in_beside_the_fan_is_not_shown():
         assert not picture[:24, :44].any()
         inside = (slice(60, 200), slice(90, 130))
         assert np.abs(picture[inside].astype(int) - answer.clip.frames[frame][inside]).mean() < 3
+
+
+def test_a_slider_that_was_moved_is_the_same_slider():
+    """It keeps the keyboard; and where it stands is its default, which stands in every run."""
+    app = shown()
+    before = widget(app, "slider", "c--ed-frame")
+    before.set_value(2).run()
+    after = widget(app, "slider", "c--ed-frame")
+    assert (after.id, list(after.proto.default)) == (before.id, [2.0])
+    app.selectbox[0].set_value(1).run()
+    fresh = widget(app, "slider", "c--ed-frame")
+    assert fresh.id != after.id and (list(fresh.proto.default), fresh.value) == ([12.0], 12)

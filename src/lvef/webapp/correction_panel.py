@@ -132,9 +132,11 @@ def _choices(state: CorrectionState, options: MeasureOptions, view: str, key: st
             if is_of_now(name, box) and index != _BY_HAND:
                 state.choose(view, options, ed=beats[index].ed_frame, es=beats[index].es_frame)
 
+        choices = [*([_BY_HAND] if own == _BY_HAND else []), *range(len(beats))]
         st.selectbox(
             "Beat",
-            [*([_BY_HAND] if own == _BY_HAND else []), *range(len(beats))],
+            choices,
+            index=choices.index(own),
             key=box,
             on_change=taken,
             format_func=lambda i: (
@@ -184,11 +186,9 @@ def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: P
                 return
             frames: dict[str, int | None] = {p: state.frame(view, p) for p in PHASES}
             frames[phase] = int(st.session_state[slider])
-            if not state.choose(view, options, ed=frames["ed"], es=frames["es"]):
-                # Back where it was as the same widget: it keeps the keyboard.
-                st.session_state[slider] = state.frame(view, phase)
+            state.choose(view, options, ed=frames["ed"], es=frames["es"])
 
-        st.slider(f"{label} frame", 0, n - 1, key=slider, on_change=chosen)
+        st.slider(f"{label} frame", 0, n - 1, frame, key=slider, on_change=chosen)
 
 
 def _signature(state: CorrectionState, options: MeasureOptions, key: str) -> None:
@@ -200,8 +200,12 @@ def _signature(state: CorrectionState, options: MeasureOptions, key: str) -> Non
             state.signed(st.session_state[reader], st.session_state[note], options)
 
     left, right = st.columns([1, 2])
-    left.text_input("Reader's name", key=reader, max_chars=100, on_change=typed, placeholder="Who corrects")
-    right.text_input("Note", key=note, max_chars=500, on_change=typed, placeholder="Why, in a few words")
+    left.text_input(
+        "Reader's name", state.reader, key=reader, max_chars=100, on_change=typed, placeholder="Who corrects"
+    )
+    right.text_input(
+        "Note", state.note, key=note, max_chars=500, on_change=typed, placeholder="Why, in a few words"
+    )
 
 
 def _files(state: CorrectionState, options: MeasureOptions, key: str) -> None:

@@ -4,6 +4,9 @@ A browser tells the values of all its widgets with each message, also with one t
 for example). One that leaves before the answer to the last change has come in tells values of the past, and they would be
 taken for the visitor's wish. So a widget whose value was changed by anything but itself is a new widget under a new key, and
 what comes of the old one is nobody's.
+
+The new one is given its value as its default, not through the session's state: a browser that is told of two runs at once
+draws the last alone, and only a default stands in every run.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import streamlit as st
 
 
 def key_showing(name: str, value: Any) -> str:  # noqa: ANN401
-    """The key of a widget that shows a value; give the widget no value of its own.
+    """The key of a widget that shows a value; give the widget that value as its default too.
 
     Args:
         name: Of the widget, on the page.
@@ -28,9 +31,7 @@ def key_showing(name: str, value: Any) -> str:  # noqa: ANN401
         if st.session_state[key] == value:
             return key
         st.session_state[_turns(name)] += 1
-        key = _key(name)
-    st.session_state[key] = value
-    return key
+    return _key(name)
 
 
 def is_of_now(name: str, key: str) -> bool:
