@@ -51,18 +51,25 @@ def ef_of(tab) -> float:
     return float(answer.get_attribute("data-ef"))
 
 
-def choose(tab, name: str, option: str) -> None:
-    """Choose from a list. The page runs once more when a film is drawn, and that closes an open list: then again."""
-    from playwright.sync_api import TimeoutError as TookTooLong
-
-    for _ in range(5):
-        tab.get_by_role("combobox", name=name).click()
-        try:
-            tab.get_by_role("option", name=option).click(timeout=5000)
+def opened(tab, name: str) -> None:
+    """Open a list. A page that is still scrolling closes it again."""
+    box = tab.get_by_role("combobox", name=name)
+    box.wait_for(timeout=PATIENCE_MS)
+    options = tab.get_by_role("option")
+    for _ in range(10):
+        box.scroll_into_view_if_needed()
+        tab.wait_for_timeout(300)
+        if not options.count():
+            box.click()
+        tab.wait_for_timeout(300)
+        if options.count():
             return
-        except TookTooLong:
-            tab.keyboard.press("Escape")
-    raise AssertionError(f"{option} could not be chosen")
+    raise AssertionError(f"{name} does not open")
+
+
+def choose(tab, name: str, option: str) -> None:
+    opened(tab, name)
+    tab.get_by_role("option", name=option).click(timeout=PATIENCE_MS)
 
 
 def settled(tab) -> None:
@@ -171,6 +178,19 @@ def test_another_beat_changes_the_answer_above_and_the_files(visitor, tmp_path):
     assert values["ef_percent"] == pytest.approx(ef_of(tab), abs=1e-3)
     assert values["correction"]["changed"] == ["beat"]
     assert values["correction"]["machine_ef_percent"] == pytest.approx(machine, abs=1e-3)
+
+
+def test_an_open_list_stays_open_when_the_film_is_drawn(visitor, phantom_clip, tmp_path):
+    # Long, so that its film takes a while.
+    film = tmp_path / "long.avi"
+    film.write_bytes(motion_jpeg(np.concatenate([phantom_clip.clip.frames] * 6), 50.0))
+    tab = visitor()
+    drop(tab, [film])
+    ef_of(tab)
+    opened(tab, "Beat")
+    assert tab.locator("video").count() == 0
+    settled(tab)
+    assert tab.get_by_role("option").count()
 
 
 def test_wrong_files_give_their_sentence_beside_a_good_one(visitor, tmp_path, served):

@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import PurePosixPath
 
 import streamlit as st
 
 from lvef.core.records import Clip, Measurement
 from lvef.measure.outputs import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME, OVERLAY_NAME, Answer
-from lvef.measure.overlay import write_overlay
 from lvef.measure.report import measurement_json
 from lvef.measure.report_document import REPORT_HTML_NAME, REPORT_PDF_NAME, report_html, report_pdf
 from lvef.measure.tables import beats_csv, curve_csv
-from lvef.webapp.bench import Entry, in_background
-from lvef.webapp.private_files import folder
+from lvef.webapp.bench import Entry
+from lvef.webapp.film import film_in_background, film_of
 
 Data = str | bytes | Callable[[], str | bytes]
-
-
-def film_of(measurement: Measurement, shown: Clip) -> bytes | None:
-    """The clip with contours and curve as MP4, or None where there is nothing to film.
-
-    Args:
-        measurement: What was measured.
-        shown: Its clip, black outside the fan.
-
-    Raises:
-        DataError: The film cannot be written.
-        VideoError: This build of PyAV cannot encode H.264.
-    """
-    path = folder() / f"{secrets.token_hex(8)}.mp4"
-    try:
-        return path.read_bytes() if write_overlay(path, shown, measurement) else None
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def film_in_background(
-    entry: Entry, measurement: Measurement, clip: Clip, name: str = "film"
-) -> Future[bytes | None]:
-    """Begin to draw the film of an entry's clip, or give the one that was begun."""
-    return entry.once(
-        name, lambda: in_background(lambda: film_of(measurement, entry.shown(clip))), of=measurement
-    )
 
 
 def show_downloads(entry: Entry, answer: Answer, base: Measurement, key: str) -> None:

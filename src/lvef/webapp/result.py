@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lvef.core.errors import LvefError
 from lvef.core.records import Clip, Measurement
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
-from lvef.measure.wording import note_text, reads_clips
+from lvef.measure.wording import reads_clips
 from lvef.webapp.answer_view import show_answer, show_beats, show_method, show_warnings
 from lvef.webapp.bench import Entry, with_person
 from lvef.webapp.correction_panel import correction_panel, current_answer
-from lvef.webapp.downloads import film_in_background, show_downloads
+from lvef.webapp.downloads import show_downloads
+from lvef.webapp.film import show_film
 from lvef.webapp.phases import show_phases
-from lvef.webapp.shell import say, section
+from lvef.webapp.shell import section
 from lvef.webapp.viewer import viewer
-
-FILM_LOOK_S = 0.5
-"""How often the page looks whether the film is drawn."""
 
 
 def show_result(entry: Entry, options: MeasureOptions) -> None:
@@ -41,7 +38,7 @@ def show_result(entry: Entry, options: MeasureOptions) -> None:
             )
     with right:
         if clip is not None and entry.machine.measurement.ef_percent is not None:
-            _show_film(entry, entry.machine.measurement, clip)
+            show_film(entry, entry.machine.measurement, clip)
             if m.correction is not None:
                 st.html(
                     '<p class="lvef-caption">The film shows the network\'s outlines; the film to take along has yours.</p>'
@@ -91,33 +88,6 @@ def correct_and_take(entry: Entry, base: Answer, options: MeasureOptions, key: s
         below(base)
     with st.expander("How it was measured"):
         show_method(m)
-
-
-def _show_film(entry: Entry, base: Measurement, clip: Clip) -> None:
-    film = film_in_background(entry, base, clip)
-    if not film.done():
-        _wait_for_film(entry, base, clip)
-        return
-    try:
-        data = film.result()
-    except LvefError as error:
-        say(note_text(str(error)), "No film")
-        return
-    if data:
-        st.video(
-            data,
-            loop=True,
-            autoplay=True,
-            muted=True,
-            alt="The echo with the outline of the left ventricle and the curve",
-        )
-
-
-@st.fragment(run_every=FILM_LOOK_S)
-def _wait_for_film(entry: Entry, base: Measurement, clip: Clip) -> None:
-    if film_in_background(entry, base, clip).done():
-        st.rerun()
-    st.html('<div class="lvef-wait" role="status">Drawing the film ...</div>')
 
 
 def _show_still(entry: Entry, clip: Clip) -> None:

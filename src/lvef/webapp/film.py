@@ -1,0 +1,102 @@
+"""The film of a measured clip: drawn beside the page, and shown where its place is once it is ready.
+
+The place is a fragment that runs again by itself until the film is there, and only it: the rest of the page, with its
+pictures and files, need not be made a second time. Streamlit's own ``run_every`` cannot be stopped by the fragment, so a
+component without anything to see asks for each run.
+"""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import Future
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from lvef.core.errors import LvefError
+from lvef.core.records import Clip, Measurement
+from lvef.measure.overlay import write_overlay
+from lvef.measure.wording import note_text
+from lvef.webapp.bench import Entry, in_background
+from lvef.webapp.private_files import folder
+from lvef.webapp.shell import say
+
+LOOK_S = 0.5
+"""How often the page looks whether the film is drawn."""
+
+_LOOK_AGAIN = """
+const waiting = new WeakMap();
+export default function ({ parentElement, data, setTriggerValue }) {
+  const look = setTimeout(() => setTriggerValue("look", true), data.after_ms);
+  clearTimeout(waiting.get(parentElement));
+  waiting.set(parentElement, look);
+  return () => clearTimeout(waiting.get(parentElement));
+}
+"""
+
+
+def film_of(measurement: Measurement, shown: Clip) -> bytes | None:
+    """The clip with contours and curve as MP4, or None where there is nothing to film.
+
+    Args:
+        measurement: What was measured.
+        shown: Its clip, black outside the fan.
+
+    Raises:
+        DataError: The film cannot be written.
+        VideoError: This build of PyAV cannot encode H.264.
+    """
+    path = folder() / f"{secrets.token_hex(8)}.mp4"
+    try:
+        return path.read_bytes() if write_overlay(path, shown, measurement) else None
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def film_in_background(
+    entry: Entry, measurement: Measurement, clip: Clip, name: str = "film"
+) -> Future[bytes | None]:
+    """Begin to draw the film of an entry's clip, or give the one that was begun."""
+    return entry.once(
+        name, lambda: in_background(lambda: film_of(measurement, entry.shown(clip))), of=measurement
+    )
+
+
+@st.fragment
+def show_film(entry: Entry, measurement: Measurement, clip: Clip) -> None:
+    """The film, or the words that stand in its place until it is drawn.
+
+    Args:
+        entry: The clip's.
+        measurement: Its outlines are on the film.
+        clip: The frames.
+    """
+    film = film_in_background(entry, measurement, clip)
+    if not film.done():
+        st.html('<div class="lvef-wait" role="status">Drawing the film ...</div>')
+        _component()(
+            key=f"film-{entry.number}",
+            data={"after_ms": round(1000 * LOOK_S), "turn": secrets.token_hex(4)},
+            on_look_change=lambda: None,
+        )
+        return
+    try:
+        data = film.result()
+    except LvefError as error:
+        say(note_text(str(error)), "No film")
+        return
+    if data:
+        st.video(
+            data,
+            loop=True,
+            autoplay=True,
+            muted=True,
+            alt="The echo with the outline of the left ventricle and the curve",
+        )
+
+
+@cache
+def _component() -> Any:  # noqa: ANN401
+    """The component, registered once; its code is sent inline, so that nothing is fetched from anywhere."""
+    return st.components.v2.component("lvef_look_again", js=_LOOK_AGAIN)
