@@ -351,7 +351,8 @@ def test_everything_that_can_be_pressed_has_a_name(visitor):
 
 def test_the_page_says_what_it_is_once(visitor):
     tab = visitor("about")
-    tab.get_by_text("Please cite").wait_for()
+    tab.get_by_text("Please cite").wait_for(timeout=PATIENCE_MS)
+    tab.locator(".lvef-foot").wait_for(timeout=PATIENCE_MS)
     text = tab.locator("body").inner_text()
     assert text.count("Not a medical device") == 1
     assert "10.1109/TMI.2019.2900516" in text and "CC-BY-NC-SA-4.0" in text

@@ -30,7 +30,7 @@ from lvef.webapp.correction_words import (
     spoken_text,
     values_html,
 )
-from lvef.webapp.widget_keys import is_of_now, key_showing
+from lvef.webapp.widget_keys import is_of_now, key_of_now, key_showing, renew
 
 Below = Callable[[Answer], None]
 """Draws something that follows from the answer, inside the panel."""
@@ -230,15 +230,14 @@ def _files(state: CorrectionState, options: MeasureOptions, key: str) -> None:
         help="A file for `lvef report --correction FILE`; it can be loaded here again.",
         width="stretch",
     )
-    loads = f"{key}-loads"
     # A new uploader after each file, so that the same file can be given again.
-    name = f"{key}-load-{st.session_state.setdefault(loads, 0)}"
+    name = key_of_now(f"{key}-load")
 
     def given() -> None:
         file = st.session_state[name]
         if file is not None:
             state.load(file.getvalue(), file.name, options)
-            st.session_state[loads] += 1
+            renew(f"{key}-load")
 
     with right.popover("Load a correction", width="stretch"):
         st.file_uploader("A file that was saved here", type="json", key=name, on_change=given)

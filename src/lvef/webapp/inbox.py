@@ -13,6 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from lvef.measure.outputs import Answer
 from lvef.webapp.measuring import Tell, Upload
 from lvef.webapp.private_files import shown_name
+from lvef.webapp.widget_keys import key_of_now, renew
 
 CLIP_KINDS = "AVI, MP4, MOV, MKV, WebM, GIF or DICOM, also without a suffix"
 """What may be dropped as a clip."""
@@ -33,9 +34,7 @@ def drop_zone(label: str, name: str, *, several: bool = False, words: str = "") 
         several: Take several files.
         words: A hint.
     """
-    found = st.file_uploader(
-        label, accept_multiple_files=several, key=f"{name}-{_turn(name)}", help=words or None
-    )
+    found = st.file_uploader(label, accept_multiple_files=several, key=key_of_now(name), help=words or None)
     return list(found) if isinstance(found, list) else [found] if found is not None else []
 
 
@@ -45,7 +44,7 @@ def let_go(name: str, uploads: Sequence[Any]) -> None:
     for upload in uploads:
         if context is not None and hasattr(upload, "file_id"):
             context.uploaded_file_mgr.remove_file(context.session_id, upload.file_id)
-    st.session_state[f"{name}-turn"] = _turn(name) + 1
+    renew(name)
 
 
 def with_progress(work: Callable[[Tell], Answer], title: str) -> Answer:
@@ -80,8 +79,3 @@ def title_of(uploads: Sequence[Upload], number: int) -> str:
 def plain(text: str) -> str:
     """Text as Markdown that shows it as it stands: a file's name must not become a link or a picture."""
     return re.sub(r"([\\`*_{}\[\]()<>#+!|~$:])", r"\\\1", text)
-
-
-def _turn(name: str) -> int:
-    turn: int = st.session_state.setdefault(f"{name}-turn", 0)
-    return turn
