@@ -50,7 +50,7 @@ def camus(tmp_path_factory):
 @pytest.fixture(scope="module")
 def phantoms(tmp_path_factory):
     out = tmp_path_factory.mktemp("made") / "phantoms"
-    done = synthesize(PhantomSource(**QUICK), phantom_tasks(8), out, seed=11, workers=1)
+    done = synthesize(PhantomSource(**QUICK), phantom_tasks(8, 11), out, seed=11, workers=1)
     assert done.counts["made"] == 8, done.finished
     return out
 
@@ -117,10 +117,17 @@ def test_ef_of_traces_is_the_lists(phantoms, tmp_path):
 
 def test_parts_of_phantoms(phantoms):
     assert [r["Split"] for r in rows(phantoms / "FileList.csv")] == list(EIGHTHS)
-    many = [t.split for t in phantom_tasks(800)]
+    many = [t.split for t in phantom_tasks(800, 1)]
     assert {s: many.count(s) for s in set(many)} == {"TRAIN": 600, "VAL": 100, "TEST": 100}
-    assert {t.split for t in phantom_tasks(9, "TEST")} == {"TEST"}
-    assert len({t.key for t in phantom_tasks(800)}) == 800
+    assert {t.split for t in phantom_tasks(9, 1, "TEST")} == {"TEST"}
+    assert len({t.key for t in phantom_tasks(800, 1)}) == 800
+
+
+def test_no_phantom_is_a_patient_of_two_seeds(phantoms):
+    one, other = ({t.patient for t in phantom_tasks(8, seed)} for seed in (11, 12))
+    assert len(one) == len(other) == 8
+    assert not one & other
+    assert {r["patient"] for r in rows(phantoms / "manifest.csv")} == one
 
 
 def test_phantoms_differ_and_obey(phantoms, tmp_path):
@@ -130,7 +137,7 @@ def test_phantoms_differ_and_obey(phantoms, tmp_path):
     assert len({m["ef_percent"] for m in made}) == 8
     assert {m["frame_rate_hz"] for m in made} == {20.0}
     source = PhantomSource(ef_percent=Between(30, 34), view=View.A2C, size=64, **QUICK)
-    synthesize(source, phantom_tasks(2), tmp_path / "low", seed=11)
+    synthesize(source, phantom_tasks(2, 11), tmp_path / "low", seed=11)
     low = [json.loads(line) for line in (tmp_path / "low" / "Parameters.jsonl").read_text().splitlines()]
     assert all(30 <= m["parameters"]["ef_percent"] <= 34 and m["view"] == "A2C" for m in low)
     assert {r["FrameWidth"] for r in rows(tmp_path / "low" / "FileList.csv")} == {"64"}

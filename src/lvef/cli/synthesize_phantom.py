@@ -62,5 +62,5 @@ def phantom(
         n_frames=frames,
         size=size,
     )
-    tasks = phantom_tasks(clips, all_split)
+    tasks = phantom_tasks(clips, seed, all_split)
     ctx.exit(run(source, tasks, out, seed=seed, workers=workers, as_json=as_json).exit_code)

@@ -114,15 +114,16 @@ class PhantomSource:
         return render(draw_phantom(rng, options, name=task.name), rng)
 
 
-def phantom_tasks(n: int, split: str | None = None) -> list[Task]:
-    """``n`` phantoms, each a patient of its own.
+def phantom_tasks(n: int, seed: int, split: str | None = None) -> list[Task]:
+    """``n`` phantoms, each a patient of its own, whom no collection of another seed has.
 
     Args:
         n: How many.
+        seed: Of the collection.
         split: One part for all; None for 75, 12.5 and 12.5 %.
     """
     return [
-        Task(name, name, 1, split or EIGHTHS[(k - 1) % len(EIGHTHS)], (k,))
+        Task(name, f"{name}-seed{seed}", 1, split or EIGHTHS[(k - 1) % len(EIGHTHS)], (k,))
         for k, name in ((k, f"phantom{k:05d}") for k in range(1, n + 1))
     ]
 

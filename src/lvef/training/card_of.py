@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,9 @@ LIMITS = {
     VOLUME_TRACE: "Draws 21 lines on any frame, whether or not a left ventricle is in it.",
 }
 """A known weakness of each kind."""
+
+PERMISSIVE = "Apache-2.0"
+"""Terms of phantoms, which anyone may use for any purpose."""
 
 SYNTHETIC = ("lvef-phantom", "camus-motion")
 """Collections that were computed, wholly or in part."""
@@ -132,7 +136,7 @@ def card_of(
         version=VERSION,
         kind=kind,
         title=recipe.title or f"{recipe.family}, trained by recipe {recipe.name}",
-        licence=" and ".join(licences) or "that of the training data",
+        licence=network_terms(licences) or "that of the training data",
         intended_use=INTENDED_USE,
         input=shown,
         classes=(),
@@ -155,6 +159,15 @@ def card_of(
         limits=_limits(kind, collected.words("collection")),
         clip=spec,
     )
+
+
+def network_terms(licences: Sequence[str]) -> str:
+    """Terms of a network: those of its data, but for data that anyone may use for any purpose.
+
+    Args:
+        licences: Of the data.
+    """
+    return " and ".join([name for name in licences if name != PERMISSIVE] or licences)
 
 
 def split_csv(parts: Parts) -> str:

@@ -1,0 +1,20 @@
+"""What a network's card says of its data."""
+
+import pytest
+
+pytest.importorskip("torch", reason='training needs pip install "lvef[train]"')
+
+from lvef.training.card_of import network_terms
+
+
+@pytest.mark.parametrize(
+    ("of_data", "of_network"),
+    [
+        (["Apache-2.0", "CC-BY-NC-SA-4.0"], "CC-BY-NC-SA-4.0"),
+        (["Apache-2.0"], "Apache-2.0"),
+        (["CC-BY-NC-SA-4.0", "own"], "CC-BY-NC-SA-4.0 and own"),
+        ([], ""),
+    ],
+)
+def test_a_network_carries_the_terms_that_its_data_ask_for(of_data, of_network):
+    assert network_terms(of_data) == of_network
