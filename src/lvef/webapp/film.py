@@ -54,12 +54,10 @@ def film_of(measurement: Measurement, shown: Clip) -> bytes | None:
         path.unlink(missing_ok=True)
 
 
-def film_in_background(
-    entry: Entry, measurement: Measurement, clip: Clip, name: str = "film"
-) -> Future[bytes | None]:
+def film_in_background(entry: Entry, measurement: Measurement, clip: Clip) -> Future[bytes | None]:
     """Begin to draw the film of an entry's clip, or give the one that was begun."""
     return entry.once(
-        name, lambda: in_background(lambda: film_of(measurement, entry.shown(clip))), of=measurement
+        "film", lambda: in_background(lambda: film_of(measurement, entry.shown(clip))), of=measurement
     )
 
 
