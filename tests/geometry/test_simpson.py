@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import PixelSpacing, Tracing
+from lvef.core.records import PixelAspect, PixelSpacing, Tracing
 from lvef.geometry.simpson import (
     area_length,
     area_of_tracing,
@@ -55,6 +55,11 @@ def test_cylinder_and_units():
     assert chord_lengths(tracing, spacing) == pytest.approx(np.full(20, 20.0))
     assert area_of_tracing(tracing, spacing) == pytest.approx(400)
     assert volume_of_tracing(tracing, spacing) == pytest.approx(np.pi / 4 * 20**2 * 20 / 1000)
+    # Only the shape of a pixel is known: the same ratios, in pixel widths.
+    shape = PixelAspect(0.5, "test")
+    assert axis_length(tracing, shape) == pytest.approx(40)
+    assert chord_lengths(tracing, shape) == pytest.approx(np.full(20, 40.0))
+    assert volume_of_tracing(tracing, shape) == pytest.approx(np.pi / 4 * 40**2 * 40)
 
 
 def test_diameters_squared_not_sums():

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.core.records import Beat, Measurement, Notice
+from lvef.core.records import Beat, Measurement, Notice, PixelAspect
 from lvef.core.terms import Status
 from lvef.measure.report import SCHEMA_FILE, measurement_json, measurement_to_dict, read_measurement, to_json
 from lvef.measure.tables import RESULT_COLUMNS, beats_csv, curve_csv, result_row, results_csv
@@ -56,6 +56,7 @@ ODD = {
     "uncalibrated": beating(calibrated=False)[0],
     "one beat": beating(45)[0],
     "nothing traced": beating(tracings=(None,) * 60)[0],
+    "pixels not square": beating(spacing=PixelAspect(2.0, "Pixel Aspect Ratio"))[0],
     "indexed": beating(indexed={"edv_index_ml_m2": 61.5})[0],
     "biplane": beating(single_plane={"A4C": 51.0, "A2C": None}, tracings=(), curve=None)[0],
     "no provenance": beating(provenance=None)[0],

@@ -1,9 +1,10 @@
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from lvef.core.records import Measurement
+from lvef.core.records import Measurement, PixelAspect
 from lvef.core.terms import Status
 from lvef.measure.report import measurement_json
 from lvef.service.packing import pack_clip, pack_measurement, unpack_answer, unpack_clip, unpack_measurement
@@ -43,6 +44,25 @@ def test_paths_of_this_machine_are_not_told():
     files = pack_measurement(measurement, PATHS)
     assert b"spool" not in b"".join(files.values())
     assert unpack_measurement(files).reason == "clip.avi: bad; clip.avi is"
+
+
+@pytest.mark.parametrize("spacing", [None, PixelAspect(2.0, "Pixel Aspect Ratio")])
+def test_the_shape_of_a_pixel_comes_back(spacing):
+    measurement, clip = beating(3)
+    assert unpack_clip(pack_clip(replace(clip, spacing=spacing), {})).spacing == spacing
+    files = pack_measurement(replace(measurement, spacing=spacing), {})
+    assert unpack_measurement(files).spacing == spacing
+
+
+def test_a_clip_that_version_0_1_packed_keeps_its_scale():
+    _, clip = beating(3)
+    packed = pack_clip(clip, {})
+    size = int.from_bytes(packed[:4], "little")
+    head = json.loads(packed[4 : 4 + size])
+    head["spacing"] = list(head["spacing"].values())
+    text = json.dumps(head).encode()
+    old = len(text).to_bytes(4, "little") + text + packed[4 + size :]
+    assert unpack_clip(old).spacing == clip.spacing
 
 
 @pytest.mark.parametrize("n", [1, 2, 30])

@@ -6,6 +6,7 @@ lies in the file; frames count from 0; time is in seconds from the first frame; 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,40 @@ class PixelSpacing:
     x_mm: float
     y_mm: float
     source: str
+
+    @property
+    def aspect(self) -> float:
+        """Height of a pixel over its width."""
+        return self.y_mm / self.x_mm
+
+
+@dataclass(frozen=True, slots=True)
+class PixelAspect:
+    """Shape of a pixel whose size is not known: lengths and volumes have no unit, their ratios are true.
+
+    Attributes:
+        aspect: Height of a pixel over its width, above 0.
+        source: What in the file says so, for example ``"Pixel Aspect Ratio"``.
+    """
+
+    aspect: float
+    source: str
+
+
+PixelGeometry = PixelSpacing | PixelAspect
+"""What is known of a picture's pixels: their size, or only their shape."""
+
+
+def aspect_of(geometry: PixelGeometry | None) -> float:
+    """Height of a pixel over its width; 1 where nothing is known."""
+    return 1.0 if geometry is None else geometry.aspect
+
+
+def geometry_of(values: Mapping[str, Any] | None) -> PixelGeometry | None:
+    """What `dataclasses.asdict` made of a `PixelGeometry` or None."""
+    if not values:
+        return None
+    return PixelSpacing(**values) if "x_mm" in values else PixelAspect(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +100,9 @@ class Clip:
         times_s: Time of each frame from the first, ``(n,)`` float64, strictly increasing.
         timing: Where the times come from, for example ``"container"``, ``"FrameTime"`` or ``"assumed"``.
         source: The file's name as the user gave it.
-        spacing: Millimetres per pixel, or None when the file has no usable scale.
-        spacing_note: Why ``spacing`` is None, in one sentence; empty when it is known.
+        spacing: Millimetres per pixel; where the file has no usable scale the pixels' shape, if it tells that they are not
+            square, else None.
+        spacing_note: Why there are no millimetres, in one sentence; empty when there are.
         region: The 2-D tissue region that the file names, or None.
         chroma: ``(height, width)`` uint8, the largest departure from the clip's own tint over sampled frames
             (0 where everything is grey), or None for a monochrome source. Colour Doppler shows up here.
@@ -81,7 +117,7 @@ class Clip:
     times_s: FloatArray
     timing: str
     source: str
-    spacing: PixelSpacing | None = None
+    spacing: PixelGeometry | None = None
     spacing_note: str = ""
     region: Box | None = None
     chroma: FrameArray | None = None
@@ -90,6 +126,16 @@ class Clip:
     heart_rate_bpm: float | None = None
     r_wave_times_s: tuple[float, ...] = ()
     notices: tuple[Notice, ...] = ()
+
+    @property
+    def pixel_aspect(self) -> float:
+        """Height of a pixel over its width; 1 where the file does not tell."""
+        return aspect_of(self.spacing)
+
+    @property
+    def scale(self) -> PixelSpacing | None:
+        """Millimetres per pixel, or None where the file has no usable scale."""
+        return self.spacing if isinstance(self.spacing, PixelSpacing) else None
 
     @property
     def frame_rate_hz(self) -> float | None:
@@ -128,7 +174,7 @@ class VolumeCurve:
         volume: ``(n,)``, NaN where no ventricle could be traced. Millilitres when ``calibrated``, else arbitrary
             units that are the same for every frame.
         length: ``(n,)`` long-axis length, millimetres when ``calibrated``, else pixels.
-        calibrated: Whether the file has a scale.
+        calibrated: Whether the file has a scale in millimetres.
     """
 
     times_s: FloatArray
@@ -240,7 +286,7 @@ class Measurement:
     frame_rate_hz: float | None = None
     duration_s: float | None = None
     timing: str = ""
-    spacing: PixelSpacing | None = None
+    spacing: PixelGeometry | None = None
     notices: tuple[Notice, ...] = ()
     provenance: Provenance | None = None
     single_plane: dict[str, Any] = field(default_factory=dict)

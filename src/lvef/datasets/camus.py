@@ -159,7 +159,7 @@ def read_stills(root: Path, patients: list[str]) -> Iterator[CamusStill]:
                     phase,
                     clip.frames[0],
                     mask,
-                    clip.spacing,
+                    clip.scale,
                     info.get("ImageQuality", ""),
                     float(ef) if ef else None,
                 )

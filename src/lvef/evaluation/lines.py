@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError, run_as_program
-from lvef.core.records import Box, FloatArray, Tracing
+from lvef.core.records import Box, FloatArray, Tracing, aspect_of
 from lvef.core.terms import Structure, View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
 from lvef.evaluation.stills import dice_score
@@ -155,7 +155,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _aspect(still: CamusStill) -> float:
-    return still.spacing.y_mm / still.spacing.x_mm if still.spacing else 1.0
+    return aspect_of(still.spacing)
 
 
 def _volume(tracing: Tracing, aspect: float) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lvef.core.errors import GeometryError, run_as_program
-from lvef.core.records import Tracing
+from lvef.core.records import Tracing, aspect_of
 from lvef.core.terms import Phase, View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
 from lvef.geometry.biplane import biplane_ef
@@ -45,7 +45,7 @@ def ef_of_patient(stills: Sequence[CamusStill]) -> dict[str, float]:
     traced: dict[tuple[View, Phase], Tracing] = {}
     spacing = {still.view: still.spacing for still in stills}
     for still in stills:
-        aspect = still.spacing.y_mm / still.spacing.x_mm if still.spacing else 1.0
+        aspect = aspect_of(still.spacing)
         traced[still.view, still.phase] = trace_labels(still.mask, aspect=aspect)
     found: dict[str, float] = {}
     for view in (View.A4C, View.A2C):

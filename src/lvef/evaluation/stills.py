@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError, QualityRefusal
-from lvef.core.records import BoolArray, Clip, Tracing
+from lvef.core.records import BoolArray, Clip, Tracing, aspect_of
 from lvef.core.terms import Phase, Structure, View
 from lvef.datasets.camus import CamusStill
 from lvef.engine.card import Figure
@@ -198,7 +198,7 @@ def _volume(tracing: Tracing | None, still: CamusStill) -> float:
 
 
 def _trace_expert(still: CamusStill) -> Tracing | None:
-    aspect = still.spacing.y_mm / still.spacing.x_mm if still.spacing else 1.0
+    aspect = aspect_of(still.spacing)
     try:
         return trace_labels(still.mask, aspect=aspect)
     except GeometryError:

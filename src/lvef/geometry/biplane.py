@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lvef.core.records import Notice, PixelSpacing, Tracing
+from lvef.core.records import Notice, PixelGeometry, PixelSpacing, Tracing
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import MM3_PER_ML, axis_length, chord_lengths, disks_biplane, volume_of_tracing
 
@@ -61,8 +61,8 @@ def biplane_ef(
     a2c_ed: Tracing,
     a2c_es: Tracing,
     *,
-    a4c_spacing: PixelSpacing | None = None,
-    a2c_spacing: PixelSpacing | None = None,
+    a4c_spacing: PixelGeometry | None = None,
+    a2c_spacing: PixelGeometry | None = None,
     a4c_cycle_s: float | None = None,
     a2c_cycle_s: float | None = None,
 ) -> BiplaneResult:
@@ -87,7 +87,7 @@ def biplane_ef(
     Source:
         Lang et al., ASE/EACVI 2015, J Am Soc Echocardiogr 28:1-39; the case without scale is derived above.
     """
-    calibrated = a4c_spacing is not None and a2c_spacing is not None
+    calibrated = isinstance(a4c_spacing, PixelSpacing) and isinstance(a2c_spacing, PixelSpacing)
     volumes, notices = [], []
     for phase, four, two in (("ED", a4c_ed, a2c_ed), ("ES", a4c_es, a2c_es)):
         length_four, length_two = axis_length(four, a4c_spacing), axis_length(two, a2c_spacing)
@@ -137,7 +137,7 @@ def biplane_ef(
     )
 
 
-def _single(ed: Tracing, es: Tracing, spacing: PixelSpacing | None) -> float:
+def _single(ed: Tracing, es: Tracing, spacing: PixelGeometry | None) -> float:
     return ejection_fraction(volume_of_tracing(ed, spacing), volume_of_tracing(es, spacing))
 
 

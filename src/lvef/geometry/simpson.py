@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import FloatArray, PixelSpacing, Tracing
+from lvef.core.records import FloatArray, PixelGeometry, PixelSpacing, Tracing, aspect_of
 
 MM3_PER_ML = 1000.0
 """Cubic millimetres in a millilitre."""
@@ -89,19 +89,19 @@ def area_length(area: float, length: float) -> float:
     return float(8.0 * area * area / (3.0 * np.pi * length))
 
 
-def axis_length(tracing: Tracing, spacing: PixelSpacing | None = None) -> float:
-    """Length of the long axis: millimetres with a spacing, picture pixels (taken as square) without."""
+def axis_length(tracing: Tracing, spacing: PixelGeometry | None = None) -> float:
+    """Length of the long axis: millimetres with a scale, pixel widths without."""
     return float(np.linalg.norm((tracing.base - tracing.apex) * _scale(spacing)))
 
 
-def chord_lengths(tracing: Tracing, spacing: PixelSpacing | None = None) -> FloatArray:
-    """The disk diameters, ``(20,)``: millimetres with a spacing, picture pixels without."""
+def chord_lengths(tracing: Tracing, spacing: PixelGeometry | None = None) -> FloatArray:
+    """The disk diameters, ``(20,)``: millimetres with a scale, pixel widths without."""
     ends = (tracing.chords[:, 1] - tracing.chords[:, 0]) * _scale(spacing)
     return np.asarray(np.hypot(ends[:, 0], ends[:, 1]), dtype=np.float64)
 
 
-def area_of_tracing(tracing: Tracing, spacing: PixelSpacing | None = None) -> float:
-    """Area inside the contour: square millimetres with a spacing, square pixels without."""
+def area_of_tracing(tracing: Tracing, spacing: PixelGeometry | None = None) -> float:
+    """Area inside the contour: square millimetres with a scale, square pixel widths without."""
     return polygon_area(tracing.contour * _scale(spacing))
 
 
@@ -117,18 +117,21 @@ def polygon_area(points: FloatArray) -> float:
     return float(abs(cross) / 2)
 
 
-def volume_of_tracing(tracing: Tracing, spacing: PixelSpacing | None = None) -> float:
-    """Volume by the method of disks: millilitres with a spacing, cubic pixels without.
+def volume_of_tracing(tracing: Tracing, spacing: PixelGeometry | None = None) -> float:
+    """Volume by the method of disks: millilitres with a scale, cubic pixel widths without.
 
     Raises:
         GeometryError: When the tracing has no length.
     """
     cubic = disks_single_plane(chord_lengths(tracing, spacing), axis_length(tracing, spacing))
-    return cubic / MM3_PER_ML if spacing is not None else cubic
+    return cubic / MM3_PER_ML if isinstance(spacing, PixelSpacing) else cubic
 
 
-def _scale(spacing: PixelSpacing | None) -> FloatArray:
-    return np.array([1.0, 1.0] if spacing is None else [spacing.x_mm, spacing.y_mm])
+def _scale(spacing: PixelGeometry | None) -> FloatArray:
+    """Length of a pixel in x and y: millimetres, or pixel widths where there are none."""
+    if isinstance(spacing, PixelSpacing):
+        return np.array([spacing.x_mm, spacing.y_mm])
+    return np.array([1.0, aspect_of(spacing)])
 
 
 def _checked(diameters: ArrayLike, length: float) -> FloatArray:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import FloatArray, PixelSpacing, Tracing, VolumeCurve
+from lvef.core.records import FloatArray, PixelGeometry, PixelSpacing, Tracing, VolumeCurve
 from lvef.core.terms import Structure
 from lvef.geometry.axis import landmarks
 from lvef.geometry.contour import Field, field_of_mask, outline, turned
@@ -135,14 +135,14 @@ def tracing_of_contour(
 
 
 def curve_of_tracings(
-    tracings: Sequence[Tracing | None], times_s: FloatArray, spacing: PixelSpacing | None
+    tracings: Sequence[Tracing | None], times_s: FloatArray, spacing: PixelGeometry | None
 ) -> VolumeCurve:
     """Volumes and lengths of a clip's tracings.
 
     Args:
         tracings: One per frame, None where no ventricle could be traced.
         times_s: Time of each frame, ``(n,)``.
-        spacing: The clip's scale, or None.
+        spacing: The clip's scale or the shape of its pixels, or None.
 
     Returns:
         Millilitres and millimetres with a scale, cubic pixels and pixels without; NaN where there is no
@@ -152,7 +152,9 @@ def curve_of_tracings(
     for i, tracing in enumerate(tracings):
         if tracing is not None:
             volume[i], length[i] = volume_of_tracing(tracing, spacing), axis_length(tracing, spacing)
-    return VolumeCurve(np.asarray(times_s, dtype=np.float64), volume, length, spacing is not None)
+    return VolumeCurve(
+        np.asarray(times_s, dtype=np.float64), volume, length, isinstance(spacing, PixelSpacing)
+    )
 
 
 def _seen(field: Field | None) -> Field | None:

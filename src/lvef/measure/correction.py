@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lvef.core.errors import DataError, GeometryError
-from lvef.core.records import Beat, Correction, FloatArray, Measurement, Notice
+from lvef.core.records import Beat, Correction, FloatArray, Measurement, Notice, aspect_of
 from lvef.core.terms import Status
 from lvef.geometry.handles import N_HANDLES, tracing_of_handles
 from lvef.geometry.tracing import curve_of_tracings
@@ -329,7 +329,7 @@ def _notice(changed: tuple[str, ...]) -> Notice:
 
 
 def _aspect(machine: Measurement) -> float:
-    return machine.spacing.y_mm / machine.spacing.x_mm if machine.spacing else 1.0
+    return aspect_of(machine.spacing)
 
 
 def _clock() -> datetime.datetime:

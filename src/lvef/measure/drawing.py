@@ -47,11 +47,6 @@ def curve_values(measurement: Measurement) -> FloatArray:
     return np.asarray(100 * curve.volume / (reference or 1.0), dtype=np.float64)
 
 
-def aspect_of(clip: Clip) -> float:
-    """Height of a pixel over its width; 1 where the file has no scale."""
-    return clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0
-
-
 def tracing_of(measurement: Measurement, frame: int) -> Tracing | None:
     """The tracing of a frame, or None."""
     return measurement.tracings[frame] if 0 <= frame < len(measurement.tracings) else None
@@ -69,7 +64,7 @@ def window(clip: Clip, tracings: Sequence[Tracing | None], shape: float) -> tupl
         x0, x1, y0, y1 in pixels of the picture, from the outer edge of the first pixel (-0.5); may reach over its edges.
     """
     _, height, width = clip.frames.shape
-    aspect = aspect_of(clip)
+    aspect = clip.pixel_aspect
     points = [t.contour for t in tracings if t is not None]
     low, high = np.array([-0.5, -0.5]), np.array([width - 0.5, height - 0.5])
     if points:

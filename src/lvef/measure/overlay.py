@@ -89,7 +89,7 @@ class _Film:
     def __init__(self, clip: Clip, measurement: Measurement) -> None:
         self._clip, self._tracings = clip, measurement.tracings
         n, height, width = clip.frames.shape
-        aspect = clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0
+        aspect = clip.pixel_aspect
         scale = _scale(width, height * aspect)
         # ``picture`` is what the echo covers; the canvas may be wider, where the echo is narrow.
         self._picture = _even(width * scale), _even(height * aspect * scale)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from lvef.core.errors import QualityRefusal
-from lvef.core.records import Clip
+from lvef.core.records import Clip, PixelAspect
 
 
 def pair_of_stills(stills: list[Clip], source: str) -> Clip:
@@ -28,17 +29,14 @@ def pair_of_stills(stills: list[Clip], source: str) -> Clip:
             )
     shapes = [still.frames[0].shape for still in stills]
     ed, es = stills
-    if shapes[0] != shapes[1] and (ed.spacing is None or es.spacing is None):
+    scales = [still.scale for still in stills]
+    if shapes[0] != shapes[1] and None in scales:
         raise QualityRefusal(
             "different_size",
             f"{source}: the stills are {shapes[0][1]} x {shapes[0][0]} and {shapes[1][1]} x {shapes[1][0]} pixels without "
             "a scale; both must have the same scale for an EF. Export them in the same way.",
         )
-    if (
-        ed.spacing
-        and es.spacing
-        and not np.allclose((ed.spacing.x_mm, ed.spacing.y_mm), (es.spacing.x_mm, es.spacing.y_mm), rtol=0.01)
-    ):
+    if not _alike(ed, es):
         raise QualityRefusal(
             "different_scale", f"{source}: the stills have different scales; export them at the same depth."
         )
@@ -47,14 +45,28 @@ def pair_of_stills(stills: list[Clip], source: str) -> Clip:
     for target, still in zip(frames, stills, strict=True):
         h, w = still.frames[0].shape
         target[:h, :w] = still.frames[0]
-    spacing = ed.spacing if es.spacing else None
+    known = ed.spacing or es.spacing
+    # One scale alone says how large its own still is, and the shape of the other's pixels.
+    shape = PixelAspect(known.aspect, known.source) if known else None
     return replace(
         ed,
         frames=frames,
         times_s=np.array([0.0, 1.0]),
         timing="none (two stills)",
         source=source,
-        spacing=spacing,
+        spacing=shape if None in scales else ed.spacing,
+        spacing_note=ed.spacing_note or es.spacing_note,
         region=None,
         notices=tuple(dict.fromkeys((*ed.notices, *es.notices))),
     )
+
+
+def _alike(ed: Clip, es: Clip) -> bool:
+    """Whether nothing that is known of the two stills' pixels differs."""
+    if ed.scale and es.scale:
+        pairs = [(ed.scale.x_mm, es.scale.x_mm), (ed.scale.y_mm, es.scale.y_mm)]
+    elif ed.spacing and es.spacing:
+        pairs = [(ed.pixel_aspect, es.pixel_aspect)]
+    else:
+        pairs = []
+    return all(math.isclose(one, other, rel_tol=0.01) for one, other in pairs)

@@ -134,7 +134,7 @@ class Measurer:
             counted = replace(no_answer(clip.source, refusal, clip), counts=dict(traced.counts))
             raise RefusedWithCurve(refusal.code, str(refusal), counted) from None
         self.tell(FINDING_BEATS, len(clip.frames), len(clip.frames))
-        aspect = clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0
+        aspect = clip.pixel_aspect
         tracings = steadied(traced.tracings, clip.times_s, aspect=aspect)
         curve = curve_of_tracings(tracings, clip.times_s, clip.spacing)
         base = unanswered(clip, curve, tracings, self.options)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, PixelSpacing, Tracing
+from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, PixelGeometry, Tracing, aspect_of
 from lvef.engine.card import CLASSES, SEGMENTATION
 from lvef.engine.catalogue import NetworkEntry
 from lvef.engine.session import EngineInfo
@@ -76,7 +76,7 @@ class Predictor:
         return clip.frames, fan.box
 
     def probabilities(
-        self, frames: FrameArray, box: Box, spacing: PixelSpacing | None, *, in_turn: bool = False
+        self, frames: FrameArray, box: Box, spacing: PixelGeometry | None, *, in_turn: bool = False
     ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
         """Class probabilities of each frame ``(classes, size, size)`` and where that square lies in the picture.
 
@@ -111,7 +111,7 @@ class Predictor:
         self,
         frames: FrameArray,
         box: Box,
-        spacing: PixelSpacing | None,
+        spacing: PixelGeometry | None,
         *,
         in_turn: bool = False,
         seen: Seen = unseen,
@@ -157,7 +157,7 @@ def _mirrored(batch: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def trace_in_picture(
-    probability: NDArray[np.float32], placement: Placement, spacing: PixelSpacing | None
+    probability: NDArray[np.float32], placement: Placement, spacing: PixelGeometry | None
 ) -> Tracing | None:
     """The tracing of one frame's class probabilities in pixels of the picture, or None without a ventricle.
 
@@ -166,7 +166,7 @@ def trace_in_picture(
         placement: Where the square lies in the picture.
         spacing: Scale of the picture, or None.
     """
-    aspect = aspect_of(placement, spacing)
+    aspect = network_aspect(placement, spacing)
     try:
         if len(probability) == len(CLASSES):
             return tracing_in_picture(trace_probabilities(probability, aspect=aspect), placement)
@@ -178,10 +178,9 @@ def trace_in_picture(
         return None
 
 
-def aspect_of(placement: Placement, spacing: PixelSpacing | None) -> float:
+def network_aspect(placement: Placement, spacing: PixelGeometry | None) -> float:
     """Height over width of one network pixel in the body."""
-    ratio = spacing.y_mm / spacing.x_mm if spacing else 1.0
-    return ratio * placement.scale_x / placement.scale_y
+    return aspect_of(spacing) * placement.scale_x / placement.scale_y
 
 
 def tracing_in_picture(tracing: Tracing, placement: Placement) -> Tracing:

@@ -24,9 +24,9 @@ from lvef.core.records import (
     FloatArray,
     Measurement,
     Notice,
-    PixelSpacing,
     Provenance,
     Tracing,
+    geometry_of,
 )
 from lvef.core.terms import Status, View
 
@@ -205,7 +205,7 @@ def _measurement_from_dict(values: dict[str, Any]) -> Measurement:
             "view": View(values["view"]),
             "beats": beats,
             "notices": tuple(Notice(n["code"], n["text"]) for n in values["notices"]),
-            "spacing": PixelSpacing(**values["spacing"]) if values["spacing"] else None,
+            "spacing": geometry_of(values["spacing"]),
             "provenance": Provenance(**values["provenance"]) if values["provenance"] else None,
             "correction": _correction(values.get("correction")),
             "tracings": tuple(tracings) if any(tracings) else (),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lvef.core.records import Clip, Correction, Measurement
 from lvef.core.terms import Status, View
@@ -24,6 +25,7 @@ from lvef.measure.wording import (
     ml_text,
     network_text,
     note_text,
+    pixel_text,
     reads_clips,
     status_text,
 )
@@ -302,8 +304,8 @@ def _made(m: Measurement, made_at: datetime.datetime | None) -> Pairs:
     if method := method_text(m):
         pairs.append(("Method", _readable(method)))
     if m.spacing is not None:
-        s = m.spacing
-        pairs.append(("Scale", f"{s.x_mm:.3g} x {s.y_mm:.3g} mm per pixel ({_readable(s.source)})"))
+        spacing = replace(m.spacing, source=_readable(m.spacing.source))
+        pairs.append(("Scale", pixel_text(spacing)))
     made = m.provenance
     if made is not None:
         digest = made.weights_sha256[:DIGEST_LETTERS]

@@ -20,7 +20,6 @@ from lvef.measure.drawing import (
     ED_ON_BLACK,
     ES_COLOUR,
     ES_ON_BLACK,
-    aspect_of,
     curve_values,
     has_curve,
     tracing_of,
@@ -111,7 +110,7 @@ def _draw_pictures(figure: Figure, clip: Clip, m: Measurement, bottom: int) -> N
             vmin=0,
             vmax=255,
             interpolation="bilinear",
-            aspect=aspect_of(clip),
+            aspect=clip.pixel_aspect,
         )
         tracing = tracing_of(m, frame)
         if word and tracing is not None:

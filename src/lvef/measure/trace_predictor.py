@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, Notice, PixelSpacing, Tracing
+from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, Notice, PixelGeometry, Tracing
 from lvef.engine.card import VOLUME_TRACE
 from lvef.engine.catalogue import NetworkEntry
 from lvef.engine.session import EngineInfo
@@ -94,7 +94,7 @@ class TracePredictor:
         self,
         frames: FrameArray,
         box: Box,
-        spacing: PixelSpacing | None,
+        spacing: PixelGeometry | None,
         *,
         in_turn: bool = False,
         seen: Seen = unseen,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lvef.core.records import Measurement
+from lvef.core.records import Measurement, PixelGeometry, PixelSpacing
 from lvef.core.terms import Status, View
 from lvef.engine.card import EF_CLIP, EF_KINDS, EF_TWO_STREAM, VOLUME_TRACE
 
@@ -65,6 +65,21 @@ def ef_text(ef_percent: float | None) -> str:
 def ml_text(volume_ml: float | None) -> str:
     """Millilitres as shown to people: ``112 ml``, or ``-`` where the file has no scale."""
     return "-" if volume_ml is None else f"{_whole(volume_ml)} ml"
+
+
+def pixel_text(spacing: PixelGeometry) -> str:
+    """Size or shape of a pixel and where it was read.
+
+    Example:
+        >>> pixel_text(PixelSpacing(0.308, 0.308, "Pixel Spacing"))
+        '0.308 x 0.308 mm per pixel (Pixel Spacing)'
+        >>> from lvef.core.records import PixelAspect
+        >>> pixel_text(PixelAspect(0.5, "Pixel Aspect Ratio"))
+        'pixels 0.5 times as high as wide (Pixel Aspect Ratio)'
+    """
+    if isinstance(spacing, PixelSpacing):
+        return f"{spacing.x_mm:.3g} x {spacing.y_mm:.3g} mm per pixel ({spacing.source})"
+    return f"pixels {spacing.aspect:.3g} times as high as wide ({spacing.source})"
 
 
 def category_lines(categories: Mapping[str, str]) -> list[tuple[str, str]]:

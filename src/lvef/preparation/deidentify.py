@@ -144,7 +144,7 @@ def _row(clip: Clip, known: Mapping[str, Any], name: str, patient: str) -> dict[
     n_frames, height, width = clip.frames.shape
     spacing = (known.get("spacing_x_mm"), known.get("spacing_y_mm"))
     if None in spacing:
-        spacing = (clip.spacing.x_mm, clip.spacing.y_mm) if clip.spacing is not None else (None, None)
+        spacing = (clip.scale.x_mm, clip.scale.y_mm) if clip.scale is not None else (None, None)
     row: dict[str, Any] = {
         "collection": "converted",
         "view": str(clip.view),

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lvef.core.errors import ConfigError
-from lvef.core.records import Box, Clip, FloatArray, FrameArray, PixelSpacing
+from lvef.core.records import Box, Clip, FloatArray, FrameArray, PixelGeometry, PixelSpacing
 from lvef.io.open import open_clip
 from lvef.preparation.parallel import Failure, reason_of
 from lvef.preparation.sources import Source
@@ -180,9 +180,9 @@ def placed(clip: Clip, source: Source, size: int, crop: Crop) -> tuple[Clip, Pla
     return clip, place(box, size, spacing_of(clip, source))
 
 
-def spacing_of(clip: Clip, source: Source) -> PixelSpacing | None:
-    """The file's own scale, else the manifest's."""
-    return clip.spacing or source.spacing
+def spacing_of(clip: Clip, source: Source) -> PixelGeometry | None:
+    """The file's own scale, else the manifest's, else the shape of the file's pixels."""
+    return clip.scale or source.spacing or clip.spacing
 
 
 def _timing_columns(clip: Clip, source: Source) -> dict[str, Any]:
@@ -205,8 +205,8 @@ def _placement_columns(placement: Placement, clip: Clip, source: Source) -> dict
         "scale_y": placement.scale_y,
         "pad_x_px": placement.pad_x,
         "pad_y_px": placement.pad_y,
-        "spacing_x_mm": spacing.x_mm / placement.scale_x if spacing else None,
-        "spacing_y_mm": spacing.y_mm / placement.scale_y if spacing else None,
+        "spacing_x_mm": spacing.x_mm / placement.scale_x if isinstance(spacing, PixelSpacing) else None,
+        "spacing_y_mm": spacing.y_mm / placement.scale_y if isinstance(spacing, PixelSpacing) else None,
         "notices": ";".join(notice.code for notice in clip.notices) or None,
     }
 

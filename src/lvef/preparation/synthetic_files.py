@@ -94,7 +94,7 @@ def write_clip(out: Path, name: str, synthetic: SyntheticClip) -> ClipRecord:
         )
     beat = synthetic.representative
     rate = round(float(clip.frame_rate_hz or 0.0), 6)
-    spacing = None if clip.spacing is None else (clip.spacing.x_mm, clip.spacing.y_mm)
+    spacing = None if clip.scale is None else (clip.scale.x_mm, clip.scale.y_mm)
     data_of = (
         motion_jpeg(clip.frames, rate, quality=BEST_QUALITY),
         label_sequence_nifti(synthetic.labels, spacing, 1 / rate),

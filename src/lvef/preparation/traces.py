@@ -22,7 +22,7 @@ from typing import Any
 import cv2
 
 from lvef.core.errors import DataError, GeometryError
-from lvef.core.records import Clip, FloatArray
+from lvef.core.records import Clip, FloatArray, aspect_of
 from lvef.core.terms import Phase
 from lvef.geometry.line_masks import lines_of_mask
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
@@ -176,7 +176,7 @@ def _from_masks(source: Source, clip: Clip, placement: Placement) -> dict[Phase,
             "unpack the collection again."
         )
     spacing = spacing_of(clip, source)
-    aspect = spacing.y_mm / spacing.x_mm if spacing else 1.0
+    aspect = aspect_of(spacing)
 
     def traced(frame: int) -> TracedFrame:
         lines = placement.to_network(lines_of_mask(masks[frame], aspect=aspect))

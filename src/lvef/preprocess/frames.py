@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.records import Box, FloatArray, FrameArray, PixelSpacing
+from lvef.core.records import Box, FloatArray, FrameArray, PixelGeometry, aspect_of
 from lvef.preprocess.spec import InputSpec
 
 
@@ -55,7 +55,7 @@ class Placement:
         return np.asarray((np.asarray(points, dtype=float) - origin + 0.5) * scale + pad - 0.5)
 
 
-def place(box: Box, size: int, spacing: PixelSpacing | None = None) -> Placement:
+def place(box: Box, size: int, spacing: PixelGeometry | None = None) -> Placement:
     """How a box of the picture goes into a square of ``size`` pixels: longest side fitted, centred.
 
     Args:
@@ -63,7 +63,7 @@ def place(box: Box, size: int, spacing: PixelSpacing | None = None) -> Placement
         size: Side of the network's square in pixels.
         spacing: Only its ratio x / y is used, to make pixels square that are not.
     """
-    ratio = spacing.x_mm / spacing.y_mm if spacing else 1.0
+    ratio = 1.0 / aspect_of(spacing)
     scale_y = size / max(box.width * ratio, box.height)
     width = min(size, max(1, round(box.width * ratio * scale_y)))
     height = min(size, max(1, round(box.height * scale_y)))

@@ -11,13 +11,13 @@ import json
 import tempfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lvef.core.records import Clip, FrameArray, Measurement, PixelSpacing, Tracing, VolumeCurve
+from lvef.core.records import Clip, FrameArray, Measurement, Tracing, VolumeCurve, geometry_of
 from lvef.measure.outputs import MEASUREMENT_NAME, Answer
 from lvef.measure.report import measurement_to_dict, read_measurement, to_json
 
@@ -74,7 +74,7 @@ def pack_clip(clip: Clip, names: Mapping[str, str]) -> bytes:
         "times_s": clip.times_s.tolist(),
         "timing": clip.timing,
         "source": _renamed(clip.source, names),
-        "spacing": None if spacing is None else [spacing.x_mm, spacing.y_mm, spacing.source],
+        "spacing": None if spacing is None else asdict(spacing),
         "spacing_note": _renamed(clip.spacing_note, names),
     }
     text = json.dumps(head).encode()
@@ -87,13 +87,15 @@ def unpack_clip(data: bytes) -> Clip:
     head = json.loads(data[4 : 4 + size])
     steps = np.frombuffer(zlib.decompress(data[4 + size :]), np.uint8).reshape(head["shape"])
     frames: FrameArray = np.cumsum(steps, axis=0, dtype=np.uint8)
-    spacing = None if head["spacing"] is None else PixelSpacing(*head["spacing"])
+    spacing = head["spacing"]
+    if isinstance(spacing, list):  # as version 0.1.0 packed it
+        spacing = dict(zip(("x_mm", "y_mm", "source"), spacing, strict=True))
     return Clip(
         frames=frames,
         times_s=np.asarray(head["times_s"], np.float64),
         timing=head["timing"],
         source=head["source"],
-        spacing=spacing,
+        spacing=geometry_of(spacing),
         spacing_note=head["spacing_note"],
     )
 

@@ -70,5 +70,5 @@ def moving_stills(stills: Iterable[CamusStill], size: int, frames: int, seed: in
 def _frames(made: SyntheticClip) -> Iterator[CamusStill]:
     for picture, mask in zip(made.clip.frames, made.labels, strict=True):
         yield CamusStill(
-            made.clip.source, made.clip.view, Phase.ED, picture, mask, made.clip.spacing, "synthetic", None
+            made.clip.source, made.clip.view, Phase.ED, picture, mask, made.clip.scale, "synthetic", None
         )

@@ -22,6 +22,7 @@ from lvef.measure.wording import (
     ml_text,
     network_text,
     note_text,
+    pixel_text,
     reason_text,
     status_text,
 )
@@ -120,7 +121,7 @@ def show_method(m: Measurement) -> None:
             )
         )
     if m.spacing is not None:
-        rows.append(("Scale", f"{m.spacing.x_mm:.3f} x {m.spacing.y_mm:.3f} mm a pixel ({m.spacing.source})"))
+        rows.append(("Scale", pixel_text(m.spacing)))
     broken = {name: n for name, n in m.counts.items() if n and name != "clips"}
     if broken:
         rows.append(

@@ -160,7 +160,7 @@ def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: P
             picture=_picture(clip, frame, f"{key}-{view}-pictures"),
             width=width,
             height=height,
-            aspect=clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0,
+            aspect=clip.pixel_aspect,
             points=state.points(view, phase),
             machine=state.machine_contour(view, phase),
             frame=frame,

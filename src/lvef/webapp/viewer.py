@@ -100,7 +100,7 @@ def volumes(m: Measurement, n: int) -> list[float | None]:
 def picture_shape(clip: Clip) -> list[float]:
     """Width and height of the picture as it is shown: pixels that are not square are made so."""
     height, width = clip.frames.shape[1:]
-    aspect = clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0
+    aspect = clip.pixel_aspect
     return [width, round(height * aspect, 2)]
 
 

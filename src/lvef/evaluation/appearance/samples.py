@@ -93,7 +93,7 @@ def samples_of_clip(kind: str, synthetic: SyntheticClip, size: int) -> list[Samp
         raise DataError(f"{clip.source}: shows no whole beat, so it has no ED and ES to compare.")
     beat = synthetic.representative
     patient = str(synthetic.parameters.get("patient") or clip.source)
-    mm = _scale(clip.spacing, clip.source)
+    mm = _scale(clip.scale, clip.source)
     return _film_samples(
         kind, clip.source, patient, clip.frames, synthetic.labels, mm, (beat.ed_frame, beat.es_frame), size
     )

@@ -224,7 +224,7 @@ def measure_case(case: Case, measurer: Measures) -> EfRecord:
     frames = case.named_frames
     if clip is None or frames is None or max(frames) >= len(clip.frames):
         return record
-    aspect = clip.spacing.y_mm / clip.spacing.x_mm if clip.spacing else 1.0
+    aspect = clip.pixel_aspect
     ed, es = (_numbers(tracing) for tracing in _traced(measurer, measurement, clip, frames))
     return replace(record, lines_ed=ed, lines_es=es, aspect=aspect)
 
