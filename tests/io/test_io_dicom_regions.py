@@ -1,7 +1,7 @@
 import pytest
 from pydicom.dataset import Dataset
 
-from lvef.core.records import Box
+from lvef.core.records import Box, PixelAspect, PixelSpacing
 from lvef.io.dicom_regions import tissue_scale
 from tests.io.io_fabrication import region, regions
 
@@ -46,6 +46,51 @@ def test_region_that_does_not_fit_voids_the_scale(box):
     assert (found.spacing, found.region) == (None, None)
     assert f"({box[0]},{box[1]})-({box[2]},{box[3]})" in found.note
     assert "does not fit the 120 x 100 frame" in found.note
+
+
+@pytest.mark.parametrize(
+    ("told", "found", "said"),
+    [
+        ({"PixelAspectRatio": [1, 2]}, PixelAspect(0.5, "Pixel Aspect Ratio"), []),
+        ({"PixelAspectRatio": [1, 1]}, None, []),
+        ({"PixelAspectRatio": [0, 1]}, None, ["bad_aspect"]),
+        ({"PixelAspectRatio": [1, 20]}, None, ["bad_aspect"]),
+        (
+            {"PixelAspectRatio": [2, 1], "PixelSpacing": [0.6, 0.3]},
+            PixelSpacing(0.3, 0.6, "Pixel Spacing"),
+            [],
+        ),
+        (
+            {"PixelAspectRatio": [1, 2], "PixelSpacing": [0.3, 0.3]},
+            PixelSpacing(0.3, 0.3, "Pixel Spacing"),
+            ["aspect_contradicted"],
+        ),
+    ],
+)
+def test_the_shape_of_a_pixel(told, found, said):
+    got = scale(**told)
+    assert (got.spacing, codes(got)) == (found, said)
+    assert bool(got.note) == (not isinstance(found, PixelSpacing))
+
+
+def test_a_region_that_pixel_spacing_contradicts_is_assumed():
+    found = scale(region(delta=(0.05, 0.05)), PixelSpacing=[0.3, 0.3])
+    assert (found.spacing.x_mm, codes(found)) == (0.5, ["scale_contradicted"])
+    assert codes(scale(region(delta=(0.05, 0.05)), PixelSpacing=[0.501, 0.501])) == []
+
+
+def test_pixels_too_long_to_be_true_are_no_scale():
+    assert "too long" in scale(region(delta=(0.5, 0.05))).note
+
+
+def test_the_other_regions_are_told():
+    found = scale(region((0, 0, 99, 69)), region((0, 70, 99, 99), spatial=3, kind=3))
+    assert (found.region, found.other_regions) == (Box(0, 0, 100, 70), (Box(0, 70, 100, 100),))
+
+
+def test_a_pixel_spacing_of_one_is_a_filler():
+    found = scale(PixelSpacing=[1, 1])
+    assert (found.spacing, found.note[:31]) == (None, "The Pixel Spacing of 1 x 1 is w")
 
 
 @pytest.mark.parametrize("units", [0, 4, 7])

@@ -19,7 +19,7 @@ def still(spacing, shape=(4, 6)):
         (None, None, None),
         (MM, MM, MM),
         (TALL, TALL, TALL),
-        (MM, None, PixelAspect(1.0, "test")),
+        (MM, None, None),
         (None, TALL_MM, TALL),
         (TALL, TALL_MM, TALL),
     ],

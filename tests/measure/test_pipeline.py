@@ -156,8 +156,12 @@ def test_scale_gives_millilitres_and_leaves_the_ef(answer, measurer):
     assert scaled.ef_percent == pytest.approx(answer[0].ef_percent, abs=1e-6)
     assert 20 < scaled.edv_ml < 300
     assert scaled.stroke_volume_ml == pytest.approx(scaled.edv_ml - scaled.esv_ml)
-    twice = measurer.measure_clip(replace(clip, spacing=PixelSpacing(1.6, 1.6, "test")))
-    assert twice.edv_ml == pytest.approx(8 * scaled.edv_ml, rel=1e-6)
+    half = measurer.measure_clip(replace(clip, spacing=PixelSpacing(0.4, 0.4, "test")))
+    assert 8 * half.edv_ml == pytest.approx(scaled.edv_ml, rel=1e-6)
+    giant = measurer.measure_clip(replace(clip, spacing=PixelSpacing(4.0, 4.0, "test")))
+    assert giant.ef_percent == pytest.approx(scaled.ef_percent, abs=1e-6)
+    assert (giant.edv_ml, giant.stroke_volume_ml, giant.spacing) == (None, None, None)
+    assert "mm long" in giant.volume_note
 
 
 def test_body_size_and_sex_fill_their_fields(answer):

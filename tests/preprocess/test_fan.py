@@ -61,6 +61,43 @@ def test_a_region_named_by_the_file_limits_the_search_to_one_of_two_pictures():
     assert box.x0 >= 320
 
 
+@pytest.mark.parametrize("factor", [0.3, 0.5, 0.75, 0.9, 1.0])
+def test_a_region_that_cuts_the_fan_is_void(factor):
+    frames, inside = fan_frames(height=480, width=640, apex=(320, 60), radius=340)
+    tight_box = Box(*tight(inside).tolist())
+    shrunk = np.stack(
+        [cv2.resize(f, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) for f in frames]
+    )
+    height, width = shrunk.shape[1:]
+    region = Box(tight_box.x0, tight_box.y0, min(width, tight_box.x1), min(height, tight_box.y1))
+    fan = find_fan(as_clip(shrunk, region=region))
+    assert fan.region_void == (factor < 1)
+    # The box is that of the fan without any region.
+    assert fan.box == find_fan(as_clip(shrunk)).box
+
+
+def test_a_region_that_shows_nothing_is_void():
+    frames, _ = fan_frames()
+    assert find_fan(as_clip(frames, region=Box(0, 0, 40, 40))).region_void
+
+
+def test_a_region_beside_another_is_not_void():
+    frames, _ = fan_frames()
+    spectrum = np.random.default_rng(1).integers(0, 255, (len(frames), 100, frames.shape[2]), dtype=np.uint8)
+    screen = np.concatenate([frames[:, :210], spectrum], axis=1)
+    upper, lower = Box(0, 0, 320, 205), Box(0, 206, 320, 310)
+    fan = find_fan(as_clip(screen, region=upper, other_regions=(lower,)))
+    assert not fan.region_void
+    assert fan.box.y1 <= 205
+
+
+def test_a_region_chooses_one_of_two_pictures_that_touch():
+    one, _ = fan_frames(width=230, apex=(115, 30))
+    both = np.concatenate([one, fan_frames(width=230, apex=(115, 30), seed=1)[0]], axis=2)
+    fan = find_fan(as_clip(both, region=Box(230, 0, 460, 240)))
+    assert (fan.region_void, fan.box.x0 >= 230) == (False, True)
+
+
 def test_a_still_and_a_frozen_clip_are_searched_by_brightness():
     frames, inside = fan_frames(n=1)
     for still in (frames, np.repeat(frames, 8, axis=0)):

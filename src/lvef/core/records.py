@@ -6,6 +6,7 @@ lies in the file; frames count from 0; time is in seconds from the first frame; 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,6 +65,13 @@ def aspect_of(geometry: PixelGeometry | None) -> float:
     return 1.0 if geometry is None else geometry.aspect
 
 
+def shape_of(geometry: PixelGeometry | None) -> PixelAspect | None:
+    """The shape of a pixel without its size; None where it is square or nothing is known."""
+    if geometry is None or math.isclose(geometry.aspect, 1.0, rel_tol=1e-6):
+        return None
+    return PixelAspect(geometry.aspect, geometry.source)
+
+
 def geometry_of(values: Mapping[str, Any] | None) -> PixelGeometry | None:
     """What `dataclasses.asdict` made of a `PixelGeometry` or None."""
     if not values:
@@ -104,6 +112,7 @@ class Clip:
             square, else None.
         spacing_note: Why there are no millimetres, in one sentence; empty when there are.
         region: The 2-D tissue region that the file names, or None.
+        other_regions: What else it names: a second picture, Doppler, M-mode, an ECG.
         chroma: ``(height, width)`` uint8, the largest departure from the clip's own tint over sampled frames
             (0 where everything is grey), or None for a monochrome source. Colour Doppler shows up here.
         view: View as told by the file; usually unknown.
@@ -120,6 +129,7 @@ class Clip:
     spacing: PixelGeometry | None = None
     spacing_note: str = ""
     region: Box | None = None
+    other_regions: tuple[Box, ...] = ()
     chroma: FrameArray | None = None
     view: View = View.UNKNOWN
     sex: Sex | None = None

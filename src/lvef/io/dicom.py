@@ -80,6 +80,7 @@ def read_dicom(
             spacing=scale.spacing,
             spacing_note=scale.note,
             region=scale.region,
+            other_regions=scale.other_regions,
             chroma=pixels.chroma,
             view=view(dataset),
             sex=sex(dataset),

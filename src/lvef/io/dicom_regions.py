@@ -5,16 +5,20 @@ Source: DICOM PS3.3, C.8.5.5 (US Region Calibration Module).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 
-from lvef.core.records import Box, Notice, PixelSpacing
+from lvef.core.records import Box, Notice, PixelAspect, PixelGeometry, PixelSpacing, shape_of
 from lvef.io.dicom_values import items, number, numbers, whole
-from lvef.io.scale import checked_spacing
+from lvef.io.scale import checked_spacing, plausible_aspect
 
 FORMAT_2D, FORMAT_M_MODE, FORMAT_SPECTRAL = 1, 2, 3
 """Region Spatial Format (0018,6012)."""
+
+SAME = 0.02
+"""Two statements of one length or shape that differ by less than this part are the same, rounded."""
 
 TYPE_TISSUE, TYPE_COLOUR_FLOW = 1, 2
 """Region Data Type (0018,6014)."""
@@ -25,28 +29,48 @@ UNITS_CM = 3
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Millimetres per pixel or the reason why not, the 2-D region, and what was met."""
+    """Size or at least shape of a pixel, why there is no size, the 2-D region and the others, and what was met."""
 
-    spacing: PixelSpacing | None
+    spacing: PixelGeometry | None
     note: str
     region: Box | None
+    other_regions: tuple[Box, ...]
     notices: tuple[Notice, ...]
 
 
 def tissue_scale(dataset: Dataset, height: int, width: int) -> Scale:
     """Return the scale of the largest 2-D tissue region that fits the frame, else that of Pixel Spacing.
 
+    Where neither is there, Pixel Aspect Ratio still tells the shape of a pixel.
+
     Args:
         dataset: The header.
         height: Rows of the frames as they lie in the file.
         width: Columns of the frames.
     """
+    found = _scale(dataset, height, width)
+    shape, notices = _pixel_aspect(dataset)
+    if shape is None:
+        return replace(found, notices=(*found.notices, *notices))
+    if found.spacing is None:
+        return replace(found, spacing=shape_of(shape), notices=(*found.notices, *notices))
+    if not math.isclose(shape.aspect, found.spacing.aspect, rel_tol=SAME):
+        text = (
+            f"Pixel Aspect Ratio says that pixels are {shape.aspect:.3g} times as high as wide, {found.spacing.source} says "
+            f"{found.spacing.aspect:.3g}: the latter is assumed."
+        )
+        notices = (*notices, Notice("aspect_contradicted", text))
+    return replace(found, notices=(*found.notices, *notices))
+
+
+def _scale(dataset: Dataset, height: int, width: int) -> Scale:
     regions = items(dataset, "SequenceOfUltrasoundRegions")
     notices = _region_notices(regions)
     chosen = _chosen(regions)
     if chosen is None:
         spacing, note = _pixel_spacing(dataset, "it has no 2-D tissue region" if regions else "")
-        return Scale(spacing, note, None, notices)
+        return Scale(spacing, note, None, (), notices)
+    others = tuple(_box(region) for region in regions if region is not chosen)
     box = _box(chosen)
     # The last row and column belong to a region. Some writers give the first one outside, hence the + 1.
     fits = 0 <= box.x0 < box.x1 <= width + 1 and 0 <= box.y0 < box.y1 <= height + 1
@@ -55,13 +79,38 @@ def tissue_scale(dataset: Dataset, height: int, width: int) -> Scale:
             f"The region ({box.x0},{box.y0})-({box.x1 - 1},{box.y1 - 1}) that carries the scale does not "
             f"fit the {width} x {height} frame, so it belongs to a picture of another size and is not used."
         )
-        return Scale(None, note, None, notices)
+        return Scale(None, note, None, (), notices)
     box = Box(box.x0, box.y0, min(box.x1, width), min(box.y1, height))
     spacing, note = _region_spacing(chosen)
-    if spacing is None:
-        spacing, fallback_note = _pixel_spacing(dataset, "")
-        note = note if spacing is None else fallback_note
-    return Scale(spacing, note, box, notices)
+    other, _ = _pixel_spacing(dataset, "")
+    if spacing is None and other is not None:
+        spacing, note = other, ""
+    elif spacing is not None and other is not None and not _same(spacing, other):
+        text = (
+            f"Pixel Spacing says {other.x_mm:.3g} x {other.y_mm:.3g} mm per pixel, the ultrasound region "
+            f"{spacing.x_mm:.3g} x {spacing.y_mm:.3g}: the latter is assumed."
+        )
+        notices = (*notices, Notice("scale_contradicted", text))
+    return Scale(spacing, note, box, others, notices)
+
+
+def _same(one: PixelSpacing, other: PixelSpacing) -> bool:
+    return math.isclose(one.x_mm, other.x_mm, rel_tol=SAME) and math.isclose(
+        one.y_mm, other.y_mm, rel_tol=SAME
+    )
+
+
+def _pixel_aspect(dataset: Dataset) -> tuple[PixelAspect | None, tuple[Notice, ...]]:
+    """Pixel Aspect Ratio (0028,0034): height and width of a pixel. Source: PS3.3, C.7.6.3.1.7."""
+    told = numbers(dataset, "PixelAspectRatio")
+    if len(told) == 2 and all(value > 0 for value in told) and plausible_aspect(told[0] / told[1]):
+        return PixelAspect(told[0] / told[1], "Pixel Aspect Ratio"), ()
+    if dataset.get("PixelAspectRatio") in (None, ""):
+        return None, ()
+    text = (
+        "Pixel Aspect Ratio cannot be that of an echo picture and is passed over: square pixels are assumed."
+    )
+    return None, (Notice("bad_aspect", text),)
 
 
 def _chosen(regions: list[Dataset]) -> Dataset | None:
@@ -108,6 +157,8 @@ def _region_spacing(region: Dataset) -> tuple[PixelSpacing | None, str]:
 
 def _pixel_spacing(dataset: Dataset, otherwise: str) -> tuple[PixelSpacing | None, str]:
     rows_columns = numbers(dataset, "PixelSpacing")
+    if rows_columns == [1.0, 1.0]:
+        return None, "The Pixel Spacing of 1 x 1 is what software writes that knows no scale: it is not used."
     if len(rows_columns) == 2:
         return checked_spacing(rows_columns[1], rows_columns[0], "Pixel Spacing")
     reason = f": {otherwise}" if otherwise else ""

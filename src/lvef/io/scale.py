@@ -13,6 +13,15 @@ MAX_SPACING_MM = 5.0
 """Coarser than this a ventricle of 90 mm would be 18 pixels long: the unit is wrong."""
 
 
+MAX_ASPECT = 4.0
+"""Pixels longer than this many times their width are a value gone wrong. CAMUS's MetaImage release has 2."""
+
+
+def plausible_aspect(aspect: float) -> bool:
+    """Whether the height of a pixel over its width can be that of an echo picture."""
+    return 1.0 / MAX_ASPECT <= aspect <= MAX_ASPECT
+
+
 def checked_spacing(x_mm: float, y_mm: float, source: str) -> tuple[PixelSpacing | None, str]:
     """Return the spacing, or None and the reason in one sentence.
 
@@ -22,6 +31,11 @@ def checked_spacing(x_mm: float, y_mm: float, source: str) -> tuple[PixelSpacing
         source: What in the file says so, for example ``"Pixel Spacing"``.
     """
     x_mm, y_mm = abs(x_mm), abs(y_mm)
+    if x_mm and y_mm and not plausible_aspect(y_mm / x_mm):
+        return (
+            None,
+            f"The {source} of {x_mm:.4g} x {y_mm:.4g} mm has pixels too long to be those of an echo picture.",
+        )
     if all(math.isfinite(v) and MIN_SPACING_MM <= v <= MAX_SPACING_MM for v in (x_mm, y_mm)):
         return PixelSpacing(x_mm, y_mm, source), ""
     return None, f"The {source} of {x_mm:.4g} x {y_mm:.4g} mm per pixel cannot be that of an echo picture."

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from lvef.core.errors import QualityRefusal
-from lvef.core.records import Clip, PixelAspect
+from lvef.core.records import Clip, shape_of
 
 
 def pair_of_stills(stills: list[Clip], source: str) -> Clip:
@@ -45,9 +45,8 @@ def pair_of_stills(stills: list[Clip], source: str) -> Clip:
     for target, still in zip(frames, stills, strict=True):
         h, w = still.frames[0].shape
         target[:h, :w] = still.frames[0]
-    known = ed.spacing or es.spacing
     # One scale alone says how large its own still is, and the shape of the other's pixels.
-    shape = PixelAspect(known.aspect, known.source) if known else None
+    shape = shape_of(ed.spacing or es.spacing)
     return replace(
         ed,
         frames=frames,

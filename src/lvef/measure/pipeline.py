@@ -21,7 +21,6 @@ from lvef.engine.card import SEGMENTATION
 from lvef.engine.catalogue import name_of_kind
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.steadying import steadied
-from lvef.geometry.tracing import curve_of_tracings
 from lvef.io.open import open_clip
 from lvef.measure.answer import (
     RefusedWithCurve,
@@ -39,6 +38,7 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
 from lvef.measure.predictor import TracedFrames
 from lvef.measure.quality import check_clip, check_picture, check_ventricle
+from lvef.measure.scale import curve_of_clip, without_void_scale
 from lvef.measure.trace_predictor import es_above_ed, fault_notices
 from lvef.preprocess.fan import Fan, find_fan
 
@@ -116,6 +116,7 @@ class Measurer:
         began = time.perf_counter()
         check_clip(clip)
         fan = find_fan(clip)
+        clip = without_void_scale(clip, fan)
         check_picture(clip, fan)
         if isinstance(self.predictor, ClipPredictor):
             self.tell(READING_EF, 0, 0)
@@ -136,7 +137,7 @@ class Measurer:
         self.tell(FINDING_BEATS, len(clip.frames), len(clip.frames))
         aspect = clip.pixel_aspect
         tracings = steadied(traced.tracings, clip.times_s, aspect=aspect)
-        curve = curve_of_tracings(tracings, clip.times_s, clip.spacing)
+        clip, curve = curve_of_clip(clip, tracings)
         base = unanswered(clip, curve, tracings, self.options)
         base = replace(base, notices=(*base.notices, *doubts), counts=dict(traced.counts))
         if self.options.ed_frame is not None or self.options.es_frame is not None:
@@ -171,11 +172,12 @@ class Measurer:
                     f"{source}: {self.predictor.entry.name} reads an EF from clips; two stills are none. Give a cine, or "
                     "choose a network that draws the ventricle with --weights.",
                 )
-            stills = [self._open(path) for path in (ed, es)]
-            clip = pair_of_stills(stills, source)
+            found = [(still, find_fan(still)) for still in (self._open(path) for path in (ed, es))]
+            stills = [(without_void_scale(still, fan), fan) for still, fan in found]
+            clip = pair_of_stills([still for still, _ in stills], source)
             traced, doubts = self._traced_stills(self.predictor, stills)
             tracings = traced.tracings
-            curve = curve_of_tracings(tracings, clip.times_s, clip.spacing)
+            clip, curve = curve_of_clip(clip, tracings)
             base = unanswered(clip, curve, tracings, self.options)
             base = replace(
                 base,
@@ -242,13 +244,12 @@ class Measurer:
         )
 
     def _traced_stills(
-        self, predictor: TracingPredictor, stills: list[Clip]
+        self, predictor: TracingPredictor, stills: list[tuple[Clip, Fan]]
     ) -> tuple[TracedFrames, list[Notice]]:
         """Each still traced in its own picture, and the doubts about it."""
         parts: list[TracedFrames] = []
         doubts: list[Notice] = []
-        for still in stills:
-            fan = find_fan(still)
+        for still, fan in stills:
             check_picture(still, fan)
             traced = self._traced(predictor, still, fan)
             doubts += check_ventricle(

@@ -2,13 +2,14 @@
 
 Tissue moves, is grainy and fills an area; burned-in text stands still or is thin, and what it is painted on is even. So:
 what is lit at any time, thin and even things taken away, the largest piece that is left and is no bar. A region that the
-file itself names (DICOM) limits the search.
+file itself names (DICOM) limits the search, unless it cuts the fan that is found without it: then it belongs to a picture
+of another size, as after a resampling that left the header as it was.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import cv2
 import numpy as np
@@ -53,6 +54,15 @@ MIN_SIDE_PX = 48
 """Fewer pixels than this across cannot show a wall."""
 
 
+MIN_OVERHANG_PX, MIN_OVERHANG = 3, 0.008
+"""A fan that reaches over a region's side by more than this, in pixels and as part of its own side, is cut by it. Soft edges
+and JPEG ripple stay below."""
+
+MAX_OUTSIDE, MIN_CROSSING = 0.4, 0.25
+"""Where more of what was found lies outside of the region, the region chooses one of two pictures that touch, unless its
+side runs through the fan over more than this part of its length."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fan:
     """Where the ultrasound picture lies.
@@ -60,10 +70,12 @@ class Fan:
     Attributes:
         box: Tight bounding box.
         mask: ``(height, width)`` bool over the whole picture, holes filled.
+        region_void: Whether the region that the file names cuts the fan, and was not used.
     """
 
     box: Box
     mask: BoolArray
+    region_void: bool = False
 
 
 def find_fan(clip: Clip) -> Fan:
@@ -84,17 +96,20 @@ def find_fan(clip: Clip) -> Fan:
             f"{clip.source}: every pixel is black (brightest grey level {int(brightest.max())}); "
             "an ultrasound picture was expected. Export the clip again.",
         )
-    height, width = brightest.shape
-    mask = _largest_piece(_lit(picked, brightest, clip.region, LIT_LEVEL))
-    mask = _with_dark_parts(mask, picked, brightest, clip.region)
-    if mask is None:
+    allowed = None if clip.region is None else _inside(brightest.shape, clip.region)
+    mask = _piece(picked, brightest, allowed)
+    region_void = False
+    if allowed is not None and clip.region is not None:
+        elsewhere = np.ones_like(allowed)
+        for other in clip.other_regions:
+            elsewhere &= ~_inside(brightest.shape, other)
+        # The region wins where it overlaps another.
+        whole = _piece(picked, brightest, elsewhere | allowed)
+        region_void = _is_fan(whole) and (not _is_fan(mask) or _cuts(clip.region, whole))
+        mask = whole if region_void else mask
+    if not _is_fan(mask):
         raise _no_fan(clip.source)
-    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = Box(int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1)
-    too_small = mask.sum() < MIN_AREA_FRACTION * height * width
-    if too_small or min(box.width, box.height) < min(MIN_SIDE_PX, height, width):
-        raise _no_fan(clip.source)
-    return Fan(box, mask)
+    return Fan(_box(mask), mask, region_void)
 
 
 def hide_outside_fan(clip: Clip) -> Clip:
@@ -124,13 +139,54 @@ def keep_fan(clip: Clip, fan: Fan) -> Clip:
     return replace(clip, frames=clip.frames * np.asarray(shown, dtype=np.uint8))
 
 
-def _with_dark_parts(
-    mask: BoolArray | None, picked: NDArray[np.uint8], brightest: NDArray[np.uint8], region: Box | None
+def _inside(shape: tuple[int, ...], box: Box) -> BoolArray:
+    inside = np.zeros(shape, bool)
+    inside[box.y0 : box.y1, box.x0 : box.x1] = True
+    return inside
+
+
+def _box(mask: BoolArray) -> Box:
+    """Tight bounding box."""
+    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return Box(int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1)
+
+
+def _is_fan(mask: BoolArray | None) -> TypeGuard[BoolArray]:
+    """Whether a piece was found and has the size of a fan."""
+    if mask is None or mask.sum() < MIN_AREA_FRACTION * mask.size:
+        return False
+    box = _box(mask)
+    return bool(min(box.width, box.height) >= min(MIN_SIDE_PX, *mask.shape))
+
+
+def _cuts(region: Box, mask: BoolArray) -> bool:
+    """Whether a region's side runs through the fan that was found without it."""
+    box, inside = _box(mask), mask[region.y0 : region.y1, region.x0 : region.x1]
+    if not inside.any():  # another picture than the one that the region names
+        return False
+    height, width = inside.shape
+    # By how much the fan reaches over each side, its own extent in that direction, and how long the cut is.
+    sides = (
+        (region.x0 - box.x0, box.width, inside[:, 0].sum() / height),
+        (box.x1 - region.x1, box.width, inside[:, -1].sum() / height),
+        (region.y0 - box.y0, box.height, inside[0].sum() / width),
+        (box.y1 - region.y1, box.height, inside[-1].sum() / width),
+    )
+    cuts = [
+        cut for over, extent, cut in sides if over > max(MIN_OVERHANG_PX, MIN_OVERHANG * extent) and cut > 0
+    ]
+    outside = 1.0 - float(inside.sum()) / float(mask.sum())
+    return bool(cuts) and (outside <= MAX_OUTSIDE or max(cuts) >= MIN_CROSSING)
+
+
+def _piece(
+    picked: NDArray[np.uint8], brightest: NDArray[np.uint8], allowed: BoolArray | None
 ) -> BoolArray | None:
-    """What was found, or the larger fan that a dark picture shows at `DIM_LEVEL`."""
+    """Largest piece where it is allowed: what is found, or the larger fan that a dark picture shows at `DIM_LEVEL`."""
+    mask = _largest_piece(_lit(picked, brightest, allowed, LIT_LEVEL))
     if mask is not None and np.median(brightest[mask]) >= DARK_MEDIAN:
         return mask
-    whole = _largest_piece(_lit(picked, brightest, region, DIM_LEVEL))
+    whole = _largest_piece(_lit(picked, brightest, allowed, DIM_LEVEL))
     if whole is None or (mask is not None and whole.sum() < DIM_GAIN * mask.sum()):
         return mask
     box = whole.any(axis=0).sum() * whole.any(axis=1).sum()
@@ -138,7 +194,7 @@ def _with_dark_parts(
 
 
 def _lit(
-    picked: NDArray[np.uint8], brightest: NDArray[np.uint8], region: Box | None, level: int
+    picked: NDArray[np.uint8], brightest: NDArray[np.uint8], allowed: BoolArray | None, level: int
 ) -> NDArray[np.uint8]:
     """Pixels above a level that may be tissue, thin things opened away, ``(height, width)`` 0/1."""
     lit = brightest > level
@@ -146,10 +202,8 @@ def _lit(
     # A still or a frozen clip has no motion to go by; then being lit must do, and not being painted.
     moves = len(picked) >= 4 and moving.sum() > 0.1 * lit.sum()
     lit &= moving if moves else ~_painted(brightest)
-    if region is not None:
-        inside = np.zeros_like(lit)
-        inside[region.y0 : region.y1, region.x0 : region.x1] = True
-        lit &= inside
+    if allowed is not None:
+        lit &= allowed
     short = min(lit.shape)
     closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_odd(short * 0.02), _odd(short * 0.02)))
     # Letters are a few pixels thick: an opening with about 3 % of the picture removes them and leaves the fan.

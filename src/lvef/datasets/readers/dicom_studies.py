@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from lvef.core.errors import DataError
+from lvef.core.records import PixelSpacing
 from lvef.core.terms import CollectionView
 from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.findings import Findings, Severity
@@ -194,7 +195,7 @@ def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Fin
         "licence": LICENCE,
     }
     _time(row, dataset, n_frames, findings)
-    if scale.spacing is not None:
+    if isinstance(scale.spacing, PixelSpacing):
         row |= {"spacing_x_mm": scale.spacing.x_mm, "spacing_y_mm": scale.spacing.y_mm}
     else:
         findings.add(
