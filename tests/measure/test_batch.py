@@ -280,6 +280,60 @@ def test_jobs_under_way_at_a_stop_are_recorded(fake, files, tmp_path):
     assert len(results(out)) == 2
 
 
+@pytest.fixture
+def stuck():
+    """A job that does not end before the test does; it tells that it has begun."""
+    begun, end = threading.Event(), threading.Event()
+
+    def measure():
+        begun.set()
+        end.wait(30)
+        return Answer(*beating(50, source="late"))
+
+    measure.begun, measure.end = begun, end
+    yield measure
+    end.set()
+
+
+def test_a_file_that_is_stuck_fails_and_the_others_go_on(fake, files, tmp_path, stuck, monkeypatch):
+    monkeypatch.setattr("lvef.core.workers._LOOK_S", 0.01)
+    monkeypatch.setattr("lvef.core.workers.WORD_S", 0.0)
+    out, said = tmp_path / "out", []
+    jobs = [Job((files[0],), stuck), *fake.jobs(files[1:2])]
+    result = run_batch(
+        jobs, out, settings=SETTINGS, outputs=PLAIN, workers=1, max_seconds=0.1, say=said.append
+    )
+    assert [(row["status"], row["reason_code"]) for row in result.rows] == [
+        ("failed", "too_slow"),
+        ("ok", ""),
+    ]
+    assert str(files[0]) in result.rows[0]["reason"]
+    assert str(files[0]) in said[0]
+    stuck.end.set()
+    for thread in threading.enumerate():
+        if thread.name == "lvef-worker":
+            thread.join(10)
+    # What it finds too late is not written over the answer that stands.
+    assert read_measurement(out / "a" / "measurement.json").reason_code == "too_slow"
+    assert batch(fake, files[:1], out).rows[0]["status"] == "ok", "it is tried again"
+
+
+def test_a_stop_does_not_wait_for_a_file_that_is_stuck(fake, files, tmp_path, stuck, monkeypatch):
+    monkeypatch.setattr("lvef.core.workers.GRACE_S", 0.05)
+    out = tmp_path / "out"
+
+    def stop(finished):
+        stuck.begun.wait(10)
+        raise KeyboardInterrupt
+
+    jobs = [*fake.jobs(files[:1]), Job((files[1],), stuck)]
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(jobs, out, settings=SETTINGS, outputs=PLAIN, workers=2, on_finished=stop)
+    assert not stuck.end.is_set()
+    assert len(results(out)) == 1
+    assert json.loads((out / "run.json").read_text())["complete"] is False
+
+
 def test_the_table_is_there_while_the_run_goes_on(fake, files, tmp_path):
     out = tmp_path / "out"
     seen = []

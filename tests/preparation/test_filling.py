@@ -16,7 +16,6 @@ from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.io.open import open_clip
 from lvef.preparation import recipes
 from lvef.preparation.filling import Watcher, fill_store
-from lvef.preparation.parallel import in_order
 from lvef.preparation.recipes import ClipRecipe, Crop, TwoStreamRecipe
 from lvef.preparation.samples import TwoStreamStore
 from lvef.preprocess.store import ClipStore
@@ -270,19 +269,3 @@ def test_a_run_that_is_killed_goes_on(tmp_path):
     assert one.items == other.items
     assert one.column("sha256") == other.column("sha256")
     assert all(good for _, good in one.verify())
-
-
-def test_results_come_in_order_and_the_queue_stays_short():
-    begun = []
-
-    def work(i):
-        begun.append(i)
-        time.sleep(0.002 * (5 - i % 5))
-        return i * i
-
-    ahead = []
-    for i, square in in_order(work, range(40), 3):
-        assert square == i * i
-        ahead.append(len(begun) - i)
-    assert max(ahead) <= 8
-    assert sorted(begun) == list(range(40))

@@ -8,12 +8,16 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 import traceback
+from contextlib import nullcontext, suppress
+from typing import Any
 
 import click
 
 import lvef
 from lvef.cli.lazy import LazyVerbs
+from lvef.cli.watchdog import watched
 from lvef.core.errors import LvefError, QualityRefusal, bug_place
 
 VERBS = {
@@ -44,8 +48,33 @@ DEBUG_VARIABLE = "LVEF_DEBUG"
 """Environment variable that shows the traceback of any error."""
 
 
+SHORT_VERBS = ("", "info", "weights")
+"""Verbs that need nobody to look after them; the empty one is help."""
+
+SERVERS = ("app", "serve")
+"""Verbs that run until they are stopped."""
+
+STOPPED = 130
+"""Exit code after Ctrl-C."""
+
+CLOSING_S = 5.0
+"""How long the interpreter may take to end when all is done."""
+
+
 class MainGroup(LazyVerbs):
     """The verbs of ``lvef``, whose errors end in a sentence."""
+
+    def main(self, args: Any = None, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
+        """Run the command line; that of the process, where none is given, is looked after by `lvef.cli.watchdog`."""
+        if args is not None:
+            return super().main(args, *rest, **options)
+        verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        with nullcontext() if verb in SHORT_VERBS else watched(server=verb in SERVERS):
+            try:
+                return super().main(None, *rest, **options)
+            except SystemExit as end:
+                _leave(end.code)
+                raise
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb; see the module for the exit codes."""
@@ -61,7 +90,7 @@ class MainGroup(LazyVerbs):
             _say(
                 "stopped. Files that were finished stay in the output folder; the same command goes on from there."
             )
-            ctx.exit(130)
+            ctx.exit(STOPPED)
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
@@ -82,6 +111,25 @@ def main() -> None:
 
     Research and teaching use only. Not a medical device.
     """
+
+
+def _leave(code: object) -> None:
+    """See that the process ends: the interpreter would wait for threads, one of which may be stuck in native code."""
+    if code == STOPPED:
+        _end_now(STOPPED)
+    timer = threading.Timer(CLOSING_S, _end_now, [code if isinstance(code, int) else int(code is not None)])
+    timer.daemon = True
+    timer.start()
+
+
+def _end_now(code: int) -> None:
+    from lvef.io.atomic import remove_unfinished
+
+    remove_unfinished()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _say(sentence: str) -> None:

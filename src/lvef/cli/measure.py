@@ -12,7 +12,7 @@ import click
 import lvef
 from lvef.cli.derived import build, options_from
 from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_options, is_one, make_jobs
-from lvef.measure.options import MeasureOptions
+from lvef.measure.options import MAX_SECONDS, MeasureOptions
 
 if TYPE_CHECKING:
     from lvef.core.records import Measurement
@@ -31,6 +31,7 @@ class Request(Inputs):
         summary: Write summaries.
         resume: Take over earlier answers.
         workers: Files at once; 0 leaves the choice to lvef.
+        max_seconds: Longest time for one file; 0 for no limit.
     """
 
     out: Path | None = DEFAULT_OUT
@@ -39,6 +40,7 @@ class Request(Inputs):
     summary: bool = True
     resume: bool = True
     workers: int = 0
+    max_seconds: float = MAX_SECONDS
 
 
 @click.command(
@@ -71,6 +73,13 @@ Exit code: 0 all done, 1 something failed, 2 wrong words, 3 only refusals."""
 )
 @click.option(
     "--workers", type=click.IntRange(min=0), default=0, help="Files at once; 0 leaves the choice to lvef."
+)
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(min=0),
+    default=MAX_SECONDS,
+    show_default=True,
+    help="Give a file up that takes longer; the others go on. 0: never.",
 )
 @options_from(MeasureOptions, aliases={"frame_rate_hz": "--frame-rate"})
 @click.pass_context
@@ -135,6 +144,8 @@ def run_request(request: Request, options: MeasureOptions) -> int:
             resume=request.resume,
             outputs=Outputs(request.video, request.summary),
             on_finished=on_finished,
+            max_seconds=request.max_seconds,
+            say=lambda sentence: say(f"lvef: {sentence}"),
         )
     if request.as_json:
         found = [documents[index] for index in sorted(documents)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import LvefError
 from lvef.core.terms import Phase, Structure
+from lvef.core.workers import in_order
 from lvef.datasets.check_files import MASK_SUFFIXES
 from lvef.datasets.findings import Findings, Severity
 from lvef.io.images import read_labels
@@ -127,12 +127,12 @@ def check_decoded(
         except LvefError:
             return str(rows[index]["item"])
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="lvef-decode") as pool:
-        for done, result in enumerate(pool.map(one, range(len(rows))), 1):
-            if isinstance(result, str):
-                failed.append(result)
-            decoded.append(None if isinstance(result, str) else result)
-            progress(done)
+    results = in_order(one, range(len(rows)), workers, name=lambda index: str(rows[index]["item"]))
+    for done, (_, result) in enumerate(results, 1):
+        if isinstance(result, str):
+            failed.append(result)
+        decoded.append(None if isinstance(result, str) else result)
+        progress(done)
     findings.add(
         "undecodable",
         Severity.ERROR,

@@ -6,7 +6,6 @@ Several headers are read at once, which is what a network drive wants; 10,000 on
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lvef.core.errors import LvefError
+from lvef.core.workers import in_order
 from lvef.datasets.findings import Findings, Severity
 from lvef.io.probe import VideoHeader, probe
 
@@ -91,14 +91,13 @@ def check_files(
     readable = np.zeros(len(rows), dtype=bool)
     found: dict[str, list[str]] = {}
     done = 0
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="lvef-check") as pool:
-        for results in pool.map(_look_at_all, chunks):
-            for seen in results:
-                readable[done] = seen.readable
-                for problem in seen.problems:
-                    found.setdefault(problem.code, []).append(problem.told)
-                done += 1
-            progress(done)
+    for _, results in in_order(_look_at_all, chunks, WORKERS):
+        for seen in results:
+            readable[done] = seen.readable
+            for problem in seen.problems:
+                found.setdefault(problem.code, []).append(problem.told)
+            done += 1
+        progress(done)
     for code, (severity, text, mend) in FOUND.items():
         findings.add(code, severity, text, mend, found.get(code, ()))
     return readable

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -109,14 +110,43 @@ def bf16_available() -> bool:
     return "BF16" in _openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-@cache
+_first_use = Lock()
+"""Held while an engine is used for the first time in a process."""
+
+
 def _openvino_core() -> Any:  # noqa: ANN401
+    with _first_use:
+        return _started_openvino()
+
+
+@cache
+def _started_openvino() -> Any:  # noqa: ANN401
     # One a process: making it searches the disk for plugins.
     # OpenVINO reports every import to a statistics server when this package can be imported. Measuring sends nothing.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
+    from openvino import opset13
 
-    return openvino.Core()
+    core = openvino.Core()
+    # One inference while no other thread can make one. The first tensor of a process fills OpenVINO's tables of types,
+    # which imports numpy and so lets go of the interpreter's lock in the midst of a C++ static's construction: a second
+    # thread then waits for that static with the interpreter's lock in hand, and both wait for ever.
+    # Source: pybind11, "Global Interpreter Lock", on static variables; benchmarks/first_inference.py counts.
+    given = opset13.parameter([1], np.float32)
+    twice = openvino.Model([opset13.add(given, given)], [given])
+    request = core.compile_model(twice, "CPU").create_infer_request()
+    _fetched(_begun(request, np.ones(1, np.float32)))
+    return core
+
+
+def _begun(request: Any, batch: Batch) -> Any:  # noqa: ANN401
+    request.start_async(dict(batch) if isinstance(batch, Mapping) else [batch], share_inputs=True)
+    return request
+
+
+def _fetched(request: Any) -> NDArray[np.float32]:  # noqa: ANN401
+    request.wait()
+    return np.array(request.get_output_tensor(0).data, dtype=np.float32)
 
 
 class _OpenVinoSession:
@@ -145,11 +175,10 @@ class _OpenVinoSession:
             request = self._idle.get_nowait()
         except Empty:
             request = self._compiled.create_infer_request()
-        request.start_async(dict(batch) if isinstance(batch, Mapping) else [batch], share_inputs=True)
+        _begun(request, batch)
 
         def fetch() -> NDArray[np.float32]:
-            request.wait()
-            out = np.array(request.get_output_tensor(0).data, dtype=np.float32)
+            out = _fetched(request)
             self._idle.put(request)
             return out
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from lvef.core.errors import DataError
 
+_unfinished: set[Path] = set()
+"""Temporary files that are being written."""
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -28,6 +31,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
+    _unfinished.add(temporary)
     try:
         temporary.open("xb").close()
         yield temporary
@@ -45,6 +49,14 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             "rights and the free space."
         ) from None
     finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        _unfinished.discard(temporary)
+
+
+def remove_unfinished() -> None:
+    """Remove what is being written, before the process ends without waiting for its threads."""
+    for temporary in list(_unfinished):
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 

@@ -1,7 +1,8 @@
 """Many files: several at once, none stopping the others, nothing lost when the run stops.
 
 Threads, not processes: decoding, inference and film encoding run outside the interpreter's lock, and one loaded
-network serves them all. The summary pictures are drawn one after the other.
+network serves them all. A thread that is stuck is left behind (`lvef.core.workers`). The summary pictures are drawn one
+after the other.
 """
 
 from __future__ import annotations
@@ -9,20 +10,24 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import lvef
 from lvef.core.errors import LvefError, bug_place
 from lvef.core.records import Measurement
 from lvef.core.terms import Status
+from lvef.core.workers import Threads, TookTooLong, grace_of
 from lvef.engine.session import available_threads
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.folder import OutputFolder
 from lvef.measure.journal import file_key, file_stamp
+from lvef.measure.options import MAX_SECONDS
 from lvef.measure.outputs import Answer, Outputs, write_outputs
 from lvef.measure.report import printable
 from lvef.measure.tables import Row, result_row
@@ -115,6 +120,8 @@ def run_batch(
     resume: bool = True,
     outputs: Outputs = Outputs(),  # noqa: B008  frozen
     on_finished: Callable[[Finished], None] | None = None,
+    max_seconds: float = MAX_SECONDS,
+    say: Callable[[str], None] | None = None,
 ) -> BatchResult:
     """Run jobs and write their outputs.
 
@@ -128,6 +135,10 @@ def run_batch(
             Failed files are tried again.
         outputs: What is written for each file.
         on_finished: Called in this thread after each job.
+        max_seconds: Longest time for one file, after which it has failed and the others go on; 0 for no limit.
+        say: Told of each file that takes long; by default a warning of the log ``lvef``.
+
+    A stop by the user (KeyboardInterrupt) is obeyed within about a second: files under way that end within it are recorded.
 
     Raises:
         DataError: The outputs cannot be written, for example on a full disk. What was written stays whole,
@@ -148,11 +159,19 @@ def run_batch(
         if on_finished is not None:
             on_finished(finished)
 
-    def do(item: _Todo) -> _Done:
-        return _do(item[2], place(item[1]), outputs)
+    def do(item: _Todo, given_up: Event) -> _Done:
+        return _do(item[2], place(item[1]), outputs, given_up)
 
-    def record(item: _Todo, result: _Done) -> None:
-        (index, key, job), (measurement, files, stamp) = item, result
+    def record(item: _Todo, result: Future[_Done]) -> None:
+        index, key, job = item
+        try:
+            measurement, files, stamp = result.result()
+        except TookTooLong as error:
+            measurement = Measurement(job.label, Status.FAILED, str(error), "too_slow")
+            answer, where = Answer(measurement, None), place(key)
+            files = () if where is None else tuple(write_outputs(where, answer, outputs))
+            # Without a stamp the next run tries it again.
+            stamp = ""
         row = result_row(measurement, job.label, "" if folder is None else folder.names[key])
         if folder is not None:
             folder.add(key, stamp, files, row)
@@ -172,7 +191,7 @@ def run_batch(
         started = BatchResult(seconds=time.perf_counter() - began)
         folder.write_run(_run_record(started, settings, outputs, workers, whole=False))
     try:
-        _run(todo, workers, do, record)
+        _run(todo, Threads(workers, limit_s=max_seconds, say=say), 2 * workers, do, record)
         whole = True
     finally:
         rows = [done[key].row for key in unique if key in done]
@@ -197,38 +216,52 @@ _Todo = tuple[int, str, Job]
 
 def _run(
     todo: Sequence[_Todo],
-    workers: int,
-    do: Callable[[_Todo], _Done],
-    record: Callable[[_Todo, _Done], None],
+    pool: Threads,
+    most: int,
+    do: Callable[[_Todo, Event], _Done],
+    record: Callable[[_Todo, Future[_Done]], None],
 ) -> None:
     """Do all jobs, several at once, and record each in this thread as it ends.
 
-    When this is left early (a full disk, Ctrl-C), the jobs that have begun are finished and recorded too.
+    When this is left early, the jobs that have begun are recorded too: after Ctrl-C those that end within
+    `lvef.core.workers.GRACE_S`, else (a full disk) all.
     """
     waiting = iter(todo)
-    running: dict[Future[_Done], _Todo] = {}
-    with ThreadPoolExecutor(workers, thread_name_prefix="lvef") as pool:
+    running: dict[Future[_Done], tuple[_Todo, Event]] = {}
+
+    def take(future: Future[_Done]) -> None:
+        item, given_up = running.pop(future)
+        given_up.set()
+        record(item, future)
+
+    with pool:
         try:
             while True:
                 # A short queue: an answer holds all its contours and must not wait among thousands.
-                while len(running) < 2 * workers and (item := next(waiting, None)) is not None:
-                    running[pool.submit(do, item)] = item
+                while len(running) < most and (item := next(waiting, None)) is not None:
+                    given_up = Event()
+                    future = pool.submit(partial(do, item, given_up), item[2].label)
+                    running[future] = item, given_up
                 if not running:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    record(running.pop(future), future.result())
-        finally:
-            begun = [(future, item) for future, item in running.items() if not future.cancel()]
-            for future, item in begun:
+                for future in pool.wait(running):
+                    take(future)
+        except BaseException as error:
+            pool.leave(grace_of(error))
+            for future in [future for future in running if future.done() and not future.cancelled()]:
                 # Whatever made this stop is being told already.
                 with suppress(LvefError):
-                    record(item, future.result())
+                    take(future)
+            for _, given_up in running.values():
+                given_up.set()
+            raise
 
 
-def _do(job: Job, folder: Path | None, outputs: Outputs) -> _Done:
+def _do(job: Job, folder: Path | None, outputs: Outputs, given_up: Event) -> _Done:
     stamp = file_stamp(job.paths)
     answer = answer_of(job)
-    files = () if folder is None else tuple(write_outputs(folder, answer, outputs))
+    # Of a file that was given up, another answer is written already.
+    files = () if folder is None or given_up.is_set() else tuple(write_outputs(folder, answer, outputs))
     return answer.measurement, files, stamp
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from lvef.core.terms import Sex, View
 from lvef.io.limits import MAX_FRAMES
 
+MAX_SECONDS = 1800.0
+"""Longest time for one file of a batch; a clip of 5000 frames takes a few minutes on two cores without bf16."""
+
 
 @dataclass(frozen=True)
 class MeasureOptions:

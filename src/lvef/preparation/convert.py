@@ -20,13 +20,14 @@ from typing import Any, Literal
 import lvef
 from lvef.core.config import to_mapping
 from lvef.core.errors import DataError, LvefError, QualityRefusal
+from lvef.core.workers import in_order
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.io.atomic import write_text_atomic
 from lvef.io.open import RUN_FILE
 from lvef.preparation.convert_sources import Source, own_names, patient_of, running_numbers
 from lvef.preparation.deidentify import Format, OutputError, Written, deidentify, sha256_of
 from lvef.preparation.journal import Journal
-from lvef.preparation.parallel import in_order, reason_of
+from lvef.preparation.parallel import reason_of
 
 MANIFEST_NAME = "manifest.csv"
 """Table of what was converted, in the output folder."""
@@ -185,14 +186,16 @@ def _run(
     patients = _Patients(journal, settings.rename)
     workers = settings.workers or (os.cpu_count() or 1)
     written_at = time.monotonic()
-    for task, result in in_order(_work, tasks, workers if len(tasks) >= PROCESS_FROM else 1):
-        finished = _record(task, result, settings, journal, patients)
-        done.append(finished)
-        if on_finished is not None:
-            on_finished(finished)
-        if time.monotonic() - written_at > _REWRITE_EVERY_S:
-            _write_manifest(out, journal)
-            written_at = time.monotonic()
+    workers = workers if len(tasks) >= PROCESS_FROM else 1
+    with closing(in_order(_work, tasks, workers, name=lambda task: str(task.source.path))) as results:
+        for task, result in results:
+            finished = _record(task, result, settings, journal, patients)
+            done.append(finished)
+            if on_finished is not None:
+                on_finished(finished)
+            if time.monotonic() - written_at > _REWRITE_EVERY_S:
+                _write_manifest(out, journal)
+                written_at = time.monotonic()
 
 
 def _tasks(sources: Sequence[Source], out: Path, settings: Settings, journal: Journal) -> list[_Task]:

@@ -12,9 +12,10 @@ import polars as pl
 
 import lvef
 from lvef.core.errors import DataError
+from lvef.core.workers import in_order
 from lvef.io.atomic import write_text_atomic
 from lvef.preparation.journal import Entry
-from lvef.preparation.parallel import Failure, in_order
+from lvef.preparation.parallel import Failure
 from lvef.preparation.recipes import Made, Recipe, make
 from lvef.preparation.sources import Source, counted, labels_of, sources_of, stamp_of
 from lvef.preparation.writer import SHARD_BYTES, StoreWriter
@@ -161,7 +162,8 @@ def fill_store(
         todo = [source for source in clips if not writer.holds(source.item, stamps[source.item])]
         watcher.total(len(todo))
         failed = []
-        for (_, source), made in in_order(make, [(recipe, source) for source in todo], workers):
+        items = [(recipe, source) for source in todo]
+        for (_, source), made in in_order(make, items, workers, name=lambda item: item[1].item):
             if isinstance(made, Made):
                 writer.add(source.item, stamps[source.item], made.frames, made.columns)
             else:

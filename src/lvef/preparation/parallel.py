@@ -1,4 +1,4 @@
-"""Many items at once over several threads or processes, their results in order, none stopping the others."""
+"""Many items at once over several processes, their results in order; what became of an item that could not be prepared."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TypeVar
 
 from lvef.core.errors import DataError, LvefError, bug_place
+from lvef.core.workers import in_order
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-AHEAD = 2
-"""Items under way for each worker: enough to keep it busy, few enough that decoded clips do not pile up in memory."""
-
 AHEAD_OF_PROCESSES = 4
-"""The same for processes: only small results wait, and an item that takes long should not let the others starve."""
+"""Items under way for each process: only small results wait, and one that takes long should not let the others starve."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """What the libraries under numpy read, once, when they are loaded."""
@@ -34,25 +32,6 @@ class Failure:
 
     item: str
     reason: str
-
-
-def in_order(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[tuple[T, R]]:
-    """Do work on items, several at once; results come in the order of the items.
-
-    Threads, not processes: FFmpeg and OpenCV work outside the interpreter's lock, and a process would have to start and to
-    send every decoded clip through a pipe (``benchmarks/loading.py`` times both).
-
-    Args:
-        work: What to do with an item; it should not raise.
-        items: What to work on.
-        workers: Items at once; with 1 all is done in this thread.
-    """
-    if workers <= 1:
-        for item in items:
-            yield item, work(item)
-        return
-    with ThreadPoolExecutor(workers, thread_name_prefix="lvef") as pool:
-        yield from _through(pool, work, items, AHEAD * workers)
 
 
 def in_order_by_processes(
@@ -85,6 +64,11 @@ def in_order_by_processes(
             "A worker process was ended from outside, most often for want of memory: give fewer with --workers; the same "
             'command goes on from there. (A script of your own needs if __name__ == "__main__" before it starts workers.)'
         ) from None
+    except BaseException:
+        # Ctrl-C, or the caller has enough: nobody waits for what they are at. (GeneratorExit comes here as well.)
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -14,12 +14,13 @@ import lvef
 from lvef.core.errors import DataError
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
+from lvef.core.workers import in_order
 from lvef.datasets.findings import Findings
 from lvef.datasets.volume_tracings import BAD_LINE, REPEATED_LINE, lines_by_frame, read_lines
 from lvef.io.atomic import write_bytes_atomic
 from lvef.preparation.filling import Prepared, Watcher, write_left_out
 from lvef.preparation.journal import Entry, Journal
-from lvef.preparation.parallel import Failure, in_order
+from lvef.preparation.parallel import Failure
 from lvef.preparation.sources import Source, counted, labels_of, sources_of, stamp_of
 from lvef.preparation.traces import (
     FRAMES_FOLDER,
@@ -105,7 +106,7 @@ def fill_traces(
         todo = [job for job in jobs if not _holds(journal, job, stamps[job.source.item])]
         watcher.total(len(todo))
         failed: list[Failure] = []
-        for job, made in in_order(prepare_traces, todo, workers):
+        for job, made in in_order(prepare_traces, todo, workers, name=lambda job: job.source.item):
             item = job.source.item
             if isinstance(made, Failure):
                 failed.append(made)

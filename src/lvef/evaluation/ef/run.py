@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,7 @@ import numpy as np
 
 from lvef.core.errors import LvefError
 from lvef.core.records import Clip, Measurement, Tracing
+from lvef.core.workers import in_order
 from lvef.engine.session import available_threads
 from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.ef.cases import Selection
@@ -141,20 +142,16 @@ class Bench:
                 return earlier, stamp, True
             return measure_case(case, network.measurer), stamp, False
 
-        with ThreadPoolExecutor(self._workers) as pool:
-            try:
-                for case, (record, stamp, again) in zip(cases, pool.map(one, cases), strict=True):
-                    found.append(record)
-                    self.resumed += again
-                    if record.failed:
-                        self._say(record.reason)
-                    elif self._journal is not None and not again:
-                        entry = {"item": _key(network, case), "stamp": stamp, "made_with": made_with}
-                        self._journal.append(entry | {"record": to_plain(record)})
-                    self._advance()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        with closing(in_order(one, cases, self._workers, name=lambda case: case.item)) as results:
+            for case, (record, stamp, again) in results:
+                found.append(record)
+                self.resumed += again
+                if record.failed:
+                    self._say(record.reason)
+                elif self._journal is not None and not again:
+                    entry = {"item": _key(network, case), "stamp": stamp, "made_with": made_with}
+                    self._journal.append(entry | {"record": to_plain(record)})
+                self._advance()
         return tuple(found)
 
     def _earlier(self, key: str, stamp: str, made_with: str) -> EfRecord | None:

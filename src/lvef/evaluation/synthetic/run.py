@@ -6,13 +6,14 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from lvef.core.errors import DataError, LvefError
 from lvef.core.terms import Status
+from lvef.core.workers import in_order
 from lvef.engine.session import available_threads
 from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.records import UsedWeights
@@ -136,20 +137,17 @@ def judge(
         return judge_clip(clip, measurer), stamp, False
 
     try:
-        with ThreadPoolExecutor(workers or min(available_threads(), MAX_WORKERS)) as pool:
-            try:
-                for clip, (result, stamp, again) in zip(clips, pool.map(one, clips), strict=True):
-                    found.append(result)
-                    resumed += again
-                    if isinstance(result, Problem):
-                        say(result.sentence)
-                    elif journal is not None and not again:
-                        entry = {"item": clip.name, "stamp": stamp, "made_with": made_with}
-                        journal.append(entry | {"record": to_plain(result)})
-                    advance()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        workers = workers or min(available_threads(), MAX_WORKERS)
+        with closing(in_order(one, clips, workers, name=lambda clip: clip.name)) as results:
+            for clip, (result, stamp, again) in results:
+                found.append(result)
+                resumed += again
+                if isinstance(result, Problem):
+                    say(result.sentence)
+                elif journal is not None and not again:
+                    entry = {"item": clip.name, "stamp": stamp, "made_with": made_with}
+                    journal.append(entry | {"record": to_plain(result)})
+                advance()
     finally:
         if journal is not None:
             journal.close()

@@ -1,0 +1,177 @@
+"""Looks after a command from a process of its own, which nothing that sticks in the command can stick with.
+
+Python answers Ctrl-C only when its main thread comes by, and nothing at all while native code keeps the interpreter's lock.
+So a small second process waits at a pipe. Through it come a beat each second, from a thread, and each signal, from Python's
+own handler in C, which needs no lock. The second process ends a batch that does not end itself after Ctrl-C, says so where a
+command has not moved for a while, and ends it in the end.
+
+The file is both: a module of ``lvef.cli``, and the program of the second process, which imports the standard library alone.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+BEAT_S = 1.0
+"""Time between two beats."""
+
+END_S = 1.7
+"""How long a batch may take to end after Ctrl-C."""
+
+SERVER_END_S = 5.0
+"""How long page or service may stay without a beat after Ctrl-C. While it beats, it ends in its own good order."""
+
+FROZEN_WORD_S = 60.0
+"""Time without a beat after which a word is said."""
+
+FROZEN_END_S = 300.0
+"""Time without a beat after which the command is ended."""
+
+_BEAT = b"."
+_KEPT = "Files that were finished stay; the same command goes on from there."
+
+
+@contextmanager
+def watched(*, server: bool = False) -> Iterator[None]:
+    """Have this process looked after for as long as the block lasts. For the main thread.
+
+    Args:
+        server: It is page or service, which ends in its own time after Ctrl-C.
+    """
+    if sys.platform == "win32":
+        # There a pipe cannot be waited for in this way.
+        yield
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    words = [
+        sys.executable,
+        "-I",
+        "-S",
+        str(Path(__file__)),
+        str(os.getpid()),
+        "server" if server else "batch",
+    ]
+    # Until the second process has its own handler, Ctrl-C must not end it with a traceback.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        # What it says goes where our own words go.
+        watcher = subprocess.Popen(words, stdin=reading, stdout=subprocess.DEVNULL)
+    except OSError:
+        # No room for a second process: the command itself may still do.
+        watcher = None
+    finally:
+        os.close(reading)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    ended = False
+
+    def beat() -> None:
+        while not ended:
+            try:
+                os.write(writing, _BEAT)
+            except BlockingIOError:
+                # The other side is stopped for now.
+                pass
+            except OSError:
+                return
+            time.sleep(BEAT_S)
+
+    Thread(target=beat, daemon=True, name="lvef-beat").start()
+    try:
+        yield
+    finally:
+        ended = True
+        signal.set_wakeup_fd(before)
+        if watcher is not None:
+            watcher.kill()
+            watcher.wait()
+        # The pipe stays open: the thread might write to another file of its number.
+
+
+def main(process: int, server: bool) -> None:
+    """Look after a process until it is gone.
+
+    Args:
+        process: Its number.
+        server: See `watched`.
+    """
+    interrupted = False
+
+    def interrupt(*_: object) -> None:
+        # A terminal sends Ctrl-C to this process too. (Page and service send their signals elsewhere.)
+        nonlocal interrupted
+        interrupted = True
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    asked = False
+    silent_s = since_asked_s = 0.0
+    said = False
+    while _is_parent(process):
+        began = time.monotonic()
+        ready, _, _ = select.select([0], [], [], 0.1 if asked else BEAT_S)
+        # A machine that sleeps, or Ctrl-Z, stops both processes: that time does not count.
+        passed_s = min(time.monotonic() - began, 2 * BEAT_S)
+        silent_s = 0.0 if _is_stopped(process) else silent_s + passed_s
+        since_asked_s += passed_s if asked else 0.0
+        if ready:
+            came = os.read(0, 4096)
+            if not came:
+                return
+            interrupted = interrupted or bytes([signal.SIGINT]) in came
+            if _BEAT in came:
+                silent_s, said = 0.0, False
+                if server:
+                    interrupted, since_asked_s = False, 0.0
+        asked = interrupted
+        if asked and since_asked_s > (SERVER_END_S if server else END_S):
+            _end(process, f"stopped. It was stuck and was ended from outside. {_KEPT}")
+            return
+        if silent_s > FROZEN_END_S:
+            _end(process, f"has not moved for {FROZEN_END_S:.0f} s and was ended. {_KEPT}")
+            return
+        if silent_s > FROZEN_WORD_S and not said:
+            said = True
+            _say(f"has not moved for {FROZEN_WORD_S:.0f} s: it is stuck in native code. Ctrl-C ends it.")
+
+
+def _end(process: int, words: str) -> None:
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    _say(words)
+
+
+def _say(words: str) -> None:
+    try:
+        sys.stderr.write(f"\nlvef: {words}\n")
+        sys.stderr.flush()
+    except OSError:
+        return
+
+
+def _is_parent(process: int) -> bool:
+    return os.getppid() == process
+
+
+def _is_stopped(process: int) -> bool:
+    """Whether somebody stopped the process on purpose (a debugger, SIGSTOP); only Linux tells."""
+    try:
+        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[:1] in ([b"T"], [b"t"])
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2] == "server")

@@ -1,0 +1,158 @@
+"""Ctrl-C ends a command in any state, also where no Python code comes by any more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from lvef.cli import watchdog
+from lvef.core.workers import GRACE_S
+
+# `CDLL` lets go of the interpreter's lock for a call, `PyDLL` keeps it. A mutex that is locked twice is waited for for ever,
+# and no signal ends the wait.
+COMMAND = """
+import ctypes, sys, time
+import click
+from lvef.cli import main as cli
+from lvef.core.workers import in_order
+
+def stuck(library):
+    mutex = ctypes.create_string_buffer(256)
+    library.pthread_mutex_lock(mutex)
+    library.pthread_mutex_lock(mutex)
+
+def say(words):
+    print(words, flush=True)
+
+def work(item):
+    if where == "python":
+        say("stuck")
+        while True:
+            time.sleep(0.01)
+    say("stuck")
+    stuck(ctypes.PyDLL(None) if where.endswith("locked") else ctypes.CDLL(None))
+
+@click.command()
+def batch():
+    if where.startswith("main"):
+        work(0)
+    for _ in in_order(work, range(3), 1):
+        pass
+
+where = sys.argv.pop()
+cli.VERBS["batch"] = ("__main__", "batch", "")
+cli.main()
+"""
+
+STATES = {
+    "python": 130,
+    "native": 130,
+    "native-locked": -signal.SIGKILL,
+    "main-native": -signal.SIGKILL,
+    "main-native-locked": -signal.SIGKILL,
+}
+"""Where a batch is stuck, and the exit code: 130 where Python itself could end it."""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_ends_a_batch_wherever_it_is_stuck():
+    started = {
+        state: subprocess.Popen(
+            [sys.executable, "-c", COMMAND, "batch", state],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        for state in STATES
+    }
+    try:
+        for process in started.values():
+            assert process.stdout.readline() == "stuck\n"
+            process.send_signal(signal.SIGINT)
+        for state, process in started.items():
+            # Its stderr ends when the process that looked after it is gone, too.
+            _, said = process.communicate(timeout=60)
+            assert process.returncode == STATES[state], state
+            assert "lvef: stopped" in said
+            assert "Traceback" not in said
+            assert "the same command goes on" in said
+    finally:
+        for process in started.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def test_a_batch_gives_up_waiting_before_it_is_ended_and_both_are_within_two_seconds():
+    assert GRACE_S < watchdog.END_S < 2
+
+
+class Looked(Exception):
+    """The process was ended."""
+
+
+@pytest.fixture
+def look(monkeypatch):
+    """Look after a process: what comes through the pipe at each look, each a beat's time after the last."""
+
+    def run(comes, *, server=False, stopped=False):
+        said, clock, left = [], [0.0], iter(comes)
+        came = [b""]
+
+        def select(*_):
+            clock[0] += watchdog.BEAT_S
+            came[0] = next(left, None)
+            return ([0] if came[0] != b"" else [], [], [])
+
+        def end(process, words):
+            said.append(words)
+            raise Looked
+
+        monkeypatch.setattr(watchdog.select, "select", select)
+        monkeypatch.setattr(watchdog.time, "monotonic", lambda: clock[0])
+        monkeypatch.setattr(watchdog.os, "read", lambda *_: came[0] or b"")
+        monkeypatch.setattr(watchdog.signal, "signal", lambda *_: None)
+        monkeypatch.setattr(watchdog.signal, "pthread_sigmask", lambda *_: None)
+        monkeypatch.setattr(watchdog, "_is_parent", lambda _: True)
+        monkeypatch.setattr(watchdog, "_is_stopped", lambda _: stopped)
+        monkeypatch.setattr(watchdog, "_say", said.append)
+        monkeypatch.setattr(watchdog, "_end", end)
+        try:
+            watchdog.main(1, server)
+            return said, False
+        except Looked:
+            return said, True
+
+    return run
+
+
+BEAT, INTERRUPT = b".", bytes([signal.SIGINT])
+
+
+def test_who_beats_is_left_in_peace(look):
+    assert look([BEAT] * 1000) == ([], False)
+
+
+def test_who_no_longer_beats_is_named_then_ended(look):
+    assert look([BEAT] + [b""] * 90) == (
+        ["has not moved for 60 s: it is stuck in native code. Ctrl-C ends it."],
+        False,
+    )
+    said, ended = look([BEAT] + [b""] * 400)
+    assert ended
+    assert len(said) == 2
+
+
+def test_who_was_stopped_on_purpose_is_left_in_peace(look):
+    assert look([b""] * 1000, stopped=True) == ([], False)
+
+
+def test_a_server_that_beats_ends_in_its_own_time_and_one_that_does_not_is_ended(look):
+    assert look([INTERRUPT, *[BEAT] * 60], server=True) == ([], False)
+    assert look([INTERRUPT, *[b""] * 60], server=True)[1]
+    assert look([INTERRUPT, *[BEAT] * 60])[1], "a batch is ended though it beats"

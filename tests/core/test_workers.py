@@ -1,0 +1,112 @@
+"""Work in threads: in order, named where it takes long, left behind where it is stuck."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from lvef.core.workers import Threads, TookTooLong, in_order
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr("lvef.core.workers._LOOK_S", 0.005)
+    monkeypatch.setattr("lvef.core.workers.GRACE_S", 0.02)
+
+
+@pytest.fixture
+def stuck():
+    """Work that does not end before the test does."""
+    end = threading.Event()
+    yield lambda: end.wait(30)
+    end.set()
+
+
+def test_results_come_in_order_and_the_queue_stays_short():
+    begun = []
+
+    def work(i):
+        begun.append(i)
+        time.sleep(0.002 * (5 - i % 5))
+        return i * i
+
+    ahead = []
+    for i, square in in_order(work, range(40), 3):
+        assert square == i * i
+        ahead.append(len(begun) - i)
+    assert max(ahead) <= 8
+    assert sorted(begun) == list(range(40))
+
+
+def test_what_an_item_raises_is_raised_in_its_turn():
+    def work(i):
+        if i == 2:
+            raise ValueError(i)
+        return i
+
+    taken = []
+    with pytest.raises(ValueError, match="2"):
+        taken.extend(i for i, _ in in_order(work, range(5), 2))
+    assert list(in_order(work, [0, 1], 1)) == [(0, 0), (1, 1)]
+
+
+def test_work_that_takes_long_is_named_and_again_after_twice_the_time(stuck, monkeypatch):
+    monkeypatch.setattr("lvef.core.workers.WORD_S", 0.01)
+    said = []
+    with pytest.raises(KeyboardInterrupt), Threads(1, say=said.append) as pool:
+        future = pool.submit(stuck, "clip.avi")
+        while len(said) < 3:
+            pool.wait([future], 0.01)
+        raise KeyboardInterrupt
+    assert all(sentence.startswith("clip.avi: ") for sentence in said)
+    assert len(said) < 12, "0.01, 0.02, 0.04 s ..."
+
+
+def test_stuck_work_is_left_behind_and_another_thread_takes_over(stuck):
+    with Threads(1, limit_s=0.05) as pool:
+        first, second = pool.submit(stuck, "clip.avi"), pool.submit(lambda: "done")
+        while not first.done():
+            pool.wait([first])
+        assert pool.wait([second]) == {second}
+    assert second.result() == "done"
+    with pytest.raises(TookTooLong, match=r"clip\.avi: took longer than 0\.05 s.*--max-seconds"):
+        first.result()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_a_stop_waits_for_nothing_that_is_stuck(stuck, error):
+    begun = []
+    with pytest.raises(error), Threads(1) as pool:
+        running, waiting = pool.submit(stuck), pool.submit(lambda: begun.append(1))
+        while not running.running():
+            time.sleep(0.001)
+        raise error
+    assert not running.done()
+    assert waiting.cancelled()
+    assert not begun
+
+
+def test_another_error_waits_for_what_runs():
+    ended = threading.Event()
+
+    def work():
+        time.sleep(0.1)
+        ended.set()
+
+    with pytest.raises(ValueError, match="full"), Threads(1) as pool:
+        future = pool.submit(work)
+        while not future.running():
+            time.sleep(0.001)
+        raise ValueError("full")
+    assert ended.is_set()
+
+
+def test_closing_the_results_early_drops_what_has_not_begun():
+    begun = []
+    with closing(in_order(begun.append, range(100), 1)) as results:
+        next(results)
+    # One taken, one queued behind it, and the one that may have begun meanwhile.
+    assert len(begun) <= 3
