@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.14 python3.11; 
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && echo $$p && exit; \
 	done; echo python3)
 VENV ?= .venv
-TESTFLAGS ?= -n auto
+TESTFLAGS ?= -n auto --dist loadscope
 TORCHFLAGS ?=
 
 BIN := $(VENV)/bin
@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FROM_LOCK := install --require-hashes --no-deps --only-binary :all:
 OWN := pyproject.toml src/lvef/__init__.py weights/lvef-weights-camus/pyproject.toml
 
-.PHONY: help demo app app-env test check format train-env lock clean
+.PHONY: help demo app app-env test test-rest check format train-env lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -28,8 +28,11 @@ app: $(VENV)/.serve ## Install what the page needs, then open it (lvef app)
 
 app-env: $(VENV)/.serve ## Add what page and service need (lvef app, lvef serve)
 
-test: $(VENV)/.test ## Run the tests (TESTFLAGS="-k beats" picks some)
+test: $(VENV)/.test ## Install what tests need, then run them, in about 5 minutes (TESTFLAGS="-k beats" picks some)
 	$(BIN)/python -m pytest $(TESTFLAGS)
+
+test-rest: $(VENV)/.test ## Run what make test leaves out: slow, in a browser, on CAMUS; and training, after make train-env
+	$(BIN)/python -m pytest $(TESTFLAGS) -m "slow or browser or realdata or training"
 
 check: $(VENV)/.check ## Format, lint, types, layers, documents
 	$(BIN)/ruff format --check .

@@ -8,8 +8,8 @@ import os
 import re
 import subprocess
 import sys
-
-import pytest
+from functools import cache
+from pathlib import Path
 
 import lvef
 from tests.house import ROOT, SOURCE, WEIGHTS, canonical, declared, locked, project, repository_files
@@ -60,46 +60,70 @@ class Refuse:
         pass
 sys.meta_path.insert(0, Refuse())
 """
+TRAINING = {"torch", "torchvision", "lightning", "onnx", "onnxscript", "optuna", "tensorboard"}
+"""What `make train-env` adds, and the tests' own environment is without."""
 LOCKS = ("run", "serve", "test", "check", "train")
 
 
-def loaded_by(code: str) -> set[str]:
-    """Top-level packages in memory after ``code`` ran in a fresh interpreter."""
-    tail = "\nimport sys; print('loaded:', *sorted({name.split('.')[0] for name in sys.modules}))"
-    done = subprocess.run([sys.executable, "-c", code + tail], capture_output=True, text=True, check=False)
+@cache
+def parsed(path: Path) -> list[ast.stmt]:
+    """The statements that importing a module runs, those inside ``if`` and ``try`` among them."""
+    todo, found = ast.parse(path.read_text(encoding="utf-8")).body, []
+    while todo:
+        statement = todo.pop(0)
+        found.append(statement)
+        for_types = isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test)
+        if isinstance(statement, ast.If | ast.Try) and not for_types:
+            todo = [*statement.body, *statement.orelse, *todo]
+    return found
+
+
+def asked_for(statements: list[ast.stmt]) -> set[str]:
+    """Packages that ``pytest.importorskip`` asks for, anywhere below these statements."""
+    calls = (n for s in statements for n in ast.walk(s) if isinstance(n, ast.Call))
+    asking = (c for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr == "importorskip")
+    return {c.args[0].value for c in asking}
+
+
+@cache
+def unasked(path: Path) -> frozenset[str]:
+    """Packages of the training extra that importing a module imports, itself or by others of ours, without asking first."""
+    found: set[str] = set()
+    asked: set[str] = set()
+    for statement in parsed(path):
+        if isinstance(statement, ast.Expr | ast.Assign):
+            asked |= asked_for([statement])
+        names: list[str] = []
+        if isinstance(statement, ast.Import):
+            names = [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom):
+            names = [f"{statement.module}.{alias.name}" for alias in statement.names]
+        for name in names:
+            top = name.partition(".")[0]
+            found |= {top} & TRAINING - asked
+            while name.startswith(("tests.", "lvef.models.", "lvef.training.")):
+                module = (
+                    (ROOT if top == "tests" else ROOT / "src").joinpath(*name.split(".")).with_suffix(".py")
+                )
+                if module.is_file() and module != path:
+                    found |= unasked(module) - asked
+                name = name.rpartition(".")[0]
+    return frozenset(found)
+
+
+def test_a_command_loads_nothing_heavy_before_it_is_needed():
+    # `show` and its kin write answers, so they are loaded when there is one.
+    names = [f"lvef.cli.{p.stem}" for p in (SOURCE / "cli").glob("[!_]*.py") if not p.stem.startswith("show")]
+    code = f"""
+import importlib, sys
+for name in {names!r}:
+    importlib.import_module(name)
+    found = {set(HEAVY)!r} & {{n.partition(".")[0] for n in sys.modules}}
+    if found:
+        sys.exit(f"{{name}} loads {{', '.join(sorted(found))}}")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return set(done.stdout.rpartition("loaded:")[2].split())
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import lvef",
-        "import lvef.cli.main",
-        "import lvef.cli.measure",
-        "import lvef.cli.report",
-        "import lvef.cli.app",
-        "import lvef.cli.serve",
-        "import lvef.cli.evaluate",
-        "import lvef.cli.evaluate_synthetic",
-        "import lvef.cli.evaluate_manifest",
-        "import lvef.cli.train",
-        "import lvef.cli.tune",
-        "import lvef.cli.weights",
-        "import lvef.cli.synthesize",
-        "import lvef.cli.synthesize_phantom",
-        "import lvef.cli.synthesize_motion",
-        "import lvef.cli.explore",
-        "import lvef.cli.data",
-        "import lvef.cli.data_info",
-        "import lvef.cli.data_import",
-        "import lvef.cli.data_check",
-        "import lvef.cli.data_convert",
-        "import lvef.cli.data_prepare",
-    ],
-)
-def test_import_is_light(code):
-    assert not loaded_by(code) & set(HEAVY)
 
 
 def test_the_engine_sends_nothing(tmp_path):
@@ -135,12 +159,30 @@ def test_measuring_imports_without_torch():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_module(path):
-    text = path.read_text(encoding="utf-8")
-    assert path.name not in {"utils.py", "util.py", "helpers.py", "misc.py", "common.py"}
-    assert len(text.splitlines()) <= MOST_LINES
-    assert ast.get_docstring(ast.parse(text)), "a module says in its docstring what it is for"
+def test_every_module_is_short_named_for_what_it_does_and_says_what_it_is_for():
+    wrong = []
+    for path in MODULES:
+        text, name = path.read_text(encoding="utf-8"), path.relative_to(SOURCE)
+        if path.name in {"utils.py", "util.py", "helpers.py", "misc.py", "common.py"}:
+            wrong.append(f"{name}: a name that says nothing")
+        if len(text.splitlines()) > MOST_LINES:
+            wrong.append(f"{name}: {len(text.splitlines())} lines, at most {MOST_LINES}")
+        if not ast.get_docstring(ast.parse(text)):
+            wrong.append(f"{name}: no docstring")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_tests_ask_for_an_extra_before_they_import_it_and_are_marked():
+    # A helper that imports it needs no question of its own: whoever imports the helper has asked.
+    wrong = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        if missing := unasked(path):
+            wrong.append(f"{path.relative_to(ROOT)}: imports {', '.join(sorted(missing))} unasked")
+        text = path.read_text(encoding="utf-8")
+        asks = "importorskip" in text and asked_for(parsed(path)) & TRAINING
+        if asks and "pytest.mark.training" not in text:
+            wrong.append(f"{path.relative_to(ROOT)}: is not marked training")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_every_source_folder_is_a_package():
@@ -183,13 +225,16 @@ def test_no_large_or_foreign_files():
     assert not large
 
 
-@pytest.mark.parametrize("name", LOCKS)
-def test_lock_is_plain_and_hashed(name):
-    text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
-    assert not re.search(r"https?:|file:|--index|--find-links| @ ", text)
-    entries = re.split(r"\n(?=[A-Za-z0-9])", text[text.index("\n", text.index("make lock")) + 1 :])
-    assert len(entries) > 20
-    assert all("--hash=sha256:" in entry for entry in entries)
+def test_locks_are_plain_and_hashed():
+    wrong = []
+    for name in LOCKS:
+        text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+        entries = re.split(r"\n(?=[A-Za-z0-9])", text[text.index("\n", text.index("make lock")) + 1 :])
+        assert len(entries) > 20
+        if re.search(r"https?:|file:|--index|--find-links| @ ", text):
+            wrong.append(f"{name}: names an address")
+        wrong += [f"{name}: {e.splitlines()[0]}" for e in entries if "--hash=sha256:" not in e]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_locks_agree_and_hold_what_is_declared():

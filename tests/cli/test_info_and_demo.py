@@ -148,7 +148,7 @@ def test_a_fresh_process_without_network_or_home(here):
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env=environment,
         check=False,
     )

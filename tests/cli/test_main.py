@@ -1,11 +1,10 @@
-"""The group: help in a blink, errors as sentences, exit codes."""
+"""The group: help without heavy imports, errors as sentences, exit codes."""
 
 from __future__ import annotations
 
 import errno
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -18,7 +17,7 @@ from lvef.core.errors import DataError, QualityRefusal, WeightsError
 
 
 def python(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_help_names_every_verb(run):
@@ -49,7 +48,7 @@ def test_every_help_has_an_example(run, words):
     assert run(*words, "-h").stdout == result.stdout
 
 
-def test_help_loads_nothing_heavy_and_is_there_in_a_blink():
+def test_help_loads_nothing_heavy():
     code = (
         "import sys\n"
         "from click.testing import CliRunner\n"
@@ -65,13 +64,6 @@ def test_help_loads_nothing_heavy_and_is_there_in_a_blink():
     )
     done = python("-c", code)
     assert done.stdout.strip() == "[]", done.stderr
-    seconds = []
-    for _ in range(3):
-        began = time.perf_counter()
-        assert "measure" in python("-c", "from lvef.cli.main import main; main(['--help'])").stdout
-        seconds.append(time.perf_counter() - began)
-    # A wide margin: benchmarks/ measures it, this only catches a heavy import.
-    assert min(seconds) < 1.0
 
 
 def test_version(run):

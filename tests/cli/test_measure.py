@@ -221,6 +221,7 @@ def test_a_long_table_is_cut(run, fake, here):
     assert len(results("lvef-out")) == 70
 
 
+@pytest.mark.training
 def test_an_ef_network_answers_and_says_what_it_is(run, here, phantom_file):
     pytest.importorskip("onnx", reason="the network of this test is made with onnx")
     from tests.engine.tiny_networks import ef_of_clips
@@ -239,6 +240,7 @@ def test_an_ef_network_answers_and_says_what_it_is(run, here, phantom_file):
     assert document["edv_ml"] is None
 
 
+@pytest.mark.training
 def test_a_network_that_does_not_fit_its_card_is_one_sentence(run, here, clip):
     pytest.importorskip("onnx", reason="the network of this test is made with onnx")
     from tests.engine.tiny_networks import ef_of_clips

@@ -14,6 +14,8 @@ from lvef.engine.card import read_card
 from lvef.engine.session import open_session
 from tests.training.made_up import SIDE, write_store
 
+pytestmark = pytest.mark.training
+
 TWO_STREAM = """
 name = "small-two"
 family = "two-stream"

@@ -7,10 +7,13 @@ import json
 import pytest
 
 pytest.importorskip("torch")
+pytest.importorskip("lightning")
 pytest.importorskip("optuna")
 
 from tests.cli.test_train import TWO_STREAM
 from tests.training.made_up import write_store
+
+pytestmark = pytest.mark.training
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ pytest.importorskip("onnx")
 from lvef.models.published import PUBLISHED, load_published  # noqa: E402
 from tests.models.fabricated import lived  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory):

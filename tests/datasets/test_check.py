@@ -263,7 +263,7 @@ def test_what_was_decoded_is_held_against_the_manifest(rows):
 
 
 def test_decoding_goes_on_beside_what_it_waits_for(rows):
-    barrier = threading.Barrier(2, timeout=10)
+    barrier = threading.Barrier(2, timeout=300)
 
     def decode(row):
         barrier.wait()

@@ -21,6 +21,8 @@ pytest.importorskip("onnx", reason="the networks of these tests are made with on
 
 from tests.engine import tiny_networks as tiny
 
+pytestmark = pytest.mark.training
+
 BATCH = 3
 
 

@@ -37,6 +37,8 @@ pytest.importorskip("onnx", reason="a network of these tests is made with onnx")
 
 from tests.engine import tiny_networks as tiny
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

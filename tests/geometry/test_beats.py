@@ -1,4 +1,3 @@
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -266,14 +265,3 @@ def test_limits_can_be_set():
     strict = analyse_beats(curve, BeatConfig(max_cycle_s=0.8))
     assert strict.representative is None or strict.partial
     assert all("length of one beat" in b.excluded for b in strict.beats if b.end_frame is not None)
-
-
-def test_speed():
-    curve = sample(regular(6, 75, 55), 50, noise_sd=3, rng=np.random.default_rng(0), end_s=3.5)
-    analyse_beats(curve)
-    best = np.inf
-    for _ in range(10):
-        start = time.perf_counter()
-        analyse_beats(curve)
-        best = min(best, time.perf_counter() - start)
-    assert best < 0.02  # 3 ms on the machine it was written on

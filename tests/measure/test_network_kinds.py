@@ -32,6 +32,8 @@ pytest.importorskip("onnx", reason="the networks of these tests are made with on
 
 from tests.engine import tiny_networks as tiny
 
+pytestmark = pytest.mark.training
+
 RATE_HZ, SIDE = 50.0, 160
 LINES = lines_from_tracing(ellipse_tracing((0.5, 0.5), (0.14, 0.25)))
 """Lines in parts of the square, around its middle."""

@@ -169,7 +169,7 @@ def test_it_prints_on_one_page(name, tmp_path):
             f"--user-data-dir={tmp_path / 'profile'}", "--no-pdf-header-footer",
             f"--print-to-pdf={tmp_path / 'printed.pdf'}", str(tmp_path / "report.html"),
         ],
-        check=True, capture_output=True, timeout=120,
+        check=True, capture_output=True, timeout=600,
     )  # fmt: skip
     printed = pypdf.PdfReader(tmp_path / "printed.pdf")
     assert len(printed.pages) == 1

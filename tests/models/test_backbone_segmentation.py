@@ -10,6 +10,8 @@ from lvef.models.backbone_segmentation import BackboneSegmentation, backbone_sta
 from lvef.models.mobilenet import load_backbone  # noqa: E402
 from lvef.models.volume_trace import OWN_BACKBONE, TUNED, VolumeTraceNet  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 
 @pytest.mark.parametrize("size", [112, 96])
 def test_every_pixel_gets_a_score_for_each_class(size):

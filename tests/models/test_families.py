@@ -14,6 +14,8 @@ from lvef.models.export import export_network  # noqa: E402
 from lvef.models.families import FAMILIES, build, count_parameters, describe, settings_of  # noqa: E402
 from tests.models.fabricated import SMALL, inputs, lived, patterns, settle  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 NUMBERS = {
     ("two-stream", "report"): (25_798_211, 25_798_211),
     ("two-stream", "tuned"): (948_051, 947_059),

@@ -21,6 +21,8 @@ from lvef.models.published import PUBLISHED, load_published  # noqa: E402
 from lvef.models.r2plus1d import R2Plus1d18, R2Plus1dConfig, R2Plus1dEf, load_kinetics  # noqa: E402
 from tests.models.fabricated import layout, lived  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 LAYOUTS = {
     "echonet-ef": (
         R2Plus1d18,

@@ -9,6 +9,8 @@ torch = pytest.importorskip("torch")
 from lvef.models.small_video import SmallVideoConfig, SmallVideoNet, _as_courses, _as_pictures  # noqa: E402
 from tests.models.fabricated import lived  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 TINY = SmallVideoConfig(stem=4, widths=(6, 8), blocks=(1, 2), time_strides=(1, 2))
 
 

@@ -13,6 +13,8 @@ from lvef.core.errors import ConfigError, LvefError  # noqa: E402
 from lvef.models.families import build  # noqa: E402
 from lvef.models.transformer import TransformerConfig, TransformerEf, load_kinetics  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture
 def mvit():

@@ -8,6 +8,8 @@ torch = pytest.importorskip("torch")
 
 from lvef.models.two_stream import StreamOutputs, TwoStreamConfig, TwoStreamNet  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 TINY = TwoStreamConfig(widths=(3, 4), features=8, fused=12, size=16, frames=6, l1=0.02, l2=0.3)
 
 

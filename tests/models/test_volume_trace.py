@@ -11,6 +11,8 @@ from lvef.models.mobilenet import TAP_CHANNELS, MobileNetV2, load_backbone  # no
 from lvef.models.volume_trace import SCALINGS, TUNED, VolumeTraceConfig, VolumeTraceNet, centres_of_mass  # noqa: E402
 from tests.models.fabricated import layout, lived  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 TORCHVISION_LAYOUT = "9c3fc12e3e073e2246a80c1808b2a438a7a4a2c076c21d0f0be83ccb5bea6d42"
 """Names and shapes of torchvision 0.29's mobilenet_v2 without its classifier."""
 

@@ -25,14 +25,14 @@ class Running:
         self.service, self.client, self.url = service, client, url
         self.jobs = service.jobs
 
-    def send(self, *contents, wait=30, names=None, **fields):
+    def send(self, *contents, wait=120, names=None, **fields):
         """Send files of these contents."""
         names = names or [f"clip{i}.avi" for i in range(len(contents))]
         files = [("files", (name, data)) for name, data in zip(names, contents, strict=True)]
         return self.client.post("/v1/measure", files=files, data={"wait": str(wait), **fields})
 
-    def until(self, true, seconds=30):
-        """Wait until something holds."""
+    def until(self, true, seconds=300):
+        """Wait until something holds; the limit only keeps a broken service from hanging."""
         end = time.monotonic() + seconds
         while not true():
             assert time.monotonic() < end, "it did not come about"
@@ -50,14 +50,14 @@ def run(settings, make=Fake, *, ready=True) -> Iterator[Running]:
     server = Server(service, settings, up.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
-    assert up.wait(60)
+    assert up.wait(300)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     headers = {"X-API-Key": settings.api_key} if settings.api_key else {}
     try:
-        with httpx.Client(base_url=url, timeout=120, headers=headers, trust_env=False) as client:
+        with httpx.Client(base_url=url, timeout=300, headers=headers, trust_env=False) as client:
             running = Running(service, client, url)
             if ready:
-                running.until(lambda: service.jobs.pool.ready == settings.n_workers, 120)
+                running.until(lambda: service.jobs.pool.ready == settings.n_workers)
             yield running
     finally:
         server.should_exit = True
@@ -78,9 +78,9 @@ def start(tmp_path):
     return begin
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def quick(tmp_path_factory):
-    """A service with a fake worker, for a whole module."""
+    """A service with a fake worker, for all tests."""
     with run(replace(SMALL, data=tmp_path_factory.mktemp("quick") / "data")) as running:
         yield running
 

@@ -16,7 +16,10 @@ from lvef.service.worker import Reply, Task
 
 
 class Fake:
-    """Measures in no time; ``nap``, ``sleep``, ``crash``, ``exit``, ``bug`` and ``bad`` at a file's start do as they say."""
+    """Measures in no time; ``crash``, ``exit``, ``bug`` and ``bad`` at a file's start do as they say.
+
+    ``sleep`` takes longer than any test waits, and ``until PATH`` as long as there is nothing at PATH.
+    """
 
     def __init__(self, settings: ServiceSettings) -> None:
         self.settings = settings
@@ -29,11 +32,13 @@ class Fake:
                 raise GeometryError("There is nothing to correct.")
             return Reply(files=dict(task.values["files"]), status="ok")
         paths, name = task.values["paths"], " + ".join(task.values["names"])
-        start = Path(paths[0]).read_bytes()[:16]
-        if start.startswith(b"nap"):
-            time.sleep(1.5)
+        start = Path(paths[0]).read_bytes()[:1000]
+        if start.startswith(b"until "):
+            gate = Path(start[6:].decode())
+            while not gate.exists():
+                time.sleep(0.02)
         if start.startswith(b"sleep"):
-            time.sleep(60)
+            time.sleep(600)
         if start.startswith(b"crash"):
             os.kill(os.getpid(), signal.SIGSEGV)
         if start.startswith(b"exit"):

@@ -6,11 +6,17 @@ import threading
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from lvef.service.store import STORE_NAME, JobRecord
 from tests.bombs import BOMBS
+
+
+def until(gate):
+    """A file whose measurement ends when the gate is there."""
+    return f"until {gate}".encode()
 
 
 def test_an_answer_in_time(quick):
@@ -25,8 +31,8 @@ def test_an_answer_in_time(quick):
     assert quick.jobs.spool.uploads() == []
 
 
-def test_an_answer_later(quick):
-    answer = quick.send(b"nap", b"ok", wait=0)
+def test_an_answer_later(quick, tmp_path):
+    answer = quick.send(until(tmp_path / "go"), b"ok", wait=0)
     assert answer.status_code == 202
     first, second = answer.json()["jobs"]
     assert answer.headers["location"] == f"/v1/jobs/{first['id']}"
@@ -37,15 +43,17 @@ def test_an_answer_later(quick):
     assert running["started"] is not None
     assert quick.client.get(f"/v1/jobs/{second['id']}").json()["position"] == 1
     assert len(quick.jobs.spool.uploads()) == 2
+    (tmp_path / "go").touch()
     quick.until(lambda: quick.state(second["id"]) == "done")
     assert quick.state(first["id"]) == "done"
     assert quick.jobs.spool.uploads() == []
 
 
-def test_a_wait_that_is_too_short(quick):
-    answer = quick.send(b"nap", wait=0.1)
+def test_a_wait_that_is_too_short(quick, tmp_path):
+    answer = quick.send(until(tmp_path / "go"), wait=0.1)
     assert answer.status_code == 202
     (job,) = answer.json()["jobs"]
+    (tmp_path / "go").touch()
     quick.until(lambda: quick.state(job["id"]) == "done")
 
 
@@ -145,7 +153,7 @@ def test_too_large_is_told_before_it_is_sent(quick):
         "POST /v1/measure HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=xyz\r\n"
         "Content-Length: 100000000\r\nExpect: 100-continue\r\n\r\n"
     )
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port))) as connection:
         connection.sendall(head.encode())
         assert connection.recv(1000).startswith(b"HTTP/1.1 413")
 
@@ -228,28 +236,30 @@ def test_pages_that_are_not_there(quick):
 
 
 def test_results_go_after_their_time(start):
-    with start(keep_hours=1 / 3600) as running:
+    with start(keep_hours=1) as running:
         job = running.send(b"ok").json()["jobs"][0]["id"]
         assert running.client.get(f"/v1/results/{job}").status_code == 200
-        time.sleep(1.1)
-        running.jobs.store.purge()
+        running.jobs.store.purge(time.time() + 3601)
         assert running.client.get(f"/v1/results/{job}").status_code == 404
         assert running.client.get(f"/v1/jobs/{job}").status_code == 404
 
 
 def test_the_purge_comes_by_itself(start, monkeypatch):
     monkeypatch.setattr("lvef.service.jobs.PURGE_EVERY_S", 0.05)
-    with start(keep_hours=1 / 3600) as running:
+    with start(keep_hours=1) as running:
         running.send(b"ok")
         assert running.jobs.store.count() == 1
+        later = SimpleNamespace(time=lambda: time.time() + 3601)
+        monkeypatch.setattr("lvef.service.store.time", later)
         running.until(lambda: running.jobs.store.count() == 0)
 
 
-def test_nothing_is_kept(start):
+def test_nothing_is_kept(start, tmp_path):
     with start(keep_hours=0) as running:
         job = running.send(b"ok").json()["jobs"][0]["id"]
         assert running.client.get(f"/v1/results/{job}").status_code == 404, "it was in the answer"
-        job = running.send(b"nap", wait=0).json()["jobs"][0]["id"]
+        job = running.send(until(tmp_path / "go"), wait=0).json()["jobs"][0]["id"]
+        (tmp_path / "go").touch()
         running.until(lambda: running.state(job) == "done")
         assert running.client.get(f"/v1/results/{job}/curve.csv").status_code == 200
         assert running.client.get(f"/v1/results/{job}").json()["ef_percent"] == 55.0
@@ -273,11 +283,11 @@ def test_a_restart_keeps_what_is_done(start):
 def test_a_client_that_waits_is_told_of_a_stop(start):
     answers = []
     with start() as running:
-        waiter = threading.Thread(target=lambda: answers.append(running.send(b"sleep", wait=60)))
+        waiter = threading.Thread(target=lambda: answers.append(running.send(b"sleep", wait=300)))
         waiter.start()
         running.until(lambda: running.jobs._live)
         running.jobs._loop.call_soon_threadsafe(running.jobs.begin_stop)
-        waiter.join(30)
+        waiter.join(300)
         assert running.client.get("/healthz").json()["status"] == "stopping"
         assert running.send(b"ok").status_code == 503
     assert (answers[0].status_code, answers[0].json()["error"]["code"]) == (503, "service_stopped")
@@ -377,7 +387,7 @@ def test_two_gigabytes_are_refused_at_their_announcement(quick):
     import http.client
     from urllib.parse import urlsplit
 
-    connection = http.client.HTTPConnection(urlsplit(quick.url).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(quick.url).netloc)
     connection.putrequest("POST", "/v1/measure")
     connection.putheader("Content-Type", "multipart/form-data; boundary=x")
     connection.putheader("Content-Length", str(2**31))
@@ -390,17 +400,17 @@ def test_two_gigabytes_are_refused_at_their_announcement(quick):
     assert not quick.jobs.spool.uploads()
 
 
-def test_ten_uploads_at_once(real, phantom_file, answered):
-    data = phantom_file.read_bytes()
+def test_ten_uploads_at_once(quick):
+    def send(n):
+        # The odd ones cannot be measured: no answer goes to another's client.
+        return quick.send(b"bad" if n % 2 else b"ok", names=[f"{n}.avi"])
+
     with ThreadPoolExecutor(10) as clients:
-        answers = list(clients.map(lambda n: real.send(data, names=[f"{n}.avi"], wait=120), range(10)))
-    assert [answer.status_code for answer in answers] == [200] * 10
-    (expected,) = answered["jobs"]
+        answers = list(clients.map(send, range(10)))
+    assert [answer.status_code for answer in answers] == [200, 422] * 5
     for number, answer in enumerate(answers):
-        (job,) = answer.json()["jobs"]
-        assert job["result"]["source"] == f"{number}.avi"
-        assert job["result"]["ef_percent"] == expected["result"]["ef_percent"]
-    assert not real.jobs.spool.uploads()
+        assert [job["result"]["source"] for job in answer.json()["jobs"]] == [f"{number}.avi"]
+    assert not quick.jobs.spool.uploads()
 
 
 def test_a_finished_job_is_gone_at_once(quick, monkeypatch):
@@ -419,7 +429,7 @@ def test_a_finished_job_is_gone_at_once(quick, monkeypatch):
         for _ in range(3):
             assert quick.send(b"ok").status_code == 200
         # The thread of the worker lets go of the last when it takes the next.
-        quick.until(lambda: all(reply() is None for reply in replies[:-1]), 5)
+        quick.until(lambda: all(reply() is None for reply in replies[:-1]))
     finally:
         gc.enable()
     assert len(replies) == 3

@@ -47,7 +47,7 @@ def process(tmp_path, grace=5):
         try:
             url = service.stdout.readline().strip()
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
-            with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+            with httpx.Client(base_url=url, timeout=300, trust_env=False) as client:
                 yield service, client
         finally:
             service.kill()
@@ -73,11 +73,11 @@ def test_the_command(tmp_path):
         try:
             url = service.stdout.readline().strip()
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
-            with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+            with httpx.Client(base_url=url, timeout=300, trust_env=False) as client:
                 assert client.get("/healthz").status_code in (200, 503)
                 assert client.get("/docs").status_code == 200
             service.send_signal(signal.SIGTERM)
-            out, log = service.communicate(timeout=60)
+            out, log = service.communicate(timeout=300)
         finally:
             service.kill()
     assert service.returncode == 0
@@ -96,7 +96,7 @@ def state(client, job):
 
 
 def until(true):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not true():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -117,7 +117,7 @@ def uploads(tmp_path):
 
 def test_killed_in_the_middle_and_started_again(tmp_path):
     with process(tmp_path) as (service, client):
-        done = send(client, b"ok", wait=30)
+        done = send(client, b"ok", wait=120)
         runs = send(client, b"sleep")
         waits = send(client, b"ok")
         until(lambda: state(client, runs) == "running")
@@ -138,7 +138,7 @@ def test_killed_in_the_middle_and_started_again(tmp_path):
         for job in (runs, waits):
             told = client.get(f"/v1/jobs/{job}").json()
             assert (told["state"], told["error"]["code"]) == ("failed", "service_stopped")
-        again = send(client, b"ok", wait=30)
+        again = send(client, b"ok", wait=120)
         assert state(client, again) == "done"
     assert "MEIER" not in (tmp_path / "log").read_text()
     assert "Traceback" not in (tmp_path / "log").read_text()
@@ -146,11 +146,12 @@ def test_killed_in_the_middle_and_started_again(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_stop_it_lets_a_running_job_finish(tmp_path, number):
-    with process(tmp_path, grace=30) as (service, client):
-        runs = send(client, b"nap")
+    with process(tmp_path, grace=300) as (service, client):
+        runs = send(client, f"until {tmp_path / 'go'}".encode())
         until(lambda: state(client, runs) == "running")
         service.send_signal(number)
-        assert service.wait(30) == 0
+        (tmp_path / "go").touch()
+        assert service.wait(300) == 0
     assert list((tmp_path / "data" / "spool").iterdir()) == []
     assert kept(tmp_path, runs).state == "done"
     assert "Traceback" not in (tmp_path / "log").read_text()
@@ -161,15 +162,16 @@ def test_told_to_stop_it_does_not_wait_for_ever(tmp_path):
         runs = send(client, b"sleep")
         until(lambda: state(client, runs) == "running")
         service.send_signal(signal.SIGTERM)
-        assert service.wait(30) == 0
+        assert service.wait(300) == 0
     assert list((tmp_path / "data" / "spool").iterdir()) == []
     assert kept(tmp_path, runs).code == "service_stopped"
 
 
 def test_two_services_share_a_folder(tmp_path):
     with process(tmp_path) as (_, one), process(tmp_path) as (_, other):
-        job = send(one, b"nap")
+        job = send(one, f"until {tmp_path / 'go'}".encode())
         assert state(other, job) in ("queued", "running")
+        (tmp_path / "go").touch()
         until(lambda: state(other, job) == "done")
         assert other.get(f"/v1/results/{job}").status_code == 200
 

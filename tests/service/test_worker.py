@@ -113,7 +113,7 @@ if __name__ == "__main__":
     while ticket.started is None:
         time.sleep(0.02)
     print(bench.pool._workers[0].process.pid, flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
     script = tmp_path / "service.py"
     script.write_text(code)
@@ -125,7 +125,7 @@ if __name__ == "__main__":
     gone(pid)
 
 
-def gone(pid, seconds=20):
+def gone(pid, seconds=300):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:

@@ -2,9 +2,12 @@
 
 import pytest
 
-pytest.importorskip("torch", reason='training needs pip install "lvef[train]"')
+pytest.importorskip("torch")
+pytest.importorskip("lightning")
 
 from lvef.training.card_of import network_terms
+
+pytestmark = pytest.mark.training
 
 
 @pytest.mark.parametrize(

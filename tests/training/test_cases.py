@@ -9,6 +9,8 @@ pytest.importorskip("torch")
 from lvef.core.errors import DataError
 from lvef.training.cases import Case, cases_from, divide, fold_of, patients_sha256
 
+pytestmark = pytest.mark.training
+
 
 def cases(n, per_patient=2, split=None):
     return [Case(0, i, f"c{i}", f"p{i // per_patient}", split, 50.0) for i in range(n)]

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import lightning as L
 import numpy as np
 import polars as pl
 import pytest
 
 torch = pytest.importorskip("torch")
+L = pytest.importorskip("lightning")
 
 from lvef.core.errors import ConfigError, DataError, WeightsError  # noqa: E402
 from lvef.training import fit as fit_module  # noqa: E402
@@ -27,6 +27,8 @@ from lvef.training.folds import cross_validate  # noqa: E402
 from lvef.training.machine import Machine  # noqa: E402
 from lvef.training.papers import Order  # noqa: E402
 from tests.training.made_up import TinyNet, tiny_recipe, write_store, write_traces  # noqa: E402
+
+pytestmark = pytest.mark.training
 
 CPU = Machine("cpu")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
 
 from lvef.core.errors import ConfigError  # noqa: E402
 from lvef.models.small_video import SmallVideoConfig, SmallVideoNet  # noqa: E402
@@ -22,6 +23,8 @@ from lvef.training.frame_start import (  # noqa: E402
 )
 from lvef.training.recipe import read_recipe  # noqa: E402
 from tests.training.made_up import write_traces  # noqa: E402
+
+pytestmark = pytest.mark.training
 
 ROOT = Path(__file__).parents[2]
 SMALL = SmallVideoConfig(stem=4, widths=(4, 8), blocks=(1, 1), time_strides=(1, 2))

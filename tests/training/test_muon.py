@@ -10,6 +10,8 @@ torch = pytest.importorskip("torch")
 
 from lvef.training.muon import Muon, orthogonalised, split_parameters  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 
 @pytest.mark.parametrize("shape", [(8, 40), (40, 8), (16, 16), (1, 5)])
 def test_steps_have_equal_singular_values(shape):

@@ -17,6 +17,8 @@ from lvef.models.volume_trace import OWN_BACKBONE, VolumeTraceNet  # noqa: E402
 from lvef.training import own_backbone  # noqa: E402
 from lvef.training.own_backbone import WEIGHTS_NAME, main  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 RECIPE = 'name = "b"\nepochs = 1\nbatch_size = 8\n[input]\nsize = 64\n'
 
 

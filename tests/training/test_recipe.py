@@ -11,6 +11,8 @@ from lvef.models.families import settings_of
 from lvef.training.recipe import changed, parse_change, read_recipe
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.training
+
 RECIPES = [p for p in sorted((ROOT / "recipes").glob("*.toml")) if "family" in p.read_text(encoding="utf-8")]
 
 

@@ -20,6 +20,8 @@ from lvef.training.augment import AugmentConfig, _drop_out, _shadow, augment  # 
 from lvef.training.objective import cross_entropy_and_dice, dice_per_case  # noqa: E402
 from lvef.training.segmentation import SegTrainConfig, held_out, train  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 SMALL = SegNetConfig(widths=(8, 8, 16, 16), encoder_blocks=(1, 1, 1, 1))
 
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 pytest.importorskip("torch")
+pytest.importorskip("lightning")
 optuna = pytest.importorskip("optuna")
 
 from lvef.core.errors import ConfigError, DataError  # noqa: E402
@@ -20,6 +21,8 @@ from lvef.training.papers import Order  # noqa: E402
 from lvef.training.search_space import GRIDS, grid_points, space_of, toml_of  # noqa: E402
 from lvef.training.tune import Search, folder_of, tune  # noqa: E402
 from tests.training.made_up import TinyNet, tiny_recipe, write_store  # noqa: E402
+
+pytestmark = pytest.mark.training
 
 
 class Penalised(TinyNet):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
 
 from lvef.preprocess.two_stream import two_streams  # noqa: E402
 from lvef.training.clip_data import even_starts_s  # noqa: E402
@@ -17,6 +18,8 @@ from lvef.training.recipe import AugmentationSettings, LossSettings, OptimiserSe
 from lvef.training.regression import streams_of, swapped_chords  # noqa: E402
 from lvef.training.schedule import optimiser, schedule  # noqa: E402
 from lvef.training.vary import chance, moved_points, vary  # noqa: E402
+
+pytestmark = pytest.mark.training
 
 CPU = torch.device("cpu")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -102,10 +103,12 @@ def test_classes_follow_the_sex_without_measuring_again():
     assert with_person(Answer(nothing, clip), MeasureOptions()).measurement is nothing
 
 
-def test_the_bench_of_a_closed_tab_is_emptied_and_others_stay():
+def test_the_bench_of_a_closed_tab_is_emptied_and_others_stay(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(benches, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=time.sleep))
     there = {"here", "gone"}
     forgotten = []
-    watchman = Watchman(there.__contains__, gone_after_s=0.05, forget=forgotten.append)
+    watchman = Watchman(there.__contains__, gone_after_s=60, forget=forgotten.append)
     mine, theirs = Bench(), Bench()
     for session, bench in (("here", mine), ("gone", theirs)):
         bench.add(entry())
@@ -116,7 +119,7 @@ def test_the_bench_of_a_closed_tab_is_emptied_and_others_stay():
     there.discard("gone")
     assert watchman.look() == []
     # A tab that is away for a moment may come back.
-    time.sleep(0.06)
+    clock[0] = 60.0
     watchman.look()
     assert forgotten == ["gone"]
     assert theirs.entries == [] and held.kept == {} and len(mine.entries) == 1

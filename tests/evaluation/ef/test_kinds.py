@@ -21,6 +21,8 @@ pytest.importorskip("onnx", reason="the networks of these tests are made with on
 
 from tests.engine import tiny_networks
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture
 def films(tmp_path):
