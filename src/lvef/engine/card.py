@@ -114,6 +114,9 @@ class Card:
     """Which frames are shown."""
     figures: tuple[Figure, ...] = ()
     """Figures of merit."""
+    external: tuple[Figure, ...] = ()
+    """Figures out of domain, from ``python -m studies.external``: ``split`` names its suite; without an interval both ends
+    are the value."""
     limits: tuple[str, ...] = ()
     """Known weaknesses, one sentence each."""
     clip: ClipSpec | None = None

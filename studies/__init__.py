@@ -1,0 +1,1 @@
+"""Developer studies: not part of the package that is installed."""
