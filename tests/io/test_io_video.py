@@ -1,3 +1,5 @@
+import struct
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -6,6 +8,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import VideoError
+from lvef.core.records import PixelAspect
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ, container_timing
 from lvef.io.video import SPACING_NOTE, read_video
 from tests.io.io_fabrication import codes, moving_grey, write_video
@@ -108,8 +111,15 @@ def test_avi_with_reordered_frames_falls_back_on_the_header_rate(tmp_path):
     ("stamps", "rate", "source", "expected_codes"),
     [
         ([-0.04, 0.0, 0.04], 25.0, "container", []),
-        ([0.0, 0.04, 0.04, 0.08], 25.0, "average_rate", ["uneven_times"]),
-        ([0.0, None, 0.08], 20.0, "average_rate", ["uneven_times"]),
+        ([0.0, 0.04, 0.04, 0.12], 25.0, "average_rate", ["uneven_times"]),
+        ([0.0, None, 0.08], 25.0, "average_rate", ["uneven_times"]),
+        ([0.0, 0.04, 0.04, 0.08], 25.0, "average_rate", ["uneven_times", "contradictory_rate"]),
+        ([0.0, None, 0.08], 20.0, "average_rate", ["uneven_times", "contradictory_rate"]),
+        ([0.0, 0.04, 0.08, 0.12], 50.0, "container", ["contradictory_rate"]),
+        ([0.0, 0.04, 0.08, 0.12], 26.0, "container", []),
+        ([0.0, 0.04, 0.08, 0.24, 0.28], 25.0, "container", []),
+        ([0.0, 0.04, 0.08, 0.25, 0.29], 25.0, "container", ["time_gap"]),
+        ([0.0, 0.01, 0.02, 0.12, 0.13], 100.0, "container", []),
         ([0.0, 0.08, 0.04], None, "assumed", ["assumed_frame_rate"]),
         ([None, None], None, "assumed", ["assumed_frame_rate"]),
         ([0.0, 1.0, 2.0], 1.0, "assumed", ["bad_timing", "assumed_frame_rate"]),
@@ -265,22 +275,256 @@ class TestChroma:
         assert chroma[outside].max() <= 5
 
 
-def test_rotation_mark_is_obeyed(tmp_path):
-    """A phone writes its picture lying and a matrix that turns it a quarter to the right (clockwise)."""
-    path = tmp_path / "phone.mp4"
-    grey = moving_grey(4)
-    encode(path, grey, "libx264", "yuv420p")
+def patched_matrix(path, a, b, c, d):
+    """Write another display matrix into an MP4: ``(x', y') = (a x + c y, b x + d y)``, as thousandths of 1."""
     data = bytearray(path.read_bytes())
-    matrix = data.index(b"tkhd") + 4 + 4 + 20 + 16
-    assert data[matrix : matrix + 4] == b"\0\1\0\0", "the identity matrix stands here"
-    turned = [0, 1 << 16, 0, (-1) & 0xFFFFFFFF, 0, 0, 0, 0, 1 << 30]
-    turned[3] = (-(1 << 16)) & 0xFFFFFFFF
-    data[matrix : matrix + 36] = b"".join(value.to_bytes(4, "big") for value in turned)
+    at = data.index(b"tkhd") + 4 + 4 + 20 + 16
+    assert data[at : at + 4] == b"\0\1\0\0", "the identity matrix stands here"
+    unit = 1 << 16
+    values = [a * unit, b * unit, 0, c * unit, d * unit, 0, 0, 0, 1 << 30]
+    data[at : at + 36] = b"".join((int(v) & 0xFFFFFFFF).to_bytes(4, "big") for v in values)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "wanted"),
+    [
+        ((0, 1, -1, 0), lambda x: np.rot90(x, -1, axes=(1, 2))),
+        ((0, -1, 1, 0), lambda x: np.rot90(x, 1, axes=(1, 2))),
+        ((-1, 0, 0, -1), lambda x: x[:, ::-1, ::-1]),
+        ((-1, 0, 0, 1), lambda x: x[:, :, ::-1]),
+        ((1, 0, 0, -1), lambda x: x[:, ::-1]),
+        ((0, 1, 1, 0), lambda x: x.transpose(0, 2, 1)),
+    ],
+)
+def test_display_matrix_is_obeyed(tmp_path, matrix, wanted):
+    """A phone writes its picture lying, or in a mirror, and a matrix that brings it upright."""
+    path = tmp_path / "phone.mp4"
+    grey = moving_grey(3)
+    encode(path, grey, "libx264", "yuv420p")
+    patched_matrix(path, *matrix)
+    clip = read_video(path)
+    assert clip.frames.shape == wanted(grey).shape
+    assert clip.chroma.shape == clip.frames.shape[1:]
+    assert np.abs(clip.frames.astype(int) - wanted(grey)).max() <= 12
+    assert clip.notices == ()
+
+
+def test_a_slanting_display_matrix_is_told(tmp_path):
+    path = tmp_path / "phone.mp4"
+    encode(path, moving_grey(3), "libx264", "yuv420p")
+    patched_matrix(path, 0.866, 0.5, -0.5, 0.866)
+    clip = read_video(path)
+    assert clip.frames.shape == (3, 64, 96)
+    assert codes(clip) == ["not_turned"]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [
+        ("a.mp4", "libx264", "yuv420p"),
+        ("a.mkv", "libx264", "yuv420p"),
+        ("a.mov", "mpeg4", "yuv420p"),
+        ("a.avi", "mpeg4", "yuv420p"),
+        ("a.avi", "mjpeg", "yuvj420p"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("ratio", "aspect"), [("2/1", 0.5), ("64/45", 45 / 64), ("16/11", 11 / 16), ("1/1", None)]
+)
+def test_sample_aspect_ratio(tmp_path, name, codec, pix_fmt, ratio, aspect):
+    path = encode(tmp_path / name, moving_grey(3), codec, pix_fmt, sample_aspect_ratio=Fraction(ratio))
+    clip = read_video(path)
+    assert codes(clip) == []
+    assert clip.spacing_note == SPACING_NOTE
+    assert clip.spacing == (
+        None if aspect is None else PixelAspect(pytest.approx(aspect), "sample aspect ratio")
+    )
+
+
+def test_shape_of_a_pixel_turns_with_the_picture(tmp_path):
+    path = tmp_path / "a.mp4"
+    encode(path, moving_grey(3), "libx264", "yuv420p", sample_aspect_ratio=Fraction(2, 1))
+    patched_matrix(path, 0, 1, -1, 0)
+    assert read_video(path).pixel_aspect == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "size", "code"),
+    [
+        ("9/1", (64, 96), "bad_aspect"),
+        (None, (576, 720), "assumed_square_pixels"),
+        (None, (64, 96), None),
+    ],
+)
+def test_a_shape_of_pixels_that_cannot_be_or_is_not_stated(tmp_path, ratio, size, code):
+    more = {} if ratio is None else {"sample_aspect_ratio": Fraction(ratio)}
+    clip = read_video(encode(tmp_path / "a.mkv", moving_grey(2, *size), "libx264", "yuv420p", **more))
+    assert codes(clip) == ([] if code is None else [code])
+    assert clip.pixel_aspect == 1
+
+
+def with_empty_frames(path, empty):
+    """Write an AVI again with frames of 0 bytes, header and index to match."""
+    data = path.read_bytes()
+    movi, index = data.index(b"movi"), data.index(b"idx1")
+    content, entries, at, number = b"movi", b"", movi + 4, 0
+    while at < index:
+        name, length = struct.unpack_from("<4sI", data, at)
+        frame = b"" if number in empty else data[at + 8 : at + 8 + length]
+        entries += struct.pack("<4s3I", name, 16, len(content), len(frame))
+        content += struct.pack("<4sI", name, len(frame)) + frame + b"\0" * (len(frame) % 2)
+        at, number = at + 8 + length + length % 2, number + 1
+    body = data[12 : movi - 8] + b"LIST" + struct.pack("<I", len(content)) + content
+    body += b"idx1" + struct.pack("<I", len(entries)) + entries
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body) + 4) + b"AVI " + body)
+
+
+@pytest.mark.parametrize(("codec", "pix_fmt"), [("mjpeg", "yuvj420p"), ("rawvideo", "bgr24")])
+@pytest.mark.parametrize(
+    ("empty", "shown"),
+    [
+        ({3, 4, 7}, [0, 1, 2, 2, 2, 5, 6, 6, 8, 9]),
+        ({8, 9}, [0, 1, 2, 3, 4, 5, 6, 7, 7, 7]),
+        ({0, 1, 5}, [2, 3, 4, 4, 6, 7, 8, 9]),
+    ],
+)
+def test_empty_frames_of_avi_repeat_the_one_before(tmp_path, codec, pix_fmt, empty, shown):
+    path = tmp_path / "a.avi"
+    encode(path, moving_grey(10), codec, pix_fmt)
+    whole = read_video(path)
+    with_empty_frames(path, empty)
+    clip = read_video(path)
+    np.testing.assert_array_equal(clip.frames, whole.frames[shown])
+    np.testing.assert_allclose(clip.times_s, np.arange(len(shown)) / 25)
+    assert codes(clip) == ["repeated_frames"]
+    assert clip.notices[0].text.startswith(f"{len(empty)} of 10 frames are empty")
+
+
+def test_an_avi_of_empty_frames_alone_is_an_error(tmp_path):
+    path = tmp_path / "a.avi"
+    encode(path, moving_grey(10), "mjpeg", "yuvj420p")
+    with_empty_frames(path, set(range(10)))
+    with pytest.raises(VideoError, match=r"All 10 frames of .*a\.avi are empty"):
+        read_video(path)
+
+
+def test_two_rates_in_the_header_of_an_avi(tmp_path):
+    path = tmp_path / "a.avi"
+    encode(path, moving_grey(10), "mjpeg", "yuvj420p")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"avih") + 8
+    data[at : at + 4] = struct.pack("<I", 20_000)
     path.write_bytes(data)
     clip = read_video(path)
-    assert clip.frames.shape == (4, 96, 64)
-    assert clip.chroma.shape == (96, 64)
-    assert np.abs(clip.frames.astype(int) - np.rot90(grey, -1, axes=(1, 2))).max() <= 12
+    assert clip.frame_rate_hz == pytest.approx(25)
+    assert codes(clip) == ["contradictory_rate"]
+    assert "50 Hz" in clip.notices[0].text
+
+
+def test_a_stated_rate_that_the_frames_contradict(tmp_path):
+    path = write_video(
+        str(tmp_path / "a.mkv"),
+        moving_grey(8),
+        "ffv1",
+        "yuv420p",
+        rate=50,
+        pts=range(0, 320, 40),
+        time_base=(1, 1000),
+    )
+    clip = read_video(path)
+    assert clip.frame_rate_hz == pytest.approx(25)
+    assert codes(clip) == ["contradictory_rate"]
+    assert clip.notices[0].text.startswith("The file states 50 Hz, but its frames come every 40 ms (25 Hz)")
+
+
+def test_a_jump_of_the_times_is_told(tmp_path):
+    stamps = [0, 40, 80, 120, 1120, 1160, 1200]
+    path = write_video(
+        str(tmp_path / "a.mkv"), moving_grey(7), "ffv1", "yuv420p", pts=stamps, time_base=(1, 1000)
+    )
+    clip = read_video(path)
+    np.testing.assert_allclose(clip.times_s, np.array(stamps) / 1000, atol=1e-9)
+    assert codes(clip) == ["time_gap"]
+    assert "jump by 1 s (after frame 3" in clip.notices[0].text
+
+
+def test_an_edit_list_hides_frames_and_nothing_is_called_damaged(tmp_path):
+    path = tmp_path / "a.mov"
+    grey = moving_grey(12)
+    encode(path, grey, "mjpeg", "yuvj420p")
+    data = bytearray(path.read_bytes())
+    if b"elst" not in data:
+        pytest.fail("the writer has stopped to write an edit list")
+    at = data.index(b"elst") + 4 + 8
+    duration, start, _ = struct.unpack_from(">3I", data, at)
+    scale = struct.unpack_from(">I", data, data.index(b"mdhd") + 4 + 12)[0]
+    data[at : at + 8] = struct.pack(">2I", duration * 8 // 12, start + 4 * scale // 25)
+    path.write_bytes(data)
+    clip = read_video(path)
+    assert len(clip.frames) == 8
+    assert np.abs(clip.frames.astype(int) - grey[4:]).max() <= 9
+    np.testing.assert_allclose(clip.times_s, np.arange(8) / 25, atol=1e-6)
+    assert codes(clip) == ["edit_list"]
+    assert "hides 4 of the frames" in clip.notices[0].text
+
+
+def test_of_two_video_streams_the_larger_is_read(tmp_path):
+    path, grey = tmp_path / "two.mkv", moving_grey(6)
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream(codec, rate=25) for codec in ("mjpeg", "ffv1")]
+        for stream, size, pix_fmt in zip(streams, ((32, 32), (64, 96)), ("yuvj420p", "gray"), strict=True):
+            stream.height, stream.width, stream.pix_fmt = *size, pix_fmt
+        for frame in grey:
+            for stream, picture in zip(streams, (frame[:32, :32], frame), strict=True):
+                picture = np.ascontiguousarray(picture)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "gray")))
+        for stream in streams:
+            container.mux(stream.encode())
+    clip = read_video(path)
+    np.testing.assert_array_equal(clip.frames, grey)
+    assert codes(clip) == ["other_video_streams"]
+
+
+def test_interlaced_video_is_told(tmp_path):
+    path = encode(tmp_path / "a.mkv", moving_grey(4), "mpeg2video", "yuv420p", flags=1 << 18 | 1 << 29)
+    assert codes(read_video(path)) == ["interlaced"]
+
+
+@pytest.mark.parametrize("pix_fmt", ["gray10le", "gray12le", "gray16le"])
+@pytest.mark.parametrize("used", [None, 10])
+def test_deep_grey(tmp_path, pix_fmt, used):
+    """Values of 10 bits in words of 16 are not black."""
+    path, grey = tmp_path / "a.mkv", moving_grey(4)
+    bits = int(pix_fmt[4:6])
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width, stream.pix_fmt = *grey.shape[1:], pix_fmt
+        for frame in grey:
+            values = np.rint(frame * ((2 ** (used or bits) - 1) / 255)).astype(np.uint16)
+            made = av.VideoFrame(96, 64, pix_fmt)
+            rows = np.zeros((64, made.planes[0].line_size // 2), np.uint16)
+            rows[:, :96] = values
+            made.planes[0].update(rows.tobytes())
+            container.mux(stream.encode(made))
+        container.mux(stream.encode())
+    clip = read_video(path)
+    assert np.abs(clip.frames.astype(int) - grey).max() <= 1
+    assert codes(clip) == (["grey_depth"] if used and bits > used + 1 else [])
+
+
+def test_full_range_that_is_not_marked(tmp_path):
+    """Luma far below 16 cannot be of limited range: it is not stretched and cut off."""
+    path = tmp_path / "a.mkv"
+    luma = np.where(np.arange(96) < 30, 0, moving_grey(3)).astype(np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv444p"
+        for frame in luma:
+            planes = np.stack([frame, np.full_like(frame, 128), np.full_like(frame, 128)])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, "yuv444p")))
+        container.mux(stream.encode())
+    np.testing.assert_array_equal(read_video(path).frames, luma)
 
 
 def test_a_play_list_is_never_followed(tmp_path):

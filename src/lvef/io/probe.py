@@ -1,7 +1,7 @@
 """What a file's header says of its frames, without decoding any: 10,000 AVI files take a second or two.
 
-AVI headers are read here, since FFmpeg looks into the stream as well before it answers; the other kinds go through
-the package that reads them.
+AVI headers go through `lvef.io.avi`, since FFmpeg looks into the stream as well before it answers; the other kinds go
+through the package that reads them.
 """
 
 from __future__ import annotations
@@ -9,20 +9,14 @@ from __future__ import annotations
 import math
 import os
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lvef.core.errors import DataError, DicomError, VideoError
+from lvef.io.avi import read_avi_header
 from lvef.io.open import first_bytes
-from lvef.io.sniff import AVI, READABLE, SNIFF_BYTES, FileFormat, sniff
-
-MAX_AVI_HEADER_BYTES = 2**20
-"""Longest AVI header list that is read: reserved index space makes it long, 4 to 64 KiB in practice."""
-
-_RIFF_SLACK_BYTES = 8
-"""Some writers count the RIFF chunk's own eight bytes into its size."""
+from lvef.io.sniff import AVI, READABLE, FileFormat, sniff
 
 _FLAGGED_RATE_HZ = 1000.0
 """FFmpeg's stand-in for a rate that a container does not tell is its clock's; no cine is that fast."""
@@ -58,10 +52,10 @@ def probe_video(path: Path) -> VideoHeader:
         VideoError: when it is no video or its header is damaged.
     """
     source = os.fspath(path)
-    kind, head = _kind(path, source)
+    kind, _ = _kind(path, source)
     if kind.family != "video":
         raise VideoError(f"{source} is a {kind.name}, not a video: expected a file with moving pictures.")
-    return _probe_video(path, source, kind, head)
+    return _probe_video(path, source, kind)
 
 
 def probe_picture(path: Path) -> VideoHeader:
@@ -93,8 +87,9 @@ def probe(path: Path) -> VideoHeader:
     """
     source = os.fspath(path)
     kind, head = _kind(path, source)
-    read = _probe_video if kind.family == "video" else _probe_picture
-    return read(path, source, kind, head)
+    if kind.family == "video":
+        return _probe_video(path, source, kind)
+    return _probe_picture(path, source, kind, head)
 
 
 def _kind(path: Path, source: str) -> tuple[FileFormat, bytes]:
@@ -105,9 +100,9 @@ def _kind(path: Path, source: str) -> tuple[FileFormat, bytes]:
     return kind, head
 
 
-def _probe_video(path: Path, source: str, kind: FileFormat, head: bytes) -> VideoHeader:
+def _probe_video(path: Path, source: str, kind: FileFormat) -> VideoHeader:
     try:
-        return _probe_avi(path, source, head) if kind is AVI else _probe_container(path, source, kind)
+        return _probe_avi(path, source) if kind is AVI else _probe_container(path, source, kind)
     except OSError as cause:
         raise _unreadable(source, cause) from None
 
@@ -130,61 +125,10 @@ def _unreadable(source: str, cause: OSError) -> DataError:
     return DataError(f"{source} cannot be read to its end ({reason}): copy it again.")
 
 
-def _probe_avi(path: Path, source: str, head: bytes) -> VideoHeader:
-    """Main header (avih) and first video stream (strh, strf) of a RIFF file.
-
-    Source: Microsoft, "AVI RIFF File Reference"; OpenDML AVI File Format Extensions 1.02 (dmlh).
-    """
-    damaged = VideoError(f"{source} is an AVI video whose header is damaged or cut off: copy it again.")
-    riff_bytes = struct.unpack_from("<I", head, 4)[0]
-    size = path.stat().st_size
-    if len(head) < 24 or head[12:16] != b"LIST" or head[20:24] != b"hdrl":
-        raise damaged
-    end = 20 + struct.unpack_from("<I", head, 16)[0]
-    if SNIFF_BYTES < end <= MAX_AVI_HEADER_BYTES:
-        with path.open("rb") as file:
-            head = file.read(end)
-    main = b""
-    streams: list[tuple[bytes, bytes]] = []
-    n_extended = 0
-    for name, content in _chunks(head, 24, end):
-        if name == b"avih":
-            main = content
-        elif name == b"LIST" and content[:4] == b"strl":
-            parts = dict(_chunks(content, 4, len(content)))
-            streams.append((parts.get(b"strh", b""), parts.get(b"strf", b"")))
-        elif name == b"LIST" and content[:4] == b"odml":
-            extended = dict(_chunks(content, 4, len(content))).get(b"dmlh", b"")
-            n_extended = struct.unpack_from("<I", extended)[0] if len(extended) >= 4 else 0
-    video = next((s for s in streams if s[0][:4] == b"vids" and len(s[0]) >= 36), None)
-    if len(main) < 40 or not streams:
-        raise damaged
-    if video is None:
-        raise VideoError(f"{source} holds no video stream: expected a file with pictures.")
-    stream, picture = video
-    scale, rate, _, length = struct.unpack_from("<4I", stream, 20)
-    micros, declared = struct.unpack_from("<I", main)[0], struct.unpack_from("<I", main, 16)[0]
-    width, height = struct.unpack_from("<2i", picture, 4) if len(picture) >= 12 else (0, 0)
-    # A negative height says that the rows of an uncompressed picture run downwards.
-    if width < 1 or height == 0:
-        width, height = struct.unpack_from("<2i", main, 32)
-    if width < 1 or height == 0:
-        raise damaged
-    rate_hz = rate / scale if rate and scale else 1e6 / micros if micros else None
-    # A writer that was stopped never came back to fill in the sizes.
-    truncated = riff_bytes == 0 or riff_bytes > size + _RIFF_SLACK_BYTES
-    return VideoHeader(n_extended or length or declared or None, rate_hz, width, abs(height), truncated)
-
-
-def _chunks(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """Name and content of each RIFF chunk; a last one that is cut off ends it."""
-    end = min(end, len(data))
-    while start + 8 <= end:
-        length = struct.unpack_from("<I", data, start + 4)[0]
-        if start + 8 + length > end:
-            return
-        yield data[start : start + 4], data[start + 8 : start + 8 + length]
-        start += 8 + length + length % 2
+def _probe_avi(path: Path, source: str) -> VideoHeader:
+    with path.open("rb") as file:
+        found = read_avi_header(file, source)
+    return VideoHeader(found.n_frames, found.frame_rate_hz, found.width_px, found.height_px, found.truncated)
 
 
 def _probe_container(path: Path, source: str, kind: FileFormat) -> VideoHeader:

@@ -1,16 +1,35 @@
-"""Whether a number in a file can be the size of an echo picture's pixel."""
+"""Whether a number in a file can be the size or shape of an echo picture's pixel."""
 
 from __future__ import annotations
 
 import math
 
-from lvef.core.records import PixelSpacing
+from lvef.core.records import Notice, PixelAspect, PixelSpacing
 
 MIN_SPACING_MM = 0.01
 """Finer than ultrasound resolves at cardiac depth by more than an order of magnitude."""
 
 MAX_SPACING_MM = 5.0
 """Coarser than this a ventricle of 90 mm would be 18 pixels long: the unit is wrong."""
+
+MAX_ASPECT = 4.0
+"""Pixels longer than this many times their width are no picture's: anamorphic formats reach 2."""
+
+SQUARE = 0.005
+"""A pixel whose sides differ by less is square."""
+
+
+def checked_aspect(aspect: float, source: str) -> tuple[PixelAspect | None, tuple[Notice, ...]]:
+    """Return the shape of a pixel, None for a square one or one that cannot be; the latter with a warning.
+
+    Args:
+        aspect: Height over width.
+        source: What in the file says so, for example ``"sample aspect ratio"``.
+    """
+    if not (math.isfinite(aspect) and 1.0 / MAX_ASPECT <= aspect <= MAX_ASPECT):
+        text = f"The file's {source} cannot be: {aspect:.3g} (height over width of a pixel). Square ones are assumed."
+        return None, (Notice("bad_aspect", text),)
+    return (None if abs(aspect - 1.0) < SQUARE else PixelAspect(aspect, source)), ()
 
 
 MAX_ASPECT = 4.0

@@ -18,6 +18,13 @@ MIN_FRAME_RATE_HZ = 4.0
 MAX_FRAME_RATE_HZ = 400.0
 """Faster than this is not 2-D echo of a whole ventricle, but a unit gone wrong."""
 
+RATE_TOLERANCE = 0.1
+"""Part by which two statements of one frame rate may differ: more than rounding and dropped frames explain."""
+
+GAP_STEPS, MIN_GAP_S = 4.0, 0.12
+"""A step in time of more than so many usual ones, and so many seconds, is a jump. The latter voids a beat in systole as well
+(`lvef.geometry.beats.BeatConfig.max_gap_s`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -63,36 +70,83 @@ def assumed_timing(n_frames: int, notices: tuple[Notice, ...] = ()) -> Timing:
     return Timing(even_times(n_frames, DEFAULT_FRAME_RATE_HZ), "assumed", (*notices, notice))
 
 
-def container_timing(stamps_s: Sequence[float | None], average_rate_hz: float | None) -> Timing:
+def contradicts(one_hz: float, other_hz: float) -> bool:
+    """Tell whether two frame rates in Hz are too far apart to mean the same."""
+    return abs(one_hz / other_hz - 1.0) > RATE_TOLERANCE
+
+
+def container_timing(
+    stamps_s: Sequence[float | None], average_rate_hz: float | None, coded_rate_hz: float | None = None
+) -> Timing:
     """Return the times of a video's frames.
 
     Args:
         stamps_s: Presentation time of each frame in seconds, None where the container has none.
         average_rate_hz: Rate in the container's header, or None.
+        coded_rate_hz: Rate in the coded stream, or None.
 
     Returns:
         Times from the frames' own stamps (``"container"``); where these are missing or do not rise, even
         times at the header's rate (``"average_rate"``, notice ``uneven_times``); else ``assumed_timing``.
+        Notices ``contradictory_rate`` and ``time_gap`` where a stated rate or a jump of the times is in the way.
     """
     n_frames = len(stamps_s)
     known = [stamp for stamp in stamps_s if stamp is not None]
+    told = [rate for rate in (average_rate_hz, coded_rate_hz) if rate is not None and plausible_rate(rate)]
     if len(known) == n_frames:
         times = np.asarray(known, dtype=np.float64)
         times -= times[0]
         if plausible_times(times):
-            return Timing(times, "container")
+            return Timing(times, "container", (*_contradictory_rates(times, told), *gap_notices(times)))
     if average_rate_hz is not None and plausible_rate(average_rate_hz):
-        notice = Notice(
-            "uneven_times",
+        text = (
             "The frames' own times are missing or do not rise: the header's frame rate of "
-            f"{average_rate_hz:.4g} Hz is used.",
+            f"{average_rate_hz:.4g} Hz is used."
         )
-        return Timing(even_times(n_frames, average_rate_hz), "average_rate", (notice,))
+        notices = [Notice("uneven_times", text)]
+        places = [at for at, stamp in enumerate(stamps_s) if stamp is not None]
+        span = max(known, default=0.0) - min(known, default=0.0)
+        mean = (places[-1] - places[0]) / span if span > 0 else average_rate_hz
+        if contradicts(mean, average_rate_hz):
+            text = f"By their times the frames come at {mean:.4g} Hz on average, the header says {average_rate_hz:.4g} Hz. "
+            notices.append(Notice("contradictory_rate", text + "Check heart rate and durations."))
+        return Timing(even_times(n_frames, average_rate_hz), "average_rate", tuple(notices))
     if average_rate_hz is None or n_frames == 1:
         return assumed_timing(n_frames)
     return assumed_timing(
         n_frames, (bad_rate_notice("the header's frame rate", f"{average_rate_hz:.4g} Hz"),)
     )
+
+
+def gap_notices(times_s: FloatArray) -> tuple[Notice, ...]:
+    """Return a warning where the times in seconds jump: frames are missing there, or two clips were joined."""
+    steps = np.diff(times_s)
+    if len(steps) < 2:
+        return ()
+    long = np.flatnonzero(steps > max(GAP_STEPS * float(np.median(steps)), MIN_GAP_S))
+    if not len(long):
+        return ()
+    where = f"after frame {long[0]}" + (f" and in {len(long) - 1} more places" if len(long) > 1 else "")
+    text = (
+        f"The frames' times jump by {float(steps[long].max()):.2g} s ({where}; usual is {float(np.median(steps)):.2g} s): "
+        "frames are missing there, or clips were joined. A beat across the jump may be wrong."
+    )
+    return (Notice("time_gap", text),)
+
+
+def _contradictory_rates(times_s: FloatArray, told_hz: list[float]) -> tuple[Notice, ...]:
+    """A warning where a stated rate is neither the usual nor the mean rate of the frames' own times."""
+    if len(times_s) < 3:
+        return ()
+    own = (1.0 / float(np.median(np.diff(times_s))), (len(times_s) - 1) / float(times_s[-1]))
+    wrong = [rate for rate in told_hz if all(contradicts(rate, mine) for mine in own)]
+    if not wrong:
+        return ()
+    text = (
+        f"The file states {wrong[0]:.4g} Hz, but its frames come every {1000 / own[0]:.3g} ms ({own[0]:.4g} Hz): their own "
+        "times are used. Check heart rate and durations."
+    )
+    return (Notice("contradictory_rate", text),)
 
 
 def bad_rate_notice(what: str, value: str) -> Notice:

@@ -13,14 +13,17 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Disposition
 from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
 from lvef.core.errors import DataError, VideoError
 from lvef.core.records import Clip, FrameArray, Notice
+from lvef.io.avi import frame_bytes, main_rate_notices
+from lvef.io.display import UPRIGHT, display_of, oriented, pixel_shape, stated_aspect
 from lvef.io.greyscale import ColourSampler
 from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
-from lvef.io.sniff import READABLE, SNIFF_BYTES, sniff
+from lvef.io.sniff import AVI, MP4, READABLE, SNIFF_BYTES, sniff
 from lvef.io.timing import container_timing
 
 MIN_RESCUED_FRAMES = 2
@@ -29,7 +32,11 @@ MIN_RESCUED_FRAMES = 2
 SPACING_NOTE = "A video file tells no pixel size, so there are no millimetres or millilitres."
 """Why a video has no scale."""
 
+DARK_LUMA, DARK_FRACTION = 10, 0.02
+"""Luma of limited range is not below 16, but for ringing: with so many pixels below 10 it is of full range."""
+
 _PLANAR = ("yuv4", "yuvj4", "yuva4")
+_DEEP_GREY = ("gray9", "gray10", "gray12", "gray14", "gray16")
 _SEMIPLANAR = ("nv12", "nv21", "nv16", "nv24")
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
@@ -39,19 +46,31 @@ _LIMITED_TO_FULL = np.clip(np.rint((np.arange(256) - 16.0) * 255.0 / 219.0), 0, 
 
 @dataclass(slots=True)
 class DecodedVideo:
-    """Frames of a video: grey ``(n, height, width)``, their times in seconds or None, and what was met."""
+    """What a video stream holds.
+
+    Attributes:
+        frames: Grey, ``(n, height, width)``, upright.
+        stamps_s: Time of each frame in seconds, or None.
+        rate_hz: Rate that the container states, or None.
+        coded_rate_hz: Rate that the coded stream states beside it, or None.
+        chroma: As in `Clip`.
+        aspect: Height of a pixel over its width as stated, plausible or not, or None where it is not.
+        notices: Warnings.
+    """
 
     frames: FrameArray
     stamps_s: list[float | None]
     rate_hz: float | None
+    coded_rate_hz: float | None
     chroma: FrameArray | None
+    aspect: float | None
     notices: tuple[Notice, ...]
 
 
 def read_video(
     path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
 ) -> Clip:
-    """Read a video file (AVI, MP4, MOV, MKV, WebM, GIF, WMV, MPEG).
+    """Read a video file (AVI, MP4, MOV, MKV, WebM, WMV, MPEG).
 
     Args:
         path: The file; its content decides which kind it is, not its suffix.
@@ -72,15 +91,17 @@ def read_video(
             raise VideoError(f"{source} is {found}: expected {READABLE}.")
         file.seek(0)
         video = decode_video(file, kind.demuxer, source, max_frames=max_frames, max_pixels=max_pixels)
-    timing = container_timing(video.stamps_s, video.rate_hz)
+    timing = container_timing(video.stamps_s, video.rate_hz, video.coded_rate_hz)
+    spacing, shape_notices = pixel_shape(video.aspect, *video.frames.shape[1:])
     return Clip(
         frames=video.frames,
         times_s=timing.times_s,
         timing=timing.source,
         source=source,
+        spacing=spacing,
         spacing_note=SPACING_NOTE,
         chroma=video.chroma,
-        notices=(*video.notices, *timing.notices),
+        notices=(*video.notices, *shape_notices, *timing.notices),
     )
 
 
@@ -112,32 +133,44 @@ def decode_video(
     """
     try:
         with av.open(file, mode="r", format=demuxer, metadata_errors="replace") as container:
-            if not container.streams.video:
-                raise error(f"{source} holds no video stream: expected a file with pictures.")
-            stream = container.streams.video[0]
-            if getattr(stream, "codec_context", None) is None:
-                raise error(
-                    f"{source} uses a video codec that FFmpeg does not know: export it as MJPEG or H.264."
-                )
+            stream, notices = _stream(container, source, error)
             expected = expected or stream.frames
             limits = {"max_frames": max_frames, "max_pixels": max_pixels}
             check_size(source, expected, stream.height, stream.width, **limits, error=error)
             decoding = _Decoding(source, expected, limits, error)
-            complete = True
+            complete, hidden = True, _hidden(stream, demuxer)
             for frame in _decoded(container, stream):
-                if frame is None or frame.is_corrupt:
+                if isinstance(frame, int):
+                    hidden += frame
+                elif frame is None or frame.is_corrupt:
                     complete = False
                 else:
                     decoding.add(frame)
             length_s = _length_s(container, stream)
-            rate = stream.average_rate or stream.guessed_rate
+            rates = (stream.average_rate or stream.guessed_rate, stream.codec_context.framerate)
+            aspect, shape_notices = stated_aspect(
+                float(stream.sample_aspect_ratio or 0), float(stream.codec_context.sample_aspect_ratio or 0)
+            )
     except FFmpegError as cause:
         raise error(
             f"{source} cannot be decoded ({_reason(cause)}): the file is damaged, cut off, or of a codec "
             "that is not supported; export it again."
         ) from None
-    notices = decoding.completeness(complete, expected, length_s)
-    return decoding.finished(float(rate) if rate else None, notices)
+    rate_hz, coded_rate_hz = (float(rate) if rate else None for rate in rates)
+    notices = (*notices, *shape_notices)
+    if hidden:
+        notices = (
+            *notices,
+            Notice("edit_list", f"An edit list hides {hidden} of the frames: they are left out."),
+        )
+    if demuxer == AVI.demuxer:
+        notices = (*notices, *main_rate_notices(file, source, rate_hz))
+        if complete and decoding.n_frames < expected:
+            sizes = frame_bytes(file, source, max_frames)
+            hidden += next((i for i, size in enumerate(sizes) if size), len(sizes))
+            notices = (*notices, *decoding.repeat_empty(sizes, rate_hz))
+    notices = (*notices, *decoding.completeness(complete, max(expected - hidden, 0), length_s))
+    return decoding.finished((rate_hz, coded_rate_hz), aspect, notices)
 
 
 class _Decoding:
@@ -151,7 +184,14 @@ class _Decoding:
         self._colour: ColourSampler | None = ColourSampler(expected)
         self._format, self._direct = "", False
         self._lut: FrameArray | None = None
-        self._turns = 0
+        self._bits = 8
+        self._orientation = UPRIGHT
+        self._notices: list[Notice] = []
+
+    @property
+    def n_frames(self) -> int:
+        """Frames so far."""
+        return len(self._stamps)
 
     def add(self, frame: av.VideoFrame) -> None:
         index = len(self._stamps)
@@ -177,6 +217,9 @@ class _Decoding:
                 target[...] = luma
             if self._colour is not None and self._colour.wants(index):
                 self._colour.add(target, *_chroma_planes(frame))
+        elif self._format.startswith(_DEEP_GREY):
+            values = np.asarray(frame.to_ndarray(), np.float32)
+            target[...] = np.clip(np.rint(values * (255.0 / (2**self._bits - 1))), 0, 255)
         else:
             rgb = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
             cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY, dst=target)
@@ -184,6 +227,38 @@ class _Decoding:
                 self._colour.add_rgb(rgb)
         pts, unit = frame.pts, frame.time_base
         self._stamps.append(None if pts is None or unit is None else float(pts * unit))
+
+    def repeat_empty(self, sizes: list[int], rate_hz: float | None) -> tuple[Notice, ...]:
+        """Fill in frames that the file holds with 0 bytes: each is the one before it again.
+
+        Args:
+            sizes: Bytes of every frame of the file.
+            rate_hz: Rate that the container states.
+        """
+        full = [at for at, size in enumerate(sizes) if size]
+        n_empty = len(sizes) - len(full)
+        if n_empty and not full:
+            raise self._error(f"All {n_empty} frames of {self._source} are empty (0 bytes): export it again.")
+        if not n_empty or len(full) != self.n_frames or not full:
+            return ()
+        sizes = sizes[full[0] :]  # nothing stands before the first picture that could be repeated
+        shown = np.cumsum([size > 0 for size in sizes]) - 1
+        step = 1.0 / rate_hz if rate_hz else None
+        stamps = self._stamps
+        since = np.arange(len(sizes)) - (np.array(full) - full[0])[shown]
+        self._stamps = [
+            stamp if not late else None if stamp is None or step is None else stamp + late * step
+            for stamp, late in ((stamps[i], int(n)) for i, n in zip(shown, since, strict=True))
+        ]
+        self._frames = self._frames[shown]
+        text = f"{n_empty} of {n_empty + len(full)} frames are empty (0 bytes) in the file: "
+        text += (
+            "the frame before is repeated, as AVI means it"
+            if n_empty > full[0]
+            else "none stands before them"
+        )
+        text += f"; {full[0]} at its start are left out." if full[0] else "."
+        return (Notice("repeated_frames", text),)
 
     def completeness(self, complete: bool, expected: int, length_s: float | None) -> tuple[Notice, ...]:
         n_frames = len(self._stamps)
@@ -201,13 +276,27 @@ class _Decoding:
         total = f"{n_frames} of {expected} frames" if expected > n_frames else f"Only {n_frames} frames"
         return (Notice("truncated", f"{total} could be decoded; the rest is missing or damaged."),)
 
-    def finished(self, rate_hz: float | None, notices: tuple[Notice, ...]) -> DecodedVideo:
+    def finished(
+        self, rates_hz: tuple[float | None, float | None], aspect: float | None, notices: tuple[Notice, ...]
+    ) -> DecodedVideo:
         frames = self._frames[: len(self._stamps)]
         chroma = None if self._colour is None else self._colour.chroma(*frames.shape[1:])
-        if self._turns:
-            frames = np.ascontiguousarray(np.rot90(frames, self._turns, axes=(1, 2)))
-            chroma = None if chroma is None else np.ascontiguousarray(np.rot90(chroma, self._turns))
-        return DecodedVideo(frames, self._stamps, rate_hz, chroma, notices)
+        if self._orientation != UPRIGHT:
+            frames = oriented(frames, self._orientation)
+            chroma = None if chroma is None else oriented(chroma[None], self._orientation)[0]
+        if aspect is not None and self._orientation[0]:
+            aspect = 1.0 / aspect
+        return DecodedVideo(frames, self._stamps, *rates_hz, chroma, aspect, (*notices, *self._notices))
+
+    def _used_bits(self, frame: av.VideoFrame) -> int:
+        """Bits of a deep grey format that are in use: values of 12 bits often stand in words of 16."""
+        bits = int(frame.format.components[0].bits)
+        used = max(8, int(np.asarray(frame.to_ndarray()).max()).bit_length())
+        if used < bits - 1:
+            text = f"The grey values have {bits} bits, of which {used} are in use: they are read as values of {used} bits."
+            self._notices.append(Notice("grey_depth", text))
+            return used
+        return bits
 
     def _start(self, frame: av.VideoFrame) -> None:
         name = self._format = frame.format.name
@@ -221,18 +310,43 @@ class _Decoding:
         self._direct = frame.planes[0].line_size > 0 and (
             name == "gray" or name in _SEMIPLANAR or (name.startswith(_PLANAR) and name.endswith("p"))
         )
+        if name.startswith(_DEEP_GREY):
+            self._bits = self._used_bits(frame)
         if grey:
             self._colour = None
             limited = frame.color_range == _LIMITED_RANGE
         else:
             limited = frame.color_range != _FULL_RANGE and not name.startswith("yuvj")
+            if limited and self._direct and frame.color_range != _LIMITED_RANGE:
+                luma = _plane(frame.planes[0])[: frame.height, : frame.width]
+                limited = float((luma < DARK_LUMA).mean()) < DARK_FRACTION
         self._lut = _LIMITED_TO_FULL if limited else None
-        turn = getattr(frame, "rotation", 0) % 360
-        self._turns = round(turn / 90) % 4 if turn % 90 == 0 else 0
+        self._orientation, more = display_of(frame)
+        self._notices.extend(more)
 
 
-def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame | None]:
-    """Yield the frames; None stands for a packet that could not be read or decoded."""
+def _stream(
+    container: InputContainer, source: str, error: type[DataError]
+) -> tuple[VideoStream, tuple[Notice, ...]]:
+    """The video stream that is read, and what to say of others. A cover picture is no video.
+
+    Raises:
+        DataError: (as ``error``) when there is none.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise error(f"{source} holds no video stream: expected a file with pictures.")
+    if any(getattr(stream, "codec_context", None) is None for stream in streams):
+        raise error(f"{source} uses a video codec that FFmpeg does not know: export it as MJPEG or H.264.")
+    if len(streams) == 1:
+        return streams[0], ()
+    chosen = max(streams, key=lambda stream: stream.width * stream.height)
+    text = f"The file holds {len(streams)} video streams; number {streams.index(chosen) + 1} is read, the largest."
+    return chosen, (Notice("other_video_streams", text),)
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame | int | None]:
+    """Yield the frames; None stands for a packet that could not be read or decoded, 1 for one that is not to be shown."""
     packets = container.demux(stream)
     while True:
         try:
@@ -242,10 +356,17 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.Vide
         except FFmpegError:
             yield None
             return
+        if packet.is_discard:
+            yield 1
         try:
             yield from packet.decode()
         except FFmpegError:
             yield None
+
+
+def _hidden(stream: VideoStream, demuxer: str) -> int:
+    """Frames that an MP4 or MOV holds but that its edit list takes out of FFmpeg's index."""
+    return max(0, stream.frames - len(stream.index_entries)) if demuxer == MP4.demuxer else 0
 
 
 def _plane(plane: VideoPlane) -> FrameArray:
