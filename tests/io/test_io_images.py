@@ -7,6 +7,8 @@ from PIL import Image
 
 from lvef.core.errors import DataError, VideoError
 from lvef.io.images import PICTURE_NOTE, read_labels, read_still
+from lvef.io.open import open_clip
+from lvef.io.probe import probe
 from tests.bombs import vast_png
 from tests.io.io_fabrication import codes, moving_grey
 
@@ -47,7 +49,7 @@ class TestPictures:
 
     def test_palette(self, tmp_path):
         image = Image.fromarray(np.repeat(GREY[..., None], 3, 2)).convert("P", palette=Image.Palette.ADAPTIVE)
-        image.save(tmp_path / "a.png", transparency=bytes([0, 255]))
+        image.save(tmp_path / "a.png", transparency=bytes([9, 255]))
         assert np.abs(read_still(tmp_path / "a.png").frames[0].astype(int) - GREY).max() <= 2
 
     @pytest.mark.parametrize("suffix", ["png", "tif"])
@@ -70,12 +72,31 @@ class TestPictures:
         clip = read_still(tmp_path / "a.jpg")
         assert np.abs(clip.frames[0].astype(int) - np.rot90(GREY, -1)).max() <= 5
 
-    def test_pages(self, tmp_path):
+    def test_a_picture_with_smaller_copies_is_one_picture(self, tmp_path):
         first = Image.fromarray(GREY)
-        first.save(tmp_path / "a.tif", save_all=True, append_images=[Image.fromarray(255 - GREY)])
+        first.save(tmp_path / "a.tif", save_all=True, append_images=[first.resize((48, 32))])
         clip = read_still(tmp_path / "a.tif")
         np.testing.assert_array_equal(clip.frames, GREY[None])
         assert codes(clip) == ["first_page"]
+        assert probe(tmp_path / "a.tif").n_frames == 1
+
+    @pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "jpg"])
+    def test_pixels_that_are_not_square(self, tmp_path, suffix):
+        """A picture whose dots are twice as dense down as across: pixels twice as wide as high."""
+        clip = read_still(picture(tmp_path / f"a.{suffix}", GREY, dpi=(100, 200)))
+        assert clip.pixel_aspect == pytest.approx(0.5, rel=0.01)
+        assert clip.spacing_note == PICTURE_NOTE
+        assert read_still(picture(tmp_path / f"b.{suffix}", GREY, dpi=(96, 96))).spacing is None
+
+    def test_what_is_wholly_transparent_is_black(self, tmp_path):
+        rgba = np.full((40, 50, 4), 255, np.uint8)
+        rgba[10:30, 10:30, :3], rgba[:5, :, 3] = 90, 0
+        frame = read_still(picture(tmp_path / "a.png", rgba)).frames[0]
+        assert (frame[:5] == 0).all()
+        assert (frame[5:10] == 255).all()
+        rgba[..., 3] = 0
+        frame = read_still(picture(tmp_path / "b.png", rgba)).frames[0]
+        assert frame[20, 20] == 90, "a channel that was never filled hides nothing"
 
     @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp"])
     def test_cut_off(self, tmp_path, suffix):
@@ -97,6 +118,117 @@ class TestPictures:
         (tmp_path / "a.png").write_bytes(b"RIFF\0\0\0\0AVI LIST")
         with pytest.raises(VideoError, match=r"a\.png is a AVI video, not a still"):
             read_still(tmp_path / "a.png")
+
+
+def animation(path, frames, durations, **options):
+    """Frames as an animated picture, each shown for so many milliseconds."""
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    options = {"lossless": True} | options if path.suffix == ".webp" else options
+    first.save(path, save_all=True, append_images=others, duration=durations, **options)
+    return path
+
+
+SMALL = moving_grey(12, 40, 60)
+
+
+class TestAnimations:
+    @pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
+    def test_frames_and_times(self, tmp_path, suffix):
+        path = animation(tmp_path / f"a.{suffix}", SMALL, 80)
+        clip = read_still(path)
+        assert np.abs(clip.frames.astype(int) - SMALL).max() <= (0 if suffix != "gif" else 1)
+        np.testing.assert_allclose(clip.times_s, np.arange(12) * 0.08)
+        assert (clip.timing, codes(clip)) == ("container", [])
+        header = probe(path)
+        assert (header.n_frames, header.height_px, header.width_px) == SMALL.shape
+        assert header.frame_rate_hz == pytest.approx(12.5)
+        assert open_clip(path).frames.shape == SMALL.shape
+
+    @pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
+    def test_uneven_times(self, tmp_path, suffix):
+        shown = [60, 60, 120, 60, 60, 180, 60, 60, 60, 60, 60, 60]
+        clip = read_still(animation(tmp_path / f"a.{suffix}", SMALL, shown))
+        np.testing.assert_allclose(clip.times_s, np.concatenate([[0], np.cumsum(shown[:-1])]) / 1000)
+
+    @pytest.mark.parametrize("suffix", ["gif", "png"])
+    def test_no_times(self, tmp_path, suffix):
+        clip = read_still(animation(tmp_path / f"a.{suffix}", SMALL, 0))
+        assert (clip.timing, codes(clip)) == ("assumed", ["assumed_frame_rate"])
+        assert clip.frame_rate_hz == pytest.approx(50)
+
+    @pytest.mark.parametrize(("shown_ms", "wanted"), [(1, "1000 Hz"), (1000, "1 Hz")])
+    def test_times_that_cannot_be(self, tmp_path, shown_ms, wanted):
+        clip = read_still(animation(tmp_path / "a.webp", SMALL, shown_ms))
+        assert codes(clip) == ["bad_timing", "assumed_frame_rate"]
+        assert wanted in clip.notices[0].text
+
+    def test_the_clock_of_a_gif_is_coarse(self, tmp_path):
+        clip = read_still(animation(tmp_path / "a.gif", SMALL, 20))
+        assert codes(clip) == ["coarse_times"]
+        assert "50 Hz stand for 40 to 66.7 Hz" in clip.notices[0].text
+
+    def test_palette_and_changed_parts_of_a_gif(self, tmp_path):
+        frames = np.repeat(SMALL[:1], 6, axis=0)
+        for i in range(6):
+            frames[i, 5 : 10 + i, 8:20] = 200
+        images = [Image.fromarray(np.repeat(f[..., None], 3, 2)).quantize(64) for f in frames]
+        images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:], duration=60)
+        clip = read_still(tmp_path / "a.gif")
+        assert np.abs(clip.frames.astype(int) - frames).max() <= 12
+        assert clip.chroma.max() <= 8
+
+    def test_the_picture_for_programs_without_apng_is_no_frame(self, tmp_path):
+        path = animation(tmp_path / "a.png", [255 - SMALL[0], *SMALL], 60, default_image=True)
+        np.testing.assert_array_equal(read_still(path).frames, SMALL)
+        assert probe(path).n_frames == 12
+
+    def test_pages_of_a_tiff_are_frames(self, tmp_path):
+        deep = SMALL.astype(np.uint16) * 100
+        path = animation(tmp_path / "a.tif", deep, 0)
+        clip = read_still(path)
+        low, high = float(SMALL.min()), float(SMALL.max())
+        assert np.abs(clip.frames - (SMALL - low) * 255 / (high - low)).max() <= 0.51, "one stretch for all"
+        assert (clip.timing, codes(clip)) == ("assumed", ["assumed_frame_rate"])
+        assert probe(path).n_frames == 12
+
+    def test_interval_of_imagej(self, tmp_path):
+        text = "ImageJ=1.53t\nimages=12\nframes=12\nfinterval=0.02\nfps=7.0\n"
+        clip = read_still(animation(tmp_path / "a.tif", SMALL, 0, description=text))
+        assert (clip.timing, codes(clip)) == ("finterval", [])
+        np.testing.assert_allclose(clip.times_s, np.arange(12) * 0.02)
+
+    @pytest.mark.parametrize("suffix", ["gif", "png"])
+    def test_cut_off(self, tmp_path, suffix):
+        noise = np.random.default_rng(0).integers(0, 255, (12, 60, 60), dtype=np.uint8)
+        path = animation(tmp_path / f"a.{suffix}", noise, 80)
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+        clip = read_still(path)
+        assert 3 <= len(clip.frames) < 9
+        assert codes(clip) == ["truncated"]
+        path.write_bytes(data[:300])
+        with pytest.raises(VideoError, match="damaged or cut off"):
+            read_still(path)
+
+    @pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tif"])
+    def test_limits(self, tmp_path, suffix):
+        path = animation(tmp_path / f"a.{suffix}", SMALL, 80)
+        with pytest.raises(VideoError, match="has 12 frames or more; at most 5"):
+            read_still(path, max_frames=5)
+        with pytest.raises(VideoError, match="more than the 9,000 pixels"):
+            read_still(path, max_pixels=9000)
+
+    def test_shape_of_a_gifs_pixels(self, tmp_path):
+        path = animation(tmp_path / "a.gif", SMALL, 80)
+        data = bytearray(path.read_bytes())
+        data[12] = 113  # (113 + 15) / 64 = 2, width over height
+        path.write_bytes(data)
+        assert read_still(path).pixel_aspect == pytest.approx(0.5)
+
+    def test_labels_keep_all_pages(self, tmp_path):
+        path = animation(tmp_path / "a.tif", np.stack([LABELS, LABELS.T.reshape(20, 30)]), 0)
+        np.testing.assert_array_equal(read_labels(path)[0], LABELS)
+        assert read_labels(path).shape == read_still(path).frames.shape == (2, 20, 30)
 
 
 def nifti(path, array, zooms=None, units=("mm", "unknown"), fourth=None, kind=nibabel.Nifti1Image):

@@ -1,7 +1,9 @@
+import io
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 from lvef.core.errors import DataError, VideoError
 from lvef.io import open as opening
 from lvef.io.open import find_inputs, open_clip
+from lvef.io.probe import probe
 from tests.io.io_fabrication import codes, dicom, moving_grey, save, write_video
 
 GREY = moving_grey(4)
@@ -63,10 +66,9 @@ def test_bare_dicom_is_recognised(tmp_path):
     [
         b"<!DOCTYPE html><html>log in first</html>",
         b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
-        b"PK\x03\x04" + b"\0" * 300,
         b"\0" * 1000,
         b"x",
-        b"\x1f\x8bnot gzip at all",
+        b"\x02\x03\xffnothing at all",
         bytes(range(256)) * 8,
     ],
 )
@@ -75,11 +77,45 @@ def test_other_files_are_refused(tmp_path, content, suffix):
     path = tmp_path / f"odd{suffix}"
     path.write_bytes(content)
     with pytest.raises(
-        VideoError, match=rf"odd{suffix} is of a kind that is not known here: expected AVI, MP4"
+        VideoError, match=rf"odd{suffix} is of a kind that is not known here.*: expected AVI, MP4"
     ) as caught:
         open_clip(path)
     assert str(path) in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+def zipped(name):
+    """A ZIP archive with one file in it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, b"x" * 100)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.zip", zipped("clip.avi"), r"is a ZIP archive: unpack it and give the folder"),
+        ("clip.avi", zipped("clip.avi"), r"is a ZIP archive"),
+        ("a.npz", zipped("frames.npy"), r"is a NumPy archive: it says neither how fast"),
+        ("a.npy", b"\x93NUMPY\1\0", r"is a NumPy array: .* Write the frames as PNG files"),
+        ("a.npy", b"\x80\x04\x95", r"is a Python pickle, which is never opened"),
+        ("a.gz", b"\x1f\x8bnot gzip at all", r"is packed with gzip"),
+        ("a.tar", b"x" * 257 + b"ustar", r"is a tar archive"),
+        ("a.pdf", b"%PDF-1.7", r"is a PDF document"),
+        ("a.avi", b"version https://git-lfs.github.com/spec/v1\noid", r"run git lfs pull"),
+        ("a.avi", b"<!DOCTYPE html><html>", r"a page of the web"),
+        ("a.csv", "Größe,1\n".encode(), r"not known here \(text\)"),
+    ],
+)
+def test_what_a_file_is_instead_is_named(tmp_path, name, content, words):
+    path = tmp_path / name
+    path.write_bytes(content)
+    for read in (open_clip, probe):
+        with pytest.raises(VideoError, match=words) as caught:
+            read(path)
+        assert str(caught.value).startswith(str(path))
+        assert "expected AVI, MP4" in str(caught.value)
 
 
 def test_missing_folder_and_empty(tmp_path):

@@ -1,8 +1,9 @@
-"""Stills, short sequences and label pictures: PNG, JPEG, TIFF, BMP, WebP, NIfTI, MetaImage."""
+"""Stills, animations, short sequences and label pictures: PNG, JPEG, TIFF, BMP, WebP, GIF, NIfTI, MetaImage."""
 
 from __future__ import annotations
 
 import os
+import re
 import struct
 import warnings
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,16 +19,26 @@ from lvef.core.errors import DataError, VideoError
 from lvef.core.records import Clip, FrameArray, Notice
 from lvef.io.greyscale import ColourSampler, to_uint8
 from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, MAX_SIDE_PX, check_size
-from lvef.io.scale import checked_spacing
-from lvef.io.sniff import SNIFF_BYTES, FileFormat, sniff
-from lvef.io.timing import assumed_timing, even_times, plausible_rate
+from lvef.io.scale import checked_aspect, checked_spacing
+from lvef.io.sniff import GIF, PNG, SNIFF_BYTES, TIFF, WEBP, FileFormat, sniff
+from lvef.io.timing import Timing, assumed_timing, container_timing, even_times, plausible_rate
 
 PICTURE_NOTE = "A picture file tells no pixel size, so there are no millimetres or millilitres."
 """Why PNG, JPEG and the like have no scale: their dots per inch are those of a printer."""
 
-_EXPECTED = "PNG, JPEG, TIFF, BMP, WebP, NIfTI or MetaImage"
+ANIMATED = (GIF, PNG, TIFF, WEBP)
+"""Kinds of picture whose pages are the frames of a cine."""
+
+GIF_TICK_S = 0.01
+"""A GIF counts time in hundredths of a second."""
+
+COARSE = 0.1
+"""Part of a frame's time that half a tick may be off before a warning says so."""
+
+_EXPECTED = "PNG, JPEG, TIFF, BMP, WebP, GIF, NIfTI or MetaImage"
 _PILLOW_ERRORS = (
     OSError,
+    EOFError,
     SyntaxError,
     ValueError,
     TypeError,
@@ -35,13 +47,17 @@ _PILLOW_ERRORS = (
     ArithmeticError,
     struct.error,
 )
+MIN_PAGES = 2
+"""Fewest frames that are used of a damaged animation: with one there is no motion left."""
+
+_IMAGE_DESCRIPTION = 270
 _GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")
 
 
 def read_still(
     path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
 ) -> Clip:
-    """Read a still as a clip of one frame; a NIfTI or MetaImage sequence keeps its frames.
+    """Read a still as a clip of one frame; an animation, pages of one size and a NIfTI or MetaImage sequence keep theirs.
 
     Args:
         path: The file; its content decides which kind it is, not its suffix.
@@ -49,8 +65,9 @@ def read_still(
         max_pixels: Most pixels allowed over all frames together.
 
     Returns:
-        The clip. Deeper values than 8 bit are stretched to 0-255, transparency is dropped, a photo's
-        orientation mark is obeyed. ``timing`` is ``"still"``, ``"pixdim"`` or ``"assumed"``.
+        The clip. Deeper values than 8 bit are stretched to 0-255, what is wholly transparent is black, a photo's
+        orientation mark is obeyed. ``timing`` is ``"still"``, ``"container"`` (an animation's own times),
+        ``"average_rate"``, ``"pixdim"``, ``"finterval"`` (ImageJ) or ``"assumed"``.
 
     Raises:
         VideoError: when the file is of another kind, damaged or too large.
@@ -58,7 +75,7 @@ def read_still(
     source = os.fspath(path)
     kind = _kind(path, source)
     if kind.family == "picture":
-        return _read_picture(path, source, kind, max_pixels)
+        return _read_picture(path, source, kind, max_frames, max_pixels)
     if kind.family == "nifti":
         from lvef.io.nifti import read_nifti
 
@@ -89,7 +106,7 @@ def read_labels(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     kind = _kind(path, source)
     values: NDArray[Any]
     if kind.family == "picture":
-        values = _label_values(path, source, kind)[None]
+        values = _label_values(path, source, kind)
     elif kind.family == "nifti":
         from lvef.io.nifti import read_nifti
 
@@ -116,39 +133,172 @@ def _kind(path: str | os.PathLike[str], source: str) -> FileFormat:
     return kind
 
 
-def _read_picture(path: str | os.PathLike[str], source: str, kind: FileFormat, max_pixels: int) -> Clip:
-    notices: tuple[Notice, ...] = ()
-    chroma: FrameArray | None = None
-    with _opened(path, source, kind, max_pixels) as (image, pages):
-        if pages > 1:
-            notices = (Notice("first_page", f"The file has {pages} pictures; only the first is used."),)
-        if image.mode in _GREY_MODES:
-            grey = to_uint8(np.asarray(image))
-        elif image.mode == "LA":
-            grey = np.asarray(image.getchannel("L"))
-        else:
-            rgb = image.convert("RGB")
-            sampler = ColourSampler(1)
-            sampler.add_rgb(np.asarray(rgb))
-            grey = np.asarray(rgb.convert("L"))
-            chroma = sampler.chroma(*grey.shape)
+def page_numbers(image: Any, kind: FileFormat) -> range:  # noqa: ANN401  Pillow's image, loaded late
+    """Return the pages of a picture that are read: all of a cine, else the first.
+
+    Args:
+        image: Opened by Pillow.
+        kind: Its kind.
+
+    Raises:
+        EOFError: (or what else Pillow raises) when a page is damaged.
+    """
+    pages = int(getattr(image, "n_frames", 1))
+    if kind not in ANIMATED or pages == 1:
+        return range(1)
+    # The picture that programs show which know no APNG is no part of the animation.
+    first = int(bool(getattr(image, "default_image", False)))
+    if kind is TIFF:
+        sizes = set()
+        for page in range(pages):
+            image.seek(page)
+            sizes.add(image.size)
+        image.seek(0)
+        if len(sizes) > 1:  # a picture and smaller copies of it
+            return range(1)
+    return range(first, pages)
+
+
+def _read_picture(
+    path: str | os.PathLike[str], source: str, kind: FileFormat, max_frames: int, max_pixels: int
+) -> Clip:
+    with _opened(path, source, kind, max_pixels) as image:
+        pages = page_numbers(image, kind)
+        check_size(
+            source, len(pages), image.height, image.width, max_frames=max_frames, max_pixels=max_pixels
+        )
+        notices: tuple[Notice, ...] = ()
+        if len(pages) == 1 and getattr(image, "n_frames", 1) > 1:
+            text = f"The file has {image.n_frames} pictures; only the first is used."
+            notices = (Notice("first_page", text),)
+        read = _Pages(image, pages)
+        aspect = _stated_aspect(image, Path(path), kind)
+        interval = _imagej_interval(image) if kind is TIFF else None
+    n_frames = len(read.frames)
+    if n_frames < len(pages) or (kind is GIF and not _gif_is_whole(Path(path))):
+        if n_frames < len(pages) and n_frames < MIN_PAGES:
+            raise VideoError(f"{source} is a {kind.name} that is damaged or cut off: export it again.")
+        text = f"{n_frames} of {len(pages)} frames could be decoded; the rest is missing or damaged."
+        notices = (*notices, Notice("truncated", text))
+    timing = _picture_timing(read.durations_s, interval, kind)
+    spacing = None
+    if aspect is not None:
+        spacing, more = checked_aspect(1.0 / aspect if read.turned else aspect, "pixel aspect of the picture")
+        notices = (*notices, *more)
     return Clip(
-        frames=np.array(grey[None]),
-        times_s=np.zeros(1),
-        timing="still",
+        frames=np.ascontiguousarray(to_uint8(np.stack(read.frames))),
+        times_s=timing.times_s,
+        timing=timing.source,
         source=source,
+        spacing=spacing,
         spacing_note=PICTURE_NOTE,
-        chroma=chroma,
-        notices=notices,
+        chroma=read.chroma(),
+        notices=(*notices, *timing.notices),
     )
 
 
+class _Pages:
+    """Grey values, upright, and times of the pages of a picture, as far as they can be decoded."""
+
+    def __init__(self, image: Any, pages: range) -> None:  # noqa: ANN401
+        self.frames: list[NDArray[Any]] = []
+        self.durations_s: list[float] = []
+        self.turned = False
+        self._colour = ColourSampler(len(pages))
+        self._coloured = False
+        for at, page in enumerate(pages):
+            try:
+                image.seek(page)
+                image.load()
+            except _PILLOW_ERRORS:
+                if at == 0:
+                    raise
+                return
+            upright = _upright(image)
+            self.turned = upright.size != image.size
+            self.frames.append(self._grey(upright, at))
+            self.durations_s.append(float(image.info.get("duration") or 0.0) / 1000.0)
+
+    def chroma(self) -> FrameArray | None:
+        return self._colour.chroma(*self.frames[0].shape) if self._coloured else None
+
+    def _grey(self, image: Any, at: int) -> NDArray[Any]:  # noqa: ANN401
+        if image.mode in _GREY_MODES:
+            return np.asarray(image)
+        hidden = None
+        if "A" in image.getbands() or "transparency" in image.info:
+            image = image.convert("RGBA")
+            hidden = np.asarray(image.getchannel("A")) == 0
+        rgb = np.array(image.convert("RGB"))
+        # What cannot be seen at all may hold anything; where nothing can be seen, the channel was not filled.
+        if hidden is not None and not hidden.all():
+            rgb[hidden] = 0
+        self._coloured = True
+        if self._colour.wants(at):
+            self._colour.add_rgb(rgb)
+        return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+
+
+def _picture_timing(durations_s: list[float], interval_s: float | None, kind: FileFormat) -> Timing:
+    """Times from how long each page is shown, or from the interval that ImageJ writes."""
+    n_frames = len(durations_s)
+    if interval_s is not None and n_frames > 1 and plausible_rate(1.0 / interval_s):
+        return Timing(even_times(n_frames, 1.0 / interval_s), "finterval")
+    if n_frames == 1 or not any(durations_s):
+        return assumed_timing(n_frames)
+    stamps = np.concatenate([[0.0], np.cumsum(durations_s[:-1])])
+    mean_hz = (n_frames - 1) / float(stamps[-1]) if stamps[-1] > 0 else None
+    timing = container_timing(list(stamps), mean_hz)
+    step = float(np.median(np.diff(timing.times_s)))
+    if kind is GIF and timing.source != "assumed" and COARSE * step < GIF_TICK_S / 2:
+        low, high = 1.0 / (step + GIF_TICK_S / 2), 1.0 / max(step - GIF_TICK_S / 2, GIF_TICK_S / 4)
+        text = (
+            f"A GIF counts hundredths of a second: its {1 / step:.4g} Hz stand for {low:.3g} to {high:.3g} Hz, and heart "
+            "rate and durations are as uncertain."
+        )
+        return Timing(timing.times_s, timing.source, (*timing.notices, Notice("coarse_times", text)))
+    return timing
+
+
+def _stated_aspect(image: Any, path: Path, kind: FileFormat) -> float | None:  # noqa: ANN401
+    """Height of a pixel over its width where a picture states it, as it lies in the file."""
+    if kind is GIF:
+        with path.open("rb") as file:
+            code = file.read(13)[12:13]
+        return 64.0 / (code[0] + 15) if code and code[0] else None
+    info = image.info
+    across, down = info.get("aspect") or info.get("dpi") or info.get("jfif_density") or (0, 0)
+    return float(across) / float(down) if across and down else None
+
+
+def _imagej_interval(image: Any) -> float | None:  # noqa: ANN401
+    """Seconds between the frames of a stack that ImageJ wrote."""
+    text = str(getattr(image, "tag_v2", {}).get(_IMAGE_DESCRIPTION, ""))
+    found = (
+        re.search(r"^finterval=([0-9.eE+-]+)\s*$", text, re.MULTILINE) if text.startswith("ImageJ=") else None
+    )
+    try:
+        return float(found[1]) or None if found else None
+    except ValueError:
+        return None
+
+
+def _gif_is_whole(path: Path) -> bool:
+    """Whether the mark that ends every GIF stands at its end."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 64))
+        return file.read().rstrip(b"\0\n\r ").endswith(b";")
+
+
 def _label_values(path: str | os.PathLike[str], source: str, kind: FileFormat) -> NDArray[Any]:
-    with _opened(path, source, kind, MAX_PIXELS) as (image, _):
-        values = np.asarray(image)
-        if image.mode == "LA":
-            return values[..., 0]
-    if values.ndim == 2:
+    pages = []
+    with _opened(path, source, kind, MAX_PIXELS) as image:
+        for page in page_numbers(image, kind):
+            image.seek(page)
+            values = np.asarray(_upright(image))
+            pages.append(values[..., 0] if image.mode == "LA" else values)
+    values = np.stack(pages)
+    if values.ndim == 3:
         return values
     if (values[..., :3] != values[..., :1]).any():
         raise DataError(
@@ -157,20 +307,23 @@ def _label_values(path: str | os.PathLike[str], source: str, kind: FileFormat) -
     return values[..., 0]
 
 
+def _upright(image: Any) -> Any:  # noqa: ANN401
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image)
+
+
 @contextmanager
-def _opened(
-    path: str | os.PathLike[str], source: str, kind: FileFormat, max_pixels: int
-) -> Iterator[tuple[Any, int]]:
-    """Open with Pillow, upright, with the size checked before decoding; give picture and page count."""
-    from PIL import Image, ImageOps
+def _opened(path: str | os.PathLike[str], source: str, kind: FileFormat, max_pixels: int) -> Iterator[Any]:
+    """Open with Pillow, with the size checked before anything is decoded."""
+    from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 check_size(source, 1, image.height, image.width, max_pixels=max_pixels)
-                pages = getattr(image, "n_frames", 1)
-                yield ImageOps.exif_transpose(image), pages
+                yield image
     except Image.DecompressionBombError:
         raise VideoError(
             f"{source} is a {kind.name} that claims far more pixels than an echo has: at most {MAX_SIDE_PX} a side; "

@@ -10,7 +10,7 @@ from pathlib import Path
 from lvef.core.errors import DataError, VideoError
 from lvef.core.records import Clip, Notice
 from lvef.io.limits import MAX_FILE_BYTES, MAX_FRAMES, MAX_PIXELS
-from lvef.io.sniff import FORMATS, READABLE, SNIFF_BYTES, FileFormat, sniff
+from lvef.io.sniff import FORMATS, SNIFF_BYTES, FileFormat, sniff, unreadable
 
 RUN_FILE = "run.json"
 """A folder below a given one that holds this file is a run's output and is not searched."""
@@ -43,9 +43,10 @@ def open_clip(
     """
     source = os.fspath(path)
     path = Path(path)
-    kind = sniff(first_bytes(path, source))
+    head = first_bytes(path, source)
+    kind = sniff(head)
     if kind is None:
-        raise VideoError(f"{source} is of a kind that is not known here: expected {READABLE}.")
+        raise VideoError(unreadable(source, head))
     try:
         clip = _read(kind, source, max_frames, max_pixels)
     except OSError as cause:

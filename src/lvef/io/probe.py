@@ -16,7 +16,7 @@ from typing import Any
 from lvef.core.errors import DataError, DicomError, VideoError
 from lvef.io.avi import read_avi_header
 from lvef.io.open import first_bytes
-from lvef.io.sniff import AVI, READABLE, FileFormat, sniff
+from lvef.io.sniff import AVI, FileFormat, sniff, unreadable
 
 _FLAGGED_RATE_HZ = 1000.0
 """FFmpeg's stand-in for a rate that a container does not tell is its clock's; no cine is that fast."""
@@ -96,7 +96,7 @@ def _kind(path: Path, source: str) -> tuple[FileFormat, bytes]:
     head = first_bytes(path, source)
     kind = sniff(head)
     if kind is None:
-        raise VideoError(f"{source} is of a kind that is not known here: expected {READABLE}.")
+        raise VideoError(unreadable(source, head))
     return kind, head
 
 
@@ -167,14 +167,24 @@ def _probe_still(path: Path, source: str, kind: FileFormat) -> VideoHeader:
 
     from PIL import Image
 
+    from lvef.io.images import page_numbers
+
+    rate = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 width, height = image.size
                 turned = image.getexif().get(0x0112, 1) >= 5
+                pages = page_numbers(image, kind)
+                if len(pages) > 1:
+                    image.seek(pages[0])
+                    image.load()
+                    shown_ms = image.info.get("duration")
+                    rate = 1000.0 / shown_ms if shown_ms else None
     except (
         OSError,
+        EOFError,
         SyntaxError,
         ValueError,
         TypeError,
@@ -187,7 +197,7 @@ def _probe_still(path: Path, source: str, kind: FileFormat) -> VideoHeader:
         raise VideoError(f"{source} is a {kind.name} that is damaged or cut off: export it again.") from None
     if turned:  # the reader obeys a photo's orientation mark
         width, height = height, width
-    return VideoHeader(1, None, width, height, kind.name.startswith("PNG") and _png_cut(path))
+    return VideoHeader(len(pages), rate, width, height, kind.name.startswith("PNG") and _png_cut(path))
 
 
 def _png_cut(path: Path) -> bool:

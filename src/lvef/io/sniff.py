@@ -24,13 +24,13 @@ class FileFormat(NamedTuple):
 AVI = FileFormat("video", "AVI video", (".avi",), "avi")
 MP4 = FileFormat("video", "MP4 or MOV video", (".mp4", ".m4v", ".mov", ".qt", ".3gp"), "mov")
 MATROSKA = FileFormat("video", "Matroska or WebM video", (".mkv", ".webm"), "matroska")
-GIF = FileFormat("video", "GIF", (".gif",), "gif")
 ASF = FileFormat("video", "Windows Media video", (".wmv", ".asf"), "asf")
 MPEG_PROGRAM = FileFormat("video", "MPEG video", (".mpg", ".mpeg", ".vob"), "mpeg")
 MPEG_STREAM = FileFormat("video", "MPEG video stream", (".mpg", ".mpeg", ".m2v", ".mpv"), "mpegvideo")
 PNG = FileFormat("picture", "PNG picture", (".png",))
 JPEG = FileFormat("picture", "JPEG picture", (".jpg", ".jpeg", ".jpe"))
 TIFF = FileFormat("picture", "TIFF picture", (".tif", ".tiff"))
+GIF = FileFormat("picture", "GIF picture", (".gif",))
 BMP = FileFormat("picture", "BMP picture", (".bmp",))
 WEBP = FileFormat("picture", "WebP picture", (".webp",))
 DICOM = FileFormat("dicom", "DICOM file", (".dcm", ".dicom", ".dic", ".ima"))
@@ -38,12 +38,12 @@ NIFTI = FileFormat("nifti", "NIfTI file", (".nii", ".nii.gz", ".gz"))
 METAIMAGE = FileFormat("metaimage", "MetaImage header", (".mhd", ".mha"))
 
 FORMATS = (
-    AVI, MP4, MATROSKA, GIF, ASF, MPEG_PROGRAM, MPEG_STREAM, PNG, JPEG, TIFF, BMP, WEBP, DICOM, NIFTI,
+    AVI, MP4, MATROSKA, ASF, MPEG_PROGRAM, MPEG_STREAM, GIF, PNG, JPEG, TIFF, BMP, WEBP, DICOM, NIFTI,
     METAIMAGE,
 )  # fmt: skip
 """Every kind of file that is read."""
 
-READABLE = "AVI, MP4, MOV, MKV, WebM, GIF, WMV, MPEG, DICOM, PNG, JPEG, TIFF, BMP, WebP, NIfTI or MetaImage"
+READABLE = "AVI, MP4, MOV, MKV, WebM, WMV, MPEG, GIF, DICOM, PNG, JPEG, TIFF, BMP, WebP, NIfTI or MetaImage"
 """The list above in words, for messages."""
 
 _STARTS: tuple[tuple[bytes, FileFormat], ...] = (
@@ -57,6 +57,8 @@ _STARTS: tuple[tuple[bytes, FileFormat], ...] = (
     (b"\xff\xd8\xff", JPEG),
     (b"II*\x00", TIFF),
     (b"MM\x00*", TIFF),
+    (b"II+\x00\x08\x00\x00\x00", TIFF),
+    (b"MM\x00+\x00\x08\x00\x00", TIFF),
 )
 _QUICKTIME_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
@@ -79,6 +81,69 @@ def sniff(head: bytes) -> FileFormat | None:
     if _is_metaimage(head):
         return METAIMAGE
     return DICOM if _is_bare_dicom(head) else None
+
+
+NUMPY_REMEDY = (
+    "it says neither how fast its frames follow each other nor which axis is which. Write the frames as PNG files with "
+    "running numbers into a folder and give that folder, or make an AVI"
+)
+"""Why a NumPy array is refused, and what to give instead."""
+
+_PICKLE = "a Python pickle, which is never opened: it could run programs."
+_OTHERS: tuple[tuple[bytes, str], ...] = (
+    (b"\x93NUMPY", f"a NumPy array: {NUMPY_REMEDY}."),
+    (b"PK", "a ZIP archive: unpack it and give the folder."),
+    (b"Rar!", "a RAR archive: unpack it and give the folder."),
+    (b"7z\xbc\xaf", "a 7-Zip archive: unpack it and give the folder."),
+    (b"\x1f\x8b", "packed with gzip: unpack it and give what is in it."),
+    (b"BZh", "packed with bzip2: unpack it and give what is in it."),
+    (b"\xfd7zXZ", "packed with xz: unpack it and give what is in it."),
+    (b"%PDF", "a PDF document: export the clip itself."),
+    (b"\x89HDF", "an HDF5 or MATLAB file: export its frames as PNG files or as AVI."),
+    (b"MATLAB", "a MATLAB file: export its frames as PNG files or as AVI."),
+    (b"\x80\x02", _PICKLE),
+    (b"\x80\x03", _PICKLE),
+    (b"\x80\x04", _PICKLE),
+    (b"\x80\x05", _PICKLE),
+)
+
+
+_TEXTS: tuple[tuple[bytes, str], ...] = (
+    (b"<!doctype html", " (a page of the web, perhaps one to log in)"),
+    (b"<html", " (a page of the web, perhaps one to log in)"),
+    (b"version https://git-lfs", " (a pointer of Git LFS: run git lfs pull)"),
+)
+
+
+def unreadable(source: str, head: bytes) -> str:
+    """Return the sentence for a file that begins with ``head`` and is none of `FORMATS`.
+
+    Args:
+        source: The file's name as the user gave it.
+        head: Its first ``SNIFF_BYTES``.
+    """
+    if head[:4] == b"PK\x03\x04" and b".npy" in head[30:300]:
+        return f"{source} is a NumPy archive: {NUMPY_REMEDY}; expected {READABLE}."
+    for start, what in _OTHERS:
+        if head.startswith(start):
+            return f"{source} is {what.removesuffix('.')}; expected {READABLE}."
+    if head[257:262] == b"ustar":
+        return f"{source} is a tar archive: unpack it and give the folder; expected {READABLE}."
+    what = next((words for start, words in _TEXTS if head.lower().startswith(start)), " (text)")
+    return (
+        f"{source} is of a kind that is not known here{what if _is_text(head) else ''}: expected {READABLE}."
+    )
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether bytes are written words: a play list, a table, a page of the web that was saved instead of a file."""
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as cause:
+        if cause.start < len(head) - 4:
+            return False
+        text = head[: cause.start].decode("utf-8")
+    return bool(text) and all(letter.isprintable() or letter.isspace() for letter in text)
 
 
 def _is_nifti(head: bytes) -> bool:

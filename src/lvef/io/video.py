@@ -23,7 +23,7 @@ from lvef.io.avi import frame_bytes, main_rate_notices
 from lvef.io.display import UPRIGHT, display_of, oriented, pixel_shape, stated_aspect
 from lvef.io.greyscale import ColourSampler
 from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
-from lvef.io.sniff import AVI, MP4, READABLE, SNIFF_BYTES, sniff
+from lvef.io.sniff import AVI, MP4, SNIFF_BYTES, sniff, unreadable
 from lvef.io.timing import container_timing
 
 MIN_RESCUED_FRAMES = 2
@@ -85,10 +85,12 @@ def read_video(
     """
     source = os.fspath(path)
     with Path(path).open("rb") as file:
-        kind = sniff(file.read(SNIFF_BYTES))
-        if kind is None or kind.family != "video":
-            found = "not a video that can be recognised" if kind is None else f"a {kind.name}, not a video"
-            raise VideoError(f"{source} is {found}: expected {READABLE}.")
+        head = file.read(SNIFF_BYTES)
+        kind = sniff(head)
+        if kind is None:
+            raise VideoError(unreadable(source, head))
+        if kind.family != "video":
+            raise VideoError(f"{source} is a {kind.name}, not a video: expected a file with moving pictures.")
         file.seek(0)
         video = decode_video(file, kind.demuxer, source, max_frames=max_frames, max_pixels=max_pixels)
     timing = container_timing(video.stamps_s, video.rate_hz, video.coded_rate_hz)
