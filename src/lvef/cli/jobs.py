@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 DEFAULT_OUT = Path("lvef-out")
 """Output folder where none is given."""
 
+PACKED_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".npy", ".npz")
+"""What an echo file may be packed in; named where a folder holds nothing else."""
+
 FILE = click.Path(path_type=Path)
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -96,18 +99,20 @@ def is_one(inputs: Inputs) -> bool:
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """The files behind the paths given. A missing one stays: it fails on its own, beside the others.
+    """The files, and folders of stills, behind the paths given. A missing one stays: it fails on its own, beside the others.
 
     Raises:
         DataError: A folder without an echo file.
     """
-    from lvef.io.open import find_inputs
+    from lvef.io.open import find_clips
 
     found: dict[Path, None] = {}
     for path in paths:
-        inside = find_inputs([path]) if path.exists() else [path]
+        inside = find_clips([path]) if path.exists() else [path]
         if not inside:
-            raise DataError(f"{path} is a folder in which no echo file was found: check the path.")
+            packed = sorted(p.name for p in path.rglob("*") if p.suffix.lower() in PACKED_SUFFIXES)[:3]
+            mend = f"it holds {', '.join(packed)}: unpack that" if packed else "check the path"
+            raise DataError(f"{path} is a folder in which no echo file was found: {mend}.")
         found |= dict.fromkeys(inside)
     return list(found)
 

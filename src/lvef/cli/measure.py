@@ -86,7 +86,8 @@ Exit code: 0 all done, 1 something failed, 2 wrong words, 3 only refusals."""
 def measure(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Measure the ejection fraction of echo files, or of all in a folder.
 
-    Reads DICOM, AVI, MP4, MOV, MKV, WebM, GIF, and stills. Prints a table and writes for each file
+    Reads DICOM, AVI, MP4, MOV, MKV, WebM, animated GIF, WebP and PNG, stacks of TIFF, folders of
+    numbered stills, and pairs of stills. Prints a table and writes for each file
     measurement.json, curve.csv, beats.csv, overlay.mp4 and summary.png, and one results.csv for all.
     """
     own = {field.name for field in dataclasses.fields(Request)}

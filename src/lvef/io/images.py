@@ -162,7 +162,7 @@ def page_numbers(image: Any, kind: FileFormat) -> range:  # noqa: ANN401  Pillow
 def _read_picture(
     path: str | os.PathLike[str], source: str, kind: FileFormat, max_frames: int, max_pixels: int
 ) -> Clip:
-    with _opened(path, source, kind, max_pixels) as image:
+    with opened_picture(path, source, kind, max_pixels) as image:
         pages = page_numbers(image, kind)
         check_size(
             source, len(pages), image.height, image.width, max_frames=max_frames, max_pixels=max_pixels
@@ -171,7 +171,10 @@ def _read_picture(
         if len(pages) == 1 and getattr(image, "n_frames", 1) > 1:
             text = f"The file has {image.n_frames} pictures; only the first is used."
             notices = (Notice("first_page", text),)
-        read = _Pages(image, pages)
+        read = Pages(len(pages))
+        for page in pages:
+            if not read.add(image, page):
+                break
         aspect = _stated_aspect(image, Path(path), kind)
         interval = _imagej_interval(image) if kind is TIFF else None
     n_frames = len(read.frames)
@@ -197,29 +200,42 @@ def _read_picture(
     )
 
 
-class _Pages:
-    """Grey values, upright, and times of the pages of a picture, as far as they can be decoded."""
+class Pages:
+    """Pictures that belong together, as they are decoded.
 
-    def __init__(self, image: Any, pages: range) -> None:  # noqa: ANN401
+    Args:
+        expected: Number of pictures to come.
+
+    Attributes:
+        frames: Grey values ``(height, width)`` of each, upright and of the file's own depth.
+        durations_s: How long each is shown, 0 where that is not stated.
+        turned: Whether width and height were exchanged to bring the last one upright.
+    """
+
+    def __init__(self, expected: int) -> None:
         self.frames: list[NDArray[Any]] = []
         self.durations_s: list[float] = []
         self.turned = False
-        self._colour = ColourSampler(len(pages))
+        self._colour = ColourSampler(expected)
         self._coloured = False
-        for at, page in enumerate(pages):
-            try:
-                image.seek(page)
-                image.load()
-            except _PILLOW_ERRORS:
-                if at == 0:
-                    raise
-                return
-            upright = _upright(image)
-            self.turned = upright.size != image.size
-            self.frames.append(self._grey(upright, at))
-            self.durations_s.append(float(image.info.get("duration") or 0.0) / 1000.0)
+
+    def add(self, image: Any, page: int) -> bool:  # noqa: ANN401
+        """Decode a page and add it. Gives False for one that cannot be decoded; the first then raises instead."""
+        try:
+            image.seek(page)
+            image.load()
+        except _PILLOW_ERRORS:
+            if not self.frames:
+                raise
+            return False
+        upright = _upright(image)
+        self.turned = upright.size != image.size
+        self.frames.append(self._grey(upright, len(self.frames)))
+        self.durations_s.append(float(image.info.get("duration") or 0.0) / 1000.0)
+        return True
 
     def chroma(self) -> FrameArray | None:
+        """As in `Clip`."""
         return self._colour.chroma(*self.frames[0].shape) if self._coloured else None
 
     def _grey(self, image: Any, at: int) -> NDArray[Any]:  # noqa: ANN401
@@ -292,7 +308,7 @@ def _gif_is_whole(path: Path) -> bool:
 
 def _label_values(path: str | os.PathLike[str], source: str, kind: FileFormat) -> NDArray[Any]:
     pages = []
-    with _opened(path, source, kind, MAX_PIXELS) as image:
+    with opened_picture(path, source, kind, MAX_PIXELS) as image:
         for page in page_numbers(image, kind):
             image.seek(page)
             values = np.asarray(_upright(image))
@@ -314,8 +330,14 @@ def _upright(image: Any) -> Any:  # noqa: ANN401
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str], source: str, kind: FileFormat, max_pixels: int) -> Iterator[Any]:
-    """Open with Pillow, with the size checked before anything is decoded."""
+def opened_picture(
+    path: str | os.PathLike[str], source: str, kind: FileFormat, max_pixels: int
+) -> Iterator[Any]:
+    """Open with Pillow, with the size checked before anything is decoded.
+
+    Raises:
+        VideoError: when the picture is damaged or too large.
+    """
     from PIL import Image
 
     try:

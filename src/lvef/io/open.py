@@ -25,10 +25,10 @@ _SEARCHED_SUFFIXES = _KNOWN_SUFFIXES - {".gz"}
 def open_clip(
     path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
 ) -> Clip:
-    """Read a clip or still of any kind that is supported.
+    """Read a clip or still of any kind that is supported, or a folder of numbered stills as a clip.
 
     Args:
-        path: The file.
+        path: The file, or the folder.
         max_frames: Most frames allowed; a longer clip is refused, not cut.
         max_pixels: Most pixels allowed over all frames together (one byte each).
 
@@ -40,9 +40,12 @@ def open_clip(
         VideoError: when it is of no known kind, or a video or picture that cannot be used.
         DicomError: when it is a DICOM file that cannot be used.
         MissingExtraError: when it needs a decoder that is not installed.
+        QualityRefusal: when it is a folder of stills that are no cine.
     """
     source = os.fspath(path)
     path = Path(path)
+    if path.is_dir():
+        return _read_folder(path, source, max_frames, max_pixels)
     head = first_bytes(path, source)
     kind = sniff(head)
     if kind is None:
@@ -88,6 +91,34 @@ def find_inputs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return list(found)
 
 
+def find_clips(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Return what is to be measured: the files of `find_inputs`, but for two or more stills of a folder the folder.
+
+    Stills that were named one by one stay as they are.
+
+    Args:
+        paths: Files and folders, as the user gave them.
+
+    Raises:
+        DataError: when a path does not exist.
+    """
+    from lvef.io.series import STILL_SUFFIXES, single_stills
+
+    given = [Path(path) for path in paths]
+    named = {path for path in given if not path.is_dir()}
+    found = find_inputs(given)
+    by_folder: dict[Path, list[Path]] = {}
+    for path in found:
+        if path not in named and path.suffix.lower() in STILL_SUFFIXES:
+            by_folder.setdefault(path.parent, []).append(path)
+    folder_of: dict[Path, Path] = {}
+    for folder, files in by_folder.items():
+        stills = single_stills(files) if len(files) > 1 else []
+        if len(stills) > 1:
+            folder_of |= dict.fromkeys(stills, folder)
+    return list(dict.fromkeys(folder_of.get(path, path) for path in found))
+
+
 def first_bytes(path: Path, source: str) -> bytes:
     """Return the first ``SNIFF_BYTES`` of a file.
 
@@ -120,6 +151,19 @@ def first_bytes(path: Path, source: str) -> bytes:
     if not head:
         raise DataError(f"{source} is empty (0 bytes): copy or export it again.")
     return head
+
+
+def _read_folder(folder: Path, source: str, max_frames: int, max_pixels: int) -> Clip:
+    from lvef.io.series import read_series, single_stills
+
+    try:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and _is_candidate(path))
+        stills = single_stills(files)
+        if len(stills) < 2:
+            raise DataError(f"{source} is a folder: give a file in it.")
+        return read_series(stills, source, max_frames=max_frames, max_pixels=max_pixels)
+    except OSError as cause:
+        raise DataError(f"{source} cannot be read ({_reason(cause)}): check the path and the disk.") from None
 
 
 def _read(kind: FileFormat, source: str, max_frames: int, max_pixels: int) -> Clip:

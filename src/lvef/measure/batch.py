@@ -62,7 +62,8 @@ class Job:
     def name(self) -> str:
         """A file name for what belongs to the job."""
         if len(self.paths) == 1:
-            return self.paths[0].name
+            only = self.paths[0]
+            return only.name if only.name not in ("", "..") else only.resolve().name
         return "+".join(path.stem for path in self.paths) + self.paths[-1].suffix
 
 

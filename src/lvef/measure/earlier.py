@@ -134,7 +134,7 @@ def _recorded(source: str) -> list[Path]:
     if not source or "\0" in source:
         return []
     try:
-        if Path(source).is_file():
+        if Path(source).exists():
             return [Path(source)]
         words = source.split(BETWEEN)
         for place in range(1, len(words)):

@@ -103,9 +103,14 @@ def file_key(paths: Sequence[Path], kind: str = "") -> str:
 
 
 def file_stamp(paths: Sequence[Path]) -> str:
-    """Size and time of change of the files; empty when one cannot be looked at, which never matches."""
+    """Size and time of change of the files; empty when one cannot be looked at, which never matches.
+
+    Of a folder of stills those of all files in it count.
+    """
     try:
-        return ",".join(f"{(stat := path.stat()).st_size}:{stat.st_mtime_ns}" for path in paths)
+        files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+        text = ",".join(f"{(stat := path.stat()).st_size}:{stat.st_mtime_ns}" for path in files)
+        return text if len(files) == len(paths) else hashlib.sha256(text.encode()).hexdigest()
     except OSError:
         return ""
 

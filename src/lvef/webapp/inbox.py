@@ -15,7 +15,7 @@ from lvef.webapp.measuring import Tell, Upload
 from lvef.webapp.private_files import shown_name
 from lvef.webapp.widget_keys import key_of_now, renew
 
-CLIP_KINDS = "AVI, MP4, MOV, MKV, WebM, GIF or DICOM, also without a suffix"
+CLIP_KINDS = "AVI, MP4, MOV, MKV, WebM, animated GIF, WebP or PNG, TIFF stack or DICOM, also without a suffix"
 """What may be dropped as a clip."""
 
 STILL_KINDS = "PNG, JPEG, TIFF, BMP, WebP, NIfTI or a DICOM with one frame"
