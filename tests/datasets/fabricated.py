@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.datasets import camus_folder, dicom_folder, echonet_folder, hmc_qu_folder, own_folder, tmed2_folder
+from tests.datasets import (
+    camus_folder,
+    dicom_folder,
+    echonet_folder,
+    hmc_qu_folder,
+    own_folder,
+    pediatric_folder,
+    tmed2_folder,
+)
 
 FABRICATED: dict[str, Callable[[Path], Path]] = {
     "echonet-dynamic": echonet_folder.write,
     "camus": camus_folder.write_nifti,
+    "echonet-pediatric": pediatric_folder.write,
     "hmc-qu": hmc_qu_folder.write,
     "tmed-2": tmed2_folder.write,
     "folder": own_folder.write,

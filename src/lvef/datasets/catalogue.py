@@ -10,6 +10,7 @@ from lvef.datasets.collection import Collection
 READERS = {
     "echonet-dynamic": "echonet_dynamic",
     "camus": "camus",
+    "echonet-pediatric": "echonet_pediatric",
     "hmc-qu": "hmc_qu",
     "tmed-2": "tmed2",
     "folder": "folder",

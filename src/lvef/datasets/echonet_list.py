@@ -1,7 +1,9 @@
-"""The table ``FileList.csv`` of EchoNet-Dynamic: a row a clip, with EF, volumes, size and split."""
+"""The table ``FileList.csv`` and the folder ``Videos`` of the EchoNet collections: a row a clip, and its file."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -12,8 +14,8 @@ from lvef.datasets.schema import BY_NAME
 from lvef.datasets.text_table import LINE, read_text_table
 from lvef.datasets.volume_tracings import clip_name
 
-LIST = "FileList.csv"
-"""Name of the table."""
+LIST, VIDEOS = "FileList.csv", "Videos"
+"""Names of the table and of the folder beside it."""
 
 CLIPS = 10_030
 """Clips in the list of the release. Source: FileList.csv."""
@@ -52,18 +54,9 @@ def read_file_list(path: Path, findings: Findings) -> pl.DataFrame:
         DataError: The list cannot be read, or has no column ``FileName``.
     """
     table = read_text_table(path, ("FileName", *NUMBERS, "Split"), findings)
-    table = table.with_columns(clip_name("FileName").alias("item"))
-    bad = table["item"].is_null() | table["item"].str.contains(r"[/\\\x00]|^\.*$").fill_null(False)
-    findings.add(
-        "unnamed_row",
-        Severity.WARNING,
-        f"Rows of {LIST} name no clip, or a file elsewhere; they are left out.",
-        _MEND,
-        [f"{LIST}, line {line}" for line in table.filter(bad)[LINE]],
-    )
-    table = table.filter(~bad)
+    table = named_rows(table, findings)
     for source, target in NUMBERS.items():
-        table = table.with_columns(_number(table, source, target, findings))
+        table = table.with_columns(read_number(table, source, target, findings))
     upper = pl.col("Split").str.to_uppercase()
     table = table.with_columns(
         upper.replace_strict(SPLITS, default=None, return_dtype=pl.String).alias("split")
@@ -83,13 +76,34 @@ def read_file_list(path: Path, findings: Findings) -> pl.DataFrame:
         "Nothing, where a part is meant.",
         LIST if n != CLIPS else [],
     )
-    table = _one_row_a_clip(table, findings)
+    table = one_row_a_clip(table, [*NUMBERS.values(), "split"], findings)
     _compare_volumes(table, findings)
     return table
 
 
-def _number(table: pl.DataFrame, source: str, target: str, findings: Findings) -> pl.Series:
-    """A column as numbers that the schema allows, null elsewhere, with what was found wrong."""
+def named_rows(table: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+    """Return the rows that name a clip, with its name in ``item``; the others are noted."""
+    table = table.with_columns(clip_name("FileName").alias("item"))
+    bad = table["item"].is_null() | table["item"].str.contains(r"[/\\\x00]|^\.*$").fill_null(False)
+    findings.add(
+        "unnamed_row",
+        Severity.WARNING,
+        f"Rows of {LIST} name no clip, or a file elsewhere; they are left out.",
+        _MEND,
+        [f"{LIST}, line {line}" for line in table.filter(bad)[LINE]],
+    )
+    return table.filter(~bad)
+
+
+def read_number(table: pl.DataFrame, source: str, target: str, findings: Findings) -> pl.Series:
+    """Return a column as numbers that the schema allows, null elsewhere.
+
+    Args:
+        table: Text, with ``item``.
+        source: Column of the list.
+        target: Column of the manifest.
+        findings: Takes note of words, of values that cannot be, and of gaps.
+    """
     text, column = table[source], BY_NAME[target]
     value = text.cast(pl.Float64, strict=False)
     low, high = column.low if column.low is not None else 0.0, column.high if column.high is not None else 1e9
@@ -129,11 +143,17 @@ def _number(table: pl.DataFrame, source: str, target: str, findings: Findings) -
     return value.set(wrong | outside, None).alias(target)
 
 
-def _one_row_a_clip(table: pl.DataFrame, findings: Findings) -> pl.DataFrame:
-    """Equal rows of a clip once; clips whose rows contradict each other not at all: which row is right is not known."""
-    content = pl.struct(*NUMBERS.values(), "split")
+def one_row_a_clip(table: pl.DataFrame, content: Sequence[str], findings: Findings) -> pl.DataFrame:
+    """Return equal rows of a clip once; clips whose rows contradict each other not at all: which is right is not known.
+
+    Args:
+        table: Rows with ``item``.
+        content: Columns that equal rows share.
+        findings: Takes note of both.
+    """
+    values = pl.struct(*content)
     table = table.with_columns(
-        pl.len().over("item").alias("n_rows"), content.n_unique().over("item").alias("n_contents")
+        pl.len().over("item").alias("n_rows"), values.n_unique().over("item").alias("n_contents")
     )
     same, contrary = pl.col("n_contents") == 1, pl.col("n_contents") > 1
     findings.add(
@@ -151,6 +171,52 @@ def _one_row_a_clip(table: pl.DataFrame, findings: Findings) -> pl.DataFrame:
         table.filter(same & (pl.col("n_rows") > 1))["item"].unique(maintain_order=True).to_list(),
     )
     return table.filter(same).unique("item", keep="first", maintain_order=True)
+
+
+def entry(root: Path, name: str) -> str:
+    """Return a name as it is written in a folder; copies differ in case."""
+    with os.scandir(root) as entries:
+        names = {found.name.lower(): found.name for found in entries if found.name != name}
+    return name if (root / name).exists() else names.get(name.lower(), name)
+
+
+def with_files(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFrame:
+    """Return the clips with the ``path`` of each from the folder; what is missing, empty or not in the list is noted."""
+    folder = entry(root, VIDEOS)
+    files: dict[str, str] = {}
+    empty: list[str] = []
+    if (root / folder).is_dir():
+        with os.scandir(root / folder) as entries:
+            for found in entries:
+                stem, _, suffix = found.name.rpartition(".")
+                if suffix.lower() == "avi" and not stem.startswith("."):
+                    files[stem] = found.name
+                    if found.stat().st_size == 0:
+                        empty.append(stem)
+    items = set(clips["item"])
+    findings.add(
+        "missing_file",
+        Severity.ERROR,
+        f"Clips of {LIST} have no file in {VIDEOS}; their rows and labels are kept.",
+        "Unpack the archive again and look whether it was whole; then import again.",
+        [name for name in clips["item"] if name not in files],
+    )
+    findings.add(
+        "empty_file",
+        Severity.ERROR,
+        f"Files in {VIDEOS} have 0 bytes; their rows and labels are kept.",
+        "Unpack the archive again; the disk may have been full.",
+        sorted(name for name in empty if name in items),
+    )
+    findings.add(
+        "unlisted_video",
+        Severity.WARNING,
+        f"Files in {VIDEOS} are not in {LIST}; they have no label and are left out.",
+        f"Nothing, or complete {LIST}.",
+        sorted(files.keys() - items),
+    )
+    paths = [f"{folder}/{files.get(name, name + '.avi')}" for name in clips["item"]]
+    return clips.with_columns(pl.Series("path", paths, dtype=pl.String))
 
 
 def _compare_volumes(clips: pl.DataFrame, findings: Findings) -> None:

@@ -1,7 +1,9 @@
-"""The table ``VolumeTracings.csv`` of EchoNet-Dynamic: its lines, which frames are traced, and which of them is ED.
+"""The table ``VolumeTracings.csv`` of the EchoNet collections: what is traced on which frames, and which of them is ED.
 
-One row is one line ``X1, Y1, X2, Y2`` in pixels on a frame counted from 0; of each frame the first row is the long axis,
-then come 20 chords. Frames come in either order, so that ED is decided by volume.
+EchoNet-Dynamic: one row is one line ``X1, Y1, X2, Y2`` in pixels on a frame counted from 0; of each frame the first row is
+the long axis, then come 20 chords. EchoNet-Pediatric: one row is one point ``X, Y`` of the outline; a phase that was not
+traced has a row without a point whose frame is called ``No Systolic`` or ``No Diastolic``. Frames come in either order, so
+that ED is decided by volume.
 """
 
 from __future__ import annotations
@@ -12,16 +14,31 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import FloatArray
+from lvef.core.terms import Phase
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.text_table import LINE, read_text_table
+from lvef.geometry.contour import mask_of_contour
+from lvef.geometry.line_masks import lines_of_mask
 
 COLUMNS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
 """Columns of the table."""
 
 ENDS = COLUMNS[1:5]
 """Columns of a line's ends."""
+
+POINT_COLUMNS = ("FileName", "X", "Y", "Frame")
+"""Columns of a table of outlines."""
+
+UNTRACED = {"no diastolic": Phase.ED, "no systolic": Phase.ES}
+"""What stands for a frame, in lower case, where a phase was not traced."""
+
+FEWEST_POINTS = 3
+"""Fewer points are no outline."""
+
+FINER = 4
+"""An outline is drawn so many times larger before it is traced: its points are whole pixels of a picture of 112."""
 
 LINES = 21
 """Rows of a traced frame: the long axis and 20 chords."""
@@ -99,8 +116,116 @@ def lines_by_frame(lines: pl.DataFrame) -> dict[str, dict[int, FloatArray]]:
     return found
 
 
+def is_outlines(path: Path) -> bool:
+    """Whether a table of tracings holds outlines and not lines, by its header."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            names = {name.strip().strip('"\ufeff').lower() for name in file.readline().split(",")}
+    except OSError:
+        return False
+    return {"x", "y"} <= names and "x1" not in names
+
+
+def read_outlines(path: Path, findings: Findings) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The points of a table of outlines, and the phases that it says were not traced.
+
+    Args:
+        path: ``VolumeTracings.csv`` of EchoNet-Pediatric.
+        findings: Takes note of rows that are no points, and of outlines of too few.
+
+    Returns:
+        ``item``, ``frame``, ``X`` and ``Y`` in pixels in the order of the file; and ``item`` with the ``phase`` not traced.
+
+    Raises:
+        DataError: The table cannot be read at all.
+    """
+    table = read_text_table(path, POINT_COLUMNS, findings).with_columns(clip_name("FileName").alias("item"))
+    phase = pl.col("Frame").str.to_lowercase().replace_strict(UNTRACED, default=None, return_dtype=pl.String)
+    table = table.with_columns(phase.alias("phase"))
+    untraced = table.filter(pl.col("phase").is_not_null() & pl.col("item").is_not_null())
+    points = table.filter(pl.col("phase").is_null()).with_columns(
+        pl.col(*POINT_COLUMNS[1:]).cast(pl.Float64, strict=False)
+    )
+    frame = pl.col("Frame")
+    placed = (pl.col("item").is_not_null() & (frame >= 0) & (frame == frame.floor())).fill_null(False)
+    good = placed & pl.all_horizontal(pl.col("X", "Y").is_finite().fill_null(False))
+    bad = points.filter(~good)
+    findings.add(
+        BAD_LINE,
+        Severity.WARNING,
+        f"Rows of {path.name} hold no name, no point, or a frame that is not a whole number from 0; they are left out.",
+        "Take the table as its owners hand it out.",
+        [f"{path.name}, line {line}" for line in bad[LINE].head(5)],
+        len(bad),
+    )
+    whole = points.filter(good).select("item", frame.cast(pl.Int64).alias("frame"), "X", "Y")
+    few = pl.len().over("item", "frame") < FEWEST_POINTS
+    findings.add(
+        "few_points",
+        Severity.WARNING,
+        f"Outlines have fewer than {FEWEST_POINTS} points; they are left out.",
+        "",
+        [f"{item}, frame {at}" for item, at in whole.filter(few).select("item", "frame").unique().rows()],
+    )
+    return whole.filter(~few), untraced.select("item", "phase").unique(maintain_order=True)
+
+
+def read_tracings(path: Path, findings: Findings) -> dict[str, dict[int, FloatArray]]:
+    """The lines of every traced frame by clip and frame, whichever way the table tells them.
+
+    An outline becomes the 21 lines of the ventricle inside it, apex and base told by its shape.
+
+    Args:
+        path: ``VolumeTracings.csv``.
+        findings: Takes note of what `read_lines` or `read_outlines` finds, and of outlines that are no ventricle.
+
+    Returns:
+        Clip -> frame -> ``(n, 2, 2)`` float64 pixels.
+
+    Raises:
+        DataError: The table cannot be read at all.
+    """
+    if not is_outlines(path):
+        return lines_by_frame(read_lines(path, findings))
+    found: dict[str, dict[int, FloatArray]] = {}
+    points, _ = read_outlines(path, findings)
+    for (item, frame), part in points.group_by("item", "frame", maintain_order=True):
+        try:
+            lines = _lines_of_outline(part.select("X", "Y").to_numpy())
+        except GeometryError:
+            findings.add(
+                "no_ventricle_outlined",
+                Severity.WARNING,
+                "Outlines are no ventricle that could be measured; they are left out.",
+                "",
+                f"{item}, frame {frame}",
+            )
+            continue
+        found.setdefault(str(item), {})[int(str(frame))] = lines
+    return found
+
+
+def _lines_of_outline(points: FloatArray) -> FloatArray:
+    larger = np.asarray(points, dtype=np.float64) * FINER + (FINER - 1) / 2
+    low = np.floor(larger.min(axis=0)) - 2 * FINER
+    width, height = (np.ceil(larger.max(axis=0)) - low).astype(int) + 2 * FINER
+    lines = lines_of_mask(mask_of_contour(larger - low, (int(height), int(width))))
+    return np.asarray((lines + low - (FINER - 1) / 2) / FINER, dtype=np.float64)
+
+
+def _outlined_frames(path: Path, findings: Findings) -> pl.DataFrame:
+    """As `read_traced_frames`, of a table of outlines: the area to the power of 3/2 stands for the volume."""
+    x, y = pl.col("X"), pl.col("Y")
+    closing = x.last() * y.first() - x.first() * y.last()
+    area = ((x * y.shift(-1) - x.shift(-1) * y).sum() + closing).abs() / 2
+    points, _ = read_outlines(path, findings)
+    return points.group_by("item", "frame", maintain_order=True).agg(
+        pl.len().cast(pl.Int64).alias("n_lines"), pl.when(area > 0).then(area**1.5).alias("volume_px3")
+    )
+
+
 def read_traced_frames(path: Path, findings: Findings) -> pl.DataFrame:
-    """Volumes of all traced frames, by the method of disks in one plane.
+    """Volumes of all traced frames, by the method of disks in one plane; of outlines a measure that rises with the area.
 
     The scale is unknown and the same in all frames of a clip, so volumes are in cubic pixels and only compared.
 
@@ -109,8 +234,8 @@ def read_traced_frames(path: Path, findings: Findings) -> pl.DataFrame:
         findings: Takes note of what `read_lines` finds, and of frames with another number of lines than 21.
 
     Returns:
-        One row a traced frame: ``item``, ``frame``, ``n_lines`` and ``volume_px3``, null where there is none. In the order
-        of the file.
+        One row a traced frame: ``item``, ``frame``, ``n_lines`` (or points) and ``volume_px3``, null where there is none. In
+        the order of the file.
 
     Raises:
         DataError: The table cannot be read at all.
@@ -118,6 +243,8 @@ def read_traced_frames(path: Path, findings: Findings) -> pl.DataFrame:
     Source:
         V = pi/4 sum(d_i^2) L/n, as `lvef.geometry.simpson.disks_single_plane`; here for 400,000 lines at once.
     """
+    if is_outlines(path):
+        return _outlined_frames(path, findings)
     squared = (pl.col("X1") - pl.col("X2")) ** 2 + (pl.col("Y1") - pl.col("Y2")) ** 2
     chords = pl.col("squared").sum() - pl.col("squared").first()
     volume = math.pi / 4 * chords / (pl.len() - 1) * pl.col("squared").first().sqrt()

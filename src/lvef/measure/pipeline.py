@@ -38,7 +38,7 @@ from lvef.measure.kinds import AnyPredictor, TracingPredictor, load_predictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
 from lvef.measure.predictor import TracedFrames
-from lvef.measure.quality import check_clip, check_picture, check_ventricle
+from lvef.measure.quality import check_clip, check_picture, check_together, check_ventricle
 from lvef.measure.scale import curve_of_clip, without_void_scale
 from lvef.measure.trace_predictor import es_above_ed, fault_notices
 from lvef.preprocess.fan import Fan, find_fan
@@ -161,6 +161,11 @@ class Measurer:
             heart_rate_bpm=analysis.heart_rate_bpm or clip.heart_rate_bpm,
             notices=(*base.notices, *analysis.notices),
         )
+        try:
+            check_together(clip.source, found.notices)
+        except QualityRefusal as refusal:
+            shown = replace(found, status=Status.REFUSED, ef_mean_percent=None, ef_sd_percent=None)
+            raise RefusedWithCurve(refusal.code, str(refusal), shown) from None
         answered = with_beat(found, analysis.representative, self.options)
         return self._signed(_with_faults(answered, traced, answered.ed_frame, answered.es_frame), began)
 

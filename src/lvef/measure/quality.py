@@ -7,6 +7,8 @@ they catch what is no apical view and leave poor pictures to the reader, with a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +42,14 @@ least 0.97, the network at least 0.94."""
 
 WEAK_WALL_CONTACT = 0.8
 """Below this the clip is measured with a warning."""
+
+
+WEAK_WALLS = "weak_walls"
+"""Code of the warning that little wall was seen."""
+
+UNSTEADY = ("irregular_rhythm", "beats_disagree")
+"""Codes of the warnings that cycles, or the EFs of beats, vary widely (`lvef.geometry.rhythm`). Atrial fibrillation does
+that under good walls."""
 
 
 def check_clip(clip: Clip) -> None:
@@ -141,11 +151,32 @@ def check_ventricle(
         )
     elif contact < WEAK_WALL_CONTACT:
         notices.append(
-            Notice(
-                "weak_walls", f"Wall was seen around {contact:.0%} of the cavity: check the contour by eye."
-            )
+            Notice(WEAK_WALLS, f"Wall was seen around {contact:.0%} of the cavity: check the contour by eye.")
         )
     return tuple(notices)
+
+
+def check_together(source: str, notices: Sequence[Notice]) -> None:
+    """Refuse clips whose warnings, each harmless alone, together say that the contours, not the heart, make the curve.
+
+    Args:
+        source: File name for the message.
+        notices: All warnings of the measurement.
+
+    Raises:
+        QualityRefusal: ``doubtful_contours``, weak walls and unsteady beats at once.
+    """
+    by_code = {notice.code: notice.text for notice in notices}
+    unsteady = next((by_code[code] for code in UNSTEADY if code in by_code), None)
+    if WEAK_WALLS not in by_code or unsteady is None:
+        return
+    weak = by_code[WEAK_WALLS].partition(":")[0]
+    raise QualityRefusal(
+        "doubtful_contours",
+        f"{source}: {weak[0].lower()}{weak[1:]}, and at once: {unsteady[0].lower()}{unsteady[1:].rstrip('.')}. "
+        "Where walls are hardly seen, such beats may be made by the contour: no EF is given. Look at the contours; choose ED "
+        "and ES yourself (--ed-frame, --es-frame), or record the view again.",
+    )
 
 
 def wall_contact(probabilities: NDArray[np.float32]) -> float:

@@ -16,7 +16,7 @@ from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
 from lvef.core.workers import in_order
 from lvef.datasets.findings import Findings
-from lvef.datasets.volume_tracings import BAD_LINE, REPEATED_LINE, lines_by_frame, read_lines
+from lvef.datasets.volume_tracings import BAD_LINE, REPEATED_LINE, read_tracings
 from lvef.io.atomic import write_bytes_atomic
 from lvef.preparation.filling import Prepared, Watcher, write_left_out
 from lvef.preparation.journal import Entry, Journal
@@ -95,7 +95,7 @@ def fill_traces(
         )
     found = Findings()
     paths = dict.fromkeys(s.tracing_path for s in traced if s.tracing_path)
-    tables: Tables = {p: lines_by_frame(read_lines(p, found)) for p in paths}
+    tables: Tables = {p: read_tracings(p, found) for p in paths}
     begin_folder(out, INFO_NAME, SCHEMA, recipe.settings())
     for name in (FRAMES_FOLDER, LINES_FOLDER):
         (out / name).mkdir(exist_ok=True)

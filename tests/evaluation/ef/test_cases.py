@@ -45,6 +45,15 @@ def test_two_references_are_two_quantities(tmp_path):
     assert "not the same quantity" in found.notices[-1]
 
 
+def test_views_that_are_not_apical_are_left_out(tmp_path):
+    parts = [rows([60.0, 50.0], root=tmp_path), rows([40.0, 45.0], root=tmp_path, start=5, view="PSAX")]
+    found = read_cases(write(tmp_path / "m.csv", *parts), "test")
+    assert [case.item for case in found.cases] == ["clip001", "clip002"]
+    assert found.notices[0] == "2 of the 4 clips of the split test are no apical view and are left out."
+    with pytest.raises(DataError, match=r"none of its 2 clips in the split test is an apical view \(PSAX\)"):
+        read_cases(write(tmp_path / "n.csv", parts[1]), "test")
+
+
 @pytest.mark.parametrize(
     ("made", "split", "sentence"),
     [

@@ -15,7 +15,6 @@ Rows whose video is missing stay in the manifest, because their labels are right
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import polars as pl
@@ -23,14 +22,14 @@ import polars as pl
 from lvef.core.errors import DataError
 from lvef.core.terms import CollectionView
 from lvef.datasets.collection import Collection, Imported, Progress
-from lvef.datasets.echonet_list import LIST, read_file_list
+from lvef.datasets.echonet_list import LIST, VIDEOS, entry, read_file_list, with_files
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.manifest import conformed
 from lvef.datasets.text_table import LINE
 from lvef.datasets.volume_tracings import decide_phases, read_traced_frames
 
-TRACINGS, VIDEOS = "VolumeTracings.csv", "Videos"
-"""Names in the folder, beside the list."""
+TRACINGS = "VolumeTracings.csv"
+"""Name of the table of tracings, beside the list."""
 
 SIZE_PX = 112
 """Height and width of the clips as released. Source: the owners' page."""
@@ -54,7 +53,7 @@ def read(root: Path, progress: Progress | None = None) -> Imported:
     total = len(clips)
     if progress is not None:
         progress(0, total)
-    clips = _with_files(clips, root, findings)
+    clips = with_files(clips, root, findings)
     clips = _with_tracings(clips, root, findings)
     if progress is not None:
         progress(total, total)
@@ -70,7 +69,7 @@ def _find_list(root: Path) -> Path:
     expected = f"expected is a folder with {LIST}, {TRACINGS} and {VIDEOS}"
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; {expected}.")
-    found = _entry(root, LIST)
+    found = entry(root, LIST)
     if (root / found).is_file():
         return root / found
     inside = next((p.name for p in sorted(root.iterdir()) if p.is_dir() and (p / LIST).is_file()), None)
@@ -78,55 +77,9 @@ def _find_list(root: Path) -> Path:
     raise DataError(f"{root}: has no {LIST}, so it is not EchoNet-Dynamic; {expected}: {mend}.")
 
 
-def _entry(root: Path, name: str) -> str:
-    """The name as it is written in the folder; copies differ in case."""
-    with os.scandir(root) as entries:
-        names = {entry.name.lower(): entry.name for entry in entries if entry.name != name}
-    return name if (root / name).exists() else names.get(name.lower(), name)
-
-
-def _with_files(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFrame:
-    """The path of each clip; what is missing, empty or not in the list."""
-    folder = _entry(root, VIDEOS)
-    files: dict[str, str] = {}
-    empty: list[str] = []
-    if (root / folder).is_dir():
-        with os.scandir(root / folder) as entries:
-            for entry in entries:
-                stem, _, suffix = entry.name.rpartition(".")
-                if suffix.lower() == "avi" and not stem.startswith("."):
-                    files[stem] = entry.name
-                    if entry.stat().st_size == 0:
-                        empty.append(stem)
-    items = set(clips["item"])
-    findings.add(
-        "missing_file",
-        Severity.ERROR,
-        f"Clips of {LIST} have no file in {VIDEOS}; their rows and labels are kept.",
-        "Unpack the archive again and look whether it was whole; then import again.",
-        [name for name in clips["item"] if name not in files],
-    )
-    findings.add(
-        "empty_file",
-        Severity.ERROR,
-        f"Files in {VIDEOS} have 0 bytes; their rows and labels are kept.",
-        "Unpack the archive again; the disk may have been full.",
-        sorted(name for name in empty if name in items),
-    )
-    findings.add(
-        "unlisted_video",
-        Severity.WARNING,
-        f"Files in {VIDEOS} are not in {LIST}; they have no label and are left out.",
-        f"Nothing, or complete {LIST}.",
-        sorted(files.keys() - items),
-    )
-    paths = [f"{folder}/{files.get(name, name + '.avi')}" for name in clips["item"]]
-    return clips.with_columns(pl.Series("path", paths, dtype=pl.String))
-
-
 def _with_tracings(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFrame:
     """Number of traced frames, ED and ES of each clip."""
-    name = _entry(root, TRACINGS)
+    name = entry(root, TRACINGS)
     empty = [pl.lit(None, pl.Int64).alias(c) for c in ("n_traced_frames", "ed_frame", "es_frame")]
     if not (root / name).is_file():
         findings.add(

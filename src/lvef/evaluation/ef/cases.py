@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from lvef.core.errors import DataError
-from lvef.core.terms import Split
+from lvef.core.terms import CollectionView, Split
 from lvef.datasets.manifest import read_manifest
 from lvef.evaluation.ef.records import Case
 from lvef.evaluation.records import NAN
@@ -23,6 +23,9 @@ ALL = "all"
 
 JUDGED_SPLITS = (*(str(split) for split in Split), ALL)
 """What can be judged on."""
+
+NOT_APICAL = tuple(str(view) for view in (CollectionView.PLAX, CollectionView.PSAX, CollectionView.OTHER))
+"""Views on which no EF is measured."""
 
 FEWEST_PATIENTS = 2
 """Of one patient no interval can be drawn, and nothing be said of others."""
@@ -76,7 +79,14 @@ def read_cases(path: Path, split: str) -> Selection:
         raise DataError(
             f"{path}: no clip is in the split {split}; it has {_counts(clips)}. Choose one of these with --split, or all."
         )
-    known = chosen.filter(pl.col("ef_percent").is_not_null())
+    apical = chosen.filter(~pl.col("view").is_in(NOT_APICAL))
+    known = apical.filter(pl.col("ef_percent").is_not_null())
+    if apical.is_empty():
+        views = ", ".join(sorted(chosen["view"].unique()))
+        raise DataError(
+            f"{path}: none of its {len(chosen)} clips in the split {split} is an apical view ({views}); an EF is measured "
+            "on A4C or A2C."
+        )
     if known.is_empty():
         names = ", ".join(sorted(chosen["collection"].unique()))
         raise DataError(
@@ -90,7 +100,11 @@ def read_cases(path: Path, split: str) -> Selection:
             f"{path}: {len(cases)} {'clip' if len(cases) == 1 else 'clips'} of one patient in the split {split}; intervals "
             f"are drawn over patients, and at least {FEWEST_PATIENTS} are needed."
         )
-    of_training = clips.filter((pl.col("split") == str(Split.TRAIN)) & pl.col("ef_percent").is_not_null())
+    of_training = clips.filter(
+        ~pl.col("view").is_in(NOT_APICAL)
+        & (pl.col("split") == str(Split.TRAIN))
+        & pl.col("ef_percent").is_not_null()
+    )
     training = tuple(_case(row) for row in of_training.iter_rows(named=True))
     typical, words = _typical(training, cases)
     return Selection(
@@ -106,7 +120,7 @@ def read_cases(path: Path, split: str) -> Selection:
         typical,
         words,
         _reference(cases),
-        _left_out(table, chosen, known, split),
+        _left_out(table, chosen, apical, known, split),
     )
 
 
@@ -126,11 +140,18 @@ def _reference(cases: Sequence[Case]) -> str:
     return "; ".join(f"EF of {collection}: {method}" for (collection, method), _ in methods.most_common())
 
 
-def _left_out(table: pl.DataFrame, chosen: pl.DataFrame, known: pl.DataFrame, split: str) -> tuple[str, ...]:
+def _left_out(
+    table: pl.DataFrame, chosen: pl.DataFrame, apical: pl.DataFrame, known: pl.DataFrame, split: str
+) -> tuple[str, ...]:
     found = []
-    if len(known) < len(chosen):
-        n = len(chosen) - len(known)
-        found.append(f"{n} of the {len(chosen)} clips of the split {split} have no EF and are left out.")
+    if len(apical) < len(chosen):
+        n = len(chosen) - len(apical)
+        found.append(
+            f"{n} of the {len(chosen)} clips of the split {split} are no apical view and are left out."
+        )
+    if len(known) < len(apical):
+        n = len(apical) - len(known)
+        found.append(f"{n} of the {len(apical)} clips of the split {split} have no EF and are left out.")
     stills = len(table.filter(pl.col("kind") == "still"))
     if stills:
         found.append(f"{stills} stills of the manifest are left out: clips are judged here.")

@@ -12,7 +12,7 @@ from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
 from lvef.datasets.findings import Findings
-from lvef.datasets.volume_tracings import lines_by_frame, read_lines
+from lvef.datasets.volume_tracings import read_tracings
 from lvef.evaluation.ef.records import Case, EfRecord, as_lines
 from lvef.geometry.line_masks import lines_of_mask
 from lvef.io.images import read_labels
@@ -90,7 +90,7 @@ def read_manual(cases: Sequence[Case]) -> tuple[dict[str, dict[Phase, ManualLine
         if frames is None or (case.tracing_path is None and case.mask_path is None):
             continue
         if case.tracing_path is not None and case.tracing_path not in tables:
-            tables[case.tracing_path] = lines_by_frame(read_lines(case.tracing_path, Findings()))
+            tables[case.tracing_path] = read_tracings(case.tracing_path, Findings())
         for phase, frame in zip(Phase, frames, strict=True):
             try:
                 lines = _of_frame(case, frame, tables)
