@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lvef.core.errors import DataError, QualityRefusal, VideoError
-from lvef.io.open import find_clips, open_clip
+from lvef.io.open import find_clips, find_inputs, open_clip
 from tests.io.io_fabrication import codes, moving_grey, write_video
 
 GREY = moving_grey(12, 64, 96)
@@ -115,7 +115,7 @@ def test_limits(tmp_path):
 
 
 def test_find_clips(tmp_path):
-    """Stills of a folder are one thing to measure; clips, and stills that were named, are each one."""
+    """All stills of a folder are one thing to measure; clips, and some of a folder's stills, are each one."""
     (tmp_path / "study").mkdir()
     series = write(tmp_path / "study" / "cine")
     write_video(str(tmp_path / "study" / "clip.avi"), GREY, "mjpeg", "yuvj420p")
@@ -123,7 +123,10 @@ def test_find_clips(tmp_path):
     for name in ("loop.gif", "loop2.png"):
         first.save(tmp_path / "study" / name, save_all=True, append_images=others, duration=80)
     Image.fromarray(GREY[0]).save(tmp_path / "study" / "single.png")
-    found = [path.relative_to(tmp_path).as_posix() for path in find_clips([tmp_path])]
+    found = [path.relative_to(tmp_path).as_posix() for path in find_clips(find_inputs([tmp_path]))]
     assert found == ["study/clip.avi", "study/loop.gif", "study/loop2.png", "study/single.png", "study/cine"]
     named = [series / "frame_0000.png", series / "frame_0001.png"]
     assert find_clips(named) == named
+    assert find_clips(sorted(series.glob("*.png"))) == [series], "as a shell writes out cine/*.png"
+    missing = [tmp_path / "gone.png", tmp_path / "gone2.png"]
+    assert find_clips(missing) == missing

@@ -104,17 +104,17 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     Raises:
         DataError: A folder without an echo file.
     """
-    from lvef.io.open import find_clips
+    from lvef.io.open import find_clips, find_inputs
 
     found: dict[Path, None] = {}
     for path in paths:
-        inside = find_clips([path]) if path.exists() else [path]
+        inside = find_inputs([path]) if path.exists() else [path]
         if not inside:
             packed = sorted(p.name for p in path.rglob("*") if p.suffix.lower() in PACKED_SUFFIXES)[:3]
             mend = f"it holds {', '.join(packed)}: unpack that" if packed else "check the path"
             raise DataError(f"{path} is a folder in which no echo file was found: {mend}.")
         found |= dict.fromkeys(inside)
-    return list(found)
+    return find_clips(found)
 
 
 def make_jobs(inputs: Inputs, files: Sequence[Path], measurer: Measurer) -> list[Job]:

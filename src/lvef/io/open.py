@@ -91,32 +91,35 @@ def find_inputs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return list(found)
 
 
-def find_clips(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Return what is to be measured: the files of `find_inputs`, but for two or more stills of a folder the folder.
+def find_clips(files: Iterable[Path]) -> list[Path]:
+    """Return what is to be measured of some files: the files, but for all stills of a folder the folder.
 
-    Stills that were named one by one stay as they are.
+    Where only some of a folder's stills are among the files, they stay as they are.
 
     Args:
-        paths: Files and folders, as the user gave them.
-
-    Raises:
-        DataError: when a path does not exist.
+        files: From `find_inputs`, or named one by one.
     """
     from lvef.io.series import STILL_SUFFIXES, single_stills
 
-    given = [Path(path) for path in paths]
-    named = {path for path in given if not path.is_dir()}
-    found = find_inputs(given)
+    given = list(dict.fromkeys(files))
     by_folder: dict[Path, list[Path]] = {}
-    for path in found:
-        if path not in named and path.suffix.lower() in STILL_SUFFIXES:
+    for path in given:
+        if path.suffix.lower() in STILL_SUFFIXES and path.is_file():
             by_folder.setdefault(path.parent, []).append(path)
     folder_of: dict[Path, Path] = {}
-    for folder, files in by_folder.items():
-        stills = single_stills(files) if len(files) > 1 else []
-        if len(stills) > 1:
+    for folder, found in by_folder.items():
+        stills = single_stills(found) if len(found) > 1 else []
+        if len(stills) > 1 and not single_stills(set(_in_folder(folder)) - set(found)):
             folder_of |= dict.fromkeys(stills, folder)
-    return list(dict.fromkeys(folder_of.get(path, path) for path in found))
+    return list(dict.fromkeys(folder_of.get(path, path) for path in given))
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """The files of a folder that may be something to measure, sorted."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file() and _is_candidate(path))
+    except OSError:
+        return []
 
 
 def first_bytes(path: Path, source: str) -> bytes:
@@ -156,11 +159,10 @@ def first_bytes(path: Path, source: str) -> bytes:
 def _read_folder(folder: Path, source: str, max_frames: int, max_pixels: int) -> Clip:
     from lvef.io.series import read_series, single_stills
 
+    stills = single_stills(_in_folder(folder))
+    if len(stills) < 2:
+        raise DataError(f"{source} is a folder: give a file in it.")
     try:
-        files = sorted(path for path in folder.iterdir() if path.is_file() and _is_candidate(path))
-        stills = single_stills(files)
-        if len(stills) < 2:
-            raise DataError(f"{source} is a folder: give a file in it.")
         return read_series(stills, source, max_frames=max_frames, max_pixels=max_pixels)
     except OSError as cause:
         raise DataError(f"{source} cannot be read ({_reason(cause)}): check the path and the disk.") from None

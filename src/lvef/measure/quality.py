@@ -62,8 +62,8 @@ def check_clip(clip: Clip) -> None:
     if n == 1:
         raise QualityRefusal(
             "still",
-            f"{clip.source}: one frame was found where a clip is needed; give a cine, "
-            "or an ED and an ES still with --ed FILE --es FILE.",
+            f"{clip.source}: one frame was found where a clip is needed; give a cine, the folder of all its numbered "
+            "frames, or an ED and an ES still with --ed FILE --es FILE.",
         )
     duration = float(clip.times_s[-1])
     if n < MIN_FRAMES or duration < MIN_DURATION_S:
@@ -174,8 +174,8 @@ def check_together(source: str, notices: Sequence[Notice]) -> None:
     raise QualityRefusal(
         "doubtful_contours",
         f"{source}: {weak[0].lower()}{weak[1:]}, and at once: {unsteady[0].lower()}{unsteady[1:].rstrip('.')}. "
-        "Where walls are hardly seen, such beats may be made by the contour: no EF is given. Look at the contours; choose ED "
-        "and ES yourself (--ed-frame, --es-frame), or record the view again.",
+        "Where walls are hardly seen, such beats may be made by the contour: no EF is given. Look at the contours; choose "
+        "ED and ES yourself (--ed-frame, --es-frame), or record the view again.",
     )
 
 
