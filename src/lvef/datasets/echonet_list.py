@@ -175,6 +175,8 @@ def one_row_a_clip(table: pl.DataFrame, content: Sequence[str], findings: Findin
 
 def entry(root: Path, name: str) -> str:
     """Return a name as it is written in a folder; copies differ in case."""
+    if not root.is_dir():
+        return name
     with os.scandir(root) as entries:
         names = {found.name.lower(): found.name for found in entries if found.name != name}
     return name if (root / name).exists() else names.get(name.lower(), name)

@@ -122,7 +122,7 @@ def _folders(root: Path) -> tuple[Path, dict[CollectionView, str]]:
             continue
         names = {view: entry(base, str(view)) for view in VIEWS}
         found = {
-            view: name for view, name in names.items() if (base / name / entry_of_list(base / name)).is_file()
+            view: name for view, name in names.items() if (base / name / entry(base / name, LIST)).is_file()
         }
         if found:
             return base, found
@@ -131,11 +131,6 @@ def _folders(root: Path) -> tuple[Path, dict[CollectionView, str]]:
     inside = next((p for p in sorted(root.iterdir()) if (p / str(VIEWS[0])).is_dir()), None)
     mend = f"give {inside}" if inside is not None else "unpack the archive and give its folder"
     raise DataError(f"{root}: has no {VIEWS[0]}/{LIST}, so it is not EchoNet-Pediatric; {expected}: {mend}.")
-
-
-def entry_of_list(folder: Path) -> str:
-    """Name of the list as it is written in a folder that may not be there."""
-    return entry(folder, LIST) if folder.is_dir() else LIST
 
 
 def _view(base: Path, view: CollectionView, name: str, findings: Findings) -> pl.DataFrame:
@@ -155,9 +150,11 @@ def _view(base: Path, view: CollectionView, name: str, findings: Findings) -> pl
 def _read_list(path: Path, findings: Findings) -> pl.DataFrame:
     """One row a clip, with values that the manifest's schema allows."""
     table = named_rows(read_text_table(path, COLUMNS, findings), findings)
+    # DICOM puts a letter behind years.
+    table = table.with_columns(pl.col("Age").str.replace(r"(?i)^0*([0-9]+)Y$", "$1"))
     table = table.with_columns(
         read_number(table, "EF", "ef_percent", findings),
-        read_number(table.with_columns(_years(table)), "Age", "age_years", findings),
+        read_number(table, "Age", "age_years", findings),
         pl.col("Sex")
         .str.to_uppercase()
         .replace_strict(SEXES, default=None, return_dtype=pl.String)
@@ -188,11 +185,6 @@ def _read_list(path: Path, findings: Findings) -> pl.DataFrame:
     )
     table = table.with_columns(pl.col("patient").fill_null(pl.col("item")))
     return one_row_a_clip(table, ["ef_percent", "sex", "age_years", "split"], findings)
-
-
-def _years(table: pl.DataFrame) -> pl.Series:
-    """Age without the letter that DICOM puts behind years."""
-    return table["Age"].str.replace(r"(?i)^0*([0-9]+)Y$", "$1")
 
 
 def _with_outlines(
@@ -350,6 +342,7 @@ def _as_manifest(clips: pl.DataFrame, base: Path) -> pl.DataFrame:
         "split",
         "split_name",
     )
+    sizes = pl.col("Weight", "Height").cast(pl.Float64, strict=False)
     seen = ("n_frames", "frame_rate_hz", "height_px", "width_px", "ed_frame", "es_frame", "n_traced_frames")
     return clips.select(
         *kept,
@@ -358,22 +351,15 @@ def _as_manifest(clips: pl.DataFrame, base: Path) -> pl.DataFrame:
         "told_by",
         (pl.col("n_frames") / pl.col("frame_rate_hz")).alias("duration_s"),
         pl.when(pl.col("ef_percent").is_not_null()).then(pl.lit(EF_METHOD)).alias("ef_method"),
-        pl.Series(
-            "labels", [_labels(*row) for row in clips.select("visit", "Weight", "Height").rows()], pl.String
-        ),
+        pl.Series("labels", [_labels(*row) for row in clips.select("visit", sizes).rows()], pl.String),
     )
 
 
-def _labels(visit: str | None, weight: str | None, height: str | None) -> str | None:
+def _labels(visit: str | None, weight_kg: float | None, height_cm: float | None) -> str | None:
     """What has no column of its own, as a JSON object."""
     told: dict[str, str | float] = {} if visit is None else {"visit": visit}
-    for name, text in (("weight_kg", weight), ("height_cm", height)):
-        try:
-            value = float(text) if text else 0.0
-        except ValueError:
-            value = 0.0
-        if 0 < value < 1000:
-            told[name] = value
+    sizes = {"weight_kg": weight_kg, "height_cm": height_cm}
+    told |= {name: value for name, value in sizes.items() if value is not None and 0 < value < 1000}
     return json.dumps(told) if told else None
 
 
