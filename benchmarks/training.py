@@ -12,7 +12,8 @@ network's arithmetic is counted by ``torch.utils.flop_counter``, forwards and ba
 
 Each way is timed several times, turn and turn about, and the median counts.
 
-Run: ``python benchmarks/training.py [--family r2plus1d-18] [--batch 4] [--steps 3] [--workers 2] [--out FILE]``.
+Needs ``make train-env``. Run:
+``python benchmarks/training.py [--family r2plus1d-18] [--batch 4] [--steps 3] [--workers 2] [--out FILE]``.
 """
 
 from __future__ import annotations

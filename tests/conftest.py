@@ -17,6 +17,32 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+FEW_DRAWS = 40
+
+
+def _draw(times: int) -> None:
+    from lvef.stats import bootstrap
+
+    for function in (bootstrap.interval, bootstrap.intervals):
+        function.__kwdefaults__["resamples"] = times
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_draws():
+    """Bootstraps draw few times, which leaves every value but the intervals as it is."""
+    _draw(FEW_DRAWS)
+
+
+@pytest.fixture
+def all_draws():
+    """All draws, for tests that look at the intervals."""
+    from lvef.stats.bootstrap import RESAMPLES
+
+    _draw(RESAMPLES)
+    yield
+    _draw(FEW_DRAWS)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The repository's root."""

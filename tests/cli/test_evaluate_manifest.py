@@ -5,20 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from functools import partial
 
 import pytest
 
 from lvef.engine.catalogue import find_network
-from lvef.stats.bootstrap import intervals
 from tests.evaluation.ef import made_up
-
-
-@pytest.fixture(autouse=True)
-def _few_draws(monkeypatch):
-    few = partial(intervals, resamples=40)
-    monkeypatch.setattr("lvef.evaluation.figures.intervals", few)
-    monkeypatch.setattr("lvef.evaluation.ef.comparison.intervals", few)
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,13 @@ def test_the_demo_measures_a_real_echo_offline(run, here):
     assert "%" in result.stdout
 
 
-def test_the_phantom_shows_both_efs(run, fake, here):
+@pytest.fixture
+def drawn(phantom_clip, monkeypatch):
+    """The phantom as it was drawn for all tests."""
+    monkeypatch.setattr("lvef.synthesis.phantom.sample.sample_phantom", lambda: phantom_clip)
+
+
+def test_the_phantom_shows_both_efs(run, fake, drawn, here):
     result = run("demo", "--phantom", "--out", "out")
     assert result.exit_code == 0, result.stderr
     truth = json.loads((here / "out" / "phantom.truth.json").read_text())
@@ -97,17 +103,14 @@ def test_the_phantom_shows_both_efs(run, fake, here):
     assert open_clip(here / "out" / "phantom.avi").frames.shape == (150, 112, 112)
 
 
-def test_the_phantom_as_json(run, fake, here):
+def test_the_phantom_as_json(run, fake, drawn, here):
     found = json.loads(run("demo", "--phantom", "--json").stdout)
     assert found["measurement"]["ef_percent"] == pytest.approx(60)
     assert len(found["truth"]["beats"]) >= 2
     assert found["truth"]["parameters"]["rhythm"] == "sinus"
-    first = (here / "lvef-demo" / "phantom.avi").read_bytes()
-    run("demo", "--phantom", "--json")
-    assert (here / "lvef-demo" / "phantom.avi").read_bytes() == first, "it is always the same"
 
 
-def test_a_phantom_that_is_refused_is_told_so(run, here, monkeypatch):
+def test_a_phantom_that_is_refused_is_told_so(run, drawn, here, monkeypatch):
     monkeypatch.setattr("lvef.cli.demo.PHANTOM_FILE", "menu.avi")
     monkeypatch.setattr("lvef.measure.pipeline.Measurer", FakeMeasurer)
     result = run("demo", "--phantom")
@@ -123,7 +126,7 @@ def test_the_phantom_where_nothing_can_be_written(run, here):
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_the_phantom_is_measured_offline_by_the_real_network(run, here):
+def test_the_phantom_is_measured_offline_by_the_real_network(run, here, phantom_file):
     """The whole way, in this process: the conftest lets no socket connect."""
     result = run("demo", "--phantom", "--precision", "f32", "--json")
     assert result.exit_code == 0, result.stderr
@@ -132,6 +135,7 @@ def test_the_phantom_is_measured_offline_by_the_real_network(run, here):
     systoles = [beat["es_time_s"] for beat in found["measurement"]["beats"]]
     assert all(min(abs(t - beat["es_time_s"]) for t in systoles) < 0.1 for beat in found["truth"]["beats"])
     assert abs(found["measurement"]["ef_percent"] - found["truth"]["plane_ef_percent"]) < 20
+    assert (here / "lvef-demo" / "phantom.avi").read_bytes() == phantom_file.read_bytes(), "always the same"
 
 
 def test_a_fresh_process_without_network_or_home(here):

@@ -106,6 +106,38 @@ def test_errors_of_ours_are_one_sentence(monkeypatch, error, code):
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "r.toml", "--data", ".", "--out", "run"),
+        ("tune", "r.toml", "--data", ".", "--out", "run"),
+        ("weights", "import", "echonet-ef", "r.toml", "--out", "net"),
+    ],
+)
+def test_without_torch_a_sentence_says_what_to_install(run, here, monkeypatch, words):
+    (here / "r.toml").write_text('name = "r"\nfamily = "small-video"\n')
+    for name in [n for n in sys.modules if n.startswith(("lvef.training", "lvef.models"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    done = run(*words)
+    assert done.exit_code == 1
+    assert 'pip install "lvef[train]"' in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_torch_so_does_a_program_of_training():
+    # As `python -m lvef.training.camus` begins.
+    done = python(
+        "-c", "import sys; sys.modules['torch'] = None; sys.argv = ['-m']; import lvef.training.camus"
+    )
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == 'lvef: Training needs packages that are not installed: run pip install "lvef[train]".\n'
+    )
+
+
 def test_a_stop_by_the_user_is_130(monkeypatch):
     result = verb_that_raises(monkeypatch, KeyboardInterrupt())
     assert result.exit_code == 130

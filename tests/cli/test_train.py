@@ -142,15 +142,3 @@ def test_a_store_without_ef(run, recipe, here, tmp_path):
     done = run("train", recipe, "--data", some, "--out", "run", "--device", "cpu", "--epochs", 1)
     assert done.exit_code == 0, done.output
     assert "1 clips have no EF" in done.stderr
-
-
-def test_without_torch_a_sentence_says_what_to_install(run, recipe, store, monkeypatch):
-    import sys
-
-    for name in [n for n in sys.modules if n.startswith("lvef.training")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "lightning", None)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    done = run("train", recipe, "--data", store, "--out", "run")
-    assert done.exit_code == 1
-    assert 'pip install "lvef[train]"' in done.stderr

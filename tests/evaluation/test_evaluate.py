@@ -18,13 +18,13 @@ from lvef.evaluation.contestants import Plan, enter
 from lvef.evaluation.evaluate import WORST, card_figures, evaluate
 from lvef.evaluation.output_folder import RUN_NAME
 from lvef.evaluation.outputs import write_evaluation
-from lvef.evaluation.perturbations import CHANGES
 from lvef.evaluation.robustness import POOLED
 from lvef.evaluation.stills import score_still
 from lvef.evaluation.summary import to_summary
 from lvef.evaluation.tables import cases_csv, ef_csv, figures_csv, paired_csv, robustness_csv
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
+from tests.evaluation.conftest import SOME_CHANGES
 
 F32 = MeasureOptions(precision="f32")
 
@@ -39,7 +39,7 @@ def test_every_still_is_scored_once_as_if_alone(collection, evaluated):
     stills = list(read_stills(collection, read_split(collection, "validation")))
     for judged in found.networks:
         assert list(judged.scores) == [score_still(predictor, still) for still in stills]
-        assert list(judged.changed) == list(CHANGES)
+        assert list(judged.changed) == list(SOME_CHANGES)
         assert all(len(scores) == len(stills) for scores in judged.changed.values())
         assert judged.patients == read_split(collection, "validation")
     assert found.split == "CAMUS validation, 4 patients"
@@ -131,8 +131,8 @@ def test_the_summary_has_an_entry_for_every_figure(evaluated):
     assert units["hausdorff_lv_a4c_ed"] == "mm"
     assert units["hausdorff_lv_a2c_ed"] == "px"
     assert all(figure["reference"] for figure in summary["figures"])
-    assert {c["change"] for c in summary["robustness"]} == set(CHANGES)
-    assert len(summary["robustness_sums"]) == 2 * (1 + len(CHANGES))
+    assert {c["change"] for c in summary["robustness"]} == set(SOME_CHANGES)
+    assert len(summary["robustness_sums"]) == 2 * (1 + len(SOME_CHANGES))
 
 
 def test_tables_hold_every_case(evaluated):
@@ -152,7 +152,7 @@ def test_tables_hold_every_case(evaluated):
         assert row["heart_failure"]
         assert row["report_reference"]
     costs = rows(robustness_csv(found))
-    assert len(costs) == 2 * len(CHANGES) * 8
+    assert len(costs) == 2 * len(SOME_CHANGES) * 8
     assert {r["above"] for r in costs} <= {"true", "false"}
     assert len(rows(paired_csv(found))) == len(found.paired)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -26,31 +28,36 @@ from lvef.measure.report_document import report_html, report_pdf
 from lvef.measure.report_sheet import HEIGHT_PT, MARGIN_PT, WIDTH_PT, shorten, shorten_middle, width_of, wrap
 from lvef.measure.wording import DISCLAIMER
 from tests.measure.made_up import beating
-from tests.measure.report_cases import NOW, cases, corrected, crowded, of_ef_network, plain, study
+from tests.measure.report_cases import NOW, cases, plain
 
 CASES = dict(cases())
 FINE = 8
 A4_PT = (595.28, 841.89)
 
 
-def opened(answer, **how):
-    return pypdf.PdfReader(io.BytesIO(report_pdf(answer, made_at=NOW, **how)))
+@cache
+def pdf_of(name):
+    """The file of a case, drawn once."""
+    return report_pdf(CASES[name], made_at=NOW)
 
 
-def text_of(answer):
+def opened(pdf):
+    return pypdf.PdfReader(io.BytesIO(pdf))
+
+
+def text_of(pdf):
     """The words of the page, wherever its lines break."""
-    return " ".join(opened(answer).pages[0].extract_text().split())
+    return " ".join(opened(pdf).pages[0].extract_text().split())
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_answer_is_one_a4_page_with_its_words(name):
-    answer = CASES[name]
-    reader = opened(answer)
+    reader = opened(pdf_of(name))
     assert len(reader.pages) == 1
     assert [float(v) for v in reader.pages[0].mediabox[2:]] == pytest.approx(A4_PT, abs=0.1)
     text = reader.pages[0].extract_text()
     assert text.count(DISCLAIMER) == 1
-    page = page_of(answer, NOW)
+    page = page_of(CASES[name], NOW)
     assert page.answer in text
     assert "made 2026-01-31 14:05 UTC" in text
 
@@ -96,7 +103,7 @@ def test_overlaps_would_be_noticed(monkeypatch):
 
 
 def test_fonts_are_inside_as_true_type():
-    fonts = opened(crowded()).pages[0]["/Resources"]["/Font"]
+    fonts = opened(pdf_of("crowded")).pages[0]["/Resources"]["/Font"]
     assert len(fonts) >= 2
     for font in fonts.values():
         font = font.get_object()
@@ -106,7 +113,7 @@ def test_fonts_are_inside_as_true_type():
 
 
 def test_the_words_of_a_correction_a_study_and_an_ef_network():
-    text = text_of(corrected())
+    text = text_of(pdf_of("corrected"))
     for word in (
         "corrected by Dr. A. Müller",
         "Reader",
@@ -116,21 +123,21 @@ def test_the_words_of_a_correction_a_study_and_an_ef_network():
         "Note: Trabeculae left out.",
     ):
         assert word in text
-    text = text_of(study())
+    text = text_of(pdf_of("study"))
     for word in ("four.dcm + two.dcm", "A4C alone", "58 %", "A2C ES", "Beats A2C"):
         assert word in text
-    assert "nothing to check by eye" in text_of(of_ef_network())
+    assert "nothing to check by eye" in text_of(pdf_of("ef network"))
 
 
 def test_a_refusal_says_why():
-    text = text_of(CASES["refused"])
+    text = text_of(pdf_of("refused"))
     assert "No EF" in text
     assert "No ultrasound fan was found" in text
-    assert text_of(CASES["failed"]).count("broken.avi is empty") == 1
+    assert text_of(pdf_of("failed")).count("broken.avi is empty") == 1
 
 
 def test_a_crowded_page_says_what_it_leaves_away_and_keeps_the_answer():
-    text = text_of(crowded())
+    text = text_of(pdf_of("crowded"))
     assert "more beats, in beats.csv" in text
     assert "more, in measurement.json" in text
     assert "yes, the EF above" in text
@@ -138,33 +145,29 @@ def test_a_crowded_page_says_what_it_leaves_away_and_keeps_the_answer():
 
 
 def test_the_same_answer_gives_the_same_bytes():
-    assert report_pdf(plain(), made_at=NOW) == report_pdf(plain(), made_at=NOW)
-    later = NOW.replace(hour=20)
-    assert report_pdf(plain(), made_at=NOW) != report_pdf(plain(), made_at=later)
+    assert report_pdf(plain(), made_at=NOW) == pdf_of("plain")
+    assert report_pdf(plain(), made_at=NOW.replace(hour=20)) != pdf_of("plain")
 
 
-def test_other_hash_seeds_give_the_same_bytes():
+def test_another_process_gives_the_same_bytes():
     code = (
         "import hashlib; from tests.measure.report_cases import NOW, crowded; "
         "from lvef.measure.report_document import report_pdf; "
         "print(hashlib.sha256(report_pdf(crowded(), made_at=NOW)).hexdigest())"
     )
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            cwd=Path(__file__).parents[2],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(digests) == 1
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONHASHSEED": "1"},  # sets in another order
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == hashlib.sha256(pdf_of("crowded")).hexdigest()
 
 
 def test_the_record_names_no_person():
-    record = opened(plain()).metadata
+    record = opened(pdf_of("plain")).metadata
     assert record.author is None
     assert set(record) == {"/Title", "/Creator", "/CreationDate"}
     assert record["/Title"] == "Ejection fraction: clip.avi"
@@ -178,11 +181,10 @@ def test_what_a_dicom_knows_of_its_patient_is_on_no_page(tmp_path):
     measurement, _ = beating(len(clip.frames), clip.frames.shape[1:], source=clip.source)
     answer = Answer(measurement, clip)
     raw = report_pdf(answer, made_at=NOW)
-    for told in (text_of(answer), raw.decode("latin-1"), report_html(answer, made_at=NOW)):
+    for told in (text_of(raw), raw.decode("latin-1"), report_html(answer, made_at=NOW)):
         for secret in ("DOE", "JANE", "MRN4711", "19450309", str(tmp_path)):
             # The pictures are data of their own, in which three letters may stand by chance.
             assert secret not in told.split("base64,")[0]
-    assert "JANE" not in text_of(answer)
 
 
 def test_it_is_drawn_without_a_window_system(monkeypatch):

@@ -170,6 +170,7 @@ def test_the_page_in_a_browser(quick, tmp_path):
             args=["--no-sandbox", "--disable-background-networking"],
         )
         page = context.pages[0]
+        page.set_default_timeout(180_000)
         asked, complaints = [], []
         page.on("request", lambda request: asked.append(request.url))
         page.on(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import schemathesis
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 ANSWERS = {200, 201, 202, 204, 307, 400, 404, 405, 408, 413, 415, 422}
 
 
+@pytest.mark.slow
 def test_no_request_ends_in_an_error_of_the_server(quick):
+    import schemathesis  # takes a second
+
     described = schemathesis.openapi.from_url(f"{quick.url}/openapi.json")
     seen = set()
 

@@ -47,7 +47,7 @@ def served(tmp_path_factory):
         assert address.startswith("http://127.0.0.1:"), log.read_text()
         yield Served(address, temporary, log)
         process.terminate()
-        process.wait(20)
+        process.wait(120)
         process.stdout.close()
 
 
@@ -70,6 +70,7 @@ def visitor(chromium, served):
 
     def open_tab(path: str = "", **settings):
         context = chromium.new_context(viewport={"width": 1366, "height": 900}, **settings)
+        context.set_default_timeout(180_000)  # only keeps a broken page from hanging
         contexts.append(context)
         tab = context.new_page()
         tab.on("request", lambda request: asked.append(request.url))

@@ -107,7 +107,7 @@ def address(tmp_path_factory):
             cwd=home,
         )
     try:
-        for _ in range(300):
+        for _ in range(1800):
             assert server.poll() is None, log.read_text()
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1):
@@ -118,7 +118,7 @@ def address(tmp_path_factory):
     finally:
         server.send_signal(signal.SIGTERM)
         try:
-            server.wait(10)
+            server.wait(60)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
@@ -142,11 +142,12 @@ class Page:
 
     def __init__(self, context, address, kind="heart"):
         self.page = context.new_page()
+        self.page.set_default_timeout(180_000)  # only keeps a broken page from hanging
         self.asked, self.errors = [], []
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(f"{address}?kind={kind}")
-        self.editor("es").locator("[data-handle='14']").wait_for(timeout=30_000)
+        self.editor("es").locator("[data-handle='14']").wait_for(timeout=180_000)
         self.page.wait_for_function("document.querySelector('.reader .ef')")
 
     def editor(self, phase):
@@ -157,7 +158,7 @@ class Page:
 
     def until(self, true):
         """Wait until something holds."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 180
         while not true():
             assert time.monotonic() < end, "it did not come about"
             self.page.wait_for_timeout(50)
@@ -188,7 +189,7 @@ class Page:
         self.page.wait_for_function(
             "old => Math.abs(parseFloat(document.querySelector('.reader .ef').dataset.ef) - old) > 1e-3",
             arg=before,
-            timeout=30_000,
+            timeout=180_000,
         )
         return self.ef()
 
@@ -196,7 +197,7 @@ class Page:
         self.page.wait_for_function(
             "to => Math.abs(parseFloat(document.querySelector('.reader .ef').dataset.ef) - to) < 2e-3",
             arg=wanted,
-            timeout=30_000,
+            timeout=180_000,
         )
 
     def drag(self, phase, index, dx, dy):

@@ -18,7 +18,7 @@ APP = Path(__file__).with_name("correction_app.py")
 
 
 def shown(kind="heart"):
-    app = AppTest.from_file(str(APP), default_timeout=30)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     app.query_params["kind"] = kind
     app.run()
     assert not app.exception
@@ -173,7 +173,7 @@ def pictures(app):
 
 
 def test_a_name_burned_in_beside_the_fan_is_not_shown():
-    app = AppTest.from_file(str(APP), default_timeout=30)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     answer = drawn.heart()
     for frame in answer.clip.frames:
         cv2.putText(frame, "DOE", (2, 16), cv2.FONT_HERSHEY_PLAIN, 1, 255)

@@ -26,7 +26,7 @@ from tests.webapp.page_files import CINE, clip_of_every_kind, named_dicom, still
 
 pytestmark = pytest.mark.browser
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 180_000
 NAMES = [part for word in PERSON for part in word.split("^")]
 
 
@@ -93,7 +93,7 @@ def settled(tab) -> None:
 
 def left_in_the_end(served) -> list:
     """Files that do not go from the page's folder for temporary ones."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while (found := [p for p in served.temporary.rglob("*") if p.is_file()]) and time.monotonic() < end:
         time.sleep(0.1)
     return found

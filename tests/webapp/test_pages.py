@@ -16,7 +16,7 @@ from lvef.webapp import samples, settings
 from lvef.webapp.settings import AppSettings
 from lvef.webapp.shell import in_sentences
 
-PATIENCE_S = 60
+PATIENCE_S = 300
 
 
 def video():

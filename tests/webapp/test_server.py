@@ -116,9 +116,9 @@ def test_it_prints_its_address_serves_below_its_path_and_stops(tmp_path):
             assert served.stdout is not None and served.stderr is not None
             address = served.stdout.readline().strip()
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+/echo/", address), served.stderr.read()
-            with urllib.request.urlopen(address, timeout=20) as answer:
+            with urllib.request.urlopen(address, timeout=120) as answer:
                 assert answer.status == 200 and b"<html" in answer.read()
-            with urllib.request.urlopen(address + "_stcore/health", timeout=20) as answer:
+            with urllib.request.urlopen(address + "_stcore/health", timeout=120) as answer:
                 assert answer.read() == b"ok"
         finally:
             served.terminate()

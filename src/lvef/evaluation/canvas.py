@@ -191,9 +191,12 @@ def png(figure: Any) -> bytes:  # noqa: ANN401
 
 
 def pack(rgb: NDArray[np.uint8]) -> bytes:
-    """``(height, width, 3)`` uint8 as PNG, packed small: these pictures live inside pages."""
+    """``(height, width, 3)`` uint8 as PNG, packed small: these pictures live inside pages.
+
+    Level 9 would make them a tenth smaller and take six times as long.
+    """
     bgr = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGR)
-    done, packed = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    done, packed = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 6])
     assert done
     return packed.tobytes()
 

@@ -33,6 +33,7 @@ def phantoms(tmp_path_factory):
     return write_collection(tmp_path_factory.mktemp("synthetic") / "phantoms", clips)
 
 
+@pytest.mark.slow
 def test_it_writes_tables_charts_and_sheets(collection, phantoms, tmp_path, capsys):
     out = tmp_path / "out" / "appearance"
     main(
@@ -58,6 +59,7 @@ def test_it_writes_tables_charts_and_sheets(collection, phantoms, tmp_path, caps
     assert len(list(csv.DictReader(io.StringIO((out / "pictures.csv").read_text())))) == 8
 
 
+@pytest.mark.slow
 def test_moving_stills_of_patients_of_other_quality_do_not_count(collection, tmp_path):
     clip = film("patient0001", np.random.default_rng(1), n=8)
     clip.parameters["patient"] = "patient0001"

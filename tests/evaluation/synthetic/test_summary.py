@@ -151,7 +151,7 @@ def test_all_is_told(summary):
     assert {g["by"] for g in parts} >= {"true EF", "heart rate", "frame rate", "rhythm", "view", "gain"} - {
         "gain"
     }
-    assert summarise(summary.judgement, 0) == summary
+    assert summarise(summary.judgement, 0) == summary, "the same twice"
 
 
 def test_rows_fit_their_groups(summary):
