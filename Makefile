@@ -67,7 +67,7 @@ lock: $(VENV)/.check ## Renew requirements/*.txt with the newest releases
 
 clean: ## Remove .venv, caches and outputs of the demo
 	rm -rf $(VENV) out/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find src tests weights benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests studies weights benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || { \

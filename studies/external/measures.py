@@ -28,6 +28,9 @@ APICAL = 0.25
 CAMUS_WALL_RATIO = (0.968, 0.077)
 """Wall area at ES over that at ED, experts on 399 A4C of CAMUS training patients, mean and SD: a wall keeps its mass."""
 
+REASONS = "untraced", "holes", "pieces", "no wall", "dents", "slender", "round", "narrow annulus", "jump"
+"""Why a frame's shape is implausible."""
+
 MIN_SOLIDITY, MAX_SLENDERNESS, MIN_SLENDERNESS, MIN_ANNULUS = 0.82, 2.9, 1.2, 0.42
 """Cavity area over that of its convex hull; long axis over largest chord; distance of the hinge points over largest chord.
 Extremes of 798 expert masks of CAMUS training patients, A4C: 0.816; 1.216 to 2.895; 0.426."""
@@ -104,23 +107,22 @@ def regional_distances(model: Tracing | None, reference: Tracing) -> dict[str, f
     return found
 
 
-def implausible(labels: FrameArray | None, tracings: Sequence[Tracing | None]) -> BoolArray:
-    """Which frames have a shape that no expert draws, ``(n,)``.
-
-    Nothing traced, holes, pieces, no wall around, too round, too long, an annulus too narrow, dents, a jump in time.
+def implausible(labels: FrameArray | None, tracings: Sequence[Tracing | None]) -> dict[str, BoolArray]:
+    """Which frames have a shape that no expert draws, by reason (`REASONS`), ``(n,)`` each.
 
     Args:
         labels: ``(n, size, size)`` classes of the model before tracing, or None.
         tracings: One a frame.
     """
-    found = np.array([t is None or _odd_outline(t) for t in tracings], dtype=bool)
-    if labels is not None:
-        found |= np.array([_odd_labels(frame) for frame in labels])
+    n = len(tracings)
+    found = {reason: np.zeros(n, dtype=bool) for reason in REASONS}
+    for i, tracing in enumerate(tracings):
+        reasons = {"untraced"} if tracing is None else _odd_outline(tracing)
+        for reason in reasons | (set() if labels is None else _odd_labels(labels[i])):
+            found[reason][i] = True
     areas = np.array([np.nan if t is None else _area(t.contour) for t in tracings])
-    if len(areas) > 2:
-        beside = (areas[:-2] + areas[2:]) / 2
-        with np.errstate(invalid="ignore"):
-            found[1:-1] |= np.abs(areas[1:-1] / beside - 1) > JUMP
+    if n > 2:
+        found["jump"][1:-1] = np.abs(2 * areas[1:-1] / (areas[:-2] + areas[2:]) - 1) > JUMP
     return found
 
 
@@ -147,32 +149,45 @@ def jitter(tracings: Sequence[Tracing | None]) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
-def _odd_outline(tracing: Tracing) -> bool:
+def _odd_outline(tracing: Tracing) -> set[str]:
     widest = float(chord_lengths(tracing).max())
     slender = axis_length(tracing) / widest
     annulus = float(np.hypot(*(tracing.mitral[1] - tracing.mitral[0]))) / widest
     hull = cv2.convexHull(tracing.contour.astype(np.float32))
     solidity = _area(tracing.contour) / max(float(cv2.contourArea(hull)), 1e-9)
-    return not (
-        solidity >= MIN_SOLIDITY and MIN_SLENDERNESS <= slender <= MAX_SLENDERNESS and annulus >= MIN_ANNULUS
-    )
+    return {
+        reason
+        for reason, odd in (
+            ("dents", solidity < MIN_SOLIDITY),
+            ("slender", slender > MAX_SLENDERNESS),
+            ("round", slender < MIN_SLENDERNESS),
+            ("narrow annulus", annulus < MIN_ANNULUS),
+        )
+        if odd
+    }
 
 
-def _odd_labels(labels: FrameArray) -> bool:
+def _odd_labels(labels: FrameArray) -> set[str]:
     cavity = labels == Structure.LV
     pieces, count = ndimage.label(cavity)
     if not count:
-        return True
+        return {"untraced"}
     sizes = np.bincount(pieces.ravel())[1:]
     largest = pieces == 1 + int(np.argmax(sizes))
     area = int(largest.sum())
     holes = int((ndimage.binary_fill_holes(largest) & (labels != Structure.LV)).sum())
-    if holes > MAX_HOLES * area or int(cavity.sum()) - area > MAX_PIECES * area:
-        return True
-    if not (labels == Structure.MYOCARDIUM).any():
-        return False  # a model that tells no walls cannot have lost one
     ring = ndimage.binary_dilation(largest, np.ones((5, 5))) & ~cavity
-    return float((labels[ring] >= Structure.MYOCARDIUM).mean()) < MIN_WALL_CONTACT
+    # A model that tells no walls cannot have lost one.
+    told = bool((labels == Structure.MYOCARDIUM).any())
+    return {
+        reason
+        for reason, odd in (
+            ("holes", holes > MAX_HOLES * area),
+            ("pieces", int(cavity.sum()) - area > MAX_PIECES * area),
+            ("no wall", told and float((labels[ring] >= Structure.MYOCARDIUM).mean()) < MIN_WALL_CONTACT),
+        )
+        if odd
+    }
 
 
 def _area(contour: FloatArray) -> float:

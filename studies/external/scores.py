@@ -101,6 +101,12 @@ def cine_rows(model: str, cases: Sequence[Case], predictions: Mapping[str, Predi
                 model, CINES, case.name, ALL, name, value, n=len(case.clip.frames), unit=units.get(name, "")
             )
             rows.append(row)
+        odd = implausible(predictions[case.name].labels, predictions[case.name].tracings)
+        rows += [
+            Row(model, CINES, case.name, reason, "implausible", float(frames.mean()), n=len(frames))
+            for reason, frames in odd.items()
+            if frames.any()
+        ]
     for name in names[:5]:
         base = CAMUS_WALL_RATIO[0] if name == "wall_ratio" else NAN
         row = Row(model, CINES, ALL, ALL, name, NAN, unit=units.get(name, ""), baseline=base)
@@ -118,13 +124,18 @@ def _cine_values(prediction: Prediction) -> dict[str, float]:
     return {
         "answered": float(np.isfinite(prediction.ef_percent)),
         # What was refused before it was traced shows no shape a reader would accept.
-        "implausible": float(implausible(labels, m.tracings).mean()) if m.tracings else 1.0,
+        "implausible": _share(implausible(labels, m.tracings)) if m.tracings else 1.0,
         "wall_ratio": float(np.median(ratios)) if ratios else NAN,
         "ef_sd_beats": NAN if m.ef_sd_percent is None else m.ef_sd_percent,
         "jitter": jitter(m.tracings),
         "ef": prediction.ef_percent,
         "beats": float(len(counted)),
     }
+
+
+def _share(odd: Mapping[str, BoolArray]) -> float:
+    """Part of the frames that are odd for any reason."""
+    return float(np.any(list(odd.values()), axis=0).mean())
 
 
 def stability_rows(

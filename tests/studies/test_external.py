@@ -158,33 +158,38 @@ def labelled(cavity, wall=8):
     return labels.astype(np.uint8)
 
 
+def reasons(labels, tracings):
+    found = implausible(labels, tracings)
+    return [{name for name, frames in found.items() if frames[i]} for i in range(len(tracings))]
+
+
 def broken(kind):
     labels = labelled(ellipse())
-    if kind == "hole":
+    if kind == "holes":
         labels[60:75, 90:110] = 0
-    if kind == "piece":
+    if kind == "pieces":
         labels[150:180, 20:50] = 1
     if kind == "no wall":
         labels[labels == 2] = 0
         labels[0, :5] = 2
-    if kind == "nothing":
+    if kind == "untraced":
         labels[labels == 1] = 0
     return labels
 
 
-@pytest.mark.parametrize("kind", ["whole", "hole", "piece", "no wall", "nothing"])
+@pytest.mark.parametrize("kind", ["whole", "holes", "pieces", "no wall", "untraced"])
 def test_implausible_labels(kind):
     tracing = trace_labels(ellipse().astype(np.uint8))
-    assert implausible(broken(kind)[None], [tracing]).tolist() == [kind != "whole"]
+    assert reasons(broken(kind)[None], [tracing]) == [set() if kind == "whole" else {kind}]
 
 
 def test_implausible_outlines():
-    plain, far = (trace_labels(ellipse(grow=g).astype(np.uint8)) for g in (0, 20))
-    assert implausible(None, [plain, plain, plain]).tolist() == [False] * 3
-    assert implausible(None, [plain, far, plain])[1]
-    assert implausible(None, [None, plain]).tolist() == [True, False]
-    round_one = trace_labels((np.hypot(*(np.mgrid[:SIDE, :SIDE] - 100)) < 50).astype(np.uint8))
-    assert implausible(None, [round_one])[0]
+    plain, far = (trace_labels(ellipse(grow=g).astype(np.uint8)) for g in (0, -12))
+    assert reasons(None, [plain, plain, plain]) == [set()] * 3
+    assert reasons(None, [plain, far, plain])[1] == {"jump"}
+    assert reasons(None, [None, plain]) == [{"untraced"}, set()]
+    around = trace_labels((np.hypot(*(np.mgrid[:SIDE, :SIDE] - 100)) < 50).astype(np.uint8))
+    assert reasons(None, [around])[0] >= {"round"}
 
 
 def moved(tracing, way):
