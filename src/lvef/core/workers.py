@@ -100,9 +100,11 @@ class Threads:
             done = wait_for(futures, max(left, 0.0), FIRST_COMPLETED).done
             for future in done:
                 self._open.pop(future, None)
-            if done or not futures or left <= 0:
+            if done or not futures:
                 return done
             self._look()
+            if left <= 0:
+                return {future for future in futures if future.done()}
 
     def leave(self, seconds: float | None) -> None:
         """Drop work that has not begun, and wait for work that runs.
@@ -218,6 +220,6 @@ def in_order(
 
 def _too_long(name: str, limit_s: float) -> str:
     return (
-        f"{name or 'A file'}: took longer than {limit_s:g} s and was given up; look at it alone, cut it to a few beats, or "
-        "allow more with --max-seconds."
+        f"{name or 'A file'}: took longer than {limit_s:g} s and was given up; it may be damaged. Try it alone, or cut it "
+        "to a few beats."
     )
