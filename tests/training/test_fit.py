@@ -101,6 +101,26 @@ def test_a_run_learns_and_leaves_its_papers(store, tmp_path, no_network):
     assert not set(parts.filter(part="train")["patient"]) & set(parts.filter(part="validation")["patient"])
 
 
+def test_the_arithmetic_taken_is_told_recorded_and_kept(store, tmp_path, monkeypatch, capsys):
+    taken = []
+    trainer = L.Trainer
+    monkeypatch.setattr(
+        fit_module.L, "Trainer", lambda **given: taken.append(given["precision"]) or trainer(**given)
+    )
+    monkeypatch.setattr("lvef.training.machine.processor_has_bf16", lambda: True)
+    recipe = tiny_recipe(epochs=2, precision="auto")
+    with pytest.raises(RuntimeError, match="killed"):
+        run(store, tmp_path / "run", recipe, [Kill(1)])
+    assert "Training: " in (said := capsys.readouterr().err) and "precision bf16-mixed\n" in said
+    monkeypatch.setattr("lvef.training.machine.processor_has_bf16", lambda: False)
+    run(store, tmp_path / "run", recipe)
+    assert "emulated" in capsys.readouterr().err
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["precision"] == "bf16-mixed"
+    run(store, tmp_path / "other", recipe)
+    assert json.loads((tmp_path / "other" / "run.json").read_text())["precision"] == "32-true"
+    assert taken == ["bf16-mixed", "bf16-mixed", "32-true"]
+
+
 def test_mixed_precision_does_not_round_the_answer(store, tmp_path):
     recipe = tiny_recipe(epochs=1, precision="bf16-mixed", optimiser={"learning_rate": 1e-9})
     seen = []

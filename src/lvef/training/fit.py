@@ -130,7 +130,9 @@ def _fit(
     earlier = run_folder.begin(out, settings, fresh=order.fresh, name=recipe.name)
     if earlier.get("complete"):
         return _told(earlier, order)
-    papers = papers_of(settings, collected, order, part)
+    # A run keeps its arithmetic, also where it goes on on another machine.
+    precision = earlier.get("precision") or machine.precision(recipe.precision, recipe.family)
+    papers = papers_of(settings, collected, order, part) | {"precision": precision}
     task = task_for(recipe, net)
     last = out / f"{LAST_NAME}.ckpt"
     resumed = _check_resumable(last, net, recipe) if last.exists() else 0
@@ -141,10 +143,16 @@ def _fit(
             devices=machine.devices,
             num_nodes=machine.num_nodes,
             strategy=machine.strategy,
-            precision=machine.precision(recipe.precision),
+            precision=precision,
             max_epochs=recipe.epochs,
             logger=_loggers(out),
-            callbacks=[table, _bar(recipe, order), *callbacks, keeper, *_stopping(recipe)],
+            callbacks=[
+                table,
+                _bar(recipe, order, machine.said(precision)),
+                *callbacks,
+                keeper,
+                *_stopping(recipe),
+            ],
             plugins=[WholeFiles()],
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
@@ -276,10 +284,8 @@ def _stopping(recipe: Recipe) -> list[L.Callback]:
     return [EarlyStopping("val_loss", patience=recipe.patience, mode="min", verbose=False)]
 
 
-def _bar(recipe: Recipe, order: Order) -> Bar:
-    if recipe.family == VOLUME_TRACE:
-        return Bar(order.title, "of the side")
-    return Bar(order.title, "% EF")
+def _bar(recipe: Recipe, order: Order, machine: str) -> Bar:
+    return Bar(order.title, "of the side" if recipe.family == VOLUME_TRACE else "% EF", machine)
 
 
 def _loggers(out: Path) -> Any:  # noqa: ANN401

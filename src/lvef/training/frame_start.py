@@ -29,6 +29,7 @@ from lvef.models.two_stream import TwoStreamNet
 from lvef.training.collected import collect, mean_ef
 from lvef.training.fit import make_network
 from lvef.training.loading import EpochSampler, OrderedSampler, loader
+from lvef.training.machine import Machine
 from lvef.training.recipe import VOLUME_TRACE, OptimiserSettings, Recipe, parse_change, read_recipe
 from lvef.training.schedule import schedule
 from lvef.training.vary import chance, moved_points, vary
@@ -98,7 +99,7 @@ def start_from_frames(
         recipe: Of a clip network.
         folders: Folders of traced frames; their patients are parted as in ``lvef train``.
         epochs: Passes over the frames.
-        tell: Called after each with a sentence.
+        tell: Told device and arithmetic, and each epoch's loss, in a sentence.
 
     Raises:
         ConfigError: The network cannot start from frames.
@@ -121,6 +122,9 @@ def start_from_frames(
     batches = max(1, len(training) // BATCH)
     planned = schedule(optimiser, OptimiserSettings(learning_rate=RATE, schedule="cosine"), epochs * batches)
     sampler = EpochSampler([1.0] * len(training), recipe.seed)
+    machine = Machine("cpu")
+    precision = machine.precision(recipe.precision, recipe.family)
+    tell(f"Frames: {machine.said(precision)}")
     net.train()
     for epoch in range(epochs):
         sampler.set_epoch(epoch)
@@ -129,7 +133,7 @@ def start_from_frames(
             by = chance((recipe.seed, 6, epoch, step), torch.device("cpu"))
             grey, theta = vary(batch["frames"].float() / 255, by, recipe.augmentation)
             wanted = line_lengths(moved_points(batch["lines_px"], theta, size), size)
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16-mixed"):
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
                 told = head(frame_features(net, (grey - clip.mean) / clip.std)).float()
             loss = nn.functional.smooth_l1_loss(told, (wanted - mean) / spread)
             optimiser.zero_grad()

@@ -25,7 +25,7 @@ from lvef.io.atomic import atomic_path, write_text_atomic
 from lvef.models.backbone_segmentation import BackboneSegmentation, backbone_state
 from lvef.models.checkpoint import digest_of
 from lvef.training.objective import dice_per_case
-from lvef.training.segmentation import STORED_SIZE, SegTrainConfig, as_arrays, train
+from lvef.training.segmentation import STORED_SIZE, SegTrainConfig, as_arrays, taken_precision, train
 
 WEIGHTS_NAME = "mobilenet_v2.pt"
 """The backbone's state dict."""
@@ -57,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "lvef": lvef.__version__,
         "torch": torch.__version__,
         "config": to_mapping(config),
+        "precision": taken_precision(config),
         "patients": used,
         "minutes": round((time.perf_counter() - began) / 60, 1),
         "dice_of_left_out": dice,

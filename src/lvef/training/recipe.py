@@ -17,7 +17,10 @@ from typing import Any
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError
 
-CLIP_FAMILIES = ("r2plus1d-18", "mvit-v2-s", "small-video")
+SMALL_VIDEO = "small-video"
+"""Family whose filters are 2-D."""
+
+CLIP_FAMILIES = ("r2plus1d-18", "mvit-v2-s", SMALL_VIDEO)
 """Families that read grey clips and give an EF."""
 
 TWO_STREAM, VOLUME_TRACE = "two-stream", "volume-trace"
@@ -36,7 +39,7 @@ SCHEDULES = ("constant", "one-cycle", "cosine")
 """Names of learning-rate schedules."""
 
 PRECISIONS = ("auto", "32-true", "16-mixed", "bf16-mixed")
-"""Arithmetic of training; ``auto`` is bf16-mixed on a GPU that has it, else 32-true."""
+"""Arithmetic of training; for ``auto`` see `lvef.training.machine.Machine.precision`."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,8 @@ class OptimiserSettings:
     """Largest norm of the gradient; 0 for none."""
 
     def __post_init__(self) -> None:
-        _one_of("optimiser: kind", self.kind, OPTIMISERS)
-        _one_of("optimiser: schedule", self.schedule, SCHEDULES)
+        one_of("optimiser: kind", self.kind, OPTIMISERS)
+        one_of("optimiser: schedule", self.schedule, SCHEDULES)
         if not self.learning_rate > 0 or self.weight_decay < 0 or not 0 <= self.warm_up < 1:
             raise ConfigError(
                 f"optimiser: learning_rate {self.learning_rate:g}, weight_decay {self.weight_decay:g}, warm_up "
@@ -163,7 +166,7 @@ class LossSettings:
     """Percent of EF over which the answer to such a question turns."""
 
     def __post_init__(self) -> None:
-        _one_of("loss: kind", self.kind, LOSSES)
+        one_of("loss: kind", self.kind, LOSSES)
         if min(self.streams, self.ordinal) < 0 or min(self.ordinal_width, self.smooth_l1_beta) <= 0:
             raise ConfigError("loss: a negative weight or a width of 0 found; weights from 0 were expected.")
 
@@ -206,8 +209,8 @@ class Recipe:
     """What ``lvef tune --trials`` varies: setting to ``{low, high, log}`` or ``{choices}``."""
 
     def __post_init__(self) -> None:
-        _one_of("family", self.family, FAMILIES)
-        _one_of("precision", self.precision, PRECISIONS)
+        one_of("family", self.family, FAMILIES)
+        one_of("precision", self.precision, PRECISIONS)
         if self.epochs < 1 or self.patience < 0 or self.batch_size < 1 or self.seed < 0:
             raise ConfigError(
                 f"epochs {self.epochs}, patience {self.patience}, batch_size {self.batch_size}, seed {self.seed} found; at "
@@ -314,6 +317,11 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
         raise ConfigError(sentence if sentence.startswith(where) else f"{where}: {sentence}") from None
 
 
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    """See that a setting has one of its values.
+
+    Raises:
+        ConfigError: It has not.
+    """
     if value not in known:
         raise ConfigError(f"{name} {value!r} found; {', '.join(known)} were expected.")
