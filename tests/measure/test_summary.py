@@ -114,7 +114,7 @@ def test_ed_and_es_are_shown_side_by_side_with_their_contours():
 @pytest.mark.parametrize(
     ("source", "named"),
     [
-        ("/home/eva/patients/a.avi", "a.avi"),
+        ("/data/study/a.avi", "a.avi"),
         ("../x/ed.png + ../y/es.png", "ed.png + es.png"),
         ("C:\\eva\\a.dcm", "a.dcm"),
         ("a.avi", "a.avi"),
@@ -135,7 +135,7 @@ def test_the_picture_names_files_without_their_folders(source, named):
 
 def test_folders_change_nothing_of_the_picture():
     m, clip = beating(20, source="a.avi")
-    assert summary_png(clip, replace(m, source="/home/eva/a.avi")) == summary_png(clip, m)
+    assert summary_png(clip, replace(m, source="/data/study/a.avi")) == summary_png(clip, m)
 
 
 def test_the_answer_changes_the_picture():

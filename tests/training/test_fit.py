@@ -101,6 +101,32 @@ def test_a_run_learns_and_leaves_its_papers(store, tmp_path, no_network):
     assert not set(parts.filter(part="train")["patient"]) & set(parts.filter(part="validation")["patient"])
 
 
+def test_a_finished_run_can_be_made_longer(store, tmp_path):
+    constant = {"learning_rate": 0.01, "schedule": "constant"}
+    out = tmp_path / "run"
+    run(store, out, tiny_recipe(epochs=2, optimiser=constant))
+    longer = run(store, out, tiny_recipe(epochs=4, optimiser=constant))
+    assert (longer.epochs, longer.resumed) == (4, 2)
+    papers = json.loads((out / "run.json").read_text())
+    assert papers["complete"] and papers["prolonged"] == [2]
+    assert papers["settings"]["recipe"]["epochs"] == 4
+    # With a constant rate it is the run that was as long from the start.
+    run(store, tmp_path / "at once", tiny_recipe(epochs=4, optimiser=constant))
+    assert curve(out).equals(curve(tmp_path / "at once"))
+    with pytest.raises(ConfigError, match=r"recipe\.epochs 4 then and 3 now.*more --epochs"):
+        run(store, out, tiny_recipe(epochs=3, optimiser=constant))
+    with pytest.raises(ConfigError, match=r"recipe\.seed"):
+        run(store, out, tiny_recipe(epochs=9, seed=7, optimiser=constant))
+
+
+def test_a_run_that_its_patience_ended_can_be_made_longer(store, tmp_path):
+    stuck = {"patience": 1, "optimiser": {"learning_rate": 1e-12, "schedule": "one-cycle"}}
+    first = run(store, tmp_path / "run", tiny_recipe(epochs=6, **stuck))
+    assert first.epochs < 6
+    again = run(store, tmp_path / "run", tiny_recipe(epochs=7, **stuck))
+    assert again.resumed == first.epochs < again.epochs, "it waits anew for a better epoch"
+
+
 def test_the_arithmetic_taken_is_told_recorded_and_kept(store, tmp_path, monkeypatch, capsys):
     taken = []
     trainer = L.Trainer
@@ -185,8 +211,8 @@ def test_a_run_that_ended_is_told_and_not_repeated(store, tmp_path):
 
 def test_other_settings_are_refused_and_named(store, tmp_path):
     run(store, tmp_path / "run")
-    with pytest.raises(ConfigError, match=r"recipe\.epochs 4 then and 5 now"):
-        run(store, tmp_path / "run", tiny_recipe(epochs=5))
+    with pytest.raises(ConfigError, match=r"recipe\.batch_size 4 then and 2 now"):
+        run(store, tmp_path / "run", tiny_recipe(epochs=5, batch_size=2))
     assert run(store, tmp_path / "run", tiny_recipe(epochs=5), fresh=True).epochs == 5
 
 

@@ -7,12 +7,14 @@ thread that is stuck in native code (a decoder, an engine) then keeps both for e
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError
 from concurrent.futures import wait as wait_for
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
 from types import TracebackType
@@ -178,6 +180,22 @@ class Threads:
                     else:
                         work.future.set_exception(error)
             del work, result, error
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Start processes in this block: Ctrl-C, which a terminal sends to them too, does not reach them.
+
+    Without it, one that has no handler of its own yet ends with a traceback.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def grace_of(error: BaseException | None) -> float | None:

@@ -29,6 +29,7 @@ from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, Training
 from lvef.io.atomic import write_text_atomic
 from lvef.models.export import export_segmentation
 from lvef.models.segmentation import SegNet
+from lvef.training.recipe import find_recipe
 from lvef.training.segmentation import (
     STORED_SIZE,
     SegTrainConfig,
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="run folder")
     parser.add_argument("--fold", type=int, help="hold this fold of the training patients out")
     args = parser.parse_args(argv)
-    config = replace(read_toml(SegTrainConfig, args.recipe), fold=args.fold)
+    config = replace(read_toml(SegTrainConfig, find_recipe(args.recipe)), fold=args.fold)
     args.out.mkdir(parents=True, exist_ok=True)
 
     patients = read_split(args.data, "training")

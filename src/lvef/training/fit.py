@@ -97,7 +97,8 @@ def fit(
         callbacks: Further callbacks of Lightning.
 
     Raises:
-        ConfigError: Settings do not fit each other, the data, the machine or an earlier start.
+        ConfigError: Settings do not fit each other, the data, the machine or an earlier start. Only ``epochs`` may be more
+            than then: the run goes on, its schedule that of the longer run from there on.
         DataError: A file cannot be read or written; checkpoints that were written stay whole.
         WeightsError: A checkpoint is damaged, or of another architecture.
     """
@@ -132,11 +133,13 @@ def _fit(
         return _told(earlier, order)
     # A run keeps its arithmetic, also where it goes on on another machine.
     precision = earlier.get("precision") or machine.precision(recipe.precision, recipe.family)
-    papers = papers_of(settings, collected, order, part) | {"precision": precision}
+    papers = papers_of(settings, collected, order, part)
+    papers |= {"precision": precision, "prolonged": earlier.get("prolonged", [])}
     task = task_for(recipe, net)
     last = out / f"{LAST_NAME}.ckpt"
     resumed = _check_resumable(last, net, recipe) if last.exists() else 0
     table, keeper = EpochTable(out / METRICS_NAME), Keeper(out)
+    stopping = [*_stopping(recipe), *([NewPatience(recipe.patience)] if earlier.get("longer") else [])]
     with _quiet():
         trainer = L.Trainer(
             accelerator=machine.accelerator(),
@@ -151,7 +154,7 @@ def _fit(
                 _bar(recipe, order, machine.said(precision)),
                 *callbacks,
                 keeper,
-                *_stopping(recipe),
+                *stopping,
             ],
             plugins=[WholeFiles()],
             num_sanity_val_steps=0,
@@ -276,6 +279,22 @@ def _check_resumable(last: Path, net: nn.Module, recipe: Recipe) -> int:
     found = read_checkpoint(last)
     check_fits(net, network_state(found), last, recipe.family)
     return int(found["epoch"]) + 1
+
+
+class NewPatience(L.Callback):
+    """Lets a run that is made longer wait anew for a better epoch; its checkpoint remembers how long it had waited.
+
+    Args:
+        patience: Of the recipe.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """After the checkpoint is read."""
+        for stopping in trainer.early_stopping_callbacks:
+            stopping.wait_count, stopping.patience = 0, self.patience
 
 
 def _stopping(recipe: Recipe) -> list[L.Callback]:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from lvef.core.errors import ConfigError, run_as_program
-from lvef.io.atomic import atomic_path
+from lvef.io.atomic import atomic_path, check_writable
 from lvef.models.small_video import SmallVideoNet
 from lvef.models.two_stream import TwoStreamNet
 from lvef.training.collected import collect, mean_ef
@@ -182,6 +182,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     args = parser.parse_args(argv)
+    check_writable(args.out)
     recipe = read_recipe(args.recipe, dict(parse_change(text) for text in args.changes))
     made = start_from_frames(recipe, args.data, args.epochs, partial(print, file=sys.stderr))
     with atomic_path(args.out) as temporary:

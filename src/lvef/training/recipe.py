@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import lvef
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError
 
@@ -227,16 +228,47 @@ class Recipe:
             )
 
 
+def recipe_folders() -> list[Path]:
+    """Where the recipes that come with lvef lie: in the package, or beside it in a working copy."""
+    package = Path(lvef.__file__).parent
+    copy = package.parents[1]
+    folders = [package / "recipes", *([copy / "recipes"] if (copy / "pyproject.toml").is_file() else [])]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def find_recipe(given: Path) -> Path:
+    """A recipe's file: the one given, or the one that comes with lvef under that name.
+
+    Args:
+        given: A file, or a name such as ``small-video``.
+
+    Raises:
+        ConfigError: It is a bare name, and neither a file nor a recipe of lvef; those there are are named.
+    """
+    if given.exists() or given.name != str(given):
+        return given
+    known = {
+        path.stem: path for folder in reversed(recipe_folders()) for path in sorted(folder.glob("*.toml"))
+    }
+    found = known.get(given.name.removesuffix(".toml"))
+    if found is None:
+        raise ConfigError(
+            f"{given}: is no file, and no recipe of lvef; there are {', '.join(sorted(known)) or 'none'}."
+        )
+    return found
+
+
 def read_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Recipe:
     """Read a recipe.
 
     Args:
-        path: TOML file.
+        path: TOML file, or the name of a recipe of lvef; see `find_recipe`.
         changes: Settings by dotted name, for example ``optimiser.learning_rate``, that replace those of the file.
 
     Raises:
         ConfigError: The file is missing, is not TOML, has an unknown key or a value nobody can mean; it is named.
     """
+    path = find_recipe(path)
     return recipe_from(changed(read_values(path), changes or {}), str(path))
 
 

@@ -146,6 +146,12 @@ class SegmentationTask(L.LightningModule):
         for k, name in enumerate(("lv", "myocardium", "la")):
             self.log(f"dice_{name}", dice[:, k].nanmean(), prog_bar=k == 0, batch_size=len(dice))
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let a run that is made longer have the schedule of the longer run, not the one that is over."""
+        for state in checkpoint["lr_schedulers"]:
+            for name in ("total_steps", "_schedule_phases"):
+                state.pop(name, None)
+
     def configure_optimizers(self) -> Any:  # noqa: ANN401
         """Muon with one cycle."""
         optimizer = Muon(
