@@ -21,6 +21,7 @@ RUN /opt/lvef/bin/python -m pip install --no-compile --require-hashes --no-deps 
 # Our two distributions, as wheels, with the locked build backend: nothing is downloaded.
 COPY pyproject.toml LICENSE README.md ./
 COPY src src
+COPY recipes recipes
 COPY weights weights
 RUN /opt/lvef/bin/python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels . ./weights/lvef-weights-camus \
     && /opt/lvef/bin/python -m pip install --no-compile --no-deps --no-index /wheels/*.whl

@@ -113,7 +113,7 @@ class Ways:
     def __init__(self, folder: Path, args: argparse.Namespace) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() and not args.cpu else "cpu")
         self.batch, self.steps, self.workers = args.batch, args.steps, args.workers
-        precision = Machine("cpu" if args.cpu else "auto").precision(args.precision)
+        precision = Machine("cpu" if args.cpu else "auto").precision(args.precision, "r2plus1d-18")
         self.fast = precision == "bf16-mixed"
         rows = make_clips(folder, args.clips)
         manifest = rows.with_columns(ef_percent=pl.Series(np.linspace(20, 75, len(rows))))

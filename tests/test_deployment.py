@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import threading
+import tomllib
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import metadata
 from pathlib import Path
@@ -183,7 +184,12 @@ def test_what_is_thrown_out_is_needed_by_nothing_that_stays():
 
 def test_what_the_image_is_made_of_is_there_and_let_in():
     paths = copied()
-    assert {"src", "weights", "requirements/serve.txt"} <= set(paths)
+    # The wheel that the image is built of holds the recipes too.
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"][
+        "wheel"
+    ]
+    assert packed["force-include"] == {"recipes": "lvef/recipes"}
+    assert {"src", "weights", "requirements/serve.txt", *packed["force-include"]} <= set(paths)
     for path in paths:
         assert (ROOT / path).exists(), path
         files = [p for p in (ROOT / path).rglob("*") if p.is_file()] or [ROOT / path]

@@ -60,6 +60,24 @@ def test_numbers_with_a_key(run, study, here):
     )
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("no/such/key.csv", "cannot be written (no such file or directory)"),
+        ("notes.csv", "is no key of lvef data convert"),
+        ("readme/key.csv", "cannot be written (not a directory)"),
+    ],
+)
+def test_where_the_key_goes_is_looked_at_before_anything_is_written(run, study, here, place, said):
+    (here / "notes.csv").write_text("a,b\n1,2\n")
+    (here / "readme").write_text("x")
+    done = run("data", "convert", study, "--out", "out", "--rename", "--key-file", place)
+    assert done.exit_code == 1
+    assert said in done.stderr and place in done.stderr
+    assert not (here / "out").exists()
+    assert (here / "notes.csv").read_text() == "a,b\n1,2\n"
+
+
 def test_a_key_is_written_only_when_asked_for(run, study, here):
     run("data", "convert", study, "--out", "out", "--rename")
     assert not list(here.rglob("*key*"))

@@ -100,7 +100,8 @@ def test_a_card_is_filled_in_f32(run, here, stills):
         (("--runs", "a", "--write-card"), "belong to several networks"),
         (("--weights", "a", "--weights", "b", "--write-card"), "a card holds the figures of its own network"),
         (("--write-card", "--precision", "bf16"), "wants --precision f32"),
-        (("--split", "testing"), "is not one of"),
+        (("--split", "all"), "goes with --manifest; stills have validation, training, testing"),
+        (("--split", "every"), "is not one of"),
         (("--seed", "-1"), "--seed"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from lvef.core.errors import ConfigError, DataError, WeightsError
 from lvef.datasets.camus import read_split
-from lvef.evaluation.contestants import POOLED_LABEL, Plan, enter, read_names
+from lvef.evaluation.contestants import POOLED_LABEL, TESTING_NOTICE, Plan, enter, read_names
 from lvef.measure.options import MeasureOptions
 from tests.evaluation.conftest import copy_network
 
@@ -40,6 +40,20 @@ def test_a_split_and_a_list(collection, tmp_path):
     entered = enter(plan(collection, patients=names))
     assert entered.parts[0].patients == ["patient0001", "patient0002"]
     assert entered.split == "patients of some.txt"
+
+
+def test_the_testing_patients_are_judged_with_a_word_on_what_for(collection):
+    split = collection / "database_split" / "subgroup_testing.txt"
+    before = split.read_text() if split.exists() else None
+    split.write_text("patient0003\n")
+    try:
+        entered = enter(plan(collection, split="testing"))
+    finally:
+        split.unlink() if before is None else split.write_text(before)
+    assert entered.parts[0].patients == ["patient0003"]
+    assert entered.split == "CAMUS testing"
+    assert TESTING_NOTICE in entered.notices
+    assert TESTING_NOTICE not in enter(plan(collection)).notices
 
 
 def test_labels_tell_networks_apart(collection, twin, tmp_path):

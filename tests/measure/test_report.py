@@ -242,6 +242,10 @@ def test_words():
     assert beats_text(replace(measurement, beats=beats)) == "3 beats, 1 left out"
     assert status_text(measurement) == "median of 4 beats"
     assert status_text(beating(45)[0]) == "one whole beat"
+    told = Notice("truncated", "18 of 145 frames could be decoded; the rest is missing or damaged.")
+    cut = replace(measurement, notices=(told,))
+    assert status_text(cut) == "median of 4 beats; cut off: 18 of 145 frames"
+    assert status_text(replace(refused(), notices=(told,))).endswith("; cut off: 18 of 145 frames")
     assert ef_text(49.5) == "50 %", "rounded half up, as the category tables do"
     assert ef_text(-3.2) == "-3 %"
     assert volumes_text(measurement).startswith("EDV 120 ml, ESV 48 ml")

@@ -12,7 +12,7 @@ import pytest
 from lvef.core.records import Notice, PixelSpacing
 from lvef.core.terms import Status
 from lvef.measure.summary import summary_png, write_summary
-from lvef.measure.summary_words import COLUMN_X_PX, HEIGHT_PX, WIDTH_PX
+from lvef.measure.summary_words import COLUMN_X_PX, HEIGHT_PX, WIDTH_PX, with_file_names
 from tests.measure.made_up import beating, refused
 
 LONG = "The frame rate is missing in the file; 30 frames per second are assumed, and all times depend on it. "
@@ -109,6 +109,33 @@ def test_ed_and_es_are_shown_side_by_side_with_their_contours():
     assert count[0][1] == 0
     assert count[1][1] > 500
     assert count[1][0] == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("/data/study/a.avi", "a.avi"),
+        ("../x/ed.png + ../y/es.png", "ed.png + es.png"),
+        ("C:\\eva\\a.dcm", "a.dcm"),
+        ("a.avi", "a.avi"),
+        ("odd + name.avi", "odd + name.avi"),
+    ],
+)
+def test_the_picture_names_files_without_their_folders(source, named):
+    m = replace(
+        refused(source), reason=f"{source}: is short.", notices=(Notice("x", f"{source} has no clock."),)
+    )
+    shown = with_file_names(m)
+    assert (shown.source, shown.reason, shown.notices[0].text) == (
+        named,
+        f"{named}: is short.",
+        f"{named} has no clock.",
+    )
+
+
+def test_folders_change_nothing_of_the_picture():
+    m, clip = beating(20, source="a.avi")
+    assert summary_png(clip, replace(m, source="/data/study/a.avi")) == summary_png(clip, m)
 
 
 def test_the_answer_changes_the_picture():

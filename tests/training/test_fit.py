@@ -101,6 +101,52 @@ def test_a_run_learns_and_leaves_its_papers(store, tmp_path, no_network):
     assert not set(parts.filter(part="train")["patient"]) & set(parts.filter(part="validation")["patient"])
 
 
+def test_a_finished_run_can_be_made_longer(store, tmp_path):
+    constant = {"learning_rate": 0.01, "schedule": "constant"}
+    out = tmp_path / "run"
+    run(store, out, tiny_recipe(epochs=2, optimiser=constant))
+    longer = run(store, out, tiny_recipe(epochs=4, optimiser=constant))
+    assert (longer.epochs, longer.resumed) == (4, 2)
+    papers = json.loads((out / "run.json").read_text())
+    assert papers["complete"] and papers["prolonged"] == [2]
+    assert papers["settings"]["recipe"]["epochs"] == 4
+    # With a constant rate it is the run that was as long from the start.
+    run(store, tmp_path / "at once", tiny_recipe(epochs=4, optimiser=constant))
+    assert curve(out).equals(curve(tmp_path / "at once"))
+    with pytest.raises(ConfigError, match=r"recipe\.epochs 4 then and 3 now.*more --epochs"):
+        run(store, out, tiny_recipe(epochs=3, optimiser=constant))
+    with pytest.raises(ConfigError, match=r"recipe\.seed"):
+        run(store, out, tiny_recipe(epochs=9, seed=7, optimiser=constant))
+
+
+def test_a_run_that_its_patience_ended_can_be_made_longer(store, tmp_path):
+    stuck = {"patience": 1, "optimiser": {"learning_rate": 1e-12, "schedule": "one-cycle"}}
+    first = run(store, tmp_path / "run", tiny_recipe(epochs=6, **stuck))
+    assert first.epochs < 6
+    again = run(store, tmp_path / "run", tiny_recipe(epochs=7, **stuck))
+    assert again.resumed == first.epochs < again.epochs, "it waits anew for a better epoch"
+
+
+def test_the_arithmetic_taken_is_told_recorded_and_kept(store, tmp_path, monkeypatch, capsys):
+    taken = []
+    trainer = L.Trainer
+    monkeypatch.setattr(
+        fit_module.L, "Trainer", lambda **given: taken.append(given["precision"]) or trainer(**given)
+    )
+    monkeypatch.setattr("lvef.training.machine.processor_has_bf16", lambda: True)
+    recipe = tiny_recipe(epochs=2, precision="auto")
+    with pytest.raises(RuntimeError, match="killed"):
+        run(store, tmp_path / "run", recipe, [Kill(1)])
+    assert "Training: " in (said := capsys.readouterr().err) and "precision bf16-mixed\n" in said
+    monkeypatch.setattr("lvef.training.machine.processor_has_bf16", lambda: False)
+    run(store, tmp_path / "run", recipe)
+    assert "emulated" in capsys.readouterr().err
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["precision"] == "bf16-mixed"
+    run(store, tmp_path / "other", recipe)
+    assert json.loads((tmp_path / "other" / "run.json").read_text())["precision"] == "32-true"
+    assert taken == ["bf16-mixed", "bf16-mixed", "32-true"]
+
+
 def test_mixed_precision_does_not_round_the_answer(store, tmp_path):
     recipe = tiny_recipe(epochs=1, precision="bf16-mixed", optimiser={"learning_rate": 1e-9})
     seen = []
@@ -165,8 +211,8 @@ def test_a_run_that_ended_is_told_and_not_repeated(store, tmp_path):
 
 def test_other_settings_are_refused_and_named(store, tmp_path):
     run(store, tmp_path / "run")
-    with pytest.raises(ConfigError, match=r"recipe\.epochs 4 then and 5 now"):
-        run(store, tmp_path / "run", tiny_recipe(epochs=5))
+    with pytest.raises(ConfigError, match=r"recipe\.batch_size 4 then and 2 now"):
+        run(store, tmp_path / "run", tiny_recipe(epochs=5, batch_size=2))
     assert run(store, tmp_path / "run", tiny_recipe(epochs=5), fresh=True).epochs == 5
 
 

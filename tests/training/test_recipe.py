@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("torch")
 
 from lvef.core.errors import ConfigError
 from lvef.models.families import settings_of
-from lvef.training.recipe import changed, parse_change, read_recipe
+from lvef.training.recipe import changed, find_recipe, parse_change, read_recipe
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.training
@@ -92,3 +94,19 @@ def test_settings_of_the_command_line_replace_those_of_the_file(tmp_path):
         changed({"epochs": 3}, {"epochs.more": 1})
     with pytest.raises(ConfigError, match="NAME=VALUE"):
         parse_change("loss.kind")
+
+
+def test_a_recipe_of_lvef_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in sorted((ROOT / "recipes").glob("*.toml")):
+        for given in (path.stem, path.name):
+            assert find_recipe(Path(given)).read_bytes() == path.read_bytes()
+    assert read_recipe(Path("small-video")).family == "small-video"
+    # What lies here under that name comes first, and a path is a path.
+    (tmp_path / "small-video").write_text("x")
+    assert find_recipe(Path("small-video")) == Path("small-video")
+    assert find_recipe(Path("no/camus-seg")) == Path("no/camus-seg")
+    with pytest.raises(
+        ConfigError, match=r"no-such: is no file, and no recipe of lvef; there are camus-seg, .*small-video"
+    ):
+        find_recipe(Path("no-such"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,9 +139,11 @@ def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
         before = first.read_text()
         assert "dice_lv" in before
         again = train(config, data, unseen, tmp_path, progress=False)
-    assert first.read_text() == before, "a second start must keep what the first one logged"
-    for a, b in zip(net.parameters(), again.parameters(), strict=True):
-        assert torch.allclose(a, b)
+        assert first.read_text() == before, "a second start must keep what the first one logged"
+        for a, b in zip(net.parameters(), again.parameters(), strict=True):
+            assert torch.allclose(a, b)
+        train(replace(config, epochs=13), data, unseen, tmp_path, progress=False)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 12, "it goes on beyond its end"
 
 
 def test_export_gives_the_same_probabilities(tmp_path):

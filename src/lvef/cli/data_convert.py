@@ -82,8 +82,10 @@ def convert(
     from lvef.preparation.convert import convert as run
     from lvef.preparation.convert_sources import sources_of
     from lvef.preparation.deidentify import Format
-    from lvef.preparation.key_file import write_key_file
+    from lvef.preparation.key_file import check_key_file, write_key_file
 
+    if key_file is not None:
+        check_key_file(key_file)
     sources = sources_of(inputs)
 
     def on_finished(finished: Conversion) -> None:

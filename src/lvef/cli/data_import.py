@@ -50,6 +50,7 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
     from lvef.core.errors import ConfigError, DataError
     from lvef.datasets.catalogue import find_collection
     from lvef.datasets.manifest import write_manifest
+    from lvef.io.atomic import check_writable
 
     try:
         collection = find_collection(name)
@@ -57,6 +58,7 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
         raise click.UsageError(str(error)) from None
     if not out.absolute().parent.is_dir():
         raise DataError(f"{out}: its folder does not exist; make it first.")
+    check_writable(out)
     try:
         with _bar() as progress:
             imported = collection.read(root, progress)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 FILE = click.Path(path_type=Path)
 
-SPLITS = ("validation", "training")
-"""Parts of the collection that can be judged on; the testing patients stay closed."""
+SPLITS = ("validation", "training", "testing")
+"""Parts of the collection that can be judged on."""
 
 
 @click.command(
@@ -55,8 +55,8 @@ Exit code: 0 done, 1 something failed, 2 wrong words, 3 only refusals."""
 @click.option(
     "--split",
     type=click.Choice((*SPLITS, *MANIFEST_SPLITS)),
-    help="Patients to judge on, as the collection splits them: validation or training of --data, test, val, train or all of "
-    "--manifest.  [default: validation, test]",
+    help="Patients to judge on, as the collection splits them: validation, training or testing of --data, test, val, train "
+    "or all of --manifest.  [default: validation, test]",
 )
 @click.option("--patients", type=FILE, help="File with patient names, one a line, instead of a split.")
 @click.option(
@@ -186,13 +186,15 @@ def evaluate(
             "judge on the EFs of a collection."
         )
     if split in MANIFEST_SPLITS:
-        raise click.UsageError(f"--split {split} goes with --manifest; stills have {' and '.join(SPLITS)}.")
+        raise click.UsageError(f"--split {split} goes with --manifest; stills have {', '.join(SPLITS)}.")
     _check(split, patients, weights, runs, write_card, options.precision)
     if write_card:
         options = replace(options, precision="f32")
     # Loaded here, so that help and wrong words answer at once.
+    from lvef.engine.card import CARD_NAME
     from lvef.evaluation.contestants import Plan, enter
     from lvef.evaluation.output_folder import make_folder
+    from lvef.io.atomic import check_writable
 
     plan = Plan(
         data,
@@ -207,6 +209,9 @@ def evaluate(
     entered = enter(plan)
     if out is not None:
         make_folder(out)
+    if write_card:
+        [predictor] = entered.parts[0].networks.values()
+        check_writable(predictor.entry.folder / CARD_NAME)
     found = _run(plan, entered)
     _show(found, as_json=as_json)
     if out is not None:
@@ -221,7 +226,6 @@ def evaluate(
         from lvef.evaluation.evaluate import card_figures
         from lvef.evaluation.outputs import write_card_figures
 
-        [predictor] = entered.parts[0].networks.values()
         figures = card_figures(found, next(iter(found.figures)))
         write_card_figures(predictor.entry.folder, figures)
         click.echo(f"{len(figures)} figures written into the card of {predictor.entry.name}.", err=True)

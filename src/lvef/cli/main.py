@@ -69,12 +69,16 @@ class MainGroup(LazyVerbs):
         if args is not None:
             return super().main(args, *rest, **options)
         verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-        with nullcontext() if verb in SHORT_VERBS else watched(server=verb in SERVERS):
-            try:
+        try:
+            with nullcontext() if verb in SHORT_VERBS else watched(server=verb in SERVERS):
                 return super().main(None, *rest, **options)
-            except SystemExit as end:
-                _leave(end.code)
-                raise
+        except SystemExit as end:
+            _leave(end.code)
+            raise
+        except KeyboardInterrupt:
+            # Before a verb has begun, or when all is done.
+            _say("stopped.")
+            _end_now(STOPPED)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb; see the module for the exit codes."""

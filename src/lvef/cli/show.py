@@ -74,7 +74,7 @@ def print_table(rows: Sequence[Row], out_dir: Path | None) -> None:
             *(_rounded(row[column]) for column in ("ef_percent", "edv_ml", "esv_ml")),
             row["beats"],
             row["status"],
-            escape(row["reason_code"] or row["warnings"]),
+            escape("; ".join(filter(None, (row["reason_code"], row["warnings"])))),
         )
     console = make_console()
     console.print(table)

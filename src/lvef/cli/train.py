@@ -110,7 +110,7 @@ def data_options(command: F) -> F:
 @click.command(
     epilog=f"""\b
 Examples:
-  lvef train recipes/small-video.toml --data STORE --out runs/small-video
+  lvef train small-video --data STORE --out runs/small-video
   lvef train recipes/small-video.toml --data PHANTOMS --data FILMS --weight 0.5 --weight 1 --out runs/mixed
   lvef train recipes/two-stream-report.toml --data STORE --out runs/cv --folds 5
   lvef train recipes/r2plus1d-echonet.toml --data STORE --out runs/r2 --device cuda --devices 4 --strategy ddp
@@ -159,6 +159,7 @@ def train(
 ) -> None:
     """Train the network of a RECIPE on prepared stores.
 
+    RECIPE is a file, or the name of a recipe that comes with lvef (small-video, two-stream-tuned, volume-trace-tuned ...).
     Keeps the best and the last checkpoint, and at the end writes the network as it is served: model.onnx with its card. A
     run that was stopped goes on when the same command is given again, to the same curve.
     """
@@ -171,7 +172,7 @@ def train(
         machine = Machine(device, devices, num_nodes, strategy, workers)
         given = {"weight": weight, "epochs": epochs, "seed": seed, "set": changes, "init": init}
         command = _command(recipe, data, given | {"folds": folds, "fold": fold})
-        order = Order(out, machine, init, not resume, recipe_name=recipe.name, command=command)
+        order = Order(out, machine, init, not resume, recipe_name=file_name_of(recipe), command=command)
         if folds is not None and fold is None:
             _cross_validate(settings, collected, order, folds, as_json=as_json)
             return
@@ -229,6 +230,13 @@ def prepared(
     if collected.without_ef:
         click.echo(f"lvef: {collected.without_ef} clips have no EF and are left out.", err=True)
     return settings, collected
+
+
+def file_name_of(recipe: Path) -> str:
+    """Name of a recipe's file, for the card."""
+    from lvef.training.recipe import find_recipe
+
+    return find_recipe(recipe).name
 
 
 def figures_text(figures: dict[str, float]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lvef.cli.train import EXIT_CODES, data_options, prepared, training_extra
+from lvef.cli.train import EXIT_CODES, data_options, file_name_of, prepared, training_extra
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -86,7 +86,7 @@ def tune(
 
         settings, collected = prepared(recipe, data, weight, epochs, seed, changes)
         machine = Machine(device, devices, num_nodes, strategy, workers)
-        order = Order(out, machine, init, recipe_name=recipe.name)
+        order = Order(out, machine, init, recipe_name=file_name_of(recipe))
         search = Search(out, grid, trials or DEFAULT_TRIALS, storage, order)
         found = look(settings, collected, search, _tell)
     if as_json:

@@ -24,7 +24,7 @@ from threading import Thread
 BEAT_S = 1.0
 """Time between two beats."""
 
-END_S = 1.7
+END_S = 1.6
 """How long a batch may take to end after Ctrl-C."""
 
 SERVER_END_S = 5.0
@@ -51,6 +51,9 @@ def watched(*, server: bool = False) -> Iterator[None]:
         # There a pipe cannot be waited for in this way.
         yield
         return
+    # Not at the top: the second process runs this file without lvef.
+    from lvef.core.workers import interrupts_held
+
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     words = [
@@ -61,17 +64,15 @@ def watched(*, server: bool = False) -> Iterator[None]:
         str(os.getpid()),
         "server" if server else "batch",
     ]
-    # Until the second process has its own handler, Ctrl-C must not end it with a traceback.
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        # What it says goes where our own words go.
-        watcher = subprocess.Popen(words, stdin=reading, stdout=subprocess.DEVNULL)
+        with interrupts_held():
+            # What it says goes where our own words go.
+            watcher = subprocess.Popen(words, stdin=reading, stdout=subprocess.DEVNULL)
     except OSError:
         # No room for a second process: the command itself may still do.
         watcher = None
     finally:
         os.close(reading)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     ended = False
 

@@ -7,12 +7,14 @@ thread that is stuck in native code (a decoder, an engine) then keeps both for e
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError
 from concurrent.futures import wait as wait_for
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
 from types import TracebackType
@@ -100,9 +102,11 @@ class Threads:
             done = wait_for(futures, max(left, 0.0), FIRST_COMPLETED).done
             for future in done:
                 self._open.pop(future, None)
-            if done or not futures or left <= 0:
+            if done or not futures:
                 return done
             self._look()
+            if left <= 0:
+                return {future for future in futures if future.done()}
 
     def leave(self, seconds: float | None) -> None:
         """Drop work that has not begun, and wait for work that runs.
@@ -178,6 +182,22 @@ class Threads:
             del work, result, error
 
 
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Start processes in this block: Ctrl-C, which a terminal sends to them too, does not reach them.
+
+    Without it, one that has no handler of its own yet ends with a traceback.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def grace_of(error: BaseException | None) -> float | None:
     """How long to wait for work that runs when an error ends the block; None for as long as it takes."""
     return GRACE_S if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) else None
@@ -218,6 +238,6 @@ def in_order(
 
 def _too_long(name: str, limit_s: float) -> str:
     return (
-        f"{name or 'A file'}: took longer than {limit_s:g} s and was given up; look at it alone, cut it to a few beats, or "
-        "allow more with --max-seconds."
+        f"{name or 'A file'}: took longer than {limit_s:g} s and was given up; it may be damaged. Try it alone, or cut it "
+        "to a few beats."
     )

@@ -22,8 +22,14 @@ HELD_OUT_NAME = "held-out.txt"
 POOLED_LABEL = "cross-validation"
 """Name of the networks of several runs, judged together."""
 
-TRAINING, VALIDATION = "training", "validation"
-"""Parts of the collection that may be judged on. The third, ``testing``, stays closed."""
+TRAINING, VALIDATION, TESTING = "training", "validation", "testing"
+"""Parts of the collection that may be judged on."""
+
+TESTING_NOTICE = (
+    "These are CAMUS's testing patients. They tell how good a chosen network is once; whoever chooses by them, or looks "
+    "again after a change, has used them up."
+)
+"""What a reader of figures on the testing patients must know."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,8 @@ def enter(plan: Plan) -> Field:
         patients = _patients(plan)
         split = f"patients of {plan.patients.name}" if plan.patients else f"CAMUS {plan.split}"
         parts = [Part(patients, _load(plan))]
-    return Field(parts, split, _notices(plan.data, parts))
+    told = [TESTING_NOTICE] if split == f"CAMUS {TESTING}" else []
+    return Field(parts, split, [*told, *_notices(plan.data, parts)])
 
 
 def used_weights(predictor: AnyPredictor, patients: int) -> UsedWeights:

@@ -54,6 +54,25 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         _unfinished.discard(temporary)
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """See that a file can be written at the end of long work, before the work begins. What is there stays as it is.
+
+    Raises:
+        DataError: The folder is missing or may not be written, or ``path`` is a folder.
+    """
+    if Path(path).is_dir():
+        raise DataError(f"{os.fspath(path)} is a folder; a file was expected.")
+    probe = Path(path).with_name(f".{secrets.token_hex(4)}.tmp")
+    try:
+        probe.open("xb").close()
+        probe.unlink()
+    except OSError as cause:
+        reason = (cause.strerror or type(cause).__name__).lower()
+        raise DataError(
+            f"{os.fspath(path)} cannot be written ({reason}): check the folder and your rights."
+        ) from None
+
+
 def remove_unfinished() -> None:
     """Remove what is being written, before the process ends without waiting for its threads."""
     for temporary in list(_unfinished):

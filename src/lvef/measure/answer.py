@@ -8,6 +8,7 @@ from dataclasses import replace
 from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import Beat, Clip, Measurement, Tracing, VolumeCurve
 from lvef.core.terms import Status, View
+from lvef.core.workers import TookTooLong
 from lvef.geometry.biplane import biplane_ef
 from lvef.geometry.categories import categories
 from lvef.geometry.ejection import (
@@ -176,6 +177,8 @@ def _code(error: Exception) -> str:
         return error.code
     if isinstance(error, DataError):
         return "unreadable"
+    if isinstance(error, TookTooLong):
+        return "too_slow"
     return "too_large" if isinstance(error, MemoryError) else "not_measurable"
 
 

@@ -8,6 +8,7 @@ after the other.
 from __future__ import annotations
 
 import datetime
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -34,6 +35,8 @@ from lvef.measure.tables import Row, result_row
 
 RUN_SCHEMA = "lvef-run/1"
 """Version of the layout of ``run.json``."""
+
+_LOG = logging.getLogger("lvef")
 
 MAX_WORKERS = 4
 """Most files at once by default: each may hold a gigabyte of frames."""
@@ -127,7 +130,7 @@ def run_batch(
     """Run jobs and write their outputs.
 
     Args:
-        jobs: What to measure; a job given twice is run once.
+        jobs: What to measure; a job given twice, by whatever path or link, is run once, which is said.
         out_dir: Folder for the outputs, made when missing; None writes nothing.
         settings: Whatever the answers depend on (network hash, precision, options); stands in ``run.json``
             and decides whether an earlier answer still holds.
@@ -137,7 +140,9 @@ def run_batch(
         outputs: What is written for each file.
         on_finished: Called in this thread after each job.
         max_seconds: Longest time for one file, after which it has failed and the others go on; 0 for no limit.
-        say: Told of each file that takes long; by default a warning of the log ``lvef``.
+        say: Told of each file that takes long or was given twice; by default a warning of the log ``lvef``.
+
+    A file that is not there has failed, but leaves nothing in ``out_dir``: most often its name is a slip.
 
     A stop by the user (KeyboardInterrupt) is obeyed within about a second: files under way that end within it are recorded.
 
@@ -147,13 +152,16 @@ def run_batch(
     """
     began = time.perf_counter()
     workers = workers or min(available_threads(), MAX_WORKERS)
-    unique = {file_key(job.paths, job.kind): job for job in jobs}
-    names = [(key, job.name) for key, job in unique.items()]
+    unique, doubles = _without_doubles(jobs)
+    for job, same in doubles:
+        (say or _LOG.warning)(f"{job.label}: is the same as {same.label} and measured once.")
+    missing = {key for key, job in unique.items() if not all(path.exists() for path in job.paths)}
+    names = [(key, job.name) for key, job in unique.items() if key not in missing]
     folder = None if out_dir is None else OutputFolder(out_dir, names, settings, outputs)
     done: dict[str, Finished] = {}
 
     def place(key: str) -> Path | None:
-        return None if folder is None else folder.path / folder.names[key]
+        return None if folder is None or key in missing else folder.path / folder.names[key]
 
     def finish(key: str, finished: Finished) -> None:
         done[key] = finished
@@ -168,20 +176,24 @@ def run_batch(
         try:
             measurement, files, stamp = result.result()
         except TookTooLong as error:
-            measurement = Measurement(job.label, Status.FAILED, str(error), "too_slow")
-            answer, where = Answer(measurement, None), place(key)
-            files = () if where is None else tuple(write_outputs(where, answer, outputs))
+            reason = f"{error} --max-seconds allows more."
+            measurement = Measurement(job.label, Status.FAILED, reason, "too_slow")
+            answer, missed = Answer(measurement, None), place(key)
+            files = () if missed is None else tuple(write_outputs(missed, answer, outputs))
             # Without a stamp the next run tries it again.
             stamp = ""
-        row = result_row(measurement, job.label, "" if folder is None else folder.names[key])
-        if folder is not None:
+        where = place(key)
+        row = result_row(measurement, job.label, "" if where is None else where.name)
+        if folder is not None and where is not None:
             folder.add(key, stamp, files, row)
         finish(key, Finished(index, row, place(key), measurement))
 
     todo: list[_Todo] = []
     for index, (key, job) in enumerate(unique.items()):
         earlier = folder.earlier(key, file_stamp(job.paths)) if folder is not None and resume else None
-        if earlier is not None:
+        if folder is not None and earlier is not None:
+            # The file may be called by another name now: relative then, absolute now.
+            earlier = folder.named(earlier, printable(job.label))
             finish(key, Finished(index, earlier.row, place(key), None))
         else:
             todo.append((index, key, job))
@@ -201,6 +213,33 @@ def run_batch(
             folder.write_results()
             folder.write_run(_run_record(result, settings, outputs, workers, whole=whole))
     return result
+
+
+def _without_doubles(jobs: Sequence[Job]) -> tuple[dict[str, Job], list[tuple[Job, Job]]]:
+    """The jobs by key, and those left out, each with the one that does the same: another path or link to the same files."""
+    unique: dict[str, Job] = {}
+    doubles: list[tuple[Job, Job]] = []
+    seen: dict[object, Job] = {}
+    for job in jobs:
+        key = file_key(job.paths, job.kind)
+        inodes = _inodes(job)
+        same = seen.get(key) or (seen.get(inodes) if inodes else None)
+        if same is not None:
+            doubles.append((job, same))
+            continue
+        unique[key] = seen[key] = job
+        if inodes:
+            seen[inodes] = job
+    return unique, doubles
+
+
+def _inodes(job: Job) -> tuple[object, ...]:
+    """What the file system knows the files by, which tells hard links too; empty where it does not say."""
+    try:
+        stats = [path.stat() for path in job.paths]
+    except OSError:
+        return ()
+    return (job.kind, *((stat.st_dev, stat.st_ino) for stat in stats)) if all(s.st_ino for s in stats) else ()
 
 
 def answer_of(job: Job) -> Answer:

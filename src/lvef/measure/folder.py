@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,17 @@ class OutputFolder:
         if self._outputs.video > entry.video or self._outputs.summary > entry.summary:
             return None
         return entry if all((self.path / entry.folder / name).is_file() for name in entry.files) else None
+
+    def named(self, entry: Entry, path: str) -> Entry:
+        """An answer of an earlier run under the file's name of this run.
+
+        Raises:
+            DataError: The journal cannot be written.
+        """
+        if entry.row["path"] != path:
+            entry = replace(entry, row=entry.row | {"path": path})
+            self._journal.append(entry)
+        return entry
 
     def add(self, key: str, stamp: str, files: Sequence[str], row: Row) -> None:
         """Note a finished file.

@@ -35,6 +35,7 @@ from lvef.measure.summary_words import (
     WIDTH_PX,
     draw_column,
     draw_heading,
+    with_file_names,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def summary_png(clip: Clip, measurement: Measurement) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    measurement = with_file_names(measurement)
     with DRAWING:
         figure: Any = Figure(figsize=(WIDTH_PX / _DPI, HEIGHT_PX / _DPI), dpi=_DPI, facecolor="white")
         canvas: Any = FigureCanvasAgg(figure)

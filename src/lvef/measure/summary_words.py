@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lvef.core.records import Measurement
@@ -45,6 +46,25 @@ ALERT = "#d55e00"
 
 _CHARACTERS, _VALUE_CHARACTERS = 56, 31
 _TITLE_CHARACTERS = 84
+
+
+def with_file_names(m: Measurement) -> Measurement:
+    """A measurement that names its files without their folders: a picture goes to people whom those do not concern."""
+    names = {
+        source: re.split(r"[/\\]", source.rstrip("/\\"))[-1]
+        for source in sorted({m.source, *m.source.split(" + ")}, key=len)
+        if source
+    }
+
+    def words(text: str) -> str:
+        for source, name in names.items():
+            text = text.replace(source, name)
+        return text
+
+    notices = tuple(replace(notice, text=words(notice.text)) for notice in m.notices)
+    return replace(
+        m, source=words(m.source), reason=words(m.reason), volume_note=words(m.volume_note), notices=notices
+    )
 
 
 def draw_heading(figure: Figure, m: Measurement) -> None:
@@ -200,9 +220,7 @@ def drawable(text: str) -> str:
 
 
 def _title(source: str, characters: int) -> str:
-    """The file's name; without its folders, then without its middle, where it is too long."""
-    if len(source) > characters:
-        source = source.replace("\\", "/").rsplit("/", 1)[-1]
+    """The file's name; without its middle, where it is too long."""
     if len(source) <= characters:
         return source
     return f"{source[: characters // 2]} ... {source[5 - characters // 2 :]}"

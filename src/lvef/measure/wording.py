@@ -11,6 +11,9 @@ from lvef.engine.card import EF_CLIP, EF_KINDS, EF_TWO_STREAM, VOLUME_TRACE
 DISCLAIMER = "Research and teaching use only. Not a medical device."
 """Stands on every picture and at the end of every table."""
 
+TRUNCATED = "truncated"
+"""Code of the warning that frames of the file are missing or damaged."""
+
 OF_READER = "from the reader's ED and ES"
 """Status of an answer that a reader corrected."""
 
@@ -143,7 +146,18 @@ def mean_name(measurement: Measurement) -> str:
 
 
 def status_text(measurement: Measurement) -> str:
-    """The status in one line; for a measured clip how many beats stand behind the answer."""
+    """The status in one line: of a measured clip how many beats stand behind the answer; whether its file is cut off."""
+    cut = cut_off_text(measurement)
+    return f"{_status_text(measurement)}; {cut}" if cut else _status_text(measurement)
+
+
+def cut_off_text(measurement: Measurement) -> str:
+    """That frames of the file are missing, in a few words; empty where none are."""
+    told = next((n.text for n in measurement.notices if n.code == TRUNCATED), None)
+    return "" if told is None else f"cut off: {told.partition(' could be decoded')[0]}"
+
+
+def _status_text(measurement: Measurement) -> str:
     if measurement.correction is not None:
         return OF_READER
     if measurement.status is Status.OK and measurement.beats:

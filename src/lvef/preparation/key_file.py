@@ -8,11 +8,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lvef.core.errors import DataError
-from lvef.io.atomic import write_text_atomic
+from lvef.io.atomic import check_writable, write_text_atomic
 from lvef.preparation.convert import Conversion
 
 KEY_COLUMNS = ("item", "patient", "source", "own_item", "own_patient")
 """Number of the copy and of the patient; file, name and pseudonym that they stand for."""
+
+
+def check_key_file(path: Path) -> None:
+    """See that a key can be written, before there is anything to explain.
+
+    Raises:
+        DataError: What is there is no key, or it cannot be written.
+    """
+    _earlier(path)
+    check_writable(path)
 
 
 def write_key_file(path: Path, done: Sequence[Conversion]) -> None:
@@ -43,7 +53,7 @@ def _earlier(path: Path) -> list[dict[str, str]]:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             found = list(reader)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, UnicodeDecodeError, csv.Error):
         found, reader = [], None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from lvef.core.errors import DataError, LvefError, bug_place
-from lvef.core.workers import in_order
+from lvef.core.workers import in_order, interrupts_held
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,6 +58,9 @@ def in_order_by_processes(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_process
     )
     try:
+        with interrupts_held():
+            # The first piece of work starts all processes.
+            pool.submit(int)
         yield from _through(pool, work, items, AHEAD_OF_PROCESSES * workers)
     except BrokenProcessPool:
         raise DataError(

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
+from lvef.core.workers import interrupts_held
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Reply, Task, Work, serve_tasks
 
@@ -76,7 +77,8 @@ class Worker:
         self.process: SpawnProcess = context.Process(
             target=serve_tasks, args=(theirs, make, settings, str(scratch)), daemon=True
         )
-        self.process.start()
+        with interrupts_held():
+            self.process.start()
         theirs.close()
 
     def answer(self, seconds: float) -> Reply | None:

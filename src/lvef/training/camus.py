@@ -29,7 +29,15 @@ from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, Training
 from lvef.io.atomic import write_text_atomic
 from lvef.models.export import export_segmentation
 from lvef.models.segmentation import SegNet
-from lvef.training.segmentation import STORED_SIZE, SegTrainConfig, as_arrays, held_out, train
+from lvef.training.recipe import find_recipe
+from lvef.training.segmentation import (
+    STORED_SIZE,
+    SegTrainConfig,
+    as_arrays,
+    held_out,
+    taken_precision,
+    train,
+)
 from lvef.training.synthetic_stills import moving_stills, phantom_stills
 
 VERSION = "1.1.0"
@@ -60,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="run folder")
     parser.add_argument("--fold", type=int, help="hold this fold of the training patients out")
     args = parser.parse_args(argv)
-    config = replace(read_toml(SegTrainConfig, args.recipe), fold=args.fold)
+    config = replace(read_toml(SegTrainConfig, find_recipe(args.recipe)), fold=args.fold)
     args.out.mkdir(parents=True, exist_ok=True)
 
     patients = read_split(args.data, "training")
@@ -94,6 +102,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "config": to_mapping(config),
+        "precision": taken_precision(config),
         "patients": len(used),
         "stills": len(data[0]),
         "minutes": round(minutes, 1),

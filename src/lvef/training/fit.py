@@ -97,7 +97,8 @@ def fit(
         callbacks: Further callbacks of Lightning.
 
     Raises:
-        ConfigError: Settings do not fit each other, the data, the machine or an earlier start.
+        ConfigError: Settings do not fit each other, the data, the machine or an earlier start. Only ``epochs`` may be more
+            than then: the run goes on, its schedule that of the longer run from there on.
         DataError: A file cannot be read or written; checkpoints that were written stay whole.
         WeightsError: A checkpoint is damaged, or of another architecture.
     """
@@ -130,21 +131,31 @@ def _fit(
     earlier = run_folder.begin(out, settings, fresh=order.fresh, name=recipe.name)
     if earlier.get("complete"):
         return _told(earlier, order)
+    # A run keeps its arithmetic, also where it goes on on another machine.
+    precision = earlier.get("precision") or machine.precision(recipe.precision, recipe.family)
     papers = papers_of(settings, collected, order, part)
+    papers |= {"precision": precision, "prolonged": earlier.get("prolonged", [])}
     task = task_for(recipe, net)
     last = out / f"{LAST_NAME}.ckpt"
     resumed = _check_resumable(last, net, recipe) if last.exists() else 0
     table, keeper = EpochTable(out / METRICS_NAME), Keeper(out)
+    stopping = [*_stopping(recipe), *([NewPatience(recipe.patience)] if earlier.get("longer") else [])]
     with _quiet():
         trainer = L.Trainer(
             accelerator=machine.accelerator(),
             devices=machine.devices,
             num_nodes=machine.num_nodes,
             strategy=machine.strategy,
-            precision=machine.precision(recipe.precision),
+            precision=precision,
             max_epochs=recipe.epochs,
             logger=_loggers(out),
-            callbacks=[table, _bar(recipe, order), *callbacks, keeper, *_stopping(recipe)],
+            callbacks=[
+                table,
+                _bar(recipe, order, machine.said(precision)),
+                *callbacks,
+                keeper,
+                *stopping,
+            ],
             plugins=[WholeFiles()],
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
@@ -270,16 +281,30 @@ def _check_resumable(last: Path, net: nn.Module, recipe: Recipe) -> int:
     return int(found["epoch"]) + 1
 
 
+class NewPatience(L.Callback):
+    """Lets a run that is made longer wait anew for a better epoch; its checkpoint remembers how long it had waited.
+
+    Args:
+        patience: Of the recipe.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """After the checkpoint is read."""
+        for stopping in trainer.early_stopping_callbacks:
+            stopping.wait_count, stopping.patience = 0, self.patience
+
+
 def _stopping(recipe: Recipe) -> list[L.Callback]:
     if not recipe.patience:
         return []
     return [EarlyStopping("val_loss", patience=recipe.patience, mode="min", verbose=False)]
 
 
-def _bar(recipe: Recipe, order: Order) -> Bar:
-    if recipe.family == VOLUME_TRACE:
-        return Bar(order.title, "of the side")
-    return Bar(order.title, "% EF")
+def _bar(recipe: Recipe, order: Order, machine: str) -> Bar:
+    return Bar(order.title, "of the side" if recipe.family == VOLUME_TRACE else "% EF", machine)
 
 
 def _loggers(out: Path) -> Any:  # noqa: ANN401

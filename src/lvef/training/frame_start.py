@@ -23,12 +23,13 @@ import torch
 from torch import Tensor, nn
 
 from lvef.core.errors import ConfigError, run_as_program
-from lvef.io.atomic import atomic_path
+from lvef.io.atomic import atomic_path, check_writable
 from lvef.models.small_video import SmallVideoNet
 from lvef.models.two_stream import TwoStreamNet
 from lvef.training.collected import collect, mean_ef
 from lvef.training.fit import make_network
 from lvef.training.loading import EpochSampler, OrderedSampler, loader
+from lvef.training.machine import Machine
 from lvef.training.recipe import VOLUME_TRACE, OptimiserSettings, Recipe, parse_change, read_recipe
 from lvef.training.schedule import schedule
 from lvef.training.vary import chance, moved_points, vary
@@ -98,7 +99,7 @@ def start_from_frames(
         recipe: Of a clip network.
         folders: Folders of traced frames; their patients are parted as in ``lvef train``.
         epochs: Passes over the frames.
-        tell: Called after each with a sentence.
+        tell: Told device and arithmetic, and each epoch's loss, in a sentence.
 
     Raises:
         ConfigError: The network cannot start from frames.
@@ -121,6 +122,9 @@ def start_from_frames(
     batches = max(1, len(training) // BATCH)
     planned = schedule(optimiser, OptimiserSettings(learning_rate=RATE, schedule="cosine"), epochs * batches)
     sampler = EpochSampler([1.0] * len(training), recipe.seed)
+    machine = Machine("cpu")
+    precision = machine.precision(recipe.precision, recipe.family)
+    tell(f"Frames: {machine.said(precision)}")
     net.train()
     for epoch in range(epochs):
         sampler.set_epoch(epoch)
@@ -129,7 +133,7 @@ def start_from_frames(
             by = chance((recipe.seed, 6, epoch, step), torch.device("cpu"))
             grey, theta = vary(batch["frames"].float() / 255, by, recipe.augmentation)
             wanted = line_lengths(moved_points(batch["lines_px"], theta, size), size)
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16-mixed"):
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
                 told = head(frame_features(net, (grey - clip.mean) / clip.std)).float()
             loss = nn.functional.smooth_l1_loss(told, (wanted - mean) / spread)
             optimiser.zero_grad()
@@ -178,6 +182,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     args = parser.parse_args(argv)
+    check_writable(args.out)
     recipe = read_recipe(args.recipe, dict(parse_change(text) for text in args.changes))
     made = start_from_frames(recipe, args.data, args.epochs, partial(print, file=sys.stderr))
     with atomic_path(args.out) as temporary:

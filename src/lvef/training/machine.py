@@ -9,9 +9,27 @@ from typing import Any
 import torch
 
 from lvef.core.errors import ConfigError
+from lvef.training.recipe import SMALL_VIDEO
 
 DEVICES = ("auto", "cpu", "cuda")
 """What may be asked for."""
+
+SEGNET = "segnet"
+"""Family of the segmentation networks, which have recipes of their own."""
+
+BF16_ON_PROCESSORS = (SEGNET, SMALL_VIDEO)
+"""Families that train in bf16 on a processor as well as in f32. The others have 3-D convolutions, whose bf16 gradients torch
+2.13 gets wrong there (up to 2e35 where f32 has 5), or give places in the picture, which bf16 rounds by up to 0.002 of the
+side."""
+
+
+def processor_has_bf16() -> bool:
+    """Whether this processor multiplies in bf16 (AVX-512 BF16 or AMX); else torch emulates it, ten times slower than f32."""
+    # torch has had both since 2.5, under names that may change.
+    asked = (
+        getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
+    return any(has is not None and has() for has in asked)
 
 
 @dataclass(frozen=True)
@@ -49,12 +67,27 @@ class Machine:
             )
         return "cuda" if there and self.device != "cpu" else "cpu"
 
-    def precision(self, wanted: str) -> Any:  # noqa: ANN401
-        """Lightning's name of the arithmetic; see `lvef.training.recipe.PRECISIONS`."""
+    def precision(self, wanted: str, family: str) -> Any:  # noqa: ANN401
+        """Lightning's name of the arithmetic.
+
+        Args:
+            wanted: One of `lvef.training.recipe.PRECISIONS`. ``auto`` is ``bf16-mixed`` where the device multiplies in bf16
+                and the family bears it there, else ``32-true``.
+            family: Of the network.
+        """
         if wanted != "auto":
             return wanted
-        fast = self.accelerator() == "cuda" and torch.cuda.is_bf16_supported()
+        if self.accelerator() == "cuda":
+            fast = torch.cuda.is_bf16_supported()
+        else:
+            fast = family in BF16_ON_PROCESSORS and processor_has_bf16()
         return "bf16-mixed" if fast else "32-true"
+
+    def said(self, precision: str) -> str:
+        """The device and the arithmetic in words, with a warning where it is emulated."""
+        slow = precision == "bf16-mixed" and self.accelerator() == "cpu" and not processor_has_bf16()
+        note = ", emulated: this processor has no bf16 units, and 32-true is ten times faster" if slow else ""
+        return f"{self.describe()}, precision {precision}{note}"
 
     def describe(self) -> str:
         """Name of the device."""

@@ -25,7 +25,8 @@ from lvef.io.atomic import atomic_path, write_text_atomic
 from lvef.models.backbone_segmentation import BackboneSegmentation, backbone_state
 from lvef.models.checkpoint import digest_of
 from lvef.training.objective import dice_per_case
-from lvef.training.segmentation import STORED_SIZE, SegTrainConfig, as_arrays, train
+from lvef.training.recipe import find_recipe
+from lvef.training.segmentation import STORED_SIZE, SegTrainConfig, as_arrays, taken_precision, train
 
 WEIGHTS_NAME = "mobilenet_v2.pt"
 """The backbone's state dict."""
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="run folder")
     parser.add_argument("--leave-out", type=Path, help="file with a patient's name on each line")
     args = parser.parse_args(argv)
-    config = replace(read_toml(SegTrainConfig, args.recipe), fold=None)
+    config = replace(read_toml(SegTrainConfig, find_recipe(args.recipe)), fold=None)
     patients = read_split(args.data, "training")
     left_out = _names(args.leave_out, patients) if args.leave_out else []
     used = [p for p in patients if p not in set(left_out)]
@@ -57,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "lvef": lvef.__version__,
         "torch": torch.__version__,
         "config": to_mapping(config),
+        "precision": taken_precision(config),
         "patients": used,
         "minutes": round((time.perf_counter() - began) / 60, 1),
         "dice_of_left_out": dice,

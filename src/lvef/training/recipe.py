@@ -14,10 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import lvef
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError
 
-CLIP_FAMILIES = ("r2plus1d-18", "mvit-v2-s", "small-video")
+SMALL_VIDEO = "small-video"
+"""Family whose filters are 2-D."""
+
+CLIP_FAMILIES = ("r2plus1d-18", "mvit-v2-s", SMALL_VIDEO)
 """Families that read grey clips and give an EF."""
 
 TWO_STREAM, VOLUME_TRACE = "two-stream", "volume-trace"
@@ -36,7 +40,7 @@ SCHEDULES = ("constant", "one-cycle", "cosine")
 """Names of learning-rate schedules."""
 
 PRECISIONS = ("auto", "32-true", "16-mixed", "bf16-mixed")
-"""Arithmetic of training; ``auto`` is bf16-mixed on a GPU that has it, else 32-true."""
+"""Arithmetic of training; for ``auto`` see `lvef.training.machine.Machine.precision`."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,8 @@ class OptimiserSettings:
     """Largest norm of the gradient; 0 for none."""
 
     def __post_init__(self) -> None:
-        _one_of("optimiser: kind", self.kind, OPTIMISERS)
-        _one_of("optimiser: schedule", self.schedule, SCHEDULES)
+        one_of("optimiser: kind", self.kind, OPTIMISERS)
+        one_of("optimiser: schedule", self.schedule, SCHEDULES)
         if not self.learning_rate > 0 or self.weight_decay < 0 or not 0 <= self.warm_up < 1:
             raise ConfigError(
                 f"optimiser: learning_rate {self.learning_rate:g}, weight_decay {self.weight_decay:g}, warm_up "
@@ -163,7 +167,7 @@ class LossSettings:
     """Percent of EF over which the answer to such a question turns."""
 
     def __post_init__(self) -> None:
-        _one_of("loss: kind", self.kind, LOSSES)
+        one_of("loss: kind", self.kind, LOSSES)
         if min(self.streams, self.ordinal) < 0 or min(self.ordinal_width, self.smooth_l1_beta) <= 0:
             raise ConfigError("loss: a negative weight or a width of 0 found; weights from 0 were expected.")
 
@@ -206,8 +210,8 @@ class Recipe:
     """What ``lvef tune --trials`` varies: setting to ``{low, high, log}`` or ``{choices}``."""
 
     def __post_init__(self) -> None:
-        _one_of("family", self.family, FAMILIES)
-        _one_of("precision", self.precision, PRECISIONS)
+        one_of("family", self.family, FAMILIES)
+        one_of("precision", self.precision, PRECISIONS)
         if self.epochs < 1 or self.patience < 0 or self.batch_size < 1 or self.seed < 0:
             raise ConfigError(
                 f"epochs {self.epochs}, patience {self.patience}, batch_size {self.batch_size}, seed {self.seed} found; at "
@@ -224,16 +228,47 @@ class Recipe:
             )
 
 
+def recipe_folders() -> list[Path]:
+    """Where the recipes that come with lvef lie: in the package, or beside it in a working copy."""
+    package = Path(lvef.__file__).parent
+    copy = package.parents[1]
+    folders = [package / "recipes", *([copy / "recipes"] if (copy / "pyproject.toml").is_file() else [])]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def find_recipe(given: Path) -> Path:
+    """A recipe's file: the one given, or the one that comes with lvef under that name.
+
+    Args:
+        given: A file, or a name such as ``small-video``.
+
+    Raises:
+        ConfigError: It is a bare name, and neither a file nor a recipe of lvef; those there are are named.
+    """
+    if given.exists() or given.name != str(given):
+        return given
+    known = {
+        path.stem: path for folder in reversed(recipe_folders()) for path in sorted(folder.glob("*.toml"))
+    }
+    found = known.get(given.name.removesuffix(".toml"))
+    if found is None:
+        raise ConfigError(
+            f"{given}: is no file, and no recipe of lvef; there are {', '.join(sorted(known)) or 'none'}."
+        )
+    return found
+
+
 def read_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Recipe:
     """Read a recipe.
 
     Args:
-        path: TOML file.
+        path: TOML file, or the name of a recipe of lvef; see `find_recipe`.
         changes: Settings by dotted name, for example ``optimiser.learning_rate``, that replace those of the file.
 
     Raises:
         ConfigError: The file is missing, is not TOML, has an unknown key or a value nobody can mean; it is named.
     """
+    path = find_recipe(path)
     return recipe_from(changed(read_values(path), changes or {}), str(path))
 
 
@@ -314,6 +349,11 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
         raise ConfigError(sentence if sentence.startswith(where) else f"{where}: {sentence}") from None
 
 
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    """See that a setting has one of its values.
+
+    Raises:
+        ConfigError: It has not.
+    """
     if value not in known:
         raise ConfigError(f"{name} {value!r} found; {', '.join(known)} were expected.")

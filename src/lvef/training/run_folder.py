@@ -53,6 +53,9 @@ OWN = (
 DIFFERENCES_TOLD = 4
 """Settings that a message names."""
 
+LENGTH = ("recipe.epochs", "recipe.patience")
+"""Settings that say how long a run is. With more epochs than before, a run is prolonged."""
+
 
 def make(out: Path) -> None:
     """Make a folder where there is none.
@@ -76,7 +79,8 @@ def begin(out: Path, settings: Mapping[str, Any], *, fresh: bool = False, name: 
         name: The network's folder, for ``fresh``.
 
     Returns:
-        What ``run.json`` says; empty where the run begins.
+        What ``run.json`` says; empty where the run begins. Where the settings ask for a longer run, it is not ``complete``,
+        and ``longer`` is true.
 
     Raises:
         DataError: The folder cannot be used, or holds something else.
@@ -105,6 +109,9 @@ def begin(out: Path, settings: Mapping[str, Any], *, fresh: bool = False, name: 
         return {}
     before, now = flat(earlier.get("settings")), flat(json.loads(json.dumps(settings)))
     other = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+    if other and set(other) <= set(LENGTH) and now["recipe.epochs"] >= before["recipe.epochs"]:
+        prolonged = [*earlier.get("prolonged", []), before["recipe.epochs"]]
+        return earlier | {"complete": False, "prolonged": prolonged, "longer": True}
     if other:
         told = ", ".join(
             f"{k} {before.get(k, 'unset')} then and {now.get(k, 'unset')} now"
@@ -112,7 +119,7 @@ def begin(out: Path, settings: Mapping[str, Any], *, fresh: bool = False, name: 
         )
         raise ConfigError(
             f"{out}: was begun with other settings ({told}{', ...' if len(other) > DIFFERENCES_TOLD else ''}); give the "
-            "same, --fresh to start anew, or another --out."
+            "same (a run can be made longer, by more --epochs), --fresh to start anew, or another --out."
         )
     return earlier
 

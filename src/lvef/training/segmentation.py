@@ -6,6 +6,7 @@ A recipe (``recipes/*.toml``) holds every setting. The run folder gets checkpoin
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +27,10 @@ from lvef.preprocess.fan import find_fan
 from lvef.preprocess.frames import fit, place
 from lvef.preprocess.spec import InputSpec
 from lvef.training.augment import AugmentConfig, augment
+from lvef.training.machine import SEGNET, Machine
 from lvef.training.muon import Muon, split_parameters
 from lvef.training.objective import cross_entropy_and_dice, dice_per_case
+from lvef.training.recipe import PRECISIONS, one_of
 
 STORED_SIZE = 160
 """Side at which training pictures are kept: zooming in by up to a quarter still finds real detail."""
@@ -57,6 +60,8 @@ class SegTrainConfig:
     """Decoupled, as in AdamW."""
     ema_decay: float = 0.998
     """Running average of the weights, a step."""
+    precision: str = "auto"
+    """auto, 32-true or bf16-mixed; auto is bf16-mixed where the device multiplies in bf16."""
     phantoms: int = 0
     """Phantoms of which frames are shown beside the stills."""
     moving_frames: int = 0
@@ -67,6 +72,14 @@ class SegTrainConfig:
     """What the network is shown."""
     augmentation: AugmentConfig = field(default_factory=AugmentConfig)
     """Strengths."""
+
+    def __post_init__(self) -> None:
+        one_of("precision", self.precision, PRECISIONS)
+
+
+def taken_precision(config: SegTrainConfig) -> str:
+    """The arithmetic that a training run takes on this machine."""
+    return str(Machine().precision(config.precision, SEGNET))
 
 
 def as_arrays(stills: list[CamusStill], size: int) -> tuple[Tensor, Tensor]:
@@ -133,6 +146,12 @@ class SegmentationTask(L.LightningModule):
         for k, name in enumerate(("lv", "myocardium", "la")):
             self.log(f"dice_{name}", dice[:, k].nanmean(), prog_bar=k == 0, batch_size=len(dice))
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let a run that is made longer have the schedule of the longer run, not the one that is over."""
+        for state in checkpoint["lr_schedulers"]:
+            for name in ("total_steps", "_schedule_phases"):
+                state.pop(name, None)
+
     def configure_optimizers(self) -> Any:  # noqa: ANN401
         """Muon with one cycle."""
         optimizer = Muon(
@@ -169,13 +188,15 @@ def train(
     """
     L.seed_everything(config.seed, verbose=False)
     task = SegmentationTask(config, None if net is None else net())
+    machine, precision = Machine(), taken_precision(config)
+    print(f"Training: {machine.said(precision)}", file=sys.stderr)  # noqa: T201
     checkpoint = ModelCheckpoint(
         folder, filename="last", every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
     )
     trainer = L.Trainer(
-        accelerator="auto",
+        accelerator=machine.accelerator(),
         devices=1,
-        precision="bf16-mixed",
+        precision=precision,
         max_epochs=config.epochs,
         # One version a start: the logger deletes what an earlier start left in its folder.
         logger=CSVLogger(folder, name="metrics"),

@@ -89,17 +89,21 @@ class Bar(L.Callback):
     Args:
         title: Word before the bar.
         unit: What the mean absolute error is in.
+        machine: Device and arithmetic, told once at the start.
         scale: By which it is multiplied.
     """
 
-    def __init__(self, title: str, unit: str, scale: float = 1.0) -> None:
-        self.title, self.unit, self.scale = title, unit, scale
+    def __init__(self, title: str, unit: str, machine: str, scale: float = 1.0) -> None:
+        self.title, self.unit, self.machine, self.scale = title, unit, machine, scale
         self._bar: Any = None
         self._task: Any = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Make the bar."""
-        if not trainer.is_global_zero or not sys.stderr.isatty():
+        """Say on what it trains, and make the bar."""
+        if not trainer.is_global_zero:
+            return
+        print(f"{self.title}: {self.machine}", file=sys.stderr)  # noqa: T201
+        if not sys.stderr.isatty():
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn

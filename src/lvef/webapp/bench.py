@@ -10,12 +10,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import count
 from typing import Any, TypeVar
 
 from lvef.core.records import Clip, Measurement
+from lvef.core.workers import Threads
 from lvef.measure.answer import with_volumes
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
@@ -37,6 +39,9 @@ GONE_AFTER_S = 60.0
 
 VIDEO, STILLS, STUDY = "video", "stills", "study"
 """Kinds of entries: the page they were measured on."""
+
+FILM_S = 300.0
+"""Longest time for drawing a film."""
 
 _numbers = count(1)
 
@@ -194,9 +199,24 @@ class Watchman:
             self.look()
 
 
-_workers = ThreadPoolExecutor(1, thread_name_prefix="lvef-film")
+@cache
+def _films() -> Threads:
+    return Threads(1, limit_s=FILM_S)
 
 
 def in_background(work: Callable[[], Any]) -> Future[Any]:
-    """Do something beside the page: films are drawn one after the other, while people already read the EF."""
-    return _workers.submit(work)
+    """Do something beside the page: films are drawn one after the other, while people already read the EF.
+
+    Work that takes longer than `FILM_S` is given up; see `is_ready`.
+    """
+    return _films().submit(work, "Film")
+
+
+def is_ready(film: Future[Any], seconds: float | None = 0.0) -> bool:
+    """Whether work of `in_background` has ended, or was given up.
+
+    Args:
+        film: Its future.
+        seconds: Wait so long for it; None for as long as it takes.
+    """
+    return film.done() or bool(_films().wait([film], seconds))

@@ -12,7 +12,7 @@ from lvef.measure.outputs import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME, OVERL
 from lvef.measure.report import measurement_json
 from lvef.measure.report_document import REPORT_HTML_NAME, REPORT_PDF_NAME, report_html, report_pdf
 from lvef.measure.tables import beats_csv, curve_csv
-from lvef.webapp.bench import Entry
+from lvef.webapp.bench import Entry, is_ready
 from lvef.webapp.film import film_in_background, film_of
 
 Data = str | bytes | Callable[[], str | bytes]
@@ -61,5 +61,7 @@ def show_downloads(entry: Entry, answer: Answer, base: Measurement, key: str) ->
 
 def _film(entry: Entry, base: Measurement, clip: Clip) -> bytes:
     if base is entry.machine.measurement:
-        return film_in_background(entry, base, clip).result() or b""
+        film = film_in_background(entry, base, clip)
+        is_ready(film, None)
+        return film.result() or b""
     return film_of(base, entry.shown(clip)) or b""

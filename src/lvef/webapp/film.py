@@ -18,7 +18,7 @@ from lvef.core.errors import LvefError
 from lvef.core.records import Clip, Measurement
 from lvef.measure.overlay import write_overlay
 from lvef.measure.wording import note_text
-from lvef.webapp.bench import Entry, in_background
+from lvef.webapp.bench import Entry, in_background, is_ready
 from lvef.webapp.private_files import folder
 from lvef.webapp.shell import say
 
@@ -71,7 +71,7 @@ def show_film(entry: Entry, measurement: Measurement, clip: Clip) -> None:
         clip: The frames.
     """
     film = film_in_background(entry, measurement, clip)
-    if not film.done():
+    if not is_ready(film):
         st.html('<div class="lvef-wait" role="status">Drawing the film ...</div>')
         _component()(
             key=f"film-{entry.number}",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Sequence
+from threading import Event
 from typing import Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from lvef.core.workers import Threads, TookTooLong
+from lvef.measure.answer import no_answer
 from lvef.measure.outputs import Answer
 from lvef.webapp.measuring import Tell, Upload
 from lvef.webapp.private_files import shown_name
@@ -23,6 +25,9 @@ STILL_KINDS = "PNG, JPEG, TIFF, BMP, WebP, NIfTI or a DICOM with one frame"
 
 TELL_EVERY_S = 0.1
 """Progress is sent no more often than this: each message costs a little."""
+
+GIVE_UP_S = 600.0
+"""Longest time for one measurement; a longer one is left behind, and its visitor told."""
 
 
 def drop_zone(label: str, name: str, *, several: bool = False, words: str = "") -> list[Any]:
@@ -55,19 +60,42 @@ def with_progress(work: Callable[[Tell], Answer], title: str) -> Answer:
         title: Stands before what it tells.
     """
     bar = st.progress(0.0, text=title)
-    last = 0.0
+    told: tuple[str, float] | None = None
+    slow = False
+    gone = Event()
 
     def tell(words: str, share: float) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= TELL_EVERY_S:
-            last = now
-            bar.progress(min(max(share, 0.0), 1.0), text=f"{title}: {words}")
+        nonlocal told
+        if gone.is_set():
+            raise _Gone
+        told = words, share
 
+    def is_slow(_: str) -> None:
+        nonlocal slow
+        slow = True
+
+    # In a thread of its own, because a decoder or an engine that is stuck would keep the visitor's script with it.
+    pool = Threads(1, limit_s=GIVE_UP_S, say=is_slow)
     try:
-        return work(tell)
+        measuring = pool.submit(lambda: work(tell))
+        shown = None
+        while not pool.wait([measuring], TELL_EVERY_S):
+            if (now := (told, slow)) != shown and told is not None:
+                shown, (words, share) = now, told
+                text = f"{title}: {words}" + (" (this takes unusually long)" if slow else "")
+                # Here Streamlit ends the script where the visitor has gone or has clicked on something else.
+                bar.progress(min(max(share, 0.0), 1.0), text=text)
+        return measuring.result()
+    except TookTooLong as error:
+        return Answer(no_answer("", error, None), None)
     finally:
+        gone.set()
+        pool.close()
         bar.empty()
+
+
+class _Gone(BaseException):
+    """Nobody waits for this measurement any more. Not an error of the measurement, which would become an answer."""
 
 
 def title_of(uploads: Sequence[Upload], number: int) -> str:

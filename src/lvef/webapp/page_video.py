@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from lvef.measure.options import MeasureOptions
-from lvef.measure.wording import category_lines, ef_text, ml_text, reason_text, status_text
+from lvef.measure.wording import category_lines, cut_off_text, ef_text, ml_text, reason_text, status_text
 from lvef.webapp import samples
 from lvef.webapp.answer_view import table
 from lvef.webapp.bench import VIDEO, Bench, Entry, with_person
@@ -130,7 +130,9 @@ def results_table(entries: Sequence[Entry], options: MeasureOptions) -> str:
                     ml_text(m.edv_ml),
                     ml_text(m.esv_ml),
                     classes.get("Heart-failure range", "-"),
-                    status_text(m) if m.ef_percent is not None else reason_text(m),
+                    status_text(m)
+                    if m.ef_percent is not None
+                    else "; ".join(filter(None, (reason_text(m), cut_off_text(m)))),
                 ],
                 "lvef-out" if m.ef_percent is None else "",
             )

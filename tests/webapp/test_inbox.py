@@ -1,0 +1,96 @@
+"""Progress while a file is measured: a stuck measurement and a visitor who has gone keep nothing."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
+
+from lvef.measure.outputs import Answer
+from lvef.webapp import inbox
+from tests.measure.made_up import beating
+
+DONE = Answer(*beating(10))
+
+
+class Bar:
+    """Streamlit's bar: remembers what it showed; of a visitor who has gone it raises as Streamlit does."""
+
+    def __init__(self, visitor_gone=False):
+        self.shown, self.visitor_gone = [], visitor_gone
+
+    def progress(self, share, text):
+        if self.visitor_gone:
+            raise SystemExit
+        self.shown.append((share, text))
+
+    def empty(self):
+        self.shown.append("empty")
+
+
+@pytest.fixture
+def bar(monkeypatch):
+    made = Bar()
+    monkeypatch.setattr(inbox.st, "progress", lambda share, text: made)
+    monkeypatch.setattr(inbox, "TELL_EVERY_S", 0.005)
+    monkeypatch.setattr("lvef.core.workers._LOOK_S", 0.005)
+    return made
+
+
+def test_what_is_told_is_shown_and_the_answer_comes(bar):
+    seen = threading.Event()
+    bar.progress = lambda share, text: (bar.shown.append((share, text)), seen.set())
+
+    def work(tell):
+        tell("frame 3 of 9", 1.5)
+        assert seen.wait(20)
+        return DONE
+
+    assert inbox.with_progress(work, "clip") is DONE
+    assert bar.shown == [(1.0, "clip: frame 3 of 9"), "empty"]
+
+
+def test_an_error_of_the_work_is_the_callers(bar):
+    def work(tell):
+        raise ValueError("bug")
+
+    with pytest.raises(ValueError, match="bug"):
+        inbox.with_progress(work, "clip")
+    assert bar.shown == ["empty"]
+
+
+def test_a_measurement_that_is_stuck_is_named_then_given_up(bar, monkeypatch):
+    monkeypatch.setattr(inbox, "GIVE_UP_S", 0.1)
+    monkeypatch.setattr("lvef.core.workers.WORD_S", 0.02)
+    end = threading.Event()
+
+    def work(tell):
+        tell("reading", 0.1)
+        end.wait(30)
+        return DONE
+
+    m = inbox.with_progress(work, "clip").measurement
+    assert not end.is_set()
+    end.set()
+    assert (str(m.status), m.reason_code) == ("failed", "too_slow")
+    assert "given up" in m.reason
+    assert bar.shown[-2:] == [(0.1, "clip: reading (this takes unusually long)"), "empty"]
+
+
+def test_the_measurement_of_a_visitor_who_has_gone_stops(bar):
+    bar.visitor_gone = True
+    stopped = threading.Event()
+
+    def work(tell):
+        try:
+            while True:
+                tell("frame", 0.5)
+        except BaseException:
+            stopped.set()
+            raise
+
+    with pytest.raises(SystemExit):
+        inbox.with_progress(work, "clip")
+    assert stopped.wait(20)
