@@ -110,7 +110,8 @@ def _files(root: Path) -> Iterator[Path]:
 def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
     """A file's row, or None where it is no ultrasound cine, which is noted."""
     from lvef.io.dicom import read_header
-    from lvef.io.dicom_values import quiet_pydicom, text, whole
+    from lvef.io.dicom_pixels import count_frames
+    from lvef.io.dicom_values import quiet_pydicom, text
 
     shown = path.relative_to(root).as_posix()
     try:
@@ -120,7 +121,7 @@ def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
         with quiet_pydicom(), path.open("rb") as file:
             dataset = read_header(file, shown)
             storage = text(dataset, "SOPClassUID") or text(dataset.file_meta, "MediaStorageSOPClassUID")
-            n_frames = whole(dataset, "NumberOfFrames", 1)
+            n_frames, _ = count_frames(dataset, file)
             cine = storage in MULTI_FRAME_ULTRASOUND or text(dataset, "Modality") == "US"
             if cine and n_frames > 1:
                 return _cine_row(root, shown, dataset, n_frames, findings)
