@@ -25,9 +25,15 @@ from pydicom.uid import (
 from lvef.core.errors import DicomError
 from lvef.core.records import Clip, Notice, shape_of
 from lvef.io.dicom_fragments import Payload, read_payload
-from lvef.io.dicom_pixels import DECODE_ERRORS, NATIVE_SYNTAXES, decode_pixels, native_frame_bytes
+from lvef.io.dicom_pixels import (
+    DECODE_ERRORS,
+    NATIVE_SYNTAXES,
+    count_frames,
+    decode_pixels,
+    native_frame_bytes,
+)
 from lvef.io.dicom_regions import tissue_scale
-from lvef.io.dicom_timing import frame_times, r_wave_times
+from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times, r_wave_times
 from lvef.io.dicom_values import heart_rate_bpm, quiet_pydicom, sex, text, view, whole
 from lvef.io.limits import MAX_FILE_BYTES, MAX_FRAMES, MAX_PIXELS, check_size
 
@@ -52,6 +58,7 @@ def read_dicom(
     Raises:
         DicomError: when it is no DICOM file, holds no picture, is too large, or nothing of it can be decoded.
         MissingExtraError: when its transfer syntax needs a decoder that is not installed.
+        QualityRefusal: ``volume``, when its frames do not follow each other in time.
     """
     source = os.fspath(path)
     limits = {"max_frames": max_frames, "max_pixels": max_pixels}
@@ -59,6 +66,7 @@ def read_dicom(
         dataset = read_header(file, source)
         height, width = whole(dataset, "Rows"), whole(dataset, "Columns")
         check_size(source, 1, height, width, **limits, error=DicomError)
+        check_frames_follow_in_time(dataset, count_frames(dataset, file)[0], source)
         payload = _read_payload(file, dataset, source, max_frames)
         pixels = decode_pixels(dataset, payload, source, limits)
         n_decoded, height, width = pixels.frames.shape

@@ -11,6 +11,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
@@ -162,12 +163,20 @@ def count_frames(dataset: Dataset, file: BinaryIO) -> tuple[int, bool]:
 
     Args:
         dataset: The header.
-        file: The open file, which stands just behind the header.
+        file: The open file, which stands just behind the header, and does so again afterwards.
 
     Returns:
         Number of frames; that which the header declares for video streams and deflated files. Whether the file holds what
         its header and its pixel data element declare.
     """
+    before = file.tell()
+    try:
+        return _counted(copy(dataset), file)
+    finally:
+        file.seek(before)
+
+
+def _counted(dataset: Dataset, file: BinaryIO) -> tuple[int, bool]:
     declared = max(0, whole(dataset, "NumberOfFrames"))
     syntax = UID(dataset.file_meta.TransferSyntaxUID)
     if syntax == DeflatedExplicitVRLittleEndian:
