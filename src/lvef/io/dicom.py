@@ -25,13 +25,8 @@ from pydicom.uid import (
 from lvef.core.errors import DicomError
 from lvef.core.records import Clip, Notice, shape_of
 from lvef.io.dicom_fragments import Payload, read_payload
-from lvef.io.dicom_pixels import (
-    DECODE_ERRORS,
-    NATIVE_SYNTAXES,
-    count_frames,
-    decode_pixels,
-    native_frame_bytes,
-)
+from lvef.io.dicom_layout import NATIVE_SYNTAXES, count_frames, native_frame_bytes
+from lvef.io.dicom_pixels import DECODE_ERRORS, decode_pixels
 from lvef.io.dicom_regions import tissue_scale
 from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times, r_wave_times
 from lvef.io.dicom_values import heart_rate_bpm, quiet_pydicom, sex, text, view, whole

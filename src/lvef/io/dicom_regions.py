@@ -12,13 +12,16 @@ from pydicom.dataset import Dataset
 
 from lvef.core.records import Box, Notice, PixelAspect, PixelGeometry, PixelSpacing, shape_of
 from lvef.io.dicom_values import items, number, numbers, whole
-from lvef.io.scale import checked_spacing, plausible_aspect
+from lvef.io.scale import checked_aspect, checked_spacing
 
 FORMAT_2D, FORMAT_M_MODE, FORMAT_SPECTRAL = 1, 2, 3
 """Region Spatial Format (0018,6012)."""
 
 SAME = 0.02
 """Two statements of one length or shape that differ by less than this part are the same, rounded."""
+
+ASPECT = "Pixel Aspect Ratio"
+"""What tells the shape of a pixel where nothing tells its size."""
 
 TYPE_TISSUE, TYPE_COLOUR_FLOW = 1, 2
 """Region Data Type (0018,6014)."""
@@ -103,13 +106,12 @@ def _same(one: PixelSpacing, other: PixelSpacing) -> bool:
 def _pixel_aspect(dataset: Dataset) -> tuple[PixelAspect | None, tuple[Notice, ...]]:
     """Pixel Aspect Ratio (0028,0034): height and width of a pixel. Source: PS3.3, C.7.6.3.1.7."""
     told = numbers(dataset, "PixelAspectRatio")
-    if len(told) == 2 and all(value > 0 for value in told) and plausible_aspect(told[0] / told[1]):
-        return PixelAspect(told[0] / told[1], "Pixel Aspect Ratio"), ()
+    if len(told) == 2 and told[1]:
+        shape, notices = checked_aspect(told[0] / told[1], ASPECT)
+        return (PixelAspect(1.0, ASPECT) if shape is None and not notices else shape), notices
     if dataset.get("PixelAspectRatio") in (None, ""):
         return None, ()
-    text = (
-        "Pixel Aspect Ratio cannot be that of an echo picture and is passed over: square pixels are assumed."
-    )
+    text = f"The file's {ASPECT} is not two numbers above 0: square pixels are assumed."
     return None, (Notice("bad_aspect", text),)
 
 

@@ -238,7 +238,7 @@ def _probe_metaimage(path: Path, source: str) -> VideoHeader:
 
 def _probe_dicom(path: Path, source: str) -> VideoHeader:
     from lvef.io.dicom import read_header
-    from lvef.io.dicom_pixels import count_frames
+    from lvef.io.dicom_layout import count_frames
     from lvef.io.dicom_timing import frame_times
     from lvef.io.dicom_values import quiet_pydicom, whole
 

@@ -110,7 +110,7 @@ def _files(root: Path) -> Iterator[Path]:
 def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
     """A file's row, or None where it is no ultrasound cine, which is noted."""
     from lvef.io.dicom import read_header
-    from lvef.io.dicom_pixels import count_frames
+    from lvef.io.dicom_layout import count_frames
     from lvef.io.dicom_timing import check_frames_follow_in_time
     from lvef.io.dicom_values import quiet_pydicom, text
 
