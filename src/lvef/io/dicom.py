@@ -66,7 +66,7 @@ def read_dicom(
         pixels = decode_pixels(dataset, payload, source, limits)
         n_decoded, height, width = pixels.frames.shape
         timing = frame_times(dataset, n_decoded, pixels.container)
-        scale = tissue_scale(dataset, height, width)
+        scale = tissue_scale(dataset, height, width, pixels.aspect)
         resized = next((notice.text for notice in pixels.notices if notice.code == "frame_size"), "")
         if resized:
             scale = replace(scale, spacing=shape_of(scale.spacing), note=resized, region=None)

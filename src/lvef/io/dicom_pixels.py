@@ -72,12 +72,13 @@ _TRANSPORT_SYNC = b"\x47"
 
 @dataclass(slots=True)
 class DecodedPixels:
-    """Grey frames ``(n, height, width)``, chroma map or None, and the times of a video stream or None."""
+    """Grey frames ``(n, height, width)``, chroma map or None, times of a video stream or None, and the shape of its pixels."""
 
     frames: FrameArray
     chroma: FrameArray | None
     container: Timing | None
     notices: tuple[Notice, ...]
+    aspect: float | None = None
 
 
 def decode_pixels(dataset: Dataset, payload: Payload, source: str, limits: dict[str, int]) -> DecodedPixels:
@@ -212,7 +213,7 @@ def _decode_video(
         stream = "mpegts"
     expected = declared if 1 < declared <= limits["max_frames"] else 0
     video = decode_video(io.BytesIO(data), stream, source, expected=expected, error=DicomError, **limits)
-    timing = container_timing(video.stamps_s, video.rate_hz)
+    timing = container_timing(video.stamps_s, video.rate_hz, video.coded_rate_hz)
     n_frames = len(video.frames)
     notices = count_notices(n_frames, n_frames, min(declared, n_frames))
-    return DecodedPixels(video.frames, video.chroma, timing, (*video.notices, *notices))
+    return DecodedPixels(video.frames, video.chroma, timing, (*video.notices, *notices), video.aspect)

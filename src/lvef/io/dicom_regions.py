@@ -41,7 +41,7 @@ class Scale:
     notices: tuple[Notice, ...]
 
 
-def tissue_scale(dataset: Dataset, height: int, width: int) -> Scale:
+def tissue_scale(dataset: Dataset, height: int, width: int, stream_aspect: float | None = None) -> Scale:
     """Return the scale of the largest 2-D tissue region that fits the frame, else that of Pixel Spacing.
 
     Where neither is there, Pixel Aspect Ratio still tells the shape of a pixel.
@@ -50,16 +50,19 @@ def tissue_scale(dataset: Dataset, height: int, width: int) -> Scale:
         dataset: The header.
         height: Rows of the frames as they lie in the file.
         width: Columns of the frames.
+        stream_aspect: Height of a pixel over its width as a video stream inside states it, or None.
     """
     found = _scale(dataset, height, width)
     shape, notices = _pixel_aspect(dataset)
+    if shape is None and not notices and stream_aspect is not None:
+        shape, notices = checked_aspect(stream_aspect, "sample aspect ratio")
     if shape is None:
         return replace(found, notices=(*found.notices, *notices))
     if found.spacing is None:
         return replace(found, spacing=shape_of(shape), notices=(*found.notices, *notices))
     if not math.isclose(shape.aspect, found.spacing.aspect, rel_tol=SAME):
         text = (
-            f"Pixel Aspect Ratio says that pixels are {shape.aspect:.3g} times as high as wide, {found.spacing.source} says "
+            f"{shape.source} says that pixels are {shape.aspect:.3g} times as high as wide, {found.spacing.source} says "
             f"{found.spacing.aspect:.3g}: the latter is assumed."
         )
         notices = (*notices, Notice("aspect_contradicted", text))
