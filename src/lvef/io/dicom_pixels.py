@@ -72,7 +72,7 @@ _TRANSPORT_SYNC = b"\x47"
 
 @dataclass(slots=True)
 class DecodedPixels:
-    """Grey frames ``(n, height, width)``, chroma map or None, times of a video stream or None, and the shape of its pixels."""
+    """Grey frames ``(n, height, width)``, chroma map or None, times and shape of pixels of a video stream or None."""
 
     frames: FrameArray
     chroma: FrameArray | None
