@@ -6,6 +6,7 @@ import io
 
 import av
 import numpy as np
+from PIL import Image
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
@@ -87,6 +88,16 @@ def dicom(pixels, interpretation=None, syntax=ExplicitVRLittleEndian, **elements
     for keyword, value in elements.items():
         setattr(ds, keyword, value)
     return ds
+
+
+def encoded(pictures, kind, **options):
+    """Compress each picture with Pillow."""
+    fragments = []
+    for picture in pictures:
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, kind, **options)
+        fragments.append(buffer.getvalue())
+    return fragments
 
 
 def compressed(ds, syntax, fragments, *, has_bot=True):

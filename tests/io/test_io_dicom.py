@@ -1,5 +1,4 @@
 import base64
-import io
 import logging
 import warnings
 
@@ -7,7 +6,6 @@ import cv2
 import numpy as np
 import pydicom
 import pytest
-from PIL import Image
 from pydicom import uid
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
@@ -16,12 +14,12 @@ from lvef.core.errors import DicomError, MissingExtraError
 from lvef.core.records import Box
 from lvef.core.terms import Sex, View
 from lvef.io.dicom import read_dicom
-from lvef.io.dicom_fragments import split_frames
 from tests.io.io_fabrication import (
     PERSON,
     codes,
     compressed,
     dicom,
+    encoded,
     moving_grey,
     region,
     regions,
@@ -105,16 +103,6 @@ def coloured(n=4, height=32, width=48):
 
 def grey_of(rgb):
     return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in rgb])
-
-
-def encoded(pictures, kind, **options):
-    """Compress each picture with Pillow."""
-    fragments = []
-    for picture in pictures:
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, kind, **options)
-        fragments.append(buffer.getvalue())
-    return fragments
 
 
 def check_red(clip, rgb, tolerance=0):
@@ -349,26 +337,6 @@ class TestCompressed:
             read_dicom(path)
 
 
-class TestFragments:
-    FRAMES = (b"\xff\xd8aaaa\xff\xd9", b"\xff\xd8bb\xff\xd9\x00\x00", b"\xff\xd8cccccc\xff\xd9")
-
-    def test_one_fragment_a_frame(self):
-        assert split_frames(encapsulate(list(self.FRAMES), has_bot=False), 3) == list(self.FRAMES)
-
-    @pytest.mark.parametrize("has_bot", [True, False])
-    def test_two_fragments_a_frame(self, has_bot):
-        data = encapsulate(list(self.FRAMES), fragments_per_frame=2, has_bot=has_bot)
-        assert split_frames(data, 3) == list(self.FRAMES)
-
-    def test_single_frame_of_many_fragments(self):
-        data = encapsulate([b"".join(self.FRAMES)], fragments_per_frame=3, has_bot=False)
-        assert split_frames(data, 1) == [b"".join(self.FRAMES)]
-
-    def test_cut_fragment_is_dropped(self):
-        data = encapsulate(list(self.FRAMES), has_bot=False)
-        assert split_frames(data[: data.index(b"cccc") + 2], 3) == list(self.FRAMES[:2])
-
-
 class TestDamaged:
     def test_cut_uncompressed(self, tmp_path):
         grey = moving_grey(10)
@@ -493,13 +461,21 @@ class TestRefused:
     def test_declared_size_is_checked_before_decoding(self, tmp_path):
         ds = dicom(moving_grey(2))
         ds.NumberOfFrames = 100_000
-        with pytest.raises(DicomError, match=r"many\.dcm has 100000 frames or more; at most 5000"):
-            read_dicom(save(ds, tmp_path / "many.dcm"))
+        path = save(ds, tmp_path / "many.dcm")
+        # What the header says is not believed: the data holds two.
+        assert (len(read_dicom(path).frames), codes(read_dicom(path))) == (
+            2,
+            ["truncated", "assumed_frame_rate"],
+        )
+        with pytest.raises(DicomError, match=r"many\.dcm has 2 frames or more; at most 1"):
+            read_dicom(path, max_frames=1)
+        with pytest.raises(DicomError, match=r"many\.dcm has 2 frames of 96 x 64 pixels, more than"):
+            read_dicom(path, max_pixels=10_000)
         ds.NumberOfFrames, ds.Rows = 2, 5000
         with pytest.raises(DicomError, match=r"tall\.dcm has frames of 96 x 5000 pixels; at most 4096"):
             read_dicom(save(ds, tmp_path / "tall.dcm"))
         ds.NumberOfFrames, ds.Rows, ds.Columns = 4000, 4000, 4000
-        with pytest.raises(DicomError, match=r"huge\.dcm has 4000 frames of 4000 x 4000"):
+        with pytest.raises(DicomError, match=r"huge\.dcm has no frame .* cut off or damaged"):
             read_dicom(save(ds, tmp_path / "huge.dcm"))
 
 

@@ -170,3 +170,11 @@ def test_empty_and_broken_items():
     found = scale(broken)
     assert found.spacing is None
     assert "does not fit" in found.note
+
+
+def test_the_shape_of_a_video_streams_pixels():
+    ds = Dataset()
+    assert tissue_scale(ds, HEIGHT, WIDTH, 0.5).spacing == PixelAspect(0.5, "sample aspect ratio")
+    ds.PixelSpacing = [0.3, 0.3]
+    found = tissue_scale(ds, HEIGHT, WIDTH, 0.5)
+    assert (found.spacing, codes(found)) == (PixelSpacing(0.3, 0.3, "Pixel Spacing"), ["aspect_contradicted"])

@@ -18,6 +18,7 @@ from lvef.measure.wording import (
     beats_text,
     category_lines,
     ef_text,
+    heart_rate_text,
     indexed_lines,
     mean_name,
     network_text,
@@ -49,7 +50,7 @@ def print_measurement(measurement: Measurement) -> None:
     lines += [(f"{view} alone", ef_text(ef)) for view, ef in m.single_plane.items()]
     lines += category_lines(m.categories) + indexed_lines(m.indexed)
     if m.heart_rate_bpm is not None:
-        lines.append(("Heart rate", f"{m.heart_rate_bpm:.0f}/min"))
+        lines.append(("Heart rate", heart_rate_text(m)))
     if network_text(m) and m.provenance is not None:
         lines.append(("Network", f"{m.provenance.weights}: {network_text(m)}"))
     lines += [("Warning", note_text(notice.text)) for notice in m.notices]

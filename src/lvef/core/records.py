@@ -261,6 +261,10 @@ class Correction:
     note: str = ""
 
 
+FROM_BEATS, FROM_FILE = "beats", "file"
+"""Where a heart rate comes from: from the beats that were found, or only as told by the file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """The answer for one clip, one pair of stills or one biplane study.
@@ -270,6 +274,7 @@ class Measurement:
     reason in ``volume_note``. ``status`` tells whether it is an answer at all; ``reason`` says why not. ``counts`` holds
     how often the network's own output broke a rule before any guard acted, by name (``crossing_chords``, ``es_above_ed``,
     ``clips_outside_0_100``, ...); it is empty for networks that mark pixels, whose output cannot.
+    ``heart_rate_source`` says where the heart rate comes from: `FROM_BEATS`, `FROM_FILE`, or nothing without one.
     Where ``correction`` is set, a reader changed the answer: EF, volumes, frames and tracings are then the reader's.
     """
 
@@ -292,6 +297,7 @@ class Measurement:
     ef_mean_percent: float | None = None
     ef_sd_percent: float | None = None
     heart_rate_bpm: float | None = None
+    heart_rate_source: str = ""
     n_frames: int | None = None
     frame_rate_hz: float | None = None
     duration_s: float | None = None

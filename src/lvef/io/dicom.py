@@ -6,6 +6,7 @@ Nothing that names a person, place or date is read into a clip, a message or a l
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,24 +23,17 @@ from pydicom.uid import (
 )
 
 from lvef.core.errors import DicomError
-from lvef.core.records import Clip, Notice
+from lvef.core.records import Clip, Notice, shape_of
 from lvef.io.dicom_fragments import Payload, read_payload
+from lvef.io.dicom_layout import NATIVE_SYNTAXES, count_frames, native_frame_bytes
 from lvef.io.dicom_pixels import DECODE_ERRORS, decode_pixels
 from lvef.io.dicom_regions import tissue_scale
-from lvef.io.dicom_timing import frame_times, r_wave_times
+from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times, r_wave_times
 from lvef.io.dicom_values import heart_rate_bpm, quiet_pydicom, sex, text, view, whole
 from lvef.io.limits import MAX_FILE_BYTES, MAX_FRAMES, MAX_PIXELS, check_size
 
 ULTRASOUND_MODALITIES = ("US", "IVUS", "")
 """Modality (0008,0060) that raises no eyebrow; an empty one is common in anonymised files."""
-
-NATIVE_SYNTAXES = (
-    ImplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    DeflatedExplicitVRLittleEndian,
-)
-"""Transfer syntaxes whose pixel data is not compressed frame by frame. Source: DICOM PS3.5, annex A."""
 
 
 def read_dicom(
@@ -59,19 +53,23 @@ def read_dicom(
     Raises:
         DicomError: when it is no DICOM file, holds no picture, is too large, or nothing of it can be decoded.
         MissingExtraError: when its transfer syntax needs a decoder that is not installed.
+        QualityRefusal: ``volume``, when its frames do not follow each other in time.
     """
     source = os.fspath(path)
     limits = {"max_frames": max_frames, "max_pixels": max_pixels}
     with quiet_pydicom(), Path(path).open("rb") as file:
         dataset = read_header(file, source)
         height, width = whole(dataset, "Rows"), whole(dataset, "Columns")
-        n_frames = max(1, whole(dataset, "NumberOfFrames", 1))
-        check_size(source, n_frames, height, width, **limits, error=DicomError)
-        payload = _read_payload(file, dataset, source)
-        pixels = decode_pixels(dataset, payload, n_frames, source, limits)
+        check_size(source, 1, height, width, **limits, error=DicomError)
+        check_frames_follow_in_time(dataset, count_frames(dataset, file)[0], source)
+        payload = _read_payload(file, dataset, source, max_frames)
+        pixels = decode_pixels(dataset, payload, source, limits)
         n_decoded, height, width = pixels.frames.shape
         timing = frame_times(dataset, n_decoded, pixels.container)
-        scale = tissue_scale(dataset, height, width)
+        scale = tissue_scale(dataset, height, width, pixels.aspect)
+        resized = next((notice.text for notice in pixels.notices if notice.code == "frame_size"), "")
+        if resized:
+            scale = replace(scale, spacing=shape_of(scale.spacing), note=resized, region=None)
         return Clip(
             frames=pixels.frames,
             times_s=timing.times_s,
@@ -129,7 +127,7 @@ def read_header(file: BinaryIO, source: str) -> Dataset:
     return dataset
 
 
-def _read_payload(file: BinaryIO, dataset: Dataset, source: str) -> Payload:
+def _read_payload(file: BinaryIO, dataset: Dataset, source: str, max_frames: int) -> Payload:
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax == DeflatedExplicitVRLittleEndian:
         file.seek(0)
@@ -137,7 +135,9 @@ def _read_payload(file: BinaryIO, dataset: Dataset, source: str) -> Payload:
         payload = None if data is None else Payload(bytes(data), False)
     else:
         implicit, little = dataset.original_encoding
-        most = _declared_bytes(dataset) if syntax in NATIVE_SYNTAXES else MAX_FILE_BYTES
+        most = MAX_FILE_BYTES
+        if syntax in NATIVE_SYNTAXES:  # one frame too many is refused; those beyond need not be read for that
+            most = min(most, (max_frames + 1) * 3 * native_frame_bytes(dataset))
         payload = read_payload(file, implicit_vr=bool(implicit), little_endian=bool(little), max_bytes=most)
     if payload is None:
         raise DicomError(
@@ -149,16 +149,6 @@ def _read_payload(file: BinaryIO, dataset: Dataset, source: str) -> Payload:
             "it again."
         )
     return payload._replace(encapsulated=syntax not in NATIVE_SYNTAXES)
-
-
-def _declared_bytes(dataset: Dataset) -> int:
-    frames = max(1, whole(dataset, "NumberOfFrames", 1)) * whole(dataset, "Rows") * whole(dataset, "Columns")
-    return (
-        frames
-        * max(1, whole(dataset, "SamplesPerPixel", 1))
-        * max(1, whole(dataset, "BitsAllocated", 8) // 8)
-        + 1
-    )
 
 
 def _modality_notice(dataset: Dataset) -> tuple[Notice, ...]:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
@@ -21,16 +20,15 @@ _START_OF_FRAME = b"\xff\xc3"
 _PLANES_OF_THREE = ("yuv444p", "yuvj444p")
 
 
-def lossless_frames(frames: Iterable[bytes], *, ybr: bool) -> Iterator[NDArray[Any]]:
+def lossless_frames(frames: Iterable[bytes]) -> Iterator[NDArray[Any]]:
     """Decode lossless JPEG frames.
 
     Args:
         frames: One JPEG each, with one component of 2 to 15 bits or three of 8.
-        ybr: Whether three components are Y, Cb and Cr (this process has no colour transform of its own, so the
-            DICOM header tells).
 
     Yields:
-        ``(height, width)`` uint8 or uint16, or ``(height, width, 3)`` RGB uint8.
+        ``(height, width)`` uint8 or uint16, or ``(height, width, 3)`` uint8, as stored: this process has no colour
+        transform.
 
     Raises:
         ValueError: when a frame is damaged or of a kind that is not read.
@@ -51,10 +49,10 @@ def lossless_frames(frames: Iterable[bytes], *, ybr: bool) -> Iterator[NDArray[A
             raise ValueError("damaged lossless JPEG") from None
         if len(decoded) != 1 or decoded[0].is_corrupt:
             raise ValueError("damaged lossless JPEG")
-        yield _values(decoded[0], precision, ybr)
+        yield _values(decoded[0], precision)
 
 
-def _values(frame: av.VideoFrame, precision: int, ybr: bool) -> NDArray[Any]:
+def _values(frame: av.VideoFrame, precision: int) -> NDArray[Any]:
     name = frame.format.name
     if name in ("gray", "gray16le", "gray16be"):
         grey: Any = frame.to_ndarray()
@@ -63,9 +61,7 @@ def _values(frame: av.VideoFrame, precision: int, ybr: bool) -> NDArray[Any]:
         return values
     if name in _PLANES_OF_THREE:
         # Not through FFmpeg's conversion, which would take the values for limited range.
-        stored = np.ascontiguousarray(np.moveaxis(np.asarray(frame.to_ndarray(), np.uint8), 0, 2))
-    elif name in ("bgr24", "gbrp"):
-        stored = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    else:
-        raise ValueError(f"lossless JPEG decoded as {name}")
-    return cv2.cvtColor(stored[..., [0, 2, 1]], cv2.COLOR_YCrCb2RGB) if ybr else stored
+        return np.ascontiguousarray(np.moveaxis(np.asarray(frame.to_ndarray(), np.uint8), 0, 2))
+    if name in ("bgr24", "gbrp"):
+        return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+    raise ValueError(f"lossless JPEG decoded as {name}")

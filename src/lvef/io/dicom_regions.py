@@ -12,13 +12,16 @@ from pydicom.dataset import Dataset
 
 from lvef.core.records import Box, Notice, PixelAspect, PixelGeometry, PixelSpacing, shape_of
 from lvef.io.dicom_values import items, number, numbers, whole
-from lvef.io.scale import checked_spacing, plausible_aspect
+from lvef.io.scale import checked_aspect, checked_spacing
 
 FORMAT_2D, FORMAT_M_MODE, FORMAT_SPECTRAL = 1, 2, 3
 """Region Spatial Format (0018,6012)."""
 
 SAME = 0.02
 """Two statements of one length or shape that differ by less than this part are the same, rounded."""
+
+ASPECT = "Pixel Aspect Ratio"
+"""What tells the shape of a pixel where nothing tells its size."""
 
 TYPE_TISSUE, TYPE_COLOUR_FLOW = 1, 2
 """Region Data Type (0018,6014)."""
@@ -38,7 +41,7 @@ class Scale:
     notices: tuple[Notice, ...]
 
 
-def tissue_scale(dataset: Dataset, height: int, width: int) -> Scale:
+def tissue_scale(dataset: Dataset, height: int, width: int, stream_aspect: float | None = None) -> Scale:
     """Return the scale of the largest 2-D tissue region that fits the frame, else that of Pixel Spacing.
 
     Where neither is there, Pixel Aspect Ratio still tells the shape of a pixel.
@@ -47,16 +50,19 @@ def tissue_scale(dataset: Dataset, height: int, width: int) -> Scale:
         dataset: The header.
         height: Rows of the frames as they lie in the file.
         width: Columns of the frames.
+        stream_aspect: Height of a pixel over its width as a video stream inside states it, or None.
     """
     found = _scale(dataset, height, width)
     shape, notices = _pixel_aspect(dataset)
+    if shape is None and not notices and stream_aspect is not None:
+        shape, notices = checked_aspect(stream_aspect, "sample aspect ratio")
     if shape is None:
         return replace(found, notices=(*found.notices, *notices))
     if found.spacing is None:
         return replace(found, spacing=shape_of(shape), notices=(*found.notices, *notices))
     if not math.isclose(shape.aspect, found.spacing.aspect, rel_tol=SAME):
         text = (
-            f"Pixel Aspect Ratio says that pixels are {shape.aspect:.3g} times as high as wide, {found.spacing.source} says "
+            f"{shape.source} says that pixels are {shape.aspect:.3g} times as high as wide, {found.spacing.source} says "
             f"{found.spacing.aspect:.3g}: the latter is assumed."
         )
         notices = (*notices, Notice("aspect_contradicted", text))
@@ -103,13 +109,12 @@ def _same(one: PixelSpacing, other: PixelSpacing) -> bool:
 def _pixel_aspect(dataset: Dataset) -> tuple[PixelAspect | None, tuple[Notice, ...]]:
     """Pixel Aspect Ratio (0028,0034): height and width of a pixel. Source: PS3.3, C.7.6.3.1.7."""
     told = numbers(dataset, "PixelAspectRatio")
-    if len(told) == 2 and all(value > 0 for value in told) and plausible_aspect(told[0] / told[1]):
-        return PixelAspect(told[0] / told[1], "Pixel Aspect Ratio"), ()
+    if len(told) == 2 and told[1]:
+        shape, notices = checked_aspect(told[0] / told[1], ASPECT)
+        return (PixelAspect(1.0, ASPECT) if shape is None and not notices else shape), notices
     if dataset.get("PixelAspectRatio") in (None, ""):
         return None, ()
-    text = (
-        "Pixel Aspect Ratio cannot be that of an echo picture and is passed over: square pixels are assumed."
-    )
+    text = f"The file's {ASPECT} is not two numbers above 0: square pixels are assumed."
     return None, (Notice("bad_aspect", text),)
 
 

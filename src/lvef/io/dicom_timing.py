@@ -1,34 +1,125 @@
-"""Frame times of a DICOM cine: the attribute that Frame Increment Pointer names rules, the others stand in.
+"""Frame times of a DICOM cine: the attribute that Frame Increment Pointer names rules, the others stand in and are compared.
 
 Source: DICOM PS3.3, C.7.6.5 (Cine Module) and C.7.6.6 (Multi-frame Module).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
+from lvef.core.errors import QualityRefusal
 from lvef.core.records import FloatArray, Notice
-from lvef.io.dicom_values import number, numbers
+from lvef.io.dicom_values import number, numbers, text
 from lvef.io.timing import (
     Timing,
     assumed_timing,
     bad_rate_notice,
+    contradicts,
     even_times,
+    gap_notices,
     plausible_rate,
     plausible_times,
 )
 
-TIMING_KEYWORDS = ("FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate")
+TIMING_KEYWORDS = (
+    "FrameTime",
+    "FrameTimeVector",
+    "CineRate",
+    "EffectiveDuration",
+    "RecommendedDisplayFrameRate",
+)
 """Attributes that tell frame times, the most trustworthy first; the last is for playback."""
+
+VOLUMES = frozenset(
+    f"1.2.840.10008.5.1.4.1.1.{end}"
+    for end in (
+        *(
+            "6.2",
+            "2",
+            "2.1",
+            "2.2",
+            "4",
+            "4.1",
+            "4.3",
+            "4.4",
+            "128",
+            "128.1",
+            "130",
+            "20",
+            "13.1.1",
+            "13.1.2",
+            "13.1.3",
+        ),
+        *("13.1.4", "13.1.5", "14.1", "14.2", "30", "66.4", "77.1.5.4", "77.1.6", "481.2"),
+    )
+)
+"""Storage classes whose frames are slices, projections or parts of a whole: Enhanced US Volume, CT, MR, PET, NM, tomography,
+maps, segmentations, dose. Source: DICOM PS3.4, table B.5-1."""
+
+SLICE_MODALITIES = frozenset({"CT", "MR", "NM", "PT", "MG", "OPT", "SM", "RTDOSE", "SEG"})
+"""Modalities (0008,0060) whose many frames are slices or projections where the storage class does not tell."""
+
+MIN_CUMULATIVE = 4
+"""Fewer values of a vector cannot tell times from steps between frames."""
+
+MAX_MENDED = 0.5
+"""A vector with at least this part of steps that are not positive is passed over."""
 
 _NAMES = {
     "FrameTime": "Frame Time (0018,1063)",
     "FrameTimeVector": "Frame Time Vector (0018,1065)",
     "CineRate": "Cine Rate (0018,0040)",
+    "EffectiveDuration": "Effective Duration (0018,0072)",
     "RecommendedDisplayFrameRate": "Recommended Display Frame Rate (0008,2144)",
 }
 _POINTERS = {0x00181063: "FrameTime", 0x00181065: "FrameTimeVector"}
+_OTHER_TIMES = frozenset({0x00181060, 0x00181066, 0x00181068, 0x00540070, 0x00540100, 0x00209153, 0x00186060})
+"""Trigger Time, Frame Delay, Image Trigger Delay, Time Slot Vector, Time Slice Vector, Nominal Cardiac Trigger Delay Time, R
+Wave Time Vector: kinds of time from which no frame times are read here."""
+
+_UNITS = ((1000.0, "seconds"), (0.001, "microseconds"))
+
+
+def check_frames_follow_in_time(dataset: Dataset, n_frames: int, source: str) -> None:
+    """Refuse a volume or a stack of slices.
+
+    Args:
+        dataset: The header.
+        n_frames: Number of frames in the data.
+        source: The file's name as the user gave it.
+
+    Raises:
+        QualityRefusal: ``volume``.
+    """
+    if n_frames < 2:
+        return
+    storage = UID(
+        text(dataset, "SOPClassUID")
+        or text(getattr(dataset, "file_meta", Dataset()), "MediaStorageSOPClassUID")
+    )
+    modality = text(dataset, "Modality")
+    pointed = _pointed(dataset)
+    timeless = [tag for tag in pointed if tag not in _POINTERS and tag not in _OTHER_TIMES]
+    timed = any(numbers(dataset, keyword) for keyword in TIMING_KEYWORDS)
+    found = ""
+    if storage in VOLUMES:
+        found = f"its kind is {storage.name}"
+    elif modality in SLICE_MODALITIES:
+        found = f"its modality is {modality}"
+    elif any(_is_standard(tag) for tag in timeless) or (timeless and not timed):
+        found = f"its frames differ in {_name_of(timeless[0])}, not in time"
+    elif not timed and not pointed and numbers(dataset, "SpacingBetweenSlices"):
+        found = "it has a spacing between slices and no frame times"
+    if found:
+        raise QualityRefusal(
+            "volume",
+            f"{source} is a volume or a stack of slices, not a cine ({found}); a 2-D apical cine was expected. Export "
+            "the apical view as a cine.",
+        )
 
 
 def frame_times(dataset: Dataset, n_frames: int, container: Timing | None = None) -> Timing:
@@ -41,24 +132,31 @@ def frame_times(dataset: Dataset, n_frames: int, container: Timing | None = None
 
     Returns:
         Times in seconds; ``source`` is the attribute's keyword, ``"container"``, ``"average_rate"``,
-        ``"assumed"`` or ``"still"``. Values that cannot be right are passed over with a notice.
+        ``"assumed"`` or ``"still"``. Values that cannot be right are passed over with a notice, and so are
+        contradictions told: ``contradictory_rate``.
     """
     if n_frames == 1:
         return Timing(np.zeros(1), "still")
-    notices: list[Notice] = []
-    for keyword in _order(dataset):
-        times, problem = _times(dataset, keyword, n_frames)
-        if problem is not None:
-            notices.append(problem)
-        if times is None:
-            continue
-        if keyword == "RecommendedDisplayFrameRate":
-            text = "Times come from Recommended Display Frame Rate, a playback rate, maybe not the true one."
-            notices.append(Notice("display_frame_rate", text))
-        return Timing(times, keyword, tuple(notices))
-    if container is not None and container.source != "assumed":
-        return Timing(container.times_s, container.source, (*notices, *container.notices))
-    return assumed_timing(n_frames, tuple(notices))
+    stated = [(keyword, *_times(dataset, keyword, n_frames)) for keyword in _order(dataset)]
+    problems = tuple(notice for _, times, notices in stated if times is None for notice in notices)
+    usable = [(keyword, times, notices) for keyword, times, notices in stated if times is not None]
+    if not usable:
+        if container is not None and container.source != "assumed":
+            return Timing(container.times_s, container.source, (*problems, *container.notices))
+        for keyword in ("FrameTime", "FrameTimeVector"):
+            times, notices = _in_another_unit(dataset, keyword, n_frames)
+            if times is not None:
+                return Timing(times, keyword, (*problems, *notices))
+        return assumed_timing(n_frames, problems)
+    keyword, times, notices = usable[0]
+    if keyword == "RecommendedDisplayFrameRate":
+        told = "Times come from Recommended Display Frame Rate, a playback rate, maybe not the true one."
+        notices = (*notices, Notice("display_frame_rate", told))
+    others = [(name, other) for name, other, _ in usable[1:]]
+    if container is not None and container.source in ("container", "average_rate"):
+        others.append(("", container.times_s))
+    contradictions = _contradictions(keyword, times, others)
+    return Timing(times, keyword, (*problems, *notices, *contradictions, *gap_notices(times)))
 
 
 def r_wave_times(dataset: Dataset, times_s: FloatArray) -> tuple[float, ...]:
@@ -67,31 +165,119 @@ def r_wave_times(dataset: Dataset, times_s: FloatArray) -> tuple[float, ...]:
     return tuple(sorted({t for t in found if 0.0 <= t <= float(times_s[-1])}))
 
 
-def _order(dataset: Dataset) -> list[str]:
+def _pointed(dataset: Dataset) -> list[int]:
     pointer = dataset.get("FrameIncrementPointer")
     tags = pointer if isinstance(pointer, list | tuple) or hasattr(pointer, "__iter__") else [pointer]
-    named = [_POINTERS[int(tag)] for tag in tags if isinstance(tag, int) and int(tag) in _POINTERS]
+    return [int(tag) for tag in tags if isinstance(tag, int)]
+
+
+def _is_standard(tag: int) -> bool:
+    """Whether DICOM knows the attribute: what is private or made up says nothing of slices."""
+    from pydicom.datadict import dictionary_has_tag
+
+    return dictionary_has_tag(tag)
+
+
+def _name_of(tag: int) -> str:
+    from pydicom.datadict import dictionary_description
+
+    shown = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    return f"{dictionary_description(tag)} {shown}" if _is_standard(tag) else f"the attribute {shown}"
+
+
+def _order(dataset: Dataset) -> list[str]:
+    named = [_POINTERS[tag] for tag in _pointed(dataset) if tag in _POINTERS]
     return list(dict.fromkeys([*named, *TIMING_KEYWORDS]))
 
 
-def _times(dataset: Dataset, keyword: str, n_frames: int) -> tuple[FloatArray | None, Notice | None]:
+def _times(dataset: Dataset, keyword: str, n_frames: int) -> tuple[FloatArray | None, tuple[Notice, ...]]:
     name = _NAMES[keyword]
     if keyword == "FrameTimeVector":
-        steps = numbers(dataset, keyword)
-        if not steps:
-            return None, None
-        if len(steps) < n_frames:
-            text = f"{name} has {len(steps)} values for {n_frames} frames and is passed over."
-            return None, Notice("bad_timing", text)
-        times = np.concatenate(([0.0], np.cumsum(steps[1:n_frames]) / 1000.0))
-        if plausible_times(times):
-            return times, None
-        return None, bad_rate_notice(name, f"{min(steps[1:n_frames]):g} to {max(steps[1:n_frames]):g} ms")
+        return _vector_times(numbers(dataset, keyword), n_frames)
     value = number(dataset, keyword)
     if value is None:
-        return None, None
-    unit = "ms" if keyword == "FrameTime" else "Hz"
-    rate_hz = value if unit == "Hz" else (1000.0 / value if value else 0.0)
+        return None, ()
+    if keyword == "EffectiveDuration" and value <= 0:  # what scanners write that do not know it
+        return None, ()
+    unit = {"FrameTime": "ms", "EffectiveDuration": "s"}.get(keyword, "Hz")
+    step = {"ms": value / 1000.0, "s": value / n_frames, "Hz": 1.0 / value if value else 0.0}[unit]
+    rate_hz = 1.0 / step if step else 0.0
     if plausible_rate(rate_hz):
-        return even_times(n_frames, rate_hz), None
-    return None, bad_rate_notice(name, f"{value:g} {unit}")
+        return even_times(n_frames, rate_hz), ()
+    return None, (bad_rate_notice(name, f"{value:g} {unit}"),)
+
+
+def _vector_times(values: list[float], n_frames: int) -> tuple[FloatArray | None, tuple[Notice, ...]]:
+    """Times of Frame Time Vector: the step to each frame from the one before, in milliseconds, the first 0."""
+    name, n = _NAMES["FrameTimeVector"], len(values)
+    if not n:
+        return None, ()
+    if n < n_frames - 1:
+        told = f"{name} has {n} values for {n_frames} frames and is passed over."
+        return None, (Notice("bad_timing", told),)
+    notices = []
+    if n == n_frames - 1:
+        told = f"{name} has {n} values for {n_frames} frames: they are taken as the steps between these."
+        notices.append(Notice("time_vector", told))
+        values = [0.0, *values]
+    elif n > n_frames:
+        told = f"{name} has {n} values for {n_frames} frames: the first {n_frames} are used."
+        notices.append(Notice("time_vector", told))
+    steps = np.array(values[:n_frames])
+    if _is_cumulative(steps):
+        told = f"{name} holds times that rise from frame to frame, not steps: they are taken as times."
+        notices.append(Notice("time_vector", told))
+        steps = np.diff(steps, prepend=steps[0])
+    steps = steps[1:] / 1000.0
+    wrong = int((steps <= 0).sum())
+    if 0 < wrong < MAX_MENDED * len(steps):
+        told = f"{wrong} of the {len(steps)} steps in {name} are not above 0: the median of the others is assumed."
+        notices.append(Notice("bad_timing", told))
+        steps[steps <= 0] = np.median(steps[steps > 0])
+    times = np.concatenate(([0.0], np.cumsum(steps)))
+    if plausible_times(times):
+        return times, tuple(notices)
+    return None, (bad_rate_notice(name, f"{1000 * steps.min():g} to {1000 * steps.max():g} ms"),)
+
+
+def _is_cumulative(values: FloatArray) -> bool:
+    """Whether a vector's values are times: they rise all along, by steps that are more alike than they are."""
+    steps = np.diff(values)
+    if len(values) < MIN_CUMULATIVE or (steps <= 0).any():
+        return False
+    later = values[1:]
+    return bool(steps.max() / steps.min() < later.max() / max(float(later.min()), 1e-9))
+
+
+def _in_another_unit(
+    dataset: Dataset, keyword: str, n_frames: int
+) -> tuple[FloatArray | None, tuple[Notice, ...]]:
+    """Times as seconds or microseconds where milliseconds cannot be."""
+    values = numbers(dataset, keyword)
+    for factor, unit in _UNITS if values else ():
+        scaled = [value * factor for value in values]
+        times: FloatArray | None = None
+        notices: tuple[Notice, ...] = ()
+        if keyword == "FrameTimeVector":
+            times, notices = _vector_times(scaled, n_frames)
+        elif scaled[0] > 0 and plausible_rate(1000.0 / scaled[0]):
+            times = even_times(n_frames, 1000.0 / scaled[0])
+        if times is not None:
+            told = f"{_NAMES[keyword]} cannot be in milliseconds: {unit} are assumed. Check heart rate and durations."
+            return times, (*notices, Notice("time_unit", told))
+    return None, ()
+
+
+def _contradictions(used: str, times_s: FloatArray, others: list[tuple[str, FloatArray]]) -> Iterator[Notice]:
+    """A warning for each other statement of the rate that is neither the usual nor the mean rate of the times used."""
+    own = (1.0 / float(np.median(np.diff(times_s))), (len(times_s) - 1) / float(times_s[-1]))
+    for keyword, other in others:
+        if len(other) < 2:
+            continue
+        rate = 1.0 / float(np.median(np.diff(other)))
+        # Whole numbers of Hz and durations of n - 1 steps are not meant more exactly.
+        if abs(rate - own[0]) <= 1.0 or not all(contradicts(rate, mine) for mine in own):
+            continue
+        other_name = _NAMES[keyword] if keyword else "The video stream"
+        told = f"{_NAMES[used]} gives {own[0]:.4g} Hz, {other_name} {rate:.4g} Hz: the former is used. "
+        yield Notice("contradictory_rate", told + "Check heart rate and durations.")

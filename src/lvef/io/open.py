@@ -10,7 +10,7 @@ from pathlib import Path
 from lvef.core.errors import DataError, VideoError
 from lvef.core.records import Clip, Notice
 from lvef.io.limits import MAX_FILE_BYTES, MAX_FRAMES, MAX_PIXELS
-from lvef.io.sniff import FORMATS, SNIFF_BYTES, FileFormat, sniff, unreadable
+from lvef.io.sniff import DICOM, FORMATS, SNIFF_BYTES, FileFormat, sniff, unreadable
 
 RUN_FILE = "run.json"
 """A folder below a given one that holds this file is a run's output and is not searched."""
@@ -94,7 +94,7 @@ def find_inputs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 def find_clips(files: Iterable[Path]) -> list[Path]:
     """Return what is to be measured of some files: the files, but for all stills of a folder the folder.
 
-    Where only some of a folder's stills are among the files, they stay as they are.
+    DICOM files of one frame count as stills. Where only some of a folder's are among the files, they stay as they are.
 
     Args:
         files: From `find_inputs`, or named one by one.
@@ -111,7 +111,37 @@ def find_clips(files: Iterable[Path]) -> list[Path]:
         stills = single_stills(found) if len(found) > 1 else []
         if len(stills) > 1 and not single_stills(set(_in_folder(folder)) - set(found)):
             folder_of |= dict.fromkeys(stills, folder)
+    folder_of |= _dicom_folders(given)
     return list(dict.fromkeys(folder_of.get(path, path) for path in given))
+
+
+def _dicom_folders(given: Iterable[Path]) -> dict[Path, Path]:
+    """The folder of each DICOM file of one frame, where all such files of the folder are given and there are several."""
+    by_folder: dict[Path, list[Path]] = {}
+    for path in given:
+        if path.is_file() and _may_be_dicom(path):
+            by_folder.setdefault(path.parent, []).append(path)
+    folder_of: dict[Path, Path] = {}
+    for folder, found in by_folder.items():
+        if len(found) < 2:
+            continue
+        from lvef.io.dicom_series import single_instances
+
+        single = [instance.path for instance in single_instances(found)]
+        others = [path for path in _in_folder(folder) if path not in set(found) and _may_be_dicom(path)]
+        if len(single) > 1 and not single_instances(others):
+            folder_of |= dict.fromkeys(single, folder)
+    return folder_of
+
+
+def _may_be_dicom(path: Path) -> bool:
+    if path.suffix.lower() in _KNOWN_SUFFIXES.difference(DICOM.suffixes):
+        return False  # not worth opening thousands of videos
+    try:
+        with path.open("rb") as file:
+            return sniff(file.read(SNIFF_BYTES)) is DICOM
+    except OSError:
+        return False
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -159,10 +189,18 @@ def first_bytes(path: Path, source: str) -> bytes:
 def _read_folder(folder: Path, source: str, max_frames: int, max_pixels: int) -> Clip:
     from lvef.io.series import read_series, single_stills
 
-    stills = single_stills(_in_folder(folder))
-    if len(stills) < 2:
-        raise DataError(f"{source} is a folder: give a file in it.")
+    files = _in_folder(folder)
+    dicom = [path for path in files if _may_be_dicom(path)]
     try:
+        if len(dicom) > 1:
+            from lvef.io.dicom_series import read_instances, single_instances
+
+            instances = single_instances(dicom)
+            if len(instances) > 1:
+                return read_instances(instances, source, max_frames=max_frames, max_pixels=max_pixels)
+        stills = single_stills(files)
+        if len(stills) < 2:
+            raise DataError(f"{source} is a folder: give a file in it.")
         return read_series(stills, source, max_frames=max_frames, max_pixels=max_pixels)
     except OSError as cause:
         raise DataError(f"{source} cannot be read ({_reason(cause)}): check the path and the disk.") from None

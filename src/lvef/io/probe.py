@@ -237,28 +237,24 @@ def _probe_metaimage(path: Path, source: str) -> VideoHeader:
 
 
 def _probe_dicom(path: Path, source: str) -> VideoHeader:
-    from lvef.io.dicom import NATIVE_SYNTAXES, read_header
-    from lvef.io.dicom_pixels import native_frame_bytes
+    from lvef.io.dicom import read_header
+    from lvef.io.dicom_layout import count_frames
     from lvef.io.dicom_timing import frame_times
     from lvef.io.dicom_values import quiet_pydicom, whole
 
     with quiet_pydicom(), path.open("rb") as file:
         dataset = read_header(file, source)
-        n_frames = max(1, whole(dataset, "NumberOfFrames", 1))
+        n_frames, complete = count_frames(dataset, file)
         height, width = whole(dataset, "Rows"), whole(dataset, "Columns")
         timing = frame_times(dataset, n_frames) if n_frames <= 10**6 else None
         if timing is None or height < 1 or width < 1:
             raise DicomError(
                 f"{source} is a DICOM file whose frame count or size cannot be: export it again."
             )
-        left = path.stat().st_size - file.tell()
-        truncated = left < 8
-        if dataset.file_meta.TransferSyntaxUID in NATIVE_SYNTAXES[:3]:
-            truncated = left < 8 + n_frames * native_frame_bytes(dataset)
     rate = None
     if len(timing.times_s) > 1 and timing.source != "assumed":
         rate = _median_rate(timing.times_s)
-    return VideoHeader(n_frames, rate, width, height, truncated)
+    return VideoHeader(n_frames, rate, width, height, not complete)
 
 
 def _median_rate(times_s: Any) -> float | None:  # noqa: ANN401

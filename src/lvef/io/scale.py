@@ -19,6 +19,11 @@ SQUARE = 0.005
 """A pixel whose sides differ by less is square."""
 
 
+def plausible_aspect(aspect: float) -> bool:
+    """Whether the height of a pixel over its width can be that of an echo picture."""
+    return 1.0 / MAX_ASPECT <= aspect <= MAX_ASPECT
+
+
 def checked_aspect(aspect: float, source: str) -> tuple[PixelAspect | None, tuple[Notice, ...]]:
     """Return the shape of a pixel, None for a square one or one that cannot be; the latter with a warning.
 
@@ -26,19 +31,10 @@ def checked_aspect(aspect: float, source: str) -> tuple[PixelAspect | None, tupl
         aspect: Height over width.
         source: What in the file says so, for example ``"sample aspect ratio"``.
     """
-    if not (math.isfinite(aspect) and 1.0 / MAX_ASPECT <= aspect <= MAX_ASPECT):
+    if not plausible_aspect(aspect):
         text = f"The file's {source} cannot be: {aspect:.3g} (height over width of a pixel). Square ones are assumed."
         return None, (Notice("bad_aspect", text),)
     return (None if abs(aspect - 1.0) < SQUARE else PixelAspect(aspect, source)), ()
-
-
-MAX_ASPECT = 4.0
-"""Pixels longer than this many times their width are a value gone wrong. CAMUS's MetaImage release has 2."""
-
-
-def plausible_aspect(aspect: float) -> bool:
-    """Whether the height of a pixel over its width can be that of an echo picture."""
-    return 1.0 / MAX_ASPECT <= aspect <= MAX_ASPECT
 
 
 def checked_spacing(x_mm: float, y_mm: float, source: str) -> tuple[PixelSpacing | None, str]:

@@ -89,12 +89,12 @@ def read_series(
             f"{source} holds more than one still with the number {twice}: give each a number of its own.",
         )
     frames, chroma = _frames(ordered, source, max_frames, max_pixels)
-    likeness = _likeness(frames)
-    if likeness < MIN_CORRELATION:
+    alike = likeness(frames)
+    if alike < MIN_CORRELATION:
         raise QualityRefusal(
             REFUSED,
             f"{source} holds {len(ordered)} numbered stills that do not follow each other (neighbours correlate by "
-            f"{likeness:.2f}, frames of a cine by {MIN_CORRELATION} or more): they seem to be of different clips. Give an "
+            f"{alike:.2f}, frames of a cine by {MIN_CORRELATION} or more): they seem to be of different clips. Give an "
             "ED and an ES still with --ed FILE --es FILE.",
         )
     steps = np.diff(numbers)
@@ -160,8 +160,8 @@ def _words(values: NDArray[np.generic]) -> str:
     return f"{values.shape[1]} x {values.shape[0]} pixels of {8 * values.dtype.itemsize} bits"
 
 
-def _likeness(frames: FrameArray) -> float:
-    """Median correlation of neighbouring frames, made small."""
+def likeness(frames: FrameArray) -> float:
+    """Median correlation of neighbouring frames ``(n, height, width)``, made small."""
     small = [
         cv2.resize(f, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA).astype(np.float64) for f in frames
     ]

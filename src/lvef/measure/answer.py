@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lvef.core.errors import DataError, QualityRefusal
-from lvef.core.records import Beat, Clip, Measurement, Tracing, VolumeCurve
+from lvef.core.records import FROM_FILE, Beat, Clip, Measurement, Tracing, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.core.workers import TookTooLong
 from lvef.geometry.biplane import biplane_ef
@@ -55,6 +55,7 @@ def unanswered(
         timing=clip.timing,
         spacing=clip.spacing,
         heart_rate_bpm=clip.heart_rate_bpm,
+        heart_rate_source=FROM_FILE if clip.heart_rate_bpm else "",
         notices=clip.notices,
         curve=curve,
         tracings=tuple(tracings),
@@ -122,6 +123,7 @@ def biplane_answer(source: str, four: Measurement, two: Measurement, options: Me
         + ("" if result.axis == "longer" else ", A4C long axis for both views"),
         volume_note="" if result.edv_ml is not None else "A biplane volume needs the scale of both views.",
         heart_rate_bpm=four.heart_rate_bpm,
+        heart_rate_source=four.heart_rate_source,
         single_plane={"A4C": result.ef_a4c_percent, "A2C": result.ef_a2c_percent},
         notices=result.notices,
     )

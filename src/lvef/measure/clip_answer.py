@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import Beat, Clip, FloatArray, Measurement, Notice, VolumeCurve
+from lvef.core.records import FROM_FILE, Beat, Clip, FloatArray, Measurement, Notice, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.geometry.rhythm import choose
 from lvef.measure.answer import RefusedWithCurve, with_volumes
@@ -70,6 +70,7 @@ def answer_of_clips(
             base,
             notices=(*base.notices, *found.notices[len(clip.notices) :]),
             heart_rate_bpm=found.heart_rate_bpm,
+            heart_rate_source=found.heart_rate_source,
         )
         whole = [beat for beat in found.beats if beat.end_frame is not None]
         if any(not beat.excluded for beat in whole):
@@ -108,6 +109,7 @@ def _base(clip: Clip, fan: Fan, predictor: ClipPredictor, options: MeasureOption
         timing=clip.timing,
         spacing=clip.spacing,
         heart_rate_bpm=clip.heart_rate_bpm,
+        heart_rate_source=FROM_FILE if clip.heart_rate_bpm else "",
         notices=notices,
         # A curve without values carries the clock.
         curve=VolumeCurve(clip.times_s, nothing, nothing, calibrated=False),

@@ -15,7 +15,7 @@ import numpy as np
 
 import lvef
 from lvef.core.errors import GeometryError, LvefError, QualityRefusal
-from lvef.core.records import Clip, Measurement, Notice, Provenance, VolumeCurve
+from lvef.core.records import FROM_BEATS, Clip, Measurement, Notice, Provenance, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.engine.card import SEGMENTATION
 from lvef.engine.catalogue import name_of_kind
@@ -38,7 +38,7 @@ from lvef.measure.kinds import AnyPredictor, TracingPredictor, load_predictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
 from lvef.measure.predictor import TracedFrames
-from lvef.measure.quality import check_clip, check_picture, check_together, check_ventricle
+from lvef.measure.quality import check_clip, check_heart_rate, check_picture, check_together, check_ventricle
 from lvef.measure.scale import curve_of_clip, without_void_scale
 from lvef.measure.trace_predictor import es_above_ed, fault_notices
 from lvef.preprocess.fan import Fan, find_fan
@@ -49,7 +49,7 @@ frame need be shown to the network one way only: plain and mirrored in turn. Fra
 
 TIMING_CODES = (
     *("assumed_frame_rate", "display_frame_rate", "bad_timing"),
-    *("uneven_times", "contradictory_rate", "coarse_times", "time_gap"),
+    *("uneven_times", "contradictory_rate", "coarse_times", "time_gap", "time_unit", "time_vector"),
 )
 """Warnings about the file's own clock; they no longer apply where the user gives the frame rate."""
 
@@ -150,6 +150,8 @@ class Measurer:
         if self.options.ed_frame is not None or self.options.es_frame is not None:
             return self._signed(self._by_hand(base, curve, traced), began)
         analysis = analyse_beats(curve, r_wave_times_s=clip.r_wave_times_s)
+        rate_doubts = check_heart_rate(clip, analysis.heart_rate_bpm)
+        base = replace(base, notices=(*base.notices, *rate_doubts))
         if analysis.representative is None:
             raise RefusedWithCurve(analysis.reason_code, f"{clip.source}: {analysis.reason}", base)
         found = replace(
@@ -159,6 +161,7 @@ class Measurer:
             ef_mean_percent=analysis.ef_mean_percent,
             ef_sd_percent=analysis.ef_sd_percent,
             heart_rate_bpm=analysis.heart_rate_bpm or clip.heart_rate_bpm,
+            heart_rate_source=FROM_BEATS if analysis.heart_rate_bpm else base.heart_rate_source,
             notices=(*base.notices, *analysis.notices),
         )
         try:

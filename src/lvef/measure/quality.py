@@ -51,6 +51,12 @@ UNSTEADY = ("irregular_rhythm", "beats_disagree")
 """Codes of the warnings that cycles, or the EFs of beats, vary widely (`lvef.geometry.rhythm`). Atrial fibrillation does
 that under good walls."""
 
+MAX_RATE_DIFFERENCE = 0.2
+"""Part by which the beats' heart rate may differ from the file's, which was counted at another moment."""
+
+MIN_PERIODS = 3.0
+"""A clip of so many periods of the heart rate that the file tells shows a whole beat."""
+
 
 def check_clip(clip: Clip) -> None:
     """Refuse what is no cine.
@@ -177,6 +183,29 @@ def check_together(source: str, notices: Sequence[Notice]) -> None:
         "Where walls are hardly seen, such beats may be made by the contour: no EF is given. Look at the contours; choose "
         "ED and ES yourself (--ed-frame, --es-frame), or record the view again.",
     )
+
+
+def check_heart_rate(clip: Clip, found_bpm: float | None) -> tuple[Notice, ...]:
+    """Warn where the heart rate that the file tells and the beats that were found cannot both be right.
+
+    Args:
+        clip: The clip.
+        found_bpm: Heart rate of the whole beats that were found, or None without any.
+    """
+    told = clip.heart_rate_bpm
+    duration = float(clip.times_s[-1])
+    if told is None:
+        return ()
+    if found_bpm is not None:
+        if abs(found_bpm / told - 1) <= MAX_RATE_DIFFERENCE:
+            return ()
+        seen = f"the beats found come at {found_bpm:.0f}/min"
+    elif duration * told / 60 >= MIN_PERIODS:
+        seen = f"in {duration:.1f} s no whole beat was found, where {int(duration * told / 60)} were expected"
+    else:
+        return ()
+    text = f"The file says {told:.0f}/min, but {seen}: its frame times or its heart rate are wrong. Durations are not sure."
+    return (Notice("heart_rate_contradicted", text),)
 
 
 def wall_contact(probabilities: NDArray[np.float32]) -> float:

@@ -77,6 +77,7 @@ def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
         "ef_mean_percent": m.ef_mean_percent,
         "ef_sd_percent": m.ef_sd_percent,
         "heart_rate_bpm": m.heart_rate_bpm,
+        "heart_rate_source": m.heart_rate_source,
         "n_frames": m.n_frames,
         "frame_rate_hz": m.frame_rate_hz,
         "duration_s": m.duration_s,

@@ -19,6 +19,7 @@ from lvef.measure.wording import (
     beats_text,
     category_lines,
     ef_text,
+    heart_rate_text,
     indexed_lines,
     mean_name,
     method_text,
@@ -186,7 +187,7 @@ def _values(m: Measurement) -> Pairs:
     if m.ef_percent is not None and m.ef_mean_percent is not None and m.ef_sd_percent is not None:
         pairs.append((mean_name(m), f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} % (SD)"))
     if m.heart_rate_bpm is not None:
-        pairs.append(("Heart rate", f"{m.heart_rate_bpm:.0f}/min"))
+        pairs.append(("Heart rate", heart_rate_text(m)))
     return (*pairs, *indexed_lines(m.indexed))
 
 

@@ -15,6 +15,7 @@ from lvef.measure.wording import (
     beats_text,
     category_lines,
     ef_text,
+    heart_rate_text,
     indexed_lines,
     mean_name,
     method_text,
@@ -148,7 +149,7 @@ def _draw_facts(column: _Column, m: Measurement) -> None:
         if m.ef_mean_percent is not None and m.ef_sd_percent is not None:
             column.pair(mean_name(m), f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %")
     if m.heart_rate_bpm is not None:
-        column.pair("Heart rate", f"{m.heart_rate_bpm:.0f}/min")
+        column.pair("Heart rate", heart_rate_text(m))
     for view, single in m.single_plane.items():
         column.pair(f"{view} alone", ef_text(single))
     if m.edv_ml is not None and m.esv_ml is not None:

@@ -39,6 +39,7 @@ RESULT_COLUMNS = (
     "seconds",
     "folder",
     "lvef_version",
+    "heart_rate_source",
 )
 """Columns of ``results.csv``. Their order is a promise: new ones are added at the end."""
 
@@ -134,6 +135,7 @@ def result_row(measurement: Measurement, path: str, folder: str = "") -> Row:
         "ef_mean_percent": m.ef_mean_percent,
         "ef_sd_percent": m.ef_sd_percent,
         "heart_rate_bpm": m.heart_rate_bpm,
+        "heart_rate_source": m.heart_rate_source,
         "ed_frame": m.ed_frame,
         "es_frame": m.es_frame,
         "view": str(m.view),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lvef.core.records import Measurement, PixelGeometry, PixelSpacing
+from lvef.core.records import FROM_BEATS, FROM_FILE, Measurement, PixelGeometry, PixelSpacing
 from lvef.core.terms import Status, View
 from lvef.engine.card import EF_CLIP, EF_KINDS, EF_TWO_STREAM, VOLUME_TRACE
 
@@ -83,6 +83,14 @@ def pixel_text(spacing: PixelGeometry) -> str:
     if isinstance(spacing, PixelSpacing):
         return f"{spacing.x_mm:.3g} x {spacing.y_mm:.3g} mm per pixel ({spacing.source})"
     return f"pixels {spacing.aspect:.3g} times as high as wide ({spacing.source})"
+
+
+def heart_rate_text(measurement: Measurement) -> str:
+    """The heart rate and where it comes from, empty without one: ``70/min (told by the file)``."""
+    if measurement.heart_rate_bpm is None:
+        return ""
+    words = {FROM_BEATS: " (from the beats)", FROM_FILE: " (told by the file)"}
+    return f"{measurement.heart_rate_bpm:.0f}/min" + words.get(measurement.heart_rate_source, "")
 
 
 def category_lines(categories: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from lvef.measure.wording import (
     beats_text,
     category_lines,
     ef_text,
+    heart_rate_text,
     indexed_lines,
     mean_name,
     method_text,
@@ -91,7 +92,7 @@ def answer_facts(m: Measurement, options: MeasureOptions) -> list[tuple[str, str
     if m.ef_mean_percent is not None and (m.ef_sd_percent or 0) > 0:
         rows.append((mean_name(m), f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %"))
     if m.heart_rate_bpm is not None:
-        rows.append(("Heart rate", f"{m.heart_rate_bpm:.0f}/min"))
+        rows.append(("Heart rate", heart_rate_text(m)))
     return rows
 
 

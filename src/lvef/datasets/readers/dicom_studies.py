@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import CollectionView
 from lvef.datasets.collection import Collection, Imported, Progress
@@ -110,7 +110,9 @@ def _files(root: Path) -> Iterator[Path]:
 def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
     """A file's row, or None where it is no ultrasound cine, which is noted."""
     from lvef.io.dicom import read_header
-    from lvef.io.dicom_values import quiet_pydicom, text, whole
+    from lvef.io.dicom_layout import count_frames
+    from lvef.io.dicom_timing import check_frames_follow_in_time
+    from lvef.io.dicom_values import quiet_pydicom, text
 
     shown = path.relative_to(root).as_posix()
     try:
@@ -120,10 +122,14 @@ def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
         with quiet_pydicom(), path.open("rb") as file:
             dataset = read_header(file, shown)
             storage = text(dataset, "SOPClassUID") or text(dataset.file_meta, "MediaStorageSOPClassUID")
-            n_frames = whole(dataset, "NumberOfFrames", 1)
+            n_frames, _ = count_frames(dataset, file)
             cine = storage in MULTI_FRAME_ULTRASOUND or text(dataset, "Modality") == "US"
+            check_frames_follow_in_time(dataset, n_frames, shown)
             if cine and n_frames > 1:
                 return _cine_row(root, shown, dataset, n_frames, findings)
+    except QualityRefusal:
+        findings.add("other_objects", Severity.NOTE, OTHER_OBJECTS, "", shown)
+        return None
     except (DataError, OSError):
         if _without_picture(path):
             findings.add("other_objects", Severity.NOTE, OTHER_OBJECTS, "", shown)

@@ -1,0 +1,44 @@
+"""A heart rate names its source, and is compared with that of the file."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lvef.core.records import FROM_BEATS, FROM_FILE
+from lvef.measure.quality import check_heart_rate
+from lvef.measure.report import measurement_to_dict
+from lvef.measure.wording import heart_rate_text
+from tests.measure.made_up import beating
+
+CLIP = beating(3)[1]
+
+
+@pytest.mark.parametrize(
+    ("told", "found", "duration_s", "said"),
+    [
+        (None, 70.0, 2.6, ""),
+        (None, None, 12.9, ""),
+        (70.0, 75.0, 2.6, ""),
+        (70.0, 42.0, 4.3, "beats found come at 42/min"),
+        (70.0, 140.0, 1.3, "beats found come at 140/min"),
+        (70.0, None, 12.9, "in 12.9 s no whole beat was found, where 15 were expected"),
+        (70.0, None, 1.2, ""),
+    ],
+)
+def test_a_heart_rate_that_the_beats_contradict(told, found, duration_s, said):
+    clip = replace(CLIP, heart_rate_bpm=told, times_s=np.array([0.0, duration_s / 2, duration_s]))
+    notices = check_heart_rate(clip, found)
+    assert [n.code for n in notices] == ["heart_rate_contradicted"] * bool(said)
+    assert all(said in n.text for n in notices)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [(FROM_BEATS, "75/min (from the beats)"), (FROM_FILE, "75/min (told by the file)"), ("", "75/min")],
+)
+def test_its_source_is_named(source, text):
+    measurement = beating(heart_rate_source=source)[0]
+    assert heart_rate_text(measurement) == text
+    assert measurement_to_dict(measurement)["heart_rate_source"] == source
+    assert heart_rate_text(replace(measurement, heart_rate_bpm=None)) == ""
