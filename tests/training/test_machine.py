@@ -13,6 +13,8 @@ from lvef.training.machine import SEGNET, Machine, processor_has_bf16  # noqa: E
 from lvef.training.recipe import FAMILIES  # noqa: E402
 from lvef.training.segmentation import SegTrainConfig  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 CPU = Machine("cpu")
 
 
