@@ -232,11 +232,13 @@ from lvef.datasets.manifest import read_manifest
 from lvef.preparation import recipes
 from lvef.preparation.filling import fill_store
 from lvef.preparation.recipes import ClipRecipe
-real = recipes.open_source
-def slow(source):
-    time.sleep(0.05)
+real, opened = recipes.open_source, []
+def stuck(source):
+    opened.append(1)
+    if len(opened) > 10:
+        time.sleep(600)
     return real(source)
-recipes.open_source = slow
+recipes.open_source = stuck
 fill_store(read_manifest(Path(sys.argv[1])), Path(sys.argv[2]), ClipRecipe(size=48), workers=2)
 """
 

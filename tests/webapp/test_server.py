@@ -122,7 +122,7 @@ def test_it_prints_its_address_serves_below_its_path_and_stops(tmp_path):
                 assert answer.read() == b"ok"
         finally:
             served.terminate()
-            assert served.wait(20) in (0, -15)
+            assert served.wait(120) in (0, -15)
         assert "Traceback" not in served.stderr.read()
     assert list(tmp_path.iterdir()) == []
     assert not (ROOT / ".streamlit").exists()
@@ -138,7 +138,7 @@ def test_it_stops_when_nobody_listens_any_more(tmp_path):
     process.stdout.close()
     process.terminate()
     try:
-        assert process.wait(20) in (0, -15)
+        assert process.wait(120) in (0, -15)
         assert process.stderr.read() == ""
     finally:
         process.kill()
