@@ -127,6 +127,11 @@ def test_the_number_of_values_is_seen(tmp_path, pictures, samples, label):
     assert "pixel_layout" in grey_and_said(ds, tmp_path, 2)
 
 
+def test_the_number_of_bits_is_seen(tmp_path):
+    ds = dicom(GREY, BitsAllocated=16, BitsStored=12, HighBit=11)
+    assert grey_and_said(ds, tmp_path, 0) == ["pixel_layout"]
+
+
 def test_a_stream_with_other_values_than_the_header_says(tmp_path):
     ds = compressed(dicom(STORED[RGB], "RGB"), uid.JPEG2000Lossless, encoded(GREY, "JPEG2000", no_jp2=True))
     assert grey_and_said(ds, tmp_path, 0) == ["pixel_layout"]

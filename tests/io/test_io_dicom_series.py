@@ -71,10 +71,10 @@ def test_times_rule_over_instance_numbers(tmp_path):
     folder = write(tmp_path / "s", numbers=range(N, 0, -1), each=lambda i: {"TriggerTime": 20 * i})
     clip = open_clip(folder)
     np.testing.assert_array_equal(clip.frames, GREY)
-    assert "order_contradicted" in codes(clip)
+    assert "contradictory_order" in codes(clip)
     bare = open_clip(write(tmp_path / "t", numbers=[None] * N, each=lambda i: {"TriggerTime": 20 * i}))
     np.testing.assert_array_equal(bare.frames, GREY)
-    assert "order_contradicted" not in codes(bare)
+    assert "contradictory_order" not in codes(bare)
 
 
 def test_missing_numbers_leave_their_times_free(tmp_path):
@@ -99,6 +99,11 @@ def test_copies_and_others_are_left_out(tmp_path):
     assert {"same_instance", "other_stills"} <= set(codes(clip))
 
 
+def test_a_series_that_names_several_studies_is_told(tmp_path):
+    clip = open_clip(write(tmp_path / "s", each=lambda i: {"StudyInstanceUID": f"1.2.{i}"}))
+    assert "contradictory_study" in codes(clip)
+
+
 @pytest.mark.parametrize(
     ("each", "common", "words"),
     [
@@ -107,6 +112,7 @@ def test_copies_and_others_are_left_out(tmp_path):
             {},
             "8 single-frame DICOM files of no series",
         ),
+        (lambda i: {"PatientID": f"P{i % 2}"}, {}, "one series but of several patients"),
         (lambda i: {"InstanceNumber": 1}, {}, "do not tell their order"),
         (
             lambda i: {"InstanceNumber": i * 5 % 8, "TriggerTime": 20 * (i % 4)},

@@ -253,6 +253,10 @@ class TestNifti:
         assert clip.spacing.source == "NIfTI pixdim"
         assert clip.timing == "still"
 
+    @pytest.mark.parametrize(("zooms", "said"), [((1.0, 1.0), ["unit_spacing"]), ((1.0, 0.5), [])])
+    def test_a_spacing_of_one_may_be_a_filler(self, tmp_path, zooms, said):
+        assert codes(read_still(nifti(tmp_path / "a.nii", GREY.T.copy(), zooms))) == said
+
     @pytest.mark.parametrize(
         ("fourth", "time_unit", "source", "step"),
         [(20.0, "msec", "pixdim", 0.02), (0.04, "sec", "pixdim", 0.04), (1.0, "unknown", "assumed", 0.02)],

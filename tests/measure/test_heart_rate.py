@@ -29,7 +29,7 @@ CLIP = beating(3)[1]
 def test_a_heart_rate_that_the_beats_contradict(told, found, duration_s, said):
     clip = replace(CLIP, heart_rate_bpm=told, times_s=np.array([0.0, duration_s / 2, duration_s]))
     notices = check_heart_rate(clip, found)
-    assert [n.code for n in notices] == ["heart_rate_contradicted"] * bool(said)
+    assert [n.code for n in notices] == ["contradictory_heart_rate"] * bool(said)
     assert all(said in n.text for n in notices)
 
 

@@ -119,11 +119,12 @@ def native_frame_bytes(dataset: Dataset, believed: Mapping[str, Any] | None = No
     told = {
         "SamplesPerPixel": whole(dataset, "SamplesPerPixel", 1),
         "PhotometricInterpretation": text(dataset, "PhotometricInterpretation"),
+        "BitsAllocated": whole(dataset, "BitsAllocated", 8),
         **(believed or {}),
     }
     samples = 2 if told["PhotometricInterpretation"] == "YBR_FULL_422" else int(told["SamplesPerPixel"])
     pixels = whole(dataset, "Rows") * whole(dataset, "Columns")
-    return max(1, pixels * samples * max(1, whole(dataset, "BitsAllocated", 8) // 8))
+    return max(1, pixels * samples * max(1, int(told["BitsAllocated"]) // 8))
 
 
 def video_demuxer(syntax: UID) -> str | None:
@@ -160,6 +161,10 @@ def believe_length(dataset: Dataset, data: bytes, length: int, declared: int) ->
     samples, bits = whole(dataset, "SamplesPerPixel", 1), whole(dataset, "BitsAllocated", 8)
     pixels = whole(dataset, "Rows") * whole(dataset, "Columns")
     subsampled = samples == 3 and text(dataset, "PhotometricInterpretation") == "YBR_FULL_422"
+    if bits == 16 and declared and pixels and 0 <= length - declared * pixels * samples <= 1:
+        told = "The header says 16 bits per value, the data holds 8: the latter is believed."
+        elements = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
+        return Believed(elements, (Notice("pixel_layout", told),))
     if bits != 8 or not pixels:
         return NOTHING
     if subsampled and not declared:

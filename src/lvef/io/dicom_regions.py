@@ -65,7 +65,7 @@ def tissue_scale(dataset: Dataset, height: int, width: int, stream_aspect: float
             f"{shape.source} says that pixels are {shape.aspect:.3g} times as high as wide, {found.spacing.source} says "
             f"{found.spacing.aspect:.3g}: the latter is assumed."
         )
-        notices = (*notices, Notice("aspect_contradicted", text))
+        notices = (*notices, Notice("contradictory_aspect", text))
     return replace(found, notices=(*found.notices, *notices))
 
 
@@ -96,7 +96,7 @@ def _scale(dataset: Dataset, height: int, width: int) -> Scale:
             f"Pixel Spacing says {other.x_mm:.3g} x {other.y_mm:.3g} mm per pixel, the ultrasound region "
             f"{spacing.x_mm:.3g} x {spacing.y_mm:.3g}: the latter is assumed."
         )
-        notices = (*notices, Notice("scale_contradicted", text))
+        notices = (*notices, Notice("contradictory_scale", text))
     return Scale(spacing, note, box, others, notices)
 
 

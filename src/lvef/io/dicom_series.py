@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,9 @@ class Instance:
 
     Attributes:
         path: The file.
-        series: Series and study, empty where it does not tell.
+        series: Series Instance UID, empty where it does not tell.
+        study: Study Instance UID.
+        patient: Patient ID and its issuer, to be compared and never to be shown.
         identity: SOP Instance UID.
         number: Instance Number, or None.
         times_s: Its times by attribute, on clocks of their own.
@@ -57,10 +59,12 @@ class Instance:
 
     path: Path
     series: str
+    study: str
+    patient: str = field(repr=False)
     identity: str
     number: int | None
     times_s: dict[str, float]
-    header: Dataset
+    header: Dataset = field(repr=False)
 
 
 def single_instances(files: Iterable[Path]) -> list[Instance]:
@@ -138,18 +142,17 @@ def _instance(path: Path) -> Instance | None:
                     return None
                 found = {name: at for name in (*_TIMES, _MADE) if (at := _time_s(header, name)) is not None}
                 order = number(header, "InstanceNumber")
-                series, study = text(header, "SeriesInstanceUID"), text(header, "StudyInstanceUID")
-                identity = text(header, "SOPInstanceUID")
+                series, study, identity, patient, issuer = (
+                    text(header, keyword)
+                    for keyword in (
+                        *("SeriesInstanceUID", "StudyInstanceUID", "SOPInstanceUID"),
+                        *("PatientID", "IssuerOfPatientID"),
+                    )
+                )
     except (DataError, OSError):  # it is measured on its own, and says then what is wrong
         return None
-    return Instance(
-        path,
-        f"{study}/{series}" if series else "",
-        identity,
-        None if order is None else int(order),
-        found,
-        header,
-    )
+    place = None if order is None else int(order)
+    return Instance(path, series, study, f"{issuer}/{patient}", identity, place, found, header)
 
 
 def _time_s(header: Dataset, name: str) -> float | None:
@@ -184,7 +187,16 @@ def _one_series(instances: Sequence[Instance], source: str) -> tuple[list[Instan
             "--ed FILE --es FILE.",
         )
     [chosen] = long.values()
+    if len({instance.patient for instance in chosen.values()}) > 1:
+        raise QualityRefusal(
+            REFUSED,
+            f"{source} holds {len(chosen)} single-frame DICOM files of one series but of several patients: they are no "
+            "cine. Give each patient's files in a folder of their own.",
+        )
     notices = []
+    if len({instance.study for instance in chosen.values()}) > 1:
+        told = "The files of the series name several studies: they are taken as one."
+        notices.append(Notice("contradictory_study", told))
     if twice:
         notices.append(
             Notice("same_instance", f"{twice} files hold a picture that is there already: they are left out.")
@@ -260,7 +272,7 @@ def _compared(
         yield Notice("content_time", told)
     if against_numbers:
         told = f"{name} puts the files of the series in another order than their instance numbers: the times are used."
-        yield Notice("order_contradicted", told)
+        yield Notice("contradictory_order", told)
     told_rate = frame_times(order[0].header, len(order))
     if told_rate.source != "assumed":
         told_hz, found_hz = (1.0 / float(np.median(np.diff(t))) for t in (told_rate.times_s, times_s))

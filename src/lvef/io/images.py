@@ -370,6 +370,9 @@ def _sequence(
     spacing, note = None, f"The file's {spacing_source} is not filled, so there is no scale."
     if spacing_mm is not None:
         spacing, note = checked_spacing(spacing_mm[0], spacing_mm[1], spacing_source)
+    if spacing is not None and spacing.x_mm == spacing.y_mm == 1.0:
+        told = f"The {spacing_source} of 1 x 1 mm is also what software writes that knows no scale: check the millilitres."
+        notices = (*notices, Notice("unit_spacing", told))
     return Clip(
         frames=np.ascontiguousarray(to_uint8(values)),
         times_s=times,

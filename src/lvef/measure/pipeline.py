@@ -234,6 +234,9 @@ class Measurer:
 
     def _open(self, path: Path) -> Clip:
         clip = open_clip(path, max_frames=self.options.max_frames)
+        if View.UNKNOWN not in (clip.view, self.options.view) and clip.view is not self.options.view:
+            text = f"The file says that it shows the {clip.view}, {self.options.view} was given: the file is believed."
+            clip = replace(clip, notices=(*clip.notices, Notice("view_contradicts_file", text)))
         return clip if self.options.frame_rate_hz is None else retimed(clip, self.options.frame_rate_hz)
 
     def _finder(self, loaded: Measurer | None) -> Measurer | None:

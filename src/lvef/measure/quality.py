@@ -205,7 +205,7 @@ def check_heart_rate(clip: Clip, found_bpm: float | None) -> tuple[Notice, ...]:
     else:
         return ()
     text = f"The file says {told:.0f}/min, but {seen}: its frame times or its heart rate are wrong. Durations are not sure."
-    return (Notice("heart_rate_contradicted", text),)
+    return (Notice("contradictory_heart_rate", text),)
 
 
 def wall_contact(probabilities: NDArray[np.float32]) -> float:
