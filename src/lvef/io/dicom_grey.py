@@ -82,7 +82,7 @@ class GreyFrames:
         low_is_bright = self._interpretation == "MONOCHROME1"
         if _on_white(255 - stack[0] if low_is_bright else stack[0]):
             low_is_bright = not low_is_bright
-            told = f"As the header has it ({self._interpretation}) the ground would be white: grey levels are turned over."
+            told = "As the header has it (low or high values bright) the ground would be white: grey levels are turned over."
             self._notices.append(Notice("inverted", told))
         return np.subtract(255, stack, dtype=np.uint8) if low_is_bright else stack
 
