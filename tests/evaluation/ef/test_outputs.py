@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from lvef.evaluation.ef.losses import read_losses
 from lvef.evaluation.ef.outputs import write_evaluation
 from lvef.evaluation.ef.pictures import make_pictures
 from lvef.evaluation.ef.residual_chart import residuals_png
+from lvef.evaluation.ef.rows import headline
 from lvef.evaluation.ef.run import EfPlan
 from lvef.evaluation.ef.summary import summarise
 from lvef.evaluation.ef.tables import cases_csv, confusion_csv, to_values
@@ -73,6 +75,20 @@ def test_files_and_page(summary, tmp_path):
     # A second run without losses takes the first one's chart away.
     write_evaluation(tmp_path, summary, plan, make_pictures(summary, {}))
     assert not (tmp_path / "losses.png").exists() and (tmp_path / "roc.png").exists()
+
+
+def test_a_cut_off_clip_is_marked_in_table_summary_and_headline(summary):
+    first = summary.evaluation.entrants[0]
+    records = (replace(first.records[0], warnings=("truncated", "assumed_frame_rate")), *first.records[1:])
+    cut = replace(
+        summary.evaluation, entrants=(replace(first, records=records), *summary.evaluation.entrants[1:])
+    )
+    found = summarise(cut, {}, 0)
+    rows = list(csv.DictReader(io.StringIO(cases_csv(found))))
+    assert rows[0]["warnings"] == "truncated assumed_frame_rate" and rows[1]["warnings"] == ""
+    assert [n["cut_off"] for n in to_values(found)["networks"]] == [["clip001"], []]
+    assert "1 measured on the frames before a clip is damaged or cut off (clip001)" in headline(found)[3]
+    assert "cut off" not in headline(found)[4]
 
 
 def test_summary_is_json_without_nan(summary):

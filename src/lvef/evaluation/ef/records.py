@@ -95,6 +95,7 @@ class EfRecord:
         lines_ed: Raw lines on the ED frame that the collection names, steadied by nothing.
         lines_es: The same on its ES frame.
         aspect: Height of a pixel over its width.
+        warnings: Codes of the measurement's warnings, such as ``truncated``.
         counts: How often the network's own output broke a rule before any guard acted; see
             `lvef.core.records.Measurement`.
     """
@@ -109,6 +110,7 @@ class EfRecord:
     lines_ed: LineNumbers = ()
     lines_es: LineNumbers = ()
     aspect: float = 1.0
+    warnings: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
 
     @property

@@ -190,6 +190,11 @@ def headline(summary: EfSummary) -> list[str]:
         failed = sum(record.status == Status.FAILED for record in s.unanswered)
         words = f"{s.label}: {len(s.cases)} clips answered, {len(s.unanswered)} not"
         words += f", {failed} of them because they could not be read" if failed else ""
+        if s.cut_off:
+            named = ", ".join(s.cut_off[:REFUSED_SHOWN]) + (", ..." if len(s.cut_off) > REFUSED_SHOWN else "")
+            words += (
+                f"; {len(s.cut_off)} measured on the frames before a clip is damaged or cut off ({named})"
+            )
         words += f"; {s.entrant.unknown} items of its file are not judged" if s.entrant.unknown else ""
         lines.append(f"{words}.")
     return lines

@@ -216,6 +216,7 @@ def measure_case(case: Case, measurer: Measures) -> EfRecord:
         NAN if m.ef_percent is None else float(m.ef_percent),
         NAN if m.edv_ml is None else float(m.edv_ml),
         NAN if m.esv_ml is None else float(m.esv_ml),
+        warnings=tuple(dict.fromkeys(notice.code for notice in m.notices)),
         counts=dict(m.counts),
     )
     frames = case.named_frames

@@ -28,6 +28,7 @@ from lvef.evaluation.ef.groups import Group, groups_of
 from lvef.evaluation.ef.manual_lines import LineError, Manual, line_errors
 from lvef.evaluation.ef.records import ES_ABOVE_ED, Case, EfEvaluation, EfRecord, Entrant
 from lvef.evaluation.figures import Named
+from lvef.measure.wording import TRUNCATED
 from lvef.stats.calibration import PARTS, CalibrationPart, calibration_parts
 from lvef.stats.classification import confusion_matrix
 
@@ -108,6 +109,11 @@ class EntrantSummary:
     def label(self) -> str:
         """Its name among the others."""
         return self.entrant.label
+
+    @property
+    def cut_off(self) -> tuple[str, ...]:
+        """Items measured on the frames before the clip is damaged or cut off."""
+        return tuple(record.item for record in self.entrant.records if TRUNCATED in record.warnings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ CASE_COLUMNS = (
     *("network", "item", "collection", "patient", "split", "view", "quality", "rhythm", "sex"),
     *("ef_percent", "ef_reference_percent", "difference_points", "class", "class_reference"),
     *("edv_ml", "esv_ml", "edv_reference_ml", "esv_reference_ml", "ef_named_frames_percent"),
-    *("line_mae_image_units", "line_mae_lengths", "status", "reason_code", "reason"),
+    *("line_mae_image_units", "line_mae_lengths", "status", "warnings", "reason_code", "reason"),
 )
 """Columns of ``cases.csv``."""
 
@@ -66,7 +66,7 @@ def cases_csv(summary: EfSummary) -> str:
                         _mean([getattr(e, name) for e in lines.get(case.item, [])])
                         for name in ("image_units", "lengths")
                     ),
-                    *(record.status, record.reason_code, record.reason),
+                    *(record.status, " ".join(record.warnings), record.reason_code, record.reason),
                 ]
             )
     return table_csv(CASE_COLUMNS, rows)
@@ -144,6 +144,7 @@ def to_values(summary: EfSummary) -> dict[str, Any]:
                 "unanswered": [
                     {"item": r.item, "status": r.status, "reason_code": r.reason_code} for r in s.unanswered
                 ],
+                "cut_off": list(s.cut_off),
                 "items_not_judged": s.entrant.unknown,
                 "before_guards": asdict(s.guards),
                 "confusion": {"classes": list(CLASSES), "answered": s.confusion.tolist()}
