@@ -86,8 +86,8 @@ def test_a_cut_off_clip_is_marked_in_table_summary_and_headline(summary):
     found = summarise(cut, {}, 0)
     rows = list(csv.DictReader(io.StringIO(cases_csv(found))))
     assert rows[0]["warnings"] == "truncated assumed_frame_rate" and rows[1]["warnings"] == ""
-    assert [n["cut_off"] for n in to_values(found)["networks"]] == [["clip001"], []]
-    assert "1 measured on the frames before a clip is damaged or cut off (clip001)" in headline(found)[3]
+    assert [n["cut_off"] for n in to_values(found)["networks"]] == [["clip000"], []]
+    assert "1 measured on the frames before a clip is damaged or cut off (clip000)" in headline(found)[3]
     assert "cut off" not in headline(found)[4]
 
 
