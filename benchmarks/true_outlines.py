@@ -36,7 +36,7 @@ def main() -> None:
         made = render(draw_phantom(rng, name=str(k)), rng)
         clip, beat = made.clip, made.representative
         curve = curve_of_tracings(steadied(made.tracings, clip.times_s), clip.times_s, clip.spacing)
-        found = analyse_beats(curve).representative
+        found = analyse_beats(curve, is_smoothed=True).representative
         if found is not None:
             ef_errors.append(found.ef_percent - beat.plane_ef_percent)
         two = [beat.ed_frame, beat.es_frame]

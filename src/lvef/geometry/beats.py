@@ -17,17 +17,44 @@ from numpy.typing import NDArray
 
 from lvef.core.records import Beat, FloatArray, Notice, VolumeCurve
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.levels import Contraction, Samples, contraction, extreme_near, level_at
-from lvef.geometry.rhythm import believable, choose, mark_abnormal, rhythm_notices
-from lvef.geometry.smoothing import even_grid, noise_sd, outliers, period, smooth, window_frames
+from lvef.geometry.rhythm import believable, choose, mark_abnormal, rhythm_notices, spread_notices
+from lvef.geometry.smoothing import (
+    MAD_TO_SD,
+    even_grid,
+    local_parabola,
+    noise_sd,
+    outliers,
+    period,
+    smooth,
+    window_frames,
+)
 from lvef.geometry.turning import (
+    LONGEST_CYCLE,
+    Samples,
     Turn,
     ed_is_clear,
     es_is_clear,
     is_at_edge,
     is_refilled,
     turning_points,
+    without_notches,
 )
+
+SLACK = 0.04
+"""Extremes that differ by less than this share of the swing are alike. Of maxima the last is end-diastole, because a flat
+diastole has many; of minima that of the smoother curve is end-systole."""
+
+NOISE_SIGMAS = 5.0
+"""Minima that differ by less than so many standard deviations of the curve's noise are alike as well, where that is less."""
+
+SHORTEST_LAST = 0.7
+"""A beat that ends at the last high of the clip must take this share of the usual cycle: the high may be a bump."""
+
+USUAL_CYCLES = 0.5
+"""Cycles that differ from the median one by more than this share do not count for the heart rate."""
+
+R_WAVE_BEFORE_S, R_WAVE_AFTER_S = 0.06, 0.1
+"""Where end-diastole is looked for around an R wave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +78,7 @@ class BeatConfig:
             rule: 20 %).
         pause: The premature beat's own cycle is longer than this times the usual one.
         irregular: Coefficient of variation of the cycles above which the rhythm is called irregular.
-        doubtful_ef_percent: A median EF below this counts only when at least three beats are alike in length
+        doubtful_ef_percent: A mean EF below this counts only when at least three beats are alike in length
             and systole. Noise alone (5 % of the volume, correlated over 0.1 s) makes "beats" of 5 to 14 %.
         min_beats_irregular: Beats that an irregular rhythm needs. Source: Lang et al., ASE/EACVI 2015: five.
     """
@@ -93,17 +120,16 @@ class BeatAnalysis:
     Attributes:
         beats: All whole beats in time order, excluded ones too (``Beat.excluded`` says why). In a partial
             analysis the one half beat (``end_frame`` None).
-        representative: The beat that answers for the clip, or None (then ``reason`` says why): the counted
-            whole beat with the median EF, of an even number the one of the middle two that is nearer to the
-            mean.
+        representative: The beat that is shown for the clip, or None (then ``reason`` says why): the counted whole beat whose
+            EF is nearest to the mean.
         partial: Whether the representative is no whole beat: status ``partial_cycle``.
         reason: Why there is no representative, one sentence; empty otherwise.
         reason_code: ``too_few_frames``, ``no_contraction``, ``no_clear_phases`` or ``all_beats_excluded``, or
             empty.
         ef_mean_percent: Mean EF over counted whole beats, or None.
         ef_sd_percent: Sample standard deviation over counted whole beats (two or more), or None.
-        heart_rate_bpm: 60 over the median cycle length of whole beats, or None.
-        smooth_volume: Denoised curve for display, ``(n,)``, NaN outside the traced part of the clip.
+        heart_rate_bpm: 60 over the mean cycle length of whole beats, or None.
+        smooth_volume: The curve that beats' volumes are read from, ``(n,)``, NaN outside the traced part of the clip.
         notices: Warnings.
     """
 
@@ -120,15 +146,24 @@ class BeatAnalysis:
 
 
 def analyse_beats(
-    curve: VolumeCurve, config: BeatConfig = DEFAULT_CONFIG, *, r_wave_times_s: Sequence[float] = ()
+    curve: VolumeCurve,
+    config: BeatConfig = DEFAULT_CONFIG,
+    *,
+    r_wave_times_s: Sequence[float] = (),
+    is_smoothed: bool = False,
 ) -> BeatAnalysis:
     """Find the beats of a curve. An odd curve never raises: the result then has a ``reason``.
+
+    End-systole is a minimum of the smoothed curve between two end-diastoles, end-diastole a maximum before it, and a beat's
+    volumes are the values of the curve on these two frames: what a reader reads off the curve is what the beat says.
 
     Args:
         curve: Volume over time; NaN where no ventricle was traced; any sampling.
         config: Limits.
         r_wave_times_s: R-wave times on the curve's clock, where the file tells them; they then part the
             beats.
+        is_smoothed: The volumes are those of tracings smoothed over time (`lvef.geometry.steadying`): they count as
+            they are. Else the curve is smoothed here in the same way, and ``smooth_volume`` is the curve that is read.
 
     Returns:
         Beats, the representative one, mean and spread, notices.
@@ -145,21 +180,21 @@ def analyse_beats(
         )
     good = good[~outliers(raw[good], config.outlier_sigmas)]
     samples, cycle, swing = _prepare(times[good], raw[good], config)
-    shown = np.interp(times, samples.grid, samples.smooth, left=np.nan, right=np.nan)
+    frames = _Frames.of(good, samples, is_smoothed=is_smoothed)
+    shown = np.interp(times, frames.times, frames.volume, left=np.nan, right=np.nan)
     turns = turning_points(samples.smooth, swing)
+    turns = without_notches(turns, samples, config.max_cycle_s if cycle is None else LONGEST_CYCLE * cycle)
     if len(turns) < 2:
         return _nothing(shown, "no_contraction", NOISE_REASON)
-    half = 0.12 * float(np.sqrt(cycle))
-    found = _by_r_waves(samples, r_wave_times_s, swing, half, config) if len(r_wave_times_s) > 1 else []
-    found = found or _whole_beats(samples, turns, swing, half)
-    frames = _Frames(good, times[good])
-    made = (_beat(samples, frames, one, end, config) for one, end in found)
+    found = _by_r_waves(frames, r_wave_times_s, swing, config) if len(r_wave_times_s) > 1 else []
+    found = found or _whole_beats(samples, frames, turns, swing, cycle)
+    made = (_beat(samples, frames, one, config) for one in found)
     beats = [beat for beat in made if beat is not None]
     if any(not beat.excluded for beat in beats):
         if not believable(beats, config.doubtful_ef_percent):
             return _nothing(shown, "no_contraction", NOISE_REASON)
         return _summary(mark_abnormal(beats, config.premature, config.pause, config.irregular), shown, config)
-    one = _partial(samples, frames, turns, swing, half, config)
+    one = _partial(samples, frames, turns, swing, config)
     if one is not None and one.ef_percent < config.doubtful_ef_percent:
         return _nothing(shown, "no_contraction", NOISE_REASON)
     if one is not None:
@@ -174,19 +209,79 @@ def analyse_beats(
 
 
 @dataclass(frozen=True, slots=True)
+class _Phases:
+    """Places of one ED and ES among the traced frames, of the next ED (None in a partial cycle), and seconds to it."""
+
+    ed: int
+    es: int
+    end: int | None = None
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Frames:
-    """Numbers and times of the traced frames."""
+    """The traced frames: their numbers, times, the curve that is shown and read, and the one that phases are found on.
+
+    Both curves are needed. The lowest of many noisy values is low by its noise, so of several minima that are alike the one
+    next to the smoother curve's is taken; where the curve that is shown is lower elsewhere by more than its noise, that is a
+    dip which the smoother one has lost. A phase is always an extreme of the curve that is shown.
+    """
 
     numbers: NDArray[np.intp]
     times: FloatArray
+    volume: FloatArray
+    smooth: FloatArray
+    noise: float
 
-    def nearest(self, time: float) -> int:
-        """Number of the traced frame nearest to a time."""
-        return int(self.numbers[int(np.argmin(np.abs(self.times - time)))])
+    @classmethod
+    def of(cls, numbers: NDArray[np.intp], samples: Samples, *, is_smoothed: bool) -> _Frames:
+        volume = samples.values
+        if not is_smoothed:
+            fitted, _ = local_parabola(samples.times, volume[:, None], np.ones(len(volume), dtype=np.bool_))
+            volume = fitted[:, 0]
+        smoother = np.interp(samples.times, samples.grid, samples.smooth)
+        away = volume - smoother
+        noise = MAD_TO_SD * float(np.median(np.abs(away - np.median(away))))
+        return cls(numbers, samples.times, volume, smoother, NOISE_SIGMAS * noise)
+
+    def at(self, time: float) -> int:
+        """Place of the frame nearest to a time."""
+        return int(np.argmin(np.abs(self.times - time)))
+
+    def end_diastole(self, first: int, last: int, swing: float) -> int:
+        """Place of the maximum in ``first`` to ``last``: of several that are alike the last, after which ejection begins."""
+        part = self.smooth[first : last + 1]
+        before, after = np.append(-np.inf, part[:-1]), np.append(part[1:], -np.inf)
+        alike = part >= part.max() - SLACK * swing
+        at = first + int(np.flatnonzero((part >= before) & (part >= after) & alike)[-1])
+        return self._extreme(self.volume, at, first, last, SLACK * swing)
+
+    def end_systole(self, first: int, last: int) -> int:
+        """Place of the minimum in ``first`` to ``last``."""
+        at = first + int(np.argmin(self.smooth[first : last + 1]))
+        slack = min(self.noise, SLACK * float(np.ptp(self.volume[first : last + 1])))
+        return self._extreme(-self.volume, at, first, last, slack)
+
+    def _extreme(self, values: FloatArray, at: int, first: int, last: int, slack: float) -> int:
+        """The maximum next to where the smoother curve has it, or the highest where that is lower by more than a slack."""
+        highest = first + int(np.argmax(values[first : last + 1]))
+        return self._uphill(values, highest if values[highest] - values[at] > slack else at, first, last)
+
+    def _uphill(self, values: FloatArray, at: int, first: int, last: int) -> int:
+        """Place of the maximum that the way up from a place leads to."""
+        while True:
+            best = max(
+                (i for i in (at - 1, at + 1) if first <= i <= last), key=lambda i: values[i], default=at
+            )
+            if values[best] <= values[at]:
+                return at
+            at = best
 
 
-def _prepare(times: FloatArray, values: FloatArray, config: BeatConfig) -> tuple[Samples, float, float]:
-    """Smoothed curve on an even grid, typical cycle, and the swing that counts as a change."""
+def _prepare(
+    times: FloatArray, values: FloatArray, config: BeatConfig
+) -> tuple[Samples, float | None, float]:
+    """Smoothed curve on an even grid, its cycle (None where it does not repeat), and the swing that counts as a change."""
     step = float(np.median(np.diff(times)))
     step = max(step, float(times[-1] - times[0]) / 4000)
     grid, even = even_grid(times, values, step)
@@ -199,116 +294,126 @@ def _prepare(times: FloatArray, values: FloatArray, config: BeatConfig) -> tuple
     window = min(config.window_s * float(np.sqrt(cycle)), 0.4 * float(times[-1] - times[0]))
     curve = smooth(even, step, window)
     gain = np.sqrt(9 / 4 / max(window_frames(window, step), 2.25))  # of a parabola fitted to so many frames
-    residual = float(1.4826 * np.median(np.abs(even - curve - np.median(even - curve))))
+    residual = MAD_TO_SD * float(np.median(np.abs(even - curve - np.median(even - curve))))
     noise = max(noise_sd(even), residual) * gain
     swing = max(
         config.min_swing * float(np.ptp(np.percentile(curve, [4, 96]))),
         config.min_swing_of_level * float(np.percentile(curve, 90)),
         config.min_swing_sigmas * float(noise),
     )
-    return Samples(times, values, grid, curve), cycle, swing
+    return Samples(times, values, grid, curve), found, swing
 
 
 def _whole_beats(
-    samples: Samples, turns: list[Turn], swing: float, half: float
-) -> list[tuple[Contraction, float]]:
-    """Contractions whose end-diastole is clear, followed by another one or by a ventricle that is full again."""
+    samples: Samples, frames: _Frames, turns: list[Turn], swing: float, cycle: float | None
+) -> list[_Phases]:
+    """Beats whose end-diastole is clear, followed by another one or by a ventricle that is full again."""
+    places = [frames.at(float(samples.grid[turn.index])) for turn in turns]
     found = []
     for i in range(len(turns) - 2):
         if not turns[i].is_high or not ed_is_clear(samples, turns, i, swing):
             continue
         if ed_is_clear(samples, turns, i + 2, swing) or is_refilled(samples, turns, i + 2):
-            end = _contraction(samples, turns, i + 2, half).ed_time if i + 3 < len(turns) else None
-            end = float(samples.grid[turns[i + 2].index]) if end is None else end
-            found.append((_contraction(samples, turns, i, half), end))
+            ed, end = (_high(frames, places, j) for j in (i, i + 2))
+            duration = float(frames.times[end] - frames.times[ed])
+            if i + 3 == len(turns) and cycle is not None and duration < SHORTEST_LAST * cycle:
+                continue
+            found.append(_Phases(ed, frames.end_systole(ed, end), end, duration))
     return found
 
 
-def _contraction(samples: Samples, turns: list[Turn], at: int, half: float) -> Contraction:
-    """The contraction of a high and the low after it, kept between the turning points beside them."""
-    before = turns[at - 1].index if at > 0 else 0
-    after = turns[at + 2].index if at + 2 < len(turns) else len(samples.grid) - 1
-    return contraction(samples, turns[at].index, turns[at + 1].index, half, (before, after))
+def _high(frames: _Frames, places: list[int], at: int) -> int:
+    """Place of the end-diastole at a high: between the low before it and the one after."""
+    first = places[at - 1] if at > 0 else 0
+    last = places[at + 1] if at + 1 < len(places) else len(frames.times) - 1
+    low = min(frames.smooth[i] for i in (first, last)) if at > 0 else frames.smooth[last]
+    return frames.end_diastole(first, last, float(frames.smooth[places[at]] - low))
 
 
-def _by_r_waves(
-    samples: Samples, r_waves: Sequence[float], swing: float, half: float, config: BeatConfig
-) -> list[tuple[Contraction, float]]:
-    """Contractions between consecutive R waves; end-diastole is the high next to the R wave."""
-    grid, curve = samples.grid, samples.smooth
-    frame = float(grid[1] - grid[0])
-    marks = sorted(r for r in r_waves if np.isfinite(r) and grid[0] - frame <= r <= grid[-1] + frame)
+def _by_r_waves(frames: _Frames, r_waves: Sequence[float], swing: float, config: BeatConfig) -> list[_Phases]:
+    """Beats between consecutive R waves; end-diastole is the high next to the R wave.
+
+    An R wave beside which the volume has no high is no mark of this curve's clock and parts nothing.
+    """
+    times = frames.times
+    step = float(np.median(np.diff(times)))
+    marks = sorted(r for r in r_waves if np.isfinite(r) and times[0] - step <= r <= times[-1] + step)
     found = []
     for start, end in pairwise(marks):
-        near = np.flatnonzero((grid >= start - 0.06) & (grid <= start + 0.1))
-        inside = np.flatnonzero((grid > start + 0.1) & (grid < end))
-        if end - start < config.min_cycle_s or len(near) == 0 or len(inside) == 0:
+        if end - start < config.min_cycle_s:
             continue
-        high, low = int(near[np.argmax(curve[near])]), int(inside[np.argmin(curve[inside])])
-        if high < low and curve[high] - curve[low] >= swing:
-            one = contraction(samples, high, low, half)
-            found.append((one, one.ed_time + end - start))
+        ed, after = (_high_at(frames, mark) for mark in (start, end))
+        if ed is None or after is None or after - ed < 2:
+            continue
+        es = frames.end_systole(ed, after)
+        if frames.smooth[ed] - frames.smooth[es] >= swing:
+            found.append(_Phases(ed, es, after, end - start))
     return found
 
 
-def _beat(
-    samples: Samples, frames: _Frames, one: Contraction, end: float | None, config: BeatConfig
-) -> Beat | None:
-    """A `Beat`, or None when its levels make no EF."""
-    ed_volume, es_volume = one.ed_volume, max(one.es_volume, 0.0)
+def _high_at(frames: _Frames, mark: float) -> int | None:
+    """Place of the maximum next to an R wave, or None where the volume only rises or only falls there."""
+    times = frames.times
+    near = np.flatnonzero((times >= mark - R_WAVE_BEFORE_S) & (times <= mark + R_WAVE_AFTER_S))
+    if len(near) == 0:
+        return None
+    first, last = int(near[0]), int(near[-1])
+    at = first + int(np.argmax(frames.smooth[first : last + 1]))
+    inside = (at > first or first == 0) and (at < last or last == len(times) - 1)
+    return frames.end_diastole(first, last, 0.0) if inside else None
+
+
+def _beat(samples: Samples, frames: _Frames, one: _Phases, config: BeatConfig) -> Beat | None:
+    """A `Beat`, or None when its volumes make no EF."""
+    ed_volume, es_volume = float(frames.volume[one.ed]), max(float(frames.volume[one.es]), 0.0)
     if not ed_volume > es_volume:
         return None
-    duration = None if end is None else end - one.ed_time
     return Beat(
-        ed_frame=frames.nearest(one.ed_time),
-        es_frame=frames.nearest(one.es_time),
-        end_frame=None if end is None else frames.nearest(end),
+        ed_frame=int(frames.numbers[one.ed]),
+        es_frame=int(frames.numbers[one.es]),
+        end_frame=None if one.end is None else int(frames.numbers[one.end]),
         ed_volume=ed_volume,
         es_volume=es_volume,
         ef_percent=ejection_fraction(ed_volume, es_volume),
-        duration_s=duration,
-        excluded=_fault(samples, one, duration, config),
+        duration_s=one.duration_s,
+        excluded=_fault(samples, one, config),
     )
 
 
-def _fault(samples: Samples, one: Contraction, duration: float | None, config: BeatConfig) -> str:
+def _fault(samples: Samples, one: _Phases, config: BeatConfig) -> str:
     """Why a beat cannot count by itself, or an empty string."""
+    duration = one.duration_s
     if duration is not None and not config.min_cycle_s <= duration <= config.max_cycle_s:
         limits = f"{config.min_cycle_s:.2f} to {config.max_cycle_s:.1f} s"
         return f"its {duration:.2f} s are not the length of one beat ({limits})"
     root = float(np.sqrt(min(duration or config.default_cycle_s, config.max_cycle_s)))
-    first, last = sorted((one.ed_time, one.es_time))
-    inside = samples.times[(samples.times > first) & (samples.times < last)]
-    gap = float(np.max(np.diff(np.concatenate([[first], inside, [last]]))))
-    gap = max(gap, *(2 * float(np.min(np.abs(samples.times - t))) for t in (first, last)))
+    first, last = sorted((one.ed, one.es))
+    # A gap beside ED or ES counts too: the true extreme may lie in it.
+    seen = samples.times[max(first - 1, 0) : last + 2]
+    gap = float(np.max(np.diff(seen)))
     if gap > max(config.max_gap_s * root, 3.1 * float(samples.grid[1] - samples.grid[0])):
         return f"the ventricle was not traced for {gap:.2f} s of its systole"
     return ""
 
 
 def _partial(
-    samples: Samples, frames: _Frames, turns: list[Turn], swing: float, half: float, config: BeatConfig
+    samples: Samples, frames: _Frames, turns: list[Turn], swing: float, config: BeatConfig
 ) -> Beat | None:
     """The half beat of a clip without a whole one: a clear end-diastole and the clear end-systole beside it.
 
     A phase with curve on both sides goes before one at the edge of the clip, where the volume may still be on its
     way; then a pair whose ejection was seen goes before one of which only the filling was seen.
     """
+    places = [frames.at(float(samples.grid[turn.index])) for turn in turns]
     pairs: list[tuple[bool, bool, Beat]] = []
     for i, (first, second) in enumerate(pairwise(turns)):
         high, low = (i, i + 1) if first.is_high else (i + 1, i)
         if not (ed_is_clear(samples, turns, high, swing) and es_is_clear(samples, turns, low)):
             continue
-        if first.is_high:
-            one = _contraction(samples, turns, i, half)
-        else:
-            es_time, ed_time = (
-                extreme_near(samples, turn.index, half, turn.is_high) for turn in (first, second)
-            )
-            one = Contraction(
-                ed_time, es_time, level_at(samples, ed_time, half), level_at(samples, es_time, half)
-            )
-        beat = _beat(samples, frames, one, None, config)
+        ed = _high(frames, places, high)
+        before = _high(frames, places, low - 1) if low > 0 else 0
+        after = _high(frames, places, low + 1) if low + 1 < len(places) else len(frames.times) - 1
+        beat = _beat(samples, frames, _Phases(ed, frames.end_systole(before, after)), config)
         if beat is not None and not beat.excluded:
             at_edge = any(is_at_edge(samples.grid, turn.index) for turn in (first, second))
             pairs.append((at_edge, not first.is_high, beat))
@@ -326,11 +431,15 @@ def _summary(beats: list[Beat], shown: FloatArray, config: BeatConfig) -> BeatAn
             notices=notices,
         )
     efs = [beat.ef_percent for beat in counted]
-    spans = [
-        beat.duration_s
-        for beat in beats
-        if beat.duration_s is not None and config.min_cycle_s <= beat.duration_s <= config.max_cycle_s
-    ]
+    spans = np.array(
+        [
+            beat.duration_s
+            for beat in beats
+            if beat.duration_s is not None and config.min_cycle_s <= beat.duration_s <= config.max_cycle_s
+        ]
+    )
+    # The mean, because a cycle is a whole number of frames; without those that are two beats or half a beat.
+    spans = spans[np.abs(spans / np.median(spans) - 1) <= USUAL_CYCLES]
     return BeatAnalysis(
         beats=tuple(beats),
         representative=choose(counted),
@@ -339,9 +448,9 @@ def _summary(beats: list[Beat], shown: FloatArray, config: BeatConfig) -> BeatAn
         reason_code="",
         ef_mean_percent=float(np.mean(efs)),
         ef_sd_percent=float(np.std(efs, ddof=1)) if len(efs) > 1 else None,
-        heart_rate_bpm=60.0 / float(np.median(spans)),
+        heart_rate_bpm=60.0 / float(np.mean(spans)),
         smooth_volume=shown,
-        notices=notices,
+        notices=(*notices, *spread_notices(efs)),
     )
 
 

@@ -1,15 +1,20 @@
-"""Which beats count, which one answers for the clip, and what to say about the rhythm."""
+"""Which beats count, which one is shown for the clip, and what to say about rhythm and spread."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from lvef.core.records import Beat, Notice
+from lvef.geometry.categories import heart_failure_range
 
 TIE_PERCENT = 1e-9
 """EFs closer to the mean than this apart are equally near; the earlier beat is taken."""
+
+MAX_SPREAD_PERCENT = 10.0
+"""Counted beats whose EFs lie further apart, in EF points, are warned of: more than two readers of one patient differ by."""
 
 ALIKE_CYCLES = 0.15
 """Largest coefficient of variation of the cycles of beats that are alike. On curves of noise alone: median
@@ -19,20 +24,46 @@ ALIKE_SYSTOLES = 0.25
 """The same for the time from ED to ES."""
 
 
-def choose(beats: list[Beat]) -> Beat:
-    """The counted beat with the median EF (of an even number, of the middle two the one nearer to the mean).
-
-    A median beat and not a mean, so that the answer's EF, volumes and frames belong together.
+def choose(beats: Sequence[Beat]) -> Beat:
+    """The counted beat whose EF is nearest to the mean of all: the one to show. Of equals the earliest.
 
     Args:
         beats: Counted beats, at least one.
     """
-    order = sorted(beats, key=lambda beat: beat.ef_percent)
-    middle = order[(len(order) - 1) // 2 : len(order) // 2 + 1]
     mean = float(np.mean([beat.ef_percent for beat in beats]))
-    nearest = min(abs(beat.ef_percent - mean) for beat in middle)
-    ties = [beat for beat in middle if abs(beat.ef_percent - mean) <= nearest + TIE_PERCENT]
+    away = [abs(beat.ef_percent - mean) for beat in beats]
+    ties = [beat for beat, far in zip(beats, away, strict=True) if far <= min(away) + TIE_PERCENT]
     return min(ties, key=lambda beat: beat.ed_frame)
+
+
+def spread_notices(efs_percent: Sequence[float]) -> list[Notice]:
+    """Warnings where counted beats disagree: by more than `MAX_SPREAD_PERCENT`, or across a heart-failure range.
+
+    Args:
+        efs_percent: EFs of the counted beats, 0-100.
+    """
+    if len(efs_percent) < 2:
+        return []
+    low, high = min(efs_percent), max(efs_percent)
+    notices = []
+    if high - low > MAX_SPREAD_PERCENT:
+        notices.append(
+            Notice(
+                "beats_disagree",
+                f"The EFs of the beats run from {low:.1f} to {high:.1f} %: they differ by more than "
+                f"{MAX_SPREAD_PERCENT:g} points. Look at each beat.",
+            )
+        )
+    ranges = [heart_failure_range(ef) for ef in (low, high)]
+    if ranges[0] != ranges[1]:
+        said = " and ".join(str(one).replace("_", " ") for one in ranges)
+        notices.append(
+            Notice(
+                "beats_cross_range",
+                f"The EFs of the beats ({low:.1f} to {high:.1f} %) lie in different heart-failure ranges: {said}.",
+            )
+        )
+    return notices
 
 
 def mark_abnormal(beats: list[Beat], premature: float, pause: float, irregular: float) -> list[Beat]:
@@ -82,10 +113,10 @@ def believable(beats: list[Beat], doubtful_ef_percent: float) -> bool:
 
     Args:
         beats: Whole beats, at least one counted.
-        doubtful_ef_percent: Median EF from which nothing more is asked.
+        doubtful_ef_percent: Mean EF from which nothing more is asked.
     """
     counted = [beat for beat in beats if not beat.excluded and beat.duration_s is not None]
-    if np.median([beat.ef_percent for beat in counted]) >= doubtful_ef_percent:
+    if np.mean([beat.ef_percent for beat in counted]) >= doubtful_ef_percent:
         return True
     spans = [beat.duration_s for beat in counted if beat.duration_s is not None]
     systoles = [float(beat.es_frame - beat.ed_frame) for beat in counted]

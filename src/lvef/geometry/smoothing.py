@@ -1,4 +1,4 @@
-"""Denoising of a volume curve and local levels. Every width is in seconds, never in frames."""
+"""Denoising of a volume curve. Every width is in seconds, never in frames."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from lvef.core.records import BoolArray, FloatArray
 
 MAD_TO_SD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
+
+HALF_WIDTH_S = 0.1
+"""Half width of the (tricube) window of `local_parabola`. On noise-free curves of `lvef.synthesis.curves` it moves the EF of
+single frames by 0.2 points; a Gaussian of 0.02 s, which steadies as much, by -0.5."""
+
+MIN_FRAMES = 4
+"""With fewer frames in its window a frame stays as it is: a parabola through three points smooths nothing."""
 
 
 def outliers(values: FloatArray, n_sigmas: float) -> BoolArray:
@@ -66,29 +73,47 @@ def noise_sd(values: FloatArray) -> float:
     return float(MAD_TO_SD * np.median(np.abs(third)) / np.sqrt(20.0))
 
 
-def local_level(times: FloatArray, values: FloatArray, at: float, half_width: float, order: int) -> float:
-    """Level of a noisy curve at a time: weighted local polynomial on the samples as they lie.
+def local_parabola(
+    times: FloatArray, values: FloatArray, trusted: BoolArray, half_width_s: float = HALF_WIDTH_S
+) -> tuple[FloatArray, BoolArray]:
+    """Value of a weighted (tricube) parabola at each time, ``(n, m)``, and whether there was enough to fit it, ``(n,)``.
+
+    A parabola keeps the top and the bottom of a beat where they are; a mean would flatten them.
 
     Args:
-        times: ``(n,)``, any spacing.
-        values: ``(n,)``, no NaN.
-        at: Where the level is wanted.
-        half_width: Half width of the (tricube) window in seconds; widened until it holds ``order + 2``
-            samples.
-        order: Order of the polynomial.
+        times: ``(n,)`` seconds, increasing.
+        values: ``(n, m)``, no NaN.
+        trusted: ``(n,)`` whether a frame's own values count.
+        half_width_s: Half width of the window.
+
+    Returns:
+        The fits; where fewer than `MIN_FRAMES` lie in the window, the values as they came.
 
     Source:
         Cleveland 1979, J Am Stat Assoc 74:829 (local regression, tricube weights).
     """
-    away = np.abs(times - at)
-    need = min(order + 2, len(times))
-    reach = max(half_width, float(np.partition(away, need - 1)[need - 1]) * 1.01 + 1e-9)
-    near = away < reach
-    x = (times[near] - at) / reach
-    weight = np.sqrt((1 - np.abs(x) ** 3) ** 3)
-    design = np.vander(x, min(order, int(near.sum()) - 1) + 1, increasing=True)
-    solved, *_ = np.linalg.lstsq(design * weight[:, None], values[near] * weight, rcond=None)
-    return float(solved[0])
+    n = len(times)
+    first = np.searchsorted(times, times - half_width_s, side="right")
+    last = np.searchsorted(times, times + half_width_s, side="left")
+    near = first[:, None] + np.arange(int((last - first).max()))
+    inside = near < last[:, None]
+    near = np.minimum(near, n - 1)
+    x = (times[near] - times[:, None]) / half_width_s
+    weight = np.where(inside & trusted[near], (1 - np.minimum(np.abs(x), 1) ** 3) ** 3, 0.0)
+    held = (weight > 0).sum(axis=1)
+    sides = ((weight > 0) & (x <= 0)).any(axis=1) & ((weight > 0) & (x >= 0)).any(axis=1)
+    enough = np.asarray((held >= MIN_FRAMES) & sides, dtype=np.bool_)
+    powers = x[:, :, None] ** np.arange(3)
+    normal = np.einsum("nk,nki,nkj->nij", weight, powers, powers)
+    normal[~enough] = np.eye(3)
+    # Row 0 of the inverse: the fit's value in the middle of the window, as weights on the samples.
+    rows = np.linalg.solve(normal, np.broadcast_to(np.eye(3)[:, :1], (n, 3, 1)))[:, :, 0]
+    gain = weight * np.einsum("nki,ni->nk", powers, rows)
+    fitted = np.zeros_like(values)
+    for k in range(near.shape[1]):
+        fitted += gain[:, k, None] * values[near[:, k]]
+    fitted[~enough] = values[~enough]
+    return fitted, enough
 
 
 def period(values: FloatArray, step_s: float, shortest_s: float, longest_s: float) -> float | None:

@@ -17,17 +17,10 @@ from functools import cache
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from lvef.core.records import BoolArray, FloatArray, Tracing
+from lvef.core.records import FloatArray, Tracing
 from lvef.geometry.simpson import volume_of_tracing
-from lvef.geometry.smoothing import outliers
+from lvef.geometry.smoothing import HALF_WIDTH_S, MIN_FRAMES, local_parabola, outliers
 from lvef.geometry.tracing import N_DISKS, left_to_right
-
-HALF_WIDTH_S = 0.1
-"""Half width of the (tricube) window. On noise-free curves of `lvef.synthesis.curves` it moves the EF of beats by 0.0 points
-in the mean and that of single frames by 0.2; a Gaussian of 0.02 s, which steadies as much, by -0.7 and -0.5."""
-
-MIN_FRAMES = 4
-"""With fewer traced frames in its window a frame stays as it is: a parabola through three points steadies nothing."""
 
 OUTLIER_SIGMAS = 5.0
 """A frame whose volume is further than this from its neighbours' is replaced by what they say (as in `BeatConfig`)."""
@@ -66,7 +59,7 @@ def steadied(
     metric = np.array([1.0, aspect])
     values = _coordinates(found, metric)
     trusted = ~outliers(np.array([volume_of_tracing(t) for t in found]), OUTLIER_SIGMAS)
-    fitted, enough = _local_parabola(times, values, trusted, half_width_s)
+    fitted, enough = local_parabola(times, values, trusted, half_width_s)
     rebuilt = _tracings(fitted, metric)
     result = list(tracings)
     for frame, tracing, fits in zip(there.tolist(), rebuilt, enough.tolist(), strict=True):
@@ -95,41 +88,6 @@ def _normal(apex: FloatArray, mitral: FloatArray) -> FloatArray:
     along = mitral.mean(axis=1) - apex
     along = along / np.hypot(along[:, 0], along[:, 1])[:, None]
     return np.stack([-along[:, 1], along[:, 0]], axis=1)
-
-
-def _local_parabola(
-    times: FloatArray, values: FloatArray, trusted: BoolArray, half_width_s: float
-) -> tuple[FloatArray, FloatArray]:
-    """Value of a weighted parabola at each time, ``(n, m)``, and whether there was enough to fit it, ``(n,)``.
-
-    Args:
-        times: ``(n,)`` seconds, increasing.
-        values: ``(n, m)``.
-        trusted: ``(n,)`` whether a frame's own values count.
-        half_width_s: Half width of the window.
-    """
-    n = len(times)
-    first = np.searchsorted(times, times - half_width_s, side="right")
-    last = np.searchsorted(times, times + half_width_s, side="left")
-    near = first[:, None] + np.arange(int((last - first).max()))
-    inside = near < last[:, None]
-    near = np.minimum(near, n - 1)
-    x = (times[near] - times[:, None]) / half_width_s
-    weight = np.where(inside & trusted[near], (1 - np.minimum(np.abs(x), 1) ** 3) ** 3, 0.0)
-    held = (weight > 0).sum(axis=1)
-    sides = ((weight > 0) & (x <= 0)).any(axis=1) & ((weight > 0) & (x >= 0)).any(axis=1)
-    enough = (held >= MIN_FRAMES) & sides
-    powers = x[:, :, None] ** np.arange(3)
-    normal = np.einsum("nk,nki,nkj->nij", weight, powers, powers)
-    normal[~enough] = np.eye(3)
-    # Row 0 of the inverse: the fit's value in the middle of the window, as weights on the samples.
-    rows = np.linalg.solve(normal, np.broadcast_to(np.eye(3)[:, :1], (n, 3, 1)))[:, :, 0]
-    gain = weight * np.einsum("nki,ni->nk", powers, rows)
-    fitted = np.zeros_like(values)
-    for k in range(near.shape[1]):
-        fitted += gain[:, k, None] * values[near[:, k]]
-    fitted[~enough] = values[~enough]
-    return fitted, enough
 
 
 def _tracings(values: FloatArray, metric: FloatArray) -> list[Tracing]:

@@ -149,7 +149,7 @@ class Measurer:
         base = replace(base, notices=(*base.notices, *doubts), counts=dict(traced.counts))
         if self.options.ed_frame is not None or self.options.es_frame is not None:
             return self._signed(self._by_hand(base, curve, traced), began)
-        analysis = analyse_beats(curve, r_wave_times_s=clip.r_wave_times_s)
+        analysis = analyse_beats(curve, r_wave_times_s=clip.r_wave_times_s, is_smoothed=True)
         rate_doubts = check_heart_rate(clip, analysis.heart_rate_bpm)
         base = replace(base, notices=(*base.notices, *rate_doubts))
         if analysis.representative is None:
