@@ -34,7 +34,7 @@ def plain(**changes) -> Answer:
 
 
 def corrected() -> Answer:
-    return plain(correction=CORRECTION)
+    return plain(correction=CORRECTION, beats_averaged=1)
 
 
 def crowded() -> Answer:
@@ -62,6 +62,7 @@ def crowded() -> Answer:
             "cardiac_index_l_min_m2": 3.0,
         },
         correction=replace(CORRECTION, reader="W" * 300, note="note " * 200),
+        beats_averaged=1,
     )
     return Answer(m, clip)
 

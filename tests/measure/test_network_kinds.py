@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 
@@ -13,14 +14,21 @@ import pytest
 from lvef.core.errors import WeightsError
 from lvef.core.records import Box, Clip
 from lvef.core.terms import Status
+from lvef.geometry.biplane import biplane_ef
+from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.lines import lines_from_tracing
+from lvef.geometry.simpson import volume_of_tracing
+from lvef.measure.answer import biplane_answer
+from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer, Outputs, write_outputs
 from lvef.measure.pipeline import Measurer
 from lvef.measure.report import SCHEMA_FILE, measurement_to_dict, read_measurement
+from lvef.measure.report_content import page_of
 from lvef.measure.summary import summary_png
+from lvef.measure.tables import result_row
 from lvef.measure.trace_predictor import mirrored_lines
-from lvef.measure.wording import beats_text, mean_name, network_text, status_text
+from lvef.measure.wording import beats_text, ef_text, network_text, spread_line, status_text
 from lvef.preprocess.clip_input import clip_starts_s, network_clip, sampling_of, shown_part
 from lvef.preprocess.fan import find_fan
 from lvef.preprocess.frames import fit, place
@@ -190,9 +198,98 @@ class TestVolumeTrace:
         assert m.counts["frames_unusable"] == m.counts["frames"] == 60
 
     def test_a_biplane_study_works(self, drawn, tmp_path):
-        film = write_film(tmp_path / "film.avi", breathing(100))
-        m, single = drawn.measure_biplane(film, film)
+        clip = breathing(100)
+        film = write_film(tmp_path / "film.avi", clip)
+        other = write_film(tmp_path / "other.avi", replace(clip, frames=clip.frames[::-1]))
+        m, single = drawn.measure_biplane(film, other)
         assert m.ef_percent == pytest.approx(single["A4C"][0].ef_percent, abs=3)
+        assert m.single_plane == {view: part.ef_percent for view, (part, _) in single.items()}
+
+
+@pytest.fixture(scope="module")
+def two_views(drawn, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("views")
+    four, two = (unequal_beats(*depths) for depths in ((0.24, 0.3, 0.27, 0.36), (0.2, 0.33, 0.25, 0.3)))
+    two = replace(two, frames=two.frames[::-1])
+    paths = [write_film(folder / f"{name}.avi", clip) for name, clip in (("a4c", four), ("a2c", two))]
+    return drawn.measure_biplane(*paths)
+
+
+class TestOneNumberEverywhere:
+    """A volume and an EF are the same in list, curve, JSON, tables, report, correction and study."""
+
+    def test_a_clip_in_all_its_outputs(self, two_views, tmp_path):
+        m, clip = two_views[1]["A4C"]
+        beats = [beat for beat in m.beats if beat.counts]
+        assert len(beats) >= 3
+        assert m.ef_percent == m.ef_mean_percent == pytest.approx(np.mean([b.ef_percent for b in beats]))
+        assert m.beats_averaged == len(beats)
+        assert f"mean over {len(beats)} beats" in m.method
+        assert m.shown_beat.ef_percent == min(
+            (b.ef_percent for b in beats), key=lambda ef: abs(ef - m.ef_percent)
+        )
+        assert status_text(m) == f"mean of {len(beats)} beats"
+        write_outputs(tmp_path, Answer(m, clip), Outputs(False, False))
+        values = json.loads((tmp_path / "measurement.json").read_text())
+        listed = list(csv.DictReader((tmp_path / "beats.csv").read_text().splitlines()))
+        curve = list(csv.DictReader((tmp_path / "curve.csv").read_text().splitlines()))
+        for beat, told, line in zip(m.beats, values["beats"], listed, strict=True):
+            for phase in ("ed", "es"):
+                volume = getattr(beat, f"{phase}_volume")
+                frame = getattr(beat, f"{phase}_frame")
+                assert volume == m.curve.volume[frame] == volume_of_tracing(m.tracings[frame])
+                assert told[f"{phase}_volume"] == pytest.approx(volume, rel=1e-8)
+                assert line[f"{phase}_volume_relative"] == curve[frame]["volume_relative"]
+            assert beat.ef_percent == ejection_fraction(beat.ed_volume, beat.es_volume)
+            assert told["ef_percent"] == pytest.approx(beat.ef_percent, rel=1e-8)
+            assert float(line["ef_percent"]) == pytest.approx(beat.ef_percent, rel=1e-6)
+            assert (told["shown"], line["shown"] == "yes") == (beat is m.shown_beat,) * 2
+        assert values["ef_percent"] == pytest.approx(m.ef_percent, rel=1e-8)
+        assert float(result_row(m, "x")["ef_percent"]) == pytest.approx(m.ef_percent, rel=1e-6)
+        page = page_of(Answer(m, clip))
+        assert page.answer == ef_text(m.ef_percent)
+        cells = [dict(zip(page.views[0].beats.header, row, strict=True)) for row in page.views[0].beats.rows]
+        assert [f"{cell['EF %']} %" for cell in cells] == [ef_text(beat.ef_percent) for beat in m.beats]
+
+    def test_a_beat_that_is_chosen_has_the_ef_of_the_list(self, two_views):
+        m, _ = two_views[1]["A4C"]
+        for beat in m.beats:
+            if beat is m.shown_beat:
+                continue
+            chosen = corrected(m, Edit(beat.ed_frame, beat.es_frame), MeasureOptions())
+            assert (chosen.ef_percent, chosen.beats_averaged) == (beat.ef_percent, 1)
+            assert chosen.beats == m.beats
+            assert chosen.correction.machine_ef_percent == m.ef_percent
+            assert chosen.correction.machine_beats_averaged == m.beats_averaged
+
+    def test_a_study_says_of_its_views_what_they_say(self, two_views):
+        m, parts = two_views
+        assert m.single_plane == {view: part.ef_percent for view, (part, _) in parts.items()}
+        four, two = (part for part, _ in parts.values())
+        pairs = [
+            biplane_ef(
+                *(p.tracings[f] for p, b in ((four, a), (two, c)) for f in (b.ed_frame, b.es_frame))
+            ).ef_percent
+            for a in four.beats
+            for c in two.beats
+            if a.counts and c.counts
+        ]
+        assert m.beats_averaged == len(pairs) > 1
+        assert m.ef_percent == pytest.approx(np.mean(pairs))
+        assert f"mean over {four.beats_averaged} x {two.beats_averaged} beats" in m.method
+        assert beats_text(m) == f"{len(pairs)} pairs of beats"
+        said = next(n.text for n in m.notices if n.code == "view_not_checked")
+        assert said.startswith("A4C and A2C: ")
+        one = biplane_answer("x", four, two, MeasureOptions(), shown_only=True)
+        assert (one.beats_averaged, one.method[-22:]) == (1, " one beat of each view")
+
+
+def unequal_beats(*depths):
+    """A film of beats that differ, of 0.9 s each and the first one cut off."""
+    n = round(0.9 * RATE_HZ)
+    depth = np.repeat(np.array(depths), n)
+    frames = fan_of_grain(len(depth))[0] * (1 + depth * (swing(len(depth), 0.9) - 0.5))[:, None, None]
+    return clip_of(frames[round(0.5 * n) :])
 
 
 def write_film(path, clip):
@@ -355,7 +452,7 @@ class TestEfOfClips:
         assert summary_png(clip, back) is not None
         curve = (tmp_path / "out" / "curve.csv").read_text().splitlines()
         assert curve[1].split(",") == ["0", "0", "", "", ""]
-        assert (beats_text(m), mean_name(m)) == ("not looked for", "Mean over clips")
+        assert (beats_text(m), spread_line(m)[0]) == ("not looked for", "Spread over clips")
         assert status_text(m) == "film read as a whole"
 
     def test_an_old_measurement_still_reads(self, reader, tmp_path):
@@ -393,8 +490,10 @@ class TestPerBeat:
         counted = [beat for beat in m.beats if not beat.excluded]
         efs = sorted(beat.ef_percent for beat in counted)
         assert len(counted) >= 2
-        assert m.ef_percent in efs
-        assert efs[(len(efs) - 1) // 2] <= m.ef_percent <= efs[len(efs) // 2]
+        assert m.ef_percent == pytest.approx(np.mean(efs))
+        assert m.shown_beat.ef_percent == min(efs, key=lambda ef: abs(ef - m.ef_percent))
+        assert m.beats_averaged == len(efs)
+        assert f"mean over {len(efs)} beats" in m.method
         assert all(np.isnan(beat.ed_volume) for beat in m.beats)
         assert m.counts["clips"] == len(m.beats)
         assert m.ef_mean_percent == pytest.approx(np.mean(efs))
@@ -402,8 +501,8 @@ class TestPerBeat:
         assert "view_not_checked" not in codes(m), "the segmentation network has looked"
         assert (m.ed_frame, m.es_frame) in {(b.ed_frame, b.es_frame) for b in counted}
         assert m.edv_ml is None
-        assert mean_name(m) == "Mean over beats"
-        assert status_text(m).startswith("median of")
+        assert spread_line(m)[0] == "Spread over beats"
+        assert status_text(m) == f"mean of {len(efs)} beats"
         assert m.heart_rate_bpm is not None
 
     def test_what_the_finder_refuses_is_refused(self, by_beat, tmp_path):

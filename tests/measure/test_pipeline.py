@@ -230,14 +230,27 @@ def test_a_ventricle_larger_at_es_than_at_ed_is_no_ef(tmp_path, answer, measurer
         assert "Swap them" in measurement.reason
 
 
-def test_biplane_of_twice_the_same_view_is_the_single_plane_ef(answer, measurer):
-    measurement, single = measurer.measure_biplane(CINE, CINE)
-    raw = single["A4C"][0].tracings
+def test_biplane_of_one_heart_forwards_and_backwards_is_the_single_plane_ef(answer, measurer, tmp_path):
+    backwards = write_avi(tmp_path / "backwards.avi", answer[1].frames[::-1])
+    measurement, single = measurer.measure_biplane(CINE, backwards)
     assert measurement.status is Status.PARTIAL_CYCLE
-    assert measurement.ef_percent == pytest.approx(measurement.single_plane["A4C"])
+    assert measurement.single_plane == {view: part.ef_percent for view, (part, _) in single.items()}
+    assert measurement.single_plane["A4C"] == answer[0].ef_percent
     assert measurement.ef_percent == pytest.approx(answer[0].ef_percent, abs=6)
-    assert raw[single["A4C"][0].ed_frame] is not None
-    assert "axes_not_compared" in {n.code for n in measurement.notices}
+    codes = [n.code for n in measurement.notices]
+    assert "axes_not_compared" in codes
+    assert "no_whole_beat" in codes, "what a view warns of is not lost in the study"
+
+
+def test_the_same_pictures_twice_are_no_study(answer, measurer, tmp_path):
+    copy = tmp_path / "copy.dcm"
+    copy.write_bytes(CINE.read_bytes())
+    again = write_avi(tmp_path / "again.avi", answer[1].frames)
+    for other in (CINE, copy, again):
+        measurement, single = measurer.measure_biplane(CINE, other)
+        assert (measurement.status, measurement.reason_code) == (Status.REFUSED, "same_content")
+        assert "A4C and an A2C" in measurement.reason
+        assert single == {}
 
 
 def test_biplane_with_a_view_that_cannot_be_read_says_which(tmp_path, measurer):

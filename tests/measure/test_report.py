@@ -156,7 +156,7 @@ def test_every_status_comes_back(measurement, tmp_path):
         ("", "not valid JSON"),
         ("[]", "layout None"),
         ('{"schema": "lvef-measurement/9"}', "lvef-measurement/9"),
-        ('{"schema": "lvef-measurement/1"}', "promises"),
+        ('{"schema": "lvef-measurement/2"}', "promises"),
     ],
 )
 def test_a_spoilt_file_is_told_in_one_sentence(content, told, tmp_path):
@@ -207,7 +207,7 @@ def test_beats_tell_why_they_were_left_out():
     table = rows(beats_csv(replace(measurement, beats=tuple(beats))))
     assert [r["counted"] for r in table] == ["yes", "yes", "no", "yes"]
     assert table[2]["excluded"] == "premature, with a comma"
-    assert [r["answer"] for r in table] == ["yes", "no", "no", "no"]
+    assert [r["shown"] for r in table] == ["yes", "no", "no", "no"]
     assert float(table[1]["ed_time_s"]) == pytest.approx(0.8)
     assert rows(beats_csv(failed())) == []
 
@@ -240,7 +240,7 @@ def test_words():
     measurement, _ = beating(175)
     beats = (replace(measurement.beats[0], excluded="ectopic"), *measurement.beats[1:])
     assert beats_text(replace(measurement, beats=beats)) == "3 beats, 1 left out"
-    assert status_text(measurement) == "median of 4 beats"
+    assert status_text(measurement) == "mean of 4 beats"
     assert status_text(beating(45)[0]) == "one whole beat"
     told = Notice("truncated", "18 of 145 frames could be decoded; the rest is missing or damaged.")
     cut = replace(measurement, notices=(told,))
@@ -248,7 +248,7 @@ def test_words():
     assert status_text(replace(refused(), notices=(told,))).endswith("; cut off: 18 of 145 frames")
     assert ef_text(49.5) == "50 %", "rounded half up, as the category tables do"
     assert ef_text(-3.2) == "-3 %"
-    assert volumes_text(measurement).startswith("EDV 120 ml, ESV 48 ml")
+    assert volumes_text(measurement).startswith("Mean EDV 120 ml, Mean ESV 48 ml")
     assert volumes_text(beating(calibrated=False, volume_note="no scale")[0]) == "No scale."
     assert note_text("") == ""
     assert reason_text(Measurement("a.avi", Status.REFUSED, "a.avi: nothing here")) == "Nothing here."

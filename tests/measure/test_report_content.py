@@ -52,7 +52,12 @@ def test_every_answer_has_its_words_on_one_line_each(answer):
 def test_a_plain_answer():
     page = page_of(plain(), NOW)
     assert (page.title, page.answer, page.answer_name) == ("clip.avi", "60 %", "Ejection fraction")
-    assert page.volumes == (("EDV", "120 ml"), ("ESV", "48 ml"), ("Stroke volume", "72 ml"))
+    assert page.status == "mean of 4 beats"
+    assert page.volumes == (("Mean EDV", "120 ml"), ("Mean ESV", "48 ml"), ("Mean stroke volume", "72 ml"))
+    values = dict(page.values)
+    assert values["Spread over beats"] == "SD 0.0 points, 60.0 to 60.0 %"
+    assert values["Beat shown"] == "beat 1, EF 60.0 %, EDV 120 ml, ESV 48 ml"
+    assert values["Heart rate"] == "75/min (from the beats)"
     assert dict(page.categories)["Heart-failure range"] == "preserved (50 or more)"
     assert page.facts == "A4C  ·  175 frames  ·  50 frames/s (container)  ·  3.48 s"
     made = dict(page.made)
@@ -65,7 +70,7 @@ def test_a_plain_answer():
     assert [(p.word, p.caption) for p in view.pictures] == [
         ("ED", "frame 0  ·  0.00 s"), ("ES", "frame 16  ·  0.32 s"),
     ]  # fmt: skip
-    assert view.beats.rows[0] == ("1", "0", "16", "0.00", "120", "48", "60", "0.80", "yes, the EF above")
+    assert view.beats.rows[0] == ("1", "0", "16", "0.00", "120", "48", "60", "0.80", "yes, shown")
     assert view.beats.strong == 0
 
 
@@ -110,12 +115,15 @@ def test_a_study_shows_both_views():
     assert "A4C: 100 frames" in page.facts
 
 
-def test_a_warning_of_both_a_study_and_its_view_stands_once():
+def test_a_study_says_the_warnings_of_its_views_once():
     answer = study()
-    same, own = Notice("s", "Both say this."), Notice("o", "Only the view.")
-    parts = {view: (replace(m, notices=(same, own)), clip) for view, (m, clip) in answer.parts.items()}
-    answer = replace(answer, measurement=replace(answer.measurement, notices=(same,)), parts=parts)
-    assert page_of(answer, NOW).warnings == ("Both say this.", "A4C: Only the view.", "A2C: Only the view.")
+    said = (Notice("s", "The study."), Notice("o", "A4C: Only the view."))
+    parts = {
+        view: (replace(m, notices=(Notice("o", "Only the view."),)), clip)
+        for view, (m, clip) in answer.parts.items()
+    }
+    answer = replace(answer, measurement=replace(answer.measurement, notices=said), parts=parts)
+    assert page_of(answer, NOW).warnings == ("The study.", "A4C: Only the view.")
 
 
 def test_a_correction_shows_both_answers():

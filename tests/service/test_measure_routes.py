@@ -24,7 +24,7 @@ def test_an_answer_in_time(quick):
     assert answer.status_code == 200
     (job,) = answer.json()["jobs"]
     assert (job["state"], job["source"], job["progress"], job["position"]) == ("done", "MEIER.avi", 1.0, None)
-    assert job["result"]["schema"] == "lvef-measurement/1"
+    assert job["result"]["schema"] == "lvef-measurement/2"
     assert job["result"]["source"] == "MEIER.avi"
     assert quick.client.get(job["links"]["self"]).json()["state"] == "done"
     assert quick.client.get(job["links"]["result"]).json() == job["result"]

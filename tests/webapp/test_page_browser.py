@@ -137,7 +137,7 @@ def test_the_files_to_take_along(visitor, measured, tmp_path):
     curve = list(csv.DictReader(io.StringIO(taken("Volume curve, CSV").decode())))
     assert len(curve) == measured.n_frames
     beats = list(csv.DictReader(io.StringIO(taken("Beats, CSV").decode())))
-    assert [row["answer"] for row in beats].count("yes") == 1
+    assert [row["shown"] for row in beats].count("yes") == 1
     from pypdf import PdfReader
 
     pages = PdfReader(io.BytesIO(taken("Report, PDF"))).pages

@@ -20,10 +20,11 @@ from lvef.measure.wording import (
     ef_text,
     heart_rate_text,
     indexed_lines,
-    mean_name,
     network_text,
     note_text,
     reason_text,
+    shown_beat_line,
+    spread_line,
     status_text,
     volumes_text,
 )
@@ -45,8 +46,7 @@ def print_measurement(measurement: Measurement) -> None:
         lines.append(("Reason", reason_text(m)))
     if m.ef_percent is not None:
         lines += [("Volumes", volumes_text(m)), ("Beats", beats_text(m))]
-        if m.ef_mean_percent is not None and m.ef_sd_percent is not None:
-            lines.append((mean_name(m), f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %"))
+        lines += [line for line in (spread_line(m), shown_beat_line(m)) if line is not None]
     lines += [(f"{view} alone", ef_text(ef)) for view, ef in m.single_plane.items()]
     lines += category_lines(m.categories) + indexed_lines(m.indexed)
     if m.heart_rate_bpm is not None:

@@ -198,8 +198,8 @@ class Beat:
     """One beat: from an end-diastole over its end-systole to the next end-diastole.
 
     Attributes:
-        ed_frame: Frame of the largest volume at the beat's start.
-        es_frame: Frame of the smallest volume.
+        ed_frame: Frame of a maximum of the volume at the beat's start.
+        es_frame: Frame of the minimum between this end-diastole and the next.
         end_frame: The next end-diastole, or None where the clip ends before it (``partial``).
         ed_volume: Volume at ED, in the curve's unit.
         es_volume: Volume at ES, in the curve's unit.
@@ -216,6 +216,11 @@ class Beat:
     ef_percent: float
     duration_s: float | None
     excluded: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a whole beat that is not left out."""
+        return self.end_frame is not None and not self.excluded
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +253,7 @@ class Correction:
         machine_ed_frame: Its ED frame, or None.
         machine_es_frame: Its ES frame, or None.
         note: The reader's words; may be empty.
+        machine_beats_averaged: How many beats its EF and volumes were means of, or None where it gave none.
     """
 
     reader: str
@@ -259,6 +265,7 @@ class Correction:
     machine_ed_frame: int | None = None
     machine_es_frame: int | None = None
     note: str = ""
+    machine_beats_averaged: int | None = None
 
 
 FROM_BEATS, FROM_FILE = "beats", "file"
@@ -269,9 +276,13 @@ FROM_BEATS, FROM_FILE = "beats", "file"
 class Measurement:
     """The answer for one clip, one pair of stills or one biplane study.
 
-    ``ef_percent`` is that of the representative (median) beat, with that beat's own volumes and frames, so that
-    EF = 100 (EDV - ESV) / EDV holds. ``edv_ml`` and ``esv_ml`` are None where the file has no scale, with the
-    reason in ``volume_note``. ``status`` tells whether it is an answer at all; ``reason`` says why not. ``counts`` holds
+    ``ef_percent``, ``edv_ml`` and ``esv_ml`` are means over ``beats_averaged`` beats: the counted whole beats of a clip, or
+    every pair of an A4C and an A2C beat of a study. ``ed_frame`` and ``es_frame`` are those of the beat that is shown, the
+    one whose EF is nearest to the mean; its own volumes and EF stand in ``beats`` (`shown_beat`). Of one beat
+    EF = 100 (EDV - ESV) / EDV holds; a mean of quotients is not the quotient of means. ``edv_ml`` and ``esv_ml`` are None
+    where the file has no scale, with the reason in ``volume_note``.
+
+    ``status`` tells whether it is an answer at all; ``reason`` says why not. ``counts`` holds
     how often the network's own output broke a rule before any guard acted, by name (``crossing_chords``, ``es_above_ed``,
     ``clips_outside_0_100``, ...); it is empty for networks that mark pixels, whose output cannot.
     ``heart_rate_source`` says where the heart rate comes from: `FROM_BEATS`, `FROM_FILE`, or nothing without one.
@@ -296,6 +307,7 @@ class Measurement:
     beats: tuple[Beat, ...] = ()
     ef_mean_percent: float | None = None
     ef_sd_percent: float | None = None
+    beats_averaged: int | None = None
     heart_rate_bpm: float | None = None
     heart_rate_source: str = ""
     n_frames: int | None = None
@@ -310,3 +322,17 @@ class Measurement:
     correction: Correction | None = None
     curve: VolumeCurve | None = field(default=None, repr=False, compare=False)
     tracings: tuple[Tracing | None, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def counted_beats(self) -> tuple[Beat, ...]:
+        """The whole beats that are not left out."""
+        return tuple(beat for beat in self.beats if beat.counts)
+
+    @property
+    def shown_beat(self) -> Beat | None:
+        """The beat of `ed_frame` and `es_frame`, or None."""
+        return next((beat for beat in self.beats if self.is_shown(beat)), None)
+
+    def is_shown(self, beat: Beat) -> bool:
+        """Whether a beat is the one of `ed_frame` and `es_frame`."""
+        return (beat.ed_frame, beat.es_frame) == (self.ed_frame, self.es_frame)

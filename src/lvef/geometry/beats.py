@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lvef.core.records import Beat, FloatArray, Notice, VolumeCurve
 from lvef.geometry.ejection import ejection_fraction
+from lvef.geometry.phases import PhaseFinder
 from lvef.geometry.rhythm import believable, choose, mark_abnormal, rhythm_notices, spread_notices
 from lvef.geometry.smoothing import (
     MAD_TO_SD,
     even_grid,
-    local_parabola,
     noise_sd,
     outliers,
     period,
@@ -39,13 +38,6 @@ from lvef.geometry.turning import (
     turning_points,
     without_notches,
 )
-
-SLACK = 0.04
-"""Extremes that differ by less than this share of the swing are alike. Of maxima the last is end-diastole, because a flat
-diastole has many; of minima that of the smoother curve is end-systole."""
-
-NOISE_SIGMAS = 5.0
-"""Minima that differ by less than so many standard deviations of the curve's noise are alike as well, where that is less."""
 
 SHORTEST_LAST = 0.7
 """A beat that ends at the last high of the clip must take this share of the usual cycle: the high may be a bump."""
@@ -180,7 +172,7 @@ def analyse_beats(
         )
     good = good[~outliers(raw[good], config.outlier_sigmas)]
     samples, cycle, swing = _prepare(times[good], raw[good], config)
-    frames = _Frames.of(good, samples, is_smoothed=is_smoothed)
+    frames = PhaseFinder.of(good, samples, is_smoothed=is_smoothed)
     shown = np.interp(times, frames.times, frames.volume, left=np.nan, right=np.nan)
     turns = turning_points(samples.smooth, swing)
     turns = without_notches(turns, samples, config.max_cycle_s if cycle is None else LONGEST_CYCLE * cycle)
@@ -218,66 +210,6 @@ class _Phases:
     duration_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Frames:
-    """The traced frames: their numbers, times, the curve that is shown and read, and the one that phases are found on.
-
-    Both curves are needed. The lowest of many noisy values is low by its noise, so of several minima that are alike the one
-    next to the smoother curve's is taken; where the curve that is shown is lower elsewhere by more than its noise, that is a
-    dip which the smoother one has lost. A phase is always an extreme of the curve that is shown.
-    """
-
-    numbers: NDArray[np.intp]
-    times: FloatArray
-    volume: FloatArray
-    smooth: FloatArray
-    noise: float
-
-    @classmethod
-    def of(cls, numbers: NDArray[np.intp], samples: Samples, *, is_smoothed: bool) -> _Frames:
-        volume = samples.values
-        if not is_smoothed:
-            fitted, _ = local_parabola(samples.times, volume[:, None], np.ones(len(volume), dtype=np.bool_))
-            volume = fitted[:, 0]
-        smoother = np.interp(samples.times, samples.grid, samples.smooth)
-        away = volume - smoother
-        noise = MAD_TO_SD * float(np.median(np.abs(away - np.median(away))))
-        return cls(numbers, samples.times, volume, smoother, NOISE_SIGMAS * noise)
-
-    def at(self, time: float) -> int:
-        """Place of the frame nearest to a time."""
-        return int(np.argmin(np.abs(self.times - time)))
-
-    def end_diastole(self, first: int, last: int, swing: float) -> int:
-        """Place of the maximum in ``first`` to ``last``: of several that are alike the last, after which ejection begins."""
-        part = self.smooth[first : last + 1]
-        before, after = np.append(-np.inf, part[:-1]), np.append(part[1:], -np.inf)
-        alike = part >= part.max() - SLACK * swing
-        at = first + int(np.flatnonzero((part >= before) & (part >= after) & alike)[-1])
-        return self._extreme(self.volume, at, first, last, SLACK * swing)
-
-    def end_systole(self, first: int, last: int) -> int:
-        """Place of the minimum in ``first`` to ``last``."""
-        at = first + int(np.argmin(self.smooth[first : last + 1]))
-        slack = min(self.noise, SLACK * float(np.ptp(self.volume[first : last + 1])))
-        return self._extreme(-self.volume, at, first, last, slack)
-
-    def _extreme(self, values: FloatArray, at: int, first: int, last: int, slack: float) -> int:
-        """The maximum next to where the smoother curve has it, or the highest where that is lower by more than a slack."""
-        highest = first + int(np.argmax(values[first : last + 1]))
-        return self._uphill(values, highest if values[highest] - values[at] > slack else at, first, last)
-
-    def _uphill(self, values: FloatArray, at: int, first: int, last: int) -> int:
-        """Place of the maximum that the way up from a place leads to."""
-        while True:
-            best = max(
-                (i for i in (at - 1, at + 1) if first <= i <= last), key=lambda i: values[i], default=at
-            )
-            if values[best] <= values[at]:
-                return at
-            at = best
-
-
 def _prepare(
     times: FloatArray, values: FloatArray, config: BeatConfig
 ) -> tuple[Samples, float | None, float]:
@@ -305,7 +237,7 @@ def _prepare(
 
 
 def _whole_beats(
-    samples: Samples, frames: _Frames, turns: list[Turn], swing: float, cycle: float | None
+    samples: Samples, frames: PhaseFinder, turns: list[Turn], swing: float, cycle: float | None
 ) -> list[_Phases]:
     """Beats whose end-diastole is clear, followed by another one or by a ventricle that is full again."""
     places = [frames.at(float(samples.grid[turn.index])) for turn in turns]
@@ -322,7 +254,7 @@ def _whole_beats(
     return found
 
 
-def _high(frames: _Frames, places: list[int], at: int) -> int:
+def _high(frames: PhaseFinder, places: list[int], at: int) -> int:
     """Place of the end-diastole at a high: between the low before it and the one after."""
     first = places[at - 1] if at > 0 else 0
     last = places[at + 1] if at + 1 < len(places) else len(frames.times) - 1
@@ -330,7 +262,9 @@ def _high(frames: _Frames, places: list[int], at: int) -> int:
     return frames.end_diastole(first, last, float(frames.smooth[places[at]] - low))
 
 
-def _by_r_waves(frames: _Frames, r_waves: Sequence[float], swing: float, config: BeatConfig) -> list[_Phases]:
+def _by_r_waves(
+    frames: PhaseFinder, r_waves: Sequence[float], swing: float, config: BeatConfig
+) -> list[_Phases]:
     """Beats between consecutive R waves; end-diastole is the high next to the R wave.
 
     An R wave beside which the volume has no high is no mark of this curve's clock and parts nothing.
@@ -351,7 +285,7 @@ def _by_r_waves(frames: _Frames, r_waves: Sequence[float], swing: float, config:
     return found
 
 
-def _high_at(frames: _Frames, mark: float) -> int | None:
+def _high_at(frames: PhaseFinder, mark: float) -> int | None:
     """Place of the maximum next to an R wave, or None where the volume only rises or only falls there."""
     times = frames.times
     near = np.flatnonzero((times >= mark - R_WAVE_BEFORE_S) & (times <= mark + R_WAVE_AFTER_S))
@@ -363,7 +297,7 @@ def _high_at(frames: _Frames, mark: float) -> int | None:
     return frames.end_diastole(first, last, 0.0) if inside else None
 
 
-def _beat(samples: Samples, frames: _Frames, one: _Phases, config: BeatConfig) -> Beat | None:
+def _beat(samples: Samples, frames: PhaseFinder, one: _Phases, config: BeatConfig) -> Beat | None:
     """A `Beat`, or None when its volumes make no EF."""
     ed_volume, es_volume = float(frames.volume[one.ed]), max(float(frames.volume[one.es]), 0.0)
     if not ed_volume > es_volume:
@@ -397,7 +331,7 @@ def _fault(samples: Samples, one: _Phases, config: BeatConfig) -> str:
 
 
 def _partial(
-    samples: Samples, frames: _Frames, turns: list[Turn], swing: float, config: BeatConfig
+    samples: Samples, frames: PhaseFinder, turns: list[Turn], swing: float, config: BeatConfig
 ) -> Beat | None:
     """The half beat of a clip without a whole one: a clear end-diastole and the clear end-systole beside it.
 

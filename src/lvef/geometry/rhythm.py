@@ -16,6 +16,9 @@ TIE_PERCENT = 1e-9
 MAX_SPREAD_PERCENT = 10.0
 """Counted beats whose EFs lie further apart, in EF points, are warned of: more than two readers of one patient differ by."""
 
+SPREAD_CODES = ("beats_disagree", "beats_cross_range")
+"""Codes of `spread_notices`."""
+
 ALIKE_CYCLES = 0.15
 """Largest coefficient of variation of the cycles of beats that are alike. On curves of noise alone: median
 0.4."""

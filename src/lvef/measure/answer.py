@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
+
+import numpy as np
 
 from lvef.core.errors import DataError, QualityRefusal
-from lvef.core.records import FROM_FILE, Beat, Clip, Measurement, Tracing, VolumeCurve
+from lvef.core.records import FROM_FILE, Beat, Clip, Measurement, Notice, Tracing, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.core.workers import TookTooLong
 from lvef.geometry.biplane import biplane_ef
@@ -19,6 +22,7 @@ from lvef.geometry.ejection import (
     stroke_volume,
 )
 from lvef.measure.options import MeasureOptions
+from lvef.measure.same_study import contradictions
 
 
 class RefusedWithCurve(QualityRefusal):
@@ -33,9 +37,19 @@ class RefusedWithCurve(QualityRefusal):
         self.base = base
 
 
+RATIO_POINTS = 0.5
+"""Where the mean of the beats' EFs and the EF of the mean volumes differ by so many points, a notice says it."""
+
+
 def method_of(view: View) -> str:
-    """Name of the method for one plane."""
+    """Name of the method for one plane, before what it rests on."""
     return "method of disks, one plane" + ("" if view is View.UNKNOWN else f" ({view})")
+
+
+def seen_as(measurement: Measurement, view: View) -> Measurement:
+    """A measurement whose view the user tells, whatever its file says."""
+    rest = measurement.method.removeprefix(method_of(measurement.view))
+    return replace(measurement, view=view, method=method_of(view) + rest if measurement.method else "")
 
 
 def unanswered(
@@ -62,13 +76,55 @@ def unanswered(
     )
 
 
-def with_beat(base: Measurement, beat: Beat, options: MeasureOptions) -> Measurement:
-    """Fill in what follows from the representative beat: EF, volumes, indices, categories."""
+def with_beats(base: Measurement, shown: Beat, options: MeasureOptions) -> Measurement:
+    """Fill in what follows from the beats: the means of EF and volumes over the counted ones, indices, categories.
+
+    Args:
+        base: With its beats.
+        shown: The one to show; where no whole beat counts, the one that answers.
+        options: Settings.
+    """
+    beats = base.counted_beats or (shown,)
+    n, method = len(beats), base.method
+    filled = with_beat(base, shown, options, "one beat" if base.counted_beats else "one ED and one ES")
+    if n == 1:
+        return filled
+    ef, edv, esv = (
+        float(np.mean([getattr(beat, name) for beat in beats]))
+        for name in ("ef_percent", "ed_volume", "es_volume")
+    )
+    calibrated = base.curve is not None and base.curve.calibrated
+    filled = replace(filled, method=f"{method}, mean over {n} beats", beats_averaged=n)
+    if calibrated and abs(ef - ejection_fraction(edv, esv)) >= RATIO_POINTS:
+        text = (
+            f"The EF is the mean of the EFs of {n} beats ({ef:.1f} %); their mean volumes alone would give "
+            f"{ejection_fraction(edv, esv):.1f} %."
+        )
+        filled = replace(filled, notices=(*filled.notices, Notice("mean_of_ratios", text)))
+    return with_volumes(filled, ef, edv if calibrated else None, esv if calibrated else None, options)
+
+
+def with_beat(base: Measurement, beat: Beat, options: MeasureOptions, rests_on: str = "") -> Measurement:
+    """Fill in what follows from one beat: EF, volumes, indices, categories.
+
+    Args:
+        base: What is known without it.
+        beat: The beat.
+        options: Settings.
+        rests_on: What the EF rests on, to be named in ``method``.
+    """
     calibrated = base.curve is not None and base.curve.calibrated
     edv = beat.ed_volume if calibrated else None
     esv = beat.es_volume if calibrated else None
-    filled = with_volumes(base, beat.ef_percent, edv, esv, options)
-    return replace(filled, ed_frame=beat.ed_frame, es_frame=beat.es_frame, beats=base.beats or (beat,))
+    method = ", ".join(filter(None, (base.method, rests_on)))
+    filled = with_volumes(replace(base, method=method), beat.ef_percent, edv, esv, options)
+    return replace(
+        filled,
+        ed_frame=beat.ed_frame,
+        es_frame=beat.es_frame,
+        beats=base.beats or (beat,),
+        beats_averaged=1,
+    )
 
 
 def with_volumes(
@@ -94,40 +150,60 @@ def with_volumes(
     )
 
 
-def biplane_answer(source: str, four: Measurement, two: Measurement, options: MeasureOptions) -> Measurement:
-    """The biplane measurement of two single-plane ones.
+def biplane_answer(
+    source: str, four: Measurement, two: Measurement, options: MeasureOptions, *, shown_only: bool = False
+) -> Measurement:
+    """The biplane measurement of two single-plane ones: the mean over every pair of an A4C and an A2C beat.
+
+    The two views are films of different heartbeats, so that no beat of one belongs to a certain beat of the other.
 
     Args:
         source: Both file names.
         four: A4C measurement with an EF.
         two: A2C measurement with an EF.
         options: Settings.
+        shown_only: Take the beats that are shown and no others: a reader answers for these.
     """
-    a4c_ed, a4c_es = _phase_tracings(four)
-    a2c_ed, a2c_es = _phase_tracings(two)
-    result = biplane_ef(
-        a4c_ed,
-        a4c_es,
-        a2c_ed,
-        a2c_es,
-        a4c_spacing=four.spacing,
-        a2c_spacing=two.spacing,
-        a4c_cycle_s=_cycle(four),
-        a2c_cycle_s=_cycle(two),
+    beats = [_beats_of(m, shown_only=shown_only) for m in (four, two)]
+    results = [
+        biplane_ef(
+            *_phase_tracings(four, one),
+            *_phase_tracings(two, other),
+            a4c_spacing=four.spacing,
+            a2c_spacing=two.spacing,
+            a4c_cycle_s=one.duration_s,
+            a2c_cycle_s=other.duration_s,
+        )
+        for one, other in product(*beats)
+    ]
+    shown = results[0]
+    ef = float(np.mean([result.ef_percent for result in results]))
+    edv, esv = (
+        None if shown.edv_ml is None else float(np.mean([getattr(result, name) for result in results]))
+        for name in ("edv_ml", "esv_ml")
     )
     whole = four.status is Status.OK and two.status is Status.OK
+    n = [len(of_view) for of_view in beats]
+    over = f"mean over {n[0]} x {n[1]} beats" if len(results) > 1 else "one beat of each view"
+    rate, source_of_rate = next(
+        ((m.heart_rate_bpm, m.heart_rate_source) for m in (four, two) if m.heart_rate_bpm is not None),
+        (None, ""),
+    )
     base = Measurement(
         source=source,
         status=Status.OK if whole else Status.PARTIAL_CYCLE,
         method="biplane method of disks"
-        + ("" if result.axis == "longer" else ", A4C long axis for both views"),
-        volume_note="" if result.edv_ml is not None else "A biplane volume needs the scale of both views.",
-        heart_rate_bpm=four.heart_rate_bpm,
-        heart_rate_source=four.heart_rate_source,
-        single_plane={"A4C": result.ef_a4c_percent, "A2C": result.ef_a2c_percent},
-        notices=result.notices,
+        + ("" if shown.axis == "longer" else ", A4C long axis for both views")
+        + f", {over}",
+        volume_note="" if edv is not None else "A biplane volume needs the scale of both views.",
+        heart_rate_bpm=rate,
+        heart_rate_source=source_of_rate,
+        beats_averaged=len(results),
+        # A view says the same here and in its own files.
+        single_plane={"A4C": four.ef_percent, "A2C": two.ef_percent},
+        notices=(*shown.notices, *contradictions(four, two, shown.notices)),
     )
-    return with_volumes(base, result.ef_percent, result.edv_ml, result.esv_ml, options)
+    return with_volumes(base, ef, edv, esv, options)
 
 
 def no_answer(source: str, error: Exception, clip: Clip | None) -> Measurement:
@@ -184,20 +260,21 @@ def _code(error: Exception) -> str:
     return "too_large" if isinstance(error, MemoryError) else "not_measurable"
 
 
-def _phase_tracings(measurement: Measurement) -> tuple[Tracing, Tracing]:
-    """Tracings of the representative ED and ES frame."""
+def _beats_of(measurement: Measurement, *, shown_only: bool) -> list[Beat]:
+    """The beats of a view that a biplane EF is made of, the one that is shown first."""
+    shown = measurement.shown_beat
+    if shown is None:
+        raise QualityRefusal("no_tracing", f"{measurement.source}: the ED or ES frame has no tracing.")
+    others = [beat for beat in measurement.counted_beats if beat is not shown]
+    return [shown] if shown_only or measurement.beats_averaged == 1 else [shown, *others]
+
+
+def _phase_tracings(measurement: Measurement, beat: Beat) -> tuple[Tracing, Tracing]:
+    """Tracings of the ED and ES frame of a beat."""
     found = []
-    for frame in (measurement.ed_frame, measurement.es_frame):
-        tracing = None if frame is None else measurement.tracings[frame]
+    for frame in (beat.ed_frame, beat.es_frame):
+        tracing = measurement.tracings[frame] if frame < len(measurement.tracings) else None
         if tracing is None:
             raise QualityRefusal("no_tracing", f"{measurement.source}: the ED or ES frame has no tracing.")
         found.append(tracing)
     return found[0], found[1]
-
-
-def _cycle(measurement: Measurement) -> float | None:
-    """Length of the representative beat in seconds."""
-    for beat in measurement.beats:
-        if beat.ed_frame == measurement.ed_frame and beat.es_frame == measurement.es_frame:
-            return beat.duration_s
-    return None

@@ -1,4 +1,4 @@
-"""The measurement that an EF network gives: the mean over clips of the film, or the median over beats.
+"""The measurement that an EF network gives: the mean over clips of the film, or over its beats.
 
 It has no volumes and no contour; what looks for a ventricle is another network, and only where beats are asked for.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from lvef.core.errors import GeometryError
 from lvef.core.records import FROM_FILE, Beat, Clip, FloatArray, Measurement, Notice, VolumeCurve
 from lvef.core.terms import Status, View
-from lvef.geometry.rhythm import choose
+from lvef.geometry.rhythm import SPREAD_CODES, choose, spread_notices
 from lvef.measure.answer import RefusedWithCurve, with_volumes
 from lvef.measure.clip_predictor import ClipEfs, ClipPredictor
 from lvef.measure.options import MeasureOptions
@@ -29,6 +29,9 @@ MAX_REPEATED = 0.1
 
 MIN_FAN_PART = 0.5
 """A network that is shown whole pictures is told of where the fan's box fills less of them than this."""
+
+OF_OWN_EF = (*SPREAD_CODES, "mean_of_ratios")
+"""Notices of a measurement that are about its own EFs."""
 
 BeatFinder = Callable[[Clip], Measurement]
 """Measures a clip with a network that finds beats."""
@@ -68,7 +71,11 @@ def answer_of_clips(
             return _over_clips(replace(base, notices=(*base.notices, notice)), clip, fan, predictor, options)
         base = replace(
             base,
-            notices=(*base.notices, *found.notices[len(clip.notices) :]),
+            # How far the finder's own EFs lie apart, and what it made of them, is not about this network's.
+            notices=(
+                *base.notices,
+                *(n for n in found.notices[len(clip.notices) :] if n.code not in OF_OWN_EF),
+            ),
             heart_rate_bpm=found.heart_rate_bpm,
             heart_rate_source=found.heart_rate_source,
         )
@@ -161,7 +168,7 @@ def _over_beats(
     predictor: ClipPredictor,
     options: MeasureOptions,
 ) -> Measurement:
-    """The median over beats: a clip is read around the middle of each."""
+    """The mean over beats: a clip is read around the middle of each."""
     times = clip.times_s
     middles = [float(times[b.ed_frame] + times[b.end_frame or b.es_frame]) / 2 for b in beats]
     starts = [centred_start_s(times, predictor.spec, middle) for middle in middles]
@@ -172,20 +179,22 @@ def _over_beats(
         for beat, ef in zip(beats, efs, strict=True)
     )
     counted = [beat for beat in told if not beat.excluded]
-    answer, values = choose(counted), [beat.ef_percent for beat in counted]
+    shown, values = choose(counted), [beat.ef_percent for beat in counted]
+    mean, n = float(np.mean(values)), len(values)
     filled = replace(
         base,
         status=Status.OK,
-        method=f"{predictor.entry.card.kind} network, one clip a beat",
+        method=f"{predictor.entry.card.kind} network, one clip a beat, {f'mean over {n} beats' if n > 1 else 'one beat'}",
         beats=told,
-        ed_frame=answer.ed_frame,
-        es_frame=answer.es_frame,
-        ef_mean_percent=float(np.mean(values)),
-        ef_sd_percent=float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        notices=(*base.notices, *_notices(read, base, predictor), *clamped),
+        ed_frame=shown.ed_frame,
+        es_frame=shown.es_frame,
+        ef_mean_percent=mean,
+        ef_sd_percent=float(np.std(values, ddof=1)) if n > 1 else None,
+        beats_averaged=n,
+        notices=(*base.notices, *_notices(read, base, predictor), *clamped, *spread_notices(values)),
         counts=_counts(read.efs_percent, read.efs_percent),
     )
-    return with_volumes(filled, answer.ef_percent, None, None, options)
+    return with_volumes(filled, mean, None, None, options)
 
 
 def _finder_notice(found: Measurement) -> Notice:

@@ -1,9 +1,8 @@
 """A reader's correction of a measurement: another beat, other frames, contours moved by hand.
 
-Volumes and EF follow from the two contours as they are shown, by the formulas that the machine uses. The machine's own EF of
-a beat rests on a fit over the frames around ED and ES (`lvef.geometry.levels`); an EF of two frames may differ from it by a
-point or two even where no contour was moved, and a notice says so. The machine's answer is never lost: it stands in
-`Measurement.correction`.
+Volumes and EF follow from the two contours as they are shown, by the formulas that the machine uses: a beat that is chosen
+has the EF that the list of beats gives it. A corrected answer is of one beat, where the machine's may be a mean of several,
+and a notice says so. The machine's answer is never lost: it stands in `Measurement.correction`.
 """
 
 from __future__ import annotations
@@ -22,8 +21,10 @@ from lvef.core.records import Beat, Correction, FloatArray, Measurement, Notice,
 from lvef.core.terms import Status
 from lvef.geometry.handles import N_HANDLES, tracing_of_handles
 from lvef.geometry.tracing import curve_of_tracings
-from lvef.measure.answer import beat_of_frames, biplane_answer, with_beat
+from lvef.measure.answer import beat_of_frames, biplane_answer, method_of, with_beat
 from lvef.measure.options import MeasureOptions
+from lvef.measure.same_study import view_warnings
+from lvef.measure.wording import averaged_text
 
 SCHEMA = "lvef-correction/1"
 """Name and version of the layout of a correction on disk."""
@@ -33,6 +34,15 @@ LONGEST_TEXT = 500
 
 MAX_FILE_BYTES = 2**20
 """A larger file is no correction."""
+
+OF_READER = "ED and ES by a reader"
+"""What the EF of a corrected answer rests on, in ``method``."""
+
+OF_MEAN = ("mean_of_ratios",)
+"""Notices about the machine's mean, which a corrected answer has no more."""
+
+OF_FILES = ("patients_differ", "studies_differ", "views_swapped", "view_contradicts_file")
+"""Notices about the files of a study, whatever a reader changes."""
 
 VIEWS = ("A4C", "A2C")
 """Views of a biplane study."""
@@ -77,7 +87,8 @@ def corrected(
 
     Returns:
         A measurement with the reader's EF, volumes, frames, tracings and ``correction``; the machine's own where nothing
-        changes. It has no mean over beats and keeps the machine's curve: the other beats and frames are still the machine's.
+        changes. It is of one beat and has no mean over beats. It keeps the machine's curve: the other beats and frames
+        are still the machine's.
 
     Raises:
         GeometryError: Frames that are not there or hold no ventricle, or an outline that is none.
@@ -115,10 +126,10 @@ def corrected(
         beats=_beats(machine, beat),
         ef_mean_percent=None,
         ef_sd_percent=None,
-        notices=(*machine.notices, _notice(changed)),
+        notices=(*(n for n in machine.notices if n.code not in OF_MEAN), _notice(changed, machine)),
         correction=_record(machine, edit, changed, now),
     )
-    return with_beat(base, beat, options)
+    return with_beat(replace(base, method=method_of(base.view)), beat, options, OF_READER)
 
 
 def corrected_study(
@@ -162,12 +173,17 @@ def corrected_study(
     if not changed:
         return machine, dict(parts)
     first = next(edit for view, edit in edits.items() if not edit.empty)
-    answer = biplane_answer(machine.source, own["A4C"], own["A2C"], options)
+    answer = biplane_answer(machine.source, own["A4C"], own["A2C"], options, shown_only=True)
     return (
         replace(
             answer,
             provenance=machine.provenance,
-            notices=(*answer.notices, _notice(changed)),
+            notices=(
+                *(n for n in machine.notices if n.code in OF_FILES),
+                *answer.notices,
+                _notice(changed, machine),
+                *view_warnings(own),
+            ),
             correction=_record(machine, first, changed, now),
         ),
         own,
@@ -314,18 +330,18 @@ def _record(
         machine_esv_ml=machine.esv_ml,
         machine_ed_frame=machine.ed_frame,
         machine_es_frame=machine.es_frame,
+        machine_beats_averaged=machine.beats_averaged,
         note=_cut(edit.note),
     )
 
 
-def _notice(changed: tuple[str, ...]) -> Notice:
+def _notice(changed: tuple[str, ...], machine: Measurement) -> Notice:
     drawn = any(what.endswith("_contour") for what in changed)
     what = "contours moved by hand" if drawn else "frames chosen by hand"
-    return Notice(
-        "corrected_by_reader",
-        f"Corrected by a reader ({what}): EF and volumes follow from the ED and the ES contour as shown, not from a fit "
-        "over the frames around them.",
-    )
+    text = f"Corrected by a reader ({what}): EF and volumes follow from the ED and the ES contour as shown"
+    n = machine.beats_averaged or 0
+    mean = f", of one beat; the network's are means of {averaged_text(machine)}" if n > 1 else ""
+    return Notice("corrected_by_reader", f"{text}{mean}.")
 
 
 def _aspect(machine: Measurement) -> float:

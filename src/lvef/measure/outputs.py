@@ -15,7 +15,7 @@ from lvef.measure.tables import beats_csv, curve_csv
 from lvef.preprocess.fan import hide_outside_fan
 
 MEASUREMENT_NAME = "measurement.json"
-"""The whole answer, in the schema ``lvef-measurement/1``."""
+"""The whole answer, in the schema ``lvef-measurement/2``."""
 
 CURVE_NAME = "curve.csv"
 """Volume and length on every frame."""

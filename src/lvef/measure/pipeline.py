@@ -27,10 +27,11 @@ from lvef.measure.answer import (
     RefusedWithCurve,
     beat_of_frames,
     biplane_answer,
-    method_of,
     no_answer,
+    seen_as,
     unanswered,
     with_beat,
+    with_beats,
 )
 from lvef.measure.clip_answer import answer_of_clips
 from lvef.measure.clip_predictor import ClipPredictor
@@ -39,6 +40,14 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
 from lvef.measure.predictor import TracedFrames
 from lvef.measure.quality import check_clip, check_heart_rate, check_picture, check_together, check_ventricle
+from lvef.measure.same_study import (
+    SAME_CONTENT,
+    person_notices,
+    refuse_same_file,
+    refuse_same_film,
+    view_notices,
+    view_warnings,
+)
 from lvef.measure.scale import curve_of_clip, without_void_scale
 from lvef.measure.trace_predictor import es_above_ed, fault_notices
 from lvef.preprocess.fan import Fan, find_fan
@@ -169,7 +178,7 @@ class Measurer:
         except QualityRefusal as refusal:
             shown = replace(found, status=Status.REFUSED, ef_mean_percent=None, ef_sd_percent=None)
             raise RefusedWithCurve(refusal.code, str(refusal), shown) from None
-        answered = with_beat(found, analysis.representative, self.options)
+        answered = with_beats(found, analysis.representative, self.options)
         return self._signed(_with_faults(answered, traced, answered.ed_frame, answered.es_frame), began)
 
     def measure_pair(self, ed: Path, es: Path) -> Result:
@@ -187,7 +196,11 @@ class Measurer:
                     f"{source}: {self.predictor.entry.name} reads an EF from clips; two stills are none. Give a cine, or "
                     "choose a network that draws the ventricle with --weights.",
                 )
-            found = [(still, find_fan(still)) for still in (self._open(path) for path in (ed, es))]
+            needed = "two stills, one at ED and one at ES,"
+            refuse_same_file(ed, es, needed)
+            opened = [self._open(path) for path in (ed, es)]
+            refuse_same_film(opened[0], opened[1], needed)
+            found = [(still, find_fan(still)) for still in opened]
             stills = [(without_void_scale(still, fan), fan) for still, fan in found]
             clip = pair_of_stills([still for still, _ in stills], source)
             traced, doubts = self._traced_stills(self.predictor, stills)
@@ -197,12 +210,12 @@ class Measurer:
             base = replace(
                 base,
                 status=Status.PARTIAL_CYCLE,
-                notices=(*base.notices, *doubts),
+                notices=(*person_notices(ed, es), *base.notices, *doubts),
                 counts=dict(traced.counts),
                 frame_rate_hz=None,
                 duration_s=None,
             )
-            measurement = self._of_frames(base, curve, traced, (0, 1))
+            measurement = self._of_frames(base, curve, traced, (0, 1), "two stills")
         except (LvefError, MemoryError) as error:
             measurement = no_answer(source, error, clip)
         return self._signed(measurement, began), clip
@@ -219,10 +232,17 @@ class Measurer:
                 "network with --weights.",
             )
             return self._signed(no_answer(source, refusal, None), began), single
-        for view, path in ((View.A4C, a4c), (View.A2C, a2c)):
-            measurement, clip = self.measure(path)
-            single[str(view)] = (replace(measurement, view=view, method=method_of(view)), clip)
+        needed = "two clips, an A4C and an A2C,"
+        notices: list[Notice] = []
         try:
+            refuse_same_file(a4c, a2c, needed)
+            for view, path in ((View.A4C, a4c), (View.A2C, a2c)):
+                measurement, clip = self.measure(path)
+                single[str(view)] = seen_as(measurement, view), clip
+            clips = {View(name): clip for name, (_, clip) in single.items() if clip is not None}
+            if len(clips) == len(single):
+                refuse_same_film(clips[View.A4C], clips[View.A2C], needed)
+            notices += [*person_notices(a4c, a2c), *view_notices(clips)]
             for name, (measurement, _) in single.items():
                 if measurement.ef_percent is None:
                     code = measurement.reason_code or "single_plane"
@@ -230,6 +250,10 @@ class Measurer:
             biplane = biplane_answer(source, single["A4C"][0], single["A2C"][0], self.options)
         except LvefError as error:
             biplane = no_answer(source, error, None)
+            if biplane.reason_code == SAME_CONTENT:
+                single = {}
+        of_views = view_warnings({name: measurement for name, (measurement, _) in single.items()})
+        biplane = replace(biplane, notices=(*notices, *biplane.notices, *of_views))
         return self._signed(biplane, began), single
 
     def _open(self, path: Path) -> Clip:
@@ -280,12 +304,17 @@ class Measurer:
         return TracedFrames(tracings, contact, parts[0].walls_known, counts), list(dict.fromkeys(doubts))
 
     def _of_frames(
-        self, base: Measurement, curve: VolumeCurve, traced: TracedFrames, pair: tuple[int, int]
+        self,
+        base: Measurement,
+        curve: VolumeCurve,
+        traced: TracedFrames,
+        pair: tuple[int, int],
+        rests_on: str,
     ) -> Measurement:
         """The answer of an ED and an ES frame that are known."""
         base = _with_faults(base, traced, *pair)
         try:
-            return with_beat(base, beat_of_frames(curve, *pair, base.source), self.options)
+            return with_beat(base, beat_of_frames(curve, *pair, base.source), self.options, rests_on)
         except QualityRefusal as refusal:
             if not base.counts:
                 raise
@@ -311,7 +340,7 @@ class Measurer:
                 )
         notice = Notice("frames_by_hand", f"ED frame {ed} and ES frame {es} were chosen by hand.")
         base = replace(base, status=Status.PARTIAL_CYCLE, notices=(*base.notices, notice))
-        return self._of_frames(base, curve, traced, (ed, es))
+        return self._of_frames(base, curve, traced, (ed, es), "two frames by hand")
 
     def _signed(self, measurement: Measurement, began: float) -> Measurement:
         """With what made it and the seconds since ``began``."""

@@ -1,4 +1,4 @@
-"""A `Measurement` as JSON and back: the schema ``lvef-measurement/1``.
+"""A `Measurement` as JSON and back: the schema ``lvef-measurement/2``.
 
 The layout is described for people in ``docs/reference/measurement-schema.md`` and for programs in
 ``measurement.schema.json`` beside this module. No NaN is ever written: what is not known is ``null``.
@@ -30,7 +30,7 @@ from lvef.core.records import (
 )
 from lvef.core.terms import Status, View
 
-SCHEMA = "lvef-measurement/1"
+SCHEMA = "lvef-measurement/2"
 """Name and version of the layout; the number grows when a key goes or changes its meaning."""
 
 SCHEMA_FILE = Path(__file__).with_name("measurement.schema.json")
@@ -44,7 +44,7 @@ _BETWEEN_POINTS = re.compile(r"(?<=\d\]),\n\s+(?=\[-?\d)")
 
 
 def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
-    """Describe a measurement with plain values, in the layout ``lvef-measurement/1``.
+    """Describe a measurement with plain values, in the layout ``lvef-measurement/2``.
 
     Args:
         measurement: Any measurement; refused and failed ones too.
@@ -76,6 +76,7 @@ def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
         "beats": [_beat_to_dict(m, beat) for beat in m.beats],
         "ef_mean_percent": m.ef_mean_percent,
         "ef_sd_percent": m.ef_sd_percent,
+        "beats_averaged": m.beats_averaged,
         "heart_rate_bpm": m.heart_rate_bpm,
         "heart_rate_source": m.heart_rate_source,
         "n_frames": m.n_frames,
@@ -174,6 +175,7 @@ def _beat_to_dict(measurement: Measurement, beat: Beat) -> dict[str, Any]:
         "ef_percent": beat.ef_percent,
         "duration_s": beat.duration_s,
         "counted": not beat.excluded,
+        "shown": measurement.is_shown(beat),
         "excluded": beat.excluded,
     }
 

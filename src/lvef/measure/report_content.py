@@ -21,14 +21,16 @@ from lvef.measure.wording import (
     ef_text,
     heart_rate_text,
     indexed_lines,
-    mean_name,
     method_text,
     ml_text,
     network_text,
     note_text,
     pixel_text,
     reads_clips,
+    shown_beat_line,
+    spread_line,
     status_text,
+    volume_lines,
 )
 
 MOST_WARNINGS = 8
@@ -184,21 +186,14 @@ def _values(m: Measurement) -> Pairs:
     pairs: list[tuple[str, str]] = [(f"{view} alone", ef_text(ef)) for view, ef in m.single_plane.items()]
     if m.ef_percent is not None and not m.single_plane and m.correction is None:
         pairs.append(("Beats", beats_text(m)))
-    if m.ef_percent is not None and m.ef_mean_percent is not None and m.ef_sd_percent is not None:
-        pairs.append((mean_name(m), f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} % (SD)"))
+    pairs += [line for line in (spread_line(m), shown_beat_line(m)) if line is not None]
     if m.heart_rate_bpm is not None:
         pairs.append(("Heart rate", heart_rate_text(m)))
     return (*pairs, *indexed_lines(m.indexed))
 
 
 def _volumes(m: Measurement) -> Pairs:
-    if m.edv_ml is None or m.esv_ml is None:
-        return ()
-    return (
-        ("EDV", ml_text(m.edv_ml)),
-        ("ESV", ml_text(m.esv_ml)),
-        *((("Stroke volume", ml_text(m.stroke_volume_ml)),) if m.stroke_volume_ml is not None else ()),
-    )
+    return tuple(volume_lines(m))
 
 
 def _volume_note(m: Measurement) -> str:
@@ -212,7 +207,11 @@ def _corrected(answer: Answer) -> Corrected | None:
     c = m.correction
     if c is None:
         return None
-    columns = [("", "Reader", "Machine"), ("EF", ef_text(m.ef_percent), ef_text(c.machine_ef_percent))]
+    mean = (c.machine_beats_averaged or 0) > 1
+    columns = [
+        ("", "Reader, one beat", "Machine, mean") if mean else ("", "Reader", "Machine"),
+        ("EF", ef_text(m.ef_percent), ef_text(c.machine_ef_percent)),
+    ]
     if m.edv_ml is not None or c.machine_edv_ml is not None:
         columns.append(("EDV", ml_text(m.edv_ml), ml_text(c.machine_edv_ml)))
         columns.append(("ESV", ml_text(m.esv_ml), ml_text(c.machine_esv_ml)))
@@ -289,15 +288,8 @@ def _picture_note(m: Measurement, films: Sequence[Clip | None], any_shown: bool)
 
 
 def _all_notices(answer: Answer) -> list[str]:
-    """Warnings of the answer, then those of its views with the view in front."""
-    own = [n.text for n in answer.measurement.notices]
-    of_views = [
-        f"{view}: {n.text}"
-        for view, (part, _) in answer.parts.items()
-        for n in part.notices
-        if n.text not in own
-    ]
-    return own + of_views
+    """Warnings of the answer; a study's are those of its views too, with the view in front."""
+    return [n.text for n in answer.measurement.notices]
 
 
 def _made(m: Measurement, made_at: datetime.datetime | None) -> Pairs:

@@ -57,7 +57,7 @@ def curve_of(m: Measurement) -> Curve | None:
 
 
 def beats_of(m: Measurement, most: int, *, narrow: bool = False) -> Table | None:
-    """The beats as a table; that of the answer is always in it.
+    """The beats as a table; the one that is shown is always in it.
 
     Args:
         m: The measurement.
@@ -73,7 +73,7 @@ def beats_of(m: Measurement, most: int, *, narrow: bool = False) -> Table | None
     header = ("Beat", "ED", "ES", *(("Start s",) if timed else ()), *volumes, "EF %", "Length s", "Counted")
     shown = _shown(m, most)
     rows = tuple(_row(m, index, bool(volumes), timed) for index in shown)
-    answer = next((place for place, index in enumerate(shown) if _is_answer(m, m.beats[index])), None)
+    answer = next((place for place, index in enumerate(shown) if m.is_shown(m.beats[index])), None)
     return Table(header, rows, answer, len(m.beats) - len(shown))
 
 
@@ -114,7 +114,7 @@ def _span(m: Measurement, beat: Beat, times: FloatArray) -> Span:
     start_s, end_s = sorted((float(times[beat.ed_frame]), float(times[end])))
     if beat.excluded:
         return Span(start_s, end_s, "left out", "left out")
-    kind = "answer" if _is_answer(m, beat) else "counted"
+    kind = "answer" if m.is_shown(beat) else "counted"
     return Span(start_s, end_s, kind, f"{_number(beat.ef_percent, 0)} %")
 
 
@@ -122,14 +122,10 @@ def _inside(beat: Beat, n: int) -> bool:
     return all(0 <= f < n for f in (beat.ed_frame, beat.es_frame, beat.end_frame or 0))
 
 
-def _is_answer(m: Measurement, beat: Beat) -> bool:
-    return (beat.ed_frame, beat.es_frame) == (m.ed_frame, m.es_frame)
-
-
 def _shown(m: Measurement, most: int) -> list[int]:
     """Indices of the beats to list: the first ones, and the answer's in the last place where it comes later."""
     shown = list(range(min(most, len(m.beats))))
-    answer = next((i for i, beat in enumerate(m.beats) if _is_answer(m, beat)), None)
+    answer = next((i for i, beat in enumerate(m.beats) if m.is_shown(beat)), None)
     if answer is not None and answer not in shown:
         shown[-1] = answer
     return shown
@@ -145,8 +141,8 @@ def _row(m: Measurement, index: int, volumes: bool, timed: bool) -> tuple[str, .
     cells += [_number(beat.ef_percent, 0), _number(beat.duration_s, 2)]
     if beat.excluded:
         said = f"left out: {beat.excluded}"
-    elif _is_answer(m, beat):
-        said = "yes, the EF above"
+    elif m.is_shown(beat):
+        said = "yes, the EF above" if m.beats_averaged == 1 else "yes, shown"
     else:
         said = "yes" if beat.end_frame is not None else "no whole beat"
     return (*cells, said)

@@ -37,6 +37,7 @@ from lvef.measure.summary_words import (
     draw_heading,
     with_file_names,
 )
+from lvef.measure.wording import ef_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -170,10 +171,9 @@ def _draw_curve(figure: Figure, m: Measurement) -> None:
     assert curve is not None
     axes = _axes(figure, 106, 70, COLUMN_X_PX - 40 - 106, 190)
     calibrated = volume_unit(m) == "ml"
-    answer = next((b for b in m.beats if (b.ed_frame, b.es_frame) == (m.ed_frame, m.es_frame)), None)
     volume = curve_values(m)
     for beat in m.beats:
-        _draw_beat(axes, beat, curve.times_s, beat is answer)
+        _draw_beat(axes, beat, curve.times_s, m.is_shown(beat))
     axes.plot(curve.times_s, volume, color=INK, lw=1.4, zorder=3)
     whole = [b for b in m.beats if not b.excluded]
     for word, frames, colour, sign in (
@@ -218,7 +218,7 @@ def _draw_beat(axes: Any, beat: Beat, times_s: Any, is_answer: bool) -> None:  #
         axes.axvline(start_s, color=LINE, lw=1)
     share = (end_s - start_s) / max(float(times_s[-1] - times_s[0]), 1e-9)
     if share > 0.09:
-        text = "left out" if beat.excluded else f"{beat.ef_percent:.0f} %"
+        text = "left out" if beat.excluded else ef_text(beat.ef_percent)
         axes.text(
             (start_s + end_s) / 2, 0.96, text, transform=axes.get_xaxis_transform(), ha="center", va="top",
             size=9.5,

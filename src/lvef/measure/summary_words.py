@@ -17,13 +17,14 @@ from lvef.measure.wording import (
     ef_text,
     heart_rate_text,
     indexed_lines,
-    mean_name,
     method_text,
-    ml_text,
     network_text,
     note_text,
     reason_text,
+    shown_beat_line,
+    spread_line,
     status_text,
+    volume_lines,
 )
 
 if TYPE_CHECKING:
@@ -146,16 +147,15 @@ def _draw_facts(column: _Column, m: Measurement) -> None:
         column.pair(name, text)
     if m.ef_percent is not None:
         column.pair("Beats", beats_text(m))
-        if m.ef_mean_percent is not None and m.ef_sd_percent is not None:
-            column.pair(mean_name(m), f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %")
+        for line in (spread_line(m), shown_beat_line(m)):
+            if line is not None:
+                column.pair(*line)
     if m.heart_rate_bpm is not None:
         column.pair("Heart rate", heart_rate_text(m))
     for view, single in m.single_plane.items():
         column.pair(f"{view} alone", ef_text(single))
-    if m.edv_ml is not None and m.esv_ml is not None:
-        column.pair("EDV, ESV", f"{ml_text(m.edv_ml)}, {ml_text(m.esv_ml)}")
-        if m.stroke_volume_ml is not None:
-            column.pair("Stroke volume", ml_text(m.stroke_volume_ml))
+    for name, text in volume_lines(m):
+        column.pair(name, text)
     for name, text in indexed_lines(m.indexed):
         column.pair(name, text)
     if m.edv_ml is None and m.volume_note:

@@ -40,6 +40,7 @@ RESULT_COLUMNS = (
     "folder",
     "lvef_version",
     "heart_rate_source",
+    "beats_averaged",
 )
 """Columns of ``results.csv``. Their order is a promise: new ones are added at the end."""
 
@@ -86,13 +87,12 @@ def curve_csv(measurement: Measurement) -> str:
 
 
 def beats_csv(measurement: Measurement) -> str:
-    """Write all beats, excluded ones with their reason; ``answer`` marks the one whose EF is reported."""
+    """Write all beats, excluded ones with their reason; ``shown`` marks the one whose ED and ES are shown."""
     unit = volume_unit(measurement)
     header = (
         "beat", "ed_frame", "es_frame", "end_frame", "ed_time_s", "es_time_s", "end_time_s",
-        f"ed_volume_{unit}", f"es_volume_{unit}", "ef_percent", "duration_s", "counted", "answer", "excluded",
+        f"ed_volume_{unit}", f"es_volume_{unit}", "ef_percent", "duration_s", "counted", "shown", "excluded",
     )  # fmt: skip
-    answer = (measurement.ed_frame, measurement.es_frame)
     lines = (
         (
             str(number),
@@ -105,7 +105,7 @@ def beats_csv(measurement: Measurement) -> str:
             _cell(beat.ef_percent),
             _cell(beat.duration_s),
             "no" if beat.excluded else "yes",
-            "yes" if (beat.ed_frame, beat.es_frame) == answer else "no",
+            "yes" if measurement.is_shown(beat) else "no",
             beat.excluded,
         )
         for number, beat in enumerate(measurement.beats, start=1)
@@ -130,12 +130,11 @@ def result_row(measurement: Measurement, path: str, folder: str = "") -> Row:
         "edv_ml": m.edv_ml,
         "esv_ml": m.esv_ml,
         "stroke_volume_ml": m.stroke_volume_ml,
-        "beats": sum(1 for beat in m.beats if not beat.excluded and beat.end_frame is not None),
+        "beats": len(m.counted_beats),
         "beats_excluded": sum(1 for beat in m.beats if beat.excluded),
         "ef_mean_percent": m.ef_mean_percent,
         "ef_sd_percent": m.ef_sd_percent,
         "heart_rate_bpm": m.heart_rate_bpm,
-        "heart_rate_source": m.heart_rate_source,
         "ed_frame": m.ed_frame,
         "es_frame": m.es_frame,
         "view": str(m.view),
@@ -153,6 +152,8 @@ def result_row(measurement: Measurement, path: str, folder: str = "") -> Row:
         "seconds": made.seconds if made else None,
         "folder": folder,
         "lvef_version": made.lvef_version if made else None,
+        "beats_averaged": m.beats_averaged,
+        "heart_rate_source": m.heart_rate_source,
     }
     return {column: _cell(values[column]) for column in RESULT_COLUMNS}
 

@@ -148,9 +148,53 @@ def reads_clips(measurement: Measurement) -> bool:
     return made is not None and made.network_kind in EF_KINDS
 
 
-def mean_name(measurement: Measurement) -> str:
-    """Over what `Measurement.ef_mean_percent` was taken."""
-    return "Mean over clips" if reads_clips(measurement) and not measurement.beats else "Mean over beats"
+def averaged_text(measurement: Measurement) -> str:
+    """How many beats EF and volumes are means of: ``3 beats``, of a study ``6 pairs of beats``; empty for one beat.
+
+    Args:
+        measurement: Any.
+    """
+    n = measurement.beats_averaged or 0
+    return "" if n < 2 else f"{n} pairs of beats" if measurement.single_plane else f"{n} beats"
+
+
+def spread_line(measurement: Measurement) -> tuple[str, str] | None:
+    """How far the EFs behind a mean lie apart, as name and value; None where it is no mean.
+
+    Args:
+        measurement: Any.
+    """
+    m = measurement
+    if m.ef_percent is None or m.ef_sd_percent is None:
+        return None
+    name = "Spread over clips" if reads_clips(m) and not m.beats else "Spread over beats"
+    efs = [beat.ef_percent for beat in m.counted_beats]
+    reach = f", {min(efs):.1f} to {max(efs):.1f} %" if efs else ""
+    return name, f"SD {m.ef_sd_percent:.1f} points{reach}"
+
+
+def shown_beat_line(measurement: Measurement) -> tuple[str, str] | None:
+    """The beat whose ED and ES are shown, as name and value, where the answer is a mean of several; else None."""
+    m, beat = measurement, measurement.shown_beat
+    if beat is None or m.correction is not None or (m.beats_averaged or 0) < 2:
+        return None
+    words = [f"beat {m.beats.index(beat) + 1}", f"EF {beat.ef_percent:.1f} %"]
+    if m.edv_ml is not None:
+        words += [f"EDV {ml_text(beat.ed_volume)}", f"ESV {ml_text(beat.es_volume)}"]
+    return "Beat shown", ", ".join(words)
+
+
+def volume_lines(measurement: Measurement) -> list[tuple[str, str]]:
+    """EDV, ESV and stroke volume as name and value, named as means where they are; empty without millilitres."""
+    m = measurement
+    if m.edv_ml is None or m.esv_ml is None:
+        return []
+    mean = "Mean " if averaged_text(m) else ""
+    lines = [(f"{mean}EDV", ml_text(m.edv_ml)), (f"{mean}ESV", ml_text(m.esv_ml))]
+    if m.stroke_volume_ml is not None:
+        name = f"{mean}stroke volume"
+        lines.append((name[0].upper() + name[1:], ml_text(m.stroke_volume_ml)))
+    return lines
 
 
 def status_text(measurement: Measurement) -> str:
@@ -168,9 +212,10 @@ def cut_off_text(measurement: Measurement) -> str:
 def _status_text(measurement: Measurement) -> str:
     if measurement.correction is not None:
         return OF_READER
+    if averaged_text(measurement):
+        return f"mean of {averaged_text(measurement)}"
     if measurement.status is Status.OK and measurement.beats:
-        counted = sum(1 for b in measurement.beats if b.end_frame is not None and not b.excluded)
-        return f"median of {counted} beats" if counted > 1 else "one whole beat"
+        return "one whole beat"
     if measurement.ef_percent is not None and reads_clips(measurement):
         whole = measurement.status is Status.OK
         return "film read as a whole" if whole else "short film read as a whole: perhaps no whole beat"
@@ -187,6 +232,11 @@ def beats_text(measurement: Measurement) -> str:
     """How many beats stand behind the answer, in one line."""
     if reads_clips(measurement) and not measurement.beats:
         return "not looked for"
+    if measurement.single_plane:
+        whole_views = (
+            "one of each view" if measurement.status is Status.OK else "no whole beat in one view or both"
+        )
+        return averaged_text(measurement) or whole_views
     whole = [b for b in measurement.beats if b.end_frame is not None]
     counted = sum(1 for b in whole if not b.excluded)
     if measurement.status is Status.PARTIAL_CYCLE or not whole:
@@ -199,12 +249,11 @@ def beats_text(measurement: Measurement) -> str:
 
 def volumes_text(measurement: Measurement) -> str:
     """EDV, ESV and stroke volume in one line, or the sentence why there are none."""
-    if measurement.edv_ml is None or measurement.esv_ml is None:
+    lines = volume_lines(measurement)
+    if not lines:
         return note_text(measurement.volume_note) or "No volumes in ml."
-    text = f"EDV {ml_text(measurement.edv_ml)}, ESV {ml_text(measurement.esv_ml)}"
-    if measurement.stroke_volume_ml is not None:
-        text += f", stroke volume {ml_text(measurement.stroke_volume_ml)}"
-    return text
+    text = ", ".join(f"{name} {value}" for name, value in lines)
+    return text[0].upper() + text[1:]
 
 
 def note_text(note: str) -> str:

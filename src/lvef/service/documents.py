@@ -41,7 +41,7 @@ class JobAnswer(BaseModel):
         examples=[{"self": f"/v1/jobs/{JOB_ID}", "result": f"/v1/results/{JOB_ID}"}]
     )
     result: dict[str, Any] | None = Field(
-        default=None, description="The measurement, layout lvef-measurement/1, where it is there already."
+        default=None, description="The measurement, layout lvef-measurement/2, where it is there already."
     )
 
 
@@ -58,7 +58,7 @@ class CorrectionAnswer(BaseModel):
     id: str = Field(description="Id of the new result.")
     parent: str = Field(description="The result that was corrected; it stays as it was.")
     links: dict[str, str]
-    result: dict[str, Any] = Field(description="The corrected measurement, layout lvef-measurement/1.")
+    result: dict[str, Any] = Field(description="The corrected measurement, layout lvef-measurement/2.")
 
 
 class ResultFiles(BaseModel):

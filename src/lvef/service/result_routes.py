@@ -35,7 +35,7 @@ REPORTS = {REPORT_PDF: "application/pdf", REPORT_HTML: "text/html; charset=utf-8
 """Reports of a whole result."""
 
 WHAT = {
-    MEASUREMENT_NAME: "The measurement of one view, layout lvef-measurement/1",
+    MEASUREMENT_NAME: "The measurement of one view, layout lvef-measurement/2",
     CURVE_NAME: "Volume and length on every frame",
     BEATS_NAME: "All beats, excluded ones with their reason",
     OVERLAY_NAME: "The clip with contours and curve, H.264",
@@ -57,13 +57,13 @@ def result_routes(jobs: Jobs) -> APIRouter:
         responses={
             200: {
                 "content": {
-                    "application/json": {"example": {"schema": "lvef-measurement/1", "ef_percent": 58.2}}
+                    "application/json": {"example": {"schema": "lvef-measurement/2", "ef_percent": 58.2}}
                 }
             },
             **_NOT_FOUND,
         },
         response_class=JSONResponse,
-        summary="The measurement, layout lvef-measurement/1",
+        summary="The measurement, layout lvef-measurement/2",
     )
     async def result(result_id: str) -> Response:
         """The same document as `lvef measure --json` prints."""

@@ -18,14 +18,16 @@ from lvef.measure.wording import (
     ef_text,
     heart_rate_text,
     indexed_lines,
-    mean_name,
     method_text,
     ml_text,
     network_text,
     note_text,
     pixel_text,
     reason_text,
+    shown_beat_line,
+    spread_line,
     status_text,
+    volume_lines,
 )
 
 NO_SEX = "choose the sex under Settings"
@@ -81,16 +83,13 @@ def answer_facts(m: Measurement, options: MeasureOptions) -> list[tuple[str, str
     ]
     if options.sex is None:
         rows.insert(0, ("ASE/EACVI 2015", NO_SEX))
-    if m.edv_ml is not None and m.esv_ml is not None:
-        rows += [("End-diastolic volume", ml_text(m.edv_ml)), ("End-systolic volume", ml_text(m.esv_ml))]
-        rows += [("Stroke volume", ml_text(m.stroke_volume_ml))] if m.stroke_volume_ml is not None else []
-        rows += indexed_lines(m.indexed)
+    if volume_lines(m):
+        rows += [*volume_lines(m), *indexed_lines(m.indexed)]
     else:
         rows.append(("Volumes", note_text(m.volume_note) or "None in ml."))
     for view, ef in m.single_plane.items():
-        rows.append((f"{view} alone, two frames", ef_text(ef)))
-    if m.ef_mean_percent is not None and (m.ef_sd_percent or 0) > 0:
-        rows.append((mean_name(m), f"{m.ef_mean_percent:.1f} ± {m.ef_sd_percent:.1f} %"))
+        rows.append((f"{view} alone", ef_text(ef)))
+    rows += [line for line in (spread_line(m), shown_beat_line(m)) if line is not None]
     if m.heart_rate_bpm is not None:
         rows.append(("Heart rate", heart_rate_text(m)))
     return rows
@@ -141,18 +140,22 @@ def show_beats(m: Measurement) -> None:
         header[4:4] = ["EDV", "ESV"]
     rows = []
     for number, beat in enumerate(m.beats, start=1):
-        is_answer = (beat.ed_frame, beat.es_frame) == (m.ed_frame, m.es_frame)
+        is_shown = m.is_shown(beat)
         cells = [
             str(number),
             _frame(m, beat.ed_frame),
             _frame(m, beat.es_frame),
             f"{beat.duration_s:.2f} s" if beat.duration_s is not None else "not whole",
-            *([f"{beat.ed_volume:.0f} ml", f"{beat.es_volume:.0f} ml"] if unit == "ml" else []),
+            *([ml_text(beat.ed_volume), ml_text(beat.es_volume)] if unit == "ml" else []),
             f"{beat.ef_percent:.1f} %" if math.isfinite(beat.ef_percent) else "-",
-            "the answer" if is_answer else "left out" if beat.excluded else "counted",
+            ("counted, shown" if (m.beats_averaged or 0) > 1 else "the answer")
+            if is_shown
+            else "left out"
+            if beat.excluded
+            else "counted",
             beat.excluded,
         ]
-        rows.append((cells, "lvef-out" if beat.excluded else "lvef-chosen" if is_answer else ""))
+        rows.append((cells, "lvef-out" if beat.excluded else "lvef-chosen" if is_shown else ""))
     header[-2:] = ["Use", "Why left out"] if any(b.excluded for b in m.beats) else ["Use"]
     st.html(table(header, [(cells[: len(header)], style) for cells, style in rows], "Beats"))
 

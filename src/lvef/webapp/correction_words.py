@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from lvef.core.records import Beat, Measurement
-from lvef.measure.wording import ef_text, ml_text
+from lvef.measure.wording import averaged_text, ef_text, ml_text
 
 NOTHING_TO_CORRECT = (
     "There is no contour to correct: this network reads the EF from the film as a whole. Measure with a network that draws "
@@ -54,7 +54,7 @@ def values_html(machine: Measurement, reader: Measurement) -> str:
     name = reader.correction.reader if reader.correction is not None else ""
     who = f"Reader{': ' if name else ''}{escape(name)}" if on else "Reader: nothing changed yet"
     return (
-        f'{_STYLE}<div class="lvef-efs">{_card("machine", "Machine", machine, "")}'
+        f'{_STYLE}<div class="lvef-efs">{_card("machine", _machine(machine), machine, "")}'
         f"{_card('reader on' if on else 'reader', who, reader, difference_text(machine, reader))}</div>"
     )
 
@@ -118,8 +118,16 @@ def phase_text(phase: str, reader: Measurement, whole: Measurement) -> str:
         reader: The view's measurement as it stands.
         whole: The whole answer as it stands, of both views in a study.
     """
-    volume = reader.edv_ml if phase == "ed" else reader.esv_ml
-    words = [] if volume is None else [f"{'EDV' if phase == 'ed' else 'ESV'} {ml_text(volume)}"]
+    beat = reader.shown_beat
+    words = []
+    if beat is not None and reader.edv_ml is not None:
+        volume, name = (beat.ed_volume, "EDV") if phase == "ed" else (beat.es_volume, "ESV")
+        words.append(f"{name} {ml_text(volume)}")
+    if averaged_text(whole):
+        # What is drawn is one beat; the answer above is the mean of several.
+        if beat is not None:
+            words.append(f"EF of this beat {ef_text(beat.ef_percent)}")
+        return " · ".join(words)
     return " · ".join([*words, f"EF {ef_text(whole.ef_percent)}"])
 
 
@@ -132,13 +140,18 @@ def beat_text(index: int, beat: Beat, machine: Measurement) -> str:
         machine: The machine's measurement.
     """
     text = f"Beat {index + 1}: ED {beat.ed_frame}, ES {beat.es_frame}, EF {ef_text(beat.ef_percent)}"
-    if (beat.ed_frame, beat.es_frame) == (machine.ed_frame, machine.es_frame):
-        text += ", the machine's answer"
+    if machine.is_shown(beat):
+        text += ", shown" if averaged_text(machine) else ", the machine's answer"
     elif beat.excluded:
         text += ", left out by the machine"
     elif beat.end_frame is None:
         text += ", not whole"
     return text
+
+
+def _machine(machine: Measurement) -> str:
+    over = averaged_text(machine)
+    return f"Machine, mean of {over}" if over else "Machine"
 
 
 def _card(kind: str, who: str, m: Measurement, more: str) -> str:

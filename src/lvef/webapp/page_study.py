@@ -72,5 +72,4 @@ def _show(bench: Bench, entry: Entry, options: MeasureOptions) -> None:
                 m, entry.shown(clip), identity=f"{entry.number}-{view}", key=f"viewer-{entry.number}-{view}"
             )
             show_beats(m)
-            show_warnings(m)
     correct_and_take(entry, base, options, key)

@@ -54,9 +54,10 @@ def caption(m: Measurement, name: str, frame: int) -> str:
     time = frame_time_s(m, frame)
     if time is not None:
         parts.append(f"frame {frame}, {time:.2f} s")
-    volume = m.edv_ml if frame == m.ed_frame else m.esv_ml
-    if volume is not None:
-        parts.append(ml_text(volume))
+    # The volume of what is drawn, of this one beat; the answer's may be a mean.
+    beat = m.shown_beat
+    if beat is not None and m.edv_ml is not None:
+        parts.append(ml_text(beat.ed_volume if frame == m.ed_frame else beat.es_volume))
     return " · ".join(parts)
 
 

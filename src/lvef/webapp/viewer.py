@@ -16,6 +16,7 @@ import streamlit as st
 
 from lvef.core.records import Clip, FrameArray, Measurement
 from lvef.measure.report import volume_unit
+from lvef.measure.wording import ef_text
 
 HERE = Path(__file__).parent
 """Folder of the component's files."""
@@ -136,9 +137,9 @@ def _beats(m: Measurement) -> list[dict[str, Any]]:
         {
             "from": beat.ed_frame,
             "to": beat.end_frame if beat.end_frame is not None else beat.es_frame,
-            "text": f"{beat.ef_percent:.0f} %" if np.isfinite(beat.ef_percent) else "",
+            "text": ef_text(beat.ef_percent) if np.isfinite(beat.ef_percent) else "",
             "excluded": bool(beat.excluded),
-            "answer": (beat.ed_frame, beat.es_frame) == (m.ed_frame, m.es_frame),
+            "answer": m.is_shown(beat),
         }
         for beat in m.beats
     ]

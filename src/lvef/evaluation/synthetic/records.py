@@ -18,7 +18,7 @@ was found where the clip's ends cut a true one, so that it cannot be said whethe
 that was not found and begins or ends within half a frame of the clip's ends; it need not be found."""
 
 MATCHED_BEAT, REPRESENTATIVE_BEAT = "matched", "representative"
-"""Which true beat an answer is compared with: the one at its own time, or where there is none the clip's representative."""
+"""Which true beats an answer is compared with: those at its own times, or where there are none the clip's representative."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def score(clip: TrueClip, curve: TrueCurve, mask: TrueMask, measurement: Measure
     traced = relative[np.isfinite(relative)]
     made_with = clip.parameters.get("parameters", clip.parameters)
     numbers = flat_numbers(made_with if isinstance(made_with, Mapping) else {})
-    reference, kind = _reference(clip, m, found_times)
+    references, kind = _references(clip, m, found_times)
     answered = m.status in (Status.OK, Status.PARTIAL_CYCLE) and m.ef_percent is not None
     cycles = [beat.end_time_s - beat.ed_time_s for beat in clip.beats]
     seen = bool(m.tracings)
@@ -64,8 +64,8 @@ def score(clip: TrueClip, curve: TrueCurve, mask: TrueMask, measurement: Measure
         n_frames=n,
         reference=kind,
         ef_percent=float(m.ef_percent) if answered and m.ef_percent is not None else NAN,
-        ef_plane_percent=NAN if reference is None else reference.plane_ef_percent,
-        ef_space_percent=NAN if reference is None else reference.ef_percent,
+        ef_plane_percent=float(np.mean([b.plane_ef_percent for b in references])) if references else NAN,
+        ef_space_percent=float(np.mean([b.ef_percent for b in references])) if references else NAN,
         ef_representative_percent=representative_beat(clip.beats).plane_ef_percent if clip.beats else NAN,
         dice_ed=_dice([beat.ed_frame for beat in clip.beats], m.tracings, mask),
         dice_es=_dice([beat.es_frame for beat in clip.beats], m.tracings, mask),
@@ -109,15 +109,17 @@ def _check_clock(clip: TrueClip, true: FloatArray, found: FloatArray) -> None:
             )
 
 
-def _reference(clip: TrueClip, measurement: Measurement, times_s: FloatArray) -> tuple[TrueBeat | None, str]:
-    """The true beat that an answer is compared with, and why that one."""
+def _references(clip: TrueClip, measurement: Measurement, times_s: FloatArray) -> tuple[list[TrueBeat], str]:
+    """The true beats whose mean an answer is compared with, those at the times of its own, and why these."""
     if not clip.beats:
-        return None, ""
+        return [], ""
     if measurement.es_frame is not None and measurement.ef_percent is not None:
-        beat = beat_at(clip.beats, float(times_s[measurement.es_frame]))
-        if beat is not None:
-            return beat, MATCHED_BEAT
-    return representative_beat(clip.beats), REPRESENTATIVE_BEAT
+        averaged = (measurement.beats_averaged or 0) > 1
+        frames = [b.es_frame for b in measurement.counted_beats] if averaged else [measurement.es_frame]
+        at = (beat_at(clip.beats, float(times_s[frame])) for frame in frames)
+        if beats := [beat for beat in at if beat is not None]:
+            return beats, MATCHED_BEAT
+    return [representative_beat(clip.beats)], REPRESENTATIVE_BEAT
 
 
 def _volumes(tracings: Sequence[Tracing | None], mask: TrueMask, n: int) -> FloatArray:

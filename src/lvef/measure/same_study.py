@@ -1,0 +1,212 @@
+"""Whether two files can be the two views of a study or the two phases of a heart: what is compared, refused, warned of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lvef.core.errors import QualityRefusal
+from lvef.core.records import Clip, FloatArray, FrameArray, Measurement, Notice
+from lvef.core.terms import View
+from lvef.io.dicom_identity import dicom_identity
+
+SAME_CONTENT = "same_content"
+"""Code of the refusal of one file or film given twice."""
+
+SAME_FILM = 0.9
+"""Correlation of what moves in two films from which on they are copies of one: a lossless copy has 1, one coded again above
+0.95, two views of one phantom 0.0 to 0.2."""
+
+RATES_DIFFER = 0.1
+"""Heart rates that differ by more than this share of the higher are warned of, as cycles are in `lvef.geometry.biplane`."""
+
+FRAME_RATES_DIFFER = 2.0
+"""Frame rates of which one is more than so many times the other are warned of."""
+
+_SIDE_PX, _MOST_FRAMES = 32, 48
+_BLOCK = 1 << 20
+
+
+def refuse_same_file(first: Path, second: Path, needed: str) -> None:
+    """Refuse one file that is given twice, also under two names.
+
+    Args:
+        first: A file; one that cannot be read is left to whoever reads it.
+        second: Another.
+        needed: What was expected instead.
+
+    Raises:
+        QualityRefusal: Both hold the same bytes.
+    """
+    try:
+        same = first.samefile(second) or (
+            first.is_file()
+            and second.is_file()
+            and first.stat().st_size == second.stat().st_size
+            and _digest(first) == _digest(second)
+        )
+    except OSError:
+        return
+    if same:
+        raise _same(first, second, "hold the same file", needed)
+
+
+def refuse_same_film(first: Clip, second: Clip, needed: str) -> None:
+    """Refuse the same pictures given twice, also coded in two ways or at two sizes.
+
+    Args:
+        first: A clip or still.
+        second: Another.
+        needed: What was expected instead.
+
+    Raises:
+        QualityRefusal: Both show the same pictures.
+    """
+    if same_pictures(first.frames, second.frames):
+        raise _same(first.source, second.source, "show the same pictures", needed)
+
+
+def same_pictures(first: FrameArray, second: FrameArray) -> bool:
+    """Whether two clips show the same pictures, from equal starts or to equal ends, mirrored or not.
+
+    Compared is what moves, at a coarse size: two views of a heart look alike as a whole, but do not move alike.
+
+    Args:
+        first: ``(n, height, width)``.
+        second: ``(m, height, width)``.
+    """
+    if first.shape == second.shape and np.array_equal(first, second):
+        return True
+    n = min(len(first), len(second))
+    if n < 2:
+        return False
+    ways = ((part, turned) for part in (slice(None, n), slice(-n, None)) for turned in (1, -1))
+    return any(
+        _correlation(_moving(first[part]), _moving(second[part])[..., ::turned]) > SAME_FILM
+        for part, turned in ways
+    )
+
+
+def person_notices(first: Path, second: Path) -> list[Notice]:
+    """Warnings where two DICOM files name two persons or two examinations. What they say is compared and never shown."""
+    one, other = dicom_identity(first), dicom_identity(second)
+    if one is None or other is None:
+        return []
+    known = [(a, b) for a, b in ((one.patient, other.patient), (one.person, other.person)) if a and b]
+    if known and known[0][0] != known[0][1]:
+        return [
+            Notice(
+                "patients_differ",
+                "The headers of the two files name different patients: an EF of both together is of nobody. "
+                "Check that they belong together.",
+            )
+        ]
+    if one.study and other.study and one.study != other.study:
+        return [
+            Notice(
+                "studies_differ",
+                "The two files are of different examinations (Study Instance UID): the heart may have changed between them.",
+            )
+        ]
+    return []
+
+
+def view_notices(clips: Mapping[View, Clip]) -> list[Notice]:
+    """Warnings where a file names another view than it was given as.
+
+    Args:
+        clips: By the view that the user says they show.
+    """
+    told = {given: clip.view for given, clip in clips.items() if clip.view not in (View.UNKNOWN, given)}
+    if len(told) > 1:
+        return [
+            Notice(
+                "views_swapped",
+                "By their headers the two files are swapped: the A4C is the A2C and the A2C the A4C.",
+            )
+        ]
+    return [
+        Notice(
+            "view_contradicts_file",
+            f"The file given as {given} says that it shows the {own}: check which it is.",
+        )
+        for given, own in told.items()
+    ]
+
+
+def contradictions(four: Measurement, two: Measurement, said: Sequence[Notice]) -> list[Notice]:
+    """Warnings where two views were not taken alike.
+
+    Args:
+        four: A4C.
+        two: A2C.
+        said: Warnings about the pair so far: cycles that differ are not said twice.
+    """
+    notices = []
+    rates = four.heart_rate_bpm or 0.0, two.heart_rate_bpm or 0.0
+    known = rates[0] and rates[1] and not any(notice.code == "cycles_differ" for notice in said)
+    if known and abs(rates[0] - rates[1]) > RATES_DIFFER * max(rates[0], rates[1]):
+        notices.append(
+            Notice(
+                "heart_rates_differ",
+                f"The heart rates differ by more than {RATES_DIFFER:.0%} ({rates[0]:.0f}/min in A4C, "
+                f"{rates[1]:.0f}/min in A2C): the two views were not taken at the same state of the heart.",
+            )
+        )
+    frames = four.frame_rate_hz, two.frame_rate_hz
+    if frames[0] and frames[1] and max(frames[0], frames[1]) > FRAME_RATES_DIFFER * min(frames[0], frames[1]):
+        notices.append(
+            Notice(
+                "frame_rates_differ",
+                f"The A4C has {frames[0]:.3g} frames a second and the A2C {frames[1]:.3g}: ED and ES are found less exactly "
+                "in the slower one.",
+            )
+        )
+    return notices
+
+
+def view_warnings(views: Mapping[str, Measurement]) -> list[Notice]:
+    """The warnings of the views of a study, each with its view in front; one that all have stands once.
+
+    Args:
+        views: By their names.
+    """
+    of_text: dict[tuple[str, str], list[str]] = {}
+    for view, measurement in views.items():
+        for notice in measurement.notices:
+            named = of_text.setdefault((notice.code, notice.text), [])
+            if view not in named:
+                named.append(view)
+    return [Notice(code, f"{' and '.join(named)}: {text}") for (code, text), named in of_text.items()]
+
+
+def _same(first: object, second: object, what: str, needed: str) -> QualityRefusal:
+    return QualityRefusal(
+        SAME_CONTENT, f"{first} and {second} {what}; {needed} were expected: give the other one."
+    )
+
+
+def _digest(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.digest()
+
+
+def _moving(frames: FrameArray) -> FloatArray:
+    """What moves in a clip: coarse frames without their mean, ``(k, side, side)``."""
+    places = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _MOST_FRAMES)).round().astype(int))
+    coarse = np.stack(
+        [cv2.resize(frames[i], (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA) for i in places]
+    )
+    return np.asarray(coarse - coarse.mean(axis=0), dtype=np.float64)
+
+
+def _correlation(first: FloatArray, second: FloatArray) -> float:
+    size = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    return float((first * second).sum()) / size if size > 0 else 0.0
