@@ -32,7 +32,7 @@ def test_the_class_of_the_ase_table_waits_for_the_sex():
 def test_volumes_or_the_sentence_why_not():
     with_scale, without = (beating(calibrated=c)[0] for c in (True, False))
     found = dict(answer_facts(with_scale, MeasureOptions()))
-    assert found["End-diastolic volume"] == "120 ml" and found["Stroke volume"] == "72 ml"
+    assert found["EDV"] == "120 ml" and found["Stroke volume"] == "72 ml"
     assert dict(answer_facts(without, MeasureOptions()))["Volumes"] == without.volume_note
 
 

@@ -28,7 +28,6 @@ from lvef.geometry.smoothing import (
     window_frames,
 )
 from lvef.geometry.turning import (
-    LONGEST_CYCLE,
     Samples,
     Turn,
     ed_is_clear,
@@ -174,8 +173,7 @@ def analyse_beats(
     samples, cycle, swing = _prepare(times[good], raw[good], config)
     frames = PhaseFinder.of(good, samples, is_smoothed=is_smoothed)
     shown = np.interp(times, frames.times, frames.volume, left=np.nan, right=np.nan)
-    turns = turning_points(samples.smooth, swing)
-    turns = without_notches(turns, samples, config.max_cycle_s if cycle is None else LONGEST_CYCLE * cycle)
+    turns = without_notches(turning_points(samples.smooth, swing), samples, cycle)
     if len(turns) < 2:
         return _nothing(shown, "no_contraction", NOISE_REASON)
     found = _by_r_waves(frames, r_wave_times_s, swing, config) if len(r_wave_times_s) > 1 else []

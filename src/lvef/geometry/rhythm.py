@@ -19,6 +19,10 @@ MAX_SPREAD_PERCENT = 10.0
 SPREAD_CODES = ("beats_disagree", "beats_cross_range")
 """Codes of `spread_notices`."""
 
+TIMING_S = 0.15
+"""Cycles that lie within so many seconds of each other are no sign of an irregular rhythm: on a flat diastole the maximum
+may lie a few frames earlier or later."""
+
 ALIKE_CYCLES = 0.15
 """Largest coefficient of variation of the cycles of beats that are alike. On curves of noise alone: median
 0.4."""
@@ -146,7 +150,7 @@ def rhythm_notices(beats: list[Beat], irregular: float, needed: int) -> list[Not
         notices.append(Notice("beats_excluded", f"{left_out} of {len(beats)} beats left out; each says why."))
     # premature beats have been told apart already: what they do to the cycles is no second finding
     spans = [] if left_out else [beat.duration_s for beat in beats if beat.duration_s is not None]
-    if len(spans) > 1 and variation(spans) > irregular:
+    if len(spans) > 1 and variation(spans) > irregular and max(spans) - min(spans) > TIMING_S:
         notices.append(
             Notice("irregular_rhythm", f"The cycles vary by {variation(spans):.0%} (standard deviation).")
         )

@@ -32,7 +32,7 @@ NOTCH_SHARE = 0.8
 EDGE_NOTCH_SHARE = 0.6
 """The same where one of the neighbours lies beyond the clip."""
 
-LONGEST_CYCLE = 1.4
+LONGEST_CYCLE = 1.5
 """A bump is told from the end-diastole of an early beat by the time between the highs beside it: one cycle, at most this
 many, and not two."""
 
@@ -91,7 +91,7 @@ def turning_points(curve: FloatArray, swing: float) -> list[Turn]:
     return turns
 
 
-def without_notches(turns: list[Turn], samples: Samples, longest_cycle_s: float) -> list[Turn]:
+def without_notches(turns: list[Turn], samples: Samples, cycle_s: float | None) -> list[Turn]:
     """Turning points without the bumps inside a beat: a systole with two dips, or a diastole with one, is one beat.
 
     A bump in systole is a high between two lows that stay far below the highs on both sides, which are one cycle apart; of
@@ -100,15 +100,19 @@ def without_notches(turns: list[Turn], samples: Samples, longest_cycle_s: float)
     Args:
         turns: From `turning_points`.
         samples: The curve.
-        longest_cycle_s: Longest time between two end-diastoles that follow each other.
+        cycle_s: Cycle at which the curve repeats itself, or None. It may be two beats where one of them is an early one.
     """
     grid, curve = samples.grid, samples.smooth
+    longest = {
+        is_high: LONGEST_CYCLE * _usual_cycle(turns, grid, curve, cycle_s, is_high)
+        for is_high in (True, False)
+    }
     kept = list(turns)
     while True:
         bumps = [
             (depth, at)
-            for at in range(len(kept))
-            if (depth := _depth(kept, at, grid, curve, longest_cycle_s)) > 0
+            for at, turn in enumerate(kept)
+            if (depth := _depth(kept, at, grid, curve, longest[turn.is_high])) > 0
         ]
         if not bumps:
             return kept
@@ -116,6 +120,24 @@ def without_notches(turns: list[Turn], samples: Samples, longest_cycle_s: float)
         sign = 1 if kept[at].is_high else -1
         sides = kept[at - 1], kept[at + 1]
         kept[at - 1 : at + 2] = [min(sides, key=lambda turn: sign * curve[turn.index])]
+
+
+def _usual_cycle(
+    turns: list[Turn], grid: FloatArray, curve: FloatArray, cycle_s: float | None, is_high: bool
+) -> float:
+    """Time between true highs (or lows): the shorter of the period and the lower median distance of those that reach far."""
+    sign = 1.0 if is_high else -1.0
+    own, others = (
+        np.array([turn.index for turn in turns if turn.is_high is kind], dtype=np.intp)
+        for kind in (is_high, not is_high)
+    )
+    known = [] if cycle_s is None else [cycle_s]
+    if len(own) > 1 and len(others):
+        foot = float(np.median(sign * curve[others]))
+        level = sign * curve[own] - foot
+        far = own[level >= NOTCH_SHARE * float(level.max())]
+        known += [float(np.percentile(np.diff(grid[far]), 50, method="lower"))] if len(far) > 1 else []
+    return min(known, default=0.0)
 
 
 def _depth(turns: list[Turn], at: int, grid: FloatArray, curve: FloatArray, longest_cycle_s: float) -> float:
