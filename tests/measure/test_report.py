@@ -244,7 +244,7 @@ def test_words():
     assert status_text(beating(45)[0]) == "one whole beat"
     told = Notice("truncated", "18 of 145 frames could be decoded; the rest is missing or damaged.")
     cut = replace(measurement, notices=(told,))
-    assert status_text(cut) == "median of 4 beats; cut off: 18 of 145 frames"
+    assert status_text(cut) == "mean of 4 beats; cut off: 18 of 145 frames"
     assert status_text(replace(refused(), notices=(told,))).endswith("; cut off: 18 of 145 frames")
     assert ef_text(49.5) == "50 %", "rounded half up, as the category tables do"
     assert ef_text(-3.2) == "-3 %"

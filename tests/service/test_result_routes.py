@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from lvef.measure.correction import Edit, edit_to_dict
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer, Outputs, write_outputs
 from lvef.measure.pipeline import Measurer
+from lvef.preparation.synthetic_files import write_video
 from lvef.service.packing import unpack_measurement
 
 
@@ -177,9 +179,12 @@ def test_a_pair_of_stills(real, stills):
     assert (film.status_code, film.json()["error"]["code"]) == (404, "no_pictures")
 
 
-def test_a_biplane_study(real, phantom_file):
-    data = phantom_file.read_bytes()
-    files = {"a4c": ("four.avi", data), "a2c": ("two.avi", data)}
+def test_a_biplane_study(real, phantom_file, phantom_clip, tmp_path):
+    clip = phantom_clip.clip
+    backwards = replace(phantom_clip, clip=replace(clip, frames=clip.frames[::-1]))
+    write_video(tmp_path / "two.avi", backwards)
+    data, other = phantom_file.read_bytes(), (tmp_path / "two.avi").read_bytes()
+    files = {"a4c": ("four.avi", data), "a2c": ("two.avi", other)}
     answer = real.client.post("/v1/measure", files=files, data={"wait": "60"})
     assert answer.status_code == 200, answer.text
     (job,) = answer.json()["jobs"]
@@ -190,12 +195,14 @@ def test_a_biplane_study(real, phantom_file):
     assert real.client.get(f"{link}/A4C/curve.csv").text.startswith("frame,time_s")
     assert real.client.get(f"{link}/A2C/overlay.mp4").status_code == 200
     assert real.client.get(f"{link}/curve.csv").status_code == 404
-    edit = {"views": {"A4C": {"ed_frame": 41, "es_frame": 58, "reader": "A"}}}
+    four = real.client.get(f"{link}/A4C/measurement.json").json()
+    beat = next(beat for beat in four["beats"] if not beat["shown"])
+    edit = {"views": {"A4C": {"ed_frame": beat["ed_frame"], "es_frame": beat["es_frame"], "reader": "A"}}}
     corrected = real.client.post(f"{link}/correction", json=edit)
     assert corrected.status_code == 201, corrected.text
     assert corrected.json()["result"]["correction"]["changed"] == ["A4C beat"]
     new = corrected.headers["location"]
-    assert real.client.get(f"{new}/A4C/measurement.json").json()["ed_frame"] == 41
+    assert real.client.get(f"{new}/A4C/measurement.json").json()["ed_frame"] == beat["ed_frame"]
     assert real.client.get(f"{new}/A4C/summary.png").status_code == 200
 
 
