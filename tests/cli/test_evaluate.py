@@ -8,8 +8,9 @@ import pytest
 
 from lvef.datasets.camus import read_split
 from lvef.engine.session import bf16_available
+from lvef.evaluation.perturbations import CHANGES
 from tests.datasets import camus_folder
-from tests.evaluation.conftest import SOME_CHANGES, copy_network
+from tests.evaluation.conftest import copy_network
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def test_json_is_the_summary_and_nothing_is_written_unasked(run, here, stills):
 
 
 def test_two_networks_and_changes(run, here, stills, monkeypatch):
-    monkeypatch.setattr("lvef.evaluation.evaluate.CHANGES", SOME_CHANGES)
+    monkeypatch.setattr("lvef.evaluation.evaluate.CHANGES", {"wall drop-out": CHANGES["wall drop-out"]})
     twin = copy_network(here / "run" / "camus-seg", "twin")
     (here / "two.txt").write_text("patient0001\npatient0002\n")
     words = ("--weights", "camus-seg", "--weights", twin, "--patients", here / "two.txt", "--robustness")

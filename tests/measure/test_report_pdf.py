@@ -68,9 +68,8 @@ def test_no_words_lie_over_each_other_or_outside(name):
         figure = drawing.draw_sheet(page_of(CASES[name], NOW)).figure
         # Fine, so that letters are not pushed to whole pixels, as they are not in the file.
         figure.set_dpi(72 * FINE)
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        renderer = canvas.get_renderer()
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw_without_rendering()
         texts = [
             t
             for t in figure.findobj(Text)

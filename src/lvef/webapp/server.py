@@ -48,6 +48,10 @@ THEME: dict[str, str] = {
 """Both themes; which one is shown follows the visitor's system."""
 
 
+LOADING_S = 20.0
+"""Longest time in which a page that is stopped waits for a network that is just being loaded."""
+
+
 def run(app: AppSettings, say: Callable[[str], None]) -> None:
     """Serve the page until the process is stopped.
 
@@ -77,7 +81,8 @@ def run(app: AppSettings, say: Callable[[str], None]) -> None:
     config._server_mode = "starlette-managed"
     logging.getLogger("streamlit").setLevel(logging.ERROR)
     ask_nobody_outside()
-    threading.Thread(target=_warm_up, args=(app.weights,), daemon=True).start()
+    warming = threading.Thread(target=_warm_up, args=(app.weights,), daemon=True)
+    warming.start()
 
     async def serve() -> None:
         serve_on(asyncio.get_running_loop())
@@ -92,6 +97,8 @@ def run(app: AppSettings, say: Callable[[str], None]) -> None:
 
     sys.argv = [str(SCRIPT)]
     asyncio.run(serve())
+    # An interpreter that ends while native code still loads a network aborts.
+    warming.join(LOADING_S)
 
 
 def ask_nobody_outside() -> None:

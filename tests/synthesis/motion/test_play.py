@@ -47,7 +47,7 @@ def test_resized_ed_frame_is_the_padded_resized_still(heart):
     assert made.clip.spacing.x_mm == pytest.approx(1.2 * 140 / 112)
 
 
-@pytest.mark.parametrize(("kind", "ef"), zip(RhythmKind, (12.0, 50.0, 72.0), strict=True))
+@pytest.mark.parametrize(("kind", "ef"), list(zip(RhythmKind, (12.0, 50.0, 72.0), strict=True)))
 def test_the_plane_volume_is_the_curve(heart, kind, ef):
     made = _clip(heart, ef_percent=ef, rhythm=kind, effects=Effects(drift_mm=4, drift_degrees=3))
     assert made.beats
