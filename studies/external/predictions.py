@@ -51,6 +51,11 @@ class Prediction:
         return self.measurement.tracings
 
     @property
+    def judged(self) -> bool:
+        """Whether contours can be judged: there are some, or a refusal stands for them. A model of EF alone has none."""
+        return bool(self.tracings) or self.measurement.status is Status.REFUSED
+
+    @property
     def ef_percent(self) -> float:
         """The answer; NaN where there is none."""
         ef = self.measurement.ef_percent

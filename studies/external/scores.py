@@ -48,7 +48,7 @@ def drawn_rows(model: str, cases: Sequence[Case], predictions: Mapping[str, Pred
         box = find_fan(case.clip).box
         side = max(box.width, box.height)
         found: dict[tuple[str, str, str], list[float]] = {}
-        for frame, truth in case.truth.items():
+        for frame, truth in case.truth.items() if prediction.judged else ():
             tracing = prediction.tracings[frame] if prediction.tracings else None
             shape = (truth.shape[0], truth.shape[1])
             found.setdefault(("dice", ALL, ""), []).append(dice(filled(tracing, shape), truth))
@@ -124,7 +124,11 @@ def _cine_values(prediction: Prediction) -> dict[str, float]:
     return {
         "answered": float(np.isfinite(prediction.ef_percent)),
         # What was refused before it was traced shows no shape a reader would accept.
-        "implausible": _share(implausible(labels, m.tracings)) if m.tracings else 1.0,
+        "implausible": _share(implausible(labels, m.tracings))
+        if m.tracings
+        else 1.0
+        if prediction.judged
+        else NAN,
         "wall_ratio": float(np.median(ratios)) if ratios else NAN,
         "ef_sd_beats": NAN if m.ef_sd_percent is None else m.ef_sd_percent,
         "jitter": jitter(m.tracings),

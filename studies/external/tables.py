@@ -172,7 +172,7 @@ def write_external(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def _cell(row: Row) -> str:
-    value = f"{row.value:.3g}"
+    value = "" if math.isnan(row.value) else f"{row.value:.3g}"
     return value if math.isnan(row.low) else f"{value} ({row.low:.3g} to {row.high:.3g})"
 
 

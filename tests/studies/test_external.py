@@ -239,6 +239,11 @@ def test_drawn_suite_of_a_perfect_model_and_of_a_small_one():
     assert value(small, "border", "lateral") == pytest.approx(100 * 6 / SIDE, abs=0.5)
     refused = drawn_rows("m", [case], {"made": Prediction(Measurement("made", Status.REFUSED), None)})
     assert value(refused, "dice", case="made") == 0
+    ef_alone = {"made": Prediction(Measurement("made", Status.OK, ef_percent=50.0), None)}
+    assert drawn_rows("m", [case], ef_alone) == []
+    assert not [
+        row for row in cine_rows("m", [case], ef_alone) if (row.case, row.metric) == (ALL, "implausible")
+    ]
 
 
 def test_ef_of_the_beat_is_that_of_the_contours():
