@@ -33,6 +33,7 @@ def test_the_ventricle_has_the_size_of_one(length_mm, fits, aspect):
         assert found.scale is None
         told = float(re.search(r"would be (\S+) mm long", found.spacing_note)[1])
         assert told == pytest.approx(length_mm, rel=0.05)
+        assert [n.code for n in found.notices] == ["implausible_scale"]
 
 
 def test_one_frame_gone_wrong_does_not_cost_the_scale():

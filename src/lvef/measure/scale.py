@@ -54,7 +54,7 @@ def curve_of_clip(clip: Clip, tracings: Sequence[Tracing | None]) -> tuple[Clip,
         f"By the scale of the file ({clip.scale.source}) the ventricle would be {longest:.3g} mm long, "
         f"{MIN_LONG_AXIS_MM:g} to {MAX_LONG_AXIS_MM:g} mm were expected: the scale is not used."
     )
-    clip = _without_scale(clip, note)
+    clip = _without_scale(replace(clip, notices=(*clip.notices, Notice("implausible_scale", note))), note)
     return clip, curve_of_tracings(tracings, clip.times_s, clip.spacing)
 
 
