@@ -16,7 +16,7 @@ from lvef.evaluation.perturbations import CHANGES
 from lvef.measure.options import MeasureOptions
 from tests.datasets import camus_folder
 
-SOME_CHANGES = {name: CHANGES[name] for name in ("gamma 0.5", "mirrored", "wall drop-out")}
+SOME_CHANGES = {name: CHANGES[name] for name in ("gamma 0.5", "sector shadow", "wall drop-out")}
 """Changes of the picture that evaluations of these tests make; `test_robustness` looks at every one."""
 
 

@@ -219,6 +219,6 @@ def test_a_card_gets_the_names_it_always_had_and_the_costs(evaluated):
     costs = {f.name: f for f in figures if f.name.startswith("cost_")}
     pooled = {(c.change, c.figure): c for c in found.costs["camus-seg"] if c.figure in POOLED}
     assert len(costs) == len(pooled) > 0
-    one = pooled["wall drop-out", "dice_lv"]
-    assert costs["cost_dice_lv_wall_drop_out"].value == pytest.approx(one.cost.value, abs=1e-4)
+    one = pooled["sector shadow", "dice_lv"]
+    assert costs["cost_dice_lv_sector_shadow"].value == pytest.approx(one.cost.value, abs=1e-4)
     assert card_figures(replace(found, costs={"camus-seg": []}), "camus-seg") == figures[: len(names)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ PROVENANCE = Provenance(
 )
 
 
+@lru_cache(1000)
 def ellipse_tracing(centre: tuple[float, float], semi: tuple[float, float], points: int = 60) -> Tracing:
-    """A half-closed ellipse, apex up: contour, axis and 20 chords in closed form."""
+    """A half-closed ellipse, apex up: contour, axis and 20 chords in closed form; shared, so not to be written to."""
     (cx, cy), (a, b) = centre, semi
     angle = np.linspace(-1.2 * np.pi, 0.2 * np.pi, points)
     contour = np.stack([cx + a * np.cos(angle), cy + b * np.sin(angle)], axis=1)
