@@ -346,3 +346,18 @@ def test_limits_can_be_set():
     strict = analyse_beats(curve, BeatConfig(max_cycle_s=0.8))
     assert strict.representative is None or strict.partial
     assert all("length of one beat" in b.excluded for b in strict.beats if b.end_frame is not None)
+
+
+@pytest.mark.parametrize("fps", [25, 50, 140])
+def test_a_clip_that_starts_in_systole_does_not_take_its_bump_for_end_diastole(fps):
+    """From inside the first dip on: a bump at 72 ml, the true minimum 45 ml, then three whole beats of 100 to 45 ml."""
+    onsets = 0.85 * np.arange(1, 4)
+    knots = [(0.0, 60), (0.1, 72), (0.22, 45)]
+    for onset in onsets:
+        knots += [(onset, 100), (onset + 0.37, 45)]
+    x, y = np.array([*knots, (3.4, 100), (3.6, 60)]).T
+    times = np.arange(0, 3.6, 1 / fps)
+    analysis = analyse_beats(curve_of(times, PchipInterpolator(x, y)(times)), is_smoothed=True)
+    assert [times[beat.ed_frame] for beat in analysis.beats] == pytest.approx(onsets, abs=1 / fps)
+    assert [beat.ef_percent for beat in analysis.beats] == pytest.approx([55] * 3, abs=2)
+    assert analysis.ef_mean_percent == pytest.approx(55, abs=2)

@@ -95,7 +95,8 @@ def without_notches(turns: list[Turn], samples: Samples, cycle_s: float | None) 
     """Turning points without the bumps inside a beat: a systole with two dips, or a diastole with one, is one beat.
 
     A bump in systole is a high between two lows that stay far below the highs on both sides, which are one cycle apart; of
-    the two lows the deeper is kept. A dip in diastole is the same upside down.
+    the two lows the deeper is kept. A dip in diastole is the same upside down. A bump that is the first or the last turning
+    point of the clip is dropped.
 
     Args:
         turns: From `turning_points`.
@@ -117,6 +118,9 @@ def without_notches(turns: list[Turn], samples: Samples, cycle_s: float | None) 
         if not bumps:
             return kept
         at = max(bumps)[1]
+        if at in (0, len(kept) - 1):
+            del kept[at]
+            continue
         sign = 1 if kept[at].is_high else -1
         sides = kept[at - 1], kept[at + 1]
         kept[at - 1 : at + 2] = [min(sides, key=lambda turn: sign * curve[turn.index])]
@@ -142,10 +146,9 @@ def _usual_cycle(
 
 def _depth(turns: list[Turn], at: int, grid: FloatArray, curve: FloatArray, longest_cycle_s: float) -> float:
     """How far a turning point stays below a true one, as a share of the swing; 0 where it is a true one."""
-    if not 0 < at < len(turns) - 1:
-        return 0.0
     sign = 1.0 if turns[at].is_high else -1.0
-    own, *sides = (sign * float(curve[turns[i].index]) for i in (at, at - 1, at + 1))
+    own = sign * float(curve[turns[at].index])
+    sides = [sign * float(curve[turns[i].index]) for i in (at - 1, at + 1) if 0 <= i < len(turns)]
     seen = [i for i in (at - 2, at + 2) if 0 <= i < len(turns)]
     if not seen:
         return 0.0
