@@ -77,7 +77,8 @@ def test_ctrl_c_ends_a_batch_wherever_it_is_stuck():
         for state, process in started.items():
             # Its stderr ends when the process that looked after it is gone, too.
             _, said = process.communicate(timeout=60)
-            assert process.returncode == STATES[state], state
+            # The signal may come between the word and the call that is stuck; then Python itself ends the batch.
+            assert process.returncode in (STATES[state], 130), state
             assert "lvef: stopped" in said
             assert "Traceback" not in said
             assert "the same command goes on" in said
