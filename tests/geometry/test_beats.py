@@ -361,3 +361,27 @@ def test_a_clip_that_starts_in_systole_does_not_take_its_bump_for_end_diastole(f
     assert [times[beat.ed_frame] for beat in analysis.beats] == pytest.approx(onsets, abs=1 / fps)
     assert [beat.ef_percent for beat in analysis.beats] == pytest.approx([55] * 3, abs=2)
     assert analysis.ef_mean_percent == pytest.approx(55, abs=2)
+
+
+@pytest.mark.parametrize("fps", [25, 50, 80])
+@pytest.mark.parametrize("cycle_s", [0.6, 0.8, 1.0])
+@pytest.mark.parametrize(
+    ("ed", "es"),
+    [((100, 100), (40, 58)), ((100, 100), (35, 50)), ((100, 75), (45, 40)), ((100, 100), (40, 70))],
+)
+def test_strong_and_weak_beats_by_turns_are_beats_of_their_own(ed, es, cycle_s, fps):
+    n, systole = 8, 0.38
+    eds, ess = np.resize(ed, n + 1).astype(float), np.resize(es, n).astype(float)
+    times = np.arange(0, n * cycle_s, 1 / fps)
+    at = np.minimum(times // cycle_s, n - 1).astype(int)
+    u = times / cycle_s - at
+    ejected = (1 - np.cos(np.pi * np.minimum(u / systole, 1))) / 2
+    filled = (1 - np.cos(np.pi * np.clip((u - systole) / (0.85 - systole), 0, 1))) / 2
+    volume = np.where(
+        u < systole, eds[at] + (ess - eds[:-1])[at] * ejected, ess[at] + (eds[1:] - ess)[at] * filled
+    )
+    analysis = analyse_beats(VolumeCurve(times, volume, np.full(len(times), 80.0), True))
+    assert len(analysis.beats) >= n - 2, "no two beats are taken for one"
+    assert analysis.ef_mean_percent == pytest.approx(np.mean(100 * (1 - ess / eds[:-1])), abs=2.5)
+    assert analysis.heart_rate_bpm == pytest.approx(60 / cycle_s, rel=0.05)
+    assert {"beats_disagree", "beats_cross_range"} & {notice.code for notice in analysis.notices}

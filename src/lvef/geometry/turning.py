@@ -32,6 +32,10 @@ NOTCH_SHARE = 0.8
 EDGE_NOTCH_SHARE = 0.6
 """The same where one of the neighbours lies beyond the clip."""
 
+EVEN_GAPS, EVEN_SHARE = 0.82, 0.4
+"""A turning point midway between its neighbours, with the opposite ones beside it half as far apart (each to this share),
+that reaches this share of the swing is a weak beat of an alternating rhythm. Bumps and dips inside a beat stand to one side."""
+
 LONGEST_CYCLE = 1.5
 """A bump is told from the end-diastole of an early beat by the time between the highs beside it: one cycle, at most this
 many, and not two."""
@@ -158,6 +162,14 @@ def _depth(turns: list[Turn], at: int, grid: FloatArray, curve: FloatArray, long
     swing = beside - min(sides)
     share = (own - min(sides)) / swing if swing > 0 else 1.0
     limit = NOTCH_SHARE if len(seen) == 2 else EDGE_NOTCH_SHARE
+    if len(seen) == 2:
+        before, after = (abs(float(grid[turns[i].index] - grid[turns[at].index])) for i in seen)
+        between, half = float(grid[turns[at + 1].index] - grid[turns[at - 1].index]), (before + after) / 2
+        even = all(
+            EVEN_GAPS <= one / other <= 1 / EVEN_GAPS for one, other in ((before, after), (between, half))
+        )
+        if even and share >= EVEN_SHARE:
+            return 0.0
     return 1 - share if share < limit and end - start <= longest_cycle_s else 0.0
 
 

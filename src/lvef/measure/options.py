@@ -38,7 +38,7 @@ class MeasureOptions:
     frame_rate_hz: float | None = None
     """Frame rate that overrides the file's."""
     per_beat: bool = False
-    """EF networks: find the beats with the segmentation network that is installed, and read an EF for each; the median beat
-    answers. Without it the film is read as a whole. Networks that draw the ventricle always go by beats."""
+    """EF networks: find the beats with the segmentation network that is installed, and read an EF for each; their mean
+    is the EF. Without it the film is read as a whole. Networks that draw the ventricle always go by beats."""
     max_frames: int = MAX_FRAMES
     """Longest clip that is read."""

@@ -15,8 +15,8 @@ from lvef.webapp.shell import head, in_sentences, section
 TEXTS = {
     "What it does": (
         "A network outlines the left ventricle on every frame. Volumes follow by the method of disks, beats from the "
-        "volume curve; the median beat gives the ejection fraction, with that beat's own volumes and frames. What "
-        "should not be measured is refused, with the reason. Every number rests on two outlines that you see, and "
+        "volume curve; the ejection fraction is the mean over the regular beats, and the beat nearest to it is shown. "
+        "What should not be measured is refused, with the reason. Every number rests on two outlines that you see, and "
         "may move."
     ),
     "What happens to files": (
