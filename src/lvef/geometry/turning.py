@@ -34,7 +34,7 @@ EDGE_NOTCH_SHARE = 0.6
 
 EVEN_GAPS, EVEN_SHARE = 0.82, 0.4
 """A turning point midway between its neighbours, with the opposite ones beside it half as far apart (each to this share),
-that reaches this share of the swing is a weak beat of an alternating rhythm. Bumps and dips inside a beat stand to one side."""
+that reaches this share of the swing is a weak beat of an alternating rhythm. Bumps and dips in a beat stand to one side."""
 
 LONGEST_CYCLE = 1.5
 """A bump is told from the end-diastole of an early beat by the time between the highs beside it: one cycle, at most this
