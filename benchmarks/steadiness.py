@@ -170,7 +170,7 @@ def table_of_stills(predictor: Predictor, stills: Sequence[Clip], seed: int) -> 
 def table_of_cine(predictor: Predictor, clip: Clip) -> None:
     """Print the second table."""
     print("\n| cine | volume jitter, % | long axis jitter, % | apex jitter, % |\n|---|---|---|---|")
-    traced = predictor.trace(clip.frames, find_fan(clip).box, clip.spacing).tracings
+    traced = predictor.trace(clip.frames, find_fan(clip).box, clip.spacing, times_s=clip.times_s).tracings
     row("each frame alone", jitter(watched(traced)))
     row("steadied", jitter(watched(steadied(traced, clip.times_s))))
 
@@ -272,7 +272,7 @@ def main() -> None:
         box = find_fan(clip).box
         masks = [
             p.argmax(axis=0).astype(np.uint8)
-            for p, _ in predictor.probabilities(clip.frames, box, clip.spacing)
+            for p, _ in predictor.probabilities(clip.frames, box, clip.spacing, times_s=clip.times_s)
         ]
     table_of_stills(predictor, stills, args.seed)
     table_of_cine(predictor, clip)

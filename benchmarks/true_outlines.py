@@ -40,7 +40,9 @@ def main() -> None:
         if found is not None:
             ef_errors.append(found.ef_percent - beat.plane_ef_percent)
         two = [beat.ed_frame, beat.es_frame]
-        traced = predictor.trace(clip.frames[two], find_fan(clip).box, clip.spacing).tracings
+        traced = predictor.trace(
+            clip.frames, find_fan(clip).box, clip.spacing, times_s=clip.times_s, only=two
+        ).tracings
         row = []
         for tracing, true in zip(traced, (made.tracings[i] for i in two), strict=True):
             if tracing is not None:

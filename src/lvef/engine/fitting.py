@@ -74,7 +74,7 @@ def input_shapes(card: Card) -> dict[str, Shape]:
     """Inputs of a network by name; a single one is nameless. Batch, channel, time, height, width."""
     size = card.input.size
     if card.clip is None:
-        return {"": (None, 1, size, size)}
+        return {"": (None, len(card.input.offsets_s), size, size)}
     if card.kind == EF_CLIP:
         return {"": (None, 1, card.clip.n_frames, size, size)}
     return dict.fromkeys((SPATIAL, TEMPORAL), (None, card.clip.n_frames - 1, size, size))

@@ -281,6 +281,7 @@ class Measurer:
             frames,
             box,
             clip.spacing,
+            times_s=clip.times_s,
             in_turn=in_turn,
             seen=lambda done: self.tell(TRACING, done, len(frames)),
         )

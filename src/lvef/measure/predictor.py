@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +18,7 @@ from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen
 from lvef.measure.options import MeasureOptions
 from lvef.measure.quality import wall_contact
 from lvef.preprocess.fan import Fan
-from lvef.preprocess.frames import Placement, fit, normalise, place
+from lvef.preprocess.frames import Placement, context_frames, fit, normalise, place
 
 CHUNK = 16
 """Frames the network sees at once. On a 175-frame clip 16 is 5 % faster as a whole than 8, and 25 no faster than 12."""
@@ -76,7 +76,14 @@ class Predictor:
         return clip.frames, fan.box
 
     def probabilities(
-        self, frames: FrameArray, box: Box, spacing: PixelGeometry | None, *, in_turn: bool = False
+        self,
+        frames: FrameArray,
+        box: Box,
+        spacing: PixelGeometry | None,
+        *,
+        times_s: FloatArray | None = None,
+        only: Sequence[int] | None = None,
+        in_turn: bool = False,
     ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
         """Class probabilities of each frame ``(classes, size, size)`` and where that square lies in the picture.
 
@@ -88,14 +95,26 @@ class Predictor:
             frames: ``(n, height, width)`` uint8.
             box: Part of the picture to show.
             spacing: Scale of the picture; only its ratio matters.
+            times_s: ``(n,)`` instants of the frames, for models that are shown the frames around; None where each frame
+                stands alone (stills).
+            only: Numbers of the frames that are wanted; None for all.
             in_turn: Show the frames with odd numbers mirrored and the others as they are, each once: half the cost, for
                 cines whose tracings are steadied over time, which averages the two just as well.
         """
         spec = self.entry.card.input
         placement = place(box, spec.size, spacing)
+        shown = np.arange(len(frames))[:, None].repeat(len(spec.offsets_s), axis=1)
+        if times_s is not None and len(spec.offsets_s) > 1:
+            shown = context_frames(times_s, spec.offsets_s)
+        if only is not None:
+            shown = shown[list(only)]
+        squares: dict[int, FrameArray] = {}
 
         def start(first: int) -> Callable[[], NDArray[np.float32]]:
-            batch = normalise(fit(frames[first : first + CHUNK], placement, spec.size), spec)
+            chunk = shown[first : first + CHUNK]
+            missing = [i for i in np.unique(chunk).tolist() if i not in squares]
+            squares.update(zip(missing, fit(frames[missing], placement, spec.size), strict=True))
+            batch = normalise(np.stack([[squares[i] for i in row] for row in chunk.tolist()]), spec)
             if not self._mirror:
                 return self._session.start(batch)
             if in_turn:
@@ -103,7 +122,7 @@ class Predictor:
             plain, mirrored = self._session.start(batch), self._session.start(_mirrored(batch))
             return lambda: np.asarray((plain() + mirrored()[..., ::-1]) / 2, dtype=np.float32)
 
-        for batch in ahead(start, range(0, len(frames), CHUNK), self.engine.lanes + 1):
+        for batch in ahead(start, range(0, len(shown), CHUNK), self.engine.lanes + 1):
             for probability in batch:
                 yield probability, placement
 
@@ -113,6 +132,8 @@ class Predictor:
         box: Box,
         spacing: PixelGeometry | None,
         *,
+        times_s: FloatArray | None = None,
+        only: Sequence[int] | None = None,
         in_turn: bool = False,
         seen: Seen = unseen,
     ) -> TracedFrames:
@@ -122,13 +143,15 @@ class Predictor:
             frames: ``(n, height, width)`` uint8.
             box: Part of the picture to show, from :func:`lvef.preprocess.fan.find_fan`.
             spacing: Scale of the picture, or None.
+            times_s: See `probabilities`.
+            only: See `probabilities`; tracings come in this order.
             in_turn: See `probabilities`.
             seen: Told how many frames are traced.
         """
         tracings: list[Tracing | None] = []
-        contact = np.full(len(frames), np.nan)
+        contact = np.full(len(frames if only is None else only), np.nan)
         for i, (probability, placement) in enumerate(
-            self.probabilities(frames, box, spacing, in_turn=in_turn)
+            self.probabilities(frames, box, spacing, times_s=times_s, only=only, in_turn=in_turn)
         ):
             tracing = trace_in_picture(probability, placement, spacing)
             tracings.append(tracing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +96,8 @@ class TracePredictor:
         box: Box,
         spacing: PixelGeometry | None,
         *,
+        times_s: FloatArray | None = None,  # noqa: ARG002
+        only: Sequence[int] | None = None,
         in_turn: bool = False,
         seen: Seen = unseen,
     ) -> TracedFrames:
@@ -105,9 +107,12 @@ class TracePredictor:
             frames: ``(n, height, width)`` uint8.
             box: Part of the picture to show, from `shown`.
             spacing: Scale of the picture, or None.
+            times_s: Not used: each frame stands alone.
+            only: Numbers of the frames that are wanted; None for all.
             in_turn: See `lines`.
             seen: Told how many frames are done.
         """
+        frames = frames if only is None else frames[list(only)]
         placement = place(box, self.entry.card.input.size, spacing)
         lines = self.lines(frames, placement, in_turn=in_turn, seen=seen)
         finite = np.asarray(np.isfinite(lines).all(axis=(1, 2, 3)), dtype=np.bool_)

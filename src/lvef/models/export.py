@@ -44,19 +44,20 @@ class _WithSoftmax(nn.Module):
         return torch.softmax(self.net(x), 1)
 
 
-def export_segmentation(net: nn.Module, size: int, path: Path, *, half: bool = True) -> None:
-    """Write ``net`` as ONNX: ``grey (batch, 1, size, size)`` to ``probability (batch, classes, size, size)``.
+def export_segmentation(net: nn.Module, size: int, path: Path, *, frames: int = 1, half: bool = True) -> None:
+    """Write ``net`` as ONNX: ``grey (batch, frames, size, size)`` to ``probability (batch, classes, size, size)``.
 
     Args:
         net: Network that gives logits; put into evaluation mode.
         size: Side of the input.
         path: File to write.
+        frames: Frames that are shown, one channel each.
         half: Store the weights in half precision.
 
     Raises:
         DataError: The file cannot be written.
     """
-    write_onnx(_WithSoftmax(net), {INPUT_NAME: (1, size, size)}, OUTPUT_NAME, path, half=half)
+    write_onnx(_WithSoftmax(net), {INPUT_NAME: (frames, size, size)}, OUTPUT_NAME, path, half=half)
 
 
 def export_network(

@@ -23,6 +23,8 @@ class SegNetConfig:
     """Residual blocks a level on the way down."""
     decoder_blocks: tuple[int, ...] = (1, 1, 1)
     """Plain convolutions a level on the way up, finest first."""
+    in_frames: int = 1
+    """Frames of the clip that are shown, one channel each."""
     n_classes: int = 4
     """Background, LV cavity, myocardium, left atrium."""
 
@@ -64,7 +66,7 @@ class SegNet(nn.Module):
         super().__init__()
         self.config = config = config or SegNetConfig()
         w = config.widths
-        self.stem = ConvNormAct(1, w[0], kernel=4, stride=2)  # (b, w0, h/2, w/2)
+        self.stem = ConvNormAct(config.in_frames, w[0], kernel=4, stride=2)  # (b, w0, h/2, w/2)
         self.down = nn.ModuleList(ConvNormAct(w[i - 1], w[i], stride=2) for i in range(1, len(w)))
         self.encoder = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(c) for _ in range(n)))
@@ -78,7 +80,7 @@ class SegNet(nn.Module):
         self.head = nn.Conv2d(w[0], 4 * config.n_classes, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits ``(b, n_classes, h, w)`` of grey pictures ``(b, 1, h, w)``; h and w divide by 16."""
+        """Logits ``(b, n_classes, h, w)`` of grey images ``(b, in_frames, h, w)``; h and w divide by 16."""
         x = self.stem(x)
         skips: list[Tensor] = []
         for level, blocks in enumerate(self.encoder):

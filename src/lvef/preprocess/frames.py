@@ -6,6 +6,7 @@ where the file says that its own pixels are not square: then they are made squar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -105,6 +106,28 @@ def fit(frames: FrameArray, placement: Placement, size: int, *, labels: bool = F
 
 
 def normalise(squares: FrameArray, spec: InputSpec) -> NDArray[np.float32]:
-    """Grey levels to what the card says the network expects, ``(n, 1, size, size)`` float32."""
+    """Grey levels to what the card says the network expects, ``(n, 1, size, size)`` float32.
+
+    Squares ``(n, k, size, size)`` keep their channels.
+    """
     table = ((np.arange(256) / 255.0 - spec.mean) / spec.std).astype(np.float32)
-    return table[squares][:, None]
+    values = table[squares]
+    return values if values.ndim == 4 else values[:, None]
+
+
+def context_frames(times_s: FloatArray, offsets_s: Sequence[float]) -> NDArray[np.intp]:
+    """Frames nearest to so many seconds from each frame; the first or last one where the clip does not reach so far.
+
+    Args:
+        times_s: ``(n,)`` increasing instants of the frames.
+        offsets_s: ``k`` offsets in seconds.
+
+    Returns:
+        ``(n, k)`` frame numbers.
+    """
+    wanted = times_s[:, None] + np.asarray(offsets_s)[None]
+    after = np.clip(np.searchsorted(times_s, wanted), 1, max(len(times_s) - 1, 1))
+    if len(times_s) < 2:
+        return np.zeros(wanted.shape, np.intp)
+    nearer = wanted - times_s[after - 1] <= times_s[after] - wanted
+    return np.asarray(after - nearer, dtype=np.intp)

@@ -12,7 +12,7 @@ CROPS = ("fan", "whole")
 
 @dataclass(frozen=True)
 class InputSpec:
-    """Input of a network that reads single grey frames, ``(batch, 1, size, size)`` float32."""
+    """Input of a model that labels one grey frame, ``(batch, len(offsets_s), size, size)`` float32."""
 
     size: int = 128
     """Side of the square in pixels."""
@@ -26,9 +26,17 @@ class InputSpec:
     """Divides after the mean is subtracted."""
     mirror: bool = True
     """Whether the network was trained on mirrored pictures too, so that it may be asked both ways."""
+    offsets_s: tuple[float, ...] = (0.0,)
+    """Instants of the frames that are shown, one channel each, in seconds from the frame that is labelled. A frame before the
+    clip's start or after its end is replaced by the first or last one; a still is shown in every channel."""
 
     def __post_init__(self) -> None:
         _check_square(self.size, self.crop, self.std)
+        if 0.0 not in self.offsets_s or not all(-2 <= s <= 2 for s in self.offsets_s):
+            raise ConfigError(
+                f"frames at {', '.join(f'{s:g}' for s in self.offsets_s)} s are no input; offsets within 2 s, 0 among them, "
+                "were expected."
+            )
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
-"""Random pictures of the same heart: other machines, other settings, other exports.
+"""Random images of the same heart: other machines, other settings, other exports.
 
-Works on a batch of torch tensors, every case drawn on its own. Shapes: pictures ``(b, 1, h, w)`` float32 in 0-1, labels
-``(b, h, w)`` int64. All randomness comes from the generator that is passed in.
+Works on a batch of short frame sequences as torch tensors; every case is drawn on its own and a case's frames are changed
+alike. Shapes: images ``(b, k, h, w)`` float32 in 0-1, labels ``(b, k, h, w)`` int64, k frames of one clip (1 for stills).
+All randomness comes from the generator that is passed in.
 
-What is varied, and why: position, size, turn, mirror and aspect (exports are cropped, flipped and stretched); smooth
-deformation (hearts differ); grey curve, gain, dark blood, tissue contrast (machines and settings differ, and random
-contrast per tissue carries further than physical realism); sector shadow and drop-out; resolution loss, blur, JPEG
-(112 x 112 clips); speckle; text and ECG lines burned in.
+What is varied, and why: position, size, rotation, mirror, aspect and perspective (exports are cropped, flipped and
+stretched); smooth deformation (hearts differ); grey curve, gain, haze, speckle, blur, resolution, JPEG (machines and
+settings differ); contrast *raised* between blood and wall under the true label, papillary muscles drawn into the cavity.
+Walls are not darkened under an unchanged label: that teaches the model to see walls in black blood (EXPERIMENTS.md).
 """
 
 from __future__ import annotations
@@ -26,35 +27,43 @@ from lvef.core.terms import Structure
 class AugmentConfig:
     """Strengths; a probability is that of one case."""
 
-    p_plain: float = 0.3
-    """Grey levels left as they are: only moved, turned, scaled and deformed."""
+    p_plain: float = 0.2
+    """Grey levels left as they are: only the geometry changes."""
     rotation_deg: float = 15.0
-    """Standard deviation of the turn."""
-    log_scale: float = 0.16
-    """Standard deviation of the log of the zoom (0.7 to 1.4 is about two of them)."""
+    """Standard deviation of the rotation."""
+    log_scale: float = 0.18
+    """Standard deviation of the log of the zoom."""
     log_aspect: float = 0.08
     """Standard deviation of the log of width against height."""
     shift: float = 0.07
-    """Standard deviation of the shift, as part of the picture's side."""
+    """Standard deviation of the shift, as part of the image's side."""
+    perspective: float = 0.08
+    """Standard deviation of the two perspective terms, in halves of the side."""
     elastic: float = 0.012
-    """Standard deviation of the smooth deformation, as part of the picture's side."""
+    """Standard deviation of the smooth deformation, as part of the image's side."""
     p_flip: float = 0.5
     """Left-right mirror."""
-    p_upside_down: float = 0.12
+    p_upside_down: float = 0.1
     """Apex below."""
+    p_crop: float = 0.2
+    """A border of the sector cut away, as exports do."""
+    p_contrast: float = 0.6
+    """Contrast raised between blood and wall under the true label."""
+    p_papillary: float = 0.35
+    """Bright spots inside the cavity."""
+    p_haze: float = 0.35
+    """Haze added over the near field, blood and wall alike."""
     log_gamma: float = 0.35
     """Standard deviation of the log of gamma."""
     gain: float = 0.22
     """Standard deviation of the log of the gain."""
     p_curve: float = 0.3
     """A random monotone grey curve."""
-    p_dark_blood: float = 0.35
-    """Low grey levels pushed to black."""
-    p_tissue: float = 0.35
-    """A random contrast for each labelled tissue."""
-    p_shadow: float = 0.4
-    """A dark sector from the probe downwards."""
-    p_drop_out: float = 0.3
+    p_dark_blood: float = 0.0
+    """Low grey levels pushed to black, in blood and wall alike."""
+    p_shadow: float = 0.15
+    """A dark sector from the probe downwards, the same in all frames of a case."""
+    p_drop_out: float = 0.0
     """Up to three stretches of the wall as dark as blood."""
     p_resolution: float = 0.45
     """Shrunk to 48-112 pixels and enlarged again."""
@@ -69,29 +78,29 @@ class AugmentConfig:
 
 
 def augment(
-    pictures: Tensor, labels: Tensor, size: int, rng: Generator, config: AugmentConfig | None = None
+    images: Tensor, labels: Tensor, size: int, rng: Generator, config: AugmentConfig | None = None
 ) -> tuple[Tensor, Tensor]:
     """One random variant of each case.
 
     Args:
-        pictures: ``(b, 1, h, w)`` float32, 0-1.
-        labels: ``(b, h, w)`` int64.
-        size: Side of the pictures that come out.
+        images: ``(b, k, h, w)`` float32, 0-1.
+        labels: ``(b, k, h, w)`` int64.
+        size: Side of the images that come out.
         rng: Source of all randomness.
         config: Strengths.
 
     Returns:
-        Pictures ``(b, 1, size, size)`` and labels ``(b, size, size)``.
+        Images ``(b, k, size, size)`` and labels ``(b, k, size, size)``.
     """
     c = config or AugmentConfig()
-    varied = _tissue_contrast(pictures, labels, rng, c)
-    varied = _shadow(_drop_out(varied, labels, rng, c), rng, c)
-    both, labels = _warp(torch.cat([pictures, varied], 1), labels, size, rng, c)
-    plain, varied = both[:, :1], both[:, 1:]
-    for step in (_grey, _speckle, _overlay, _resolution, _jpeg):
+    images, labels = _warp(images, labels, size, rng, c)
+    varied = images
+    for with_labels in (_contrast, _papillary, _drop_out):
+        varied = with_labels(varied, labels, rng, c)
+    for step in (_shadow, _haze, _grey, _speckle, _overlay, _resolution, _jpeg):
         varied = step(varied, rng, c)
-    keep = _chosen(len(plain), c.p_plain, rng)[:, None, None, None]
-    return torch.where(keep, plain, varied).clamp_(0, 1), labels
+    keep = _chosen(len(images), c.p_plain, rng)[:, None, None, None]
+    return _cropped(torch.where(keep, images, varied), rng, c).clamp_(0, 1), labels
 
 
 def _uniform(n: int, low: float, high: float, rng: Generator) -> Tensor:
@@ -107,6 +116,11 @@ def _chosen(n: int, p: float, rng: Generator) -> Tensor:
     return torch.rand(n, generator=rng) < p
 
 
+def _each(values: Tensor) -> Tensor:
+    """``(b,)`` as ``(b, 1, 1, 1)``."""
+    return values[:, None, None, None]
+
+
 def _noise_field(b: int, cells: int, size: tuple[int, int], rng: Generator, channels: int = 1) -> Tensor:
     """Smooth random field ``(b, channels, h, w)`` with unit variance at its knots."""
     knots = torch.randn(b, channels, cells, cells, generator=rng)
@@ -114,10 +128,10 @@ def _noise_field(b: int, cells: int, size: tuple[int, int], rng: Generator, chan
 
 
 def _warp(
-    pictures: Tensor, labels: Tensor, size: int, rng: Generator, c: AugmentConfig
+    images: Tensor, labels: Tensor, size: int, rng: Generator, c: AugmentConfig
 ) -> tuple[Tensor, Tensor]:
-    """Affine and elastic in one resampling."""
-    b, h, w = len(pictures), size, size
+    """Affine, perspective and elastic in one resampling."""
+    b, h, w = len(images), size, size
     angle = torch.deg2rad(_normal(b, c.rotation_deg, rng))
     scale, aspect = torch.exp(_normal(b, c.log_scale, rng)), torch.exp(_normal(b, c.log_aspect, rng))
     flip_x = 1.0 - 2.0 * _chosen(b, c.p_flip, rng).float()
@@ -130,32 +144,93 @@ def _warp(
     theta[:, 1, 0], theta[:, 1, 1] = sin * sx, cos * sy
     theta[:, 0, 2], theta[:, 1, 2] = _normal(b, 2 * c.shift, rng), _normal(b, 2 * c.shift, rng)
     grid = F.affine_grid(theta, [b, 2, h, w], align_corners=False)
+    tilt = torch.stack([_normal(b, c.perspective, rng), _normal(b, c.perspective, rng)], 1)
+    grid = grid / (1 + (grid * tilt[:, None, None]).sum(-1, keepdim=True)).clamp_min(0.4)
     amplitude = 2 * c.elastic * torch.rand(b, 1, 1, 1, generator=rng) * 2
     grid = grid + (amplitude * _noise_field(b, 5, (h, w), rng, channels=2)).permute(0, 2, 3, 1)
-    moved = F.grid_sample(pictures, grid, mode="bilinear", align_corners=False)
-    moved_labels = F.grid_sample(labels[:, None].float(), grid, mode="nearest", align_corners=False)
-    return moved, moved_labels[:, 0].long()
+    moved = F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    moved_labels = F.grid_sample(labels.float(), grid, mode="nearest", align_corners=False)
+    return moved, moved_labels.long()
 
 
-def _tissue_contrast(pictures: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    b, _, h, w = pictures.shape
-    on = _chosen(b, c.p_tissue, rng).float()[:, None]
-    strength = torch.randn(b, 4, generator=rng) * 0.35 * on  # log gain of each class
-    field = strength.gather(1, labels.flatten(1)).view_as(pictures)
-    # A hard step at the expert's contour would draw the answer into the picture.
-    field = F.avg_pool2d(F.avg_pool2d(field, 4), 3, stride=1, padding=1, count_include_pad=False)
-    field = F.interpolate(field, size=(h, w), mode="bilinear", align_corners=False)
-    return pictures * torch.exp(field)
+def _grown(mask: Tensor, radius: int) -> Tensor:
+    return F.max_pool2d(mask, 2 * radius + 1, stride=1, padding=radius)
 
 
-def _shadow(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    """A rib or lung over part of the sector: often black, hard-edged and over the whole depth, sometimes faint."""
-    b, _, h, w = pictures.shape
-    on = _chosen(b, c.p_shadow, rng).float()
-    top = (pictures[:, 0] > 0).any(2).float().argmax(1) / h  # where the sector begins
+def _softened(mask: Tensor) -> Tensor:
+    return F.avg_pool2d(mask, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def _contrast(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    """Blood towards black, the wall brighter along its inner side; often a darker wall behind that line.
+
+    The line stays where the expert put the border, so that the image only says more clearly what the label says.
+    """
+    b = len(images)
+    on = _each(_chosen(b, c.p_contrast, rng).float())
+    lv = (labels == int(Structure.LV)).float()
+    wall = (labels == int(Structure.MYOCARDIUM)).float()
+    blood = torch.maximum(lv, (labels == int(Structure.LA)).float())
+    radius = int(torch.randint(1, 5, (1,), generator=rng))
+    line = _softened(_grown(lv, radius) * wall)
+    dark = _each(_uniform(b, 0.3, 1.0, rng)) * on
+    bright = _each(_uniform(b, 0.0, 1.6, rng)) * on
+    added = _each(_uniform(b, 0.0, 0.25, rng) * _chosen(b, 0.5, rng).float()) * on
+    # A bright line with little behind it: the cavity is still bounded by something that can be seen.
+    behind = _each(_uniform(b, 0.0, 0.8, rng) * _chosen(b, 0.35, rng).float()) * on * (bright > 0.3)
+    grain = 0.6 + 0.8 * images / (images.mean((2, 3), keepdim=True) + 0.05)
+    out = images * (1 - dark * _softened(blood)) * (1 - behind * (wall - line).clamp_min(0))
+    # The right ventricle and what lies around the heart is blood or lung elsewhere: black in patches.
+    outside = (labels == int(Structure.BACKGROUND)).float()
+    share = _each(_uniform(b, 0.3, 1.0, rng) * _chosen(b, 0.5, rng).float()) * on
+    patches = torch.sigmoid(
+        3 * _noise_field(b, 4, images.shape[2:], rng) + _each(_uniform(b, -2.0, 3.0, rng))
+    )
+    out = out * (1 - share * patches * _softened(outside))
+    return (out * (1 + bright * line) + added * line * grain.clamp(0, 2.0)).clamp(0, 1)
+
+
+def _papillary(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    """Bright spots inside the cavity that move with it: papillary muscles, chords, false tendons."""
+    b, k, h, w = images.shape
+    y, x = torch.meshgrid(torch.arange(h).float(), torch.arange(w).float(), indexing="ij")
+    out = images.clone()
+    for i in torch.nonzero(_chosen(b, c.p_papillary, rng)).flatten().tolist():
+        lv = (labels[i] == int(Structure.LV)).float()
+        area = lv.sum((1, 2))
+        if float(area.min()) < 40:
+            continue
+        cx, cy = (lv * x).sum((1, 2)) / area, (lv * y).sum((1, 2)) / area
+        reach = (area / torch.pi).sqrt()
+        light = torch.zeros(k, h, w)
+        for _ in range(int(torch.randint(1, 4, (1,), generator=rng))):
+            angle, away = float(_uniform(1, 0, 6.2832, rng)), float(_uniform(1, 0.3, 1.0, rng))
+            long, thin = float(_uniform(1, 0.1, 0.45, rng)), float(_uniform(1, 0.05, 0.16, rng))
+            turn, level = float(_uniform(1, 0, 3.1416, rng)), float(_uniform(1, 0.2, 0.9, rng))
+            dx = (x - (cx + away * reach * np.cos(angle))[:, None, None]) / reach[:, None, None]
+            dy = (y - (cy + away * reach * np.sin(angle))[:, None, None]) / reach[:, None, None]
+            along, across = dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
+            light = torch.maximum(light, level * torch.exp(-((along / long) ** 2) - (across / thin) ** 2))
+        grain = 1 + 0.35 * torch.randn(k, h // 2, w // 2, generator=rng)
+        grain = F.interpolate(grain[None], size=(h, w), mode="bilinear", align_corners=False)[0]
+        out[i] = torch.maximum(out[i], (light * grain).clamp_min(0) * _softened(lv))
+    return out
+
+
+def _depth_below(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows below the start of the sector ``(b, h, w)`` and columns from the middle ``(1, h, w)``, in sides."""
+    _, _, h, w = images.shape
+    top = (images.amax(1) > 0).any(2).float().argmax(1) / h
     y, x = torch.meshgrid(torch.linspace(0, 1, h), torch.linspace(-0.5, 0.5, w), indexing="ij")
-    below = y[None] - top[:, None, None]
-    angle = torch.atan2(x[None], below.clamp_min(0) + 0.01)
+    return y[None] - top[:, None, None], x[None]
+
+
+def _shadow(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    """A rib or lung over part of the sector: often black, hard-edged and over the whole depth, sometimes faint."""
+    b = len(images)
+    on = _chosen(b, c.p_shadow, rng).float()
+    below, x = _depth_below(images)
+    angle = torch.atan2(x.expand_as(below), below.clamp_min(0) + 0.01)
     centre = _uniform(b, -0.75, 0.75, rng)[:, None, None]
     half = _uniform(b, 0.03, 0.2, rng)[:, None, None]
     faint = torch.where(_chosen(b, 0.6, rng), _uniform(b, 0.8, 1.0, rng), _uniform(b, 0.4, 0.8, rng))
@@ -164,60 +239,70 @@ def _shadow(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     dark = torch.sigmoid((half - (angle - centre).abs()) / edge)
     start = (_uniform(b, 0.0, 0.5, rng) * _chosen(b, 0.4, rng).float() - 0.1)[:, None, None]
     dark = dark * torch.sigmoid((below - start) / 0.02)
-    return pictures * (1 - depth * dark)[:, None]
+    return images * (1 - depth * dark)[:, None]
 
 
-def _drop_out(pictures: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    b, _, h, w = pictures.shape
+def _haze(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    """Clutter added over a band of depths, blood and wall alike, where there is sector."""
+    b, _, h, w = images.shape
+    below, _ = _depth_below(images)
+    centre, width = _uniform(b, 0.0, 0.5, rng)[:, None, None], _uniform(b, 0.1, 0.35, rng)[:, None, None]
+    amount = (_uniform(b, 0.05, 0.35, rng) * _chosen(b, c.p_haze, rng).float())[:, None, None]
+    cloud = amount * torch.exp(-(((below - centre) / width) ** 2)) * (below > 0)
+    patches = (1 + 0.5 * _noise_field(b, 5, (h, w), rng)).clamp_min(0)
+    return images + (1 - images) * cloud[:, None] * patches * (images > 0.004)
+
+
+def _drop_out(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    if c.p_drop_out == 0:
+        return images
+    b, _, h, w = images.shape
     y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
-    light = torch.ones_like(pictures)
+    light = torch.ones(b, 1, h, w)
     for i in torch.nonzero(_chosen(b, c.p_drop_out, rng)).flatten().tolist():
-        wall = torch.nonzero(labels[i] == int(Structure.MYOCARDIUM))
+        wall = torch.nonzero(labels[i, 0] == int(Structure.MYOCARDIUM))
         if len(wall) == 0:
             continue
-        for k in torch.randint(
-            0, len(wall), (int(torch.randint(1, 4, (1,), generator=rng)),), generator=rng
-        ).tolist():
+        n = int(torch.randint(1, 4, (1,), generator=rng))
+        for k in torch.randint(0, len(wall), (n,), generator=rng).tolist():
             radius = float(_uniform(1, 0.04, 0.11, rng)) * h
             away = torch.hypot((y - wall[k, 0]).float(), (x - wall[k, 1]).float())
             depth = float(_uniform(1, 0.5, 0.95, rng))
             light[i, 0] *= 1 - depth * torch.sigmoid((radius - away) / (0.012 * h))
-    return pictures * light
+    return images * light
 
 
-def _grey(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    b, _, h, w = pictures.shape
-    x = pictures.clamp(1e-4, 1) ** torch.exp(_normal(b, c.log_gamma, rng))[:, None, None, None]
+def _grey(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    b, _, h, w = images.shape
+    x = images.clamp(1e-4, 1) ** _each(torch.exp(_normal(b, c.log_gamma, rng)))
     # Gain that varies with depth and side, as time-gain sliders do.
     slope = torch.exp(0.2 * _noise_field(b, 3, (h, w), rng))
-    x = x * slope * torch.exp(_normal(b, c.gain, rng))[:, None, None, None]
-    threshold = _uniform(b, 0.02, 0.25, rng) * _chosen(b, c.p_dark_blood, rng).float()
-    t = threshold[:, None, None, None]
-    x = ((x - t) / (1 - t)).clamp(0, 1)
+    x = x * slope * _each(torch.exp(_normal(b, c.gain, rng)))
+    if c.p_dark_blood > 0:
+        t = _each(_uniform(b, 0.02, 0.25, rng) * _chosen(b, c.p_dark_blood, rng).float())
+        x = (x - t) / (1 - t)
+    x = x.clamp(0, 1)
     steps = torch.rand(b, 6, generator=rng) + 0.15
-    curve = torch.cat(
-        [torch.zeros(b, 1), (steps / steps.sum(1, keepdim=True)).cumsum(1)], 1
-    )  # (b, 7) monotone
+    curve = torch.cat([torch.zeros(b, 1), (steps / steps.sum(1, keepdim=True)).cumsum(1)], 1)
     low = (x * 6).floor().clamp(0, 5).long().flatten(1)
     part = (x * 6).flatten(1) - low
     mapped = curve.gather(1, low) * (1 - part) + curve.gather(1, low + 1) * part
-    on = _chosen(b, c.p_curve, rng)[:, None, None, None]
-    return torch.where(on, mapped.view_as(x), x)
+    return torch.where(_each(_chosen(b, c.p_curve, rng)), mapped.view_as(x), x)
 
 
-def _speckle(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    b, _, h, w = pictures.shape
+def _speckle(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    b, k, h, w = images.shape
     cells = int(torch.randint(40, h + 1, (1,), generator=rng))
     grain = F.interpolate(
-        torch.randn(b, 1, cells, cells, generator=rng), size=(h, w), mode="bilinear", align_corners=False
+        torch.randn(b, k, cells, cells, generator=rng), size=(h, w), mode="bilinear", align_corners=False
     )
-    sd = (_uniform(b, 0.0, 0.3, rng) * _chosen(b, c.p_speckle, rng).float())[:, None, None, None]
-    floor = (_uniform(b, 0.0, 0.03, rng) * _chosen(b, 0.3, rng).float())[:, None, None, None]
-    return pictures * (1 + sd * grain) + floor * torch.randn(b, 1, h, w, generator=rng).abs()
+    sd = _each(_uniform(b, 0.0, 0.3, rng) * _chosen(b, c.p_speckle, rng).float())
+    floor = _each(_uniform(b, 0.0, 0.03, rng) * _chosen(b, 0.3, rng).float())
+    return images * (1 + sd * grain) + floor * torch.randn(b, k, h, w, generator=rng).abs()
 
 
-def _overlay(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    b, _, h, w = pictures.shape
+def _overlay(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    b, _, h, w = images.shape
     for i in torch.nonzero(_chosen(b, c.p_overlay, rng)).flatten().tolist():
         for _ in range(int(torch.randint(1, 6, (1,), generator=rng))):
             x0, y0 = (int(torch.randint(0, n - 6, (1,), generator=rng)) for n in (w, h))
@@ -229,36 +314,49 @@ def _overlay(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
                 int(torch.randint(2, 5, (1,), generator=rng)),
             )
             text = torch.rand(1, min(bh, h - y0), min(bw, w - x0), generator=rng).round()
-            pictures[i, :, y0 : y0 + bh, x0 : x0 + bw] = torch.maximum(
-                pictures[i, :, y0 : y0 + bh, x0 : x0 + bw], text
+            images[i, :, y0 : y0 + bh, x0 : x0 + bw] = torch.maximum(
+                images[i, :, y0 : y0 + bh, x0 : x0 + bw], text
             )
         if torch.rand(1, generator=rng) < 0.4:
             wave = (_noise_field(1, 24, (1, w), rng)[0, 0, 0] * 0.02 + 0.92).clamp(0.8, 0.99) * h
-            pictures[i, 0, wave.long().clamp(0, h - 1), torch.arange(w)] = 0.9
-    return pictures
+            images[i, :, wave.long().clamp(0, h - 1), torch.arange(w)] = 0.9
+    return images
 
 
-def _resolution(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    b, _, h, w = pictures.shape
+def _resolution(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    b, _, h, w = images.shape
     small, soft = _chosen(b, c.p_resolution, rng).tolist(), _chosen(b, c.p_blur, rng).tolist()
     sides, sigmas = torch.randint(48, 113, (b,), generator=rng).tolist(), _uniform(b, 0.4, 1.8, rng).tolist()
     for i in range(b):
-        grey = pictures[i, 0].numpy()
-        if small[i]:
-            shrunk = cv2.resize(grey, (sides[i], sides[i]), interpolation=cv2.INTER_AREA)
-            grey = cv2.resize(shrunk, (w, h), interpolation=cv2.INTER_LINEAR)
-        if soft[i]:
-            grey = cv2.GaussianBlur(grey, (0, 0), sigmas[i], borderType=cv2.BORDER_REPLICATE)
-        if small[i] or soft[i]:
-            pictures[i, 0] = torch.from_numpy(np.asarray(grey))
-    return pictures
+        for frame in images[i] if small[i] or soft[i] else ():
+            grey = frame.numpy()
+            if small[i]:
+                shrunk = cv2.resize(grey, (sides[i], sides[i]), interpolation=cv2.INTER_AREA)
+                grey = cv2.resize(shrunk, (w, h), interpolation=cv2.INTER_LINEAR)
+            if soft[i]:
+                grey = cv2.GaussianBlur(grey, (0, 0), sigmas[i], borderType=cv2.BORDER_REPLICATE)
+            frame.copy_(torch.from_numpy(np.asarray(grey)))
+    return images
 
 
-def _jpeg(pictures: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    for i in torch.nonzero(_chosen(len(pictures), c.p_jpeg, rng)).flatten().tolist():
+def _jpeg(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    for i in torch.nonzero(_chosen(len(images), c.p_jpeg, rng)).flatten().tolist():
         quality = int(torch.randint(30, 81, (1,), generator=rng))
-        grey = (pictures[i, 0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-        _, coded = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        decoded = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
-        pictures[i, 0] = torch.from_numpy(np.asarray(decoded, np.float32) / 255.0)
-    return pictures
+        for frame in images[i]:
+            grey = (frame.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+            _, coded = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])
+            decoded = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
+            frame.copy_(torch.from_numpy(np.asarray(decoded, np.float32) / 255.0))
+    return images
+
+
+def _cropped(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    """A strip of one or two sides black, up to an eighth of the image."""
+    b, _, h, w = images.shape
+    keep = torch.ones(b, 1, h, w)
+    for i in torch.nonzero(_chosen(b, c.p_crop, rng)).flatten().tolist():
+        left, right, bottom = (int(v * w) for v in _uniform(3, -0.1, 0.125, rng).clamp_min(0).tolist())
+        keep[i, :, :, :left] = 0
+        keep[i, :, :, w - right :] = 0
+        keep[i, :, h - bottom :, :] = 0
+    return images * keep

@@ -29,16 +29,18 @@ from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, Training
 from lvef.io.atomic import write_text_atomic
 from lvef.models.export import export_segmentation
 from lvef.models.segmentation import SegNet
+from lvef.training.animated import read_animated
 from lvef.training.recipe import find_recipe
 from lvef.training.segmentation import (
     STORED_SIZE,
+    FramePairs,
     SegTrainConfig,
     as_arrays,
     held_out,
+    still_pairs,
     taken_precision,
     train,
 )
-from lvef.training.synthetic_stills import moving_stills, phantom_stills
 
 VERSION = "1.1.0"
 """Version that a newly trained network gets."""
@@ -66,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds database_nifti")
     parser.add_argument("--out", type=Path, required=True, help="run folder")
+    parser.add_argument("--animated", type=Path, help="cines from lvef.training.animated")
     parser.add_argument("--fold", type=int, help="hold this fold of the training patients out")
     args = parser.parse_args(argv)
     config = replace(read_toml(SegTrainConfig, find_recipe(args.recipe)), fold=args.fold)
@@ -78,16 +81,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     used = [p for p in patients if p not in set(out_of_it)]
     write_text_atomic(args.out / "held-out.txt", "\n".join(out_of_it) + "\n")
     began = time.perf_counter()
-    stills = list(read_stills(args.data, used))
-    stills += [
-        *phantom_stills(config.phantoms, STORED_SIZE, config.seed),
-        *(
-            moving_stills(stills, STORED_SIZE, config.moving_frames, config.seed)
-            if config.moving_frames
-            else ()
-        ),
-    ]
-    data = as_arrays(stills, STORED_SIZE)
+    stills = still_pairs(read_stills(args.data, used), STORED_SIZE)
+    data = FramePairs(stills, read_animated(args.animated, used) if config.animated_share else None, config)
     shown = as_arrays(list(read_stills(args.data, out_of_it)), config.input.size) if out_of_it else None
     net = train(config, data, shown, args.out)
     minutes = (time.perf_counter() - began) / 60
@@ -104,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "config": to_mapping(config),
         "precision": taken_precision(config),
         "patients": len(used),
-        "stills": len(data[0]),
+        "cases": len(data),
         "minutes": round(minutes, 1),
         "device": "cuda" if torch.cuda.is_available() else platform.machine(),
         "model_sha256": card.model_sha256,
@@ -123,7 +118,7 @@ def write_network(
 ) -> Card:
     """Write ``model.onnx`` and ``card.json``; the figures of merit are added by ``lvef evaluate --write-card``."""
     folder.mkdir(parents=True, exist_ok=True)
-    export_segmentation(net, config.input.size, folder / MODEL_NAME)
+    export_segmentation(net, config.input.size, folder / MODEL_NAME, frames=len(config.input.offsets_s))
     card = Card(
         name=config.name,
         version=VERSION,

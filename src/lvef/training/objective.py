@@ -24,6 +24,25 @@ def cross_entropy_and_dice(logits: Tensor, labels: Tensor) -> Tensor:
     return entropy + (1 - (2 * overlap + 1) / (total + 1)).mean()
 
 
+def area_ratio_error(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean absolute error of the log of the LV area's ratio between two instants of the same clip.
+
+    EF is a ratio of volumes: an area that is wrong alike at both instants costs little, one that is wrong at one of them
+    costs a lot. Pairs without LV at either instant do not count.
+
+    Args:
+        logits: ``(2 b, classes, h, w)``; cases i and b + i are the same clip, changed alike.
+        labels: ``(2 b, h, w)`` int64.
+    """
+    share = logits.float().softmax(1)[:, 1]
+    got, true = share.sum((1, 2)), (labels == 1).float().sum((1, 2))
+    first, second = got.chunk(2)
+    true_first, true_second = true.chunk(2)
+    counts = (true_first > 20) & (true_second > 20)
+    error = torch.log((first + 1) / (second + 1)) - torch.log((true_first + 1) / (true_second + 1))
+    return (error.abs().clamp_max(1) * counts).sum() / counts.sum().clamp_min(1)
+
+
 def dice_per_case(predicted: Tensor, labels: Tensor, n_classes: int = 4) -> Tensor:
     """Dice of each case and structure, ``(b, n_classes - 1)``; NaN where neither holds the structure.
 

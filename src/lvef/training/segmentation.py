@@ -7,8 +7,8 @@ A recipe (``recipes/*.toml``) holds every setting. The run folder gets checkpoin
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,26 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from lvef.core.records import Clip
+from lvef.core.terms import Phase
 from lvef.datasets.camus import CamusStill
 from lvef.models.segmentation import SegNet, SegNetConfig
 from lvef.preprocess.fan import find_fan
 from lvef.preprocess.frames import fit, place
 from lvef.preprocess.spec import InputSpec
+from lvef.training.animated import FRAME_RATE_HZ, pairs_of
 from lvef.training.augment import AugmentConfig, augment
 from lvef.training.machine import SEGNET, Machine
 from lvef.training.muon import Muon, split_parameters
-from lvef.training.objective import cross_entropy_and_dice, dice_per_case
+from lvef.training.objective import area_ratio_error, cross_entropy_and_dice, dice_per_case
 from lvef.training.recipe import PRECISIONS, one_of
+
+Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Images and labels of the same shape."""
 
 STORED_SIZE = 160
 """Side at which training pictures are kept: zooming in by up to a quarter still finds real detail."""
@@ -53,7 +59,7 @@ class SegTrainConfig:
     epochs: int = 60
     """Passes over the stills."""
     batch_size: int = 16
-    """Stills a step."""
+    """Labelled frames a step: two of each case."""
     learning_rate: float = 3e-3
     """Peak of the one-cycle schedule."""
     weight_decay: float = 0.02
@@ -62,10 +68,12 @@ class SegTrainConfig:
     """Running average of the weights, a step."""
     precision: str = "auto"
     """auto, 32-true or bf16-mixed; auto is bf16-mixed where the device multiplies in bf16."""
-    phantoms: int = 0
-    """Phantoms of which frames are shown beside the stills."""
-    moving_frames: int = 0
-    """Frames of every pair of stills set in motion that are shown beside the stills."""
+    animated_share: float = 0.0
+    """Part of the cases that are animated stills; the others are the stills themselves."""
+    area_ratio_weight: float = 0.0
+    """Weight of `lvef.training.objective.area_ratio_error` in the loss."""
+    still_context: float = 0.0
+    """Part of the stills that are shown with the other phase before and after; the others fill every channel."""
     network: SegNetConfig = field(default_factory=SegNetConfig)
     """Shape of the network."""
     input: InputSpec = field(default_factory=InputSpec)
@@ -98,6 +106,62 @@ def as_arrays(stills: list[CamusStill], size: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pictures), torch.from_numpy(labels)
 
 
+def still_pairs(stills: Iterable[CamusStill], size: int) -> Arrays:
+    """ED and ES of every patient and view that has both, each ``(pairs, 2, size, size)`` uint8."""
+    pairs = [sorted(pair, key=lambda s: s.phase != Phase.ED) for pair in pairs_of(stills) if len(pair) == 2]
+    images, labels = as_arrays([still for pair in pairs for still in pair], size)
+    return images.numpy().reshape(-1, 2, size, size), labels.numpy().reshape(-1, 2, size, size)
+
+
+class FramePairs(Dataset[tuple[Tensor, Tensor]]):
+    """Cases of two instants of one heart, each with the frames around it that the model is shown.
+
+    Args:
+        stills: Images and labels, each ``(pairs, 2, size, size)`` uint8, ED and ES of one patient and view.
+        animated: Frames and labels, each ``(cines, frames, size, size)`` uint8, at `FRAME_RATE_HZ`; or None.
+        config: Offsets and shares.
+    """
+
+    def __init__(self, stills: Arrays, animated: Arrays | None, config: SegTrainConfig) -> None:
+        self.stills, self.animated, self.config = stills, animated, config
+        self.rng = np.random.default_rng(config.seed)
+        share = config.animated_share if animated is not None else 0.0
+        self.n_animated = round(len(stills[0]) * share / (1 - share))
+
+    def __len__(self) -> int:
+        """Cases of an epoch: every pair of stills once, and animated stills by their share."""
+        return len(self.stills[0]) + self.n_animated
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Images and labels, each ``(2 k, size, size)`` uint8: the k frames of the first instant, then of the second."""
+        n = len(self.stills[0])
+        if index < n or self.animated is None:
+            source, picked = self.stills, (index, self._phases())
+        else:
+            source = self.animated
+            picked = (int(self.rng.integers(len(source[0]))), self._instants(source[0].shape[1]))
+        return tuple(torch.from_numpy(array[picked[0]][picked[1]]) for array in source)  # type: ignore[return-value]
+
+    def _phases(self) -> NDArray[np.intp]:
+        middle = self.config.input.offsets_s.index(0.0)
+        with_other = self.rng.random() < self.config.still_context
+        k = len(self.config.input.offsets_s)
+        ed = np.array(
+            [
+                0 if i == middle or not with_other else int(abs(i - middle) == max(middle, k - 1 - middle))
+                for i in range(k)
+            ]
+        )
+        return np.concatenate([ed, 1 - ed])
+
+    def _instants(self, frames: int) -> NDArray[np.intp]:
+        # Frame rates of files are sometimes wrong, and heart rates differ: the offsets are stretched by up to a third.
+        stretch = self.rng.uniform(0.7, 1.35) if self.rng.random() > 0.1 else 0.0
+        offsets = np.array(self.config.input.offsets_s) * FRAME_RATE_HZ * stretch
+        at = self.rng.integers(frames, size=2)
+        return np.clip(np.rint(at[:, None] + offsets[None]), 0, frames - 1).astype(np.intp).ravel()
+
+
 def held_out(patients: list[str], fold: int, n_folds: int, seed: int) -> list[str]:
     """Patients of one fold; folds are disjoint and together hold every patient once."""
     order = np.random.default_rng(seed).permutation(len(patients))
@@ -115,11 +179,12 @@ class SegmentationTask(L.LightningModule):
     def __init__(self, config: SegTrainConfig, net: nn.Module | None = None) -> None:
         super().__init__()
         self.config = config
-        self.net: Any = (net or SegNet(config.network)).to(memory_format=torch.channels_last)
+        shape = replace(config.network, in_frames=len(config.input.offsets_s))
+        self.net: Any = (net or SegNet(shape)).to(memory_format=torch.channels_last)
         self.rng = torch.Generator().manual_seed(config.seed)
 
     def forward(self, grey: Tensor) -> Tensor:
-        """Logits of grey pictures 0-1, ``(b, 1, h, w)``."""
+        """Logits of grey images 0-1, ``(b, k, h, w)``."""
         spec = self.config.input
         x = (grey - spec.mean) / spec.std
         out: Tensor = self.net(x.contiguous(memory_format=torch.channels_last))
@@ -127,21 +192,31 @@ class SegmentationTask(L.LightningModule):
 
     def training_step(self, batch: list[Tensor], _: int) -> Tensor:
         """Loss of one augmented batch."""
+        k = len(self.config.input.offsets_s)
+        middle = self.config.input.offsets_s.index(0.0)
         with torch.autocast("cpu", enabled=False):
-            pictures, labels = augment(
-                batch[0][:, None].float() / 255,
+            images, labels = augment(
+                batch[0].float() / 255,
                 batch[1].long(),
                 self.config.input.size,
                 self.rng,
                 self.config.augmentation,
             )
-        loss = cross_entropy_and_dice(self(pictures), labels)
-        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True)
+        # Both instants of a case become cases of their own: first instants, then second ones.
+        images = torch.cat([images[:, :k], images[:, k:]])
+        target = torch.cat([labels[:, middle], labels[:, k + middle]])
+        logits = self(images)
+        overlap, ratio = cross_entropy_and_dice(logits, target), area_ratio_error(logits, target)
+        loss: Tensor = overlap + self.config.area_ratio_weight * ratio
+        self.log_dict(
+            {"loss": loss, "overlap": overlap, "ratio": ratio}, on_step=False, on_epoch=True, prog_bar=True
+        )
         return loss
 
     def validation_step(self, batch: list[Tensor], _: int) -> None:
         """Dice of unseen stills, as they are."""
-        logits = self(batch[0][:, None].float() / 255)
+        shown = batch[0][:, None].expand(-1, len(self.config.input.offsets_s), -1, -1)
+        logits = self(shown.float() / 255)
         dice = dice_per_case(logits.argmax(1), batch[1].long())
         for k, name in enumerate(("lv", "myocardium", "la")):
             self.log(f"dice_{name}", dice[:, k].nanmean(), prog_bar=k == 0, batch_size=len(dice))
@@ -169,7 +244,7 @@ class SegmentationTask(L.LightningModule):
 
 def train(
     config: SegTrainConfig,
-    train_data: tuple[Tensor, Tensor],
+    train_data: FramePairs,
     val_data: tuple[Tensor, Tensor] | None,
     folder: Path,
     *,
@@ -180,7 +255,7 @@ def train(
 
     Args:
         config: The recipe.
-        train_data: From :func:`as_arrays` at :data:`STORED_SIZE`.
+        train_data: Cases at :data:`STORED_SIZE`.
         val_data: From :func:`as_arrays` at the network's size, or None.
         folder: Where checkpoints and metrics go; ``last.ckpt`` there is gone on from.
         net: Makes another network than the recipe's.
@@ -201,13 +276,13 @@ def train(
         # One version a start: the logger deletes what an earlier start left in its folder.
         logger=CSVLogger(folder, name="metrics"),
         callbacks=[checkpoint, EMAWeightAveraging(decay=config.ema_decay)],
-        check_val_every_n_epoch=5,
+        check_val_every_n_epoch=2,
         enable_progress_bar=progress,
         enable_model_summary=False,
         log_every_n_steps=10,
         gradient_clip_val=1.0,
     )
-    loader = DataLoader(TensorDataset(*train_data), config.batch_size, shuffle=True, drop_last=True)
+    loader = DataLoader(train_data, config.batch_size // 2, shuffle=True, drop_last=True)
     val_loader = DataLoader(TensorDataset(*val_data), 50) if val_data else None
     last = folder / "last.ckpt"
     trainer.fit(task, loader, val_loader, ckpt_path=last if last.exists() else None, weights_only=False)

@@ -237,7 +237,7 @@ def _traced(
         return [seen[frame] if frame < len(seen) else None for frame in frames]
     try:
         shown, box = predictor.shown(clip, find_fan(clip))
-        return predictor.trace(shown[list(frames)], box, clip.spacing).tracings
+        return predictor.trace(shown, box, clip.spacing, times_s=clip.times_s, only=frames).tracings
     except LvefError:
         return [None, None]
 
