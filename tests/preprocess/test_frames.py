@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvef.core.records import Box, PixelSpacing
-from lvef.preprocess.frames import fit, normalise, place
+from lvef.preprocess.frames import context_frames, fit, normalise, place
 from lvef.preprocess.spec import InputSpec
 
 
@@ -67,3 +67,10 @@ def test_normalise_follows_the_card():
     assert out.shape == (1, 1, 2, 2)
     assert out.dtype == np.float32
     assert np.allclose(out[0, 0], [[-2, 2], [-1.2, -0.4]], atol=1e-6)
+
+
+def test_context_frames_are_the_nearest_in_time_and_stop_at_the_ends():
+    times = np.array([0.0, 0.1, 0.2, 0.35, 0.6])
+    found = context_frames(times, (-0.12, 0.0, 0.12))
+    assert found.tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3], [4, 4, 4]]
+    assert context_frames(np.array([0.0]), (-0.1, 0.0, 0.1)).tolist() == [[0, 0, 0]]

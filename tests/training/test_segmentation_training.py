@@ -17,9 +17,9 @@ from lvef.engine.session import open_session  # noqa: E402
 from lvef.models.export import export_segmentation  # noqa: E402
 from lvef.models.segmentation import SegNet, SegNetConfig  # noqa: E402
 from lvef.preprocess.spec import InputSpec  # noqa: E402
-from lvef.training.augment import AugmentConfig, _drop_out, _shadow, augment  # noqa: E402
-from lvef.training.objective import cross_entropy_and_dice, dice_per_case  # noqa: E402
-from lvef.training.segmentation import SegTrainConfig, held_out, train  # noqa: E402
+from lvef.training.augment import AugmentConfig, _contrast, _drop_out, _haze, _papillary, _shadow, augment  # noqa: E402
+from lvef.training.objective import area_ratio_error, cross_entropy_and_dice, dice_per_case  # noqa: E402
+from lvef.training.segmentation import FramePairs, SegTrainConfig, held_out, train  # noqa: E402
 
 pytestmark = pytest.mark.training
 
@@ -44,18 +44,19 @@ def test_the_network_keeps_size_and_tells_its_classes():
 
 
 def test_augmentation_keeps_picture_and_labels_together_and_follows_its_generator():
-    grey, labels = blobs(8, 96)
-    grey = grey[:, None].float() / 255
+    grey, labels = (array[:, None] for array in blobs(8, 96))
+    grey = grey.float() / 255
     # With every grey change off, the disc must stay dark under its label wherever it went.
     still = AugmentConfig(
         p_plain=0, log_gamma=0, gain=0,
-        p_curve=0, p_dark_blood=0, p_tissue=0, p_shadow=0, p_drop_out=0, p_resolution=0, p_blur=0, p_jpeg=0,
+        p_curve=0, p_dark_blood=0, p_tissue=0, p_contrast=0, p_papillary=0, p_haze=0, p_crop=0,
+        p_shadow=0, p_drop_out=0, p_resolution=0, p_blur=0, p_jpeg=0,
         p_speckle=0, p_overlay=0,
     )  # fmt: skip
     first, first_labels = augment(grey, labels.long(), 64, torch.Generator().manual_seed(3), still)
     assert first.shape == (8, 1, 64, 64)
-    inside = first[:, 0][first_labels == 1]
-    ring = first[:, 0][first_labels == 2]
+    inside = first[first_labels == 1]
+    ring = first[first_labels == 2]
     assert inside.mean() < 0.25 < 0.4 < ring.mean()
     second, second_labels = augment(grey, labels.long(), 64, torch.Generator().manual_seed(3), still)
     assert torch.equal(first, second)
@@ -68,14 +69,48 @@ def test_augmentation_keeps_picture_and_labels_together_and_follows_its_generato
 
 
 def test_drop_out_darkens_walls_only_where_it_is_switched_on():
-    grey, labels = blobs(6, 64)
-    grey = grey[:, None].float() / 255
+    grey, labels = (array[:, None] for array in blobs(6, 64))
+    grey = grey.float() / 255
     off = _drop_out(grey, labels.long(), torch.Generator().manual_seed(0), AugmentConfig(p_drop_out=0))
     assert torch.equal(off, grey)
     dark = _drop_out(grey, labels.long(), torch.Generator().manual_seed(0), AugmentConfig(p_drop_out=1))
-    wall = labels[:, None] == 2
+    wall = labels == 2
     assert (dark <= grey + 1e-6).all()
     assert dark[wall].mean() < 0.9 * grey[wall].mean()
+
+
+def test_raised_contrast_keeps_the_border_and_never_darkens_the_wall_next_to_blood():
+    grey, labels = (array[:, None] for array in blobs(24, 64))
+    grey, labels = grey.float() / 255, labels.long()
+    raised = _contrast(grey, labels, torch.Generator().manual_seed(0), AugmentConfig(p_contrast=1))
+    blood, wall = labels == 1, labels == 2
+    assert raised[blood].mean() < 0.7 * grey[blood].mean()
+    beside = wall & (torch.nn.functional.max_pool2d(blood.float(), 3, stride=1, padding=1) > 0)
+    assert raised[beside].mean() > grey[beside].mean()
+    off = _contrast(grey, labels, torch.Generator().manual_seed(0), AugmentConfig(p_contrast=0))
+    assert torch.allclose(off, grey)
+
+
+def test_papillary_muscles_lie_inside_the_cavity_and_move_with_it():
+    labels = blobs(12, 64)[1][:, None]
+    small = torch.nn.functional.interpolate(labels.float(), scale_factor=0.8, mode="nearest").long()
+    small = torch.nn.functional.pad(small, (6, 7, 6, 7))
+    both = torch.cat([labels.long(), small], 1)
+    dark = torch.zeros(both.shape)
+    drawn = _papillary(dark, both, torch.Generator().manual_seed(1), AugmentConfig(p_papillary=1))
+    assert (drawn[both != 1] < 0.5).float().mean() > 0.99, "only the soft edge may lie outside"
+    assert (drawn.amax((2, 3)) > 0.15).float().mean() > 0.8
+    centre = (drawn * torch.arange(64.0)).sum((2, 3)) / drawn.sum((2, 3)).clamp_min(1e-6)
+    assert (centre[:, 0] - centre[:, 1]).abs().median() < 8
+
+
+def test_haze_brightens_blood_and_leaves_what_lies_outside_the_sector():
+    dark = torch.full((16, 1, 64, 64), 0.02)
+    dark[:, :, :8] = 0
+    hazy = _haze(dark, torch.Generator().manual_seed(0), AugmentConfig(p_haze=1))
+    assert (hazy >= dark).all()
+    assert torch.equal(hazy[:, :, :8], dark[:, :, :8])
+    assert (hazy.amax((1, 2, 3)) > 0.05).all()
 
 
 def test_a_shadow_is_a_sector_from_the_probe_and_leaves_the_rest():
@@ -106,6 +141,38 @@ def test_objective_and_dice_on_known_answers():
     assert torch.isnan(dice_per_case(torch.zeros_like(labels), torch.zeros_like(labels))).all()
 
 
+def test_the_error_of_the_area_ratio_knows_a_right_and_a_wrong_pair():
+    labels = torch.zeros(4, 16, 16, dtype=torch.long)
+    labels[:2, :8] = 1  # first instants: 128 pixels
+    labels[2:, :4] = 1  # second instants: 64 pixels
+    exact = torch.nn.functional.one_hot(labels, 4).permute(0, 3, 1, 2).float() * 60
+    assert area_ratio_error(exact, labels) < 1e-3
+    same = exact[[0, 1, 0, 1]]
+    assert float(area_ratio_error(same, labels)) == pytest.approx(np.log(129 / 65), abs=1e-3)
+    assert float(area_ratio_error(exact, torch.zeros_like(labels))) == 0
+
+
+def test_cases_hold_the_frames_around_two_instants():
+    offsets = (-0.1, 0.0, 0.1)
+    config = SegTrainConfig(
+        input=InputSpec(size=64, offsets_s=offsets), animated_share=0.5, still_context=1.0
+    )
+    frame = np.arange(24, dtype=np.uint8)[None, :, None, None]
+    cines = np.broadcast_to(frame, (3, 24, 8, 8)).copy()
+    stills = np.broadcast_to(np.array([100, 200], np.uint8)[None, :, None, None], (4, 2, 8, 8)).copy()
+    cases = FramePairs((stills, stills), (cines, cines), config)
+    assert len(cases) == 8
+    images, labels = cases[0]
+    assert images[:, 0, 0].tolist() == [200, 100, 200, 100, 200, 100]
+    assert torch.equal(images, labels)
+    for _ in range(50):
+        images, _ = cases[5]
+        first, second = images[:, 0, 0].int().tolist()[:3], images[:, 0, 0].int().tolist()[3:]
+        for before, at, after in (first, second):
+            assert before <= at <= after
+            assert after - before <= 6, "a stretch of at most 1.35 of two frames either way"
+
+
 def test_folds_are_disjoint_and_complete():
     patients = [f"p{i}" for i in range(23)]
     folds = [held_out(patients, k, 5, seed=1) for k in range(5)]
@@ -115,7 +182,8 @@ def test_folds_are_disjoint_and_complete():
 
 @pytest.mark.slow
 def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
-    data, unseen = blobs(32, 64), blobs(8, 64, seed=9)
+    shown, unseen = blobs(64, 64), blobs(8, 64, seed=9)
+    stills = tuple(array.numpy().reshape(32, 2, 64, 64) for array in shown)
     plain = AugmentConfig(p_plain=1)
     config = SegTrainConfig(
         epochs=12,
@@ -128,7 +196,8 @@ def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the trainer warns of few workers and of small runs
-        net = train(config, data, unseen, tmp_path, progress=False)
+        cases = FramePairs(stills, None, config)
+        net = train(config, cases, unseen, tmp_path, progress=False)
         with torch.inference_mode():
             x = (unseen[0][:, None].float() / 255 - config.input.mean) / config.input.std
             dice = dice_per_case(net(x).argmax(1), unseen[1].long())
@@ -138,11 +207,11 @@ def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
         first = tmp_path / "metrics" / "version_0" / "metrics.csv"
         before = first.read_text()
         assert "dice_lv" in before
-        again = train(config, data, unseen, tmp_path, progress=False)
+        again = train(config, cases, unseen, tmp_path, progress=False)
         assert first.read_text() == before, "a second start must keep what the first one logged"
         for a, b in zip(net.parameters(), again.parameters(), strict=True):
             assert torch.allclose(a, b)
-        train(replace(config, epochs=13), data, unseen, tmp_path, progress=False)
+        train(replace(config, epochs=13), cases, unseen, tmp_path, progress=False)
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 12, "it goes on beyond its end"
 
 

@@ -96,7 +96,7 @@ class TracePredictor:
         box: Box,
         spacing: PixelGeometry | None,
         *,
-        times_s: FloatArray | None = None,  # noqa: ARG002
+        times_s: FloatArray | None = None,
         only: Sequence[int] | None = None,
         in_turn: bool = False,
         seen: Seen = unseen,

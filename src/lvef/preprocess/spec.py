@@ -27,8 +27,8 @@ class InputSpec:
     mirror: bool = True
     """Whether the network was trained on mirrored pictures too, so that it may be asked both ways."""
     offsets_s: tuple[float, ...] = (0.0,)
-    """Instants of the frames that are shown, one channel each, in seconds from the frame that is labelled. A frame before the
-    clip's start or after its end is replaced by the first or last one; a still is shown in every channel."""
+    """Instants of the frames that are shown, one channel each, in seconds from the frame that is labelled. A frame before
+    the clip's start or after its end is replaced by the first or last one; a still is shown in every channel."""
 
     def __post_init__(self) -> None:
         _check_square(self.size, self.crop, self.std)

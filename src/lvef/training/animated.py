@@ -1,7 +1,7 @@
 """Short animated stills as training cines of the segmentation model: frames and labels of every instant.
 
-The stills are those of the training patients only. A cine is shown as serving shows it: sector found once for the whole cine, cut
-out, padded to a square.
+The stills are those of the training patients only. A cine is shown as serving shows it: sector found once for the cine,
+cut out, padded to a square.
 """
 
 from __future__ import annotations

@@ -7,7 +7,9 @@ All randomness comes from the generator that is passed in.
 What is varied, and why: position, size, rotation, mirror, aspect and perspective (exports are cropped, flipped and
 stretched); smooth deformation (hearts differ); grey curve, gain, haze, speckle, blur, resolution, JPEG (machines and
 settings differ); contrast *raised* between blood and wall under the true label, papillary muscles drawn into the cavity.
-Walls are not darkened under an unchanged label: that teaches the model to see walls in black blood (EXPERIMENTS.md).
+The defaults are those of `camus-seg` 1.1.0, which darkens walls under an unchanged label (tissue contrast, dark blood,
+shadow, drop-out). On images of other hospitals such a model sees walls in black blood: ``recipes/camus-seg-temporal.toml``
+raises contrast instead (EXPERIMENTS.md).
 """
 
 from __future__ import annotations
@@ -27,31 +29,33 @@ from lvef.core.terms import Structure
 class AugmentConfig:
     """Strengths; a probability is that of one case."""
 
-    p_plain: float = 0.2
+    p_plain: float = 0.3
     """Grey levels left as they are: only the geometry changes."""
     rotation_deg: float = 15.0
     """Standard deviation of the rotation."""
-    log_scale: float = 0.18
+    log_scale: float = 0.16
     """Standard deviation of the log of the zoom."""
     log_aspect: float = 0.08
     """Standard deviation of the log of width against height."""
     shift: float = 0.07
     """Standard deviation of the shift, as part of the image's side."""
-    perspective: float = 0.08
+    perspective: float = 0.0
     """Standard deviation of the two perspective terms, in halves of the side."""
     elastic: float = 0.012
     """Standard deviation of the smooth deformation, as part of the image's side."""
     p_flip: float = 0.5
     """Left-right mirror."""
-    p_upside_down: float = 0.1
+    p_upside_down: float = 0.12
     """Apex below."""
-    p_crop: float = 0.2
+    p_crop: float = 0.0
     """A border of the sector cut away, as exports do."""
-    p_contrast: float = 0.6
+    p_tissue: float = 0.35
+    """A random contrast for each labelled tissue."""
+    p_contrast: float = 0.0
     """Contrast raised between blood and wall under the true label."""
-    p_papillary: float = 0.35
+    p_papillary: float = 0.0
     """Bright spots inside the cavity."""
-    p_haze: float = 0.35
+    p_haze: float = 0.0
     """Haze added over the near field, blood and wall alike."""
     log_gamma: float = 0.35
     """Standard deviation of the log of gamma."""
@@ -59,11 +63,11 @@ class AugmentConfig:
     """Standard deviation of the log of the gain."""
     p_curve: float = 0.3
     """A random monotone grey curve."""
-    p_dark_blood: float = 0.0
+    p_dark_blood: float = 0.35
     """Low grey levels pushed to black, in blood and wall alike."""
-    p_shadow: float = 0.15
+    p_shadow: float = 0.4
     """A dark sector from the probe downwards, the same in all frames of a case."""
-    p_drop_out: float = 0.0
+    p_drop_out: float = 0.3
     """Up to three stretches of the wall as dark as blood."""
     p_resolution: float = 0.45
     """Shrunk to 48-112 pixels and enlarged again."""
@@ -95,7 +99,7 @@ def augment(
     c = config or AugmentConfig()
     images, labels = _warp(images, labels, size, rng, c)
     varied = images
-    for with_labels in (_contrast, _papillary, _drop_out):
+    for with_labels in (_tissue_contrast, _contrast, _papillary, _drop_out):
         varied = with_labels(varied, labels, rng, c)
     for step in (_shadow, _haze, _grey, _speckle, _overlay, _resolution, _jpeg):
         varied = step(varied, rng, c)
@@ -151,6 +155,17 @@ def _warp(
     moved = F.grid_sample(images, grid, mode="bilinear", align_corners=False)
     moved_labels = F.grid_sample(labels.float(), grid, mode="nearest", align_corners=False)
     return moved, moved_labels.long()
+
+
+def _tissue_contrast(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
+    b, _, h, w = images.shape
+    on = _chosen(b, c.p_tissue, rng).float()[:, None]
+    strength = torch.randn(b, 4, generator=rng) * 0.35 * on  # log gain of each class
+    field = strength.gather(1, labels.flatten(1)).view_as(images)
+    # A hard step at the expert's contour would draw the answer into the image.
+    field = F.avg_pool2d(F.avg_pool2d(field, 4), 3, stride=1, padding=1, count_include_pad=False)
+    field = F.interpolate(field, size=(h, w), mode="bilinear", align_corners=False)
+    return images * torch.exp(field)
 
 
 def _grown(mask: Tensor, radius: int) -> Tensor:

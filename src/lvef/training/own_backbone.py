@@ -26,7 +26,15 @@ from lvef.models.backbone_segmentation import BackboneSegmentation, backbone_sta
 from lvef.models.checkpoint import digest_of
 from lvef.training.objective import dice_per_case
 from lvef.training.recipe import find_recipe
-from lvef.training.segmentation import STORED_SIZE, SegTrainConfig, as_arrays, taken_precision, train
+from lvef.training.segmentation import (
+    STORED_SIZE,
+    FramePairs,
+    SegTrainConfig,
+    as_arrays,
+    still_pairs,
+    taken_precision,
+    train,
+)
 
 WEIGHTS_NAME = "mobilenet_v2.pt"
 """The backbone's state dict."""
@@ -48,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     used = [p for p in patients if p not in set(left_out)]
     args.out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    data = as_arrays(list(read_stills(args.data, used)), STORED_SIZE)
+    data = FramePairs(still_pairs(read_stills(args.data, used), STORED_SIZE), None, config)
     net = train(config, data, None, args.out, net=BackboneSegmentation)
     dice = _dice(net, config, args.data, left_out) if left_out else None
     path = args.out / WEIGHTS_NAME
