@@ -140,7 +140,7 @@ class FramePairs(Dataset[tuple[Tensor, Tensor]]):
         else:
             source = self.animated
             picked = (int(self.rng.integers(len(source[0]))), self._instants(source[0].shape[1]))
-        return tuple(torch.from_numpy(array[picked[0]][picked[1]]) for array in source)  # type: ignore[return-value]
+        return tuple(torch.from_numpy(array[picked[0]][picked[1]]) for array in source)
 
     def _phases(self) -> NDArray[np.intp]:
         middle = self.config.input.offsets_s.index(0.0)
