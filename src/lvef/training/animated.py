@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
-from lvef.core.errors import LvefError, run_as_program
+from lvef.core.errors import DataError, LvefError, run_as_program
 from lvef.core.records import FrameArray
 from lvef.core.terms import Phase
 from lvef.datasets.camus import CamusStill, read_split, read_stills
@@ -71,10 +72,20 @@ def pairs_of(stills: Iterable[CamusStill]) -> list[list[CamusStill]]:
 
 
 def read_animated(path: Path, patients: Iterable[str]) -> tuple[FrameArray, FrameArray]:
-    """Frames and labels ``(cines, FRAMES, size, size)`` of the named patients, from the file that `main` writes."""
-    with np.load(path, allow_pickle=False) as stored:
-        mine = np.isin(stored["patients"], list(patients))
-        return stored["frames"][mine], stored["labels"][mine]
+    """Frames and labels ``(cines, FRAMES, size, size)`` of the named patients, from the file that `main` writes.
+
+    Raises:
+        DataError: The file is missing or of another kind.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            mine = np.isin(stored["patients"], list(patients))
+            return stored["frames"][mine], stored["labels"][mine]
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, BadZipFile) as error:
+        raise DataError(
+            f"{path}: no animated stills ({type(error).__name__}); the .npz file that lvef.training.animated writes "
+            "was expected."
+        ) from None
 
 
 def _job(args: tuple[list[CamusStill], int, int, int]) -> tuple[str, tuple[FrameArray, FrameArray] | None]:

@@ -23,7 +23,7 @@ import torch
 
 import lvef
 from lvef.core.config import read_toml, to_mapping
-from lvef.core.errors import run_as_program
+from lvef.core.errors import ConfigError, run_as_program
 from lvef.datasets.camus import CITATION, LICENCE, read_split, read_stills
 from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, Training
 from lvef.io.atomic import write_text_atomic
@@ -81,6 +81,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     used = [p for p in patients if p not in set(out_of_it)]
     write_text_atomic(args.out / "held-out.txt", "\n".join(out_of_it) + "\n")
     began = time.perf_counter()
+    if config.animated_share and args.animated is None:
+        raise ConfigError(
+            f"{args.recipe} trains on animated stills (animated_share {config.animated_share:g}), and none were given; make "
+            "them with python -m lvef.training.animated, and give the file with --animated."
+        )
     stills = still_pairs(read_stills(args.data, used), STORED_SIZE)
     data = FramePairs(stills, read_animated(args.animated, used) if config.animated_share else None, config)
     shown = as_arrays(list(read_stills(args.data, out_of_it)), config.input.size) if out_of_it else None
