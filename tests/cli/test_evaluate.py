@@ -41,6 +41,7 @@ def test_json_is_the_summary_and_nothing_is_written_unasked(run, here, stills):
     assert not list(here.iterdir())
 
 
+@pytest.mark.slow
 def test_two_networks_and_changes(run, here, stills, monkeypatch):
     monkeypatch.setattr("lvef.evaluation.evaluate.CHANGES", {"wall drop-out": CHANGES["wall drop-out"]})
     twin = copy_network(here / "run" / "camus-seg", "twin")

@@ -45,6 +45,7 @@ def predictions(folder, **efs):
     return made_up.write_predictions(folder / "mine.csv", told)
 
 
+@pytest.mark.slow
 def test_a_network_beside_predictions(run, here, traced, knowing):
     words = ("--manifest", traced, "--weights", "camus-seg", "--predictions", predictions(here))
     result = run("evaluate", *words, "--overlays", "2", "--out", "out")

@@ -126,6 +126,7 @@ def test_the_phantom_where_nothing_can_be_written(run, here):
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_phantom_is_measured_offline_by_the_real_network(run, here, phantom_file):
     """The whole way, in this process: the conftest lets no socket connect."""
     result = run("demo", "--phantom", "--precision", "f32", "--json")

@@ -75,6 +75,7 @@ def test_train_prints_one_object_and_leaves_a_network_that_serves(run, recipe, s
     assert "2 epochs, 2 of them earlier" in again.stdout
 
 
+@pytest.mark.slow
 def test_folds_print_mean_and_spread(run, recipe, store, here):
     words = ["train", recipe, "--data", store, "--out", "cv", "--device", "cpu", "--folds", 2, "--epochs", 1]
     done = run(*words, "--json")

@@ -248,6 +248,7 @@ NUMBER = st.floats(0, 100, allow_nan=False)
         unique_by=lambda r: r["item"],
     )
 )
+@pytest.mark.slow
 def test_whatever_can_be_said_comes_back_as_parquet_and_csv(rows):
     table = make_manifest([{**LEAST, **r} for r in rows])
     assert table.height == len(rows)

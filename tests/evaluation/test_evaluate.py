@@ -167,6 +167,7 @@ def test_ef_figures_follow_from_the_table(evaluated):
     assert figures["ef_bias_a4c"].value == pytest.approx(errors.mean(), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_files_and_what_is_left_of_an_earlier_run(evaluated, tmp_path):
     plan, found = evaluated
     out = tmp_path / "out"

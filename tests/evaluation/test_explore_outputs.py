@@ -126,6 +126,7 @@ def test_the_folder_holds_what_the_record_says(tmp_path):
     assert "examples.png" not in names, "none could be read"
 
 
+@pytest.mark.slow
 def test_a_second_run_leaves_nothing_of_the_first(tmp_path):
     written(tmp_path, echonet_like(30))
     (tmp_path / "out" / "mine.txt").write_text("kept")

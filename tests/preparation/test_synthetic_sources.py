@@ -34,6 +34,8 @@ from lvef.preparation.traces import TraceRecipe
 from lvef.preparation.tracing import fill_traces
 from tests.datasets import camus_folder
 
+pytestmark = pytest.mark.slow
+
 QUICK = {
     "n_frames": 32,  # two beats less a frame: one of them is whole
     "frame_rate_hz": Between(20, 20),

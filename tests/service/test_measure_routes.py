@@ -370,6 +370,7 @@ def test_too_many_frames(tmp_path, phantom_file):
     assert "at most 20 are read" in answer.json()["error"]["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(BOMBS))
 def test_a_file_that_unpacks_to_more_than_a_machine_holds(real, name):
     answer = real.send(BOMBS[name](), names=[name])

@@ -145,6 +145,7 @@ def test_killed_in_the_middle_and_started_again(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_told_to_stop_it_lets_a_running_job_finish(tmp_path, number):
     with process(tmp_path, grace=300) as (service, client):
         runs = send(client, f"until {tmp_path / 'go'}".encode())
@@ -167,6 +168,7 @@ def test_told_to_stop_it_does_not_wait_for_ever(tmp_path):
     assert kept(tmp_path, runs).code == "service_stopped"
 
 
+@pytest.mark.slow
 def test_two_services_share_a_folder(tmp_path):
     with process(tmp_path) as (_, one), process(tmp_path) as (_, other):
         job = send(one, f"until {tmp_path / 'go'}".encode())

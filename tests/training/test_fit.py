@@ -271,6 +271,7 @@ except DataError as error:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.slow
 def test_a_file_that_cannot_grow_ends_in_a_sentence(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=False

@@ -128,6 +128,7 @@ def test_it_prints_its_address_serves_below_its_path_and_stops(tmp_path):
     assert not (ROOT / ".streamlit").exists()
 
 
+@pytest.mark.slow
 def test_it_stops_when_nobody_listens_any_more(tmp_path):
     command = [sys.executable, "-m", "lvef.cli.main", "app", "--port", "0", "--no-open"]
     process = subprocess.Popen(

@@ -20,6 +20,8 @@ from lvef.evaluation.canvas import WIDTH_PX
 from tests.evaluation.appearance.hearts import film
 from tests.evaluation.drawing import count, pixels
 
+pytestmark = pytest.mark.slow
+
 N = 12
 
 

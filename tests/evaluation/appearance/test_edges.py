@@ -9,6 +9,8 @@ from scipy.special import erf
 from lvef.evaluation.appearance.edges import DISTANCES_MM, SIDES, fit_step, profiles
 from tests.evaluation.appearance.hearts import stepped
 
+pytestmark = pytest.mark.slow
+
 
 def step(height, width, offset=0.0):
     sigma = width / (2 * 1.2815515655446004)

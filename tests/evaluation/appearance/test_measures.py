@@ -20,6 +20,8 @@ from lvef.evaluation.appearance.measures import (
 )
 from tests.evaluation.appearance.hearts import film, grain, labels, stepped
 
+pytestmark = pytest.mark.slow
+
 
 def heart(size=160, mm=1.0):
     masks = labels(size, mm)

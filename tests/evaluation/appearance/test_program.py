@@ -16,6 +16,8 @@ from lvef.evaluation.appearance.__main__ import main
 from lvef.evaluation.appearance.samples import sample_of_still
 from tests.evaluation.appearance.hearts import film, write_collection
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "tables.md",
     "appearance.json",

@@ -22,6 +22,8 @@ from lvef.evaluation.appearance.samples import (
 from lvef.io.nifti_write import label_sequence_nifti
 from tests.evaluation.appearance.hearts import film, write_collection
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clips():

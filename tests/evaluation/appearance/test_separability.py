@@ -8,6 +8,8 @@ from scipy.stats import mannwhitneyu, norm
 
 from lvef.evaluation.appearance.separability import auc, chance_band, joint_auc
 
+pytestmark = pytest.mark.slow
+
 
 def pairs(real, synthetic):
     return np.concatenate([real, synthetic]), np.arange(len(real) + len(synthetic)) >= len(real)

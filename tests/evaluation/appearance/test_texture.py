@@ -16,6 +16,8 @@ from lvef.evaluation.appearance.texture import (
 )
 from tests.evaluation.appearance.hearts import fwhm, grain
 
+pytestmark = pytest.mark.slow
+
 
 def disc(size, radius):
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
