@@ -240,6 +240,8 @@ def test_a_stopped_run_leaves_no_file_that_no_table_tells_of(tmp_path):
 
     def stop(finished):
         if finished.task.name == "made002":
+            # What a worker leaves that is ended while it writes.
+            (out / "Videos" / ".made009.0123abcd.tmp.avi").touch()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -272,8 +272,7 @@ def _make_folders(out: Path) -> None:
     try:
         for name in (VIDEOS, MASKS, CURVES):
             (out / name).mkdir(exist_ok=True)
-            for left in (out / name).glob(".*.tmp.*"):
-                left.unlink()
+        _remove_half_written(out)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}); give another folder.") from None
 
@@ -295,6 +294,15 @@ def _remove_unnoted(out: Path, todo: Sequence[Task], journal: Journal) -> None:
             with suppress(OSError):
                 for file in file_names(task.name):
                     (out / file).unlink(missing_ok=True)
+    with suppress(OSError):
+        _remove_half_written(out)
+
+
+def _remove_half_written(out: Path) -> None:
+    """Remove what a process left that was ended while it wrote."""
+    for name in (VIDEOS, MASKS, CURVES):
+        for left in (out / name).glob(".*.tmp.*"):
+            left.unlink()
 
 
 def _kept(task: Task, entry: Entry) -> Finished:
