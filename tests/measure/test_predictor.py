@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,12 @@ import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
 
-from lvef.core.records import Box
+from lvef.core.records import Box, Clip
 from lvef.io.open import open_clip
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import IN_TURN_HZ, Measurer
 from lvef.measure.predictor import CHUNK, Predictor
-from lvef.preprocess.fan import find_fan
+from lvef.preprocess.fan import Fan, find_fan
 
 CINE = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))
 
@@ -54,6 +55,35 @@ def test_in_turn_the_two_ways_alternate_over_chunks(predictor, frames):
     # Where one run shows a frame as it is, the other shows it mirrored: their mean is the answer to both ways.
     assert np.abs((turns + other) / 2 - both).max() < 1e-5
     assert np.abs(turns - other).max() > 1e-3, "the network is not symmetrical by itself"
+
+
+class _Channels:
+    """A session that answers with the mean grey of each channel, so that a test sees what was shown where."""
+
+    def __init__(self):
+        self.shown = []
+
+    def start(self, batch):
+        self.shown.append(batch.mean(axis=(2, 3)))
+        return lambda: np.zeros((len(batch), 4, *batch.shape[2:]), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "expected"), [((0.0,), [1]), ((-0.2, 0.0, 0.2), [2, 1, 2]), ((-0.2, -0.1, 0.0), [2, 1, 1])]
+)
+def test_a_still_is_seen_with_its_other_phase_farthest_away(predictor, offsets, expected):
+    drawn = copy(predictor)
+    spec = replace(predictor.entry.card.input, offsets_s=offsets, mean=0.0, std=1 / 255)
+    drawn.entry = replace(predictor.entry, card=replace(predictor.entry.card, input=spec))
+    drawn._session, drawn._mirror = _Channels(), False
+    ed, es = (Clip(np.full((1, 64, 64), grey, np.uint8), np.zeros(1), "still", "still") for grey in (1, 2))
+    box = Box(0, 0, 64, 64)
+    fan = Fan(box, np.ones((64, 64), bool))
+    assert (drawn.square(es, fan) is None) == (len(offsets) == 1)
+    list(drawn.probabilities(ed.frames, box, None, other=drawn.square(es, fan)))
+    list(drawn.probabilities(ed.frames, box, None))
+    assert drawn._session.shown[0].round(3).tolist() == [expected]
+    assert drawn._session.shown[1].round(3).tolist() == [[1] * len(offsets)], "alone it fills every channel"
 
 
 def test_a_fast_cine_has_the_same_ef_in_turn(monkeypatch):

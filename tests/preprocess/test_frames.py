@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvef.core.records import Box, PixelSpacing
-from lvef.preprocess.frames import context_frames, fit, normalise, place
+from lvef.preprocess.frames import context_frames, fit, normalise, other_phase_channels, place
 from lvef.preprocess.spec import InputSpec
 
 
@@ -67,6 +67,19 @@ def test_normalise_follows_the_card():
     assert out.shape == (1, 1, 2, 2)
     assert out.dtype == np.float32
     assert np.allclose(out[0, 0], [[-2, 2], [-1.2, -0.4]], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "expected"),
+    [
+        ((0.0,), [False]),
+        ((-0.1, 0.0, 0.1), [True, False, True]),
+        ((-0.3, -0.1, 0.0, 0.1, 0.3), [True, False, False, False, True]),
+        ((-0.3, 0.0, 0.1), [True, False, False]),
+    ],
+)
+def test_the_other_phase_stands_for_the_frames_farthest_away(offsets, expected):
+    assert other_phase_channels(offsets).tolist() == expected
 
 
 def test_context_frames_are_the_nearest_in_time_and_stop_at_the_ends():

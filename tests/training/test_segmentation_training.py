@@ -183,6 +183,7 @@ def test_folds_are_disjoint_and_complete():
 @pytest.mark.slow
 def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
     shown, unseen = blobs(64, 64), blobs(8, 64, seed=9)
+    held = tuple(array.numpy().reshape(4, 2, 64, 64) for array in unseen)
     stills = tuple(array.numpy().reshape(32, 2, 64, 64) for array in shown)
     plain = AugmentConfig(p_plain=1)
     config = SegTrainConfig(
@@ -197,7 +198,7 @@ def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the trainer warns of few workers and of small runs
         cases = FramePairs(stills, None, config)
-        net = train(config, cases, unseen, tmp_path, progress=False)
+        net = train(config, cases, held, tmp_path, progress=False)
         with torch.inference_mode():
             x = (unseen[0][:, None].float() / 255 - config.input.mean) / config.input.std
             dice = dice_per_case(net(x).argmax(1), unseen[1].long())
@@ -207,11 +208,11 @@ def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
         first = tmp_path / "metrics" / "version_0" / "metrics.csv"
         before = first.read_text()
         assert "dice_lv" in before
-        again = train(config, cases, unseen, tmp_path, progress=False)
+        again = train(config, cases, held, tmp_path, progress=False)
         assert first.read_text() == before, "a second start must keep what the first one logged"
         for a, b in zip(net.parameters(), again.parameters(), strict=True):
             assert torch.allclose(a, b)
-        train(replace(config, epochs=13), cases, unseen, tmp_path, progress=False)
+        train(replace(config, epochs=13), cases, held, tmp_path, progress=False)
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 12, "it goes on beyond its end"
 
 

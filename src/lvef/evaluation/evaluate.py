@@ -31,7 +31,7 @@ from lvef.evaluation.robustness import (
     score_changed,
 )
 from lvef.evaluation.still_lines import line_figures
-from lvef.evaluation.stills import VIEWS, overlap_figures, segment_and_score
+from lvef.evaluation.stills import VIEWS, other_phase, overlap_figures, segment_and_score
 from lvef.measure.kinds import TracingPredictor
 
 WORST = 12
@@ -152,12 +152,19 @@ def _judge(part: Part, plan: Plan, books: Mapping[str, _Book], advance: Callable
         stills = list(group)
         for label, predictor in part.networks.items():
             for still in stills:
-                _score(predictor, still, books[label], robustness=plan.robustness)
+                _score(predictor, still, other_phase(still, stills), books[label], robustness=plan.robustness)
             advance()
 
 
-def _score(predictor: TracingPredictor, still: CamusStill, book: _Book, *, robustness: bool) -> None:
-    clean, labels = segment_and_score(predictor, still)
+def _score(
+    predictor: TracingPredictor,
+    still: CamusStill,
+    other: CamusStill | None,
+    book: _Book,
+    *,
+    robustness: bool,
+) -> None:
+    clean, labels = segment_and_score(predictor, still, other=other)
     book.scores.append(clean)
     worst = WorstStill(clean, still.picture, still.mask == Structure.LV, labels == Structure.LV)
     # A heap of the highest losses; the count settles ties, because stills have no order.
@@ -168,4 +175,4 @@ def _score(predictor: TracingPredictor, still: CamusStill, book: _Book, *, robus
         heapq.heappushpop(book.worst, entry)
     if robustness:
         for name, change in CHANGES.items():
-            book.changed.setdefault(name, []).append(score_changed(predictor, still, change, clean))
+            book.changed.setdefault(name, []).append(score_changed(predictor, still, other, change, clean))

@@ -14,7 +14,7 @@ from lvef.core.errors import ConfigError, run_as_program
 from lvef.core.terms import View
 from lvef.engine.session import bf16_available
 from lvef.evaluation.arguments import stills_of, stills_parser
-from lvef.evaluation.stills import ef_pairs, score_still
+from lvef.evaluation.stills import ef_pairs, other_phase, score_still
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = {}
     for precision in ("f32", "bf16"):
         predictor = Predictor(MeasureOptions(weights=args.weights, precision=precision))
-        scores = [score_still(predictor, still) for still in stills]
+        scores = [score_still(predictor, still, other=other_phase(still, stills)) for still in stills]
         found[precision] = {view: ef_pairs(scores, view)[:, 0] for view in (View.A4C, View.A2C)}
     for view in (View.A4C, View.A2C):
         difference = found["bf16"][view] - found["f32"][view]

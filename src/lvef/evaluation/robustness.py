@@ -87,13 +87,22 @@ class PairedCost:
 
 
 def score_changed(
-    predictor: TracingPredictor, still: CamusStill, change: Change, clean: StillScore
+    predictor: TracingPredictor,
+    still: CamusStill,
+    other: CamusStill | None,
+    change: Change,
+    clean: StillScore,
 ) -> StillScore:
-    """Score a still after a change; its EF reference stays that of the unchanged mask."""
+    """Score a still after a change of it and of its other phase; its EF reference stays that of the unchanged mask."""
+    context = None if other is None else _changed(other, change)
+    return score_still(predictor, _changed(still, change), other=context, clean=clean)
+
+
+def _changed(still: CamusStill, change: Change) -> CamusStill:
     # The same still gets the same grain in every run and for every network.
     rng = np.random.default_rng(zlib.crc32(f"{still.patient} {still.view} {still.phase}".encode()))
     picture, mask = change(still.picture, still.mask, rng)
-    return score_still(predictor, replace(still, picture=picture, mask=mask), clean=clean)
+    return replace(still, picture=picture, mask=mask)
 
 
 def cost(change: str, scores: Sequence[StillScore]) -> Cost:

@@ -23,7 +23,7 @@ from lvef.geometry.tracing import trace_labels
 from lvef.measure.kinds import TracingPredictor
 from lvef.measure.predictor import trace_in_picture
 from lvef.measure.trace_predictor import TracePredictor
-from lvef.preprocess.fan import find_fan
+from lvef.preprocess.fan import Fan, find_fan
 from lvef.preprocess.frames import Placement
 
 VIEWS = (View.A4C, View.A2C)
@@ -37,23 +37,32 @@ QUALITIES = ("Good", "Medium", "Poor")
 
 
 def score_still(
-    predictor: TracingPredictor, still: CamusStill, *, clean: StillScore | None = None
+    predictor: TracingPredictor,
+    still: CamusStill,
+    *,
+    other: CamusStill | None = None,
+    clean: StillScore | None = None,
 ) -> StillScore:
     """Segment one still as `lvef measure` does and compare it with its mask, pixel by pixel of the original.
 
     Args:
         predictor: A loaded network.
         still: Picture and expert mask.
+        other: Still of the other phase of the same patient and view, as context for networks that look at it.
         clean: Score of the unchanged still where this one was changed: its EF reference is kept, and distances are left out.
     """
-    return segment_and_score(predictor, still, clean=clean)[0]
+    return segment_and_score(predictor, still, other=other, clean=clean)[0]
 
 
 def segment_and_score(
-    predictor: TracingPredictor, still: CamusStill, *, clean: StillScore | None = None
+    predictor: TracingPredictor,
+    still: CamusStill,
+    *,
+    other: CamusStill | None = None,
+    clean: StillScore | None = None,
 ) -> tuple[StillScore, NDArray[np.uint8]]:
     """As `score_still`, with the network's labels ``(height, width)``: all background where it refuses the picture."""
-    labels, tracing = _segment(predictor, still)
+    labels, tracing = _segment(predictor, still, other)
     masks = {name: (labels == value, still.mask == value) for name, value in STRUCTURES.items()}
     told = ("lv",) if isinstance(predictor, TracePredictor) else tuple(STRUCTURES)
     dice = {name: dice_score(*both) if name in told else NAN for name, both in masks.items()}
@@ -177,18 +186,37 @@ def _mean_figures(
     return make_figures([named], lambda v: [v.mean()], values, split=split, reference=EXPERTS, seed=seed)
 
 
-def _segment(predictor: TracingPredictor, still: CamusStill) -> tuple[NDArray[np.uint8], Tracing | None]:
-    clip = Clip(still.picture[None], np.zeros(1), "still", still.patient)
+def other_phase(still: CamusStill, stills: Iterable[CamusStill]) -> CamusStill | None:
+    """The still of the same patient and view in the other phase, or None."""
+    for found in stills:
+        if (found.patient, found.view) == (still.patient, still.view) and found.phase != still.phase:
+            return found
+    return None
+
+
+def _clip_and_fan(still: CamusStill) -> tuple[Clip, Fan] | None:
+    clip = Clip(still.picture[None], np.zeros(1), "still", still.patient, spacing=still.spacing)
     try:
-        fan = find_fan(clip)
+        return clip, find_fan(clip)
     except QualityRefusal:
+        return None
+
+
+def _segment(
+    predictor: TracingPredictor, still: CamusStill, other: CamusStill | None
+) -> tuple[NDArray[np.uint8], Tracing | None]:
+    found = _clip_and_fan(still)
+    if found is None:
         return np.zeros(still.mask.shape, np.uint8), None
+    clip, fan = found
+    context = None if other is None else _clip_and_fan(other)
     frames, box = predictor.shown(clip, fan)
     if isinstance(predictor, TracePredictor):
         # Lines tell the cavity alone: what they enclose is its mask.
         [tracing] = predictor.trace(frames, box, still.spacing).tracings
         return labels_in_contour(tracing, still.mask.shape), tracing
-    [(probability, placement)] = predictor.probabilities(frames, box, still.spacing)
+    square = None if context is None else predictor.square(*context)
+    [(probability, placement)] = predictor.probabilities(frames, box, still.spacing, other=square)
     labels = labels_in_picture(probability, placement, still.mask.shape)
     return labels, trace_in_picture(probability, placement, still.spacing)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import lvef
 from lvef.core.errors import GeometryError, LvefError, QualityRefusal
-from lvef.core.records import FROM_BEATS, Clip, Measurement, Notice, Provenance, VolumeCurve
+from lvef.core.records import FROM_BEATS, Clip, FrameArray, Measurement, Notice, Provenance, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.engine.card import SEGMENTATION
 from lvef.engine.catalogue import name_of_kind
@@ -273,7 +273,13 @@ class Measurer:
         return Measurer(replace(self.options, weights=weights, per_beat=False))
 
     def _traced(
-        self, predictor: TracingPredictor, clip: Clip, fan: Fan, *, in_turn: bool = False
+        self,
+        predictor: TracingPredictor,
+        clip: Clip,
+        fan: Fan,
+        *,
+        other: FrameArray | None = None,
+        in_turn: bool = False,
     ) -> TracedFrames:
         frames, box = predictor.shown(clip, fan)
         self.tell(TRACING, 0, len(frames))
@@ -282,6 +288,7 @@ class Measurer:
             box,
             clip.spacing,
             times_s=clip.times_s,
+            other=other,
             in_turn=in_turn,
             seen=lambda done: self.tell(TRACING, done, len(frames)),
         )
@@ -289,12 +296,12 @@ class Measurer:
     def _traced_stills(
         self, predictor: TracingPredictor, stills: list[tuple[Clip, Fan]]
     ) -> tuple[TracedFrames, list[Notice]]:
-        """Each still traced in its own picture, and the doubts about it."""
+        """Each still traced in its own picture, with the other one as context, and the doubts about it."""
         parts: list[TracedFrames] = []
         doubts: list[Notice] = []
-        for still, fan in stills:
+        for (still, fan), other in zip(stills, reversed(stills), strict=True):
             check_picture(still, fan)
-            traced = self._traced(predictor, still, fan)
+            traced = self._traced(predictor, still, fan, other=predictor.square(*other))
             doubts += check_ventricle(
                 still.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
             )

@@ -18,10 +18,13 @@ from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen
 from lvef.measure.options import MeasureOptions
 from lvef.measure.quality import wall_contact
 from lvef.preprocess.fan import Fan
-from lvef.preprocess.frames import Placement, context_frames, fit, normalise, place
+from lvef.preprocess.frames import Placement, context_frames, fit, normalise, other_phase_channels, place
 
 CHUNK = 16
 """Frames the network sees at once. On a 175-frame clip 16 is 5 % faster as a whole than 8, and 25 no faster than 12."""
+
+OTHER_PHASE = -1
+"""Stands for the still of the other phase where frames are named by number."""
 
 CONTACT_EVERY = 4
 """Frames between two looks at the wall around the cavity."""
@@ -75,6 +78,17 @@ class Predictor:
             return clip.frames, Box(0, 0, width, height)
         return clip.frames, fan.box
 
+    def square(self, clip: Clip, fan: Fan) -> FrameArray | None:
+        """A still as the network would see it, ``(1, size, size)``, to be the other phase of another still.
+
+        None for networks that are shown one frame alone.
+        """
+        spec = self.entry.card.input
+        if len(spec.offsets_s) == 1:
+            return None
+        frames, box = self.shown(clip, fan)
+        return fit(frames[:1], place(box, spec.size, clip.spacing), spec.size)
+
     def probabilities(
         self,
         frames: FrameArray,
@@ -83,6 +97,7 @@ class Predictor:
         *,
         times_s: FloatArray | None = None,
         only: Sequence[int] | None = None,
+        other: FrameArray | None = None,
         in_turn: bool = False,
     ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
         """Class probabilities of each frame ``(classes, size, size)`` and where that square lies in the picture.
@@ -98,6 +113,7 @@ class Predictor:
             times_s: ``(n,)`` instants of the frames, for models that are shown the frames around; None where each frame
                 stands alone (stills).
             only: Numbers of the frames that are wanted; None for all.
+            other: For one still: the still of the other phase (`square`), for models that are shown the frames around.
             in_turn: Show the frames with odd numbers mirrored and the others as they are, each once: half the cost, for
                 cines whose tracings are steadied over time, which averages the two just as well.
         """
@@ -109,6 +125,9 @@ class Predictor:
         if only is not None:
             shown = shown[list(only)]
         squares: dict[int, FrameArray] = {}
+        if other is not None:
+            squares[OTHER_PHASE] = other[0]
+            shown[:, other_phase_channels(spec.offsets_s)] = OTHER_PHASE
 
         def start(first: int) -> Callable[[], NDArray[np.float32]]:
             chunk = shown[first : first + CHUNK]
@@ -134,6 +153,7 @@ class Predictor:
         *,
         times_s: FloatArray | None = None,
         only: Sequence[int] | None = None,
+        other: FrameArray | None = None,
         in_turn: bool = False,
         seen: Seen = unseen,
     ) -> TracedFrames:
@@ -145,13 +165,14 @@ class Predictor:
             spacing: Scale of the picture, or None.
             times_s: See `probabilities`.
             only: See `probabilities`; tracings come in this order.
+            other: See `probabilities`.
             in_turn: See `probabilities`.
             seen: Told how many frames are traced.
         """
         tracings: list[Tracing | None] = []
         contact = np.full(len(frames if only is None else only), np.nan)
         for i, (probability, placement) in enumerate(
-            self.probabilities(frames, box, spacing, times_s=times_s, only=only, in_turn=in_turn)
+            self.probabilities(frames, box, spacing, times_s=times_s, only=only, other=other, in_turn=in_turn)
         ):
             tracing = trace_in_picture(probability, placement, spacing)
             tracings.append(tracing)

@@ -48,6 +48,10 @@ class TracePredictor:
         """Frames and the part of the picture that this network is shown."""
         return shown_part(clip, fan, self.entry.card.input)
 
+    def square(self, _clip: Clip, _fan: Fan) -> FrameArray | None:
+        """None: each frame stands alone."""
+        return None
+
     def lines(
         self, frames: FrameArray, placement: Placement, *, in_turn: bool = False, seen: Seen = unseen
     ) -> FloatArray:
@@ -98,6 +102,7 @@ class TracePredictor:
         *,
         times_s: FloatArray | None = None,
         only: Sequence[int] | None = None,
+        other: FrameArray | None = None,
         in_turn: bool = False,
         seen: Seen = unseen,
     ) -> TracedFrames:
@@ -109,6 +114,7 @@ class TracePredictor:
             spacing: Scale of the picture, or None.
             times_s: Not used: each frame stands alone.
             only: Numbers of the frames that are wanted; None for all.
+            other: Not used, as `times_s`.
             in_turn: See `lines`.
             seen: Told how many frames are done.
         """

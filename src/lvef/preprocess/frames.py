@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.records import Box, FloatArray, FrameArray, PixelGeometry, aspect_of
+from lvef.core.records import BoolArray, Box, FloatArray, FrameArray, PixelGeometry, aspect_of
 from lvef.preprocess.spec import InputSpec
 
 
@@ -113,6 +113,21 @@ def normalise(squares: FrameArray, spec: InputSpec) -> NDArray[np.float32]:
     table = ((np.arange(256) / 255.0 - spec.mean) / spec.std).astype(np.float32)
     values = table[squares]
     return values if values.ndim == 4 else values[:, None]
+
+
+def other_phase_channels(offsets_s: Sequence[float]) -> BoolArray:
+    """Which frames around a still its other phase stands for: those farthest away.
+
+    A still that filled every channel would read as a heart that does not move.
+
+    Args:
+        offsets_s: ``k`` offsets in seconds, 0 among them.
+
+    Returns:
+        ``(k,)`` bool; all False where the model is shown one frame.
+    """
+    away = np.abs(np.asarray(offsets_s, dtype=float))
+    return np.asarray((away == away.max()) & (away > 0), dtype=np.bool_)
 
 
 def context_frames(times_s: FloatArray, offsets_s: Sequence[float]) -> NDArray[np.intp]:

@@ -35,7 +35,6 @@ from lvef.training.segmentation import (
     STORED_SIZE,
     FramePairs,
     SegTrainConfig,
-    as_arrays,
     held_out,
     still_pairs,
     taken_precision,
@@ -88,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     stills = still_pairs(read_stills(args.data, used), STORED_SIZE)
     data = FramePairs(stills, read_animated(args.animated, used) if config.animated_share else None, config)
-    shown = as_arrays(list(read_stills(args.data, out_of_it)), config.input.size) if out_of_it else None
+    shown = still_pairs(read_stills(args.data, out_of_it), config.input.size) if out_of_it else None
     net = train(config, data, shown, args.out)
     minutes = (time.perf_counter() - began) / 60
     command = f"python -m lvef.training.camus {args.recipe.as_posix()} --data CAMUS --out RUN"

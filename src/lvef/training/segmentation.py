@@ -26,7 +26,7 @@ from lvef.core.terms import Phase
 from lvef.datasets.camus import CamusStill
 from lvef.models.segmentation import SegNet, SegNetConfig
 from lvef.preprocess.fan import find_fan
-from lvef.preprocess.frames import fit, place
+from lvef.preprocess.frames import fit, other_phase_channels, place
 from lvef.preprocess.spec import InputSpec
 from lvef.training.animated import FRAME_RATE_HZ, pairs_of
 from lvef.training.augment import AugmentConfig, augment
@@ -143,15 +143,9 @@ class FramePairs(Dataset[tuple[Tensor, Tensor]]):
         return tuple(torch.from_numpy(array[picked[0]][picked[1]]) for array in source)
 
     def _phases(self) -> NDArray[np.intp]:
-        middle = self.config.input.offsets_s.index(0.0)
-        with_other = self.rng.random() < self.config.still_context
-        k = len(self.config.input.offsets_s)
-        ed = np.array(
-            [
-                0 if i == middle or not with_other else int(abs(i - middle) == max(middle, k - 1 - middle))
-                for i in range(k)
-            ]
-        )
+        ed = np.zeros(len(self.config.input.offsets_s), np.intp)
+        if self.rng.random() < self.config.still_context:
+            ed[other_phase_channels(self.config.input.offsets_s)] = 1
         return np.concatenate([ed, 1 - ed])
 
     def _instants(self, frames: int) -> NDArray[np.intp]:
@@ -215,9 +209,11 @@ class SegmentationTask(L.LightningModule):
 
     def validation_step(self, batch: list[Tensor], _: int) -> None:
         """Dice of unseen stills, as they are."""
-        shown = batch[0][:, None].expand(-1, len(self.config.input.offsets_s), -1, -1)
-        logits = self(shown.float() / 255)
-        dice = dice_per_case(logits.argmax(1), batch[1].long())
+        far = torch.from_numpy(other_phase_channels(self.config.input.offsets_s)).long()
+        # ED with ES as its other phase, then ES with ED.
+        images = torch.cat([batch[0][:, far], batch[0][:, 1 - far]])
+        logits = self(images.float() / 255)
+        dice = dice_per_case(logits.argmax(1), batch[1].transpose(0, 1).flatten(0, 1).long())
         for k, name in enumerate(("lv", "myocardium", "la")):
             self.log(f"dice_{name}", dice[:, k].nanmean(), prog_bar=k == 0, batch_size=len(dice))
 
@@ -245,7 +241,7 @@ class SegmentationTask(L.LightningModule):
 def train(
     config: SegTrainConfig,
     train_data: FramePairs,
-    val_data: tuple[Tensor, Tensor] | None,
+    val_data: Arrays | None,
     folder: Path,
     *,
     net: Callable[[], nn.Module] | None = None,
@@ -256,7 +252,7 @@ def train(
     Args:
         config: The recipe.
         train_data: Cases at :data:`STORED_SIZE`.
-        val_data: From :func:`as_arrays` at the network's size, or None.
+        val_data: From :func:`still_pairs` at the network's size, or None.
         folder: Where checkpoints and metrics go; ``last.ckpt`` there is gone on from.
         net: Makes another network than the recipe's.
         progress: Show a bar.
@@ -283,7 +279,7 @@ def train(
         gradient_clip_val=1.0,
     )
     loader = DataLoader(train_data, config.batch_size // 2, shuffle=True, drop_last=True)
-    val_loader = DataLoader(TensorDataset(*val_data), 50) if val_data else None
+    val_loader = DataLoader(TensorDataset(*map(torch.from_numpy, val_data)), 25) if val_data else None
     last = folder / "last.ckpt"
     trainer.fit(task, loader, val_loader, ckpt_path=last if last.exists() else None, weights_only=False)
     # The file holds the average; the module in memory does so only when this start trained to the end itself.
