@@ -252,7 +252,8 @@ def _papillary(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig)
 def _trabeculae(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     """Grey between the black of the blood and the compacted wall, where experts still draw cavity.
 
-    Thickest somewhere along the wall and absent elsewhere; it moves with the wall.
+    Thickest somewhere along the wall and absent elsewhere; it moves with the wall. In half of the cases the wall behind it
+    is made brighter, so that the border can be seen.
     """
     chosen = torch.nonzero(_chosen(len(images), c.p_trabeculae, rng)).flatten()
     if len(chosen) == 0:
@@ -266,7 +267,7 @@ def _trabeculae(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig
     )
     reach = (lv.sum((2, 3), keepdim=True) / torch.pi).sqrt()
     where = torch.sigmoid(4 * _noise_field(b, 4, (h, w), rng) + _each(_uniform(b, -1.5, 1.5, rng)))
-    thickness = (_each(_uniform(b, 0.15, 0.6, rng)) * reach * where).clamp_min(0.5)
+    thickness = (_each(_uniform(b, 0.15, 0.75, rng)) * reach * where).clamp_min(0.5)
     mean_wall = ((x * wall).sum((1, 2, 3)) / wall.sum((1, 2, 3)).clamp_min(1)).clamp(0.1, 0.6)
     level = _each(_uniform(b, 0.25, 0.9, rng) * mean_wall)
     fade = _each(_uniform(b, 0.0, 1.0, rng))
@@ -275,7 +276,9 @@ def _trabeculae(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig
     grain = torch.randn(b, k, h // 2, w // 2, generator=rng)
     grain = 1 + 0.4 * F.interpolate(grain, size=(h, w), mode="bilinear", align_corners=False)
     light = (level * layer * grain).clamp_min(0) * _softened(lv)
-    images[chosen] = torch.maximum(x, light)
+    bright = _each(_uniform(b, 0.0, 1.5, rng) * _chosen(b, 0.5, rng).float())
+    line = _softened(_grown(lv, int(torch.randint(2, 6, (1,), generator=rng))) * wall)
+    images[chosen] = torch.maximum(x * (1 + bright * line), light).clamp(0, 1)
     return images
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lightning
 import numpy as np
@@ -23,7 +24,7 @@ import torch
 
 import lvef
 from lvef.core.config import read_toml, to_mapping
-from lvef.core.errors import ConfigError, run_as_program
+from lvef.core.errors import ConfigError, DataError, run_as_program
 from lvef.datasets.camus import CITATION, LICENCE, read_split, read_stills
 from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, Training
 from lvef.io.atomic import write_text_atomic
@@ -43,6 +44,9 @@ from lvef.training.segmentation import (
 
 VERSION = "1.1.0"
 """Version that a newly trained network gets."""
+
+HELD_OUT_NAME = "held-out.txt"
+"""Names of the patients whom a run has not learned from, one a line."""
 
 INTENDED_USE = (
     "Research and teaching only. Not a medical device; no use in the diagnosis or treatment of patients."
@@ -69,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="run folder")
     parser.add_argument("--animated", type=Path, help="cines from lvef.training.animated")
     parser.add_argument("--fold", type=int, help="hold this fold of the training patients out")
+    parser.add_argument("--start", type=Path, help="run folder whose weights are gone on from")
     args = parser.parse_args(argv)
     config = replace(read_toml(SegTrainConfig, find_recipe(args.recipe)), fold=args.fold)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -78,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         [] if config.fold is None else held_out(patients, config.fold, config.n_folds, config.split_seed)
     )
     used = [p for p in patients if p not in set(out_of_it)]
-    write_text_atomic(args.out / "held-out.txt", "\n".join(out_of_it) + "\n")
+    write_text_atomic(args.out / HELD_OUT_NAME, "\n".join(out_of_it) + "\n")
     began = time.perf_counter()
     if config.animated_share and args.animated is None:
         raise ConfigError(
@@ -88,11 +93,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     stills = still_pairs(read_stills(args.data, used), STORED_SIZE)
     data = FramePairs(stills, read_animated(args.animated, used) if config.animated_share else None, config)
     shown = still_pairs(read_stills(args.data, out_of_it), config.input.size) if out_of_it else None
-    net = train(config, data, shown, args.out)
+    net = train(config, data, shown, args.out, start=start_of(args.start, out_of_it))
     minutes = (time.perf_counter() - began) / 60
     command = f"python -m lvef.training.camus {args.recipe.as_posix()} --data CAMUS --out RUN"
     if config.fold is not None:
         command += f" --fold {config.fold}"
+    if args.start is not None:
+        command += " --start START"
     card = write_network(net, config, used, minutes, args.recipe.as_posix(), command, args.out / config.name)
     run = {
         "lvef": lvef.__version__,
@@ -109,6 +116,31 @@ def main(argv: Sequence[str] | None = None) -> None:
         "model_sha256": card.model_sha256,
     }
     write_text_atomic(args.out / "run.json", json.dumps(run, indent=2) + "\n")
+
+
+def start_of(run: Path | None, out_of_it: Sequence[str]) -> dict[str, Any] | None:
+    """Weights of an earlier run that has learned from nobody whom this one holds out.
+
+    Args:
+        run: Its folder, or None for random weights.
+        out_of_it: Patients that are held out.
+
+    Raises:
+        DataError: There is no such run.
+        ConfigError: It has learned from a patient who is held out here.
+    """
+    if run is None:
+        return None
+    held, last = run / HELD_OUT_NAME, run / "last.ckpt"
+    if not (held.is_file() and last.is_file()):
+        raise DataError(f"{run}: no run to start from; {HELD_OUT_NAME} and last.ckpt were expected.")
+    known = set(out_of_it) - set(held.read_text().split())
+    if known:
+        raise ConfigError(
+            f"{run} has learned from {len(known)} of the patients who are held out; start from a run of the same fold."
+        )
+    state: dict[str, Any] = torch.load(last, map_location="cpu", weights_only=False)["state_dict"]
+    return state
 
 
 def write_network(

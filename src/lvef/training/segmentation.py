@@ -245,6 +245,7 @@ def train(
     folder: Path,
     *,
     net: Callable[[], nn.Module] | None = None,
+    start: dict[str, Any] | None = None,
     progress: bool = True,
 ) -> Any:  # noqa: ANN401
     """Train, or go on training, and return the averaged network.
@@ -255,10 +256,13 @@ def train(
         val_data: From :func:`still_pairs` at the network's size, or None.
         folder: Where checkpoints and metrics go; ``last.ckpt`` there is gone on from.
         net: Makes another network than the recipe's.
+        start: State of a task to begin with, instead of random weights.
         progress: Show a bar.
     """
     L.seed_everything(config.seed, verbose=False)
     task = SegmentationTask(config, None if net is None else net())
+    if start is not None:
+        task.load_state_dict(start)
     machine, precision = Machine(), taken_precision(config)
     print(f"Training: {machine.said(precision)}", file=sys.stderr)  # noqa: T201
     checkpoint = ModelCheckpoint(
