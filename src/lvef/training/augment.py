@@ -9,7 +9,7 @@ stretched); smooth deformation (hearts differ); grey curve, gain, haze, speckle,
 settings differ); contrast *raised* between blood and wall under the true label; papillary muscles, trabeculae and haze
 drawn into the cavity, so that the edge of the black is not taken for the border.
 The defaults are those of `camus-seg` 1.1.0, which darkens walls under an unchanged label (tissue contrast, dark blood,
-shadow, drop-out). On images of other hospitals such a model sees walls in black blood: ``recipes/camus-seg-temporal.toml``
+shadow, drop-out). On images of other hospitals such a model sees walls in black blood: ``recipes/camus-seg.toml``
 raises contrast instead (EXPERIMENTS.md).
 """
 

@@ -42,7 +42,7 @@ from lvef.training.segmentation import (
     train,
 )
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 """Version that a newly trained network gets."""
 
 HELD_OUT_NAME = "held-out.txt"
@@ -170,7 +170,8 @@ def write_network(
             **to_mapping(config.network),
         },
         training=Training(
-            data="CAMUS, training subgroup, A4C and A2C, ED and ES stills with expert masks",
+            data="CAMUS, training subgroup, A4C and A2C, ED and ES stills with expert masks"
+            + (", and animated stills made from them" if config.animated_share else ""),
             licence=LICENCE,
             citation=CITATION,
             patients=len(patients),
@@ -180,10 +181,18 @@ def write_network(
             minutes=round(minutes, 1),
         ),
         model_sha256=hashlib.sha256((folder / MODEL_NAME).read_bytes()).hexdigest(),
+        sampling=_sampling(config.input.offsets_s),
         limits=LIMITS,
     )
     write_text_atomic(folder / CARD_NAME, json.dumps(to_mapping(card), indent=2) + "\n")
     return card
+
+
+def _sampling(offsets_s: Sequence[float]) -> str:
+    if len(offsets_s) == 1:
+        return "every frame on its own"
+    around = ", ".join(f"{s:+g}" for s in offsets_s if s)
+    return f"every frame with those at {around} s around it; of a still, the other phase where it is known"
 
 
 if __name__ == "__main__":
