@@ -13,6 +13,7 @@ import click
 import pytest
 
 from lvef.cli.main import main
+from lvef.engine.card import Card, read_card
 from tests.house import ROOT, markdown_files, shell_lines
 
 PAGES = markdown_files()
@@ -122,6 +123,43 @@ def test_links_lead_somewhere():
             if inside and not (page.parent / target.split("#")[0]).exists():
                 wrong.append(f"{page.relative_to(ROOT)}: {target}")
     assert not wrong, "\n".join(wrong)
+
+
+def external_row(card: Card) -> str:
+    """README's line of a network: its figures on another hospital's clips, then those in-domain, as its card has them."""
+    outside = {f.name: f for f in card.external if f.split == "clips of another hospital"}
+    inside = {f.name: f for f in card.figures}
+    name = f"`{card.name}` {card.version}" + (", **experimental**" if card.experimental else "")
+    cells = [name, *["not measured"] * 4]
+    if "ef_mae" in outside:
+        mae, bias, r = (outside[key] for key in ("ef_mae", "ef_bias", "ef_r"))
+        cells[1:] = [f"{mae.value:.1f}", f"{bias.value:+.1f}", f"{r.value:.2f}".lstrip("0"), str(mae.n)]
+    for key in ("ef_mae_a4c", "ef_mae_moving_stills"):
+        f = inside.get(key)
+        cells.append("-" if f is None else f"{f.value:.1f} ({f.low:.1f}-{f.high:.1f}), n = {f.n}")
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_networks_of_the_readme_are_those_of_the_cards():
+    """Figures on other hospitals' clips stand before those in-domain, and experimental networks are called so."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shipped = sorted((ROOT / "weights" / "lvef-weights-camus" / "src").glob("*/*/card.json"))
+    rows = [external_row(read_card(path.parent)) for path in shipped]
+    found = [line for line in readme.splitlines() if re.match(r"\| `[\w-]+` \d", line)]
+    assert rows and sorted(found) == sorted(rows)
+    first, then = (
+        readme.index(f"\n### {words}") for words in ("On clips of another", "On patients of the training")
+    )
+    assert first < readme.index(rows[0]) < then
+
+
+def test_the_networks_of_the_weights_page_are_marked():
+    folder = ROOT / "weights" / "lvef-weights-camus"
+    lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    for path in (folder / "src").glob("*/*/card.json"):
+        card = read_card(path.parent)
+        [row] = [line for line in lines if line.startswith(f"| `{card.name}`")]
+        assert ("**experimental**" in row) is card.experimental, card.name
 
 
 def shows(page: Path, words: tuple[str, ...]) -> bool:

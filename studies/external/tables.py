@@ -26,6 +26,9 @@ ALL = "all"
 
 NAN = float("nan")
 
+REFERENCE = "studies/external"
+"""What the figures of this study name as their reference on a card."""
+
 MIN_FOR_INTERVAL = 5
 """Cases below which no interval is given: resampling fewer tells nothing."""
 
@@ -152,7 +155,7 @@ def external_figures(rows: Sequence[Row]) -> tuple[Figure, ...]:
                 LEVEL,
                 row.n,
                 row.suite,
-                "studies/external",
+                REFERENCE,
                 None if math.isnan(row.baseline) else round(row.baseline, DIGITS),
             )
         )
@@ -160,13 +163,17 @@ def external_figures(rows: Sequence[Row]) -> tuple[Figure, ...]:
 
 
 def write_external(folder: Path, rows: Sequence[Row]) -> None:
-    """Write the block ``external`` of the card in a model's folder; the rest of the card stays as it is.
+    """Write the figures of this study into the block ``external`` of the card in a model's folder.
+
+    Those of other references, such as another hospital's clips, stay in front; so does the rest of the card.
 
     Raises:
         WeightsError: There is no card.
         DataError: It cannot be written.
     """
-    card = replace(read_card(folder), external=external_figures(rows))
+    card = read_card(folder)
+    kept = tuple(figure for figure in card.external if figure.reference != REFERENCE)
+    card = replace(card, external=(*kept, *external_figures(rows)))
     text = json.dumps(to_mapping(card), indent=2, ensure_ascii=False) + "\n"
     write_text_atomic(folder / CARD_NAME, text)
 

@@ -47,6 +47,28 @@ def test_info_for_people(run):
         assert word in result.stdout
 
 
+def test_info_marks_experimental_networks_and_tells_external_figures_first(run):
+    for network in json.loads(run("info", "--json").stdout)["networks"]:
+        text = run("info", network["name"]).stdout
+        told = " ".join(text.split())
+        assert [line for line in text.splitlines() if line.startswith("Network ")] == [
+            line for line in text.splitlines() if line.startswith(f"Network {network['name']} ")
+        ]
+        assert ("experimental" in told) is network["experimental"]
+        assert network["experimental_text"] in told
+        assert told.index(" External ") < told.index(" In-domain ")
+        for figure in network["external"]:
+            place = told.index(f"{figure['name']} {figure['value']:.3g}")
+            assert told.index(" External ") < place < told.index(" In-domain ")
+            assert f"n = {figure['n']}, {figure['split']}, reference: {figure['reference']}" in told[place:]
+
+
+def test_info_of_a_network_that_is_not_there(run):
+    result = run("info", "nosuch")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "No network named nosuch; installed: camus-seg" in result.stderr
+
+
 def test_info_without_a_network_tells_how_to_get_one(run, monkeypatch):
     monkeypatch.setattr("lvef.engine.catalogue.list_networks", list)
     result = run("info")

@@ -484,6 +484,34 @@ class TestTwoStreams:
         assert efs[0] == pytest.approx(efs[1], abs=1e-3)
 
 
+class TestExperimental:
+    """A network whose card says so warns in the result and in the log; others do not."""
+
+    @pytest.mark.parametrize("make", [tiny.ef_of_clips, tiny.bright_is_cavity])
+    def test_it_warns_first_and_once(self, make, tmp_path, caplog):
+        text = "The network tiny is experimental: no external validation. Do not rely on its EF."
+        m, _ = measurer(make(tmp_path / "n", experimental=True)).measure(
+            write_film(tmp_path / "a.avi", breathing(60))
+        )
+        assert [(n.code, n.text) for n in m.notices if n.code == "experimental_network"] == [
+            ("experimental_network", text)
+        ]
+        assert (
+            codes(m)[0] == "experimental_network" and "experimental_network" in result_row(m, "a")["warnings"]
+        )
+        assert [record.getMessage() for record in caplog.records] == [text]
+
+    def test_a_study_warns_once(self, tmp_path):
+        films = [write_film(tmp_path / f"{n}.avi", breathing(n)) for n in (60, 70)]
+        m, _ = measurer(tiny.bright_is_cavity(tmp_path / "n", experimental=True)).measure_biplane(*films)
+        assert codes(m).count("experimental_network") == 1 and codes(m)[0] == "experimental_network"
+
+    def test_others_do_not(self, tmp_path, caplog):
+        m = measurer(tiny.ef_of_clips(tmp_path / "n")).measure_clip(breathing(60))
+        assert "experimental_network" not in codes(m)
+        assert not caplog.records
+
+
 class TestPerBeat:
     def test_the_median_beat_answers(self, by_beat, phantom_file):
         m, _ = by_beat.measure(phantom_file)

@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from lvef.engine.card_text import experimental_text
 from lvef.engine.catalogue import list_networks
 from lvef.service.guard import LOG
 from tests.service.fakes import Broken
@@ -12,12 +13,17 @@ from tests.service.fakes import Broken
 def test_models(quick):
     told = quick.client.get("/v1/models").json()
     assert told["default"] == "camus-seg"
+    assert [m["experimental"] for m in told["models"] if m["name"] == told["default"]] == [False]
     entries = {entry.name: entry for entry in list_networks()}
     assert [model["name"] for model in told["models"]] == list(entries)
     for model in told["models"]:
         card = entries[model["name"]].card
         assert (model["version"], model["kind"], model["licence"]) == (card.version, card.kind, card.licence)
         assert len(model["figures"]) == len(card.figures)
+        assert [f["value"] for f in model["external"]] == [f.value for f in card.external]
+        assert list(model).index("external") < list(model).index("figures")
+        assert model["experimental"] is card.experimental
+        assert model["experimental_text"] == experimental_text(card)
         assert str(entries[model["name"]].folder) not in str(model)
 
 

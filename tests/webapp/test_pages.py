@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 
@@ -12,6 +13,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from lvef.core.errors import DataError
+from lvef.engine.card_text import experimental_text, marked_name
+from lvef.engine.catalogue import list_networks
 from lvef.webapp import samples, settings
 from lvef.webapp.settings import AppSettings
 from lvef.webapp.shell import in_sentences
@@ -72,6 +75,9 @@ def test_another_network_measures_again(measured):
     assert ef_in(app) != before
     assert len(app.session_state["bench"].entries) == 1
     assert "no outline and no curve" in html_of(app)
+    assert "The network two-stream-tuned is experimental: mean absolute error" in html_of(app)
+    offered = app.selectbox(key="choice-weights").options
+    assert set(offered) == {marked_name(entry.card) for entry in list_networks()}
 
 
 def test_height_without_weight_is_said(measured):
@@ -82,6 +88,20 @@ def test_height_without_weight_is_said(measured):
 def test_forget_all_empties_the_bench(measured):
     app = measured.button(key="forget").click().run()
     assert app.session_state["bench"].entries == [] and "data-ef" not in html_of(app)
+
+
+def test_about_marks_experimental_networks_and_tells_external_figures_first():
+    text = unescape(html_of(AppTest.from_function(about, default_timeout=PATIENCE_S).run()))
+    external, inside = text.index('aria-label="External validation"'), text.index('aria-label="In-domain"')
+    assert external < text.index("clips of another hospital") < inside
+    networks = text.index('aria-label="Licences"')
+    for entry in list_networks():
+        name = f">{marked_name(entry.card)}<"
+        assert external < text.index(name) < inside < text.index(name, inside) < text.index(name, networks)
+        assert experimental_text(entry.card) in text
+        for figure in entry.card.external:
+            if figure.name == "ef_mae":
+                assert f">{figure.value:.1f}" in text[external:inside]
 
 
 def test_a_missing_network_is_a_sentence_on_the_page():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,25 +15,43 @@ CODE_LICENCE = "Apache-2.0"
 """Licence of the code; each network carries its own."""
 
 
-@click.command(epilog="Example: lvef info --json")
+@click.command(
+    epilog="""\b
+Examples:
+  lvef info
+  lvef info camus-seg
+  lvef info --json"""
+)
+@click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def info(as_json: bool) -> None:
-    """Versions, machine, engines, installed networks, licences."""
+def info(name: str | None, as_json: bool) -> None:
+    """Versions, machine, engines, installed networks, licences.
+
+    With NAME, an installed network or its folder, that network alone. Experimental networks are marked. Figures on other
+    hospitals' clips stand before those in-domain.
+    """
     from lvef.measure.report import to_json
 
-    facts = gather()
+    facts = gather(name)
     if as_json:
         click.echo(to_json(facts), nl=False)
     else:
         _print(facts)
 
 
-def gather() -> dict[str, Any]:
-    """Everything ``lvef info`` tells, as plain values."""
+def gather(name: str | None = None) -> dict[str, Any]:
+    """Everything ``lvef info`` tells, as plain values.
+
+    Args:
+        name: The only network to tell of; None for all installed ones.
+
+    Raises:
+        WeightsError: No such network, or it is damaged.
+    """
     from lvef.measure.environment import describe_machine, package_versions
     from lvef.measure.wording import DISCLAIMER
 
-    networks, problem = _networks()
+    networks, problem = _networks(name)
     return {
         "lvef_version": lvef.__version__,
         "disclaimer": DISCLAIMER,
@@ -59,29 +78,20 @@ def _engines() -> dict[str, dict[str, Any]]:
     return engines
 
 
-def _networks() -> tuple[list[dict[str, Any]], str]:
-    """A summary of every card, and what is wrong with the catalogue, if anything."""
-    from lvef.engine.catalogue import list_networks
+def _networks(name: str | None) -> tuple[list[dict[str, Any]], str]:
+    """A summary of every card, or of one; and what is wrong with the catalogue, if anything."""
+    from lvef.engine.card_text import experimental_text
+    from lvef.engine.catalogue import find_network, list_networks
 
     try:
-        entries = list_networks()
+        entries = list_networks() if name is None else [find_network(name)]
     except LvefError as error:
+        if name is not None:
+            raise
         return [], str(error)
     networks = []
     for entry in entries:
         card = entry.card
-        figures = [
-            {
-                "name": f.name,
-                "value": f.value,
-                "unit": f.unit,
-                "low": f.low,
-                "high": f.high,
-                "n": f.n,
-                "split": f.split,
-            }
-            for f in card.figures
-        ]
         networks.append(
             {
                 "name": card.name,
@@ -97,7 +107,10 @@ def _networks() -> tuple[list[dict[str, Any]], str]:
                 if entry.model_path.is_file()
                 else None,
                 "parameters": card.architecture.get("parameters"),
-                "figures": figures,
+                "experimental": card.experimental,
+                "experimental_text": experimental_text(card),
+                "external": [asdict(figure) for figure in card.external],
+                "figures": [asdict(figure) for figure in card.figures],
                 "limits": list(card.limits),
             }
         )
@@ -109,6 +122,8 @@ def _print(facts: dict[str, Any]) -> None:
     from rich.table import Table
 
     from lvef.cli.show import make_console
+    from lvef.engine.card import Figure
+    from lvef.engine.card_text import COST, MARK, NOT_VALIDATED, figure_text
 
     machine = facts["machine"]
     lines = [
@@ -124,21 +139,23 @@ def _print(facts: dict[str, Any]) -> None:
             (f"Engine {name}", ", ".join(engine["precisions"]) if engine["installed"] else "not installed")
         )
     for network in facts["networks"]:
-        lines.append((f"Network {network['name']}", f"{network['title']} (version {network['version']})"))
+        mark = f"{MARK}: " if network["experimental"] else ""
+        lines.append(
+            (f"Network {network['name']}", f"{mark}{network['title']} (version {network['version']})")
+        )
+        if network["experimental"]:
+            lines.append(("  Warning", network["experimental_text"]))
         lines += [
             ("  Kind", _size_of(network)),
             ("  Licence", network["licence"]),
             ("  Trained on", network["trained_on"]),
             ("  Cite", network["citation"]),
         ]
-        lines += [
-            (
-                f"  {f['name']}",
-                f"{f['value']:.3g} {f['unit']} ({f['low']:.3g}-{f['high']:.3g}), n = {f['n']}, {f['split']}",
-            )
-            for f in network["figures"]
-            if not f["name"].startswith("cost_")
-        ]
+        for heading, key in (("External", "external"), ("In-domain", "figures")):
+            figures = [Figure(**values) for values in network[key] if not values["name"].startswith(COST)]
+            if key == "external" or figures:
+                lines.append((f"  {heading}", "" if figures else NOT_VALIDATED))
+            lines += [(f"    {figure.name}", figure_text(figure)) for figure in figures]
     if facts["networks_problem"]:
         lines.append(("Networks", facts["networks_problem"]))
     table = Table.grid(padding=(0, 2))

@@ -112,11 +112,13 @@ class Card:
     """SHA-256 of ``model.onnx``."""
     sampling: str = "every frame on its own"
     """Which frames are shown."""
-    figures: tuple[Figure, ...] = ()
-    """Figures of merit."""
+    experimental: bool = False
+    """The EF does not hold on other hospitals' clips: the name is shown with that word, and every measurement warns."""
     external: tuple[Figure, ...] = ()
-    """Figures out of domain, from ``python -m studies.external``: ``split`` names its suite; without an interval both ends
-    are the value."""
+    """Figures out of domain, told before `figures`: of clips of other hospitals, then those that ``python -m
+    studies.external`` writes (``split`` names its suite). Without an interval both ends are the value."""
+    figures: tuple[Figure, ...] = ()
+    """Figures of merit, in-domain."""
     limits: tuple[str, ...] = ()
     """Known weaknesses, one sentence each."""
     clip: ClipSpec | None = None

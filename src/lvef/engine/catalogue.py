@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lvef.core.errors import WeightsError
 from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, read_card
+from lvef.engine.card_text import MARK, marked_name
 
 GROUP = "lvef.weights"
 """Entry-point group of distributions that carry networks."""
@@ -51,15 +52,28 @@ def list_networks() -> list[NetworkEntry]:
 
 
 def name_of_kind(kind: str, preferred: str) -> str:
-    """Name of an installed network of a kind: the preferred one if it is there, else the first.
+    """Name of an installed network of a kind: the preferred one if it is there, else the first, experimental ones last.
 
     Raises:
         WeightsError: None of this kind is installed.
     """
-    names = [entry.name for entry in list_networks() if entry.card.kind == kind]
+    found = [entry for entry in list_networks() if entry.card.kind == kind]
+    names = [entry.name for entry in sorted(found, key=lambda entry: entry.card.experimental)]
     if not names:
         raise WeightsError(f'No {kind} network is installed: run pip install "lvef[weights]".')
     return preferred if preferred in names else names[0]
+
+
+def name_to_show(name: str) -> str:
+    """A network's name, or the folder it lies in, as it is offered: with the mark where its card has it.
+
+    One that is not there stays as it was given; loading it says what is wrong.
+    """
+    folder = Path(name)
+    if (folder / CARD_NAME).is_file():
+        card = read_card(folder)
+        return f"{name} ({MARK})" if card.experimental else name
+    return next((marked_name(entry.card) for entry in list_networks() if entry.name == name), name)
 
 
 def find_network(name: str) -> NetworkEntry:

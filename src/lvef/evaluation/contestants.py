@@ -11,6 +11,7 @@ from pathlib import Path
 from lvef.core.errors import ConfigError, DataError
 from lvef.datasets.camus import read_split
 from lvef.engine.card import CARD_NAME
+from lvef.engine.card_text import experimental_text
 from lvef.evaluation.records import UsedWeights
 from lvef.measure.clip_predictor import ClipPredictor
 from lvef.measure.kinds import AnyPredictor, TracingPredictor, load_predictor
@@ -123,7 +124,10 @@ def enter(plan: Plan) -> Field:
         split = f"patients of {plan.patients.name}" if plan.patients else f"CAMUS {plan.split}"
         parts = [Part(patients, _load(plan))]
     told = [TESTING_NOTICE] if split == f"CAMUS {TESTING}" else []
-    return Field(parts, split, [*told, *_notices(plan.data, parts)])
+    marked = dict.fromkeys(
+        experimental_text(predictor.entry.card) for part in parts for predictor in part.networks.values()
+    )
+    return Field(parts, split, [*told, *filter(None, marked), *_notices(plan.data, parts)])
 
 
 def used_weights(predictor: AnyPredictor, patients: int) -> UsedWeights:

@@ -12,6 +12,8 @@ from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import FROM_FILE, Beat, Clip, Measurement, Notice, Tracing, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.core.workers import TookTooLong
+from lvef.engine.card import Card
+from lvef.engine.card_text import experimental_text
 from lvef.geometry.biplane import biplane_ef
 from lvef.geometry.categories import categories
 from lvef.geometry.ejection import (
@@ -36,6 +38,9 @@ class RefusedWithCurve(QualityRefusal):
         super().__init__(code, message)
         self.base = base
 
+
+EXPERIMENTAL = "experimental_network"
+"""Code of the warning that the EF of the network does not hold on other hospitals' clips."""
 
 RATIO_POINTS = 0.5
 """Where the mean of the beats' EFs and the EF of the mean volumes differ by so many points, a notice says it."""
@@ -74,6 +79,21 @@ def unanswered(
         curve=curve,
         tracings=tuple(tracings),
     )
+
+
+def with_mark(measurement: Measurement, card: Card) -> Measurement:
+    """With the warning that the network is experimental, first and once; unchanged where it is not.
+
+    Args:
+        measurement: Any answer of the network, or none.
+        card: The network's card.
+    """
+    text = experimental_text(card)
+    if not text:
+        return measurement
+    # A study has it from its views too, with their names in front.
+    rest = [n for n in measurement.notices if not (n.code == EXPERIMENTAL and n.text.endswith(text))]
+    return replace(measurement, notices=(Notice(EXPERIMENTAL, text), *rest))
 
 
 def with_beats(base: Measurement, shown: Beat, options: MeasureOptions) -> Measurement:

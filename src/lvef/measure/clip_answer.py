@@ -74,7 +74,7 @@ def answer_of_clips(
             # How far the finder's own EFs lie apart, and what it made of them, is not about this network's.
             notices=(
                 *base.notices,
-                *(n for n in found.notices[len(clip.notices) :] if n.code not in OF_OWN_EF),
+                *(n for n in found.notices if n not in clip.notices and n.code not in OF_OWN_EF),
             ),
             heart_rate_bpm=found.heart_rate_bpm,
             heart_rate_source=found.heart_rate_source,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 from lvef.engine.card import EF_KINDS, VOLUME_TRACE
+from lvef.engine.card_text import experimental_text
 from lvef.engine.catalogue import find_network
 from lvef.measure.clip_predictor import ClipPredictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
 from lvef.measure.trace_predictor import TracePredictor
+
+LOG = logging.getLogger("lvef.measure")
+"""Where a network is warned of once it is loaded."""
 
 TracingPredictor = Predictor | TracePredictor
 """Predictors that give a tracing of each frame."""
@@ -27,6 +33,8 @@ def load_predictor(options: MeasureOptions) -> AnyPredictor:
         ConfigError: A backend or precision that is not to be had.
     """
     entry = find_network(options.weights)
+    if entry.card.experimental:
+        LOG.warning("%s", experimental_text(entry.card))
     if entry.card.kind in EF_KINDS:
         return ClipPredictor(options, entry)
     return TracePredictor(options, entry) if entry.card.kind == VOLUME_TRACE else Predictor(options, entry)

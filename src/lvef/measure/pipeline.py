@@ -32,6 +32,7 @@ from lvef.measure.answer import (
     unanswered,
     with_beat,
     with_beats,
+    with_mark,
 )
 from lvef.measure.clip_answer import answer_of_clips
 from lvef.measure.clip_predictor import ClipPredictor
@@ -364,7 +365,7 @@ class Measurer:
             seconds=time.perf_counter() - began,
             network_kind=card.kind,
         )
-        return replace(measurement, provenance=provenance)
+        return with_mark(replace(measurement, provenance=provenance), card)
 
 
 def retimed(clip: Clip, frame_rate_hz: float) -> Clip:

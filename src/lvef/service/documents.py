@@ -83,7 +83,12 @@ class ModelAnswer(BaseModel):
     intended_use: str
     trained_on: str
     sha256: str
-    figures: list[dict[str, Any]]
+    experimental: bool = Field(
+        description="Its EF does not hold on other hospitals' clips; measurements warn of it."
+    )
+    experimental_text: str = Field(description="Why it is experimental, or empty.")
+    external: list[dict[str, Any]] = Field(description="Figures out of domain, the ones to go by.")
+    figures: list[dict[str, Any]] = Field(description="Figures in-domain.")
     limits: list[str]
 
 
@@ -105,7 +110,11 @@ class HealthAnswer(BaseModel):
 
 
 _FIELDS: dict[str, tuple[str, dict[str, Any]]] = {
-    "weights": (f"Name of an installed network (see /v1/models); {MeasureOptions.weights} without it.", {}),
+    "weights": (
+        f"Name of an installed network (see /v1/models, which says which are experimental); {MeasureOptions.weights} "
+        "without it.",
+        {},
+    ),
     "view": ("View, where the file does not tell.", {"enum": ["A4C", "A2C", "unknown"]}),
     "sex": ("Sex for the ASE/EACVI table.", {"enum": ["F", "M"]}),
     "height_cm": ("Body height; goes with weight_kg.", {"type": "number"}),

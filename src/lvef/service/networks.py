@@ -6,6 +6,7 @@ import dataclasses
 from functools import cache
 from typing import Any
 
+from lvef.engine.card_text import experimental_text
 from lvef.engine.catalogue import list_networks
 
 
@@ -32,6 +33,9 @@ def network_cards() -> tuple[dict[str, Any], ...]:
             "intended_use": card.intended_use,
             "trained_on": card.training.data,
             "sha256": card.model_sha256,
+            "experimental": card.experimental,
+            "experimental_text": experimental_text(card),
+            "external": [dataclasses.asdict(figure) for figure in card.external],
             "figures": [dataclasses.asdict(figure) for figure in card.figures],
             "limits": list(card.limits),
         }

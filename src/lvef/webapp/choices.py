@@ -8,7 +8,7 @@ import streamlit as st
 
 from lvef.core.errors import GeometryError
 from lvef.core.terms import Sex, View
-from lvef.engine.catalogue import list_networks
+from lvef.engine.catalogue import list_networks, name_to_show
 from lvef.geometry.ejection import body_surface_area
 from lvef.measure.options import MeasureOptions
 from lvef.webapp import settings
@@ -60,6 +60,7 @@ def ask(*, view: bool = True, clock: bool = True, network: bool = True) -> Measu
                     "Network",
                     names,
                     index=names.index(kept.get("weights", own)) if kept.get("weights", own) in names else 0,
+                    format_func={name: name_to_show(name) for name in names}.__getitem__,
                     help="Compare models shows them side by side; About tells what each is good for.",
                     key="choice-weights",
                 )

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from html import escape
 
 import streamlit as st
 
 import lvef
 from lvef.engine.card import Card, Figure
+from lvef.engine.card_text import (
+    EF_BIAS,
+    EF_MAE,
+    EF_R,
+    NOT_VALIDATED,
+    experimental_text,
+    has_interval,
+    marked_name,
+)
 from lvef.engine.catalogue import list_networks
 from lvef.webapp.answer_view import facts, table
 from lvef.webapp.shell import head, in_sentences, section
@@ -38,6 +48,18 @@ LIMITS = (
 )
 """What a reader has to know; docs/explanation/limits.md has more."""
 
+EXTERNAL, IN_DOMAIN = "External validation", "In-domain"
+"""Labels of the two tables of figures, in the order of the page."""
+
+EXTERNAL_FIGURES = {
+    EF_MAE: "EF error in points",
+    EF_BIAS: "EF bias in points",
+    EF_R: "EF, correlation",
+    "dice": "Overlap with drawn contours (Dice)",
+    "implausible": "Part of frames with an implausible shape",
+}
+"""Figures out of domain that are shown, in this order, each for every split that a card has it of."""
+
 SHOWN_FIGURES = {
     "dice_lv_a4c_ed": "Overlap with experts (Dice), ED",
     "dice_lv_a4c_es": "Overlap with experts (Dice), ES",
@@ -47,7 +69,7 @@ SHOWN_FIGURES = {
     "ef_mae_moving_stills": "EF error in points, moving stills",
     "ef_mae_phantoms": "EF error in points, phantoms",
 }
-"""Figures of the cards that are shown, in this order."""
+"""Figures in-domain that are shown, in this order."""
 
 
 @in_sentences
@@ -57,17 +79,21 @@ def page() -> None:
     parts = "".join(f"<h2>{escape(title)}</h2><p>{escape(text)}</p>" for title, text in TEXTS.items())
     st.html(f'<div class="lvef-text">{parts}</div>')
     networks = list_networks()
+    cards = [entry.card for entry in networks]
     section(
-        "How well it measures",
-        "On patients or computed hearts that the network was not trained on: the figure, its 95 % interval, the number of "
-        "cases. EF errors are mean absolute errors.",
+        "How well it measures: other hospitals",
+        "External validation comes first: how well it does on your clips is nearer to this than to the figures below. The "
+        "figure, its 95 % interval where there is one, the number of cases. EF errors are mean absolute errors.",
     )
-    rows = []
-    for name, words in SHOWN_FIGURES.items():
-        cells = [_figure(entry.card, name) for entry in networks]
-        if any(cells):
-            rows.append(([words, *[cell or "-" for cell in cells]], "lvef-num"))
-    st.html(table(["Figure", *[entry.name for entry in networks]], rows, "Accuracy"))
+    st.html(_figures_table(cards, EXTERNAL))
+    marked = "".join(f"<li>{escape(experimental_text(card))}</li>" for card in cards if card.experimental)
+    if marked:
+        st.html(f'<section class="lvef-warnings"><h3>Keep in mind</h3><ul>{marked}</ul></section>')
+    section(
+        "How well it measures: in-domain",
+        "On patients of the hospital that it was trained on, or computed hearts; the network was not trained on these.",
+    )
+    st.html(_figures_table(cards, IN_DOMAIN))
     with st.container():
         limits = "".join(f"<li>{escape(text)}</li>" for text in LIMITS)
         st.html(f'<div class="lvef-text"><h2>Limits</h2><ul>{limits}</ul></div>')
@@ -77,7 +103,10 @@ def page() -> None:
             [
                 ("The code", f"lvef {lvef.__version__}, Apache-2.0"),
                 *[
-                    (entry.name, f"{entry.card.title} (version {entry.card.version}), {entry.card.licence}")
+                    (
+                        marked_name(entry.card),
+                        f"{entry.card.title} (version {entry.card.version}), {entry.card.licence}",
+                    )
                     for entry in networks
                 ],
             ],
@@ -92,9 +121,37 @@ def page() -> None:
     )
 
 
-def _figure(card: Card, name: str) -> str:
-    found: Figure | None = next((f for f in card.figures if f.name == name), None)
-    if found is None:
-        return ""
-    digits = 1 if "point" in found.unit else 3
-    return f"{found.value:.{digits}f} ({found.low:.{digits}f}-{found.high:.{digits}f}), {found.n}"
+def _figures_table(cards: Sequence[Card], label: str) -> str:
+    """A row a figure, a column a network; of external figures a row for each split and reference."""
+    rows: list[tuple[list[str], str]] = []
+    for words, of_cards in _external(cards) if label == EXTERNAL else _inside(cards):
+        if any(of_cards):
+            rows.append(([words, *["-" if f is None else _cell(f) for f in of_cards]], "lvef-num"))
+    if not rows:
+        rows = [([NOT_VALIDATED, *["-"] * len(cards)], "")]
+    return table(["Figure", *[marked_name(card) for card in cards]], rows, label)
+
+
+def _external(cards: Sequence[Card]) -> Iterator[tuple[str, list[Figure | None]]]:
+    kinds = dict.fromkeys((f.split, f.reference) for card in cards for f in card.external)
+    for split, reference in kinds:
+        for name, words in EXTERNAL_FIGURES.items():
+            key = (name, split, reference)
+            found = [
+                next((f for f in card.external if (f.name, f.split, f.reference) == key), None)
+                for card in cards
+            ]
+            yield f"{words}, {split} (reference: {reference})", found
+
+
+def _inside(cards: Sequence[Card]) -> Iterator[tuple[str, list[Figure | None]]]:
+    for name, words in SHOWN_FIGURES.items():
+        yield words, [next((f for f in card.figures if f.name == name), None) for card in cards]
+
+
+def _cell(figure: Figure) -> str:
+    digits = 1 if "point" in figure.unit else 3
+    value = f"{figure.value:.{digits}f}"
+    if has_interval(figure):
+        value += f" ({figure.low:.{digits}f} to {figure.high:.{digits}f})"
+    return f"{value}, {figure.n}"

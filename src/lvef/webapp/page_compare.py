@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 
 import streamlit as st
 
 from lvef.core.records import Measurement
 from lvef.engine.card import EF_KINDS
+from lvef.engine.card_text import experimental_text, marked_name
 from lvef.engine.catalogue import NetworkEntry, list_networks
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
@@ -108,7 +110,7 @@ def _show(entry: Entry, options: MeasureOptions) -> None:
         rows.append(
             (
                 [
-                    network.name,
+                    marked_name(network.card),
                     ef_text(m.ef_percent),
                     f"{ml_text(m.edv_ml)} / {ml_text(m.esv_ml)}" if m.edv_ml is not None else "-",
                     classes.get("Heart-failure range", "-"),
@@ -124,11 +126,14 @@ def _show(entry: Entry, options: MeasureOptions) -> None:
     st.html(
         table(["Network", "EF", "EDV / ESV", "Heart-failure range", "Time", "What it gives"], rows, "Answers")
     )
+    marked = "".join(f"<li>{escape(experimental_text(n.card))}</li>" for n in networks if n.card.experimental)
+    if marked:
+        st.html(f'<section class="lvef-warnings"><h3>Keep in mind</h3><ul>{marked}</ul></section>')
     curves: list[Curve] = []
     for network, answer in found:
         volume = volumes(answer.measurement, len(entry.machine.clip.frames))
         if any(v is not None for v in volume):
-            curves.append((network.name, entry.machine.clip.times_s.tolist(), volume))
+            curves.append((marked_name(network.card), entry.machine.clip.times_s.tolist(), volume))
     if curves:
         section(
             "Volume curves",
@@ -140,9 +145,11 @@ def _show(entry: Entry, options: MeasureOptions) -> None:
         m, clip = answer.measurement, answer.clip
         if clip is not None and m.ed_frame is not None and any(m.tracings):
             show_phases(
-                m, entry.shown(entry.machine.clip), names=(f"{network.name}, ED", f"{network.name}, ES")
+                m,
+                entry.shown(entry.machine.clip),
+                names=(f"{marked_name(network.card)}, ED", f"{marked_name(network.card)}, ES"),
             )
-    without = [network.name for network, _ in found if network.card.kind in EF_KINDS]
+    without = [marked_name(network.card) for network, _ in found if network.card.kind in EF_KINDS]
     if without:
         st.html(f'<p class="lvef-lead">No outline to check: {", ".join(without)}.</p>')
 
@@ -151,7 +158,9 @@ def _measured(entry: Entry, network: NetworkEntry, options: MeasureOptions) -> A
     chosen = replace(options, weights=network.name)
     return entry.once(
         f"compare {network.name} {chosen.view} {chosen.frame_rate_hz}",
-        lambda: with_progress(lambda tell: measure_again(entry.machine, chosen, tell), plain(network.name)),
+        lambda: with_progress(
+            lambda tell: measure_again(entry.machine, chosen, tell), plain(marked_name(network.card))
+        ),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from lvef.core.errors import ConfigError
 from lvef.core.terms import Phase, Split
+from lvef.engine.card_text import experimental_text
 from lvef.engine.catalogue import NetworkEntry, find_network
 from lvef.evaluation.contestants import used_weights
 from lvef.evaluation.ef.cases import Selection, read_cases
@@ -67,6 +68,7 @@ def enter(plan: EfPlan) -> Entered:
     entries = [find_network(name) for name in plan.weights]
     for folder in [*(entry.folder for entry in entries), *plan.train_cards]:
         notices += check_network(folder, selection)
+    notices += filter(None, (experimental_text(entry.card) for entry in entries))
     losses = {_run_name(run): read_losses(run) for run in plan.runs}
     told = [read_predictions(path) for path in plan.predictions]
     labels = _labels(plan, entries)

@@ -1,0 +1,84 @@
+"""The mark of an experimental network, its sentence, and the order of figures: out of domain before in-domain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lvef.engine.card import Figure
+from lvef.engine.card_text import NOT_VALIDATED, experimental_text, figure_text, marked_name
+from lvef.engine.catalogue import find_network, list_networks, name_of_kind, name_to_show
+from lvef.measure.options import MeasureOptions
+
+CARD = find_network(MeasureOptions.weights).card
+EXTERNAL = tuple(
+    Figure(name, value, unit, value, value, 0.95, 9, "clips of another hospital", "clinical report")
+    for name, value, unit in (
+        ("ef_mae", 11.5, "EF points"),
+        ("ef_bias", -3.7, "EF points"),
+        ("ef_r", 0.79, ""),
+    )
+)
+INSIDE = Figure("ef_mae_a4c", 6.2, "EF points", 5.0, 7.5, 0.95, 50, "50 patients", "expert masks", 12.0)
+MADE_UP = replace(CARD, name="n", experimental=True, external=EXTERNAL, figures=(INSIDE,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (
+            {},
+            "The network n is experimental: mean absolute error of the EF 11.5 points on clips of another hospital (n = 9, "
+            "reference: clinical report), bias -3.7, r 0.79; in-domain 6.2 (5.0 to 7.5) points on 50 patients. Do not "
+            "rely on its EF.",
+        ),
+        (
+            {"external": (replace(EXTERNAL[0], trivial=13.0),), "figures": ()},
+            "The network n is experimental: mean absolute error of the EF 11.5 points on clips of another hospital (n = 9, "
+            "reference: clinical report), constant median 13.0. Do not rely on its EF.",
+        ),
+        (
+            {"external": (), "figures": ()},
+            f"The network n is experimental: {NOT_VALIDATED}. Do not rely on its EF.",
+        ),
+        ({"experimental": False}, ""),
+    ],
+)
+def test_the_sentence_takes_its_figures_from_the_card(changes, text):
+    assert experimental_text(replace(MADE_UP, **changes)) == text
+
+
+def test_a_figure_has_an_interval_only_where_one_is_known():
+    assert figure_text(EXTERNAL[1]) == (
+        "-3.7 EF points, n = 9, clips of another hospital, reference: clinical report"
+    )
+    assert figure_text(INSIDE) == (
+        "6.2 EF points (5 to 7.5), n = 50, 50 patients, reference: expert masks, constant median 12"
+    )
+
+
+def test_the_default_is_not_experimental_and_the_marked_ones_say_why():
+    marked = {entry.name for entry in list_networks() if entry.card.experimental}
+    assert MeasureOptions.weights not in marked
+    assert marked == {"small-video", "two-stream-tuned", "volume-trace-tuned"}
+    for entry in list_networks():
+        assert not entry.card.experimental or entry.card.external[0].name == "ef_mae", entry.name
+        assert name_to_show(entry.name) == marked_name(entry.card)
+
+
+def test_what_is_offered_by_its_folder_has_the_mark_too():
+    for entry in list_networks():
+        assert name_to_show(str(entry.folder)).endswith("(experimental)") is entry.card.experimental
+    assert name_to_show("no-such") == "no-such"
+
+
+def test_an_experimental_network_never_stands_in_for_the_default(monkeypatch):
+    one = find_network(MeasureOptions.weights)
+    marked, plain = (
+        replace(one, name=name, card=replace(one.card, name=name, experimental=mark))
+        for name, mark in (("a", True), ("b", False))
+    )
+    monkeypatch.setattr("lvef.engine.catalogue.list_networks", lambda: [marked, plain])
+    assert name_of_kind("segmentation", "nosuch") == "b"
+    assert name_of_kind("segmentation", "a") == "a"
