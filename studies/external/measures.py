@@ -15,7 +15,8 @@ from scipy import ndimage
 from lvef.core.records import BoolArray, FloatArray, FrameArray, Tracing
 from lvef.core.terms import Structure
 from lvef.geometry.contour import mask_of_contour
-from lvef.geometry.simpson import axis_length, chord_lengths
+from lvef.geometry.shape import odd_outline
+from lvef.geometry.simpson import axis_length
 from lvef.measure.quality import MIN_WALL_CONTACT
 
 REGIONS = ("septal", "lateral", "apical", "basal")
@@ -30,10 +31,6 @@ CAMUS_WALL_RATIO = (0.968, 0.077)
 
 REASONS = "untraced", "holes", "pieces", "no wall", "dents", "slender", "round", "narrow annulus", "jump"
 """Why a frame's shape is implausible."""
-
-MIN_SOLIDITY, MAX_SLENDERNESS, MIN_SLENDERNESS, MIN_ANNULUS = 0.82, 2.9, 1.2, 0.42
-"""Cavity area over that of its convex hull; long axis over largest chord; distance of the hinge points over largest chord.
-Extremes of 798 expert masks of CAMUS training patients, A4C: 0.816; 1.216 to 2.895; 0.426."""
 
 MAX_HOLES, MAX_PIECES = 0.01, 0.03
 """Part of the cavity that holes in it, or pieces beside its largest, may take. Expert masks have none."""
@@ -117,7 +114,7 @@ def implausible(labels: FrameArray | None, tracings: Sequence[Tracing | None]) -
     n = len(tracings)
     found = {reason: np.zeros(n, dtype=bool) for reason in REASONS}
     for i, tracing in enumerate(tracings):
-        reasons = {"untraced"} if tracing is None else _odd_outline(tracing)
+        reasons = {"untraced"} if tracing is None else odd_outline(tracing)
         for reason in reasons | (set() if labels is None else _odd_labels(labels[i])):
             found[reason][i] = True
     areas = np.array([np.nan if t is None else _area(t.contour) for t in tracings])
@@ -147,24 +144,6 @@ def jitter(tracings: Sequence[Tracing | None]) -> float:
             off = np.hypot(*(points[1] - (points[0] + points[2]) / 2).T)
             found.append(100 * float(off.mean()) / axis_length(now))
     return float(np.mean(found)) if found else float("nan")
-
-
-def _odd_outline(tracing: Tracing) -> set[str]:
-    widest = float(chord_lengths(tracing).max())
-    slender = axis_length(tracing) / widest
-    annulus = float(np.hypot(*(tracing.mitral[1] - tracing.mitral[0]))) / widest
-    hull = cv2.convexHull(tracing.contour.astype(np.float32))
-    solidity = _area(tracing.contour) / max(float(cv2.contourArea(hull)), 1e-9)
-    return {
-        reason
-        for reason, odd in (
-            ("dents", solidity < MIN_SOLIDITY),
-            ("slender", slender > MAX_SLENDERNESS),
-            ("round", slender < MIN_SLENDERNESS),
-            ("narrow annulus", annulus < MIN_ANNULUS),
-        )
-        if odd
-    }
 
 
 def _odd_labels(labels: FrameArray) -> set[str]:

@@ -40,7 +40,14 @@ from lvef.measure.kinds import AnyPredictor, TracingPredictor, load_predictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
 from lvef.measure.predictor import TracedFrames
-from lvef.measure.quality import check_clip, check_heart_rate, check_picture, check_together, check_ventricle
+from lvef.measure.quality import (
+    check_clip,
+    check_heart_rate,
+    check_picture,
+    check_shapes,
+    check_together,
+    check_ventricle,
+)
 from lvef.measure.same_study import (
     SAME_CONTENT,
     person_notices,
@@ -180,6 +187,8 @@ class Measurer:
             shown = replace(found, status=Status.REFUSED, ef_mean_percent=None, ef_sd_percent=None)
             raise RefusedWithCurve(refusal.code, str(refusal), shown) from None
         answered = with_beats(found, analysis.representative, self.options)
+        odd = check_shapes(tracings, (answered.ed_frame, answered.es_frame), clip.spacing)
+        answered = replace(answered, notices=(*answered.notices, *odd))
         return self._signed(_with_faults(answered, traced, answered.ed_frame, answered.es_frame), began)
 
     def measure_pair(self, ed: Path, es: Path) -> Result:
@@ -322,6 +331,8 @@ class Measurer:
     ) -> Measurement:
         """The answer of an ED and an ES frame that are known."""
         base = _with_faults(base, traced, *pair)
+        odd = check_shapes(base.tracings, pair, base.spacing)
+        base = replace(base, notices=(*base.notices, *odd))
         try:
             return with_beat(base, beat_of_frames(curve, *pair, base.source), self.options, rests_on)
         except QualityRefusal as refusal:

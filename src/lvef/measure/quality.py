@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import QualityRefusal
-from lvef.core.records import Clip, FrameArray, Notice
+from lvef.core.records import Clip, FrameArray, Notice, PixelGeometry, Tracing
+from lvef.core.terms import Phase
+from lvef.geometry.shape import odd_outline
 from lvef.preprocess.fan import Fan
 
 MIN_FRAMES = 5
@@ -50,6 +52,9 @@ WEAK_WALLS = "weak_walls"
 UNSTEADY = ("irregular_rhythm", "beats_disagree")
 """Codes of the warnings that cycles, or the EFs of beats, vary widely (`lvef.geometry.rhythm`). Atrial fibrillation does
 that under good walls."""
+
+MAX_ODD_FRACTION = 0.25
+"""Part of the frames that may have a shape no expert draws without a warning."""
 
 MAX_RATE_DIFFERENCE = 0.2
 """Part by which the beats' heart rate may differ from the file's, which was counted at another moment."""
@@ -183,6 +188,30 @@ def check_together(source: str, notices: Sequence[Notice]) -> None:
         "Where walls are hardly seen, such beats may be made by the contour: no EF is given. Look at the contours; choose "
         "ED and ES yourself (--ed-frame, --es-frame), or record the view again.",
     )
+
+
+def check_shapes(
+    tracings: Sequence[Tracing | None], shown: Sequence[int | None], spacing: PixelGeometry | None
+) -> tuple[Notice, ...]:
+    """Warn where contours have a shape that no expert draws: on many frames, or on those that are shown as ED and ES.
+
+    Args:
+        tracings: One a frame, as the volumes are taken from.
+        shown: ED and ES frame.
+        spacing: Scale of the picture, or None.
+    """
+    odd = [set() if t is None else odd_outline(t, spacing) for t in tracings]
+    many = [reasons for reasons in odd if reasons]
+    here = [name for name, frame in zip(Phase, shown, strict=True) if frame is not None and odd[frame]]
+    if len(many) <= MAX_ODD_FRACTION * len(odd) and not here:
+        return ()
+    reasons = ", ".join(sorted(set.union(*many)))
+    where = f"on {len(many)} of {len(odd)} frames" + (f", {' and '.join(here)} among them" if here else "")
+    text = (
+        f"The contour has a shape that experts do not draw {where} ({reasons}): it may have left the ventricle. Look at the "
+        "film before you use the EF."
+    )
+    return (Notice("implausible_shape", text),)
 
 
 def check_heart_rate(clip: Clip, found_bpm: float | None) -> tuple[Notice, ...]:

@@ -1,0 +1,44 @@
+"""What is odd about an outline."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lvef.core.records import PixelAspect, PixelSpacing
+from lvef.geometry.shape import odd_outline
+from lvef.geometry.tracing import tracing_of_contour
+
+
+def cut_ellipse(width, length, *, annulus=0.7, dent=0.0):
+    """An ellipse with its tip up, cut where its chord is a part of its width, a side pushed in by a part of its width."""
+    at = np.arcsin(annulus)
+    angle = np.linspace(-np.pi + at, np.pi - at, 121)
+    contour = np.stack(
+        [100 + width / 2 * np.sin(angle), 100 - length / (1 + np.cos(at)) * np.cos(angle)], axis=1
+    )
+    side = np.exp(-(((angle - np.pi / 2) / 0.4) ** 2))
+    contour[:, 0] -= dent * width * side
+    return tracing_of_contour(contour, contour[60], contour[[0, -1]])
+
+
+@pytest.mark.parametrize(
+    ("tracing", "expected"),
+    [
+        (cut_ellipse(40, 80), set()),
+        (cut_ellipse(30, 96), {"slender"}),
+        (cut_ellipse(80, 80), {"round"}),
+        (cut_ellipse(40, 80, annulus=0.3), {"narrow annulus"}),
+        (cut_ellipse(40, 80, dent=0.6), {"dents"}),
+    ],
+)
+def test_what_no_expert_draws_is_named(tracing, expected):
+    assert odd_outline(tracing) >= expected
+    assert bool(odd_outline(tracing)) == bool(expected)
+
+
+def test_only_the_shape_of_the_pixels_counts():
+    tracing = cut_ellipse(40, 80)
+    assert odd_outline(tracing, PixelSpacing(0.5, 0.5, "test")) == set()
+    for tall in (PixelAspect(2.0, "test"), PixelSpacing(0.5, 1.0, "test")):
+        assert odd_outline(tracing, tall) == {"slender"}
