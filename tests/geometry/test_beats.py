@@ -229,6 +229,33 @@ def test_no_beats_are_invented(sd, correlation):
         assert analysis.reason_code in ("no_contraction", "no_clear_phases")
 
 
+@pytest.mark.parametrize("ef", [9.0, 12.0])
+def test_a_heart_that_hardly_moves_is_told_by_its_repeating_itself(ef):
+    """Noise of 2 % hides single beats of such an EF; they were refused as no contraction."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        t = np.arange(200) / 50
+        volume = 150 * (1 - ef / 200 * (1 - np.cos(2 * np.pi * t / 0.8))) + noise(
+            200, 3.0, rng, correlation_s=0.02
+        )
+        analysis = analyse_beats(curve_of(t, volume))
+        assert analysis.representative is not None, seed
+        assert analysis.ef_mean_percent == pytest.approx(ef, abs=4)
+        assert analysis.heart_rate_bpm == pytest.approx(75, rel=0.06)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("correlation", [0.0, 0.03, 0.1])
+def test_few_noises_repeat_themselves(correlation):
+    """Noise of 2 % whose change reaches that of a faint heart must not often do so in time."""
+    rng = np.random.default_rng(3)
+    told = 0
+    for _ in range(200):
+        volume = 120 + noise(150, 2.4, rng, correlation_s=correlation)
+        told += analyse_beats(curve_of(np.arange(150) / 50, volume)).representative is not None
+    assert told <= 4
+
+
 SHAPES = {
     # phase of the cycle and volume; ED 120 at the start, the lowest value is ES
     "double_dip": [(0.0, 120), (0.28, 53), (0.39, 84), (0.5, 56), (0.75, 105), (0.9, 110)],

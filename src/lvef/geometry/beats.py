@@ -24,6 +24,7 @@ from lvef.geometry.smoothing import (
     noise_sd,
     outliers,
     period,
+    repetition,
     smooth,
     window_frames,
 )
@@ -43,6 +44,9 @@ SHORTEST_LAST = 0.7
 
 USUAL_CYCLES = 0.5
 """Cycles that differ from the median one by more than this share do not count for the heart rate."""
+
+FAINT_CYCLES = 0.2
+"""Beats told by repetition alone may differ from its cycle by this share."""
 
 R_WAVE_BEFORE_S, R_WAVE_AFTER_S = 0.06, 0.1
 """Where end-diastole is looked for around an R wave."""
@@ -71,6 +75,9 @@ class BeatConfig:
         irregular: Coefficient of variation of the cycles above which the rhythm is called irregular.
         doubtful_ef_percent: A mean EF below this counts only when at least three beats are alike in length
             and systole. Noise alone (5 % of the volume, correlated over 0.1 s) makes "beats" of 5 to 14 %.
+        min_repetition: Autocorrelation from which a faint change that repeats itself is a heart beat
+            (`lvef.geometry.smoothing.repetition`).
+        min_faint_swing_of_level: Change of volume, as a share of the level, that is asked of it.
         min_beats_irregular: Beats that an irregular rhythm needs. Source: Lang et al., ASE/EACVI 2015: five.
     """
 
@@ -89,6 +96,8 @@ class BeatConfig:
     irregular: float = 0.1
     doubtful_ef_percent: float = 14.0
     min_beats_irregular: int = 5
+    min_repetition: float = 0.7
+    min_faint_swing_of_level: float = 0.06
 
 
 DEFAULT_CONFIG = BeatConfig()
@@ -99,6 +108,13 @@ PARTIAL_NOTICE = Notice(
     "no_whole_beat", "The clip holds no whole beat: the EF rests on one end-diastole and end-systole."
 )
 """Stays on every partial result."""
+
+FAINT_NOTICE = Notice(
+    "faint_contraction",
+    "The volume changes by little more than its noise; the beats were told by its repeating itself. The EF is low, and its "
+    "exact value is not sure.",
+)
+"""Stays on every result whose beats are told by repetition alone."""
 
 NOISE_REASON = "The volume does not change more than its noise: no beat is to be seen."
 """Why a flat or merely noisy curve has no answer."""
@@ -175,18 +191,18 @@ def analyse_beats(
     shown = np.interp(times, frames.times, frames.volume, left=np.nan, right=np.nan)
     turns = without_notches(turning_points(samples.smooth, swing), samples, cycle)
     if len(turns) < 2:
-        return _nothing(shown, "no_contraction", NOISE_REASON)
+        return _faint(samples, frames, shown, config)
     found = _by_r_waves(frames, r_wave_times_s, swing, config) if len(r_wave_times_s) > 1 else []
     found = found or _whole_beats(samples, frames, turns, swing, cycle)
     made = (_beat(samples, frames, one, config) for one in found)
     beats = [beat for beat in made if beat is not None]
     if any(not beat.excluded for beat in beats):
         if not believable(beats, config.doubtful_ef_percent):
-            return _nothing(shown, "no_contraction", NOISE_REASON)
+            return _faint(samples, frames, shown, config)
         return _summary(mark_abnormal(beats, config.premature, config.pause, config.irregular), shown, config)
     one = _partial(samples, frames, turns, swing, config)
     if one is not None and one.ef_percent < config.doubtful_ef_percent:
-        return _nothing(shown, "no_contraction", NOISE_REASON)
+        return _faint(samples, frames, shown, config)
     if one is not None:
         return BeatAnalysis((*beats, one), one, True, "", "", None, None, None, shown, (PARTIAL_NOTICE,))
     if beats:
@@ -371,7 +387,9 @@ def _summary(beats: list[Beat], shown: FloatArray, config: BeatConfig) -> BeatAn
         ]
     )
     # The mean, because a cycle is a whole number of frames; without those that are two beats or half a beat.
-    spans = spans[np.abs(spans / np.median(spans) - 1) <= USUAL_CYCLES]
+    usual = np.abs(spans / np.median(spans) - 1) <= USUAL_CYCLES
+    # Of two beats of .4 and 1.6 s neither is near the median.
+    spans = spans[usual] if usual.any() else spans
     return BeatAnalysis(
         beats=tuple(beats),
         representative=choose(counted),
@@ -384,6 +402,34 @@ def _summary(beats: list[Beat], shown: FloatArray, config: BeatConfig) -> BeatAn
         smooth_volume=shown,
         notices=(*notices, *spread_notices(efs)),
     )
+
+
+def _faint(samples: Samples, frames: PhaseFinder, shown: FloatArray, config: BeatConfig) -> BeatAnalysis:
+    """Beats of a heart that hardly moves: told from noise by a volume that repeats itself, cycle by cycle.
+
+    The sickest hearts change their volume by little more than the contour's noise; what repeats itself is no noise.
+    """
+    nothing = _nothing(shown, "no_contraction", NOISE_REASON)
+    span = float(np.ptp(np.percentile(samples.smooth, [4, 96])))
+    step = float(samples.grid[1] - samples.grid[0])
+    likeness, cycle = repetition(samples.smooth, step, config.min_cycle_s, config.max_cycle_s)
+    level = float(np.percentile(samples.smooth, 90))
+    if likeness < config.min_repetition or span < config.min_faint_swing_of_level * level:
+        return nothing
+    swing = config.min_swing * span
+    turns = without_notches(turning_points(samples.smooth, swing), samples, cycle)
+    made = (_beat(samples, frames, one, config) for one in _whole_beats(samples, frames, turns, swing, cycle))
+    beats = [
+        beat
+        for beat in made
+        if beat is not None
+        and beat.duration_s is not None
+        and abs(beat.duration_s / cycle - 1) <= FAINT_CYCLES
+    ]
+    if all(beat.excluded for beat in beats):
+        return nothing
+    found = _summary(beats, shown, config)
+    return replace(found, notices=(*found.notices, FAINT_NOTICE))
 
 
 def _nothing(shown: FloatArray, code: str, reason: str) -> BeatAnalysis:
