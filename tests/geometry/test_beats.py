@@ -232,7 +232,7 @@ def test_no_beats_are_invented(sd, correlation):
 @pytest.mark.parametrize("ef", [9.0, 12.0])
 def test_a_heart_that_hardly_moves_is_told_by_its_repeating_itself(ef):
     """Noise of 2 % hides single beats of such an EF; they were refused as no contraction."""
-    told = 0
+    rates = []
     for seed in range(10):
         rng = np.random.default_rng(seed)
         t = np.arange(200) / 50
@@ -242,10 +242,10 @@ def test_a_heart_that_hardly_moves_is_told_by_its_repeating_itself(ef):
         analysis = analyse_beats(curve_of(t, volume))
         if analysis.representative is None:
             continue
-        told += 1
+        rates.append(analysis.heart_rate_bpm)
         assert analysis.ef_mean_percent == pytest.approx(ef, abs=4)
-        assert analysis.heart_rate_bpm == pytest.approx(75, rel=0.12)
-    assert told >= 8
+    assert len(rates) >= 8
+    assert np.median(rates) == pytest.approx(75, rel=0.05)
 
 
 @pytest.mark.slow
