@@ -13,11 +13,23 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 pytest.importorskip("onnx")
 
+from lvef.core.errors import ConfigError, DataError  # noqa: E402
 from lvef.engine.session import open_session  # noqa: E402
 from lvef.models.export import export_segmentation  # noqa: E402
 from lvef.models.segmentation import SegNet, SegNetConfig  # noqa: E402
 from lvef.preprocess.spec import InputSpec  # noqa: E402
-from lvef.training.augment import AugmentConfig, _contrast, _drop_out, _haze, _papillary, _shadow, augment  # noqa: E402
+from lvef.training.augment import (  # noqa: E402
+    AugmentConfig,
+    _contrast,
+    _drop_out,
+    _fog,
+    _haze,
+    _papillary,
+    _shadow,
+    _trabeculae,
+    augment,
+)
+from lvef.training.camus import start_of  # noqa: E402
 from lvef.training.objective import area_ratio_error, cross_entropy_and_dice, dice_per_case  # noqa: E402
 from lvef.training.segmentation import FramePairs, SegTrainConfig, held_out, train  # noqa: E402
 
@@ -171,6 +183,35 @@ def test_cases_hold_the_frames_around_two_instants():
         for before, at, after in (first, second):
             assert before <= at <= after
             assert after - before <= 6, "a stretch of at most 1.35 of two frames either way"
+
+
+def test_what_is_drawn_into_the_cavity_stays_there_and_leaves_the_labels():
+    """Trabeculae lie in the cavity beside the wall, fog lies still; the label says where the border is."""
+    grey, labels = (array[:, None] for array in blobs(6, 64))
+    images = torch.where(labels == 1, 0.0, 0.4).expand_as(grey)
+    rng = torch.Generator().manual_seed(4)
+    drawn = _trabeculae(images, labels.long(), rng, AugmentConfig(p_trabeculae=1.0))
+    brighter = drawn > images + 0.02
+    assert brighter.any()
+    near = torch.nn.functional.max_pool2d((labels > 0).float(), 5, stride=1, padding=2) > 0
+    assert not brighter[~near].any(), "cavity and wall alone, but for a blur of a pixel"
+    assert torch.equal(_trabeculae(images, labels.long(), rng, AugmentConfig()), images)
+    clip = images.repeat(1, 3, 1, 1)
+    fog = _fog(clip, rng, AugmentConfig(p_fog=1.0)) - clip
+    assert (fog >= 0).all() and float(fog.max()) > 0.05
+    smooth = torch.nn.functional.avg_pool2d(fog, 16)
+    assert torch.allclose(smooth[:, 0], smooth[:, 2], atol=0.05), "it does not move"
+
+
+def test_a_run_starts_only_from_one_that_has_not_met_whom_it_holds_out(tmp_path):
+    assert start_of(None, ["a"]) is None
+    with pytest.raises(DataError, match="no run to start from"):
+        start_of(tmp_path, ["a"])
+    (tmp_path / "held-out.txt").write_text("a\nb\n")
+    torch.save({"state_dict": {"w": torch.ones(1)}}, tmp_path / "last.ckpt")
+    assert set(start_of(tmp_path, ["a"])) == {"w"}
+    with pytest.raises(ConfigError, match="has learned from 1 of the patients"):
+        start_of(tmp_path, ["a", "c"])
 
 
 def test_folds_are_disjoint_and_complete():

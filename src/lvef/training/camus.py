@@ -167,7 +167,7 @@ def write_network(
         architecture={
             "family": "SegNet",
             "parameters": sum(p.numel() for p in net.parameters()),
-            **to_mapping(config.network),
+            **to_mapping(replace(config.network, in_frames=len(config.input.offsets_s))),
         },
         training=Training(
             data="CAMUS, training subgroup, A4C and A2C, ED and ES stills with expert masks"
