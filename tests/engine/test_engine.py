@@ -21,8 +21,9 @@ def entry():
 
 @pytest.fixture(scope="module")
 def batch(entry):
-    size = entry.card.input.size
-    return np.random.default_rng(0).normal(0, 1, (3, 1, size, size)).astype(np.float32)
+    spec = entry.card.input
+    shape = (3, len(spec.offsets_s), spec.size, spec.size)
+    return np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

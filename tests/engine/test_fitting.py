@@ -152,12 +152,16 @@ def test_a_card_survives_being_written_and_old_ones_stay_valid(tmp_path):
     card = read_card(tiny.ef_of_clips(tmp_path / "n"))
     assert card.clip == tiny.CLIP
     assert card.clip.square == card.input
-    old = find_network("camus-seg")
-    values = json.loads((old.folder / "card.json").read_text())
-    assert "clip" not in values
-    assert "mirror" not in values["input"]
-    assert old.card.clip is None
-    assert old.card.input.mirror
+    values = json.loads((find_network("camus-seg").folder / "card.json").read_text())
+    for later in ("clip", "experimental", "external", "sampling"):
+        values.pop(later, None)
+    for later in ("mirror", "offsets_s"):
+        values["input"].pop(later, None)
+    (tmp_path / "card.json").write_text(json.dumps(values))
+    old = read_card(tmp_path)
+    assert old.clip is None
+    assert old.input.mirror
+    assert old.input.offsets_s == (0.0,)
 
 
 def test_networks_of_a_kind(monkeypatch):

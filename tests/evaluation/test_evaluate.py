@@ -19,7 +19,7 @@ from lvef.evaluation.evaluate import WORST, card_figures, evaluate
 from lvef.evaluation.output_folder import RUN_NAME
 from lvef.evaluation.outputs import write_evaluation
 from lvef.evaluation.robustness import POOLED
-from lvef.evaluation.stills import score_still
+from lvef.evaluation.stills import other_phase, score_still
 from lvef.evaluation.summary import to_summary
 from lvef.evaluation.tables import cases_csv, ef_csv, figures_csv, paired_csv, robustness_csv
 from lvef.measure.options import MeasureOptions
@@ -38,7 +38,9 @@ def test_every_still_is_scored_once_as_if_alone(collection, evaluated):
     predictor = Predictor(F32)
     stills = list(read_stills(collection, read_split(collection, "validation")))
     for judged in found.networks:
-        assert list(judged.scores) == [score_still(predictor, still) for still in stills]
+        assert list(judged.scores) == [
+            score_still(predictor, still, other=other_phase(still, stills)) for still in stills
+        ]
         assert list(judged.changed) == list(SOME_CHANGES)
         assert all(len(scores) == len(stills) for scores in judged.changed.values())
         assert judged.patients == read_split(collection, "validation")

@@ -13,6 +13,8 @@ pytest.importorskip("onnx")
 from lvef.core.errors import DataError  # noqa: E402
 from lvef.training.average import main, mean_state  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 
 def test_the_mean_is_that_of_every_entry():
     states = [{"w": torch.full((2, 3), v), "n": torch.tensor(int(v))} for v in (1.0, 4.0)]

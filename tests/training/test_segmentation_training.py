@@ -18,18 +18,9 @@ from lvef.engine.session import open_session  # noqa: E402
 from lvef.models.export import export_segmentation  # noqa: E402
 from lvef.models.segmentation import SegNet, SegNetConfig  # noqa: E402
 from lvef.preprocess.spec import InputSpec  # noqa: E402
-from lvef.training.augment import (  # noqa: E402
-    AugmentConfig,
-    _contrast,
-    _drop_out,
-    _fog,
-    _haze,
-    _papillary,
-    _shadow,
-    _trabeculae,
-    augment,
-)
+from lvef.training.augment import AugmentConfig, _drop_out, _fog, _haze, _shadow, augment  # noqa: E402
 from lvef.training.camus import start_of  # noqa: E402
+from lvef.training.drawn_under_label import contrast, papillary, trabeculae  # noqa: E402
 from lvef.training.objective import area_ratio_error, cross_entropy_and_dice, dice_per_case  # noqa: E402
 from lvef.training.segmentation import FramePairs, SegTrainConfig, held_out, train  # noqa: E402
 
@@ -94,12 +85,12 @@ def test_drop_out_darkens_walls_only_where_it_is_switched_on():
 def test_raised_contrast_keeps_the_border_and_never_darkens_the_wall_next_to_blood():
     grey, labels = (array[:, None] for array in blobs(24, 64))
     grey, labels = grey.float() / 255, labels.long()
-    raised = _contrast(grey, labels, torch.Generator().manual_seed(0), AugmentConfig(p_contrast=1))
+    raised = contrast(grey, labels, torch.Generator().manual_seed(0), 1)
     blood, wall = labels == 1, labels == 2
     assert raised[blood].mean() < 0.7 * grey[blood].mean()
     beside = wall & (torch.nn.functional.max_pool2d(blood.float(), 3, stride=1, padding=1) > 0)
     assert raised[beside].mean() > grey[beside].mean()
-    off = _contrast(grey, labels, torch.Generator().manual_seed(0), AugmentConfig(p_contrast=0))
+    off = contrast(grey, labels, torch.Generator().manual_seed(0), 0)
     assert torch.allclose(off, grey)
 
 
@@ -109,7 +100,7 @@ def test_papillary_muscles_lie_inside_the_cavity_and_move_with_it():
     small = torch.nn.functional.pad(small, (6, 7, 6, 7))
     both = torch.cat([labels.long(), small], 1)
     dark = torch.zeros(both.shape)
-    drawn = _papillary(dark, both, torch.Generator().manual_seed(1), AugmentConfig(p_papillary=1))
+    drawn = papillary(dark, both, torch.Generator().manual_seed(1), 1)
     assert (drawn[both != 1] < 0.5).float().mean() > 0.99, "only the soft edge may lie outside"
     assert (drawn.amax((2, 3)) > 0.15).float().mean() > 0.8
     centre = (drawn * torch.arange(64.0)).sum((2, 3)) / drawn.sum((2, 3)).clamp_min(1e-6)
@@ -190,12 +181,12 @@ def test_what_is_drawn_into_the_cavity_stays_there_and_leaves_the_labels():
     grey, labels = (array[:, None] for array in blobs(6, 64))
     images = torch.where(labels == 1, 0.0, 0.4).expand_as(grey)
     rng = torch.Generator().manual_seed(4)
-    drawn = _trabeculae(images, labels.long(), rng, AugmentConfig(p_trabeculae=1.0))
+    drawn = trabeculae(images, labels.long(), rng, 1.0)
     brighter = drawn > images + 0.02
     assert brighter.any()
     near = torch.nn.functional.max_pool2d((labels > 0).float(), 5, stride=1, padding=2) > 0
     assert not brighter[~near].any(), "cavity and wall alone, but for a blur of a pixel"
-    assert torch.equal(_trabeculae(images, labels.long(), rng, AugmentConfig()), images)
+    assert torch.equal(trabeculae(images, labels.long(), rng, 0.0), images)
     clip = images.repeat(1, 3, 1, 1)
     fog = _fog(clip, rng, AugmentConfig(p_fog=1.0)) - clip
     assert (fog >= 0).all() and float(fog.max()) > 0.05

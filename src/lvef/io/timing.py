@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lvef.core.records import FloatArray, Notice
+from lvef.core.records import Clip, FloatArray, Notice
 
 DEFAULT_FRAME_RATE_HZ = 50.0
 """Rate assumed where a file tells none: that of 7,959 of the 10,030 clips of EchoNet-Dynamic (FACTS.md)."""
@@ -23,7 +23,14 @@ RATE_TOLERANCE = 0.1
 
 GAP_STEPS, MIN_GAP_S = 4.0, 0.12
 """A step in time of more than so many usual ones, and so many seconds, is a jump. The latter voids a beat in systole as well
-(`lvef.geometry.beats.BeatConfig.max_gap_s`)."""
+(`lvef.geometry.beat_config.BeatConfig.max_gap_s`)."""
+
+
+TIMING_CODES = (
+    *("assumed_frame_rate", "display_frame_rate", "bad_timing"),
+    *("uneven_times", "contradictory_rate", "coarse_times", "time_gap", "time_unit", "time_vector"),
+)
+"""Warnings about the file's own clock; they no longer apply where the user gives the frame rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +163,20 @@ def bad_rate_notice(what: str, value: str) -> Notice:
         f"{what[0].upper()}{what[1:]} of {value} cannot be that of an echo cine ({MIN_FRAME_RATE_HZ:g} to "
         f"{MAX_FRAME_RATE_HZ:g} Hz) and is passed over.",
     )
+
+
+def retimed(clip: Clip, frame_rate_hz: float) -> Clip:
+    """A clip at another frame rate than its file's; a still as it is.
+
+    Args:
+        clip: Any clip.
+        frame_rate_hz: Frames a second, above 0.
+    """
+    if len(clip.frames) < 2:
+        return clip
+    # Numbered stills may have gaps: an assumed rate is scaled, not replaced.
+    even = np.arange(len(clip.frames)) / frame_rate_hz
+    times = clip.times_s * (DEFAULT_FRAME_RATE_HZ / frame_rate_hz) if clip.timing == "assumed" else even
+    # Notices about the file's own timing no longer apply.
+    kept = tuple(n for n in clip.notices if n.code not in TIMING_CODES)
+    return replace(clip, times_s=times, timing="given by the user", notices=kept)

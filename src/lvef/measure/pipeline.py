@@ -22,7 +22,7 @@ from lvef.engine.catalogue import name_of_kind
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.steadying import steadied
 from lvef.io.open import open_clip
-from lvef.io.timing import DEFAULT_FRAME_RATE_HZ
+from lvef.io.timing import retimed
 from lvef.measure.answer import (
     RefusedWithCurve,
     beat_of_frames,
@@ -63,12 +63,6 @@ from lvef.preprocess.fan import Fan, find_fan
 IN_TURN_HZ = 40.0
 """From this frame rate on, steadying over time leaves at most 2 % of a difference between neighbouring frames, so that each
 frame need be shown to the network one way only: plain and mirrored in turn. Frames chosen by hand are shown both ways."""
-
-TIMING_CODES = (
-    *("assumed_frame_rate", "display_frame_rate", "bad_timing"),
-    *("uneven_times", "contradictory_rate", "coarse_times", "time_gap", "time_unit", "time_vector"),
-)
-"""Warnings about the file's own clock; they no longer apply where the user gives the frame rate."""
 
 READING, TRACING, FINDING_BEATS, READING_EF = "reading", "tracing", "finding beats", "reading the EF"
 """What a measurer can be busy with; see `Tell`."""
@@ -377,23 +371,6 @@ class Measurer:
             network_kind=card.kind,
         )
         return with_mark(replace(measurement, provenance=provenance), card)
-
-
-def retimed(clip: Clip, frame_rate_hz: float) -> Clip:
-    """A clip at another frame rate than its file's; a still as it is.
-
-    Args:
-        clip: Any clip.
-        frame_rate_hz: Frames a second, above 0.
-    """
-    if len(clip.frames) < 2:
-        return clip
-    # Numbered stills may have gaps: an assumed rate is scaled, not replaced.
-    even = np.arange(len(clip.frames)) / frame_rate_hz
-    times = clip.times_s * (DEFAULT_FRAME_RATE_HZ / frame_rate_hz) if clip.timing == "assumed" else even
-    # Notices about the file's own timing no longer apply.
-    kept = tuple(n for n in clip.notices if n.code not in TIMING_CODES)
-    return replace(clip, times_s=times, timing="given by the user", notices=kept)
 
 
 def _untold(doing: str, done: int, of: int) -> None:

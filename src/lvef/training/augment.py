@@ -15,18 +15,17 @@ raises contrast instead (EXPERIMENTS.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from lvef.core.terms import Structure
+from lvef.training.drawn_under_label import contrast, papillary, trabeculae
+from lvef.training.random_fields import chosen, each, noise_field, normal, uniform
 
 
 @dataclass(frozen=True)
@@ -107,36 +106,15 @@ def augment(
     c = config or AugmentConfig()
     images, labels = _warp(images, labels, size, rng, c)
     varied = images
-    for with_labels in (_tissue_contrast, _contrast, _trabeculae, _papillary, _drop_out):
-        varied = with_labels(varied, labels, rng, c)
+    varied = _tissue_contrast(varied, labels, rng, c)
+    varied = contrast(varied, labels, rng, c.p_contrast)
+    varied = trabeculae(varied, labels, rng, c.p_trabeculae)
+    varied = papillary(varied, labels, rng, c.p_papillary)
+    varied = _drop_out(varied, labels, rng, c)
     for step in (_shadow, _haze, _fog, _grey, _speckle, _overlay, _resolution, _jpeg):
         varied = step(varied, rng, c)
-    keep = _chosen(len(images), c.p_plain, rng)[:, None, None, None]
+    keep = chosen(len(images), c.p_plain, rng)[:, None, None, None]
     return _cropped(torch.where(keep, images, varied), rng, c).clamp_(0, 1), labels
-
-
-def _uniform(n: int, low: float, high: float, rng: Generator) -> Tensor:
-    return torch.rand(n, generator=rng) * (high - low) + low
-
-
-def _normal(n: int, sd: float, rng: Generator) -> Tensor:
-    return torch.randn(n, generator=rng).clamp_(-2.5, 2.5) * sd
-
-
-def _chosen(n: int, p: float, rng: Generator) -> Tensor:
-    """``(n,)`` bool."""
-    return torch.rand(n, generator=rng) < p
-
-
-def _each(values: Tensor) -> Tensor:
-    """``(b,)`` as ``(b, 1, 1, 1)``."""
-    return values[:, None, None, None]
-
-
-def _noise_field(b: int, cells: int, size: tuple[int, int], rng: Generator, channels: int = 1) -> Tensor:
-    """Smooth random field ``(b, channels, h, w)`` with unit variance at its knots."""
-    knots = torch.randn(b, channels, cells, cells, generator=rng)
-    return F.interpolate(knots, size=size, mode="bicubic", align_corners=True)
 
 
 def _warp(
@@ -144,22 +122,22 @@ def _warp(
 ) -> tuple[Tensor, Tensor]:
     """Affine, perspective and elastic in one resampling."""
     b, h, w = len(images), size, size
-    angle = torch.deg2rad(_normal(b, c.rotation_deg, rng))
-    scale, aspect = torch.exp(_normal(b, c.log_scale, rng)), torch.exp(_normal(b, c.log_aspect, rng))
-    flip_x = 1.0 - 2.0 * _chosen(b, c.p_flip, rng).float()
-    flip_y = 1.0 - 2.0 * _chosen(b, c.p_upside_down, rng).float()
+    angle = torch.deg2rad(normal(b, c.rotation_deg, rng))
+    scale, aspect = torch.exp(normal(b, c.log_scale, rng)), torch.exp(normal(b, c.log_aspect, rng))
+    flip_x = 1.0 - 2.0 * chosen(b, c.p_flip, rng).float()
+    flip_y = 1.0 - 2.0 * chosen(b, c.p_upside_down, rng).float()
     cos, sin = torch.cos(angle), torch.sin(angle)
     # Output coordinates to input coordinates, both in -1..1.
     sx, sy = flip_x / (scale * aspect), flip_y / (scale / aspect)
     theta = torch.zeros(b, 2, 3)
     theta[:, 0, 0], theta[:, 0, 1] = cos * sx, -sin * sy
     theta[:, 1, 0], theta[:, 1, 1] = sin * sx, cos * sy
-    theta[:, 0, 2], theta[:, 1, 2] = _normal(b, 2 * c.shift, rng), _normal(b, 2 * c.shift, rng)
+    theta[:, 0, 2], theta[:, 1, 2] = normal(b, 2 * c.shift, rng), normal(b, 2 * c.shift, rng)
     grid = F.affine_grid(theta, [b, 2, h, w], align_corners=False)
-    tilt = torch.stack([_normal(b, c.perspective, rng), _normal(b, c.perspective, rng)], 1)
+    tilt = torch.stack([normal(b, c.perspective, rng), normal(b, c.perspective, rng)], 1)
     grid = grid / (1 + (grid * tilt[:, None, None]).sum(-1, keepdim=True)).clamp_min(0.4)
     amplitude = 2 * c.elastic * torch.rand(b, 1, 1, 1, generator=rng) * 2
-    grid = grid + (amplitude * _noise_field(b, 5, (h, w), rng, channels=2)).permute(0, 2, 3, 1)
+    grid = grid + (amplitude * noise_field(b, 5, (h, w), rng, channels=2)).permute(0, 2, 3, 1)
     moved = F.grid_sample(images, grid, mode="bilinear", align_corners=False)
     moved_labels = F.grid_sample(labels.float(), grid, mode="nearest", align_corners=False)
     return moved, moved_labels.long()
@@ -167,119 +145,13 @@ def _warp(
 
 def _tissue_contrast(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     b, _, h, w = images.shape
-    on = _chosen(b, c.p_tissue, rng).float()[:, None]
+    on = chosen(b, c.p_tissue, rng).float()[:, None]
     strength = torch.randn(b, 4, generator=rng) * 0.35 * on  # log gain of each class
     field = strength.gather(1, labels.flatten(1)).view_as(images)
     # A hard step at the expert's contour would draw the answer into the image.
     field = F.avg_pool2d(F.avg_pool2d(field, 4), 3, stride=1, padding=1, count_include_pad=False)
     field = F.interpolate(field, size=(h, w), mode="bilinear", align_corners=False)
     return images * torch.exp(field)
-
-
-def _grown(mask: Tensor, radius: int) -> Tensor:
-    kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-    return _each_frame(mask, lambda frame: cv2.dilate(frame, kernel))
-
-
-def _softened(mask: Tensor) -> Tensor:
-    return _each_frame(mask, lambda frame: cv2.blur(frame, (3, 3), borderType=cv2.BORDER_REPLICATE))
-
-
-def _each_frame(masks: Tensor, change: Callable[[NDArray[np.float32]], Any]) -> Tensor:
-    """OpenCV on small frames one by one: ten times faster than torch's pooling of the whole batch."""
-    frames = masks.flatten(0, 1).numpy()
-    return torch.from_numpy(np.stack([change(frame) for frame in frames])).view_as(masks)
-
-
-def _contrast(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    """Blood towards black, the wall brighter along its inner side; often a darker wall behind that line.
-
-    The line stays where the expert put the border, so that the image only says more clearly what the label says.
-    """
-    chosen = torch.nonzero(_chosen(len(images), c.p_contrast, rng)).flatten()
-    if len(chosen) == 0:
-        return images
-    images, x, labels = images.clone(), images[chosen], labels[chosen]
-    b = len(x)
-    lv = (labels == int(Structure.LV)).float()
-    wall = (labels == int(Structure.MYOCARDIUM)).float()
-    blood = torch.maximum(lv, (labels == int(Structure.LA)).float())
-    radius = int(torch.randint(1, 5, (1,), generator=rng))
-    line = _softened(_grown(lv, radius) * wall)
-    dark = _each(_uniform(b, 0.3, 1.0, rng))
-    bright = _each(_uniform(b, 0.0, 1.6, rng))
-    added = _each(_uniform(b, 0.0, 0.25, rng) * _chosen(b, 0.5, rng).float())
-    # A bright line with little behind it: the cavity is still bounded by something that can be seen.
-    behind = _each(_uniform(b, 0.0, 0.8, rng) * _chosen(b, 0.35, rng).float()) * (bright > 0.3)
-    grain = 0.6 + 0.8 * x / (x.mean((2, 3), keepdim=True) + 0.05)
-    out = x * (1 - dark * _softened(blood)) * (1 - behind * (wall - line).clamp_min(0))
-    # The right ventricle and what lies around the heart is blood or lung elsewhere: black in patches.
-    outside = (labels == int(Structure.BACKGROUND)).float()
-    share = _each(_uniform(b, 0.3, 1.0, rng) * _chosen(b, 0.5, rng).float())
-    patches = torch.sigmoid(3 * _noise_field(b, 4, x.shape[2:], rng) + _each(_uniform(b, -2.0, 3.0, rng)))
-    out = out * (1 - share * patches * _softened(outside))
-    images[chosen] = (out * (1 + bright * line) + added * line * grain.clamp_max(2.0)).clamp(0, 1)
-    return images
-
-
-def _papillary(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    """Bright spots inside the cavity that move with it: papillary muscles, chords, false tendons."""
-    b, k, h, w = images.shape
-    y, x = torch.meshgrid(torch.arange(h).float(), torch.arange(w).float(), indexing="ij")
-    out = images.clone()
-    for i in torch.nonzero(_chosen(b, c.p_papillary, rng)).flatten().tolist():
-        lv = (labels[i] == int(Structure.LV)).float()
-        area = lv.sum((1, 2))
-        if float(area.min()) < 40:
-            continue
-        cx, cy = (lv * x).sum((1, 2)) / area, (lv * y).sum((1, 2)) / area
-        reach = (area / torch.pi).sqrt()
-        light = torch.zeros(k, h, w)
-        for _ in range(int(torch.randint(1, 4, (1,), generator=rng))):
-            angle, away = float(_uniform(1, 0, 6.2832, rng)), float(_uniform(1, 0.3, 1.0, rng))
-            long, thin = float(_uniform(1, 0.1, 0.45, rng)), float(_uniform(1, 0.05, 0.16, rng))
-            turn, level = float(_uniform(1, 0, 3.1416, rng)), float(_uniform(1, 0.2, 0.9, rng))
-            dx = (x - (cx + away * reach * np.cos(angle))[:, None, None]) / reach[:, None, None]
-            dy = (y - (cy + away * reach * np.sin(angle))[:, None, None]) / reach[:, None, None]
-            along, across = dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
-            light = torch.maximum(light, level * torch.exp(-((along / long) ** 2) - (across / thin) ** 2))
-        grain = 1 + 0.35 * torch.randn(k, h // 2, w // 2, generator=rng)
-        grain = F.interpolate(grain[None], size=(h, w), mode="bilinear", align_corners=False)[0]
-        out[i] = torch.maximum(out[i], (light * grain).clamp_min(0) * _softened(lv))
-    return out
-
-
-def _trabeculae(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    """Grey between the black of the blood and the compacted wall, where experts still draw cavity.
-
-    Thickest somewhere along the wall and absent elsewhere; it moves with the wall. In half of the cases the wall behind it
-    is made brighter, so that the border can be seen.
-    """
-    chosen = torch.nonzero(_chosen(len(images), c.p_trabeculae, rng)).flatten()
-    if len(chosen) == 0:
-        return images
-    images, x, labels = images.clone(), images[chosen], labels[chosen]
-    b, k, h, w = x.shape
-    wall = labels == int(Structure.MYOCARDIUM)
-    lv = (labels == int(Structure.LV)).float()
-    away = _each_frame(
-        (~wall).float(), lambda frame: cv2.distanceTransform(frame.astype(np.uint8), cv2.DIST_L2, 3)
-    )
-    reach = (lv.sum((2, 3), keepdim=True) / torch.pi).sqrt()
-    where = torch.sigmoid(4 * _noise_field(b, 4, (h, w), rng) + _each(_uniform(b, -1.5, 1.5, rng)))
-    thickness = (_each(_uniform(b, 0.15, 0.75, rng)) * reach * where).clamp_min(0.5)
-    mean_wall = ((x * wall).sum((1, 2, 3)) / wall.sum((1, 2, 3)).clamp_min(1)).clamp(0.1, 0.6)
-    level = _each(_uniform(b, 0.25, 0.9, rng) * mean_wall)
-    fade = _each(_uniform(b, 0.0, 1.0, rng))
-    depth = (away / thickness).clamp(0, 1)
-    layer = (1 - fade * depth) * torch.sigmoid((1 - away / thickness) * 6)
-    grain = torch.randn(b, k, h // 2, w // 2, generator=rng)
-    grain = 1 + 0.4 * F.interpolate(grain, size=(h, w), mode="bilinear", align_corners=False)
-    light = (level * layer * grain).clamp_min(0) * _softened(lv)
-    bright = _each(_uniform(b, 0.0, 1.5, rng) * _chosen(b, 0.5, rng).float())
-    line = _softened(_grown(lv, int(torch.randint(2, 6, (1,), generator=rng))) * wall)
-    images[chosen] = torch.maximum(x * (1 + bright * line), light).clamp(0, 1)
-    return images
 
 
 def _depth_below(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -293,16 +165,16 @@ def _depth_below(images: Tensor) -> tuple[Tensor, Tensor]:
 def _shadow(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     """A rib or lung over part of the sector: often black, hard-edged and over the whole depth, sometimes faint."""
     b = len(images)
-    on = _chosen(b, c.p_shadow, rng).float()
+    on = chosen(b, c.p_shadow, rng).float()
     below, x = _depth_below(images)
     angle = torch.atan2(x.expand_as(below), below.clamp_min(0) + 0.01)
-    centre = _uniform(b, -0.75, 0.75, rng)[:, None, None]
-    half = _uniform(b, 0.03, 0.2, rng)[:, None, None]
-    faint = torch.where(_chosen(b, 0.6, rng), _uniform(b, 0.8, 1.0, rng), _uniform(b, 0.4, 0.8, rng))
+    centre = uniform(b, -0.75, 0.75, rng)[:, None, None]
+    half = uniform(b, 0.03, 0.2, rng)[:, None, None]
+    faint = torch.where(chosen(b, 0.6, rng), uniform(b, 0.8, 1.0, rng), uniform(b, 0.4, 0.8, rng))
     depth = (faint * on)[:, None, None]
-    edge = 0.003 * torch.exp(_uniform(b, 0.0, 2.3, rng))[:, None, None]
+    edge = 0.003 * torch.exp(uniform(b, 0.0, 2.3, rng))[:, None, None]
     dark = torch.sigmoid((half - (angle - centre).abs()) / edge)
-    start = (_uniform(b, 0.0, 0.5, rng) * _chosen(b, 0.4, rng).float() - 0.1)[:, None, None]
+    start = (uniform(b, 0.0, 0.5, rng) * chosen(b, 0.4, rng).float() - 0.1)[:, None, None]
     dark = dark * torch.sigmoid((below - start) / 0.02)
     return images * (1 - depth * dark)[:, None]
 
@@ -311,31 +183,29 @@ def _haze(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     """Clutter added over a band of depths, blood and wall alike, where there is sector."""
     b, _, h, w = images.shape
     below, _ = _depth_below(images)
-    centre, width = _uniform(b, 0.0, 0.5, rng)[:, None, None], _uniform(b, 0.1, 0.35, rng)[:, None, None]
-    amount = (_uniform(b, 0.05, 0.35, rng) * _chosen(b, c.p_haze, rng).float())[:, None, None]
+    centre, width = uniform(b, 0.0, 0.5, rng)[:, None, None], uniform(b, 0.1, 0.35, rng)[:, None, None]
+    amount = (uniform(b, 0.05, 0.35, rng) * chosen(b, c.p_haze, rng).float())[:, None, None]
     cloud = amount * torch.exp(-(((below - centre) / width) ** 2)) * (below > 0)
-    patches = (1 + 0.5 * _noise_field(b, 5, (h, w), rng)).clamp_min(0)
+    patches = (1 + 0.5 * noise_field(b, 5, (h, w), rng)).clamp_min(0)
     return images + (1 - images) * cloud[:, None] * patches * (images > 0.004)
 
 
 def _fog(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     """Static clutter in patches, some with hard edges: what does not move with the heart is no border."""
-    chosen = torch.nonzero(_chosen(len(images), c.p_fog, rng)).flatten()
-    if len(chosen) == 0:
+    cases = torch.nonzero(chosen(len(images), c.p_fog, rng)).flatten()
+    if len(cases) == 0:
         return images
-    images, x = images.clone(), images[chosen]
+    images, x = images.clone(), images[cases]
     b, k, h, w = x.shape
-    sharp = _each(torch.exp(_uniform(b, 0.5, 2.6, rng)))
+    sharp = each(torch.exp(uniform(b, 0.5, 2.6, rng)))
     cells = int(torch.randint(3, 6, (1,), generator=rng))
-    patches = torch.sigmoid(
-        sharp * (_noise_field(b, cells, (h, w), rng) - _each(_uniform(b, -0.3, 1.0, rng)))
-    )
-    amount = _each(_uniform(b, 0.05, 0.4, rng))
+    patches = torch.sigmoid(sharp * (noise_field(b, cells, (h, w), rng) - each(uniform(b, -0.3, 1.0, rng))))
+    amount = each(uniform(b, 0.05, 0.4, rng))
     grain = torch.randn(b, 1, h // 2, w // 2, generator=rng) + torch.randn(
         b, k, h // 2, w // 2, generator=rng
     )
     grain = (1 + 0.25 * F.interpolate(grain, size=(h, w), mode="bilinear", align_corners=False)).clamp_min(0)
-    images[chosen] = x + (1 - x) * amount * patches * grain * (x.amax(1, keepdim=True) > 0.004)
+    images[cases] = x + (1 - x) * amount * patches * grain * (x.amax(1, keepdim=True) > 0.004)
     return images
 
 
@@ -345,27 +215,27 @@ def _drop_out(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) 
     b, _, h, w = images.shape
     y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     light = torch.ones(b, 1, h, w)
-    for i in torch.nonzero(_chosen(b, c.p_drop_out, rng)).flatten().tolist():
+    for i in torch.nonzero(chosen(b, c.p_drop_out, rng)).flatten().tolist():
         wall = torch.nonzero(labels[i, 0] == int(Structure.MYOCARDIUM))
         if len(wall) == 0:
             continue
         n = int(torch.randint(1, 4, (1,), generator=rng))
         for k in torch.randint(0, len(wall), (n,), generator=rng).tolist():
-            radius = float(_uniform(1, 0.04, 0.11, rng)) * h
+            radius = float(uniform(1, 0.04, 0.11, rng)) * h
             away = torch.hypot((y - wall[k, 0]).float(), (x - wall[k, 1]).float())
-            depth = float(_uniform(1, 0.5, 0.95, rng))
+            depth = float(uniform(1, 0.5, 0.95, rng))
             light[i, 0] *= 1 - depth * torch.sigmoid((radius - away) / (0.012 * h))
     return images * light
 
 
 def _grey(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     b, _, h, w = images.shape
-    x = images.clamp(1e-4, 1) ** _each(torch.exp(_normal(b, c.log_gamma, rng)))
+    x = images.clamp(1e-4, 1) ** each(torch.exp(normal(b, c.log_gamma, rng)))
     # Gain that varies with depth and side, as time-gain sliders do.
-    slope = torch.exp(0.2 * _noise_field(b, 3, (h, w), rng))
-    x = x * slope * _each(torch.exp(_normal(b, c.gain, rng)))
+    slope = torch.exp(0.2 * noise_field(b, 3, (h, w), rng))
+    x = x * slope * each(torch.exp(normal(b, c.gain, rng)))
     if c.p_dark_blood > 0:
-        t = _each(_uniform(b, 0.02, 0.25, rng) * _chosen(b, c.p_dark_blood, rng).float())
+        t = each(uniform(b, 0.02, 0.25, rng) * chosen(b, c.p_dark_blood, rng).float())
         x = (x - t) / (1 - t)
     x = x.clamp(0, 1)
     steps = torch.rand(b, 6, generator=rng) + 0.15
@@ -373,7 +243,7 @@ def _grey(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     low = (x * 6).floor().clamp(0, 5).long().flatten(1)
     part = (x * 6).flatten(1) - low
     mapped = curve.gather(1, low) * (1 - part) + curve.gather(1, low + 1) * part
-    return torch.where(_each(_chosen(b, c.p_curve, rng)), mapped.view_as(x), x)
+    return torch.where(each(chosen(b, c.p_curve, rng)), mapped.view_as(x), x)
 
 
 def _speckle(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
@@ -382,14 +252,14 @@ def _speckle(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     grain = F.interpolate(
         torch.randn(b, k, cells, cells, generator=rng), size=(h, w), mode="bilinear", align_corners=False
     )
-    sd = _each(_uniform(b, 0.0, 0.3, rng) * _chosen(b, c.p_speckle, rng).float())
-    floor = _each(_uniform(b, 0.0, 0.03, rng) * _chosen(b, 0.3, rng).float())
+    sd = each(uniform(b, 0.0, 0.3, rng) * chosen(b, c.p_speckle, rng).float())
+    floor = each(uniform(b, 0.0, 0.03, rng) * chosen(b, 0.3, rng).float())
     return images * (1 + sd * grain) + floor * torch.randn(b, k, h, w, generator=rng).abs()
 
 
 def _overlay(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     b, _, h, w = images.shape
-    for i in torch.nonzero(_chosen(b, c.p_overlay, rng)).flatten().tolist():
+    for i in torch.nonzero(chosen(b, c.p_overlay, rng)).flatten().tolist():
         for _ in range(int(torch.randint(1, 6, (1,), generator=rng))):
             x0, y0 = (int(torch.randint(0, n - 6, (1,), generator=rng)) for n in (w, h))
             # Text stands in the corners, not over the heart.
@@ -404,15 +274,15 @@ def _overlay(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
                 images[i, :, y0 : y0 + bh, x0 : x0 + bw], text
             )
         if torch.rand(1, generator=rng) < 0.4:
-            wave = (_noise_field(1, 24, (1, w), rng)[0, 0, 0] * 0.02 + 0.92).clamp(0.8, 0.99) * h
+            wave = (noise_field(1, 24, (1, w), rng)[0, 0, 0] * 0.02 + 0.92).clamp(0.8, 0.99) * h
             images[i, :, wave.long().clamp(0, h - 1), torch.arange(w)] = 0.9
     return images
 
 
 def _resolution(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     b, _, h, w = images.shape
-    small, soft = _chosen(b, c.p_resolution, rng).tolist(), _chosen(b, c.p_blur, rng).tolist()
-    sides, sigmas = torch.randint(48, 113, (b,), generator=rng).tolist(), _uniform(b, 0.4, 1.8, rng).tolist()
+    small, soft = chosen(b, c.p_resolution, rng).tolist(), chosen(b, c.p_blur, rng).tolist()
+    sides, sigmas = torch.randint(48, 113, (b,), generator=rng).tolist(), uniform(b, 0.4, 1.8, rng).tolist()
     for i in range(b):
         for frame in images[i] if small[i] or soft[i] else ():
             grey = frame.numpy()
@@ -426,7 +296,7 @@ def _resolution(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
 
 
 def _jpeg(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    for i in torch.nonzero(_chosen(len(images), c.p_jpeg, rng)).flatten().tolist():
+    for i in torch.nonzero(chosen(len(images), c.p_jpeg, rng)).flatten().tolist():
         quality = int(torch.randint(30, 81, (1,), generator=rng))
         for frame in images[i]:
             grey = (frame.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
@@ -440,8 +310,8 @@ def _cropped(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     """A strip of one or two sides black, up to an eighth of the image."""
     b, _, h, w = images.shape
     keep = torch.ones(b, 1, h, w)
-    for i in torch.nonzero(_chosen(b, c.p_crop, rng)).flatten().tolist():
-        left, right, bottom = (int(v * w) for v in _uniform(3, -0.1, 0.125, rng).clamp_min(0).tolist())
+    for i in torch.nonzero(chosen(b, c.p_crop, rng)).flatten().tolist():
+        left, right, bottom = (int(v * w) for v in uniform(3, -0.1, 0.125, rng).clamp_min(0).tolist())
         keep[i, :, :, :left] = 0
         keep[i, :, :, w - right :] = 0
         keep[i, :, h - bottom :, :] = 0

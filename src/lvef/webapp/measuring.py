@@ -13,10 +13,11 @@ import lvef
 from lvef.core.errors import LvefError, bug_place
 from lvef.core.records import Clip, Measurement, Notice
 from lvef.core.terms import Status
+from lvef.io.timing import retimed
 from lvef.measure.answer import no_answer
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
-from lvef.measure.pipeline import FINDING_BEATS, READING, READING_EF, TRACING, Measurer, retimed
+from lvef.measure.pipeline import FINDING_BEATS, READING, READING_EF, TRACING, Measurer
 from lvef.webapp.private_files import held, shown_name
 
 Tell = Callable[[str, float], None]
