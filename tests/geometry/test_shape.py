@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lvef.core.errors import QualityRefusal
 from lvef.core.records import PixelAspect, PixelSpacing
 from lvef.geometry.shape import odd_outline
 from lvef.geometry.tracing import tracing_of_contour
+from lvef.measure.quality import check_shapes, check_torn
 
 
 def cut_ellipse(width, length, *, annulus=0.7, dent=0.0):
@@ -42,3 +44,21 @@ def test_only_the_shape_of_the_pixels_counts():
     assert odd_outline(tracing, PixelSpacing(0.5, 0.5, "test")) == set()
     for tall in (PixelAspect(2.0, "test"), PixelSpacing(0.5, 1.0, "test")):
         assert odd_outline(tracing, tall) == {"slender"}
+
+
+def test_odd_contours_are_told_and_torn_ones_refused():
+    good, slim = cut_ellipse(40, 80), cut_ellipse(30, 96)
+    torn = cut_ellipse(40, 80, annulus=0.3)
+    assert check_shapes([good] * 9 + [None, slim], (0, 1), None) == ()
+    [at_es] = check_shapes([good] * 9 + [slim], (0, 9), None)
+    assert at_es.code == "implausible_shape"
+    assert "on 1 of 10 frames, ES among them (slender)" in at_es.text
+    [often] = check_shapes([good] * 7 + [slim] * 3, (0, 1), None)
+    assert "on 3 of 10 frames (slender)" in often.text
+    check_torn("a.avi", [good] * 6 + [torn] * 4, None)
+    check_torn("a.avi", [slim] * 10, None)
+    with pytest.raises(
+        QualityRefusal, match=r"a\.avi: on 5 of 10 frames the contour is bent or pinched"
+    ) as refusal:
+        check_torn("a.avi", [good] * 5 + [torn] * 5, None)
+    assert refusal.value.code == "doubtful_contours"

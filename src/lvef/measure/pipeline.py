@@ -46,6 +46,7 @@ from lvef.measure.quality import (
     check_picture,
     check_shapes,
     check_together,
+    check_torn,
     check_ventricle,
 )
 from lvef.measure.same_study import (
@@ -177,6 +178,7 @@ class Measurer:
         )
         try:
             check_together(clip.source, found.notices)
+            check_torn(clip.source, tracings, clip.spacing)
         except QualityRefusal as refusal:
             shown = replace(found, status=Status.REFUSED, ef_mean_percent=None, ef_sd_percent=None)
             raise RefusedWithCurve(refusal.code, str(refusal), shown) from None
