@@ -358,7 +358,7 @@ def test_tables():
 
 
 def test_the_card_carries_the_block(tmp_path):
-    entry = find_network("camus-seg")
+    entry = find_network("volume-trace-tuned")
     folder = tmp_path / "candidate"
     folder.mkdir()
     (folder / "card.json").write_bytes((entry.folder / "card.json").read_bytes())
@@ -366,6 +366,7 @@ def test_the_card_carries_the_block(tmp_path):
     write_external(folder, rows_of_two())
     card = read_card(folder)
     others = entry.card.external
+    assert others
     assert card.external[: len(others)] == others, "what another hospital's clips said stays, and in front"
     written = card.external[len(others) :]
     assert [(f.name, f.split, f.value) for f in written] == [
