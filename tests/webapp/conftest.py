@@ -24,6 +24,14 @@ class Served:
     log: Path
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_main():
+    """Streamlit's test runner puts the page in the place of ``__main__``; processes started later would run it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
     """``lvef app`` on a free port, with a temporary folder of its own."""
