@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -114,11 +115,16 @@ def look(monkeypatch):
             said.append(words)
             raise Looked
 
-        monkeypatch.setattr(watchdog.select, "select", select)
-        monkeypatch.setattr(watchdog.time, "monotonic", lambda: clock[0])
-        monkeypatch.setattr(watchdog.os, "read", lambda *_: came[0] or b"")
-        monkeypatch.setattr(watchdog.signal, "signal", lambda *_: None)
-        monkeypatch.setattr(watchdog.signal, "pthread_sigmask", lambda *_: None)
+        # In the watchdog's own sight alone: other threads of the process that runs the tests need the real clock.
+        fakes = {
+            "select": {"select": select},
+            "time": {"monotonic": lambda: clock[0]},
+            "os": {"read": lambda *_: came[0] or b""},
+            "signal": {"signal": lambda *_: None, "pthread_sigmask": lambda *_: None},
+        }
+        for name, changed in fakes.items():
+            seen = SimpleNamespace(**vars(getattr(watchdog, name)) | changed)
+            monkeypatch.setattr(watchdog, name, seen)
         monkeypatch.setattr(watchdog, "_is_parent", lambda _: True)
         monkeypatch.setattr(watchdog, "_is_stopped", lambda _: stopped)
         monkeypatch.setattr(watchdog, "_say", said.append)
