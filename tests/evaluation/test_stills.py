@@ -21,6 +21,7 @@ from lvef.evaluation.stills import (
     ef_pairs,
     labels_in_contour,
     labels_in_picture,
+    other_phase,
     overlap_figures,
     score_still,
     segment_and_score,
@@ -186,7 +187,8 @@ def test_the_card_tells_the_truth(camus_root):
     """Validation patients of the card's own split reproduce its LV Dice (a part of them, to save time)."""
     predictor = Predictor(MeasureOptions(precision="f32"))
     patients = read_split(camus_root, "validation")[:12]
-    scores = [score_still(predictor, s) for s in read_stills(camus_root, patients)]
+    stills = list(read_stills(camus_root, patients))
+    scores = [score_still(predictor, s, other=other_phase(s, stills)) for s in stills]
     card = {f.name: f for f in predictor.entry.card.figures}
     for view in ("A4C", "A2C"):
         for phase in ("ED", "ES"):
