@@ -9,7 +9,7 @@ from lvef.core.errors import QualityRefusal
 from lvef.core.records import PixelAspect, PixelSpacing
 from lvef.geometry.shape import odd_outline
 from lvef.geometry.tracing import tracing_of_contour
-from lvef.measure.quality import check_shapes, check_torn
+from lvef.measure.quality import check_shapes, check_torn, odd_shapes
 
 
 def cut_ellipse(width, length, *, annulus=0.7, dent=0.0):
@@ -49,16 +49,20 @@ def test_only_the_shape_of_the_pixels_counts():
 def test_odd_contours_are_told_and_torn_ones_refused():
     good, slim = cut_ellipse(40, 80), cut_ellipse(30, 96)
     torn = cut_ellipse(40, 80, annulus=0.3)
-    assert check_shapes([good] * 9 + [None, slim], (0, 1), None) == ()
-    [at_es] = check_shapes([good] * 9 + [slim], (0, 9), None)
+
+    def odd(*tracings):
+        return odd_shapes(tracings, None)
+
+    assert check_shapes(odd(*[good] * 9, None, slim), (0, 1)) == ()
+    [at_es] = check_shapes(odd(*[good] * 9, slim), (0, 9))
     assert at_es.code == "implausible_shape"
     assert "on 1 of 10 frames, ES among them (slender)" in at_es.text
-    [often] = check_shapes([good] * 7 + [slim] * 3, (0, 1), None)
+    [often] = check_shapes(odd(*[good] * 7, *[slim] * 3), (0, 1))
     assert "on 3 of 10 frames (slender)" in often.text
-    check_torn("a.avi", [good] * 6 + [torn] * 4, None)
-    check_torn("a.avi", [slim] * 10, None)
+    check_torn("a.avi", odd(*[good] * 6, *[torn] * 4))
+    check_torn("a.avi", odd(*[slim] * 10))
     with pytest.raises(
-        QualityRefusal, match=r"a\.avi: on 5 of 10 frames the contour is bent or pinched"
+        QualityRefusal, match=r"a\.avi: the contour is bent or pinched on 5 of 10 frames"
     ) as refusal:
-        check_torn("a.avi", [good] * 5 + [torn] * 5, None)
+        check_torn("a.avi", odd(*[good] * 5, *[torn] * 5))
     assert refusal.value.code == "doubtful_contours"

@@ -27,6 +27,7 @@ from lvef.evaluation.records import NAN, StillScore
 from lvef.evaluation.stills import VIEWS, ef_pairs, score_still
 from lvef.geometry.ejection import ejection_fraction
 from lvef.measure.kinds import TracingPredictor
+from lvef.measure.predictor import Predictor
 from lvef.stats.agreement import mean_absolute_error
 from lvef.stats.bootstrap import intervals
 
@@ -94,7 +95,9 @@ def score_changed(
     clean: StillScore,
 ) -> StillScore:
     """Score a still after a change of it and of its other phase; its EF reference stays that of the unchanged mask."""
-    context = None if other is None else _changed(other, change)
+    # Models of one frame would not look at it.
+    seen = other is not None and isinstance(predictor, Predictor) and predictor.sees_other_phase
+    context = _changed(other, change) if other is not None and seen else None
     return score_still(predictor, _changed(still, change), other=context, clean=clean)
 
 

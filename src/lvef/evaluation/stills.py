@@ -209,12 +209,12 @@ def _segment(
     if found is None:
         return np.zeros(still.mask.shape, np.uint8), None
     clip, fan = found
-    context = None if other is None else _clip_and_fan(other)
     frames, box = predictor.shown(clip, fan)
     if isinstance(predictor, TracePredictor):
         # Lines tell the cavity alone: what they enclose is its mask.
         [tracing] = predictor.trace(frames, box, still.spacing).tracings
         return labels_in_contour(tracing, still.mask.shape), tracing
+    context = _clip_and_fan(other) if other is not None and predictor.sees_other_phase else None
     square = None if context is None else predictor.square(*context)
     [(probability, placement)] = predictor.probabilities(frames, box, still.spacing, other=square)
     labels = labels_in_picture(probability, placement, still.mask.shape)

@@ -361,7 +361,7 @@ def _faint(samples: Samples, frames: PhaseFinder, shown: FloatArray, config: Bea
     nothing = _nothing(shown, "no_contraction", NOISE_REASON)
     span = float(np.ptp(np.percentile(samples.smooth, [4, 96])))
     step = float(samples.grid[1] - samples.grid[0])
-    likeness, cycle = repetition(samples.smooth, step, config.min_cycle_s, config.max_cycle_s)
+    likeness, cycle = repetition(samples.smooth, step, config.min_cycle_s, config.max_cycle_s, part=0.5)
     level = float(np.percentile(samples.smooth, 90))
     if likeness < config.min_repetition or span < config.min_faint_swing_of_level * level:
         return nothing

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from lvef.core.records import PixelGeometry, Tracing, aspect_of
+from lvef.core.records import PixelGeometry, Tracing, aspect_of, shape_of
+from lvef.geometry.simpson import axis_length, chord_lengths, polygon_area
 
 MIN_SOLIDITY, MAX_SLENDERNESS, MIN_SLENDERNESS, MIN_ANNULUS = 0.82, 2.9, 1.2, 0.42
 """Cavity area over that of its convex hull; long axis over largest chord; distance of the hinge points over largest chord.
@@ -22,15 +23,15 @@ def odd_outline(tracing: Tracing, spacing: PixelGeometry | None = None) -> set[s
         tracing: One frame's.
         spacing: Scale of the picture; only its ratio matters.
     """
-    # In pixel widths: a scale in millimetres would change nothing but the unit.
-    flat = np.array([1.0, aspect_of(spacing)])
-    ends = (tracing.chords[:, 1] - tracing.chords[:, 0]) * flat
-    widest = float(np.hypot(ends[:, 0], ends[:, 1]).max())
-    slender = float(np.hypot(*((tracing.base - tracing.apex) * flat))) / widest
-    annulus = float(np.hypot(*((tracing.mitral[1] - tracing.mitral[0]) * flat))) / widest
-    contour = (tracing.contour * flat).astype(np.float32)
-    hull = float(cv2.contourArea(cv2.convexHull(contour)))
-    solidity = float(abs(cv2.contourArea(contour))) / max(hull, 1e-9)
+    # Without a unit: lengths in pixel widths, whatever the scale.
+    shape = shape_of(spacing)
+    widest = float(chord_lengths(tracing, shape).max())
+    slender = axis_length(tracing, shape) / widest
+    across = (tracing.mitral[1] - tracing.mitral[0]) * (1.0, aspect_of(spacing))
+    annulus = float(np.hypot(*across)) / widest
+    # A ratio of areas does not depend on the pixels' shape.
+    hull = cv2.convexHull(tracing.contour.astype(np.float32))[:, 0]
+    solidity = polygon_area(tracing.contour) / max(polygon_area(hull.astype(np.float64)), 1e-9)
     return {
         reason
         for reason, odd in (

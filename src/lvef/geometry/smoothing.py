@@ -116,21 +116,24 @@ def local_parabola(
     return fitted, enough
 
 
-def repetition(values: FloatArray, step_s: float, shortest_s: float, longest_s: float) -> tuple[float, float]:
-    """How well a curve repeats itself within itself, and after how long.
+def repetition(
+    values: FloatArray, step_s: float, shortest_s: float, longest_s: float, *, part: float
+) -> tuple[float, float]:
+    """How well a curve repeats itself, and after how long.
 
     Args:
         values: ``(n,)`` on an even grid.
         step_s: Of the grid.
         shortest_s: Shortest cycle.
-        longest_s: Longest cycle; none is longer than half of the curve, so that two are seen.
+        longest_s: Longest cycle.
+        part: Part of the curve that a cycle may take at most; at one half two cycles are seen.
 
     Returns:
-        The largest autocorrelation at a lag in the range (1: exactly; noise of 3 s stays below .7 in 99 of 100), and the
-        first lag in seconds that comes near to it; 0 and NaN where no lag stands out.
+        The largest autocorrelation at a lag in the range (1: exactly), and the first lag in seconds that comes near to it;
+        0 and NaN where no lag stands out.
     """
     auto = autocorrelation(values)
-    low, high = max(2, int(shortest_s / step_s)), min(int(longest_s / step_s), len(values) // 2)
+    low, high = max(2, int(shortest_s / step_s)), min(int(longest_s / step_s), int(part * len(values)))
     if high - low < 2:
         return 0.0, float("nan")
     lags = np.arange(low, high)
@@ -157,12 +160,5 @@ def autocorrelation(values: FloatArray) -> FloatArray:
 
 def period(values: FloatArray, step_s: float, shortest_s: float, longest_s: float) -> float | None:
     """Cycle length by autocorrelation, or None where the curve repeats itself at no lag in the range."""
-    n, scaled = len(values), autocorrelation(values)
-    low, high = max(2, int(shortest_s / step_s)), min(int(longest_s / step_s), int(0.8 * n))
-    if high - low < 2:
-        return None
-    lags = np.arange(low, high)
-    peaks: NDArray[np.intp] = lags[(scaled[lags] >= scaled[lags - 1]) & (scaled[lags] >= scaled[lags + 1])]
-    if len(peaks) == 0 or scaled[peaks].max() < 0.25:
-        return None
-    return float(peaks[scaled[peaks] >= 0.85 * scaled[peaks].max()][0] * step_s)
+    likeness, cycle = repetition(values, step_s, shortest_s, longest_s, part=0.8)
+    return None if likeness < 0.25 else cycle

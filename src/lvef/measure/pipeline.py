@@ -39,7 +39,7 @@ from lvef.measure.clip_predictor import ClipPredictor
 from lvef.measure.kinds import AnyPredictor, TracingPredictor, load_predictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
-from lvef.measure.predictor import TracedFrames
+from lvef.measure.predictor import Predictor, TracedFrames
 from lvef.measure.quality import (
     check_clip,
     check_heart_rate,
@@ -48,6 +48,7 @@ from lvef.measure.quality import (
     check_together,
     check_torn,
     check_ventricle,
+    odd_shapes,
 )
 from lvef.measure.same_study import (
     SAME_CONTENT,
@@ -176,15 +177,16 @@ class Measurer:
             heart_rate_source=FROM_BEATS if analysis.heart_rate_bpm else base.heart_rate_source,
             notices=(*base.notices, *analysis.notices),
         )
+        odd = odd_shapes(tracings, clip.spacing)
         try:
             check_together(clip.source, found.notices)
-            check_torn(clip.source, tracings, clip.spacing)
+            check_torn(clip.source, odd)
         except QualityRefusal as refusal:
             shown = replace(found, status=Status.REFUSED, ef_mean_percent=None, ef_sd_percent=None)
             raise RefusedWithCurve(refusal.code, str(refusal), shown) from None
         answered = with_beats(found, analysis.representative, self.options)
-        odd = check_shapes(tracings, (answered.ed_frame, answered.es_frame), clip.spacing)
-        answered = replace(answered, notices=(*answered.notices, *odd))
+        doubts = check_shapes(odd, (answered.ed_frame, answered.es_frame))
+        answered = replace(answered, notices=(*answered.notices, *doubts))
         return self._signed(_with_faults(answered, traced, answered.ed_frame, answered.es_frame), began)
 
     def measure_pair(self, ed: Path, es: Path) -> Result:
@@ -307,7 +309,8 @@ class Measurer:
         doubts: list[Notice] = []
         for (still, fan), other in zip(stills, reversed(stills), strict=True):
             check_picture(still, fan)
-            traced = self._traced(predictor, still, fan, other=predictor.square(*other))
+            square = predictor.square(*other) if isinstance(predictor, Predictor) else None
+            traced = self._traced(predictor, still, fan, other=square)
             doubts += check_ventricle(
                 still.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
             )
@@ -327,8 +330,8 @@ class Measurer:
     ) -> Measurement:
         """The answer of an ED and an ES frame that are known."""
         base = _with_faults(base, traced, *pair)
-        odd = check_shapes(base.tracings, pair, base.spacing)
-        base = replace(base, notices=(*base.notices, *odd))
+        doubts = check_shapes(odd_shapes(base.tracings, base.spacing), pair)
+        base = replace(base, notices=(*base.notices, *doubts))
         try:
             return with_beat(base, beat_of_frames(curve, *pair, base.source), self.options, rests_on)
         except QualityRefusal as refusal:

@@ -78,14 +78,19 @@ class Predictor:
             return clip.frames, Box(0, 0, width, height)
         return clip.frames, fan.box
 
+    @property
+    def sees_other_phase(self) -> bool:
+        """Whether a still is shown with the still of its other phase, where that is known."""
+        return len(self.entry.card.input.offsets_s) > 1
+
     def square(self, clip: Clip, fan: Fan) -> FrameArray | None:
         """A still as the network would see it, ``(1, size, size)``, to be the other phase of another still.
 
         None for networks that are shown one frame alone.
         """
-        spec = self.entry.card.input
-        if len(spec.offsets_s) == 1:
+        if not self.sees_other_phase:
             return None
+        spec = self.entry.card.input
         frames, box = self.shown(clip, fan)
         return fit(frames[:1], place(box, spec.size, clip.spacing), spec.size)
 

@@ -194,38 +194,43 @@ def check_together(source: str, notices: Sequence[Notice]) -> None:
     )
 
 
-def check_torn(source: str, tracings: Sequence[Tracing | None], spacing: PixelGeometry | None) -> None:
-    """Refuse clips on most of whose frames the contour is torn: no ventricle is bent, or pinched at its annulus.
+def odd_shapes(tracings: Sequence[Tracing | None], spacing: PixelGeometry | None) -> list[set[str]]:
+    """What no expert draws about each contour (`lvef.geometry.shape`); empty sets for plausible and for untraced frames.
+
+    Args:
+        tracings: One a frame, as the volumes are taken from.
+        spacing: Scale of the image, or None.
+    """
+    return [set() if tracing is None else odd_outline(tracing, spacing) for tracing in tracings]
+
+
+def check_torn(source: str, odd: Sequence[set[str]]) -> None:
+    """Refuse clips on many of whose frames the contour is bent, or pinched at the annulus, as no ventricle is.
 
     Args:
         source: File name for the message.
-        tracings: One a frame.
-        spacing: Scale of the picture, or None.
+        odd: From `odd_shapes`.
 
     Raises:
         QualityRefusal: ``doubtful_contours``.
     """
-    torn = sum(t is not None and bool(odd_outline(t, spacing) & TORN) for t in tracings)
-    if torn > MAX_TORN_FRACTION * len(tracings):
+    torn = sum(bool(reasons & TORN) for reasons in odd)
+    if torn > MAX_TORN_FRACTION * len(odd):
         raise QualityRefusal(
             "doubtful_contours",
-            f"{source}: on {torn} of {len(tracings)} frames the contour is bent or pinched as no ventricle is; it has "
-            "probably gone over into another chamber, and no EF is given. Look at the contours; choose ED and ES yourself "
-            "(--ed-frame, --es-frame), or record the view again.",
+            f"{source}: the contour is bent or pinched on {torn} of {len(odd)} frames, as no ventricle is; it has probably "
+            "entered another chamber, and no EF is given. Check the contours; choose ED and ES yourself (--ed-frame, "
+            "--es-frame), or record the view again.",
         )
 
 
-def check_shapes(
-    tracings: Sequence[Tracing | None], shown: Sequence[int | None], spacing: PixelGeometry | None
-) -> tuple[Notice, ...]:
+def check_shapes(odd: Sequence[set[str]], shown: Sequence[int | None]) -> tuple[Notice, ...]:
     """Warn where contours have a shape that no expert draws: on many frames, or on those that are shown as ED and ES.
 
     Args:
-        tracings: One a frame, as the volumes are taken from.
+        odd: From `odd_shapes`.
         shown: ED and ES frame.
-        spacing: Scale of the picture, or None.
     """
-    odd = [set() if t is None else odd_outline(t, spacing) for t in tracings]
     many = [reasons for reasons in odd if reasons]
     here = [name for name, frame in zip(Phase, shown, strict=True) if frame is not None and odd[frame]]
     if len(many) <= MAX_ODD_FRACTION * len(odd) and not here:
@@ -233,8 +238,8 @@ def check_shapes(
     reasons = ", ".join(sorted(set.union(*many)))
     where = f"on {len(many)} of {len(odd)} frames" + (f", {' and '.join(here)} among them" if here else "")
     text = (
-        f"The contour has a shape that experts do not draw {where} ({reasons}): it may have left the ventricle. Look at the "
-        "film before you use the EF."
+        f"The contour has a shape that experts do not draw {where} ({reasons}): it may have left the ventricle. Check the "
+        "contours before you use the EF."
     )
     return (Notice("implausible_shape", text),)
 

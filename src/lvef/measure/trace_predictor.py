@@ -48,10 +48,6 @@ class TracePredictor:
         """Frames and the part of the picture that this network is shown."""
         return shown_part(clip, fan, self.entry.card.input)
 
-    def square(self, _clip: Clip, _fan: Fan) -> FrameArray | None:
-        """None: each frame stands alone."""
-        return None
-
     def lines(
         self, frames: FrameArray, placement: Placement, *, in_turn: bool = False, seen: Seen = unseen
     ) -> FloatArray:
