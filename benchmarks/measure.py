@@ -7,6 +7,7 @@ as trained ones. Two references are told: the whole clip covered once (3 clips o
 every possible start as EchoNet-Dynamic's public test script does.
 
 Needs ``pip install "lvef[weights]" torch torchvision``. Run: ``python benchmarks/measure.py [--repeats 5] [--out FILE]``.
+With ``--beside FOLDER`` only the default model and the one in that folder are timed, by turns: their ratio; no torch needed.
 """
 
 from __future__ import annotations
@@ -140,6 +141,33 @@ def measure_warm(clip: Path, precision: str, out: Path, repeats: int, rows: dict
     )
 
 
+def beside(clip: Path, other: Path, repeats: int) -> dict[str, float]:
+    """Time of the default model over that of another one, warm, measured by turns, for each precision."""
+    from lvef.core.errors import ConfigError
+    from lvef.measure.options import MeasureOptions
+    from lvef.measure.pipeline import Measurer
+
+    ratios = {}
+    for precision in ("bf16", "f32"):
+        options = (
+            replace(MeasureOptions(), precision=precision, weights=w)
+            for w in (MeasureOptions.weights, str(other))
+        )
+        try:
+            measurers = [Measurer(each) for each in options]
+        except ConfigError:
+            continue  # no bf16 units here
+        times: list[list[float]] = [[], []]
+        for _ in range(repeats + 1):
+            for measurer, taken in zip(measurers, times, strict=True):
+                began = time.perf_counter()
+                measurer.measure(clip)
+                taken.append(time.perf_counter() - began)
+        ours, theirs = (statistics.median(taken[1:]) for taken in times)
+        ratios[precision] = ours / theirs
+    return ratios
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(
@@ -150,8 +178,17 @@ def main() -> None:
     parser.add_argument(
         "--every-start", action="store_true", help="time the 113-clip reference too (minutes)"
     )
+    parser.add_argument(
+        "--beside", type=Path, help="folder of another model: time both by turns, nothing else"
+    )
     args = parser.parse_args()
 
+    if args.beside is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            make_clip(Path(folder) / "clip.avi")
+            for precision, ratio in beside(Path(folder) / "clip.avi", args.beside, args.repeats).items():
+                print(f"{precision}: {ratio:.2f} times the time of {args.beside}")
+        return
     rows: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.avi"

@@ -27,8 +27,8 @@ Examples:
 def info(name: str | None, as_json: bool) -> None:
     """Versions, machine, engines, installed networks, licences.
 
-    With NAME, an installed network or its folder, that network alone. Experimental networks are marked. Figures on other
-    hospitals' clips stand before those in-domain.
+    With NAME, an installed network or its folder, that network alone. Experimental networks are marked. Metrics on other
+    hospitals' clips come before in-domain ones.
     """
     from lvef.measure.report import to_json
 
@@ -40,10 +40,10 @@ def info(name: str | None, as_json: bool) -> None:
 
 
 def gather(name: str | None = None) -> dict[str, Any]:
-    """Everything ``lvef info`` tells, as plain values.
+    """Everything ``lvef info`` prints, as plain values.
 
     Args:
-        name: The only network to tell of; None for all installed ones.
+        name: One network; None for all installed ones.
 
     Raises:
         WeightsError: No such network, or it is damaged.

@@ -115,10 +115,10 @@ class Card:
     experimental: bool = False
     """The EF does not hold on other hospitals' clips: the name is shown with that word, and every measurement warns."""
     external: tuple[Figure, ...] = ()
-    """Figures out of domain, told before `figures`: of clips of other hospitals, then those that ``python -m
+    """Metrics out of domain, shown before `figures`: on clips of other hospitals, then those that ``python -m
     studies.external`` writes (``split`` names its suite). Without an interval both ends are the value."""
     figures: tuple[Figure, ...] = ()
-    """Figures of merit, in-domain."""
+    """Metrics, in-domain."""
     limits: tuple[str, ...] = ()
     """Known weaknesses, one sentence each."""
     clip: ClipSpec | None = None

@@ -1,4 +1,4 @@
-"""What a card says of its network, in words: its name with the mark, why it is experimental, its figures."""
+"""What a card says of its network, in words: its name with the mark, why it is experimental, its metrics."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ MARK = "experimental"
 """The word beside the name of a network whose EF does not hold on other hospitals' clips."""
 
 EF_MAE, EF_BIAS, EF_R = "ef_mae", "ef_bias", "ef_r"
-"""Names of the figures that say how far an EF is off; in-domain with the patients behind, such as ``ef_mae_a4c``."""
+"""Names of the EF metrics; in-domain followed by the patients, such as ``ef_mae_a4c``."""
 
 NOT_VALIDATED = "no external validation"
-"""What stands in the place of external figures where a card has none."""
+"""Shown where a card has no external metrics."""
 
 COST = "cost_"
-"""Beginning of the names of figures under perturbations."""
+"""Beginning of the names of metrics under perturbations."""
 
 
 def marked_name(card: Card) -> str:
-    """The network's name as it is offered or told of, with `MARK` where it is experimental."""
+    """The network's name as it is shown, with `MARK` where it is experimental."""
     return f"{card.name} ({MARK})" if card.experimental else card.name
 
 
 def experimental_text(card: Card) -> str:
-    """Why a network is experimental, in one sentence, its external figures first; empty where it is not."""
+    """Why a network is experimental, in one sentence, its external metrics first; empty where it is not."""
     if not card.experimental:
         return ""
     parts = [_external_error(card)]
@@ -34,7 +34,7 @@ def experimental_text(card: Card) -> str:
 
 
 def figure_text(figure: Figure) -> str:
-    """A figure with its 95 % interval where it has one, unit, number, patients, reference and baseline."""
+    """A metric with its 95 % confidence interval where it has one, unit, number, patients, reference and baseline."""
     value = f"{figure.value:.3g}"
     if figure.unit:
         value += f" {figure.unit}"
@@ -47,7 +47,7 @@ def figure_text(figure: Figure) -> str:
 
 
 def has_interval(figure: Figure) -> bool:
-    """Whether the ends of a figure are an interval; without one both are its value."""
+    """Whether a metric has a confidence interval; without one both ends are its value."""
     return figure.low < figure.high
 
 
@@ -55,16 +55,16 @@ def _external_error(card: Card) -> str:
     error = next((f for f in card.external if f.name == EF_MAE), None)
     if error is None:
         return NOT_VALIDATED
-    told = f"mean absolute error of the EF {_points(error)} points on {error.split}"
-    told += f" (n = {error.n}, reference: {error.reference})"
+    text = f"mean absolute error of the EF {_points(error)} points on {error.split}"
+    text += f" (n = {error.n}, reference: {error.reference})"
     if error.trivial is not None:
-        told += f", constant median {error.trivial:.1f}"
+        text += f", constant median {error.trivial:.1f}"
     beside = {f.name: f for f in card.external if f.split == error.split}
     if EF_BIAS in beside:
-        told += f", bias {beside[EF_BIAS].value:+.1f}"
+        text += f", bias {beside[EF_BIAS].value:+.1f}"
     if EF_R in beside:
-        told += f", r {beside[EF_R].value:.2f}"
-    return told
+        text += f", r {beside[EF_R].value:.2f}"
+    return text
 
 
 def _points(figure: Figure) -> str:

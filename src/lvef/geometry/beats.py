@@ -47,7 +47,7 @@ USUAL_CYCLES = 0.5
 """Cycles that differ from the median one by more than this share do not count for the heart rate."""
 
 FAINT_CYCLES = 0.2
-"""Beats told by repetition alone may differ from its cycle by this share."""
+"""Beats found by repetition alone may differ from its cycle by this share."""
 
 R_WAVE_BEFORE_S, R_WAVE_AFTER_S = 0.06, 0.1
 """Where end-diastole is looked for around an R wave."""
@@ -60,10 +60,10 @@ PARTIAL_NOTICE = Notice(
 
 FAINT_NOTICE = Notice(
     "faint_contraction",
-    "The volume changes by little more than its noise; the beats were told by its repeating itself. The EF is low, and its "
+    "The volume changes by little more than its noise; the beats were found because it repeats. The EF is low, and its "
     "exact value is not sure.",
 )
-"""Stays on every result whose beats are told by repetition alone."""
+"""On every result whose beats are found by repetition alone."""
 
 NOISE_REASON = "The volume does not change more than its noise: no beat is to be seen."
 """Why a flat or merely noisy curve has no answer."""
@@ -354,7 +354,7 @@ def _summary(beats: list[Beat], shown: FloatArray, config: BeatConfig) -> BeatAn
 
 
 def _faint(samples: Samples, frames: PhaseFinder, shown: FloatArray, config: BeatConfig) -> BeatAnalysis:
-    """Beats of a heart that hardly moves: told from noise by a volume that repeats itself, cycle by cycle.
+    """Beats of a heart that hardly moves, distinguished from noise because the volume repeats from cycle to cycle.
 
     The sickest hearts change their volume by little more than the contour's noise; what repeats itself is no noise.
     """

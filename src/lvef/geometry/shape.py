@@ -13,15 +13,15 @@ MIN_SOLIDITY, MAX_SLENDERNESS, MIN_SLENDERNESS, MIN_ANNULUS = 0.82, 2.9, 1.2, 0.
 Extremes of 798 expert masks of CAMUS training patients, A4C: 0.816; 1.216 to 2.895; 0.426."""
 
 DENTS, SLENDER, ROUND, NARROW_ANNULUS = "dents", "slender", "round", "narrow annulus"
-"""What may be odd about an outline."""
+"""What may be implausible about a contour."""
 
 
 def odd_outline(tracing: Tracing, spacing: PixelGeometry | None = None) -> set[str]:
-    """What no expert mask of CAMUS shows of this outline; empty where it is plausible.
+    """What about this contour no expert mask of CAMUS shows; empty where it is plausible.
 
     Args:
         tracing: One frame's.
-        spacing: Scale of the picture; only its ratio matters.
+        spacing: Scale of the image; only its ratio matters.
     """
     # Without a unit: lengths in pixel widths, whatever the scale.
     shape = shape_of(spacing)

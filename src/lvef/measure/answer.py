@@ -85,7 +85,7 @@ def with_mark(measurement: Measurement, card: Card) -> Measurement:
     """With the warning that the network is experimental, first and once; unchanged where it is not.
 
     Args:
-        measurement: Any answer of the network, or none.
+        measurement: Any result, with or without an EF.
         card: The network's card.
     """
     text = experimental_text(card)

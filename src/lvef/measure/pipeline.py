@@ -180,13 +180,15 @@ class Measurer:
         odd = odd_shapes(tracings, clip.spacing)
         try:
             check_together(clip.source, found.notices)
-            check_torn(clip.source, odd)
+            if isinstance(self.predictor, Predictor):
+                # Lines that leave their place are counted by themselves (`lvef.geometry.line_faults`).
+                check_torn(clip.source, odd)
         except QualityRefusal as refusal:
             shown = replace(found, status=Status.REFUSED, ef_mean_percent=None, ef_sd_percent=None)
             raise RefusedWithCurve(refusal.code, str(refusal), shown) from None
         answered = with_beats(found, analysis.representative, self.options)
-        doubts = check_shapes(odd, (answered.ed_frame, answered.es_frame))
-        answered = replace(answered, notices=(*answered.notices, *doubts))
+        shape_warnings = check_shapes(odd, (answered.ed_frame, answered.es_frame))
+        answered = replace(answered, notices=(*answered.notices, *shape_warnings))
         return self._signed(_with_faults(answered, traced, answered.ed_frame, answered.es_frame), began)
 
     def measure_pair(self, ed: Path, es: Path) -> Result:
@@ -304,7 +306,7 @@ class Measurer:
     def _traced_stills(
         self, predictor: TracingPredictor, stills: list[tuple[Clip, Fan]]
     ) -> tuple[TracedFrames, list[Notice]]:
-        """Each still traced in its own picture, with the other one as context, and the doubts about it."""
+        """Each still traced in its own image, with the other one as context, and the warnings about it."""
         parts: list[TracedFrames] = []
         doubts: list[Notice] = []
         for (still, fan), other in zip(stills, reversed(stills), strict=True):

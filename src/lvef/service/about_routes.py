@@ -34,7 +34,7 @@ def about_routes(jobs: Jobs) -> APIRouter:
         "/v1/models", response_model=ModelsAnswer, summary="Installed networks and what their cards say"
     )
     def models() -> JSONResponse:
-        """Name, version, kind, licence, whether it is experimental, external figures, those in-domain, weaknesses."""
+        """Name, version, kind, licence, whether it is experimental, external and in-domain metrics, weaknesses."""
         return JSONResponse({"default": jobs.settings.weights, "models": list(network_cards())})
 
     @routes.get(

@@ -87,8 +87,8 @@ class ModelAnswer(BaseModel):
         description="Its EF does not hold on other hospitals' clips; measurements warn of it."
     )
     experimental_text: str = Field(description="Why it is experimental, or empty.")
-    external: list[dict[str, Any]] = Field(description="Figures out of domain, the ones to go by.")
-    figures: list[dict[str, Any]] = Field(description="Figures in-domain.")
+    external: list[dict[str, Any]] = Field(description="Metrics out of domain; these come first.")
+    figures: list[dict[str, Any]] = Field(description="Metrics in-domain.")
     limits: list[str]
 
 

@@ -56,7 +56,7 @@ INTENDED_USE = (
 LIMITS = (
     "Trained on stills of one hospital and one maker's machine; other machines, contrast agents and children were not seen.",
     "A shadow over the ventricle, or a wall that drops out, makes the EF four to five points worse.",
-    "A faint lateral wall at end-systole is drawn too far out: on computed hearts the EF is 8 points too low.",
+    "A faint lateral wall at end-systole is drawn too far out: on synthetic phantoms the EF is 8 points too low.",
     "Apical four- and two-chamber views only; other views are not reliably refused.",
     "One view cannot reveal foreshortening.",
     "A2C stills of the collection have lost their scale and aspect ratio.",

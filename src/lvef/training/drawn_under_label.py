@@ -38,7 +38,7 @@ def contrast(images: Tensor, labels: Tensor, rng: Generator, probability: float)
     behind = each(uniform(b, 0.0, 0.8, rng) * chosen(b, 0.35, rng).float()) * (bright > 0.3)
     grain = 0.6 + 0.8 * x / (x.mean((2, 3), keepdim=True) + 0.05)
     out = x * (1 - dark * softened(blood)) * (1 - behind * (wall - line).clamp_min(0))
-    # The right ventricle and what lies around the heart is blood or lung elsewhere: black in patches.
+    # The right ventricle and what lies around the heart is blood or lung on other images: black in patches.
     outside = (labels == int(Structure.BACKGROUND)).float()
     share = each(uniform(b, 0.3, 1.0, rng) * chosen(b, 0.5, rng).float())
     patches = torch.sigmoid(3 * noise_field(b, 4, x.shape[2:], rng) + each(uniform(b, -2.0, 3.0, rng)))
@@ -77,8 +77,8 @@ def papillary(images: Tensor, labels: Tensor, rng: Generator, probability: float
 def trabeculae(images: Tensor, labels: Tensor, rng: Generator, probability: float) -> Tensor:
     """Grey between the black of the blood and the compacted wall, where experts still draw cavity.
 
-    Thickest somewhere along the wall and absent elsewhere; it moves with the wall. In half of the cases the wall behind it
-    is made brighter, so that the border can be seen.
+    Thickest somewhere along the wall, absent in other places; it moves with the wall. In half of the cases the wall behind
+    it is made brighter, so that the border can be seen.
     """
     cases = torch.nonzero(chosen(len(images), probability, rng)).flatten()
     if len(cases) == 0:

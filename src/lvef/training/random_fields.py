@@ -46,7 +46,7 @@ def grown(mask: Tensor, radius: int) -> Tensor:
 
 
 def softened(mask: Tensor) -> Tensor:
-    """Masks ``(b, k, h, w)`` with an edge of a pixel: a hard step would draw the answer into the image."""
+    """Masks ``(b, k, h, w)`` with an edge of a pixel: a hard step would show the label in the image."""
     return each_frame(mask, lambda frame: cv2.blur(frame, (3, 3), borderType=cv2.BORDER_REPLICATE))
 
 

@@ -49,7 +49,7 @@ LIMITS = (
 """What a reader has to know; docs/explanation/limits.md has more."""
 
 EXTERNAL, IN_DOMAIN = "External validation", "In-domain"
-"""Labels of the two tables of figures, in the order of the page."""
+"""Labels of the two tables of metrics, in the order of the page."""
 
 EXTERNAL_FIGURES = {
     EF_MAE: "EF error in points",
@@ -58,7 +58,7 @@ EXTERNAL_FIGURES = {
     "dice": "Overlap with drawn contours (Dice)",
     "implausible": "Part of frames with an implausible shape",
 }
-"""Figures out of domain that are shown, in this order, each for every split that a card has it of."""
+"""Metrics out of domain that are shown, in this order, each for every split that a card has it of."""
 
 SHOWN_FIGURES = {
     "dice_lv_a4c_ed": "Overlap with experts (Dice), ED",
@@ -69,7 +69,7 @@ SHOWN_FIGURES = {
     "ef_mae_moving_stills": "EF error in points, moving stills",
     "ef_mae_phantoms": "EF error in points, phantoms",
 }
-"""Figures in-domain that are shown, in this order."""
+"""Metrics in-domain that are shown, in this order."""
 
 
 @in_sentences
@@ -82,7 +82,7 @@ def page() -> None:
     cards = [entry.card for entry in networks]
     section(
         "How well it measures: other hospitals",
-        "External validation comes first: how well it does on your clips is nearer to this than to the figures below. The "
+        "External validation comes first: it predicts your clips better than the metrics below. The "
         "figure, its 95 % interval where there is one, the number of cases. EF errors are mean absolute errors.",
     )
     st.html(_figures_table(cards, EXTERNAL))
@@ -91,7 +91,7 @@ def page() -> None:
         st.html(f'<section class="lvef-warnings"><h3>Keep in mind</h3><ul>{marked}</ul></section>')
     section(
         "How well it measures: in-domain",
-        "On patients of the hospital that it was trained on, or computed hearts; the network was not trained on these.",
+        "On patients of the hospital that it was trained on, or synthetic phantoms, never used for training or selection.",
     )
     st.html(_figures_table(cards, IN_DOMAIN))
     with st.container():
@@ -122,7 +122,7 @@ def page() -> None:
 
 
 def _figures_table(cards: Sequence[Card], label: str) -> str:
-    """A row a figure, a column a network; of external figures a row for each split and reference."""
+    """A row a metric, a column a network; of external metrics a row for each split and reference."""
     rows: list[tuple[list[str], str]] = []
     for words, of_cards in _external(cards) if label == EXTERNAL else _inside(cards):
         if any(of_cards):
