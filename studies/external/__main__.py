@@ -174,7 +174,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     messages.print(f"Predictions, those kept from earlier runs read back: {told}. Written to {args.out}.")
     if args.write_card:
         for model in models:
-            write_external(model.entry.folder, [row for row in rows if row.model == model.label])
+            write_external(
+                model.entry.folder, [row for row in rows if row.model == model.label], _splits(args)
+            )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -234,6 +236,12 @@ def _models(args: argparse.Namespace) -> list[Model]:
 
 def _patients(args: argparse.Namespace) -> list[str]:
     return default_patients(args.camus) if args.patients is None else list(read_names(args.patients))
+
+
+def _splits(args: argparse.Namespace) -> dict[str, str]:
+    """What the suites with a choice were run on, for the cards."""
+    patients = "40 CAMUS training patients" if args.patients is None else f"patients of {args.patients.name}"
+    return {PHANTOMS: f"phantoms, seed {args.seed}", MOTION: f"animated stills, {patients}"}
 
 
 def _perturbed(clip: Clip, change: str) -> Clip | None:

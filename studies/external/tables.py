@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,12 @@ ALL = "all"
 """Case and group of what is told over all cases of a suite, or over the whole border."""
 
 NAN = float("nan")
+
+AGREEMENT = "agreement"
+"""Beginning of the metrics that compare two models."""
+
+WITH_MEDIAN = ("ef_bias", "ef_mae")
+"""Metrics whose baseline is that of the constant median."""
 
 REFERENCE = "studies/external"
 """What the figures of this study name as their reference on a card."""
@@ -138,11 +144,19 @@ def to_rich(rows: Sequence[Row]) -> Table:
     return table
 
 
-def external_figures(rows: Sequence[Row]) -> tuple[Figure, ...]:
-    """What a card carries of one model's rows: those over all cases. Without an interval its ends are the value itself."""
+def external_figures(rows: Sequence[Row], splits: Mapping[str, str]) -> tuple[Figure, ...]:
+    """What a card carries of one model's rows: those over all cases. Without an interval its ends are the value itself.
+
+    Agreement with other models is left out: it is no property of one. Only a constant median is a baseline there, and not
+    what experts have.
+
+    Args:
+        rows: Of one model.
+        splits: What a suite was run on, by its name; the name itself where there is nothing to add.
+    """
     found = []
     for row in rows:
-        if row.case != ALL or not math.isfinite(row.value):
+        if row.case != ALL or not math.isfinite(row.value) or row.metric.startswith(AGREEMENT):
             continue
         low, high = (row.value if math.isnan(end) else end for end in (row.low, row.high))
         found.append(
@@ -154,16 +168,18 @@ def external_figures(rows: Sequence[Row]) -> tuple[Figure, ...]:
                 round(high, DIGITS),
                 LEVEL,
                 row.n,
-                row.suite,
+                splits.get(row.suite, row.suite),
                 REFERENCE,
-                None if math.isnan(row.baseline) else round(row.baseline, DIGITS),
+                round(row.baseline, DIGITS)
+                if row.metric in WITH_MEDIAN and math.isfinite(row.baseline)
+                else None,
             )
         )
     return tuple(found)
 
 
-def write_external(folder: Path, rows: Sequence[Row]) -> None:
-    """Write the figures of this study into the block ``external`` of the card in a model's folder.
+def write_external(folder: Path, rows: Sequence[Row], splits: Mapping[str, str]) -> None:
+    """Write the metrics of this study into the block ``external`` of the card in a model's folder.
 
     Those of other references, such as another hospital's clips, stay in front; so does the rest of the card.
 
@@ -173,7 +189,7 @@ def write_external(folder: Path, rows: Sequence[Row]) -> None:
     """
     card = read_card(folder)
     kept = tuple(figure for figure in card.external if figure.reference != REFERENCE)
-    card = replace(card, external=(*kept, *external_figures(rows)))
+    card = replace(card, external=(*kept, *external_figures(rows, splits)))
     text = json.dumps(to_mapping(card), indent=2, ensure_ascii=False) + "\n"
     write_text_atomic(folder / CARD_NAME, text)
 

@@ -362,17 +362,20 @@ def test_the_card_carries_the_block(tmp_path):
     folder = tmp_path / "candidate"
     folder.mkdir()
     (folder / "card.json").write_bytes((entry.folder / "card.json").read_bytes())
-    write_external(folder, rows_of_two())
-    write_external(folder, rows_of_two())
+    write_external(folder, rows_of_two(), {"phantoms": "phantoms, seed 7"})
+    write_external(folder, rows_of_two(), {"phantoms": "phantoms, seed 7"})
     card = read_card(folder)
     others = entry.card.external
     assert others
     assert card.external[: len(others)] == others, "what another hospital's clips said stays, and in front"
     written = card.external[len(others) :]
     assert [(f.name, f.split, f.value) for f in written] == [
-        ("ef_mae", "phantoms", 4.5),
-        ("border_ed_apical", "phantoms", 1.25),
+        ("ef_mae", "phantoms, seed 7", 4.5),
+        ("border_ed_apical", "phantoms, seed 7", 1.25),
     ]
     assert written[0].trivial == 9.0
     assert dataclasses.replace(card, external=()) == dataclasses.replace(entry.card, external=())
-    assert external_figures([Row("m", "s", ALL, ALL, "x", math.nan)]) == ()
+    assert external_figures([Row("m", "s", ALL, ALL, "x", math.nan)], {}) == ()
+    assert external_figures([Row("m", "cines", ALL, "other", "agreement_dice", 0.9)], {}) == ()
+    [walls] = external_figures([Row("m", "cines", ALL, ALL, "wall_ratio", 0.9, baseline=0.968)], {})
+    assert walls.trivial is None, "what experts have is no constant median"

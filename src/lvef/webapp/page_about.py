@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 
@@ -82,8 +83,8 @@ def page() -> None:
     cards = [entry.card for entry in networks]
     section(
         "How well it measures: other hospitals",
-        "External validation comes first: it predicts your clips better than the metrics below. The "
-        "figure, its 95 % interval where there is one, the number of cases. EF errors are mean absolute errors.",
+        "External validation comes first: it predicts your clips better than the metrics below. Each "
+        "cell: value, 95 % confidence interval where there is one, number of cases. EF errors are mean absolute errors.",
     )
     st.html(_figures_table(cards, EXTERNAL))
     marked = "".join(f"<li>{escape(experimental_text(card))}</li>" for card in cards if card.experimental)
@@ -129,12 +130,15 @@ def _figures_table(cards: Sequence[Card], label: str) -> str:
             rows.append(([words, *["-" if f is None else _cell(f) for f in of_cards]], "lvef-num"))
     if not rows:
         rows = [([NOT_VALIDATED, *["-"] * len(cards)], "")]
-    return table(["Figure", *[marked_name(card) for card in cards]], rows, label)
+    return table(["Metric", *[marked_name(card) for card in cards]], rows, label)
 
 
 def _external(cards: Sequence[Card]) -> Iterator[tuple[str, list[Figure | None]]]:
-    kinds = dict.fromkeys((f.split, f.reference) for card in cards for f in card.external)
-    for split, reference in kinds:
+    kinds = Counter(
+        kind for card in cards for kind in dict.fromkeys((f.split, f.reference) for f in card.external)
+    )
+    # What most networks were measured on compares them: it comes first.
+    for (split, reference), _ in kinds.most_common():
         for name, words in EXTERNAL_FIGURES.items():
             key = (name, split, reference)
             found = [
