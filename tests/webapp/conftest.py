@@ -32,6 +32,16 @@ def own_main():
     sys.modules["__main__"] = main
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_watchman():
+    """The thread that looks after visitors ends with the module: it would ask the runtimes that later tests put in place."""
+    yield
+    shell = sys.modules.get("lvef.webapp.shell")
+    if shell is not None and shell._watchman.cache_info().currsize:
+        shell._watchman().close()
+        shell._watchman.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
     """``lvef app`` on a free port, with a temporary folder of its own."""

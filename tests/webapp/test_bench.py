@@ -131,6 +131,16 @@ def test_a_bench_that_nobody_holds_any_more_is_forgotten():
     watchman.watch("s", bench)
     del bench
     assert watchman.look() == ["s"]
+    watchman.close()
+
+
+def test_a_closed_watchman_forgets_nobody():
+    forgotten = []
+    watchman = Watchman(lambda _: False, gone_after_s=0.0, forget=forgotten.append)
+    watchman.close()
+    watchman.watch("s", Bench())
+    watchman.close()
+    assert forgotten == []
 
 
 def test_work_beside_the_page_hands_out_its_error():

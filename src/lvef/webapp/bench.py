@@ -165,16 +165,23 @@ class Watchman:
         self._benches: dict[str, weakref.ref[Bench]] = {}
         self._last_seen: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._started = False
+        self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
 
     def watch(self, session: str, bench: Bench) -> None:
         """Look after the bench of a session."""
         with self._lock:
             self._benches[session] = weakref.ref(bench)
             self._last_seen[session] = time.monotonic()
-            if not self._started:
-                self._started = True
-                threading.Thread(target=self._walk, daemon=True, name="lvef-watchman").start()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._walk, daemon=True, name="lvef-watchman")
+                self._thread.start()
+
+    def close(self) -> None:
+        """End the thread; nothing is emptied any more."""
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join()
 
     def look(self) -> list[str]:
         """One round; returns the sessions whose benches were emptied."""
@@ -194,8 +201,7 @@ class Watchman:
         return gone
 
     def _walk(self) -> None:
-        while True:
-            time.sleep(min(self._gone_after_s / 4, 10.0))
+        while not self._closed.wait(min(self._gone_after_s / 4, 10.0)):
             self.look()
 
 
