@@ -15,7 +15,7 @@ import lvef
 from tests.house import ROOT, SOURCE, WEIGHTS, canonical, declared, locked, project, repository_files
 
 MODULES = sorted(SOURCE.rglob("*.py"))
-MOST_LINES = 400
+MOST_LINES = 500
 HEAVY = (
     "torch",
     "lightning",
