@@ -1,7 +1,7 @@
 """Clinical ranges of a phantom, and drawing from them.
 
 Sizes and places are those of A4C masks of 150 CAMUS training patients (2.5 to 97.5 %); the settings of the scanner were set
-by eye and by grey levels, speckle and contrast of such stills (`lvef.evaluation.appearance`), never by what a network makes
+by eye and by grey levels, speckle and contrast of such stills (`studies.appearance`), never by what a network makes
 of the pictures.
 """
 

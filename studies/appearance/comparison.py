@@ -11,9 +11,9 @@ import numpy as np
 
 from lvef.core.records import BoolArray, FloatArray
 from lvef.core.terms import Phase
-from lvef.evaluation.appearance.measures import GROUPS, PLACES, group_of
-from lvef.evaluation.appearance.samples import REAL, Sample
-from lvef.evaluation.appearance.separability import auc, chance_band, joint_auc
+from studies.appearance.measures import GROUPS, PLACES, group_of
+from studies.appearance.samples import REAL, Sample
+from studies.appearance.separability import auc, chance_band, joint_auc
 
 RANGE = (5.0, 50.0, 95.0)
 """Percentiles of the tables."""
@@ -52,7 +52,7 @@ class Row:
     Attributes:
         phase: ED or ES.
         measure: Its name.
-        group: Its group, of `lvef.evaluation.appearance.measures.GROUPS`.
+        group: Its group, of `studies.appearance.measures.GROUPS`.
         spreads: By column: `as delivered`, then the kinds.
         areas: By synthetic kind: area under the curve against real pictures of the same size.
         changes: By synthetic kind: median change from the patient's own still of that phase; only kinds that have such.
@@ -77,7 +77,7 @@ class Verdict:
         chance: Band of areas that mean nothing.
         joint: Area of a cross-validated logistic fit on all measures of a picture.
         by_group: The same on one group of measures.
-        by_place: The same on the measures of one place, of `lvef.evaluation.appearance.measures.PLACES`.
+        by_place: The same on the measures of one place, of `studies.appearance.measures.PLACES`.
         loudest: Measures that give most away: name and mean area over the phases, the clearest first.
     """
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu, norm
 
-from lvef.evaluation.appearance.separability import auc, chance_band, joint_auc
+from studies.appearance.separability import auc, chance_band, joint_auc
 
 pytestmark = pytest.mark.slow
 

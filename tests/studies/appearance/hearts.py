@@ -11,10 +11,10 @@ from scipy.special import erf
 
 from lvef.core.records import Clip, PixelSpacing
 from lvef.core.terms import View
-from lvef.evaluation.appearance.measures import Picture
 from lvef.io.motion_jpeg import BEST_QUALITY, motion_jpeg
 from lvef.io.nifti_write import label_sequence_nifti
 from lvef.synthesis.truth import SyntheticClip, TrueBeat
+from studies.appearance.measures import Picture
 
 RADIUS_MM, WALL_MM = 25.0, 12.0
 

@@ -16,15 +16,15 @@ from lvef.core.errors import DataError
 from lvef.core.records import FrameArray, PixelSpacing
 from lvef.core.terms import Phase, Structure, View
 from lvef.datasets.camus import CamusStill
-from lvef.evaluation.appearance.measures import (
+from lvef.io.nifti import read_nifti
+from lvef.io.video import read_video
+from lvef.synthesis.truth import SyntheticClip
+from studies.appearance.measures import (
     Picture,
     frame_correlation,
     measure_picture,
     to_square,
 )
-from lvef.io.nifti import read_nifti
-from lvef.io.video import read_video
-from lvef.synthesis.truth import SyntheticClip
 
 REAL, PHANTOM, MOVING = "real", "phantom", "moving still"
 """Kinds of pictures, in the order of tables."""
@@ -49,7 +49,7 @@ class Sample:
         patient: Whose heart it is; two pictures of one patient are never on both sides of a cross-validation.
         phase: ED or ES.
         picture: Brought to the common square.
-        measures: By name, from `lvef.evaluation.appearance.measures`.
+        measures: By name, from `studies.appearance.measures`.
     """
 
     kind: str

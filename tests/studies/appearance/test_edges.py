@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from lvef.evaluation.appearance.edges import DISTANCES_MM, SIDES, fit_step, profiles
-from tests.evaluation.appearance.hearts import stepped
+from studies.appearance.edges import DISTANCES_MM, SIDES, fit_step, profiles
+from tests.studies.appearance.hearts import stepped
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lvef.evaluation.appearance.texture import (
+from studies.appearance.texture import (
     TREND_MM,
     correlation_width,
     detrended,
@@ -14,7 +14,7 @@ from lvef.evaluation.appearance.texture import (
     speckle_cell_mm,
     trend,
 )
-from tests.evaluation.appearance.hearts import fwhm, grain
+from tests.studies.appearance.hearts import fwhm, grain
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.core.terms import View
 from lvef.datasets.camus import read_split, read_stills
-from lvef.evaluation.appearance.__main__ import main
-from lvef.evaluation.appearance.samples import sample_of_still
-from tests.evaluation.appearance.hearts import film, write_collection
+from studies.appearance.__main__ import main
+from studies.appearance.samples import sample_of_still
+from tests.studies.appearance.hearts import film, write_collection
 
 pytestmark = pytest.mark.slow
 

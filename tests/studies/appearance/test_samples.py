@@ -11,7 +11,8 @@ from lvef.core.errors import DataError
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import Phase, View
 from lvef.datasets.camus import CamusStill
-from lvef.evaluation.appearance.samples import (
+from lvef.io.nifti_write import label_sequence_nifti
+from studies.appearance.samples import (
     MOVING,
     PHANTOM,
     REAL,
@@ -19,8 +20,7 @@ from lvef.evaluation.appearance.samples import (
     sample_of_still,
     samples_of_clip,
 )
-from lvef.io.nifti_write import label_sequence_nifti
-from tests.evaluation.appearance.hearts import film, write_collection
+from tests.studies.appearance.hearts import film, write_collection
 
 pytestmark = pytest.mark.slow
 

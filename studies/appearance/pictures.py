@@ -13,9 +13,6 @@ import numpy as np
 
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase, Structure
-from lvef.evaluation.appearance.edges import DISTANCES_MM, SIDES, profiles
-from lvef.evaluation.appearance.measures import NAMES, fan_region, structure_regions
-from lvef.evaluation.appearance.samples import MOVING, PHANTOM, REAL, Sample
 from lvef.evaluation.canvas import (
     BLUE,
     GREEN,
@@ -31,6 +28,9 @@ from lvef.evaluation.canvas import (
 )
 from lvef.evaluation.contact_sheet import COLUMNS, Tile, contact_sheet_png
 from lvef.measure.summary_words import INK
+from studies.appearance.edges import DISTANCES_MM, SIDES, profiles
+from studies.appearance.measures import NAMES, fan_region, structure_regions
+from studies.appearance.samples import MOVING, PHANTOM, REAL, Sample
 
 COLOURS = {REAL: BLUE, PHANTOM: VERMILION, MOVING: GREEN}
 """Line of each kind."""

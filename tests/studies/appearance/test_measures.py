@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lvef.core.terms import Structure
-from lvef.evaluation.appearance.measures import (
+from studies.appearance.measures import (
     GROUPS,
     Picture,
     fan_region,
@@ -18,7 +18,7 @@ from lvef.evaluation.appearance.measures import (
     structure_regions,
     to_square,
 )
-from tests.evaluation.appearance.hearts import film, grain, labels, stepped
+from tests.studies.appearance.hearts import film, grain, labels, stepped
 
 pytestmark = pytest.mark.slow
 

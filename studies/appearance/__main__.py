@@ -1,6 +1,6 @@
 """How much synthetic pictures look like real ones: phantoms and moving stills beside CAMUS A4C.
 
-Run it as ``python -m lvef.evaluation.appearance --data CAMUS --phantoms FOLDER --motion FOLDER --out out/appearance``; each
+Run it as ``python -m studies.appearance --data CAMUS --phantoms FOLDER --motion FOLDER --out out/appearance``; each
 folder is a collection from ``lvef synthesize``. Real stills go through the same padding and scaling as 112 x 112 films. What
 it writes shows pictures of the collection: keep it out of repositories.
 """
@@ -16,14 +16,14 @@ import lvef
 from lvef.core.errors import DataError, run_as_program
 from lvef.core.terms import View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
-from lvef.evaluation.appearance.comparison import compare, judge, samples_csv
-from lvef.evaluation.appearance.pictures import histograms_png, profiles_png, sheets
-from lvef.evaluation.appearance.samples import MOVING, PHANTOM, Sample, read_collection, sample_of_still
-from lvef.evaluation.appearance.tables import tables_md, to_values
 from lvef.evaluation.output_folder import RUN_NAME, earlier_files, last_name, make_folder
 from lvef.io.atomic import remove_files, write_bytes_atomic, write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.report import to_json
+from studies.appearance.comparison import compare, judge, samples_csv
+from studies.appearance.pictures import histograms_png, profiles_png, sheets
+from studies.appearance.samples import MOVING, PHANTOM, Sample, read_collection, sample_of_still
+from studies.appearance.tables import tables_md, to_values
 
 RUN_SCHEMA = "lvef-appearance-run/1"
 """Version of the layout of ``run.json``."""
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m lvef.evaluation.appearance",
+        prog="python -m studies.appearance",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from lvef.core.terms import Phase
-from lvef.evaluation.appearance.comparison import AS_DELIVERED, compare, judge, samples_csv, spread
-from lvef.evaluation.appearance.measures import group_of
-from lvef.evaluation.appearance.pictures import COLOURS, histograms_png, profiles_png, sheets
-from lvef.evaluation.appearance.samples import MOVING, PHANTOM, REAL, samples_of_clip
-from lvef.evaluation.appearance.tables import SHORT, decimals, tables_md, to_values
 from lvef.evaluation.canvas import WIDTH_PX
-from tests.evaluation.appearance.hearts import film
+from studies.appearance.comparison import AS_DELIVERED, compare, judge, samples_csv, spread
+from studies.appearance.measures import group_of
+from studies.appearance.pictures import COLOURS, histograms_png, profiles_png, sheets
+from studies.appearance.samples import MOVING, PHANTOM, REAL, samples_of_clip
+from studies.appearance.tables import SHORT, decimals, tables_md, to_values
 from tests.evaluation.drawing import count, pixels
+from tests.studies.appearance.hearts import film
 
 pytestmark = pytest.mark.slow
 

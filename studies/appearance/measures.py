@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from lvef.core.records import BoolArray, Box, FrameArray
 from lvef.core.terms import Structure
-from lvef.evaluation.appearance.edges import SIDES, fit_step, profiles
-from lvef.evaluation.appearance.texture import (
+from lvef.preprocess.frames import fit, place
+from studies.appearance.edges import SIDES, fit_step, profiles
+from studies.appearance.texture import (
     MIN_PIXELS,
     detrended,
     eroded,
@@ -22,13 +23,12 @@ from lvef.evaluation.appearance.texture import (
     speckle_cell_mm,
     trend,
 )
-from lvef.preprocess.frames import fit, place
 
 NAN = float("nan")
 """What cannot be measured."""
 
 MARGIN_MM = {Structure.LV: 2.0, Structure.MYOCARDIUM: 1.5, Structure.LA: 2.0}
-"""Structures that are measured, and how far from their border: an edge belongs to `lvef.evaluation.appearance.edges`."""
+"""Structures that are measured, and how far from their border: an edge belongs to `studies.appearance.edges`."""
 
 NAMES = {Structure.LV: "cavity", Structure.MYOCARDIUM: "myocardium", Structure.LA: "atrium"}
 """Structures as the names of measures say them."""
@@ -175,7 +175,7 @@ def texture(picture: Picture, region: BoolArray) -> dict[str, float]:
 def edge_contrast(picture: Picture) -> dict[str, float]:
     """Step height and 10-90 % width of the endocardium by side; no width where there is hardly a step.
 
-    A width at the upper end of `lvef.evaluation.appearance.edges.WIDTHS_MM` is a ramp, not an edge.
+    A width at the upper end of `studies.appearance.edges.WIDTHS_MM` is a ramp, not an edge.
     """
     found: dict[str, float] = {}
     profile = profiles(picture.grey, picture.labels, picture.spacing_mm)

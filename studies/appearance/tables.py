@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lvef.core.terms import Phase
-from lvef.evaluation.appearance.comparison import AS_DELIVERED, Row, Spread, Verdict
+from studies.appearance.comparison import AS_DELIVERED, Row, Spread, Verdict
 
 SCHEMA = "lvef-appearance/1"
 """Version of the layout of ``appearance.json``."""
@@ -44,8 +44,8 @@ def tables_md(rows: Sequence[Row], verdicts: Sequence[Verdict], size: int) -> st
     """Both tables, and what gives synthetic pictures away, as Markdown.
 
     Args:
-        rows: From `lvef.evaluation.appearance.comparison.compare`.
-        verdicts: From `lvef.evaluation.appearance.comparison.judge`.
+        rows: From `studies.appearance.comparison.compare`.
+        verdicts: From `studies.appearance.comparison.judge`.
         size: Side of the common square in pixels.
     """
     parts = [
