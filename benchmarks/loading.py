@@ -32,7 +32,7 @@ from lvef.datasets.manifest import make_manifest
 from lvef.preparation.filling import fill_store
 from lvef.preparation.recipes import ClipRecipe, make
 from lvef.preparation.sources import sources_of
-from lvef.preprocess.store import ClipStore
+from lvef.transforms.store import ClipStore
 
 N_FRAMES, SIDE, RATE = 175, 112, 50
 """The median clip of EchoNet-Dynamic."""

@@ -26,7 +26,7 @@ import polars as pl
 
 from lvef.preparation.recipes import ClipRecipe
 from lvef.preparation.writer import SHARD_BYTES
-from lvef.preprocess.store import INDEX_NAME, INFO_NAME, SCHEMA, shard_name
+from lvef.transforms.store import INDEX_NAME, INFO_NAME, SCHEMA, shard_name
 
 SIDE, RATE_HZ = 112, 50.0
 """Size and most frequent frame rate of EchoNet-Dynamic."""

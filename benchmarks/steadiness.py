@@ -43,9 +43,9 @@ from lvef.io.open import open_clip
 from lvef.io.sample import sample_cine
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
-from lvef.preprocess.fan import find_fan
 from lvef.synthesis.broken_masks import DAMAGES
 from lvef.synthesis.curves import regular, sample
+from lvef.transforms.fan import find_fan
 
 REPEATS = 60
 """Noisy copies of each still."""

@@ -15,9 +15,9 @@ from lvef.geometry.steadying import steadied
 from lvef.geometry.tracing import curve_of_tracings
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
-from lvef.preprocess.fan import find_fan
 from lvef.synthesis.phantom.case import draw_phantom
 from lvef.synthesis.phantom.render import render
+from lvef.transforms.fan import find_fan
 
 SEED = 7
 """Of phantoms that belong to no collection of `lvef synthesize`."""

@@ -41,7 +41,7 @@ MEASURING = (
     "datasets",
     "preparation",
     "synthesis",
-    "preprocess",
+    "transforms",
     "preparation",
     "engine",
     "measure",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lvef.core.records import BoolArray, Box, FrameArray
 from lvef.core.terms import Structure
-from lvef.preprocess.frames import fit, place
+from lvef.transforms.frames import fit, place
 from studies.appearance.edges import SIDES, fit_step, profiles
 from studies.appearance.texture import (
     MIN_PIXELS,

@@ -19,7 +19,7 @@ from lvef.evaluation.synthetic.truth_files import read_collection as read_truth
 from lvef.io.open import open_clip
 from lvef.preparation.synthetic import Source, Task, synthesize
 from lvef.preparation.synthetic_sources import MotionSource, PhantomSource, motion_tasks, phantom_tasks
-from lvef.preprocess.fan import find_fan
+from lvef.transforms.fan import find_fan
 from studies.external.drawings import Drawn, Rgb, read_beat, read_line
 
 BEAT, BEAT_FILE, BEAT_FRAME_S = "echoxflow-beat", "echoxflow-contoured-beat.gif", 0.070

@@ -23,8 +23,8 @@ from lvef.measure.clip_predictor import ClipPredictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
 from lvef.measure.report import measurement_json, read_measurement
-from lvef.preprocess.fan import find_fan
-from lvef.preprocess.frames import Placement
+from lvef.transforms.fan import find_fan
+from lvef.transforms.frames import Placement
 
 MEASUREMENT, FRAMES = "measurement.json", "frames.npz"
 """Files of a kept prediction."""

@@ -17,8 +17,8 @@ from lvef.evaluation.synthetic.scoring import score
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
-from lvef.preprocess.fan import find_fan
 from lvef.stats.agreement import pearson_r
+from lvef.transforms.fan import find_fan
 from studies.external.cases import BEAT, WALLS_LOST, Case, SyntheticCase
 from studies.external.measures import (
     CAMUS_WALL_RATIO,

@@ -27,7 +27,7 @@ from lvef.evaluation.canvas import (
     title,
 )
 from lvef.measure.summary_words import INK
-from lvef.preprocess.fan import find_fan
+from lvef.transforms.fan import find_fan
 from studies.external.predictions import Prediction
 
 COLUMNS, FRAMES = 4, 8

@@ -8,7 +8,7 @@ import pytest
 
 from lvef.datasets.manifest import write_manifest
 from lvef.preparation.samples import TwoStreamStore
-from lvef.preprocess.store import ClipStore
+from lvef.transforms.store import ClipStore
 from tests.preparation.made_up import write_clips, write_echonet, write_stills
 
 

@@ -15,7 +15,7 @@ from lvef.engine.card import EF_CLIP, KINDS, read_card
 from lvef.engine.catalogue import find_network, name_of_kind
 from lvef.engine.fitting import input_shapes, misfit, open_network, output_shapes
 from lvef.engine.session import BACKENDS, Port
-from lvef.preprocess.spec import ClipSpec
+from lvef.transforms.spec import ClipSpec
 
 pytest.importorskip("onnx", reason="the networks of these tests are made with onnx")
 

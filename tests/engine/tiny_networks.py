@@ -23,7 +23,7 @@ from lvef.engine.card import (
     Card,
     Training,
 )
-from lvef.preprocess.spec import ClipSpec, InputSpec
+from lvef.transforms.spec import ClipSpec, InputSpec
 
 CLIP = ClipSpec(n_frames=8, duration_s=0.7, size=16, clips=3)
 TWO_STREAM = ClipSpec(n_frames=8, duration_s=0.7, size=16, clips=2)

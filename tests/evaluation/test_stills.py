@@ -30,8 +30,8 @@ from lvef.geometry.tracing import trace_labels
 from lvef.measure.kinds import load_predictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
-from lvef.preprocess.fan import find_fan
-from lvef.preprocess.frames import fit, place
+from lvef.transforms.fan import find_fan
+from lvef.transforms.frames import fit, place
 from tests.datasets import camus_folder
 
 pytest.importorskip("onnx", reason="a network of these tests is made with onnx")

@@ -29,11 +29,11 @@ from lvef.measure.summary import summary_png
 from lvef.measure.tables import result_row
 from lvef.measure.trace_predictor import mirrored_lines
 from lvef.measure.wording import beats_text, ef_text, network_text, spread_line, status_text
-from lvef.preprocess.clip_input import clip_starts_s, network_clip, sampling_of, shown_part
-from lvef.preprocess.fan import find_fan
-from lvef.preprocess.frames import fit, place
-from lvef.preprocess.sampling import window
-from lvef.preprocess.two_stream import two_streams
+from lvef.transforms.clip_input import clip_starts_s, network_clip, sampling_of, shown_part
+from lvef.transforms.fan import find_fan
+from lvef.transforms.frames import fit, place
+from lvef.transforms.sampling import window
+from lvef.transforms.two_stream import two_streams
 from tests.measure.made_up import ellipse_tracing
 
 pytest.importorskip("onnx", reason="the networks of these tests are made with onnx")

@@ -15,7 +15,7 @@ from lvef.io.open import open_clip
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import IN_TURN_HZ, Measurer
 from lvef.measure.predictor import CHUNK, Predictor
-from lvef.preprocess.fan import Fan, find_fan
+from lvef.transforms.fan import Fan, find_fan
 
 CINE = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))
 

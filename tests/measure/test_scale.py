@@ -6,7 +6,7 @@ import pytest
 
 from lvef.core.records import Box, PixelAspect, PixelSpacing
 from lvef.measure.scale import curve_of_clip, without_void_scale
-from lvef.preprocess.fan import Fan
+from lvef.transforms.fan import Fan
 from tests.measure.made_up import beating
 
 MEASUREMENT, CLIP = beating(30, (400, 400))

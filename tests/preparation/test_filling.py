@@ -18,8 +18,8 @@ from lvef.preparation import recipes
 from lvef.preparation.filling import Watcher, fill_store
 from lvef.preparation.recipes import ClipRecipe, Crop, TwoStreamRecipe
 from lvef.preparation.samples import TwoStreamStore
-from lvef.preprocess.store import ClipStore
-from lvef.preprocess.two_stream import two_streams
+from lvef.transforms.store import ClipStore
+from lvef.transforms.two_stream import two_streams
 from tests.io.io_fabrication import write_video
 from tests.preparation.made_up import row, write_clips, write_stills
 

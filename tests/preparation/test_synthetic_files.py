@@ -13,7 +13,7 @@ from lvef.geometry.line_masks import lines_of_mask
 from lvef.io.nifti import read_nifti
 from lvef.io.open import open_clip
 from lvef.preparation.synthetic_files import file_names, write_clip, write_truth
-from lvef.preprocess.fan import find_fan
+from lvef.transforms.fan import find_fan
 from tests.preparation.synthetic_made_up import beating
 
 

@@ -9,7 +9,7 @@ import pytest
 from lvef.core.errors import ConfigError, DataError
 from lvef.preparation.journal import Journal
 from lvef.preparation.writer import StoreWriter
-from lvef.preprocess.store import ClipStore, shard_name
+from lvef.transforms.store import ClipStore, shard_name
 
 SETTINGS = {"kind": "clips", "size": 4}
 

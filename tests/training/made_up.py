@@ -15,8 +15,8 @@ from lvef.core.config import from_mapping
 from lvef.geometry.line_masks import lines_of_mask
 from lvef.preparation.recipes import ClipRecipe, TwoStreamRecipe
 from lvef.preparation.writer import StoreWriter
-from lvef.preprocess.volume_tracing import volume_of_lines
 from lvef.training.recipe import Recipe
+from lvef.transforms.volume_tracing import volume_of_lines
 from tests.geometry.ventricle_shapes import labels
 
 SIDE = 32

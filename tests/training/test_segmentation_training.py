@@ -17,12 +17,12 @@ from lvef.core.errors import ConfigError, DataError  # noqa: E402
 from lvef.engine.session import open_session  # noqa: E402
 from lvef.models.export import export_segmentation  # noqa: E402
 from lvef.models.segmentation import SegNet, SegNetConfig  # noqa: E402
-from lvef.preprocess.spec import InputSpec  # noqa: E402
 from lvef.training.augment import AugmentConfig, _drop_out, _fog, _haze, _shadow, augment  # noqa: E402
 from lvef.training.camus import start_of  # noqa: E402
 from lvef.training.drawn_under_label import contrast, papillary, trabeculae  # noqa: E402
 from lvef.training.objective import area_ratio_error, cross_entropy_and_dice, dice_per_case  # noqa: E402
 from lvef.training.segmentation import FramePairs, SegTrainConfig, held_out, train  # noqa: E402
+from lvef.transforms.spec import InputSpec  # noqa: E402
 
 pytestmark = pytest.mark.training
 

@@ -10,7 +10,6 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from lvef.preprocess.two_stream import two_streams  # noqa: E402
 from lvef.training.clip_data import even_starts_s  # noqa: E402
 from lvef.training.loading import EpochSampler, OrderedSampler  # noqa: E402
 from lvef.training.losses import base_loss, ef_loss, ordinal_loss  # noqa: E402
@@ -18,6 +17,7 @@ from lvef.training.recipe import AugmentationSettings, LossSettings, OptimiserSe
 from lvef.training.regression import streams_of, swapped_chords  # noqa: E402
 from lvef.training.schedule import optimiser, schedule  # noqa: E402
 from lvef.training.vary import chance, moved_points, vary  # noqa: E402
+from lvef.transforms.two_stream import two_streams  # noqa: E402
 
 pytestmark = pytest.mark.training
 

@@ -139,7 +139,7 @@ def make_card(name: str, crop: str, half: bool, digest: str, parameters: int, mo
     from lvef.datasets.catalogue import find_collection
     from lvef.engine.card import EF_CLIP, SEGMENTATION, Card, Training
     from lvef.models.published import CLIP_FRAMES, CLIP_STEP_S, RELEASE, SIDE_PX, find_published
-    from lvef.preprocess.spec import ClipSpec, InputSpec
+    from lvef.transforms.spec import ClipSpec, InputSpec
 
     published, data = find_published(name), find_collection(COLLECTION)
     grey_as_it_is = 1 / 255  # the network scales by itself, each of its three channels

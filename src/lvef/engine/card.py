@@ -9,7 +9,7 @@ from typing import Any
 
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError, WeightsError
-from lvef.preprocess.spec import ClipSpec, InputSpec
+from lvef.transforms.spec import ClipSpec, InputSpec
 
 CARD_NAME = "card.json"
 """File name of a card."""

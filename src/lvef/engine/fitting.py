@@ -8,7 +8,7 @@ from lvef.core.errors import WeightsError
 from lvef.engine.card import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, Card
 from lvef.engine.catalogue import NetworkEntry
 from lvef.engine.session import Port, Session, open_session
-from lvef.preprocess.volume_tracing import N_LINES
+from lvef.transforms.volume_tracing import N_LINES
 
 SPATIAL, TEMPORAL = "spatial", "temporal"
 """Names of a two-stream network's inputs."""

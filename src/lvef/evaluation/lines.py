@@ -26,7 +26,7 @@ from lvef.geometry.line_masks import (
 from lvef.geometry.lines import tracing_from_lines
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import N_DISKS, trace_labels
-from lvef.preprocess.frames import place
+from lvef.transforms.frames import place
 
 SQUARE_PX = 112
 """Side of the square in which lines are prepared for keypoint networks."""

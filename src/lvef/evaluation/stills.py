@@ -23,8 +23,8 @@ from lvef.geometry.tracing import trace_labels
 from lvef.measure.kinds import TracingPredictor
 from lvef.measure.predictor import trace_in_picture
 from lvef.measure.trace_predictor import TracePredictor
-from lvef.preprocess.fan import Fan, find_fan
-from lvef.preprocess.frames import Placement
+from lvef.transforms.fan import Fan, find_fan
+from lvef.transforms.frames import Placement
 
 VIEWS = (View.A4C, View.A2C)
 """Views that are judged."""

@@ -17,8 +17,8 @@ from lvef.geometry.rhythm import SPREAD_CODES, choose, spread_notices
 from lvef.measure.answer import RefusedWithCurve, with_volumes
 from lvef.measure.clip_predictor import ClipEfs, ClipPredictor
 from lvef.measure.options import MeasureOptions
-from lvef.preprocess.clip_input import centred_start_s, clip_starts_s
-from lvef.preprocess.fan import Fan
+from lvef.transforms.clip_input import centred_start_s, clip_starts_s
+from lvef.transforms.fan import Fan
 
 WHOLE_BEAT_S = 1.2
 """A film as long as this shows a whole beat from 50 beats a minute up. Shorter ones are marked as partial: without a

@@ -16,10 +16,10 @@ from lvef.engine.fitting import SPATIAL, TEMPORAL
 from lvef.engine.session import Batch, EngineInfo
 from lvef.measure.loaded import ahead, loaded_network, network_of
 from lvef.measure.options import MeasureOptions
-from lvef.preprocess.clip_input import ClipFrames, clip_frames, network_clip
-from lvef.preprocess.fan import Fan
-from lvef.preprocess.spec import ClipSpec
-from lvef.preprocess.two_stream import two_streams
+from lvef.transforms.clip_input import ClipFrames, clip_frames, network_clip
+from lvef.transforms.fan import Fan
+from lvef.transforms.spec import ClipSpec
+from lvef.transforms.two_stream import two_streams
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from lvef.core.records import Clip, Measurement
 from lvef.io.atomic import remove_files, write_text_atomic
 from lvef.measure.report import measurement_json
 from lvef.measure.tables import beats_csv, curve_csv
-from lvef.preprocess.fan import hide_outside_fan
+from lvef.transforms.fan import hide_outside_fan
 
 MEASUREMENT_NAME = "measurement.json"
 """The whole answer, in the schema ``lvef-measurement/2``."""

@@ -60,7 +60,7 @@ from lvef.measure.same_study import (
 )
 from lvef.measure.scale import curve_of_clip, without_void_scale
 from lvef.measure.trace_predictor import es_above_ed, fault_notices
-from lvef.preprocess.fan import Fan, find_fan
+from lvef.transforms.fan import Fan, find_fan
 
 IN_TURN_HZ = 40.0
 """From this frame rate on, steadying over time leaves at most 2 % of a difference between neighbouring frames, so that each

@@ -17,7 +17,7 @@ from lvef.core.errors import QualityRefusal
 from lvef.core.records import Clip, FrameArray, Notice, PixelGeometry, Tracing
 from lvef.core.terms import Phase
 from lvef.geometry.shape import DENTS, NARROW_ANNULUS, odd_outline
-from lvef.preprocess.fan import Fan
+from lvef.transforms.fan import Fan
 
 MIN_FRAMES = 5
 """Fewer frames cannot show a curve. The shortest half sequences in use have about ten."""

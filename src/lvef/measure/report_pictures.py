@@ -12,7 +12,7 @@ from lvef.core.records import Clip, FloatArray, FrameArray, Measurement, Tracing
 from lvef.measure.drawing import has_curve, tracing_of, window
 from lvef.measure.report import frame_time_s
 from lvef.measure.report_parts import Outline, Picture
-from lvef.preprocess.fan import hide_outside_fan
+from lvef.transforms.fan import hide_outside_fan
 
 PICTURE_HEIGHT_PX = 420
 """Height of a picture; the width follows from its place. More than a printed page of this size can show."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from lvef.core.records import Clip, Notice, Tracing, VolumeCurve, shape_of
 from lvef.geometry.tracing import curve_of_tracings
-from lvef.preprocess.fan import Fan
+from lvef.transforms.fan import Fan
 
 MIN_LONG_AXIS_MM, MAX_LONG_AXIS_MM = 25.0, 160.0
 """Range of the left ventricle's long axis at end-diastole, with room: 30 mm in a foetus near term, 70 to 100 in adults, up
@@ -21,7 +21,7 @@ def without_void_scale(clip: Clip, fan: Fan) -> Clip:
 
     Args:
         clip: Any clip.
-        fan: Its fan, from `lvef.preprocess.fan.find_fan`.
+        fan: Its fan, from `lvef.transforms.fan.find_fan`.
     """
     box = clip.region
     if box is None or not fan.region_void:

@@ -19,10 +19,10 @@ from lvef.geometry.tracing import MIN_AXIS_PX, N_DISKS
 from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import CHUNK, TracedFrames, tracing_in_picture
-from lvef.preprocess.clip_input import shown_part
-from lvef.preprocess.fan import Fan
-from lvef.preprocess.frames import Placement, fit, normalise, place
-from lvef.preprocess.volume_tracing import N_LINES
+from lvef.transforms.clip_input import shown_part
+from lvef.transforms.fan import Fan
+from lvef.transforms.frames import Placement, fit, normalise, place
+from lvef.transforms.volume_tracing import N_LINES
 
 MAX_OFF_AXIS = N_DISKS // 2
 """A frame with more chords than this off their axis shows no ventricle that its lines could measure."""

@@ -32,7 +32,7 @@ SCALINGS = {
     "own": ((0.20, 0.20, 0.20), (0.21, 0.21, 0.21)),
 }
 """Mean and spread a channel of grey / 255, by the origin of the backbone's weights: torchvision's ImageNet weights, those of
-TensorFlow (x / 127.5 - 1), or our own (as `lvef.preprocess.spec.InputSpec`)."""
+TensorFlow (x / 127.5 - 1), or our own (as `lvef.transforms.spec.InputSpec`)."""
 
 HEADS = ("regression", "heatmap")
 """How the lines are read from the maps."""

@@ -22,7 +22,7 @@ from lvef.io.atomic import write_bytes_atomic
 from lvef.io.motion_jpeg import motion_jpeg
 from lvef.io.open import open_clip
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ
-from lvef.preprocess.fan import MAX_BOX_FILL, Fan, find_fan, keep_fan
+from lvef.transforms.fan import MAX_BOX_FILL, Fan, find_fan, keep_fan
 
 MAX_FAN_FRACTION = 0.95
 """A "fan" that covers more of the picture than this is a lit screen: a sector leaves its corners dark."""

@@ -13,10 +13,10 @@ from lvef.core.records import Box, Clip, FloatArray, FrameArray, PixelGeometry, 
 from lvef.io.open import open_clip
 from lvef.preparation.parallel import Failure, reason_of
 from lvef.preparation.sources import Source
-from lvef.preprocess.fan import find_fan, keep_fan
-from lvef.preprocess.frames import Placement, fit, place
-from lvef.preprocess.sampling import Sampling, window
-from lvef.preprocess.two_stream import DEFAULT_SAMPLING, SIDE_PX
+from lvef.transforms.fan import find_fan, keep_fan
+from lvef.transforms.frames import Placement, fit, place
+from lvef.transforms.sampling import Sampling, window
+from lvef.transforms.two_stream import DEFAULT_SAMPLING, SIDE_PX
 
 EVEN = 1e-3
 """Frames count as evenly spaced when no step differs from the median step by more than this part of it."""
@@ -97,7 +97,7 @@ class ClipRecipe:
 
 @dataclass(frozen=True, slots=True)
 class TwoStreamRecipe:
-    """The frames that both streams are computed from; see `lvef.preprocess.two_stream`."""
+    """The frames that both streams are computed from; see `lvef.transforms.two_stream`."""
 
     size: int = SIDE_PX
     """Side of the square in pixels."""

@@ -6,8 +6,8 @@ import os
 
 from lvef.core.errors import DataError
 from lvef.preparation.recipes import TwoStreamRecipe
-from lvef.preprocess.store import ClipStore
-from lvef.preprocess.two_stream import TwoStreams, two_streams
+from lvef.transforms.store import ClipStore
+from lvef.transforms.two_stream import TwoStreams, two_streams
 
 
 class TwoStreamStore(ClipStore):

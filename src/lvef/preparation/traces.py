@@ -30,9 +30,9 @@ from lvef.io.images import read_labels
 from lvef.preparation.parallel import Failure, reason_of
 from lvef.preparation.recipes import Crop, check_size, open_source, placed, spacing_of
 from lvef.preparation.sources import Source
-from lvef.preprocess.frames import Placement, fit
-from lvef.preprocess.two_stream import SIDE_PX
-from lvef.preprocess.volume_tracing import (
+from lvef.transforms.frames import Placement, fit
+from lvef.transforms.two_stream import SIDE_PX
+from lvef.transforms.volume_tracing import (
     N_LINES,
     TracedFrame,
     checked_frame,

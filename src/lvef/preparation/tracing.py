@@ -31,8 +31,8 @@ from lvef.preparation.traces import (
     prepare_traces,
 )
 from lvef.preparation.writer import begin_folder, write_info
-from lvef.preprocess.store import INDEX_NAME, JOURNAL_NAME
-from lvef.preprocess.volume_tracing import N_LINES
+from lvef.transforms.store import INDEX_NAME, JOURNAL_NAME
+from lvef.transforms.volume_tracing import N_LINES
 
 SCHEMA = "lvef-traces/1"
 """Version of the layout."""

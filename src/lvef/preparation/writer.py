@@ -1,4 +1,4 @@
-"""Writes the store that `lvef.preprocess.store` reads, one clip after the other; what is written is never lost.
+"""Writes the store that `lvef.transforms.store` reads, one clip after the other; what is written is never lost.
 
 The order is: the pictures into the flat file, then a line into the journal, at the end the index. A run that is killed
 leaves pictures without a line behind the last one; the next run cuts them off and goes on.
@@ -22,7 +22,7 @@ from lvef.core.errors import ConfigError, DataError
 from lvef.core.records import FrameArray
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
 from lvef.preparation.journal import Entry, Journal
-from lvef.preprocess.store import INDEX_NAME, INFO_NAME, JOURNAL_NAME, SCHEMA, hash_of, shard_name
+from lvef.transforms.store import INDEX_NAME, INFO_NAME, JOURNAL_NAME, SCHEMA, hash_of, shard_name
 
 SHARD_BYTES = 2**30
 """A new file of frames is begun after this many bytes: few files, each of a size that any disk and copier takes."""
@@ -129,7 +129,7 @@ class StoreWriter:
         """Write the index and say that the store is whole.
 
         Args:
-            index: With `lvef.preprocess.store.PLACE_COLUMNS` and any others.
+            index: With `lvef.transforms.store.PLACE_COLUMNS` and any others.
             info: Further facts for ``store.json``.
 
         Raises:

@@ -229,8 +229,8 @@ def done(work: Work, task: Task) -> Reply:
 def _reply(answer: Any, names: Mapping[str, str]) -> Reply:  # noqa: ANN401
     from lvef.measure.outputs import BEATS_NAME, CURVE_NAME
     from lvef.measure.tables import beats_csv, curve_csv
-    from lvef.preprocess.fan import hide_outside_fan
     from lvef.service.packing import pack_clip, pack_measurement
+    from lvef.transforms.fan import hide_outside_fan
 
     files: dict[str, bytes] = {}
     clips: dict[str, bytes] = {}

@@ -19,11 +19,11 @@ from lvef.core.errors import DataError, LvefError, run_as_program
 from lvef.core.records import FrameArray
 from lvef.core.terms import Phase
 from lvef.datasets.camus import CamusStill, read_split, read_stills
-from lvef.preprocess.fan import find_fan
-from lvef.preprocess.frames import fit, place
 from lvef.synthesis.motion.heart import heart_of
 from lvef.synthesis.motion.pair import StillPair
 from lvef.synthesis.motion.play import MotionOptions, moving_still
+from lvef.transforms.fan import find_fan
+from lvef.transforms.frames import fit, place
 
 STREAM = 60418
 """Keeps the random numbers of these cines apart from those of datasets that `lvef synthesize` writes for the same seed."""

@@ -25,11 +25,11 @@ from lvef.engine.card import (
 )
 from lvef.io.atomic import write_text_atomic
 from lvef.models.families import describe
-from lvef.preprocess.spec import ClipSpec, InputSpec
 from lvef.training import recipe as recipes
 from lvef.training.cases import Parts, patients_sha256
 from lvef.training.collected import Collected
 from lvef.training.recipe import Recipe
+from lvef.transforms.spec import ClipSpec, InputSpec
 
 VERSION = "1.0.0"
 """Version that a newly trained network gets."""

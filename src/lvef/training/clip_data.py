@@ -16,11 +16,11 @@ import torch
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.records import FloatArray, FrameArray
 from lvef.preparation.recipes import TwoStreamRecipe
-from lvef.preprocess.sampling import Sampling, random_start_s, window
-from lvef.preprocess.store import ClipStore
 from lvef.training.cases import Case
 from lvef.training.loading import Batch, Cases, Draw
 from lvef.training.recipe import TWO_STREAM, Recipe
+from lvef.transforms.sampling import Sampling, random_start_s, window
+from lvef.transforms.store import ClipStore
 
 FORGET_AFTER = 200
 """Cases after which the maps of the frames' files are made anew: pages that were read then no longer count as this process's

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from lvef.core.errors import ConfigError
-from lvef.preprocess.store import ClipStore
 from lvef.training.cases import Case, Parts, cases_from, counted_by_split, divide, fold_of
 from lvef.training.clip_data import ClipCases, open_clip_stores
 from lvef.training.loading import Cases
 from lvef.training.recipe import VOLUME_TRACE, Recipe
 from lvef.training.trace_data import TraceCases, TraceStore, open_trace_stores, sha256_of_index
+from lvef.transforms.store import ClipStore
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ import torch
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
 from lvef.engine.card import Figure
-from lvef.preprocess.volume_tracing import N_LINES, volume_of_lines
 from lvef.stats.agreement import agreement
 from lvef.stats.bootstrap import interval
 from lvef.training.cases import Case
 from lvef.training.loading import Cases, OrderedSampler, loader
 from lvef.training.recipe import VOLUME_TRACE, Recipe
 from lvef.training.regression import Task
+from lvef.transforms.volume_tracing import N_LINES, volume_of_lines
 
 LEVEL = 0.95
 """Of the interval of a card's figure."""

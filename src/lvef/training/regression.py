@@ -192,7 +192,7 @@ def _in_full(layer: nn.Linear, inputs: tuple[Tensor, ...], out: Tensor) -> Tenso
 
 
 def streams_of(grey: Tensor) -> tuple[Tensor, Tensor]:
-    """Both streams on the device, as `lvef.preprocess.two_stream.two_streams` makes them.
+    """Both streams on the device, as `lvef.transforms.two_stream.two_streams` makes them.
 
     Args:
         grey: ``(b, t + 1, h, w)`` float32 in 0..1.

@@ -25,15 +25,15 @@ from lvef.core.records import Clip
 from lvef.core.terms import Phase
 from lvef.datasets.camus import CamusStill
 from lvef.models.segmentation import SegNet, SegNetConfig
-from lvef.preprocess.fan import find_fan
-from lvef.preprocess.frames import fit, other_phase_channels, place
-from lvef.preprocess.spec import InputSpec
 from lvef.training.animated import FRAME_RATE_HZ, pairs_of
 from lvef.training.augment import AugmentConfig, augment
 from lvef.training.machine import SEGNET, Machine
 from lvef.training.muon import Muon, split_parameters
 from lvef.training.objective import area_ratio_error, cross_entropy_and_dice, dice_per_case
 from lvef.training.recipe import PRECISIONS, one_of
+from lvef.transforms.fan import find_fan
+from lvef.transforms.frames import fit, other_phase_channels, place
+from lvef.transforms.spec import InputSpec
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Images and labels of the same shape."""

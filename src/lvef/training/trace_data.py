@@ -20,11 +20,11 @@ import torch
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.records import FloatArray, FrameArray
 from lvef.preparation.tracing import INFO_NAME, SCHEMA
-from lvef.preprocess.store import INDEX_NAME
-from lvef.preprocess.volume_tracing import N_LINES
 from lvef.training.cases import Case
 from lvef.training.loading import Batch, Cases, Draw
 from lvef.training.recipe import Recipe
+from lvef.transforms.store import INDEX_NAME
+from lvef.transforms.volume_tracing import N_LINES
 
 
 class TraceStore:

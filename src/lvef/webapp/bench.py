@@ -21,7 +21,7 @@ from lvef.core.workers import Threads
 from lvef.measure.answer import with_volumes
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
-from lvef.preprocess.fan import hide_outside_fan
+from lvef.transforms.fan import hide_outside_fan
 
 T = TypeVar("T")
 

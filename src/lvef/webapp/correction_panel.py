@@ -18,7 +18,7 @@ from lvef.core.records import Clip
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
 from lvef.measure.wording import reads_clips
-from lvef.preprocess.fan import Fan, find_fan, keep_fan
+from lvef.transforms.fan import Fan, find_fan, keep_fan
 from lvef.webapp.contour_editor import ED_COLOUR, ES_COLOUR, Scene, acts_of, contour_editor, picture_url
 from lvef.webapp.correction_state import FILE, PHASES, CorrectionState, Phase
 from lvef.webapp.correction_words import (

@@ -16,7 +16,7 @@ from lvef.datasets.volume_tracings import read_tracings
 from lvef.evaluation.ef.records import Case, EfRecord, as_lines
 from lvef.geometry.line_masks import lines_of_mask
 from lvef.io.images import read_labels
-from lvef.preprocess.volume_tracing import traced_frame
+from lvef.transforms.volume_tracing import traced_frame
 
 REPORT_TEST_MAE = 0.0265
 """Mean absolute error of line ends on the report's test images, in image units. Source: the report (SPEC 4.2)."""

@@ -15,7 +15,7 @@ from lvef.core.records import FloatArray
 from lvef.core.terms import Status
 from lvef.evaluation.records import NAN, UsedWeights
 from lvef.geometry.ejection import ejection_fraction
-from lvef.preprocess.volume_tracing import N_LINES, volume_of_lines
+from lvef.transforms.volume_tracing import N_LINES, volume_of_lines
 
 ES_ABOVE_ED = "es_above_ed"
 """Reason of a refusal: the ventricle is larger at ES than at ED. Source: `lvef.measure.answer`."""

@@ -35,7 +35,7 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Result
 from lvef.measure.report import printable
 from lvef.preparation.journal import Journal
-from lvef.preprocess.fan import find_fan
+from lvef.transforms.fan import find_fan
 
 JOURNAL_NAME = "finished.jsonl"
 """What is done, a line a clip and network, so that a stopped run can go on."""

@@ -14,8 +14,8 @@ from lvef.core.errors import LvefError
 from lvef.core.records import Box, Clip
 from lvef.evaluation.contact_sheet import Tile, contact_sheet_png
 from lvef.io.open import open_clip
-from lvef.preprocess.fan import hide_outside_fan
-from lvef.preprocess.frames import fit, place
+from lvef.transforms.fan import hide_outside_fan
+from lvef.transforms.frames import fit, place
 
 MOST_EXAMPLES = 12
 """So many items are opened, no more: three rows of a sheet."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import BoolArray, Box, FloatArray, FrameArray, PixelGeometry, aspect_of
-from lvef.preprocess.spec import InputSpec
+from lvef.transforms.spec import InputSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ import numpy as np
 
 from lvef.core.errors import DataError
 from lvef.core.records import FloatArray, FrameArray
-from lvef.preprocess.sampling import Sampling, mirrored, random_start_s, window
+from lvef.transforms.sampling import Sampling, mirrored, random_start_s, window
 
 SCHEMA = "lvef-store/1"
 """Version of the layout."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.preprocess.sampling import Sampling, mirrored, nearest, random_start_s, window
+from lvef.transforms.sampling import Sampling, mirrored, nearest, random_start_s, window
 
 
 def clock(n, rate):

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.preprocess.sampling import Sampling
-from lvef.preprocess.store import ClipStore, hash_of, shard_name
+from lvef.transforms.sampling import Sampling
+from lvef.transforms.store import ClipStore, hash_of, shard_name
 
 
 def clip(i, n):

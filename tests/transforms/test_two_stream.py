@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.preprocess.two_stream import DEFAULT_SAMPLING, READ_FRAMES, two_streams
+from lvef.transforms.two_stream import DEFAULT_SAMPLING, READ_FRAMES, two_streams
 
 
 @pytest.fixture

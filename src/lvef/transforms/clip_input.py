@@ -1,7 +1,7 @@
 """From a film to what a clip network is shown: which moments, which frames, which part of the picture, on which scale.
 
 Training and measuring both come through here, or through the same parts of it: the frames are those nearest to evenly spaced
-moments of the film's own clock (`lvef.preprocess.sampling`), and a film that is too short is played back and forth.
+moments of the film's own clock (`lvef.transforms.sampling`), and a film that is too short is played back and forth.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import Box, Clip, FloatArray, FrameArray
-from lvef.preprocess.fan import Fan, keep_fan
-from lvef.preprocess.frames import fit, normalise, place
-from lvef.preprocess.sampling import IndexArray, Sampling, window
-from lvef.preprocess.spec import ClipSpec, InputSpec
+from lvef.transforms.fan import Fan, keep_fan
+from lvef.transforms.frames import fit, normalise, place
+from lvef.transforms.sampling import IndexArray, Sampling, window
+from lvef.transforms.spec import ClipSpec, InputSpec
 
 ClipArray = NDArray[np.float32]
 
@@ -43,7 +43,7 @@ class ClipFrames:
 
 
 def sampling_of(spec: ClipSpec) -> Sampling:
-    """Number of frames and seconds as `lvef.preprocess.sampling` takes them."""
+    """Number of frames and seconds as `lvef.transforms.sampling` takes them."""
     return Sampling(spec.n_frames, spec.duration_s)
 
 

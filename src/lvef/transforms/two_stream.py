@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import DataError
 from lvef.core.records import FrameArray
-from lvef.preprocess.sampling import Sampling
+from lvef.transforms.sampling import Sampling
 
 SIDE_PX = 112
 """Side of the square. Source: the project's report (SPEC 3)."""

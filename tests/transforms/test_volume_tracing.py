@@ -6,8 +6,8 @@ import pytest
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import Box
 from lvef.geometry.line_masks import lines_of_mask
-from lvef.preprocess.frames import place
-from lvef.preprocess.volume_tracing import (
+from lvef.transforms.frames import place
+from lvef.transforms.volume_tracing import (
     TracedFrame,
     checked_frame,
     ed_and_es,

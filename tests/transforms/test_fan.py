@@ -8,7 +8,7 @@ import pytest
 
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Box, Clip
-from lvef.preprocess.fan import find_fan, hide_outside_fan
+from lvef.transforms.fan import find_fan, hide_outside_fan
 
 
 def fan_frames(n=12, height=240, width=320, apex=(160, 30), radius=170, half_angle=0.7, seed=0):

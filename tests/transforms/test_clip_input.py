@@ -7,7 +7,7 @@ import pytest
 
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.records import Box, Clip, PixelSpacing
-from lvef.preprocess.clip_input import (
+from lvef.transforms.clip_input import (
     centred_start_s,
     clip_frames,
     clip_starts_s,
@@ -15,9 +15,9 @@ from lvef.preprocess.clip_input import (
     sampling_of,
     shown_part,
 )
-from lvef.preprocess.fan import Fan
-from lvef.preprocess.sampling import window
-from lvef.preprocess.spec import ClipSpec, InputSpec
+from lvef.transforms.fan import Fan
+from lvef.transforms.sampling import window
+from lvef.transforms.spec import ClipSpec, InputSpec
 
 SPEC = ClipSpec(n_frames=5, duration_s=0.4, size=16, crop="whole", clips=3)
 

@@ -44,7 +44,7 @@ class ClipSpec:
     """Input of a network that reads clips: so many frames over so many seconds of the clip's own clock.
 
     ``ef-clip`` networks are shown ``(batch, 1, n_frames, size, size)`` float32, ``(grey / 255 - mean) / std``;
-    ``ef-two-stream`` networks the two streams of `lvef.preprocess.two_stream`, each with one frame fewer than are read.
+    ``ef-two-stream`` networks the two streams of `lvef.transforms.two_stream`, each with one frame fewer than are read.
     """
 
     n_frames: int

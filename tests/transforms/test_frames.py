@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvef.core.records import Box, PixelSpacing
-from lvef.preprocess.frames import context_frames, fit, normalise, other_phase_channels, place
-from lvef.preprocess.spec import InputSpec
+from lvef.transforms.frames import context_frames, fit, normalise, other_phase_channels, place
+from lvef.transforms.spec import InputSpec
 
 
 @given(
