@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import lvef
-from lvef.core.errors import DataError, run_as_program
+from lvef.core.errors import DataError, run_main
 from lvef.core.terms import View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
 from lvef.evaluation.output_folder import RUN_NAME, earlier_files, last_name, make_folder
@@ -141,4 +141,4 @@ def _write(args: argparse.Namespace, texts: dict[str, str], pictures: dict[str, 
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    run_main(main)

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from lvef.core.errors import ConfigError, DataError, QualityRefusal, run_as_program
+from lvef.core.errors import ConfigError, DataError, QualityRefusal, run_main
 from lvef.core.records import Clip
 from lvef.core.terms import Structure
 from lvef.evaluation.contestants import read_names
@@ -262,4 +262,4 @@ def _write(out: Path, rows: Sequence[Row]) -> None:
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    run_main(main)

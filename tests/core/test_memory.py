@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from lvef.core.memory import give_back
+from lvef.core.memory import release_free_memory
 
 
 def _resident_mb() -> int:
@@ -21,17 +21,17 @@ def _resident_mb() -> int:
 def test_what_is_free_goes_back():
     if not hasattr(ctypes.CDLL(None), "malloc_trim"):
         pytest.skip("this C library has no malloc_trim")
-    give_back()
+    release_free_memory()
     # Pieces too small for pages of their own, with one kept at the end: the allocator cannot shrink by itself.
     pieces = [bytes(60_000) for _ in range(3000)]
     kept = pieces[-1]
     full = _resident_mb()
     del pieces
-    assert give_back()
+    assert release_free_memory()
     assert _resident_mb() < full - 100
     assert len(kept) == 60_000
 
 
 def test_elsewhere_nothing_happens(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert not give_back()
+    assert not release_free_memory()

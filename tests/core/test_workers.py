@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lvef.core.workers import Threads, TookTooLong, in_order
+from lvef.core.workers import ThreadPool, TimeLimitExceeded, map_ordered
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def test_results_come_in_order_and_the_queue_stays_short():
         return i * i
 
     ahead = []
-    for i, square in in_order(work, range(40), 3):
+    for i, square in map_ordered(work, range(40), 3):
         assert square == i * i
         ahead.append(len(begun) - i)
     assert max(ahead) <= 8
@@ -50,14 +50,14 @@ def test_what_an_item_raises_is_raised_in_its_turn():
 
     taken = []
     with pytest.raises(ValueError, match="2"):
-        taken.extend(i for i, _ in in_order(work, range(5), 2))
-    assert list(in_order(work, [0, 1], 1)) == [(0, 0), (1, 1)]
+        taken.extend(i for i, _ in map_ordered(work, range(5), 2))
+    assert list(map_ordered(work, [0, 1], 1)) == [(0, 0), (1, 1)]
 
 
 def test_work_that_takes_long_is_named_and_again_after_twice_the_time(stuck, monkeypatch):
     monkeypatch.setattr("lvef.core.workers.WORD_S", 0.01)
     said = []
-    with pytest.raises(KeyboardInterrupt), Threads(1, say=said.append) as pool:
+    with pytest.raises(KeyboardInterrupt), ThreadPool(1, say=said.append) as pool:
         future = pool.submit(stuck, "clip.avi")
         while len(said) < 3:
             pool.wait([future], 0.01)
@@ -74,20 +74,20 @@ def test_stuck_work_is_left_behind_and_another_thread_takes_over(stuck, monkeypa
         clock[0] += 10
         stuck()
 
-    with Threads(1, limit_s=5) as pool:
+    with ThreadPool(1, limit_s=5) as pool:
         first, second = pool.submit(takes_ten_seconds, "clip.avi"), pool.submit(lambda: "done")
         while not first.done():
             pool.wait([first])
         assert pool.wait([second]) == {second}
     assert second.result() == "done"
-    with pytest.raises(TookTooLong, match=r"clip\.avi: took longer than 5 s and was given up"):
+    with pytest.raises(TimeLimitExceeded, match=r"clip\.avi: took longer than 5 s and was given up"):
         first.result()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_a_stop_waits_for_nothing_that_is_stuck(stuck, error):
     begun = []
-    with pytest.raises(error), Threads(1) as pool:
+    with pytest.raises(error), ThreadPool(1) as pool:
         running, waiting = pool.submit(stuck), pool.submit(lambda: begun.append(1))
         while not running.running():
             time.sleep(0.001)
@@ -104,7 +104,7 @@ def test_another_error_waits_for_what_runs():
         time.sleep(0.1)
         ended.set()
 
-    with pytest.raises(ValueError, match="full"), Threads(1) as pool:
+    with pytest.raises(ValueError, match="full"), ThreadPool(1) as pool:
         future = pool.submit(work)
         while not future.running():
             time.sleep(0.001)
@@ -114,7 +114,7 @@ def test_another_error_waits_for_what_runs():
 
 def test_closing_the_results_early_drops_what_has_not_begun():
     begun = []
-    with closing(in_order(begun.append, range(100), 1)) as results:
+    with closing(map_ordered(begun.append, range(100), 1)) as results:
         next(results)
     # One taken, one queued behind it, and the one that may have begun meanwhile.
     assert len(begun) <= 3

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvef.core.errors import DataError
-from lvef.core.terms import CollectionView, Phase, Sex, Split
+from lvef.core.terms import DatasetView, Phase, Sex, Split
 from lvef.datasets.manifest import POLARS_TYPES, conformed, make_manifest, read_manifest, write_manifest
 from lvef.datasets.schema import BY_NAME, COLUMNS
 
@@ -30,7 +30,7 @@ FULL = {
     **{
         "item": "a",
         "kind": "still",
-        "view": CollectionView.PLAX,
+        "view": DatasetView.PLAX,
         "phase": Phase.ES,
         "root": Path("/data"),
         "path": Path("x/ä b.png"),

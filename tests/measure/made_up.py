@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from lvef.core.records import Beat, Clip, Measurement, Notice, PixelSpacing, Provenance, Tracing, VolumeCurve
+from lvef.core.records import (
+    Beat,
+    Clip,
+    CodedWarning,
+    Measurement,
+    PixelSpacing,
+    Provenance,
+    Tracing,
+    VolumeCurve,
+)
 from lvef.core.terms import Status, View
 
 PROVENANCE = Provenance(
@@ -99,7 +108,7 @@ def beating(
         "duration_s": (n - 1) / rate_hz,
         "timing": "container",
         "spacing": clip.spacing,
-        "notices": (Notice("few_beats", "Only one beat could be counted; five or more are advised."),),
+        "notices": (CodedWarning("few_beats", "Only one beat could be counted; five or more are advised."),),
         "provenance": PROVENANCE,
         "curve": curve,
         "tracings": tuple(tracings),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lvef.core.records import Correction, Measurement, Notice
+from lvef.core.records import CodedWarning, Correction, Measurement
 from lvef.core.terms import Status
 from lvef.engine.card import EF_CLIP
 from lvef.measure.outputs import Answer
@@ -51,7 +51,7 @@ def crowded() -> Answer:
         beats=beats,
         ed_frame=beats[30].ed_frame,
         es_frame=beats[30].es_frame,
-        notices=tuple(Notice(f"n{i}", f"{i} {LONG * (1 + i % 3)}") for i in range(20)),
+        notices=tuple(CodedWarning(f"n{i}", f"{i} {LONG * (1 + i % 3)}") for i in range(20)),
         source="patients/" + "心エコー<b>$a_{b}$&" * 12 + ".avi",
         ef_mean_percent=58.3,
         ef_sd_percent=4.2,
@@ -116,7 +116,7 @@ def cases() -> Iterator[tuple[str, Answer]]:
     yield "ef network", of_ef_network()
     yield "pair", pair()
     yield "refused", Answer(refused("x/menu.png.avi"), beating(60)[1])
-    long_reason = replace(refused("x/menu.avi"), reason=LONG * 6, notices=(Notice("n", LONG),))
+    long_reason = replace(refused("x/menu.avi"), reason=LONG * 6, notices=(CodedWarning("n", LONG),))
     yield "refused at length", Answer(long_reason, beating(60)[1])
     yield "failed", Answer(failed("x/broken.avi"), None)
     yield "no film", replace(plain(), clip=None)

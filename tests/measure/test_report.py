@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.core.records import Beat, Measurement, Notice, PixelAspect
+from lvef.core.records import Beat, CodedWarning, Measurement, PixelAspect
 from lvef.core.terms import Status
 from lvef.measure.report import SCHEMA_FILE, measurement_json, measurement_to_dict, read_measurement, to_json
 from lvef.measure.tables import RESULT_COLUMNS, beats_csv, curve_csv, result_row, results_csv
@@ -213,7 +213,7 @@ def test_beats_tell_why_they_were_left_out():
 
 
 def test_a_result_row_has_every_column_in_order():
-    measurement, _ = beating(175, notices=(Notice("a", "A."), Notice("b", "B.")))
+    measurement, _ = beating(175, notices=(CodedWarning("a", "A."), CodedWarning("b", "B.")))
     text = results_csv([result_row(measurement, "x, y.avi", "x"), result_row(refused(), "menu.avi")])
     assert text.splitlines()[0] == ",".join(RESULT_COLUMNS)
     assert text.startswith("path,status,ef_percent,edv_ml,esv_ml,")
@@ -242,7 +242,7 @@ def test_words():
     assert beats_text(replace(measurement, beats=beats)) == "3 beats, 1 left out"
     assert status_text(measurement) == "mean of 4 beats"
     assert status_text(beating(45)[0]) == "one whole beat"
-    told = Notice("truncated", "18 of 145 frames could be decoded; the rest is missing or damaged.")
+    told = CodedWarning("truncated", "18 of 145 frames could be decoded; the rest is missing or damaged.")
     cut = replace(measurement, notices=(told,))
     assert status_text(cut) == "mean of 4 beats; cut off: 18 of 145 frames"
     assert status_text(replace(refused(), notices=(told,))).endswith("; cut off: 18 of 145 frames")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lvef.core.records import Notice, PixelSpacing
+from lvef.core.records import CodedWarning, PixelSpacing
 from lvef.measure.outputs import Answer
 from lvef.measure.report_content import MOST_WARNINGS, NO_CONTOUR, NO_FAN, NO_FILM, page_of
 from lvef.measure.report_curve import curve_of, ticks
@@ -97,7 +97,7 @@ def test_folders_stand_in_no_sentence():
     m = replace(
         failed("secret/broken.avi"),
         reason="secret/broken.avi is empty; so is secret/broken.avi.",
-        notices=(Notice("n", "secret/broken.avi: odd"), Notice("m", "see secret/broken.avi")),
+        notices=(CodedWarning("n", "secret/broken.avi: odd"), CodedWarning("m", "see secret/broken.avi")),
     )
     page = page_of(Answer(m, None), NOW)
     assert not any("secret" in word for word in words(page))
@@ -117,9 +117,9 @@ def test_a_study_shows_both_views():
 
 def test_a_study_says_the_warnings_of_its_views_once():
     answer = study()
-    said = (Notice("s", "The study."), Notice("o", "A4C: Only the view."))
+    said = (CodedWarning("s", "The study."), CodedWarning("o", "A4C: Only the view."))
     parts = {
-        view: (replace(m, notices=(Notice("o", "Only the view."),)), clip)
+        view: (replace(m, notices=(CodedWarning("o", "Only the view."),)), clip)
         for view, (m, clip) in answer.parts.items()
     }
     answer = replace(answer, measurement=replace(answer.measurement, notices=said), parts=parts)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import QualityRefusal
-from lvef.core.records import Clip, Measurement, Notice
+from lvef.core.records import Clip, CodedWarning, Measurement
 from lvef.core.terms import Status, View
 from lvef.measure.same_study import (
     contradictions,
@@ -132,13 +132,13 @@ def test_views_that_were_not_taken_alike_are_warned_of():
     assert contradictions(one, replace(one, heart_rate_bpm=75, frame_rate_hz=30), ()) == []
     other = replace(one, heart_rate_bpm=85, frame_rate_hz=20)
     assert [n.code for n in contradictions(one, other, ())] == ["heart_rates_differ", "frame_rates_differ"]
-    said = (Notice("cycles_differ", ""),)
+    said = (CodedWarning("cycles_differ", ""),)
     assert [n.code for n in contradictions(one, other, said)] == ["frame_rates_differ"]
     assert contradictions(one, Measurement("b", Status.OK), ()) == []
 
 
 def test_warnings_of_the_views_stand_in_the_study():
-    both, own = Notice("b", "Both."), Notice("o", "Own.")
+    both, own = CodedWarning("b", "Both."), CodedWarning("o", "Own.")
     views = {
         "A4C": Measurement("a", Status.OK, notices=(both, own)),
         "A2C": Measurement("b", Status.OK, notices=(both,)),

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lvef.core.records import Notice, PixelSpacing
+from lvef.core.records import CodedWarning, PixelSpacing
 from lvef.core.terms import Status
 from lvef.measure.summary import summary_png, write_summary
 from lvef.measure.summary_words import COLUMN_X_PX, HEIGHT_PX, WIDTH_PX, with_file_names
@@ -24,7 +24,7 @@ def picture(clip, measurement):
 
 def full():
     measurement, clip = beating(175, indexed={"edv_index_ml_m2": 66.1, "esv_index_ml_m2": 26.0})
-    notices = tuple(Notice(f"n{i}", LONG * (1 + i % 2)) for i in range(6))
+    notices = tuple(CodedWarning(f"n{i}", LONG * (1 + i % 2)) for i in range(6))
     beats = (
         *measurement.beats[:2],
         replace(measurement.beats[2], excluded="ectopic"),
@@ -123,7 +123,9 @@ def test_ed_and_es_are_shown_side_by_side_with_their_contours():
 )
 def test_the_picture_names_files_without_their_folders(source, named):
     m = replace(
-        refused(source), reason=f"{source}: is short.", notices=(Notice("x", f"{source} has no clock."),)
+        refused(source),
+        reason=f"{source}: is short.",
+        notices=(CodedWarning("x", f"{source} has no clock."),),
     )
     shown = with_file_names(m)
     assert (shown.source, shown.reason, shown.notices[0].text) == (

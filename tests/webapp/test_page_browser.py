@@ -69,14 +69,14 @@ def opened(tab, name: str) -> None:
 
 def choose(tab, name: str, option: str) -> None:
     """Choose from a list; again where a page that is still being told scrolled and closed it under the pointer."""
-    from playwright.sync_api import TimeoutError as TookTooLong
+    from playwright.sync_api import TimeoutError as TimeLimitExceeded
 
     box = tab.get_by_role("combobox", name=name)
     for _ in range(6):
         opened(tab, name)
         try:
             tab.get_by_role("option", name=option).click(timeout=3000)
-        except TookTooLong:
+        except TimeLimitExceeded:
             continue
         for _ in range(20):
             if option in box.evaluate("e => e.value || e.textContent"):

@@ -18,7 +18,7 @@ import click
 import lvef
 from lvef.cli.lazy import LazyVerbs
 from lvef.cli.watchdog import watched
-from lvef.core.errors import LvefError, QualityRefusal, bug_place
+from lvef.core.errors import LvefError, QualityRefusal, error_location
 
 VERBS = {
     "measure": ("lvef.cli.measure", "measure", "Measure the ejection fraction of echo files."),
@@ -148,7 +148,7 @@ def _debug() -> None:
 def _bug_sentence(error: Exception) -> str:
     # Its message is shown only on request, and no traceback is left on the disk.
     return (
-        f"this is a bug in lvef {lvef.__version__}, not a mistake of yours: {bug_place(error)}. Run it again with "
+        f"this is a bug in lvef {lvef.__version__}, not a mistake of yours: {error_location(error)}. Run it again with "
         f"{DEBUG_VARIABLE}=1 and report what it prints, without names of patients."
     )
 

@@ -52,7 +52,7 @@ def watched(*, server: bool = False) -> Iterator[None]:
         yield
         return
     # Not at the top: the second process runs this file without lvef.
-    from lvef.core.workers import interrupts_held
+    from lvef.core.workers import interrupts_blocked
 
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -65,7 +65,7 @@ def watched(*, server: bool = False) -> Iterator[None]:
         "server" if server else "batch",
     ]
     try:
-        with interrupts_held():
+        with interrupts_blocked():
             # What it says goes where our own words go.
             watcher = subprocess.Popen(words, stdin=reading, stdout=subprocess.DEVNULL)
     except OSError:

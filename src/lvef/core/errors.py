@@ -4,15 +4,15 @@
 
     LvefError                 anything this package says on purpose
     ├── DataError             a file, folder or table that cannot be used
-    │   ├── VideoError        ... a video or picture
+    │   ├── VideoError        ... a video or image
     │   └── DicomError        ... a DICOM object
     ├── ConfigError           a setting, recipe or card that is wrong
-    ├── WeightsError          a network that is missing, damaged or of the wrong kind
+    ├── WeightsError          a model that is missing, damaged or of the wrong kind
     ├── MissingExtraError     an optional dependency that is not installed
     ├── GeometryError         a mask or contour from which nothing can be measured
     └── QualityRefusal        the file is sound, its content should not be measured
 
-A message is one sentence (or two) that names the file, what was found, what was expected and the mend.
+A message is one sentence (or two) that names the file, what was found, what was expected and the remedy.
 It is shown to the user as it stands, so it never holds what DICOM says of a person.
 """
 
@@ -33,7 +33,7 @@ class DataError(LvefError):
 
 
 class VideoError(DataError):
-    """A video or picture cannot be decoded or is not what was expected."""
+    """A video or image cannot be decoded or is not what was expected."""
 
 
 class DicomError(DataError):
@@ -45,7 +45,7 @@ class ConfigError(LvefError):
 
 
 class WeightsError(LvefError):
-    """A network is missing, damaged or does not fit its card."""
+    """A model is missing, damaged or does not fit its card."""
 
 
 class MissingExtraError(LvefError):
@@ -71,8 +71,8 @@ class QualityRefusal(LvefError):
         self.code = code
 
 
-def bug_place(error: BaseException) -> str:
-    """Kind and place of an error that nobody foresaw: ``KeyError in report.py, line 12``.
+def error_location(error: BaseException) -> str:
+    """Kind and location of an unexpected error: ``KeyError in report.py, line 12``.
 
     Its message is left out, because it may quote what a file says of a person.
     """
@@ -81,7 +81,7 @@ def bug_place(error: BaseException) -> str:
     return type(error).__name__ + where
 
 
-def run_as_program(main: Callable[[], None]) -> None:
+def run_main(main: Callable[[], None]) -> None:
     """Run the ``main`` of a module started with ``python -m``: an error of ours ends in its sentence and exit code 1."""
     try:
         main()

@@ -1,4 +1,4 @@
-"""Free memory that the allocator keeps is given back to the system."""
+"""Return free memory from the allocator to the operating system."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import ctypes
 import sys
 
 
-def give_back() -> bool:
-    """Give back what is free; a process that holds clips for a moment would else only ever grow.
+def release_free_memory() -> bool:
+    """Return free memory to the system; without it, a process that holds clips for a moment only ever grows.
 
     Returns:
-        Whether the system's allocator knows how (glibc does).
+        Whether the system's allocator supports it (glibc does).
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,6 +1,6 @@
-"""Frozen records that travel between the rooms: a clip in, a measurement out.
+"""Frozen records that travel between the packages: a clip in, a measurement out.
 
-Conventions: a clip is ``(frames, height, width)`` uint8; points are ``(x, y)`` in pixels of the picture as it
+Conventions: a clip is ``(frames, height, width)`` uint8; points are ``(x, y)`` in pixels of the image as it
 lies in the file; frames count from 0; time is in seconds from the first frame; EF is 0-100.
 """
 
@@ -22,7 +22,7 @@ FrameArray = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class CodedWarning:
     """A warning that stays on the result: a short machine-readable code and one plain sentence."""
 
     code: str
@@ -31,7 +31,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class PixelSpacing:
-    """Millimetres per pixel of the picture as it lies in the file, and where that was read."""
+    """Millimetres per pixel of the image as it lies in the file, and where that was read."""
 
     x_mm: float
     y_mm: float
@@ -57,7 +57,7 @@ class PixelAspect:
 
 
 PixelGeometry = PixelSpacing | PixelAspect
-"""What is known of a picture's pixels: their size, or only their shape."""
+"""What is known of an image's pixels: their size, or only their shape."""
 
 
 def aspect_of(geometry: PixelGeometry | None) -> float:
@@ -104,7 +104,7 @@ class Clip:
     """A decoded cine (or a still: one frame).
 
     Attributes:
-        frames: Grey pictures, ``(n, height, width)`` uint8.
+        frames: Grey images, ``(n, height, width)`` uint8.
         times_s: Time of each frame from the first, ``(n,)`` float64, strictly increasing.
         timing: Where the times come from, for example ``"container"``, ``"FrameTime"`` or ``"assumed"``.
         source: The file's name as the user gave it.
@@ -112,14 +112,14 @@ class Clip:
             square, else None.
         spacing_note: Why there are no millimetres, in one sentence; empty when there are.
         region: The 2-D tissue region that the file names, or None.
-        other_regions: What else it names: a second picture, Doppler, M-mode, an ECG.
+        other_regions: What else it names: a second image, Doppler, M-mode, an ECG.
         chroma: ``(height, width)`` uint8, the largest departure from the clip's own tint over sampled frames
             (0 where everything is grey), or None for a monochrome source. Colour Doppler shows up here.
         view: View as told by the file; usually unknown.
         sex: Sex as told by the file, used only for the sex-specific table.
         heart_rate_bpm: Heart rate as told by the file, or None.
         r_wave_times_s: R-wave times as told by the file, on the clock of ``times_s``.
-        notices: Warnings met while reading.
+        notices: Warnings of the reader.
     """
 
     frames: FrameArray
@@ -135,7 +135,7 @@ class Clip:
     sex: Sex | None = None
     heart_rate_bpm: float | None = None
     r_wave_times_s: tuple[float, ...] = ()
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[CodedWarning, ...] = ()
 
     @property
     def pixel_aspect(self) -> float:
@@ -158,13 +158,13 @@ class Tracing:
     """The left ventricle of one frame: contour, long axis and disks.
 
     All points are ``(x, y)`` pixels. The long axis runs from apex to base (the middle of the mitral plane).
-    Chord i crosses it at ``(i + 1/2) L / 20`` from the apex and runs from left to right in the picture.
+    Chord i crosses it at ``(i + 1/2) L / 20`` from the apex and runs from left to right in the image.
 
     Attributes:
         contour: Closed contour without a repeated end point, ``(k, 2)``.
         apex: ``(2,)``.
         base: ``(2,)``, middle of the mitral plane.
-        mitral: ``(2, 2)``, the two hinge points, left then right in the picture.
+        mitral: ``(2, 2)``, the two hinge points, left then right in the image.
         chords: ``(20, 2, 2)``.
     """
 
@@ -225,7 +225,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What made a measurement: software, network and its kind, precision, time spent."""
+    """What made a measurement: software, model and its kind, precision, time spent."""
 
     lvef_version: str
     weights: str
@@ -240,14 +240,14 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a reader changed of a network's answer, and what that answer was.
+    """What a reader changed of the model's measurement, and what that measurement was.
 
     Attributes:
         reader: Who, as typed; may be empty.
         corrected_at: When, ISO 8601 in UTC to the second.
-        changed: Of ``beat``, ``frames``, ``ed_contour``, ``es_contour`` what differs from the network's answer; of a biplane
-            study with the view in front (``A4C ed_contour``).
-        machine_ef_percent: The network's EF, or None where it gave none.
+        changed: Of ``beat``, ``frames``, ``ed_contour``, ``es_contour`` what differs from the model's measurement; of a
+            biplane study with the view in front (``A4C ed_contour``).
+        machine_ef_percent: The model's EF, or None where it gave none.
         machine_edv_ml: Its EDV, or None without a scale.
         machine_esv_ml: Its ESV, or None without a scale.
         machine_ed_frame: Its ED frame, or None.
@@ -274,7 +274,7 @@ FROM_BEATS, FROM_FILE = "beats", "file"
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The answer for one clip, one pair of stills or one biplane study.
+    """The result for one clip, one pair of stills or one biplane study.
 
     ``ef_percent``, ``edv_ml`` and ``esv_ml`` are means over ``beats_averaged`` beats: the counted whole beats of a clip, or
     every pair of an A4C and an A2C beat of a study. ``ed_frame`` and ``es_frame`` are those of the beat that is shown, the
@@ -282,11 +282,11 @@ class Measurement:
     EF = 100 (EDV - ESV) / EDV holds; a mean of quotients is not the quotient of means. ``edv_ml`` and ``esv_ml`` are None
     where the file has no scale, with the reason in ``volume_note``.
 
-    ``status`` tells whether it is an answer at all; ``reason`` says why not. ``counts`` holds
-    how often the network's own output broke a rule before any guard acted, by name (``crossing_chords``, ``es_above_ed``,
-    ``clips_outside_0_100``, ...); it is empty for networks that mark pixels, whose output cannot.
+    ``status`` tells whether there is a result; ``reason`` says why not. ``counts`` holds
+    how often the model's raw output broke a rule before it was corrected, by name (``crossing_chords``, ``es_above_ed``,
+    ``clips_outside_0_100``, ...); it is empty for segmentation models, whose output cannot.
     ``heart_rate_source`` says where the heart rate comes from: `FROM_BEATS`, `FROM_FILE`, or nothing without one.
-    Where ``correction`` is set, a reader changed the answer: EF, volumes, frames and tracings are then the reader's.
+    Where ``correction`` is set, a reader changed the result: EF, volumes, frames and tracings are then the reader's.
     """
 
     source: str
@@ -315,7 +315,7 @@ class Measurement:
     duration_s: float | None = None
     timing: str = ""
     spacing: PixelGeometry | None = None
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[CodedWarning, ...] = ()
     provenance: Provenance | None = None
     single_plane: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)

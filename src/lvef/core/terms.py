@@ -1,4 +1,4 @@
-"""The field's words, in the one place where raw labels get their names."""
+"""Terms of the field: views, phases, splits, structures, statuses."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class View(StrEnum):
     UNKNOWN = "unknown"
 
 
-class CollectionView(StrEnum):
-    """View as collections label their pictures; `View` holds those that can be measured."""
+class DatasetView(StrEnum):
+    """View as datasets label their images; `View` holds those that can be measured."""
 
     A4C = "A4C"
     A2C = "A2C"
@@ -39,7 +39,7 @@ class Sex(StrEnum):
 
 
 class Split(StrEnum):
-    """Which part of a collection a patient belongs to."""
+    """Which split of a dataset a patient belongs to."""
 
     TRAIN = "train"
     VAL = "val"
@@ -58,7 +58,7 @@ class Structure(IntEnum):
 class Status(StrEnum):
     """How a measurement ended.
 
-    ``OK``: at least one whole beat. ``PARTIAL_CYCLE``: one ED and one ES, no whole beat.
+    ``OK``: at least one complete cardiac cycle. ``PARTIAL_CYCLE``: one ED and one ES, no complete cardiac cycle.
     ``REFUSED``: the file was read but holds nothing that should be measured.
     ``FAILED``: the file could not be read.
     """

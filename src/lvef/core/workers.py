@@ -35,7 +35,7 @@ _LOOK_S = 1.0
 _LOG = logging.getLogger("lvef")
 
 
-class TookTooLong(LvefError):
+class TimeLimitExceeded(LvefError):
     """A piece of work did not end within its time, and was left behind."""
 
 
@@ -50,7 +50,7 @@ class _Work:
         self.left = False
 
 
-class Threads:
+class ThreadPool:
     """Some daemon threads and the queue before them; a context manager.
 
     At the end of the block all work is waited for. Where the block ends by an exception, work that has not begun is dropped,
@@ -58,8 +58,8 @@ class Threads:
 
     Args:
         workers: Pieces of work at once, at least 1.
-        limit_s: Seconds after which a piece of work is left behind: its future raises `TookTooLong`, and another thread
-            takes the place of the one that is stuck. 0 for no limit.
+        limit_s: Seconds after which a piece of work is left behind: its future raises `TimeLimitExceeded`, and another
+            thread takes the place of the one that is stuck. 0 for no limit.
         say: Told in a sentence of work that takes long; by default a warning of the log ``lvef``, which goes to stderr.
     """
 
@@ -124,7 +124,7 @@ class Threads:
         for _ in range(self._workers):
             self._queue.put(None)
 
-    def __enter__(self) -> Threads:
+    def __enter__(self) -> ThreadPool:
         return self
 
     def __exit__(
@@ -135,7 +135,7 @@ class Threads:
                 while self._open:
                     self.wait(list(self._open))
             else:
-                self.leave(grace_of(error))
+                self.leave(grace_period(error))
         finally:
             self.close()
 
@@ -149,7 +149,7 @@ class Threads:
                 seconds = now - began
                 work.left = 0 < self._limit_s <= seconds
             if work.left:
-                work.future.set_exception(TookTooLong(_too_long(work.name, self._limit_s)))
+                work.future.set_exception(TimeLimitExceeded(_too_long(work.name, self._limit_s)))
                 self._start_thread()
             elif seconds >= work.next_word_s:
                 work.next_word_s *= 2
@@ -183,7 +183,7 @@ class Threads:
 
 
 @contextmanager
-def interrupts_held() -> Iterator[None]:
+def interrupts_blocked() -> Iterator[None]:
     """Start processes in this block: Ctrl-C, which a terminal sends to them too, does not reach them.
 
     Without it, one that has no handler of its own yet ends with a traceback.
@@ -198,12 +198,12 @@ def interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def grace_of(error: BaseException | None) -> float | None:
+def grace_period(error: BaseException | None) -> float | None:
     """How long to wait for work that runs when an error ends the block; None for as long as it takes."""
     return GRACE_S if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) else None
 
 
-def in_order(
+def map_ordered(
     do: Callable[[T], R],
     items: Iterable[T],
     workers: int,
@@ -221,7 +221,7 @@ def in_order(
         name: What to call an item that takes long.
     """
     under_way: deque[tuple[T, Future[R]]] = deque()
-    with Threads(max(workers, 1)) as pool:
+    with ThreadPool(max(workers, 1)) as pool:
 
         def first() -> tuple[T, R]:
             item, future = under_way.popleft()

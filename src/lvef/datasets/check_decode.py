@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import LvefError
 from lvef.core.terms import Phase, Structure
-from lvef.core.workers import in_order
+from lvef.core.workers import map_ordered
 from lvef.datasets.check_files import MASK_SUFFIXES
 from lvef.datasets.findings import Findings, Severity
 from lvef.io.images import read_labels
@@ -127,7 +127,7 @@ def check_decoded(
         except LvefError:
             return str(rows[index]["item"])
 
-    results = in_order(one, range(len(rows)), workers, name=lambda index: str(rows[index]["item"]))
+    results = map_ordered(one, range(len(rows)), workers, name=lambda index: str(rows[index]["item"]))
     for done, (_, result) in enumerate(results, 1):
         if isinstance(result, str):
             failed.append(result)

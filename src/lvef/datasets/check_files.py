@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lvef.core.errors import LvefError
-from lvef.core.workers import in_order
+from lvef.core.workers import map_ordered
 from lvef.datasets.findings import Findings, Severity
 from lvef.io.probe import VideoHeader, probe
 
@@ -91,7 +91,7 @@ def check_files(
     readable = np.zeros(len(rows), dtype=bool)
     found: dict[str, list[str]] = {}
     done = 0
-    for _, results in in_order(_look_at_all, chunks, WORKERS):
+    for _, results in map_ordered(_look_at_all, chunks, WORKERS):
         for seen in results:
             readable[done] = seen.readable
             for problem in seen.problems:

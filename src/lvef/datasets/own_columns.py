@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from lvef.core.terms import CollectionView, Phase, Sex, Split
+from lvef.core.terms import DatasetView, Phase, Sex, Split
 
 SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "file", "filename", "filepath", "video", "videopath", "clip", "image", "imagepath", "dicom", "avi"),
@@ -37,12 +37,12 @@ PERSONAL = ("name", "patientname", "firstname", "lastname", "surname", "givennam
 """Titles of columns that name a person: never taken into a manifest."""
 
 VIEWS: Mapping[str, tuple[str, ...]] = {
-    CollectionView.A4C: ("a4c", "4ch", "ap4", "apical4chamber", "apicalfourchamber", "ch4", "4chamber"),
-    CollectionView.A2C: ("a2c", "2ch", "ap2", "apical2chamber", "apicaltwochamber", "ch2", "2chamber"),
-    CollectionView.PLAX: ("plax", "parasternallongaxis"),
-    CollectionView.PSAX: ("psax", "parasternalshortaxis"),
-    CollectionView.OTHER: ("other",),
-    CollectionView.UNKNOWN: ("unknown",),
+    DatasetView.A4C: ("a4c", "4ch", "ap4", "apical4chamber", "apicalfourchamber", "ch4", "4chamber"),
+    DatasetView.A2C: ("a2c", "2ch", "ap2", "apical2chamber", "apicaltwochamber", "ch2", "2chamber"),
+    DatasetView.PLAX: ("plax", "parasternallongaxis"),
+    DatasetView.PSAX: ("psax", "parasternalshortaxis"),
+    DatasetView.OTHER: ("other",),
+    DatasetView.UNKNOWN: ("unknown",),
 }
 """Words for views, as `plain_title` writes them."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from lvef.core.terms import CollectionView, Phase, Sex, Split
+from lvef.core.terms import DatasetView, Phase, Sex, Split
 
 Kind = Literal["text", "whole", "number"]
 """What a column holds: text, whole numbers (int64) or numbers (float64)."""
@@ -44,7 +44,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("collection", "text", "Short name of the collection", required=True),
     Column("patient", "text", "Whom it shows; splits never part a patient", required=True),
     Column("kind", "text", "Clip (several frames) or still", ("clip", "still"), required=True),
-    Column("view", "text", "View as the collection labels it", tuple(CollectionView), required=True),
+    Column("view", "text", "View as the collection labels it", tuple(DatasetView), required=True),
     Column("phase", "text", "Cardiac phase of a still", tuple(Phase)),
     Column("root", "text", "Folder that the paths below start from", required=True),
     Column("path", "text", "File of the picture, from root, with forward slashes", required=True),

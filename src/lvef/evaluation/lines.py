@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.errors import GeometryError, run_as_program
+from lvef.core.errors import GeometryError, run_main
 from lvef.core.records import Box, FloatArray, Tracing, aspect_of
 from lvef.core.terms import Structure, View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
@@ -181,4 +181,4 @@ def _percent(value: float, reference: float) -> float:
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    run_main(main)

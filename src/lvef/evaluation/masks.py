@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lvef.core.errors import GeometryError, run_as_program
+from lvef.core.errors import GeometryError, run_main
 from lvef.core.records import Tracing, aspect_of
 from lvef.core.terms import Phase, View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
@@ -96,4 +96,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    run_main(main)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lvef.core.errors import ConfigError, run_as_program
+from lvef.core.errors import ConfigError, run_main
 from lvef.core.terms import View
 from lvef.engine.session import bf16_available
 from lvef.evaluation.arguments import stills_of, stills_parser
@@ -40,4 +40,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    run_main(main)

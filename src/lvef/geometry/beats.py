@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from lvef.core.records import Beat, FloatArray, Notice, VolumeCurve
+from lvef.core.records import Beat, CodedWarning, FloatArray, VolumeCurve
 from lvef.geometry.beat_config import DEFAULT_CONFIG, BeatConfig
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.phases import PhaseFinder
@@ -53,12 +53,12 @@ R_WAVE_BEFORE_S, R_WAVE_AFTER_S = 0.06, 0.1
 """Where end-diastole is looked for around an R wave."""
 
 
-PARTIAL_NOTICE = Notice(
+PARTIAL_NOTICE = CodedWarning(
     "no_whole_beat", "The clip holds no whole beat: the EF rests on one end-diastole and end-systole."
 )
 """Stays on every partial result."""
 
-FAINT_NOTICE = Notice(
+FAINT_NOTICE = CodedWarning(
     "faint_contraction",
     "The volume changes by little more than its noise; the beats were found because it repeats. The EF is low, and its "
     "exact value is not sure.",
@@ -98,7 +98,7 @@ class BeatAnalysis:
     ef_sd_percent: float | None
     heart_rate_bpm: float | None
     smooth_volume: FloatArray
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[CodedWarning, ...] = ()
 
 
 def analyse_beats(

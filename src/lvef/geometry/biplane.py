@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lvef.core.records import Notice, PixelGeometry, PixelSpacing, Tracing
+from lvef.core.records import CodedWarning, PixelGeometry, PixelSpacing, Tracing
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import MM3_PER_ML, axis_length, chord_lengths, disks_biplane, volume_of_tracing
 
@@ -52,7 +52,7 @@ class BiplaneResult:
     ef_a4c_percent: float
     ef_a2c_percent: float
     axis: str
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[CodedWarning, ...] = ()
 
 
 def biplane_ef(
@@ -101,7 +101,7 @@ def biplane_ef(
         )
         if calibrated and _differ(length_four, length_two):
             notices.append(
-                Notice(
+                CodedWarning(
                     "axes_differ",
                     f"The long axes at {phase} differ by more than {DISAGREEMENT_LIMIT:.0%} "
                     f"({length_four:.0f} mm in A4C, {length_two:.0f} mm in A2C): one view is probably "
@@ -110,7 +110,7 @@ def biplane_ef(
             )
     if not calibrated:
         notices.append(
-            Notice(
+            CodedWarning(
                 "axes_not_compared",
                 "A view has no scale: the A4C long axis stands for both, the two axes cannot be compared, "
                 "and there are no biplane millilitres.",
@@ -118,7 +118,7 @@ def biplane_ef(
         )
     if a4c_cycle_s is not None and a2c_cycle_s is not None and _differ(a4c_cycle_s, a2c_cycle_s):
         notices.append(
-            Notice(
+            CodedWarning(
                 "cycles_differ",
                 f"The two beats differ in length by more than {DISAGREEMENT_LIMIT:.0%} "
                 f"({a4c_cycle_s:.2f} s in A4C, {a2c_cycle_s:.2f} s in A2C): they were not made at the same "

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lvef.core.records import Beat, Notice
+from lvef.core.records import Beat, CodedWarning
 from lvef.geometry.categories import heart_failure_range
 
 TIE_PERCENT = 1e-9
@@ -43,7 +43,7 @@ def choose(beats: Sequence[Beat]) -> Beat:
     return min(ties, key=lambda beat: beat.ed_frame)
 
 
-def spread_notices(efs_percent: Sequence[float]) -> list[Notice]:
+def spread_notices(efs_percent: Sequence[float]) -> list[CodedWarning]:
     """Warnings where counted beats disagree: by more than `MAX_SPREAD_PERCENT`, or across a heart-failure range.
 
     Args:
@@ -55,7 +55,7 @@ def spread_notices(efs_percent: Sequence[float]) -> list[Notice]:
     notices = []
     if high - low > MAX_SPREAD_PERCENT:
         notices.append(
-            Notice(
+            CodedWarning(
                 "beats_disagree",
                 f"The EFs of the beats run from {low:.1f} to {high:.1f} %: they differ by more than "
                 f"{MAX_SPREAD_PERCENT:g} points. Look at each beat.",
@@ -65,7 +65,7 @@ def spread_notices(efs_percent: Sequence[float]) -> list[Notice]:
     if ranges[0] != ranges[1]:
         said = " and ".join(str(one).replace("_", " ") for one in ranges)
         notices.append(
-            Notice(
+            CodedWarning(
                 "beats_cross_range",
                 f"The EFs of the beats ({low:.1f} to {high:.1f} %) lie in different heart-failure ranges: {said}.",
             )
@@ -135,7 +135,7 @@ def variation(spans: list[float]) -> float:
     return float(np.std(spans, ddof=1) / np.mean(spans))
 
 
-def rhythm_notices(beats: list[Beat], irregular: float, needed: int) -> list[Notice]:
+def rhythm_notices(beats: list[Beat], irregular: float, needed: int) -> list[CodedWarning]:
     """What a reader should know about number and regularity of the beats.
 
     Args:
@@ -147,20 +147,24 @@ def rhythm_notices(beats: list[Beat], irregular: float, needed: int) -> list[Not
     counted = [beat for beat in beats if not beat.excluded]
     left_out = len(beats) - len(counted)
     if left_out:
-        notices.append(Notice("beats_excluded", f"{left_out} of {len(beats)} beats left out; each says why."))
+        notices.append(
+            CodedWarning("beats_excluded", f"{left_out} of {len(beats)} beats left out; each says why.")
+        )
     # premature beats have been told apart already: what they do to the cycles is no second finding
     spans = [] if left_out else [beat.duration_s for beat in beats if beat.duration_s is not None]
     if len(spans) > 1 and variation(spans) > irregular and max(spans) - min(spans) > TIMING_S:
         notices.append(
-            Notice("irregular_rhythm", f"The cycles vary by {variation(spans):.0%} (standard deviation).")
+            CodedWarning(
+                "irregular_rhythm", f"The cycles vary by {variation(spans):.0%} (standard deviation)."
+            )
         )
         if len(counted) < needed:
             notices.append(
-                Notice(
+                CodedWarning(
                     "irregular_few_beats",
                     f"An irregular rhythm needs {needed} beats or more; {len(counted)} could be averaged.",
                 )
             )
     elif len(counted) == 1:
-        notices.append(Notice("single_beat", "The EF rests on one beat."))
+        notices.append(CodedWarning("single_beat", "The EF rests on one beat."))
     return notices

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from lvef.core.errors import VideoError
-from lvef.core.records import Notice
+from lvef.core.records import CodedWarning
 from lvef.io.timing import contradicts
 
 MAX_HEADER_BYTES = 2**20
@@ -105,7 +105,7 @@ def read_avi_header(file: BinaryIO, source: str) -> AviHeader:
     )
 
 
-def main_rate_notices(file: BinaryIO, source: str, rate_hz: float | None) -> tuple[Notice, ...]:
+def main_rate_notices(file: BinaryIO, source: str, rate_hz: float | None) -> tuple[CodedWarning, ...]:
     """Return a warning where the main header states another rate than the video stream.
 
     Args:
@@ -123,7 +123,7 @@ def main_rate_notices(file: BinaryIO, source: str, rate_hz: float | None) -> tup
         f"The file's main header says {main:.4g} Hz, its video stream {rate_hz:.4g} Hz: the stream's rate is used. Check "
         "heart rate and durations."
     )
-    return (Notice("contradictory_rate", text),)
+    return (CodedWarning("contradictory_rate", text),)
 
 
 def frame_bytes(file: BinaryIO, source: str, most: int) -> list[int]:

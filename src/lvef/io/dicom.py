@@ -23,7 +23,7 @@ from pydicom.uid import (
 )
 
 from lvef.core.errors import DicomError
-from lvef.core.records import Clip, Notice, shape_of
+from lvef.core.records import Clip, CodedWarning, shape_of
 from lvef.io.dicom_fragments import Payload, read_payload
 from lvef.io.dicom_layout import NATIVE_SYNTAXES, count_frames, native_frame_bytes
 from lvef.io.dicom_pixels import DECODE_ERRORS, decode_pixels
@@ -151,9 +151,9 @@ def _read_payload(file: BinaryIO, dataset: Dataset, source: str, max_frames: int
     return payload._replace(encapsulated=syntax not in NATIVE_SYNTAXES)
 
 
-def _modality_notice(dataset: Dataset) -> tuple[Notice, ...]:
+def _modality_notice(dataset: Dataset) -> tuple[CodedWarning, ...]:
     modality = text(dataset, "Modality")
     if modality in ULTRASOUND_MODALITIES:
         return ()
     shown = modality if modality.isalnum() and len(modality) <= 4 else "something else"
-    return (Notice("modality", f"The file's modality is {shown}, expected US (ultrasound)."),)
+    return (CodedWarning("modality", f"The file's modality is {shown}, expected US (ultrasound)."),)

@@ -12,7 +12,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 
-from lvef.core.records import FrameArray, Notice
+from lvef.core.records import CodedWarning, FrameArray
 from lvef.io.dicom_codestream import RGB, YBR, StreamHeader
 from lvef.io.dicom_colour import colours_of
 from lvef.io.dicom_layout import YBR_LABELS
@@ -62,7 +62,7 @@ class GreyFrames:
         self._depth = whole(dataset, "BitsStored", 8)
         self._stack: NDArray[Any] | None = None
         self._colour: ColourSampler | None = None
-        self._notices: list[Notice] = []
+        self._notices: list[CodedWarning] = []
         self.count = 0
 
     def add(self, picture: NDArray[Any] | Jpeg) -> None:
@@ -83,14 +83,14 @@ class GreyFrames:
         if _on_white(255 - stack[0] if low_is_bright else stack[0]):
             low_is_bright = not low_is_bright
             told = "As the header has it (low or high values bright) the ground would be white: grey levels are turned over."
-            self._notices.append(Notice("inverted", told))
+            self._notices.append(CodedWarning("inverted", told))
         return np.subtract(255, stack, dtype=np.uint8) if low_is_bright else stack
 
     def chroma(self) -> FrameArray | None:
         """Return the chroma map, None for a monochrome file."""
         return None if self._colour is None else self._colour.chroma(*self._shape)
 
-    def notices(self) -> tuple[Notice, ...]:
+    def notices(self) -> tuple[CodedWarning, ...]:
         """What the pixels contradicted, once all frames are there."""
         if (
             self._colour is not None
@@ -98,7 +98,7 @@ class GreyFrames:
             and self._interpretation in (*YBR_LABELS, "RGB")
         ):
             told = f"The header calls the colours {self._interpretation}, the data holds {self._colours}: it is believed."
-            self._notices.append(Notice("colour_space", told))
+            self._notices.append(CodedWarning("colour_space", told))
         return tuple(self._notices)
 
     def _grey_of_jpeg(self, jpeg: Jpeg) -> FrameArray:
@@ -141,7 +141,7 @@ class GreyFrames:
         if not any(f"{kind}RedPaletteColorLookupTableData" in self._dataset for kind in ("", "Segmented")):
             if not self._notices:
                 told = "The colour table that the header speaks of is missing: values are taken as grey."
-                self._notices.append(Notice("palette_missing", told))
+                self._notices.append(CodedWarning("palette_missing", told))
             return picture, self._depth
         picture = apply_color_lut(picture, self._dataset)
         return picture[..., :3], 16 if picture.dtype == np.uint16 else 8

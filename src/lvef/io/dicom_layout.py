@@ -19,7 +19,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from lvef.core.records import Notice
+from lvef.core.records import CodedWarning
 from lvef.io.dicom_codestream import RGB, YBR, StreamHeader
 from lvef.io.dicom_colour import LIKELY, layout_of
 from lvef.io.dicom_fragments import UNDEFINED_LENGTH, group_frames, payload_length, scan_fragments
@@ -53,7 +53,7 @@ class Believed(NamedTuple):
     """Elements that replace those of the header, and what there is to say of it."""
 
     elements: dict[str, Any]
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[CodedWarning, ...] = ()
 
 
 NOTHING = Believed({})
@@ -142,7 +142,9 @@ def believe_stream(dataset: Dataset, header: StreamHeader) -> Believed:
             f"The header says {declared[1]} x {declared[0]} pixels, the frames have {header.width} x {header.height}: "
             "the latter is believed, and no scale."
         )
-        found = Believed({"Rows": header.height, "Columns": header.width}, (Notice("frame_size", told),))
+        found = Believed(
+            {"Rows": header.height, "Columns": header.width}, (CodedWarning("frame_size", told),)
+        )
     if header.components in (1, 3) and header.components != whole(dataset, "SamplesPerPixel", 1):
         samples = _samples(dataset, header.components)
         found = Believed(found.elements | samples.elements, (*found.notices, *samples.notices))
@@ -164,7 +166,7 @@ def believe_length(dataset: Dataset, data: bytes, length: int, declared: int) ->
     if bits == 16 and declared and pixels and 0 <= length - declared * pixels * samples <= 1:
         told = "The header says 16 bits per value, the data holds 8: the latter is believed."
         elements = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
-        return Believed(elements, (Notice("pixel_layout", told),))
+        return Believed(elements, (CodedWarning("pixel_layout", told),))
     if bits != 8 or not pixels:
         return NOTHING
     if subsampled and not declared:
@@ -178,7 +180,7 @@ def believe_length(dataset: Dataset, data: bytes, length: int, declared: int) ->
         told = (
             "The header says that colours are stored for every second pixel only; they are for every pixel."
         )
-        return Believed({"PhotometricInterpretation": "YBR_FULL"}, (Notice("pixel_layout", told),))
+        return Believed({"PhotometricInterpretation": "YBR_FULL"}, (CodedWarning("pixel_layout", told),))
     if not declared or {stored, samples} != {1, 3}:
         return NOTHING
     if stored == 3:
@@ -202,7 +204,7 @@ def believe_layout(dataset: Dataset, data: bytes) -> Believed:
     if planar == declared:
         return NOTHING
     told = f"Colours lie by {'plane' if planar else 'pixel'} in the data; the header says otherwise."
-    return Believed({"PlanarConfiguration": planar}, (Notice("pixel_layout", told),))
+    return Believed({"PlanarConfiguration": planar}, (CodedWarning("pixel_layout", told),))
 
 
 def _samples(dataset: Dataset, samples: int) -> Believed:
@@ -213,19 +215,19 @@ def _samples(dataset: Dataset, samples: int) -> Believed:
         "PhotometricInterpretation": "RGB" if samples == 3 else "MONOCHROME2",
         "PlanarConfiguration": 0,
     }
-    return Believed(elements, (Notice("pixel_layout", told),))
+    return Believed(elements, (CodedWarning("pixel_layout", told),))
 
 
-def count_notices(found: int, expected: int, declared: int) -> list[Notice]:
+def count_notices(found: int, expected: int, declared: int) -> list[CodedWarning]:
     """What there is to say of the number of frames."""
     notices = []
     if found < expected:
         text_ = f"{found} of {expected} frames could be decoded; the rest is missing or damaged."
-        notices.append(Notice("truncated", text_))
+        notices.append(CodedWarning("truncated", text_))
     if not declared and expected > 1:
         text_ = f"The header does not say how many frames there are: {expected} were counted in the data."
-        notices.append(Notice("frame_count", text_))
+        notices.append(CodedWarning("frame_count", text_))
     elif 0 < declared < expected:
         text_ = f"The header says {declared} frames, the data holds {expected}: all of them are read."
-        notices.append(Notice("frame_count", text_))
+        notices.append(CodedWarning("frame_count", text_))
     return notices

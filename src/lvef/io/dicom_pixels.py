@@ -35,7 +35,7 @@ from pydicom.uid import (
 )
 
 from lvef.core.errors import DicomError, MissingExtraError
-from lvef.core.records import FrameArray, Notice
+from lvef.core.records import CodedWarning, FrameArray
 from lvef.io.dicom_codestream import StreamHeader, read_stream_header
 from lvef.io.dicom_fragments import (
     Payload,
@@ -77,7 +77,7 @@ class DecodedPixels:
     frames: FrameArray
     chroma: FrameArray | None
     container: Timing | None
-    notices: tuple[Notice, ...]
+    notices: tuple[CodedWarning, ...]
     aspect: float | None = None
 
 

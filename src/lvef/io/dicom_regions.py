@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 
-from lvef.core.records import Box, Notice, PixelAspect, PixelGeometry, PixelSpacing, shape_of
+from lvef.core.records import Box, CodedWarning, PixelAspect, PixelGeometry, PixelSpacing, shape_of
 from lvef.io.dicom_values import items, number, numbers, whole
 from lvef.io.scale import checked_aspect, checked_spacing
 
@@ -38,7 +38,7 @@ class Scale:
     note: str
     region: Box | None
     other_regions: tuple[Box, ...]
-    notices: tuple[Notice, ...]
+    notices: tuple[CodedWarning, ...]
 
 
 def tissue_scale(dataset: Dataset, height: int, width: int, stream_aspect: float | None = None) -> Scale:
@@ -65,7 +65,7 @@ def tissue_scale(dataset: Dataset, height: int, width: int, stream_aspect: float
             f"{shape.source} says that pixels are {shape.aspect:.3g} times as high as wide, {found.spacing.source} says "
             f"{found.spacing.aspect:.3g}: the latter is assumed."
         )
-        notices = (*notices, Notice("contradictory_aspect", text))
+        notices = (*notices, CodedWarning("contradictory_aspect", text))
     return replace(found, notices=(*found.notices, *notices))
 
 
@@ -96,7 +96,7 @@ def _scale(dataset: Dataset, height: int, width: int) -> Scale:
             f"Pixel Spacing says {other.x_mm:.3g} x {other.y_mm:.3g} mm per pixel, the ultrasound region "
             f"{spacing.x_mm:.3g} x {spacing.y_mm:.3g}: the latter is assumed."
         )
-        notices = (*notices, Notice("contradictory_scale", text))
+        notices = (*notices, CodedWarning("contradictory_scale", text))
     return Scale(spacing, note, box, others, notices)
 
 
@@ -106,7 +106,7 @@ def _same(one: PixelSpacing, other: PixelSpacing) -> bool:
     )
 
 
-def _pixel_aspect(dataset: Dataset) -> tuple[PixelAspect | None, tuple[Notice, ...]]:
+def _pixel_aspect(dataset: Dataset) -> tuple[PixelAspect | None, tuple[CodedWarning, ...]]:
     """Pixel Aspect Ratio (0028,0034): height and width of a pixel. Source: PS3.3, C.7.6.3.1.7."""
     told = numbers(dataset, "PixelAspectRatio")
     if len(told) == 2 and told[1]:
@@ -115,7 +115,7 @@ def _pixel_aspect(dataset: Dataset) -> tuple[PixelAspect | None, tuple[Notice, .
     if dataset.get("PixelAspectRatio") in (None, ""):
         return None, ()
     text = f"The file's {ASPECT} is not two numbers above 0: square pixels are assumed."
-    return None, (Notice("bad_aspect", text),)
+    return None, (CodedWarning("bad_aspect", text),)
 
 
 def _chosen(regions: list[Dataset]) -> Dataset | None:
@@ -125,7 +125,7 @@ def _chosen(regions: list[Dataset]) -> Dataset | None:
     return max(tissue or colour, key=_area, default=None)
 
 
-def _region_notices(regions: list[Dataset]) -> tuple[Notice, ...]:
+def _region_notices(regions: list[Dataset]) -> tuple[CodedWarning, ...]:
     kinds = [(whole(r, "RegionSpatialFormat"), whole(r, "RegionDataType")) for r in regions]
     tissue_boxes = {
         _box(r) for r, kind in zip(regions, kinds, strict=True) if kind == (FORMAT_2D, TYPE_TISSUE)
@@ -135,15 +135,15 @@ def _region_notices(regions: list[Dataset]) -> tuple[Notice, ...]:
     notices = []
     if len(tissue_boxes) > 1:
         text = f"The file names {len(tissue_boxes)} 2-D regions; the largest is used."
-        notices.append(Notice("several_regions", text))
+        notices.append(CodedWarning("several_regions", text))
     if colour:
-        notices.append(Notice("colour_flow_region", "The file names a colour-flow region."))
+        notices.append(CodedWarning("colour_flow_region", "The file names a colour-flow region."))
     if traces and not tissue_boxes and not colour:
         text = "The file names Doppler or M-mode regions only, and no 2-D picture of the heart."
-        notices.append(Notice("doppler_region", text))
+        notices.append(CodedWarning("doppler_region", text))
     elif traces:
         text = "The file names a Doppler or M-mode region beside the 2-D picture."
-        notices.append(Notice("trace_region", text))
+        notices.append(CodedWarning("trace_region", text))
     return tuple(notices)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from lvef.core.errors import DataError, QualityRefusal
-from lvef.core.records import Clip, FloatArray, Notice, shape_of
+from lvef.core.records import Clip, CodedWarning, FloatArray, shape_of
 from lvef.io.dicom import read_dicom, read_header
 from lvef.io.dicom_layout import count_frames
 from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times
@@ -121,7 +121,7 @@ def read_instances(
         timing=timing.source,
         source=source,
         chroma=np.max(chroma, axis=0) if chroma else None,
-        notices=(Notice("series_of_stills", told), *notices, *met, *timing.notices),
+        notices=(CodedWarning("series_of_stills", told), *notices, *met, *timing.notices),
     )
     if any(other.spacing != first.spacing or other.region != first.region for other in clips):
         note = "The files of the series tell different scales or regions: none of them is used."
@@ -169,7 +169,7 @@ def _time_s(header: Dataset, name: str) -> float | None:
     return float(days) * _DAY_S + 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])
 
 
-def _one_series(instances: Sequence[Instance], source: str) -> tuple[list[Instance], list[Notice]]:
+def _one_series(instances: Sequence[Instance], source: str) -> tuple[list[Instance], list[CodedWarning]]:
     """The instances of the only series that is long enough, each once."""
     series: dict[str, dict[str, Instance]] = {}
     twice = 0
@@ -196,15 +196,17 @@ def _one_series(instances: Sequence[Instance], source: str) -> tuple[list[Instan
     notices = []
     if len({instance.study for instance in chosen.values()}) > 1:
         told = "The files of the series name several studies: they are taken as one."
-        notices.append(Notice("contradictory_study", told))
+        notices.append(CodedWarning("contradictory_study", told))
     if twice:
         notices.append(
-            Notice("same_instance", f"{twice} files hold a picture that is there already: they are left out.")
+            CodedWarning(
+                "same_instance", f"{twice} files hold a picture that is there already: they are left out."
+            )
         )
     others = len(instances) - twice - len(chosen)
     if others:
         told = f"{others} single-frame DICOM files of the folder are of another series: they are left out."
-        notices.append(Notice("other_stills", told))
+        notices.append(CodedWarning("other_stills", told))
     return list(chosen.values()), notices
 
 
@@ -260,19 +262,19 @@ def _even(ordered: Sequence[Instance]) -> Timing:
     missing = int(places[-1]) + 1 - len(ordered)
     if missing:
         text_ = f"{missing} instance numbers are missing between {order[0]} and {order[-1]}: their times are left free."
-        notices = (Notice("missing_frames", text_), *notices)
+        notices = (CodedWarning("missing_frames", text_), *notices)
     return Timing(places / rate_hz, told.source, notices)
 
 
 def _compared(
     order: Sequence[Instance], times_s: FloatArray, name: str, against_numbers: bool
-) -> Iterator[Notice]:
+) -> Iterator[CodedWarning]:
     if name == _MADE:
         told = "Times come from Content Time, which may be that of an export. Check heart rate and durations."
-        yield Notice("content_time", told)
+        yield CodedWarning("content_time", told)
     if against_numbers:
         told = f"{name} puts the files of the series in another order than their instance numbers: the times are used."
-        yield Notice("contradictory_order", told)
+        yield CodedWarning("contradictory_order", told)
     told_rate = frame_times(order[0].header, len(order))
     if told_rate.source != "assumed":
         told_hz, found_hz = (1.0 / float(np.median(np.diff(t))) for t in (told_rate.times_s, times_s))
@@ -280,7 +282,7 @@ def _compared(
             text_ = (
                 f"{name} gives {found_hz:.4g} Hz, {told_rate.source} {told_hz:.4g} Hz: the former is used."
             )
-            yield Notice("contradictory_rate", text_ + " Check heart rate and durations.")
+            yield CodedWarning("contradictory_rate", text_ + " Check heart rate and durations.")
 
 
 def _frames(ordered: Sequence[Instance], source: str, max_frames: int, max_pixels: int) -> Iterator[Clip]:

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from lvef.core.errors import QualityRefusal
-from lvef.core.records import FloatArray, Notice
+from lvef.core.records import CodedWarning, FloatArray
 from lvef.io.dicom_values import number, numbers, text
 from lvef.io.timing import (
     Timing,
@@ -151,7 +151,7 @@ def frame_times(dataset: Dataset, n_frames: int, container: Timing | None = None
     keyword, times, notices = usable[0]
     if keyword == "RecommendedDisplayFrameRate":
         told = "Times come from Recommended Display Frame Rate, a playback rate, maybe not the true one."
-        notices = (*notices, Notice("display_frame_rate", told))
+        notices = (*notices, CodedWarning("display_frame_rate", told))
     others = [(name, other) for name, other, _ in usable[1:]]
     if container is not None and container.source in ("container", "average_rate"):
         others.append(("", container.times_s))
@@ -190,7 +190,9 @@ def _order(dataset: Dataset) -> list[str]:
     return list(dict.fromkeys([*named, *TIMING_KEYWORDS]))
 
 
-def _times(dataset: Dataset, keyword: str, n_frames: int) -> tuple[FloatArray | None, tuple[Notice, ...]]:
+def _times(
+    dataset: Dataset, keyword: str, n_frames: int
+) -> tuple[FloatArray | None, tuple[CodedWarning, ...]]:
     name = _NAMES[keyword]
     if keyword == "FrameTimeVector":
         return _vector_times(numbers(dataset, keyword), n_frames)
@@ -207,32 +209,32 @@ def _times(dataset: Dataset, keyword: str, n_frames: int) -> tuple[FloatArray | 
     return None, (bad_rate_notice(name, f"{value:g} {unit}"),)
 
 
-def _vector_times(values: list[float], n_frames: int) -> tuple[FloatArray | None, tuple[Notice, ...]]:
+def _vector_times(values: list[float], n_frames: int) -> tuple[FloatArray | None, tuple[CodedWarning, ...]]:
     """Times of Frame Time Vector: the step to each frame from the one before, in milliseconds, the first 0."""
     name, n = _NAMES["FrameTimeVector"], len(values)
     if not n:
         return None, ()
     if n < n_frames - 1:
         told = f"{name} has {n} values for {n_frames} frames and is passed over."
-        return None, (Notice("bad_timing", told),)
+        return None, (CodedWarning("bad_timing", told),)
     notices = []
     if n == n_frames - 1:
         told = f"{name} has {n} values for {n_frames} frames: they are taken as the steps between these."
-        notices.append(Notice("time_vector", told))
+        notices.append(CodedWarning("time_vector", told))
         values = [0.0, *values]
     elif n > n_frames:
         told = f"{name} has {n} values for {n_frames} frames: the first {n_frames} are used."
-        notices.append(Notice("time_vector", told))
+        notices.append(CodedWarning("time_vector", told))
     steps = np.array(values[:n_frames])
     if _is_cumulative(steps):
         told = f"{name} holds times that rise from frame to frame, not steps: they are taken as times."
-        notices.append(Notice("time_vector", told))
+        notices.append(CodedWarning("time_vector", told))
         steps = np.diff(steps, prepend=steps[0])
     steps = steps[1:] / 1000.0
     wrong = int((steps <= 0).sum())
     if 0 < wrong < MAX_MENDED * len(steps):
         told = f"{wrong} of the {len(steps)} steps in {name} are not above 0: the median of the others is assumed."
-        notices.append(Notice("bad_timing", told))
+        notices.append(CodedWarning("bad_timing", told))
         steps[steps <= 0] = np.median(steps[steps > 0])
     times = np.concatenate(([0.0], np.cumsum(steps)))
     if plausible_times(times):
@@ -251,24 +253,26 @@ def _is_cumulative(values: FloatArray) -> bool:
 
 def _in_another_unit(
     dataset: Dataset, keyword: str, n_frames: int
-) -> tuple[FloatArray | None, tuple[Notice, ...]]:
+) -> tuple[FloatArray | None, tuple[CodedWarning, ...]]:
     """Times as seconds or microseconds where milliseconds cannot be."""
     values = numbers(dataset, keyword)
     for factor, unit in _UNITS if values else ():
         scaled = [value * factor for value in values]
         times: FloatArray | None = None
-        notices: tuple[Notice, ...] = ()
+        notices: tuple[CodedWarning, ...] = ()
         if keyword == "FrameTimeVector":
             times, notices = _vector_times(scaled, n_frames)
         elif scaled[0] > 0 and plausible_rate(1000.0 / scaled[0]):
             times = even_times(n_frames, 1000.0 / scaled[0])
         if times is not None:
             told = f"{_NAMES[keyword]} cannot be in milliseconds: {unit} are assumed. Check heart rate and durations."
-            return times, (*notices, Notice("time_unit", told))
+            return times, (*notices, CodedWarning("time_unit", told))
     return None, ()
 
 
-def _contradictions(used: str, times_s: FloatArray, others: list[tuple[str, FloatArray]]) -> Iterator[Notice]:
+def _contradictions(
+    used: str, times_s: FloatArray, others: list[tuple[str, FloatArray]]
+) -> Iterator[CodedWarning]:
     """A warning for each other statement of the rate that is neither the usual nor the mean rate of the times used."""
     own = (1.0 / float(np.median(np.diff(times_s))), (len(times_s) - 1) / float(times_s[-1]))
     for keyword, other in others:
@@ -280,4 +284,4 @@ def _contradictions(used: str, times_s: FloatArray, others: list[tuple[str, Floa
             continue
         other_name = _NAMES[keyword] if keyword else "The video stream"
         told = f"{_NAMES[used]} gives {own[0]:.4g} Hz, {other_name} {rate:.4g} Hz: the former is used. "
-        yield Notice("contradictory_rate", told + "Check heart rate and durations.")
+        yield CodedWarning("contradictory_rate", told + "Check heart rate and durations.")

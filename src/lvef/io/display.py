@@ -7,7 +7,7 @@ from typing import Any
 import av
 import numpy as np
 
-from lvef.core.records import FrameArray, Notice, PixelAspect
+from lvef.core.records import CodedWarning, FrameArray, PixelAspect
 from lvef.io.scale import checked_aspect
 
 BROADCAST_SIZES = frozenset(
@@ -24,7 +24,7 @@ ASKEW = 0.05
 
 def pixel_shape(
     aspect: float | None, height: int, width: int
-) -> tuple[PixelAspect | None, tuple[Notice, ...]]:
+) -> tuple[PixelAspect | None, tuple[CodedWarning, ...]]:
     """Return the shape of the pixels, None for square ones, and a warning where that may well be wrong.
 
     Args:
@@ -40,10 +40,10 @@ def pixel_shape(
         f"The file does not state the shape of its pixels; {width} x {height} is a size of television, whose pixels are "
         "as a rule not square. Square ones are assumed: look whether the picture is squeezed."
     )
-    return None, (Notice("assumed_square_pixels", text),)
+    return None, (CodedWarning("assumed_square_pixels", text),)
 
 
-def stated_aspect(container: float, coded: float) -> tuple[float | None, tuple[Notice, ...]]:
+def stated_aspect(container: float, coded: float) -> tuple[float | None, tuple[CodedWarning, ...]]:
     """Return height of a pixel over its width, or None where nothing is stated; contradictory statements with a warning.
 
     Args:
@@ -60,7 +60,7 @@ def stated_aspect(container: float, coded: float) -> tuple[float | None, tuple[N
         f"The file states two shapes of its pixels, {container:.4g} and {coded:.4g} (width over height): the container's "
         "is used. Look whether the picture is squeezed."
     )
-    return aspect, (Notice("contradictory_aspect", text),)
+    return aspect, (CodedWarning("contradictory_aspect", text),)
 
 
 Orientation = tuple[bool, bool, bool]
@@ -70,12 +70,12 @@ UPRIGHT: Orientation = (False, False, False)
 """Nothing is to be done."""
 
 
-def display_of(frame: av.VideoFrame) -> tuple[Orientation, list[Notice]]:
+def display_of(frame: av.VideoFrame) -> tuple[Orientation, list[CodedWarning]]:
     """Return how a frame is brought upright; what cannot be obeyed, and interlacing, with a warning."""
     orientation, notices = _orientation(frame)
     if frame.interlaced_frame:
         text = "The video is interlaced: a frame holds two moments, and moving walls look combed. Export it progressive."
-        notices.append(Notice("interlaced", text))
+        notices.append(CodedWarning("interlaced", text))
     return orientation, notices
 
 
@@ -87,7 +87,7 @@ def oriented(frames: FrameArray, orientation: Orientation) -> FrameArray:
     return np.ascontiguousarray(frames[:, ::-1] if down else frames)
 
 
-def _orientation(frame: av.VideoFrame) -> tuple[Orientation, list[Notice]]:
+def _orientation(frame: av.VideoFrame) -> tuple[Orientation, list[CodedWarning]]:
     """What a display matrix asks for: quarter turns and mirrorings; anything else becomes a warning.
 
     Source: FFmpeg, libavutil/display.h: rows (a, b, u), (c, d, v), (x, y, w); (x', y') = (a x + c y, b x + d y).
@@ -103,5 +103,5 @@ def _orientation(frame: av.VideoFrame) -> tuple[Orientation, list[Notice]]:
         text = (
             f"The file asks to be shown turned by {frame.rotation:g} degrees: only quarter turns are applied."
         )
-        return UPRIGHT, [Notice("not_turned", text)]
+        return UPRIGHT, [CodedWarning("not_turned", text)]
     return (False, a < 0, d < 0) if straight else (True, c < 0, b < 0), []

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import DataError, VideoError
-from lvef.core.records import Clip, FrameArray, Notice
+from lvef.core.records import Clip, CodedWarning, FrameArray
 from lvef.io.greyscale import ColourSampler, to_uint8
 from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, MAX_SIDE_PX, check_size
 from lvef.io.scale import checked_aspect, checked_spacing
@@ -167,10 +167,10 @@ def _read_picture(
         check_size(
             source, len(pages), image.height, image.width, max_frames=max_frames, max_pixels=max_pixels
         )
-        notices: tuple[Notice, ...] = ()
+        notices: tuple[CodedWarning, ...] = ()
         if len(pages) == 1 and getattr(image, "n_frames", 1) > 1:
             text = f"The file has {image.n_frames} pictures; only the first is used."
-            notices = (Notice("first_page", text),)
+            notices = (CodedWarning("first_page", text),)
         read = Pages(len(pages))
         for page in pages:
             if not read.add(image, page):
@@ -182,7 +182,7 @@ def _read_picture(
         if n_frames < len(pages) and n_frames < MIN_PAGES:
             raise VideoError(f"{source} is a {kind.name} that is damaged or cut off: export it again.")
         text = f"{n_frames} of {len(pages)} frames could be decoded; the rest is missing or damaged."
-        notices = (*notices, Notice("truncated", text))
+        notices = (*notices, CodedWarning("truncated", text))
     timing = _picture_timing(read.durations_s, interval, kind)
     spacing = None
     if aspect is not None:
@@ -272,7 +272,7 @@ def _picture_timing(durations_s: list[float], interval_s: float | None, kind: Fi
             f"A GIF counts hundredths of a second: its {1 / step:.4g} Hz stand for {low:.3g} to {high:.3g} Hz, and heart "
             "rate and durations are as uncertain."
         )
-        return Timing(timing.times_s, timing.source, (*timing.notices, Notice("coarse_times", text)))
+        return Timing(timing.times_s, timing.source, (*timing.notices, CodedWarning("coarse_times", text)))
     return timing
 
 
@@ -372,7 +372,7 @@ def _sequence(
         spacing, note = checked_spacing(spacing_mm[0], spacing_mm[1], spacing_source)
     if spacing is not None and spacing.x_mm == spacing.y_mm == 1.0:
         told = f"The {spacing_source} of 1 x 1 mm is also what software writes that knows no scale: check the millilitres."
-        notices = (*notices, Notice("unit_spacing", told))
+        notices = (*notices, CodedWarning("unit_spacing", told))
     return Clip(
         frames=np.ascontiguousarray(to_uint8(values)),
         times_s=times,

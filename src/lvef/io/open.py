@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lvef.core.errors import DataError, VideoError
-from lvef.core.records import Clip, Notice
+from lvef.core.records import Clip, CodedWarning
 from lvef.io.limits import MAX_FILE_BYTES, MAX_FRAMES, MAX_PIXELS
 from lvef.io.sniff import DICOM, FORMATS, SNIFF_BYTES, FileFormat, sniff, unreadable
 
@@ -56,7 +56,7 @@ def open_clip(
         raise DataError(f"{source} cannot be read to its end ({_reason(cause)}): copy it again.") from None
     suffix = path.suffix.lower()
     if suffix in _KNOWN_SUFFIXES and suffix not in kind.suffixes:
-        notice = Notice(
+        notice = CodedWarning(
             "wrong_suffix", f"The file is named {suffix} but is a {kind.name}, and was read as such."
         )
         return replace(clip, notices=(notice, *clip.notices))

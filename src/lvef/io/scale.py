@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lvef.core.records import Notice, PixelAspect, PixelSpacing
+from lvef.core.records import CodedWarning, PixelAspect, PixelSpacing
 
 MIN_SPACING_MM = 0.01
 """Finer than ultrasound resolves at cardiac depth by more than an order of magnitude."""
@@ -24,7 +24,7 @@ def plausible_aspect(aspect: float) -> bool:
     return 1.0 / MAX_ASPECT <= aspect <= MAX_ASPECT
 
 
-def checked_aspect(aspect: float, source: str) -> tuple[PixelAspect | None, tuple[Notice, ...]]:
+def checked_aspect(aspect: float, source: str) -> tuple[PixelAspect | None, tuple[CodedWarning, ...]]:
     """Return the shape of a pixel, None for a square one or one that cannot be; the latter with a warning.
 
     Args:
@@ -33,7 +33,7 @@ def checked_aspect(aspect: float, source: str) -> tuple[PixelAspect | None, tupl
     """
     if not plausible_aspect(aspect):
         text = f"The file's {source} cannot be: {aspect:.3g} (height over width of a pixel). Square ones are assumed."
-        return None, (Notice("bad_aspect", text),)
+        return None, (CodedWarning("bad_aspect", text),)
     return (None if abs(aspect - 1.0) < SQUARE else PixelAspect(aspect, source)), ()
 
 

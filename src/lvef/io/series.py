@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import DataError, QualityRefusal, VideoError
-from lvef.core.records import Clip, FrameArray, Notice
+from lvef.core.records import Clip, CodedWarning, FrameArray
 from lvef.io.greyscale import to_uint8
 from lvef.io.images import PICTURE_NOTE, Pages, opened_picture, page_numbers
 from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
@@ -101,14 +101,16 @@ def read_series(
     step = int(np.gcd.reduce(steps))
     timing = assumed_timing(len(frames))
     times = (np.array(numbers) - numbers[0]) / step / DEFAULT_FRAME_RATE_HZ
-    notices = [Notice("series_of_stills", f"{len(frames)} numbered stills of the folder are read as a cine.")]
+    notices = [
+        CodedWarning("series_of_stills", f"{len(frames)} numbered stills of the folder are read as a cine.")
+    ]
     missing = int((numbers[-1] - numbers[0]) // step + 1 - len(numbers))
     if missing:
         text = f"{missing} numbers are missing between {numbers[0]} and {numbers[-1]}: their times are left free."
-        notices.append(Notice("missing_frames", text))
+        notices.append(CodedWarning("missing_frames", text))
     if len(ordered) < len(files):
         text = f"{len(files) - len(ordered)} other stills of the folder have no number of the series: they are left out."
-        notices.append(Notice("other_stills", text))
+        notices.append(CodedWarning("other_stills", text))
     return Clip(
         frames=frames,
         times_s=times,

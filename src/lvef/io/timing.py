@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lvef.core.records import Clip, FloatArray, Notice
+from lvef.core.records import Clip, CodedWarning, FloatArray
 
 DEFAULT_FRAME_RATE_HZ = 50.0
 """Rate assumed where a file tells none: that of 7,959 of the 10,030 clips of EchoNet-Dynamic (FACTS.md)."""
@@ -39,7 +39,7 @@ class Timing:
 
     times_s: FloatArray
     source: str
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[CodedWarning, ...] = ()
 
 
 def plausible_rate(rate_hz: float) -> bool:
@@ -60,7 +60,7 @@ def plausible_times(times_s: FloatArray) -> bool:
     return len(steps) == 0 or plausible_rate(float(1.0 / np.median(steps)))
 
 
-def assumed_timing(n_frames: int, notices: tuple[Notice, ...] = ()) -> Timing:
+def assumed_timing(n_frames: int, notices: tuple[CodedWarning, ...] = ()) -> Timing:
     """Return even times at ``DEFAULT_FRAME_RATE_HZ``, with the notice that says so.
 
     Args:
@@ -69,7 +69,7 @@ def assumed_timing(n_frames: int, notices: tuple[Notice, ...] = ()) -> Timing:
     """
     if n_frames == 1:
         return Timing(np.zeros(1), "still", notices)
-    notice = Notice(
+    notice = CodedWarning(
         "assumed_frame_rate",
         f"The file has no usable frame rate: {DEFAULT_FRAME_RATE_HZ:g} Hz is assumed, so times and heart "
         "rate are guesses.",
@@ -110,13 +110,13 @@ def container_timing(
             "The frames' own times are missing or do not rise: the header's frame rate of "
             f"{average_rate_hz:.4g} Hz is used."
         )
-        notices = [Notice("uneven_times", text)]
+        notices = [CodedWarning("uneven_times", text)]
         places = [at for at, stamp in enumerate(stamps_s) if stamp is not None]
         span = max(known, default=0.0) - min(known, default=0.0)
         mean = (places[-1] - places[0]) / span if span > 0 else average_rate_hz
         if contradicts(mean, average_rate_hz):
             text = f"By their times the frames come at {mean:.4g} Hz on average, the header says {average_rate_hz:.4g} Hz. "
-            notices.append(Notice("contradictory_rate", text + "Check heart rate and durations."))
+            notices.append(CodedWarning("contradictory_rate", text + "Check heart rate and durations."))
         return Timing(even_times(n_frames, average_rate_hz), "average_rate", tuple(notices))
     if average_rate_hz is None or n_frames == 1:
         return assumed_timing(n_frames)
@@ -125,7 +125,7 @@ def container_timing(
     )
 
 
-def gap_notices(times_s: FloatArray) -> tuple[Notice, ...]:
+def gap_notices(times_s: FloatArray) -> tuple[CodedWarning, ...]:
     """Return a warning where the times in seconds jump: frames are missing there, or two clips were joined."""
     steps = np.diff(times_s)
     if len(steps) < 2:
@@ -138,10 +138,10 @@ def gap_notices(times_s: FloatArray) -> tuple[Notice, ...]:
         f"The frames' times jump by {float(steps[long].max()):.2g} s ({where}; usual is {float(np.median(steps)):.2g} s): "
         "frames are missing there, or clips were joined. A beat across the jump may be wrong."
     )
-    return (Notice("time_gap", text),)
+    return (CodedWarning("time_gap", text),)
 
 
-def _contradictory_rates(times_s: FloatArray, told_hz: list[float]) -> tuple[Notice, ...]:
+def _contradictory_rates(times_s: FloatArray, told_hz: list[float]) -> tuple[CodedWarning, ...]:
     """A warning where a stated rate is neither the usual nor the mean rate of the frames' own times."""
     if len(times_s) < 3:
         return ()
@@ -153,12 +153,12 @@ def _contradictory_rates(times_s: FloatArray, told_hz: list[float]) -> tuple[Not
         f"The file states {wrong[0]:.4g} Hz, but its frames come every {1000 / own[0]:.3g} ms ({own[0]:.4g} Hz): their own "
         "times are used. Check heart rate and durations."
     )
-    return (Notice("contradictory_rate", text),)
+    return (CodedWarning("contradictory_rate", text),)
 
 
-def bad_rate_notice(what: str, value: str) -> Notice:
+def bad_rate_notice(what: str, value: str) -> CodedWarning:
     """Return the notice that a timing value was passed over."""
-    return Notice(
+    return CodedWarning(
         "bad_timing",
         f"{what[0].upper()}{what[1:]} of {value} cannot be that of an echo cine ({MIN_FRAME_RATE_HZ:g} to "
         f"{MAX_FRAME_RATE_HZ:g} Hz) and is passed over.",

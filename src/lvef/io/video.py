@@ -18,7 +18,7 @@ from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
 from lvef.core.errors import DataError, VideoError
-from lvef.core.records import Clip, FrameArray, Notice
+from lvef.core.records import Clip, CodedWarning, FrameArray
 from lvef.io.avi import frame_bytes, main_rate_notices
 from lvef.io.display import UPRIGHT, display_of, oriented, pixel_shape, stated_aspect
 from lvef.io.greyscale import ColourSampler
@@ -64,7 +64,7 @@ class DecodedVideo:
     coded_rate_hz: float | None
     chroma: FrameArray | None
     aspect: float | None
-    notices: tuple[Notice, ...]
+    notices: tuple[CodedWarning, ...]
 
 
 def read_video(
@@ -163,7 +163,7 @@ def decode_video(
     if hidden:
         notices = (
             *notices,
-            Notice("edit_list", f"An edit list hides {hidden} of the frames: they are left out."),
+            CodedWarning("edit_list", f"An edit list hides {hidden} of the frames: they are left out."),
         )
     if demuxer == AVI.demuxer:
         notices = (*notices, *main_rate_notices(file, source, rate_hz))
@@ -188,7 +188,7 @@ class _Decoding:
         self._lut: FrameArray | None = None
         self._bits = 8
         self._orientation = UPRIGHT
-        self._notices: list[Notice] = []
+        self._notices: list[CodedWarning] = []
 
     @property
     def n_frames(self) -> int:
@@ -230,7 +230,7 @@ class _Decoding:
         pts, unit = frame.pts, frame.time_base
         self._stamps.append(None if pts is None or unit is None else float(pts * unit))
 
-    def repeat_empty(self, sizes: list[int], rate_hz: float | None) -> tuple[Notice, ...]:
+    def repeat_empty(self, sizes: list[int], rate_hz: float | None) -> tuple[CodedWarning, ...]:
         """Fill in frames that the file holds with 0 bytes: each is the one before it again.
 
         Args:
@@ -260,9 +260,9 @@ class _Decoding:
             else "none stands before them"
         )
         text += f"; {full[0]} at its start are left out." if full[0] else "."
-        return (Notice("repeated_frames", text),)
+        return (CodedWarning("repeated_frames", text),)
 
-    def completeness(self, complete: bool, expected: int, length_s: float | None) -> tuple[Notice, ...]:
+    def completeness(self, complete: bool, expected: int, length_s: float | None) -> tuple[CodedWarning, ...]:
         n_frames = len(self._stamps)
         if n_frames < (1 if complete and expected <= 1 else MIN_RESCUED_FRAMES):
             raise self._error(
@@ -276,10 +276,13 @@ class _Decoding:
         if n_frames >= expected and complete:
             return ()
         total = f"{n_frames} of {expected} frames" if expected > n_frames else f"Only {n_frames} frames"
-        return (Notice("truncated", f"{total} could be decoded; the rest is missing or damaged."),)
+        return (CodedWarning("truncated", f"{total} could be decoded; the rest is missing or damaged."),)
 
     def finished(
-        self, rates_hz: tuple[float | None, float | None], aspect: float | None, notices: tuple[Notice, ...]
+        self,
+        rates_hz: tuple[float | None, float | None],
+        aspect: float | None,
+        notices: tuple[CodedWarning, ...],
     ) -> DecodedVideo:
         frames = self._frames[: len(self._stamps)]
         chroma = None if self._colour is None else self._colour.chroma(*frames.shape[1:])
@@ -296,7 +299,7 @@ class _Decoding:
         used = max(8, int(np.asarray(frame.to_ndarray()).max()).bit_length())
         if used < bits - 1:
             text = f"The grey values have {bits} bits, of which {used} are in use: they are read as values of {used} bits."
-            self._notices.append(Notice("grey_depth", text))
+            self._notices.append(CodedWarning("grey_depth", text))
             return used
         return bits
 
@@ -329,7 +332,7 @@ class _Decoding:
 
 def _stream(
     container: InputContainer, source: str, error: type[DataError]
-) -> tuple[VideoStream, tuple[Notice, ...]]:
+) -> tuple[VideoStream, tuple[CodedWarning, ...]]:
     """The video stream that is read, and what to say of others. A cover picture is no video.
 
     Raises:
@@ -344,7 +347,7 @@ def _stream(
         return streams[0], ()
     chosen = max(streams, key=lambda stream: stream.width * stream.height)
     text = f"The file holds {len(streams)} video streams; number {streams.index(chosen) + 1} is read, the largest."
-    return chosen, (Notice("other_video_streams", text),)
+    return chosen, (CodedWarning("other_video_streams", text),)
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame | int | None]:

@@ -9,9 +9,9 @@ from itertools import product
 import numpy as np
 
 from lvef.core.errors import DataError, QualityRefusal
-from lvef.core.records import FROM_FILE, Beat, Clip, Measurement, Notice, Tracing, VolumeCurve
+from lvef.core.records import FROM_FILE, Beat, Clip, CodedWarning, Measurement, Tracing, VolumeCurve
 from lvef.core.terms import Status, View
-from lvef.core.workers import TookTooLong
+from lvef.core.workers import TimeLimitExceeded
 from lvef.engine.card import Card
 from lvef.engine.card_text import experimental_text
 from lvef.geometry.biplane import biplane_ef
@@ -93,7 +93,7 @@ def with_mark(measurement: Measurement, card: Card) -> Measurement:
         return measurement
     # A study has it from its views too, with their names in front.
     rest = [n for n in measurement.notices if not (n.code == EXPERIMENTAL and n.text.endswith(text))]
-    return replace(measurement, notices=(Notice(EXPERIMENTAL, text), *rest))
+    return replace(measurement, notices=(CodedWarning(EXPERIMENTAL, text), *rest))
 
 
 def with_beats(base: Measurement, shown: Beat, options: MeasureOptions) -> Measurement:
@@ -120,7 +120,7 @@ def with_beats(base: Measurement, shown: Beat, options: MeasureOptions) -> Measu
             f"The EF is the mean of the EFs of {n} beats ({ef:.1f} %); their mean volumes alone would give "
             f"{ejection_fraction(edv, esv):.1f} %."
         )
-        filled = replace(filled, notices=(*filled.notices, Notice("mean_of_ratios", text)))
+        filled = replace(filled, notices=(*filled.notices, CodedWarning("mean_of_ratios", text)))
     return with_volumes(filled, ef, edv if calibrated else None, esv if calibrated else None, options)
 
 
@@ -275,7 +275,7 @@ def _code(error: Exception) -> str:
         return error.code
     if isinstance(error, DataError):
         return "unreadable"
-    if isinstance(error, TookTooLong):
+    if isinstance(error, TimeLimitExceeded):
         return "too_slow"
     return "too_large" if isinstance(error, MemoryError) else "not_measurable"
 

@@ -20,10 +20,10 @@ from threading import Event
 from typing import Any
 
 import lvef
-from lvef.core.errors import LvefError, bug_place
+from lvef.core.errors import LvefError, error_location
 from lvef.core.records import Measurement
 from lvef.core.terms import Status
-from lvef.core.workers import Threads, TookTooLong, grace_of
+from lvef.core.workers import ThreadPool, TimeLimitExceeded, grace_period
 from lvef.engine.session import available_threads
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.folder import OutputFolder
@@ -175,7 +175,7 @@ def run_batch(
         index, key, job = item
         try:
             measurement, files, stamp = result.result()
-        except TookTooLong as error:
+        except TimeLimitExceeded as error:
             reason = f"{error} --max-seconds allows more."
             measurement = Measurement(job.label, Status.FAILED, reason, "too_slow")
             answer, missed = Answer(measurement, None), place(key)
@@ -204,7 +204,7 @@ def run_batch(
         started = BatchResult(seconds=time.perf_counter() - began)
         folder.write_run(_run_record(started, settings, outputs, workers, whole=False))
     try:
-        _run(todo, Threads(workers, limit_s=max_seconds, say=say), 2 * workers, do, record)
+        _run(todo, ThreadPool(workers, limit_s=max_seconds, say=say), 2 * workers, do, record)
         whole = True
     finally:
         rows = [done[key].row for key in unique if key in done]
@@ -256,7 +256,7 @@ _Todo = tuple[int, str, Job]
 
 def _run(
     todo: Sequence[_Todo],
-    pool: Threads,
+    pool: ThreadPool,
     most: int,
     do: Callable[[_Todo, Event], _Done],
     record: Callable[[_Todo, Future[_Done]], None],
@@ -287,7 +287,7 @@ def _run(
                 for future in pool.wait(running):
                     take(future)
         except BaseException as error:
-            pool.leave(grace_of(error))
+            pool.leave(grace_period(error))
             for future in [future for future in running if future.done() and not future.cancelled()]:
                 # Whatever made this stop is being told already.
                 with suppress(LvefError):
@@ -306,7 +306,7 @@ def _do(job: Job, folder: Path | None, outputs: Outputs, given_up: Event) -> _Do
 
 
 def _bug(job: Job, error: Exception) -> Measurement:
-    reason = f"{job.label}: lvef met an error it should not have ({bug_place(error)}); please report it."
+    reason = f"{job.label}: lvef met an error it should not have ({error_location(error)}); please report it."
     return Measurement(job.label, Status.FAILED, reason, "bug")
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import FROM_FILE, Beat, Clip, FloatArray, Measurement, Notice, VolumeCurve
+from lvef.core.records import FROM_FILE, Beat, Clip, CodedWarning, FloatArray, Measurement, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.geometry.rhythm import SPREAD_CODES, choose, spread_notices
 from lvef.measure.answer import RefusedWithCurve, with_volumes
@@ -65,7 +65,7 @@ def answer_of_clips(
         except RefusedWithCurve as refusal:
             if refusal.base.curve is None:
                 raise
-            notice = Notice(
+            notice = CodedWarning(
                 "no_beats_found", f"No beats were found ({refusal.code}): the film was read as a whole."
             )
             return _over_clips(replace(base, notices=(*base.notices, notice)), clip, fan, predictor, options)
@@ -85,7 +85,7 @@ def answer_of_clips(
             base = replace(base, notices=(*base.notices, notice))
             return _over_beats(base, whole, clip, fan, predictor, options)
         return _over_clips(base, clip, fan, predictor, options)
-    unchecked = Notice(
+    unchecked = CodedWarning(
         "view_not_checked",
         f"The network {predictor.entry.name} gives an EF for any film: nothing looked for a ventricle or checked "
         "the view.",
@@ -102,7 +102,7 @@ def _base(clip: Clip, fan: Fan, predictor: ClipPredictor, options: MeasureOption
             f"The network {predictor.entry.name} is shown whole pictures, and the ultrasound fills {part:.0%} of this "
             "one: crop the film to it."
         )
-        notices = (*notices, Notice("fan_is_small", text))
+        notices = (*notices, CodedWarning("fan_is_small", text))
     nothing = np.full(len(clip.frames), np.nan)
     short = float(clip.times_s[-1]) < WHOLE_BEAT_S
     return Measurement(
@@ -147,7 +147,7 @@ def _over_clips(
             ef_sd_percent=float(read.efs_percent.std(ddof=1)) if n > 1 else None,
             notices=(
                 *base.notices,
-                Notice("mean_of_clips", text),
+                CodedWarning("mean_of_clips", text),
                 *_notices(read, base, predictor),
                 *clamped,
             ),
@@ -197,21 +197,21 @@ def _over_beats(
     return with_volumes(filled, mean, None, None, options)
 
 
-def _finder_notice(found: Measurement) -> Notice:
+def _finder_notice(found: Measurement) -> CodedWarning:
     weights = found.provenance.weights if found.provenance else "another network"
-    return Notice(
+    return CodedWarning(
         "beats_of_another_network",
         f"The beats were found with {weights}; the EF of each is read from a clip around its middle.",
     )
 
 
-def _notices(read: ClipEfs, base: Measurement, predictor: ClipPredictor) -> tuple[Notice, ...]:
+def _notices(read: ClipEfs, base: Measurement, predictor: ClipPredictor) -> tuple[CodedWarning, ...]:
     """How what was shown differs from what the network knows."""
     notices = []
     spec, frame_s = predictor.spec, 1.0 / (base.frame_rate_hz or np.inf)
     if read.mirrored:
         notices.append(
-            Notice(
+            CodedWarning(
                 "played_back_and_forth",
                 f"The network reads {spec.duration_s:g} s, the film has {base.duration_s or 0.0:.2f} s: it was played "
                 "back and forth.",
@@ -219,7 +219,7 @@ def _notices(read: ClipEfs, base: Measurement, predictor: ClipPredictor) -> tupl
         )
     if read.repeated > MAX_REPEATED * read.shown:
         notices.append(
-            Notice(
+            CodedWarning(
                 "slow_frame_rate",
                 f"The network reads a frame every {1000 * spec.duration_s / (spec.n_frames - 1):.0f} ms, the film has one "
                 f"every {1000 * frame_s:.0f} ms: some were shown twice.",
@@ -228,7 +228,7 @@ def _notices(read: ClipEfs, base: Measurement, predictor: ClipPredictor) -> tupl
     return tuple(notices)
 
 
-def _clamped(efs_percent: FloatArray) -> tuple[FloatArray, tuple[Notice, ...]]:
+def _clamped(efs_percent: FloatArray) -> tuple[FloatArray, tuple[CodedWarning, ...]]:
     """EFs kept within 0-100, and what there is to say of it."""
     kept = np.clip(efs_percent, 0.0, 100.0)
     beyond = efs_percent[kept != efs_percent]
@@ -236,7 +236,7 @@ def _clamped(efs_percent: FloatArray) -> tuple[FloatArray, tuple[Notice, ...]]:
         return kept, ()
     worst = float(beyond[np.abs(beyond - 50).argmax()])
     text = f"The network gave an EF of {worst:.1f} %, which cannot be: it was set to {min(max(worst, 0), 100):.0f} %."
-    return kept, (Notice("ef_clamped", text),)
+    return kept, (CodedWarning("ef_clamped", text),)
 
 
 def _counts(clips: FloatArray, answers: FloatArray) -> dict[str, int]:

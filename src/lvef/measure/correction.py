@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from lvef.core.errors import DataError, GeometryError
-from lvef.core.records import Beat, Correction, FloatArray, Measurement, Notice, aspect_of
+from lvef.core.records import Beat, CodedWarning, Correction, FloatArray, Measurement, aspect_of
 from lvef.core.terms import Status
 from lvef.geometry.handles import N_HANDLES, tracing_of_handles
 from lvef.geometry.tracing import curve_of_tracings
@@ -335,13 +335,13 @@ def _record(
     )
 
 
-def _notice(changed: tuple[str, ...], machine: Measurement) -> Notice:
+def _notice(changed: tuple[str, ...], machine: Measurement) -> CodedWarning:
     drawn = any(what.endswith("_contour") for what in changed)
     what = "contours moved by hand" if drawn else "frames chosen by hand"
     text = f"Corrected by a reader ({what}): EF and volumes follow from the ED and the ES contour as shown"
     n = machine.beats_averaged or 0
     mean = f", of one beat; the network's are means of {averaged_text(machine)}" if n > 1 else ""
-    return Notice("corrected_by_reader", f"{text}{mean}.")
+    return CodedWarning("corrected_by_reader", f"{text}{mean}.")
 
 
 def _aspect(machine: Measurement) -> float:

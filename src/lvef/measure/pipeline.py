@@ -15,7 +15,7 @@ import numpy as np
 
 import lvef
 from lvef.core.errors import GeometryError, LvefError, QualityRefusal
-from lvef.core.records import FROM_BEATS, Clip, FrameArray, Measurement, Notice, Provenance, VolumeCurve
+from lvef.core.records import FROM_BEATS, Clip, CodedWarning, FrameArray, Measurement, Provenance, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.engine.card import SEGMENTATION
 from lvef.engine.catalogue import name_of_kind
@@ -243,7 +243,7 @@ class Measurer:
             )
             return self._signed(no_answer(source, refusal, None), began), single
         needed = "two clips, an A4C and an A2C,"
-        notices: list[Notice] = []
+        notices: list[CodedWarning] = []
         try:
             refuse_same_file(a4c, a2c, needed)
             for view, path in ((View.A4C, a4c), (View.A2C, a2c)):
@@ -270,7 +270,7 @@ class Measurer:
         clip = open_clip(path, max_frames=self.options.max_frames)
         if View.UNKNOWN not in (clip.view, self.options.view) and clip.view is not self.options.view:
             text = f"The file says that it shows the {clip.view}, {self.options.view} was given: the file is believed."
-            clip = replace(clip, notices=(*clip.notices, Notice("view_contradicts_file", text)))
+            clip = replace(clip, notices=(*clip.notices, CodedWarning("view_contradicts_file", text)))
         return clip if self.options.frame_rate_hz is None else retimed(clip, self.options.frame_rate_hz)
 
     def _finder(self, loaded: Measurer | None) -> Measurer | None:
@@ -305,10 +305,10 @@ class Measurer:
 
     def _traced_stills(
         self, predictor: TracingPredictor, stills: list[tuple[Clip, Fan]]
-    ) -> tuple[TracedFrames, list[Notice]]:
+    ) -> tuple[TracedFrames, list[CodedWarning]]:
         """Each still traced in its own image, with the other one as context, and the warnings about it."""
         parts: list[TracedFrames] = []
-        doubts: list[Notice] = []
+        doubts: list[CodedWarning] = []
         for (still, fan), other in zip(stills, reversed(stills), strict=True):
             check_picture(still, fan)
             square = predictor.square(*other) if isinstance(predictor, Predictor) else None
@@ -359,7 +359,7 @@ class Measurer:
                 raise GeometryError(
                     f"{source}: no ventricle could be traced on {phase} frame {frame}; choose another."
                 )
-        notice = Notice("frames_by_hand", f"ED frame {ed} and ES frame {es} were chosen by hand.")
+        notice = CodedWarning("frames_by_hand", f"ED frame {ed} and ES frame {es} were chosen by hand.")
         base = replace(base, status=Status.PARTIAL_CYCLE, notices=(*base.notices, notice))
         return self._of_frames(base, curve, traced, (ed, es), "two frames by hand")
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import QualityRefusal
-from lvef.core.records import Clip, FrameArray, Notice, PixelGeometry, Tracing
+from lvef.core.records import Clip, CodedWarning, FrameArray, PixelGeometry, Tracing
 from lvef.core.terms import Phase
 from lvef.geometry.shape import DENTS, NARROW_ANNULUS, odd_outline
 from lvef.transforms.fan import Fan
@@ -119,7 +119,7 @@ def check_picture(clip: Clip, fan: Fan) -> None:
 
 def check_ventricle(
     source: str, traced: NDArray[np.bool_], wall_contact: NDArray[np.float64], *, walls_known: bool = True
-) -> tuple[Notice, ...]:
+) -> tuple[CodedWarning, ...]:
     """Refuse clips in which no ventricle was found, warn where it is doubtful.
 
     Args:
@@ -151,14 +151,14 @@ def check_ventricle(
     notices = []
     if fraction < 0.95:
         notices.append(
-            Notice(
+            CodedWarning(
                 "untraced_frames",
                 f"No ventricle could be traced on {(~traced).sum()} of {len(traced)} frames.",
             )
         )
     if not walls_known:
         notices.append(
-            Notice(
+            CodedWarning(
                 "view_not_checked",
                 "The network tells no walls: neither the view nor the wall around the cavity was checked. Look at the "
                 "contour.",
@@ -166,12 +166,14 @@ def check_ventricle(
         )
     elif contact < WEAK_WALL_CONTACT:
         notices.append(
-            Notice(WEAK_WALLS, f"Wall was seen around {contact:.0%} of the cavity: check the contour by eye.")
+            CodedWarning(
+                WEAK_WALLS, f"Wall was seen around {contact:.0%} of the cavity: check the contour by eye."
+            )
         )
     return tuple(notices)
 
 
-def check_together(source: str, notices: Sequence[Notice]) -> None:
+def check_together(source: str, notices: Sequence[CodedWarning]) -> None:
     """Refuse clips whose warnings, each harmless alone, together say that the contours, not the heart, make the curve.
 
     Args:
@@ -224,7 +226,7 @@ def check_torn(source: str, odd: Sequence[set[str]]) -> None:
         )
 
 
-def check_shapes(odd: Sequence[set[str]], shown: Sequence[int | None]) -> tuple[Notice, ...]:
+def check_shapes(odd: Sequence[set[str]], shown: Sequence[int | None]) -> tuple[CodedWarning, ...]:
     """Warn where contours have a shape that no expert draws: on many frames, or on those that are shown as ED and ES.
 
     Args:
@@ -241,10 +243,10 @@ def check_shapes(odd: Sequence[set[str]], shown: Sequence[int | None]) -> tuple[
         f"The contour has a shape that experts do not draw {where} ({reasons}): it may have left the ventricle. Check the "
         "contours before you use the EF."
     )
-    return (Notice("implausible_shape", text),)
+    return (CodedWarning("implausible_shape", text),)
 
 
-def check_heart_rate(clip: Clip, found_bpm: float | None) -> tuple[Notice, ...]:
+def check_heart_rate(clip: Clip, found_bpm: float | None) -> tuple[CodedWarning, ...]:
     """Warn where the heart rate that the file tells and the beats that were found cannot both be right.
 
     Args:
@@ -264,7 +266,7 @@ def check_heart_rate(clip: Clip, found_bpm: float | None) -> tuple[Notice, ...]:
     else:
         return ()
     text = f"The file says {told:.0f}/min, but {seen}: its frame times or its heart rate are wrong. Durations are not sure."
-    return (Notice("contradictory_heart_rate", text),)
+    return (CodedWarning("contradictory_heart_rate", text),)
 
 
 def wall_contact(probabilities: NDArray[np.float32]) -> float:

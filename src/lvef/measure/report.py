@@ -20,10 +20,10 @@ import numpy as np
 from lvef.core.errors import DataError
 from lvef.core.records import (
     Beat,
+    CodedWarning,
     Correction,
     FloatArray,
     Measurement,
-    Notice,
     Provenance,
     Tracing,
     geometry_of,
@@ -207,7 +207,7 @@ def _measurement_from_dict(values: dict[str, Any]) -> Measurement:
             "status": Status(values["status"]),
             "view": View(values["view"]),
             "beats": beats,
-            "notices": tuple(Notice(n["code"], n["text"]) for n in values["notices"]),
+            "notices": tuple(CodedWarning(n["code"], n["text"]) for n in values["notices"]),
             "spacing": geometry_of(values["spacing"]),
             "provenance": Provenance(**values["provenance"]) if values["provenance"] else None,
             "correction": _correction(values.get("correction")),

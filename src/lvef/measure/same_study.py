@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from lvef.core.errors import QualityRefusal
-from lvef.core.records import Clip, FloatArray, FrameArray, Measurement, Notice
+from lvef.core.records import Clip, CodedWarning, FloatArray, FrameArray, Measurement
 from lvef.core.terms import View
 from lvef.io.dicom_identity import dicom_identity
 
@@ -91,7 +91,7 @@ def same_pictures(first: FrameArray, second: FrameArray) -> bool:
     )
 
 
-def person_notices(first: Path, second: Path) -> list[Notice]:
+def person_notices(first: Path, second: Path) -> list[CodedWarning]:
     """Warnings where two DICOM files name two persons or two examinations. What they say is compared and never shown."""
     one, other = dicom_identity(first), dicom_identity(second)
     if one is None or other is None:
@@ -99,7 +99,7 @@ def person_notices(first: Path, second: Path) -> list[Notice]:
     known = [(a, b) for a, b in ((one.patient, other.patient), (one.person, other.person)) if a and b]
     if known and known[0][0] != known[0][1]:
         return [
-            Notice(
+            CodedWarning(
                 "patients_differ",
                 "The headers of the two files name different patients: an EF of both together is of nobody. "
                 "Check that they belong together.",
@@ -107,7 +107,7 @@ def person_notices(first: Path, second: Path) -> list[Notice]:
         ]
     if one.study and other.study and one.study != other.study:
         return [
-            Notice(
+            CodedWarning(
                 "studies_differ",
                 "The two files are of different examinations (Study Instance UID): the heart may have changed between them.",
             )
@@ -115,7 +115,7 @@ def person_notices(first: Path, second: Path) -> list[Notice]:
     return []
 
 
-def view_notices(clips: Mapping[View, Clip]) -> list[Notice]:
+def view_notices(clips: Mapping[View, Clip]) -> list[CodedWarning]:
     """Warnings where a file names another view than it was given as.
 
     Args:
@@ -124,13 +124,13 @@ def view_notices(clips: Mapping[View, Clip]) -> list[Notice]:
     told = {given: clip.view for given, clip in clips.items() if clip.view not in (View.UNKNOWN, given)}
     if len(told) > 1:
         return [
-            Notice(
+            CodedWarning(
                 "views_swapped",
                 "By their headers the two files are swapped: the A4C is the A2C and the A2C the A4C.",
             )
         ]
     return [
-        Notice(
+        CodedWarning(
             "view_contradicts_file",
             f"The file given as {given} says that it shows the {own}: check which it is.",
         )
@@ -138,7 +138,7 @@ def view_notices(clips: Mapping[View, Clip]) -> list[Notice]:
     ]
 
 
-def contradictions(four: Measurement, two: Measurement, said: Sequence[Notice]) -> list[Notice]:
+def contradictions(four: Measurement, two: Measurement, said: Sequence[CodedWarning]) -> list[CodedWarning]:
     """Warnings where two views were not taken alike.
 
     Args:
@@ -151,7 +151,7 @@ def contradictions(four: Measurement, two: Measurement, said: Sequence[Notice]) 
     known = rates[0] and rates[1] and not any(notice.code == "cycles_differ" for notice in said)
     if known and abs(rates[0] - rates[1]) > RATES_DIFFER * max(rates[0], rates[1]):
         notices.append(
-            Notice(
+            CodedWarning(
                 "heart_rates_differ",
                 f"The heart rates differ by more than {RATES_DIFFER:.0%} ({rates[0]:.0f}/min in A4C, "
                 f"{rates[1]:.0f}/min in A2C): the two views were not taken at the same state of the heart.",
@@ -160,7 +160,7 @@ def contradictions(four: Measurement, two: Measurement, said: Sequence[Notice]) 
     frames = four.frame_rate_hz, two.frame_rate_hz
     if frames[0] and frames[1] and max(frames[0], frames[1]) > FRAME_RATES_DIFFER * min(frames[0], frames[1]):
         notices.append(
-            Notice(
+            CodedWarning(
                 "frame_rates_differ",
                 f"The A4C has {frames[0]:.3g} frames a second and the A2C {frames[1]:.3g}: ED and ES are found less exactly "
                 "in the slower one.",
@@ -169,7 +169,7 @@ def contradictions(four: Measurement, two: Measurement, said: Sequence[Notice]) 
     return notices
 
 
-def view_warnings(views: Mapping[str, Measurement]) -> list[Notice]:
+def view_warnings(views: Mapping[str, Measurement]) -> list[CodedWarning]:
     """The warnings of the views of a study, each with its view in front; one that all have stands once.
 
     Args:
@@ -181,7 +181,7 @@ def view_warnings(views: Mapping[str, Measurement]) -> list[Notice]:
             named = of_text.setdefault((notice.code, notice.text), [])
             if view not in named:
                 named.append(view)
-    return [Notice(code, f"{' and '.join(named)}: {text}") for (code, text), named in of_text.items()]
+    return [CodedWarning(code, f"{' and '.join(named)}: {text}") for (code, text), named in of_text.items()]
 
 
 def _same(first: object, second: object, what: str, needed: str) -> QualityRefusal:

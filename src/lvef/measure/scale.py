@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lvef.core.records import Clip, Notice, Tracing, VolumeCurve, shape_of
+from lvef.core.records import Clip, CodedWarning, Tracing, VolumeCurve, shape_of
 from lvef.geometry.tracing import curve_of_tracings
 from lvef.transforms.fan import Fan
 
@@ -31,7 +31,7 @@ def without_void_scale(clip: Clip, fan: Fan) -> Clip:
         f"sector ({fan.box.x0},{fan.box.y0})-({fan.box.x1 - 1},{fan.box.y1 - 1}): it belongs to a picture of another size; "
         "neither it nor the scale is used."
     )
-    clip = replace(clip, region=None, notices=(*clip.notices, Notice("region_void", text)))
+    clip = replace(clip, region=None, notices=(*clip.notices, CodedWarning("region_void", text)))
     return clip if clip.scale is None else _without_scale(clip, text)
 
 
@@ -54,7 +54,9 @@ def curve_of_clip(clip: Clip, tracings: Sequence[Tracing | None]) -> tuple[Clip,
         f"By the scale of the file ({clip.scale.source}) the ventricle would be {longest:.3g} mm long, "
         f"{MIN_LONG_AXIS_MM:g} to {MAX_LONG_AXIS_MM:g} mm were expected: the scale is not used."
     )
-    clip = _without_scale(replace(clip, notices=(*clip.notices, Notice("implausible_scale", note))), note)
+    clip = _without_scale(
+        replace(clip, notices=(*clip.notices, CodedWarning("implausible_scale", note))), note
+    )
     return clip, curve_of_tracings(tracings, clip.times_s, clip.spacing)
 
 

@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, Notice, PixelGeometry, Tracing
+from lvef.core.records import (
+    BoolArray,
+    Box,
+    Clip,
+    CodedWarning,
+    FloatArray,
+    FrameArray,
+    PixelGeometry,
+    Tracing,
+)
 from lvef.engine.card import VOLUME_TRACE
 from lvef.engine.catalogue import NetworkEntry
 from lvef.engine.session import EngineInfo
@@ -148,7 +157,7 @@ def mirrored_lines(lines: FloatArray, size: int) -> FloatArray:
     return turned
 
 
-def fault_notices(counts: dict[str, int]) -> tuple[Notice, ...]:
+def fault_notices(counts: dict[str, int]) -> tuple[CodedWarning, ...]:
     """What a reader should know of the lines as they came.
 
     Args:
@@ -158,7 +167,7 @@ def fault_notices(counts: dict[str, int]) -> tuple[Notice, ...]:
     crossing, off = counts.get("frames_with_crossing_chords", 0), counts.get("frames_with_lines_off_axis", 0)
     if crossing or off:
         notices.append(
-            Notice(
+            CodedWarning(
                 "line_faults",
                 f"Of {counts['frames']} frames, {crossing} have chords that cross each other and {off} have chords that do "
                 "not lie across the long axis: look at the film.",
@@ -166,7 +175,7 @@ def fault_notices(counts: dict[str, int]) -> tuple[Notice, ...]:
         )
     if counts.get("es_above_ed"):
         notices.append(
-            Notice(
+            CodedWarning(
                 "es_above_ed_lines",
                 "As the network drew them, the ventricle is larger at ES than at ED; only steadied over time it is not.",
             )

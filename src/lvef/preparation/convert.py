@@ -20,7 +20,7 @@ from typing import Any, Literal
 import lvef
 from lvef.core.config import to_mapping
 from lvef.core.errors import DataError, LvefError, QualityRefusal
-from lvef.core.workers import in_order
+from lvef.core.workers import map_ordered
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.io.atomic import write_text_atomic
 from lvef.io.open import RUN_FILE
@@ -187,7 +187,7 @@ def _run(
     workers = settings.workers or (os.cpu_count() or 1)
     written_at = time.monotonic()
     workers = workers if len(tasks) >= PROCESS_FROM else 1
-    with closing(in_order(_work, tasks, workers, name=lambda task: str(task.source.path))) as results:
+    with closing(map_ordered(_work, tasks, workers, name=lambda task: str(task.source.path))) as results:
         for task, result in results:
             finished = _record(task, result, settings, journal, patients)
             done.append(finished)

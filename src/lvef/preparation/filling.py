@@ -12,7 +12,7 @@ import polars as pl
 
 import lvef
 from lvef.core.errors import DataError
-from lvef.core.workers import in_order
+from lvef.core.workers import map_ordered
 from lvef.io.atomic import write_text_atomic
 from lvef.preparation.journal import Entry
 from lvef.preparation.parallel import Failure
@@ -163,7 +163,7 @@ def fill_store(
         watcher.total(len(todo))
         failed = []
         items = [(recipe, source) for source in todo]
-        for (_, source), made in in_order(make, items, workers, name=lambda item: item[1].item):
+        for (_, source), made in map_ordered(make, items, workers, name=lambda item: item[1].item):
             if isinstance(made, Made):
                 writer.add(source.item, stamps[source.item], made.frames, made.columns)
             else:

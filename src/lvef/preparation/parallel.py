@@ -13,8 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TypeVar
 
-from lvef.core.errors import DataError, LvefError, bug_place
-from lvef.core.workers import in_order, interrupts_held
+from lvef.core.errors import DataError, LvefError, error_location
+from lvef.core.workers import interrupts_blocked, map_ordered
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -52,13 +52,13 @@ def in_order_by_processes(
         DataError: A process was ended from outside.
     """
     if workers <= 1:
-        yield from in_order(work, items, 1)
+        yield from map_ordered(work, items, 1)
         return
     pool = ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_process
     )
     try:
-        with interrupts_held():
+        with interrupts_blocked():
             # The first piece of work starts all processes.
             pool.submit(int)
         yield from _through(pool, work, items, AHEAD_OF_PROCESSES * workers)
@@ -90,7 +90,7 @@ def reason_of(error: Exception, what: str) -> str:
     """
     if isinstance(error, LvefError):
         return str(error)
-    return f"{what}: lvef met an error it should not have ({bug_place(error)}); please report it."
+    return f"{what}: lvef met an error it should not have ({error_location(error)}); please report it."
 
 
 def _through(pool: Executor, work: Callable[[T], R], items: Sequence[T], ahead: int) -> Iterator[tuple[T, R]]:

@@ -14,7 +14,7 @@ import lvef
 from lvef.core.errors import DataError
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
-from lvef.core.workers import in_order
+from lvef.core.workers import map_ordered
 from lvef.datasets.findings import Findings
 from lvef.datasets.volume_tracings import BAD_LINE, REPEATED_LINE, read_tracings
 from lvef.io.atomic import write_bytes_atomic
@@ -106,7 +106,7 @@ def fill_traces(
         todo = [job for job in jobs if not _holds(journal, job, stamps[job.source.item])]
         watcher.total(len(todo))
         failed: list[Failure] = []
-        for job, made in in_order(prepare_traces, todo, workers, name=lambda job: job.source.item):
+        for job, made in map_ordered(prepare_traces, todo, workers, name=lambda job: job.source.item):
             item = job.source.item
             if isinstance(made, Failure):
                 failed.append(made)

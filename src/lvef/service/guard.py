@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from lvef.core.errors import bug_place
+from lvef.core.errors import error_location
 from lvef.service.metrics import Metrics
 from lvef.service.refusals import Refusal, error_body
 from lvef.service.settings import ServiceSettings
@@ -115,7 +115,7 @@ class Guard:
                 send_guarded, refusal.status, body, {"content-type": "application/json", **refusal.headers}
             )
         except Exception as error:  # noqa: BLE001  a bug met by one request must not be told with what the client sent
-            LOG.error("bug: %s", bug_place(error))
+            LOG.error("bug: %s", error_location(error))
             if begun:
                 raise ConnectionAbortedError from None
             body = json.dumps(

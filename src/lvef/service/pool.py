@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from lvef.core.workers import interrupts_held
+from lvef.core.workers import interrupts_blocked
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Reply, Task, Work, serve_tasks
 
@@ -77,7 +77,7 @@ class Worker:
         self.process: SpawnProcess = context.Process(
             target=serve_tasks, args=(theirs, make, settings, str(scratch)), daemon=True
         )
-        with interrupts_held():
+        with interrupts_blocked():
             self.process.start()
         theirs.close()
 

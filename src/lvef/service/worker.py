@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import LvefError, QualityRefusal, WeightsError, bug_place
+from lvef.core.errors import LvefError, QualityRefusal, WeightsError, error_location
 from lvef.service.settings import MB, ServiceSettings
 
 MOST_NETWORKS = 3
@@ -222,7 +222,7 @@ def done(work: Work, task: Task) -> Reply:
     except Exception as error:  # noqa: BLE001  a bug met in one file must not end the service
         return Reply(
             code="bug",
-            message=f"lvef met an error it should not have ({bug_place(error)}); please report it.",
+            message=f"lvef met an error it should not have ({error_location(error)}); please report it.",
         )
 
 

@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from lvef.core.errors import DataError, LvefError, run_as_program
+from lvef.core.errors import DataError, LvefError, run_main
 from lvef.core.records import FrameArray
 from lvef.core.terms import Phase
 from lvef.datasets.camus import CamusStill, read_split, read_stills
@@ -116,4 +116,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    run_main(main)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from lvef.core.config import read_toml
-from lvef.core.errors import DataError, run_as_program
+from lvef.core.errors import DataError, run_main
 from lvef.datasets.camus import read_split
 from lvef.training.camus import HELD_OUT_NAME, write_network
 from lvef.training.recipe import find_recipe
@@ -73,4 +73,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    run_main(main)

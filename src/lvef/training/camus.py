@@ -24,7 +24,7 @@ import torch
 
 import lvef
 from lvef.core.config import read_toml, to_mapping
-from lvef.core.errors import ConfigError, DataError, run_as_program
+from lvef.core.errors import ConfigError, DataError, run_main
 from lvef.datasets.camus import CITATION, LICENCE, read_split, read_stills
 from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, Training
 from lvef.io.atomic import write_text_atomic
@@ -197,4 +197,4 @@ def _sampling(offsets_s: Sequence[float]) -> str:
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    run_main(main)

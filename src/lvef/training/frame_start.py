@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lvef.core.errors import ConfigError, run_as_program
+from lvef.core.errors import ConfigError, run_main
 from lvef.io.atomic import atomic_path, check_writable
 from lvef.models.small_video import SmallVideoNet
 from lvef.models.two_stream import TwoStreamNet
@@ -194,4 +194,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    run_main(main)

@@ -19,7 +19,7 @@ import torch
 
 import lvef
 from lvef.core.config import read_toml, to_mapping
-from lvef.core.errors import DataError, run_as_program
+from lvef.core.errors import DataError, run_main
 from lvef.datasets.camus import read_split, read_stills
 from lvef.io.atomic import atomic_path, write_text_atomic
 from lvef.models.backbone_segmentation import BackboneSegmentation, backbone_state
@@ -109,4 +109,4 @@ def _dice(
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    run_main(main)

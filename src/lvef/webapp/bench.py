@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from lvef.core.records import Clip, Measurement
-from lvef.core.workers import Threads
+from lvef.core.workers import ThreadPool
 from lvef.measure.answer import with_volumes
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
@@ -206,8 +206,8 @@ class Watchman:
 
 
 @cache
-def _films() -> Threads:
-    return Threads(1, limit_s=FILM_S)
+def _films() -> ThreadPool:
+    return ThreadPool(1, limit_s=FILM_S)
 
 
 def in_background(work: Callable[[], Any]) -> Future[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from lvef.core.workers import Threads, TookTooLong
+from lvef.core.workers import ThreadPool, TimeLimitExceeded
 from lvef.measure.answer import no_answer
 from lvef.measure.outputs import Answer
 from lvef.webapp.measuring import Tell, Upload
@@ -75,7 +75,7 @@ def with_progress(work: Callable[[Tell], Answer], title: str) -> Answer:
         slow = True
 
     # In a thread of its own, because a decoder or an engine that is stuck would keep the visitor's script with it.
-    pool = Threads(1, limit_s=GIVE_UP_S, say=is_slow)
+    pool = ThreadPool(1, limit_s=GIVE_UP_S, say=is_slow)
     try:
         measuring = pool.submit(lambda: work(tell))
         shown = None
@@ -86,7 +86,7 @@ def with_progress(work: Callable[[Tell], Answer], title: str) -> Answer:
                 # Here Streamlit ends the script where the visitor has gone or has clicked on something else.
                 bar.progress(min(max(share, 0.0), 1.0), text=text)
         return measuring.result()
-    except TookTooLong as error:
+    except TimeLimitExceeded as error:
         return Answer(no_answer("", error, None), None)
     finally:
         gone.set()

@@ -10,8 +10,8 @@ from threading import Lock
 from typing import Protocol
 
 import lvef
-from lvef.core.errors import LvefError, bug_place
-from lvef.core.records import Clip, Measurement, Notice
+from lvef.core.errors import LvefError, error_location
+from lvef.core.records import Clip, CodedWarning, Measurement
 from lvef.core.terms import Status
 from lvef.io.timing import retimed
 from lvef.measure.answer import no_answer
@@ -131,7 +131,7 @@ def guarded(work: Callable[[], Answer], source: str) -> Answer:
 def bug_sentence(error: BaseException) -> str:
     """What to say to a visitor of an error nobody foresaw."""
     return (
-        f"this is a bug in lvef {lvef.__version__}, not a mistake of yours: {bug_place(error)}. "
+        f"this is a bug in lvef {lvef.__version__}, not a mistake of yours: {error_location(error)}. "
         "Please report this sentence, without names of patients."
     )
 
@@ -181,13 +181,13 @@ def renamed(answer: Answer, names: Mapping[str, str], source: str) -> Answer:
             source=words(m.source),
             reason=words(m.reason),
             volume_note=words(m.volume_note),
-            notices=tuple(Notice(n.code, words(n.text)) for n in m.notices),
+            notices=tuple(CodedWarning(n.code, words(n.text)) for n in m.notices),
         )
 
     def clip(c: Clip | None) -> Clip | None:
         if c is None:
             return None
-        notices = tuple(Notice(n.code, words(n.text)) for n in c.notices)
+        notices = tuple(CodedWarning(n.code, words(n.text)) for n in c.notices)
         return replace(c, source=words(c.source), notices=notices, spacing_note=words(c.spacing_note))
 
     parts = {view: (measurement(m), clip(c)) for view, (m, c) in answer.parts.items()}

@@ -16,7 +16,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 import lvef
 from lvef.core.errors import LvefError
-from lvef.core.memory import give_back
+from lvef.core.memory import release_free_memory
 from lvef.measure.wording import DISCLAIMER, note_text
 from lvef.webapp.bench import Bench, Watchman
 from lvef.webapp.measuring import bug_sentence
@@ -125,7 +125,7 @@ def _end(session: str) -> None:
     # point at themselves. Without this, pictures would stay in memory until somebody else has come by.
     _fragments.pop(session).clear()
     gc.collect()
-    give_back()
+    release_free_memory()
 
 
 @cache

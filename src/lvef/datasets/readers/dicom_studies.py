@@ -22,7 +22,7 @@ import numpy as np
 
 from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import PixelSpacing
-from lvef.core.terms import CollectionView
+from lvef.core.terms import DatasetView
 from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.manifest import make_manifest
@@ -188,7 +188,7 @@ def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Fin
         "collection": COLLECTION.name,
         "patient": patient,
         "kind": "clip",
-        "view": CollectionView(told.value),
+        "view": DatasetView(told.value),
         "root": root.as_posix(),
         "path": shown,
         "n_frames": n_frames,

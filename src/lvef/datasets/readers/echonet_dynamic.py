@@ -20,7 +20,7 @@ from pathlib import Path
 import polars as pl
 
 from lvef.core.errors import DataError
-from lvef.core.terms import CollectionView
+from lvef.core.terms import DatasetView
 from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.echonet_list import LIST, VIDEOS, entry, read_file_list, with_files
 from lvef.datasets.findings import Findings, Severity
@@ -140,7 +140,7 @@ def _as_manifest(clips: pl.DataFrame, root: Path) -> pl.DataFrame:
     fixed = {
         "collection": COLLECTION.name,
         "kind": "clip",
-        "view": CollectionView.A4C.value,
+        "view": DatasetView.A4C.value,
         "root": root.absolute().as_posix(),
         "licence": COLLECTION.licence,
     }

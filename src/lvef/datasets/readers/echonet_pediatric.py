@@ -26,7 +26,7 @@ from pathlib import Path
 import polars as pl
 
 from lvef.core.errors import DataError
-from lvef.core.terms import CollectionView, Phase, Sex, Split
+from lvef.core.terms import DatasetView, Phase, Sex, Split
 from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.echonet_list import (
     LIST,
@@ -45,7 +45,7 @@ from lvef.datasets.volume_tracings import decide_phases, read_outlines, read_tra
 from lvef.io.probe import probe_video
 from lvef.io.timing import plausible_rate
 
-VIEWS = (CollectionView.A4C, CollectionView.PSAX)
+VIEWS = (DatasetView.A4C, DatasetView.PSAX)
 """Folders, and the views in them."""
 
 TRACINGS = "VolumeTracings.csv"
@@ -108,7 +108,7 @@ def read(root: Path, progress: Progress | None = None) -> Imported:
     return Imported(conformed(_as_manifest(clips, base), str(root)), findings.sorted())
 
 
-def _folders(root: Path) -> tuple[Path, dict[CollectionView, str]]:
+def _folders(root: Path) -> tuple[Path, dict[DatasetView, str]]:
     """The folder that holds the views, and the name of each view's folder as it is written.
 
     Raises:
@@ -133,7 +133,7 @@ def _folders(root: Path) -> tuple[Path, dict[CollectionView, str]]:
     raise DataError(f"{root}: has no {VIEWS[0]}/{LIST}, so it is not EchoNet-Pediatric; {expected}: {mend}.")
 
 
-def _view(base: Path, view: CollectionView, name: str, findings: Findings) -> pl.DataFrame:
+def _view(base: Path, view: DatasetView, name: str, findings: Findings) -> pl.DataFrame:
     """The clips of one view: labels, file, traced frames."""
     folder = base / name
     clips = _read_list(folder / entry(folder, LIST), findings)
@@ -187,9 +187,7 @@ def _read_list(path: Path, findings: Findings) -> pl.DataFrame:
     return one_row_a_clip(table, ["ef_percent", "sex", "age_years", "split"], findings)
 
 
-def _with_outlines(
-    clips: pl.DataFrame, folder: Path, view: CollectionView, findings: Findings
-) -> pl.DataFrame:
+def _with_outlines(clips: pl.DataFrame, folder: Path, view: DatasetView, findings: Findings) -> pl.DataFrame:
     """Number of traced frames, ED and ES of each clip."""
     name = entry(folder, TRACINGS)
     nothing = [pl.lit(None, pl.Int64).alias(c) for c in ("n_traced_frames", "ed_frame", "es_frame")]
@@ -244,7 +242,7 @@ def _with_outlines(
         clips.filter(pl.col("n_traced_frames") == 0)["item"].to_list(),
     )
     # The 21 lines of a long axis and its disks mean nothing on a short-axis picture.
-    lines = pl.lit(name) if view is CollectionView.A4C else pl.lit(None, pl.String)
+    lines = pl.lit(name) if view is DatasetView.A4C else pl.lit(None, pl.String)
     return clips.with_columns(pl.when(pl.col("n_traced_frames") > 0).then(lines).alias("tracing_path"))
 
 

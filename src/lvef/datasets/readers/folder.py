@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lvef.core.errors import DataError
-from lvef.core.terms import CollectionView
+from lvef.core.terms import DatasetView
 from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.csv_rows import CsvRow, CsvTable, find_only_csv, read_csv_rows
 from lvef.datasets.findings import Findings, Severity
@@ -197,7 +197,7 @@ class _Reading:
     def _row(self, line: CsvRow, root: str, path: str) -> dict[str, Any]:
         row: dict[str, Any] = {
             "collection": COLLECTION.name,
-            "view": CollectionView.UNKNOWN,
+            "view": DatasetView.UNKNOWN,
             "root": root,
             "path": path,
             "told_by": f"{self.file.name}, line {line.line}",

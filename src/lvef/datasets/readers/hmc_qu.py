@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lvef.core.errors import DataError
-from lvef.core.terms import CollectionView, View
+from lvef.core.terms import DatasetView, View
 from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.hmc_qu_labels import check_mask, mask_frames, read_labels
@@ -249,7 +249,7 @@ class _Reading:
             "collection": COLLECTION.name,
             "patient": self.partners.get(name.key, name.patient),
             "kind": "still" if n == 1 else "clip",
-            "view": CollectionView(view.value),
+            "view": DatasetView(view.value),
             "root": self.root.as_posix(),
             "path": self._relative(path) if path is not None else f"{CLIPS}/{view}/{stem}.avi",
             "n_frames": n,

@@ -22,7 +22,7 @@ from typing import Any
 import polars as pl
 
 from lvef.core.errors import DataError
-from lvef.core.terms import CollectionView, Split
+from lvef.core.terms import DatasetView, Split
 from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.manifest import make_manifest
@@ -48,12 +48,12 @@ SPLITS = COLUMNS[3:]
 """Those of the two splits."""
 
 VIEWS = {
-    "plax": CollectionView.PLAX,
-    "psax": CollectionView.PSAX,
-    "a4c": CollectionView.A4C,
-    "a2c": CollectionView.A2C,
-    "a4cora2corother": CollectionView.OTHER,
-    "other": CollectionView.OTHER,
+    "plax": DatasetView.PLAX,
+    "psax": DatasetView.PSAX,
+    "a4c": DatasetView.A4C,
+    "a2c": DatasetView.A2C,
+    "a4cora2corother": DatasetView.OTHER,
+    "other": DatasetView.OTHER,
 }
 """Views as the table words them, lower case."""
 
@@ -243,7 +243,7 @@ def _row(
         "collection": COLLECTION.name,
         "patient": key["patient"] if key else name,
         "kind": "still",
-        "view": CollectionView.UNKNOWN,
+        "view": DatasetView.UNKNOWN,
         "root": root.as_posix(),
         "path": relative,
         "n_frames": 1,
@@ -263,7 +263,7 @@ def _row(
     return row
 
 
-def _view(name: str, word: str | None, labels: dict[str, Any], findings: Findings) -> CollectionView:
+def _view(name: str, word: str | None, labels: dict[str, Any], findings: Findings) -> DatasetView:
     view = VIEWS.get((word or "").lower())
     labels["view_label"] = word
     if view is None:
@@ -274,7 +274,7 @@ def _view(name: str, word: str | None, labels: dict[str, Any], findings: Finding
             _MEND,
             f"{name}: {word or 'empty'}",
         )
-    return view or CollectionView.UNKNOWN
+    return view or DatasetView.UNKNOWN
 
 
 def _grade(name: str, word: str | None, findings: Findings) -> str | None:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from lvef.core.errors import DataError
-from lvef.core.terms import CollectionView, Split
+from lvef.core.terms import DatasetView, Split
 from lvef.datasets.manifest import read_manifest
 from lvef.evaluation.ef.records import Case
 from lvef.evaluation.records import NAN
@@ -24,7 +24,7 @@ ALL = "all"
 JUDGED_SPLITS = (*(str(split) for split in Split), ALL)
 """What can be judged on."""
 
-NOT_APICAL = tuple(str(view) for view in (CollectionView.PLAX, CollectionView.PSAX, CollectionView.OTHER))
+NOT_APICAL = tuple(str(view) for view in (DatasetView.PLAX, DatasetView.PSAX, DatasetView.OTHER))
 """Views on which no EF is measured."""
 
 FEWEST_PATIENTS = 2

@@ -13,7 +13,7 @@ import numpy as np
 
 from lvef.core.errors import LvefError
 from lvef.core.records import Clip, Measurement, Tracing
-from lvef.core.workers import in_order
+from lvef.core.workers import map_ordered
 from lvef.engine.session import available_threads
 from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.ef.cases import Selection
@@ -142,7 +142,7 @@ class Bench:
                 return earlier, stamp, True
             return measure_case(case, network.measurer), stamp, False
 
-        with closing(in_order(one, cases, self._workers, name=lambda case: case.item)) as results:
+        with closing(map_ordered(one, cases, self._workers, name=lambda case: case.item)) as results:
             for case, (record, stamp, again) in results:
                 found.append(record)
                 self.resumed += again

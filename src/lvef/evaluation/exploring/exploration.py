@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from lvef.core.errors import DataError
-from lvef.core.terms import CollectionView, Phase, Sex, Split
+from lvef.core.terms import DatasetView, Phase, Sex, Split
 from lvef.evaluation.exploring.notes import make_notes
 from lvef.evaluation.exploring.records import (
     FURTHER,
@@ -53,7 +53,7 @@ NOT_TOLD = "not told"
 _ORDER = [
     *(str(split) for split in Split),
     *(str(sex) for sex in Sex),
-    *(str(view) for view in CollectionView),
+    *(str(view) for view in DatasetView),
     *(str(phase) for phase in Phase),
     *("good", "medium", "poor"),
 ]

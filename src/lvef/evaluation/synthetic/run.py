@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from lvef.core.errors import DataError, LvefError
 from lvef.core.terms import Status
-from lvef.core.workers import in_order
+from lvef.core.workers import map_ordered
 from lvef.engine.session import available_threads
 from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.records import UsedWeights
@@ -138,7 +138,7 @@ def judge(
 
     try:
         workers = workers or min(available_threads(), MAX_WORKERS)
-        with closing(in_order(one, clips, workers, name=lambda clip: clip.name)) as results:
+        with closing(map_ordered(one, clips, workers, name=lambda clip: clip.name)) as results:
             for clip, (result, stamp, again) in results:
                 found.append(result)
                 resumed += again
