@@ -46,8 +46,8 @@ def start_once(way: str, threads: int, backend: str) -> None:
     else:
         import numpy as np
 
-        from lvef.engine.catalogue import find_network
-        from lvef.engine.session import open_session
+        from lvef.inference.catalogue import find_network
+        from lvef.inference.session import open_session
 
         entry = find_network("camus-seg")
         side = entry.card.input.size

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lvef.engine.catalogue import find_network
-from lvef.engine.session import Session, bf16_available, open_session
+from lvef.inference.catalogue import find_network
+from lvef.inference.session import Session, bf16_available, open_session
 from lvef.io.atomic import write_text_atomic
 
 BATCH, BATCHES = 8, 8

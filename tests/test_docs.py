@@ -13,7 +13,7 @@ import click
 import pytest
 
 from lvef.cli.main import main
-from lvef.engine.card import Card, read_card
+from lvef.inference.card import Card, read_card
 from tests.house import ROOT, markdown_files, shell_lines
 
 PAGES = markdown_files()

@@ -43,7 +43,7 @@ MEASURING = (
     "synthesis",
     "transforms",
     "preparation",
-    "engine",
+    "inference",
     "measure",
     "cli",
 )
@@ -135,7 +135,7 @@ def test_the_engine_sends_nothing(tmp_path):
         f"open({str(tmp_path / 'mark')!r}, 'w').close()\nraise ImportError\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", "from lvef.engine.session import bf16_available; bf16_available()"],
+        [sys.executable, "-c", "from lvef.inference.session import bf16_available; bf16_available()"],
         env={**os.environ, "PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)},
         check=False,
     )

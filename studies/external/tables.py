@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from rich.table import Table
 
 from lvef.core.config import to_mapping
-from lvef.engine.card import CARD_NAME, Figure, read_card
 from lvef.evaluation.figures import DIGITS, LEVEL, generator
+from lvef.inference.card import CARD_NAME, Figure, read_card
 from lvef.io.atomic import write_text_atomic
 from lvef.stats.bootstrap import intervals
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from lvef.datasets.camus import read_split
-from lvef.engine.session import bf16_available
 from lvef.evaluation.perturbations import CHANGES
+from lvef.inference.session import bf16_available
 from tests.datasets import camus_folder
 from tests.evaluation.conftest import copy_network
 

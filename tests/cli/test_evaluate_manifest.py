@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from lvef.engine.catalogue import find_network
+from lvef.inference.catalogue import find_network
 from tests.evaluation.ef import made_up
 
 

@@ -230,7 +230,7 @@ def test_a_long_table_is_cut(run, fake, here):
 @pytest.mark.training
 def test_an_ef_network_answers_and_says_what_it_is(run, here, phantom_file):
     pytest.importorskip("onnx", reason="the network of this test is made with onnx")
-    from tests.engine.tiny_networks import ef_of_clips
+    from tests.inference.tiny_networks import ef_of_clips
 
     network = ef_of_clips(here / "network", gain=200.0)
     told = run("measure", phantom_file, "--weights", network, "--no-video", "--no-summary")
@@ -249,7 +249,7 @@ def test_an_ef_network_answers_and_says_what_it_is(run, here, phantom_file):
 @pytest.mark.training
 def test_a_network_that_does_not_fit_its_card_is_one_sentence(run, here, clip):
     pytest.importorskip("onnx", reason="the network of this test is made with onnx")
-    from tests.engine.tiny_networks import ef_of_clips
+    from tests.inference.tiny_networks import ef_of_clips
 
     network = ef_of_clips(here / "network", kind="magic")
     result = run("measure", clip, "--weights", network)

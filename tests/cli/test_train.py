@@ -10,8 +10,8 @@ pytest.importorskip("torch")
 pytest.importorskip("lightning")
 pytest.importorskip("onnx")
 
-from lvef.engine.card import read_card
-from lvef.engine.session import open_session
+from lvef.inference.card import read_card
+from lvef.inference.session import open_session
 from tests.training.made_up import SIDE, write_store
 
 pytestmark = pytest.mark.training

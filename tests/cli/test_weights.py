@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lvef.cli.weights import TITLES
-from lvef.engine.card import read_card
-from lvef.engine.catalogue import find_network
-from lvef.engine.fitting import open_network
+from lvef.inference.card import read_card
+from lvef.inference.catalogue import find_network
+from lvef.inference.fitting import open_network
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")

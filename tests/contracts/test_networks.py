@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lvef.engine.card import CARD_NAME, MODEL_NAME, read_card
-from lvef.engine.catalogue import GROUP
 from lvef.evaluation.ef.leaks import SPLIT_NAME
+from lvef.inference.card import CARD_NAME, MODEL_NAME, read_card
+from lvef.inference.catalogue import GROUP
 
 POINTS = {point.name: point for point in entry_points(group=GROUP)}
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lvef.engine.catalogue import find_network
 from lvef.evaluation.contestants import Plan, enter
 from lvef.evaluation.evaluate import evaluate
 from lvef.evaluation.perturbations import CHANGES
+from lvef.inference.catalogue import find_network
 from lvef.measure.options import MeasureOptions
 from tests.datasets import camus_folder
 

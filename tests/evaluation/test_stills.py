@@ -12,7 +12,6 @@ from lvef.core.errors import DataError
 from lvef.core.records import Box, Clip
 from lvef.core.terms import View
 from lvef.datasets.camus import read_split, read_stills
-from lvef.engine.session import bf16_available
 from lvef.evaluation import precision
 from lvef.evaluation.records import StillScore
 from lvef.evaluation.still_lines import line_error, line_figures
@@ -27,6 +26,7 @@ from lvef.evaluation.stills import (
     segment_and_score,
 )
 from lvef.geometry.tracing import trace_labels
+from lvef.inference.session import bf16_available
 from lvef.measure.kinds import load_predictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
@@ -36,7 +36,7 @@ from tests.datasets import camus_folder
 
 pytest.importorskip("onnx", reason="a network of these tests is made with onnx")
 
-from tests.engine import tiny_networks as tiny
+from tests.inference import tiny_networks as tiny
 
 pytestmark = pytest.mark.training
 

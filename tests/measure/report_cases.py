@@ -10,7 +10,7 @@ import numpy as np
 
 from lvef.core.records import CodedWarning, Correction, Measurement
 from lvef.core.terms import Status
-from lvef.engine.card import EF_CLIP
+from lvef.inference.card import EF_CLIP
 from lvef.measure.outputs import Answer
 from tests.measure.made_up import PROVENANCE, beating, failed, refused
 

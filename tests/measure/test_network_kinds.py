@@ -38,7 +38,7 @@ from tests.measure.made_up import ellipse_tracing
 
 pytest.importorskip("onnx", reason="the networks of these tests are made with onnx")
 
-from tests.engine import tiny_networks as tiny
+from tests.inference import tiny_networks as tiny
 
 pytestmark = pytest.mark.training
 
@@ -550,7 +550,7 @@ class TestPerBeat:
 
     def test_no_segmentation_network_is_one_sentence(self, tmp_path, monkeypatch):
         folder = tiny.ef_of_clips(tmp_path / "n")
-        monkeypatch.setattr("lvef.engine.catalogue.list_networks", list)
+        monkeypatch.setattr("lvef.inference.catalogue.list_networks", list)
         with pytest.raises(WeightsError, match="No segmentation network is installed"):
             measurer(folder, per_beat=True)
 

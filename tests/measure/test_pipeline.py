@@ -88,7 +88,7 @@ def test_no_person_data_in_the_answer(answer):
 
 
 def test_bf16_moves_the_ef_by_less_than_half_a_point(answer):
-    from lvef.engine.session import bf16_available
+    from lvef.inference.session import bf16_available
 
     if not bf16_available():
         pytest.skip("this processor has no bf16 units")

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from lvef.core.errors import ConfigError  # noqa: E402
-from lvef.engine.session import BACKENDS, open_session  # noqa: E402
+from lvef.inference.session import BACKENDS, open_session  # noqa: E402
 from lvef.models.export import export_network  # noqa: E402
 from lvef.models.families import FAMILIES, build, count_parameters, describe, settings_of  # noqa: E402
 from tests.models.fabricated import SMALL, inputs, lived, patterns, settle  # noqa: E402

@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from lvef.engine.card_text import experimental_text
-from lvef.engine.catalogue import list_networks
+from lvef.inference.card_text import experimental_text
+from lvef.inference.catalogue import list_networks
 from lvef.service.guard import LOG
 from tests.service.fakes import Broken
 

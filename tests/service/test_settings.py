@@ -18,7 +18,7 @@ from lvef.service.settings import ServiceSettings, default_folder
     ],
 )
 def test_cores_are_shared_out(monkeypatch, cores, workers, threads, expected):
-    monkeypatch.setattr("lvef.engine.session.available_threads", lambda: cores)
+    monkeypatch.setattr("lvef.inference.session.available_threads", lambda: cores)
     settings = ServiceSettings(workers=workers, threads=threads)
     assert (settings.n_workers, settings.n_threads) == expected
 

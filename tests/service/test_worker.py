@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lvef.core.errors import DataError, GeometryError, QualityRefusal, WeightsError
-from lvef.engine.catalogue import list_networks
+from lvef.inference.catalogue import list_networks
 from lvef.measure.options import MeasureOptions
 from lvef.service.orders import options_to_dict
 from lvef.service.settings import ServiceSettings

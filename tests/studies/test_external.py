@@ -15,9 +15,9 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.core.records import Clip, Measurement, VolumeCurve
 from lvef.core.terms import Status
-from lvef.engine.card import read_card
-from lvef.engine.catalogue import find_network
 from lvef.geometry.tracing import trace_labels
+from lvef.inference.card import read_card
+from lvef.inference.catalogue import find_network
 from studies.external.cases import PERTURBATIONS, Case, perturbed
 from studies.external.drawings import BAND_OPACITY, read_beat, read_line
 from studies.external.measures import (

@@ -14,7 +14,7 @@ pytest.importorskip("lightning")
 pytest.importorskip("onnx")
 
 from lvef.core.errors import ConfigError, DataError  # noqa: E402
-from lvef.engine.session import open_session  # noqa: E402
+from lvef.inference.session import open_session  # noqa: E402
 from lvef.models.export import export_segmentation  # noqa: E402
 from lvef.models.segmentation import SegNet, SegNetConfig  # noqa: E402
 from lvef.training.augment import AugmentConfig, _drop_out, _fog, _haze, _shadow, augment  # noqa: E402

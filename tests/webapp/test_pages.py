@@ -13,8 +13,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from lvef.core.errors import DataError
-from lvef.engine.card_text import experimental_text, marked_name
-from lvef.engine.catalogue import list_networks
+from lvef.inference.card_text import experimental_text, marked_name
+from lvef.inference.catalogue import list_networks
 from lvef.webapp import samples, settings
 from lvef.webapp.settings import AppSettings
 from lvef.webapp.shell import in_sentences

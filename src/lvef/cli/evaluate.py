@@ -191,9 +191,9 @@ def evaluate(
     if write_card:
         options = replace(options, precision="f32")
     # Loaded here, so that help and wrong words answer at once.
-    from lvef.engine.card import CARD_NAME
     from lvef.evaluation.contestants import Plan, enter
     from lvef.evaluation.output_folder import make_folder
+    from lvef.inference.card import CARD_NAME
     from lvef.io.atomic import check_writable
 
     plan = Plan(

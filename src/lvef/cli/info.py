@@ -66,7 +66,7 @@ def gather(name: str | None = None) -> dict[str, Any]:
 
 def _engines() -> dict[str, dict[str, Any]]:
     """Each backend: whether it is installed, and the arithmetic it offers on this processor."""
-    from lvef.engine.session import BACKENDS, bf16_available
+    from lvef.inference.session import BACKENDS, bf16_available
 
     engines: dict[str, dict[str, Any]] = {}
     for name in BACKENDS:
@@ -80,8 +80,8 @@ def _engines() -> dict[str, dict[str, Any]]:
 
 def _networks(name: str | None) -> tuple[list[dict[str, Any]], str]:
     """A summary of every card, or of one; and what is wrong with the catalogue, if anything."""
-    from lvef.engine.card_text import experimental_text
-    from lvef.engine.catalogue import find_network, list_networks
+    from lvef.inference.card_text import experimental_text
+    from lvef.inference.catalogue import find_network, list_networks
 
     try:
         entries = list_networks() if name is None else [find_network(name)]
@@ -122,8 +122,8 @@ def _print(facts: dict[str, Any]) -> None:
     from rich.table import Table
 
     from lvef.cli.show import make_console
-    from lvef.engine.card import Figure
-    from lvef.engine.card_text import COST, MARK, NOT_VALIDATED, figure_text
+    from lvef.inference.card import Figure
+    from lvef.inference.card_text import COST, MARK, NOT_VALIDATED, figure_text
 
     machine = facts["machine"]
     lines = [

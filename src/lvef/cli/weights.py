@@ -12,7 +12,7 @@ import click
 from lvef.cli.lazy import LazyVerbs
 
 if TYPE_CHECKING:
-    from lvef.engine.card import Card
+    from lvef.inference.card import Card
 
 VERBS = {
     "import": (
@@ -105,7 +105,7 @@ def import_(name: str, file: Path, out: Path, crop: str, half: bool, as_json: bo
     """
     from lvef.core.config import to_mapping
     from lvef.core.errors import MissingExtraError
-    from lvef.engine.card import CARD_NAME, MODEL_NAME
+    from lvef.inference.card import CARD_NAME, MODEL_NAME
     from lvef.io.atomic import write_text_atomic
 
     try:
@@ -137,7 +137,7 @@ def make_card(name: str, crop: str, half: bool, digest: str, parameters: int, mo
         model_sha256: SHA-256 of the ONNX file.
     """
     from lvef.datasets.catalogue import find_collection
-    from lvef.engine.card import EF_CLIP, SEGMENTATION, Card, Training
+    from lvef.inference.card import EF_CLIP, SEGMENTATION, Card, Training
     from lvef.models.published import CLIP_FRAMES, CLIP_STEP_S, RELEASE, SIDE_PX, find_published
     from lvef.transforms.spec import ClipSpec, InputSpec
 

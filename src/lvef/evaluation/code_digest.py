@@ -10,7 +10,7 @@ from pathlib import Path
 import lvef
 from lvef.evaluation.records import UsedWeights
 
-MEASURING = ("core", "geometry", "io", "transforms", "engine", "measure")
+MEASURING = ("core", "geometry", "io", "transforms", "inference", "measure")
 """Parts of this package whose change voids what an earlier run found."""
 
 

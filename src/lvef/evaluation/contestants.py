@@ -10,9 +10,9 @@ from pathlib import Path
 
 from lvef.core.errors import ConfigError, DataError
 from lvef.datasets.camus import read_split
-from lvef.engine.card import CARD_NAME
-from lvef.engine.card_text import experimental_text
 from lvef.evaluation.records import UsedWeights
+from lvef.inference.card import CARD_NAME
+from lvef.inference.card_text import experimental_text
 from lvef.measure.clip_predictor import ClipPredictor
 from lvef.measure.kinds import AnyPredictor, TracingPredictor, load_predictor
 from lvef.measure.options import MeasureOptions

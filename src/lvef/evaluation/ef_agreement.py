@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from lvef.core.errors import GeometryError
 from lvef.core.records import Tracing
 from lvef.core.terms import Phase, View
-from lvef.engine.card import Figure
 from lvef.evaluation.figures import Named, make_figures
 from lvef.evaluation.records import NAN, EfCase, EfComparison, StillScore
 from lvef.evaluation.stills import QUALITIES
 from lvef.geometry.biplane import biplane_ef
 from lvef.geometry.categories import HeartFailureRange, ReportClass, categories
 from lvef.geometry.ejection import ejection_fraction
+from lvef.inference.card import Figure
 from lvef.stats.agreement import (
     limits_of_agreement,
     mean_absolute_error,

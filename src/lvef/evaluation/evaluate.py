@@ -10,7 +10,6 @@ from itertools import groupby
 
 from lvef.core.terms import Phase, Structure
 from lvef.datasets.camus import CamusStill, read_stills
-from lvef.engine.card import Figure
 from lvef.evaluation.comparison import PairedFigure, Side, compare_networks
 from lvef.evaluation.contestants import Field, Part, Plan
 from lvef.evaluation.ef_agreement import card_names, ef_comparisons, ef_figures
@@ -32,6 +31,7 @@ from lvef.evaluation.robustness import (
 )
 from lvef.evaluation.still_lines import line_figures
 from lvef.evaluation.stills import VIEWS, other_phase, overlap_figures, segment_and_score
+from lvef.inference.card import Figure
 from lvef.measure.kinds import TracingPredictor
 
 WORST = 12

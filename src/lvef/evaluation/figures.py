@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lvef.engine.card import Figure
+from lvef.inference.card import Figure
 from lvef.stats.bootstrap import intervals
 
 LEVEL = 0.95

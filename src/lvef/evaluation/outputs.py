@@ -12,7 +12,6 @@ from typing import Any
 
 import lvef
 from lvef.core.config import to_mapping
-from lvef.engine.card import CARD_NAME, Figure
 from lvef.evaluation.contestants import Plan
 from lvef.evaluation.evaluate import Evaluation
 from lvef.evaluation.output_folder import last_name, make_folder, write_all
@@ -26,6 +25,7 @@ from lvef.evaluation.pictures import (
 from lvef.evaluation.report import report_html
 from lvef.evaluation.summary import to_summary
 from lvef.evaluation.tables import cases_csv, ef_csv, figures_csv, paired_csv, robustness_csv
+from lvef.inference.card import CARD_NAME, Figure
 from lvef.io.atomic import write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.report import to_json

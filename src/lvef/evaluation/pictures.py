@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from lvef.core.terms import Phase
-from lvef.engine.card import Figure
 from lvef.evaluation.canvas import Bounded
 from lvef.evaluation.charts import bland_altman_png, scatter_png
 from lvef.evaluation.contact_sheet import Tile, contact_sheet_png
@@ -19,6 +18,7 @@ from lvef.evaluation.records import NAN, STRUCTURE_WORDS, EfComparison, Judged, 
 from lvef.evaluation.robustness import POOLED, PairedCost
 from lvef.evaluation.stills import VIEWS
 from lvef.evaluation.summary import key_text
+from lvef.inference.card import Figure
 
 NOT_KNOWN = Bounded(NAN, NAN, NAN)
 """A figure that could not be had."""

@@ -12,9 +12,9 @@ import numpy as np
 
 from lvef.core.errors import ConfigError, run_main
 from lvef.core.terms import View
-from lvef.engine.session import bf16_available
 from lvef.evaluation.arguments import stills_of, stills_parser
 from lvef.evaluation.stills import ef_pairs, other_phase, score_still
+from lvef.inference.session import bf16_available
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
 from lvef.datasets.camus import CamusStill
-from lvef.engine.card import Figure
 from lvef.evaluation.canvas import Bounded
 from lvef.evaluation.cost_charts import DICE_COST_ALLOWED, EF_COST_ALLOWED
 from lvef.evaluation.ef_agreement import EF_POINTS
@@ -26,6 +25,7 @@ from lvef.evaluation.perturbations import Change
 from lvef.evaluation.records import NAN, StillScore
 from lvef.evaluation.stills import VIEWS, ef_pairs, score_still
 from lvef.geometry.ejection import ejection_fraction
+from lvef.inference.card import Figure
 from lvef.measure.kinds import TracingPredictor
 from lvef.measure.predictor import Predictor
 from lvef.stats.agreement import mean_absolute_error

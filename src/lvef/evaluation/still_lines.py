@@ -8,9 +8,9 @@ import numpy as np
 
 from lvef.core.records import FloatArray, Tracing
 from lvef.core.terms import Phase, View
-from lvef.engine.card import Figure
 from lvef.evaluation.figures import Named, make_figures
 from lvef.evaluation.records import StillScore
+from lvef.inference.card import Figure
 
 EXPERT_LINES = "lines of the expert masks"
 """What the lines are measured against."""

@@ -13,13 +13,13 @@ from lvef.core.errors import GeometryError, QualityRefusal
 from lvef.core.records import BoolArray, Clip, Tracing, aspect_of
 from lvef.core.terms import Phase, Structure, View
 from lvef.datasets.camus import CamusStill
-from lvef.engine.card import Figure
 from lvef.evaluation.distances import border_distances, unit_of
 from lvef.evaluation.figures import Named, make_figures
 from lvef.evaluation.records import NAN, STRUCTURES, StillScore
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
+from lvef.inference.card import Figure
 from lvef.measure.kinds import TracingPredictor
 from lvef.measure.predictor import trace_in_picture
 from lvef.measure.trace_predictor import TracePredictor

@@ -8,13 +8,13 @@ from typing import Any
 
 import lvef
 from lvef.core.terms import Phase
-from lvef.engine.card import Figure
 from lvef.evaluation.canvas import Bounded, bounded_text
 from lvef.evaluation.ef_agreement import EF_POINTS
 from lvef.evaluation.evaluate import Evaluation
 from lvef.evaluation.records import STRUCTURE_WORDS, EfComparison
 from lvef.evaluation.robustness import POOLED, PairedCost
 from lvef.evaluation.stills import QUALITIES, VIEWS
+from lvef.inference.card import Figure
 from lvef.measure.report import printable
 from lvef.measure.wording import DISCLAIMER
 

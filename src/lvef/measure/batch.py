@@ -24,7 +24,7 @@ from lvef.core.errors import LvefError, error_location
 from lvef.core.records import Measurement
 from lvef.core.terms import Status
 from lvef.core.workers import ThreadPool, TimeLimitExceeded, grace_period
-from lvef.engine.session import available_threads
+from lvef.inference.session import available_threads
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.folder import OutputFolder
 from lvef.measure.journal import file_key, file_stamp

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import WeightsError
 from lvef.core.records import Clip, FloatArray
-from lvef.engine.card import EF_CLIP, EF_KINDS
-from lvef.engine.catalogue import NetworkEntry
-from lvef.engine.fitting import SPATIAL, TEMPORAL
-from lvef.engine.session import Batch, EngineInfo
+from lvef.inference.card import EF_CLIP, EF_KINDS
+from lvef.inference.catalogue import NetworkEntry
+from lvef.inference.fitting import SPATIAL, TEMPORAL
+from lvef.inference.session import Batch, EngineInfo
 from lvef.measure.loaded import ahead, loaded_network, network_of
 from lvef.measure.options import MeasureOptions
 from lvef.transforms.clip_input import ClipFrames, clip_frames, network_clip
@@ -53,7 +53,7 @@ class ClipPredictor:
     def __init__(self, options: MeasureOptions, entry: NetworkEntry | None = None) -> None:
         self.entry: NetworkEntry = network_of(options, entry, *EF_KINDS)
         clip = self.entry.card.clip
-        # `lvef.engine.card.read_card` has seen to it.
+        # `lvef.inference.card.read_card` has seen to it.
         assert clip is not None
         self.spec: ClipSpec = clip
         self._session = loaded_network(options, self.entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from lvef.engine.session import available_threads
+from lvef.inference.session import available_threads
 
 PACKAGES = (
     "numpy",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from lvef.engine.card import EF_KINDS, VOLUME_TRACE
-from lvef.engine.card_text import experimental_text
-from lvef.engine.catalogue import find_network
+from lvef.inference.card import EF_KINDS, VOLUME_TRACE
+from lvef.inference.card_text import experimental_text
+from lvef.inference.catalogue import find_network
 from lvef.measure.clip_predictor import ClipPredictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor

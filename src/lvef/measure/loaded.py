@@ -8,10 +8,10 @@ from itertools import islice
 from typing import TypeVar
 
 from lvef.core.errors import WeightsError
-from lvef.engine.card import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, VOLUME_TRACE
-from lvef.engine.catalogue import NetworkEntry, find_network
-from lvef.engine.fitting import open_network
-from lvef.engine.session import Session
+from lvef.inference.card import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, VOLUME_TRACE
+from lvef.inference.catalogue import NetworkEntry, find_network
+from lvef.inference.fitting import open_network
+from lvef.inference.session import Session
 from lvef.measure.options import MeasureOptions
 
 T = TypeVar("T")

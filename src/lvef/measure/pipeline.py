@@ -17,10 +17,10 @@ import lvef
 from lvef.core.errors import GeometryError, LvefError, QualityRefusal
 from lvef.core.records import FROM_BEATS, Clip, CodedWarning, FrameArray, Measurement, Provenance, VolumeCurve
 from lvef.core.terms import Status, View
-from lvef.engine.card import SEGMENTATION
-from lvef.engine.catalogue import name_of_kind
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.steadying import steadied
+from lvef.inference.card import SEGMENTATION
+from lvef.inference.catalogue import name_of_kind
 from lvef.io.open import open_clip
 from lvef.io.timing import retimed
 from lvef.measure.answer import (

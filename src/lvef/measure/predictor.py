@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
 from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, PixelGeometry, Tracing, aspect_of
-from lvef.engine.card import CLASSES, SEGMENTATION
-from lvef.engine.catalogue import NetworkEntry
-from lvef.engine.session import EngineInfo
 from lvef.geometry.tracing import trace, trace_probabilities
+from lvef.inference.card import CLASSES, SEGMENTATION
+from lvef.inference.catalogue import NetworkEntry
+from lvef.inference.session import EngineInfo
 from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen
 from lvef.measure.options import MeasureOptions
 from lvef.measure.quality import wall_contact
@@ -211,7 +211,7 @@ def trace_in_picture(
     """The tracing of one frame's class probabilities in pixels of the picture, or None without a ventricle.
 
     Args:
-        probability: ``(classes, size, size)``, the classes a beginning of `lvef.engine.card.CLASSES`.
+        probability: ``(classes, size, size)``, the classes a beginning of `lvef.inference.card.CLASSES`.
         placement: Where the square lies in the picture.
         spacing: Scale of the picture, or None.
     """

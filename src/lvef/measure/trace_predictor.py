@@ -18,13 +18,16 @@ from lvef.core.records import (
     PixelGeometry,
     Tracing,
 )
-from lvef.engine.card import VOLUME_TRACE
-from lvef.engine.catalogue import NetworkEntry
-from lvef.engine.session import EngineInfo
+from lvef.inference.card import VOLUME_TRACE
+from lvef.inference.catalogue import NetworkEntry
+from lvef.inference.session import EngineInfo
 from lvef.geometry.line_faults import line_faults
 from lvef.geometry.lines import tracing_from_lines
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import MIN_AXIS_PX, N_DISKS
+from lvef.inference.card import VOLUME_TRACE
+from lvef.inference.catalogue import NetworkEntry
+from lvef.inference.session import EngineInfo
 from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import CHUNK, TracedFrames, tracing_in_picture

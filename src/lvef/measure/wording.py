@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lvef.core.records import FROM_BEATS, FROM_FILE, Measurement, PixelGeometry, PixelSpacing
 from lvef.core.terms import Status, View
-from lvef.engine.card import EF_CLIP, EF_KINDS, EF_TWO_STREAM, VOLUME_TRACE
+from lvef.inference.card import EF_CLIP, EF_KINDS, EF_TWO_STREAM, VOLUME_TRACE
 
 DISCLAIMER = "Research and teaching use only. Not a medical device."
 """Stands on every picture and at the end of every table."""

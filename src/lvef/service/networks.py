@@ -6,8 +6,8 @@ import dataclasses
 from functools import cache
 from typing import Any
 
-from lvef.engine.card_text import experimental_text
-from lvef.engine.catalogue import list_networks
+from lvef.inference.card_text import experimental_text
+from lvef.inference.catalogue import list_networks
 
 
 @cache

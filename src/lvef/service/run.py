@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 
 from lvef.core.errors import ConfigError
-from lvef.engine.catalogue import find_network
+from lvef.inference.catalogue import find_network
 from lvef.service.app import Service
 from lvef.service.guard import LOG
 from lvef.service.pool import Make

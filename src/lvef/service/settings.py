@@ -92,7 +92,7 @@ class ServiceSettings:
 
 def _threads() -> int:
     # Loaded here: the command line reads these settings for its help, which must answer at once.
-    from lvef.engine.session import available_threads
+    from lvef.inference.session import available_threads
 
     return available_threads()
 

@@ -26,7 +26,7 @@ import lvef
 from lvef.core.config import read_toml, to_mapping
 from lvef.core.errors import ConfigError, DataError, run_main
 from lvef.datasets.camus import CITATION, LICENCE, read_split, read_stills
-from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, Training
+from lvef.inference.card import CARD_NAME, MODEL_NAME, Card, Training
 from lvef.io.atomic import write_text_atomic
 from lvef.models.export import export_segmentation
 from lvef.models.segmentation import SegNet

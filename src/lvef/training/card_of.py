@@ -13,7 +13,7 @@ from torch import nn
 from lvef.core.config import to_mapping
 from lvef.datasets.camus import CITATION as CAMUS_CITATION
 from lvef.datasets.catalogue import find_collection
-from lvef.engine.card import (
+from lvef.inference.card import (
     CARD_NAME,
     EF_CLIP,
     EF_TWO_STREAM,

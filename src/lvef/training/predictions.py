@@ -12,7 +12,7 @@ import torch
 
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
-from lvef.engine.card import Figure
+from lvef.inference.card import Figure
 from lvef.stats.agreement import agreement
 from lvef.stats.bootstrap import interval
 from lvef.training.cases import Case

@@ -8,8 +8,8 @@ import streamlit as st
 
 from lvef.core.errors import GeometryError
 from lvef.core.terms import Sex, View
-from lvef.engine.catalogue import list_networks, name_to_show
 from lvef.geometry.ejection import body_surface_area
+from lvef.inference.catalogue import list_networks, name_to_show
 from lvef.measure.options import MeasureOptions
 from lvef.webapp import settings
 

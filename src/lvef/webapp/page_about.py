@@ -9,8 +9,8 @@ from html import escape
 import streamlit as st
 
 import lvef
-from lvef.engine.card import Card, Figure
-from lvef.engine.card_text import (
+from lvef.inference.card import Card, Figure
+from lvef.inference.card_text import (
     EF_BIAS,
     EF_MAE,
     EF_R,
@@ -19,7 +19,7 @@ from lvef.engine.card_text import (
     has_interval,
     marked_name,
 )
-from lvef.engine.catalogue import list_networks
+from lvef.inference.catalogue import list_networks
 from lvef.webapp.answer_view import facts, table
 from lvef.webapp.shell import head, in_sentences, section
 

@@ -8,9 +8,9 @@ from html import escape
 import streamlit as st
 
 from lvef.core.records import Measurement
-from lvef.engine.card import EF_KINDS
-from lvef.engine.card_text import experimental_text, marked_name
-from lvef.engine.catalogue import NetworkEntry, list_networks
+from lvef.inference.card import EF_KINDS
+from lvef.inference.card_text import experimental_text, marked_name
+from lvef.inference.catalogue import NetworkEntry, list_networks
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
 from lvef.measure.wording import category_lines, ef_text, ml_text, reason_text

@@ -70,7 +70,7 @@ def run(app: AppSettings, say: Callable[[str], None]) -> None:
         from streamlit.web.server import Server
     except ImportError:
         raise MissingExtraError("The page", "app") from None
-    from lvef.engine.catalogue import find_network
+    from lvef.inference.catalogue import find_network
     from lvef.webapp.shell import serve_on
 
     find_network(app.weights)

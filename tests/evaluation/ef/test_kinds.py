@@ -19,7 +19,7 @@ from tests.measure.made_up import ellipse_tracing
 
 pytest.importorskip("onnx", reason="the networks of these tests are made with onnx")
 
-from tests.engine import tiny_networks
+from tests.inference import tiny_networks
 
 pytestmark = pytest.mark.training
 

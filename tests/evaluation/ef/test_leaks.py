@@ -9,9 +9,9 @@ import shutil
 import pytest
 
 from lvef.core.errors import DataError, WeightsError
-from lvef.engine.catalogue import find_network
 from lvef.evaluation.ef.cases import read_cases
 from lvef.evaluation.ef.leaks import check_network, check_splits
+from lvef.inference.catalogue import find_network
 from tests.evaluation.ef.made_up import rows, write
 
 

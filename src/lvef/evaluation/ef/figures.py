@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import FloatArray
-from lvef.engine.card import Figure
 from lvef.evaluation.ef.records import Case, EfRecord
 from lvef.evaluation.ef_agreement import EF_POINTS
 from lvef.evaluation.figures import Named, make_figures
 from lvef.geometry.categories import REPORT_MILD_RANGE, ReportClass
+from lvef.inference.card import Figure
 from lvef.stats.agreement import (
     limits_of_agreement,
     mean_absolute_error,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from lvef.core.errors import DataError
 from lvef.core.terms import Split
-from lvef.engine.card import CARD_NAME, read_card
 from lvef.evaluation.ef.cases import ALL, Selection
 from lvef.evaluation.outputs import patients_digest
+from lvef.inference.card import CARD_NAME, read_card
 
 SPLIT_NAME = "split.csv"
 """File that a training leaves in its network's folder: hash and part of each patient. Source: `lvef.training.card_of`."""

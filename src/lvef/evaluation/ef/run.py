@@ -14,7 +14,7 @@ import numpy as np
 from lvef.core.errors import LvefError
 from lvef.core.records import Clip, Measurement, Tracing
 from lvef.core.workers import map_ordered
-from lvef.engine.session import available_threads
+from lvef.inference.session import available_threads
 from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.ef.cases import Selection
 from lvef.evaluation.ef.records import (
@@ -28,6 +28,7 @@ from lvef.evaluation.ef.records import (
 )
 from lvef.evaluation.records import NAN, UsedWeights
 from lvef.geometry.lines import lines_from_tracing
+from lvef.inference.session import available_threads
 from lvef.measure.batch import MAX_WORKERS
 from lvef.measure.journal import file_stamp
 from lvef.measure.kinds import TracingPredictor

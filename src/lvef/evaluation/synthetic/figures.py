@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import FloatArray
-from lvef.engine.card import Figure
 from lvef.evaluation.ef_agreement import EF_POINTS
 from lvef.evaluation.figures import Named, make_figures
 from lvef.evaluation.records import NAN
@@ -25,6 +24,7 @@ from lvef.evaluation.synthetic.records import (
     BeatRecord,
     ClipRecord,
 )
+from lvef.inference.card import Figure
 from lvef.stats.agreement import limits_of_agreement, mean_absolute_error, pearson_r
 
 REFERENCES = {

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from lvef.core.errors import DataError, LvefError
 from lvef.core.terms import Status
 from lvef.core.workers import map_ordered
-from lvef.engine.session import available_threads
+from lvef.inference.session import available_threads
 from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.records import UsedWeights
 from lvef.evaluation.synthetic.records import ClipRecord, from_plain, to_plain
@@ -26,6 +26,7 @@ from lvef.evaluation.synthetic.truth_files import (
     read_curve,
     read_mask,
 )
+from lvef.inference.session import available_threads
 from lvef.measure.batch import MAX_WORKERS
 from lvef.measure.journal import file_stamp
 from lvef.measure.options import MeasureOptions

@@ -9,7 +9,6 @@ from typing import Any
 
 import lvef
 from lvef.core.terms import Status
-from lvef.engine.card import Figure
 from lvef.evaluation.canvas import Bounded, bounded_text
 from lvef.evaluation.synthetic.figures import (
     AGREEMENT,
@@ -28,6 +27,7 @@ from lvef.evaluation.synthetic.figures import (
 from lvef.evaluation.synthetic.groups import Group, groups_of
 from lvef.evaluation.synthetic.records import REPRESENTATIVE_BEAT, ClipRecord
 from lvef.evaluation.synthetic.run import Judgement
+from lvef.inference.card import Figure
 from lvef.measure.report import printable
 from lvef.measure.wording import DISCLAIMER
 

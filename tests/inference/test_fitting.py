@@ -11,15 +11,15 @@ import pytest
 
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, WeightsError
-from lvef.engine.card import EF_CLIP, KINDS, read_card
-from lvef.engine.catalogue import find_network, name_of_kind
-from lvef.engine.fitting import input_shapes, misfit, open_network, output_shapes
-from lvef.engine.session import BACKENDS, Port
+from lvef.inference.card import EF_CLIP, KINDS, read_card
+from lvef.inference.catalogue import find_network, name_of_kind
+from lvef.inference.fitting import input_shapes, misfit, open_network, output_shapes
+from lvef.inference.session import BACKENDS, Port
 from lvef.transforms.spec import ClipSpec
 
 pytest.importorskip("onnx", reason="the networks of these tests are made with onnx")
 
-from tests.engine import tiny_networks as tiny
+from tests.inference import tiny_networks as tiny
 
 pytestmark = pytest.mark.training
 
@@ -167,7 +167,7 @@ def test_a_card_survives_being_written_and_old_ones_stay_valid(tmp_path):
 def test_networks_of_a_kind(monkeypatch):
     assert name_of_kind("segmentation", "camus-seg") == "camus-seg"
     assert name_of_kind("segmentation", "nosuch") in {"camus-seg"}
-    monkeypatch.setattr("lvef.engine.catalogue.list_networks", list)
+    monkeypatch.setattr("lvef.inference.catalogue.list_networks", list)
     with pytest.raises(WeightsError, match="No segmentation network is installed"):
         name_of_kind("segmentation", "camus-seg")
 

@@ -11,8 +11,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from lvef.core.errors import WeightsError
-from lvef.engine.card import CARD_NAME, MODEL_NAME, Card, read_card
-from lvef.engine.card_text import MARK, marked_name
+from lvef.inference.card import CARD_NAME, MODEL_NAME, Card, read_card
+from lvef.inference.card_text import MARK, marked_name
 
 GROUP = "lvef.weights"
 """Entry-point group of distributions that carry networks."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lvef.core.errors import WeightsError
-from lvef.engine.card import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, Card
-from lvef.engine.catalogue import NetworkEntry
-from lvef.engine.session import Port, Session, open_session
+from lvef.inference.card import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, Card
+from lvef.inference.catalogue import NetworkEntry
+from lvef.inference.session import Port, Session, open_session
 from lvef.transforms.volume_tracing import N_LINES
 
 SPATIAL, TEMPORAL = "spatial", "temporal"
@@ -26,7 +26,7 @@ def open_network(
     """Load a network that fits its card.
 
     Args:
-        entry: From `lvef.engine.catalogue.find_network`.
+        entry: From `lvef.inference.catalogue.find_network`.
         backend: See `open_session`.
         precision: See `open_session`.
         threads: See `open_session`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lvef.engine.card import Card, Figure
+from lvef.inference.card import Card, Figure
 
 MARK = "experimental"
 """The word beside the name of a network whose EF does not hold on other hospitals' clips."""

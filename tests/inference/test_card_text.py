@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from lvef.engine.card import Figure
-from lvef.engine.card_text import NOT_VALIDATED, experimental_text, figure_text, marked_name
-from lvef.engine.catalogue import find_network, list_networks, name_of_kind, name_to_show
+from lvef.inference.card import Figure
+from lvef.inference.card_text import NOT_VALIDATED, experimental_text, figure_text, marked_name
+from lvef.inference.catalogue import find_network, list_networks, name_of_kind, name_to_show
 from lvef.measure.options import MeasureOptions
 
 CARD = find_network(MeasureOptions.weights).card
@@ -79,6 +79,6 @@ def test_an_experimental_network_never_stands_in_for_the_default(monkeypatch):
         replace(one, name=name, card=replace(one.card, name=name, experimental=mark))
         for name, mark in (("a", True), ("b", False))
     )
-    monkeypatch.setattr("lvef.engine.catalogue.list_networks", lambda: [marked, plain])
+    monkeypatch.setattr("lvef.inference.catalogue.list_networks", lambda: [marked, plain])
     assert name_of_kind("segmentation", "nosuch") == "b"
     assert name_of_kind("segmentation", "a") == "a"

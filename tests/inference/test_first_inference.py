@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lvef.engine.session import BACKENDS
+from lvef.inference.session import BACKENDS
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "first_inference.py"
 
@@ -23,7 +23,7 @@ def starts(number: int, backend: str) -> subprocess.CompletedProcess[str]:
 def test_no_type_is_asked_for_before_one_inference_is_done():
     code = (
         "import sys, threading\n"
-        "from lvef.engine.session import bf16_available\n"
+        "from lvef.inference.session import bf16_available\n"
         "bf16_available()\n"
         "import openvino\n"
         "together = threading.Barrier(2)\n"

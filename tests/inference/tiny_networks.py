@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from lvef.core.config import to_mapping
-from lvef.engine.card import (
+from lvef.inference.card import (
     CARD_NAME,
     EF_CLIP,
     EF_TWO_STREAM,

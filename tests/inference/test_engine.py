@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import ConfigError, WeightsError
-from lvef.engine.card import read_card
-from lvef.engine.catalogue import find_network, list_networks
-from lvef.engine.session import BACKENDS, bf16_available, open_session
+from lvef.inference.card import read_card
+from lvef.inference.catalogue import find_network, list_networks
+from lvef.inference.session import BACKENDS, bf16_available, open_session
 
 
 @pytest.fixture(scope="module")
