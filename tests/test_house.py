@@ -136,7 +136,11 @@ def test_the_engine_sends_nothing(tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", "from lvef.inference.session import bf16_available; bf16_available()"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(SOURCE.parent)]),
+            "HOME": str(tmp_path),
+        },
         check=False,
     )
     assert done.returncode == 0
