@@ -18,9 +18,6 @@ from lvef.core.records import (
     PixelGeometry,
     Tracing,
 )
-from lvef.inference.card import VOLUME_TRACE
-from lvef.inference.catalogue import NetworkEntry
-from lvef.inference.session import EngineInfo
 from lvef.geometry.line_faults import line_faults
 from lvef.geometry.lines import tracing_from_lines
 from lvef.geometry.simpson import volume_of_tracing

@@ -14,7 +14,6 @@ import numpy as np
 from lvef.core.errors import LvefError
 from lvef.core.records import Clip, Measurement, Tracing
 from lvef.core.workers import map_ordered
-from lvef.inference.session import available_threads
 from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.ef.cases import Selection
 from lvef.evaluation.ef.records import (

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 from lvef.core.errors import DataError, LvefError
 from lvef.core.terms import Status
 from lvef.core.workers import map_ordered
-from lvef.inference.session import available_threads
 from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.records import UsedWeights
 from lvef.evaluation.synthetic.records import ClipRecord, from_plain, to_plain
