@@ -16,7 +16,7 @@ from lvef.core.errors import DataError, LvefError
 from lvef.core.records import Clip, FloatArray, FrameArray, Measurement, Tracing, VolumeCurve
 from lvef.core.terms import Status
 from lvef.evaluation.code_digest import settings_key
-from lvef.evaluation.contestants import used_weights
+from lvef.evaluation.evaluated_models import used_weights
 from lvef.io.atomic import atomic_path, write_text_atomic
 from lvef.measure.answer import no_answer
 from lvef.measure.clip_predictor import ClipPredictor

@@ -131,7 +131,7 @@ def test_what_is_missing_is_one_sentence(run, here, stills):
         (("--data", stills, "--patients", "file"), "is empty"),
         (("--data", stills, "--patients", "strange.txt"), "no CAMUS stills of the 1 patients"),
         (("--data", stills, "--weights", "nothing"), "No network named nothing"),
-        (("--data", stills, "--weights", "camus-seg", "--weights", "camus-seg"), "are the same network"),
+        (("--data", stills, "--weights", "camus-seg", "--weights", "camus-seg"), "are the same model"),
         (("--data", stills, "--runs", "bare"), "held-out.txt cannot be read"),
         (("--data", stills, "--precision", "f16"), "f16"),
         (("--data", stills, "--out", "file/out"), "cannot be made"),

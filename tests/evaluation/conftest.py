@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lvef.evaluation.contestants import Plan, enter
 from lvef.evaluation.evaluate import evaluate
+from lvef.evaluation.evaluated_models import Plan, load_models
 from lvef.evaluation.perturbations import CHANGES
 from lvef.inference.catalogue import find_network
 from lvef.measure.options import MeasureOptions
@@ -58,4 +58,4 @@ def evaluated(collection, twin):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lvef.evaluation.evaluate.CHANGES", SOME_CHANGES)
-        return plan, evaluate(plan, enter(plan))
+        return plan, evaluate(plan, load_models(plan))

@@ -14,8 +14,8 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.datasets.camus import read_split, read_stills
-from lvef.evaluation.contestants import Plan, enter
 from lvef.evaluation.evaluate import WORST, card_figures, evaluate
+from lvef.evaluation.evaluated_models import Plan, load_models
 from lvef.evaluation.output_folder import RUN_NAME
 from lvef.evaluation.outputs import write_evaluation
 from lvef.evaluation.robustness import POOLED
@@ -75,11 +75,11 @@ def test_a_fold_is_judged_by_its_own_network_alone(collection, tmp_path):
     runs = tuple(run_folder(tmp_path, f"fold{i}", names[2 * i : 2 * i + 2], f"{i}") for i in (0, 1))
     plan = Plan(collection, runs=runs, options=F32)
     steps = []
-    found = evaluate(plan, enter(plan), lambda: steps.append(1))
+    found = evaluate(plan, load_models(plan), lambda: steps.append(1))
     assert len(steps) == 4
     whole = Plan(collection, options=F32)
     figures = [f.value for f in found.figures["cross-validation"]]
-    assert figures == [f.value for f in evaluate(whole, enter(whole)).figures["camus-seg"]]
+    assert figures == [f.value for f in evaluate(whole, load_models(whole)).figures["camus-seg"]]
     summary = to_summary(found)
     assert [w["patients"] for w in summary["networks"][0]["weights"]] == [2, 2]
 
@@ -88,19 +88,19 @@ def test_patients_without_stills_are_told(collection, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("patient0001\npatient7777\npatient0002\n")
     plan = Plan(collection, patients=names, options=F32)
-    found = evaluate(plan, enter(plan))
+    found = evaluate(plan, load_models(plan))
     assert found.patients == 2
     assert any(notice.startswith("1 of the 3 patients") for notice in found.notices)
     names.write_text("patient7777\n")
     with pytest.raises(DataError, match="no CAMUS stills of the 1 patients"):
-        evaluate(plan, enter(plan))
+        evaluate(plan, load_models(plan))
 
 
 def test_one_patient_has_cases_but_no_figures(collection, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("patient0001\n")
     plan = Plan(collection, patients=names, robustness=True, options=F32)
-    found = evaluate(plan, enter(plan))
+    found = evaluate(plan, load_models(plan))
     assert not found.figures["camus-seg"]
     assert [len(c.cases) for c in found.comparisons["camus-seg"]] == [1, 1, 1, 1]
     assert "index.html" in write_evaluation(tmp_path / "out", found, plan)

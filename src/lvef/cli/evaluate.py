@@ -14,8 +14,8 @@ from lvef.cli.evaluate_manifest import SPLITS as MANIFEST_SPLITS
 from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:
-    from lvef.evaluation.contestants import Field, Plan
     from lvef.evaluation.evaluate import Evaluation
+    from lvef.evaluation.evaluated_models import EvaluatedModels, Plan
 
 FILE = click.Path(path_type=Path)
 
@@ -191,7 +191,7 @@ def evaluate(
     if write_card:
         options = replace(options, precision="f32")
     # Loaded here, so that help and wrong words answer at once.
-    from lvef.evaluation.contestants import Plan, enter
+    from lvef.evaluation.evaluated_models import Plan, load_models
     from lvef.evaluation.output_folder import make_folder
     from lvef.inference.card import CARD_NAME
     from lvef.io.atomic import check_writable
@@ -206,13 +206,13 @@ def evaluate(
         seed,
         options,
     )
-    entered = enter(plan)
+    models = load_models(plan)
     if out is not None:
         make_folder(out)
     if write_card:
-        [predictor] = entered.parts[0].networks.values()
+        [predictor] = models.folds[0].networks.values()
         check_writable(predictor.entry.folder / CARD_NAME)
-    found = _run(plan, entered)
+    found = _run(plan, models)
     _show(found, as_json=as_json)
     if out is not None:
         from lvef.evaluation.outputs import write_evaluation
@@ -264,12 +264,12 @@ def _check(
         )
 
 
-def _run(plan: Plan, entered: Field) -> Evaluation:
+def _run(plan: Plan, models: EvaluatedModels) -> Evaluation:
     from lvef.cli.progress import progress_bar
     from lvef.evaluation.evaluate import evaluate as judge
 
-    with progress_bar(entered.steps) as (_, advance):
-        return judge(plan, entered, advance)
+    with progress_bar(models.steps) as (_, advance):
+        return judge(plan, models, advance)
 
 
 def _show(found: Evaluation, *, as_json: bool) -> None:

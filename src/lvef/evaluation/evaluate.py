@@ -11,8 +11,8 @@ from itertools import groupby
 from lvef.core.terms import Phase, Structure
 from lvef.datasets.camus import CamusStill, read_stills
 from lvef.evaluation.comparison import PairedFigure, Side, compare_networks
-from lvef.evaluation.contestants import Field, Part, Plan
 from lvef.evaluation.ef_agreement import card_names, ef_comparisons, ef_figures
+from lvef.evaluation.evaluated_models import EvaluatedModels, Fold, Plan
 from lvef.evaluation.perturbations import CHANGES
 from lvef.evaluation.records import (
     STRUCTURES,
@@ -70,27 +70,27 @@ class Evaluation:
         return max(len(judged.patients) for judged in self.networks)
 
 
-def evaluate(plan: Plan, entered: Field, advance: Callable[[], None] = lambda: None) -> Evaluation:
+def evaluate(plan: Plan, models: EvaluatedModels, advance: Callable[[], None] = lambda: None) -> Evaluation:
     """Score and sum up.
 
     Args:
         plan: What was asked for.
-        entered: From `lvef.evaluation.contestants.enter`.
+        models: From `lvef.evaluation.evaluated_models.load_models`.
         advance: Called after each patient of each network, `Field.steps` times at most.
 
     Raises:
         DataError: No patient has stills, or a mask does not fit its picture.
     """
     began = time.perf_counter()
-    books = {label: _Book() for label in entered.labels}
+    books = {label: _Book() for label in models.labels}
     asked = 0
-    for part in entered.parts:
-        asked += len(part.patients)
-        _judge(part, plan, books, advance)
+    for fold in models.folds:
+        asked += len(fold.patients)
+        _judge(fold, plan, books, advance)
     networks = [
         Judged(
             label,
-            entered.weights_of(label),
+            models.weights_of(label),
             book.scores,
             book.changed,
             [w for *_, w in sorted(book.worst, reverse=True)],
@@ -98,8 +98,8 @@ def evaluate(plan: Plan, entered: Field, advance: Callable[[], None] = lambda: N
         for label, book in books.items()
     ]
     there = max(len(judged.patients) for judged in networks)
-    split = f"{entered.split}, {there} patients"
-    notices = list(entered.notices)
+    split = f"{models.split}, {there} patients"
+    notices = list(models.notices)
     if there < asked:
         notices.append(f"{asked - there} of the {asked} patients asked for have no stills and are left out.")
     comparisons = {judged.label: ef_comparisons(judged.scores) for judged in networks}
@@ -146,11 +146,11 @@ class _Book:
     worst: list[tuple[float, int, WorstStill]] = field(default_factory=list)
 
 
-def _judge(part: Part, plan: Plan, books: Mapping[str, _Book], advance: Callable[[], None]) -> None:
+def _judge(fold: Fold, plan: Plan, books: Mapping[str, _Book], advance: Callable[[], None]) -> None:
     # Patient by patient, so that one patient's pictures are in memory and are read once for all networks.
-    for _, group in groupby(read_stills(plan.data, list(part.patients)), key=lambda still: still.patient):
+    for _, group in groupby(read_stills(plan.data, list(fold.patients)), key=lambda still: still.patient):
         stills = list(group)
-        for label, predictor in part.networks.items():
+        for label, predictor in fold.networks.items():
             for still in stills:
                 _score(predictor, still, other_phase(still, stills), books[label], robustness=plan.robustness)
             advance()

@@ -12,8 +12,8 @@ from typing import Any
 
 import lvef
 from lvef.core.config import to_mapping
-from lvef.evaluation.contestants import Plan
 from lvef.evaluation.evaluate import Evaluation
+from lvef.evaluation.evaluated_models import Plan
 from lvef.evaluation.output_folder import last_name, make_folder, write_all
 from lvef.evaluation.pictures import (
     dice_pictures,

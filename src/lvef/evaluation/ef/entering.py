@@ -11,7 +11,6 @@ import numpy as np
 
 from lvef.core.errors import ConfigError
 from lvef.core.terms import Phase, Split
-from lvef.evaluation.contestants import used_weights
 from lvef.evaluation.ef.cases import Selection, read_cases
 from lvef.evaluation.ef.leaks import check_network, check_splits
 from lvef.evaluation.ef.losses import Curves, read_losses
@@ -19,6 +18,7 @@ from lvef.evaluation.ef.manual_lines import ManualLines, read_manual
 from lvef.evaluation.ef.predictions import match_predictions, read_predictions
 from lvef.evaluation.ef.records import Case, EfRecord
 from lvef.evaluation.ef.run import EfPlan, Network
+from lvef.evaluation.evaluated_models import used_weights
 from lvef.inference.card_text import experimental_text
 from lvef.inference.catalogue import NetworkEntry, find_network
 from lvef.measure import pipeline

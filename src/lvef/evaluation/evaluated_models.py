@@ -1,4 +1,4 @@
-"""Which networks are judged on which patients: from the words of the command line to loaded networks."""
+"""Models evaluated on stills, and the patients of each: from command-line arguments to loaded models."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from lvef.measure.kinds import AnyPredictor, TracingPredictor, load_predictor
 from lvef.measure.options import MeasureOptions
 
 HELD_OUT_NAME = "held-out.txt"
-"""File in a training run's folder: the patients that its network has not seen, one a line."""
+"""File in a training run's folder: the patients kept out of its training, one a line."""
 
 POOLED_LABEL = "cross-validation"
-"""Name of the networks of several runs, judged together."""
+"""Label of the models of several runs, evaluated together."""
 
 TRAINING, VALIDATION, TESTING = "training", "validation", "testing"
-"""Parts of the collection that may be judged on."""
+"""Splits of CAMUS."""
 
-TESTING_NOTICE = (
-    "These are CAMUS's testing patients. They tell how good a chosen network is once; whoever chooses by them, or looks "
-    "again after a change, has used them up."
+TEST_SET_WARNING = (
+    "These are CAMUS's testing patients. They give an unbiased estimate for one finished model, once: selecting a model by "
+    "them, or evaluating again after a change, makes the estimate optimistic."
 )
-"""What a reader of figures on the testing patients must know."""
+"""Warning on metrics of the testing patients."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be evaluated.
+    """Settings of an evaluation on stills.
 
     Attributes:
-        data: Folder of the collection.
-        split: Part of the collection.
+        data: Folder of CAMUS.
+        split: Its split.
         patients: File with patient names instead of a split, or None.
-        weights: Names or folders of networks.
-        runs: Folders of training runs, each judged on the patients it held out, instead of ``weights``.
-        robustness: Whether the changes of the picture are tried as well.
+        weights: Names or folders of models.
+        runs: Folders of training runs, each evaluated on the patients it held out, instead of ``weights``.
+        robustness: Whether to evaluate under perturbations as well.
         seed: Of the bootstrap.
         options: Engine, precision and threads.
     """
@@ -59,12 +59,12 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Patients and the networks that are judged on them.
+class Fold:
+    """Patients, and the models evaluated on them.
 
     Attributes:
         patients: Their names.
-        networks: Label -> loaded network.
+        networks: Label -> loaded model.
     """
 
     patients: Sequence[str]
@@ -72,66 +72,69 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """Everything that takes part.
+class EvaluatedModels:
+    """The models and patients of an evaluation on stills.
 
     Attributes:
-        parts: One, or one a fold.
-        split: Which patients these are, in words.
-        notices: What a reader must know before believing the figures.
+        folds: One, or one a training run.
+        split: Description of the patients.
+        notices: Warnings to the reader.
     """
 
-    parts: Sequence[Part]
+    folds: Sequence[Fold]
     split: str
     notices: Sequence[str]
 
     @property
     def labels(self) -> list[str]:
-        """Labels of the networks, in the order given."""
-        return list(dict.fromkeys(label for part in self.parts for label in part.networks))
+        """Labels of the models, in the order given."""
+        return list(dict.fromkeys(label for fold in self.folds for label in fold.networks))
 
     @property
     def steps(self) -> int:
-        """Patients, counted once for each network that is judged on them."""
-        return sum(len(part.patients) * len(part.networks) for part in self.parts)
+        """Number of pairs of patient and model."""
+        return sum(len(fold.patients) * len(fold.networks) for fold in self.folds)
 
     def weights_of(self, label: str) -> tuple[UsedWeights, ...]:
-        """The files behind a label."""
+        """The model files of a label."""
         return tuple(
-            used_weights(part.networks[label], len(part.patients))
-            for part in self.parts
-            if label in part.networks
+            used_weights(fold.networks[label], len(fold.patients))
+            for fold in self.folds
+            if label in fold.networks
         )
 
 
-def enter(plan: Plan) -> Field:
-    """Find the patients and load the networks.
+def load_models(plan: Plan) -> EvaluatedModels:
+    """Find the patients and load the models.
 
     Raises:
-        ConfigError: A network is given twice.
-        DataError: The collection, a list of patients or a run's folder is not there or not as expected.
-        WeightsError: A network is missing or damaged.
+        ConfigError: A model is given twice.
+        DataError: The collection, a list of patients or a run's folder is missing or not as expected.
+        WeightsError: A model is missing or damaged.
     """
     if not plan.data.is_dir():
         raise DataError(
             f"{plan.data}: no such folder; the folder of the collection was expected, with database_nifti in it."
         )
     if plan.runs:
-        parts = _folds(plan)
-        split = f"patients held out by {len(parts)} {'run' if len(parts) == 1 else 'runs'}, each judged by its own network"
+        folds = _load_folds(plan)
+        runs = f"{len(folds)} {'run' if len(folds) == 1 else 'runs'}"
+        split = f"patients held out by {runs}, each evaluated with its own model"
     else:
         patients = _patients(plan)
         split = f"patients of {plan.patients.name}" if plan.patients else f"CAMUS {plan.split}"
-        parts = [Part(patients, _load(plan))]
-    told = [TESTING_NOTICE] if split == f"CAMUS {TESTING}" else []
-    marked = dict.fromkeys(
-        experimental_text(predictor.entry.card) for part in parts for predictor in part.networks.values()
+        folds = [Fold(patients, _load_models(plan))]
+    warnings = [TEST_SET_WARNING] if split == f"CAMUS {TESTING}" else []
+    experimental = dict.fromkeys(
+        experimental_text(predictor.entry.card) for fold in folds for predictor in fold.networks.values()
     )
-    return Field(parts, split, [*told, *filter(None, marked), *_notices(plan.data, parts)])
+    return EvaluatedModels(
+        folds, split, [*warnings, *filter(None, experimental), *_leakage_warnings(plan.data, folds)]
+    )
 
 
 def used_weights(predictor: AnyPredictor, patients: int) -> UsedWeights:
-    """What the card and the engine of a loaded network tell."""
+    """Provenance of a loaded model, from its card and its engine."""
     card, engine = predictor.entry.card, predictor.engine
     return UsedWeights(
         card.name,
@@ -146,10 +149,10 @@ def used_weights(predictor: AnyPredictor, patients: int) -> UsedWeights:
 
 
 def read_names(path: Path) -> list[str]:
-    """Patient names, one a line; a name that stands there twice is taken once.
+    """Patient names, one a line, without duplicates.
 
     Raises:
-        DataError: The file cannot be read or holds no name.
+        DataError: The file cannot be read or is empty.
     """
     try:
         names = path.read_text(encoding="utf-8").split()
@@ -168,33 +171,35 @@ def _patients(plan: Plan) -> list[str]:
     )
 
 
-def _load(plan: Plan) -> dict[str, TracingPredictor]:
-    predictors = [_loaded(plan, name) for name in plan.weights]
-    twice = [d for d, n in Counter(p.entry.card.model_sha256 for p in predictors).items() if n > 1]
-    if twice:
+def _load_models(plan: Plan) -> dict[str, TracingPredictor]:
+    predictors = [_load_model(plan, name) for name in plan.weights]
+    duplicates = [d for d, n in Counter(p.entry.card.model_sha256 for p in predictors).items() if n > 1]
+    if duplicates:
         names = [
-            n for n, p in zip(plan.weights, predictors, strict=True) if p.entry.card.model_sha256 == twice[0]
+            n
+            for n, p in zip(plan.weights, predictors, strict=True)
+            if p.entry.card.model_sha256 == duplicates[0]
         ]
-        raise ConfigError(f"{' and '.join(names)} are the same network; give each network once.")
+        raise ConfigError(f"{' and '.join(names)} are the same model; give each model once.")
     return dict(zip(_labels(plan.weights, predictors), predictors, strict=True))
 
 
-def _loaded(plan: Plan, name: str) -> TracingPredictor:
-    """A network that tells something of a still.
+def _load_model(plan: Plan, name: str) -> TracingPredictor:
+    """A model that traces stills.
 
     Raises:
-        ConfigError: It reads whole clips.
+        ConfigError: It takes whole clips.
     """
     predictor = load_predictor(replace(plan.options, weights=name))
     if isinstance(predictor, ClipPredictor):
         raise ConfigError(
-            f"{name} gives an EF for a clip and nothing for a still; judge it on clips, with lvef evaluate --manifest."
+            f"{name} predicts the EF of a clip, not of a still; evaluate it on clips, with lvef evaluate --manifest."
         )
     return predictor
 
 
 def _labels(given: Sequence[str], predictors: Sequence[TracingPredictor]) -> list[str]:
-    """The shortest names that tell the networks apart; a folder is called by its last two names."""
+    """The shortest labels that are unique; a folder is labelled by its last two names."""
     cards = [p.entry.card for p in predictors]
     folders = [p.entry.folder.resolve() for p in predictors]
     candidates = (
@@ -211,8 +216,8 @@ def _labels(given: Sequence[str], predictors: Sequence[TracingPredictor]) -> lis
     return [f"{card.name} {card.model_sha256[:8]}" for card in cards]
 
 
-def _folds(plan: Plan) -> list[Part]:
-    parts: list[Part] = []
+def _load_folds(plan: Plan) -> list[Fold]:
+    folds: list[Fold] = []
     seen: dict[str, Path] = {}
     for run in plan.runs:
         patients = read_names(run / HELD_OUT_NAME)
@@ -220,14 +225,14 @@ def _folds(plan: Plan) -> list[Part]:
             if patient in seen:
                 raise DataError(
                     f"{patient} is held out by {seen[patient]} and by {run}; in a cross-validation every patient is "
-                    "judged once, by the one network that has not seen it."
+                    "evaluated once, with the model it was kept out of."
                 )
             seen[patient] = run
-        parts.append(Part(patients, {POOLED_LABEL: _loaded(plan, str(_network_of(run)))}))
-    return parts
+        folds.append(Fold(patients, {POOLED_LABEL: _load_model(plan, str(_model_folder(run)))}))
+    return folds
 
 
-def _network_of(run: Path) -> Path:
+def _model_folder(run: Path) -> Path:
     """The one folder with a card in a run's folder.
 
     Raises:
@@ -240,23 +245,23 @@ def _network_of(run: Path) -> Path:
     return found[0]
 
 
-def _notices(data: Path, parts: Sequence[Part]) -> list[str]:
-    """Networks whose card says that they have seen patients on whom they are judged."""
+def _leakage_warnings(data: Path, folds: Sequence[Fold]) -> list[str]:
+    """Warnings on models whose training patients, by their card, are among those evaluated."""
     try:
         trained_on = read_split(data, TRAINING)
     except DataError:
         return []
     digest = hashlib.sha256("\n".join(sorted(trained_on)).encode()).hexdigest()
-    seen: Counter[str] = Counter()
-    judged: Counter[str] = Counter()
-    for part in parts:
-        for label, predictor in part.networks.items():
-            judged[label] += len(part.patients)
+    leaked: Counter[str] = Counter()
+    evaluated: Counter[str] = Counter()
+    for fold in folds:
+        for label, predictor in fold.networks.items():
+            evaluated[label] += len(fold.patients)
             if predictor.entry.card.training.patients_sha256 == digest:
-                seen[label] += len(set(part.patients) & set(trained_on))
+                leaked[label] += len(set(fold.patients) & set(trained_on))
     return [
-        f"The card of {label} says that it was trained on all CAMUS training patients, and {n} of the {judged[label]} "
-        "patients judged here are among them: its figures then say little about new patients."
-        for label, n in seen.items()
+        f"Data leakage: {label} was trained on all CAMUS training patients, by its card, and {n} of the {evaluated[label]} "
+        "patients evaluated here are among them: its metrics do not hold for new patients."
+        for label, n in leaked.items()
         if n
     ]
