@@ -104,7 +104,7 @@ class TestPictures:
             tmp_path / f"cut.{suffix}", np.random.default_rng(0).integers(0, 255, (90, 90), dtype=np.uint8)
         )
         path.write_bytes(path.read_bytes()[:2000])
-        with pytest.raises(VideoError, match=rf"cut\.{suffix} is a \w+ picture that is damaged or cut off"):
+        with pytest.raises(VideoError, match=rf"cut\.{suffix} is a \w+ image that is damaged or cut off"):
             read_still(path)
 
     def test_too_large(self, tmp_path):
@@ -434,7 +434,7 @@ class TestLabels:
 def test_a_picture_that_claims_more_pixels_than_a_machine_holds(tmp_path):
     path = tmp_path / "vast.png"
     path.write_bytes(vast_png())
-    with pytest.raises(VideoError, match=r"vast\.png is a PNG picture that claims far more pixels"):
+    with pytest.raises(VideoError, match=r"vast\.png is a PNG image that claims far more pixels"):
         read_still(path)
     path.write_bytes(vast_png(10_000))
     with pytest.raises(VideoError, match="10000 x 10000 pixels; at most 4096"):

@@ -77,7 +77,7 @@ def test_other_files_are_refused(tmp_path, content, suffix):
     path = tmp_path / f"odd{suffix}"
     path.write_bytes(content)
     with pytest.raises(
-        VideoError, match=rf"odd{suffix} is of a kind that is not known here.*: expected AVI, MP4"
+        VideoError, match=rf"odd{suffix} has an unknown format.*: expected AVI, MP4"
     ) as caught:
         open_clip(path)
     assert str(path) in str(caught.value)
@@ -104,8 +104,8 @@ def zipped(name):
         ("a.tar", b"x" * 257 + b"ustar", r"is a tar archive"),
         ("a.pdf", b"%PDF-1.7", r"is a PDF document"),
         ("a.avi", b"version https://git-lfs.github.com/spec/v1\noid", r"run git lfs pull"),
-        ("a.avi", b"<!DOCTYPE html><html>", r"a page of the web"),
-        ("a.csv", "Größe,1\n".encode(), r"not known here \(text\)"),
+        ("a.avi", b"<!DOCTYPE html><html>", r"a web page"),
+        ("a.csv", "Größe,1\n".encode(), r"unknown format \(text\)"),
     ],
 )
 def test_what_a_file_is_instead_is_named(tmp_path, name, content, words):

@@ -523,5 +523,5 @@ def test_full_range_that_is_not_marked(tmp_path):
 def test_a_play_list_is_never_followed(tmp_path):
     path = tmp_path / "list.avi"
     path.write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/clip.ts\n")
-    with pytest.raises(VideoError, match=r"list\.avi is of a kind that is not known here \(text\)"):
+    with pytest.raises(VideoError, match=r"list\.avi has an unknown format \(text\)"):
         read_video(path)

@@ -354,7 +354,7 @@ def test_settings_reach_the_measurement(real, phantom_file):
 def test_a_file_of_no_kind(real):
     answer = real.send(b"hello" * 100, names=["letter.avi"])
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "unreadable")
-    assert answer.json()["error"]["message"].startswith("letter.avi is of a kind that is not known here")
+    assert answer.json()["error"]["message"].startswith("letter.avi has an unknown format")
 
 
 def test_too_many_frames(tmp_path, phantom_file):

@@ -4,7 +4,7 @@ import stat
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.service.spool import LOCK_NAME, Spool, client_name, known_suffix, make_private
+from lvef.service.spool import LOCK_NAME, Spool, client_name, make_private
 
 
 @pytest.fixture
@@ -61,21 +61,6 @@ def test_a_folder_of_another_user(tmp_path, monkeypatch):
 )
 def test_names_as_they_are_shown(raw, shown):
     assert client_name(raw) == shown
-
-
-@pytest.mark.parametrize(
-    ("name", "suffix"),
-    [
-        ("x.AVI", ".avi"),
-        ("x.nii.gz", ".nii.gz"),
-        ("x.tar.gz", ".gz"),
-        ("x.exe", ""),
-        ("x", ""),
-        ("x.avi.php", ""),
-    ],
-)
-def test_only_known_suffixes_are_kept(name, suffix):
-    assert known_suffix(name) == suffix
 
 
 def test_paths_have_nothing_of_the_client(spool):

@@ -14,7 +14,7 @@ pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"'
 
 from lvef.core.errors import DataError
 from lvef.webapp import private_files
-from lvef.webapp.private_files import PREFIX, folder, held, known_suffix, shown_name, sweep
+from lvef.webapp.private_files import PREFIX, folder, held, shown_name, sweep
 
 
 @pytest.fixture(autouse=True)
@@ -75,21 +75,6 @@ def test_what_a_killed_process_left_is_swept_and_what_lives_stays(temporary):
     mine = folder()
     assert sweep() == [left.name]
     assert mine.is_dir() and other.is_dir() and not left.exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "suffix"),
-    [
-        ("a.AVI", ".avi"),
-        ("b.nii.gz", ".nii.gz"),
-        ("IM0001", ""),
-        ("evil.sh", ""),
-        ("a.avi/../../x", ""),
-        (".dcm", ""),
-    ],
-)
-def test_only_a_suffix_that_readers_know_is_taken_over(name, suffix):
-    assert known_suffix(name) == suffix
 
 
 def test_names_are_shown_without_folders_and_signs_and_not_too_long():

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from lvef.core.errors import LvefError
 from lvef.core.terms import Phase, Structure
 from lvef.core.workers import map_ordered
-from lvef.datasets.check_files import MASK_SUFFIXES
 from lvef.datasets.findings import Findings, Severity
+from lvef.io.formats import IMAGE_SUFFIXES
 from lvef.io.images import read_labels
 from lvef.io.open import open_clip
 
@@ -77,7 +77,7 @@ def decode_row(row: Mapping[str, Any]) -> Decoded:
     lv: tuple[int, ...] = ()
     mask_error = False
     mask_path = row["mask_path"]
-    if mask_path is not None and Path(mask_path).suffix.lower() in MASK_SUFFIXES:
+    if mask_path is not None and Path(mask_path).suffix.lower() in IMAGE_SUFFIXES:
         try:
             mask = read_labels(root / mask_path)
             shape = (mask.shape[0], mask.shape[1], mask.shape[2])

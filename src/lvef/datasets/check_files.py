@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lvef.core.errors import LvefError
 from lvef.core.workers import map_ordered
 from lvef.datasets.findings import Findings, Severity
+from lvef.io.formats import IMAGE_SUFFIXES
 from lvef.io.probe import VideoHeader, probe
 
 WORKERS = 8
@@ -27,9 +28,6 @@ CHUNK = 64
 
 RATE_TOLERANCE = 0.02
 """Part by which a frame rate may differ from the header's: containers round to whole or thousandth frames a second."""
-
-MASK_SUFFIXES = (".png", ".gz", ".nii", ".mhd", ".mha")
-"""Masks whose size can be read here; the others (MATLAB's) are looked for only."""
 
 _ROW = (
     "item",
@@ -177,7 +175,8 @@ def _header(path: Path, note: Callable[[str], None], of: str) -> VideoHeader | N
     if not there:
         note(f"missing{of or '_file'}")
         return None
-    if of and path.suffix.lower() not in MASK_SUFFIXES:
+    # Of other masks (MATLAB) only the presence is checked.
+    if of and path.suffix.lower() not in IMAGE_SUFFIXES:
         return None
     try:
         header = probe(path)

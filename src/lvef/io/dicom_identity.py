@@ -11,7 +11,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from lvef.io.dicom_values import quiet_pydicom, text
-from lvef.io.sniff import SNIFF_BYTES, sniff
+from lvef.io.formats import HEAD_BYTES, detect_format
 
 _KEY = secrets.token_bytes(32)
 """Of this process alone: a digest tells nothing of whom it stands for."""
@@ -44,7 +44,7 @@ def dicom_identity(path: Path) -> DicomIdentity | None:
     """
     try:
         with path.open("rb") as file:
-            found = sniff(file.read(SNIFF_BYTES))
+            found = detect_format(file.read(HEAD_BYTES))
         if found is None or found.family != "dicom":
             return None
         with quiet_pydicom():

@@ -56,8 +56,8 @@ from lvef.io.dicom_layout import (
 )
 from lvef.io.dicom_lossless import lossless_frames
 from lvef.io.dicom_values import CONVERSION_ERRORS, whole
+from lvef.io.formats import detect_format
 from lvef.io.limits import check_size
-from lvef.io.sniff import sniff
 from lvef.io.timing import Timing, container_timing
 
 DECODE_ERRORS = (
@@ -206,7 +206,7 @@ def _decode_video(
     from lvef.io.video import decode_video
 
     data = joined(payload.data)
-    kind = sniff(data[:4096])
+    kind = detect_format(data[:4096])
     if kind is not None and kind.family == "video":
         stream = kind.demuxer
     elif data.startswith(_TRANSPORT_SYNC):

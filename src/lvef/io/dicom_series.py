@@ -21,9 +21,9 @@ from lvef.io.dicom import read_dicom, read_header
 from lvef.io.dicom_layout import count_frames
 from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times
 from lvef.io.dicom_values import number, numbers, quiet_pydicom, text
+from lvef.io.formats import DICOM, HEAD_BYTES, detect_format
 from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
 from lvef.io.series import MIN_CORRELATION, MIN_FRAMES, REFUSED, likeness
-from lvef.io.sniff import DICOM, SNIFF_BYTES, sniff
 from lvef.io.timing import (
     DEFAULT_FRAME_RATE_HZ,
     Timing,
@@ -133,7 +133,7 @@ def read_instances(
 def _instance(path: Path) -> Instance | None:
     try:
         with path.open("rb") as file:
-            if sniff(file.read(SNIFF_BYTES)) is not DICOM:
+            if detect_format(file.read(HEAD_BYTES)) is not DICOM:
                 return None
             file.seek(0)
             with quiet_pydicom():

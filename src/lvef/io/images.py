@@ -17,17 +17,14 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import DataError, VideoError
 from lvef.core.records import Clip, CodedWarning, FrameArray
+from lvef.io.formats import GIF, HEAD_BYTES, STILL_FORMATS, TIFF, FileFormat, detect_format
 from lvef.io.greyscale import ColourSampler, to_uint8
 from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, MAX_SIDE_PX, check_size
 from lvef.io.scale import checked_aspect, checked_spacing
-from lvef.io.sniff import GIF, PNG, SNIFF_BYTES, TIFF, WEBP, FileFormat, sniff
 from lvef.io.timing import Timing, assumed_timing, container_timing, even_times, plausible_rate
 
 PICTURE_NOTE = "A picture file tells no pixel size, so there are no millimetres or millilitres."
 """Why PNG, JPEG and the like have no scale: their dots per inch are those of a printer."""
-
-ANIMATED = (GIF, PNG, TIFF, WEBP)
-"""Kinds of picture whose pages are the frames of a cine."""
 
 GIF_TICK_S = 0.01
 """A GIF counts time in hundredths of a second."""
@@ -35,7 +32,6 @@ GIF_TICK_S = 0.01
 COARSE = 0.1
 """Part of a frame's time that half a tick may be off before a warning says so."""
 
-_EXPECTED = "PNG, JPEG, TIFF, BMP, WebP, GIF, NIfTI or MetaImage"
 _PILLOW_ERRORS = (
     OSError,
     EOFError,
@@ -74,7 +70,7 @@ def read_still(
     """
     source = os.fspath(path)
     kind = _kind(path, source)
-    if kind.family == "picture":
+    if kind.family == "image":
         return _read_picture(path, source, kind, max_frames, max_pixels)
     if kind.family == "nifti":
         from lvef.io.nifti import read_nifti
@@ -105,7 +101,7 @@ def read_labels(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     source = os.fspath(path)
     kind = _kind(path, source)
     values: NDArray[Any]
-    if kind.family == "picture":
+    if kind.family == "image":
         values = _label_values(path, source, kind)
     elif kind.family == "nifti":
         from lvef.io.nifti import read_nifti
@@ -126,10 +122,10 @@ def read_labels(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 def _kind(path: str | os.PathLike[str], source: str) -> FileFormat:
     with Path(path).open("rb") as file:
-        kind = sniff(file.read(SNIFF_BYTES))
-    if kind is None or kind.family not in ("picture", "nifti", "metaimage"):
-        found = "not a picture that can be recognised" if kind is None else f"a {kind.name}, not a still"
-        raise VideoError(f"{source} is {found}: expected {_EXPECTED}.")
+        kind = detect_format(file.read(HEAD_BYTES))
+    if kind is None or kind.family not in ("image", "nifti", "metaimage"):
+        found = "no image of a known format" if kind is None else f"a {kind.name}, not a still"
+        raise VideoError(f"{source} is {found}: expected {STILL_FORMATS}.")
     return kind
 
 
@@ -144,7 +140,7 @@ def page_numbers(image: Any, kind: FileFormat) -> range:  # noqa: ANN401  Pillow
         EOFError: (or what else Pillow raises) when a page is damaged.
     """
     pages = int(getattr(image, "n_frames", 1))
-    if kind not in ANIMATED or pages == 1:
+    if not kind.animated or pages == 1:
         return range(1)
     # The picture that programs show which know no APNG is no part of the animation.
     first = int(bool(getattr(image, "default_image", False)))

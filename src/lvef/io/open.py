@@ -9,17 +9,23 @@ from pathlib import Path
 
 from lvef.core.errors import DataError, VideoError
 from lvef.core.records import Clip, CodedWarning
+from lvef.io.formats import (
+    CANDIDATE_SUFFIXES,
+    DICOM,
+    HEAD_BYTES,
+    STILL_SUFFIXES,
+    SUFFIXES,
+    FileFormat,
+    detect_format,
+    unknown_format,
+)
 from lvef.io.limits import MAX_FILE_BYTES, MAX_FRAMES, MAX_PIXELS
-from lvef.io.sniff import DICOM, FORMATS, SNIFF_BYTES, FileFormat, sniff, unreadable
 
 RUN_FILE = "run.json"
 """A folder below a given one that holds this file is a run's output and is not searched."""
 
 LABEL_MARK = "_gt"
 """End of the stem of CAMUS's label pictures, which are no clips."""
-
-_KNOWN_SUFFIXES = frozenset(suffix for kind in FORMATS for suffix in kind.suffixes)
-_SEARCHED_SUFFIXES = _KNOWN_SUFFIXES - {".gz"}
 
 
 def open_clip(
@@ -47,15 +53,15 @@ def open_clip(
     if path.is_dir():
         return _read_folder(path, source, max_frames, max_pixels)
     head = first_bytes(path, source)
-    kind = sniff(head)
+    kind = detect_format(head)
     if kind is None:
-        raise VideoError(unreadable(source, head))
+        raise VideoError(unknown_format(source, head))
     try:
         clip = _read(kind, source, max_frames, max_pixels)
     except OSError as cause:
         raise DataError(f"{source} cannot be read to its end ({_reason(cause)}): copy it again.") from None
     suffix = path.suffix.lower()
-    if suffix in _KNOWN_SUFFIXES and suffix not in kind.suffixes:
+    if suffix in SUFFIXES and suffix not in kind.suffixes:
         notice = CodedWarning(
             "wrong_suffix", f"The file is named {suffix} but is a {kind.name}, and was read as such."
         )
@@ -99,7 +105,7 @@ def find_clips(files: Iterable[Path]) -> list[Path]:
     Args:
         files: From `find_inputs`, or named one by one.
     """
-    from lvef.io.series import STILL_SUFFIXES, single_stills
+    from lvef.io.series import single_stills
 
     given = list(dict.fromkeys(files))
     by_folder: dict[Path, list[Path]] = {}
@@ -135,11 +141,11 @@ def _dicom_folders(given: Iterable[Path]) -> dict[Path, Path]:
 
 
 def _may_be_dicom(path: Path) -> bool:
-    if path.suffix.lower() in _KNOWN_SUFFIXES.difference(DICOM.suffixes):
+    if path.suffix.lower() in SUFFIXES.difference(DICOM.suffixes):
         return False  # not worth opening thousands of videos
     try:
         with path.open("rb") as file:
-            return sniff(file.read(SNIFF_BYTES)) is DICOM
+            return detect_format(file.read(HEAD_BYTES)) is DICOM
     except OSError:
         return False
 
@@ -153,7 +159,7 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def first_bytes(path: Path, source: str) -> bytes:
-    """Return the first ``SNIFF_BYTES`` of a file.
+    """Return the first ``HEAD_BYTES`` of a file.
 
     Args:
         path: The file.
@@ -172,7 +178,7 @@ def first_bytes(path: Path, source: str) -> bytes:
                 "the clip to a few beats."
             )
         with path.open("rb") as file:
-            head = file.read(SNIFF_BYTES)
+            head = file.read(HEAD_BYTES)
     except FileNotFoundError:
         raise DataError(f"{source} does not exist: check the path.") from None
     except PermissionError:
@@ -239,7 +245,7 @@ def _is_candidate(path: Path) -> bool:
     stem = name.removesuffix(".gz").rpartition(".")[0] or name
     if stem.endswith(LABEL_MARK):
         return False
-    if path.suffix.lower() in _SEARCHED_SUFFIXES or name.endswith(".nii.gz"):
+    if name.endswith(CANDIDATE_SUFFIXES):
         return True
     try:
         with path.open("rb") as file:

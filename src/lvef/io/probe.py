@@ -15,8 +15,8 @@ from typing import Any
 
 from lvef.core.errors import DataError, DicomError, VideoError
 from lvef.io.avi import read_avi_header
+from lvef.io.formats import AVI, FileFormat, detect_format, unknown_format
 from lvef.io.open import first_bytes
-from lvef.io.sniff import AVI, FileFormat, sniff, unreadable
 
 _FLAGGED_RATE_HZ = 1000.0
 """FFmpeg's stand-in for a rate that a container does not tell is its clock's; no cine is that fast."""
@@ -94,9 +94,9 @@ def probe(path: Path) -> VideoHeader:
 
 def _kind(path: Path, source: str) -> tuple[FileFormat, bytes]:
     head = first_bytes(path, source)
-    kind = sniff(head)
+    kind = detect_format(head)
     if kind is None:
-        raise VideoError(unreadable(source, head))
+        raise VideoError(unknown_format(source, head))
     return kind, head
 
 

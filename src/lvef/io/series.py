@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import DataError, QualityRefusal, VideoError
 from lvef.core.records import Clip, CodedWarning, FrameArray
+from lvef.io.formats import HEAD_BYTES, STILL_SUFFIXES, detect_format
 from lvef.io.greyscale import to_uint8
 from lvef.io.images import PICTURE_NOTE, Pages, opened_picture, page_numbers
 from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
-from lvef.io.sniff import BMP, JPEG, PNG, SNIFF_BYTES, TIFF, WEBP, sniff
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ, assumed_timing
-
-STILL_SUFFIXES = frozenset(suffix for kind in (PNG, JPEG, TIFF, BMP, WEBP) for suffix in kind.suffixes)
-"""Suffixes of files that can be frames of a cine."""
 
 REFUSED = "stills"
 """Code of the refusal of stills that are no cine."""
@@ -140,8 +137,8 @@ def _frames(
     for path in files:
         name = os.fspath(Path(source) / path.name)
         with path.open("rb") as file:
-            kind = sniff(file.read(SNIFF_BYTES))
-        if kind is None or kind.family != "picture":
+            kind = detect_format(file.read(HEAD_BYTES))
+        if kind is None or kind.family != "image":
             raise VideoError(f"{name} is no picture: take it out of the series.")
         with opened_picture(path, name, kind, max_pixels) as image:
             check_size(
@@ -178,8 +175,8 @@ def likeness(frames: FrameArray) -> float:
 def _is_single(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            kind = sniff(file.read(SNIFF_BYTES))
-        if kind is None or kind.family != "picture":
+            kind = detect_format(file.read(HEAD_BYTES))
+        if kind is None or kind.family != "image":
             return False
         with opened_picture(path, path.name, kind, MAX_PIXELS) as image:
             return len(page_numbers(image, kind)) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lvef.core.errors import VideoError
-from lvef.io.sniff import SNIFF_BYTES
+from lvef.io.formats import HEAD_BYTES
 
 _GZIP_START = b"\x1f\x8b"
 _NIFTI_SLACK_BYTES = 2**20
@@ -65,7 +65,7 @@ def _nifti_header(path: Path, source: str) -> StillHeader:
     from lvef.io.nifti import read_nifti_header
 
     with path.open("rb") as file:
-        head = file.read(SNIFF_BYTES)
+        head = file.read(HEAD_BYTES)
         there = file.seek(0, os.SEEK_END)
         if head[:2] == _GZIP_START:
             # gzip ends with the length of what it holds; other bytes stand there when it is cut off.

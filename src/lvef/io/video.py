@@ -21,9 +21,9 @@ from lvef.core.errors import DataError, VideoError
 from lvef.core.records import Clip, CodedWarning, FrameArray
 from lvef.io.avi import frame_bytes, main_rate_notices
 from lvef.io.display import UPRIGHT, display_of, oriented, pixel_shape, stated_aspect
+from lvef.io.formats import AVI, HEAD_BYTES, MP4, detect_format, unknown_format
 from lvef.io.greyscale import ColourSampler
 from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
-from lvef.io.sniff import AVI, MP4, SNIFF_BYTES, sniff, unreadable
 from lvef.io.timing import container_timing
 
 MIN_RESCUED_FRAMES = 2
@@ -85,10 +85,10 @@ def read_video(
     """
     source = os.fspath(path)
     with Path(path).open("rb") as file:
-        head = file.read(SNIFF_BYTES)
-        kind = sniff(head)
+        head = file.read(HEAD_BYTES)
+        kind = detect_format(head)
         if kind is None:
-            raise VideoError(unreadable(source, head))
+            raise VideoError(unknown_format(source, head))
         if kind.family != "video":
             raise VideoError(f"{source} is a {kind.name}, not a video: expected a file with moving pictures.")
         file.seek(0)

@@ -112,10 +112,10 @@ def patient_of(source: Source) -> str:
     """
     from lvef.io.dicom import read_header
     from lvef.io.dicom_values import quiet_pydicom, text
+    from lvef.io.formats import detect_format
     from lvef.io.open import first_bytes
-    from lvef.io.sniff import sniff
 
-    kind = sniff(first_bytes(source.path, str(source.path)))
+    kind = detect_format(first_bytes(source.path, str(source.path)))
     if kind is None or kind.family != "dicom":
         return source.item
     with quiet_pydicom(), source.path.open("rb") as file:

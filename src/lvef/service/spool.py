@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from lvef.core.errors import DataError
-from lvef.io.sniff import FORMATS
+from lvef.io.formats import known_suffix
 
 if sys.platform != "win32":
     import fcntl
@@ -32,8 +32,6 @@ LONGEST_NAME = 120
 
 UNNAMED = "upload"
 """Name that is shown where the client gave none."""
-
-_SUFFIXES = sorted({suffix for kind in FORMATS for suffix in kind.suffixes}, key=len, reverse=True)
 
 
 class Spool:
@@ -120,12 +118,6 @@ def client_name(raw: str) -> str:
         suffix = known_suffix(shown)
         shown = shown[: LONGEST_NAME - len(suffix)] + suffix
     return UNNAMED if shown in ("", ".", "..") else shown
-
-
-def known_suffix(name: str) -> str:
-    """The suffix of a kind of file that is read, in lower case, or nothing."""
-    lower = name.lower()
-    return next((suffix for suffix in _SUFFIXES if lower.endswith(suffix)), "")
 
 
 def remove(path: Path) -> None:

@@ -10,17 +10,17 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from lvef.core.workers import ThreadPool, TimeLimitExceeded
+from lvef.io.formats import CLIP_FORMATS, STILL_FORMATS
 from lvef.measure.answer import no_answer
 from lvef.measure.outputs import Answer
 from lvef.webapp.measuring import Tell, Upload
 from lvef.webapp.private_files import shown_name
 from lvef.webapp.widget_keys import key_of_now, renew
 
-CLIP_KINDS = "AVI, MP4, MOV, MKV, WebM, animated GIF, WebP or PNG, TIFF stack or DICOM, also without a suffix"
+CLIP_KINDS = f"{CLIP_FORMATS}, also without a suffix"
 """What may be dropped as a clip."""
 
-STILL_KINDS = "PNG, JPEG, TIFF, BMP, WebP, NIfTI or a DICOM with one frame"
+STILL_KINDS = f"{STILL_FORMATS}, or DICOM with one frame"
 """What may be dropped as a still."""
 
 TELL_EVERY_S = 0.1

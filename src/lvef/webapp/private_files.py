@@ -18,15 +18,13 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 
 from lvef.core.errors import DataError
-from lvef.io.sniff import FORMATS
+from lvef.io.formats import known_suffix
 
 PREFIX = "lvef-page-"
 """Beginning of the folders' names; the number of the process follows."""
 
 LONGEST_NAME = 80
 """Letters of a client's file name that are shown."""
-
-_SUFFIXES = frozenset(suffix for kind in FORMATS for suffix in kind.suffixes)
 
 _lock = Lock()
 _folders: dict[Path, Path] = {}
@@ -89,15 +87,6 @@ def shown_name(name: str) -> str:
     last = PurePosixPath(name.replace("\\", "/")).name
     clean = "".join(sign for sign in last if sign.isprintable()).strip() or "file"
     return clean if len(clean) <= LONGEST_NAME else clean[: LONGEST_NAME - 12] + "..." + clean[-9:]
-
-
-def known_suffix(name: str) -> str:
-    """The suffix of a name if a reader knows it, else nothing."""
-    lower = name.lower()
-    if lower.endswith(".nii.gz"):
-        return ".nii.gz"
-    suffix = PurePosixPath(lower).suffix
-    return suffix if suffix in _SUFFIXES else ""
 
 
 def _runs(number: int) -> bool:

@@ -27,8 +27,8 @@ from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.manifest import make_manifest
 from lvef.datasets.pseudonym import pseudonym, short_hash
+from lvef.io.formats import DICOM, detect_format
 from lvef.io.open import first_bytes
-from lvef.io.sniff import DICOM, sniff
 
 MULTI_FRAME_ULTRASOUND = ("1.2.840.10008.5.1.4.1.1.3.1", "1.2.840.10008.5.1.4.1.1.3")
 """Ultrasound Multi-frame Image Storage, and its retired forerunner. Source: DICOM PS3.4, annex B."""
@@ -116,7 +116,7 @@ def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
 
     shown = path.relative_to(root).as_posix()
     try:
-        if sniff(first_bytes(path, shown)) is not DICOM:
+        if detect_format(first_bytes(path, shown)) is not DICOM:
             findings.add("other_files", Severity.NOTE, "Files are no DICOM: they are left out.", "", shown)
             return None
         with quiet_pydicom(), path.open("rb") as file:

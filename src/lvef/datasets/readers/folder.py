@@ -26,20 +26,14 @@ from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.manifest import make_manifest
 from lvef.datasets.own_columns import NOTHING, SPELLINGS, WORDS, match_titles, read_number, read_word
 from lvef.datasets.schema import BY_NAME
+from lvef.io.formats import CANDIDATE_SUFFIXES, STILL_SUFFIXES
 from lvef.io.probe import probe
-from lvef.io.sniff import FORMATS
 
 LICENCE = "the user's own"
 """What the manifest says of terms: they are not known here."""
 
 FRACTION = 1.0
 """An EF above 0 and up to this is a fraction: no heart that ejects 1 % has been filmed alive."""
-
-SUFFIXES = tuple(sorted({s for kind in FORMATS for s in kind.suffixes} - {".gz"}, key=lambda s: (-len(s), s)))
-"""Endings that are tried where a path has none, the longest first."""
-
-STILL_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
-"""Endings of files that are taken for stills where they cannot be read."""
 
 _MEND_CELL = "Correct the cells and import again."
 
@@ -183,12 +177,12 @@ class _Reading:
 
     def _with_suffix(self, path: Path) -> list[Path]:
         """Files beside a path that have its name and a suffix that can be read; none where it already has one."""
-        if path.name.lower().endswith(SUFFIXES):
+        if path.name.lower().endswith(CANDIDATE_SUFFIXES):
             return []
         if path.parent not in self.listings:
             known: dict[str, list[Path]] = {}
             for entry in sorted(path.parent.iterdir()) if path.parent.is_dir() else ():
-                suffix = next((s for s in SUFFIXES if entry.name.lower().endswith(s)), None)
+                suffix = next((s for s in CANDIDATE_SUFFIXES if entry.name.lower().endswith(s)), None)
                 if suffix is not None:
                     known.setdefault(entry.name.lower().removesuffix(suffix), []).append(entry)
             self.listings[path.parent] = known

@@ -32,6 +32,7 @@ from lvef.datasets.hmc_qu_table import (
     read_hmc_table,
 )
 from lvef.datasets.manifest import make_manifest
+from lvef.io.formats import VIDEO_SUFFIXES
 from lvef.io.probe import VideoHeader, probe_video
 
 LICENCE = "owners' terms, research only"
@@ -42,9 +43,6 @@ CITATION = (
     "34442-34453, 2021, doi 10.1109/ACCESS.2021.3059595"
 )
 """How the owners ask to be cited."""
-
-VIDEO_SUFFIXES = (".avi", ".mp4")
-"""Endings of the clips; copies in the wild have been re-encoded."""
 
 CLIPS = "HMC-QU"
 """Folder of the clips, where a missing one is expected."""
@@ -132,7 +130,7 @@ class _Reading:
                 if lower.endswith(".mat") and lower.startswith(MASK_PREFIX):
                     key = parse_name(path.stem[len(MASK_PREFIX) :]).key
                     self._index_one(self.masks, key, path)
-                elif lower.endswith(VIDEO_SUFFIXES):
+                elif path.suffix.lower() in VIDEO_SUFFIXES:
                     self._index_one(self.clips, parse_name(path.stem).key, path)
         if not self.clips:
             raise DataError(
