@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from lvef.core.workers import ThreadPool, TimeLimitExceeded
 from lvef.io.formats import CLIP_FORMATS, STILL_FORMATS
 from lvef.measure.answer import no_answer
 from lvef.measure.outputs import Answer
