@@ -3,7 +3,7 @@
 Four tables, all but the last through the code that serves (fan, network, tracing, disks):
 
 - *Repeated still*: each still 60 times with fresh multiplicative speckle of 20 %; standard deviation over the
-  repeats, so what the network and the geometry make of noise alone. "Steadied" is `lvef.geometry.steadying` with the
+  repeats, so what the network and the geometry make of noise alone. "Steadied" is `lvef.geometry.smoothing` with the
   repeats as a cine of 50 frames a second (or 25).
 - *Cine*: frame-to-frame jitter of the real cine in the `pydicom` package, the root mean square of the second
   difference over the root of 6: white noise of standard deviation s gives s, a smooth beat hardly anything.
@@ -37,7 +37,7 @@ from lvef.core.terms import Phase, View
 from lvef.datasets.camus import read_split, read_stills
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.simpson import axis_length, volume_of_tracing
-from lvef.geometry.steadying import steadied
+from lvef.geometry.smoothing import steadied
 from lvef.geometry.tracing import curve_of_tracings, trace_labels, tracing_of_contour
 from lvef.io.open import open_clip
 from lvef.io.sample import sample_cine

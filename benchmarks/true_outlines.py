@@ -11,7 +11,7 @@ import numpy as np
 
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.simpson import chord_lengths, volume_of_tracing
-from lvef.geometry.steadying import steadied
+from lvef.geometry.smoothing import steadied
 from lvef.geometry.tracing import curve_of_tracings
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor

@@ -15,7 +15,7 @@ from scipy import ndimage
 from lvef.core.records import BoolArray, FloatArray, FrameArray, Tracing
 from lvef.core.terms import Structure
 from lvef.geometry.contour import mask_of_contour
-from lvef.geometry.shape import odd_outline
+from lvef.geometry.tracing import odd_outline
 from lvef.geometry.simpson import axis_length
 from lvef.measure.quality import MIN_WALL_CONTACT
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lvef.core.records import PixelSpacing
-from lvef.geometry.biplane import biplane_ef
+from lvef.geometry.simpson import biplane_ef
 from tests.geometry.test_simpson import ellipsoid_chords, rectangle
 
 MM = PixelSpacing(1.0, 1.0, "test")

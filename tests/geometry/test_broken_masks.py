@@ -5,7 +5,7 @@ import pytest
 
 from lvef.core.errors import GeometryError
 from lvef.geometry.contour import field_of_mask, outline
-from lvef.geometry.mending import mended
+from lvef.geometry.contour import mended
 from lvef.geometry.simpson import axis_length, volume_of_tracing
 from lvef.geometry.tracing import trace, trace_labels, trace_probabilities
 from lvef.synthesis.broken_masks import DAMAGES

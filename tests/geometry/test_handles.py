@@ -7,7 +7,7 @@ import pytest
 
 from lvef.core.errors import GeometryError
 from lvef.core.records import Tracing
-from lvef.geometry.handles import (
+from lvef.geometry.control_points import (
     APEX,
     N_HANDLES,
     STEPS,

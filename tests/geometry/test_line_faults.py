@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lvef.geometry.line_faults import OFF_AXIS_DEG, line_faults
+from lvef.geometry.volume_tracing import OFF_AXIS_DEG, line_faults
 
 
 def upright(half=10.0, length=100.0):

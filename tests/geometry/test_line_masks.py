@@ -6,7 +6,7 @@ import pytest
 from lvef.core.errors import GeometryError
 from lvef.datasets.camus import read_split, read_stills
 from lvef.geometry.contour import mask_of_contour
-from lvef.geometry.line_masks import (
+from lvef.geometry.volume_tracing import (
     contour_of_lines,
     contour_of_mask,
     end_distances,
@@ -15,7 +15,7 @@ from lvef.geometry.line_masks import (
     lines_of_mask_along,
     mask_of_lines,
 )
-from lvef.geometry.lines import tracing_from_lines
+from lvef.geometry.volume_tracing import tracing_from_lines
 from lvef.geometry.simpson import polygon_area, volume_of_tracing
 from lvef.geometry.tracing import trace_labels
 from tests.geometry.ventricle_shapes import labels, true_volume

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import GeometryError
-from lvef.geometry.lines import lines_from_tracing, tracing_from_lines
+from lvef.geometry.volume_tracing import lines_from_tracing, tracing_from_lines
 from lvef.geometry.simpson import area_of_tracing, volume_of_tracing
 from lvef.geometry.tracing import trace_probabilities
 from tests.geometry.ventricle_shapes import half_ellipsoid, true_volume

@@ -9,7 +9,7 @@ from lvef.core.errors import GeometryError
 from lvef.core.records import VolumeCurve
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.lines import lines_from_tracing, tracing_from_lines
+from lvef.geometry.volume_tracing import lines_from_tracing, tracing_from_lines
 from lvef.geometry.simpson import area_of_tracing, volume_of_tracing
 from lvef.geometry.tracing import trace, trace_labels, trace_probabilities
 

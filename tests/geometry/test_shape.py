@@ -7,7 +7,7 @@ import pytest
 
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import PixelAspect, PixelSpacing
-from lvef.geometry.shape import odd_outline
+from lvef.geometry.tracing import odd_outline
 from lvef.geometry.tracing import tracing_of_contour
 from lvef.measure.quality import check_shapes, check_torn, odd_shapes
 

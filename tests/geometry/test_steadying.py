@@ -4,7 +4,7 @@ import pytest
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import axis_length, volume_of_tracing
 from lvef.geometry.smoothing import HALF_WIDTH_S
-from lvef.geometry.steadying import steadied
+from lvef.geometry.smoothing import steadied
 from lvef.geometry.tracing import trace_labels, trace_probabilities, tracing_of_contour
 from lvef.synthesis.broken_masks import DAMAGES
 from tests.geometry.ventricle_shapes import half_ellipsoid, labels

@@ -14,7 +14,7 @@ import pytest
 from lvef.core.errors import DataError, GeometryError, QualityRefusal
 from lvef.core.terms import Sex, Status, View
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.handles import handles_of
+from lvef.geometry.control_points import handles_of
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.measure.answer import biplane_answer
 from lvef.measure.correction import (

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lvef.core.errors import DataError
-from lvef.geometry.handles import handles_of
+from lvef.geometry.control_points import handles_of
 from lvef.measure.correction import Edit, corrected
 from lvef.measure.earlier import is_answer, read_answer, read_curve
 from lvef.measure.options import MeasureOptions

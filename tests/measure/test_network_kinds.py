@@ -14,9 +14,9 @@ import pytest
 from lvef.core.errors import WeightsError
 from lvef.core.records import Box, Clip
 from lvef.core.terms import Status
-from lvef.geometry.biplane import biplane_ef
+from lvef.geometry.simpson import biplane_ef
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.lines import lines_from_tracing
+from lvef.geometry.volume_tracing import lines_from_tracing
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.measure.answer import biplane_answer
 from lvef.measure.correction import Edit, corrected

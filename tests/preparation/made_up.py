@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from lvef.datasets.manifest import make_manifest
-from lvef.geometry.line_masks import lines_of_mask
+from lvef.geometry.volume_tracing import lines_of_mask
 from tests.geometry.ventricle_shapes import labels
 from tests.io.io_fabrication import moving_grey, write_video
 

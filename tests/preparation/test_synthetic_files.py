@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import QualityRefusal
-from lvef.geometry.line_masks import lines_of_mask
+from lvef.geometry.volume_tracing import lines_of_mask
 from lvef.io.nifti import read_nifti
 from lvef.io.open import open_clip
 from lvef.preparation.synthetic_files import file_names, write_clip, write_truth

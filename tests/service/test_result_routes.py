@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lvef.geometry.handles import handles_of
+from lvef.geometry.control_points import handles_of
 from lvef.measure.correction import Edit, edit_to_dict
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer, Outputs, write_outputs

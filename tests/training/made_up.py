@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from lvef.core.config import from_mapping
-from lvef.geometry.line_masks import lines_of_mask
+from lvef.geometry.volume_tracing import lines_of_mask
 from lvef.preparation.recipes import ClipRecipe, TwoStreamRecipe
 from lvef.preparation.writer import StoreWriter
 from lvef.training.recipe import Recipe

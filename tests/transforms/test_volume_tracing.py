@@ -5,7 +5,7 @@ import pytest
 
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import Box
-from lvef.geometry.line_masks import lines_of_mask
+from lvef.geometry.volume_tracing import lines_of_mask
 from lvef.transforms.frames import place
 from lvef.transforms.volume_tracing import (
     TracedFrame,

@@ -21,7 +21,7 @@ import pytest
 
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 
-from lvef.geometry.handles import contour_of_handles, tracing_of_handles
+from lvef.geometry.control_points import contour_of_handles, tracing_of_handles
 from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
 from lvef.webapp.contour_editor import picture_url, read_acts

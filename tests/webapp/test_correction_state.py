@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lvef.core.terms import Sex
-from lvef.geometry.handles import tracing_of_handles
+from lvef.geometry.control_points import tracing_of_handles
 from lvef.measure.correction import edit_from_dict
 from lvef.measure.options import MeasureOptions
 from lvef.webapp.contour_editor import Act

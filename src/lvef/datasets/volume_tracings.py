@@ -20,7 +20,7 @@ from lvef.core.terms import Phase
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.text_table import LINE, read_text_table
 from lvef.geometry.contour import mask_of_contour
-from lvef.geometry.line_masks import lines_of_mask
+from lvef.geometry.volume_tracing import lines_of_mask
 
 COLUMNS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
 """Columns of the table."""

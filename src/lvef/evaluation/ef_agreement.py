@@ -17,7 +17,7 @@ from lvef.core.terms import Phase, View
 from lvef.evaluation.figures import Named, make_figures
 from lvef.evaluation.records import NAN, EfCase, EfComparison, StillScore
 from lvef.evaluation.stills import QUALITIES
-from lvef.geometry.biplane import biplane_ef
+from lvef.geometry.simpson import biplane_ef
 from lvef.geometry.categories import HeartFailureRange, ReportClass, categories
 from lvef.geometry.ejection import ejection_fraction
 from lvef.inference.card import Figure
@@ -45,7 +45,7 @@ CARD_COMPARISONS = ("a4c", "a2c", "biplane")
 """The comparisons whose figures a card holds."""
 
 AXIS_WORDS = {"a4c": "A4C axis for both views", "longer": "longer axis of the two views", "": "no axis"}
-"""`lvef.geometry.biplane.BiplaneResult.axis` in words."""
+"""`lvef.geometry.simpson.BiplaneResult.axis` in words."""
 
 Stills = Mapping[tuple[str, str], StillScore]
 """Stills of one patient by view and phase."""

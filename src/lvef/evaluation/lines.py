@@ -17,13 +17,13 @@ from lvef.core.records import Box, FloatArray, Tracing, aspect_of
 from lvef.core.terms import Structure, View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
 from lvef.evaluation.stills import dice_score
-from lvef.geometry.line_masks import (
+from lvef.geometry.volume_tracing import (
     end_distances,
     lines_of_mask,
     lines_of_mask_along,
     mask_of_lines,
 )
-from lvef.geometry.lines import tracing_from_lines
+from lvef.geometry.volume_tracing import tracing_from_lines
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import N_DISKS, trace_labels
 from lvef.transforms.frames import place

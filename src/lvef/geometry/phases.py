@@ -3,13 +3,221 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
+import numpy as np
+from lvef.core.records import FloatArray
+from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
-
 from lvef.core.records import FloatArray
 from lvef.geometry.smoothing import MAD_TO_SD, local_parabola
-from lvef.geometry.turning import Samples
+
+
+EDGE_S = 0.045
+"""A turning point this close to an end of the clip lies at the edge: the curve beyond it is not seen."""
+
+EDGE_SLOPE = 0.6
+"""At an edge the curve must run flatter than this share of the steepest flank beside it. A clip that starts
+in mid-ejection starts steep; one that starts at end-diastole (CAMUS half sequences) starts flat."""
+
+SEEN_SWING = 0.25
+"""A last end-diastole is clear once the curve has fallen by this share of a counting swing: ejection has
+begun. Before that, more filling may still come."""
+
+
+REFILLED_SHARE = 0.94
+"""A beat is over as well once the ventricle has refilled by this share of what it ejected: with a kick of the atria the
+volume stands near three quarters before it, without one it hardly rises at the end. Found on phantoms and moving stills,
+where 5 % of the beats were missed even on the true outlines, all of them for a clip that ended within 0.1 s of the beat."""
+
+
+NOTCH_SHARE = 0.8
+"""A high that stands lower between its neighbours than this share of the swing may be a bump and not an end-diastole."""
+
+EDGE_NOTCH_SHARE = 0.6
+"""The same where one of the neighbours lies beyond the clip."""
+
+EVEN_GAPS, EVEN_SHARE = 0.82, 0.4
+"""A turning point midway between its neighbours, with the opposite ones beside it half as far apart (each to this share),
+that reaches this share of the swing is a weak beat of an alternating rhythm. Bumps and dips in a beat stand to one side."""
+
+LONGEST_CYCLE = 1.5
+"""A bump is told from the end-diastole of an early beat by the time between the highs beside it: one cycle, at most this
+many, and not two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The samples that were traced (no NaN, no outliers) and the smoothed curve on an even grid."""
+
+    times: FloatArray
+    values: FloatArray
+    grid: FloatArray
+    smooth: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turning point: grid index, and whether it is a high (end-diastole) or a low (end-systole)."""
+
+    index: int
+    is_high: bool
+
+
+def turning_points(curve: FloatArray, swing: float) -> list[Turn]:
+    """Highs and lows in turn, each at least ``swing`` away from the next, the first and last included.
+
+    The first and last point may lie at the edge of the clip.
+
+    Args:
+        curve: ``(n,)``, no NaN.
+        swing: Smallest change between neighbours, above 0.
+
+    Example:
+        >>> [(t.index, t.is_high) for t in turning_points(np.array([5.0, 4, 1, 2, 1.5, 5, 3]), 2.0)]
+        [(0, True), (2, False), (5, True), (6, False)]
+    """
+    turns: list[Turn] = []
+    top = bottom = 0
+    rising: bool | None = None
+    for i, value in enumerate(curve.tolist()):
+        if value > curve[top]:
+            top = i
+        if value < curve[bottom]:
+            bottom = i
+        if rising is not False and curve[top] - value >= swing:
+            turns.append(Turn(top, True))
+            rising, bottom, top = False, i, i
+        elif rising is not True and value - curve[bottom] >= swing:
+            turns.append(Turn(bottom, False))
+            rising, bottom, top = True, i, i
+        if rising is False and value <= curve[bottom]:
+            bottom, top = i, i
+        elif rising is True and value >= curve[top]:
+            top, bottom = i, i
+    if rising is not None:
+        turns.append(Turn(top if rising else bottom, rising))
+    return turns
+
+
+def without_notches(turns: list[Turn], samples: Samples, cycle_s: float | None) -> list[Turn]:
+    """Turning points without the bumps inside a beat: a systole with two dips, or a diastole with one, is one beat.
+
+    A bump in systole is a high between two lows that stay far below the highs on both sides, which are one cycle apart; of
+    the two lows the deeper is kept. A dip in diastole is the same upside down. A bump that is the first or the last turning
+    point of the clip is dropped.
+
+    Args:
+        turns: From `turning_points`.
+        samples: The curve.
+        cycle_s: Cycle at which the curve repeats itself, or None. It may be two beats where one of them is an early one.
+    """
+    grid, curve = samples.grid, samples.smooth
+    longest = {
+        is_high: LONGEST_CYCLE * _usual_cycle(turns, grid, curve, cycle_s, is_high)
+        for is_high in (True, False)
+    }
+    kept = list(turns)
+    while True:
+        bumps = [
+            (depth, at)
+            for at, turn in enumerate(kept)
+            if (depth := _depth(kept, at, grid, curve, longest[turn.is_high])) > 0
+        ]
+        if not bumps:
+            return kept
+        at = max(bumps)[1]
+        if at in (0, len(kept) - 1):
+            del kept[at]
+            continue
+        sign = 1 if kept[at].is_high else -1
+        sides = kept[at - 1], kept[at + 1]
+        kept[at - 1 : at + 2] = [min(sides, key=lambda turn: sign * curve[turn.index])]
+
+
+def _usual_cycle(
+    turns: list[Turn], grid: FloatArray, curve: FloatArray, cycle_s: float | None, is_high: bool
+) -> float:
+    """Time between true highs (or lows): the shorter of the period and the lower median distance of those that reach far."""
+    sign = 1.0 if is_high else -1.0
+    own, others = (
+        np.array([turn.index for turn in turns if turn.is_high is kind], dtype=np.intp)
+        for kind in (is_high, not is_high)
+    )
+    known = [] if cycle_s is None else [cycle_s]
+    if len(own) > 1 and len(others):
+        foot = float(np.median(sign * curve[others]))
+        level = sign * curve[own] - foot
+        far = own[level >= NOTCH_SHARE * float(level.max())]
+        known += [float(np.percentile(np.diff(grid[far]), 50, method="lower"))] if len(far) > 1 else []
+    return min(known, default=0.0)
+
+
+def _depth(turns: list[Turn], at: int, grid: FloatArray, curve: FloatArray, longest_cycle_s: float) -> float:
+    """How far a turning point stays below a true one, as a share of the swing; 0 where it is a true one."""
+    sign = 1.0 if turns[at].is_high else -1.0
+    own = sign * float(curve[turns[at].index])
+    sides = [sign * float(curve[turns[i].index]) for i in (at - 1, at + 1) if 0 <= i < len(turns)]
+    seen = [i for i in (at - 2, at + 2) if 0 <= i < len(turns)]
+    if not seen:
+        return 0.0
+    start = grid[turns[at - 2].index] if at >= 2 else grid[0]
+    end = grid[turns[at + 2].index] if at + 2 < len(turns) else grid[-1]
+    beside = min(sign * float(curve[turns[i].index]) for i in seen)
+    swing = beside - min(sides)
+    share = (own - min(sides)) / swing if swing > 0 else 1.0
+    limit = NOTCH_SHARE if len(seen) == 2 else EDGE_NOTCH_SHARE
+    if len(seen) == 2:
+        before, after = (abs(float(grid[turns[i].index] - grid[turns[at].index])) for i in seen)
+        between, half = float(grid[turns[at + 1].index] - grid[turns[at - 1].index]), (before + after) / 2
+        even = all(
+            EVEN_GAPS <= one / other <= 1 / EVEN_GAPS for one, other in ((before, after), (between, half))
+        )
+        if even and share >= EVEN_SHARE:
+            return 0.0
+    return 1 - share if share < limit and end - start <= longest_cycle_s else 0.0
+
+
+def is_at_edge(grid: FloatArray, index: int) -> bool:
+    """Whether a point lies so close to an end of the clip that the curve beyond it is not seen."""
+    return bool(min(grid[index] - grid[0], grid[-1] - grid[index]) <= EDGE_S)
+
+
+def ed_is_clear(samples: Samples, turns: list[Turn], at: int, swing: float) -> bool:
+    """Whether a high is a true end-diastole and not the place where the clip happens to start or end."""
+    grid, curve, i = samples.grid, samples.smooth, turns[at].index
+    if at == len(turns) - 1 and curve[i] - curve[i:].min() < SEEN_SWING * swing:
+        return False
+    if at > 0 or grid[i] - grid[0] > EDGE_S:
+        return True
+    return _flat_at_start(grid, -curve, turns[at + 1].index if len(turns) > 1 else len(curve) - 1)
+
+
+def is_refilled(samples: Samples, turns: list[Turn], at: int) -> bool:
+    """Whether the volume at a high is nearly back at that of the high two turning points before."""
+    before, low, high = (float(samples.smooth[turns[j].index]) for j in (at - 2, at - 1, at))
+    return high - low >= REFILLED_SHARE * (before - low)
+
+
+def es_is_clear(samples: Samples, turns: list[Turn], at: int) -> bool:
+    """Whether a low is a true end-systole and not the place where the clip happens to start or end."""
+    grid, curve, i = samples.grid, samples.smooth, turns[at].index
+    if at == len(turns) - 1 and grid[-1] - grid[i] <= EDGE_S:
+        before = turns[at - 1].index if at > 0 else 0
+        return _flat_at_start(-grid[::-1], curve[::-1], len(curve) - 1 - before)
+    if at == 0 and grid[i] - grid[0] <= EDGE_S:
+        return _flat_at_start(grid, curve, turns[1].index if len(turns) > 1 else len(curve) - 1)
+    return True
+
+
+def _flat_at_start(grid: FloatArray, curve: FloatArray, stop: int) -> bool:
+    """Whether a curve that rises up to ``stop`` starts flat, measured by its steepest rise."""
+    step = max(1, round(EDGE_S / float(grid[1] - grid[0])))
+    stop = max(stop, 1)
+    if stop <= step:
+        return False
+    rises = curve[step : stop + 1] - curve[: stop + 1 - step]
+    return bool(rises[0] < EDGE_SLOPE * float(np.max(rises)))
+
 
 SLACK = 0.04
 """Extremes that differ by less than this share of the swing are alike. Of maxima the last is end-diastole, because a flat

@@ -8,17 +8,20 @@ points of a tracing are pixels of the picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
-
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray, PixelGeometry, PixelSpacing, Tracing, VolumeCurve
 from lvef.core.terms import Structure
-from lvef.geometry.axis import landmarks
+from lvef.geometry.landmarks import landmarks
 from lvef.geometry.contour import Field, field_of_mask, outline, turned
-from lvef.geometry.mending import mended
+from lvef.geometry.contour import mended
 from lvef.geometry.simpson import axis_length, volume_of_tracing
+import cv2
+import numpy as np
+from lvef.core.records import PixelGeometry, Tracing, aspect_of, shape_of
+from lvef.geometry.simpson import axis_length, chord_lengths, polygon_area
+
 
 N_DISKS = 20
 """Number of disks. Source: Lang et al., ASE/EACVI 2015."""
@@ -40,8 +43,8 @@ def trace(
     """Trace the left ventricle of one frame.
 
     Which end is the base is told by the atrium and the wall, else by the shape (the base is the wider end);
-    only where neither tells anything is the apex taken to be up. See `lvef.geometry.axis`. Tears in the cavity
-    are filled first (`lvef.geometry.mending`).
+    only where neither tells anything is the apex taken to be up. See `lvef.geometry.landmarks`. Tears in the cavity
+    are filled first (`lvef.geometry.contour`).
 
     Args:
         lv: Probability of the LV cavity, ``(h, w)`` float32 in 0..1.
@@ -183,3 +186,39 @@ def left_to_right(lines: FloatArray) -> FloatArray:
     first, second = lines[:, 0], lines[:, 1]
     swap = (first[:, 0] > second[:, 0]) | ((first[:, 0] == second[:, 0]) & (first[:, 1] > second[:, 1]))
     return np.where(swap[:, None, None], lines[:, ::-1], lines)
+
+
+MIN_SOLIDITY, MAX_SLENDERNESS, MIN_SLENDERNESS, MIN_ANNULUS = 0.82, 2.9, 1.2, 0.42
+"""Cavity area over that of its convex hull; long axis over largest chord; distance of the hinge points over largest chord.
+Extremes of 798 expert masks of CAMUS training patients, A4C: 0.816; 1.216 to 2.895; 0.426."""
+
+DENTS, SLENDER, ROUND, NARROW_ANNULUS = "dents", "slender", "round", "narrow annulus"
+"""What may be implausible about a contour."""
+
+
+def odd_outline(tracing: Tracing, spacing: PixelGeometry | None = None) -> set[str]:
+    """What about this contour no expert mask of CAMUS shows; empty where it is plausible.
+
+    Args:
+        tracing: One frame's.
+        spacing: Scale of the image; only its ratio matters.
+    """
+    # Without a unit: lengths in pixel widths, whatever the scale.
+    shape = shape_of(spacing)
+    widest = float(chord_lengths(tracing, shape).max())
+    slender = axis_length(tracing, shape) / widest
+    across = (tracing.mitral[1] - tracing.mitral[0]) * (1.0, aspect_of(spacing))
+    annulus = float(np.hypot(*across)) / widest
+    # A ratio of areas does not depend on the pixels' shape.
+    hull = cv2.convexHull(tracing.contour.astype(np.float32))[:, 0]
+    solidity = polygon_area(tracing.contour) / max(polygon_area(hull.astype(np.float64)), 1e-9)
+    return {
+        reason
+        for reason, odd in (
+            (DENTS, solidity < MIN_SOLIDITY),
+            (SLENDER, slender > MAX_SLENDERNESS),
+            (ROUND, slender < MIN_SLENDERNESS),
+            (NARROW_ANNULUS, annulus < MIN_ANNULUS),
+        )
+        if odd
+    }

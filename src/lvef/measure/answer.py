@@ -12,7 +12,7 @@ from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import FROM_FILE, Beat, Clip, CodedWarning, Measurement, Tracing, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.core.workers import TimeLimitExceeded
-from lvef.geometry.biplane import biplane_ef
+from lvef.geometry.simpson import biplane_ef
 from lvef.geometry.categories import categories
 from lvef.geometry.ejection import (
     body_surface_area,

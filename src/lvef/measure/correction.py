@@ -19,7 +19,7 @@ import numpy as np
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import Beat, CodedWarning, Correction, FloatArray, Measurement, aspect_of
 from lvef.core.terms import Status
-from lvef.geometry.handles import N_HANDLES, tracing_of_handles
+from lvef.geometry.control_points import N_HANDLES, tracing_of_handles
 from lvef.geometry.tracing import curve_of_tracings
 from lvef.measure.answer import beat_of_frames, biplane_answer, method_of, with_beat
 from lvef.measure.options import MeasureOptions
@@ -55,7 +55,7 @@ class Edit:
     Attributes:
         ed_frame: End-diastolic frame, from 0.
         es_frame: End-systolic frame, from 0.
-        ed_points: The outline at ED as `lvef.geometry.handles` has it, ``(15, 2)`` pixels of the picture.
+        ed_points: The outline at ED as `lvef.geometry.control_points` has it, ``(15, 2)`` pixels of the picture.
         es_points: The outline at ES.
         reader: Who, as typed.
         note: Words of the reader.

@@ -18,7 +18,7 @@ from lvef.core.errors import GeometryError, LvefError, QualityRefusal
 from lvef.core.records import FROM_BEATS, Clip, CodedWarning, FrameArray, Measurement, Provenance, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.geometry.beats import analyse_beats
-from lvef.geometry.steadying import steadied
+from lvef.geometry.smoothing import steadied
 from lvef.inference.card import SEGMENTATION
 from lvef.inference.catalogue import name_of_kind
 from lvef.io.open import open_clip
@@ -181,7 +181,7 @@ class Measurer:
         try:
             check_together(clip.source, found.notices)
             if isinstance(self.predictor, Predictor):
-                # Lines that leave their place are counted by themselves (`lvef.geometry.line_faults`).
+                # Lines that leave their place are counted by themselves (`lvef.geometry.volume_tracing`).
                 check_torn(clip.source, odd)
         except QualityRefusal as refusal:
             shown = replace(found, status=Status.REFUSED, ef_mean_percent=None, ef_sd_percent=None)

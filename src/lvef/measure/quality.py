@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Clip, CodedWarning, FrameArray, PixelGeometry, Tracing
 from lvef.core.terms import Phase
-from lvef.geometry.shape import DENTS, NARROW_ANNULUS, odd_outline
+from lvef.geometry.tracing import DENTS, NARROW_ANNULUS, odd_outline
 from lvef.transforms.fan import Fan
 
 MIN_FRAMES = 5
@@ -197,7 +197,7 @@ def check_together(source: str, notices: Sequence[CodedWarning]) -> None:
 
 
 def odd_shapes(tracings: Sequence[Tracing | None], spacing: PixelGeometry | None) -> list[set[str]]:
-    """What no expert draws about each contour (`lvef.geometry.shape`); empty sets for plausible and for untraced frames.
+    """What no expert draws about each contour (`lvef.geometry.tracing`); empty sets for plausible and for untraced frames.
 
     Args:
         tracings: One a frame, as the volumes are taken from.

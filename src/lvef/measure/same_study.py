@@ -22,7 +22,7 @@ SAME_FILM = 0.9
 0.95, two views of one phantom 0.0 to 0.2."""
 
 RATES_DIFFER = 0.1
-"""Heart rates that differ by more than this share of the higher are warned of, as cycles are in `lvef.geometry.biplane`."""
+"""Heart rates that differ by more than this share of the higher are warned of, as cycles are in `lvef.geometry.simpson`."""
 
 FRAME_RATES_DIFFER = 2.0
 """Frame rates of which one is more than so many times the other are warned of."""

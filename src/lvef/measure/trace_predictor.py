@@ -18,8 +18,8 @@ from lvef.core.records import (
     PixelGeometry,
     Tracing,
 )
-from lvef.geometry.line_faults import line_faults
-from lvef.geometry.lines import tracing_from_lines
+from lvef.geometry.volume_tracing import line_faults
+from lvef.geometry.volume_tracing import tracing_from_lines
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import MIN_AXIS_PX, N_DISKS
 from lvef.inference.card import VOLUME_TRACE

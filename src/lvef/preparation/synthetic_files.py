@@ -20,7 +20,7 @@ import numpy as np
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import FloatArray
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.lines import lines_from_tracing
+from lvef.geometry.volume_tracing import lines_from_tracing
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
 from lvef.io.motion_jpeg import BEST_QUALITY, motion_jpeg
 from lvef.io.nifti_write import label_sequence_nifti

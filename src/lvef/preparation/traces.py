@@ -24,7 +24,7 @@ import cv2
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import Clip, FloatArray, aspect_of
 from lvef.core.terms import Phase
-from lvef.geometry.line_masks import lines_of_mask
+from lvef.geometry.volume_tracing import lines_of_mask
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
 from lvef.io.images import read_labels
 from lvef.preparation.parallel import Failure, reason_of

@@ -14,7 +14,7 @@ import numpy as np
 
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import FloatArray
-from lvef.geometry.lines import lines_from_tracing, tracing_from_lines
+from lvef.geometry.volume_tracing import lines_from_tracing, tracing_from_lines
 from lvef.geometry.simpson import disks_single_plane
 from lvef.geometry.tracing import N_DISKS
 

@@ -21,7 +21,7 @@ import streamlit as st
 
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray, FrameArray
-from lvef.geometry.handles import N_HANDLES
+from lvef.geometry.control_points import N_HANDLES
 
 ED_COLOUR = "#56b4e9"
 """End-diastole, as in `lvef.measure.overlay`. Source of both: Okabe and Ito, 2008."""

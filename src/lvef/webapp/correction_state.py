@@ -16,7 +16,7 @@ import numpy as np
 
 from lvef.core.errors import DataError, LvefError
 from lvef.core.records import Clip, FloatArray, Measurement
-from lvef.geometry.handles import handles_of
+from lvef.geometry.control_points import handles_of
 from lvef.measure.correction import (
     MAX_FILE_BYTES,
     VIEWS,

@@ -11,7 +11,7 @@ import pytest
 from lvef.evaluation.ef.entering import enter
 from lvef.evaluation.ef.run import Bench, EfPlan, judge
 from lvef.evaluation.ef.summary import summarise
-from lvef.geometry.lines import lines_from_tracing
+from lvef.geometry.volume_tracing import lines_from_tracing
 from lvef.io.motion_jpeg import motion_jpeg
 from lvef.measure.options import MeasureOptions
 from tests.evaluation.ef.made_up import SIZE, rows, write

@@ -14,7 +14,7 @@ from lvef.core.terms import Phase
 from lvef.datasets.findings import Findings
 from lvef.datasets.volume_tracings import read_tracings
 from lvef.evaluation.ef.records import Case, EfRecord, as_lines
-from lvef.geometry.line_masks import lines_of_mask
+from lvef.geometry.volume_tracing import lines_of_mask
 from lvef.io.images import read_labels
 from lvef.transforms.volume_tracing import traced_frame
 

@@ -26,7 +26,7 @@ from lvef.evaluation.ef.records import (
     to_plain,
 )
 from lvef.evaluation.records import NAN, UsedWeights
-from lvef.geometry.lines import lines_from_tracing
+from lvef.geometry.volume_tracing import lines_from_tracing
 from lvef.inference.session import available_threads
 from lvef.measure.batch import MAX_WORKERS
 from lvef.measure.journal import file_stamp

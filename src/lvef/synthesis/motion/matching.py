@@ -34,7 +34,7 @@ ATRIUM_STEPS = 32
 """Steps around the atrium from one hinge point to the other."""
 
 CORNER_SLANT = 0.8
-"""The wall's outer corner is its point furthest along (axis +- this times the normal), as in `lvef.geometry.axis`."""
+"""The wall's outer corner is its point furthest along (axis +- this times the normal), as in `lvef.geometry.landmarks`."""
 
 MIN_STRUCTURE_PX = 60
 """A wall or atrium with fewer pixels in either mask carries no marks."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lvef.core.records import BoolArray, FloatArray, FrameArray, PixelSpacing, Tracing
 from lvef.core.terms import Structure
-from lvef.geometry.axis import apex_of
+from lvef.geometry.landmarks import apex_of
 from lvef.geometry.tracing import tracing_of_contour
 from lvef.synthesis.phantom.outlines import Outlines
 

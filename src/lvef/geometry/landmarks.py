@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray
 from lvef.geometry.contour import Field, turned
+
 
 BACKGROUND_WEIGHT = 0.3
 """What a background neighbour counts for the opening, where an atrium counts 1 and wall -1: an atrium that is

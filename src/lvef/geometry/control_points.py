@@ -11,12 +11,11 @@ Source of the spline: Catmull and Rom 1974; its centripetal form: Yuksel et al.,
 from __future__ import annotations
 
 from itertools import pairwise
-
 import numpy as np
-
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray, Tracing
 from lvef.geometry.tracing import tracing_of_contour
+
 
 WALL_POINTS = 6
 """Points on each wall between hinge and apex. With six, expert outlines come back within a fraction of a point of EF."""
