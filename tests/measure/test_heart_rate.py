@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lvef.core.records import FROM_BEATS, FROM_FILE
-from lvef.measure.quality import check_heart_rate
+from lvef.measure.quality import check_heart_rate, check_systole
 from lvef.measure.report import measurement_to_dict
 from lvef.measure.wording import heart_rate_text
 from tests.measure.made_up import beating
@@ -31,6 +31,28 @@ def test_a_heart_rate_that_the_beats_contradict(told, found, duration_s, said):
     notices = check_heart_rate(clip, found)
     assert [n.code for n in notices] == ["contradictory_heart_rate"] * bool(said)
     assert all(said in n.text for n in notices)
+
+
+@pytest.mark.parametrize(
+    ("speed", "said"),
+    [
+        (1.0, ""),
+        (0.4, "A systole of 0.80 s at a heart rate of 30/min is implausible, where about 0.48 s are usual"),
+        (1.9, ""),
+        (5.0, "A systole of 0.06 s at a heart rate of 375/min is implausible: the frame rate (250/s)"),
+    ],
+)
+def test_a_systole_that_no_heart_has(speed, said):
+    measurement, clip = beating(120)
+    clip = replace(clip, times_s=clip.times_s / speed)
+    warnings = check_systole(clip, measurement.beats, 75.0 * speed)
+    assert [w.code for w in warnings] == ["implausible_systole"] * bool(said)
+    assert all(said in w.text for w in warnings)
+
+
+def test_a_systole_without_whole_beats_is_not_judged():
+    measurement, clip = beating(120)
+    assert check_systole(clip, (), 38.0) == () == check_systole(clip, measurement.beats, None)
 
 
 @pytest.mark.parametrize(

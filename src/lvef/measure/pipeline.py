@@ -45,6 +45,7 @@ from lvef.measure.quality import (
     check_heart_rate,
     check_picture,
     check_shapes,
+    check_systole,
     check_together,
     check_torn,
     check_ventricle,
@@ -163,7 +164,8 @@ class Measurer:
         if self.options.ed_frame is not None or self.options.es_frame is not None:
             return self._signed(self._by_hand(base, curve, traced), began)
         analysis = analyse_beats(curve, r_wave_times_s=clip.r_wave_times_s, is_smoothed=True)
-        rate_doubts = check_heart_rate(clip, analysis.heart_rate_bpm)
+        rate = analysis.heart_rate_bpm
+        rate_doubts = check_heart_rate(clip, rate) or check_systole(clip, analysis.beats, rate)
         base = replace(base, notices=(*base.notices, *rate_doubts))
         if analysis.representative is None:
             raise RefusedWithCurve(analysis.reason_code, f"{clip.source}: {analysis.reason}", base)

@@ -7,6 +7,7 @@ they catch what is no apical view and leave poor pictures to the reader, with a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import QualityRefusal
-from lvef.core.records import Clip, CodedWarning, FrameArray, PixelGeometry, Tracing
+from lvef.core.records import Beat, Clip, CodedWarning, FrameArray, PixelGeometry, Tracing
 from lvef.core.terms import Phase
 from lvef.geometry.tracing import DENTS, NARROW_ANNULUS, odd_outline
 from lvef.transforms.fan import Fan
@@ -65,6 +66,11 @@ MAX_RATE_DIFFERENCE = 0.2
 
 MIN_PERIODS = 3.0
 """A clip of so many periods of the heart rate that the file tells shows a whole beat."""
+SYSTOLE_AT_REST_S = 0.546
+SYSTOLE_PER_BPM_S = 0.0021
+"""Electromechanical systole of men is .546 s less .0021 s a beat per minute (Weissler et al., Circulation 37, 1968)."""
+SYSTOLE_RATIO = (0.5, 1.5)
+"""Systole against that: .73 to 1.22 on 8 cines of patients and 24 phantoms, 1.78 on a clip of a wrong frame rate."""
 
 
 def check_clip(clip: Clip) -> None:
@@ -267,6 +273,31 @@ def check_heart_rate(clip: Clip, found_bpm: float | None) -> tuple[CodedWarning,
         return ()
     text = f"The file says {told:.0f}/min, but {seen}: its frame times or its heart rate are wrong. Durations are not sure."
     return (CodedWarning("contradictory_heart_rate", text),)
+
+
+def check_systole(
+    clip: Clip, beats: Sequence[Beat], heart_rate_bpm: float | None
+) -> tuple[CodedWarning, ...]:
+    """Warn where systole has no length that a heart of this rate has: the frame rate is probably wrong.
+
+    Args:
+        clip: The clip; its times are questioned.
+        beats: The beats that were found.
+        heart_rate_bpm: Of the whole beats that were found, or None without any.
+    """
+    lengths = [clip.times_s[b.es_frame] - clip.times_s[b.ed_frame] for b in beats if b.counts]
+    if heart_rate_bpm is None or not lengths:
+        return ()
+    found, expected = float(np.median(lengths)), SYSTOLE_AT_REST_S - SYSTOLE_PER_BPM_S * heart_rate_bpm
+    if expected > 0 and SYSTOLE_RATIO[0] <= found / expected <= SYSTOLE_RATIO[1]:
+        return ()
+    usual = f", where about {expected:.2f} s are usual" if expected > 0 else ""
+    text = (
+        f"A systole of {found:.2f} s at a heart rate of {heart_rate_bpm:.0f}/min is implausible{usual}: the frame rate "
+        f"({clip.frame_rate_hz or math.nan:.0f}/s) is probably wrong. The EF does not depend on it; durations and the heart "
+        "rate do."
+    )
+    return (CodedWarning("implausible_systole", text),)
 
 
 def wall_contact(probabilities: NDArray[np.float32]) -> float:
