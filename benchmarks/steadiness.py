@@ -37,8 +37,8 @@ from lvef.core.terms import Phase, View
 from lvef.datasets.camus import read_split, read_stills
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.simpson import axis_length, volume_of_tracing
-from lvef.geometry.smoothing import steadied
-from lvef.geometry.tracing import curve_of_tracings, trace_labels, tracing_of_contour
+from lvef.geometry.smoothing import smooth_tracings
+from lvef.geometry.tracing import trace_labels, tracing_of_contour, volume_curve_of_tracings
 from lvef.io.open import open_clip
 from lvef.io.sample import sample_cine
 from lvef.measure.options import MeasureOptions
@@ -161,7 +161,9 @@ def table_of_stills(predictor: Predictor, stills: Sequence[Clip], seed: int) -> 
 
     line("each frame alone", found)
     for rate in FRAME_RATES_HZ:
-        line(f"steadied, {rate:g} frames/s", [steadied(run, np.arange(REPEATS) / rate) for run in found])
+        line(
+            f"steadied, {rate:g} frames/s", [smooth_tracings(run, np.arange(REPEATS) / rate) for run in found]
+        )
     lost = sum(t is None for run in found for t in run)
     if lost:
         print(f"\n{lost} copies were not traced.")
@@ -172,7 +174,7 @@ def table_of_cine(predictor: Predictor, clip: Clip) -> None:
     print("\n| cine | volume jitter, % | long axis jitter, % | apex jitter, % |\n|---|---|---|---|")
     traced = predictor.trace(clip.frames, find_fan(clip).box, clip.spacing, times_s=clip.times_s).tracings
     row("each frame alone", jitter(watched(traced)))
-    row("steadied", jitter(watched(steadied(traced, clip.times_s))))
+    row("steadied", jitter(watched(smooth_tracings(traced, clip.times_s))))
 
 
 def table_of_masks(masks: Sequence[NDArray[np.uint8]], seed: int) -> None:
@@ -216,7 +218,7 @@ def table_of_ef(seed: int) -> None:
             truth = sample(rhythm, hz, start_s=start).volume
             curve = sample(rhythm, hz, start_s=start, noise_sd=120 * sd, rng=rng)
             traced = [model(1e3 * max(v, 1.0)) for v in curve.volume]
-            steady = curve_of_tracings(steadied(traced, curve.times_s), curve.times_s, None)
+            steady = volume_curve_of_tracings(smooth_tracings(traced, curve.times_s), curve.times_s, None)
             mean = replace(
                 curve,
                 volume=np.exp(gaussian_filter1d(np.log(np.maximum(curve.volume, 1.0)), GAUSSIAN_S * hz)),

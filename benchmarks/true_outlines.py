@@ -11,8 +11,8 @@ import numpy as np
 
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.simpson import chord_lengths, volume_of_tracing
-from lvef.geometry.smoothing import steadied
-from lvef.geometry.tracing import curve_of_tracings
+from lvef.geometry.smoothing import smooth_tracings
+from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
 from lvef.synthesis.phantom.case import draw_phantom
@@ -35,7 +35,9 @@ def main() -> None:
         rng = np.random.default_rng([SEED, k])
         made = render(draw_phantom(rng, name=str(k)), rng)
         clip, beat = made.clip, made.representative
-        curve = curve_of_tracings(steadied(made.tracings, clip.times_s), clip.times_s, clip.spacing)
+        curve = volume_curve_of_tracings(
+            smooth_tracings(made.tracings, clip.times_s), clip.times_s, clip.spacing
+        )
         found = analyse_beats(curve, is_smoothed=True).representative
         if found is not None:
             ef_errors.append(found.ef_percent - beat.plane_ef_percent)

@@ -13,7 +13,7 @@ from scipy.special import erf
 from lvef.core.errors import GeometryError
 from lvef.core.records import BoolArray, FloatArray
 from lvef.core.terms import Structure
-from lvef.geometry.contour import field_of_mask, outline
+from lvef.geometry.contour import contour_of_field, field_of_mask
 
 DISTANCES_MM: FloatArray = np.arange(-8.0, 8.01, 0.25)
 """Where profiles are sampled: below 0 in the cavity, above 0 in the wall and beyond."""
@@ -70,7 +70,7 @@ def profiles(
     """
     nothing = {side: np.full(len(DISTANCES_MM), np.nan) for side in SIDES}
     try:
-        contour = _even(outline(field_of_mask(labels == Structure.LV)), 1.0 / spacing_mm)
+        contour = _even(contour_of_field(field_of_mask(labels == Structure.LV)), 1.0 / spacing_mm)
     except GeometryError:
         return nothing
     # Points are a millimetre apart from here on.

@@ -15,8 +15,8 @@ from scipy import ndimage
 from lvef.core.records import BoolArray, FloatArray, FrameArray, Tracing
 from lvef.core.terms import Structure
 from lvef.geometry.contour import mask_of_contour
-from lvef.geometry.tracing import odd_outline
 from lvef.geometry.simpson import axis_length
+from lvef.geometry.tracing import implausible_shape
 from lvef.measure.quality import MIN_WALL_CONTACT
 
 REGIONS = ("septal", "lateral", "apical", "basal")
@@ -114,7 +114,7 @@ def implausible(labels: FrameArray | None, tracings: Sequence[Tracing | None]) -
     n = len(tracings)
     found = {reason: np.zeros(n, dtype=bool) for reason in REASONS}
     for i, tracing in enumerate(tracings):
-        reasons = {"untraced"} if tracing is None else odd_outline(tracing)
+        reasons = {"untraced"} if tracing is None else implausible_shape(tracing)
         for reason in reasons | (set() if labels is None else _odd_labels(labels[i])):
             found[reason][i] = True
     areas = np.array([np.nan if t is None else _area(t.contour) for t in tracings])

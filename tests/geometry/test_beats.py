@@ -5,8 +5,7 @@ import pytest
 from scipy.interpolate import PchipInterpolator
 
 from lvef.core.records import VolumeCurve
-from lvef.geometry.beats import BeatConfig
-from lvef.geometry.beats import analyse_beats
+from lvef.geometry.beats import BeatConfig, analyse_beats
 from lvef.geometry.rhythm import spread_notices
 from lvef.synthesis.curves import Rhythm, ectopic, fibrillation, noise, regular, sample, volume_at
 

@@ -9,9 +9,9 @@ from lvef.core.errors import GeometryError
 from lvef.core.records import VolumeCurve
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.volume_tracing import lines_from_tracing, tracing_from_lines
 from lvef.geometry.simpson import area_of_tracing, volume_of_tracing
 from lvef.geometry.tracing import trace, trace_labels, trace_probabilities
+from lvef.geometry.volume_tracing import tracing_of_volume_tracing, volume_tracing_of_tracing
 
 BOUNDED = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -26,7 +26,7 @@ def check(tracing, shape):
     assert (tracing.chords[:, 0, 0] <= tracing.chords[:, 1, 0] + 1e-9).all()
     assert volume_of_tracing(tracing) > 0
     assert area_of_tracing(tracing) > 0
-    back = tracing_from_lines(lines_from_tracing(tracing))
+    back = tracing_of_volume_tracing(volume_tracing_of_tracing(tracing))
     assert np.isclose(volume_of_tracing(back), volume_of_tracing(tracing))
 
 
@@ -71,7 +71,7 @@ def test_random_smooth_fields(seed, size, aspect, known):
 @given(hnp.arrays(np.float64, (21, 2, 2), elements=st.floats(-50, 200) | st.just(float("nan"))))
 def test_random_lines(lines):
     try:
-        tracing = tracing_from_lines(lines)
+        tracing = tracing_of_volume_tracing(lines)
     except GeometryError:
         return
     assert np.isfinite(volume_of_tracing(tracing))

@@ -14,11 +14,11 @@ from lvef.geometry.simpson import (
 )
 from lvef.geometry.tracing import (
     N_DISKS,
-    curve_of_tracings,
     trace,
     trace_labels,
     trace_probabilities,
     tracing_of_contour,
+    volume_curve_of_tracings,
 )
 from tests.geometry.ventricle_shapes import half_ellipsoid, labels, true_volume
 
@@ -216,12 +216,12 @@ def test_refusals_say_why():
 def test_curve_of_tracings():
     tracings = [trace_probabilities(half_ellipsoid(length=a)) for a in (50, 40)]
     spacing = PixelSpacing(0.8, 0.8, "test")
-    curve = curve_of_tracings([tracings[0], None, tracings[1]], np.array([0, 0.1, 0.2]), spacing)
+    curve = volume_curve_of_tracings([tracings[0], None, tracings[1]], np.array([0, 0.1, 0.2]), spacing)
     assert curve.calibrated
     assert np.isnan(curve.volume[1])
     assert np.isnan(curve.length[1])
     assert curve.volume[0] == pytest.approx(true_volume(50, 16) * 0.8**3 / 1000, rel=0.015)
     assert curve.length[2] == pytest.approx(40 * 0.8, rel=0.02)
-    bare = curve_of_tracings([tracings[0]], np.zeros(1), None)
+    bare = volume_curve_of_tracings([tracings[0]], np.zeros(1), None)
     assert not bare.calibrated
     assert bare.volume[0] == pytest.approx(true_volume(50, 16), rel=0.015)

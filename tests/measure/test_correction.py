@@ -13,8 +13,8 @@ import pytest
 
 from lvef.core.errors import DataError, GeometryError, QualityRefusal
 from lvef.core.terms import Sex, Status, View
+from lvef.geometry.control_points import control_points_of_tracing
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.control_points import handles_of
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.measure.answer import biplane_answer
 from lvef.measure.correction import (
@@ -37,7 +37,7 @@ NOW = datetime.datetime(2026, 11, 27, 12, 0, 0, 900, tzinfo=datetime.timezone(da
 
 def outline(measurement, frame, wider=1.0):
     """The points on a frame, moved away from the middle line by a factor."""
-    points = handles_of(measurement.tracings[frame])
+    points = control_points_of_tracing(measurement.tracings[frame])
     middle = points[:, 0].mean()
     points[:, 0] = middle + wider * (points[:, 0] - middle)
     return points

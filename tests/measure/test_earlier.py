@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lvef.core.errors import DataError
-from lvef.geometry.control_points import handles_of
+from lvef.geometry.control_points import control_points_of_tracing
 from lvef.measure.correction import Edit, corrected
 from lvef.measure.earlier import is_answer, read_answer, read_curve
 from lvef.measure.options import MeasureOptions
@@ -137,7 +137,7 @@ def test_a_study_needs_both_films_or_none(tmp_path):
 def test_an_answer_that_came_back_can_be_corrected(tmp_path):
     m = plain().measurement
     back = read_answer(written(tmp_path / "a", plain())).measurement
-    edit = Edit(es_points=handles_of(m.tracings[m.es_frame]) * 0.95)
+    edit = Edit(es_points=control_points_of_tracing(m.tracings[m.es_frame]) * 0.95)
     one, other = (corrected(x, edit, MeasureOptions(), now=NOW) for x in (m, back))
     assert other.ef_percent == pytest.approx(one.ef_percent, abs=0.05)
     assert other.correction.machine_ef_percent == pytest.approx(m.ef_percent)

@@ -14,10 +14,9 @@ import pytest
 from lvef.core.errors import WeightsError
 from lvef.core.records import Box, Clip
 from lvef.core.terms import Status
-from lvef.geometry.simpson import biplane_ef
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.volume_tracing import lines_from_tracing
-from lvef.geometry.simpson import volume_of_tracing
+from lvef.geometry.simpson import biplane_ef, volume_of_tracing
+from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.measure.answer import biplane_answer
 from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
@@ -43,7 +42,7 @@ from tests.inference import tiny_networks as tiny
 pytestmark = pytest.mark.training
 
 RATE_HZ, SIDE = 50.0, 160
-LINES = lines_from_tracing(ellipse_tracing((0.5, 0.5), (0.14, 0.25)))
+LINES = volume_tracing_of_tracing(ellipse_tracing((0.5, 0.5), (0.14, 0.25)))
 """Lines in parts of the square, around its middle."""
 
 
@@ -142,7 +141,7 @@ class TestVolumeTrace:
         [tracing] = drawn.predictor.trace(frames, box, None).tracings
         grey = means(clip, tiny.TRACE_INPUT)[0]
         expected = placement.to_picture(((LINES - 0.5) * 2 * grey + 0.5) * tiny.TRACE_INPUT.size)
-        assert np.allclose(lines_from_tracing(tracing), expected, atol=1e-3)
+        assert np.allclose(volume_tracing_of_tracing(tracing), expected, atol=1e-3)
         assert np.allclose(tracing.mitral.mean(axis=0), tracing.base)
 
     def test_a_pair_of_stills_has_the_ef_in_closed_form(self, drawn, tmp_path):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from lvef.datasets.manifest import make_manifest
-from lvef.geometry.volume_tracing import lines_of_mask
+from lvef.geometry.volume_tracing import volume_tracing_of_mask
 from tests.geometry.ventricle_shapes import labels
 from tests.io.io_fabrication import moving_grey, write_video
 
@@ -18,7 +18,7 @@ def ventricle_lines(scale, size=112, turn=0.2):
     mask = labels(
         size=4 * size, centre=(2 * size, 2.6 * size), length=200 * scale, radius=64 * scale, turn=turn
     )
-    return (lines_of_mask(mask) + 0.5) / 4 - 0.5
+    return (volume_tracing_of_mask(mask) + 0.5) / 4 - 0.5
 
 
 def write_tracings(path, frames):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import QualityRefusal
-from lvef.geometry.volume_tracing import lines_of_mask
+from lvef.geometry.volume_tracing import volume_tracing_of_mask
 from lvef.io.nifti import read_nifti
 from lvef.io.open import open_clip
 from lvef.preparation.synthetic_files import file_names, write_clip, write_truth
@@ -52,7 +52,7 @@ def test_the_files_of_a_phantom(phantom_clip, out):
     assert record.listed["EF"] == pytest.approx(beat.plane_ef_percent)
     assert (record.ed_frame, record.es_frame) == (beat.ed_frame, beat.es_frame)
     lines = np.array(record.tracings)[:21, :4].reshape(21, 2, 2)
-    traced = lines_of_mask(masks.values[beat.ed_frame])
+    traced = volume_tracing_of_mask(masks.values[beat.ed_frame])
     assert np.hypot(*(lines[0] - traced[0]).T).max() < 4, "lines and mask tell of the same ventricle"
     json.dumps(record.parameters)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lvef.geometry.control_points import handles_of
+from lvef.geometry.control_points import control_points_of_tracing
 from lvef.measure.correction import Edit, edit_to_dict
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer, Outputs, write_outputs
@@ -83,7 +83,7 @@ def correct(real, result, edit):
 def test_two_readers_do_not_overwrite_each_other(real, result):
     first = real.client.get(result)
     machine = unpack_measurement(real.jobs.store.files(result.rpartition("/")[2], (".json", ".npz")))
-    points = handles_of(machine.tracings[machine.es_frame])
+    points = control_points_of_tracing(machine.tracings[machine.es_frame])
     smaller = points.mean(axis=0) + 0.9 * (points - points.mean(axis=0))
     one = correct(real, result, Edit(ed_frame=41, es_frame=58, reader="A"))
     other = correct(real, result, Edit(es_points=smaller, reader="B", note="apex cut"))

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from lvef.core.config import from_mapping
-from lvef.geometry.volume_tracing import lines_of_mask
+from lvef.geometry.volume_tracing import volume_tracing_of_mask
 from lvef.preparation.recipes import ClipRecipe, TwoStreamRecipe
 from lvef.preparation.writer import StoreWriter
 from lvef.training.recipe import Recipe
@@ -75,7 +75,7 @@ def write_traces(folder, patients=4, side=112, split=None):
             mask = labels(
                 size=2 * side, centre=centre, length=1.1 * side * scale, radius=0.3 * side * scale, turn=0.1
             )
-            lines = (lines_of_mask(mask) + 0.5) / 2 - 0.5
+            lines = (volume_tracing_of_mask(mask) + 0.5) / 2 - 0.5
             grey = cv2.resize(
                 np.where(mask, 20, 150).astype(np.uint8), (side, side), interpolation=cv2.INTER_AREA
             )

@@ -5,7 +5,7 @@ import pytest
 
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import Box
-from lvef.geometry.volume_tracing import lines_of_mask
+from lvef.geometry.volume_tracing import volume_tracing_of_mask
 from lvef.transforms.frames import place
 from lvef.transforms.volume_tracing import (
     TracedFrame,
@@ -67,7 +67,7 @@ def test_volume_in_closed_form():
 
 def test_padding_not_stretching():
     mask = labels(size=(100, 200), centre=(100, 70), length=50.0, radius=16.0)
-    lines = lines_of_mask(mask)
+    lines = volume_tracing_of_mask(mask)
     small = place(Box(0, 0, 200, 100), 112).to_network(lines)
     scale = 112 / 200
     assert np.hypot(*(small[0, 1] - small[0, 0])) == pytest.approx(

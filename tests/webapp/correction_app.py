@@ -9,7 +9,7 @@ import streamlit as st
 
 from lvef.core.records import Beat, Clip, Measurement, PixelSpacing, Provenance
 from lvef.core.terms import Status, View
-from lvef.geometry.tracing import curve_of_tracings, tracing_of_contour
+from lvef.geometry.tracing import tracing_of_contour, volume_curve_of_tracings
 from lvef.measure.answer import biplane_answer, with_beat
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
@@ -38,7 +38,7 @@ def heart(view: str = "", *, frames: int = FRAMES, name: str = "heart.avi", scal
         pictures.append((grey * fan).astype(np.uint8))
     spacing = PixelSpacing(0.4, 0.4 * ASPECT, "made here") if scale else None
     clip = Clip(np.stack(pictures), np.arange(frames) / 25, "container", name, spacing)
-    curve = curve_of_tracings(tracings, clip.times_s, spacing)
+    curve = volume_curve_of_tracings(tracings, clip.times_s, spacing)
 
     def beat(ed: int, es: int, end: int | None) -> Beat:
         edv, esv = curve.volume[ed], curve.volume[es]

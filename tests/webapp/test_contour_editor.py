@@ -21,7 +21,7 @@ import pytest
 
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 
-from lvef.geometry.control_points import contour_of_handles, tracing_of_handles
+from lvef.geometry.control_points import contour_of_control_points, tracing_of_control_points
 from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
 from lvef.webapp.contour_editor import picture_url, read_acts
@@ -233,8 +233,8 @@ def test_the_browsers_contour_and_disks_are_pythons(visitor):
     visitor.drag("es", 7, 15, -20)
     for phase in ("ed", "es"):
         points = visitor.points(phase)
-        assert np.abs(visitor.line(phase, ".contour") - contour_of_handles(points)).max() < 0.2
-        chords = tracing_of_handles(points, aspect=drawn.ASPECT).chords
+        assert np.abs(visitor.line(phase, ".contour") - contour_of_control_points(points)).max() < 0.2
+        chords = tracing_of_control_points(points, aspect=drawn.ASPECT).chords
         found = visitor.line(phase, ".disks").reshape(-1, 2, 2)
         left_first = np.sort(found[..., 0], axis=1)
         assert np.abs(left_first - np.sort(chords[..., 0], axis=1)).max() < 0.2

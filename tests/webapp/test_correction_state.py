@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lvef.core.terms import Sex
-from lvef.geometry.control_points import tracing_of_handles
+from lvef.geometry.control_points import tracing_of_control_points
 from lvef.measure.correction import edit_from_dict
 from lvef.measure.options import MeasureOptions
 from lvef.webapp.contour_editor import Act
@@ -205,7 +205,7 @@ def test_a_study_takes_no_correction_of_one_clip():
 def test_the_example_of_the_page_about_it_is_a_correction(repository):
     page = (repository / "docs" / "how-to" / "correct.md").read_text(encoding="utf-8")
     edit = edit_from_dict(json.loads(re.search(r"```json\n(.*?)```", page, re.DOTALL)[1]))
-    assert edit.reader and len(tracing_of_handles(edit.ed_points).chords) == 20
+    assert edit.reader and len(tracing_of_control_points(edit.ed_points).chords) == 20
 
 
 def test_other_settings_keep_the_contours():

@@ -20,7 +20,7 @@ from lvef.core.terms import Phase
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.text_table import LINE, read_text_table
 from lvef.geometry.contour import mask_of_contour
-from lvef.geometry.volume_tracing import lines_of_mask
+from lvef.geometry.volume_tracing import volume_tracing_of_mask
 
 COLUMNS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
 """Columns of the table."""
@@ -209,7 +209,7 @@ def _lines_of_outline(points: FloatArray) -> FloatArray:
     larger = np.asarray(points, dtype=np.float64) * FINER + (FINER - 1) / 2
     low = np.floor(larger.min(axis=0)) - 2 * FINER
     width, height = (np.ceil(larger.max(axis=0)) - low).astype(int) + 2 * FINER
-    lines = lines_of_mask(mask_of_contour(larger - low, (int(height), int(width))))
+    lines = volume_tracing_of_mask(mask_of_contour(larger - low, (int(height), int(width))))
     return np.asarray((lines + low - (FINER - 1) / 2) / FINER, dtype=np.float64)
 
 

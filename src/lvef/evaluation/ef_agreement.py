@@ -17,9 +17,9 @@ from lvef.core.terms import Phase, View
 from lvef.evaluation.figures import Named, make_figures
 from lvef.evaluation.records import NAN, EfCase, EfComparison, StillScore
 from lvef.evaluation.stills import QUALITIES
-from lvef.geometry.simpson import biplane_ef
 from lvef.geometry.categories import HeartFailureRange, ReportClass, categories
 from lvef.geometry.ejection import ejection_fraction
+from lvef.geometry.simpson import biplane_ef
 from lvef.inference.card import Figure
 from lvef.stats.agreement import (
     limits_of_agreement,

@@ -17,15 +17,15 @@ from lvef.core.records import Box, FloatArray, Tracing, aspect_of
 from lvef.core.terms import Structure, View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
 from lvef.evaluation.stills import dice_score
-from lvef.geometry.volume_tracing import (
-    end_distances,
-    lines_of_mask,
-    lines_of_mask_along,
-    mask_of_lines,
-)
-from lvef.geometry.volume_tracing import tracing_from_lines
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import N_DISKS, trace_labels
+from lvef.geometry.volume_tracing import (
+    end_distances,
+    mask_of_volume_tracing,
+    tracing_of_volume_tracing,
+    volume_tracing_along_axis,
+    volume_tracing_of_mask,
+)
 from lvef.transforms.frames import place
 
 SQUARE_PX = 112
@@ -59,14 +59,14 @@ def errors_of_mask(labels: NDArray[np.uint8], aspect: float = 1.0) -> dict[str, 
     tracing = trace_labels(labels, aspect=aspect)
     cavity = labels == Structure.LV
     volume = _volume(tracing, aspect)
-    lines = lines_of_mask(labels, aspect=aspect)
+    lines = volume_tracing_of_mask(labels, aspect=aspect)
     height, width = labels.shape
     placement = place(Box(0, 0, width, height), SQUARE_PX)
     small = placement.to_picture(np.round(placement.to_network(lines), 2))
-    drawn = mask_of_lines(lines, labels.shape)
-    along = lines_of_mask_along(drawn, lines, aspect=aspect)
-    alone = lines_of_mask(drawn, aspect=aspect)
-    again = lines_of_mask(mask_of_lines(alone, labels.shape), aspect=aspect)
+    drawn = mask_of_volume_tracing(lines, labels.shape)
+    along = volume_tracing_along_axis(drawn, lines, aspect=aspect)
+    alone = volume_tracing_of_mask(drawn, aspect=aspect)
+    again = volume_tracing_of_mask(mask_of_volume_tracing(alone, labels.shape), aspect=aspect)
     values = (
         _percent(counted_disks(cavity, tracing, aspect), volume),
         _percent(_volume_of(lines, aspect), volume),
@@ -173,7 +173,7 @@ def _volume(tracing: Tracing, aspect: float) -> float:
 
 
 def _volume_of(lines: FloatArray, aspect: float) -> float:
-    return _volume(tracing_from_lines(lines), aspect)
+    return _volume(tracing_of_volume_tracing(lines), aspect)
 
 
 def _percent(value: float, reference: float) -> float:

@@ -15,9 +15,8 @@ from lvef.core.errors import GeometryError, run_main
 from lvef.core.records import Tracing, aspect_of
 from lvef.core.terms import Phase, View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
-from lvef.geometry.simpson import biplane_ef
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.simpson import area_length, area_of_tracing, axis_length, volume_of_tracing
+from lvef.geometry.simpson import area_length, area_of_tracing, axis_length, biplane_ef, volume_of_tracing
 from lvef.geometry.tracing import trace_labels
 from lvef.stats.agreement import agreement
 

@@ -8,15 +8,32 @@ why.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+
 import numpy as np
+
 from lvef.core.records import Beat, CodedWarning, FloatArray, VolumeCurve
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.phases import PhaseFinder
-from lvef.geometry.rhythm import believable, choose, mark_abnormal, rhythm_notices, spread_notices
+from lvef.geometry.phases import (
+    Extremum,
+    PhaseFinder,
+    Samples,
+    drop_notches,
+    find_extrema,
+    is_at_edge,
+    is_clear_ed,
+    is_clear_es,
+    is_refilled,
+)
+from lvef.geometry.rhythm import (
+    exclude_abnormal,
+    is_plausible,
+    representative_beat,
+    rhythm_notices,
+    spread_notices,
+)
 from lvef.geometry.smoothing import (
     MAD_TO_SD,
     even_grid,
@@ -26,16 +43,6 @@ from lvef.geometry.smoothing import (
     repetition,
     smooth,
     window_frames,
-)
-from lvef.geometry.phases import (
-    Samples,
-    Turn,
-    ed_is_clear,
-    es_is_clear,
-    is_at_edge,
-    is_refilled,
-    turning_points,
-    without_notches,
 )
 
 
@@ -189,7 +196,7 @@ def analyse_beats(
     samples, cycle, swing = _prepare(times[good], raw[good], config)
     frames = PhaseFinder.of(good, samples, is_smoothed=is_smoothed)
     shown = np.interp(times, frames.times, frames.volume, left=np.nan, right=np.nan)
-    turns = without_notches(turning_points(samples.smooth, swing), samples, cycle)
+    turns = drop_notches(find_extrema(samples.smooth, swing), samples, cycle)
     if len(turns) < 2:
         return _faint(samples, frames, shown, config)
     found = _by_r_waves(frames, r_wave_times_s, swing, config) if len(r_wave_times_s) > 1 else []
@@ -197,9 +204,11 @@ def analyse_beats(
     made = (_beat(samples, frames, one, config) for one in found)
     beats = [beat for beat in made if beat is not None]
     if any(not beat.excluded for beat in beats):
-        if not believable(beats, config.doubtful_ef_percent):
+        if not is_plausible(beats, config.doubtful_ef_percent):
             return _faint(samples, frames, shown, config)
-        return _summary(mark_abnormal(beats, config.premature, config.pause, config.irregular), shown, config)
+        return _summary(
+            exclude_abnormal(beats, config.premature, config.pause, config.irregular), shown, config
+        )
     one = _partial(samples, frames, turns, swing, config)
     if one is not None and one.ef_percent < config.doubtful_ef_percent:
         return _faint(samples, frames, shown, config)
@@ -251,15 +260,15 @@ def _prepare(
 
 
 def _whole_beats(
-    samples: Samples, frames: PhaseFinder, turns: list[Turn], swing: float, cycle: float | None
+    samples: Samples, frames: PhaseFinder, turns: list[Extremum], swing: float, cycle: float | None
 ) -> list[_Phases]:
     """Beats whose end-diastole is clear, followed by another one or by a ventricle that is full again."""
     places = [frames.at(float(samples.grid[turn.index])) for turn in turns]
     found = []
     for i in range(len(turns) - 2):
-        if not turns[i].is_high or not ed_is_clear(samples, turns, i, swing):
+        if not turns[i].is_high or not is_clear_ed(samples, turns, i, swing):
             continue
-        if ed_is_clear(samples, turns, i + 2, swing) or is_refilled(samples, turns, i + 2):
+        if is_clear_ed(samples, turns, i + 2, swing) or is_refilled(samples, turns, i + 2):
             ed, end = (_high(frames, places, j) for j in (i, i + 2))
             duration = float(frames.times[end] - frames.times[ed])
             if i + 3 == len(turns) and cycle is not None and duration < SHORTEST_LAST * cycle:
@@ -345,7 +354,7 @@ def _fault(samples: Samples, one: _Phases, config: BeatConfig) -> str:
 
 
 def _partial(
-    samples: Samples, frames: PhaseFinder, turns: list[Turn], swing: float, config: BeatConfig
+    samples: Samples, frames: PhaseFinder, turns: list[Extremum], swing: float, config: BeatConfig
 ) -> Beat | None:
     """The half beat of a clip without a whole one: a clear end-diastole and the clear end-systole beside it.
 
@@ -356,7 +365,7 @@ def _partial(
     pairs: list[tuple[bool, bool, Beat]] = []
     for i, (first, second) in enumerate(pairwise(turns)):
         high, low = (i, i + 1) if first.is_high else (i + 1, i)
-        if not (ed_is_clear(samples, turns, high, swing) and es_is_clear(samples, turns, low)):
+        if not (is_clear_ed(samples, turns, high, swing) and is_clear_es(samples, turns, low)):
             continue
         ed = _high(frames, places, high)
         before = _high(frames, places, low - 1) if low > 0 else 0
@@ -392,7 +401,7 @@ def _summary(beats: list[Beat], shown: FloatArray, config: BeatConfig) -> BeatAn
     spans = spans[usual] if usual.any() else spans
     return BeatAnalysis(
         beats=tuple(beats),
-        representative=choose(counted),
+        representative=representative_beat(counted),
         partial=False,
         reason="",
         reason_code="",
@@ -417,7 +426,7 @@ def _faint(samples: Samples, frames: PhaseFinder, shown: FloatArray, config: Bea
     if likeness < config.min_repetition or span < config.min_faint_swing_of_level * level:
         return nothing
     swing = config.min_swing * span
-    turns = without_notches(turning_points(samples.smooth, swing), samples, cycle)
+    turns = drop_notches(find_extrema(samples.smooth, swing), samples, cycle)
     made = (_beat(samples, frames, one, config) for one in _whole_beats(samples, frames, turns, swing, cycle))
     beats = [
         beat

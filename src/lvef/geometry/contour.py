@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Any
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-from lvef.core.errors import GeometryError
-from lvef.core.records import BoolArray, FloatArray
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lvef.core.errors import GeometryError
+from lvef.core.records import BoolArray, FloatArray
 
 Field = NDArray[np.float32]
 
@@ -64,7 +62,7 @@ def field_of_mask(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> Field:
     )
 
 
-def outline(field: Field, level: float = LEVEL) -> FloatArray:
+def contour_of_field(field: Field, level: float = LEVEL) -> FloatArray:
     """Sub-pixel contour of the largest connected piece above a level, holes filled.
 
     Args:
@@ -95,7 +93,7 @@ def outline(field: Field, level: float = LEVEL) -> FloatArray:
     return np.asarray(points + np.array([x0 - 2.0, y0 - 2.0]))
 
 
-def turned(values: NDArray[Any], start: int) -> NDArray[Any]:
+def roll(values: NDArray[Any], start: int) -> NDArray[Any]:
     """A closed ring of values that begins at another place: ``values[start]`` comes first, ``(k, ...)``.
 
     numpy's own roll does the same in eight times the time, which counts when it runs on every frame.
@@ -122,7 +120,7 @@ def mask_of_contour(contour: FloatArray, shape: tuple[int, int]) -> NDArray[np.u
     h, w = shape
     mask = np.zeros((h, w), dtype=np.uint8)
     x, y = contour[:, 0], contour[:, 1]
-    x_next, y_next = turned(x, 1), turned(y, 1)
+    x_next, y_next = roll(x, 1), roll(y, 1)
     rows = np.arange(max(0, int(np.ceil(y.min()))), min(h - 1, int(np.floor(y.max()))) + 1)
     # Even-odd rule along each row of pixel centres; OpenCV's own filling also paints the border.
     for row in rows:
@@ -225,7 +223,7 @@ MIN_TORN = 0.004
 """Tears that take less than this part of the cavity's area are left as they are."""
 
 
-def mended(lv: Field, atrium: Field | None, wall: Field | None) -> Field:
+def fill_gaps(lv: Field, atrium: Field | None, wall: Field | None) -> Field:
     """The field of the cavity with its tears filled; the field itself where nothing is torn.
 
     Filled pixels get all probability that is neither wall nor atrium, so that the border towards these stays sub-pixel.

@@ -11,16 +11,17 @@ Source of the spline: Catmull and Rom 1974; its centripetal form: Yuksel et al.,
 from __future__ import annotations
 
 from itertools import pairwise
+
 import numpy as np
+
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray, Tracing
 from lvef.geometry.tracing import tracing_of_contour
 
-
 WALL_POINTS = 6
 """Points on each wall between hinge and apex. With six, expert outlines come back within a fraction of a point of EF."""
 
-N_HANDLES = 2 * WALL_POINTS + 3
+N_CONTROL_POINTS = 2 * WALL_POINTS + 3
 """Number of points."""
 
 APEX = WALL_POINTS + 1
@@ -30,7 +31,7 @@ STEPS = 8
 """Straight pieces of the drawn contour from one point to the next."""
 
 
-def handles_of(tracing: Tracing) -> FloatArray:
+def control_points_of_tracing(tracing: Tracing) -> FloatArray:
     """The points of a tracing.
 
     Args:
@@ -44,11 +45,11 @@ def handles_of(tracing: Tracing) -> FloatArray:
     return np.concatenate([_evenly(one)[:-1], tracing.apex[None], _evenly(other)[1:]])
 
 
-def contour_of_handles(points: FloatArray) -> FloatArray:
+def contour_of_control_points(points: FloatArray) -> FloatArray:
     """The smooth contour through the points.
 
     Args:
-        points: ``(15, 2)``, as `handles_of` gives them.
+        points: ``(15, 2)``, as `control_points_of_tracing` gives them.
 
     Returns:
         ``(14 * 8 + 1, 2)``, from the left hinge over the apex to the right hinge; closed by the mitral plane.
@@ -63,11 +64,11 @@ def contour_of_handles(points: FloatArray) -> FloatArray:
     return np.concatenate([*pieces, points[-1:]])
 
 
-def tracing_of_handles(points: FloatArray, *, aspect: float = 1.0) -> Tracing:
+def tracing_of_control_points(points: FloatArray, *, aspect: float = 1.0) -> Tracing:
     """The tracing that the points stand for.
 
     Args:
-        points: ``(15, 2)``, as `handles_of` gives them, perhaps dragged.
+        points: ``(15, 2)``, as `control_points_of_tracing` gives them, perhaps dragged.
         aspect: Pixel height over pixel width.
 
     Raises:
@@ -75,7 +76,7 @@ def tracing_of_handles(points: FloatArray, *, aspect: float = 1.0) -> Tracing:
             contour.
     """
     points = _checked(points)
-    contour = contour_of_handles(points)
+    contour = contour_of_control_points(points)
     if crosses_itself(contour):
         raise GeometryError("The outline crosses itself.")
     return tracing_of_contour(contour, points[APEX], points[[0, -1]], aspect=aspect)
@@ -104,9 +105,9 @@ def crosses_itself(contour: FloatArray) -> bool:
 
 def _checked(points: FloatArray) -> FloatArray:
     points = np.asarray(points, dtype=np.float64)
-    if points.shape != (N_HANDLES, 2) or not np.isfinite(points).all():
+    if points.shape != (N_CONTROL_POINTS, 2) or not np.isfinite(points).all():
         raise GeometryError(
-            f"An outline is {N_HANDLES} points (x, y), all of them numbers; found {points.shape}."
+            f"An outline is {N_CONTROL_POINTS} points (x, y), all of them numbers; found {points.shape}."
         )
     return points
 

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray
-from lvef.geometry.contour import Field, turned
-
+from lvef.geometry.contour import Field, roll
 
 BACKGROUND_WEIGHT = 0.3
 """What a background neighbour counts for the opening, where an atrium counts 1 and wall -1: an atrium that is
@@ -56,7 +56,7 @@ CORNER_SLANT = 0.8
 """A corner of the base is the contour point furthest along (axis +- this times the axis' normal)."""
 
 
-def landmarks(
+def find_landmarks(
     contour: FloatArray, lv: Field, atrium: Field | None, wall: Field | None, aspect: float
 ) -> tuple[FloatArray, FloatArray]:
     """Apex and hinge points of a contour.
@@ -83,10 +83,10 @@ def landmarks(
         hinges = _corners(points, direction)
     if hinges[0, 0] > hinges[1, 0]:
         hinges = hinges[::-1]
-    return apex_of(points, hinges) / metric, hinges / metric
+    return find_apex(points, hinges) / metric, hinges / metric
 
 
-def apex_of(points: FloatArray, hinges: FloatArray) -> FloatArray:
+def find_apex(points: FloatArray, hinges: FloatArray) -> FloatArray:
     """The place on the contour furthest from the middle of the mitral plane, ``(2,)``, isotropic coordinates.
 
     A blunt apex has many points that are as far; the furthest jumps among them. So the direction is the mean over the
@@ -103,11 +103,11 @@ def apex_of(points: FloatArray, hinges: FloatArray) -> FloatArray:
         return _furthest(points, hinges)
     towards = towards / length
     along, across = away @ towards, away @ np.array([-towards[1], towards[0]])
-    after = turned(across, 1)
+    after = roll(across, 1)
     edge = np.flatnonzero((across <= 0) != (after <= 0))
     if len(edge) == 0:
         return _furthest(points, hinges)
-    reach = along[edge] + across[edge] / (across[edge] - after[edge]) * (turned(along, 1)[edge] - along[edge])
+    reach = along[edge] + across[edge] / (across[edge] - after[edge]) * (roll(along, 1)[edge] - along[edge])
     return np.asarray(base + float(reach.max()) * towards)
 
 
@@ -124,9 +124,9 @@ def _opening(
     evidence = _evidence(contour, lv, atrium, wall)
     # Surely no mitral plane: the stretch looked for does not run across the cut.
     start = int(np.argmin(evidence))
-    score, ring = turned(evidence, start), turned(points, start)
-    edges = np.hypot(*(turned(ring, 1) - ring).T)
-    weight = (edges + turned(edges, len(edges) - 1)) / 2
+    score, ring = roll(evidence, start), roll(points, start)
+    edges = np.hypot(*(roll(ring, 1) - ring).T)
+    weight = (edges + roll(edges, len(edges) - 1)) / 2
     sums = np.concatenate([[0.0], np.cumsum(score * weight)])
     lowest = np.minimum.accumulate(sums)
     last = int(np.argmax(sums - lowest))

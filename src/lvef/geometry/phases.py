@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-import numpy as np
-from lvef.core.records import FloatArray
-from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
 from lvef.core.records import FloatArray
 from lvef.geometry.smoothing import MAD_TO_SD, local_parabola
-
 
 EDGE_S = 0.045
 """A turning point this close to an end of the clip lies at the edge: the curve beyond it is not seen."""
@@ -56,14 +54,14 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Extremum:
     """A turning point: grid index, and whether it is a high (end-diastole) or a low (end-systole)."""
 
     index: int
     is_high: bool
 
 
-def turning_points(curve: FloatArray, swing: float) -> list[Turn]:
+def find_extrema(curve: FloatArray, swing: float) -> list[Extremum]:
     """Highs and lows in turn, each at least ``swing`` away from the next, the first and last included.
 
     The first and last point may lie at the edge of the clip.
@@ -76,7 +74,7 @@ def turning_points(curve: FloatArray, swing: float) -> list[Turn]:
         >>> [(t.index, t.is_high) for t in turning_points(np.array([5.0, 4, 1, 2, 1.5, 5, 3]), 2.0)]
         [(0, True), (2, False), (5, True), (6, False)]
     """
-    turns: list[Turn] = []
+    turns: list[Extremum] = []
     top = bottom = 0
     rising: bool | None = None
     for i, value in enumerate(curve.tolist()):
@@ -85,21 +83,21 @@ def turning_points(curve: FloatArray, swing: float) -> list[Turn]:
         if value < curve[bottom]:
             bottom = i
         if rising is not False and curve[top] - value >= swing:
-            turns.append(Turn(top, True))
+            turns.append(Extremum(top, True))
             rising, bottom, top = False, i, i
         elif rising is not True and value - curve[bottom] >= swing:
-            turns.append(Turn(bottom, False))
+            turns.append(Extremum(bottom, False))
             rising, bottom, top = True, i, i
         if rising is False and value <= curve[bottom]:
             bottom, top = i, i
         elif rising is True and value >= curve[top]:
             top, bottom = i, i
     if rising is not None:
-        turns.append(Turn(top if rising else bottom, rising))
+        turns.append(Extremum(top if rising else bottom, rising))
     return turns
 
 
-def without_notches(turns: list[Turn], samples: Samples, cycle_s: float | None) -> list[Turn]:
+def drop_notches(turns: list[Extremum], samples: Samples, cycle_s: float | None) -> list[Extremum]:
     """Turning points without the bumps inside a beat: a systole with two dips, or a diastole with one, is one beat.
 
     A bump in systole is a high between two lows that stay far below the highs on both sides, which are one cycle apart; of
@@ -107,7 +105,7 @@ def without_notches(turns: list[Turn], samples: Samples, cycle_s: float | None) 
     point of the clip is dropped.
 
     Args:
-        turns: From `turning_points`.
+        turns: From `find_extrema`.
         samples: The curve.
         cycle_s: Cycle at which the curve repeats itself, or None. It may be two beats where one of them is an early one.
     """
@@ -135,7 +133,7 @@ def without_notches(turns: list[Turn], samples: Samples, cycle_s: float | None) 
 
 
 def _usual_cycle(
-    turns: list[Turn], grid: FloatArray, curve: FloatArray, cycle_s: float | None, is_high: bool
+    turns: list[Extremum], grid: FloatArray, curve: FloatArray, cycle_s: float | None, is_high: bool
 ) -> float:
     """Time between true highs (or lows): the shorter of the period and the lower median distance of those that reach far."""
     sign = 1.0 if is_high else -1.0
@@ -152,7 +150,9 @@ def _usual_cycle(
     return min(known, default=0.0)
 
 
-def _depth(turns: list[Turn], at: int, grid: FloatArray, curve: FloatArray, longest_cycle_s: float) -> float:
+def _depth(
+    turns: list[Extremum], at: int, grid: FloatArray, curve: FloatArray, longest_cycle_s: float
+) -> float:
     """How far a turning point stays below a true one, as a share of the swing; 0 where it is a true one."""
     sign = 1.0 if turns[at].is_high else -1.0
     own = sign * float(curve[turns[at].index])
@@ -182,7 +182,7 @@ def is_at_edge(grid: FloatArray, index: int) -> bool:
     return bool(min(grid[index] - grid[0], grid[-1] - grid[index]) <= EDGE_S)
 
 
-def ed_is_clear(samples: Samples, turns: list[Turn], at: int, swing: float) -> bool:
+def is_clear_ed(samples: Samples, turns: list[Extremum], at: int, swing: float) -> bool:
     """Whether a high is a true end-diastole and not the place where the clip happens to start or end."""
     grid, curve, i = samples.grid, samples.smooth, turns[at].index
     if at == len(turns) - 1 and curve[i] - curve[i:].min() < SEEN_SWING * swing:
@@ -192,13 +192,13 @@ def ed_is_clear(samples: Samples, turns: list[Turn], at: int, swing: float) -> b
     return _flat_at_start(grid, -curve, turns[at + 1].index if len(turns) > 1 else len(curve) - 1)
 
 
-def is_refilled(samples: Samples, turns: list[Turn], at: int) -> bool:
+def is_refilled(samples: Samples, turns: list[Extremum], at: int) -> bool:
     """Whether the volume at a high is nearly back at that of the high two turning points before."""
     before, low, high = (float(samples.smooth[turns[j].index]) for j in (at - 2, at - 1, at))
     return high - low >= REFILLED_SHARE * (before - low)
 
 
-def es_is_clear(samples: Samples, turns: list[Turn], at: int) -> bool:
+def is_clear_es(samples: Samples, turns: list[Extremum], at: int) -> bool:
     """Whether a low is a true end-systole and not the place where the clip happens to start or end."""
     grid, curve, i = samples.grid, samples.smooth, turns[at].index
     if at == len(turns) - 1 and grid[-1] - grid[i] <= EDGE_S:

@@ -31,7 +31,7 @@ ALIKE_SYSTOLES = 0.25
 """The same for the time from ED to ES."""
 
 
-def choose(beats: Sequence[Beat]) -> Beat:
+def representative_beat(beats: Sequence[Beat]) -> Beat:
     """The counted beat whose EF is nearest to the mean of all: the one to show. Of equals the earliest.
 
     Args:
@@ -73,7 +73,7 @@ def spread_notices(efs_percent: Sequence[float]) -> list[CodedWarning]:
     return notices
 
 
-def mark_abnormal(beats: list[Beat], premature: float, pause: float, irregular: float) -> list[Beat]:
+def exclude_abnormal(beats: list[Beat], premature: float, pause: float, irregular: float) -> list[Beat]:
     """Exclude premature beats and the beats after them, with the reason.
 
     A beat is premature when the cycle before it is shorter than ``premature`` times the usual one and its own
@@ -115,7 +115,7 @@ def mark_abnormal(beats: list[Beat], premature: float, pause: float, irregular: 
     return marked
 
 
-def believable(beats: list[Beat], doubtful_ef_percent: float) -> bool:
+def is_plausible(beats: list[Beat], doubtful_ef_percent: float) -> bool:
     """Whether beats are more than noise: their EF is large enough, or at least three of them are alike.
 
     Args:

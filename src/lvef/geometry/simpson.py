@@ -6,15 +6,14 @@ Echocardiography in Adults" (ASE/EACVI), J Am Soc Echocardiogr 2015;28:1-39, sec
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
-from lvef.core.errors import GeometryError
-from lvef.core.records import FloatArray, PixelGeometry, PixelSpacing, Tracing, aspect_of
-from dataclasses import dataclass
-import numpy as np
-from lvef.core.records import CodedWarning, PixelGeometry, PixelSpacing, Tracing
-from lvef.geometry.ejection import ejection_fraction
 
+from lvef.core.errors import GeometryError
+from lvef.core.records import CodedWarning, FloatArray, PixelGeometry, PixelSpacing, Tracing, aspect_of
+from lvef.geometry.ejection import ejection_fraction
 
 MM3_PER_ML = 1000.0
 """Cubic millimetres in a millilitre."""

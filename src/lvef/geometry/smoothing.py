@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import median_filter
-from scipy.signal import savgol_filter
-from lvef.core.records import BoolArray, FloatArray
 from collections.abc import Sequence
 from functools import cache
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
-from lvef.core.records import FloatArray, Tracing
+from scipy.ndimage import median_filter
+from scipy.signal import savgol_filter
+
+from lvef.core.records import BoolArray, FloatArray, Tracing
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import N_DISKS, left_to_right
-
 
 MAD_TO_SD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
@@ -178,7 +177,7 @@ SHOWN_POINTS = 40
 """Points of the contour on either side of the axis."""
 
 
-def steadied(
+def smooth_tracings(
     tracings: Sequence[Tracing | None],
     times_s: FloatArray,
     *,

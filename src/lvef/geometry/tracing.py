@@ -8,20 +8,25 @@ points of a tracing are pixels of the picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
-import numpy as np
-from numpy.typing import NDArray
-from lvef.core.errors import GeometryError
-from lvef.core.records import FloatArray, PixelGeometry, PixelSpacing, Tracing, VolumeCurve
-from lvef.core.terms import Structure
-from lvef.geometry.landmarks import landmarks
-from lvef.geometry.contour import Field, field_of_mask, outline, turned
-from lvef.geometry.contour import mended
-from lvef.geometry.simpson import axis_length, volume_of_tracing
+
 import cv2
 import numpy as np
-from lvef.core.records import PixelGeometry, Tracing, aspect_of, shape_of
-from lvef.geometry.simpson import axis_length, chord_lengths, polygon_area
+from numpy.typing import NDArray
 
+from lvef.core.errors import GeometryError
+from lvef.core.records import (
+    FloatArray,
+    PixelGeometry,
+    PixelSpacing,
+    Tracing,
+    VolumeCurve,
+    aspect_of,
+    shape_of,
+)
+from lvef.core.terms import Structure
+from lvef.geometry.contour import Field, contour_of_field, field_of_mask, fill_gaps, roll
+from lvef.geometry.landmarks import find_landmarks
+from lvef.geometry.simpson import axis_length, chord_lengths, polygon_area, volume_of_tracing
 
 N_DISKS = 20
 """Number of disks. Source: Lang et al., ASE/EACVI 2015."""
@@ -43,7 +48,7 @@ def trace(
     """Trace the left ventricle of one frame.
 
     Which end is the base is told by the atrium and the wall, else by the shape (the base is the wider end);
-    only where neither tells anything is the apex taken to be up. See `lvef.geometry.landmarks`. Tears in the cavity
+    only where neither tells anything is the apex taken to be up. See `lvef.geometry.find_landmarks`. Tears in the cavity
     are filled first (`lvef.geometry.contour`).
 
     Args:
@@ -66,9 +71,9 @@ def trace(
                 f"The {name} is {other.shape} and the cavity {lv.shape}; they must be as large."
             )
     atrium, wall = _seen(atrium), _seen(wall)
-    field = mended(np.ascontiguousarray(lv, dtype=np.float32), atrium, wall)
-    contour = outline(field)
-    apex, mitral = landmarks(contour, field, atrium, wall, aspect)
+    field = fill_gaps(np.ascontiguousarray(lv, dtype=np.float32), atrium, wall)
+    contour = contour_of_field(field)
+    apex, mitral = find_landmarks(contour, field, atrium, wall, aspect)
     return tracing_of_contour(contour, apex, mitral, aspect=aspect)
 
 
@@ -137,7 +142,7 @@ def tracing_of_contour(
     return Tracing(contour, apex, base, left_to_right(mitral[None])[0], left_to_right(chords))
 
 
-def curve_of_tracings(
+def volume_curve_of_tracings(
     tracings: Sequence[Tracing | None], times_s: FloatArray, spacing: PixelGeometry | None
 ) -> VolumeCurve:
     """Volumes and lengths of a clip's tracings.
@@ -168,8 +173,8 @@ def _chords(points: FloatArray, axis: FloatArray, length: float) -> FloatArray:
     """Chords ``(20, 2, 2)`` of a contour relative to its apex, all in isotropic coordinates."""
     along = points @ axis
     across = points @ np.array([-axis[1], axis[0]])
-    d_along = turned(along, 1) - along
-    d_across = turned(across, 1) - across
+    d_along = roll(along, 1) - along
+    d_across = roll(across, 1) - across
     levels = (np.arange(N_DISKS) + 0.5) * (length / N_DISKS)
     below = along[None, :] <= levels[:, None]
     row, edge = np.nonzero(below != np.concatenate((below[:, 1:], below[:, :1]), axis=1))
@@ -196,7 +201,7 @@ DENTS, SLENDER, ROUND, NARROW_ANNULUS = "dents", "slender", "round", "narrow ann
 """What may be implausible about a contour."""
 
 
-def odd_outline(tracing: Tracing, spacing: PixelGeometry | None = None) -> set[str]:
+def implausible_shape(tracing: Tracing, spacing: PixelGeometry | None = None) -> set[str]:
     """What about this contour no expert mask of CAMUS shows; empty where it is plausible.
 
     Args:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from lvef.core.errors import GeometryError
-from lvef.core.records import FloatArray, Tracing
-from lvef.geometry.tracing import N_DISKS, left_to_right, tracing_of_contour
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
-from lvef.core.errors import GeometryError
-from lvef.core.records import FloatArray
-from lvef.geometry.contour import field_of_mask, mask_of_contour, outline
-from lvef.geometry.tracing import trace_labels, tracing_of_contour
-from dataclasses import dataclass
-import numpy as np
-from lvef.core.records import BoolArray, FloatArray
 
+from lvef.core.errors import GeometryError
+from lvef.core.records import BoolArray, FloatArray, Tracing
+from lvef.geometry.contour import contour_of_field, field_of_mask, mask_of_contour
+from lvef.geometry.tracing import N_DISKS, left_to_right, trace_labels, tracing_of_contour
 
 MIN_CHORDS = 3
 """Fewer chords than this are no tracing."""
@@ -25,12 +20,12 @@ EQUAL_ENDS = 0.05
 with."""
 
 
-def lines_from_tracing(tracing: Tracing) -> FloatArray:
+def volume_tracing_of_tracing(tracing: Tracing) -> FloatArray:
     """Lines of a tracing, ``(21, 2, 2)``: long axis from apex to base, then the chords from apex to base."""
     return np.concatenate([np.stack([tracing.apex, tracing.base])[None], tracing.chords])
 
 
-def tracing_from_lines(lines: FloatArray) -> Tracing:
+def tracing_of_volume_tracing(lines: FloatArray) -> Tracing:
     """Tracing from lines whose ends and chords may come in any order.
 
     The apex is the axis end with the narrower chords; where both ends are equally wide the axis keeps its
@@ -75,7 +70,7 @@ def tracing_from_lines(lines: FloatArray) -> Tracing:
     return tracing_of_contour(contour, apex, mitral)
 
 
-def lines_of_mask(labels: NDArray[np.uint8], *, aspect: float = 1.0) -> FloatArray:
+def volume_tracing_of_mask(labels: NDArray[np.uint8], *, aspect: float = 1.0) -> FloatArray:
     """The 21 lines of a mask.
 
     Args:
@@ -89,10 +84,10 @@ def lines_of_mask(labels: NDArray[np.uint8], *, aspect: float = 1.0) -> FloatArr
     Raises:
         GeometryError: When no ventricle can be measured, with the reason.
     """
-    return lines_from_tracing(trace_labels(labels, aspect=aspect))
+    return volume_tracing_of_tracing(trace_labels(labels, aspect=aspect))
 
 
-def lines_of_contour(
+def volume_tracing_of_contour(
     contour: FloatArray, apex: FloatArray, mitral: FloatArray, *, aspect: float = 1.0
 ) -> FloatArray:
     """The 21 lines of a contour whose apex and hinge points are known, ``(21, 2, 2)``.
@@ -106,10 +101,10 @@ def lines_of_contour(
     Raises:
         GeometryError: When the axis has no length or a chord misses the contour.
     """
-    return lines_from_tracing(tracing_of_contour(contour, apex, mitral, aspect=aspect))
+    return volume_tracing_of_tracing(tracing_of_contour(contour, apex, mitral, aspect=aspect))
 
 
-def contour_of_lines(lines: FloatArray) -> FloatArray:
+def contour_of_volume_tracing(lines: FloatArray) -> FloatArray:
     """The closed contour of lines, ``(k, 2)``: apex, left ends, hinge points, right ends.
 
     Args:
@@ -118,20 +113,20 @@ def contour_of_lines(lines: FloatArray) -> FloatArray:
     Raises:
         GeometryError: When the lines are no ventricle.
     """
-    return tracing_from_lines(lines).contour
+    return tracing_of_volume_tracing(lines).contour
 
 
-def mask_of_lines(lines: FloatArray, shape: tuple[int, int]) -> NDArray[np.uint8]:
+def mask_of_volume_tracing(lines: FloatArray, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """The cavity inside lines, ``(h, w)`` of 0 and 1.
 
     Args:
-        lines: As in `contour_of_lines`.
+        lines: As in `contour_of_volume_tracing`.
         shape: ``(h, w)`` of the mask.
 
     Raises:
         GeometryError: When the lines are no ventricle.
     """
-    return mask_of_contour(contour_of_lines(lines), shape)
+    return mask_of_contour(contour_of_volume_tracing(lines), shape)
 
 
 def contour_of_mask(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> FloatArray:
@@ -143,10 +138,10 @@ def contour_of_mask(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> FloatArray:
     Raises:
         GeometryError: When there is no piece that is large enough.
     """
-    return outline(field_of_mask(mask))
+    return contour_of_field(field_of_mask(mask))
 
 
-def lines_of_mask_along(
+def volume_tracing_along_axis(
     mask: NDArray[np.bool_] | NDArray[np.uint8], guide: FloatArray, *, aspect: float = 1.0
 ) -> FloatArray:
     """The 21 lines of a cavity's mask along a long axis that is known, for example that of the lines it was drawn from.
@@ -167,7 +162,9 @@ def lines_of_mask_along(
     axis = np.asarray(guide, dtype=np.float64)[0]
     if axis.shape != (2, 2) or not np.isfinite(axis).all():
         raise GeometryError(f"A long axis is two finite points (apex, base); found {np.shape(guide)}.")
-    return lines_of_contour(contour_of_mask(mask), axis[0], np.stack([axis[1], axis[1]]), aspect=aspect)
+    return volume_tracing_of_contour(
+        contour_of_mask(mask), axis[0], np.stack([axis[1], axis[1]]), aspect=aspect
+    )
 
 
 def end_distances(lines: FloatArray, others: FloatArray) -> FloatArray:
@@ -182,7 +179,7 @@ at 30 degrees a chord is 15 % too long."""
 
 
 @dataclass(frozen=True, slots=True)
-class LineFaults:
+class VolumeTracingDefects:
     """Faults of the lines of some frames.
 
     Attributes:
@@ -194,7 +191,7 @@ class LineFaults:
     off_axis: FloatArray
 
 
-def line_faults(lines: FloatArray) -> LineFaults:
+def volume_tracing_defects(lines: FloatArray) -> VolumeTracingDefects:
     """Count the faults of each frame's lines.
 
     Args:
@@ -209,7 +206,7 @@ def line_faults(lines: FloatArray) -> LineFaults:
     lengths = np.hypot(along[..., 0], along[..., 1]) * np.hypot(own[..., 0], own[..., 1])
     sine = np.abs(_turn(along, own))
     upright = sine >= np.cos(np.radians(OFF_AXIS_DEG)) * lengths
-    return LineFaults(crossing.astype(float), (~(meets & upright)).sum(axis=1).astype(float))
+    return VolumeTracingDefects(crossing.astype(float), (~(meets & upright)).sum(axis=1).astype(float))
 
 
 def _cross(first: FloatArray, second: FloatArray) -> BoolArray:

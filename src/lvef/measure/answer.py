@@ -12,7 +12,6 @@ from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import FROM_FILE, Beat, Clip, CodedWarning, Measurement, Tracing, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.core.workers import TimeLimitExceeded
-from lvef.geometry.simpson import biplane_ef
 from lvef.geometry.categories import categories
 from lvef.geometry.ejection import (
     body_surface_area,
@@ -21,6 +20,7 @@ from lvef.geometry.ejection import (
     indexed_values,
     stroke_volume,
 )
+from lvef.geometry.simpson import biplane_ef
 from lvef.inference.card import Card
 from lvef.inference.card_text import experimental_text
 from lvef.measure.options import MeasureOptions

@@ -13,7 +13,7 @@ import numpy as np
 from lvef.core.errors import GeometryError
 from lvef.core.records import FROM_FILE, Beat, Clip, CodedWarning, FloatArray, Measurement, VolumeCurve
 from lvef.core.terms import Status, View
-from lvef.geometry.rhythm import SPREAD_CODES, choose, spread_notices
+from lvef.geometry.rhythm import SPREAD_CODES, representative_beat, spread_notices
 from lvef.measure.answer import RefusedWithCurve, with_volumes
 from lvef.measure.clip_predictor import ClipEfs, ClipPredictor
 from lvef.measure.options import MeasureOptions
@@ -179,7 +179,7 @@ def _over_beats(
         for beat, ef in zip(beats, efs, strict=True)
     )
     counted = [beat for beat in told if not beat.excluded]
-    shown, values = choose(counted), [beat.ef_percent for beat in counted]
+    shown, values = representative_beat(counted), [beat.ef_percent for beat in counted]
     mean, n = float(np.mean(values)), len(values)
     filled = replace(
         base,

@@ -19,8 +19,8 @@ import numpy as np
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import Beat, CodedWarning, Correction, FloatArray, Measurement, aspect_of
 from lvef.core.terms import Status
-from lvef.geometry.control_points import N_HANDLES, tracing_of_handles
-from lvef.geometry.tracing import curve_of_tracings
+from lvef.geometry.control_points import N_CONTROL_POINTS, tracing_of_control_points
+from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.measure.answer import beat_of_frames, biplane_answer, method_of, with_beat
 from lvef.measure.options import MeasureOptions
 from lvef.measure.same_study import view_warnings
@@ -106,7 +106,7 @@ def corrected(
     tracings = [*machine.tracings, *[None] * (len(curve.times_s) - len(machine.tracings))]
     for frame, points, phase in ((ed, edit.ed_points, "ED"), (es, edit.es_points, "ES")):
         if points is not None:
-            tracings[frame] = tracing_of_handles(points, aspect=aspect)
+            tracings[frame] = tracing_of_control_points(points, aspect=aspect)
         elif tracings[frame] is None:
             raise GeometryError(
                 f"{machine.source}: no ventricle was traced on {phase} frame {frame}; choose another, or draw it."
@@ -114,7 +114,7 @@ def corrected(
     # Only the two frames that the reader answers for. The curve stays the machine's: two values of another hand in it would
     # be a spike.
     two = [tracing if frame in (ed, es) else None for frame, tracing in enumerate(tracings)]
-    shown = curve_of_tracings(two, curve.times_s, machine.spacing)
+    shown = volume_curve_of_tracings(two, curve.times_s, machine.spacing)
     beat = beat_of_frames(shown, ed, es, machine.source)
     whole = machine.status is Status.OK and "frames" not in changed
     base = replace(
@@ -367,12 +367,12 @@ def _frame(value: Any, name: str, source: str) -> int | None:  # noqa: ANN401
 def _outline(value: Any, name: str, source: str) -> FloatArray | None:  # noqa: ANN401
     if value is None:
         return None
-    wrong = DataError(f"{source}: {name} must be {N_HANDLES} points [x, y] in pixels of the picture.")
+    wrong = DataError(f"{source}: {name} must be {N_CONTROL_POINTS} points [x, y] in pixels of the picture.")
     try:
         points = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         raise wrong from None
-    if points.shape != (N_HANDLES, 2) or not np.isfinite(points).all() or np.abs(points).max() > 1e5:
+    if points.shape != (N_CONTROL_POINTS, 2) or not np.isfinite(points).all() or np.abs(points).max() > 1e5:
         raise wrong
     return points
 

@@ -18,7 +18,7 @@ from lvef.core.errors import GeometryError, LvefError, QualityRefusal
 from lvef.core.records import FROM_BEATS, Clip, CodedWarning, FrameArray, Measurement, Provenance, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.geometry.beats import analyse_beats
-from lvef.geometry.smoothing import steadied
+from lvef.geometry.smoothing import smooth_tracings
 from lvef.inference.card import SEGMENTATION
 from lvef.inference.catalogue import name_of_kind
 from lvef.io.open import open_clip
@@ -157,7 +157,7 @@ class Measurer:
             raise RefusedWithCurve(refusal.code, str(refusal), counted) from None
         self.tell(FINDING_BEATS, len(clip.frames), len(clip.frames))
         aspect = clip.pixel_aspect
-        tracings = steadied(traced.tracings, clip.times_s, aspect=aspect)
+        tracings = smooth_tracings(traced.tracings, clip.times_s, aspect=aspect)
         clip, curve = curve_of_clip(clip, tracings)
         base = unanswered(clip, curve, tracings, self.options)
         base = replace(base, notices=(*base.notices, *doubts), counts=dict(traced.counts))

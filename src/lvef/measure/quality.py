@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Beat, Clip, CodedWarning, FrameArray, PixelGeometry, Tracing
 from lvef.core.terms import Phase
-from lvef.geometry.tracing import DENTS, NARROW_ANNULUS, odd_outline
+from lvef.geometry.tracing import DENTS, NARROW_ANNULUS, implausible_shape
 from lvef.transforms.fan import Fan
 
 MIN_FRAMES = 5
@@ -209,7 +209,7 @@ def odd_shapes(tracings: Sequence[Tracing | None], spacing: PixelGeometry | None
         tracings: One a frame, as the volumes are taken from.
         spacing: Scale of the image, or None.
     """
-    return [set() if tracing is None else odd_outline(tracing, spacing) for tracing in tracings]
+    return [set() if tracing is None else implausible_shape(tracing, spacing) for tracing in tracings]
 
 
 def check_torn(source: str, odd: Sequence[set[str]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from lvef.core.records import Clip, CodedWarning, Tracing, VolumeCurve, shape_of
-from lvef.geometry.tracing import curve_of_tracings
+from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.transforms.fan import Fan
 
 MIN_LONG_AXIS_MM, MAX_LONG_AXIS_MM = 25.0, 160.0
@@ -42,7 +42,7 @@ def curve_of_clip(clip: Clip, tracings: Sequence[Tracing | None]) -> tuple[Clip,
         clip: A clip, or stills as one.
         tracings: One per frame, None where no ventricle could be traced.
     """
-    curve = curve_of_tracings(tracings, clip.times_s, clip.spacing)
+    curve = volume_curve_of_tracings(tracings, clip.times_s, clip.spacing)
     found = curve.length[np.isfinite(curve.length)]
     if clip.scale is None or not len(found):
         return clip, curve
@@ -57,7 +57,7 @@ def curve_of_clip(clip: Clip, tracings: Sequence[Tracing | None]) -> tuple[Clip,
     clip = _without_scale(
         replace(clip, notices=(*clip.notices, CodedWarning("implausible_scale", note))), note
     )
-    return clip, curve_of_tracings(tracings, clip.times_s, clip.spacing)
+    return clip, volume_curve_of_tracings(tracings, clip.times_s, clip.spacing)
 
 
 def _without_scale(clip: Clip, note: str) -> Clip:

@@ -18,10 +18,9 @@ from lvef.core.records import (
     PixelGeometry,
     Tracing,
 )
-from lvef.geometry.volume_tracing import line_faults
-from lvef.geometry.volume_tracing import tracing_from_lines
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import MIN_AXIS_PX, N_DISKS
+from lvef.geometry.volume_tracing import tracing_of_volume_tracing, volume_tracing_defects
 from lvef.inference.card import VOLUME_TRACE
 from lvef.inference.catalogue import NetworkEntry
 from lvef.inference.session import EngineInfo
@@ -127,7 +126,7 @@ class TracePredictor:
         placement = place(box, self.entry.card.input.size, spacing)
         lines = self.lines(frames, placement, in_turn=in_turn, seen=seen)
         finite = np.asarray(np.isfinite(lines).all(axis=(1, 2, 3)), dtype=np.bool_)
-        faults = line_faults(np.where(finite[:, None, None, None], lines, 0.0))
+        faults = volume_tracing_defects(np.where(finite[:, None, None, None], lines, 0.0))
         usable = finite & (faults.off_axis <= MAX_OFF_AXIS)
         tracings = tuple(
             _tracing(one, placement) if ok else None for one, ok in zip(lines, usable.tolist(), strict=True)
@@ -196,6 +195,6 @@ def _tracing(lines: FloatArray, placement: Placement) -> Tracing | None:
     if np.hypot(*(lines[0, 1] - lines[0, 0])) < MIN_AXIS_PX:
         return None
     try:
-        return tracing_in_picture(tracing_from_lines(lines), placement)
+        return tracing_in_picture(tracing_of_volume_tracing(lines), placement)
     except GeometryError:
         return None

@@ -20,7 +20,7 @@ import numpy as np
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import FloatArray
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.volume_tracing import lines_from_tracing
+from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
 from lvef.io.motion_jpeg import BEST_QUALITY, motion_jpeg
 from lvef.io.nifti_write import label_sequence_nifti
@@ -191,7 +191,7 @@ def _curve(synthetic: SyntheticClip) -> str:
 
 
 def _lines(synthetic: SyntheticClip, frame: int) -> list[list[float]]:
-    lines: FloatArray = np.round(lines_from_tracing(synthetic.tracings[frame]), POINT_DECIMALS)
+    lines: FloatArray = np.round(volume_tracing_of_tracing(synthetic.tracings[frame]), POINT_DECIMALS)
     return [[*points, frame] for points in lines.reshape(len(lines), 4).tolist()]
 
 

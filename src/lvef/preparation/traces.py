@@ -24,7 +24,7 @@ import cv2
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import Clip, FloatArray, aspect_of
 from lvef.core.terms import Phase
-from lvef.geometry.volume_tracing import lines_of_mask
+from lvef.geometry.volume_tracing import volume_tracing_of_mask
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
 from lvef.io.images import read_labels
 from lvef.preparation.parallel import Failure, reason_of
@@ -179,7 +179,7 @@ def _from_masks(source: Source, clip: Clip, placement: Placement) -> dict[Phase,
     aspect = aspect_of(spacing)
 
     def traced(frame: int) -> TracedFrame:
-        lines = placement.to_network(lines_of_mask(masks[frame], aspect=aspect))
+        lines = placement.to_network(volume_tracing_of_mask(masks[frame], aspect=aspect))
         return TracedFrame(frame, lines, volume_of_lines(lines), N_LINES)
 
     if source.kind == "still":

@@ -14,9 +14,9 @@ import numpy as np
 
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import FloatArray
-from lvef.geometry.volume_tracing import lines_from_tracing, tracing_from_lines
 from lvef.geometry.simpson import disks_single_plane
 from lvef.geometry.tracing import N_DISKS
+from lvef.geometry.volume_tracing import tracing_of_volume_tracing, volume_tracing_of_tracing
 
 N_LINES = 1 + N_DISKS
 """Long axis and chords of a traced frame."""
@@ -57,7 +57,7 @@ def traced_frame(frame: int, lines: FloatArray) -> TracedFrame:
     Raises:
         GeometryError: When they are no tracing.
     """
-    ordered = lines_from_tracing(tracing_from_lines(lines))
+    ordered = volume_tracing_of_tracing(tracing_of_volume_tracing(lines))
     return TracedFrame(frame, ordered, volume_of_lines(ordered), len(lines))
 
 

@@ -21,7 +21,7 @@ import streamlit as st
 
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray, FrameArray
-from lvef.geometry.control_points import N_HANDLES
+from lvef.geometry.control_points import N_CONTROL_POINTS
 
 ED_COLOUR = "#56b4e9"
 """End-diastole, as in `lvef.measure.overlay`. Source of both: Okabe and Ito, 2008."""
@@ -219,6 +219,10 @@ def _act(item: Any) -> Act | None:  # noqa: ANN401
             points = np.asarray(item.get("points"), dtype=np.float64)
         except (TypeError, ValueError, OverflowError):
             return None
-        if points.shape != (N_HANDLES, 2) or not np.isfinite(points).all() or np.abs(points).max() > 1e5:
+        if (
+            points.shape != (N_CONTROL_POINTS, 2)
+            or not np.isfinite(points).all()
+            or np.abs(points).max() > 1e5
+        ):
             return None
     return Act(item["seq"], item["epoch"], item["frame"], item["kind"], points, item.get("by", 0))

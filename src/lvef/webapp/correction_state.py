@@ -16,7 +16,7 @@ import numpy as np
 
 from lvef.core.errors import DataError, LvefError
 from lvef.core.records import Clip, FloatArray, Measurement
-from lvef.geometry.control_points import handles_of
+from lvef.geometry.control_points import control_points_of_tracing
 from lvef.measure.correction import (
     MAX_FILE_BYTES,
     VIEWS,
@@ -110,7 +110,7 @@ class CorrectionState:
             return own
         frame, tracings = self.frame(view, phase), self.measurement(view).tracings
         tracing = None if frame is None or frame >= len(tracings) else tracings[frame]
-        return None if tracing is None else handles_of(tracing)
+        return None if tracing is None else control_points_of_tracing(tracing)
 
     def same(self, answer: Answer) -> bool:
         """Whether this is a correction of that answer: the same file, measured by the same network, with the same result."""

@@ -11,7 +11,7 @@ import pytest
 from lvef.evaluation.ef.entering import enter
 from lvef.evaluation.ef.run import Bench, EfPlan, judge
 from lvef.evaluation.ef.summary import summarise
-from lvef.geometry.volume_tracing import lines_from_tracing
+from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.io.motion_jpeg import motion_jpeg
 from lvef.measure.options import MeasureOptions
 from tests.evaluation.ef.made_up import SIZE, rows, write
@@ -51,7 +51,7 @@ def judged(manifest: Path, folder: Path):
 def test_a_volume_trace_network(films, tmp_path):
     """Lines drawn out in proportion to the brightness: the volume goes with its cube."""
     # Around the middle of the square, so that drawing out scales every length.
-    lines = lines_from_tracing(ellipse_tracing((0.5, 0.5), (0.16, 0.3), 200))
+    lines = volume_tracing_of_tracing(ellipse_tracing((0.5, 0.5), (0.16, 0.3), 200))
     entrant, summary = judged(films, tiny_networks.lines_of_brightness(tmp_path / "net", lines, name="lines"))
     assert entrant.weights.name == "lines"
     for record in entrant.records:

@@ -14,7 +14,7 @@ from lvef.core.terms import Status, Structure, View
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import volume_of_tracing
-from lvef.geometry.tracing import curve_of_tracings
+from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.io.motion_jpeg import motion_jpeg
 from lvef.io.nifti_write import label_sequence_nifti
 from lvef.io.open import open_clip
@@ -107,7 +107,7 @@ class KnowingMeasurer:
         clip = open_clip(path)
         tracings = self.known[path.stem].tracings[: len(clip.frames)]
         options = MeasureOptions()
-        curve = curve_of_tracings(tracings, clip.times_s, clip.spacing)
+        curve = volume_curve_of_tracings(tracings, clip.times_s, clip.spacing)
         base = unanswered(clip, curve, tracings, options)
         analysis = analyse_beats(curve)
         if analysis.representative is None:

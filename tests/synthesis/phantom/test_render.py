@@ -6,7 +6,7 @@ import pytest
 from lvef.core.errors import ConfigError
 from lvef.core.terms import Structure, View
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.tracing import curve_of_tracings, trace_labels
+from lvef.geometry.tracing import trace_labels, volume_curve_of_tracings
 from lvef.synthesis.acquisition import RhythmKind
 from lvef.synthesis.phantom.case import PhantomOptions, draw_phantom
 from lvef.synthesis.phantom.render import render, valve_opening
@@ -29,7 +29,7 @@ def test_shapes_and_truth_belong_together(phantom):
     assert clip.frames.shape == phantom.labels.shape == (64, 112, 112)
     assert clip.frames.dtype == phantom.labels.dtype == np.uint8
     assert len(phantom.tracings) == 64
-    curve = curve_of_tracings(phantom.tracings, clip.times_s, clip.spacing)
+    curve = volume_curve_of_tracings(phantom.tracings, clip.times_s, clip.spacing)
     assert curve.calibrated
     assert phantom.plane_volume_ml == pytest.approx(curve.volume)
     for beat in phantom.beats:

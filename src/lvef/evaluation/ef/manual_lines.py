@@ -14,7 +14,7 @@ from lvef.core.terms import Phase
 from lvef.datasets.findings import Findings
 from lvef.datasets.volume_tracings import read_tracings
 from lvef.evaluation.ef.records import Case, EfRecord, as_lines
-from lvef.geometry.volume_tracing import lines_of_mask
+from lvef.geometry.volume_tracing import volume_tracing_of_mask
 from lvef.io.images import read_labels
 from lvef.transforms.volume_tracing import traced_frame
 
@@ -132,4 +132,4 @@ def _of_frame(
         return None if raw is None else traced_frame(frame, raw).lines
     assert case.mask_path is not None
     masks = read_labels(case.mask_path)
-    return lines_of_mask(masks[frame]) if frame < len(masks) else None
+    return volume_tracing_of_mask(masks[frame]) if frame < len(masks) else None

@@ -26,7 +26,7 @@ from lvef.evaluation.ef.records import (
     to_plain,
 )
 from lvef.evaluation.records import NAN, UsedWeights
-from lvef.geometry.volume_tracing import lines_from_tracing
+from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.inference.session import available_threads
 from lvef.measure.batch import MAX_WORKERS
 from lvef.measure.journal import file_stamp
@@ -245,7 +245,7 @@ def _traced(
 def _numbers(tracing: Tracing | None) -> LineNumbers:
     if tracing is None:
         return ()
-    return tuple(np.round(lines_from_tracing(tracing), DECIMALS).ravel().tolist())
+    return tuple(np.round(volume_tracing_of_tracing(tracing), DECIMALS).ravel().tolist())
 
 
 def _key(network: Network, case: Case) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray
 from lvef.core.terms import Structure
-from lvef.geometry.contour import field_of_mask, outline
+from lvef.geometry.contour import contour_of_field, field_of_mask
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels, tracing_of_contour
 from lvef.synthesis.motion.pair import StillPair
@@ -177,7 +177,7 @@ def _outer(
 ) -> FloatArray:
     """Outline of cavity and wall from the first outer corner over the outer apex to the second and back, ``(k, 2)``."""
     solid = (labels == Structure.LV) | (labels == Structure.MYOCARDIUM)
-    ring = _turning(outline(field_of_mask(solid)), turn)
+    ring = _turning(contour_of_field(field_of_mask(solid)), turn)
     normal = np.array([-axis[1], axis[0]])
     if (hinges[1] - hinges[0]) @ normal < 0:
         normal = -normal
@@ -190,7 +190,7 @@ def _outer(
 
 def _atrium(labels: NDArray[np.uint8], hinges: FloatArray, turn: float) -> FloatArray:
     """Outline of the atrium from the first hinge point around its roof to the second and back, ``(k, 2)``."""
-    ring = _turning(outline(field_of_mask(labels == Structure.LA)), turn)
+    ring = _turning(contour_of_field(field_of_mask(labels == Structure.LA)), turn)
     ends = [ring[int(np.argmin(np.hypot(*(ring - hinge).T)))] for hinge in hinges]
     return _divided(ring, [_position(ring, p) for p in ends], [ATRIUM_STEPS, PLANE_STEPS])
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lvef.core.records import BoolArray, FloatArray, FrameArray, PixelSpacing, Tracing
 from lvef.core.terms import Structure
-from lvef.geometry.landmarks import apex_of
+from lvef.geometry.landmarks import find_apex
 from lvef.geometry.tracing import tracing_of_contour
 from lvef.synthesis.phantom.outlines import Outlines
 
@@ -119,4 +119,4 @@ def inside(polygon_px: FloatArray, size: int) -> BoolArray:
 def tracing_of(outlines: Outlines, fan: Fan) -> Tracing:
     """The true contour with its axis and disks, in pixels; the apex is found as on any other contour."""
     contour, hinges = fan.to_pixels(outlines.cavity), fan.to_pixels(outlines.hinges)
-    return tracing_of_contour(contour, apex_of(contour, hinges), hinges)
+    return tracing_of_contour(contour, find_apex(contour, hinges), hinges)

@@ -3,8 +3,7 @@ import pytest
 
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import axis_length, volume_of_tracing
-from lvef.geometry.smoothing import HALF_WIDTH_S
-from lvef.geometry.smoothing import steadied
+from lvef.geometry.smoothing import HALF_WIDTH_S, smooth_tracings
 from lvef.geometry.tracing import trace_labels, trace_probabilities, tracing_of_contour
 from lvef.synthesis.broken_masks import DAMAGES
 from tests.geometry.ventricle_shapes import half_ellipsoid, labels
@@ -36,7 +35,7 @@ def test_a_repeated_still_becomes_steady():
         noisy = half_ellipsoid(turn=0.2, length=50 + grain[0], radius=16 + 0.3 * grain[1])
         noisy += 0.05 * rng.standard_normal(clean.shape).astype(np.float32)
         found.append(trace_probabilities(noisy))
-    steady = steadied(found, np.arange(50) / 50)
+    steady = smooth_tracings(found, np.arange(50) / 50)
     assert volumes(steady).std() < 0.6 * volumes(found).std()
     assert volumes(steady).mean() == pytest.approx(volumes(found).mean(), rel=0.01)
     length = [np.std([axis_length(t) for t in run]) for run in (steady, found)]
@@ -48,7 +47,7 @@ def test_a_repeated_still_becomes_steady():
 def test_a_smooth_beat_is_not_flattened(frame_rate, rate_hz):
     times = np.arange(int(2 * frame_rate)) / frame_rate
     truth = beating(times, rate_hz)
-    steady = volumes(steadied([model(v) for v in truth], times))
+    steady = volumes(smooth_tracings([model(v) for v in truth], times))
     ef = [100 * (1 - v.min() / v.max()) for v in (steady, truth)]
     assert ef[0] == pytest.approx(ef[1], abs=1.0)
 
@@ -56,13 +55,13 @@ def test_a_smooth_beat_is_not_flattened(frame_rate, rate_hz):
 def test_a_moving_and_turning_ventricle_keeps_its_volume():
     times = np.arange(40) / 50
     tracings = [model(3e4, turn=0.8 * t) for t in times]
-    assert volumes(steadied(tracings, times)) == pytest.approx(volumes(tracings), rel=0.01)
+    assert volumes(smooth_tracings(tracings, times)) == pytest.approx(volumes(tracings), rel=0.01)
 
 
 def test_a_ventricle_that_lies_on_its_side_has_no_flipping_chords():
     times = np.arange(30) / 50
     tracings = [model(3e4, turn=np.pi / 2 + 0.02 * (-1) ** i) for i in range(30)]
-    assert volumes(steadied(tracings, times)) == pytest.approx(volumes(tracings), rel=0.01)
+    assert volumes(smooth_tracings(tracings, times)) == pytest.approx(volumes(tracings), rel=0.01)
 
 
 def test_one_broken_frame_is_mended_by_its_neighbours():
@@ -70,7 +69,7 @@ def test_one_broken_frame_is_mended_by_its_neighbours():
     truth = beating(times)
     tracings = [model(v) for v in truth]
     tracings[12] = model(0.3 * truth[12])
-    steady = volumes(steadied(tracings, times))
+    steady = volumes(smooth_tracings(tracings, times))
     assert steady == pytest.approx(truth, rel=0.04)
 
 
@@ -81,14 +80,16 @@ def test_a_leak_on_one_frame_of_a_cine():
     rng = np.random.default_rng(1)
     run = [model(volume_of_tracing(whole) * (1 + 0.005 * rng.standard_normal())) for _ in range(21)]
     run[10] = model(volume_of_tracing(leak) * 1.1)
-    assert np.ptp(volumes(steadied(run, np.arange(21) / 50))) < 0.05 * volume_of_tracing(whole)
+    assert np.ptp(volumes(smooth_tracings(run, np.arange(21) / 50))) < 0.05 * volume_of_tracing(whole)
 
 
 def test_chords_keep_the_contract_of_a_tracing():
     times = np.arange(20) / 50
     for aspect in (1.0, 1.6):
         fields = [half_ellipsoid(turn=0.4 + 0.01 * i, length=50 - 0.4 * i) for i in range(20)]
-        steady = steadied([trace_probabilities(f, aspect=aspect) for f in fields], times, aspect=aspect)
+        steady = smooth_tracings(
+            [trace_probabilities(f, aspect=aspect) for f in fields], times, aspect=aspect
+        )
         for t in steady:
             metric = np.array([1, aspect])
             axis = (t.base - t.apex) * metric
@@ -103,7 +104,7 @@ def test_chords_keep_the_contract_of_a_tracing():
 def test_the_contour_that_is_shown_is_the_one_that_is_measured():
     times = np.arange(20) / 50
     own = [trace_probabilities(half_ellipsoid(turn=0.3)) for _ in times]
-    for before, after in zip(own, steadied(own, times), strict=True):
+    for before, after in zip(own, smooth_tracings(own, times), strict=True):
         a, b = (mask_of_contour(t.contour, (128, 128)) for t in (before, after))
         assert 2 * (a & b).sum() / (a.sum() + b.sum()) > 0.985
 
@@ -115,7 +116,7 @@ def test_a_slanting_mitral_plane_leaves_no_fold_in_the_contour(tilt):
     contour = np.stack([-20 * np.cos(angle), -60 * np.sin(angle)], axis=1) + 100
     contour = np.concatenate([contour, [[120, 100 + 20 * tilt]], [[80, 100 - 20 * tilt]]])
     whole = tracing_of_contour(contour, np.array([100.0, 40.0]), contour[-2:])
-    for t in steadied([whole] * 12, np.arange(12) / 50):
+    for t in smooth_tracings([whole] * 12, np.arange(12) / 50):
         middle = t.mitral.mean(axis=0)
         half = (t.mitral[1] - t.mitral[0]) / 2
         hinges = np.isclose(np.abs((t.contour - middle) @ half), half @ half) & np.isclose(
@@ -145,18 +146,18 @@ def test_a_slanting_mitral_plane_leaves_no_fold_in_the_contour(tilt):
 
 def test_stills_and_slow_clips_come_back_as_they_were():
     few = [model(3e4), model(2e4), model(1e4)]
-    assert steadied(few, np.arange(3) / 50) == few
+    assert smooth_tracings(few, np.arange(3) / 50) == few
     slow = [model(v) for v in np.linspace(1e4, 3e4, 12)]
-    assert all(a is b for a, b in zip(steadied(slow, np.arange(12) * HALF_WIDTH_S), slow, strict=True))
-    assert steadied([], np.zeros(0)) == []
-    assert steadied([None, None], np.arange(2.0)) == [None, None]
+    assert all(a is b for a, b in zip(smooth_tracings(slow, np.arange(12) * HALF_WIDTH_S), slow, strict=True))
+    assert smooth_tracings([], np.zeros(0)) == []
+    assert smooth_tracings([None, None], np.arange(2.0)) == [None, None]
 
 
 def test_frames_without_a_ventricle_stay_without():
     times = np.arange(30) / 50
     tracings = [model(v) for v in beating(times)]
     gaps = [None if i in (4, 5, 20) else t for i, t in enumerate(tracings)]
-    steady = steadied(gaps, times)
+    steady = smooth_tracings(gaps, times)
     assert [t is None for t in steady] == [t is None for t in gaps]
     there = [i for i, t in enumerate(gaps) if t is not None]
     assert volumes([steady[i] for i in there]) == pytest.approx(beating(times)[there], rel=0.03)
@@ -165,4 +166,4 @@ def test_frames_without_a_ventricle_stay_without():
 def test_uneven_times():
     times = np.cumsum(np.random.default_rng(2).uniform(0.01, 0.04, 60))
     truth = beating(times)
-    assert volumes(steadied([model(v) for v in truth], times)) == pytest.approx(truth, rel=0.03)
+    assert volumes(smooth_tracings([model(v) for v in truth], times)) == pytest.approx(truth, rel=0.03)

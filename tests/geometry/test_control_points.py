@@ -9,12 +9,12 @@ from lvef.core.errors import GeometryError
 from lvef.core.records import Tracing
 from lvef.geometry.control_points import (
     APEX,
-    N_HANDLES,
+    N_CONTROL_POINTS,
     STEPS,
-    contour_of_handles,
+    contour_of_control_points,
+    control_points_of_tracing,
     crosses_itself,
-    handles_of,
-    tracing_of_handles,
+    tracing_of_control_points,
 )
 from lvef.geometry.simpson import disks_single_plane, volume_of_tracing
 from lvef.geometry.tracing import trace_labels, tracing_of_contour
@@ -46,18 +46,18 @@ VOLUME = 2 / 3 * np.pi * A * A * B
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_half_ellipse_comes_back(turn, start, backwards):
     tracing = half_ellipse(turn, start=start, backwards=backwards)
-    points = handles_of(tracing)
-    assert points.shape == (N_HANDLES, 2)
+    points = control_points_of_tracing(tracing)
+    assert points.shape == (N_CONTROL_POINTS, 2)
     assert points[0] == pytest.approx(tracing.mitral[0])
     assert points[-1] == pytest.approx(tracing.mitral[1])
     assert points[APEX] == pytest.approx(tracing.apex)
-    assert volume_of_tracing(tracing_of_handles(points)) == pytest.approx(VOLUME, rel=0.005)
+    assert volume_of_tracing(tracing_of_control_points(points)) == pytest.approx(VOLUME, rel=0.005)
 
 
 def test_the_spline_passes_through_each_point_and_is_smooth():
-    points = handles_of(half_ellipse())
-    contour = contour_of_handles(points)
-    assert len(contour) == (N_HANDLES - 1) * STEPS + 1
+    points = control_points_of_tracing(half_ellipse())
+    contour = contour_of_control_points(points)
+    assert len(contour) == (N_CONTROL_POINTS - 1) * STEPS + 1
     assert contour[::STEPS] == pytest.approx(points)
     steps = np.diff(contour, axis=0)
     turns = np.abs(np.diff(np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))))
@@ -65,21 +65,23 @@ def test_the_spline_passes_through_each_point_and_is_smooth():
 
 
 def test_a_dragged_wall_point_moves_only_its_neighbourhood():
-    points = handles_of(half_ellipse())
+    points = control_points_of_tracing(half_ellipse())
     moved = points.copy()
     moved[4, 0] -= 5
-    before, after = contour_of_handles(points), contour_of_handles(moved)
+    before, after = contour_of_control_points(points), contour_of_control_points(moved)
     changed = np.flatnonzero(np.abs(before - after).max(axis=1) > 1e-9)
     assert changed.min() > 2 * STEPS
     assert changed.max() < 6 * STEPS
     assert after[4 * STEPS, 0] == pytest.approx(before[4 * STEPS, 0] - 5)
-    assert volume_of_tracing(tracing_of_handles(moved)) > volume_of_tracing(tracing_of_handles(points))
+    assert volume_of_tracing(tracing_of_control_points(moved)) > volume_of_tracing(
+        tracing_of_control_points(points)
+    )
 
 
 def test_the_apex_moves_the_axis_and_the_disks():
-    points = handles_of(half_ellipse())
+    points = control_points_of_tracing(half_ellipse())
     points[APEX, 1] -= 10
-    tracing = tracing_of_handles(points)
+    tracing = tracing_of_control_points(points)
     assert tracing.apex == pytest.approx(points[APEX])
     length = np.hypot(*(tracing.base - tracing.apex))
     assert length == pytest.approx(B + 10)
@@ -88,24 +90,27 @@ def test_the_apex_moves_the_axis_and_the_disks():
 
 
 def test_pixels_that_are_not_square():
-    points = handles_of(half_ellipse())
-    squeezed, square = tracing_of_handles(points * [1.0, 0.5], aspect=2.0), tracing_of_handles(points)
+    points = control_points_of_tracing(half_ellipse())
+    squeezed, square = (
+        tracing_of_control_points(points * [1.0, 0.5], aspect=2.0),
+        tracing_of_control_points(points),
+    )
     # The spline is drawn in pixels, as the page draws it: its knots lie a little differently.
     assert squeezed.chords * [1.0, 2.0] == pytest.approx(square.chords, abs=0.5)
 
 
 def test_points_in_one_place_are_no_crash():
-    points = handles_of(half_ellipse())
+    points = control_points_of_tracing(half_ellipse())
     points[4] = points[5]
-    assert np.isfinite(contour_of_handles(points)).all()
+    assert np.isfinite(contour_of_control_points(points)).all()
 
 
 def test_an_outline_that_crosses_itself_is_refused():
-    points = handles_of(half_ellipse())
+    points = control_points_of_tracing(half_ellipse())
     points[3], points[-4] = points[-4].copy(), points[3].copy()
-    assert crosses_itself(contour_of_handles(points))
+    assert crosses_itself(contour_of_control_points(points))
     with pytest.raises(GeometryError, match="crosses itself"):
-        tracing_of_handles(points)
+        tracing_of_control_points(points)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +118,7 @@ def test_an_outline_that_crosses_itself_is_refused():
 )
 def test_what_is_no_outline_is_refused(points):
     with pytest.raises(GeometryError):
-        tracing_of_handles(points)
+        tracing_of_control_points(points)
 
 
 @pytest.mark.realdata
@@ -130,7 +135,7 @@ def test_expert_outlines_come_back(camus_root):
             tracing = trace_labels(labels)
             volumes[phase] = (
                 volume_of_tracing(tracing),
-                volume_of_tracing(tracing_of_handles(handles_of(tracing))),
+                volume_of_tracing(tracing_of_control_points(control_points_of_tracing(tracing))),
             )
         before, after = (100 * (1 - volumes["ES"][k] / volumes["ED"][k]) for k in (0, 1))
         differences.append(abs(after - before))

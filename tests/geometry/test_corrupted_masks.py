@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import GeometryError
-from lvef.geometry.contour import field_of_mask, outline
-from lvef.geometry.contour import mended
+from lvef.geometry.contour import contour_of_field, field_of_mask, fill_gaps
 from lvef.geometry.simpson import axis_length, volume_of_tracing
 from lvef.geometry.tracing import trace, trace_labels, trace_probabilities
 from lvef.synthesis.broken_masks import DAMAGES
@@ -61,9 +60,9 @@ def test_every_damage_has_a_tolerance():
 
 def test_a_whole_mask_is_not_mended():
     _, lv, wall, atrium = half_ellipsoid(turn=0.3)
-    assert mended(lv, atrium, wall) is lv
-    assert mended(lv, None, None) is lv
-    assert mended(np.zeros((20, 20), np.float32), None, np.zeros((20, 20), np.float32)).sum() == 0
+    assert fill_gaps(lv, atrium, wall) is lv
+    assert fill_gaps(lv, None, None) is lv
+    assert fill_gaps(np.zeros((20, 20), np.float32), None, np.zeros((20, 20), np.float32)).sum() == 0
 
 
 def test_wall_inside_the_cavity_is_believed():
@@ -73,7 +72,7 @@ def test_wall_inside_the_cavity_is_believed():
     septum = (np.abs(x - 66) < 2) & (mask == 1)
     mask[septum] = 2
     field = field_of_mask(mask == 1)
-    assert mended(field, field_of_mask(mask == 3), field_of_mask(mask == 2)) is field
+    assert fill_gaps(field, field_of_mask(mask == 3), field_of_mask(mask == 2)) is field
 
 
 def test_mending_leaves_its_input_alone():
@@ -81,7 +80,7 @@ def test_mending_leaves_its_input_alone():
     broken = DAMAGES["two pieces, middle"](mask, trace_labels(mask), np.random.default_rng(0))
     parts = [field_of_mask(broken == i) for i in range(4)]
     before = parts[1].copy()
-    filled = mended(parts[1], parts[3], parts[2])
+    filled = fill_gaps(parts[1], parts[3], parts[2])
     assert np.array_equal(parts[1], before)
     assert (filled >= before - 1e-6).all()
     assert filled.max() <= 1 + 1e-6
@@ -93,7 +92,7 @@ def test_a_cut_spur_does_not_move_the_rest_of_the_contour():
     whole = np.clip(0.5 + (15.3 - np.hypot(x - 40, y - 40)) / 3, 0, 1).astype(np.float32)
     spur = whole.copy()
     spur[39:42, 52:78] = 1
-    clean, cut = outline(whole), outline(spur)
+    clean, cut = contour_of_field(whole), contour_of_field(spur)
     assert cut[:, 0].max() < 60
     far = cut[cut[:, 0] < 45]
     gap = np.hypot(*(far[:, None] - clean[None]).transpose(2, 0, 1)).min(axis=1)

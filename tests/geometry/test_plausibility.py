@@ -7,8 +7,7 @@ import pytest
 
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import PixelAspect, PixelSpacing
-from lvef.geometry.tracing import odd_outline
-from lvef.geometry.tracing import tracing_of_contour
+from lvef.geometry.tracing import implausible_shape, tracing_of_contour
 from lvef.measure.quality import check_shapes, check_torn, odd_shapes
 
 
@@ -35,15 +34,15 @@ def cut_ellipse(width, length, *, annulus=0.7, dent=0.0):
     ],
 )
 def test_what_no_expert_draws_is_named(tracing, expected):
-    assert odd_outline(tracing) >= expected
-    assert bool(odd_outline(tracing)) == bool(expected)
+    assert implausible_shape(tracing) >= expected
+    assert bool(implausible_shape(tracing)) == bool(expected)
 
 
 def test_only_the_shape_of_the_pixels_counts():
     tracing = cut_ellipse(40, 80)
-    assert odd_outline(tracing, PixelSpacing(0.5, 0.5, "test")) == set()
+    assert implausible_shape(tracing, PixelSpacing(0.5, 0.5, "test")) == set()
     for tall in (PixelAspect(2.0, "test"), PixelSpacing(0.5, 1.0, "test")):
-        assert odd_outline(tracing, tall) == {"slender"}
+        assert implausible_shape(tracing, tall) == {"slender"}
 
 
 def test_odd_contours_are_told_and_torn_ones_refused():
