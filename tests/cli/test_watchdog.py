@@ -19,7 +19,7 @@ COMMAND = """
 import ctypes, sys, time
 import click
 from lvef.cli import main as cli
-from lvef.core.workers import in_order
+from lvef.core.workers import map_ordered
 
 def stuck(library):
     mutex = ctypes.create_string_buffer(256)
@@ -41,7 +41,7 @@ def work(item):
 def batch():
     if where.startswith("main"):
         work(0)
-    for _ in in_order(work, range(3), 1):
+    for _ in map_ordered(work, range(3), 1):
         pass
 
 where = sys.argv.pop()

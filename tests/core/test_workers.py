@@ -14,7 +14,7 @@ from lvef.core.workers import ThreadPool, TimeLimitExceeded, map_ordered
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr("lvef.core.workers._LOOK_S", 0.005)
+    monkeypatch.setattr("lvef.core.workers._POLL_S", 0.005)
     monkeypatch.setattr("lvef.core.workers.GRACE_S", 0.02)
 
 
@@ -55,9 +55,9 @@ def test_what_an_item_raises_is_raised_in_its_turn():
 
 
 def test_work_that_takes_long_is_named_and_again_after_twice_the_time(stuck, monkeypatch):
-    monkeypatch.setattr("lvef.core.workers.WORD_S", 0.01)
+    monkeypatch.setattr("lvef.core.workers.SLOW_S", 0.01)
     said = []
-    with pytest.raises(KeyboardInterrupt), ThreadPool(1, say=said.append) as pool:
+    with pytest.raises(KeyboardInterrupt), ThreadPool(1, on_message=said.append) as pool:
         future = pool.submit(stuck, "clip.avi")
         while len(said) < 3:
             pool.wait([future], 0.01)

@@ -15,11 +15,12 @@ from types import SimpleNamespace
 import pytest
 
 from lvef.core.errors import DataError
+from lvef.core.journal import file_key
 from lvef.core.records import Measurement
+from lvef.core.runner import Progress
 from lvef.core.terms import Status
 from lvef.measure.batch import BatchResult, Job, run_batch
 from lvef.measure.folder import folder_names
-from lvef.measure.journal import file_key
 from lvef.measure.outputs import Answer, Outputs, write_outputs
 from lvef.measure.report import read_measurement
 from tests.measure.made_up import beating, failed, refused
@@ -129,7 +130,7 @@ def test_nothing_is_written_without_a_folder(fake, files, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
     seen: list[Measurement | None] = []
-    batch(fake, files, None, outputs=Outputs(), on_finished=lambda f: seen.append(f.measurement))
+    batch(fake, files, None, outputs=Outputs(), on_finished=lambda f: seen.append(f.result.measurement))
     assert sorted(tmp_path.rglob("*")) == before
     assert len(seen) == 5
 
@@ -203,7 +204,9 @@ def test_a_file_given_twice_is_measured_once(fake, files, tmp_path, monkeypatch)
     (files[0].parent / "hard.avi").hardlink_to(files[0])
     names = ["a.avi", str(files[0]), "../in/a.avi", "soft.avi", "hard.avi"]
     said = []
-    result = batch(fake, [Path(name) for name in names], tmp_path / "out", say=said.append)
+    result = batch(
+        fake, [Path(name) for name in names], tmp_path / "out", progress=Progress(message=said.append)
+    )
     assert [row["path"] for row in result.rows] == ["a.avi"]
     assert fake.asked == ["a.avi"]
     assert said == [f"{name}: is the same as a.avi and measured once." for name in names[1:]]
@@ -273,7 +276,7 @@ def test_a_stop_by_the_user_keeps_what_was_finished(fake, files, tmp_path):
     out = tmp_path / "out"
 
     def stop(finished):
-        if finished.index == 1:
+        if finished.item.name == files[1].name:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -324,13 +327,14 @@ def stuck():
 
 
 def test_a_file_that_is_stuck_fails_and_the_others_go_on(fake, files, tmp_path, stuck, monkeypatch):
-    monkeypatch.setattr("lvef.core.workers._LOOK_S", 0.01)
-    monkeypatch.setattr("lvef.core.workers.WORD_S", 2.0)
+    monkeypatch.setattr("lvef.core.workers._POLL_S", 0.01)
+    monkeypatch.setattr("lvef.core.workers.SLOW_S", 2.0)
     # Nothing else takes any time, however busy the machine is.
     monkeypatch.setattr("lvef.core.workers.time", SimpleNamespace(monotonic=lambda: stuck.clock[0]))
     out, said = tmp_path / "out", []
     jobs = [Job((files[0],), stuck), *fake.jobs(files[1:2])]
-    result = run_batch(jobs, out, settings=SETTINGS, outputs=PLAIN, workers=1, max_seconds=5, say=said.append)
+    options = {"max_seconds": 5, "progress": Progress(message=said.append)}
+    result = run_batch(jobs, out, settings=SETTINGS, outputs=PLAIN, workers=1, **options)
     assert [(row["status"], row["reason_code"]) for row in result.rows] == [
         ("failed", "too_slow"),
         ("ok", ""),

@@ -255,7 +255,7 @@ def test_a_stopped_run_leaves_no_file_that_no_table_tells_of(tmp_path):
 def test_two_runs_at_once(tmp_path):
     from contextlib import closing
 
-    from lvef.preparation.journal import Journal
+    from lvef.core.journal import Journal
 
     out = tmp_path / "out"
     synthesize(MadeUp(), tasks(1), out)

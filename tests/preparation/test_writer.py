@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from lvef.core.errors import ConfigError, DataError
-from lvef.preparation.journal import Journal
+from lvef.core.journal import Journal
 from lvef.preparation.writer import StoreWriter
 from lvef.transforms.store import ClipStore, shard_name
 

@@ -16,7 +16,8 @@ from lvef.measure.options import MAX_SECONDS, MeasureOptions
 
 if TYPE_CHECKING:
     from lvef.core.records import Measurement
-    from lvef.measure.batch import BatchResult, Finished
+    from lvef.core.runner import Finished
+    from lvef.measure.batch import BatchResult, Job, JobResult
     from lvef.measure.pipeline import Measurer
 
 
@@ -110,7 +111,7 @@ def run_request(request: Request, options: MeasureOptions) -> int:
         The exit code.
     """
     # Loaded here, so that help and wrong words answer at once.
-    from lvef.cli.progress import progress_bar
+    from lvef.cli.progress import show_progress
     from lvef.measure.batch import run_batch
     from lvef.measure.outputs import MEASUREMENT_NAME, Outputs
     from lvef.measure.pipeline import Measurer
@@ -119,24 +120,20 @@ def run_request(request: Request, options: MeasureOptions) -> int:
     files = find_files(request.paths)
     measurer = Measurer(options)
     jobs = make_jobs(request, files, measurer)
-    documents: dict[int, dict[str, Any]] = {}
-    single: list[Measurement] = []
+    found: dict[str, Measurement] = {}
 
-    def on_finished(finished: Finished) -> None:
+    def on_finished(finished: Finished[Job, JobResult]) -> None:
+        result = finished.result
         if request.as_json or len(jobs) == 1:
-            answer = finished.measurement
-            if answer is None:
-                assert finished.folder is not None
-                answer = read_measurement(finished.folder / MEASUREMENT_NAME)
-            if request.as_json:
-                documents[finished.index] = measurement_to_dict(answer)
-            else:
-                single.append(answer)
-        if finished.row["reason"]:
-            say(f"lvef: {finished.row['reason']}")
-        advance()
+            measurement = result.measurement
+            if measurement is None:
+                assert result.folder is not None
+                measurement = read_measurement(result.folder / MEASUREMENT_NAME)
+            found[finished.item.key] = measurement
+        if result.row["reason"]:
+            progress.message(str(result.row["reason"]))
 
-    with progress_bar(len(jobs)) as (say, advance):
+    with show_progress() as progress:
         result = run_batch(
             jobs,
             request.out,
@@ -146,19 +143,20 @@ def run_request(request: Request, options: MeasureOptions) -> int:
             outputs=Outputs(request.video, request.summary),
             on_finished=on_finished,
             max_seconds=request.max_seconds,
-            say=lambda sentence: say(f"lvef: {sentence}"),
+            progress=progress,
         )
     if request.as_json:
-        found = [documents[index] for index in sorted(documents)]
-        click.echo(to_json(found[0] if is_one(request) else found), nl=False)
+        keys = dict.fromkeys(job.key for job in jobs)
+        documents = [measurement_to_dict(found[key]) for key in keys if key in found]
+        click.echo(to_json(documents[0] if is_one(request) else documents), nl=False)
     elif len(jobs) > 1:
         from lvef.cli.show import print_table
 
         print_table(result.rows, request.out)
-    elif single[0].ef_percent is not None:
+    elif (measurement := next(iter(found.values()))).ef_percent is not None:
         from lvef.cli.show import print_measurement
 
-        print_measurement(single[0])
+        print_measurement(measurement)
     if request.out is not None:
         click.echo(_closing_words(result, request.out), err=True)
     return result.exit_code

@@ -4,31 +4,56 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+
+from lvef.core.runner import Progress
+
+
+@contextmanager
+def show_progress(title: str = "Measuring") -> Iterator[Progress]:
+    """Show progress on stderr: a bar on a terminal, where there is more than one item; messages above it.
+
+    Args:
+        title: Word before the bar.
+
+    Yields:
+        Progress callbacks; messages get the program's name in front.
+    """
+    with ExitStack() as stack:
+        bar = _Bar(title, stack)
+        yield Progress(bar.start, lambda: bar.advance(), lambda text: bar.message(f"lvef: {text}"))
+
+
+class _Bar:
+    """A progress bar that learns its length when the work begins."""
+
+    def __init__(self, title: str, stack: ExitStack) -> None:
+        self._title, self._stack = title, stack
+        self.advance: Callable[[], None] = lambda: None
+        self.message: Callable[[str], None] = lambda text: print(text, file=sys.stderr)  # noqa: T201
+
+    def start(self, total: int) -> None:
+        if total < 2 or not sys.stderr.isatty():
+            return
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        console = Console(file=sys.stderr, highlight=False)
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        bar = self._stack.enter_context(Bar(self._title, *columns, console=console, transient=True))
+        task = bar.add_task("", total=total)
+        self.advance = lambda: bar.advance(task)
+        self.message = lambda text: console.print(escape(text), soft_wrap=True)
 
 
 @contextmanager
 def progress_bar(
     total: int, title: str = "Measuring"
 ) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
-    """Show progress on stderr: a bar where a person looks on and there is more than one file.
-
-    Args:
-        total: Number of files.
-        title: Word before the bar.
-
-    Yields:
-        ``say(sentence)``, which prints above the bar, and ``advance()``, to be called after each file.
-    """
-    if total < 2 or not sys.stderr.isatty():
-        yield lambda sentence: print(sentence, file=sys.stderr), lambda: None  # noqa: T201
-        return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(file=sys.stderr, highlight=False)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(title, *columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda sentence: console.print(escape(sentence), soft_wrap=True), lambda: bar.advance(task)
+    """`show_progress` for a number of items that is known: yields a function for messages and one to advance the bar."""
+    with ExitStack() as stack:
+        bar = _Bar(title, stack)
+        bar.start(total)
+        yield bar.message, bar.advance

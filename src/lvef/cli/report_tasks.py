@@ -107,8 +107,8 @@ def make_tasks(request: Request, options: MeasureOptions) -> list[Task]:
 
 def _answers_in(path: Path) -> list[Path]:
     """The answers in an output folder of ``lvef measure``."""
+    from lvef.core.runner import RUN_NAME
     from lvef.measure.earlier import is_answer
-    from lvef.measure.folder import RUN_NAME
 
     if not (path / RUN_NAME).is_file():
         return []
@@ -137,11 +137,10 @@ def _named(tasks: list[Task], out: Path) -> list[Task]:
 def _fresh_tasks(request: Request, options: MeasureOptions) -> list[Task]:
     from lvef.measure.batch import Job, answer_of
     from lvef.measure.folder import folder_names
-    from lvef.measure.journal import file_key
     from lvef.measure.pipeline import Measurer
 
     files = find_files(request.paths)
-    jobs = {file_key(job.paths, job.kind): job for job in make_jobs(request, files, Measurer(options))}
+    jobs = {job.key: job for job in make_jobs(request, files, Measurer(options))}
     names = folder_names([(key, job.name) for key, job in jobs.items()], {})
     out = request.out or DEFAULT_OUT
 

@@ -5,7 +5,8 @@
     LvefError                 anything this package says on purpose
     ├── DataError             a file, folder or table that cannot be used
     │   ├── VideoError        ... a video or image
-    │   └── DicomError        ... a DICOM object
+    │   ├── DicomError        ... a DICOM object
+    │   └── OutputError       ... an output that cannot be written
     ├── ConfigError           a setting, recipe or card that is wrong
     ├── WeightsError          a model that is missing, damaged or of the wrong kind
     ├── MissingExtraError     an optional dependency that is not installed
@@ -38,6 +39,10 @@ class VideoError(DataError):
 
 class DicomError(DataError):
     """A DICOM object cannot be decoded or is not what was expected."""
+
+
+class OutputError(DataError):
+    """An output cannot be written (a full disk, no rights): it ends a run, because no other item can be written either."""
 
 
 class ConfigError(LvefError):

@@ -1,26 +1,30 @@
-"""Threads that never keep a program: what takes long is named, what is stuck is left behind.
+"""Pools of threads and processes that never keep a program from ending: slow work is named, stuck work is abandoned.
 
 `concurrent.futures.ThreadPoolExecutor` waits for its threads at the end of the block and again at the end of the program. A
-thread that is stuck in native code (a decoder, an engine) then keeps both for ever, and no Ctrl-C ends them.
+thread that is stuck in native code (a decoder, an engine) then blocks both for ever, and no Ctrl-C ends them.
 """
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError
+from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, TypeVar
 
-from lvef.core.errors import LvefError
+from lvef.core.errors import DataError, LvefError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,15 +32,25 @@ R = TypeVar("R")
 GRACE_S = 0.5
 """How long work that runs is waited for after Ctrl-C."""
 
-WORD_S = 60.0
-"""After this time a piece of work is named, and again each time its time has doubled."""
+SLOW_S = 60.0
+"""After this time a piece of work is reported as slow, and again each time its time has doubled."""
 
-_LOOK_S = 1.0
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
+"""What numpy's libraries and OpenCV read, once, when they are loaded."""
+
+_POLL_S = 1.0
 _LOG = logging.getLogger("lvef")
+_current = threading.local()
 
 
 class TimeLimitExceeded(LvefError):
-    """A piece of work did not end within its time, and was left behind."""
+    """A piece of work did not end within its time, and was abandoned."""
 
 
 class _Work:
@@ -46,27 +60,27 @@ class _Work:
         self.do, self.name = do, name
         self.future: Future[Any] = Future()
         self.began: float | None = None
-        self.next_word_s = WORD_S
-        self.left = False
+        self.next_report_s = SLOW_S
+        self.is_abandoned = False
 
 
 class ThreadPool:
     """Some daemon threads and the queue before them; a context manager.
 
-    At the end of the block all work is waited for. Where the block ends by an exception, work that has not begun is dropped,
-    and work that runs is waited for, after Ctrl-C for `GRACE_S` at most.
+    At the end of the block all work is waited for. Where the block ends by an exception, work that has not begun is
+    cancelled, and work that runs is waited for, after Ctrl-C for `GRACE_S` at most.
 
     Args:
         workers: Pieces of work at once, at least 1.
-        limit_s: Seconds after which a piece of work is left behind: its future raises `TimeLimitExceeded`, and another
-            thread takes the place of the one that is stuck. 0 for no limit.
-        say: Told in a sentence of work that takes long; by default a warning of the log ``lvef``, which goes to stderr.
+        limit_s: Seconds after which a piece of work is abandoned: its future raises `TimeLimitExceeded`, and another thread
+            takes the place of the one that is stuck. 0 for no limit.
+        on_message: Called with a sentence about slow work; by default a warning of the log ``lvef``, which goes to stderr.
     """
 
     def __init__(
-        self, workers: int, *, limit_s: float = 0.0, say: Callable[[str], None] | None = None
+        self, workers: int, *, limit_s: float = 0.0, on_message: Callable[[str], None] | None = None
     ) -> None:
-        self._limit_s, self._say = limit_s, say or _LOG.warning
+        self._limit_s, self._on_message = limit_s, on_message or _LOG.warning
         self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._lock = Lock()
         self._open: dict[Future[Any], _Work] = {}
@@ -79,7 +93,7 @@ class ThreadPool:
 
         Args:
             do: The work.
-            name: What to call it where it takes long.
+            name: What to call it where it is slow.
         """
         work = _Work(do, name)
         self._open[work.future] = work
@@ -87,37 +101,40 @@ class ThreadPool:
         return work.future
 
     def wait(self, futures: Collection[Future[R]], seconds: float | None = None) -> set[Future[R]]:
-        """Wait until one of the futures is done, and speak of work that takes long.
+        """Wait until one of the futures is done, and report slow work.
 
         Args:
             futures: Of `submit`.
-            seconds: Wait no longer than this.
+            seconds: Longest time to wait.
 
         Returns:
-            Those that are done; none where the time is over.
+            Those that are done; none when the time is over.
         """
         until = None if seconds is None else time.monotonic() + seconds
         while True:
-            left = _LOOK_S if until is None else min(_LOOK_S, until - time.monotonic())
+            left = _POLL_S if until is None else min(_POLL_S, until - time.monotonic())
             done = wait_for(futures, max(left, 0.0), FIRST_COMPLETED).done
             for future in done:
                 self._open.pop(future, None)
             if done or not futures:
                 return done
-            self._look()
+            self._check_times()
             if left <= 0:
                 return {future for future in futures if future.done()}
 
-    def leave(self, seconds: float | None) -> None:
-        """Drop work that has not begun, and wait for work that runs.
+    def cancel(self, seconds: float | None) -> None:
+        """Cancel work that has not begun, and wait for work that runs.
 
         Args:
-            seconds: Wait no longer than this; None for as long as it takes.
+            seconds: Longest time to wait, after which the work is abandoned; None for as long as it takes.
         """
         waiting = {future for future in list(self._open) if not future.cancel()}
         until = None if seconds is None else time.monotonic() + seconds
         while waiting and (done := self.wait(waiting, None if until is None else until - time.monotonic())):
             waiting -= done
+        for future in waiting:
+            if (work := self._open.get(future)) is not None:
+                work.is_abandoned = True
 
     def close(self) -> None:
         """Let the threads end once the queue is empty."""
@@ -135,25 +152,25 @@ class ThreadPool:
                 while self._open:
                     self.wait(list(self._open))
             else:
-                self.leave(grace_period(error))
+                self.cancel(grace_period(error))
         finally:
             self.close()
 
-    def _look(self) -> None:
+    def _check_times(self) -> None:
         now = time.monotonic()
         for work in list(self._open.values()):
             with self._lock:
                 began = work.began
-                if began is None or work.left or work.future.done():
+                if began is None or work.is_abandoned or work.future.done():
                     continue
                 seconds = now - began
-                work.left = 0 < self._limit_s <= seconds
-            if work.left:
+                work.is_abandoned = 0 < self._limit_s <= seconds
+            if work.is_abandoned:
                 work.future.set_exception(TimeLimitExceeded(_too_long(work.name, self._limit_s)))
                 self._start_thread()
-            elif seconds >= work.next_word_s:
-                work.next_word_s *= 2
-                self._say(f"{work.name or 'A file'}: has taken {seconds:.0f} s so far; Ctrl-C stops.")
+            elif seconds >= work.next_report_s:
+                work.next_report_s *= 2
+                self._on_message(f"{work.name or 'A file'}: has taken {seconds:.0f} s so far; Ctrl-C stops.")
 
     def _start_thread(self) -> None:
         Thread(target=self._work, daemon=True, name="lvef-worker").start()
@@ -164,13 +181,15 @@ class ThreadPool:
                 continue
             with self._lock:
                 work.began = time.monotonic()
+            _current.work = work
             result, error = None, None
             try:
                 result = work.do()
-            except BaseException as met:  # noqa: BLE001  it is the caller's, who gets it from the future
+            except BaseException as met:  # noqa: BLE001  the caller gets it from the future
                 error = met
+            _current.work = None
             with self._lock:
-                if work.left:
+                if work.is_abandoned:
                     # Nobody waits for it any more, and another thread has taken this one's place.
                     return
                 # Only a future that was given up can be done here.
@@ -180,6 +199,63 @@ class ThreadPool:
                     else:
                         work.future.set_exception(error)
             del work, result, error
+
+
+class ProcessPool:
+    """Fresh processes for work that holds the interpreter's lock, with the interface of `ThreadPool`.
+
+    No fork: they share no lock and no open file with this process. Each uses one thread, and ends with this process however
+    it ends. Where the block ends by an exception, they are terminated.
+
+    Args:
+        workers: Processes.
+
+    Raises:
+        DataError: In the block, a process was ended from outside.
+    """
+
+    def __init__(self, workers: int) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_process)
+        with interrupts_blocked():
+            # The first piece of work starts all processes.
+            self._pool.submit(int)
+
+    def submit(self, do: Callable[[], R], name: str = "") -> Future[R]:
+        """Put a piece of work, which can be sent, into the queue."""
+        return self._pool.submit(do)
+
+    def wait(self, futures: Collection[Future[R]], seconds: float | None = None) -> set[Future[R]]:
+        """Wait until one of the futures is done, no longer than ``seconds``."""
+        return wait_for(futures, seconds, FIRST_COMPLETED).done
+
+    def __enter__(self) -> ProcessPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            for process in list((self._pool._processes or {}).values()):
+                process.terminate()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        if isinstance(error, BrokenProcessPool):
+            raise DataError(
+                "A worker process was ended from outside, most often for want of memory: give fewer with --workers; the "
+                'same command goes on from there. (A script of your own needs if __name__ == "__main__" before it starts '
+                "workers.)"
+            ) from None
+
+
+def is_abandoned() -> bool:
+    """Whether nobody waits any more for the work that this thread does: what it finds must not be written."""
+    work: _Work | None = getattr(_current, "work", None)
+    return work is not None and work.is_abandoned
+
+
+def available_processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -241,3 +317,19 @@ def _too_long(name: str, limit_s: float) -> str:
         f"{name or 'A file'}: took longer than {limit_s:g} s and was given up; it may be damaged. Try it alone, or cut it "
         "to a few beats."
     )
+
+
+def _start_process() -> None:
+    """Make a fresh process a worker. This module loads no library with threads, so the variables come in time."""
+    # Ctrl-C reaches every process of a terminal; the first one decides and reports it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone (killed, it could not say so)."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, OutputError
 
 _unfinished: set[Path] = set()
 """Temporary files that are being written."""
@@ -25,7 +25,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         A hidden empty file in the same folder with the same suffix, removed again when anything fails.
 
     Raises:
-        DataError: when the folder is missing or may not be written, or the disk is full.
+        OutputError: when the folder is missing or may not be written, or the disk is full.
 
     Source: rename within a file system is atomic (POSIX.1-2017, rename).
     """
@@ -44,7 +44,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         if cause.filename is not None and os.fspath(cause.filename) not in (str(temporary), str(target)):
             raise
         reason = (cause.strerror or type(cause).__name__).lower()
-        raise DataError(
+        raise OutputError(
             f"{os.fspath(path)} could not be written ({reason}): check the folder, your "
             "rights and the free space."
         ) from None
@@ -84,7 +84,7 @@ def write_bytes_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` to ``path`` whole or not at all.
 
     Raises:
-        DataError: when it cannot be written.
+        OutputError: when it cannot be written.
     """
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
@@ -94,7 +94,7 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
     r"""Write ``text`` to ``path`` as UTF-8 with ``\n`` line ends, whole or not at all.
 
     Raises:
-        DataError: when it cannot be written.
+        OutputError: when it cannot be written.
     """
     write_bytes_atomic(path, text.encode("utf-8"))
 

@@ -1,27 +1,24 @@
-"""The output folder of a batch: a folder a file, ``results.csv`` over all, what earlier runs left."""
+"""The output folder of a batch: a folder for each file, ``results.csv`` over all, the results of earlier runs."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import DataError
+from lvef.core.errors import OutputError
+from lvef.core.journal import JOURNAL_NAME, Entry, Journal, settings_key
+from lvef.core.runner import RUN_NAME
 from lvef.core.terms import Status
 from lvef.io.atomic import write_text_atomic
-from lvef.measure.journal import JOURNAL_NAME, Entry, Journal, settings_key
 from lvef.measure.outputs import Outputs
 from lvef.measure.report import to_json
 from lvef.measure.tables import Row, results_csv
 
 RESULTS_NAME = "results.csv"
 """One line for every file measured into the folder."""
-
-RUN_NAME = "run.json"
-"""How the latest run into the folder was made."""
 
 _OWN_NAMES = {RESULTS_NAME, RUN_NAME, JOURNAL_NAME}
 _DEVICE_NAMES = {"con", "prn", "aux", "nul", *(f"com{i}" for i in range(10)), *(f"lpt{i}" for i in range(10))}
@@ -35,11 +32,11 @@ class OutputFolder:
     Args:
         path: The folder; made when it is missing.
         files: (key, file name) of everything that will be written into it, in order.
-        settings: Whatever the answers depend on.
+        settings: Everything the results depend on.
         outputs: What is wanted for each file.
 
     Raises:
-        DataError: The folder cannot be made or its journal cannot be read.
+        OutputError: The folder cannot be made or its journal cannot be read.
     """
 
     def __init__(
@@ -48,13 +45,13 @@ class OutputFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DataError(
+            raise OutputError(
                 f"The folder {path} cannot be made ({error.strerror}); choose another with --out."
             ) from None
         self.path, self._outputs = path, outputs
-        self._journal = Journal(path)
+        self._journal = Journal(path / JOURNAL_NAME, key="key", exclusive=False)
         self._made_with = settings_key(settings)
-        taken = {key: entry.folder for key, entry in self._journal.entries.items()}
+        taken = {key: entry["folder"] for key, entry in self._journal.entries.items()}
         self.names = folder_names(files, taken)
         """Name of each file's folder, by key."""
         # Rows of earlier runs first, then this run's in the order given, whichever ends first.
@@ -62,40 +59,44 @@ class OutputFolder:
         self._written_at = float("-inf")
 
     def earlier(self, key: str, stamp: str) -> Entry | None:
-        """The answer of an earlier run, if it is no failure and still holds: same file, settings, outputs."""
-        entry = self._journal.entries.get(key)
-        if entry is None or entry.made_with != self._made_with or entry.row.get("status") == Status.FAILED:
+        """The entry of an earlier run, if it is no failure and still holds: same file, settings, outputs."""
+        entry = self._journal.matching(key, stamp, self._made_with)
+        if entry is None or entry["row"].get("status") == Status.FAILED:
             return None
-        if not stamp or entry.stamp != stamp:
+        if self._outputs.video > entry["video"] or self._outputs.summary > entry["summary"]:
             return None
-        if self._outputs.video > entry.video or self._outputs.summary > entry.summary:
-            return None
-        return entry if all((self.path / entry.folder / name).is_file() for name in entry.files) else None
+        folder = self.path / entry["folder"]
+        return entry if all((folder / name).is_file() for name in entry["files"]) else None
 
-    def named(self, entry: Entry, path: str) -> Entry:
-        """An answer of an earlier run under the file's name of this run.
+    def renamed(self, entry: Entry, path: str) -> Entry:
+        """The entry of an earlier run under the file's name of this run.
 
         Raises:
-            DataError: The journal cannot be written.
+            OutputError: The journal cannot be written.
         """
-        if entry.row["path"] != path:
-            entry = replace(entry, row=entry.row | {"path": path})
-            self._journal.append(entry)
+        if entry["row"]["path"] != path:
+            entry = entry | {"row": entry["row"] | {"path": path}}
+            self._journal.append(entry, sync=True)
         return entry
 
     def add(self, key: str, stamp: str, files: Sequence[str], row: Row) -> None:
-        """Note a finished file.
+        """Add a finished file to the journal.
 
         Raises:
-            DataError: It cannot be written.
+            OutputError: It cannot be written.
         """
-        wanted = self._outputs
-        self._journal.append(
-            Entry(
-                key, stamp, self._made_with, self.names[key], tuple(files), wanted.video, wanted.summary, row
-            )
-        )
-        # The journal has it: the table may follow at leisure, or a long batch would rewrite it each time.
+        entry = {
+            "key": key,
+            "stamp": stamp,
+            "made_with": self._made_with,
+            "folder": self.names[key],
+            "files": list(files),
+            "video": self._outputs.video,
+            "summary": self._outputs.summary,
+            "row": row,
+        }
+        self._journal.append(entry, sync=True)
+        # The journal has it. The table is rewritten now and then: each time would slow a long batch down.
         if time.monotonic() - self._written_at > _REWRITE_EVERY_S:
             self.write_results()
 
@@ -103,10 +104,10 @@ class OutputFolder:
         """Write ``results.csv`` from the journal.
 
         Raises:
-            DataError: It cannot be written; the one that was there stays whole.
+            OutputError: It cannot be written; the one that was there stays whole.
         """
         entries = self._journal.entries
-        rows = (entries[key].row for key in self._order if key in entries)
+        rows = (entries[key]["row"] for key in self._order if key in entries)
         write_text_atomic(self.path / RESULTS_NAME, results_csv(rows))
         self._written_at = time.monotonic()
 
@@ -114,9 +115,13 @@ class OutputFolder:
         """Write ``run.json``.
 
         Raises:
-            DataError: It cannot be written.
+            OutputError: It cannot be written.
         """
         write_text_atomic(self.path / RUN_NAME, to_json(record))
+
+    def close(self) -> None:
+        """Close the journal."""
+        self._journal.close()
 
 
 def folder_names(files: Sequence[tuple[str, str]], taken: Mapping[str, str]) -> dict[str, str]:

@@ -20,13 +20,13 @@ from typing import Any, Literal
 import lvef
 from lvef.core.config import to_mapping
 from lvef.core.errors import DataError, LvefError, QualityRefusal
+from lvef.core.journal import Journal
 from lvef.core.workers import map_ordered
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.io.atomic import write_text_atomic
 from lvef.io.open import RUN_FILE
 from lvef.preparation.convert_sources import Source, own_names, patient_of, running_numbers
 from lvef.preparation.deidentify import Format, OutputError, Written, deidentify, sha256_of
-from lvef.preparation.journal import Journal
 from lvef.preparation.parallel import reason_of
 
 MANIFEST_NAME = "manifest.csv"

@@ -12,9 +12,9 @@ import polars as pl
 
 import lvef
 from lvef.core.errors import DataError
+from lvef.core.journal import Entry
 from lvef.core.workers import map_ordered
 from lvef.io.atomic import write_text_atomic
-from lvef.preparation.journal import Entry
 from lvef.preparation.parallel import Failure
 from lvef.preparation.recipes import Made, Recipe, make
 from lvef.preparation.sources import Source, counted, labels_of, sources_of, stamp_of

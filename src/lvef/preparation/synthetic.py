@@ -20,9 +20,9 @@ import numpy as np
 
 import lvef
 from lvef.core.errors import ConfigError, DataError, GeometryError, LvefError, QualityRefusal
+from lvef.core.journal import Entry, Journal
 from lvef.datasets.echonet_list import SPLITS
 from lvef.io.open import RUN_FILE
-from lvef.preparation.journal import Entry, Journal
 from lvef.preparation.parallel import available_processors, in_order_by_processes, reason_of
 from lvef.preparation.synthetic_files import CURVES, MASKS, VIDEOS, ClipRecord, file_names, write_clip
 from lvef.preparation.synthetic_tables import TABLES, Terms, write_tables

@@ -21,12 +21,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from lvef.core.journal import Entry
 from lvef.datasets.echonet_list import LIST, NUMBERS, SPLITS
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.datasets.volume_tracings import COLUMNS as TRACING_COLUMNS
 from lvef.datasets.volume_tracings import LINES
 from lvef.io.atomic import write_text_atomic
-from lvef.preparation.journal import Entry
 from lvef.preparation.synthetic_files import file_names
 from lvef.synthesis.truth import TrueBeat
 

@@ -12,6 +12,7 @@ import polars as pl
 
 import lvef
 from lvef.core.errors import DataError
+from lvef.core.journal import Entry, Journal
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
 from lvef.core.workers import map_ordered
@@ -19,7 +20,6 @@ from lvef.datasets.findings import Findings
 from lvef.datasets.volume_tracings import BAD_LINE, REPEATED_LINE, read_tracings
 from lvef.io.atomic import write_bytes_atomic
 from lvef.preparation.filling import Prepared, Watcher, write_left_out
-from lvef.preparation.journal import Entry, Journal
 from lvef.preparation.parallel import Failure
 from lvef.preparation.sources import Source, counted, labels_of, sources_of, stamp_of
 from lvef.preparation.traces import (

@@ -19,9 +19,9 @@ import numpy as np
 import polars as pl
 
 from lvef.core.errors import ConfigError, DataError
+from lvef.core.journal import Entry, Journal
 from lvef.core.records import FrameArray
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
-from lvef.preparation.journal import Entry, Journal
 from lvef.transforms.store import INDEX_NAME, INFO_NAME, JOURNAL_NAME, SCHEMA, hash_of, shard_name
 
 SHARD_BYTES = 2**30

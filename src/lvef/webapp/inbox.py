@@ -76,7 +76,7 @@ def with_progress(work: Callable[[Tell], Answer], title: str) -> Answer:
         slow = True
 
     # In a thread of its own, because a decoder or an engine that is stuck would keep the visitor's script with it.
-    pool = ThreadPool(1, limit_s=GIVE_UP_S, say=is_slow)
+    pool = ThreadPool(1, limit_s=GIVE_UP_S, on_message=is_slow)
     try:
         measuring = pool.submit(lambda: work(tell))
         shown = None

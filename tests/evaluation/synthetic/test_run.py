@@ -163,7 +163,7 @@ def test_what_is_done_is_not_done_again(folder, clips, tmp_path):
 
 
 def test_two_runs_into_one_folder(written, clips, tmp_path):
-    from lvef.preparation.journal import Journal
+    from lvef.core.journal import Journal
 
     held = Journal(tmp_path / JOURNAL_NAME)
     with pytest.raises(DataError, match="another run is writing there"):

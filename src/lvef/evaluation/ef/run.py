@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from lvef.core.errors import LvefError
+from lvef.core.journal import Journal, file_stamp
 from lvef.core.records import Clip, Measurement, Tracing
 from lvef.core.workers import map_ordered
 from lvef.evaluation.code_digest import settings_key
@@ -29,12 +30,10 @@ from lvef.evaluation.records import NAN, UsedWeights
 from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.inference.session import available_threads
 from lvef.measure.batch import MAX_WORKERS
-from lvef.measure.journal import file_stamp
 from lvef.measure.kinds import TracingPredictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Result
 from lvef.measure.report import printable
-from lvef.preparation.journal import Journal
 from lvef.transforms.fan import find_fan
 
 JOURNAL_NAME = "finished.jsonl"

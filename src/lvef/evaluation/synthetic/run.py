@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lvef.core.errors import DataError, LvefError
+from lvef.core.journal import Journal, file_stamp
 from lvef.core.terms import Status
 from lvef.core.workers import map_ordered
 from lvef.evaluation.code_digest import settings_key
@@ -27,11 +28,9 @@ from lvef.evaluation.synthetic.truth_files import (
 )
 from lvef.inference.session import available_threads
 from lvef.measure.batch import MAX_WORKERS
-from lvef.measure.journal import file_stamp
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Result
 from lvef.measure.report import printable
-from lvef.preparation.journal import Journal
 
 JOURNAL_NAME = "finished.jsonl"
 """What is done, a line a clip, so that a stopped run can go on."""
