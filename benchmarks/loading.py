@@ -29,9 +29,9 @@ import numpy as np
 import polars as pl
 
 from lvef.datasets.manifest import make_manifest
-from lvef.preparation.filling import fill_store
-from lvef.preparation.recipes import ClipRecipe, make
-from lvef.preparation.sources import sources_of
+from lvef.stores.filling import fill_store
+from lvef.stores.recipes import ClipRecipe, make
+from lvef.stores.sources import sources_of
 from lvef.transforms.store import ClipStore
 
 N_FRAMES, SIDE, RATE = 175, 112, 50

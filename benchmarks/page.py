@@ -60,7 +60,7 @@ def chromium() -> Iterator[Browser]:
 
 def make_clip(path: Path) -> None:
     """Write the clip."""
-    from lvef.preparation.synthetic_files import write_video
+    from lvef.stores.synthetic_files import write_video
     from lvef.synthesis.phantom.case import PhantomOptions, draw_phantom
     from lvef.synthesis.phantom.render import render
 

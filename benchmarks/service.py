@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from lvef.preparation.synthetic_files import write_video
+from lvef.stores.synthetic_files import write_video
 from lvef.synthesis.phantom.case import PhantomOptions, draw_phantom
 from lvef.synthesis.phantom.render import render
 

@@ -40,8 +40,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lvef.core.config import from_mapping
 from lvef.models.families import build
-from lvef.preparation.filling import fill_store
-from lvef.preparation.recipes import ClipRecipe
+from lvef.stores.filling import fill_store
+from lvef.stores.recipes import ClipRecipe
 from lvef.training.collected import collect
 from lvef.training.loading import EpochSampler, loader
 from lvef.training.machine import Machine

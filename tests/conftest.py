@@ -70,7 +70,7 @@ def phantom_clip():
 @pytest.fixture(scope="session")
 def phantom_file(phantom_clip, tmp_path_factory) -> Path:
     """Its film as an AVI file."""
-    from lvef.preparation.synthetic_files import write_video
+    from lvef.stores.synthetic_files import write_video
 
     path = tmp_path_factory.mktemp("phantom") / "phantom.avi"
     write_video(path, phantom_clip)

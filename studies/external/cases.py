@@ -17,8 +17,8 @@ from lvef.evaluation.perturbations import CHANGES
 from lvef.evaluation.synthetic.truth_files import TrueClip, TrueCurve, TrueMask, read_curve, read_mask
 from lvef.evaluation.synthetic.truth_files import read_collection as read_truth
 from lvef.io.open import open_clip
-from lvef.preparation.synthetic import Source, Task, synthesize
-from lvef.preparation.synthetic_sources import MotionSource, PhantomSource, motion_tasks, phantom_tasks
+from lvef.stores.synthetic import Source, Task, synthesize
+from lvef.stores.synthetic_sources import MotionSource, PhantomSource, motion_tasks, phantom_tasks
 from lvef.transforms.fan import find_fan
 from studies.external.drawings import Drawn, Rgb, read_beat, read_line
 

@@ -8,7 +8,7 @@ import pytest
 
 from lvef.datasets.manifest import read_manifest
 from tests.io.io_fabrication import PERSON, dicom, save
-from tests.preparation.screens import screen
+from tests.stores.screens import screen
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from lvef.datasets.manifest import write_manifest
-from lvef.preparation.samples import TwoStreamStore
+from lvef.stores.samples import TwoStreamStore
 from lvef.transforms.store import ClipStore
-from tests.preparation.made_up import write_clips, write_echonet, write_stills
+from tests.stores.made_up import write_clips, write_echonet, write_stills
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_wrong_words_and_wrong_files(run, here, manifest):
 
 def test_defaults_are_those_of_the_recipes(run):
     from lvef.cli.data_prepare import CROPS, clips, two_stream
-    from lvef.preparation.recipes import ClipRecipe, Crop, TwoStreamRecipe
+    from lvef.stores.recipes import ClipRecipe, Crop, TwoStreamRecipe
 
     defaults = {p.name: p.default for p in two_stream.params}
     recipe = TwoStreamRecipe()

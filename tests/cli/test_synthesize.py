@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from lvef.preparation.synthetic_sources import MotionSource, PhantomSource
+from lvef.stores.synthetic_sources import MotionSource, PhantomSource
 from tests.datasets import camus_folder
-from tests.preparation.synthetic_made_up import beating
+from tests.stores.synthetic_made_up import beating
 
 
 @pytest.fixture

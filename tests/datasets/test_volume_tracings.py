@@ -5,7 +5,7 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.datasets.findings import Findings
 from lvef.datasets.volume_tracings import BAD_LINE, REPEATED_LINE, lines_by_frame, read_lines
-from tests.preparation.made_up import ventricle_lines, write_tracings
+from tests.stores.made_up import ventricle_lines, write_tracings
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from lvef.measure.correction import Edit, edit_to_dict
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer, Outputs, write_outputs
 from lvef.measure.pipeline import Measurer
-from lvef.preparation.synthetic_files import write_video
 from lvef.service.packing import unpack_measurement
+from lvef.stores.synthetic_files import write_video
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from lvef.transforms.volume_tracing import (
     volume_of_lines,
 )
 from tests.geometry.ventricle_shapes import labels
-from tests.preparation.made_up import ventricle_lines
+from tests.stores.made_up import ventricle_lines
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from lvef.preparation.convert import Conversion
+    from lvef.stores.convert import Conversion
 
 FILE = click.Path(path_type=Path)
 
 FORMATS = ("avi", "png")
-"""What a clip becomes; `lvef.preparation.deidentify.Format` has them too, but loads the decoders."""
+"""What a clip becomes; `lvef.stores.deidentify.Format` has them too, but loads the decoders."""
 
 
 @click.command(
@@ -78,11 +78,11 @@ def convert(
     _check(out, rename, key_file)
     # Loaded here, so that help and wrong words answer at once.
     from lvef.cli.progress import progress_bar
-    from lvef.preparation.convert import Settings, exit_code
-    from lvef.preparation.convert import convert as run
-    from lvef.preparation.convert_sources import sources_of
-    from lvef.preparation.deidentify import Format
-    from lvef.preparation.key_file import check_key_file, write_key_file
+    from lvef.stores.convert import Settings, exit_code
+    from lvef.stores.convert import convert as run
+    from lvef.stores.convert_sources import sources_of
+    from lvef.stores.deidentify import Format
+    from lvef.stores.key_file import check_key_file, write_key_file
 
     if key_file is not None:
         check_key_file(key_file)

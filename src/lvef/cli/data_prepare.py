@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     import polars as pl
 
-    from lvef.preparation.filling import Prepared, Watcher
+    from lvef.stores.filling import Prepared, Watcher
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,7 +21,7 @@ SHOWN_FAILURES = 10
 """Failures that are told one by one; the rest stands in ``left_out.csv``."""
 
 CROPS = ("whole", "fan")
-"""Values of ``--crop``, as in `lvef.preparation.recipes.Crop`."""
+"""Values of ``--crop``, as in `lvef.stores.recipes.Crop`."""
 
 NOTES = {
     "without_ef": "{n} have no EF: they are of no use for training on EF",
@@ -116,8 +116,8 @@ def clips(
 ) -> None:
     """Decode every clip once, into a store from which random windows are read without decoding."""
     table = _read(manifest)
-    from lvef.preparation.filling import fill_store
-    from lvef.preparation.recipes import ClipRecipe, Crop
+    from lvef.stores.filling import fill_store
+    from lvef.stores.recipes import ClipRecipe, Crop
 
     recipe = ClipRecipe(size, Crop(crop))
     _run(
@@ -166,11 +166,11 @@ def two_stream(
 ) -> None:
     """The frames of the two-stream network: grey frames, and differences of consecutive frames.
 
-    What is kept is the frames; lvef.preparation.samples.TwoStreamStore gives both streams of each.
+    What is kept is the frames; lvef.stores.samples.TwoStreamStore gives both streams of each.
     """
     table = _read(manifest)
-    from lvef.preparation.filling import fill_store
-    from lvef.preparation.recipes import Crop, TwoStreamRecipe
+    from lvef.stores.filling import fill_store
+    from lvef.stores.recipes import Crop, TwoStreamRecipe
 
     recipe = TwoStreamRecipe(size, Crop(crop), frames, duration)
     _run(
@@ -199,9 +199,9 @@ def volume_traces(
     Which traced frame of a clip is ED is decided by volume, which end of the axis is the apex by the chords.
     """
     table = _read(manifest)
-    from lvef.preparation.recipes import Crop
-    from lvef.preparation.traces import TraceRecipe
-    from lvef.preparation.tracing import fill_traces
+    from lvef.stores.recipes import Crop
+    from lvef.stores.traces import TraceRecipe
+    from lvef.stores.tracing import fill_traces
 
     recipe = TraceRecipe(size, Crop(crop))
     _run(
@@ -227,8 +227,8 @@ def _workers(given: int | None) -> int:
 
 def _run(work: Callable[[Watcher], Prepared], *, as_json: bool) -> None:
     """Do the work with a bar on stderr, tell what was done, and end with its exit code."""
-    from lvef.preparation.filling import Watcher
-    from lvef.preparation.parallel import Failure
+    from lvef.stores.filling import Watcher
+    from lvef.stores.parallel import Failure
 
     count = 0
 

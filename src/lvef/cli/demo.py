@@ -67,7 +67,7 @@ def _measure_phantom(out: Path, options: MeasureOptions, as_json: bool) -> int:
     from lvef.cli.measure import Request, run_request
     from lvef.evaluation.output_folder import make_folder
     from lvef.measure.report import to_json
-    from lvef.preparation.synthetic_files import write_truth, write_video
+    from lvef.stores.synthetic_files import write_truth, write_video
     from lvef.synthesis.phantom.sample import sample_phantom
 
     make_folder(out)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from lvef.preparation.synthetic import Finished, Source, Synthesized, Task
-    from lvef.preparation.synthetic_sources import Between
+    from lvef.stores.synthetic import Finished, Source, Synthesized, Task
+    from lvef.stores.synthetic_sources import Between
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -133,7 +133,7 @@ def common(command: F) -> F:
 
 def between(limits: Limits | None) -> Between | None:
     """Words of the command line as the sources take them."""
-    from lvef.preparation.synthetic_sources import Between
+    from lvef.stores.synthetic_sources import Between
 
     return None if limits is None else Between(limits.low, limits.high)
 
@@ -152,7 +152,7 @@ def run(
         as_json: Print JSON instead of a sentence.
     """
     from lvef.cli.progress import progress_bar
-    from lvef.preparation.synthetic import synthesize
+    from lvef.stores.synthetic import synthesize
 
     told = 0
 

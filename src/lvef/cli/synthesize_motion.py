@@ -9,7 +9,7 @@ import click
 from lvef.cli.synthesize_common import EXIT_CODES, Limits, between, common, run
 
 SUBGROUPS = ("training", "validation")
-"""Parts of CAMUS that may be set in motion; `lvef.preparation.synthetic_sources` has them too."""
+"""Parts of CAMUS that may be set in motion; `lvef.stores.synthetic_sources` has them too."""
 
 
 @click.command(
@@ -77,7 +77,7 @@ def motion(
     if own_ef and ef_percent is not None:
         raise click.UsageError("--own-ef and --ef-percent exclude each other: give one.")
     from lvef.core.terms import View
-    from lvef.preparation import synthetic_sources as sources
+    from lvef.stores import synthetic_sources as sources
 
     there, missing = sources.camus_patients(data, split, patients)
     source = sources.MotionSource(

@@ -51,7 +51,7 @@ def phantom(
     of disks in the plane, as a reader would trace it, and Beats.csv both.
     """
     from lvef.core.terms import View
-    from lvef.preparation.synthetic_sources import PhantomSource, phantom_tasks
+    from lvef.stores.synthetic_sources import PhantomSource, phantom_tasks
 
     source = PhantomSource(
         view=View(view),

@@ -15,7 +15,7 @@ import torch
 
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.records import FloatArray, FrameArray
-from lvef.preparation.recipes import TwoStreamRecipe
+from lvef.stores.recipes import TwoStreamRecipe
 from lvef.training.cases import Case
 from lvef.training.loading import Batch, Cases, Draw
 from lvef.training.recipe import TWO_STREAM, Recipe

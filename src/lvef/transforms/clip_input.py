@@ -107,7 +107,7 @@ def clip_frames(clip: Clip, fan: Fan, spec: ClipSpec, starts_s: Sequence[float])
 def shown_part(
     clip: Clip, fan: Fan, spec: InputSpec, indices: IndexArray | None = None
 ) -> tuple[FrameArray, Box]:
-    """Frames and the part of the picture that goes into the square, as in `lvef.preparation.recipes`.
+    """Frames and the part of the picture that goes into the square, as in `lvef.stores.recipes`.
 
     Args:
         clip: The film.

@@ -74,7 +74,7 @@ def heart(view: View) -> SyntheticClip:
 
 
 def _film(made: SyntheticClip) -> bytes:
-    from lvef.preparation.synthetic_files import write_video
+    from lvef.stores.synthetic_files import write_video
 
     with tempfile.TemporaryDirectory() as there:
         path = Path(there) / "phantom.avi"

@@ -18,8 +18,8 @@ from lvef.evaluation.synthetic.truth_files import (
     read_curve,
     read_mask,
 )
-from lvef.preparation.synthetic import Task, synthesize
-from lvef.preparation.synthetic_tables import Terms
+from lvef.stores.synthetic import Task, synthesize
+from lvef.stores.synthetic_tables import Terms
 from lvef.synthesis.truth import SyntheticClip
 from tests.evaluation.synthetic.made_collection import KnowingMeasurer
 

@@ -18,8 +18,8 @@ import numpy as np
 from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.terms import Phase, View
 from lvef.datasets.camus import CITATION, LICENCE, read_split, read_stills
-from lvef.preparation.synthetic import Task
-from lvef.preparation.synthetic_tables import Terms
+from lvef.stores.synthetic import Task
+from lvef.stores.synthetic_tables import Terms
 from lvef.synthesis.truth import SyntheticClip
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.datasets.manifest import make_manifest
 from lvef.io.open import open_clip
-from lvef.preparation.traces import TraceRecipe, file_stems
-from lvef.preparation.tracing import fill_traces
+from lvef.stores.traces import TraceRecipe, file_stems
+from lvef.stores.tracing import fill_traces
 from lvef.transforms.volume_tracing import read_lines, volume_of_lines
 from tests.datasets import camus_folder
 from tests.geometry.ventricle_shapes import true_volume
-from tests.preparation.made_up import EF, row, ventricle_lines, write_echonet, write_stills, write_tracings
+from tests.stores.made_up import EF, row, ventricle_lines, write_echonet, write_stills, write_tracings
 
 
 @pytest.fixture

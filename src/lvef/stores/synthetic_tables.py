@@ -27,7 +27,7 @@ from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.datasets.volume_tracings import COLUMNS as TRACING_COLUMNS
 from lvef.datasets.volume_tracings import LINES
 from lvef.io.atomic import write_text_atomic
-from lvef.preparation.synthetic_files import file_names
+from lvef.stores.synthetic_files import file_names
 from lvef.synthesis.truth import TrueBeat
 
 TRACINGS = "VolumeTracings.csv"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lvef.core.errors import DataError
 from lvef.io.atomic import check_writable, write_text_atomic
-from lvef.preparation.convert import Conversion
+from lvef.stores.convert import Conversion
 
 KEY_COLUMNS = ("item", "patient", "source", "own_item", "own_patient")
 """Number of the copy and of the patient; file, name and pseudonym that they stand for."""

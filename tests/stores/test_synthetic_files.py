@@ -12,9 +12,9 @@ from lvef.core.errors import QualityRefusal
 from lvef.geometry.volume_tracing import volume_tracing_of_mask
 from lvef.io.nifti import read_nifti
 from lvef.io.open import open_clip
-from lvef.preparation.synthetic_files import file_names, write_clip, write_truth
+from lvef.stores.synthetic_files import file_names, write_clip, write_truth
 from lvef.transforms.fan import find_fan
-from tests.preparation.synthetic_made_up import beating
+from tests.stores.synthetic_made_up import beating
 
 
 @pytest.fixture

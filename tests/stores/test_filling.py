@@ -14,14 +14,14 @@ import pytest
 from lvef.core.errors import ConfigError, DataError
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.io.open import open_clip
-from lvef.preparation import recipes
-from lvef.preparation.filling import Watcher, fill_store
-from lvef.preparation.recipes import ClipRecipe, Crop, TwoStreamRecipe
-from lvef.preparation.samples import TwoStreamStore
+from lvef.stores import recipes
+from lvef.stores.filling import Watcher, fill_store
+from lvef.stores.recipes import ClipRecipe, Crop, TwoStreamRecipe
+from lvef.stores.samples import TwoStreamStore
 from lvef.transforms.store import ClipStore
 from lvef.transforms.two_stream import two_streams
 from tests.io.io_fabrication import write_video
-from tests.preparation.made_up import row, write_clips, write_stills
+from tests.stores.made_up import row, write_clips, write_stills
 
 SMALL = ClipRecipe(size=48)
 
@@ -122,7 +122,7 @@ def test_a_clip_that_changed_is_read_again_and_one_that_is_gone_stays(tmp_path, 
 
 
 def test_verify_makes_damaged_clips_again(tmp_path, manifest, monkeypatch):
-    monkeypatch.setattr("lvef.preparation.writer.RECHECKED", 1)
+    monkeypatch.setattr("lvef.stores.writer.RECHECKED", 1)
     fill_store(manifest, tmp_path / "s", SMALL)
     path = tmp_path / "s" / "frames-00000.u8"
     good = path.read_bytes()
@@ -229,9 +229,9 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from lvef.datasets.manifest import read_manifest
-from lvef.preparation import recipes
-from lvef.preparation.filling import fill_store
-from lvef.preparation.recipes import ClipRecipe
+from lvef.stores import recipes
+from lvef.stores.filling import fill_store
+from lvef.stores.recipes import ClipRecipe
 real, opened = recipes.open_source, []
 def stuck(source):
     opened.append(1)

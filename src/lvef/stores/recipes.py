@@ -11,8 +11,8 @@ import numpy as np
 from lvef.core.errors import ConfigError
 from lvef.core.records import Box, Clip, FloatArray, FrameArray, PixelGeometry, PixelSpacing
 from lvef.io.open import open_clip
-from lvef.preparation.parallel import Failure, reason_of
-from lvef.preparation.sources import Source
+from lvef.stores.parallel import Failure, reason_of
+from lvef.stores.sources import Source
 from lvef.transforms.fan import find_fan, keep_fan
 from lvef.transforms.frames import Placement, fit, place
 from lvef.transforms.sampling import Sampling, window

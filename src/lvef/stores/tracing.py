@@ -19,10 +19,10 @@ from lvef.core.workers import map_ordered
 from lvef.datasets.findings import Findings
 from lvef.datasets.volume_tracings import BAD_LINE, REPEATED_LINE, read_tracings
 from lvef.io.atomic import write_bytes_atomic
-from lvef.preparation.filling import Prepared, Watcher, write_left_out
-from lvef.preparation.parallel import Failure
-from lvef.preparation.sources import Source, counted, labels_of, sources_of, stamp_of
-from lvef.preparation.traces import (
+from lvef.stores.filling import Prepared, Watcher, write_left_out
+from lvef.stores.parallel import Failure
+from lvef.stores.sources import Source, counted, labels_of, sources_of, stamp_of
+from lvef.stores.traces import (
     FRAMES_FOLDER,
     LINES_FOLDER,
     TraceJob,
@@ -30,7 +30,7 @@ from lvef.preparation.traces import (
     file_stems,
     prepare_traces,
 )
-from lvef.preparation.writer import begin_folder, write_info
+from lvef.stores.writer import begin_folder, write_info
 from lvef.transforms.store import INDEX_NAME, JOURNAL_NAME
 from lvef.transforms.volume_tracing import N_LINES
 

@@ -17,12 +17,12 @@ from lvef.datasets.findings import Severity
 from lvef.datasets.manifest import make_manifest, read_manifest, write_manifest
 from lvef.datasets.pseudonym import pseudonym
 from lvef.io.open import find_inputs
-from lvef.preparation.convert import Settings, convert, exit_code
-from lvef.preparation.convert_sources import sources_of
-from lvef.preparation.deidentify import Format
-from lvef.preparation.key_file import KEY_COLUMNS, write_key_file
+from lvef.stores.convert import Settings, convert, exit_code
+from lvef.stores.convert_sources import sources_of
+from lvef.stores.deidentify import Format
+from lvef.stores.key_file import KEY_COLUMNS, write_key_file
 from tests.io.io_fabrication import PERSON, dicom, save, write_video
-from tests.preparation.screens import screen
+from tests.stores.screens import screen
 
 INLINE = Settings(workers=1)
 
@@ -71,7 +71,7 @@ def test_a_bug_is_told_without_what_the_file_says_of_a_person(inputs, tmp_path, 
     def bug(*args):
         raise ValueError(PERSON[0])
 
-    monkeypatch.setattr("lvef.preparation.convert.deidentify", bug)
+    monkeypatch.setattr("lvef.stores.convert.deidentify", bug)
     done = run(inputs / "a.dcm", tmp_path / "out")
     assert "ValueError" in done[0].reason
     assert PERSON[0] not in done[0].reason

@@ -15,9 +15,9 @@ from pydicom.data import get_testdata_file
 from lvef.core.errors import QualityRefusal, VideoError
 from lvef.io.open import open_clip
 from lvef.io.probe import probe
-from lvef.preparation.deidentify import Format, OutputError, deidentify
+from lvef.stores.deidentify import Format, OutputError, deidentify
 from tests.io.io_fabrication import PERSON, dicom, region, regions, save, write_video
-from tests.preparation.screens import HEIGHT, WIDTH, fan, far_from_fan, screen
+from tests.stores.screens import HEIGHT, WIDTH, fan, far_from_fan, screen
 
 
 def convert(path, out, form=Format.AVI, known=None, patient="p"):

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import ConfigError, DataError
-from lvef.preparation import synthetic as module
-from lvef.preparation.synthetic import synthesize
-from lvef.preparation.synthetic_tables import TABLES
+from lvef.stores import synthetic as module
+from lvef.stores.synthetic import synthesize
+from lvef.stores.synthetic_tables import TABLES
 from tests.house import ROOT
-from tests.preparation.synthetic_made_up import MadeUp, tasks
+from tests.stores.synthetic_made_up import MadeUp, tasks
 
 
 def contents(folder, *, without=("run.json", "finished.jsonl")):
@@ -205,7 +205,7 @@ def test_a_folder_without_rights(tmp_path):
 
 
 def test_a_full_disk_stops_the_run_and_the_next_goes_on(tmp_path, monkeypatch):
-    from lvef.preparation import synthetic_files
+    from lvef.stores import synthetic_files
 
     real, room = synthetic_files.write_bytes_atomic, [5]
 
@@ -277,8 +277,8 @@ def test_a_worker_that_is_killed_is_told_in_a_sentence(tmp_path):
 RUN = """
 import sys
 from pathlib import Path
-from lvef.preparation.synthetic import synthesize
-from tests.preparation.synthetic_made_up import MadeUp, tasks
+from lvef.stores.synthetic import synthesize
+from tests.stores.synthetic_made_up import MadeUp, tasks
 if __name__ == "__main__":
     synthesize(MadeUp(calls=sys.argv[2]), tasks(400), Path(sys.argv[1]), workers=2)
 """

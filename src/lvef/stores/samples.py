@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from lvef.core.errors import DataError
-from lvef.preparation.recipes import TwoStreamRecipe
+from lvef.stores.recipes import TwoStreamRecipe
 from lvef.transforms.store import ClipStore
 from lvef.transforms.two_stream import TwoStreams, two_streams
 

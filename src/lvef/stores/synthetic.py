@@ -23,10 +23,10 @@ from lvef.core.errors import ConfigError, DataError, GeometryError, LvefError, Q
 from lvef.core.journal import Entry, Journal
 from lvef.datasets.echonet_list import SPLITS
 from lvef.io.open import RUN_FILE
-from lvef.preparation.parallel import available_processors, in_order_by_processes, reason_of
-from lvef.preparation.synthetic_files import CURVES, MASKS, VIDEOS, ClipRecord, file_names, write_clip
-from lvef.preparation.synthetic_tables import TABLES, Terms, write_tables
-from lvef.preparation.writer import write_info
+from lvef.stores.parallel import available_processors, in_order_by_processes, reason_of
+from lvef.stores.synthetic_files import CURVES, MASKS, VIDEOS, ClipRecord, file_names, write_clip
+from lvef.stores.synthetic_tables import TABLES, Terms, write_tables
+from lvef.stores.writer import write_info
 from lvef.synthesis.truth import SyntheticClip
 
 SCHEMA = "lvef-synthetic/1"

@@ -8,7 +8,7 @@ import pytest
 
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.journal import Journal
-from lvef.preparation.writer import StoreWriter
+from lvef.stores.writer import StoreWriter
 from lvef.transforms.store import ClipStore, shard_name
 
 SETTINGS = {"kind": "clips", "size": 4}

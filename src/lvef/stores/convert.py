@@ -25,9 +25,9 @@ from lvef.core.workers import map_ordered
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.io.atomic import write_text_atomic
 from lvef.io.open import RUN_FILE
-from lvef.preparation.convert_sources import Source, own_names, patient_of, running_numbers
-from lvef.preparation.deidentify import Format, OutputError, Written, deidentify, sha256_of
-from lvef.preparation.parallel import reason_of
+from lvef.stores.convert_sources import Source, own_names, patient_of, running_numbers
+from lvef.stores.deidentify import Format, OutputError, Written, deidentify, sha256_of
+from lvef.stores.parallel import reason_of
 
 MANIFEST_NAME = "manifest.csv"
 """Table of what was converted, in the output folder."""

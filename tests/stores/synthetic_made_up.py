@@ -13,8 +13,8 @@ from lvef.core.records import Clip, PixelSpacing
 from lvef.core.terms import View
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import tracing_of_contour
-from lvef.preparation.synthetic import Task
-from lvef.preparation.synthetic_tables import Terms
+from lvef.stores.synthetic import Task
+from lvef.stores.synthetic_tables import Terms
 from lvef.synthesis.curves import regular, volume_at
 from lvef.synthesis.truth import SyntheticClip, beats_in_clip
 from tests.geometry.ventricle_shapes import labels

@@ -27,9 +27,9 @@ from lvef.core.terms import Phase
 from lvef.geometry.volume_tracing import volume_tracing_of_mask
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
 from lvef.io.images import read_labels
-from lvef.preparation.parallel import Failure, reason_of
-from lvef.preparation.recipes import Crop, check_size, open_source, placed, spacing_of
-from lvef.preparation.sources import Source
+from lvef.stores.parallel import Failure, reason_of
+from lvef.stores.recipes import Crop, check_size, open_source, placed, spacing_of
+from lvef.stores.sources import Source
 from lvef.transforms.frames import Placement, fit
 from lvef.transforms.two_stream import SIDE_PX
 from lvef.transforms.volume_tracing import (

@@ -15,10 +15,10 @@ from lvef.core.errors import DataError
 from lvef.core.journal import Entry
 from lvef.core.workers import map_ordered
 from lvef.io.atomic import write_text_atomic
-from lvef.preparation.parallel import Failure
-from lvef.preparation.recipes import Made, Recipe, make
-from lvef.preparation.sources import Source, counted, labels_of, sources_of, stamp_of
-from lvef.preparation.writer import SHARD_BYTES, StoreWriter
+from lvef.stores.parallel import Failure
+from lvef.stores.recipes import Made, Recipe, make
+from lvef.stores.sources import Source, counted, labels_of, sources_of, stamp_of
+from lvef.stores.writer import SHARD_BYTES, StoreWriter
 
 PLACE_TYPES: dict[str, pl.DataType] = {
     "item": pl.String(),
