@@ -9,7 +9,7 @@ import pytest
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.datasets.schema import COLUMNS
 from tests.evaluation.drawing import modules_after
-from tests.evaluation.exploration_rows import camus_like, echonet_like, hmc_like, row
+from tests.evaluation.exploration.made_up import camus_like, echonet_like, hmc_like, row
 
 
 @pytest.fixture
@@ -60,15 +60,15 @@ def test_without_ef_it_is_said(run, here, rows):
     write_manifest(make_manifest(rows), here / "m.csv")
     result = run("explore", "m.csv", "--out", "out")
     assert result.exit_code == 0, result.stderr
-    assert f"This manifest ({rows[0]['collection']}) carries no EF" in result.stdout
-    assert "carries no EF" in (here / "out" / "index.html").read_text(encoding="utf-8")
+    assert f"This manifest ({rows[0]['collection']}) has no EF" in result.stdout
+    assert "has no EF" in (here / "out" / "index.html").read_text(encoding="utf-8")
 
 
 def test_one_answer_a_patient_is_said(run, here):
     write_manifest(make_manifest(camus_like(5)), here / "camus.csv")
     result = run("explore", "camus.csv")
-    assert "5 measurements of 5 patients, carried by 30 items" in result.stdout
-    assert "Picture quality" in result.stdout
+    assert "5 measurements of 5 patients, on 30 items" in result.stdout
+    assert "Image quality" in result.stdout
 
 
 def test_what_cannot_be_explored_is_one_sentence(run, here, manifest):

@@ -69,7 +69,7 @@ def test_twins_do_not_differ(evaluated):
 
 
 def test_a_fold_is_judged_by_its_own_network_alone(collection, tmp_path):
-    from tests.evaluation.test_contestants import run_folder
+    from tests.evaluation.test_evaluated_models import run_folder
 
     names = read_split(collection, "validation")
     runs = tuple(run_folder(tmp_path, f"fold{i}", names[2 * i : 2 * i + 2], f"{i}") for i in (0, 1))

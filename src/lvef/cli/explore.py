@@ -11,8 +11,8 @@ import click
 if TYPE_CHECKING:
     import polars as pl
 
-    from lvef.evaluation.exploring.examples import Examples
-    from lvef.evaluation.exploring.records import Exploration
+    from lvef.evaluation.exploration.examples import Examples
+    from lvef.evaluation.exploration.explore import Exploration
 
 
 @click.command(
@@ -23,27 +23,27 @@ Examples:
   lvef explore echonet.csv --out exploration --no-examples
   lvef explore camus.parquet --json | jq .table
 
-Exit code: 0 done, 1 something failed, 2 wrong words."""
+Exit code: 0 done, 1 something failed, 2 usage error."""
 )
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, tables and pictures."
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the page, tables and plots."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of tables.")
 @click.option(
     "--examples/--no-examples",
     default=True,
-    help="Open up to 12 items for a sheet of pictures in --out, or leave it.  [default: open]",
+    help="Show up to 12 example images in --out, or none.  [default: examples]",
 )
 def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> None:
-    """Show what is in a manifest (lvef data import makes one).
+    """Show the contents of a manifest (lvef data import makes one).
 
     Prints count, mean, standard deviation, quartiles and outliers of EF, EDV and ESV, EF by split, sex, view and
-    quality, frame rates, durations and sizes. With --out writes tables, pictures and one page that opens offline.
+    image quality, frame rates, durations and sizes. With --out writes tables, plots and a page that opens offline.
     """
-    # Loaded here, so that help and wrong words answer at once.
+    # Loaded here, so that help and usage errors answer at once.
     from lvef.datasets.manifest import read_manifest
-    from lvef.evaluation.exploring.exploration import explore as describe
+    from lvef.evaluation.exploration.explore import explore as describe
     from lvef.evaluation.output_folder import last_name, make_folder
 
     start = time.perf_counter()
@@ -51,9 +51,9 @@ def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> 
     found = describe(table, last_name(manifest))
     if out is None:
         _show(found, as_json=as_json)
-        click.echo("Nothing was written; --out FOLDER adds a page, tables and pictures.", err=True)
+        click.echo("Nothing was written; --out FOLDER adds a page, tables and plots.", err=True)
         return
-    from lvef.evaluation.exploring.outputs import write_exploration
+    from lvef.evaluation.exploration.output import write_exploration
 
     make_folder(out)
     opened = _open(table) if examples else None
@@ -68,7 +68,7 @@ def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> 
 
 def _open(table: pl.DataFrame) -> Examples:
     from lvef.cli.progress import progress_bar
-    from lvef.evaluation.exploring.examples import MOST_EXAMPLES, open_examples, shown_text
+    from lvef.evaluation.exploration.examples import MOST_EXAMPLES, open_examples, shown_text
 
     with progress_bar(min(MOST_EXAMPLES, len(table)), "Opening") as (say, advance):
         opened = open_examples(table, advance)
@@ -78,12 +78,14 @@ def _open(table: pl.DataFrame) -> Examples:
 
 
 def _show(found: Exploration, *, as_json: bool) -> None:
+    from lvef.evaluation.exploration import tables
+
     if as_json:
-        from lvef.evaluation.exploring.summary import to_summary
         from lvef.measure.report import to_json
 
-        click.echo(to_json(to_summary(found)), nl=False)
-    else:
-        from lvef.cli.show_exploration import print_exploration
+        click.echo(to_json(tables.to_summary(found)), nl=False)
+        return
+    from lvef.cli.show_tables import print_tables
 
-        print_exploration(found)
+    shown = [tables.statistics_table(found), tables.outlier_table(found), tables.group_table(found)]
+    print_tables([tables.heading_text(found), *found.notes], [*shown, tables.contents_table(found)])

@@ -42,6 +42,11 @@ class Table:
                     f"but a row has {len(row)} cells: {list(row)}"
                 )
 
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold numbers, and are aligned right."""
+        return tuple(_is_numeric([row[column] for row in self.rows]) for column in range(len(self.header)))
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -116,8 +121,7 @@ def _section(number: int, section: Section) -> str:
 
 
 def _table(table: Table) -> str:
-    right = [_is_numeric([row[column] for row in table.rows]) for column in range(len(table.header))]
-    kinds = [' class="number"' if is_right else "" for is_right in right]
+    kinds = [' class="number"' if is_number else "" for is_number in table.numeric]
     head = "".join(
         f'<th scope="col"{kind}>{_text(name)}</th>' for kind, name in zip(kinds, table.header, strict=True)
     )

@@ -9,10 +9,10 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.datasets.manifest import make_manifest
-from lvef.evaluation.exploring.exploration import MOST_LABELS, NOT_TOLD, explore
-from lvef.evaluation.exploring.summary import outliers_csv, summary_csv, to_summary
+from lvef.evaluation.exploration.explore import MOST_LABELS, NOT_GIVEN, explore
+from lvef.evaluation.exploration.tables import outliers_csv, summary_csv, to_summary
 from lvef.measure.report import to_json
-from tests.evaluation.exploration_rows import camus_like, echonet_like, hmc_like, row
+from tests.evaluation.exploration.made_up import camus_like, echonet_like, hmc_like, row
 
 
 def found_in(rows):
@@ -59,7 +59,7 @@ def test_outliers_are_counted_on_both_sides_and_named():
     rows = [row(f"v{i}", f"p{i}", ef_percent=ef) for i, ef in enumerate(efs)]
     found = found_in(rows)
     # Sorted 20 30 50 51 52 53 54 55 56 57 90: quartiles 50.5 and 55.5, fences 43 and 63.
-    assert [(o.item, o.value, o.fence, o.side) for o in found.outliers] == [
+    assert found.outliers.select("item", "value", "fence", "side").rows() == [
         ("v8", 20.0, 43.0, "low"),
         ("v10", 30.0, 43.0, "low"),
         ("v9", 90.0, 63.0, "high"),
@@ -79,7 +79,7 @@ def test_no_low_outlier_below_a_negative_fence():
     esv = found.column("esv_ml")
     assert esv.fences.low < 0
     assert esv.low == 0
-    assert esv.high == sum(o.quantity == "esv_ml" for o in found.outliers) > 0
+    assert esv.high == len(found.outliers.filter(quantity="esv_ml")) > 0
 
 
 def test_one_answer_of_a_patient_counts_once():
@@ -88,7 +88,7 @@ def test_one_answer_of_a_patient_counts_once():
     assert (found.n_items, found.n_patients, found.n_measurements) == (180, 30, 30)
     expected = [rows[i]["ef_percent"] for i in range(0, 180, 6)]
     assert found.columns[0].values.tolist() == expected
-    assert any("30 measurements of 30 patients, carried by 180 items" in note for note in found.notes)
+    assert any("30 measurements of 30 patients, on 180 items" in note for note in found.notes)
 
 
 def test_two_answers_of_a_patient_count_twice_and_are_told():
@@ -115,7 +115,7 @@ def test_two_methods_are_not_mixed_in_silence():
     ]
     found = found_in(rows)
     assert found.n_measurements == 2
-    assert any("EF comes by 2 methods (disks; eye)" in note for note in found.notes)
+    assert any("EF comes from 2 methods (disks; eye)" in note for note in found.notes)
     assert by_label(found) == {("ef_method", "disks"): [50.0], ("ef_method", "eye"): [50.0]}
 
 
@@ -136,35 +136,35 @@ def test_a_patient_counts_once_under_each_label():
         ("view", "PLAX"): [30.0],
         ("quality", "Good"): [50.0],
         ("quality", "Poor"): [70.0],
-        ("quality", NOT_TOLD): [30.0],
+        ("quality", NOT_GIVEN): [30.0],
     }
 
 
 def test_counts_contents_and_classes():
     found = found_in(camus_like(10))
-    counts = {(c.by, c.label): (c.items, c.patients) for c in found.counts}
-    assert counts[("kind", "still")] == (40, 10)
-    assert counts[("phase", "ED")] == (20, 10)
-    assert ("phase", NOT_TOLD) not in counts, "a clip has no phase to tell"
-    assert counts[("split", "val")] == (12, 2)
-    assert [c.label for c in found.counts if c.by == "split"] == ["train", "val"]
-    assert sum(cell.items for cell in found.cells) == 60
-    assert (found.cells[0].view, found.cells[0].kind, found.cells[0].items) == ("A4C", "clip", 8)
+    counts = {(by, label): numbers for by, label, *numbers in found.counts.rows()}
+    assert counts["kind", "still"] == [40, 10]
+    assert counts["phase", "ED"] == [20, 10]
+    assert ("phase", NOT_GIVEN) not in counts, "a clip has no phase to tell"
+    assert counts["split", "val"] == [12, 2]
+    assert found.counts.filter(by="split")["label"].to_list() == ["train", "val"]
+    assert found.contents["items"].sum() == 60
+    assert found.contents.select("view", "kind", "items").row(0) == ("A4C", "clip", 8)
     rows = [row(f"v{i}", ef_percent=ef) for i, ef in enumerate((39.9, 40.0, 50.0, 50.1, 40.5))]
-    shares = {(s.table, s.label): s.n for s in found_in(rows).shares}
-    assert [shares["report", name] for name in ("normal", "mild", "abnormal")] == [1, 3, 1]
-    ranges = [shares["heart_failure", name] for name in ("reduced", "mildly_reduced", "preserved")]
+    classes = {(table, label): n for table, label, n in found_in(rows).classes.rows()}
+    assert [classes["report", name] for name in ("normal", "mild", "abnormal")] == [1, 3, 1]
+    ranges = [classes["heart_failure", name] for name in ("reduced", "mildly_reduced", "preserved")]
     assert ranges == [2, 1, 2]
 
 
 def test_without_ef_it_is_said_and_the_rest_explored():
     found = found_in(hmc_like(6))
-    assert found.notes[0] == "This manifest (hmc-qu) carries no EF; it is explored with what it has."
-    assert (found.n_measurements, found.outliers, found.groups, found.shares) == (0, (), (), ())
+    assert found.notes[0] == "This manifest (hmc-qu) has no EF; the other columns are explored."
+    assert (found.n_measurements, len(found.outliers), found.groups, len(found.classes)) == (0, 0, (), 0)
     assert {c.quantity.column for c in found.columns if c.description.n} == {
         *("frame_rate_hz", "duration_s", "n_frames")
     }
-    assert {c.label for c in found.counts if c.by == "diagnosis"} == {"MI", "non-MI"}
+    assert set(found.counts.filter(by="diagnosis")["label"]) == {"MI", "non-MI"}
     assert to_summary(found)["has_ef"] is False
     assert summary_csv(found).splitlines()[1] == "ef_percent,%,measurements,0,6,,,,,,,"
     assert outliers_csv(found).count("\n") == 1
@@ -172,7 +172,7 @@ def test_without_ef_it_is_said_and_the_rest_explored():
 
 def test_volumes_without_ef():
     found = found_in([row("a", edv_ml=100.0, esv_ml=40.0), row("b", edv_ml=90.0)])
-    assert found.notes[0].startswith("This manifest (made-up) carries no EF but volumes;")
+    assert found.notes[0].startswith("This manifest (made-up) has no EF but volumes;")
     assert found.edv_esv.tolist() == [[100.0, 40.0]]
     assert found.column("esv_ml").description.missing == 1
 
@@ -180,7 +180,7 @@ def test_volumes_without_ef():
 def test_what_is_not_told_and_what_is_the_same():
     found = found_in([row(f"v{i}", ef_percent=50.0 + i, sex="F") for i in range(3)])
     assert any(
-        note.startswith("Not told:") and "split" in note and "picture quality" in note for note in found.notes
+        note.startswith("Not known:") and "split" in note and "image quality" in note for note in found.notes
     )
     assert any("nothing is compared by it: sex (F), view (A4C)" in note for note in found.notes)
     assert found.groups == ()
@@ -195,7 +195,7 @@ def test_no_rows_is_a_sentence():
 
 def test_one_row():
     found = found_in([row("a", ef_percent=55.0)])
-    assert "It holds one item only: no spread can be told." in found.notes
+    assert "The manifest has one item: it has no spread." in found.notes
     assert to_summary(found)["table"][0]["std"] is None
     assert summary_csv(found).splitlines()[1].split(",")[5:7] == ["55.000000", ""]
 
@@ -203,7 +203,7 @@ def test_one_row():
 def test_equal_values_are_told():
     found = found_in([row(f"v{i}", ef_percent=0.1) for i in range(3)])
     assert "Every EF is 0.1 %: its standard deviation and z-scores are 0." in found.notes
-    assert found.outliers == ()
+    assert found.outliers.is_empty()
 
 
 def test_swapped_volumes_and_missing_ef_are_told():
@@ -217,8 +217,8 @@ def test_free_text_is_no_label():
         row(f"v{i}", ef_percent=50.0, quality=f"quite {i}", diagnosis="x") for i in range(MOST_LABELS + 1)
     ]
     found = found_in(rows)
-    assert not any(c.by == "quality" for c in found.counts)
-    assert any("different words" in note and "picture quality" in note for note in found.notes)
+    assert "quality" not in found.counts["by"]
+    assert any("different values" in note and "image quality" in note for note in found.notes)
     assert "quite" not in to_json(to_summary(found))
 
 

@@ -12,12 +12,12 @@ import pytest
 
 from lvef.core.records import Clip, PixelSpacing
 from lvef.datasets.manifest import make_manifest, write_manifest
-from lvef.evaluation.exploring import examples as module
-from lvef.evaluation.exploring.examples import MOST_EXAMPLES, choose, open_examples, shown_text
-from lvef.evaluation.exploring.exploration import explore
-from lvef.evaluation.exploring.outputs import write_exploration
+from lvef.evaluation.exploration import examples as module
+from lvef.evaluation.exploration.examples import MOST_EXAMPLES, choose, open_examples, shown_text
+from lvef.evaluation.exploration.explore import explore
+from lvef.evaluation.exploration.output import write_exploration
 from tests.datasets.camus_folder import still
-from tests.evaluation.exploration_rows import camus_like, echonet_like, hmc_like, row
+from tests.evaluation.exploration.made_up import camus_like, echonet_like, hmc_like, row
 
 
 def with_pictures(folder: Path, rows):
@@ -95,7 +95,7 @@ def test_words_outside_the_fan_are_not_shown(tmp_path):
     assert fan.picture.shape == (278, 278)
     assert fan.picture[:30, :100].max() < 30
     assert fan.picture[100:250, 100:180].mean() > 20
-    assert "no fan found: not shown" in none.caption
+    assert "no ultrasound sector found: not shown" in none.caption
 
 
 def test_pixels_that_are_not_square_are_made_square(monkeypatch):
@@ -153,7 +153,7 @@ def test_the_page_opens_offline_and_names_no_folder(tmp_path, rows):
     for file in out.iterdir():
         if file.suffix != ".png":
             assert "of-dr-who" not in file.read_text(encoding="utf-8")
-    without = "carries no EF" in page
+    without = "has no EF" in page
     assert without == all(r.get("ef_percent") is None for r in rows)
 
 

@@ -23,8 +23,8 @@ from lvef.evaluation.canvas import (
     title,
     write,
 )
-from lvef.evaluation.exploring.boxes import draw_box
-from lvef.evaluation.exploring.records import Column
+from lvef.evaluation.exploration.explore import Column
+from lvef.evaluation.exploration.plots import BAR, draw_box
 from lvef.geometry.categories import REPORT_MILD_RANGE
 from lvef.measure.summary_words import INK, LINE, SOFT
 from lvef.stats.describe import Description
@@ -37,9 +37,6 @@ FAR = 8.0
 
 SAME = 1e-9
 """Values that differ by less than this part of their size are one value: no file tells an EF or a volume so finely."""
-
-BAR = "#7fb8d8"
-"""`lvef.evaluation.canvas.BLUE`, half as strong: the outline of the box on it keeps its own colour."""
 
 _TOP_PX, _PANEL_PX, _STRIP_PX, _BARS_PX, _LEFT_PX, _RIGHT_PX = 70, 300, 40, 170, 110, 270
 

@@ -1,4 +1,4 @@
-"""A few pictures of a manifest: chosen, opened, and laid out on a sheet."""
+"""Example images of a manifest: chosen, opened, and laid out on a sheet."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ import polars as pl
 from lvef.core.errors import LvefError
 from lvef.core.records import Box, Clip
 from lvef.evaluation.contact_sheet import Tile, contact_sheet_png
+from lvef.evaluation.exploration.explore import plural
 from lvef.io.open import open_clip
 from lvef.transforms.fan import hide_outside_fan
 from lvef.transforms.frames import fit, place
 
 MOST_EXAMPLES = 12
-"""So many items are opened, no more: three rows of a sheet."""
+"""Most items that are opened: three rows of the sheet."""
 
 SIDE_PX = 278
-"""Side of a picture on the sheet, see `lvef.evaluation.contact_sheet`."""
+"""Side of an image on the sheet, see `lvef.evaluation.contact_sheet`."""
 
 MOST_PIXELS = 2**28
-"""Pixels of one clip, one byte each; a longer one is not worth the memory for one frame of it."""
+"""Pixels of one clip, one byte each: more memory is not spent for one frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """What came of opening the chosen items.
+    """The chosen items, opened.
 
     Attributes:
-        tiles: Readable ones, in the order of the manifest's labels.
+        tiles: The readable ones.
         unreadable: Items that could not be opened.
-        reasons: Why, a sentence each; it may name paths and is for the screen only.
+        reasons: Why, a sentence each; it may name paths and is for the terminal only.
     """
 
     tiles: tuple[Tile, ...]
@@ -45,8 +46,8 @@ class Examples:
 def open_examples(manifest: pl.DataFrame, advance: Callable[[], None] = lambda: None) -> Examples:
     """Open up to `MOST_EXAMPLES` items, the first frame of each.
 
-    They are spread over views, kinds, phases and collections and, within these, evenly over the manifest, so that the same
-    manifest always shows the same. Outside the fan everything is black, as in every picture this package writes.
+    They are spread over views, kinds, phases and datasets and, within these, evenly over the manifest; a manifest always
+    shows the same ones. Outside the ultrasound sector the image is black, as in all images that are written.
 
     Args:
         manifest: Validated.
@@ -66,7 +67,7 @@ def open_examples(manifest: pl.DataFrame, advance: Callable[[], None] = lambda: 
 
 
 def choose(manifest: pl.DataFrame, most: int = MOST_EXAMPLES) -> pl.DataFrame:
-    """Rows to open: one of each collection, view, kind and phase in turn, within these evenly spread.
+    """Rows to open: one of each dataset, view, kind and phase in turn, within these evenly spread.
 
     Args:
         manifest: Validated.
@@ -79,8 +80,8 @@ def choose(manifest: pl.DataFrame, most: int = MOST_EXAMPLES) -> pl.DataFrame:
         for number, part in enumerate(parts):
             if taken[number] < len(part) and sum(taken) < most:
                 taken[number] += 1
-    # One row of each of n equal stretches; the golden ratio moves each part's place in them, or all views would show the
-    # same patients.
+    # One row of each of n equal intervals; the golden ratio shifts the place within them, or all views would show the same
+    # patients.
     rows = [
         int(part["row"][int((i + (0.5 + number * 0.618034) % 1) * len(part) / n)])
         for number, (part, n) in enumerate(zip(parts, taken, strict=True))
@@ -102,32 +103,29 @@ def examples_png(examples: Examples, name: str) -> bytes:
 
 
 def shown_text(examples: Examples) -> str:
-    """How many are shown and how many could not be read, in a sentence."""
+    """How many are shown and how many could not be read."""
     n, lost = len(examples.tiles), len(examples.unreadable)
-    told = f"First frame of {n} {'item' if n == 1 else 'items'}; outside the fan everything is black."
     if lost and not n:
-        return (
-            f"None of {lost} chosen items could be read: is the collection still where it was imported from?"
-        )
-    return told + (f" {lost} of {n + lost} chosen items could not be read." if lost else "")
+        return f"None of {lost} chosen items could be read: is the dataset still where it was imported from?"
+    text = f"First frame of {plural(n, 'item')}; outside the ultrasound sector the image is black."
+    return text + (f" {lost} of {n + lost} chosen items could not be read." if lost else "")
 
 
 def _tile(clip: Clip, row: dict[str, Any]) -> Tile:
     shown = hide_outside_fan(clip).frames[:1]
     height, width = shown.shape[1:]
     square = fit(shown, place(Box(0, 0, width, height), SIDE_PX, clip.spacing), SIDE_PX)[0]
-    hidden = not shown.any()
     facts = [row["view"], row["phase"] or row["kind"]]
     if len(clip.frames) > 1:
         facts.append(f"{len(clip.frames)} frames")
     if row["ef_percent"] is not None:
         facts.append(f"EF {row['ef_percent']:.0f} %")
-    if hidden:
-        facts = ["no fan found: not shown"]
-    nothing = np.zeros_like(square, dtype=bool)
-    return Tile(square, nothing, nothing, f"{_cut(row['item'])}\n{', '.join(facts)}")
+    if not shown.any():
+        facts = ["no ultrasound sector found: not shown"]
+    no_mask = np.zeros_like(square, dtype=bool)
+    return Tile(square, no_mask, no_mask, f"{_cut(row['item'])}\n{', '.join(facts)}")
 
 
 def _cut(item: str, characters: int = 26) -> str:
-    """An item's name on one line; its end tells more than its beginning."""
+    """An item's name on one line, cut at its beginning: names differ at their ends."""
     return item if len(item) <= characters else f"...{item[3 - characters :]}"

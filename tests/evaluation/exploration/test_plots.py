@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lvef.datasets.manifest import make_manifest
 from lvef.evaluation.canvas import VERMILION, WIDTH_PX
-from lvef.evaluation.exploring.boxes import groups_png, z_scores_png
-from lvef.evaluation.exploring.counts_chart import counts_png, volumes_png
-from lvef.evaluation.exploring.exploration import explore
-from lvef.evaluation.exploring.histograms import BAR, FAR, MOST_BINS, bin_edges, histograms_png
-from lvef.evaluation.exploring.pictures import make_pictures
-from lvef.evaluation.exploring.records import Count
+from lvef.evaluation.exploration.explore import explore
+from lvef.evaluation.exploration.histograms import FAR, MOST_BINS, bin_edges, histograms_png
+from lvef.evaluation.exploration.output import make_plots
+from lvef.evaluation.exploration.plots import BAR, counts_png, groups_png, volumes_png, z_scores_png
 from lvef.stats.describe import describe
 from tests.evaluation.drawing import count, modules_after, pixels
-from tests.evaluation.exploration_rows import camus_like, echonet_like, hmc_like, row
+from tests.evaluation.exploration.made_up import camus_like, echonet_like, hmc_like, row
 
 
 def explored(rows):
@@ -80,14 +79,14 @@ def test_one_far_value_does_not_flatten_the_rest():
     ],
 )
 def test_which_pictures_there_are_as_wide_as_all_and_told_in_words(rows, names):
-    found = make_pictures(explored(rows), None)
+    found = make_plots(explored(rows), None)
     assert set(found) == {f"{name}.png" for name in names}
     assert all(pixels(p.png).shape[1] == WIDTH_PX for p in found.values())
     assert all(p.alt for p in found.values())
 
 
 def test_pictures_are_the_same_twice():
-    first, second = (make_pictures(explored(camus_like(4)), None) for _ in range(2))
+    first, second = (make_plots(explored(camus_like(4)), None) for _ in range(2))
     assert {name: p.png for name, p in first.items()} == {name: p.png for name, p in second.items()}
 
 
@@ -97,7 +96,7 @@ def test_few_and_equal_values_are_drawn(values):
         row(f"v{i}", ef_percent=v, edv_ml=v, esv_ml=v, split=("train", "val")[i % 2])
         for i, v in enumerate(values)
     ]
-    assert all(pixels(p.png).min() < 100 for p in make_pictures(explored(rows), None).values())
+    assert all(pixels(p.png).min() < 100 for p in make_plots(explored(rows), None).values())
 
 
 def test_a_histogram_has_its_bars_and_its_median_where_they_belong():
@@ -151,7 +150,12 @@ def test_swapped_volumes_are_triangles_of_another_colour():
 
 
 def test_bars_of_counts_are_as_long_as_their_numbers():
-    picture = pixels(counts_png([Count("split", "train", 80, 8), Count("split", "val", 20, 2)], heading="n"))
+    counts = pl.DataFrame(
+        [("split", "train", 80, 8), ("split", "val", 20, 2)],
+        ["by", "label", "items", "patients"],
+        orient="row",
+    )
+    picture = pixels(counts_png(counts, heading="n"))
     lengths = (np.abs(picture.astype(int) - np.array([0x7F, 0xB8, 0xD8])).max(axis=2) < 6).sum(axis=1)
     lengths = np.unique(lengths[lengths > 50])
     # 580 px are the most.
@@ -174,8 +178,8 @@ def test_odd_labels_are_drawn_and_left_as_they_are():
 def test_no_window_system():
     code = """
 import numpy as np
-from lvef.evaluation.exploring import outputs, counts_chart
-counts_chart.volumes_png(np.array([[100.0, 40.0]]), heading="n")
+from lvef.evaluation.exploration import output, plots
+plots.volumes_png(np.array([[100.0, 40.0]]), heading="n")
 """
     loaded = modules_after(code)
     assert "matplotlib.figure" in loaded

@@ -1,0 +1,220 @@
+"""Tables of an exploration: CSV and JSON for programs, `Table` for page and terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import polars as pl
+
+from lvef.evaluation.exploration.explore import LABEL_WORDS, MEASURED, Column, Exploration, plural
+from lvef.evaluation.page import Table
+from lvef.evaluation.tables import table_csv
+from lvef.measure.report import printable
+
+SCHEMA = "lvef-exploration/1"
+"""Version of the layout of ``summary.json``."""
+
+SUMMARY_COLUMNS = (
+    *("quantity", "unit", "of", "count", "missing"),
+    *("mean", "std", "min", "25%", "50%", "75%", "max"),
+)
+"""Columns of ``summary.csv``."""
+
+MOST_NAMED = 10
+"""Outliers that the page names on each side; ``outliers.csv`` has all."""
+
+MOST_SIZES, MOST_LISTED_SIZES = 20, 8
+"""The most frequent image sizes in ``summary.json``, and on the page."""
+
+CLASS_WORDS = {
+    ("heart_failure", "reduced"): "reduced, at most 40 %",
+    ("heart_failure", "mildly_reduced"): "mildly reduced, 41 to 49 %",
+    ("heart_failure", "preserved"): "preserved, 50 % or more",
+    ("report", "normal"): "normal, above 50 %",
+    ("report", "mild"): "mild, 40 to 50 %",
+    ("report", "abnormal"): "abnormal, below 40 %",
+}
+"""Classes of `lvef.geometry.categories` in words."""
+
+CLASS_TABLES = {"heart_failure": "Heart-failure range (EF rounded)", "report": "Report's class"}
+"""The classifications they belong to."""
+
+
+def summary_csv(found: Exploration) -> str:
+    """Count, mean, standard deviation, minimum, quartiles and maximum of each quantity, with six decimals."""
+    rows = [
+        (
+            *(c.quantity.column, c.quantity.unit, c.quantity.of, c.description.n, c.description.missing),
+            *map(_decimals, _statistics(c).values()),
+        )
+        for c in found.columns
+    ]
+    return table_csv(SUMMARY_COLUMNS, rows)
+
+
+def outliers_csv(found: Exploration) -> str:
+    """Every measurement outside the whiskers, with six decimals."""
+    rows = ([_decimals(v) if isinstance(v, float) else v for v in row] for row in found.outliers.iter_rows())
+    return table_csv(found.outliers.columns, rows)
+
+
+def to_summary(found: Exploration) -> dict[str, Any]:
+    """Everything as JSON values: ``null`` for what is not known, no NaN."""
+    return {
+        "schema": SCHEMA,
+        "manifest": printable(found.name),
+        "collections": list(found.collections),
+        "items": found.n_items,
+        "patients": found.n_patients,
+        "measurements": found.n_measurements,
+        "has_ef": found.column("ef_percent") is not None,
+        "notes": [printable(note) for note in found.notes],
+        "table": [_column_values(c) for c in found.columns],
+        "ef_by_label": [
+            {"by": g.by, "label": printable(g.label), "n": g.description.n}
+            | {
+                name: _number(getattr(g.description, name))
+                for name in ("mean", "std", "q25", "median", "q75")
+            }
+            for g in found.groups
+        ],
+        "ef_classes": _records(found.classes),
+        "counts": _records(found.counts),
+        "contents": _records(found.contents),
+        "different_sizes": len(found.sizes),
+        "sizes": _records(found.sizes.head(MOST_SIZES)),
+    }
+
+
+def heading_text(found: Exploration) -> str:
+    """What the manifest holds, in a line."""
+    parts = [f"{plural(found.n_items, 'item')} of {plural(found.n_patients, 'patient')}"]
+    if found.n_measurements:
+        parts.append(f"{plural(found.n_measurements, 'measurement')} of EF or volumes")
+    return f"{', '.join(found.collections)}: {', '.join(parts)}"
+
+
+def statistics_table(found: Exploration) -> Table:
+    """Statistics of the quantities that are known, with two decimals; of pixels and counts with one."""
+    rows = []
+    for c in found.columns:
+        if c.description.n:
+            digits = 1 if c.quantity.unit in ("px", "") else 2
+            cells = (_rounded(value, digits) for value in _statistics(c).values())
+            rows.append((c.quantity.title, f"{c.description.n:,}", *cells))
+    return Table(
+        ("quantity", "n", "mean", "std", "min", "25%", "50%", "75%", "max"),
+        rows,
+        "Statistics: std with n - 1, linear quartiles",
+    )
+
+
+def outlier_table(found: Exploration) -> Table:
+    """Fences and number of outliers of EF, EDV and ESV."""
+    rows = [
+        (
+            c.quantity.words,
+            f"{_rounded(c.fences.low, 2)} {c.quantity.unit}",
+            f"{c.low:,}",
+            f"{_rounded(c.fences.high, 2)} {c.quantity.unit}",
+            f"{c.high:,}",
+        )
+        for c in found.columns[: len(MEASURED)]
+        if c.description.n
+    ]
+    return Table(
+        ("quantity", "low fence", "below", "high fence", "above"),
+        rows,
+        "Outliers: outside 1.5 interquartile ranges",
+    )
+
+
+def named_outlier_tables(found: Exploration) -> list[Table]:
+    """The farthest outliers of each quantity on each side."""
+    tables = []
+    for q in MEASURED:
+        for side in ("low", "high"):
+            rows = found.outliers.filter(quantity=q.column, side=side)
+            if len(rows):
+                more = f", the {MOST_NAMED} farthest of {len(rows):,}" if len(rows) > MOST_NAMED else ""
+                named = [
+                    (item, patient, f"{value:,.2f}")
+                    for item, patient, value in rows.select("item", "patient", "value")
+                    .head(MOST_NAMED)
+                    .iter_rows()
+                ]
+                tables.append(Table(("Item", "Patient", q.title), named, f"{q.words}, {side} outliers{more}"))
+    return tables
+
+
+def class_table(found: Exploration) -> Table:
+    """Measurements in each class of EF."""
+    n = found.columns[0].description.n
+    rows = [
+        (CLASS_TABLES[table], CLASS_WORDS[table, label], f"{count:,}", f"{100 * count / n:.1f} %")
+        for table, label, count in found.classes.iter_rows()
+    ]
+    return Table(("classification", "class", "n", "share"), rows, "Classes of EF")
+
+
+def group_table(found: Exploration) -> Table:
+    """EF by label."""
+    rows = []
+    for g in found.groups:
+        d = g.description
+        cells = (_rounded(value, 1) for value in (d.mean, d.std, d.q25, d.median, d.q75))
+        rows.append((LABEL_WORDS[g.by], g.label, f"{d.n:,}", *cells))
+    return Table(("by", "label", "n", "mean", "SD", "25%", "50%", "75%"), rows, "EF (%) by label")
+
+
+def contents_table(found: Exploration) -> Table:
+    """Items and patients by view, kind and split."""
+    rows = [
+        (*labels, f"{items:,}", f"{patients:,}") for *labels, items, patients in found.contents.iter_rows()
+    ]
+    return Table(tuple(found.contents.columns), rows, "Items and patients")
+
+
+def size_table(found: Exploration) -> Table:
+    """The most frequent image sizes, and how many others there are."""
+    rows = [(f"{width} x {height}", f"{items:,}") for width, height, items in found.sizes.iter_rows()]
+    others = found.sizes["items"][MOST_LISTED_SIZES:]
+    if len(others):
+        rows[MOST_LISTED_SIZES:] = [(f"{len(others):,} further sizes", f"{others.sum():,}")]
+    return Table(("width x height (px)", "items"), rows, "Image sizes")
+
+
+def _column_values(c: Column) -> dict[str, Any]:
+    values: dict[str, Any] = {"quantity": c.quantity.column, "unit": c.quantity.unit, "of": c.quantity.of}
+    values |= {"count": c.description.n, "missing": c.description.missing}
+    values |= {name: _number(value) for name, value in _statistics(c).items()}
+    if c.quantity in MEASURED:
+        values |= {"fence_low": _number(c.fences.low), "fence_high": _number(c.fences.high)}
+        values |= {"outliers_low": c.low, "outliers_high": c.high}
+    return values
+
+
+def _records(table: pl.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {key: printable(value) if isinstance(value, str) else value for key, value in row.items()}
+        for row in table.iter_rows(named=True)
+    ]
+
+
+def _statistics(c: Column) -> dict[str, float]:
+    d = c.description
+    values = (d.mean, d.std, d.minimum, d.q25, d.median, d.q75, d.maximum)
+    return dict(zip(("mean", "std", "min", "q25", "median", "q75", "max"), values, strict=True))
+
+
+def _number(value: float) -> float | None:
+    return round(value, 9) if math.isfinite(value) else None
+
+
+def _decimals(value: float) -> str:
+    return f"{value:.6f}" if math.isfinite(value) else ""
+
+
+def _rounded(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
