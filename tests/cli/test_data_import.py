@@ -8,8 +8,8 @@ import pytest
 
 from lvef.cli.data_import import SUFFIXES
 from lvef.datasets import manifest
-from lvef.datasets.catalogue import READERS, find_collection
 from lvef.datasets.manifest import read_manifest
+from lvef.datasets.registry import READERS, find_reader
 from tests.datasets import camus_folder, echonet_folder
 from tests.datasets.fabricated import FABRICATED, fabricate
 
@@ -30,7 +30,7 @@ def test_all_collections_are_listed(run):
 
 @pytest.mark.parametrize("name", READERS)
 def test_one_collection_in_full(run, name):
-    collection = find_collection(name)
+    collection = find_reader(name)
     result = run("data", "info", name)
     assert result.exit_code == 0, result.stderr
     said = " ".join(result.stdout.split())
@@ -108,7 +108,7 @@ def test_every_collection_is_imported(run, here, name):
     result = run("data", "import", name, root, "--out", here / "m.parquet")
     assert result.exit_code == 0, result.stderr
     assert len(read_manifest(here / "m.parquet")) > 0
-    if not find_collection(name).has_ef:
+    if not find_reader(name).has_ef:
         assert f"EF: {name} carries none; commands that need an EF will refuse." in result.stdout
 
 
@@ -124,8 +124,8 @@ def test_a_collection_that_lost_its_efs_is_told_apart_from_one_without(run, here
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("info", "echonet"), "no collection is called 'echonet'; known are echonet-dynamic"),
-        (("import", "echonet", "root", "--out", "m.csv"), "no collection is called 'echonet'"),
+        (("info", "echonet"), "no dataset is called 'echonet'; known are echonet-dynamic"),
+        (("import", "echonet", "root", "--out", "m.csv"), "no dataset is called 'echonet'"),
         (("import", "camus", "root", "--out", "m.xlsx"), "a manifest ends in .parquet or .csv"),
         (("import", "camus", "root"), "--out"),
         (("import", "camus"), "ROOT"),

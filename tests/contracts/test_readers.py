@@ -12,10 +12,9 @@ import pytest
 
 import lvef.datasets.readers
 from lvef.core.errors import ConfigError, DataError
-from lvef.datasets.catalogue import READERS, find_collection
-from lvef.datasets.collection import Collection
 from lvef.datasets.findings import EXAMPLES
-from lvef.datasets.manifest import validated, write_manifest
+from lvef.datasets.manifest import validate_table, write_manifest
+from lvef.datasets.registry import READERS, DatasetReader, find_reader
 from lvef.datasets.schema import COLUMNS
 from tests.datasets.fabricated import FABRICATED, fabricate
 
@@ -27,7 +26,7 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def collection(name):
-    return find_collection(name)
+    return find_reader(name)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,7 @@ def imported(collection, root):
 
 class TestWhatItTells:
     def test_every_field_is_filled(self, name, collection):
-        assert isinstance(collection, Collection)
+        assert isinstance(collection, DatasetReader)
         assert collection.name == name
         for field in ("title", "holds", "where", "terms", "licence", "citation", "size", "layout"):
             assert getattr(collection, field).strip(), field
@@ -65,7 +64,7 @@ class TestWhatItReads:
         table = imported.manifest
         assert len(table) > 0
         assert table.columns == [c.name for c in COLUMNS]
-        assert validated(table, "contract").equals(table)
+        assert validate_table(table, "contract").equals(table)
         assert table["collection"].unique().to_list() == [collection.name]
 
     def test_every_path_leads_to_a_file(self, imported):
@@ -134,13 +133,13 @@ class TestWhatItRefuses:
             assert len(str(caught.value)) > len(str(root)) + 40, "it says what was expected"
 
 
-def test_every_reader_is_in_the_catalogue_and_fabricated():
+def test_every_reader_is_registered_and_fabricated():
     modules = {m.name for m in pkgutil.iter_modules(lvef.datasets.readers.__path__)}
     assert modules == set(READERS.values())
     assert set(FABRICATED) == set(READERS)
 
 
 def test_names_are_found_as_people_write_them():
-    assert find_collection("EchoNet_Dynamic") is find_collection("echonet-dynamic")
+    assert find_reader("EchoNet_Dynamic") is find_reader("echonet-dynamic")
     with pytest.raises(ConfigError, match="'echonet'; known are echonet-dynamic, camus"):
-        find_collection("echonet")
+        find_reader("echonet")

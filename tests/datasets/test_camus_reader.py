@@ -12,14 +12,14 @@ from lvef.core.errors import DataError
 from lvef.core.terms import Phase, View
 from lvef.datasets.camus import read_stills
 from lvef.datasets.camus_labels import EF_METHODS
-from lvef.datasets.readers.camus import COLLECTION
+from lvef.datasets.readers.camus import READER
 from tests.datasets import camus_folder
 
 LISTS = {"patient0001": "val", "patient0002": "test", "patient0003": "train"}
 
 
 def read(root):
-    found = COLLECTION.read(root, None)
+    found = READER.read(root, None)
     return found.manifest, {f.code: f for f in found.findings}
 
 
@@ -272,17 +272,17 @@ def test_wrong_roots_say_what_was_expected(nifti, tmp_path):
         (nifti / "database_split", "unpack the archive"),
     ]:
         with pytest.raises(DataError, match="database_nifti") as caught:
-            COLLECTION.read(root, None)
+            READER.read(root, None)
         assert sentence in str(caught.value)
     for path in (nifti / "database_nifti").glob("*/*.nii.gz"):
         path.unlink()
     with pytest.raises(DataError, match="3 folders of CAMUS patients but no picture"):
-        COLLECTION.read(nifti, None)
+        READER.read(nifti, None)
 
 
 def test_progress_ends_at_all(nifti):
     calls = []
-    COLLECTION.read(nifti, lambda done, total: calls.append((done, total)))
+    READER.read(nifti, lambda done, total: calls.append((done, total)))
     assert calls[0] == (0, 3)
     assert calls[-1] == (3, 3)
 

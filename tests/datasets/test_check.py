@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import VideoError
-from lvef.datasets.catalogue import find_collection
 from lvef.datasets.check import check_manifest
 from lvef.datasets.check_decode import Decoded, decode_row
 from lvef.datasets.findings import EXAMPLES, Severity
 from lvef.datasets.manifest import make_manifest
+from lvef.datasets.registry import find_reader
 from tests.datasets.check_folder import SIZE, clip_row, frames, still_rows, ventricle, write, write_avi
 
 
@@ -299,7 +299,7 @@ def test_a_pixel_that_differs_is_no_copy(rows, root):
 
 @pytest.mark.realdata
 def test_camus_stills_are_sound(camus_root):
-    manifest = find_collection("camus").read(camus_root, None).manifest
+    manifest = find_reader("camus").read(camus_root, None).manifest
     some = manifest.filter(manifest["patient"].is_in(manifest["patient"].unique().sort().head(6)))
     assert len(some) > 20
     assert check_manifest(some, decode=decode_row, has_ef=lambda _: True) == ()

@@ -9,7 +9,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from lvef.core.errors import DataError
-from lvef.datasets.readers.dicom_studies import COLLECTION
+from lvef.datasets.readers.dicom_studies import READER
 from lvef.io.dicom_values import quiet_pydicom
 from tests.datasets import dicom_folder as made
 from tests.io.io_fabrication import PERSON, region, regions, save
@@ -38,12 +38,12 @@ def one(tmp_path, **elements):
     tmp_path.joinpath("x").mkdir()
     with quiet_pydicom():
         save(made.cine(**elements), tmp_path / "x" / "a")
-    imported = COLLECTION.read(tmp_path / "x", None)
+    imported = READER.read(tmp_path / "x", None)
     return imported.manifest.row(0, named=True), found(imported)
 
 
 def test_every_cine_with_what_its_header_tells(clean):
-    imported = COLLECTION.read(clean, None)
+    imported = READER.read(clean, None)
     by_path = rows(imported)
     assert list(by_path) == ["s1/series/IM_0001", "s1/series/IM_0002", "s2/a.dcm", "s2/b.dcm"]
     row = by_path["s1/series/IM_0001"]
@@ -58,18 +58,18 @@ def test_every_cine_with_what_its_header_tells(clean):
 
 
 def test_what_is_no_cine_is_counted(clean):
-    codes = found(COLLECTION.read(clean, None))
+    codes = found(READER.read(clean, None))
     assert codes["single_frames"].examples == ("s2/still.dcm",)
     assert codes["other_objects"].examples == ("s2/chest.dcm",)
     assert codes["other_files"].examples == ("readme.txt",)
     assert codes["no_frame_rate"].count == 1
     assert codes["no_scale"].count == 3
     assert codes["no_ef"].count == 1
-    assert not COLLECTION.has_ef
+    assert not READER.has_ef
 
 
 def test_uneven_times_are_kept_and_an_unknown_rate_stays_empty(clean):
-    by_path = rows(COLLECTION.read(clean, None))
+    by_path = rows(READER.read(clean, None))
     del_time = by_path["s1/series/IM_0002"]
     assert del_time["frame_times_s"] is None, (
         "Frame Time rules where both are there and nothing points at the vector"
@@ -100,7 +100,7 @@ def test_a_scale_of_another_picture_is_void(tmp_path):
 
 def test_the_cine_of_pydicom(tmp_path):
     shutil.copy(str(get_testdata_file("examples_ybr_color.dcm", download=False)), tmp_path / "cine")
-    imported = COLLECTION.read(tmp_path, None)
+    imported = READER.read(tmp_path, None)
     row = imported.manifest.row(0, named=True)
     assert (row["n_frames"], row["width_px"], row["height_px"]) == (30, 320, 240)
     assert row["duration_s"] == pytest.approx(1.0, abs=0.01)
@@ -109,14 +109,14 @@ def test_the_cine_of_pydicom(tmp_path):
 
 
 def test_nothing_of_a_person_comes_along(clean):
-    imported = COLLECTION.read(clean, None)
+    imported = READER.read(clean, None)
     text = imported.manifest.write_csv() + json.dumps([str(f) for f in imported.findings])
     for word in (*PERSON, "Musterfrau", "Erika", "4711", "1964", *made.STUDIES):
         assert word.lower() not in text.lower()
 
 
 def test_patients_are_stable_pseudonyms(root):
-    first, second = COLLECTION.read(root, None).manifest, COLLECTION.read(root, None).manifest
+    first, second = READER.read(root, None).manifest, READER.read(root, None).manifest
     assert first.equals(second)
     by_path = {row["path"]: row for row in first.to_dicts()}
     patients = [row["patient"] for row in by_path.values()]
@@ -129,20 +129,20 @@ def test_patients_are_stable_pseudonyms(root):
 def test_the_issuer_parts_patients_of_two_hospitals(tmp_path):
     for name, issuer in (("a", ""), ("b", "HOSPITAL B")):
         save(made.cine(seed=name, IssuerOfPatientID=issuer), tmp_path / name)
-    assert COLLECTION.read(tmp_path, None).manifest["patient"].n_unique() == 2
+    assert READER.read(tmp_path, None).manifest["patient"].n_unique() == 2
 
 
 def test_without_an_id_the_study_is_the_patient(tmp_path):
     for name in "ab":
         save(made.cine(seed=name, PatientID=""), tmp_path / name)
-    imported = COLLECTION.read(tmp_path, None)
+    imported = READER.read(tmp_path, None)
     assert imported.manifest["patient"].n_unique() == 1
     assert found(imported)["no_patient"].count == 2
 
 
 def test_folders_named_after_a_patient_are_told_without_the_name(root):
     shutil.move(root / "s1", root / "MUSTERFRAU_E")
-    finding = found(COLLECTION.read(root, None))["person_in_path"]
+    finding = found(READER.read(root, None))["person_in_path"]
     assert finding.count == 2
     assert not any("muster" in name.lower() for name in finding.examples)
 
@@ -153,7 +153,7 @@ def test_a_report_is_no_damage(root):
         delattr(report, keyword)
     report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.33"
     save(report, root / "s1" / "report.dcm")
-    codes = found(COLLECTION.read(root, None))
+    codes = found(READER.read(root, None))
     assert codes["other_objects"].examples == ("s1/report.dcm", "s2/chest.dcm")
     assert "unreadable" not in codes
 
@@ -162,14 +162,14 @@ def test_damaged_files_among_others_are_named(root):
     whole = (root / "s2" / "a.dcm").read_bytes()
     (root / "s2" / "cut.dcm").write_bytes(whole[:300])
     (root / "s2" / "empty.dcm").write_bytes(b"")
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["unreadable"].examples == ("s2/cut.dcm", "s2/empty.dcm")
     assert len(imported.manifest) == 4
 
 
 def test_copies_of_one_object_count_once(root):
     shutil.copy(root / "s1" / "series" / "IM_0001", root / "s2" / "copy.dcm")
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["duplicate_files"].examples == ("s2/copy.dcm",)
     assert len(imported.manifest) == 4
 
@@ -204,4 +204,4 @@ def test_a_view_code_is_read(tmp_path):
 def test_a_wrong_root_is_refused_with_what_was_expected(root, prepare, words):
     prepare(root)
     with pytest.raises(DataError, match=words):
-        COLLECTION.read(root, None)
+        READER.read(root, None)

@@ -10,7 +10,7 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.datasets.findings import Findings
-from lvef.datasets.readers.echonet_dynamic import COLLECTION
+from lvef.datasets.readers.echonet_dynamic import READER
 from lvef.datasets.volume_tracings import decide_phases, read_traced_frames
 from lvef.geometry.simpson import disks_single_plane
 from tests.datasets import echonet_folder
@@ -29,7 +29,7 @@ def root(tmp_path):
 
 
 def read(root):
-    found = COLLECTION.read(root, None)
+    found = READER.read(root, None)
     return found.manifest, {f.code: f for f in found.findings}
 
 
@@ -305,7 +305,7 @@ def test_wrong_roots_say_what_was_expected(root, tmp_path):
         (root / "Videos", "has no FileList.csv"),
     ]:
         with pytest.raises(DataError, match=r"FileList\.csv, VolumeTracings\.csv and Videos") as caught:
-            COLLECTION.read(wrong, None)
+            READER.read(wrong, None)
         assert sentence in str(caught.value)
 
 
@@ -320,7 +320,7 @@ def test_wrong_roots_say_what_was_expected(root, tmp_path):
 def test_a_list_that_is_none(root, data, sentence):
     (root / "FileList.csv").write_bytes(data)
     with pytest.raises(DataError, match="FileList") as caught:
-        COLLECTION.read(root, None)
+        READER.read(root, None)
     assert sentence in str(caught.value)
 
 
@@ -338,6 +338,6 @@ def test_an_empty_list_and_names_in_another_case(root):
 
 def test_progress_ends_at_all(root):
     calls = []
-    COLLECTION.read(root, lambda done, total: calls.append((done, total)))
+    READER.read(root, lambda done, total: calls.append((done, total)))
     assert calls[0] == (0, N)
     assert calls[-1] == (N, N)

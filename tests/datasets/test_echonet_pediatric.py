@@ -12,7 +12,7 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.datasets.check import check_manifest
 from lvef.datasets.findings import Findings, Severity
-from lvef.datasets.readers.echonet_pediatric import COLLECTION
+from lvef.datasets.readers.echonet_pediatric import READER
 from lvef.datasets.volume_tracings import read_outlines, read_tracings
 from lvef.geometry.simpson import disks_single_plane
 from tests.datasets import pediatric_folder
@@ -27,7 +27,7 @@ def root(tmp_path):
 
 
 def read(root):
-    found = COLLECTION.read(root, None)
+    found = READER.read(root, None)
     return found.manifest, {f.code: f for f in found.findings}
 
 

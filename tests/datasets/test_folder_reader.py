@@ -9,7 +9,7 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.datasets.own_columns import SPELLINGS, match_titles, plain_title, read_number, read_word
-from lvef.datasets.readers.folder import COLLECTION
+from lvef.datasets.readers.folder import READER
 from lvef.datasets.schema import BY_NAME
 from tests.datasets import own_folder as made
 
@@ -34,11 +34,11 @@ def found(imported):
 
 def read(root, lines, header="path,EF,patient", **options):
     made.write_table(root, lines, header, **options)
-    return COLLECTION.read(root, None)
+    return READER.read(root, None)
 
 
 def test_a_table_of_clips_a_still_and_dicom(clean):
-    imported = COLLECTION.read(clean, None)
+    imported = READER.read(clean, None)
     by_item = rows(imported)
     assert list(by_item) == ["clips/a", "clips/b", "clips/c", "stills/d", "dicom/e"]
     a = by_item["clips/a"]
@@ -59,8 +59,8 @@ def test_a_table_of_clips_a_still_and_dicom(clean):
 
 
 def test_the_csv_itself_may_be_given(clean):
-    whole = COLLECTION.read(clean, None).manifest
-    assert COLLECTION.read(clean / "list.csv", None).manifest.equals(whole)
+    whole = READER.read(clean, None).manifest
+    assert READER.read(clean / "list.csv", None).manifest.equals(whole)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_an_unreadable_file_among_others_is_named_and_kept(root):
     (root / "clips" / "b.avi").write_bytes(b"not a video at all")
     whole = (root / "clips" / "c.avi").read_bytes()
     (root / "clips" / "c.avi").write_bytes(whole[: len(whole) // 2])
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["unreadable"].examples == ("clips/b.avi",)
     assert found(imported)["truncated"].examples == ("clips/c.avi",)
     assert len(imported.manifest) == 5
@@ -265,7 +265,7 @@ def test_a_rate_from_the_table_stands_before_the_headers(root):
 def test_a_wrong_table_is_refused_with_what_was_expected(root, break_it, words):
     break_it(root)
     with pytest.raises(DataError, match=words):
-        COLLECTION.read(root, None)
+        READER.read(root, None)
 
 
 def test_titles_are_sorted():

@@ -10,7 +10,7 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.core.terms import View
 from lvef.datasets.hmc_qu_table import parse_name, read_hmc_table, read_infarction, read_tick
-from lvef.datasets.readers.hmc_qu import COLLECTION
+from lvef.datasets.readers.hmc_qu import READER
 from tests.datasets import hmc_qu_folder as made
 
 
@@ -33,7 +33,7 @@ def found(imported):
 
 
 def test_every_clip_with_its_labels(clean):
-    imported = COLLECTION.read(clean, None)
+    imported = READER.read(clean, None)
     by_item = rows(imported)
     assert len(by_item) == 6
     assert set(found(imported)) == {"no_ef"}
@@ -54,22 +54,22 @@ def test_every_clip_with_its_labels(clean):
 
 
 def test_no_ef_is_said_and_none_is_made_up(clean):
-    imported = COLLECTION.read(clean, None)
+    imported = READER.read(clean, None)
     for column in ("ef_percent", "edv_ml", "esv_ml", "ef_method", "ed_frame", "es_frame", "split"):
         assert imported.manifest[column].null_count() == 6
-    assert not COLLECTION.has_ef
+    assert not READER.has_ef
     assert "no ejection fraction" in found(imported)["no_ef"].text
 
 
 def test_views_of_a_patient_meet_in_spite_of_their_names(clean):
     patients = {}
-    for row in rows(COLLECTION.read(clean, None)).values():
+    for row in rows(READER.read(clean, None)).values():
         patients.setdefault(row["patient"], set()).add(row["view"])
     assert patients == {name: {"A4C", "A2C"} for name in ("ES0001", "ES000100N", "ES00010")}
 
 
 def test_starred_names_find_their_files(clean):
-    row = rows(COLLECTION.read(clean, None))["ES00010_CH2_2"]
+    row = rows(READER.read(clean, None))["ES00010_CH2_2"]
     labels = json.loads(row["labels"])
     assert labels["starred"] is True
     assert labels["recorded_name"] == "ES00010_CH2_2*"
@@ -78,11 +78,11 @@ def test_starred_names_find_their_files(clean):
 
 
 def test_csv_copies_say_the_same(root):
-    before = COLLECTION.read(root, None).manifest
+    before = READER.read(root, None).manifest
     for name in ("A4C.xlsx", "A2C.xlsx"):
         (root / name).unlink()
     made.write_csv_copies(root)
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     told = ["told_by", "labels"]
     assert imported.manifest.drop(told).equals(before.drop(told))
     labels = json.loads(rows(imported)["ES0001 _4CH_1"]["labels"])
@@ -96,7 +96,7 @@ def test_a_matched_clip_takes_the_patient_of_its_partner(root):
     made.write_csv_copies(root)
     text = (root / "A4C.csv").read_text(encoding="utf-8")
     (root / "A4C.csv").write_text(text.replace("ES0001_CH2_1", "ES00010_CH2_2"), encoding="utf-8")
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["match_disagrees"].count == 1
     # Named by two A4C clips; whichever counts, it is no third patient.
     assert rows(imported)["ES00010_CH2_2"]["patient"] in {"ES0001", "ES00010"}
@@ -145,7 +145,7 @@ def test_missing_and_extra_columns_are_named(root):
     made.write_xlsx(
         root / "A2C.xlsx", [[*upper[0][:6], *upper[0][7:], "Remark"], upper[1], *lines], ["A1:A2"]
     )
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["missing_columns"].examples == ("A2C.xlsx: SEG1",)
     assert found(imported)["extra_columns"].examples == ("A2C.xlsx: remark",)
     labels = json.loads(rows(imported)["ES0001_CH2_1"]["labels"])
@@ -172,7 +172,7 @@ def test_bad_rows_are_found_and_counted(root):
     made.write_clip(root / "HMC-QU" / "A4C" / "ES0500_4CH_1.avi")
     (root / "LV Ground-truth Segmentation Masks" / "Mask_ES0001 _4CH_1.mat").unlink()
     (root / "LV Ground-truth Segmentation Masks" / "Mask_ES00010_4CH_2.mat").write_bytes(b"cut")
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     counts = {code: f.count for code, f in found(imported).items()}
     assert counts == {
         "duplicate_rows": 1,
@@ -200,7 +200,7 @@ def test_bad_rows_are_found_and_counted(root):
 
 def test_marks_that_are_no_ticks(root):
     made.write_tables(root, a4c=[[*row[:9], "?"] for row in made.A4C_ROWS])
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["unknown_tick"].count == 3
     assert rows(imported)["ES0001 _4CH_1"]["mask_path"], "the file counts, whatever the mark"
 
@@ -208,7 +208,7 @@ def test_marks_that_are_no_ticks(root):
 def test_a_mask_of_another_length_is_told(root):
     changed = [[*made.A4C_ROWS[0][:8], 11, made.TICK], *made.A4C_ROWS[1:]]
     made.write_tables(root, a4c=changed)
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["mask_length"].examples == ("Mask_ES0001 _4CH_1.mat: 8, 10 in the table",)
     assert rows(imported)["ES0001 _4CH_1"]["n_traced_frames"] == 8
 
@@ -218,14 +218,14 @@ def test_a_mask_that_was_garbled_is_told(root):
     data = bytearray(path.read_bytes())
     data[136:] = bytes(len(data) - 136)
     path.write_bytes(data)
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["unreadable_mask"].examples == (path.name,)
     assert rows(imported)["ES0001 _4CH_1"]["mask_path"] is None
 
 
 def test_an_unreadable_clip_among_others(root):
     (root / "HMC-QU" / "A4C" / "ES000100 N_4CH_1.avi").write_bytes(b"RIFF\0\0\0\0AVI ")
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["unreadable"].examples == ("HMC-QU/A4C/ES000100 N_4CH_1.avi",)
     lost = rows(imported)["ES000100 N_4CH_1"]
     assert (lost["n_frames"], lost["width_px"], lost["diagnosis"]) == (None, None, "non-MI")
@@ -236,14 +236,14 @@ def test_names_that_share_a_number_are_not_parted_in_silence(root):
     made.write_tables(root, a2c=[["ES000100_2CH_1", *made.HEALTHY, 1, 11], *made.A2C_ROWS[::2]])
     folder = root / "HMC-QU" / "A2C"
     (folder / "ES000100 N_2CH_1.avi").rename(folder / "ES000100_2CH_1.avi")
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["doubtful_patient"].examples == ("ES000100 / ES000100N",)
     assert found(imported)["one_view"].count == 2
 
 
 def test_one_table_of_two(root):
     (root / "A2C.xlsx").unlink()
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["missing_table"].examples == ("A2C.xlsx",)
     assert found(imported)["unlisted_clip"].count == 3
     assert len(imported.manifest) == 6
@@ -265,10 +265,10 @@ def test_one_table_of_two(root):
 def test_a_wrong_root_is_refused_with_what_was_expected(root, break_it, words):
     break_it(root)
     with pytest.raises(DataError, match=words):
-        COLLECTION.read(root, None)
+        READER.read(root, None)
 
 
 def test_progress_counts_every_clip(clean):
     steps = []
-    COLLECTION.read(clean, lambda done, total: steps.append((done, total)))
+    READER.read(clean, lambda done, total: steps.append((done, total)))
     assert steps == [(i, 6) for i in range(1, 7)]

@@ -11,7 +11,7 @@ import types
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.datasets import catalogue
+from lvef.datasets import registry
 from tests.contracts import test_readers as contract
 from tests.house import ROOT
 
@@ -43,8 +43,8 @@ def root(tmp_path_factory):
 def given(reader, root, monkeypatch, tmp_path):
     """What the contract's tests ask for."""
     monkeypatch.setitem(sys.modules, "lvef.datasets.readers.riverside", reader)
-    monkeypatch.setitem(catalogue.READERS, "riverside", "riverside")
-    collection = catalogue.find_collection("Riverside")
+    monkeypatch.setitem(registry.READERS, "riverside", "riverside")
+    collection = registry.find_reader("Riverside")
     return {
         "name": "riverside",
         "collection": collection,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Phase, Sex, Split
-from lvef.datasets.manifest import POLARS_TYPES, conformed, make_manifest, read_manifest, write_manifest
+from lvef.datasets.manifest import POLARS_TYPES, conform_table, make_manifest, read_manifest, write_manifest
 from lvef.datasets.schema import BY_NAME, COLUMNS
 
 LEAST = {
@@ -141,14 +141,14 @@ def test_an_unknown_column():
         make_manifest([row(ejection=50)])
     whole = make_manifest([row("a")])
     with pytest.raises(DataError, match="unknown column ejection"):
-        conformed(whole.with_columns(pl.lit(50).alias("ejection")), "there")
+        conform_table(whole.with_columns(pl.lit(50).alias("ejection")), "there")
 
 
 def test_a_collections_own_table_is_no_manifest():
     with pytest.raises(DataError, match=r"no manifest: it has no column item, collection.* lvef data import"):
-        conformed(pl.DataFrame({"FileName": ["0X1.avi"], "EF": [55.0]}), "FileList.csv")
+        conform_table(pl.DataFrame({"FileName": ["0X1.avi"], "EF": [55.0]}), "FileList.csv")
     with pytest.raises(DataError, match=r"it has no column licence\."):
-        conformed(make_manifest([row("a")]).drop("licence"), "there")
+        conform_table(make_manifest([row("a")]).drop("licence"), "there")
 
 
 @pytest.mark.parametrize("values", [{"item": 5}, {"labels": {"a": 1}}])
@@ -255,5 +255,5 @@ def test_whatever_can_be_said_comes_back_as_parquet_and_csv(rows):
     assert table["item"].to_list() == [r["item"] for r in rows]
     buffer = io.BytesIO()
     table.write_csv(buffer)
-    back = conformed(pl.read_csv(buffer.getvalue(), infer_schema=False), "csv")
+    back = conform_table(pl.read_csv(buffer.getvalue(), infer_schema=False), "csv")
     assert back.equals(table)

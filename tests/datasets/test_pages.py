@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lvef.datasets.catalogue import READERS, find_collection
 from lvef.datasets.own_columns import SPELLINGS
+from lvef.datasets.registry import READERS, find_reader
 from lvef.datasets.schema import COLUMNS, Column
 from tests.house import ROOT
 
@@ -51,7 +51,7 @@ def test_every_collection_has_its_command():
 
 
 def test_collections_without_ef_are_named_as_such():
-    public = [find_collection(n) for n in READERS if n not in {"folder", "dicom"}]
+    public = [find_reader(n) for n in READERS if n not in {"folder", "dicom"}]
     [row] = [
         line for line in page("explanation/collections.md").splitlines() if line.startswith("| **EF** |")
     ]

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.datasets.readers.tmed2 import COLLECTION
+from lvef.datasets.readers.tmed2 import READER
 from tests.datasets import tmed2_folder as made
 
 
@@ -31,7 +31,7 @@ def found(imported):
 
 
 def test_views_grades_and_patients(clean):
-    by_item = rows(COLLECTION.read(clean, None))
+    by_item = rows(READER.read(clean, None))
     assert {name: row["view"] for name, row in by_item.items()} == {
         "1009s2_12": "PLAX",
         "1009s2_13": "A4C",
@@ -54,7 +54,7 @@ def test_views_grades_and_patients(clean):
 
 
 def test_both_splits_are_kept_and_the_views_one_rules(clean):
-    by_item = rows(COLLECTION.read(clean, None))
+    by_item = rows(READER.read(clean, None))
     assert [row["split"] for row in by_item.values()] == ["train"] * 3 + ["val", "test", "train", None]
     assert by_item["1009s2_14"]["split_name"] is None, "told of its patient, not of it"
     labels = json.loads(by_item["2001s1_7"]["labels"])
@@ -63,19 +63,19 @@ def test_both_splits_are_kept_and_the_views_one_rules(clean):
 
 
 def test_no_ef_is_said_and_unlabelled_stills_are_kept(clean):
-    imported = COLLECTION.read(clean, None)
+    imported = READER.read(clean, None)
     codes = found(imported)
     assert set(codes) == {"no_ef", "unlabelled", "partial_list"}
     assert "no ejection fraction" in codes["no_ef"].text
     assert codes["unlabelled"].examples == made.UNLABELLED
     assert imported.manifest["ef_percent"].null_count() == len(imported.manifest) == 7
-    assert not COLLECTION.has_ef
+    assert not READER.has_ef
 
 
 def test_names_without_suffix_are_the_same(root):
-    before = COLLECTION.read(root, None).manifest
+    before = READER.read(root, None).manifest
     made.write_table(root, [row.replace(".png", "") for row in made.ROWS])
-    assert COLLECTION.read(root, None).manifest.equals(before)
+    assert READER.read(root, None).manifest.equals(before)
 
 
 def test_missing_and_damaged_stills_are_named_and_kept(root):
@@ -84,7 +84,7 @@ def test_missing_and_damaged_stills_are_named_and_kept(root):
     (labelled / "2001s1_7.png").write_bytes(b"no picture")
     whole = (labelled / "1009s1_1.png").read_bytes()
     (labelled / "1009s1_1.png").write_bytes(whole[:-20])
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     codes = found(imported)
     assert codes["missing_file"].examples == ("1009s2_13",)
     assert codes["unreadable"].examples == (f"{made.BOTH}/labeled/2001s1_7.png",)
@@ -105,7 +105,7 @@ def test_bad_rows_are_found_and_counted(root):
             ",PLAX,no_AS,train,train",
         ],
     )
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     counts = {code: f.count for code, f in found(imported).items()}
     assert counts == {
         "contradicting_rows": 1,
@@ -128,7 +128,7 @@ def test_bad_rows_are_found_and_counted(root):
 def test_a_still_in_two_sets_counts_once(root):
     (root / "unlabeled_set" / "labeled").mkdir()
     shutil.copy(root / made.BOTH / "labeled" / "2001s1_7.png", root / "unlabeled_set" / "labeled")
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["duplicate_files"].examples == (f"{made.BOTH}/labeled/2001s1_7.png",)
     assert rows(imported)["2001s1_7"]["path"] == "unlabeled_set/labeled/2001s1_7.png"
     assert len(imported.manifest) == 7
@@ -138,17 +138,17 @@ def test_the_owners_fold_table_stands_in_for_missing_splits(root):
     made.write_table(root, name="DEV479/TMED2_fold0_labeledpart.csv")
     cut = [",".join(row.split(",")[:3]) for row in made.ROWS]
     made.write_table(root, cut, "query_key,view_label,diagnosis_label")
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["splits_of_fold_0"].count == 1
     assert [row["split"] for row in rows(imported).values()] == ["train"] * 3 + ["val", "test", "train", None]
     (root / "labels_per_image.csv").unlink()
-    alone = COLLECTION.read(root, None)
+    alone = READER.read(root, None)
     assert rows(alone)["2001s1_7"]["told_by"] == "TMED2_fold0_labeledpart.csv, line 5"
 
 
 def test_extra_and_missing_columns_are_named(root):
     made.write_table(root, [f"{i},{row}" for i, row in enumerate(made.ROWS)], "Unnamed: 0," + made.HEADER)
-    imported = COLLECTION.read(root, None)
+    imported = READER.read(root, None)
     assert found(imported)["extra_columns"].examples == ("labels_per_image.csv: Unnamed: 0",)
     assert rows(imported)["1009s2_12"]["view"] == "PLAX"
 
@@ -166,10 +166,10 @@ def test_extra_and_missing_columns_are_named(root):
 def test_a_wrong_root_is_refused_with_what_was_expected(root, break_it, words):
     break_it(root)
     with pytest.raises(DataError, match=words):
-        COLLECTION.read(root, None)
+        READER.read(root, None)
 
 
 def test_progress_counts_every_still(clean):
     steps = []
-    COLLECTION.read(clean, lambda done, total: steps.append((done, total)))
+    READER.read(clean, lambda done, total: steps.append((done, total)))
     assert steps == [(i, 7) for i in range(1, 8)]

@@ -10,7 +10,7 @@ from pydicom import uid
 
 from lvef.io.dicom import read_dicom
 from lvef.io.dicom_codestream import RGB, YBR, read_stream_header
-from lvef.io.dicom_colour import colours_of
+from lvef.io.dicom_colour import detect_colour_space
 from tests.io.io_fabrication import codes, compressed, dicom, encoded, save
 
 HEIGHT, WIDTH, N = 48, 64, 3
@@ -168,10 +168,10 @@ def test_a_palette_that_is_missing(tmp_path):
 def test_colour_doppler_stays_what_its_header_says():
     flow = STORED[RGB][0].copy()
     flow[20:40, 20:44] = (180, 30, 20)
-    assert colours_of(flow, RGB) == RGB
+    assert detect_colour_space(flow, RGB) == RGB
     ybr = np.ascontiguousarray(cv2.cvtColor(flow, cv2.COLOR_RGB2YCrCb)[..., [0, 2, 1]])
-    assert colours_of(ybr, YBR) == YBR
-    assert colours_of(np.zeros_like(flow), YBR) == YBR, "black decides nothing"
+    assert detect_colour_space(ybr, YBR) == YBR
+    assert detect_colour_space(np.zeros_like(flow), YBR) == YBR, "black decides nothing"
 
 
 def test_stream_headers():

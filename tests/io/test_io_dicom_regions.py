@@ -2,7 +2,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from lvef.core.records import Box, PixelAspect, PixelSpacing
-from lvef.io.dicom_regions import tissue_scale
+from lvef.io.dicom_regions import read_tissue_scale
 from tests.io.io_fabrication import region, regions
 
 HEIGHT, WIDTH = 100, 120
@@ -14,7 +14,7 @@ def scale(*items, **elements):
         ds.SequenceOfUltrasoundRegions = regions(*items)
     for keyword, value in elements.items():
         setattr(ds, keyword, value)
-    return tissue_scale(ds, HEIGHT, WIDTH)
+    return read_tissue_scale(ds, HEIGHT, WIDTH)
 
 
 def codes(found):
@@ -174,9 +174,9 @@ def test_empty_and_broken_items():
 
 def test_the_shape_of_a_video_streams_pixels():
     ds = Dataset()
-    assert tissue_scale(ds, HEIGHT, WIDTH, 0.5).spacing == PixelAspect(0.5, "sample aspect ratio")
+    assert read_tissue_scale(ds, HEIGHT, WIDTH, 0.5).spacing == PixelAspect(0.5, "sample aspect ratio")
     ds.PixelSpacing = [0.3, 0.3]
-    found = tissue_scale(ds, HEIGHT, WIDTH, 0.5)
+    found = read_tissue_scale(ds, HEIGHT, WIDTH, 0.5)
     assert (found.spacing, codes(found)) == (
         PixelSpacing(0.3, 0.3, "Pixel Spacing"),
         ["contradictory_aspect"],

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from lvef.core.errors import DataError, VideoError
-from lvef.io.images import PICTURE_NOTE, read_labels, read_still
+from lvef.io.images import IMAGE_NOTE, read_labels, read_still
 from lvef.io.open import open_clip
 from lvef.io.probe import probe
 from tests.bombs import vast_png
@@ -30,7 +30,7 @@ class TestPictures:
         clip = read_still(picture(tmp_path / f"a.{suffix}", GREY))
         np.testing.assert_array_equal(clip.frames, GREY[None])
         assert (clip.timing, clip.times_s.tolist(), clip.chroma) == ("still", [0.0], None)
-        assert (clip.spacing, clip.spacing_note, clip.notices) == (None, PICTURE_NOTE, ())
+        assert (clip.spacing, clip.spacing_note, clip.notices) == (None, IMAGE_NOTE, ())
 
     @pytest.mark.parametrize("suffix", ["jpg", "webp"])
     def test_lossy(self, tmp_path, suffix):
@@ -85,7 +85,7 @@ class TestPictures:
         """A picture whose dots are twice as dense down as across: pixels twice as wide as high."""
         clip = read_still(picture(tmp_path / f"a.{suffix}", GREY, dpi=(100, 200)))
         assert clip.pixel_aspect == pytest.approx(0.5, rel=0.01)
-        assert clip.spacing_note == PICTURE_NOTE
+        assert clip.spacing_note == IMAGE_NOTE
         assert read_still(picture(tmp_path / f"b.{suffix}", GREY, dpi=(96, 96))).spacing is None
 
     def test_what_is_wholly_transparent_is_black(self, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.io.motion_jpeg import BEST_QUALITY, motion_jpeg
+from lvef.io.motion_jpeg import BEST_QUALITY, encode_motion_jpeg
 from lvef.io.open import open_clip
 from lvef.io.probe import probe
 
@@ -26,7 +26,7 @@ def test_motion_jpeg_of_any_size_and_rate(tmp_path, shape, rate):
     rng = np.random.default_rng(1)
     frames = np.stack([cv2.GaussianBlur(rng.uniform(0, 255, shape[1:]), (0, 0), 3) for _ in range(shape[0])])
     path = tmp_path / "a.avi"
-    path.write_bytes(motion_jpeg(frames.astype(np.uint8), rate))
+    path.write_bytes(encode_motion_jpeg(frames.astype(np.uint8), rate))
     header = probe(path)
     assert (header.n_frames, header.height_px, header.width_px) == shape
     assert header.frame_rate_hz == pytest.approx(rate, rel=1e-4)
@@ -40,7 +40,7 @@ def test_best_quality_keeps_speckle(tmp_path):
     errors = {}
     for quality in (95, BEST_QUALITY):
         path = tmp_path / f"{quality}.avi"
-        path.write_bytes(motion_jpeg(frames, 50.0, quality=quality))
+        path.write_bytes(encode_motion_jpeg(frames, 50.0, quality=quality))
         errors[quality] = np.abs(open_clip(path).frames.astype(int) - frames)
     assert errors[BEST_QUALITY].max() <= 2
     assert errors[BEST_QUALITY].mean() < errors[95].mean()
@@ -48,4 +48,4 @@ def test_best_quality_keeps_speckle(tmp_path):
 
 def test_a_picture_that_jpeg_cannot_hold():
     with pytest.raises((DataError, cv2.error)):
-        motion_jpeg(np.zeros((1, 1, 70_000), np.uint8), 50.0)
+        encode_motion_jpeg(np.zeros((1, 1, 70_000), np.uint8), 50.0)

@@ -16,7 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from lvef.core.errors import DataError, DicomError, VideoError
 from lvef.io.open import open_clip
-from lvef.io.probe import VideoHeader, probe, probe_picture, probe_video
+from lvef.io.probe import VideoHeader, probe, probe_image, probe_video
 from tests.io.io_fabrication import dicom, moving_grey, save, write_video
 
 
@@ -128,13 +128,13 @@ def test_pictures(tmp_path):
     grey = moving_grey(1)[0]
     for name in ("a.png", "a.jpg", "a.bmp", "a.tif", "a.webp"):
         cv2.imwrite(str(tmp_path / name), grey)
-        assert probe_picture(tmp_path / name) == VideoHeader(1, None, 96, 64)
+        assert probe_image(tmp_path / name) == VideoHeader(1, None, 96, 64)
     data = (tmp_path / "a.png").read_bytes()
     (tmp_path / "cut.png").write_bytes(data[:-20])
-    assert probe_picture(tmp_path / "cut.png").truncated
+    assert probe_image(tmp_path / "cut.png").truncated
     (tmp_path / "cut.png").write_bytes(data[:20])
     with pytest.raises(VideoError, match="damaged or cut off"):
-        probe_picture(tmp_path / "cut.png")
+        probe_image(tmp_path / "cut.png")
 
 
 def test_a_turned_photo_has_the_size_that_the_reader_gives(tmp_path):
@@ -142,7 +142,7 @@ def test_a_turned_photo_has_the_size_that_the_reader_gives(tmp_path):
     exif = image.getexif()
     exif[0x0112] = 6
     image.save(tmp_path / "a.jpg", exif=exif)
-    header = probe_picture(tmp_path / "a.jpg")
+    header = probe_image(tmp_path / "a.jpg")
     assert (header.height_px, header.width_px) == open_clip(tmp_path / "a.jpg").frames.shape[1:] == (96, 64)
 
 
@@ -153,14 +153,14 @@ def test_nifti(tmp_path):
     for name in ("a.nii", "a.nii.gz"):
         path = tmp_path / name
         nib.save(image, path)
-        header = probe_picture(path)
+        header = probe_image(path)
         assert (header.n_frames, header.width_px, header.height_px, header.truncated) == (7, 30, 20, False)
         data = path.read_bytes()
         path.write_bytes(data[:-9])
-        assert probe_picture(path).truncated
+        assert probe_image(path).truncated
     (tmp_path / "b.nii.gz").write_bytes(gzip.compress(bytes(400)))
     with pytest.raises(VideoError):
-        probe_picture(tmp_path / "b.nii.gz")
+        probe_image(tmp_path / "b.nii.gz")
 
 
 def test_metaimage(tmp_path):
@@ -169,25 +169,25 @@ def test_metaimage(tmp_path):
         "NDims = 3\nDimSize = 30 20 7\nElementType = MET_UCHAR\nElementSpacing = 1 1 1\nElementDataFile = a.raw\n"
     )
     with pytest.raises(VideoError, match=r"a\.raw, which is missing"):
-        probe_picture(path)
+        probe_image(path)
     (tmp_path / "a.raw").write_bytes(bytes(30 * 20 * 7))
-    assert probe_picture(path) == VideoHeader(7, None, 30, 20)
+    assert probe_image(path) == VideoHeader(7, None, 30, 20)
     (tmp_path / "a.raw").write_bytes(bytes(30 * 20 * 7 - 1))
-    assert probe_picture(path).truncated
+    assert probe_image(path).truncated
     path.write_text(path.read_text().replace("a.raw", "../a.raw"))
     with pytest.raises(VideoError, match="same folder"):
-        probe_picture(path)
+        probe_image(path)
 
 
 def test_dicom(tmp_path):
     path = save(dicom(moving_grey(12), FrameTime=20.0), tmp_path / "a.dcm")
-    assert probe_picture(path) == VideoHeader(12, 50.0, 96, 64)
+    assert probe_image(path) == VideoHeader(12, 50.0, 96, 64)
     data = path.read_bytes()
     path.write_bytes(data[:-100])
-    assert probe_picture(path).truncated
+    assert probe_image(path).truncated
     path.write_bytes(data[:300])
     with pytest.raises(DicomError):
-        probe_picture(path)
+        probe_image(path)
     still = dicom(moving_grey(1), syntax=ExplicitVRLittleEndian)
     assert probe(save(still, tmp_path / "b.dcm")) == VideoHeader(1, None, 96, 64)
 
@@ -195,7 +195,7 @@ def test_dicom(tmp_path):
 def test_what_is_no_picture(tmp_path):
     (tmp_path / "a.dcm").write_text("just words")
     (tmp_path / "b.avi").write_bytes(b"")
-    for function in (probe, probe_video, probe_picture):
+    for function in (probe, probe_video, probe_image):
         with pytest.raises(VideoError, match="unknown format"):
             function(tmp_path / "a.dcm")
         with pytest.raises(DataError, match="empty"):
@@ -209,7 +209,7 @@ def test_what_is_no_picture(tmp_path):
     with pytest.raises(VideoError, match="not a video"):
         probe_video(tmp_path / "c.png")
     with pytest.raises(VideoError, match="not a still"):
-        probe_picture(tmp_path / "d.avi")
+        probe_image(tmp_path / "d.avi")
 
 
 @pytest.mark.skipif(

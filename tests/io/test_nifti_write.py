@@ -8,7 +8,7 @@ import pytest
 
 from lvef.io.images import read_labels
 from lvef.io.nifti import read_nifti
-from lvef.io.nifti_write import label_sequence_nifti
+from lvef.io.nifti_write import encode_label_nifti
 from lvef.io.probe import probe
 
 
@@ -20,7 +20,7 @@ def sequence(shape=(5, 7, 11), seed=0):
 def test_what_is_written_is_read_back(tmp_path, shape):
     labels = sequence(shape)
     path = tmp_path / "a.nii.gz"
-    path.write_bytes(label_sequence_nifti(labels, (0.31, 0.77), 0.02))
+    path.write_bytes(encode_label_nifti(labels, (0.31, 0.77), 0.02))
     back = read_nifti(path)
     assert np.array_equal(back.values, labels)
     assert back.values.dtype == np.uint8
@@ -35,7 +35,7 @@ def test_what_is_written_is_read_back(tmp_path, shape):
 def test_nibabel_reads_x_y_t_without_a_warning(tmp_path):
     labels = sequence()
     path = tmp_path / "a.nii.gz"
-    path.write_bytes(label_sequence_nifti(labels, (0.5, 0.25), 0.04))
+    path.write_bytes(encode_label_nifti(labels, (0.5, 0.25), 0.04))
     image = nibabel.load(path)
     assert image.shape == (11, 7, 5)
     assert np.array_equal(np.asarray(image.dataobj), labels.T)
@@ -46,7 +46,7 @@ def test_nibabel_reads_x_y_t_without_a_warning(tmp_path):
 
 def test_no_scale_and_no_time_stay_unknown(tmp_path):
     path = tmp_path / "a.nii.gz"
-    path.write_bytes(label_sequence_nifti(sequence()))
+    path.write_bytes(encode_label_nifti(sequence()))
     back = read_nifti(path)
     assert back.spacing_mm is None
     assert back.frame_step_s == 0
@@ -55,7 +55,7 @@ def test_no_scale_and_no_time_stay_unknown(tmp_path):
 def test_views_of_larger_arrays_and_the_same_bytes():
     whole = sequence((6, 14, 22))
     part = whole[::2, ::2, ::2]
-    assert label_sequence_nifti(part) == label_sequence_nifti(part.copy())
+    assert encode_label_nifti(part) == encode_label_nifti(part.copy())
 
 
 @pytest.mark.parametrize(
@@ -63,4 +63,4 @@ def test_views_of_larger_arrays_and_the_same_bytes():
 )
 def test_what_is_no_sequence_of_labels_is_refused(bad):
     with pytest.raises(ValueError, match="Labels must be"):
-        label_sequence_nifti(bad)
+        encode_label_nifti(bad)

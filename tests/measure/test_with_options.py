@@ -12,7 +12,7 @@ from lvef.measure.pipeline import (
     READING_EF,
     TRACING,
     Measurer,
-    retimed,
+    with_frame_rate,
 )
 
 
@@ -65,5 +65,5 @@ def test_a_network_of_clips_tells_too_and_finds_beats_with_another(phantom_file)
 
 def test_another_frame_rate(phantom_clip):
     clip = phantom_clip.clip
-    assert retimed(clip, 100.0).frame_rate_hz == pytest.approx(100.0)
-    assert retimed(clip, 100.0).timing == "given by the user"
+    assert with_frame_rate(clip, 100.0).frame_rate_hz == pytest.approx(100.0)
+    assert with_frame_rate(clip, 100.0).timing == "given by the user"

@@ -11,11 +11,11 @@ import cv2
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.datasets.catalogue import find_collection
 from lvef.datasets.check import check_manifest
 from lvef.datasets.findings import Severity
 from lvef.datasets.manifest import make_manifest, read_manifest, write_manifest
 from lvef.datasets.pseudonym import pseudonym
+from lvef.datasets.registry import find_reader
 from lvef.io.open import find_inputs
 from lvef.stores.convert import Settings, convert, exit_code
 from lvef.stores.convert_sources import sources_of
@@ -97,7 +97,7 @@ def test_patients_are_pseudonyms_or_names_of_files(inputs, tmp_path):
     run(inputs, tmp_path / "out")
     patients = dict(table(tmp_path / "out").select("item", "patient").rows())
     assert patients == {"a": pseudonym(PERSON[1]), "b": "b", "c": "c"}
-    imported = find_collection("dicom").read(inputs, None).manifest
+    imported = find_reader("dicom").read(inputs, None).manifest
     of_file = dict(zip(imported["path"], imported["patient"], strict=True))
     assert patients["a"] == of_file["a.dcm"], "the same person has one name in both"
 

@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 
 from lvef.core.terms import View
-from lvef.io.motion_jpeg import motion_jpeg
+from lvef.io.motion_jpeg import encode_motion_jpeg
 from lvef.measure.pipeline import Measurer
 from lvef.measure.wording import ef_text
 from lvef.webapp import samples
@@ -317,7 +317,7 @@ def test_two_visitors_do_not_see_each_other(visitor, tmp_path):
 def test_a_tab_closed_in_mid_work_leaves_nothing(visitor, served, phantom_clip, tmp_path):
     # Long enough to be caught at work.
     film = tmp_path / "long.avi"
-    film.write_bytes(motion_jpeg(np.concatenate([phantom_clip.clip.frames] * 30), 50.0))
+    film.write_bytes(encode_motion_jpeg(np.concatenate([phantom_clip.clip.frames] * 30), 50.0))
     tab = visitor()
     drop(tab, [film])
     working = tab.get_by_text("Outlining").or_(tab.get_by_text("Reading"))

@@ -77,9 +77,9 @@ def check(ctx: click.Context, manifest: Path, decode: bool, as_json: bool) -> No
 def _carries_ef(collection: str) -> bool | None:
     """What the catalogue says, None for a collection that is not in it."""
     from lvef.core.errors import ConfigError
-    from lvef.datasets.catalogue import find_collection
+    from lvef.datasets.registry import find_reader
 
     try:
-        return find_collection(collection).has_ef
+        return find_reader(collection).has_ef
     except ConfigError:
         return None

@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     import polars as pl
 
-    from lvef.datasets.collection import Collection, Imported, Progress
+    from lvef.datasets.registry import DatasetReader, ImportResult, Progress
 
 SUFFIXES = (".parquet", ".csv")
 """Endings of manifest files; `lvef.datasets.manifest` has them too, but loads polars."""
@@ -48,12 +48,12 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
         raise click.UsageError(f"--out {out}: a manifest ends in {' or '.join(SUFFIXES)}.")
     # Loaded here, so that help and wrong words answer at once.
     from lvef.core.errors import ConfigError, DataError
-    from lvef.datasets.catalogue import find_collection
     from lvef.datasets.manifest import write_manifest
+    from lvef.datasets.registry import find_reader
     from lvef.io.atomic import check_writable
 
     try:
-        collection = find_collection(name)
+        collection = find_reader(name)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
     if not out.absolute().parent.is_dir():
@@ -80,7 +80,7 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
     click.echo(f"Written to {out}: {summary['rows']:,} rows of {summary['patients']:,} patients.", err=True)
 
 
-def summarise(collection: Collection, imported: Imported) -> dict[str, Any]:
+def summarise(collection: DatasetReader, imported: ImportResult) -> dict[str, Any]:
     """Counts of a manifest as plain values.
 
     Returns:
@@ -111,7 +111,7 @@ def _methods(table: pl.DataFrame) -> list[str]:
     return sorted(table["ef_method"].drop_nulls().unique().to_list())
 
 
-def _print(summary: dict[str, Any], imported: Imported) -> None:
+def _print(summary: dict[str, Any], imported: ImportResult) -> None:
     from rich.markup import escape
     from rich.table import Table
 

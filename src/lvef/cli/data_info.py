@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from lvef.datasets.collection import Collection
+    from lvef.datasets.registry import DatasetReader
 
 NO_EF = "none: every command that needs an EF says so"
 """What is told of a collection without EF."""
@@ -29,11 +29,11 @@ def info(name: str | None, as_json: bool) -> None:
     """
     # Loaded here, so that help answers at once.
     from lvef.core.errors import ConfigError
-    from lvef.datasets.catalogue import READERS, find_collection
+    from lvef.datasets.registry import READERS, find_reader
     from lvef.measure.report import to_json
 
     try:
-        found = [find_collection(n) for n in (READERS if name is None else [name])]
+        found = [find_reader(n) for n in (READERS if name is None else [name])]
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
     if as_json:
@@ -45,7 +45,7 @@ def info(name: str | None, as_json: bool) -> None:
         _print_one(found[0])
 
 
-def as_values(collection: Collection) -> dict[str, Any]:
+def as_values(collection: DatasetReader) -> dict[str, Any]:
     """A collection's facts as they stand in JSON."""
     return {
         "name": collection.name,
@@ -62,7 +62,7 @@ def as_values(collection: Collection) -> dict[str, Any]:
     }
 
 
-def _print_list(found: list[Collection]) -> None:
+def _print_list(found: list[DatasetReader]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -79,7 +79,7 @@ def _print_list(found: list[Collection]) -> None:
     console.print("Nothing is downloaded: lvef data info NAME tells whom to ask.", style="dim")
 
 
-def _print_one(collection: Collection) -> None:
+def _print_one(collection: DatasetReader) -> None:
     from rich.markup import escape
     from rich.table import Table
 

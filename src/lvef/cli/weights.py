@@ -23,7 +23,7 @@ VERBS = {
 }
 """Verb -> its module, the command's name in it, and its line in the help."""
 
-COLLECTION = "echonet-dynamic"
+READER = "echonet-dynamic"
 """Collection on whose training films the published networks were trained."""
 
 TRAINING_PATIENTS = 7465
@@ -136,12 +136,12 @@ def make_card(name: str, crop: str, half: bool, digest: str, parameters: int, mo
         parameters: How many it has.
         model_sha256: SHA-256 of the ONNX file.
     """
-    from lvef.datasets.catalogue import find_collection
+    from lvef.datasets.registry import find_reader
     from lvef.inference.card import EF_CLIP, SEGMENTATION, Card, Training
     from lvef.models.published import CLIP_FRAMES, CLIP_STEP_S, RELEASE, SIDE_PX, find_published
     from lvef.transforms.spec import ClipSpec, InputSpec
 
-    published, data = find_published(name), find_collection(COLLECTION)
+    published, data = find_published(name), find_reader(READER)
     grey_as_it_is = 1 / 255  # the network scales by itself, each of its three channels
     clip = None
     if name == "echonet-ef":

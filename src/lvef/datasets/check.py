@@ -13,8 +13,8 @@ from lvef.datasets.check_decode import Decode, check_decoded
 from lvef.datasets.check_files import check_files
 from lvef.datasets.check_labels import check_labels
 from lvef.datasets.check_tracings import check_tracings
-from lvef.datasets.collection import Progress
 from lvef.datasets.findings import Finding, Findings, Severity
+from lvef.datasets.registry import Progress
 
 
 def check_manifest(

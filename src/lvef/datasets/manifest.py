@@ -46,7 +46,7 @@ def make_manifest(rows: Iterable[Mapping[str, Any]], where: str = "manifest") ->
         table = pl.DataFrame(columns, schema=schema, strict=True)
     except (TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{where}: a value has the wrong type ({_one_line(error)}).") from None
-    return validated(table, where)
+    return validate_table(table, where)
 
 
 def read_manifest(path: Path) -> pl.DataFrame:
@@ -75,10 +75,10 @@ def read_manifest(path: Path) -> pl.DataFrame:
         raise DataError(
             f"{path}: is no {path.suffix[1:]} table ({_one_line(error)}); import it again."
         ) from None
-    return conformed(table, str(path))
+    return conform_table(table, str(path))
 
 
-def conformed(table: pl.DataFrame, where: str) -> pl.DataFrame:
+def conform_table(table: pl.DataFrame, where: str) -> pl.DataFrame:
     """A table brought to the schema's columns, order and types, then validated.
 
     Raises:
@@ -110,7 +110,7 @@ def conformed(table: pl.DataFrame, where: str) -> pl.DataFrame:
                 f"({len(lost)} such rows), {_wanted(column)} was expected."
             )
         parts.append(cast)
-    return validated(pl.DataFrame(parts), where)
+    return validate_table(pl.DataFrame(parts), where)
 
 
 def write_manifest(table: pl.DataFrame, path: Path) -> None:
@@ -130,7 +130,7 @@ def write_manifest(table: pl.DataFrame, path: Path) -> None:
     write_bytes_atomic(path, buffer.getvalue())
 
 
-def validated(table: pl.DataFrame, where: str) -> pl.DataFrame:
+def validate_table(table: pl.DataFrame, where: str) -> pl.DataFrame:
     """The same table, once every value is one that the schema allows.
 
     Raises:

@@ -27,7 +27,7 @@ from lvef.core.records import Clip, CodedWarning, shape_of
 from lvef.io.dicom_fragments import Payload, read_payload
 from lvef.io.dicom_layout import NATIVE_SYNTAXES, count_frames, native_frame_bytes
 from lvef.io.dicom_pixels import DECODE_ERRORS, decode_pixels
-from lvef.io.dicom_regions import tissue_scale
+from lvef.io.dicom_regions import read_tissue_scale
 from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times, r_wave_times
 from lvef.io.dicom_values import heart_rate_bpm, quiet_pydicom, sex, text, view, whole
 from lvef.io.limits import MAX_FILE_BYTES, MAX_FRAMES, MAX_PIXELS, check_size
@@ -66,7 +66,7 @@ def read_dicom(
         pixels = decode_pixels(dataset, payload, source, limits)
         n_decoded, height, width = pixels.frames.shape
         timing = frame_times(dataset, n_decoded, pixels.container)
-        scale = tissue_scale(dataset, height, width, pixels.aspect)
+        scale = read_tissue_scale(dataset, height, width, pixels.aspect)
         resized = next((notice.text for notice in pixels.notices if notice.code == "frame_size"), "")
         if resized:
             scale = replace(scale, spacing=shape_of(scale.spacing), note=resized, region=None)

@@ -26,7 +26,7 @@ MIN_LIT = 0.01
 """Part of the picture that must be lit for a decision."""
 
 
-def colours_of(picture: NDArray[Any], stated: str) -> str:
+def detect_colour_space(picture: NDArray[Any], stated: str) -> str:
     """Return the colour space of a frame.
 
     Args:

@@ -14,7 +14,7 @@ from pydicom.pixels.processing import apply_color_lut
 
 from lvef.core.records import CodedWarning, FrameArray
 from lvef.io.dicom_codestream import RGB, YBR, StreamHeader
-from lvef.io.dicom_colour import colours_of
+from lvef.io.dicom_colour import detect_colour_space
 from lvef.io.dicom_layout import YBR_LABELS
 from lvef.io.dicom_values import number, text, whole
 from lvef.io.greyscale import ColourSampler, scale_range, to_uint8
@@ -127,7 +127,7 @@ class GreyFrames:
         if self._interpretation == "PALETTE COLOR":
             self._colours, self._decided = RGB, True
         if not self._decided:
-            self._colours = colours_of(picture, self._colours)
+            self._colours = detect_colour_space(picture, self._colours)
             # A black frame decides nothing.
             self._decided = bool(picture.any())
         self._colour = self._colour or ColourSampler(self._n)

@@ -36,7 +36,7 @@ class DicomIdentity:
     study: str | None = field(repr=False)
 
 
-def dicom_identity(path: Path) -> DicomIdentity | None:
+def read_dicom_identity(path: Path) -> DicomIdentity | None:
     """Read whom and what a DICOM file is of, as digests; None for any other file and for one that cannot be read.
 
     Args:

@@ -41,7 +41,7 @@ class Scale:
     notices: tuple[CodedWarning, ...]
 
 
-def tissue_scale(dataset: Dataset, height: int, width: int, stream_aspect: float | None = None) -> Scale:
+def read_tissue_scale(dataset: Dataset, height: int, width: int, stream_aspect: float | None = None) -> Scale:
     """Return the scale of the largest 2-D tissue region that fits the frame, else that of Pixel Spacing.
 
     Where neither is there, Pixel Aspect Ratio still tells the shape of a pixel.

@@ -23,7 +23,7 @@ from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, MAX_SIDE_PX, check_size
 from lvef.io.scale import checked_aspect, checked_spacing
 from lvef.io.timing import Timing, assumed_timing, container_timing, even_times, plausible_rate
 
-PICTURE_NOTE = "A picture file tells no pixel size, so there are no millimetres or millilitres."
+IMAGE_NOTE = "A picture file tells no pixel size, so there are no millimetres or millilitres."
 """Why PNG, JPEG and the like have no scale: their dots per inch are those of a printer."""
 
 GIF_TICK_S = 0.01
@@ -190,7 +190,7 @@ def _read_picture(
         timing=timing.source,
         source=source,
         spacing=spacing,
-        spacing_note=PICTURE_NOTE,
+        spacing_note=IMAGE_NOTE,
         chroma=read.chroma(),
         notices=(*notices, *timing.notices),
     )

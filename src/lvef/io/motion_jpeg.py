@@ -21,7 +21,7 @@ BEST_QUALITY = 100
 _MAX_RATE_DENOMINATOR = 10_000
 
 
-def motion_jpeg(frames: FrameArray, rate_hz: float, *, quality: int = JPEG_QUALITY) -> bytes:
+def encode_motion_jpeg(frames: FrameArray, rate_hz: float, *, quality: int = JPEG_QUALITY) -> bytes:
     """Grey frames as Motion JPEG in an AVI container, without any metadata.
 
     Args:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 _COMPRESSION = 6
 
 
-def label_sequence_nifti(
+def encode_label_nifti(
     labels: NDArray[np.uint8], spacing_mm: tuple[float, float] | None = None, frame_step_s: float = 0.0
 ) -> bytes:
     """A compressed NIfTI-1 file (``.nii.gz``) of a sequence of masks; the same input gives the same bytes.

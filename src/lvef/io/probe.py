@@ -58,7 +58,7 @@ def probe_video(path: Path) -> VideoHeader:
     return _probe_video(path, source, kind)
 
 
-def probe_picture(path: Path) -> VideoHeader:
+def probe_image(path: Path) -> VideoHeader:
     """Read the header of a still, a NIfTI or MetaImage sequence, or a DICOM file.
 
     Args:

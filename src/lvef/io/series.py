@@ -15,7 +15,7 @@ from lvef.core.errors import DataError, QualityRefusal, VideoError
 from lvef.core.records import Clip, CodedWarning, FrameArray
 from lvef.io.formats import HEAD_BYTES, STILL_SUFFIXES, detect_format
 from lvef.io.greyscale import to_uint8
-from lvef.io.images import PICTURE_NOTE, Pages, opened_picture, page_numbers
+from lvef.io.images import IMAGE_NOTE, Pages, opened_picture, page_numbers
 from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ, assumed_timing
 
@@ -113,7 +113,7 @@ def read_series(
         times_s=times,
         timing=timing.source,
         source=source,
-        spacing_note=PICTURE_NOTE,
+        spacing_note=IMAGE_NOTE,
         chroma=chroma,
         notices=(*notices, *timing.notices),
     )

@@ -165,7 +165,7 @@ def bad_rate_notice(what: str, value: str) -> CodedWarning:
     )
 
 
-def retimed(clip: Clip, frame_rate_hz: float) -> Clip:
+def with_frame_rate(clip: Clip, frame_rate_hz: float) -> Clip:
     """A clip at another frame rate than its file's; a still as it is.
 
     Args:

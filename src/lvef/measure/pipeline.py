@@ -22,7 +22,7 @@ from lvef.geometry.smoothing import smooth_tracings
 from lvef.inference.card import SEGMENTATION
 from lvef.inference.catalogue import name_of_kind
 from lvef.io.open import open_clip
-from lvef.io.timing import retimed
+from lvef.io.timing import with_frame_rate
 from lvef.measure.answer import (
     RefusedWithCurve,
     beat_of_frames,
@@ -273,7 +273,9 @@ class Measurer:
         if View.UNKNOWN not in (clip.view, self.options.view) and clip.view is not self.options.view:
             text = f"The file says that it shows the {clip.view}, {self.options.view} was given: the file is believed."
             clip = replace(clip, notices=(*clip.notices, CodedWarning("view_contradicts_file", text)))
-        return clip if self.options.frame_rate_hz is None else retimed(clip, self.options.frame_rate_hz)
+        return (
+            clip if self.options.frame_rate_hz is None else with_frame_rate(clip, self.options.frame_rate_hz)
+        )
 
     def _finder(self, loaded: Measurer | None) -> Measurer | None:
         """What finds the beats for a network that cannot, loaded where it is not; None where no EF of beats is wanted."""

@@ -12,7 +12,7 @@ import numpy as np
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Clip, CodedWarning, FloatArray, FrameArray, Measurement
 from lvef.core.terms import View
-from lvef.io.dicom_identity import dicom_identity
+from lvef.io.dicom_identity import read_dicom_identity
 
 SAME_CONTENT = "same_content"
 """Code of the refusal of one file or film given twice."""
@@ -93,7 +93,7 @@ def same_pictures(first: FrameArray, second: FrameArray) -> bool:
 
 def person_notices(first: Path, second: Path) -> list[CodedWarning]:
     """Warnings where two DICOM files name two persons or two examinations. What they say is compared and never shown."""
-    one, other = dicom_identity(first), dicom_identity(second)
+    one, other = read_dicom_identity(first), read_dicom_identity(second)
     if one is None or other is None:
         return []
     known = [(a, b) for a, b in ((one.patient, other.patient), (one.person, other.person)) if a and b]

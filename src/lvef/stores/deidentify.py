@@ -19,7 +19,7 @@ import numpy as np
 from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import Clip, FrameArray
 from lvef.io.atomic import write_bytes_atomic
-from lvef.io.motion_jpeg import motion_jpeg
+from lvef.io.motion_jpeg import encode_motion_jpeg
 from lvef.io.open import open_clip
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ
 from lvef.transforms.fan import MAX_BOX_FILL, Fan, find_fan, keep_fan
@@ -228,7 +228,7 @@ def _write_frames(
 def _write_avi(frames: FrameArray, out: Path, name: str, row: dict[str, Any], notices: list[str]) -> Written:
     file = f"{name}.avi"
     rate = row["frame_rate_hz"] or DEFAULT_FRAME_RATE_HZ
-    _write(out / file, motion_jpeg(frames, rate))
+    _write(out / file, encode_motion_jpeg(frames, rate))
     return Written((file,), (row | {"path": file},), tuple(notices))
 
 

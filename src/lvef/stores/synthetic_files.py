@@ -22,8 +22,8 @@ from lvef.core.records import FloatArray
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
-from lvef.io.motion_jpeg import BEST_QUALITY, motion_jpeg
-from lvef.io.nifti_write import label_sequence_nifti
+from lvef.io.motion_jpeg import BEST_QUALITY, encode_motion_jpeg
+from lvef.io.nifti_write import encode_label_nifti
 from lvef.synthesis.truth import SyntheticClip, TrueBeat
 
 VIDEOS, MASKS, CURVES = "Videos", "Masks", "Curves"
@@ -96,8 +96,8 @@ def write_clip(out: Path, name: str, synthetic: SyntheticClip) -> ClipRecord:
     rate = round(float(clip.frame_rate_hz or 0.0), 6)
     spacing = None if clip.scale is None else (clip.scale.x_mm, clip.scale.y_mm)
     data_of = (
-        motion_jpeg(clip.frames, rate, quality=BEST_QUALITY),
-        label_sequence_nifti(synthetic.labels, spacing, 1 / rate),
+        encode_motion_jpeg(clip.frames, rate, quality=BEST_QUALITY),
+        encode_label_nifti(synthetic.labels, spacing, 1 / rate),
         _curve(synthetic).encode(),
     )
     contents = dict(zip(file_names(name), data_of, strict=True))
@@ -134,7 +134,7 @@ def write_video(path: Path, synthetic: SyntheticClip) -> None:
         DataError: It cannot be written.
     """
     rate = synthetic.clip.frame_rate_hz or 0.0
-    write_bytes_atomic(path, motion_jpeg(synthetic.clip.frames, rate, quality=BEST_QUALITY))
+    write_bytes_atomic(path, encode_motion_jpeg(synthetic.clip.frames, rate, quality=BEST_QUALITY))
 
 
 def write_truth(path: Path, synthetic: SyntheticClip) -> dict[str, Any]:

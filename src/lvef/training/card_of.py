@@ -12,7 +12,7 @@ from torch import nn
 
 from lvef.core.config import to_mapping
 from lvef.datasets.camus import CITATION as CAMUS_CITATION
-from lvef.datasets.catalogue import find_collection
+from lvef.datasets.registry import find_reader
 from lvef.inference.card import (
     CARD_NAME,
     EF_CLIP,
@@ -201,7 +201,7 @@ def _known(name: str) -> str:
     from lvef.core.errors import LvefError
 
     try:
-        return find_collection(name).citation
+        return find_reader(name).citation
     except LvefError:
         return ""
 

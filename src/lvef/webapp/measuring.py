@@ -13,7 +13,7 @@ import lvef
 from lvef.core.errors import LvefError, error_location
 from lvef.core.records import Clip, CodedWarning, Measurement
 from lvef.core.terms import Status
-from lvef.io.timing import retimed
+from lvef.io.timing import with_frame_rate
 from lvef.measure.answer import no_answer
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
@@ -88,7 +88,7 @@ def measure_again(answer: Answer, options: MeasureOptions, tell: Tell) -> Answer
     if clip is None:
         return answer
     if options.frame_rate_hz is not None:
-        clip = retimed(clip, options.frame_rate_hz)
+        clip = with_frame_rate(clip, options.frame_rate_hz)
 
     def work(_: object) -> Answer:
         try:

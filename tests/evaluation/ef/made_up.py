@@ -14,7 +14,7 @@ from lvef.core.terms import Status
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.evaluation.ef.records import Case, EfEvaluation, EfRecord, Entrant
 from lvef.evaluation.records import UsedWeights
-from lvef.io.motion_jpeg import motion_jpeg
+from lvef.io.motion_jpeg import encode_motion_jpeg
 from tests.measure.made_up import ellipse_tracing, failed, refused
 
 WEIGHTS = UsedWeights("fake", "1", "ab" * 32, "CC0-1.0", "openvino", "f32", "Test CPU", 4)
@@ -101,7 +101,7 @@ def write_traced(folder: Path, efs) -> Path:
     for row in [row for part in parts for row in part]:
         row |= {"ed_frame": 0, "es_frame": 1, "tracing_path": "VolumeTracings.csv"}
         frames = np.full((3, SIZE, SIZE), 60, np.uint8)
-        (folder / row["path"]).write_bytes(motion_jpeg(frames, 50.0, quality=95))
+        (folder / row["path"]).write_bytes(encode_motion_jpeg(frames, 50.0, quality=95))
         for frame, scale in ((0, 1.0), (1, float(np.cbrt(1 - row["ef_percent"] / 100)))):
             t = ellipse(scale)
             for (x1, y1), (x2, y2) in [(t.apex, t.base), *t.chords]:

@@ -12,7 +12,7 @@ from lvef.evaluation.ef.entering import enter
 from lvef.evaluation.ef.run import Bench, EfPlan, judge
 from lvef.evaluation.ef.summary import summarise
 from lvef.geometry.volume_tracing import volume_tracing_of_tracing
-from lvef.io.motion_jpeg import motion_jpeg
+from lvef.io.motion_jpeg import encode_motion_jpeg
 from lvef.measure.options import MeasureOptions
 from tests.evaluation.ef.made_up import SIZE, rows, write
 from tests.measure.made_up import ellipse_tracing
@@ -36,7 +36,9 @@ def films(tmp_path):
         grain = np.clip(grain / grain.std(), -2, 2)
         moving = np.stack([np.roll(grain, 2 * (i % 7), axis=0) for i in range(101)])
         frames = ((80 + 15 * moving) * sector * swing[:, None, None]).round().astype(np.uint8)
-        (tmp_path / "Videos" / f"clip{number:03d}.avi").write_bytes(motion_jpeg(frames, 50.0, quality=100))
+        (tmp_path / "Videos" / f"clip{number:03d}.avi").write_bytes(
+            encode_motion_jpeg(frames, 50.0, quality=100)
+        )
     return write(tmp_path / "m.csv", rows([60.0, 45.0], root=tmp_path, ed_frame=0, es_frame=25))
 
 

@@ -15,8 +15,8 @@ from lvef.geometry.beats import analyse_beats
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import volume_curve_of_tracings
-from lvef.io.motion_jpeg import motion_jpeg
-from lvef.io.nifti_write import label_sequence_nifti
+from lvef.io.motion_jpeg import encode_motion_jpeg
+from lvef.io.nifti_write import encode_label_nifti
 from lvef.io.open import open_clip
 from lvef.measure.answer import unanswered, with_beat
 from lvef.measure.options import MeasureOptions
@@ -71,8 +71,8 @@ def write(folder: Path, clips: list[SyntheticClip]) -> Path:
     beats.append(",".join(["FileName", *(f.name for f in fields(TrueBeat)), "rhythm"]))
     for c in clips:
         name, rate = c.clip.source, c.clip.frame_rate_hz
-        (folder / "Videos" / f"{name}.avi").write_bytes(motion_jpeg(c.clip.frames, rate, quality=100))
-        packed = label_sequence_nifti(c.labels, (SPACING.x_mm, SPACING.y_mm), 1 / rate)
+        (folder / "Videos" / f"{name}.avi").write_bytes(encode_motion_jpeg(c.clip.frames, rate, quality=100))
+        packed = encode_label_nifti(c.labels, (SPACING.x_mm, SPACING.y_mm), 1 / rate)
         (folder / "Masks" / f"{name}.nii.gz").write_bytes(packed)
         rows = zip(c.clip.times_s, c.volume_ml, c.plane_volume_ml, strict=True)
         lines = [f"{i},{t:.6f},{v:.4f},{p:.4f}" for i, (t, v, p) in enumerate(rows)]

@@ -13,7 +13,7 @@ from lvef.core.errors import DataError
 from lvef.core.terms import Status
 from lvef.evaluation.synthetic.records import from_plain, to_plain
 from lvef.evaluation.synthetic.run import JOURNAL_NAME, SyntheticPlan, judge
-from lvef.io.motion_jpeg import motion_jpeg
+from lvef.io.motion_jpeg import encode_motion_jpeg
 from tests.evaluation.synthetic.made_collection import KnowingMeasurer, later
 from tests.measure.made_up import failed, refused
 
@@ -108,13 +108,13 @@ def test_bad_files_are_a_sentence_each_and_the_others_go_on(folder, clips):
     mask.write_bytes(gzip.compress(gzip.decompress(mask.read_bytes())[:5000]))
     (folder / "Curves" / "made003.csv").unlink()
     short = clips[3].clip
-    video = motion_jpeg(short.frames[:-5], short.frame_rate_hz)
+    video = encode_motion_jpeg(short.frames[:-5], short.frame_rate_hz)
     (folder / "Videos" / "made004.avi").write_bytes(video)
     slow = clips[4].clip
-    (folder / "Videos" / "made005.avi").write_bytes(motion_jpeg(slow.frames, 0.9 * slow.frame_rate_hz))
+    (folder / "Videos" / "made005.avi").write_bytes(encode_motion_jpeg(slow.frames, 0.9 * slow.frame_rate_hz))
     small = clips[5].clip
     (folder / "Videos" / "made006.avi").write_bytes(
-        motion_jpeg(small.frames[:, :96, :96], small.frame_rate_hz)
+        encode_motion_jpeg(small.frames[:, :96, :96], small.frame_rate_hz)
     )
     (folder / "Videos" / "made007.avi").write_bytes(b"RIFF")
     beats = (folder / "Beats.csv").read_text()

@@ -11,8 +11,8 @@ from scipy.special import erf
 
 from lvef.core.records import Clip, PixelSpacing
 from lvef.core.terms import View
-from lvef.io.motion_jpeg import BEST_QUALITY, motion_jpeg
-from lvef.io.nifti_write import label_sequence_nifti
+from lvef.io.motion_jpeg import BEST_QUALITY, encode_motion_jpeg
+from lvef.io.nifti_write import encode_label_nifti
 from lvef.synthesis.truth import SyntheticClip, TrueBeat
 from studies.appearance.measures import Picture
 
@@ -90,9 +90,11 @@ def write_collection(
     for name, synthetic in clips.items():
         clip, beat = synthetic.clip, synthetic.representative
         assert clip.spacing is not None
-        (folder / "Videos" / f"{name}.avi").write_bytes(motion_jpeg(clip.frames, 25.0, quality=BEST_QUALITY))
+        (folder / "Videos" / f"{name}.avi").write_bytes(
+            encode_motion_jpeg(clip.frames, 25.0, quality=BEST_QUALITY)
+        )
         mm = (clip.spacing.x_mm, clip.spacing.y_mm)
-        (folder / "Masks" / f"{name}.nii.gz").write_bytes(label_sequence_nifti(synthetic.labels, mm, 0.04))
+        (folder / "Masks" / f"{name}.nii.gz").write_bytes(encode_label_nifti(synthetic.labels, mm, 0.04))
         # ES first: the order tells nothing.
         rows += [f"{name}.avi,1,2,3,4,{frame}" for frame in (beat.es_frame, beat.ed_frame) for _ in range(21)]
         told.append(

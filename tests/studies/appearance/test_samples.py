@@ -11,7 +11,7 @@ from lvef.core.errors import DataError
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import Phase, View
 from lvef.datasets.camus import CamusStill
-from lvef.io.nifti_write import label_sequence_nifti
+from lvef.io.nifti_write import encode_label_nifti
 from studies.appearance.samples import (
     MOVING,
     PHANTOM,
@@ -115,18 +115,18 @@ def no_video(folder):
 
 
 def other_mask(folder):
-    data = label_sequence_nifti(np.ones((12, 100, 112), np.uint8), (1.5, 1.5), 0.04)
+    data = encode_label_nifti(np.ones((12, 100, 112), np.uint8), (1.5, 1.5), 0.04)
     (folder / "Masks" / "clip0.nii.gz").write_bytes(data)
 
 
 def no_scale(folder):
     (folder / "Masks" / "clip0.nii.gz").write_bytes(
-        label_sequence_nifti(np.ones((12, 112, 112), np.uint8), None, 0.04)
+        encode_label_nifti(np.ones((12, 112, 112), np.uint8), None, 0.04)
     )
 
 
 def long_pixels(folder):
-    data = label_sequence_nifti(np.ones((12, 112, 112), np.uint8), (1.5, 3.0), 0.04)
+    data = encode_label_nifti(np.ones((12, 112, 112), np.uint8), (1.5, 3.0), 0.04)
     (folder / "Masks" / "clip0.nii.gz").write_bytes(data)
 
 

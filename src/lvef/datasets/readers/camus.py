@@ -28,16 +28,16 @@ from lvef.core.terms import Phase
 from lvef.datasets.camus import CITATION, LICENCE, VIEW_CODES, read_info
 from lvef.datasets.camus_folders import AGAIN, Patient, find_patients
 from lvef.datasets.camus_labels import Labels
-from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.manifest import make_manifest
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress
 from lvef.io.scale import checked_spacing
 from lvef.io.still_headers import StillHeader, read_still_header
 
 _PNG = "a2c_192"
 
 
-def read(root: Path, progress: Progress | None = None) -> Imported:
+def read(root: Path, progress: Progress | None = None) -> ImportResult:
     """Read the collection's folder into a manifest; only headers are opened.
 
     Args:
@@ -63,7 +63,7 @@ def read(root: Path, progress: Progress | None = None) -> Imported:
             "again."
         )
     reading.summarise()
-    return Imported(make_manifest(rows, str(root)), findings.sorted())
+    return ImportResult(make_manifest(rows, str(root)), findings.sorted())
 
 
 class _Reading:
@@ -85,9 +85,9 @@ class _Reading:
             info = read_info(folder, view)
             common = {
                 **person,
-                "collection": COLLECTION.name,
+                "collection": READER.name,
                 "root": self.root.absolute(),
-                "licence": COLLECTION.licence,
+                "licence": READER.licence,
                 "view": view,
                 "quality": info.get("ImageQuality"),
                 "told_by": f"{patient.folder}/Info_{code}.cfg"
@@ -242,7 +242,7 @@ def _names(folder: Path) -> frozenset[str]:
     return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
 
 
-COLLECTION = Collection(
+READER = DatasetReader(
     name="camus",
     title="CAMUS, CREATIS Lyon and University Hospital of St-Etienne",
     holds="Stills of ED and ES with expert masks of ventricle, myocardium and atrium, and half sequences from ED to ES, of "

@@ -23,10 +23,10 @@ import numpy as np
 from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import DatasetView
-from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.manifest import make_manifest
 from lvef.datasets.pseudonym import pseudonym, short_hash
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress
 from lvef.io.formats import DICOM, detect_format
 from lvef.io.open import first_bytes
 
@@ -52,7 +52,7 @@ _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 
 
-def read(root: Path, progress: Progress | None = None) -> Imported:
+def read(root: Path, progress: Progress | None = None) -> ImportResult:
     """Read a folder of DICOM studies.
 
     Args:
@@ -96,7 +96,7 @@ def read(root: Path, progress: Progress | None = None) -> Imported:
         "Where you have EFs, list the files in a CSV and import it with lvef data import folder.",
         "dicom",
     )
-    return Imported(make_manifest(rows.values(), "dicom"), findings.sorted())
+    return ImportResult(make_manifest(rows.values(), "dicom"), findings.sorted())
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -174,18 +174,18 @@ def _is_image(dataset: Any) -> bool:  # noqa: ANN401
 
 
 def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Findings) -> dict[str, Any]:  # noqa: ANN401
-    from lvef.io.dicom_regions import tissue_scale
+    from lvef.io.dicom_regions import read_tissue_scale
     from lvef.io.dicom_values import heart_rate_bpm, sex, text, view, whole
 
     height, width = whole(dataset, "Rows"), whole(dataset, "Columns")
-    scale = tissue_scale(dataset, height, width)
+    scale = read_tissue_scale(dataset, height, width)
     study, instance = text(dataset, "StudyInstanceUID"), text(dataset, "SOPInstanceUID")
     patient = _patient(dataset, study, shown, findings)
     item = f"{patient}-{short_hash(instance or shown)}"
     told = view(dataset)
     row: dict[str, Any] = {
         "item": item,
-        "collection": COLLECTION.name,
+        "collection": READER.name,
         "patient": patient,
         "kind": "clip",
         "view": DatasetView(told.value),
@@ -302,7 +302,7 @@ def _names_person(dataset: Any, shown: str) -> bool:  # noqa: ANN401
     return any(len(part) >= MIN_NAME_LETTERS and part in path for part in parts)
 
 
-COLLECTION = Collection(
+READER = DatasetReader(
     name="dicom",
     title="DICOM studies of your own",
     holds="Every multi-frame ultrasound object below a folder, with what its header tells of frames, time, scale, sex, age.",

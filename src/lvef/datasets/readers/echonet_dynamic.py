@@ -21,10 +21,10 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView
-from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.echonet_list import LIST, VIDEOS, entry, read_file_list, with_files
 from lvef.datasets.findings import Findings, Severity
-from lvef.datasets.manifest import conformed
+from lvef.datasets.manifest import conform_table
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress
 from lvef.datasets.text_table import LINE
 from lvef.datasets.volume_tracings import decide_phases, read_traced_frames
 
@@ -38,7 +38,7 @@ EF_METHOD = "clinical report of the hospital"
 """How the owners came to their EF. Source: Ouyang et al. 2020, methods."""
 
 
-def read(root: Path, progress: Progress | None = None) -> Imported:
+def read(root: Path, progress: Progress | None = None) -> ImportResult:
     """Read the collection's folder into a manifest; no video is opened.
 
     Args:
@@ -57,7 +57,7 @@ def read(root: Path, progress: Progress | None = None) -> Imported:
     clips = _with_tracings(clips, root, findings)
     if progress is not None:
         progress(total, total)
-    return Imported(conformed(_as_manifest(clips, root), str(root)), findings.sorted())
+    return ImportResult(conform_table(_as_manifest(clips, root), str(root)), findings.sorted())
 
 
 def _find_list(root: Path) -> Path:
@@ -138,11 +138,11 @@ def _as_manifest(clips: pl.DataFrame, root: Path) -> pl.DataFrame:
     whole = [pl.col(c).cast(pl.Int64) for c in ("n_frames", "height_px", "width_px")]
     measured = pl.any_horizontal(pl.col("ef_percent", "edv_ml", "esv_ml").is_not_null())
     fixed = {
-        "collection": COLLECTION.name,
+        "collection": READER.name,
         "kind": "clip",
         "view": DatasetView.A4C.value,
         "root": root.absolute().as_posix(),
-        "licence": COLLECTION.licence,
+        "licence": READER.licence,
     }
     told = pl.lit(f"{LIST}, line ") + pl.col(LINE).cast(pl.String)
     kept = ("item", "path", "tracing_path", "frame_rate_hz", "ef_percent", "edv_ml", "esv_ml")
@@ -163,7 +163,7 @@ def _names(table: pl.DataFrame, which: pl.Expr) -> list[str]:
     return table.filter(which)["item"].to_list()
 
 
-COLLECTION = Collection(
+READER = DatasetReader(
     name="echonet-dynamic",
     title="EchoNet-Dynamic, Stanford University",
     holds="10,030 apical four-chamber clips of 10,030 patients of one hospital, 112 x 112 pixels, 28 to 1,002 frames, "

@@ -27,7 +27,6 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Phase, Sex, Split
-from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.echonet_list import (
     LIST,
     SPLITS,
@@ -39,7 +38,8 @@ from lvef.datasets.echonet_list import (
     with_files,
 )
 from lvef.datasets.findings import Findings, Severity
-from lvef.datasets.manifest import conformed
+from lvef.datasets.manifest import conform_table
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress
 from lvef.datasets.text_table import LINE, read_text_table
 from lvef.datasets.volume_tracings import decide_phases, read_outlines, read_traced_frames
 from lvef.io.probe import probe_video
@@ -69,7 +69,7 @@ EF_METHOD = "bullet (5/6 area-length) method, report of the hospital"
 _NAME = r"^([^-]+)-([^-]+)-([^-]+)$"
 
 
-def read(root: Path, progress: Progress | None = None) -> Imported:
+def read(root: Path, progress: Progress | None = None) -> ImportResult:
     """Read the collection's folder into a manifest; of the videos only the headers.
 
     Args:
@@ -105,7 +105,7 @@ def read(root: Path, progress: Progress | None = None) -> Imported:
     _check_patients(clips, findings)
     clips = _with_headers(clips, base, findings, progress)
     clips = _drop_outside(clips, findings)
-    return Imported(conformed(_as_manifest(clips, base), str(root)), findings.sorted())
+    return ImportResult(conform_table(_as_manifest(clips, base), str(root)), findings.sorted())
 
 
 def _folders(root: Path) -> tuple[Path, dict[DatasetView, str]]:
@@ -323,10 +323,10 @@ def _drop_outside(clips: pl.DataFrame, findings: Findings) -> pl.DataFrame:
 
 def _as_manifest(clips: pl.DataFrame, base: Path) -> pl.DataFrame:
     fixed = {
-        "collection": COLLECTION.name,
+        "collection": READER.name,
         "kind": "clip",
         "root": base.absolute().as_posix(),
-        "licence": COLLECTION.licence,
+        "licence": READER.licence,
     }
     kept = (
         "item",
@@ -361,7 +361,7 @@ def _labels(visit: str | None, weight_kg: float | None, height_cm: float | None)
     return json.dumps(told) if told else None
 
 
-COLLECTION = Collection(
+READER = DatasetReader(
     name="echonet-pediatric",
     title="EchoNet-Pediatric, Stanford University",
     holds="7,643 apical four-chamber and parasternal short-axis clips of 1,958 patients from 0 to 18 years of one hospital "

@@ -20,11 +20,11 @@ from typing import Any
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView
-from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.csv_rows import CsvRow, CsvTable, find_only_csv, read_csv_rows
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.manifest import make_manifest
 from lvef.datasets.own_columns import NOTHING, SPELLINGS, WORDS, match_titles, read_number, read_word
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress
 from lvef.datasets.schema import BY_NAME
 from lvef.io.formats import CANDIDATE_SUFFIXES, STILL_SUFFIXES
 from lvef.io.probe import probe
@@ -38,7 +38,7 @@ FRACTION = 1.0
 _MEND_CELL = "Correct the cells and import again."
 
 
-def read(root: Path, progress: Progress | None = None) -> Imported:
+def read(root: Path, progress: Progress | None = None) -> ImportResult:
     """Read a table of one's own files.
 
     Args:
@@ -99,7 +99,7 @@ class _Reading:
                 [path.name] if column not in self.titles else [],
             )
 
-    def run(self) -> Imported:
+    def run(self) -> ImportResult:
         rows: dict[str, dict[str, Any]] = {}
         lines: dict[str, CsvRow] = {}
         contrary: list[str] = []
@@ -135,7 +135,7 @@ class _Reading:
         for row in kept:
             if row.get("patient") is None:
                 row["patient"] = row["item"]
-        return Imported(make_manifest(kept, str(self.file)), self.findings.sorted())
+        return ImportResult(make_manifest(kept, str(self.file)), self.findings.sorted())
 
     def _first_words(self) -> str:
         worst = self.findings.sorted()
@@ -190,7 +190,7 @@ class _Reading:
 
     def _row(self, line: CsvRow, root: str, path: str) -> dict[str, Any]:
         row: dict[str, Any] = {
-            "collection": COLLECTION.name,
+            "collection": READER.name,
             "view": DatasetView.UNKNOWN,
             "root": root,
             "path": path,
@@ -356,7 +356,7 @@ def _give_items(rows: list[dict[str, Any]]) -> None:
             return
 
 
-COLLECTION = Collection(
+READER = DatasetReader(
     name="folder",
     title="A folder of your own, listed in a CSV",
     holds="Whatever your table lists: clips and stills of any kind that lvef reads, with EF and further labels where told.",

@@ -20,7 +20,6 @@ from typing import Any
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, View
-from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.hmc_qu_labels import check_mask, mask_frames, read_labels
 from lvef.datasets.hmc_qu_table import (
@@ -32,6 +31,7 @@ from lvef.datasets.hmc_qu_table import (
     read_hmc_table,
 )
 from lvef.datasets.manifest import make_manifest
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress
 from lvef.io.formats import VIDEO_SUFFIXES
 from lvef.io.probe import VideoHeader, probe_video
 
@@ -54,7 +54,7 @@ Row = dict[str, Any]
 """Values of one row by column name."""
 
 
-def read(root: Path, progress: Progress | None = None) -> Imported:
+def read(root: Path, progress: Progress | None = None) -> ImportResult:
     """Read the collection's folder.
 
     Args:
@@ -75,7 +75,7 @@ class _Reading:
         self.masks: dict[str, Path] = {}
         self.partners: dict[str, str] = {}
 
-    def run(self) -> Imported:
+    def run(self) -> ImportResult:
         tables = self._tables()
         self._index()
         jobs = self._jobs(tables)
@@ -92,7 +92,7 @@ class _Reading:
             "Commands that need an EF cannot use it.",
             "HMC-QU",
         )
-        return Imported(make_manifest(rows, "HMC-QU"), self.findings.sorted())
+        return ImportResult(make_manifest(rows, "HMC-QU"), self.findings.sorted())
 
     def _tables(self) -> dict[View, HmcTable]:
         if not self.root.is_dir():
@@ -244,7 +244,7 @@ class _Reading:
         n, rate = (header.n_frames, header.frame_rate_hz) if header is not None else (None, None)
         row: Row = {
             "item": stem.strip(),
-            "collection": COLLECTION.name,
+            "collection": READER.name,
             "patient": self.partners.get(name.key, name.patient),
             "kind": "still" if n == 1 else "clip",
             "view": DatasetView(view.value),
@@ -336,7 +336,7 @@ class _Reading:
         self.findings.add(code, Severity.NOTE, text, mend, name)
 
 
-COLLECTION = Collection(
+READER = DatasetReader(
     name="hmc-qu",
     title="HMC-QU (Hamad Medical Corporation, Tampere University, Qatar University)",
     holds=(

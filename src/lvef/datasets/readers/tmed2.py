@@ -23,11 +23,11 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Split
-from lvef.datasets.collection import Collection, Imported, Progress
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.manifest import make_manifest
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress
 from lvef.datasets.text_table import LINE, read_text_table
-from lvef.io.probe import VideoHeader, probe_picture
+from lvef.io.probe import VideoHeader, probe_image
 
 TABLE = "labels_per_image.csv"
 """Table of labels."""
@@ -73,7 +73,7 @@ _KEY = re.compile(r"(?P<patient>\d+)s(?P<study>\d+)_(?P<image>\d+)")
 _MEND = "Take the table as its owners hand it out."
 
 
-def read(root: Path, progress: Progress | None = None) -> Imported:
+def read(root: Path, progress: Progress | None = None) -> ImportResult:
     """Read the collection's folder.
 
     Args:
@@ -119,7 +119,7 @@ def read(root: Path, progress: Progress | None = None) -> Imported:
         "Commands that need an EF cannot use it.",
         "TMED-2",
     )
-    return Imported(make_manifest(rows, "TMED-2"), findings.sorted())
+    return ImportResult(make_manifest(rows, "TMED-2"), findings.sorted())
 
 
 def _index(root: Path, findings: Findings) -> tuple[dict[str, Path], list[Path]]:
@@ -240,7 +240,7 @@ def _row(
         labels["set"] = relative.split("/")[:-1]
     row: dict[str, Any] = {
         "item": name,
-        "collection": COLLECTION.name,
+        "collection": READER.name,
         "patient": key["patient"] if key else name,
         "kind": "still",
         "view": DatasetView.UNKNOWN,
@@ -305,7 +305,7 @@ def _header(root: Path, path: Path | None, name: str, findings: Findings) -> Vid
         return None
     shown = path.relative_to(root).as_posix()
     try:
-        header = probe_picture(path)
+        header = probe_image(path)
     except DataError:
         findings.add(
             "unreadable",
@@ -338,7 +338,7 @@ def _give_splits(rows: list[dict[str, Any]]) -> None:
             row["split"] = next(iter(found))
 
 
-COLLECTION = Collection(
+READER = DatasetReader(
     name="tmed-2",
     title="TMED-2, Tufts Medical Echocardiogram Dataset, Tufts University, Boston",
     holds=(
