@@ -123,7 +123,7 @@ def main() -> int:
     from lvef.training.collected import collect
     from lvef.training.fit import fit
     from lvef.training.machine import Machine
-    from lvef.training.papers import Order
+    from lvef.training.papers import MeasureRequest
     from lvef.training.recipe import Recipe
 
     recipe = from_mapping(
@@ -149,7 +149,7 @@ def main() -> int:
         began = time.perf_counter()
         data = collect(recipe, [folder / "store"])
         opened = time.perf_counter() - began
-        order = Order(folder / "run", Machine("cpu", workers=args.workers), network=False)
+        order = MeasureRequest(folder / "run", Machine("cpu", workers=args.workers), network=False)
         parts = data.parts()
         fit(recipe, data, parts, order)
         seconds = time.perf_counter() - began

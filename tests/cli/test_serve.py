@@ -51,7 +51,7 @@ def test_wrong_words(words, said):
 
 
 def test_what_is_said_arrives(monkeypatch, tmp_path):
-    import lvef.service.run as run
+    import lvef.service.server as run
 
     seen = []
     monkeypatch.setattr(run, "run_service", lambda settings, **more: seen.append((settings, more)))

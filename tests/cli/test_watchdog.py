@@ -91,7 +91,7 @@ def test_ctrl_c_ends_a_batch_wherever_it_is_stuck():
 
 
 def test_a_batch_gives_up_waiting_before_it_is_ended_and_both_are_within_two_seconds():
-    assert GRACE_S < watchdog.END_S < 2
+    assert GRACE_S < watchdog.BATCH_EXIT_S < 2
 
 
 class Looked(Exception):
@@ -107,7 +107,7 @@ def look(monkeypatch):
         came = [b""]
 
         def select(*_):
-            clock[0] += watchdog.BEAT_S
+            clock[0] += watchdog.HEARTBEAT_S
             came[0] = next(left, None)
             return ([0] if came[0] != b"" else [], [], [])
 

@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from lvef.service.app import Service
-from lvef.service.run import Server, bound
+from lvef.service.server import Server, bind_socket
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Worker
-from tests.service.fakes import Fake
+from tests.service.fakes import FakeWorker
 
 
 class Running:
@@ -43,8 +43,8 @@ class Running:
 
 
 @contextmanager
-def run(settings, make=Fake, *, ready=True) -> Iterator[Running]:
-    listening = bound(settings)
+def run(settings, make=FakeWorker, *, ready=True) -> Iterator[Running]:
+    listening = bind_socket(settings)
     service = Service(settings, make)
     up = threading.Event()
     server = Server(service, settings, up.set)
@@ -72,7 +72,7 @@ SMALL = ServiceSettings(port=0, workers=1, threads=1, max_upload_mb=1, grace_sec
 def start(tmp_path):
     """Starts services with fakes: ``with start(max_queue=1) as running``."""
 
-    def begin(make=Fake, *, ready=True, **changes):
+    def begin(make=FakeWorker, *, ready=True, **changes):
         return run(replace(SMALL, data=tmp_path / "data", **changes), make, ready=ready)
 
     return begin

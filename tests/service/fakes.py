@@ -12,10 +12,10 @@ from lvef.core.records import Measurement
 from lvef.core.terms import Status
 from lvef.measure.report import measurement_json
 from lvef.service.settings import ServiceSettings
-from lvef.service.worker import Reply, Task
+from lvef.service.worker import Task, TaskResult
 
 
-class Fake:
+class FakeWorker:
     """Measures in no time; ``crash``, ``exit``, ``bug`` and ``bad`` at a file's start do as they say.
 
     ``sleep`` takes longer than any test waits, and ``until PATH`` as long as there is nothing at PATH.
@@ -24,13 +24,13 @@ class Fake:
     def __init__(self, settings: ServiceSettings) -> None:
         self.settings = settings
 
-    def __call__(self, task: Task) -> Reply:
+    def __call__(self, task: Task) -> TaskResult:
         if task.kind == "draw":
-            return Reply(files={task.values["name"]: b"drawn"})
+            return TaskResult(files={task.values["name"]: b"drawn"})
         if task.kind == "correct":
             if task.values["edit"] == {}:
                 raise GeometryError("There is nothing to correct.")
-            return Reply(files=dict(task.values["files"]), status="ok")
+            return TaskResult(files=dict(task.values["files"]), status="ok")
         paths, name = task.values["paths"], " + ".join(task.values["names"])
         start = Path(paths[0]).read_bytes()[:1000]
         if start.startswith(b"until "):
@@ -50,17 +50,17 @@ class Fake:
         code = "unreadable" if reason else ""
         measurement = Measurement(name, status, reason, code, ef_percent=None if reason else 55.0)
         files = {"measurement.json": measurement_json(measurement).encode(), "curve.csv": b"frame\n0\n"}
-        return Reply(files, {"": b"clip"}, str(status), code)
+        return TaskResult(files, {"": b"clip"}, str(status), code)
 
 
-class Broken:
+class BrokenWorker:
     """Cannot load its network."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         raise WeightsError("the network is damaged; install the weights again.")
 
 
-class Suicidal(Fake):
+class ExitingWorker(FakeWorker):
     """Ends as soon as it is there."""
 
     def __init__(self, settings: ServiceSettings) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from lvef.inference.card_text import experimental_text
 from lvef.inference.catalogue import list_networks
-from lvef.service.guard import LOG
-from tests.service.fakes import Broken
+from lvef.service.middleware import LOG
+from tests.service.fakes import BrokenWorker
 
 
 def test_models(quick):
@@ -36,7 +36,7 @@ def test_healthy(quick):
 
 def test_not_ready_without_a_network(start, caplog):
     LOG.propagate = True
-    with start(Broken, ready=False) as running:
+    with start(BrokenWorker, ready=False) as running:
         running.until(lambda: running.jobs.pool.trouble)
         answer = running.client.get("/healthz")
     assert (answer.status_code, answer.json()["status"]) == (503, "starting")

@@ -28,7 +28,7 @@ def test_an_answer_in_time(quick):
     assert job["result"]["source"] == "MEIER.avi"
     assert quick.client.get(job["links"]["self"]).json()["state"] == "done"
     assert quick.client.get(job["links"]["result"]).json() == job["result"]
-    assert quick.jobs.spool.uploads() == []
+    assert quick.jobs.upload_store.uploads() == []
 
 
 def test_an_answer_later(quick, tmp_path):
@@ -42,11 +42,11 @@ def test_an_answer_later(quick, tmp_path):
     assert 0 <= running["progress"] < 1
     assert running["started"] is not None
     assert quick.client.get(f"/v1/jobs/{second['id']}").json()["position"] == 1
-    assert len(quick.jobs.spool.uploads()) == 2
+    assert len(quick.jobs.upload_store.uploads()) == 2
     (tmp_path / "go").touch()
     quick.until(lambda: quick.state(second["id"]) == "done")
     assert quick.state(first["id"]) == "done"
-    assert quick.jobs.spool.uploads() == []
+    assert quick.jobs.upload_store.uploads() == []
 
 
 def test_a_wait_that_is_too_short(quick, tmp_path):
@@ -75,7 +75,7 @@ def test_one_file_that_fails(quick, content, status, code):
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert answer.json()["jobs"][0]["state"] == "failed"
     assert quick.send(b"ok").status_code == 200, "the service goes on"
-    assert quick.jobs.spool.uploads() == []
+    assert quick.jobs.upload_store.uploads() == []
 
 
 def test_a_file_that_takes_too_long(start):
@@ -95,7 +95,7 @@ def test_the_queue_is_full(start):
         answer = running.send(b"ok", wait=0)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "queue_full")
         assert int(answer.headers["retry-after"]) >= 1
-        assert len(running.jobs.spool.uploads()) == 2
+        assert len(running.jobs.upload_store.uploads()) == 2
         text = running.client.get("/metrics").text
         assert 'lvef_refused_total{limit="queue"} 2.0' in text
         assert "lvef_queue_length 1.0" in text
@@ -112,7 +112,7 @@ def test_forgetting_a_job_that_waits_runs_or_is_done(start):
             assert running.client.get(f"/v1/jobs/{job}").status_code == 404
             assert running.client.get(f"/v1/results/{job}").status_code == 404
             assert running.client.delete(f"/v1/jobs/{job}").status_code == 404
-        assert running.jobs.spool.uploads() == []
+        assert running.jobs.upload_store.uploads() == []
         assert running.send(b"ok").status_code == 200
 
 
@@ -123,7 +123,7 @@ def test_a_client_that_hangs_up_while_it_waits(start):
                 "/v1/measure", files={"files": ("a.avi", b"sleep")}, data={"wait": "60"}, timeout=1.0
             )
         running.until(lambda: not running.jobs._live)
-        assert running.jobs.spool.uploads() == []
+        assert running.jobs.upload_store.uploads() == []
         assert running.jobs.store.count() == 0
 
 
@@ -136,8 +136,8 @@ def test_a_client_that_hangs_up_in_the_middle_of_its_upload(quick):
     )
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(head.encode())
-        quick.until(lambda: len(quick.jobs.spool.uploads()) == 1)
-    quick.until(lambda: not quick.jobs.spool.uploads())
+        quick.until(lambda: len(quick.jobs.upload_store.uploads()) == 1)
+    quick.until(lambda: not quick.jobs.upload_store.uploads())
     quick.until(lambda: quick.jobs._reserved == 0)
 
 
@@ -169,7 +169,7 @@ def test_too_large_without_a_length(quick):
     answer = quick.client.post("/v1/measure", content=pieces(), headers=headers)
     assert "content-length" not in answer.request.headers
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
-    assert quick.jobs.spool.uploads() == []
+    assert quick.jobs.upload_store.uploads() == []
 
 
 def test_chunked_within_the_limit(quick):
@@ -185,13 +185,13 @@ def test_too_many_files(start):
     with start(max_files=2) as running:
         answer = running.send(b"ok", b"ok", b"ok")
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_many_files")
-        assert running.jobs.spool.uploads() == []
+        assert running.jobs.upload_store.uploads() == []
 
 
 def test_a_form_that_cannot_be_leaves_nothing(quick):
     answer = quick.send(b"ok", view="PLAX")
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_request")
-    assert quick.jobs.spool.uploads() == []
+    assert quick.jobs.upload_store.uploads() == []
 
 
 @pytest.mark.parametrize(
@@ -208,14 +208,14 @@ def test_a_form_that_cannot_be_leaves_nothing(quick):
     ],
 )
 def test_names_that_are_no_names(quick, name):
-    before = set(quick.jobs.spool.root.parent.rglob("*"))
+    before = set(quick.jobs.upload_store.root.parent.rglob("*"))
     answer = quick.send(b"ok", names=[name])
     assert answer.status_code == 200
     source = answer.json()["jobs"][0]["source"]
     assert source == answer.json()["jobs"][0]["result"]["source"]
     assert not set(source) & set("/\\\0\u202e")
     assert len(source) <= 120
-    assert set(quick.jobs.spool.root.parent.rglob("*")) <= before | {
+    assert set(quick.jobs.upload_store.root.parent.rglob("*")) <= before | {
         quick.jobs.settings.folder / f"{STORE_NAME}{end}" for end in ("", "-wal", "-shm")
     }
 
@@ -239,13 +239,13 @@ def test_results_go_after_their_time(start):
     with start(keep_hours=1) as running:
         job = running.send(b"ok").json()["jobs"][0]["id"]
         assert running.client.get(f"/v1/results/{job}").status_code == 200
-        running.jobs.store.purge(time.time() + 3601)
+        running.jobs.store.delete_expired(time.time() + 3601)
         assert running.client.get(f"/v1/results/{job}").status_code == 404
         assert running.client.get(f"/v1/jobs/{job}").status_code == 404
 
 
-def test_the_purge_comes_by_itself(start, monkeypatch):
-    monkeypatch.setattr("lvef.service.jobs.PURGE_EVERY_S", 0.05)
+def test_expired_results_are_deleted_regularly(start, monkeypatch):
+    monkeypatch.setattr("lvef.service.jobs.PURGE_INTERVAL_S", 0.05)
     with start(keep_hours=1) as running:
         running.send(b"ok")
         assert running.jobs.store.count() == 1
@@ -271,7 +271,7 @@ def test_a_restart_keeps_what_is_done(start):
     with start() as running:
         job = running.send(b"ok").json()["jobs"][0]["id"]
         waits = running.send(b"sleep", wait=0).json()["jobs"][0]["id"]
-        folder = running.jobs.spool.folder
+        folder = running.jobs.upload_store.folder
     assert not folder.exists()
     with start() as running:
         assert running.state(job) == "done"
@@ -300,7 +300,7 @@ def test_a_result_that_cannot_be_kept(start, monkeypatch):
         assert (answer.status_code, answer.json()["error"]["code"]) == (507, "no_space")
         monkeypatch.undo()
         assert running.send(b"ok").status_code == 200
-        assert running.jobs.spool.uploads() == []
+        assert running.jobs.upload_store.uploads() == []
         assert 'lvef_jobs{state="done"} 1.0' in running.client.get("/metrics").text
 
 
@@ -309,7 +309,7 @@ def full(*args):
 
 
 def test_jobs_of_another_service_that_was_killed(start, monkeypatch):
-    monkeypatch.setattr("lvef.service.jobs.PURGE_EVERY_S", 0.05)
+    monkeypatch.setattr("lvef.service.jobs.PURGE_INTERVAL_S", 0.05)
     with start() as running:
         running.jobs.store.save_job(JobRecord("j", "dead", "running", "a.avi", 1.0))
         running.until(lambda: running.state("j") == "failed")
@@ -381,7 +381,7 @@ def test_a_file_that_unpacks_to_more_than_a_machine_holds(real, name):
     else:
         assert answer.json()["error"]["message"].startswith(name)
     assert real.jobs.pool.restarts == 0
-    assert not real.jobs.spool.uploads()
+    assert not real.jobs.upload_store.uploads()
 
 
 def test_two_gigabytes_are_refused_at_their_announcement(quick):
@@ -398,7 +398,7 @@ def test_two_gigabytes_are_refused_at_their_announcement(quick):
     assert answer.status == 413
     assert json.loads(answer.read())["error"]["code"] == "too_large"
     connection.close()
-    assert not quick.jobs.spool.uploads()
+    assert not quick.jobs.upload_store.uploads()
 
 
 def test_ten_uploads_at_once(quick):
@@ -411,7 +411,7 @@ def test_ten_uploads_at_once(quick):
     assert [answer.status_code for answer in answers] == [200, 422] * 5
     for number, answer in enumerate(answers):
         assert [job["result"]["source"] for job in answer.json()["jobs"]] == [f"{number}.avi"]
-    assert not quick.jobs.spool.uploads()
+    assert not quick.jobs.upload_store.uploads()
 
 
 def test_a_finished_job_is_gone_at_once(quick, monkeypatch):
@@ -421,7 +421,7 @@ def test_a_finished_job_is_gone_at_once(quick, monkeypatch):
 
     def adding(order):
         job = add(order)
-        replies.append(weakref.ref(job.ticket.reply))
+        replies.append(weakref.ref(job.queued_task.reply))
         return job
 
     monkeypatch.setattr(quick.jobs, "_add", adding)

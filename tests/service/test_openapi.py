@@ -36,4 +36,4 @@ def test_no_request_ends_in_an_error_of_the_server(quick):
     assert len(seen) == sum(
         len(methods) for methods in quick.client.get("/openapi.json").json()["paths"].values()
     )
-    quick.until(lambda: not quick.jobs.spool.uploads())
+    quick.until(lambda: not quick.jobs.upload_store.uploads())

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from lvef.service.pool import CANCELLED, Pool, QueueFull, Ticket
+from lvef.service.pool import CANCELLED, Pool, QueuedTask, QueueFull
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Task
-from tests.service.fakes import Broken, Fake, Suicidal
+from tests.service.fakes import BrokenWorker, ExitingWorker, FakeWorker
 
 SETTINGS = ServiceSettings(workers=1, threads=1, max_queue=2)
 
@@ -20,7 +20,7 @@ PATIENCE_S = 300
 class Bench:
     """A pool and files that tell its fakes what to do."""
 
-    def __init__(self, folder, make=Fake, **changes):
+    def __init__(self, folder, make=FakeWorker, **changes):
         self.folder, self.settings = folder, replace(SETTINGS, **changes)
         self.pool = Pool(make, self.settings, self.scratch)
         self.pool.start()
@@ -30,16 +30,16 @@ class Bench:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def ticket(self, what):
+    def queued_task(self, what):
         path = self.folder / f"{what.split()[0]}.avi"
         path.write_bytes(what.encode())
         values = {"shape": "clip", "paths": [str(path)], "names": [path.name], "options": {}}
-        return Ticket(Task("measure", values))
+        return QueuedTask(Task("measure", values))
 
     def do(self, what):
-        ticket = self.ticket(what)
-        self.pool.submit(ticket)
-        return ticket
+        queued_task = self.queued_task(what)
+        self.pool.submit(queued_task)
+        return queued_task
 
     def ready(self, n=1):
         until(lambda: self.pool.ready == n)
@@ -68,10 +68,10 @@ def until(true):
 def test_a_task_is_done(bench):
     begun = []
     one = bench()
-    ticket = one.ticket("ok")
-    ticket.on_start = lambda: begun.append(1)
-    one.pool.submit(ticket)
-    reply = ticket.reply.result(PATIENCE_S)
+    queued_task = one.queued_task("ok")
+    queued_task.on_start = lambda: begun.append(1)
+    one.pool.submit(queued_task)
+    reply = queued_task.reply.result(PATIENCE_S)
     assert (reply.status, reply.code) == ("ok", "")
     assert b'"ef_percent": 55.0' in reply.files["measurement.json"]
     assert begun == [1]
@@ -80,7 +80,7 @@ def test_a_task_is_done(bench):
 def test_crashes_and_bugs_end_alone(bench):
     one = bench(max_queue=9)
     tickets = {what: one.do(what) for what in ("crash", "exit", "bug", "ok")}
-    codes = {what: ticket.reply.result(PATIENCE_S).code for what, ticket in tickets.items()}
+    codes = {what: queued_task.reply.result(PATIENCE_S).code for what, queued_task in tickets.items()}
     assert codes == {"crash": "worker_died", "exit": "worker_died", "bug": "bug", "ok": ""}
     assert one.pool.restarts == 2
     assert "secret" not in tickets["bug"].reply.result().message
@@ -111,13 +111,13 @@ def test_the_queue_has_an_end_and_places(bench):
     waiting = [one.do("ok"), one.do("ok")]
     with pytest.raises(QueueFull):
         one.do("ok")
-    assert [one.pool.position(ticket) for ticket in (running, *waiting)] == [None, 1, 2]
+    assert [one.pool.position(queued_task) for queued_task in (running, *waiting)] == [None, 1, 2]
     assert one.pool.waiting == 2
     one.pool.cancel(waiting[0])
     assert waiting[0].reply.result(PATIENCE_S) is CANCELLED
-    first = one.ticket("ok")
+    first = one.queued_task("ok")
     one.pool.submit(first, first=True)
-    assert [one.pool.position(ticket) for ticket in (first, waiting[1])] == [1, 2]
+    assert [one.pool.position(queued_task) for queued_task in (first, waiting[1])] == [1, 2]
     one.pool.cancel(running)
     assert running.reply.result(PATIENCE_S) is CANCELLED
     assert waiting[1].reply.result(PATIENCE_S).status == "ok"
@@ -148,15 +148,15 @@ def test_stopping_ends_what_takes_longer(bench):
 
 
 def test_a_network_that_cannot_be_loaded_is_told(bench):
-    one = bench(Broken)
+    one = bench(BrokenWorker)
     until(lambda: "install the weights again" in one.pool.trouble)
     assert one.pool.ready == 0
-    ticket = one.do("ok")
+    queued_task = one.do("ok")
     one.pool.stop(0)
-    assert ticket.reply.result(PATIENCE_S).code == "service_stopped"
+    assert queued_task.reply.result(PATIENCE_S).code == "service_stopped"
 
 
 def test_a_process_that_cannot_start_is_tried_again_at_leisure(bench):
-    one = bench(Suicidal)
+    one = bench(ExitingWorker)
     until(lambda: one.pool.trouble)
     assert "ended while it started" in one.pool.trouble

@@ -9,7 +9,7 @@ from lvef.measure.correction import Edit, edit_to_dict
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer, Outputs, write_outputs
 from lvef.measure.pipeline import Measurer
-from lvef.service.packing import unpack_measurement
+from lvef.service.packing import deserialize_measurement
 from lvef.stores.synthetic_files import write_video
 
 
@@ -82,7 +82,7 @@ def correct(real, result, edit):
 
 def test_two_readers_do_not_overwrite_each_other(real, result):
     first = real.client.get(result)
-    machine = unpack_measurement(real.jobs.store.files(result.rpartition("/")[2], (".json", ".npz")))
+    machine = deserialize_measurement(real.jobs.store.files(result.rpartition("/")[2], (".json", ".npz")))
     points = control_points_of_tracing(machine.tracings[machine.es_frame])
     smaller = points.mean(axis=0) + 0.9 * (points - points.mean(axis=0))
     one = correct(real, result, Edit(ed_frame=41, es_frame=58, reader="A"))
@@ -210,5 +210,5 @@ def test_the_store_holds_no_upload_and_no_path(real, result, phantom_file):
     name = result.rpartition("/")[2]
     everything = b"".join(real.jobs.store.files(name, ("",)).values())
     assert phantom_file.read_bytes()[:200] not in everything
-    assert str(real.jobs.spool.folder).encode() not in everything
+    assert str(real.jobs.upload_store.folder).encode() not in everything
     assert json.loads(real.jobs.store.result(name).options)["precision"] == "f32"

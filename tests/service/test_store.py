@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.service.store import STORE_NAME, UNFETCHED_S, JobRecord, ResultRecord, Store, open_store
+from lvef.service.store import MAX_UNFETCHED_S, STORE_NAME, JobRecord, ResultRecord, ResultStore, open_store
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_what_is_old_goes_and_leaves_no_trace_in_the_file(store, tmp_path):
     path = tmp_path / STORE_NAME
     found = [p for p in tmp_path.iterdir() if mark in p.read_bytes()]
     assert found, "the test sees what is in the files"
-    assert store.purge() == 1
+    assert store.delete_expired() == 1
     assert store.result("old") is None
     assert store.job("old") is None
     assert store.clips("old") == {}
@@ -102,22 +102,22 @@ def test_forgetting_takes_the_corrections_along(store):
 def test_a_clip_lives_as_long_as_a_correction_needs_it(store):
     put(store, "r", created=time.time() - 3700, clips={"": b"c"})
     put(store, "c1", root="r", parent="r", job=False)
-    store.purge()
+    store.delete_expired()
     assert store.result("r") is None
     assert store.clips("r") == {"": b"c"}
 
 
 def test_where_there_is_no_room_pictures_go_first(tmp_path):
-    store = Store(tmp_path / "s", 3600.0, 3_000_000)
+    store = ResultStore(tmp_path / "s", 3600.0, 3_000_000)
     for i in range(14):
         put(store, f"r{i:02}", created=time.time() - 100 + i, clips={"": os.urandom(300_000)})
-    store.purge()
+    store.delete_expired()
     assert store.size() <= 3_000_000
     assert store.count() == 14
     assert store.clips("r00") == {}
     assert store.clips("r13") != {}
     store.max_bytes = 10_000
-    assert store.purge() == 14
+    assert store.delete_expired() == 14
     store.close()
 
 
@@ -137,7 +137,7 @@ def test_jobs_of_dead_services_are_told_as_stopped(store):
     ):
         store.save_job(JobRecord(name, service, state, "x", 1.0))
     put(store, "d")
-    assert store.stop_jobs_of_the_dead({"alive"}, "stopped") == 2
+    assert store.fail_orphaned_jobs({"alive"}, "stopped") == 2
     assert [(store.job(n).state, store.job(n).code) for n in "abcd"] == [
         ("failed", "service_stopped"),
         ("failed", "service_stopped"),
@@ -150,7 +150,7 @@ def test_in_memory_nothing_is_written(tmp_path):
     store = open_store(tmp_path, 0.0, 10_000)
     put(store, "r", clips={"": b"c"})
     assert list(tmp_path.iterdir()) == []
-    assert store.keep_s == UNFETCHED_S
+    assert store.keep_s == MAX_UNFETCHED_S
     assert store.max_bytes < 10_000 * 2**20
     store.close()
 

@@ -9,9 +9,9 @@ import pytest
 from lvef.core.errors import DataError, GeometryError, QualityRefusal, WeightsError
 from lvef.inference.catalogue import list_networks
 from lvef.measure.options import MeasureOptions
-from lvef.service.orders import options_to_dict
+from lvef.service.requests import options_to_dict
 from lvef.service.settings import ServiceSettings
-from lvef.service.worker import MOST_NETWORKS, Task, Worker, done
+from lvef.service.worker import MAX_LOADED_MODELS, Task, Worker, done
 from tests.house import ROOT
 
 SETTINGS = ServiceSettings(threads=1, precision="f32")
@@ -64,7 +64,7 @@ def test_networks_stay_loaded_but_not_all(worker, phantom_file):
     names = [entry.name for entry in list_networks()]
     for name in [*names, MeasureOptions.weights]:
         worker._measurer(MeasureOptions(weights=name, threads=1))
-    assert len(worker._loaded) <= MOST_NETWORKS
+    assert len(worker._loaded) <= MAX_LOADED_MODELS
     assert worker(measure(phantom_file)).status == "ok"
 
 
@@ -76,9 +76,9 @@ def test_settings_do_not_leak_into_the_next_task(worker, phantom_file):
 
 LIMITED = """
 import sys
-from lvef.service.worker import _limit_memory, _be_first_to_go
+from lvef.service.worker import _limit_memory, _adjust_oom_score
 import numpy as np
-_be_first_to_go()
+_adjust_oom_score()
 _limit_memory(200)
 small = np.ones(50 * 2**20, np.uint8)
 try:
@@ -105,12 +105,12 @@ import time
 from pathlib import Path
 from lvef.service.pool import Pool
 from lvef.service.settings import ServiceSettings
-from tests.service.fakes import Fake
+from tests.service.fakes import FakeWorker
 from tests.service.test_pool import Bench
 if __name__ == "__main__":
     bench = Bench(Path({str(tmp_path)!r}))
-    ticket = bench.do("sleep")
-    while ticket.started is None:
+    queued_task = bench.do("sleep")
+    while queued_task.started is None:
         time.sleep(0.02)
     print(bench.pool._workers[0].process.pid, flush=True)
     time.sleep(600)

@@ -33,13 +33,13 @@ def own_main():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def own_watchman():
+def own_monitor():
     """The thread that looks after visitors ends with the module: it would ask the runtimes that later tests put in place."""
     yield
-    shell = sys.modules.get("lvef.webapp.shell")
-    if shell is not None and shell._watchman.cache_info().currsize:
-        shell._watchman().close()
-        shell._watchman.cache_clear()
+    shell = sys.modules.get("lvef.webapp.layout")
+    if shell is not None and shell._session_monitor.cache_info().currsize:
+        shell._session_monitor().close()
+        shell._session_monitor.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,9 @@ ASPECT = 1.25
 ED, ES, ED_2, ES_2 = 0, 6, 12, 18
 
 
-def heart(view: str = "", *, frames: int = FRAMES, name: str = "heart.avi", scale: bool = True) -> Answer:
+def phantom_clip(
+    view: str = "", *, frames: int = FRAMES, name: str = "heart.avi", scale: bool = True
+) -> Answer:
     """A heart of two beats with pixels higher than wide; as a pair of stills with ``frames=2``."""
     rng = np.random.default_rng(4)
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(float)
@@ -64,7 +66,7 @@ def heart(view: str = "", *, frames: int = FRAMES, name: str = "heart.avi", scal
 
 def study() -> Answer:
     """The same heart in both views."""
-    parts = {view: (heart(view).measurement, heart(view).clip) for view in ("A4C", "A2C")}
+    parts = {view: (phantom_clip(view).measurement, phantom_clip(view).clip) for view in ("A4C", "A2C")}
     four, two = (replace(m, source=f"{view}.avi") for view, (m, _) in parts.items())
     whole = biplane_answer("A4C.avi + A2C.avi", four, two, MeasureOptions())
     return Answer(replace(whole, provenance=four.provenance), None, parts)
@@ -72,7 +74,7 @@ def study() -> Answer:
 
 def ef_reader() -> Answer:
     """The answer of a network that reads the EF from clips."""
-    answer = heart()
+    answer = phantom_clip()
     made = replace(answer.measurement.provenance, network_kind="ef_clip")
     return Answer(
         replace(answer.measurement, tracings=(), curve=None, beats=(), provenance=made), answer.clip
@@ -80,11 +82,11 @@ def ef_reader() -> Answer:
 
 
 KINDS = {
-    "heart": heart,
-    "pair": lambda: heart(frames=2),
+    "heart": phantom_clip,
+    "pair": lambda: phantom_clip(frames=2),
     "study": study,
     "ef": ef_reader,
-    "unscaled": lambda: heart(scale=False),
+    "unscaled": lambda: phantom_clip(scale=False),
 }
 
 

@@ -24,20 +24,20 @@ pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"'
 from lvef.geometry.control_points import contour_of_control_points, tracing_of_control_points
 from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
-from lvef.webapp.contour_editor import picture_url, read_acts
+from lvef.webapp.contour_editor import image_data_url, parse_actions
 from tests.webapp import correction_app as drawn
 
 APP = Path(__file__).with_name("correction_app.py")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-MACHINE_EF = drawn.heart().measurement.ef_percent
+MACHINE_EF = drawn.phantom_clip().measurement.ef_percent
 
 GOOD = {"seq": 3, "epoch": "a", "frame": 0, "kind": "move", "points": [[float(i), 1.0] for i in range(15)]}
 
 
 def test_acts_come_in_order_whatever_the_browser_sent():
     step = {"seq": 2, "epoch": "a", "frame": 4, "kind": "step", "by": -1}
-    acts = read_acts([GOOD, step])
+    acts = parse_actions([GOOD, step])
     assert [(a.seq, a.kind) for a in acts] == [(2, "step"), (3, "move")]
     assert acts[0].by == -1 and acts[1].points.shape == (15, 2)
 
@@ -60,19 +60,19 @@ def test_acts_come_in_order_whatever_the_browser_sent():
     ],
 )
 def test_a_malformed_act_is_left_out(wrong):
-    assert read_acts([GOOD | wrong]) == []
+    assert parse_actions([GOOD | wrong]) == []
 
 
 @pytest.mark.parametrize("found", [None, "x", 4, {"ops": []}, [None, 3, "x"]])
 def test_what_is_no_list_of_acts_gives_none(found):
-    assert read_acts(found) == []
+    assert parse_actions(found) == []
 
 
 def test_small_pictures_travel_without_loss_and_large_ones_smaller():
     rng = np.random.default_rng(1)
     small = rng.integers(0, 256, (112, 100), dtype=np.uint8)
-    assert np.array_equal(decoded(picture_url(small)), small)
-    url = picture_url(np.zeros((1500, 2000), np.uint8))
+    assert np.array_equal(decoded(image_data_url(small)), small)
+    url = image_data_url(np.zeros((1500, 2000), np.uint8))
     assert url.startswith("data:image/jpeg;base64,")
     assert decoded(url).shape == (768, 1024)
 
@@ -245,7 +245,9 @@ def test_a_dragged_wall_changes_the_ef_as_it_should(visitor):
     visitor.drag("ed", 3, -40, 0)
     outward = visitor.changes(MACHINE_EF)
     assert outward > MACHINE_EF + 0.5
-    expected = corrected(drawn.heart().measurement, Edit(ed_points=visitor.points("ed")), MeasureOptions())
+    expected = corrected(
+        drawn.phantom_clip().measurement, Edit(ed_points=visitor.points("ed")), MeasureOptions()
+    )
     assert outward == pytest.approx(expected.ef_percent, abs=0.02)
     visitor.editor("ed").locator(".moved").get_by_text("moved by reader").wait_for()
     # What the page draws below the panel follows; to three places, for the last may round either way.
@@ -257,23 +259,23 @@ def test_a_dragged_wall_changes_the_ef_as_it_should(visitor):
 @pytest.mark.browser
 def test_undo_redo_and_reset(visitor):
     visitor.drag("ed", 2, -30, 0)
-    once = visitor.changes(MACHINE_EF)
+    cached = visitor.changes(MACHINE_EF)
     visitor.drag("es", 2, 12, 0)
-    twice = visitor.changes(once)
+    twice = visitor.changes(cached)
     visitor.page.keyboard.press("Control+z")
-    visitor.becomes(once)
+    visitor.becomes(cached)
     visitor.page.keyboard.press("Control+z")
     visitor.becomes(MACHINE_EF)
     visitor.page.keyboard.press("Control+Shift+Z")
     visitor.page.keyboard.press("Control+Shift+Z")
     visitor.becomes(twice)
     visitor.editor("ed").get_by_role("button", name="Undo").click()
-    visitor.becomes(once)
+    visitor.becomes(cached)
     visitor.editor("ed").get_by_role("button", name="Reset").click()
     visitor.becomes(MACHINE_EF)
     assert np.allclose(visitor.points("ed")[[0, 7, 14]], [[68, 175], [110, 60], [152, 175]], atol=0.02)
     visitor.editor("ed").get_by_role("button", name="Undo").click()
-    visitor.becomes(once)
+    visitor.becomes(cached)
     visitor.page.get_by_role("button", name="Reset all").click()
     visitor.becomes(MACHINE_EF)
 

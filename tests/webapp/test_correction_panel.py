@@ -174,7 +174,7 @@ def pictures(app):
 
 def test_a_name_burned_in_beside_the_fan_is_not_shown():
     app = AppTest.from_file(str(APP), default_timeout=300)
-    answer = drawn.heart()
+    answer = drawn.phantom_clip()
     for frame in answer.clip.frames:
         cv2.putText(frame, "DOE", (2, 16), cv2.FONT_HERSHEY_PLAIN, 1, 255)
     assert answer.clip.frames[:, :24, :44].any()

@@ -11,7 +11,7 @@ from lvef.core.terms import Sex
 from lvef.geometry.control_points import tracing_of_control_points
 from lvef.measure.correction import edit_from_dict
 from lvef.measure.options import MeasureOptions
-from lvef.webapp.contour_editor import Act
+from lvef.webapp.contour_editor import EditAction
 from lvef.webapp.correction_state import CorrectionState
 from tests.webapp import correction_app as drawn
 
@@ -27,8 +27,10 @@ def wider(points, by=8.0):
 
 def move(state, seq, points, *, phase="ed", view="", **more):
     frame = state.frame(view, phase)
-    act = Act(**{"seq": seq, "epoch": state.epoch, "frame": frame, "kind": "move", "points": points} | more)
-    state.obey(view, phase, [act], OPTIONS)
+    act = EditAction(
+        **{"seq": seq, "epoch": state.epoch, "frame": frame, "kind": "move", "points": points} | more
+    )
+    state.apply_actions(view, phase, [act], OPTIONS)
 
 
 def ef(state):
@@ -36,22 +38,22 @@ def ef(state):
 
 
 def test_nothing_changed_is_the_machines_answer():
-    answer = drawn.heart()
+    answer = drawn.phantom_clip()
     state = CorrectionState(answer)
     assert state.answer(OPTIONS) is answer
     assert not state.changed
 
 
 def test_a_moved_wall_moves_the_ef_and_undo_and_redo_walk_over_it():
-    state = CorrectionState(drawn.heart())
+    state = CorrectionState(drawn.phantom_clip())
     machine = ef(state)
     move(state, 1, wider(state.points("", "ed")))
-    once = ef(state)
+    cached = ef(state)
     move(state, 2, wider(state.points("", "es")), phase="es")
     twice = ef(state)
-    assert once > machine + 1 and twice < once - 1
+    assert cached > machine + 1 and twice < cached - 1
     state.undo(OPTIONS)
-    assert ef(state) == once
+    assert ef(state) == cached
     state.undo(OPTIONS)
     assert ef(state) == machine and not state.changed
     state.undo(OPTIONS)
@@ -66,10 +68,10 @@ def test_a_moved_wall_moves_the_ef_and_undo_and_redo_walk_over_it():
 
 
 def test_the_machines_answer_is_never_written_over():
-    answer = drawn.heart()
+    answer = drawn.phantom_clip()
     before = answer.measurement.ef_percent, answer.measurement.tracings[0].contour.copy()
     state = CorrectionState(answer)
-    state.signed("Dr. A", "wall", OPTIONS)
+    state.set_reader("Dr. A", "wall", OPTIONS)
     move(state, 1, wider(state.points("", "ed")))
     assert answer.measurement.ef_percent == before[0] and answer.measurement.correction is None
     assert np.array_equal(answer.measurement.tracings[0].contour, before[1])
@@ -79,14 +81,14 @@ def test_the_machines_answer_is_never_written_over():
 
 
 def test_an_act_counts_once_and_only_for_the_picture_it_was_made_on():
-    state = CorrectionState(drawn.heart())
+    state = CorrectionState(drawn.phantom_clip())
     shape = wider(state.points("", "ed"))
     move(state, 1, shape)
-    once = ef(state)
+    cached = ef(state)
     move(state, 1, wider(shape))  # sent again
     move(state, 2, wider(shape), epoch="another answer")
     move(state, 3, wider(shape), frame=5)
-    assert ef(state) == once and len(state.past) == 1
+    assert ef(state) == cached and len(state.past) == 1
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_an_act_counts_once_and_only_for_the_picture_it_was_made_on():
     ],
 )
 def test_what_cannot_be_measured_is_told_and_the_last_good_state_kept(break_it, said):
-    state = CorrectionState(drawn.heart())
+    state = CorrectionState(drawn.phantom_clip())
     move(state, 1, wider(state.points("", "ed")))
     good, shown = ef(state), state.points("", "ed")
     bad = shown.copy()
@@ -112,7 +114,7 @@ def test_what_cannot_be_measured_is_told_and_the_last_good_state_kept(break_it, 
 
 
 def test_other_beats_and_frames_take_the_machines_tracing_there():
-    state = CorrectionState(drawn.heart())
+    state = CorrectionState(drawn.phantom_clip())
     move(state, 1, wider(state.points("", "ed")))
     assert state.choose("", OPTIONS, ed=drawn.ED_2, es=drawn.ES_2)
     assert not state.moved("", "ed")
@@ -124,26 +126,26 @@ def test_other_beats_and_frames_take_the_machines_tracing_there():
 
 
 def test_a_contour_stays_when_only_the_other_frame_changes():
-    state = CorrectionState(drawn.heart())
+    state = CorrectionState(drawn.phantom_clip())
     move(state, 1, wider(state.points("", "ed")))
-    state.obey("", "es", [Act(1, state.epoch, drawn.ES, "step", by=-1)], OPTIONS)
+    state.apply_actions("", "es", [EditAction(1, state.epoch, drawn.ES, "step", by=-1)], OPTIONS)
     assert state.frame("", "es") == drawn.ES - 1 and state.moved("", "ed")
 
 
 @pytest.mark.parametrize(("ed", "es"), [(6, 0), (3, 3), (0, 99), (-1, 6)])
 def test_frames_that_cannot_be_are_refused_with_a_sentence(ed, es):
-    state = CorrectionState(drawn.heart())
+    state = CorrectionState(drawn.phantom_clip())
     assert not state.choose("", OPTIONS, ed=ed, es=es)
     assert state.message.text.endswith(".")
     assert (state.frame("", "ed"), state.frame("", "es")) == (drawn.ED, drawn.ES)
 
 
 def test_without_frames_of_the_machine_it_begins_with_the_extremes():
-    answer = drawn.heart()
+    answer = drawn.phantom_clip()
     refused = replace(answer.measurement, ef_percent=None, ed_frame=None, es_frame=None, beats=())
     state = CorrectionState(type(answer)(refused, answer.clip))
     assert state.answer(OPTIONS).measurement.ef_percent is None
-    assert state.begin("", OPTIONS)
+    assert state.start_from_extremes("", OPTIONS)
     assert (state.frame("", "ed"), state.frame("", "es")) == (drawn.ED, drawn.ES)
     assert ef(state) == pytest.approx(answer.measurement.ef_percent)
 
@@ -164,7 +166,7 @@ def test_a_study_is_computed_from_both_views():
 def test_a_saved_correction_gives_the_same_answer_when_it_is_loaded(kind):
     state = CorrectionState(drawn.KINDS[kind]())
     view = state.views[-1]
-    state.signed("Dr. A", "seen twice", OPTIONS)
+    state.set_reader("Dr. A", "seen twice", OPTIONS)
     move(state, 1, wider(state.points(view, "ed")), view=view)
     again = CorrectionState(drawn.KINDS[kind]())
     assert again.load(state.to_json().encode(), "a.json", OPTIONS)
@@ -190,7 +192,7 @@ def test_a_saved_correction_gives_the_same_answer_when_it_is_loaded(kind):
     ],
 )
 def test_a_file_that_is_no_correction_is_told_in_a_sentence(data):
-    state = CorrectionState(drawn.heart())
+    state = CorrectionState(drawn.phantom_clip())
     assert not state.load(data, "a.json", OPTIONS)
     assert state.message.text and "Traceback" not in state.message.text
     assert not state.changed and state.reader == ""
@@ -209,7 +211,7 @@ def test_the_example_of_the_page_about_it_is_a_correction(repository):
 
 
 def test_other_settings_keep_the_contours():
-    state = CorrectionState(drawn.heart())
+    state = CorrectionState(drawn.phantom_clip())
     move(state, 1, wider(state.points("", "ed")))
     before = ef(state)
     woman = state.answer(MeasureOptions(sex=Sex.FEMALE)).measurement
@@ -217,10 +219,10 @@ def test_other_settings_keep_the_contours():
 
 
 def test_it_knows_its_answer_from_another():
-    state = CorrectionState(drawn.heart())
-    assert state.same(drawn.heart())
-    assert not state.same(drawn.heart(name="other.avi")) and not state.same(drawn.study())
+    state = CorrectionState(drawn.phantom_clip())
+    assert state.same(drawn.phantom_clip())
+    assert not state.same(drawn.phantom_clip(name="other.avi")) and not state.same(drawn.study())
     move(state, 1, wider(state.points("", "ed")))
     corrected = ef(state)
-    state.rebase(drawn.heart())
+    state.rebase(drawn.phantom_clip())
     assert ef(state) == corrected

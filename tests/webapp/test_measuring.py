@@ -11,11 +11,11 @@ from lvef.core.terms import Sex, Status
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
 from lvef.measure.pipeline import Measurer
-from lvef.webapp import measuring, private_files
+from lvef.webapp import measuring, upload_files
 from lvef.webapp.measuring import (
-    Given,
-    bug_sentence,
-    guarded,
+    SampleFile,
+    bug_message,
+    catch_errors,
     measure_again,
     measure_pair,
     measure_study,
@@ -36,14 +36,14 @@ def expected():
 def test_an_upload_gives_the_ef_of_the_command_under_the_clients_name(expected):
     told = []
     answer = measure_upload(
-        Given("x/EVA.dcm", CINE.read_bytes()),
+        SampleFile("x/EVA.dcm", CINE.read_bytes()),
         MeasureOptions(),
         lambda words, share: told.append((words, share)),
     )
     m = answer.measurement
     assert m.ef_percent == pytest.approx(expected.ef_percent, abs=1e-9)
     assert m.source == "EVA.dcm" and answer.clip.source == "EVA.dcm"
-    assert list(private_files.folder().iterdir()) == []
+    assert list(upload_files.upload_folder().iterdir()) == []
     words = [w for w, _ in told]
     assert words[0] == "Reading the file" and "30 frames" in words[1]
     assert any("frame 16 of 30" in w or "frame 8 of 30" in w for w in words)
@@ -52,18 +52,18 @@ def test_an_upload_gives_the_ef_of_the_command_under_the_clients_name(expected):
 
 
 def test_a_wrong_file_is_a_sentence_with_the_clients_name():
-    m = measure_upload(Given("notes.avi", b"words"), MeasureOptions(), quiet).measurement
+    m = measure_upload(SampleFile("notes.avi", b"words"), MeasureOptions(), quiet).measurement
     assert m.status is Status.FAILED
-    assert m.reason.startswith("notes.avi is of a kind") and private_files.PREFIX not in m.reason
+    assert m.reason.startswith("notes.avi is of a kind") and upload_files.PREFIX not in m.reason
 
 
 def test_a_wrong_suffix_is_still_warned_of():
-    m = measure_upload(Given("a.avi", CINE.read_bytes()), MeasureOptions(), quiet).measurement
+    m = measure_upload(SampleFile("a.avi", CINE.read_bytes()), MeasureOptions(), quiet).measurement
     assert "wrong_suffix" in [n.code for n in m.notices]
 
 
 def test_a_clip_in_memory_is_measured_again_with_other_settings(expected):
-    first = measure_upload(Given("a.dcm", CINE.read_bytes()), MeasureOptions(), quiet)
+    first = measure_upload(SampleFile("a.dcm", CINE.read_bytes()), MeasureOptions(), quiet)
     same = measure_again(first, MeasureOptions(), quiet)
     assert same.measurement.ef_percent == pytest.approx(expected.ef_percent, abs=1e-9)
     slower = measure_again(first, MeasureOptions(frame_rate_hz=15), quiet).measurement
@@ -76,7 +76,7 @@ def test_a_clip_in_memory_is_measured_again_with_other_settings(expected):
 
 def test_stills_and_studies_are_called_by_both_names(expected, tmp_path):
     ed, es = (
-        Given(p.name, p.read_bytes()) for p in still_pair(tmp_path, expected.ed_frame, expected.es_frame)
+        SampleFile(p.name, p.read_bytes()) for p in still_pair(tmp_path, expected.ed_frame, expected.es_frame)
     )
     pair = measure_pair(ed, es, MeasureOptions(), quiet).measurement
     assert pair.source == "ed.png + es.png" and pair.ef_percent is not None
@@ -84,16 +84,16 @@ def test_stills_and_studies_are_called_by_both_names(expected, tmp_path):
         "ed.png + es.png"
         in measure_pair(ed, es, MeasureOptions(weights="small-video"), quiet).measurement.reason
     )
-    cine = Given("a.dcm", CINE.read_bytes())
-    study = measure_study(cine, Given("b.dcm", b"no"), MeasureOptions(), quiet)
+    cine = SampleFile("a.dcm", CINE.read_bytes())
+    study = measure_study(cine, SampleFile("b.dcm", b"no"), MeasureOptions(), quiet)
     assert study.measurement.source == "a.dcm + b.dcm" and study.measurement.ef_percent is None
     assert study.parts["A4C"][0].source == "a.dcm"
-    assert private_files.PREFIX not in study.measurement.reason
+    assert upload_files.PREFIX not in study.measurement.reason
 
 
 def test_networks_are_loaded_once_and_counted_apart():
-    assert measuring.loaded_measurer("camus-seg") is measuring.loaded_measurer("camus-seg")
-    shared = measuring.loaded_measurer("camus-seg")
+    assert measuring.get_measurer("camus-seg") is measuring.get_measurer("camus-seg")
+    shared = measuring.get_measurer("camus-seg")
     own = shared.with_options(MeasureOptions(sex=Sex.MALE))
     assert own.predictor is shared.predictor
     assert shared.options.sex is None
@@ -103,21 +103,21 @@ def test_a_bug_is_a_sentence_without_the_words_of_the_error():
     def breaks() -> Answer:
         raise KeyError("Musterfrau^Erika")
 
-    m = guarded(breaks, "a.avi").measurement
+    m = catch_errors(breaks, "a.avi").measurement
     assert m.status is Status.FAILED and m.reason_code == "bug"
     assert "KeyError" in m.reason and "test_measuring.py" in m.reason and "Musterfrau" not in m.reason
-    assert "KeyError" in bug_sentence(KeyError("x"))
+    assert "KeyError" in bug_message(KeyError("x"))
 
 
 def test_too_little_memory_is_a_sentence():
     def full() -> Answer:
         raise MemoryError
 
-    assert "memory" in guarded(full, "a.avi").measurement.reason
+    assert "memory" in catch_errors(full, "a.avi").measurement.reason
 
 
 def test_the_frames_stay_as_they_were_read():
-    answer = measure_upload(Given("a.dcm", CINE.read_bytes()), MeasureOptions(), quiet)
+    answer = measure_upload(SampleFile("a.dcm", CINE.read_bytes()), MeasureOptions(), quiet)
     before = answer.clip.frames.copy()
     measure_again(answer, MeasureOptions(), quiet)
     assert np.array_equal(answer.clip.frames, before)

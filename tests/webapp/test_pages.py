@@ -16,8 +16,8 @@ from lvef.core.errors import DataError
 from lvef.inference.card_text import experimental_text, marked_name
 from lvef.inference.catalogue import list_networks
 from lvef.webapp import samples, settings
+from lvef.webapp.layout import show_errors
 from lvef.webapp.settings import AppSettings
-from lvef.webapp.shell import in_sentences
 
 PATIENCE_S = 300
 
@@ -125,8 +125,8 @@ def test_an_error_of_a_page_is_a_sentence(monkeypatch):
     def bug():
         raise KeyError("Musterfrau")
 
-    in_sentences(ours)()
-    in_sentences(bug)()
+    show_errors(ours)()
+    show_errors(bug)()
     assert "The file is wrong." in said[0]
     assert "KeyError" in said[1] and "Musterfrau" not in said[1]
 

@@ -48,7 +48,7 @@ def test_a_foreign_page_is_refused_without_asking_outside_who_we_are(monkeypatch
     assert not is_url_from_allowed_origins("http://foreign.example")
     assert asked, "Streamlit asks no more: the guard can go"
     asked.clear()
-    server.ask_nobody_outside()
+    server.disable_external_ip_lookup()
     assert not is_url_from_allowed_origins("http://foreign.example")
     assert not asked
 

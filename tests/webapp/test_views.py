@@ -16,9 +16,9 @@ from lvef.core.terms import Sex
 from lvef.measure.options import MeasureOptions
 from lvef.webapp.answer_view import NO_SEX, answer_facts, table
 from lvef.webapp.drawing import curves_svg
-from lvef.webapp.inbox import plain
 from lvef.webapp.phases import caption, phase_svg
-from lvef.webapp.viewer import MOST_FRAMES, viewer_data, volumes
+from lvef.webapp.uploads import escape_markdown
+from lvef.webapp.viewer import MAX_FRAMES, viewer_data, volumes
 from tests.measure.made_up import beating
 
 
@@ -38,7 +38,7 @@ def test_volumes_or_the_sentence_why_not():
 
 def test_a_name_cannot_become_markup():
     assert "<b>" not in table(["File"], [(["<b>x</b>"], "")], "T")
-    assert plain("![x](http://a.b/c)*_`") == r"\!\[x\]\(http\://a.b/c\)\*\_\`"
+    assert escape_markdown("![x](http://a.b/c)*_`") == r"\!\[x\]\(http\://a.b/c\)\*\_\`"
 
 
 def test_the_viewer_has_every_frame_with_outline_and_volume():
@@ -54,10 +54,10 @@ def test_the_viewer_has_every_frame_with_outline_and_volume():
 
 
 def test_a_long_clip_sends_fewer_pictures_and_all_outlines():
-    measurement, clip = beating(n=MOST_FRAMES + 100, size=(64, 64))
+    measurement, clip = beating(n=MAX_FRAMES + 100, size=(64, 64))
     data = viewer_data(measurement, clip)
-    assert data["every"] == 2 and len(data["frames"]) == (MOST_FRAMES + 100) // 2
-    assert len(data["contours"]) == MOST_FRAMES + 100
+    assert data["every"] == 2 and len(data["frames"]) == (MAX_FRAMES + 100) // 2
+    assert len(data["contours"]) == MAX_FRAMES + 100
 
 
 def test_without_a_scale_the_curve_is_in_per_cent_of_the_answers_ed():

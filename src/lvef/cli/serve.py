@@ -68,14 +68,14 @@ def serve(api_key_file: Path | None, no_key: bool, log: bool, **values: Any) -> 
         if not origin.startswith(("http://", "https://")):
             raise click.UsageError("--allow-origin is an origin such as https://echo.example.org.")
     try:
-        from lvef.service.run import run_service, with_key
+        from lvef.service.server import resolve_api_key, run_service
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("lvef"):
             raise
         raise MissingExtraError("The service", "service") from None
-    settings = with_key(ServiceSettings(**values), api_key_file, no_key)
+    settings = resolve_api_key(ServiceSettings(**values), api_key_file, no_key)
     # echo flushes: whoever started this process may read the address through a pipe.
-    run_service(settings, say=click.echo, log=log)
+    run_service(settings, announce=click.echo, log=log)
 
 
 def _checked_root(path: str) -> str:

@@ -21,23 +21,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
-BEAT_S = 1.0
+HEARTBEAT_S = 1.0
 """Time between two beats."""
 
-END_S = 1.6
+BATCH_EXIT_S = 1.6
 """How long a batch may take to end after Ctrl-C."""
 
-SERVER_END_S = 5.0
+SERVER_EXIT_S = 5.0
 """How long page or service may stay without a beat after Ctrl-C. While it beats, it ends in its own good order."""
 
-FROZEN_WORD_S = 60.0
+FROZEN_WARNING_S = 60.0
 """Time without a beat after which a word is said."""
 
-FROZEN_END_S = 300.0
+FROZEN_EXIT_S = 300.0
 """Time without a beat after which the command is ended."""
 
-_BEAT = b"."
-_KEPT = "Files that were finished stay; the same command goes on from there."
+_HEARTBEAT = b"."
+_RESUME_HINT = "Files that were finished stay; the same command goes on from there."
 
 
 @contextmanager
@@ -76,18 +76,18 @@ def watched(*, server: bool = False) -> Iterator[None]:
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     ended = False
 
-    def beat() -> None:
+    def heartbeat() -> None:
         while not ended:
             try:
-                os.write(writing, _BEAT)
+                os.write(writing, _HEARTBEAT)
             except BlockingIOError:
                 # The other side is stopped for now.
                 pass
             except OSError:
                 return
-            time.sleep(BEAT_S)
+            time.sleep(HEARTBEAT_S)
 
-    Thread(target=beat, daemon=True, name="lvef-beat").start()
+    Thread(target=heartbeat, daemon=True, name="lvef-beat").start()
     try:
         yield
     finally:
@@ -120,9 +120,9 @@ def main(process: int, server: bool) -> None:
     said = False
     while _is_parent(process):
         began = time.monotonic()
-        ready, _, _ = select.select([0], [], [], 0.1 if asked else BEAT_S)
+        ready, _, _ = select.select([0], [], [], 0.1 if asked else HEARTBEAT_S)
         # A machine that sleeps, or Ctrl-Z, stops both processes: that time does not count.
-        passed_s = min(time.monotonic() - began, 2 * BEAT_S)
+        passed_s = min(time.monotonic() - began, 2 * HEARTBEAT_S)
         silent_s = 0.0 if _is_stopped(process) else silent_s + passed_s
         since_asked_s += passed_s if asked else 0.0
         if ready:
@@ -130,20 +130,20 @@ def main(process: int, server: bool) -> None:
             if not came:
                 return
             interrupted = interrupted or bytes([signal.SIGINT]) in came
-            if _BEAT in came:
+            if _HEARTBEAT in came:
                 silent_s, said = 0.0, False
                 if server:
                     interrupted, since_asked_s = False, 0.0
         asked = interrupted
-        if asked and since_asked_s > (SERVER_END_S if server else END_S):
-            _end(process, f"stopped. It was stuck and was ended from outside. {_KEPT}")
+        if asked and since_asked_s > (SERVER_EXIT_S if server else BATCH_EXIT_S):
+            _end(process, f"stopped. It was stuck and was ended from outside. {_RESUME_HINT}")
             return
-        if silent_s > FROZEN_END_S:
-            _end(process, f"has not moved for {FROZEN_END_S:.0f} s and was ended. {_KEPT}")
+        if silent_s > FROZEN_EXIT_S:
+            _end(process, f"has not moved for {FROZEN_EXIT_S:.0f} s and was ended. {_RESUME_HINT}")
             return
-        if silent_s > FROZEN_WORD_S and not said:
+        if silent_s > FROZEN_WARNING_S and not said:
             said = True
-            _say(f"has not moved for {FROZEN_WORD_S:.0f} s: it is stuck in native code. Ctrl-C ends it.")
+            _say(f"has not moved for {FROZEN_WARNING_S:.0f} s: it is stuck in native code. Ctrl-C ends it.")
 
 
 def _end(process: int, words: str) -> None:

@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 import lvef
-from lvef.service.documents import HealthAnswer, ModelsAnswer
-from lvef.service.jobs import Jobs
-from lvef.service.networks import network_cards
+from lvef.service.installed_models import installed_model_cards
+from lvef.service.jobs import JobManager
+from lvef.service.schemas import HealthResponse, ModelsResponse
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
@@ -26,21 +26,21 @@ PAGE = {
 """Files of the page by their paths; nothing of it comes from outside."""
 
 
-def about_routes(jobs: Jobs) -> APIRouter:
+def about_routes(jobs: JobManager) -> APIRouter:
     """The routes about the service."""
     routes = APIRouter(tags=["service"])
 
     @routes.get(
-        "/v1/models", response_model=ModelsAnswer, summary="Installed networks and what their cards say"
+        "/v1/models", response_model=ModelsResponse, summary="Installed networks and what their cards say"
     )
     def models() -> JSONResponse:
         """Name, version, kind, licence, whether it is experimental, external and in-domain metrics, weaknesses."""
-        return JSONResponse({"default": jobs.settings.weights, "models": list(network_cards())})
+        return JSONResponse({"default": jobs.settings.weights, "models": list(installed_model_cards())})
 
     @routes.get(
         "/healthz",
-        response_model=HealthAnswer,
-        responses={503: {"model": HealthAnswer, "description": "It cannot measure now."}},
+        response_model=HealthResponse,
+        responses={503: {"model": HealthResponse, "description": "It cannot measure now."}},
         summary="Whether it can measure now",
     )
     def health() -> JSONResponse:

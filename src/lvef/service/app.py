@@ -14,18 +14,18 @@ from starlette.exceptions import HTTPException
 import lvef
 from lvef.measure.wording import DISCLAIMER
 from lvef.service.about_routes import about_routes
-from lvef.service.documents import INTRODUCTION
-from lvef.service.guard import Guard
-from lvef.service.jobs import Jobs
+from lvef.service.errors import ApiError, error_body
+from lvef.service.installed_models import installed_model_names
+from lvef.service.jobs import JobManager
 from lvef.service.measure_routes import measure_routes
-from lvef.service.networks import network_names
-from lvef.service.pool import Make
-from lvef.service.refusals import Refusal, error_body
+from lvef.service.middleware import AccessMiddleware
+from lvef.service.pool import WorkerFactory
 from lvef.service.result_routes import result_routes
+from lvef.service.schemas import INTRODUCTION
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Worker
 
-_SENTENCES = {
+_MESSAGES = {
     404: "There is no such page; /docs lists what there is.",
     405: "This page does not take that method.",
 }
@@ -36,22 +36,22 @@ class Service:
 
     Args:
         settings: Of the service.
-        make: Gives, inside a worker process, what measures.
+        worker_factory: Gives, inside a worker process, what measures.
 
     Raises:
         DataError: The data folder cannot be used.
         WeightsError: The networks cannot be listed.
     """
 
-    def __init__(self, settings: ServiceSettings, make: Make = Worker) -> None:
+    def __init__(self, settings: ServiceSettings, worker_factory: WorkerFactory = Worker) -> None:
         # Looked up once, here, so that a fault in what is installed is told before the service starts.
-        network_names()
-        self.jobs = Jobs(settings, make)
+        installed_model_names()
+        self.jobs = JobManager(settings, worker_factory)
         self.api = _api(settings, self.jobs)
-        self.app = Guard(self.api, settings, self.jobs.metrics)
+        self.app = AccessMiddleware(self.api, settings, self.jobs.metrics)
 
 
-def _api(settings: ServiceSettings, jobs: Jobs) -> FastAPI:
+def _api(settings: ServiceSettings, jobs: JobManager) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         jobs.start()
@@ -68,16 +68,16 @@ def _api(settings: ServiceSettings, jobs: Jobs) -> FastAPI:
         redoc_url=None,
     )
     if settings.api_key:
-        _tell_of_the_key(api)
+        _document_api_key(api)
     api.include_router(measure_routes(jobs))
     api.include_router(result_routes(jobs))
     api.include_router(about_routes(jobs))
 
-    @api.exception_handler(Refusal)
-    async def refused(_: Request, refusal: Refusal) -> JSONResponse:
-        if refusal.status in (413, 408):
-            jobs.metrics.refused.labels(refusal.code).inc()
-        return JSONResponse(refusal.body(), refusal.status, refusal.headers)
+    @api.exception_handler(ApiError)
+    async def api_error(_: Request, error: ApiError) -> JSONResponse:
+        if error.status in (413, 408):
+            jobs.metrics.refused.labels(error.code).inc()
+        return JSONResponse(error.body(), error.status, error.headers)
 
     @api.exception_handler(RequestValidationError)
     async def wrong(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -87,13 +87,13 @@ def _api(settings: ServiceSettings, jobs: Jobs) -> FastAPI:
 
     @api.exception_handler(HTTPException)
     async def plain(_: Request, error: HTTPException) -> JSONResponse:
-        sentence = _SENTENCES.get(error.status_code, "The request cannot be answered.")
+        sentence = _MESSAGES.get(error.status_code, "The request cannot be answered.")
         return JSONResponse(error_body("http", sentence), error.status_code, error.headers)
 
     return api
 
 
-def _tell_of_the_key(api: FastAPI) -> None:
+def _document_api_key(api: FastAPI) -> None:
     """Say on the OpenAPI page that a key is needed, and for which routes."""
     made = api.openapi
 

@@ -17,24 +17,24 @@ from typing import Any, TypeVar
 from lvef.core.errors import LvefError
 from lvef.core.terms import Status
 from lvef.measure.outputs import MEASUREMENT_NAME
+from lvef.service.errors import ApiError, http_status, not_found
 from lvef.service.metrics import Metrics
-from lvef.service.orders import Order, options_to_dict
-from lvef.service.pool import CANCELLED, STOPPED, Make, Pool, QueueFull, Ticket
-from lvef.service.refusals import Refusal, not_found, status_of
+from lvef.service.pool import CANCELLED, STOPPED, Pool, QueuedTask, QueueFull, WorkerFactory
+from lvef.service.requests import MeasureRequest, options_to_dict
 from lvef.service.settings import ServiceSettings
-from lvef.service.spool import Spool, remove
 from lvef.service.store import JobRecord, ResultRecord, open_store
 from lvef.service.telling import job_to_dict, result_to_dict
-from lvef.service.worker import Reply, Task
+from lvef.service.upload_store import UploadStore, remove
+from lvef.service.worker import Task, TaskResult
 
 T = TypeVar("T")
 
 LOG = logging.getLogger("lvef.service")
 
-PURGE_EVERY_S = 60.0
+PURGE_INTERVAL_S = 60.0
 """Time between two looks for what has been kept long enough."""
 
-GUESS_S = 3.0
+ASSUMED_JOB_S = 3.0
 """Time that a job is taken to need before one was seen."""
 
 DOCUMENTS = (".json", ".npz")
@@ -46,36 +46,36 @@ class Job:
     """A job of this service that is not finished."""
 
     record: JobRecord
-    order: Order
-    ticket: Ticket
+    request: MeasureRequest
+    queued_task: QueuedTask
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Jobs:
+class JobManager:
     """All jobs and results of a service. Its coroutines run in the loop that `start` was called in.
 
     Args:
         settings: Of the service.
-        make: Gives, inside a worker process, what measures.
+        worker_factory: Gives, inside a worker process, what measures.
 
     Raises:
         DataError: The data folder cannot be used.
     """
 
-    def __init__(self, settings: ServiceSettings, make: Make) -> None:
+    def __init__(self, settings: ServiceSettings, worker_factory: WorkerFactory) -> None:
         self.settings, self.metrics = settings, Metrics()
-        self.spool = Spool(settings.folder)
+        self.upload_store = UploadStore(settings.folder)
         try:
             self.store = open_store(settings.folder, settings.keep_hours, settings.max_store_mb)
-            self._tidy()
+            self._clean_up()
         except LvefError:
-            self.spool.close()
+            self.upload_store.close()
             raise
-        self.pool = Pool(make, settings, self.spool.scratch)
+        self.pool = Pool(worker_factory, settings, self.upload_store.worker_folder)
         self.stopping = False
         self._live: dict[str, Job] = {}
         self._reserved = 0
-        self._mean_s = GUESS_S
+        self._mean_s = ASSUMED_JOB_S
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         # One thread, so that what is written first is written first; the loop never waits for the disk.
@@ -94,7 +94,7 @@ class Jobs:
         """Start the worker processes and the regular purge."""
         self._loop = asyncio.get_running_loop()
         self.pool.start()
-        self._keep(self._purge_often())
+        self._run_in_background(self._purge_often())
 
     def begin_stop(self) -> None:
         """Take nothing more; answer what waits, give what runs its time."""
@@ -111,11 +111,11 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._writer.shutdown()
-        self.spool.close()
+        self.upload_store.close()
         self.store.close()
 
     @contextmanager
-    def reserved(self) -> Iterator[None]:
+    def reserve_place(self) -> Iterator[None]:
         """Keep a place in the queue while an upload comes in, so that uploads together stay within their room.
 
         Raises:
@@ -128,20 +128,20 @@ class Jobs:
         finally:
             self._reserved -= 1
 
-    def add(self, orders: list[Order]) -> list[Job]:
+    def add(self, requests: list[MeasureRequest]) -> list[Job]:
         """Put orders into the queue, all or none.
 
         Raises:
             Refusal: There is not enough room for them.
         """
         # The place that was kept for this request is its own.
-        self._check_room(len(orders) - 1)
-        return [self._add(order) for order in orders]
+        self._check_room(len(requests) - 1)
+        return [self._add(request) for request in requests]
 
-    def told(self, record: JobRecord) -> dict[str, Any]:
+    def describe(self, record: JobRecord) -> dict[str, Any]:
         """What a client is told of a job."""
         job = self._live.get(record.id)
-        position = None if job is None else self.pool.position(job.ticket)
+        position = None if job is None else self.pool.position(job.queued_task)
         return job_to_dict(record, self.settings.root_path, position, self._mean_s)
 
     async def record(self, name: str) -> JobRecord:
@@ -151,7 +151,7 @@ class Jobs:
             Refusal: There is none.
         """
         job = self._live.get(name)
-        found = job.record if job is not None else await self._stored(self.store.job, name)
+        found = job.record if job is not None else await self._run_in_writer(self.store.job, name)
         if found is None:
             raise not_found("job")
         return found
@@ -164,11 +164,11 @@ class Jobs:
         """
         job = self._live.get(name)
         if job is not None:
-            self.pool.cancel(job.ticket)
+            self.pool.cancel(job.queued_task)
             await job.finished.wait()
-        elif await self._stored(self.store.job, name) is None:
+        elif await self._run_in_writer(self.store.job, name) is None:
             raise not_found("job")
-        await self._stored(self.store.forget, [name])
+        await self._run_in_writer(self.store.forget, [name])
 
     async def result(self, name: str) -> ResultRecord:
         """A result by its id.
@@ -176,7 +176,7 @@ class Jobs:
         Raises:
             Refusal: There is none.
         """
-        found = await self._stored(self.store.result, name)
+        found = await self._run_in_writer(self.store.result, name)
         if found is None:
             raise not_found("result")
         return found
@@ -190,17 +190,17 @@ class Jobs:
             result: The result.
             offered: Gives the names of its files from those kept and from the parts that have a clip.
         """
-        names = await self._stored(self.store.names, result.id)
-        clips = await self._stored(self.store.clip_parts, result.root)
-        corrections = await self._stored(self.store.corrections, result.id)
+        names = await self._run_in_writer(self.store.names, result.id)
+        clips = await self._run_in_writer(self.store.clip_parts, result.root)
+        corrections = await self._run_in_writer(self.store.corrections, result.id)
         return result_to_dict(
             result, self.settings.root_path, self.store.keep_s, corrections, offered(names, clips)
         )
 
-    async def fetched(self, result: ResultRecord) -> None:
+    async def mark_fetched(self, result: ResultRecord) -> None:
         """A client has the answer: where nothing is kept, it goes now."""
         if self.settings.keep_hours <= 0:
-            await self._stored(self.store.forget, [result.root])
+            await self._run_in_writer(self.store.forget, [result.root])
 
     async def file(self, result: ResultRecord, name: str, *, draw: bool) -> bytes:
         """A file of a result; a picture is drawn when it is asked for the first time.
@@ -208,15 +208,15 @@ class Jobs:
         Raises:
             Refusal: There is no such file, or it cannot be drawn now.
         """
-        data = await self._stored(self.store.file, result.id, name)
+        data = await self._run_in_writer(self.store.file, result.id, name)
         if data is not None:
             return data
         if not draw:
-            raise Refusal(404, "no_such_file", "This result has no such table: there is no volume curve.")
-        files = await self._stored(self.store.files, result.id, DOCUMENTS)
-        clips = await self._stored(self.store.clips, result.root)
-        reply = await self._now(Task("draw", {"name": name, "files": files, "clips": clips}))
-        await self._stored(self.store.add_file, result.id, name, reply.files[name])
+            raise ApiError(404, "no_such_file", "This result has no such table: there is no volume curve.")
+        files = await self._run_in_writer(self.store.files, result.id, DOCUMENTS)
+        clips = await self._run_in_writer(self.store.clips, result.root)
+        reply = await self._run_first(Task("draw", {"name": name, "files": files, "clips": clips}))
+        await self._run_in_writer(self.store.add_file, result.id, name, reply.files[name])
         return reply.files[name]
 
     async def correct(self, parent: ResultRecord, edit: Any) -> ResultRecord:  # noqa: ANN401
@@ -225,32 +225,32 @@ class Jobs:
         Raises:
             Refusal: The correction is of the wrong layout, or nothing can be measured from it.
         """
-        files = await self._stored(self.store.files, parent.id, DOCUMENTS)
+        files = await self._run_in_writer(self.store.files, parent.id, DOCUMENTS)
         task = Task("correct", {"files": files, "edit": edit, "options": json.loads(parent.options)})
-        reply = await self._now(task)
+        reply = await self._run_first(task)
         new = ResultRecord(new_id(), parent.root, parent.id, time.time(), parent.options)
-        await self._stored(self.store.save_result, new, reply.files, {})
+        await self._run_in_writer(self.store.save_result, new, reply.files, {})
         return new
 
-    async def _now(self, task: Task) -> Reply:
+    async def _run_first(self, task: Task) -> TaskResult:
         """The reply to something short that a client waits for; it goes before the files that wait."""
-        ticket = Ticket(task)
+        queued_task = QueuedTask(task)
         try:
-            self.pool.submit(ticket, first=True)
+            self.pool.submit(queued_task, first=True)
         except QueueFull:
             raise self._full() from None
         try:
-            reply = await asyncio.wrap_future(ticket.reply)
+            reply = await asyncio.wrap_future(queued_task.reply)
         except asyncio.CancelledError:
-            self.pool.cancel(ticket)
+            self.pool.cancel(queued_task)
             raise
         if reply.code and not reply.files:
-            raise Refusal(status_of(reply.code), reply.code, reply.message)
+            raise ApiError(http_status(reply.code), reply.code, reply.message)
         return reply
 
     def _check_room(self, more: int) -> None:
         if self.stopping:
-            raise Refusal(
+            raise ApiError(
                 503,
                 "service_stopped",
                 "The service is being stopped; try again in a minute.",
@@ -259,38 +259,38 @@ class Jobs:
         if self.pool.waiting + self._reserved + more > self.settings.max_queue:
             raise self._full()
 
-    def _full(self) -> Refusal:
+    def _full(self) -> ApiError:
         self.metrics.refused.labels("queue").inc()
         seconds = max(1, round(self._mean_s * self.pool.waiting / self.settings.n_workers))
-        return Refusal(
+        return ApiError(
             503,
             "queue_full",
             f"{self.settings.max_queue} files may wait, and there is no room for more; come back in {seconds} seconds.",
             {"Retry-After": str(seconds)},
         )
 
-    def _add(self, order: Order) -> Job:
-        record = JobRecord(new_id(), self.spool.service, "queued", order.source, time.time())
+    def _add(self, request: MeasureRequest) -> Job:
+        record = JobRecord(new_id(), self.upload_store.service, "queued", request.source, time.time())
         values = {
-            "shape": order.shape,
-            "paths": [str(upload.path) for upload in order.uploads],
-            "names": [upload.name for upload in order.uploads],
-            "options": options_to_dict(order.options),
+            "shape": request.shape,
+            "paths": [str(upload.path) for upload in request.uploads],
+            "names": [upload.name for upload in request.uploads],
+            "options": options_to_dict(request.options),
         }
-        job = Job(record, order, Ticket(Task("measure", values)))
+        job = Job(record, request, QueuedTask(Task("measure", values)))
         # By name: a job that holds what holds it would keep its reply, a megabyte, until Python looks for rings.
-        job.ticket.on_start = lambda: self._in_loop(self._begun, record.id)
+        job.queued_task.on_start = lambda: self._in_loop(self._mark_started, record.id)
         self._live[record.id] = job
         self.metrics.jobs.labels("queued").inc()
         self._writer.submit(self.store.save_job, replace(record))
-        job.ticket.reply.add_done_callback(
-            lambda reply: self._in_loop(self._ended, record.id, reply.result())
+        job.queued_task.reply.add_done_callback(
+            lambda reply: self._in_loop(self._mark_finished, record.id, reply.result())
         )
         # The room was looked at already, and this loop alone adds jobs; drawings that came between may wait with them.
         try:
-            self.pool.submit(job.ticket)
+            self.pool.submit(job.queued_task)
         except QueueFull:
-            job.ticket.reply.set_result(STOPPED)
+            job.queued_task.reply.set_result(STOPPED)
         return job
 
     def _in_loop(self, call: Callable[..., None], *values: Any) -> None:  # noqa: ANN401
@@ -298,21 +298,21 @@ class Jobs:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, *values)
 
-    def _begun(self, name: str) -> None:
+    def _mark_started(self, name: str) -> None:
         job = self._live.get(name)
         if job is None or job.record.state != "queued":
             return
         job.record.started = time.time()
-        self._turn(job, "running")
+        self._set_state(job, "running")
         self.metrics.wait_seconds.observe(job.record.started - job.record.created)
         self._writer.submit(self.store.save_job, replace(job.record))
 
-    def _ended(self, name: str, reply: Reply) -> None:
-        self._keep(self._finish(self._live[name], reply))
+    def _mark_finished(self, name: str, reply: TaskResult) -> None:
+        self._run_in_background(self._finish(self._live[name], reply))
 
-    async def _finish(self, job: Job, reply: Reply) -> None:
+    async def _finish(self, job: Job, reply: TaskResult) -> None:
         record = job.record
-        for upload in job.order.uploads:
+        for upload in job.request.uploads:
             remove(upload.path)
         record.finished = time.time()
         failed = not reply.files or reply.status == Status.FAILED
@@ -325,31 +325,31 @@ class Jobs:
         result = None
         if reply.files:
             record.result = record.id
-            options = json.dumps(options_to_dict(job.order.options))
+            options = json.dumps(options_to_dict(job.request.options))
             result = ResultRecord(record.id, record.id, None, record.finished, options)
         record.message = reply.message or (
             json.loads(reply.files[MEASUREMENT_NAME])["reason"] if failed else ""
         )
-        self._turn(job, "failed" if failed else "done")
+        self._set_state(job, "failed" if failed else "done")
         try:
             if reply is CANCELLED:
-                await self._stored(self.store.forget, [record.id])
+                await self._run_in_writer(self.store.forget, [record.id])
             elif result is None:
-                await self._stored(self.store.save_job, record)
+                await self._run_in_writer(self.store.save_job, record)
             else:
-                await self._stored(self.store.save_result, result, reply.files, reply.clips, record)
+                await self._run_in_writer(self.store.save_result, result, reply.files, reply.clips, record)
         except sqlite3.Error as error:
             LOG.error("a result could not be kept: %s", type(error).__name__)
             record.result, record.code = None, "no_space"
             record.message = (
                 "The result could not be kept; the service may have no room left. Try again later."
             )
-            self._turn(job, "failed")
+            self._set_state(job, "failed")
         finally:
             del self._live[record.id]
             job.finished.set()
 
-    def _turn(self, job: Job, state: str) -> None:
+    def _set_state(self, job: Job, state: str) -> None:
         if job.record.state != state:
             self.metrics.jobs.labels(job.record.state).dec()
         job.record.state = state
@@ -357,19 +357,19 @@ class Jobs:
 
     async def _purge_often(self) -> None:
         while True:
-            await asyncio.sleep(PURGE_EVERY_S)
-            await self._stored(self._tidy)
+            await asyncio.sleep(PURGE_INTERVAL_S)
+            await self._run_in_writer(self._clean_up)
 
-    def _tidy(self) -> None:
+    def _clean_up(self) -> None:
         """Remove what dead services left and what has been kept long enough."""
-        self.store.stop_jobs_of_the_dead(self.spool.live_services(), STOPPED.message)
-        self.store.purge()
+        self.store.fail_orphaned_jobs(self.upload_store.find_live_services(), STOPPED.message)
+        self.store.delete_expired()
 
-    async def _stored(self, call: Callable[..., T], *values: Any) -> T:  # noqa: ANN401
+    async def _run_in_writer(self, call: Callable[..., T], *values: Any) -> T:  # noqa: ANN401
         """What a call of the store gives, made by the thread that writes."""
         return await asyncio.get_running_loop().run_in_executor(self._writer, call, *values)
 
-    def _keep(self, work: Any) -> None:  # noqa: ANN401
+    def _run_in_background(self, work: Any) -> None:  # noqa: ANN401
         """Run a coroutine beside the others; the loop itself would lose it."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)

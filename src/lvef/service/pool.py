@@ -20,28 +20,28 @@ from pathlib import Path
 
 from lvef.core.workers import interrupts_blocked
 from lvef.service.settings import ServiceSettings
-from lvef.service.worker import Reply, Task, Work, serve_tasks
+from lvef.service.worker import Task, TaskHandler, TaskResult, serve_tasks
 
 LOG = logging.getLogger("lvef.service")
 
-START_S = 120.0
+START_LIMIT_S = 120.0
 """Longest time in which a process loads its network."""
 
-LONGEST_PAUSE_S = 30.0
+MAX_RETRY_PAUSE_S = 30.0
 """Longest pause between two attempts to start a process."""
 
-LOOK_S = 0.5
+POLL_S = 0.5
 """Time between two looks whether a process still lives."""
 
-Make = Callable[[ServiceSettings], Work]
+WorkerFactory = Callable[[ServiceSettings], TaskHandler]
 """Gives, inside a worker process, what does the tasks; found by its name there, so a function or class of a module."""
 
-STOPPED = Reply(
+STOPPED = TaskResult(
     code="service_stopped", message="The service was stopped before this file was measured; send it again."
 )
 """Reply to tasks that are not done because the service ends."""
 
-CANCELLED = Reply(code="cancelled", message="The job was deleted.")
+CANCELLED = TaskResult(code="cancelled", message="The job was deleted.")
 """Reply to tasks that nobody wants any more."""
 
 
@@ -50,7 +50,7 @@ class QueueFull(Exception):
 
 
 @dataclass(eq=False, slots=True)
-class Ticket:
+class QueuedTask:
     """A task in the pool.
 
     Attributes:
@@ -61,7 +61,7 @@ class Ticket:
     """
 
     task: Task
-    reply: Future[Reply] = field(default_factory=Future)
+    reply: Future[TaskResult] = field(default_factory=Future)
     started: float | None = None
     cancelled: bool = False
     on_start: Callable[[], None] | None = None
@@ -71,17 +71,17 @@ class Ticket:
 class Worker:
     """A worker process and the pipe to it."""
 
-    def __init__(self, make: Make, settings: ServiceSettings, scratch: Path) -> None:
+    def __init__(self, worker_factory: WorkerFactory, settings: ServiceSettings, scratch: Path) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process: SpawnProcess = context.Process(
-            target=serve_tasks, args=(theirs, make, settings, str(scratch)), daemon=True
+            target=serve_tasks, args=(theirs, worker_factory, settings, str(scratch)), daemon=True
         )
         with interrupts_blocked():
             self.process.start()
         theirs.close()
 
-    def answer(self, seconds: float) -> Reply | None:
+    def answer(self, seconds: float) -> TaskResult | None:
         """What it says within that time; None where it says nothing or is gone."""
         connection: Connection = self.connection
         wait([connection, self.process.sentinel], seconds)
@@ -104,14 +104,16 @@ class Pool:
     """The processes and their queue. Its methods may be called from any thread.
 
     Args:
-        make: Gives what does the tasks.
+        worker_factory: Gives what does the tasks.
         settings: Of the service.
         scratch: Gives the empty folder for the temporary files of the worker of a number.
     """
 
-    def __init__(self, make: Make, settings: ServiceSettings, scratch: Callable[[int], Path]) -> None:
-        self._make, self._settings, self._scratch = make, settings, scratch
-        self._waiting: deque[Ticket] = deque()
+    def __init__(
+        self, worker_factory: WorkerFactory, settings: ServiceSettings, scratch: Callable[[int], Path]
+    ) -> None:
+        self._make, self._settings, self._scratch = worker_factory, settings, scratch
+        self._waiting: deque[QueuedTask] = deque()
         self._changed = threading.Condition()
         self._stop_at: float | None = None
         self._workers: dict[int, Worker] = {}
@@ -125,12 +127,12 @@ class Pool:
         """Start all processes; their networks are loaded meanwhile."""
         for number in range(self._settings.n_workers):
             thread = threading.Thread(
-                target=self._look_after, args=(number,), name=f"lvef-worker-{number}", daemon=True
+                target=self._supervise, args=(number,), name=f"lvef-worker-{number}", daemon=True
             )
             self._threads.append(thread)
             thread.start()
 
-    def submit(self, ticket: Ticket, *, first: bool = False) -> None:
+    def submit(self, queued_task: QueuedTask, *, first: bool = False) -> None:
         """Put a task into the queue, or at its front.
 
         Raises:
@@ -138,28 +140,28 @@ class Pool:
         """
         with self._changed:
             if self._stop_at is not None:
-                ticket.reply.set_result(STOPPED)
+                queued_task.reply.set_result(STOPPED)
                 return
             if len(self._waiting) >= self._settings.max_queue:
                 raise QueueFull
-            (self._waiting.appendleft if first else self._waiting.append)(ticket)
+            (self._waiting.appendleft if first else self._waiting.append)(queued_task)
             self._changed.notify()
 
-    def cancel(self, ticket: Ticket) -> None:
+    def cancel(self, queued_task: QueuedTask) -> None:
         """Drop a task that waits; end the process of one that runs."""
         with self._changed:
-            ticket.cancelled = True
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
-                ticket.reply.set_result(CANCELLED)
-            elif ticket.worker is not None:
-                ticket.worker.process.kill()
+            queued_task.cancelled = True
+            if queued_task in self._waiting:
+                self._waiting.remove(queued_task)
+                queued_task.reply.set_result(CANCELLED)
+            elif queued_task.worker is not None:
+                queued_task.worker.process.kill()
 
-    def position(self, ticket: Ticket) -> int | None:
+    def position(self, queued_task: QueuedTask) -> int | None:
         """Place in the queue from 1, or None when it does not wait."""
         with self._changed:
             try:
-                return self._waiting.index(ticket) + 1
+                return self._waiting.index(queued_task) + 1
             except ValueError:
                 return None
 
@@ -182,8 +184,8 @@ class Pool:
             dropped = list(self._waiting)
             self._waiting.clear()
             self._changed.notify_all()
-        for ticket in dropped:
-            ticket.reply.set_result(STOPPED)
+        for queued_task in dropped:
+            queued_task.reply.set_result(STOPPED)
 
     def stop(self, grace_s: float) -> None:
         """`begin_stop`, then wait until all processes are gone."""
@@ -191,7 +193,7 @@ class Pool:
         for thread in self._threads:
             thread.join()
 
-    def _look_after(self, number: int) -> None:
+    def _supervise(self, number: int) -> None:
         worker: Worker | None = None
         failures = 0
         while True:
@@ -199,32 +201,37 @@ class Pool:
                 worker = self._started(number)
                 failures = 0 if worker is not None else failures + 1
             if worker is None:
-                if self._pause(min(LONGEST_PAUSE_S, 2.0 ** min(failures, 10) / 2)):
+                if self._wait_before_retry(min(MAX_RETRY_PAUSE_S, 2.0 ** min(failures, 10) / 2)):
                     return
                 continue
-            ticket = self._next(worker)
-            if ticket is None:
-                self._gone(number, worker)
+            queued_task = self._next(worker)
+            if queued_task is None:
+                self._discard(number, worker)
                 worker = None
                 if self._stop_at is not None:
                     return
                 continue
-            reply, lives = self._run(worker, ticket)
+            reply, lives = self._run(worker, queued_task)
             if not lives:
-                self._gone(number, worker)
+                self._discard(number, worker)
                 worker = None
-            ticket.reply.set_result(reply)
+            queued_task.reply.set_result(reply)
 
     def _started(self, number: int) -> Worker | None:
         """A new process with its network loaded; None where that fails, or the service ends."""
-        if self._stops():
+        if self._is_stopping():
             return None
         worker = Worker(self._make, self._settings, self._scratch(number))
-        until = time.monotonic() + START_S
+        until = time.monotonic() + START_LIMIT_S
         reply = None
-        while reply is None and worker.process.is_alive() and time.monotonic() < until and not self._stops():
-            reply = worker.answer(LOOK_S)
-        if self._stops():
+        while (
+            reply is None
+            and worker.process.is_alive()
+            and time.monotonic() < until
+            and not self._is_stopping()
+        ):
+            reply = worker.answer(POLL_S)
+        if self._is_stopping():
             worker.end()
             return None
         if reply is None or reply.code:
@@ -237,72 +244,72 @@ class Pool:
             self._workers[number] = worker
         return worker
 
-    def _next(self, worker: Worker) -> Ticket | None:
+    def _next(self, worker: Worker) -> QueuedTask | None:
         """The next task; None where the service ends, or the process went while it had nothing to do."""
         with self._changed:
             while worker.process.is_alive() and not self._waiting and self._stop_at is None:
-                self._changed.wait(LOOK_S)
+                self._changed.wait(POLL_S)
             if not self._waiting or not worker.process.is_alive():
                 return None
-            ticket = self._waiting.popleft()
-            ticket.worker = worker
-            return ticket
+            queued_task = self._waiting.popleft()
+            queued_task.worker = worker
+            return queued_task
 
-    def _run(self, worker: Worker, ticket: Ticket) -> tuple[Reply, bool]:
+    def _run(self, worker: Worker, queued_task: QueuedTask) -> tuple[TaskResult, bool]:
         """The reply to a task, and whether its process lives on."""
         limit = float(self._settings.max_seconds)
-        ticket.started = time.monotonic()
-        if ticket.on_start is not None:
-            ticket.on_start()
-        reply: Reply | None = None
+        queued_task.started = time.monotonic()
+        if queued_task.on_start is not None:
+            queued_task.on_start()
+        reply: TaskResult | None = None
         try:
-            worker.connection.send(ticket.task)
+            worker.connection.send(queued_task.task)
             while reply is None:
-                left = ticket.started + limit - time.monotonic()
+                left = queued_task.started + limit - time.monotonic()
                 if self._stop_at is not None:
                     left = min(left, self._stop_at - time.monotonic())
                 if left <= 0:
                     break
-                reply = worker.answer(min(left, LOOK_S))
+                reply = worker.answer(min(left, POLL_S))
                 if reply is None and not worker.process.is_alive():
                     break
         except OSError:
             reply = None
         with self._changed:
-            ticket.worker = None
-        if ticket.cancelled:
+            queued_task.worker = None
+        if queued_task.cancelled:
             return CANCELLED, reply is not None and worker.process.is_alive()
         if reply is not None:
             return reply, True
-        return self._lost(worker, ticket, limit), False
+        return self._explain_loss(worker, queued_task, limit), False
 
-    def _lost(self, worker: Worker, ticket: Ticket, limit: float) -> Reply:
+    def _explain_loss(self, worker: Worker, queued_task: QueuedTask, limit: float) -> TaskResult:
         """Why a task has no reply."""
         if not worker.process.is_alive():
-            return Reply(
+            return TaskResult(
                 code="worker_died",
                 message="The process that measured this file ended before its time; the file may be damaged, or larger than "
                 "the memory. The service goes on.",
             )
-        assert ticket.started is not None
-        if time.monotonic() - ticket.started >= limit:
-            return Reply(
+        assert queued_task.started is not None
+        if time.monotonic() - queued_task.started >= limit:
+            return TaskResult(
                 code="too_slow",
                 message=f"The file took longer than {limit:g} seconds, the most that is allowed; cut it to a few beats.",
             )
         return STOPPED
 
-    def _stops(self) -> bool:
+    def _is_stopping(self) -> bool:
         return self._stop_at is not None
 
-    def _gone(self, number: int, worker: Worker) -> None:
+    def _discard(self, number: int, worker: Worker) -> None:
         with self._changed:
             self._workers.pop(number, None)
             if self._stop_at is None:
                 self.restarts += 1
         worker.end()
 
-    def _pause(self, seconds: float) -> bool:
+    def _wait_before_retry(self, seconds: float) -> bool:
         """Wait a while; whether the service ends."""
         with self._changed:
             self._changed.wait_for(lambda: self._stop_at is not None, timeout=seconds)

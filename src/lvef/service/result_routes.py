@@ -10,11 +10,11 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from lvef.measure.outputs import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME, OVERLAY_NAME, SUMMARY_NAME
-from lvef.service.documents import CORRECTION_BODY, CorrectionAnswer, ResultFiles, errors
 from lvef.service.drawing import REPORT_HTML, REPORT_PDF
-from lvef.service.jobs import Jobs
-from lvef.service.packing import PARTS
-from lvef.service.refusals import Refusal
+from lvef.service.errors import ApiError
+from lvef.service.jobs import JobManager
+from lvef.service.schemas import CORRECTION_BODY, CorrectionResponse, ResultFiles, errors
+from lvef.service.serializers import PARTS
 
 MAX_CORRECTION_BYTES = 2**20
 """A larger body is no correction."""
@@ -48,7 +48,7 @@ WHAT = {
 _NOT_FOUND = errors(s404="There is no such result, no longer, or it has no such file.")
 
 
-def result_routes(jobs: Jobs) -> APIRouter:
+def result_routes(jobs: JobManager) -> APIRouter:
     """The routes of results."""
     routes = APIRouter(tags=["results"])
 
@@ -69,7 +69,7 @@ def result_routes(jobs: Jobs) -> APIRouter:
         """The same document as `lvef measure --json` prints."""
         found = await jobs.result(result_id)
         data = await jobs.file(found, MEASUREMENT_NAME, draw=False)
-        await jobs.fetched(found)
+        await jobs.mark_fetched(found)
         links = {"X-Parent-Result": found.parent} if found.parent else {}
         return Response(data, media_type="application/json", headers=links)
 
@@ -86,7 +86,7 @@ def result_routes(jobs: Jobs) -> APIRouter:
 
     @routes.post(
         "/v1/results/{result_id}/correction",
-        response_model=CorrectionAnswer,
+        response_model=CorrectionResponse,
         status_code=201,
         openapi_extra=CORRECTION_BODY,
         responses=errors(
@@ -119,7 +119,7 @@ def result_routes(jobs: Jobs) -> APIRouter:
     return routes
 
 
-def _add_file(routes: APIRouter, jobs: Jobs, prefix: str, name: str, kind: str) -> None:
+def _add_file(routes: APIRouter, jobs: JobManager, prefix: str, name: str, kind: str) -> None:
     drawn = name in PICTURES or name in REPORTS
     headers = {"Content-Security-Policy": PAGE_POLICY} if name == REPORT_HTML else {}
 
@@ -150,13 +150,13 @@ async def _json_body(request: Request) -> Any:  # noqa: ANN401
     async for chunk in request.stream():
         data += chunk
         if len(data) > MAX_CORRECTION_BYTES:
-            raise Refusal(413, "too_large", "A correction has at most 1 MB.")
+            raise ApiError(413, "too_large", "A correction has at most 1 MB.")
     try:
         values = json.loads(data.decode("utf-8"))
         # Halves of letters can be written in JSON and nowhere else.
         json.dumps(values, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
-        raise Refusal(
+        raise ApiError(
             400, "bad_json", "The body is no JSON; the layout lvef-correction/1 was expected."
         ) from None
     return values

@@ -14,7 +14,7 @@ from lvef.measure.options import MeasureOptions
 KEY_VARIABLE = "LVEF_API_KEY"
 """Environment variable that holds the API key."""
 
-KEY_LETTERS = 16
+MIN_KEY_LENGTH = 16
 """Fewest letters of an API key: anyone who can reach the service may try some."""
 
 MAX_WORKERS = 4
@@ -106,7 +106,7 @@ def default_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lvef" / "service"
 
 
-def checked_key(key: str, where: str) -> str:
+def validate_api_key(key: str, where: str) -> str:
     """An API key, if it can be one.
 
     Args:
@@ -117,15 +117,15 @@ def checked_key(key: str, where: str) -> str:
         ConfigError: It is too short, or cannot stand in a header.
     """
     key = key.strip()
-    if len(key) < KEY_LETTERS or not key.isascii() or not key.isprintable() or " " in key:
+    if len(key) < MIN_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(
-            f"{where} holds no key: {KEY_LETTERS} plain letters or more without a space were expected; "
+            f"{where} holds no key: {MIN_KEY_LENGTH} plain letters or more without a space were expected; "
             "`openssl rand -hex 24` makes one."
         )
     return key
 
 
-def read_key_file(path: Path) -> str:
+def read_api_key_file(path: Path) -> str:
     """The API key in a file.
 
     Raises:
@@ -136,4 +136,4 @@ def read_key_file(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise ConfigError(f"{path} cannot be read ({reason}); a file with an API key was expected.") from None
-    return checked_key(text, str(path))
+    return validate_api_key(text, str(path))

@@ -22,7 +22,7 @@ STORE_NAME = "results.sqlite"
 IN_MEMORY_MB = 256
 """Most that is kept where nothing may be written."""
 
-UNFETCHED_S = 3600.0
+MAX_UNFETCHED_S = 3600.0
 """How long an answer that nobody fetches is kept where results are kept only until they are fetched."""
 
 VERSION = 1
@@ -82,7 +82,7 @@ class ResultRecord:
     options: str
 
 
-class Store:
+class ResultStore:
     """The database. Safe to use from several threads.
 
     Args:
@@ -237,7 +237,7 @@ class Store:
                 self._base.execute("DELETE FROM results WHERE root = ?", (root,))
             self._sweep()
 
-    def stop_jobs_of_the_dead(self, alive: Collection[str], message: str) -> int:
+    def fail_orphaned_jobs(self, alive: Collection[str], message: str) -> int:
         """Mark what was queued or running in services that are gone; returns how many.
 
         Args:
@@ -253,7 +253,7 @@ class Store:
             )
             return done.rowcount
 
-    def purge(self, now: float | None = None) -> int:
+    def delete_expired(self, now: float | None = None) -> int:
         """Delete what has been kept long enough, then the oldest while there is no room; returns results deleted."""
         before = (time.time() if now is None else now) - self.keep_s
         with self._lock:
@@ -294,7 +294,7 @@ class Store:
         self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
-def open_store(folder: Path, keep_hours: float, max_store_mb: int) -> Store:
+def open_store(folder: Path, keep_hours: float, max_store_mb: int) -> ResultStore:
     """The store of a service.
 
     Args:
@@ -303,5 +303,5 @@ def open_store(folder: Path, keep_hours: float, max_store_mb: int) -> Store:
         max_store_mb: Room in megabytes.
     """
     if keep_hours > 0:
-        return Store(folder / STORE_NAME, keep_hours * 3600.0, max_store_mb * 2**20)
-    return Store(None, UNFETCHED_S, min(max_store_mb, IN_MEMORY_MB) * 2**20)
+        return ResultStore(folder / STORE_NAME, keep_hours * 3600.0, max_store_mb * 2**20)
+    return ResultStore(None, MAX_UNFETCHED_S, min(max_store_mb, IN_MEMORY_MB) * 2**20)

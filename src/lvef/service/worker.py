@@ -21,10 +21,10 @@ from typing import Any
 from lvef.core.errors import LvefError, QualityRefusal, WeightsError, error_location
 from lvef.service.settings import MB, ServiceSettings
 
-MOST_NETWORKS = 3
+MAX_LOADED_MODELS = 3
 """Networks that a worker holds loaded; the one that was used longest ago goes first."""
 
-MOST_CLIP_BYTES = 2**28
+MAX_CLIP_BYTES = 2**28
 """Largest packed clip that is kept for pictures: about 800 million pixels. The measurement of a larger one has none."""
 
 
@@ -42,7 +42,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class TaskResult:
     """What came of it: files and clips by name, or a code and a sentence."""
 
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
@@ -52,7 +52,7 @@ class Reply:
     message: str = ""
 
 
-Work = Callable[[Task], Reply]
+TaskHandler = Callable[[Task], TaskResult]
 """Does a task."""
 
 
@@ -76,16 +76,16 @@ class Worker:
             MeasureOptions(weights=settings.weights, precision=settings.precision, threads=settings.n_threads)
         )
 
-    def __call__(self, task: Task) -> Reply:
+    def __call__(self, task: Task) -> TaskResult:
         """Do a task."""
-        ways: dict[str, Callable[..., Reply]] = {
+        ways: dict[str, Callable[..., TaskResult]] = {
             "measure": self.measure,
             "correct": self.correct,
             "draw": self.draw,
         }
         return ways[task.kind](**task.values)
 
-    def measure(self, shape: str, paths: list[str], names: list[str], options: dict[str, Any]) -> Reply:
+    def measure(self, shape: str, paths: list[str], names: list[str], options: dict[str, Any]) -> TaskResult:
         """Measure a clip, a pair of stills or a biplane study, by the code of the command line.
 
         Args:
@@ -95,7 +95,7 @@ class Worker:
             options: Settings as plain values.
         """
         from lvef.measure.outputs import Answer
-        from lvef.service.orders import options_from_dict
+        from lvef.service.requests import options_from_dict
 
         measurer = self._measurer(options_from_dict(options))
         where = [Path(path) for path in paths]
@@ -116,7 +116,7 @@ class Worker:
         files: dict[str, bytes],
         edit: Any,  # noqa: ANN401
         options: dict[str, Any],
-    ) -> Reply:
+    ) -> TaskResult:
         """Apply a reader's correction.
 
         Args:
@@ -131,17 +131,17 @@ class Worker:
         """
         from lvef.measure.correction import corrected, corrected_study, edit_from_dict, study_from_dict
         from lvef.measure.outputs import Answer
-        from lvef.service.orders import options_from_dict
-        from lvef.service.packing import unpack_answer
+        from lvef.service.requests import options_from_dict
+        from lvef.service.serializers import deserialize_answer
 
-        machine, settings = unpack_answer(files, {}), options_from_dict(options)
+        machine, settings = deserialize_answer(files, {}), options_from_dict(options)
         if machine.parts:
             parts = {view: part for view, (part, _) in machine.parts.items()}
             answer, own = corrected_study(machine.measurement, parts, study_from_dict(edit), settings)
             return _reply(Answer(answer, None, {view: (part, None) for view, part in own.items()}), {})
         return _reply(Answer(corrected(machine.measurement, edit_from_dict(edit), settings), None), {})
 
-    def draw(self, name: str, files: dict[str, bytes], clips: dict[str, bytes]) -> Reply:
+    def draw(self, name: str, files: dict[str, bytes], clips: dict[str, bytes]) -> TaskResult:
         """Draw a picture, a film or a report of a result.
 
         Args:
@@ -150,14 +150,14 @@ class Worker:
             clips: Its clips, by part.
         """
         from lvef.service.drawing import drawn
-        from lvef.service.packing import unpack_answer
+        from lvef.service.serializers import deserialize_answer
 
-        data = drawn(name, unpack_answer(files, clips))
+        data = drawn(name, deserialize_answer(files, clips))
         if data is None:
-            return Reply(
+            return TaskResult(
                 code="no_pictures", message="This result has no such picture: there is nothing to draw."
             )
-        return Reply(files={name: data})
+        return TaskResult(files={name: data})
 
     def _measurer(self, options: Any) -> Any:  # noqa: ANN401
         """A measurer with these settings; networks stay loaded between tasks."""
@@ -166,36 +166,39 @@ class Worker:
         key = (options.weights, options.per_beat)
         loaded = self._loaded.pop(key, None) or Measurer(options)
         self._loaded[key] = loaded
-        while len(self._loaded) > MOST_NETWORKS:
+        while len(self._loaded) > MAX_LOADED_MODELS:
             del self._loaded[next(iter(self._loaded))]
         return loaded.with_options(options)
 
 
 def serve_tasks(
-    connection: Connection, make: Callable[[ServiceSettings], Work], settings: ServiceSettings, scratch: str
+    connection: Connection,
+    worker_factory: Callable[[ServiceSettings], TaskHandler],
+    settings: ServiceSettings,
+    scratch: str,
 ) -> None:
     """Main of a worker process: say that the network is loaded, then answer tasks until the pipe closes.
 
     Args:
         connection: To the service.
-        make: Gives what does the tasks.
+        worker_factory: Gives what does the tasks.
         settings: Of the service.
         scratch: Folder for temporary files; the service removes it when this process is gone.
     """
     # The service decides when a worker ends, not the terminal or the system's process manager.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     tempfile.tempdir = scratch
-    _be_quiet()
-    _be_first_to_go()
+    _silence_output()
+    _adjust_oom_score()
     try:
-        work = make(settings)
+        work = worker_factory(settings)
     except LvefError as error:
-        connection.send(Reply(code="weights", message=str(error)))
+        connection.send(TaskResult(code="weights", message=str(error)))
         return
     _limit_memory(settings.max_memory_mb)
-    connection.send(Reply(status="ready"))
+    connection.send(TaskResult(status="ready"))
     while True:
         try:
             task = connection.recv()
@@ -204,58 +207,58 @@ def serve_tasks(
         connection.send(done(work, task))
 
 
-def done(work: Work, task: Task) -> Reply:
+def done(work: TaskHandler, task: Task) -> TaskResult:
     """What comes of a task, whatever happens in it."""
     try:
         return work(task)
     except QualityRefusal as refusal:
-        return Reply(code=refusal.code, message=str(refusal))
+        return TaskResult(code=refusal.code, message=str(refusal))
     except WeightsError as error:
-        return Reply(code="weights", message=str(error))
+        return TaskResult(code="weights", message=str(error))
     except LvefError as error:
-        return Reply(code="not_possible", message=str(error))
+        return TaskResult(code="not_possible", message=str(error))
     except MemoryError:
-        return Reply(
+        return TaskResult(
             code="too_large",
             message="There is not enough memory for this clip; cut it shorter or make it smaller.",
         )
     except Exception as error:  # noqa: BLE001  a bug met in one file must not end the service
-        return Reply(
+        return TaskResult(
             code="bug",
             message=f"lvef met an error it should not have ({error_location(error)}); please report it.",
         )
 
 
-def _reply(answer: Any, names: Mapping[str, str]) -> Reply:  # noqa: ANN401
+def _reply(answer: Any, names: Mapping[str, str]) -> TaskResult:  # noqa: ANN401
     from lvef.measure.outputs import BEATS_NAME, CURVE_NAME
     from lvef.measure.tables import beats_csv, curve_csv
-    from lvef.service.packing import pack_clip, pack_measurement
+    from lvef.service.serializers import serialize_clip, serialize_measurement
     from lvef.transforms.fan import hide_outside_fan
 
     files: dict[str, bytes] = {}
     clips: dict[str, bytes] = {}
     for part, (measurement, clip) in {"": (answer.measurement, answer.clip), **answer.parts}.items():
         prefix = f"{part}/" if part else ""
-        own = pack_measurement(measurement, names)
+        own = serialize_measurement(measurement, names)
         if measurement.curve is not None:
             own |= {CURVE_NAME: curve_csv(measurement).encode(), BEATS_NAME: beats_csv(measurement).encode()}
         files |= {prefix + name: data for name, data in own.items()}
         if clip is not None and len(clip.frames):
-            packed = pack_clip(hide_outside_fan(clip), names)
-            if len(packed) <= MOST_CLIP_BYTES:
+            packed = serialize_clip(hide_outside_fan(clip), names)
+            if len(packed) <= MAX_CLIP_BYTES:
                 clips[part] = packed
     m = answer.measurement
-    return Reply(files, clips, status=str(m.status), code=m.reason_code)
+    return TaskResult(files, clips, status=str(m.status), code=m.reason_code)
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])
         os._exit(1)
 
 
-def _be_quiet() -> None:
+def _silence_output() -> None:
     """What a decoder prints may quote the file, so nothing is printed."""
     if os.environ.get("LVEF_DEBUG"):
         return
@@ -265,7 +268,7 @@ def _be_quiet() -> None:
     os.close(null)
 
 
-def _be_first_to_go() -> None:
+def _adjust_oom_score() -> None:
     """Where memory runs out, the system ends a worker, not the service; and no memory image of a clip is left."""
     if sys.platform == "linux":
         try:

@@ -1,8 +1,8 @@
-"""A contour on an echo picture whose points a reader drags: our own Streamlit component, in SVG and plain JavaScript.
+"""A contour on a frame whose points a reader drags: a Streamlit component in SVG and plain JavaScript.
 
-The browser draws and drags; Python says what a contour is worth. Each act of the reader comes as an `Act` with a number. The
-browser sends all acts that Python has not answered yet, so that none is lost and none counts twice however runs of the page
-overlap; `acts_of` reads them, and nothing that a browser sends is trusted.
+The browser draws and drags; Python computes volumes. Each action of the reader is a numbered `EditAction`. The browser
+sends all actions that Python has not confirmed yet, so that none is lost and none counts twice however script runs overlap.
+`read_actions` validates them; nothing that a browser sends is trusted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LOSSLESS_SIDE_PX = 256
 JPEG_QUALITY = 92
 """Of larger pictures."""
 
-MAX_ACTS = 64
+MAX_ACTIONS = 64
 """More acts than this in one message are none of our browser code's."""
 
 Kind = Literal["move", "undo", "redo", "reset", "step"]
@@ -46,7 +46,7 @@ _KINDS: tuple[Kind, ...] = ("move", "undo", "redo", "reset", "step")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Act:
+class EditAction:
     """One act of the reader.
 
     Attributes:
@@ -67,13 +67,13 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scene:
+class EditorState:
     """What an editor shows.
 
     Attributes:
         label: ``ED`` or ``ES``.
         colour: Of contour and points, CSS.
-        picture: From `picture_url`.
+        picture: From `image_data_url`.
         width: Of the clip's picture in pixels.
         height: Likewise.
         aspect: Pixel height over pixel width.
@@ -113,13 +113,13 @@ class Scene:
     spoken: str = ""
 
 
-def contour_editor(scene: Scene, *, key: str, on_act: Callable[[], None]) -> None:
+def contour_editor(scene: EditorState, *, key: str, on_action: Callable[[], None]) -> None:
     """Show an editor.
 
     Args:
         scene: What it shows.
-        key: Streamlit's key; `acts_of` takes the same.
-        on_act: Called before the page (or the fragment) runs again because the reader did something.
+        key: Streamlit's key; `read_actions` takes the same.
+        on_action: Called before the page (or the fragment) runs again because the reader did something.
     """
     _component()(
         key=key,
@@ -147,22 +147,22 @@ def contour_editor(scene: Scene, *, key: str, on_act: Callable[[], None]) -> Non
             # (undo, undo, undo) the browser may have dropped it meanwhile, and the page stops. So no two are the same.
             "turn": secrets.token_hex(4),
         },
-        on_ops_change=on_act,
+        on_ops_change=on_action,
     )
 
 
-def acts_of(key: str) -> list[Act]:
+def read_actions(key: str) -> list[EditAction]:
     """What the reader did in an editor, oldest first; anything malformed is left out.
 
     Args:
         key: As given to `contour_editor`.
     """
-    held = st.session_state.get(key)
-    found = held.get("ops") if hasattr(held, "get") else None
-    return read_acts(found)
+    written_upload = st.session_state.get(key)
+    found = written_upload.get("ops") if hasattr(written_upload, "get") else None
+    return parse_actions(found)
 
 
-def read_acts(found: Any) -> list[Act]:  # noqa: ANN401
+def parse_actions(found: Any) -> list[EditAction]:  # noqa: ANN401
     """Acts from what a browser sent.
 
     Args:
@@ -170,11 +170,11 @@ def read_acts(found: Any) -> list[Act]:  # noqa: ANN401
     """
     if not isinstance(found, list):
         return []
-    acts = [act for item in found[-MAX_ACTS:] if (act := _act(item)) is not None]
-    return sorted(acts, key=lambda act: act.seq)
+    actions = [action for item in found[-MAX_ACTIONS:] if (action := _parse_action(item)) is not None]
+    return sorted(actions, key=lambda action: action.seq)
 
 
-def picture_url(frame: FrameArray) -> str:
+def image_data_url(frame: FrameArray) -> str:
     """A grey picture for the browser, as a ``data:`` address: it lies in no file and under no other address.
 
     Args:
@@ -207,7 +207,7 @@ def _listed(points: FloatArray | None) -> list[list[float]] | None:
     return None if points is None else np.round(points, 3).tolist()
 
 
-def _act(item: Any) -> Act | None:  # noqa: ANN401
+def _parse_action(item: Any) -> EditAction | None:  # noqa: ANN401
     if not isinstance(item, dict) or item.get("kind") not in _KINDS or not isinstance(item.get("epoch"), str):
         return None
     numbers = [item.get("seq"), item.get("frame"), item.get("by", 0)]
@@ -225,4 +225,4 @@ def _act(item: Any) -> Act | None:  # noqa: ANN401
             or np.abs(points).max() > 1e5
         ):
             return None
-    return Act(item["seq"], item["epoch"], item["frame"], item["kind"], points, item.get("by", 0))
+    return EditAction(item["seq"], item["epoch"], item["frame"], item["kind"], points, item.get("by", 0))

@@ -19,20 +19,27 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
 from lvef.measure.wording import reads_clips
 from lvef.transforms.fan import Fan, find_fan, keep_fan
-from lvef.webapp.contour_editor import ED_COLOUR, ES_COLOUR, Scene, acts_of, contour_editor, picture_url
+from lvef.webapp.contour_editor import (
+    ED_COLOUR,
+    ES_COLOUR,
+    EditorState,
+    contour_editor,
+    image_data_url,
+    read_actions,
+)
 from lvef.webapp.correction_state import FILE, PHASES, CorrectionState, Phase
-from lvef.webapp.correction_words import (
+from lvef.webapp.correction_text import (
     NO_TRACING,
     NOTHING_TO_CORRECT,
+    announcement_text,
     beat_text,
     phase_text,
-    said_html,
-    spoken_text,
+    status_html,
     values_html,
 )
-from lvef.webapp.widget_keys import is_of_now, key_of_now, key_showing, renew
+from lvef.webapp.widget_keys import current_key, is_current_key, key_for_value, reset_widget
 
-Below = Callable[[Answer], None]
+RenderBelow = Callable[[Answer], None]
 """Draws something that follows from the answer, inside the panel."""
 
 _BY_HAND = -1
@@ -40,7 +47,9 @@ _COLOURS: dict[Phase, str] = {"ed": ED_COLOUR, "es": ES_COLOUR}
 _KEPT_PICTURES = 24
 
 
-def correction_panel(answer: Answer, options: MeasureOptions, key: str, below: Below | None = None) -> Answer:
+def correction_panel(
+    answer: Answer, options: MeasureOptions, key: str, below: RenderBelow | None = None
+) -> Answer:
     """Show the correction of an answer.
 
     Args:
@@ -77,20 +86,20 @@ def current_answer(answer: Answer, options: MeasureOptions, key: str) -> Answer:
 
 
 @st.fragment
-def _panel(state: CorrectionState, options: MeasureOptions, key: str, below: Below | None) -> None:
+def _panel(state: CorrectionState, options: MeasureOptions, key: str, below: RenderBelow | None) -> None:
     view = _view(state, key)
     answer, machine = state.answer(options), state.machine.measurement
     # What concerns one contour stands on its picture, and what concerns a file beside it.
     here = state.message.phase is None and state.message.view != FILE
     wrong = state.message.text if here else ""
-    said = said_html(wrong, answer.measurement, has_name=bool(state.reader))
+    said = status_html(wrong, answer.measurement, has_name=bool(state.reader))
     st.html(values_html(machine, answer.measurement) + said)
     _choices(state, options, view, key)
     if state.frame(view, "ed") is None or state.frame(view, "es") is None:
         st.button(
             "Choose the frames by hand",
             key=f"{key}-{view}-begin",
-            on_click=partial(state.begin, view, options),
+            on_click=partial(state.start_from_extremes, view, options),
             help="Begins with the frames of the largest and the smallest volume.",
         )
     else:
@@ -125,11 +134,11 @@ def _choices(state: CorrectionState, options: MeasureOptions, view: str, key: st
     shown = state.frame(view, "ed"), state.frame(view, "es")
     own = next((i for i, b in enumerate(beats) if (b.ed_frame, b.es_frame) == shown), _BY_HAND)
     if len(beats) > 1 or (beats and own == _BY_HAND):
-        box = key_showing(name, own)
+        box = key_for_value(name, own)
 
         def taken() -> None:
             index = st.session_state[box]
-            if is_of_now(name, box) and index != _BY_HAND:
+            if is_current_key(name, box) and index != _BY_HAND:
                 state.choose(view, options, ed=beats[index].ed_frame, es=beats[index].es_frame)
 
         choices = [*([_BY_HAND] if own == _BY_HAND else []), *range(len(beats))]
@@ -154,7 +163,7 @@ def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: P
     message, answer = state.message, state.answer(options)
     part = answer.parts[view][0] if answer.parts else answer.measurement
     contour_editor(
-        Scene(
+        EditorState(
             label=label,
             colour=_COLOURS[phase],
             picture=_picture(clip, frame, f"{key}-{view}-pictures"),
@@ -173,16 +182,16 @@ def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: P
             undo=bool(state.past),
             redo=bool(state.future),
             message=message.text if (message.view, message.phase) == (view, phase) else "",
-            spoken=spoken_text(state.machine.measurement, answer.measurement),
+            spoken=announcement_text(state.machine.measurement, answer.measurement),
         ),
         key=name,
-        on_act=lambda: state.obey(view, phase, acts_of(name), options),
+        on_action=lambda: state.apply_actions(view, phase, read_actions(name), options),
     )
     if n > 2:
-        slider = key_showing(f"{name}-frame", frame)
+        slider = key_for_value(f"{name}-frame", frame)
 
         def chosen() -> None:
-            if not is_of_now(f"{name}-frame", slider):
+            if not is_current_key(f"{name}-frame", slider):
                 return
             frames: dict[str, int | None] = {p: state.frame(view, p) for p in PHASES}
             frames[phase] = int(st.session_state[slider])
@@ -193,11 +202,11 @@ def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: P
 
 def _signature(state: CorrectionState, options: MeasureOptions, key: str) -> None:
     names = f"{key}-reader", f"{key}-note"
-    reader, note = key_showing(names[0], state.reader), key_showing(names[1], state.note)
+    reader, note = key_for_value(names[0], state.reader), key_for_value(names[1], state.note)
 
     def typed() -> None:
-        if is_of_now(names[0], reader) and is_of_now(names[1], note):
-            state.signed(st.session_state[reader], st.session_state[note], options)
+        if is_current_key(names[0], reader) and is_current_key(names[1], note):
+            state.set_reader(st.session_state[reader], st.session_state[note], options)
 
     left, right = st.columns([1, 2])
     left.text_input(
@@ -231,13 +240,13 @@ def _files(state: CorrectionState, options: MeasureOptions, key: str) -> None:
         width="stretch",
     )
     # A new uploader after each file, so that the same file can be given again.
-    name = key_of_now(f"{key}-load")
+    name = current_key(f"{key}-load")
 
     def given() -> None:
         file = st.session_state[name]
         if file is not None:
             state.load(file.getvalue(), file.name, options)
-            renew(f"{key}-load")
+            reset_widget(f"{key}-load")
 
     with right.popover("Load a correction", width="stretch"):
         st.file_uploader("A file that was saved here", type="json", key=name, on_change=given)
@@ -259,18 +268,18 @@ def _state_of(answer: Answer, key: str) -> CorrectionState:
 
 def _picture(clip: Clip, frame: int, key: str) -> str:
     """A frame for the browser, black outside the fan: names burned into the picture must not be shown."""
-    held: dict[int | str, object] = st.session_state.setdefault(key, {})
-    if "fan" not in held:
-        held["fan"] = _fan(clip)
-    if frame not in held:
-        while len(held) > _KEPT_PICTURES:
-            del held[next(number for number in held if number != "fan")]
-        fan, alone = held["fan"], clip.frames[frame : frame + 1]
+    written_upload: dict[int | str, object] = st.session_state.setdefault(key, {})
+    if "fan" not in written_upload:
+        written_upload["fan"] = _fan(clip)
+    if frame not in written_upload:
+        while len(written_upload) > _KEPT_PICTURES:
+            del written_upload[next(number for number in written_upload if number != "fan")]
+        fan, alone = written_upload["fan"], clip.frames[frame : frame + 1]
         shown = (
             keep_fan(_still(clip, frame), fan).frames[0] if isinstance(fan, Fan) else np.zeros_like(alone[0])
         )
-        held[frame] = picture_url(shown)
-    return str(held[frame])
+        written_upload[frame] = image_data_url(shown)
+    return str(written_upload[frame])
 
 
 def _fan(clip: Clip) -> Fan | None:

@@ -31,19 +31,19 @@ from lvef.measure.correction import (
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
 from lvef.measure.wording import note_text
-from lvef.webapp.contour_editor import Act
+from lvef.webapp.contour_editor import EditAction
 
 Phase = Literal["ed", "es"]
 PHASES: tuple[Phase, Phase] = ("ed", "es")
 """End-diastole and end-systole, as the fields of an edit begin."""
 
-ONE = ""
+SINGLE_VIEW = ""
 """Name of the only view of a clip or a pair of stills."""
 
 FILE = "file"
 """Where messages about a file of a correction belong."""
 
-LONGEST_HISTORY = 200
+MAX_HISTORY = 200
 """Steps that can be undone."""
 
 Edits = Mapping[str, Edit]
@@ -54,7 +54,7 @@ class Message:
     """A sentence and where it belongs: a view and phase, `FILE`, or nowhere in particular."""
 
     text: str = ""
-    view: str = ONE
+    view: str = SINGLE_VIEW
     phase: Phase | None = None
 
 
@@ -68,7 +68,7 @@ class CorrectionState:
     def __init__(self, answer: Answer) -> None:
         self.machine = answer
         self.epoch = secrets.token_hex(6)
-        self.views: tuple[str, ...] = tuple(v for v in VIEWS if v in answer.parts) or (ONE,)
+        self.views: tuple[str, ...] = tuple(v for v in VIEWS if v in answer.parts) or (SINGLE_VIEW,)
         self.edits: Edits = {view: Edit() for view in self.views}
         self.past: list[Edits] = []
         self.future: list[Edits] = []
@@ -138,8 +138,8 @@ class CorrectionState:
             self._shown = self._compute(self.edits, options)
         return self._shown
 
-    def propose(
-        self, edits: Edits, options: MeasureOptions, *, view: str = ONE, phase: Phase | None = None
+    def try_edits(
+        self, edits: Edits, options: MeasureOptions, *, view: str = SINGLE_VIEW, phase: Phase | None = None
     ) -> bool:
         """Take other edits, if something can be measured from them.
 
@@ -153,9 +153,9 @@ class CorrectionState:
             Whether they were taken; if not, `message` says why.
         """
         before = self.edits
-        if not self._take(edits, options, view, phase):
+        if not self._try(edits, options, view, phase):
             return False
-        self.past = [*self.past, before][-LONGEST_HISTORY:]
+        self.past = [*self.past, before][-MAX_HISTORY:]
         self.future = []
         return True
 
@@ -163,17 +163,17 @@ class CorrectionState:
         """One step back, if there is one."""
         if self.past:
             before = self.edits
-            if self._take(self.past[-1], options):
+            if self._try(self.past[-1], options):
                 self.past, self.future = self.past[:-1], [*self.future, before]
 
     def redo(self, options: MeasureOptions) -> None:
         """One step forward again, if one was undone."""
         if self.future:
             before = self.edits
-            if self._take(self.future[-1], options):
+            if self._try(self.future[-1], options):
                 self.future, self.past = self.future[:-1], [*self.past, before]
 
-    def signed(self, reader: str, note: str, options: MeasureOptions) -> None:
+    def set_reader(self, reader: str, note: str, options: MeasureOptions) -> None:
         """Say who corrects, and what the reader has to say."""
         if (reader, note) != (self.reader, self.note):
             self.reader, self.note = reader, note
@@ -188,13 +188,13 @@ class CorrectionState:
             if (own if frame is None else frame) != self.frame(view, phase):
                 changes[f"{phase}_points"] = None
             changes[f"{phase}_frame"] = None if frame == own else frame
-        return self.propose({**self.edits, view: replace(edit, **changes)}, options, view=view)
+        return self.try_edits({**self.edits, view: replace(edit, **changes)}, options, view=view)
 
     def reset(self, options: MeasureOptions) -> bool:
         """Go back to the machine's answer; this can be undone."""
-        return self.propose({view: Edit() for view in self.views}, options)
+        return self.try_edits({view: Edit() for view in self.views}, options)
 
-    def begin(self, view: str, options: MeasureOptions) -> bool:
+    def start_from_extremes(self, view: str, options: MeasureOptions) -> bool:
         """Where the machine chose no frames: those of its largest and smallest volume, to start from."""
         curve = self.measurement(view).curve
         if curve is None or not np.isfinite(curve.volume).any():
@@ -203,34 +203,36 @@ class CorrectionState:
             view, options, ed=int(np.nanargmax(curve.volume)), es=int(np.nanargmin(curve.volume))
         )
 
-    def obey(self, view: str, phase: Phase, acts: Iterable[Act], options: MeasureOptions) -> None:
+    def apply_actions(
+        self, view: str, phase: Phase, actions: Iterable[EditAction], options: MeasureOptions
+    ) -> None:
         """Do what came from an editor; acts that were done before, or on another picture, are passed over."""
-        for act in acts:
-            if act.epoch != self.epoch or act.seq <= self.seen.get((view, phase), 0):
+        for action in actions:
+            if action.epoch != self.epoch or action.seq <= self.seen.get((view, phase), 0):
                 continue
-            self.seen[view, phase] = act.seq
-            if act.kind == "undo":
+            self.seen[view, phase] = action.seq
+            if action.kind == "undo":
                 self.undo(options)
-            elif act.kind == "redo":
+            elif action.kind == "redo":
                 self.redo(options)
-            elif act.frame == self.frame(view, phase):
-                self._obey_one(view, phase, act, options)
+            elif action.frame == self.frame(view, phase):
+                self._apply_action(view, phase, action, options)
 
-    def _obey_one(self, view: str, phase: Phase, act: Act, options: MeasureOptions) -> None:
-        if act.kind == "step":
+    def _apply_action(self, view: str, phase: Phase, action: EditAction, options: MeasureOptions) -> None:
+        if action.kind == "step":
             frames: dict[str, int | None] = {p: self.frame(view, p) for p in PHASES}
-            frames[phase] = act.frame + (1 if act.by > 0 else -1)
+            frames[phase] = action.frame + (1 if action.by > 0 else -1)
             self.choose(view, options, ed=frames["ed"], es=frames["es"])
         else:
-            changes: dict[str, Any] = {f"{phase}_points": act.points}
-            self.propose(
+            changes: dict[str, Any] = {f"{phase}_points": action.points}
+            self.try_edits(
                 {**self.edits, view: replace(self.edits[view], **changes)}, options, view=view, phase=phase
             )
 
     def to_json(self) -> str:
         """The correction as a file, layout ``lvef-correction/1``."""
         signed = self._signed(self.edits)
-        values = edit_to_dict(signed[ONE]) if self.views == (ONE,) else study_to_dict(signed)
+        values = edit_to_dict(signed[SINGLE_VIEW]) if self.views == (SINGLE_VIEW,) else study_to_dict(signed)
         return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
     def load(self, data: bytes, name: str, options: MeasureOptions) -> bool:
@@ -244,8 +246,8 @@ class CorrectionState:
                 raise DataError(f"{name} has {len(data)} bytes; a correction has at most {MAX_FILE_BYTES}.")
             values = _json(data, name)
             edits: dict[str, Edit] = {view: Edit() for view in self.views}
-            if self.views == (ONE,):
-                edits[ONE] = edit_from_dict(values, name)
+            if self.views == (SINGLE_VIEW,):
+                edits[SINGLE_VIEW] = edit_from_dict(values, name)
             else:
                 edits |= study_from_dict(values, name)
         except LvefError as error:
@@ -255,14 +257,14 @@ class CorrectionState:
         signed = next((edit for edit in edits.values() if edit.reader or edit.note), None)
         if signed is not None:
             self.reader, self.note = signed.reader, signed.note
-        taken = self.propose(edits, options)
+        taken = self.try_edits(edits, options)
         if not taken:
             self.reader, self.note = before
             self.message = Message(self.message.text, FILE)
         return taken
 
-    def _take(
-        self, edits: Edits, options: MeasureOptions, view: str = ONE, phase: Phase | None = None
+    def _try(
+        self, edits: Edits, options: MeasureOptions, view: str = SINGLE_VIEW, phase: Phase | None = None
     ) -> bool:
         when, self.when = self.when, datetime.datetime.now(datetime.UTC)
         try:
@@ -283,7 +285,7 @@ class CorrectionState:
         if not signed:
             return machine
         if not machine.parts:
-            own = corrected(machine.measurement, signed[ONE], options, now=self.when)
+            own = corrected(machine.measurement, signed[SINGLE_VIEW], options, now=self.when)
             return machine if own is machine.measurement else Answer(own, machine.clip)
         parts = {view: part for view, (part, _) in machine.parts.items()}
         whole, own_parts = corrected_study(machine.measurement, parts, signed, options, now=self.when)

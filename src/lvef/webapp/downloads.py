@@ -12,13 +12,13 @@ from lvef.measure.outputs import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME, OVERL
 from lvef.measure.report import measurement_json
 from lvef.measure.report_document import REPORT_HTML_NAME, REPORT_PDF_NAME, report_html, report_pdf
 from lvef.measure.tables import beats_csv, curve_csv
-from lvef.webapp.bench import Entry, is_ready
-from lvef.webapp.film import film_in_background, film_of
+from lvef.webapp.film import render_video, render_video_in_background
+from lvef.webapp.session import SessionResult, is_ready
 
 Data = str | bytes | Callable[[], str | bytes]
 
 
-def show_downloads(entry: Entry, answer: Answer, base: Measurement, key: str) -> None:
+def show_downloads(entry: SessionResult, answer: Answer, base: Measurement, key: str) -> None:
     """Buttons for all files of an answer.
 
     Args:
@@ -59,9 +59,9 @@ def show_downloads(entry: Entry, answer: Answer, base: Measurement, key: str) ->
             )
 
 
-def _film(entry: Entry, base: Measurement, clip: Clip) -> bytes:
+def _film(entry: SessionResult, base: Measurement, clip: Clip) -> bytes:
     if base is entry.machine.measurement:
-        film = film_in_background(entry, base, clip)
+        film = render_video_in_background(entry, base, clip)
         is_ready(film, None)
         return film.result() or b""
-    return film_of(base, entry.shown(clip)) or b""
+    return render_video(base, entry.shown(clip)) or b""

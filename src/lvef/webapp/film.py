@@ -18,9 +18,9 @@ from lvef.core.errors import LvefError
 from lvef.core.records import Clip, Measurement
 from lvef.measure.overlay import write_overlay
 from lvef.measure.wording import note_text
-from lvef.webapp.bench import Entry, in_background, is_ready
-from lvef.webapp.private_files import folder
-from lvef.webapp.shell import say
+from lvef.webapp.layout import show_error
+from lvef.webapp.session import SessionResult, in_background, is_ready
+from lvef.webapp.upload_files import upload_folder
 
 LOOK_S = 0.5
 """How often the page looks whether the film is drawn."""
@@ -36,7 +36,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
 """
 
 
-def film_of(measurement: Measurement, shown: Clip) -> bytes | None:
+def render_video(measurement: Measurement, shown: Clip) -> bytes | None:
     """The clip with contours and curve as MP4, or None where there is nothing to film.
 
     Args:
@@ -47,22 +47,24 @@ def film_of(measurement: Measurement, shown: Clip) -> bytes | None:
         DataError: The film cannot be written.
         VideoError: This build of PyAV cannot encode H.264.
     """
-    path = folder() / f"{secrets.token_hex(8)}.mp4"
+    path = upload_folder() / f"{secrets.token_hex(8)}.mp4"
     try:
         return path.read_bytes() if write_overlay(path, shown, measurement) else None
     finally:
         path.unlink(missing_ok=True)
 
 
-def film_in_background(entry: Entry, measurement: Measurement, clip: Clip) -> Future[bytes | None]:
+def render_video_in_background(
+    entry: SessionResult, measurement: Measurement, clip: Clip
+) -> Future[bytes | None]:
     """Begin to draw the film of an entry's clip, or give the one that was begun."""
-    return entry.once(
-        "film", lambda: in_background(lambda: film_of(measurement, entry.shown(clip))), of=measurement
+    return entry.cached(
+        "film", lambda: in_background(lambda: render_video(measurement, entry.shown(clip))), of=measurement
     )
 
 
 @st.fragment
-def show_film(entry: Entry, measurement: Measurement, clip: Clip) -> None:
+def show_video(entry: SessionResult, measurement: Measurement, clip: Clip) -> None:
     """The film, or the words that stand in its place until it is drawn.
 
     Args:
@@ -70,7 +72,7 @@ def show_film(entry: Entry, measurement: Measurement, clip: Clip) -> None:
         measurement: Its outlines are on the film.
         clip: The frames.
     """
-    film = film_in_background(entry, measurement, clip)
+    film = render_video_in_background(entry, measurement, clip)
     if not is_ready(film):
         st.html('<div class="lvef-wait" role="status">Drawing the film ...</div>')
         _component()(
@@ -82,7 +84,7 @@ def show_film(entry: Entry, measurement: Measurement, clip: Clip) -> None:
     try:
         data = film.result()
     except LvefError as error:
-        say(note_text(str(error)), "No film")
+        show_error(note_text(str(error)), "No film")
         return
     if data:
         st.video(

@@ -1,5 +1,5 @@
 """The script that Streamlit runs, again for each thing a visitor does."""
 
-from lvef.webapp.shell import run
+from lvef.webapp.layout import run
 
 run()

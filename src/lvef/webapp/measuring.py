@@ -18,9 +18,9 @@ from lvef.measure.answer import no_answer
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
 from lvef.measure.pipeline import FINDING_BEATS, READING, READING_EF, TRACING, Measurer
-from lvef.webapp.private_files import held, shown_name
+from lvef.webapp.upload_files import sanitize_name, written_upload
 
-Tell = Callable[[str, float], None]
+ProgressCallback = Callable[[str, float], None]
 """Called with what is being done and how far it is, 0 to 1."""
 
 
@@ -38,7 +38,7 @@ class Upload(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class SampleFile:
     """An upload of our own making: a sample."""
 
     name: str
@@ -49,7 +49,7 @@ class Given:
         return self.data
 
 
-_WORDS = {
+_STAGES = {
     READING: ("Reading the file", 0.03, 0.1),
     TRACING: ("Outlining the ventricle", 0.1, 0.95),
     FINDING_BEATS: ("Finding the beats", 0.95, 0.95),
@@ -62,7 +62,7 @@ _loading = Lock()
 _loaded: dict[str, Measurer] = {}
 
 
-def loaded_measurer(weights: str) -> Measurer:
+def get_measurer(weights: str) -> Measurer:
     """A network, loaded once a process and shared by all visitors; it holds nothing of a file.
 
     Raises:
@@ -74,15 +74,15 @@ def loaded_measurer(weights: str) -> Measurer:
         return _loaded[weights]
 
 
-def measure_upload(upload: Upload, options: MeasureOptions, tell: Tell) -> Answer:
+def measure_upload(upload: Upload, options: MeasureOptions, report: ProgressCallback) -> Answer:
     """Measure one upload. Whatever is wrong with it becomes a sentence in the answer."""
-    return _answered(
+    return _measure_files(
         [upload],
-        lambda paths: Answer(*_measurer(options, tell).measure(paths[0])),
+        lambda paths: Answer(*_measurer(options, report).measure(paths[0])),
     )
 
 
-def measure_again(answer: Answer, options: MeasureOptions, tell: Tell) -> Answer:
+def measure_again(answer: Answer, options: MeasureOptions, report: ProgressCallback) -> Answer:
     """Measure a clip that is already in memory, with other settings."""
     clip = answer.clip
     if clip is None:
@@ -92,43 +92,43 @@ def measure_again(answer: Answer, options: MeasureOptions, tell: Tell) -> Answer
 
     def work(_: object) -> Answer:
         try:
-            measured = _measurer(options, tell).measure_clip(clip)
+            measured = _measurer(options, report).measure_clip(clip)
         except (LvefError, MemoryError) as error:
             measured = no_answer(clip.source, error, clip)
         return Answer(measured, clip)
 
-    return guarded(partial(work, None), clip.source)
+    return catch_errors(partial(work, None), clip.source)
 
 
-def measure_pair(ed: Upload, es: Upload, options: MeasureOptions, tell: Tell) -> Answer:
+def measure_pair(ed: Upload, es: Upload, options: MeasureOptions, report: ProgressCallback) -> Answer:
     """Measure an ED and an ES still."""
-    return _answered(
+    return _measure_files(
         [ed, es],
-        lambda paths: Answer(*_measurer(options, tell).measure_pair(*paths)),
+        lambda paths: Answer(*_measurer(options, report).measure_pair(*paths)),
     )
 
 
-def measure_study(a4c: Upload, a2c: Upload, options: MeasureOptions, tell: Tell) -> Answer:
+def measure_study(a4c: Upload, a2c: Upload, options: MeasureOptions, report: ProgressCallback) -> Answer:
     """Measure both apical views."""
 
     def work(paths: list[Path]) -> Answer:
-        measurement, parts = _measurer(options, tell).measure_biplane(*paths)
+        measurement, parts = _measurer(options, report).measure_biplane(*paths)
         return Answer(measurement, None, parts)
 
-    return _answered([a4c, a2c], work)
+    return _measure_files([a4c, a2c], work)
 
 
-def guarded(work: Callable[[], Answer], source: str) -> Answer:
+def catch_errors(work: Callable[[], Answer], source: str) -> Answer:
     """Do something that gives an answer; an error becomes one that says why there is none."""
     try:
         return work()
     except (LvefError, MemoryError) as error:
         return Answer(no_answer(source, error, None), None)
     except Exception as error:  # noqa: BLE001  a visitor must get a sentence, whatever went wrong
-        return Answer(Measurement(source, Status.FAILED, f"{source}: {bug_sentence(error)}", "bug"), None)
+        return Answer(Measurement(source, Status.FAILED, f"{source}: {bug_message(error)}", "bug"), None)
 
 
-def bug_sentence(error: BaseException) -> str:
+def bug_message(error: BaseException) -> str:
     """What to say to a visitor of an error nobody foresaw."""
     return (
         f"this is a bug in lvef {lvef.__version__}, not a mistake of yours: {error_location(error)}. "
@@ -136,32 +136,32 @@ def bug_sentence(error: BaseException) -> str:
     )
 
 
-def _measurer(options: MeasureOptions, tell: Tell) -> Measurer:
+def _measurer(options: MeasureOptions, report: ProgressCallback) -> Measurer:
     """The shared network with a visitor's settings, telling in words how far it is."""
 
     def said(doing: str, done: int, of: int) -> None:
-        words, first, last = _WORDS[doing]
+        words, first, last = _STAGES[doing]
         if doing == TRACING:
             words += f": frame {done} of {of}" if done else f" on {of} frames"
-        tell(words, first + (last - first) * (done / of if of else 0.0))
+        report(words, first + (last - first) * (done / of if of else 0.0))
 
-    return loaded_measurer(options.weights).with_options(options, said)
+    return get_measurer(options.weights).with_options(options, said)
 
 
-def _answered(uploads: list[Upload], work: Callable[[list[Path]], Answer]) -> Answer:
-    names = [shown_name(upload.name) for upload in uploads]
+def _measure_files(uploads: list[Upload], work: Callable[[list[Path]], Answer]) -> Answer:
+    names = [sanitize_name(upload.name) for upload in uploads]
     source = " + ".join(names)
 
     def run(paths: list[Path], left: list[Upload]) -> Answer:
         if not left:
-            return renamed(work(paths), dict(zip(map(str, paths), names, strict=True)), source)
-        with held(left[0].getvalue(), left[0].name) as path:
+            return rename_sources(work(paths), dict(zip(map(str, paths), names, strict=True)), source)
+        with written_upload(left[0].getvalue(), left[0].name) as path:
             return run([*paths, path], left[1:])
 
-    return guarded(lambda: run([], uploads), source)
+    return catch_errors(lambda: run([], uploads), source)
 
 
-def renamed(answer: Answer, names: Mapping[str, str], source: str) -> Answer:
+def rename_sources(answer: Answer, names: Mapping[str, str], source: str) -> Answer:
     """An answer in which our own names of files are the client's again.
 
     Args:

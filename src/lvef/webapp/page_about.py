@@ -21,7 +21,7 @@ from lvef.inference.card_text import (
 )
 from lvef.inference.catalogue import list_networks
 from lvef.webapp.answer_view import facts, table
-from lvef.webapp.shell import head, in_sentences, section
+from lvef.webapp.layout import show_errors, show_heading, show_section
 
 TEXTS = {
     "What it does": (
@@ -73,15 +73,15 @@ SHOWN_FIGURES = {
 """Metrics in-domain that are shown, in this order."""
 
 
-@in_sentences
+@show_errors
 def page() -> None:
     """Draw the page."""
-    head("About", "From an echo file to an ejection fraction that a reader can check by eye.")
+    show_heading("About", "From an echo file to an ejection fraction that a reader can check by eye.")
     parts = "".join(f"<h2>{escape(title)}</h2><p>{escape(text)}</p>" for title, text in TEXTS.items())
     st.html(f'<div class="lvef-text">{parts}</div>')
     networks = list_networks()
     cards = [entry.card for entry in networks]
-    section(
+    show_section(
         "How well it measures: other hospitals",
         "External validation comes first: it predicts your clips better than the metrics below. Each "
         "cell: value, 95 % confidence interval where there is one, number of cases. EF errors are mean absolute errors.",
@@ -90,7 +90,7 @@ def page() -> None:
     marked = "".join(f"<li>{escape(experimental_text(card))}</li>" for card in cards if card.experimental)
     if marked:
         st.html(f'<section class="lvef-warnings"><h3>Keep in mind</h3><ul>{marked}</ul></section>')
-    section(
+    show_section(
         "How well it measures: in-domain",
         "On patients of the hospital that it was trained on, or synthetic phantoms, never used for training or selection.",
     )
@@ -98,7 +98,7 @@ def page() -> None:
     with st.container():
         limits = "".join(f"<li>{escape(text)}</li>" for text in LIMITS)
         st.html(f'<div class="lvef-text"><h2>Limits</h2><ul>{limits}</ul></div>')
-    section("Networks and licences")
+    show_section("Networks and licences")
     st.html(
         facts(
             [

@@ -16,14 +16,21 @@ from lvef.measure.outputs import Answer
 from lvef.measure.wording import category_lines, ef_text, ml_text, reason_text
 from lvef.webapp import samples
 from lvef.webapp.answer_view import table
-from lvef.webapp.bench import VIDEO, Bench, Entry, with_person
-from lvef.webapp.choices import ask
 from lvef.webapp.drawing import Curve, show_curves
-from lvef.webapp.inbox import CLIP_KINDS, drop_zone, let_go, plain, title_of, with_progress
+from lvef.webapp.layout import current_session, show_error, show_errors, show_heading, show_section
 from lvef.webapp.measuring import Upload, measure_again, measure_upload
+from lvef.webapp.options_form import show_options_form
 from lvef.webapp.phases import show_phases
-from lvef.webapp.private_files import shown_name
-from lvef.webapp.shell import head, in_sentences, say, section, the_bench
+from lvef.webapp.session import VIDEO, SessionResult, SessionState, with_patient_data
+from lvef.webapp.upload_files import sanitize_name
+from lvef.webapp.uploads import (
+    CLIP_KINDS,
+    clear_uploads,
+    escape_markdown,
+    progress_title,
+    run_with_progress,
+    upload_widget,
+)
 from lvef.webapp.viewer import volumes
 
 ZONE = "compare-clip"
@@ -40,15 +47,15 @@ KIND_WORDS = {
 _CHOSEN = "compare-chosen"
 
 
-@in_sentences
+@show_errors
 def page() -> None:
     """Draw the page."""
-    bench = the_bench()
-    head(
+    session = current_session()
+    show_heading(
         "Compare models",
         "Every installed network on one clip. Where they disagree, look at the outlines: those without cannot be checked.",
     )
-    uploads = drop_zone(f"A clip: {CLIP_KINDS}", ZONE)
+    uploads = upload_widget(f"A clip: {CLIP_KINDS}", ZONE)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html('<p class="lvef-lead">No clip at hand?</p>', width="content")
         cine = st.button(
@@ -57,7 +64,7 @@ def page() -> None:
         phantom = st.button(
             "Computed heart, EF known", key="compare-phantom", help="A phantom: its true EF stands beside."
         )
-    options = ask(network=False)
+    options = show_options_form(network=False)
     given: Upload | None = uploads[0] if uploads else None
     known = None
     if cine or phantom:
@@ -66,20 +73,24 @@ def page() -> None:
         given, known = sample.upload, sample.known_ef_percent
     if given is not None:
         taken = given
-        answer = with_progress(lambda tell: measure_upload(taken, options, tell), title_of([given], 0))
-        entry = Entry(shown_name(given.name), answer, options, VIDEO, known)
-        bench.add(entry)
+        answer = run_with_progress(
+            lambda report: measure_upload(taken, options, report), progress_title([given], 0)
+        )
+        entry = SessionResult(sanitize_name(given.name), answer, options, VIDEO, known)
+        session.add(entry)
         st.session_state[_CHOSEN] = entry.number
-        let_go(ZONE, uploads)
+        clear_uploads(ZONE, uploads)
         st.rerun()
-    entry_ = _choose(bench)
+    entry_ = _choose(session)
     if entry_ is not None:
         _show(entry_, options)
 
 
-def _choose(bench: Bench) -> Entry | None:
+def _choose(session: SessionState) -> SessionResult | None:
     entries = [
-        e for e in bench.entries if e.kind == VIDEO and (e.machine.clip is not None or e is bench.entries[-1])
+        e
+        for e in session.entries
+        if e.kind == VIDEO and (e.machine.clip is not None or e is session.entries[-1])
     ]
     if not entries:
         return None
@@ -96,15 +107,15 @@ def _choose(bench: Bench) -> Entry | None:
     return next(e for e in entries if e.number == number)
 
 
-def _show(entry: Entry, options: MeasureOptions) -> None:
+def _show(entry: SessionResult, options: MeasureOptions) -> None:
     if entry.machine.clip is None:
-        say(reason_text(entry.machine.measurement), "Not read")
+        show_error(reason_text(entry.machine.measurement), "Not read")
         return
     networks = list_networks()
     found = [(network, _measured(entry, network, options)) for network in networks]
     rows = []
     for network, answer in found:
-        m = with_person(answer, options).measurement
+        m = with_patient_data(answer, options).measurement
         classes = dict(category_lines(m.categories))
         made = m.provenance
         rows.append(
@@ -122,7 +133,7 @@ def _show(entry: Entry, options: MeasureOptions) -> None:
                 "lvef-out" if m.ef_percent is None else "",
             )
         )
-    section("Answers", _spread([answer.measurement for _, answer in found], entry))
+    show_section("Answers", _spread([answer.measurement for _, answer in found], entry))
     st.html(
         table(["Network", "EF", "EDV / ESV", "Heart-failure range", "Time", "What it gives"], rows, "Answers")
     )
@@ -135,12 +146,12 @@ def _show(entry: Entry, options: MeasureOptions) -> None:
         if any(v is not None for v in volume):
             curves.append((marked_name(network.card), entry.machine.clip.times_s.tolist(), volume))
     if curves:
-        section(
+        show_section(
             "Volume curves",
             "Each in per cent of its own end-diastole: where they part, one of them lost the wall.",
         )
         show_curves(curves, f"curves-{entry.number}")
-    section("Outlines")
+    show_section("Outlines")
     for network, answer in found:
         m, clip = answer.measurement, answer.clip
         if clip is not None and m.ed_frame is not None and any(m.tracings):
@@ -154,17 +165,18 @@ def _show(entry: Entry, options: MeasureOptions) -> None:
         st.html(f'<p class="lvef-lead">No outline to check: {", ".join(without)}.</p>')
 
 
-def _measured(entry: Entry, network: NetworkEntry, options: MeasureOptions) -> Answer:
+def _measured(entry: SessionResult, network: NetworkEntry, options: MeasureOptions) -> Answer:
     chosen = replace(options, weights=network.name)
-    return entry.once(
+    return entry.cached(
         f"compare {network.name} {chosen.view} {chosen.frame_rate_hz}",
-        lambda: with_progress(
-            lambda tell: measure_again(entry.machine, chosen, tell), plain(marked_name(network.card))
+        lambda: run_with_progress(
+            lambda report: measure_again(entry.machine, chosen, report),
+            escape_markdown(marked_name(network.card)),
         ),
     )
 
 
-def _spread(measurements: list[Measurement], entry: Entry) -> str:
+def _spread(measurements: list[Measurement], entry: SessionResult) -> str:
     efs = [m.ef_percent for m in measurements if m.ef_percent is not None]
     words = f"{len(efs)} of {len(measurements)} networks answered"
     if len(efs) > 1:

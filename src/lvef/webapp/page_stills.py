@@ -8,18 +8,18 @@ import streamlit as st
 
 from lvef.measure.options import MeasureOptions
 from lvef.webapp.answer_view import show_answer, show_warnings
-from lvef.webapp.bench import STILLS, Bench, Entry, with_person
-from lvef.webapp.choices import ask
 from lvef.webapp.correction_panel import current_answer
-from lvef.webapp.inbox import STILL_KINDS
+from lvef.webapp.layout import current_session, show_errors, show_heading
 from lvef.webapp.measuring import measure_pair
+from lvef.webapp.options_form import show_options_form
 from lvef.webapp.phases import show_phases
-from lvef.webapp.result import correct_and_take
+from lvef.webapp.result import show_correction_and_downloads
 from lvef.webapp.samples import phantom_stills
-from lvef.webapp.shell import head, in_sentences, the_bench
-from lvef.webapp.two_files import TwoFiles, entry_head, take_two
+from lvef.webapp.session import STILLS, SessionResult, SessionState, with_patient_data
+from lvef.webapp.two_file_page import TwoFilePage, measure_two_files, show_result_heading
+from lvef.webapp.uploads import STILL_KINDS
 
-PAIR = TwoFiles(
+PAIR = TwoFilePage(
     kind=STILLS,
     labels=("End-diastole (ED)", "End-systole (ES)"),
     zones=("ed-still", "es-still"),
@@ -36,24 +36,24 @@ PAIR = TwoFiles(
 """What this page asks for."""
 
 
-@in_sentences
+@show_errors
 def page() -> None:
     """Draw the page."""
-    bench = the_bench()
-    head(
+    session = current_session()
+    show_heading(
         "ED / ES images",
         "Two stills of the same apical view and depth: one at end-diastole, one at end-systole.",
     )
-    entry, options = take_two(PAIR, bench, partial(ask, clock=False))
+    entry, options = measure_two_files(PAIR, session, partial(show_options_form, clock=False))
     if entry is not None:
-        _show(bench, entry, options)
+        _show(session, entry, options)
 
 
-def _show(bench: Bench, entry: Entry, options: MeasureOptions) -> None:
+def _show(session: SessionState, entry: SessionResult, options: MeasureOptions) -> None:
     key = f"correct-{entry.number}"
     base = current_answer(entry.machine, options, key)
-    m, clip = with_person(base, options).measurement, base.clip
-    entry_head(PAIR, bench, entry)
+    m, clip = with_patient_data(base, options).measurement, base.clip
+    show_result_heading(PAIR, session, entry)
     left, right = st.columns([2, 3], gap="large")
     with left:
         show_answer(m, options, known_ef_percent=entry.known_ef_percent)
@@ -61,4 +61,4 @@ def _show(bench: Bench, entry: Entry, options: MeasureOptions) -> None:
     with right:
         if clip is not None and any(m.tracings):
             show_phases(m, entry.shown(clip))
-    correct_and_take(entry, base, options, key)
+    show_correction_and_downloads(entry, base, options, key)

@@ -8,19 +8,19 @@ import streamlit as st
 
 from lvef.measure.options import MeasureOptions
 from lvef.webapp.answer_view import show_answer, show_beats, show_warnings
-from lvef.webapp.bench import STUDY, Bench, Entry, with_person
-from lvef.webapp.choices import ask
 from lvef.webapp.correction_panel import current_answer
-from lvef.webapp.inbox import CLIP_KINDS
+from lvef.webapp.layout import current_session, show_errors, show_heading, show_section
 from lvef.webapp.measuring import measure_study
+from lvef.webapp.options_form import show_options_form
 from lvef.webapp.phases import show_phases
-from lvef.webapp.result import correct_and_take
+from lvef.webapp.result import show_correction_and_downloads
 from lvef.webapp.samples import phantom_study
-from lvef.webapp.shell import head, in_sentences, section, the_bench
-from lvef.webapp.two_files import TwoFiles, entry_head, take_two
+from lvef.webapp.session import STUDY, SessionResult, SessionState, with_patient_data
+from lvef.webapp.two_file_page import TwoFilePage, measure_two_files, show_result_heading
+from lvef.webapp.uploads import CLIP_KINDS
 from lvef.webapp.viewer import viewer
 
-VIEWS = TwoFiles(
+VIEWS = TwoFilePage(
     kind=STUDY,
     labels=("Four-chamber clip (A4C)", "Two-chamber clip (A2C)"),
     zones=("a4c-clip", "a2c-clip"),
@@ -37,24 +37,24 @@ VIEWS = TwoFiles(
 """What this page asks for."""
 
 
-@in_sentences
+@show_errors
 def page() -> None:
     """Draw the page."""
-    bench = the_bench()
-    head(
+    session = current_session()
+    show_heading(
         "Study",
         "Both apical views of one patient: a biplane ejection fraction, and that of each view beside it.",
     )
-    entry, options = take_two(VIEWS, bench, partial(ask, view=False))
+    entry, options = measure_two_files(VIEWS, session, partial(show_options_form, view=False))
     if entry is not None:
-        _show(bench, entry, options)
+        _show(session, entry, options)
 
 
-def _show(bench: Bench, entry: Entry, options: MeasureOptions) -> None:
+def _show(session: SessionState, entry: SessionResult, options: MeasureOptions) -> None:
     key = f"correct-{entry.number}"
     base = current_answer(entry.machine, options, key)
-    answer = with_person(base, options)
-    entry_head(VIEWS, bench, entry)
+    answer = with_patient_data(base, options)
+    show_result_heading(VIEWS, session, entry)
     left, right = st.columns([2, 3], gap="large")
     with left:
         show_answer(answer.measurement, options, known_ef_percent=entry.known_ef_percent)
@@ -64,7 +64,7 @@ def _show(bench: Bench, entry: Entry, options: MeasureOptions) -> None:
             if clip is not None and m.ed_frame is not None and any(m.tracings):
                 show_phases(m, entry.shown(clip), names=(f"{view}, end-diastole", f"{view}, end-systole"))
     for view, (m, clip) in base.parts.items():
-        section(view, m.source)
+        show_section(view, m.source)
         if m.ef_percent is None:
             show_answer(m, options)
         elif clip is not None:
@@ -72,4 +72,4 @@ def _show(bench: Bench, entry: Entry, options: MeasureOptions) -> None:
                 m, entry.shown(clip), identity=f"{entry.number}-{view}", key=f"viewer-{entry.number}-{view}"
             )
             show_beats(m)
-    correct_and_take(entry, base, options, key)
+    show_correction_and_downloads(entry, base, options, key)

@@ -10,14 +10,21 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.wording import category_lines, cut_off_text, ef_text, ml_text, reason_text, status_text
 from lvef.webapp import samples
 from lvef.webapp.answer_view import table
-from lvef.webapp.bench import VIDEO, Bench, Entry, with_person
-from lvef.webapp.choices import ask, same_measurement
-from lvef.webapp.inbox import CLIP_KINDS, drop_zone, let_go, plain, title_of, with_progress
+from lvef.webapp.layout import current_session, show_errors, show_heading, show_section
 from lvef.webapp.measuring import Upload, measure_again, measure_upload
-from lvef.webapp.private_files import shown_name
+from lvef.webapp.options_form import same_measurement, show_options_form
 from lvef.webapp.result import show_result
 from lvef.webapp.samples import Sample
-from lvef.webapp.shell import head, in_sentences, section, the_bench
+from lvef.webapp.session import VIDEO, SessionResult, SessionState, with_patient_data
+from lvef.webapp.upload_files import sanitize_name
+from lvef.webapp.uploads import (
+    CLIP_KINDS,
+    clear_uploads,
+    escape_markdown,
+    progress_title,
+    run_with_progress,
+    upload_widget,
+)
 
 ZONE = "clips"
 """Name of the drop zone."""
@@ -26,34 +33,34 @@ CHOSEN = "video-chosen"
 """Under this name the session holds the number of the entry that is looked at."""
 
 
-@in_sentences
+@show_errors
 def page() -> None:
     """Draw the page."""
-    bench = the_bench()
-    head(
+    session = current_session()
+    show_heading(
         "Video",
         "Drop an apical echo clip. The left ventricle is outlined on every frame and the ejection fraction measured.",
     )
-    uploads = drop_zone(f"Clips: {CLIP_KINDS}", ZONE, several=True)
+    uploads = upload_widget(f"Clips: {CLIP_KINDS}", ZONE, several=True)
     sample = _samples()
-    options = ask()
+    options = show_options_form()
     if uploads:
-        done = {entry.upload_id for entry in bench.entries}
+        done = {entry.upload_id for entry in session.entries}
         for number in range(len(uploads)):
             if uploads[number].file_id in done:
                 # Measured before somebody clicked on something and the run began anew.
                 continue
-            _measure(bench, uploads[number], options, title_of(uploads, number))
-        let_go(ZONE, uploads)
+            _measure(session, uploads[number], options, progress_title(uploads, number))
+        clear_uploads(ZONE, uploads)
         st.rerun()
     if sample is not None:
         with st.spinner("Making the sample ..."):
             made = sample()
-        _measure(bench, made.upload, options, plain(made.upload.name), made.known_ef_percent)
+        _measure(session, made.upload, options, escape_markdown(made.upload.name), made.known_ef_percent)
         st.rerun()
-    entry = _chosen(bench, options)
+    entry = _chosen(session, options)
     if entry is not None:
-        show_result(_up_to_date(bench, entry, options), options)
+        show_result(_up_to_date(session, entry, options), options)
 
 
 def _samples() -> Callable[[], Sample] | None:
@@ -71,29 +78,33 @@ def _samples() -> Callable[[], Sample] | None:
 
 
 def _measure(
-    bench: Bench, upload: Upload, options: MeasureOptions, title: str, known_ef_percent: float | None = None
+    session: SessionState,
+    upload: Upload,
+    options: MeasureOptions,
+    title: str,
+    known_ef_percent: float | None = None,
 ) -> None:
-    answer = with_progress(lambda tell: measure_upload(upload, options, tell), title)
-    entry = Entry(
-        shown_name(upload.name),
+    answer = run_with_progress(lambda report: measure_upload(upload, options, report), title)
+    entry = SessionResult(
+        sanitize_name(upload.name),
         answer,
         options,
         VIDEO,
         known_ef_percent,
         upload_id=getattr(upload, "file_id", ""),
     )
-    gone = bench.add(entry)
+    gone = session.add(entry)
     if gone:
-        st.toast(f"Pictures let go to make room: {plain(', '.join(gone))}.")
+        st.toast(f"Pictures let go to make room: {escape_markdown(', '.join(gone))}.")
     st.session_state[CHOSEN] = entry.number
 
 
-def _chosen(bench: Bench, options: MeasureOptions) -> Entry | None:
-    entries = [entry for entry in bench.entries if entry.kind == VIDEO]
+def _chosen(session: SessionState, options: MeasureOptions) -> SessionResult | None:
+    entries = [entry for entry in session.entries if entry.kind == VIDEO]
     if not entries:
         return None
     if len(entries) > 1:
-        section("Results")
+        show_section("Results")
         st.html(results_table(entries, options))
     numbers = [entry.number for entry in entries]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -111,16 +122,16 @@ def _chosen(bench: Bench, options: MeasureOptions) -> Entry | None:
             number = numbers[0]
             st.html(f'<h2 class="lvef-section">{_escaped(entries[0].name)}</h2>')
         if st.button("Forget all", key="forget", help="Takes all clips and answers out of memory."):
-            bench.clear()
+            session.clear()
             st.rerun()
     return next(entry for entry in entries if entry.number == number)
 
 
-def results_table(entries: Sequence[Entry], options: MeasureOptions) -> str:
+def results_table(entries: Sequence[SessionResult], options: MeasureOptions) -> str:
     """All results in one table, those without an EF with their reason."""
     rows = []
     for entry in entries:
-        m = with_person(entry.machine, options).measurement
+        m = with_patient_data(entry.machine, options).measurement
         classes = dict(category_lines(m.categories))
         rows.append(
             (
@@ -142,13 +153,15 @@ def results_table(entries: Sequence[Entry], options: MeasureOptions) -> str:
     )
 
 
-def _up_to_date(bench: Bench, entry: Entry, options: MeasureOptions) -> Entry:
+def _up_to_date(session: SessionState, entry: SessionResult, options: MeasureOptions) -> SessionResult:
     """The entry, measured anew where network, view or frame rate were changed since."""
     if same_measurement(entry.options, options) or entry.machine.clip is None:
         return entry
-    answer = with_progress(lambda tell: measure_again(entry.machine, options, tell), plain(entry.name))
-    fresh = Entry(entry.name, answer, options, VIDEO, entry.known_ef_percent)
-    bench.entries[bench.entries.index(entry)] = fresh
+    answer = run_with_progress(
+        lambda report: measure_again(entry.machine, options, report), escape_markdown(entry.name)
+    )
+    fresh = SessionResult(entry.name, answer, options, VIDEO, entry.known_ef_percent)
+    session.entries[session.entries.index(entry)] = fresh
     st.session_state[CHOSEN] = fresh.number
     return fresh
 

@@ -10,7 +10,7 @@ import streamlit as st
 from lvef.core.records import Clip, FloatArray, Measurement, Tracing
 from lvef.measure.report import frame_time_s
 from lvef.measure.wording import ml_text
-from lvef.webapp.viewer import LARGEST_SIDE_PX, jpeg_url, picture_shape
+from lvef.webapp.viewer import LARGEST_SIDE_PX, displayed_shape, jpeg_data_url
 
 ED_COLOUR, ES_COLOUR = "#56b4e9", "#f0a01e"
 """On black. Source: Okabe and Ito, 2008."""
@@ -73,9 +73,9 @@ def phase_svg(
         colour: Of contour and disks.
         window: Part of the picture, x, y, width, height in square pixels.
     """
-    width, height = picture_shape(shown)
+    width, height = displayed_shape(shown)
     stretch = height / shown.frames.shape[1]
-    parts = [f'<image href="{jpeg_url(shown.frames[frame], 2 * LARGEST_SIDE_PX)}" width="{width}" height="{height}" '
+    parts = [f'<image href="{jpeg_data_url(shown.frames[frame], 2 * LARGEST_SIDE_PX)}" width="{width}" height="{height}" '
              'preserveAspectRatio="none"/>']  # fmt: skip
     if tracing is not None:
         thin = 0.0035 * max(window[2], window[3])
@@ -104,7 +104,7 @@ def phase_svg(
 
 def _window(shown: Clip, tracings: list[Tracing]) -> tuple[float, float, float, float]:
     """The part to show, the same for both phases: the ventricle with room around it, 4 : 3."""
-    width, height = picture_shape(shown)
+    width, height = displayed_shape(shown)
     stretch = height / shown.frames.shape[1]
     if not tracings:
         return 0.0, 0.0, float(width), float(height)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lvef.core.terms import View
 from lvef.io.sample import sample_cine
-from lvef.webapp.measuring import Given
+from lvef.webapp.measuring import SampleFile
 
 if TYPE_CHECKING:
     from lvef.synthesis.truth import SyntheticClip
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Sample:
     """A clip of our own and, for a computed heart, its EF by disks in the plane of the film."""
 
-    upload: Given
+    upload: SampleFile
     known_ef_percent: float | None = None
 
 
@@ -30,14 +30,14 @@ def cine() -> Sample:
     Raises:
         DataError: It is missing from the installed pydicom.
     """
-    return Sample(Given("real-echo.dcm", sample_cine().read_bytes()))
+    return Sample(SampleFile("real-echo.dcm", sample_cine().read_bytes()))
 
 
 @cache
 def phantom() -> Sample:
     """The computed heart as a film; made once a process."""
-    made = heart(View.A4C)
-    return Sample(Given("phantom.avi", _film(made)), made.representative.plane_ef_percent)
+    made = phantom_clip(View.A4C)
+    return Sample(SampleFile("phantom.avi", _film(made)), made.representative.plane_ef_percent)
 
 
 @cache
@@ -45,13 +45,13 @@ def phantom_stills() -> tuple[Sample, Sample]:
     """ED and ES of the computed heart as PNG pictures."""
     import cv2
 
-    made = heart(View.A4C)
+    made = phantom_clip(View.A4C)
     beat = made.representative
     pair = []
     for word, frame in (("ed", beat.ed_frame), ("es", beat.es_frame)):
         done, packed = cv2.imencode(".png", made.clip.frames[frame])
         assert done
-        pair.append(Sample(Given(f"phantom-{word}.png", packed.tobytes()), beat.plane_ef_percent))
+        pair.append(Sample(SampleFile(f"phantom-{word}.png", packed.tobytes()), beat.plane_ef_percent))
     return pair[0], pair[1]
 
 
@@ -60,13 +60,13 @@ def phantom_study() -> tuple[Sample, Sample]:
     """Both views of one computed heart; the EF that is known is that of the body in space."""
     films = []
     for view in (View.A4C, View.A2C):
-        made = heart(view)
-        films.append(Sample(Given(f"phantom-{view}.avi", _film(made)), made.representative.ef_percent))
+        made = phantom_clip(view)
+        films.append(Sample(SampleFile(f"phantom-{view}.avi", _film(made)), made.representative.ef_percent))
     return films[0], films[1]
 
 
 @cache
-def heart(view: View) -> SyntheticClip:
+def phantom_clip(view: View) -> SyntheticClip:
     """The phantom of ``lvef demo --phantom``, seen in a view."""
     from lvef.synthesis.phantom.sample import sample_phantom
 

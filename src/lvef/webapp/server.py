@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from lvef.core.errors import ConfigError, LvefError, MissingExtraError
-from lvef.webapp import private_files, settings
-from lvef.webapp.bench import GONE_AFTER_S
+from lvef.webapp import settings, upload_files
+from lvef.webapp.session import SESSION_TIMEOUT_S
 from lvef.webapp.settings import AppSettings
 
 SCRIPT = Path(__file__).with_name("main.py")
 """What Streamlit runs."""
 
-BIND_ALL = ("0.0.0.0", "::", "")
+ALL_INTERFACES = ("0.0.0.0", "::", "")
 """Addresses that mean every one of this machine."""
 
-AWAY_S = 2 * round(GONE_AFTER_S)
-"""Seconds after which Streamlit itself gives a closed tab up; `lvef.webapp.bench.Watchman` ends its session before."""
+DISCONNECT_LIMIT_S = 2 * round(SESSION_TIMEOUT_S)
+"""Seconds after which Streamlit itself closes a disconnected session; `SessionMonitor` closes it before."""
 
 THEME: dict[str, str] = {
     "theme.baseRadius": "0.45rem",
@@ -48,16 +48,16 @@ THEME: dict[str, str] = {
 """Both themes; which one is shown follows the visitor's system."""
 
 
-LOADING_S = 20.0
+SHUTDOWN_LIMIT_S = 20.0
 """Longest time in which a page that is stopped waits for a network that is just being loaded."""
 
 
-def run(app: AppSettings, say: Callable[[str], None]) -> None:
+def run(app: AppSettings, announce: Callable[[str], None]) -> None:
     """Serve the page until the process is stopped.
 
     Args:
         app: How.
-        say: Called with the page's address once it answers.
+        announce: Called with the page's address once it answers.
 
     Raises:
         MissingExtraError: Streamlit is not installed.
@@ -71,26 +71,26 @@ def run(app: AppSettings, say: Callable[[str], None]) -> None:
     except ImportError:
         raise MissingExtraError("The page", "app") from None
     from lvef.inference.catalogue import find_network
-    from lvef.webapp.shell import serve_on
+    from lvef.webapp.layout import set_event_loop
 
     find_network(app.weights)
     app = _with_port(app)
     settings.use(app)
-    private_files.sweep()
+    upload_files.remove_stale_folders()
     bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options(app).items()})
     config._server_mode = "starlette-managed"
     logging.getLogger("streamlit").setLevel(logging.ERROR)
-    ask_nobody_outside()
+    disable_external_ip_lookup()
     warming = threading.Thread(target=_warm_up, args=(app.weights,), daemon=True)
     warming.start()
 
     async def serve() -> None:
-        serve_on(asyncio.get_running_loop())
+        set_event_loop(asyncio.get_running_loop())
         server: Any = Server(str(SCRIPT), is_hello=False)
         await server.start()
         bootstrap.prepare_streamlit_environment(str(SCRIPT))
         _stop_on_signals(server)
-        say(address(app))
+        announce(address(app))
         if app.open_browser:
             webbrowser.open(address(app))
         await server.stopped
@@ -98,10 +98,10 @@ def run(app: AppSettings, say: Callable[[str], None]) -> None:
     sys.argv = [str(SCRIPT)]
     asyncio.run(serve())
     # An interpreter that ends while native code still loads a network aborts.
-    warming.join(LOADING_S)
+    warming.join(SHUTDOWN_LIMIT_S)
 
 
-def ask_nobody_outside() -> None:
+def disable_external_ip_lookup() -> None:
     """Keep Streamlit from asking a public address who we are, which it does to judge a request of a foreign page.
 
     Such a request is refused without that answer.
@@ -126,7 +126,7 @@ def _stop_on_signals(server: Any) -> None:  # noqa: ANN401
 
 def options(app: AppSettings) -> dict[str, Any]:
     """Streamlit's settings. They are given as flags, so that no file on the machine changes them."""
-    everywhere = app.host in BIND_ALL
+    everywhere = app.host in ALL_INTERFACES
     return {
         "global.developmentMode": False,
         "server.address": app.host,
@@ -139,7 +139,7 @@ def options(app: AppSettings) -> dict[str, Any]:
         "server.enableCORS": True,
         "server.enableStaticServing": False,
         "server.maxUploadSize": app.max_upload_mb,
-        "server.disconnectedSessionTTL": AWAY_S,
+        "server.disconnectedSessionTTL": DISCONNECT_LIMIT_S,
         "server.showEmailPrompt": False,
         # Other names for this machine in the address bar are a trick of a foreign page (DNS rebinding).
         "server.allowedHosts": [] if everywhere else sorted({app.host, "localhost", "127.0.0.1", "[::1]"}),
@@ -157,7 +157,7 @@ def options(app: AppSettings) -> dict[str, Any]:
 
 def address(app: AppSettings) -> str:
     """Where a browser on this machine finds the page."""
-    host = "localhost" if app.host in BIND_ALL else f"[{app.host}]" if ":" in app.host else app.host
+    host = "localhost" if app.host in ALL_INTERFACES else f"[{app.host}]" if ":" in app.host else app.host
     path = app.base_path.strip("/")
     return f"http://{host}:{app.port}/{path}" + ("/" if path else "")
 
@@ -189,10 +189,10 @@ def _is_v6(host: str) -> bool:
 def _warm_up(weights: str) -> None:
     """Load what the first visitor would otherwise wait for."""
     from lvef.webapp import page_about, page_compare, page_stills, page_study, page_video  # noqa: F401
-    from lvef.webapp.measuring import loaded_measurer
+    from lvef.webapp.measuring import get_measurer
 
     try:
-        loaded_measurer(weights)
+        get_measurer(weights)
     except LvefError:
         # The page itself says what is wrong.
         return

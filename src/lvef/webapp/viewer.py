@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 LARGEST_SIDE_PX, LONG_CLIP_SIDE_PX = 448, 288
 """Longest side of a frame that is sent, and that of a clip with more than `LONG_CLIP` frames."""
 
-LONG_CLIP, MOST_FRAMES = 200, 600
+LONG_CLIP, MAX_FRAMES = 200, 600
 """Of a clip with more frames than the second, every second (third, ...) picture is sent; outlines and volumes all are."""
 
 JPEG_QUALITY = 85
@@ -55,14 +55,14 @@ def viewer_data(measurement: Measurement, shown: Clip) -> dict[str, Any]:
         shown: Its clip, black outside the fan.
     """
     m, n = measurement, len(shown.frames)
-    every = -(-n // MOST_FRAMES)
+    every = -(-n // MAX_FRAMES)
     height, width = shown.frames.shape[1:]
     return {
         "width": width,
         "height": height,
-        "shape": picture_shape(shown),
+        "shape": displayed_shape(shown),
         "frames": [
-            jpeg_url(f, LARGEST_SIDE_PX if n <= LONG_CLIP else LONG_CLIP_SIDE_PX)
+            jpeg_data_url(f, LARGEST_SIDE_PX if n <= LONG_CLIP else LONG_CLIP_SIDE_PX)
             for f in shown.frames[::every]
         ],
         "every": every,
@@ -98,14 +98,14 @@ def volumes(m: Measurement, n: int) -> list[float | None]:
     return [round(v, 2) if np.isfinite(v) else None for v in values.tolist()]
 
 
-def picture_shape(clip: Clip) -> list[float]:
+def displayed_shape(clip: Clip) -> list[float]:
     """Width and height of the picture as it is shown: pixels that are not square are made so."""
     height, width = clip.frames.shape[1:]
     aspect = clip.pixel_aspect
     return [width, round(height * aspect, 2)]
 
 
-def jpeg_url(frame: FrameArray, side_px: int) -> str:
+def jpeg_data_url(frame: FrameArray, side_px: int) -> str:
     """A frame as a ``data:`` address, made smaller where its longest side is longer."""
     scale = side_px / max(frame.shape)
     if scale < 1:

@@ -17,8 +17,8 @@ from typing import Any
 import streamlit as st
 
 
-def key_of_now(name: str) -> str:
-    """The key of a widget until `renew` makes it a new one.
+def current_key(name: str) -> str:
+    """The key of a widget until `reset_widget` makes it a new one.
 
     Args:
         name: Of the widget, on the page.
@@ -26,16 +26,16 @@ def key_of_now(name: str) -> str:
     return f"{name}-{st.session_state.setdefault(_turns(name), 0)}"
 
 
-def renew(name: str) -> None:
+def reset_widget(name: str) -> None:
     """Make a widget a new one, empty or with its default, from the next run on.
 
     Args:
-        name: As given to `key_of_now`.
+        name: As given to `current_key`.
     """
     st.session_state[_turns(name)] = st.session_state.get(_turns(name), 0) + 1
 
 
-def key_showing(name: str, value: Any) -> str:  # noqa: ANN401
+def key_for_value(name: str, value: Any) -> str:  # noqa: ANN401
     """The key of a widget that shows a value; give the widget that value as its default too.
 
     Args:
@@ -45,20 +45,20 @@ def key_showing(name: str, value: Any) -> str:  # noqa: ANN401
     Returns:
         The key as long as the widget shows that value already, so that what is being typed stays; else a new one.
     """
-    key = key_of_now(name)
+    key = current_key(name)
     if key in st.session_state and st.session_state[key] != value:
-        renew(name)
-    return key_of_now(name)
+        reset_widget(name)
+    return current_key(name)
 
 
-def is_of_now(name: str, key: str) -> bool:
+def is_current_key(name: str, key: str) -> bool:
     """Whether a widget's key is still the one on the page.
 
     Args:
-        name: As given to `key_showing`.
+        name: As given to `key_for_value`.
         key: As it was returned.
     """
-    return key == key_of_now(name)
+    return key == current_key(name)
 
 
 def _turns(name: str) -> str:

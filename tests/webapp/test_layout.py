@@ -10,7 +10,7 @@ pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"'
 
 from streamlit.runtime.fragment import MemoryFragmentStorage
 
-from lvef.webapp import shell
+from lvef.webapp import layout
 
 
 class Runtime:
@@ -30,19 +30,19 @@ class Runtime:
 def storage(monkeypatch):
     fragments = MemoryFragmentStorage()
     fragments._fragments["film"] = lambda: None
-    monkeypatch.setitem(shell._fragments, "gone", fragments)
+    monkeypatch.setitem(layout._fragments, "gone", fragments)
     return fragments
 
 
 def forget(runtime, monkeypatch, session):
-    monkeypatch.setattr(shell.runtime, "exists", lambda: True)
-    monkeypatch.setattr(shell.runtime, "get_instance", lambda: runtime)
+    monkeypatch.setattr(layout.runtime, "exists", lambda: True)
+    monkeypatch.setattr(layout.runtime, "get_instance", lambda: runtime)
 
     async def main():
-        monkeypatch.setattr(shell, "_loop", None)
-        shell.serve_on(asyncio.get_running_loop())
+        monkeypatch.setattr(layout, "_loop", None)
+        layout.set_event_loop(asyncio.get_running_loop())
         # From another thread, as the watchman calls it.
-        await asyncio.to_thread(shell.forget_session, session)
+        await asyncio.to_thread(layout.forget_session, session)
         await asyncio.sleep(0)
 
     asyncio.run(main())
@@ -53,7 +53,7 @@ def test_a_closed_tab_is_ended_with_its_fragments(monkeypatch, storage):
     forget(runtime, monkeypatch, "gone")
     assert runtime.closed == ["gone"]
     assert not storage.contains("film")
-    assert "gone" not in shell._fragments
+    assert "gone" not in layout._fragments
 
 
 def test_a_tab_that_came_back_is_left_alone(monkeypatch, storage):
@@ -64,5 +64,5 @@ def test_a_tab_that_came_back_is_left_alone(monkeypatch, storage):
 
 
 def test_without_a_server_nothing_is_asked(monkeypatch):
-    monkeypatch.setattr(shell, "_loop", None)
-    shell.forget_session("gone")
+    monkeypatch.setattr(layout, "_loop", None)
+    layout.forget_session("gone")

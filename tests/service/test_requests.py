@@ -4,10 +4,10 @@ import pytest
 
 from lvef.core.terms import Sex, View
 from lvef.measure.options import MeasureOptions
-from lvef.service.orders import options_from_dict, options_to_dict, orders_of
-from lvef.service.refusals import Refusal
+from lvef.service.errors import ApiError
+from lvef.service.multipart import Form, Upload
+from lvef.service.requests import options_from_dict, options_to_dict, parse_form
 from lvef.service.settings import ServiceSettings
-from lvef.service.upload import Form, Upload
 
 SETTINGS = ServiceSettings(threads=1, precision="f32", max_frames=77)
 NETWORKS = {"camus-seg", "other"}
@@ -18,7 +18,7 @@ def form(*roles, **fields):
 
 
 def orders(*roles, **fields):
-    return orders_of(form(*roles, **fields), SETTINGS, NETWORKS)
+    return parse_form(form(*roles, **fields), SETTINGS, NETWORKS)
 
 
 def test_each_file_is_an_order():
@@ -87,7 +87,7 @@ def test_empty_fields_are_as_if_not_sent():
     ],
 )
 def test_what_does_not_go_together(roles, fields, words):
-    with pytest.raises(Refusal, match=words) as error:
+    with pytest.raises(ApiError, match=words) as error:
         orders(*roles, **fields)
     assert error.value.status == 422
     assert not any(value in error.value.message for value in fields.values() if len(value) > 3)

@@ -27,14 +27,14 @@ SPOOL_NAME = "spool"
 LOCK_NAME = "lock"
 """File that a running service holds locked in its own folder."""
 
-LONGEST_NAME = 120
+MAX_NAME_LENGTH = 120
 """Letters of a client's file name that are shown."""
 
 UNNAMED = "upload"
 """Name that is shown where the client gave none."""
 
 
-class Spool:
+class UploadStore:
     """This service's own folder of uploads.
 
     Args:
@@ -45,24 +45,24 @@ class Spool:
     """
 
     def __init__(self, data: Path) -> None:
-        make_private(data)
+        make_private_folder(data)
         self.root = data / SPOOL_NAME
-        make_private(self.root)
+        make_private_folder(self.root)
         self.service = secrets.token_hex(8)
         self.folder = self.root / self.service
         # Made under a hidden name and moved once it is locked: nobody ever sees it without its lock.
         hidden = self.root / f".{self.service}"
-        make_private(hidden)
+        make_private_folder(hidden)
         self._lock: IO[bytes] | None = (hidden / LOCK_NAME).open("wb")
         if sys.platform != "win32":
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         hidden.rename(self.folder)
 
-    def new_path(self, client_name: str) -> Path:
+    def new_path(self, name: str) -> Path:
         """A path for an upload: a random name, with the suffix of a kind that is read if the client's name has one."""
-        return self.folder / f"{secrets.token_hex(16)}{known_suffix(client_name)}"
+        return self.folder / f"{secrets.token_hex(16)}{known_suffix(name)}"
 
-    def live_services(self) -> set[str]:
+    def find_live_services(self) -> set[str]:
         """Services that run on this data folder, this one among them; folders of dead ones are removed."""
         alive = set()
         for folder in self.root.iterdir():
@@ -76,11 +76,11 @@ class Spool:
         """Files that lie in this service's folder now."""
         return [path for path in self.folder.iterdir() if path.is_file() and path.name != LOCK_NAME]
 
-    def scratch(self, number: int) -> Path:
+    def worker_folder(self, number: int) -> Path:
         """An empty folder for the temporary files of a worker; what an earlier one left in it is removed."""
         folder = self.folder / f"worker-{number}"
         shutil.rmtree(folder, ignore_errors=True)
-        make_private(folder)
+        make_private_folder(folder)
         return folder
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class Spool:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def make_private(folder: Path) -> None:
+def make_private_folder(folder: Path) -> None:
     """Make a folder that only this user may enter.
 
     Raises:
@@ -109,14 +109,14 @@ def make_private(folder: Path) -> None:
         ) from None
 
 
-def client_name(raw: str) -> str:
+def sanitize_name(raw: str) -> str:
     """The base name of a client's file as it is shown: no folders, no control or invisible letters, not too long."""
     base = PureWindowsPath(PurePosixPath(raw).name).name
     # Categories C*: control, format (bidirectional marks among them), surrogates, private use.
     shown = "".join(letter for letter in base if not unicodedata.category(letter).startswith("C")).strip()
-    if len(shown) > LONGEST_NAME:
+    if len(shown) > MAX_NAME_LENGTH:
         suffix = known_suffix(shown)
-        shown = shown[: LONGEST_NAME - len(suffix)] + suffix
+        shown = shown[: MAX_NAME_LENGTH - len(suffix)] + suffix
     return UNNAMED if shown in ("", ".", "..") else shown
 
 

@@ -19,13 +19,13 @@ class ErrorDetail(BaseModel):
     message: str = Field(description="One sentence for people.")
 
 
-class ErrorAnswer(BaseModel):
+class ErrorResponse(BaseModel):
     """The body of every answer that says no."""
 
     error: ErrorDetail
 
 
-class JobAnswer(BaseModel):
+class JobResponse(BaseModel):
     """A job."""
 
     id: str = Field(examples=[JOB_ID])
@@ -45,14 +45,14 @@ class JobAnswer(BaseModel):
     )
 
 
-class JobsAnswer(BaseModel):
+class JobsResponse(BaseModel):
     """The jobs of one request, in the order of its files; an error beside them where its only job failed."""
 
-    jobs: list[JobAnswer]
+    jobs: list[JobResponse]
     error: ErrorDetail | None = None
 
 
-class CorrectionAnswer(BaseModel):
+class CorrectionResponse(BaseModel):
     """A new result."""
 
     id: str = Field(description="Id of the new result.")
@@ -72,7 +72,7 @@ class ResultFiles(BaseModel):
     files: list[str] = Field(description="Links to its files.")
 
 
-class ModelAnswer(BaseModel):
+class ModelResponse(BaseModel):
     """An installed network."""
 
     name: str
@@ -92,14 +92,14 @@ class ModelAnswer(BaseModel):
     limits: list[str]
 
 
-class ModelsAnswer(BaseModel):
+class ModelsResponse(BaseModel):
     """The installed networks; ``default`` measures where a request names none."""
 
     default: str
-    models: list[ModelAnswer]
+    models: list[ModelResponse]
 
 
-class HealthAnswer(BaseModel):
+class HealthResponse(BaseModel):
     """Whether the service can measure now."""
 
     status: str = Field(description="ready, starting or stopping")
@@ -211,4 +211,4 @@ answer names jobs to ask for. Uploads are deleted once they are measured; result
 
 def errors(**sentences: str) -> dict[int | str, dict[str, Any]]:
     """Answers that say no, for a route: ``s404="no such job"``."""
-    return {int(name[1:]): {"model": ErrorAnswer, "description": text} for name, text in sentences.items()}
+    return {int(name[1:]): {"model": ErrorResponse, "description": text} for name, text in sentences.items()}

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lvef.core.errors import error_location
+from lvef.service.errors import ApiError, error_body
 from lvef.service.metrics import Metrics
-from lvef.service.refusals import Refusal, error_body
 from lvef.service.settings import ServiceSettings
 
 Scope = MutableMapping[str, Any]
@@ -48,7 +48,7 @@ LOG = logging.getLogger("lvef.service")
 """One line a request: method, route, status, milliseconds."""
 
 
-class Guard:
+class AccessMiddleware:
     """The application behind its rules.
 
     Args:
@@ -108,11 +108,11 @@ class Guard:
             else:
                 self._check(scope, headers, origin)
                 await self._app(scope, receive, send_guarded)
-        except Refusal as refusal:
-            self._metrics.refused.labels(refusal.code).inc()
-            body = json.dumps(error_body(refusal.code, refusal.message)).encode()
+        except ApiError as error:
+            self._metrics.refused.labels(error.code).inc()
+            body = json.dumps(error_body(error.code, error.message)).encode()
             await _answer(
-                send_guarded, refusal.status, body, {"content-type": "application/json", **refusal.headers}
+                send_guarded, error.status, body, {"content-type": "application/json", **error.headers}
             )
         except Exception as error:  # noqa: BLE001  a bug met by one request must not be told with what the client sent
             LOG.error("bug: %s", error_location(error))
@@ -129,26 +129,26 @@ class Guard:
         """Raise where the request may not be answered."""
         host = headers.get("host", "")
         if not self._host_is_ours(host):
-            raise Refusal(
+            raise ApiError(
                 421,
                 "wrong_host",
                 "The service is not known under this name; start it with --allow-host NAME to allow it.",
             )
         if origin and origin not in self._origins and _place(origin) != host.lower():
-            raise Refusal(
+            raise ApiError(
                 403,
                 "foreign_origin",
                 "A page of another origin may not use this service; --allow-origin allows one.",
             )
         reading = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
         if headers.get("sec-fetch-site") == "cross-site" and origin not in self._origins and not reading:
-            raise Refusal(
+            raise ApiError(
                 403,
                 "foreign_origin",
                 "A page of another site may not use this service; --allow-origin allows one.",
             )
         if self._digest and self._path(scope) not in OPEN_PATHS and not self._has_key(headers):
-            raise Refusal(
+            raise ApiError(
                 401,
                 "no_key",
                 "This service needs its API key, in the header X-API-Key or as Authorization: Bearer.",

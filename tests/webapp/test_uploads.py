@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 
 from lvef.measure.outputs import Answer
-from lvef.webapp import inbox
+from lvef.webapp import uploads
 from tests.measure.made_up import beating
 
 DONE = Answer(*beating(10))
@@ -33,9 +33,9 @@ class Bar:
 @pytest.fixture
 def bar(monkeypatch):
     made = Bar()
-    monkeypatch.setattr(inbox.st, "progress", lambda share, text: made)
-    monkeypatch.setattr(inbox, "TELL_EVERY_S", 0.005)
-    monkeypatch.setattr("lvef.core.workers._POLL_S", 0.005)
+    monkeypatch.setattr(uploads.st, "progress", lambda share, text: made)
+    monkeypatch.setattr(uploads, "PROGRESS_INTERVAL_S", 0.005)
+    monkeypatch.setattr("lvef.core.workers._LOOK_S", 0.005)
     return made
 
 
@@ -43,35 +43,35 @@ def test_what_is_told_is_shown_and_the_answer_comes(bar):
     seen = threading.Event()
     bar.progress = lambda share, text: (bar.shown.append((share, text)), seen.set())
 
-    def work(tell):
-        tell("frame 3 of 9", 1.5)
+    def work(report):
+        report("frame 3 of 9", 1.5)
         assert seen.wait(20)
         return DONE
 
-    assert inbox.with_progress(work, "clip") is DONE
+    assert uploads.run_with_progress(work, "clip") is DONE
     assert bar.shown == [(1.0, "clip: frame 3 of 9"), "empty"]
 
 
 def test_an_error_of_the_work_is_the_callers(bar):
-    def work(tell):
+    def work(report):
         raise ValueError("bug")
 
     with pytest.raises(ValueError, match="bug"):
-        inbox.with_progress(work, "clip")
+        uploads.run_with_progress(work, "clip")
     assert bar.shown == ["empty"]
 
 
 def test_a_measurement_that_is_stuck_is_named_then_given_up(bar, monkeypatch):
-    monkeypatch.setattr(inbox, "GIVE_UP_S", 0.1)
-    monkeypatch.setattr("lvef.core.workers.SLOW_S", 0.02)
+    monkeypatch.setattr(uploads, "MEASURE_LIMIT_S", 0.1)
+    monkeypatch.setattr("lvef.core.workers.WORD_S", 0.02)
     end = threading.Event()
 
-    def work(tell):
-        tell("reading", 0.1)
+    def work(report):
+        report("reading", 0.1)
         end.wait(30)
         return DONE
 
-    m = inbox.with_progress(work, "clip").measurement
+    m = uploads.run_with_progress(work, "clip").measurement
     assert not end.is_set()
     end.set()
     assert (str(m.status), m.reason_code) == ("failed", "too_slow")
@@ -83,14 +83,14 @@ def test_the_measurement_of_a_visitor_who_has_gone_stops(bar):
     bar.visitor_gone = True
     stopped = threading.Event()
 
-    def work(tell):
+    def work(report):
         try:
             while True:
-                tell("frame", 0.5)
+                report("frame", 0.5)
         except BaseException:
             stopped.set()
             raise
 
     with pytest.raises(SystemExit):
-        inbox.with_progress(work, "clip")
+        uploads.run_with_progress(work, "clip")
     assert stopped.wait(20)

@@ -13,14 +13,14 @@ from lvef.core.errors import GeometryError
 from lvef.core.terms import Sex, View
 from lvef.geometry.ejection import body_surface_area
 from lvef.measure.options import MeasureOptions
-from lvef.service.refusals import Refusal
+from lvef.service.errors import ApiError
+from lvef.service.multipart import Form, Upload
 from lvef.service.settings import ServiceSettings
-from lvef.service.upload import Form, Upload
 
 FILES = "files"
 """Form field of clips."""
 
-TOGETHER = {"pair": ("ed", "es"), "biplane": ("a4c", "a2c")}
+FILE_PAIRS = {"pair": ("ed", "es"), "biplane": ("a4c", "a2c")}
 """Form fields of files that give one answer together."""
 
 WAIT = "wait"
@@ -47,7 +47,7 @@ OPTIONS: dict[str, type] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class MeasureRequest:
     """One thing to measure.
 
     Attributes:
@@ -66,7 +66,9 @@ class Order:
         return " + ".join(upload.name for upload in self.uploads)
 
 
-def orders_of(form: Form, settings: ServiceSettings, networks: Collection[str]) -> tuple[list[Order], float]:
+def parse_form(
+    form: Form, settings: ServiceSettings, networks: Collection[str]
+) -> tuple[list[MeasureRequest], float]:
     """What a form asks for.
 
     Args:
@@ -82,24 +84,26 @@ def orders_of(form: Form, settings: ServiceSettings, networks: Collection[str]) 
     """
     unknown = sorted(form.fields.keys() - OPTIONS.keys() - {WAIT})
     if unknown:
-        raise _wrong(
+        raise _bad_request(
             f"A form field is not known; known are {', '.join([*OPTIONS, WAIT])}, and the files in {FILES}, ed and es, "
             "or a4c and a2c."
         )
-    options = options_of(form.fields, settings, networks)
+    options = parse_options(form.fields, settings, networks)
     roles = [upload.role for upload in form.uploads]
     if not roles:
-        raise _wrong("There is no file: send one or several as files, or ed with es, or a4c with a2c.")
+        raise _bad_request("There is no file: send one or several as files, or ed with es, or a4c with a2c.")
     if set(roles) == {FILES}:
-        orders = [Order("clip", (upload,), options) for upload in form.uploads]
+        requests = [MeasureRequest("clip", (upload,), options) for upload in form.uploads]
     else:
-        orders = [_joined(form, sorted(roles), options)]
-    if options.ed_frame is not None and orders[0].shape != "clip":
-        raise _wrong("ed_frame and es_frame choose frames of one clip; a pair or a biplane study has none.")
-    return orders, _number(form.fields, WAIT, low=0.0, high=MAX_WAIT_S) or 0.0
+        requests = [_join_files(form, sorted(roles), options)]
+    if options.ed_frame is not None and requests[0].shape != "clip":
+        raise _bad_request(
+            "ed_frame and es_frame choose frames of one clip; a pair or a biplane study has none."
+        )
+    return requests, _parse_number(form.fields, WAIT, low=0.0, high=MAX_WAIT_S) or 0.0
 
 
-def options_of(
+def parse_options(
     values: Mapping[str, str], settings: ServiceSettings, networks: Collection[str]
 ) -> MeasureOptions:
     """Settings of a measurement from form fields.
@@ -113,26 +117,28 @@ def options_of(
         if not text:
             continue
         if kind is float:
-            given[name] = _number(values, name, low=0.0, high=float(MAX_FRAME), above=True)
+            given[name] = _parse_number(values, name, low=0.0, high=float(MAX_FRAME), above=True)
         elif kind is int:
-            given[name] = _whole(text, name)
+            given[name] = _parse_int(text, name)
         elif kind is bool:
-            given[name] = _yes_or_no(text, name)
+            given[name] = _parse_bool(text, name)
         elif issubclass(kind, StrEnum):
-            given[name] = _word(text, name, kind)
+            given[name] = _parse_enum(text, name, kind)
         else:
             given[name] = text
     # Only by name: a path would let a client load any file of this machine.
     if given.get("weights", settings.weights) not in networks:
-        raise _wrong(f"There is no such network; weights is one of {', '.join(sorted(networks)) or 'none'}.")
+        raise _bad_request(
+            f"There is no such network; weights is one of {', '.join(sorted(networks)) or 'none'}."
+        )
     for one, other in (("ed_frame", "es_frame"), ("height_cm", "weight_kg")):
         if (one in given) != (other in given):
-            raise _wrong(f"{one} and {other} go together: give both.")
+            raise _bad_request(f"{one} and {other} go together: give both.")
     if "height_cm" in given:
         try:
             body_surface_area(given["height_cm"], given["weight_kg"])
         except GeometryError as error:
-            raise _wrong(str(error)) from None
+            raise _bad_request(str(error)) from None
     base = MeasureOptions(
         weights=settings.weights,
         precision=settings.precision,
@@ -155,19 +161,21 @@ def options_from_dict(values: Mapping[str, Any]) -> MeasureOptions:
     )
 
 
-def _joined(form: Form, roles: list[str], options: MeasureOptions) -> Order:
-    for shape, names in TOGETHER.items():
+def _join_files(form: Form, roles: list[str], options: MeasureOptions) -> MeasureRequest:
+    for shape, names in FILE_PAIRS.items():
         if roles == sorted(names):
             by_role = {upload.role: upload for upload in form.uploads}
-            return Order(shape, tuple(by_role[name] for name in names), options)
+            return MeasureRequest(shape, tuple(by_role[name] for name in names), options)
         if set(roles) == set(names):
-            raise _wrong(f"{names[0]} and {names[1]} are one file each.")
+            raise _bad_request(f"{names[0]} and {names[1]} are one file each.")
         if set(roles) < set(names):
-            raise _wrong(f"{names[0]} and {names[1]} go together: send both.")
-    raise _wrong("Send either files, or a pair (ed, es), or a biplane study (a4c, a2c), and no other files.")
+            raise _bad_request(f"{names[0]} and {names[1]} go together: send both.")
+    raise _bad_request(
+        "Send either files, or a pair (ed, es), or a biplane study (a4c, a2c), and no other files."
+    )
 
 
-def _number(
+def _parse_number(
     values: Mapping[str, str], name: str, *, low: float, high: float, above: bool = False
 ) -> float | None:
     text = values.get(name, "").strip()
@@ -178,29 +186,31 @@ def _number(
     except ValueError:
         value = math.nan
     if not low <= value <= high or (above and value == low):
-        raise _wrong(f"{name} must be a number {'above' if above else 'from'} {low:g}, at most {high:g}.")
+        raise _bad_request(
+            f"{name} must be a number {'above' if above else 'from'} {low:g}, at most {high:g}."
+        )
     return value
 
 
-def _whole(text: str, name: str) -> int:
+def _parse_int(text: str, name: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > 10 or int(text) >= MAX_FRAME:
-        raise _wrong(f"{name} must be a whole number from 0.")
+        raise _bad_request(f"{name} must be a whole number from 0.")
     return int(text)
 
 
-def _yes_or_no(text: str, name: str) -> bool:
+def _parse_bool(text: str, name: str) -> bool:
     answers = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if text.lower() not in answers:
-        raise _wrong(f"{name} must be true or false.")
+        raise _bad_request(f"{name} must be true or false.")
     return answers[text.lower()]
 
 
-def _word(text: str, name: str, kind: type[StrEnum]) -> StrEnum:
+def _parse_enum(text: str, name: str, kind: type[StrEnum]) -> StrEnum:
     by_word = {member.value.lower(): member for member in kind}
     if text.lower() not in by_word:
-        raise _wrong(f"{name} must be one of {', '.join(member.value for member in kind)}.")
+        raise _bad_request(f"{name} must be one of {', '.join(member.value for member in kind)}.")
     return by_word[text.lower()]
 
 
-def _wrong(message: str) -> Refusal:
-    return Refusal(422, "bad_request", message)
+def _bad_request(message: str) -> ApiError:
+    return ApiError(422, "bad_request", message)

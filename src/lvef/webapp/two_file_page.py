@@ -9,16 +9,16 @@ import streamlit as st
 
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
-from lvef.webapp.bench import Bench, Entry
-from lvef.webapp.inbox import drop_zone, let_go, with_progress
-from lvef.webapp.measuring import Tell, Upload
-from lvef.webapp.private_files import shown_name
+from lvef.webapp.layout import show_section
+from lvef.webapp.measuring import ProgressCallback, Upload
 from lvef.webapp.samples import Sample
-from lvef.webapp.shell import section
+from lvef.webapp.session import SessionResult, SessionState
+from lvef.webapp.upload_files import sanitize_name
+from lvef.webapp.uploads import clear_uploads, run_with_progress, upload_widget
 
 
 @dataclass(frozen=True, slots=True)
-class TwoFiles:
+class TwoFilePage:
     """What such a page asks for, and what it does with it."""
 
     kind: str
@@ -39,7 +39,7 @@ class TwoFiles:
     """What the sample is."""
     sample: Callable[[], tuple[Sample, Sample]]
     """Makes it."""
-    measure: Callable[[Upload, Upload, MeasureOptions, Tell], Answer]
+    measure: Callable[[Upload, Upload, MeasureOptions, ProgressCallback], Answer]
     """Measures both."""
     title: str
     """Over the progress."""
@@ -47,15 +47,15 @@ class TwoFiles:
     """What the button that forgets does."""
 
 
-def take_two(
-    two: TwoFiles, bench: Bench, ask: Callable[[], MeasureOptions]
-) -> tuple[Entry | None, MeasureOptions]:
+def measure_two_files(
+    two: TwoFilePage, session: SessionState, show_options_form: Callable[[], MeasureOptions]
+) -> tuple[SessionResult | None, MeasureOptions]:
     """Take two files in and measure them.
 
     Args:
         two: What the page asks for.
-        bench: The visitor's.
-        ask: Shows the choices, below the drop zones.
+        session: The visitor's.
+        show_options_form: Shows the choices, below the drop zones.
 
     Returns:
         The newest entry of this kind, if any, and what was chosen.
@@ -63,46 +63,46 @@ def take_two(
     given = []
     for column, label, zone in zip(st.columns(2, gap="medium"), two.labels, two.zones, strict=True):
         with column:
-            given.append(drop_zone(label, zone, words=two.words))
+            given.append(upload_widget(label, zone, words=two.words))
     first, second = given
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(f'<p class="lvef-lead">{two.none_at_hand}</p>', width="content")
         sample = st.button(two.sample_label, key=f"sample-{two.kind}", help=two.sample_help)
-    options = ask()
+    options = show_options_form()
     if first and second:
-        _measure(two, bench, first[0], second[0], options)
+        _measure(two, session, first[0], second[0], options)
         for zone, uploads in zip(two.zones, given, strict=True):
-            let_go(zone, uploads)
+            clear_uploads(zone, uploads)
         st.rerun()
     if sample:
         with st.spinner("Computing the heart ..."):
             both = two.sample()
-        _measure(two, bench, both[0].upload, both[1].upload, options, both[0].known_ef_percent)
+        _measure(two, session, both[0].upload, both[1].upload, options, both[0].known_ef_percent)
         st.rerun()
     if first or second:
         st.html(f'<p class="lvef-lead">Now the {two.missing[1 if first else 0]}.</p>')
-    return next((e for e in reversed(bench.entries) if e.kind == two.kind), None), options
+    return next((e for e in reversed(session.entries) if e.kind == two.kind), None), options
 
 
-def entry_head(two: TwoFiles, bench: Bench, entry: Entry) -> None:
+def show_result_heading(two: TwoFilePage, session: SessionState, entry: SessionResult) -> None:
     """The name of an entry, and the button that forgets it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        section(entry.name)
+        show_section(entry.name)
         if st.button("Forget", key=f"forget-{two.kind}", help=two.forget_help):
-            bench.entries.remove(entry)
+            session.entries.remove(entry)
             st.rerun()
 
 
 def _measure(
-    two: TwoFiles,
-    bench: Bench,
+    two: TwoFilePage,
+    session: SessionState,
     first: Upload,
     second: Upload,
     options: MeasureOptions,
     known_ef_percent: float | None = None,
 ) -> None:
-    answer = with_progress(lambda tell: two.measure(first, second, options, tell), two.title)
-    for old in [e for e in bench.entries if e.kind == two.kind]:
-        bench.entries.remove(old)
-    name = f"{shown_name(first.name)} + {shown_name(second.name)}"
-    bench.add(Entry(name, answer, options, two.kind, known_ef_percent))
+    answer = run_with_progress(lambda report: two.measure(first, second, options, report), two.title)
+    for old in [e for e in session.entries if e.kind == two.kind]:
+        session.entries.remove(old)
+    name = f"{sanitize_name(first.name)} + {sanitize_name(second.name)}"
+    session.add(SessionResult(name, answer, options, two.kind, known_ef_percent))

@@ -23,7 +23,7 @@ from lvef.io.formats import known_suffix
 PREFIX = "lvef-page-"
 """Beginning of the folders' names; the number of the process follows."""
 
-LONGEST_NAME = 80
+MAX_NAME_LENGTH = 80
 """Letters of a client's file name that are shown."""
 
 _lock = Lock()
@@ -31,7 +31,7 @@ _folders: dict[Path, Path] = {}
 
 
 @contextmanager
-def held(data: bytes, name: str) -> Iterator[Path]:
+def written_upload(data: bytes, name: str) -> Iterator[Path]:
     """The bytes as a file, removed at the end of the block, also after an exception.
 
     Args:
@@ -41,7 +41,7 @@ def held(data: bytes, name: str) -> Iterator[Path]:
     Raises:
         DataError: The file cannot be written.
     """
-    path = folder() / (secrets.token_hex(8) + known_suffix(name))
+    path = upload_folder() / (secrets.token_hex(8) + known_suffix(name))
     try:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -57,7 +57,7 @@ def held(data: bytes, name: str) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def folder() -> Path:
+def upload_folder() -> Path:
     """This process's folder for uploads, made when it is missing."""
     root = Path(tempfile.gettempdir())
     with _lock:
@@ -67,7 +67,7 @@ def folder() -> Path:
         return _folders[root]
 
 
-def sweep() -> list[str]:
+def remove_stale_folders() -> list[str]:
     """Remove what processes left that no longer run.
 
     Returns:
@@ -82,11 +82,11 @@ def sweep() -> list[str]:
     return removed
 
 
-def shown_name(name: str) -> str:
+def sanitize_name(name: str) -> str:
     """A client's file name as it is shown: its last part, without signs that cannot be printed, at most 80 letters."""
     last = PurePosixPath(name.replace("\\", "/")).name
     clean = "".join(sign for sign in last if sign.isprintable()).strip() or "file"
-    return clean if len(clean) <= LONGEST_NAME else clean[: LONGEST_NAME - 12] + "..." + clean[-9:]
+    return clean if len(clean) <= MAX_NAME_LENGTH else clean[: MAX_NAME_LENGTH - 12] + "..." + clean[-9:]
 
 
 def _runs(number: int) -> bool:

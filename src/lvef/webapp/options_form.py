@@ -22,7 +22,7 @@ VIEW_WORDS = {View.UNKNOWN: "as the file says", View.A4C: "A4C", View.A2C: "A2C"
 _KEPT = "choices"
 
 
-def ask(*, view: bool = True, clock: bool = True, network: bool = True) -> MeasureOptions:
+def show_options_form(*, view: bool = True, clock: bool = True, network: bool = True) -> MeasureOptions:
     """Show the settings, folded away, and give what is chosen.
 
     Args:

@@ -18,9 +18,9 @@ import uvicorn
 from lvef.core.errors import ConfigError
 from lvef.inference.catalogue import find_network
 from lvef.service.app import Service
-from lvef.service.guard import LOG
-from lvef.service.pool import Make
-from lvef.service.settings import KEY_VARIABLE, ServiceSettings, checked_key, read_key_file
+from lvef.service.middleware import LOG
+from lvef.service.pool import WorkerFactory
+from lvef.service.settings import KEY_VARIABLE, ServiceSettings, read_api_key_file, validate_api_key
 from lvef.service.worker import Worker
 
 BACKLOG = 256
@@ -31,14 +31,18 @@ KEEP_ALIVE_S = 15
 
 
 def run_service(
-    settings: ServiceSettings, *, say: Callable[[str], None], make: Make = Worker, log: bool = True
+    settings: ServiceSettings,
+    *,
+    announce: Callable[[str], None],
+    worker_factory: WorkerFactory = Worker,
+    log: bool = True,
 ) -> None:
     """Run until the process is told to stop (SIGTERM, or Ctrl-C).
 
     Args:
         settings: Of the service.
-        say: Told the service's address once it answers.
-        make: Gives, inside a worker process, what measures.
+        announce: Told the service's address once it answers.
+        worker_factory: Gives, inside a worker process, what measures.
         log: Write a line for each request on stderr.
 
     Raises:
@@ -47,18 +51,18 @@ def run_service(
         WeightsError: The network is not installed, or damaged.
     """
     find_network(settings.weights)
-    listening = bound(settings)
+    listening = bind_socket(settings)
     try:
-        service = Service(settings, make)
+        service = Service(settings, worker_factory)
     except BaseException:
         listening.close()
         raise
     _set_up_log(log)
     with listening:
-        Server(service, settings, lambda: say(_url(listening, settings))).run(sockets=[listening])
+        Server(service, settings, lambda: announce(_url(listening, settings))).run(sockets=[listening])
 
 
-def with_key(settings: ServiceSettings, key_file: Path | None, no_key: bool) -> ServiceSettings:
+def resolve_api_key(settings: ServiceSettings, key_file: Path | None, no_key: bool) -> ServiceSettings:
     """Settings with the API key, where one is given or needed.
 
     Args:
@@ -72,9 +76,9 @@ def with_key(settings: ServiceSettings, key_file: Path | None, no_key: bool) -> 
     if no_key:
         return settings
     if key_file is not None:
-        return replace(settings, api_key=read_key_file(key_file))
+        return replace(settings, api_key=read_api_key_file(key_file))
     if os.environ.get(KEY_VARIABLE):
-        return replace(settings, api_key=checked_key(os.environ[KEY_VARIABLE], KEY_VARIABLE))
+        return replace(settings, api_key=validate_api_key(os.environ[KEY_VARIABLE], KEY_VARIABLE))
     if not is_loopback(settings.host):
         raise ConfigError(
             f"{settings.host} can be reached from other machines, so an API key is needed: set {KEY_VARIABLE} or give "
@@ -93,7 +97,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def bound(settings: ServiceSettings) -> socket.socket:
+def bind_socket(settings: ServiceSettings) -> socket.socket:
     """A socket that listens where the settings say.
 
     Raises:

@@ -31,18 +31,18 @@ _LEVEL = 1
 _TRACING = tuple(f.name for f in fields(Tracing))
 
 
-def pack_measurement(measurement: Measurement, names: Mapping[str, str]) -> dict[str, bytes]:
+def serialize_measurement(measurement: Measurement, names: Mapping[str, str]) -> dict[str, bytes]:
     """A measurement as files: its JSON, and the arrays beside it.
 
     Args:
         measurement: Any.
         names: What to call the files of this machine that it names, by what stands in it.
     """
-    document = _renamed(measurement_to_dict(measurement), names)
-    return {MEASUREMENT_NAME: to_json(document).encode(), STATE_NAME: _pack_state(measurement)}
+    document = _replace_paths(measurement_to_dict(measurement), names)
+    return {MEASUREMENT_NAME: to_json(document).encode(), STATE_NAME: _serialize_arrays(measurement)}
 
 
-def unpack_measurement(files: Mapping[str, bytes], prefix: str = "") -> Measurement:
+def deserialize_measurement(files: Mapping[str, bytes], prefix: str = "") -> Measurement:
     """A measurement from its files."""
     with tempfile.TemporaryDirectory(prefix="lvef-") as folder:
         path = Path(folder) / MEASUREMENT_NAME
@@ -61,7 +61,7 @@ def unpack_measurement(files: Mapping[str, bytes], prefix: str = "") -> Measurem
     return replace(measurement, curve=curve, tracings=tuple(tracings))
 
 
-def pack_clip(clip: Clip, names: Mapping[str, str]) -> bytes:
+def serialize_clip(clip: Clip, names: Mapping[str, str]) -> bytes:
     """A clip as bytes: frames, times, scale. Nothing else that its file told is kept."""
     frames = clip.frames
     steps: FrameArray = np.empty_like(frames)
@@ -73,15 +73,15 @@ def pack_clip(clip: Clip, names: Mapping[str, str]) -> bytes:
         "shape": frames.shape,
         "times_s": clip.times_s.tolist(),
         "timing": clip.timing,
-        "source": _renamed(clip.source, names),
+        "source": _replace_paths(clip.source, names),
         "spacing": None if spacing is None else asdict(spacing),
-        "spacing_note": _renamed(clip.spacing_note, names),
+        "spacing_note": _replace_paths(clip.spacing_note, names),
     }
     text = json.dumps(head).encode()
     return len(text).to_bytes(4, "little") + text + zlib.compress(np.ascontiguousarray(steps).data, _LEVEL)
 
 
-def unpack_clip(data: bytes) -> Clip:
+def deserialize_clip(data: bytes) -> Clip:
     """A clip from its bytes."""
     size = int.from_bytes(data[:4], "little")
     head = json.loads(data[4 : 4 + size])
@@ -100,21 +100,21 @@ def unpack_clip(data: bytes) -> Clip:
     )
 
 
-def unpack_answer(files: Mapping[str, bytes], clips: Mapping[str, bytes]) -> Answer:
+def deserialize_answer(files: Mapping[str, bytes], clips: Mapping[str, bytes]) -> Answer:
     """An answer with its clips and parts, as far as these are kept."""
 
     def clip(part: str) -> Clip | None:
-        return unpack_clip(clips[part]) if part in clips else None
+        return deserialize_clip(clips[part]) if part in clips else None
 
     parts = {
-        part: (unpack_measurement(files, f"{part}/"), clip(part))
+        part: (deserialize_measurement(files, f"{part}/"), clip(part))
         for part in PARTS
         if f"{part}/{MEASUREMENT_NAME}" in files
     }
-    return Answer(unpack_measurement(files), clip(""), parts)
+    return Answer(deserialize_measurement(files), clip(""), parts)
 
 
-def _pack_state(measurement: Measurement) -> bytes:
+def _serialize_arrays(measurement: Measurement) -> bytes:
     arrays: dict[str, Any] = {}
     curve = measurement.curve
     if curve is not None:
@@ -137,14 +137,14 @@ def _pack_state(measurement: Measurement) -> bytes:
     return out.getvalue()
 
 
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401
+def _replace_paths(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401
     """Plain values with the paths in their texts replaced by what to call them."""
     if isinstance(value, str):
         for path, name in names.items():
             value = value.replace(path, name)
         return value
     if isinstance(value, dict):
-        return {key: _renamed(inner, names) for key, inner in value.items()}
+        return {key: _replace_paths(inner, names) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_renamed(inner, names) for inner in value]
+        return [_replace_paths(inner, names) for inner in value]
     return value

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from lvef.service.guard import LOG, SECURITY_HEADERS, Guard
 from lvef.service.metrics import Metrics
+from lvef.service.middleware import LOG, SECURITY_HEADERS, AccessMiddleware
 from lvef.service.settings import ServiceSettings
 
 KEY = "0123456789abcdef"
@@ -30,7 +30,7 @@ def ask(path="/v1/models", method="GET", settings=None, metrics=None, **headers)
     async def send(message):
         sent.append(message)
 
-    guard = Guard(inner, settings or ServiceSettings(), metrics or Metrics())
+    guard = AccessMiddleware(inner, settings or ServiceSettings(), metrics or Metrics())
     asyncio.run(guard(scope, None, send))
     head = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], head, sent[1]["body"]
@@ -163,7 +163,7 @@ def test_a_bug_tells_nothing_of_the_request(caplog):
     assert status == 500
     assert json.loads(body)["error"]["code"] == "bug"
     assert "Meier" not in caplog.text + body.decode()
-    assert "RuntimeError in test_guard.py" in caplog.text
+    assert "RuntimeError in test_middleware.py" in caplog.text
 
 
 def test_refusals_are_counted():

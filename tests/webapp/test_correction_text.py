@@ -3,12 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lvef.core.records import Correction
-from lvef.webapp import correction_words as words
+from lvef.webapp import correction_text as words
 from tests.webapp import correction_app as drawn
 
 
 def read(name=""):
-    machine = drawn.heart().measurement
+    machine = drawn.phantom_clip().measurement
     record = Correction(name, "2026-01-01T00:00:00+00:00", ("ed_contour",), machine.ef_percent)
     return machine, replace(machine, ef_percent=machine.ef_percent + 3.04, correction=record)
 
@@ -24,19 +24,19 @@ def test_without_a_change_nobody_has_read_it():
     machine, _ = read()
     assert "nothing changed yet" in words.values_html(machine, machine)
     assert words.difference_text(machine, machine) == ""
-    assert "as the machine has it" in words.spoken_text(machine, machine)
+    assert "as the machine has it" in words.announcement_text(machine, machine)
 
 
 def test_the_line_below_says_what_is_wrong_before_anything_else():
     machine, reader = read()
-    assert "a &lt; b" in words.said_html("a < b", reader, has_name=True)
-    assert "ED contour" in words.said_html("", reader, has_name=True)
-    assert "name" in words.said_html("", reader, has_name=False)
-    assert "Drag" in words.said_html("", machine, has_name=False)
+    assert "a &lt; b" in words.status_html("a < b", reader, has_name=True)
+    assert "ED contour" in words.status_html("", reader, has_name=True)
+    assert "name" in words.status_html("", reader, has_name=False)
+    assert "Drag" in words.status_html("", machine, has_name=False)
 
 
 def test_each_beat_says_what_it_is():
-    machine = drawn.heart().measurement
+    machine = drawn.phantom_clip().measurement
     assert words.beat_text(0, machine.beats[0], machine).endswith("the machine's answer")
     assert words.beat_text(1, machine.beats[1], machine).endswith("not whole")
     left = replace(machine.beats[1], excluded="too short")
@@ -44,8 +44,8 @@ def test_each_beat_says_what_it_is():
 
 
 def test_volume_and_ef_stand_above_a_contour():
-    machine = drawn.heart().measurement
+    machine = drawn.phantom_clip().measurement
     assert words.phase_text("ed", machine, machine) == "EDV 34 ml · EF 55 %"
     assert words.phase_text("es", machine, machine) == "ESV 15 ml · EF 55 %"
-    bare = drawn.heart(scale=False).measurement
+    bare = drawn.phantom_clip(scale=False).measurement
     assert words.phase_text("es", bare, bare) == "EF 55 %"

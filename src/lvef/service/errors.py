@@ -17,7 +17,7 @@ STATUS_OF_CODE = {
 """HTTP status of what may end a job; what a file holds and cannot be measured is 422."""
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """A request that is not done.
 
     Attributes:
@@ -44,14 +44,14 @@ def error_body(code: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message}}
 
 
-def status_of(code: str) -> int:
+def http_status(code: str) -> int:
     """HTTP status of a job that ended with this code."""
     return STATUS_OF_CODE.get(code, 422)
 
 
-def not_found(what: str) -> Refusal:
+def not_found(what: str) -> ApiError:
     """There is no such job or result, or no longer."""
-    return Refusal(
+    return ApiError(
         404,
         "not_found",
         f"There is no such {what}; it may have been deleted after its time. Send the file again.",

@@ -25,29 +25,29 @@ from lvef.transforms.fan import hide_outside_fan
 
 T = TypeVar("T")
 
-MOST_CLIPS = 6
+MAX_CLIPS = 6
 """Measured clips whose pictures a visitor may have at once; the oldest goes first, and its numbers stay."""
 
-MOST_ANSWERS = 200
+MAX_RESULTS = 200
 """Answers a visitor may have at once."""
 
-MOST_PIXELS = 400_000_000
+MAX_PIXELS = 400_000_000
 """Most grey pixels (bytes) of all clips of one visitor, unless a single one has more."""
 
-GONE_AFTER_S = 60.0
+SESSION_TIMEOUT_S = 60.0
 """A tab that is away longer than this (a tablet that sleeps, a network that drops) is taken for closed."""
 
 VIDEO, STILLS, STUDY = "video", "stills", "study"
 """Kinds of entries: the page they were measured on."""
 
-FILM_S = 300.0
+VIDEO_LIMIT_S = 300.0
 """Longest time for drawing a film."""
 
 _numbers = count(1)
 
 
 @dataclass(eq=False)
-class Entry:
+class SessionResult:
     """One measured clip, pair or study.
 
     Attributes:
@@ -70,7 +70,7 @@ class Entry:
     kept: dict[str, Any] = field(default_factory=dict)
     number: int = field(default_factory=lambda: next(_numbers))
     upload_id: str = ""
-    thinned: bool = False
+    frames_dropped: bool = False
 
     @property
     def pixels(self) -> int:
@@ -80,9 +80,9 @@ class Entry:
 
     def shown(self, clip: Clip) -> Clip:
         """The clip as it may be shown: black outside the ultrasound fan. Every picture comes from here."""
-        return self.once(f"shown {id(clip)}", lambda: hide_outside_fan(clip))
+        return self.cached(f"shown {id(clip)}", lambda: hide_outside_fan(clip))
 
-    def let_go_of_pictures(self) -> None:
+    def drop_frames(self) -> None:
         """Keep the numbers, and nothing that takes room."""
 
         def thin(m: Measurement) -> Measurement:
@@ -91,9 +91,9 @@ class Entry:
         parts = {view: (thin(m), None) for view, (m, _) in self.machine.parts.items()}
         self.machine = Answer(thin(self.machine.measurement), None, parts)
         self.kept.clear()
-        self.thinned = True
+        self.frames_dropped = True
 
-    def once(self, name: str, make: Callable[[], T], of: object = None) -> T:
+    def cached(self, name: str, make: Callable[[], T], of: object = None) -> T:
         """What ``make`` gives, made the first time it is asked for.
 
         Args:
@@ -108,12 +108,12 @@ class Entry:
 
 
 @dataclass(eq=False)
-class Bench:
+class SessionState:
     """All entries of one visitor."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[SessionResult] = field(default_factory=list)
 
-    def add(self, entry: Entry) -> list[str]:
+    def add(self, entry: SessionResult) -> list[str]:
         """Put an entry on the bench, and make room where there are too many.
 
         Returns:
@@ -122,11 +122,11 @@ class Bench:
         self.entries.append(entry)
         gone = []
         full = [e for e in self.entries if e.pixels]
-        while len(full) > 1 and (len(full) > MOST_CLIPS or sum(e.pixels for e in full) > MOST_PIXELS):
+        while len(full) > 1 and (len(full) > MAX_CLIPS or sum(e.pixels for e in full) > MAX_PIXELS):
             oldest = full.pop(0)
-            oldest.let_go_of_pictures()
+            oldest.drop_frames()
             gone.append(oldest.name)
-        del self.entries[:-MOST_ANSWERS]
+        del self.entries[:-MAX_RESULTS]
         return gone
 
     def clear(self) -> None:
@@ -136,7 +136,7 @@ class Bench:
         self.entries.clear()
 
 
-def with_person(answer: Answer, options: MeasureOptions) -> Answer:
+def with_patient_data(answer: Answer, options: MeasureOptions) -> Answer:
     """An answer with classes and indices for the sex, height and weight of these options."""
 
     def person(m: Measurement) -> Measurement:
@@ -146,76 +146,76 @@ def with_person(answer: Answer, options: MeasureOptions) -> Answer:
     return Answer(person(answer.measurement), answer.clip, parts)
 
 
-class Watchman:
-    """Empties the benches of tabs that are gone.
+class SessionMonitor:
+    """Clears the sessions of closed tabs.
 
     Args:
-        is_there: Whether a session has an open tab.
-        gone_after_s: How long a tab may be away.
-        forget: Called with the session of an emptied bench.
+        is_open: Whether a session, by its id, has an open tab.
+        timeout_s: How long a tab may be away.
+        on_close: Called with the id of a session that was cleared.
     """
 
     def __init__(
         self,
-        is_there: Callable[[str], bool],
-        gone_after_s: float = GONE_AFTER_S,
-        forget: Callable[[str], None] = lambda _: None,
+        is_open: Callable[[str], bool],
+        timeout_s: float = SESSION_TIMEOUT_S,
+        on_close: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._is_there, self._gone_after_s, self._forget = is_there, gone_after_s, forget
-        self._benches: dict[str, weakref.ref[Bench]] = {}
+        self._is_open, self._timeout_s, self._on_close = is_open, timeout_s, on_close
+        self._states: dict[str, weakref.ref[SessionState]] = {}
         self._last_seen: dict[str, float] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
 
-    def watch(self, session: str, bench: Bench) -> None:
-        """Look after the bench of a session."""
+    def watch(self, session_id: str, state: SessionState) -> None:
+        """Watch a session; its state is cleared once its tab is closed."""
         with self._lock:
-            self._benches[session] = weakref.ref(bench)
-            self._last_seen[session] = time.monotonic()
+            self._states[session_id] = weakref.ref(state)
+            self._last_seen[session_id] = time.monotonic()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._walk, daemon=True, name="lvef-watchman")
+                self._thread = threading.Thread(target=self._run, daemon=True, name="lvef-sessions")
                 self._thread.start()
 
     def close(self) -> None:
-        """End the thread; nothing is emptied any more."""
+        """End the thread; no session is cleared any more."""
         self._closed.set()
         if self._thread is not None:
             self._thread.join()
 
-    def look(self) -> list[str]:
-        """One round; returns the sessions whose benches were emptied."""
-        now, gone = time.monotonic(), []
+    def check(self) -> list[str]:
+        """Clear the sessions whose tabs are closed, and return their ids."""
+        now, closed = time.monotonic(), []
         with self._lock:
-            for session, reference in list(self._benches.items()):
-                bench = reference()
-                if bench is not None and self._is_there(session):
-                    self._last_seen[session] = now
-                elif bench is None or now - self._last_seen[session] >= self._gone_after_s:
-                    if bench is not None:
-                        bench.clear()
-                    gone.append(session)
-                    del self._benches[session], self._last_seen[session]
-        for session in gone:
-            self._forget(session)
-        return gone
+            for session_id, reference in list(self._states.items()):
+                state = reference()
+                if state is not None and self._is_open(session_id):
+                    self._last_seen[session_id] = now
+                elif state is None or now - self._last_seen[session_id] >= self._timeout_s:
+                    if state is not None:
+                        state.clear()
+                    closed.append(session_id)
+                    del self._states[session_id], self._last_seen[session_id]
+        for session_id in closed:
+            self._on_close(session_id)
+        return closed
 
-    def _walk(self) -> None:
-        while not self._closed.wait(min(self._gone_after_s / 4, 10.0)):
-            self.look()
+    def _run(self) -> None:
+        while not self._closed.wait(min(self._timeout_s / 4, 10.0)):
+            self.check()
 
 
 @cache
-def _films() -> ThreadPool:
-    return ThreadPool(1, limit_s=FILM_S)
+def _video_threads() -> ThreadPool:
+    return ThreadPool(1, limit_s=VIDEO_LIMIT_S)
 
 
 def in_background(work: Callable[[], Any]) -> Future[Any]:
     """Do something beside the page: films are drawn one after the other, while people already read the EF.
 
-    Work that takes longer than `FILM_S` is given up; see `is_ready`.
+    Work that takes longer than `VIDEO_LIMIT_S` is given up; see `is_ready`.
     """
-    return _films().submit(work, "Film")
+    return _video_threads().submit(work, "Film")
 
 
 def is_ready(film: Future[Any], seconds: float | None = 0.0) -> bool:
@@ -225,4 +225,4 @@ def is_ready(film: Future[Any], seconds: float | None = 0.0) -> bool:
         film: Its future.
         seconds: Wait so long for it; None for as long as it takes.
     """
-    return film.done() or bool(_films().wait([film], seconds))
+    return film.done() or bool(_video_threads().wait([film], seconds))

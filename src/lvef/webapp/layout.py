@@ -18,8 +18,8 @@ import lvef
 from lvef.core.errors import LvefError
 from lvef.core.memory import release_free_memory
 from lvef.measure.wording import DISCLAIMER, note_text
-from lvef.webapp.bench import Bench, Watchman
-from lvef.webapp.measuring import bug_sentence
+from lvef.webapp.measuring import bug_message
+from lvef.webapp.session import SessionMonitor, SessionState
 
 HERE = Path(__file__).parent
 """Folder of the page's files."""
@@ -54,7 +54,7 @@ def run() -> None:
     st.html(f'<footer class="lvef-foot"><p>{escape(DISCLAIMER)}</p><p>{escape(PRIVACY)}</p></footer>')
 
 
-def in_sentences(page: Callable[[], None]) -> Callable[[], None]:
+def show_errors(page: Callable[[], None]) -> Callable[[], None]:
     """Show an error of a page as a sentence, never as a traceback; nothing of it is logged."""
 
     @wraps(page)
@@ -62,19 +62,19 @@ def in_sentences(page: Callable[[], None]) -> Callable[[], None]:
         try:
             page()
         except LvefError as error:
-            say(note_text(str(error)))
+            show_error(note_text(str(error)))
         except Exception as error:  # noqa: BLE001  a visitor must get a sentence, whatever went wrong
-            say(note_text(bug_sentence(error)))
+            show_error(note_text(bug_message(error)))
 
     return wrapped
 
 
-def head(title: str, lead: str) -> None:
+def show_heading(title: str, lead: str) -> None:
     """The heading of a page."""
     st.html(f'<header class="lvef-head"><h1>{escape(title)}</h1><p>{escape(lead)}</p></header>')
 
 
-def say(sentence: str, title: str = "That did not work") -> None:
+def show_error(sentence: str, title: str = "That did not work") -> None:
     """A sentence that a visitor must read. It may hold a file's name, so it is shown as it stands, never as Markdown."""
     st.html(
         f'<section class="lvef-answer lvef-none" role="alert"><p class="lvef-label">{escape(title)}</p>'
@@ -82,21 +82,21 @@ def say(sentence: str, title: str = "That did not work") -> None:
     )
 
 
-def section(title: str, lead: str = "") -> None:
+def show_section(title: str, lead: str = "") -> None:
     """The heading of a part of a page."""
     words = f'<p class="lvef-lead">{escape(lead)}</p>' if lead else ""
     st.html(f'<h2 class="lvef-section">{escape(title)}</h2>{words}')
 
 
-def the_bench() -> Bench:
+def current_session() -> SessionState:
     """This visitor's bench: it lives and ends with the browser tab."""
     if "bench" not in st.session_state:
-        st.session_state["bench"] = bench = Bench()
+        st.session_state["bench"] = session = SessionState()
         context = get_script_run_ctx()
         if context is not None and runtime.exists():
             _fragments[context.session_id] = context.fragment_storage
-            _watchman().watch(context.session_id, bench)
-    found: Bench = st.session_state["bench"]
+            _session_monitor().watch(context.session_id, session)
+    found: SessionState = st.session_state["bench"]
     return found
 
 
@@ -105,7 +105,7 @@ def session_is_there(session: str) -> bool:
     return runtime.exists() and runtime.get_instance().is_active_session(session)
 
 
-def serve_on(loop: asyncio.AbstractEventLoop) -> None:
+def set_event_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Tell on which loop Streamlit runs: sessions may be ended there alone."""
     global _loop
     _loop = loop
@@ -129,5 +129,5 @@ def _end(session: str) -> None:
 
 
 @cache
-def _watchman() -> Watchman:
-    return Watchman(session_is_there, forget=forget_session)
+def _session_monitor() -> SessionMonitor:
+    return SessionMonitor(session_is_there, on_close=forget_session)

@@ -13,8 +13,14 @@ import pytest
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 
 from lvef.core.errors import DataError
-from lvef.webapp import private_files
-from lvef.webapp.private_files import PREFIX, folder, held, shown_name, sweep
+from lvef.webapp import upload_files
+from lvef.webapp.upload_files import (
+    PREFIX,
+    remove_stale_folders,
+    sanitize_name,
+    upload_folder,
+    written_upload,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -24,35 +30,37 @@ def temporary(tmp_path, monkeypatch):
 
 
 def test_an_upload_is_private_under_our_name_and_gone_afterwards(temporary):
-    with held(b"bytes", "MUSTERFRAU_ERIKA.dcm") as path:
+    with written_upload(b"bytes", "MUSTERFRAU_ERIKA.dcm") as path:
         assert path.read_bytes() == b"bytes"
         assert path.suffix == ".dcm" and "MUSTER" not in str(path)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         assert path.parent.parent == temporary
-    assert list(folder().iterdir()) == []
+    assert list(upload_folder().iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, GeneratorExit])
 def test_it_is_gone_after_whatever_happens(kind):
-    with pytest.raises(kind), held(b"bytes", "a.avi"):
+    with pytest.raises(kind), written_upload(b"bytes", "a.avi"):
         raise kind
-    assert list(folder().iterdir()) == []
+    assert list(upload_folder().iterdir()) == []
 
 
 def test_a_full_disk_is_a_sentence(monkeypatch):
-    folder()
+    upload_folder()
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "open", full)
-    with pytest.raises(DataError, match=r"No space left on device.*TMPDIR"), held(b"x", "a.avi"):
+    with pytest.raises(DataError, match=r"No space left on device.*TMPDIR"), written_upload(b"x", "a.avi"):
         raise AssertionError
 
 
 def test_the_folder_goes_with_the_process(temporary):
-    code = "from lvef.webapp.private_files import folder; p = folder(); (p / 'x').touch(); print(p)"
+    code = (
+        "from lvef.webapp.upload_files import upload_folder; p = upload_folder(); (p / 'x').touch(); print(p)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "TMPDIR": str(temporary)},
@@ -72,14 +80,14 @@ def test_what_a_killed_process_left_is_swept_and_what_lives_stays(temporary):
     (left / "upload").touch()
     other = temporary / f"{PREFIX}notes"
     other.mkdir()
-    mine = folder()
-    assert sweep() == [left.name]
+    mine = upload_folder()
+    assert remove_stale_folders() == [left.name]
     assert mine.is_dir() and other.is_dir() and not left.exists()
 
 
 def test_names_are_shown_without_folders_and_signs_and_not_too_long():
-    assert shown_name("C:\\echo\\a.avi") == "a.avi"
-    assert shown_name("x/y/b\u202e\n.avi") == "b.avi"
-    assert shown_name("\n") == "file"
-    long = shown_name("a" * 300 + ".avi")
-    assert len(long) == private_files.LONGEST_NAME and long.endswith(".avi")
+    assert sanitize_name("C:\\echo\\a.avi") == "a.avi"
+    assert sanitize_name("x/y/b\u202e\n.avi") == "b.avi"
+    assert sanitize_name("\n") == "file"
+    long = sanitize_name("a" * 300 + ".avi")
+    assert len(long) == upload_files.MAX_NAME_LENGTH and long.endswith(".avi")

@@ -11,7 +11,7 @@ from lvef.inference.catalogue import list_networks
 
 
 @cache
-def network_names() -> frozenset[str]:
+def installed_model_names() -> frozenset[str]:
     """Names of the installed networks. What is installed does not change while the service runs.
 
     Raises:
@@ -21,7 +21,7 @@ def network_names() -> frozenset[str]:
 
 
 @cache
-def network_cards() -> tuple[dict[str, Any], ...]:
+def installed_model_cards() -> tuple[dict[str, Any], ...]:
     """What the card of each installed network says."""
     return tuple(
         {

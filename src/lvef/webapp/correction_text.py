@@ -67,7 +67,7 @@ def difference_text(machine: Measurement, reader: Measurement) -> str:
     return f"{difference:+.1f} points" if difference else "same EF"
 
 
-def said_html(message: str, reader: Measurement, *, has_name: bool) -> str:
+def status_html(message: str, reader: Measurement, *, has_name: bool) -> str:
     """The line below the values: what went wrong, else what was changed, else what can be done.
 
     Args:
@@ -103,7 +103,7 @@ def changed_text(changed: Sequence[str]) -> str:
     return ", ".join(words)
 
 
-def spoken_text(machine: Measurement, reader: Measurement) -> str:
+def announcement_text(machine: Measurement, reader: Measurement) -> str:
     """What a screen reader says after each change."""
     if reader.correction is None:
         return f"EF {ef_text(reader.ef_percent)}, as the machine has it."

@@ -14,9 +14,9 @@ from lvef.core.workers import ThreadPool, TimeLimitExceeded
 from lvef.io.formats import CLIP_FORMATS, STILL_FORMATS
 from lvef.measure.answer import no_answer
 from lvef.measure.outputs import Answer
-from lvef.webapp.measuring import Tell, Upload
-from lvef.webapp.private_files import shown_name
-from lvef.webapp.widget_keys import key_of_now, renew
+from lvef.webapp.measuring import ProgressCallback, Upload
+from lvef.webapp.upload_files import sanitize_name
+from lvef.webapp.widget_keys import current_key, reset_widget
 
 CLIP_KINDS = f"{CLIP_FORMATS}, also without a suffix"
 """What may be dropped as a clip."""
@@ -24,15 +24,15 @@ CLIP_KINDS = f"{CLIP_FORMATS}, also without a suffix"
 STILL_KINDS = f"{STILL_FORMATS}, or DICOM with one frame"
 """What may be dropped as a still."""
 
-TELL_EVERY_S = 0.1
+PROGRESS_INTERVAL_S = 0.1
 """Progress is sent no more often than this: each message costs a little."""
 
-GIVE_UP_S = 600.0
+MEASURE_LIMIT_S = 600.0
 """Longest time for one measurement; a longer one is left behind, and its visitor told."""
 
 
-def drop_zone(label: str, name: str, *, several: bool = False, words: str = "") -> list[Any]:
-    """A place to drop files; empty again after `let_go`.
+def upload_widget(label: str, name: str, *, several: bool = False, words: str = "") -> list[Any]:
+    """A place to drop files; empty again after `clear_uploads`.
 
     Args:
         label: What is wanted.
@@ -40,20 +40,20 @@ def drop_zone(label: str, name: str, *, several: bool = False, words: str = "") 
         several: Take several files.
         words: A hint.
     """
-    found = st.file_uploader(label, accept_multiple_files=several, key=key_of_now(name), help=words or None)
+    found = st.file_uploader(label, accept_multiple_files=several, key=current_key(name), help=words or None)
     return list(found) if isinstance(found, list) else [found] if found is not None else []
 
 
-def let_go(name: str, uploads: Sequence[Any]) -> None:
+def clear_uploads(name: str, uploads: Sequence[Any]) -> None:
     """Empty a drop zone, and take its files out of the server's memory."""
     context = get_script_run_ctx()
     for upload in uploads:
         if context is not None and hasattr(upload, "file_id"):
             context.uploaded_file_mgr.remove_file(context.session_id, upload.file_id)
-    renew(name)
+    reset_widget(name)
 
 
-def with_progress(work: Callable[[Tell], Answer], title: str) -> Answer:
+def run_with_progress(work: Callable[[ProgressCallback], Answer], title: str) -> Answer:
     """Do something that tells where it is, under a bar that shows it.
 
     Args:
@@ -65,10 +65,10 @@ def with_progress(work: Callable[[Tell], Answer], title: str) -> Answer:
     slow = False
     gone = Event()
 
-    def tell(words: str, share: float) -> None:
+    def report(words: str, share: float) -> None:
         nonlocal told
         if gone.is_set():
-            raise _Gone
+            raise _VisitorLeft
         told = words, share
 
     def is_slow(_: str) -> None:
@@ -76,11 +76,11 @@ def with_progress(work: Callable[[Tell], Answer], title: str) -> Answer:
         slow = True
 
     # In a thread of its own, because a decoder or an engine that is stuck would keep the visitor's script with it.
-    pool = ThreadPool(1, limit_s=GIVE_UP_S, on_message=is_slow)
+    pool = ThreadPool(1, limit_s=MEASURE_LIMIT_S, on_message=is_slow)
     try:
-        measuring = pool.submit(lambda: work(tell))
+        measuring = pool.submit(lambda: work(report))
         shown = None
-        while not pool.wait([measuring], TELL_EVERY_S):
+        while not pool.wait([measuring], PROGRESS_INTERVAL_S):
             if (now := (told, slow)) != shown and told is not None:
                 shown, (words, share) = now, told
                 text = f"{title}: {words}" + (" (this takes unusually long)" if slow else "")
@@ -95,16 +95,16 @@ def with_progress(work: Callable[[Tell], Answer], title: str) -> Answer:
         bar.empty()
 
 
-class _Gone(BaseException):
+class _VisitorLeft(BaseException):
     """Nobody waits for this measurement any more. Not an error of the measurement, which would become an answer."""
 
 
-def title_of(uploads: Sequence[Upload], number: int) -> str:
+def progress_title(uploads: Sequence[Upload], number: int) -> str:
     """What to call one of several files while it is measured."""
-    name = plain(shown_name(uploads[number].name))
+    name = escape_markdown(sanitize_name(uploads[number].name))
     return name if len(uploads) == 1 else f"{number + 1} of {len(uploads)}, {name}"
 
 
-def plain(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text as Markdown that shows it as it stands: a file's name must not become a link or a picture."""
     return re.sub(r"([\\`*_{}\[\]()<>#+!|~$:])", r"\\\1", text)

@@ -16,26 +16,26 @@ from typing import IO, Any
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from lvef.service.refusals import Refusal
-from lvef.service.spool import Spool, client_name, remove
+from lvef.service.errors import ApiError
+from lvef.service.upload_store import UploadStore, remove, sanitize_name
 
-FIELD_BYTES = 4096
+MAX_FIELD_BYTES = 4096
 """Longest value of a form field that is no file."""
 
 MAX_FIELDS = 40
 """Most form fields."""
 
-STALL_S = 30.0
+STALL_LIMIT_S = 30.0
 """Longest pause between two pieces of a request."""
 
-LONGEST_S = 1800.0
+MAX_UPLOAD_S = 1800.0
 """Longest time of a whole request: each holds a place in the queue."""
 
 DRAIN_BYTES = 2**26
 """How much of a request that is too large is still read and thrown away, so that the client sees the answer and no broken
 connection."""
 
-DRAIN_S = 10.0
+DRAIN_LIMIT_S = 10.0
 """How long that may take."""
 
 
@@ -71,7 +71,7 @@ async def receive_form(
     content_type: str,
     declared: str | None,
     stream: AsyncIterator[bytes],
-    spool: Spool,
+    upload_store: UploadStore,
     *,
     max_bytes: int,
     max_files: int,
@@ -83,7 +83,7 @@ async def receive_form(
         content_type: Header of that name.
         declared: Header ``Content-Length``, where there is one.
         stream: The request's body.
-        spool: Where its files go.
+        upload_store: Where its files go.
         max_bytes: Most bytes of the body.
         max_files: Most files.
         waits_for_go: The client sends its body only once it is told to go on (``Expect: 100-continue``).
@@ -99,8 +99,8 @@ async def receive_form(
     boundary = parameters.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
         await _drain(stream)
-        raise Refusal(415, "not_multipart", "A form of the type multipart/form-data was expected.")
-    reader = _Reader(spool, max_files)
+        raise ApiError(415, "not_multipart", "A form of the type multipart/form-data was expected.")
+    reader = _Reader(upload_store, max_files)
     got = 0
     try:
         parser = _parser(boundary, reader)
@@ -122,10 +122,10 @@ async def receive_form(
             raise _broken() from None
         if isinstance(error, OSError) and not isinstance(error, ConnectionError):
             await _drain(stream)
-            raise Refusal(
+            raise ApiError(
                 507, "no_space", "The service has no room for this upload; try again later."
             ) from None
-        if isinstance(error, Refusal):
+        if isinstance(error, ApiError):
             await _drain(stream)
         raise
     reader.close()
@@ -135,9 +135,9 @@ async def receive_form(
 class _Reader:
     """Callbacks of the parser: fields into memory, files into the spool."""
 
-    def __init__(self, spool: Spool, max_files: int) -> None:
+    def __init__(self, upload_store: UploadStore, max_files: int) -> None:
         self.form, self.ended = Form(), False
-        self._spool, self._max_files = spool, max_files
+        self._spool, self._max_files = upload_store, max_files
         self._header, self._value = b"", b""
         self._disposition = b""
         self._name, self._text = "", bytearray()
@@ -165,20 +165,20 @@ class _Reader:
     def on_headers_finished(self) -> None:
         _, parameters = parse_options_header(self._disposition)
         if b"name" not in parameters:
-            raise Refusal(422, "bad_form", "A part of the form has no name.")
+            raise ApiError(422, "bad_form", "A part of the form has no name.")
         self._name = _text(parameters[b"name"])
         self._text = bytearray()
         if b"filename" not in parameters:
             if len(self.form.fields) >= MAX_FIELDS:
-                raise Refusal(413, "too_many_fields", f"The form has more than {MAX_FIELDS} fields.")
+                raise ApiError(413, "too_many_fields", f"The form has more than {MAX_FIELDS} fields.")
             return
         if len(self.form.uploads) >= self._max_files:
-            raise Refusal(
+            raise ApiError(
                 413,
                 "too_many_files",
                 f"The request has more than {self._max_files} files; send fewer at once.",
             )
-        shown = client_name(_text(parameters[b"filename"]))
+        shown = sanitize_name(_text(parameters[b"filename"]))
         upload = Upload(self._name, shown, self._spool.new_path(shown))
         self.form.uploads.append(upload)
         self._file = upload.path.open("xb")
@@ -188,8 +188,8 @@ class _Reader:
         if self._file is not None:
             self._file.write(memoryview(data)[start:end])
             return
-        if len(self._text) + end - start > FIELD_BYTES:
-            raise Refusal(413, "field_too_long", f"A form field has more than {FIELD_BYTES} bytes.")
+        if len(self._text) + end - start > MAX_FIELD_BYTES:
+            raise ApiError(413, "field_too_long", f"A form field has more than {MAX_FIELD_BYTES} bytes.")
         self._text += data[start:end]
 
     def on_part_end(self) -> None:
@@ -212,17 +212,18 @@ def _parser(boundary: bytes, reader: _Reader) -> MultipartParser:
 
 async def _steady(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The pieces of a body, as long as they keep coming."""
-    end = time.monotonic() + LONGEST_S
+    end = time.monotonic() + MAX_UPLOAD_S
     while True:
         try:
-            yield await asyncio.wait_for(anext(stream), max(0.0, min(STALL_S, end - time.monotonic())))
+            yield await asyncio.wait_for(anext(stream), max(0.0, min(STALL_LIMIT_S, end - time.monotonic())))
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise Refusal(
+            raise ApiError(
                 408,
                 "upload_stalled",
-                f"Nothing came for {STALL_S:g} seconds, or the upload took over {LONGEST_S / 60:g} minutes; send it again.",
+                f"Nothing came for {STALL_LIMIT_S:g} seconds, or the upload took over {MAX_UPLOAD_S / 60:g} minutes; "
+                "send it again.",
             ) from None
 
 
@@ -230,7 +231,7 @@ async def _drain(stream: AsyncIterator[bytes]) -> None:
     """Read the rest of a body that is not wanted, for a while."""
     left = DRAIN_BYTES
     try:
-        async with asyncio.timeout(DRAIN_S):
+        async with asyncio.timeout(DRAIN_LIMIT_S):
             while left > 0:
                 left -= len(await anext(stream))
     except (StopAsyncIteration, TimeoutError):
@@ -245,13 +246,13 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _too_large(max_bytes: int) -> Refusal:
-    return Refusal(
+def _too_large(max_bytes: int) -> ApiError:
+    return ApiError(
         413,
         "too_large",
         f"The request is larger than {max_bytes / 2**20:g} MB, the most that is taken; cut the clip to a few beats.",
     )
 
 
-def _broken() -> Refusal:
-    return Refusal(400, "bad_form", "The form is broken or ends too early; send it again.")
+def _broken() -> ApiError:
+    return ApiError(400, "bad_form", "The form is broken or ends too early; send it again.")

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from lvef.core.errors import ConfigError, WeightsError
-from lvef.service.run import is_loopback, run_service, with_key
+from lvef.service.server import is_loopback, resolve_api_key, run_service
 from lvef.service.settings import KEY_VARIABLE, ServiceSettings
-from lvef.service.store import STORE_NAME, Store
+from lvef.service.store import STORE_NAME, ResultStore
 from tests.house import ROOT
 from tests.service.test_worker import gone
 
@@ -25,12 +25,12 @@ COMMAND = "from lvef.cli.main import main; main()"
 SCRIPT = """
 import sys
 from pathlib import Path
-from lvef.service.run import run_service
+from lvef.service.server import run_service
 from lvef.service.settings import ServiceSettings
-from tests.service.fakes import Fake
+from tests.service.fakes import FakeWorker
 if __name__ == "__main__":
     settings = ServiceSettings(port=0, workers=1, threads=1, data=Path(sys.argv[1]), grace_seconds=int(sys.argv[2]))
-    run_service(settings, say=lambda url: print(url, flush=True), make=Fake)
+    run_service(settings, announce=lambda url: print(url, flush=True), worker_factory=FakeWorker)
 """
 
 
@@ -104,7 +104,7 @@ def until(true):
 
 def kept(tmp_path, job):
     """What the database says of a job, once the service is gone."""
-    store = Store(tmp_path / "data" / STORE_NAME, 3600.0, 2**30)
+    store = ResultStore(tmp_path / "data" / STORE_NAME, 3600.0, 2**30)
     try:
         return store.job(job)
     finally:
@@ -189,17 +189,17 @@ def test_loopback(host, own):
 def test_a_key_is_needed_where_others_can_reach_it(tmp_path, monkeypatch):
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     near, far = ServiceSettings(), ServiceSettings(host="0.0.0.0")
-    assert with_key(near, None, no_key=False).api_key == ""
+    assert resolve_api_key(near, None, no_key=False).api_key == ""
     with pytest.raises(ConfigError, match="an API key is needed"):
-        with_key(far, None, no_key=False)
-    assert with_key(far, None, no_key=True).api_key == ""
+        resolve_api_key(far, None, no_key=False)
+    assert resolve_api_key(far, None, no_key=True).api_key == ""
     (tmp_path / "key").write_text(f"{KEY}\n")
-    assert with_key(far, tmp_path / "key", no_key=False).api_key == KEY
+    assert resolve_api_key(far, tmp_path / "key", no_key=False).api_key == KEY
     monkeypatch.setenv(KEY_VARIABLE, KEY + "2")
-    assert with_key(far, None, no_key=False).api_key == KEY + "2"
-    assert with_key(near, None, no_key=False).api_key == KEY + "2"
-    assert with_key(far, tmp_path / "key", no_key=False).api_key == KEY
-    assert with_key(far, None, no_key=True).api_key == ""
+    assert resolve_api_key(far, None, no_key=False).api_key == KEY + "2"
+    assert resolve_api_key(near, None, no_key=False).api_key == KEY + "2"
+    assert resolve_api_key(far, tmp_path / "key", no_key=False).api_key == KEY
+    assert resolve_api_key(far, None, no_key=True).api_key == ""
 
 
 WRONG_KEYS = ["", "qwxz", "a" * 15, "a key with spaces in it", "kéy" * 10, "a" * 20 + "\nb"]
@@ -209,22 +209,22 @@ WRONG_KEYS = ["", "qwxz", "a" * 15, "a key with spaces in it", "kéy" * 10, "a" 
 def test_keys_that_are_none(tmp_path, monkeypatch, text):
     (tmp_path / "key").write_text(text)
     with pytest.raises(ConfigError, match="holds no key") as error:
-        with_key(ServiceSettings(), tmp_path / "key", no_key=False)
+        resolve_api_key(ServiceSettings(), tmp_path / "key", no_key=False)
     assert not text or text not in str(error.value)
 
 
 def test_a_key_file_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
-        with_key(ServiceSettings(), tmp_path / "none", no_key=False)
+        resolve_api_key(ServiceSettings(), tmp_path / "none", no_key=False)
 
 
 def test_a_port_that_is_taken(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = ServiceSettings(port=taken.getsockname()[1], data=tmp_path)
         with pytest.raises(ConfigError, match="cannot be used"):
-            run_service(settings, say=print)
+            run_service(settings, announce=print)
 
 
 def test_a_network_that_is_not_there(tmp_path):
     with pytest.raises(WeightsError, match="No network named soup"):
-        run_service(replace(ServiceSettings(port=0, data=tmp_path), weights="soup"), say=print)
+        run_service(replace(ServiceSettings(port=0, data=tmp_path), weights="soup"), announce=print)
