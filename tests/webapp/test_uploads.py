@@ -35,7 +35,7 @@ def bar(monkeypatch):
     made = Bar()
     monkeypatch.setattr(uploads.st, "progress", lambda share, text: made)
     monkeypatch.setattr(uploads, "PROGRESS_INTERVAL_S", 0.005)
-    monkeypatch.setattr("lvef.core.workers._LOOK_S", 0.005)
+    monkeypatch.setattr("lvef.core.workers._POLL_S", 0.005)
     return made
 
 
@@ -63,7 +63,7 @@ def test_an_error_of_the_work_is_the_callers(bar):
 
 def test_a_measurement_that_is_stuck_is_named_then_given_up(bar, monkeypatch):
     monkeypatch.setattr(uploads, "MEASURE_LIMIT_S", 0.1)
-    monkeypatch.setattr("lvef.core.workers.WORD_S", 0.02)
+    monkeypatch.setattr("lvef.core.workers.SLOW_S", 0.02)
     end = threading.Event()
 
     def work(report):
