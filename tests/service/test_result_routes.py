@@ -9,7 +9,7 @@ from lvef.measure.correction import Edit, edit_to_dict
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer, Outputs, write_outputs
 from lvef.measure.pipeline import Measurer
-from lvef.service.packing import deserialize_measurement
+from lvef.service.serializers import deserialize_measurement
 from lvef.stores.synthetic_files import write_video
 
 

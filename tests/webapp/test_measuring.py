@@ -54,7 +54,7 @@ def test_an_upload_gives_the_ef_of_the_command_under_the_clients_name(expected):
 def test_a_wrong_file_is_a_sentence_with_the_clients_name():
     m = measure_upload(SampleFile("notes.avi", b"words"), MeasureOptions(), quiet).measurement
     assert m.status is Status.FAILED
-    assert m.reason.startswith("notes.avi is of a kind") and upload_files.PREFIX not in m.reason
+    assert m.reason.startswith("notes.avi has an unknown format") and upload_files.PREFIX not in m.reason
 
 
 def test_a_wrong_suffix_is_still_warned_of():
