@@ -1,6 +1,6 @@
 """How far three ways of reading EF off a noisy volume curve are from the truth.
 
-Synthetic curves of known EF (`lvef.synthesis.curves`), four beats each, starting anywhere in a beat. Methods:
+Synthetic curves of known EF (`lvef.synthesis.volume_curves`), four beats each, starting anywhere in a beat. Methods:
 
 - ``raw``: largest minus smallest value of each beat, what most public code does;
 - ``ours``: `lvef.geometry.beats.analyse_beats`, mean over the counted beats;
@@ -24,7 +24,7 @@ import numpy as np
 from lvef.core.records import FloatArray, VolumeCurve
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.smoothing import smooth
-from lvef.synthesis.curves import Rhythm, regular, sample
+from lvef.synthesis.volume_curves import Rhythm, regular, sample
 
 OUT = Path(__file__).resolve().parents[1] / "out" / "curve_bias.png"
 EFS = (15, 30, 45, 60, 75)

@@ -61,12 +61,12 @@ def chromium() -> Iterator[Browser]:
 def make_clip(path: Path) -> None:
     """Write the clip."""
     from lvef.stores.synthetic_files import write_video
-    from lvef.synthesis.phantom.case import PhantomOptions, draw_phantom
-    from lvef.synthesis.phantom.render import render
+    from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
+    from lvef.synthesis.phantom.render import render_phantom
 
     rng = np.random.default_rng(1)
     options = PhantomOptions(ef_percent=55.0, heart_rate_bpm=70.0, frame_rate_hz=RATE, n_frames=N_FRAMES)
-    write_video(path, render(draw_phantom(rng, options, name="clip"), rng))
+    write_video(path, render_phantom(draw_phantom(rng, options, name="clip"), rng))
 
 
 def open_seconds(browser: Browser, address: str) -> tuple[Page, float]:

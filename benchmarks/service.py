@@ -31,8 +31,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from lvef.stores.synthetic_files import write_video
-from lvef.synthesis.phantom.case import PhantomOptions, draw_phantom
-from lvef.synthesis.phantom.render import render
+from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
+from lvef.synthesis.phantom.render import render_phantom
 
 EVERY_S = 0.5
 """Time between two looks at the memory."""
@@ -50,7 +50,7 @@ def make_clips(folder: Path) -> list[Path]:
         rng = np.random.default_rng(number)
         options = PhantomOptions(ef_percent=ef, heart_rate_bpm=72, frame_rate_hz=50, n_frames=150)
         path = folder / f"phantom{number}.avi"
-        write_video(path, render(draw_phantom(rng, options, name=path.stem), rng))
+        write_video(path, render_phantom(draw_phantom(rng, options, name=path.stem), rng))
         paths.append(path)
     return paths
 

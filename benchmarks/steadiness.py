@@ -7,7 +7,7 @@ Four tables, all but the last through the code that serves (fan, network, tracin
   repeats as a cine of 50 frames a second (or 25).
 - *Cine*: frame-to-frame jitter of the real cine in the `pydicom` package, the root mean square of the second
   difference over the root of 6: white noise of standard deviation s gives s, a smooth beat hardly anything.
-- *Broken masks*: how far the figures of a mask move when it is damaged (`lvef.synthesis.broken_masks`), median
+- *Broken masks*: how far the figures of a mask move when it is damaged (`studies.corrupted_masks`), median
   and 90th percentile over masks.
 - *EF*: what steadying does to EF on synthetic curves of known EF: bias (standard deviation) of the beats' mean EF and of the
   EF of the single frames at true end-diastole and end-systole. A Gaussian mean over time stands beside.
@@ -15,7 +15,7 @@ Four tables, all but the last through the code that serves (fan, network, tracin
 Volume and long axis are in % of their mean, the apex' place in % of the long axis. With ``--data`` the stills and masks are
 CAMUS *training* patients; without, frames of the cine and the network's own labels on them.
 
-Run: ``python benchmarks/steadiness.py [--data CAMUS] [--weights NAME_OR_FOLDER]`` (about two minutes). Prints Markdown.
+Run: ``python -m benchmarks.steadiness [--data CAMUS] [--weights NAME_OR_FOLDER]`` (about two minutes). Prints Markdown.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from lvef.io.open import open_clip
 from lvef.io.sample import sample_cine
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
-from lvef.synthesis.broken_masks import DAMAGES
-from lvef.synthesis.curves import regular, sample
-from lvef.transforms.fan import find_fan
+from lvef.synthesis.volume_curves import regular, sample
+from lvef.transforms.sector import find_sector
+from studies.corrupted_masks import CORRUPTIONS
 
 REPEATS = 60
 """Noisy copies of each still."""
@@ -133,7 +133,7 @@ def moved(whole: Figures, broken: Figures) -> list[float]:
 def repeated(predictor: Predictor, clip: Clip, rng: np.random.Generator) -> list[Tracing | None]:
     """Tracings of noisy copies of a still."""
     frames = np.stack([speckled(clip.frames[0], rng) for _ in range(REPEATS)])
-    return list(predictor.trace(frames, find_fan(clip).box, clip.spacing).tracings)
+    return list(predictor.trace(frames, find_sector(clip).box, clip.spacing).tracings)
 
 
 def watched(tracings: Sequence[Tracing | None]) -> list[Figures]:
@@ -172,7 +172,7 @@ def table_of_stills(predictor: Predictor, stills: Sequence[Clip], seed: int) -> 
 def table_of_cine(predictor: Predictor, clip: Clip) -> None:
     """Print the second table."""
     print("\n| cine | volume jitter, % | long axis jitter, % | apex jitter, % |\n|---|---|---|---|")
-    traced = predictor.trace(clip.frames, find_fan(clip).box, clip.spacing, times_s=clip.times_s).tracings
+    traced = predictor.trace(clip.frames, find_sector(clip).box, clip.spacing, times_s=clip.times_s).tracings
     row("each frame alone", jitter(watched(traced)))
     row("steadied", jitter(watched(smooth_tracings(traced, clip.times_s))))
 
@@ -183,7 +183,7 @@ def table_of_masks(masks: Sequence[NDArray[np.uint8]], seed: int) -> None:
         f"\n| damage, {len(masks)} masks | volume, % | long axis, % | apex, % | not traced |\n|---|---|---|---|---|"
     )
     whole = [trace_labels(mask) for mask in masks]
-    for name, damage in DAMAGES.items():
+    for name, damage in CORRUPTIONS.items():
         rng = np.random.default_rng(seed)
         found, lost = [], 0
         for mask, tracing in zip(masks, whole, strict=True):
@@ -271,7 +271,7 @@ def main() -> None:
         stills = [
             Clip(clip.frames[[i]], np.zeros(1), "still", f"frame {i}", clip.spacing) for i in CINE_FRAMES
         ]
-        box = find_fan(clip).box
+        box = find_sector(clip).box
         masks = [
             p.argmax(axis=0).astype(np.uint8)
             for p, _ in predictor.probabilities(clip.frames, box, clip.spacing, times_s=clip.times_s)

@@ -15,9 +15,9 @@ from lvef.geometry.smoothing import smooth_tracings
 from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
-from lvef.synthesis.phantom.case import draw_phantom
-from lvef.synthesis.phantom.render import render
-from lvef.transforms.fan import find_fan
+from lvef.synthesis.phantom.draw import draw_phantom
+from lvef.synthesis.phantom.render import render_phantom
+from lvef.transforms.sector import find_sector
 
 SEED = 7
 """Of phantoms that belong to no collection of `lvef synthesize`."""
@@ -33,7 +33,7 @@ def main() -> None:
     ef_errors, outlines = [], []
     for k in range(args.clips):
         rng = np.random.default_rng([SEED, k])
-        made = render(draw_phantom(rng, name=str(k)), rng)
+        made = render_phantom(draw_phantom(rng, name=str(k)), rng)
         clip, beat = made.clip, made.representative
         curve = volume_curve_of_tracings(
             smooth_tracings(made.tracings, clip.times_s), clip.times_s, clip.spacing
@@ -43,7 +43,7 @@ def main() -> None:
             ef_errors.append(found.ef_percent - beat.plane_ef_percent)
         two = [beat.ed_frame, beat.es_frame]
         traced = predictor.trace(
-            clip.frames, find_fan(clip).box, clip.spacing, times_s=clip.times_s, only=two
+            clip.frames, find_sector(clip).box, clip.spacing, times_s=clip.times_s, only=two
         ).tracings
         row = []
         for tracing, true in zip(traced, (made.tracings[i] for i in two), strict=True):

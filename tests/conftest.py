@@ -62,7 +62,7 @@ def camus_root() -> Path:
 @pytest.fixture(scope="session")
 def phantom_clip():
     """The phantom of ``lvef demo --phantom``, with its truth: A4C, 3 s at 50 Hz, sinus rhythm, EF 55 %."""
-    from lvef.synthesis.phantom.sample import sample_phantom
+    from lvef.synthesis.phantom.render import sample_phantom
 
     return sample_phantom()
 

@@ -19,7 +19,7 @@ from lvef.evaluation.synthetic.truth_files import read_collection as read_truth
 from lvef.io.open import open_clip
 from lvef.stores.synthetic import Source, Task, synthesize
 from lvef.stores.synthetic_sources import MotionSource, PhantomSource, motion_tasks, phantom_tasks
-from lvef.transforms.fan import find_fan
+from lvef.transforms.sector import find_sector
 from studies.external.drawings import Drawn, Rgb, read_beat, read_line
 
 BEAT, BEAT_FILE, BEAT_FRAME_S = "echoxflow-beat", "echoxflow-contoured-beat.gif", 0.070
@@ -119,7 +119,7 @@ def cine_cases(shared: Path) -> list[Case]:
 
 def perturbed(clip: Clip, change: str) -> Clip:
     """A clip with every frame changed alike, cut to its sector first: the changes take the probe to lie above the middle."""
-    box = find_fan(clip).box
+    box = find_sector(clip).box
     cut = clip.frames[:, box.y0 : box.y1, box.x0 : box.x1]
     nothing = np.zeros(cut.shape[1:], np.uint8)
     seed = zlib.crc32(change.encode())

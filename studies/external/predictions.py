@@ -23,8 +23,8 @@ from lvef.measure.clip_predictor import ClipPredictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
 from lvef.measure.report import measurement_json, read_measurement
-from lvef.transforms.fan import find_fan
 from lvef.transforms.frames import Placement
+from lvef.transforms.sector import find_sector
 
 MEASUREMENT, FRAMES = "measurement.json", "frames.npz"
 """Files of a kept prediction."""
@@ -96,7 +96,7 @@ class Model:
         predictor = self.measurer.predictor
         if isinstance(predictor, ClipPredictor):
             raise DataError(f"{clip.source}: {self.label} reads an EF from clips; a still tells it nothing.")
-        frames, box = predictor.shown(clip, find_fan(clip))
+        frames, box = predictor.shown(clip, find_sector(clip))
         tracings = predictor.trace(frames, box, clip.spacing).tracings
         return Measurement(clip.source, Status.PARTIAL_CYCLE, n_frames=1, tracings=tracings)
 

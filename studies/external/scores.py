@@ -18,7 +18,7 @@ from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
 from lvef.stats.agreement import pearson_r
-from lvef.transforms.fan import find_fan
+from lvef.transforms.sector import find_sector
 from studies.external.cases import BEAT, WALLS_LOST, Case, SyntheticCase
 from studies.external.measures import (
     CAMUS_WALL_RATIO,
@@ -45,7 +45,7 @@ def drawn_rows(model: str, cases: Sequence[Case], predictions: Mapping[str, Pred
     told: dict[tuple[str, str, str], list[float]] = {}
     for case in cases:
         prediction = predictions[case.name]
-        box = find_fan(case.clip).box
+        box = find_sector(case.clip).box
         side = max(box.width, box.height)
         found: dict[tuple[str, str, str], list[float]] = {}
         for frame, truth in case.truth.items() if prediction.judged else ():

@@ -27,7 +27,7 @@ from lvef.evaluation.canvas import (
     title,
 )
 from lvef.measure.summary_words import INK
-from lvef.transforms.fan import find_fan
+from lvef.transforms.sector import find_sector
 from studies.external.predictions import Prediction
 
 COLUMNS, FRAMES = 4, 8
@@ -113,7 +113,7 @@ def _caption(frame: int, prediction: Prediction) -> str:
 
 def _box(clip: Clip) -> Box:
     try:
-        return find_fan(clip).box
+        return find_sector(clip).box
     except QualityRefusal:
         return Box(0, 0, clip.frames.shape[2], clip.frames.shape[1])
 

@@ -110,7 +110,7 @@ def test_the_demo_measures_a_real_echo_offline(run, here):
 @pytest.fixture
 def drawn(phantom_clip, monkeypatch):
     """The phantom as it was drawn for all tests."""
-    monkeypatch.setattr("lvef.synthesis.phantom.sample.sample_phantom", lambda: phantom_clip)
+    monkeypatch.setattr("lvef.synthesis.phantom.render.sample_phantom", lambda: phantom_clip)
 
 
 def test_the_phantom_shows_both_efs(run, fake, drawn, here):

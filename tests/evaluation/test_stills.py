@@ -30,8 +30,8 @@ from lvef.inference.session import bf16_available
 from lvef.measure.kinds import load_predictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
-from lvef.transforms.fan import find_fan
 from lvef.transforms.frames import fit, place
+from lvef.transforms.sector import find_sector
 from tests.datasets import camus_folder
 
 pytest.importorskip("onnx", reason="a network of these tests is made with onnx")
@@ -152,7 +152,7 @@ def test_a_contour_encloses_the_mask_it_was_traced_on():
 def test_lines_are_judged_like_masks_and_tell_no_wall(folder, tmp_path):
     still = next(read_stills(folder, ["patient0001"]))
     expert = trace_labels(still.mask)
-    box = find_fan(Clip(still.picture[None], np.zeros(1), "still", "s")).box
+    box = find_sector(Clip(still.picture[None], np.zeros(1), "still", "s")).box
     square = place(box, tiny.TRACE_INPUT.size, still.spacing)
     # What this network draws is the expert's own lines, but for the mean grey of the picture.
     level = 2 * fit(still.picture[None], square, square_px := tiny.TRACE_INPUT.size).mean() / 255

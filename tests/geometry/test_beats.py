@@ -7,7 +7,7 @@ from scipy.interpolate import PchipInterpolator
 from lvef.core.records import VolumeCurve
 from lvef.geometry.beats import BeatConfig, analyse_beats
 from lvef.geometry.rhythm import spread_notices
-from lvef.synthesis.curves import Rhythm, ectopic, fibrillation, noise, regular, sample, volume_at
+from lvef.synthesis.volume_curves import Rhythm, ectopic, fibrillation, noise, regular, sample, volume_at
 
 
 def curve_of(times, volume):

@@ -7,7 +7,7 @@ from lvef.core.errors import GeometryError
 from lvef.geometry.contour import contour_of_field, field_of_mask, fill_gaps
 from lvef.geometry.simpson import axis_length, volume_of_tracing
 from lvef.geometry.tracing import trace, trace_labels, trace_probabilities
-from lvef.synthesis.broken_masks import DAMAGES
+from studies.corrupted_masks import CORRUPTIONS
 from tests.geometry.ventricle_shapes import half_ellipsoid, labels
 
 TOLERANCE = {
@@ -40,14 +40,14 @@ SHAPES = (
 )
 
 
-@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 @pytest.mark.parametrize("shape", SHAPES, ids=("upright", "turned", "slim", "large, apex down"))
 def test_figures_of_a_broken_mask(name, shape):
     mask = labels(**shape)
     if shape.get("turn", 0) > 2:
         mask = labels(**{**shape, "centre": (110.0, 70.0)})
     whole = trace_labels(mask)
-    broken = trace_labels(DAMAGES[name](mask, whole, np.random.default_rng(1)))
+    broken = trace_labels(CORRUPTIONS[name](mask, whole, np.random.default_rng(1)))
     volume, length, apex = TOLERANCE[name]
     assert volume_of_tracing(broken) == pytest.approx(volume_of_tracing(whole), rel=volume)
     assert axis_length(broken) == pytest.approx(axis_length(whole), rel=length)
@@ -55,7 +55,7 @@ def test_figures_of_a_broken_mask(name, shape):
 
 
 def test_every_damage_has_a_tolerance():
-    assert TOLERANCE.keys() == DAMAGES.keys()
+    assert TOLERANCE.keys() == CORRUPTIONS.keys()
 
 
 def test_a_whole_mask_is_not_mended():
@@ -77,7 +77,7 @@ def test_wall_inside_the_cavity_is_believed():
 
 def test_mending_leaves_its_input_alone():
     mask = labels()
-    broken = DAMAGES["two pieces, middle"](mask, trace_labels(mask), np.random.default_rng(0))
+    broken = CORRUPTIONS["two pieces, middle"](mask, trace_labels(mask), np.random.default_rng(0))
     parts = [field_of_mask(broken == i) for i in range(4)]
     before = parts[1].copy()
     filled = fill_gaps(parts[1], parts[3], parts[2])

@@ -5,7 +5,7 @@ from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import axis_length, volume_of_tracing
 from lvef.geometry.smoothing import HALF_WIDTH_S, smooth_tracings
 from lvef.geometry.tracing import trace_labels, trace_probabilities, tracing_of_contour
-from lvef.synthesis.broken_masks import DAMAGES
+from studies.corrupted_masks import CORRUPTIONS
 from tests.geometry.ventricle_shapes import half_ellipsoid, labels
 
 
@@ -76,7 +76,7 @@ def test_one_broken_frame_is_mended_by_its_neighbours():
 def test_a_leak_on_one_frame_of_a_cine():
     mask = labels(size=160, centre=(80.0, 110.0), length=70.0, radius=20.0)
     whole = trace_labels(mask)
-    leak = trace_labels(DAMAGES["leak into the atrium, whole"](mask, whole, np.random.default_rng(0)))
+    leak = trace_labels(CORRUPTIONS["leak into the atrium, whole"](mask, whole, np.random.default_rng(0)))
     rng = np.random.default_rng(1)
     run = [model(volume_of_tracing(whole) * (1 + 0.005 * rng.standard_normal())) for _ in range(21)]
     run[10] = model(volume_of_tracing(leak) * 1.1)

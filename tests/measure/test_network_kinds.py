@@ -28,10 +28,9 @@ from lvef.measure.summary import summary_png
 from lvef.measure.tables import result_row
 from lvef.measure.trace_predictor import mirrored_lines
 from lvef.measure.wording import beats_text, ef_text, network_text, spread_line, status_text
-from lvef.transforms.clip_input import clip_starts_s, network_clip, sampling_of, shown_part
-from lvef.transforms.fan import find_fan
-from lvef.transforms.frames import fit, place
+from lvef.transforms.frames import clip_starts_s, fit, network_clip, place, sampling_of, shown_frames
 from lvef.transforms.sampling import window
+from lvef.transforms.sector import find_sector
 from lvef.transforms.two_stream import two_streams
 from tests.measure.made_up import ellipse_tracing
 
@@ -82,7 +81,7 @@ def breathing(n=150):
 
 def means(clip, spec):
     """Mean grey / 255 of each frame as a network sees it."""
-    frames, box = shown_part(clip, find_fan(clip), spec)
+    frames, box = shown_frames(clip, find_sector(clip), spec)
     return fit(frames, place(box, spec.size), spec.size).mean(axis=(1, 2)) / 255
 
 
@@ -136,11 +135,11 @@ class TestVolumeTrace:
 
     def test_lines_lie_where_the_network_put_them_in_the_picture(self, drawn, tmp_path):
         clip = breathing(1)
-        frames, box = shown_part(clip, find_fan(clip), tiny.TRACE_INPUT)
+        frames, box = shown_frames(clip, find_sector(clip), tiny.TRACE_INPUT)
         placement = place(box, tiny.TRACE_INPUT.size)
         [tracing] = drawn.predictor.trace(frames, box, None).tracings
         grey = means(clip, tiny.TRACE_INPUT)[0]
-        expected = placement.to_picture(((LINES - 0.5) * 2 * grey + 0.5) * tiny.TRACE_INPUT.size)
+        expected = placement.to_image(((LINES - 0.5) * 2 * grey + 0.5) * tiny.TRACE_INPUT.size)
         assert np.allclose(volume_tracing_of_tracing(tracing), expected, atol=1e-3)
         assert np.allclose(tracing.mitral.mean(axis=0), tracing.base)
 
@@ -330,7 +329,7 @@ class TestCavityAlone:
             tiny.bright_is_cavity(tmp_path / "m", input={"size": 64, "mean": 0.0, "std": 1.0})
         ).predictor
         clip = self.beating(3)
-        frames, box = plain.shown(clip, find_fan(clip))
+        frames, box = plain.shown(clip, find_sector(clip))
         asked = {}
         for name, predictor in (("plain", plain), ("both", both)):
             start, calls = predictor._session.start, []
@@ -343,7 +342,7 @@ class TestCavityAlone:
 class TestEfOfClips:
     def shown(self, clip, spec, start):
         picked = window(clip.times_s, sampling_of(spec), start).indices
-        frames, box = shown_part(clip, find_fan(clip), spec.square, picked)
+        frames, box = shown_frames(clip, find_sector(clip), spec.square, picked)
         return fit(frames, place(box, spec.size), spec.size)
 
     def test_the_mean_over_evenly_spaced_clips(self, reader):

@@ -15,7 +15,7 @@ from lvef.io.open import open_clip
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import IN_TURN_HZ, Measurer
 from lvef.measure.predictor import CHUNK, Predictor
-from lvef.transforms.fan import Fan, find_fan
+from lvef.transforms.sector import Sector, find_sector
 
 CINE = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))
 
@@ -29,7 +29,7 @@ def predictor():
 def frames():
     """A square part of the cine, so that a mirror image falls onto the same pixels of the network."""
     clip = open_clip(CINE)
-    box = find_fan(clip).box
+    box = find_sector(clip).box
     side = min(box.width, box.height)
     return np.ascontiguousarray(clip.frames[: CHUNK + 3, box.y0 : box.y0 + side, box.x0 : box.x0 + side])
 
@@ -78,7 +78,7 @@ def test_a_still_is_seen_with_its_other_phase_farthest_away(predictor, offsets, 
     drawn._session, drawn._mirror = _Channels(), False
     ed, es = (Clip(np.full((1, 64, 64), grey, np.uint8), np.zeros(1), "still", "still") for grey in (1, 2))
     box = Box(0, 0, 64, 64)
-    fan = Fan(box, np.ones((64, 64), bool))
+    fan = Sector(box, np.ones((64, 64), bool))
     assert (drawn.square(es, fan) is None) == (len(offsets) == 1)
     list(drawn.probabilities(ed.frames, box, None, other=drawn.square(es, fan)))
     list(drawn.probabilities(ed.frames, box, None))

@@ -6,12 +6,12 @@ import pytest
 
 from lvef.core.records import Box, PixelAspect, PixelSpacing
 from lvef.measure.scale import curve_of_clip, without_void_scale
-from lvef.transforms.fan import Fan
+from lvef.transforms.sector import Sector
 from tests.measure.made_up import beating
 
 MEASUREMENT, CLIP = beating(30, (400, 400))
 LENGTH_PX = float(np.linalg.norm(MEASUREMENT.tracings[0].base - MEASUREMENT.tracings[0].apex))
-FAN = Fan(Box(0, 0, 400, 400), np.ones((400, 400), bool))
+FAN = Sector(Box(0, 0, 400, 400), np.ones((400, 400), bool))
 
 
 @pytest.mark.parametrize(

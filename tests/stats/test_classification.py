@@ -7,12 +7,12 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.stats.classification import (
+    class_indices,
     cohen_kappa,
     confusion_matrix,
     macro_sensitivity,
-    most_frequent,
-    numbered,
-    same_class,
+    majority_share,
+    observed_agreement,
     sensitivities,
 )
 
@@ -51,15 +51,15 @@ def test_where_kappa_is_not_defined():
     assert np.isnan(cohen_kappa(np.zeros(4, int), np.zeros(4, int)))
     none = np.array([], int)
     assert np.isnan(cohen_kappa(none, none))
-    assert np.isnan(same_class(none, none))
-    assert np.isnan(most_frequent(none))
+    assert np.isnan(observed_agreement(none, none))
+    assert np.isnan(majority_share(none))
 
 
 def test_numbers_and_frequencies():
-    assert numbered(["b", "a", "b"], ["a", "b"]).tolist() == [1, 0, 1]
-    assert most_frequent(np.array([1, 0, 1])) == pytest.approx(2 / 3)
+    assert class_indices(["b", "a", "b"], ["a", "b"]).tolist() == [1, 0, 1]
+    assert majority_share(np.array([1, 0, 1])) == pytest.approx(2 / 3)
     with pytest.raises(DataError, match="class c is not among a, b"):
-        numbered(["c"], ["a", "b"])
+        class_indices(["c"], ["a", "b"])
 
 
 def test_the_reports_test_row():
@@ -68,8 +68,8 @@ def test_the_reports_test_row():
     assert matrix.sum() == 1276
     truth, answer = from_table(matrix)
     np.testing.assert_array_equal(confusion_matrix(truth, answer, 3), matrix)
-    assert same_class(truth, answer) == pytest.approx(0.5525, abs=5e-5)
-    assert most_frequent(truth) == pytest.approx(0.768, abs=5e-4)
+    assert observed_agreement(truth, answer) == pytest.approx(0.5525, abs=5e-5)
+    assert majority_share(truth) == pytest.approx(0.768, abs=5e-4)
     assert sensitivities(matrix) == pytest.approx([0.572, 0.206, 0.694], abs=5e-4)
     assert macro_sensitivity(matrix) == pytest.approx((0.572 + 0.206 + 0.694) / 3, abs=5e-4)
     always = confusion_matrix(truth, np.zeros_like(truth), 3)

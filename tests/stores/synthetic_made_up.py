@@ -15,8 +15,8 @@ from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import tracing_of_contour
 from lvef.stores.synthetic import Task
 from lvef.stores.synthetic_tables import Terms
-from lvef.synthesis.curves import regular, volume_at
 from lvef.synthesis.truth import SyntheticClip, beats_in_clip
+from lvef.synthesis.volume_curves import regular, volume_at
 from tests.geometry.ventricle_shapes import labels
 
 SIZE = 112

@@ -13,7 +13,7 @@ from lvef.geometry.volume_tracing import volume_tracing_of_mask
 from lvef.io.nifti import read_nifti
 from lvef.io.open import open_clip
 from lvef.stores.synthetic_files import file_names, write_clip, write_truth
-from lvef.transforms.fan import find_fan
+from lvef.transforms.sector import find_sector
 from tests.stores.synthetic_made_up import beating
 
 
@@ -37,7 +37,7 @@ def test_a_phantom_as_a_file(phantom_clip, phantom_file):
     assert error.mean() < 0.6
     assert clip.times_s == pytest.approx(phantom_clip.clip.times_s)
     assert (clip.timing, clip.spacing) == ("container", None)
-    assert find_fan(clip).mask.mean() < 0.9, "it has a fan, as an echo has"
+    assert find_sector(clip).mask.mean() < 0.9, "it has a fan, as an echo has"
 
 
 def test_the_files_of_a_phantom(phantom_clip, out):

@@ -1,9 +1,15 @@
 import numpy as np
 import pytest
 
-from lvef.synthesis.acquisition import RhythmKind, draw_acquisition
-from lvef.synthesis.curves import ectopic, fibrillation, regular, volume_at
 from lvef.synthesis.truth import beat_kinds, beats_in_clip
+from lvef.synthesis.volume_curves import (
+    RhythmKind,
+    draw_acquisition,
+    ectopic,
+    fibrillation,
+    regular,
+    volume_at,
+)
 
 
 def test_only_whole_beats_inside_the_clip_count():

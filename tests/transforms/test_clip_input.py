@@ -7,16 +7,16 @@ import pytest
 
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.records import Box, Clip, PixelSpacing
-from lvef.transforms.clip_input import (
+from lvef.transforms.frames import (
     centred_start_s,
     clip_frames,
     clip_starts_s,
     network_clip,
     sampling_of,
-    shown_part,
+    shown_frames,
 )
-from lvef.transforms.fan import Fan
 from lvef.transforms.sampling import window
+from lvef.transforms.sector import Sector
 from lvef.transforms.spec import ClipSpec, InputSpec
 
 SPEC = ClipSpec(n_frames=5, duration_s=0.4, size=16, crop="whole", clips=3)
@@ -30,7 +30,7 @@ def numbered(n, rate_hz=10.0, size=(16, 16), spacing=None):
 
 def whole(clip):
     height, width = clip.frames.shape[1:]
-    return Fan(Box(0, 0, width, height), np.ones((height, width), bool))
+    return Sector(Box(0, 0, width, height), np.ones((height, width), bool))
 
 
 def test_the_first_clip_starts_with_the_film_and_the_last_ends_with_it():
@@ -93,13 +93,13 @@ def test_what_is_outside_of_the_fan_is_black_with_the_crop_fan():
     mask = np.zeros((100, 100), bool)
     mask[20:80, 30:70] = True
     mask[20:50, 30:50] = False
-    fan = Fan(Box(30, 20, 70, 80), mask)
-    frames, box = shown_part(clip, fan, InputSpec(crop="fan"))
+    fan = Sector(Box(30, 20, 70, 80), mask)
+    frames, box = shown_frames(clip, fan, InputSpec(crop="fan"))
     assert box == fan.box
     assert frames[:, 22, 32].max() == 0
     assert frames[:, 60, 60].min() == 200
-    assert shown_part(clip, fan, InputSpec(crop="fan"), np.array([1]))[0].shape == (1, 100, 100)
-    frames, box = shown_part(clip, fan, InputSpec(crop="whole"))
+    assert shown_frames(clip, fan, InputSpec(crop="fan"), np.array([1]))[0].shape == (1, 100, 100)
+    frames, box = shown_frames(clip, fan, InputSpec(crop="whole"))
     assert box == Box(0, 0, 100, 100)
     assert frames is clip.frames
 

@@ -23,7 +23,7 @@ from lvef.transforms.spec import InputSpec
 def test_points_go_there_and_back(x0, y0, width, height, x, y):
     placement = place(Box(x0, y0, x0 + width, y0 + height), 128)
     point = np.array([[x, y]])
-    assert np.allclose(placement.to_picture(placement.to_network(point)), point, atol=1e-6)
+    assert np.allclose(placement.to_image(placement.to_network(point)), point, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(90, 60), (60, 90), (300, 200), (112, 112)])

@@ -68,7 +68,7 @@ def _measure_phantom(out: Path, options: MeasureOptions, as_json: bool) -> int:
     from lvef.evaluation.output_folder import make_folder
     from lvef.measure.report import to_json
     from lvef.stores.synthetic_files import write_truth, write_video
-    from lvef.synthesis.phantom.sample import sample_phantom
+    from lvef.synthesis.phantom.render import sample_phantom
 
     make_folder(out)
     synthetic = sample_phantom()

@@ -19,7 +19,7 @@ VIEWS = ("A4C", "A2C")
 """Views that can be made; `lvef.core.terms.View` has them too."""
 
 RHYTHMS = ("sinus", "fibrillation", "ectopic")
-"""Rhythms; `lvef.synthesis.acquisition.RhythmKind` has them too, but loads numpy."""
+"""Rhythms; `lvef.synthesis.volume_curves.RhythmKind` has them too, but loads numpy."""
 
 SPLITS = ("TRAIN", "VAL", "TEST")
 """Parts of a collection; `lvef.datasets.echonet_list` has them too, but loads polars."""

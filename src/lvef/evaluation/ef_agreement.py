@@ -27,7 +27,7 @@ from lvef.stats.agreement import (
     pearson_r,
     root_mean_square_error,
 )
-from lvef.stats.classification import cohen_kappa, most_frequent, numbered, same_class
+from lvef.stats.classification import class_indices, cohen_kappa, majority_share, observed_agreement
 
 EF_POINTS = "EF points"
 """Unit of a difference of two EFs in percent."""
@@ -107,10 +107,10 @@ def ef_figures(comparison: EfComparison, split: str, seed: int) -> list[Figure]:
     ]
     columns = [pairs]
     for table, known in TABLES.items():
-        classes = np.stack([numbered(_classes(pairs[:, i], table), known) for i in (0, 1)], axis=1)
+        classes = np.stack([class_indices(_classes(pairs[:, i], table), known) for i in (0, 1)], axis=1)
         columns.append(classes.astype(float))
         named += [
-            Named(f"ef_agreement_{table}_{key}", "", most_frequent(classes[:, 1])),
+            Named(f"ef_agreement_{table}_{key}", "", majority_share(classes[:, 1])),
             Named(f"ef_kappa_{table}_{key}", "", 0.0),
         ]
 
@@ -118,7 +118,7 @@ def ef_figures(comparison: EfComparison, split: str, seed: int) -> list[Figure]:
         figures = _agreement(rows[:, :2])
         for place in range(2, rows.shape[1], 2):
             a, b = rows[:, place].astype(int), rows[:, place + 1].astype(int)
-            figures += [same_class(a, b), cohen_kappa(a, b)]
+            figures += [observed_agreement(a, b), cohen_kappa(a, b)]
         return figures
 
     found = make_figures(

@@ -62,7 +62,7 @@ def errors_of_mask(labels: NDArray[np.uint8], aspect: float = 1.0) -> dict[str, 
     lines = volume_tracing_of_mask(labels, aspect=aspect)
     height, width = labels.shape
     placement = place(Box(0, 0, width, height), SQUARE_PX)
-    small = placement.to_picture(np.round(placement.to_network(lines), 2))
+    small = placement.to_image(np.round(placement.to_network(lines), 2))
     drawn = mask_of_volume_tracing(lines, labels.shape)
     along = volume_tracing_along_axis(drawn, lines, aspect=aspect)
     alone = volume_tracing_of_mask(drawn, aspect=aspect)

@@ -23,8 +23,8 @@ from lvef.inference.card import Figure
 from lvef.measure.kinds import TracingPredictor
 from lvef.measure.predictor import trace_in_picture
 from lvef.measure.trace_predictor import TracePredictor
-from lvef.transforms.fan import Fan, find_fan
 from lvef.transforms.frames import Placement
+from lvef.transforms.sector import Sector, find_sector
 
 VIEWS = (View.A4C, View.A2C)
 """Views that are judged."""
@@ -194,10 +194,10 @@ def other_phase(still: CamusStill, stills: Iterable[CamusStill]) -> CamusStill |
     return None
 
 
-def _clip_and_fan(still: CamusStill) -> tuple[Clip, Fan] | None:
+def _clip_and_fan(still: CamusStill) -> tuple[Clip, Sector] | None:
     clip = Clip(still.picture[None], np.zeros(1), "still", still.patient, spacing=still.spacing)
     try:
-        return clip, find_fan(clip)
+        return clip, find_sector(clip)
     except QualityRefusal:
         return None
 

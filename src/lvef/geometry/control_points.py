@@ -38,7 +38,7 @@ def control_points_of_tracing(tracing: Tracing) -> FloatArray:
         tracing: Any tracing; its contour may begin anywhere and run either way.
 
     Returns:
-        ``(15, 2)`` pixels of the picture.
+        ``(15, 2)`` pixels of the image.
     """
     left, right = tracing.mitral
     one, other = _walls(tracing.contour, left, tracing.apex, right)

@@ -1,6 +1,6 @@
 """Mitral plane and apex of a ventricle's contour.
 
-The orientation is never taken from the picture's "up" as long as the segmentation tells it: pictures come
+The orientation is never taken from the image's "up" as long as the segmentation tells it: images come
 apex up, apex down, mirrored and turned. In this order:
 
 1. *The opening.* Every contour point is asked what lies outside it: atrium counts for the mitral plane,
@@ -69,7 +69,7 @@ def find_landmarks(
         aspect: Pixel height over pixel width.
 
     Returns:
-        Apex ``(2,)`` and hinge points ``(2, 2)`` (left then right in the picture), field pixels.
+        Apex ``(2,)`` and hinge points ``(2, 2)`` (left then right in the image), field pixels.
 
     Raises:
         GeometryError: When the contour has no extent.
@@ -205,7 +205,7 @@ def _corners(points: FloatArray, direction: FloatArray | None) -> FloatArray:
 
 
 def _towards_base(centred: FloatArray, axis: FloatArray) -> FloatArray:
-    """The axis turned towards the wider end; downwards in the picture where the ends are equally wide."""
+    """The axis turned towards the wider end; downwards in the image where the ends are equally wide."""
     along, across = centred @ axis, centred @ np.array([-axis[1], axis[0]])
     low, high = along.min(), along.max()
     band = END_SHARE * (high - low)

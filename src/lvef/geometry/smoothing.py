@@ -19,7 +19,7 @@ MAD_TO_SD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 
 HALF_WIDTH_S = 0.1
-"""Half width of the (tricube) window of `local_parabola`. On noise-free curves of `lvef.synthesis.curves` it moves the EF of
+"""Half width of the (tricube) window of `local_parabola`. On noise-free curves it moves the EF of
 single frames by 0.2 points; a Gaussian of 0.02 s, which steadies as much, by -0.5."""
 
 MIN_FRAMES = 4
@@ -219,7 +219,7 @@ def smooth_tracings(
 def _coordinates(tracings: Sequence[Tracing], metric: FloatArray) -> FloatArray:
     """Apex, the two hinge points and the half chords on either side of the axis, ``(n, 6 + 40)``, isotropic.
 
-    Sides are those of the axis, not of the picture: "left" would jump for a ventricle that lies on its side.
+    Sides are those of the axis, not of the image: "left" would jump for a ventricle that lies on its side.
     """
     apex = np.stack([t.apex for t in tracings]) * metric
     mitral = np.stack([t.mitral for t in tracings]) * metric

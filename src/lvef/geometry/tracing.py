@@ -2,7 +2,7 @@
 
 A network's probabilities and an expert's label mask go through one code path: a mask becomes a lightly
 blurred 0/1 field first. All geometry is done in isotropic coordinates (y times the pixel's aspect); the
-points of a tracing are pixels of the picture.
+points of a tracing are pixels of the image.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def trace_probabilities(probabilities: Field, *, aspect: float = 1.0) -> Tracing
 
     Args:
         probabilities: ``(4, h, w)`` float32, classes in the order of `lvef.core.terms.Structure`.
-        aspect: Height over width of one pixel of the network's picture.
+        aspect: Height over width of one pixel of the network's image.
 
     Raises:
         GeometryError: When no ventricle can be measured, with the reason.

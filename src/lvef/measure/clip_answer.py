@@ -17,8 +17,8 @@ from lvef.geometry.rhythm import SPREAD_CODES, representative_beat, spread_notic
 from lvef.measure.answer import RefusedWithCurve, with_volumes
 from lvef.measure.clip_predictor import ClipEfs, ClipPredictor
 from lvef.measure.options import MeasureOptions
-from lvef.transforms.clip_input import centred_start_s, clip_starts_s
-from lvef.transforms.fan import Fan
+from lvef.transforms.frames import centred_start_s, clip_starts_s
+from lvef.transforms.sector import Sector
 
 WHOLE_BEAT_S = 1.2
 """A film as long as this shows a whole beat from 50 beats a minute up. Shorter ones are marked as partial: without a
@@ -38,7 +38,7 @@ BeatFinder = Callable[[Clip], Measurement]
 
 
 def answer_of_clips(
-    clip: Clip, fan: Fan, predictor: ClipPredictor, options: MeasureOptions, finder: BeatFinder | None
+    clip: Clip, fan: Sector, predictor: ClipPredictor, options: MeasureOptions, finder: BeatFinder | None
 ) -> Measurement:
     """Measure a film with an EF network.
 
@@ -93,7 +93,7 @@ def answer_of_clips(
     return _over_clips(replace(base, notices=(*base.notices, unchecked)), clip, fan, predictor, options)
 
 
-def _base(clip: Clip, fan: Fan, predictor: ClipPredictor, options: MeasureOptions) -> Measurement:
+def _base(clip: Clip, fan: Sector, predictor: ClipPredictor, options: MeasureOptions) -> Measurement:
     """What is known of a film before its EF is."""
     notices = clip.notices
     part = fan.box.width * fan.box.height / (clip.frames.shape[1] * clip.frames.shape[2])
@@ -124,7 +124,7 @@ def _base(clip: Clip, fan: Fan, predictor: ClipPredictor, options: MeasureOption
 
 
 def _over_clips(
-    base: Measurement, clip: Clip, fan: Fan, predictor: ClipPredictor, options: MeasureOptions
+    base: Measurement, clip: Clip, fan: Sector, predictor: ClipPredictor, options: MeasureOptions
 ) -> Measurement:
     """The mean over evenly spaced clips."""
     starts = clip_starts_s(clip.times_s, predictor.spec)
@@ -164,7 +164,7 @@ def _over_beats(
     base: Measurement,
     beats: Sequence[Beat],
     clip: Clip,
-    fan: Fan,
+    fan: Sector,
     predictor: ClipPredictor,
     options: MeasureOptions,
 ) -> Measurement:

@@ -16,8 +16,8 @@ from lvef.inference.fitting import SPATIAL, TEMPORAL
 from lvef.inference.session import Batch, EngineInfo
 from lvef.measure.loaded import ahead, loaded_network, network_of
 from lvef.measure.options import MeasureOptions
-from lvef.transforms.clip_input import ClipFrames, clip_frames, network_clip
-from lvef.transforms.fan import Fan
+from lvef.transforms.frames import ClipFrames, clip_frames, network_clip
+from lvef.transforms.sector import Sector
 from lvef.transforms.spec import ClipSpec
 from lvef.transforms.two_stream import two_streams
 
@@ -59,7 +59,7 @@ class ClipPredictor:
         self._session = loaded_network(options, self.entry)
         self.engine: EngineInfo = self._session.describe()
 
-    def efs(self, clip: Clip, fan: Fan, starts_s: Sequence[float]) -> ClipEfs:
+    def efs(self, clip: Clip, fan: Sector, starts_s: Sequence[float]) -> ClipEfs:
         """The EF of each clip that starts at a given moment of the film.
 
         Args:

@@ -12,7 +12,7 @@ from lvef.core.records import Clip, Measurement
 from lvef.io.atomic import remove_files, write_text_atomic
 from lvef.measure.report import measurement_json
 from lvef.measure.tables import beats_csv, curve_csv
-from lvef.transforms.fan import hide_outside_fan
+from lvef.transforms.sector import hide_outside_sector
 
 MEASUREMENT_NAME = "measurement.json"
 """The whole answer, in the schema ``lvef-measurement/2``."""
@@ -94,7 +94,7 @@ def write_outputs(folder: Path, answer: Answer, outputs: Outputs) -> list[str]:
 
 def _write_pictures(folder: Path, measurement: Measurement, clip: Clip, outputs: Outputs) -> list[str]:
     written: list[str] = []
-    clip = hide_outside_fan(clip)
+    clip = hide_outside_sector(clip)
     # The encoder works in C while matplotlib works in Python.
     with ThreadPoolExecutor(1) as beside:
         film = None

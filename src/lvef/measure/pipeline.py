@@ -61,7 +61,7 @@ from lvef.measure.same_study import (
 )
 from lvef.measure.scale import curve_of_clip, without_void_scale
 from lvef.measure.trace_predictor import es_above_ed, fault_notices
-from lvef.transforms.fan import Fan, find_fan
+from lvef.transforms.sector import Sector, find_sector
 
 IN_TURN_HZ = 40.0
 """From this frame rate on, steadying over time leaves at most 2 % of a difference between neighbouring frames, so that each
@@ -136,7 +136,7 @@ class Measurer:
         """
         began = time.perf_counter()
         check_clip(clip)
-        fan = find_fan(clip)
+        fan = find_sector(clip)
         clip = without_void_scale(clip, fan)
         check_picture(clip, fan)
         if isinstance(self.predictor, ClipPredictor):
@@ -212,7 +212,7 @@ class Measurer:
             refuse_same_file(ed, es, needed)
             opened = [self._open(path) for path in (ed, es)]
             refuse_same_film(opened[0], opened[1], needed)
-            found = [(still, find_fan(still)) for still in opened]
+            found = [(still, find_sector(still)) for still in opened]
             stills = [(without_void_scale(still, fan), fan) for still, fan in found]
             clip = pair_of_stills([still for still, _ in stills], source)
             traced, doubts = self._traced_stills(self.predictor, stills)
@@ -290,7 +290,7 @@ class Measurer:
         self,
         predictor: TracingPredictor,
         clip: Clip,
-        fan: Fan,
+        fan: Sector,
         *,
         other: FrameArray | None = None,
         in_turn: bool = False,
@@ -308,7 +308,7 @@ class Measurer:
         )
 
     def _traced_stills(
-        self, predictor: TracingPredictor, stills: list[tuple[Clip, Fan]]
+        self, predictor: TracingPredictor, stills: list[tuple[Clip, Sector]]
     ) -> tuple[TracedFrames, list[CodedWarning]]:
         """Each still traced in its own image, with the other one as context, and the warnings about it."""
         parts: list[TracedFrames] = []

@@ -17,8 +17,8 @@ from lvef.inference.session import EngineInfo
 from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen
 from lvef.measure.options import MeasureOptions
 from lvef.measure.quality import wall_contact
-from lvef.transforms.fan import Fan
 from lvef.transforms.frames import Placement, context_frames, fit, normalise, other_phase_channels, place
+from lvef.transforms.sector import Sector
 
 CHUNK = 16
 """Frames the network sees at once. On a 175-frame clip 16 is 5 % faster as a whole than 8, and 25 no faster than 12."""
@@ -71,7 +71,7 @@ class Predictor:
         self.walls_known = "myocardium" in self.entry.card.classes
         """Whether it tells walls, so that what is no apical view can be told by them."""
 
-    def shown(self, clip: Clip, fan: Fan) -> tuple[FrameArray, Box]:
+    def shown(self, clip: Clip, fan: Sector) -> tuple[FrameArray, Box]:
         """Frames and the part of the picture that this network is shown."""
         if self.entry.card.input.crop == "whole":
             height, width = clip.frames.shape[1:]
@@ -83,7 +83,7 @@ class Predictor:
         """Whether a still is shown with the still of its other phase, where that is known."""
         return len(self.entry.card.input.offsets_s) > 1
 
-    def square(self, clip: Clip, fan: Fan) -> FrameArray | None:
+    def square(self, clip: Clip, fan: Sector) -> FrameArray | None:
         """A still as the network would see it, ``(1, size, size)``, to be the other phase of another still.
 
         None for networks that are shown one frame alone.
@@ -166,7 +166,7 @@ class Predictor:
 
         Args:
             frames: ``(n, height, width)`` uint8.
-            box: Part of the picture to show, from :func:`lvef.transforms.fan.find_fan`.
+            box: Part of the picture to show, from :func:`lvef.transforms.sector.find_sector`.
             spacing: Scale of the picture, or None.
             times_s: See `probabilities`.
             only: See `probabilities`; tracings come in this order.
@@ -235,7 +235,7 @@ def network_aspect(placement: Placement, spacing: PixelGeometry | None) -> float
 def tracing_in_picture(tracing: Tracing, placement: Placement) -> Tracing:
     """A tracing in network pixels, in pixels of the picture."""
     parts = (tracing.contour, tracing.apex, tracing.base, tracing.mitral, tracing.chords)
-    flat = placement.to_picture(np.concatenate([part.reshape(-1, 2) for part in parts]))
+    flat = placement.to_image(np.concatenate([part.reshape(-1, 2) for part in parts]))
     cuts = np.cumsum([part.size // 2 for part in parts])[:-1]
     contour, apex, base, mitral, chords = (
         moved.reshape(part.shape) for moved, part in zip(np.split(flat, cuts), parts, strict=True)

@@ -18,7 +18,7 @@ from lvef.core.errors import QualityRefusal
 from lvef.core.records import Beat, Clip, CodedWarning, FrameArray, PixelGeometry, Tracing
 from lvef.core.terms import Phase
 from lvef.geometry.tracing import DENTS, NARROW_ANNULUS, implausible_shape
-from lvef.transforms.fan import Fan
+from lvef.transforms.sector import Sector
 
 MIN_FRAMES = 5
 """Fewer frames cannot show a curve. The shortest half sequences in use have about ten."""
@@ -100,7 +100,7 @@ def check_clip(clip: Clip) -> None:
         )
 
 
-def check_picture(clip: Clip, fan: Fan) -> None:
+def check_picture(clip: Clip, fan: Sector) -> None:
     """Refuse pictures that are no 2-D grey ultrasound.
 
     Raises:
@@ -314,7 +314,7 @@ def wall_contact(probabilities: NDArray[np.float32]) -> float:
     return float((label[ring] >= 2).mean()) if ring.any() else float("nan")
 
 
-def _neighbour_correlation(frame: NDArray[np.uint8], fan: Fan) -> float:
+def _neighbour_correlation(frame: NDArray[np.uint8], fan: Sector) -> float:
     """Correlation of pixels with their right and lower neighbours inside the fan's box, the smaller of the two."""
     b = fan.box
     cut: FrameArray = frame[b.y0 : b.y1, b.x0 : b.x1]

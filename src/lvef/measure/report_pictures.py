@@ -1,6 +1,6 @@
 """Pictures of the report: the frames that the answer rests on, cut to the ventricle, with what was traced.
 
-Every frame is shown through `hide_outside_fan`: names burned into a picture must not reach a page.
+Every frame is shown through `hide_outside_sector`: names burned into a picture must not reach a page.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from lvef.core.records import Clip, FloatArray, FrameArray, Measurement, Tracing
 from lvef.measure.drawing import has_curve, tracing_of, window
 from lvef.measure.report import frame_time_s
 from lvef.measure.report_parts import Outline, Picture
-from lvef.transforms.fan import hide_outside_fan
+from lvef.transforms.sector import hide_outside_sector
 
 PICTURE_HEIGHT_PX = 420
 """Height of a picture; the width follows from its place. More than a printed page of this size can show."""
@@ -35,7 +35,7 @@ def pictures_of(measurement: Measurement, clip: Clip | None, view: str, shape: f
     """
     if clip is None or not len(clip.frames):
         return ()
-    clip = hide_outside_fan(clip)
+    clip = hide_outside_sector(clip)
     frames = _frames(measurement, clip)
     if not any(int(clip.frames[frame].max()) > LIT for _, frame in frames):
         return ()

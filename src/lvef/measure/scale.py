@@ -9,19 +9,19 @@ import numpy as np
 
 from lvef.core.records import Clip, CodedWarning, Tracing, VolumeCurve, shape_of
 from lvef.geometry.tracing import volume_curve_of_tracings
-from lvef.transforms.fan import Fan
+from lvef.transforms.sector import Sector
 
 MIN_LONG_AXIS_MM, MAX_LONG_AXIS_MM = 25.0, 160.0
 """Range of the left ventricle's long axis at end-diastole, with room: 30 mm in a foetus near term, 70 to 100 in adults, up
 to 130 in dilated ventricles. Source: Lang et al., ASE/EACVI 2015, and foetal reference charts."""
 
 
-def without_void_scale(clip: Clip, fan: Fan) -> Clip:
+def without_void_scale(clip: Clip, fan: Sector) -> Clip:
     """The clip as it is, or without scale where its region does not belong to the picture.
 
     Args:
         clip: Any clip.
-        fan: Its fan, from `lvef.transforms.fan.find_fan`.
+        fan: Its fan, from `lvef.transforms.sector.find_sector`.
     """
     box = clip.region
     if box is None or not fan.region_void:

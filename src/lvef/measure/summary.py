@@ -101,7 +101,7 @@ def _draw_pictures(figure: Figure, clip: Clip, m: Measurement, bottom: int) -> N
     ]
     shown = marked or [("", len(clip.frames) // 2, "white")]
     width = (room - gap * (len(shown) - 1)) / len(shown)
-    shown_part = window(clip, [tracing_of(m, frame) for _, frame, _ in marked], width / (top - bottom))
+    shown_frames = window(clip, [tracing_of(m, frame) for _, frame, _ in marked], width / (top - bottom))
     for place, (word, frame, colour) in enumerate(shown):
         axes = _axes(figure, left + place * (width + gap), bottom, width, top - bottom)
         axes.set_facecolor("black")
@@ -118,8 +118,8 @@ def _draw_pictures(figure: Figure, clip: Clip, m: Measurement, bottom: int) -> N
         tracing = tracing_of(m, frame)
         if word and tracing is not None:
             _draw_tracing(axes, tracing, colour)
-        axes.set_xlim(shown_part[0], shown_part[1])
-        axes.set_ylim(shown_part[3], shown_part[2])
+        axes.set_xlim(shown_frames[0], shown_frames[1])
+        axes.set_ylim(shown_frames[3], shown_frames[2])
         time = frame_time_s(m, frame)
         label = (
             f"frame {frame}  ·  {time:.2f} s"

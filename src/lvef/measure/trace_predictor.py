@@ -27,9 +27,8 @@ from lvef.inference.session import EngineInfo
 from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import CHUNK, TracedFrames, tracing_in_picture
-from lvef.transforms.clip_input import shown_part
-from lvef.transforms.fan import Fan
-from lvef.transforms.frames import Placement, fit, normalise, place
+from lvef.transforms.frames import Placement, fit, normalise, place, shown_frames
+from lvef.transforms.sector import Sector
 from lvef.transforms.volume_tracing import N_LINES
 
 MAX_OFF_AXIS = N_DISKS // 2
@@ -52,9 +51,9 @@ class TracePredictor:
         self._session = loaded_network(options, self.entry)
         self.engine: EngineInfo = self._session.describe()
 
-    def shown(self, clip: Clip, fan: Fan) -> tuple[FrameArray, Box]:
+    def shown(self, clip: Clip, fan: Sector) -> tuple[FrameArray, Box]:
         """Frames and the part of the picture that this network is shown."""
-        return shown_part(clip, fan, self.entry.card.input)
+        return shown_frames(clip, fan, self.entry.card.input)
 
     def lines(
         self, frames: FrameArray, placement: Placement, *, in_turn: bool = False, seen: Seen = unseen

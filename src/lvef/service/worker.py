@@ -233,7 +233,7 @@ def _reply(answer: Any, names: Mapping[str, str]) -> TaskResult:  # noqa: ANN401
     from lvef.measure.outputs import BEATS_NAME, CURVE_NAME
     from lvef.measure.tables import beats_csv, curve_csv
     from lvef.service.serializers import serialize_clip, serialize_measurement
-    from lvef.transforms.fan import hide_outside_fan
+    from lvef.transforms.sector import hide_outside_sector
 
     files: dict[str, bytes] = {}
     clips: dict[str, bytes] = {}
@@ -244,7 +244,7 @@ def _reply(answer: Any, names: Mapping[str, str]) -> TaskResult:  # noqa: ANN401
             own |= {CURVE_NAME: curve_csv(measurement).encode(), BEATS_NAME: beats_csv(measurement).encode()}
         files |= {prefix + name: data for name, data in own.items()}
         if clip is not None and len(clip.frames):
-            packed = serialize_clip(hide_outside_fan(clip), names)
+            packed = serialize_clip(hide_outside_sector(clip), names)
             if len(packed) <= MAX_CLIP_BYTES:
                 clips[part] = packed
     m = answer.measurement

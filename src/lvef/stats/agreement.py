@@ -119,9 +119,79 @@ def pearson_r(method: ArrayLike, reference: ArrayLike) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def _pair(method: ArrayLike, reference: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
-    if a.shape != b.shape or a.ndim != 1 or len(a) < 2:
+PARTS = 10
+"""Parts of equal size that predictions are cut into: deciles."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationPart:
+    """Cases whose predictions lie beside each other.
+
+    Attributes:
+        n: Cases.
+        predicted: Their mean prediction.
+        observed: Their mean observation.
+        sd: Standard deviation (n - 1) of their observations; NaN for one case.
+    """
+
+    n: int
+    predicted: float
+    observed: float
+    sd: float
+
+
+def calibration_line(predicted: ArrayLike, observed: ArrayLike) -> tuple[float, float]:
+    """Slope and intercept of the least-squares line observed = intercept + slope * predicted.
+
+    A slope below 1 says that predictions are too extreme, one above 1 that they keep too close to the middle.
+
+    Args:
+        predicted: ``(n,)``.
+        observed: ``(n,)`` of the same cases.
+
+    Returns:
+        Both NaN where the predictions do not vary.
+
+    Raises:
+        DataError: Different lengths, or values that are not finite.
+
+    Example:
+        >>> calibration_line([40.0, 50.0, 60.0], [45.0, 50.0, 55.0])
+        (0.5, 25.0)
+    """
+    x, y = _pair(predicted, observed, least=0)
+    if not len(x) or np.ptp(x) == 0:
+        return float("nan"), float("nan")
+    apart = x - x.mean()
+    slope = float((apart * (y - y.mean())).sum() / (apart * apart).sum())
+    return slope, float(y.mean() - slope * x.mean())
+
+
+def calibration_parts(predicted: ArrayLike, observed: ArrayLike, parts: int = PARTS) -> list[CalibrationPart]:
+    """Cases in order of their prediction, cut into parts whose sizes differ by one at most.
+
+    Args:
+        predicted: ``(n,)``.
+        observed: ``(n,)`` of the same cases.
+        parts: How many; of fewer cases there are as many parts as cases.
+
+    Raises:
+        DataError: Different lengths, or values that are not finite.
+    """
+    x, y = _pair(predicted, observed, least=0)
+    order = np.argsort(x, kind="stable")
+    found = []
+    for at in np.array_split(order, max(1, min(parts, len(x)))):
+        if len(at):
+            sd = float(y[at].std(ddof=1)) if len(at) > 1 else float("nan")
+            found.append(CalibrationPart(len(at), float(x[at].mean()), float(y[at].mean()), sd))
+    return found
+
+
+def _pair(first: ArrayLike, second: ArrayLike, *, least: int = 2) -> tuple[FloatArray, FloatArray]:
+    """Both lists as float arrays ``(n,)`` of the same cases, at least ``least`` of them."""
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if a.shape != b.shape or a.ndim != 1 or len(a) < least:
         raise DataError(
             f"{a.shape} and {b.shape} values cannot be compared; two lists of the same cases were expected."
         )

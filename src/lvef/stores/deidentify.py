@@ -22,7 +22,7 @@ from lvef.io.atomic import write_bytes_atomic
 from lvef.io.motion_jpeg import encode_motion_jpeg
 from lvef.io.open import open_clip
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ
-from lvef.transforms.fan import MAX_BOX_FILL, Fan, find_fan, keep_fan
+from lvef.transforms.sector import MAX_BOX_FILL, Sector, find_sector, keep_sector
 
 MAX_FAN_FRACTION = 0.95
 """A "fan" that covers more of the picture than this is a lit screen: a sector leaves its corners dark."""
@@ -79,7 +79,7 @@ def deidentify(
     """
     clip = open_clip(path)
     fan = _safe_fan(clip)
-    frames = keep_fan(clip, fan).frames
+    frames = keep_sector(clip, fan).frames
     notices = [notice.text for notice in clip.notices if notice.code != "assumed_frame_rate"]
     if clip.chroma is not None and (clip.chroma[fan.mask] > COLOUR_LEVEL).mean() > MAX_COLOUR_FRACTION:
         notices.append("The picture is coloured, as in colour Doppler; it was written in grey.")
@@ -117,13 +117,13 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _safe_fan(clip: Clip) -> Fan:
+def _safe_fan(clip: Clip) -> Sector:
     """The fan, once it is one that can be told from a lit screen.
 
     Raises:
         QualityRefusal: There is none, or what is lit has the shape of a screen and not of a fan.
     """
-    fan = find_fan(clip)
+    fan = find_sector(clip)
     if fan.mask.sum() > MAX_BOX_FILL * fan.box.width * fan.box.height:
         raise QualityRefusal(
             "no_fan",

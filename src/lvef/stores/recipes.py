@@ -13,9 +13,9 @@ from lvef.core.records import Box, Clip, FloatArray, FrameArray, PixelGeometry, 
 from lvef.io.open import open_clip
 from lvef.stores.parallel import Failure, reason_of
 from lvef.stores.sources import Source
-from lvef.transforms.fan import find_fan, keep_fan
 from lvef.transforms.frames import Placement, fit, place
 from lvef.transforms.sampling import Sampling, window
+from lvef.transforms.sector import find_sector, keep_sector
 from lvef.transforms.two_stream import DEFAULT_SAMPLING, SIDE_PX
 
 EVEN = 1e-3
@@ -175,8 +175,8 @@ def placed(clip: Clip, source: Source, size: int, crop: Crop) -> tuple[Clip, Pla
     height, width = clip.frames.shape[1:]
     box = Box(0, 0, width, height)
     if crop == Crop.FAN:
-        fan = find_fan(clip)
-        clip, box = keep_fan(clip, fan), fan.box
+        fan = find_sector(clip)
+        clip, box = keep_sector(clip, fan), fan.box
     return clip, place(box, size, spacing_of(clip, source))
 
 

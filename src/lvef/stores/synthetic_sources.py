@@ -23,7 +23,7 @@ from lvef.stores.synthetic_tables import Terms
 from lvef.synthesis.truth import SyntheticClip
 
 if TYPE_CHECKING:
-    from lvef.synthesis.motion.heart import Heart
+    from lvef.synthesis.animated_stills.motion import ContractionModel
 
 EIGHTHS = ("TRAIN", "TRAIN", "TRAIN", "VAL", "TRAIN", "TRAIN", "TRAIN", "TEST")
 """Parts of eight patients in a row: 75, 12.5 and 12.5 %."""
@@ -70,7 +70,7 @@ class PhantomSource:
         view: A4C or A2C.
         ef_percent: EF of the body in space.
         heart_rate_bpm: Mean heart rate.
-        rhythm: Name of a `lvef.synthesis.acquisition.RhythmKind`.
+        rhythm: Name of a `lvef.synthesis.volume_curves.RhythmKind`.
         frame_rate_hz: Frames a second.
         n_frames: Frames of a clip.
         size: Side of the picture in pixels.
@@ -96,9 +96,9 @@ class PhantomSource:
 
     def make(self, task: Task, rng: np.random.Generator) -> SyntheticClip:
         """Draw a phantom and film it."""
-        from lvef.synthesis.acquisition import RhythmKind
-        from lvef.synthesis.phantom.case import PhantomOptions, draw_phantom
-        from lvef.synthesis.phantom.render import render
+        from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
+        from lvef.synthesis.phantom.render import render_phantom
+        from lvef.synthesis.volume_curves import RhythmKind
 
         # A stream of its own, so that asking for a range changes nothing else of a clip.
         own = rng.spawn(1)[0]
@@ -111,7 +111,7 @@ class PhantomSource:
             n_frames=self.n_frames,
             size=self.size,
         )
-        return render(draw_phantom(rng, options, name=task.name), rng)
+        return render_phantom(draw_phantom(rng, options, name=task.name), rng)
 
 
 def phantom_tasks(n: int, seed: int, split: str | None = None) -> list[Task]:
@@ -138,7 +138,7 @@ class MotionSource:
         ef_percent: EF that the motion is scaled to.
         own_ef: Keep each patient's own EF.
         heart_rate_bpm: Mean heart rate.
-        rhythm: Name of a `lvef.synthesis.acquisition.RhythmKind`.
+        rhythm: Name of a `lvef.synthesis.volume_curves.RhythmKind`.
         frame_rate_hz: Frames a second.
         n_frames: Frames of a clip.
         size: Side of the picture in pixels.
@@ -173,11 +173,11 @@ class MotionSource:
             QualityRefusal: A still is missing or cannot be used.
             GeometryError: The pair cannot be set in motion.
         """
-        from lvef.synthesis.acquisition import RhythmKind
-        from lvef.synthesis.motion.play import MotionOptions, moving_still
+        from lvef.synthesis.animated_stills.animate import AnimationOptions, animate_stills
+        from lvef.synthesis.volume_curves import RhythmKind
 
         own = rng.spawn(1)[0]
-        options = MotionOptions(
+        options = AnimationOptions(
             ef_percent=_drawn(self.ef_percent, own),
             own_ef=self.own_ef,
             heart_rate_bpm=_drawn(self.heart_rate_bpm, own),
@@ -186,7 +186,7 @@ class MotionSource:
             n_frames=self.n_frames,
             size=self.size,
         )
-        return moving_still(_heart(self.root, task.patient, self.view), options, rng, name=task.name)
+        return animate_stills(_heart(self.root, task.patient, self.view), options, rng, name=task.name)
 
 
 def camus_patients(
@@ -267,10 +267,10 @@ def validation_patients(root: Path, patients: Sequence[str]) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _heart(root: Path, patient: str, view: View) -> Heart:
+def _heart(root: Path, patient: str, view: View) -> ContractionModel:
     """What is made of a patient's stills once, for all clips of that patient."""
-    from lvef.synthesis.motion.heart import heart_of
-    from lvef.synthesis.motion.pair import StillPair
+    from lvef.synthesis.animated_stills.matching import StillPair
+    from lvef.synthesis.animated_stills.motion import fit_contraction
 
     stills = {still.phase: still for still in read_stills(root, [patient]) if still.view == view}
     if len(stills) < len(Phase):
@@ -280,7 +280,7 @@ def _heart(root: Path, patient: str, view: View) -> Heart:
         pair = StillPair(ed.picture, es.picture, ed.mask, es.mask, ed.spacing, view, patient)
     except DataError as error:
         raise QualityRefusal("no_pair", str(error)) from None
-    return heart_of(pair)
+    return fit_contraction(pair)
 
 
 def _has_stills(root: Path, patient: str) -> bool:

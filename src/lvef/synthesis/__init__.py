@@ -1,1 +1,1 @@
-"""Synthetic data with known truth: volume curves, moving phantoms, moving stills."""
+"""Synthetic data with known truth: volume curves, moving phantoms, animated stills."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lvef.core.records import Clip, FloatArray, Tracing
 from lvef.geometry.ejection import ejection_fraction
-from lvef.synthesis.curves import Rhythm
+from lvef.synthesis.volume_curves import Rhythm
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def beats_in_clip(
 def beat_kinds(rhythm: Rhythm) -> list[str]:
     """``premature`` for a beat that came much too early after a regular one, ``after premature`` for the one behind it.
 
-    Only meant for the rhythm of `lvef.synthesis.curves.ectopic`; irregular ones without atrial kick are all normal.
+    Only meant for the rhythm of `lvef.synthesis.volume_curves.ectopic`; irregular ones without atrial kick are all normal.
     """
     kinds = ["normal"] * len(rhythm.cycles_s)
     if not rhythm.kick:

@@ -19,11 +19,11 @@ from lvef.core.errors import DataError, LvefError, run_main
 from lvef.core.records import FrameArray
 from lvef.core.terms import Phase
 from lvef.datasets.camus import CamusStill, read_split, read_stills
-from lvef.synthesis.motion.heart import heart_of
-from lvef.synthesis.motion.pair import StillPair
-from lvef.synthesis.motion.play import MotionOptions, moving_still
-from lvef.transforms.fan import find_fan
+from lvef.synthesis.animated_stills.animate import AnimationOptions, animate_stills
+from lvef.synthesis.animated_stills.matching import StillPair
+from lvef.synthesis.animated_stills.motion import fit_contraction
 from lvef.transforms.frames import fit, place
+from lvef.transforms.sector import find_sector
 
 STREAM = 60418
 """Keeps the random numbers of these cines apart from those of datasets that `lvef synthesize` writes for the same seed."""
@@ -55,11 +55,11 @@ def animate(
     ed, es = by_phase[Phase.ED], by_phase[Phase.ES]
     name = f"{ed.patient} {ed.view}"
     rng = np.random.default_rng([seed, STREAM, variant, *name.encode()])
-    options = MotionOptions(size=size, n_frames=FRAMES, frame_rate_hz=FRAME_RATE_HZ)
+    options = AnimationOptions(size=size, n_frames=FRAMES, frame_rate_hz=FRAME_RATE_HZ)
     try:
         stills = StillPair(ed.picture, es.picture, ed.mask, es.mask, ed.spacing, ed.view, ed.patient)
-        made = moving_still(heart_of(stills), options, rng, name=name)
-        placement = place(find_fan(made.clip).box, size, made.clip.spacing)
+        made = animate_stills(fit_contraction(stills), options, rng, name=name)
+        placement = place(find_sector(made.clip).box, size, made.clip.spacing)
     except LvefError:
         return None
     labels = fit(np.asarray(made.labels, np.uint8), placement, size, labels=True)

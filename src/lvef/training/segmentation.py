@@ -31,8 +31,8 @@ from lvef.training.machine import SEGNET, Machine
 from lvef.training.muon import Muon, split_parameters
 from lvef.training.objective import area_ratio_error, cross_entropy_and_dice, dice_per_case
 from lvef.training.recipe import PRECISIONS, one_of
-from lvef.transforms.fan import find_fan
 from lvef.transforms.frames import fit, other_phase_channels, place
+from lvef.transforms.sector import find_sector
 from lvef.transforms.spec import InputSpec
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
@@ -100,7 +100,7 @@ def as_arrays(stills: list[CamusStill], size: int) -> tuple[Tensor, Tensor]:
     labels = np.empty_like(pictures)
     for i, still in enumerate(stills):
         clip = Clip(still.picture[None], np.zeros(1), "still", still.patient)
-        placement = place(find_fan(clip).box, size, still.spacing)
+        placement = place(find_sector(clip).box, size, still.spacing)
         pictures[i] = fit(still.picture[None], placement, size)[0]
         labels[i] = fit(still.mask[None], placement, size, labels=True)[0]
     return torch.from_numpy(pictures), torch.from_numpy(labels)

@@ -1,6 +1,6 @@
-"""From the picture in the file to the network's square, and the way back for points.
+"""From the image in the file to the network's square, and the way back for points.
 
-Pixel centres have whole-number coordinates. One scale for both directions (pictures are padded, never stretched), except
+Pixel centres have whole-number coordinates. One scale for both directions (images are padded, never stretched), except
 where the file says that its own pixels are not square: then they are made square first, as in training.
 """
 
@@ -13,24 +13,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.records import BoolArray, Box, FloatArray, FrameArray, PixelGeometry, aspect_of
-from lvef.transforms.spec import InputSpec
+from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, PixelGeometry, aspect_of
+from lvef.transforms.sampling import IndexArray, Sampling, window
+from lvef.transforms.sector import Sector, keep_sector
+from lvef.transforms.spec import ClipSpec, InputSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The affine map between picture and network square.
+    """The affine map between image and network square.
 
     ``x_net = (x - x0 + 0.5) * scale_x + pad_x - 0.5``, likewise y.
 
     Attributes:
-        box: Part of the picture that was taken.
-        scale_x: Network pixels per picture pixel.
-        scale_y: Network pixels per picture pixel; differs from ``scale_x`` only for pixels that are not square.
+        box: Part of the image that was taken.
+        scale_x: Network pixels per image pixel.
+        scale_y: Network pixels per image pixel; differs from ``scale_x`` only for pixels that are not square.
         pad_x: Columns of black on the left of the square.
         pad_y: Rows of black above.
-        width: Columns of the square that hold picture.
-        height: Rows of the square that hold picture.
+        width: Columns of the square that hold image.
+        height: Rows of the square that hold image.
     """
 
     box: Box
@@ -41,15 +43,15 @@ class Placement:
     width: int
     height: int
 
-    def to_picture(self, points: FloatArray) -> FloatArray:
-        """Network points ``(..., 2)`` as (x, y) to pixels of the picture in the file."""
+    def to_image(self, points: FloatArray) -> FloatArray:
+        """Network points ``(..., 2)`` as (x, y) to pixels of the image in the file."""
         scale = np.array([self.scale_x, self.scale_y])
         pad = np.array([self.pad_x, self.pad_y], dtype=float)
         origin = np.array([self.box.x0, self.box.y0], dtype=float)
         return np.asarray((np.asarray(points, dtype=float) + 0.5 - pad) / scale - 0.5 + origin)
 
     def to_network(self, points: FloatArray) -> FloatArray:
-        """Pixels of the picture in the file ``(..., 2)`` to network points."""
+        """Pixels of the image in the file ``(..., 2)`` to network points."""
         scale = np.array([self.scale_x, self.scale_y])
         pad = np.array([self.pad_x, self.pad_y], dtype=float)
         origin = np.array([self.box.x0, self.box.y0], dtype=float)
@@ -57,10 +59,10 @@ class Placement:
 
 
 def place(box: Box, size: int, spacing: PixelGeometry | None = None) -> Placement:
-    """How a box of the picture goes into a square of ``size`` pixels: longest side fitted, centred.
+    """How a box of the image goes into a square of ``size`` pixels: longest side fitted, centred.
 
     Args:
-        box: Part of the picture to take.
+        box: Part of the image to take.
         size: Side of the network's square in pixels.
         spacing: Only its ratio x / y is used, to make pixels square that are not.
     """
@@ -87,7 +89,7 @@ def fit(frames: FrameArray, placement: Placement, size: int, *, labels: bool = F
         frames: ``(n, height, width)`` uint8.
         placement: From :func:`place`.
         size: Side of the square in pixels.
-        labels: Take the nearest pixel instead of averaging, for label pictures.
+        labels: Take the nearest pixel instead of averaging, for label images.
 
     Returns:
         ``(n, size, size)`` uint8.
@@ -146,3 +148,128 @@ def context_frames(times_s: FloatArray, offsets_s: Sequence[float]) -> NDArray[n
         return np.zeros(wanted.shape, np.intp)
     nearer = wanted - times_s[after - 1] <= times_s[after] - wanted
     return np.asarray(after - nearer, dtype=np.intp)
+
+
+ClipArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFrames:
+    """Frames of several clips of one clip, as squares.
+
+    Attributes:
+        squares: Every frame that some clip needs, once, ``(m, size, size)`` uint8.
+        places: For each clip the numbers of its frames among these, ``(clips, n_frames)`` int64.
+        mirrored: Frames of all clips that lie beyond the clip's end and were taken on the way back.
+        repeated: Frames of all clips that show the same image as the one before them.
+    """
+
+    squares: FrameArray
+    places: IndexArray
+    mirrored: int
+    repeated: int
+
+    def clip(self, number: int) -> FrameArray:
+        """Frames of one clip, ``(n_frames, size, size)`` uint8."""
+        return np.asarray(self.squares[self.places[number]], dtype=np.uint8)
+
+
+def sampling_of(spec: ClipSpec) -> Sampling:
+    """Number of frames and seconds as `lvef.transforms.sampling` takes them."""
+    return Sampling(spec.n_frames, spec.duration_s)
+
+
+def clip_starts_s(times_s: FloatArray, spec: ClipSpec, clips: int | None = None) -> tuple[float, ...]:
+    """Moments at which evenly spaced clips start: the first with the clip, the last so that it ends with the clip.
+
+    Args:
+        times_s: Time of each frame, seconds from 0.
+        spec: What a clip is.
+        clips: How many; the card's number where None.
+
+    Returns:
+        As many moments, in order; fewer where they would be less than a frame apart, one where the clip is too short.
+
+    Example:
+        >>> clip_starts_s(np.arange(101) / 50, ClipSpec(16, 1.0), 3)
+        (0.0, 0.5, 1.0)
+        >>> clip_starts_s(np.arange(11) / 50, ClipSpec(16, 1.0), 3)
+        (0.0,)
+    """
+    room = float(times_s[-1]) - spec.duration_s
+    wanted = spec.clips if clips is None else clips
+    if room <= 0 or wanted < 2:
+        return (max(room, 0.0) / 2,)
+    frame = float(np.median(np.diff(times_s)))
+    wanted = min(wanted, 1 + max(1, int(room / frame + 1e-6)))
+    return tuple(float(start) for start in np.linspace(0.0, room, wanted))
+
+
+def centred_start_s(times_s: FloatArray, spec: ClipSpec, moment_s: float) -> float:
+    """The moment at which a clip starts whose middle is ``moment_s``, moved so that it lies inside the clip."""
+    room = max(float(times_s[-1]) - spec.duration_s, 0.0)
+    return float(np.clip(moment_s - spec.duration_s / 2, 0.0, room))
+
+
+def clip_frames(clip: Clip, fan: Sector, spec: ClipSpec, starts_s: Sequence[float]) -> ClipFrames:
+    """The frames of clips that start at given moments, cut, scaled and padded as the card says.
+
+    Args:
+        clip: The clip.
+        fan: Its fan.
+        spec: What a clip is.
+        starts_s: Moments on the clip's clock.
+
+    Raises:
+        DataError: The clip has fewer than two frames, or a start lies outside of it.
+    """
+    windows = [window(clip.times_s, sampling_of(spec), start) for start in starts_s]
+    indices = np.stack([w.indices for w in windows])
+    used, places = np.unique(indices, return_inverse=True)
+    frames, box = shown_frames(clip, fan, spec.square, used)
+    placement = place(box, spec.size, clip.spacing)
+    return ClipFrames(
+        squares=fit(frames, placement, spec.size),
+        places=places.reshape(indices.shape).astype(np.int64),
+        mirrored=sum(w.mirrored for w in windows),
+        repeated=int((np.diff(indices, axis=1) == 0).sum()),
+    )
+
+
+def shown_frames(
+    clip: Clip, fan: Sector, spec: InputSpec, indices: IndexArray | None = None
+) -> tuple[FrameArray, Box]:
+    """Frames and the part of the image that goes into the square, as in `lvef.stores.recipes`.
+
+    Args:
+        clip: The clip.
+        fan: Its fan; with the crop ``fan`` all outside of it is black.
+        spec: Which part.
+        indices: Frames wanted; all where None.
+    """
+    frames = clip.frames if indices is None else clip.frames[indices]
+    if spec.crop == "whole":
+        height, width = frames.shape[1:]
+        return frames, Box(0, 0, width, height)
+    # Only the frames that are wanted are masked.
+    return keep_sector(
+        Clip(frames, clip.times_s[: len(frames)], clip.timing, clip.source), fan
+    ).frames, fan.box
+
+
+def network_clip(frames: FrameArray, spec: ClipSpec) -> ClipArray:
+    """A clip as an ``ef-clip`` network is shown it.
+
+    Args:
+        frames: ``(n_frames, size, size)`` uint8.
+        spec: Its grey scale counts.
+
+    Returns:
+        ``(1, n_frames, size, size)`` float32: channel, time, height, width.
+
+    Example:
+        >>> spec = ClipSpec(2, 1.0, size=1, mean=0.5, std=0.25)
+        >>> network_clip(np.array([[[0]], [[255]]], np.uint8), spec).ravel().tolist()
+        [-2.0, 2.0]
+    """
+    return np.ascontiguousarray(normalise(frames, spec.square).swapaxes(0, 1))

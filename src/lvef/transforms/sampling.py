@@ -1,6 +1,6 @@
 """Which frames a network sees: so many, over so many seconds of the clip's own clock.
 
-A clip that is shorter than what is asked for is played back and forth: every frame is a real picture and the time between
+A clip that is shorter than what is asked for is played back and forth: every frame is a real image and the time between
 two frames stays what the network was trained with. It is never filled with black or with zeros after normalising.
 """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lvef.core.errors import ConfigError
 
 CROPS = ("fan", "whole")
-"""Parts of the picture a network may be shown: the bounding box of the ultrasound fan, or all of it."""
+"""Parts of the image a network may be shown: the bounding box of the ultrasound fan, or all of it."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class InputSpec:
     size: int = 128
     """Side of the square in pixels."""
     crop: str = "fan"
-    """Part of the picture that is shown: ``fan``, the bounding box of the ultrasound fan, or ``whole``."""
+    """Part of the image that is shown: ``fan``, the bounding box of the ultrasound fan, or ``whole``."""
     pad: str = "black"
     """What fills the square where the crop is not square."""
     mean: float = 0.20
@@ -25,7 +25,7 @@ class InputSpec:
     std: float = 0.21
     """Divides after the mean is subtracted."""
     mirror: bool = True
-    """Whether the network was trained on mirrored pictures too, so that it may be asked both ways."""
+    """Whether the network was trained on mirrored images too, so that it may be asked both ways."""
     offsets_s: tuple[float, ...] = (0.0,)
     """Instants of the frames that are shown, one channel each, in seconds from the frame that is labelled. A frame before
     the clip's start or after its end is replaced by the first or last one; a still is shown in every channel."""
@@ -54,13 +54,13 @@ class ClipSpec:
     size: int = 112
     """Side of the square in pixels."""
     crop: str = "fan"
-    """Part of the picture that is shown: ``fan`` (all outside of it black) or ``whole``."""
+    """Part of the image that is shown: ``fan`` (all outside of it black) or ``whole``."""
     mean: float = 0.0
     """Subtracted from grey / 255."""
     std: float = 1.0
     """Divides after the mean is subtracted."""
     clips: int = 5
-    """Evenly spaced clips of a film whose EFs are averaged."""
+    """Evenly spaced clips of a clip whose EFs are averaged."""
 
     def __post_init__(self) -> None:
         _check_square(self.size, self.crop, self.std)

@@ -6,7 +6,7 @@
       store.json            what it is, made with which settings, from which manifest; what could not be read
       index.parquet         a row a clip: where it lies, its hash, its labels
       finished.jsonl        the journal that a stopped preparation goes on from
-      frames-00000.u8       grey pictures one after the other, uint8; a new file from 1 GiB
+      frames-00000.u8       grey images one after the other, uint8; a new file from 1 GiB
 
 Reading needs no decoding, and nothing but numpy once the store is open: it may be handed to worker processes (each maps the
 files anew, and the memory is shared), and to PyTorch's loaders, although PyTorch is not imported here.
@@ -282,7 +282,7 @@ def read_info(folder: Path) -> dict[str, Any]:
 
 
 def hash_of(frames: FrameArray) -> str:
-    """SHA-256 of the pictures' bytes."""
+    """SHA-256 of the images' bytes."""
     digest = hashlib.sha256()
     flat = np.ascontiguousarray(frames).reshape(-1)
     for start in range(0, len(flat), HASH_PIECE):

@@ -1,7 +1,7 @@
 """The two streams: grey frames, and differences of consecutive frames.
 
 Both have one frame fewer than are read (29 -> 28): spatial frame t is frame t + 1 of those read, temporal frame t is what
-changed from frame t to frame t + 1. So at every step the one stream shows the picture and the other the change that led to
+changed from frame t to frame t + 1. So at every step the one stream shows the image and the other the change that led to
 it, and nothing from a later moment. See ``docs/decisions/0010-preparation.md``.
 """
 
@@ -52,7 +52,7 @@ def two_streams(frames: FrameArray) -> TwoStreams:
         frames: ``(t + 1, h, w)`` uint8.
 
     Raises:
-        DataError: Fewer than two frames, or not uint8 pictures.
+        DataError: Fewer than two frames, or not uint8 images.
     """
     if frames.ndim != 3 or len(frames) < 2 or frames.dtype != np.uint8 or 0 in frames.shape:
         raise DataError(

@@ -18,7 +18,7 @@ from lvef.core.records import Clip
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
 from lvef.measure.wording import reads_clips
-from lvef.transforms.fan import Fan, find_fan, keep_fan
+from lvef.transforms.sector import Sector, find_sector, keep_sector
 from lvef.webapp.contour_editor import (
     ED_COLOUR,
     ES_COLOUR,
@@ -276,15 +276,17 @@ def _picture(clip: Clip, frame: int, key: str) -> str:
             del written_upload[next(number for number in written_upload if number != "fan")]
         fan, alone = written_upload["fan"], clip.frames[frame : frame + 1]
         shown = (
-            keep_fan(_still(clip, frame), fan).frames[0] if isinstance(fan, Fan) else np.zeros_like(alone[0])
+            keep_sector(_still(clip, frame), fan).frames[0]
+            if isinstance(fan, Sector)
+            else np.zeros_like(alone[0])
         )
         written_upload[frame] = image_data_url(shown)
     return str(written_upload[frame])
 
 
-def _fan(clip: Clip) -> Fan | None:
+def _fan(clip: Clip) -> Sector | None:
     try:
-        return find_fan(clip)
+        return find_sector(clip)
     except QualityRefusal:
         return None
 

@@ -68,7 +68,7 @@ def phantom_study() -> tuple[Sample, Sample]:
 @cache
 def phantom_clip(view: View) -> SyntheticClip:
     """The phantom of ``lvef demo --phantom``, seen in a view."""
-    from lvef.synthesis.phantom.sample import sample_phantom
+    from lvef.synthesis.phantom.render import sample_phantom
 
     return sample_phantom(view)
 

@@ -21,7 +21,7 @@ from lvef.core.workers import ThreadPool
 from lvef.measure.answer import with_volumes
 from lvef.measure.options import MeasureOptions
 from lvef.measure.outputs import Answer
-from lvef.transforms.fan import hide_outside_fan
+from lvef.transforms.sector import hide_outside_sector
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ class SessionResult:
 
     def shown(self, clip: Clip) -> Clip:
         """The clip as it may be shown: black outside the ultrasound fan. Every picture comes from here."""
-        return self.cached(f"shown {id(clip)}", lambda: hide_outside_fan(clip))
+        return self.cached(f"shown {id(clip)}", lambda: hide_outside_sector(clip))
 
     def drop_frames(self) -> None:
         """Keep the numbers, and nothing that takes room."""

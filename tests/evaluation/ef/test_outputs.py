@@ -22,8 +22,8 @@ from lvef.evaluation.ef.rows import headline
 from lvef.evaluation.ef.run import EfPlan
 from lvef.evaluation.ef.summary import summarise
 from lvef.evaluation.ef.tables import cases_csv, confusion_csv, to_values
-from lvef.stats.calibration import calibration_parts
-from lvef.stats.roc import roc_curve
+from lvef.stats.agreement import calibration_parts
+from lvef.stats.classification import roc_curve
 from tests.evaluation.drawing import count, pixels
 from tests.evaluation.ef.made_up import made_evaluation
 

@@ -20,9 +20,8 @@ from lvef.io.nifti_write import encode_label_nifti
 from lvef.io.open import open_clip
 from lvef.measure.answer import unanswered, with_beat
 from lvef.measure.options import MeasureOptions
-from lvef.synthesis.acquisition import Acquisition, RhythmKind, draw_acquisition
-from lvef.synthesis.curves import volume_at
 from lvef.synthesis.truth import SyntheticClip, TrueBeat, beats_in_clip
+from lvef.synthesis.volume_curves import Acquisition, RhythmKind, draw_acquisition, volume_at
 from tests.measure.made_up import PROVENANCE, ellipse_tracing
 
 SIZE, SPACING = 112, PixelSpacing(1.4, 1.4, "made up")

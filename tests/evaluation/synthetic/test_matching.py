@@ -9,8 +9,13 @@ import pytest
 
 from lvef.evaluation.synthetic.matching import FoundBeat, at_edge, beat_at, compare_beats, flat_part, match
 from lvef.evaluation.synthetic.truth_files import TrueCurve
-from lvef.synthesis.curves import ISOVOLUMETRIC_CONTRACTION_S, ISOVOLUMETRIC_RELAXATION_S, regular, volume_at
 from lvef.synthesis.truth import TrueBeat, beats_in_clip
+from lvef.synthesis.volume_curves import (
+    ISOVOLUMETRIC_CONTRACTION_S,
+    ISOVOLUMETRIC_RELAXATION_S,
+    regular,
+    volume_at,
+)
 
 RATE = 200.0
 

@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 
 from lvef.geometry.simpson import polygon_area
-from lvef.synthesis.phantom.outlines import OutlineTable
-from lvef.synthesis.phantom.plane import Placement, Pose
-from lvef.synthesis.phantom.shape import Ventricle, VentricleShape
-from lvef.synthesis.phantom.surroundings import Heart, Surroundings
+from lvef.synthesis.phantom.anatomy import Heart, Surroundings, Ventricle, VentricleShape
+from lvef.synthesis.phantom.plane import ContourTable, Placement, Pose
 
 
 def table(shape, pose, low=0.4, high=1.0):
     ventricle = Ventricle(shape)
-    return OutlineTable(Heart(ventricle, Surroundings()), Placement(ventricle, pose), low, high)
+    return ContourTable(Heart(ventricle, Surroundings()), Placement(ventricle, pose), low, high)
 
 
 @pytest.mark.parametrize("tilt", [-20, 0, 25])
@@ -22,14 +20,14 @@ def test_a_plane_through_the_axis_cuts_half_an_ellipse(tilt, turn):
         80, 50, widest=0.999, bluntness=2, mitral_share=1, bend_mm=0, mitral_slope=0, twist_deg=0
     )
     pose = Pose(apex_u_mm=3, apex_depth_mm=20, apex_out_mm=0, base_out_mm=0, tilt_deg=tilt, rotation_deg=turn)
-    outlines = table(shape, pose).at(1.0)
-    assert polygon_area(outlines.cavity) == pytest.approx(np.pi / 2 * 25 * 80, rel=0.003)
-    tip = outlines.cavity[np.argmin(np.hypot(*(outlines.cavity - [3, 20]).T))]
+    contours = table(shape, pose).at(1.0)
+    assert polygon_area(contours.cavity) == pytest.approx(np.pi / 2 * 25 * 80, rel=0.003)
+    tip = contours.cavity[np.argmin(np.hypot(*(contours.cavity - [3, 20]).T))]
     assert tip == pytest.approx([3, 20], abs=0.5)
-    base = outlines.hinges.mean(axis=0) - [3, 20]
+    base = contours.hinges.mean(axis=0) - [3, 20]
     assert np.hypot(*base) == pytest.approx(80, rel=1e-3)
     assert np.rad2deg(np.arctan2(*base)) == pytest.approx(tilt, abs=0.1)
-    assert outlines.hinges[0, 0] < outlines.hinges[1, 0]
+    assert contours.hinges[0, 0] < contours.hinges[1, 0]
 
 
 def test_a_plane_beside_the_apex_shows_a_shorter_ventricle():

@@ -7,16 +7,16 @@ from lvef.core.errors import ConfigError
 from lvef.core.terms import Structure, View
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.tracing import trace_labels, volume_curve_of_tracings
-from lvef.synthesis.acquisition import RhythmKind
-from lvef.synthesis.phantom.case import PhantomOptions, draw_phantom
-from lvef.synthesis.phantom.render import render, valve_opening
+from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
+from lvef.synthesis.phantom.render import render_phantom, valve_opening
+from lvef.synthesis.volume_curves import RhythmKind
 
 SHORT = PhantomOptions(rhythm=RhythmKind.SINUS, heart_rate_bpm=70, frame_rate_hz=30, n_frames=64)
 
 
 def make(seed, options=SHORT):
     rng = np.random.default_rng(seed)
-    return render(draw_phantom(rng, options, name="x"), rng)
+    return render_phantom(draw_phantom(rng, options, name="x"), rng)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lvef.synthesis.phantom.outlines import Outlines
+from lvef.synthesis.phantom.plane import Contours
 from lvef.synthesis.phantom.scanner import Beam, Imaging, Scanner
 
 QUIET = Scanner(
@@ -19,14 +19,14 @@ QUIET = Scanner(
     n_beams=161,
 )
 NOWHERE = np.zeros((0, 2))
-EMPTY = Outlines(NOWHERE, NOWHERE, NOWHERE, NOWHERE, (), ())
+EMPTY = Contours(NOWHERE, NOWHERE, NOWHERE, NOWHERE, (), ())
 
 
-def shown(points, scanner=QUIET, amplitude=None, outlines=EMPTY, seed=0):
+def shown(points, scanner=QUIET, amplitude=None, contours=EMPTY, seed=0):
     rng = np.random.default_rng(seed)
     points = np.asarray(points, np.float32).reshape(-1, 3)
     weights = np.ones(len(points), np.complex64) if amplitude is None else amplitude
-    return Imaging(scanner, 50.0, rng).frame(points, weights, outlines)
+    return Imaging(scanner, 50.0, rng).frame(points, weights, contours)
 
 
 def test_a_point_shows_where_it_is():
@@ -86,12 +86,12 @@ def test_a_shadow_darkens_its_beams_from_its_depth_on():
 
 def test_blood_changes_from_frame_to_frame_and_still_tissue_does_not():
     square = np.array([[-20.0, 60], [20, 60], [20, 100], [-20, 100]])
-    outlines = Outlines(square, NOWHERE, NOWHERE, NOWHERE, (), (square,))
+    contours = Contours(square, NOWHERE, NOWHERE, NOWHERE, (), (square,))
     scanner = Scanner(**{f: getattr(QUIET, f) for f in QUIET.__dataclass_fields__} | {"cavity_grey": 60.0})
     imaging = Imaging(scanner, 50.0, np.random.default_rng(3))
     points, amplitude = tissue(np.random.default_rng(4))
     outside = (np.abs(points[:, 0]) > 22) | (points[:, 1] < 58) | (points[:, 1] > 102)
-    frames = [imaging.frame(points[outside], amplitude[outside], outlines).copy() for _ in range(2)]
+    frames = [imaging.frame(points[outside], amplitude[outside], contours).copy() for _ in range(2)]
     blood, wall = (slice(130, 190), slice(65, 95)), (slice(130, 190), slice(10, 25))
     assert frames[0][blood].mean() == pytest.approx(60, abs=10)
 

@@ -28,7 +28,7 @@ from lvef.evaluation.canvas import (
     write,
 )
 from lvef.measure.summary_words import INK, LINE, SOFT
-from lvef.stats.calibration import CalibrationPart
+from lvef.stats.agreement import CalibrationPart
 
 _COLUMNS = 2
 _TOP_PX, _PANEL_PX, _LEFT_PX, _RIGHT_PX, _GAP_PX = 84, 540, 100, 30, 110

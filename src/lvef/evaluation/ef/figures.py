@@ -16,6 +16,7 @@ from lvef.evaluation.figures import Named, make_figures
 from lvef.geometry.categories import REPORT_MILD_RANGE, ReportClass
 from lvef.inference.card import Figure
 from lvef.stats.agreement import (
+    calibration_line,
     limits_of_agreement,
     mean_absolute_error,
     mean_square_error,
@@ -23,9 +24,13 @@ from lvef.stats.agreement import (
     r_squared,
     root_mean_square_error,
 )
-from lvef.stats.calibration import calibration_line
-from lvef.stats.classification import confusion_matrix, macro_sensitivity, same_class, sensitivities
-from lvef.stats.roc import roc_auc
+from lvef.stats.classification import (
+    confusion_matrix,
+    macro_sensitivity,
+    observed_agreement,
+    roc_auc,
+    sensitivities,
+)
 
 CLASSES = tuple(str(known) for known in ReportClass)
 """The report's classes, in the order of rows and columns."""
@@ -129,7 +134,7 @@ def values_of(pairs: FloatArray) -> list[float]:
         low,
         high,
         *(roc_auc(-answer, border.found_in(reference)) for border in BORDERS),
-        same_class(true, said),
+        observed_agreement(true, said),
         *sensitivities(matrix).tolist(),
         macro_sensitivity(matrix),
         slope,

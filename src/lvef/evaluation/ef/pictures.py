@@ -17,7 +17,7 @@ from lvef.evaluation.ef.residual_chart import residuals_png
 from lvef.evaluation.ef.summary import EfSummary, EntrantSummary
 from lvef.evaluation.page import Picture
 from lvef.evaluation.pictures import NOT_KNOWN, file_names
-from lvef.stats.roc import roc_curve
+from lvef.stats.classification import roc_curve
 
 MARKS = ((BLUE, "o"), (VERMILION, "^"), (GREEN, "s"), (ORANGE, "D"), (PURPLE, "v"))
 """Colours and marks of labels that have none of their own."""

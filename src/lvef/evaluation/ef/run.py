@@ -34,7 +34,7 @@ from lvef.measure.kinds import TracingPredictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Result
 from lvef.measure.report import printable
-from lvef.transforms.fan import find_fan
+from lvef.transforms.sector import find_sector
 
 JOURNAL_NAME = "finished.jsonl"
 """What is done, a line a clip and network, so that a stopped run can go on."""
@@ -235,7 +235,7 @@ def _traced(
         seen = measurement.tracings
         return [seen[frame] if frame < len(seen) else None for frame in frames]
     try:
-        shown, box = predictor.shown(clip, find_fan(clip))
+        shown, box = predictor.shown(clip, find_sector(clip))
         return predictor.trace(shown, box, clip.spacing, times_s=clip.times_s, only=frames).tracings
     except LvefError:
         return [None, None]

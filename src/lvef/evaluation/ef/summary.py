@@ -29,7 +29,7 @@ from lvef.evaluation.ef.records import ES_ABOVE_ED, Case, EfEvaluation, EfRecord
 from lvef.evaluation.figures import Named
 from lvef.inference.card import Figure
 from lvef.measure.wording import TRUNCATED
-from lvef.stats.calibration import PARTS, CalibrationPart, calibration_parts
+from lvef.stats.agreement import PARTS, CalibrationPart, calibration_parts
 from lvef.stats.classification import confusion_matrix
 
 FILLED = "_filled"

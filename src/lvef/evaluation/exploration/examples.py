@@ -15,8 +15,8 @@ from lvef.core.records import Box, Clip
 from lvef.evaluation.contact_sheet import Tile, contact_sheet_png
 from lvef.evaluation.exploration.explore import plural
 from lvef.io.open import open_clip
-from lvef.transforms.fan import hide_outside_fan
 from lvef.transforms.frames import fit, place
+from lvef.transforms.sector import hide_outside_sector
 
 MOST_EXAMPLES = 12
 """Most items that are opened: three rows of the sheet."""
@@ -112,7 +112,7 @@ def shown_text(examples: Examples) -> str:
 
 
 def _tile(clip: Clip, row: dict[str, Any]) -> Tile:
-    shown = hide_outside_fan(clip).frames[:1]
+    shown = hide_outside_sector(clip).frames[:1]
     height, width = shown.shape[1:]
     square = fit(shown, place(Box(0, 0, width, height), SIDE_PX, clip.spacing), SIDE_PX)[0]
     facts = [row["view"], row["phase"] or row["kind"]]

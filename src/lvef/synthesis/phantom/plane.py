@@ -1,8 +1,8 @@
 """Where the heart lies before the probe, and how the scan plane cuts its surfaces.
 
-The probe's frame has its origin at the probe: ``u`` to the right of the picture, ``depth`` away from the probe, ``out`` out
+The probe's frame has its origin at the probe: ``u`` to the right of the image, ``depth`` away from the probe, ``out`` out
 of the scan plane. The scan plane is ``out = 0``. Surfaces are cut level by level: the plane meets a level of the body in a
-straight line, and the first and last crossing of that line with the surface are the two sides of the outline.
+straight line, and the first and last crossing of that line with the surface are the two sides of the contour.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lvef.core.records import BoolArray, FloatArray
-from lvef.synthesis.phantom.shape import Ventricle
+from lvef.synthesis.phantom.anatomy import Heart, Ventricle
 
 N_STEPS = 48
 """Samples along the line in which the plane meets a level; each end is then refined."""
@@ -29,9 +29,9 @@ class Pose:
     Attributes:
         apex_u_mm: Endocardial apex, to the right of the probe's middle.
         apex_depth_mm: Its distance from the probe.
-        apex_out_mm: How far it lies out of the scan plane: more is a more foreshortened picture.
+        apex_out_mm: How far it lies out of the scan plane: more is a more foreshortened image.
         base_out_mm: The same of the middle of the mitral plane at end-diastole.
-        tilt_deg: Turn of the long axis in the picture; positive turns the base to the right.
+        tilt_deg: Turn of the long axis in the image; positive turns the base to the right.
         rotation_deg: Turn of the heart about its axis: 0 a four-chamber, about 60 a two-chamber view.
     """
 
@@ -73,7 +73,7 @@ class Sides:
     right: FloatArray
     there: BoolArray
 
-    def outline(self) -> FloatArray:
+    def contour(self) -> FloatArray:
         """Closed polygon ``(k, 2)``: up the left side, down the right."""
         return np.concatenate([self.left[self.there][::-1], self.right[self.there]])
 
@@ -153,3 +153,144 @@ def _crossing(inside: Callable[[FloatArray], FloatArray], outer: FloatArray, inn
         at_high = np.where(positive, value, at_high / 2)
         low, high = np.where(positive, low, middle), np.where(positive, middle, high)
     return np.asarray(middle)
+
+
+N_STATES = 15
+"""States at which the plane is cut."""
+
+N_LEVELS = 72
+"""Levels on each side of a contour; they lie closer towards the apex."""
+
+N_ATRIAL = 28
+"""Levels of an atrium."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contours:
+    """Contours of one state, ``(k, 2)`` points (u, depth) in mm.
+
+    Attributes:
+        cavity: Endocardium, from the right end of the mitral plane over the apex to its left end.
+        hinges: ``(2, 2)`` ends of the mitral plane, left then right.
+        epicardium: Around the wall of the left ventricle.
+        left_atrium: Its blood.
+        blood: Right ventricle and right atrium, where the plane meets them.
+        heart: Parts that together cover the whole heart, for what lies behind it to be hidden.
+    """
+
+    cavity: FloatArray
+    hinges: FloatArray
+    epicardium: FloatArray
+    left_atrium: FloatArray
+    blood: tuple[FloatArray, ...]
+    heart: tuple[FloatArray, ...]
+
+    def moved(self, shift_mm: FloatArray) -> Contours:
+        """All of it shifted by ``(2,)`` mm."""
+        return Contours(
+            self.cavity + shift_mm,
+            self.hinges + shift_mm,
+            self.epicardium + shift_mm,
+            self.left_atrium + shift_mm,
+            tuple(contour + shift_mm for contour in self.blood),
+            tuple(contour + shift_mm for contour in self.heart),
+        )
+
+
+class ContourTable:
+    """Contours at any relative volume between two.
+
+    Args:
+        heart: The heart.
+        placement: Where it lies.
+        low: Smallest relative volume.
+        high: Largest.
+    """
+
+    def __init__(self, heart: Heart, placement: Placement, low: float, high: float) -> None:
+        self.states = np.linspace(low, max(high, low + 1e-3), N_STATES)
+        self._cuts = [_cut_all(heart, placement, float(v)) for v in self.states]
+        self._names = list(self._cuts[0])
+
+    def at(self, v: float) -> Contours:
+        """Contours at a relative volume inside the table."""
+        place = float(np.clip(np.interp(v, self.states, np.arange(N_STATES)), 0, N_STATES - 1 - 1e-9))
+        i, share = int(place), place - int(place)
+        first, second = self._cuts[i], self._cuts[i + 1]
+        sides = {n: _between(first[n], second[n], share) for n in self._names}
+        endo, epi = sides["endo"], sides["epi"]
+        right = tuple(
+            np.concatenate([a[both][::-1], b[both]])
+            for a, b, both in (
+                (epi.left, sides["right_in"].left, _open(epi, sides["right_in"], left=True)),
+                (epi.right, sides["right_in"].right, _open(epi, sides["right_in"], left=False)),
+            )
+            if both.sum() > 3
+        )
+        atrium = sides["right_atrium"]
+        blood = (*right, atrium.contour()) if atrium.there.sum() > 3 else right
+        parts = [sides["outer"].contour(), sides["left_atrium_out"].contour()]
+        if atrium.there.sum() > 3:
+            parts.append(sides["right_atrium_out"].contour())
+        return Contours(
+            cavity=endo.contour(),
+            hinges=np.stack([endo.left[-1], endo.right[-1]]),
+            epicardium=epi.contour(),
+            left_atrium=sides["left_atrium"].contour(),
+            blood=blood,
+            heart=tuple(parts),
+        )
+
+
+def _between(first: Sides, second: Sides, share: float) -> Sides:
+    """A state between two neighbours; a level that only one of them has is taken from none."""
+    return Sides(
+        first.left + share * (second.left - first.left),
+        first.right + share * (second.right - first.right),
+        first.there & second.there,
+    )
+
+
+def _open(epi: Sides, inner: Sides, *, left: bool) -> BoolArray:
+    gap = np.linalg.norm((inner.left - epi.left) if left else (inner.right - epi.right), axis=1)
+    return np.asarray(epi.there & inner.there & (gap > 1.0))
+
+
+def _cut_all(heart: Heart, placement: Placement, v: float) -> dict[str, Sides]:
+    ventricle = heart.ventricle
+    tip = ventricle.shape.apical_wall_mm / ventricle.shape.length_mm
+    zeta = np.linspace(0, 1, N_LEVELS) ** 2
+    zeta[0] = 1e-4
+    over_tip = np.concatenate([-tip * (1 - np.linspace(0.02, 1, 14) ** 2), zeta[1:]])
+
+    def levels(at: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        return ventricle.length_mm(v) * at, ventricle.bend(at), ventricle.twist(at, v)
+
+    outer = over_tip[:, None]
+    cuts = {
+        "endo": placement.cut(
+            *levels(zeta), lambda phi: np.sqrt(ventricle.endo_squared(zeta[:, None], phi, v))
+        ),
+        "epi": placement.cut(*levels(over_tip), lambda phi: np.sqrt(ventricle.epi_squared(outer, phi, v))),
+        "outer": placement.cut(*levels(over_tip), lambda phi: heart.outer_radius(outer, phi, v)),
+        "right_in": placement.cut(
+            *levels(over_tip),
+            lambda phi: np.sqrt(ventricle.epi_squared(outer, phi, v)) + heart.right_gap(outer, phi, v),
+        ),
+    }
+    eta = np.linspace(0, 1, N_ATRIAL)
+    eta[-1] = 0.999
+    z, none = heart.atrial_z(eta, v), np.zeros(N_ATRIAL)
+    for name, radius, centre in (
+        ("left_atrium", heart.left_atrium_radius(eta, v), 0.0),
+        ("right_atrium", heart.right_atrium_radius(eta, v), -heart.right_atrium_centre_mm()),
+    ):
+        for suffix, wall in (("", 0.0), ("_out", 2.5)):
+            size = (radius + wall)[:, None]
+            cuts[name + suffix] = placement.cut(z, none + centre, none, _circle(size))
+    return cuts
+
+
+def _circle(size: FloatArray) -> Radius:
+    """Circles of radii ``(m, 1)``."""
+    return lambda phi: np.broadcast_to(size, phi.shape)

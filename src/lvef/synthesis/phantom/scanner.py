@@ -1,4 +1,4 @@
-"""A simulated scanner: from scatterers and outlines to grey levels in beams and depths.
+"""A simulated scanner: from scatterers and contours to grey levels in beams and depths.
 
 Each frame: the echoes of all points are added up with their phases on a grid of beams and depths; blood and the
 receiver's noise are random there and new in each frame (blood keeps a little of the frame before); tissue behind the heart
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import FloatArray
-from lvef.synthesis.phantom.outlines import Outlines
+from lvef.synthesis.phantom.plane import Contours
 from lvef.synthesis.phantom.scatterers import PER_MM3, Float32
 
 SAMPLE_MM = 0.5
@@ -31,7 +31,7 @@ MAX_LEVEL = 255.0
 
 @dataclass(frozen=True, slots=True)
 class Beam:
-    """Weakening of the picture between two beams.
+    """Weakening of the image between two beams.
 
     Attributes:
         angle: Its middle, as a share of the half angle, -1 to 1.
@@ -53,7 +53,7 @@ class Scanner:
     """Settings of a scanner and state of the window it looks through.
 
     Attributes:
-        depth_mm: Depth of the picture.
+        depth_mm: Depth of the image.
         half_angle_deg: Half of the sector's angle.
         n_beams: Beams in a frame.
         pulse_mm: Standard deviation of the point spread in depth.
@@ -71,7 +71,7 @@ class Scanner:
         noise_grey: Grey level that the receiver's noise reaches at full depth.
         near_clutter_db: Level of clutter at the probe over plain myocardium.
         near_clutter_mm: Depth over which it falls to a third.
-        haze_db: Level of clutter that stands all over the picture.
+        haze_db: Level of clutter that stands all over the image.
         far_haze_db: What it gains towards the far end.
         gain_db: Coefficients of the gain over depth (-1 to 1): slope, bend.
         uneven_db: Standard deviation of slow changes of the gain over the sector.
@@ -161,19 +161,19 @@ class Imaging:
         self._random = self._white()
         self._shown: Float32 | None = None
 
-    def frame(self, points: Float32, amplitude: NDArray[np.complex64], outlines: Outlines) -> Float32:
+    def frame(self, points: Float32, amplitude: NDArray[np.complex64], contours: Contours) -> Float32:
         """Grey levels of the next frame, ``(samples, beams)`` float32, 0-255.
 
         Args:
             points: ``(n, 3)`` scatterers in the probe's frame, mm.
             amplitude: ``(n,)`` complex64, in units of plain myocardium.
-            outlines: Where blood is, and where the heart hides what is behind.
+            contours: Where blood is, and where the heart hides what is behind.
         """
         echo = self._echoes(points, amplitude) * self._tissue[..., None]
         fresh = np.float32(np.sqrt(1 - self._memory**2))
         self._random = np.float32(self._memory) * self._random + fresh * self._white()
-        heart = self._covered(outlines.heart)
-        blood = self._covered((outlines.cavity, outlines.left_atrium, *outlines.blood))
+        heart = self._covered(contours.heart)
+        blood = self._covered((contours.cavity, contours.left_atrium, *contours.blood))
         echo += self._behind * ((1 - heart) * self._rim(heart))[..., None]
         # blood and noise are both random: one field with the sum of their powers
         power = (self._blood * blood * self._gain) ** 2 + self._noise**2
@@ -227,13 +227,13 @@ class Imaging:
         """Decibels of a grey level under plain myocardium."""
         return (grey - self.scanner.wall_grey) / MAX_LEVEL * self.scanner.dynamic_range_db
 
-    def _covered(self, outlines: tuple[FloatArray, ...]) -> Float32:
-        """How much of each cell lies in any of the outlines, with a soft edge, ``(samples, beams)``."""
+    def _covered(self, contours: tuple[FloatArray, ...]) -> Float32:
+        """How much of each cell lies in any of the contours, with a soft edge, ``(samples, beams)``."""
         s = self.scanner
         mask = np.zeros((s.n_samples, s.n_beams), np.uint8)
-        for outline in outlines:
-            depth = np.hypot(outline[:, 0], outline[:, 1]) / SAMPLE_MM
-            beam = (np.arctan2(outline[:, 0], outline[:, 1]) / s.half_angle + 1) / 2 * (s.n_beams - 1)
+        for contour in contours:
+            depth = np.hypot(contour[:, 0], contour[:, 1]) / SAMPLE_MM
+            beam = (np.arctan2(contour[:, 0], contour[:, 1]) / s.half_angle + 1) / 2 * (s.n_beams - 1)
             polygon = np.round(np.stack([beam, depth], axis=1) * 16).astype(np.int32)
             if len(polygon) >= 3:
                 cv2.fillPoly(mask, [polygon], (1,), shift=4)

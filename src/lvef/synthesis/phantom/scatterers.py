@@ -6,15 +6,217 @@ carried along. Motion through the plane is real: points leave the beam and other
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import FloatArray
+from lvef.synthesis.phantom.anatomy import ATRIAL_WALL_MM, SEPTUM, Heart
 from lvef.synthesis.phantom.plane import Placement
-from lvef.synthesis.phantom.surroundings import Heart
-from lvef.synthesis.phantom.tissue import Echogenicity, atrial, ventricular
+
+SKELETON_MM = 9.0
+"""What the walls between the atria are thicker at the valves."""
+
+PERICARDIUM_MM = 2.2
+"""Thickness of the bright layer around the heart."""
+
+Mover = Callable[[float], FloatArray]
+"""From a relative volume to points in the probe's frame, ``(n, 3)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Echogenicity:
+    """Strength of echoes in decibels over plain myocardium, and how it depends on where a wall faces.
+
+    Attributes:
+        septum_db: Of the septum's middle over the rest of the wall.
+        right_wall_db: Wall of the right ventricle.
+        atrial_db: Walls of the atria.
+        pericardium_db: Layer around the heart.
+        valve_db: Leaflets.
+        compact_db: What the wall gains from the endocardium to the epicardium, outside the septum.
+        apex_loss_db: What the wall at the apex is weaker.
+        ring_db: Ends of the walls at the mitral ring.
+        lining_db: Endocardium and epicardium, where they face the beam.
+        trabeculae_db: What juts into the cavity.
+        papillary: Share of a papillary muscle's full size, 0 for none in sight.
+        grazing_loss_db: Loss of walls along the beam against walls across it.
+        patchiness_db: Standard deviation of slow random changes within the tissue.
+    """
+
+    septum_db: float = 3.0
+    right_wall_db: float = 0.0
+    atrial_db: float = 1.0
+    pericardium_db: float = 9.0
+    valve_db: float = 4.0
+    compact_db: float = 8.0
+    apex_loss_db: float = 4.0
+    ring_db: float = 5.0
+    lining_db: float = 5.0
+    trabeculae_db: float = -4.0
+    papillary: float = 0.6
+    grazing_loss_db: float = 4.0
+    patchiness_db: float = 2.5
+
+
+def ventricular(
+    heart: Heart, placement: Placement, probe: FloatArray, echo: Echogenicity, rng: np.random.Generator
+) -> list[tuple[Mover, FloatArray]]:
+    """Walls of both ventricles, the layer around them, and what juts into the left one."""
+    ventricle = heart.ventricle
+    body = placement.to_body(probe)
+    z = body[:, 2] - ventricle.shape.mitral_slope * body[:, 0]
+    zeta = z / ventricle.length_mm(1.0)
+    x = body[:, 0] - ventricle.bend(zeta)
+    r, phi = np.hypot(x, body[:, 1]), np.arctan2(body[:, 1], x)
+    near = (zeta < 1) & (zeta > -0.3) & (r < 95)
+    zeta, phi, r, probe = zeta[near], phi[near], r[near], probe[near]
+    endo2 = ventricle.endo_squared_at_rest(zeta, phi)
+    endo, epi = np.sqrt(endo2), np.sqrt(ventricle.epi_squared_at_rest(zeta, phi))
+    gap = heart.right_gap(zeta, phi, 1.0)
+    outer = heart.outer_radius(zeta, phi, 1.0)
+    facing = _facing(placement, probe, zeta, phi)
+    grazing = echo.grazing_loss_db * (facing - 1)
+
+    def carried(
+        chosen: NDArray[np.bool_], radius: Callable[[FloatArray, FloatArray, float], FloatArray]
+    ) -> Mover:
+        level, angle = zeta[chosen], phi[chosen]
+        return lambda v: placement.to_probe(ventricle.place(level, angle, radius(level, angle, v), v))
+
+    wall = (r > endo) & (r < epi)
+    q = (r * r - endo2)[wall]
+    depth_in_wall = ((r - endo) / np.maximum(epi - endo, 1e-6))[wall]
+    septal = np.exp(-((np.angle(np.exp(1j * (phi[wall] - SEPTUM))) / 0.9) ** 2))
+    # experts draw the border inside the trabeculae, so the echo rises only slowly from there to the compact wall
+    lining = 0.35 * np.exp(-((depth_in_wall / 0.12) ** 2)) + np.exp(-(((1 - depth_in_wall) / 0.15) ** 2))
+    wall_db = (
+        grazing[wall]
+        + echo.septum_db * septal * np.exp(-(((depth_in_wall - 0.55) / 0.35) ** 2))
+        + echo.compact_db * (depth_in_wall - 0.3) * (1 - septal)
+        + echo.lining_db * lining * facing[wall]
+        + echo.ring_db * np.clip((zeta[wall] - 0.9) / 0.08, 0, 1)
+        - echo.apex_loss_db * np.clip(1 - zeta[wall] / 0.2, 0, 1)
+    )
+    right = (gap > 1) & (r > epi + gap) & (r < outer)
+    right_offset = (r - epi - gap)[right]
+    layer = (r > outer) & (r < outer + PERICARDIUM_MM) & (zeta > -0.15)
+    layer_offset = (r - outer)[layer]
+    juts = (r < endo) & _jutting(zeta, phi, r / np.maximum(endo, 1e-6), echo.papillary, rng)
+    fraction = (r / np.maximum(endo, 1e-6))[juts]
+    return [
+        (
+            carried(
+                wall,
+                lambda level, angle, v: np.sqrt(
+                    ventricle.endo_squared(level, angle, v) + q / ventricle.length_ratio(v)
+                ),
+            ),
+            wall_db,
+        ),
+        (
+            carried(
+                right,
+                lambda level, angle, v: (
+                    np.sqrt(ventricle.epi_squared(level, angle, v))
+                    + heart.right_gap(level, angle, v)
+                    + right_offset
+                ),
+            ),
+            echo.right_wall_db + grazing[right],
+        ),
+        (
+            carried(layer, lambda level, angle, v: heart.outer_radius(level, angle, v) + layer_offset),
+            echo.pericardium_db * (0.35 + 0.65 * facing[layer]) + grazing[layer],
+        ),
+        (
+            carried(
+                juts, lambda level, angle, v: fraction * np.sqrt(ventricle.endo_squared(level, angle, v))
+            ),
+            np.full(int(juts.sum()), echo.trabeculae_db),
+        ),
+    ]
+
+
+def atrial(
+    heart: Heart, placement: Placement, probe: FloatArray, echo: Echogenicity
+) -> list[tuple[Mover, FloatArray]]:
+    """Walls of both atria; where they meet they make the septum between them."""
+    slope = heart.ventricle.shape.mitral_slope
+    body = placement.to_body(probe)
+    z = body[:, 2] - slope * body[:, 0]
+    low, high = heart.atrial_z(np.array([0.0, 1.0]), 1.0)
+    eta = (z - low) / (high - low)
+    near = (eta > 0) & (eta < 1.08)
+    eta, body = eta[near], body[near]
+    shift = -heart.right_atrium_centre_mm()
+    left_r, right_r = np.hypot(body[:, 0], body[:, 1]), np.hypot(body[:, 0] - shift, body[:, 1])
+    left, right = heart.left_atrium_radius(eta, 1.0), heart.right_atrium_radius(eta, 1.0)
+    groups: list[tuple[Mover, FloatArray]] = []
+    for r, size, other_r, other, centre, radius in (
+        (left_r, left, right_r, right, 0.0, heart.left_atrium_radius),
+        (right_r, right, left_r, left + ATRIAL_WALL_MM, shift, heart.right_atrium_radius),
+    ):
+        # towards the valves the walls run out into the broad fibrous skeleton
+        thickness = ATRIAL_WALL_MM + SKELETON_MM * np.clip(1 - eta / 0.22, 0, 1)
+        wall = (r > size) & (r < size + thickness) & (other_r > other)
+        level, offset = eta[wall], (r - size)[wall]
+        angle = np.arctan2(body[wall, 1], body[wall, 0] - centre)
+
+        def move(
+            v: float,
+            level: FloatArray = level,
+            offset: FloatArray = offset,
+            angle: FloatArray = angle,
+            centre: float = centre,
+            radius: Callable[[FloatArray, float], FloatArray] = radius,
+        ) -> FloatArray:
+            out = radius(level, v) + offset
+            x = centre + out * np.cos(angle)
+            points = np.stack([x, out * np.sin(angle), heart.atrial_z(level, v) + slope * x], axis=1)
+            return placement.to_probe(points)
+
+        groups.append((move, echo.atrial_db + 4.0 * np.clip((level - 0.75) / 0.25, 0, 1)))
+    return groups
+
+
+def _jutting(
+    zeta: FloatArray, phi: FloatArray, fraction: FloatArray, papillary: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Trabeculae towards the apex and two papillary muscles, inside the cavity."""
+    clumps = np.zeros_like(zeta)
+    for _ in range(6):
+        around, along, phase = rng.integers(2, 7), rng.uniform(8, 25), rng.uniform(0, 2 * np.pi)
+        clumps += np.cos(around * phi + along * zeta + phase)
+    reach = 0.04 + 0.08 * np.clip(1 - zeta / 0.7, 0, 1)
+    trabeculae = (fraction > 1 - reach * (1 + 0.4 * clumps)) & (zeta < 0.75)
+    muscle = np.zeros(len(zeta), dtype=bool)
+    for middle in (0.85, -0.95):
+        around = np.angle(np.exp(1j * (phi - middle)))
+        muscle |= (
+            (np.abs(zeta - 0.48) < 0.14 * papillary)
+            & (np.abs(around) < 0.28 * papillary)
+            & (fraction > 1 - 0.38 * papillary)
+        )
+    return np.asarray(trabeculae | muscle)
+
+
+def _facing(placement: Placement, probe: FloatArray, zeta: FloatArray, phi: FloatArray) -> FloatArray:
+    """How squarely the wall faces the beam, 0-1: the cosine between beam and the wall's normal, at rest."""
+    ventricle, step = placement.ventricle, 0.01
+    level = np.clip(zeta, 0.02, 0.98)
+    slope = (
+        np.sqrt(ventricle.endo_squared_at_rest(level + step, phi))
+        - np.sqrt(ventricle.endo_squared_at_rest(level - step, phi))
+    ) / (2 * step * ventricle.shape.length_mm)
+    normal = np.stack([np.cos(phi), np.sin(phi), -slope], axis=1)
+    normal = normal / np.linalg.norm(normal, axis=1)[:, None]
+    normal = normal @ placement.pose.rotation(ventricle.shape.length_mm).T
+    beam = probe / np.maximum(np.linalg.norm(probe, axis=1), 1e-6)[:, None]
+    return np.asarray(np.abs(np.einsum("ij,ij->i", normal, beam)))
+
 
 PER_MM3 = 0.35
 """Points in a cubic millimetre: about ten in what one beam sees at once, enough for full speckle."""
@@ -56,7 +258,7 @@ class Scatterers:
         return np.asarray(self.points[i] + share * (self.points[i + 1] - self.points[i]))
 
 
-def strew(
+def place_scatterers(
     heart: Heart,
     placement: Placement,
     echo: Echogenicity,
@@ -75,7 +277,7 @@ def strew(
         echo: Strengths.
         low: Smallest relative volume that will be asked for.
         high: Largest.
-        depth_mm: Depth of the picture.
+        depth_mm: Depth of the image.
         half_angle: Half of the sector's angle, radians.
         rng: Random generator.
     """

@@ -3,15 +3,14 @@ import pytest
 
 from lvef.core.terms import View
 from lvef.geometry.ejection import ejection_fraction
-from lvef.synthesis.motion.heart import heart_of
-from lvef.synthesis.motion.warp import AREA_LIMITS
+from lvef.synthesis.animated_stills.motion import AREA_LIMITS, fit_contraction
 from tests.geometry.ventricle_shapes import true_volume
-from tests.synthesis.motion.drawn_pair import ED, ES, SPACING, drawn_pair
+from tests.synthesis.animated_stills.drawn_pair import ED, ES, SPACING, drawn_pair
 
 
 @pytest.fixture(scope="module")
 def heart():
-    return heart_of(drawn_pair())
+    return fit_contraction(drawn_pair())
 
 
 def test_the_ends_have_the_volumes_of_the_bodies(heart):
@@ -27,7 +26,7 @@ def test_volume_falls_and_its_level_is_found_again(heart):
     wanted = np.linspace(heart.volumes[-1], heart.volumes[0], 37)
     levels = heart.levels_of(wanted)
     assert (np.diff(levels) < 0).all()
-    measured = [heart._measured(heart.outline(heart.lv, level)) for level in levels]
+    measured = [heart._measured(heart.contour(heart.lv, level)) for level in levels]
     assert np.abs(np.array(measured) / wanted - 1).max() < 1e-4
     beyond = heart.levels_of(np.array([2 * wanted[-1], 0.0]))
     assert beyond == pytest.approx([heart.levels[0], heart.levels[-1]])
@@ -63,5 +62,5 @@ def test_nothing_folds_and_extrapolation_stays_within_its_limits(heart):
 
 
 def test_without_a_scale_volumes_are_cubic_pixels():
-    heart = heart_of(drawn_pair(spacing=None, view=View.A2C))
+    heart = fit_contraction(drawn_pair(spacing=None, view=View.A2C))
     assert heart.volume(0.0) == pytest.approx(true_volume(ED["length"], ED["radius"]), rel=0.03)

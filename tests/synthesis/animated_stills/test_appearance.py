@@ -1,8 +1,8 @@
 import cv2
 import numpy as np
 
-from lvef.synthesis.motion.picture import Painter, handover, sector_of
-from tests.synthesis.motion.drawn_pair import drawn_pair, sector
+from lvef.synthesis.animated_stills.appearance import Painter, handover, sector_of
+from tests.synthesis.animated_stills.drawn_pair import drawn_pair, sector
 
 
 def _grid(shape):

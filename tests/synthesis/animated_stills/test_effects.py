@@ -5,9 +5,16 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import ConfigError
-from lvef.synthesis.motion.effects import Effects, Speckle, breathing, draw_effects, finished, gains
-from lvef.synthesis.motion.picture import sector_of
-from tests.synthesis.motion.drawn_pair import drawn_pair
+from lvef.synthesis.animated_stills.appearance import (
+    Effects,
+    Speckle,
+    breathing,
+    draw_effects,
+    finished,
+    gains,
+    sector_of,
+)
+from tests.synthesis.animated_stills.drawn_pair import drawn_pair
 
 TIMES = np.arange(200) / 50
 

@@ -8,11 +8,11 @@ from lvef.datasets.camus import read_split, read_stills
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
-from lvef.synthesis.acquisition import RhythmKind
-from lvef.synthesis.motion.effects import Effects
-from lvef.synthesis.motion.heart import heart_of
-from lvef.synthesis.motion.pair import StillPair
-from lvef.synthesis.motion.play import MotionOptions, moving_still
+from lvef.synthesis.animated_stills.animate import AnimationOptions, animate_stills
+from lvef.synthesis.animated_stills.appearance import Effects
+from lvef.synthesis.animated_stills.matching import StillPair
+from lvef.synthesis.animated_stills.motion import fit_contraction
+from lvef.synthesis.volume_curves import RhythmKind
 
 pytestmark = pytest.mark.realdata
 
@@ -27,13 +27,15 @@ def hearts(camus_root):
     made = []
     for (patient, view), both in stills.items():
         ed, es = both[Phase.ED], both[Phase.ES]
-        made.append(heart_of(StillPair(ed.picture, es.picture, ed.mask, es.mask, ed.spacing, view, patient)))
+        made.append(
+            fit_contraction(StillPair(ed.image, es.image, ed.mask, es.mask, ed.spacing, view, patient))
+        )
     assert len(made) == 2 * N_PATIENTS
     return made
 
 
 def test_ed_and_es_frames_are_the_stills(hearts):
-    options = MotionOptions(
+    options = AnimationOptions(
         own_ef=True,
         rhythm=RhythmKind.SINUS,
         heart_rate_bpm=60,
@@ -43,7 +45,7 @@ def test_ed_and_es_frames_are_the_stills(hearts):
         effects=Effects(),
     )
     for heart in hearts:
-        made = moving_still(heart, options, np.random.default_rng(2), name=heart.pair.patient)
+        made = animate_stills(heart, options, np.random.default_rng(2), name=heart.pair.patient)
         beat = made.beats[0]
         for frame, still in ((beat.ed_frame, heart.pair.ed), (beat.es_frame, heart.pair.es)):
             assert np.abs(made.clip.frames[frame].astype(int) - still).max() <= 1
@@ -61,8 +63,10 @@ def test_ends_have_the_masks_volumes_and_areas_stay_positive(hearts):
 @pytest.mark.parametrize("ef", [10.0, 45.0, 75.0])
 def test_asked_ef_is_drawn_or_said(hearts, ef):
     for i, heart in enumerate(hearts):
-        options = MotionOptions(ef_percent=ef, rhythm=RhythmKind.SINUS, heart_rate_bpm=70, frame_rate_hz=50)
-        made = moving_still(heart, options, np.random.default_rng(i), name=heart.pair.patient)
+        options = AnimationOptions(
+            ef_percent=ef, rhythm=RhythmKind.SINUS, heart_rate_bpm=70, frame_rate_hz=50
+        )
+        made = animate_stills(heart, options, np.random.default_rng(i), name=heart.pair.patient)
         reached = made.parameters["ef_percent"]
         assert reached == pytest.approx(ef, abs=0.2) or any("nearest" in n for n in made.parameters["notes"])
         assert made.representative.plane_ef_percent == pytest.approx(reached, abs=0.5)

@@ -8,7 +8,7 @@ import pytest
 
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Box, Clip
-from lvef.transforms.fan import find_fan, hide_outside_fan
+from lvef.transforms.sector import find_sector, hide_outside_sector
 
 
 def fan_frames(n=12, height=240, width=320, apex=(160, 30), radius=170, half_angle=0.7, seed=0):
@@ -37,27 +37,27 @@ def corners(box: Box):
 
 def test_box_of_a_clean_fan_is_tight_but_for_its_tip():
     frames, inside = fan_frames()
-    off = np.abs(corners(find_fan(as_clip(frames)).box) - tight(inside))
+    off = np.abs(corners(find_sector(as_clip(frames)).box) - tight(inside))
     assert off[[0, 2, 3]].max() <= 6
     assert off[1] <= 12  # the opening rounds the tip off
 
 
 def test_menus_text_and_a_sweeping_ecg_do_not_widen_the_box():
     frames, _ = fan_frames()
-    clean = corners(find_fan(as_clip(frames)).box)
+    clean = corners(find_sector(as_clip(frames)).box)
     for i, frame in enumerate(frames):
         cv2.putText(frame, "Gen THI 19 cm", (2, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, 200, 1)
         cv2.rectangle(frame, (20, 225), (300, 238), 90, -1)
         for x in range(0, 320):
             frame[212 + int(5 * np.sin((x + 9 * i) / 6)), x] = 255
-    assert np.abs(corners(find_fan(as_clip(frames)).box) - clean).max() <= 6
+    assert np.abs(corners(find_sector(as_clip(frames)).box) - clean).max() <= 6
 
 
 def test_a_region_named_by_the_file_limits_the_search_to_one_of_two_pictures():
     left, _ = fan_frames(width=320)
     right, _ = fan_frames(width=320, seed=1)
     both = np.concatenate([left, right], axis=2)
-    box = find_fan(as_clip(both, region=Box(320, 0, 640, 240))).box
+    box = find_sector(as_clip(both, region=Box(320, 0, 640, 240))).box
     assert box.x0 >= 320
 
 
@@ -70,15 +70,15 @@ def test_a_region_that_cuts_the_fan_is_void(factor):
     )
     height, width = shrunk.shape[1:]
     region = Box(tight_box.x0, tight_box.y0, min(width, tight_box.x1), min(height, tight_box.y1))
-    fan = find_fan(as_clip(shrunk, region=region))
+    fan = find_sector(as_clip(shrunk, region=region))
     assert fan.region_void == (factor < 1)
     # The box is that of the fan without any region.
-    assert fan.box == find_fan(as_clip(shrunk)).box
+    assert fan.box == find_sector(as_clip(shrunk)).box
 
 
 def test_a_region_that_shows_nothing_is_void():
     frames, _ = fan_frames()
-    assert find_fan(as_clip(frames, region=Box(0, 0, 40, 40))).region_void
+    assert find_sector(as_clip(frames, region=Box(0, 0, 40, 40))).region_void
 
 
 def test_a_region_beside_another_is_not_void():
@@ -86,7 +86,7 @@ def test_a_region_beside_another_is_not_void():
     spectrum = np.random.default_rng(1).integers(0, 255, (len(frames), 100, frames.shape[2]), dtype=np.uint8)
     screen = np.concatenate([frames[:, :210], spectrum], axis=1)
     upper, lower = Box(0, 0, 320, 205), Box(0, 206, 320, 310)
-    fan = find_fan(as_clip(screen, region=upper, other_regions=(lower,)))
+    fan = find_sector(as_clip(screen, region=upper, other_regions=(lower,)))
     assert not fan.region_void
     assert fan.box.y1 <= 205
 
@@ -94,14 +94,14 @@ def test_a_region_beside_another_is_not_void():
 def test_a_region_chooses_one_of_two_pictures_that_touch():
     one, _ = fan_frames(width=230, apex=(115, 30))
     both = np.concatenate([one, fan_frames(width=230, apex=(115, 30), seed=1)[0]], axis=2)
-    fan = find_fan(as_clip(both, region=Box(230, 0, 460, 240)))
+    fan = find_sector(as_clip(both, region=Box(230, 0, 460, 240)))
     assert (fan.region_void, fan.box.x0 >= 230) == (False, True)
 
 
 def test_a_still_and_a_frozen_clip_are_searched_by_brightness():
     frames, inside = fan_frames(n=1)
     for still in (frames, np.repeat(frames, 8, axis=0)):
-        assert np.abs(corners(find_fan(as_clip(still)).box) - tight(inside))[[0, 2, 3]].max() <= 8
+        assert np.abs(corners(find_sector(as_clip(still)).box) - tight(inside))[[0, 2, 3]].max() <= 8
 
 
 def fading(frames, apex_y=30, depth=170):
@@ -115,7 +115,7 @@ def test_a_dark_fan_is_found_whole(n):
     frames, inside = fan_frames(n)
     dark = fading(frames)
     assert (dark[:, inside] > 10).mean() < 0.4
-    fan = find_fan(as_clip(dark))
+    fan = find_sector(as_clip(dark))
     assert fan.mask.sum() > 0.85 * inside.sum()
     assert np.abs(corners(fan.box) - tight(inside))[[0, 2, 3]].max() <= 12
     assert not (fan.mask & ~cv2.dilate(inside.astype(np.uint8), np.ones((9, 9))).astype(bool)).any()
@@ -124,7 +124,7 @@ def test_a_dark_fan_is_found_whole(n):
 def test_the_grey_ground_of_a_screen_is_no_dark_fan():
     frames, inside = fan_frames(1)
     dim = np.maximum(np.round(frames * 0.3).astype(np.uint8), 8)
-    fan = find_fan(as_clip(dim))
+    fan = find_sector(as_clip(dim))
     assert fan.mask.sum() < 1.1 * inside.sum()
 
 
@@ -139,7 +139,7 @@ def test_a_painted_bar_with_a_name_on_a_still_does_not_get_out(gap, dim):
         cv2.putText(
             still[0], "DOE JANE  1950-01-01  11-05-25", (20, row), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 230, 2
         )
-    shown = hide_outside_fan(as_clip(still)).frames[0]
+    shown = hide_outside_sector(as_clip(still)).frames[0]
     assert not shown[:50].any()
     assert (shown > 0).sum() > 0.5 * (still[0] * inside > 0).sum()
 
@@ -148,18 +148,18 @@ def test_a_bar_alone_is_no_fan():
     still = np.zeros((1, 300, 800), np.uint8)
     still[0, 20:100] = np.random.default_rng(0).integers(30, 200, (80, 800))
     with pytest.raises(QualityRefusal, match="no ultrasound fan"):
-        find_fan(as_clip(still))
+        find_sector(as_clip(still))
 
 
 def test_a_square_crop_without_black_is_taken_whole():
     frames, _ = fan_frames(height=112, width=112, apex=(56, -60), radius=400, half_angle=2)
-    assert corners(find_fan(as_clip(frames)).box).tolist() == [0, 0, 112, 112]
+    assert corners(find_sector(as_clip(frames)).box).tolist() == [0, 0, 112, 112]
 
 
 @pytest.mark.parametrize("level", [0, 7])
 def test_black_is_refused_by_name(level):
     with pytest.raises(QualityRefusal, match=r"test\.avi: every pixel is black") as caught:
-        find_fan(as_clip(np.full((8, 112, 112), level, np.uint8)))
+        find_sector(as_clip(np.full((8, 112, 112), level, np.uint8)))
     assert caught.value.code == "black"
 
 
@@ -167,16 +167,16 @@ def test_text_alone_is_no_fan():
     frame = np.zeros((240, 320), np.uint8)
     cv2.putText(frame, "NO SIGNAL", (60, 120), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
     with pytest.raises(QualityRefusal, match="no ultrasound fan") as caught:
-        find_fan(as_clip(np.repeat(frame[None], 6, axis=0)))
+        find_sector(as_clip(np.repeat(frame[None], 6, axis=0)))
     assert caught.value.code == "no_fan"
 
 
 def test_a_name_burned_into_the_picture_does_not_get_out():
     frames, inside = fan_frames()
-    clean = hide_outside_fan(as_clip(frames)).frames
+    clean = hide_outside_sector(as_clip(frames)).frames
     for frame in frames:
         cv2.putText(frame, "DOE JOHN", (4, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 1)
-    shown = hide_outside_fan(as_clip(frames)).frames
+    shown = hide_outside_sector(as_clip(frames)).frames
     assert (shown[:, :40, :120] == 0).all()
     assert np.array_equal(shown, clean)
     kept = (shown.max(0) > 0)[inside].mean()
@@ -186,4 +186,4 @@ def test_a_name_burned_into_the_picture_does_not_get_out():
 def test_without_a_fan_nothing_is_shown():
     frame = np.zeros((240, 320), np.uint8)
     cv2.putText(frame, "DOE JOHN", (60, 120), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
-    assert not hide_outside_fan(as_clip(np.repeat(frame[None], 6, axis=0))).frames.any()
+    assert not hide_outside_sector(as_clip(np.repeat(frame[None], 6, axis=0))).frames.any()

@@ -7,22 +7,22 @@ from lvef.core.terms import Structure, View
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
-from lvef.synthesis.acquisition import RhythmKind
-from lvef.synthesis.motion.effects import Effects
-from lvef.synthesis.motion.heart import heart_of
-from lvef.synthesis.motion.play import MotionOptions, moving_still
-from tests.synthesis.motion.drawn_pair import drawn_pair, picture
+from lvef.synthesis.animated_stills.animate import AnimationOptions, animate_stills
+from lvef.synthesis.animated_stills.appearance import Effects
+from lvef.synthesis.animated_stills.motion import fit_contraction
+from lvef.synthesis.volume_curves import RhythmKind
+from tests.synthesis.animated_stills.drawn_pair import drawn_pair, image
 
 PLAIN = {"rhythm": RhythmKind.SINUS, "heart_rate_bpm": 60.0, "frame_rate_hz": 50.0, "effects": Effects()}
 
 
 @pytest.fixture(scope="module")
 def heart():
-    return heart_of(drawn_pair())
+    return fit_contraction(drawn_pair())
 
 
 def _clip(heart, seed=4, **options):
-    return moving_still(heart, MotionOptions(**options), np.random.default_rng(seed), name="drawn0001")
+    return animate_stills(heart, AnimationOptions(**options), np.random.default_rng(seed), name="drawn0001")
 
 
 def _dice(a, b):
@@ -94,8 +94,8 @@ def test_same_seed_same_clip_and_another_seed_another(heart):
 
 
 def test_a_pair_and_its_heart_give_the_same(heart):
-    options = MotionOptions(n_frames=5)
-    made = [moving_still(x, options, np.random.default_rng(1), name="a") for x in (heart, heart.pair)]
+    options = AnimationOptions(n_frames=5)
+    made = [animate_stills(x, options, np.random.default_rng(1), name="a") for x in (heart, heart.pair)]
     assert (made[0].clip.frames == made[1].clip.frames).all()
 
 
@@ -113,10 +113,10 @@ def test_the_sector_stands_still_while_the_heart_moves(heart):
 )
 def test_local_deviation_stays_over_the_beat(heart, effects, most):
     grey = np.zeros_like(heart.pair.ed_labels)
-    pair = drawn_pair(ed=picture(grey, 1), es=picture(grey, 2))  # speckle alone, no edges
-    made = moving_still(
+    pair = drawn_pair(ed=image(grey, 1), es=image(grey, 2))  # speckle alone, no edges
+    made = animate_stills(
         pair,
-        MotionOptions(own_ef=True, size=None, n_frames=55, **PLAIN | {"effects": effects}),
+        AnimationOptions(own_ef=True, size=None, n_frames=55, **PLAIN | {"effects": effects}),
         np.random.default_rng(3),
         name="a",
     )
@@ -155,8 +155,11 @@ def test_fibrillation_beyond_reach_is_held_and_its_truth_is_what_was_drawn(heart
 
 
 def test_without_a_scale_there_are_no_millimetres(heart):
-    made = moving_still(
-        drawn_pair(spacing=None, view=View.A2C), MotionOptions(n_frames=4), np.random.default_rng(0), name="a"
+    made = animate_stills(
+        drawn_pair(spacing=None, view=View.A2C),
+        AnimationOptions(n_frames=4),
+        np.random.default_rng(0),
+        name="a",
     )
     assert made.clip.spacing is None and made.clip.spacing_note
     assert made.parameters["volume_unit"] == "cubic pixels"
@@ -168,7 +171,7 @@ def test_without_a_scale_there_are_no_millimetres(heart):
 )
 def test_impossible_wishes_are_refused(values):
     with pytest.raises(ConfigError):
-        MotionOptions(**values)
+        AnimationOptions(**values)
 
 
 def test_one_frame_is_a_clip(heart):

@@ -2,7 +2,7 @@
 
 Tissue moves, is grainy and fills an area; burned-in text stands still or is thin, and what it is painted on is even. So:
 what is lit at any time, thin and even things taken away, the largest piece that is left and is no bar. A region that the
-file itself names (DICOM) limits the search, unless it cuts the fan that is found without it: then it belongs to a picture
+file itself names (DICOM) limits the search, unless it cuts the fan that is found without it: then it belongs to a image
 of another size, as after a resampling that left the header as it was.
 """
 
@@ -25,7 +25,7 @@ LIT_LEVEL = 10
 """Grey level above which a pixel counts as lit. JPEG ripple around black stays below it (packaged cine: at most 7)."""
 
 DIM_LEVEL = 2
-"""The same for a picture so dark that most of its tissue lies below `LIT_LEVEL`."""
+"""The same for a image so dark that most of its tissue lies below `LIT_LEVEL`."""
 
 DARK_MEDIAN = 64
 """A fan whose median grey level is below this is looked for at `DIM_LEVEL` as well."""
@@ -41,14 +41,14 @@ MAX_ASPECT = 3.0
 """A piece longer than this many times its width is a bar of a screen: no fan, however large."""
 
 FLAT_SIDE, FLAT_LEVEL, FLAT_RANGE = 7, 20, 2
-"""In a picture without motion, a square of this side whose grey levels are above 20, not saturated, and differ by at most 2
+"""In a image without motion, a square of this side whose grey levels are above 20, not saturated, and differ by at most 2
 is the painted ground of a screen (with writing on it): ultrasound is grainy."""
 
 MOVING_LEVEL = 6
 """Range over time above which a pixel counts as moving."""
 
 MIN_AREA_FRACTION = 0.04
-"""A fan smaller than this part of the picture is no fan; exports with four pictures a screen hold 0.1."""
+"""A fan smaller than this part of the image is no fan; exports with four images a screen hold 0.1."""
 
 MIN_SIDE_PX = 48
 """Fewer pixels than this across cannot show a wall."""
@@ -59,17 +59,17 @@ MIN_OVERHANG_PX, MIN_OVERHANG = 3, 0.008
 and JPEG ripple stay below."""
 
 MAX_OUTSIDE, MIN_CROSSING = 0.4, 0.25
-"""Where more of what was found lies outside of the region, the region chooses one of two pictures that touch, unless its
+"""Where more of what was found lies outside of the region, the region chooses one of two images that touch, unless its
 side runs through the fan over more than this part of its length."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fan:
-    """Where the ultrasound picture lies.
+class Sector:
+    """Where the ultrasound image lies.
 
     Attributes:
         box: Tight bounding box.
-        mask: ``(height, width)`` bool over the whole picture, holes filled.
+        mask: ``(height, width)`` bool over the whole image, holes filled.
         region_void: Whether the region that the file names cuts the fan, and was not used.
     """
 
@@ -78,7 +78,7 @@ class Fan:
     region_void: bool = False
 
 
-def find_fan(clip: Clip) -> Fan:
+def find_sector(clip: Clip) -> Sector:
     """Bounding box and area of the ultrasound fan.
 
     Args:
@@ -94,7 +94,7 @@ def find_fan(clip: Clip) -> Fan:
         raise QualityRefusal(
             "black",
             f"{clip.source}: every pixel is black (brightest grey level {int(brightest.max())}); "
-            "an ultrasound picture was expected. Export the clip again.",
+            "an ultrasound image was expected. Export the clip again.",
         )
     allowed = None if clip.region is None else _inside(brightest.shape, clip.region)
     mask = _piece(picked, brightest, allowed)
@@ -109,28 +109,28 @@ def find_fan(clip: Clip) -> Fan:
         mask = whole if region_void else mask
     if not _is_fan(mask):
         raise _no_fan(clip.source)
-    return Fan(_box(mask), mask, region_void)
+    return Sector(_box(mask), mask, region_void)
 
 
-def hide_outside_fan(clip: Clip) -> Clip:
-    """The clip with everything outside its fan black: names burned into the picture must not reach an output.
+def hide_outside_sector(clip: Clip) -> Clip:
+    """The clip with everything outside its fan black: names burned into the image must not reach an output.
 
     Args:
         clip: Any clip. Where no fan is found, all of it becomes black.
     """
     try:
-        fan = find_fan(clip)
+        fan = find_sector(clip)
     except QualityRefusal:
         return replace(clip, frames=np.zeros_like(clip.frames))
-    return keep_fan(clip, fan)
+    return keep_sector(clip, fan)
 
 
-def keep_fan(clip: Clip, fan: Fan) -> Clip:
+def keep_sector(clip: Clip, fan: Sector) -> Clip:
     """The clip with everything outside a fan that was found in it black.
 
     Args:
         clip: Any clip.
-        fan: Its fan, from :func:`find_fan`.
+        fan: Its fan, from :func:`find_sector`.
     """
     mask = fan.mask
     # The fan's dark rim and rounded tip lie just outside of what was found.
@@ -162,7 +162,7 @@ def _is_fan(mask: BoolArray | None) -> TypeGuard[BoolArray]:
 def _cuts(region: Box, mask: BoolArray) -> bool:
     """Whether a region's side runs through the fan that was found without it."""
     box, inside = _box(mask), mask[region.y0 : region.y1, region.x0 : region.x1]
-    if not inside.any():  # another picture than the one that the region names
+    if not inside.any():  # another image than the one that the region names
         return False
     height, width = inside.shape
     # By how much the fan reaches over each side, its own extent in that direction, and how long the cut is.
@@ -182,7 +182,7 @@ def _cuts(region: Box, mask: BoolArray) -> bool:
 def _piece(
     picked: NDArray[np.uint8], brightest: NDArray[np.uint8], allowed: BoolArray | None
 ) -> BoolArray | None:
-    """Largest piece where it is allowed: what is found, or the larger fan that a dark picture shows at `DIM_LEVEL`."""
+    """Largest piece where it is allowed: what is found, or the larger fan that a dark image shows at `DIM_LEVEL`."""
     mask = _largest_piece(_lit(picked, brightest, allowed, LIT_LEVEL))
     if mask is not None and np.median(brightest[mask]) >= DARK_MEDIAN:
         return mask
@@ -206,7 +206,7 @@ def _lit(
         lit &= allowed
     short = min(lit.shape)
     closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_odd(short * 0.02), _odd(short * 0.02)))
-    # Letters are a few pixels thick: an opening with about 3 % of the picture removes them and leaves the fan.
+    # Letters are a few pixels thick: an opening with about 3 % of the image removes them and leaves the fan.
     opening = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_odd(short * 0.03), _odd(short * 0.03)))
     edge = short // 8 + 1
     padded: NDArray[Any] = np.pad(lit.astype(np.uint8), edge)
@@ -215,10 +215,10 @@ def _lit(
     return np.ascontiguousarray(padded[edge:-edge, edge:-edge])
 
 
-def _painted(picture: NDArray[np.uint8]) -> BoolArray:
+def _painted(image: NDArray[np.uint8]) -> BoolArray:
     """Pixels of the painted ground of a screen, ``(height, width)``."""
     square = np.ones((FLAT_SIDE, FLAT_SIDE), np.uint8)
-    high, low = cv2.dilate(picture, square), cv2.erode(picture, square)
+    high, low = cv2.dilate(image, square), cv2.erode(image, square)
     flat = (high - low <= FLAT_RANGE) & (low > FLAT_LEVEL) & (high < 255 - FLAT_RANGE)
     return np.asarray(cv2.dilate(flat.astype(np.uint8), square), dtype=bool)
 
@@ -248,6 +248,6 @@ def _odd(value: float) -> int:
 def _no_fan(source: str) -> QualityRefusal:
     return QualityRefusal(
         "no_fan",
-        f"{source}: no ultrasound fan was found in the picture; an apical 2-D cine was expected. "
-        "Crop the clip to the ultrasound picture, or check that this is an echo file.",
+        f"{source}: no ultrasound fan was found in the image; an apical 2-D cine was expected. "
+        "Crop the clip to the ultrasound image, or check that this is an echo file.",
     )

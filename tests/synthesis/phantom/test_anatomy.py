@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lvef.synthesis.phantom.shape import Ventricle, VentricleShape, WeakRegion
+from lvef.synthesis.phantom.anatomy import Ventricle, VentricleShape, WeakRegion
 
 SHAPES = {
     "plain": VentricleShape(),

@@ -3,7 +3,7 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.core.records import PixelSpacing
-from tests.synthesis.motion.drawn_pair import drawn_pair
+from tests.synthesis.animated_stills.drawn_pair import drawn_pair
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from tests.synthesis.motion.drawn_pair import drawn_pair
         ({"ed": np.zeros((128, 140, 3), np.uint8)}, "ED is"),
         ({"es_labels": np.zeros((128, 140), np.uint8)}, "ES mask holds no left ventricle"),
         ({"ed_labels": np.full((128, 140), 7, np.uint8)}, "holds the value 7"),
-        ({"ed": np.full((128, 140), 9, np.uint8)}, "every pixel of the ED picture is 9"),
+        ({"ed": np.full((128, 140), 9, np.uint8)}, "every pixel of the ED image is 9"),
     ],
 )
 def test_what_is_no_pair_is_refused_with_its_reason(changes, words):

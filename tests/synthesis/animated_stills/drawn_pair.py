@@ -5,7 +5,7 @@ import numpy as np
 
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import View
-from lvef.synthesis.motion.pair import StillPair
+from lvef.synthesis.animated_stills.matching import StillPair
 from tests.geometry.ventricle_shapes import labels
 
 GREY = np.array([70, 40, 110, 45], np.float32)
@@ -22,7 +22,7 @@ def sector(shape):
     return (y > np.abs(x) * 1.1) & (np.hypot(x, y) < shape[0] - 8)
 
 
-def picture(mask, seed, *, fan=True):
+def image(mask, seed, *, fan=True):
     rng = np.random.default_rng(seed)
     grain = cv2.GaussianBlur(rng.standard_normal(mask.shape, dtype=np.float32), (0, 0), 1.0)
     still = np.clip(GREY[mask] + 12 * grain / grain.std(), 6, 255)
@@ -34,8 +34,8 @@ def picture(mask, seed, *, fan=True):
 def drawn_pair(*, size=(128, 140), shapes=(ED, ES), spacing=SPACING, view=View.A4C, fan=True, **changes):
     masks = [labels(size=size, **shape) for shape in shapes]
     values = {
-        "ed": picture(masks[0], 1, fan=fan),
-        "es": picture(masks[1], 2, fan=fan),
+        "ed": image(masks[0], 1, fan=fan),
+        "es": image(masks[1], 2, fan=fan),
         "ed_labels": masks[0],
         "es_labels": masks[1],
         "spacing": spacing,

@@ -1,9 +1,4 @@
-"""Which point of the ED still is which point of the ES still.
-
-Both masks are cut at the same anatomical marks (hinge points, apex, outer corners of the wall, outer apex, ends of the
-atrium's border) and every stretch between two marks is divided evenly in arc length. Points with the same index belong
-together.
-"""
+"""The two stills of one patient that are set in motion."""
 
 from __future__ import annotations
 
@@ -13,13 +8,78 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.errors import GeometryError
-from lvef.core.records import FloatArray
-from lvef.core.terms import Structure
+from lvef.core.errors import DataError, GeometryError
+from lvef.core.records import FloatArray, FrameArray, PixelSpacing
+from lvef.core.terms import Structure, View
 from lvef.geometry.contour import contour_of_field, field_of_mask
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels, tracing_of_contour
-from lvef.synthesis.motion.pair import StillPair
+
+MIN_SIDE_PX = 32
+"""Smaller images hold no ventricle that could be deformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StillPair:
+    """End-diastole and end-systole of one patient in one view, with their masks.
+
+    Attributes:
+        ed: ``(h, w)`` uint8, the image at end-diastole.
+        es: ``(h, w)`` uint8, the image at end-systole.
+        ed_labels: ``(h, w)`` uint8 of :class:`lvef.core.terms.Structure`.
+        es_labels: The same at end-systole.
+        spacing: Millimetres per pixel of both, None where the scale is lost: volumes are then in cubic pixels.
+        view: A4C or A2C.
+        patient: Name for messages and parameters; never a person's own.
+
+    Raises:
+        DataError: The images differ in size or type, are too small or without content, or a mask holds no ventricle.
+    """
+
+    ed: FrameArray
+    es: FrameArray
+    ed_labels: NDArray[np.uint8]
+    es_labels: NDArray[np.uint8]
+    spacing: PixelSpacing | None
+    view: View
+    patient: str
+
+    def __post_init__(self) -> None:
+        shape = self.ed.shape
+        arrays = {"ED": self.ed, "ES": self.es, "ED mask": self.ed_labels, "ES mask": self.es_labels}
+        for name, array in arrays.items():
+            if array.ndim != 2 or array.shape != shape or array.dtype != np.uint8:
+                raise DataError(
+                    f"{self.patient} {self.view}: {name} is {array.shape} {array.dtype}, expected uint8 of the size "
+                    f"of the ED image {shape}; both images and masks must be one 8-bit grid."
+                )
+        if min(shape) < MIN_SIDE_PX:
+            raise DataError(
+                f"{self.patient} {self.view}: the stills are {shape[1]} x {shape[0]} pixels, at least {MIN_SIDE_PX} "
+                "are needed; give the images in their full size."
+            )
+        for name, labels in (("ED", self.ed_labels), ("ES", self.es_labels)):
+            if labels.max() > max(Structure):
+                raise DataError(
+                    f"{self.patient} {self.view}: the {name} mask holds the value {labels.max()}, expected 0 to "
+                    f"{max(Structure)}; map its labels to those of lvef.core.terms.Structure first."
+                )
+            if not (labels == Structure.LV).any():
+                raise DataError(
+                    f"{self.patient} {self.view}: the {name} mask holds no left ventricle (label 1); leave this pair out."
+                )
+        for name, image in (("ED", self.ed), ("ES", self.es)):
+            if int(image.max()) == int(image.min()):
+                raise DataError(
+                    f"{self.patient} {self.view}: every pixel of the {name} image is {image.max()}; leave this "
+                    "pair out."
+                )
+
+    @property
+    def aspect(self) -> float:
+        """Height over width of one pixel; 1 where the scale is lost."""
+        return self.spacing.y_mm / self.spacing.x_mm if self.spacing else 1.0
+
 
 SIDE_STEPS = 48
 """Steps along the endocardium from a hinge point to the apex, and as many along the epicardium from its corner."""
@@ -50,17 +110,17 @@ ANCHOR_GAP = 0.3
 
 
 CUT_GAP = 0.08
-"""An atrium's outline closer than this part of the long axis to the sector's border is a cut, not a wall: the picture ends
+"""An atrium's contour closer than this part of the long axis to the sector's border is a cut, not a wall: the image ends
 there in both phases, whatever the tissue does."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outlines:
-    """Matched outlines of one phase, in pixels of the still; the same index is the same piece of tissue.
+class Contours:
+    """Matched contours of one phase, in pixels of the still; the same index is the same piece of tissue.
 
     Attributes:
         lv: Closed ``(k, 2)``: first hinge point, up to the apex, down to the second, back along the mitral plane.
-        wall: Closed outline of cavity and wall together, or None.
+        wall: Closed contour of cavity and wall together, or None.
         atrium: Closed, or None.
     """
 
@@ -89,8 +149,8 @@ def hinges_of(lv: FloatArray) -> FloatArray:
     return lv[..., [0, 2 * SIDE_STEPS], :]
 
 
-def match(pair: StillPair) -> tuple[Outlines, Outlines]:
-    """Matched outlines of both phases.
+def match_contours(pair: StillPair) -> tuple[Contours, Contours]:
+    """Matched contours of both phases.
 
     Raises:
         GeometryError: A ventricle cannot be traced, the two are mirror images, or the ES is not smaller than the ED.
@@ -99,15 +159,15 @@ def match(pair: StillPair) -> tuple[Outlines, Outlines]:
         all(int((labels == s).sum()) >= MIN_STRUCTURE_PX for labels in (pair.ed_labels, pair.es_labels))
         for s in (Structure.MYOCARDIUM, Structure.LA)
     ]
-    outlines = []
+    contours = []
     for name, labels in (("ED", pair.ed_labels), ("ES", pair.es_labels)):
         try:
-            outlines.append(_outlines(labels, pair.aspect, wall=keep[0], atrium=keep[1]))
+            contours.append(_contours(labels, pair.aspect, wall=keep[0], atrium=keep[1]))
         except GeometryError as error:
             raise GeometryError(
                 f"{pair.patient} {pair.view}: the {name} mask cannot be traced ({error}); leave this pair out."
             ) from None
-    ed, es = outlines
+    ed, es = contours
     if _signed_area(ed.lv) * _signed_area(es.lv) <= 0:
         raise GeometryError(
             f"{pair.patient} {pair.view}: left and right are swapped between the ED and the ES mask; leave this pair out."
@@ -124,15 +184,15 @@ def match(pair: StillPair) -> tuple[Outlines, Outlines]:
     return ed, es
 
 
-def landmarks(
-    ed: Outlines, es: Outlines, anchors: FloatArray, sector: FloatArray
+def match_landmarks(
+    ed: Contours, es: Contours, anchors: FloatArray, sector: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Where marks are at ED and at ES, ``(m, 2)`` each: outlines that move, and anchors that do not.
+    """Where marks are at ED and at ES, ``(m, 2)`` each: contours that move, and anchors that do not.
 
     Args:
-        ed: Outlines at ED.
-        es: Outlines at ES.
-        anchors: Points ``(n, 2)`` that stand still where they are far enough from the outlines.
+        ed: Contours at ED.
+        es: Contours at ES.
+        anchors: Points ``(n, 2)`` that stand still where they are far enough from the contours.
         sector: ``(k, 2)`` convex border of the sector.
     """
     length = float(np.hypot(*(ed.apex - ed.hinges.mean(axis=0))))
@@ -153,7 +213,7 @@ def landmarks(
     return np.concatenate([moving[0], still]), np.concatenate([moving[1], still])
 
 
-def _outlines(labels: NDArray[np.uint8], aspect: float, *, wall: bool, atrium: bool) -> Outlines:
+def _contours(labels: NDArray[np.uint8], aspect: float, *, wall: bool, atrium: bool) -> Contours:
     tracing = trace_labels(labels, aspect=aspect)
     ring = tracing.contour
     start, mid, end = (_position(ring, p) for p in (tracing.mitral[0], tracing.apex, tracing.mitral[1]))
@@ -169,13 +229,13 @@ def _outlines(labels: NDArray[np.uint8], aspect: float, *, wall: bool, atrium: b
         outer = _outer(labels, tracing.mitral, tracing.base, axis, _signed_area(lv))
     if atrium:
         inner = _atrium(labels, tracing.mitral, -_signed_area(lv))
-    return Outlines(lv, outer, inner)
+    return Contours(lv, outer, inner)
 
 
 def _outer(
     labels: NDArray[np.uint8], hinges: FloatArray, base: FloatArray, axis: FloatArray, turn: float
 ) -> FloatArray:
-    """Outline of cavity and wall from the first outer corner over the outer apex to the second and back, ``(k, 2)``."""
+    """Contour of cavity and wall from the first outer corner over the outer apex to the second and back, ``(k, 2)``."""
     solid = (labels == Structure.LV) | (labels == Structure.MYOCARDIUM)
     ring = _turning(contour_of_field(field_of_mask(solid)), turn)
     normal = np.array([-axis[1], axis[0]])
@@ -189,7 +249,7 @@ def _outer(
 
 
 def _atrium(labels: NDArray[np.uint8], hinges: FloatArray, turn: float) -> FloatArray:
-    """Outline of the atrium from the first hinge point around its roof to the second and back, ``(k, 2)``."""
+    """Contour of the atrium from the first hinge point around its roof to the second and back, ``(k, 2)``."""
     ring = _turning(contour_of_field(field_of_mask(labels == Structure.LA)), turn)
     ends = [ring[int(np.argmin(np.hypot(*(ring - hinge).T)))] for hinge in hinges]
     return _divided(ring, [_position(ring, p) for p in ends], [ATRIUM_STEPS, PLANE_STEPS])

@@ -3,22 +3,22 @@ import pytest
 
 from lvef.core.terms import Structure
 from lvef.geometry.tracing import trace_labels
-from lvef.synthesis.broken_masks import DAMAGES
+from studies.corrupted_masks import CORRUPTIONS
 from tests.geometry.ventricle_shapes import labels
 
 
-@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_a_damage_changes_part_of_a_mask_and_nothing_else(name):
     mask = labels(turn=0.3)
     kept, tracing = mask.copy(), trace_labels(mask)
-    broken = DAMAGES[name](mask, tracing, np.random.default_rng(0))
+    broken = CORRUPTIONS[name](mask, tracing, np.random.default_rng(0))
     assert broken.shape == mask.shape
     assert broken.dtype == np.uint8
     assert set(np.unique(broken)) <= set(Structure)
     assert np.array_equal(mask, kept), "the mask that was given stays as it is"
     changed = (broken != mask).mean()
     assert 0.001 < changed < 0.25
-    assert np.array_equal(broken, DAMAGES[name](mask, tracing, np.random.default_rng(0)))
+    assert np.array_equal(broken, CORRUPTIONS[name](mask, tracing, np.random.default_rng(0)))
 
 
 def test_a_damage_is_the_same_at_any_scale_and_turn():
@@ -35,6 +35,6 @@ def test_a_damage_is_the_same_at_any_scale_and_turn():
     ):
         share = []
         for mask in (small, large):
-            broken = DAMAGES[name](mask, trace_labels(mask), np.random.default_rng(0))
+            broken = CORRUPTIONS[name](mask, trace_labels(mask), np.random.default_rng(0))
             share.append((broken != mask).sum() / (mask == Structure.LV).sum())
         assert share[0] == pytest.approx(share[1], rel=0.25), name

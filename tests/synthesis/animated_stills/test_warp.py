@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import GeometryError
-from lvef.synthesis.motion.warp import AREA_LIMITS, fit_flow
+from lvef.synthesis.animated_stills.motion import AREA_LIMITS, fit_flow
 
 SHAPE = (120, 150)
 CENTRE = np.array([70.0, 60.0])

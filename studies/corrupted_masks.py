@@ -18,7 +18,7 @@ from lvef.core.records import BoolArray, FloatArray, Tracing
 from lvef.core.terms import Structure
 
 Labels = NDArray[np.uint8]
-Damage = Callable[[Labels, Tracing, np.random.Generator], Labels]
+Corruption = Callable[[Labels, Tracing, np.random.Generator], Labels]
 """Labels, the tracing of the unbroken ventricle and a generator to broken labels."""
 
 BACKGROUND, LV, WALL, ATRIUM = (
@@ -64,7 +64,7 @@ def _put(labels: Labels, where: BoolArray, old: np.uint8 | None, new: np.uint8) 
     return np.where(chosen, new, labels).astype(np.uint8)
 
 
-def _band(at: float, width: float, slant: float) -> Damage:
+def _band(at: float, width: float, slant: float) -> Corruption:
     """A dark band right across the cavity."""
 
     def damage(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
@@ -89,7 +89,7 @@ def _notch(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
     return _put(labels, g.round(0.6, edge, 0.1), LV, BACKGROUND)
 
 
-def _atrial_leak(width: float, depth: float) -> Damage:
+def _atrial_leak(width: float, depth: float) -> Corruption:
     """The cavity runs on through the mitral plane: ``width`` of the annulus wide, ``depth`` long axes deep."""
 
     def damage(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
@@ -100,7 +100,7 @@ def _atrial_leak(width: float, depth: float) -> Damage:
     return damage
 
 
-def _wall_leak(width: float) -> Damage:
+def _wall_leak(width: float) -> Corruption:
     """The cavity runs out through a hole in the wall, 0.3 long axes far."""
 
     def damage(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
@@ -113,7 +113,7 @@ def _wall_leak(width: float) -> Damage:
     return damage
 
 
-def _fan_cut(share: float) -> Damage:
+def _fan_cut(share: float) -> Corruption:
     """The sector ends inside the ventricle: a ``share`` of the half width is out of the picture, with all beyond."""
 
     def damage(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
@@ -164,7 +164,7 @@ def _island(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
     return _put(labels, blob, None, LV)
 
 
-DAMAGES: dict[str, Damage] = {
+CORRUPTIONS: dict[str, Corruption] = {
     "two pieces, middle": _band(0.55, 0.08, 0.25),
     "two pieces, apex": _band(0.25, 0.08, -0.2),
     "two pieces, wide gap": _band(0.5, 0.14, 0.0),

@@ -1,0 +1,374 @@
+"""Clinical ranges of a phantom, and drawing from them.
+
+Sizes and places are those of A4C masks of 150 CAMUS training patients (2.5 to 97.5 %); the settings of the scanner were set
+by eye and by grey levels, speckle and contrast of such stills (`studies.appearance`), never by what a network makes
+of the images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lvef.core.errors import ConfigError
+from lvef.core.records import FloatArray
+from lvef.core.terms import View
+from lvef.synthesis.phantom.anatomy import Heart, Surroundings, Ventricle, VentricleShape, WeakRegion
+from lvef.synthesis.phantom.plane import Pose
+from lvef.synthesis.phantom.scanner import Beam, Scanner
+from lvef.synthesis.phantom.scatterers import Echogenicity
+from lvef.synthesis.volume_curves import Acquisition, RhythmKind, draw_acquisition
+
+
+def draw_ef(rng: np.random.Generator) -> float:
+    """Half like a clinic's (normal around 60), half even from 15 to 55, so that low ones are many."""
+    drawn = rng.normal(60, 6) if rng.random() < 0.5 else rng.uniform(15, 55)
+    return float(np.clip(drawn, 12, 75))
+
+
+def draw_shape(rng: np.random.Generator, ef: float) -> VentricleShape:
+    """A ventricle whose EF is to be ``ef`` percent."""
+    # a failing ventricle is larger and rounder
+    dilated = float(np.clip((50 - ef) / 35, 0, 1)) * rng.uniform(0, 1)
+    length = normal(rng, 80 + 8 * dilated, 8, 62, 102)
+    share = normal(rng, 0.60 + 0.1 * dilated, 0.06, 0.46, 0.82)
+    weak = []
+    if ef < 55 and rng.random() < 0.6:
+        for _ in range(int(rng.integers(1, 3))):
+            weak.append(
+                WeakRegion(
+                    zeta=float(rng.uniform(0.05, 0.7)),
+                    phi=float(rng.uniform(-np.pi, np.pi)),
+                    reach_zeta=float(rng.uniform(0.12, 0.3)),
+                    reach_phi=float(rng.uniform(0.4, 1.0)),
+                    loss=float(rng.uniform(0.3, 0.9)),
+                )
+            )
+    ripples = tuple(
+        (
+            float(rng.normal(0, 0.03)),
+            int(rng.integers(1, 4)),
+            int(rng.integers(1, 4)),
+            float(rng.uniform(0, 6.28)),
+        )
+        for _ in range(4)
+    )
+    return VentricleShape(
+        length_mm=length,
+        width_mm=length * share,
+        widest=normal(rng, 0.6, 0.06, 0.45, 0.75),
+        bluntness=normal(rng, 2.2, 0.25, 1.8, 3.0),
+        mitral_share=normal(rng, 0.73, 0.06, 0.55, 0.9),
+        flatness=normal(rng, 1.0, 0.06, 0.85, 1.15),
+        wall_mm=normal(rng, 10, 1.5, 6.5, 14),
+        apical_wall_mm=normal(rng, 7, 1.2, 4, 10),
+        bend_mm=normal(rng, 0, 2.5, -6, 6),
+        mitral_slope=normal(rng, -0.06, 0.08, -0.25, 0.15),
+        twist_deg=normal(rng, 12, 4, 0, 22),
+        length_power=normal(rng, 0.26, 0.05, 0.12, 0.38),
+        ripples=ripples,
+        weak_regions=tuple(weak),
+    )
+
+
+def draw_pose(rng: np.random.Generator, turn_deg: float, foreshortening_mm: float | None) -> Pose:
+    """Where the heart lies before the probe; ``turn_deg`` is the view's turn about the axis."""
+    out = foreshortening_mm
+    return Pose(
+        apex_u_mm=normal(rng, -4, 6, -18, 10),
+        apex_depth_mm=normal(rng, 30, 6, 18, 45),
+        apex_out_mm=abs(normal(rng, 0, 5, -14, 14)) if out is None else out,
+        base_out_mm=normal(rng, 0, 3, -7, 7),
+        tilt_deg=normal(rng, 11, 7, -5, 27),
+        rotation_deg=turn_deg + normal(rng, 0, 8, -18, 18),
+    )
+
+
+def draw_echo(rng: np.random.Generator) -> Echogenicity:
+    """Strengths of the echoes of one patient."""
+    return Echogenicity(
+        septum_db=normal(rng, 22, 5, 8, 33),
+        right_wall_db=normal(rng, 4, 4, -5, 14),
+        atrial_db=normal(rng, 7, 4, -3, 16),
+        pericardium_db=normal(rng, 15, 4, 5, 25),
+        valve_db=normal(rng, 10, 4, 0, 19),
+        compact_db=normal(rng, 9, 4, 0, 18),
+        apex_loss_db=normal(rng, 9, 3, 0, 15),
+        ring_db=normal(rng, 9, 3, 1, 17),
+        lining_db=normal(rng, 9, 3, 1, 16),
+        trabeculae_db=normal(rng, -3, 4, -12, 6),
+        papillary=normal(rng, 0.6, 0.3, 0, 1.1),
+        grazing_loss_db=normal(rng, 3, 1.5, 0, 8),
+        patchiness_db=normal(rng, 4.5, 1, 2, 7),
+    )
+
+
+def draw_scanner(
+    rng: np.random.Generator,
+    needed_mm: float,
+    *,
+    depth_mm: float | None,
+    wall_grey: float | None,
+    noise_grey: float | None,
+    effects: bool,
+) -> Scanner:
+    """Settings of a scanner that shows so much depth; what is given is not drawn."""
+    drawn = float(np.clip(needed_mm + rng.uniform(-6, 16), 110, 200))
+    depth = drawn if depth_mm is None else depth_mm
+    half = float(rng.choice([37.4, 37.4, 37.4, 41.0, 44.9]))
+    wall = wall_grey if wall_grey is not None else normal(rng, 88, 17, 50, 145)
+    scanner = Scanner(
+        depth_mm=depth,
+        half_angle_deg=half,
+        pulse_mm=normal(rng, 0.38, 0.06, 0.25, 0.6),
+        beam_deg=normal(rng, 0.55, 0.1, 0.35, 0.9),
+        dynamic_range_db=normal(rng, 58, 5, 46, 70),
+        wall_grey=wall,
+        cavity_grey=wall - normal(rng, 38, 10, 10, 70),
+        behind_grey=wall - normal(rng, 22, 14, -15, 60),
+        rim_grey=normal(rng, 85, 25, 20, 140),
+        rim_mm=normal(rng, 12, 4, 5, 26),
+        blood_memory=normal(rng, 0.35, 0.1, 0.1, 0.6),
+        noise_grey=noise_grey if noise_grey is not None else wall - normal(rng, 38, 16, 5, 80),
+        near_clutter_db=normal(rng, 4, 3, -4, 10),
+        near_clutter_mm=normal(rng, 9, 3, 4, 18),
+        haze_db=normal(rng, -13, 4, -25, -5),
+        far_haze_db=normal(rng, 11, 5, 0, 22),
+        persistence=float(rng.uniform(0, 0.4)),
+    )
+    if not effects:
+        return replace(scanner, uneven_db=0.0)
+    return replace(
+        scanner,
+        gain_db=(normal(rng, 0, 2, -5, 5), normal(rng, 0, 2, -5, 5)),
+        uneven_db=normal(rng, 3.2, 1.2, 0.5, 6),
+        weakened=_draw_weakened(rng, depth),
+    )
+
+
+def _draw_weakened(rng: np.random.Generator, depth: float) -> tuple[Beam, ...]:
+    """Drop-out in three of five images (a side more often than the middle), a shadow in one of five."""
+    beams = []
+    if rng.random() < 0.6:
+        start = float(rng.uniform(0.15, 0.5)) * depth
+        beams.append(
+            Beam(
+                angle=float(rng.choice([-1, 1])) * float(rng.uniform(0.25, 0.9)),
+                width=float(rng.uniform(0.08, 0.25)),
+                from_mm=start,
+                to_mm=start + float(rng.uniform(0.15, 0.4)) * depth,
+                loss_db=float(rng.uniform(4, 14)),
+            )
+        )
+    if rng.random() < 0.2:
+        beams.append(
+            Beam(
+                angle=float(rng.uniform(-1, 1)),
+                width=float(rng.uniform(0.05, 0.14)),
+                from_mm=float(rng.uniform(0.05, 0.3)) * depth,
+                to_mm=10 * depth,
+                loss_db=float(rng.uniform(8, 22)),
+            )
+        )
+    return tuple(beams)
+
+
+def normal(rng: np.random.Generator, mean: float, sd: float, low: float, high: float) -> float:
+    """A normal value, kept within limits."""
+    return float(np.clip(rng.normal(mean, sd), low, high))
+
+
+def draw_surroundings(rng: np.random.Generator) -> Surroundings:
+    """What lies around the left ventricle."""
+    return Surroundings(
+        right_depth_mm=normal(rng, 27, 5, 16, 40),
+        right_wall_mm=normal(rng, 4, 0.7, 2.5, 6),
+        roof_mm=normal(rng, 44, 7, 28, 62),
+        left_atrium_mm=normal(rng, 36, 5, 25, 50),
+        left_atrium_gain=normal(rng, 1.16, 0.05, 1.04, 1.3),
+        right_atrium_mm=normal(rng, 38, 5, 26, 52),
+        leaflet_share=normal(rng, 0.62, 0.04, 0.52, 0.72),
+    )
+
+
+EF_RANGE_PERCENT = (8.0, 78.0)
+"""Smallest and largest EF that can be asked for."""
+
+TWO_CHAMBER_DEG = 60.0
+"""Turn of a two-chamber plane against the four-chamber plane."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhantomOptions:
+    """What is asked of a phantom; None is drawn.
+
+    Attributes:
+        ef_percent: Usual EF of the body in space.
+        heart_rate_bpm: Mean heart rate.
+        rhythm: Sinus, fibrillation or ectopic.
+        frame_rate_hz: Frames per second.
+        n_frames: Length of the clip.
+        view: Four- or two-chamber view.
+        size: Side of the square image in pixels.
+        depth_mm: Depth of the image.
+        foreshortening_mm: How far the apex lies out of the scan plane.
+        gain_grey: Grey level of the myocardium.
+        noise_grey: Grey level of the receiver's noise at full depth.
+        effects: Shadows, drop-out, uneven gain and drift; without them the image is clean.
+    """
+
+    ef_percent: float | None = None
+    heart_rate_bpm: float | None = None
+    rhythm: RhythmKind | None = None
+    frame_rate_hz: float | None = None
+    n_frames: int | None = None
+    view: View = View.A4C
+    size: int = 112
+    depth_mm: float | None = None
+    foreshortening_mm: float | None = None
+    gain_grey: float | None = None
+    noise_grey: float | None = None
+    effects: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PhantomCase:
+    """Everything about one phantom.
+
+    Attributes:
+        name: Its name.
+        heart: The heart.
+        pose: Where it lies before the probe.
+        echo: Strength of its echoes.
+        scanner: The scanner and its window.
+        acquisition: Rhythm and timing.
+        view: View that the plane shows.
+        size: Side of the image in pixels.
+        breath_mm: Sideways and depth reach of the drift with breathing.
+        breath_s: Length of a breath.
+        breath_phase: Where in the breath the clip starts, radians.
+    """
+
+    name: str
+    heart: Heart
+    pose: Pose
+    echo: Echogenicity
+    scanner: Scanner
+    acquisition: Acquisition
+    view: View
+    size: int
+    breath_mm: tuple[float, float] = (0.0, 0.0)
+    breath_s: float = 4.0
+    breath_phase: float = 0.0
+
+    def drift_mm(self, times_s: FloatArray) -> FloatArray:
+        """Shift of the heart in the plane with breathing, ``(n, 2)`` mm."""
+        wave = np.sin(2 * np.pi * np.asarray(times_s) / self.breath_s + self.breath_phase)
+        return np.asarray(wave[:, None] * np.array(self.breath_mm))
+
+    def parameters(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        rhythm = self.acquisition.rhythm
+        return {
+            "generator": "phantom",
+            "view": str(self.view),
+            "rhythm": str(self.acquisition.kind),
+            "heart_rate_bpm": 60 / float(np.median(rhythm.cycles_s)),
+            "frame_rate_hz": self.acquisition.frame_rate_hz,
+            "ef_percent": float(np.median(rhythm.ef_percent)),
+            "ed_volume_ml": self.heart.ventricle.volume_ml,
+            "foreshortening_mm": self.pose.apex_out_mm,
+            "noise_grey": self.scanner.noise_grey,
+            "shape": asdict(self.heart.ventricle.shape),
+            "surroundings": asdict(self.heart.around),
+            "pose": asdict(self.pose),
+            "echo": asdict(self.echo),
+            "scanner": asdict(self.scanner),
+            "breath": {"mm": self.breath_mm, "s": self.breath_s, "phase": self.breath_phase},
+        }
+
+
+def draw_phantom(
+    rng: np.random.Generator, options: PhantomOptions = PhantomOptions(), *, name: str = "phantom"
+) -> PhantomCase:
+    """Draw a phantom.
+
+    Args:
+        rng: Random generator.
+        options: What is asked for.
+        name: Its name.
+
+    Raises:
+        ConfigError: Something is asked for that cannot be.
+    """
+    _check(options)
+    ef = options.ef_percent if options.ef_percent is not None else draw_ef(rng)
+    shape = draw_shape(rng, ef)
+    ventricle = Ventricle(shape)
+    acquisition = draw_acquisition(
+        rng,
+        ed_volume_ml=ventricle.volume_ml,
+        ef_percent=ef,
+        kind=options.rhythm,
+        heart_rate_bpm=options.heart_rate_bpm,
+        frame_rate_hz=options.frame_rate_hz,
+        n_frames=options.n_frames,
+    )
+    ventricle = _mild_enough(ventricle, acquisition)
+    around = draw_surroundings(rng)
+    turn = 0.0 if options.view == View.A4C else TWO_CHAMBER_DEG
+    pose = draw_pose(rng, turn, options.foreshortening_mm)
+    scanner = draw_scanner(
+        rng,
+        pose.apex_depth_mm + shape.length_mm + 0.8 * around.roof_mm,
+        depth_mm=options.depth_mm,
+        wall_grey=options.gain_grey,
+        noise_grey=options.noise_grey,
+        effects=options.effects,
+    )
+    breath = (0.0, 0.0) if not options.effects else (normal(rng, 0, 0.7, -2, 2), normal(rng, 0, 1.2, -3, 3))
+    return PhantomCase(
+        name=name,
+        heart=Heart(ventricle, around),
+        pose=pose,
+        echo=draw_echo(rng),
+        scanner=scanner,
+        acquisition=acquisition,
+        view=options.view,
+        size=options.size,
+        breath_mm=breath,
+        breath_s=float(rng.uniform(3, 5)),
+        breath_phase=float(rng.uniform(0, 2 * np.pi)),
+    )
+
+
+def _check(options: PhantomOptions) -> None:
+    low, high = EF_RANGE_PERCENT
+    if options.ef_percent is not None and not low <= options.ef_percent <= high:
+        raise ConfigError(f"A phantom's EF can be {low:g} to {high:g} %; found {options.ef_percent:g}.")
+    for name, value, least, most in (
+        ("heart rate", options.heart_rate_bpm, 30, 200),
+        ("frame rate", options.frame_rate_hz, 10, 200),
+        ("number of frames", options.n_frames, 2, 5000),
+        ("size in pixels", options.size, 32, 1024),
+        ("depth in mm", options.depth_mm, 80, 260),
+        ("foreshortening in mm", options.foreshortening_mm, 0, 25),
+        ("grey level of the wall", options.gain_grey, 40, 200),
+        ("grey level of the noise", options.noise_grey, 0, 150),
+    ):
+        if value is not None and not least <= value <= most:
+            raise ConfigError(f"A phantom's {name} can be {least} to {most}; found {value:g}.")
+    if options.view not in (View.A4C, View.A2C):
+        raise ConfigError(f"A phantom is seen in A4C or A2C; found {options.view}.")
+
+
+def _mild_enough(ventricle: Ventricle, acquisition: Acquisition) -> Ventricle:
+    """The same ventricle with regional differences mild enough for its strongest region not to close up."""
+    needed = float(acquisition.rhythm.es_volume.min()) / ventricle.volume_ml
+    shape = ventricle.shape
+    while shape.weak_regions and Ventricle(shape).smallest_v() > needed:
+        milder = tuple(replace(r, loss=0.8 * r.loss) for r in shape.weak_regions)
+        shape = replace(shape, weak_regions=milder if milder[0].loss > 0.05 else ())
+    return Ventricle(shape)
