@@ -127,17 +127,18 @@ def measure_warm(clip: Path, precision: str, out: Path, repeats: int, rows: dict
     from lvef.core.terms import Status
     from lvef.measure.batch import Job, run_batch
     from lvef.measure.options import MeasureOptions
-    from lvef.measure.outputs import Answer
     from lvef.measure.pipeline import Measurer
+    from lvef.measure.results import Result
+    from lvef.report.outputs import write_outputs
 
     measurer = Measurer(replace(MeasureOptions(), precision=precision))
     measurement, _ = measurer.measure(clip)
     if measurement.status not in (Status.OK, Status.PARTIAL_CYCLE):
         raise SystemExit(f"the clip was not measured: {measurement.reason}")
     rows[f"lvef {precision}, answer alone, warm"] = seconds(lambda: measurer.measure(clip), repeats)
-    job = Job((clip,), lambda: Answer(*measurer.measure(clip)))
+    job = Job((clip,), lambda: Result(*measurer.measure(clip)))
     rows[f"lvef {precision}, every output, warm"] = seconds(
-        lambda: run_batch([job], out, settings={}, resume=False), repeats
+        lambda: run_batch([job], out, write=write_outputs, settings={}, resume=False), repeats
     )
 
 

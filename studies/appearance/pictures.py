@@ -27,7 +27,7 @@ from lvef.evaluation.canvas import (
     write,
 )
 from lvef.evaluation.contact_sheet import COLUMNS, Tile, contact_sheet_png
-from lvef.measure.summary_words import INK
+from lvef.report.summary_words import INK
 from studies.appearance.edges import DISTANCES_MM, SIDES, profiles
 from studies.appearance.measures import NAMES, fan_region, structure_regions
 from studies.appearance.samples import MOVING, PHANTOM, REAL, Sample

@@ -18,11 +18,11 @@ from lvef.core.terms import Status
 from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.evaluated_models import used_weights
 from lvef.io.atomic import atomic_path, write_text_atomic
-from lvef.measure.answer import no_answer
 from lvef.measure.clip_predictor import ClipPredictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
-from lvef.measure.report import measurement_json, read_measurement
+from lvef.measure.results import no_answer
+from lvef.measure.serializers import measurement_json, read_measurement
 from lvef.transforms.frames import Placement
 from lvef.transforms.sector import find_sector
 

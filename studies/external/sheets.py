@@ -26,7 +26,7 @@ from lvef.evaluation.canvas import (
     png,
     title,
 )
-from lvef.measure.summary_words import INK
+from lvef.report.summary_words import INK
 from lvef.transforms.sector import find_sector
 from studies.external.predictions import Prediction
 

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from lvef.core.terms import Sex, View
-from lvef.measure.report import SCHEMA_FILE
+from lvef.measure.serializers import SCHEMA_FILE
 
 
 @pytest.fixture

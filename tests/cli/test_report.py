@@ -8,11 +8,12 @@ import shutil
 import pypdf
 import pytest
 
-from lvef.measure.outputs import Answer, Outputs, write_outputs
-from lvef.measure.report import read_measurement
-from lvef.measure.wording import DISCLAIMER
+from lvef.core.wording import DISCLAIMER
+from lvef.measure.results import Outputs, Result
+from lvef.measure.serializers import read_measurement
+from lvef.report.outputs import write_outputs
 from tests.measure.made_up import beating, failed, refused
-from tests.measure.report_cases import study
+from tests.report.cases import study
 
 FRAMES = {"schema": "lvef-correction/1", "ed_frame": 2, "es_frame": 14, "note": "Earlier."}
 
@@ -35,7 +36,7 @@ def correction(here):
 def earlier(here):
     """An answer of ``lvef measure`` whose film is gone."""
     write_outputs(
-        here / "answer", Answer(beating(50, source="gone/clip.avi")[0], None), Outputs(False, False)
+        here / "answer", Result(beating(50, source="gone/clip.avi")[0], None), Outputs(False, False)
     )
     return here / "answer"
 
@@ -120,11 +121,11 @@ def test_an_earlier_answer_gets_its_page_beside_it_and_nothing_is_measured(run, 
 
 def test_the_film_may_be_told(run, fake, here, phantom_file):
     shutil.copy(phantom_file, here / "moved.avi")
-    write_outputs(here / "a", Answer(beating(150, source="gone.avi")[0], None), Outputs(False, False))
+    write_outputs(here / "a", Result(beating(150, source="gone.avi")[0], None), Outputs(False, False))
     result = run("report", "a", "--clip", "moved.avi", "--format", "html")
     assert (result.exit_code, result.stderr) == (0, "")
     assert "data:image/jpeg" in (here / "a" / "report.html").read_text()
-    write_outputs(here / "a", Answer(beating(50, source="gone.avi")[0], None), Outputs(False, False))
+    write_outputs(here / "a", Result(beating(50, source="gone.avi")[0], None), Outputs(False, False))
     result = run("report", "a", "--clip", "moved.avi")
     assert result.exit_code == 1
     assert "give the film that was measured" in result.stderr
@@ -161,7 +162,7 @@ def test_a_bad_answer_does_not_stop_the_others(run, fake, earlier, here):
 
 @pytest.mark.parametrize(("answer", "code"), [(refused(), 3), (failed(), 1)])
 def test_exit_codes_of_earlier_answers(run, fake, here, answer, code):
-    write_outputs(here / "a", Answer(answer, None), Outputs(False, False))
+    write_outputs(here / "a", Result(answer, None), Outputs(False, False))
     assert run("report", "a").exit_code == code
     assert "No EF" in words(here / "a" / "report.pdf")
 

@@ -11,7 +11,8 @@ import pytest
 
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, WeightsError
-from lvef.inference.card import EF_CLIP, KINDS, read_card
+from lvef.core.terms import EF_CLIP, KINDS
+from lvef.inference.card import read_card
 from lvef.inference.catalogue import find_network, name_of_kind
 from lvef.inference.fitting import input_shapes, misfit, open_network, output_shapes
 from lvef.inference.session import BACKENDS, Port

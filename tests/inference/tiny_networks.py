@@ -13,16 +13,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from lvef.core.config import to_mapping
-from lvef.inference.card import (
-    CARD_NAME,
-    EF_CLIP,
-    EF_TWO_STREAM,
-    MODEL_NAME,
-    SEGMENTATION,
-    VOLUME_TRACE,
-    Card,
-    Training,
-)
+from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, VOLUME_TRACE
+from lvef.inference.card import CARD_NAME, MODEL_NAME, Card, Training
 from lvef.transforms.spec import ClipSpec, InputSpec
 
 CLIP = ClipSpec(n_frames=8, duration_s=0.7, size=16, clips=3)

@@ -21,8 +21,9 @@ from lvef.core.runner import Progress
 from lvef.core.terms import Status
 from lvef.measure.batch import BatchResult, Job, run_batch
 from lvef.measure.folder import folder_names
-from lvef.measure.outputs import Answer, Outputs, write_outputs
-from lvef.measure.report import read_measurement
+from lvef.measure.results import Outputs, Result
+from lvef.measure.serializers import read_measurement
+from lvef.report.outputs import write_outputs
 from tests.measure.made_up import beating, failed, refused
 
 PLAIN = Outputs(video=False, summary=False)
@@ -35,15 +36,15 @@ class FakeMeasurer:
     def __init__(self):
         self.asked: list[str] = []
 
-    def answer(self, path: Path) -> Answer:
+    def answer(self, path: Path) -> Result:
         self.asked.append(path.name)
         if "bug" in path.name:
             raise ValueError("Patient^Name")
         if "bad" in path.name:
-            return Answer(failed(str(path)), None)
+            return Result(failed(str(path)), None)
         if "menu" in path.name:
-            return Answer(refused(str(path)), beating(10)[1])
-        return Answer(*beating(50, source=str(path)))
+            return Result(refused(str(path)), beating(10)[1])
+        return Result(*beating(50, source=str(path)))
 
     def jobs(self, paths) -> list[Job]:
         return [Job((path,), lambda path=path: self.answer(path)) for path in paths]
@@ -66,7 +67,9 @@ def fake():
 
 def batch(fake, paths, out, **options) -> BatchResult:
     return run_batch(
-        fake.jobs(paths), out, **{"settings": SETTINGS, "outputs": PLAIN, "workers": 1} | options
+        fake.jobs(paths),
+        out,
+        **{"write": write_outputs, "settings": SETTINGS, "outputs": PLAIN, "workers": 1} | options,
     )
 
 
@@ -298,7 +301,7 @@ def test_jobs_under_way_at_a_stop_are_recorded(fake, files, tmp_path):
     def slow():
         begun.set()
         time.sleep(0.2)
-        return Answer(*beating(50, source="slow"))
+        return Result(*beating(50, source="slow"))
 
     def stop(finished):
         begun.wait(300)
@@ -306,7 +309,9 @@ def test_jobs_under_way_at_a_stop_are_recorded(fake, files, tmp_path):
 
     jobs = [*fake.jobs(files[:1]), Job((files[1],), slow)]
     with pytest.raises(KeyboardInterrupt):
-        run_batch(jobs, out, settings=SETTINGS, outputs=PLAIN, workers=2, on_finished=stop)
+        run_batch(
+            jobs, out, write=write_outputs, settings=SETTINGS, outputs=PLAIN, workers=2, on_finished=stop
+        )
     assert len(results(out)) == 2
 
 
@@ -319,7 +324,7 @@ def stuck():
         begun.set()
         clock[0] += 10
         end.wait(30)
-        return Answer(*beating(50, source="late"))
+        return Result(*beating(50, source="late"))
 
     measure.begun, measure.end, measure.clock = begun, end, clock
     yield measure
@@ -334,7 +339,7 @@ def test_a_file_that_is_stuck_fails_and_the_others_go_on(fake, files, tmp_path, 
     out, said = tmp_path / "out", []
     jobs = [Job((files[0],), stuck), *fake.jobs(files[1:2])]
     options = {"max_seconds": 5, "progress": Progress(message=said.append)}
-    result = run_batch(jobs, out, settings=SETTINGS, outputs=PLAIN, workers=1, **options)
+    result = run_batch(jobs, out, write=write_outputs, settings=SETTINGS, outputs=PLAIN, workers=1, **options)
     assert [(row["status"], row["reason_code"]) for row in result.rows] == [
         ("failed", "too_slow"),
         ("ok", ""),
@@ -360,7 +365,9 @@ def test_a_stop_does_not_wait_for_a_file_that_is_stuck(fake, files, tmp_path, st
 
     jobs = [*fake.jobs(files[:1]), Job((files[1],), stuck)]
     with pytest.raises(KeyboardInterrupt):
-        run_batch(jobs, out, settings=SETTINGS, outputs=PLAIN, workers=2, on_finished=stop)
+        run_batch(
+            jobs, out, write=write_outputs, settings=SETTINGS, outputs=PLAIN, workers=2, on_finished=stop
+        )
     assert not stuck.end.is_set()
     assert len(results(out)) == 1
     assert json.loads((out / "run.json").read_text())["complete"] is False
@@ -442,20 +449,20 @@ def test_a_folder_that_cannot_be_made_is_told(fake, files, tmp_path):
     with pytest.raises(DataError, match="--out"):
         batch(fake, files, tmp_path / "out")
     with pytest.raises(DataError, match="cannot be made"):
-        write_outputs(tmp_path / "out" / "a", Answer(*beating(10)), PLAIN)
+        write_outputs(tmp_path / "out" / "a", Result(*beating(10)), PLAIN)
 
 
 def test_a_folder_never_shows_two_measurements(tmp_path):
-    write_outputs(tmp_path / "a", Answer(*beating(50)), Outputs())
+    write_outputs(tmp_path / "a", Result(*beating(50)), Outputs())
     assert (tmp_path / "a" / "overlay.mp4").exists()
-    write_outputs(tmp_path / "a", Answer(failed(), None), Outputs())
+    write_outputs(tmp_path / "a", Result(failed(), None), Outputs())
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["measurement.json"]
 
 
 def test_a_biplane_study_has_both_views_beneath_it(tmp_path):
     four, two = beating(50, source="4.avi"), beating(50, source="2.avi")
     both = replace(four[0], curve=None, tracings=(), single_plane={"A4C": 60.0, "A2C": 61.0})
-    written = write_outputs(tmp_path / "s", Answer(both, None, {"A4C": four, "A2C": two}), Outputs())
+    written = write_outputs(tmp_path / "s", Result(both, None, {"A4C": four, "A2C": two}), Outputs())
     assert {"measurement.json", "A4C/summary.png", "A2C/overlay.mp4", "A2C/measurement.json"} <= set(written)
     assert all((tmp_path / "s" / name).is_file() for name in written)
     assert read_measurement(tmp_path / "s" / "measurement.json").single_plane == {"A4C": 60.0, "A2C": 61.0}
@@ -478,8 +485,8 @@ def test_several_files_run_at_once(tmp_path):
 
     def measure():
         barrier.wait()
-        return Answer(replace(failed(), status=Status.REFUSED), None)
+        return Result(replace(failed(), status=Status.REFUSED), None)
 
     jobs = [Job((tmp_path / str(i),), measure) for i in range(3)]
-    result = run_batch(jobs, None, settings={}, workers=3)
+    result = run_batch(jobs, None, write=write_outputs, settings={}, workers=3)
     assert result.exit_code == 3, "a barrier that nobody joins would have been a failure"

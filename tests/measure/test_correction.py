@@ -16,7 +16,6 @@ from lvef.core.terms import Sex, Status, View
 from lvef.geometry.control_points import control_points_of_tracing
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
-from lvef.measure.answer import biplane_answer
 from lvef.measure.correction import (
     Edit,
     corrected,
@@ -28,7 +27,8 @@ from lvef.measure.correction import (
     study_to_dict,
 )
 from lvef.measure.options import MeasureOptions
-from lvef.measure.report import SCHEMA_FILE, measurement_json, measurement_to_dict, read_measurement
+from lvef.measure.results import biplane_answer
+from lvef.measure.serializers import SCHEMA_FILE, measurement_json, measurement_to_dict, read_measurement
 from tests.measure.made_up import beating
 
 OPTIONS = MeasureOptions()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lvef.core.records import FROM_BEATS, FROM_FILE
+from lvef.core.wording import heart_rate_text
 from lvef.measure.quality import check_heart_rate, check_systole
-from lvef.measure.report import measurement_to_dict
-from lvef.measure.wording import heart_rate_text
+from lvef.measure.serializers import measurement_to_dict
 from tests.measure.made_up import beating
 
 CLIP = beating(3)[1]

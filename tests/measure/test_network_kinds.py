@@ -14,20 +14,19 @@ import pytest
 from lvef.core.errors import WeightsError
 from lvef.core.records import Box, Clip
 from lvef.core.terms import Status
+from lvef.core.wording import beats_text, ef_text, network_text, spread_line, status_text
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import biplane_ef, volume_of_tracing
 from lvef.geometry.volume_tracing import volume_tracing_of_tracing
-from lvef.measure.answer import biplane_answer
 from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
-from lvef.measure.outputs import Answer, Outputs, write_outputs
 from lvef.measure.pipeline import Measurer
-from lvef.measure.report import SCHEMA_FILE, measurement_to_dict, read_measurement
-from lvef.measure.report_content import page_of
-from lvef.measure.summary import summary_png
-from lvef.measure.tables import result_row
+from lvef.measure.results import Outputs, Result, biplane_answer
+from lvef.measure.serializers import SCHEMA_FILE, measurement_to_dict, read_measurement, result_row
 from lvef.measure.trace_predictor import mirrored_lines
-from lvef.measure.wording import beats_text, ef_text, network_text, spread_line, status_text
+from lvef.report.content import page_of
+from lvef.report.outputs import write_outputs
+from lvef.report.summary import summary_png
 from lvef.transforms.frames import clip_starts_s, fit, network_clip, place, sampling_of, shown_frames
 from lvef.transforms.sampling import window
 from lvef.transforms.sector import find_sector
@@ -227,7 +226,7 @@ class TestOneNumberEverywhere:
             (b.ef_percent for b in beats), key=lambda ef: abs(ef - m.ef_percent)
         )
         assert status_text(m) == f"mean of {len(beats)} beats"
-        write_outputs(tmp_path, Answer(m, clip), Outputs(False, False))
+        write_outputs(tmp_path, Result(m, clip), Outputs(False, False))
         values = json.loads((tmp_path / "measurement.json").read_text())
         listed = list(csv.DictReader((tmp_path / "beats.csv").read_text().splitlines()))
         curve = list(csv.DictReader((tmp_path / "curve.csv").read_text().splitlines()))
@@ -244,7 +243,7 @@ class TestOneNumberEverywhere:
             assert (told["shown"], line["shown"] == "yes") == (beat is m.shown_beat,) * 2
         assert values["ef_percent"] == pytest.approx(m.ef_percent, rel=1e-8)
         assert float(result_row(m, "x")["ef_percent"]) == pytest.approx(m.ef_percent, rel=1e-6)
-        page = page_of(Answer(m, clip))
+        page = page_of(Result(m, clip))
         assert page.answer == ef_text(m.ef_percent)
         cells = [dict(zip(page.views[0].beats.header, row, strict=True)) for row in page.views[0].beats.rows]
         assert [f"{cell['EF %']} %" for cell in cells] == [ef_text(beat.ef_percent) for beat in m.beats]
@@ -438,7 +437,7 @@ class TestEfOfClips:
     def test_files_of_an_answer_without_contour(self, reader, tmp_path):
         film = write_film(tmp_path / "film.avi", breathing(130))
         m, clip = reader.measure(film)
-        files = write_outputs(tmp_path / "out", Answer(m, clip), Outputs())
+        files = write_outputs(tmp_path / "out", Result(m, clip), Outputs())
         assert set(files) == {"measurement.json", "curve.csv", "beats.csv", "overlay.mp4", "summary.png"}
         capture = cv2.VideoCapture(str(tmp_path / "out" / "overlay.mp4"))
         assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == 130
@@ -539,7 +538,7 @@ class TestPerBeat:
 
     def test_files_with_beats_and_without_contour(self, by_beat, phantom_file, tmp_path):
         m, clip = by_beat.measure(phantom_file)
-        write_outputs(tmp_path, Answer(m, clip), Outputs())
+        write_outputs(tmp_path, Result(m, clip), Outputs())
         jsonschema.validate(measurement_to_dict(m), json.loads(SCHEMA_FILE.read_text()))
         rows = (tmp_path / "beats.csv").read_text().splitlines()
         assert len(rows) == 1 + len(m.beats)

@@ -14,10 +14,10 @@ from pydicom.data import get_testdata_file
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import Sex, Status
 from lvef.io.open import open_clip
-from lvef.measure.answer import RefusedWithCurve, no_answer
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
 from lvef.measure.predictor import TracedFrames
+from lvef.measure.results import RefusedWithCurve, no_answer
 from tests.measure.made_up import ellipse_tracing
 
 CINE = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from lvef.core.errors import GeometryError, WeightsError
 from lvef.core.records import Measurement
 from lvef.core.terms import Status
-from lvef.measure.report import measurement_json
+from lvef.measure.serializers import measurement_json
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Task, TaskResult
 

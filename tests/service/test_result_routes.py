@@ -7,8 +7,9 @@ import pytest
 from lvef.geometry.control_points import control_points_of_tracing
 from lvef.measure.correction import Edit, edit_to_dict
 from lvef.measure.options import MeasureOptions
-from lvef.measure.outputs import Answer, Outputs, write_outputs
 from lvef.measure.pipeline import Measurer
+from lvef.measure.results import Outputs, Result
+from lvef.report.outputs import write_outputs
 from lvef.service.serializers import deserialize_measurement
 from lvef.stores.synthetic_files import write_video
 
@@ -23,7 +24,7 @@ def written(phantom_file, tmp_path_factory):
     """What the command line writes for the same file."""
     measurer = Measurer(MeasureOptions(precision="f32", threads=1))
     folder = tmp_path_factory.mktemp("written")
-    write_outputs(folder, Answer(*measurer.measure(phantom_file)), Outputs())
+    write_outputs(folder, Result(*measurer.measure(phantom_file)), Outputs())
     return folder
 
 

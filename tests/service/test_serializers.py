@@ -6,7 +6,7 @@ import pytest
 
 from lvef.core.records import Measurement, PixelAspect
 from lvef.core.terms import Status
-from lvef.measure.report import measurement_json
+from lvef.measure.serializers import measurement_json
 from lvef.service.serializers import (
     deserialize_answer,
     deserialize_clip,

@@ -10,9 +10,8 @@ import streamlit as st
 from lvef.core.records import Beat, Clip, Measurement, PixelSpacing, Provenance
 from lvef.core.terms import Status, View
 from lvef.geometry.tracing import tracing_of_contour, volume_curve_of_tracings
-from lvef.measure.answer import biplane_answer, with_beat
 from lvef.measure.options import MeasureOptions
-from lvef.measure.outputs import Answer
+from lvef.measure.results import Result, biplane_answer, with_beat
 
 FRAMES, HEIGHT, WIDTH = 24, 260, 220
 ASPECT = 1.25
@@ -21,7 +20,7 @@ ED, ES, ED_2, ES_2 = 0, 6, 12, 18
 
 def phantom_clip(
     view: str = "", *, frames: int = FRAMES, name: str = "heart.avi", scale: bool = True
-) -> Answer:
+) -> Result:
     """A heart of two beats with pixels higher than wide; as a pair of stills with ``frames=2``."""
     rng = np.random.default_rng(4)
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(float)
@@ -61,22 +60,22 @@ def phantom_clip(
         provenance=made,
         volume_note="" if scale else "The file has no scale.",
     )
-    return Answer(with_beat(base, beats[0], MeasureOptions()), clip)
+    return Result(with_beat(base, beats[0], MeasureOptions()), clip)
 
 
-def study() -> Answer:
+def study() -> Result:
     """The same heart in both views."""
     parts = {view: (phantom_clip(view).measurement, phantom_clip(view).clip) for view in ("A4C", "A2C")}
     four, two = (replace(m, source=f"{view}.avi") for view, (m, _) in parts.items())
     whole = biplane_answer("A4C.avi + A2C.avi", four, two, MeasureOptions())
-    return Answer(replace(whole, provenance=four.provenance), None, parts)
+    return Result(replace(whole, provenance=four.provenance), None, parts)
 
 
-def ef_reader() -> Answer:
+def ef_reader() -> Result:
     """The answer of a network that reads the EF from clips."""
     answer = phantom_clip()
     made = replace(answer.measurement.provenance, network_kind="ef_clip")
-    return Answer(
+    return Result(
         replace(answer.measurement, tracings=(), curve=None, beats=(), provenance=made), answer.clip
     )
 
@@ -102,7 +101,7 @@ def page() -> None:
     st.session_state["returned"] = correction_panel(given, MeasureOptions(), "c", below=_below)
 
 
-def _below(answer: Answer) -> None:
+def _below(answer: Result) -> None:
     runs = st.session_state["runs"] = st.session_state.get("runs", 0) + 1
     ef = answer.measurement.ef_percent
     st.text(f"below: EF {ef:.4f}, run {runs}" if ef is not None else "below: no EF")

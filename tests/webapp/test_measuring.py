@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lvef.measure.results import Result
+
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 
 from lvef.core.terms import Sex, Status
 from lvef.measure.options import MeasureOptions
-from lvef.measure.outputs import Answer
 from lvef.measure.pipeline import Measurer
 from lvef.webapp import measuring, upload_files
 from lvef.webapp.measuring import (
@@ -100,7 +101,7 @@ def test_networks_are_loaded_once_and_counted_apart():
 
 
 def test_a_bug_is_a_sentence_without_the_words_of_the_error():
-    def breaks() -> Answer:
+    def breaks() -> Result:
         raise KeyError("Musterfrau^Erika")
 
     m = catch_errors(breaks, "a.avi").measurement
@@ -110,7 +111,7 @@ def test_a_bug_is_a_sentence_without_the_words_of_the_error():
 
 
 def test_too_little_memory_is_a_sentence():
-    def full() -> Answer:
+    def full() -> Result:
         raise MemoryError
 
     assert "memory" in catch_errors(full, "a.avi").measurement.reason

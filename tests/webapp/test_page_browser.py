@@ -13,12 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
+from lvef.core.wording import ef_text
+
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 
 from lvef.core.terms import View
 from lvef.io.motion_jpeg import encode_motion_jpeg
 from lvef.measure.pipeline import Measurer
-from lvef.measure.wording import ef_text
 from lvef.webapp import samples
 from tests.bombs import BOMBS
 from tests.io.io_fabrication import PERSON

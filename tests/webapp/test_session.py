@@ -14,7 +14,7 @@ pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"'
 from lvef.core.terms import Sex
 from lvef.io.open import open_clip
 from lvef.measure.options import MeasureOptions
-from lvef.measure.outputs import Answer
+from lvef.measure.results import Result
 from lvef.webapp import session as sessions
 from lvef.webapp.session import (
     MAX_CLIPS,
@@ -30,7 +30,7 @@ from tests.webapp.page_files import named_dicom
 
 def entry(name="a.avi", n=60):
     measurement, clip = beating(n=n)
-    return SessionResult(name, Answer(measurement, clip), MeasureOptions())
+    return SessionResult(name, Result(measurement, clip), MeasureOptions())
 
 
 def pictured(session):
@@ -70,7 +70,7 @@ def test_pixels_count_the_views_of_a_study():
     measurement, clip = beating()
     study = SessionResult(
         "s",
-        Answer(measurement, None, {"A4C": (measurement, clip), "A2C": (measurement, clip)}),
+        Result(measurement, None, {"A4C": (measurement, clip), "A2C": (measurement, clip)}),
         MeasureOptions(),
     )
     assert study.pixels == 2 * clip.frames.nbytes
@@ -93,7 +93,7 @@ def test_what_takes_time_is_made_once_for_the_same_thing():
 
 def test_every_picture_is_black_outside_the_fan(tmp_path):
     clip = open_clip(named_dicom(tmp_path))
-    kept = SessionResult("a.dcm", Answer(beating()[0], clip), MeasureOptions())
+    kept = SessionResult("a.dcm", Result(beating()[0], clip), MeasureOptions())
     shown = kept.shown(clip)
     # The name is burned in at the top.
     assert clip.frames[:, :45].max() == 255 and shown.frames[:, :45].max() == 0
@@ -103,11 +103,11 @@ def test_every_picture_is_black_outside_the_fan(tmp_path):
 
 def test_classes_follow_the_sex_without_measuring_again():
     measurement, clip = beating()
-    answer = with_patient_data(Answer(measurement, clip), MeasureOptions(sex=Sex.FEMALE))
+    answer = with_patient_data(Result(measurement, clip), MeasureOptions(sex=Sex.FEMALE))
     assert "ase_2015" in answer.measurement.categories
     assert answer.measurement.ef_percent == measurement.ef_percent
     nothing = replace(measurement, ef_percent=None)
-    assert with_patient_data(Answer(nothing, clip), MeasureOptions()).measurement is nothing
+    assert with_patient_data(Result(nothing, clip), MeasureOptions()).measurement is nothing
 
 
 def test_the_session_of_a_closed_tab_is_cleared_and_others_stay(monkeypatch):

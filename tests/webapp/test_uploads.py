@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 
-from lvef.measure.outputs import Answer
+from lvef.measure.results import Result
 from lvef.webapp import uploads
 from tests.measure.made_up import beating
 
-DONE = Answer(*beating(10))
+DONE = Result(*beating(10))
 
 
 class Bar:

@@ -53,7 +53,7 @@ def check(ctx: click.Context, manifest: Path, decode: bool, as_json: bool) -> No
     counts = {str(s): sum(f.severity is s for f in findings) for s in (*Severity,)[::-1]}
     if as_json:
         from lvef.cli.show_findings import findings_as_values
-        from lvef.measure.report import to_json
+        from lvef.core.serialization import to_json
 
         values = {
             "manifest": str(manifest),

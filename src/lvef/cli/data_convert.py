@@ -103,7 +103,7 @@ def convert(
         name: sum(d.outcome == name for d in done) for name in ("converted", "kept", "refused", "failed")
     }
     if as_json:
-        from lvef.measure.report import to_json
+        from lvef.core.serialization import to_json
 
         click.echo(
             to_json({"out": str(out), "counts": counts, "files": [_values(d) for d in done]}), nl=False

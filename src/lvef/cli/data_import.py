@@ -71,7 +71,7 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
     summary = summarise(collection, imported)
     if as_json:
         from lvef.cli.show_findings import findings_as_values
-        from lvef.measure.report import to_json
+        from lvef.core.serialization import to_json
 
         values = {"manifest": str(out), **summary, "findings": findings_as_values(imported.findings)}
         click.echo(to_json(values), nl=False)

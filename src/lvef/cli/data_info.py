@@ -29,8 +29,8 @@ def info(name: str | None, as_json: bool) -> None:
     """
     # Loaded here, so that help answers at once.
     from lvef.core.errors import ConfigError
+    from lvef.core.serialization import to_json
     from lvef.datasets.registry import READERS, find_reader
-    from lvef.measure.report import to_json
 
     try:
         found = [find_reader(n) for n in (READERS if name is None else [name])]

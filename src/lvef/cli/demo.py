@@ -65,8 +65,8 @@ def _measure_echo(out: Path, options: MeasureOptions, as_json: bool) -> int:
 def _measure_phantom(out: Path, options: MeasureOptions, as_json: bool) -> int:
     """Make a phantom, write its film as a file, measure that file as any other, and show both EFs."""
     from lvef.cli.measure import Request, run_request
+    from lvef.core.serialization import to_json
     from lvef.evaluation.output_folder import make_folder
-    from lvef.measure.report import to_json
     from lvef.stores.synthetic_files import write_truth, write_video
     from lvef.synthesis.phantom.render import sample_phantom
 
@@ -88,8 +88,7 @@ def _measure_phantom(out: Path, options: MeasureOptions, as_json: bool) -> int:
 
 
 def _print_truth(folder: Path, truth: dict[str, Any]) -> None:
-    from lvef.measure.outputs import MEASUREMENT_NAME
-    from lvef.measure.report import read_measurement
+    from lvef.measure.serializers import MEASUREMENT_NAME, read_measurement
 
     plane, space = truth["plane_ef_percent"], truth["ef_percent"]
     found = read_measurement(folder / MEASUREMENT_NAME).ef_percent
@@ -105,7 +104,7 @@ def _difference(points: float) -> str:
 
 
 def _say_where(folder: Path) -> None:
-    from lvef.measure.outputs import OVERLAY_NAME, SUMMARY_NAME
+    from lvef.report.outputs import OVERLAY_NAME, SUMMARY_NAME
 
     for name, what in ((SUMMARY_NAME, "the answer on one page"), (OVERLAY_NAME, "the film with contours")):
         if (folder / name).is_file():

@@ -274,8 +274,8 @@ def _run(plan: Plan, models: EvaluatedModels) -> Evaluation:
 
 def _show(found: Evaluation, *, as_json: bool) -> None:
     if as_json:
+        from lvef.core.serialization import to_json
         from lvef.evaluation.summary import to_summary
-        from lvef.measure.report import to_json
 
         click.echo(to_json(to_summary(found)), nl=False)
     else:

@@ -146,8 +146,8 @@ def _judge(plan: EfPlan, entered: Entered, out: Path | None) -> tuple[EfSummary,
 
 def _show(summary: EfSummary, *, as_json: bool) -> None:
     if as_json:
+        from lvef.core.serialization import to_json
         from lvef.evaluation.ef.tables import to_values
-        from lvef.measure.report import to_json
 
         click.echo(to_json(to_values(summary)), nl=False)
     else:

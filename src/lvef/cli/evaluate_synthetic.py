@@ -100,8 +100,8 @@ def _judge(plan: SyntheticPlan, out: Path | None) -> Judgement:
 
 def _show(summary: Summary, *, as_json: bool) -> None:
     if as_json:
+        from lvef.core.serialization import to_json
         from lvef.evaluation.synthetic.summary import to_values
-        from lvef.measure.report import to_json
 
         click.echo(to_json(to_values(summary)), nl=False)
     else:

@@ -81,7 +81,7 @@ def _show(found: Exploration, *, as_json: bool) -> None:
     from lvef.evaluation.exploration import tables
 
     if as_json:
-        from lvef.measure.report import to_json
+        from lvef.core.serialization import to_json
 
         click.echo(to_json(tables.to_summary(found)), nl=False)
         return

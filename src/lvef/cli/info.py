@@ -30,7 +30,7 @@ def info(name: str | None, as_json: bool) -> None:
     With NAME, an installed network or its folder, that network alone. Experimental networks are marked. Metrics on other
     hospitals' clips come before in-domain ones.
     """
-    from lvef.measure.report import to_json
+    from lvef.core.serialization import to_json
 
     facts = gather(name)
     if as_json:
@@ -48,8 +48,8 @@ def gather(name: str | None = None) -> dict[str, Any]:
     Raises:
         WeightsError: No such network, or it is damaged.
     """
+    from lvef.core.wording import DISCLAIMER
     from lvef.measure.environment import describe_machine, package_versions
-    from lvef.measure.wording import DISCLAIMER
 
     networks, problem = _networks(name)
     return {

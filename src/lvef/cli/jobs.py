@@ -14,8 +14,8 @@ from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:
     from lvef.measure.batch import Job
-    from lvef.measure.outputs import Answer
     from lvef.measure.pipeline import Measurer
+    from lvef.measure.results import Result
 
 DEFAULT_OUT = Path("lvef-out")
 """Output folder where none is given."""
@@ -126,20 +126,20 @@ def make_jobs(inputs: Inputs, files: Sequence[Path], measurer: Measurer) -> list
         measurer: Measures them.
     """
     from lvef.measure.batch import Job
-    from lvef.measure.outputs import Answer
+    from lvef.measure.results import Result
 
-    def clip(path: Path) -> Callable[[], Answer]:
-        return lambda: Answer(*measurer.measure(path))
+    def clip(path: Path) -> Callable[[], Result]:
+        return lambda: Result(*measurer.measure(path))
 
     if inputs.ed is not None and inputs.es is not None:
         ed, es = inputs.ed, inputs.es
-        return [Job((ed, es), lambda: Answer(*measurer.measure_pair(ed, es)), "pair")]
+        return [Job((ed, es), lambda: Result(*measurer.measure_pair(ed, es)), "pair")]
     if inputs.a4c is not None and inputs.a2c is not None:
         a4c, a2c = inputs.a4c, inputs.a2c
 
-        def both() -> Answer:
+        def both() -> Result:
             measurement, parts = measurer.measure_biplane(a4c, a2c)
-            return Answer(measurement, None, parts)
+            return Result(measurement, None, parts)
 
         return [Job((a4c, a2c), both, "biplane")]
     return [Job((path,), clip(path)) for path in files]

@@ -12,6 +12,7 @@ import click
 import lvef
 from lvef.cli.derived import build, options_from
 from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_options, is_one, make_jobs
+from lvef.core.serialization import to_json
 from lvef.measure.options import MAX_SECONDS, MeasureOptions
 
 if TYPE_CHECKING:
@@ -113,9 +114,10 @@ def run_request(request: Request, options: MeasureOptions) -> int:
     # Loaded here, so that help and wrong words answer at once.
     from lvef.cli.progress import show_progress
     from lvef.measure.batch import run_batch
-    from lvef.measure.outputs import MEASUREMENT_NAME, Outputs
     from lvef.measure.pipeline import Measurer
-    from lvef.measure.report import measurement_to_dict, read_measurement, to_json
+    from lvef.measure.results import Outputs
+    from lvef.measure.serializers import MEASUREMENT_NAME, measurement_to_dict, read_measurement
+    from lvef.report.outputs import write_outputs
 
     files = find_files(request.paths)
     measurer = Measurer(options)
@@ -137,6 +139,7 @@ def run_request(request: Request, options: MeasureOptions) -> int:
         result = run_batch(
             jobs,
             request.out,
+            write=write_outputs,
             settings=_settings(options, measurer),
             workers=request.workers,
             resume=request.resume,

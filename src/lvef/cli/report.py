@@ -24,7 +24,7 @@ from lvef.core.terms import Status
 from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:
-    from lvef.measure.outputs import Answer
+    from lvef.measure.results import Result
 
 
 @click.command(
@@ -94,8 +94,8 @@ def run_report(request: Request, options: MeasureOptions) -> int:
     """
     # Loaded here, so that help and wrong words answer at once.
     from lvef.cli.progress import progress_bar
-    from lvef.measure.report import to_json
-    from lvef.measure.wording import ef_text
+    from lvef.core.serialization import to_json
+    from lvef.core.wording import ef_text
 
     change = correction_of(request, options) if request.correction is not None else None
     tasks = make_tasks(request, options)
@@ -166,12 +166,13 @@ def _wants_one(request: Request) -> bool:
     return is_one(request) or is_one_answer(request.paths)
 
 
-def _write(task: Task, answer: Answer, wanted: str, is_new: bool) -> dict[str, Any]:
+def _write(task: Task, answer: Result, wanted: str, is_new: bool) -> dict[str, Any]:
     """Write the page, and all of an answer that is new; returns what is told of it."""
+    from lvef.core.serialization import printable
     from lvef.io.atomic import write_bytes_atomic, write_text_atomic
-    from lvef.measure.outputs import Outputs, write_outputs
-    from lvef.measure.report import printable
-    from lvef.measure.report_document import report_html, report_pdf
+    from lvef.measure.results import Outputs
+    from lvef.report.documents import report_html, report_pdf
+    from lvef.report.outputs import write_outputs
 
     files: list[Path] = []
     try:
@@ -208,9 +209,9 @@ def _plain(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.9g}")
 
 
-def _remarks(answer: Answer, with_correction: bool) -> list[str]:
+def _remarks(answer: Result, with_correction: bool) -> list[str]:
     """What the user should know of a page that was made."""
-    from lvef.measure.report import printable
+    from lvef.core.serialization import printable
 
     m = answer.measurement
     remarks = [printable(m.reason)] if m.reason else []

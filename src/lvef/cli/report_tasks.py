@@ -15,7 +15,7 @@ from lvef.measure.options import MeasureOptions
 if TYPE_CHECKING:
     from lvef.core.records import Measurement
     from lvef.measure.correction import Edit
-    from lvef.measure.outputs import Answer
+    from lvef.measure.results import Result
 
 FORMATS = ("pdf", "html", "both")
 """What may be written."""
@@ -54,7 +54,7 @@ class Task:
     """
 
     label: str
-    answer: Callable[[], Answer]
+    answer: Callable[[], Result]
     folder: Path
     stem: str = ""
 
@@ -72,21 +72,21 @@ class Task:
 
 def is_one_answer(paths: tuple[Path, ...]) -> bool:
     """Whether the only path is an earlier answer."""
-    from lvef.measure.earlier import is_answer
+    from lvef.measure.saved_results import is_answer
 
     return len(paths) == 1 and is_answer(paths[0])
 
 
 def only_answers(paths: tuple[Path, ...]) -> bool:
     """Whether every path is an earlier answer or a folder of these: then nothing is measured."""
-    from lvef.measure.earlier import is_answer
+    from lvef.measure.saved_results import is_answer
 
     return bool(paths) and all(is_answer(path) or _answers_in(path) for path in paths)
 
 
 def make_tasks(request: Request, options: MeasureOptions) -> list[Task]:
     """Earlier answers and files to measure, in the order given; a network is loaded only for the latter."""
-    from lvef.measure.earlier import is_answer
+    from lvef.measure.saved_results import is_answer
 
     earlier: dict[Path, None] = {}
     fresh: list[Path] = []
@@ -108,7 +108,7 @@ def make_tasks(request: Request, options: MeasureOptions) -> list[Task]:
 def _answers_in(path: Path) -> list[Path]:
     """The answers in an output folder of ``lvef measure``."""
     from lvef.core.runner import RUN_NAME
-    from lvef.measure.earlier import is_answer
+    from lvef.measure.saved_results import is_answer
 
     if not (path / RUN_NAME).is_file():
         return []
@@ -116,7 +116,7 @@ def _answers_in(path: Path) -> list[Path]:
 
 
 def _earlier_task(path: Path, request: Request, options: MeasureOptions) -> Task:
-    from lvef.measure.earlier import read_answer
+    from lvef.measure.saved_results import read_answer
 
     folder = path if path.is_dir() else path.parent
     return Task(str(path), lambda: read_answer(path, request.clip, max_frames=options.max_frames), folder)
@@ -144,13 +144,13 @@ def _fresh_tasks(request: Request, options: MeasureOptions) -> list[Task]:
     names = folder_names([(key, job.name) for key, job in jobs.items()], {})
     out = request.out or DEFAULT_OUT
 
-    def answer(job: Job) -> Callable[[], Answer]:
+    def answer(job: Job) -> Callable[[], Result]:
         return lambda: answer_of(job)
 
     return [Task(job.label, answer(job), out, names[key]) for key, job in jobs.items()]
 
 
-def correction_of(request: Request, options: MeasureOptions) -> Callable[[Answer], Answer]:
+def correction_of(request: Request, options: MeasureOptions) -> Callable[[Result], Result]:
     """What makes the reader's answer of the network's.
 
     Args:
@@ -167,7 +167,7 @@ def correction_of(request: Request, options: MeasureOptions) -> Callable[[Answer
         read_correction,
         study_from_dict,
     )
-    from lvef.measure.outputs import Answer
+    from lvef.measure.results import Result
 
     path = request.correction
     assert path is not None
@@ -179,17 +179,17 @@ def correction_of(request: Request, options: MeasureOptions) -> Callable[[Answer
             _check_contours(edit, machine)
         return dataclasses.replace(edit, reader=request.reader or edit.reader)
 
-    def change(answer: Answer) -> Answer:
+    def change(answer: Result) -> Result:
         if not answer.parts:
             edit = mine(edit_from_dict(values, source), answer.measurement)
-            return Answer(corrected(answer.measurement, edit, options), answer.clip)
+            return Result(corrected(answer.measurement, edit, options), answer.clip)
         machine = {view: part for view, (part, _) in answer.parts.items()}
         edits = {
             view: mine(edit, machine[view]) if view in machine else edit
             for view, edit in study_from_dict(values, source).items()
         }
         measurement, parts = corrected_study(answer.measurement, machine, edits, options)
-        return Answer(
+        return Result(
             measurement, None, {view: (parts[view], film) for view, (_, film) in answer.parts.items()}
         )
 

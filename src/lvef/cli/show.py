@@ -11,9 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from lvef.core.records import Measurement
-from lvef.measure.report import printable
-from lvef.measure.tables import Row
-from lvef.measure.wording import (
+from lvef.core.serialization import printable
+from lvef.core.wording import (
     DISCLAIMER,
     beats_text,
     category_lines,
@@ -28,6 +27,7 @@ from lvef.measure.wording import (
     status_text,
     volumes_text,
 )
+from lvef.measure.serializers import Row
 
 MOST_ROWS = 60
 """Longer tables are cut: the rest is in ``results.csv``."""

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lvef.cli.show import make_console
+from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.ef.rows import (
     CONFUSION_HEADER,
     GROUP_HEADER,
@@ -28,7 +29,6 @@ from lvef.evaluation.ef.rows import (
     refusal_rows,
 )
 from lvef.evaluation.ef.summary import FILLED, NAMED_FRAMES, EfSummary
-from lvef.measure.wording import DISCLAIMER
 
 SHORT = (
     "mean absolute error",

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lvef.cli.show import make_console
+from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.evaluate import Evaluation
 from lvef.evaluation.summary import (
     Row,
@@ -20,7 +21,6 @@ from lvef.evaluation.summary import (
     paired_rows,
     reference_text,
 )
-from lvef.measure.wording import DISCLAIMER
 
 _WORDS = {"Figure", "Unit"}
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lvef.cli.show import make_console
+from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.synthetic.figures import REFERENCES
 from lvef.evaluation.synthetic.summary import (
     BEAT_HEADER,
@@ -29,7 +30,6 @@ from lvef.evaluation.synthetic.summary import (
     refusal_rows,
     timing_rows,
 )
-from lvef.measure.wording import DISCLAIMER
 
 LEFT_COLUMNS = 2
 """So many columns of a table of groups hold words."""

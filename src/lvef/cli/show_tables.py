@@ -8,8 +8,8 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from lvef.cli.show import make_console
+from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.page import Table
-from lvef.measure.wording import DISCLAIMER
 
 
 def print_tables(lines: Sequence[str], tables: Sequence[Table]) -> None:

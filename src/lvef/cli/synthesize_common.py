@@ -169,7 +169,7 @@ def run(
     if told > SHOWN:
         click.echo(f"lvef: {told - SHOWN} more were left out; see {out / 'run.json'}.", err=True)
     if as_json:
-        from lvef.measure.report import to_json
+        from lvef.core.serialization import to_json
 
         click.echo(to_json(as_values(result, source)), nl=False)
     else:

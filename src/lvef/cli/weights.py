@@ -136,8 +136,9 @@ def make_card(name: str, crop: str, half: bool, digest: str, parameters: int, mo
         parameters: How many it has.
         model_sha256: SHA-256 of the ONNX file.
     """
+    from lvef.core.terms import EF_CLIP, SEGMENTATION
     from lvef.datasets.registry import find_reader
-    from lvef.inference.card import EF_CLIP, SEGMENTATION, Card, Training
+    from lvef.inference.card import Card, Training
     from lvef.models.published import CLIP_FRAMES, CLIP_STEP_S, RELEASE, SIDE_PX, find_published
     from lvef.transforms.spec import ClipSpec, InputSpec
 
@@ -205,7 +206,7 @@ def _make_folder(out: Path, known: set[str]) -> bool:
 
 
 def _tell(card: Card, file: Path, digest: str, model: Path, out: Path, as_json: bool) -> None:
-    from lvef.measure.report import to_json
+    from lvef.core.serialization import to_json
 
     size = model.stat().st_size
     click.echo(f"Written. Use it with: lvef measure FILE --weights {out}", err=True)

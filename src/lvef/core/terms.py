@@ -67,3 +67,15 @@ class Status(StrEnum):
     PARTIAL_CYCLE = "partial_cycle"
     REFUSED = "refused"
     FAILED = "failed"
+
+
+SEGMENTATION, VOLUME_TRACE, EF_CLIP, EF_TWO_STREAM = KINDS = (
+    "segmentation",
+    "volume-trace",
+    "ef-clip",
+    "ef-two-stream",
+)
+"""Kinds of models: class probabilities of a frame, the 21 lines of a frame, the EF of a clip, the EF of two streams."""
+
+EF_KINDS = (EF_CLIP, EF_TWO_STREAM)
+"""Models that read the EF from clips: they give no contour and no volumes."""

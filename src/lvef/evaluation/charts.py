@@ -30,7 +30,7 @@ from lvef.evaluation.canvas import (
     write,
 )
 from lvef.geometry.categories import REPORT_MILD_RANGE
-from lvef.measure.summary_words import INK, LINE, SOFT
+from lvef.report.summary_words import INK, LINE, SOFT
 
 NAMED = 6
 """So many of the worst cases carry their name."""

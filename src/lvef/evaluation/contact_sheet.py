@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lvef.core.serialization import printable
 from lvef.evaluation.canvas import (
     DPI,
     NORMAL,
@@ -25,8 +26,7 @@ from lvef.evaluation.canvas import (
     png,
     title,
 )
-from lvef.measure.report import printable
-from lvef.measure.summary_words import INK, SOFT, drawable
+from lvef.report.summary_words import INK, SOFT, drawable
 
 COLUMNS = 4
 """Pictures in one row."""

@@ -27,7 +27,7 @@ from lvef.evaluation.canvas import (
     title,
     write,
 )
-from lvef.measure.summary_words import INK, LINE, SOFT
+from lvef.report.summary_words import INK, LINE, SOFT
 
 DICE_COST_ALLOWED, EF_COST_ALLOWED = 0.03, 3.0
 """More LV Dice, and more points of EF, than a change of the picture may cost."""

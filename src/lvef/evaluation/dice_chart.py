@@ -25,7 +25,7 @@ from lvef.evaluation.canvas import (
     title,
     write,
 )
-from lvef.measure.summary_words import INK, LINE, SOFT
+from lvef.report.summary_words import INK, LINE, SOFT
 
 
 def dice_png(groups: Mapping[str, Sequence[ArrayLike]], networks: Sequence[str], *, heading: str) -> bytes:

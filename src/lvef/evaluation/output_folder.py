@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lvef.core.errors import DataError
+from lvef.core.serialization import printable, to_json
 from lvef.evaluation.page import Picture
 from lvef.io.atomic import remove_files, write_bytes_atomic, write_text_atomic
-from lvef.measure.report import printable, to_json
 
 RUN_NAME = "run.json"
 """What the run stood on, and which files it wrote."""

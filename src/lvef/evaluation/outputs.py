@@ -12,6 +12,7 @@ from typing import Any
 
 import lvef
 from lvef.core.config import to_mapping
+from lvef.core.serialization import to_json
 from lvef.evaluation.evaluate import Evaluation
 from lvef.evaluation.evaluated_models import Plan
 from lvef.evaluation.output_folder import last_name, make_folder, write_all
@@ -28,7 +29,6 @@ from lvef.evaluation.tables import cases_csv, ef_csv, figures_csv, paired_csv, r
 from lvef.inference.card import CARD_NAME, Figure
 from lvef.io.atomic import write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
-from lvef.measure.report import to_json
 
 SUMMARY_NAME, PAGE_NAME = "summary.json", "index.html"
 """The figures, and the page."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from lvef.measure.report import printable
+from lvef.core.serialization import printable
 
 
 @dataclass(frozen=True, slots=True)

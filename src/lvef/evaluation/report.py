@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.cost_charts import DICE_COST_ALLOWED, EF_COST_ALLOWED
 from lvef.evaluation.evaluate import Evaluation
 from lvef.evaluation.figures import LEVEL
@@ -20,7 +21,6 @@ from lvef.evaluation.summary import (
     quality_rows,
     reference_text,
 )
-from lvef.measure.wording import DISCLAIMER
 from lvef.stats.bootstrap import RESAMPLES
 
 EF_TEXT = (

@@ -7,7 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 import lvef
+from lvef.core.serialization import printable
 from lvef.core.terms import Phase
+from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.canvas import Bounded, bounded_text
 from lvef.evaluation.ef_agreement import EF_POINTS
 from lvef.evaluation.evaluate import Evaluation
@@ -15,8 +17,6 @@ from lvef.evaluation.records import STRUCTURE_WORDS, EfComparison
 from lvef.evaluation.robustness import POOLED, PairedCost
 from lvef.evaluation.stills import QUALITIES, VIEWS
 from lvef.inference.card import Figure
-from lvef.measure.report import printable
-from lvef.measure.wording import DISCLAIMER
 
 SUMMARY_SCHEMA = "lvef-evaluation/1"
 """Version of the layout of ``summary.json``."""

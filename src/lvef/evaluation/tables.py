@@ -8,11 +8,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from lvef.core.serialization import printable
 from lvef.evaluation.ef_agreement import TABLES
 from lvef.evaluation.evaluate import Evaluation
 from lvef.evaluation.records import STRUCTURES
 from lvef.geometry.categories import categories
-from lvef.measure.report import printable
 
 FIGURE_COLUMNS = (
     "network",

@@ -9,6 +9,7 @@ from typing import Any
 
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError, WeightsError
+from lvef.core.terms import EF_KINDS, EF_TWO_STREAM, KINDS, SEGMENTATION
 from lvef.transforms.spec import ClipSpec, InputSpec
 
 CARD_NAME = "card.json"
@@ -20,20 +21,9 @@ MODEL_NAME = "model.onnx"
 CARD_SCHEMA = "lvef-card/1"
 """Version of the layout below. Fields with a default may be added without a new one."""
 
-SEGMENTATION, VOLUME_TRACE, EF_CLIP, EF_TWO_STREAM = KINDS = (
-    "segmentation",
-    "volume-trace",
-    "ef-clip",
-    "ef-two-stream",
-)
-"""What a network gives: class probabilities of a frame, the 21 lines of a frame, the EF of a clip, the EF of two streams."""
-
 CLASSES = ("background", "lv", "myocardium", "la")
 """Names of a segmentation's classes, in the order of `lvef.core.terms.Structure`. Networks without the atrium, or without
 atrium and wall, leave off the last ones."""
-
-EF_KINDS = (EF_CLIP, EF_TWO_STREAM)
-"""Networks that read clips and answer with an EF: their cards have a ``clip``."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lvef.core.errors import WeightsError
-from lvef.inference.card import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, Card
+from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, SEGMENTATION
+from lvef.inference.card import Card
 from lvef.inference.catalogue import NetworkEntry
 from lvef.inference.session import Port, Session, open_session
 from lvef.transforms.volume_tracing import N_LINES

@@ -18,18 +18,21 @@ from lvef.core.errors import LvefError
 from lvef.core.journal import file_key, file_stamp
 from lvef.core.records import Measurement
 from lvef.core.runner import Finished, Progress, reason_of, run, run_record, seconds_since
+from lvef.core.serialization import printable
 from lvef.core.terms import Status
 from lvef.core.workers import TimeLimitExceeded, is_abandoned
 from lvef.inference.session import available_threads
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.folder import OutputFolder
 from lvef.measure.options import MAX_SECONDS
-from lvef.measure.outputs import Answer, Outputs, write_outputs
-from lvef.measure.report import printable
-from lvef.measure.tables import Row, result_row
+from lvef.measure.results import Outputs, Result
+from lvef.measure.serializers import Row, result_row
 
 RUN_SCHEMA = "lvef-run/1"
 """Version of the layout of ``run.json``."""
+
+WriteOutputs = Callable[[Path, Result, Outputs], Sequence[str]]
+"""Writes the files of one result into a folder and returns their names."""
 
 MAX_WORKERS = 4
 """Most files at once by default: each may hold a gigabyte of frames."""
@@ -48,7 +51,7 @@ class Job:
     """
 
     paths: tuple[Path, ...]
-    measure: Callable[[], Answer]
+    measure: Callable[[], Result]
     kind: str = ""
 
     @property
@@ -121,6 +124,7 @@ def run_batch(
     jobs: Sequence[Job],
     out_dir: Path | None,
     *,
+    write: WriteOutputs,
     settings: Mapping[str, Any],
     workers: int = 0,
     resume: bool = True,
@@ -134,6 +138,7 @@ def run_batch(
     Args:
         jobs: What to measure; a job given twice, by whatever path or link, is run once, with a message.
         out_dir: Folder for the outputs, made when missing; None writes nothing.
+        write: Writes the files of a result, usually `lvef.report.outputs.write_outputs`.
         settings: Everything the results depend on (model hash, precision, options); stands in ``run.json``
             and decides whether an earlier result still holds.
         workers: Files at once; 0 takes the number of threads, at most `MAX_WORKERS`.
@@ -173,7 +178,7 @@ def run_batch(
             folder.write_run(_run_record(result(), settings, outputs, workers, complete=complete))
 
     folder = None if out_dir is None else OutputFolder(out_dir, written, settings, outputs)
-    batch = _Batch(folder, outputs, resume)
+    batch = _Batch(folder, write, outputs, resume)
     complete = False
     with nullcontext() if folder is None else closing(folder):
         # From the start: this file marks the folder as an output folder, which a search for clips skips.
@@ -205,6 +210,7 @@ class _Batch:
     """The steps of the runner for a job."""
 
     folder: OutputFolder | None
+    write: WriteOutputs
     outputs: Outputs
     resume: bool
 
@@ -217,7 +223,7 @@ class _Batch:
         """The result of a job that raised an error: a bug, or too slow."""
         if isinstance(error, LvefError) and not isinstance(error, TimeLimitExceeded):
             raise error
-        return self._write(job, Answer(failure_of(job, error), None), "")
+        return self._write(job, Result(failure_of(job, error), None), "")
 
     def earlier(self, job: Job) -> JobResult | None:
         """The result of an earlier run, if it still holds."""
@@ -239,20 +245,20 @@ class _Batch:
         name = None if self.folder is None else self.folder.names.get(job.key)
         return None if self.folder is None or name is None else self.folder.path / name
 
-    def _write(self, job: Job, answer: Answer, stamp: str) -> JobResult:
+    def _write(self, job: Job, answer: Result, stamp: str) -> JobResult:
         place = self._place(job)
         # Of a file that was abandoned, another result is written already.
-        files = () if place is None or is_abandoned() else tuple(write_outputs(place, answer, self.outputs))
+        files = () if place is None or is_abandoned() else tuple(self.write(place, answer, self.outputs))
         row = result_row(answer.measurement, job.label, "" if place is None else place.name)
         return JobResult(row, place, answer.measurement, files, stamp)
 
 
-def answer_of(job: Job) -> Answer:
+def answer_of(job: Job) -> Result:
     """Do a job. A bug in lvef becomes a failed measurement and costs the results of no other job."""
     try:
         return job.measure()
     except Exception as error:  # noqa: BLE001  see above
-        return Answer(failure_of(job, error), None)
+        return Result(failure_of(job, error), None)
 
 
 def failure_of(job: Job, error: Exception) -> Measurement:

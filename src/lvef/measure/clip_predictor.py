@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import WeightsError
 from lvef.core.records import Clip, FloatArray
-from lvef.inference.card import EF_CLIP, EF_KINDS
+from lvef.core.terms import EF_CLIP, EF_KINDS
 from lvef.inference.catalogue import NetworkEntry
 from lvef.inference.fitting import SPATIAL, TEMPORAL
 from lvef.inference.session import Batch, EngineInfo

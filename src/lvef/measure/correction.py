@@ -19,12 +19,12 @@ import numpy as np
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import Beat, CodedWarning, Correction, FloatArray, Measurement, aspect_of
 from lvef.core.terms import Status
+from lvef.core.wording import averaged_text
 from lvef.geometry.control_points import N_CONTROL_POINTS, tracing_of_control_points
 from lvef.geometry.tracing import volume_curve_of_tracings
-from lvef.measure.answer import beat_of_frames, biplane_answer, method_of, with_beat
 from lvef.measure.options import MeasureOptions
-from lvef.measure.same_study import view_warnings
-from lvef.measure.wording import averaged_text
+from lvef.measure.pair_checks import view_warnings
+from lvef.measure.results import beat_of_frames, biplane_answer, method_of, with_beat
 
 SCHEMA = "lvef-correction/1"
 """Name and version of the layout of a correction on disk."""

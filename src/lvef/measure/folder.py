@@ -11,11 +11,11 @@ from typing import Any
 from lvef.core.errors import OutputError
 from lvef.core.journal import JOURNAL_NAME, Entry, Journal, settings_key
 from lvef.core.runner import RUN_NAME
+from lvef.core.serialization import to_json
 from lvef.core.terms import Status
 from lvef.io.atomic import write_text_atomic
-from lvef.measure.outputs import Outputs
-from lvef.measure.report import to_json
-from lvef.measure.tables import Row, results_csv
+from lvef.measure.results import Outputs
+from lvef.measure.serializers import Row, results_csv
 
 RESULTS_NAME = "results.csv"
 """One line for every file measured into the folder."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from lvef.inference.card import EF_KINDS, VOLUME_TRACE
+from lvef.core.terms import EF_KINDS, VOLUME_TRACE
 from lvef.inference.card_text import experimental_text
 from lvef.inference.catalogue import find_network
 from lvef.measure.clip_predictor import ClipPredictor

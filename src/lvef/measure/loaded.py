@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TypeVar
 
 from lvef.core.errors import WeightsError
-from lvef.inference.card import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, VOLUME_TRACE
+from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, VOLUME_TRACE
 from lvef.inference.catalogue import NetworkEntry, find_network
 from lvef.inference.fitting import open_network
 from lvef.inference.session import Session

@@ -16,29 +16,25 @@ import numpy as np
 import lvef
 from lvef.core.errors import GeometryError, LvefError, QualityRefusal
 from lvef.core.records import FROM_BEATS, Clip, CodedWarning, FrameArray, Measurement, Provenance, VolumeCurve
-from lvef.core.terms import Status, View
+from lvef.core.terms import SEGMENTATION, Status, View
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.smoothing import smooth_tracings
-from lvef.inference.card import SEGMENTATION
 from lvef.inference.catalogue import name_of_kind
 from lvef.io.open import open_clip
 from lvef.io.timing import with_frame_rate
-from lvef.measure.answer import (
-    RefusedWithCurve,
-    beat_of_frames,
-    biplane_answer,
-    no_answer,
-    seen_as,
-    unanswered,
-    with_beat,
-    with_beats,
-    with_mark,
-)
-from lvef.measure.clip_answer import answer_of_clips
 from lvef.measure.clip_predictor import ClipPredictor
+from lvef.measure.clip_results import answer_of_clips
 from lvef.measure.kinds import AnyPredictor, TracingPredictor, load_predictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
+from lvef.measure.pair_checks import (
+    SAME_CONTENT,
+    person_notices,
+    refuse_same_file,
+    refuse_same_film,
+    view_notices,
+    view_warnings,
+)
 from lvef.measure.predictor import Predictor, TracedFrames
 from lvef.measure.quality import (
     check_clip,
@@ -51,13 +47,16 @@ from lvef.measure.quality import (
     check_ventricle,
     odd_shapes,
 )
-from lvef.measure.same_study import (
-    SAME_CONTENT,
-    person_notices,
-    refuse_same_file,
-    refuse_same_film,
-    view_notices,
-    view_warnings,
+from lvef.measure.results import (
+    RefusedWithCurve,
+    beat_of_frames,
+    biplane_answer,
+    no_answer,
+    seen_as,
+    unanswered,
+    with_beat,
+    with_beats,
+    with_mark,
 )
 from lvef.measure.scale import curve_of_clip, without_void_scale
 from lvef.measure.trace_predictor import es_above_ed, fault_notices
@@ -73,7 +72,7 @@ READING, TRACING, FINDING_BEATS, READING_EF = "reading", "tracing", "finding bea
 Tell = Callable[[str, int, int], None]
 """Told what is being done, how many frames are done, and of how many (0 of 0 where that is not known)."""
 
-Result = tuple[Measurement, Clip | None]
+ClipResult = tuple[Measurement, Clip | None]
 """A measurement and the clip it was made on (None where the file could not be read)."""
 
 
@@ -115,7 +114,7 @@ class Measurer:
         other.beat_finder = other._finder(self.beat_finder)
         return other
 
-    def measure(self, path: Path) -> Result:
+    def measure(self, path: Path) -> ClipResult:
         """Measure one clip. Never raises for what a file may hold: the status tells (refused, failed)."""
         began = time.perf_counter()
         clip: Clip | None = None
@@ -193,7 +192,7 @@ class Measurer:
         answered = replace(answered, notices=(*answered.notices, *shape_warnings))
         return self._signed(_with_faults(answered, traced, answered.ed_frame, answered.es_frame), began)
 
-    def measure_pair(self, ed: Path, es: Path) -> Result:
+    def measure_pair(self, ed: Path, es: Path) -> ClipResult:
         """Measure an ED and an ES still of the same view.
 
         The clip that comes back has two frames, ED then ES.
@@ -232,11 +231,11 @@ class Measurer:
             measurement = no_answer(source, error, clip)
         return self._signed(measurement, began), clip
 
-    def measure_biplane(self, a4c: Path, a2c: Path) -> tuple[Measurement, dict[str, Result]]:
+    def measure_biplane(self, a4c: Path, a2c: Path) -> tuple[Measurement, dict[str, ClipResult]]:
         """Measure both apical views: the biplane answer, and each single-plane result by its view."""
         began = time.perf_counter()
         source = f"{a4c} + {a2c}"
-        single: dict[str, Result] = {}
+        single: dict[str, ClipResult] = {}
         if isinstance(self.predictor, ClipPredictor):
             refusal = QualityRefusal(
                 "tracing_needed",

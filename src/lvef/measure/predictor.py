@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
 from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, PixelGeometry, Tracing, aspect_of
+from lvef.core.terms import SEGMENTATION
 from lvef.geometry.tracing import trace, trace_probabilities
-from lvef.inference.card import CLASSES, SEGMENTATION
+from lvef.inference.card import CLASSES
 from lvef.inference.catalogue import NetworkEntry
 from lvef.inference.session import EngineInfo
 from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen

@@ -18,10 +18,10 @@ from lvef.core.records import (
     PixelGeometry,
     Tracing,
 )
+from lvef.core.terms import VOLUME_TRACE
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import MIN_AXIS_PX, N_DISKS
 from lvef.geometry.volume_tracing import tracing_of_volume_tracing, volume_tracing_defects
-from lvef.inference.card import VOLUME_TRACE
 from lvef.inference.catalogue import NetworkEntry
 from lvef.inference.session import EngineInfo
 from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import lvef
-from lvef.measure.wording import DISCLAIMER
+from lvef.core.wording import DISCLAIMER
 from lvef.service.about_routes import about_routes
 from lvef.service.errors import ApiError, error_body
 from lvef.service.installed_models import installed_model_names

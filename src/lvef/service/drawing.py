@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from lvef.measure.outputs import OVERLAY_NAME, SUMMARY_NAME, Answer
+from lvef.measure.results import Result
+from lvef.report.outputs import OVERLAY_NAME, SUMMARY_NAME
 
 REPORT_PDF, REPORT_HTML = "report.pdf", "report.html"
 """Names of the reports."""
 
 
-def drawn(name: str, answer: Answer) -> bytes | None:
+def drawn(name: str, answer: Result) -> bytes | None:
     """Draw one file of a result.
 
     Args:
@@ -23,7 +24,7 @@ def drawn(name: str, answer: Answer) -> bytes | None:
     """
     part, _, file = name.rpartition("/")
     if file in (REPORT_PDF, REPORT_HTML):
-        from lvef.measure.report_document import report_html, report_pdf
+        from lvef.report.documents import report_html, report_pdf
 
         return report_pdf(answer) if file == REPORT_PDF else report_html(answer).encode()
     if part and part not in answer.parts:
@@ -32,10 +33,10 @@ def drawn(name: str, answer: Answer) -> bytes | None:
     if clip is None:
         return None
     if file == SUMMARY_NAME:
-        from lvef.measure.summary import summary_png
+        from lvef.report.summary import summary_png
 
         return summary_png(clip, measurement)
-    from lvef.measure.overlay import write_overlay
+    from lvef.report.overlay import write_overlay
 
     with tempfile.TemporaryDirectory(prefix="lvef-") as folder:
         path = Path(folder) / OVERLAY_NAME

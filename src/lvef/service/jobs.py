@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from lvef.core.errors import LvefError
 from lvef.core.terms import Status
-from lvef.measure.outputs import MEASUREMENT_NAME
+from lvef.measure.serializers import MEASUREMENT_NAME
 from lvef.service.errors import ApiError, http_status, not_found
 from lvef.service.metrics import Metrics
 from lvef.service.pool import CANCELLED, STOPPED, Pool, QueuedTask, QueueFull, WorkerFactory

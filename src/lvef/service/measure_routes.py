@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from lvef.measure.outputs import MEASUREMENT_NAME
+from lvef.measure.serializers import MEASUREMENT_NAME
 from lvef.service.errors import ApiError, http_status
 from lvef.service.installed_models import installed_model_names
 from lvef.service.jobs import Job, JobManager

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from lvef.measure.outputs import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME, OVERLAY_NAME, SUMMARY_NAME
+from lvef.measure.serializers import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME
+from lvef.report.outputs import OVERLAY_NAME, SUMMARY_NAME
 from lvef.service.drawing import REPORT_HTML, REPORT_PDF
 from lvef.service.errors import ApiError
 from lvef.service.jobs import JobManager

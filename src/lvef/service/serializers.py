@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from lvef.core.records import Clip, FrameArray, Measurement, Tracing, VolumeCurve, geometry_of
-from lvef.measure.outputs import MEASUREMENT_NAME, Answer
-from lvef.measure.report import measurement_to_dict, read_measurement, to_json
+from lvef.core.serialization import to_json
+from lvef.measure.results import Result
+from lvef.measure.serializers import MEASUREMENT_NAME, measurement_to_dict, read_measurement
 
 STATE_NAME = "state.npz"
 """Arrays of a measurement that its JSON does not hold; never given out."""
@@ -100,7 +101,7 @@ def deserialize_clip(data: bytes) -> Clip:
     )
 
 
-def deserialize_answer(files: Mapping[str, bytes], clips: Mapping[str, bytes]) -> Answer:
+def deserialize_answer(files: Mapping[str, bytes], clips: Mapping[str, bytes]) -> Result:
     """An answer with its clips and parts, as far as these are kept."""
 
     def clip(part: str) -> Clip | None:
@@ -111,7 +112,7 @@ def deserialize_answer(files: Mapping[str, bytes], clips: Mapping[str, bytes]) -
         for part in PARTS
         if f"{part}/{MEASUREMENT_NAME}" in files
     }
-    return Answer(deserialize_measurement(files), clip(""), parts)
+    return Result(deserialize_measurement(files), clip(""), parts)
 
 
 def _serialize_arrays(measurement: Measurement) -> bytes:

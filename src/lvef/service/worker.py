@@ -94,18 +94,18 @@ class Worker:
             names: What to call them.
             options: Settings as plain values.
         """
-        from lvef.measure.outputs import Answer
+        from lvef.measure.results import Result
         from lvef.service.requests import options_from_dict
 
         measurer = self._measurer(options_from_dict(options))
         where = [Path(path) for path in paths]
         if shape == "pair":
-            answer = Answer(*measurer.measure_pair(*where))
+            answer = Result(*measurer.measure_pair(*where))
         elif shape == "biplane":
             measurement, parts = measurer.measure_biplane(*where)
-            answer = Answer(measurement, None, parts)
+            answer = Result(measurement, None, parts)
         else:
-            answer = Answer(*measurer.measure(where[0]))
+            answer = Result(*measurer.measure(where[0]))
         # The whole path first: it ends in the name.
         shown = dict(zip(paths, names, strict=True))
         shown |= {path.name: name for path, name in zip(where, names, strict=True)}
@@ -130,7 +130,7 @@ class Worker:
             QualityRefusal: Nor should it be.
         """
         from lvef.measure.correction import corrected, corrected_study, edit_from_dict, study_from_dict
-        from lvef.measure.outputs import Answer
+        from lvef.measure.results import Result
         from lvef.service.requests import options_from_dict
         from lvef.service.serializers import deserialize_answer
 
@@ -138,8 +138,8 @@ class Worker:
         if machine.parts:
             parts = {view: part for view, (part, _) in machine.parts.items()}
             answer, own = corrected_study(machine.measurement, parts, study_from_dict(edit), settings)
-            return _reply(Answer(answer, None, {view: (part, None) for view, part in own.items()}), {})
-        return _reply(Answer(corrected(machine.measurement, edit_from_dict(edit), settings), None), {})
+            return _reply(Result(answer, None, {view: (part, None) for view, part in own.items()}), {})
+        return _reply(Result(corrected(machine.measurement, edit_from_dict(edit), settings), None), {})
 
     def draw(self, name: str, files: dict[str, bytes], clips: dict[str, bytes]) -> TaskResult:
         """Draw a picture, a film or a report of a result.
@@ -230,8 +230,7 @@ def done(work: TaskHandler, task: Task) -> TaskResult:
 
 
 def _reply(answer: Any, names: Mapping[str, str]) -> TaskResult:  # noqa: ANN401
-    from lvef.measure.outputs import BEATS_NAME, CURVE_NAME
-    from lvef.measure.tables import beats_csv, curve_csv
+    from lvef.measure.serializers import BEATS_NAME, CURVE_NAME, beats_csv, curve_csv
     from lvef.service.serializers import serialize_clip, serialize_measurement
     from lvef.transforms.sector import hide_outside_sector
 

@@ -11,18 +11,10 @@ from pathlib import Path
 from torch import nn
 
 from lvef.core.config import to_mapping
+from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, VOLUME_TRACE
 from lvef.datasets.camus import CITATION as CAMUS_CITATION
 from lvef.datasets.registry import find_reader
-from lvef.inference.card import (
-    CARD_NAME,
-    EF_CLIP,
-    EF_TWO_STREAM,
-    MODEL_NAME,
-    VOLUME_TRACE,
-    Card,
-    Figure,
-    Training,
-)
+from lvef.inference.card import CARD_NAME, MODEL_NAME, Card, Figure, Training
 from lvef.io.atomic import write_text_atomic
 from lvef.models.families import describe
 from lvef.training import recipe as recipes

@@ -10,9 +10,7 @@ import streamlit as st
 
 from lvef.core.records import Beat, Measurement
 from lvef.core.terms import Status
-from lvef.measure.options import MeasureOptions
-from lvef.measure.report import frame_time_s, volume_unit
-from lvef.measure.wording import (
+from lvef.core.wording import (
     beats_text,
     category_lines,
     ef_text,
@@ -29,6 +27,8 @@ from lvef.measure.wording import (
     status_text,
     volume_lines,
 )
+from lvef.measure.options import MeasureOptions
+from lvef.measure.serializers import frame_time_s, volume_unit
 
 NO_SEX = "choose the sex under Settings"
 """Stands where the class of the ASE/EACVI table would: its normal range is not the same for men and women."""

@@ -24,7 +24,7 @@ from lvef.core.records import FloatArray, FrameArray
 from lvef.geometry.control_points import N_CONTROL_POINTS
 
 ED_COLOUR = "#56b4e9"
-"""End-diastole, as in `lvef.measure.overlay`. Source of both: Okabe and Ito, 2008."""
+"""End-diastole, as in `lvef.report.overlay`. Source of both: Okabe and Ito, 2008."""
 
 ES_COLOUR = "#f0a01e"
 """End-systole."""

@@ -15,9 +15,9 @@ import streamlit as st
 
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Clip
+from lvef.core.wording import reads_clips
 from lvef.measure.options import MeasureOptions
-from lvef.measure.outputs import Answer
-from lvef.measure.wording import reads_clips
+from lvef.measure.results import Result
 from lvef.transforms.sector import Sector, find_sector, keep_sector
 from lvef.webapp.contour_editor import (
     ED_COLOUR,
@@ -39,7 +39,7 @@ from lvef.webapp.correction_text import (
 )
 from lvef.webapp.widget_keys import current_key, is_current_key, key_for_value, reset_widget
 
-RenderBelow = Callable[[Answer], None]
+RenderBelow = Callable[[Result], None]
 """Draws something that follows from the answer, inside the panel."""
 
 _BY_HAND = -1
@@ -48,8 +48,8 @@ _KEPT_PICTURES = 24
 
 
 def correction_panel(
-    answer: Answer, options: MeasureOptions, key: str, below: RenderBelow | None = None
-) -> Answer:
+    answer: Result, options: MeasureOptions, key: str, below: RenderBelow | None = None
+) -> Result:
     """Show the correction of an answer.
 
     Args:
@@ -73,7 +73,7 @@ def correction_panel(
     return state.answer(options)
 
 
-def current_answer(answer: Answer, options: MeasureOptions, key: str) -> Answer:
+def current_answer(answer: Result, options: MeasureOptions, key: str) -> Result:
     """The answer as the reader has it, without showing the panel.
 
     Args:
@@ -254,7 +254,7 @@ def _files(state: CorrectionState, options: MeasureOptions, key: str) -> None:
             st.error(state.message.text)
 
 
-def _state_of(answer: Answer, key: str) -> CorrectionState:
+def _state_of(answer: Result, key: str) -> CorrectionState:
     name = f"{key}-state"
     state = st.session_state.get(name)
     if not isinstance(state, CorrectionState) or not state.same(answer):

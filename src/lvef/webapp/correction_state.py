@@ -16,6 +16,7 @@ import numpy as np
 
 from lvef.core.errors import DataError, LvefError
 from lvef.core.records import Clip, FloatArray, Measurement
+from lvef.core.wording import note_text
 from lvef.geometry.control_points import control_points_of_tracing
 from lvef.measure.correction import (
     MAX_FILE_BYTES,
@@ -29,8 +30,7 @@ from lvef.measure.correction import (
     study_to_dict,
 )
 from lvef.measure.options import MeasureOptions
-from lvef.measure.outputs import Answer
-from lvef.measure.wording import note_text
+from lvef.measure.results import Result
 from lvef.webapp.contour_editor import EditAction
 
 Phase = Literal["ed", "es"]
@@ -65,7 +65,7 @@ class CorrectionState:
         answer: As the machine gave it.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Result) -> None:
         self.machine = answer
         self.epoch = secrets.token_hex(6)
         self.views: tuple[str, ...] = tuple(v for v in VIEWS if v in answer.parts) or (SINGLE_VIEW,)
@@ -112,11 +112,11 @@ class CorrectionState:
         tracing = None if frame is None or frame >= len(tracings) else tracings[frame]
         return None if tracing is None else control_points_of_tracing(tracing)
 
-    def same(self, answer: Answer) -> bool:
+    def same(self, answer: Result) -> bool:
         """Whether this is a correction of that answer: the same file, measured by the same network, with the same result."""
         return self.machine is answer or _identity(self.machine) == _identity(answer)
 
-    def rebase(self, answer: Answer) -> None:
+    def rebase(self, answer: Result) -> None:
         """Go on with the same answer in other words (with the categories of the other sex, for example)."""
         if answer is not self.machine:
             self.machine, self._options, self._shown = answer, None, answer
@@ -130,7 +130,7 @@ class CorrectionState:
         """Whether a view has contours at all."""
         return any(t is not None for t in self.measurement(view).tracings) and self.clip(view) is not None
 
-    def answer(self, options: MeasureOptions) -> Answer:
+    def answer(self, options: MeasureOptions) -> Result:
         """The answer as the reader has it, the machine's own where nothing is changed."""
         if options != self._options:
             # Sex or height were typed since: the contours are still good, what follows from them may not be.
@@ -279,19 +279,19 @@ class CorrectionState:
         self.edits, self._shown, self._options, self.message = edits, shown, options, Message()
         return True
 
-    def _compute(self, edits: Edits, options: MeasureOptions) -> Answer:
+    def _compute(self, edits: Edits, options: MeasureOptions) -> Result:
         machine, signed = self.machine, self._signed(edits)
         signed = {view: edit for view, edit in signed.items() if not edit.empty}
         if not signed:
             return machine
         if not machine.parts:
             own = corrected(machine.measurement, signed[SINGLE_VIEW], options, now=self.when)
-            return machine if own is machine.measurement else Answer(own, machine.clip)
+            return machine if own is machine.measurement else Result(own, machine.clip)
         parts = {view: part for view, (part, _) in machine.parts.items()}
         whole, own_parts = corrected_study(machine.measurement, parts, signed, options, now=self.when)
         if whole is machine.measurement:
             return machine
-        return Answer(
+        return Result(
             whole, machine.clip, {view: (own_parts[view], clip) for view, (_, clip) in machine.parts.items()}
         )
 
@@ -308,7 +308,7 @@ class CorrectionState:
         return note_text(text)
 
 
-def _identity(answer: Answer) -> list[tuple[object, ...]]:
+def _identity(answer: Result) -> list[tuple[object, ...]]:
     every = [answer.measurement, *(part for part, _ in answer.parts.values())]
     return [
         (

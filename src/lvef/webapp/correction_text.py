@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from lvef.core.records import Beat, Measurement
-from lvef.measure.wording import averaged_text, ef_text, ml_text
+from lvef.core.wording import averaged_text, ef_text, ml_text
 
 NOTHING_TO_CORRECT = (
     "There is no contour to correct: this network reads the EF from the film as a whole. Measure with a network that draws "

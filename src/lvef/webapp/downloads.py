@@ -8,17 +8,24 @@ from pathlib import PurePosixPath
 import streamlit as st
 
 from lvef.core.records import Clip, Measurement
-from lvef.measure.outputs import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME, OVERLAY_NAME, Answer
-from lvef.measure.report import measurement_json
-from lvef.measure.report_document import REPORT_HTML_NAME, REPORT_PDF_NAME, report_html, report_pdf
-from lvef.measure.tables import beats_csv, curve_csv
+from lvef.measure.results import Result
+from lvef.measure.serializers import (
+    BEATS_NAME,
+    CURVE_NAME,
+    MEASUREMENT_NAME,
+    beats_csv,
+    curve_csv,
+    measurement_json,
+)
+from lvef.report.documents import REPORT_HTML_NAME, REPORT_PDF_NAME, report_html, report_pdf
+from lvef.report.outputs import OVERLAY_NAME
 from lvef.webapp.film import render_video, render_video_in_background
 from lvef.webapp.session import SessionResult, is_ready
 
 Data = str | bytes | Callable[[], str | bytes]
 
 
-def show_downloads(entry: SessionResult, answer: Answer, base: Measurement, key: str) -> None:
+def show_downloads(entry: SessionResult, answer: Result, base: Measurement, key: str) -> None:
     """Buttons for all files of an answer.
 
     Args:
@@ -28,7 +35,7 @@ def show_downloads(entry: SessionResult, answer: Answer, base: Measurement, key:
         key: Beginning of the widgets' keys.
     """
     m = answer.measurement
-    shown = Answer(
+    shown = Result(
         m,
         None if answer.clip is None else entry.shown(answer.clip),
         {

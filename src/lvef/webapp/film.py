@@ -16,8 +16,8 @@ import streamlit as st
 
 from lvef.core.errors import LvefError
 from lvef.core.records import Clip, Measurement
-from lvef.measure.overlay import write_overlay
-from lvef.measure.wording import note_text
+from lvef.core.wording import note_text
+from lvef.report.overlay import write_overlay
 from lvef.webapp.layout import show_error
 from lvef.webapp.session import SessionResult, in_background, is_ready
 from lvef.webapp.upload_files import upload_folder

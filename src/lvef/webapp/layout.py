@@ -17,7 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 import lvef
 from lvef.core.errors import LvefError
 from lvef.core.memory import release_free_memory
-from lvef.measure.wording import DISCLAIMER, note_text
+from lvef.core.wording import DISCLAIMER, note_text
 from lvef.webapp.measuring import bug_message
 from lvef.webapp.session import SessionMonitor, SessionState
 

@@ -14,10 +14,9 @@ from lvef.core.errors import LvefError, error_location
 from lvef.core.records import Clip, CodedWarning, Measurement
 from lvef.core.terms import Status
 from lvef.io.timing import with_frame_rate
-from lvef.measure.answer import no_answer
 from lvef.measure.options import MeasureOptions
-from lvef.measure.outputs import Answer
 from lvef.measure.pipeline import FINDING_BEATS, READING, READING_EF, TRACING, Measurer
+from lvef.measure.results import Result, no_answer
 from lvef.webapp.upload_files import sanitize_name, written_upload
 
 ProgressCallback = Callable[[str, float], None]
@@ -74,15 +73,15 @@ def get_measurer(weights: str) -> Measurer:
         return _loaded[weights]
 
 
-def measure_upload(upload: Upload, options: MeasureOptions, report: ProgressCallback) -> Answer:
+def measure_upload(upload: Upload, options: MeasureOptions, report: ProgressCallback) -> Result:
     """Measure one upload. Whatever is wrong with it becomes a sentence in the answer."""
     return _measure_files(
         [upload],
-        lambda paths: Answer(*_measurer(options, report).measure(paths[0])),
+        lambda paths: Result(*_measurer(options, report).measure(paths[0])),
     )
 
 
-def measure_again(answer: Answer, options: MeasureOptions, report: ProgressCallback) -> Answer:
+def measure_again(answer: Result, options: MeasureOptions, report: ProgressCallback) -> Result:
     """Measure a clip that is already in memory, with other settings."""
     clip = answer.clip
     if clip is None:
@@ -90,42 +89,42 @@ def measure_again(answer: Answer, options: MeasureOptions, report: ProgressCallb
     if options.frame_rate_hz is not None:
         clip = with_frame_rate(clip, options.frame_rate_hz)
 
-    def work(_: object) -> Answer:
+    def work(_: object) -> Result:
         try:
             measured = _measurer(options, report).measure_clip(clip)
         except (LvefError, MemoryError) as error:
             measured = no_answer(clip.source, error, clip)
-        return Answer(measured, clip)
+        return Result(measured, clip)
 
     return catch_errors(partial(work, None), clip.source)
 
 
-def measure_pair(ed: Upload, es: Upload, options: MeasureOptions, report: ProgressCallback) -> Answer:
+def measure_pair(ed: Upload, es: Upload, options: MeasureOptions, report: ProgressCallback) -> Result:
     """Measure an ED and an ES still."""
     return _measure_files(
         [ed, es],
-        lambda paths: Answer(*_measurer(options, report).measure_pair(*paths)),
+        lambda paths: Result(*_measurer(options, report).measure_pair(*paths)),
     )
 
 
-def measure_study(a4c: Upload, a2c: Upload, options: MeasureOptions, report: ProgressCallback) -> Answer:
+def measure_study(a4c: Upload, a2c: Upload, options: MeasureOptions, report: ProgressCallback) -> Result:
     """Measure both apical views."""
 
-    def work(paths: list[Path]) -> Answer:
+    def work(paths: list[Path]) -> Result:
         measurement, parts = _measurer(options, report).measure_biplane(*paths)
-        return Answer(measurement, None, parts)
+        return Result(measurement, None, parts)
 
     return _measure_files([a4c, a2c], work)
 
 
-def catch_errors(work: Callable[[], Answer], source: str) -> Answer:
+def catch_errors(work: Callable[[], Result], source: str) -> Result:
     """Do something that gives an answer; an error becomes one that says why there is none."""
     try:
         return work()
     except (LvefError, MemoryError) as error:
-        return Answer(no_answer(source, error, None), None)
+        return Result(no_answer(source, error, None), None)
     except Exception as error:  # noqa: BLE001  a visitor must get a sentence, whatever went wrong
-        return Answer(Measurement(source, Status.FAILED, f"{source}: {bug_message(error)}", "bug"), None)
+        return Result(Measurement(source, Status.FAILED, f"{source}: {bug_message(error)}", "bug"), None)
 
 
 def bug_message(error: BaseException) -> str:
@@ -148,11 +147,11 @@ def _measurer(options: MeasureOptions, report: ProgressCallback) -> Measurer:
     return get_measurer(options.weights).with_options(options, said)
 
 
-def _measure_files(uploads: list[Upload], work: Callable[[list[Path]], Answer]) -> Answer:
+def _measure_files(uploads: list[Upload], work: Callable[[list[Path]], Result]) -> Result:
     names = [sanitize_name(upload.name) for upload in uploads]
     source = " + ".join(names)
 
-    def run(paths: list[Path], left: list[Upload]) -> Answer:
+    def run(paths: list[Path], left: list[Upload]) -> Result:
         if not left:
             return rename_sources(work(paths), dict(zip(map(str, paths), names, strict=True)), source)
         with written_upload(left[0].getvalue(), left[0].name) as path:
@@ -161,7 +160,7 @@ def _measure_files(uploads: list[Upload], work: Callable[[list[Path]], Answer]) 
     return catch_errors(lambda: run([], uploads), source)
 
 
-def rename_sources(answer: Answer, names: Mapping[str, str], source: str) -> Answer:
+def rename_sources(answer: Result, names: Mapping[str, str], source: str) -> Result:
     """An answer in which our own names of files are the client's again.
 
     Args:
@@ -192,4 +191,4 @@ def rename_sources(answer: Answer, names: Mapping[str, str], source: str) -> Ans
 
     parts = {view: (measurement(m), clip(c)) for view, (m, c) in answer.parts.items()}
     whole = replace(measurement(answer.measurement), source=source)
-    return Answer(whole, clip(answer.clip), parts)
+    return Result(whole, clip(answer.clip), parts)

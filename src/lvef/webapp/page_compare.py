@@ -8,12 +8,12 @@ from html import escape
 import streamlit as st
 
 from lvef.core.records import Measurement
-from lvef.inference.card import EF_KINDS
+from lvef.core.terms import EF_KINDS
+from lvef.core.wording import category_lines, ef_text, ml_text, reason_text
 from lvef.inference.card_text import experimental_text, marked_name
 from lvef.inference.catalogue import NetworkEntry, list_networks
 from lvef.measure.options import MeasureOptions
-from lvef.measure.outputs import Answer
-from lvef.measure.wording import category_lines, ef_text, ml_text, reason_text
+from lvef.measure.results import Result
 from lvef.webapp import samples
 from lvef.webapp.answer_view import table
 from lvef.webapp.drawing import Curve, show_curves
@@ -165,7 +165,7 @@ def _show(entry: SessionResult, options: MeasureOptions) -> None:
         st.html(f'<p class="lvef-lead">No outline to check: {", ".join(without)}.</p>')
 
 
-def _measured(entry: SessionResult, network: NetworkEntry, options: MeasureOptions) -> Answer:
+def _measured(entry: SessionResult, network: NetworkEntry, options: MeasureOptions) -> Result:
     chosen = replace(options, weights=network.name)
     return entry.cached(
         f"compare {network.name} {chosen.view} {chosen.frame_rate_hz}",

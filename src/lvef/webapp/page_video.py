@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from lvef.core.wording import category_lines, cut_off_text, ef_text, ml_text, reason_text, status_text
 from lvef.measure.options import MeasureOptions
-from lvef.measure.wording import category_lines, cut_off_text, ef_text, ml_text, reason_text, status_text
 from lvef.webapp import samples
 from lvef.webapp.answer_view import table
 from lvef.webapp.layout import current_session, show_errors, show_heading, show_section

@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from lvef.core.records import Clip, FloatArray, Measurement, Tracing
-from lvef.measure.report import frame_time_s
-from lvef.measure.wording import ml_text
+from lvef.core.wording import ml_text
+from lvef.measure.serializers import frame_time_s
 from lvef.webapp.viewer import LARGEST_SIDE_PX, displayed_shape, jpeg_data_url
 
 ED_COLOUR, ES_COLOUR = "#56b4e9", "#f0a01e"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from lvef.core.records import Clip, Measurement
+from lvef.core.wording import reads_clips
 from lvef.measure.options import MeasureOptions
-from lvef.measure.outputs import Answer
-from lvef.measure.wording import reads_clips
+from lvef.measure.results import Result
 from lvef.webapp.answer_view import show_answer, show_beats, show_method, show_warnings
 from lvef.webapp.correction_panel import correction_panel, current_answer
 from lvef.webapp.downloads import show_downloads
@@ -59,7 +59,7 @@ def show_result(entry: SessionResult, options: MeasureOptions) -> None:
 
 
 def show_correction_and_downloads(
-    entry: SessionResult, base: Answer, options: MeasureOptions, key: str
+    entry: SessionResult, base: Result, options: MeasureOptions, key: str
 ) -> None:
     """The correction, the files to take along, and how it was measured.
 
@@ -71,7 +71,7 @@ def show_correction_and_downloads(
     """
     m = base.measurement
 
-    def below(answer: Answer) -> None:
+    def below(answer: Result) -> None:
         if answer.measurement.ef_percent is not None or answer.clip is not None or answer.parts:
             show_section("Take it along")
             show_downloads(

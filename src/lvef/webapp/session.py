@@ -18,9 +18,8 @@ from typing import Any, TypeVar
 
 from lvef.core.records import Clip, Measurement
 from lvef.core.workers import ThreadPool
-from lvef.measure.answer import with_volumes
 from lvef.measure.options import MeasureOptions
-from lvef.measure.outputs import Answer
+from lvef.measure.results import Result, with_volumes
 from lvef.transforms.sector import hide_outside_sector
 
 T = TypeVar("T")
@@ -63,7 +62,7 @@ class SessionResult:
     """
 
     name: str
-    machine: Answer
+    machine: Result
     options: MeasureOptions
     kind: str = VIDEO
     known_ef_percent: float | None = None
@@ -89,7 +88,7 @@ class SessionResult:
             return replace(m, tracings=())
 
         parts = {view: (thin(m), None) for view, (m, _) in self.machine.parts.items()}
-        self.machine = Answer(thin(self.machine.measurement), None, parts)
+        self.machine = Result(thin(self.machine.measurement), None, parts)
         self.kept.clear()
         self.frames_dropped = True
 
@@ -136,14 +135,14 @@ class SessionState:
         self.entries.clear()
 
 
-def with_patient_data(answer: Answer, options: MeasureOptions) -> Answer:
+def with_patient_data(answer: Result, options: MeasureOptions) -> Result:
     """An answer with classes and indices for the sex, height and weight of these options."""
 
     def person(m: Measurement) -> Measurement:
         return m if m.ef_percent is None else with_volumes(m, m.ef_percent, m.edv_ml, m.esv_ml, options)
 
     parts = {view: (person(m), clip) for view, (m, clip) in answer.parts.items()}
-    return Answer(person(answer.measurement), answer.clip, parts)
+    return Result(person(answer.measurement), answer.clip, parts)
 
 
 class SessionMonitor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from lvef.measure.options import MeasureOptions
-from lvef.measure.outputs import Answer
+from lvef.measure.results import Result
 from lvef.webapp.layout import show_section
 from lvef.webapp.measuring import ProgressCallback, Upload
 from lvef.webapp.samples import Sample
@@ -39,7 +39,7 @@ class TwoFilePage:
     """What the sample is."""
     sample: Callable[[], tuple[Sample, Sample]]
     """Makes it."""
-    measure: Callable[[Upload, Upload, MeasureOptions, ProgressCallback], Answer]
+    measure: Callable[[Upload, Upload, MeasureOptions, ProgressCallback], Result]
     """Measures both."""
     title: str
     """Over the progress."""

@@ -12,8 +12,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from lvef.core.workers import ThreadPool, TimeLimitExceeded
 from lvef.io.formats import CLIP_FORMATS, STILL_FORMATS
-from lvef.measure.answer import no_answer
-from lvef.measure.outputs import Answer
+from lvef.measure.results import Result, no_answer
 from lvef.webapp.measuring import ProgressCallback, Upload
 from lvef.webapp.upload_files import sanitize_name
 from lvef.webapp.widget_keys import current_key, reset_widget
@@ -53,7 +52,7 @@ def clear_uploads(name: str, uploads: Sequence[Any]) -> None:
     reset_widget(name)
 
 
-def run_with_progress(work: Callable[[ProgressCallback], Answer], title: str) -> Answer:
+def run_with_progress(work: Callable[[ProgressCallback], Result], title: str) -> Result:
     """Do something that tells where it is, under a bar that shows it.
 
     Args:
@@ -88,7 +87,7 @@ def run_with_progress(work: Callable[[ProgressCallback], Answer], title: str) ->
                 bar.progress(min(max(share, 0.0), 1.0), text=text)
         return measuring.result()
     except TimeLimitExceeded as error:
-        return Answer(no_answer("", error, None), None)
+        return Result(no_answer("", error, None), None)
     finally:
         gone.set()
         pool.close()

@@ -15,8 +15,8 @@ import numpy as np
 import streamlit as st
 
 from lvef.core.records import Clip, FrameArray, Measurement
-from lvef.measure.report import volume_unit
-from lvef.measure.wording import ef_text
+from lvef.core.wording import ef_text
+from lvef.measure.serializers import volume_unit
 
 HERE = Path(__file__).parent
 """Folder of the component's files."""

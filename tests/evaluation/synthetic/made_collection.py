@@ -18,8 +18,8 @@ from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.io.motion_jpeg import encode_motion_jpeg
 from lvef.io.nifti_write import encode_label_nifti
 from lvef.io.open import open_clip
-from lvef.measure.answer import unanswered, with_beat
 from lvef.measure.options import MeasureOptions
+from lvef.measure.results import unanswered, with_beat
 from lvef.synthesis.truth import SyntheticClip, TrueBeat, beats_in_clip
 from lvef.synthesis.volume_curves import Acquisition, RhythmKind, draw_acquisition, volume_at
 from tests.measure.made_up import PROVENANCE, ellipse_tracing

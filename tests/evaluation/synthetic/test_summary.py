@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lvef.core.serialization import to_json
 from lvef.evaluation.synthetic.figures import count_beats, ef_figures, timing_figures
 from lvef.evaluation.synthetic.groups import Group, groups_of
 from lvef.evaluation.synthetic.outputs import write_judgement
@@ -24,7 +25,6 @@ from lvef.evaluation.synthetic.summary import (
     summarise,
     to_values,
 )
-from lvef.measure.report import to_json
 from tests.evaluation.drawing import pixels
 from tests.evaluation.synthetic.made_collection import KnowingMeasurer
 from tests.measure.made_up import refused

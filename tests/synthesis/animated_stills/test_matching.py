@@ -66,9 +66,7 @@ def test_an_atrium_cut_by_the_sector_carries_no_marks_where_it_is_cut():
 
 def test_swapped_stills_are_refused():
     pair = drawn_pair(shapes=(ES, ED))
-    with pytest.raises(
-        GeometryError, match=r"drawn A4C: the ventricle is 2\.\d+ times as large at ES"
-    ):
+    with pytest.raises(GeometryError, match=r"drawn A4C: the ventricle is 2\.\d+ times as large at ES"):
         match_contours(pair)
 
 

@@ -27,7 +27,7 @@ from lvef.evaluation.canvas import (
     title,
     write,
 )
-from lvef.measure.summary_words import INK, LINE, SOFT
+from lvef.report.summary_words import INK, LINE, SOFT
 from lvef.stats.agreement import CalibrationPart
 
 _COLUMNS = 2

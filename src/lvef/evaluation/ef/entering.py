@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lvef.core.errors import ConfigError
+from lvef.core.serialization import printable
 from lvef.core.terms import Phase, Split
 from lvef.evaluation.ef.cases import Selection, read_cases
 from lvef.evaluation.ef.leaks import check_network, check_splits
@@ -22,7 +23,6 @@ from lvef.evaluation.evaluated_models import used_weights
 from lvef.inference.card_text import experimental_text
 from lvef.inference.catalogue import NetworkEntry, find_network
 from lvef.measure import pipeline
-from lvef.measure.report import printable
 
 
 @dataclass(frozen=True, slots=True)

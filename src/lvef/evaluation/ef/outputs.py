@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lvef
+from lvef.core.serialization import to_json
 from lvef.evaluation.ef.page import page_of
 from lvef.evaluation.ef.run import JOURNAL_NAME, EfPlan
 from lvef.evaluation.ef.summary import EfSummary
@@ -24,7 +25,6 @@ from lvef.evaluation.output_folder import last_name, make_folder, write_all
 from lvef.evaluation.outputs import patients_digest
 from lvef.evaluation.page import Picture
 from lvef.measure.environment import describe_machine, package_versions
-from lvef.measure.report import to_json
 
 RUN_SCHEMA = "lvef-ef-evaluation-run/1"
 """Version of the layout of ``run.json``."""

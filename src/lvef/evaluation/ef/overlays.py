@@ -16,7 +16,7 @@ from lvef.evaluation.canvas import SMALL, WIDTH_PX, new_figure, png, short_name,
 from lvef.evaluation.ef.manual_lines import Manual
 from lvef.evaluation.ef.records import Case, EfRecord, as_lines
 from lvef.io.open import open_clip
-from lvef.measure.summary_words import INK, SOFT, drawable
+from lvef.report.summary_words import INK, SOFT, drawable
 
 PREDICTED, MANUAL = "#4aa3ff", "#ff4b3e"
 """Blue and red, as the report has them, light enough for lines on black."""

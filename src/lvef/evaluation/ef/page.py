@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.ef.manual_lines import NOT_COMPARABLE
 from lvef.evaluation.ef.rows import (
     CONFUSION_HEADER,
@@ -25,7 +26,6 @@ from lvef.evaluation.ef.summary import FILLED, NAMED_FRAMES, EfSummary
 from lvef.evaluation.figures import LEVEL
 from lvef.evaluation.page import Picture, Section, Table, page_html
 from lvef.evaluation.pictures import file_names
-from lvef.measure.wording import DISCLAIMER
 from lvef.stats.bootstrap import RESAMPLES
 
 FIGURE_TEXT = (

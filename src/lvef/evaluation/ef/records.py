@@ -18,7 +18,7 @@ from lvef.geometry.ejection import ejection_fraction
 from lvef.transforms.volume_tracing import N_LINES, volume_of_lines
 
 ES_ABOVE_ED = "es_above_ed"
-"""Reason of a refusal: the ventricle is larger at ES than at ED. Source: `lvef.measure.answer`."""
+"""Reason of a refusal: the ventricle is larger at ES than at ED. Source: `lvef.measure.results`."""
 
 NEGATIVE_COUNTS = ("es_above_ed", "answers_below_0")
 """Counts of a measurement that tell of a negative EF before the guards."""

@@ -20,8 +20,8 @@ from lvef.evaluation.canvas import (
     title,
     write,
 )
-from lvef.evaluation.exploring.boxes import draw_box
-from lvef.measure.summary_words import LINE, SOFT
+from lvef.evaluation.exploration.plots import draw_box
+from lvef.report.summary_words import LINE, SOFT
 from lvef.stats.describe import describe, fences
 
 _ROW_PX, _GAP_PX, _TOP_PX, _FOOT_PX = 46, 44, 100, 90

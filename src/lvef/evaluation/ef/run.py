@@ -14,6 +14,7 @@ import numpy as np
 from lvef.core.errors import LvefError
 from lvef.core.journal import Journal, file_stamp
 from lvef.core.records import Clip, Measurement, Tracing
+from lvef.core.serialization import printable
 from lvef.core.workers import map_ordered
 from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.ef.cases import Selection
@@ -32,8 +33,7 @@ from lvef.inference.session import available_threads
 from lvef.measure.batch import MAX_WORKERS
 from lvef.measure.kinds import TracingPredictor
 from lvef.measure.options import MeasureOptions
-from lvef.measure.pipeline import Result
-from lvef.measure.report import printable
+from lvef.measure.pipeline import ClipResult
 from lvef.transforms.sector import find_sector
 
 JOURNAL_NAME = "finished.jsonl"
@@ -46,7 +46,7 @@ DECIMALS = 2
 class Measures(Protocol):
     """Whatever measures a file, as `lvef.measure.pipeline.Measurer` does."""
 
-    def measure(self, path: Path) -> Result:
+    def measure(self, path: Path) -> ClipResult:
         """Measure one clip."""
 
 

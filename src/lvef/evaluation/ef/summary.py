@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import FloatArray
+from lvef.core.wording import TRUNCATED
 from lvef.evaluation.ef.comparison import EfPaired, compare_entrants
 from lvef.evaluation.ef.figures import (
     CLASSES,
@@ -28,7 +29,6 @@ from lvef.evaluation.ef.manual_lines import LineError, Manual, line_errors
 from lvef.evaluation.ef.records import ES_ABOVE_ED, Case, EfEvaluation, EfRecord, Entrant
 from lvef.evaluation.figures import Named
 from lvef.inference.card import Figure
-from lvef.measure.wording import TRUNCATED
 from lvef.stats.agreement import PARTS, CalibrationPart, calibration_parts
 from lvef.stats.classification import confusion_matrix
 

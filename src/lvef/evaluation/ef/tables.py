@@ -8,13 +8,13 @@ from dataclasses import asdict
 from typing import Any
 
 import lvef
+from lvef.core.serialization import printable
+from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.ef.figures import CLASSES
 from lvef.evaluation.ef.manual_lines import NOT_COMPARABLE, REPORT_TEST_MAE, LineError
 from lvef.evaluation.ef.summary import EfSummary
 from lvef.evaluation.tables import table_csv
 from lvef.geometry.categories import report_class
-from lvef.measure.report import printable
-from lvef.measure.wording import DISCLAIMER
 
 SUMMARY_SCHEMA = "lvef-ef-evaluation/1"
 """Version of the layout of ``summary.json``."""

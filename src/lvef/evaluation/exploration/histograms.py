@@ -26,7 +26,7 @@ from lvef.evaluation.canvas import (
 from lvef.evaluation.exploration.explore import Column
 from lvef.evaluation.exploration.plots import BAR, draw_box
 from lvef.geometry.categories import REPORT_MILD_RANGE
-from lvef.measure.summary_words import INK, LINE, SOFT
+from lvef.report.summary_words import INK, LINE, SOFT
 from lvef.stats.describe import Description
 
 MOST_BINS, FEWEST_BINS = 60, 24

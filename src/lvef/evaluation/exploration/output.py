@@ -10,6 +10,8 @@ from typing import Any
 
 import lvef
 from lvef.core.errors import DataError
+from lvef.core.serialization import to_json
+from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.exploration import tables
 from lvef.evaluation.exploration.examples import Examples, examples_png, shown_text
 from lvef.evaluation.exploration.explore import MEASURED, Exploration, plural
@@ -18,8 +20,6 @@ from lvef.evaluation.exploration.plots import counts_png, groups_png, volumes_pn
 from lvef.evaluation.output_folder import last_name, make_folder, write_all
 from lvef.evaluation.page import Picture, Section, Table, page_html
 from lvef.measure.environment import describe_machine, package_versions
-from lvef.measure.report import to_json
-from lvef.measure.wording import DISCLAIMER
 from lvef.stats.describe import WHISKER
 
 RUN_SCHEMA = "lvef-exploration-run/1"

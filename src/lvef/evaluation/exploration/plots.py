@@ -27,7 +27,7 @@ from lvef.evaluation.canvas import (
 )
 from lvef.evaluation.exploration.explore import LABEL_WORDS, Column, Group
 from lvef.geometry.categories import REPORT_MILD_RANGE
-from lvef.measure.summary_words import INK, LINE, SOFT
+from lvef.report.summary_words import INK, LINE, SOFT
 from lvef.stats.describe import Description, Fences, describe, fences, outside, z_scores
 
 BAR = "#7fb8d8"

@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from lvef.core.serialization import printable
 from lvef.evaluation.exploration.explore import LABEL_WORDS, MEASURED, Column, Exploration, plural
 from lvef.evaluation.page import Table
 from lvef.evaluation.tables import table_csv
-from lvef.measure.report import printable
 
 SCHEMA = "lvef-exploration/1"
 """Version of the layout of ``summary.json``."""

@@ -28,7 +28,7 @@ from lvef.evaluation.canvas import (
     write,
 )
 from lvef.evaluation.synthetic.records import INVENTED, MATCHED, MERGED, MISSED, ClipRecord
-from lvef.measure.summary_words import INK, LINE, SOFT
+from lvef.report.summary_words import INK, LINE, SOFT
 
 COLUMNS = 2
 """Panels beside each other."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lvef
+from lvef.core.serialization import to_json
 from lvef.evaluation.output_folder import last_name, make_folder, write_all
 from lvef.evaluation.synthetic.page import page_of
 from lvef.evaluation.synthetic.pictures import make_pictures
@@ -16,7 +17,6 @@ from lvef.evaluation.synthetic.run import JOURNAL_NAME, SyntheticPlan
 from lvef.evaluation.synthetic.summary import Summary, to_values
 from lvef.evaluation.synthetic.tables import beats_csv, clips_csv
 from lvef.measure.environment import describe_machine, package_versions
-from lvef.measure.report import to_json
 
 RUN_SCHEMA = "lvef-synthetic-evaluation-run/1"
 """Version of the layout of ``run.json``."""

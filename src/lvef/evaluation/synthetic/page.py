@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.figures import LEVEL
 from lvef.evaluation.page import Picture, Section, Table, page_html
 from lvef.evaluation.synthetic.figures import REFERENCES
@@ -26,7 +27,6 @@ from lvef.evaluation.synthetic.summary import (
     timing_rows,
     unanswered,
 )
-from lvef.measure.wording import DISCLAIMER
 from lvef.stats.bootstrap import RESAMPLES
 
 EF_TEXT = (

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from lvef.core.errors import DataError, LvefError
 from lvef.core.journal import Journal, file_stamp
+from lvef.core.serialization import printable
 from lvef.core.terms import Status
 from lvef.core.workers import map_ordered
 from lvef.evaluation.code_digest import settings_key
@@ -29,8 +30,7 @@ from lvef.evaluation.synthetic.truth_files import (
 from lvef.inference.session import available_threads
 from lvef.measure.batch import MAX_WORKERS
 from lvef.measure.options import MeasureOptions
-from lvef.measure.pipeline import Result
-from lvef.measure.report import printable
+from lvef.measure.pipeline import ClipResult
 
 JOURNAL_NAME = "finished.jsonl"
 """What is done, a line a clip, so that a stopped run can go on."""
@@ -39,7 +39,7 @@ JOURNAL_NAME = "finished.jsonl"
 class Measures(Protocol):
     """Whatever measures a file, as `lvef.measure.pipeline.Measurer` does."""
 
-    def measure(self, path: Path) -> Result:
+    def measure(self, path: Path) -> ClipResult:
         """Measure one clip."""
 
 

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import lvef
+from lvef.core.serialization import printable
 from lvef.core.terms import Status
+from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.canvas import Bounded, bounded_text
 from lvef.evaluation.synthetic.figures import (
     AGREEMENT,
@@ -28,8 +30,6 @@ from lvef.evaluation.synthetic.groups import Group, groups_of
 from lvef.evaluation.synthetic.records import REPRESENTATIVE_BEAT, ClipRecord
 from lvef.evaluation.synthetic.run import Judgement
 from lvef.inference.card import Figure
-from lvef.measure.report import printable
-from lvef.measure.wording import DISCLAIMER
 
 SUMMARY_SCHEMA = "lvef-synthetic-evaluation/1"
 """Version of the layout of ``summary.json``."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lvef.evaluation.canvas import BLUE, add_axes, label, new_figure, png, title, write
-from lvef.measure.summary_words import INK, LINE, SOFT
+from lvef.report.summary_words import INK, LINE, SOFT
 
 BIN_MS = 10.0
 """Width of a bar."""

@@ -1,0 +1,60 @@
+"""Plain values and JSON: what every file that the program writes is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+SIGNIFICANT_DIGITS = 9
+"""Digits of a number in JSON."""
+
+# A contour of 100 points would be 400 lines long: points are written together as ``[x, y]``, and lists of
+# points on one line. A line break cannot stand inside a JSON string, so this touches nothing but the layout.
+_BROKEN_POINT = re.compile(r"\[\n\s+(-?[\d.]+),\n\s+(-?[\d.]+)\n\s+\]")
+_BETWEEN_POINTS = re.compile(r"(?<=\d\]),\n\s+(?=\[-?\d)")
+
+
+def to_json(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Write plain values as indented JSON with a final line break, points ``[x, y]`` on one line."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return _BETWEEN_POINTS.sub(", ", _BROKEN_POINT.sub(r"[\1, \2]", text)) + "\n"
+
+
+def to_plain(value: Any) -> Any:  # noqa: ANN401
+    """Convert records, arrays and numpy numbers to what JSON knows; numbers that are not finite become None."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(inner) for key, inner in value.items()}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, np.ndarray):
+        return to_plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [to_plain(inner) for inner in value]
+    if isinstance(value, float | np.floating):
+        return finite(value)
+    if isinstance(value, np.integer | np.bool_):
+        return value.item()
+    return value
+
+
+def finite(value: float | np.floating[Any] | None) -> float | None:
+    """A plain float of nine significant digits, or None for what is not a finite number."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{float(value):.{SIGNIFICANT_DIGITS}g}")
+
+
+def printable(name: str) -> str:
+    """A file name that can be written as UTF-8: bytes that no character stands for become U+FFFD."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

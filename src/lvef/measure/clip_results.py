@@ -1,0 +1,253 @@
+"""The measurement that an EF network gives: the mean over clips of the film, or over its beats.
+
+It has no volumes and no contour; what looks for a ventricle is another network, and only where beats are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from lvef.core.errors import GeometryError
+from lvef.core.records import FROM_FILE, Beat, Clip, CodedWarning, FloatArray, Measurement, VolumeCurve
+from lvef.core.terms import Status, View
+from lvef.geometry.rhythm import SPREAD_CODES, representative_beat, spread_notices
+from lvef.measure.clip_predictor import ClipEfs, ClipPredictor
+from lvef.measure.options import MeasureOptions
+from lvef.measure.results import RefusedWithCurve, with_volumes
+from lvef.transforms.frames import centred_start_s, clip_starts_s
+from lvef.transforms.sector import Sector
+
+WHOLE_BEAT_S = 1.2
+"""A film as long as this shows a whole beat from 50 beats a minute up. Shorter ones are marked as partial: without a
+curve nobody can tell what part of a beat they show."""
+
+MAX_REPEATED = 0.1
+"""Part of the frames that may be shown twice in a row, where the film is slower than the network's clock, without a word."""
+
+MIN_FAN_PART = 0.5
+"""A network that is shown whole pictures is told of where the fan's box fills less of them than this."""
+
+OF_OWN_EF = (*SPREAD_CODES, "mean_of_ratios")
+"""Notices of a measurement that are about its own EFs."""
+
+BeatFinder = Callable[[Clip], Measurement]
+"""Measures a clip with a network that finds beats."""
+
+
+def answer_of_clips(
+    clip: Clip, fan: Sector, predictor: ClipPredictor, options: MeasureOptions, finder: BeatFinder | None
+) -> Measurement:
+    """Measure a film with an EF network.
+
+    Args:
+        clip: The film.
+        fan: Its fan.
+        predictor: The network.
+        options: Settings.
+        finder: Finds the beats for an EF each; None reads the film as a whole.
+
+    Raises:
+        GeometryError: Frames were chosen by hand.
+        QualityRefusal: With ``finder``: no ventricle was found.
+    """
+    if options.ed_frame is not None or options.es_frame is not None:
+        raise GeometryError(
+            f"{clip.source}: {predictor.entry.name} reads an EF from clips and cannot use two frames; leave --ed-frame and "
+            "--es-frame, or choose a network that draws the ventricle with --weights."
+        )
+    base = _base(clip, fan, predictor, options)
+    if finder is not None:
+        try:
+            found = finder(clip)
+        except RefusedWithCurve as refusal:
+            if refusal.base.curve is None:
+                raise
+            notice = CodedWarning(
+                "no_beats_found", f"No beats were found ({refusal.code}): the film was read as a whole."
+            )
+            return _over_clips(replace(base, notices=(*base.notices, notice)), clip, fan, predictor, options)
+        base = replace(
+            base,
+            # How far the finder's own EFs lie apart, and what it made of them, is not about this network's.
+            notices=(
+                *base.notices,
+                *(n for n in found.notices if n not in clip.notices and n.code not in OF_OWN_EF),
+            ),
+            heart_rate_bpm=found.heart_rate_bpm,
+            heart_rate_source=found.heart_rate_source,
+        )
+        whole = [beat for beat in found.beats if beat.end_frame is not None]
+        if any(not beat.excluded for beat in whole):
+            notice = _finder_notice(found)
+            base = replace(base, notices=(*base.notices, notice))
+            return _over_beats(base, whole, clip, fan, predictor, options)
+        return _over_clips(base, clip, fan, predictor, options)
+    unchecked = CodedWarning(
+        "view_not_checked",
+        f"The network {predictor.entry.name} gives an EF for any film: nothing looked for a ventricle or checked "
+        "the view.",
+    )
+    return _over_clips(replace(base, notices=(*base.notices, unchecked)), clip, fan, predictor, options)
+
+
+def _base(clip: Clip, fan: Sector, predictor: ClipPredictor, options: MeasureOptions) -> Measurement:
+    """What is known of a film before its EF is."""
+    notices = clip.notices
+    part = fan.box.width * fan.box.height / (clip.frames.shape[1] * clip.frames.shape[2])
+    if predictor.spec.crop == "whole" and part < MIN_FAN_PART:
+        text = (
+            f"The network {predictor.entry.name} is shown whole pictures, and the ultrasound fills {part:.0%} of this "
+            "one: crop the film to it."
+        )
+        notices = (*notices, CodedWarning("fan_is_small", text))
+    nothing = np.full(len(clip.frames), np.nan)
+    short = float(clip.times_s[-1]) < WHOLE_BEAT_S
+    return Measurement(
+        source=clip.source,
+        status=Status.PARTIAL_CYCLE if short else Status.OK,
+        view=clip.view if clip.view is not View.UNKNOWN else options.view,
+        volume_note=f"The network {predictor.entry.name} reads the EF from the film and measures no volumes.",
+        n_frames=len(clip.frames),
+        frame_rate_hz=clip.frame_rate_hz,
+        duration_s=float(clip.times_s[-1]),
+        timing=clip.timing,
+        spacing=clip.spacing,
+        heart_rate_bpm=clip.heart_rate_bpm,
+        heart_rate_source=FROM_FILE if clip.heart_rate_bpm else "",
+        notices=notices,
+        # A curve without values carries the clock.
+        curve=VolumeCurve(clip.times_s, nothing, nothing, calibrated=False),
+    )
+
+
+def _over_clips(
+    base: Measurement, clip: Clip, fan: Sector, predictor: ClipPredictor, options: MeasureOptions
+) -> Measurement:
+    """The mean over evenly spaced clips."""
+    starts = clip_starts_s(clip.times_s, predictor.spec)
+    read = predictor.efs(clip, fan, starts)
+    mean, n = float(read.efs_percent.mean()), len(starts)
+    text = (
+        f"The EF is the mean over {n} clips of {predictor.spec.duration_s:g} s; ef_sd_percent is their standard deviation: "
+        "how much the network's answer changes along the film, not how far it may be from the truth."
+        if n > 1
+        else f"The EF rests on one clip of {predictor.spec.duration_s:g} s: the film is not longer."
+        if predictor.spec.clips > 1
+        else f"The EF rests on one clip of {predictor.spec.duration_s:g} s from the middle of the film."
+    )
+    answer, clamped = _clamped(np.array([mean]))
+    return with_volumes(
+        replace(
+            base,
+            method=f"{predictor.entry.card.kind} network, {'mean over ' if n > 1 else ''}{n} {'clips' if n > 1 else 'clip'}",
+            ef_mean_percent=mean,
+            ef_sd_percent=float(read.efs_percent.std(ddof=1)) if n > 1 else None,
+            notices=(
+                *base.notices,
+                CodedWarning("mean_of_clips", text),
+                *_notices(read, base, predictor),
+                *clamped,
+            ),
+            counts=_counts(read.efs_percent, np.array([mean])),
+        ),
+        float(answer[0]),
+        None,
+        None,
+        options,
+    )
+
+
+def _over_beats(
+    base: Measurement,
+    beats: Sequence[Beat],
+    clip: Clip,
+    fan: Sector,
+    predictor: ClipPredictor,
+    options: MeasureOptions,
+) -> Measurement:
+    """The mean over beats: a clip is read around the middle of each."""
+    times = clip.times_s
+    middles = [float(times[b.ed_frame] + times[b.end_frame or b.es_frame]) / 2 for b in beats]
+    starts = [centred_start_s(times, predictor.spec, middle) for middle in middles]
+    read = predictor.efs(clip, fan, starts)
+    efs, clamped = _clamped(read.efs_percent)
+    told = tuple(
+        replace(beat, ed_volume=np.nan, es_volume=np.nan, ef_percent=float(ef))
+        for beat, ef in zip(beats, efs, strict=True)
+    )
+    counted = [beat for beat in told if not beat.excluded]
+    shown, values = representative_beat(counted), [beat.ef_percent for beat in counted]
+    mean, n = float(np.mean(values)), len(values)
+    filled = replace(
+        base,
+        status=Status.OK,
+        method=f"{predictor.entry.card.kind} network, one clip a beat, {f'mean over {n} beats' if n > 1 else 'one beat'}",
+        beats=told,
+        ed_frame=shown.ed_frame,
+        es_frame=shown.es_frame,
+        ef_mean_percent=mean,
+        ef_sd_percent=float(np.std(values, ddof=1)) if n > 1 else None,
+        beats_averaged=n,
+        notices=(*base.notices, *_notices(read, base, predictor), *clamped, *spread_notices(values)),
+        counts=_counts(read.efs_percent, read.efs_percent),
+    )
+    return with_volumes(filled, mean, None, None, options)
+
+
+def _finder_notice(found: Measurement) -> CodedWarning:
+    weights = found.provenance.weights if found.provenance else "another network"
+    return CodedWarning(
+        "beats_of_another_network",
+        f"The beats were found with {weights}; the EF of each is read from a clip around its middle.",
+    )
+
+
+def _notices(read: ClipEfs, base: Measurement, predictor: ClipPredictor) -> tuple[CodedWarning, ...]:
+    """How what was shown differs from what the network knows."""
+    notices = []
+    spec, frame_s = predictor.spec, 1.0 / (base.frame_rate_hz or np.inf)
+    if read.mirrored:
+        notices.append(
+            CodedWarning(
+                "played_back_and_forth",
+                f"The network reads {spec.duration_s:g} s, the film has {base.duration_s or 0.0:.2f} s: it was played "
+                "back and forth.",
+            )
+        )
+    if read.repeated > MAX_REPEATED * read.shown:
+        notices.append(
+            CodedWarning(
+                "slow_frame_rate",
+                f"The network reads a frame every {1000 * spec.duration_s / (spec.n_frames - 1):.0f} ms, the film has one "
+                f"every {1000 * frame_s:.0f} ms: some were shown twice.",
+            )
+        )
+    return tuple(notices)
+
+
+def _clamped(efs_percent: FloatArray) -> tuple[FloatArray, tuple[CodedWarning, ...]]:
+    """EFs kept within 0-100, and what there is to say of it."""
+    kept = np.clip(efs_percent, 0.0, 100.0)
+    beyond = efs_percent[kept != efs_percent]
+    if not len(beyond):
+        return kept, ()
+    worst = float(beyond[np.abs(beyond - 50).argmax()])
+    text = f"The network gave an EF of {worst:.1f} %, which cannot be: it was set to {min(max(worst, 0), 100):.0f} %."
+    return kept, (CodedWarning("ef_clamped", text),)
+
+
+def _counts(clips: FloatArray, answers: FloatArray) -> dict[str, int]:
+    """How often the network's own output was no EF: of its clips, and of what would have been answers."""
+
+    def outside(values: FloatArray) -> int:
+        return int(((values < 0) | (values > 100)).sum())
+
+    return {
+        "clips": len(clips),
+        "clips_outside_0_100": outside(clips),
+        "answers_outside_0_100": outside(answers),
+        "answers_below_0": int((answers < 0).sum()),
+    }

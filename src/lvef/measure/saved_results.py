@@ -1,0 +1,151 @@
+"""Answers of earlier runs, read back from their folders: measurement, curve, views, and the film where it is there."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lvef.core.errors import DataError, LvefError
+from lvef.core.records import Clip, Measurement, VolumeCurve
+from lvef.core.terms import View
+from lvef.io.limits import MAX_FRAMES
+from lvef.io.open import open_clip
+from lvef.measure.pair import pair_of_stills
+from lvef.measure.results import Result
+from lvef.measure.serializers import CURVE_NAME, MEASUREMENT_NAME, read_measurement
+
+BETWEEN = " + "
+"""Stands between the two files of a pair or a study."""
+
+VIEWS = (View.A4C.value, View.A2C.value)
+"""Folders of the views of a biplane study."""
+
+
+def is_answer(path: Path) -> bool:
+    """Whether a path is an earlier answer: a folder with ``measurement.json``, or a JSON file."""
+    if path.is_dir():
+        return (path / MEASUREMENT_NAME).is_file()
+    return path.suffix.lower() == ".json"
+
+
+def read_answer(path: Path, films: Sequence[Path] = (), *, max_frames: int = MAX_FRAMES) -> Result:
+    """Read an answer back.
+
+    Args:
+        path: Its folder, or the JSON file in it.
+        films: Where its films are now: one, or two of a pair (ED, ES) or a study (A4C, A2C). Without any they are looked for
+            where they were; what is not found, or is another film by now, is None in the answer.
+        max_frames: Longest film that is read.
+
+    Raises:
+        DataError: The JSON or the curve cannot be read, or a film that was given is not the one that was measured.
+        VideoError: A film that was given cannot be read; so `DicomError`.
+    """
+    file = path / MEASUREMENT_NAME if path.is_dir() else path
+    measurement = _with_curve(read_measurement(file), file.parent)
+    views = [file.parent / view for view in VIEWS]
+    if BETWEEN in measurement.source and all((view / MEASUREMENT_NAME).is_file() for view in views):
+        if films and len(films) != len(views):
+            raise DataError(f"{path} is a study of two views: give both films, the A4C first.")
+        own = [films[place : place + 1] for place in range(len(views))]
+        parts = {
+            view.name: _single(view / MEASUREMENT_NAME, film, max_frames)
+            for view, film in zip(views, own, strict=True)
+        }
+        return Result(measurement, None, parts)
+    return Result(measurement, _film(measurement, films, max_frames))
+
+
+def _single(file: Path, films: Sequence[Path], max_frames: int) -> tuple[Measurement, Clip | None]:
+    measurement = _with_curve(read_measurement(file), file.parent)
+    return measurement, _film(measurement, films, max_frames)
+
+
+def _with_curve(measurement: Measurement, folder: Path) -> Measurement:
+    file = folder / CURVE_NAME
+    return replace(measurement, curve=read_curve(file)) if file.is_file() else measurement
+
+
+def read_curve(path: Path) -> VolumeCurve:
+    """Read a ``curve.csv`` back.
+
+    Args:
+        path: The file. The times of two stills are empty; the frames' numbers stand for them.
+
+    Raises:
+        DataError: It cannot be read or is no such table.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); measure the file again.") from None
+    except (UnicodeDecodeError, csv.Error):
+        rows = []
+    header = rows[0] if rows else []
+    units = {("volume_ml", "length_mm"): True, ("volume_relative", "length_px"): False}
+    calibrated = units.get((header[2], header[3])) if len(header) >= 4 else None
+    if calibrated is None or header[:2] != ["frame", "time_s"]:
+        raise DataError(f"{path} is not the table of a volume curve: measure the file again.")
+    try:
+        times = [float(row[1] or row[0]) for row in rows[1:]]
+        volume, length = ([float(row[place] or math.nan) for row in rows[1:]] for place in (2, 3))
+    except (ValueError, IndexError):
+        raise DataError(
+            f"{path} holds a line that is not of a volume curve: measure the file again."
+        ) from None
+    return VolumeCurve(np.array(times), np.array(volume), np.array(length), calibrated)
+
+
+def _film(measurement: Measurement, given: Sequence[Path], max_frames: int) -> Clip | None:
+    """The film of a measurement: the one that was given, or the one that is still where it was."""
+    if given:
+        clip = _open(given, measurement.source, max_frames)
+        if not _fits(measurement, clip):
+            raise DataError(
+                f"{BETWEEN.join(map(str, given))} has {len(clip.frames)} frames, and the answer was measured on "
+                f"{measurement.n_frames}: give the film that was measured."
+            )
+        return clip
+    files = _recorded(measurement.source)
+    if not files:
+        return None
+    try:
+        clip = _open(files, measurement.source, max_frames)
+    except (LvefError, MemoryError):
+        return None
+    return clip if _fits(measurement, clip) else None
+
+
+def _open(files: Sequence[Path], source: str, max_frames: int) -> Clip:
+    if len(files) > 2:
+        raise DataError(f"{len(files)} films were given; one was expected, or two of a pair or a study.")
+    clips = [open_clip(file, max_frames=max_frames) for file in files]
+    return pair_of_stills(clips, source) if len(clips) == 2 else clips[0]
+
+
+def _recorded(source: str) -> list[Path]:
+    """The files that a measurement names, where they are there."""
+    if not source or "\0" in source:
+        return []
+    try:
+        if Path(source).exists():
+            return [Path(source)]
+        words = source.split(BETWEEN)
+        for place in range(1, len(words)):
+            pair = [Path(BETWEEN.join(words[:place])), Path(BETWEEN.join(words[place:]))]
+            if all(file.is_file() for file in pair):
+                return pair
+    except OSError:
+        # A name that this system cannot hold names no file on it.
+        return []
+    return []
+
+
+def _fits(measurement: Measurement, clip: Clip) -> bool:
+    return measurement.n_frames is None or measurement.n_frames == len(clip.frames)

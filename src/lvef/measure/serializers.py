@@ -1,0 +1,395 @@
+"""A `Measurement` as JSON and back, and as tables: the schema ``lvef-measurement/2`` and three kinds of CSV.
+
+The layout is described for people in ``docs/reference/measurement-schema.md`` and for programs in
+``measurement.schema.json`` beside this module. No NaN is ever written: what is not known is ``null``.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lvef.core.errors import DataError
+from lvef.core.records import (
+    Beat,
+    CodedWarning,
+    Correction,
+    FloatArray,
+    Measurement,
+    Provenance,
+    Tracing,
+    geometry_of,
+)
+from lvef.core.serialization import finite, printable, to_json, to_plain
+from lvef.core.terms import Status, View
+
+SCHEMA = "lvef-measurement/2"
+"""Name and version of the layout; the number grows when a key goes or changes its meaning."""
+
+MEASUREMENT_NAME = "measurement.json"
+"""The whole measurement, in the schema ``lvef-measurement/2``."""
+
+CURVE_NAME = "curve.csv"
+"""Volume and length on every frame."""
+
+BEATS_NAME = "beats.csv"
+"""All beats, excluded ones with their reason."""
+
+SCHEMA_FILE = Path(__file__).with_name("measurement.schema.json")
+"""The layout as a JSON Schema (draft 2020-12)."""
+
+
+def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
+    """Describe a measurement with plain values, in the layout ``lvef-measurement/2``.
+
+    Args:
+        measurement: Any measurement; refused and failed ones too.
+
+    Returns:
+        Strings, numbers, lists and mappings only; every key of the schema is there.
+    """
+    m = measurement
+    values = {
+        "schema": SCHEMA,
+        "source": m.source,
+        "status": m.status,
+        "reason": m.reason,
+        "reason_code": m.reason_code,
+        "method": m.method,
+        "view": m.view,
+        "ef_percent": m.ef_percent,
+        "edv_ml": m.edv_ml,
+        "esv_ml": m.esv_ml,
+        "stroke_volume_ml": m.stroke_volume_ml,
+        "volume_note": m.volume_note,
+        "indexed": m.indexed,
+        "categories": m.categories,
+        "ed_frame": m.ed_frame,
+        "es_frame": m.es_frame,
+        "ed_time_s": frame_time_s(m, m.ed_frame),
+        "es_time_s": frame_time_s(m, m.es_frame),
+        "volume_unit": volume_unit(m),
+        "beats": [_beat_to_dict(m, beat) for beat in m.beats],
+        "ef_mean_percent": m.ef_mean_percent,
+        "ef_sd_percent": m.ef_sd_percent,
+        "beats_averaged": m.beats_averaged,
+        "heart_rate_bpm": m.heart_rate_bpm,
+        "heart_rate_source": m.heart_rate_source,
+        "n_frames": m.n_frames,
+        "frame_rate_hz": m.frame_rate_hz,
+        "duration_s": m.duration_s,
+        "timing": m.timing,
+        "spacing": m.spacing,
+        "notices": m.notices,
+        "single_plane": m.single_plane,
+        "counts": m.counts,
+        "correction": m.correction,
+        "tracings": _tracings_to_dict(m),
+        "provenance": m.provenance,
+    }
+    return {key: to_plain(value) for key, value in values.items()}
+
+
+def measurement_json(measurement: Measurement) -> str:
+    """Write a measurement as the text of ``measurement.json``."""
+    return to_json(measurement_to_dict(measurement))
+
+
+def read_measurement(path: Path) -> Measurement:
+    """Read a ``measurement.json`` back.
+
+    The curve is in ``curve.csv`` and does not come back; of the tracings only those of ED and ES do.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: The file cannot be read or is not of this layout.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}); a measurement.json was expected."
+        ) from None
+    except ValueError:
+        raise DataError(
+            f"{path} is not valid JSON; a measurement.json was expected: measure the file again."
+        ) from None
+    found = values.get("schema") if isinstance(values, dict) else None
+    if found != SCHEMA:
+        raise DataError(f"{path} has the layout {found}; {SCHEMA} was expected: measure the file again.")
+    try:
+        return _measurement_from_dict(values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path} does not hold what {SCHEMA} promises ({error}): measure the file again."
+        ) from None
+
+
+def frame_time_s(measurement: Measurement, frame: int | None) -> float | None:
+    """Time of a frame in seconds from the clip's first; None without such a frame or a clock (stills)."""
+    curve = measurement.curve
+    if (
+        frame is None
+        or curve is None
+        or measurement.duration_s is None
+        or not 0 <= frame < len(curve.times_s)
+    ):
+        return None
+    return finite(curve.times_s[frame])
+
+
+def volume_unit(measurement: Measurement) -> str:
+    """Unit of the curve's and the beats' volumes: ``ml`` where the file has a scale, else ``relative``."""
+    if measurement.curve is not None:
+        return "ml" if measurement.curve.calibrated else "relative"
+    return "ml" if measurement.edv_ml is not None else "relative"
+
+
+def _beat_to_dict(measurement: Measurement, beat: Beat) -> dict[str, Any]:
+    return {
+        "ed_frame": beat.ed_frame,
+        "es_frame": beat.es_frame,
+        "end_frame": beat.end_frame,
+        "ed_time_s": frame_time_s(measurement, beat.ed_frame),
+        "es_time_s": frame_time_s(measurement, beat.es_frame),
+        "end_time_s": frame_time_s(measurement, beat.end_frame),
+        "ed_volume": beat.ed_volume,
+        "es_volume": beat.es_volume,
+        "ef_percent": beat.ef_percent,
+        "duration_s": beat.duration_s,
+        "counted": not beat.excluded,
+        "shown": measurement.is_shown(beat),
+        "excluded": beat.excluded,
+    }
+
+
+def _tracings_to_dict(measurement: Measurement) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for phase, frame in (("ed", measurement.ed_frame), ("es", measurement.es_frame)):
+        tracing = (
+            measurement.tracings[frame] if frame is not None and frame < len(measurement.tracings) else None
+        )
+        if tracing is not None:
+            found[phase] = {
+                f.name: np.round(getattr(tracing, f.name), 2).tolist() for f in dataclasses.fields(tracing)
+            }
+    return found
+
+
+def _measurement_from_dict(values: dict[str, Any]) -> Measurement:
+    own = {f.name for f in dataclasses.fields(Measurement)}
+    kept = {key: value for key, value in values.items() if key in own}
+    beats = tuple(_beat_from_dict(beat) for beat in values["beats"])
+    last = max((f for f in (values["ed_frame"], values["es_frame"]) if f is not None), default=-1)
+    tracings: list[Tracing | None] = [None] * (last + 1)
+    for phase, fields in values["tracings"].items():
+        tracings[values[f"{phase}_frame"]] = Tracing(**{k: _points(v) for k, v in fields.items()})
+    return Measurement(
+        **kept
+        | {
+            "status": Status(values["status"]),
+            "view": View(values["view"]),
+            "beats": beats,
+            "notices": tuple(CodedWarning(n["code"], n["text"]) for n in values["notices"]),
+            "spacing": geometry_of(values["spacing"]),
+            "provenance": Provenance(**values["provenance"]) if values["provenance"] else None,
+            "correction": _correction(values.get("correction")),
+            "tracings": tuple(tracings) if any(tracings) else (),
+        }
+    )
+
+
+def _beat_from_dict(values: dict[str, Any]) -> Beat:
+    own = {f.name: values[f.name] for f in dataclasses.fields(Beat)}
+    # A number that could not be written as JSON was null.
+    for name in ("ed_volume", "es_volume", "ef_percent"):
+        own[name] = math.nan if own[name] is None else own[name]
+    return Beat(**own)
+
+
+def _correction(values: dict[str, Any] | None) -> Correction | None:
+    return None if values is None else Correction(**values | {"changed": tuple(values["changed"])})
+
+
+def _points(value: list[Any]) -> FloatArray:
+    return np.asarray(value, dtype=np.float64)
+
+
+RESULT_COLUMNS = (
+    "path",
+    "status",
+    "ef_percent",
+    "edv_ml",
+    "esv_ml",
+    "stroke_volume_ml",
+    "beats",
+    "beats_excluded",
+    "ef_mean_percent",
+    "ef_sd_percent",
+    "heart_rate_bpm",
+    "ed_frame",
+    "es_frame",
+    "view",
+    "method",
+    "heart_failure_range",
+    "n_frames",
+    "frame_rate_hz",
+    "duration_s",
+    "warnings",
+    "reason_code",
+    "reason",
+    "volume_note",
+    "weights",
+    "precision",
+    "seconds",
+    "folder",
+    "lvef_version",
+    "heart_rate_source",
+    "beats_averaged",
+)
+"""Columns of ``results.csv``. Their order is a promise: new ones are added at the end."""
+
+Row = dict[str, str]
+"""One line of ``results.csv``: text under each of `RESULT_COLUMNS`, empty for what is not known."""
+
+
+def curve_csv(measurement: Measurement) -> str:
+    """Write the volume curve: one line a frame, empty cells where no ventricle was traced.
+
+    Columns: ``frame``, ``time_s``, ``volume_ml`` (or ``volume_relative``), ``length_mm`` (or ``length_px``),
+    and ``phase``, which names the end-diastoles and end-systoles of all beats.
+    """
+    curve = measurement.curve
+    calibrated = volume_unit(measurement) == "ml"
+    header = (
+        "frame",
+        "time_s",
+        "volume_ml" if calibrated else "volume_relative",
+        "length_mm" if calibrated else "length_px",
+        "phase",
+    )
+    if curve is None:
+        return _table(header, ())
+    phases: dict[int, str] = {}
+    for beat in measurement.beats:
+        phases[beat.es_frame] = "ES"
+        phases[beat.ed_frame] = "ED"
+        if beat.end_frame is not None:
+            phases[beat.end_frame] = "ED"
+    lines = (
+        (
+            str(frame),
+            _cell(frame_time_s(measurement, frame)),
+            _cell(volume),
+            _cell(length),
+            phases.get(frame, ""),
+        )
+        for frame, (volume, length) in enumerate(
+            zip(curve.volume.tolist(), curve.length.tolist(), strict=True)
+        )
+    )
+    return _table(header, lines)
+
+
+def beats_csv(measurement: Measurement) -> str:
+    """Write all beats, excluded ones with their reason; ``shown`` marks the one whose ED and ES are shown."""
+    unit = volume_unit(measurement)
+    header = (
+        "beat", "ed_frame", "es_frame", "end_frame", "ed_time_s", "es_time_s", "end_time_s",
+        f"ed_volume_{unit}", f"es_volume_{unit}", "ef_percent", "duration_s", "counted", "shown", "excluded",
+    )  # fmt: skip
+    lines = (
+        (
+            str(number),
+            str(beat.ed_frame),
+            str(beat.es_frame),
+            _cell(beat.end_frame),
+            *(_cell(frame_time_s(measurement, f)) for f in (beat.ed_frame, beat.es_frame, beat.end_frame)),
+            _cell(beat.ed_volume),
+            _cell(beat.es_volume),
+            _cell(beat.ef_percent),
+            _cell(beat.duration_s),
+            "no" if beat.excluded else "yes",
+            "yes" if measurement.is_shown(beat) else "no",
+            beat.excluded,
+        )
+        for number, beat in enumerate(measurement.beats, start=1)
+    )
+    return _table(header, lines)
+
+
+def result_row(measurement: Measurement, path: str, folder: str = "") -> Row:
+    """One line of ``results.csv``.
+
+    Args:
+        measurement: The answer for this file.
+        path: The file's name as the user gave it.
+        folder: Name of the folder with its outputs, inside the output folder.
+    """
+    m = measurement
+    made = m.provenance
+    values: dict[str, object] = {
+        "path": path,
+        "status": str(m.status),
+        "ef_percent": m.ef_percent,
+        "edv_ml": m.edv_ml,
+        "esv_ml": m.esv_ml,
+        "stroke_volume_ml": m.stroke_volume_ml,
+        "beats": len(m.counted_beats),
+        "beats_excluded": sum(1 for beat in m.beats if beat.excluded),
+        "ef_mean_percent": m.ef_mean_percent,
+        "ef_sd_percent": m.ef_sd_percent,
+        "heart_rate_bpm": m.heart_rate_bpm,
+        "ed_frame": m.ed_frame,
+        "es_frame": m.es_frame,
+        "view": str(m.view),
+        "method": m.method,
+        "heart_failure_range": m.categories.get("heart_failure"),
+        "n_frames": m.n_frames,
+        "frame_rate_hz": m.frame_rate_hz,
+        "duration_s": m.duration_s,
+        "warnings": "; ".join(n.code for n in m.notices),
+        "reason_code": m.reason_code,
+        "reason": m.reason,
+        "volume_note": m.volume_note,
+        "weights": made.weights if made else None,
+        "precision": made.precision if made else None,
+        "seconds": made.seconds if made else None,
+        "folder": folder,
+        "lvef_version": made.lvef_version if made else None,
+        "beats_averaged": m.beats_averaged,
+        "heart_rate_source": m.heart_rate_source,
+    }
+    return {column: _cell(values[column]) for column in RESULT_COLUMNS}
+
+
+def results_csv(rows: Iterable[Row]) -> str:
+    """Write the lines of ``results.csv`` with their header."""
+    return _table(RESULT_COLUMNS, ([row.get(column, "") for column in RESULT_COLUMNS] for row in rows))
+
+
+def _cell(value: object) -> str:
+    """Text of one cell: seven significant digits are far below what any of the numbers means."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.7g}" if math.isfinite(value) else ""
+    return printable(str(value))
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(lines)
+    return out.getvalue()

@@ -1,0 +1,144 @@
+"""Answers read back from their folders: the same words on the page as on the day they were measured."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lvef.core.errors import DataError
+from lvef.geometry.control_points import control_points_of_tracing
+from lvef.measure.correction import Edit, corrected
+from lvef.measure.options import MeasureOptions
+from lvef.measure.results import Outputs, Result
+from lvef.measure.saved_results import is_answer, read_answer, read_curve
+from lvef.report.content import page_of
+from lvef.report.outputs import write_outputs
+from tests.measure.made_up import beating
+from tests.report.cases import NOW, cases, pair, plain, study
+
+NO_PICTURES = Outputs(video=False, summary=False)
+CASES = dict(cases())
+
+
+def written(folder, answer):
+    write_outputs(folder, answer, NO_PICTURES)
+    return folder
+
+
+@pytest.fixture
+def of_film(tmp_path, phantom_file):
+    """An answer whose film is there."""
+    film = tmp_path / "film.avi"
+    shutil.copy(phantom_file, film)
+    return written(tmp_path / "answer", Result(beating(150, source=str(film))[0], None)), film
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if n != "bare"])
+def test_the_page_says_the_same_as_on_the_day(name, tmp_path):
+    answer = CASES[name]
+    back = read_answer(written(tmp_path / "a", answer))
+    parts = {view: (part, answer.parts[view][1]) for view, (part, _) in back.parts.items()}
+    one = page_of(answer, NOW)
+    other = page_of(replace(back, clip=answer.clip, parts=parts), NOW)
+    for field in (
+        "title",
+        "facts",
+        "answer",
+        "answer_name",
+        "status",
+        "reason",
+        "values",
+        "volumes",
+        "warnings",
+        "made",
+    ):
+        assert getattr(other, field) == getattr(one, field), field
+    assert [view.beats for view in other.views] == [view.beats for view in one.views]
+    assert (other.correction is None) == (one.correction is None)
+    for a, b in zip(one.views, other.views, strict=True):
+        assert (a.curve is None) == (b.curve is None)
+        assert [p.caption for p in a.pictures] == [p.caption for p in b.pictures]
+
+
+def test_the_curve_and_its_gaps_come_back(tmp_path):
+    m, _ = beating(60)
+    volume = m.curve.volume.copy()
+    volume[7] = np.nan
+    write_outputs(tmp_path, Result(replace(m, curve=replace(m.curve, volume=volume)), None), NO_PICTURES)
+    curve = read_curve(tmp_path / "curve.csv")
+    np.testing.assert_allclose(curve.volume, volume, rtol=1e-6)
+    np.testing.assert_allclose(curve.times_s, m.curve.times_s, rtol=1e-6)
+    np.testing.assert_allclose(curve.length, m.curve.length, rtol=1e-6)
+    assert curve.calibrated
+    write_outputs(tmp_path, plain(calibrated=False), NO_PICTURES)
+    assert not read_curve(tmp_path / "curve.csv").calibrated
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "frame,time_s\n", "a,b,c,d\n1,2,3,4\n", "frame,time_s,volume_ml,length_mm,phase\n0,0,many,1,\n",
+     "frame,time_s,volume_ml,length_mm,phase\n0,0\n", "\0\xff"],
+)  # fmt: skip
+def test_a_table_that_is_no_curve_is_one_sentence(tmp_path, text):
+    (tmp_path / "curve.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataError, match=r"curve\.csv .*measure the file again"):
+        read_curve(tmp_path / "curve.csv")
+
+
+def test_what_an_answer_is(tmp_path):
+    folder = written(tmp_path / "a", plain())
+    assert is_answer(folder)
+    assert is_answer(folder / "measurement.json")
+    assert not is_answer(tmp_path)
+    assert not is_answer(tmp_path / "clip.avi")
+
+
+def test_the_film_is_found_where_it_was(of_film):
+    folder, film = of_film
+    back = read_answer(folder)
+    assert len(back.clip.frames) == 150
+    assert back.measurement.curve is not None
+    film.rename(film.with_name("moved.avi"))
+    assert read_answer(folder).clip is None
+    assert len(read_answer(folder / "measurement.json", [film.with_name("moved.avi")]).clip.frames) == 150
+
+
+def test_another_film_of_the_same_name_is_not_shown(of_film):
+    folder, film = of_film
+    values = json.loads((folder / "measurement.json").read_text())
+    (folder / "measurement.json").write_text(json.dumps(values | {"n_frames": 149}))
+    assert read_answer(folder).clip is None
+    with pytest.raises(DataError, match="150 frames, and the answer was measured on 149"):
+        read_answer(folder, [film])
+
+
+def test_the_stills_of_a_pair_are_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answer = pair()
+    (tmp_path / "d").mkdir()
+    folder = written(tmp_path / "a", answer)
+    assert read_answer(folder).clip is None
+    for name, frame in zip(("ed", "es"), answer.clip.frames, strict=True):
+        Image.fromarray(frame).save(f"d/{name}.png")
+    assert read_answer(folder).clip.frames.shape == (2, 112, 112)
+
+
+def test_a_study_needs_both_films_or_none(tmp_path):
+    folder = written(tmp_path / "a", study())
+    assert list(read_answer(folder).parts) == ["A4C", "A2C"]
+    with pytest.raises(DataError, match="give both films"):
+        read_answer(folder, [tmp_path / "one.avi"])
+
+
+def test_an_answer_that_came_back_can_be_corrected(tmp_path):
+    m = plain().measurement
+    back = read_answer(written(tmp_path / "a", plain())).measurement
+    edit = Edit(es_points=control_points_of_tracing(m.tracings[m.es_frame]) * 0.95)
+    one, other = (corrected(x, edit, MeasureOptions(), now=NOW) for x in (m, back))
+    assert other.ef_percent == pytest.approx(one.ef_percent, abs=0.05)
+    assert other.correction.machine_ef_percent == pytest.approx(m.ef_percent)
