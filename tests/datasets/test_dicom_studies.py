@@ -10,7 +10,7 @@ from pydicom.data import get_testdata_file
 
 from lvef.core.errors import DataError
 from lvef.datasets.readers.dicom_studies import READER
-from lvef.io.dicom_values import quiet_pydicom
+from lvef.io.dicom_header import quiet_pydicom
 from tests.datasets import dicom_folder as made
 from tests.io.io_fabrication import PERSON, region, regions, save
 

@@ -407,7 +407,7 @@ class TestDamaged:
         tag = b"\x28\x00\x10\x00US\x02\x00"
         assert data.count(tag) == 1
         path.write_bytes(data.replace(tag, b"\x28\x00\x10\x00US\x03\x00"))
-        with pytest.raises(DicomError, match=r"bad\.dcm is a DICOM file without a picture"):
+        with pytest.raises(DicomError, match=r"bad\.dcm is a DICOM file without an image"):
             read_dicom(path)
 
     def test_cut_deflated(self, tmp_path):
@@ -430,8 +430,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("name", "words"),
         [
-            ("reportsi.dcm", r"without a picture \(Basic Text SR Storage\)"),
-            ("rtplan.dcm", r"without a picture \(RT Plan Storage\)"),
+            ("reportsi.dcm", r"without an image \(Basic Text SR Storage\)"),
+            ("rtplan.dcm", r"without an image \(RT Plan Storage\)"),
             ("DICOMDIR", "DICOMDIR"),
         ],
     )

@@ -9,8 +9,8 @@ from PIL import Image
 from pydicom import uid
 
 from lvef.io.dicom import read_dicom
-from lvef.io.dicom_codestream import RGB, YBR, read_stream_header
-from lvef.io.dicom_colour import detect_colour_space
+from lvef.io.dicom_frames import RGB, YBR, read_stream_header
+from lvef.io.dicom_grey import detect_colour_space
 from tests.io.io_fabrication import codes, compressed, dicom, encoded, save
 
 HEIGHT, WIDTH, N = 48, 64, 3

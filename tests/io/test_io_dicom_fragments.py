@@ -6,7 +6,7 @@ from pydicom import uid
 from pydicom.encaps import encapsulate, encapsulate_extended
 
 from lvef.io.dicom import read_dicom
-from lvef.io.dicom_fragments import split_frames
+from lvef.io.dicom_frames import split_frames
 from lvef.io.probe import probe
 from tests.io.io_fabrication import codes, compressed, dicom, encoded, moving_grey, save
 

@@ -2,7 +2,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from lvef.core.records import Box, PixelAspect, PixelSpacing
-from lvef.io.dicom_regions import read_tissue_scale
+from lvef.io.dicom_header import read_tissue_scale
 from tests.io.io_fabrication import region, regions
 
 HEIGHT, WIDTH = 100, 120

@@ -113,7 +113,7 @@ def test_a_series_that_names_several_studies_is_told(tmp_path):
             "8 single-frame DICOM files of no series",
         ),
         (lambda i: {"PatientID": f"P{i % 2}"}, {}, "one series but of several patients"),
-        (lambda i: {"InstanceNumber": 1}, {}, "do not tell their order"),
+        (lambda i: {"InstanceNumber": 1}, {}, "do not determine their order"),
         (
             lambda i: {"InstanceNumber": i * 5 % 8, "TriggerTime": 20 * (i % 4)},
             {},

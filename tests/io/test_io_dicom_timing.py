@@ -6,7 +6,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from lvef.core.errors import QualityRefusal
-from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times, r_wave_times
+from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times, read_r_wave_times
 from lvef.io.timing import Timing
 
 N = 5
@@ -207,5 +207,5 @@ def test_a_still_needs_no_times():
 def test_r_waves_outside_the_clip_are_dropped():
     times = np.arange(50) * 0.02
     ds = header(RWaveTimeVector=[810.0, -5.0, 20.0, 980.0, 981.0])
-    assert r_wave_times(ds, times) == pytest.approx((0.02, 0.81, 0.98))
-    assert r_wave_times(header(), times) == ()
+    assert read_r_wave_times(ds, times) == pytest.approx((0.02, 0.81, 0.98))
+    assert read_r_wave_times(header(), times) == ()

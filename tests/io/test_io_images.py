@@ -295,7 +295,7 @@ class TestNifti:
 
     def test_volume_is_refused(self, tmp_path):
         path = nifti(tmp_path / "vol.nii", np.zeros((4, 5, 6, 7), np.uint8))
-        with pytest.raises(VideoError, match=r"vol\.nii has the shape \(4, 5, 6, 7\): expected a picture"):
+        with pytest.raises(VideoError, match=r"vol\.nii has the shape \(4, 5, 6, 7\): expected an image"):
             read_still(path)
 
     @pytest.mark.parametrize("suffix", ["nii", "nii.gz"])
@@ -427,7 +427,7 @@ class TestLabels:
     def test_colours_are_no_labels(self, tmp_path):
         rgb = np.zeros((9, 9, 3), np.uint8)
         rgb[4, 4] = (1, 2, 3)
-        with pytest.raises(DataError, match=r"overlay\.png is a colour picture"):
+        with pytest.raises(DataError, match=r"overlay\.png is a colour image"):
             read_labels(picture(tmp_path / "overlay.png", rgb))
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from lvef.io.images import read_labels
-from lvef.io.nifti import read_nifti
-from lvef.io.nifti_write import encode_label_nifti
+from lvef.io.nifti import encode_label_nifti, read_nifti
 from lvef.io.probe import probe
 
 

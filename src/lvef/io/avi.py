@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from lvef.core.errors import VideoError
 from lvef.core.records import CodedWarning
-from lvef.io.timing import contradicts
+from lvef.io.timing import rates_differ
 
 MAX_HEADER_BYTES = 2**20
 """Longest header list that is read: reserved index space makes it long, 4 to 64 KiB in practice."""
@@ -82,12 +82,12 @@ def read_avi_header(file: BinaryIO, source: str) -> AviHeader:
     if len(main) < 40 or not streams:
         raise damaged
     if number is None:
-        raise VideoError(f"{source} holds no video stream: expected a file with pictures.")
-    stream, picture = streams[number]
+        raise VideoError(f"{source} holds no video stream: expected a file with images.")
+    stream, image = streams[number]
     scale, rate, _, length = struct.unpack_from("<4I", stream, 20)
     micros, declared = struct.unpack_from("<I", main)[0], struct.unpack_from("<I", main, 16)[0]
-    width, height = struct.unpack_from("<2i", picture, 4) if len(picture) >= 12 else (0, 0)
-    # A negative height says that the rows of an uncompressed picture run downwards.
+    width, height = struct.unpack_from("<2i", image, 4) if len(image) >= 12 else (0, 0)
+    # A negative height says that the rows of an uncompressed image run downwards.
     if width < 1 or height == 0:
         width, height = struct.unpack_from("<2i", main, 32)
     if width < 1 or height == 0:
@@ -117,7 +117,7 @@ def main_rate_notices(file: BinaryIO, source: str, rate_hz: float | None) -> tup
         main = read_avi_header(file, source).main_rate_hz
     except VideoError:  # decoded all the same
         return ()
-    if main is None or rate_hz is None or not contradicts(main, rate_hz):
+    if main is None or rate_hz is None or not rates_differ(main, rate_hz):
         return ()
     text = (
         f"The file's main header says {main:.4g} Hz, its video stream {rate_hz:.4g} Hz: the stream's rate is used. Check "
@@ -126,7 +126,7 @@ def main_rate_notices(file: BinaryIO, source: str, rate_hz: float | None) -> tup
     return (CodedWarning("contradictory_rate", text),)
 
 
-def frame_bytes(file: BinaryIO, source: str, most: int) -> list[int]:
+def frame_sizes(file: BinaryIO, source: str, most: int) -> list[int]:
     """Return the length in bytes of each frame, in the order of the file; only chunk headers are read.
 
     A frame of 0 bytes repeats the one before it: that is how AVI holds a frame that came too late to be recorded.
@@ -153,7 +153,7 @@ def frame_bytes(file: BinaryIO, source: str, most: int) -> list[int]:
         file.seek(at)
         name, length = struct.unpack("<4sI", file.read(8))
         if name in (b"RIFF", b"LIST"):
-            # Lists that hold frames are entered: AVI and AVIX, movi, rec. All others are passed over.
+            # Lists that hold frames are entered: AVI and AVIX, movi, rec. All others are skipped.
             inside = file.read(4) in (b"AVI ", b"AVIX", b"movi", b"rec ")
             at += 12 if inside else 8 + length + length % 2
             continue

@@ -13,16 +13,16 @@ from pydicom.uid import UID
 
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import CodedWarning, FloatArray
-from lvef.io.dicom_values import number, numbers, text
+from lvef.io.dicom_header import float_value, float_values, text_value
 from lvef.io.timing import (
     Timing,
     assumed_timing,
     bad_rate_notice,
-    contradicts,
     even_times,
     gap_notices,
-    plausible_rate,
-    plausible_times,
+    is_plausible_rate,
+    is_plausible_times,
+    rates_differ,
 )
 
 TIMING_KEYWORDS = (
@@ -32,42 +32,24 @@ TIMING_KEYWORDS = (
     "EffectiveDuration",
     "RecommendedDisplayFrameRate",
 )
-"""Attributes that tell frame times, the most trustworthy first; the last is for playback."""
+"""Attributes that hold frame times, the most trustworthy first; the last is for playback."""
 
-VOLUMES = frozenset(
-    f"1.2.840.10008.5.1.4.1.1.{end}"
-    for end in (
-        *(
-            "6.2",
-            "2",
-            "2.1",
-            "2.2",
-            "4",
-            "4.1",
-            "4.3",
-            "4.4",
-            "128",
-            "128.1",
-            "130",
-            "20",
-            "13.1.1",
-            "13.1.2",
-            "13.1.3",
-        ),
-        *("13.1.4", "13.1.5", "14.1", "14.2", "30", "66.4", "77.1.5.4", "77.1.6", "481.2"),
-    )
+_VOLUMES = (
+    *("2", "2.1", "2.2", "4", "4.1", "4.3", "4.4", "6.2", "13.1.1", "13.1.2", "13.1.3", "13.1.4", "13.1.5"),
+    *("14.1", "14.2", "20", "30", "66.4", "77.1.5.4", "77.1.6", "128", "128.1", "130", "481.2"),
 )
+VOLUMES = frozenset(f"1.2.840.10008.5.1.4.1.1.{end}" for end in _VOLUMES)
 """Storage classes whose frames are slices, projections or parts of a whole: Enhanced US Volume, CT, MR, PET, NM, tomography,
 maps, segmentations, dose. Source: DICOM PS3.4, table B.5-1."""
 
 SLICE_MODALITIES = frozenset({"CT", "MR", "NM", "PT", "MG", "OPT", "SM", "RTDOSE", "SEG"})
-"""Modalities (0008,0060) whose many frames are slices or projections where the storage class does not tell."""
+"""Modalities (0008,0060) whose many frames are slices or projections where the storage class does not say so."""
 
 MIN_CUMULATIVE = 4
-"""Fewer values of a vector cannot tell times from steps between frames."""
+"""With fewer values of a vector, times cannot be distinguished from steps between frames."""
 
-MAX_MENDED = 0.5
-"""A vector with at least this part of steps that are not positive is passed over."""
+MAX_REPAIRED = 0.5
+"""A vector with at least this part of steps that are not positive is ignored."""
 
 _NAMES = {
     "FrameTime": "Frame Time (0018,1063)",
@@ -98,13 +80,13 @@ def check_frames_follow_in_time(dataset: Dataset, n_frames: int, source: str) ->
     if n_frames < 2:
         return
     storage = UID(
-        text(dataset, "SOPClassUID")
-        or text(getattr(dataset, "file_meta", Dataset()), "MediaStorageSOPClassUID")
+        text_value(dataset, "SOPClassUID")
+        or text_value(getattr(dataset, "file_meta", Dataset()), "MediaStorageSOPClassUID")
     )
-    modality = text(dataset, "Modality")
+    modality = text_value(dataset, "Modality")
     pointed = _pointed(dataset)
     timeless = [tag for tag in pointed if tag not in _POINTERS and tag not in _OTHER_TIMES]
-    timed = any(numbers(dataset, keyword) for keyword in TIMING_KEYWORDS)
+    timed = any(float_values(dataset, keyword) for keyword in TIMING_KEYWORDS)
     found = ""
     if storage in VOLUMES:
         found = f"its kind is {storage.name}"
@@ -112,7 +94,7 @@ def check_frames_follow_in_time(dataset: Dataset, n_frames: int, source: str) ->
         found = f"its modality is {modality}"
     elif any(_is_standard(tag) for tag in timeless) or (timeless and not timed):
         found = f"its frames differ in {_name_of(timeless[0])}, not in time"
-    elif not timed and not pointed and numbers(dataset, "SpacingBetweenSlices"):
+    elif not timed and not pointed and float_values(dataset, "SpacingBetweenSlices"):
         found = "it has a spacing between slices and no frame times"
     if found:
         raise QualityRefusal(
@@ -132,8 +114,8 @@ def frame_times(dataset: Dataset, n_frames: int, container: Timing | None = None
 
     Returns:
         Times in seconds; ``source`` is the attribute's keyword, ``"container"``, ``"average_rate"``,
-        ``"assumed"`` or ``"still"``. Values that cannot be right are passed over with a notice, and so are
-        contradictions told: ``contradictory_rate``.
+        ``"assumed"`` or ``"still"``. Values that cannot be right are ignored with a warning;
+        contradictions are reported as ``contradictory_rate``.
     """
     if n_frames == 1:
         return Timing(np.zeros(1), "still")
@@ -150,8 +132,8 @@ def frame_times(dataset: Dataset, n_frames: int, container: Timing | None = None
         return assumed_timing(n_frames, problems)
     keyword, times, notices = usable[0]
     if keyword == "RecommendedDisplayFrameRate":
-        told = "Times come from Recommended Display Frame Rate, a playback rate, maybe not the true one."
-        notices = (*notices, CodedWarning("display_frame_rate", told))
+        text = "Times come from Recommended Display Frame Rate, a playback rate, maybe not the true one."
+        notices = (*notices, CodedWarning("display_frame_rate", text))
     others = [(name, other) for name, other, _ in usable[1:]]
     if container is not None and container.source in ("container", "average_rate"):
         others.append(("", container.times_s))
@@ -159,9 +141,9 @@ def frame_times(dataset: Dataset, n_frames: int, container: Timing | None = None
     return Timing(times, keyword, (*problems, *notices, *contradictions, *gap_notices(times)))
 
 
-def r_wave_times(dataset: Dataset, times_s: FloatArray) -> tuple[float, ...]:
+def read_r_wave_times(dataset: Dataset, times_s: FloatArray) -> tuple[float, ...]:
     """Return R Wave Time Vector (0018,6060) in seconds from the first frame, within the clip, rising."""
-    found = [value / 1000.0 for value in numbers(dataset, "RWaveTimeVector")]
+    found = [value / 1000.0 for value in float_values(dataset, "RWaveTimeVector")]
     return tuple(sorted({t for t in found if 0.0 <= t <= float(times_s[-1])}))
 
 
@@ -195,8 +177,8 @@ def _times(
 ) -> tuple[FloatArray | None, tuple[CodedWarning, ...]]:
     name = _NAMES[keyword]
     if keyword == "FrameTimeVector":
-        return _vector_times(numbers(dataset, keyword), n_frames)
-    value = number(dataset, keyword)
+        return _vector_times(float_values(dataset, keyword), n_frames)
+    value = float_value(dataset, keyword)
     if value is None:
         return None, ()
     if keyword == "EffectiveDuration" and value <= 0:  # what scanners write that do not know it
@@ -204,7 +186,7 @@ def _times(
     unit = {"FrameTime": "ms", "EffectiveDuration": "s"}.get(keyword, "Hz")
     step = {"ms": value / 1000.0, "s": value / n_frames, "Hz": 1.0 / value if value else 0.0}[unit]
     rate_hz = 1.0 / step if step else 0.0
-    if plausible_rate(rate_hz):
+    if is_plausible_rate(rate_hz):
         return even_times(n_frames, rate_hz), ()
     return None, (bad_rate_notice(name, f"{value:g} {unit}"),)
 
@@ -215,29 +197,29 @@ def _vector_times(values: list[float], n_frames: int) -> tuple[FloatArray | None
     if not n:
         return None, ()
     if n < n_frames - 1:
-        told = f"{name} has {n} values for {n_frames} frames and is passed over."
-        return None, (CodedWarning("bad_timing", told),)
+        text = f"{name} has {n} values for {n_frames} frames and is ignored."
+        return None, (CodedWarning("bad_timing", text),)
     notices = []
     if n == n_frames - 1:
-        told = f"{name} has {n} values for {n_frames} frames: they are taken as the steps between these."
-        notices.append(CodedWarning("time_vector", told))
+        text = f"{name} has {n} values for {n_frames} frames: they are taken as the steps between these."
+        notices.append(CodedWarning("time_vector", text))
         values = [0.0, *values]
     elif n > n_frames:
-        told = f"{name} has {n} values for {n_frames} frames: the first {n_frames} are used."
-        notices.append(CodedWarning("time_vector", told))
+        text = f"{name} has {n} values for {n_frames} frames: the first {n_frames} are used."
+        notices.append(CodedWarning("time_vector", text))
     steps = np.array(values[:n_frames])
     if _is_cumulative(steps):
-        told = f"{name} holds times that rise from frame to frame, not steps: they are taken as times."
-        notices.append(CodedWarning("time_vector", told))
+        text = f"{name} holds times that rise from frame to frame, not steps: they are taken as times."
+        notices.append(CodedWarning("time_vector", text))
         steps = np.diff(steps, prepend=steps[0])
     steps = steps[1:] / 1000.0
     wrong = int((steps <= 0).sum())
-    if 0 < wrong < MAX_MENDED * len(steps):
-        told = f"{wrong} of the {len(steps)} steps in {name} are not above 0: the median of the others is assumed."
-        notices.append(CodedWarning("bad_timing", told))
+    if 0 < wrong < MAX_REPAIRED * len(steps):
+        text = f"{wrong} of the {len(steps)} steps in {name} are not above 0: the median of the others is assumed."
+        notices.append(CodedWarning("bad_timing", text))
         steps[steps <= 0] = np.median(steps[steps > 0])
     times = np.concatenate(([0.0], np.cumsum(steps)))
-    if plausible_times(times):
+    if is_plausible_times(times):
         return times, tuple(notices)
     return None, (bad_rate_notice(name, f"{1000 * steps.min():g} to {1000 * steps.max():g} ms"),)
 
@@ -255,18 +237,18 @@ def _in_another_unit(
     dataset: Dataset, keyword: str, n_frames: int
 ) -> tuple[FloatArray | None, tuple[CodedWarning, ...]]:
     """Times as seconds or microseconds where milliseconds cannot be."""
-    values = numbers(dataset, keyword)
+    values = float_values(dataset, keyword)
     for factor, unit in _UNITS if values else ():
         scaled = [value * factor for value in values]
         times: FloatArray | None = None
         notices: tuple[CodedWarning, ...] = ()
         if keyword == "FrameTimeVector":
             times, notices = _vector_times(scaled, n_frames)
-        elif scaled[0] > 0 and plausible_rate(1000.0 / scaled[0]):
+        elif scaled[0] > 0 and is_plausible_rate(1000.0 / scaled[0]):
             times = even_times(n_frames, 1000.0 / scaled[0])
         if times is not None:
-            told = f"{_NAMES[keyword]} cannot be in milliseconds: {unit} are assumed. Check heart rate and durations."
-            return times, (*notices, CodedWarning("time_unit", told))
+            text = f"{_NAMES[keyword]} cannot be in milliseconds: {unit} are assumed. Check heart rate and durations."
+            return times, (*notices, CodedWarning("time_unit", text))
     return None, ()
 
 
@@ -280,8 +262,8 @@ def _contradictions(
             continue
         rate = 1.0 / float(np.median(np.diff(other)))
         # Whole numbers of Hz and durations of n - 1 steps are not meant more exactly.
-        if abs(rate - own[0]) <= 1.0 or not all(contradicts(rate, mine) for mine in own):
+        if abs(rate - own[0]) <= 1.0 or not all(rates_differ(rate, mine) for mine in own):
             continue
         other_name = _NAMES[keyword] if keyword else "The video stream"
-        told = f"{_NAMES[used]} gives {own[0]:.4g} Hz, {other_name} {rate:.4g} Hz: the former is used. "
-        yield CodedWarning("contradictory_rate", told + "Check heart rate and durations.")
+        text = f"{_NAMES[used]} gives {own[0]:.4g} Hz, {other_name} {rate:.4g} Hz: the former is used. "
+        yield CodedWarning("contradictory_rate", text + "Check heart rate and durations.")

@@ -1,4 +1,4 @@
-"""How a video wants its pictures shown: the shape of its pixels, quarter turns, mirrorings."""
+"""How a video is to be shown: shape of its pixels, rotation by quarter turns, mirroring."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import av
 import numpy as np
 
 from lvef.core.records import CodedWarning, FrameArray, PixelAspect
-from lvef.io.scale import checked_aspect
+from lvef.io.limits import check_aspect
 
 BROADCAST_SIZES = frozenset(
     (width, height) for height in (480, 486, 576) for width in (352, 480, 704, 720)
 ) | {(1440, 1080)}
-"""Sizes (width, height) of television pictures, whose pixels are as a rule not square. Source: ITU-R BT.601, DVD, HDV."""
+"""Sizes (width, height) of television images, whose pixels are as a rule not square. Source: ITU-R BT.601, DVD, HDV."""
 
 SAME_SHAPE = 0.02
-"""Shapes of pixels that differ by less are the same: 704 or 720 columns of a television picture are 2.3 % apart."""
+"""Shapes of pixels that differ by less are the same: 704 or 720 columns of a television image are 2.3 % apart."""
 
 ASKEW = 0.05
 """Part of a display matrix's largest entry below which another is 0."""
 
 
-def pixel_shape(
+def infer_pixel_aspect(
     aspect: float | None, height: int, width: int
 ) -> tuple[PixelAspect | None, tuple[CodedWarning, ...]]:
     """Return the shape of the pixels, None for square ones, and a warning where that may well be wrong.
@@ -33,17 +33,17 @@ def pixel_shape(
         width: Columns of a frame.
     """
     if aspect is not None:
-        return checked_aspect(aspect, "sample aspect ratio")
+        return check_aspect(aspect, "sample aspect ratio")
     if not {(width, height), (height, width)} & BROADCAST_SIZES:
         return None, ()
     text = (
         f"The file does not state the shape of its pixels; {width} x {height} is a size of television, whose pixels are "
-        "as a rule not square. Square ones are assumed: look whether the picture is squeezed."
+        "as a rule not square. Square ones are assumed: look whether the image is squeezed."
     )
     return None, (CodedWarning("assumed_square_pixels", text),)
 
 
-def stated_aspect(container: float, coded: float) -> tuple[float | None, tuple[CodedWarning, ...]]:
+def declared_aspect(container: float, coded: float) -> tuple[float | None, tuple[CodedWarning, ...]]:
     """Return height of a pixel over its width, or None where nothing is stated; contradictory statements with a warning.
 
     Args:
@@ -58,20 +58,20 @@ def stated_aspect(container: float, coded: float) -> tuple[float | None, tuple[C
         return aspect, ()
     text = (
         f"The file states two shapes of its pixels, {container:.4g} and {coded:.4g} (width over height): the container's "
-        "is used. Look whether the picture is squeezed."
+        "is used. Look whether the image is squeezed."
     )
     return aspect, (CodedWarning("contradictory_aspect", text),)
 
 
 Orientation = tuple[bool, bool, bool]
-"""How a picture is brought upright: rows and columns swapped, then turned over from left to right, from top to bottom."""
+"""How an image is brought upright: rows and columns swapped, then turned over from left to right, from top to bottom."""
 
 UPRIGHT: Orientation = (False, False, False)
 """Nothing is to be done."""
 
 
-def display_of(frame: av.VideoFrame) -> tuple[Orientation, list[CodedWarning]]:
-    """Return how a frame is brought upright; what cannot be obeyed, and interlacing, with a warning."""
+def display_orientation(frame: av.VideoFrame) -> tuple[Orientation, list[CodedWarning]]:
+    """Return how a frame is brought upright; what cannot be applied, and interlacing, with a warning."""
     orientation, notices = _orientation(frame)
     if frame.interlaced_frame:
         text = "The video is interlaced: a frame holds two moments, and moving walls look combed. Export it progressive."
@@ -79,7 +79,7 @@ def display_of(frame: av.VideoFrame) -> tuple[Orientation, list[CodedWarning]]:
     return orientation, notices
 
 
-def oriented(frames: FrameArray, orientation: Orientation) -> FrameArray:
+def orient_frames(frames: FrameArray, orientation: Orientation) -> FrameArray:
     """Return frames ``(n, height, width)`` brought upright."""
     swapped, across, down = orientation
     frames = frames.transpose(0, 2, 1) if swapped else frames

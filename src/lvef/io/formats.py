@@ -1,4 +1,4 @@
-"""The one list of file formats that are read: names, suffixes, and how the first bytes tell them.
+"""The one list of file formats that are read: names, suffixes, and how the first bytes identify them.
 
 The content decides which format a file has: suffixes may be wrong, and a DICOM file often has none.
 """

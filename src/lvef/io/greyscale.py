@@ -1,4 +1,4 @@
-"""Pictures of any depth to 8-bit grey, and the colour that a clip has beyond its own tint."""
+"""Images of any depth to 8-bit grey, and the colour that a clip has beyond its own tint."""
 
 from __future__ import annotations
 

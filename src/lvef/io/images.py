@@ -1,4 +1,4 @@
-"""Stills, animations, short sequences and label pictures: PNG, JPEG, TIFF, BMP, WebP, GIF, NIfTI, MetaImage."""
+"""Stills, animations, short sequences and label images: PNG, JPEG, TIFF, BMP, WebP, GIF, NIfTI, MetaImage."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from lvef.core.errors import DataError, VideoError
 from lvef.core.records import Clip, CodedWarning, FrameArray
 from lvef.io.formats import GIF, HEAD_BYTES, STILL_FORMATS, TIFF, FileFormat, detect_format
 from lvef.io.greyscale import ColourSampler, to_uint8
-from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, MAX_SIDE_PX, check_size
-from lvef.io.scale import checked_aspect, checked_spacing
-from lvef.io.timing import Timing, assumed_timing, container_timing, even_times, plausible_rate
+from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, MAX_SIDE_PX, check_aspect, check_size, check_spacing
+from lvef.io.timing import Timing, assumed_timing, container_timing, even_times, is_plausible_rate
 
-IMAGE_NOTE = "A picture file tells no pixel size, so there are no millimetres or millilitres."
+IMAGE_NOTE = "An image file states no pixel size, so there are no millimetres or millilitres."
 """Why PNG, JPEG and the like have no scale: their dots per inch are those of a printer."""
 
 GIF_TICK_S = 0.01
@@ -62,7 +61,7 @@ def read_still(
 
     Returns:
         The clip. Deeper values than 8 bit are stretched to 0-255, what is wholly transparent is black, a photo's
-        orientation mark is obeyed. ``timing`` is ``"still"``, ``"container"`` (an animation's own times),
+        orientation mark is applied. ``timing`` is ``"still"``, ``"container"`` (an animation's own times),
         ``"average_rate"``, ``"pixdim"``, ``"finterval"`` (ImageJ) or ``"assumed"``.
 
     Raises:
@@ -71,7 +70,7 @@ def read_still(
     source = os.fspath(path)
     kind = _kind(path, source)
     if kind.family == "image":
-        return _read_picture(path, source, kind, max_frames, max_pixels)
+        return _read_image(path, source, kind, max_frames, max_pixels)
     if kind.family == "nifti":
         from lvef.io.nifti import read_nifti
 
@@ -86,10 +85,10 @@ def read_still(
 
 
 def read_labels(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """Read a label picture: values stay as stored and are never scaled.
+    """Read a label image: values stay as stored and are never scaled.
 
     Args:
-        path: The file, of any kind that ``read_still`` reads. Of a picture with a palette the indices count.
+        path: The file, of any kind that ``read_still`` reads. Of an image with a palette the indices count.
 
     Returns:
         ``(frames, height, width)`` uint8, the shape of ``read_still(path).frames``.
@@ -130,7 +129,7 @@ def _kind(path: str | os.PathLike[str], source: str) -> FileFormat:
 
 
 def page_numbers(image: Any, kind: FileFormat) -> range:  # noqa: ANN401  Pillow's image, loaded late
-    """Return the pages of a picture that are read: all of a cine, else the first.
+    """Return the pages of an image that are read: all of a cine, else the first.
 
     Args:
         image: Opened by Pillow.
@@ -142,7 +141,7 @@ def page_numbers(image: Any, kind: FileFormat) -> range:  # noqa: ANN401  Pillow
     pages = int(getattr(image, "n_frames", 1))
     if not kind.animated or pages == 1:
         return range(1)
-    # The picture that programs show which know no APNG is no part of the animation.
+    # The image that programs show which know no APNG is no part of the animation.
     first = int(bool(getattr(image, "default_image", False)))
     if kind is TIFF:
         sizes = set()
@@ -150,28 +149,28 @@ def page_numbers(image: Any, kind: FileFormat) -> range:  # noqa: ANN401  Pillow
             image.seek(page)
             sizes.add(image.size)
         image.seek(0)
-        if len(sizes) > 1:  # a picture and smaller copies of it
+        if len(sizes) > 1:  # an image and smaller copies of it
             return range(1)
     return range(first, pages)
 
 
-def _read_picture(
+def _read_image(
     path: str | os.PathLike[str], source: str, kind: FileFormat, max_frames: int, max_pixels: int
 ) -> Clip:
-    with opened_picture(path, source, kind, max_pixels) as image:
+    with open_image(path, source, kind, max_pixels) as image:
         pages = page_numbers(image, kind)
         check_size(
             source, len(pages), image.height, image.width, max_frames=max_frames, max_pixels=max_pixels
         )
         notices: tuple[CodedWarning, ...] = ()
         if len(pages) == 1 and getattr(image, "n_frames", 1) > 1:
-            text = f"The file has {image.n_frames} pictures; only the first is used."
+            text = f"The file has {image.n_frames} images; only the first is used."
             notices = (CodedWarning("first_page", text),)
         read = Pages(len(pages))
         for page in pages:
             if not read.add(image, page):
                 break
-        aspect = _stated_aspect(image, Path(path), kind)
+        aspect = _declared_aspect(image, Path(path), kind)
         interval = _imagej_interval(image) if kind is TIFF else None
     n_frames = len(read.frames)
     if n_frames < len(pages) or (kind is GIF and not _gif_is_whole(Path(path))):
@@ -179,10 +178,10 @@ def _read_picture(
             raise VideoError(f"{source} is a {kind.name} that is damaged or cut off: export it again.")
         text = f"{n_frames} of {len(pages)} frames could be decoded; the rest is missing or damaged."
         notices = (*notices, CodedWarning("truncated", text))
-    timing = _picture_timing(read.durations_s, interval, kind)
+    timing = _image_timing(read.durations_s, interval, kind)
     spacing = None
     if aspect is not None:
-        spacing, more = checked_aspect(1.0 / aspect if read.turned else aspect, "pixel aspect of the picture")
+        spacing, more = check_aspect(1.0 / aspect if read.turned else aspect, "pixel aspect of the image")
         notices = (*notices, *more)
     return Clip(
         frames=np.ascontiguousarray(to_uint8(np.stack(read.frames))),
@@ -197,10 +196,10 @@ def _read_picture(
 
 
 class Pages:
-    """Pictures that belong together, as they are decoded.
+    """Images that belong together, as they are decoded.
 
     Args:
-        expected: Number of pictures to come.
+        expected: Number of images to come.
 
     Attributes:
         frames: Grey values ``(height, width)`` of each, upright and of the file's own depth.
@@ -251,10 +250,10 @@ class Pages:
         return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
 
 
-def _picture_timing(durations_s: list[float], interval_s: float | None, kind: FileFormat) -> Timing:
+def _image_timing(durations_s: list[float], interval_s: float | None, kind: FileFormat) -> Timing:
     """Times from how long each page is shown, or from the interval that ImageJ writes."""
     n_frames = len(durations_s)
-    if interval_s is not None and n_frames > 1 and plausible_rate(1.0 / interval_s):
+    if interval_s is not None and n_frames > 1 and is_plausible_rate(1.0 / interval_s):
         return Timing(even_times(n_frames, 1.0 / interval_s), "finterval")
     if n_frames == 1 or not any(durations_s):
         return assumed_timing(n_frames)
@@ -272,8 +271,8 @@ def _picture_timing(durations_s: list[float], interval_s: float | None, kind: Fi
     return timing
 
 
-def _stated_aspect(image: Any, path: Path, kind: FileFormat) -> float | None:  # noqa: ANN401
-    """Height of a pixel over its width where a picture states it, as it lies in the file."""
+def _declared_aspect(image: Any, path: Path, kind: FileFormat) -> float | None:  # noqa: ANN401
+    """Height of a pixel over its width where an image states it, as it lies in the file."""
     if kind is GIF:
         with path.open("rb") as file:
             code = file.read(13)[12:13]
@@ -304,7 +303,7 @@ def _gif_is_whole(path: Path) -> bool:
 
 def _label_values(path: str | os.PathLike[str], source: str, kind: FileFormat) -> NDArray[Any]:
     pages = []
-    with opened_picture(path, source, kind, MAX_PIXELS) as image:
+    with open_image(path, source, kind, MAX_PIXELS) as image:
         for page in page_numbers(image, kind):
             image.seek(page)
             values = np.asarray(_upright(image))
@@ -314,7 +313,7 @@ def _label_values(path: str | os.PathLike[str], source: str, kind: FileFormat) -
         return values
     if (values[..., :3] != values[..., :1]).any():
         raise DataError(
-            f"{source} is a colour picture: expected labels, one whole number from 0 to 255 a pixel."
+            f"{source} is a colour image: expected labels, one whole number from 0 to 255 a pixel."
         )
     return values[..., 0]
 
@@ -326,13 +325,11 @@ def _upright(image: Any) -> Any:  # noqa: ANN401
 
 
 @contextmanager
-def opened_picture(
-    path: str | os.PathLike[str], source: str, kind: FileFormat, max_pixels: int
-) -> Iterator[Any]:
+def open_image(path: str | os.PathLike[str], source: str, kind: FileFormat, max_pixels: int) -> Iterator[Any]:
     """Open with Pillow, with the size checked before anything is decoded.
 
     Raises:
-        VideoError: when the picture is damaged or too large.
+        VideoError: when the image is damaged or too large.
     """
     from PIL import Image
 
@@ -361,14 +358,14 @@ def _sequence(
     n_frames = len(values)
     timing = assumed_timing(n_frames)
     times, timing_source, notices = timing.times_s, timing.source, timing.notices
-    if n_frames > 1 and step_s > 0 and plausible_rate(1.0 / step_s):
+    if n_frames > 1 and step_s > 0 and is_plausible_rate(1.0 / step_s):
         times, timing_source, notices = even_times(n_frames, 1.0 / step_s), "pixdim", ()
     spacing, note = None, f"The file's {spacing_source} is not filled, so there is no scale."
     if spacing_mm is not None:
-        spacing, note = checked_spacing(spacing_mm[0], spacing_mm[1], spacing_source)
+        spacing, note = check_spacing(spacing_mm[0], spacing_mm[1], spacing_source)
     if spacing is not None and spacing.x_mm == spacing.y_mm == 1.0:
-        told = f"The {spacing_source} of 1 x 1 mm is also what software writes that knows no scale: check the millilitres."
-        notices = (*notices, CodedWarning("unit_spacing", told))
+        text = f"The {spacing_source} of 1 x 1 mm is also what software without a scale writes: check the millilitres."
+        notices = (*notices, CodedWarning("unit_spacing", text))
     return Clip(
         frames=np.ascontiguousarray(to_uint8(values)),
         times_s=times,

@@ -34,14 +34,14 @@ MAX_HEADER_BYTES = 65536
 
 
 class MetaImage(NamedTuple):
-    """Values ``(frames, height, width)`` as stored, and the spacing (x, y, z or t) as far as it is told."""
+    """Values ``(frames, height, width)`` as stored, and the spacing (x, y, z or t) as far as it is stated."""
 
     values: NDArray[Any]
     spacing: tuple[float, ...]
 
 
 class MetaImageHeader(NamedTuple):
-    """What a header tells without its data.
+    """What a header states, without its data.
 
     ``data_file`` is the name of the data file, empty where the data follows the header; ``whole`` is False where the
     data is missing or shorter than declared.

@@ -27,10 +27,10 @@ def encode_motion_jpeg(frames: FrameArray, rate_hz: float, *, quality: int = JPE
     Args:
         frames: ``(n, height, width)`` uint8.
         rate_hz: Frames a second.
-        quality: Of the JPEG pictures, 1 to 100.
+        quality: Of the JPEG images, 1 to 100.
 
     Raises:
-        DataError: A picture has a size that JPEG cannot hold.
+        DataError: An image has a size that JPEG cannot hold.
     """
     buffer = io.BytesIO()
     rate = Fraction(rate_hz).limit_denominator(_MAX_RATE_DENOMINATOR)
@@ -48,10 +48,8 @@ def encode_motion_jpeg(frames: FrameArray, rate_hz: float, *, quality: int = JPE
     return buffer.getvalue()
 
 
-def _jpeg(picture: FrameArray, quality: int) -> bytes:
-    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+def _jpeg(image: FrameArray, quality: int) -> bytes:
+    done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
-        raise DataError(
-            f"a picture of {picture.shape[1]} x {picture.shape[0]} pixels cannot be written as .jpg."
-        )
+        raise DataError(f"an image of {image.shape[1]} x {image.shape[0]} pixels cannot be written as .jpg.")
     return data.tobytes()

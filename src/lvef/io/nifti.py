@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import zlib
 from pathlib import Path
@@ -23,11 +24,12 @@ SECONDS_PER_UNIT = {"unknown": 1.0, "sec": 1.0, "msec": 0.001, "usec": 1e-6}
 """Seconds per temporal unit of ``xyzt_units``; without one, seconds are the custom."""
 
 _HEADER_BYTES = 540
+_COMPRESSION = 6
 _GZIP = b"\x1f\x8b"
 
 
 class Nifti(NamedTuple):
-    """Values ``(frames, height, width)``, mm per pixel (x, y) or None, seconds per frame as told."""
+    """Values ``(frames, height, width)``, mm per pixel (x, y) or None, seconds per frame as stated."""
 
     values: NDArray[Any]
     spacing_mm: tuple[float, float] | None
@@ -35,7 +37,7 @@ class Nifti(NamedTuple):
 
 
 class NiftiHeader(NamedTuple):
-    """Frames, height, width, seconds per frame as told, bytes of the file when inflated, mm per pixel (x, y) or None."""
+    """Frames, height, width, seconds per frame as stated, bytes of the file when inflated, mm per pixel (x, y) or None."""
 
     n_frames: int
     height: int
@@ -48,7 +50,7 @@ class NiftiHeader(NamedTuple):
 def read_nifti(
     path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
 ) -> Nifti:
-    """Read a NIfTI file in one piece (.nii, .nii.gz) that holds a picture (x, y) or a sequence (x, y, t).
+    """Read a NIfTI file in one piece (.nii, .nii.gz) that holds an image (x, y) or a sequence (x, y, t).
 
     Args:
         path: The file.
@@ -56,7 +58,7 @@ def read_nifti(
         max_pixels: Most pixels allowed over all frames together.
 
     Raises:
-        VideoError: when the header is damaged, the shape is no picture's or sequence's, or data is missing.
+        VideoError: when the header is damaged, the shape is no image's or sequence's, or data is missing.
     """
     source = os.fspath(path)
     raw = Path(path).read_bytes()
@@ -84,24 +86,15 @@ def read_nifti(
     return Nifti(values, spacing, step * SECONDS_PER_UNIT.get(time, 1.0))
 
 
-def _spacing(header: Any) -> tuple[float, float] | None:  # noqa: ANN401
-    """Millimetres per pixel, x and y, or None in a header that nobody filled: it has 1 and no unit."""
-    space, zooms = header.get_xyzt_units()[0], [float(abs(z)) for z in header["pixdim"][1:3]]
-    if space == "unknown" and zooms == [1.0, 1.0]:
-        return None
-    factor = MM_PER_UNIT.get(space, 1.0)
-    return zooms[0] * factor, zooms[1] * factor
-
-
 def read_nifti_header(head: bytes, source: str) -> NiftiHeader:
-    """Read what the header tells, without the data.
+    """Read the header, without the data.
 
     Args:
         head: First bytes of the file, compressed or not; 4096 are plenty.
         source: The file's name as the user gave it.
 
     Raises:
-        VideoError: when the header is damaged or the shape is no picture's or sequence's.
+        VideoError: when the header is damaged or the shape is no image's or sequence's.
     """
     try:
         header: Any = _header(_inflated(head, _HEADER_BYTES))
@@ -113,6 +106,52 @@ def read_nifti_header(head: bytes, source: str) -> NiftiHeader:
     except (zlib.error, HeaderDataError, WrapStructError, ValueError, KeyError, OverflowError):
         raise VideoError(f"{source} is a NIfTI file whose header is damaged: copy it again.") from None
     return NiftiHeader(frames, height, width, step, size, spacing)
+
+
+def encode_label_nifti(
+    labels: NDArray[np.uint8], spacing_mm: tuple[float, float] | None = None, frame_step_s: float = 0.0
+) -> bytes:
+    """A compressed NIfTI-1 file (``.nii.gz``) of a sequence of masks; the same input gives the same bytes.
+
+    Args:
+        labels: ``(n, height, width)`` uint8.
+        spacing_mm: Millimetres per pixel, x and y, or None where there is no scale: the header then has no unit of length.
+        frame_step_s: Seconds from one frame to the next, or 0 where that is not known.
+
+    Returns:
+        The file, which `lvef.io.nifti.read_nifti` reads back.
+
+    Raises:
+        ValueError: The labels are not ``(n, height, width)`` uint8 with at least one pixel.
+    """
+    if labels.ndim != 3 or labels.dtype != np.uint8 or labels.size == 0:
+        raise ValueError(f"Labels must be (n, height, width) uint8; found {labels.shape} {labels.dtype}.")
+    x, y = spacing_mm if spacing_mm is not None else (1.0, 1.0)
+    kind: Any = nibabel.Nifti1Header
+    header = kind()
+    header.set_data_dtype(np.uint8)
+    header.set_data_shape(labels.shape[::-1])
+    # Negative, as in CAMUS: x of the image runs to the patient's left, y down.
+    header.set_qform(np.diag([-x, -y, 1.0, 1.0]), code="scanner")
+    header.set_sform(np.diag([-x, -y, 1.0, 1.0]), code="scanner")
+    header.set_xyzt_units("mm" if spacing_mm is not None else "unknown", "sec")
+    # The third axis is time, so its step stands where readers of sequences look for it, not among the lengths.
+    header["pixdim"][4] = frame_step_s
+    header["vox_offset"] = header.single_vox_offset
+    header["magic"] = header.single_magic
+    no_extension = bytes(4)
+    # C order of (t, y, x) is Fortran order of (x, y, t): nothing is left to transpose.
+    data = header.binaryblock + no_extension + np.ascontiguousarray(labels).tobytes()
+    return gzip.compress(data, _COMPRESSION, mtime=0)
+
+
+def _spacing(header: Any) -> tuple[float, float] | None:  # noqa: ANN401
+    """Millimetres per pixel, x and y, or None in a header that nobody filled: it has 1 and no unit."""
+    space, zooms = header.get_xyzt_units()[0], [float(abs(z)) for z in header["pixdim"][1:3]]
+    if space == "unknown" and zooms == [1.0, 1.0]:
+        return None
+    factor = MM_PER_UNIT.get(space, 1.0)
+    return zooms[0] * factor, zooms[1] * factor
 
 
 def _inflated(raw: bytes, most: int) -> bytes:
@@ -139,7 +178,5 @@ def _scaled(stored: NDArray[Any], slope: float | None, intercept: float | None) 
 def _frame_shape(shape: tuple[int, ...], source: str) -> tuple[int, int, int]:
     long = [n for n in shape[2:] if n != 1]
     if len(shape) < 2 or len(long) > 1 or min(shape) < 1:
-        raise VideoError(
-            f"{source} has the shape {shape}: expected a picture (x, y) or a sequence (x, y, t)."
-        )
+        raise VideoError(f"{source} has the shape {shape}: expected an image (x, y) or a sequence (x, y, t).")
     return (long[0] if long else 1), shape[1], shape[0]

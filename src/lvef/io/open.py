@@ -25,7 +25,7 @@ RUN_FILE = "run.json"
 """A folder below a given one that holds this file is a run's output and is not searched."""
 
 LABEL_MARK = "_gt"
-"""End of the stem of CAMUS's label pictures, which are no clips."""
+"""End of the stem of CAMUS's label images, which are no clips."""
 
 
 def open_clip(
@@ -43,7 +43,7 @@ def open_clip(
 
     Raises:
         DataError: when the path cannot be read, or the file is empty or too large.
-        VideoError: when it is of no known kind, or a video or picture that cannot be used.
+        VideoError: when it is of no known kind, or a video or image that cannot be used.
         DicomError: when it is a DICOM file that cannot be used.
         MissingExtraError: when it needs a decoder that is not installed.
         QualityRefusal: when it is a folder of stills that are no cine.
@@ -52,7 +52,7 @@ def open_clip(
     path = Path(path)
     if path.is_dir():
         return _read_folder(path, source, max_frames, max_pixels)
-    head = first_bytes(path, source)
+    head = read_head(path, source)
     kind = detect_format(head)
     if kind is None:
         raise VideoError(unknown_format(source, head))
@@ -74,7 +74,7 @@ def find_inputs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
     A file that is given stays, whatever it is. A folder is searched with its subfolders for names of clips,
     stills and DICOM files; a file of another name counts when it begins as DICOM does. Hidden files, folders
-    with this package's own output, label pictures and DICOMDIR are skipped.
+    with this package's own output, label images and DICOMDIR are skipped.
 
     Args:
         paths: Files and folders, as the user gave them.
@@ -131,7 +131,7 @@ def _dicom_folders(given: Iterable[Path]) -> dict[Path, Path]:
     for folder, found in by_folder.items():
         if len(found) < 2:
             continue
-        from lvef.io.dicom_series import single_instances
+        from lvef.io.dicom import single_instances
 
         single = [instance.path for instance in single_instances(found)]
         others = [path for path in _in_folder(folder) if path not in set(found) and _may_be_dicom(path)]
@@ -158,7 +158,7 @@ def _in_folder(folder: Path) -> list[Path]:
         return []
 
 
-def first_bytes(path: Path, source: str) -> bytes:
+def read_head(path: Path, source: str) -> bytes:
     """Return the first ``HEAD_BYTES`` of a file.
 
     Args:
@@ -199,7 +199,7 @@ def _read_folder(folder: Path, source: str, max_frames: int, max_pixels: int) ->
     dicom = [path for path in files if _may_be_dicom(path)]
     try:
         if len(dicom) > 1:
-            from lvef.io.dicom_series import read_instances, single_instances
+            from lvef.io.dicom import read_instances, single_instances
 
             instances = single_instances(dicom)
             if len(instances) > 1:

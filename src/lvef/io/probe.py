@@ -16,10 +16,10 @@ from typing import Any
 from lvef.core.errors import DataError, DicomError, VideoError
 from lvef.io.avi import read_avi_header
 from lvef.io.formats import AVI, FileFormat, detect_format, unknown_format
-from lvef.io.open import first_bytes
+from lvef.io.open import read_head
 
 _FLAGGED_RATE_HZ = 1000.0
-"""FFmpeg's stand-in for a rate that a container does not tell is its clock's; no cine is that fast."""
+"""For a rate that a container does not state FFmpeg gives that of its clock; no cine is that fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class VideoHeader:
     """What a header declares; the frames themselves may be another matter.
 
     Attributes:
-        n_frames: Number of frames, or None where the header does not tell.
-        frame_rate_hz: Frames a second as declared, plausible or not, or None for a still or where it is not told.
+        n_frames: Number of frames, or None where it is not stated.
+        frame_rate_hz: Frames a second as declared, plausible or not, or None for a still or where it is not stated.
         width_px: Width of a frame.
         height_px: Height of a frame.
         truncated: Whether the file is shorter than its header declares. A reader may still get some frames out of it.
@@ -54,7 +54,7 @@ def probe_video(path: Path) -> VideoHeader:
     source = os.fspath(path)
     kind, _ = _kind(path, source)
     if kind.family != "video":
-        raise VideoError(f"{source} is a {kind.name}, not a video: expected a file with moving pictures.")
+        raise VideoError(f"{source} is a {kind.name}, not a video: expected a file with moving images.")
     return _probe_video(path, source, kind)
 
 
@@ -67,13 +67,13 @@ def probe_image(path: Path) -> VideoHeader:
     Raises:
         DataError: when it is missing, empty or may not be read.
         VideoError: when it is of another kind or its header is damaged.
-        DicomError: when it is a DICOM file without a picture, or its header is damaged.
+        DicomError: when it is a DICOM file without an image, or its header is damaged.
     """
     source = os.fspath(path)
     kind, head = _kind(path, source)
     if kind.family == "video":
-        raise VideoError(f"{source} is a {kind.name}, not a still or DICOM file: expected a picture.")
-    return _probe_picture(path, source, kind, head)
+        raise VideoError(f"{source} is a {kind.name}, not a still or DICOM file: expected an image.")
+    return _probe_image(path, source, kind, head)
 
 
 def probe(path: Path) -> VideoHeader:
@@ -89,11 +89,11 @@ def probe(path: Path) -> VideoHeader:
     kind, head = _kind(path, source)
     if kind.family == "video":
         return _probe_video(path, source, kind)
-    return _probe_picture(path, source, kind, head)
+    return _probe_image(path, source, kind, head)
 
 
 def _kind(path: Path, source: str) -> tuple[FileFormat, bytes]:
-    head = first_bytes(path, source)
+    head = read_head(path, source)
     kind = detect_format(head)
     if kind is None:
         raise VideoError(unknown_format(source, head))
@@ -107,7 +107,7 @@ def _probe_video(path: Path, source: str, kind: FileFormat) -> VideoHeader:
         raise _unreadable(source, cause) from None
 
 
-def _probe_picture(path: Path, source: str, kind: FileFormat, head: bytes) -> VideoHeader:
+def _probe_image(path: Path, source: str, kind: FileFormat, head: bytes) -> VideoHeader:
     try:
         if kind.family == "dicom":
             return _probe_dicom(path, source)
@@ -141,7 +141,7 @@ def _probe_container(path: Path, source: str, kind: FileFormat) -> VideoHeader:
             av.open(file, mode="r", format=kind.demuxer, metadata_errors="replace") as container,
         ):
             if not container.streams.video:
-                raise VideoError(f"{source} holds no video stream: expected a file with pictures.")
+                raise VideoError(f"{source} holds no video stream: expected a file with images.")
             stream = container.streams.video[0]
             if getattr(stream, "codec_context", None) is None:
                 raise VideoError(
@@ -155,7 +155,7 @@ def _probe_container(path: Path, source: str, kind: FileFormat) -> VideoHeader:
             f"{source} is a {kind.name} whose header cannot be read ({reason}): it is damaged or cut off, export it again."
         ) from None
     if width < 1 or height < 1:
-        raise VideoError(f"{source} is a {kind.name} whose header tells no size: export it again.")
+        raise VideoError(f"{source} is a {kind.name} whose header states no size: export it again.")
     rate_hz = float(rate) if rate else None
     if rate_hz is not None and not 0 < rate_hz < _FLAGGED_RATE_HZ:
         rate_hz = None
@@ -237,15 +237,14 @@ def _probe_metaimage(path: Path, source: str) -> VideoHeader:
 
 
 def _probe_dicom(path: Path, source: str) -> VideoHeader:
-    from lvef.io.dicom import read_header
-    from lvef.io.dicom_layout import count_frames
+    from lvef.io.dicom_header import int_value, quiet_pydicom, read_header
+    from lvef.io.dicom_pixels import count_frames
     from lvef.io.dicom_timing import frame_times
-    from lvef.io.dicom_values import quiet_pydicom, whole
 
     with quiet_pydicom(), path.open("rb") as file:
         dataset = read_header(file, source)
         n_frames, complete = count_frames(dataset, file)
-        height, width = whole(dataset, "Rows"), whole(dataset, "Columns")
+        height, width = int_value(dataset, "Rows"), int_value(dataset, "Columns")
         timing = frame_times(dataset, n_frames) if n_frames <= 10**6 else None
         if timing is None or height < 1 or width < 1:
             raise DicomError(

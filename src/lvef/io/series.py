@@ -1,4 +1,4 @@
-"""Folders of stills: a cine whose frames were exported one by one, told from pictures that only lie side by side."""
+"""Folders of stills: a cine whose frames were exported one by one, as opposed to unrelated images."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lvef.core.errors import DataError, QualityRefusal, VideoError
 from lvef.core.records import Clip, CodedWarning, FrameArray
 from lvef.io.formats import HEAD_BYTES, STILL_SUFFIXES, detect_format
 from lvef.io.greyscale import to_uint8
-from lvef.io.images import IMAGE_NOTE, Pages, opened_picture, page_numbers
+from lvef.io.images import IMAGE_NOTE, Pages, open_image, page_numbers
 from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ, assumed_timing
 
-REFUSED = "stills"
+REFUSAL = "stills"
 """Code of the refusal of stills that are no cine."""
 
 MIN_FRAMES = 5
@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"^(.*?)([0-9]{1,12})([^0-9]*)$", re.DOTALL)
 
 
 def single_stills(files: Iterable[Path]) -> list[Path]:
-    """Return those of the files that hold one picture: no animation, no stack, no video under a wrong name."""
+    """Return those of the files that hold one image: no animation, no stack, no video under a wrong name."""
     return [path for path in files if path.suffix.lower() in STILL_SUFFIXES and _is_single(path)]
 
 
@@ -66,15 +66,15 @@ def read_series(
     long = {key: found for key, found in series.items() if len(found) >= MIN_FRAMES}
     if not long:
         raise QualityRefusal(
-            REFUSED,
+            REFUSAL,
             f"{source} holds {len(files)} stills without running numbers that would make them the frames of a cine: "
             "name them frame_001.png, frame_002.png and so on, or give an ED and an ES still with --ed FILE --es FILE.",
         )
     if len(long) > 1:
         names = " and ".join(f"{before}*{after}" for before, after in list(long)[:2])
         raise QualityRefusal(
-            REFUSED,
-            f"{source} holds {len(long)} series of numbered stills ({names}): put each into a folder of its own.",
+            REFUSAL,
+            f"{source} holds {len(long)} series of numbered stills ({names}): put each into a separate folder.",
         )
     [found] = long.values()
     numbers = sorted(found)
@@ -82,14 +82,14 @@ def read_series(
     if len(ordered) > len(numbers):
         twice = next(number for number in numbers if len(found[number]) > 1)
         raise QualityRefusal(
-            REFUSED,
-            f"{source} holds more than one still with the number {twice}: give each a number of its own.",
+            REFUSAL,
+            f"{source} holds more than one still with the number {twice}: number each differently.",
         )
     frames, chroma = _frames(ordered, source, max_frames, max_pixels)
-    alike = likeness(frames)
+    alike = frame_correlation(frames)
     if alike < MIN_CORRELATION:
         raise QualityRefusal(
-            REFUSED,
+            REFUSAL,
             f"{source} holds {len(ordered)} numbered stills that do not follow each other (neighbours correlate by "
             f"{alike:.2f}, frames of a cine by {MIN_CORRELATION} or more): they seem to be of different clips. Give an "
             "ED and an ES still with --ed FILE --es FILE.",
@@ -139,8 +139,8 @@ def _frames(
         with path.open("rb") as file:
             kind = detect_format(file.read(HEAD_BYTES))
         if kind is None or kind.family != "image":
-            raise VideoError(f"{name} is no picture: take it out of the series.")
-        with opened_picture(path, name, kind, max_pixels) as image:
+            raise VideoError(f"{name} is no image: take it out of the series.")
+        with open_image(path, name, kind, max_pixels) as image:
             check_size(
                 source, len(files), image.height, image.width, max_frames=max_frames, max_pixels=max_pixels
             )
@@ -159,7 +159,7 @@ def _words(values: NDArray[np.generic]) -> str:
     return f"{values.shape[1]} x {values.shape[0]} pixels of {8 * values.dtype.itemsize} bits"
 
 
-def likeness(frames: FrameArray) -> float:
+def frame_correlation(frames: FrameArray) -> float:
     """Median correlation of neighbouring frames ``(n, height, width)``, made small."""
     small = [
         cv2.resize(f, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA).astype(np.float64) for f in frames
@@ -178,7 +178,7 @@ def _is_single(path: Path) -> bool:
             kind = detect_format(file.read(HEAD_BYTES))
         if kind is None or kind.family != "image":
             return False
-        with opened_picture(path, path.name, kind, MAX_PIXELS) as image:
+        with open_image(path, path.name, kind, MAX_PIXELS) as image:
             return len(page_numbers(image, kind)) == 1
     except (DataError, OSError):  # it is measured on its own, and says then what is wrong
         return False

@@ -21,7 +21,7 @@ class StillHeader(NamedTuple):
     """What the header of a still or sequence tells.
 
     Attributes:
-        n_frames: Number of frames, 1 for a picture.
+        n_frames: Number of frames, 1 for an image.
         height: Rows of a frame.
         width: Columns of a frame.
         spacing_mm: Millimetres per pixel (x, y) as told, or None.
@@ -83,7 +83,7 @@ def _png_header(path: Path, source: str) -> StillHeader:
         file.seek(max(0, length - _PNG_END_BYTES))
         end = file.read()
     if not head.startswith(_PNG_START) or len(head) < _PNG_HEADER.size:
-        raise VideoError(f"{source} is no PNG picture: copy it again.")
+        raise VideoError(f"{source} is no PNG image: copy it again.")
     chunk, width, height = _PNG_HEADER.unpack(head)
     if chunk != b"IHDR" or min(width, height) < 1:
         raise VideoError(f"{source} is a PNG whose header is damaged: copy it again.")

@@ -1,4 +1,4 @@
-"""Times of frames in seconds, from what a file tells; a rate that had to be assumed leaves a notice."""
+"""Times of frames in seconds, from what a file states; a rate that had to be assumed leaves a warning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from lvef.core.records import Clip, CodedWarning, FloatArray
 
 DEFAULT_FRAME_RATE_HZ = 50.0
-"""Rate assumed where a file tells none: that of 7,959 of the 10,030 clips of EchoNet-Dynamic (FACTS.md)."""
+"""Rate assumed where a file states none: that of 7,959 of the 10,030 clips of EchoNet-Dynamic (FACTS.md)."""
 
 MIN_FRAME_RATE_HZ = 4.0
 """Slower than this is not a cine: one beat at 60 per minute would have fewer than four frames."""
@@ -42,7 +42,7 @@ class Timing:
     notices: tuple[CodedWarning, ...] = ()
 
 
-def plausible_rate(rate_hz: float) -> bool:
+def is_plausible_rate(rate_hz: float) -> bool:
     """Tell whether a frame rate in Hz can be that of an echo cine."""
     return bool(MIN_FRAME_RATE_HZ <= rate_hz <= MAX_FRAME_RATE_HZ)
 
@@ -52,12 +52,12 @@ def even_times(n_frames: int, rate_hz: float) -> FloatArray:
     return np.arange(n_frames, dtype=np.float64) / rate_hz
 
 
-def plausible_times(times_s: FloatArray) -> bool:
+def is_plausible_times(times_s: FloatArray) -> bool:
     """Tell whether times in seconds rise strictly and their median step can be that of an echo cine."""
     steps = np.diff(times_s)
     if not np.isfinite(steps).all() or (steps <= 0).any():
         return False
-    return len(steps) == 0 or plausible_rate(float(1.0 / np.median(steps)))
+    return len(steps) == 0 or is_plausible_rate(float(1.0 / np.median(steps)))
 
 
 def assumed_timing(n_frames: int, notices: tuple[CodedWarning, ...] = ()) -> Timing:
@@ -72,12 +72,12 @@ def assumed_timing(n_frames: int, notices: tuple[CodedWarning, ...] = ()) -> Tim
     notice = CodedWarning(
         "assumed_frame_rate",
         f"The file has no usable frame rate: {DEFAULT_FRAME_RATE_HZ:g} Hz is assumed, so times and heart "
-        "rate are guesses.",
+        "rate are estimates.",
     )
     return Timing(even_times(n_frames, DEFAULT_FRAME_RATE_HZ), "assumed", (*notices, notice))
 
 
-def contradicts(one_hz: float, other_hz: float) -> bool:
+def rates_differ(one_hz: float, other_hz: float) -> bool:
     """Tell whether two frame rates in Hz are too far apart to mean the same."""
     return abs(one_hz / other_hz - 1.0) > RATE_TOLERANCE
 
@@ -99,13 +99,15 @@ def container_timing(
     """
     n_frames = len(stamps_s)
     known = [stamp for stamp in stamps_s if stamp is not None]
-    told = [rate for rate in (average_rate_hz, coded_rate_hz) if rate is not None and plausible_rate(rate)]
+    stated = [
+        rate for rate in (average_rate_hz, coded_rate_hz) if rate is not None and is_plausible_rate(rate)
+    ]
     if len(known) == n_frames:
         times = np.asarray(known, dtype=np.float64)
         times -= times[0]
-        if plausible_times(times):
-            return Timing(times, "container", (*_contradictory_rates(times, told), *gap_notices(times)))
-    if average_rate_hz is not None and plausible_rate(average_rate_hz):
+        if is_plausible_times(times):
+            return Timing(times, "container", (*_contradictory_rates(times, stated), *gap_notices(times)))
+    if average_rate_hz is not None and is_plausible_rate(average_rate_hz):
         text = (
             "The frames' own times are missing or do not rise: the header's frame rate of "
             f"{average_rate_hz:.4g} Hz is used."
@@ -114,7 +116,7 @@ def container_timing(
         places = [at for at, stamp in enumerate(stamps_s) if stamp is not None]
         span = max(known, default=0.0) - min(known, default=0.0)
         mean = (places[-1] - places[0]) / span if span > 0 else average_rate_hz
-        if contradicts(mean, average_rate_hz):
+        if rates_differ(mean, average_rate_hz):
             text = f"By their times the frames come at {mean:.4g} Hz on average, the header says {average_rate_hz:.4g} Hz. "
             notices.append(CodedWarning("contradictory_rate", text + "Check heart rate and durations."))
         return Timing(even_times(n_frames, average_rate_hz), "average_rate", tuple(notices))
@@ -141,12 +143,12 @@ def gap_notices(times_s: FloatArray) -> tuple[CodedWarning, ...]:
     return (CodedWarning("time_gap", text),)
 
 
-def _contradictory_rates(times_s: FloatArray, told_hz: list[float]) -> tuple[CodedWarning, ...]:
+def _contradictory_rates(times_s: FloatArray, stated_hz: list[float]) -> tuple[CodedWarning, ...]:
     """A warning where a stated rate is neither the usual nor the mean rate of the frames' own times."""
     if len(times_s) < 3:
         return ()
     own = (1.0 / float(np.median(np.diff(times_s))), (len(times_s) - 1) / float(times_s[-1]))
-    wrong = [rate for rate in told_hz if all(contradicts(rate, mine) for mine in own)]
+    wrong = [rate for rate in stated_hz if all(rates_differ(rate, mine) for mine in own)]
     if not wrong:
         return ()
     text = (
@@ -157,11 +159,11 @@ def _contradictory_rates(times_s: FloatArray, told_hz: list[float]) -> tuple[Cod
 
 
 def bad_rate_notice(what: str, value: str) -> CodedWarning:
-    """Return the notice that a timing value was passed over."""
+    """Return the warning that a timing value was ignored."""
     return CodedWarning(
         "bad_timing",
         f"{what[0].upper()}{what[1:]} of {value} cannot be that of an echo cine ({MIN_FRAME_RATE_HZ:g} to "
-        f"{MAX_FRAME_RATE_HZ:g} Hz) and is passed over.",
+        f"{MAX_FRAME_RATE_HZ:g} Hz) and is ignored.",
     )
 
 

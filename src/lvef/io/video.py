@@ -19,8 +19,8 @@ from av.video.stream import VideoStream
 
 from lvef.core.errors import DataError, VideoError
 from lvef.core.records import Clip, CodedWarning, FrameArray
-from lvef.io.avi import frame_bytes, main_rate_notices
-from lvef.io.display import UPRIGHT, display_of, oriented, pixel_shape, stated_aspect
+from lvef.io.avi import frame_sizes, main_rate_notices
+from lvef.io.display import UPRIGHT, declared_aspect, display_orientation, infer_pixel_aspect, orient_frames
 from lvef.io.formats import AVI, HEAD_BYTES, MP4, detect_format, unknown_format
 from lvef.io.greyscale import ColourSampler
 from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
@@ -29,7 +29,7 @@ from lvef.io.timing import container_timing
 MIN_RESCUED_FRAMES = 2
 """Fewest frames that are used of a damaged video: with one there is no motion left."""
 
-SPACING_NOTE = "A video file tells no pixel size, so there are no millimetres or millilitres."
+SPACING_NOTE = "A video file states no pixel size, so there are no millimetres or millilitres."
 """Why a video has no scale."""
 
 DARK_LUMA, DARK_FRACTION = 10, 0.02
@@ -90,11 +90,11 @@ def read_video(
         if kind is None:
             raise VideoError(unknown_format(source, head))
         if kind.family != "video":
-            raise VideoError(f"{source} is a {kind.name}, not a video: expected a file with moving pictures.")
+            raise VideoError(f"{source} is a {kind.name}, not a video: expected a file with moving images.")
         file.seek(0)
         video = decode_video(file, kind.demuxer, source, max_frames=max_frames, max_pixels=max_pixels)
     timing = container_timing(video.stamps_s, video.rate_hz, video.coded_rate_hz)
-    spacing, shape_notices = pixel_shape(video.aspect, *video.frames.shape[1:])
+    spacing, shape_notices = infer_pixel_aspect(video.aspect, *video.frames.shape[1:])
     return Clip(
         frames=video.frames,
         times_s=timing.times_s,
@@ -119,13 +119,13 @@ def decode_video(
 ) -> DecodedVideo:
     """Decode a video stream held in an open file.
 
-    The demuxer is named and never guessed: FFmpeg's guess may be a play list, which opens other files, hosts.
+    The demuxer is named, never probed: FFmpeg might take the file for a playlist, which opens other files and hosts.
 
     Args:
         file: Open binary file or buffer, at its start.
         demuxer: FFmpeg's name of the container.
         source: The file's name as the user gave it.
-        expected: Number of frames told elsewhere, or 0 to ask the container.
+        expected: Number of frames known from elsewhere, or 0 to ask the container.
         max_frames: Most frames allowed.
         max_pixels: Most pixels allowed over all frames together.
         error: Class of the error to raise.
@@ -150,7 +150,7 @@ def decode_video(
                     decoding.add(frame)
             length_s = _length_s(container, stream)
             rates = (stream.average_rate or stream.guessed_rate, stream.codec_context.framerate)
-            aspect, shape_notices = stated_aspect(
+            aspect, shape_notices = declared_aspect(
                 float(stream.sample_aspect_ratio or 0), float(stream.codec_context.sample_aspect_ratio or 0)
             )
     except FFmpegError as cause:
@@ -168,7 +168,7 @@ def decode_video(
     if demuxer == AVI.demuxer:
         notices = (*notices, *main_rate_notices(file, source, rate_hz))
         if complete and decoding.n_frames < expected:
-            sizes = frame_bytes(file, source, max_frames)
+            sizes = frame_sizes(file, source, max_frames)
             hidden += next((i for i, size in enumerate(sizes) if size), len(sizes))
             notices = (*notices, *decoding.repeat_empty(sizes, rate_hz))
     notices = (*notices, *decoding.completeness(complete, max(expected - hidden, 0), length_s))
@@ -243,7 +243,7 @@ class _Decoding:
             raise self._error(f"All {n_empty} frames of {self._source} are empty (0 bytes): export it again.")
         if not n_empty or len(full) != self.n_frames or not full:
             return ()
-        sizes = sizes[full[0] :]  # nothing stands before the first picture that could be repeated
+        sizes = sizes[full[0] :]  # nothing stands before the first image that could be repeated
         shown = np.cumsum([size > 0 for size in sizes]) - 1
         step = 1.0 / rate_hz if rate_hz else None
         stamps = self._stamps
@@ -287,8 +287,8 @@ class _Decoding:
         frames = self._frames[: len(self._stamps)]
         chroma = None if self._colour is None else self._colour.chroma(*frames.shape[1:])
         if self._orientation != UPRIGHT:
-            frames = oriented(frames, self._orientation)
-            chroma = None if chroma is None else oriented(chroma[None], self._orientation)[0]
+            frames = orient_frames(frames, self._orientation)
+            chroma = None if chroma is None else orient_frames(chroma[None], self._orientation)[0]
         if aspect is not None and self._orientation[0]:
             aspect = 1.0 / aspect
         return DecodedVideo(frames, self._stamps, *rates_hz, chroma, aspect, (*notices, *self._notices))
@@ -326,21 +326,21 @@ class _Decoding:
                 luma = _plane(frame.planes[0])[: frame.height, : frame.width]
                 limited = float((luma < DARK_LUMA).mean()) < DARK_FRACTION
         self._lut = _LIMITED_TO_FULL if limited else None
-        self._orientation, more = display_of(frame)
+        self._orientation, more = display_orientation(frame)
         self._notices.extend(more)
 
 
 def _stream(
     container: InputContainer, source: str, error: type[DataError]
 ) -> tuple[VideoStream, tuple[CodedWarning, ...]]:
-    """The video stream that is read, and what to say of others. A cover picture is no video.
+    """The video stream that is read, and what to say of others. A cover image is no video.
 
     Raises:
         DataError: (as ``error``) when there is none.
     """
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        raise error(f"{source} holds no video stream: expected a file with pictures.")
+        raise error(f"{source} holds no video stream: expected a file with images.")
     if any(getattr(stream, "codec_context", None) is None for stream in streams):
         raise error(f"{source} uses a video codec that FFmpeg does not know: export it as MJPEG or H.264.")
     if len(streams) == 1:
@@ -389,7 +389,7 @@ def _chroma_planes(frame: av.VideoFrame) -> tuple[FrameArray, FrameArray]:
 
 
 def _length_s(container: InputContainer, stream: VideoStream) -> float | None:
-    """Return the length that the header tells: the stream's, or the file's when nothing is beside it."""
+    """Return the length that the header states: the stream's, or the file's when nothing is beside it."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     if container.duration is not None and len(container.streams) == 1:

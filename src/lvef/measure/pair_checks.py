@@ -12,7 +12,7 @@ import numpy as np
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Clip, CodedWarning, FloatArray, FrameArray, Measurement
 from lvef.core.terms import View
-from lvef.io.dicom_identity import read_dicom_identity
+from lvef.io.dicom_header import read_dicom_identity
 
 SAME_CONTENT = "same_content"
 """Code of the refusal of one file or film given twice."""

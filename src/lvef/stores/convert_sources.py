@@ -110,17 +110,16 @@ def patient_of(source: Source) -> str:
     Raises:
         LvefError: It is a DICOM file whose header cannot be read.
     """
-    from lvef.io.dicom import read_header
-    from lvef.io.dicom_values import quiet_pydicom, text
+    from lvef.io.dicom_header import quiet_pydicom, read_header, text_value
     from lvef.io.formats import detect_format
-    from lvef.io.open import first_bytes
+    from lvef.io.open import read_head
 
-    kind = detect_format(first_bytes(source.path, str(source.path)))
+    kind = detect_format(read_head(source.path, str(source.path)))
     if kind is None or kind.family != "dicom":
         return source.item
     with quiet_pydicom(), source.path.open("rb") as file:
         dataset = read_header(file, str(source.path))
-        told, issuer = text(dataset, "PatientID"), text(dataset, "IssuerOfPatientID")
+        told, issuer = text_value(dataset, "PatientID"), text_value(dataset, "IssuerOfPatientID")
     return pseudonym(told, issuer) if told else source.item
 
 

@@ -16,7 +16,7 @@ from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.io.motion_jpeg import encode_motion_jpeg
-from lvef.io.nifti_write import encode_label_nifti
+from lvef.io.nifti import encode_label_nifti
 from lvef.io.open import open_clip
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import unanswered, with_beat

@@ -12,7 +12,7 @@ from scipy.special import erf
 from lvef.core.records import Clip, PixelSpacing
 from lvef.core.terms import View
 from lvef.io.motion_jpeg import BEST_QUALITY, encode_motion_jpeg
-from lvef.io.nifti_write import encode_label_nifti
+from lvef.io.nifti import encode_label_nifti
 from lvef.synthesis.truth import SyntheticClip, TrueBeat
 from studies.appearance.measures import Picture
 

@@ -11,7 +11,7 @@ from lvef.core.errors import DataError
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import Phase, View
 from lvef.datasets.camus import CamusStill
-from lvef.io.nifti_write import encode_label_nifti
+from lvef.io.nifti import encode_label_nifti
 from studies.appearance.samples import (
     MOVING,
     PHANTOM,

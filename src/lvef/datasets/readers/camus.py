@@ -31,7 +31,7 @@ from lvef.datasets.camus_labels import Labels
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.manifest import make_manifest
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress
-from lvef.io.scale import checked_spacing
+from lvef.io.limits import check_spacing
 from lvef.io.still_headers import StillHeader, read_still_header
 
 _PNG = "a2c_192"
@@ -198,7 +198,7 @@ class _Reading:
             mask = None
         spacing, note = None, ""
         if header.spacing_mm is not None:
-            spacing, note = checked_spacing(*header.spacing_mm, "header")
+            spacing, note = check_spacing(*header.spacing_mm, "header")
         if note:
             self._add("odd_spacing", "Pixel sizes cannot be those of an echo; they stay empty.", AGAIN, stem)
         return {

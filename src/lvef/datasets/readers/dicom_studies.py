@@ -28,7 +28,7 @@ from lvef.datasets.manifest import make_manifest
 from lvef.datasets.pseudonym import pseudonym, short_hash
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress
 from lvef.io.formats import DICOM, detect_format
-from lvef.io.open import first_bytes
+from lvef.io.open import read_head
 
 MULTI_FRAME_ULTRASOUND = ("1.2.840.10008.5.1.4.1.1.3.1", "1.2.840.10008.5.1.4.1.1.3")
 """Ultrasound Multi-frame Image Storage, and its retired forerunner. Source: DICOM PS3.4, annex B."""
@@ -109,21 +109,22 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
     """A file's row, or None where it is no ultrasound cine, which is noted."""
-    from lvef.io.dicom import read_header
-    from lvef.io.dicom_layout import count_frames
+    from lvef.io.dicom_header import quiet_pydicom, read_header, text_value
+    from lvef.io.dicom_pixels import count_frames
     from lvef.io.dicom_timing import check_frames_follow_in_time
-    from lvef.io.dicom_values import quiet_pydicom, text
 
     shown = path.relative_to(root).as_posix()
     try:
-        if detect_format(first_bytes(path, shown)) is not DICOM:
+        if detect_format(read_head(path, shown)) is not DICOM:
             findings.add("other_files", Severity.NOTE, "Files are no DICOM: they are left out.", "", shown)
             return None
         with quiet_pydicom(), path.open("rb") as file:
             dataset = read_header(file, shown)
-            storage = text(dataset, "SOPClassUID") or text(dataset.file_meta, "MediaStorageSOPClassUID")
+            storage = text_value(dataset, "SOPClassUID") or text_value(
+                dataset.file_meta, "MediaStorageSOPClassUID"
+            )
             n_frames, _ = count_frames(dataset, file)
-            cine = storage in MULTI_FRAME_ULTRASOUND or text(dataset, "Modality") == "US"
+            cine = storage in MULTI_FRAME_ULTRASOUND or text_value(dataset, "Modality") == "US"
             check_frames_follow_in_time(dataset, n_frames, shown)
             if cine and n_frames > 1:
                 return _cine_row(root, shown, dataset, n_frames, findings)
@@ -156,33 +157,40 @@ def _without_picture(path: Path) -> bool:
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 
-    from lvef.io.dicom_pixels import DECODE_ERRORS
-    from lvef.io.dicom_values import quiet_pydicom, text
+    from lvef.io.dicom_header import DECODE_ERRORS, quiet_pydicom, text_value
 
     try:
         with quiet_pydicom(), path.open("rb") as file:
             dataset = dcmread(file, stop_before_pixels=True)
-            return bool(text(dataset, "SOPClassUID")) and "Rows" not in dataset and not _is_image(dataset)
+            return (
+                bool(text_value(dataset, "SOPClassUID")) and "Rows" not in dataset and not _is_image(dataset)
+            )
     except (OSError, InvalidDicomError, NotImplementedError, *DECODE_ERRORS):
         return False
 
 
 def _is_image(dataset: Any) -> bool:  # noqa: ANN401
-    from lvef.io.dicom_values import text
+    from lvef.io.dicom_header import text_value
 
-    return text(dataset, "SOPClassUID") in (*MULTI_FRAME_ULTRASOUND, *SINGLE_FRAME_ULTRASOUND)
+    return text_value(dataset, "SOPClassUID") in (*MULTI_FRAME_ULTRASOUND, *SINGLE_FRAME_ULTRASOUND)
 
 
 def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Findings) -> dict[str, Any]:  # noqa: ANN401
-    from lvef.io.dicom_regions import read_tissue_scale
-    from lvef.io.dicom_values import heart_rate_bpm, sex, text, view, whole
+    from lvef.io.dicom_header import (
+        int_value,
+        read_heart_rate_bpm,
+        read_sex,
+        read_tissue_scale,
+        read_view,
+        text_value,
+    )
 
-    height, width = whole(dataset, "Rows"), whole(dataset, "Columns")
+    height, width = int_value(dataset, "Rows"), int_value(dataset, "Columns")
     scale = read_tissue_scale(dataset, height, width)
-    study, instance = text(dataset, "StudyInstanceUID"), text(dataset, "SOPInstanceUID")
+    study, instance = text_value(dataset, "StudyInstanceUID"), text_value(dataset, "SOPInstanceUID")
     patient = _patient(dataset, study, shown, findings)
     item = f"{patient}-{short_hash(instance or shown)}"
-    told = view(dataset)
+    told = read_view(dataset)
     row: dict[str, Any] = {
         "item": item,
         "collection": READER.name,
@@ -195,8 +203,8 @@ def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Fin
         "height_px": height,
         "width_px": width,
         "age_years": _age(dataset, item, findings),
-        "sex": sex(dataset),
-        "heart_rate_bpm": heart_rate_bpm(dataset),
+        "sex": read_sex(dataset),
+        "heart_rate_bpm": read_heart_rate_bpm(dataset),
         "told_by": "DICOM header",
         "licence": LICENCE,
     }
@@ -224,11 +232,11 @@ def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Fin
 
 
 def _patient(dataset: Any, study: str, shown: str, findings: Findings) -> str:  # noqa: ANN401
-    from lvef.io.dicom_values import text
+    from lvef.io.dicom_header import text_value
 
-    number = text(dataset, "PatientID")
+    number = text_value(dataset, "PatientID")
     if number:
-        return pseudonym(number, text(dataset, "IssuerOfPatientID"))
+        return pseudonym(number, text_value(dataset, "IssuerOfPatientID"))
     findings.add(
         "no_patient",
         Severity.WARNING,
@@ -272,9 +280,9 @@ def _time(row: dict[str, Any], dataset: Any, n_frames: int, findings: Findings) 
 
 def _age(dataset: Any, item: str, findings: Findings) -> float | None:  # noqa: ANN401
     """Patient's Age in years, or None where it is not told or not understood."""
-    from lvef.io.dicom_values import text
+    from lvef.io.dicom_header import text_value
 
-    told = text(dataset, "PatientAge")
+    told = text_value(dataset, "PatientAge")
     match = _AGE.fullmatch(told)
     years = int(match[1]) * _YEARS[match[2]] if match else None
     if told and (years is None or years > 130):
@@ -295,10 +303,10 @@ def _syntax(dataset: Any) -> str:  # noqa: ANN401
 
 def _names_person(dataset: Any, shown: str) -> bool:  # noqa: ANN401
     """Whether a path holds the patient's ID or a part of the name."""
-    from lvef.io.dicom_values import text
+    from lvef.io.dicom_header import text_value
 
     path = shown.upper()
-    parts = [*re.split(r"[\^=\s,]+", text(dataset, "PatientName")), text(dataset, "PatientID")]
+    parts = [*re.split(r"[\^=\s,]+", text_value(dataset, "PatientName")), text_value(dataset, "PatientID")]
     return any(len(part) >= MIN_NAME_LETTERS and part in path for part in parts)
 
 

@@ -43,7 +43,7 @@ from lvef.datasets.registry import DatasetReader, ImportResult, Progress
 from lvef.datasets.text_table import LINE, read_text_table
 from lvef.datasets.volume_tracings import decide_phases, read_outlines, read_traced_frames
 from lvef.io.probe import probe_video
-from lvef.io.timing import plausible_rate
+from lvef.io.timing import is_plausible_rate
 
 VIEWS = (DatasetView.A4C, DatasetView.PSAX)
 """Folders, and the views in them."""
@@ -286,7 +286,9 @@ def _with_headers(
                 unreadable.append(item)
             rows.append((None, None, None, None))
             continue
-        rate = header.frame_rate_hz if header.frame_rate_hz and plausible_rate(header.frame_rate_hz) else None
+        rate = (
+            header.frame_rate_hz if header.frame_rate_hz and is_plausible_rate(header.frame_rate_hz) else None
+        )
         rows.append((header.n_frames, rate, header.height_px, header.width_px))
     findings.add(
         "unreadable",
