@@ -202,7 +202,7 @@ def test_a_cut_dicom_gives_what_there_is_and_says_so(tmp_path):
 
 def test_words_named_dcm_are_no_file(tmp_path):
     (tmp_path / "a.dcm").write_text("Erika Musterfrau\n" * 30)
-    with pytest.raises(VideoError, match="not known here"):
+    with pytest.raises(VideoError, match="unknown format"):
         convert(tmp_path / "a.dcm", tmp_path / "out")
 
 
