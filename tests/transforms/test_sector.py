@@ -147,7 +147,7 @@ def test_a_painted_bar_with_a_name_on_a_still_does_not_get_out(gap, dim):
 def test_a_bar_alone_is_no_fan():
     still = np.zeros((1, 300, 800), np.uint8)
     still[0, 20:100] = np.random.default_rng(0).integers(30, 200, (80, 800))
-    with pytest.raises(QualityRefusal, match="no ultrasound fan"):
+    with pytest.raises(QualityRefusal, match="no ultrasound sector"):
         find_sector(as_clip(still))
 
 
@@ -166,7 +166,7 @@ def test_black_is_refused_by_name(level):
 def test_text_alone_is_no_fan():
     frame = np.zeros((240, 320), np.uint8)
     cv2.putText(frame, "NO SIGNAL", (60, 120), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
-    with pytest.raises(QualityRefusal, match="no ultrasound fan") as caught:
+    with pytest.raises(QualityRefusal, match="no ultrasound sector") as caught:
         find_sector(as_clip(np.repeat(frame[None], 6, axis=0)))
     assert caught.value.code == "no_fan"
 

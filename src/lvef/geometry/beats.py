@@ -1,9 +1,8 @@
 """From a volume curve to beats, the representative beat, and the EF over beats.
 
-A whole beat runs from an end-diastole over its end-systole to the next end-diastole inside the clip. Every
-width is in seconds on the clip's own clock. Where there is no whole beat, one clear end-diastole and one
-clear end-systole (in either order) give a partial analysis; where there is not even that, the result says
-why.
+A whole beat runs from an end-diastole over its end-systole to the next end-diastole inside the clip. Every width is in
+seconds on the clip's own clock. Where there is no whole beat, one clear end-diastole and one clear end-systole (in
+either order) give a partial analysis; where there is not even that, the result says why.
 """
 
 from __future__ import annotations
@@ -54,17 +53,14 @@ class BeatConfig:
         min_cycle_s: Shortest cycle that is a beat: 220 per minute.
         max_cycle_s: Longest: 30 per minute; longer, and a beat was probably missed.
         default_cycle_s: Cycle that sets the windows where the curve does not repeat itself (70 per minute).
-        window_s: Smoothing window for finding and timing, for a cycle of 1 s; scales with the root of the
-            cycle.
+        window_s: Smoothing window for finding and timing, for a cycle of 1 s; scales with the root of the cycle.
         min_swing: Smallest change of volume that counts, as a share of the typical swing of the clip.
         min_swing_of_level: The same, as a share of the level: an EF below it is not told from noise.
         min_swing_sigmas: The same, in standard deviations of the noise left after smoothing.
         outlier_sigmas: Single frames further from their neighbours than this are left out.
-        max_gap_s: A gap in the tracing longer than this, for a cycle of 1 s, near ED, ES or in systole voids
-            a beat.
+        max_gap_s: A gap in the tracing longer than this, for a cycle of 1 s, near ED, ES or in systole voids a beat.
         min_frames: Fewer traced frames than this are no curve.
-        premature: A cycle shorter than this times the usual one ends in a premature beat (common clinical
-            rule: 20 %).
+        premature: A cycle shorter than this times the usual one ends in a premature beat (common clinical rule: 20 %).
         pause: The premature beat's own cycle is longer than this times the usual one.
         irregular: Coefficient of variation of the cycles above which the rhythm is called irregular.
         doubtful_ef_percent: A mean EF below this counts only when at least three beats are alike in length
@@ -138,8 +134,7 @@ class BeatAnalysis:
             EF is nearest to the mean.
         partial: Whether the representative is no whole beat: status ``partial_cycle``.
         reason: Why there is no representative, one sentence; empty otherwise.
-        reason_code: ``too_few_frames``, ``no_contraction``, ``no_clear_phases`` or ``all_beats_excluded``, or
-            empty.
+        reason_code: ``too_few_frames``, ``no_contraction``, ``no_clear_phases`` or ``all_beats_excluded``, or empty.
         ef_mean_percent: Mean EF over counted whole beats, or None.
         ef_sd_percent: Sample standard deviation over counted whole beats (two or more), or None.
         heart_rate_bpm: 60 over the mean cycle length of whole beats, or None.
@@ -174,8 +169,7 @@ def analyse_beats(
     Args:
         curve: Volume over time; NaN where no ventricle was traced; any sampling.
         config: Limits.
-        r_wave_times_s: R-wave times on the curve's clock, where the file tells them; they then part the
-            beats.
+        r_wave_times_s: R-wave times on the curve's clock, where the file tells them; they then part the beats.
         is_smoothed: The volumes are those of tracings smoothed over time (`lvef.geometry.smoothing`): they count as
             they are. Else the curve is smoothed here in the same way, and ``smooth_volume`` is the curve that is read.
 

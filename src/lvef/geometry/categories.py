@@ -49,8 +49,7 @@ ASE_MODERATE_FROM = 30
 """Moderately abnormal from here to 40; severely abnormal below. Source: as `ASE_NORMAL_RANGE`."""
 
 HEART_FAILURE_MILDLY_REDUCED_FROM = 41
-"""Mildly reduced 41-49; reduced at most 40. Source: Bozkurt et al., Universal Definition of Heart Failure,
-2021."""
+"""Mildly reduced 41-49; reduced at most 40. Source: Bozkurt et al., Universal Definition of Heart Failure, 2021."""
 
 HEART_FAILURE_PRESERVED_FROM = 50
 """Preserved from here. Source: as `HEART_FAILURE_MILDLY_REDUCED_FROM`."""

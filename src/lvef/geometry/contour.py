@@ -93,6 +93,27 @@ def contour_of_field(field: Field, level: float = LEVEL) -> FloatArray:
     return np.asarray(points + np.array([x0 - 2.0, y0 - 2.0]))
 
 
+def interpolate(field: NDArray[Any], points: FloatArray) -> FloatArray:
+    """Bilinear values of a field at points; points outside take the value of the nearest border.
+
+    In numpy: for so few points, OpenCV's threads cost more than they save.
+
+    Args:
+        field: ``(h, w)`` or ``(h, w, c)``.
+        points: ``(k, 2)`` pixels.
+
+    Returns:
+        ``(k,)`` or ``(k, c)``.
+    """
+    height, width = field.shape[:2]
+    x, y = np.clip(points[:, 0], 0, width - 1), np.clip(points[:, 1], 0, height - 1)
+    left, top = np.minimum(x.astype(np.intp), width - 2), np.minimum(y.astype(np.intp), height - 2)
+    u, v = ((a - b).reshape(-1, *[1] * (field.ndim - 2)) for a, b in ((x, left), (y, top)))
+    upper = field[top, left] * (1 - u) + field[top, left + 1] * u
+    lower = field[top + 1, left] * (1 - u) + field[top + 1, left + 1] * u
+    return np.asarray(upper * (1 - v) + lower * v, dtype=np.float64)
+
+
 def roll(values: NDArray[Any], start: int) -> NDArray[Any]:
     """A closed ring of values that begins at another place: ``values[start]`` comes first, ``(k, ...)``.
 

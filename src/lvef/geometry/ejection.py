@@ -123,8 +123,7 @@ def indexed_values(
         cardiac_output_l_min: Cardiac output.
 
     Returns:
-        Any of ``edv_index_ml_m2``, ``esv_index_ml_m2``, ``stroke_volume_index_ml_m2``,
-        ``cardiac_index_l_min_m2``.
+        Any of ``edv_index_ml_m2``, ``esv_index_ml_m2``, ``stroke_volume_index_ml_m2``, ``cardiac_index_l_min_m2``.
 
     Raises:
         GeometryError: When the body surface is not above 0.

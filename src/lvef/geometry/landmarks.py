@@ -21,7 +21,7 @@ import numpy as np
 
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray
-from lvef.geometry.contour import Field, roll
+from lvef.geometry.contour import Field, interpolate, roll
 
 BACKGROUND_WEIGHT = 0.3
 """What a background neighbour counts for the opening, where an atrium counts 1 and wall -1: an atrium that is
@@ -163,18 +163,7 @@ def _evidence(contour: FloatArray, lv: Field, atrium: Field | None, wall: Field 
         raise GeometryError("Neither atrium nor wall is given: there is no evidence of the mitral opening.")
     size = (EVIDENCE_BLUR_PX, EVIDENCE_BLUR_PX)
     blurred = cv2.blur(np.asarray(field, dtype=np.float32), size, borderType=cv2.BORDER_REPLICATE)
-    return _between_pixels(np.asarray(blurred), contour - (x0, y0)) - at_corner
-
-
-def _between_pixels(field: Field, points: FloatArray) -> FloatArray:
-    """Bilinear values of a field at points ``(k, 2)``; so few that OpenCV's threads would cost more than they bring."""
-    height, width = field.shape
-    x, y = np.clip(points[:, 0], 0, width - 1), np.clip(points[:, 1], 0, height - 1)
-    left, top = np.minimum(x.astype(np.intp), width - 2), np.minimum(y.astype(np.intp), height - 2)
-    u, v = x - left, y - top
-    upper = field[top, left] * (1 - u) + field[top, left + 1] * u
-    lower = field[top + 1, left] * (1 - u) + field[top + 1, left + 1] * u
-    return np.asarray(upper * (1 - v) + lower * v, dtype=np.float64)
+    return interpolate(np.asarray(blurred), contour - (x0, y0)) - at_corner
 
 
 def _cut(ring: FloatArray, score: FloatArray, outside: int, inside: int) -> FloatArray:

@@ -24,8 +24,7 @@ TIMING_S = 0.15
 may lie a few frames earlier or later."""
 
 ALIKE_CYCLES = 0.15
-"""Largest coefficient of variation of the cycles of beats that are alike. On curves of noise alone: median
-0.4."""
+"""Largest coefficient of variation of the cycles of beats that are alike. On curves of noise alone: median 0.4."""
 
 ALIKE_SYSTOLES = 0.25
 """The same for the time from ED to ES."""

@@ -115,9 +115,13 @@ def polygon_area(points: FloatArray) -> float:
         >>> polygon_area(np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 3.0], [0.0, 3.0]]))
         6.0
     """
+    return abs(signed_area(points))
+
+
+def signed_area(points: FloatArray) -> float:
+    """As `polygon_area`, negative where the polygon runs the other way round."""
     x, y = points[:, 0], points[:, 1]
-    cross = np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1]) + x[-1] * y[0] - x[0] * y[-1]
-    return float(abs(cross) / 2)
+    return float((np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1]) + x[-1] * y[0] - x[0] * y[-1]) / 2)
 
 
 def volume_of_tracing(tracing: Tracing, spacing: PixelGeometry | None = None) -> float:

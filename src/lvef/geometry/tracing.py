@@ -153,8 +153,7 @@ def volume_curve_of_tracings(
         spacing: The clip's scale or the shape of its pixels, or None.
 
     Returns:
-        Millilitres and millimetres with a scale, cubic pixels and pixels without; NaN where there is no
-        tracing.
+        Millilitres and millimetres with a scale, cubic pixels and pixels without; NaN where there is no tracing.
     """
     volume, length = np.full(len(tracings), np.nan), np.full(len(tracings), np.nan)
     for i, tracing in enumerate(tracings):

@@ -16,8 +16,7 @@ MIN_CHORDS = 3
 """Fewer chords than this are no tracing."""
 
 EQUAL_ENDS = 0.05
-"""Relative difference between the widths of the two ends below which the axis keeps the direction it came
-with."""
+"""Relative difference between the widths of the two ends below which the axis keeps the direction it came with."""
 
 
 def volume_tracing_of_tracing(tracing: Tracing) -> FloatArray:
@@ -87,58 +86,17 @@ def volume_tracing_of_mask(labels: NDArray[np.uint8], *, aspect: float = 1.0) ->
     return volume_tracing_of_tracing(trace_labels(labels, aspect=aspect))
 
 
-def volume_tracing_of_contour(
-    contour: FloatArray, apex: FloatArray, mitral: FloatArray, *, aspect: float = 1.0
-) -> FloatArray:
-    """The 21 lines of a contour whose apex and hinge points are known, ``(21, 2, 2)``.
-
-    Args:
-        contour: Closed contour without a repeated end point, ``(k, 2)``.
-        apex: ``(2,)``.
-        mitral: Hinge points, ``(2, 2)``, in any order.
-        aspect: Pixel height over pixel width.
-
-    Raises:
-        GeometryError: When the axis has no length or a chord misses the contour.
-    """
-    return volume_tracing_of_tracing(tracing_of_contour(contour, apex, mitral, aspect=aspect))
-
-
-def contour_of_volume_tracing(lines: FloatArray) -> FloatArray:
-    """The closed contour of lines, ``(k, 2)``: apex, left ends, hinge points, right ends.
-
-    Args:
-        lines: ``(1 + n, 2, 2)``, the long axis and then n chords, their ends and the chords in any order.
-
-    Raises:
-        GeometryError: When the lines are no ventricle.
-    """
-    return tracing_of_volume_tracing(lines).contour
-
-
 def mask_of_volume_tracing(lines: FloatArray, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """The cavity inside lines, ``(h, w)`` of 0 and 1.
 
     Args:
-        lines: As in `contour_of_volume_tracing`.
+        lines: ``(1 + n, 2, 2)``, the long axis and then n chords, in any order.
         shape: ``(h, w)`` of the mask.
 
     Raises:
         GeometryError: When the lines are no ventricle.
     """
-    return mask_of_contour(contour_of_volume_tracing(lines), shape)
-
-
-def contour_of_mask(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> FloatArray:
-    """Sub-pixel contour of a cavity, ``(k, 2)``.
-
-    Args:
-        mask: ``(h, w)``, inside where it is not 0.
-
-    Raises:
-        GeometryError: When there is no piece that is large enough.
-    """
-    return contour_of_field(field_of_mask(mask))
+    return mask_of_contour(tracing_of_volume_tracing(lines).contour, shape)
 
 
 def volume_tracing_along_axis(
@@ -162,9 +120,8 @@ def volume_tracing_along_axis(
     axis = np.asarray(guide, dtype=np.float64)[0]
     if axis.shape != (2, 2) or not np.isfinite(axis).all():
         raise GeometryError(f"A long axis is two finite points (apex, base); found {np.shape(guide)}.")
-    return volume_tracing_of_contour(
-        contour_of_mask(mask), axis[0], np.stack([axis[1], axis[1]]), aspect=aspect
-    )
+    contour, mitral = contour_of_field(field_of_mask(mask)), np.stack([axis[1], axis[1]])
+    return volume_tracing_of_tracing(tracing_of_contour(contour, axis[0], mitral, aspect=aspect))
 
 
 def end_distances(lines: FloatArray, others: FloatArray) -> FloatArray:

@@ -19,8 +19,7 @@ ISOVOLUMETRIC_CONTRACTION_S = 0.045
 """Flat top at the beat's start, for a cycle of 1 s."""
 
 EJECTION_S = 0.29
-"""Ejection, for a cycle of 1 s. Source: Weissler et al., Circulation 1968;37:149 (0.311 s at 60/min in
-men)."""
+"""Ejection, for a cycle of 1 s. Source: Weissler et al., Circulation 1968;37:149 (0.311 s at 60/min in men)."""
 
 ISOVOLUMETRIC_RELAXATION_S = 0.075
 """Flat bottom after ejection, for a cycle of 1 s."""

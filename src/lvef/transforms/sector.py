@@ -108,7 +108,11 @@ def find_sector(clip: Clip) -> Sector:
         region_void = _is_fan(whole) and (not _is_fan(mask) or _cuts(clip.region, whole))
         mask = whole if region_void else mask
     if not _is_fan(mask):
-        raise _no_fan(clip.source)
+        raise QualityRefusal(
+            "no_fan",
+            f"{clip.source}: no ultrasound sector was found in the image; an apical 2-D cine was expected. "
+            "Crop the clip to the ultrasound image, or check that this is an echo file.",
+        )
     return Sector(_box(mask), mask, region_void)
 
 
@@ -243,11 +247,3 @@ def _largest_piece(lit: NDArray[np.uint8]) -> BoolArray | None:
 def _odd(value: float) -> int:
     """Nearest odd whole number, at least 3."""
     return max(3, int(value) // 2 * 2 + 1)
-
-
-def _no_fan(source: str) -> QualityRefusal:
-    return QualityRefusal(
-        "no_fan",
-        f"{source}: no ultrasound fan was found in the image; an apical 2-D cine was expected. "
-        "Crop the clip to the ultrasound image, or check that this is an echo file.",
-    )

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from lvef.core.errors import DataError, GeometryError
+from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray
 from lvef.geometry.simpson import disks_single_plane
 from lvef.geometry.tracing import N_DISKS
@@ -103,28 +102,6 @@ def lines_csv(lines: FloatArray) -> str:
         f"{i}," + ",".join(f"{value:.{DECIMALS}f}" for value in line.ravel()) for i, line in enumerate(lines)
     ]
     return "\n".join([LINES_HEADER, *rows]) + "\n"
-
-
-def read_lines(path: Path) -> FloatArray:
-    """Lines from a file that `lines_csv` made, ``(21, 2, 2)``.
-
-    Raises:
-        DataError: It is missing or holds something else.
-    """
-    try:
-        text = path.read_text(encoding="utf-8").splitlines()
-        values = np.array([[float(cell) for cell in line.split(",")] for line in text[1:]])
-        if (
-            text[0] != LINES_HEADER
-            or values.shape != (N_LINES, 5)
-            or (values[:, 0] != np.arange(N_LINES)).any()
-        ):
-            raise ValueError
-    except (OSError, ValueError, IndexError):
-        raise DataError(
-            f"{path}: is no file of {N_LINES} lines; make it again with lvef data prepare volume-traces."
-        ) from None
-    return values[:, 1:].reshape(N_LINES, 2, 2)
 
 
 def checked_frame(frame: int, n_frames: int) -> int:

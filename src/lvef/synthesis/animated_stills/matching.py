@@ -12,7 +12,7 @@ from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import FloatArray, FrameArray, PixelSpacing
 from lvef.core.terms import Structure, View
 from lvef.geometry.contour import contour_of_field, field_of_mask
-from lvef.geometry.simpson import volume_of_tracing
+from lvef.geometry.simpson import signed_area, volume_of_tracing
 from lvef.geometry.tracing import trace_labels, tracing_of_contour
 
 MIN_SIDE_PX = 32
@@ -168,7 +168,7 @@ def match_contours(pair: StillPair) -> tuple[Contours, Contours]:
                 f"{pair.patient} {pair.view}: the {name} mask cannot be traced ({error}); leave this pair out."
             ) from None
     ed, es = contours
-    if _signed_area(ed.lv) * _signed_area(es.lv) <= 0:
+    if signed_area(ed.lv) * signed_area(es.lv) <= 0:
         raise GeometryError(
             f"{pair.patient} {pair.view}: left and right are swapped between the ED and the ES mask; leave this pair out."
         )
@@ -226,9 +226,9 @@ def _contours(labels: NDArray[np.uint8], aspect: float, *, wall: bool, atrium: b
     axis = axis / np.hypot(*axis)
     outer = inner = None
     if wall:
-        outer = _outer(labels, tracing.mitral, tracing.base, axis, _signed_area(lv))
+        outer = _outer(labels, tracing.mitral, tracing.base, axis, signed_area(lv))
     if atrium:
-        inner = _atrium(labels, tracing.mitral, -_signed_area(lv))
+        inner = _atrium(labels, tracing.mitral, -signed_area(lv))
     return Contours(lv, outer, inner)
 
 
@@ -257,7 +257,7 @@ def _atrium(labels: NDArray[np.uint8], hinges: FloatArray, turn: float) -> Float
 
 def _turning(ring: FloatArray, turn: float) -> FloatArray:
     """The ring in the direction whose signed area has the sign of ``turn``."""
-    return ring if _signed_area(ring) * turn > 0 else ring[::-1]
+    return ring if signed_area(ring) * turn > 0 else ring[::-1]
 
 
 def _steps(ring: FloatArray) -> FloatArray:
@@ -284,11 +284,6 @@ def _divided(ring: FloatArray, marks: list[float], steps: list[int]) -> FloatArr
         at.append(here + np.arange(n) / n * ((there - here) % total))
     where = np.concatenate(at) % total
     return np.stack([np.interp(where, arc, closed[:, i]) for i in (0, 1)], axis=1)
-
-
-def _signed_area(ring: FloatArray) -> float:
-    ahead = np.roll(ring, -1, axis=0)
-    return float((ring[:, 0] * ahead[:, 1] - ring[:, 1] * ahead[:, 0]).sum() / 2)
 
 
 def _thinned(first: FloatArray, second: FloatArray, gap: float) -> tuple[FloatArray, FloatArray]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray
+from lvef.geometry.contour import interpolate
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import tracing_of_contour
@@ -114,15 +115,7 @@ class Flow:
         return np.asarray(points + time * self._velocity_at(half))
 
     def _velocity_at(self, points: FloatArray) -> FloatArray:
-        rows, columns = self.velocity.shape[:2]
-        x = np.clip((points[:, 0] - self.origin) / self.step, 0, columns - 1)
-        y = np.clip((points[:, 1] - self.origin) / self.step, 0, rows - 1)
-        left, top = np.minimum(x.astype(int), columns - 2), np.minimum(y.astype(int), rows - 2)
-        u, w = (x - left)[:, None], (y - top)[:, None]
-        v = self.velocity
-        upper = v[top, left] * (1 - u) + v[top, left + 1] * u
-        lower = v[top + 1, left] * (1 - u) + v[top + 1, left + 1] * u
-        return np.asarray(upper * (1 - w) + lower * w)
+        return interpolate(self.velocity, (points - self.origin) / self.step)
 
 
 def fit_flow(first: FloatArray, second: FloatArray, shape: tuple[int, int], length: float) -> Flow:

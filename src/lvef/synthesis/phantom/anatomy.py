@@ -170,18 +170,6 @@ class Ventricle:
         z = self.length_mm(v) * zeta + self.shape.mitral_slope * x
         return np.stack(np.broadcast_arrays(x, r * np.sin(angle), z), axis=-1)
 
-    def wall_volume_ml(self, v: float) -> float:
-        """Volume of the myocardium by numerical integration of its two surfaces."""
-        tip = self.shape.apical_wall_mm / self.shape.length_mm
-        node, node_weight = np.polynomial.legendre.leggauss(N_LEVELS)
-        phi = np.arange(N_ANGLES) * 2 * np.pi / N_ANGLES
-        total = 0.0
-        for low, high in ((-tip, 0.0), (0.0, self.shape.widest), (self.shape.widest, 1.0)):
-            zeta = (low + (high - low) * (node + 1) / 2)[:, None]
-            between = self.epi_squared(zeta, phi, v) - self.endo_squared(zeta, phi, v)
-            total += float((node_weight[:, None] * between).sum()) * (high - low) / 2 * np.pi / N_ANGLES
-        return total * self.length_mm(v) / MM3_PER_ML
-
     def _raw_weight(self, zeta: FloatArray, phi: FloatArray) -> FloatArray:
         weight = np.ones(np.broadcast(zeta, phi).shape)
         for region in self.shape.weak_regions:
