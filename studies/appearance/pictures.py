@@ -13,20 +13,20 @@ import numpy as np
 
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase, Structure
-from lvef.evaluation.canvas import (
+from lvef.evaluation.plots.images import COLUMNS, Tile, contact_sheet_png
+from lvef.evaluation.plots.style import (
     BLUE,
     GREEN,
     VERMILION,
     WIDTH_PX,
     add_axes,
-    label,
-    legend,
+    draw_legend,
+    draw_title,
+    label_axes,
     new_figure,
-    png,
-    title,
-    write,
+    to_png,
+    write_text,
 )
-from lvef.evaluation.contact_sheet import COLUMNS, Tile, contact_sheet_png
 from lvef.report.summary_words import INK
 from studies.appearance.edges import DISTANCES_MM, SIDES, profiles
 from studies.appearance.measures import NAMES, fan_region, structure_regions
@@ -62,9 +62,9 @@ def histograms_png(samples: Sequence[Sample], *, heading: str) -> bytes:
                 )
     for axis in axes:
         axis.set(xlim=(0, 255), ylim=(0, None))
-        label(axis, "grey level", f"% of pixels per {BIN} levels")
+        label_axes(axis, "grey level", f"% of pixels per {BIN} levels")
     _legend(figure, axes[0], samples)
-    return png(figure)
+    return to_png(figure)
 
 
 def profiles_png(samples: Sequence[Sample], *, heading: str) -> bytes:
@@ -82,9 +82,9 @@ def profiles_png(samples: Sequence[Sample], *, heading: str) -> bytes:
     for axis in axes:
         axis.set(xlim=(DISTANCES_MM[0], DISTANCES_MM[-1]), ylim=(0, 220))
         axis.axvline(0, color=INK, lw=0.6, alpha=0.5)
-        label(axis, "mm from the endocardium, wall to the right", "grey level")
+        label_axes(axis, "mm from the endocardium, wall to the right", "grey level")
     _legend(figure, axes[0], samples)
-    return png(figure)
+    return to_png(figure)
 
 
 def sheets(samples: Sequence[Sample], size: int) -> dict[str, bytes]:
@@ -143,7 +143,7 @@ def _grid(panels: Sequence[str], heading: str) -> tuple[Any, list[Any]]:
     rows = -(-len(panels) // 2)
     height = _TOP_PX + rows * _PANEL_PX
     figure = new_figure(height)
-    title(figure, heading)
+    draw_title(figure, heading)
     wide = (WIDTH_PX - 2 * _LEFT_PX - _GAP_PX) // 2
     axes = []
     for place, name in enumerate(panels):
@@ -152,7 +152,7 @@ def _grid(panels: Sequence[str], heading: str) -> tuple[Any, list[Any]]:
         axis = add_axes(
             figure, left, top, WIDTH_PX - left - wide, height - top - (_PANEL_PX - 30 - _BOTTOM_PX)
         )
-        write(axis, 0, 1.04, name, transform=axis.transAxes, weight="bold")
+        write_text(axis, 0, 1.04, name, transform=axis.transAxes, weight="bold")
         axes.append(axis)
     return figure, axes
 
@@ -169,4 +169,4 @@ def _legend(figure: Any, axis: Any, samples: Sequence[Sample]) -> None:  # noqa:
         "bbox_to_anchor": (1, 1),
         "bbox_transform": figure.transFigure,
     }
-    legend(axis, handles, kinds, **options)
+    draw_legend(axis, handles, kinds, **options)

@@ -13,7 +13,7 @@ from PIL import Image
 from lvef.core.errors import DataError, MissingExtraError
 from lvef.core.records import BoolArray, Clip
 from lvef.datasets.camus import read_split
-from lvef.evaluation.perturbations import CHANGES
+from lvef.evaluation.stills.perturbations import CHANGES
 from lvef.evaluation.synthetic.truth_files import TrueClip, TrueCurve, TrueMask, read_curve, read_mask
 from lvef.evaluation.synthetic.truth_files import read_collection as read_truth
 from lvef.io.open import open_clip

@@ -12,7 +12,7 @@ import numpy as np
 
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import BoolArray, Box, Clip
-from lvef.evaluation.canvas import (
+from lvef.evaluation.plots.style import (
     DPI,
     GREEN,
     NORMAL,
@@ -22,9 +22,9 @@ from lvef.evaluation.canvas import (
     SMALL,
     VERMILION,
     WIDTH_PX,
+    draw_title,
     new_figure,
-    png,
-    title,
+    to_png,
 )
 from lvef.report.summary_words import INK
 from lvef.transforms.sector import find_sector
@@ -58,7 +58,7 @@ def sheet_png(
     side = (WIDTH_PX - (columns + 1) * _GAP_PX) / columns
     height = round(_TOP_PX + rows * (side * box.height / box.width + _CAPTION_PX))
     figure = new_figure(height)
-    title(figure, name)
+    draw_title(figure, name)
     for place, (label, prediction) in enumerate(predictions.items()):
         ef = (
             f"EF {prediction.ef_percent:.0f}"
@@ -93,7 +93,7 @@ def sheet_png(
             )
         axes.set(xlim=(box.x0 - 0.5, box.x1 - 0.5), ylim=(box.y1 - 0.5, box.y0 - 0.5))
         _words(figure, left, bottom - 6, _caption(frame, first), INK, SMALL)
-    return png(figure)
+    return to_png(figure)
 
 
 def chosen_frames(n: int, prediction: Prediction) -> list[int]:

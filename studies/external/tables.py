@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from rich.table import Table
 
 from lvef.core.config import to_mapping
-from lvef.evaluation.figures import DIGITS, LEVEL, generator
+from lvef.evaluation.metrics import DIGITS, LEVEL, make_generator
 from lvef.inference.card import CARD_NAME, Figure, read_card
 from lvef.io.atomic import write_text_atomic
 from lvef.stats.bootstrap import intervals
@@ -92,7 +92,7 @@ def over_cases(
         return []
     low, high = NAN, NAN
     if len(values) >= MIN_FOR_INTERVAL:
-        rng = generator(0, f"{row.suite} {row.group} {row.metric}")
+        rng = make_generator(0, f"{row.suite} {row.group} {row.metric}")
         [(low, high)] = intervals(lambda drawn: [statistic(drawn)], values, rng, level=LEVEL)
     return [replace(row, case=ALL, value=statistic(values), low=float(low), high=float(high), n=len(values))]
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lvef.datasets.camus import read_split
-from lvef.evaluation.perturbations import CHANGES
+from lvef.evaluation.stills.perturbations import CHANGES
 from lvef.inference.session import bf16_available
 from tests.datasets import camus_folder
 from tests.evaluation.conftest import copy_network
@@ -43,7 +43,9 @@ def test_json_is_the_summary_and_nothing_is_written_unasked(run, here, stills):
 
 @pytest.mark.slow
 def test_two_networks_and_changes(run, here, stills, monkeypatch):
-    monkeypatch.setattr("lvef.evaluation.evaluate.CHANGES", {"wall drop-out": CHANGES["wall drop-out"]})
+    monkeypatch.setattr(
+        "lvef.evaluation.stills.evaluation.CHANGES", {"wall drop-out": CHANGES["wall drop-out"]}
+    )
     twin = copy_network(here / "run" / "camus-seg", "twin")
     (here / "two.txt").write_text("patient0001\npatient0002\n")
     words = ("--weights", "camus-seg", "--weights", twin, "--patients", here / "two.txt", "--robustness")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lvef.evaluation.evaluate import evaluate
-from lvef.evaluation.evaluated_models import Plan, load_models
-from lvef.evaluation.perturbations import CHANGES
+from lvef.evaluation.stills.evaluation import evaluate
+from lvef.evaluation.stills.models import Plan, load_models
+from lvef.evaluation.stills.perturbations import CHANGES
 from lvef.inference.catalogue import find_network
 from lvef.measure.options import MeasureOptions
 from tests.datasets import camus_folder
@@ -57,5 +57,5 @@ def evaluated(collection, twin):
         options=MeasureOptions(precision="f32"),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lvef.evaluation.evaluate.CHANGES", SOME_CHANGES)
+        patch.setattr("lvef.evaluation.stills.evaluation.CHANGES", SOME_CHANGES)
         return plan, evaluate(plan, load_models(plan))

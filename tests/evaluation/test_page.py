@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lvef.evaluation.canvas import pack
-from lvef.evaluation.page import Picture, Section, Table, page_html
+from lvef.evaluation.page import render_page
+from lvef.evaluation.plots.style import encode_png
+from lvef.evaluation.report import Plot, Section, Table
 
 NASTY = "<script>alert('x')</script> & \"quoted\" $x$ Überblick 漢字"
 VOID = {"meta", "img"}
@@ -46,13 +47,13 @@ class Reader(HTMLParser):
 
 
 def png(height=20, width=30):
-    return pack(np.zeros((height, width, 3), np.uint8))
+    return encode_png(np.zeros((height, width, 3), np.uint8))
 
 
 def full_page():
     table = Table([NASTY, "Dice"], [[NASTY, "0.9"]], NASTY)
-    section = Section(NASTY, NASTY + "\n\nsecond", [table], [Picture(png(), NASTY)])
-    return page_html(NASTY, NASTY, [section, Section("Rest")])
+    section = Section(NASTY, NASTY + "\n\nsecond", [table], [Plot(png(), NASTY)])
+    return render_page(NASTY, NASTY, [section, Section("Rest")])
 
 
 def test_everything_is_escaped():
@@ -79,23 +80,23 @@ def test_nothing_is_fetched():
 
 def test_pictures_are_inside_with_their_size():
     data = png(20, 30)
-    (image,) = Reader(page_html("a", "", [Section("b", pictures=[Picture(data, "c")])])).all("img")
+    (image,) = Reader(render_page("a", "", [Section("b", plots=[Plot(data, "c")])])).all("img")
     assert base64.b64decode(image["src"].removeprefix("data:image/png;base64,"), validate=True) == data
     assert (image["width"], image["height"]) == ("30", "20")
 
 
 def test_contents_lead_to_the_sections():
-    reader = Reader(page_html("a", "b", [Section("One"), Section("Two"), Section("Two")]))
+    reader = Reader(render_page("a", "b", [Section("One"), Section("Two"), Section("Two")]))
     links = [attributes["href"][1:] for attributes in reader.all("a")]
     targets = [attributes["id"] for attributes in reader.all("h2")]
     assert links == targets
     assert len(set(targets)) == 3
     assert reader.text("h2") == ["One", "Two", "Two"]
-    assert not Reader(page_html("a", "b", [Section("One")])).all("nav")
+    assert not Reader(render_page("a", "b", [Section("One")])).all("nav")
 
 
 def test_paragraphs():
-    reader = Reader(page_html("a", "one\nstill one\n\n\n  two\n \n", []))
+    reader = Reader(render_page("a", "one\nstill one\n\n\n  two\n \n", []))
     assert reader.text("p") == ["one\nstill one", "two"]
 
 
@@ -115,14 +116,14 @@ def test_paragraphs():
 )
 def test_numbers_stand_on_the_right(cells, right):
     table = Table(["Name", "Value"], [["x", cell] for cell in cells])
-    reader = Reader(page_html("a", "", [Section("b", tables=[table])]))
+    reader = Reader(render_page("a", "", [Section("b", tables=[table])]))
     classes = [attributes.get("class") for tag, attributes in reader.elements if tag in ("th", "td")]
     assert classes[0::2] == [None] * (len(cells) + 1)
     assert classes[1::2] == ["number" if right else None] * (len(cells) + 1)
 
 
 def test_tables_scroll_in_their_frame():
-    page = page_html("a", "", [Section("b", tables=[Table(["c"], [["1"]])])])
+    page = render_page("a", "", [Section("b", tables=[Table(["c"], [["1"]])])])
     reader = Reader(page)
     place = [tag for tag, _ in reader.elements].index("table")
     assert reader.elements[place - 1][1]["class"] == "frame"
@@ -132,7 +133,7 @@ def test_tables_scroll_in_their_frame():
 
 
 def test_names_that_no_file_can_hold_become_a_mark():
-    page = page_html("name \udcff", "", [Section("a", "b\udc80")])
+    page = render_page("name \udcff", "", [Section("a", "b\udc80")])
     assert "�" in page
     assert page.encode("utf-8").decode("utf-8") == page
 
@@ -145,6 +146,6 @@ def test_mistakes_of_the_caller_are_named():
     with pytest.raises(ValueError, match="Agreement has 2 columns, but a row has 1 cells"):
         Table(["a", "b"], [["1"]], "Agreement")
     with pytest.raises(ValueError, match="'scatter' is no PNG"):
-        Picture(b"\xff\xd8\xff\xe0 a JPEG of some kind", "scatter")
+        Plot(b"\xff\xd8\xff\xe0 a JPEG of some kind", "scatter")
     with pytest.raises(ValueError, match="no PNG"):
-        Picture(b"", "")
+        Plot(b"", "")

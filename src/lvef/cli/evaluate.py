@@ -14,8 +14,8 @@ from lvef.cli.evaluate_manifest import SPLITS as MANIFEST_SPLITS
 from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:
-    from lvef.evaluation.evaluate import Evaluation
-    from lvef.evaluation.evaluated_models import EvaluatedModels, Plan
+    from lvef.evaluation.stills.evaluation import Evaluation
+    from lvef.evaluation.stills.models import EvaluatedModels, Plan
 
 FILE = click.Path(path_type=Path)
 
@@ -191,8 +191,8 @@ def evaluate(
     if write_card:
         options = replace(options, precision="f32")
     # Loaded here, so that help and wrong words answer at once.
-    from lvef.evaluation.evaluated_models import Plan, load_models
-    from lvef.evaluation.output_folder import make_folder
+    from lvef.evaluation.output import make_folder
+    from lvef.evaluation.stills.models import Plan, load_models
     from lvef.inference.card import CARD_NAME
     from lvef.io.atomic import check_writable
 
@@ -215,7 +215,7 @@ def evaluate(
     found = _run(plan, models)
     _show(found, as_json=as_json)
     if out is not None:
-        from lvef.evaluation.outputs import write_evaluation
+        from lvef.evaluation.stills.outputs import write_evaluation
 
         written = write_evaluation(out, found, plan)
         click.echo(
@@ -223,8 +223,8 @@ def evaluate(
             err=True,
         )
     if write_card:
-        from lvef.evaluation.evaluate import card_figures
-        from lvef.evaluation.outputs import write_card_figures
+        from lvef.evaluation.stills.evaluation import card_figures
+        from lvef.evaluation.stills.outputs import write_card_figures
 
         figures = card_figures(found, next(iter(found.figures)))
         write_card_figures(predictor.entry.folder, figures)
@@ -266,7 +266,7 @@ def _check(
 
 def _run(plan: Plan, models: EvaluatedModels) -> Evaluation:
     from lvef.cli.progress import progress_bar
-    from lvef.evaluation.evaluate import evaluate as judge
+    from lvef.evaluation.stills.evaluation import evaluate as judge
 
     with progress_bar(models.steps) as (_, advance):
         return judge(plan, models, advance)
@@ -275,10 +275,10 @@ def _run(plan: Plan, models: EvaluatedModels) -> Evaluation:
 def _show(found: Evaluation, *, as_json: bool) -> None:
     if as_json:
         from lvef.core.serialization import to_json
-        from lvef.evaluation.summary import to_summary
+        from lvef.evaluation.stills.summary import to_summary
 
         click.echo(to_json(to_summary(found)), nl=False)
     else:
-        from lvef.cli.show_evaluation import print_evaluation
+        from lvef.cli.show_stills import print_evaluation
 
         print_evaluation(found)

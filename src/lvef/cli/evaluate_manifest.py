@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lvef.evaluation.ef.entering import Entered
     from lvef.evaluation.ef.run import EfPlan
     from lvef.evaluation.ef.summary import EfSummary
-    from lvef.evaluation.page import Picture
+    from lvef.evaluation.report import Plot
 
 SPLITS = ("test", "val", "train", "all")
 """Parts of a manifest that can be judged; the first is the default."""
@@ -107,11 +107,11 @@ def evaluate_manifest(
     return summary.evaluation.exit_code
 
 
-def _judge(plan: EfPlan, entered: Entered, out: Path | None) -> tuple[EfSummary, dict[str, Picture]]:
+def _judge(plan: EfPlan, entered: Entered, out: Path | None) -> tuple[EfSummary, dict[str, Plot]]:
     from lvef.cli.progress import progress_bar
     from lvef.evaluation.ef.run import Bench, judge
     from lvef.evaluation.ef.summary import summarise
-    from lvef.evaluation.output_folder import make_folder
+    from lvef.evaluation.output import make_folder
 
     if out is not None:
         make_folder(out)

@@ -75,8 +75,8 @@ def evaluate_synthetic(
 
 def _judge(plan: SyntheticPlan, out: Path | None) -> Judgement:
     from lvef.cli.progress import progress_bar
-    from lvef.evaluation.evaluated_models import used_weights
-    from lvef.evaluation.output_folder import make_folder
+    from lvef.evaluation.output import make_folder
+    from lvef.evaluation.results import used_weights
     from lvef.evaluation.synthetic.run import judge
     from lvef.evaluation.synthetic.truth_files import read_collection
     from lvef.measure import pipeline

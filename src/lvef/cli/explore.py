@@ -44,7 +44,7 @@ def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> 
     # Loaded here, so that help and usage errors answer at once.
     from lvef.datasets.manifest import read_manifest
     from lvef.evaluation.exploration.explore import explore as describe
-    from lvef.evaluation.output_folder import last_name, make_folder
+    from lvef.evaluation.output import last_name, make_folder
 
     start = time.perf_counter()
     table = read_manifest(manifest)

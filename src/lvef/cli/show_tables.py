@@ -1,23 +1,51 @@
-"""Text and tables of an evaluation or exploration on stdout."""
+"""Text and tables of an evaluation or exploration in a terminal, and its files in a folder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
+import click
 from rich.markup import escape
 from rich.table import Table as Grid
 
 from lvef.cli.show import make_console
+from lvef.core.serialization import to_json
 from lvef.core.wording import DISCLAIMER
-from lvef.evaluation.page import Table
+from lvef.evaluation.output import write_report
+from lvef.evaluation.report import EvaluationReport, Table
 
 
-def print_tables(lines: Sequence[str], tables: Sequence[Table]) -> None:
-    """Print lines of text, then those tables that have rows, then the disclaimer.
+def show_report(report: EvaluationReport, *, as_json: bool) -> None:
+    """Print headline, brief tables and notices of a report; or its summary as JSON."""
+    if as_json:
+        click.echo(to_json(dict(report.summary)), nl=False)
+        return
+    tables = [
+        replace(table, caption=table.caption or section.title)
+        for section in report.sections
+        for table in section.brief
+    ]
+    print_tables(report.headline, tables, [f"Note: {notice}" for notice in report.notices])
+
+
+def write_files(report: EvaluationReport, out: Path, resumed: int = 0) -> None:
+    """Write the files of a report, and say so on stderr."""
+    written = write_report(out, report)
+    earlier = f", {resumed} clips from an earlier run" if resumed else ""
+    took = f"{report.run['seconds']:.0f} s"
+    page = out / "index.html"
+    click.echo(f"Written to {out} in {took}{earlier}: {len(written)} files; open {page}.", err=True)
+
+
+def print_tables(lines: Sequence[str], tables: Sequence[Table], notes: Sequence[str] = ()) -> None:
+    """Print lines of text, then those tables that have rows, then notes and the disclaimer.
 
     Args:
         lines: One paragraph each.
         tables: Numbers are aligned right and never folded.
+        notes: One paragraph each.
     """
     console = make_console()
     for line in lines:
@@ -36,4 +64,6 @@ def print_tables(lines: Sequence[str], tables: Sequence[Table]) -> None:
         for row in table.rows:
             grid.add_row(*map(escape, row))
         console.print(grid)
+    for note in notes:
+        console.print(escape(note))
     console.print(DISCLAIMER, style="dim")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lvef.evaluation.metrics import DIGITS, LEVEL, make_generator
 from lvef.inference.card import Figure
 from lvef.stats.bootstrap import intervals
-
-LEVEL = 0.95
-"""Level of the intervals."""
-
-DIGITS = 4
-"""Decimals that are kept: more than any of the figures is good for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +27,6 @@ class Named:
     name: str
     unit: str = ""
     trivial: float | None = None
-
-
-def generator(seed: int, name: str) -> np.random.Generator:
-    """A generator of its own for each figure, so that its interval does not depend on which others are asked for."""
-    return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
 def make_figures(
@@ -65,7 +54,7 @@ def make_figures(
     if len(units) < 2:
         return []
     values = np.asarray(statistics(units), dtype=float)
-    ends = intervals(statistics, units, generator(seed, named[0].name), level=LEVEL)
+    ends = intervals(statistics, units, make_generator(seed, named[0].name), level=LEVEL)
     return [
         Figure(
             what.name,

@@ -1,200 +1,253 @@
-"""The page ``index.html`` of an evaluation: the figures with what is needed to read them."""
+"""What an evaluation shows: tables, plots and text in sections, from which page, terminal and files are views.
+
+Each evaluation fills an `EvaluationReport`; `lvef.evaluation.page` renders it, `lvef.cli.show_evaluation` prints it and
+`lvef.evaluation.output` writes it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
 
-from lvef.core.wording import DISCLAIMER
-from lvef.evaluation.cost_charts import DICE_COST_ALLOWED, EF_COST_ALLOWED
-from lvef.evaluation.evaluate import Evaluation
-from lvef.evaluation.figures import LEVEL
-from lvef.evaluation.page import Picture, Section, Table, page_html
-from lvef.evaluation.pictures import file_names
-from lvef.evaluation.summary import (
-    comparisons_of,
-    cost_rows,
-    ef_rows,
-    key_text,
-    overlap_rows,
-    paired_header,
-    paired_rows,
-    quality_rows,
-    reference_text,
-)
-from lvef.stats.bootstrap import RESAMPLES
+import numpy as np
 
-EF_TEXT = (
-    "Each EF is the method of disks, each phase with its own long axis. The reference is the same method on the "
-    "experts' masks of the same stills, so that what is left is the outline. Difference: network minus reference. "
-    "The trivial answer is the median EF of the reference for every patient, or its most frequent category.\n\n"
-    "The experts' own A4C disks differ from their own biplane EF by 4 to 5 points on average: that is the floor "
-    "of any answer from one view against a biplane reference. The EF that the collection's cfg files tell has "
-    "another definition and is not used."
-)
-"""What an EF is here, and what it is compared with."""
+from lvef.core.serialization import printable
+from lvef.evaluation.metrics import METRIC_COLUMNS, NAN, MetricRow, MetricTable
 
-DISTANCE_TEXT = (
-    "Millimetres where the picture has a scale, else pixels of the picture as it is handed out (px); the two have "
-    "no common mean. A still in which a structure was not found has no distance; its Dice is 0."
-)
-"""What the distances are."""
+Row = tuple[str, ...]
+"""Cells of one line of a table."""
 
-COST_TEXT = (
-    "Each change is made to the picture, and to the mask where it moves; the same patient with it and without it "
-    "is compared. Shown is how much worse it gets: LV Dice lost, points of EF error gained. An exclamation mark "
-    f"stands where it is more than {DICE_COST_ALLOWED:g} LV Dice or {EF_COST_ALLOWED:g} points of EF error. A "
-    "patient whose EF is lost has no part in the EF columns. The chart is over both views and both phases; the "
-    "interval of every column is in robustness.csv."
-)
-"""What a cost is."""
+NO_NUMBER = {"", "-", "–", "—", "n/a", "nan", "none", "lost"}
+"""Cells of a column of numbers that hold none."""
 
-PAIRED_TEXT = (
-    "Only patients in whom both networks have an answer. p: Wilcoxon's signed-rank test, two-sided; beside it "
-    "after Holm's correction over all rows. EF error and distances of the borders: less is better."
-)
-"""What a difference is."""
+BESIDE_NUMBERS = {"to", "of", "e", "nan", "inf", "ml", "mm", "s", "ms", "h", "min", "points", "px", "mb"}
+"""Words in a cell that is still a number."""
+
+MISSING = "-"
+"""Cell of a metric that is not defined."""
 
 
-def report_html(evaluation: Evaluation, pictures: Mapping[str, Picture]) -> str:
-    """The page.
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of text and numbers.
+
+    Attributes:
+        header: One name a column.
+        rows: As many cells a row as there are names.
+        caption: A line over the table.
+
+    Raises:
+        ValueError: If a row is longer or shorter than the header.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the rows: a missing cell would move numbers under the wrong name."""
+        for row in self.rows:
+            if len(row) != len(self.header):
+                raise ValueError(
+                    f"the table {self.caption or list(self.header)} has {len(self.header)} columns, "
+                    f"but a row has {len(row)} cells: {list(row)}"
+                )
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold numbers, with signs, units and intervals; they are aligned right."""
+        return tuple(_is_numeric([row[column] for row in self.rows]) for column in range(len(self.header)))
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A PNG image and what it shows, in words for whoever does not see it.
+
+    Attributes:
+        png: The file's bytes.
+        alt: The words.
+
+    Raises:
+        ValueError: If the bytes are no PNG.
+    """
+
+    png: bytes
+    alt: str
+
+    def __post_init__(self) -> None:
+        """Check the first bytes: a browser shows an empty box for what it cannot read."""
+        if self.png[:8] != b"\x89PNG\r\n\x1a\n" or len(self.png) < 24:
+            raise ValueError(f"the plot {self.alt!r} is no PNG: it starts with {self.png[:8]!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page: its title, its text, then its tables, then its plots.
+
+    Attributes:
+        title: Named in the table of contents.
+        text: Plain text; an empty line starts a new paragraph.
+        tables: In their order.
+        plots: In their order.
+        brief: Tables that are printed in a terminal.
+    """
+
+    title: str
+    text: str = ""
+    tables: Sequence[Table] = ()
+    plots: Sequence[Plot] = ()
+    brief: Sequence[Table] = ()
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Everything that an evaluation shows.
+
+    Attributes:
+        title: Of the page.
+        headline: What was evaluated, in sentences; printed in a terminal.
+        introduction: Paragraphs at the top of the page.
+        sections: In their order.
+        notices: What a reader must know before believing the metrics; printed last in a terminal.
+        summary: Content of ``summary.json``.
+        metrics: The tidy table: ``metrics.csv``.
+        csv: Further CSV files: name -> text.
+        plots: File name -> plot; empty where no files are written.
+        run: Content of ``run.json`` beside what every run holds: ``schema``, ``seconds``, ``settings``, ...
+        keep: Files in the output folder that stay from an earlier run.
+    """
+
+    title: str
+    headline: Sequence[str]
+    introduction: Sequence[str]
+    sections: Sequence[Section]
+    notices: Sequence[str]
+    summary: Mapping[str, Any]
+    run: Mapping[str, Any]
+    metrics: Sequence[MetricRow] = ()
+    csv: Mapping[str, str] = field(default_factory=dict)
+    plots: Mapping[str, Plot] = field(default_factory=dict)
+    keep: Sequence[str] = ()
+
+
+class Bounded(NamedTuple):
+    """A value and its interval, in the value's own unit; NaN ends where there is no interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+UNKNOWN = Bounded(NAN, NAN, NAN)
+"""A metric that is not defined."""
+
+
+def select_plots(plots: Mapping[str, Plot], *names: str) -> list[Plot]:
+    """Plots by file name, or by a pattern of names (``dice_*``); those that were not made are left out."""
+    return [plot for name in names for key, plot in plots.items() if fnmatchcase(key, name)]
+
+
+def bounded(row: MetricRow | None) -> Bounded:
+    """Value and interval of a row; `UNKNOWN` without one."""
+    return UNKNOWN if row is None else Bounded(row.value, row.low, row.high)
+
+
+def bounded_text(bounded: Bounded, form: str) -> str:
+    """A value and its interval in words, without brackets where there is no interval.
+
+    Example:
+        >>> bounded_text(Bounded(-0.6, -1.9, 0.7), "+.1f")
+        '-0.6 (-1.9 to +0.7)'
+    """
+    value, low, high = (format(v, form) for v in bounded)
+    return value if not np.isfinite([bounded.low, bounded.high]).all() else f"{value} ({low} to {high})"
+
+
+def metric_text(row: MetricRow | None, form: str) -> str:
+    """A metric and its interval, or `MISSING`."""
+    return MISSING if row is None else bounded_text(bounded(row), form)
+
+
+def p_text(p: float | None) -> str:
+    """A p value for people.
+
+    Example:
+        >>> p_text(0.0314), p_text(0.00001), p_text(None)
+        ('0.031', '<0.001', '')
+    """
+    return "" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def pivot(
+    metrics: MetricTable,
+    methods: Sequence[str],
+    lines: Iterable[tuple[Row, str]],
+    form: Any,  # noqa: ANN401
+    *,
+    group: str = "",
+    facts: Sequence[str] = (),
+) -> list[Row]:
+    """Rows of a table: labels, facts, then a cell a method; without metrics that no method has.
 
     Args:
-        evaluation: What was found.
-        pictures: All pictures by file name.
+        metrics: The tidy table.
+        methods: A column each.
+        lines: Labels and metric of each row.
+        form: Format of the values, or a function of the first known `MetricRow` that gives it.
+        group: Which part of the cases.
+        facts: Columns after the labels: ``unit``, ``n`` or ``baseline``.
     """
-    e = evaluation
-    labels = ", ".join(judged.label for judged in e.networks)
-    introduction = [
-        f"{labels}: {e.split}. Every still went through the code that serves, and is compared with its expert mask.",
-        f"In brackets: {LEVEL:.0%} interval, percentile bootstrap over patients with {RESAMPLES} draws.",
-        *e.notices,
-        DISCLAIMER,
-    ]
-    sections = [_networks(e), *_ef(e, pictures), _overlap(e, pictures), _distances(e), _quality(e)]
-    sections += _robustness(e, pictures) + _paired(e, pictures)
-    sections.append(
-        Section(
-            "Worst stills",
-            "The stills with the lowest overlap of the left ventricle.",
-            pictures=_starting(pictures, "worst_"),
-        )
-    )
-    kept = [s for s in sections if s.tables or s.pictures]
-    return page_html("Evaluation on stills of CAMUS", "\n\n".join(introduction), kept)
-
-
-def _networks(e: Evaluation) -> Section:
-    files = [
-        (
-            judged.label,
-            f"{weights.name} {weights.version}",
-            weights.sha256[:12],
-            f"{weights.backend} {weights.precision}",
-            weights.licence,
-            str(weights.patients),
-        )
-        for judged in e.networks
-        for weights in judged.weights
-    ]
-    known = comparisons_of(e)
-    counts = []
-    for judged in e.networks:
-        lost = {c.key: str(c.lost) for c in e.comparisons[judged.label]}
-        counts.append(
-            (
-                judged.label,
-                str(len(judged.patients)),
-                str(len(judged.scores)),
-                str(sum(score.lost for score in judged.scores)),
-                *(lost.get(c.key, "-") for c in known),
-            )
-        )
-    header = ("Network", "Patients", "Stills", "Stills without a ventricle")
-    return Section(
-        "Networks",
-        tables=[
-            Table(("Network", "Weights", "SHA-256", "Engine", "Licence", "Patients"), files),
-            Table((*header, *(f"No EF: {key_text(c)}" for c in known)), counts, "What was lost"),
-        ],
-    )
-
-
-def _ef(e: Evaluation, pictures: Mapping[str, Picture]) -> list[Section]:
-    labels = [judged.label for judged in e.networks]
-    found: list[Section] = []
-    for c in comparisons_of(e):
-        rows = ef_rows(e, c.key)
-        text = f"{reference_text(c)[0].upper()}{reference_text(c)[1:]}."
-        own = [
-            pictures[name]
-            for chart in ("bland_altman", "scatter")
-            for name in (f"{chart}_{c.key}_{ending}.png" for ending in file_names(labels).values())
-            if name in pictures
-        ]
-        if rows:
-            table = Table(("Figure", "Trivial", "n", *labels), rows)
-            found.append(
-                Section(f"EF: {key_text(c)}", text if found else f"{text}\n\n{EF_TEXT}", [table], own)
-            )
-    return found
-
-
-def _overlap(e: Evaluation, pictures: Mapping[str, Picture]) -> Section:
-    labels = [judged.label for judged in e.networks]
-    rows = [(*row[:3], *row[4:]) for row in overlap_rows(e, "dice")]
-    table = Table(("Structure", "View", "Phase", *labels), rows, "Mean Dice against the expert masks")
-    text = "Dice: 1 where network and expert mark the same pixels of the original picture, 0 where they share none."
-    return Section("Overlap", text, [table] if rows else [], _starting(pictures, "dice_"))
-
-
-def _distances(e: Evaluation) -> Section:
-    labels = [judged.label for judged in e.networks]
-    captions = {
-        "distance": "Mean distance between the two borders (mean symmetric surface distance)",
-        "hausdorff": "Largest distance between the two borders (Hausdorff)",
-    }
-    tables = [
-        Table(("Structure", "View", "Phase", "Unit", *labels), overlap_rows(e, kind), caption)
-        for kind, caption in captions.items()
-        if overlap_rows(e, kind)
-    ]
-    return Section("Distances of the borders", DISTANCE_TEXT, tables)
-
-
-def _quality(e: Evaluation) -> Section:
-    rows = quality_rows(e)
-    header = ("Figure", "Quality", "n", *(judged.label for judged in e.networks))
-    return Section(
-        "By picture quality", "Quality as the collection tells it.", [Table(header, rows)] if rows else []
-    )
-
-
-def _robustness(e: Evaluation, pictures: Mapping[str, Picture]) -> list[Section]:
-    names = file_names([judged.label for judged in e.networks])
     found = []
-    for label, costs in e.costs.items():
-        if costs:
-            header, rows = cost_rows(e, label)
-            found.append(
-                Section(
-                    f"Changes of the picture: {label}",
-                    COST_TEXT,
-                    [Table(header, rows)],
-                    [pictures[f"robustness_{names[label]}.png"]],
-                )
-            )
+    for labels, metric in lines:
+        cells = [metrics.find(method, metric, group) for method in methods]
+        known = [cell for cell in cells if cell is not None]
+        if not known:
+            continue
+        digits = form(known[0]) if callable(form) else form
+        values = {
+            "unit": known[0].unit,
+            "n": " / ".join(dict.fromkeys(str(cell.n) for cell in known)),
+            "baseline": "" if known[0].baseline is None else format(known[0].baseline, digits),
+        }
+        found.append(
+            (*labels, *(values[fact] for fact in facts), *(metric_text(cell, digits) for cell in cells))
+        )
     return found
 
 
-def _paired(e: Evaluation, pictures: Mapping[str, Picture]) -> list[Section]:
-    rows = paired_rows(e)
-    if not rows:
-        return []
-    header = paired_header(e)
-    return [
-        Section("Network against network", PAIRED_TEXT, [Table(header, rows)], _starting(pictures, "paired_"))
-    ]
+def metrics_csv(rows: Iterable[MetricRow]) -> str:
+    """The tidy table as CSV."""
+    return table_csv(METRIC_COLUMNS, ([getattr(row, name) for name in METRIC_COLUMNS] for row in rows))
 
 
-def _starting(pictures: Mapping[str, Picture], start: str) -> list[Picture]:
-    return [picture for name, picture in pictures.items() if name.startswith(start)]
+def table_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV; what is not known is an empty cell."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.7g}" if math.isfinite(value) else ""
+    return printable(str(value))
+
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    stated = [cell.strip().lower() for cell in cells if cell.strip().lower() not in NO_NUMBER]
+    return bool(stated) and all(
+        re.match(r"[^\w(]{0,2}\d", cell) and set(re.findall(r"[^\W\d_]+", cell)) <= BESIDE_NUMBERS
+        for cell in stated
+    )

@@ -13,7 +13,7 @@ from lvef.core.records import Clip, Measurement, PixelSpacing
 from lvef.core.terms import Status
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.evaluation.ef.records import Case, EfEvaluation, EfRecord, Entrant
-from lvef.evaluation.records import UsedWeights
+from lvef.evaluation.results import UsedWeights
 from lvef.io.motion_jpeg import encode_motion_jpeg
 from tests.measure.made_up import ellipse_tracing, failed, refused
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.evaluation.canvas import NETWORK_COLOURS, WIDTH_PX, Bounded
 from lvef.evaluation.ef.curve_charts import calibration_png, loss_png, roc_png
 from lvef.evaluation.ef.losses import read_losses
 from lvef.evaluation.ef.outputs import write_evaluation
@@ -22,6 +21,8 @@ from lvef.evaluation.ef.rows import headline
 from lvef.evaluation.ef.run import EfPlan
 from lvef.evaluation.ef.summary import summarise
 from lvef.evaluation.ef.tables import cases_csv, confusion_csv, to_values
+from lvef.evaluation.plots.style import NETWORK_COLOURS, WIDTH_PX
+from lvef.evaluation.report import Bounded
 from lvef.stats.agreement import calibration_parts
 from lvef.stats.classification import roc_curve
 from tests.evaluation.drawing import count, pixels

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvef.datasets.manifest import make_manifest
-from lvef.evaluation.canvas import VERMILION, WIDTH_PX
 from lvef.evaluation.exploration.explore import explore
 from lvef.evaluation.exploration.histograms import FAR, MOST_BINS, bin_edges, histograms_png
 from lvef.evaluation.exploration.output import make_plots
 from lvef.evaluation.exploration.plots import BAR, counts_png, groups_png, volumes_png, z_scores_png
+from lvef.evaluation.plots.style import VERMILION, WIDTH_PX
 from lvef.stats.describe import describe
 from tests.evaluation.drawing import count, modules_after, pixels
 from tests.evaluation.exploration.made_up import camus_like, echonet_like, hmc_like, row

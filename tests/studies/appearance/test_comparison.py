@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lvef.core.terms import Phase
-from lvef.evaluation.canvas import WIDTH_PX
+from lvef.evaluation.plots.style import WIDTH_PX
 from studies.appearance.comparison import AS_DELIVERED, compare, judge, samples_csv, spread
 from studies.appearance.measures import group_of
 from studies.appearance.pictures import COLOURS, histograms_png, profiles_png, sheets

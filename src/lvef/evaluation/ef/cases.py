@@ -16,7 +16,7 @@ from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Split
 from lvef.datasets.manifest import read_manifest
 from lvef.evaluation.ef.records import Case
-from lvef.evaluation.records import NAN
+from lvef.evaluation.metrics import NAN
 
 ALL = "all"
 """Every clip of the manifest, whatever its split."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from lvef.core.records import FloatArray
 from lvef.evaluation.ef.figures import places_of
 from lvef.evaluation.ef.records import EfEvaluation, Entrant
-from lvef.evaluation.ef_agreement import EF_POINTS
-from lvef.evaluation.figures import LEVEL, generator
+from lvef.evaluation.metrics import LEVEL, make_generator
+from lvef.evaluation.stills.ef import EF_POINTS
 from lvef.stats.agreement import pearson_r
 from lvef.stats.bootstrap import intervals
 from lvef.stats.paired import holm, signed_rank_p
@@ -93,7 +93,9 @@ def _pair(evaluation: EfEvaluation, first: Entrant, second: Entrant, seed: int) 
         drawn = rows[np.concatenate([of[i] for i in units])]
         return [b - a for a, b in zip(_values(drawn, 0), _values(drawn, 1), strict=True)]
 
-    ends = intervals(over, np.arange(len(of)), generator(seed, f"{first.label} {second.label}"), level=LEVEL)
+    ends = intervals(
+        over, np.arange(len(of)), make_generator(seed, f"{first.label} {second.label}"), level=LEVEL
+    )
     errors = np.abs(rows[:, :2] - rows[:, 2:])
     p = signed_rank_p([float((errors[at, 1] - errors[at, 0]).mean()) for at in of])
     ours, theirs = _values(rows, 0), _values(rows, 1)

@@ -1,6 +1,6 @@
 """ROC curves, calibration and loss curves as PNG.
 
-Pure functions, as in `lvef.evaluation.charts`: the same bytes for the same numbers.
+Pure functions, as in `lvef.evaluation.plots.agreement`: the same bytes for the same numbers.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ from typing import Any
 import numpy as np
 
 from lvef.core.records import FloatArray
-from lvef.evaluation.canvas import (
+from lvef.evaluation.plots.style import (
     NETWORK_COLOURS,
     NETWORK_MARKS,
     WIDTH_PX,
-    Bounded,
     add_axes,
-    bounded_text,
-    label,
-    legend,
+    draw_legend,
+    draw_title,
+    label_axes,
     new_figure,
-    png,
     short_name,
-    title,
-    write,
+    to_png,
+    write_text,
 )
+from lvef.evaluation.report import Bounded, bounded_text
 from lvef.report.summary_words import INK, LINE, SOFT
 from lvef.stats.agreement import CalibrationPart
 
@@ -45,12 +44,12 @@ def roc_png(
         heading: The line over the chart.
 
     Returns:
-        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide.
+        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
     """
     rows = max(1, math.ceil(len(panels) / _COLUMNS))
     height = _TOP_PX + rows * _PANEL_PX
     figure = new_figure(height)
-    title(figure, heading)
+    draw_title(figure, heading)
     for place, (words, curves) in enumerate(panels.items()):
         axes = _panel(figure, place, height, len(panels))
         axes.plot([0, 1], [0, 1], color=SOFT, lw=0.9, ls=(0, (1, 2)), zorder=1)
@@ -63,13 +62,13 @@ def roc_png(
             handles.append(line)
             names.append(f"{short_name(name)}: {bounded_text(area, 'z.3f')}")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        write(axes, 0, 1.02, words, transform=axes.transAxes, weight="bold", va="bottom")
+        write_text(axes, 0, 1.02, words, transform=axes.transAxes, weight="bold", va="bottom")
         if handles:
-            legend(axes, handles, names, loc="lower right")
+            draw_legend(axes, handles, names, loc="lower right")
         else:
-            write(axes, 0.5, 0.3, "not defined: in no clip, or in all", ha="center", color=SOFT)
-        label(axes, "1 - specificity", "sensitivity" if place % _COLUMNS == 0 else "")
-    return png(figure)
+            write_text(axes, 0.5, 0.3, "not defined: in no clip, or in all", ha="center", color=SOFT)
+        label_axes(axes, "1 - specificity", "sensitivity" if place % _COLUMNS == 0 else "")
+    return to_png(figure)
 
 
 def calibration_png(
@@ -86,11 +85,11 @@ def calibration_png(
         reference_name: What was observed, for the axis.
 
     Returns:
-        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide.
+        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
     """
     figure = new_figure(940)
     axes = add_axes(figure, 110, 84, 400, 110)
-    title(figure, heading)
+    draw_title(figure, heading)
     values = [
         v
         for _, parts, *_ in networks
@@ -134,7 +133,7 @@ def calibration_png(
         names = [short_name(name) for name, *_ in networks]
         colour = NETWORK_COLOURS[names.index(line) % len(NETWORK_COLOURS)] if line in names else INK
         weight = "bold" if line in names else "normal"
-        write(
+        write_text(
             axes,
             1.04,
             y_words - 0.042 * number,
@@ -144,8 +143,8 @@ def calibration_png(
             color=colour,
             weight=weight,
         )
-    label(axes, f"EF answered (%)\nmanifest: {reference_name}", "EF of the manifest (%)")
-    return png(figure)
+    label_axes(axes, f"EF answered (%)\nmanifest: {reference_name}", "EF of the manifest (%)")
+    return to_png(figure)
 
 
 def loss_png(runs: Mapping[str, Mapping[str, tuple[FloatArray, FloatArray]]], *, heading: str) -> bytes:
@@ -156,12 +155,12 @@ def loss_png(runs: Mapping[str, Mapping[str, tuple[FloatArray, FloatArray]]], *,
         heading: The line over the chart.
 
     Returns:
-        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide.
+        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
     """
     panel = 430
     height = _TOP_PX + panel * max(1, len(runs))
     figure = new_figure(height)
-    title(figure, heading)
+    draw_title(figure, heading)
     for place, (run, curves) in enumerate(runs.items()):
         top = _TOP_PX + place * panel
         axes = add_axes(figure, 110, top + 26, 290, height - top - panel + 84)
@@ -184,10 +183,10 @@ def loss_png(runs: Mapping[str, Mapping[str, tuple[FloatArray, FloatArray]]], *,
         if positive and max(spread) > 20 * min(spread):
             axes.set_yscale("log")
         axes.grid(color=LINE, lw=0.8)
-        write(axes, 0, 1.02, run, transform=axes.transAxes, weight="bold", va="bottom")
-        legend(axes, handles, names, loc="upper left", bbox_to_anchor=(1.02, 1.0))
-        label(axes, "epoch", "loss")
-    return png(figure)
+        write_text(axes, 0, 1.02, run, transform=axes.transAxes, weight="bold", va="bottom")
+        draw_legend(axes, handles, names, loc="upper left", bbox_to_anchor=(1.02, 1.0))
+        label_axes(axes, "epoch", "loss")
+    return to_png(figure)
 
 
 def _error(part: CalibrationPart) -> float:

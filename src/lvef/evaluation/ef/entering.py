@@ -19,7 +19,7 @@ from lvef.evaluation.ef.manual_lines import ManualLines, read_manual
 from lvef.evaluation.ef.predictions import match_predictions, read_predictions
 from lvef.evaluation.ef.records import Case, EfRecord
 from lvef.evaluation.ef.run import EfPlan, Network
-from lvef.evaluation.evaluated_models import used_weights
+from lvef.evaluation.results import used_weights
 from lvef.inference.card_text import experimental_text
 from lvef.inference.catalogue import NetworkEntry, find_network
 from lvef.measure import pipeline

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from lvef.core.records import FloatArray
 from lvef.evaluation.ef.records import Case, EfRecord
-from lvef.evaluation.ef_agreement import EF_POINTS
 from lvef.evaluation.figures import Named, make_figures
+from lvef.evaluation.stills.ef import EF_POINTS
 from lvef.geometry.categories import REPORT_MILD_RANGE, ReportClass
 from lvef.inference.card import Figure
 from lvef.stats.agreement import (

@@ -11,7 +11,7 @@ from pathlib import Path
 from lvef.core.errors import DataError
 from lvef.core.terms import Split
 from lvef.evaluation.ef.cases import ALL, Selection
-from lvef.evaluation.outputs import patients_digest
+from lvef.evaluation.results import patients_digest
 from lvef.inference.card import CARD_NAME, read_card
 
 SPLIT_NAME = "split.csv"

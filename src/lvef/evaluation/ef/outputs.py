@@ -21,9 +21,9 @@ from lvef.evaluation.ef.tables import (
     paired_csv,
     to_values,
 )
-from lvef.evaluation.output_folder import last_name, make_folder, write_all
-from lvef.evaluation.outputs import patients_digest
-from lvef.evaluation.page import Picture
+from lvef.evaluation.output import last_name, make_folder, write_all
+from lvef.evaluation.report import Plot
+from lvef.evaluation.results import patients_digest
 from lvef.measure.environment import describe_machine, package_versions
 
 RUN_SCHEMA = "lvef-ef-evaluation-run/1"
@@ -31,7 +31,7 @@ RUN_SCHEMA = "lvef-ef-evaluation-run/1"
 
 
 def write_evaluation(
-    folder: Path, summary: EfSummary, plan: EfPlan, pictures: Mapping[str, Picture]
+    folder: Path, summary: EfSummary, plan: EfPlan, pictures: Mapping[str, Plot]
 ) -> list[str]:
     """Write everything about an evaluation. Files of an earlier one that this one does not have are removed.
 

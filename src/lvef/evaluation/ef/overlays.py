@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from lvef.core.errors import LvefError
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
-from lvef.evaluation.canvas import SMALL, WIDTH_PX, new_figure, png, short_name, title
 from lvef.evaluation.ef.manual_lines import Manual
 from lvef.evaluation.ef.records import Case, EfRecord, as_lines
+from lvef.evaluation.plots.style import SMALL, WIDTH_PX, draw_title, new_figure, short_name, to_png
 from lvef.io.open import open_clip
 from lvef.report.summary_words import INK, SOFT, drawable
 
@@ -103,12 +103,12 @@ def overlay_png(overlays: Sequence[Overlay], *, heading: str) -> bytes:
         heading: The line over the sheet.
 
     Returns:
-        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide.
+        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
     """
     rows = max(1, -(-len(overlays) // COLUMNS))
     height = round(_TOP_PX + rows * (_SIDE_PX + _CAPTION_PX) + 12)
     figure = new_figure(height)
-    title(figure, heading)
+    draw_title(figure, heading)
     for x, words, colour in ((_EDGE_PX, "predicted", PREDICTED), (_EDGE_PX + 170, "manual", MANUAL)):
         _line(figure, x, height, colour)
         _words(figure, x + 50, height - 62, words, INK)
@@ -119,7 +119,7 @@ def overlay_png(overlays: Sequence[Overlay], *, heading: str) -> bytes:
         _frame(figure, left, bottom, height, overlay)
         for number, line in enumerate(overlay.caption):
             _words(figure, left, bottom - 8 - 22 * number, line, INK if number == 0 else SOFT)
-    return png(figure)
+    return to_png(figure)
 
 
 def _error(case: Case, record: EfRecord, manual: Manual) -> float:

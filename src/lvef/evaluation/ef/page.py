@@ -23,9 +23,12 @@ from lvef.evaluation.ef.rows import (
     refusal_rows,
 )
 from lvef.evaluation.ef.summary import FILLED, NAMED_FRAMES, EfSummary
-from lvef.evaluation.figures import LEVEL
-from lvef.evaluation.page import Picture, Section, Table, page_html
-from lvef.evaluation.pictures import file_names
+from lvef.evaluation.metrics import LEVEL
+from lvef.evaluation.page import (
+    render_page,
+)
+from lvef.evaluation.report import Plot, Section, Table
+from lvef.evaluation.stills.pictures import file_names
 from lvef.stats.bootstrap import RESAMPLES
 
 FIGURE_TEXT = (
@@ -75,7 +78,7 @@ CALIBRATION_TEXT = (
 """What the calibration chart shows."""
 
 
-def page_of(summary: EfSummary, pictures: Mapping[str, Picture]) -> str:
+def page_of(summary: EfSummary, pictures: Mapping[str, Plot]) -> str:
     """The page.
 
     Args:
@@ -106,7 +109,7 @@ def page_of(summary: EfSummary, pictures: Mapping[str, Picture]) -> str:
         for s in summary.entrants
         for p in _named(pictures, f"bland_altman_{names[s.label]}.png", f"scatter_{names[s.label]}.png")
     ]
-    sections.append(Section("Agreement", "", pictures=pairs))
+    sections.append(Section("Agreement", "", plots=pairs))
     sections.append(
         Section(
             "Classes",
@@ -117,8 +120,8 @@ def page_of(summary: EfSummary, pictures: Mapping[str, Picture]) -> str:
         )
     )
     sections += [
-        Section("Finding low EFs", "", pictures=_named(pictures, "roc.png")),
-        Section("Calibration", CALIBRATION_TEXT, pictures=_named(pictures, "calibration.png")),
+        Section("Finding low EFs", "", plots=_named(pictures, "roc.png")),
+        Section("Calibration", CALIBRATION_TEXT, plots=_named(pictures, "calibration.png")),
         Section("Before the guards", GUARD_TEXT, [Table(GUARD_HEADER, guard_rows(summary))]),
     ]
     if figure_rows(summary, NAMED_FRAMES):
@@ -135,7 +138,7 @@ def page_of(summary: EfSummary, pictures: Mapping[str, Picture]) -> str:
     sheets = [picture for name, picture in pictures.items() if name.startswith("overlay_")]
     if sheets:
         text = "Blue: predicted, raw. Red: the collection's own. On the ED and ES frames that the collection names."
-        sections.append(Section("Lines on cases", text, pictures=sheets))
+        sections.append(Section("Lines on cases", text, plots=sheets))
     sections += [
         Section(f"By kind of clip: {s.label}", "", [Table(GROUP_HEADER, group_rows(s))])
         for s in summary.entrants
@@ -145,19 +148,19 @@ def page_of(summary: EfSummary, pictures: Mapping[str, Picture]) -> str:
             Section("Network against network", PAIRED_TEXT, [Table(PAIRED_HEADER, paired_rows(summary))])
         )
     if "losses.png" in pictures:
-        sections.append(Section("Training", "", pictures=[pictures["losses.png"]]))
+        sections.append(Section("Training", "", plots=[pictures["losses.png"]]))
     if refusal_rows(summary):
         text = "Each is listed by name in cases.csv, with its reason."
         sections.append(
             Section("Clips without an answer", text, [Table(REFUSAL_HEADER, refusal_rows(summary))])
         )
-    kept = [s for s in sections if s.tables or s.pictures]
-    return page_html(f"EF of {e.manifest}, split {e.split}", "\n\n".join(introduction), kept)
+    kept = [s for s in sections if s.tables or s.plots]
+    return render_page(f"EF of {e.manifest}, split {e.split}", "\n\n".join(introduction), kept)
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[Table]:
     return [Table(header, rows)] if rows else []
 
 
-def _named(pictures: Mapping[str, Picture], *names: str) -> list[Picture]:
+def _named(pictures: Mapping[str, Plot], *names: str) -> list[Plot]:
     return [pictures[name] for name in names if name in pictures]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lvef.core.records import FloatArray
-from lvef.evaluation.canvas import BLUE, GREEN, ORANGE, PURPLE, VERMILION, Bounded
-from lvef.evaluation.charts import QUALITY_STYLE, bland_altman_png, scatter_png
 from lvef.evaluation.ef.curve_charts import calibration_png, loss_png, roc_png
 from lvef.evaluation.ef.figures import BORDERS, CLASS_WORDS, CLASSES, class_numbers
 from lvef.evaluation.ef.losses import Curves
@@ -15,8 +13,10 @@ from lvef.evaluation.ef.overlays import chosen_cases, overlay_png, overlays_of
 from lvef.evaluation.ef.records import Case, EfRecord
 from lvef.evaluation.ef.residual_chart import residuals_png
 from lvef.evaluation.ef.summary import EfSummary, EntrantSummary
-from lvef.evaluation.page import Picture
-from lvef.evaluation.pictures import NOT_KNOWN, file_names
+from lvef.evaluation.plots.agreement import QUALITY_STYLE, bland_altman_png, scatter_png
+from lvef.evaluation.plots.style import BLUE, GREEN, ORANGE, PURPLE, VERMILION
+from lvef.evaluation.report import Bounded, Plot
+from lvef.evaluation.stills.pictures import NOT_KNOWN, file_names
 from lvef.stats.classification import roc_curve
 
 MARKS = ((BLUE, "o"), (VERMILION, "^"), (GREEN, "s"), (ORANGE, "D"), (PURPLE, "v"))
@@ -34,7 +34,7 @@ def make_pictures(
     training: Mapping[str, Sequence[EfRecord]] | None = None,
     training_cases: Sequence[Case] = (),
     losses: Mapping[str, Curves] | None = None,
-) -> dict[str, Picture]:
+) -> dict[str, Plot]:
     """All pictures that there is something for.
 
     Args:
@@ -45,7 +45,7 @@ def make_pictures(
         training_cases: They.
         losses: Name of a run -> its curves.
     """
-    found: dict[str, Picture] = {}
+    found: dict[str, Plot] = {}
     names = file_names([s.label for s in summary.entrants])
     for s in summary.entrants:
         if len(s.pairs) > 1:
@@ -62,18 +62,16 @@ def make_pictures(
             sheet = overlays_of(cases, manual)
             if sheet:
                 heading = f"{s.label}: lines on {len(cases)} cases of the split {part}, the best drawn first, in even steps"
-                found[f"overlay_{part}_{names[s.label]}.png"] = Picture(
+                found[f"overlay_{part}_{names[s.label]}.png"] = Plot(
                     overlay_png(sheet, heading=heading),
                     f"ED and ES frames with predicted and manual lines. {heading}",
                 )
     if losses:
-        found["losses.png"] = Picture(
-            loss_png(losses, heading="Loss by epoch"), "Curves of the losses by epoch"
-        )
+        found["losses.png"] = Plot(loss_png(losses, heading="Loss by epoch"), "Curves of the losses by epoch")
     return found
 
 
-def _ef_pair(summary: EfSummary, s: EntrantSummary, name: str) -> dict[str, Picture]:
+def _ef_pair(summary: EfSummary, s: EntrantSummary, name: str) -> dict[str, Plot]:
     def bounded(figure: str) -> Bounded:
         known = s.figures.get(f"ef_{figure}")
         return NOT_KNOWN if known is None else Bounded(known.value, known.low, known.high)
@@ -106,12 +104,12 @@ def _ef_pair(summary: EfSummary, s: EntrantSummary, name: str) -> dict[str, Pict
         styles=styles,
     )
     return {
-        f"bland_altman_{name}.png": Picture(agreement, f"Bland-Altman chart of the EF by {s.label}"),
-        f"scatter_{name}.png": Picture(scatter, f"Scatter of the EF by {s.label}"),
+        f"bland_altman_{name}.png": Plot(agreement, f"Bland-Altman chart of the EF by {s.label}"),
+        f"scatter_{name}.png": Plot(scatter, f"Scatter of the EF by {s.label}"),
     }
 
 
-def _shared(summary: EfSummary, shown: Sequence[EntrantSummary]) -> dict[str, Picture]:
+def _shared(summary: EfSummary, shown: Sequence[EntrantSummary]) -> dict[str, Plot]:
     """Charts that hold all networks."""
     e = summary.evaluation
 
@@ -146,12 +144,12 @@ def _shared(summary: EfSummary, shown: Sequence[EntrantSummary]) -> dict[str, Pi
         reference_name=_short(e.reference),
     )
     return {
-        "residuals.png": Picture(residuals, "Box plots of the errors of EF by class"),
-        "roc.png": Picture(
+        "residuals.png": Plot(residuals, "Box plots of the errors of EF by class"),
+        "roc.png": Plot(
             roc_png(panels, heading=f"Finding low EFs, split {e.split}"),
             "ROC curves for four borders of the EF",
         ),
-        "calibration.png": Picture(
+        "calibration.png": Plot(
             calibration_png(
                 parts, heading=f"Calibration, split {e.split}", reference_name=_short(e.reference)
             ),

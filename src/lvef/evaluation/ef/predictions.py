@@ -11,7 +11,7 @@ from pathlib import Path
 from lvef.core.errors import DataError
 from lvef.core.terms import Status
 from lvef.evaluation.ef.records import NOT_IN_FILE, Case, EfRecord
-from lvef.evaluation.records import NAN
+from lvef.evaluation.metrics import NAN
 
 ITEM = "item"
 """Column of the clip's name."""

@@ -13,7 +13,8 @@ import numpy as np
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray
 from lvef.core.terms import Status
-from lvef.evaluation.records import NAN, UsedWeights
+from lvef.evaluation.metrics import NAN
+from lvef.evaluation.results import UsedWeights
 from lvef.geometry.ejection import ejection_fraction
 from lvef.transforms.volume_tracing import N_LINES, volume_of_lines
 

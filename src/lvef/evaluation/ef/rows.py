@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from lvef.core.terms import Status
-from lvef.evaluation.canvas import Bounded, bounded_text
 from lvef.evaluation.ef.comparison import COMPARED
 from lvef.evaluation.ef.figures import BORDERS, CLASS_WORDS, CLASSES, FIGURES
 from lvef.evaluation.ef.manual_lines import NOT_COMPARABLE, REPORT_TEST_MAE
 from lvef.evaluation.ef.summary import FILLED, NAMED_FRAMES, EfSummary, EntrantSummary
-from lvef.evaluation.figures import LEVEL
+from lvef.evaluation.metrics import LEVEL
+from lvef.evaluation.report import Bounded, bounded_text
 from lvef.inference.card import Figure
 
 Row = tuple[str, ...]

@@ -16,7 +16,6 @@ from lvef.core.journal import Journal, file_stamp
 from lvef.core.records import Clip, Measurement, Tracing
 from lvef.core.serialization import printable
 from lvef.core.workers import map_ordered
-from lvef.evaluation.code_digest import settings_key
 from lvef.evaluation.ef.cases import Selection
 from lvef.evaluation.ef.records import (
     Case,
@@ -27,7 +26,9 @@ from lvef.evaluation.ef.records import (
     from_plain,
     to_plain,
 )
-from lvef.evaluation.records import NAN, UsedWeights
+from lvef.evaluation.metrics import NAN
+from lvef.evaluation.results import UsedWeights
+from lvef.evaluation.runner import settings_key
 from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.inference.session import available_threads
 from lvef.measure.batch import MAX_WORKERS

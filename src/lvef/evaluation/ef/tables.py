@@ -13,7 +13,7 @@ from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.ef.figures import CLASSES
 from lvef.evaluation.ef.manual_lines import NOT_COMPARABLE, REPORT_TEST_MAE, LineError
 from lvef.evaluation.ef.summary import EfSummary
-from lvef.evaluation.tables import table_csv
+from lvef.evaluation.report import table_csv
 from lvef.geometry.categories import report_class
 
 SUMMARY_SCHEMA = "lvef-ef-evaluation/1"

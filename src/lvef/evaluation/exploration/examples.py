@@ -12,8 +12,8 @@ import polars as pl
 
 from lvef.core.errors import LvefError
 from lvef.core.records import Box, Clip
-from lvef.evaluation.contact_sheet import Tile, contact_sheet_png
 from lvef.evaluation.exploration.explore import plural
+from lvef.evaluation.plots.images import Tile, contact_sheet_png
 from lvef.io.open import open_clip
 from lvef.transforms.frames import fit, place
 from lvef.transforms.sector import hide_outside_sector
@@ -22,7 +22,7 @@ MOST_EXAMPLES = 12
 """Most items that are opened: three rows of the sheet."""
 
 SIDE_PX = 278
-"""Side of an image on the sheet, see `lvef.evaluation.contact_sheet`."""
+"""Side of an image on the sheet, see `lvef.evaluation.plots.images`."""
 
 MOST_PIXELS = 2**28
 """Pixels of one clip, one byte each: more memory is not spent for one frame."""

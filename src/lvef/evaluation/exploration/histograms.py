@@ -1,6 +1,6 @@
 """Histograms with their quartiles, one below the other, as PNG.
 
-Pure functions, as in `lvef.evaluation.charts`: numbers in, bytes out, the same bytes for the same numbers.
+Pure functions, as in `lvef.evaluation.plots.agreement`: numbers in, bytes out, the same bytes for the same numbers.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import FloatArray
-from lvef.evaluation.canvas import (
+from lvef.evaluation.exploration.explore import Column
+from lvef.evaluation.exploration.plots import BAR
+from lvef.evaluation.plots.boxes import draw_box
+from lvef.evaluation.plots.style import (
     BLUE,
     SMALL,
     add_axes,
-    label,
+    draw_title,
+    label_axes,
     new_figure,
-    png,
-    title,
-    write,
+    to_png,
+    write_text,
 )
-from lvef.evaluation.exploration.explore import Column
-from lvef.evaluation.exploration.plots import BAR, draw_box
 from lvef.geometry.categories import REPORT_MILD_RANGE
 from lvef.report.summary_words import INK, LINE, SOFT
 from lvef.stats.describe import Description
@@ -49,18 +50,18 @@ def histograms_png(columns: Sequence[Column], *, heading: str) -> bytes:
         heading: The line over the chart.
 
     Returns:
-        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide and as high as the quantities need.
+        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide and as high as the quantities need.
     """
     height_px = _TOP_PX + _PANEL_PX * len(columns)
     figure = new_figure(height_px)
-    title(figure, heading)
+    draw_title(figure, heading)
     for place, column in enumerate(columns):
         top = _TOP_PX + place * _PANEL_PX
         strip_bottom = height_px - top - _STRIP_PX
         strip = add_axes(figure, _LEFT_PX, top, _RIGHT_PX, strip_bottom)
         bars = add_axes(figure, _LEFT_PX, top + _STRIP_PX, _RIGHT_PX, height_px - top - _STRIP_PX - _BARS_PX)
         _panel(strip, bars, column)
-    return png(figure)
+    return to_png(figure)
 
 
 def bin_edges(values: FloatArray, d: Description) -> FloatArray:
@@ -108,7 +109,7 @@ def _panel(strip: Any, bars: Any, column: Column) -> None:  # noqa: ANN401
     bars.set(xlim=shown, ylim=(0, 1.08 * max(1, int(counts.max()))))
     bars.grid(axis="y", color=LINE, lw=0.8)
     _ticks(bars, whole=bool((values == np.round(values)).all()))
-    label(bars, column.quantity.title, column.quantity.of)
+    label_axes(bars, column.quantity.title, column.quantity.of)
     is_ef = column.quantity.column == "ef_percent"
     borders = [border for border in REPORT_MILD_RANGE if is_ef and shown[0] < border < shown[1]]
     for border in borders:
@@ -122,7 +123,7 @@ def _panel(strip: Any, bars: Any, column: Column) -> None:  # noqa: ANN401
     words += [f"mean  {tell(d.mean)}", f"SD  {tell(d.std)}", f"range  {tell(d.minimum)} to {tell(d.maximum)}"]
     if borders:
         words.append(f"dashed: {' and '.join(f'{border:.0f} %' for border in borders)}")
-    write(strip, 1.03, 0.9, "\n".join(words), transform=strip.transAxes, va="top", linespacing=1.45)
+    write_text(strip, 1.03, 0.9, "\n".join(words), transform=strip.transAxes, va="top", linespacing=1.45)
 
 
 def tell(value: float) -> str:
@@ -149,7 +150,9 @@ def _beyond(axes: Any, values: FloatArray, limits: tuple[float, float]) -> None:
             far = values.min() if side == "left" else values.max()
             text = f"{n:,} further, to {tell(float(far))}"
             text = f"{arrow} {text}" if side == "left" else f"{text} {arrow}"
-            write(axes, x, 0.9, text, transform=axes.transAxes, ha=side, va="top", color=SOFT, size=SMALL)
+            write_text(
+                axes, x, 0.9, text, transform=axes.transAxes, ha=side, va="top", color=SOFT, size=SMALL
+            )
 
 
 def _ticks(axes: Any, *, whole: bool) -> None:  # noqa: ANN401

@@ -17,8 +17,9 @@ from lvef.evaluation.exploration.examples import Examples, examples_png, shown_t
 from lvef.evaluation.exploration.explore import MEASURED, Exploration, plural
 from lvef.evaluation.exploration.histograms import histograms_png
 from lvef.evaluation.exploration.plots import counts_png, groups_png, volumes_png, z_scores_png
-from lvef.evaluation.output_folder import last_name, make_folder, write_all
-from lvef.evaluation.page import Picture, Section, Table, page_html
+from lvef.evaluation.output import last_name, make_folder, write_all
+from lvef.evaluation.page import render_page
+from lvef.evaluation.report import Plot, Section, Table
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.stats.describe import WHISKER
 
@@ -87,7 +88,7 @@ def write_exploration(
     return write_all(folder, RUN_SCHEMA, texts, plots, record)
 
 
-def make_plots(found: Exploration, examples: Examples | None) -> dict[str, Picture]:
+def make_plots(found: Exploration, examples: Examples | None) -> dict[str, Plot]:
     """File name -> plot, of all that there are values for.
 
     Args:
@@ -99,37 +100,35 @@ def make_plots(found: Exploration, examples: Examples | None) -> dict[str, Pictu
     if known:
         words, n = _listed([c.quantity.words for c in known]), plural(found.n_measurements, "measurement")
         heading = f"{words} of {', '.join(found.collections)}, n = {n}"
-        plots["distributions.png"] = Picture(
+        plots["distributions.png"] = Plot(
             histograms_png(known, heading=heading), f"Histograms with box plots of {words}"
         )
-        plots["zscores.png"] = Picture(
+        plots["zscores.png"] = Plot(
             z_scores_png(known, heading=f"z-scores of {words}, n = {n}"), f"Box plots of z-scores of {words}"
         )
     if len(found.edv_esv):
         heading = f"EDV and ESV, n = {len(found.edv_esv):,}"
-        plots["volumes.png"] = Picture(
+        plots["volumes.png"] = Plot(
             volumes_png(found.edv_esv, heading=heading), "Scatter of ESV against EDV with lines of equal EF"
         )
     if found.groups:
         heading = f"EF by label, n = {found.columns[0].description.n:,}"
-        plots["ef_by_label.png"] = Picture(
-            groups_png(found.groups, heading=heading), "Box plots of EF by label"
-        )
+        plots["ef_by_label.png"] = Plot(groups_png(found.groups, heading=heading), "Box plots of EF by label")
     heading = f"Contents: {plural(found.n_items, 'item')}"
-    plots["counts.png"] = Picture(counts_png(found.counts, heading=heading), "Bars: items by label")
+    plots["counts.png"] = Plot(counts_png(found.counts, heading=heading), "Bars: items by label")
     clips = [c for c in found.columns if c.quantity.of == "clips"]
     if clips:
         heading = f"Clips, n = {max(c.description.n for c in clips):,}"
         words = _listed([c.quantity.words.lower() for c in clips])
-        plots["clips.png"] = Picture(
+        plots["clips.png"] = Plot(
             histograms_png(clips, heading=heading), f"Histograms with box plots of {words}"
         )
     if examples is not None and examples.tiles:
-        plots["examples.png"] = Picture(examples_png(examples, found.name), shown_text(examples))
+        plots["examples.png"] = Plot(examples_png(examples, found.name), shown_text(examples))
     return plots
 
 
-def page_of(found: Exploration, plots: Mapping[str, Picture], examples: Examples | None) -> str:
+def page_of(found: Exploration, plots: Mapping[str, Plot], examples: Examples | None) -> str:
     """The page ``index.html``.
 
     Args:
@@ -138,7 +137,7 @@ def page_of(found: Exploration, plots: Mapping[str, Picture], examples: Examples
         examples: Opened items, or None where none were asked for.
     """
 
-    def shown(name: str) -> list[Picture]:
+    def shown(name: str) -> list[Plot]:
         return [plots[name]] if name in plots else []
 
     introduction = "\n\n".join([f"{tables.heading_text(found)}.", *found.notes, DISCLAIMER])
@@ -148,22 +147,22 @@ def page_of(found: Exploration, plots: Mapping[str, Picture], examples: Examples
     labels = [tables.class_table(found), tables.group_table(found)]
     sections = [
         Section("Statistics", statistics, [tables.statistics_table(found)]),
-        Section("Distributions", "", pictures=shown("distributions.png")),
+        Section("Distributions", "", plots=shown("distributions.png")),
         Section("Outliers", OUTLIER_TEXT, _with_rows(outliers), shown("zscores.png")),
-        Section("Volumes", "", pictures=shown("volumes.png")),
+        Section("Volumes", "", plots=shown("volumes.png")),
         Section("EF by class and label", overlap, _with_rows(labels), shown("ef_by_label.png")),
         Section("Contents", "", [tables.contents_table(found)], shown("counts.png")),
         Section("Clips and sizes", "", _with_rows([tables.size_table(found)]), shown("clips.png")),
     ]
-    kept = [s for s in sections if any(t.rows for t in s.tables) or s.pictures]
+    kept = [s for s in sections if any(t.rows for t in s.tables) or s.plots]
     if examples is not None:
         text = shown_text(examples)
         if examples.unreadable:
             text += (
                 f"\n\nNot readable: {', '.join(examples.unreadable)}. lvef data check finds all such items."
             )
-        kept.append(Section("Examples", text, pictures=shown("examples.png")))
-    return page_html(f"Exploration of {found.name}", introduction, kept)
+        kept.append(Section("Examples", text, plots=shown("examples.png")))
+    return render_page(f"Exploration of {found.name}", introduction, kept)
 
 
 def _with_rows(found: Sequence[Table]) -> list[Table]:

@@ -1,6 +1,6 @@
 """Plots of an exploration, as PNG: box plots, bars of counts, EDV against ESV.
 
-Pure functions, as in `lvef.evaluation.charts`: the same bytes for the same numbers.
+Pure functions, as in `lvef.evaluation.plots.agreement`: the same bytes for the same numbers.
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ import numpy as np
 import polars as pl
 
 from lvef.core.records import FloatArray
-from lvef.evaluation.canvas import (
+from lvef.evaluation.exploration.explore import LABEL_WORDS, Column, Group
+from lvef.evaluation.plots.boxes import draw_box
+from lvef.evaluation.plots.style import (
     BLUE,
     NORMAL,
     VERMILION,
     add_axes,
-    label,
+    draw_title,
+    label_axes,
     new_figure,
-    png,
     short_name,
-    title,
-    write,
+    to_png,
+    write_text,
 )
-from lvef.evaluation.exploration.explore import LABEL_WORDS, Column, Group
 from lvef.geometry.categories import REPORT_MILD_RANGE
 from lvef.report.summary_words import INK, LINE, SOFT
-from lvef.stats.describe import Description, Fences, describe, fences, outside, z_scores
+from lvef.stats.describe import describe, fences, z_scores
 
 BAR = "#7fb8d8"
-"""`lvef.evaluation.canvas.BLUE`, half as strong: the outline of the box on it keeps its own colour."""
+"""`lvef.evaluation.plots.style.BLUE`, half as strong: the outline of the box on it keeps its own colour."""
 
 _GAP_PX = 40
 """Height of the name of a label column over its labels."""
@@ -45,11 +46,11 @@ def z_scores_png(columns: Sequence[Column], *, heading: str) -> bytes:
         heading: The line over the plot.
 
     Returns:
-        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide.
+        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
     """
     figure = new_figure(200 + 120 * len(columns))
     axes = add_axes(figure, 110, 110, 300, 90)
-    title(figure, heading)
+    draw_title(figure, heading)
     axes.set_ylim(len(columns) - 0.5, -0.5)
     ends = [-3.0, 3.0]
     for row, column in enumerate(columns):
@@ -60,17 +61,19 @@ def z_scores_png(columns: Sequence[Column], *, heading: str) -> bytes:
             f"{column.low:,} low (below {column.fences.low:.1f} {unit})\n"
             f"{column.high:,} high (above {column.fences.high:.1f} {unit})"
         )
-        write(axes, 1.03, row, text, transform=axes.get_yaxis_transform(), va="center", linespacing=1.4)
+        write_text(axes, 1.03, row, text, transform=axes.get_yaxis_transform(), va="center", linespacing=1.4)
     axes.set_xlim(min(ends) - 0.4, max(ends) + 0.4)
     axes.axvline(0, color=SOFT, lw=0.9, ls=(0, (1, 2)), zorder=1)
     axes.grid(axis="x", color=LINE, lw=0.8)
     axes.set_yticks(range(len(columns)), [c.quantity.words for c in columns], size=NORMAL)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    write(axes, 1.03, 1.04, "outside the whiskers", transform=axes.transAxes, color=SOFT)
-    write(axes, 0, 1.04, "box: quartiles and median; whiskers: 1.5 IQR", transform=axes.transAxes, color=SOFT)
-    label(axes, "z-score: distance from the mean in standard deviations")
-    return png(figure)
+    write_text(axes, 1.03, 1.04, "outside the whiskers", transform=axes.transAxes, color=SOFT)
+    write_text(
+        axes, 0, 1.04, "box: quartiles and median; whiskers: 1.5 IQR", transform=axes.transAxes, color=SOFT
+    )
+    label_axes(axes, "z-score: distance from the mean in standard deviations")
+    return to_png(figure)
 
 
 def groups_png(groups: Sequence[Group], *, heading: str) -> bytes:
@@ -81,12 +84,12 @@ def groups_png(groups: Sequence[Group], *, heading: str) -> bytes:
         heading: The line over the plot.
 
     Returns:
-        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide and as high as the labels need.
+        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide and as high as the labels need.
     """
     height = _height([g.by for g in groups], 46) + 14
     figure = new_figure(194 + height)
     axes = add_axes(figure, 330, 104, 210, 90)
-    title(figure, heading)
+    draw_title(figure, heading)
     axes.set_ylim(height, 0)
     low = min(float(g.values.min()) for g in groups)
     high = max(float(g.values.max()) for g in groups)
@@ -98,13 +101,13 @@ def groups_png(groups: Sequence[Group], *, heading: str) -> bytes:
         d = group.description
         draw_box(axes, y, group.values, d, fences(group.values), BLUE, height=22)
         text = f"{d.median:.1f}  ({d.q25:.1f} to {d.q75:.1f})"
-        write(axes, 1.02, y, text, transform=axes.get_yaxis_transform(), va="center")
-    write(axes, 1.02, 1 + 12 / height, "median (quartiles)", transform=axes.transAxes, color=SOFT)
+        write_text(axes, 1.02, y, text, transform=axes.get_yaxis_transform(), va="center")
+    write_text(axes, 1.02, 1 + 12 / height, "median (quartiles)", transform=axes.transAxes, color=SOFT)
     axes.grid(axis="x", color=LINE, lw=0.8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    label(axes, "EF (%); dashed: 40 % and 50 %")
-    return png(figure)
+    label_axes(axes, "EF (%); dashed: 40 % and 50 %")
+    return to_png(figure)
 
 
 def counts_png(counts: pl.DataFrame, *, heading: str) -> bytes:
@@ -115,25 +118,27 @@ def counts_png(counts: pl.DataFrame, *, heading: str) -> bytes:
         heading: The line over the plot.
 
     Returns:
-        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide and as high as the labels need.
+        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide and as high as the labels need.
     """
     height = _height(counts["by"], 34) + 10
     figure = new_figure(134 + height)
     axes = add_axes(figure, 330, 104, 290, 30)
-    title(figure, heading)
+    draw_title(figure, heading)
     axes.set(ylim=(height, 0), xlim=(0, counts["items"].max()))
     rows = [(by, short_name(name)) for by, name in counts.select("by", "label").iter_rows()]
     numbers = counts.select("items", "patients").iter_rows()
     for y, (items, patients) in zip(_label_rows(axes, rows, 34, -0.5), numbers, strict=True):
         axes.barh(y, items, 20, color=BAR, lw=0)
         for x, number in ((1.18, items), (1.4, patients)):
-            write(axes, x, y, f"{number:,}", transform=axes.get_yaxis_transform(), ha="right", va="center")
+            write_text(
+                axes, x, y, f"{number:,}", transform=axes.get_yaxis_transform(), ha="right", va="center"
+            )
     for x, word in ((1.18, "items"), (1.4, "patients")):
-        write(axes, x, 1 + 12 / height, word, transform=axes.transAxes, ha="right", color=SOFT)
+        write_text(axes, x, 1 + 12 / height, word, transform=axes.transAxes, ha="right", color=SOFT)
     axes.set(xticks=[], yticks=[])
     axes.spines["bottom"].set_visible(False)
     axes.spines["left"].set_color(LINE)
-    return png(figure)
+    return to_png(figure)
 
 
 def volumes_png(edv_esv: FloatArray, *, heading: str) -> bytes:
@@ -144,11 +149,11 @@ def volumes_png(edv_esv: FloatArray, *, heading: str) -> bytes:
         heading: The line over the plot.
 
     Returns:
-        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide.
+        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
     """
     figure = new_figure(900)
     axes = add_axes(figure, 110, 90, 190, 100)
-    title(figure, heading)
+    draw_title(figure, heading)
     edv, esv = edv_esv[:, 0], edv_esv[:, 1]
     right, top = 1.04 * max(float(edv.max()), 1.0), 1.04 * max(float(esv.max()), 1.0)
     swapped = esv > edv
@@ -165,54 +170,15 @@ def volumes_png(edv_esv: FloatArray, *, heading: str) -> bytes:
         axes.plot([0, end], [0, slope * end], color=colour, lw=1.3, ls=style, zorder=2.5)
         words = "EDV = ESV" if ef == 0 else f"EF {ef:.0f} %"
         if end < right:
-            write(axes, end, top * 1.012, words, ha="center", va="bottom", color=colour)
+            write_text(axes, end, top * 1.012, words, ha="center", va="bottom", color=colour)
         else:
-            write(axes, right * 1.012, slope * end, words, va="center", color=colour)
+            write_text(axes, right * 1.012, slope * end, words, va="center", color=colour)
     if swapped.any():
         text = f"{int(swapped.sum()):,} with EDV\nbelow ESV\n(triangles)"
-        write(axes, 1.03, 0.3, text, transform=axes.transAxes, va="top", linespacing=1.35)
+        write_text(axes, 1.03, 0.3, text, transform=axes.transAxes, va="top", linespacing=1.35)
     axes.grid(color=LINE, lw=0.8)
-    label(axes, "EDV (ml)", "ESV (ml)")
-    return png(figure)
-
-
-def draw_box(
-    axes: Any,  # noqa: ANN401
-    y: float,
-    values: FloatArray,
-    d: Description,
-    ends: Fences,
-    colour: str,
-    *,
-    height: float,
-) -> None:
-    """A horizontal box plot: quartiles, median, whiskers to the last value within the fences, points beyond.
-
-    Args:
-        axes: Where.
-        y: Middle of the box, in the axes' unit.
-        values: ``(n,)``, at least one.
-        d: Their description.
-        ends: Their fences.
-        colour: Of box and points.
-        height: Of the box, in the axes' unit.
-    """
-    half = height / 2
-    low, high = outside(values, ends)
-    inside = values[~(low | high)]
-    # With few values none may lie between a quartile and its fence: no whisker runs back into the box.
-    tips = min(d.q25, float(inside.min())), max(d.q75, float(inside.max()))
-    for side, tip in zip((d.q25, d.q75), tips, strict=True):
-        axes.plot([side, tip], [y, y], color=colour, lw=1.2, zorder=3)
-        axes.plot([tip, tip], [y - half / 2, y + half / 2], color=colour, lw=1.2, zorder=3)
-    box_x, box_y = [d.q25, d.q75, d.q75, d.q25, d.q25], [y - half, y - half, y + half, y + half, y - half]
-    axes.fill(box_x, box_y, color=colour, alpha=0.18, lw=0, zorder=2.9)
-    axes.plot(box_x, box_y, color=colour, lw=1.5, solid_joinstyle="miter", zorder=3)
-    axes.plot([d.median] * 2, [y - half, y + half], color=INK, lw=2, solid_capstyle="butt", zorder=3.5)
-    beyond = values[low | high]
-    # A fixed scatter off the line: multiples of the golden ratio spread any number of points evenly.
-    aside = ((np.arange(len(beyond)) * 0.618034) % 1 - 0.5) * 0.8 * height
-    axes.scatter(beyond, y + aside, s=7, color=colour, alpha=0.35, lw=0, zorder=2)
+    label_axes(axes, "EDV (ml)", "ESV (ml)")
+    return to_png(figure)
 
 
 def _height(columns: Sequence[str] | pl.Series, row_px: int) -> int:
@@ -225,7 +191,7 @@ def _label_rows(axes: Any, rows: Sequence[tuple[str, str]], row_px: int, name_x:
     transform, y = axes.get_yaxis_transform(), 0.0
     for by, labels in groupby(rows, key=lambda row: row[0]):
         name = LABEL_WORDS[by]
-        write(
+        write_text(
             axes,
             name_x,
             y + _GAP_PX / 2 + 7,
@@ -237,6 +203,6 @@ def _label_rows(axes: Any, rows: Sequence[tuple[str, str]], row_px: int, name_x:
         )
         y += _GAP_PX
         for _, text in labels:
-            write(axes, -0.02, y + row_px / 2, text, transform=transform, ha="right", va="center")
+            write_text(axes, -0.02, y + row_px / 2, text, transform=transform, ha="right", va="center")
             yield y + row_px / 2
             y += row_px

@@ -9,8 +9,7 @@ import polars as pl
 
 from lvef.core.serialization import printable
 from lvef.evaluation.exploration.explore import LABEL_WORDS, MEASURED, Column, Exploration, plural
-from lvef.evaluation.page import Table
-from lvef.evaluation.tables import table_csv
+from lvef.evaluation.report import Table, table_csv
 
 SCHEMA = "lvef-exploration/1"
 """Version of the layout of ``summary.json``."""

@@ -1,6 +1,6 @@
 """Measured volume curves over the true ones, a panel a clip, as PNG.
 
-Pure functions, as in `lvef.evaluation.charts`: the same bytes for the same records.
+Pure functions, as in `lvef.evaluation.plots.agreement`: the same bytes for the same records.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 
 from lvef.core.records import FloatArray
-from lvef.evaluation.canvas import (
+from lvef.evaluation.plots.style import (
     BLUE,
     ORANGE,
     SMALL,
     VERMILION,
     WIDTH_PX,
     add_axes,
-    label,
-    legend,
+    draw_legend,
+    draw_title,
+    label_axes,
     new_figure,
-    png,
     short_name,
-    title,
-    write,
+    to_png,
+    write_text,
 )
 from lvef.evaluation.synthetic.records import INVENTED, MATCHED, MERGED, MISSED, ClipRecord
 from lvef.report.summary_words import INK, LINE, SOFT
@@ -49,7 +49,7 @@ def curves_png(records: Sequence[ClipRecord], *, heading: str) -> bytes:
     rows = math.ceil(len(records) / COLUMNS)
     height = _TOP_PX + rows * _PANEL_PX
     figure = new_figure(height)
-    title(figure, heading)
+    draw_title(figure, heading)
     wide = (WIDTH_PX - _LEFT_PX - _RIGHT_PX - (COLUMNS - 1) * _GAP_PX) // COLUMNS
     for place, record in enumerate(records):
         row, column = divmod(place, COLUMNS)
@@ -58,12 +58,12 @@ def curves_png(records: Sequence[ClipRecord], *, heading: str) -> bytes:
         axes = add_axes(figure, left, top + 10, WIDTH_PX - left - wide, height - top - _PANEL_PX + 115)
         handles = _panel(axes, record)
         below = place + COLUMNS >= len(records)
-        label(axes, "time (s)" if below else "", "volume (ml)" if column == 0 else "")
+        label_axes(axes, "time (s)" if below else "", "volume (ml)" if column == 0 else "")
         if place == 0:
             names = ("measured", "true, in the plane", "true, in space", "true ED and ES", "found ED and ES")
             box = {"loc": "upper left", "bbox_to_anchor": (_LEFT_PX / WIDTH_PX, 1 - 54 / height), "ncols": 5}
-            legend(axes, handles, names, columnspacing=1.4, bbox_transform=figure.transFigure, **box)
-    return png(figure)
+            draw_legend(axes, handles, names, columnspacing=1.4, bbox_transform=figure.transFigure, **box)
+    return to_png(figure)
 
 
 def _panel(axes: Any, record: ClipRecord) -> list[Any]:  # noqa: ANN401
@@ -88,7 +88,7 @@ def _panel(axes: Any, record: ClipRecord) -> list[Any]:  # noqa: ANN401
             axes.axvspan(
                 *span, color=VERMILION if beat.became == MISSED else ORANGE, alpha=0.13, lw=0, zorder=1
             )
-            write(
+            write_text(
                 axes,
                 sum(span) / 2,
                 0.05 * highest,
@@ -99,7 +99,7 @@ def _panel(axes: Any, record: ClipRecord) -> list[Any]:  # noqa: ANN401
                 zorder=5,
             )
     for height, words, weight in zip((1.13, 1.02), _words(record), ("bold", "normal"), strict=True):
-        write(axes, 0, height, words, transform=axes.transAxes, va="bottom", weight=weight)
+        write_text(axes, 0, height, words, transform=axes.transAxes, va="bottom", weight=weight)
     return [found, in_plane, in_space, true_marks, found_marks]
 
 

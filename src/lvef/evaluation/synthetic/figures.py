@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import FloatArray
-from lvef.evaluation.ef_agreement import EF_POINTS
 from lvef.evaluation.figures import Named, make_figures
-from lvef.evaluation.records import NAN
+from lvef.evaluation.metrics import NAN
+from lvef.evaluation.stills.ef import EF_POINTS
 from lvef.evaluation.synthetic.groups import Group
 from lvef.evaluation.synthetic.records import (
     CUT,

@@ -10,7 +10,7 @@ from typing import Any
 
 import lvef
 from lvef.core.serialization import to_json
-from lvef.evaluation.output_folder import last_name, make_folder, write_all
+from lvef.evaluation.output import last_name, make_folder, write_all
 from lvef.evaluation.synthetic.page import page_of
 from lvef.evaluation.synthetic.pictures import make_pictures
 from lvef.evaluation.synthetic.run import JOURNAL_NAME, SyntheticPlan

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lvef.core.wording import DISCLAIMER
-from lvef.evaluation.figures import LEVEL
-from lvef.evaluation.page import Picture, Section, Table, page_html
+from lvef.evaluation.metrics import LEVEL
+from lvef.evaluation.page import (
+    render_page,
+)
+from lvef.evaluation.report import Plot, Section, Table, select_plots
 from lvef.evaluation.synthetic.figures import REFERENCES
 from lvef.evaluation.synthetic.summary import (
     BEAT_HEADER,
@@ -68,7 +71,7 @@ CURVE_TEXT = (
 """What the curves show."""
 
 
-def page_of(summary: Summary, pictures: Mapping[str, Picture]) -> str:
+def page_of(summary: Summary, pictures: Mapping[str, Plot]) -> str:
     """The page.
 
     Args:
@@ -94,7 +97,7 @@ def page_of(summary: Summary, pictures: Mapping[str, Picture]) -> str:
             "EF",
             EF_TEXT,
             [Table(ef_header(), ef_rows(summary))] if ef_rows(summary) else [],
-            _named(
+            select_plots(
                 pictures,
                 *(f"{chart}_{r}.png" for r in GROUPED_REFERENCES for chart in ("bland_altman", "scatter")),
             ),
@@ -108,10 +111,10 @@ def page_of(summary: Summary, pictures: Mapping[str, Picture]) -> str:
             "Timing",
             TIMING_TEXT,
             [Table(TIMING_HEADER, timing_rows(summary))],
-            _named(pictures, "timing.png"),
+            select_plots(pictures, "timing.png"),
         ),
         Section("Outlines", OUTLINE_TEXT, [Table(OUTLINE_HEADER, outline_rows(summary))]),
-        Section("Curves", CURVE_TEXT, pictures=_named(pictures, "curves_worst.png", "curves_random.png")),
+        Section("Curves", CURVE_TEXT, plots=select_plots(pictures, "curves_worst.png", "curves_random.png")),
     ]
     refused = refusal_rows(summary)
     if refused:
@@ -119,10 +122,6 @@ def page_of(summary: Summary, pictures: Mapping[str, Picture]) -> str:
     if j.problems:
         rows = [(problem.clip, problem.sentence) for problem in j.problems]
         sections.append(Section("Clips that could not be judged", "", [Table(("clip", "why"), rows)]))
-    return page_html(
+    return render_page(
         "Evaluation on synthetic clips", "\n\n".join(part for part in introduction if part), sections
     )
-
-
-def _named(pictures: Mapping[str, Picture], *names: str) -> list[Picture]:
-    return [pictures[name] for name in names if name in pictures]

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lvef.evaluation.canvas import BLUE, GREEN, VERMILION, Bounded
-from lvef.evaluation.charts import bland_altman_png, scatter_png
-from lvef.evaluation.page import Picture
-from lvef.evaluation.pictures import NOT_KNOWN
+from lvef.evaluation.plots.agreement import bland_altman_png, scatter_png
+from lvef.evaluation.plots.style import (
+    BLUE,
+    GREEN,
+    VERMILION,
+)
+from lvef.evaluation.report import Bounded, Plot
+from lvef.evaluation.stills.pictures import NOT_KNOWN
 from lvef.evaluation.synthetic.curve_chart import curves_png
 from lvef.evaluation.synthetic.figures import REFERENCES, pairs_of
 from lvef.evaluation.synthetic.records import MATCHED, ClipRecord
@@ -23,14 +27,14 @@ RHYTHM_STYLE = {"sinus": (BLUE, "o"), "fibrillation": (VERMILION, "^"), "ectopic
 """Colour and mark of each rhythm."""
 
 
-def make_pictures(summary: Summary, seed: int) -> dict[str, Picture]:
+def make_pictures(summary: Summary, seed: int) -> dict[str, Plot]:
     """All pictures that the clips give rise to.
 
     Args:
         summary: What was found.
         seed: Of the clips shown at random.
     """
-    found: dict[str, Picture] = {}
+    found: dict[str, Plot] = {}
     for reference in GROUPED_REFERENCES:
         found |= _ef_pair(summary, reference)
     records = summary.judgement.records
@@ -40,7 +44,7 @@ def make_pictures(summary: Summary, seed: int) -> dict[str, Picture]:
     }
     if any(values.values()):
         heading = "Where the instants lie: found minus middle of the flat part"
-        found["timing.png"] = Picture(
+        found["timing.png"] = Plot(
             timing_png(values, heading=heading), "Histograms of the errors of ED and ES in time"
         )
     worst, others = chosen(records, seed)
@@ -49,7 +53,7 @@ def make_pictures(summary: Summary, seed: int) -> dict[str, Picture]:
         ("curves_random.png", "Clips at random", others),
     ):
         if clips:
-            found[name] = Picture(
+            found[name] = Plot(
                 curves_png(clips, heading=heading), f"Volume curves, measured and true. {heading}"
             )
     return found
@@ -68,7 +72,7 @@ def chosen(records: Sequence[ClipRecord], seed: int) -> tuple[list[ClipRecord], 
     return worst, [rest[i] for i in places.tolist()]
 
 
-def _ef_pair(summary: Summary, reference: str) -> dict[str, Picture]:
+def _ef_pair(summary: Summary, reference: str) -> dict[str, Plot]:
     pairs, kept = pairs_of(summary.judgement.records, reference)
     if len(pairs) < 2:
         return {}
@@ -104,6 +108,6 @@ def _ef_pair(summary: Summary, reference: str) -> dict[str, Picture]:
         styles=RHYTHM_STYLE,
     )
     return {
-        f"bland_altman_{reference}.png": Picture(agreement, f"Bland-Altman chart of the EF against {of}"),
-        f"scatter_{reference}.png": Picture(scatter, f"Scatter of the EF against {of}"),
+        f"bland_altman_{reference}.png": Plot(agreement, f"Bland-Altman chart of the EF against {of}"),
+        f"scatter_{reference}.png": Plot(scatter, f"Scatter of the EF against {of}"),
     }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from lvef.evaluation.records import NAN
+from lvef.evaluation.metrics import NAN
 
 MATCHED, MISSED, INVENTED, MERGED, CUT, EDGE = "matched", "missed", "invented", "merged", "cut", "edge"
 """What can become of a beat.

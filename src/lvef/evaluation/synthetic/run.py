@@ -16,8 +16,8 @@ from lvef.core.journal import Journal, file_stamp
 from lvef.core.serialization import printable
 from lvef.core.terms import Status
 from lvef.core.workers import map_ordered
-from lvef.evaluation.code_digest import settings_key
-from lvef.evaluation.records import UsedWeights
+from lvef.evaluation.results import UsedWeights
+from lvef.evaluation.runner import settings_key
 from lvef.evaluation.synthetic.records import ClipRecord, from_plain, to_plain
 from lvef.evaluation.synthetic.scoring import score
 from lvef.evaluation.synthetic.truth_files import (

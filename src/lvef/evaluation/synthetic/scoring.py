@@ -10,7 +10,7 @@ import numpy as np
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import FloatArray, Measurement, Tracing
 from lvef.core.terms import Status, Structure, View
-from lvef.evaluation.records import NAN
+from lvef.evaluation.metrics import NAN
 from lvef.evaluation.synthetic.matching import beat_at, compare_beats, whole_beats
 from lvef.evaluation.synthetic.records import MATCHED_BEAT, REPRESENTATIVE_BEAT, ClipRecord, Curves
 from lvef.evaluation.synthetic.truth_files import TrueClip, TrueCurve, TrueMask

@@ -11,7 +11,7 @@ import lvef
 from lvef.core.serialization import printable
 from lvef.core.terms import Status
 from lvef.core.wording import DISCLAIMER
-from lvef.evaluation.canvas import Bounded, bounded_text
+from lvef.evaluation.report import Bounded, bounded_text
 from lvef.evaluation.synthetic.figures import (
     AGREEMENT,
     NEAR_EDGE_S,

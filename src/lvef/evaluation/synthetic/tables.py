@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from lvef.evaluation.report import table_csv
 from lvef.evaluation.synthetic.records import CUT, EDGE, INVENTED, MATCHED, MERGED, MISSED, BeatRecord
 from lvef.evaluation.synthetic.run import Judgement
-from lvef.evaluation.tables import table_csv
 
 CLIP_COLUMNS = (
     *(

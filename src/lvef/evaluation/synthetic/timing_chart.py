@@ -1,6 +1,6 @@
 """Errors of timing as histograms, ED above ES, as PNG.
 
-Pure functions, as in `lvef.evaluation.charts`: the same bytes for the same numbers.
+Pure functions, as in `lvef.evaluation.plots.agreement`: the same bytes for the same numbers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lvef.evaluation.canvas import BLUE, add_axes, label, new_figure, png, title, write
+from lvef.evaluation.plots.style import BLUE, add_axes, draw_title, label_axes, new_figure, to_png, write_text
 from lvef.report.summary_words import INK, LINE, SOFT
 
 BIN_MS = 10.0
@@ -30,11 +30,11 @@ def timing_png(errors: Mapping[str, ArrayLike], *, heading: str) -> bytes:
         heading: The line over the chart.
 
     Returns:
-        PNG, `lvef.evaluation.canvas.WIDTH_PX` wide.
+        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
     """
     height = _TOP_PX + _PANEL_PX * len(errors)
     figure = new_figure(height)
-    title(figure, heading)
+    draw_title(figure, heading)
     edges = np.arange(-REACH_MS - BIN_MS / 2, REACH_MS + BIN_MS, BIN_MS)
     for place, (words, values) in enumerate(errors.items()):
         x = np.asarray(values, dtype=float)
@@ -56,7 +56,7 @@ def timing_png(errors: Mapping[str, ArrayLike], *, heading: str) -> bytes:
         axes.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.1 * max(1, int(counts.max()))))
         axes.grid(axis="y", color=LINE, lw=0.8)
         axes.axvline(0, color=INK, lw=1.2, zorder=3)
-        label(axes, f"{words}: found minus true (ms)", "beats")
+        label_axes(axes, f"{words}: found minus true (ms)", "beats")
         lines = [f"n = {len(x)}"]
         if len(x):
             axes.axvline(float(np.median(x)), color=SOFT, lw=1.2, ls=(0, (4, 3)), zorder=3)
@@ -70,5 +70,5 @@ def timing_png(errors: Mapping[str, ArrayLike], *, heading: str) -> bytes:
             if len(inside) < len(x):
                 lines.append(f"{len(x) - len(inside)} farther than {REACH_MS:.0f} ms")
         words = "\n".join([*lines, "", "line: equal time", "dashed: median"])
-        write(axes, 1.04, 0.95, words, transform=axes.transAxes, va="top", linespacing=1.4)
-    return png(figure)
+        write_text(axes, 1.04, 0.95, words, transform=axes.transAxes, va="top", linespacing=1.4)
+    return to_png(figure)

@@ -1,0 +1,206 @@
+"""Metrics with their intervals: one definition a metric, one bootstrap over patients, one tidy table of rows.
+
+A metric is one function of rows (a row a case: prediction, reference, ...), named in a `Metric`. `bootstrap_metrics` gives a
+`MetricRow` for each, and every table that people or programs read is made from these rows.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.records import FloatArray
+from lvef.inference.card import Figure
+from lvef.stats.bootstrap import intervals
+
+LEVEL = 0.95
+"""Level of the intervals."""
+
+DIGITS = 4
+"""Decimals that are kept: more than any metric of this project is good for."""
+
+NAN = float("nan")
+"""A value that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric: its name, and the function that computes it.
+
+    Attributes:
+        name: For example ``ef_mae``.
+        compute: Takes rows ``(n, ...)``, gives the value; NaN where it is not defined on them.
+        title: For people.
+        unit: Unit, or empty for a ratio.
+        baseline: Computes the value of the baseline from the rows, where that is not ``compute`` on the baseline's rows.
+    """
+
+    name: str
+    compute: Callable[[FloatArray], float]
+    title: str = ""
+    unit: str = ""
+    baseline: Callable[[FloatArray], float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One line of the tidy table: a metric of a method on a group of cases.
+
+    Attributes:
+        method: Model, or file of predictions.
+        group: Which part of the cases, for example ``view: A4C``; empty for all.
+        metric: Its name.
+        value: The value.
+        low: Lower end of the interval over patients.
+        high: Upper end.
+        n: Cases.
+        unit: Unit, or empty for a ratio.
+        baseline: The same metric of the baseline, or None.
+        level: Level of the interval.
+        split: Patients, in words.
+        reference: What the predictions are compared with.
+    """
+
+    method: str
+    group: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str = ""
+    baseline: float | None = None
+    level: float = LEVEL
+    split: str = ""
+    reference: str = ""
+
+    def to_figure(self) -> Figure:
+        """The row as model cards and ``summary.json`` hold it."""
+        return Figure(
+            self.metric,
+            self.value,
+            self.unit,
+            self.low,
+            self.high,
+            self.level,
+            self.n,
+            self.split,
+            self.reference,
+            self.baseline,
+        )
+
+
+METRIC_COLUMNS = tuple(field.name for field in fields(MetricRow))
+"""Columns of ``metrics.csv``."""
+
+
+class MetricTable:
+    """The tidy table, with rows found by method, metric and group.
+
+    Args:
+        rows: In the order in which they are shown.
+    """
+
+    def __init__(self, rows: Iterable[MetricRow] = ()) -> None:
+        self.rows = list(rows)
+        self._by_key = {(row.method, row.metric, row.group): row for row in self.rows}
+
+    def find(self, method: str, metric: str, group: str = "") -> MetricRow | None:
+        """The row, or None where the metric is not defined."""
+        return self._by_key.get((method, metric, group))
+
+    def select(self, method: str, group: str | None = "") -> list[MetricRow]:
+        """Rows of a method: of all cases, of one group, or (None) of every group."""
+        return [row for row in self.rows if row.method == method and group in (None, row.group)]
+
+
+def make_generator(seed: int, name: str) -> np.random.Generator:
+    """A generator of its own for each name, so that an interval does not depend on which others are computed."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def rows_by_patient(patients: Sequence[str]) -> list[NDArray[np.intp]]:
+    """Indices of each patient's rows; where each has one row, they are in the order of the rows."""
+    places: dict[str, list[int]] = {}
+    for place, patient in enumerate(patients):
+        places.setdefault(patient, []).append(place)
+    return [np.array(at) for at in places.values()]
+
+
+def bootstrap_metrics(
+    metrics: Sequence[Metric],
+    rows: NDArray[Any],
+    patients: Sequence[str] | None = None,
+    *,
+    method: str,
+    group: str = "",
+    ending: str = "",
+    baseline: NDArray[Any] | None = None,
+    split: str = "",
+    reference: str = "",
+    seed: int = 0,
+) -> list[MetricRow]:
+    """Metrics of the same cases with percentile intervals over patients.
+
+    Args:
+        metrics: What to compute.
+        rows: ``(n, ...)``, a row a case.
+        patients: Patient of each row, who is drawn with all rows; None where each row is another patient.
+        method: Model, or file of predictions.
+        group: Which part of the cases.
+        ending: Of the metrics' names, to tell selections of the same cases apart.
+        baseline: Rows of the baseline; None for no baseline.
+        split: Patients, in words.
+        reference: What the predictions are compared with.
+        seed: Of the bootstrap.
+
+    Returns:
+        Rows of the metrics that are defined; none with fewer than two patients. ``n`` counts the rows.
+    """
+    at = rows_by_patient(patients) if patients is not None else None
+    units = len(rows) if at is None else len(at)
+    if units < 2:
+        return []
+    one_each = at is None or units == len(rows)
+
+    def compute(drawn: NDArray[Any]) -> list[float]:
+        return [metric.compute(drawn) for metric in metrics]
+
+    def compute_drawn(drawn: NDArray[np.intp]) -> list[float]:
+        return compute(rows[drawn if at is None or one_each else np.concatenate([at[i] for i in drawn])])
+
+    order = np.arange(units)
+    ends = intervals(compute_drawn, order, make_generator(seed, f"{metrics[0].name}{ending}"), level=LEVEL)
+    found = []
+    for metric, value, (low, high) in zip(metrics, compute_drawn(order), ends, strict=True):
+        if np.isfinite([value, low, high]).all():
+            found.append(
+                MetricRow(
+                    method,
+                    group,
+                    f"{metric.name}{ending}",
+                    round(float(value), DIGITS),
+                    round(float(low), DIGITS),
+                    round(float(high), DIGITS),
+                    len(rows),
+                    metric.unit,
+                    _baseline(metric, rows, baseline),
+                    LEVEL,
+                    split,
+                    reference,
+                )
+            )
+    return found
+
+
+def _baseline(metric: Metric, rows: NDArray[Any], baseline: NDArray[Any] | None) -> float | None:
+    if baseline is None:
+        return None
+    value = metric.compute(baseline) if metric.baseline is None else metric.baseline(rows)
+    return round(float(value), DIGITS) if math.isfinite(value) else None

@@ -1,0 +1,138 @@
+"""The folder that an evaluation writes into: its files, its record ``run.json``, and what an earlier run left there."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lvef
+from lvef.core.errors import DataError
+from lvef.core.serialization import printable, to_json
+from lvef.evaluation.page import render_page
+from lvef.evaluation.report import EvaluationReport, Plot, metrics_csv
+from lvef.io.atomic import remove_files, write_bytes_atomic, write_text_atomic
+from lvef.measure.environment import describe_machine, package_versions
+
+RUN_NAME = "run.json"
+"""What the run stood on, and which files it wrote."""
+
+SUMMARY_NAME, PAGE_NAME, METRICS_NAME = "summary.json", "index.html", "metrics.csv"
+"""The summary, the page, and the tidy table of metrics."""
+
+
+def make_folder(folder: Path) -> None:
+    """Make the output folder before the work begins.
+
+    Raises:
+        DataError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"The folder {folder} cannot be made ({error.strerror}); choose another with --out."
+        ) from None
+
+
+def last_name(path: Path) -> str:
+    """The last part of a path: the folders above may tell who works where."""
+    return printable(path.resolve().name)
+
+
+def write_report(folder: Path, report: EvaluationReport) -> list[str]:
+    """Write a report's files. Files of an earlier run of the same kind that this one does not have are removed.
+
+    Args:
+        folder: Made when it is missing.
+        report: What to write.
+
+    Returns:
+        Names of the files written, ``run.json`` last.
+
+    Raises:
+        DataError: The folder cannot be made or a file cannot be written.
+    """
+    make_folder(folder)
+    texts = {
+        SUMMARY_NAME: to_json(dict(report.summary)),
+        PAGE_NAME: render_page(report.title, "\n\n".join(report.introduction), report.sections),
+        **report.csv,
+    }
+    if report.metrics:
+        texts[METRICS_NAME] = metrics_csv(report.metrics)
+    return write_all(
+        folder,
+        report.run["schema"],
+        texts,
+        report.plots,
+        lambda written: run_record(report.run, written),
+        keep=report.keep,
+    )
+
+
+def run_record(facts: Mapping[str, Any], written: Sequence[str]) -> dict[str, Any]:
+    """Content of ``run.json``: what is known of the run, and what every run has.
+
+    Args:
+        facts: ``schema``, ``seconds``, ``settings`` and whatever else an evaluation records.
+        written: Names of the files.
+    """
+    return {
+        **facts,
+        "lvef_version": lvef.__version__,
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(facts["seconds"], 3),
+        "files": list(written),
+        "machine": describe_machine(),
+        "packages": package_versions(),
+    }
+
+
+def write_all(
+    folder: Path,
+    schema: str,
+    texts: Mapping[str, str],
+    plots: Mapping[str, Plot],
+    record: Callable[[list[str]], Mapping[str, Any]],
+    keep: Collection[str] = (),
+) -> list[str]:
+    """Write files and the record of the run; see `write_report`.
+
+    Args:
+        folder: The output folder.
+        schema: Layout of the run's record.
+        texts: Texts by file name.
+        plots: Plots by file name.
+        record: Makes the run's record from the names that were written.
+        keep: Names of an earlier run that stay.
+    """
+    earlier = earlier_files(folder, schema)
+    for name, plot in plots.items():
+        write_bytes_atomic(folder / name, plot.png)
+    for name, text in texts.items():
+        write_text_atomic(folder / name, text)
+    written = sorted([*texts, *plots])
+    remove_files(folder, earlier - set(written) - set(keep))
+    # Last, because it says that all the rest is there.
+    write_text_atomic(folder / RUN_NAME, to_json(dict(record(written))))
+    return [*written, RUN_NAME]
+
+
+def earlier_files(folder: Path, schema: str) -> set[str]:
+    """Names that an earlier run of the same kind wrote there, according to its own record.
+
+    Args:
+        folder: The output folder.
+        schema: Layout of the record; one of another kind is left alone.
+    """
+    try:
+        record = json.loads((folder / RUN_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+    if not isinstance(record, Mapping) or record.get("schema") != schema:
+        return set()
+    # Names only: a record that was edited must not reach outside the folder.
+    return {name for name in record.get("files", []) if isinstance(name, str) and Path(name).name == name}
