@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from lvef.core.records import BoolArray, Tracing
 from lvef.core.terms import Structure
 from lvef.evaluation.stills.ef import EF_POINTS
-from lvef.evaluation.synthetic.records import ClipRecord
-from lvef.evaluation.synthetic.scoring import score
+from lvef.evaluation.synthetic.results import SyntheticResult
+from lvef.evaluation.synthetic.scoring import compare_clip
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
@@ -198,11 +198,11 @@ def synthetic_rows(
 ) -> list[Row]:
     """EF, Dice and signed border distance against known truth, with the constant median beside the EF."""
     rows: list[Row] = []
-    records: list[ClipRecord] = []
+    records: list[SyntheticResult] = []
     borders: dict[tuple[str, str], list[float]] = {}
     for case in cases:
         name = case.true.name
-        record = score(case.true, case.curve, case.mask, predictions[name].measurement)
+        record = compare_clip(case.true, case.curve, case.mask, predictions[name].measurement)
         records.append(record)
         values = {"ef": record.ef_percent, "ef_true": record.ef_plane_percent}
         rows += [Row(model, suite, name, ALL, k, v, unit="%") for k, v in values.items()]
@@ -213,9 +213,9 @@ def synthetic_rows(
                 borders.setdefault((f"border_{phase}", region), []).append(mm)
                 rows.append(Row(model, suite, name, region, f"border_{phase}", mm, n=len(frames), unit="mm"))
     over = partial(Row, model, suite, ALL, ALL, value=NAN)
-    refused = [float(not record.answered) for record in records]
+    refused = [float(not record.has_ef) for record in records]
     rows += over_cases([over(metric="refused")], refused)
-    pairs = np.array([(r.ef_percent, r.ef_plane_percent) for r in records if r.answered]).reshape(-1, 2)
+    pairs = np.array([(r.ef_percent, r.ef_plane_percent) for r in records if r.has_ef]).reshape(-1, 2)
     if len(pairs) > 1:
         truth = pairs[:, 1]
         base = np.median(truth) - truth

@@ -7,17 +7,17 @@ import shutil
 
 import pytest
 
-from tests.evaluation.synthetic import made_collection
+from tests.evaluation.synthetic import made_dataset
 
 
 @pytest.fixture(scope="module")
 def made():
-    return made_collection.make_clips(4)
+    return made_dataset.make_clips(4)
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, made):
-    return made_collection.write(tmp_path_factory.mktemp("synthetic") / "made", made)
+    return made_dataset.write(tmp_path_factory.mktemp("synthetic") / "made", made)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def knowing(monkeypatch, made, fake):
     class Knowing(FakeMeasurer):
         def measure(self, path):
             self.asked.append((path.stem,))
-            return made_collection.KnowingMeasurer(made).measure(path)
+            return made_dataset.TruthMeasurer(made).measure(path)
 
     monkeypatch.setattr("lvef.measure.pipeline.Measurer", Knowing)
     return fake
@@ -37,7 +37,7 @@ def knowing(monkeypatch, made, fake):
 def test_table_and_files(run, here, written, knowing):
     result = run("evaluate", "--synthetic", written, "--out", "out")
     assert result.exit_code == 0, result.stderr
-    assert "made: 4 clips, 4 with an answer" in result.stdout
+    assert "made: 4 clips, 4 with an EF" in result.stdout
     assert "0 missed" in result.stdout and "below 35/s" in result.stdout
     assert "Not a medical device" in result.stdout
     assert "index.html" in result.stderr
@@ -69,8 +69,8 @@ def test_a_bad_clip_is_a_sentence_and_exit_code_1(run, here, written, knowing):
     lines = result.stderr.splitlines()
     assert len(lines) == 2 and all(line.startswith("lvef: made/") for line in lines)
     assert "made002.avi: is missing" in lines[0] and "made003.nii.gz" in lines[1]
-    assert "made: 4 clips, 2 with an answer" in result.stdout
-    assert "2 clips could not be judged" in result.stdout
+    assert "made: 4 clips, 2 with an EF" in result.stdout
+    assert "2 clips could not be evaluated" in result.stdout
 
 
 def test_only_refusals(run, written, fake, monkeypatch):

@@ -174,10 +174,10 @@ def evaluate(
     if wrong:
         raise click.UsageError(f"{wrong[0]} goes with --manifest only.")
     if synthetic is not None:
-        from lvef.cli.evaluate_synthetic import check_words, evaluate_synthetic
+        from lvef.cli.evaluate_synthetic import check_options, evaluate_synthetic
 
         stills = {"--data": data, "--split": split} | of_stills
-        check_words([name for name, value in stills.items() if value], weights)
+        check_options([name for name, value in stills.items() if value], weights)
         options = replace(options, weights=weights[0] if weights else options.weights)
         ctx.exit(evaluate_synthetic(synthetic, options, out=out, as_json=as_json, seed=seed))
     if data is None:

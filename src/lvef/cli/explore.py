@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from lvef.evaluation.exploration.examples import Examples
-    from lvef.evaluation.exploration.explore import Exploration
 
 
 @click.command(
@@ -42,28 +41,25 @@ def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> 
     image quality, frame rates, durations and sizes. With --out writes tables, plots and a page that opens offline.
     """
     # Loaded here, so that help and usage errors answer at once.
+    from lvef.cli.show_tables import show_report, write_files
     from lvef.datasets.manifest import read_manifest
     from lvef.evaluation.exploration.explore import explore as describe
+    from lvef.evaluation.exploration.report import make_report
     from lvef.evaluation.output import last_name, make_folder
 
     start = time.perf_counter()
     table = read_manifest(manifest)
     found = describe(table, last_name(manifest))
     if out is None:
-        _show(found, as_json=as_json)
+        show_report(make_report(found, manifest, with_plots=False), as_json=as_json)
         click.echo("Nothing was written; --out FOLDER adds a page, tables and plots.", err=True)
         return
-    from lvef.evaluation.exploration.output import write_exploration
-
     make_folder(out)
     opened = _open(table) if examples else None
-    written = write_exploration(out, found, opened, manifest, time.perf_counter() - start)
-    # Shown once everything is written: a reader who closes the pipe early still has the files.
-    _show(found, as_json=as_json)
-    took = time.perf_counter() - start
-    click.echo(
-        f"Written to {out} in {took:.1f} s: {len(written)} files; open {out / 'index.html'}.", err=True
-    )
+    report = make_report(found, manifest, examples=opened, seconds=time.perf_counter() - start)
+    # Files first: they are complete even if a reader closes the pipe early.
+    write_files(report, out)
+    show_report(report, as_json=as_json)
 
 
 def _open(table: pl.DataFrame) -> Examples:
@@ -75,17 +71,3 @@ def _open(table: pl.DataFrame) -> Examples:
         if opened.reasons:
             say(f"lvef: {shown_text(opened)} The first: {opened.reasons[0]}")
     return opened
-
-
-def _show(found: Exploration, *, as_json: bool) -> None:
-    from lvef.evaluation.exploration import tables
-
-    if as_json:
-        from lvef.core.serialization import to_json
-
-        click.echo(to_json(tables.to_summary(found)), nl=False)
-        return
-    from lvef.cli.show_tables import print_tables
-
-    shown = [tables.statistics_table(found), tables.outlier_table(found), tables.group_table(found)]
-    print_tables([tables.heading_text(found), *found.notes], [*shown, tables.contents_table(found)])

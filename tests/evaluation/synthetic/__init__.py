@@ -1,1 +1,1 @@
-"""Tests of the judgement on synthetic clips."""
+"""Tests of the evaluation on synthetic clips."""

@@ -6,19 +6,19 @@ import shutil
 
 import pytest
 
-from tests.evaluation.synthetic import made_collection
+from tests.evaluation.synthetic import made_dataset
 
 
 @pytest.fixture(scope="session")
 def clips():
     """Nine clips: three of each rhythm."""
-    return made_collection.make_clips(9)
+    return made_dataset.make_clips(9)
 
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory, clips):
     """The collection, not to be changed."""
-    return made_collection.write(tmp_path_factory.mktemp("synthetic") / "made", clips)
+    return made_dataset.write(tmp_path_factory.mktemp("synthetic") / "made", clips)
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""What is in a manifest: table, outliers, plots, examples. `lvef explore` on the command line."""
+"""Contents of a manifest: statistics, outliers, plots, examples. `lvef explore` on the command line."""

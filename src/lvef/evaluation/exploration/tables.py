@@ -172,7 +172,7 @@ def contents_table(found: Exploration) -> Table:
     rows = [
         (*labels, f"{items:,}", f"{patients:,}") for *labels, items, patients in found.contents.iter_rows()
     ]
-    return Table(tuple(found.contents.columns), rows, "Items and patients")
+    return Table(tuple(found.contents.columns), rows)
 
 
 def size_table(found: Exploration) -> Table:

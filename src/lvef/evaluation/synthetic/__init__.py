@@ -1,1 +1,1 @@
-"""How well clips with known truth are measured: EF, beats, timing, outlines."""
+"""Evaluation on synthetic clips, whose truth is known: EF, beats, timing, contours."""

@@ -1,4 +1,4 @@
-"""One measurement beside the truth of its clip."""
+"""Comparison of one measurement with the truth of its clip."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import FloatArray, Measurement, Tracing
 from lvef.core.terms import Status, Structure, View
 from lvef.evaluation.metrics import NAN
-from lvef.evaluation.synthetic.matching import beat_at, compare_beats, whole_beats
-from lvef.evaluation.synthetic.records import MATCHED_BEAT, REPRESENTATIVE_BEAT, ClipRecord, Curves
-from lvef.evaluation.synthetic.truth_files import TrueClip, TrueCurve, TrueMask
+from lvef.evaluation.synthetic.beats import beat_at, compare_beats, complete_beats
+from lvef.evaluation.synthetic.results import MATCHED_BEAT, REPRESENTATIVE_BEAT, Curves, SyntheticResult
+from lvef.evaluation.synthetic.truth import TrueClip, TrueCurve, TrueMask
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.synthesis.truth import TrueBeat, representative_beat
 
 CLOCK_TOLERANCE = 0.25
-"""Part of a frame by which the clip's own clock may run away from the truth's until its end."""
+"""Largest difference of the clip's clock from that of the truth, in frames."""
 
 
-def score(clip: TrueClip, curve: TrueCurve, mask: TrueMask, measurement: Measurement) -> ClipRecord:
-    """Compare.
+def compare_clip(
+    clip: TrueClip, curve: TrueCurve, mask: TrueMask, measurement: Measurement
+) -> SyntheticResult:
+    """Compare a measurement with the truth of its clip.
 
     Args:
-        clip: What the collection tells of the clip.
+        clip: The clip.
         curve: Its true volumes.
         mask: Its true labels.
-        measurement: What came of its video; a refusal or failure too.
+        measurement: Of its video; it may be a refusal.
 
     Raises:
         DataError: Video, mask and curve do not belong together.
@@ -38,32 +40,32 @@ def score(clip: TrueClip, curve: TrueCurve, mask: TrueMask, measurement: Measure
     n = len(curve.times_s)
     if m.n_frames is not None and m.n_frames != n:
         raise DataError(
-            f"{clip.video}: has {m.n_frames} frames, its curve has {n}; make the collection again."
+            f"{clip.video}: has {m.n_frames} frames, its curve has {n}; generate the dataset again."
         )
     found_times = curve.times_s if m.curve is None else m.curve.times_s
     _check_clock(clip, curve.times_s, found_times)
     measured = _volumes(m.tracings, mask, n)
     relative = 100 * (measured / curve.plane_volume_ml - 1)
     traced = relative[np.isfinite(relative)]
-    made_with = clip.parameters.get("parameters", clip.parameters)
-    numbers = flat_numbers(made_with if isinstance(made_with, Mapping) else {})
-    references, kind = _references(clip, m, found_times)
-    answered = m.status in (Status.OK, Status.PARTIAL_CYCLE) and m.ef_percent is not None
+    settings = clip.parameters.get("parameters", clip.parameters)
+    numbers = flat_numbers(settings if isinstance(settings, Mapping) else {})
+    references, reference = _find_references(clip, m, found_times)
+    has_ef = m.status in (Status.OK, Status.PARTIAL_CYCLE) and m.ef_percent is not None
     cycles = [beat.end_time_s - beat.ed_time_s for beat in clip.beats]
-    seen = bool(m.tracings)
-    return ClipRecord(
-        clip=clip.name,
-        patient=_word(clip.parameters, "patient") or clip.name,
+    is_traced = bool(m.tracings)
+    return SyntheticResult(
+        item=clip.name,
+        patient=_find_text(clip.parameters, "patient") or clip.name,
         status=str(m.status),
         reason_code=m.reason_code,
         reason=m.reason,
         rhythm=clip.rhythm,
-        view=_word(clip.parameters, "view") or (str(m.view) if m.view is not View.UNKNOWN else ""),
+        view=_find_text(clip.parameters, "view") or (str(m.view) if m.view is not View.UNKNOWN else ""),
         frame_rate_hz=float(1 / np.median(np.diff(curve.times_s))) if n > 1 else NAN,
         heart_rate_bpm=float(60 / np.median(cycles)) if cycles else numbers.get("heart_rate_bpm", NAN),
         n_frames=n,
-        reference=kind,
-        ef_percent=float(m.ef_percent) if answered and m.ef_percent is not None else NAN,
+        reference=reference,
+        ef_percent=float(m.ef_percent) if has_ef and m.ef_percent is not None else NAN,
         ef_plane_percent=float(np.mean([b.plane_ef_percent for b in references])) if references else NAN,
         ef_space_percent=float(np.mean([b.ef_percent for b in references])) if references else NAN,
         ef_representative_percent=representative_beat(clip.beats).plane_ef_percent if clip.beats else NAN,
@@ -71,12 +73,12 @@ def score(clip: TrueClip, curve: TrueCurve, mask: TrueMask, measurement: Measure
         dice_es=_dice([beat.es_frame for beat in clip.beats], m.tracings, mask),
         volume_error_percent=float(traced.mean()) if len(traced) else NAN,
         volume_mae_percent=float(np.abs(traced).mean()) if len(traced) else NAN,
-        untraced=int(n - len(traced)) if seen else 0,
+        untraced=int(n - len(traced)) if is_traced else 0,
         parameters=numbers,
-        beats=compare_beats(clip.name, clip.beats, whole_beats(m.beats, found_times), curve),
+        beats=compare_beats(clip.name, clip.beats, complete_beats(m.beats, found_times), curve),
         curves=Curves(
             tuple(curve.times_s.tolist()),
-            tuple(measured.tolist()) if seen else (),
+            tuple(measured.tolist()) if is_traced else (),
             tuple(curve.plane_volume_ml.tolist()),
             tuple(curve.volume_ml.tolist()),
         ),
@@ -84,7 +86,7 @@ def score(clip: TrueClip, curve: TrueCurve, mask: TrueMask, measurement: Measure
 
 
 def flat_numbers(parameters: Mapping[str, Any], before: str = "") -> dict[str, float]:
-    """All numbers among parameters, with the names of what they lie in before their own.
+    """All numbers among nested parameters, by dotted names.
 
     Example:
         >>> flat_numbers({"name": "a", "gain": 2, "noise": {"level": 0.5, "on": True}})
@@ -104,13 +106,15 @@ def _check_clock(clip: TrueClip, true: FloatArray, found: FloatArray) -> None:
         drift = float(np.abs(found - true).max())
         if drift > CLOCK_TOLERANCE * float(np.median(np.diff(true))):
             raise DataError(
-                f"{clip.video}: its clock runs {1000 * drift:.0f} ms away from that of its curve, which would pass for an "
-                "error of timing; make the collection again."
+                f"{clip.video}: its clock differs by {1000 * drift:.0f} ms from that of its curve, which would count as a "
+                "timing error; generate the dataset again."
             )
 
 
-def _references(clip: TrueClip, measurement: Measurement, times_s: FloatArray) -> tuple[list[TrueBeat], str]:
-    """The true beats whose mean an answer is compared with, those at the times of its own, and why these."""
+def _find_references(
+    clip: TrueClip, measurement: Measurement, times_s: FloatArray
+) -> tuple[list[TrueBeat], str]:
+    """The true beats whose mean EF a measurement is compared with, and which these are."""
     if not clip.beats:
         return [], ""
     if measurement.es_frame is not None and measurement.ef_percent is not None:
@@ -123,7 +127,7 @@ def _references(clip: TrueClip, measurement: Measurement, times_s: FloatArray) -
 
 
 def _volumes(tracings: Sequence[Tracing | None], mask: TrueMask, n: int) -> FloatArray:
-    """Volumes of the network's outlines in ml, by the scale that the mask knows, ``(n,)``."""
+    """Volumes of the tracings in ml, by the scale of the mask, ``(n,)``."""
     volumes = np.full(n, np.nan)
     for i, tracing in enumerate(tracings[:n]):
         if tracing is not None:
@@ -135,7 +139,7 @@ def _volumes(tracings: Sequence[Tracing | None], mask: TrueMask, n: int) -> Floa
 
 
 def _dice(frames: Sequence[int], tracings: Sequence[Tracing | None], mask: TrueMask) -> float:
-    """Mean LV Dice over frames; NaN where nothing was traced at all, because the clip was refused before."""
+    """Mean LV Dice over frames; NaN where nothing was traced because the clip was refused before."""
     if not frames or not tracings:
         return NAN
     found = []
@@ -151,11 +155,11 @@ def _dice(frames: Sequence[int], tracings: Sequence[Tracing | None], mask: TrueM
     return float(np.mean(found))
 
 
-def _word(parameters: Mapping[str, Any], name: str) -> str:
-    """A word among the parameters, also where they lie one deeper."""
+def _find_text(parameters: Mapping[str, Any], name: str) -> str:
+    """A text among nested parameters, or an empty one."""
     for key, value in parameters.items():
         if key == name and isinstance(value, str | int):
             return str(value)
-        if isinstance(value, Mapping) and (found := _word(value, name)):
+        if isinstance(value, Mapping) and (found := _find_text(value, name)):
             return found
     return ""

@@ -86,7 +86,7 @@ def write(folder: Path, clips: list[SyntheticClip]) -> Path:
     return folder
 
 
-class KnowingMeasurer:
+class TruthMeasurer:
     """Measures as the pipeline does, with the true outlines for a network's.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which beat is which, against beats whose place is known."""
+"""Matching of beats against beats whose times are known."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lvef.evaluation.synthetic.matching import FoundBeat, at_edge, beat_at, compare_beats, flat_part, match
-from lvef.evaluation.synthetic.truth_files import TrueCurve
+from lvef.evaluation.synthetic.beats import FoundBeat, beat_at, compare_beats, is_at_edge, match, plateau
+from lvef.evaluation.synthetic.truth import TrueCurve
 from lvef.synthesis.truth import TrueBeat, beats_in_clip
 from lvef.synthesis.volume_curves import (
     ISOVOLUMETRIC_CONTRACTION_S,
@@ -96,11 +96,11 @@ def test_beats_at_the_ends_need_not_be_found():
     # The third beat ends at 4.0225 s of the rhythm's clock.
     true, curve = truth(start_s=1.0, seconds=3.024)
     assert len(true) == 3
-    assert at_edge(true[-1], curve.times_s)
+    assert is_at_edge(true[-1], curve.times_s)
     assert became(true, [found(b) for b in true[:2]], curve) == ["matched", "matched", "edge"]
     assert became(true, [found(b) for b in true], curve) == ["matched"] * 3
     true, curve = truth(start_s=1.0, seconds=3.03)
-    assert not at_edge(true[-1], curve.times_s)
+    assert not is_at_edge(true[-1], curve.times_s)
     assert became(true, [found(b) for b in true[:2]], curve) == ["matched", "matched", "missed"]
 
 
@@ -114,20 +114,20 @@ def test_a_beat_that_the_clip_cuts_is_not_invented():
     assert became(true, [elsewhere, *map(found, true)], curve)[0] == "invented"
 
 
-def test_the_flat_parts_are_as_long_as_they_were_made():
+def test_plateaus_are_as_long_as_they_were_made():
     true, curve = truth(rate=1000.0)
     beat = true[1]
     for at, width in (
         (beat.ed_time_s, ISOVOLUMETRIC_CONTRACTION_S),
         (beat.es_time_s, ISOVOLUMETRIC_RELAXATION_S),
     ):
-        start, end = flat_part(curve, at, 0.25)
+        start, end = plateau(curve, at, 0.25)
         # A hundredth of the swing beyond each end, where the curve leaves with no slope.
         assert width <= end - start <= width + 0.04
         assert start <= at - width / 2 + 1e-3 and end >= at + width / 2 - 1e-3
 
 
-def test_on_the_flat_part_the_distance_is_nothing():
+def test_on_the_plateau_the_distance_is_zero():
     true, curve = truth(rate=1000.0)
     records = compare_beats("clip", true, [found(b, 0.02, -0.03) for b in true], curve)
     assert all(r.ed_off_ms == 0 == r.es_off_ms for r in records)

@@ -1,8 +1,8 @@
-"""The truth of a synthetic collection as it lies on the disk: beats, curves, masks, parameters.
+"""Reading the truth of a synthetic dataset: beats, curves, masks, parameters.
 
-Layout: ``FileList.csv`` and ``Videos/NAME.avi`` as in EchoNet-Dynamic; ``Beats.csv``, a row a true beat;
+Layout: ``FileList.csv`` and ``Videos/NAME.avi`` as in EchoNet-Dynamic; ``Beats.csv``, one true beat a row;
 ``Curves/NAME.csv`` with ``frame, time_s, volume_ml, plane_volume_ml``; ``Masks/NAME.nii.gz`` with the scale in its header;
-``Parameters.jsonl``, an object a clip, which may be missing.
+``Parameters.jsonl``, one object a clip, which may be missing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lvef.stores.synthetic_tables import BEATS, PARAMETERS
 from lvef.synthesis.truth import TrueBeat
 
 CURVE_COLUMNS = ("time_s", "volume_ml", "plane_volume_ml")
-"""Columns of a curve that are read."""
+"""Columns that are read from a curve."""
 
 BEAT_NUMBERS = ("ed_time_s", "es_time_s", "end_time_s", "ef_percent", "plane_ef_percent")
 """Columns of ``Beats.csv`` that hold numbers, named as the fields of `TrueBeat`."""
@@ -36,23 +36,23 @@ BEAT_FRAMES = ("ed_frame", "es_frame")
 """Columns of ``Beats.csv`` that hold whole numbers."""
 
 EF_TOLERANCE = 0.5
-"""Points of EF by which a beat may differ from the curve it was taken from. A larger difference is a row that belongs to
-another clip; rounding in the tables makes less than 0.1."""
+"""EF points by which a beat may differ from its curve. More means a row of another clip; rounding accounts for less than
+0.1."""
 
-_MEND = "make the collection again"
+_REMEDY = "generate the dataset again"
 
 
 @dataclass(frozen=True, slots=True)
 class TrueClip:
-    """What a collection tells of one clip.
+    """One clip of a synthetic dataset.
 
     Attributes:
-        folder: The collection.
+        folder: The dataset.
         name: The clip's name without suffix.
-        beats: Whole beats, in order of time.
-        rhythm: Kind of rhythm; empty where it is not told.
-        parameters: What it was made with; empty where that is not told.
-        fault: Why it cannot be judged, in one sentence; empty where it can.
+        beats: Complete beats, in order of time.
+        rhythm: Kind of rhythm; empty where it is not known.
+        parameters: Settings it was generated with; empty where they are not known.
+        error: Why it cannot be evaluated, in one sentence; or empty.
     """
 
     folder: Path
@@ -60,7 +60,7 @@ class TrueClip:
     beats: tuple[TrueBeat, ...] = ()
     rhythm: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    fault: str = ""
+    error: str = ""
 
     @property
     def video(self) -> Path:
@@ -101,25 +101,25 @@ class TrueMask:
     spacing: PixelSpacing
 
 
-def read_collection(folder: Path) -> tuple[TrueClip, ...]:
-    """What is to be judged: every clip of ``FileList.csv``, in its order.
+def read_dataset(folder: Path) -> tuple[TrueClip, ...]:
+    """Every clip of ``FileList.csv``, in its order.
 
     Args:
-        folder: The collection.
+        folder: The dataset.
 
     Returns:
-        At least one clip. One whose rows cannot be used has a ``fault``.
+        At least one clip. One whose rows cannot be used has an ``error``.
 
     Raises:
         DataError: The folder or one of its tables is missing or cannot be used at all.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; a collection made by lvef synthesize was expected.")
+        raise DataError(f"{folder}: no such folder; a dataset made by lvef synthesize was expected.")
     for name in (LIST, BEATS):
         if not (folder / name).is_file():
             raise DataError(
-                f"{folder}: has no {name}, which a collection made by lvef synthesize has; a collection without known "
-                "truth cannot be judged this way."
+                f"{folder}: has no {name}, which every dataset made by lvef synthesize has; without known truth it cannot "
+                "be evaluated this way."
             )
     table = _table(folder / LIST, ("FileName",))
     beats = _table(folder / BEATS, ("FileName", *BEAT_NUMBERS, *BEAT_FRAMES))
@@ -133,7 +133,7 @@ def read_collection(folder: Path) -> tuple[TrueClip, ...]:
         own = parameters.get(name, {})
         clips.append(_clip(folder, name, rows.get(name, []), rhythm_column, own))
     if not clips:
-        raise DataError(f"{folder / LIST}: names no clip; {_MEND}.")
+        raise DataError(f"{folder / LIST}: names no clip; {_REMEDY}.")
     return tuple(clips)
 
 
@@ -141,19 +141,19 @@ def read_curve(path: Path) -> TrueCurve:
     """Read the true volumes of a clip.
 
     Raises:
-        DataError: The file is missing, lacks a column, or holds what is no volume over time.
+        DataError: The file is missing, lacks a column, or is no volume-time curve.
     """
     table = _table(path, CURVE_COLUMNS)
     try:
         values = np.array([[float(row.cells[c]) for c in CURVE_COLUMNS] for row in table.rows]).reshape(-1, 3)
     except ValueError:
-        raise DataError(f"{path}: holds words where numbers were expected; {_MEND}.") from None
+        raise DataError(f"{path}: has text where numbers were expected; {_REMEDY}.") from None
     times = values[:, 0]
     if not (
         len(values) and np.isfinite(values).all() and (np.diff(times) > 0).all() and values[:, 1:].min() > 0
     ):
         raise DataError(
-            f"{path}: is no curve: rising times and volumes above 0 were expected on every frame; {_MEND}."
+            f"{path}: is no curve: rising times and volumes above 0 were expected on every frame; {_REMEDY}."
         )
     return TrueCurve(times, values[:, 1], values[:, 2])
 
@@ -169,17 +169,17 @@ def read_mask(path: Path, n_frames: int) -> TrueMask:
         DataError: The file is missing, damaged, without scale, or of another length.
     """
     if not path.is_file():
-        raise DataError(f"{path}: is missing; {_MEND}.")
+        raise DataError(f"{path}: is missing; {_REMEDY}.")
     found = read_nifti(path)
     if found.spacing_mm is None:
-        raise DataError(f"{path}: tells no millimetres per pixel in its header; {_MEND}.")
+        raise DataError(f"{path}: has no millimetres per pixel in its header; {_REMEDY}.")
     if len(found.values) != n_frames:
-        raise DataError(f"{path}: has {len(found.values)} frames, its curve has {n_frames}; {_MEND}.")
+        raise DataError(f"{path}: has {len(found.values)} frames, its curve has {n_frames}; {_REMEDY}.")
     return TrueMask(found.values.astype(np.uint8), PixelSpacing(*found.spacing_mm, "mask"))
 
 
 def check_beats(clip: TrueClip, curve: TrueCurve) -> None:
-    """See that beats and curve tell of the same clip.
+    """Check that beats and curve belong to the same clip.
 
     Raises:
         DataError: A beat lies outside the curve, or its EF in the plane is not that of the curve.
@@ -191,7 +191,7 @@ def check_beats(clip: TrueClip, curve: TrueCurve) -> None:
         if abs(ef - beat.plane_ef_percent) > EF_TOLERANCE:
             raise DataError(
                 f"{clip.folder / BEATS}: the beat of {clip.name} at {beat.ed_time_s:.2f} s does not fit its curve in "
-                f"{clip.curve.name}; {_MEND}."
+                f"{clip.curve.name}; {_REMEDY}."
             )
 
 
@@ -210,7 +210,7 @@ def _table(path: Path, columns: Sequence[str]) -> CsvTable:
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise DataError(
-            f"{path}: has no column {', '.join(missing)} but {', '.join(table.columns)[:200]}; {_MEND}."
+            f"{path}: has no column {', '.join(missing)} but {', '.join(table.columns)[:200]}; {_REMEDY}."
         )
     return table
 
@@ -219,7 +219,9 @@ def _clip(
     folder: Path, name: str, rows: Sequence[CsvRow], rhythm_column: str, parameters: Mapping[str, Any]
 ) -> TrueClip:
     if not name or name != Path(name).name or "\\" in name:
-        return TrueClip(folder, name, fault=f"{folder / LIST}: {name!r} is not the name of a clip; {_MEND}.")
+        return TrueClip(
+            folder, name, error=f"{folder / LIST}: {name!r} is not the name of a clip; {_REMEDY}."
+        )
     beats = []
     for row in rows:
         try:
@@ -227,10 +229,10 @@ def _clip(
             frames = {column: int(row.cells[column]) for column in BEAT_FRAMES}
         except ValueError:
             numbers, frames = {"": math.nan}, {"": -1}
-        whole = all(map(math.isfinite, numbers.values())) and min(frames.values()) >= 0
-        if not (whole and 0 <= numbers["ed_time_s"] < numbers["es_time_s"] < numbers["end_time_s"]):
-            fault = f"{folder / BEATS}: line {row.line} is no beat of {name}; {_MEND}."
-            return TrueClip(folder, name, parameters=parameters, fault=fault)
+        is_valid = all(map(math.isfinite, numbers.values())) and min(frames.values()) >= 0
+        if not (is_valid and 0 <= numbers["ed_time_s"] < numbers["es_time_s"] < numbers["end_time_s"]):
+            error = f"{folder / BEATS}: line {row.line} is no beat of {name}; {_REMEDY}."
+            return TrueClip(folder, name, parameters=parameters, error=error)
         kind = row.cells.get("kind", "") or "normal"
         beats.append(
             TrueBeat(
@@ -250,7 +252,7 @@ def _clip(
 
 
 def _read_parameters(path: Path) -> dict[str, dict[str, Any]]:
-    """Parameters by clip; a line that cannot be read tells nothing, and nor does a file that is not there."""
+    """Parameters by clip; a line that cannot be read, and a missing file, are ignored."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Which found beat is which true beat, and how far their instants lie apart."""
+"""Matching of measured beats with true beats, and their timing errors."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any
 import numpy as np
 
 from lvef.core.records import Beat, FloatArray
-from lvef.evaluation.synthetic.records import CUT, EDGE, INVENTED, MATCHED, MERGED, MISSED, BeatRecord
-from lvef.evaluation.synthetic.truth_files import TrueCurve
+from lvef.evaluation.synthetic.results import CUT, EDGE, INVENTED, MATCHED, MERGED, MISSED, BeatResult
+from lvef.evaluation.synthetic.truth import TrueCurve
 from lvef.synthesis.truth import TrueBeat
 
 ES_TOLERANCE_S = 0.15
-"""End-systoles of the same beat lie at most so far apart, or a quarter of its cycle where that is less."""
+"""Largest distance of the end-systoles of the same beat; at most a quarter of its cycle."""
 
 MIN_OVERLAP = 0.5
-"""The spans of the same beat from ED to ED share more than this part of what the two cover together."""
+"""The intervals from ED to ED of the same beat overlap by more than this (intersection over union)."""
 
-FLAT_SHARE = 0.01
-"""A curve is flat where it lies within this part of its swing of its extreme."""
+PLATEAU_SHARE = 0.01
+"""A plateau lies within this share of the curve's range of its extreme."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundBeat:
-    """A whole beat that a measurement tells of, on the clip's clock.
+    """A complete beat of a measurement, on the clip's clock.
 
     Attributes:
         ed_s: Its end-diastole.
         es_s: Its end-systole.
         end_s: The next end-diastole.
         ef_percent: Its EF.
-        excluded: Why it was left out of the answer, or empty.
+        excluded: Why it was left out of the EF, or empty.
     """
 
     ed_s: float
@@ -42,8 +42,8 @@ class FoundBeat:
     excluded: str = ""
 
 
-def whole_beats(beats: Sequence[Beat], times_s: FloatArray) -> list[FoundBeat]:
-    """The whole beats of a measurement, the ones it left out included; a half beat is none."""
+def complete_beats(beats: Sequence[Beat], times_s: FloatArray) -> list[FoundBeat]:
+    """The complete beats of a measurement, those left out of the EF included."""
     return [
         FoundBeat(
             float(times_s[beat.ed_frame]),
@@ -58,52 +58,55 @@ def whole_beats(beats: Sequence[Beat], times_s: FloatArray) -> list[FoundBeat]:
 
 
 def beat_at(beats: Sequence[TrueBeat], es_s: float) -> TrueBeat | None:
-    """The true beat whose end-systole is at a time, or None."""
+    """The true beat with its end-systole at a time, or None."""
     near = [beat for beat in beats if abs(beat.es_time_s - es_s) <= _tolerance(beat)]
     return min(near, key=lambda beat: abs(beat.es_time_s - es_s), default=None)
 
 
 def compare_beats(
     clip: str, true: Sequence[TrueBeat], found: Sequence[FoundBeat], curve: TrueCurve
-) -> tuple[BeatRecord, ...]:
+) -> tuple[BeatResult, ...]:
     """Every true and every found beat, matched where they are the same.
 
     Args:
-        clip: Name of the clip, for the records.
-        true: Whole beats of the truth.
-        found: Whole beats of the measurement.
-        curve: True volumes, which tell where the curve is flat and which beats the clip's ends cut.
+        clip: Name of the clip.
+        true: Complete true beats.
+        found: Complete beats of the measurement.
+        curve: True volumes, with the plateaus and the beats that the ends of the clip cut.
 
     Returns:
         In order of time.
     """
     pairs = match(true, found)
-    records = [_matched(clip, true[i], found[j], curve) for i, j in pairs]
-    seen_true, seen_found = {i for i, _ in pairs}, {j for _, j in pairs}
+    results = [_match_result(clip, true[i], found[j], curve) for i, j in pairs]
+    matched_true, matched_found = {i for i, _ in pairs}, {j for _, j in pairs}
     for i, beat in enumerate(true):
-        if i not in seen_true:
-            became = EDGE if at_edge(beat, curve.times_s) else MISSED
-            records.append(BeatRecord(clip, became, **_true_values(beat, curve)))
-    lows = _lows_outside(true, curve)
+        if i not in matched_true:
+            outcome = EDGE if is_at_edge(beat, curve.times_s) else MISSED
+            results.append(BeatResult(clip, outcome, **_true_values(beat, curve)))
+    minima = _minima_outside(true, curve)
     for j, one in enumerate(found):
-        if j not in seen_found:
-            cut = any(abs(low - one.es_s) <= min(ES_TOLERANCE_S, (one.end_s - one.ed_s) / 4) for low in lows)
-            became = MERGED if _holds_several(one, true) else CUT if cut else INVENTED
-            records.append(BeatRecord(clip, became, **_found_values(one)))
-    return tuple(sorted(records, key=lambda r: r.true_ed_s if r.true_ed_s == r.true_ed_s else r.found_ed_s))
+        if j not in matched_found:
+            cut = any(
+                abs(minimum - one.es_s) <= min(ES_TOLERANCE_S, (one.end_s - one.ed_s) / 4)
+                for minimum in minima
+            )
+            outcome = MERGED if _is_merged(one, true) else CUT if cut else INVENTED
+            results.append(BeatResult(clip, outcome, **_found_values(one)))
+    return tuple(sorted(results, key=lambda r: r.true_ed_s if r.true_ed_s == r.true_ed_s else r.found_ed_s))
 
 
 def match(true: Sequence[TrueBeat], found: Sequence[FoundBeat]) -> list[tuple[int, int]]:
-    """Pairs of places, each beat at most once, the best overlap first."""
+    """Pairs of indices, each beat at most once, the best overlap first."""
     candidates = []
     for j, one in enumerate(found):
-        if _holds_several(one, true):
+        if _is_merged(one, true):
             continue
         for i, beat in enumerate(true):
-            shared = min(beat.end_time_s, one.end_s) - max(beat.ed_time_s, one.ed_s)
-            covered = max(beat.end_time_s, one.end_s) - min(beat.ed_time_s, one.ed_s)
-            if shared > MIN_OVERLAP * covered and abs(beat.es_time_s - one.es_s) <= _tolerance(beat):
-                candidates.append((-shared / covered, i, j))
+            intersection = min(beat.end_time_s, one.end_s) - max(beat.ed_time_s, one.ed_s)
+            union = max(beat.end_time_s, one.end_s) - min(beat.ed_time_s, one.ed_s)
+            if intersection > MIN_OVERLAP * union and abs(beat.es_time_s - one.es_s) <= _tolerance(beat):
+                candidates.append((-intersection / union, i, j))
     pairs: list[tuple[int, int]] = []
     for _, i, j in sorted(candidates):
         if all(i != a and j != b for a, b in pairs):
@@ -111,31 +114,30 @@ def match(true: Sequence[TrueBeat], found: Sequence[FoundBeat]) -> list[tuple[in
     return sorted(pairs)
 
 
-def at_edge(beat: TrueBeat, times_s: FloatArray) -> bool:
-    """Whether a beat begins or ends within half a frame of the clip's ends."""
+def is_at_edge(beat: TrueBeat, times_s: FloatArray) -> bool:
+    """Whether a beat begins or ends within half a frame of the ends of the clip."""
     half = float(np.median(np.diff(times_s))) / 2 if len(times_s) > 1 else 0.0
     return beat.ed_time_s - float(times_s[0]) < half or float(times_s[-1]) - beat.end_time_s < half
 
 
-def flat_part(curve: TrueCurve, at_s: float, reach_s: float) -> tuple[float, float]:
-    """Where the true volume is flat around an extreme.
+def plateau(curve: TrueCurve, at_s: float, reach_s: float) -> tuple[float, float]:
+    """The plateau of the true volume around an extreme.
 
     Args:
         curve: True volumes.
-        at_s: Middle of the flat part.
-        reach_s: It is looked for so far on both sides; a quarter of a cycle holds no other extreme.
+        at_s: Middle of the plateau.
+        reach_s: Search distance on both sides; within a quarter of a cycle there is no other extreme.
 
     Returns:
-        Its two ends in seconds, drawn straight between frames; both ``at_s`` where no frame lies on it.
+        Its two ends in seconds, interpolated between frames; both ``at_s`` where no frame lies on it.
     """
     near = np.flatnonzero(np.abs(curve.times_s - at_s) <= reach_s)
     if len(near) < 2:
         return at_s, at_s
     times, volume = curve.times_s[near], curve.volume_ml[near]
     middle = float(np.interp(at_s, times, volume))
-    # The extreme lies at the middle, so the far values tell whether it is a top or a bottom.
     away = np.abs(volume - middle)
-    limit = FLAT_SHARE * float(np.ptp(curve.volume_ml))
+    limit = PLATEAU_SHARE * float(np.ptp(curve.volume_ml))
     on = np.flatnonzero(away <= limit)
     centre = int(np.argmin(np.abs(times - at_s)))
     if centre not in on:
@@ -153,7 +155,7 @@ def flat_part(curve: TrueCurve, at_s: float, reach_s: float) -> tuple[float, flo
     return min(start, at_s), max(end, at_s)
 
 
-def _holds_several(one: FoundBeat, true: Sequence[TrueBeat]) -> bool:
+def _is_merged(one: FoundBeat, true: Sequence[TrueBeat]) -> bool:
     """Whether more than one true end-systole lies in a found beat."""
     return sum(one.ed_s < beat.es_time_s < one.end_s for beat in true) > 1
 
@@ -162,16 +164,16 @@ def _tolerance(beat: TrueBeat) -> float:
     return min(ES_TOLERANCE_S, (beat.end_time_s - beat.ed_time_s) / 4)
 
 
-def _matched(clip: str, beat: TrueBeat, one: FoundBeat, curve: TrueCurve) -> BeatRecord:
+def _match_result(clip: str, beat: TrueBeat, one: FoundBeat, curve: TrueCurve) -> BeatResult:
     reach = (beat.end_time_s - beat.ed_time_s) / 4
     off = [
         1000 * (time - min(max(time, start), end))
         for time, (start, end) in (
-            (one.ed_s, flat_part(curve, beat.ed_time_s, reach)),
-            (one.es_s, flat_part(curve, beat.es_time_s, reach)),
+            (one.ed_s, plateau(curve, beat.ed_time_s, reach)),
+            (one.es_s, plateau(curve, beat.es_time_s, reach)),
         )
     ]
-    return BeatRecord(
+    return BeatResult(
         clip,
         MATCHED,
         **_true_values(beat, curve),
@@ -205,18 +207,18 @@ def _found_values(one: FoundBeat) -> dict[str, Any]:
     }
 
 
-def _lows_outside(true: Sequence[TrueBeat], curve: TrueCurve) -> list[float]:
-    """Times of the lows of the true volume that belong to no whole beat: those of beats that the clip's ends cut."""
+def _minima_outside(true: Sequence[TrueBeat], curve: TrueCurve) -> list[float]:
+    """Times of the minima of the true volume outside all complete beats: of beats that the ends of the clip cut."""
     volume, times = curve.volume_ml, curve.times_s
-    # The true volume has no noise: where it stops falling and rises next is a low, also on the clip's last frame.
+    # The true volume has no noise: a minimum is where it stops falling and rises next, also on the last frame.
     slope = np.sign(np.round(np.diff(volume), 6))
     moving = np.flatnonzero(slope)
-    lows = []
+    minima = []
     for before, after in zip([-1, *moving], [*moving, -1], strict=True):
         falls = before < 0 or slope[before] < 0
         rises = after < 0 or slope[after] > 0
         if falls and rises and (before >= 0 or after >= 0):
             start = 0 if before < 0 else before + 1
             end = len(times) - 1 if after < 0 else after
-            lows.append(float(times[start] + times[end]) / 2)
-    return [low for low in lows if not any(b.ed_time_s <= low <= b.end_time_s for b in true)]
+            minima.append(float(times[start] + times[end]) / 2)
+    return [minimum for minimum in minima if not any(b.ed_time_s <= minimum <= b.end_time_s for b in true)]

@@ -1,4 +1,4 @@
-"""The charts of an exploration: what is drawn, read back from the pixels; and which pictures there are."""
+"""Plots of a manifest: what is drawn, read back from the pixels; and which plots there are."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from lvef.datasets.manifest import make_manifest
 from lvef.evaluation.exploration.explore import explore
-from lvef.evaluation.exploration.histograms import FAR, MOST_BINS, bin_edges, histograms_png
-from lvef.evaluation.exploration.output import make_plots
-from lvef.evaluation.exploration.plots import BAR, counts_png, groups_png, volumes_png, z_scores_png
+from lvef.evaluation.exploration.report import make_plots
+from lvef.evaluation.plots.histograms import BAR, FAR, MOST_BINS, bin_edges, histograms_png
+from lvef.evaluation.plots.manifest import counts_png, groups_png, volumes_png, z_scores_png
 from lvef.evaluation.plots.style import VERMILION, WIDTH_PX
 from lvef.stats.describe import describe
 from tests.evaluation.drawing import count, modules_after, pixels
@@ -178,8 +178,8 @@ def test_odd_labels_are_drawn_and_left_as_they_are():
 def test_no_window_system():
     code = """
 import numpy as np
-from lvef.evaluation.exploration import output, plots
-plots.volumes_png(np.array([[100.0, 40.0]]), heading="n")
+from lvef.evaluation.plots import manifest
+manifest.volumes_png(np.array([[100.0, 40.0]]), heading="n")
 """
     loaded = modules_after(code)
     assert "matplotlib.figure" in loaded

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from lvef.core.records import FloatArray
 from lvef.evaluation.exploration.explore import Column
-from lvef.evaluation.exploration.plots import BAR
 from lvef.evaluation.plots.boxes import draw_box
 from lvef.evaluation.plots.style import (
     BLUE,
@@ -38,6 +37,9 @@ FAR = 8.0
 
 SAME = 1e-9
 """Values that differ by less than this part of their size are one value: no file tells an EF or a volume so finely."""
+
+BAR = "#7fb8d8"
+"""`lvef.evaluation.plots.style.BLUE`, half as strong: the outline of the box on it keeps its own colour."""
 
 _TOP_PX, _PANEL_PX, _STRIP_PX, _BARS_PX, _LEFT_PX, _RIGHT_PX = 70, 300, 40, 170, 110, 270
 

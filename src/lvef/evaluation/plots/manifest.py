@@ -1,4 +1,4 @@
-"""Plots of an exploration, as PNG: box plots, bars of counts, EDV against ESV.
+"""Plots of a manifest, as PNG: box plots, bars of counts, EDV against ESV.
 
 Pure functions, as in `lvef.evaluation.plots.agreement`: the same bytes for the same numbers.
 """
@@ -15,6 +15,7 @@ import polars as pl
 from lvef.core.records import FloatArray
 from lvef.evaluation.exploration.explore import LABEL_WORDS, Column, Group
 from lvef.evaluation.plots.boxes import draw_box
+from lvef.evaluation.plots.histograms import BAR
 from lvef.evaluation.plots.style import (
     BLUE,
     NORMAL,
@@ -30,9 +31,6 @@ from lvef.evaluation.plots.style import (
 from lvef.geometry.categories import REPORT_MILD_RANGE
 from lvef.report.summary_words import INK, LINE, SOFT
 from lvef.stats.describe import describe, fences, z_scores
-
-BAR = "#7fb8d8"
-"""`lvef.evaluation.plots.style.BLUE`, half as strong: the outline of the box on it keeps its own colour."""
 
 _GAP_PX = 40
 """Height of the name of a label column over its labels."""

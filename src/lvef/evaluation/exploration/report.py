@@ -1,26 +1,21 @@
-"""Output folder of an exploration: plots, page, tables, and the record of the run."""
+"""Report of an exploration: its plots, and the sections of page and terminal."""
 
 from __future__ import annotations
 
-import datetime
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import lvef
 from lvef.core.errors import DataError
-from lvef.core.serialization import to_json
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.exploration import tables
 from lvef.evaluation.exploration.examples import Examples, examples_png, shown_text
 from lvef.evaluation.exploration.explore import MEASURED, Exploration, plural
-from lvef.evaluation.exploration.histograms import histograms_png
-from lvef.evaluation.exploration.plots import counts_png, groups_png, volumes_png, z_scores_png
-from lvef.evaluation.output import last_name, make_folder, write_all
-from lvef.evaluation.page import render_page
-from lvef.evaluation.report import Plot, Section, Table
-from lvef.measure.environment import describe_machine, package_versions
+from lvef.evaluation.output import last_name
+from lvef.evaluation.plots.histograms import histograms_png
+from lvef.evaluation.plots.manifest import counts_png, groups_png, volumes_png, z_scores_png
+from lvef.evaluation.report import EvaluationReport, Plot, Section, Table, select_plots
 from lvef.stats.describe import WHISKER
 
 RUN_SCHEMA = "lvef-exploration-run/1"
@@ -41,51 +36,46 @@ OUTLIER_TEXT = (
 """Definition of an outlier."""
 
 
-def write_exploration(
-    folder: Path, found: Exploration, examples: Examples | None, manifest: Path, seconds: float
-) -> list[str]:
-    """Write everything about an exploration. Files of an earlier one that this one does not have are removed.
+def make_report(
+    found: Exploration,
+    manifest: Path,
+    *,
+    examples: Examples | None = None,
+    seconds: float = 0.0,
+    with_plots: bool = True,
+) -> EvaluationReport:
+    """Lay out an exploration.
 
     Args:
-        folder: Made when it is missing.
         found: The exploration.
-        examples: Opened items, or None where none were asked for.
         manifest: The manifest's file, for ``run.json``.
-        seconds: Duration of reading, describing and opening, for ``run.json``.
-
-    Returns:
-        Names of the files written.
+        examples: Opened items, or None where none were asked for.
+        seconds: Duration so far, for ``run.json``.
+        with_plots: Whether to draw the plots, for files.
 
     Raises:
-        DataError: The folder cannot be made or a file cannot be written.
+        DataError: The manifest cannot be read again.
     """
-    make_folder(folder)
-    plots = make_plots(found, examples)
-    texts = {
-        "summary.csv": tables.summary_csv(found),
-        "outliers.csv": tables.outliers_csv(found),
-        "summary.json": to_json(tables.to_summary(found)),
-        "index.html": page_of(found, plots, examples),
-    }
-
-    def record(written: Sequence[str]) -> dict[str, Any]:
-        opened = None
-        if examples is not None:
-            opened = {"shown": len(examples.tiles), "unreadable": list(examples.unreadable)}
-        return {
+    plots = make_plots(found, examples) if with_plots else {}
+    heading = f"{tables.heading_text(found)}"
+    opened = examples and {"shown": len(examples.tiles), "unreadable": list(examples.unreadable)}
+    return EvaluationReport(
+        title=f"Exploration of {found.name}",
+        headline=[heading, *found.notes],
+        introduction=[f"{heading}.", *found.notes, DISCLAIMER],
+        sections=_sections(found, plots, examples),
+        notices=(),
+        summary=tables.to_summary(found),
+        csv={"summary.csv": tables.summary_csv(found), "outliers.csv": tables.outliers_csv(found)},
+        plots=plots,
+        run={
             "schema": RUN_SCHEMA,
-            "lvef_version": lvef.__version__,
-            "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 3),
+            "seconds": seconds,
             "settings": {"manifest": last_name(manifest), "examples": examples is not None},
             "manifest_sha256": _digest(manifest),
             "examples": opened,
-            "files": list(written),
-            "machine": describe_machine(),
-            "packages": package_versions(),
-        }
-
-    return write_all(folder, RUN_SCHEMA, texts, plots, record)
+        },
+    )
 
 
 def make_plots(found: Exploration, examples: Examples | None) -> dict[str, Plot]:
@@ -128,45 +118,48 @@ def make_plots(found: Exploration, examples: Examples | None) -> dict[str, Plot]
     return plots
 
 
-def page_of(found: Exploration, plots: Mapping[str, Plot], examples: Examples | None) -> str:
-    """The page ``index.html``.
-
-    Args:
-        found: The exploration.
-        plots: From `make_plots`.
-        examples: Opened items, or None where none were asked for.
-    """
-
-    def shown(name: str) -> list[Plot]:
-        return [plots[name]] if name in plots else []
-
-    introduction = "\n\n".join([f"{tables.heading_text(found)}.", *found.notes, DISCLAIMER])
-    statistics = f"{MEASUREMENT_TEXT} {STATISTICS_TEXT}" if found.n_measurements else STATISTICS_TEXT
+def _sections(found: Exploration, plots: dict[str, Plot], examples: Examples | None) -> list[Section]:
+    statistics, contents = tables.statistics_table(found), tables.contents_table(found)
+    outliers, groups = tables.outlier_table(found), tables.group_table(found)
     overlap = "A patient with items under several labels counts once under each." if found.groups else ""
-    outliers = [tables.outlier_table(found), *tables.named_outlier_tables(found)]
-    labels = [tables.class_table(found), tables.group_table(found)]
+
+    def section(
+        title: str, plot: str, text: str = "", shown: Sequence[Table] = (), brief: Sequence[Table] = ()
+    ) -> Section:
+        return Section(title, text, [t for t in shown if t.rows], select_plots(plots, plot), brief)
+
     sections = [
-        Section("Statistics", statistics, [tables.statistics_table(found)]),
-        Section("Distributions", "", plots=shown("distributions.png")),
-        Section("Outliers", OUTLIER_TEXT, _with_rows(outliers), shown("zscores.png")),
-        Section("Volumes", "", plots=shown("volumes.png")),
-        Section("EF by class and label", overlap, _with_rows(labels), shown("ef_by_label.png")),
-        Section("Contents", "", [tables.contents_table(found)], shown("counts.png")),
-        Section("Clips and sizes", "", _with_rows([tables.size_table(found)]), shown("clips.png")),
+        section(
+            "Statistics",
+            "",
+            f"{MEASUREMENT_TEXT} {STATISTICS_TEXT}" if found.n_measurements else STATISTICS_TEXT,
+            [statistics],
+            [replace(statistics, caption="Statistics: std with n - 1, linear quartiles")],
+        ),
+        section("Distributions", "distributions.png"),
+        section(
+            "Outliers",
+            "zscores.png",
+            OUTLIER_TEXT,
+            [outliers, *tables.named_outlier_tables(found)],
+            [replace(outliers, caption=f"Outliers: outside {WHISKER:g} interquartile ranges")],
+        ),
+        section("Volumes", "volumes.png"),
+        section(
+            "EF by class and label", "ef_by_label.png", overlap, [tables.class_table(found), groups], [groups]
+        ),
+        section("Contents", "counts.png", "", [contents], [contents]),
+        section("Clips and sizes", "clips.png", "", [tables.size_table(found)]),
     ]
-    kept = [s for s in sections if any(t.rows for t in s.tables) or s.plots]
+    kept = [s for s in sections if s.tables or s.plots]
     if examples is not None:
         text = shown_text(examples)
         if examples.unreadable:
             text += (
                 f"\n\nNot readable: {', '.join(examples.unreadable)}. lvef data check finds all such items."
             )
-        kept.append(Section("Examples", text, plots=shown("examples.png")))
-    return render_page(f"Exploration of {found.name}", introduction, kept)
-
-
-def _with_rows(found: Sequence[Table]) -> list[Table]:
-    return [table for table in found if table.rows]
+        kept.append(section("Examples", "examples.png", text))
+    return kept
 
 
 def _listed(words: Sequence[str]) -> str:

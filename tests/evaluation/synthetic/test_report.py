@@ -1,4 +1,4 @@
-"""Figures, groups, tables, page and pictures of a judgement."""
+"""Metrics, groups, tables, page and plots of an evaluation on synthetic clips."""
 
 from __future__ import annotations
 
@@ -11,51 +11,56 @@ import numpy as np
 import pytest
 
 from lvef.core.serialization import to_json
-from lvef.evaluation.synthetic.figures import count_beats, ef_figures, timing_figures
-from lvef.evaluation.synthetic.groups import Group, groups_of
-from lvef.evaluation.synthetic.outputs import write_judgement
-from lvef.evaluation.synthetic.pictures import chosen
-from lvef.evaluation.synthetic.records import BeatRecord, ClipRecord
-from lvef.evaluation.synthetic.run import Judgement, SyntheticPlan, judge
-from lvef.evaluation.synthetic.summary import (
-    beat_rows,
+from lvef.evaluation.output import write_report
+from lvef.evaluation.runner import CaseRunner
+from lvef.evaluation.synthetic.metrics import Group, count_beats, ef_metrics, make_groups, timing_metrics
+from lvef.evaluation.synthetic.report import (
+    beat_table,
     beat_text,
-    group_rows,
-    refusal_rows,
-    summarise,
-    to_values,
+    choose_clips,
+    group_table,
+    make_report,
+    refusal_table,
 )
+from lvef.evaluation.synthetic.results import BeatResult, SyntheticResult
+from lvef.evaluation.synthetic.run import SyntheticEvaluation, SyntheticSettings, evaluate_clips
 from tests.evaluation.drawing import pixels
-from tests.evaluation.synthetic.made_collection import KnowingMeasurer
+from tests.evaluation.synthetic.made_dataset import TruthMeasurer
 from tests.measure.made_up import refused
 
 
 def record(number, ef, plane, **changes):
     values = {
-        "clip": f"c{number}", "patient": f"p{number}", "status": "ok", "rhythm": "sinus", "frame_rate_hz": 50.0,
+        "item": f"c{number}", "patient": f"p{number}", "status": "ok", "rhythm": "sinus", "frame_rate_hz": 50.0,
         "heart_rate_bpm": 70.0, "reference": "matched", "ef_percent": ef, "ef_plane_percent": plane,
         "ef_space_percent": plane - 1, "ef_representative_percent": plane,
     }  # fmt: skip
-    return ClipRecord(**values | changes)
+    return SyntheticResult(**values | changes)
 
 
-def named(figures):
-    return {f.name: f for f in figures}
+def named(rows):
+    return {row.metric: row for row in rows}
 
 
 @pytest.fixture(scope="module")
-def summary(written, clips):
+def evaluation(written, clips):
     """Nine clips, one of them refused."""
 
     def change(m):
         return refused(m.source) if "made004" in m.source else m
 
-    return summarise(judge(SyntheticPlan(written), KnowingMeasurer(clips, change)), 0)
+    with CaseRunner() as runner:
+        return evaluate_clips(SyntheticSettings(written), TruthMeasurer(clips, change), runner)
+
+
+@pytest.fixture(scope="module")
+def report(evaluation):
+    return make_report(evaluation)
 
 
 def test_agreement_in_closed_form():
     records = [record(i, 50 + e, 50 + t) for i, (e, t) in enumerate([(3, 1), (0, 2), (8, 4), (-2, -4)])]
-    figures = named(ef_figures(Group("all", "all", tuple(records)), "plane", 0))
+    figures = named(ef_metrics(Group("all", "all", tuple(records)), "plane", "model", 0))
     differences = np.array([2.0, -2.0, 4.0, 2.0])
     assert figures["ef_bias_plane"].value == 1.5
     assert figures["ef_mae_plane"].value == 2.5
@@ -64,27 +69,27 @@ def test_agreement_in_closed_form():
         1.5 - 1.96 * differences.std(ddof=1), abs=1e-4
     )
     # The median of 51, 52, 54, 46 is 51.5.
-    assert figures["ef_mae_plane"].trivial == pytest.approx((0.5 + 0.5 + 2.5 + 5.5) / 4)
-    space = named(ef_figures(Group("all", "all", tuple(records)), "space", 0))
+    assert figures["ef_mae_plane"].baseline == pytest.approx((0.5 + 0.5 + 2.5 + 5.5) / 4)
+    space = named(ef_metrics(Group("all", "all", tuple(records)), "space", "model", 0))
     assert space["ef_bias_space"].value == 2.5
 
 
 def test_clips_of_one_patient_are_drawn_together():
     alone = [record(i, 50 + 4 * (i % 2), 50.0 + i % 3) for i in range(40)]
     pairs = [replace(r, patient=f"p{i // 20}") for i, r in enumerate(alone)]
-    free = named(ef_figures(Group("all", "all", tuple(alone)), "plane", 0))["ef_bias_plane"]
-    tied = named(ef_figures(Group("all", "all", tuple(pairs)), "plane", 0))["ef_bias_plane"]
+    free = named(ef_metrics(Group("all", "all", tuple(alone)), "plane", "model", 0))["ef_bias_plane"]
+    tied = named(ef_metrics(Group("all", "all", tuple(pairs)), "plane", "model", 0))["ef_bias_plane"]
     assert free.value == tied.value and free.n == tied.n == 40
     # Both patients are alike, so which of them is drawn hardly matters.
     assert tied.high - tied.low < 0.5 * (free.high - free.low)
     one = [replace(r, patient="p") for r in alone]
-    assert ef_figures(Group("all", "all", tuple(one)), "plane", 0) == []
+    assert ef_metrics(Group("all", "all", tuple(one)), "plane", "model", 0) == []
 
 
 def test_timing_in_closed_form():
-    beats = [BeatRecord("c", "matched", ed_error_ms=float(e)) for e in (-30, -10, 0, 20)]
+    beats = [BeatResult("c", "matched", ed_error_ms=float(e)) for e in (-30, -10, 0, 20)]
     records = tuple(record(i, 50, 50, beats=tuple(beats[i : i + 2])) for i in (0, 2))
-    figures = named(timing_figures(Group("all", "all", records), "ed_error_ms", 0))
+    figures = named(timing_metrics(Group("all", "all", records), "ed_error", "model", 0))
     assert figures["ed_error_mean"].value == -5
     assert figures["ed_error_median"].value == -5
     assert figures["ed_error_mae"].value == 15
@@ -94,7 +99,7 @@ def test_timing_in_closed_form():
 
 def test_beats_are_counted():
     kinds = ["matched", "matched", "missed", "invented", "cut", "edge", "merged"]
-    beats = [BeatRecord("c", kind, kind="normal", edge_s=0.05) for kind in kinds]
+    beats = [BeatResult("c", kind, kind="normal", edge_s=0.05) for kind in kinds]
     beats[1] = replace(beats[1], excluded="too short")
     lost = record(1, np.nan, 50, status="refused", beats=tuple(beats[2:3]))
     b = count_beats([record(0, 50, 50, beats=tuple(beats)), lost])
@@ -113,12 +118,12 @@ def test_groups_part_the_clips():
              (60, 70, 55, "sinus"), (70, np.nan, 34, "sinus")]
         )
     ]  # fmt: skip
-    groups = {(g.by, g.label): len(g.clips) for g in groups_of(records)}
+    groups = {(g.by, g.label): len(g.clips) for g in make_groups(records)}
     ef = {label: n for (by, label), n in groups.items() if by == "true EF"}
     assert ef == {"below 30 %": 1, "30 to 40 %": 1, "40 to 50 %": 1, "50 to 60 %": 1, "from 60 %": 2}
     assert sum(n for (by, _), n in groups.items() if by == "heart rate") == 5
     assert groups["frame rate", "35 to 55/s"] == 2 and groups["frame rate", "from 55/s"] == 2
-    assert groups["rhythm", "not told"] == 1 and groups["rhythm", "sinus"] == 4
+    assert groups["rhythm", "not given"] == 1 and groups["rhythm", "sinus"] == 4
     assert [n for (by, _), n in groups.items() if by == "foreshortening_mm"] == [2, 2, 2]
     # Told twice: that which lies less deep counts, and it does not vary.
     assert not any(by == "noise_grey" or by == "x" for by, _ in groups)
@@ -126,16 +131,16 @@ def test_groups_part_the_clips():
 
 def test_an_effect_that_is_mostly_off():
     records = [record(i, 50, 50, parameters={"noise": max(0.0, i - 6.0)}) for i in range(10)]
-    assert [(g.label, len(g.clips)) for g in groups_of(records) if g.by == "noise"] == [
+    assert [(g.label, len(g.clips)) for g in make_groups(records) if g.by == "noise"] == [
         ("0", 7),
         ("above 0", 3),
     ]
 
 
-def test_all_is_told(summary):
-    values = to_values(summary)
-    text = to_json(values)
-    assert json.loads(text) == json.loads(json.dumps(values, allow_nan=False))
+def test_the_summary_has_everything(report, evaluation):
+    values = report.summary
+    text = to_json(dict(values))
+    assert json.loads(text) == json.loads(json.dumps(dict(values), allow_nan=False))
     assert (values["clips"], values["answered"]) == (9, 8)
     assert values["by_status"] == {"ok": 8, "partial_cycle": 0, "refused": 1}
     assert values["refused"] == [{"clip": "made004", "status": "refused", "reason_code": "no_fan"}]
@@ -151,21 +156,25 @@ def test_all_is_told(summary):
     assert {g["by"] for g in parts} >= {"true EF", "heart rate", "frame rate", "rhythm", "view", "gain"} - {
         "gain"
     }
-    assert summarise(summary.judgement, 0) == summary, "the same twice"
+    assert make_report(evaluation, with_plots=False).summary == values, "the same twice"
 
 
-def test_rows_fit_their_groups(summary):
-    rows = group_rows(summary, "plane")
+def test_rows_fit_their_groups(evaluation):
+    groups = [
+        replace(g, metrics=named(ef_metrics(g, "plane", "model", 0)))
+        for g in make_groups(evaluation.measured)
+    ]
+    rows = group_table(groups, "plane").rows
     assert rows[0][2:4] == ("8", "1")
     by_rhythm = [row for row in rows if row[0] == "rhythm"]
     assert sum(int(row[2]) + int(row[3]) for row in by_rhythm) == 9
-    assert refusal_rows(summary) == [("no_fan", "1", "made004")]
-    assert "0 missed" in beat_text(summary) and "Clips without an answer hold" in beat_text(summary)
-    assert len(beat_rows(summary, in_short=True)) <= len(beat_rows(summary)) == len(summary.groups)
+    assert refusal_table(evaluation.measured).rows == [("no_fan", "1", "made004")]
+    assert "0 missed" in beat_text(groups[0]) and "Clips without an EF have" in beat_text(groups[0])
+    assert len(beat_table(groups).rows) == len(groups)
 
 
-def test_files(summary, written, tmp_path):
-    names = write_judgement(tmp_path, summary, SyntheticPlan(written))
+def test_files(report, tmp_path):
+    names = write_report(tmp_path, report)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
     clips = list(csv.DictReader(io.StringIO((tmp_path / "clips.csv").read_text())))
     assert len(clips) == 9
@@ -185,21 +194,21 @@ def test_files(summary, written, tmp_path):
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["settings"]["synthetic"] == "made" and run["files"]
     (tmp_path / "finished.jsonl").write_text("")
-    write_judgement(tmp_path, summary, SyntheticPlan(written))
+    write_report(tmp_path, report)
     assert (tmp_path / "finished.jsonl").exists()
 
 
 def test_nothing_was_measured(tmp_path, written):
-    summary = summarise(Judgement("made", (), (), None, 0, 0.0), 0)
-    assert to_values(summary)["groups"][0]["figures"] == []
-    assert "index.html" in write_judgement(tmp_path, summary, SyntheticPlan(written))
+    empty = make_report(SyntheticEvaluation(SyntheticSettings(written), ()))
+    assert empty.summary["groups"][0]["figures"] == []
+    assert "index.html" in write_report(tmp_path, empty)
 
 
 def test_which_clips_are_shown():
     records = [record(i, 50 + i, 50) for i in range(15)] + [record(15, np.nan, 50, status="refused")]
-    worst, others = chosen(records, 0)
-    assert [r.clip for r in worst] == ["c14", "c13", "c12", "c11", "c10", "c9"]
-    assert len(others) == 6 and not {r.clip for r in others} & {r.clip for r in worst}
-    assert chosen(records, 0)[1] == others
-    assert chosen(records, 1)[1] != others
-    assert chosen([], 0) == ([], [])
+    worst, others = choose_clips(records, 0)
+    assert [r.item for r in worst] == ["c14", "c13", "c12", "c11", "c10", "c9"]
+    assert len(others) == 6 and not {r.item for r in others} & {r.item for r in worst}
+    assert choose_clips(records, 0)[1] == others
+    assert choose_clips(records, 1)[1] != others
+    assert choose_clips([], 0) == ([], [])

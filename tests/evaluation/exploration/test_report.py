@@ -15,7 +15,8 @@ from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.evaluation.exploration import examples as module
 from lvef.evaluation.exploration.examples import MOST_EXAMPLES, choose, open_examples, shown_text
 from lvef.evaluation.exploration.explore import explore
-from lvef.evaluation.exploration.output import write_exploration
+from lvef.evaluation.exploration.report import make_report
+from lvef.evaluation.output import write_report
 from tests.datasets.camus_folder import still
 from tests.evaluation.exploration.made_up import camus_like, echonet_like, hmc_like, row
 
@@ -34,7 +35,8 @@ def written(folder, rows, examples=None):
     table = make_manifest(rows)
     write_manifest(table, manifest)
     opened = open_examples(table) if examples else None
-    return write_exploration(folder / "out", explore(table, manifest.name), opened, manifest, 1.0)
+    report = make_report(explore(table, manifest.name), manifest, examples=opened, seconds=1.0)
+    return write_report(folder / "out", report)
 
 
 def test_examples_of_every_view_kind_and_phase(tmp_path):

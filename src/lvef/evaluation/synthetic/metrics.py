@@ -1,0 +1,411 @@
+"""Groups of synthetic clips, and their metrics: agreement of EF, beats, timing, contours, each with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from lvef.core.records import FloatArray
+from lvef.evaluation.metrics import NAN, Metric, MetricRow, bootstrap_metrics
+from lvef.evaluation.synthetic.results import (
+    CUT,
+    EDGE,
+    INVENTED,
+    MATCHED,
+    MERGED,
+    MISSED,
+    BeatResult,
+    SyntheticResult,
+)
+from lvef.stats.agreement import limits_of_agreement, mean_absolute_error, pearson_r
+
+REFERENCES = {
+    "plane": "disks on the true contour, same beat",
+    "space": "body in space, same beat",
+    "representative": "disks on the true contour, representative beat",
+}
+"""What an EF is compared with. Without a true beat at its times the representative one is taken."""
+
+GROUPED_REFERENCES = ("plane", "space")
+"""References of every group; all clips together are compared with all of `REFERENCES`."""
+
+EF_POINTS = "EF points"
+"""Unit of a difference of two EFs in percent."""
+
+EF_METRICS = (
+    Metric("ef_bias", lambda ef: float((ef[:, 0] - ef[:, 1]).mean()), "bias (points)", EF_POINTS),
+    Metric(
+        "ef_sd",
+        lambda ef: float((ef[:, 0] - ef[:, 1]).std(ddof=1)),
+        "SD of the difference (points)",
+        EF_POINTS,
+    ),
+    Metric(
+        "ef_limit_low",
+        lambda ef: limits_of_agreement(ef[:, 0] - ef[:, 1])[0],
+        "lower limit of agreement (points)",
+        EF_POINTS,
+    ),
+    Metric(
+        "ef_limit_high",
+        lambda ef: limits_of_agreement(ef[:, 0] - ef[:, 1])[1],
+        "upper limit of agreement (points)",
+        EF_POINTS,
+    ),
+    Metric(
+        "ef_mae",
+        lambda ef: mean_absolute_error(ef[:, 0], ef[:, 1]),
+        "mean absolute error (points)",
+        EF_POINTS,
+    ),
+    Metric("ef_r", lambda ef: pearson_r(ef[:, 0], ef[:, 1]), "r", baseline=lambda _: NAN),
+)
+"""Metrics of rows ``(n, 2)`` of measured and true EF; their names end in the reference."""
+
+BEAT_METRICS = (
+    Metric("beats_missed", lambda n: _percent(n[:, 1].sum(), n[:, 0].sum()), unit="%"),
+    Metric("beats_invented", lambda n: _percent(n[:, 2].sum(), n[:, 0].sum()), unit="%"),
+)
+"""Metrics of rows ``(n, 3)`` of true, missed and invented beats."""
+
+TIMING_ERRORS = {
+    "ed_error": "ED",
+    "es_error": "ES",
+    "ed_off": "ED, from the plateau",
+    "es_off": "ES, from the plateau",
+}
+"""Timing errors of a matched beat in ms: fields of `BeatResult` without their unit."""
+
+TIMING_METRICS: dict[str, Callable[[FloatArray], float]] = {
+    "mean": lambda ms: float(ms.mean()),
+    "median": lambda ms: float(np.median(ms)),
+    "mae": lambda ms: float(np.abs(ms).mean()),
+    "p95": lambda ms: float(np.percentile(np.abs(ms), 95)),
+}
+"""Metrics of a timing error: mean and median, mean and 95th percentile of its absolute value."""
+
+CONTOUR_METRICS = (
+    Metric("dice_ed", lambda rows: float(rows[:, 0].mean()), "LV Dice at ED"),
+    Metric("dice_es", lambda rows: float(rows[:, 1].mean()), "LV Dice at ES"),
+    Metric(
+        "volume_error_percent",
+        lambda rows: float(rows[:, 2].mean()),
+        "volume in the plane, mean error (%)",
+        "%",
+    ),
+    Metric(
+        "volume_mae_percent",
+        lambda rows: float(rows[:, 3].mean()),
+        "volume in the plane, mean absolute error (%)",
+        "%",
+    ),
+)
+"""Metrics of the contours, in the order of the columns: fields of `SyntheticResult`."""
+
+NEAR_EDGE_S = 0.1
+"""A beat within this time of an end of the clip lacks most of the rise before and the fall after its end-diastole."""
+
+EF_BANDS, HEART_RATE_BANDS, FRAME_RATE_BANDS = (30.0, 40.0, 50.0, 60.0), (60.0, 80.0, 100.0), (35.0, 55.0)
+"""Cut-offs of the true EF (percent), heart rate (per minute) and frame rate (per second); they belong to the band above."""
+
+GROUPED_PARAMETERS = (
+    *(
+        "foreshorten",
+        "noise",
+        "near_clutter",
+        "haze",
+        "gain",
+        "depth",
+        "tilt",
+        "drop",
+        "shadow",
+        "attenuat",
+        "blur",
+    ),
+    *("amount", "strength"),
+)
+"""Clips are grouped by thirds of the parameters whose own name begins with one of these."""
+
+FEWEST = 6
+"""Clips that must have a parameter to be grouped by it: two in each third."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeatCount:
+    """Numbers of beats of some clips by their outcome.
+
+    Attributes:
+        clips: Clips with an EF.
+        true: True beats of these clips that must be found.
+        matched: Those found.
+        missed: Those not found.
+        missed_near_edge: Of the missed, those within `NEAR_EDGE_S` of an end of the clip.
+        invented: Found where there is none.
+        merged: Found as one where there are several, which are among the missed.
+        cut: Found where the ends of the clip cut a true one.
+        edge: Not found, but within half a frame of the ends of the clip.
+        left_out: Normal true beats that were found and left out of the EF.
+        unseen: True beats of clips without an EF, not counted in ``true``.
+    """
+
+    clips: int
+    true: int
+    matched: int
+    missed: int
+    missed_near_edge: int
+    invented: int
+    merged: int
+    cut: int
+    edge: int
+    left_out: int
+    unseen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Clips with something in common, and their metrics.
+
+    Attributes:
+        by: What the clips are grouped by; ``all`` for all of them.
+        label: Value or band of it.
+        clips: The clips.
+        is_brief: Whether it is shown in a terminal.
+        metrics: By name.
+    """
+
+    by: str
+    label: str
+    clips: tuple[SyntheticResult, ...]
+    is_brief: bool = True
+    metrics: dict[str, MetricRow] | None = None
+
+    @property
+    def name(self) -> str:
+        """Both, or ``all``."""
+        return self.label if self.by == "all" else f"{self.by} {self.label}"
+
+    def metric(self, name: str) -> MetricRow | None:
+        """A metric, or None where it is not defined."""
+        return (self.metrics or {}).get(name)
+
+
+def make_groups(results: Sequence[SyntheticResult]) -> list[Group]:
+    """All clips, then every group that has any: by EF, rates, rhythm and view, then by parameters."""
+    groups = [Group("all", "all", tuple(results))]
+    bands: list[tuple[str, Callable[[SyntheticResult], float], Sequence[float], str]] = [
+        ("true EF", lambda r: r.ef_plane_percent, EF_BANDS, " %"),
+        ("heart rate", lambda r: r.heart_rate_bpm, HEART_RATE_BANDS, "/min"),
+        ("frame rate", lambda r: r.frame_rate_hz, FRAME_RATE_BANDS, "/s"),
+    ]
+    for by, value, cut_offs, unit in bands:
+        groups += _by_band(results, by, value, cut_offs, unit)
+    for by in ("rhythm", "view"):
+        for label in sorted({getattr(r, by) for r in results}):
+            clips = tuple(r for r in results if getattr(r, by) == label)
+            groups.append(Group(by, label or "not given", clips))
+    for name in parameter_names(results):
+        groups += _by_parameter(results, name)
+    return [group for group in groups if group.clips or group.by == "all"]
+
+
+def parameter_names(results: Sequence[SyntheticResult]) -> list[str]:
+    """Parameters to group by, in the order of the clips; of equal own names the least nested."""
+    names = dict.fromkeys(name for result in results for name in result.parameters)
+    by_own_name: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: name.count(".")):
+        own = name.rpartition(".")[2]
+        if own.lower().startswith(GROUPED_PARAMETERS):
+            by_own_name.setdefault(own, name)
+    return [name for name in names if name in by_own_name.values()]
+
+
+def _by_band(
+    results: Sequence[SyntheticResult],
+    by: str,
+    value: Callable[[SyntheticResult], float],
+    cut_offs: Sequence[float],
+    unit: str,
+) -> list[Group]:
+    groups = []
+    for low, high in pairwise([-math.inf, *cut_offs, math.inf]):
+        label = f"{low:g} to {high:g}{unit}"
+        if low == -math.inf:
+            label = f"below {high:g}{unit}"
+        elif high == math.inf:
+            label = f"from {low:g}{unit}"
+        # NaN is in no band.
+        groups.append(Group(by, label, tuple(r for r in results if low <= value(r) < high)))
+    return groups
+
+
+def _by_parameter(results: Sequence[SyntheticResult], name: str) -> list[Group]:
+    """Clips by thirds of a parameter, or by its values where there are at most three."""
+    known = [(r, v) for r in results if math.isfinite(v := r.parameters.get(name, NAN))]
+    values = np.array([v for _, v in known])
+    distinct = sorted(set(values.tolist()))
+    if len(distinct) < 2 or len(known) < FEWEST:
+        return []
+    low, high = (float(q) for q in np.quantile(values, [1 / 3, 2 / 3]))
+    if len(distinct) <= 3:
+        parts = [(f"{value:g}", values == value) for value in distinct]
+    elif low in (high, distinct[0]):
+        # Most clips have the least value, which means that the effect is switched off.
+        parts = [
+            (f"{distinct[0]:.3g}", values == distinct[0]),
+            (f"above {distinct[0]:.3g}", values > distinct[0]),
+        ]
+    else:
+        parts = [
+            (f"below {low:.3g}", values < low),
+            (f"{low:.3g} to {high:.3g}", (values >= low) & (values < high)),
+            (f"from {high:.3g}", values >= high),
+        ]
+    return [
+        Group(
+            name.rpartition(".")[2],
+            label,
+            tuple(r for (r, _), is_inside in zip(known, inside.tolist(), strict=True) if is_inside),
+            "." not in name,
+        )
+        for label, inside in parts
+    ]
+
+
+def true_ef(result: SyntheticResult, reference: str) -> float:
+    """The true EF of one of `REFERENCES`."""
+    return float(getattr(result, f"ef_{reference}_percent"))
+
+
+def with_true_ef(results: Sequence[SyntheticResult], reference: str) -> list[SyntheticResult]:
+    """Clips with both a measured and a true EF."""
+    return [r for r in results if r.has_ef and math.isfinite(true_ef(r, reference))]
+
+
+def ef_pairs(results: Sequence[SyntheticResult], reference: str) -> FloatArray:
+    """``(n, 2)`` measured and true EF."""
+    return np.array([[r.ef_percent, true_ef(r, reference)] for r in results]).reshape(-1, 2)
+
+
+def group_metrics(group: Group, method: str, seed: int) -> list[MetricRow]:
+    """All metrics of a group; timing and all references only of all clips.
+
+    Args:
+        group: The clips.
+        method: The model.
+        seed: Of the bootstrap.
+    """
+    is_all = group.by == "all"
+    rows = [
+        row
+        for r in (REFERENCES if is_all else GROUPED_REFERENCES)
+        for row in ef_metrics(group, r, method, seed)
+    ]
+    with_ef = [r for r in group.clips if r.has_ef]
+    counts = [[r.count(MATCHED) + r.count(MISSED), r.count(MISSED), r.count(INVENTED)] for r in with_ef]
+    if sum(true for true, *_ in counts):
+        rows += _metrics(BEAT_METRICS, counts, with_ef, group, method, "true complete beats", seed)
+    contours = [(r, [getattr(r, metric.name) for metric in CONTOUR_METRICS]) for r in group.clips]
+    traced = [(r, values) for r, values in contours if all(map(math.isfinite, values))]
+    clips = [r for r, _ in traced]
+    rows += _metrics(CONTOUR_METRICS, [v for _, v in traced], clips, group, method, "true contour", seed)
+    if is_all:
+        rows += [row for error in TIMING_ERRORS for row in timing_metrics(group, error, method, seed)]
+    return rows
+
+
+def ef_metrics(group: Group, reference: str, method: str, seed: int) -> list[MetricRow]:
+    """`EF_METRICS` against a reference; the baseline is the median true EF for every clip."""
+    clips = with_true_ef(group.clips, reference)
+    pairs = ef_pairs(clips, reference)
+    if len(pairs) < 2:
+        return []
+    baseline = np.stack([np.full(len(pairs), np.median(pairs[:, 1])), pairs[:, 1]], axis=1)
+    return bootstrap_metrics(
+        EF_METRICS,
+        pairs,
+        [r.patient for r in clips],
+        method=method,
+        group=group.name,
+        ending=f"_{reference}",
+        baseline=baseline,
+        split=group.name,
+        reference=REFERENCES[reference],
+        seed=seed,
+    )
+
+
+def timing_metrics(group: Group, error: str, method: str, seed: int) -> list[MetricRow]:
+    """`TIMING_METRICS` of one of `TIMING_ERRORS` over the matched beats."""
+    beats = [(r, value) for r in group.clips for value in timing_errors([r], error)]
+    metrics = [Metric(f"{error}_{name}", compute, unit="ms") for name, compute in TIMING_METRICS.items()]
+    reference = "middle of the plateau" if error.endswith("error") else "nearer end of the plateau"
+    return _metrics(metrics, [[v] for _, v in beats], [r for r, _ in beats], group, method, reference, seed)
+
+
+def timing_errors(results: Sequence[SyntheticResult], error: str) -> list[float]:
+    """One of `TIMING_ERRORS` in ms, of each matched beat."""
+    values = [getattr(b, f"{error}_ms") for r in results for b in r.beats if b.became == MATCHED]
+    return [value for value in values if math.isfinite(value)]
+
+
+def mean_timing_errors(results: Sequence[SyntheticResult]) -> dict[str, float]:
+    """Mean absolute value of each of `TIMING_ERRORS` over the matched beats; NaN without beats."""
+    values = {error: timing_errors(results, error) for error in TIMING_ERRORS}
+    return {error: float(np.mean(np.abs(found))) if found else NAN for error, found in values.items()}
+
+
+def _metrics(
+    metrics: Sequence[Metric],
+    rows: Sequence[Sequence[float]],
+    clips: Sequence[SyntheticResult],
+    group: Group,
+    method: str,
+    reference: str,
+    seed: int,
+) -> list[MetricRow]:
+    """Metrics of rows, one for each of ``clips``."""
+    return bootstrap_metrics(
+        metrics,
+        np.array(rows, dtype=float),
+        [clip.patient for clip in clips],
+        method=method,
+        group=group.name,
+        split=group.name,
+        reference=reference,
+        seed=seed,
+    )
+
+
+def _percent(part: float, whole: float) -> float:
+    return float(100 * part / whole) if whole else NAN
+
+
+def count_beats(results: Sequence[SyntheticResult]) -> BeatCount:
+    """Beats of the clips with an EF by their outcome."""
+    with_ef = [r for r in results if r.has_ef]
+    beats = [b for r in with_ef for b in r.beats]
+
+    def count(outcome: str) -> int:
+        return sum(b.became == outcome for b in beats)
+
+    return BeatCount(
+        clips=len(with_ef),
+        true=count(MATCHED) + count(MISSED),
+        matched=count(MATCHED),
+        missed=count(MISSED),
+        missed_near_edge=sum(b.became == MISSED and b.edge_s < NEAR_EDGE_S for b in beats),
+        invented=count(INVENTED),
+        merged=count(MERGED),
+        cut=count(CUT),
+        edge=count(EDGE),
+        left_out=sum(map(_is_left_out, beats)),
+        unseen=sum(r.count(MISSED) + r.count(MATCHED) for r in results if not r.has_ef),
+    )
+
+
+def _is_left_out(beat: BeatResult) -> bool:
+    return beat.became == MATCHED and beat.kind == "normal" and bool(beat.excluded)
