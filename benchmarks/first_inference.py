@@ -46,10 +46,10 @@ def start_once(way: str, threads: int, backend: str) -> None:
     else:
         import numpy as np
 
-        from lvef.inference.catalogue import find_network
+        from lvef.inference.catalogue import find_model
         from lvef.inference.session import open_session
 
-        entry = find_network("camus-seg")
+        entry = find_model("camus-seg")
         side = entry.card.input.size
         picture = np.zeros((1, 1, side, side), np.float32)
         shared = open_session(entry.model_path, backend=backend, precision="f32") if way == "shared" else None

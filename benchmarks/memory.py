@@ -119,12 +119,13 @@ def main() -> int:
 
     watch = Watch()
     watch.start()
+    from lvef.training.papers import MeasureRequest
+
     from lvef.core.config import from_mapping
-    from lvef.training.collected import collect
     from lvef.training.fit import fit
     from lvef.training.machine import Machine
-    from lvef.training.papers import MeasureRequest
     from lvef.training.recipe import Recipe
+    from lvef.training.training_data import open_training_data
 
     recipe = from_mapping(
         Recipe,
@@ -147,7 +148,7 @@ def main() -> int:
         folder = Path(name)
         size = fabricate(folder / "store", args.clips)
         began = time.perf_counter()
-        data = collect(recipe, [folder / "store"])
+        data = open_training_data(recipe, [folder / "store"])
         opened = time.perf_counter() - began
         order = MeasureRequest(folder / "run", Machine("cpu", workers=args.workers), network=False)
         parts = data.parts()

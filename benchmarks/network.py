@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lvef.inference.catalogue import find_network
+from lvef.inference.catalogue import find_model
 from lvef.inference.session import Session, bf16_available, open_session
 from lvef.io.atomic import write_text_atomic
 
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--out", type=Path, help="write the figures there as JSON")
     args = parser.parse_args()
-    network = find_network(args.weights)
+    network = find_model(args.weights)
     side = network.card.input.size
     rng = np.random.default_rng(0)
     own = rng.standard_normal((BATCH, 1, side, side), dtype=np.float32)

@@ -42,7 +42,7 @@ from lvef.geometry.tracing import trace_labels, tracing_of_contour, volume_curve
 from lvef.io.open import open_clip
 from lvef.io.sample import sample_cine
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import Predictor
+from lvef.measure.predictor import SegmentationPredictor
 from lvef.synthesis.volume_curves import regular, sample
 from lvef.transforms.sector import find_sector
 from studies.corrupted_masks import CORRUPTIONS
@@ -130,7 +130,7 @@ def moved(whole: Figures, broken: Figures) -> list[float]:
     ]
 
 
-def repeated(predictor: Predictor, clip: Clip, rng: np.random.Generator) -> list[Tracing | None]:
+def repeated(predictor: SegmentationPredictor, clip: Clip, rng: np.random.Generator) -> list[Tracing | None]:
     """Tracings of noisy copies of a still."""
     frames = np.stack([speckled(clip.frames[0], rng) for _ in range(REPEATS)])
     return list(predictor.trace(frames, find_sector(clip).box, clip.spacing).tracings)
@@ -146,7 +146,7 @@ def row(name: str, cells: Sequence[float]) -> None:
     print(f"| {name} | " + " | ".join(f"{c:.2f}" for c in cells) + " |", flush=True)
 
 
-def table_of_stills(predictor: Predictor, stills: Sequence[Clip], seed: int) -> None:
+def table_of_stills(predictor: SegmentationPredictor, stills: Sequence[Clip], seed: int) -> None:
     """Print the first table: median (largest) over stills."""
     print(
         f"\n| {len(stills)} stills, {REPEATS} times | volume SD, % | long axis SD, % | apex SD, % |\n|---|---|---|---|"
@@ -169,7 +169,7 @@ def table_of_stills(predictor: Predictor, stills: Sequence[Clip], seed: int) -> 
         print(f"\n{lost} copies were not traced.")
 
 
-def table_of_cine(predictor: Predictor, clip: Clip) -> None:
+def table_of_cine(predictor: SegmentationPredictor, clip: Clip) -> None:
     """Print the second table."""
     print("\n| cine | volume jitter, % | long axis jitter, % | apex jitter, % |\n|---|---|---|---|")
     traced = predictor.trace(clip.frames, find_sector(clip).box, clip.spacing, times_s=clip.times_s).tracings
@@ -263,7 +263,7 @@ def main() -> None:
     parser.add_argument("--weights", default=MeasureOptions.weights, help="name of a network, or its folder")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    predictor = Predictor(MeasureOptions(weights=args.weights, precision="f32"))
+    predictor = SegmentationPredictor(MeasureOptions(weights=args.weights, precision="f32"))
     clip = cine()
     if args.data:
         stills, masks = camus(args.data)

@@ -42,12 +42,12 @@ from lvef.core.config import from_mapping
 from lvef.models.families import build
 from lvef.stores.filling import fill_store
 from lvef.stores.recipes import ClipRecipe
-from lvef.training.collected import collect
+from lvef.training.clip_augmentation import batch_generators
 from lvef.training.loading import EpochSampler, loader
 from lvef.training.machine import Machine
 from lvef.training.recipe import PRECISIONS, Recipe
 from lvef.training.regression import task_for
-from lvef.training.vary import chance
+from lvef.training.training_data import open_training_data
 
 WINDOW, STEP, PAD = 32, 2, 12
 """Input and padding of EchoNet-Dynamic's published network."""
@@ -127,7 +127,7 @@ class Ways:
             "data": {"validation_fraction": 0.1},
         }
         self.recipe = from_mapping(Recipe, settings, "benchmark")
-        self.data = collect(self.recipe, [folder / "store"])
+        self.data = open_training_data(self.recipe, [folder / "store"])
 
     def their_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Decoded windows, for as long as they are asked for."""
@@ -137,7 +137,7 @@ class Ways:
 
     def our_batches(self) -> Iterator[dict[str, Tensor]]:
         """Windows of the store, epoch after epoch."""
-        part = self.data.part(self.data.parts().train, train=True)
+        part = self.data.part(self.data.partition().train, train=True)
         sampler = EpochSampler([10_000 / len(part)] * len(part), 1)
         return iter(loader(part, sampler, self.batch, self.workers))
 
@@ -169,7 +169,7 @@ class Ways:
                 k: v.to(self.device, non_blocking=True) for k, v in batch.items() if isinstance(v, Tensor)
             }
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.fast):
-                loss = task.training_loss(moved, chance((1, next(numbers)), self.device))
+                loss = task.training_loss(moved, batch_generators((1, next(numbers)), self.device))
             adam.zero_grad(set_to_none=True)
             loss.backward()
             adam.step()

@@ -14,7 +14,7 @@ from lvef.geometry.simpson import chord_lengths, volume_of_tracing
 from lvef.geometry.smoothing import smooth_tracings
 from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import Predictor
+from lvef.measure.predictor import SegmentationPredictor
 from lvef.synthesis.phantom.draw import draw_phantom
 from lvef.synthesis.phantom.render import render_phantom
 from lvef.transforms.sector import find_sector
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--weights", default=MeasureOptions().weights)
     args = parser.parse_args()
-    predictor = Predictor(MeasureOptions(weights=args.weights, precision="f32"))
+    predictor = SegmentationPredictor(MeasureOptions(weights=args.weights, precision="f32"))
     ef_errors, outlines = [], []
     for k in range(args.clips):
         rng = np.random.default_rng([SEED, k])

@@ -15,7 +15,7 @@ from lvef.core.terms import View
 from lvef.evaluation.stills.scores import ef_pairs, other_phase, score_still
 from lvef.inference.session import bf16_available
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import Predictor
+from lvef.measure.predictor import SegmentationPredictor
 from studies.arguments import stills_of, stills_parser
 
 
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     stills = stills_of(args)
     found = {}
     for precision in ("f32", "bf16"):
-        predictor = Predictor(MeasureOptions(weights=args.weights, precision=precision))
+        predictor = SegmentationPredictor(MeasureOptions(weights=args.weights, precision=precision))
         scores = [score_still(predictor, still, other=other_phase(still, stills)) for still in stills]
         found[precision] = {view: ef_pairs(scores, view)[:, 0] for view in (View.A4C, View.A2C)}
     for view in (View.A4C, View.A2C):

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from lvef.inference.catalogue import find_network
+from lvef.inference.catalogue import find_model
 from tests.evaluation.ef import made_up
 
 
@@ -134,7 +134,7 @@ def test_a_training_patient_in_the_test_is_refused(run, here, knowing):
 
 def test_the_training_of_a_further_network_counts(run, here, traced, knowing):
     folder = here / "net"
-    shutil.copytree(find_network("camus-seg").folder, folder)
+    shutil.copytree(find_model("camus-seg").folder, folder)
     digest = hashlib.sha256(b"patient001").hexdigest()
     (folder / "split.csv").write_text(f"patient_sha256,part\n{digest},train\n")
     words = ("--predictions", predictions(here), "--train-card", folder / "card.json")

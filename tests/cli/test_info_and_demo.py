@@ -70,7 +70,7 @@ def test_info_of_a_network_that_is_not_there(run):
 
 
 def test_info_without_a_network_tells_how_to_get_one(run, monkeypatch):
-    monkeypatch.setattr("lvef.inference.catalogue.list_networks", list)
+    monkeypatch.setattr("lvef.inference.catalogue.list_models", list)
     result = run("info")
     assert result.exit_code == 0
     assert 'pip install "lvef[weights]"' in result.stdout
@@ -80,7 +80,7 @@ def test_info_stands_a_damaged_catalogue(run, monkeypatch):
     def broken():
         raise WeightsError("card.json: not valid JSON.")
 
-    monkeypatch.setattr("lvef.inference.catalogue.list_networks", broken)
+    monkeypatch.setattr("lvef.inference.catalogue.list_models", broken)
     result = run("info")
     assert result.exit_code == 0
     assert "card.json: not valid JSON." in result.stdout

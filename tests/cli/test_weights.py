@@ -9,8 +9,8 @@ import pytest
 
 from lvef.cli.weights import TITLES
 from lvef.inference.card import read_card
-from lvef.inference.catalogue import find_network
-from lvef.inference.fitting import open_network
+from lvef.inference.catalogue import find_model
+from lvef.inference.fitting import open_model
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -47,7 +47,7 @@ def test_import_writes_a_network_that_gives_the_same_numbers(run, here, checkpoi
     assert "lvef measure FILE --weights net" in result.stderr
     assert {p.name for p in (here / "net").iterdir()} == {"card.json", "model.onnx"}
 
-    entry = find_network(str(here / "net"))
+    entry = find_model(str(here / "net"))
     assert entry.card.name == name
     assert said["model_sha256"] == entry.card.model_sha256
     assert said["source_sha256"] == entry.card.architecture["source_sha256"]
@@ -59,7 +59,7 @@ def test_import_writes_a_network_that_gives_the_same_numbers(run, here, checkpoi
     grey = np.random.default_rng(0).integers(0, 256, (1, *PUBLISHED[name].shape)).astype(np.float32)
     # The card's scale brings bytes back to what the network reads.
     shown = (grey / 255 - entry.card.input.mean) / entry.card.input.std
-    out = open_network(entry, precision="f32").start(shown.astype(np.float32))()
+    out = open_model(entry, precision="f32").start(shown.astype(np.float32))()
     with torch.inference_mode():
         truth = load_published(name, file)(torch.from_numpy(grey)).numpy()
     assert out.shape == truth.shape
@@ -69,7 +69,7 @@ def test_import_writes_a_network_that_gives_the_same_numbers(run, here, checkpoi
     result = run("weights", "import", name, file, "--out", "net", "--half", "--crop", "whole")
     assert result.exit_code == 0, result.stderr
     assert said["source_sha256"] in result.stdout
-    again = find_network(str(here / "net")).card
+    again = find_model(str(here / "net")).card
     assert (again.architecture["stored"], again.input.crop) == ("float16", "whole")
     assert (here / "net" / "model.onnx").stat().st_size < 0.6 * said["model_bytes"]
 

@@ -12,7 +12,7 @@ import pytest
 from lvef.evaluation.stills.evaluation import evaluate
 from lvef.evaluation.stills.models import Plan, load_models
 from lvef.evaluation.stills.perturbations import CHANGES
-from lvef.inference.catalogue import find_network
+from lvef.inference.catalogue import find_model
 from lvef.measure.options import MeasureOptions
 from tests.datasets import camus_folder
 
@@ -22,7 +22,7 @@ SOME_CHANGES = {name: CHANGES[name] for name in ("gamma 0.5", "sector shadow", "
 
 def copy_network(folder: Path, mark: str = "") -> Path:
     """A copy of the installed network; with a mark its file differs, its answers do not."""
-    shutil.copytree(find_network("camus-seg").folder, folder)
+    shutil.copytree(find_model("camus-seg").folder, folder)
     if mark:
         # One more entry of ONNX metadata (field 14: a key and its value), so that the hash is another.
         letters = mark.encode()

@@ -8,7 +8,7 @@ import pytest
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import PixelAspect, PixelSpacing
 from lvef.geometry.tracing import implausible_shape, tracing_of_contour
-from lvef.measure.quality import check_shapes, check_torn, odd_shapes
+from lvef.measure.quality import check_shapes, check_torn, implausible_shapes
 
 
 def cut_ellipse(width, length, *, annulus=0.7, dent=0.0):
@@ -50,7 +50,7 @@ def test_odd_contours_are_told_and_torn_ones_refused():
     torn = cut_ellipse(40, 80, annulus=0.3)
 
     def odd(*tracings):
-        return odd_shapes(tracings, None)
+        return implausible_shapes(tracings, None)
 
     assert check_shapes(odd(*[good] * 9, None, slim), (0, 1)) == ()
     [at_es] = check_shapes(odd(*[good] * 9, slim), (0, 9))

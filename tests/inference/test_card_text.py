@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from lvef.inference.card import Figure
-from lvef.inference.card_text import NOT_VALIDATED, experimental_text, figure_text, marked_name
-from lvef.inference.catalogue import find_network, list_networks, name_of_kind, name_to_show
+from lvef.inference.card_text import NOT_VALIDATED, display_name, experimental_text, metric_text
+from lvef.inference.catalogue import display_name_of, find_model, first_model_of_kind, list_models
 from lvef.measure.options import MeasureOptions
 
-CARD = find_network(MeasureOptions.weights).card
+CARD = find_model(MeasureOptions.weights).card
 EXTERNAL = tuple(
     Figure(name, value, unit, value, value, 0.95, 9, "clips of another hospital", "clinical report")
     for name, value, unit in (
@@ -50,35 +50,35 @@ def test_the_sentence_takes_its_figures_from_the_card(changes, text):
 
 
 def test_a_figure_has_an_interval_only_where_one_is_known():
-    assert figure_text(EXTERNAL[1]) == (
+    assert metric_text(EXTERNAL[1]) == (
         "-3.7 EF points, n = 9, clips of another hospital, reference: clinical report"
     )
-    assert figure_text(INSIDE) == (
+    assert metric_text(INSIDE) == (
         "6.2 EF points (5 to 7.5), n = 50, 50 patients, reference: expert masks, constant median 12"
     )
 
 
 def test_the_default_is_not_experimental_and_the_marked_ones_say_why():
-    marked = {entry.name for entry in list_networks() if entry.card.experimental}
+    marked = {entry.name for entry in list_models() if entry.card.experimental}
     assert MeasureOptions.weights not in marked
     assert marked == {"small-video", "two-stream-tuned", "volume-trace-tuned"}
-    for entry in list_networks():
+    for entry in list_models():
         assert not entry.card.experimental or entry.card.external[0].name == "ef_mae", entry.name
-        assert name_to_show(entry.name) == marked_name(entry.card)
+        assert display_name_of(entry.name) == display_name(entry.card)
 
 
 def test_what_is_offered_by_its_folder_has_the_mark_too():
-    for entry in list_networks():
-        assert name_to_show(str(entry.folder)).endswith("(experimental)") is entry.card.experimental
-    assert name_to_show("no-such") == "no-such"
+    for entry in list_models():
+        assert display_name_of(str(entry.folder)).endswith("(experimental)") is entry.card.experimental
+    assert display_name_of("no-such") == "no-such"
 
 
 def test_an_experimental_network_never_stands_in_for_the_default(monkeypatch):
-    one = find_network(MeasureOptions.weights)
+    one = find_model(MeasureOptions.weights)
     marked, plain = (
         replace(one, name=name, card=replace(one.card, name=name, experimental=mark))
         for name, mark in (("a", True), ("b", False))
     )
-    monkeypatch.setattr("lvef.inference.catalogue.list_networks", lambda: [marked, plain])
-    assert name_of_kind("segmentation", "nosuch") == "b"
-    assert name_of_kind("segmentation", "a") == "a"
+    monkeypatch.setattr("lvef.inference.catalogue.list_models", lambda: [marked, plain])
+    assert first_model_of_kind("segmentation", "nosuch") == "b"
+    assert first_model_of_kind("segmentation", "a") == "a"

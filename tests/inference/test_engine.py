@@ -10,13 +10,13 @@ import pytest
 
 from lvef.core.errors import ConfigError, WeightsError
 from lvef.inference.card import read_card
-from lvef.inference.catalogue import find_network, list_networks
+from lvef.inference.catalogue import find_model, list_models
 from lvef.inference.session import BACKENDS, bf16_available, open_session
 
 
 @pytest.fixture(scope="module")
 def entry():
-    return find_network("camus-seg")
+    return find_model("camus-seg")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_file_that_is_no_network(tmp_path, backend):
 
 
 def test_every_installed_card_carries_licence_citation_and_figures():
-    entries = list_networks()
+    entries = list_models()
     assert entries
     for entry in entries:
         card = entry.card
@@ -92,17 +92,17 @@ def test_every_installed_card_carries_licence_citation_and_figures():
 
 def test_unknown_network_lists_the_known():
     with pytest.raises(WeightsError, match=r"No network named nosuch; installed: .*camus-seg"):
-        find_network("nosuch")
+        find_model("nosuch")
 
 
 def test_a_folder_is_a_network_and_a_damaged_one_is_refused(tmp_path, entry):
     folder = tmp_path / "copy"
     shutil.copytree(entry.folder, folder)
-    assert find_network(str(folder)).card == entry.card
+    assert find_model(str(folder)).card == entry.card
     model = folder / "model.onnx"
     model.write_bytes(model.read_bytes()[:-1] + b"x")
     with pytest.raises(WeightsError, match="the card names"):
-        find_network(str(folder))
+        find_model(str(folder))
 
 
 def test_a_card_with_an_unknown_key_or_layout_is_refused(tmp_path, entry):

@@ -13,8 +13,8 @@ from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, WeightsError
 from lvef.core.terms import EF_CLIP, KINDS
 from lvef.inference.card import read_card
-from lvef.inference.catalogue import find_network, name_of_kind
-from lvef.inference.fitting import input_shapes, misfit, open_network, output_shapes
+from lvef.inference.catalogue import find_model, first_model_of_kind
+from lvef.inference.fitting import card_mismatch, input_shapes, open_model, output_shapes
 from lvef.inference.session import BACKENDS, Port
 from lvef.transforms.spec import ClipSpec
 
@@ -35,7 +35,7 @@ def backend(request):
 
 
 def opened(folder, backend="openvino"):
-    return open_network(find_network(str(folder)), backend=backend, precision="f32")
+    return open_model(find_model(str(folder)), backend=backend, precision="f32")
 
 
 def test_five_axes(tmp_path, backend):
@@ -81,14 +81,14 @@ def test_several_batches_under_way_come_back_to_their_callers(tmp_path, backend)
         (tiny.ef_of_streams, {"kind": "ef-clip"}, "2 inputs found, the card's kind ef-clip has 1"),
     ],
 )  # fmt: skip
-def test_a_file_that_does_not_fit_its_card(tmp_path, backend, make, change, said):
+def test_a_file_that_does_not_fit_its_card(tmp_path, backend, make, change, reason):
     folder = make(tmp_path / "n")
     path = folder / "card.json"
     card = json.loads(path.read_text())
     for key, value in change.items():
         card[key] = card[key] | value if isinstance(value, dict) else value
     path.write_text(json.dumps(card))
-    with pytest.raises(WeightsError, match=said) as caught:
+    with pytest.raises(WeightsError, match=reason) as caught:
         opened(folder, backend)
     assert str(folder / "model.onnx") in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -105,12 +105,12 @@ def test_names_of_two_inputs_and_fixed_batches(tmp_path):
     shape = input_shapes(card)["spatial"]
     [good, other] = output_shapes(card)
     ports = [Port("spatial", shape), Port("temporal", shape)]
-    assert misfit(card, ports, [Port("ef", good)]) == ""
-    assert misfit(card, ports, [Port("ef", other)]) == ""
-    assert "inputs a, temporal found" in misfit(card, [Port("a", shape), ports[1]], [Port("ef", good)])
-    assert "no output" in misfit(card, ports, [])
+    assert card_mismatch(card, ports, [Port("ef", good)]) == ""
+    assert card_mismatch(card, ports, [Port("ef", other)]) == ""
+    assert "inputs a, temporal found" in card_mismatch(card, [Port("a", shape), ports[1]], [Port("ef", good)])
+    assert "no output" in card_mismatch(card, ports, [])
     fixed = Port("spatial", (1, *shape[1:]))
-    assert "input spatial (1, 7, 16, 16) found" in misfit(card, [fixed, ports[1]], [Port("ef", good)])
+    assert "input spatial (1, 7, 16, 16) found" in card_mismatch(card, [fixed, ports[1]], [Port("ef", good)])
 
 
 @pytest.mark.parametrize(
@@ -125,12 +125,12 @@ def test_names_of_two_inputs_and_fixed_batches(tmp_path):
         ({"clip": {"n_frames": 8, "duration_s": 0.7, "size": 16, "colour": 3}}, "unknown key colour"),
     ],
 )  # fmt: skip
-def test_cards_that_contradict_themselves(tmp_path, change, said):
+def test_cards_that_contradict_themselves(tmp_path, change, reason):
     folder = tiny.ef_of_clips(tmp_path / "n")
     path = folder / "card.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(WeightsError, match=said) as caught:
-        find_network(str(folder))
+    with pytest.raises(WeightsError, match=reason) as caught:
+        find_model(str(folder))
     assert str(caught.value).startswith(str(path))
 
 
@@ -153,7 +153,7 @@ def test_a_card_survives_being_written_and_old_ones_stay_valid(tmp_path):
     card = read_card(tiny.ef_of_clips(tmp_path / "n"))
     assert card.clip == tiny.CLIP
     assert card.clip.square == card.input
-    values = json.loads((find_network("camus-seg").folder / "card.json").read_text())
+    values = json.loads((find_model("camus-seg").folder / "card.json").read_text())
     for later in ("clip", "experimental", "external", "sampling"):
         values.pop(later, None)
     for later in ("mirror", "offsets_s"):
@@ -166,18 +166,18 @@ def test_a_card_survives_being_written_and_old_ones_stay_valid(tmp_path):
 
 
 def test_networks_of_a_kind(monkeypatch):
-    assert name_of_kind("segmentation", "camus-seg") == "camus-seg"
-    assert name_of_kind("segmentation", "nosuch") in {"camus-seg"}
-    monkeypatch.setattr("lvef.inference.catalogue.list_networks", list)
+    assert first_model_of_kind("segmentation", "camus-seg") == "camus-seg"
+    assert first_model_of_kind("segmentation", "nosuch") in {"camus-seg"}
+    monkeypatch.setattr("lvef.inference.catalogue.list_models", list)
     with pytest.raises(WeightsError, match="No segmentation network is installed"):
-        name_of_kind("segmentation", "camus-seg")
+        first_model_of_kind("segmentation", "camus-seg")
 
 
 def test_a_damaged_clip_network_is_refused(tmp_path):
     folder = tiny.ef_of_clips(tmp_path / "n")
     shutil.copy(tiny.ef_of_clips(tmp_path / "m", gain=50.0) / "model.onnx", folder / "model.onnx")
     with pytest.raises(WeightsError, match="the card names"):
-        find_network(str(folder))
+        find_model(str(folder))
 
 
 def test_the_kinds_are_four_and_a_clip_needs_two_frames():

@@ -547,7 +547,7 @@ class TestPerBeat:
 
     def test_no_segmentation_network_is_one_sentence(self, tmp_path, monkeypatch):
         folder = tiny.ef_of_clips(tmp_path / "n")
-        monkeypatch.setattr("lvef.inference.catalogue.list_networks", list)
+        monkeypatch.setattr("lvef.inference.catalogue.list_models", list)
         with pytest.raises(WeightsError, match="No segmentation network is installed"):
             measurer(folder, per_beat=True)
 
@@ -560,14 +560,14 @@ class TestMirroredLines:
 
     OFF = LINES + np.array([0.05, 0.0])  # to the right of the middle
 
-    def lines(self, folder, *, mirror, in_turn=False):
+    def lines(self, folder, *, mirror, alternate_mirror=False):
         made = tiny.lines_of_brightness(folder, self.OFF)
         card = json.loads((made / "card.json").read_text())
         card["input"]["mirror"] = mirror
         (made / "card.json").write_text(json.dumps(card))
         predictor = measurer(made).predictor
         frames = np.full((3, 32, 32), 255 // 2, np.uint8)
-        return predictor.lines(frames, place(Box(0, 0, 32, 32), 32), in_turn=in_turn)
+        return predictor.lines(frames, place(Box(0, 0, 32, 32), 32), alternate_mirror=alternate_mirror)
 
     def test_a_mirrored_mirror_is_the_picture_itself(self):
         lines = np.random.default_rng(0).uniform(0, 31, (2, 21, 2, 2))
@@ -582,11 +582,13 @@ class TestMirroredLines:
     def test_one_way_both_ways_and_in_turn(self, tmp_path):
         plain = self.lines(tmp_path / "a", mirror=False)
         both = self.lines(tmp_path / "b", mirror=True)
-        in_turn = self.lines(tmp_path / "c", mirror=True, in_turn=True)
+        alternate_mirror = self.lines(tmp_path / "c", mirror=True, alternate_mirror=True)
         assert plain[0, 0, 0, 0] > 16.5
         # The same answer on the mirror image lies on the other side: in the mean it lies in the middle.
         np.testing.assert_allclose(both[:, 0, :, 0], 15.5, atol=1e-3)
         np.testing.assert_allclose(both[:, 1:, :, 0].mean(2), 15.5, atol=1e-3)
-        np.testing.assert_allclose(in_turn[[0, 2]], plain[[0, 2]], atol=1e-4)
-        np.testing.assert_allclose(in_turn[1], mirrored_lines(plain[1:2], 32)[0], atol=1e-4)
-        np.testing.assert_allclose(both, (in_turn[:1] + in_turn[1:2]) / 2 + np.zeros((3, 1, 1, 1)), atol=1e-4)
+        np.testing.assert_allclose(alternate_mirror[[0, 2]], plain[[0, 2]], atol=1e-4)
+        np.testing.assert_allclose(alternate_mirror[1], mirrored_lines(plain[1:2], 32)[0], atol=1e-4)
+        np.testing.assert_allclose(
+            both, (alternate_mirror[:1] + alternate_mirror[1:2]) / 2 + np.zeros((3, 1, 1, 1)), atol=1e-4
+        )

@@ -14,7 +14,7 @@ from lvef.core.records import Box, Clip
 from lvef.io.open import open_clip
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import IN_TURN_HZ, Measurer
-from lvef.measure.predictor import CHUNK, Predictor
+from lvef.measure.predictor import CHUNK, SegmentationPredictor
 from lvef.transforms.sector import Sector, find_sector
 
 CINE = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))
@@ -22,7 +22,7 @@ CINE = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))
 
 @pytest.fixture(scope="module")
 def predictor():
-    return Predictor(MeasureOptions(precision="f32"))
+    return SegmentationPredictor(MeasureOptions(precision="f32"))
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def test_a_mirrored_picture_has_the_mirrored_answer(predictor, frames):
 
 def test_in_turn_the_two_ways_alternate_over_chunks(predictor, frames):
     both = answers(predictor, frames)
-    turns = answers(predictor, frames, in_turn=True)
-    other = answers(predictor, np.ascontiguousarray(frames[..., ::-1]), in_turn=True)[..., ::-1]
+    turns = answers(predictor, frames, alternate_mirror=True)
+    other = answers(predictor, np.ascontiguousarray(frames[..., ::-1]), alternate_mirror=True)[..., ::-1]
     assert len(turns) == len(frames) == CHUNK + 3
     # Where one run shows a frame as it is, the other shows it mirrored: their mean is the answer to both ways.
     assert np.abs((turns + other) / 2 - both).max() < 1e-5
@@ -91,15 +91,15 @@ def test_a_fast_cine_has_the_same_ef_in_turn(monkeypatch):
     asked = []
     trace = measurer.predictor.trace
 
-    def spy(*args, in_turn=False, **more):
-        asked.append(in_turn)
-        return trace(*args, in_turn=in_turn and len(asked) == 1, **more)
+    def spy(*args, alternate_mirror=False, **more):
+        asked.append(alternate_mirror)
+        return trace(*args, alternate_mirror=alternate_mirror and len(asked) == 1, **more)
 
     monkeypatch.setattr(measurer.predictor, "trace", spy)
     clip = replace(open_clip(CINE), times_s=np.arange(30) / 50)
-    in_turn, both = (measurer.measure_clip(clip).ef_percent for _ in range(2))
+    alternate_mirror, both = (measurer.measure_clip(clip).ef_percent for _ in range(2))
     assert asked == [True, True]
-    assert in_turn == pytest.approx(both, abs=1.5)
+    assert alternate_mirror == pytest.approx(both, abs=1.5)
     slow = replace(clip, times_s=np.arange(30) / (IN_TURN_HZ - 1))
     measurer.measure_clip(slow)
     assert asked[-1] is False

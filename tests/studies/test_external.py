@@ -17,7 +17,7 @@ from lvef.core.records import Clip, Measurement, VolumeCurve
 from lvef.core.terms import Status
 from lvef.geometry.tracing import trace_labels
 from lvef.inference.card import read_card
-from lvef.inference.catalogue import find_network
+from lvef.inference.catalogue import find_model
 from studies.external.cases import PERTURBATIONS, Case, perturbed
 from studies.external.drawings import BAND_OPACITY, read_beat, read_line
 from studies.external.measures import (
@@ -358,7 +358,7 @@ def test_tables():
 
 
 def test_the_card_carries_the_block(tmp_path):
-    entry = find_network("volume-trace-tuned")
+    entry = find_model("volume-trace-tuned")
     folder = tmp_path / "candidate"
     folder.mkdir()
     (folder / "card.json").write_bytes((entry.folder / "card.json").read_bytes())

@@ -21,12 +21,12 @@ L = pytest.importorskip("lightning")
 from lvef.core.errors import ConfigError, DataError, WeightsError  # noqa: E402
 from lvef.training import fit as fit_module  # noqa: E402
 from lvef.training import machine as machine_module  # noqa: E402
-from lvef.training.checkpoints import WholeFiles, read_checkpoint, start_from  # noqa: E402
-from lvef.training.collected import collect  # noqa: E402
+from lvef.training.checkpoints import AtomicCheckpointIO, read_checkpoint, start_from  # noqa: E402
+from lvef.training.cross_validation import cross_validate  # noqa: E402
 from lvef.training.fit import fit  # noqa: E402
-from lvef.training.folds import cross_validate  # noqa: E402
 from lvef.training.machine import Machine  # noqa: E402
-from lvef.training.papers import Order  # noqa: E402
+from lvef.training.provenance import RunOptions  # noqa: E402
+from lvef.training.training_data import open_training_data  # noqa: E402
 from tests.training.made_up import TinyNet, tiny_recipe, write_store, write_traces  # noqa: E402
 
 pytestmark = pytest.mark.training
@@ -62,8 +62,8 @@ class Kill(L.Callback):
 
 def run(store, out, recipe=None, callbacks=(), **order):
     recipe = recipe or tiny_recipe()
-    data = collect(recipe, [store])
-    return fit(recipe, data, data.parts(), Order(out, CPU, network=False, **order), callbacks)
+    data = open_training_data(recipe, [store])
+    return fit(recipe, data, data.partition(), RunOptions(out, CPU, network=False, **order), callbacks)
 
 
 def curve(out):
@@ -197,8 +197,13 @@ def test_the_same_seed_gives_the_same_numbers_and_another_does_not(store, tmp_pa
 def test_loading_in_other_processes_changes_nothing(store, tmp_path):
     recipe = tiny_recipe(epochs=2)
     run(store, tmp_path / "here", recipe)
-    data = collect(recipe, [store])
-    fit(recipe, data, data.parts(), Order(tmp_path / "there", Machine("cpu", workers=1), network=False))
+    data = open_training_data(recipe, [store])
+    fit(
+        recipe,
+        data,
+        data.partition(),
+        RunOptions(tmp_path / "there", Machine("cpu", workers=1), network=False),
+    )
     assert curve(tmp_path / "here").equals(curve(tmp_path / "there"))
 
 
@@ -328,7 +333,7 @@ def test_first_weights_of_the_whole_or_of_a_part(tmp_path):
     assert start_from(net, tmp_path / "part.pt", "tiny") == "filters"
     assert torch.equal(net.filters.weight, given.filters.weight)
     assert not torch.equal(net.output.weight, given.output.weight)
-    WholeFiles().save_checkpoint(
+    AtomicCheckpointIO().save_checkpoint(
         {"state_dict": {f"net.{k}": v for k, v in given.state_dict().items()}}, tmp_path / "w.ckpt"
     )
     assert start_from(net, tmp_path / "w.ckpt", "tiny") == ""
@@ -339,9 +344,9 @@ def test_no_gpu_where_one_is_asked_for(store, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     recipe = tiny_recipe()
-    data = collect(recipe, [store])
+    data = open_training_data(recipe, [store])
     with pytest.raises(ConfigError, match="finds no GPU here; give --device cpu"):
-        fit(recipe, data, data.parts(), Order(tmp_path / "run", Machine("cuda")))
+        fit(recipe, data, data.partition(), RunOptions(tmp_path / "run", Machine("cuda")))
     assert not (tmp_path / "run").exists()
 
 
@@ -358,30 +363,32 @@ def test_folders_that_cannot_be_used(store, tmp_path):
 
 def test_stores_that_do_not_fit(store, tmp_path):
     with pytest.raises(ConfigError, match="prepare it with --size 64"):
-        collect(tiny_recipe(clip={"size": 64}), [store])
+        open_training_data(tiny_recipe(clip={"size": 64}), [store])
     with pytest.raises(ConfigError, match="no data given"):
-        collect(tiny_recipe(), [])
+        open_training_data(tiny_recipe(), [])
     with pytest.raises(ConfigError, match="2 weights for 1 stores"):
-        collect(tiny_recipe(data={"weights": [1.0, 2.0]}), [store])
+        open_training_data(tiny_recipe(data={"weights": [1.0, 2.0]}), [store])
     with pytest.raises(DataError, match="none of its 3 clips has an EF"):
-        collect(tiny_recipe(), [write_store(tmp_path / "no-ef", 3, efs=[None] * 3)])
+        open_training_data(tiny_recipe(), [write_store(tmp_path / "no-ef", 3, efs=[None] * 3)])
     with pytest.raises(DataError, match="is no store"):
-        collect(tiny_recipe(), [tmp_path / "nothing"])
+        open_training_data(tiny_recipe(), [tmp_path / "nothing"])
     with pytest.raises(DataError, match="is no folder of traced frames"):
-        collect(tiny_recipe(family="volume-trace"), [store])
+        open_training_data(tiny_recipe(family="volume-trace"), [store])
     two = write_store(tmp_path / "two", 3, frames=9, kind="two-stream")
     with pytest.raises(ConfigError, match="small-video needs clips"):
-        collect(tiny_recipe(), [two])
+        open_training_data(tiny_recipe(), [two])
     with pytest.raises(ConfigError, match="samples have 9 frames"):
-        collect(tiny_recipe(family="two-stream", clip={"size": 32, "frames": 29, "duration_s": 1.12}), [two])
+        open_training_data(
+            tiny_recipe(family="two-stream", clip={"size": 32, "frames": 29, "duration_s": 1.12}), [two]
+        )
 
 
 def test_stores_are_mixed_by_weight(store, tmp_path):
     other = write_store(tmp_path / "other", 6, patients=[f"q{i}" for i in range(6)])
     recipe = tiny_recipe(data={"weights": [0.5, 2.0], "validation_fraction": 0.25}, epochs=1, batch_size=5)
-    data = collect(recipe, [store, other])
-    parts = data.parts()
-    done = fit(recipe, data, parts, Order(tmp_path / "run", CPU, network=False))
+    data = open_training_data(recipe, [store, other])
+    parts = data.partition()
+    done = fit(recipe, data, parts, RunOptions(tmp_path / "run", CPU, network=False))
     assert {case.store for case in parts.train} == {0, 1}
     assert done.epochs == 1
     told = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
@@ -390,8 +397,8 @@ def test_stores_are_mixed_by_weight(store, tmp_path):
 
 def test_cross_validation_judges_every_patient_once(store, tmp_path):
     recipe = tiny_recipe(epochs=2)
-    data = collect(recipe, [store])
-    found = cross_validate(recipe, data, Order(tmp_path / "cv", CPU, network=False), 3)
+    data = open_training_data(recipe, [store])
+    found = cross_validate(recipe, data, RunOptions(tmp_path / "cv", CPU, network=False), 3)
     held_out = pl.read_csv(tmp_path / "cv" / "held_out.csv")
     assert sorted(held_out["patient"]) == sorted(f"p{i}" for i in range(12))
     maes = [one.figures["held_out"]["mae"] for one in found.folds]
@@ -399,19 +406,19 @@ def test_cross_validation_judges_every_patient_once(store, tmp_path):
     assert found.spread["mae"] == pytest.approx(np.std(maes, ddof=1))
     assert found.pooled["n"] == 12
     stamp = (tmp_path / "cv" / "fold-0" / "last.ckpt").stat().st_mtime_ns
-    again = cross_validate(recipe, data, Order(tmp_path / "cv", CPU, network=False), 3)
+    again = cross_validate(recipe, data, RunOptions(tmp_path / "cv", CPU, network=False), 3)
     assert again.mean == found.mean
     assert (tmp_path / "cv" / "fold-0" / "last.ckpt").stat().st_mtime_ns == stamp
     with pytest.raises(DataError, match="12 patients cannot be parted into 13 folds"):
-        cross_validate(recipe, data, Order(tmp_path / "cv13", CPU), 13)
+        cross_validate(recipe, data, RunOptions(tmp_path / "cv13", CPU), 13)
     assert not (tmp_path / "cv13").exists()
 
 
 def test_two_runs_do_not_write_into_one_folder(store, tmp_path):
-    from lvef.training.run_folder import held
+    from lvef.training.run_folder import locked
 
     (tmp_path / "run").mkdir()
-    with held(tmp_path / "run"), pytest.raises(DataError, match="another run is writing there"):
+    with locked(tmp_path / "run"), pytest.raises(DataError, match="another run is writing there"):
         run(store, tmp_path / "run")
 
 
@@ -436,8 +443,8 @@ def test_lines_are_learned_and_judged_in_their_own_units(tmp_path, monkeypatch):
         augmentation={},
         optimiser={"learning_rate": 0.02},
     )
-    data = collect(recipe, [folder])
-    done = fit(recipe, data, data.parts(), Order(tmp_path / "run", CPU, network=False))
+    data = open_training_data(recipe, [folder])
+    done = fit(recipe, data, data.partition(), RunOptions(tmp_path / "run", CPU, network=False))
     figures = done.figures["validation"]
     assert figures["n"] == 2
     assert figures["ef_n"] == 1
@@ -454,10 +461,10 @@ def test_a_frozen_backbone_without_weights_is_refused(tmp_path, monkeypatch):
     recipe = tiny_recipe(
         family="volume-trace", epochs=1, clip={"size": 112}, loss={"kind": "mae"}, augmentation={}
     )
-    data = collect(recipe, [folder])
-    order = Order(tmp_path / "run", CPU, network=False)
+    data = open_training_data(recipe, [folder])
+    order = RunOptions(tmp_path / "run", CPU, network=False)
     with pytest.raises(ConfigError, match=r"no weights were given.*--init FILE"):
-        fit(recipe, data, data.parts(), order)
+        fit(recipe, data, data.partition(), order)
     assert not (tmp_path / "run").exists()
     torch.save(net.state_dict(), tmp_path / "first.pt")
-    assert fit(recipe, data, data.parts(), replace(order, init=tmp_path / "first.pt")).epochs == 1
+    assert fit(recipe, data, data.partition(), replace(order, init=tmp_path / "first.pt")).epochs == 1

@@ -21,7 +21,7 @@ from lvef.training.frame_start import (  # noqa: E402
     line_lengths,
     main,
 )
-from lvef.training.machine import processor_has_bf16  # noqa: E402
+from lvef.training.machine import cpu_has_bf16  # noqa: E402
 from lvef.training.recipe import read_recipe  # noqa: E402
 from tests.training.made_up import write_traces  # noqa: E402
 
@@ -85,7 +85,7 @@ def test_what_is_learned_is_where_training_starts(tmp_path, capsys, monkeypatch)
     main([str(recipe), "--data", str(folder), "--out", str(tmp_path / "s.pt"), "--epochs", "1"])
     said = capsys.readouterr()
     assert "standard deviations on validation frames" in said.out
-    taken = "bf16-mixed" if processor_has_bf16() else "32-true"
+    taken = "bf16-mixed" if cpu_has_bf16() else "32-true"
     machine, epoch = said.err.splitlines()
     assert machine.startswith("Frames: ") and machine.endswith(f"precision {taken}")
     assert epoch.startswith("Frames: epoch 1/1, loss 0.")

@@ -9,9 +9,9 @@ pytest.importorskip("lightning")
 
 from lvef.core.errors import ConfigError  # noqa: E402
 from lvef.training import machine as machine_module  # noqa: E402
-from lvef.training.machine import SEGNET, Machine, processor_has_bf16  # noqa: E402
+from lvef.training.machine import SEGNET, Machine, cpu_has_bf16  # noqa: E402
 from lvef.training.recipe import FAMILIES  # noqa: E402
-from lvef.training.segmentation import SegTrainConfig  # noqa: E402
+from lvef.training.segmentation import SegmentationRecipe  # noqa: E402
 
 pytestmark = pytest.mark.training
 
@@ -43,15 +43,15 @@ def test_what_is_emulated_is_told(units):
 def test_either_kind_of_unit_will_do(monkeypatch, has, expected):
     for name, there in zip(("_is_avx512_bf16_supported", "_is_amx_tile_supported"), has, strict=True):
         monkeypatch.setattr(torch.cpu, name, lambda there=there: there, raising=False)
-    assert processor_has_bf16() is expected
+    assert cpu_has_bf16() is expected
 
 
 def test_a_torch_that_does_not_tell_has_none(monkeypatch):
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.delattr(torch.cpu, name, raising=False)
-    assert not processor_has_bf16()
+    assert not cpu_has_bf16()
 
 
 def test_an_unknown_arithmetic_of_a_segmentation_is_refused():
     with pytest.raises(ConfigError, match="precision 'bf16' found; auto, 32-true"):
-        SegTrainConfig(precision="bf16")
+        SegmentationRecipe(precision="bf16")

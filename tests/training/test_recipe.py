@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 
 from lvef.core.errors import ConfigError
 from lvef.models.families import settings_of
-from lvef.training.recipe import changed, find_recipe, parse_change, read_recipe
+from lvef.training.recipe import find_recipe, parse_change, read_recipe, with_changes
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.training
@@ -91,7 +91,7 @@ def test_settings_of_the_command_line_replace_those_of_the_file(tmp_path):
     recipe = read_recipe(path, dict([parse_change("loss.kind=mae"), parse_change("epochs=3")]))
     assert (recipe.loss.kind, recipe.loss.ordinal, recipe.epochs) == ("mae", 2.0, 3)
     with pytest.raises(ConfigError, match="no table"):
-        changed({"epochs": 3}, {"epochs.more": 1})
+        with_changes({"epochs": 3}, {"epochs.more": 1})
     with pytest.raises(ConfigError, match="NAME=VALUE"):
         parse_change("loss.kind")
 

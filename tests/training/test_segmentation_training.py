@@ -18,10 +18,10 @@ from lvef.inference.session import open_session  # noqa: E402
 from lvef.models.export import export_segmentation  # noqa: E402
 from lvef.models.segmentation import SegNet, SegNetConfig  # noqa: E402
 from lvef.training.augment import AugmentConfig, _drop_out, _fog, _haze, _shadow, augment  # noqa: E402
-from lvef.training.camus import start_of  # noqa: E402
+from lvef.training.camus import load_start  # noqa: E402
 from lvef.training.drawn_under_label import contrast, papillary, trabeculae  # noqa: E402
 from lvef.training.objective import area_ratio_error, cross_entropy_and_dice, dice_per_case  # noqa: E402
-from lvef.training.segmentation import FramePairs, SegTrainConfig, held_out, train  # noqa: E402
+from lvef.training.segmentation import FramePairs, SegmentationRecipe, held_out, train  # noqa: E402
 from lvef.transforms.spec import InputSpec  # noqa: E402
 
 pytestmark = pytest.mark.training
@@ -157,7 +157,7 @@ def test_the_error_of_the_area_ratio_knows_a_right_and_a_wrong_pair():
 
 def test_cases_hold_the_frames_around_two_instants():
     offsets = (-0.1, 0.0, 0.1)
-    config = SegTrainConfig(
+    config = SegmentationRecipe(
         input=InputSpec(size=64, offsets_s=offsets), animated_share=0.5, still_context=1.0
     )
     frame = np.arange(24, dtype=np.uint8)[None, :, None, None]
@@ -195,14 +195,14 @@ def test_what_is_drawn_into_the_cavity_stays_there_and_leaves_the_labels():
 
 
 def test_a_run_starts_only_from_one_that_has_not_met_whom_it_holds_out(tmp_path):
-    assert start_of(None, ["a"]) is None
+    assert load_start(None, ["a"]) is None
     with pytest.raises(DataError, match="no run to start from"):
-        start_of(tmp_path, ["a"])
+        load_start(tmp_path, ["a"])
     (tmp_path / "held-out.txt").write_text("a\nb\n")
     torch.save({"state_dict": {"w": torch.ones(1)}}, tmp_path / "last.ckpt")
-    assert set(start_of(tmp_path, ["a"])) == {"w"}
+    assert set(load_start(tmp_path, ["a"])) == {"w"}
     with pytest.raises(ConfigError, match="has learned from 1 of the patients"):
-        start_of(tmp_path, ["a", "c"])
+        load_start(tmp_path, ["a", "c"])
 
 
 def test_folds_are_disjoint_and_complete():
@@ -215,10 +215,10 @@ def test_folds_are_disjoint_and_complete():
 @pytest.mark.slow
 def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
     shown, unseen = blobs(64, 64), blobs(8, 64, seed=9)
-    held = tuple(array.numpy().reshape(4, 2, 64, 64) for array in unseen)
+    locked = tuple(array.numpy().reshape(4, 2, 64, 64) for array in unseen)
     stills = tuple(array.numpy().reshape(32, 2, 64, 64) for array in shown)
     plain = AugmentConfig(p_plain=1)
-    config = SegTrainConfig(
+    config = SegmentationRecipe(
         epochs=12,
         batch_size=8,
         ema_decay=0.8,
@@ -230,7 +230,7 @@ def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the trainer warns of few workers and of small runs
         cases = FramePairs(stills, None, config)
-        net = train(config, cases, held, tmp_path, progress=False)
+        net = train(config, cases, locked, tmp_path, progress=False)
         with torch.inference_mode():
             x = (unseen[0][:, None].float() / 255 - config.input.mean) / config.input.std
             dice = dice_per_case(net(x).argmax(1), unseen[1].long())
@@ -240,11 +240,11 @@ def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
         first = tmp_path / "metrics" / "version_0" / "metrics.csv"
         before = first.read_text()
         assert "dice_lv" in before
-        again = train(config, cases, held, tmp_path, progress=False)
+        again = train(config, cases, locked, tmp_path, progress=False)
         assert first.read_text() == before, "a second start must keep what the first one logged"
         for a, b in zip(net.parameters(), again.parameters(), strict=True):
             assert torch.allclose(a, b)
-        train(replace(config, epochs=13), cases, held, tmp_path, progress=False)
+        train(replace(config, epochs=13), cases, locked, tmp_path, progress=False)
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 12, "it goes on beyond its end"
 
 

@@ -15,10 +15,10 @@ optuna = pytest.importorskip("optuna")
 from lvef.core.errors import ConfigError, DataError  # noqa: E402
 from lvef.training import fit as fit_module  # noqa: E402
 from lvef.training import tune as tune_module  # noqa: E402
-from lvef.training.collected import collect  # noqa: E402
 from lvef.training.machine import Machine  # noqa: E402
-from lvef.training.papers import Order  # noqa: E402
-from lvef.training.search_space import GRIDS, grid_points, space_of, toml_of  # noqa: E402
+from lvef.training.provenance import RunOptions  # noqa: E402
+from lvef.training.search_space import GRIDS, grid_points, search_space, to_toml  # noqa: E402
+from lvef.training.training_data import open_training_data  # noqa: E402
 from lvef.training.tune import Search, folder_of, tune  # noqa: E402
 from tests.training.made_up import TinyNet, tiny_recipe, write_store  # noqa: E402
 
@@ -47,8 +47,8 @@ def _tiny(monkeypatch):
 
 
 def search(store, out, recipe, grid=None, trials=3, storage=None):
-    data = collect(recipe, [store])
-    order = Order(out, Machine("cpu"), network=False)
+    data = open_training_data(recipe, [store])
+    order = RunOptions(out, Machine("cpu"), network=False)
     return tune(recipe, data, Search(out, grid, trials, storage, order))
 
 
@@ -111,10 +111,10 @@ def test_a_search_keeps_to_its_space_and_writes_a_recipe(store, tmp_path):
 def test_a_trial_that_was_killed_is_taken_up_in_its_own_folder(store, tmp_path):
     recipe = tiny_recipe(epochs=2, search={"optimiser.learning_rate": {"low": 1e-3, "high": 1e-2}})
     search(store, tmp_path / "s", recipe, trials=1)
-    data = collect(recipe, [store])
-    place = Search(tmp_path / "s", None, 2, None, Order(tmp_path / "s", Machine("cpu"), network=False))
+    data = open_training_data(recipe, [store])
+    place = Search(tmp_path / "s", None, 2, None, RunOptions(tmp_path / "s", Machine("cpu"), network=False))
     study = tune_module._open_study(recipe, place)
-    lost = study.ask(space_of(recipe, place.grid))
+    lost = study.ask(search_space(recipe, place.grid))
     lost.set_user_attr("host", tune_module.socket.gethostname())
     lost.set_user_attr("process", 2**22 + 5)  # above every process number of Linux
     found = tune(recipe, data, place)
@@ -125,12 +125,12 @@ def test_a_trial_that_was_killed_is_taken_up_in_its_own_folder(store, tmp_path):
 
 def test_a_trial_of_a_living_process_is_left_alone(store, tmp_path):
     recipe = tiny_recipe(epochs=1, search={"optimiser.learning_rate": {"low": 1e-3, "high": 1e-2}})
-    place = Search(tmp_path, None, 2, None, Order(tmp_path, Machine("cpu"), network=False))
+    place = Search(tmp_path, None, 2, None, RunOptions(tmp_path, Machine("cpu"), network=False))
     study = tune_module._open_study(recipe, place)
-    taken = study.ask(space_of(recipe, place.grid))
+    taken = study.ask(search_space(recipe, place.grid))
     taken.set_user_attr("host", tune_module.socket.gethostname())
     taken.set_user_attr("process", os.getppid())
-    found = tune(recipe, collect(recipe, [store]), place)
+    found = tune(recipe, open_training_data(recipe, [store]), place)
     assert sorted(row["state"] for row in found.trials) == ["complete", "running"]
     assert found.unended == 1
 
@@ -172,4 +172,4 @@ def test_a_wrong_space_is_refused_before_anything_runs(store, tmp_path, space, s
 
 def test_a_recipe_survives_toml():
     values = {"name": "x", "loss": {"kind": "mse", "cuts": [1.0, 2.0]}, "on": True, "empty": {}}
-    assert tomllib.loads(toml_of(values)) == {k: v for k, v in values.items() if k != "empty"}
+    assert tomllib.loads(to_toml(values)) == {k: v for k, v in values.items() if k != "empty"}

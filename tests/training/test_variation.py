@@ -10,13 +10,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
+from lvef.training.clip_augmentation import augment_clips, batch_generators, transform_points  # noqa: E402
 from lvef.training.clip_data import even_starts_s  # noqa: E402
 from lvef.training.loading import EpochSampler, OrderedSampler  # noqa: E402
 from lvef.training.losses import base_loss, ef_loss, ordinal_loss  # noqa: E402
 from lvef.training.recipe import AugmentationSettings, LossSettings, OptimiserSettings  # noqa: E402
-from lvef.training.regression import streams_of, swapped_chords  # noqa: E402
+from lvef.training.regression import streams_of, swap_chord_ends  # noqa: E402
 from lvef.training.schedule import optimiser, schedule  # noqa: E402
-from lvef.training.vary import chance, moved_points, vary  # noqa: E402
 from lvef.transforms.two_stream import two_streams  # noqa: E402
 
 pytestmark = pytest.mark.training
@@ -25,12 +25,12 @@ CPU = torch.device("cpu")
 
 
 def by(seed=1):
-    return chance((seed, 0), CPU)
+    return batch_generators((seed, 0), CPU)
 
 
 def test_nothing_asked_for_changes_nothing():
     grey = torch.rand(3, 4, 16, 16)
-    same, theta = vary(grey, by(), AugmentationSettings())
+    same, theta = augment_clips(grey, by(), AugmentationSettings())
     assert torch.equal(same, grey)
     assert torch.equal(theta, torch.eye(2, 3).expand(3, 2, 3))
 
@@ -42,8 +42,8 @@ def test_points_go_where_the_picture_goes():
     spots = torch.exp(-((x - at[:, :, 0]) ** 2 + (y - at[:, :, 1]) ** 2) / 8)
     for seed in range(4):
         settings = AugmentationSettings(shift=0.04, log_zoom=0.15, rotation_deg=20, p_mirror=0.5)
-        seen, theta = vary(spots, by(seed), settings)
-        moved = moved_points(points, theta, 64)[:, 0]
+        seen, theta = augment_clips(spots, by(seed), settings)
+        moved = transform_points(points, theta, 64)[:, 0]
         mass = seen.sum((2, 3))[:, 0]
         centre = torch.stack([(seen[:, 0] * x).sum((1, 2)), (seen[:, 0] * y).sum((1, 2))], 1) / mass[:, None]
         assert (centre - moved).abs().max() < 0.1
@@ -51,7 +51,7 @@ def test_points_go_where_the_picture_goes():
 
 def test_what_comes_in_is_black_and_all_frames_move_alike():
     grey = torch.ones(2, 5, 32, 32)
-    seen, _ = vary(grey, by(3), AugmentationSettings(shift=0.3))
+    seen, _ = augment_clips(grey, by(3), AugmentationSettings(shift=0.3))
     assert seen.min() == 0.0
     assert (seen == seen[:, :1]).all()
 
@@ -60,7 +60,7 @@ def test_noise_needs_an_echo_and_follows_its_seed():
     grey = torch.rand(2, 3, 16, 16)
     grey[:, :, :8] = 0
     settings = AugmentationSettings(noise=0.3, gain=0.2, log_gamma=0.3, blur=1.0)
-    first, second, other = (vary(grey, by(seed), settings)[0] for seed in (1, 1, 2))
+    first, second, other = (augment_clips(grey, by(seed), settings)[0] for seed in (1, 1, 2))
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
     assert ((first >= 0) & (first <= 1)).all()
@@ -68,10 +68,10 @@ def test_noise_needs_an_echo_and_follows_its_seed():
 
 def test_chords_of_a_mirrored_picture_change_ends_and_the_axis_does_not():
     lines = torch.arange(84.0).view(1, 42, 2)
-    swapped = swapped_chords(lines)
+    swapped = swap_chord_ends(lines)
     assert torch.equal(swapped[:, :2], lines[:, :2])
     assert torch.equal(swapped[:, 2], lines[:, 3])
-    assert torch.equal(swapped_chords(swapped), lines)
+    assert torch.equal(swap_chord_ends(swapped), lines)
 
 
 def test_streams_are_those_of_the_preparation():

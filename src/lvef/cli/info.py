@@ -81,10 +81,10 @@ def _engines() -> dict[str, dict[str, Any]]:
 def _networks(name: str | None) -> tuple[list[dict[str, Any]], str]:
     """A summary of every card, or of one; and what is wrong with the catalogue, if anything."""
     from lvef.inference.card_text import experimental_text
-    from lvef.inference.catalogue import find_network, list_networks
+    from lvef.inference.catalogue import find_model, list_models
 
     try:
-        entries = list_networks() if name is None else [find_network(name)]
+        entries = list_models() if name is None else [find_model(name)]
     except LvefError as error:
         if name is not None:
             raise
@@ -123,7 +123,7 @@ def _print(facts: dict[str, Any]) -> None:
 
     from lvef.cli.show import make_console
     from lvef.inference.card import Figure
-    from lvef.inference.card_text import COST, MARK, NOT_VALIDATED, figure_text
+    from lvef.inference.card_text import COST, MARK, NOT_VALIDATED, metric_text
 
     machine = facts["machine"]
     lines = [
@@ -155,7 +155,7 @@ def _print(facts: dict[str, Any]) -> None:
             figures = [Figure(**values) for values in network[key] if not values["name"].startswith(COST)]
             if key == "external" or figures:
                 lines.append((f"  {heading}", "" if figures else NOT_VALIDATED))
-            lines += [(f"    {figure.name}", figure_text(figure)) for figure in figures]
+            lines += [(f"    {figure.name}", metric_text(figure)) for figure in figures]
     if facts["networks_problem"]:
         lines.append(("Networks", facts["networks_problem"]))
     table = Table.grid(padding=(0, 2))

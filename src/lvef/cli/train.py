@@ -16,11 +16,11 @@ from lvef.core.errors import MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lvef.training.collected import Collected
-    from lvef.training.fit import Fitted
-    from lvef.training.folds import CrossValidated
-    from lvef.training.papers import Order
+    from lvef.training.cross_validation import CrossValidationResult
+    from lvef.training.fit import FitResult
+    from lvef.training.provenance import RunOptions
     from lvef.training.recipe import Recipe
+    from lvef.training.training_data import TrainingData
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -166,20 +166,22 @@ def train(
     with training_extra():
         from lvef.training.fit import fit
         from lvef.training.machine import Machine
-        from lvef.training.papers import Order
+        from lvef.training.provenance import RunOptions
 
-        settings, collected = prepared(recipe, data, weight, epochs, seed, changes)
+        settings, training_data = prepared(recipe, data, weight, epochs, seed, changes)
         machine = Machine(device, devices, num_nodes, strategy, workers)
         given = {"weight": weight, "epochs": epochs, "seed": seed, "set": changes, "init": init}
         command = _command(recipe, data, given | {"folds": folds, "fold": fold})
-        order = Order(out, machine, init, not resume, recipe_name=file_name_of(recipe), command=command)
+        options = RunOptions(
+            out, machine, init, not resume, recipe_name=file_name_of(recipe), command=command
+        )
         if folds is not None and fold is None:
-            _cross_validate(settings, collected, order, folds, as_json=as_json)
+            _cross_validate(settings, training_data, options, folds, as_json=as_json)
             return
-        parts = collected.parts(fold, folds or 5)
+        partition = training_data.partition(fold, folds or 5)
         if fold is not None:
-            order = replace(order, fold=f"{fold} of {folds or 5}")
-        fitted = fit(settings, collected, parts, order)
+            options = replace(options, fold=f"{fold} of {folds or 5}")
+        fitted = fit(settings, training_data, partition, options)
     if not fitted.figures:
         return  # not the first process of several
     if as_json:
@@ -210,7 +212,7 @@ def prepared(
     epochs: int | None,
     seed: int | None,
     changes: tuple[str, ...],
-) -> tuple[Recipe, Collected]:
+) -> tuple[Recipe, TrainingData]:
     """The recipe with the changes of the command line, and its data.
 
     Raises:
@@ -222,14 +224,14 @@ def prepared(
     wanted |= {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
     settings = read_recipe(recipe, wanted)
     from lvef.models.families import settings_of
-    from lvef.training.collected import collect, with_stores
+    from lvef.training.training_data import open_training_data, with_stores
 
     settings_of(settings.family, settings.network, f"{recipe}: [network]")
     settings = with_stores(settings, data, weight)
-    collected = collect(settings, data)
-    if collected.without_ef:
-        click.echo(f"lvef: {collected.without_ef} clips have no EF and are left out.", err=True)
-    return settings, collected
+    training_data = open_training_data(settings, data)
+    if training_data.without_ef:
+        click.echo(f"lvef: {training_data.without_ef} clips have no EF and are left out.", err=True)
+    return settings, training_data
 
 
 def file_name_of(recipe: Path) -> str:
@@ -245,22 +247,22 @@ def figures_text(figures: dict[str, float]) -> str:
 
 
 def _cross_validate(
-    settings: Recipe, collected: Collected, order: Order, folds: int, *, as_json: bool
+    settings: Recipe, training_data: TrainingData, options: RunOptions, folds: int, *, as_json: bool
 ) -> None:
-    from lvef.training.folds import cross_validate
+    from lvef.training.cross_validation import cross_validate
 
-    def told(number: int, fitted: Fitted) -> None:
+    def told(number: int, fitted: FitResult) -> None:
         if fitted.figures:
             click.echo(f"Fold {number}: {figures_text(fitted.figures['held_out'])}", err=True)
 
-    found = cross_validate(settings, collected, order, folds, told)
+    found = cross_validate(settings, training_data, options, folds, told)
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
     else:
         _show_folds(found)
 
 
-def _show_folds(found: CrossValidated) -> None:
+def _show_folds(found: CrossValidationResult) -> None:
     click.echo(f"{len(found.folds)} folds by patient, each judged on the patients it held out:")
     for name in SHOWN:
         if name in found.mean:
@@ -269,7 +271,7 @@ def _show_folds(found: CrossValidated) -> None:
     click.echo(f"{found.out}: predictions in held_out.csv, figures in folds.json.")
 
 
-def _show(fitted: Fitted) -> None:
+def _show(fitted: FitResult) -> None:
     went_on = f", {fitted.resumed} of them earlier" if fitted.resumed else ""
     click.echo(
         f"{fitted.out}: {fitted.epochs} epochs{went_on}, best after epoch {fitted.best_epoch + 1}, {fitted.seconds:.0f} s."

@@ -13,7 +13,7 @@ from lvef.cli.train import EXIT_CODES, data_options, file_name_of, prepared, tra
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from lvef.training.tune import Tuned
+    from lvef.training.tune import TuneResult
 
 GRIDS = ("report",)
 """Values of ``--grid``; `lvef.training.tune` has them too, but loads torch."""
@@ -80,15 +80,15 @@ def tune(
         raise click.UsageError("--grid and --trials exclude each other: a grid has its number of trials.")
     with training_extra():
         from lvef.training.machine import Machine
-        from lvef.training.papers import Order
+        from lvef.training.provenance import RunOptions
         from lvef.training.tune import Search
         from lvef.training.tune import tune as look
 
-        settings, collected = prepared(recipe, data, weight, epochs, seed, changes)
+        settings, training_data = prepared(recipe, data, weight, epochs, seed, changes)
         machine = Machine(device, devices, num_nodes, strategy, workers)
-        order = Order(out, machine, init, recipe_name=file_name_of(recipe))
-        search = Search(out, grid, trials or DEFAULT_TRIALS, storage, order)
-        found = look(settings, collected, search, _tell)
+        options = RunOptions(out, machine, init, recipe_name=file_name_of(recipe))
+        search = Search(out, grid, trials or DEFAULT_TRIALS, storage, options)
+        found = look(settings, training_data, search, _tell)
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
     else:
@@ -102,7 +102,7 @@ def _tell(trial: FrozenTrial) -> None:
     click.echo(f"Trial {trial.number + 1}: {trial.state.name.lower()}{loss}", err=True)
 
 
-def _show(found: Tuned) -> None:
+def _show(found: TuneResult) -> None:
     ordered = sorted(
         found.trials, key=lambda row: float("inf") if row["val_loss"] is None else row["val_loss"]
     )

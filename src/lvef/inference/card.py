@@ -134,19 +134,19 @@ def read_card(folder: Path) -> Card:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path}: not valid JSON ({error}); install the weights again.") from None
     except ConfigError as error:
-        said = str(error)
-        raise WeightsError(said if said.startswith(str(path)) else f"{path}: {said}") from None
+        reason = str(error)
+        raise WeightsError(reason if reason.startswith(str(path)) else f"{path}: {reason}") from None
     if card.schema != CARD_SCHEMA:
         raise WeightsError(
             f"{path}: layout {card.schema} found, {CARD_SCHEMA} expected; install weights that fit this lvef."
         )
-    fault = fault_of(card)
+    fault = card_inconsistency(card)
     if fault:
         raise WeightsError(f"{path}: {fault}")
     return card
 
 
-def fault_of(card: Card) -> str:
+def card_inconsistency(card: Card) -> str:
     """What does not fit together in a card, as the rest of a sentence; empty where all does."""
     if card.kind not in KINDS:
         return (

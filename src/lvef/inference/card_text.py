@@ -17,7 +17,7 @@ COST = "cost_"
 """Beginning of the names of metrics under perturbations."""
 
 
-def marked_name(card: Card) -> str:
+def display_name(card: Card) -> str:
     """The network's name as it is shown, with `MARK` where it is experimental."""
     return f"{card.name} ({MARK})" if card.experimental else card.name
 
@@ -26,14 +26,14 @@ def experimental_text(card: Card) -> str:
     """Why a network is experimental, in one sentence, its external metrics first; empty where it is not."""
     if not card.experimental:
         return ""
-    parts = [_external_error(card)]
+    parts = [_external_error_text(card)]
     inside = next((f for f in card.figures if f.name.startswith(EF_MAE)), None)
     if inside is not None:
-        parts.append(f"in-domain {_points(inside)} points on {inside.split}")
+        parts.append(f"in-domain {_format_points(inside)} points on {inside.split}")
     return f"The network {card.name} is {MARK}: {'; '.join(parts)}. Do not rely on its EF."
 
 
-def figure_text(figure: Figure) -> str:
+def metric_text(figure: Figure) -> str:
     """A metric with its 95 % confidence interval where it has one, unit, number, patients, reference and baseline."""
     value = f"{figure.value:.3g}"
     if figure.unit:
@@ -51,11 +51,11 @@ def has_interval(figure: Figure) -> bool:
     return figure.low < figure.high
 
 
-def _external_error(card: Card) -> str:
+def _external_error_text(card: Card) -> str:
     error = next((f for f in card.external if f.name == EF_MAE), None)
     if error is None:
         return NOT_VALIDATED
-    text = f"mean absolute error of the EF {_points(error)} points on {error.split}"
+    text = f"mean absolute error of the EF {_format_points(error)} points on {error.split}"
     text += f" (n = {error.n}, reference: {error.reference})"
     if error.trivial is not None:
         text += f", constant median {error.trivial:.1f}"
@@ -67,6 +67,6 @@ def _external_error(card: Card) -> str:
     return text
 
 
-def _points(figure: Figure) -> str:
+def _format_points(figure: Figure) -> str:
     value = f"{figure.value:.1f}"
     return f"{value} ({figure.low:.1f} to {figure.high:.1f})" if has_interval(figure) else value

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from lvef.core.errors import WeightsError
 from lvef.inference.card import CARD_NAME, MODEL_NAME, Card, read_card
-from lvef.inference.card_text import MARK, marked_name
+from lvef.inference.card_text import MARK, display_name
 
 GROUP = "lvef.weights"
 """Entry-point group of distributions that carry networks."""
 
 
 @dataclass(frozen=True)
-class NetworkEntry:
+class ModelEntry:
     """An installed network."""
 
     name: str
@@ -32,13 +32,13 @@ class NetworkEntry:
         return self.folder / MODEL_NAME
 
 
-def list_networks() -> list[NetworkEntry]:
+def list_models() -> list[ModelEntry]:
     """All installed networks, by name.
 
     Raises:
         WeightsError: Two distributions carry a network of the same name.
     """
-    found: dict[str, NetworkEntry] = {}
+    found: dict[str, ModelEntry] = {}
     for point in entry_points(group=GROUP):
         root = Path(point.load().FOLDER)
         for folder in sorted(p.parent for p in root.glob(f"*/{CARD_NAME}")):
@@ -47,24 +47,24 @@ def list_networks() -> list[NetworkEntry]:
                 raise WeightsError(
                     f"The network {card.name} is installed twice, in {found[card.name].folder} and {folder}; uninstall one."
                 )
-            found[card.name] = NetworkEntry(card.name, folder, card)
+            found[card.name] = ModelEntry(card.name, folder, card)
     return [found[name] for name in sorted(found)]
 
 
-def name_of_kind(kind: str, preferred: str) -> str:
+def first_model_of_kind(kind: str, preferred: str) -> str:
     """Name of an installed network of a kind: the preferred one if it is there, else the first, experimental ones last.
 
     Raises:
         WeightsError: None of this kind is installed.
     """
-    found = [entry for entry in list_networks() if entry.card.kind == kind]
+    found = [entry for entry in list_models() if entry.card.kind == kind]
     names = [entry.name for entry in sorted(found, key=lambda entry: entry.card.experimental)]
     if not names:
         raise WeightsError(f'No {kind} network is installed: run pip install "lvef[weights]".')
     return preferred if preferred in names else names[0]
 
 
-def name_to_show(name: str) -> str:
+def display_name_of(name: str) -> str:
     """A network's name, or the folder it lies in, as it is offered: with the mark where its card has it.
 
     One that is not there stays as it was given; loading it says what is wrong.
@@ -73,10 +73,10 @@ def name_to_show(name: str) -> str:
     if (folder / CARD_NAME).is_file():
         card = read_card(folder)
         return f"{name} ({MARK})" if card.experimental else name
-    return next((marked_name(entry.card) for entry in list_networks() if entry.name == name), name)
+    return next((display_name(entry.card) for entry in list_models() if entry.name == name), name)
 
 
-def find_network(name: str) -> NetworkEntry:
+def find_model(name: str) -> ModelEntry:
     """A network by name, or by the folder it lies in.
 
     Raises:
@@ -85,9 +85,9 @@ def find_network(name: str) -> NetworkEntry:
     folder = Path(name)
     if (folder / CARD_NAME).is_file():
         card = read_card(folder)
-        entry = NetworkEntry(card.name, folder, card)
+        entry = ModelEntry(card.name, folder, card)
     else:
-        installed = {e.name: e for e in list_networks()}
+        installed = {e.name: e for e in list_models()}
         if name not in installed:
             known = ", ".join(installed) or 'none (run pip install "lvef[weights]")'
             raise WeightsError(f"No network named {name}; installed: {known}.")
@@ -96,7 +96,7 @@ def find_network(name: str) -> NetworkEntry:
     return entry
 
 
-def _verify(entry: NetworkEntry) -> None:
+def _verify(entry: ModelEntry) -> None:
     """The model is there and is the one the card was written for."""
     try:
         digest = hashlib.sha256(entry.model_path.read_bytes()).hexdigest()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lvef.core.errors import WeightsError
 from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, SEGMENTATION
 from lvef.inference.card import Card
-from lvef.inference.catalogue import NetworkEntry
+from lvef.inference.catalogue import ModelEntry
 from lvef.inference.session import Port, Session, open_session
 from lvef.transforms.volume_tracing import N_LINES
 
@@ -21,13 +21,13 @@ Shape = tuple[int | None, ...]
 """Sides of an array, batch first; None for any."""
 
 
-def open_network(
-    entry: NetworkEntry, *, backend: str = "auto", precision: str = "auto", threads: int = 0
+def open_model(
+    entry: ModelEntry, *, backend: str = "auto", precision: str = "auto", threads: int = 0
 ) -> Session:
     """Load a network that fits its card.
 
     Args:
-        entry: From `lvef.inference.catalogue.find_network`.
+        entry: From `lvef.inference.catalogue.find_model`.
         backend: See `open_session`.
         precision: See `open_session`.
         threads: See `open_session`.
@@ -38,13 +38,13 @@ def open_network(
         MissingExtraError: The backend asked for is not installed.
     """
     session = open_session(entry.model_path, backend=backend, precision=precision, threads=threads)
-    said = misfit(entry.card, session.inputs, session.outputs)
-    if said:
-        raise WeightsError(f"{entry.model_path}: {said}; its card and its file do not belong together.")
+    reason = card_mismatch(entry.card, session.inputs, session.outputs)
+    if reason:
+        raise WeightsError(f"{entry.model_path}: {reason}; its card and its file do not belong together.")
     return session
 
 
-def misfit(card: Card, inputs: Sequence[Port], outputs: Sequence[Port]) -> str:
+def card_mismatch(card: Card, inputs: Sequence[Port], outputs: Sequence[Port]) -> str:
     """How a network differs from what its card says, or an empty text where it does not.
 
     Args:
@@ -60,14 +60,14 @@ def misfit(card: Card, inputs: Sequence[Port], outputs: Sequence[Port]) -> str:
         if name not in named:
             found = ", ".join(port.name for port in inputs)
             return f"inputs {found} found, {' and '.join(expected)} were expected"
-        if not _fits(named[name].shape, shape):
+        if not _shapes_agree(named[name].shape, shape):
             words = f"input {name}" if name else "input"
-            return f"{words} {_written(named[name].shape)} found, the card says {_written(shape)}"
+            return f"{words} {_format_shape(named[name].shape)} found, the card says {_format_shape(shape)}"
     if not outputs:
         return "no output found"
     shapes = output_shapes(card)
-    if not any(_fits(outputs[0].shape, shape) for shape in shapes):
-        return f"output {_written(outputs[0].shape)} found, the card says {_written(shapes[0])}"
+    if not any(_shapes_agree(outputs[0].shape, shape) for shape in shapes):
+        return f"output {_format_shape(outputs[0].shape)} found, the card says {_format_shape(shapes[0])}"
     return ""
 
 
@@ -90,12 +90,12 @@ def output_shapes(card: Card) -> tuple[Shape, ...]:
     return ((None, LINE_VALUES),)
 
 
-def _fits(found: Shape, expected: Shape) -> bool:
+def _shapes_agree(found: Shape, expected: Shape) -> bool:
     """Whether shapes agree in all that both tell; a batch of fixed size fits none but itself."""
     if len(found) != len(expected) or found[:1] not in ((None,), ()):
         return False
     return all(a is None or b is None or a == b for a, b in zip(found, expected, strict=True))
 
 
-def _written(shape: Shape) -> str:
+def _format_shape(shape: Shape) -> str:
     return "(" + ", ".join("n" if side is None else str(side) for side in shape) + ")"

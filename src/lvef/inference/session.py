@@ -116,11 +116,11 @@ _first_use = Lock()
 
 def _openvino_core() -> Any:  # noqa: ANN401
     with _first_use:
-        return _started_openvino()
+        return _start_openvino()
 
 
 @cache
-def _started_openvino() -> Any:  # noqa: ANN401
+def _start_openvino() -> Any:  # noqa: ANN401
     # One a process: making it searches the disk for plugins.
     # OpenVINO reports every import to a statistics server when this package can be imported. Measuring sends nothing.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -135,16 +135,16 @@ def _started_openvino() -> Any:  # noqa: ANN401
     given = opset13.parameter([1], np.float32)
     twice = openvino.Model([opset13.add(given, given)], [given])
     request = core.compile_model(twice, "CPU").create_infer_request()
-    _fetched(_begun(request, np.ones(1, np.float32)))
+    _fetch_output(_start_request(request, np.ones(1, np.float32)))
     return core
 
 
-def _begun(request: Any, batch: Batch) -> Any:  # noqa: ANN401
+def _start_request(request: Any, batch: Batch) -> Any:  # noqa: ANN401
     request.start_async(dict(batch) if isinstance(batch, Mapping) else [batch], share_inputs=True)
     return request
 
 
-def _fetched(request: Any) -> NDArray[np.float32]:  # noqa: ANN401
+def _fetch_output(request: Any) -> NDArray[np.float32]:  # noqa: ANN401
     request.wait()
     return np.array(request.get_output_tensor(0).data, dtype=np.float32)
 
@@ -175,10 +175,10 @@ class _OpenVinoSession:
             request = self._idle.get_nowait()
         except Empty:
             request = self._compiled.create_infer_request()
-        _begun(request, batch)
+        _start_request(request, batch)
 
         def fetch() -> NDArray[np.float32]:
-            out = _fetched(request)
+            out = _fetch_output(request)
             self._idle.put(request)
             return out
 

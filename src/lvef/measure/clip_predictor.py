@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from lvef.core.errors import WeightsError
 from lvef.core.records import Clip, FloatArray
 from lvef.core.terms import EF_CLIP, EF_KINDS
-from lvef.inference.catalogue import NetworkEntry
+from lvef.inference.catalogue import ModelEntry
 from lvef.inference.fitting import SPATIAL, TEMPORAL
 from lvef.inference.session import Batch, EngineInfo
-from lvef.measure.loaded import ahead, loaded_network, network_of
+from lvef.measure.loaded import find_model_of_kind, open_session_for, prefetch
 from lvef.measure.options import MeasureOptions
 from lvef.transforms.frames import ClipFrames, clip_frames, network_clip
 from lvef.transforms.sector import Sector
@@ -50,13 +50,13 @@ class ClipPredictor:
         WeightsError: No such network, it is damaged, of another kind, or not what its card says.
     """
 
-    def __init__(self, options: MeasureOptions, entry: NetworkEntry | None = None) -> None:
-        self.entry: NetworkEntry = network_of(options, entry, *EF_KINDS)
+    def __init__(self, options: MeasureOptions, entry: ModelEntry | None = None) -> None:
+        self.entry: ModelEntry = find_model_of_kind(options, entry, *EF_KINDS)
         clip = self.entry.card.clip
         # `lvef.inference.card.read_card` has seen to it.
         assert clip is not None
         self.spec: ClipSpec = clip
-        self._session = loaded_network(options, self.entry)
+        self._session = open_session_for(options, self.entry)
         self.engine: EngineInfo = self._session.describe()
 
     def efs(self, clip: Clip, fan: Sector, starts_s: Sequence[float]) -> ClipEfs:
@@ -76,7 +76,7 @@ class ClipPredictor:
         def start(number: int) -> Callable[[], NDArray[np.float32]]:
             return self._session.start(self._batch(frames, number))
 
-        answers = [a.ravel() for a in ahead(start, range(len(starts_s)), self.engine.lanes + 1)]
+        answers = [a.ravel() for a in prefetch(start, range(len(starts_s)), self.engine.lanes + 1)]
         if any(a.size != 1 or not np.isfinite(a).all() for a in answers):
             raise WeightsError(
                 f"{clip.source}: the network {self.entry.name} gave no EF for it (one finite number a clip was expected); "

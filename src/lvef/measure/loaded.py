@@ -9,19 +9,19 @@ from typing import TypeVar
 
 from lvef.core.errors import WeightsError
 from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, VOLUME_TRACE
-from lvef.inference.catalogue import NetworkEntry, find_network
-from lvef.inference.fitting import open_network
+from lvef.inference.catalogue import ModelEntry, find_model
+from lvef.inference.fitting import open_model
 from lvef.inference.session import Session
 from lvef.measure.options import MeasureOptions
 
 T = TypeVar("T")
 A = TypeVar("A")
 
-Seen = Callable[[int], None]
+FrameProgress = Callable[[int], None]
 """Told how many frames a network has answered."""
 
 
-def unseen(frames: int) -> None:
+def ignore_progress(frames: int) -> None:
     """Nobody wants to know."""
 
 
@@ -34,7 +34,7 @@ WORDS = {
 """What a network of each kind does, after its name."""
 
 
-def network_of(options: MeasureOptions, entry: NetworkEntry | None, *kinds: str) -> NetworkEntry:
+def find_model_of_kind(options: MeasureOptions, entry: ModelEntry | None, *kinds: str) -> ModelEntry:
     """The network that is asked for, if it is of one of the kinds.
 
     Args:
@@ -45,7 +45,7 @@ def network_of(options: MeasureOptions, entry: NetworkEntry | None, *kinds: str)
     Raises:
         WeightsError: No such network, it is damaged, or it is of another kind.
     """
-    entry = entry or find_network(options.weights)
+    entry = entry or find_model(options.weights)
     if entry.card.kind not in kinds:
         raise WeightsError(
             f"{entry.folder}: the network {entry.name} is of the kind {entry.card.kind}, {' or '.join(kinds)} is needed "
@@ -54,17 +54,17 @@ def network_of(options: MeasureOptions, entry: NetworkEntry | None, *kinds: str)
     return entry
 
 
-def loaded_network(options: MeasureOptions, entry: NetworkEntry) -> Session:
+def open_session_for(options: MeasureOptions, entry: ModelEntry) -> Session:
     """The network, loaded as the options say.
 
     Raises:
         WeightsError: Its file is no network or not that of its card.
         ConfigError: A backend or precision that is not to be had.
     """
-    return open_network(entry, backend=options.backend, precision=options.precision, threads=options.threads)
+    return open_model(entry, backend=options.backend, precision=options.precision, threads=options.threads)
 
 
-def ahead(start: Callable[[A], Callable[[], T]], todo: Iterable[A], depth: int) -> Iterator[T]:
+def prefetch(start: Callable[[A], Callable[[], T]], todo: Iterable[A], depth: int) -> Iterator[T]:
     """Answers in order, with a few begun before the caller asks for them.
 
     Args:

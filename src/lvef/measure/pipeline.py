@@ -19,7 +19,7 @@ from lvef.core.records import FROM_BEATS, Clip, CodedWarning, FrameArray, Measur
 from lvef.core.terms import SEGMENTATION, Status, View
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.smoothing import smooth_tracings
-from lvef.inference.catalogue import name_of_kind
+from lvef.inference.catalogue import first_model_of_kind
 from lvef.io.open import open_clip
 from lvef.io.timing import with_frame_rate
 from lvef.measure.clip_predictor import ClipPredictor
@@ -35,17 +35,17 @@ from lvef.measure.pair_checks import (
     view_notices,
     view_warnings,
 )
-from lvef.measure.predictor import Predictor, TracedFrames
+from lvef.measure.predictor import SegmentationPredictor, TracedFrames
 from lvef.measure.quality import (
     check_clip,
+    check_combined,
     check_heart_rate,
     check_picture,
     check_shapes,
     check_systole,
-    check_together,
     check_torn,
     check_ventricle,
-    odd_shapes,
+    implausible_shapes,
 )
 from lvef.measure.results import (
     RefusedWithCurve,
@@ -59,7 +59,7 @@ from lvef.measure.results import (
     with_mark,
 )
 from lvef.measure.scale import curve_of_clip, without_void_scale
-from lvef.measure.trace_predictor import es_above_ed, fault_notices
+from lvef.measure.trace_predictor import es_above_ed, line_warnings
 from lvef.transforms.sector import Sector, find_sector
 
 IN_TURN_HZ = 40.0
@@ -89,9 +89,9 @@ class Measurer:
 
     def __init__(self, options: MeasureOptions | None = None) -> None:
         self.options = options or MeasureOptions()
-        self.tell: Tell = _untold
+        self.tell: Tell = _no_progress
         self.predictor: AnyPredictor = load_predictor(self.options)
-        self.beat_finder: Measurer | None = self._finder(None)
+        self.beat_finder: Measurer | None = self._find_beat_finder(None)
         """Finds the beats for a network that cannot, where an EF for each is asked for."""
 
     def with_options(self, options: MeasureOptions, tell: Tell | None = None) -> Measurer:
@@ -110,8 +110,8 @@ class Measurer:
         }
         other = copy(self)
         other.options = replace(options, **loaded)
-        other.tell = tell or _untold
-        other.beat_finder = other._finder(self.beat_finder)
+        other.tell = tell or _no_progress
+        other.beat_finder = other._find_beat_finder(self.beat_finder)
         return other
 
     def measure(self, path: Path) -> ClipResult:
@@ -124,7 +124,7 @@ class Measurer:
             measurement = self.measure_clip(clip)
         except (LvefError, MemoryError) as error:
             measurement = no_answer(str(path), error, clip)
-        return self._signed(measurement, began), clip
+        return self._with_provenance(measurement, began), clip
 
     def measure_clip(self, clip: Clip) -> Measurement:
         """Measure a clip that is already in memory.
@@ -141,9 +141,11 @@ class Measurer:
         if isinstance(self.predictor, ClipPredictor):
             self.tell(READING_EF, 0, 0)
             finder = None if self.beat_finder is None else self.beat_finder.measure_clip
-            return self._signed(answer_of_clips(clip, fan, self.predictor, self.options, finder), began)
-        in_turn = (clip.frame_rate_hz or 0) >= IN_TURN_HZ and self.options.ed_frame is None
-        traced = self._traced(self.predictor, clip, fan, in_turn=in_turn)
+            return self._with_provenance(
+                answer_of_clips(clip, fan, self.predictor, self.options, finder), began
+            )
+        alternate_mirror = (clip.frame_rate_hz or 0) >= IN_TURN_HZ and self.options.ed_frame is None
+        traced = self._trace(self.predictor, clip, fan, alternate_mirror=alternate_mirror)
         try:
             doubts = check_ventricle(
                 clip.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
@@ -161,7 +163,7 @@ class Measurer:
         base = unanswered(clip, curve, tracings, self.options)
         base = replace(base, notices=(*base.notices, *doubts), counts=dict(traced.counts))
         if self.options.ed_frame is not None or self.options.es_frame is not None:
-            return self._signed(self._by_hand(base, curve, traced), began)
+            return self._with_provenance(self._measure_chosen_frames(base, curve, traced), began)
         analysis = analyse_beats(curve, r_wave_times_s=clip.r_wave_times_s, is_smoothed=True)
         rate = analysis.heart_rate_bpm
         rate_doubts = check_heart_rate(clip, rate) or check_systole(clip, analysis.beats, rate)
@@ -178,10 +180,10 @@ class Measurer:
             heart_rate_source=FROM_BEATS if analysis.heart_rate_bpm else base.heart_rate_source,
             notices=(*base.notices, *analysis.notices),
         )
-        odd = odd_shapes(tracings, clip.spacing)
+        odd = implausible_shapes(tracings, clip.spacing)
         try:
-            check_together(clip.source, found.notices)
-            if isinstance(self.predictor, Predictor):
+            check_combined(clip.source, found.notices)
+            if isinstance(self.predictor, SegmentationPredictor):
                 # Lines that leave their place are counted by themselves (`lvef.geometry.volume_tracing`).
                 check_torn(clip.source, odd)
         except QualityRefusal as refusal:
@@ -190,7 +192,9 @@ class Measurer:
         answered = with_beats(found, analysis.representative, self.options)
         shape_warnings = check_shapes(odd, (answered.ed_frame, answered.es_frame))
         answered = replace(answered, notices=(*answered.notices, *shape_warnings))
-        return self._signed(_with_faults(answered, traced, answered.ed_frame, answered.es_frame), began)
+        return self._with_provenance(
+            _with_line_warnings(answered, traced, answered.ed_frame, answered.es_frame), began
+        )
 
     def measure_pair(self, ed: Path, es: Path) -> ClipResult:
         """Measure an ED and an ES still of the same view.
@@ -214,7 +218,7 @@ class Measurer:
             found = [(still, find_sector(still)) for still in opened]
             stills = [(without_void_scale(still, fan), fan) for still, fan in found]
             clip = pair_of_stills([still for still, _ in stills], source)
-            traced, doubts = self._traced_stills(self.predictor, stills)
+            traced, doubts = self._trace_stills(self.predictor, stills)
             tracings = traced.tracings
             clip, curve = curve_of_clip(clip, tracings)
             base = unanswered(clip, curve, tracings, self.options)
@@ -226,10 +230,10 @@ class Measurer:
                 frame_rate_hz=None,
                 duration_s=None,
             )
-            measurement = self._of_frames(base, curve, traced, (0, 1), "two stills")
+            measurement = self._measure_frames(base, curve, traced, (0, 1), "two stills")
         except (LvefError, MemoryError) as error:
             measurement = no_answer(source, error, clip)
-        return self._signed(measurement, began), clip
+        return self._with_provenance(measurement, began), clip
 
     def measure_biplane(self, a4c: Path, a2c: Path) -> tuple[Measurement, dict[str, ClipResult]]:
         """Measure both apical views: the biplane answer, and each single-plane result by its view."""
@@ -242,7 +246,7 @@ class Measurer:
                 f"{source}: {self.predictor.entry.name} draws no ventricle, and a biplane EF is made of two; choose another "
                 "network with --weights.",
             )
-            return self._signed(no_answer(source, refusal, None), began), single
+            return self._with_provenance(no_answer(source, refusal, None), began), single
         needed = "two clips, an A4C and an A2C,"
         notices: list[CodedWarning] = []
         try:
@@ -265,7 +269,7 @@ class Measurer:
                 single = {}
         of_views = view_warnings({name: measurement for name, (measurement, _) in single.items()})
         biplane = replace(biplane, notices=(*notices, *biplane.notices, *of_views))
-        return self._signed(biplane, began), single
+        return self._with_provenance(biplane, began), single
 
     def _open(self, path: Path) -> Clip:
         clip = open_clip(path, max_frames=self.options.max_frames)
@@ -276,23 +280,23 @@ class Measurer:
             clip if self.options.frame_rate_hz is None else with_frame_rate(clip, self.options.frame_rate_hz)
         )
 
-    def _finder(self, loaded: Measurer | None) -> Measurer | None:
+    def _find_beat_finder(self, loaded: Measurer | None) -> Measurer | None:
         """What finds the beats for a network that cannot, loaded where it is not; None where no EF of beats is wanted."""
         if not self.options.per_beat or not isinstance(self.predictor, ClipPredictor):
             return None
         if loaded is not None:
             return loaded.with_options(replace(self.options, per_beat=False))
-        weights = name_of_kind(SEGMENTATION, preferred=MeasureOptions.weights)
+        weights = first_model_of_kind(SEGMENTATION, preferred=MeasureOptions.weights)
         return Measurer(replace(self.options, weights=weights, per_beat=False))
 
-    def _traced(
+    def _trace(
         self,
         predictor: TracingPredictor,
         clip: Clip,
         fan: Sector,
         *,
         other: FrameArray | None = None,
-        in_turn: bool = False,
+        alternate_mirror: bool = False,
     ) -> TracedFrames:
         frames, box = predictor.shown(clip, fan)
         self.tell(TRACING, 0, len(frames))
@@ -302,11 +306,11 @@ class Measurer:
             clip.spacing,
             times_s=clip.times_s,
             other=other,
-            in_turn=in_turn,
+            alternate_mirror=alternate_mirror,
             seen=lambda done: self.tell(TRACING, done, len(frames)),
         )
 
-    def _traced_stills(
+    def _trace_stills(
         self, predictor: TracingPredictor, stills: list[tuple[Clip, Sector]]
     ) -> tuple[TracedFrames, list[CodedWarning]]:
         """Each still traced in its own image, with the other one as context, and the warnings about it."""
@@ -314,8 +318,8 @@ class Measurer:
         doubts: list[CodedWarning] = []
         for (still, fan), other in zip(stills, reversed(stills), strict=True):
             check_picture(still, fan)
-            square = predictor.square(*other) if isinstance(predictor, Predictor) else None
-            traced = self._traced(predictor, still, fan, other=square)
+            square = predictor.square(*other) if isinstance(predictor, SegmentationPredictor) else None
+            traced = self._trace(predictor, still, fan, other=square)
             doubts += check_ventricle(
                 still.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
             )
@@ -325,7 +329,7 @@ class Measurer:
         contact = np.concatenate([part.wall_contact for part in parts])
         return TracedFrames(tracings, contact, parts[0].walls_known, counts), list(dict.fromkeys(doubts))
 
-    def _of_frames(
+    def _measure_frames(
         self,
         base: Measurement,
         curve: VolumeCurve,
@@ -334,8 +338,8 @@ class Measurer:
         rests_on: str,
     ) -> Measurement:
         """The answer of an ED and an ES frame that are known."""
-        base = _with_faults(base, traced, *pair)
-        doubts = check_shapes(odd_shapes(base.tracings, base.spacing), pair)
+        base = _with_line_warnings(base, traced, *pair)
+        doubts = check_shapes(implausible_shapes(base.tracings, base.spacing), pair)
         base = replace(base, notices=(*base.notices, *doubts))
         try:
             return with_beat(base, beat_of_frames(curve, *pair, base.source), self.options, rests_on)
@@ -345,7 +349,9 @@ class Measurer:
             # What was counted must not be lost with the answer.
             raise RefusedWithCurve(refusal.code, str(refusal), replace(base, status=Status.REFUSED)) from None
 
-    def _by_hand(self, base: Measurement, curve: VolumeCurve, traced: TracedFrames) -> Measurement:
+    def _measure_chosen_frames(
+        self, base: Measurement, curve: VolumeCurve, traced: TracedFrames
+    ) -> Measurement:
         """The answer for an ED and an ES frame that the user chose."""
         ed, es, source = self.options.ed_frame, self.options.es_frame, base.source
         n = len(curve.volume)
@@ -364,9 +370,9 @@ class Measurer:
                 )
         notice = CodedWarning("frames_by_hand", f"ED frame {ed} and ES frame {es} were chosen by hand.")
         base = replace(base, status=Status.PARTIAL_CYCLE, notices=(*base.notices, notice))
-        return self._of_frames(base, curve, traced, (ed, es), "two frames by hand")
+        return self._measure_frames(base, curve, traced, (ed, es), "two frames by hand")
 
-    def _signed(self, measurement: Measurement, began: float) -> Measurement:
+    def _with_provenance(self, measurement: Measurement, began: float) -> Measurement:
         """With what made it and the seconds since ``began``."""
         card, engine = self.predictor.entry.card, self.predictor.engine
         provenance = Provenance(
@@ -383,15 +389,15 @@ class Measurer:
         return with_mark(replace(measurement, provenance=provenance), card)
 
 
-def _untold(doing: str, done: int, of: int) -> None:
+def _no_progress(doing: str, done: int, of: int) -> None:
     """Nobody wants to know."""
 
 
-def _with_faults(
+def _with_line_warnings(
     measurement: Measurement, traced: TracedFrames, ed: int | None, es: int | None
 ) -> Measurement:
     """With what is wrong with the network's own lines, those of ED and ES among them; nothing for other networks."""
     if not measurement.counts:
         return measurement
     counts = measurement.counts | {"es_above_ed": int(es_above_ed(traced.tracings, ed, es))}
-    return replace(measurement, counts=counts, notices=(*measurement.notices, *fault_notices(counts)))
+    return replace(measurement, counts=counts, notices=(*measurement.notices, *line_warnings(counts)))

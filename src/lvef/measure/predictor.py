@@ -13,9 +13,15 @@ from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, Pixe
 from lvef.core.terms import SEGMENTATION
 from lvef.geometry.tracing import trace, trace_probabilities
 from lvef.inference.card import CLASSES
-from lvef.inference.catalogue import NetworkEntry
+from lvef.inference.catalogue import ModelEntry
 from lvef.inference.session import EngineInfo
-from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen
+from lvef.measure.loaded import (
+    FrameProgress,
+    find_model_of_kind,
+    ignore_progress,
+    open_session_for,
+    prefetch,
+)
 from lvef.measure.options import MeasureOptions
 from lvef.measure.quality import wall_contact
 from lvef.transforms.frames import Placement, context_frames, fit, normalise, other_phase_channels, place
@@ -53,7 +59,7 @@ class TracedFrames:
         return np.array([t is not None for t in self.tracings])
 
 
-class Predictor:
+class SegmentationPredictor:
     """A segmentation network ready to trace frames. Safe to use from several threads.
 
     Args:
@@ -64,9 +70,9 @@ class Predictor:
         WeightsError: No such network, it is damaged, of another kind, or not what its card says.
     """
 
-    def __init__(self, options: MeasureOptions, entry: NetworkEntry | None = None) -> None:
-        self.entry: NetworkEntry = network_of(options, entry, SEGMENTATION)
-        self._session = loaded_network(options, self.entry)
+    def __init__(self, options: MeasureOptions, entry: ModelEntry | None = None) -> None:
+        self.entry: ModelEntry = find_model_of_kind(options, entry, SEGMENTATION)
+        self._session = open_session_for(options, self.entry)
         self.engine: EngineInfo = self._session.describe()
         self._mirror = self.entry.card.input.mirror
         self.walls_known = "myocardium" in self.entry.card.classes
@@ -104,7 +110,7 @@ class Predictor:
         times_s: FloatArray | None = None,
         only: Sequence[int] | None = None,
         other: FrameArray | None = None,
-        in_turn: bool = False,
+        alternate_mirror: bool = False,
     ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
         """Class probabilities of each frame ``(classes, size, size)`` and where that square lies in the picture.
 
@@ -120,8 +126,8 @@ class Predictor:
                 stands alone (stills).
             only: Numbers of the frames that are wanted; None for all.
             other: For one still: the still of the other phase (`square`), for models that are shown the frames around.
-            in_turn: Show the frames with odd numbers mirrored and the others as they are, each once: half the cost, for
-                cines whose tracings are steadied over time, which averages the two just as well.
+            alternate_mirror: Show frames with odd numbers mirrored and the others as they are, each once. This halves the
+                cost; for cines, temporal smoothing averages the two just as well.
         """
         spec = self.entry.card.input
         placement = place(box, spec.size, spacing)
@@ -142,12 +148,12 @@ class Predictor:
             batch = normalise(np.stack([[squares[i] for i in row] for row in chunk.tolist()]), spec)
             if not self._mirror:
                 return self._session.start(batch)
-            if in_turn:
+            if alternate_mirror:
                 return self._in_turn(batch, first)
-            plain, mirrored = self._session.start(batch), self._session.start(_mirrored(batch))
+            plain, mirrored = self._session.start(batch), self._session.start(_mirror(batch))
             return lambda: np.asarray((plain() + mirrored()[..., ::-1]) / 2, dtype=np.float32)
 
-        for batch in ahead(start, range(0, len(shown), CHUNK), self.engine.lanes + 1):
+        for batch in prefetch(start, range(0, len(shown), CHUNK), self.engine.lanes + 1):
             for probability in batch:
                 yield probability, placement
 
@@ -160,8 +166,8 @@ class Predictor:
         times_s: FloatArray | None = None,
         only: Sequence[int] | None = None,
         other: FrameArray | None = None,
-        in_turn: bool = False,
-        seen: Seen = unseen,
+        alternate_mirror: bool = False,
+        seen: FrameProgress = ignore_progress,
     ) -> TracedFrames:
         """Trace the ventricle on every frame.
 
@@ -172,15 +178,23 @@ class Predictor:
             times_s: See `probabilities`.
             only: See `probabilities`; tracings come in this order.
             other: See `probabilities`.
-            in_turn: See `probabilities`.
+            alternate_mirror: See `probabilities`.
             seen: Told how many frames are traced.
         """
         tracings: list[Tracing | None] = []
         contact = np.full(len(frames if only is None else only), np.nan)
         for i, (probability, placement) in enumerate(
-            self.probabilities(frames, box, spacing, times_s=times_s, only=only, other=other, in_turn=in_turn)
+            self.probabilities(
+                frames,
+                box,
+                spacing,
+                times_s=times_s,
+                only=only,
+                other=other,
+                alternate_mirror=alternate_mirror,
+            )
         ):
-            tracing = trace_in_picture(probability, placement, spacing)
+            tracing = trace_in_image(probability, placement, spacing)
             tracings.append(tracing)
             seen(i + 1)
             if tracing is None:
@@ -202,11 +216,11 @@ class Predictor:
         return fetch
 
 
-def _mirrored(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+def _mirror(batch: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(batch[..., ::-1])
 
 
-def trace_in_picture(
+def trace_in_image(
     probability: NDArray[np.float32], placement: Placement, spacing: PixelGeometry | None
 ) -> Tracing | None:
     """The tracing of one frame's class probabilities in pixels of the picture, or None without a ventricle.
@@ -216,24 +230,24 @@ def trace_in_picture(
         placement: Where the square lies in the picture.
         spacing: Scale of the picture, or None.
     """
-    aspect = network_aspect(placement, spacing)
+    aspect = model_aspect(placement, spacing)
     try:
         if len(probability) == len(CLASSES):
-            return tracing_in_picture(trace_probabilities(probability, aspect=aspect), placement)
+            return tracing_in_image(trace_probabilities(probability, aspect=aspect), placement)
         # A network without atrium or wall: the shape alone tells the base from the apex.
         seen = dict(zip(CLASSES, probability, strict=False))
         found = trace(seen["lv"], seen.get("la"), seen.get("myocardium"), aspect=aspect)
-        return tracing_in_picture(found, placement)
+        return tracing_in_image(found, placement)
     except GeometryError:
         return None
 
 
-def network_aspect(placement: Placement, spacing: PixelGeometry | None) -> float:
+def model_aspect(placement: Placement, spacing: PixelGeometry | None) -> float:
     """Height over width of one network pixel in the body."""
     return aspect_of(spacing) * placement.scale_x / placement.scale_y
 
 
-def tracing_in_picture(tracing: Tracing, placement: Placement) -> Tracing:
+def tracing_in_image(tracing: Tracing, placement: Placement) -> Tracing:
     """A tracing in network pixels, in pixels of the picture."""
     parts = (tracing.contour, tracing.apex, tracing.base, tracing.mitral, tracing.chords)
     flat = placement.to_image(np.concatenate([part.reshape(-1, 2) for part in parts]))

@@ -179,7 +179,7 @@ def check_ventricle(
     return tuple(notices)
 
 
-def check_together(source: str, notices: Sequence[CodedWarning]) -> None:
+def check_combined(source: str, notices: Sequence[CodedWarning]) -> None:
     """Refuse clips whose warnings, each harmless alone, together say that the contours, not the heart, make the curve.
 
     Args:
@@ -202,7 +202,7 @@ def check_together(source: str, notices: Sequence[CodedWarning]) -> None:
     )
 
 
-def odd_shapes(tracings: Sequence[Tracing | None], spacing: PixelGeometry | None) -> list[set[str]]:
+def implausible_shapes(tracings: Sequence[Tracing | None], spacing: PixelGeometry | None) -> list[set[str]]:
     """What no expert draws about each contour (`lvef.geometry.tracing`); empty sets for plausible and for untraced frames.
 
     Args:
@@ -217,7 +217,7 @@ def check_torn(source: str, odd: Sequence[set[str]]) -> None:
 
     Args:
         source: File name for the message.
-        odd: From `odd_shapes`.
+        odd: From `implausible_shapes`.
 
     Raises:
         QualityRefusal: ``doubtful_contours``.
@@ -236,7 +236,7 @@ def check_shapes(odd: Sequence[set[str]], shown: Sequence[int | None]) -> tuple[
     """Warn where contours have a shape that no expert draws: on many frames, or on those that are shown as ED and ES.
 
     Args:
-        odd: From `odd_shapes`.
+        odd: From `implausible_shapes`.
         shown: ED and ES frame.
     """
     many = [reasons for reasons in odd if reasons]

@@ -22,11 +22,17 @@ from lvef.core.terms import VOLUME_TRACE
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import MIN_AXIS_PX, N_DISKS
 from lvef.geometry.volume_tracing import tracing_of_volume_tracing, volume_tracing_defects
-from lvef.inference.catalogue import NetworkEntry
+from lvef.inference.catalogue import ModelEntry
 from lvef.inference.session import EngineInfo
-from lvef.measure.loaded import Seen, ahead, loaded_network, network_of, unseen
+from lvef.measure.loaded import (
+    FrameProgress,
+    find_model_of_kind,
+    ignore_progress,
+    open_session_for,
+    prefetch,
+)
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import CHUNK, TracedFrames, tracing_in_picture
+from lvef.measure.predictor import CHUNK, TracedFrames, tracing_in_image
 from lvef.transforms.frames import Placement, fit, normalise, place, shown_frames
 from lvef.transforms.sector import Sector
 from lvef.transforms.volume_tracing import N_LINES
@@ -35,7 +41,7 @@ MAX_OFF_AXIS = N_DISKS // 2
 """A frame with more chords than this off their axis shows no ventricle that its lines could measure."""
 
 
-class TracePredictor:
+class VolumeTracePredictor:
     """A volume-trace network ready to trace frames. Safe to use from several threads.
 
     Args:
@@ -46,9 +52,9 @@ class TracePredictor:
         WeightsError: No such network, it is damaged, of another kind, or not what its card says.
     """
 
-    def __init__(self, options: MeasureOptions, entry: NetworkEntry | None = None) -> None:
-        self.entry: NetworkEntry = network_of(options, entry, VOLUME_TRACE)
-        self._session = loaded_network(options, self.entry)
+    def __init__(self, options: MeasureOptions, entry: ModelEntry | None = None) -> None:
+        self.entry: ModelEntry = find_model_of_kind(options, entry, VOLUME_TRACE)
+        self._session = open_session_for(options, self.entry)
         self.engine: EngineInfo = self._session.describe()
 
     def shown(self, clip: Clip, fan: Sector) -> tuple[FrameArray, Box]:
@@ -56,7 +62,12 @@ class TracePredictor:
         return shown_frames(clip, fan, self.entry.card.input)
 
     def lines(
-        self, frames: FrameArray, placement: Placement, *, in_turn: bool = False, seen: Seen = unseen
+        self,
+        frames: FrameArray,
+        placement: Placement,
+        *,
+        alternate_mirror: bool = False,
+        seen: FrameProgress = ignore_progress,
     ) -> FloatArray:
         """What the network draws on each frame, as it comes, ``(n, 21, 2, 2)`` pixels of its square.
 
@@ -66,11 +77,11 @@ class TracePredictor:
         Args:
             frames: ``(n, height, width)`` uint8.
             placement: Where the square lies in the picture.
-            in_turn: Show the frames with odd numbers mirrored and the others as they are, each once.
+            alternate_mirror: Show the frames with odd numbers mirrored and the others as they are, each once.
             seen: Told how many frames are done.
         """
         spec = self.entry.card.input
-        ways, shown = 2 if spec.mirror and not in_turn else 1, 0
+        ways, shown = 2 if spec.mirror and not alternate_mirror else 1, 0
         odd = np.arange(len(frames)) % 2 == 1
 
         def drawn(mirrored: BoolArray) -> FloatArray:
@@ -83,7 +94,7 @@ class TracePredictor:
                 return self._session.start(batch)
 
             found = []
-            for answer in ahead(start, range(0, len(frames), CHUNK), self.engine.lanes + 1):
+            for answer in prefetch(start, range(0, len(frames), CHUNK), self.engine.lanes + 1):
                 found.append(answer)
                 shown += len(answer)
                 seen(shown // ways)
@@ -93,7 +104,7 @@ class TracePredictor:
 
         if not spec.mirror:
             return drawn(np.zeros_like(odd))
-        if in_turn:
+        if alternate_mirror:
             return drawn(odd)
         return (drawn(np.zeros_like(odd)) + drawn(np.ones_like(odd))) / 2
 
@@ -106,8 +117,8 @@ class TracePredictor:
         times_s: FloatArray | None = None,
         only: Sequence[int] | None = None,
         other: FrameArray | None = None,
-        in_turn: bool = False,
-        seen: Seen = unseen,
+        alternate_mirror: bool = False,
+        seen: FrameProgress = ignore_progress,
     ) -> TracedFrames:
         """Trace the ventricle on every frame.
 
@@ -118,12 +129,12 @@ class TracePredictor:
             times_s: Not used: each frame stands alone.
             only: Numbers of the frames that are wanted; None for all.
             other: Not used, as `times_s`.
-            in_turn: See `lines`.
+            alternate_mirror: See `lines`.
             seen: Told how many frames are done.
         """
         frames = frames if only is None else frames[list(only)]
         placement = place(box, self.entry.card.input.size, spacing)
-        lines = self.lines(frames, placement, in_turn=in_turn, seen=seen)
+        lines = self.lines(frames, placement, alternate_mirror=alternate_mirror, seen=seen)
         finite = np.asarray(np.isfinite(lines).all(axis=(1, 2, 3)), dtype=np.bool_)
         faults = volume_tracing_defects(np.where(finite[:, None, None, None], lines, 0.0))
         usable = finite & (faults.off_axis <= MAX_OFF_AXIS)
@@ -155,11 +166,11 @@ def mirrored_lines(lines: FloatArray, size: int) -> FloatArray:
     return turned
 
 
-def fault_notices(counts: dict[str, int]) -> tuple[CodedWarning, ...]:
+def line_warnings(counts: dict[str, int]) -> tuple[CodedWarning, ...]:
     """What a reader should know of the lines as they came.
 
     Args:
-        counts: From `TracePredictor.trace`, and ``es_above_ed`` once it is known.
+        counts: From `VolumeTracePredictor.trace`, and ``es_above_ed`` once it is known.
     """
     notices = []
     crossing, off = counts.get("frames_with_crossing_chords", 0), counts.get("frames_with_lines_off_axis", 0)
@@ -194,6 +205,6 @@ def _tracing(lines: FloatArray, placement: Placement) -> Tracing | None:
     if np.hypot(*(lines[0, 1] - lines[0, 0])) < MIN_AXIS_PX:
         return None
     try:
-        return tracing_in_picture(tracing_of_volume_tracing(lines), placement)
+        return tracing_in_image(tracing_of_volume_tracing(lines), placement)
     except GeometryError:
         return None

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from lvef.inference.card_text import experimental_text
-from lvef.inference.catalogue import list_networks
+from lvef.inference.catalogue import list_models
 
 
 @cache
@@ -17,7 +17,7 @@ def installed_model_names() -> frozenset[str]:
     Raises:
         WeightsError: Two distributions carry a network of the same name.
     """
-    return frozenset(entry.name for entry in list_networks())
+    return frozenset(entry.name for entry in list_models())
 
 
 @cache
@@ -39,5 +39,5 @@ def installed_model_cards() -> tuple[dict[str, Any], ...]:
             "figures": [dataclasses.asdict(figure) for figure in card.figures],
             "limits": list(card.limits),
         }
-        for card in (entry.card for entry in list_networks())
+        for card in (entry.card for entry in list_models())
     )

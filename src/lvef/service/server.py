@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 
 from lvef.core.errors import ConfigError
-from lvef.inference.catalogue import find_network
+from lvef.inference.catalogue import find_model
 from lvef.service.app import Service
 from lvef.service.middleware import LOG
 from lvef.service.pool import WorkerFactory
@@ -50,7 +50,7 @@ def run_service(
         DataError: The data folder cannot be used.
         WeightsError: The network is not installed, or damaged.
     """
-    find_network(settings.weights)
+    find_model(settings.weights)
     listening = bind_socket(settings)
     try:
         service = Service(settings, worker_factory)

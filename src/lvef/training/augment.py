@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from lvef.core.terms import Structure
 from lvef.training.drawn_under_label import contrast, papillary, trabeculae
-from lvef.training.random_fields import chosen, each, noise_field, normal, uniform
+from lvef.training.random_fields import bernoulli, noise_field, normal, per_case, uniform
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def augment(
     varied = _drop_out(varied, labels, rng, c)
     for step in (_shadow, _haze, _fog, _grey, _speckle, _overlay, _resolution, _jpeg):
         varied = step(varied, rng, c)
-    keep = chosen(len(images), c.p_plain, rng)[:, None, None, None]
+    keep = bernoulli(len(images), c.p_plain, rng)[:, None, None, None]
     return _cropped(torch.where(keep, images, varied), rng, c).clamp_(0, 1), labels
 
 
@@ -124,8 +124,8 @@ def _warp(
     b, h, w = len(images), size, size
     angle = torch.deg2rad(normal(b, c.rotation_deg, rng))
     scale, aspect = torch.exp(normal(b, c.log_scale, rng)), torch.exp(normal(b, c.log_aspect, rng))
-    flip_x = 1.0 - 2.0 * chosen(b, c.p_flip, rng).float()
-    flip_y = 1.0 - 2.0 * chosen(b, c.p_upside_down, rng).float()
+    flip_x = 1.0 - 2.0 * bernoulli(b, c.p_flip, rng).float()
+    flip_y = 1.0 - 2.0 * bernoulli(b, c.p_upside_down, rng).float()
     cos, sin = torch.cos(angle), torch.sin(angle)
     # Output coordinates to input coordinates, both in -1..1.
     sx, sy = flip_x / (scale * aspect), flip_y / (scale / aspect)
@@ -145,7 +145,7 @@ def _warp(
 
 def _tissue_contrast(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     b, _, h, w = images.shape
-    on = chosen(b, c.p_tissue, rng).float()[:, None]
+    on = bernoulli(b, c.p_tissue, rng).float()[:, None]
     strength = torch.randn(b, 4, generator=rng) * 0.35 * on  # log gain of each class
     field = strength.gather(1, labels.flatten(1)).view_as(images)
     # A hard step at the expert's contour would draw the answer into the image.
@@ -165,16 +165,16 @@ def _depth_below(images: Tensor) -> tuple[Tensor, Tensor]:
 def _shadow(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     """A rib or lung over part of the sector: often black, hard-edged and over the whole depth, sometimes faint."""
     b = len(images)
-    on = chosen(b, c.p_shadow, rng).float()
+    on = bernoulli(b, c.p_shadow, rng).float()
     below, x = _depth_below(images)
     angle = torch.atan2(x.expand_as(below), below.clamp_min(0) + 0.01)
     centre = uniform(b, -0.75, 0.75, rng)[:, None, None]
     half = uniform(b, 0.03, 0.2, rng)[:, None, None]
-    faint = torch.where(chosen(b, 0.6, rng), uniform(b, 0.8, 1.0, rng), uniform(b, 0.4, 0.8, rng))
+    faint = torch.where(bernoulli(b, 0.6, rng), uniform(b, 0.8, 1.0, rng), uniform(b, 0.4, 0.8, rng))
     depth = (faint * on)[:, None, None]
     edge = 0.003 * torch.exp(uniform(b, 0.0, 2.3, rng))[:, None, None]
     dark = torch.sigmoid((half - (angle - centre).abs()) / edge)
-    start = (uniform(b, 0.0, 0.5, rng) * chosen(b, 0.4, rng).float() - 0.1)[:, None, None]
+    start = (uniform(b, 0.0, 0.5, rng) * bernoulli(b, 0.4, rng).float() - 0.1)[:, None, None]
     dark = dark * torch.sigmoid((below - start) / 0.02)
     return images * (1 - depth * dark)[:, None]
 
@@ -184,7 +184,7 @@ def _haze(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     b, _, h, w = images.shape
     below, _ = _depth_below(images)
     centre, width = uniform(b, 0.0, 0.5, rng)[:, None, None], uniform(b, 0.1, 0.35, rng)[:, None, None]
-    amount = (uniform(b, 0.05, 0.35, rng) * chosen(b, c.p_haze, rng).float())[:, None, None]
+    amount = (uniform(b, 0.05, 0.35, rng) * bernoulli(b, c.p_haze, rng).float())[:, None, None]
     cloud = amount * torch.exp(-(((below - centre) / width) ** 2)) * (below > 0)
     patches = (1 + 0.5 * noise_field(b, 5, (h, w), rng)).clamp_min(0)
     return images + (1 - images) * cloud[:, None] * patches * (images > 0.004)
@@ -192,15 +192,17 @@ def _haze(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
 
 def _fog(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     """Static clutter in patches, some with hard edges: what does not move with the heart is no border."""
-    cases = torch.nonzero(chosen(len(images), c.p_fog, rng)).flatten()
+    cases = torch.nonzero(bernoulli(len(images), c.p_fog, rng)).flatten()
     if len(cases) == 0:
         return images
     images, x = images.clone(), images[cases]
     b, k, h, w = x.shape
-    sharp = each(torch.exp(uniform(b, 0.5, 2.6, rng)))
+    sharp = per_case(torch.exp(uniform(b, 0.5, 2.6, rng)))
     cells = int(torch.randint(3, 6, (1,), generator=rng))
-    patches = torch.sigmoid(sharp * (noise_field(b, cells, (h, w), rng) - each(uniform(b, -0.3, 1.0, rng))))
-    amount = each(uniform(b, 0.05, 0.4, rng))
+    patches = torch.sigmoid(
+        sharp * (noise_field(b, cells, (h, w), rng) - per_case(uniform(b, -0.3, 1.0, rng)))
+    )
+    amount = per_case(uniform(b, 0.05, 0.4, rng))
     grain = torch.randn(b, 1, h // 2, w // 2, generator=rng) + torch.randn(
         b, k, h // 2, w // 2, generator=rng
     )
@@ -215,7 +217,7 @@ def _drop_out(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) 
     b, _, h, w = images.shape
     y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     light = torch.ones(b, 1, h, w)
-    for i in torch.nonzero(chosen(b, c.p_drop_out, rng)).flatten().tolist():
+    for i in torch.nonzero(bernoulli(b, c.p_drop_out, rng)).flatten().tolist():
         wall = torch.nonzero(labels[i, 0] == int(Structure.MYOCARDIUM))
         if len(wall) == 0:
             continue
@@ -230,12 +232,12 @@ def _drop_out(images: Tensor, labels: Tensor, rng: Generator, c: AugmentConfig) 
 
 def _grey(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     b, _, h, w = images.shape
-    x = images.clamp(1e-4, 1) ** each(torch.exp(normal(b, c.log_gamma, rng)))
+    x = images.clamp(1e-4, 1) ** per_case(torch.exp(normal(b, c.log_gamma, rng)))
     # Gain that varies with depth and side, as time-gain sliders do.
     slope = torch.exp(0.2 * noise_field(b, 3, (h, w), rng))
-    x = x * slope * each(torch.exp(normal(b, c.gain, rng)))
+    x = x * slope * per_case(torch.exp(normal(b, c.gain, rng)))
     if c.p_dark_blood > 0:
-        t = each(uniform(b, 0.02, 0.25, rng) * chosen(b, c.p_dark_blood, rng).float())
+        t = per_case(uniform(b, 0.02, 0.25, rng) * bernoulli(b, c.p_dark_blood, rng).float())
         x = (x - t) / (1 - t)
     x = x.clamp(0, 1)
     steps = torch.rand(b, 6, generator=rng) + 0.15
@@ -243,7 +245,7 @@ def _grey(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     low = (x * 6).floor().clamp(0, 5).long().flatten(1)
     part = (x * 6).flatten(1) - low
     mapped = curve.gather(1, low) * (1 - part) + curve.gather(1, low + 1) * part
-    return torch.where(each(chosen(b, c.p_curve, rng)), mapped.view_as(x), x)
+    return torch.where(per_case(bernoulli(b, c.p_curve, rng)), mapped.view_as(x), x)
 
 
 def _speckle(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
@@ -252,14 +254,14 @@ def _speckle(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     grain = F.interpolate(
         torch.randn(b, k, cells, cells, generator=rng), size=(h, w), mode="bilinear", align_corners=False
     )
-    sd = each(uniform(b, 0.0, 0.3, rng) * chosen(b, c.p_speckle, rng).float())
-    floor = each(uniform(b, 0.0, 0.03, rng) * chosen(b, 0.3, rng).float())
+    sd = per_case(uniform(b, 0.0, 0.3, rng) * bernoulli(b, c.p_speckle, rng).float())
+    floor = per_case(uniform(b, 0.0, 0.03, rng) * bernoulli(b, 0.3, rng).float())
     return images * (1 + sd * grain) + floor * torch.randn(b, k, h, w, generator=rng).abs()
 
 
 def _overlay(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     b, _, h, w = images.shape
-    for i in torch.nonzero(chosen(b, c.p_overlay, rng)).flatten().tolist():
+    for i in torch.nonzero(bernoulli(b, c.p_overlay, rng)).flatten().tolist():
         for _ in range(int(torch.randint(1, 6, (1,), generator=rng))):
             x0, y0 = (int(torch.randint(0, n - 6, (1,), generator=rng)) for n in (w, h))
             # Text stands in the corners, not over the heart.
@@ -281,7 +283,7 @@ def _overlay(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
 
 def _resolution(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     b, _, h, w = images.shape
-    small, soft = chosen(b, c.p_resolution, rng).tolist(), chosen(b, c.p_blur, rng).tolist()
+    small, soft = bernoulli(b, c.p_resolution, rng).tolist(), bernoulli(b, c.p_blur, rng).tolist()
     sides, sigmas = torch.randint(48, 113, (b,), generator=rng).tolist(), uniform(b, 0.4, 1.8, rng).tolist()
     for i in range(b):
         for frame in images[i] if small[i] or soft[i] else ():
@@ -296,7 +298,7 @@ def _resolution(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
 
 
 def _jpeg(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
-    for i in torch.nonzero(chosen(len(images), c.p_jpeg, rng)).flatten().tolist():
+    for i in torch.nonzero(bernoulli(len(images), c.p_jpeg, rng)).flatten().tolist():
         quality = int(torch.randint(30, 81, (1,), generator=rng))
         for frame in images[i]:
             grey = (frame.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
@@ -310,7 +312,7 @@ def _cropped(images: Tensor, rng: Generator, c: AugmentConfig) -> Tensor:
     """A strip of one or two sides black, up to an eighth of the image."""
     b, _, h, w = images.shape
     keep = torch.ones(b, 1, h, w)
-    for i in torch.nonzero(chosen(b, c.p_crop, rng)).flatten().tolist():
+    for i in torch.nonzero(bernoulli(b, c.p_crop, rng)).flatten().tolist():
         left, right, bottom = (int(v * w) for v in uniform(3, -0.1, 0.125, rng).clamp_min(0).tolist())
         keep[i, :, :, :left] = 0
         keep[i, :, :, w - right :] = 0

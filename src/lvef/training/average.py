@@ -22,7 +22,7 @@ from lvef.core.errors import DataError, run_main
 from lvef.datasets.camus import read_split
 from lvef.training.camus import HELD_OUT_NAME, write_network
 from lvef.training.recipe import find_recipe
-from lvef.training.segmentation import SegmentationTask, SegTrainConfig
+from lvef.training.segmentation import SegmentationRecipe, SegmentationTask
 
 
 def mean_state(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds database_nifti")
     parser.add_argument("--out", type=Path, required=True, help="folder of the network")
     args = parser.parse_args(argv)
-    config = read_toml(SegTrainConfig, find_recipe(args.recipe))
+    config = read_toml(SegmentationRecipe, find_recipe(args.recipe))
     patients = read_split(args.data, "training")
     states, minutes, unseen = [], 0.0, set(patients)
     for run in args.run:

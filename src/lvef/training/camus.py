@@ -35,10 +35,10 @@ from lvef.training.recipe import find_recipe
 from lvef.training.segmentation import (
     STORED_SIZE,
     FramePairs,
-    SegTrainConfig,
+    SegmentationRecipe,
     held_out,
+    resolve_precision,
     still_pairs,
-    taken_precision,
     train,
 )
 
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--fold", type=int, help="hold this fold of the training patients out")
     parser.add_argument("--start", type=Path, help="run folder whose weights are gone on from")
     args = parser.parse_args(argv)
-    config = replace(read_toml(SegTrainConfig, find_recipe(args.recipe)), fold=args.fold)
+    config = replace(read_toml(SegmentationRecipe, find_recipe(args.recipe)), fold=args.fold)
     args.out.mkdir(parents=True, exist_ok=True)
 
     patients = read_split(args.data, "training")
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     stills = still_pairs(read_stills(args.data, used), STORED_SIZE)
     data = FramePairs(stills, read_animated(args.animated, used) if config.animated_share else None, config)
     shown = still_pairs(read_stills(args.data, out_of_it), config.input.size) if out_of_it else None
-    net = train(config, data, shown, args.out, start=start_of(args.start, out_of_it))
+    net = train(config, data, shown, args.out, start=load_start(args.start, out_of_it))
     minutes = (time.perf_counter() - began) / 60
     command = f"python -m lvef.training.camus {args.recipe.as_posix()} --data CAMUS --out RUN"
     if config.fold is not None:
@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "config": to_mapping(config),
-        "precision": taken_precision(config),
+        "precision": resolve_precision(config),
         "patients": len(used),
         "cases": len(data),
         "minutes": round(minutes, 1),
@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_text_atomic(args.out / "run.json", json.dumps(run, indent=2) + "\n")
 
 
-def start_of(run: Path | None, out_of_it: Sequence[str]) -> dict[str, Any] | None:
+def load_start(run: Path | None, out_of_it: Sequence[str]) -> dict[str, Any] | None:
     """Weights of an earlier run that has learned from nobody whom this one holds out.
 
     Args:
@@ -132,10 +132,10 @@ def start_of(run: Path | None, out_of_it: Sequence[str]) -> dict[str, Any] | Non
     """
     if run is None:
         return None
-    held, last = run / HELD_OUT_NAME, run / "last.ckpt"
-    if not (held.is_file() and last.is_file()):
+    locked, last = run / HELD_OUT_NAME, run / "last.ckpt"
+    if not (locked.is_file() and last.is_file()):
         raise DataError(f"{run}: no run to start from; {HELD_OUT_NAME} and last.ckpt were expected.")
-    known = set(out_of_it) - set(held.read_text().split())
+    known = set(out_of_it) - set(locked.read_text().split())
     if known:
         raise ConfigError(
             f"{run} has learned from {len(known)} of the patients who are held out; start from a run of the same fold."
@@ -146,7 +146,7 @@ def start_of(run: Path | None, out_of_it: Sequence[str]) -> dict[str, Any] | Non
 
 def write_network(
     net: SegNet,
-    config: SegTrainConfig,
+    config: SegmentationRecipe,
     patients: list[str],
     minutes: float,
     recipe: str,

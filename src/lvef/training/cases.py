@@ -43,7 +43,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Partition:
     """Cases by use.
 
     Attributes:
@@ -64,7 +64,7 @@ class Parts:
         }
 
 
-def cases_from(
+def read_cases(
     columns: dict[str, list[Any]], store: int, where: str, *, needs_ef: bool
 ) -> tuple[list[Case], int]:
     """Cases of a store's index.
@@ -107,7 +107,7 @@ def cases_from(
     return cases, without
 
 
-def divide(cases: Sequence[Case], *, fraction: float, seed: int) -> Parts:
+def split_cases(cases: Sequence[Case], *, fraction: float, seed: int) -> Partition:
     """Training and validation as the stores name them; validation is drawn by patient where they name none.
 
     Args:
@@ -118,17 +118,17 @@ def divide(cases: Sequence[Case], *, fraction: float, seed: int) -> Parts:
     Raises:
         DataError: A patient is in two parts, or too few patients are there.
     """
-    usable = _not_testing(cases)
+    usable = _trainable(cases)
     named = tuple(case for case in usable if case.split == Split.VAL)
     if named:
         rest = tuple(case for case in usable if case.split != Split.VAL)
         if not rest:
             raise DataError(f"all {len(named)} cases are of validation patients; none is left to learn from.")
-        return Parts(rest, named)
+        return Partition(rest, named)
     return _draw_validation(usable, (), fraction, seed)
 
 
-def fold_of(cases: Sequence[Case], fold: int, n_folds: int, *, fraction: float, seed: int) -> Parts:
+def split_fold(cases: Sequence[Case], fold: int, n_folds: int, *, fraction: float, seed: int) -> Partition:
     """One fold of a cross-validation by patient.
 
     The fold's patients are held out. What stops training is drawn from the other patients: a fold that had a say in the
@@ -144,7 +144,7 @@ def fold_of(cases: Sequence[Case], fold: int, n_folds: int, *, fraction: float, 
     Raises:
         DataError: Fewer patients than folds, or too few to train and validate on.
     """
-    usable = _not_testing(cases)
+    usable = _trainable(cases)
     patients = sorted({case.patient for case in usable})
     if len(patients) < n_folds:
         raise DataError(
@@ -164,7 +164,7 @@ def patients_sha256(patients: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(set(patients))).encode()).hexdigest()
 
 
-def _not_testing(cases: Sequence[Case]) -> list[Case]:
+def _trainable(cases: Sequence[Case]) -> list[Case]:
     """Cases that may be learned from, with every patient in one part."""
     parts: dict[str, set[str]] = {}
     for case in cases:
@@ -184,7 +184,9 @@ def _not_testing(cases: Sequence[Case]) -> list[Case]:
     return usable
 
 
-def _draw_validation(cases: Sequence[Case], held_out: tuple[Case, ...], fraction: float, seed: int) -> Parts:
+def _draw_validation(
+    cases: Sequence[Case], held_out: tuple[Case, ...], fraction: float, seed: int
+) -> Partition:
     patients = sorted({case.patient for case in cases})
     if len(patients) < 2:
         raise DataError(
@@ -194,9 +196,9 @@ def _draw_validation(cases: Sequence[Case], held_out: tuple[Case, ...], fraction
     count = min(max(1, round(fraction * len(patients))), len(patients) - 1)
     drawn = set(np.random.default_rng([seed, 1]).permutation(patients)[:count].tolist())
     train = tuple(case for case in cases if case.patient not in drawn)
-    return Parts(train, tuple(case for case in cases if case.patient in drawn), held_out)
+    return Partition(train, tuple(case for case in cases if case.patient in drawn), held_out)
 
 
-def counted_by_split(cases: Iterable[Case]) -> dict[str, int]:
+def count_by_split(cases: Iterable[Case]) -> dict[str, int]:
     """Cases by part of the collection."""
     return dict(Counter(str(case.split or "none") for case in cases))

@@ -43,7 +43,7 @@ PRETRAINED: dict[str, tuple[str, Callable[[Any, Path], str]]] = {
 """Part of a family's network that weights of other tasks fill, and who reads them."""
 
 
-class WholeFiles(CheckpointIO):
+class AtomicCheckpointIO(CheckpointIO):
     """Lightning's checkpoints, written whole or not at all."""
 
     def save_checkpoint(

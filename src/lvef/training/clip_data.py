@@ -17,7 +17,7 @@ from lvef.core.errors import ConfigError, DataError
 from lvef.core.records import FloatArray, FrameArray
 from lvef.stores.recipes import TwoStreamRecipe
 from lvef.training.cases import Case
-from lvef.training.loading import Batch, Cases, Draw
+from lvef.training.loading import Batch, CaseDataset, SampleIndex
 from lvef.training.recipe import TWO_STREAM, Recipe
 from lvef.transforms.sampling import Sampling, random_start_s, window
 from lvef.transforms.store import ClipStore
@@ -27,7 +27,7 @@ FORGET_AFTER = 200
 memory, which would else grow to the size of the collection."""
 
 
-class ClipCases(Cases):
+class ClipCases(CaseDataset):
     """Cases of stores of clips or of two-stream samples.
 
     Args:
@@ -44,7 +44,7 @@ class ClipCases(Cases):
         self.stores, self.recipe, self.train = tuple(stores), recipe, train
         self._read = 0
 
-    def __getitem__(self, draw: Draw) -> Batch:
+    def __getitem__(self, draw: SampleIndex) -> Batch:
         """Frames, EF and number of a case."""
         case = self.cases[draw.case]
         store = self.stores[case.store]
@@ -59,7 +59,7 @@ class ClipCases(Cases):
             "case": draw.case,
         }
 
-    def _frames(self, store: ClipStore, number: int, draw: Draw) -> FrameArray:
+    def _frames(self, store: ClipStore, number: int, draw: SampleIndex) -> FrameArray:
         clip = store.frames(number)
         if store.info["settings"].get("kind") == TwoStreamRecipe.kind:
             # A copy: the tensor must not be a view of a file that is open for reading only.

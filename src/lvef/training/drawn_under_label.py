@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from lvef.core.terms import Structure
-from lvef.training.random_fields import chosen, each, each_frame, grown, noise_field, softened, uniform
+from lvef.training.random_fields import bernoulli, dilate, each_frame, noise_field, per_case, soften, uniform
 
 
 def contrast(images: Tensor, labels: Tensor, rng: Generator, probability: float) -> Tensor:
@@ -21,7 +21,7 @@ def contrast(images: Tensor, labels: Tensor, rng: Generator, probability: float)
 
     The line stays where the expert put the border, so that the image only says more clearly what the label says.
     """
-    cases = torch.nonzero(chosen(len(images), probability, rng)).flatten()
+    cases = torch.nonzero(bernoulli(len(images), probability, rng)).flatten()
     if len(cases) == 0:
         return images
     images, x, labels = images.clone(), images[cases], labels[cases]
@@ -30,19 +30,19 @@ def contrast(images: Tensor, labels: Tensor, rng: Generator, probability: float)
     wall = (labels == int(Structure.MYOCARDIUM)).float()
     blood = torch.maximum(lv, (labels == int(Structure.LA)).float())
     radius = int(torch.randint(1, 5, (1,), generator=rng))
-    line = softened(grown(lv, radius) * wall)
-    dark = each(uniform(b, 0.3, 1.0, rng))
-    bright = each(uniform(b, 0.0, 1.6, rng))
-    added = each(uniform(b, 0.0, 0.25, rng) * chosen(b, 0.5, rng).float())
+    line = soften(dilate(lv, radius) * wall)
+    dark = per_case(uniform(b, 0.3, 1.0, rng))
+    bright = per_case(uniform(b, 0.0, 1.6, rng))
+    added = per_case(uniform(b, 0.0, 0.25, rng) * bernoulli(b, 0.5, rng).float())
     # A bright line with little behind it: the cavity is still bounded by something that can be seen.
-    behind = each(uniform(b, 0.0, 0.8, rng) * chosen(b, 0.35, rng).float()) * (bright > 0.3)
+    behind = per_case(uniform(b, 0.0, 0.8, rng) * bernoulli(b, 0.35, rng).float()) * (bright > 0.3)
     grain = 0.6 + 0.8 * x / (x.mean((2, 3), keepdim=True) + 0.05)
-    out = x * (1 - dark * softened(blood)) * (1 - behind * (wall - line).clamp_min(0))
+    out = x * (1 - dark * soften(blood)) * (1 - behind * (wall - line).clamp_min(0))
     # The right ventricle and what lies around the heart is blood or lung on other images: black in patches.
     outside = (labels == int(Structure.BACKGROUND)).float()
-    share = each(uniform(b, 0.3, 1.0, rng) * chosen(b, 0.5, rng).float())
-    patches = torch.sigmoid(3 * noise_field(b, 4, x.shape[2:], rng) + each(uniform(b, -2.0, 3.0, rng)))
-    out = out * (1 - share * patches * softened(outside))
+    share = per_case(uniform(b, 0.3, 1.0, rng) * bernoulli(b, 0.5, rng).float())
+    patches = torch.sigmoid(3 * noise_field(b, 4, x.shape[2:], rng) + per_case(uniform(b, -2.0, 3.0, rng)))
+    out = out * (1 - share * patches * soften(outside))
     images[cases] = (out * (1 + bright * line) + added * line * grain.clamp_max(2.0)).clamp(0, 1)
     return images
 
@@ -52,7 +52,7 @@ def papillary(images: Tensor, labels: Tensor, rng: Generator, probability: float
     b, k, h, w = images.shape
     y, x = torch.meshgrid(torch.arange(h).float(), torch.arange(w).float(), indexing="ij")
     out = images.clone()
-    for i in torch.nonzero(chosen(b, probability, rng)).flatten().tolist():
+    for i in torch.nonzero(bernoulli(b, probability, rng)).flatten().tolist():
         lv = (labels[i] == int(Structure.LV)).float()
         area = lv.sum((1, 2))
         if float(area.min()) < 40:
@@ -70,7 +70,7 @@ def papillary(images: Tensor, labels: Tensor, rng: Generator, probability: float
             light = torch.maximum(light, level * torch.exp(-((along / long) ** 2) - (across / thin) ** 2))
         grain = 1 + 0.35 * torch.randn(k, h // 2, w // 2, generator=rng)
         grain = F.interpolate(grain[None], size=(h, w), mode="bilinear", align_corners=False)[0]
-        out[i] = torch.maximum(out[i], (light * grain).clamp_min(0) * softened(lv))
+        out[i] = torch.maximum(out[i], (light * grain).clamp_min(0) * soften(lv))
     return out
 
 
@@ -80,7 +80,7 @@ def trabeculae(images: Tensor, labels: Tensor, rng: Generator, probability: floa
     Thickest somewhere along the wall, absent in other places; it moves with the wall. In half of the cases the wall behind
     it is made brighter, so that the border can be seen.
     """
-    cases = torch.nonzero(chosen(len(images), probability, rng)).flatten()
+    cases = torch.nonzero(bernoulli(len(images), probability, rng)).flatten()
     if len(cases) == 0:
         return images
     images, x, labels = images.clone(), images[cases], labels[cases]
@@ -91,17 +91,17 @@ def trabeculae(images: Tensor, labels: Tensor, rng: Generator, probability: floa
         (~wall).float(), lambda frame: cv2.distanceTransform(frame.astype(np.uint8), cv2.DIST_L2, 3)
     )
     reach = (lv.sum((2, 3), keepdim=True) / torch.pi).sqrt()
-    where = torch.sigmoid(4 * noise_field(b, 4, (h, w), rng) + each(uniform(b, -1.5, 1.5, rng)))
-    thickness = (each(uniform(b, 0.15, 0.75, rng)) * reach * where).clamp_min(0.5)
+    where = torch.sigmoid(4 * noise_field(b, 4, (h, w), rng) + per_case(uniform(b, -1.5, 1.5, rng)))
+    thickness = (per_case(uniform(b, 0.15, 0.75, rng)) * reach * where).clamp_min(0.5)
     mean_wall = ((x * wall).sum((1, 2, 3)) / wall.sum((1, 2, 3)).clamp_min(1)).clamp(0.1, 0.6)
-    level = each(uniform(b, 0.25, 0.9, rng) * mean_wall)
-    fade = each(uniform(b, 0.0, 1.0, rng))
+    level = per_case(uniform(b, 0.25, 0.9, rng) * mean_wall)
+    fade = per_case(uniform(b, 0.0, 1.0, rng))
     depth = (away / thickness).clamp(0, 1)
     layer = (1 - fade * depth) * torch.sigmoid((1 - away / thickness) * 6)
     grain = torch.randn(b, k, h // 2, w // 2, generator=rng)
     grain = 1 + 0.4 * F.interpolate(grain, size=(h, w), mode="bilinear", align_corners=False)
-    light = (level * layer * grain).clamp_min(0) * softened(lv)
-    bright = each(uniform(b, 0.0, 1.5, rng) * chosen(b, 0.5, rng).float())
-    line = softened(grown(lv, int(torch.randint(2, 6, (1,), generator=rng))) * wall)
+    light = (level * layer * grain).clamp_min(0) * soften(lv)
+    bright = per_case(uniform(b, 0.0, 1.5, rng) * bernoulli(b, 0.5, rng).float())
+    line = soften(dilate(lv, int(torch.randint(2, 6, (1,), generator=rng))) * wall)
     images[cases] = torch.maximum(x * (1 + bright * line), light).clamp(0, 1)
     return images

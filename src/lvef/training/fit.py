@@ -26,32 +26,32 @@ from lvef.core.errors import ConfigError
 from lvef.io.atomic import write_text_atomic
 from lvef.models.families import build
 from lvef.training import run_folder
-from lvef.training.card_of import Origin, write_network
-from lvef.training.cases import Parts
+from lvef.training.callbacks import METRICS_NAME, Bar, EpochLog
+from lvef.training.cases import Partition
 from lvef.training.checkpoints import (
     BEST_NAME,
     LAST_NAME,
+    AtomicCheckpointIO,
     Keeper,
-    WholeFiles,
     check_fits,
     network_state,
     read_checkpoint,
     start_from,
 )
-from lvef.training.collected import Collected, mean_ef
-from lvef.training.loading import Loading, weights_of
-from lvef.training.papers import Order, papers_of, parts_csv, settings_of_run
-from lvef.training.predictions import Table, csv_of, figures_of, joined, predict, validation_figure
+from lvef.training.loading import CaseDataModule, weights_of
+from lvef.training.model_card import TrainingRun, write_network
+from lvef.training.predictions import Table, joined, metrics_of, predict, table_csv, validation_metric
+from lvef.training.provenance import RunOptions, partition_csv, run_provenance, run_settings
 from lvef.training.recipe import VOLUME_TRACE, Recipe
-from lvef.training.regression import Diverged, Task, task_for
-from lvef.training.watching import METRICS_NAME, Bar, EpochTable
+from lvef.training.regression import DivergedError, Task, task_for
+from lvef.training.training_data import TrainingData, mean_ef
 
 TALKATIVE = ("lightning.pytorch", "lightning.fabric", "torch.onnx")
 """Loggers with advice for programmers that no user asked for."""
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     """What came out of a run.
 
     Attributes:
@@ -85,15 +85,19 @@ class Fitted:
 
 
 def fit(
-    recipe: Recipe, collected: Collected, parts: Parts, order: Order, callbacks: Sequence[L.Callback] = ()
-) -> Fitted:
+    recipe: Recipe,
+    data: TrainingData,
+    partition: Partition,
+    options: RunOptions,
+    callbacks: Sequence[L.Callback] = (),
+) -> FitResult:
     """Fit a network, or go on, or tell what a finished run gave.
 
     Args:
         recipe: Settings.
-        collected: Data.
-        parts: Which cases are for what.
-        order: Where, on what, from which weights.
+        data: Data.
+        partition: Which cases are for what.
+        options: Where, on what, from which weights.
         callbacks: Further callbacks of Lightning.
 
     Raises:
@@ -102,45 +106,45 @@ def fit(
         DataError: A file cannot be read or written; checkpoints that were written stay whole.
         WeightsError: A checkpoint is damaged, or of another architecture.
     """
-    order.machine.accelerator()
-    net = make_network(recipe, mean_ef(parts.train))
-    part = start_from(net, order.init, recipe.family) if order.init else None
+    options.machine.accelerator()
+    net = make_network(recipe, mean_ef(partition.train))
+    part = start_from(net, options.init, recipe.family) if options.init else None
     if part is None and getattr(getattr(net, "config", None), "frozen", False):
         raise ConfigError(
             f"{recipe.name}: its backbone stays as it is loaded, but no weights were given, and on random ones nothing can "
             "be learned; give --init FILE with those of torchvision's mobilenet_v2, or of python -m "
             "lvef.training.own_backbone."
         )
-    settings = settings_of_run(recipe, collected, parts, order)
-    run_folder.make(order.out)
-    with run_folder.held(order.out):
-        return _fit(recipe, collected, parts, order, callbacks, net, settings, part)
+    settings = run_settings(recipe, data, partition, options)
+    run_folder.make(options.out)
+    with run_folder.locked(options.out):
+        return _fit(recipe, data, partition, options, callbacks, net, settings, part)
 
 
 def _fit(
     recipe: Recipe,
-    collected: Collected,
-    parts: Parts,
-    order: Order,
+    data: TrainingData,
+    partition: Partition,
+    options: RunOptions,
     callbacks: Sequence[L.Callback],
     net: nn.Module,
     settings: dict[str, Any],
     part: str | None,
-) -> Fitted:
-    machine, out = order.machine, order.out
-    earlier = run_folder.begin(out, settings, fresh=order.fresh, name=recipe.name)
+) -> FitResult:
+    machine, out = options.machine, options.out
+    earlier = run_folder.prepare_folder(out, settings, fresh=options.fresh, name=recipe.name)
     if earlier.get("complete"):
-        return _told(earlier, order)
+        return _completed_result(earlier, options)
     # A run keeps its arithmetic, also where it goes on on another machine.
     precision = earlier.get("precision") or machine.precision(recipe.precision, recipe.family)
-    papers = papers_of(settings, collected, order, part)
-    papers |= {"precision": precision, "prolonged": earlier.get("prolonged", [])}
+    provenance = run_provenance(settings, data, options, part)
+    provenance |= {"precision": precision, "prolonged": earlier.get("prolonged", [])}
     task = task_for(recipe, net)
     last = out / f"{LAST_NAME}.ckpt"
-    resumed = _check_resumable(last, net, recipe) if last.exists() else 0
-    table, keeper = EpochTable(out / METRICS_NAME), Keeper(out)
-    stopping = [*_stopping(recipe), *([NewPatience(recipe.patience)] if earlier.get("longer") else [])]
-    with _quiet():
+    resumed = _completed_epochs(last, net, recipe) if last.exists() else 0
+    table, checkpoints = EpochLog(out / METRICS_NAME), Keeper(out)
+    stopping = [*_stopping(recipe), *([ResetPatience(recipe.patience)] if earlier.get("longer") else [])]
+    with _quiet_logging():
         trainer = L.Trainer(
             accelerator=machine.accelerator(),
             devices=machine.devices,
@@ -151,12 +155,12 @@ def _fit(
             logger=_loggers(out),
             callbacks=[
                 table,
-                _bar(recipe, order, machine.said(precision)),
+                _bar(recipe, options, machine.said(precision)),
                 *callbacks,
-                keeper,
+                checkpoints,
                 *stopping,
             ],
-            plugins=[WholeFiles()],
+            plugins=[AtomicCheckpointIO()],
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
             enable_progress_bar=False,
@@ -165,12 +169,12 @@ def _fit(
             gradient_clip_val=recipe.optimiser.gradient_clip or None,
         )
         if trainer.is_global_zero:
-            run_folder.write_run(out, papers | {"complete": False})
-            write_text_atomic(out / run_folder.PARTS_NAME, parts_csv(parts))
-        loading = Loading(
-            collected.part(parts.train, train=True),
-            collected.part(parts.validation, train=False),
-            weights_of(parts.train, recipe.data.weights),
+            run_folder.write_run(out, provenance | {"complete": False})
+            write_text_atomic(out / run_folder.PARTS_NAME, partition_csv(partition))
+        loading = CaseDataModule(
+            data.part(partition.train, train=True),
+            data.part(partition.validation, train=False),
+            weights_of(partition.train, recipe.data.weights),
             batch_size=recipe.batch_size,
             seed=recipe.seed,
             workers=machine.workers,
@@ -181,8 +185,10 @@ def _fit(
             # Lightning ends the process on Ctrl-C; whoever called decides that here.
             raise KeyboardInterrupt from None
     if not trainer.is_global_zero:
-        return Fitted(out, len(table.rows), resumed, keeper.best_epoch, keeper.best, 0.0, {}, 0.0, None)
-    return _finish(task, recipe, collected, parts, order, papers, table, keeper, resumed)
+        return FitResult(
+            out, len(table.rows), resumed, checkpoints.best_epoch, checkpoints.best, 0.0, {}, 0.0, None
+        )
+    return _finish(task, recipe, data, partition, options, provenance, table, checkpoints, resumed)
 
 
 def make_network(recipe: Recipe, mean_ef_percent: float) -> nn.Module:
@@ -213,64 +219,65 @@ def make_network(recipe: Recipe, mean_ef_percent: float) -> nn.Module:
 def _finish(
     task: Task,
     recipe: Recipe,
-    collected: Collected,
-    parts: Parts,
-    order: Order,
-    papers: dict[str, Any],
-    table: EpochTable,
-    keeper: Keeper,
+    data: TrainingData,
+    partition: Partition,
+    options: RunOptions,
+    provenance: dict[str, Any],
+    table: EpochLog,
+    checkpoints: Keeper,
     resumed: int,
-) -> Fitted:
+) -> FitResult:
     """Take the best weights, let them predict, write the network and the run's papers."""
-    best = order.out / f"{BEST_NAME}.ckpt"
-    if keeper.best_epoch < 0:
-        raise Diverged(
+    best = options.out / f"{BEST_NAME}.ckpt"
+    if checkpoints.best_epoch < 0:
+        raise DivergedError(
             f"{recipe.name}: no epoch gave a validation loss that is a number; lower optimiser.learning_rate."
         )
     task.net.load_state_dict(network_state(read_checkpoint(best)))
-    device = torch.device("cuda" if order.machine.accelerator() == "cuda" else "cpu")
+    device = torch.device("cuda" if options.machine.accelerator() == "cuda" else "cpu")
     task.to(device)
     tables: dict[str, Table] = {}
     for name in ("validation", "held_out"):
-        if cases := getattr(parts, name):
-            part = collected.part(cases, train=False)
+        if cases := getattr(partition, name):
+            part = data.part(cases, train=False)
             tables[name] = predict(task, part, name, recipe.batch_size)
-    write_text_atomic(order.out / run_folder.PREDICTIONS_NAME, csv_of(joined(tables.values())))
-    seconds = keeper.state_dict()["seconds"]
-    network = order.out / recipe.name if order.network else None
+    write_text_atomic(options.out / run_folder.PREDICTIONS_NAME, table_csv(joined(tables.values())))
+    seconds = checkpoints.state_dict()["seconds"]
+    network = options.out / recipe.name if options.network else None
     if network is not None:
-        figures = (validation_figure(tables["validation"]),)
-        origin = Origin(order.recipe_name, order.command, seconds / 60, figures)
-        with _quiet():
-            write_network(task.net.cpu(), recipe, collected, parts, network, origin)
-    row = table.rows[keeper.best_epoch]
-    fitted = Fitted(
-        order.out,
+        figures = (validation_metric(tables["validation"]),)
+        origin = TrainingRun(options.recipe_name, options.command, seconds / 60, figures)
+        with _quiet_logging():
+            write_network(task.net.cpu(), recipe, data, partition, network, origin)
+    row = table.rows[checkpoints.best_epoch]
+    fitted = FitResult(
+        options.out,
         len(table.rows),
         resumed,
-        keeper.best_epoch,
+        checkpoints.best_epoch,
         row["val_loss"],
         row["val_mae"],
-        {name: figures_of(found) for name, found in tables.items()},
+        {name: metrics_of(found) for name, found in tables.items()},
         round(seconds, 1),
         network,
     )
     result = fitted.as_dict() | {"out": "", "network": network.name if network else None}
-    run_folder.write_run(order.out, papers | {"complete": True, "result": result})
+    run_folder.write_run(options.out, provenance | {"complete": True, "result": result})
     return fitted
 
 
-def _told(earlier: dict[str, Any], order: Order) -> Fitted:
+def _completed_result(earlier: dict[str, Any], options: RunOptions) -> FitResult:
     """The result of a run that had ended."""
     result = dict(earlier["result"])
     network = result.pop("network")
     epochs = int(result["epochs"])
-    return Fitted(
-        **result | {"out": order.out, "resumed": epochs, "network": order.out / network if network else None}
+    return FitResult(
+        **result
+        | {"out": options.out, "resumed": epochs, "network": options.out / network if network else None}
     )
 
 
-def _check_resumable(last: Path, net: nn.Module, recipe: Recipe) -> int:
+def _completed_epochs(last: Path, net: nn.Module, recipe: Recipe) -> int:
     """Epochs that a checkpoint has behind it.
 
     Raises:
@@ -281,7 +288,7 @@ def _check_resumable(last: Path, net: nn.Module, recipe: Recipe) -> int:
     return int(found["epoch"]) + 1
 
 
-class NewPatience(L.Callback):
+class ResetPatience(L.Callback):
     """Lets a run that is made longer wait anew for a better epoch; its checkpoint remembers how long it had waited.
 
     Args:
@@ -303,8 +310,8 @@ def _stopping(recipe: Recipe) -> list[L.Callback]:
     return [EarlyStopping("val_loss", patience=recipe.patience, mode="min", verbose=False)]
 
 
-def _bar(recipe: Recipe, order: Order, machine: str) -> Bar:
-    return Bar(order.title, "of the side" if recipe.family == VOLUME_TRACE else "% EF", machine)
+def _bar(recipe: Recipe, options: RunOptions, machine: str) -> Bar:
+    return Bar(options.title, "of the side" if recipe.family == VOLUME_TRACE else "% EF", machine)
 
 
 def _loggers(out: Path) -> Any:  # noqa: ANN401
@@ -315,7 +322,7 @@ def _loggers(out: Path) -> Any:  # noqa: ANN401
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet_logging() -> Iterator[None]:
     """Lightning's greetings, tips and advice stay unsaid; its errors do not."""
     loggers = [logging.getLogger(name) for name in TALKATIVE]
     before = [logger.level for logger in loggers]

@@ -26,13 +26,13 @@ from lvef.core.errors import ConfigError, run_main
 from lvef.io.atomic import atomic_path, check_writable
 from lvef.models.small_video import SmallVideoNet
 from lvef.models.two_stream import TwoStreamNet
-from lvef.training.collected import collect, mean_ef
+from lvef.training.clip_augmentation import augment_clips, batch_generators, transform_points
 from lvef.training.fit import make_network
 from lvef.training.loading import EpochSampler, OrderedSampler, loader
 from lvef.training.machine import Machine
 from lvef.training.recipe import VOLUME_TRACE, OptimiserSettings, Recipe, parse_change, read_recipe
 from lvef.training.schedule import schedule
-from lvef.training.vary import chance, moved_points, vary
+from lvef.training.training_data import mean_ef, open_training_data
 
 BATCH, RATE, DECAY = 32, 2e-3, 0.02
 """Frames a step, largest rate and decay of AdamW. What is learned here is a start, so they are no settings."""
@@ -105,8 +105,8 @@ def start_from_frames(
         ConfigError: The network cannot start from frames.
         DataError: A folder cannot be used.
     """
-    data = collect(replace(recipe, family=VOLUME_TRACE, network={}), folders)
-    parts = data.parts()
+    data = open_training_data(replace(recipe, family=VOLUME_TRACE, network={}), folders)
+    parts = data.partition()
     net = make_network(recipe, mean_ef(parts.train))
     size, clip = recipe.clip.size, recipe.clip
     with torch.no_grad():
@@ -130,9 +130,9 @@ def start_from_frames(
         sampler.set_epoch(epoch)
         losses = []
         for step, batch in enumerate(loader(training, sampler, BATCH, 0, drop_last=batches > 1)):
-            by = chance((recipe.seed, 6, epoch, step), torch.device("cpu"))
-            grey, theta = vary(batch["frames"].float() / 255, by, recipe.augmentation)
-            wanted = line_lengths(moved_points(batch["lines_px"], theta, size), size)
+            by = batch_generators((recipe.seed, 6, epoch, step), torch.device("cpu"))
+            grey, theta = augment_clips(batch["frames"].float() / 255, by, recipe.augmentation)
+            wanted = line_lengths(transform_points(batch["lines_px"], theta, size), size)
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
                 told = head(frame_features(net, (grey - clip.mean) / clip.std)).float()
             loss = nn.functional.smooth_l1_loss(told, (wanted - mean) / spread)

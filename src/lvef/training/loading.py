@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lvef.training.cases import Case, Parts
+from lvef.training.cases import Case, Partition
 
 
-class Draw(NamedTuple):
+class SampleIndex(NamedTuple):
     """What a loader asks a data set for.
 
     Attributes:
@@ -35,7 +35,7 @@ Batch = dict[str, Any]
 """Tensors of a batch by name, batch first; see the data sets."""
 
 
-class EpochSampler(Sampler[Draw]):
+class EpochSampler(Sampler[SampleIndex]):
     """The cases of each epoch in a random order, those of this process among several.
 
     Args:
@@ -58,7 +58,7 @@ class EpochSampler(Sampler[Draw]):
         """Draws of this process; the same in every epoch."""
         return -(-self._total() // self.world)
 
-    def __iter__(self) -> Iterator[Draw]:
+    def __iter__(self) -> Iterator[SampleIndex]:
         rng = np.random.default_rng([self.seed, 2, self.epoch])
         whole = np.floor(self.weights).astype(int)
         broken = self.weights - whole
@@ -68,7 +68,7 @@ class EpochSampler(Sampler[Draw]):
         extra = rng.choice(len(broken), count, replace=False, p=broken / broken.sum()) if count else none
         copies = whole.copy()
         copies[extra] += 1
-        draws = [Draw(case, self.epoch, k) for case, n in enumerate(copies) for k in range(n)]
+        draws = [SampleIndex(case, self.epoch, k) for case, n in enumerate(copies) for k in range(n)]
         order = rng.permutation(len(draws))
         padded = np.resize(order, len(self) * self.world)
         for i in padded[self.rank :: self.world]:
@@ -81,7 +81,7 @@ class EpochSampler(Sampler[Draw]):
         )
 
 
-class OrderedSampler(Sampler[Draw]):
+class OrderedSampler(Sampler[SampleIndex]):
     """Every case once, in order, shared out over processes.
 
     Args:
@@ -96,11 +96,11 @@ class OrderedSampler(Sampler[Draw]):
     def __len__(self) -> int:
         return len(self.cases)
 
-    def __iter__(self) -> Iterator[Draw]:
-        return (Draw(case) for case in self.cases)
+    def __iter__(self) -> Iterator[SampleIndex]:
+        return (SampleIndex(case) for case in self.cases)
 
 
-class Cases(Dataset[Batch]):
+class CaseDataset(Dataset[Batch]):
     """A part's cases as tensors; see the modules of the families.
 
     Args:
@@ -113,11 +113,11 @@ class Cases(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.cases)
 
-    def __getitem__(self, draw: Draw) -> Batch:
+    def __getitem__(self, draw: SampleIndex) -> Batch:
         raise NotImplementedError
 
 
-class Loading(L.LightningDataModule):
+class CaseDataModule(L.LightningDataModule):
     """Loaders of training and validation.
 
     Args:
@@ -131,8 +131,8 @@ class Loading(L.LightningDataModule):
 
     def __init__(
         self,
-        train: Cases,
-        validation: Cases,
+        train: CaseDataset,
+        validation: CaseDataset,
         weights: Sequence[float],
         *,
         batch_size: int,
@@ -163,7 +163,12 @@ class Loading(L.LightningDataModule):
 
 
 def loader(
-    cases: Cases, sampler: Sampler[Draw], batch_size: int, workers: int, *, drop_last: bool = False
+    cases: CaseDataset,
+    sampler: Sampler[SampleIndex],
+    batch_size: int,
+    workers: int,
+    *,
+    drop_last: bool = False,
 ) -> DataLoader[Batch]:
     """A loader that leaves torch's global source of chance alone."""
     return DataLoader(
@@ -185,6 +190,6 @@ def weights_of(cases: Sequence[Case], by_store: Sequence[float]) -> list[float]:
     return [by_store[case.store] if by_store else 1.0 for case in cases]
 
 
-def all_cases(parts: Parts) -> list[Case]:
+def all_cases(parts: Partition) -> list[Case]:
     """Cases of all parts, in the order of their stores."""
     return sorted((*parts.train, *parts.validation, *parts.held_out), key=lambda c: (c.store, c.number))

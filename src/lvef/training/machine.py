@@ -23,7 +23,7 @@ BF16_ON_PROCESSORS = (SEGNET, SMALL_VIDEO)
 side."""
 
 
-def processor_has_bf16() -> bool:
+def cpu_has_bf16() -> bool:
     """Whether this processor multiplies in bf16 (AVX-512 BF16 or AMX); else torch emulates it, ten times slower than f32."""
     # torch has had both since 2.5, under names that may change.
     asked = (
@@ -80,12 +80,12 @@ class Machine:
         if self.accelerator() == "cuda":
             fast = torch.cuda.is_bf16_supported()
         else:
-            fast = family in BF16_ON_PROCESSORS and processor_has_bf16()
+            fast = family in BF16_ON_PROCESSORS and cpu_has_bf16()
         return "bf16-mixed" if fast else "32-true"
 
     def said(self, precision: str) -> str:
         """The device and the arithmetic in words, with a warning where it is emulated."""
-        slow = precision == "bf16-mixed" and self.accelerator() == "cpu" and not processor_has_bf16()
+        slow = precision == "bf16-mixed" and self.accelerator() == "cpu" and not cpu_has_bf16()
         note = ", emulated: this processor has no bf16 units, and 32-true is ten times faster" if slow else ""
         return f"{self.describe()}, precision {precision}{note}"
 

@@ -29,10 +29,10 @@ from lvef.training.recipe import find_recipe
 from lvef.training.segmentation import (
     STORED_SIZE,
     FramePairs,
-    SegTrainConfig,
+    SegmentationRecipe,
     as_arrays,
+    resolve_precision,
     still_pairs,
-    taken_precision,
     train,
 )
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="run folder")
     parser.add_argument("--leave-out", type=Path, help="file with a patient's name on each line")
     args = parser.parse_args(argv)
-    config = replace(read_toml(SegTrainConfig, find_recipe(args.recipe)), fold=None)
+    config = replace(read_toml(SegmentationRecipe, find_recipe(args.recipe)), fold=None)
     patients = read_split(args.data, "training")
     left_out = _names(args.leave_out, patients) if args.leave_out else []
     used = [p for p in patients if p not in set(left_out)]
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "lvef": lvef.__version__,
         "torch": torch.__version__,
         "config": to_mapping(config),
-        "precision": taken_precision(config),
+        "precision": resolve_precision(config),
         "patients": used,
         "minutes": round((time.perf_counter() - began) / 60, 1),
         "dice_of_left_out": dice,
@@ -95,7 +95,7 @@ def _names(path: Path, known: Sequence[str]) -> list[str]:
 
 
 def _dice(
-    net: BackboneSegmentation, config: SegTrainConfig, data: Path, patients: Sequence[str]
+    net: BackboneSegmentation, config: SegmentationRecipe, data: Path, patients: Sequence[str]
 ) -> dict[str, float]:
     """Mean Dice of the patients left out, by structure: whether the backbone sees the heart at all."""
     pictures, labels = as_arrays(list(read_stills(data, list(patients))), config.input.size)

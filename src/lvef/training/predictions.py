@@ -16,7 +16,7 @@ from lvef.inference.card import Figure
 from lvef.stats.agreement import agreement
 from lvef.stats.bootstrap import interval
 from lvef.training.cases import Case
-from lvef.training.loading import Cases, OrderedSampler, loader
+from lvef.training.loading import CaseDataset, OrderedSampler, loader
 from lvef.training.recipe import VOLUME_TRACE, Recipe
 from lvef.training.regression import Task
 from lvef.transforms.volume_tracing import N_LINES, volume_of_lines
@@ -31,7 +31,7 @@ Table = pl.DataFrame
 """A row a case: `TABLE_COLUMNS`, then ``ef_percent`` and ``predicted_percent``, or the figures of a traced frame."""
 
 
-def predict(task: Task, cases: Cases, part: str, batch_size: int, workers: int = 0) -> Table:
+def predict(task: Task, cases: CaseDataset, part: str, batch_size: int, workers: int = 0) -> Table:
     """Run the network over a part.
 
     Args:
@@ -54,7 +54,7 @@ def predict(task: Task, cases: Cases, part: str, batch_size: int, workers: int =
     return pl.DataFrame(rows(cases.cases, predicted, wanted, part, task.recipe))
 
 
-def figures_of(table: Table) -> dict[str, float]:
+def metrics_of(table: Table) -> dict[str, float]:
     """Figures of a table of predictions; those that need more cases than there are, are left out.
 
     Returns:
@@ -94,7 +94,7 @@ def pairs_of(table: Table) -> Table:
     )
 
 
-def validation_figure(table: Table) -> Figure:
+def validation_metric(table: Table) -> Figure:
     """The mean absolute error on validation patients, with its interval over patients, for the card."""
     traces = "mae" in table.columns
     error = pl.col("mae") if traces else (pl.col("predicted_percent") - pl.col("ef_percent")).abs()
@@ -105,7 +105,7 @@ def validation_figure(table: Table) -> Figure:
         return float(rows[:, 0].sum() / rows[:, 1].sum())
 
     low, high = interval(mean, units, np.random.default_rng(0), level=LEVEL)
-    trivial = figures_of(table).get("median_mae")
+    trivial = metrics_of(table).get("median_mae")
     return Figure(
         name="mae_lines" if traces else "mae_ef",
         value=round(mean(units), 5),
@@ -125,7 +125,7 @@ def joined(tables: Iterable[Table]) -> Table:
     return pl.concat(list(tables))
 
 
-def csv_of(table: Table) -> str:
+def table_csv(table: Table) -> str:
     """A table as CSV text, six digits."""
     buffer = io.StringIO()
     table.write_csv(buffer, float_precision=6)

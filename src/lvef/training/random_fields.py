@@ -23,12 +23,12 @@ def normal(n: int, sd: float, rng: Generator) -> Tensor:
     return torch.randn(n, generator=rng).clamp_(-2.5, 2.5) * sd
 
 
-def chosen(n: int, p: float, rng: Generator) -> Tensor:
+def bernoulli(n: int, p: float, rng: Generator) -> Tensor:
     """``(n,)`` bool."""
     return torch.rand(n, generator=rng) < p
 
 
-def each(values: Tensor) -> Tensor:
+def per_case(values: Tensor) -> Tensor:
     """``(b,)`` as ``(b, 1, 1, 1)``."""
     return values[:, None, None, None]
 
@@ -39,13 +39,13 @@ def noise_field(b: int, cells: int, size: tuple[int, int], rng: Generator, chann
     return F.interpolate(knots, size=size, mode="bicubic", align_corners=True)
 
 
-def grown(mask: Tensor, radius: int) -> Tensor:
+def dilate(mask: Tensor, radius: int) -> Tensor:
     """Masks ``(b, k, h, w)`` wider by so many pixels on all sides."""
     kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
     return each_frame(mask, lambda frame: cv2.dilate(frame, kernel))
 
 
-def softened(mask: Tensor) -> Tensor:
+def soften(mask: Tensor) -> Tensor:
     """Masks ``(b, k, h, w)`` with an edge of a pixel: a hard step would show the label in the image."""
     return each_frame(mask, lambda frame: cv2.blur(frame, (3, 3), borderType=cv2.BORDER_REPLICATE))
 

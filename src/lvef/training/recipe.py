@@ -107,8 +107,8 @@ class OptimiserSettings:
     """Largest norm of the gradient; 0 for none."""
 
     def __post_init__(self) -> None:
-        one_of("optimiser: kind", self.kind, OPTIMISERS)
-        one_of("optimiser: schedule", self.schedule, SCHEDULES)
+        check_choice("optimiser: kind", self.kind, OPTIMISERS)
+        check_choice("optimiser: schedule", self.schedule, SCHEDULES)
         if not self.learning_rate > 0 or self.weight_decay < 0 or not 0 <= self.warm_up < 1:
             raise ConfigError(
                 f"optimiser: learning_rate {self.learning_rate:g}, weight_decay {self.weight_decay:g}, warm_up "
@@ -167,7 +167,7 @@ class LossSettings:
     """Percent of EF over which the answer to such a question turns."""
 
     def __post_init__(self) -> None:
-        one_of("loss: kind", self.kind, LOSSES)
+        check_choice("loss: kind", self.kind, LOSSES)
         if min(self.streams, self.ordinal) < 0 or min(self.ordinal_width, self.smooth_l1_beta) <= 0:
             raise ConfigError("loss: a negative weight or a width of 0 found; weights from 0 were expected.")
 
@@ -210,8 +210,8 @@ class Recipe:
     """What ``lvef tune --trials`` varies: setting to ``{low, high, log}`` or ``{choices}``."""
 
     def __post_init__(self) -> None:
-        one_of("family", self.family, FAMILIES)
-        one_of("precision", self.precision, PRECISIONS)
+        check_choice("family", self.family, FAMILIES)
+        check_choice("precision", self.precision, PRECISIONS)
         if self.epochs < 1 or self.patience < 0 or self.batch_size < 1 or self.seed < 0:
             raise ConfigError(
                 f"epochs {self.epochs}, patience {self.patience}, batch_size {self.batch_size}, seed {self.seed} found; at "
@@ -269,10 +269,10 @@ def read_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Recipe:
         ConfigError: The file is missing, is not TOML, has an unknown key or a value nobody can mean; it is named.
     """
     path = find_recipe(path)
-    return recipe_from(changed(read_values(path), changes or {}), str(path))
+    return recipe_from(with_changes(read_values(path), changes or {}), str(path))
 
 
-def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def with_changes(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Nested values with some replaced.
 
     Args:
@@ -349,7 +349,7 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
         raise ConfigError(sentence if sentence.startswith(where) else f"{where}: {sentence}") from None
 
 
-def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
     """See that a setting has one of its values.
 
     Raises:

@@ -14,17 +14,23 @@ import torch
 from torch import Tensor, nn
 
 from lvef.core.errors import DataError
+from lvef.training.clip_augmentation import (
+    Generators,
+    augment_clips,
+    batch_generators,
+    combine_seeds,
+    transform_points,
+)
 from lvef.training.loading import Batch
 from lvef.training.losses import base_loss, ef_loss
 from lvef.training.recipe import TWO_STREAM, VOLUME_TRACE, Recipe
 from lvef.training.schedule import optimiser, schedule
-from lvef.training.vary import Chance, chance, mixed, moved_points, vary
 
 EVAL_CLIPS = 16
 """Clips at once outside of training: several clips of a case must not take several times the memory of a training step."""
 
 
-class Diverged(DataError):
+class DivergedError(DataError):
     """The loss is no longer a number."""
 
 
@@ -45,7 +51,7 @@ class Task(L.LightningModule):
         """With mixed precision, let the layers that give an EF answer in full: bf16 knows 45.0 and 45.25, none between."""
         for module in self.net.modules():
             if isinstance(module, nn.Linear) and module.out_features == 1:
-                self._hooks.append(module.register_forward_hook(_in_full))
+                self._hooks.append(module.register_forward_hook(_full_precision))
 
     def on_fit_end(self) -> None:
         """Take the network as it was."""
@@ -61,20 +67,20 @@ class Task(L.LightningModule):
         """What the answers should be, same shape."""
         raise NotImplementedError
 
-    def training_loss(self, batch: Batch, by: Chance) -> Tensor:
+    def training_loss(self, batch: Batch, by: Generators) -> Tensor:
         """What is made small."""
         raise NotImplementedError
 
     def on_train_epoch_start(self) -> None:
         """Dropout draws from torch's global source: it starts anew, so that an epoch does not depend on those before."""
-        torch.manual_seed(mixed(self.recipe.seed, 4, self.current_epoch, self.global_rank))
+        torch.manual_seed(combine_seeds(self.recipe.seed, 4, self.current_epoch, self.global_rank))
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
         """Loss of a batch."""
-        by = chance((self.recipe.seed, 5, self.current_epoch, step, self.global_rank), self.device)
+        by = batch_generators((self.recipe.seed, 5, self.current_epoch, step, self.global_rank), self.device)
         loss = self.training_loss(batch, by)
         if not bool(torch.isfinite(loss.detach())):
-            raise Diverged(
+            raise DivergedError(
                 f"{self.recipe.name}: the loss is no longer a number in epoch {self.current_epoch}; lower "
                 "optimiser.learning_rate, or set optimiser.gradient_clip or precision 32-true."
             )
@@ -136,9 +142,9 @@ class ClipTask(Task):
         ef: Tensor = batch["ef"]
         return ef
 
-    def training_loss(self, batch: Batch, by: Chance) -> Tensor:
+    def training_loss(self, batch: Batch, by: Generators) -> Tensor:
         """Base loss and ordinal term of one clip of each case."""
-        grey, _ = vary(self._grey(batch["frames"]), by, self.recipe.augmentation)
+        grey, _ = augment_clips(self._grey(batch["frames"]), by, self.recipe.augmentation)
         return ef_loss(self.answers(grey), batch["ef"], self.recipe.loss)
 
 
@@ -149,9 +155,9 @@ class TwoStreamTask(ClipTask):
         """Fused EF, and in training mode those of both streams."""
         return self.net(*streams_of(grey))
 
-    def training_loss(self, batch: Batch, by: Chance) -> Tensor:
+    def training_loss(self, batch: Batch, by: Generators) -> Tensor:
         """Loss of the fused EF, of the streams' own EFs as side terms, and the network's penalty."""
-        grey, _ = vary(self._grey(batch["frames"]), by, self.recipe.augmentation)
+        grey, _ = augment_clips(self._grey(batch["frames"]), by, self.recipe.augmentation)
         fused, *sides = self.answers(grey)
         loss = ef_loss(fused, batch["ef"], self.recipe.loss)
         for side in sides:
@@ -173,18 +179,18 @@ class TraceTask(Task):
         lines: Tensor = batch["lines_px"]
         return lines.flatten(1) / self.recipe.clip.size
 
-    def training_loss(self, batch: Batch, by: Chance) -> Tensor:
+    def training_loss(self, batch: Batch, by: Generators) -> Tensor:
         """Base loss of varied frames, whose lines go along."""
-        grey, theta = vary(self._grey(batch["frames"]), by, self.recipe.augmentation)
-        lines = moved_points(batch["lines_px"], theta, self.recipe.clip.size)
+        grey, theta = augment_clips(self._grey(batch["frames"]), by, self.recipe.augmentation)
+        lines = transform_points(batch["lines_px"], theta, self.recipe.clip.size)
         mirrored = torch.linalg.det(theta[:, :, :2]) < 0
-        lines = torch.where(mirrored[:, None, None], swapped_chords(lines), lines)
+        lines = torch.where(mirrored[:, None, None], swap_chord_ends(lines), lines)
         return base_loss(
             self.net(self._scaled(grey)), lines.flatten(1) / self.recipe.clip.size, self.recipe.loss
         )
 
 
-def _in_full(layer: nn.Linear, inputs: tuple[Tensor, ...], out: Tensor) -> Tensor:
+def _full_precision(layer: nn.Linear, inputs: tuple[Tensor, ...], out: Tensor) -> Tensor:
     if out.dtype == torch.float32:
         return out
     with torch.autocast(out.device.type, enabled=False):
@@ -211,7 +217,7 @@ def streams_of(grey: Tensor) -> tuple[Tensor, Tensor]:
         )
 
 
-def swapped_chords(lines: Tensor) -> Tensor:
+def swap_chord_ends(lines: Tensor) -> Tensor:
     """Lines of a mirrored picture in their order again: each chord's ends change places, the axis keeps its own.
 
     Args:

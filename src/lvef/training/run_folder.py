@@ -39,7 +39,7 @@ SCHEMA = "lvef-train/1"
 LOCK_NAME = ".lock"
 """File that a run holds for as long as it writes."""
 
-OWN = (
+RUN_FILES = (
     RUN_NAME,
     PARTS_NAME,
     PREDICTIONS_NAME,
@@ -50,10 +50,10 @@ OWN = (
 )
 """What ``--fresh`` removes, beside the network's folder."""
 
-DIFFERENCES_TOLD = 4
+MAX_DIFFERENCES = 4
 """Settings that a message names."""
 
-LENGTH = ("recipe.epochs", "recipe.patience")
+DURATION_SETTINGS = ("recipe.epochs", "recipe.patience")
 """Settings that say how long a run is. With more epochs than before, a run is prolonged."""
 
 
@@ -69,7 +69,9 @@ def make(out: Path) -> None:
         raise DataError(f"{out}: cannot be used ({error.strerror}); choose another --out.") from None
 
 
-def begin(out: Path, settings: Mapping[str, Any], *, fresh: bool = False, name: str = "") -> dict[str, Any]:
+def prepare_folder(
+    out: Path, settings: Mapping[str, Any], *, fresh: bool = False, name: str = ""
+) -> dict[str, Any]:
     """See that a folder is new, or that an earlier start with the same settings made it.
 
     Args:
@@ -107,25 +109,25 @@ def begin(out: Path, settings: Mapping[str, Any], *, fresh: bool = False, name: 
             return {}
         _clear(out, name)
         return {}
-    before, now = flat(earlier.get("settings")), flat(json.loads(json.dumps(settings)))
+    before, now = flatten(earlier.get("settings")), flatten(json.loads(json.dumps(settings)))
     other = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
-    if other and set(other) <= set(LENGTH) and now["recipe.epochs"] >= before["recipe.epochs"]:
+    if other and set(other) <= set(DURATION_SETTINGS) and now["recipe.epochs"] >= before["recipe.epochs"]:
         prolonged = [*earlier.get("prolonged", []), before["recipe.epochs"]]
         return earlier | {"complete": False, "prolonged": prolonged, "longer": True}
     if other:
         told = ", ".join(
             f"{k} {before.get(k, 'unset')} then and {now.get(k, 'unset')} now"
-            for k in other[:DIFFERENCES_TOLD]
+            for k in other[:MAX_DIFFERENCES]
         )
         raise ConfigError(
-            f"{out}: was begun with other settings ({told}{', ...' if len(other) > DIFFERENCES_TOLD else ''}); give the "
+            f"{out}: was begun with other settings ({told}{', ...' if len(other) > MAX_DIFFERENCES else ''}); give the "
             "same (a run can be made longer, by more --epochs), --fresh to start anew, or another --out."
         )
     return earlier
 
 
 @contextmanager
-def held(out: Path) -> Iterator[None]:
+def locked(out: Path) -> Iterator[None]:
     """Keep other runs out of a folder for as long as the block lasts; the lock dies with the process.
 
     Raises:
@@ -158,7 +160,7 @@ def write_run(out: Path, values: Mapping[str, Any]) -> None:
     write_text_atomic(out / RUN_NAME, text + "\n")
 
 
-def flat(values: Any, before: str = "") -> dict[str, Any]:  # noqa: ANN401
+def flatten(values: Any, before: str = "") -> dict[str, Any]:  # noqa: ANN401
     """Nested settings by dotted name.
 
     Example:
@@ -169,13 +171,13 @@ def flat(values: Any, before: str = "") -> dict[str, Any]:  # noqa: ANN401
         return {before: values}
     found: dict[str, Any] = {}
     for key, value in values.items():
-        found |= flat(value, f"{before}.{key}" if before else str(key))
+        found |= flatten(value, f"{before}.{key}" if before else str(key))
     return found
 
 
 def _clear(out: Path, name: str) -> None:
     try:
-        for entry in (*OWN, *([name] if name else [])):
+        for entry in (*RUN_FILES, *([name] if name else [])):
             path = out / entry
             if path.is_dir():
                 shutil.rmtree(path)

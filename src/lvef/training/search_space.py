@@ -17,7 +17,7 @@ from optuna.distributions import (
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError
 from lvef.training.fit import make_network
-from lvef.training.recipe import Recipe, changed, recipe_from
+from lvef.training.recipe import Recipe, recipe_from, with_changes
 
 GRIDS: dict[str, dict[str, tuple[Any, ...]]] = {
     "report": {
@@ -42,7 +42,7 @@ def grid_points(name: str) -> list[dict[str, Any]]:
     return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
 
 
-def space_of(recipe: Recipe, grid: str | None) -> dict[str, BaseDistribution]:
+def search_space(recipe: Recipe, grid: str | None) -> dict[str, BaseDistribution]:
     """What may be drawn, by dotted name; every setting is known to the recipe and its network."""
     if grid is not None:
         if grid not in GRIDS:
@@ -58,20 +58,20 @@ def space_of(recipe: Recipe, grid: str | None) -> dict[str, BaseDistribution]:
         example = {
             name: how["choices"][0] if "choices" in how else how["low"] for name, how in wanted.items()
         }
-    make_network(recipe_with(recipe, example), float("nan"))
+    make_network(with_settings(recipe, example), float("nan"))
     return found
 
 
-def recipe_with(recipe: Recipe, params: Mapping[str, Any]) -> Recipe:
+def with_settings(recipe: Recipe, params: Mapping[str, Any]) -> Recipe:
     """The recipe with some settings replaced, by dotted name.
 
     Raises:
         ConfigError: A setting that it does not know.
     """
-    return recipe_from(changed(to_mapping(recipe), params), recipe.name)
+    return recipe_from(with_changes(to_mapping(recipe), params), recipe.name)
 
 
-def toml_of(values: Mapping[str, Any]) -> str:
+def to_toml(values: Mapping[str, Any]) -> str:
     """Nested settings as TOML, simple values before tables.
 
     Example:
@@ -85,7 +85,7 @@ def toml_of(values: Mapping[str, Any]) -> str:
         f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, Mapping)
     ]
     tables = [
-        f"\n[{key}]\n{toml_of(value)}"
+        f"\n[{key}]\n{to_toml(value)}"
         for key, value in values.items()
         if isinstance(value, Mapping) and value
     ]

@@ -30,7 +30,7 @@ from lvef.training.augment import AugmentConfig, augment
 from lvef.training.machine import SEGNET, Machine
 from lvef.training.muon import Muon, split_parameters
 from lvef.training.objective import area_ratio_error, cross_entropy_and_dice, dice_per_case
-from lvef.training.recipe import PRECISIONS, one_of
+from lvef.training.recipe import PRECISIONS, check_choice
 from lvef.transforms.frames import fit, other_phase_channels, place
 from lvef.transforms.sector import find_sector
 from lvef.transforms.spec import InputSpec
@@ -43,7 +43,7 @@ STORED_SIZE = 160
 
 
 @dataclass(frozen=True)
-class SegTrainConfig:
+class SegmentationRecipe:
     """A training run of the segmentation network."""
 
     name: str = "camus-seg"
@@ -82,10 +82,10 @@ class SegTrainConfig:
     """Strengths."""
 
     def __post_init__(self) -> None:
-        one_of("precision", self.precision, PRECISIONS)
+        check_choice("precision", self.precision, PRECISIONS)
 
 
-def taken_precision(config: SegTrainConfig) -> str:
+def resolve_precision(config: SegmentationRecipe) -> str:
     """The arithmetic that a training run takes on this machine."""
     return str(Machine().precision(config.precision, SEGNET))
 
@@ -122,7 +122,7 @@ class FramePairs(Dataset[tuple[Tensor, Tensor]]):
         config: Offsets and shares.
     """
 
-    def __init__(self, stills: Arrays, animated: Arrays | None, config: SegTrainConfig) -> None:
+    def __init__(self, stills: Arrays, animated: Arrays | None, config: SegmentationRecipe) -> None:
         self.stills, self.animated, self.config = stills, animated, config
         self.rng = np.random.default_rng(config.seed)
         share = config.animated_share if animated is not None else 0.0
@@ -170,7 +170,7 @@ class SegmentationTask(L.LightningModule):
         net: Another network than the recipe's, with a ``head``; as `lvef.training.own_backbone` has one.
     """
 
-    def __init__(self, config: SegTrainConfig, net: nn.Module | None = None) -> None:
+    def __init__(self, config: SegmentationRecipe, net: nn.Module | None = None) -> None:
         super().__init__()
         self.config = config
         shape = replace(config.network, in_frames=len(config.input.offsets_s))
@@ -239,7 +239,7 @@ class SegmentationTask(L.LightningModule):
 
 
 def train(
-    config: SegTrainConfig,
+    config: SegmentationRecipe,
     train_data: FramePairs,
     val_data: Arrays | None,
     folder: Path,
@@ -263,7 +263,7 @@ def train(
     task = SegmentationTask(config, None if net is None else net())
     if start is not None:
         task.load_state_dict(start)
-    machine, precision = Machine(), taken_precision(config)
+    machine, precision = Machine(), resolve_precision(config)
     print(f"Training: {machine.said(precision)}", file=sys.stderr)  # noqa: T201
     checkpoint = ModelCheckpoint(
         folder, filename="last", every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False

@@ -21,7 +21,7 @@ from lvef.core.errors import ConfigError, DataError
 from lvef.core.records import FloatArray, FrameArray
 from lvef.stores.tracing import INFO_NAME, SCHEMA
 from lvef.training.cases import Case
-from lvef.training.loading import Batch, Cases, Draw
+from lvef.training.loading import Batch, CaseDataset, SampleIndex
 from lvef.training.recipe import Recipe
 from lvef.transforms.store import INDEX_NAME
 from lvef.transforms.volume_tracing import N_LINES
@@ -95,7 +95,7 @@ class TraceStore:
         return values.reshape(N_LINES, 2, 2)
 
 
-class TraceCases(Cases):
+class TraceCases(CaseDataset):
     """Traced frames in memory.
 
     Args:
@@ -111,7 +111,7 @@ class TraceCases(Cases):
         self.pictures = np.stack([stores[c.store].picture(c.number) for c in self.cases])
         self.lines_px = np.stack([stores[c.store].lines_px(c.number) for c in self.cases]).astype(np.float32)
 
-    def __getitem__(self, draw: Draw) -> Batch:
+    def __getitem__(self, draw: SampleIndex) -> Batch:
         """Frame ``(1, h, w)`` uint8, lines ``(42, 2)`` pixels, number of a case."""
         return {
             "frames": torch.from_numpy(self.pictures[draw.case][None]),

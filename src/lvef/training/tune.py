@@ -29,14 +29,14 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError
 from lvef.io.atomic import write_text_atomic
-from lvef.training.cases import Parts
-from lvef.training.collected import Collected
+from lvef.training.cases import Partition
 from lvef.training.fit import fit
-from lvef.training.papers import Order
-from lvef.training.recipe import Recipe, changed
-from lvef.training.regression import Diverged
+from lvef.training.provenance import RunOptions
+from lvef.training.recipe import Recipe, with_changes
+from lvef.training.regression import DivergedError
 from lvef.training.run_folder import make
-from lvef.training.search_space import grid_points, recipe_with, space_of, toml_of
+from lvef.training.search_space import grid_points, search_space, to_toml, with_settings
+from lvef.training.training_data import TrainingData
 
 START_UP_TRIALS = 6
 """Trials drawn at random before the search learns, and before any trial is broken off."""
@@ -67,18 +67,18 @@ class Search:
         grid: Name of a grid, or None for a search.
         trials: Trials of a search that end or are broken off, over all processes.
         storage: Address of a database or path of a journal file; None for a journal in ``out``.
-        order: Machine and first weights of each trial.
+        options: Machine and first weights of each trial.
     """
 
     out: Path
     grid: str | None
     trials: int
     storage: str | None
-    order: Order
+    options: RunOptions
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuneResult:
     """What a search gave.
 
     Attributes:
@@ -109,15 +109,15 @@ class Tuned:
 
 def tune(
     recipe: Recipe,
-    collected: Collected,
+    data: TrainingData,
     search: Search,
     told: Callable[[FrozenTrial], None] = lambda _: None,
-) -> Tuned:
+) -> TuneResult:
     """Run trials until the grid is through, or as many as asked for have ended.
 
     Args:
         recipe: Settings from which a trial differs.
-        collected: Data.
+        data: Data.
         search: What to try, where.
         told: Called after each trial of this process.
 
@@ -126,23 +126,23 @@ def tune(
         DataError: The folder cannot be used.
     """
     make(search.out)
-    space = space_of(recipe, search.grid)
+    space = search_space(recipe, search.grid)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = _open_study(recipe, search)
-        _take_up_lost(study)
+        _requeue_lost_trials(study)
         if search.grid is not None:
             for chosen in grid_points(search.grid):
                 study.enqueue_trial(chosen, {GRID: search.grid}, skip_if_exists=True)
-        parts = collected.parts()
-        while _is_more_to_do(study, search):
+        partition = data.partition()
+        while _has_work(study, search):
             trial = study.ask(dict(space))
             if search.grid is not None and GRID not in trial.user_attrs:
                 # Another process took the last one of the grid meanwhile.
                 study.tell(trial, state=TrialState.FAIL)
                 break
-            _run(study, trial, recipe, collected, parts, search)
+            _run(study, trial, recipe, data, partition, search)
             told(study.trials[trial.number])
         tuned = _results(study, search)
     _write(tuned, recipe)
@@ -169,32 +169,32 @@ def _run(
     study: optuna.Study,
     trial: Trial,
     recipe: Recipe,
-    collected: Collected,
-    parts: Parts,
+    data: TrainingData,
+    partition: Partition,
     search: Search,
 ) -> None:
     for name, value in ((HOST, socket.gethostname()), (PROCESS, os.getpid()), (BEAT, time.time())):
         trial.set_user_attr(name, value)
-    changed_recipe = recipe_with(recipe, trial.params)
-    order = replace(
-        search.order,
+    changed_recipe = with_settings(recipe, trial.params)
+    options = replace(
+        search.options,
         out=search.out / "runs" / folder_of(trial.params),
         network=False,
         title=f"Trial {trial.number + 1}",
     )
     reporter = _Reporter(trial, prunes=search.grid is None)
     try:
-        mine = replace(collected, recipe=changed_recipe)
-        fitted = fit(changed_recipe, mine, parts, order, [reporter])
+        mine = replace(data, recipe=changed_recipe)
+        fitted = fit(changed_recipe, mine, partition, options, [reporter])
         study.tell(trial, fitted.val_loss)
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
-    except Diverged:
+    except DivergedError:
         # An answer, not the end of the search.
         trial.set_user_attr(DIVERGED, True)
         study.tell(trial, state=TrialState.FAIL)
     except BaseException:
-        _first_in_line(study, trial)
+        _requeue(study, trial)
         study.tell(trial, state=TrialState.FAIL)
         raise
 
@@ -240,25 +240,25 @@ def _open_study(recipe: Recipe, search: Search) -> optuna.Study:
         raise ConfigError(f"storage {shown}: cannot be used ({reason}).") from None
 
 
-def _take_up_lost(study: optuna.Study) -> None:
+def _requeue_lost_trials(study: optuna.Study) -> None:
     """Trials whose process is gone: given up, their settings first in line again."""
     for trial in study.get_trials(states=(TrialState.RUNNING,), deepcopy=False):
         told = trial.user_attrs
         here = told.get(HOST) == socket.gethostname()
         silent_s = time.time() - float(told.get(BEAT, time.time()))
-        lost = not _lives(int(told.get(PROCESS, 0))) if here else silent_s > STALE_S
+        lost = not _is_running(int(told.get(PROCESS, 0))) if here else silent_s > STALE_S
         if lost and trial.params:
-            _first_in_line(study, trial)
+            _requeue(study, trial)
             study.tell(trial.number, state=TrialState.FAIL)
 
 
-def _first_in_line(study: optuna.Study, trial: Trial | FrozenTrial) -> None:
+def _requeue(study: optuna.Study, trial: Trial | FrozenTrial) -> None:
     """Let the settings of a trial be taken up anew, as one of a grid where it was one."""
     grid = trial.user_attrs.get(GRID)
     study.enqueue_trial(trial.params, {GRID: grid} if grid else None)
 
 
-def _lives(process: int) -> bool:
+def _is_running(process: int) -> bool:
     if process == os.getpid():
         return False  # of an earlier search of this process, which ended with an error
     try:
@@ -270,7 +270,7 @@ def _lives(process: int) -> bool:
     return process > 0
 
 
-def _is_more_to_do(study: optuna.Study, search: Search) -> bool:
+def _has_work(study: optuna.Study, search: Search) -> bool:
     trials = study.get_trials(deepcopy=False)
     if any(trial.state == TrialState.WAITING for trial in trials):
         return True
@@ -282,7 +282,7 @@ def _state(trial: FrozenTrial) -> str:
     return DIVERGED if trial.user_attrs.get(DIVERGED) else trial.state.name.lower()
 
 
-def _results(study: optuna.Study, search: Search) -> Tuned:
+def _results(study: optuna.Study, search: Search) -> TuneResult:
     rows = []
     for trial in study.get_trials(deepcopy=False):
         if _state(trial) in STATES:
@@ -299,12 +299,12 @@ def _results(study: optuna.Study, search: Search) -> Tuned:
     ended = [row for row in rows if row["state"] == "complete"]
     unended = sum(row["state"] == "running" for row in rows)
     if not ended:
-        return Tuned(search.out, {}, float("nan"), tuple(rows), unended)
+        return TuneResult(search.out, {}, float("nan"), tuple(rows), unended)
     best = study.best_trial
-    return Tuned(search.out, dict(best.params), float(best.value or 0.0), tuple(rows), unended)
+    return TuneResult(search.out, dict(best.params), float(best.value or 0.0), tuple(rows), unended)
 
 
-def _write(tuned: Tuned, recipe: Recipe) -> None:
+def _write(tuned: TuneResult, recipe: Recipe) -> None:
     buffer = io.StringIO()
     pl.DataFrame(list(tuned.trials), infer_schema_length=None).write_csv(buffer)
     write_text_atomic(tuned.out / TRIALS_NAME, buffer.getvalue())
@@ -313,6 +313,6 @@ def _write(tuned: Tuned, recipe: Recipe) -> None:
             f"# Best of {len(tuned.trials)} trials of {recipe.name}: validation loss {tuned.best_loss:.6g}."
         ]
         lines += [f"#   --set {name}={value}" for name, value in tuned.best.items()]
-        values = changed(to_mapping(recipe), tuned.best)
+        values = with_changes(to_mapping(recipe), tuned.best)
         values.pop("search", None)
-        write_text_atomic(tuned.out / BEST_NAME, "\n".join([*lines, toml_of(values)]) + "\n")
+        write_text_atomic(tuned.out / BEST_NAME, "\n".join([*lines, to_toml(values)]) + "\n")

@@ -9,7 +9,7 @@ import streamlit as st
 from lvef.core.errors import GeometryError
 from lvef.core.terms import Sex, View
 from lvef.geometry.ejection import body_surface_area
-from lvef.inference.catalogue import list_networks, name_to_show
+from lvef.inference.catalogue import display_name_of, list_models
 from lvef.measure.options import MeasureOptions
 from lvef.webapp import settings
 
@@ -52,7 +52,7 @@ def show_options_form(*, view: bool = True, clock: bool = True, network: bool = 
             weight = _number("Weight (kg)", "weight_kg", kept, 2.0, 400.0, "For values per body surface.")
         second = st.columns(3, gap="medium")
         with second[0]:
-            names = [entry.name for entry in list_networks()] if network else []
+            names = [entry.name for entry in list_models()] if network else []
             own = settings.current().weights
             names = names if own in names else [own, *names]
             weights = (
@@ -60,7 +60,7 @@ def show_options_form(*, view: bool = True, clock: bool = True, network: bool = 
                     "Network",
                     names,
                     index=names.index(kept.get("weights", own)) if kept.get("weights", own) in names else 0,
-                    format_func={name: name_to_show(name) for name in names}.__getitem__,
+                    format_func={name: display_name_of(name) for name in names}.__getitem__,
                     help="Compare models shows them side by side; About tells what each is good for.",
                     key="choice-weights",
                 )

@@ -15,11 +15,11 @@ from lvef.inference.card_text import (
     EF_MAE,
     EF_R,
     NOT_VALIDATED,
+    display_name,
     experimental_text,
     has_interval,
-    marked_name,
 )
-from lvef.inference.catalogue import list_networks
+from lvef.inference.catalogue import list_models
 from lvef.webapp.answer_view import facts, table
 from lvef.webapp.layout import show_errors, show_heading, show_section
 
@@ -79,7 +79,7 @@ def page() -> None:
     show_heading("About", "From an echo file to an ejection fraction that a reader can check by eye.")
     parts = "".join(f"<h2>{escape(title)}</h2><p>{escape(text)}</p>" for title, text in TEXTS.items())
     st.html(f'<div class="lvef-text">{parts}</div>')
-    networks = list_networks()
+    networks = list_models()
     cards = [entry.card for entry in networks]
     show_section(
         "How well it measures: other hospitals",
@@ -105,7 +105,7 @@ def page() -> None:
                 ("The code", f"lvef {lvef.__version__}, Apache-2.0"),
                 *[
                     (
-                        marked_name(entry.card),
+                        display_name(entry.card),
                         f"{entry.card.title} (version {entry.card.version}), {entry.card.licence}",
                     )
                     for entry in networks
@@ -130,7 +130,7 @@ def _figures_table(cards: Sequence[Card], label: str) -> str:
             rows.append(([words, *["-" if f is None else _cell(f) for f in of_cards]], "lvef-num"))
     if not rows:
         rows = [([NOT_VALIDATED, *["-"] * len(cards)], "")]
-    return table(["Metric", *[marked_name(card) for card in cards]], rows, label)
+    return table(["Metric", *[display_name(card) for card in cards]], rows, label)
 
 
 def _external(cards: Sequence[Card]) -> Iterator[tuple[str, list[Figure | None]]]:

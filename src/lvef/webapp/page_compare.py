@@ -10,8 +10,8 @@ import streamlit as st
 from lvef.core.records import Measurement
 from lvef.core.terms import EF_KINDS
 from lvef.core.wording import category_lines, ef_text, ml_text, reason_text
-from lvef.inference.card_text import experimental_text, marked_name
-from lvef.inference.catalogue import NetworkEntry, list_networks
+from lvef.inference.card_text import display_name, experimental_text
+from lvef.inference.catalogue import ModelEntry, list_models
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
 from lvef.webapp import samples
@@ -111,7 +111,7 @@ def _show(entry: SessionResult, options: MeasureOptions) -> None:
     if entry.machine.clip is None:
         show_error(reason_text(entry.machine.measurement), "Not read")
         return
-    networks = list_networks()
+    networks = list_models()
     found = [(network, _measured(entry, network, options)) for network in networks]
     rows = []
     for network, answer in found:
@@ -121,7 +121,7 @@ def _show(entry: SessionResult, options: MeasureOptions) -> None:
         rows.append(
             (
                 [
-                    marked_name(network.card),
+                    display_name(network.card),
                     ef_text(m.ef_percent),
                     f"{ml_text(m.edv_ml)} / {ml_text(m.esv_ml)}" if m.edv_ml is not None else "-",
                     classes.get("Heart-failure range", "-"),
@@ -144,7 +144,7 @@ def _show(entry: SessionResult, options: MeasureOptions) -> None:
     for network, answer in found:
         volume = volumes(answer.measurement, len(entry.machine.clip.frames))
         if any(v is not None for v in volume):
-            curves.append((marked_name(network.card), entry.machine.clip.times_s.tolist(), volume))
+            curves.append((display_name(network.card), entry.machine.clip.times_s.tolist(), volume))
     if curves:
         show_section(
             "Volume curves",
@@ -158,20 +158,20 @@ def _show(entry: SessionResult, options: MeasureOptions) -> None:
             show_phases(
                 m,
                 entry.shown(entry.machine.clip),
-                names=(f"{marked_name(network.card)}, ED", f"{marked_name(network.card)}, ES"),
+                names=(f"{display_name(network.card)}, ED", f"{display_name(network.card)}, ES"),
             )
-    without = [marked_name(network.card) for network, _ in found if network.card.kind in EF_KINDS]
+    without = [display_name(network.card) for network, _ in found if network.card.kind in EF_KINDS]
     if without:
         st.html(f'<p class="lvef-lead">No outline to check: {", ".join(without)}.</p>')
 
 
-def _measured(entry: SessionResult, network: NetworkEntry, options: MeasureOptions) -> Result:
+def _measured(entry: SessionResult, network: ModelEntry, options: MeasureOptions) -> Result:
     chosen = replace(options, weights=network.name)
     return entry.cached(
         f"compare {network.name} {chosen.view} {chosen.frame_rate_hz}",
         lambda: run_with_progress(
             lambda report: measure_again(entry.machine, chosen, report),
-            escape_markdown(marked_name(network.card)),
+            escape_markdown(display_name(network.card)),
         ),
     )
 

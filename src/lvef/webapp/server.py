@@ -70,10 +70,10 @@ def run(app: AppSettings, announce: Callable[[str], None]) -> None:
         from streamlit.web.server import Server
     except ImportError:
         raise MissingExtraError("The page", "app") from None
-    from lvef.inference.catalogue import find_network
+    from lvef.inference.catalogue import find_model
     from lvef.webapp.layout import set_event_loop
 
-    find_network(app.weights)
+    find_model(app.weights)
     app = _with_port(app)
     settings.use(app)
     upload_files.remove_stale_folders()

@@ -11,7 +11,7 @@ import pytest
 from lvef.core.errors import DataError, WeightsError
 from lvef.evaluation.ef.cases import read_cases
 from lvef.evaluation.ef.leaks import check_network, check_splits
-from lvef.inference.catalogue import find_network
+from lvef.inference.catalogue import find_model
 from tests.evaluation.ef.made_up import rows, write
 
 
@@ -32,7 +32,7 @@ def manifest(tmp_path):
 
 def network(folder, trained_on, parts=None):
     """A copy of the installed network's card that was trained on patients of these numbers."""
-    shutil.copytree(find_network("camus-seg").folder, folder)
+    shutil.copytree(find_model("camus-seg").folder, folder)
     values = json.loads((folder / "card.json").read_text())
     values["training"]["patients_sha256"] = digest(f"patient{n:03d}" for n in trained_on)
     (folder / "card.json").write_text(json.dumps(values))

@@ -23,7 +23,7 @@ from lvef.evaluation.stills.scores import other_phase, score_still
 from lvef.evaluation.stills.summary import to_summary
 from lvef.evaluation.stills.tables import cases_csv, ef_csv, figures_csv, paired_csv, robustness_csv
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import Predictor
+from lvef.measure.predictor import SegmentationPredictor
 from tests.evaluation.conftest import SOME_CHANGES
 
 F32 = MeasureOptions(precision="f32")
@@ -35,7 +35,7 @@ def rows(text):
 
 def test_every_still_is_scored_once_as_if_alone(collection, evaluated):
     _, found = evaluated
-    predictor = Predictor(F32)
+    predictor = SegmentationPredictor(F32)
     stills = list(read_stills(collection, read_split(collection, "validation")))
     for judged in found.networks:
         assert list(judged.scores) == [

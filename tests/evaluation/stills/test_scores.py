@@ -28,7 +28,7 @@ from lvef.geometry.tracing import trace_labels
 from lvef.inference.session import bf16_available
 from lvef.measure.kinds import load_predictor
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import Predictor
+from lvef.measure.predictor import SegmentationPredictor
 from lvef.transforms.frames import fit, place
 from lvef.transforms.sector import find_sector
 from studies import precision
@@ -112,7 +112,7 @@ def test_labels_find_their_way_back_to_the_picture():
 def test_a_still_without_a_fan_is_lost_and_not_an_error(folder):
     still = next(read_stills(folder, ["patient0001"]))
     blank = replace(still, picture=np.zeros_like(still.picture))
-    score, labels = segment_and_score(Predictor(MeasureOptions(precision="f32")), blank)
+    score, labels = segment_and_score(SegmentationPredictor(MeasureOptions(precision="f32")), blank)
     assert score.lost
     assert score.dice_lv == 0
     assert np.isnan(score.hausdorff_lv)
@@ -121,7 +121,7 @@ def test_a_still_without_a_fan_is_lost_and_not_an_error(folder):
 
 
 def test_a_changed_still_keeps_the_reference_of_the_clean_one(folder):
-    predictor = Predictor(MeasureOptions(precision="f32"))
+    predictor = SegmentationPredictor(MeasureOptions(precision="f32"))
     still = next(read_stills(folder, ["patient0001"]))
     clean = score_still(predictor, still)
     assert clean.distance_unit == "mm"
@@ -135,7 +135,7 @@ def test_a_changed_still_keeps_the_reference_of_the_clean_one(folder):
 
 
 def test_views_without_scale_are_in_pixels(folder):
-    predictor = Predictor(MeasureOptions(precision="f32"))
+    predictor = SegmentationPredictor(MeasureOptions(precision="f32"))
     units = {s.view: score_still(predictor, s).distance_unit for s in read_stills(folder, ["patient0001"])}
     assert units == {"A4C": "mm", "A2C": "px"}
 
@@ -185,7 +185,7 @@ def test_lines_are_judged_like_masks_and_tell_no_wall(folder, tmp_path):
 @pytest.mark.slow
 def test_the_card_tells_the_truth(camus_root):
     """Validation patients of the card's own split reproduce its LV Dice (a part of them, to save time)."""
-    predictor = Predictor(MeasureOptions(precision="f32"))
+    predictor = SegmentationPredictor(MeasureOptions(precision="f32"))
     patients = read_split(camus_root, "validation")[:12]
     stills = list(read_stills(camus_root, patients))
     scores = [score_still(predictor, s, other=other_phase(s, stills)) for s in stills]

@@ -21,7 +21,7 @@ from lvef.evaluation.ef.records import Case, EfRecord
 from lvef.evaluation.ef.run import EfPlan, Network
 from lvef.evaluation.results import used_weights
 from lvef.inference.card_text import experimental_text
-from lvef.inference.catalogue import NetworkEntry, find_network
+from lvef.inference.catalogue import ModelEntry, find_model
 from lvef.measure import pipeline
 
 
@@ -65,7 +65,7 @@ def enter(plan: EfPlan) -> Entered:
     """
     selection = read_cases(plan.manifest, plan.split)
     notices = check_splits(selection, str(plan.manifest))
-    entries = [find_network(name) for name in plan.weights]
+    entries = [find_model(name) for name in plan.weights]
     for folder in [*(entry.folder for entry in entries), *plan.train_cards]:
         notices += check_network(folder, selection)
     notices += filter(None, (experimental_text(entry.card) for entry in entries))
@@ -115,7 +115,7 @@ def _training_cases(plan: EfPlan, selection: Selection) -> list[Case]:
     return [traced[i] for i in sorted(chosen.tolist())]
 
 
-def _labels(plan: EfPlan, entries: Sequence[NetworkEntry]) -> list[str]:
+def _labels(plan: EfPlan, entries: Sequence[ModelEntry]) -> list[str]:
     """Names that tell networks and files apart, networks first.
 
     Raises:

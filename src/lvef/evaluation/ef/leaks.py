@@ -15,7 +15,7 @@ from lvef.evaluation.results import patients_digest
 from lvef.inference.card import CARD_NAME, read_card
 
 SPLIT_NAME = "split.csv"
-"""File that a training leaves in its network's folder: hash and part of each patient. Source: `lvef.training.card_of`."""
+"""File that a training leaves in its network's folder: hash and part of each patient. Source: `lvef.training.model_card`."""
 
 TRAINED, CHOSE = "train", "validation"
 """Parts in that file: patients that the network learned from, and those by whom its best weights were chosen."""

@@ -25,8 +25,8 @@ from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
 from lvef.inference.card import Figure
 from lvef.measure.kinds import TracingPredictor
-from lvef.measure.predictor import trace_in_picture
-from lvef.measure.trace_predictor import TracePredictor
+from lvef.measure.predictor import trace_in_image
+from lvef.measure.trace_predictor import VolumeTracePredictor
 from lvef.transforms.frames import Placement
 from lvef.transforms.sector import Sector, find_sector
 
@@ -68,7 +68,7 @@ def segment_and_score(
     """As `score_still`, with the network's labels ``(height, width)``: all background where it refuses the picture."""
     labels, tracing = _segment(predictor, still, other)
     masks = {name: (labels == value, still.mask == value) for name, value in STRUCTURES.items()}
-    told = ("lv",) if isinstance(predictor, TracePredictor) else tuple(STRUCTURES)
+    told = ("lv",) if isinstance(predictor, VolumeTracePredictor) else tuple(STRUCTURES)
     dice = {name: dice_score(*both) if name in told else NAN for name, both in masks.items()}
     score = StillScore(
         still.patient,
@@ -214,7 +214,7 @@ def _segment(
         return np.zeros(still.mask.shape, np.uint8), None
     clip, fan = found
     frames, box = predictor.shown(clip, fan)
-    if isinstance(predictor, TracePredictor):
+    if isinstance(predictor, VolumeTracePredictor):
         # Lines tell the cavity alone: what they enclose is its mask.
         [tracing] = predictor.trace(frames, box, still.spacing).tracings
         return labels_in_contour(tracing, still.mask.shape), tracing
@@ -222,7 +222,7 @@ def _segment(
     square = None if context is None else predictor.square(*context)
     [(probability, placement)] = predictor.probabilities(frames, box, still.spacing, other=square)
     labels = labels_in_picture(probability, placement, still.mask.shape)
-    return labels, trace_in_picture(probability, placement, still.spacing)
+    return labels, trace_in_image(probability, placement, still.spacing)
 
 
 def _volume(tracing: Tracing | None, still: CamusStill) -> float:

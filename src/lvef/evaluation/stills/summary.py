@@ -89,7 +89,7 @@ def to_summary(evaluation: Evaluation) -> dict[str, Any]:
     return plain
 
 
-def figure_text(figure: Figure) -> str:
+def metric_text(figure: Figure) -> str:
     """A figure and its interval with the digits that suit its unit."""
     form = ".3f" if not figure.unit else ".1f" if figure.unit == EF_POINTS else ".2f"
     return bounded_text(Bounded(figure.value, figure.low, figure.high), form)
@@ -228,7 +228,7 @@ def _by_name(evaluation: Evaluation) -> list[dict[str, Figure]]:
 
 
 def _text(figure: Figure | None) -> str:
-    return "-" if figure is None else figure_text(figure)
+    return "-" if figure is None else metric_text(figure)
 
 
 def _cost_name(name: str) -> str:

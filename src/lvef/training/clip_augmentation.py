@@ -21,7 +21,7 @@ CUT_OFF = 2.5
 
 
 @dataclass(frozen=True)
-class Chance:
+class Generators:
     """Sources of chance of one batch.
 
     Attributes:
@@ -33,18 +33,18 @@ class Chance:
     noise: Generator
 
 
-def chance(seeds: tuple[int, ...], device: torch.device) -> Chance:
+def batch_generators(seeds: tuple[int, ...], device: torch.device) -> Generators:
     """Sources that depend on nothing but their seeds, so that a run that goes on draws what it would have drawn.
 
     Args:
         seeds: For example seed, epoch, step and rank.
         device: Where the batch lies.
     """
-    seed = mixed(*seeds)
-    return Chance(Generator().manual_seed(seed), Generator(device=device).manual_seed(seed + 1))
+    seed = combine_seeds(*seeds)
+    return Generators(Generator().manual_seed(seed), Generator(device=device).manual_seed(seed + 1))
 
 
-def mixed(*numbers: int) -> int:
+def combine_seeds(*numbers: int) -> int:
     """One seed below 2**62 from several numbers.
 
     Example:
@@ -58,7 +58,7 @@ def mixed(*numbers: int) -> int:
     return value >> 2
 
 
-def vary(grey: Tensor, by: Chance, settings: AugmentationSettings) -> tuple[Tensor, Tensor]:
+def augment_clips(grey: Tensor, by: Generators, settings: AugmentationSettings) -> tuple[Tensor, Tensor]:
     """One random variant of each clip.
 
     Args:
@@ -75,7 +75,7 @@ def vary(grey: Tensor, by: Chance, settings: AugmentationSettings) -> tuple[Tens
     if any((settings.shift, settings.log_zoom, settings.rotation_deg, settings.p_mirror)):
         grid = F.affine_grid(theta, list(grey.shape), align_corners=False)
         out = F.grid_sample(out, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    out = _softened(out, by.draws, settings.blur)
+    out = _lower_resolution(out, by.draws, settings.blur)
     b = len(grey)
 
     def each(values: Tensor) -> Tensor:
@@ -93,12 +93,12 @@ def vary(grey: Tensor, by: Chance, settings: AugmentationSettings) -> tuple[Tens
     return out.clamp(0, 1), theta
 
 
-def moved_points(points: Tensor, theta: Tensor, size: int) -> Tensor:
+def transform_points(points: Tensor, theta: Tensor, size: int) -> Tensor:
     """Where points of the originals lie in their variants.
 
     Args:
         points: ``(b, n, 2)`` pixels (x, y), the middle of the first pixel is 0.
-        theta: From `vary`.
+        theta: From `augment_clips`.
         size: Side of the picture in pixels.
     """
     unit = (2 * points + 1) / size - 1
@@ -122,7 +122,7 @@ def _draw_maps(b: int, rng: Generator, settings: AugmentationSettings) -> Tensor
     return theta
 
 
-def _softened(grey: Tensor, rng: Generator, probability: float) -> Tensor:
+def _lower_resolution(grey: Tensor, rng: Generator, probability: float) -> Tensor:
     """Some of the clips at 0.5 to 1 of their resolution."""
     if not probability:
         return grey

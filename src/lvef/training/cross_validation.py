@@ -22,12 +22,12 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.io.atomic import write_text_atomic
-from lvef.training.collected import Collected
-from lvef.training.fit import Fitted, fit
-from lvef.training.papers import Order
-from lvef.training.predictions import csv_of, figures_of, joined
+from lvef.training.fit import FitResult, fit
+from lvef.training.predictions import joined, metrics_of, table_csv
+from lvef.training.provenance import RunOptions
 from lvef.training.recipe import Recipe
 from lvef.training.run_folder import PREDICTIONS_NAME
+from lvef.training.training_data import TrainingData
 
 FOLDS_NAME, HELD_OUT_NAME = "folds.json", "held_out.csv"
 """Files of a cross-validation beside its runs."""
@@ -37,7 +37,7 @@ SCHEMA = "lvef-folds/1"
 
 
 @dataclass(frozen=True)
-class CrossValidated:
+class CrossValidationResult:
     """What a cross-validation gave.
 
     Attributes:
@@ -49,7 +49,7 @@ class CrossValidated:
     """
 
     out: Path
-    folds: tuple[Fitted, ...]
+    folds: tuple[FitResult, ...]
     mean: dict[str, float]
     spread: dict[str, float]
     pooled: dict[str, float]
@@ -68,17 +68,17 @@ class CrossValidated:
 
 def cross_validate(
     recipe: Recipe,
-    collected: Collected,
-    order: Order,
+    data: TrainingData,
+    options: RunOptions,
     n_folds: int,
-    told: Callable[[int, Fitted], None] = lambda _, __: None,
-) -> CrossValidated:
+    told: Callable[[int, FitResult], None] = lambda _, __: None,
+) -> CrossValidationResult:
     """Fit every fold; those that are done are not done again.
 
     Args:
         recipe: Settings.
-        collected: Data.
-        order: Its folder gets a folder a fold.
+        data: Data.
+        options: Its folder gets a folder a fold.
         n_folds: Number of folds, at least 2.
         told: Called after each fold.
 
@@ -87,24 +87,24 @@ def cross_validate(
         LvefError: As `lvef.training.fit.fit`.
     """
     # All folds are made before the first is trained: too few patients are no matter of the last.
-    parts = [collected.parts(k, n_folds) for k in range(n_folds)]
-    _check_folder(order.out)
+    partition = [data.partition(k, n_folds) for k in range(n_folds)]
+    _check_folder(options.out)
     fitted = []
-    for k, part in enumerate(parts):
+    for k, part in enumerate(partition):
         mine = replace(
-            order,
-            out=order.out / f"fold-{k}",
+            options,
+            out=options.out / f"fold-{k}",
             fold=f"{k} of {n_folds}",
             title=f"Fold {k + 1}/{n_folds}",
         )
-        fitted.append(fit(recipe, collected, part, mine))
+        fitted.append(fit(recipe, data, part, mine))
         told(k, fitted[-1])
     held_out = joined(_read_held_out(one.out) for one in fitted)
-    write_text_atomic(order.out / HELD_OUT_NAME, csv_of(held_out))
+    write_text_atomic(options.out / HELD_OUT_NAME, table_csv(held_out))
     mean, spread = mean_and_spread([one.figures["held_out"] for one in fitted])
-    result = CrossValidated(order.out, tuple(fitted), mean, spread, figures_of(held_out))
+    result = CrossValidationResult(options.out, tuple(fitted), mean, spread, metrics_of(held_out))
     plain = result.as_dict() | {"out": "", "folds": [one.figures["held_out"] for one in fitted]}
-    write_text_atomic(order.out / FOLDS_NAME, json.dumps(plain, indent=2) + "\n")
+    write_text_atomic(options.out / FOLDS_NAME, json.dumps(plain, indent=2) + "\n")
     return result
 
 

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from lvef.core.errors import ConfigError
-from lvef.training.cases import Case, Parts, cases_from, counted_by_split, divide, fold_of
+from lvef.training.cases import Case, Partition, count_by_split, read_cases, split_cases, split_fold
 from lvef.training.clip_data import ClipCases, open_clip_stores
-from lvef.training.loading import Cases
+from lvef.training.loading import CaseDataset
 from lvef.training.recipe import VOLUME_TRACE, Recipe
 from lvef.training.trace_data import TraceCases, TraceStore, open_trace_stores, sha256_of_index
 from lvef.transforms.store import ClipStore
 
 
 @dataclass(frozen=True)
-class Collected:
+class TrainingData:
     """Opened stores and their cases.
 
     Attributes:
@@ -35,7 +35,7 @@ class Collected:
     cases: tuple[Case, ...]
     without_ef: int
 
-    def parts(self, fold: int | None = None, n_folds: int = 5) -> Parts:
+    def partition(self, fold: int | None = None, n_folds: int = 5) -> Partition:
         """Training and validation; with a fold, also what is held out.
 
         Raises:
@@ -44,10 +44,10 @@ class Collected:
         settings = self.recipe.data
         draw = {"fraction": settings.validation_fraction, "seed": settings.split_seed}
         if fold is None:
-            return divide(self.cases, **draw)  # type: ignore[arg-type]
-        return fold_of(self.cases, fold, n_folds, **draw)  # type: ignore[arg-type]
+            return split_cases(self.cases, **draw)  # type: ignore[arg-type]
+        return split_fold(self.cases, fold, n_folds, **draw)  # type: ignore[arg-type]
 
-    def part(self, cases: Sequence[Case], *, train: bool) -> Cases:
+    def part(self, cases: Sequence[Case], *, train: bool) -> CaseDataset:
         """A part's cases as tensors."""
         if self.recipe.family == VOLUME_TRACE:
             return TraceCases(cases, [s for s in self.stores if isinstance(s, TraceStore)])
@@ -72,7 +72,7 @@ class Collected:
                     "settings": store.info["settings"],
                     "cases": len(mine),
                     "patients": len({case.patient for case in mine}),
-                    "splits": counted_by_split(mine),
+                    "splits": count_by_split(mine),
                     "collections": self.words("collection", number),
                     "licences": self.words("licence", number),
                 }
@@ -89,7 +89,7 @@ class Collected:
         return sorted(found)
 
 
-def collect(recipe: Recipe, folders: Sequence[Path]) -> Collected:
+def open_training_data(recipe: Recipe, folders: Sequence[Path]) -> TrainingData:
     """Open the stores of a run.
 
     Args:
@@ -114,12 +114,12 @@ def collect(recipe: Recipe, folders: Sequence[Path]) -> Collected:
     cases: list[Case] = []
     without = 0
     for number, store in enumerate(stores):
-        found, lost = cases_from(_columns(store), number, str(store.folder), needs_ef=not traces)
+        found, lost = read_cases(_columns(store), number, str(store.folder), needs_ef=not traces)
         if isinstance(store, ClipStore):
             found = [case for case in found if store.n_frames[case.number] > 1]
         cases += found
         without += lost
-    return Collected(recipe, tuple(stores), tuple(cases), without)
+    return TrainingData(recipe, tuple(stores), tuple(cases), without)
 
 
 def mean_ef(cases: Sequence[Case]) -> float:

@@ -13,14 +13,14 @@ import torch
 
 import lvef
 from lvef.core.config import to_mapping
-from lvef.training.cases import Parts, patients_sha256
-from lvef.training.collected import Collected
+from lvef.training.cases import Partition, patients_sha256
 from lvef.training.machine import Machine
 from lvef.training.recipe import Recipe
+from lvef.training.training_data import TrainingData
 
 
 @dataclass(frozen=True)
-class Order:
+class RunOptions:
     """What is asked for beside recipe and data.
 
     Attributes:
@@ -46,19 +46,21 @@ class Order:
     command: str = ""
 
 
-def settings_of_run(recipe: Recipe, collected: Collected, parts: Parts, order: Order) -> dict[str, Any]:
+def run_settings(
+    recipe: Recipe, data: TrainingData, partition: Partition, options: RunOptions
+) -> dict[str, Any]:
     """Whatever moves the numbers: a run goes on only with the same."""
     return {
         "recipe": to_mapping(recipe),
-        "stores": [row["index_sha256"] for row in collected.told()],
-        "fold": order.fold or "none",
-        "parts_sha256": {name: patients_sha256(found) for name, found in parts.patients().items()},
-        "init": order.init.name if order.init else "none",
+        "stores": [row["index_sha256"] for row in data.told()],
+        "fold": options.fold or "none",
+        "parts_sha256": {name: patients_sha256(found) for name, found in partition.patients().items()},
+        "init": options.init.name if options.init else "none",
     }
 
 
-def papers_of(
-    settings: dict[str, Any], collected: Collected, order: Order, part: str | None
+def run_provenance(
+    settings: dict[str, Any], data: TrainingData, options: RunOptions, part: str | None
 ) -> dict[str, Any]:
     """What ``run.json`` says beside the result."""
     versions = {"lvef": lvef.__version__, "torch": str(torch.__version__), "lightning": L.__version__}
@@ -66,22 +68,22 @@ def papers_of(
     return {
         "settings": settings,
         "versions": versions,
-        "data": collected.told(),
-        "clips_without_ef": collected.without_ef,
-        "device": order.machine.describe(),
-        "machine": asdict(order.machine),
+        "data": data.told(),
+        "clips_without_ef": data.without_ef,
+        "device": options.machine.describe(),
+        "machine": asdict(options.machine),
         "init_filled": ("all" if part == "" else part) if part is not None else None,
-        "recipe_file": order.recipe_name,
-        "command": order.command,
+        "recipe_file": options.recipe_name,
+        "command": options.command,
     }
 
 
-def parts_csv(parts: Parts) -> str:
+def partition_csv(partition: Partition) -> str:
     """Which case is in which part, as CSV text."""
     rows = [
         f"{_quoted(case.item)},{_quoted(case.patient)},{name}"
         for name in ("train", "validation", "held_out")
-        for case in getattr(parts, name)
+        for case in getattr(partition, name)
     ]
     return "\n".join(["item,patient,part", *dict.fromkeys(rows)]) + "\n"
 

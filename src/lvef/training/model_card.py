@@ -18,9 +18,9 @@ from lvef.inference.card import CARD_NAME, MODEL_NAME, Card, Figure, Training
 from lvef.io.atomic import write_text_atomic
 from lvef.models.families import describe
 from lvef.training import recipe as recipes
-from lvef.training.cases import Parts, patients_sha256
-from lvef.training.collected import Collected
+from lvef.training.cases import Partition, patients_sha256
 from lvef.training.recipe import Recipe
+from lvef.training.training_data import TrainingData
 from lvef.transforms.spec import ClipSpec, InputSpec
 
 VERSION = "1.0.0"
@@ -50,7 +50,7 @@ SYNTHETIC = ("lvef-phantom", "camus-motion")
 
 
 @dataclass(frozen=True)
-class Origin:
+class TrainingRun:
     """How a network came about.
 
     Attributes:
@@ -67,15 +67,20 @@ class Origin:
 
 
 def write_network(
-    net: nn.Module, recipe: Recipe, collected: Collected, parts: Parts, folder: Path, origin: Origin
+    net: nn.Module,
+    recipe: Recipe,
+    data: TrainingData,
+    partition: Partition,
+    folder: Path,
+    origin: TrainingRun,
 ) -> Card:
     """Write ``model.onnx``, ``card.json`` and ``split.csv``.
 
     Args:
         net: With the weights that count.
         recipe: Its recipe.
-        collected: Its data.
-        parts: Which cases it learned from.
+        data: Its data.
+        partition: Which cases it learned from.
         folder: Where to; made when it is missing.
         origin: How it came about.
     """
@@ -83,8 +88,8 @@ def write_network(
 
     folder.mkdir(parents=True, exist_ok=True)
     export_network(net, recipe.family, input_shapes(recipe), folder / MODEL_NAME)
-    write_text_atomic(folder / SPLIT_NAME, split_csv(parts))
-    card = card_of(net, recipe, collected, parts, origin, (folder / MODEL_NAME).read_bytes())
+    write_text_atomic(folder / SPLIT_NAME, split_csv(partition))
+    card = build_card(net, recipe, data, partition, origin, (folder / MODEL_NAME).read_bytes())
     write_text_atomic(folder / CARD_NAME, json.dumps(to_mapping(card), indent=2, ensure_ascii=False) + "\n")
     return card
 
@@ -100,13 +105,18 @@ def input_shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
     return {"grey": (1, clip.frames, clip.size, clip.size)}
 
 
-def card_of(
-    net: nn.Module, recipe: Recipe, collected: Collected, parts: Parts, origin: Origin, model: bytes
+def build_card(
+    net: nn.Module,
+    recipe: Recipe,
+    data: TrainingData,
+    partition: Partition,
+    origin: TrainingRun,
+    model: bytes,
 ) -> Card:
     """The card of a trained network."""
     kind = {recipes.VOLUME_TRACE: VOLUME_TRACE, recipes.TWO_STREAM: EF_TWO_STREAM}.get(recipe.family, EF_CLIP)
     settings = recipe.clip
-    shown = InputSpec(settings.size, collected.crop, "black", settings.mean, settings.std)
+    shown = InputSpec(settings.size, data.crop, "black", settings.mean, settings.std)
     spec = None
     if kind == VOLUME_TRACE:
         shown = InputSpec(**vars(shown) | {"mirror": recipe.augmentation.p_mirror > 0})
@@ -115,14 +125,14 @@ def card_of(
             settings.frames,
             settings.duration_s,
             settings.size,
-            collected.crop,
+            data.crop,
             settings.mean,
             settings.std,
             settings.clips,
         )
         shown = spec.square
-    licences = collected.words("licence")
-    patients = parts.patients()["train"]
+    licences = data.words("licence")
+    patients = partition.patients()["train"]
     return Card(
         name=recipe.name,
         version=VERSION,
@@ -134,9 +144,9 @@ def card_of(
         classes=(),
         architecture=describe(recipe.family, net),
         training=Training(
-            data=_data_sentence(collected, parts),
+            data=_data_sentence(data, partition),
             licence=" and ".join(licences) or "unknown",
-            citation=_citation(collected.words("collection")),
+            citation=_citation(data.words("collection")),
             patients=len(patients),
             patients_sha256=patients_sha256(patients),
             recipe=origin.recipe,
@@ -148,7 +158,7 @@ def card_of(
         if spec is None
         else f"{spec.clips} evenly spaced clips of {spec.n_frames} frames over {spec.duration_s:g} s",
         figures=origin.figures,
-        limits=_limits(kind, collected.words("collection")),
+        limits=_limits(kind, data.words("collection")),
         clip=spec,
     )
 
@@ -162,20 +172,20 @@ def network_terms(licences: Sequence[str]) -> str:
     return " and ".join([name for name in licences if name != PERMISSIVE] or licences)
 
 
-def split_csv(parts: Parts) -> str:
+def split_csv(partition: Partition) -> str:
     """`SPLIT_NAME` as text: ``patient_sha256,part``, sorted by hash."""
     rows = sorted(
         f"{hashlib.sha256(patient.encode()).hexdigest()},{part}"
-        for part, patients in parts.patients().items()
+        for part, patients in partition.patients().items()
         for patient in patients
     )
     return "\n".join(["patient_sha256,part", *rows]) + "\n"
 
 
-def _data_sentence(collected: Collected, parts: Parts) -> str:
-    names = ", ".join(collected.words("collection")) or "unnamed collection"
-    n = {name: len(patients) for name, patients in parts.patients().items()}
-    text = f"{names}: {len(parts.train)} cases of {n['train']} patients; validation on {n['validation']} patients"
+def _data_sentence(data: TrainingData, partition: Partition) -> str:
+    names = ", ".join(data.words("collection")) or "unnamed collection"
+    n = {name: len(patients) for name, patients in partition.patients().items()}
+    text = f"{names}: {len(partition.train)} cases of {n['train']} patients; validation on {n['validation']} patients"
     return text + (f", {n['held_out']} patients held out" if n["held_out"] else "")
 
 

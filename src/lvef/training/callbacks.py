@@ -23,7 +23,7 @@ Row = dict[str, float]
 """An epoch's numbers by column."""
 
 
-class EpochTable(L.Callback):
+class EpochLog(L.Callback):
     """Keeps a row an epoch and writes them as CSV after each.
 
     The rows travel in the checkpoints: a run that goes on from one writes the table that belongs to it, whatever was on the
@@ -62,11 +62,11 @@ class EpochTable(L.Callback):
         row |= {name: float(values.get(name, math.nan)) for name in ("train_loss", "val_loss", "val_mae")}
         self.rows.append(row)
         if trainer.is_global_zero:
-            write_text_atomic(self.path, csv_of(self.rows))
+            write_text_atomic(self.path, table_csv(self.rows))
             self.told(row)
 
 
-def csv_of(rows: list[Row]) -> str:
+def table_csv(rows: list[Row]) -> str:
     """Rows as CSV text.
 
     Example:

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from lvef.training.card_of import network_terms
+from lvef.training.model_card import network_terms
 
 pytestmark = pytest.mark.training
 
