@@ -28,7 +28,12 @@ from lvef.measure.correction import (
 )
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import biplane_answer
-from lvef.measure.serializers import SCHEMA_FILE, measurement_json, measurement_to_dict, read_measurement
+from lvef.measure.serializers import (
+    measurement_json,
+    measurement_schema,
+    measurement_to_dict,
+    read_measurement,
+)
 from tests.measure.made_up import beating
 
 OPTIONS = MeasureOptions()
@@ -197,7 +202,7 @@ def test_json_has_both_values_and_comes_back(tmp_path):
         machine, Edit(ed_points=outline(machine, machine.ed_frame, 1.1), reader="Ä"), OPTIONS, now=NOW
     )
     values = measurement_to_dict(answer)
-    jsonschema.validate(values, json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    jsonschema.validate(values, measurement_schema())
     assert values["correction"]["machine_ef_percent"] == pytest.approx(machine.ef_percent)
     assert measurement_to_dict(machine)["correction"] is None
     path = tmp_path / "measurement.json"

@@ -57,7 +57,7 @@ def test_a_systole_without_whole_beats_is_not_judged():
 
 @pytest.mark.parametrize(
     ("source", "text"),
-    [(FROM_BEATS, "75/min (from the beats)"), (FROM_FILE, "75/min (told by the file)"), ("", "75/min")],
+    [(FROM_BEATS, "75/min (from the beats)"), (FROM_FILE, "75/min (from the file)"), ("", "75/min")],
 )
 def test_its_source_is_named(source, text):
     measurement = beating(heart_rate_source=source)[0]

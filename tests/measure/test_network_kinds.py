@@ -14,7 +14,7 @@ import pytest
 from lvef.core.errors import WeightsError
 from lvef.core.records import Box, Clip
 from lvef.core.terms import Status
-from lvef.core.wording import beats_text, ef_text, network_text, spread_line, status_text
+from lvef.core.wording import beats_text, ef_text, model_text, spread_lines, status_text
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import biplane_ef, volume_of_tracing
 from lvef.geometry.volume_tracing import volume_tracing_of_tracing
@@ -22,7 +22,7 @@ from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
 from lvef.measure.results import Outputs, Result, biplane_answer
-from lvef.measure.serializers import SCHEMA_FILE, measurement_to_dict, read_measurement, result_row
+from lvef.measure.serializers import measurement_schema, measurement_to_dict, read_measurement, result_row
 from lvef.measure.trace_predictor import mirrored_lines
 from lvef.report.content import page_of
 from lvef.report.outputs import write_outputs
@@ -130,7 +130,7 @@ class TestVolumeTrace:
         assert "view_not_checked" in codes(m)
         assert not {"line_faults", "weak_walls", "es_above_ed_lines"} & set(codes(m))
         assert m.provenance.network_kind == "volume-trace"
-        assert "draws the lines" in network_text(m)
+        assert "predicts the volume tracing" in model_text(m)
 
     def test_lines_lie_where_the_network_put_them_in_the_picture(self, drawn, tmp_path):
         clip = breathing(1)
@@ -389,7 +389,7 @@ class TestEfOfClips:
         assert short.status is Status.PARTIAL_CYCLE
         assert "played_back_and_forth" in codes(short)
         assert short.ef_sd_percent is None
-        assert "short film" in status_text(short)
+        assert "short clip" in status_text(short)
         slow = replace(breathing(30), times_s=np.arange(30) / 6.0)
         assert "slow_frame_rate" in codes(reader.measure_clip(slow))
         assert "slow_frame_rate" not in codes(reader.measure_clip(breathing(130)))
@@ -442,15 +442,15 @@ class TestEfOfClips:
         capture = cv2.VideoCapture(str(tmp_path / "out" / "overlay.mp4"))
         assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == 130
         values = measurement_to_dict(m)
-        jsonschema.validate(values, json.loads(SCHEMA_FILE.read_text()))
+        jsonschema.validate(values, measurement_schema())
         back = read_measurement(tmp_path / "out" / "measurement.json")
         assert back.counts == m.counts
         assert back.provenance == replace(m.provenance, seconds=back.provenance.seconds)
         assert summary_png(clip, back) is not None
         curve = (tmp_path / "out" / "curve.csv").read_text().splitlines()
         assert curve[1].split(",") == ["0", "0", "", "", ""]
-        assert (beats_text(m), spread_line(m)[0]) == ("not looked for", "Spread over clips")
-        assert status_text(m) == "film read as a whole"
+        assert (beats_text(m), spread_lines(m)[0][0]) == ("not looked for", "Spread over clips")
+        assert status_text(m) == "clip read as a whole"
 
     def test_an_old_measurement_still_reads(self, reader, tmp_path):
         m = reader.measure_clip(breathing(60))
@@ -526,7 +526,7 @@ class TestPerBeat:
         assert "view_not_checked" not in codes(m), "the segmentation network has looked"
         assert (m.ed_frame, m.es_frame) in {(b.ed_frame, b.es_frame) for b in counted}
         assert m.edv_ml is None
-        assert spread_line(m)[0] == "Spread over beats"
+        assert spread_lines(m)[0][0] == "Spread over beats"
         assert status_text(m) == f"mean of {len(efs)} beats"
         assert m.heart_rate_bpm is not None
 
@@ -539,7 +539,7 @@ class TestPerBeat:
     def test_files_with_beats_and_without_contour(self, by_beat, phantom_file, tmp_path):
         m, clip = by_beat.measure(phantom_file)
         write_outputs(tmp_path, Result(m, clip), Outputs())
-        jsonschema.validate(measurement_to_dict(m), json.loads(SCHEMA_FILE.read_text()))
+        jsonschema.validate(measurement_to_dict(m), measurement_schema())
         rows = (tmp_path / "beats.csv").read_text().splitlines()
         assert len(rows) == 1 + len(m.beats)
         assert (tmp_path / "overlay.mp4").stat().st_size > 10_000

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
+from lvef.core.fields import Group, Shown, lines_of
 from lvef.core.records import Beat, CodedWarning, Measurement, PixelAspect
 from lvef.core.serialization import to_json
 from lvef.core.terms import Status
@@ -24,14 +25,13 @@ from lvef.core.wording import (
     note_text,
     reason_text,
     status_text,
-    volumes_text,
 )
 from lvef.measure.serializers import (
     RESULT_COLUMNS,
-    SCHEMA_FILE,
     beats_csv,
     curve_csv,
     measurement_json,
+    measurement_schema,
     measurement_to_dict,
     read_measurement,
     result_row,
@@ -56,7 +56,7 @@ def rows(text: str) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def validator():
-    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    schema = measurement_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(closed(schema))
 
@@ -242,24 +242,29 @@ def test_a_partial_cycle_counts_no_beats():
     half = replace(whole.beats[0], end_frame=None, duration_s=None)
     partial = replace(whole, status=Status.PARTIAL_CYCLE, beats=(half,))
     assert result_row(partial, "x")["beats"] == "0"
-    assert beats_text(partial) == "no whole beat"
-    assert "no whole beat" in status_text(partial)
+    assert beats_text(partial) == "no complete cycle"
+    assert "incomplete cycle" in status_text(partial)
 
 
 def test_words():
     measurement, _ = beating(175)
     beats = (replace(measurement.beats[0], excluded="ectopic"), *measurement.beats[1:])
-    assert beats_text(replace(measurement, beats=beats)) == "3 beats, 1 left out"
+    assert beats_text(replace(measurement, beats=beats)) == "3 beats, 1 excluded"
     assert status_text(measurement) == "mean of 4 beats"
-    assert status_text(beating(45)[0]) == "one whole beat"
+    assert status_text(beating(45)[0]) == "one beat"
     told = CodedWarning("truncated", "18 of 145 frames could be decoded; the rest is missing or damaged.")
     cut = replace(measurement, notices=(told,))
     assert status_text(cut) == "mean of 4 beats; cut off: 18 of 145 frames"
     assert status_text(replace(refused(), notices=(told,))).endswith("; cut off: 18 of 145 frames")
     assert ef_text(49.5) == "50 %", "rounded half up, as the category tables do"
     assert ef_text(-3.2) == "-3 %"
-    assert volumes_text(measurement).startswith("Mean EDV 120 ml, Mean ESV 48 ml")
-    assert volumes_text(beating(calibrated=False, volume_note="no scale")[0]) == "No scale."
+    assert lines_of(measurement, Shown.TERMINAL, Group.VOLUMES)[:2] == [
+        ("Mean EDV", "120 ml"),
+        ("Mean ESV", "48 ml"),
+    ]
+    assert lines_of(beating(calibrated=False, volume_note="no scale")[0], Shown.TERMINAL, Group.VOLUMES) == [
+        ("Volumes", "No scale.")
+    ]
     assert note_text("") == ""
     assert reason_text(Measurement("a.avi", Status.REFUSED, "a.avi: nothing here")) == "Nothing here."
     assert reason_text(Measurement("a.avi", Status.FAILED, "a.avi is empty")) == "a.avi is empty."
@@ -275,7 +280,7 @@ def test_category_lines_know_every_word_of_the_tables():
             assert [name for name, _ in lines] == [
                 "ASE/EACVI 2015",
                 "Heart-failure range",
-                "Report's classes",
+                "Source report",
             ]
             assert not any("_" in text for _, text in lines)
     assert category_lines(categories(53.0))[0][1] == "men normal, women mildly abnormal"
@@ -283,7 +288,7 @@ def test_category_lines_know_every_word_of_the_tables():
 
 def test_the_reference_page_names_every_key_and_column():
     page = DOCS.read_text(encoding="utf-8")
-    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    schema = measurement_schema()
     keys = [*schema["properties"], *schema["properties"]["beats"]["items"]["properties"], *RESULT_COLUMNS]
     for table in (curve_csv(beating()[0]), beats_csv(beating()[0])):
         keys += table.splitlines()[0].split(",")

@@ -58,10 +58,10 @@ def test_a_plain_answer():
     assert values["Spread over beats"] == "SD 0.0 points, 60.0 to 60.0 %"
     assert values["Beat shown"] == "beat 1, EF 60.0 %, EDV 120 ml, ESV 48 ml"
     assert values["Heart rate"] == "75/min (from the beats)"
-    assert dict(page.categories)["Heart-failure range"] == "preserved (50 or more)"
-    assert page.facts == "A4C  ·  175 frames  ·  50 frames/s (container)  ·  3.48 s"
+    assert values["Heart-failure range"] == "preserved (50 or more)"
+    assert page.facts == "A4C · 175 frames · 50 frames/s (container) · 3.48 s"
     made = dict(page.made)
-    assert made["Network"] == "camus-seg 1, SHA-256 abababababab, CC-BY-NC-SA-4.0"
+    assert made["Model"] == "camus-seg 1, SHA-256 abababababab, CC-BY-NC-SA-4.0"
     assert made["Software"] == "lvef 0.1.0, openvino, precision bf16, Test CPU"
     assert made["Method"] == "disks single plane, A4C"
     assert page.correction is None

@@ -14,8 +14,8 @@ pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"'
 
 from lvef.core.terms import Sex
 from lvef.measure.options import MeasureOptions
-from lvef.webapp.answer_view import NO_SEX, answer_facts, table
 from lvef.webapp.drawing import curves_svg
+from lvef.webapp.measurement_view import NO_SEX, result_lines, table
 from lvef.webapp.phases import caption, phase_svg
 from lvef.webapp.uploads import escape_markdown
 from lvef.webapp.viewer import MAX_FRAMES, viewer_data, volumes
@@ -24,16 +24,16 @@ from tests.measure.made_up import beating
 
 def test_the_class_of_the_ase_table_waits_for_the_sex():
     measurement, _ = beating()
-    assert dict(answer_facts(measurement, MeasureOptions()))["ASE/EACVI 2015"] == NO_SEX
+    assert dict(result_lines(measurement, MeasureOptions()))["ASE/EACVI 2015"] == NO_SEX
     chosen = replace(measurement, categories={"ase_2015": "normal"})
-    assert dict(answer_facts(chosen, MeasureOptions(sex=Sex.MALE)))["ASE/EACVI 2015"] == "normal"
+    assert dict(result_lines(chosen, MeasureOptions(sex=Sex.MALE)))["ASE/EACVI 2015"] == "normal"
 
 
 def test_volumes_or_the_sentence_why_not():
     with_scale, without = (beating(calibrated=c)[0] for c in (True, False))
-    found = dict(answer_facts(with_scale, MeasureOptions()))
+    found = dict(result_lines(with_scale, MeasureOptions()))
     assert found["EDV"] == "120 ml" and found["Stroke volume"] == "72 ml"
-    assert dict(answer_facts(without, MeasureOptions()))["Volumes"] == without.volume_note
+    assert dict(result_lines(without, MeasureOptions()))["Volumes"] == without.volume_note
 
 
 def test_a_name_cannot_become_markup():

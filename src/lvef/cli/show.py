@@ -1,4 +1,4 @@
-"""Results for the eye: a short table on stdout."""
+"""Results as a short table on stdout."""
 
 from __future__ import annotations
 
@@ -10,23 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lvef.core.fields import Shown, lines_of
 from lvef.core.records import Measurement
 from lvef.core.serialization import printable
-from lvef.core.wording import (
-    DISCLAIMER,
-    beats_text,
-    category_lines,
-    ef_text,
-    heart_rate_text,
-    indexed_lines,
-    network_text,
-    note_text,
-    reason_text,
-    shown_beat_line,
-    spread_line,
-    status_text,
-    volumes_text,
-)
+from lvef.core.wording import DISCLAIMER, ef_text, note_text, number_text, reason_text, status_text
 from lvef.measure.serializers import Row
 
 MOST_ROWS = 60
@@ -36,7 +23,7 @@ _PIPED_WIDTH = 120
 
 
 def print_measurement(measurement: Measurement) -> None:
-    """Print one answer in full, as two columns of words."""
+    """Print one result in full, as two columns."""
     m = measurement
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
@@ -44,15 +31,7 @@ def print_measurement(measurement: Measurement) -> None:
     lines = [("File", printable(m.source)), ("EF", ef_text(m.ef_percent)), ("Status", status_text(m))]
     if m.reason:
         lines.append(("Reason", reason_text(m)))
-    if m.ef_percent is not None:
-        lines += [("Volumes", volumes_text(m)), ("Beats", beats_text(m))]
-        lines += [line for line in (spread_line(m), shown_beat_line(m)) if line is not None]
-    lines += [(f"{view} alone", ef_text(ef)) for view, ef in m.single_plane.items()]
-    lines += category_lines(m.categories) + indexed_lines(m.indexed)
-    if m.heart_rate_bpm is not None:
-        lines.append(("Heart rate", heart_rate_text(m)))
-    if network_text(m) and m.provenance is not None:
-        lines.append(("Network", f"{m.provenance.weights}: {network_text(m)}"))
+    lines += lines_of(m, Shown.TERMINAL)
     lines += [("Warning", note_text(notice.text)) for notice in m.notices]
     for name, text in lines:
         table.add_row(name, escape(text))
@@ -72,7 +51,7 @@ def print_table(rows: Sequence[Row], out_dir: Path | None) -> None:
     for row in rows[:MOST_ROWS]:
         table.add_row(
             escape(row["path"]),
-            *(_rounded(row[column]) for column in ("ef_percent", "edv_ml", "esv_ml")),
+            *(number_text(float(row[column] or "nan"), 1) for column in ("ef_percent", "edv_ml", "esv_ml")),
             row["beats"],
             row["status"],
             escape("; ".join(filter(None, (row["reason_code"], row["warnings"])))),
@@ -85,12 +64,8 @@ def print_table(rows: Sequence[Row], out_dir: Path | None) -> None:
     console.print(DISCLAIMER, style="dim")
 
 
-def _rounded(cell: str) -> str:
-    return f"{float(cell):.1f}" if cell else "-"
-
-
 def make_console() -> Console:
-    """A console on stdout, wide enough where nobody looks on."""
+    """A console on stdout, 120 columns wide where stdout is no terminal."""
     # A pipe has no width: without this, rich would fold everything to 80 characters.
     return Console(
         file=sys.stdout, width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False, soft_wrap=False

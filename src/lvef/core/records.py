@@ -336,3 +336,19 @@ class Measurement:
     def is_shown(self, beat: Beat) -> bool:
         """Whether a beat is the one of `ed_frame` and `es_frame`."""
         return (beat.ed_frame, beat.es_frame) == (self.ed_frame, self.es_frame)
+
+    @property
+    def volume_unit(self) -> str:
+        """Unit of the volumes of curve and beats: ``ml`` where the file has a scale, else ``relative``."""
+        calibrated = self.edv_ml is not None if self.curve is None else self.curve.calibrated
+        return "ml" if calibrated else "relative"
+
+    def frame_time_s(self, frame: int | None) -> float | None:
+        """Time of a frame in seconds from the clip's first; None without such a frame and for stills."""
+        if frame is None or self.curve is None or self.duration_s is None:
+            return None
+        return float(self.curve.times_s[frame]) if 0 <= frame < len(self.curve.times_s) else None
+
+    def tracing(self, frame: int | None) -> Tracing | None:
+        """The tracing of a frame, or None."""
+        return self.tracings[frame] if frame is not None and 0 <= frame < len(self.tracings) else None

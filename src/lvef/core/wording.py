@@ -1,35 +1,39 @@
-"""What a measurement says, in plain words: the one place where codes become sentences for people."""
+"""A measurement in plain words: the one place where codes and numbers become text for people."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from lvef.core.records import FROM_BEATS, FROM_FILE, Measurement, PixelGeometry, PixelSpacing
 from lvef.core.terms import EF_CLIP, EF_KINDS, EF_TWO_STREAM, VOLUME_TRACE, Status, View
 
 DISCLAIMER = "Research and teaching use only. Not a medical device."
-"""Stands on every picture and at the end of every table."""
+"""Stands on every image and at the end of every table."""
 
 TRUNCATED = "truncated"
 """Code of the warning that frames of the file are missing or damaged."""
 
 OF_READER = "from the reader's ED and ES"
-"""Status of an answer that a reader corrected."""
+"""Status of a result that a reader corrected."""
 
 STATUS_TEXT = {
     Status.OK: "measured",
-    Status.PARTIAL_CYCLE: "partial cycle: one ED and one ES, no whole beat",
+    Status.PARTIAL_CYCLE: "incomplete cycle: one ED and one ES",
     Status.REFUSED: "refused: not measured",
     Status.FAILED: "failed: not read",
 }
 """Each status for people."""
 
-NETWORK_TEXT = {
-    VOLUME_TRACE: "the network draws the lines of each frame",
-    EF_CLIP: "the network reads the EF from clips; no contour",
-    EF_TWO_STREAM: "the network reads the EF from grey frames and their differences; no contour",
+MODEL_TEXT = {
+    VOLUME_TRACE: "predicts the volume tracing of each frame",
+    EF_CLIP: "reads the EF from clips; no contour",
+    EF_TWO_STREAM: "reads the EF from grey frames and their differences; no contour",
 }
-"""How the networks answer that do not mark the ventricle's pixels."""
+"""How models work that do not segment the ventricle."""
+
+DIGEST_LETTERS = 12
+"""Letters of a model's SHA-256 that are shown."""
 
 _CATEGORY_TEXT = {
     "above_range": "above the normal range",
@@ -54,19 +58,32 @@ _INDEXED_TEXT = {
 }
 
 
+def number_text(value: float | None, decimals: int = 0, unit: str = "") -> str:
+    """A number as people see it, rounded half up like the category tables; ``-`` where it is not known.
+
+    Example:
+        >>> number_text(40.5), number_text(5.04, 1, "l/min"), number_text(None)
+        ('41', '5.0 l/min', '-')
+    """
+    if value is None or not math.isfinite(value):
+        return "-"
+    rounded = math.copysign(math.floor(abs(value) * 10**decimals + 0.5) / 10**decimals, value)
+    return f"{rounded:.{decimals}f} {unit}".rstrip()
+
+
 def ef_text(ef_percent: float | None) -> str:
-    """EF as shown to people, whole percent rounded half up like the tables: ``58 %``, or ``-`` without one.
+    """EF as people see it: ``58 %``, or ``-`` without one.
 
     Example:
         >>> ef_text(40.5), ef_text(None)
         ('41 %', '-')
     """
-    return "-" if ef_percent is None else f"{_whole(ef_percent)} %"
+    return number_text(ef_percent, unit="%")
 
 
 def ml_text(volume_ml: float | None) -> str:
-    """Millilitres as shown to people: ``112 ml``, or ``-`` where the file has no scale."""
-    return "-" if volume_ml is None else f"{_whole(volume_ml)} ml"
+    """Millilitres as people see them: ``112 ml``, or ``-`` where the file has no scale."""
+    return number_text(volume_ml, unit="ml")
 
 
 def pixel_text(spacing: PixelGeometry) -> str:
@@ -85,15 +102,33 @@ def pixel_text(spacing: PixelGeometry) -> str:
 
 
 def heart_rate_text(measurement: Measurement) -> str:
-    """The heart rate and where it comes from, empty without one: ``70/min (told by the file)``."""
+    """The heart rate and where it comes from, empty without one: ``70/min (from the file)``."""
     if measurement.heart_rate_bpm is None:
         return ""
-    words = {FROM_BEATS: " (from the beats)", FROM_FILE: " (told by the file)"}
-    return f"{measurement.heart_rate_bpm:.0f}/min" + words.get(measurement.heart_rate_source, "")
+    sources = {FROM_BEATS: " (from the beats)", FROM_FILE: " (from the file)"}
+    return f"{measurement.heart_rate_bpm:.0f}/min" + sources.get(measurement.heart_rate_source, "")
+
+
+def clip_text(measurement: Measurement, between: str = ", ") -> str:
+    """Frames, frame rate and duration: ``50 frames, 25 frames/s (container), 2.00 s``.
+
+    Args:
+        measurement: Any.
+        between: Stands between them.
+    """
+    m = measurement
+    parts = []
+    if m.n_frames:
+        parts.append(f"{m.n_frames} {'frame' if m.n_frames == 1 else 'frames'}")
+    if m.frame_rate_hz:
+        parts.append(f"{m.frame_rate_hz:.3g} frames/s" + (f" ({m.timing})" if m.timing else ""))
+    if m.duration_s:
+        parts.append(f"{m.duration_s:.2f} s")
+    return between.join(parts)
 
 
 def category_lines(categories: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The category tables as (name of the table, what it says).
+    """The category tables as (name of the table, category).
 
     Args:
         categories: As `lvef.geometry.categories.categories` gives them; unknown keys are left out.
@@ -108,13 +143,12 @@ def category_lines(categories: Mapping[str, str]) -> list[tuple[str, str]]:
         lines.append(("ASE/EACVI 2015", _lookup(_CATEGORY_TEXT, categories["ase_2015"])))
     elif men is not None and women is not None:
         men, women = _lookup(_CATEGORY_TEXT, men), _lookup(_CATEGORY_TEXT, women)
-        lines.append(
-            ("ASE/EACVI 2015", f"{men} (men and women)" if men == women else f"men {men}, women {women}")
-        )
+        both = f"{men} (men and women)" if men == women else f"men {men}, women {women}"
+        lines.append(("ASE/EACVI 2015", both))
     if "heart_failure" in categories:
         lines.append(("Heart-failure range", _lookup(_HEART_FAILURE_TEXT, categories["heart_failure"])))
     if "report" in categories:
-        lines.append(("Report's classes", _lookup(_REPORT_TEXT, categories["report"])))
+        lines.append(("Source report", _lookup(_REPORT_TEXT, categories["report"])))
     return lines
 
 
@@ -129,130 +163,135 @@ def indexed_lines(indexed: Mapping[str, float]) -> list[tuple[str, str]]:
 
 def method_text(measurement: Measurement) -> str:
     """How it was measured, in one line: method and view."""
-    words = [measurement.method.replace("_", " ")] if measurement.method else []
+    parts = [measurement.method.replace("_", " ")] if measurement.method else []
     if measurement.view is not View.UNKNOWN and str(measurement.view) not in measurement.method:
-        words.append(str(measurement.view))
-    return ", ".join(words)
-
-
-def network_text(measurement: Measurement) -> str:
-    """What kind of network answered, or empty for one that marks the ventricle's pixels."""
-    made = measurement.provenance
-    return "" if made is None else NETWORK_TEXT.get(made.network_kind, "")
+        parts.append(str(measurement.view))
+    return ", ".join(parts)
 
 
 def reads_clips(measurement: Measurement) -> bool:
-    """Whether an EF network answered, one without volumes and contours."""
+    """Whether an EF model measured it, one without volumes and contours."""
     made = measurement.provenance
     return made is not None and made.network_kind in EF_KINDS
 
 
-def averaged_text(measurement: Measurement) -> str:
-    """How many beats EF and volumes are means of: ``3 beats``, of a study ``6 pairs of beats``; empty for one beat.
+def model_text(measurement: Measurement) -> str:
+    """The model and how it works; empty for one that segments the ventricle."""
+    made = measurement.provenance
+    how = "" if made is None else MODEL_TEXT.get(made.network_kind, "")
+    return f"{made.weights} {how}" if made is not None and how else ""
 
-    Args:
-        measurement: Any.
-    """
+
+def provenance_lines(measurement: Measurement) -> list[tuple[str, str]]:
+    """Model and software behind a measurement."""
+    made = measurement.provenance
+    if made is None:
+        return []
+    digest = made.weights_sha256[:DIGEST_LETTERS]
+    model = (made.weights, f"SHA-256 {digest}" if digest else "", made.weights_licence)
+    return [
+        ("Model", ", ".join(filter(None, model))),
+        ("", note_text(MODEL_TEXT.get(made.network_kind, ""))),
+        ("Software", f"lvef {made.lvef_version}, {made.backend}, precision {made.precision}, {made.device}"),
+    ]
+
+
+def counts_text(measurement: Measurement) -> str:
+    """How often the model's own output broke a rule; empty where it never did."""
+    broken = {name: n for name, n in measurement.counts.items() if n and name != "clips"}
+    return ", ".join(f"{name.replace('_', ' ')}: {n}" for name, n in broken.items())
+
+
+def averaged_text(measurement: Measurement) -> str:
+    """How many beats EF and volumes are means of: ``3 beats``, of a study ``6 pairs of beats``; empty for one beat."""
     n = measurement.beats_averaged or 0
     return "" if n < 2 else f"{n} pairs of beats" if measurement.single_plane else f"{n} beats"
 
 
-def spread_line(measurement: Measurement) -> tuple[str, str] | None:
-    """How far the EFs behind a mean lie apart, as name and value; None where it is no mean.
+def mean_label(measurement: Measurement, label: str) -> str:
+    """The label of a value, with ``Mean`` in front where it is the mean of several beats."""
+    if not averaged_text(measurement):
+        return label
+    return f"Mean {label if label[1:2].isupper() else label[0].lower() + label[1:]}"
 
-    Args:
-        measurement: Any.
-    """
+
+def spread_lines(measurement: Measurement) -> list[tuple[str, str]]:
+    """The standard deviation and range of the EFs behind a mean; nothing where there is no mean."""
     m = measurement
     if m.ef_percent is None or m.ef_sd_percent is None:
-        return None
+        return []
     name = "Spread over clips" if reads_clips(m) and not m.beats else "Spread over beats"
     efs = [beat.ef_percent for beat in m.counted_beats]
     reach = f", {min(efs):.1f} to {max(efs):.1f} %" if efs else ""
-    return name, f"SD {m.ef_sd_percent:.1f} points{reach}"
+    return [(name, f"SD {m.ef_sd_percent:.1f} points{reach}")]
 
 
-def shown_beat_line(measurement: Measurement) -> tuple[str, str] | None:
-    """The beat whose ED and ES are shown, as name and value, where the answer is a mean of several; else None."""
+def shown_beat_lines(measurement: Measurement) -> list[tuple[str, str]]:
+    """The beat whose ED and ES are shown, where the EF is a mean of several."""
     m, beat = measurement, measurement.shown_beat
     if beat is None or m.correction is not None or (m.beats_averaged or 0) < 2:
-        return None
-    words = [f"beat {m.beats.index(beat) + 1}", f"EF {beat.ef_percent:.1f} %"]
-    if m.edv_ml is not None:
-        words += [f"EDV {ml_text(beat.ed_volume)}", f"ESV {ml_text(beat.es_volume)}"]
-    return "Beat shown", ", ".join(words)
-
-
-def volume_lines(measurement: Measurement) -> list[tuple[str, str]]:
-    """EDV, ESV and stroke volume as name and value, named as means where they are; empty without millilitres."""
-    m = measurement
-    if m.edv_ml is None or m.esv_ml is None:
         return []
-    mean = "Mean " if averaged_text(m) else ""
-    lines = [(f"{mean}EDV", ml_text(m.edv_ml)), (f"{mean}ESV", ml_text(m.esv_ml))]
-    if m.stroke_volume_ml is not None:
-        name = f"{mean}stroke volume"
-        lines.append((name[0].upper() + name[1:], ml_text(m.stroke_volume_ml)))
-    return lines
+    parts = [f"beat {m.beats.index(beat) + 1}", f"EF {beat.ef_percent:.1f} %"]
+    if m.edv_ml is not None:
+        parts += [f"EDV {ml_text(beat.ed_volume)}", f"ESV {ml_text(beat.es_volume)}"]
+    return [("Beat shown", ", ".join(parts))]
+
+
+def no_volume_text(measurement: Measurement) -> str:
+    """Why there are no volumes in ml; empty where there are, or no EF either."""
+    if measurement.edv_ml is not None or measurement.ef_percent is None:
+        return ""
+    return note_text(measurement.volume_note) or "No volumes in ml."
 
 
 def status_text(measurement: Measurement) -> str:
-    """The status in one line: of a measured clip how many beats stand behind the answer; whether its file is cut off."""
+    """The status in one line: what the EF rests on, and whether the file is cut off."""
     cut = cut_off_text(measurement)
     return f"{_status_text(measurement)}; {cut}" if cut else _status_text(measurement)
 
 
 def cut_off_text(measurement: Measurement) -> str:
     """That frames of the file are missing, in a few words; empty where none are."""
-    told = next((n.text for n in measurement.notices if n.code == TRUNCATED), None)
-    return "" if told is None else f"cut off: {told.partition(' could be decoded')[0]}"
+    text = next((n.text for n in measurement.notices if n.code == TRUNCATED), None)
+    return "" if text is None else f"cut off: {text.partition(' could be decoded')[0]}"
 
 
-def _status_text(measurement: Measurement) -> str:
-    if measurement.correction is not None:
+def _status_text(m: Measurement) -> str:
+    if m.correction is not None:
         return OF_READER
-    if averaged_text(measurement):
-        return f"mean of {averaged_text(measurement)}"
-    if measurement.status is Status.OK and measurement.beats:
-        return "one whole beat"
-    if measurement.ef_percent is not None and reads_clips(measurement):
-        whole = measurement.status is Status.OK
-        return "film read as a whole" if whole else "short film read as a whole: perhaps no whole beat"
-    if (
-        measurement.status is Status.PARTIAL_CYCLE
-        and measurement.duration_s is None
-        and measurement.curve is not None
-    ):
+    if averaged_text(m):
+        return f"mean of {averaged_text(m)}"
+    if m.status is Status.OK and m.beats:
+        return "one beat"
+    if m.ef_percent is not None and reads_clips(m):
+        whole = m.status is Status.OK
+        return "clip read as a whole" if whole else "short clip read as a whole: perhaps an incomplete cycle"
+    if m.status is Status.PARTIAL_CYCLE and m.duration_s is None and m.curve is not None:
         return "one ED and one ES still"
-    return STATUS_TEXT[measurement.status]
+    return STATUS_TEXT[m.status]
 
 
 def beats_text(measurement: Measurement) -> str:
-    """How many beats stand behind the answer, in one line."""
-    if reads_clips(measurement) and not measurement.beats:
+    """How many beats the EF rests on, in one line."""
+    m = measurement
+    if reads_clips(m) and not m.beats:
         return "not looked for"
-    if measurement.single_plane:
-        whole_views = (
-            "one of each view" if measurement.status is Status.OK else "no whole beat in one view or both"
-        )
-        return averaged_text(measurement) or whole_views
-    whole = [b for b in measurement.beats if b.end_frame is not None]
-    counted = sum(1 for b in whole if not b.excluded)
-    if measurement.status is Status.PARTIAL_CYCLE or not whole:
-        return "no whole beat"
+    if m.single_plane:
+        one = "one of each view" if m.status is Status.OK else "incomplete cycle in one view or both"
+        return averaged_text(m) or one
+    whole = [beat for beat in m.beats if beat.end_frame is not None]
+    counted = sum(1 for beat in whole if not beat.excluded)
+    if m.status is Status.PARTIAL_CYCLE or not whole:
+        return "no complete cycle"
     text = f"{counted} {'beat' if counted == 1 else 'beats'}"
-    if len(whole) > counted:
-        text += f", {len(whole) - counted} left out"
-    return text
+    return f"{text}, {len(whole) - counted} excluded" if len(whole) > counted else text
 
 
-def volumes_text(measurement: Measurement) -> str:
-    """EDV, ESV and stroke volume in one line, or the sentence why there are none."""
-    lines = volume_lines(measurement)
-    if not lines:
-        return note_text(measurement.volume_note) or "No volumes in ml."
-    text = ", ".join(f"{name} {value}" for name, value in lines)
-    return text[0].upper() + text[1:]
+def beats_lines(measurement: Measurement) -> list[tuple[str, str]]:
+    """How many beats the EF rests on; nothing without an EF and where a reader corrected it."""
+    if measurement.ef_percent is None or measurement.correction is not None:
+        return []
+    return [("Beats", beats_text(measurement))]
 
 
 def note_text(note: str) -> str:
@@ -267,16 +306,12 @@ def note_text(note: str) -> str:
 
 
 def reason_text(measurement: Measurement) -> str:
-    """Why there is no answer, without the file's name in front."""
+    """Why there is no EF, without the file's name in front."""
     reason = measurement.reason.removeprefix(f"{measurement.source}: ")
     text = note_text(reason)
     # A sentence may begin with the file's name, which keeps its letters.
     return reason[:1] + text[1:] if reason.startswith(measurement.source) else text
 
 
-def _lookup(words: Mapping[str, str], code: str) -> str:
-    return words.get(code, code.replace("_", " "))
-
-
-def _whole(value: float) -> int:
-    return int(value + 0.5) if value >= 0 else -int(0.5 - value)
+def _lookup(texts: Mapping[str, str], code: str) -> str:
+    return texts.get(code, code.replace("_", " "))

@@ -1,7 +1,7 @@
 """A `Measurement` as JSON and back, and as tables: the schema ``lvef-measurement/2`` and three kinds of CSV.
 
-The layout is described for people in ``docs/reference/measurement-schema.md`` and for programs in
-``measurement.schema.json`` beside this module. No NaN is ever written: what is not known is ``null``.
+The layout is described for people in ``docs/reference/measurement-schema.md`` and for programs by
+`measurement_schema`. No NaN is ever written: what is not known is ``null``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import dataclasses
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lvef.core.errors import DataError
+from lvef.core.fields import FIELDS
 from lvef.core.records import (
     Beat,
     CodedWarning,
@@ -28,7 +29,7 @@ from lvef.core.records import (
     Tracing,
     geometry_of,
 )
-from lvef.core.serialization import finite, printable, to_json, to_plain
+from lvef.core.serialization import printable, to_json, to_plain
 from lvef.core.terms import Status, View
 
 SCHEMA = "lvef-measurement/2"
@@ -43,8 +44,7 @@ CURVE_NAME = "curve.csv"
 BEATS_NAME = "beats.csv"
 """All beats, excluded ones with their reason."""
 
-SCHEMA_FILE = Path(__file__).with_name("measurement.schema.json")
-"""The layout as a JSON Schema (draft 2020-12)."""
+_RECORDS_FILE = Path(__file__).with_name("measurement.schema.json")
 
 
 def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
@@ -56,46 +56,22 @@ def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
     Returns:
         Strings, numbers, lists and mappings only; every key of the schema is there.
     """
-    m = measurement
-    values = {
-        "schema": SCHEMA,
-        "source": m.source,
-        "status": m.status,
-        "reason": m.reason,
-        "reason_code": m.reason_code,
-        "method": m.method,
-        "view": m.view,
-        "ef_percent": m.ef_percent,
-        "edv_ml": m.edv_ml,
-        "esv_ml": m.esv_ml,
-        "stroke_volume_ml": m.stroke_volume_ml,
-        "volume_note": m.volume_note,
-        "indexed": m.indexed,
-        "categories": m.categories,
-        "ed_frame": m.ed_frame,
-        "es_frame": m.es_frame,
-        "ed_time_s": frame_time_s(m, m.ed_frame),
-        "es_time_s": frame_time_s(m, m.es_frame),
-        "volume_unit": volume_unit(m),
-        "beats": [_beat_to_dict(m, beat) for beat in m.beats],
-        "ef_mean_percent": m.ef_mean_percent,
-        "ef_sd_percent": m.ef_sd_percent,
-        "beats_averaged": m.beats_averaged,
-        "heart_rate_bpm": m.heart_rate_bpm,
-        "heart_rate_source": m.heart_rate_source,
-        "n_frames": m.n_frames,
-        "frame_rate_hz": m.frame_rate_hz,
-        "duration_s": m.duration_s,
-        "timing": m.timing,
-        "spacing": m.spacing,
-        "notices": m.notices,
-        "single_plane": m.single_plane,
-        "counts": m.counts,
-        "correction": m.correction,
-        "tracings": _tracings_to_dict(m),
-        "provenance": m.provenance,
+    return {
+        field.key: to_plain(_VALUES.get(field.key, field.value_of)(measurement))
+        for field in FIELDS
+        if field.schema is not None
     }
-    return {key: to_plain(value) for key, value in values.items()}
+
+
+def measurement_schema() -> dict[str, Any]:
+    """The layout as a JSON Schema (draft 2020-12): values of `lvef.core.fields`, records of the file beside this module."""
+    schema: dict[str, Any] = json.loads(_RECORDS_FILE.read_text(encoding="utf-8"))
+    fields = [field for field in FIELDS if field.schema is not None]
+    properties = {
+        field.key: {"description": field.description, **(field.schema or schema["properties"][field.key])}
+        for field in fields
+    }
+    return schema | {"properties": properties, "required": [f.key for f in fields if f.required]}
 
 
 def measurement_json(measurement: Measurement) -> str:
@@ -135,34 +111,14 @@ def read_measurement(path: Path) -> Measurement:
         ) from None
 
 
-def frame_time_s(measurement: Measurement, frame: int | None) -> float | None:
-    """Time of a frame in seconds from the clip's first; None without such a frame or a clock (stills)."""
-    curve = measurement.curve
-    if (
-        frame is None
-        or curve is None
-        or measurement.duration_s is None
-        or not 0 <= frame < len(curve.times_s)
-    ):
-        return None
-    return finite(curve.times_s[frame])
-
-
-def volume_unit(measurement: Measurement) -> str:
-    """Unit of the curve's and the beats' volumes: ``ml`` where the file has a scale, else ``relative``."""
-    if measurement.curve is not None:
-        return "ml" if measurement.curve.calibrated else "relative"
-    return "ml" if measurement.edv_ml is not None else "relative"
-
-
 def _beat_to_dict(measurement: Measurement, beat: Beat) -> dict[str, Any]:
     return {
         "ed_frame": beat.ed_frame,
         "es_frame": beat.es_frame,
         "end_frame": beat.end_frame,
-        "ed_time_s": frame_time_s(measurement, beat.ed_frame),
-        "es_time_s": frame_time_s(measurement, beat.es_frame),
-        "end_time_s": frame_time_s(measurement, beat.end_frame),
+        "ed_time_s": measurement.frame_time_s(beat.ed_frame),
+        "es_time_s": measurement.frame_time_s(beat.es_frame),
+        "end_time_s": measurement.frame_time_s(beat.end_frame),
         "ed_volume": beat.ed_volume,
         "es_volume": beat.es_volume,
         "ef_percent": beat.ef_percent,
@@ -174,16 +130,22 @@ def _beat_to_dict(measurement: Measurement, beat: Beat) -> dict[str, Any]:
 
 
 def _tracings_to_dict(measurement: Measurement) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for phase, frame in (("ed", measurement.ed_frame), ("es", measurement.es_frame)):
-        tracing = (
-            measurement.tracings[frame] if frame is not None and frame < len(measurement.tracings) else None
-        )
-        if tracing is not None:
-            found[phase] = {
-                f.name: np.round(getattr(tracing, f.name), 2).tolist() for f in dataclasses.fields(tracing)
-            }
-    return found
+    tracings = {
+        "ed": measurement.tracing(measurement.ed_frame),
+        "es": measurement.tracing(measurement.es_frame),
+    }
+    return {
+        phase: {f.name: np.round(getattr(tracing, f.name), 2).tolist() for f in dataclasses.fields(tracing)}
+        for phase, tracing in tracings.items()
+        if tracing is not None
+    }
+
+
+_VALUES: dict[str, Callable[[Measurement], Any]] = {
+    "schema": lambda m: SCHEMA,
+    "beats": lambda m: [_beat_to_dict(m, beat) for beat in m.beats],
+    "tracings": _tracings_to_dict,
+}
 
 
 def _measurement_from_dict(values: dict[str, Any]) -> Measurement:
@@ -225,37 +187,8 @@ def _points(value: list[Any]) -> FloatArray:
     return np.asarray(value, dtype=np.float64)
 
 
-RESULT_COLUMNS = (
-    "path",
-    "status",
-    "ef_percent",
-    "edv_ml",
-    "esv_ml",
-    "stroke_volume_ml",
-    "beats",
-    "beats_excluded",
-    "ef_mean_percent",
-    "ef_sd_percent",
-    "heart_rate_bpm",
-    "ed_frame",
-    "es_frame",
-    "view",
-    "method",
-    "heart_failure_range",
-    "n_frames",
-    "frame_rate_hz",
-    "duration_s",
-    "warnings",
-    "reason_code",
-    "reason",
-    "volume_note",
-    "weights",
-    "precision",
-    "seconds",
-    "folder",
-    "lvef_version",
-    "heart_rate_source",
-    "beats_averaged",
+RESULT_COLUMNS = tuple(
+    field.key for field in sorted(FIELDS, key=lambda field: field.column or 0) if field.column is not None
 )
 """Columns of ``results.csv``. Their order is a promise: new ones are added at the end."""
 
@@ -270,7 +203,7 @@ def curve_csv(measurement: Measurement) -> str:
     and ``phase``, which names the end-diastoles and end-systoles of all beats.
     """
     curve = measurement.curve
-    calibrated = volume_unit(measurement) == "ml"
+    calibrated = measurement.volume_unit == "ml"
     header = (
         "frame",
         "time_s",
@@ -289,7 +222,7 @@ def curve_csv(measurement: Measurement) -> str:
     lines = (
         (
             str(frame),
-            _cell(frame_time_s(measurement, frame)),
+            _cell(measurement.frame_time_s(frame)),
             _cell(volume),
             _cell(length),
             phases.get(frame, ""),
@@ -303,7 +236,7 @@ def curve_csv(measurement: Measurement) -> str:
 
 def beats_csv(measurement: Measurement) -> str:
     """Write all beats, excluded ones with their reason; ``shown`` marks the one whose ED and ES are shown."""
-    unit = volume_unit(measurement)
+    unit = measurement.volume_unit
     header = (
         "beat", "ed_frame", "es_frame", "end_frame", "ed_time_s", "es_time_s", "end_time_s",
         f"ed_volume_{unit}", f"es_volume_{unit}", "ef_percent", "duration_s", "counted", "shown", "excluded",
@@ -314,7 +247,7 @@ def beats_csv(measurement: Measurement) -> str:
             str(beat.ed_frame),
             str(beat.es_frame),
             _cell(beat.end_frame),
-            *(_cell(frame_time_s(measurement, f)) for f in (beat.ed_frame, beat.es_frame, beat.end_frame)),
+            *(_cell(measurement.frame_time_s(f)) for f in (beat.ed_frame, beat.es_frame, beat.end_frame)),
             _cell(beat.ed_volume),
             _cell(beat.es_volume),
             _cell(beat.ef_percent),
@@ -336,41 +269,12 @@ def result_row(measurement: Measurement, path: str, folder: str = "") -> Row:
         path: The file's name as the user gave it.
         folder: Name of the folder with its outputs, inside the output folder.
     """
-    m = measurement
-    made = m.provenance
-    values: dict[str, object] = {
-        "path": path,
-        "status": str(m.status),
-        "ef_percent": m.ef_percent,
-        "edv_ml": m.edv_ml,
-        "esv_ml": m.esv_ml,
-        "stroke_volume_ml": m.stroke_volume_ml,
-        "beats": len(m.counted_beats),
-        "beats_excluded": sum(1 for beat in m.beats if beat.excluded),
-        "ef_mean_percent": m.ef_mean_percent,
-        "ef_sd_percent": m.ef_sd_percent,
-        "heart_rate_bpm": m.heart_rate_bpm,
-        "ed_frame": m.ed_frame,
-        "es_frame": m.es_frame,
-        "view": str(m.view),
-        "method": m.method,
-        "heart_failure_range": m.categories.get("heart_failure"),
-        "n_frames": m.n_frames,
-        "frame_rate_hz": m.frame_rate_hz,
-        "duration_s": m.duration_s,
-        "warnings": "; ".join(n.code for n in m.notices),
-        "reason_code": m.reason_code,
-        "reason": m.reason,
-        "volume_note": m.volume_note,
-        "weights": made.weights if made else None,
-        "precision": made.precision if made else None,
-        "seconds": made.seconds if made else None,
-        "folder": folder,
-        "lvef_version": made.lvef_version if made else None,
-        "beats_averaged": m.beats_averaged,
-        "heart_rate_source": m.heart_rate_source,
+    given = {"path": path, "folder": folder}
+    return {
+        field.key: _cell(given[field.key] if field.key in given else field.value_of(measurement))
+        for field in sorted(FIELDS, key=lambda field: field.column or 0)
+        if field.column is not None
     }
-    return {column: _cell(values[column]) for column in RESULT_COLUMNS}
 
 
 def results_csv(rows: Iterable[Row]) -> str:

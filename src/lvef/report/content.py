@@ -5,28 +5,20 @@ from __future__ import annotations
 import datetime
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
 
+from lvef.core.fields import Group, Shown, lines_of
 from lvef.core.records import Clip, Correction, Measurement
 from lvef.core.serialization import printable
 from lvef.core.terms import Status, View
 from lvef.core.wording import (
     DISCLAIMER,
-    beats_text,
-    category_lines,
+    clip_text,
     ef_text,
-    heart_rate_text,
-    indexed_lines,
-    method_text,
     ml_text,
-    network_text,
+    no_volume_text,
     note_text,
-    pixel_text,
     reads_clips,
-    shown_beat_line,
-    spread_line,
     status_text,
-    volume_lines,
 )
 from lvef.measure.results import Result
 from lvef.report.curve import MOST_BEATS, MOST_BEATS_OF_A_VIEW, beats_of, curve_of
@@ -87,10 +79,10 @@ def page_of(answer: Result, made_at: datetime.datetime | None = None) -> ReportP
         status=status_text(m),
         alert=m.correction is None and m.status is not Status.OK,
         reason=_cut(_reason(m, names), 2 * LONGEST_NOTE),
-        categories=tuple(category_lines(m.categories)),
-        values=_values(m),
-        volumes=_volumes(m),
-        volume_note=_volume_note(m),
+        categories=(),
+        values=tuple(lines_of(m, Shown.REPORT, Group.VALUES)),
+        volumes=tuple(lines_of(m, Shown.REPORT, Group.VOLUMES)),
+        volume_note=_cut(_readable(no_volume_text(m))),
         correction=_corrected(answer),
         views=views,
         picture_note=_picture_note(m, films, any(view.pictures for view in views)),
@@ -171,35 +163,9 @@ def _facts(answer: Result) -> str:
 
 
 def _film_text(m: Measurement, between: str) -> str:
-    # A view of a study stands in front of its film already.
-    facts = [str(m.view)] if m.view is not View.UNKNOWN and between != ", " else []
-    if m.n_frames:
-        facts.append(f"{m.n_frames} {'frame' if m.n_frames == 1 else 'frames'}")
-    if m.frame_rate_hz:
-        facts.append(f"{m.frame_rate_hz:.3g} frames/s" + (f" ({m.timing})" if m.timing else ""))
-    if m.duration_s:
-        facts.append(f"{m.duration_s:.2f} s")
-    return between.join(_readable(fact) for fact in facts)
-
-
-def _values(m: Measurement) -> Pairs:
-    pairs: list[tuple[str, str]] = [(f"{view} alone", ef_text(ef)) for view, ef in m.single_plane.items()]
-    if m.ef_percent is not None and not m.single_plane and m.correction is None:
-        pairs.append(("Beats", beats_text(m)))
-    pairs += [line for line in (spread_line(m), shown_beat_line(m)) if line is not None]
-    if m.heart_rate_bpm is not None:
-        pairs.append(("Heart rate", heart_rate_text(m)))
-    return (*pairs, *indexed_lines(m.indexed))
-
-
-def _volumes(m: Measurement) -> Pairs:
-    return tuple(volume_lines(m))
-
-
-def _volume_note(m: Measurement) -> str:
-    if _volumes(m) or m.ef_percent is None:
-        return ""
-    return _cut(_readable(note_text(m.volume_note))) or "No volumes in ml."
+    # A view of a study stands in front of its clip already.
+    view = str(m.view) if m.view is not View.UNKNOWN and between != ", " else ""
+    return _readable(between.join(filter(None, (view, clip_text(m, between)))))
 
 
 def _corrected(answer: Result) -> Corrected | None:
@@ -293,23 +259,7 @@ def _all_notices(answer: Result) -> list[str]:
 
 
 def _made(m: Measurement, made_at: datetime.datetime | None) -> Pairs:
-    pairs: list[tuple[str, str]] = []
-    if method := method_text(m):
-        pairs.append(("Method", _readable(method)))
-    if m.spacing is not None:
-        spacing = replace(m.spacing, source=_readable(m.spacing.source))
-        pairs.append(("Scale", pixel_text(spacing)))
-    made = m.provenance
-    if made is not None:
-        digest = made.weights_sha256[:DIGEST_LETTERS]
-        network = ", ".join(
-            filter(None, (made.weights, f"SHA-256 {digest}" if digest else "", made.weights_licence))
-        )
-        pairs.append(("Network", _readable(network)))
-        if kind := network_text(m):
-            pairs.append(("", note_text(kind)))
-        engine = f"lvef {made.lvef_version}, {made.backend}, precision {made.precision}, {made.device}"
-        pairs.append(("Software", _readable(engine)))
+    pairs = [(label, _readable(text)) for label, text in lines_of(m, Shown.REPORT, Group.METHOD)]
     when = made_at if made_at is not None else datetime.datetime.now(datetime.UTC)
     pairs.append(("This page", f"made {_clock_text(when.isoformat())}"))
     return tuple(pairs)

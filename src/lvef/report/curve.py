@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from lvef.core.records import Beat, FloatArray, Measurement
-from lvef.measure.serializers import frame_time_s, volume_unit
 from lvef.report.drawing import curve_values, has_curve
 from lvef.report.page import Curve, Span, Table
 
@@ -39,7 +38,7 @@ def curve_of(m: Measurement) -> Curve | None:
         for frame in sorted(f for f in frames if f is not None)
         if 0 <= frame < len(times) and math.isfinite(volumes[frame])
     ]
-    calibrated = volume_unit(m) == "ml"
+    calibrated = m.volume_unit == "ml"
     unit = "LV volume (ml)" if calibrated else "LV volume (% of ED)"
     return Curve(
         pieces=_pieces(times, volumes),
@@ -67,9 +66,9 @@ def beats_of(m: Measurement, most: int, *, narrow: bool = False) -> Table | None
     if not m.beats:
         return None
     drawn = any(math.isfinite(beat.ed_volume) for beat in m.beats)
-    unit = " ml" if volume_unit(m) == "ml" else ""
+    unit = " ml" if m.volume_unit == "ml" else ""
     volumes = (f"EDV{unit}", f"ESV{unit}") if unit and drawn and not narrow else ()
-    timed = not narrow and any(frame_time_s(m, beat.ed_frame) is not None for beat in m.beats)
+    timed = not narrow and any(m.frame_time_s(beat.ed_frame) is not None for beat in m.beats)
     header = ("Beat", "ED", "ES", *(("Start s",) if timed else ()), *volumes, "EF %", "Length s", "Counted")
     shown = _shown(m, most)
     rows = tuple(_row(m, index, bool(volumes), timed) for index in shown)
@@ -135,7 +134,7 @@ def _row(m: Measurement, index: int, volumes: bool, timed: bool) -> tuple[str, .
     beat = m.beats[index]
     cells = [str(index + 1), str(beat.ed_frame), str(beat.es_frame)]
     if timed:
-        cells.append(_number(frame_time_s(m, beat.ed_frame), 2))
+        cells.append(_number(m.frame_time_s(beat.ed_frame), 2))
     if volumes:
         cells += [_number(beat.ed_volume, 0), _number(beat.es_volume, 0)]
     cells += [_number(beat.ef_percent, 0), _number(beat.duration_s, 2)]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from lvef.core.records import Clip, FloatArray, Measurement, Tracing
-from lvef.measure.serializers import volume_unit
 
 DRAWING = threading.Lock()
 """Held while matplotlib draws: its font machinery is not written for threads, and drawing holds the interpreter anyway."""
@@ -38,7 +37,7 @@ def curve_values(measurement: Measurement) -> FloatArray:
     """
     curve = measurement.curve
     assert curve is not None
-    if volume_unit(measurement) == "ml":
+    if measurement.volume_unit == "ml":
         return curve.volume
     # Without a scale only the shape means something.
     ed = measurement.ed_frame

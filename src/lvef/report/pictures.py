@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from lvef.core.records import Clip, FloatArray, FrameArray, Measurement, Tracing
-from lvef.measure.serializers import frame_time_s
-from lvef.report.drawing import has_curve, tracing_of, window
+from lvef.report.drawing import has_curve, window
 from lvef.report.page import Outline, Picture
 from lvef.transforms.sector import hide_outside_sector
 
@@ -39,7 +38,7 @@ def pictures_of(measurement: Measurement, clip: Clip | None, view: str, shape: f
     frames = _frames(measurement, clip)
     if not any(int(clip.frames[frame].max()) > LIT for _, frame in frames):
         return ()
-    tracings = [tracing_of(measurement, frame) if word else None for word, frame in frames]
+    tracings = [measurement.tracing(frame) if word else None for word, frame in frames]
     part = window(clip, tracings, shape)
     return tuple(
         _picture(measurement, clip, view, word, frame, tracing, part, shape)
@@ -66,7 +65,7 @@ def _picture(
     part: tuple[float, float, float, float],
     shape: float,
 ) -> Picture:
-    time = frame_time_s(m, frame)
+    time = m.frame_time_s(frame)
     if time is None and m.curve is None and len(clip.frames) > 1:
         time = float(clip.times_s[frame])
     # Two stills are no film: they have no frame numbers and no time.

@@ -14,7 +14,6 @@ import numpy as np
 from lvef.core.records import Beat, Clip, Measurement, Tracing
 from lvef.core.wording import ef_text
 from lvef.io.atomic import write_bytes_atomic
-from lvef.measure.serializers import frame_time_s, volume_unit
 from lvef.report.drawing import (
     ANSWER_COLOUR,
     DRAWING,
@@ -24,7 +23,6 @@ from lvef.report.drawing import (
     ES_ON_BLACK,
     curve_values,
     has_curve,
-    tracing_of,
     window,
 )
 from lvef.report.summary_words import (
@@ -101,7 +99,7 @@ def _draw_pictures(figure: Figure, clip: Clip, m: Measurement, bottom: int) -> N
     ]
     shown = marked or [("", len(clip.frames) // 2, "white")]
     width = (room - gap * (len(shown) - 1)) / len(shown)
-    shown_frames = window(clip, [tracing_of(m, frame) for _, frame, _ in marked], width / (top - bottom))
+    shown_frames = window(clip, [m.tracing(frame) for _, frame, _ in marked], width / (top - bottom))
     for place, (word, frame, colour) in enumerate(shown):
         axes = _axes(figure, left + place * (width + gap), bottom, width, top - bottom)
         axes.set_facecolor("black")
@@ -115,12 +113,12 @@ def _draw_pictures(figure: Figure, clip: Clip, m: Measurement, bottom: int) -> N
             interpolation="bilinear",
             aspect=clip.pixel_aspect,
         )
-        tracing = tracing_of(m, frame)
+        tracing = m.tracing(frame)
         if word and tracing is not None:
             _draw_tracing(axes, tracing, colour)
         axes.set_xlim(shown_frames[0], shown_frames[1])
         axes.set_ylim(shown_frames[3], shown_frames[2])
-        time = frame_time_s(m, frame)
+        time = m.frame_time_s(frame)
         label = (
             f"frame {frame}  ·  {time:.2f} s"
             if time is not None
@@ -170,7 +168,7 @@ def _draw_curve(figure: Figure, m: Measurement) -> None:
     curve = m.curve
     assert curve is not None
     axes = _axes(figure, 106, 70, COLUMN_X_PX - 40 - 106, 190)
-    calibrated = volume_unit(m) == "ml"
+    calibrated = m.volume_unit == "ml"
     volume = curve_values(m)
     for beat in m.beats:
         _draw_beat(axes, beat, curve.times_s, m.is_shown(beat))

@@ -7,25 +7,11 @@ import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from lvef.core.fields import Shown, lines_of
 from lvef.core.records import Measurement
 from lvef.core.serialization import printable
 from lvef.core.terms import Status
-from lvef.core.wording import (
-    DISCLAIMER,
-    beats_text,
-    category_lines,
-    ef_text,
-    heart_rate_text,
-    indexed_lines,
-    method_text,
-    network_text,
-    note_text,
-    reason_text,
-    shown_beat_line,
-    spread_line,
-    status_text,
-    volume_lines,
-)
+from lvef.core.wording import DISCLAIMER, clip_text, ef_text, method_text, reason_text, status_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,14 +64,7 @@ def draw_heading(figure: Figure, m: Measurement) -> None:
     if width > COLUMN_X_PX - 2 * MARGIN_PX:
         drawn.set_text(_title(title, int(len(title) * (COLUMN_X_PX - 2 * MARGIN_PX) / width) - 3))
     facts = [method_text(m)]
-    if m.n_frames:
-        facts.append(f"{m.n_frames} {'frame' if m.n_frames == 1 else 'frames'}")
-    if m.frame_rate_hz:
-        facts.append(
-            f"{m.frame_rate_hz:.3g} frames/s ({m.timing})" if m.timing else f"{m.frame_rate_hz:.3g} frames/s"
-        )
-    if m.duration_s:
-        facts.append(f"{m.duration_s:.2f} s")
+    facts.append(clip_text(m, "  ·  "))
     _text(figure, MARGIN_PX, HEIGHT_PX - 62, "  ·  ".join(f for f in facts if f), size=10, colour=SOFT)
 
 
@@ -143,25 +122,8 @@ def draw_column(figure: Figure, m: Measurement) -> None:
 
 def _draw_facts(column: _Column, m: Measurement) -> None:
     before = column.y
-    for name, text in category_lines(m.categories):
+    for name, text in lines_of(m, Shown.SUMMARY):
         column.pair(name, text)
-    if m.ef_percent is not None:
-        column.pair("Beats", beats_text(m))
-        for line in (spread_line(m), shown_beat_line(m)):
-            if line is not None:
-                column.pair(*line)
-    if m.heart_rate_bpm is not None:
-        column.pair("Heart rate", heart_rate_text(m))
-    for view, single in m.single_plane.items():
-        column.pair(f"{view} alone", ef_text(single))
-    for name, text in volume_lines(m):
-        column.pair(name, text)
-    for name, text in indexed_lines(m.indexed):
-        column.pair(name, text)
-    if m.edv_ml is None and m.volume_note:
-        column.pair("Volumes in ml", note_text(m.volume_note))
-    if network_text(m):
-        column.pair("Network", note_text(network_text(m)))
     if column.y < before:
         column.y -= 4
         column.rule()

@@ -15,9 +15,9 @@ from lvef.inference.catalogue import ModelEntry, list_models
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
 from lvef.webapp import samples
-from lvef.webapp.answer_view import table
 from lvef.webapp.drawing import Curve, show_curves
 from lvef.webapp.layout import current_session, show_error, show_errors, show_heading, show_section
+from lvef.webapp.measurement_view import table
 from lvef.webapp.measuring import Upload, measure_again, measure_upload
 from lvef.webapp.options_form import show_options_form
 from lvef.webapp.phases import show_phases

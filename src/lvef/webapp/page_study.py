@@ -7,9 +7,9 @@ from functools import partial
 import streamlit as st
 
 from lvef.measure.options import MeasureOptions
-from lvef.webapp.answer_view import show_answer, show_beats, show_warnings
 from lvef.webapp.correction_panel import current_answer
 from lvef.webapp.layout import current_session, show_errors, show_heading, show_section
+from lvef.webapp.measurement_view import show_answer, show_beats, show_warnings
 from lvef.webapp.measuring import measure_study
 from lvef.webapp.options_form import show_options_form
 from lvef.webapp.phases import show_phases

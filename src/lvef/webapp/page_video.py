@@ -9,8 +9,8 @@ import streamlit as st
 from lvef.core.wording import category_lines, cut_off_text, ef_text, ml_text, reason_text, status_text
 from lvef.measure.options import MeasureOptions
 from lvef.webapp import samples
-from lvef.webapp.answer_view import table
 from lvef.webapp.layout import current_session, show_errors, show_heading, show_section
+from lvef.webapp.measurement_view import table
 from lvef.webapp.measuring import Upload, measure_again, measure_upload
 from lvef.webapp.options_form import same_measurement, show_options_form
 from lvef.webapp.result import show_result

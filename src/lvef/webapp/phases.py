@@ -9,7 +9,6 @@ import streamlit as st
 
 from lvef.core.records import Clip, FloatArray, Measurement, Tracing
 from lvef.core.wording import ml_text
-from lvef.measure.serializers import frame_time_s
 from lvef.webapp.viewer import LARGEST_SIDE_PX, displayed_shape, jpeg_data_url
 
 ED_COLOUR, ES_COLOUR = "#56b4e9", "#f0a01e"
@@ -51,7 +50,7 @@ def show_phases(
 def caption(m: Measurement, name: str, frame: int) -> str:
     """What stands under a phase: its name, frame, time and volume."""
     parts = [name]
-    time = frame_time_s(m, frame)
+    time = m.frame_time_s(frame)
     if time is not None:
         parts.append(f"frame {frame}, {time:.2f} s")
     # The volume of what is drawn, of this one beat; the answer's may be a mean.

@@ -8,11 +8,11 @@ from lvef.core.records import Clip, Measurement
 from lvef.core.wording import reads_clips
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
-from lvef.webapp.answer_view import show_answer, show_beats, show_method, show_warnings
 from lvef.webapp.correction_panel import correction_panel, current_answer
 from lvef.webapp.downloads import show_downloads
 from lvef.webapp.film import show_video
 from lvef.webapp.layout import show_section
+from lvef.webapp.measurement_view import show_answer, show_beats, show_method, show_warnings
 from lvef.webapp.phases import show_phases
 from lvef.webapp.session import SessionResult, with_patient_data
 from lvef.webapp.viewer import viewer

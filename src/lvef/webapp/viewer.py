@@ -16,7 +16,6 @@ import streamlit as st
 
 from lvef.core.records import Clip, FrameArray, Measurement
 from lvef.core.wording import ef_text
-from lvef.measure.serializers import volume_unit
 
 HERE = Path(__file__).parent
 """Folder of the component's files."""
@@ -69,7 +68,7 @@ def viewer_data(measurement: Measurement, shown: Clip) -> dict[str, Any]:
         "times": [round(t, 4) for t in shown.times_s.tolist()],
         "contours": [_contour(m, frame) for frame in range(n)],
         "volume": volumes(m, n),
-        "unit": "ml" if volume_unit(m) == "ml" else "% of end-diastole",
+        "unit": "ml" if m.volume_unit == "ml" else "% of end-diastole",
         "beats": _beats(m),
         "marks": _marks(m),
         "ed": m.ed_frame,
@@ -89,7 +88,7 @@ def volumes(m: Measurement, n: int) -> list[float | None]:
     if m.curve is None or len(m.curve.volume) != n:
         return [None] * n
     values = m.curve.volume
-    if volume_unit(m) != "ml":
+    if m.volume_unit != "ml":
         own = values[m.ed_frame] if m.ed_frame is not None else np.nan
         reference = (
             own if np.isfinite(own) and own > 0 else np.nanmax(values) if np.isfinite(values).any() else 1.0

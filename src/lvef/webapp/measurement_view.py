@@ -1,4 +1,4 @@
-"""The answer in words and tables: EF, classes, volumes, warnings, beats, how it was measured."""
+"""A measurement in words and tables: EF, categories, volumes, warnings, beats, method."""
 
 from __future__ import annotations
 
@@ -8,40 +8,24 @@ from html import escape
 
 import streamlit as st
 
+from lvef.core.fields import Group, Shown, lines_of
 from lvef.core.records import Beat, Measurement
 from lvef.core.terms import Status
-from lvef.core.wording import (
-    beats_text,
-    category_lines,
-    ef_text,
-    heart_rate_text,
-    indexed_lines,
-    method_text,
-    ml_text,
-    network_text,
-    note_text,
-    pixel_text,
-    reason_text,
-    shown_beat_line,
-    spread_line,
-    status_text,
-    volume_lines,
-)
+from lvef.core.wording import ef_text, ml_text, note_text, reason_text, status_text
 from lvef.measure.options import MeasureOptions
-from lvef.measure.serializers import frame_time_s, volume_unit
 
 NO_SEX = "choose the sex under Settings"
-"""Stands where the class of the ASE/EACVI table would: its normal range is not the same for men and women."""
+"""Stands in place of the ASE/EACVI category: its normal range differs between men and women."""
 
 
 def show_answer(
     measurement: Measurement, options: MeasureOptions, *, known_ef_percent: float | None = None
 ) -> None:
-    """Show the EF large, with its classes and volumes; or why there is none.
+    """Show the EF large, with its categories and volumes; or why there is none.
 
     Args:
         measurement: What was measured.
-        options: Settings; the ASE/EACVI class is shown for their sex only.
+        options: Settings; the ASE/EACVI category is shown for their sex only.
         known_ef_percent: True EF of a phantom.
     """
     m = measurement
@@ -57,84 +41,52 @@ def show_answer(
     corrected = ""
     if m.correction is not None:
         machine = ef_text(m.correction.machine_ef_percent)
-        corrected = f'<p class="lvef-sub">Corrected by hand. The network said {machine}.</p>'
+        corrected = f'<p class="lvef-sub">Corrected by hand. The model measured {machine}.</p>'
     known = ""
     if known_ef_percent is not None:
         difference = m.ef_percent - known_ef_percent
         side = "above" if difference > 0 else "below"
         known = (
-            f'<p class="lvef-sub">Known EF of this computed heart: <strong>{known_ef_percent:.1f} %</strong>; '
+            f'<p class="lvef-sub">Known EF of this synthetic phantom: <strong>{known_ef_percent:.1f} %</strong>; '
             f"measured {abs(difference):.1f} points {side} it.</p>"
         )
     st.html(
-        f'<section class="lvef-answer{tone}" aria-label="Answer"><p class="lvef-label">Ejection fraction</p>'
+        f'<section class="lvef-answer{tone}" aria-label="Result"><p class="lvef-label">Ejection fraction</p>'
         f'<p class="lvef-ef" data-ef="{m.ef_percent:.4f}">{escape(ef_text(m.ef_percent))}</p>'
         f'<p class="lvef-sub">{escape(status_text(m))} · {m.ef_percent:.1f} % to one decimal</p>{corrected}{known}</section>'
     )
-    st.html(facts(answer_facts(m, options), "Classes and volumes"))
+    st.html(facts(result_lines(m, options), "Categories and volumes"))
 
 
-def answer_facts(m: Measurement, options: MeasureOptions) -> list[tuple[str, str]]:
-    """Classes, volumes and what follows from them, as name and value."""
-    rows = [
-        (name, text)
-        for name, text in category_lines(m.categories)
-        if not name.startswith("ASE") or options.sex is not None
-    ]
+def result_lines(m: Measurement, options: MeasureOptions) -> list[tuple[str, str]]:
+    """Categories, volumes and what follows from them, as label and text; the ASE/EACVI category of a known sex only."""
+    lines = lines_of(m, Shown.PAGE, Group.VOLUMES, Group.VALUES)
     if options.sex is None:
-        rows.insert(0, ("ASE/EACVI 2015", NO_SEX))
-    if volume_lines(m):
-        rows += [*volume_lines(m), *indexed_lines(m.indexed)]
-    else:
-        rows.append(("Volumes", note_text(m.volume_note) or "None in ml."))
-    for view, ef in m.single_plane.items():
-        rows.append((f"{view} alone", ef_text(ef)))
-    rows += [line for line in (spread_line(m), shown_beat_line(m)) if line is not None]
-    if m.heart_rate_bpm is not None:
-        rows.append(("Heart rate", heart_rate_text(m)))
-    return rows
+        lines = [line for line in lines if not line[0].startswith("ASE")]
+        lines.insert(0, ("ASE/EACVI 2015", NO_SEX))
+    return lines
 
 
 def show_warnings(m: Measurement) -> None:
-    """Everything that is to be known before the EF is believed, in sentences."""
+    """The warnings, in sentences."""
     if m.notices:
         items = "".join(f"<li>{escape(note_text(n.text))}</li>" for n in m.notices)
-        st.html(f'<section class="lvef-warnings"><h3>Keep in mind</h3><ul>{items}</ul></section>')
+        st.html(f'<section class="lvef-warnings"><h3>Warnings</h3><ul>{items}</ul></section>')
 
 
 def show_method(m: Measurement) -> None:
-    """How it was measured: method, network, precision, file."""
-    made = m.provenance
-    rows = [("Method", method_text(m)), ("Beats", beats_text(m))]
-    if made is not None:
-        kind = network_text(m)
-        rows += [
-            ("Network", made.weights + (f"; {kind}" if kind else "")),
-            ("Computed with", f"{made.backend}, {made.precision}, {made.device}"),
-            ("Time taken", f"{made.seconds:.2f} s"),
-        ]
-    if m.n_frames is not None and m.frame_rate_hz is not None:
-        rows.append(
-            (
-                "Film",
-                f"{m.n_frames} frames, {m.frame_rate_hz:.1f} a second, {m.duration_s or 0:.2f} s (clock: {m.timing})",
-            )
-        )
-    if m.spacing is not None:
-        rows.append(("Scale", pixel_text(m.spacing)))
-    broken = {name: n for name, n in m.counts.items() if n and name != "clips"}
-    if broken:
-        rows.append(
-            ("Rules broken", ", ".join(f"{name.replace('_', ' ')}: {n}" for name, n in broken.items()))
-        )
-    st.html(facts([row for row in rows if row[1]], "How it was measured"))
+    """How it was measured: method, model, precision, file."""
+    lines = lines_of(m, Shown.PAGE, Group.METHOD)
+    if m.provenance is not None:
+        lines.append(("Time", f"{m.provenance.seconds:.2f} s"))
+    st.html(facts(lines, "How it was measured"))
 
 
 def show_beats(m: Measurement) -> None:
     """All beats; those that do not count with their reason."""
     if not m.beats:
         return
-    unit = volume_unit(m)
+    unit = m.volume_unit
     header = ["Beat", "ED frame", "ES frame", "Length", "EF", "", ""]
     if unit == "ml":
         header[4:4] = ["EDV", "ESV"]
@@ -186,5 +138,5 @@ def table(header: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], labe
 
 
 def _frame(m: Measurement, frame: int) -> str:
-    time = frame_time_s(m, frame)
+    time = m.frame_time_s(frame)
     return str(frame) if time is None else f"{frame} ({time:.2f} s)"
