@@ -20,7 +20,6 @@ from lvef.inference.card_text import (
     has_interval,
 )
 from lvef.inference.catalogue import list_models
-from lvef.webapp.answer_view import facts, table
 from lvef.webapp.layout import show_errors, show_heading, show_section
 from lvef.webapp.measurement_view import facts, table
 
