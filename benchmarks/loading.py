@@ -29,8 +29,8 @@ import numpy as np
 import polars as pl
 
 from lvef.datasets.manifest import make_manifest
-from lvef.stores.filling import fill_store
-from lvef.stores.recipes import ClipRecipe, make
+from lvef.stores.prepare import fill_store
+from lvef.stores.recipes import ClipRecipe
 from lvef.stores.sources import sources_of
 from lvef.transforms.store import ClipStore
 
@@ -111,19 +111,21 @@ def main() -> None:
         folder = Path(name)
         manifest = make_clips(folder, args.clips)
         recipe = ClipRecipe()
-        jobs = [(recipe, source) for source in sources_of(manifest, "benchmark")]
+        sources = sources_of(manifest, "benchmark")
         rows["preparation, 1 worker, clips/s"] = rate_of(
             lambda: fill_store(manifest, folder / "one", recipe).written
         )
         rows["preparation, 2 workers, clips/s"] = rate_of(
             lambda: fill_store(manifest, folder / "two", recipe, workers=2).written
         )
-        rows["decoding alone, 1 worker, clips/s"] = rate_of(lambda: len([make(job) for job in jobs]))
+        rows["decoding alone, 1 worker, clips/s"] = rate_of(
+            lambda: len([recipe.make(source) for source in sources])
+        )
         spawned = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
         for kind, pool in (("threads", ThreadPoolExecutor(2)), ("processes", spawned)):
             with pool:
-                list(pool.map(make, jobs[:4]))  # so that their start is not counted
-                rate = rate_of(lambda pool=pool: len(list(pool.map(make, jobs))))
+                list(pool.map(recipe.make, sources[:4]))  # so that their start is not counted
+                rate = rate_of(lambda pool=pool: len(list(pool.map(recipe.make, sources))))
             rows[f"decoding alone, 2 {kind}, clips/s"] = rate
         store = ClipStore(folder / "one")
         paths = [folder / f"{item}.avi" for item in store.items]

@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from lvef.stores.clip_store import SHARD_BYTES
 from lvef.stores.recipes import ClipRecipe
-from lvef.stores.writer import SHARD_BYTES
 from lvef.transforms.store import INDEX_NAME, INFO_NAME, SCHEMA, shard_name
 
 SIDE, RATE_HZ = 112, 50.0

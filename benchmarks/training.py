@@ -40,7 +40,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lvef.core.config import from_mapping
 from lvef.models.families import build
-from lvef.stores.filling import fill_store
+from lvef.stores.prepare import fill_store
 from lvef.stores.recipes import ClipRecipe
 from lvef.training.clip_augmentation import batch_generators
 from lvef.training.loading import EpochSampler, loader

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from lvef.datasets.manifest import write_manifest
-from lvef.stores.samples import TwoStreamStore
+from lvef.stores.clip_store import TwoStreamStore
 from lvef.transforms.store import ClipStore
 from tests.stores.made_up import write_clips, write_echonet, write_stills
 
@@ -91,7 +91,7 @@ def test_wrong_words_and_wrong_files(run, here, manifest):
     run("data", "prepare", "clips", manifest, "--out", "s", "--size", "48")
     result = run("data", "prepare", "clips", manifest, "--out", "s", "--size", "64")
     assert result.exit_code == 1
-    assert "was begun with kind clips, size 48" in result.stderr
+    assert "was begun with size 48, now it is 64" in result.stderr
 
 
 def test_defaults_are_those_of_the_recipes(run):

@@ -14,7 +14,7 @@ from lvef.core.terms import View
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import tracing_of_contour
 from lvef.stores.synthetic import Task
-from lvef.stores.synthetic_tables import Terms
+from lvef.stores.synthetic_files import Terms
 from lvef.synthesis.truth import SyntheticClip, beats_in_clip
 from lvef.synthesis.volume_curves import regular, volume_at
 from tests.geometry.ventricle_shapes import labels

@@ -17,10 +17,9 @@ from lvef.datasets.manifest import make_manifest, read_manifest, write_manifest
 from lvef.datasets.pseudonym import pseudonym
 from lvef.datasets.registry import find_reader
 from lvef.io.open import find_inputs
-from lvef.stores.convert import Settings, convert, exit_code
+from lvef.stores.convert import KEY_COLUMNS, Settings, convert, exit_code, write_key_file
 from lvef.stores.convert_sources import sources_of
 from lvef.stores.deidentify import Format
-from lvef.stores.key_file import KEY_COLUMNS, write_key_file
 from tests.io.io_fabrication import PERSON, dicom, save, write_video
 from tests.stores.screens import screen
 

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 from pydicom.data import get_testdata_file
 
-from lvef.core.errors import QualityRefusal, VideoError
+from lvef.core.errors import OutputError, QualityRefusal, VideoError
 from lvef.io.open import open_clip
 from lvef.io.probe import probe
-from lvef.stores.deidentify import Format, OutputError, deidentify
+from lvef.stores.deidentify import Format, deidentify
 from tests.io.io_fabrication import PERSON, dicom, region, regions, save, write_video
 from tests.stores.screens import HEIGHT, WIDTH, fan, far_from_fan, screen
 

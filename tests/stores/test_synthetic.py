@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lvef.core.errors import ConfigError, DataError
-from lvef.stores import synthetic as module
+from lvef.core.errors import ConfigError, DataError, OutputError
+from lvef.core.journal import JOURNAL_NAME
 from lvef.stores.synthetic import synthesize
-from lvef.stores.synthetic_tables import TABLES
+from lvef.stores.synthetic_files import TABLES
 from tests.house import ROOT
 from tests.stores.synthetic_made_up import MadeUp, tasks
 
@@ -212,7 +212,7 @@ def test_a_full_disk_stops_the_run_and_the_next_goes_on(tmp_path, monkeypatch):
     def full(path, data):
         room[0] -= 1
         if room[0] < 0:
-            raise DataError(f"{path} could not be written (no space left on device): make room.")
+            raise OutputError(f"{path} could not be written (no space left on device): make room.")
         real(path, data)
 
     monkeypatch.setattr(synthetic_files, "write_bytes_atomic", full)
@@ -260,7 +260,7 @@ def test_two_runs_at_once(tmp_path):
     out = tmp_path / "out"
     synthesize(MadeUp(), tasks(1), out)
     with (
-        closing(Journal(out / module.JOURNAL_NAME)),
+        closing(Journal(out / JOURNAL_NAME)),
         pytest.raises(DataError, match="another run is writing"),
     ):
         synthesize(MadeUp(), tasks(2), out)
@@ -293,7 +293,7 @@ def test_a_killed_run_goes_on_and_leaves_no_process(tmp_path):
     process = subprocess.Popen(
         [sys.executable, str(script), str(out), str(calls)], env=environment, stdout=subprocess.PIPE
     )
-    journal = out / module.JOURNAL_NAME
+    journal = out / JOURNAL_NAME
     while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") >= 3):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)

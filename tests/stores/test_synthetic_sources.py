@@ -17,7 +17,7 @@ from lvef.datasets.manifest import read_manifest
 from lvef.datasets.readers.echonet_dynamic import read
 from lvef.io.images import read_labels
 from lvef.io.open import open_clip
-from lvef.stores.filling import fill_store
+from lvef.stores.prepare import fill_store
 from lvef.stores.recipes import ClipRecipe, TwoStreamRecipe
 from lvef.stores.synthetic import synthesize
 from lvef.stores.synthetic_sources import (
@@ -30,8 +30,7 @@ from lvef.stores.synthetic_sources import (
     phantom_tasks,
     validation_patients,
 )
-from lvef.stores.traces import TraceRecipe
-from lvef.stores.tracing import fill_traces
+from lvef.stores.traced_frames import TraceRecipe, fill_traces
 from tests.datasets import camus_folder
 
 pytestmark = pytest.mark.slow

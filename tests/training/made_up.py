@@ -13,8 +13,8 @@ from torch import nn
 
 from lvef.core.config import from_mapping
 from lvef.geometry.volume_tracing import volume_tracing_of_mask
+from lvef.stores.clip_store import StoreWriter
 from lvef.stores.recipes import ClipRecipe, TwoStreamRecipe
-from lvef.stores.writer import StoreWriter
 from lvef.training.recipe import Recipe
 from lvef.transforms.volume_tracing import volume_of_lines
 from tests.geometry.ventricle_shapes import labels

@@ -77,12 +77,11 @@ def convert(
     """
     _check(out, rename, key_file)
     # Loaded here, so that help and wrong words answer at once.
-    from lvef.cli.progress import progress_bar
-    from lvef.stores.convert import Settings, exit_code
+    from lvef.cli.progress import show_progress
+    from lvef.stores.convert import Settings, check_key_file, counts_of, exit_code, write_key_file
     from lvef.stores.convert import convert as run
     from lvef.stores.convert_sources import sources_of
     from lvef.stores.deidentify import Format
-    from lvef.stores.key_file import check_key_file, write_key_file
 
     if key_file is not None:
         check_key_file(key_file)
@@ -90,18 +89,16 @@ def convert(
 
     def on_finished(finished: Conversion) -> None:
         if finished.reason:
-            say(f"lvef: {finished.reason}")
+            progress.message(finished.reason)
         for notice in finished.notices:
-            say(f"lvef: {finished.source.path}: {notice}")
-        advance()
+            progress.message(f"{finished.source.path}: {notice}")
 
-    with progress_bar(len(sources), "Converting") as (say, advance):
-        done = run(sources, out, Settings(Format(form), rename, resume, workers), on_finished)
+    settings = Settings(Format(form), rename, resume, workers)
+    with show_progress("Converting") as progress:
+        done = run(sources, out, settings, progress=progress, on_finished=on_finished)
     if key_file is not None:
         write_key_file(key_file, done)
-    counts = {
-        name: sum(d.outcome == name for d in done) for name in ("converted", "kept", "refused", "failed")
-    }
+    counts = counts_of(done)
     if as_json:
         from lvef.core.serialization import to_json
 

@@ -1,24 +1,24 @@
-"""``lvef data prepare``: inputs of networks from a manifest."""
+"""``lvef data prepare``: inputs of models from a manifest."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from lvef.stores.filling import Prepared, Watcher
+    from lvef.stores.prepare import Failure, Prepared
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 SHOWN_FAILURES = 10
-"""Failures that are told one by one; the rest stands in ``left_out.csv``."""
+"""Failures that are reported one by one; the rest stands in ``left_out.csv``."""
+
+MOST_WORKERS = 8
+"""Most clips decoded at once by default."""
 
 CROPS = ("whole", "fan")
 """Values of ``--crop``, as in `lvef.stores.recipes.Crop`."""
@@ -40,12 +40,12 @@ NOTES = {
 SKIPPED = {"still": "{n} stills passed over", "not_traced": "{n} without tracing or mask passed over"}
 """What the reasons of skipping mean."""
 
-EXIT_CODES = "Exit code: 0 done, 1 something failed (the rest is prepared), 2 wrong words."
+EXIT_CODES = "Exit code: 0 done, 1 something failed (the rest is prepared), 2 wrong arguments."
 
 
 @click.group(epilog="Example: lvef data prepare clips echonet.parquet --out store")
 def prepare() -> None:
-    """Inputs for networks, from a manifest.
+    """Inputs for models, from a manifest.
 
     A run that was stopped goes on when the same command is given again.
     """
@@ -66,21 +66,21 @@ def _common(command: F) -> F:
             "--out",
             type=click.Path(path_type=Path, file_okay=False),
             required=True,
-            help="Folder for the outputs; made, or taken up where an earlier run stopped.",
+            help="Folder for the outputs; a new one, or that of a run that was stopped.",
         ),
         click.option(
             "--size",
             type=click.IntRange(16, 1024),
             default=112,
             show_default=True,
-            help="Side of the square in pixels; pictures are padded with black, never stretched.",
+            help="Side of the square in pixels; frames are padded with black, never stretched.",
         ),
         click.option(
             "--crop",
             type=click.Choice(CROPS),
             default=CROPS[0],
             show_default=True,
-            help="Part of the picture that is taken: all of it, or the ultrasound fan alone, with black around it.",
+            help="Part of the image that is taken: all of it, or the ultrasound sector alone, with black around it.",
         ),
         click.option(
             "--workers",
@@ -105,27 +105,12 @@ Examples:
 )
 @_common
 @_verify
-def clips(
-    manifest: Path,
-    out: Path,
-    size: int,
-    crop: str,
-    workers: int | None,
-    as_json: bool,
-    verify: bool,
-) -> None:
+def clips(verify: bool, **common: Any) -> None:  # noqa: ANN401
     """Decode every clip once, into a store from which random windows are read without decoding."""
-    table = _read(manifest)
-    from lvef.stores.filling import fill_store
-    from lvef.stores.recipes import ClipRecipe, Crop
+    from lvef.stores.prepare import fill_store
+    from lvef.stores.recipes import ClipRecipe
 
-    recipe = ClipRecipe(size, Crop(crop))
-    _run(
-        lambda watcher: fill_store(
-            table, out, recipe, where=str(manifest), workers=_workers(workers), verify=verify, watcher=watcher
-        ),
-        as_json=as_json,
-    )
+    _run(fill_store, ClipRecipe, {}, common, verify=verify)
 
 
 @prepare.command(
@@ -153,32 +138,15 @@ Examples:
     help="Seconds from the first of them to the last, on the clip's own clock.",
 )
 @_verify
-def two_stream(
-    manifest: Path,
-    out: Path,
-    size: int,
-    crop: str,
-    workers: int | None,
-    as_json: bool,
-    frames: int,
-    duration: float,
-    verify: bool,
-) -> None:
-    """The frames of the two-stream network: grey frames, and differences of consecutive frames.
+def two_stream(frames: int, duration: float, verify: bool, **common: Any) -> None:  # noqa: ANN401
+    """The frames of the two-stream model: grey frames, and differences of consecutive frames.
 
-    What is kept is the frames; lvef.stores.samples.TwoStreamStore gives both streams of each.
+    The store holds the frames; lvef.stores.clip_store.TwoStreamStore gives both streams of each.
     """
-    table = _read(manifest)
-    from lvef.stores.filling import fill_store
-    from lvef.stores.recipes import Crop, TwoStreamRecipe
+    from lvef.stores.prepare import fill_store
+    from lvef.stores.recipes import TwoStreamRecipe
 
-    recipe = TwoStreamRecipe(size, Crop(crop), frames, duration)
-    _run(
-        lambda watcher: fill_store(
-            table, out, recipe, where=str(manifest), workers=_workers(workers), verify=verify, watcher=watcher
-        ),
-        as_json=as_json,
-    )
+    _run(fill_store, TwoStreamRecipe, {"frames": frames, "duration": duration}, common, verify=verify)
 
 
 @prepare.command(
@@ -191,88 +159,68 @@ Examples:
 {EXIT_CODES}""",
 )
 @_common
-def volume_traces(
-    manifest: Path, out: Path, size: int, crop: str, workers: int | None, as_json: bool
-) -> None:
+def volume_traces(**common: Any) -> None:  # noqa: ANN401
     """ED and ES frames as PNG with their 21 lines as CSV, from tables of tracings or from masks.
 
-    Which traced frame of a clip is ED is decided by volume, which end of the axis is the apex by the chords.
+    The volumes decide which traced frame of a clip is ED, the chords which end of the axis is the apex.
     """
-    table = _read(manifest)
-    from lvef.stores.recipes import Crop
-    from lvef.stores.traces import TraceRecipe
-    from lvef.stores.tracing import fill_traces
+    from lvef.stores.traced_frames import TraceRecipe, fill_traces
 
-    recipe = TraceRecipe(size, Crop(crop))
-    _run(
-        lambda watcher: fill_traces(
-            table, out, recipe, where=str(manifest), workers=_workers(workers), watcher=watcher
-        ),
-        as_json=as_json,
-    )
+    _run(fill_traces, TraceRecipe, {}, common)
 
 
-def _read(manifest: Path) -> pl.DataFrame:
+def _run(
+    fill: Callable[..., Prepared],
+    recipe: Callable[..., Any],
+    settings: Mapping[str, Any],
+    common: Mapping[str, Any],
+    **options: bool,
+) -> None:
+    """Prepare a manifest with a bar on stderr, print what was done, and end with its exit code.
+
+    Args:
+        fill: Does it.
+        recipe: Class of the recipe.
+        settings: Values for it, beside size and crop.
+        common: Values of `_common`.
+        options: Further arguments of ``fill``.
+    """
+    from lvef.cli.progress import show_progress
+    from lvef.core.workers import available_processors
     from lvef.datasets.manifest import read_manifest
-
-    return read_manifest(manifest)
-
-
-def _workers(given: int | None) -> int:
-    if given is not None:
-        return given
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(8, allowed)
-
-
-def _run(work: Callable[[Watcher], Prepared], *, as_json: bool) -> None:
-    """Do the work with a bar on stderr, tell what was done, and end with its exit code."""
-    from lvef.stores.filling import Watcher
-    from lvef.stores.parallel import Failure
+    from lvef.stores.recipes import Crop
 
     count = 0
 
-    def failed(failure: Failure) -> None:
+    def on_failed(failure: Failure) -> None:
         nonlocal count
         count += 1
         if count <= SHOWN_FAILURES:
-            click.echo(f"{failure.item}: left out. {failure.reason}", err=True)
+            progress.message(f"{failure.item}: left out. {failure.reason}")
 
-    with _Bar() as bar:
-        result = work(Watcher(total=bar.total, advance=bar.advance, failed=failed))
+    manifest: Path = common["manifest"]
+    with show_progress("Preparing") as progress:
+        result = fill(
+            read_manifest(manifest),
+            common["out"],
+            recipe(size=common["size"], crop=Crop(common["crop"]), **settings),
+            where=str(manifest),
+            workers=common["workers"] or min(MOST_WORKERS, available_processors()),
+            progress=progress,
+            on_failed=on_failed,
+            **options,
+        )
     if count > SHOWN_FAILURES:
         click.echo(
             f"{count - SHOWN_FAILURES} more were left out; see {result.out / 'left_out.csv'}.", err=True
         )
-    if as_json:
+    if common["as_json"]:
         click.echo(json.dumps(result.as_dict(), indent=2, ensure_ascii=False))
     else:
         click.echo(_sentence(result))
     for code, n in result.notes.items():
-        click.echo(f"Note: {NOTES.get(code, '{n} with the notice ' + code).format(n=n)}.", err=True)
+        click.echo(f"Note: {NOTES.get(code, '{n} with the warning ' + code).format(n=n)}.", err=True)
     click.get_current_context().exit(result.exit_code)
-
-
-class _Bar:
-    """A bar that learns its length when the work begins."""
-
-    def __enter__(self) -> _Bar:
-        self._context: Any = None
-        self._advance: Callable[[], None] = lambda: None
-        return self
-
-    def __exit__(self, *error: Any) -> None:  # noqa: ANN401
-        if self._context is not None:
-            self._context.__exit__(*error)
-
-    def total(self, n: int) -> None:
-        from lvef.cli.progress import progress_bar
-
-        self._context = progress_bar(n, "Preparing")
-        _, self._advance = self._context.__enter__()
-
-    def advance(self) -> None:
-        self._advance()
 
 
 def _sentence(result: Prepared) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from lvef.stores.synthetic import Finished, Source, Synthesized, Task
+    from lvef.stores.synthetic import ClipResult, Source, Synthesized, Task
     from lvef.stores.synthetic_sources import Between
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -151,21 +151,22 @@ def run(
         workers: Processes.
         as_json: Print JSON instead of a sentence.
     """
-    from lvef.cli.progress import progress_bar
+    from lvef.cli.progress import show_progress
     from lvef.stores.synthetic import synthesize
 
     told = 0
 
-    def on_finished(finished: Finished) -> None:
+    def on_finished(finished: ClipResult) -> None:
         nonlocal told
         if finished.reason:
             told += 1
             if told <= SHOWN:
-                say(f"lvef: {finished.outcome}: {finished.reason}")
-        advance()
+                progress.message(f"{finished.outcome}: {finished.reason}")
 
-    with progress_bar(len(tasks), "Making clips") as (say, advance):
-        result = synthesize(source, tasks, out, seed=seed, workers=workers, on_finished=on_finished)
+    with show_progress("Making clips") as progress:
+        result = synthesize(
+            source, tasks, out, seed=seed, workers=workers, progress=progress, on_finished=on_finished
+        )
     if told > SHOWN:
         click.echo(f"lvef: {told - SHOWN} more were left out; see {out / 'run.json'}.", err=True)
     if as_json:

@@ -73,14 +73,14 @@ class Job:
         return "+".join(path.stem for path in self.paths) + self.paths[-1].suffix
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JobResult:
     """What came of a job.
 
     Attributes:
         row: Its line of ``results.csv``.
         folder: Where its files are, or None when nothing is written.
-        measurement: The measurement; None where the row comes from an earlier run.
+        measurement: The measurement, until the job is finished; None where the row comes from an earlier run.
         files: Names of the files written.
         stamp: `lvef.core.journal.file_stamp` of what was measured; empty where the next run tries it again.
     """
@@ -168,6 +168,8 @@ def run_batch(
         resumed += finished.resumed
         if on_finished is not None:
             on_finished(finished)
+        # The contours of thousands of files must not pile up.
+        finished.result.measurement = None
 
     def result() -> BatchResult:
         in_order = [rows[key] for key in unique if key in rows]

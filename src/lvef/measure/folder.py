@@ -14,6 +14,7 @@ from lvef.core.runner import RUN_NAME
 from lvef.core.serialization import to_json
 from lvef.core.terms import Status
 from lvef.io.atomic import write_text_atomic
+from lvef.io.names import safe_file_name
 from lvef.measure.results import Outputs
 from lvef.measure.serializers import Row, results_csv
 
@@ -21,8 +22,6 @@ RESULTS_NAME = "results.csv"
 """One line for every file measured into the folder."""
 
 _OWN_NAMES = {RESULTS_NAME, RUN_NAME, JOURNAL_NAME}
-_DEVICE_NAMES = {"con", "prn", "aux", "nul", *(f"com{i}" for i in range(10)), *(f"lpt{i}" for i in range(10))}
-_LONGEST_NAME = 80
 _REWRITE_EVERY_S = 1.0
 
 
@@ -155,6 +154,4 @@ def folder_names(files: Sequence[tuple[str, str]], taken: Mapping[str, str]) -> 
 def _safe(file: str) -> str:
     name = re.split(r"[/\\]", file)[-1]
     name = re.sub(r"\.nii\.gz$|(?<=.)\.[A-Za-z0-9]{1,6}$", "", name)
-    name = name.encode("utf-8", "replace").decode("utf-8")
-    name = re.sub(r'[\x00-\x1f<>:"|?*]', "_", name)[:_LONGEST_NAME].strip(" .")
-    return f"{name}_" if not name or name.casefold().split(".")[0] in _DEVICE_NAMES else name
+    return safe_file_name(name)

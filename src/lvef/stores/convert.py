@@ -1,50 +1,51 @@
 """Many files to de-identified copies with a manifest: none stops the others, and a run that was stopped goes on.
 
-The output folder holds the copies, ``manifest.csv``, ``run.json`` (how they were made) and ``finished.jsonl`` (what a later
-run goes on from; it knows sources by hashes only).
+The output folder holds the copies, ``manifest.csv``, ``run.json`` (how they were made) and ``finished.jsonl`` (from which a
+later run goes on; it identifies sources by hashes only).
 """
 
 from __future__ import annotations
 
-import datetime
-import hashlib
-import json
+import csv
+import io
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import lvef
 from lvef.core.config import to_mapping
-from lvef.core.errors import DataError, LvefError, QualityRefusal
-from lvef.core.journal import Journal
-from lvef.core.workers import map_ordered
+from lvef.core.errors import DataError, LvefError, OutputError, QualityRefusal
+from lvef.core.journal import JOURNAL_NAME, Journal, short_hash
+from lvef.core.runner import RUN_NAME, Progress, reason_of, run, run_record
 from lvef.datasets.manifest import make_manifest, write_manifest
-from lvef.io.atomic import write_text_atomic
-from lvef.io.open import RUN_FILE
+from lvef.io.atomic import check_writable, write_text_atomic
 from lvef.stores.convert_sources import Source, own_names, patient_of, running_numbers
-from lvef.stores.deidentify import Format, OutputError, Written, deidentify, sha256_of
-from lvef.stores.parallel import reason_of
+from lvef.stores.deidentify import Format, Written, deidentify, sha256_of
+from lvef.stores.folder import check_empty, make_folder, write_info
 
 MANIFEST_NAME = "manifest.csv"
 """Table of what was converted, in the output folder."""
 
-JOURNAL_NAME = "finished.jsonl"
-"""What is finished, in the output folder."""
-
 RENAMED_DROP = ("told_by", "labels")
 """Columns that could lead back to a name, left out where names are replaced by numbers."""
 
-PROCESS_FROM = 8
-"""Files from which on further processes are worth their start."""
+PARALLEL_FROM = 8
+"""Files from which on several are converted at once."""
 
 _REWRITE_EVERY_S = 5.0
 _RUN_SCHEMA = "lvef-convert/1"
 
 Outcome = Literal["converted", "kept", "refused", "failed"]
+OUTCOMES: tuple[Outcome, ...] = ("converted", "kept", "refused", "failed")
+"""What may become of a file, in the order in which they are counted."""
+
+
+KEY_COLUMNS = ("item", "patient", "source", "own_item", "own_patient")
+"""Columns of a key file: number of the copy and of the patient; file, name and pseudonym that they stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,12 @@ class Conversion:
 
     Attributes:
         source: The file.
-        outcome: Converted, kept from an earlier run, refused (no fan) or failed.
+        outcome: Converted, kept from an earlier run, refused (no sector) or failed.
         reason: Why it was refused or failed, in a sentence; else empty.
         name: Name of its copy.
-        patient: Whom it shows, in the manifest.
-        own_patient: The same before numbers took the place of names.
-        notices: What was met, in sentences.
+        patient: Its patient in the manifest.
+        own_patient: The same before numbers replaced names.
+        notices: Warnings, in sentences.
     """
 
     source: Source
@@ -91,7 +92,9 @@ def convert(
     sources: Sequence[Source],
     out: Path,
     settings: Settings = Settings(),
-    on_finished: Callable[[Conversion], None] | None = None,
+    *,
+    progress: Progress = Progress(),  # noqa: B008  frozen
+    on_finished: Callable[[Conversion], None] = lambda _: None,
 ) -> list[Conversion]:
     """Convert files into a folder.
 
@@ -99,32 +102,65 @@ def convert(
         sources: From `sources_of`.
         out: Output folder, made when missing.
         settings: How.
+        progress: Progress callbacks.
         on_finished: Called after each file, in the order of the sources.
 
     Returns:
         What became of each, in the order of the sources.
 
     Raises:
-        DataError: The folder is not one of ours, holds a source, or cannot be written (the disk is full); what was
+        DataError: The folder is of another command, holds a source, or cannot be written (the disk is full); what was
             written stays whole, and the same call goes on from there.
     """
     began = time.perf_counter()
     _check_folder(sources, out)
     done: list[Conversion] = []
+
+    def write(*, complete: bool) -> None:
+        write_info(
+            out / RUN_NAME, _run_record(settings, done, time.perf_counter() - began, complete=complete)
+        )
+
     with closing(Journal(out / JOURNAL_NAME)) as journal:
-        # From the start: this file marks the folder as our own output, which a search for clips passes over.
-        _write_run(out, settings, done, began, whole=False)
+        # From the start: this file marks the folder as an output folder, which a search for clips skips.
+        write(complete=False)
+        patients = _Patients(journal, settings.rename)
+        written_at = time.monotonic()
+
+        def record(task: _Task, result: _Result) -> None:
+            nonlocal written_at
+            done.append(_record(task, result, settings, journal, patients))
+            on_finished(done[-1])
+            if time.monotonic() - written_at > _REWRITE_EVERY_S:
+                _write_manifest(out, journal)
+                written_at = time.monotonic()
+
+        workers = settings.workers or (os.cpu_count() or 1)
         try:
-            _run(sources, out, settings, journal, done, on_finished)
+            run(
+                _tasks(sources, out, settings, journal),
+                _work,
+                on_error=_failure,
+                record=record,
+                progress=progress,
+                name=lambda task: str(task.source.path),
+                workers=workers if len(sources) >= PARALLEL_FROM else 1,
+            )
         except BaseException:
-            # Whatever made this stop, Ctrl-C or a full disk, is being told already.
+            # What ended the run is reported; a second error is not.
             with suppress(LvefError):
                 _write_manifest(out, journal)
-                _write_run(out, settings, done, began, whole=False)
+                write(complete=False)
             raise
         _write_manifest(out, journal)
-        _write_run(out, settings, done, began, whole=True)
+        write(complete=True)
     return done
+
+
+def counts_of(done: Sequence[Conversion]) -> dict[Outcome, int]:
+    """Number of files of each outcome."""
+    found = Counter(finished.outcome for finished in done)
+    return {name: found[name] for name in OUTCOMES}
 
 
 def exit_code(done: Sequence[Conversion]) -> int:
@@ -133,6 +169,53 @@ def exit_code(done: Sequence[Conversion]) -> int:
     if "failed" in outcomes:
         return 1
     return 3 if outcomes == {"refused"} else 0
+
+
+def check_key_file(path: Path) -> None:
+    """Check that a key can be written, before the work begins.
+
+    Raises:
+        DataError: The file that is there is no key, or it cannot be written.
+    """
+    _earlier_key(path)
+    check_writable(path)
+
+
+def write_key_file(path: Path, done: Sequence[Conversion]) -> None:
+    """Write the key from running numbers back to names, with the rows of earlier runs that are not among those given.
+
+    Args:
+        path: A CSV file.
+        done: What was converted or kept.
+
+    Raises:
+        DataError: The file that is there is no key, or it cannot be written.
+    """
+    rows = {row["item"]: row for row in _earlier_key(path)}
+    for finished in done:
+        if finished.outcome in ("converted", "kept"):
+            source = finished.source
+            values = (finished.name, finished.patient, str(source.path), source.item, finished.own_patient)
+            rows[finished.name] = dict(zip(KEY_COLUMNS, values, strict=True))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, KEY_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows[name] for name in sorted(rows))
+    write_text_atomic(path, text.getvalue().encode("utf-8", "replace").decode("utf-8"))
+
+
+def _earlier_key(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            found = list(reader)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (OSError, UnicodeDecodeError, csv.Error):
+        found, reader = [], None
+    if reader is None or tuple(reader.fieldnames or ()) != KEY_COLUMNS:
+        raise DataError(f"{path}: is no key of lvef data convert; choose another file with --key-file.")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,47 +238,11 @@ class _Result:
 
 
 def _check_folder(sources: Sequence[Source], out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        ours = (out / JOURNAL_NAME).exists() or not any(out.iterdir())
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise DataError(
-            f"The folder {out} cannot be made or used ({reason}); choose another with --out."
-        ) from None
-    if not ours:
-        raise DataError(
-            f"The folder {out} holds other files; choose an empty or a new one with --out, so that nothing is mixed."
-        )
+    check_empty(out, make_folder(out) or (out / JOURNAL_NAME).exists())
     real = Path(os.path.realpath(out))
     inside = next((s.path for s in sources if real in Path(os.path.realpath(s.path)).parents), None)
     if inside is not None:
         raise DataError(f"{inside} lies in the output folder {out}; choose another with --out.")
-
-
-def _run(
-    sources: Sequence[Source],
-    out: Path,
-    settings: Settings,
-    journal: Journal,
-    done: list[Conversion],
-    on_finished: Callable[[Conversion], None] | None,
-) -> None:
-    """Convert all, several at once, and record each in order into ``done`` and the journal."""
-    tasks = _tasks(sources, out, settings, journal)
-    patients = _Patients(journal, settings.rename)
-    workers = settings.workers or (os.cpu_count() or 1)
-    written_at = time.monotonic()
-    workers = workers if len(tasks) >= PROCESS_FROM else 1
-    with closing(map_ordered(_work, tasks, workers, name=lambda task: str(task.source.path))) as results:
-        for task, result in results:
-            finished = _record(task, result, settings, journal, patients)
-            done.append(finished)
-            if on_finished is not None:
-                on_finished(finished)
-            if time.monotonic() - written_at > _REWRITE_EVERY_S:
-                _write_manifest(out, journal)
-                written_at = time.monotonic()
 
 
 def _tasks(sources: Sequence[Source], out: Path, settings: Settings, journal: Journal) -> list[_Task]:
@@ -222,12 +269,12 @@ def _holds(entry: Mapping[str, Any], out: Path, settings: Settings) -> bool:
 
 
 def _work(task: _Task) -> _Result:
-    """Convert one file, in any process.
+    """Convert one file.
 
     Raises:
-        OutputError: The output cannot be written: no other file will do better.
+        OutputError: The output cannot be written.
     """
-    source, sha, patient = task.source, "", task.source.patient or task.source.item
+    source, sha, patient = task.source, "", ""
     try:
         if source.path.is_dir():
             raise DataError(f"{source.path} is a folder that you may not read: ask for the right with chmod.")
@@ -239,23 +286,27 @@ def _work(task: _Task) -> _Result:
         written = deidentify(source.path, task.out, task.name, task.form, known, patient)
     except OutputError:
         raise
-    except QualityRefusal as refusal:
-        return _Result(sha, patient, "refused", str(refusal))
-    except Exception as error:  # noqa: BLE001  a bug met in one file must not cost the others
-        return _Result(sha, patient, "failed", reason_of(error, str(source.path)))
+    except Exception as error:  # noqa: BLE001  an error of one file must not cost the others
+        return _failure(task, error, sha, patient)
     return _Result(sha, patient, "converted", "", written)
+
+
+def _failure(task: _Task, error: Exception, sha: str = "", patient: str = "") -> _Result:
+    source = task.source
+    outcome: Outcome = "refused" if isinstance(error, QualityRefusal) else "failed"
+    return _Result(sha, patient or source.patient or source.item, outcome, reason_of(error, str(source.path)))
 
 
 def _record(
     task: _Task, result: _Result, settings: Settings, journal: Journal, patients: _Patients
 ) -> Conversion:
-    """Note a result in the journal; what an earlier run left and this one does not is removed."""
+    """Add a result to the journal; files of an earlier run that this one does not have are removed."""
     key = task.source.key
     entry = journal.entries.get(key)
     patient = patients.name(result.patient)
-    told = Conversion(task.source, result.outcome, result.reason, task.name, patient, result.patient)
+    conversion = Conversion(task.source, result.outcome, result.reason, task.name, patient, result.patient)
     if result.outcome == "kept":
-        return told
+        return conversion
     written = result.written
     files = () if written is None else written.files
     if entry is not None:
@@ -265,7 +316,7 @@ def _record(
         if written is None:
             journal.remove(key)
     if written is None:
-        return told
+        return conversion
     journal.append(
         {
             "item": key,
@@ -276,14 +327,14 @@ def _record(
             "patient_key": _patient_key(result.patient),
             "files": [[name, (task.out / name).stat().st_size] for name in files],
             "rows": [row | {"patient": patient} for row in written.rows],
-        }
+        },
+        sync=True,
     )
-    journal.sync()
     return Conversion(task.source, result.outcome, "", task.name, patient, result.patient, written.notices)
 
 
 class _Patients:
-    """Patients as the manifest has them: their own word, or a running number that stays over runs."""
+    """Patients as the manifest has them: their own name, or a running number that stays over runs."""
 
     def __init__(self, journal: Journal, rename: bool) -> None:
         self._rename = rename
@@ -305,7 +356,7 @@ class _Patients:
 
 
 def _patient_key(own: str) -> str:
-    return hashlib.sha256(f"patient\0{own}".encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    return short_hash(f"patient\0{own}".encode("utf-8", "surrogateescape"))
 
 
 def _remove(path: Path) -> None:
@@ -321,20 +372,11 @@ def _write_manifest(out: Path, journal: Journal) -> None:
     write_manifest(make_manifest(rows, str(out / MANIFEST_NAME)), out / MANIFEST_NAME)
 
 
-def _write_run(
-    out: Path, settings: Settings, done: Sequence[Conversion], began: float, *, whole: bool
-) -> None:
-
-    counts = {
-        name: sum(d.outcome == name for d in done) for name in ("converted", "kept", "refused", "failed")
-    }
-    record = {
-        "schema": _RUN_SCHEMA,
-        "lvef_version": lvef.__version__,
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "complete": whole,
-        "seconds": round(time.perf_counter() - began, 3),
-        "counts": counts,
+def _run_record(
+    settings: Settings, done: Sequence[Conversion], seconds: float, *, complete: bool
+) -> dict[str, Any]:
+    return {
+        **run_record(_RUN_SCHEMA, seconds, complete=complete),
+        "counts": counts_of(done),
         "settings": to_mapping(settings) | {"form": settings.form.value},
     }
-    write_text_atomic(out / RUN_FILE, json.dumps(record, indent=2) + "\n")

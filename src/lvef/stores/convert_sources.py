@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import re
@@ -12,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from lvef.core.errors import DataError
+from lvef.core.journal import short_hash
 from lvef.datasets.manifest import SUFFIXES as MANIFEST_SUFFIXES
 from lvef.datasets.manifest import read_manifest
 from lvef.datasets.pseudonym import pseudonym
+from lvef.io.names import safe_file_name
 from lvef.io.open import find_inputs
 
 KEPT_COLUMNS = (
@@ -26,9 +27,6 @@ KEPT_COLUMNS = (
 
 RESERVED_NAMES = frozenset({"manifest", "run", "finished"})
 """Stems of the output folder's own files."""
-
-_LONGEST_NAME = 80
-_DEVICE_NAMES = {"con", "prn", "aux", "nul", *(f"com{i}" for i in range(10)), *(f"lpt{i}" for i in range(10))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +48,7 @@ class Source:
     @property
     def key(self) -> str:
         """Hash of the full path and the item, which tells nobody where it lay."""
-        text = f"{os.path.realpath(self.path)}\0{self.item}"
-        return hashlib.sha256(os.fsencode(text)).hexdigest()[:24]
+        return short_hash(os.fsencode(f"{os.path.realpath(self.path)}\0{self.item}"))
 
 
 def sources_of(paths: Sequence[Path]) -> list[Source]:
@@ -154,10 +151,9 @@ def _given(
 
 def _free(item: str, used: set[str]) -> str:
     """A file name made of an item's, with a number where it is taken (also but for capitals)."""
-    name = item.encode("utf-8", "replace").decode("utf-8")
-    name = re.sub(r'[\x00-\x1f<>:"|?*/\\#]', "_", name)[:_LONGEST_NAME].strip(" .") or "_"
+    name = safe_file_name(item, "/\\#")
     # Frames of a clip are called NAME-00000: no clip may be called so.
-    if name.casefold().split(".")[0] in _DEVICE_NAMES or re.search(r"-\d{5}$", name):
+    if re.search(r"-\d{5}$", name):
         name += "_"
     tried, number = name, 1
     while tried.casefold() in used:

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from lvef.core.errors import DataError, QualityRefusal
+from lvef.core.errors import DataError, OutputError, QualityRefusal
 from lvef.core.records import Clip, FrameArray
 from lvef.io.atomic import write_bytes_atomic
 from lvef.io.motion_jpeg import encode_motion_jpeg
@@ -94,10 +94,6 @@ def deidentify(
         return _write_still(frames[0], out, name, row, notices)
     write = _write_avi if form is Format.AVI else _write_frames
     return write(frames, out, name, row, notices)
-
-
-class OutputError(DataError):
-    """The output folder cannot be written: the run stops, the input is not to blame."""
 
 
 def sha256_of(path: Path) -> str:
@@ -199,7 +195,7 @@ def _write_still(
     picture: FrameArray, out: Path, name: str, row: dict[str, Any], notices: list[str]
 ) -> Written:
     file = f"{name}.png"
-    _write(out / file, _png(picture))
+    write_bytes_atomic(out / file, _png(picture))
     return Written((file,), (row | {"path": file},), tuple(notices))
 
 
@@ -220,7 +216,7 @@ def _write_frames(
     files, rows = [], []
     for index, frame in enumerate(frames):
         files.append(f"{name}/{index:05d}.png")
-        _write(out / files[-1], _png(frame))
+        write_bytes_atomic(out / files[-1], _png(frame))
         rows.append(still | {"item": f"{name}-{index:05d}", "path": files[-1], "phase": phases.get(index)})
     return Written(tuple(files), tuple(rows), tuple(notices))
 
@@ -228,7 +224,7 @@ def _write_frames(
 def _write_avi(frames: FrameArray, out: Path, name: str, row: dict[str, Any], notices: list[str]) -> Written:
     file = f"{name}.avi"
     rate = row["frame_rate_hz"] or DEFAULT_FRAME_RATE_HZ
-    _write(out / file, encode_motion_jpeg(frames, rate))
+    write_bytes_atomic(out / file, encode_motion_jpeg(frames, rate))
     return Written((file,), (row | {"path": file},), tuple(notices))
 
 
@@ -239,10 +235,3 @@ def _png(picture: FrameArray) -> bytes:
             f"a picture of {picture.shape[1]} x {picture.shape[0]} pixels cannot be written as .png."
         )
     return data.tobytes()
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        write_bytes_atomic(path, data)
-    except DataError as error:
-        raise OutputError(str(error)) from None

@@ -1,15 +1,14 @@
-"""A collection of synthetic clips in EchoNet-Dynamic's layout: the same for the same seed, and taken up where it stopped.
+"""A dataset of synthetic clips in EchoNet-Dynamic's layout: the same for the same seed, and continued where it stopped.
 
 The random numbers of a clip come from the seed and the clip's own key alone: a clip is the same whatever the number of
-clips and workers and however often the run was stopped. Each clip's files are written whole, then noted in the journal; the
-tables are made of the journal at the end, also when the run is stopped.
+clips and workers and however often the run was stopped. Each clip's files are written whole, then entered in the journal;
+the tables are made of the journal at the end, also when the run is stopped.
 """
 
 from __future__ import annotations
 
-import datetime
-import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
@@ -19,26 +18,34 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 import lvef
-from lvef.core.errors import ConfigError, DataError, GeometryError, LvefError, QualityRefusal
-from lvef.core.journal import Entry, Journal
+from lvef.core.errors import GeometryError, LvefError, OutputError, QualityRefusal
+from lvef.core.journal import JOURNAL_NAME, Entry, Journal
+from lvef.core.runner import RUN_NAME, Finished, Progress, reason_of, run, run_record
+from lvef.core.workers import available_processors
 from lvef.datasets.echonet_list import SPLITS
-from lvef.io.open import RUN_FILE
-from lvef.stores.parallel import available_processors, in_order_by_processes, reason_of
-from lvef.stores.synthetic_files import CURVES, MASKS, VIDEOS, ClipRecord, file_names, write_clip
-from lvef.stores.synthetic_tables import TABLES, Terms, write_tables
-from lvef.stores.writer import write_info
+from lvef.stores.folder import begin_folder, write_info
+from lvef.stores.synthetic_files import (
+    CURVES,
+    MASKS,
+    TABLES,
+    VIDEOS,
+    ClipRecord,
+    Terms,
+    file_names,
+    write_clip,
+    write_tables,
+)
 from lvef.synthesis.truth import SyntheticClip
 
 SCHEMA = "lvef-synthetic/1"
 """Version of the layout, in ``run.json``."""
 
-JOURNAL_NAME = "finished.jsonl"
-"""What is finished, in the output folder."""
-
 PROCESS_FROM = 4
 """Clips from which on further processes are worth their start of a second or two."""
 
 Outcome = Literal["made", "kept", "refused", "failed"]
+OUTCOMES: tuple[Outcome, ...] = ("made", "kept", "refused", "failed")
+"""What may become of a clip, in the order in which they are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class Task:
 
     Attributes:
         name: Of its files, without suffix; unique.
-        patient: Whom it shows.
+        patient: Its patient.
         number: Which of the patient's clips it is, from 1.
         split: ``TRAIN``, ``VAL`` or ``TEST``; one for all clips of a patient.
         key: Which stream of the seed's random numbers it draws from; its own.
@@ -61,11 +68,11 @@ class Task:
 
 
 class Source(Protocol):
-    """Makes clips, in any process: it is sent there, so it should be small."""
+    """Makes clips, in any process: it is sent there, so it is small."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Whatever the clips depend on beside the seed, as JSON values."""
+        """Everything the clips depend on beside the seed, as JSON values."""
 
     @property
     def terms(self) -> Terms:
@@ -80,19 +87,21 @@ class Source(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+@dataclass(slots=True)
+class ClipResult:
     """What became of one clip.
 
     Attributes:
         task: The clip.
         outcome: Made, kept from an earlier run, refused or failed.
         reason: Why it was refused or failed, in a sentence; else empty.
+        record: Its values in the tables, until they are in the journal; None where it was not made now.
     """
 
     task: Task
     outcome: Outcome
     reason: str = ""
+    record: ClipRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,7 @@ class Synthesized:
     """What a run did.
 
     Attributes:
-        out: The collection's folder.
+        out: The dataset's folder.
         finished: Each clip that was asked for, in order.
         splits: Clips in the folder, by split; those of earlier runs count too.
         frames: Frames of the clips that were made now.
@@ -108,7 +117,7 @@ class Synthesized:
     """
 
     out: Path
-    finished: tuple[Finished, ...]
+    finished: tuple[ClipResult, ...]
     splits: Mapping[str, int] = field(default_factory=dict)
     frames: int = 0
     seconds: float = 0.0
@@ -116,8 +125,8 @@ class Synthesized:
     @property
     def counts(self) -> dict[Outcome, int]:
         """Number of clips of each outcome."""
-        outcomes: tuple[Outcome, ...] = ("made", "kept", "refused", "failed")
-        return {name: sum(f.outcome == name for f in self.finished) for name in outcomes}
+        found = Counter(result.outcome for result in self.finished)
+        return {name: found[name] for name in OUTCOMES}
 
     @property
     def exit_code(self) -> int:
@@ -135,17 +144,19 @@ def synthesize(
     *,
     seed: int = 0,
     workers: int = 0,
-    on_finished: Callable[[Finished], None] | None = None,
+    progress: Progress = Progress(),  # noqa: B008  frozen
+    on_finished: Callable[[ClipResult], None] = lambda _: None,
 ) -> Synthesized:
-    """Make clips and write them as a collection.
+    """Make clips and write them as a dataset.
 
     Args:
         source: Makes the clips.
         tasks: Which.
         out: Folder: a new or empty one, or that of an earlier run with the same settings, whose clips are kept.
         seed: From which all random numbers come.
-        workers: Processes; 0 takes one a processor.
-        on_finished: Called after each clip, in the order of the tasks.
+        workers: Processes; 0 takes one for each processor.
+        progress: Progress callbacks.
+        on_finished: Called after each clip: those of an earlier run first, then in the order of the tasks.
 
     Raises:
         DataError: The folder cannot be used, holds something else, or the disk is full; what was written stays whole, and
@@ -154,45 +165,55 @@ def synthesize(
     """
     began = time.perf_counter()
     settings = {"seed": seed, **source.settings, "lvef_version": lvef.__version__}
-    whole_before = _begin(out, settings)
-    finished: list[Finished] = []
+    was_complete = begin_folder(out, RUN_NAME, SCHEMA, settings)
+    finished: list[ClipResult] = []
     frames = 0
     with closing(Journal(out / JOURNAL_NAME)) as journal:
         _make_folders(out)
         held = {task.name for task in tasks if _holds(journal.entries.get(task.name), out)}
         todo = [task for task in tasks if task.name not in held]
-        idle = not todo and whole_before and all((out / name).is_file() for name in TABLES)
+        idle = not todo and was_complete and all((out / name).is_file() for name in TABLES)
 
-        def close(*, whole: bool) -> None:
-            write_tables(out, _written(journal), source.terms)
-            record = _run_record(settings, source.terms, journal, finished, began)
-            write_info(out / RUN_FILE, record | {"complete": whole})
+        def write_run(*, complete: bool) -> None:
+            record = run_record(SCHEMA, time.perf_counter() - began, complete=complete)
+            write_info(out / RUN_NAME, record | _facts(settings, source.terms, journal, finished))
+
+        def finish(done: Finished[_Job, ClipResult]) -> None:
+            nonlocal frames
+            result = done.result
+            if result.record is not None:
+                frames += int(result.record.listed["NumberOfFrames"] or 0)
+                result.record = None
+            finished.append(result)
+            on_finished(result)
 
         if not idle:
-            record = _run_record(settings, source.terms, journal, finished, began)
-            write_info(out / RUN_FILE, record | {"complete": False})
-        workers = (workers or available_processors()) if len(todo) >= PROCESS_FROM else 1
-        jobs = [_Job(source, task, out, seed) for task in todo]
+            write_run(complete=False)
         try:
-            with closing(in_order_by_processes(_work, jobs, min(workers, max(len(jobs), 1)))) as results:
-                for task in tasks:
-                    if task.name in held:
-                        told = _kept(task, journal.entries[task.name])
-                    else:
-                        told, entry = _recorded(next(results)[1], task, journal)
-                        frames += int(entry["listed"]["NumberOfFrames"]) if told.outcome == "made" else 0
-                    finished.append(told)
-                    if on_finished is not None:
-                        on_finished(told)
+            results = run(
+                [_Job(source, task, out, seed) for task in tasks],
+                _work,
+                on_error=_failure,
+                earlier=lambda job: _kept(job.task, journal) if job.task.name in held else None,
+                record=lambda _, result: _record(result, journal),
+                on_finished=finish,
+                progress=progress,
+                name=lambda job: job.task.name,
+                workers=(workers or available_processors()) if len(todo) >= PROCESS_FROM else 1,
+                processes=True,
+            )
         except BaseException:
-            # Whatever made this stop, Ctrl-C or a full disk, is being told already.
+            # What ended the run is reported; a second error is not.
             with suppress(LvefError):
-                _remove_unnoted(out, todo, journal)
-                close(whole=False)
+                _remove_unrecorded(out, todo, journal)
+                write_tables(out, _written(journal), source.terms)
+                write_run(complete=False)
             raise
         if not idle:
-            close(whole=True)
-        return Synthesized(out, tuple(finished), _splits(journal), frames, time.perf_counter() - began)
+            write_tables(out, _written(journal), source.terms)
+            write_run(complete=True)
+        clips = tuple(done.result for done in results)
+        return Synthesized(out, clips, _splits(journal), frames, time.perf_counter() - began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,68 +224,18 @@ class _Job:
     seed: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
-    outcome: Literal["made", "refused", "failed", "stopped"]
-    reason: str = ""
-    record: ClipRecord | None = None
+def _work(job: _Job) -> ClipResult:
+    """Make one clip and write its files, in any process."""
+    rng = np.random.default_rng(np.random.SeedSequence(job.seed, spawn_key=job.task.key))
+    record = write_clip(job.out, job.task.name, job.source.make(job.task, rng))
+    return ClipResult(job.task, "made", record=record)
 
 
-class _OutputError(DataError):
-    """The output folder cannot be written: no other clip will do better."""
-
-
-def _work(job: _Job) -> _Result:
-    """Make one clip and write its files, in any process. Nothing is raised: errors do not travel well between processes."""
-    task = job.task
-    try:
-        rng = np.random.default_rng(np.random.SeedSequence(job.seed, spawn_key=task.key))
-        return _Result("made", "", _write(job.out, task.name, job.source.make(task, rng)))
-    except _OutputError as error:
-        return _Result("stopped", str(error))
-    except (QualityRefusal, GeometryError) as refusal:
-        said = str(refusal)
-        return _Result("refused", said if said.startswith(task.name) else f"{task.name}: {said}")
-    except Exception as error:  # noqa: BLE001  a bug met in one clip must not cost the others
-        return _Result("failed", reason_of(error, task.name))
-
-
-def _write(out: Path, name: str, synthetic: SyntheticClip) -> ClipRecord:
-    try:
-        return write_clip(out, name, synthetic)
-    except DataError as error:
-        raise _OutputError(str(error)) from None
-
-
-def _begin(out: Path, settings: Mapping[str, Any]) -> bool:
-    """Make the folder, or see that an earlier run with the same settings made it; whether that one came to its end."""
-    path = out / RUN_FILE
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            if any(out.iterdir()):
-                raise DataError(
-                    f"{out}: holds other files; give an empty or a new folder, so that nothing is mixed."
-                )
-            write_info(path, {"schema": SCHEMA, "settings": dict(settings), "complete": False})
-            return False
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise DataError(f"{out}: cannot be made or used ({reason}); give another folder.") from None
-    except ValueError:
-        earlier = None
-    if not isinstance(earlier, dict) or earlier.get("schema") != SCHEMA:
-        raise DataError(f"{out}: holds the output of another command; give an empty or a new folder.")
-    before, now = earlier.get("settings") or {}, json.loads(json.dumps(dict(settings)))
-    other = [
-        f"{key} {_word(before.get(key))}, now it is {_word(now.get(key))}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key)
-    ]
-    if other:
-        raise ConfigError(f"{out}: was begun with {'; '.join(other)}: give the same or another folder.")
-    return earlier.get("complete") is True
+def _failure(job: _Job, error: Exception) -> ClipResult:
+    name, reason = job.task.name, reason_of(error, job.task.name)
+    if not isinstance(error, (QualityRefusal, GeometryError)):
+        return ClipResult(job.task, "failed", reason)
+    return ClipResult(job.task, "refused", reason if reason.startswith(name) else f"{name}: {reason}")
 
 
 def _make_folders(out: Path) -> None:
@@ -274,7 +245,7 @@ def _make_folders(out: Path) -> None:
             (out / name).mkdir(exist_ok=True)
         _remove_half_written(out)
     except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error.strerror}); give another folder.") from None
+        raise OutputError(f"{out}: cannot be written ({error.strerror}); give another folder.") from None
 
 
 def _holds(entry: Entry | None, out: Path) -> bool:
@@ -287,8 +258,8 @@ def _holds(entry: Entry | None, out: Path) -> bool:
         return False
 
 
-def _remove_unnoted(out: Path, todo: Sequence[Task], journal: Journal) -> None:
-    """Remove files of clips that were made ahead of their turn when the run was stopped: no table tells of them."""
+def _remove_unrecorded(out: Path, todo: Sequence[Task], journal: Journal) -> None:
+    """Remove files of clips that were made ahead of their turn when the run was stopped: no table lists them."""
     for task in todo:
         if task.name not in journal.entries:
             with suppress(OSError):
@@ -305,25 +276,23 @@ def _remove_half_written(out: Path) -> None:
             left.unlink()
 
 
-def _kept(task: Task, entry: Entry) -> Finished:
-    return (
-        Finished(task, "kept") if entry["outcome"] == "made" else Finished(task, "refused", entry["reason"])
-    )
+def _kept(task: Task, journal: Journal) -> ClipResult:
+    entry = journal.entries[task.name]
+    made = entry["outcome"] == "made"
+    return ClipResult(task, "kept") if made else ClipResult(task, "refused", entry["reason"])
 
 
-def _recorded(result: _Result, task: Task, journal: Journal) -> tuple[Finished, Entry]:
-    """Note a result in the journal. A refusal holds, a failure is tried again by the next run."""
-    if result.outcome == "stopped":
-        raise DataError(result.reason)
+def _record(result: ClipResult, journal: Journal) -> None:
+    """Add a result to the journal. A refusal holds, a failure is tried again by the next run."""
+    task = result.task
+    if result.outcome == "failed":
+        if task.name in journal.entries:
+            journal.remove(task.name)
+        return
     entry: Entry = {"item": task.name, "outcome": result.outcome, "reason": result.reason}
     entry |= {"patient": task.patient, "number": task.number, "split": task.split, "key": list(task.key)}
     entry |= {"files": []} if result.record is None else asdict(result.record)
-    if result.outcome != "failed":
-        journal.append(entry)
-        journal.sync()
-    elif task.name in journal.entries:
-        journal.remove(task.name)
-    return Finished(task, result.outcome, result.reason), entry
+    journal.append(entry, sync=True)
 
 
 def _written(journal: Journal) -> list[Entry]:
@@ -331,20 +300,16 @@ def _written(journal: Journal) -> list[Entry]:
 
 
 def _splits(journal: Journal) -> dict[str, int]:
-    written = _written(journal)
-    return {name: sum(entry["split"] == name for entry in written) for name in SPLITS}
+    found = Counter(entry["split"] for entry in _written(journal))
+    return {name: found[name] for name in SPLITS}
 
 
-def _run_record(
-    settings: Mapping[str, Any], terms: Terms, journal: Journal, finished: Sequence[Finished], began: float
+def _facts(
+    settings: Mapping[str, Any], terms: Terms, journal: Journal, finished: Sequence[ClipResult]
 ) -> dict[str, Any]:
+    """What ``run.json`` says of the dataset."""
     written = _written(journal)
     return {
-        "schema": SCHEMA,
-        "lvef_version": lvef.__version__,
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "complete": False,
-        "seconds": round(time.perf_counter() - began, 3),
         "clips": len(written),
         "patients": len({entry["patient"] for entry in written}),
         "splits": _splits(journal),
@@ -356,7 +321,3 @@ def _run_record(
         "citation": terms.citation,
         "settings": dict(settings),
     }
-
-
-def _word(value: object) -> str:
-    return "none" if value is None else str(value)

@@ -19,7 +19,7 @@ from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.terms import Phase, View
 from lvef.datasets.camus import CITATION, LICENCE, read_split, read_stills
 from lvef.stores.synthetic import Task
-from lvef.stores.synthetic_tables import Terms
+from lvef.stores.synthetic_files import Terms
 from lvef.synthesis.truth import SyntheticClip
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import torch
 
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.records import FloatArray, FrameArray
-from lvef.stores.tracing import INFO_NAME, SCHEMA
+from lvef.stores.traced_frames import INFO_NAME, SCHEMA
 from lvef.training.cases import Case
 from lvef.training.loading import Batch, CaseDataset, SampleIndex
 from lvef.training.recipe import Recipe

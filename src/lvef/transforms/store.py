@@ -31,7 +31,7 @@ from lvef.transforms.sampling import Sampling, mirrored, random_start_s, window
 SCHEMA = "lvef-store/1"
 """Version of the layout."""
 
-INFO_NAME, INDEX_NAME, JOURNAL_NAME = "store.json", "index.parquet", "finished.jsonl"
+INFO_NAME, INDEX_NAME = "store.json", "index.parquet"
 """Files of a store beside its frames."""
 
 PLACE_COLUMNS = (

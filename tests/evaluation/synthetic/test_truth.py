@@ -20,7 +20,7 @@ from lvef.evaluation.synthetic.truth import (
     read_mask,
 )
 from lvef.stores.synthetic import Task, synthesize
-from lvef.stores.synthetic_tables import Terms
+from lvef.stores.synthetic_files import Terms
 from lvef.synthesis.truth import SyntheticClip
 from tests.evaluation.synthetic.made_dataset import TruthMeasurer
 

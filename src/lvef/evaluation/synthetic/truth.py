@@ -22,8 +22,7 @@ from lvef.core.records import FloatArray, PixelSpacing
 from lvef.datasets.csv_rows import CsvRow, CsvTable, read_csv_rows
 from lvef.datasets.echonet_list import LIST
 from lvef.io.nifti import read_nifti
-from lvef.stores.synthetic_files import CURVES, MASKS, VIDEOS
-from lvef.stores.synthetic_tables import BEATS, PARAMETERS
+from lvef.stores.synthetic_files import BEATS, CURVES, MASKS, PARAMETERS, VIDEOS
 from lvef.synthesis.truth import TrueBeat
 
 CURVE_COLUMNS = ("time_s", "volume_ml", "plane_volume_ml")

@@ -1,14 +1,11 @@
-"""The journal and the writer: nothing written is lost, nothing half written is taken for whole."""
-
-import json
+"""The writer: nothing written is lost, nothing half written is taken for whole."""
 
 import numpy as np
 import polars as pl
 import pytest
 
 from lvef.core.errors import ConfigError, DataError
-from lvef.core.journal import Journal
-from lvef.stores.writer import StoreWriter
+from lvef.stores.clip_store import StoreWriter
 from lvef.transforms.store import ClipStore, shard_name
 
 SETTINGS = {"kind": "clips", "size": 4}
@@ -110,17 +107,17 @@ def test_two_writers_at_once_are_refused(tmp_path):
 
 def test_other_settings_and_other_folders_are_refused(tmp_path):
     fill(tmp_path / "s", [1])
-    with pytest.raises(ConfigError, match="was begun with kind clips, size 4, now it is kind clips, size 8"):
+    with pytest.raises(ConfigError, match="was begun with size 4, now it is 8"):
         StoreWriter(tmp_path / "s", {"kind": "clips", "size": 8})
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("x")
-    with pytest.raises(DataError, match="choose an empty or a new folder"):
+    with pytest.raises(DataError, match="give an empty or a new folder"):
         StoreWriter(tmp_path / "full", SETTINGS)
     (tmp_path / "s" / "store.json").write_text("[]")
-    with pytest.raises(DataError, match="not of the version"):
+    with pytest.raises(DataError, match="output of another command or version"):
         StoreWriter(tmp_path / "s", SETTINGS)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(DataError, match="cannot be used"):
+    with pytest.raises(DataError, match="cannot be made or used"):
         StoreWriter(tmp_path / "file", SETTINGS)
 
 
@@ -147,22 +144,3 @@ def test_a_full_disk_says_so(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="No space left on device"):
         writer.add("c1", "s", frames(1), {})
     writer.close()
-
-
-def test_journal(tmp_path):
-    journal = Journal(tmp_path / "j")
-    journal.append({"item": "a", "n": 1})
-    journal.append({"item": "b", "n": 2})
-    journal.append({"item": "a", "n": 3})
-    journal.remove("b")
-    journal.close()
-    with (tmp_path / "j").open("ab") as file:
-        file.write(b'[1]\n{"n": 1}\n\xff\n{"item": "c"')
-    journal = Journal(tmp_path / "j")
-    assert journal.entries == {"a": {"item": "a", "n": 3}}
-    journal.append({"item": "d"})
-    journal.sync()
-    journal.close()
-    assert json.loads((tmp_path / "j").read_bytes().splitlines()[-1]) == {"item": "d"}
-    with pytest.raises(DataError, match="cannot be opened"):
-        Journal(tmp_path / "none" / "j")

@@ -1,13 +1,12 @@
-"""Writes the store that `lvef.transforms.store` reads, one clip after the other; what is written is never lost.
+"""Writes the stores that `lvef.transforms.store` reads, one clip after the other; what is written is never lost.
 
-The order is: the pictures into the flat file, then a line into the journal, at the end the index. A run that is killed
-leaves pictures without a line behind the last one; the next run cuts them off and goes on.
+The frames go into the flat file first, then a line into the journal, at the end the index. A run that is killed leaves
+frames without a line behind the last one; the next run cuts them off and goes on.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -18,28 +17,31 @@ from typing import Any, BinaryIO
 import numpy as np
 import polars as pl
 
-from lvef.core.errors import ConfigError, DataError
-from lvef.core.journal import Entry, Journal
+from lvef.core.errors import DataError, OutputError
+from lvef.core.journal import JOURNAL_NAME, Entry, Journal
 from lvef.core.records import FrameArray
-from lvef.io.atomic import write_bytes_atomic, write_text_atomic
-from lvef.transforms.store import INDEX_NAME, INFO_NAME, JOURNAL_NAME, SCHEMA, hash_of, shard_name
+from lvef.io.atomic import write_bytes_atomic
+from lvef.stores.folder import begin_folder, write_info
+from lvef.stores.recipes import TwoStreamRecipe
+from lvef.transforms.store import INDEX_NAME, INFO_NAME, SCHEMA, ClipStore, hash_of, shard_name
+from lvef.transforms.two_stream import TwoStreams, two_streams
 
 SHARD_BYTES = 2**30
 """A new file of frames is begun after this many bytes: few files, each of a size that any disk and copier takes."""
 
 SYNC_EVERY_S = 2.0
-"""What was written is seen onto the disk this often: a power cut costs no more than this, a kill nothing."""
+"""What was written is synced to the disk this often: a power failure costs no more than this, a kill nothing."""
 
 RECHECKED = 64
-"""Latest clips whose hash is looked at before going on: what a power cut can have left half on the disk."""
+"""Latest clips whose hash is checked before going on: what a power failure can have left half on the disk."""
 
 
 class StoreWriter:
-    """A store, opened for writing; made, or taken up where an earlier run stopped.
+    """A store, opened for writing; a new one, or that of a run that was stopped.
 
     Args:
         folder: The store; made when it is missing.
-        settings: Whatever the pictures depend on; an earlier run must have had the same.
+        settings: Everything the frames depend on; an earlier run must have had the same.
         shard_bytes: Bytes after which a new file of frames is begun.
 
     Raises:
@@ -53,7 +55,7 @@ class StoreWriter:
         self._journal = Journal(folder / JOURNAL_NAME)
         self._file: BinaryIO | None = None
         self._shard, self._end, self._synced_at = 0, 0, time.monotonic()
-        self._forget_what_is_not_there()
+        self._drop_missing()
         write_info(folder / INFO_NAME, {"schema": SCHEMA, "settings": self._settings, "complete": False})
 
     @property
@@ -62,7 +64,7 @@ class StoreWriter:
         return self._journal.entries
 
     def holds(self, item: str, stamp: str) -> bool:
-        """Whether an item is written, from a file of this stamp; a file that is gone (no stamp) does not make it invalid."""
+        """Whether an item is written, from a file of this stamp; a missing file (no stamp) does not make it invalid."""
         entry = self.entries.get(item)
         return entry is not None and (not stamp or entry["stamp"] == stamp)
 
@@ -73,10 +75,10 @@ class StoreWriter:
             item: Its name.
             stamp: Size and time of the file it came from.
             frames: ``(n, h, w)`` uint8.
-            columns: What the index tells of it further, as JSON values.
+            columns: Its further columns of the index, as JSON values.
 
         Raises:
-            DataError: It cannot be written, for example on a full disk.
+            OutputError: It cannot be written, for example on a full disk.
         """
         n, height, width = frames.shape
         try:
@@ -84,7 +86,7 @@ class StoreWriter:
             file.write(np.ascontiguousarray(frames).data)
             file.flush()
         except OSError as error:
-            raise DataError(
+            raise OutputError(
                 f"{self.folder / shard_name(self._shard)} could not be written ({error.strerror}): make room, then give the "
                 "command again; it goes on where it stopped."
             ) from None
@@ -106,17 +108,17 @@ class StoreWriter:
             self.sync()
 
     def sync(self) -> None:
-        """See everything onto the disk."""
+        """Write everything through to the disk."""
         if self._file is not None:
             os.fsync(self._file.fileno())
         self._journal.sync()
         self._synced_at = time.monotonic()
 
     def damaged(self, items: Iterable[str] | None = None) -> list[str]:
-        """Items whose pictures are not as they were written; they count as not written from now on.
+        """Items whose frames are not as they were written; they count as not written from now on.
 
         Args:
-            items: Those to look at; None for all.
+            items: Those to check; None for all.
         """
         bad = []
         for item in list(self.entries if items is None else items):
@@ -126,25 +128,23 @@ class StoreWriter:
         return bad
 
     def finish(self, index: pl.DataFrame, info: Mapping[str, Any]) -> None:
-        """Write the index and say that the store is whole.
+        """Write the index and mark the store as complete.
 
         Args:
             index: With `lvef.transforms.store.PLACE_COLUMNS` and any others.
             info: Further facts for ``store.json``.
 
         Raises:
-            DataError: It cannot be written.
+            OutputError: It cannot be written.
         """
         self.sync()
-        buffer = io.BytesIO()
-        index.write_parquet(buffer)
-        write_bytes_atomic(self.folder / INDEX_NAME, buffer.getvalue())
-        whole = {"schema": SCHEMA, "settings": self._settings, **info, "complete": True}
-        write_info(self.folder / INFO_NAME, whole)
+        write_index(self.folder, index)
+        complete = {"schema": SCHEMA, "settings": self._settings, **info, "complete": True}
+        write_info(self.folder / INFO_NAME, complete)
 
     def close(self) -> None:
-        """Let go of the files."""
-        # A full disk says so a second time here.
+        """Close the files."""
+        # On a full disk this fails a second time.
         with suppress(OSError):
             if self._file is not None:
                 self._file.close()
@@ -160,12 +160,12 @@ class StoreWriter:
         if self._file is None:
             path = self.folder / shard_name(self._shard)
             self._file = path.open("r+b" if path.exists() else "w+b")
-            # Pictures of which the journal knows nothing, or holes of a disk that was full.
+            # Frames without a line in the journal, or holes of a disk that was full.
             self._file.truncate(self._end)
             self._file.seek(self._end)
         return self._file
 
-    def _forget_what_is_not_there(self) -> None:
+    def _drop_missing(self) -> None:
         entries = self._journal.entries
         sizes: dict[int, int] = {}
         for item, entry in list(entries.items()):
@@ -189,57 +189,45 @@ class StoreWriter:
             return ""
 
 
-def begin_folder(folder: Path, info_name: str, schema: str, settings: Mapping[str, Any]) -> None:
-    """Make an output folder, or see that an earlier run with the same settings made it.
-
-    Args:
-        folder: The folder.
-        info_name: Its file with schema and settings.
-        schema: What that must be.
-        settings: What those must be.
-
-    Raises:
-        DataError: It cannot be made, or holds something else.
-        ConfigError: It was begun with other settings.
-    """
-    path = folder / info_name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            if any(folder.iterdir()):
-                raise DataError(
-                    f"{folder}: holds files but no {info_name}; choose an empty or a new folder with --out."
-                )
-            write_info(path, {"schema": schema, "settings": dict(settings), "complete": False})
-            return
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be used ({error.strerror}); choose another --out.") from None
-    except ValueError:
-        earlier = None
-    if not isinstance(earlier, dict) or earlier.get("schema") != schema:
-        raise DataError(f"{path}: is not of the version {schema}; choose another --out.")
-    before = earlier.get("settings")
-    if before != json.loads(json.dumps(dict(settings))):
-        raise ConfigError(
-            f"{folder}: was begun with {_words(before)}, now it is {_words(settings)}; give the same or another --out."
-        )
-
-
-def write_info(path: Path, info: Mapping[str, Any]) -> None:
-    """Write a JSON object for people and programs.
-
-    Raises:
-        DataError: It cannot be written.
-    """
-    write_text_atomic(path, json.dumps(dict(info), indent=2, ensure_ascii=False) + "\n")
-
-
 def _end_of(entry: Entry) -> int:
     return int(entry["offset"] + entry["n_frames"] * entry["height"] * entry["width"])
 
 
-def _words(settings: object) -> str:
-    if not isinstance(settings, Mapping):
-        return "other settings"
-    return ", ".join(f"{key} {value}" for key, value in settings.items())
+def write_index(folder: Path, index: pl.DataFrame) -> None:
+    """Write the index of a folder.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    buffer = io.BytesIO()
+    index.write_parquet(buffer)
+    write_bytes_atomic(folder / INDEX_NAME, buffer.getvalue())
+
+
+class TwoStreamStore(ClipStore):
+    """A store that ``lvef data prepare two-stream`` made, for a training loop.
+
+    It holds the frames as bytes, an eighth of both streams as float32; the streams are computed as they are read, exactly.
+
+    Args:
+        folder: The store.
+
+    Raises:
+        DataError: It is no finished store of two-stream samples.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        super().__init__(folder)
+        kind = self.info["settings"].get("kind")
+        if kind != TwoStreamRecipe.kind:
+            raise DataError(
+                f"{self.folder}: is a store of {kind}; prepare one with lvef data prepare two-stream."
+            )
+
+    def streams(self, item: str | int) -> TwoStreams:
+        """Both streams of a sample, each ``(28, 112, 112)`` float32 with the defaults.
+
+        Args:
+            item: Its name, or its number in `items`.
+        """
+        return two_streams(self.frames(item))

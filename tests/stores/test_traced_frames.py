@@ -8,8 +8,7 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.datasets.manifest import make_manifest
 from lvef.io.open import open_clip
-from lvef.stores.traces import TraceRecipe, file_stems
-from lvef.stores.tracing import fill_traces
+from lvef.stores.traced_frames import TraceRecipe, file_stems, fill_traces
 from lvef.transforms.volume_tracing import volume_of_lines
 from tests.datasets import camus_folder
 from tests.geometry.ventricle_shapes import true_volume

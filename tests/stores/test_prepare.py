@@ -15,9 +15,9 @@ from lvef.core.errors import ConfigError, DataError
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.io.open import open_clip
 from lvef.stores import recipes
-from lvef.stores.filling import Watcher, fill_store
+from lvef.stores.clip_store import TwoStreamStore
+from lvef.stores.prepare import fill_store
 from lvef.stores.recipes import ClipRecipe, Crop, TwoStreamRecipe
-from lvef.stores.samples import TwoStreamStore
 from lvef.transforms.store import ClipStore
 from lvef.transforms.two_stream import two_streams
 from tests.io.io_fabrication import write_video
@@ -69,7 +69,7 @@ def test_an_unreadable_clip_is_named_counted_and_left_out(tmp_path, manifest):
     (videos / "c2.avi").write_bytes(b"RIFF" + bytes(300))
     (videos / "c4.avi").unlink()
     told = []
-    done = fill_store(manifest, tmp_path / "s", SMALL, workers=2, watcher=Watcher(failed=told.append))
+    done = fill_store(manifest, tmp_path / "s", SMALL, workers=2, on_failed=told.append)
     assert (done.written, len(done.failed), done.exit_code) == (4, 2, 1)
     assert [failure.item for failure in told] == ["c2", "c4"]
     assert ClipStore(tmp_path / "s").items == ("c0", "c1", "c3", "c5")
@@ -87,15 +87,15 @@ def test_an_unreadable_clip_is_named_counted_and_left_out(tmp_path, manifest):
 
 
 def test_a_bug_met_in_one_clip_costs_no_other(tmp_path, manifest, monkeypatch):
-    def broken(source):
-        if source.item == "c1":
+    def broken(path):
+        if path.stem == "c1":
             raise ZeroDivisionError("Musterfrau")
-        return open_clip(source.path)
+        return open_clip(path)
 
-    monkeypatch.setattr(recipes, "open_source", broken)
+    monkeypatch.setattr(recipes, "open_clip", broken)
     done = fill_store(manifest, tmp_path / "s", SMALL)
     assert done.written == 5
-    assert "ZeroDivisionError in test_filling.py" in done.failed[0].reason
+    assert "ZeroDivisionError in test_prepare.py" in done.failed[0].reason
     assert "Musterfrau" not in done.failed[0].reason
 
 
@@ -122,7 +122,7 @@ def test_a_clip_that_changed_is_read_again_and_one_that_is_gone_stays(tmp_path, 
 
 
 def test_verify_makes_damaged_clips_again(tmp_path, manifest, monkeypatch):
-    monkeypatch.setattr("lvef.stores.writer.RECHECKED", 1)
+    monkeypatch.setattr("lvef.stores.clip_store.RECHECKED", 1)
     fill_store(manifest, tmp_path / "s", SMALL)
     path = tmp_path / "s" / "frames-00000.u8"
     good = path.read_bytes()
@@ -146,7 +146,7 @@ def test_stills_are_passed_over_and_counted(tmp_path, manifest):
 
 def test_wrong_roots_empty_manifests_and_sizes(tmp_path, manifest):
     gone = manifest.with_columns(root=pl.lit(str(tmp_path / "nowhere")))
-    with pytest.raises(DataError, match=r"nowhere, is not there"):
+    with pytest.raises(DataError, match=r"nowhere, does not exist"):
         fill_store(gone, tmp_path / "s", SMALL)
     with pytest.raises(DataError, match="empty"):
         fill_store(manifest.head(0), tmp_path / "s", SMALL)
@@ -208,7 +208,7 @@ def test_a_store_of_clips_is_none_of_samples(tmp_path, manifest):
     fill_store(manifest, tmp_path / "s", SMALL)
     with pytest.raises(DataError, match="is a store of clips"):
         TwoStreamStore(tmp_path / "s")
-    with pytest.raises(ConfigError, match="was begun with kind clips"):
+    with pytest.raises(ConfigError, match="kind clips, now it is two-stream"):
         fill_store(manifest, tmp_path / "s", TwoStreamRecipe(size=48))
 
 
@@ -230,15 +230,15 @@ import sys, time
 from pathlib import Path
 from lvef.datasets.manifest import read_manifest
 from lvef.stores import recipes
-from lvef.stores.filling import fill_store
+from lvef.stores.prepare import fill_store
 from lvef.stores.recipes import ClipRecipe
-real, opened = recipes.open_source, []
-def stuck(source):
+real, opened = recipes.open_clip, []
+def stuck(path):
     opened.append(1)
     if len(opened) > 10:
         time.sleep(600)
-    return real(source)
-recipes.open_source = stuck
+    return real(path)
+recipes.open_clip = stuck
 fill_store(read_manifest(Path(sys.argv[1])), Path(sys.argv[2]), ClipRecipe(size=48), workers=2)
 """
 
@@ -261,10 +261,8 @@ def test_a_run_that_is_killed_goes_on(tmp_path):
     assert 5 <= len(written) < 40
     with pytest.raises(DataError, match="stopped before its end"):
         ClipStore(store)
-    read = []
-    done = fill_store(manifest, store, SMALL, watcher=Watcher(total=read.append))
-    assert done.resumed == len(written)
-    assert read == [40 - len(written)]
+    done = fill_store(manifest, store, SMALL)
+    assert (done.resumed, done.written) == (len(written), 40 - len(written))
     fill_store(manifest, tmp_path / "whole", SMALL)
     one, other = ClipStore(store), ClipStore(tmp_path / "whole")
     assert one.items == other.items

@@ -1,0 +1,98 @@
+"""Output folders from which a stopped run goes on: made, recognised by their settings, described in a JSON file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lvef.core.errors import ConfigError, DataError, OutputError
+from lvef.io.atomic import write_text_atomic
+
+
+def make_folder(folder: Path) -> bool:
+    """Make an output folder.
+
+    Returns:
+        Whether it is empty.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return not any(folder.iterdir())
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise OutputError(
+            f"{folder}: cannot be made or used ({reason}); give another folder for --out."
+        ) from None
+
+
+def begin_folder(folder: Path, info_name: str, schema: str, settings: Mapping[str, Any]) -> bool:
+    """Make an output folder, or check that an earlier run with the same settings made it.
+
+    Args:
+        folder: The folder.
+        info_name: Its file with schema and settings.
+        schema: What that must be.
+        settings: What those must be.
+
+    Returns:
+        Whether an earlier run came to its end.
+
+    Raises:
+        DataError: It cannot be made, or holds something else.
+        ConfigError: It was begun with other settings.
+    """
+    path = folder / info_name
+    is_empty = make_folder(folder)
+    if not path.exists():
+        check_empty(folder, is_empty)
+        write_info(path, {"schema": schema, "settings": dict(settings), "complete": False})
+        return False
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); give another folder.") from None
+    except ValueError:
+        earlier = None
+    if not isinstance(earlier, dict) or earlier.get("schema") != schema:
+        raise DataError(
+            f"{folder}: holds the output of another command or version; give an empty or a new folder."
+        )
+    before, now = earlier.get("settings") or {}, json.loads(json.dumps(dict(settings)))
+    changes = [
+        f"{key} {_value(before.get(key))}, now it is {_value(now.get(key))}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
+    ]
+    if changes:
+        raise ConfigError(f"{folder}: was begun with {'; '.join(changes)}: give the same or another folder.")
+    return earlier.get("complete") is True
+
+
+def check_empty(folder: Path, is_empty: bool) -> None:
+    """Refuse a folder of other files.
+
+    Raises:
+        DataError: It is not empty.
+    """
+    if not is_empty:
+        raise DataError(
+            f"{folder}: holds other files; give an empty or a new folder, so that nothing is mixed."
+        )
+
+
+def write_info(path: Path, info: Mapping[str, Any]) -> None:
+    """Write a JSON object for people and programs.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    write_text_atomic(path, json.dumps(dict(info), indent=2, ensure_ascii=False) + "\n")
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else str(value)
