@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lvef.core.workers import ThreadPool, TimeLimitExceeded, map_ordered
+from lvef.core.workers import ThreadPool, TimeLimitExceeded, has_abandoned_work, map_ordered
 
 
 @pytest.fixture(autouse=True)
@@ -118,3 +118,21 @@ def test_closing_the_results_early_drops_what_has_not_begun():
         next(results)
     # One taken, one queued behind it, and the one that may have begun meanwhile.
     assert len(begun) <= 3
+
+
+def test_abandoned_work_is_known_until_its_thread_ends(monkeypatch):
+    end, clock = threading.Event(), [0.0]
+    monkeypatch.setattr("lvef.core.workers.time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def stuck():
+        clock[0] += 10
+        end.wait(30)
+
+    with ThreadPool(1, limit_s=5) as pool:
+        future = pool.submit(stuck)
+        while not future.done():
+            pool.wait([future])
+    assert has_abandoned_work()
+    end.set()
+    while has_abandoned_work():
+        time.sleep(0.001)

@@ -119,9 +119,12 @@ def main() -> None:
 
 def _leave(code: object) -> None:
     """See that the process ends: the interpreter would wait for threads, one of which may be stuck in native code."""
-    if code == STOPPED:
-        _end_now(STOPPED)
-    timer = threading.Timer(CLOSING_S, _end_now, [code if isinstance(code, int) else int(code is not None)])
+    number = code if isinstance(code, int) else int(code is not None)
+    # Without that module nothing ran in threads.
+    workers = sys.modules.get("lvef.core.workers")
+    if number == STOPPED or (workers is not None and workers.has_abandoned_work()):
+        _end_now(number)
+    timer = threading.Timer(CLOSING_S, _end_now, [number])
     timer.daemon = True
     timer.start()
 

@@ -8,9 +8,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 SIGNIFICANT_DIGITS = 9
 """Digits of a number in JSON."""
@@ -37,15 +38,12 @@ def to_plain(value: Any) -> Any:  # noqa: ANN401
         return value.value
     if isinstance(value, str):
         return printable(value)
-    if isinstance(value, np.ndarray):
-        return to_plain(value.tolist())
     if isinstance(value, list | tuple):
         return [to_plain(inner) for inner in value]
-    if isinstance(value, float | np.floating):
+    if isinstance(value, float):
         return finite(value)
-    if isinstance(value, np.integer | np.bool_):
-        return value.item()
-    return value
+    # Arrays and numbers of numpy, which need not be loaded for the rest.
+    return to_plain(value.tolist()) if hasattr(value, "tolist") else value
 
 
 def finite(value: float | np.floating[Any] | None) -> float | None:

@@ -47,6 +47,7 @@ THREAD_VARIABLES = (
 _POLL_S = 1.0
 _LOG = logging.getLogger("lvef")
 _current = threading.local()
+_abandoned: set[_Work] = set()
 
 
 class TimeLimitExceeded(LvefError):
@@ -135,6 +136,7 @@ class ThreadPool:
         for future in waiting:
             if (work := self._open.get(future)) is not None:
                 work.is_abandoned = True
+                _abandoned.add(work)
 
     def close(self) -> None:
         """Let the threads end once the queue is empty."""
@@ -166,6 +168,7 @@ class ThreadPool:
                 seconds = now - began
                 work.is_abandoned = 0 < self._limit_s <= seconds
             if work.is_abandoned:
+                _abandoned.add(work)
                 work.future.set_exception(TimeLimitExceeded(_too_long(work.name, self._limit_s)))
                 self._start_thread()
             elif seconds >= work.next_report_s:
@@ -191,6 +194,7 @@ class ThreadPool:
             with self._lock:
                 if work.is_abandoned:
                     # Nobody waits for it any more, and another thread has taken this one's place.
+                    _abandoned.discard(work)
                     return
                 # Only a future that was given up can be done here.
                 with suppress(InvalidStateError):
@@ -251,6 +255,11 @@ def is_abandoned() -> bool:
     """Whether nobody waits any more for the work that this thread does: what it finds must not be written."""
     work: _Work | None = getattr(_current, "work", None)
     return work is not None and work.is_abandoned
+
+
+def has_abandoned_work() -> bool:
+    """Whether a thread still runs for which nobody waits: native libraries abort a program that ends around it."""
+    return bool(_abandoned)
 
 
 def available_processors() -> int:
