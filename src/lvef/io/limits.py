@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from lvef.core.errors import DataError, VideoError
-from lvef.core.records import CodedWarning, PixelAspect, PixelSpacing
+
+if TYPE_CHECKING:
+    from lvef.core.records import CodedWarning, PixelAspect, PixelSpacing
 
 MAX_FRAMES = 5000
 """Most frames of one clip: 100 s at 50 Hz. The longest of EchoNet-Dynamic has 1,002 (FACTS.md)."""
@@ -82,6 +85,9 @@ def check_aspect(aspect: float, source: str) -> tuple[PixelAspect | None, tuple[
         aspect: Height over width.
         source: What in the file says so, for example ``"sample aspect ratio"``.
     """
+    # Loaded here: the numbers above are defaults of commands, whose help needs no numpy.
+    from lvef.core.records import CodedWarning, PixelAspect
+
     if not _is_plausible_aspect(aspect):
         text = f"The file's {source} cannot be: {aspect:.3g} (height over width of a pixel). Square ones are assumed."
         return None, (CodedWarning("bad_aspect", text),)
@@ -96,6 +102,8 @@ def check_spacing(x_mm: float, y_mm: float, source: str) -> tuple[PixelSpacing |
         y_mm: Height of a pixel in mm; the sign is ignored.
         source: What in the file says so, for example ``"Pixel Spacing"``.
     """
+    from lvef.core.records import PixelSpacing
+
     x_mm, y_mm = abs(x_mm), abs(y_mm)
     if x_mm and y_mm and not _is_plausible_aspect(y_mm / x_mm):
         return (
