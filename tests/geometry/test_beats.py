@@ -6,7 +6,7 @@ from scipy.interpolate import PchipInterpolator
 
 from lvef.core.records import VolumeCurve
 from lvef.geometry.beats import BeatConfig, analyse_beats
-from lvef.geometry.rhythm import spread_notices
+from lvef.geometry.rhythm import spread_warnings
 from lvef.synthesis.volume_curves import Rhythm, ectopic, fibrillation, noise, regular, sample, volume_at
 
 
@@ -342,7 +342,7 @@ def test_shown_is_the_beat_nearest_to_the_mean():
     ],
 )
 def test_beats_that_disagree_are_warned_of(efs, codes):
-    assert [n.code for n in spread_notices(efs)] == codes
+    assert [n.code for n in spread_warnings(efs)] == codes
 
 
 def test_a_smoothed_curve_is_read_as_it_is():

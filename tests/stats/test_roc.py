@@ -46,7 +46,7 @@ def test_against_scipy_and_the_curve(cases):
 
 @pytest.mark.parametrize("call", [roc_auc, roc_curve])
 def test_what_cannot_be_ranked(call):
-    with pytest.raises(DataError, match="do not belong together"):
+    with pytest.raises(DataError, match="cannot be compared"):
         call([1.0, 2.0], [True])
     with pytest.raises(DataError, match="not finite"):
         call([1.0, float("nan")], [True, False])

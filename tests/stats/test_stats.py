@@ -20,7 +20,7 @@ def test_agreement_equals_scipy_and_hand():
     assert a.bias == pytest.approx((guess - truth).mean())
     assert a.sd == pytest.approx(stats.tstd(guess - truth))
     assert a.limits == pytest.approx((a.bias - 1.96 * a.sd, a.bias + 1.96 * a.sd))
-    assert a.trivial_mae == pytest.approx(np.abs(truth - np.median(truth)).mean())
+    assert a.baseline_mae == pytest.approx(np.abs(truth - np.median(truth)).mean())
 
 
 def test_squares_by_hand():

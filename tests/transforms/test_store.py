@@ -130,9 +130,9 @@ def test_refusals(store, tmp_path):
         store.frames(4)
     with pytest.raises(DataError, match="no column colour"):
         store.column("colour")
-    with pytest.raises(DataError, match="is no store"):
+    with pytest.raises(DataError, match="is not a store"):
         ClipStore(tmp_path)
-    with pytest.raises(DataError, match="stopped before its end"):
+    with pytest.raises(DataError, match="is incomplete"):
         ClipStore(write(tmp_path / "half", complete=False))
     with pytest.raises(DataError, match="not of the version"):
         ClipStore(write(tmp_path / "other", schema="lvef-store/9"))

@@ -59,5 +59,5 @@ def test_a_constant_difference_gives_zeros_never_nan(frames, shift):
     "bad", [np.zeros((1, 4, 4), np.uint8), np.zeros((3, 4, 4)), np.zeros((3, 0, 4), np.uint8)]
 )
 def test_refusals(bad):
-    with pytest.raises(DataError, match="at least 2 grey frames"):
+    with pytest.raises(DataError, match="at least 2 grey-scale frames"):
         two_streams(bad)

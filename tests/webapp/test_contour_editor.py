@@ -372,7 +372,7 @@ def test_an_outline_that_crosses_itself_is_told_and_put_back(visitor):
     visitor.drag("ed", 3, 420, 0)
     message = visitor.editor("ed").locator(".message")
     message.wait_for()
-    assert message.inner_text().startswith("The outline crosses itself")
+    assert message.inner_text().startswith("The contour crosses itself")
     assert np.allclose(visitor.points("ed"), before)
     assert visitor.ef() == pytest.approx(MACHINE_EF, abs=1e-3)
     visitor.drag("ed", 3, -20, 0)

@@ -1,8 +1,8 @@
 """From a volume curve to beats, the representative beat, and the EF over beats.
 
-A whole beat runs from an end-diastole over its end-systole to the next end-diastole inside the clip. Every width is in
-seconds on the clip's own clock. Where there is no whole beat, one clear end-diastole and one clear end-systole (in
-either order) give a partial analysis; where there is not even that, the result says why.
+A complete beat runs from an end-diastole over its end-systole to the next end-diastole inside the clip. Every width is in
+seconds on the clip's own clock. Without a complete beat, one clear end-diastole and
+one clear end-systole (in either order) give a partial analysis; without these, the result contains the reason.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from lvef.geometry.rhythm import (
     exclude_abnormal,
     is_plausible,
     representative_beat,
-    rhythm_notices,
-    spread_notices,
+    rhythm_warnings,
+    spread_warnings,
 )
 from lvef.geometry.smoothing import (
     MAD_TO_SD,
@@ -55,7 +55,7 @@ class BeatConfig:
         default_cycle_s: Cycle that sets the windows where the curve does not repeat itself (70 per minute).
         window_s: Smoothing window for finding and timing, for a cycle of 1 s; scales with the root of the cycle.
         min_swing: Smallest change of volume that counts, as a share of the typical swing of the clip.
-        min_swing_of_level: The same, as a share of the level: an EF below it is not told from noise.
+        min_swing_of_level: The same, as a share of the level: a lower EF cannot be distinguished from noise.
         min_swing_sigmas: The same, in standard deviations of the noise left after smoothing.
         outlier_sigmas: Single frames further from their neighbours than this are left out.
         max_gap_s: A gap in the tracing longer than this, for a cycle of 1 s, near ED, ES or in systole voids a beat.
@@ -67,7 +67,7 @@ class BeatConfig:
             and systole. Noise alone (5 % of the volume, correlated over 0.1 s) makes "beats" of 5 to 14 %.
         min_repetition: Autocorrelation from which a faint change that repeats itself is a heart beat
             (`lvef.geometry.smoothing.repetition`); noise of 3 s stays below it in 99 of 100.
-        min_faint_swing_of_level: Change of volume, as a share of the level, that is asked of it.
+        min_faint_swing_of_level: Change of volume, as a share of the level, that such a change must reach.
         min_beats_irregular: Beats that an irregular rhythm needs. Source: Lang et al., ASE/EACVI 2015: five.
     """
 
@@ -91,7 +91,7 @@ class BeatConfig:
 
 
 DEFAULT_CONFIG = BeatConfig()
-"""The limits as they stand."""
+"""The default limits."""
 
 
 SHORTEST_LAST = 0.7
@@ -107,20 +107,21 @@ R_WAVE_BEFORE_S, R_WAVE_AFTER_S = 0.06, 0.1
 """Where end-diastole is looked for around an R wave."""
 
 
-PARTIAL_NOTICE = CodedWarning(
-    "no_whole_beat", "The clip holds no whole beat: the EF rests on one end-diastole and end-systole."
+PARTIAL_WARNING = CodedWarning(
+    "no_whole_beat",
+    "The clip contains no complete cardiac cycle: the EF is based on one end-diastole and one end-systole.",
 )
 """Stays on every partial result."""
 
-FAINT_NOTICE = CodedWarning(
+FAINT_WARNING = CodedWarning(
     "faint_contraction",
-    "The volume changes by little more than its noise; the beats were found because it repeats. The EF is low, and its "
-    "exact value is not sure.",
+    "The volume changes by little more than its noise; beats were found because the change repeats. The EF is low, and its "
+    "exact value is uncertain.",
 )
 """On every result whose beats are found by repetition alone."""
 
-NOISE_REASON = "The volume does not change more than its noise: no beat is to be seen."
-"""Why a flat or merely noisy curve has no answer."""
+NOISE_REASON = "The volume does not change by more than its noise: no beat is visible."
+"""Reason for a flat or merely noisy curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +129,16 @@ class BeatAnalysis:
     """Beats of a clip.
 
     Attributes:
-        beats: All whole beats in time order, excluded ones too (``Beat.excluded`` says why). In a partial
+        beats: All complete beats in time order, including excluded ones (reason in ``Beat.excluded``). In a partial
             analysis the one half beat (``end_frame`` None).
-        representative: The beat that is shown for the clip, or None (then ``reason`` says why): the counted whole beat whose
-            EF is nearest to the mean.
-        partial: Whether the representative is no whole beat: status ``partial_cycle``.
+        representative: The beat that is shown for the clip, or None (then ``reason`` says why): the counted complete
+            beat whose EF is nearest to the mean.
+        partial: Whether the representative is not a complete beat: status ``partial_cycle``.
         reason: Why there is no representative, one sentence; empty otherwise.
         reason_code: ``too_few_frames``, ``no_contraction``, ``no_clear_phases`` or ``all_beats_excluded``, or empty.
-        ef_mean_percent: Mean EF over counted whole beats, or None.
-        ef_sd_percent: Sample standard deviation over counted whole beats (two or more), or None.
-        heart_rate_bpm: 60 over the mean cycle length of whole beats, or None.
+        ef_mean_percent: Mean EF over counted complete beats, or None.
+        ef_sd_percent: Sample standard deviation over counted complete beats (two or more), or None.
+        heart_rate_bpm: 60 over the mean cycle length of complete beats, or None.
         smooth_volume: The curve that beats' volumes are read from, ``(n,)``, NaN outside the traced part of the clip.
         notices: Warnings.
     """
@@ -161,17 +162,17 @@ def analyse_beats(
     r_wave_times_s: Sequence[float] = (),
     is_smoothed: bool = False,
 ) -> BeatAnalysis:
-    """Find the beats of a curve. An odd curve never raises: the result then has a ``reason``.
+    """Find the beats of a curve. Never raises: where there is no beat, the result has a ``reason``.
 
     End-systole is a minimum of the smoothed curve between two end-diastoles, end-diastole a maximum before it, and a beat's
-    volumes are the values of the curve on these two frames: what a reader reads off the curve is what the beat says.
+    volumes are the values of the curve on these two frames: the beat agrees with the plotted curve.
 
     Args:
         curve: Volume over time; NaN where no ventricle was traced; any sampling.
         config: Limits.
-        r_wave_times_s: R-wave times on the curve's clock, where the file tells them; they then part the beats.
-        is_smoothed: The volumes are those of tracings smoothed over time (`lvef.geometry.smoothing`): they count as
-            they are. Else the curve is smoothed here in the same way, and ``smooth_volume`` is the curve that is read.
+        r_wave_times_s: R-wave times on the curve's clock, where the file contains them; they then separate the beats.
+        is_smoothed: The volumes are those of tracings smoothed over time (`lvef.geometry.smoothing`): they are
+            used unchanged. Else the curve is smoothed here in the same way, and ``smooth_volume`` is the curve that is read.
 
     Returns:
         Beats, the representative one, mean and spread, notices.
@@ -194,7 +195,7 @@ def analyse_beats(
     if len(turns) < 2:
         return _faint(samples, frames, shown, config)
     found = _by_r_waves(frames, r_wave_times_s, swing, config) if len(r_wave_times_s) > 1 else []
-    found = found or _whole_beats(samples, frames, turns, swing, cycle)
+    found = found or _complete_beats(samples, frames, turns, swing, cycle)
     made = (_beat(samples, frames, one, config) for one in found)
     beats = [beat for beat in made if beat is not None]
     if any(not beat.excluded for beat in beats):
@@ -207,13 +208,13 @@ def analyse_beats(
     if one is not None and one.ef_percent < config.doubtful_ef_percent:
         return _faint(samples, frames, shown, config)
     if one is not None:
-        return BeatAnalysis((*beats, one), one, True, "", "", None, None, None, shown, (PARTIAL_NOTICE,))
+        return BeatAnalysis((*beats, one), one, True, "", "", None, None, None, shown, (PARTIAL_WARNING,))
     if beats:
         return _summary(beats, shown, config)
     return _nothing(
         shown,
         "no_clear_phases",
-        "The clip shows no clear end-diastole and end-systole side by side: it is too short.",
+        "The clip shows no clear end-diastole next to a clear end-systole: it is too short.",
     )
 
 
@@ -236,10 +237,10 @@ def _prepare(
     grid, even = even_grid(times, values, step)
     step = float(grid[1] - grid[0])
     found = period(smooth(even, step, 0.6 * config.window_s), step, config.min_cycle_s, config.max_cycle_s)
-    # a half beat shows hardly more than its systole, which takes about 0.42 of a cycle
+    # a half beat contains little more than its systole, which takes about 0.42 of a cycle
     unknown = min(config.default_cycle_s, float(times[-1] - times[0]) / 0.42)
     cycle = max(unknown if found is None else found, config.min_cycle_s)
-    # of a half beat, which is all slope and two ends, a wide window would make a straight line
+    # a wide window would turn a half beat, a slope between two ends, into a straight line
     window = min(config.window_s * float(np.sqrt(cycle)), 0.4 * float(times[-1] - times[0]))
     curve = smooth(even, step, window)
     gain = np.sqrt(9 / 4 / max(window_frames(window, step), 2.25))  # of a parabola fitted to so many frames
@@ -253,7 +254,7 @@ def _prepare(
     return Samples(times, values, grid, curve), found, swing
 
 
-def _whole_beats(
+def _complete_beats(
     samples: Samples, frames: PhaseFinder, turns: list[Extremum], swing: float, cycle: float | None
 ) -> list[_Phases]:
     """Beats whose end-diastole is clear, followed by another one or by a ventricle that is full again."""
@@ -284,7 +285,7 @@ def _by_r_waves(
 ) -> list[_Phases]:
     """Beats between consecutive R waves; end-diastole is the high next to the R wave.
 
-    An R wave beside which the volume has no high is no mark of this curve's clock and parts nothing.
+    R waves without a volume maximum beside them do not belong to this curve's clock and are ignored.
     """
     times = frames.times
     step = float(np.median(np.diff(times)))
@@ -332,7 +333,7 @@ def _beat(samples: Samples, frames: PhaseFinder, one: _Phases, config: BeatConfi
 
 
 def _fault(samples: Samples, one: _Phases, config: BeatConfig) -> str:
-    """Why a beat cannot count by itself, or an empty string."""
+    """Why a beat cannot be counted, or an empty string."""
     duration = one.duration_s
     if duration is not None and not config.min_cycle_s <= duration <= config.max_cycle_s:
         limits = f"{config.min_cycle_s:.2f} to {config.max_cycle_s:.1f} s"
@@ -373,7 +374,7 @@ def _partial(
 
 def _summary(beats: list[Beat], shown: FloatArray, config: BeatConfig) -> BeatAnalysis:
     counted = [beat for beat in beats if not beat.excluded]
-    notices = tuple(rhythm_notices(beats, config.irregular, config.min_beats_irregular))
+    notices = tuple(rhythm_warnings(beats, config.irregular, config.min_beats_irregular))
     if not counted:
         reasons = "; ".join(dict.fromkeys(beat.excluded for beat in beats))
         return replace(
@@ -403,14 +404,14 @@ def _summary(beats: list[Beat], shown: FloatArray, config: BeatConfig) -> BeatAn
         ef_sd_percent=float(np.std(efs, ddof=1)) if len(efs) > 1 else None,
         heart_rate_bpm=60.0 / float(np.mean(spans)),
         smooth_volume=shown,
-        notices=(*notices, *spread_notices(efs)),
+        notices=(*notices, *spread_warnings(efs)),
     )
 
 
 def _faint(samples: Samples, frames: PhaseFinder, shown: FloatArray, config: BeatConfig) -> BeatAnalysis:
     """Beats of a heart that hardly moves, distinguished from noise because the volume repeats from cycle to cycle.
 
-    The sickest hearts change their volume by little more than the contour's noise; what repeats itself is no noise.
+    The sickest hearts change their volume by little more than the contour's noise; but noise does not repeat.
     """
     nothing = _nothing(shown, "no_contraction", NOISE_REASON)
     span = float(np.ptp(np.percentile(samples.smooth, [4, 96])))
@@ -421,7 +422,9 @@ def _faint(samples: Samples, frames: PhaseFinder, shown: FloatArray, config: Bea
         return nothing
     swing = config.min_swing * span
     turns = drop_notches(find_extrema(samples.smooth, swing), samples, cycle)
-    made = (_beat(samples, frames, one, config) for one in _whole_beats(samples, frames, turns, swing, cycle))
+    made = (
+        _beat(samples, frames, one, config) for one in _complete_beats(samples, frames, turns, swing, cycle)
+    )
     beats = [
         beat
         for beat in made
@@ -432,7 +435,7 @@ def _faint(samples: Samples, frames: PhaseFinder, shown: FloatArray, config: Bea
     if all(beat.excluded for beat in beats):
         return nothing
     found = _summary(beats, shown, config)
-    return replace(found, notices=(*found.notices, FAINT_NOTICE))
+    return replace(found, notices=(*found.notices, FAINT_WARNING))
 
 
 def _nothing(shown: FloatArray, code: str, reason: str) -> BeatAnalysis:

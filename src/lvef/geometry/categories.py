@@ -1,7 +1,7 @@
-"""The three category tables of an EF, each with its own rule at the borders.
+"""The three category tables of an EF, each with its own rule at the limits.
 
-The first two are tables of whole numbers, so the EF is rounded half up before it is looked up: 40.4 is 40,
-40.5 is 41. The third comes from the report and cuts the unrounded EF. None of them is a diagnosis.
+The first two are tables of whole numbers, so the EF is rounded half up first: 40.4 is 40, 40.5 is 41. The third comes from
+the source report (Omdena Topeka, May 2023) and uses the unrounded EF. None of them is a diagnosis.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class HeartFailureRange(StrEnum):
 
 
 class ReportClass(StrEnum):
-    """The three classes of the report that this project started from."""
+    """The three classes of the source report."""
 
     NORMAL = "normal"
     MILD = "mild"
@@ -55,7 +55,7 @@ HEART_FAILURE_PRESERVED_FROM = 50
 """Preserved from here. Source: as `HEART_FAILURE_MILDLY_REDUCED_FROM`."""
 
 REPORT_MILD_RANGE = (40.0, 50.0)
-"""The report's "mild", both ends included, on the unrounded EF."""
+"""The source report's "mild", both ends included, on the unrounded EF."""
 
 
 def round_half_up(value: float) -> int:
@@ -110,7 +110,7 @@ def heart_failure_range(ef_percent: float) -> HeartFailureRange:
 
 
 def report_class(ef_percent: float) -> ReportClass:
-    """The report's class of the unrounded EF: normal > 50, mild 40-50, abnormal < 40; 40 and 50 are mild.
+    """The source report's class of the unrounded EF: normal > 50, mild 40-50, abnormal < 40; 40 and 50 are mild.
 
     Raises:
         GeometryError: When the EF is not finite.

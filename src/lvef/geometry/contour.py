@@ -31,7 +31,7 @@ MASK_BLUR_PX = 0.8
 a closed contour loses pi sigma^2 = 2 square pixels in all, 0.1 % of a 2000-pixel ventricle."""
 
 SPUR_WIDTH_PX = 3
-"""Threads narrower than this that hang on the ventricle (a leak through a hole in the wall) are cut off."""
+"""Spurs narrower than this (a leak through a hole in the wall) are cut off."""
 
 SPUR_SHARE = 0.2
 """The same in roots of the cavity's area, about an eighth of the long axis: a leak through the wall, nine hundredths of the
@@ -42,7 +42,7 @@ SPUR_REACH = 0.34
 0.25 cuts real corners: the jitter of the packaged cine's volume rises by 3 %."""
 
 MIN_SPUR = 0.005
-"""Threads with less than this part of the cavity's pixels stay: cutting a pixel off a corner now and then is jitter."""
+"""Spurs with less than this part of the cavity's pixels stay: cutting a corner pixel only in some frames would be jitter."""
 
 _STEPS = np.array([[1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]], dtype=np.intp)
 
@@ -94,7 +94,7 @@ def contour_of_field(field: Field, level: float = LEVEL) -> FloatArray:
 
 
 def interpolate(field: NDArray[Any], points: FloatArray) -> FloatArray:
-    """Bilinear values of a field at points; points outside take the value of the nearest border.
+    """Bilinear values of a field at points; points outside take the value of the nearest edge.
 
     In numpy: for so few points, OpenCV's threads cost more than they save.
 
@@ -153,7 +153,7 @@ def mask_of_contour(contour: FloatArray, shape: tuple[int, int]) -> NDArray[np.u
 
 
 def _cut_spurs(mask: NDArray[np.uint8]) -> BoolArray | None:
-    """Cut threads off the mask, in place, and tell which pixels went, or None; what lies close to the thick part stays."""
+    """Cut spurs off the mask in place; return the removed pixels, or None. Pixels close to the thick part stay."""
     area = cv2.countNonZero(mask)
     side = max(SPUR_WIDTH_PX, int(SPUR_SHARE * np.sqrt(area)) // 2 * 2 + 1)
     thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, disk(side))
@@ -181,7 +181,7 @@ def _largest_border(mask: NDArray[np.uint8]) -> NDArray[np.intp]:
 
 
 def _halo(values: Field, field: Field, x0: int, y0: int) -> None:
-    """Copy the field into the crop and its margin (where the field reaches)."""
+    """Copy the field into the crop and its margin, as far as the field extends."""
     h, w = field.shape
     ch, cw = values.shape
     left, top = max(x0 - 2, 0), max(y0 - 2, 0)
@@ -238,21 +238,26 @@ GAP = 0.5
 """Diameter of the closing in roots of the cavity's area, three tenths of the long axis: the widest gap that is bridged."""
 
 FINE = 0.09
-"""Tears narrower than this (roots of the area) are roughness of the edge: the level of the field says enough."""
+"""Gaps narrower than this (roots of the area) are roughness of the edge and are left alone."""
 
 MIN_TORN = 0.004
-"""Tears that take less than this part of the cavity's area are left as they are."""
+"""Gaps of less than this part of the cavity's area are left as they are."""
 
 
 def fill_gaps(lv: Field, atrium: Field | None, wall: Field | None) -> Field:
-    """The field of the cavity with its tears filled; the field itself where nothing is torn.
+    """Fill bands, bites and lost corners of the cavity that a network labelled as background.
 
-    Filled pixels get all probability that is neither wall nor atrium, so that the border towards these stays sub-pixel.
+    There is no background between a cavity and its wall. So where the wall or the atrium is seen, background that a
+    closing of the cavity covers is cavity, whether it splits the ventricle, cuts into it or makes a hole. Pixels
+    labelled as wall or atrium stay, so that a piece of another chamber behind the septum stays separate.
+
+    Filled pixels get all probability that is neither wall nor atrium, so that the edge towards these stays sub-pixel.
 
     Args:
         lv: Probability of the cavity, ``(h, w)`` in 0..1. It is not changed.
         atrium: Probability of the left atrium, or None.
-        wall: Probability of the myocardium, or None; without it there is nothing to tell a tear from another chamber.
+        wall: Probability of the myocardium, or None; without it a gap cannot be distinguished from another chamber, and
+            the field is returned unchanged.
     """
     if wall is None:
         return lv
@@ -264,7 +269,7 @@ def fill_gaps(lv: Field, atrium: Field | None, wall: Field | None) -> Field:
     part = np.s_[y0 : y0 + height, x0 : x0 + width]
     other = wall[part] if atrium is None else np.maximum(wall[part], atrium[part])
     taken = wall[part] if atrium is None else wall[part] + atrium[part]
-    # Of what is no cavity: more background than wall or atrium.
+    # Outside the cavity: more background than wall or atrium.
     torn = np.asarray((1.0 - taken - lv[part] > other), dtype=np.uint8) & (1 - above[part])
     cavity = np.ascontiguousarray(above[part])
     least = max(1, int(MIN_TORN * area))

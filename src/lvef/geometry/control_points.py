@@ -1,4 +1,4 @@
-"""A tracing as fifteen points that a reader can drag, and back.
+"""A tracing as fifteen control points that a reader can drag, and back.
 
 The points run along the contour: left hinge, six on the left wall from base to apex, the apex, six on the right wall from
 apex to base, right hinge. Hinges and apex are the ends of the mitral plane and of the long axis; the others lie at equal
@@ -19,7 +19,7 @@ from lvef.core.records import FloatArray, Tracing
 from lvef.geometry.tracing import tracing_of_contour
 
 WALL_POINTS = 6
-"""Points on each wall between hinge and apex. With six, expert outlines come back within a fraction of a point of EF."""
+"""Points on each wall between hinge and apex. With six, expert contours come back within a fraction of a point of EF."""
 
 N_CONTROL_POINTS = 2 * WALL_POINTS + 3
 """Number of points."""
@@ -65,20 +65,20 @@ def contour_of_control_points(points: FloatArray) -> FloatArray:
 
 
 def tracing_of_control_points(points: FloatArray, *, aspect: float = 1.0) -> Tracing:
-    """The tracing that the points stand for.
+    """The tracing that the control points define.
 
     Args:
         points: ``(15, 2)``, as `control_points_of_tracing` gives them, perhaps dragged.
         aspect: Pixel height over pixel width.
 
     Raises:
-        GeometryError: The points make no ventricle: the outline crosses itself, the axis has no length, or a disk misses the
+        GeometryError: The points make no ventricle: the contour crosses itself, the axis has no length, or a disk misses the
             contour.
     """
     points = _checked(points)
     contour = contour_of_control_points(points)
     if crosses_itself(contour):
-        raise GeometryError("The outline crosses itself.")
+        raise GeometryError("The contour crosses itself.")
     return tracing_of_contour(contour, points[APEX], points[[0, -1]], aspect=aspect)
 
 
@@ -106,9 +106,7 @@ def crosses_itself(contour: FloatArray) -> bool:
 def _checked(points: FloatArray) -> FloatArray:
     points = np.asarray(points, dtype=np.float64)
     if points.shape != (N_CONTROL_POINTS, 2) or not np.isfinite(points).all():
-        raise GeometryError(
-            f"An outline is {N_CONTROL_POINTS} points (x, y), all of them numbers; found {points.shape}."
-        )
+        raise GeometryError(f"A contour is {N_CONTROL_POINTS} finite points (x, y); found {points.shape}.")
     return points
 
 

@@ -11,7 +11,7 @@ from lvef.core.records import FloatArray
 from lvef.geometry.smoothing import MAD_TO_SD, local_parabola
 
 EDGE_S = 0.045
-"""A turning point this close to an end of the clip lies at the edge: the curve beyond it is not seen."""
+"""A turning point this close to an end of the clip lies at the edge: the curve beyond it is not visible."""
 
 EDGE_SLOPE = 0.6
 """At an edge the curve must run flatter than this share of the steepest flank beside it. A clip that starts
@@ -24,23 +24,23 @@ begun. Before that, more filling may still come."""
 
 REFILLED_SHARE = 0.94
 """A beat is over as well once the ventricle has refilled by this share of what it ejected: with a kick of the atria the
-volume stands near three quarters before it, without one it hardly rises at the end. Found on phantoms and moving stills,
-where 5 % of the beats were missed even on the true outlines, all of them for a clip that ended within 0.1 s of the beat."""
+volume stands near three quarters before it, without one it hardly rises at the end. Found on phantoms and animated stills,
+where 5 % of the beats were missed even on the true contours, all of them for a clip that ended within 0.1 s of the beat."""
 
 
 NOTCH_SHARE = 0.8
 """A high that stands lower between its neighbours than this share of the swing may be a bump and not an end-diastole."""
 
 EDGE_NOTCH_SHARE = 0.6
-"""The same where one of the neighbours lies beyond the clip."""
+"""The same where one of the neighbours is beyond the clip."""
 
 EVEN_GAPS, EVEN_SHARE = 0.82, 0.4
 """A turning point midway between its neighbours, with the opposite ones beside it half as far apart (each to this share),
-that reaches this share of the swing is a weak beat of an alternating rhythm. Bumps and dips in a beat stand to one side."""
+that reaches this share of the swing is a weak beat of an alternating rhythm. Bumps and dips within a beat are off-centre."""
 
 LONGEST_CYCLE = 1.5
-"""A bump is told from the end-diastole of an early beat by the time between the highs beside it: one cycle, at most this
-many, and not two."""
+"""A bump differs from the end-diastole of an early beat by the time between the highs beside it: at most this many cycles
+(one, with tolerance), and not two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def _depth(
 
 
 def is_at_edge(grid: FloatArray, index: int) -> bool:
-    """Whether a point lies so close to an end of the clip that the curve beyond it is not seen."""
+    """Whether a point lies so close to an end of the clip that the curve beyond it is not visible."""
     return bool(min(grid[index] - grid[0], grid[-1] - grid[index]) <= EDGE_S)
 
 
@@ -220,8 +220,8 @@ def _flat_at_start(grid: FloatArray, curve: FloatArray, stop: int) -> bool:
 
 
 SLACK = 0.04
-"""Extremes that differ by less than this share of the swing are alike. Of maxima the last is end-diastole, because a flat
-diastole has many; of minima that of the smoother curve is end-systole."""
+"""Extremes that differ by less than this share of the swing count as equal. Of maxima the last is end-diastole, because
+a flat diastole has many; of minima that of the smoother curve is end-systole."""
 
 NOISE_SIGMAS = 5.0
 """Minima that differ by less than so many standard deviations of the curve's noise are alike as well, where that is less."""

@@ -1,4 +1,4 @@
-"""Which beats count, which one is shown for the clip, and what to say about rhythm and spread."""
+"""Which beats count, which one represents the clip, and warnings about rhythm and spread."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ TIE_PERCENT = 1e-9
 """EFs closer to the mean than this apart are equally near; the earlier beat is taken."""
 
 MAX_SPREAD_PERCENT = 10.0
-"""Counted beats whose EFs lie further apart, in EF points, are warned of: more than two readers of one patient differ by."""
+"""Counted beats whose EFs lie further apart, in EF points, raise a warning: more than the difference between two
+readers of one patient."""
 
 SPREAD_CODES = ("beats_disagree", "beats_cross_range")
-"""Codes of `spread_notices`."""
+"""Codes of `spread_warnings`."""
 
 TIMING_S = 0.15
 """Cycles that lie within so many seconds of each other are no sign of an irregular rhythm: on a flat diastole the maximum
@@ -42,7 +43,7 @@ def representative_beat(beats: Sequence[Beat]) -> Beat:
     return min(ties, key=lambda beat: beat.ed_frame)
 
 
-def spread_notices(efs_percent: Sequence[float]) -> list[CodedWarning]:
+def spread_warnings(efs_percent: Sequence[float]) -> list[CodedWarning]:
     """Warnings where counted beats disagree: by more than `MAX_SPREAD_PERCENT`, or across a heart-failure range.
 
     Args:
@@ -62,11 +63,11 @@ def spread_notices(efs_percent: Sequence[float]) -> list[CodedWarning]:
         )
     ranges = [heart_failure_range(ef) for ef in (low, high)]
     if ranges[0] != ranges[1]:
-        said = " and ".join(str(one).replace("_", " ") for one in ranges)
+        names = " and ".join(str(one).replace("_", " ") for one in ranges)
         notices.append(
             CodedWarning(
                 "beats_cross_range",
-                f"The EFs of the beats ({low:.1f} to {high:.1f} %) lie in different heart-failure ranges: {said}.",
+                f"The EFs of the beats ({low:.1f} to {high:.1f} %) fall into different heart-failure ranges: {names}.",
             )
         )
     return notices
@@ -81,7 +82,7 @@ def exclude_abnormal(beats: list[Beat], premature: float, pause: float, irregula
     than ``irregular``, nothing is excluded.
 
     Args:
-        beats: Whole beats in time order.
+        beats: Complete beats in time order.
         premature: Share of the usual cycle.
         pause: Share of the usual cycle.
         irregular: Coefficient of variation.
@@ -118,8 +119,8 @@ def is_plausible(beats: list[Beat], doubtful_ef_percent: float) -> bool:
     """Whether beats are more than noise: their EF is large enough, or at least three of them are alike.
 
     Args:
-        beats: Whole beats, at least one counted.
-        doubtful_ef_percent: Mean EF from which nothing more is asked.
+        beats: Complete beats, at least one counted.
+        doubtful_ef_percent: Mean EF above which beats always count.
     """
     counted = [beat for beat in beats if not beat.excluded and beat.duration_s is not None]
     if np.mean([beat.ef_percent for beat in counted]) >= doubtful_ef_percent:
@@ -134,11 +135,11 @@ def variation(spans: list[float]) -> float:
     return float(np.std(spans, ddof=1) / np.mean(spans))
 
 
-def rhythm_notices(beats: list[Beat], irregular: float, needed: int) -> list[CodedWarning]:
-    """What a reader should know about number and regularity of the beats.
+def rhythm_warnings(beats: list[Beat], irregular: float, needed: int) -> list[CodedWarning]:
+    """Warnings about the number and regularity of the beats.
 
     Args:
-        beats: All whole beats.
+        beats: All complete beats.
         irregular: Coefficient of variation of the cycles above which the rhythm is called irregular.
         needed: Counted beats that an irregular rhythm needs.
     """
@@ -147,9 +148,12 @@ def rhythm_notices(beats: list[Beat], irregular: float, needed: int) -> list[Cod
     left_out = len(beats) - len(counted)
     if left_out:
         notices.append(
-            CodedWarning("beats_excluded", f"{left_out} of {len(beats)} beats left out; each says why.")
+            CodedWarning(
+                "beats_excluded",
+                f"{left_out} of {len(beats)} beats were left out; the reason stands with each beat.",
+            )
         )
-    # premature beats have been told apart already: what they do to the cycles is no second finding
+    # premature beats were reported already; their effect on the cycles is not a second finding
     spans = [] if left_out else [beat.duration_s for beat in beats if beat.duration_s is not None]
     if len(spans) > 1 and variation(spans) > irregular and max(spans) - min(spans) > TIMING_S:
         notices.append(
@@ -165,5 +169,5 @@ def rhythm_notices(beats: list[Beat], irregular: float, needed: int) -> list[Cod
                 )
             )
     elif len(counted) == 1:
-        notices.append(CodedWarning("single_beat", "The EF rests on one beat."))
+        notices.append(CodedWarning("single_beat", "The EF is based on one beat."))
     return notices

@@ -1,4 +1,4 @@
-"""Volume formulas: disks in one plane, disks in two planes, area-length; and lengths and areas of a tracing.
+"""Volume formulas: disks in one plane, disks in two planes (biplane EF), area-length; and lengths and areas of a tracing.
 
 Source of all three formulas: Lang et al., "Recommendations for Cardiac Chamber Quantification by
 Echocardiography in Adults" (ASE/EACVI), J Am Soc Echocardiogr 2015;28:1-39, section 2 and table 1.
@@ -155,7 +155,7 @@ def _checked(diameters: ArrayLike, length: float) -> FloatArray:
 
 DISAGREEMENT_LIMIT = 0.10
 """Axes or cycles that differ by more than this share of the longer one raise a notice. Source: FACTS.md; the
-ASE asks for axes within 10 % as the sign that neither view is foreshortened (Lang et al. 2015)."""
+ASE asks for axes within 10 % as a sign that neither view is foreshortened (Lang et al. 2015)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +194,16 @@ def biplane_ef(
 ) -> BiplaneResult:
     """Biplane method of disks of a pair of representative beats.
 
+    With both views calibrated, the usual rule: V_p = pi/4 sum(a_i b_i) L_p / 20 in each phase p, L_p the longer of that
+    phase's two axes.
+
+    With a view without scale, let k be the unknown millimetres per pixel of the A2C (square pixels, one scale for the
+    whole clip), a_i the A4C and b_i the A2C diameters in pixels, L_p the *A4C* axis of phase p. Then V_p = pi/4 sum(a_i
+    (k b_i)) L_p / 20 = k W_p and EF = 100 (W_ED - W_ES) / W_ED: k cancels, and so does the scale of the A4C. Assuming
+    equal ED axes would give the same EF. Assuming equal axes in *each* phase would not: it gives the two phases
+    different k, and an A2C foreshortened in one phase only would change the EF through its diameters, which
+    foreshortening hardly affects. The rule "the longer axis" and millilitres need k and are not available.
+
     Args:
         a4c_ed: A4C tracing at end-diastole.
         a4c_es: A4C tracing at end-systole.
@@ -211,7 +221,7 @@ def biplane_ef(
         GeometryError: When a tracing has no volume.
 
     Source:
-        Lang et al., ASE/EACVI 2015, J Am Soc Echocardiogr 28:1-39; the case without scale is derived above.
+        Lang et al., ASE/EACVI 2015, J Am Soc Echocardiogr 28:1-39; the case without scale is derived here.
     """
     calibrated = isinstance(a4c_spacing, PixelSpacing) and isinstance(a2c_spacing, PixelSpacing)
     volumes, notices = [], []
@@ -238,7 +248,7 @@ def biplane_ef(
         notices.append(
             CodedWarning(
                 "axes_not_compared",
-                "A view has no scale: the A4C long axis stands for both, the two axes cannot be compared, "
+                "A view has no scale: the A4C long axis is used for both, the two axes cannot be compared, "
                 "and there are no biplane millilitres.",
             )
         )
@@ -247,8 +257,8 @@ def biplane_ef(
             CodedWarning(
                 "cycles_differ",
                 f"The two beats differ in length by more than {DISAGREEMENT_LIMIT:.0%} "
-                f"({a4c_cycle_s:.2f} s in A4C, {a2c_cycle_s:.2f} s in A2C): they were not made at the same "
-                "heart rate.",
+                f"({a4c_cycle_s:.2f} s in A4C, {a2c_cycle_s:.2f} s in A2C): they were recorded at different "
+                "heart rates.",
             )
         )
     edv, esv = volumes

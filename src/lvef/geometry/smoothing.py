@@ -1,4 +1,4 @@
-"""Denoising of a volume curve. Every width is in seconds, never in frames."""
+"""Temporal smoothing of volume-time curves and tracings. Every width is in seconds, never in frames."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAD_TO_SD = 1.4826
 
 HALF_WIDTH_S = 0.1
 """Half width of the (tricube) window of `local_parabola`. On noise-free curves it moves the EF of
-single frames by 0.2 points; a Gaussian of 0.02 s, which steadies as much, by -0.5."""
+single frames by 0.2 points; a Gaussian of 0.02 s, which smooths as much, by -0.5."""
 
 MIN_FRAMES = 4
 """With fewer frames in its window a frame stays as it is: a parabola through three points smooths nothing."""
@@ -42,7 +42,7 @@ def outliers(values: FloatArray, n_sigmas: float) -> BoolArray:
     # the 75th percentile as well: most deviations are exactly 0 where a noise-free curve is monotonous
     spread = max(MAD_TO_SD * float(np.median(away)), float(np.percentile(away, 75)) / 1.15)
     far = away > np.maximum(n_sigmas * spread, 0.08 * float(np.ptp(np.percentile(values, [5, 95]))))
-    # Two neighbours that are both far are no outliers: that is how the top of a short end-diastole looks.
+    # Two neighbours that are both far are not outliers: a short end-diastole looks like that.
     beside = np.convolve(far, [1, 0, 1], mode="same") > 0
     return np.asarray(far & ~beside, dtype=np.bool_)
 
@@ -171,7 +171,8 @@ def period(values: FloatArray, step_s: float, shortest_s: float, longest_s: floa
 
 
 OUTLIER_SIGMAS = 5.0
-"""A frame whose volume is further than this from its neighbours' is replaced by what they say (as in `BeatConfig`)."""
+"""A frame whose volume is further than this from its neighbours' is replaced by the fit through them (as in
+`BeatConfig`)."""
 
 SHOWN_POINTS = 40
 """Points of the contour on either side of the axis."""
@@ -184,7 +185,14 @@ def smooth_tracings(
     aspect: float = 1.0,
     half_width_s: float = HALF_WIDTH_S,
 ) -> list[Tracing | None]:
-    """Steady the tracings of a cine over time.
+    """Smooth the tracings of a cine over time: a local parabola through each landmark and each half chord.
+
+    Every frame is traced on its own, and speckle moves each tracing a little. The heart itself moves smoothly: within a
+    tenth of a second its landmarks follow a parabola. So apex, hinge points and the 40 chord ends (as distances from
+    the frame's own axis) are each fitted over their neighbours in time. A parabola keeps end-diastole and end-systole
+    where they are; a mean or a Gaussian would flatten them and lower the EF
+    (``docs/explanation/temporal-smoothing.md``). The returned contour is the line through the smoothed chord ends: what
+    is shown is what is measured.
 
     Args:
         tracings: One per frame, None where no ventricle could be traced; these stay None.

@@ -47,9 +47,8 @@ def trace(
 ) -> Tracing:
     """Trace the left ventricle of one frame.
 
-    Which end is the base is told by the atrium and the wall, else by the shape (the base is the wider end);
-    only where neither tells anything is the apex taken to be up. See `lvef.geometry.find_landmarks`. Tears in the cavity
-    are filled first (`lvef.geometry.contour`).
+    The base is found from the atrium and the wall, else from the shape (the base is the wider end); only where neither
+    decides is the apex assumed to be up. See `lvef.geometry.find_landmarks`. Gaps in the cavity are filled first.
 
     Args:
         lv: Probability of the LV cavity, ``(h, w)`` float32 in 0..1.
@@ -78,7 +77,7 @@ def trace(
 
 
 def trace_probabilities(probabilities: Field, *, aspect: float = 1.0) -> Tracing:
-    """Trace a network's output of one frame.
+    """Trace the output of a segmentation network for one frame.
 
     Args:
         probabilities: ``(4, h, w)`` float32, classes in the order of `lvef.core.terms.Structure`.

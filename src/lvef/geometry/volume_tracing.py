@@ -1,4 +1,8 @@
-"""Tracing <-> the 21 lines of EchoNet-Dynamic's ``VolumeTracings.csv`` (long axis, then 20 chords)."""
+"""Volume tracings: the 21 lines of EchoNet-Dynamic's ``VolumeTracings.csv`` (long axis, then 20 chords).
+
+Mask -> lines keeps the volume (the chords are its disks). Lines -> mask fills the polygon through the ends of the
+chords, the apex and the hinge points. ``python -m lvef.evaluation.lines`` measures how far lines move in a round trip.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +108,7 @@ def volume_tracing_along_axis(
 ) -> FloatArray:
     """The 21 lines of a cavity's mask along a long axis that is known, for example that of the lines it was drawn from.
 
-    Nothing is guessed from the shape, so lines come back from a mask as they went in, to a fraction of a pixel.
+    The shape is not used to find apex and base, so a round trip returns the lines to a fraction of a pixel.
 
     Args:
         mask: ``(h, w)``, inside where it is not 0.
@@ -175,5 +179,5 @@ def _cross(first: FloatArray, second: FloatArray) -> BoolArray:
 
 
 def _turn(u: FloatArray, v: FloatArray) -> FloatArray:
-    """Cross product of plane vectors ``(..., 2)``: its sign tells the side."""
+    """Cross product of plane vectors ``(..., 2)``: its sign gives the side."""
     return np.asarray(u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0])

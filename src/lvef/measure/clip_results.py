@@ -13,7 +13,7 @@ import numpy as np
 from lvef.core.errors import GeometryError
 from lvef.core.records import FROM_FILE, Beat, Clip, CodedWarning, FloatArray, Measurement, VolumeCurve
 from lvef.core.terms import Status, View
-from lvef.geometry.rhythm import SPREAD_CODES, representative_beat, spread_notices
+from lvef.geometry.rhythm import SPREAD_CODES, representative_beat, spread_warnings
 from lvef.measure.clip_predictor import ClipEfs, ClipPredictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import RefusedWithCurve, with_volumes
@@ -191,7 +191,7 @@ def _over_beats(
         ef_mean_percent=mean,
         ef_sd_percent=float(np.std(values, ddof=1)) if n > 1 else None,
         beats_averaged=n,
-        notices=(*base.notices, *_notices(read, base, predictor), *clamped, *spread_notices(values)),
+        notices=(*base.notices, *_notices(read, base, predictor), *clamped, *spread_warnings(values)),
         counts=_counts(read.efs_percent, read.efs_percent),
     )
     return with_volumes(filled, mean, None, None, options)

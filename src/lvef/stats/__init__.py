@@ -1,1 +1,1 @@
-"""Figures of merit and their intervals: pure functions."""
+"""Metrics, their confidence intervals and tests: pure functions."""

@@ -1,4 +1,4 @@
-"""How well two methods agree on the same cases."""
+"""Agreement of a method with a reference on the same cases, and calibration: observed against predicted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Agreement:
         limits: ``bias -+ 1.96 sd``.
         mae: Mean absolute difference.
         pearson_r: Correlation; NaN when one side does not vary.
-        trivial_mae: MAE of always answering the reference's median.
+        baseline_mae: MAE of always predicting the reference's median.
     """
 
     n: int
@@ -34,7 +34,7 @@ class Agreement:
     limits: tuple[float, float]
     mae: float
     pearson_r: float
-    trivial_mae: float
+    baseline_mae: float
 
 
 def agreement(method: ArrayLike, reference: ArrayLike) -> Agreement:
@@ -61,7 +61,7 @@ def agreement(method: ArrayLike, reference: ArrayLike) -> Agreement:
         limits=limits_of_agreement(difference),
         mae=mean_absolute_error(a, b),
         pearson_r=pearson_r(a, b),
-        trivial_mae=float(np.abs(b - np.median(b)).mean()),
+        baseline_mae=float(np.abs(b - np.median(b)).mean()),
     )
 
 
@@ -84,7 +84,7 @@ def mean_square_error(method: ArrayLike, reference: ArrayLike) -> float:
 
 
 def r_squared(method: ArrayLike, reference: ArrayLike) -> float:
-    """Coefficient of determination: 1 less the squared errors over those of answering the reference's mean.
+    """Coefficient of determination: 1 minus the squared errors over those of predicting the reference's mean.
 
     Not the square of `pearson_r`: a bias or a wrong slope lowers it, below 0 where the mean would have been better. NaN when
     the reference does not vary.

@@ -1,4 +1,4 @@
-"""How well two methods sort the same cases into classes."""
+"""Agreement of two methods on the classes of the same cases, and of scores with two classes (ROC curve)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lvef.core.records import BoolArray, FloatArray
 
 
 def observed_agreement(first: NDArray[np.int_], second: NDArray[np.int_]) -> float:
-    """Part of the cases, 0-1, in which both say the same class; NaN without cases.
+    """Observed agreement: part of the cases, 0-1, that both put into the same class; NaN without cases.
 
     Example:
         >>> same_class(np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2]))
@@ -22,19 +22,19 @@ def observed_agreement(first: NDArray[np.int_], second: NDArray[np.int_]) -> flo
 
 
 def majority_share(classes: NDArray[np.int_]) -> float:
-    """Part of the cases in the most frequent class: what always saying that class would score. NaN without cases."""
+    """Part of the cases in the most frequent class: the score of always predicting that class. NaN without cases."""
     return float(np.bincount(classes).max() / len(classes)) if len(classes) else float("nan")
 
 
 def cohen_kappa(first: NDArray[np.int_], second: NDArray[np.int_]) -> float:
-    """Cohen's kappa without weights: agreement beyond that of two sorters who keep their frequencies but guess.
+    """Cohen's kappa without weights: agreement beyond that of two raters who keep their class frequencies but guess.
 
     Args:
         first: ``(n,)`` class numbers from 0 up.
         second: ``(n,)`` class numbers of the same cases.
 
     Returns:
-        1 for the same class throughout, 0 for no better than chance; NaN without cases, or where both know one class only.
+        1 for the same class throughout, 0 for no better than chance; NaN without cases, or where both use one class only.
 
     Source:
         J. Cohen, Educational and Psychological Measurement 20, 37-46, 1960.
@@ -53,23 +53,23 @@ def cohen_kappa(first: NDArray[np.int_], second: NDArray[np.int_]) -> float:
     )
 
 
-def confusion_matrix(truth: NDArray[np.int_], answer: NDArray[np.int_], size: int) -> NDArray[np.int_]:
-    """How often each class was answered with each: ``(size, size)``, a row a true class, a column an answer.
+def confusion_matrix(truth: NDArray[np.int_], predicted: NDArray[np.int_], size: int) -> NDArray[np.int_]:
+    """Counts ``(size, size)`` of true classes (rows) by predicted classes (columns).
 
     Args:
         truth: ``(n,)`` class numbers from 0 up to ``size - 1``.
-        answer: ``(n,)`` class numbers of the same cases.
+        predicted: ``(n,)`` class numbers of the same cases.
         size: Number of classes.
 
     Example:
         >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
         [[1, 1], [0, 1]]
     """
-    return np.bincount(truth * size + answer, minlength=size * size).reshape(size, size)
+    return np.bincount(truth * size + predicted, minlength=size * size).reshape(size, size)
 
 
 def sensitivities(matrix: NDArray[np.int_]) -> NDArray[np.float64]:
-    """Part of each true class that was answered with it, ``(size,)``; NaN for a class that no case has.
+    """Part of each true class that was predicted as such, ``(size,)``; NaN for a class that no case has.
 
     Example:
         >>> sensitivities(np.array([[3, 1], [0, 0]])).tolist()
@@ -114,7 +114,7 @@ def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float:
         positive: ``(n,)`` whether each is positive.
 
     Returns:
-        0 to 1; NaN where all cases are of one kind, so that nothing could be told apart.
+        0 to 1; NaN where all cases are of one class.
 
     Raises:
         DataError: Different lengths, or scores that are not finite.
@@ -136,15 +136,15 @@ def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float:
 
 
 def roc_curve(scores: ArrayLike, positive: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """The ROC curve from (0, 0) to (1, 1): one point for each border between different scores.
+    """The ROC curve from (0, 0) to (1, 1): one point for each threshold between different scores.
 
     Args:
         scores: ``(n,)`` numbers, higher for what looks positive.
         positive: ``(n,)`` whether each is positive.
 
     Returns:
-        ``(k,)`` part of the negative cases at or above the border, and ``(k,)`` part of the positive ones; both empty where
-        all cases are of one kind.
+        ``(k,)`` part of the negative cases at or above the threshold, and ``(k,)`` part of the positive ones; both
+        empty where all cases are of one class.
 
     Raises:
         DataError: Different lengths, or scores that are not finite.
@@ -163,10 +163,10 @@ def _pair(scores: ArrayLike, positive: ArrayLike) -> tuple[FloatArray, BoolArray
     values, true = np.asarray(scores, dtype=float), np.asarray(positive, dtype=bool)
     if values.shape != true.shape or values.ndim != 1:
         raise DataError(
-            f"{values.shape} scores and {true.shape} kinds do not belong together; two lists of the same cases do."
+            f"{values.shape} scores and {true.shape} classes cannot be compared; two lists of the same cases were expected."
         )
     if not np.isfinite(values).all():
         raise DataError(
-            "Scores that are not finite tell nothing apart; leave such cases out first, and count them."
+            "Scores that are not finite cannot be ranked; leave such cases out first, and count them."
         )
     return values, true

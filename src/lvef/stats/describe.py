@@ -1,7 +1,6 @@
-"""What a column of numbers looks like: the table of `describe`, whisker fences, z-scores.
+"""Description of a column of numbers: count, centre, spread and quartiles, Tukey's fences, z-scores.
 
-NaN stands for "not known": it is left out and counted. What is infinite, or beyond `LARGEST`, is a mistake somewhere and is
-refused.
+NaN means "not known": it is left out and counted. Infinite values, or values beyond `LARGEST`, are errors and raise.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Fences:
-    """Ends of the normal: `WHISKER` interquartile ranges below the lower and above the upper quartile."""
+    """Limits of ordinary values: `WHISKER` interquartile ranges below the lower and above the upper quartile."""
 
     low: float
     high: float
@@ -147,7 +146,7 @@ def _known(values: ArrayLike) -> FloatArray:
     known = np.asarray(x[~np.isnan(x)])
     if (np.abs(known) > LARGEST).any():
         worst = known[np.abs(known).argmax()]
-        raise DataError(f"{worst:g} is too large to be described; mend it, or leave it out and count it.")
+        raise DataError(f"{worst:g} is too large to be described; correct it, or leave it out and count it.")
     return known
 
 

@@ -1,4 +1,4 @@
-"""Two methods on the same patients: is one better, and how sure is that."""
+"""Two methods on the same patients: difference, confidence interval and p value."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Synthetic data with known truth: volume curves, moving phantoms, animated stills."""
+"""Synthetic data with known truth: volume-time curves, phantoms, animated stills."""

@@ -1,4 +1,4 @@
-"""What a generator hands out: a clip together with all that is known of it."""
+"""A synthetic clip together with its ground truth."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class SyntheticClip:
         tracings: The true contour with axis and disks of each frame, ``n`` of them.
         volume_ml: ``(n,)`` volume of the body in space.
         plane_volume_ml: ``(n,)`` disks on the true contour.
-        beats: Whole beats inside the clip, in order of time.
-        parameters: All that it was made with, as JSON values.
+        beats: Complete beats inside the clip, in order of time.
+        parameters: Everything it was generated with, as JSON values.
     """
 
     clip: Clip
@@ -67,15 +67,15 @@ class SyntheticClip:
         """The normal beat with the median EF in the plane (of an even number the lower of the middle two).
 
         Raises:
-            ValueError: The clip holds no whole beat.
+            ValueError: The clip contains no complete beat.
         """
         if not self.beats:
-            raise ValueError(f"{self.clip.source} holds no whole beat.")
+            raise ValueError(f"{self.clip.source} contains no complete beat.")
         return representative_beat(self.beats)
 
 
 def representative_beat(beats: Sequence[TrueBeat]) -> TrueBeat:
-    """The one of at least one beat that answers for a clip: see `SyntheticClip.representative`."""
+    """The beat that represents a clip, of at least one: see `SyntheticClip.representative`."""
     normal = [b for b in beats if b.kind == "normal"] or list(beats)
     return sorted(normal, key=lambda b: b.plane_ef_percent)[(len(normal) - 1) // 2]
 
@@ -83,7 +83,7 @@ def representative_beat(beats: Sequence[TrueBeat]) -> TrueBeat:
 def beats_in_clip(
     rhythm: Rhythm, start_s: float, times_s: FloatArray, plane_volume_ml: FloatArray
 ) -> tuple[TrueBeat, ...]:
-    """The whole beats of a rhythm that a clip shows.
+    """The complete beats of a rhythm inside a clip.
 
     Args:
         rhythm: The beats.
@@ -105,7 +105,7 @@ def beats_in_clip(
 
 
 def beat_kinds(rhythm: Rhythm) -> list[str]:
-    """``premature`` for a beat that came much too early after a regular one, ``after premature`` for the one behind it.
+    """``premature`` for a beat much too early after a regular one, ``after premature`` for the next one.
 
     Only meant for the rhythm of `lvef.synthesis.volume_curves.ectopic`; irregular ones without atrial kick are all normal.
     """

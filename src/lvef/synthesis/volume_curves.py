@@ -1,6 +1,6 @@
-"""Volume curves of known truth, in any rhythm and with any noise.
+"""Volume-time curves of known truth, in any rhythm and with any noise, and drawing a recording of one.
 
-The shape is drawn by hand from textbook timing, it is not fitted to patients: isovolumetric contraction
+The shape follows textbook timing and is not fitted to patients: isovolumetric contraction
 (flat), ejection, isovolumetric relaxation (flat), early filling, slow filling, atrial kick. Every time scales
 with the square root of the beat's own cycle (as the QT interval does by Bazett, Heart 1920;7:353), so that
 fast beats keep a systole and lose their diastasis.
@@ -174,7 +174,7 @@ def sample(
         A calibrated curve; its length is the cube root of the volume, which is right up to a constant.
 
     Raises:
-        ValueError: When noise is asked for without a generator.
+        ValueError: Noise without a generator.
     """
     stop = float(rhythm.cycles_s.sum()) if end_s is None else end_s
     times = np.arange(int(np.floor((stop - start_s) * frame_rate_hz + 1e-9)) + 1) / frame_rate_hz
@@ -193,7 +193,7 @@ SINUS_SPREAD = 0.03
 """Coefficient of variation of the cycles of a sinus rhythm at rest."""
 
 FRAME_RATES_HZ = (25.0, 30.0, 40.0, 50.0, 50.0, 50.0, 60.0, 80.0)
-"""Drawn evenly. EchoNet-Dynamic has 18 to 138, 50 in four fifths of its clips (FACTS of the collection)."""
+"""Drawn uniformly. EchoNet-Dynamic has 18 to 138, 50 in four fifths of its clips."""
 
 
 class RhythmKind(StrEnum):
@@ -239,7 +239,7 @@ def draw_acquisition(
     n_frames: int | None = None,
     beats: tuple[float, float] = (2.3, 5.0),
 ) -> Acquisition:
-    """Draw a recording at rest; what is given is not drawn.
+    """Draw a recording at rest; arguments that are given are not drawn.
 
     Args:
         rng: Random generator.
@@ -252,7 +252,7 @@ def draw_acquisition(
         beats: Shortest and longest clip in mean cycles; irregular rhythms are at least 4 cycles long.
 
     Returns:
-        A recording that holds at least one whole beat, unless ``n_frames`` is too short for that.
+        A recording with at least one complete beat, unless ``n_frames`` is too short for that.
     """
     if kind is None:
         kind = RhythmKind(rng.choice(["sinus", "fibrillation", "ectopic"], p=[0.7, 0.2, 0.1]))

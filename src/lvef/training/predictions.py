@@ -173,7 +173,7 @@ def _ef_figures(predicted: FloatArray, wanted: FloatArray) -> dict[str, float]:
         "rmse": squares**0.5,
         "bias": both.bias,
         "r": both.pearson_r,
-        "median_mae": both.trivial_mae,
+        "median_mae": both.baseline_mae,
     }
     spread = float(wanted.var())
     if spread > 0:

@@ -1,4 +1,7 @@
-"""From the image in the file to the network's square, and the way back for points.
+"""From the image in the file to the network's input, and the way back for points.
+
+Training and measuring share this code: windows of a clip are the frames nearest to evenly spaced moments of its own clock
+(`lvef.transforms.sampling`); a clip that is too short is played back and forth.
 
 Pixel centres have whole-number coordinates. One scale for both directions (images are padded, never stretched), except
 where the file says that its own pixels are not square: then they are made square first, as in training.
@@ -108,7 +111,7 @@ def fit(frames: FrameArray, placement: Placement, size: int, *, labels: bool = F
 
 
 def normalise(squares: FrameArray, spec: InputSpec) -> NDArray[np.float32]:
-    """Grey levels to what the card says the network expects, ``(n, 1, size, size)`` float32.
+    """Grey levels on the scale of the model card, ``(n, 1, size, size)`` float32.
 
     Squares ``(n, k, size, size)`` keep their channels.
     """
@@ -118,22 +121,22 @@ def normalise(squares: FrameArray, spec: InputSpec) -> NDArray[np.float32]:
 
 
 def other_phase_channels(offsets_s: Sequence[float]) -> BoolArray:
-    """Which frames around a still its other phase stands for: those farthest away.
+    """Which context frames of a still are replaced by its other phase: those farthest away.
 
-    A still that filled every channel would read as a heart that does not move.
+    A still in every channel would look like a heart that does not move.
 
     Args:
         offsets_s: ``k`` offsets in seconds, 0 among them.
 
     Returns:
-        ``(k,)`` bool; all False where the model is shown one frame.
+        ``(k,)`` bool; all False where the model receives one frame.
     """
     away = np.abs(np.asarray(offsets_s, dtype=float))
     return np.asarray((away == away.max()) & (away > 0), dtype=np.bool_)
 
 
 def context_frames(times_s: FloatArray, offsets_s: Sequence[float]) -> NDArray[np.intp]:
-    """Frames nearest to so many seconds from each frame; the first or last one where the clip does not reach so far.
+    """Frames nearest to given offsets from each frame; the first or last one where the clip ends before.
 
     Args:
         times_s: ``(n,)`` increasing instants of the frames.
@@ -155,13 +158,13 @@ ClipArray = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ClipFrames:
-    """Frames of several clips of one clip, as squares.
+    """Frames of several windows of one clip, as squares.
 
     Attributes:
-        squares: Every frame that some clip needs, once, ``(m, size, size)`` uint8.
-        places: For each clip the numbers of its frames among these, ``(clips, n_frames)`` int64.
-        mirrored: Frames of all clips that lie beyond the clip's end and were taken on the way back.
-        repeated: Frames of all clips that show the same image as the one before them.
+        squares: Every frame that a window needs, once, ``(m, size, size)`` uint8.
+        places: For each window the indices of its frames among these, ``(windows, n_frames)`` int64.
+        mirrored: Frames of all windows that lie beyond the clip's end and were mirrored.
+        repeated: Frames of all windows that show the same image as the one before them.
     """
 
     squares: FrameArray
@@ -170,7 +173,7 @@ class ClipFrames:
     repeated: int
 
     def clip(self, number: int) -> FrameArray:
-        """Frames of one clip, ``(n_frames, size, size)`` uint8."""
+        """Frames of one window, ``(n_frames, size, size)`` uint8."""
         return np.asarray(self.squares[self.places[number]], dtype=np.uint8)
 
 
@@ -180,15 +183,15 @@ def sampling_of(spec: ClipSpec) -> Sampling:
 
 
 def clip_starts_s(times_s: FloatArray, spec: ClipSpec, clips: int | None = None) -> tuple[float, ...]:
-    """Moments at which evenly spaced clips start: the first with the clip, the last so that it ends with the clip.
+    """Start times of evenly spaced windows: the first starts with the clip, the last ends with it.
 
     Args:
         times_s: Time of each frame, seconds from 0.
-        spec: What a clip is.
-        clips: How many; the card's number where None.
+        spec: Input of the network.
+        clips: Number of windows; that of the model card where None.
 
     Returns:
-        As many moments, in order; fewer where they would be less than a frame apart, one where the clip is too short.
+        Seconds, in order; fewer where they would be less than a frame apart, one where the clip is too short.
 
     Example:
         >>> clip_starts_s(np.arange(101) / 50, ClipSpec(16, 1.0), 3)
@@ -206,18 +209,18 @@ def clip_starts_s(times_s: FloatArray, spec: ClipSpec, clips: int | None = None)
 
 
 def centred_start_s(times_s: FloatArray, spec: ClipSpec, moment_s: float) -> float:
-    """The moment at which a clip starts whose middle is ``moment_s``, moved so that it lies inside the clip."""
+    """Start of a window centred on ``moment_s``, shifted to lie inside the clip."""
     room = max(float(times_s[-1]) - spec.duration_s, 0.0)
     return float(np.clip(moment_s - spec.duration_s / 2, 0.0, room))
 
 
-def clip_frames(clip: Clip, fan: Sector, spec: ClipSpec, starts_s: Sequence[float]) -> ClipFrames:
-    """The frames of clips that start at given moments, cut, scaled and padded as the card says.
+def clip_frames(clip: Clip, sector: Sector, spec: ClipSpec, starts_s: Sequence[float]) -> ClipFrames:
+    """The frames of windows that start at given moments, cropped, scaled and padded as the model card states.
 
     Args:
-        clip: The clip.
-        fan: Its fan.
-        spec: What a clip is.
+        clip: Any clip.
+        sector: Its ultrasound sector.
+        spec: Input of the network.
         starts_s: Moments on the clip's clock.
 
     Raises:
@@ -226,7 +229,7 @@ def clip_frames(clip: Clip, fan: Sector, spec: ClipSpec, starts_s: Sequence[floa
     windows = [window(clip.times_s, sampling_of(spec), start) for start in starts_s]
     indices = np.stack([w.indices for w in windows])
     used, places = np.unique(indices, return_inverse=True)
-    frames, box = shown_frames(clip, fan, spec.square, used)
+    frames, box = shown_frames(clip, sector, spec.square, used)
     placement = place(box, spec.size, clip.spacing)
     return ClipFrames(
         squares=fit(frames, placement, spec.size),
@@ -237,14 +240,14 @@ def clip_frames(clip: Clip, fan: Sector, spec: ClipSpec, starts_s: Sequence[floa
 
 
 def shown_frames(
-    clip: Clip, fan: Sector, spec: InputSpec, indices: IndexArray | None = None
+    clip: Clip, sector: Sector, spec: InputSpec, indices: IndexArray | None = None
 ) -> tuple[FrameArray, Box]:
     """Frames and the part of the image that goes into the square, as in `lvef.stores.recipes`.
 
     Args:
-        clip: The clip.
-        fan: Its fan; with the crop ``fan`` all outside of it is black.
-        spec: Which part.
+        clip: Any clip.
+        sector: Its sector; with the crop ``fan`` everything outside it is black.
+        spec: Which part of the image.
         indices: Frames wanted; all where None.
     """
     frames = clip.frames if indices is None else clip.frames[indices]
@@ -253,16 +256,16 @@ def shown_frames(
         return frames, Box(0, 0, width, height)
     # Only the frames that are wanted are masked.
     return keep_sector(
-        Clip(frames, clip.times_s[: len(frames)], clip.timing, clip.source), fan
-    ).frames, fan.box
+        Clip(frames, clip.times_s[: len(frames)], clip.timing, clip.source), sector
+    ).frames, sector.box
 
 
 def network_clip(frames: FrameArray, spec: ClipSpec) -> ClipArray:
-    """A clip as an ``ef-clip`` network is shown it.
+    """Input of an ``ef-clip`` network.
 
     Args:
         frames: ``(n_frames, size, size)`` uint8.
-        spec: Its grey scale counts.
+        spec: Its grey-value scaling is used.
 
     Returns:
         ``(1, n_frames, size, size)`` float32: channel, time, height, width.

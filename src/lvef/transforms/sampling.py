@@ -1,4 +1,4 @@
-"""Which frames a network sees: so many, over so many seconds of the clip's own clock.
+"""Which frames a network receives: a number of frames over a number of seconds of the clip's own clock.
 
 A clip that is shorter than what is asked for is played back and forth: every frame is a real image and the time between
 two frames stays what the network was trained with. It is never filled with black or with zeros after normalising.
@@ -32,8 +32,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.n_frames < 2 or not np.isfinite(self.duration_s) or self.duration_s <= 0:
             raise DataError(
-                f"A sampling of {self.n_frames} frames over {self.duration_s} s is none: at least 2 frames over more than "
-                "0 s are needed."
+                f"A sampling of {self.n_frames} frames over {self.duration_s} s is not possible: at least 2 frames over "
+                "more than 0 s are needed."
             )
 
     @property
@@ -104,7 +104,7 @@ def random_start_s(times_s: FloatArray, duration_s: float, rng: np.random.Genera
     Args:
         times_s: Time of each frame, seconds from 0.
         duration_s: Seconds wanted.
-        rng: Source of chance.
+        rng: Random generator.
     """
     room = float(times_s[-1]) - duration_s
     return float(rng.uniform(0.0, room)) if room > 0 else 0.0

@@ -1,8 +1,8 @@
-"""Find the ultrasound fan on a screen full of menus, text, ECG strips and black.
+"""Find the ultrasound sector on a screen full of menus, text, ECG strips and black.
 
 Tissue moves, is grainy and fills an area; burned-in text stands still or is thin, and what it is painted on is even. So:
 what is lit at any time, thin and even things taken away, the largest piece that is left and is no bar. A region that the
-file itself names (DICOM) limits the search, unless it cuts the fan that is found without it: then it belongs to a image
+file itself names (DICOM) limits the search, unless it cuts the sector that is found without it: then it belongs to an image
 of another size, as after a resampling that left the header as it was.
 """
 
@@ -25,42 +25,42 @@ LIT_LEVEL = 10
 """Grey level above which a pixel counts as lit. JPEG ripple around black stays below it (packaged cine: at most 7)."""
 
 DIM_LEVEL = 2
-"""The same for a image so dark that most of its tissue lies below `LIT_LEVEL`."""
+"""The same for an image so dark that most of its tissue lies below `LIT_LEVEL`."""
 
 DARK_MEDIAN = 64
-"""A fan whose median grey level is below this is looked for at `DIM_LEVEL` as well."""
+"""A sector whose median grey level is below this is looked for at `DIM_LEVEL` as well."""
 
 DIM_GAIN = 1.3
-"""What is found at `DIM_LEVEL` counts where it is larger by this factor: then `LIT_LEVEL` saw only a part of the fan. JPEG
-ripple adds a few pixels along the edge."""
+"""What is found at `DIM_LEVEL` counts where it is larger by this factor: then `LIT_LEVEL` saw only a part of the
+sector. JPEG ripple adds a few pixels along the edge."""
 
 MAX_BOX_FILL = 0.92
-"""What fills more of its bounding box is no dark fan but the grey ground of a screen; fans fill 0.6 to 0.85."""
+"""What fills more of its bounding box is not a dark sector but the grey background of a screen; sectors fill 0.6 to 0.85."""
 
 MAX_ASPECT = 3.0
-"""A piece longer than this many times its width is a bar of a screen: no fan, however large."""
+"""A piece longer than this many times its width is a bar of a screen, not a sector, however large."""
 
 FLAT_SIDE, FLAT_LEVEL, FLAT_RANGE = 7, 20, 2
-"""In a image without motion, a square of this side whose grey levels are above 20, not saturated, and differ by at most 2
+"""In an image without motion, a square of this side whose grey levels are above 20, not saturated, and differ by at most 2
 is the painted ground of a screen (with writing on it): ultrasound is grainy."""
 
 MOVING_LEVEL = 6
 """Range over time above which a pixel counts as moving."""
 
 MIN_AREA_FRACTION = 0.04
-"""A fan smaller than this part of the image is no fan; exports with four images a screen hold 0.1."""
+"""A sector smaller than this part of the image is not accepted; exports with four images a screen hold 0.1."""
 
 MIN_SIDE_PX = 48
 """Fewer pixels than this across cannot show a wall."""
 
 
 MIN_OVERHANG_PX, MIN_OVERHANG = 3, 0.008
-"""A fan that reaches over a region's side by more than this, in pixels and as part of its own side, is cut by it. Soft edges
-and JPEG ripple stay below."""
+"""A sector that reaches over a region's side by more than this, in pixels and as part of its own side, is cut by it.
+Soft edges and JPEG ripple stay below."""
 
 MAX_OUTSIDE, MIN_CROSSING = 0.4, 0.25
 """Where more of what was found lies outside of the region, the region chooses one of two images that touch, unless its
-side runs through the fan over more than this part of its length."""
+side runs through the sector over more than this part of its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Sector:
     Attributes:
         box: Tight bounding box.
         mask: ``(height, width)`` bool over the whole image, holes filled.
-        region_void: Whether the region that the file names cuts the fan, and was not used.
+        region_void: Whether the region that the file names cuts the sector, and was not used.
     """
 
     box: Box
@@ -79,13 +79,13 @@ class Sector:
 
 
 def find_sector(clip: Clip) -> Sector:
-    """Bounding box and area of the ultrasound fan.
+    """Bounding box and area of the ultrasound sector.
 
     Args:
         clip: Any clip or still.
 
     Raises:
-        QualityRefusal: ``black`` when nothing is lit, ``no_fan`` when nothing has the size of a fan.
+        QualityRefusal: ``black`` when nothing is lit, ``no_fan`` when nothing has the size of a sector.
     """
     frames = clip.frames
     picked = frames[np.linspace(0, len(frames) - 1, min(SAMPLED_FRAMES, len(frames))).round().astype(int)]
@@ -105,9 +105,9 @@ def find_sector(clip: Clip) -> Sector:
             elsewhere &= ~_inside(brightest.shape, other)
         # The region wins where it overlaps another.
         whole = _piece(picked, brightest, elsewhere | allowed)
-        region_void = _is_fan(whole) and (not _is_fan(mask) or _cuts(clip.region, whole))
+        region_void = _is_sector(whole) and (not _is_sector(mask) or _cuts(clip.region, whole))
         mask = whole if region_void else mask
-    if not _is_fan(mask):
+    if not _is_sector(mask):
         raise QualityRefusal(
             "no_fan",
             f"{clip.source}: no ultrasound sector was found in the image; an apical 2-D cine was expected. "
@@ -117,27 +117,27 @@ def find_sector(clip: Clip) -> Sector:
 
 
 def hide_outside_sector(clip: Clip) -> Clip:
-    """The clip with everything outside its fan black: names burned into the image must not reach an output.
+    """The clip with everything outside its sector black: names burned into the image must not reach an output.
 
     Args:
-        clip: Any clip. Where no fan is found, all of it becomes black.
+        clip: Any clip. Where no sector is found, all of it becomes black.
     """
     try:
-        fan = find_sector(clip)
+        sector = find_sector(clip)
     except QualityRefusal:
         return replace(clip, frames=np.zeros_like(clip.frames))
-    return keep_sector(clip, fan)
+    return keep_sector(clip, sector)
 
 
-def keep_sector(clip: Clip, fan: Sector) -> Clip:
-    """The clip with everything outside a fan that was found in it black.
+def keep_sector(clip: Clip, sector: Sector) -> Clip:
+    """The clip with everything outside a sector that was found in it black.
 
     Args:
         clip: Any clip.
-        fan: Its fan, from :func:`find_sector`.
+        sector: Its sector, from :func:`find_sector`.
     """
-    mask = fan.mask
-    # The fan's dark rim and rounded tip lie just outside of what was found.
+    mask = sector.mask
+    # The sector's dark rim and rounded tip lie just outside of what was found.
     rim = _odd(min(mask.shape) * 0.04)
     shown = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))
     return replace(clip, frames=clip.frames * np.asarray(shown, dtype=np.uint8))
@@ -155,8 +155,8 @@ def _box(mask: BoolArray) -> Box:
     return Box(int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1)
 
 
-def _is_fan(mask: BoolArray | None) -> TypeGuard[BoolArray]:
-    """Whether a piece was found and has the size of a fan."""
+def _is_sector(mask: BoolArray | None) -> TypeGuard[BoolArray]:
+    """Whether a piece was found and has the size of a sector."""
     if mask is None or mask.sum() < MIN_AREA_FRACTION * mask.size:
         return False
     box = _box(mask)
@@ -164,12 +164,12 @@ def _is_fan(mask: BoolArray | None) -> TypeGuard[BoolArray]:
 
 
 def _cuts(region: Box, mask: BoolArray) -> bool:
-    """Whether a region's side runs through the fan that was found without it."""
+    """Whether a region's side runs through the sector that was found without it."""
     box, inside = _box(mask), mask[region.y0 : region.y1, region.x0 : region.x1]
     if not inside.any():  # another image than the one that the region names
         return False
     height, width = inside.shape
-    # By how much the fan reaches over each side, its own extent in that direction, and how long the cut is.
+    # By how much the sector reaches over each side, its own extent in that direction, and how long the cut is.
     sides = (
         (region.x0 - box.x0, box.width, inside[:, 0].sum() / height),
         (box.x1 - region.x1, box.width, inside[:, -1].sum() / height),
@@ -186,7 +186,7 @@ def _cuts(region: Box, mask: BoolArray) -> bool:
 def _piece(
     picked: NDArray[np.uint8], brightest: NDArray[np.uint8], allowed: BoolArray | None
 ) -> BoolArray | None:
-    """Largest piece where it is allowed: what is found, or the larger fan that a dark image shows at `DIM_LEVEL`."""
+    """Largest piece where it is allowed: what is found, or the larger sector that a dark image shows at `DIM_LEVEL`."""
     mask = _largest_piece(_lit(picked, brightest, allowed, LIT_LEVEL))
     if mask is not None and np.median(brightest[mask]) >= DARK_MEDIAN:
         return mask
@@ -210,7 +210,7 @@ def _lit(
         lit &= allowed
     short = min(lit.shape)
     closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_odd(short * 0.02), _odd(short * 0.02)))
-    # Letters are a few pixels thick: an opening with about 3 % of the image removes them and leaves the fan.
+    # Letters are a few pixels thick: an opening with about 3 % of the image removes them and leaves the sector.
     opening = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_odd(short * 0.03), _odd(short * 0.03)))
     edge = short // 8 + 1
     padded: NDArray[Any] = np.pad(lit.astype(np.uint8), edge)
@@ -237,7 +237,7 @@ def _largest_piece(lit: NDArray[np.uint8]) -> BoolArray | None:
         return None
     piece = (labels == int(area.argmax())).astype(np.uint8)
     outer, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    # Dark sectors of a fan are fan too: a fan is convex but for its rounded ends.
+    # Dark parts of a sector belong to it: a sector is convex except for its rounded ends.
     hull = cv2.convexHull(np.concatenate(outer))
     filled = np.zeros_like(piece)
     cv2.fillConvexPoly(filled, hull, 1)

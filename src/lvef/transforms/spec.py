@@ -1,4 +1,4 @@
-"""What a network expects at its input, as its card writes it."""
+"""What a network expects at its input, as its model card states it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lvef.core.errors import ConfigError
 
 CROPS = ("fan", "whole")
-"""Parts of the image a network may be shown: the bounding box of the ultrasound fan, or all of it."""
+"""Parts of the image a network may receive: the bounding box of the ultrasound sector, or all of it."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class InputSpec:
     size: int = 128
     """Side of the square in pixels."""
     crop: str = "fan"
-    """Part of the image that is shown: ``fan``, the bounding box of the ultrasound fan, or ``whole``."""
+    """Part of the image that is shown: ``fan``, the bounding box of the ultrasound sector, or ``whole``."""
     pad: str = "black"
     """What fills the square where the crop is not square."""
     mean: float = 0.20
@@ -25,7 +25,7 @@ class InputSpec:
     std: float = 0.21
     """Divides after the mean is subtracted."""
     mirror: bool = True
-    """Whether the network was trained on mirrored images too, so that it may be asked both ways."""
+    """Whether the network was trained on mirrored images too, so that predictions of both orientations may be averaged."""
     offsets_s: tuple[float, ...] = (0.0,)
     """Instants of the frames that are shown, one channel each, in seconds from the frame that is labelled. A frame before
     the clip's start or after its end is replaced by the first or last one; a still is shown in every channel."""
@@ -34,14 +34,14 @@ class InputSpec:
         _check_square(self.size, self.crop, self.std)
         if 0.0 not in self.offsets_s or not all(-2 <= s <= 2 for s in self.offsets_s):
             raise ConfigError(
-                f"frames at {', '.join(f'{s:g}' for s in self.offsets_s)} s are no input; offsets within 2 s, 0 among them, "
-                "were expected."
+                f"frames at {', '.join(f'{s:g}' for s in self.offsets_s)} s cannot be an input; offsets within 2 s, 0 among "
+                "them, are needed."
             )
 
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """Input of a network that reads clips: so many frames over so many seconds of the clip's own clock.
+    """Input of a network that reads clips: a number of frames over a number of seconds of the clip's own clock.
 
     ``ef-clip`` networks are shown ``(batch, 1, n_frames, size, size)`` float32, ``(grey / 255 - mean) / std``;
     ``ef-two-stream`` networks the two streams of `lvef.transforms.two_stream`, each with one frame fewer than are read.
@@ -60,25 +60,25 @@ class ClipSpec:
     std: float = 1.0
     """Divides after the mean is subtracted."""
     clips: int = 5
-    """Evenly spaced clips of a clip whose EFs are averaged."""
+    """Number of evenly spaced windows of a clip whose EFs are averaged."""
 
     def __post_init__(self) -> None:
         _check_square(self.size, self.crop, self.std)
         if self.n_frames < 2 or not 0 < self.duration_s < float("inf") or self.clips < 1:
             raise ConfigError(
-                f"a clip of {self.n_frames} frames over {self.duration_s:g} s, {self.clips} of them, is none; at least 2 "
-                "frames over more than 0 s, and at least 1 clip, are needed."
+                f"a clip of {self.n_frames} frames over {self.duration_s:g} s, {self.clips} of them, is no valid input; at "
+                "least 2 frames over more than 0 s, and at least 1 clip, are needed."
             )
 
     @property
     def square(self) -> InputSpec:
-        """What is said of single frames: what the ``input`` of a clip network's card holds."""
+        """Input of single frames: the ``input`` section of a clip network's card."""
         return InputSpec(size=self.size, crop=self.crop, mean=self.mean, std=self.std)
 
 
 def _check_square(size: int, crop: str, std: float) -> None:
     if size < 1 or crop not in CROPS or not 0 < std < float("inf"):
         raise ConfigError(
-            f"a square of {size} pixels, crop {crop!r}, std {std:g} is no input; a size from 1, the crop "
-            f"{' or '.join(CROPS)}, and a std above 0 were expected."
+            f"a square of {size} pixels, crop {crop!r}, std {std:g} is no valid input; a size from 1, the crop "
+            f"{' or '.join(CROPS)}, and a std above 0 are needed."
         )

@@ -68,7 +68,7 @@ class ClipStore:
         folder: The store.
 
     Raises:
-        DataError: It is no store, was not finished, or its frames are missing or cut off.
+        DataError: It is not a store, is incomplete, or its frames are missing or truncated.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -81,11 +81,11 @@ class ClipStore:
             index = pl.read_parquet(io.BytesIO(path.read_bytes()))
         except (OSError, pl.exceptions.PolarsError):
             raise DataError(
-                f"{path}: the store's index is missing or damaged; {_mend(self.folder)}."
+                f"{path}: the store's index is missing or damaged; {_remedy(self.folder)}."
             ) from None
         missing = [name for name in PLACE_COLUMNS if name not in index.columns]
         if missing:
-            raise DataError(f"{path}: has no column {', '.join(missing)}; {_mend(self.folder)}.")
+            raise DataError(f"{path}: has no column {', '.join(missing)}; {_remedy(self.folder)}.")
         # Plain lists and arrays from here on: a forked process must not meet polars' threads.
         self._columns: dict[str, list[Any]] = {name: index[name].to_list() for name in index.columns}
         self.items: tuple[str, ...] = tuple(self._columns["item"])
@@ -158,7 +158,7 @@ class ClipStore:
         if not 0 <= start < len(frames) or n < 1 or step < 1:
             raise DataError(
                 f"{self.folder}: {item} has frames 0 to {len(frames) - 1}; a window of {n} frames, every {step}, from "
-                f"{start} is none of it."
+                f"{start} does not fit."
             )
         if start + (n - 1) * step < len(frames):
             return frames[start : start + (n - 1) * step + 1 : step]
@@ -193,7 +193,7 @@ class ClipStore:
         """Windows from random places of random clips.
 
         Args:
-            rng: Source of chance.
+            rng: Random generator.
             n: Number of windows.
             frames: Frames of each.
             step: Every which frame.
@@ -227,7 +227,7 @@ class ClipStore:
             yield item, hash_of(self.frames(i)) == self._columns["sha256"][i]
 
     def release(self) -> None:
-        """Forget the maps, so that pages that were read no longer count as this process's memory; they are made anew."""
+        """Drop the memory maps, so that pages read so far no longer count as memory of this process."""
         self._maps.clear()
 
     def _index(self, item: str | int) -> int:
@@ -247,7 +247,7 @@ class ClipStore:
         return self._maps[shard]
 
     def _check_lengths(self) -> None:
-        """Refuse files that are missing or cut off, before the first window is asked for."""
+        """Raise for files that are missing or truncated, before the first window is read."""
         ends: dict[int, int] = {}
         shapes = zip(*(self._columns[name] for name in PLACE_COLUMNS[1:6]), strict=True)
         for shard, offset, n, height, width in shapes:
@@ -256,28 +256,28 @@ class ClipStore:
             path = self.folder / shard_name(shard)
             found = path.stat().st_size if path.is_file() else 0
             if found < end:
-                raise DataError(f"{path}: has {found} bytes, {end} were expected; {_mend(self.folder)}.")
+                raise DataError(f"{path}: has {found} bytes, {end} were expected; {_remedy(self.folder)}.")
 
 
 def read_info(folder: Path) -> dict[str, Any]:
-    """What ``store.json`` says.
+    """Contents of ``store.json``.
 
     Raises:
-        DataError: The folder is no store of this version, or its preparation has not ended.
+        DataError: The folder is not a store of this version, or is incomplete.
     """
     path = folder / INFO_NAME
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise DataError(
-            f"{folder}: is no store (no {INFO_NAME}); make one with lvef data prepare clips."
+            f"{folder}: is not a store (no {INFO_NAME}); make one with lvef data prepare clips."
         ) from None
     except ValueError:
         info = None
     if not isinstance(info, dict) or info.get("schema") != SCHEMA:
         raise DataError(f"{path}: is not of the version {SCHEMA}; prepare the clips again into a new folder.")
     if not info.get("complete"):
-        raise DataError(f"{folder}: the preparation was stopped before its end; {_mend(folder)}.")
+        raise DataError(f"{folder}: the preparation is incomplete; {_remedy(folder)}.")
     return info
 
 
@@ -290,5 +290,5 @@ def hash_of(frames: FrameArray) -> str:
     return digest.hexdigest()
 
 
-def _mend(folder: Path) -> str:
-    return f"give the lvef data prepare command that made {folder.name} again, it goes on where it stopped"
+def _remedy(folder: Path) -> str:
+    return f"run the lvef data prepare command that made {folder.name} again; it resumes where it stopped"

@@ -17,14 +17,14 @@ from lvef.core.records import FrameArray
 from lvef.transforms.sampling import Sampling
 
 SIDE_PX = 112
-"""Side of the square. Source: the project's report (SPEC 3)."""
+"""Side of the square. Source: the source report (Omdena Topeka, May 2023)."""
 
 READ_FRAMES = 29
-"""Frames that are read: both streams then have 28. Source: the report says 29 in, its own code used 28."""
+"""Frames that are read: both streams then have 28. Source: the source report reads 29; its code used 28."""
 
 DEFAULT_SAMPLING = Sampling(READ_FRAMES, 1.12)
-"""29 frames 0.04 s apart: every second frame at 50 Hz, as EchoNet-Dynamic's published network reads; one whole beat from
-54 beats a minute up. The report does not tell its own."""
+"""29 frames 0.04 s apart: every second frame at 50 Hz, as EchoNet-Dynamic's published network reads; one complete beat from
+54 beats a minute up. The source report does not state its sampling."""
 
 GREY_MAX = 255.0
 """White, by which the spatial stream is divided."""
@@ -56,7 +56,7 @@ def two_streams(frames: FrameArray) -> TwoStreams:
     """
     if frames.ndim != 3 or len(frames) < 2 or frames.dtype != np.uint8 or 0 in frames.shape:
         raise DataError(
-            f"two streams need at least 2 grey frames, (n, h, w) uint8; found {frames.shape} {frames.dtype}."
+            f"two streams need at least 2 grey-scale frames, (n, h, w) uint8; found {frames.shape} {frames.dtype}."
         )
     # Differences of bytes are whole numbers: a constant one is found exactly, in int16.
     signed = frames.astype(np.int16)

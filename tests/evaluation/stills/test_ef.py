@@ -114,7 +114,7 @@ def test_figures_are_those_of_agreement_with_intervals_around_them():
         assert figure.low < figure.value < figure.high
         assert figure.n == 80
         assert figure.unit == ("" if name == "r" else "EF points")
-    assert found["ef_mae_a4c"].trivial == pytest.approx(wanted.trivial_mae, abs=1e-3)
+    assert found["ef_mae_a4c"].trivial == pytest.approx(wanted.baseline_mae, abs=1e-3)
     assert found["ef_rmse_a4c"].trivial > found["ef_mae_a4c"].trivial
     assert found["ef_r_a4c"].trivial is None
     # 1.96 s / sqrt(n) each way, Bland and Altman 1986.

@@ -148,7 +148,7 @@ def test_what_cannot_be_reached_is_drawn_as_near_as_can_be_and_told(heart):
 
 def test_fibrillation_beyond_reach_is_held_and_its_truth_is_what_was_drawn(heart):
     made = _clip(heart, seed=3, ef_percent=99.5, **PLAIN | {"rhythm": RhythmKind.FIBRILLATION})
-    assert any("held" in note for note in made.parameters["notes"])
+    assert any("limited" in note for note in made.parameters["notes"])
     assert made.plane_volume_ml.max() <= heart.volumes[0] * 1.001
     for beat in made.beats:
         assert beat.plane_ef_percent == pytest.approx(beat.ef_percent, abs=1.5)

@@ -1,4 +1,4 @@
-"""Frames and truth of every instant, on the grid of the finished image."""
+"""Animate a pair of stills through the volume-time curve of a recording: a cine with known truth."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Canvas:
         return cls((size, size), (top, side - h - top, left, side - w - left), scale, spacing, pair.aspect)
 
     def image(self, still: Image) -> Image:
-        """A image on the still's grid, ``(h, w)``, on this one."""
+        """An image on the still's grid, ``(h, w)``, on this one."""
         padded = np.pad(still, (self.pad[:2], self.pad[2:]))
         if self.scale == 1:
             return padded
@@ -201,7 +201,7 @@ def draw_truth(
 
 
 EF_RANGE = (10.0, 75.0)
-"""EFs that are drawn, evenly, where none is asked for."""
+"""Range of EFs, drawn uniformly, where none is given."""
 
 SIZE = 112
 """Side of the finished image, that of EchoNet-Dynamic."""
@@ -209,7 +209,7 @@ SIZE = 112
 
 @dataclass(frozen=True, slots=True)
 class AnimationOptions:
-    """What is asked of a animated still; None is drawn.
+    """Options of an animated still; None is drawn.
 
     Attributes:
         ef_percent: EF of the usual beat, in the plane.
@@ -234,7 +234,7 @@ class AnimationOptions:
     def __post_init__(self) -> None:
         if self.own_ef and self.ef_percent is not None:
             raise ConfigError(
-                f"own_ef and an EF of {self.ef_percent:g} % are both asked for; leave one of them out."
+                f"own_ef and an EF of {self.ef_percent:g} % exclude each other; leave one of them out."
             )
         if self.ef_percent is not None and not 0 < self.ef_percent < 100:
             raise ConfigError(f"ef_percent is {self.ef_percent:g}, a value between 0 and 100 was expected.")
@@ -251,7 +251,7 @@ def animate_stills(
 
     Args:
         pair: The stills, or what `fit_contraction` made of them, for several clips of one patient.
-        options: What is asked for.
+        options: What to animate.
         rng: Random generator; the same state gives the same clip.
         name: Source of the clip.
 
@@ -259,7 +259,7 @@ def animate_stills(
         The clip with its truth. ``volume_ml`` is ``plane_volume_ml``: there is no body in space.
 
     Raises:
-        GeometryError: The pair cannot be set in motion, with the reason.
+        GeometryError: The pair cannot be animated, with the reason.
     """
     heart = pair if isinstance(pair, ContractionModel) else fit_contraction(pair)
     wanted = heart.own_ef_percent if options.own_ef else options.ef_percent
@@ -291,7 +291,7 @@ def animate_stills(
         "synthetic",
         name,
         canvas.spacing,
-        "" if canvas.spacing else "The still that was set in motion has no scale.",
+        "" if canvas.spacing else "The animated still has no scale.",
         view=heart.pair.view,
     )
     parameters = _parameters(heart, acquisition, effects, wanted, ef, ed_level, es_level, held)
@@ -336,11 +336,11 @@ def _parameters(
     notes = []
     if abs(ef - wanted) > 0.05:
         notes.append(
-            f"An EF of {wanted:.1f} % was asked for; {ef:.1f} % is the nearest to which these stills can be carried."
+            f"The requested EF is {wanted:.1f} %; {ef:.1f} % is the nearest that these stills can be deformed to."
         )
     if held:
         notes.append(
-            "Volumes of some beats were held at the largest or smallest to which these stills can be carried."
+            "Volumes of some beats were limited to the largest or smallest that these stills can be deformed to."
         )
     if pair.spacing is None:
         notes.append("The stills have no scale: volumes are in cubic pixels of the finished image.")

@@ -142,7 +142,7 @@ class Painter:
 
 
 def sampled(image: Image, places: Image) -> Image:
-    """A image at places ``(h, w, 2)``, cubic between pixels; beyond the border its edge is held."""
+    """An image at places ``(h, w, 2)``, cubic between pixels; beyond the border its edge is held."""
     none = np.empty(0, np.float32)
     return np.asarray(
         cv2.remap(image, places, none, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), dtype=np.float32

@@ -1,4 +1,8 @@
-"""The two stills of one patient that are set in motion."""
+"""The two stills of one patient, and which point of the ED still is which point of the ES still.
+
+Both masks are cut at the same landmarks (hinge points, apex, outer corners of the wall, outer apex, ends of the atrium's
+contour) and every stretch between two of them is divided evenly in arc length. Points with the same index correspond.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +101,7 @@ CORNER_SLANT = 0.8
 """The wall's outer corner is its point furthest along (axis +- this times the normal), as in `lvef.geometry.landmarks`."""
 
 MIN_STRUCTURE_PX = 60
-"""A wall or atrium with fewer pixels in either mask carries no marks."""
+"""A wall or atrium with fewer pixels in either mask carries no landmarks."""
 
 LANDMARK_STRIDE = 2
 """Every second matched point steers the deformation; the others only draw the contours."""
@@ -187,7 +191,7 @@ def match_contours(pair: StillPair) -> tuple[Contours, Contours]:
 def match_landmarks(
     ed: Contours, es: Contours, anchors: FloatArray, sector: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Where marks are at ED and at ES, ``(m, 2)`` each: contours that move, and anchors that do not.
+    """Positions of landmarks at ED and at ES, ``(m, 2)`` each: contours that move, and anchors that do not.
 
     Args:
         ed: Contours at ED.

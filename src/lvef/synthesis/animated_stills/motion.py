@@ -1,9 +1,9 @@
 """The motion: a smooth flow that carries the ED still into the ES still, and beyond.
 
-The flow is that of one steady velocity field v: a point at x goes to exp(t v)(x) in time t. Time 1 carries ED to ES. Flows
-do not fold, at any time, and run backwards as well; so a contraction level s beyond 0..1 gives a larger or smaller
-ventricle of the same kind. v is a thin-plate spline through marks whose time-1 flow meets their places at ES; it is found by
-adding what is missed to the spline's values until nothing is.
+The flow is that of one steady velocity field v: a point at x goes to exp(t v)(x) in time t. Time 1 carries ED to ES.
+Flows do not fold, at any time, and run backwards as well; so a contraction level s beyond 0..1 gives a larger or
+smaller ventricle of the same kind. v is a thin-plate spline through landmarks whose time-1 flow meets their places at
+ES; it is found by adding what is missed to the spline's values until nothing is.
 
 Source: thin-plate spline, Bookstein, IEEE TPAMI 1989;11:567; steady velocity fields, Arsigny et al., MICCAI 2006, LNCS
 4190:924.
@@ -51,7 +51,7 @@ SMOOTHING = 2e-4
 """What is added to the spline's diagonal (in long axes): bends of the masks smaller than a pixel are not followed."""
 
 FIT_ROUNDS = 4
-"""Rounds of adding what is missed; the marks are then met within about a third of a pixel."""
+"""Rounds of adding what is missed; the landmarks are then met within about a third of a pixel."""
 
 AREA_LIMITS = (0.2, 5.0)
 """An extrapolated still is nowhere squeezed or stretched in area by more than this; beyond, speckle looks pulled."""
@@ -119,11 +119,11 @@ class Flow:
 
 
 def fit_flow(first: FloatArray, second: FloatArray, shape: tuple[int, int], length: float) -> Flow:
-    """The flow that carries marks from their places at ED to those at ES.
+    """The flow that carries landmarks from their places at ED to those at ES.
 
     Args:
         first: Marks at ED, ``(m, 2)`` pixels.
-        second: The same marks at ES.
+        second: The same landmarks at ES.
         shape: ``(h, w)`` of the still.
         length: Long axis in pixels, the unit of the spline.
 
@@ -242,7 +242,10 @@ SECTOR_ANCHORS = 60
 
 @dataclass(frozen=True, slots=True)
 class ContractionModel:
-    """All contraction levels of one pair of stills.
+    """A heart that contracts to any level: contours, volumes, and the level of a volume.
+
+    Level 0 is the ED still, level 1 the ES still. Contours between are the ED contour carried forward and the ES
+    contour carried backward, weighted by the level, so that both ends are met exactly.
 
     Attributes:
         pair: The stills.
@@ -342,7 +345,7 @@ def fit_contraction(pair: StillPair) -> ContractionModel:
     """Match the stills, find the motion and all levels.
 
     Raises:
-        GeometryError: The pair cannot be set in motion, with the reason.
+        GeometryError: The pair cannot be animated, with the reason.
     """
     ed, es = match_contours(pair)
     sector = sector_of(pair.ed, pair.es)

@@ -237,7 +237,12 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Heart:
-    """A ventricle and its surroundings, at any state."""
+    """A ventricle and its surroundings, at any state.
+
+    Everything is given in the ventricle's own coordinates. The right ventricle is a crescent on the septal side of the
+    epicardium; the atria are bulbs between the valve plane, which moves, and their roof, which does not. They move with the
+    ventricle, but are not part of the truth.
+    """
 
     ventricle: Ventricle
     around: Surroundings

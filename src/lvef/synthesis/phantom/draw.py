@@ -1,8 +1,7 @@
-"""Clinical ranges of a phantom, and drawing from them.
+"""Draw a phantom: every parameter within clinical ranges, or as given.
 
 Sizes and places are those of A4C masks of 150 CAMUS training patients (2.5 to 97.5 %); the settings of the scanner were set
-by eye and by grey levels, speckle and contrast of such stills (`studies.appearance`), never by what a network makes
-of the images.
+by eye and by grey levels, speckle and contrast of such stills (`studies.appearance`), never by the output of a network.
 """
 
 from __future__ import annotations
@@ -114,7 +113,7 @@ def draw_scanner(
     noise_grey: float | None,
     effects: bool,
 ) -> Scanner:
-    """Settings of a scanner that shows so much depth; what is given is not drawn."""
+    """Settings of a scanner that shows this depth; arguments that are given are not drawn."""
     drawn = float(np.clip(needed_mm + rng.uniform(-6, 16), 110, 200))
     depth = drawn if depth_mm is None else depth_mm
     half = float(rng.choice([37.4, 37.4, 37.4, 41.0, 44.9]))
@@ -194,7 +193,7 @@ def draw_surroundings(rng: np.random.Generator) -> Surroundings:
 
 
 EF_RANGE_PERCENT = (8.0, 78.0)
-"""Smallest and largest EF that can be asked for."""
+"""Smallest and largest EF of a phantom."""
 
 TWO_CHAMBER_DEG = 60.0
 """Turn of a two-chamber plane against the four-chamber plane."""
@@ -202,7 +201,7 @@ TWO_CHAMBER_DEG = 60.0
 
 @dataclass(frozen=True, slots=True)
 class PhantomOptions:
-    """What is asked of a phantom; None is drawn.
+    """Options of a phantom; None is drawn.
 
     Attributes:
         ef_percent: Usual EF of the body in space.
@@ -297,11 +296,11 @@ def draw_phantom(
 
     Args:
         rng: Random generator.
-        options: What is asked for.
+        options: What is not drawn.
         name: Its name.
 
     Raises:
-        ConfigError: Something is asked for that cannot be.
+        ConfigError: An option is out of range.
     """
     _check(options)
     ef = options.ef_percent if options.ef_percent is not None else draw_ef(rng)

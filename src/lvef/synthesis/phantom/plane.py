@@ -200,6 +200,8 @@ class Contours:
 class ContourTable:
     """Contours at any relative volume between two.
 
+    Everything in the plane depends on the relative volume alone, so the plane is cut at a few states and interpolated.
+
     Args:
         heart: The heart.
         placement: Where it lies.

@@ -1,4 +1,4 @@
-"""All of a phantom, frame by frame, and its truth."""
+"""Render a phantom frame by frame: beams to pixels, contours to labels and tracings."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Fan:
 def scan_convert(
     polar: NDArray[np.float32], maps: tuple[NDArray[np.float32], NDArray[np.float32], int]
 ) -> NDArray[np.float32]:
-    """Grey levels ``(samples, beams)`` to a image ``(size, size)``, black outside the sector."""
+    """Grey levels ``(samples, beams)`` to an image ``(size, size)``, black outside the sector."""
     beam, sample, finer = maps
     fine = cv2.remap(polar, beam, sample, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     if finer == 1:
@@ -135,7 +135,7 @@ def tracing_of(contours: Contours, fan: Fan) -> Tracing:
 
 
 def render_phantom(case: PhantomCase, rng: np.random.Generator) -> SyntheticClip:
-    """Make the clip of a phantom.
+    """Render the clip of a phantom.
 
     Args:
         case: Everything about it, from `lvef.synthesis.phantom.draw.draw_phantom`.
@@ -203,7 +203,7 @@ def valve_opening(rhythm: Rhythm, times_s: FloatArray) -> FloatArray:
 
 
 SAMPLE_SEED = 1
-"""Seed of the phantom: the first one. It is not chosen for its answer."""
+"""Seed of the phantom: the first one, not selected by its result."""
 
 SAMPLE_EF_PERCENT = 55.0
 """EF of the phantom's ventricle in space."""
@@ -216,7 +216,7 @@ def sample_phantom(view: View = View.A4C) -> SyntheticClip:
     """Make the phantom.
 
     Args:
-        view: Apical view that is filmed.
+        view: Apical view.
     """
     rng = np.random.default_rng(SAMPLE_SEED)
     options = PhantomOptions(

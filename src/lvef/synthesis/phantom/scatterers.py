@@ -1,7 +1,9 @@
 """What sends echoes: points fixed in the tissue that move with it.
 
-Points are strewn evenly over a slab around the scan plane at the usual end-diastole, sorted into tissues (`tissue`), and
-carried along. Motion through the plane is real: points leave the beam and others come in.
+Points are placed uniformly in a slab around the scan plane at the usual end-diastole, sorted into tissues and carried
+along. Points of the wall keep their level, their angle and the volume between them and the endocardium; points of other
+walls keep their distance from the surface they belong to. Motion through the plane is real: points leave the beam and
+others come in.
 """
 
 from __future__ import annotations
@@ -269,13 +271,13 @@ def place_scatterers(
     half_angle: float,
     rng: np.random.Generator,
 ) -> Scatterers:
-    """Strew points over a heart.
+    """Place scatterers in a heart.
 
     Args:
         heart: The heart.
         placement: Where it lies.
         echo: Strengths.
-        low: Smallest relative volume that will be asked for.
+        low: Smallest relative volume of the clip.
         high: Largest.
         depth_mm: Depth of the image.
         half_angle: Half of the sector's angle, radians.
