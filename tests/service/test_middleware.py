@@ -105,7 +105,7 @@ def test_an_origin_that_is_allowed():
         settings=settings,
         access_control_request_method="POST",
     )
-    assert status == 204
+    assert status == 200
     assert "X-API-Key" in headers["access-control-allow-headers"]
     assert ask(method="OPTIONS", origin="https://evil.example", settings=settings)[0] == 403
     assert "access-control-allow-origin" not in ask(settings=settings)[1]

@@ -33,7 +33,7 @@ class Bench:
     def queued_task(self, what):
         path = self.folder / f"{what.split()[0]}.avi"
         path.write_bytes(what.encode())
-        values = {"shape": "clip", "paths": [str(path)], "names": [path.name], "options": {}}
+        values = {"input_kind": "clip", "paths": [str(path)], "names": [path.name], "options": {}}
         return QueuedTask(Task("measure", values))
 
     def do(self, what):

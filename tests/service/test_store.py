@@ -83,7 +83,7 @@ def test_what_is_old_goes_and_leaves_no_trace_in_the_file(store, tmp_path):
 def test_room_that_is_free_is_given_back(store, tmp_path):
     put(store, "r", clips={"": os.urandom(2_000_000)})
     assert store.size() > 2_000_000
-    store.forget(["r"])
+    store.delete(["r"])
     assert store.size() < 200_000
     assert (tmp_path / STORE_NAME).stat().st_size < 200_000
 
@@ -93,7 +93,7 @@ def test_forgetting_takes_the_corrections_along(store):
     put(store, "c1", root="r", parent="r", job=False)
     put(store, "other")
     assert store.corrections("r") == ["c1"]
-    store.forget(["r"])
+    store.delete(["r"])
     assert store.result("c1") is None
     assert store.clips("r") == {}
     assert store.result("other") is not None

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
+from lvef.service.requests import options_to_dict
 
 from lvef.core.errors import DataError, GeometryError, QualityRefusal, WeightsError
 from lvef.inference.catalogue import list_models
 from lvef.measure.options import MeasureOptions
-from lvef.service.requests import options_to_dict
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import MAX_LOADED_MODELS, Task, Worker, done
 from tests.house import ROOT
@@ -26,7 +26,7 @@ def measure(path, name="clip.avi", **changes):
     options = MeasureOptions(threads=1, precision="f32", **changes)
     return Task(
         "measure",
-        {"shape": "clip", "paths": [str(path)], "names": [name], "options": options_to_dict(options)},
+        {"input_kind": "clip", "paths": [str(path)], "names": [name], "options": options_to_dict(options)},
     )
 
 

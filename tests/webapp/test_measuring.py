@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -12,7 +16,7 @@ pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"'
 from lvef.core.terms import Sex, Status
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
-from lvef.webapp import measuring, upload_files
+from lvef.webapp import measuring
 from lvef.webapp.measuring import (
     SampleFile,
     bug_message,
@@ -44,7 +48,7 @@ def test_an_upload_gives_the_ef_of_the_command_under_the_clients_name(expected):
     m = answer.measurement
     assert m.ef_percent == pytest.approx(expected.ef_percent, abs=1e-9)
     assert m.source == "EVA.dcm" and answer.clip.source == "EVA.dcm"
-    assert list(upload_files.upload_folder().iterdir()) == []
+    assert measuring.get_upload_store().uploads() == []
     words = [w for w, _ in told]
     assert words[0] == "Reading the file" and "30 frames" in words[1]
     assert any("frame 16 of 30" in w or "frame 8 of 30" in w for w in words)
@@ -55,7 +59,7 @@ def test_an_upload_gives_the_ef_of_the_command_under_the_clients_name(expected):
 def test_a_wrong_file_is_a_sentence_with_the_clients_name():
     m = measure_upload(SampleFile("notes.avi", b"words"), MeasureOptions(), quiet).measurement
     assert m.status is Status.FAILED
-    assert m.reason.startswith("notes.avi has an unknown format") and upload_files.PREFIX not in m.reason
+    assert m.reason.startswith("notes.avi has an unknown format") and measuring.UPLOADS_PREFIX not in m.reason
 
 
 def test_a_wrong_suffix_is_still_warned_of():
@@ -89,7 +93,7 @@ def test_stills_and_studies_are_called_by_both_names(expected, tmp_path):
     study = measure_study(cine, SampleFile("b.dcm", b"no"), MeasureOptions(), quiet)
     assert study.measurement.source == "a.dcm + b.dcm" and study.measurement.ef_percent is None
     assert study.parts["A4C"][0].source == "a.dcm"
-    assert upload_files.PREFIX not in study.measurement.reason
+    assert measuring.UPLOADS_PREFIX not in study.measurement.reason
 
 
 def test_networks_are_loaded_once_and_counted_apart():
@@ -122,3 +126,19 @@ def test_the_frames_stay_as_they_were_read():
     before = answer.clip.frames.copy()
     measure_again(answer, MeasureOptions(), quiet)
     assert np.array_equal(answer.clip.frames, before)
+
+
+def test_the_upload_folder_goes_with_the_process(tmp_path):
+    code = (
+        "from lvef.webapp.measuring import get_upload_store; path = get_upload_store().new_path('x.avi'); "
+        "path.touch(); print(path)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(str(tmp_path / measuring.UPLOADS_PREFIX))
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The application: routes put together, errors turned into answers, everything behind the guard."""
+"""The application: its routes, errors as JSON, and the access rules before it."""
 
 from __future__ import annotations
 
@@ -13,39 +13,36 @@ from starlette.exceptions import HTTPException
 
 import lvef
 from lvef.core.wording import DISCLAIMER
-from lvef.service.about_routes import about_routes
 from lvef.service.errors import ApiError, error_body
-from lvef.service.installed_models import installed_model_names
 from lvef.service.jobs import JobManager
-from lvef.service.measure_routes import measure_routes
 from lvef.service.middleware import AccessMiddleware
 from lvef.service.pool import WorkerFactory
-from lvef.service.result_routes import result_routes
+from lvef.service.routes import installed_models, measure_routes, result_routes, service_routes
 from lvef.service.schemas import INTRODUCTION
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Worker
 
 _MESSAGES = {
-    404: "There is no such page; /docs lists what there is.",
-    405: "This page does not take that method.",
+    404: "There is no such page; /docs lists all routes.",
+    405: "This route does not support the method.",
 }
 
 
 class Service:
-    """A service that can be run: an ASGI application and its jobs.
+    """The ASGI application of a service, and its jobs.
 
     Args:
         settings: Of the service.
-        worker_factory: Gives, inside a worker process, what measures.
+        worker_factory: Makes, inside a worker process, what does the tasks.
 
     Raises:
         DataError: The data folder cannot be used.
-        WeightsError: The networks cannot be listed.
+        WeightsError: The installed models cannot be listed.
     """
 
     def __init__(self, settings: ServiceSettings, worker_factory: WorkerFactory = Worker) -> None:
-        # Looked up once, here, so that a fault in what is installed is told before the service starts.
-        installed_model_names()
+        # Looked up here, so that an error in what is installed is reported before the service starts.
+        installed_models()
         self.jobs = JobManager(settings, worker_factory)
         self.api = _api(settings, self.jobs)
         self.app = AccessMiddleware(self.api, settings, self.jobs.metrics)
@@ -63,15 +60,14 @@ def _api(settings: ServiceSettings, jobs: JobManager) -> FastAPI:
         version=lvef.__version__,
         description=f"{INTRODUCTION}\n{DISCLAIMER}",
         lifespan=lifespan,
-        # The pages that come with FastAPI load their scripts from elsewhere.
+        # FastAPI's own pages load their scripts from a public server.
         docs_url=None,
         redoc_url=None,
     )
     if settings.api_key:
         _document_api_key(api)
-    api.include_router(measure_routes(jobs))
-    api.include_router(result_routes(jobs))
-    api.include_router(about_routes(jobs))
+    for routes in (measure_routes, result_routes, service_routes):
+        api.include_router(routes(jobs))
 
     @api.exception_handler(ApiError)
     async def api_error(_: Request, error: ApiError) -> JSONResponse:
@@ -80,31 +76,31 @@ def _api(settings: ServiceSettings, jobs: JobManager) -> FastAPI:
         return JSONResponse(error.body(), error.status, error.headers)
 
     @api.exception_handler(RequestValidationError)
-    async def wrong(_: Request, error: RequestValidationError) -> JSONResponse:
-        # Where, not what: the value may tell of a person.
+    async def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
+        # Where, not what: the value may identify a person.
         places = sorted({".".join(str(part) for part in one["loc"]) for one in error.errors()})
         return JSONResponse(error_body("bad_request", f"The request is wrong at {', '.join(places)}."), 422)
 
     @api.exception_handler(HTTPException)
-    async def plain(_: Request, error: HTTPException) -> JSONResponse:
-        sentence = _MESSAGES.get(error.status_code, "The request cannot be answered.")
-        return JSONResponse(error_body("http", sentence), error.status_code, error.headers)
+    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+        message = _MESSAGES.get(error.status_code, "The request cannot be answered.")
+        return JSONResponse(error_body("http", message), error.status_code, error.headers)
 
     return api
 
 
 def _document_api_key(api: FastAPI) -> None:
-    """Say on the OpenAPI page that a key is needed, and for which routes."""
-    made = api.openapi
+    """State in the OpenAPI document that a key is needed, and for which routes."""
+    original = api.openapi
 
     def openapi() -> dict[str, Any]:
-        page: dict[str, Any] = made()
-        page["components"]["securitySchemes"] = {
+        document: dict[str, Any] = original()
+        document["components"]["securitySchemes"] = {
             "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             "bearer": {"type": "http", "scheme": "bearer"},
         }
-        page["security"] = [{"key": []}, {"bearer": []}]
-        page["paths"]["/healthz"]["get"]["security"] = []
-        return page
+        document["security"] = [{"key": []}, {"bearer": []}]
+        document["paths"]["/healthz"]["get"]["security"] = []
+        return document
 
     api.openapi = openapi

@@ -1,4 +1,4 @@
-"""What the service answers when it does not do what it was asked: a status, a code for programs, a sentence for people."""
+"""Errors of the API: a status, a code for programs, a sentence for people."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ STATUS_OF_CODE = {
     "no_pictures": 404,
     "no_space": 507,
 }
-"""HTTP status of what may end a job; what a file holds and cannot be measured is 422."""
+"""HTTP status of codes with which a job can fail; for all others it is 422, a file that cannot be measured."""
 
 
 class ApiError(Exception):
-    """A request that is not done.
+    """A request that is refused.
 
     Attributes:
         status: HTTP status.
         code: Short reason for programs.
         message: One sentence; it never holds what the client sent but for the names of fields.
-        headers: Further headers of the answer.
+        headers: Further headers of the response.
     """
 
     def __init__(
@@ -35,17 +35,17 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, Any]:
-        """The answer's body."""
+        """The response's body."""
         return error_body(self.code, self.message)
 
 
 def error_body(code: str, message: str) -> dict[str, Any]:
-    """The body of every answer that says no."""
+    """The body of every error response."""
     return {"error": {"code": code, "message": message}}
 
 
 def http_status(code: str) -> int:
-    """HTTP status of a job that ended with this code."""
+    """HTTP status of a job that failed with this code."""
     return STATUS_OF_CODE.get(code, 422)
 
 
@@ -54,5 +54,5 @@ def not_found(what: str) -> ApiError:
     return ApiError(
         404,
         "not_found",
-        f"There is no such {what}; it may have been deleted after its time. Send the file again.",
+        f"There is no such {what}; it may have expired and been deleted. Send the file again.",
     )

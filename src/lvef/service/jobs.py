@@ -1,4 +1,4 @@
-"""Jobs from the upload to the result: what waits, what runs, what is kept, and that nothing is left lying about."""
+"""Jobs from the upload to the result, and the results that are kept."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ from typing import Any, TypeVar
 
 from lvef.core.errors import LvefError
 from lvef.core.terms import Status
+from lvef.io.uploads import UploadStore, make_private_folder
 from lvef.measure.serializers import MEASUREMENT_NAME
 from lvef.service.errors import ApiError, http_status, not_found
+from lvef.service.forms import OPTIONS, MeasureRequest
 from lvef.service.metrics import Metrics
 from lvef.service.pool import CANCELLED, STOPPED, Pool, QueuedTask, QueueFull, WorkerFactory
-from lvef.service.requests import MeasureRequest, options_to_dict
 from lvef.service.settings import ServiceSettings
 from lvef.service.store import JobRecord, ResultRecord, open_store
 from lvef.service.telling import job_to_dict, result_to_dict
-from lvef.service.upload_store import UploadStore, remove
 from lvef.service.worker import Task, TaskResult
 
 T = TypeVar("T")
 
 LOG = logging.getLogger("lvef.service")
 
+UPLOADS_NAME = "spool"
+"""Folder of uploads inside the data folder."""
+
 PURGE_INTERVAL_S = 60.0
-"""Time between two looks for what has been kept long enough."""
+"""Time between two searches for expired results."""
 
 ASSUMED_JOB_S = 3.0
-"""Time that a job is taken to need before one was seen."""
+"""Duration of a job that is assumed before one was measured."""
 
 DOCUMENTS = (".json", ".npz")
-"""Ends of the names of the files that a correction needs."""
+"""Suffixes of the files that a correction needs."""
 
 
 @dataclass(eq=False, slots=True)
@@ -56,7 +59,7 @@ class JobManager:
 
     Args:
         settings: Of the service.
-        worker_factory: Gives, inside a worker process, what measures.
+        worker_factory: Makes, inside a worker process, what does the tasks.
 
     Raises:
         DataError: The data folder cannot be used.
@@ -64,7 +67,10 @@ class JobManager:
 
     def __init__(self, settings: ServiceSettings, worker_factory: WorkerFactory) -> None:
         self.settings, self.metrics = settings, Metrics()
-        self.upload_store = UploadStore(settings.folder)
+        uploads = settings.folder / UPLOADS_NAME
+        make_private_folder(settings.folder)
+        make_private_folder(uploads)
+        self.upload_store = UploadStore(uploads)
         try:
             self.store = open_store(settings.folder, settings.keep_hours, settings.max_store_mb)
             self._clean_up()
@@ -80,29 +86,28 @@ class JobManager:
         self._loop: asyncio.AbstractEventLoop | None = None
         # One thread, so that what is written first is written first; the loop never waits for the disk.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="lvef-store")
-        self.metrics.watch("lvef_queue_length", "Files that wait.", lambda: self.pool.waiting)
-        self.metrics.watch(
-            "lvef_workers_ready", "Worker processes with their network loaded.", lambda: self.pool.ready
-        )
-        self.metrics.watch(
-            "lvef_worker_restarts", "Worker processes that had to be replaced.", lambda: self.pool.restarts
-        )
-        self.metrics.watch("lvef_results_kept", "Results in the store.", self.store.count)
-        self.metrics.watch("lvef_store_bytes", "Size of the store.", self.store.size)
+        for name, description, read in (
+            ("lvef_queue_length", "Files that wait.", lambda: self.pool.waiting),
+            ("lvef_workers_ready", "Worker processes with their model loaded.", lambda: self.pool.ready),
+            ("lvef_worker_restarts", "Worker processes that were replaced.", lambda: self.pool.restarts),
+            ("lvef_results_kept", "Results in the store.", self.store.count),
+            ("lvef_store_bytes", "Size of the store.", self.store.size),
+        ):
+            self.metrics.add_gauge(name, description, read)
 
     def start(self) -> None:
-        """Start the worker processes and the regular purge."""
+        """Start the worker processes and the regular deletion of expired results."""
         self._loop = asyncio.get_running_loop()
         self.pool.start()
-        self._run_in_background(self._purge_often())
+        self._run_in_background(self._clean_up_regularly())
 
     def begin_stop(self) -> None:
-        """Take nothing more; answer what waits, give what runs its time."""
+        """Accept no more jobs; fail those that wait, give those that run the grace period."""
         self.stopping = True
         self.pool.begin_stop(self.settings.grace_seconds)
 
     async def stop(self) -> None:
-        """End everything; uploads are removed, results stay in the database."""
+        """Stop everything; uploads are removed, results stay in the database."""
         self.begin_stop()
         await asyncio.to_thread(self.pool.stop, self.settings.grace_seconds)
         for job in list(self._live.values()):
@@ -116,10 +121,10 @@ class JobManager:
 
     @contextmanager
     def reserve_place(self) -> Iterator[None]:
-        """Keep a place in the queue while an upload comes in, so that uploads together stay within their room.
+        """Reserve a place in the queue while an upload is received.
 
         Raises:
-            Refusal: The queue is full, or the service ends.
+            ApiError: The queue is full, or the service is stopping.
         """
         self._check_room(1)
         self._reserved += 1
@@ -129,17 +134,17 @@ class JobManager:
             self._reserved -= 1
 
     def add(self, requests: list[MeasureRequest]) -> list[Job]:
-        """Put orders into the queue, all or none.
+        """Queue jobs for all requests, or for none.
 
         Raises:
-            Refusal: There is not enough room for them.
+            ApiError: There is not enough room for them.
         """
-        # The place that was kept for this request is its own.
+        # One place is reserved for this upload already.
         self._check_room(len(requests) - 1)
         return [self._add(request) for request in requests]
 
     def describe(self, record: JobRecord) -> dict[str, Any]:
-        """What a client is told of a job."""
+        """A job as clients see it."""
         job = self._live.get(record.id)
         position = None if job is None else self.pool.position(job.queued_task)
         return job_to_dict(record, self.settings.root_path, position, self._mean_s)
@@ -148,7 +153,7 @@ class JobManager:
         """A job by its id, finished or not.
 
         Raises:
-            Refusal: There is none.
+            ApiError: There is none.
         """
         job = self._live.get(name)
         found = job.record if job is not None else await self._run_in_writer(self.store.job, name)
@@ -156,25 +161,25 @@ class JobManager:
             raise not_found("job")
         return found
 
-    async def forget(self, name: str) -> None:
-        """Stop a job if need be, and delete all there is of it: upload, result, corrections.
+    async def delete(self, name: str, *, missing_ok: bool = False) -> None:
+        """Stop a job if it runs, and delete its upload, result and corrections.
 
         Raises:
-            Refusal: There is no such job.
+            ApiError: There is no such job, and that is not `missing_ok`.
         """
         job = self._live.get(name)
         if job is not None:
             self.pool.cancel(job.queued_task)
             await job.finished.wait()
-        elif await self._run_in_writer(self.store.job, name) is None:
+        elif not missing_ok and await self._run_in_writer(self.store.job, name) is None:
             raise not_found("job")
-        await self._run_in_writer(self.store.forget, [name])
+        await self._run_in_writer(self.store.delete, [name])
 
     async def result(self, name: str) -> ResultRecord:
         """A result by its id.
 
         Raises:
-            Refusal: There is none.
+            ApiError: There is none.
         """
         found = await self._run_in_writer(self.store.result, name)
         if found is None:
@@ -184,11 +189,11 @@ class JobManager:
     async def result_files(
         self, result: ResultRecord, offered: Callable[[list[str], list[str]], list[str]]
     ) -> dict[str, Any]:
-        """What belongs to a result.
+        """The files of a result, its parent and its corrections.
 
         Args:
             result: The result.
-            offered: Gives the names of its files from those kept and from the parts that have a clip.
+            offered: Returns the names of its files from those kept and from the parts that have a clip.
         """
         names = await self._run_in_writer(self.store.names, result.id)
         clips = await self._run_in_writer(self.store.clip_parts, result.root)
@@ -198,15 +203,15 @@ class JobManager:
         )
 
     async def mark_fetched(self, result: ResultRecord) -> None:
-        """A client has the answer: where nothing is kept, it goes now."""
+        """A client has received the result: where results are not kept, it is deleted now."""
         if self.settings.keep_hours <= 0:
-            await self._run_in_writer(self.store.forget, [result.root])
+            await self._run_in_writer(self.store.delete, [result.root])
 
     async def file(self, result: ResultRecord, name: str, *, draw: bool) -> bytes:
-        """A file of a result; a picture is drawn when it is asked for the first time.
+        """A file of a result; images and reports are drawn at the first request.
 
         Raises:
-            Refusal: There is no such file, or it cannot be drawn now.
+            ApiError: There is no such file, or it cannot be drawn now.
         """
         data = await self._run_in_writer(self.store.file, result.id, name)
         if data is not None:
@@ -220,20 +225,22 @@ class JobManager:
         return reply.files[name]
 
     async def correct(self, parent: ResultRecord, edit: Any) -> ResultRecord:  # noqa: ANN401
-        """A new result: another one with a reader's correction. The old one stays.
+        """A new result: `parent` with a reader's correction. The parent stays as it was.
 
         Raises:
-            Refusal: The correction is of the wrong layout, or nothing can be measured from it.
+            ApiError: The correction is of the wrong layout, or nothing can be measured from it.
         """
         files = await self._run_in_writer(self.store.files, parent.id, DOCUMENTS)
-        task = Task("correct", {"files": files, "edit": edit, "options": json.loads(parent.options)})
+        task = Task(
+            "correct", {"files": files, "edit": edit, "options": OPTIONS.validate_json(parent.options)}
+        )
         reply = await self._run_first(task)
         new = ResultRecord(new_id(), parent.root, parent.id, time.time(), parent.options)
         await self._run_in_writer(self.store.save_result, new, reply.files, {})
         return new
 
     async def _run_first(self, task: Task) -> TaskResult:
-        """The reply to something short that a client waits for; it goes before the files that wait."""
+        """The result of a short task that a client waits for; it is done before the files in the queue."""
         queued_task = QueuedTask(task)
         try:
             self.pool.submit(queued_task, first=True)
@@ -253,7 +260,7 @@ class JobManager:
             raise ApiError(
                 503,
                 "service_stopped",
-                "The service is being stopped; try again in a minute.",
+                "The service is stopping; try again in a minute.",
                 {"Retry-After": "60"},
             )
         if self.pool.waiting + self._reserved + more > self.settings.max_queue:
@@ -265,20 +272,20 @@ class JobManager:
         return ApiError(
             503,
             "queue_full",
-            f"{self.settings.max_queue} files may wait, and there is no room for more; come back in {seconds} seconds.",
+            f"The queue of {self.settings.max_queue} files is full; try again in {seconds} seconds.",
             {"Retry-After": str(seconds)},
         )
 
     def _add(self, request: MeasureRequest) -> Job:
-        record = JobRecord(new_id(), self.upload_store.service, "queued", request.source, time.time())
+        record = JobRecord(new_id(), self.upload_store.owner, "queued", request.source, time.time())
         values = {
-            "shape": request.shape,
+            "input_kind": request.input_kind,
             "paths": [str(upload.path) for upload in request.uploads],
             "names": [upload.name for upload in request.uploads],
-            "options": options_to_dict(request.options),
+            "options": request.options,
         }
         job = Job(record, request, QueuedTask(Task("measure", values)))
-        # By name: a job that holds what holds it would keep its reply, a megabyte, until Python looks for rings.
+        # By id: a reference cycle would keep the result, a megabyte, until the garbage collector runs.
         job.queued_task.on_start = lambda: self._in_loop(self._mark_started, record.id)
         self._live[record.id] = job
         self.metrics.jobs.labels("queued").inc()
@@ -286,7 +293,7 @@ class JobManager:
         job.queued_task.reply.add_done_callback(
             lambda reply: self._in_loop(self._mark_finished, record.id, reply.result())
         )
-        # The room was looked at already, and this loop alone adds jobs; drawings that came between may wait with them.
+        # There was room, and this loop alone adds jobs; but drawings may have been queued meanwhile.
         try:
             self.pool.submit(job.queued_task)
         except QueueFull:
@@ -313,7 +320,7 @@ class JobManager:
     async def _finish(self, job: Job, reply: TaskResult) -> None:
         record = job.record
         for upload in job.request.uploads:
-            remove(upload.path)
+            upload.path.unlink(missing_ok=True)
         record.finished = time.time()
         failed = not reply.files or reply.status == Status.FAILED
         if record.started is not None and reply.files:
@@ -325,7 +332,7 @@ class JobManager:
         result = None
         if reply.files:
             record.result = record.id
-            options = json.dumps(options_to_dict(job.request.options))
+            options = OPTIONS.dump_json(job.request.options).decode()
             result = ResultRecord(record.id, record.id, None, record.finished, options)
         record.message = reply.message or (
             json.loads(reply.files[MEASUREMENT_NAME])["reason"] if failed else ""
@@ -333,7 +340,7 @@ class JobManager:
         self._set_state(job, "failed" if failed else "done")
         try:
             if reply is CANCELLED:
-                await self._run_in_writer(self.store.forget, [record.id])
+                await self._run_in_writer(self.store.delete, [record.id])
             elif result is None:
                 await self._run_in_writer(self.store.save_job, record)
             else:
@@ -355,27 +362,27 @@ class JobManager:
         job.record.state = state
         self.metrics.jobs.labels(state).inc()
 
-    async def _purge_often(self) -> None:
+    async def _clean_up_regularly(self) -> None:
         while True:
             await asyncio.sleep(PURGE_INTERVAL_S)
             await self._run_in_writer(self._clean_up)
 
     def _clean_up(self) -> None:
-        """Remove what dead services left and what has been kept long enough."""
-        self.store.fail_orphaned_jobs(self.upload_store.find_live_services(), STOPPED.message)
+        """Remove what killed services left, and expired results."""
+        self.store.fail_orphaned_jobs(self.upload_store.remove_orphans(), STOPPED.message)
         self.store.delete_expired()
 
     async def _run_in_writer(self, call: Callable[..., T], *values: Any) -> T:  # noqa: ANN401
-        """What a call of the store gives, made by the thread that writes."""
+        """Call the store in its own thread."""
         return await asyncio.get_running_loop().run_in_executor(self._writer, call, *values)
 
     def _run_in_background(self, work: Any) -> None:  # noqa: ANN401
-        """Run a coroutine beside the others; the loop itself would lose it."""
+        """Run a coroutine; the loop alone would not keep a reference to it."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
 def new_id() -> str:
-    """An id that nobody guesses."""
+    """An id that nobody can guess."""
     return secrets.token_hex(16)

@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus. No names of files or clients."""
+"""Metrics of the service for Prometheus, without names of files or clients."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-"""Upper ends of the histograms' classes."""
+"""Upper bounds of the histograms' buckets."""
 
 STATES = ("queued", "running", "done", "failed")
 """States of a job."""
 
 
 class Metrics:
-    """The counters of one service."""
+    """The metrics of one service."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "lvef_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
+            "lvef_requests", "Requests.", ("method", "route", "status"), registry=self.registry
         )
         self.request_seconds = Histogram(
             "lvef_request_seconds",
-            "Time to the end of the answer.",
+            "Time to the end of the response.",
             ("route",),
             buckets=SECONDS,
             registry=self.registry,
         )
         self.jobs_ended = Counter(
-            "lvef_jobs_ended", "Jobs by how they ended: the measurement's status, or the code of the failure.", ("how",),
+            "lvef_jobs_ended", "Jobs by how they ended: the measurement's status, or the code of the error.", ("how",),
             registry=self.registry,
         )  # fmt: skip
         self.job_seconds = Histogram(
@@ -45,7 +45,6 @@ class Metrics:
         self.refused = Counter(
             "lvef_refused", "Requests refused, by the limit or rule.", ("limit",), registry=self.registry
         )
-        self._gauges: dict[str, Gauge] = {}
         self.jobs = Gauge(
             "lvef_jobs",
             "Jobs since the service started, by their state now.",
@@ -53,12 +52,10 @@ class Metrics:
             registry=self.registry,
         )
 
-    def watch(self, name: str, what: str, look: Callable[[], float]) -> None:
-        """Add a value that is looked up when somebody asks."""
-        gauge = Gauge(name, what, registry=self.registry)
-        gauge.set_function(look)
-        self._gauges[name] = gauge
+    def add_gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
+        """Add a value that is read when metrics are requested."""
+        Gauge(name, description, registry=self.registry).set_function(read)
 
     def text(self) -> tuple[bytes, str]:
-        """All of it in Prometheus's format, with its media type."""
+        """All metrics in the format of Prometheus, with its media type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST

@@ -1,7 +1,9 @@
-"""What stands before every route: who may ask, from where, and what every answer carries. Plain ASGI, no copies of bodies.
+"""Access rules before every route, and headers on every response. Plain ASGI, so that no body is held in memory.
 
-A page of another site that a browser shows could otherwise drive a service on the same machine: by naming it in a form
-(cross-site request), or by pointing a name of its own at 127.0.0.1 (DNS rebinding).
+A page of another site that a browser shows could otherwise use a service on the same machine: with a form that it submits
+(cross-site request forgery), or with a host name of its own that it points at 127.0.0.1 (DNS rebinding). Starlette's
+`TrustedHostMiddleware` cannot allow every IP address, and its `CORSMiddleware` refuses no request; the latter adds the
+headers for origins that are allowed.
 """
 
 from __future__ import annotations
@@ -9,28 +11,28 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse
 
 from lvef.core.errors import error_location
 from lvef.service.errors import ApiError, error_body
 from lvef.service.metrics import Metrics
 from lvef.service.settings import ServiceSettings
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/docs", "/docs/page.js", "/docs/page.css", "/openapi.json"})
-"""Paths that need no key: they tell nothing of anybody."""
+"""Paths that need no key: they hold nothing about anybody."""
 
 NOTHING_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-"""Content-Security-Policy of answers that are no page."""
+"""Content-Security-Policy of responses that are not a page."""
 
 SECURITY_HEADERS = {
     "content-security-policy": NOTHING_POLICY,
@@ -42,112 +44,109 @@ SECURITY_HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
-"""Headers of every answer, where the answer does not set them itself."""
+"""Headers of every response, where it does not set them itself."""
 
 LOG = logging.getLogger("lvef.service")
-"""One line a request: method, route, status, milliseconds."""
+"""One line per request: method, route, status, milliseconds."""
+
+_METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS")
 
 
 class AccessMiddleware:
-    """The application behind its rules.
+    """The application behind its access rules.
 
     Args:
-        app: What answers.
+        app: The application.
         settings: Of the service.
         metrics: Where requests are counted.
     """
 
-    def __init__(self, app: App, settings: ServiceSettings, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._digest = _digest(settings.api_key) if settings.api_key else b""
         self._hosts = {name.lower() for name in settings.allow_host}
         self._origins = {origin.rstrip("/").lower() for origin in settings.allow_origin}
         self._root = settings.root_path
+        self._app, self._shared_app = app, self._respond
+        if self._origins:
+            self._shared_app = CORSMiddleware(
+                self._respond,
+                allow_origins=self._origins,
+                allow_methods=("GET", "POST", "DELETE"),
+                allow_headers=("X-API-Key", "Authorization"),
+                expose_headers=("Location", "Retry-After"),
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or have it answered."""
+        """Respond to a request, or have the application respond."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
         if self._root:
-            # Some proxies cut their path off before they ask, others do not.
+            # Some proxies strip their path prefix, others do not.
             path = scope["path"]
             inside = path == self._root or path.startswith(f"{self._root}/")
             scope = {**scope, "root_path": self._root, "path": path if inside else self._root + path}
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
-        }
-        origin = headers.get("origin", "").lower()
-        shared = origin in self._origins
-        status, begun = 500, False
+        shared = Headers(scope=scope).get("origin", "").lower() in self._origins
+        status = 500
 
-        async def send_guarded(message: MutableMapping[str, Any]) -> None:
-            nonlocal status, begun
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
-                status, begun = message["status"], True
-                present = {name.lower() for name, _ in message["headers"]}
-                extra = dict(SECURITY_HEADERS)
+                status, headers = message["status"], MutableHeaders(scope=message)
                 if shared:
-                    extra |= {"access-control-allow-origin": headers["origin"], "vary": "Origin"}
-                    extra |= {"access-control-expose-headers": "Location, Retry-After"}
-                    extra["cross-origin-resource-policy"] = "cross-origin"
-                message["headers"] = [
-                    *message["headers"],
-                    *(
-                        (n.encode(), v.encode("latin-1"))
-                        for n, v in extra.items()
-                        if n.encode() not in present
-                    ),
-                ]
+                    headers.setdefault("cross-origin-resource-policy", "cross-origin")
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         try:
-            if shared and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-                await _answer(send_guarded, 204, b"", _PREFLIGHT)
-            else:
-                self._check(scope, headers, origin)
-                await self._app(scope, receive, send_guarded)
-        except ApiError as error:
-            self._metrics.refused.labels(error.code).inc()
-            body = json.dumps(error_body(error.code, error.message)).encode()
-            await _answer(
-                send_guarded, error.status, body, {"content-type": "application/json", **error.headers}
-            )
-        except Exception as error:  # noqa: BLE001  a bug met by one request must not be told with what the client sent
-            LOG.error("bug: %s", error_location(error))
-            if begun:
-                raise ConnectionAbortedError from None
-            body = json.dumps(
-                error_body("bug", "The service met an error it should not have; please report it.")
-            ).encode()
-            await _answer(send_guarded, 500, body, {"content-type": "application/json"})
+            await self._shared_app(scope, receive, send_with_headers)
         finally:
             self._record(scope, status, time.perf_counter() - began)
 
-    def _check(self, scope: Scope, headers: dict[str, str], origin: str) -> None:
-        """Raise where the request may not be answered."""
-        host = headers.get("host", "")
-        if not self._host_is_ours(host):
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            self._check(scope, Headers(scope=scope))
+            await self._app(scope, receive, watch)
+        except ApiError as error:
+            self._metrics.refused.labels(error.code).inc()
+            await JSONResponse(error.body(), error.status, error.headers)(scope, receive, send)
+        except Exception as error:  # noqa: BLE001  the message of a bug may quote what the client sent
+            LOG.error("bug: %s", error_location(error))
+            if started:
+                raise ConnectionAbortedError from None
+            bug = error_body("bug", "The service met an error it should not have; please report it.")
+            await JSONResponse(bug, 500)(scope, receive, send)
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        """Raise where the request is not allowed."""
+        host, origin = headers.get("host", ""), headers.get("origin", "").lower()
+        if not self._is_own_host(host):
             raise ApiError(
                 421,
                 "wrong_host",
                 "The service is not known under this name; start it with --allow-host NAME to allow it.",
             )
-        if origin and origin not in self._origins and _place(origin) != host.lower():
+        reads = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
+        cross_site = headers.get("sec-fetch-site") == "cross-site" and not reads
+        foreign = bool(origin) and _host_and_port(origin) != host.lower()
+        if origin not in self._origins and (cross_site or foreign):
             raise ApiError(
                 403,
                 "foreign_origin",
                 "A page of another origin may not use this service; --allow-origin allows one.",
             )
-        reading = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
-        if headers.get("sec-fetch-site") == "cross-site" and origin not in self._origins and not reading:
-            raise ApiError(
-                403,
-                "foreign_origin",
-                "A page of another site may not use this service; --allow-origin allows one.",
-            )
-        if self._digest and self._path(scope) not in OPEN_PATHS and not self._has_key(headers):
+        is_open = scope["path"].removeprefix(self._root) in OPEN_PATHS
+        if self._digest and not is_open and not self._has_key(headers):
             raise ApiError(
                 401,
                 "no_key",
@@ -155,13 +154,16 @@ class AccessMiddleware:
                 {"WWW-Authenticate": "Bearer"},
             )
 
-    def _host_is_ours(self, host: str) -> bool:
+    def _is_own_host(self, host: str) -> bool:
         """Whether the service may be called by this name.
 
-        An address in figures always: it cannot be pointed elsewhere. Where a key is needed, a page that points its own name
-        here has none, so every name will do, unless names are given.
+        An IP address always: it cannot be pointed elsewhere. Where a key is needed, a page with a name of its own has none,
+        so every name is allowed, unless names are given.
         """
-        name = _name(host)
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            name = ""
         if (
             "*" in self._hosts
             or name in self._hosts
@@ -175,14 +177,11 @@ class AccessMiddleware:
             return False
         return True
 
-    def _has_key(self, headers: dict[str, str]) -> bool:
+    def _has_key(self, headers: Headers) -> bool:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         keys = (headers.get("x-api-key", ""), bearer.strip() if scheme.lower() == "bearer" else "")
-        # Digests have one length, so that the time tells nothing of the key's.
+        # Digests have one length, so that the time says nothing about the key's.
         return any(hmac.compare_digest(_digest(key), self._digest) for key in keys)
-
-    def _path(self, scope: Scope) -> str:
-        return str(scope["path"]).removeprefix(self._root)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         # The template, never the path: that holds ids.
@@ -193,35 +192,12 @@ class AccessMiddleware:
         LOG.info("%s %s %d %.0f ms", method, route, status, 1000 * seconds)
 
 
-_METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS")
-_PREFLIGHT = {
-    "access-control-allow-methods": "GET, POST, DELETE",
-    "access-control-allow-headers": "X-API-Key, Authorization, Content-Type",
-    "access-control-max-age": "600",
-}
-
-
-def _place(origin: str) -> str:
-    """Host and port of an origin; nothing where it is none."""
+def _host_and_port(origin: str) -> str:
+    """Host and port of an origin; empty where it is none."""
     try:
         return urlsplit(origin).netloc
     except ValueError:
         return ""
-
-
-def _name(host: str) -> str:
-    """The name in a Host header, in small letters, without its port."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
-
-
-async def _answer(send: Send, status: int, body: bytes, headers: dict[str, str]) -> None:
-    lines = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-    lines.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _digest(key: str) -> bytes:

@@ -1,7 +1,11 @@
-"""A few worker processes, each with its network loaded, and the queue before them.
+"""WorkerProcess processes, each with its model loaded, and the queue of their tasks.
 
-One thread looks after each process: it gives it a task, waits for the answer, the end of the time allowed or the end of the
-process, and starts another when one is gone. Only the task that a process was busy with is lost with it.
+A thread supervises each process: it sends a task, waits for the result, the time limit or the end of the process, and starts
+another process when one is gone. Only the task that a process was busy with is lost with it.
+
+`concurrent.futures.ProcessPoolExecutor` cannot end one worker, and breaks when one crashes. `pebble.ProcessPool` can end one
+but has no queue positions, no limit of the queue and no task that goes first, and does not report which workers have their
+model loaded, or why they cannot load it: the queue and the supervision below would remain.
 """
 
 from __future__ import annotations
@@ -25,28 +29,28 @@ from lvef.service.worker import Task, TaskHandler, TaskResult, serve_tasks
 LOG = logging.getLogger("lvef.service")
 
 START_LIMIT_S = 120.0
-"""Longest time in which a process loads its network."""
+"""Longest time in which a process loads its model."""
 
 MAX_RETRY_PAUSE_S = 30.0
 """Longest pause between two attempts to start a process."""
 
 POLL_S = 0.5
-"""Time between two looks whether a process still lives."""
+"""Interval of checks whether a process is alive."""
 
 WorkerFactory = Callable[[ServiceSettings], TaskHandler]
-"""Gives, inside a worker process, what does the tasks; found by its name there, so a function or class of a module."""
+"""Makes, inside a worker process, what does the tasks; it is pickled by name, so a function or class of a module."""
 
 STOPPED = TaskResult(
     code="service_stopped", message="The service was stopped before this file was measured; send it again."
 )
-"""Reply to tasks that are not done because the service ends."""
+"""Result of tasks that are not done because the service stops."""
 
 CANCELLED = TaskResult(code="cancelled", message="The job was deleted.")
-"""Reply to tasks that nobody wants any more."""
+"""Result of tasks that were cancelled."""
 
 
 class QueueFull(Exception):
-    """There are as many tasks waiting as may."""
+    """The queue has no room for another task."""
 
 
 @dataclass(eq=False, slots=True)
@@ -54,10 +58,12 @@ class QueuedTask:
     """A task in the pool.
 
     Attributes:
-        task: What is to be done.
-        reply: Its answer, in the end; it never raises.
-        started: Clock when a process took it (`time.monotonic`).
-        on_start: Called when a process takes it, in another thread.
+        task: The task.
+        reply: Its result, later; it never raises.
+        started: When a process took it (`time.monotonic`).
+        cancelled: Whether it was cancelled.
+        on_start: Called in another thread when a process takes it.
+        worker: The process that does it.
     """
 
     task: Task
@@ -65,34 +71,34 @@ class QueuedTask:
     started: float | None = None
     cancelled: bool = False
     on_start: Callable[[], None] | None = None
-    worker: Worker | None = None
+    worker: WorkerProcess | None = None
 
 
-class Worker:
+class WorkerProcess:
     """A worker process and the pipe to it."""
 
-    def __init__(self, worker_factory: WorkerFactory, settings: ServiceSettings, scratch: Path) -> None:
+    def __init__(self, worker_factory: WorkerFactory, settings: ServiceSettings, folder: Path) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process: SpawnProcess = context.Process(
-            target=serve_tasks, args=(theirs, worker_factory, settings, str(scratch)), daemon=True
+            target=serve_tasks, args=(theirs, worker_factory, settings, str(folder)), daemon=True
         )
         with interrupts_blocked():
             self.process.start()
         theirs.close()
 
-    def answer(self, seconds: float) -> TaskResult | None:
-        """What it says within that time; None where it says nothing or is gone."""
+    def receive(self, seconds: float) -> TaskResult | None:
+        """The next result within that time; None where there is none or the process is gone."""
         connection: Connection = self.connection
         wait([connection, self.process.sentinel], seconds)
         try:
-            # What it said before its end counts.
+            # What it sent before its end counts.
             return connection.recv() if connection.poll() else None
         except (EOFError, OSError):
             return None
 
-    def end(self) -> None:
-        """End it at once."""
+    def kill(self) -> None:
+        """Kill it."""
         self.connection.close()
         if self.process.is_alive():
             self.process.kill()
@@ -104,19 +110,19 @@ class Pool:
     """The processes and their queue. Its methods may be called from any thread.
 
     Args:
-        worker_factory: Gives what does the tasks.
+        worker_factory: Makes what does the tasks.
         settings: Of the service.
-        scratch: Gives the empty folder for the temporary files of the worker of a number.
+        worker_folder: Makes an empty folder for the temporary files of a worker, by its number.
     """
 
     def __init__(
-        self, worker_factory: WorkerFactory, settings: ServiceSettings, scratch: Callable[[int], Path]
+        self, worker_factory: WorkerFactory, settings: ServiceSettings, worker_folder: Callable[[int], Path]
     ) -> None:
-        self._make, self._settings, self._scratch = worker_factory, settings, scratch
+        self._make, self._settings, self._worker_folder = worker_factory, settings, worker_folder
         self._waiting: deque[QueuedTask] = deque()
         self._changed = threading.Condition()
         self._stop_at: float | None = None
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[int, WorkerProcess] = {}
         self._threads: list[threading.Thread] = []
         self.restarts = 0
         """Processes that were started because one was gone."""
@@ -124,7 +130,7 @@ class Pool:
         """Why the last process could not start, if so."""
 
     def start(self) -> None:
-        """Start all processes; their networks are loaded meanwhile."""
+        """Start all processes; they load their models in the background."""
         for number in range(self._settings.n_workers):
             thread = threading.Thread(
                 target=self._supervise, args=(number,), name=f"lvef-worker-{number}", daemon=True
@@ -148,7 +154,7 @@ class Pool:
             self._changed.notify()
 
     def cancel(self, queued_task: QueuedTask) -> None:
-        """Drop a task that waits; end the process of one that runs."""
+        """Drop a task that waits; kill the process of one that runs."""
         with self._changed:
             queued_task.cancelled = True
             if queued_task in self._waiting:
@@ -172,12 +178,12 @@ class Pool:
 
     @property
     def ready(self) -> int:
-        """Processes that live and have their network loaded."""
+        """Processes that are alive and have their model loaded."""
         with self._changed:
             return sum(worker.process.is_alive() for worker in self._workers.values())
 
     def begin_stop(self, grace_s: float) -> None:
-        """Answer what waits with `STOPPED`, and give what runs so many seconds."""
+        """End tasks that wait with `STOPPED`, and give those that run so many seconds."""
         with self._changed:
             if self._stop_at is None:
                 self._stop_at = time.monotonic() + grace_s
@@ -194,34 +200,34 @@ class Pool:
             thread.join()
 
     def _supervise(self, number: int) -> None:
-        worker: Worker | None = None
+        worker: WorkerProcess | None = None
         failures = 0
         while True:
             if worker is None:
-                worker = self._started(number)
+                worker = self._start_process(number)
                 failures = 0 if worker is not None else failures + 1
             if worker is None:
                 if self._wait_before_retry(min(MAX_RETRY_PAUSE_S, 2.0 ** min(failures, 10) / 2)):
                     return
                 continue
-            queued_task = self._next(worker)
+            queued_task = self._next_task(worker)
             if queued_task is None:
                 self._discard(number, worker)
                 worker = None
                 if self._stop_at is not None:
                     return
                 continue
-            reply, lives = self._run(worker, queued_task)
+            reply, lives = self._run_task(worker, queued_task)
             if not lives:
                 self._discard(number, worker)
                 worker = None
             queued_task.reply.set_result(reply)
 
-    def _started(self, number: int) -> Worker | None:
-        """A new process with its network loaded; None where that fails, or the service ends."""
+    def _start_process(self, number: int) -> WorkerProcess | None:
+        """A new process with its model loaded; None where that fails, or the service stops."""
         if self._is_stopping():
             return None
-        worker = Worker(self._make, self._settings, self._scratch(number))
+        worker = WorkerProcess(self._make, self._settings, self._worker_folder(number))
         until = time.monotonic() + START_LIMIT_S
         reply = None
         while (
@@ -230,22 +236,22 @@ class Pool:
             and time.monotonic() < until
             and not self._is_stopping()
         ):
-            reply = worker.answer(POLL_S)
+            reply = worker.receive(POLL_S)
         if self._is_stopping():
-            worker.end()
+            worker.kill()
             return None
         if reply is None or reply.code:
             self.trouble = "A worker process ended while it started." if reply is None else reply.message
             LOG.warning("a worker cannot start: %s", self.trouble)
-            worker.end()
+            worker.kill()
             return None
         self.trouble = ""
         with self._changed:
             self._workers[number] = worker
         return worker
 
-    def _next(self, worker: Worker) -> QueuedTask | None:
-        """The next task; None where the service ends, or the process went while it had nothing to do."""
+    def _next_task(self, worker: WorkerProcess) -> QueuedTask | None:
+        """The next task; None where the service stops, or the process ended while idle."""
         with self._changed:
             while worker.process.is_alive() and not self._waiting and self._stop_at is None:
                 self._changed.wait(POLL_S)
@@ -255,8 +261,8 @@ class Pool:
             queued_task.worker = worker
             return queued_task
 
-    def _run(self, worker: Worker, queued_task: QueuedTask) -> tuple[TaskResult, bool]:
-        """The reply to a task, and whether its process lives on."""
+    def _run_task(self, worker: WorkerProcess, queued_task: QueuedTask) -> tuple[TaskResult, bool]:
+        """The result of a task, and whether its process is still alive."""
         limit = float(self._settings.max_seconds)
         queued_task.started = time.monotonic()
         if queued_task.on_start is not None:
@@ -270,7 +276,7 @@ class Pool:
                     left = min(left, self._stop_at - time.monotonic())
                 if left <= 0:
                     break
-                reply = worker.answer(min(left, POLL_S))
+                reply = worker.receive(min(left, POLL_S))
                 if reply is None and not worker.process.is_alive():
                     break
         except OSError:
@@ -283,34 +289,34 @@ class Pool:
             return reply, True
         return self._explain_loss(worker, queued_task, limit), False
 
-    def _explain_loss(self, worker: Worker, queued_task: QueuedTask, limit: float) -> TaskResult:
-        """Why a task has no reply."""
+    def _explain_loss(self, worker: WorkerProcess, queued_task: QueuedTask, limit: float) -> TaskResult:
+        """Why a task has no result."""
         if not worker.process.is_alive():
             return TaskResult(
                 code="worker_died",
-                message="The process that measured this file ended before its time; the file may be damaged, or larger than "
-                "the memory. The service goes on.",
+                message="The process that measured this file crashed; the file may be damaged, or too large for the memory. "
+                "The service continues.",
             )
         assert queued_task.started is not None
         if time.monotonic() - queued_task.started >= limit:
             return TaskResult(
                 code="too_slow",
-                message=f"The file took longer than {limit:g} seconds, the most that is allowed; cut it to a few beats.",
+                message=f"The file took longer than {limit:g} seconds, the limit; cut it to a few beats.",
             )
         return STOPPED
 
     def _is_stopping(self) -> bool:
         return self._stop_at is not None
 
-    def _discard(self, number: int, worker: Worker) -> None:
+    def _discard(self, number: int, worker: WorkerProcess) -> None:
         with self._changed:
             self._workers.pop(number, None)
             if self._stop_at is None:
                 self.restarts += 1
-        worker.end()
+        worker.kill()
 
     def _wait_before_retry(self, seconds: float) -> bool:
-        """Wait a while; whether the service ends."""
+        """Wait a while; whether the service stops."""
         with self._changed:
             self._changed.wait_for(lambda: self._stop_at is not None, timeout=seconds)
             return self._stop_at is not None

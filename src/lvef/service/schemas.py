@@ -1,4 +1,4 @@
-"""What the OpenAPI page says of the bodies: models of the answers, and examples."""
+"""The bodies of requests and responses as the OpenAPI page shows them."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from lvef.measure.options import MeasureOptions
+from lvef.service.forms import form_schema
 
 JOB_ID = "3f6c1d0a9b7e4c52a8d4e1f0b6c7d8e9"
 """Id in the examples."""
 
 
 class ErrorDetail(BaseModel):
-    """Why not."""
+    """Why a request failed."""
 
     code: str = Field(description="Short reason for programs.", examples=["too_large"])
     message: str = Field(description="One sentence for people.")
 
 
 class ErrorResponse(BaseModel):
-    """The body of every answer that says no."""
+    """The body of every error response."""
 
     error: ErrorDetail
 
@@ -31,7 +31,7 @@ class JobResponse(BaseModel):
     id: str = Field(examples=[JOB_ID])
     state: str = Field(description="queued, running, done or failed")
     source: str = Field(description="The client's file name, as shown.", examples=["clip.dcm"])
-    progress: float = Field(description="0 to 1, guessed from what the last files took.")
+    progress: float = Field(description="0 to 1, estimated from how long the last files took.")
     position: int | None = Field(description="Place in the queue from 1; null when it does not wait.")
     created: str
     started: str | None
@@ -41,12 +41,12 @@ class JobResponse(BaseModel):
         examples=[{"self": f"/v1/jobs/{JOB_ID}", "result": f"/v1/results/{JOB_ID}"}]
     )
     result: dict[str, Any] | None = Field(
-        default=None, description="The measurement, layout lvef-measurement/2, where it is there already."
+        default=None, description="The measurement, layout lvef-measurement/2, if it is finished."
     )
 
 
 class JobsResponse(BaseModel):
-    """The jobs of one request, in the order of its files; an error beside them where its only job failed."""
+    """The jobs of one request, in the order of its files; with an error where its only job failed."""
 
     jobs: list[JobResponse]
     error: ErrorDetail | None = None
@@ -62,18 +62,18 @@ class CorrectionResponse(BaseModel):
 
 
 class ResultFiles(BaseModel):
-    """What belongs to a result."""
+    """The files of a result, its parent and its corrections."""
 
     id: str
-    parent: str | None = Field(description="The result that was corrected to this one, or null.")
-    corrections: list[str] = Field(description="Results that were made by correcting this one.")
+    parent: str | None = Field(description="The result of which this one is a correction, or null.")
+    corrections: list[str] = Field(description="Results that are corrections of this one.")
     created: str
     expires: str
     files: list[str] = Field(description="Links to its files.")
 
 
 class ModelResponse(BaseModel):
-    """An installed network."""
+    """An installed model."""
 
     name: str
     version: str
@@ -93,7 +93,7 @@ class ModelResponse(BaseModel):
 
 
 class ModelsResponse(BaseModel):
-    """The installed networks; ``default`` measures where a request names none."""
+    """The installed models; ``default`` measures where a request names none."""
 
     default: str
     models: list[ModelResponse]
@@ -109,106 +109,58 @@ class HealthResponse(BaseModel):
     trouble: str = Field(description="Why no worker process can start, if so.")
 
 
-_FIELDS: dict[str, tuple[str, dict[str, Any]]] = {
-    "weights": (
-        f"Name of an installed network (see /v1/models, which says which are experimental); {MeasureOptions.weights} "
-        "without it.",
-        {},
-    ),
-    "view": ("View, where the file does not tell.", {"enum": ["A4C", "A2C", "unknown"]}),
-    "sex": ("Sex for the ASE/EACVI table.", {"enum": ["F", "M"]}),
-    "height_cm": ("Body height; goes with weight_kg.", {"type": "number"}),
-    "weight_kg": ("Body weight; goes with height_cm.", {"type": "number"}),
-    "ed_frame": (
-        "End-diastolic frame chosen by hand, from 0; goes with es_frame.",
-        {"type": "integer", "minimum": 0},
-    ),
-    "es_frame": ("End-systolic frame chosen by hand, from 0.", {"type": "integer", "minimum": 0}),
-    "frame_rate_hz": ("Frame rate that overrides the file's.", {"type": "number"}),
-    "per_beat": ("EF networks: an EF for each beat.", {"type": "boolean"}),
-    "wait": ("Seconds to wait for the answer.", {"type": "number", "minimum": 0, "maximum": 600}),
-}
-_FILE = {"type": "string", "format": "binary"}
+class CorrectionBody(BaseModel):
+    """A correction of one view. It is validated by `lvef.measure.correction`; this class describes it."""
 
-MEASURE_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "files": {
-                            "type": "array",
-                            "items": _FILE,
-                            "description": "Clips, one answer for each.",
-                        },
-                        "ed": {
-                            **_FILE,
-                            "description": "End-diastolic still of a pair; goes with es, without files.",
-                        },
-                        "es": {**_FILE, "description": "End-systolic still of a pair."},
-                        "a4c": {
-                            **_FILE,
-                            "description": "Four-chamber clip of a biplane study; goes with a2c.",
-                        },
-                        "a2c": {**_FILE, "description": "Two-chamber clip of a biplane study."},
-                        **{
-                            name: {"type": "string", **kind, "description": text}
-                            for name, (text, kind) in _FIELDS.items()
-                        },
-                    },
-                },
-                "example": {"files": ["clip.dcm"], "view": "A4C", "sex": "F", "wait": 30},
-            }
-        },
-    }
-}
-"""The form of ``POST /v1/measure``, which is read by hand so that a limit stops it in time."""
+    ed_frame: int | None = Field(None, ge=0)
+    es_frame: int | None = Field(None, ge=0)
+    ed_points: list[list[float]] | None = Field(
+        None,
+        description="15 points [x, y] in pixels of the frame: hinge point, 6 up the left wall, apex, 6 down the right wall, "
+        "hinge point.",
+    )
+    es_points: list[list[float]] | None = None
+    reader: str = ""
+    note: str = ""
 
-CORRECTION_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "description": "Layout lvef-correction/1; of a biplane study {\"views\": {\"A4C\": ..., \"A2C\": ...}}.",
-                    "properties": {
-                        "schema": {"type": "string", "enum": ["lvef-correction/1"]},
-                        "ed_frame": {"type": ["integer", "null"], "minimum": 0},
-                        "es_frame": {"type": ["integer", "null"], "minimum": 0},
-                        "ed_points": {
-                            "type": ["array", "null"],
-                            "description": "15 points [x, y] in pixels of the picture: hinge, 6 up the left wall, apex, "
-                            "6 down the right wall, hinge.",
-                            "items": {"type": "array", "items": {"type": "number"}},
-                        },
-                        "es_points": {
-                            "type": ["array", "null"],
-                            "items": {"type": "array", "items": {"type": "number"}},
-                        },
-                        "reader": {"type": "string"},
-                        "note": {"type": "string"},
-                    },
-                },
-                "example": {
-                    "schema": "lvef-correction/1", "ed_frame": 12, "es_frame": 27, "reader": "Reader 1", "note": "beat 1",
-                },
-            }
-        },
+
+def _body(media_type: str, schema: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "requestBody": {"required": True, "content": {media_type: {"schema": schema, "example": example}}}
     }
-}  # fmt: skip
+
+
+MEASURE_BODY = _body(
+    "multipart/form-data",
+    form_schema(),
+    {"files": ["clip.dcm"], "view": "A4C", "sex": "F", "wait": 30},
+)
+"""The form of ``POST /v1/measure``."""
+
+CORRECTION_BODY = _body(
+    "application/json",
+    {
+        "type": "object",
+        "description": 'Layout lvef-correction/1; of a biplane study {"views": {"A4C": ..., "A2C": ...}}.',
+        "properties": {
+            "schema": {"type": "string", "enum": ["lvef-correction/1"]},
+            **CorrectionBody.model_json_schema()["properties"],
+        },
+    },
+    {"schema": "lvef-correction/1", "ed_frame": 12, "es_frame": 27, "reader": "Reader 1", "note": "beat 1"},
+)
 """The body of a correction."""
 
 INTRODUCTION = """Measures the left-ventricular ejection fraction of cardiac ultrasound.
 
-Send a file to `POST /v1/measure` with `wait`; the answer holds the measurement. Without `wait`, or when it takes longer, the
-answer names jobs to ask for. Uploads are deleted once they are measured; results are kept for a while, then deleted.
+Send a file to `POST /v1/measure` with `wait`; the response holds the measurement. Without `wait`, or when it takes longer,
+the response lists jobs to poll. Uploads are deleted once they are measured; results are kept for a while, then deleted.
 """
-"""First words of the page, before the sentence about research use."""
+"""Beginning of the page, before the sentence about research use."""
 
 
-def errors(**sentences: str) -> dict[int | str, dict[str, Any]]:
-    """Answers that say no, for a route: ``s404="no such job"``."""
-    return {int(name[1:]): {"model": ErrorResponse, "description": text} for name, text in sentences.items()}
+def error_responses(**descriptions: str) -> dict[int | str, dict[str, Any]]:
+    """Error responses of a route: ``s404="no such job"``."""
+    return {
+        int(name[1:]): {"model": ErrorResponse, "description": text} for name, text in descriptions.items()
+    }

@@ -229,7 +229,7 @@ class ResultStore:
             ).fetchall()
         return [name for (name,) in rows]
 
-    def forget(self, roots: Iterable[str]) -> None:
+    def delete(self, roots: Iterable[str]) -> None:
         """Delete jobs with their results and all corrections of these."""
         with self._lock:
             for root in roots:

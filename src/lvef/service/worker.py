@@ -1,7 +1,7 @@
-"""What happens inside a worker process: one loaded network, one task after the other.
+"""The code of a worker process: a loaded model that does one task after the other.
 
-A process of its own, because a decoder that crashes on a crafted file must not take the service with it, and because only a
-process can be stopped when a file takes too long.
+It is a process because a decoder that crashes on a crafted file must not end the service, and because only a process can be
+stopped when a file takes too long.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lvef.core.errors import LvefError, QualityRefusal, WeightsError, error_location
 from lvef.service.settings import MB, ServiceSettings
 
+if TYPE_CHECKING:
+    from lvef.measure.options import MeasureOptions
+    from lvef.measure.pipeline import Measurer
+
 MAX_LOADED_MODELS = 3
-"""Networks that a worker holds loaded; the one that was used longest ago goes first."""
+"""Models that a worker keeps loaded; the least recently used is dropped first."""
 
 MAX_CLIP_BYTES = 2**28
-"""Largest packed clip that is kept for pictures: about 800 million pixels. The measurement of a larger one has none."""
+"""Largest serialized clip that is kept for drawing: about 800 million pixels. Larger ones cannot be drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What came of it: files and clips by name, or a code and a sentence."""
+    """The outcome of a task: files and clips by name, or a code and a sentence."""
 
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
     clips: dict[str, bytes] = field(default_factory=dict, repr=False)
@@ -53,22 +57,21 @@ class TaskResult:
 
 
 TaskHandler = Callable[[Task], TaskResult]
-"""Does a task."""
+"""Does tasks."""
 
 
 class Worker:
-    """Measures, corrects and draws; see the methods for what a task holds.
+    """Measures, corrects and draws; its methods state what the tasks hold.
 
     Args:
         settings: Of the service.
 
     Raises:
-        WeightsError: The default network cannot be loaded.
+        WeightsError: The default model cannot be loaded.
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
         from lvef.measure.options import MeasureOptions
-        from lvef.measure.pipeline import Measurer
 
         self._settings = settings
         self._loaded: dict[tuple[str, bool], Measurer] = {}
@@ -78,30 +81,31 @@ class Worker:
 
     def __call__(self, task: Task) -> TaskResult:
         """Do a task."""
-        ways: dict[str, Callable[..., TaskResult]] = {
+        methods: dict[str, Callable[..., TaskResult]] = {
             "measure": self.measure,
             "correct": self.correct,
             "draw": self.draw,
         }
-        return ways[task.kind](**task.values)
+        return methods[task.kind](**task.values)
 
-    def measure(self, shape: str, paths: list[str], names: list[str], options: dict[str, Any]) -> TaskResult:
+    def measure(
+        self, input_kind: str, paths: list[str], names: list[str], options: MeasureOptions
+    ) -> TaskResult:
         """Measure a clip, a pair of stills or a biplane study, by the code of the command line.
 
         Args:
-            shape: ``clip``, ``pair`` or ``biplane``.
+            input_kind: ``clip``, ``pair`` or ``biplane``.
             paths: The files.
-            names: What to call them.
-            options: Settings as plain values.
+            names: The client's names for them.
+            options: Of the measurement.
         """
         from lvef.measure.results import Result
-        from lvef.service.requests import options_from_dict
 
-        measurer = self._measurer(options_from_dict(options))
+        measurer = self._measurer(options)
         where = [Path(path) for path in paths]
-        if shape == "pair":
+        if input_kind == "pair":
             answer = Result(*measurer.measure_pair(*where))
-        elif shape == "biplane":
+        elif input_kind == "biplane":
             measurement, parts = measurer.measure_biplane(*where)
             answer = Result(measurement, None, parts)
         else:
@@ -115,14 +119,14 @@ class Worker:
         self,
         files: dict[str, bytes],
         edit: Any,  # noqa: ANN401
-        options: dict[str, Any],
+        options: MeasureOptions,
     ) -> TaskResult:
         """Apply a reader's correction.
 
         Args:
             files: Of the result to correct.
             edit: Body of the request.
-            options: Settings of that result.
+            options: With which it was measured.
 
         Raises:
             DataError: The body is not of the layout.
@@ -131,18 +135,17 @@ class Worker:
         """
         from lvef.measure.correction import corrected, corrected_study, edit_from_dict, study_from_dict
         from lvef.measure.results import Result
-        from lvef.service.requests import options_from_dict
         from lvef.service.serializers import deserialize_answer
 
-        machine, settings = deserialize_answer(files, {}), options_from_dict(options)
+        machine = deserialize_answer(files, {})
         if machine.parts:
             parts = {view: part for view, (part, _) in machine.parts.items()}
-            answer, own = corrected_study(machine.measurement, parts, study_from_dict(edit), settings)
+            answer, own = corrected_study(machine.measurement, parts, study_from_dict(edit), options)
             return _reply(Result(answer, None, {view: (part, None) for view, part in own.items()}), {})
-        return _reply(Result(corrected(machine.measurement, edit_from_dict(edit), settings), None), {})
+        return _reply(Result(corrected(machine.measurement, edit_from_dict(edit), options), None), {})
 
     def draw(self, name: str, files: dict[str, bytes], clips: dict[str, bytes]) -> TaskResult:
-        """Draw a picture, a film or a report of a result.
+        """Draw an image, a video or a report of a result.
 
         Args:
             name: Its name, with the part before it (``A4C/overlay.mp4``).
@@ -159,8 +162,8 @@ class Worker:
             )
         return TaskResult(files={name: data})
 
-    def _measurer(self, options: Any) -> Any:  # noqa: ANN401
-        """A measurer with these settings; networks stay loaded between tasks."""
+    def _measurer(self, options: MeasureOptions) -> Measurer:
+        """A measurer with these options; models stay loaded between tasks."""
         from lvef.measure.pipeline import Measurer
 
         key = (options.weights, options.per_beat)
@@ -175,21 +178,21 @@ def serve_tasks(
     connection: Connection,
     worker_factory: Callable[[ServiceSettings], TaskHandler],
     settings: ServiceSettings,
-    scratch: str,
+    folder: str,
 ) -> None:
-    """Main of a worker process: say that the network is loaded, then answer tasks until the pipe closes.
+    """Main function of a worker process: report that the model is loaded, then do tasks until the pipe closes.
 
     Args:
         connection: To the service.
-        worker_factory: Gives what does the tasks.
+        worker_factory: Makes what does the tasks.
         settings: Of the service.
-        scratch: Folder for temporary files; the service removes it when this process is gone.
+        folder: For temporary files; the service removes it when this process is gone.
     """
     # The service decides when a worker ends, not the terminal or the system's process manager.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    tempfile.tempdir = scratch
+    tempfile.tempdir = folder
     _silence_output()
     _adjust_oom_score()
     try:
@@ -204,11 +207,11 @@ def serve_tasks(
             task = connection.recv()
         except (EOFError, OSError):
             return
-        connection.send(done(work, task))
+        connection.send(do_task(work, task))
 
 
-def done(work: TaskHandler, task: Task) -> TaskResult:
-    """What comes of a task, whatever happens in it."""
+def do_task(work: TaskHandler, task: Task) -> TaskResult:
+    """Do a task; every exception becomes a result with a code."""
     try:
         return work(task)
     except QualityRefusal as refusal:
@@ -258,7 +261,7 @@ def _exit_with_parent() -> None:
 
 
 def _silence_output() -> None:
-    """What a decoder prints may quote the file, so nothing is printed."""
+    """Discard all output: what a decoder prints may quote the file."""
     if os.environ.get("LVEF_DEBUG"):
         return
     null = os.open(os.devnull, os.O_RDWR)
@@ -268,12 +271,12 @@ def _silence_output() -> None:
 
 
 def _adjust_oom_score() -> None:
-    """Where memory runs out, the system ends a worker, not the service; and no memory image of a clip is left."""
+    """Have the system end a worker first when memory runs out, and write no core dump of a clip."""
     if sys.platform == "linux":
         try:
             Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
         except OSError:
-            # Not allowed in some containers; the order of ending then is the system's.
+            # Not allowed in some containers.
             return
     if sys.platform != "win32":
         import resource
@@ -282,7 +285,7 @@ def _adjust_oom_score() -> None:
 
 
 def _limit_memory(max_mb: int) -> None:
-    """Let this process take at most so much more than it has; only where the system counts its data."""
+    """Limit how much more memory this process may take; Linux only."""
     if sys.platform != "linux" or not max_mb:
         return
     import resource

@@ -157,8 +157,8 @@ def read_actions(key: str) -> list[EditAction]:
     Args:
         key: As given to `contour_editor`.
     """
-    written_upload = st.session_state.get(key)
-    found = written_upload.get("ops") if hasattr(written_upload, "get") else None
+    held = st.session_state.get(key)
+    found = held.get("ops") if hasattr(held, "get") else None
     return parse_actions(found)
 
 

@@ -268,20 +268,20 @@ def _state_of(answer: Result, key: str) -> CorrectionState:
 
 def _picture(clip: Clip, frame: int, key: str) -> str:
     """A frame for the browser, black outside the fan: names burned into the picture must not be shown."""
-    written_upload: dict[int | str, object] = st.session_state.setdefault(key, {})
-    if "fan" not in written_upload:
-        written_upload["fan"] = _fan(clip)
-    if frame not in written_upload:
-        while len(written_upload) > _KEPT_PICTURES:
-            del written_upload[next(number for number in written_upload if number != "fan")]
-        fan, alone = written_upload["fan"], clip.frames[frame : frame + 1]
+    held: dict[int | str, object] = st.session_state.setdefault(key, {})
+    if "fan" not in held:
+        held["fan"] = _fan(clip)
+    if frame not in held:
+        while len(held) > _KEPT_PICTURES:
+            del held[next(number for number in held if number != "fan")]
+        fan, alone = held["fan"], clip.frames[frame : frame + 1]
         shown = (
             keep_sector(_still(clip, frame), fan).frames[0]
             if isinstance(fan, Sector)
             else np.zeros_like(alone[0])
         )
-        written_upload[frame] = image_data_url(shown)
-    return str(written_upload[frame])
+        held[frame] = image_data_url(shown)
+    return str(held[frame])
 
 
 def _fan(clip: Clip) -> Sector | None:

@@ -19,8 +19,8 @@ from lvef.core.records import Clip, Measurement
 from lvef.core.wording import note_text
 from lvef.report.overlay import write_overlay
 from lvef.webapp.layout import show_error
+from lvef.webapp.measuring import get_upload_store
 from lvef.webapp.session import SessionResult, in_background, is_ready
-from lvef.webapp.upload_files import upload_folder
 
 LOOK_S = 0.5
 """How often the page looks whether the film is drawn."""
@@ -47,7 +47,7 @@ def render_video(measurement: Measurement, shown: Clip) -> bytes | None:
         DataError: The film cannot be written.
         VideoError: This build of PyAV cannot encode H.264.
     """
-    path = upload_folder() / f"{secrets.token_hex(8)}.mp4"
+    path = get_upload_store().new_path("video.mp4")
     try:
         return path.read_bytes() if write_overlay(path, shown, measurement) else None
     finally:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -14,10 +16,10 @@ from lvef.core.errors import LvefError, error_location
 from lvef.core.records import Clip, CodedWarning, Measurement
 from lvef.core.terms import Status
 from lvef.io.timing import with_frame_rate
+from lvef.io.uploads import UploadStore, sanitize_name
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import FINDING_BEATS, READING, READING_EF, TRACING, Measurer
 from lvef.measure.results import Result, no_answer
-from lvef.webapp.upload_files import sanitize_name, written_upload
 
 ProgressCallback = Callable[[str, float], None]
 """Called with what is being done and how far it is, 0 to 1."""
@@ -57,8 +59,23 @@ _STAGES = {
 """What to say of each stage, and the part of the bar that it takes."""
 
 
+UPLOADS_PREFIX = "lvef-page-"
+"""Beginning of the names of the page's folders for uploads, in the system's folder for temporary files."""
+
 _loading = Lock()
 _loaded: dict[str, Measurer] = {}
+
+
+@cache
+def get_upload_store() -> UploadStore:
+    """This process's folder for uploads; it is removed when the process ends.
+
+    Raises:
+        DataError: It cannot be made.
+    """
+    store = UploadStore(Path(tempfile.gettempdir()), UPLOADS_PREFIX)
+    atexit.register(store.close)
+    return store
 
 
 def get_measurer(weights: str) -> Measurer:
@@ -154,7 +171,7 @@ def _measure_files(uploads: list[Upload], work: Callable[[list[Path]], Result]) 
     def run(paths: list[Path], left: list[Upload]) -> Result:
         if not left:
             return rename_sources(work(paths), dict(zip(map(str, paths), names, strict=True)), source)
-        with written_upload(left[0].getvalue(), left[0].name) as path:
+        with get_upload_store().written(left[0].getvalue(), left[0].name) as path:
             return run([*paths, path], left[1:])
 
     return catch_errors(lambda: run([], uploads), source)

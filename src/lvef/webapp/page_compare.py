@@ -12,6 +12,7 @@ from lvef.core.terms import EF_KINDS
 from lvef.core.wording import category_lines, ef_text, ml_text, reason_text
 from lvef.inference.card_text import display_name, experimental_text
 from lvef.inference.catalogue import ModelEntry, list_models
+from lvef.io.uploads import sanitize_name
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
 from lvef.webapp import samples
@@ -22,7 +23,6 @@ from lvef.webapp.measuring import Upload, measure_again, measure_upload
 from lvef.webapp.options_form import show_options_form
 from lvef.webapp.phases import show_phases
 from lvef.webapp.session import VIDEO, SessionResult, SessionState, with_patient_data
-from lvef.webapp.upload_files import sanitize_name
 from lvef.webapp.uploads import (
     CLIP_KINDS,
     clear_uploads,

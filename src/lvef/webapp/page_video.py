@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from lvef.core.wording import category_lines, cut_off_text, ef_text, ml_text, reason_text, status_text
+from lvef.io.uploads import sanitize_name
 from lvef.measure.options import MeasureOptions
 from lvef.webapp import samples
 from lvef.webapp.layout import current_session, show_errors, show_heading, show_section
@@ -16,7 +17,6 @@ from lvef.webapp.options_form import same_measurement, show_options_form
 from lvef.webapp.result import show_result
 from lvef.webapp.samples import Sample
 from lvef.webapp.session import VIDEO, SessionResult, SessionState, with_patient_data
-from lvef.webapp.upload_files import sanitize_name
 from lvef.webapp.uploads import (
     CLIP_KINDS,
     clear_uploads,

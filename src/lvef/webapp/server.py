@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lvef.core.errors import ConfigError, LvefError, MissingExtraError
-from lvef.webapp import settings, upload_files
+from lvef.webapp import settings
 from lvef.webapp.session import SESSION_TIMEOUT_S
 from lvef.webapp.settings import AppSettings
 
@@ -72,11 +72,12 @@ def run(app: AppSettings, announce: Callable[[str], None]) -> None:
         raise MissingExtraError("The page", "app") from None
     from lvef.inference.catalogue import find_model
     from lvef.webapp.layout import set_event_loop
+    from lvef.webapp.measuring import get_upload_store
 
     find_model(app.weights)
     app = _with_port(app)
     settings.use(app)
-    upload_files.remove_stale_folders()
+    get_upload_store().remove_orphans()
     bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options(app).items()})
     config._server_mode = "starlette-managed"
     logging.getLogger("streamlit").setLevel(logging.ERROR)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from lvef.io.uploads import sanitize_name
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
 from lvef.webapp.layout import show_section
 from lvef.webapp.measuring import ProgressCallback, Upload
 from lvef.webapp.samples import Sample
 from lvef.webapp.session import SessionResult, SessionState
-from lvef.webapp.upload_files import sanitize_name
 from lvef.webapp.uploads import clear_uploads, run_with_progress, upload_widget
 
 

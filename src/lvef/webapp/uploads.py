@@ -12,9 +12,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from lvef.core.workers import ThreadPool, TimeLimitExceeded
 from lvef.io.formats import CLIP_FORMATS, STILL_FORMATS
+from lvef.io.uploads import sanitize_name
 from lvef.measure.results import Result, no_answer
 from lvef.webapp.measuring import ProgressCallback, Upload
-from lvef.webapp.upload_files import sanitize_name
 from lvef.webapp.widget_keys import current_key, reset_widget
 
 CLIP_KINDS = f"{CLIP_FORMATS}, also without a suffix"

@@ -1,0 +1,407 @@
+"""The form of ``POST /v1/measure``: its files go straight to the upload store, its fields become measure requests.
+
+Starlette parses the multipart body. Nothing is written beyond the limit, whether or not the request declared its length, and
+all files of a request that is refused are removed before it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import AsyncGenerator, Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from lvef.core.errors import GeometryError
+from lvef.core.terms import Sex, View
+from lvef.geometry.ejection import body_surface_area
+from lvef.io.uploads import UploadStore, open_private, sanitize_name
+from lvef.measure.options import MeasureOptions
+from lvef.service.errors import ApiError
+from lvef.service.settings import MB, ServiceSettings
+
+MAX_FIELD_BYTES = 4096
+"""Longest value of a form field that is not a file."""
+
+MAX_FIELDS = 40
+"""Most form fields."""
+
+STALL_LIMIT_S = 30.0
+"""Longest pause between two chunks of a request."""
+
+MAX_UPLOAD_S = 1800.0
+"""Longest time of a whole request: each holds a place in the queue."""
+
+DRAIN_BYTES = 2**26
+"""How much of a request that is too large is still read and discarded, so that the client sees the response and not a broken
+connection."""
+
+DRAIN_LIMIT_S = 10.0
+"""How long that may take."""
+
+FILES = "files"
+"""Form field of clips."""
+
+FILE_PAIRS = {"pair": ("ed", "es"), "biplane": ("a4c", "a2c")}
+"""Form fields of files that are measured together."""
+
+MAX_WAIT_S = 600.0
+"""Longest wait for a result."""
+
+OPTIONS = TypeAdapter(MeasureOptions)
+"""Options of a measurement as JSON and back."""
+
+_PARSER_ERRORS = {
+    "Too many files": (413, "too_many_files"),
+    "Too many fields": (413, "too_many_fields"),
+    "Part exceeded": (413, "field_too_long"),
+    "The Content-Disposition": (422, "bad_form"),
+}
+"""Status and code by the beginning of Starlette's message; all others mean a broken form."""
+
+Frame = Annotated[int, Field(ge=0, lt=2**31)]
+Positive = Annotated[float, Field(gt=0, lt=2**31, allow_inf_nan=False)]
+
+
+def _any_case(kind: type[StrEnum]) -> tuple[BeforeValidator, WithJsonSchema]:
+    members = {member.value.lower(): member for member in kind}
+    return (
+        BeforeValidator(lambda text: members.get(text.lower(), text)),
+        WithJsonSchema({"type": "string", "enum": [member.value for member in kind]}),
+    )
+
+
+class MeasureForm(BaseModel):
+    """Text fields of the form. All but ``wait`` are options of the measurement, by the names of `MeasureOptions`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    weights: str = Field(
+        MeasureOptions.weights,
+        description="Name of an installed model; /v1/models lists them and says which are experimental.",
+    )
+    view: Annotated[View, *_any_case(View)] = Field(
+        View.UNKNOWN, description="View, if the file does not state it."
+    )
+    sex: Annotated[Sex, *_any_case(Sex)] = Field(None, description="Sex, for the ASE/EACVI classes.")
+    height_cm: Positive = Field(None, description="Body height; requires weight_kg.")
+    weight_kg: Positive = Field(None, description="Body weight; requires height_cm.")
+    ed_frame: Frame = Field(None, description="End-diastolic frame, from 0; requires es_frame.")
+    es_frame: Frame = Field(None, description="End-systolic frame, from 0; requires ed_frame.")
+    frame_rate_hz: Positive = Field(None, description="Frame rate that overrides the file's.")
+    per_beat: bool = Field(False, description="EF models: an EF for each beat.")
+    wait: float = Field(0.0, ge=0, le=MAX_WAIT_S, description="Seconds to wait for the result.")
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> MeasureForm:
+        for one, other in (("ed_frame", "es_frame"), ("height_cm", "weight_kg")):
+            if (one in self.model_fields_set) != (other in self.model_fields_set):
+                raise ValueError(f"{one} and {other} go together: give both.")
+        if "height_cm" in self.model_fields_set:
+            try:
+                body_surface_area(self.height_cm, self.weight_kg)
+            except GeometryError as error:
+                raise ValueError(str(error)) from None
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file of a request.
+
+    Attributes:
+        role: Name of its form field: ``files``, ``ed``, ``es``, ``a4c`` or ``a2c``.
+        name: The client's name for it, as shown.
+        path: Where it lies.
+    """
+
+    role: str
+    name: str
+    path: Path
+
+
+@dataclass(slots=True)
+class Form:
+    """Files and text fields of a request."""
+
+    uploads: list[Upload] = field(default_factory=list)
+    fields: dict[str, str] = field(default_factory=dict)
+
+    def discard(self) -> None:
+        """Remove its files."""
+        for upload in self.uploads:
+            upload.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureRequest:
+    """One clip, pair of stills or biplane study to measure.
+
+    Attributes:
+        input_kind: ``clip``, ``pair`` or ``biplane``.
+        uploads: Its file or files, in order.
+        options: Options of the measurement.
+    """
+
+    input_kind: str
+    uploads: tuple[Upload, ...]
+    options: MeasureOptions
+
+    @property
+    def source(self) -> str:
+        """The files as shown."""
+        return " + ".join(upload.name for upload in self.uploads)
+
+
+async def receive_form(
+    headers: Headers,
+    stream: AsyncGenerator[bytes, None],
+    upload_store: UploadStore,
+    *,
+    max_bytes: int,
+    max_files: int,
+) -> Form:
+    """Read a multipart request.
+
+    Args:
+        headers: Of the request.
+        stream: Its body.
+        upload_store: Where its files go.
+        max_bytes: Most bytes of the body.
+        max_files: Most files.
+
+    Raises:
+        ApiError: It is no such form, too large, or incomplete; nothing of it is left then.
+    """
+    declared = headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        # A client that waits for "100 Continue" has not sent its body yet.
+        if headers.get("expect", "").lower() != "100-continue":
+            await _drain(stream)
+        raise _too_large(max_bytes)
+    parser = _FormParser(headers, _limited(stream, max_bytes), upload_store, max_files)
+    try:
+        content_type = headers.get("content-type", "").lower()
+        if not content_type.startswith("multipart/form-data") or "boundary=" not in content_type:
+            raise ApiError(415, "not_multipart", "A form of the type multipart/form-data was expected.")
+        items = (await parser.parse()).multi_items()
+        if not parser.is_complete:
+            raise MultiPartException("The form is broken or ends too early.")
+    except BaseException as error:
+        parser.close()
+        parser.form.discard()
+        if isinstance(error, MultiPartException):
+            found = (known for start, known in _PARSER_ERRORS.items() if error.message.startswith(start))
+            status, code = next(found, (400, "bad_form"))
+            error = ApiError(status, code, error.message)
+        elif isinstance(error, OSError) and not isinstance(error, ConnectionError):
+            error = ApiError(507, "no_space", "The service has no room for this upload; try again later.")
+        if isinstance(error, ApiError):
+            await _drain(stream)
+        raise error from None
+    parser.form.fields |= {name: value for name, value in items if isinstance(value, str)}
+    return parser.form
+
+
+class _StoredFile(UploadFile):
+    """A file of the upload store. Starlette goes back to its start once all is written; then it is closed."""
+
+    async def seek(self, offset: int) -> None:
+        await self.close()
+
+
+class _FormParser(MultiPartParser):
+    """Starlette's parser, with files that go to the upload store instead of the system's temporary folder."""
+
+    def __init__(
+        self,
+        headers: Headers,
+        stream: AsyncGenerator[bytes, None],
+        upload_store: UploadStore,
+        max_files: int,
+    ) -> None:
+        super().__init__(
+            headers, stream, max_files=max_files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
+        )
+        self.form, self.is_complete = Form(), False
+        self._upload_store = upload_store
+
+    def close(self) -> None:
+        for file in self._files_to_close_on_error:
+            file.close()
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        part = self._current_part
+        if part.file is None:
+            return
+        name = sanitize_name(part.file.filename or "")
+        upload = Upload(part.field_name, name, self._upload_store.new_path(name))
+        part.file.file.close()
+        file = open_private(upload.path)
+        self._files_to_close_on_error.append(file)
+        self.form.uploads.append(upload)
+        part.file = _StoredFile(file, filename=name)
+
+    def on_end(self) -> None:
+        self.is_complete = True
+
+
+async def _limited(stream: AsyncGenerator[bytes, None], max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """The chunks of a body, as long as they keep coming and are not too many."""
+    received, end = 0, time.monotonic() + MAX_UPLOAD_S
+    while True:
+        try:
+            chunk = await asyncio.wait_for(
+                anext(stream), max(0.0, min(STALL_LIMIT_S, end - time.monotonic()))
+            )
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise ApiError(
+                408,
+                "upload_stalled",
+                f"No data came for {STALL_LIMIT_S:g} seconds, or the upload took over {MAX_UPLOAD_S / 60:g} minutes; "
+                "send it again.",
+            ) from None
+        received += len(chunk)
+        if received > max_bytes:
+            raise _too_large(max_bytes)
+        yield chunk
+
+
+async def _drain(stream: AsyncGenerator[bytes, None]) -> None:
+    """Read and discard the rest of a body, for a while."""
+    left = DRAIN_BYTES
+    try:
+        async with asyncio.timeout(DRAIN_LIMIT_S):
+            while left > 0:
+                left -= len(await anext(stream))
+    except (StopAsyncIteration, TimeoutError):
+        return
+    except RuntimeError:
+        # A stream that was stopped in the middle does not go on.
+        return
+
+
+def _too_large(max_bytes: int) -> ApiError:
+    return ApiError(
+        413,
+        "too_large",
+        f"The request is larger than {max_bytes / MB:g} MB, the limit; cut the clip to a few beats.",
+    )
+
+
+def parse_form(
+    form: Form, settings: ServiceSettings, models: Collection[str]
+) -> tuple[list[MeasureRequest], float]:
+    """The measure requests of a form.
+
+    Args:
+        form: As received.
+        settings: Of this service.
+        models: Names of the installed models.
+
+    Returns:
+        The requests, and the seconds that the client waits.
+
+    Raises:
+        ApiError: A field that is unknown, has a wrong value or does not go with the others.
+    """
+    fields = _parse_fields(form.fields)
+    options = _options(fields, settings, models)
+    roles = [upload.role for upload in form.uploads]
+    if not roles:
+        raise _bad_request("There is no file: send one or several as files, or ed with es, or a4c with a2c.")
+    if set(roles) == {FILES}:
+        requests = [MeasureRequest("clip", (upload,), options) for upload in form.uploads]
+    else:
+        requests = [_join_files(form, sorted(roles), options)]
+    if options.ed_frame is not None and requests[0].input_kind != "clip":
+        raise _bad_request(
+            "ed_frame and es_frame choose frames of one clip; a pair or a biplane study has none."
+        )
+    return requests, fields.wait
+
+
+def _parse_fields(values: Mapping[str, str]) -> MeasureForm:
+    given = {name: value.strip() for name, value in values.items() if value.strip()}
+    try:
+        return MeasureForm.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(MeasureForm.model_fields)
+            message = f"A form field is unknown; known are {known}, and the files in {FILES}, ed and es, or a4c and a2c."
+        elif first["type"] == "value_error":
+            message = str(first["ctx"]["error"])
+        else:
+            message = f"{first['loc'][0]}: {first['msg']}."
+        raise _bad_request(message) from None
+
+
+def _options(fields: MeasureForm, settings: ServiceSettings, models: Collection[str]) -> MeasureOptions:
+    given = fields.model_dump(exclude_unset=True, exclude={"wait"})
+    # Only by name: a path would let a client load any file of this machine.
+    if given.get("weights", settings.weights) not in models:
+        raise _bad_request(
+            f"There is no such model; weights is one of {', '.join(sorted(models)) or 'none'}."
+        )
+    base = MeasureOptions(
+        weights=settings.weights,
+        precision=settings.precision,
+        threads=settings.n_threads,
+        max_frames=settings.max_frames,
+    )
+    return dataclasses.replace(base, **given)
+
+
+def _join_files(form: Form, roles: list[str], options: MeasureOptions) -> MeasureRequest:
+    for input_kind, names in FILE_PAIRS.items():
+        if roles == sorted(names):
+            by_role = {upload.role: upload for upload in form.uploads}
+            return MeasureRequest(input_kind, tuple(by_role[name] for name in names), options)
+        if set(roles) == set(names):
+            raise _bad_request(f"{names[0]} and {names[1]} are one file each.")
+        if set(roles) < set(names):
+            raise _bad_request(f"{names[0]} and {names[1]} go together: send both.")
+    raise _bad_request(
+        "Send either files, or a pair (ed, es), or a biplane study (a4c, a2c), and no other files."
+    )
+
+
+def _bad_request(message: str) -> ApiError:
+    return ApiError(422, "bad_request", message)
+
+
+def form_schema() -> dict[str, Any]:
+    """The form as a JSON schema, for OpenAPI."""
+    file = {"type": "string", "format": "binary"}
+    files: dict[str, Any] = {
+        FILES: {"type": "array", "items": file, "description": "Clips, each measured on its own."},
+        "ed": file | {"description": "End-diastolic still of a pair; requires es."},
+        "es": file | {"description": "End-systolic still of a pair; requires ed."},
+        "a4c": file | {"description": "Four-chamber clip of a biplane study; requires a2c."},
+        "a2c": file | {"description": "Two-chamber clip of a biplane study; requires a4c."},
+    }
+    fields = {
+        name: {key: value for key, value in one.items() if key not in ("title", "default")}
+        for name, one in MeasureForm.model_json_schema()["properties"].items()
+    }
+    return {"type": "object", "properties": files | fields}
