@@ -208,14 +208,14 @@ def test_a_form_that_cannot_be_leaves_nothing(quick):
     ],
 )
 def test_names_that_are_no_names(quick, name):
-    before = set(quick.jobs.upload_store.root.parent.rglob("*"))
+    before = set(quick.jobs.upload_store.folder.parents[1].rglob("*"))
     answer = quick.send(b"ok", names=[name])
     assert answer.status_code == 200
     source = answer.json()["jobs"][0]["source"]
     assert source == answer.json()["jobs"][0]["result"]["source"]
     assert not set(source) & set("/\\\0\u202e")
     assert len(source) <= 120
-    assert set(quick.jobs.upload_store.root.parent.rglob("*")) <= before | {
+    assert set(quick.jobs.upload_store.folder.parents[1].rglob("*")) <= before | {
         quick.jobs.settings.folder / f"{STORE_NAME}{end}" for end in ("", "-wal", "-shm")
     }
 

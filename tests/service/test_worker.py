@@ -5,13 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
-from lvef.service.requests import options_to_dict
 
 from lvef.core.errors import DataError, GeometryError, QualityRefusal, WeightsError
 from lvef.inference.catalogue import list_models
 from lvef.measure.options import MeasureOptions
 from lvef.service.settings import ServiceSettings
-from lvef.service.worker import MAX_LOADED_MODELS, Task, Worker, done
+from lvef.service.worker import MAX_LOADED_MODELS, Task, Worker, do_task
 from tests.house import ROOT
 
 SETTINGS = ServiceSettings(threads=1, precision="f32")
@@ -26,7 +25,7 @@ def measure(path, name="clip.avi", **changes):
     options = MeasureOptions(threads=1, precision="f32", **changes)
     return Task(
         "measure",
-        {"input_kind": "clip", "paths": [str(path)], "names": [name], "options": options_to_dict(options)},
+        {"input_kind": "clip", "paths": [str(path)], "names": [name], "options": options},
     )
 
 
@@ -45,7 +44,7 @@ def test_whatever_happens_there_is_a_reply(error, code):
     def work(task):
         raise error
 
-    reply = done(work, Task("measure", {}))
+    reply = do_task(work, Task("measure", {}))
     assert reply.code == code
     assert "secret" not in reply.message
     assert reply.message
