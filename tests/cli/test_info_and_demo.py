@@ -119,8 +119,8 @@ def test_the_phantom_shows_both_efs(run, fake, drawn, here):
     truth = json.loads((here / "out" / "phantom.truth.json").read_text())
     plane = truth["plane_ef_percent"]
     assert truth["ef_percent"] == pytest.approx(55, abs=3)
-    assert f"Known EF: {plane:.1f} % by disks in the plane of the film" in result.stdout
-    assert re.search(r"Measured EF: 60\.0 %, \d+\.\d points above that of the plane\.", result.stdout)
+    assert f"Known EF: {plane:.1f} % by disks in the plane of the clip" in result.stdout
+    assert re.search(r"Measured EF: 60\.0 %, \d+\.\d points above that in the plane\.", result.stdout)
     assert str(Path("out") / "phantom" / "overlay.mp4") in result.stderr
     assert open_clip(here / "out" / "phantom.avi").frames.shape == (150, 112, 112)
 

@@ -141,7 +141,7 @@ def test_without_torch_so_does_a_program_of_training():
 def test_a_stop_by_the_user_is_130(monkeypatch):
     result = verb_that_raises(monkeypatch, KeyboardInterrupt())
     assert result.exit_code == 130
-    assert "same command goes on" in result.stderr
+    assert "same command resumes" in result.stderr
 
 
 def test_a_bug_is_one_sentence_that_says_so_and_tells_nothing_of_a_person(monkeypatch):

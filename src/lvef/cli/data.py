@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lvef.cli.lazy import LazyVerbs
+from lvef.cli.lazy import LazyGroup
 
 VERBS = {
     "info": (
@@ -21,7 +21,7 @@ VERBS = {
 
 
 @click.group(
-    cls=LazyVerbs,
+    cls=LazyGroup,
     verbs=VERBS,
     epilog="Example: lvef data import camus /data/CAMUS --out camus.parquet",
 )

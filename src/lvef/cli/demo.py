@@ -1,4 +1,4 @@
-"""``lvef demo``: the whole way on a real echo that is already on the machine, or on a phantom whose EF is known."""
+"""``lvef demo``: measure a real echo that is already on the machine, or a phantom whose EF is known."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lvef.cli.derived import build, options_from
 from lvef.measure.options import MeasureOptions
 
 PHANTOM_FILE, TRUTH_FILE = "phantom.avi", "phantom.truth.json"
-"""The phantom's film and what is known of it, in the output folder."""
+"""The phantom's clip and its truth, in the output folder."""
 
 DEFAULT_OUT = Path("lvef-demo")
 """Output folder where none is given."""
@@ -36,16 +36,15 @@ Examples:
 @click.option(
     "--phantom",
     is_flag=True,
-    help="Measure the film of a computed heart instead, and show its known EF beside the measured one.",
+    help="Measure the clip of a synthetic phantom instead, and show its known EF beside the measured one.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @options_from(MeasureOptions, only=("weights", "backend", "precision"))
 @click.pass_context
 def demo(ctx: click.Context, /, out: Path, phantom: bool, as_json: bool, **values: str) -> None:
-    """Measure the real echo that comes with the pydicom package, and say where to look.
+    """Measure the real echo that is installed with the pydicom package.
 
-    With --phantom a heart is computed and filmed first, so that the true EF is known. Neither needs a file of yours or a
-    network connection.
+    With --phantom, measure a synthetic clip whose EF is known. Neither needs a file of yours or a network connection.
     """
     options = build(MeasureOptions, values)
     code = _measure_phantom(out, options, as_json) if phantom else _measure_echo(out, options, as_json)
@@ -56,14 +55,14 @@ def _measure_echo(out: Path, options: MeasureOptions, as_json: bool) -> int:
     from lvef.cli.measure import Request, run_request
     from lvef.io.sample import sample_cine
 
-    film = sample_cine()
-    code = run_request(Request(paths=(film,), out=out, as_json=as_json, resume=False), options)
-    _say_where(out / film.stem)
+    clip = sample_cine()
+    code = run_request(Request(paths=(clip,), out=out, as_json=as_json, resume=False), options)
+    _print_files(out / clip.stem)
     return code
 
 
 def _measure_phantom(out: Path, options: MeasureOptions, as_json: bool) -> int:
-    """Make a phantom, write its film as a file, measure that file as any other, and show both EFs."""
+    """Write the clip of a phantom to a file, measure that file, and show both EFs."""
     from lvef.cli.measure import Request, run_request
     from lvef.core.serialization import to_json
     from lvef.evaluation.output import make_folder
@@ -72,18 +71,18 @@ def _measure_phantom(out: Path, options: MeasureOptions, as_json: bool) -> int:
 
     make_folder(out)
     synthetic = sample_phantom()
-    film = out / PHANTOM_FILE
-    write_video(film, synthetic)
+    clip = out / PHANTOM_FILE
+    write_video(clip, synthetic)
     truth = write_truth(out / TRUTH_FILE, synthetic)
     printed = StringIO()
     with redirect_stdout(printed) if as_json else nullcontext():
-        code = run_request(Request(paths=(film,), out=out, as_json=as_json, resume=False), options)
+        code = run_request(Request(paths=(clip,), out=out, as_json=as_json, resume=False), options)
     if as_json:
         click.echo(to_json({"measurement": json.loads(printed.getvalue()), "truth": truth}), nl=False)
     else:
-        _print_truth(out / film.stem, truth)
-    click.echo(f"The film is {film}, all that is known of it {out / TRUTH_FILE}.", err=True)
-    _say_where(out / film.stem)
+        _print_truth(out / clip.stem, truth)
+    click.echo(f"Clip: {clip}. Truth: {out / TRUTH_FILE}.", err=True)
+    _print_files(out / clip.stem)
     return code
 
 
@@ -93,19 +92,19 @@ def _print_truth(folder: Path, truth: dict[str, Any]) -> None:
     plane, space = truth["plane_ef_percent"], truth["ef_percent"]
     found = read_measurement(folder / MEASUREMENT_NAME).ef_percent
     click.echo(
-        f"Known EF: {plane:.1f} % by disks in the plane of the film, {space:.1f} % of the body in space."
+        f"Known EF: {plane:.1f} % by disks in the plane of the clip, {space:.1f} % of the body in space."
     )
     if found is not None:
-        click.echo(f"Measured EF: {found:.1f} %, {_difference(found - plane)} that of the plane.")
+        click.echo(f"Measured EF: {found:.1f} %, {_difference(found - plane)} that in the plane.")
 
 
 def _difference(points: float) -> str:
     return f"{abs(points):.1f} points {'above' if points > 0 else 'below'}"
 
 
-def _say_where(folder: Path) -> None:
+def _print_files(folder: Path) -> None:
     from lvef.report.outputs import OVERLAY_NAME, SUMMARY_NAME
 
-    for name, what in ((SUMMARY_NAME, "the answer on one page"), (OVERLAY_NAME, "the film with contours")):
+    for name, what in ((SUMMARY_NAME, "the result on one page"), (OVERLAY_NAME, "the clip with contours")):
         if (folder / name).is_file():
             click.echo(f"Look at {folder / name}: {what}.", err=True)

@@ -1,4 +1,4 @@
-"""A group of verbs whose modules are loaded when they are called, so that ``--help`` answers in a blink."""
+"""A command group that imports the module of a verb only to run it, so that ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 
-class LazyVerbs(click.Group):
-    """A group that loads a verb's module only to run it.
+class LazyGroup(click.Group):
+    """A group that imports a verb's module only to run it.
 
     Args:
-        verbs: Verb -> its module, which holds a command of the name given, that name, and its line in the help.
+        verbs: Verb -> its module, the command in it, and its line in the help.
     """
 
     def __init__(self, *args: Any, verbs: Mapping[str, tuple[str, str, str]], **kwargs: Any) -> None:  # noqa: ANN401

@@ -1,6 +1,6 @@
-"""The command ``lvef``: finds the verb, and turns every error into one sentence and an exit code.
+"""The command ``lvef``: runs a verb, and turns every error into one sentence and an exit code.
 
-0 all done, 1 something failed, 2 wrong words, 3 only refusals, 130 stopped by the user.
+0 all done, 1 something failed, 2 usage error, 3 only refusals, 130 stopped by the user.
 """
 
 from __future__ import annotations
@@ -16,32 +16,30 @@ from typing import Any
 import click
 
 import lvef
-from lvef.cli.lazy import LazyVerbs
+from lvef.cli.lazy import LazyGroup
 from lvef.cli.watchdog import watched
 from lvef.core.errors import LvefError, QualityRefusal, error_location
 
 VERBS = {
     "measure": ("lvef.cli.measure", "measure", "Measure the ejection fraction of echo files."),
-    "demo": ("lvef.cli.demo", "demo", "Measure the real echo that comes with the package."),
-    "report": ("lvef.cli.report", "report", "One page about a measurement: PDF and HTML."),
-    "app": ("lvef.cli.app", "app", "The web page: drop a clip, see and correct its EF."),
-    "serve": ("lvef.cli.serve", "serve", "The HTTP service: measurements for programs."),
-    "train": ("lvef.cli.train", "train", "Train a network by a recipe; cross-validation by patient."),
-    "tune": ("lvef.cli.tune", "tune", "Look for better settings of a recipe: a grid, or a search."),
-    "evaluate": ("lvef.cli.evaluate", "evaluate", "Judge networks: stills, clips, known truth."),
-    "data": ("lvef.cli.data", "data", "Collections: import, check, convert, prepare."),
+    "demo": ("lvef.cli.demo", "demo", "Measure the real echo that is installed with lvef."),
+    "report": ("lvef.cli.report", "report", "Report of a measurement: PDF and HTML."),
+    "app": ("lvef.cli.app", "app", "Web page: drop a clip, see and correct its EF."),
+    "serve": ("lvef.cli.serve", "serve", "HTTP service: measurements for programs."),
+    "train": ("lvef.cli.train", "train", "Train a model from a recipe; cross-validation by patient."),
+    "tune": ("lvef.cli.tune", "tune", "Tune the settings of a recipe: grid or search."),
+    "evaluate": ("lvef.cli.evaluate", "evaluate", "Evaluate models: stills, datasets, synthetic clips."),
+    "data": ("lvef.cli.data", "data", "Datasets: import, check, convert, prepare."),
     "explore": ("lvef.cli.explore", "explore", "Table, plots and outliers of a manifest."),
     "synthesize": (
         "lvef.cli.synthesize",
         "synthesize",
-        "Make clips with known truth: phantoms, moving stills.",
+        "Make clips with known truth: phantoms, animated stills.",
     ),
-    "weights": ("lvef.cli.weights", "weights", "Networks that others published: import."),
-    "info": ("lvef.cli.info", "info", "Versions, networks, licences."),
+    "weights": ("lvef.cli.weights", "weights", "Import published networks."),
+    "info": ("lvef.cli.info", "info", "Versions, models, licences."),
 }
-"""Verb -> its module, the command's name in it, and its line in the help.
-
-The lines stand here so that ``lvef --help`` loads none of the modules.
+"""Verb -> its module, the command in it, and its line in the help, so that ``lvef --help`` loads none of the modules.
 """
 
 DEBUG_VARIABLE = "LVEF_DEBUG"
@@ -49,7 +47,7 @@ DEBUG_VARIABLE = "LVEF_DEBUG"
 
 
 SHORT_VERBS = ("", "info", "weights")
-"""Verbs that need nobody to look after them; the empty one is help."""
+"""Verbs that run without the watchdog; the empty one is help."""
 
 SERVERS = ("app", "serve")
 """Verbs that run until they are stopped."""
@@ -58,14 +56,14 @@ STOPPED = 130
 """Exit code after Ctrl-C."""
 
 CLOSING_S = 5.0
-"""How long the interpreter may take to end when all is done."""
+"""Seconds the interpreter may take to exit."""
 
 
-class MainGroup(LazyVerbs):
-    """The verbs of ``lvef``, whose errors end in a sentence."""
+class MainGroup(LazyGroup):
+    """The verbs of ``lvef``; an error ends in one sentence."""
 
     def main(self, args: Any = None, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
-        """Run the command line; that of the process, where none is given, is looked after by `lvef.cli.watchdog`."""
+        """Run the command line; without ``args`` that of the process, under `lvef.cli.watchdog`."""
         if args is not None:
             return super().main(args, *rest, **options)
         verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
@@ -73,12 +71,12 @@ class MainGroup(LazyVerbs):
             with nullcontext() if verb in SHORT_VERBS else watched(server=verb in SERVERS):
                 return super().main(None, *rest, **options)
         except SystemExit as end:
-            _leave(end.code)
+            _exit_soon(end.code)
             raise
         except KeyboardInterrupt:
-            # Before a verb has begun, or when all is done.
-            _say("stopped.")
-            _end_now(STOPPED)
+            # Before a verb starts, or after it ends.
+            _print_error("stopped.")
+            _exit_now(STOPPED)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb; see the module for the exit codes."""
@@ -87,19 +85,19 @@ class MainGroup(LazyVerbs):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except LvefError as error:
-            _debug()
-            _say(str(error))
+            _print_traceback()
+            _print_error(str(error))
             ctx.exit(3 if isinstance(error, QualityRefusal) else 1)
         except KeyboardInterrupt:
-            _say(
-                "stopped. Files that were finished stay in the output folder; the same command goes on from there."
+            _print_error(
+                "stopped. Finished files stay in the output folder; the same command resumes from there."
             )
             ctx.exit(STOPPED)
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
-            _debug()
-            _say(_bug_sentence(error))
+            _print_traceback()
+            _print_error(_bug_message(error))
             ctx.exit(1)
 
 
@@ -117,19 +115,19 @@ def main() -> None:
     """
 
 
-def _leave(code: object) -> None:
-    """See that the process ends: the interpreter would wait for threads, one of which may be stuck in native code."""
+def _exit_soon(code: object) -> None:
+    """Make sure that the process ends: the interpreter would wait for threads, one of which may be stuck in native code."""
     number = code if isinstance(code, int) else int(code is not None)
     # Without that module nothing ran in threads.
     workers = sys.modules.get("lvef.core.workers")
     if number == STOPPED or (workers is not None and workers.has_abandoned_work()):
-        _end_now(number)
-    timer = threading.Timer(CLOSING_S, _end_now, [number])
+        _exit_now(number)
+    timer = threading.Timer(CLOSING_S, _exit_now, [number])
     timer.daemon = True
     timer.start()
 
 
-def _end_now(code: int) -> None:
+def _exit_now(code: int) -> None:
     from lvef.io.atomic import remove_unfinished
 
     remove_unfinished()
@@ -139,19 +137,19 @@ def _end_now(code: int) -> None:
     os._exit(code)
 
 
-def _say(sentence: str) -> None:
+def _print_error(sentence: str) -> None:
     click.echo(f"lvef: {sentence}", err=True)
 
 
-def _debug() -> None:
+def _print_traceback() -> None:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc(file=sys.stderr)
 
 
-def _bug_sentence(error: Exception) -> str:
-    # Its message is shown only on request, and no traceback is left on the disk.
+def _bug_message(error: Exception) -> str:
+    # The message may contain patient data: it is shown only on request, and no traceback is written to disk.
     return (
-        f"this is a bug in lvef {lvef.__version__}, not a mistake of yours: {error_location(error)}. Run it again with "
+        f"this is a bug in lvef {lvef.__version__}, not a usage error: {error_location(error)}. Run it again with "
         f"{DEBUG_VARIABLE}=1 and report what it prints, without names of patients."
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lvef.cli.lazy import LazyVerbs
+from lvef.cli.lazy import LazyGroup
 
 VERBS = {
     "phantom": (
@@ -22,7 +22,7 @@ VERBS = {
 
 
 @click.group(
-    cls=LazyVerbs,
+    cls=LazyGroup,
     verbs=VERBS,
     epilog="Example: lvef synthesize phantom out/phantoms --clips 200 --seed 1",
 )

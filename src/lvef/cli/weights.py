@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.lazy import LazyVerbs
+from lvef.cli.lazy import LazyGroup
 
 if TYPE_CHECKING:
     from lvef.inference.card import Card
@@ -63,7 +63,7 @@ LIMITS_OF_BOTH = (
 
 
 @click.group(
-    cls=LazyVerbs,
+    cls=LazyGroup,
     verbs=VERBS,
     epilog="Example: lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt --out echonet-ef",
 )
