@@ -79,7 +79,9 @@ def write(folder: Path, clips: list[SyntheticClip]) -> Path:
         (folder / "Curves" / f"{name}.csv").write_text(text)
         listed.append(f"{name},{c.representative.plane_ef_percent},1,2,112,112,{rate},{len(lines)},TEST")
         beats += [",".join(map(str, [name, *astuple(b), c.parameters["rhythm"]])) for b in c.beats]
-        told.append(json.dumps({"item": name, "patient": name, "view": "A4C", "parameters": c.parameters}))
+        told.append(
+            json.dumps({"FileName": name, "patient": name, "view": "A4C", "parameters": c.parameters})
+        )
     (folder / "FileList.csv").write_text("\n".join(listed) + "\n")
     (folder / "Beats.csv").write_text("\n".join(beats) + "\n")
     (folder / "Parameters.jsonl").write_text("\n".join(told) + "\n")

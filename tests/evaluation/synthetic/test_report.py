@@ -103,8 +103,18 @@ def test_beats_are_counted():
     beats[1] = replace(beats[1], excluded="too short")
     lost = record(1, np.nan, 50, status="refused", beats=tuple(beats[2:3]))
     b = count_beats([record(0, 50, 50, beats=tuple(beats)), lost])
-    assert (b.clips, b.true, b.matched, b.missed, b.missed_near_edge) == (1, 3, 2, 1, 1)
-    assert (b.invented, b.merged, b.cut, b.edge, b.left_out, b.unseen) == (1, 1, 1, 1, 1, 1)
+    assert b == {
+        **{
+            "clips": 1,
+            "true": 3,
+            "matched": 2,
+            "missed": 1,
+            "missed_near_edge": 1,
+            "invented": 1,
+            "merged": 1,
+        },
+        **{"cut": 1, "edge": 1, "left_out": 1, "unseen": 1},
+    }
 
 
 def test_groups_part_the_clips():

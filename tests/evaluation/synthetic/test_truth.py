@@ -59,7 +59,7 @@ def test_a_column_is_missing(folder):
 
 
 def test_parameters_need_not_be_there(folder):
-    (folder / "Parameters.jsonl").write_text('{"item": "made001"\nnot json\n[1]\n')
+    (folder / "Parameters.jsonl").write_text('{"FileName": "made001"\nnot json\n[1]\n')
     assert all(clip.parameters == {} and not clip.error for clip in read_dataset(folder))
     (folder / "Parameters.jsonl").unlink()
     assert all(clip.parameters == {} for clip in read_dataset(folder))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from lvef.core.errors import DataError
@@ -134,7 +133,7 @@ def _sections(found: Exploration, plots: dict[str, Plot], examples: Examples | N
             "",
             f"{MEASUREMENT_TEXT} {STATISTICS_TEXT}" if found.n_measurements else STATISTICS_TEXT,
             [statistics],
-            [replace(statistics, caption="Statistics: std with n - 1, linear quartiles")],
+            [statistics],
         ),
         section("Distributions", "distributions.png"),
         section(
@@ -142,7 +141,7 @@ def _sections(found: Exploration, plots: dict[str, Plot], examples: Examples | N
             "zscores.png",
             OUTLIER_TEXT,
             [outliers, *tables.named_outlier_tables(found)],
-            [replace(outliers, caption=f"Outliers: outside {WHISKER:g} interquartile ranges")],
+            [outliers],
         ),
         section("Volumes", "volumes.png"),
         section(

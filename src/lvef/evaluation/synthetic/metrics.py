@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -12,13 +13,10 @@ import numpy as np
 from lvef.core.records import FloatArray
 from lvef.evaluation.metrics import NAN, Metric, MetricRow, bootstrap_metrics
 from lvef.evaluation.synthetic.results import (
-    CUT,
-    EDGE,
     INVENTED,
     MATCHED,
-    MERGED,
     MISSED,
-    BeatResult,
+    OUTCOMES,
     SyntheticResult,
 )
 from lvef.stats.agreement import limits_of_agreement, mean_absolute_error, pearson_r
@@ -35,6 +33,11 @@ GROUPED_REFERENCES = ("plane", "space")
 
 EF_POINTS = "EF points"
 """Unit of a difference of two EFs in percent."""
+
+
+def _mean_of_column(column: int, rows: FloatArray) -> float:
+    return float(rows[:, column].mean())
+
 
 EF_METRICS = (
     Metric("ef_bias", lambda ef: float((ef[:, 0] - ef[:, 1]).mean()), "bias (points)", EF_POINTS),
@@ -88,23 +91,18 @@ TIMING_METRICS: dict[str, Callable[[FloatArray], float]] = {
 }
 """Metrics of a timing error: mean and median, mean and 95th percentile of its absolute value."""
 
-CONTOUR_METRICS = (
-    Metric("dice_ed", lambda rows: float(rows[:, 0].mean()), "LV Dice at ED"),
-    Metric("dice_es", lambda rows: float(rows[:, 1].mean()), "LV Dice at ES"),
-    Metric(
-        "volume_error_percent",
-        lambda rows: float(rows[:, 2].mean()),
-        "volume in the plane, mean error (%)",
-        "%",
-    ),
-    Metric(
-        "volume_mae_percent",
-        lambda rows: float(rows[:, 3].mean()),
-        "volume in the plane, mean absolute error (%)",
-        "%",
-    ),
+CONTOUR_METRICS = tuple(
+    Metric(name, partial(_mean_of_column, column), title, unit)
+    for column, (name, title, unit) in enumerate(
+        (
+            ("dice_ed", "LV Dice at ED", ""),
+            ("dice_es", "LV Dice at ES", ""),
+            ("volume_error_percent", "volume in the plane, mean error (%)", "%"),
+            ("volume_mae_percent", "volume in the plane, mean absolute error (%)", "%"),
+        )
+    )
 )
-"""Metrics of the contours, in the order of the columns: fields of `SyntheticResult`."""
+"""Means of rows ``(n, 4)`` of the fields of `SyntheticResult` of these names."""
 
 NEAR_EDGE_S = 0.1
 """A beat within this time of an end of the clip lacks most of the rise before and the fall after its end-diastole."""
@@ -132,37 +130,6 @@ GROUPED_PARAMETERS = (
 
 FEWEST = 6
 """Clips that must have a parameter to be grouped by it: two in each third."""
-
-
-@dataclass(frozen=True, slots=True)
-class BeatCount:
-    """Numbers of beats of some clips by their outcome.
-
-    Attributes:
-        clips: Clips with an EF.
-        true: True beats of these clips that must be found.
-        matched: Those found.
-        missed: Those not found.
-        missed_near_edge: Of the missed, those within `NEAR_EDGE_S` of an end of the clip.
-        invented: Found where there is none.
-        merged: Found as one where there are several, which are among the missed.
-        cut: Found where the ends of the clip cut a true one.
-        edge: Not found, but within half a frame of the ends of the clip.
-        left_out: Normal true beats that were found and left out of the EF.
-        unseen: True beats of clips without an EF, not counted in ``true``.
-    """
-
-    clips: int
-    true: int
-    matched: int
-    missed: int
-    missed_near_edge: int
-    invented: int
-    merged: int
-    cut: int
-    edge: int
-    left_out: int
-    unseen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,19 +242,11 @@ def _by_parameter(results: Sequence[SyntheticResult], name: str) -> list[Group]:
     ]
 
 
-def true_ef(result: SyntheticResult, reference: str) -> float:
-    """The true EF of one of `REFERENCES`."""
-    return float(getattr(result, f"ef_{reference}_percent"))
-
-
-def with_true_ef(results: Sequence[SyntheticResult], reference: str) -> list[SyntheticResult]:
-    """Clips with both a measured and a true EF."""
-    return [r for r in results if r.has_ef and math.isfinite(true_ef(r, reference))]
-
-
-def ef_pairs(results: Sequence[SyntheticResult], reference: str) -> FloatArray:
-    """``(n, 2)`` measured and true EF."""
-    return np.array([[r.ef_percent, true_ef(r, reference)] for r in results]).reshape(-1, 2)
+def ef_pairs(results: Sequence[SyntheticResult], reference: str) -> tuple[list[SyntheticResult], FloatArray]:
+    """Clips with a measured and a true EF of one of `REFERENCES`, and both EFs, ``(n, 2)``."""
+    name = f"ef_{reference}_percent"
+    clips = [r for r in results if r.has_ef and math.isfinite(getattr(r, name))]
+    return clips, np.array([[r.ef_percent, getattr(r, name)] for r in clips]).reshape(-1, 2)
 
 
 def group_metrics(group: Group, method: str, seed: int) -> list[MetricRow]:
@@ -319,8 +278,7 @@ def group_metrics(group: Group, method: str, seed: int) -> list[MetricRow]:
 
 def ef_metrics(group: Group, reference: str, method: str, seed: int) -> list[MetricRow]:
     """`EF_METRICS` against a reference; the baseline is the median true EF for every clip."""
-    clips = with_true_ef(group.clips, reference)
-    pairs = ef_pairs(clips, reference)
+    clips, pairs = ef_pairs(group.clips, reference)
     if len(pairs) < 2:
         return []
     baseline = np.stack([np.full(len(pairs), np.median(pairs[:, 1])), pairs[:, 1]], axis=1)
@@ -384,28 +342,31 @@ def _percent(part: float, whole: float) -> float:
     return float(100 * part / whole) if whole else NAN
 
 
-def count_beats(results: Sequence[SyntheticResult]) -> BeatCount:
-    """Beats of the clips with an EF by their outcome."""
+def count_beats(results: Sequence[SyntheticResult]) -> dict[str, int]:
+    """Numbers of beats.
+
+    Args:
+        results: Of some clips.
+
+    Returns:
+        ``clips`` with an EF, and of their beats: ``true`` ones that must be found (``matched`` or ``missed``),
+        ``missed_near_edge`` within `NEAR_EDGE_S` of an end of the clip, ``invented``, ``merged``, ``cut`` and ``edge`` as in
+        `OUTCOMES`, ``left_out``: normal true beats that were found and left out of the EF. ``unseen``: true beats of clips
+        without an EF.
+    """
     with_ef = [r for r in results if r.has_ef]
     beats = [b for r in with_ef for b in r.beats]
-
-    def count(outcome: str) -> int:
-        return sum(b.became == outcome for b in beats)
-
-    return BeatCount(
-        clips=len(with_ef),
-        true=count(MATCHED) + count(MISSED),
-        matched=count(MATCHED),
-        missed=count(MISSED),
-        missed_near_edge=sum(b.became == MISSED and b.edge_s < NEAR_EDGE_S for b in beats),
-        invented=count(INVENTED),
-        merged=count(MERGED),
-        cut=count(CUT),
-        edge=count(EDGE),
-        left_out=sum(map(_is_left_out, beats)),
-        unseen=sum(r.count(MISSED) + r.count(MATCHED) for r in results if not r.has_ef),
-    )
-
-
-def _is_left_out(beat: BeatResult) -> bool:
-    return beat.became == MATCHED and beat.kind == "normal" and bool(beat.excluded)
+    matched, missed, invented, merged, cut, edge = (sum(b.became == o for b in beats) for o in OUTCOMES)
+    return {
+        "clips": len(with_ef),
+        "true": matched + missed,
+        "matched": matched,
+        "missed": missed,
+        "missed_near_edge": sum(b.became == MISSED and b.edge_s < NEAR_EDGE_S for b in beats),
+        "invented": invented,
+        "merged": merged,
+        "cut": cut,
+        "edge": edge,
+        "left_out": sum(b.became == MATCHED and b.kind == "normal" and bool(b.excluded) for b in beats),
+        "unseen": sum(r.count(MISSED) + r.count(MATCHED) for r in results if not r.has_ef),
+    }

@@ -46,7 +46,6 @@ from lvef.evaluation.synthetic.metrics import (
     make_groups,
     mean_timing_errors,
     timing_errors,
-    with_true_ef,
 )
 from lvef.evaluation.synthetic.results import OUTCOMES, REPRESENTATIVE_BEAT, BeatResult, SyntheticResult
 from lvef.evaluation.synthetic.run import SyntheticEvaluation
@@ -206,7 +205,7 @@ def to_summary(evaluation: SyntheticEvaluation, groups: Sequence[Group]) -> dict
                 "label": printable(g.label),
                 "clips": len(g.clips),
                 "unanswered": sum(not r.has_ef for r in g.clips),
-                "beats": asdict(count_beats(g.clips)),
+                "beats": count_beats(g.clips),
                 "timing_mean_size_ms": {
                     error: None if math.isnan(ms) else round(ms, 3)
                     for error, ms in mean_timing_errors(g.clips).items()
@@ -262,10 +261,10 @@ def make_plots(evaluation: SyntheticEvaluation, group: Group) -> dict[str, Plot]
     """
     plots: dict[str, Plot] = {}
     for reference in GROUPED_REFERENCES:
-        clips = with_true_ef(group.clips, reference)
+        clips, pairs = ef_pairs(group.clips, reference)
         of = "the body in space" if reference == "space" else "the truth in the plane"
         plots |= agreement_plots(
-            ef_pairs(clips, reference),
+            pairs,
             [r.rhythm for r in clips],
             [r.item for r in clips],
             {m.name.removeprefix("ef_"): group.metric(f"{m.name}_{reference}") for m in EF_METRICS}.get,
@@ -394,14 +393,12 @@ def beat_text(group: Group) -> str:
     def percent(name: str) -> str:
         return f", {_text(row)} %" if (row := group.metric(name)) else ""
 
-    missed = f"{b.missed} missed{percent('beats_missed')}"
-    if b.missed:
-        missed += f" ({b.missed_near_edge} of them within {NEAR_EDGE_S:g} s of an end of the clip)"
-    unseen = f" Clips without an EF have {b.unseen} more." if b.unseen else ""
-    return (
-        f"{b.true} complete true beats: {missed}; {b.invented} invented{percent('beats_invented')}; {b.left_out} normal "
-        f"ones found and left out of the EF.{unseen}"
-    )
+    counts = f"{b['true']} complete true beats: {b['missed']} missed{percent('beats_missed')}"
+    if b["missed"]:
+        counts += f" ({b['missed_near_edge']} of them within {NEAR_EDGE_S:g} s of an end of the clip)"
+    counts += f"; {b['invented']} invented{percent('beats_invented')}"
+    counts += f"; {b['left_out']} normal ones found and left out of the EF."
+    return counts + (f" Clips without an EF have {b['unseen']} more." if b["unseen"] else "")
 
 
 def beat_table(groups: Sequence[Group]) -> Table:
@@ -410,8 +407,13 @@ def beat_table(groups: Sequence[Group]) -> Table:
     rows = []
     for g in groups:
         b = count_beats(g.clips)
-        missed = f"{100 * b.missed / b.true:.1f}" if b.true else MISSING
-        counts = (b.true, b.missed, missed, b.invented, b.merged, b.cut, b.left_out)
+        missed = f"{100 * b['missed'] / b['true']:.1f}" if b["true"] else MISSING
+        counts = (
+            b["true"],
+            b["missed"],
+            missed,
+            *(b[key] for key in ("invented", "merged", "cut", "left_out")),
+        )
         errors = (MISSING if math.isnan(ms) else f"{ms:.0f}" for ms in mean_timing_errors(g.clips).values())
         rows.append((_by(g), g.label, *map(str, counts), *errors))
     return Table((*header, "ED, ms", "ES, ms", "ED off, ms", "ES off, ms"), rows)

@@ -47,20 +47,19 @@ def compare_clip(
     measured = _volumes(m.tracings, mask, n)
     relative = 100 * (measured / curve.plane_volume_ml - 1)
     traced = relative[np.isfinite(relative)]
-    settings = clip.parameters.get("parameters", clip.parameters)
-    numbers = flat_numbers(settings if isinstance(settings, Mapping) else {})
+    numbers = flat_numbers(clip.parameters.get("parameters", {}))
     references, reference = _find_references(clip, m, found_times)
     has_ef = m.status in (Status.OK, Status.PARTIAL_CYCLE) and m.ef_percent is not None
     cycles = [beat.end_time_s - beat.ed_time_s for beat in clip.beats]
     is_traced = bool(m.tracings)
     return SyntheticResult(
         item=clip.name,
-        patient=_find_text(clip.parameters, "patient") or clip.name,
+        patient=clip.parameters.get("patient", clip.name),
         status=str(m.status),
         reason_code=m.reason_code,
         reason=m.reason,
         rhythm=clip.rhythm,
-        view=_find_text(clip.parameters, "view") or (str(m.view) if m.view is not View.UNKNOWN else ""),
+        view=clip.parameters.get("view") or ("" if m.view is View.UNKNOWN else str(m.view)),
         frame_rate_hz=float(1 / np.median(np.diff(curve.times_s))) if n > 1 else NAN,
         heart_rate_bpm=float(60 / np.median(cycles)) if cycles else numbers.get("heart_rate_bpm", NAN),
         n_frames=n,
@@ -153,13 +152,3 @@ def _dice(frames: Sequence[int], tracings: Sequence[Tracing | None], mask: TrueM
         both = int(filled.sum()) + int(true.sum())
         found.append(2 * int((filled & true).sum()) / both if both else 1.0)
     return float(np.mean(found))
-
-
-def _find_text(parameters: Mapping[str, Any], name: str) -> str:
-    """A text among nested parameters, or an empty one."""
-    for key, value in parameters.items():
-        if key == name and isinstance(value, str | int):
-            return str(value)
-        if isinstance(value, Mapping) and (found := _find_text(value, name)):
-            return found
-    return ""

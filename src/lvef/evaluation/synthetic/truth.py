@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,19 +122,15 @@ def read_dataset(folder: Path) -> tuple[TrueClip, ...]:
                 "be evaluated this way."
             )
     table = _table(folder / LIST, ("FileName",))
-    beats = _table(folder / BEATS, ("FileName", *BEAT_NUMBERS, *BEAT_FRAMES))
-    rhythm_column = next((c for c in beats.columns if "rhythm" in c.lower()), "")
+    beats = _table(folder / BEATS, ("FileName", *BEAT_NUMBERS, *BEAT_FRAMES, "kind", "rhythm"))
     rows: dict[str, list[CsvRow]] = {}
     for row in beats.rows:
-        rows.setdefault(bare_name(row.cells["FileName"]), []).append(row)
+        rows.setdefault(row.cells["FileName"], []).append(row)
     parameters = _read_parameters(folder / PARAMETERS)
-    clips = []
-    for name in dict.fromkeys(bare_name(row.cells["FileName"]) for row in table.rows):
-        own = parameters.get(name, {})
-        clips.append(_clip(folder, name, rows.get(name, []), rhythm_column, own))
-    if not clips:
+    names = dict.fromkeys(row.cells["FileName"] for row in table.rows)
+    if not names:
         raise DataError(f"{folder / LIST}: names no clip; {_REMEDY}.")
-    return tuple(clips)
+    return tuple(_clip(folder, name, rows.get(name, []), parameters.get(name, {})) for name in names)
 
 
 def read_curve(path: Path) -> TrueCurve:
@@ -194,16 +191,6 @@ def check_beats(clip: TrueClip, curve: TrueCurve) -> None:
             )
 
 
-def bare_name(cell: str) -> str:
-    """Name of a clip from a cell that comes with or without ``.avi``.
-
-    Example:
-        >>> bare_name("phantom00001.avi"), bare_name("phantom00001")
-        ('phantom00001', 'phantom00001')
-    """
-    return cell[:-4] if cell.lower().endswith(".avi") else cell
-
-
 def _table(path: Path, columns: Sequence[str]) -> CsvTable:
     table = read_csv_rows(path)
     missing = [name for name in columns if name not in table.columns]
@@ -214,40 +201,30 @@ def _table(path: Path, columns: Sequence[str]) -> CsvTable:
     return table
 
 
-def _clip(
-    folder: Path, name: str, rows: Sequence[CsvRow], rhythm_column: str, parameters: Mapping[str, Any]
-) -> TrueClip:
+def _clip(folder: Path, name: str, rows: Sequence[CsvRow], parameters: Mapping[str, Any]) -> TrueClip:
     if not name or name != Path(name).name or "\\" in name:
-        return TrueClip(
-            folder, name, error=f"{folder / LIST}: {name!r} is not the name of a clip; {_REMEDY}."
-        )
+        error = f"{folder / LIST}: {name!r} is not the name of a clip; {_REMEDY}."
+        return TrueClip(folder, name, error=error)
     beats = []
     for row in rows:
         try:
-            numbers = {column: float(row.cells[column]) for column in BEAT_NUMBERS}
-            frames = {column: int(row.cells[column]) for column in BEAT_FRAMES}
+            values: dict[str, Any] = {column: float(row.cells[column]) for column in BEAT_NUMBERS}
+            values |= {column: int(row.cells[column]) for column in BEAT_FRAMES}
+            beat = TrueBeat(**values, kind=row.cells["kind"])
         except ValueError:
-            numbers, frames = {"": math.nan}, {"": -1}
-        is_valid = all(map(math.isfinite, numbers.values())) and min(frames.values()) >= 0
-        if not (is_valid and 0 <= numbers["ed_time_s"] < numbers["es_time_s"] < numbers["end_time_s"]):
+            beat = None
+        if beat is None or not _is_valid(beat):
             error = f"{folder / BEATS}: line {row.line} is no beat of {name}; {_REMEDY}."
             return TrueClip(folder, name, parameters=parameters, error=error)
-        kind = row.cells.get("kind", "") or "normal"
-        beats.append(
-            TrueBeat(
-                ed_time_s=numbers["ed_time_s"],
-                es_time_s=numbers["es_time_s"],
-                end_time_s=numbers["end_time_s"],
-                ed_frame=frames["ed_frame"],
-                es_frame=frames["es_frame"],
-                ef_percent=numbers["ef_percent"],
-                plane_ef_percent=numbers["plane_ef_percent"],
-                kind=kind,
-            )
-        )
-    rhythm = rows[0].cells.get(rhythm_column, "") if rows else ""
-    ordered = tuple(sorted(beats, key=lambda beat: beat.ed_time_s))
-    return TrueClip(folder, name, ordered, rhythm or str(parameters.get("rhythm", "")), parameters)
+        beats.append(beat)
+    rhythm = rows[0].cells["rhythm"] if rows else ""
+    return TrueClip(folder, name, tuple(sorted(beats, key=lambda beat: beat.ed_time_s)), rhythm, parameters)
+
+
+def _is_valid(beat: TrueBeat) -> bool:
+    is_ordered = 0 <= beat.ed_time_s < beat.es_time_s < beat.end_time_s < math.inf
+    is_known = math.isfinite(beat.ef_percent) and math.isfinite(beat.plane_ef_percent)
+    return is_ordered and is_known and min(beat.ed_frame, beat.es_frame) >= 0
 
 
 def _read_parameters(path: Path) -> dict[str, dict[str, Any]]:
@@ -256,15 +233,9 @@ def _read_parameters(path: Path) -> dict[str, dict[str, Any]]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return {}
-    found: dict[str, dict[str, Any]] = {}
+    parameters: dict[str, dict[str, Any]] = {}
     for line in lines:
-        try:
+        with suppress(ValueError, KeyError, TypeError):
             values = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(values, dict):
-            name = next(
-                (values[key] for key in ("FileName", "name", "file", "clip", "item") if key in values), ""
-            )
-            found[bare_name(str(name))] = values
-    return found
+            parameters[values["FileName"]] = values
+    return parameters
