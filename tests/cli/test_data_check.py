@@ -37,7 +37,7 @@ def test_warnings_and_notes_do_not_fail(run, rows, here):
     done = run("data", "check", "set.csv")
     assert done.exit_code == 0
     assert "warning 1 x size_differs: " in done.stdout
-    assert "    c0 (manifest 9 x 64, file 64 x 64)\n    Mend: " in done.stdout
+    assert "    c0 (manifest 9 x 64, file 64 x 64)\n    Remedy: " in done.stdout
     assert "note 1 x no_frame_rate: " in done.stdout
     assert "1 kind of warning, 1 kind of note." in done.stderr
 
@@ -47,7 +47,7 @@ def test_an_error_fails(run, rows, here):
     save(rows, here)
     done = run("data", "check", "set.csv")
     assert done.exit_code == 1
-    assert done.stdout.startswith("error 1 x missing_file: Files are missing.\n    c0 (c0.avi)\n    Mend: ")
+    assert done.stdout.startswith("error 1 x missing_file: Files are missing.\n    c0 (c0.avi)\n    Remedy: ")
 
 
 def test_json(run, rows, here):

@@ -58,7 +58,7 @@ def test_import_writes_a_manifest_and_tells_what_is_in_it(run, here, echonet, su
     assert ["A4C", "clip", "val", "1", "1", "1"] in lines
     assert "EF: 8 of 8 rows (clinical report of the hospital)." in result.stdout
     assert "note 1 x partial_list: FileList.csv names 8 clips; the release has 10,030." in result.stdout
-    assert "Mend: Nothing, where a part is meant." in result.stdout
+    assert "Remedy: Nothing, where a part is meant." in result.stdout
     assert f"Written to {out}: 8 rows of 8 patients." in result.stderr
 
 
@@ -69,7 +69,7 @@ def test_findings_tell_count_examples_and_mend(run, here, echonet):
     assert result.exit_code == 0, "the manifest was written, and the finding says what is wrong with it"
     assert "error 7 x missing_file" in result.stdout
     assert "and 2 more" in result.stdout
-    assert "Mend: Unpack the archive again" in result.stdout
+    assert "Remedy: Unpack the archive again" in result.stdout
 
 
 def test_json_tells_the_same(run, here, echonet):

@@ -102,7 +102,7 @@ class TestWhatItReads:
             assert finding.code == finding.code.lower()
             assert finding.text.endswith("."), finding.text
             assert finding.text[0].isupper() or finding.text[0].isdigit() or "." in finding.text.split()[0]
-            assert not finding.mend or finding.mend.endswith("."), finding.mend
+            assert not finding.remedy or finding.remedy.endswith("."), finding.remedy
             assert 1 <= len(finding.examples) <= min(EXAMPLES, finding.count)
 
     def test_reading_again_gives_the_same(self, collection, root, imported, tmp_path):

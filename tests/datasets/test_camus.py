@@ -62,7 +62,7 @@ def test_a_mask_of_another_size_is_named(tmp_path):
     path = root / "database_nifti" / "patient0001" / "patient0001_4CH_ED_gt.nii.gz"
     nib.save(nib.Nifti1Image(np.zeros((10, 12), np.uint8), np.eye(4)), path)
     with pytest.raises(
-        DataError, match=r"4CH_ED_gt\.nii\.gz: the mask is \(10, 12\) pixels, its picture \(237, 196\)"
+        DataError, match=r"4CH_ED_gt\.nii\.gz: the mask is \(10, 12\) pixels, its image \(237, 196\)"
     ):
         list(read_stills(root, ["patient0001"]))
 

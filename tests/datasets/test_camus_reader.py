@@ -11,8 +11,7 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.core.terms import Phase, View
 from lvef.datasets.camus import read_stills
-from lvef.datasets.camus_labels import EF_METHODS
-from lvef.datasets.readers.camus import READER
+from lvef.datasets.readers.camus import EF_METHODS, READER
 from tests.datasets import camus_folder
 
 LISTS = {"patient0001": "val", "patient0002": "test", "patient0003": "train"}
@@ -276,7 +275,7 @@ def test_wrong_roots_say_what_was_expected(nifti, tmp_path):
         assert sentence in str(caught.value)
     for path in (nifti / "database_nifti").glob("*/*.nii.gz"):
         path.unlink()
-    with pytest.raises(DataError, match="3 folders of CAMUS patients but no picture"):
+    with pytest.raises(DataError, match="3 folders of CAMUS patients but no image"):
         READER.read(nifti, None)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from lvef.core.errors import VideoError
 from lvef.datasets.check import check_manifest
-from lvef.datasets.check_decode import Decoded, decode_row
+from lvef.datasets.check_files import Decoded, decode_row
 from lvef.datasets.findings import EXAMPLES, Severity
 from lvef.datasets.manifest import make_manifest
 from lvef.datasets.registry import find_reader
@@ -33,7 +33,7 @@ def found(rows, **options):
     """Findings by code."""
     listed = check_manifest(make_manifest(rows), **options)
     assert all(f.text.endswith(".") and f.count and f.examples for f in listed)
-    assert all(f.mend or f.severity is Severity.NOTE for f in listed)
+    assert all(f.remedy or f.severity is Severity.NOTE for f in listed)
     return {f.code: f for f in listed}
 
 
@@ -164,7 +164,7 @@ def test_a_mask_of_another_size(rows, root):
     cv2.imwrite(str(root / "s0_ED_gt.png"), np.zeros((SIZE, SIZE + 1), np.uint8))
     listed = found(rows)
     assert set(listed) == {"mask_size_differs"}
-    assert listed["mask_size_differs"].examples == ("s0_ED (picture 64 x 64, mask 65 x 64)",)
+    assert listed["mask_size_differs"].examples == ("s0_ED (image 64 x 64, mask 65 x 64)",)
 
 
 def test_a_still_without_mask_among_those_with(rows):

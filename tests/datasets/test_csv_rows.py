@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.datasets.csv_rows import find_only_csv, read_csv_cells, read_csv_rows
+from lvef.datasets.tables import find_csv, read_csv_cells, read_csv_table
 
 
 def write(tmp_path, text, encoding="utf-8"):
@@ -18,7 +18,7 @@ def write(tmp_path, text, encoding="utf-8"):
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_separators_and_line_ends(tmp_path, separator, end):
     text = end.join(separator.join(cells) for cells in (("a", "b"), ("1", " 2 "), ("", ""), ("3", "4")))
-    table = read_csv_rows(write(tmp_path, text))
+    table = read_csv_table(write(tmp_path, text))
     assert table.columns == ("a", "b")
     assert table.separator == separator
     assert [(row.line, row.cells) for row in table.rows] == [
@@ -29,26 +29,26 @@ def test_separators_and_line_ends(tmp_path, separator, end):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
 def test_encodings(tmp_path, encoding):
-    table = read_csv_rows(write(tmp_path, "größe,b\nü,2\n", encoding))
+    table = read_csv_table(write(tmp_path, "größe,b\nü,2\n", encoding))
     assert table.columns == ("größe", "b")
     assert table.rows[0].cells["größe"] == "ü"
 
 
 def test_quotes_hold_separators_and_line_ends(tmp_path):
-    table = read_csv_rows(write(tmp_path, 'a,b\n"x, y","two\nlines"\n1,2\n'))
+    table = read_csv_table(write(tmp_path, 'a,b\n"x, y","two\nlines"\n1,2\n'))
     assert table.rows[0].cells == {"a": "x, y", "b": "two\nlines"}
     assert [row.line for row in table.rows] == [3, 4], "the line on which a row ends"
 
 
 def test_short_and_long_rows_are_marked(tmp_path):
-    rows = read_csv_rows(write(tmp_path, "a,b\n1\n1,2\n1,2,3\n")).rows
+    rows = read_csv_table(write(tmp_path, "a,b\n1\n1,2\n1,2,3\n")).rows
     assert [row.complete for row in rows] == [False, True, False]
     assert rows[0].cells == {"a": "1", "b": ""}
     assert rows[2].cells == {"a": "1", "b": "2"}
 
 
 def test_a_column_without_a_title_gets_a_number(tmp_path):
-    assert read_csv_rows(write(tmp_path, ",b\n0,1\n")).columns == ("column 1", "b")
+    assert read_csv_table(write(tmp_path, ",b\n0,1\n")).columns == ("column 1", "b")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_column_without_a_title_gets_a_number(tmp_path):
 def test_what_is_no_table_is_refused(tmp_path, data, words):
     (tmp_path / "t.csv").write_bytes(data)
     with pytest.raises(DataError, match=words):
-        read_csv_rows(tmp_path / "t.csv")
+        read_csv_table(tmp_path / "t.csv")
 
 
 def test_what_cannot_be_read_is_refused(tmp_path):
@@ -74,4 +74,4 @@ def test_what_cannot_be_read_is_refused(tmp_path):
 def test_the_only_csv_of_a_folder(tmp_path):
     path = write(tmp_path, "a\n1\n")
     (tmp_path / ".hidden.csv").touch()
-    assert find_only_csv(tmp_path) == find_only_csv(path) == path
+    assert find_csv(tmp_path) == find_csv(path) == path

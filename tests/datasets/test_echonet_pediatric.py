@@ -13,7 +13,7 @@ from lvef.core.errors import DataError
 from lvef.datasets.check import check_manifest
 from lvef.datasets.findings import Findings, Severity
 from lvef.datasets.readers.echonet_pediatric import READER
-from lvef.datasets.volume_tracings import read_outlines, read_tracings
+from lvef.datasets.volume_tracings import read_contours, read_tracings
 from lvef.geometry.simpson import disks_single_plane
 from tests.datasets import pediatric_folder
 from tests.datasets.pediatric_folder import ED, ES
@@ -110,7 +110,7 @@ def test_rows_that_are_no_points(root):
         path.read_text() + "CRa-CRb-1.avi,x,3,9\nCRa-CRb-1.avi,1,2,9\n,1,2,9\nCRa-CRb-1.avi,1,2,half\n"
     )
     findings = Findings()
-    points, untraced = read_outlines(path, findings)
+    points, untraced = read_contours(path, findings)
     found = {f.code: f for f in findings.sorted()}
     assert found["bad_tracing_line"].count == 3
     assert found["few_points"].examples == ("CRa-CRb-1, frame 9",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lvef.datasets.own_columns import SPELLINGS
+from lvef.datasets.readers.folder import SPELLINGS
 from lvef.datasets.registry import READERS, find_reader
 from lvef.datasets.schema import COLUMNS, Column
 from tests.house import ROOT

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lvef.core.errors import DataError
 from lvef.datasets.findings import Findings
-from lvef.datasets.text_table import LINE, NOTHING, read_text_table
+from lvef.datasets.tables import EMPTY_CELLS, LINE, read_text_table
 
 WANTED = ("Name", "Value")
 
@@ -38,8 +38,10 @@ def test_names_of_columns_count_and_nothing_else(tmp_path, data):
 
 
 def test_cells_that_say_nothing_are_null(tmp_path):
-    table, _ = read(tmp_path, "Name,Value\n" + "".join(f"a,{word.upper()}\n" for word in NOTHING) + "a,0\n")
-    assert table["Value"].to_list() == [None] * len(NOTHING) + ["0"]
+    table, _ = read(
+        tmp_path, "Name,Value\n" + "".join(f"a,{word.upper()}\n" for word in EMPTY_CELLS) + "a,0\n"
+    )
+    assert table["Value"].to_list() == [None] * len(EMPTY_CELLS) + ["0"]
 
 
 def test_blank_lines_are_no_rows_and_lines_keep_their_numbers(tmp_path):

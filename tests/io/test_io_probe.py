@@ -16,7 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from lvef.core.errors import DataError, DicomError, VideoError
 from lvef.io.open import open_clip
-from lvef.io.probe import VideoHeader, probe, probe_image, probe_video
+from lvef.io.probe import FileHeader, probe, probe_image, probe_video
 from tests.io.io_fabrication import dicom, moving_grey, save, write_video
 
 
@@ -83,7 +83,7 @@ def test_sound_before_the_picture_is_passed_over(tmp_path):
     body = b"AVI " + chunk(b"LIST", b"hdrl" + lists)
     path = tmp_path / "a.avi"
     path.write_bytes(chunk(b"RIFF", body))
-    assert probe_video(path) == VideoHeader(6, 37.5, 300, 200)
+    assert probe_video(path) == FileHeader(6, 37.5, 300, 200)
     extended = chunk(b"LIST", b"odml" + chunk(b"dmlh", struct.pack("<I", 41) + bytes(244)))
     path.write_bytes(
         chunk(b"RIFF", b"AVI " + chunk(b"LIST", b"hdrl" + lists + chunk(b"JUNK", bytes(9000)) + extended))
@@ -128,7 +128,7 @@ def test_pictures(tmp_path):
     grey = moving_grey(1)[0]
     for name in ("a.png", "a.jpg", "a.bmp", "a.tif", "a.webp"):
         cv2.imwrite(str(tmp_path / name), grey)
-        assert probe_image(tmp_path / name) == VideoHeader(1, None, 96, 64)
+        assert probe_image(tmp_path / name) == FileHeader(1, None, 96, 64)
     data = (tmp_path / "a.png").read_bytes()
     (tmp_path / "cut.png").write_bytes(data[:-20])
     assert probe_image(tmp_path / "cut.png").truncated
@@ -171,7 +171,7 @@ def test_metaimage(tmp_path):
     with pytest.raises(VideoError, match=r"a\.raw, which is missing"):
         probe_image(path)
     (tmp_path / "a.raw").write_bytes(bytes(30 * 20 * 7))
-    assert probe_image(path) == VideoHeader(7, None, 30, 20)
+    assert probe_image(path) == FileHeader(7, None, 30, 20, spacing_mm=(1.0, 1.0))
     (tmp_path / "a.raw").write_bytes(bytes(30 * 20 * 7 - 1))
     assert probe_image(path).truncated
     path.write_text(path.read_text().replace("a.raw", "../a.raw"))
@@ -181,7 +181,7 @@ def test_metaimage(tmp_path):
 
 def test_dicom(tmp_path):
     path = save(dicom(moving_grey(12), FrameTime=20.0), tmp_path / "a.dcm")
-    assert probe_image(path) == VideoHeader(12, 50.0, 96, 64)
+    assert probe_image(path) == FileHeader(12, 50.0, 96, 64)
     data = path.read_bytes()
     path.write_bytes(data[:-100])
     assert probe_image(path).truncated
@@ -189,7 +189,7 @@ def test_dicom(tmp_path):
     with pytest.raises(DicomError):
         probe_image(path)
     still = dicom(moving_grey(1), syntax=ExplicitVRLittleEndian)
-    assert probe(save(still, tmp_path / "b.dcm")) == VideoHeader(1, None, 96, 64)
+    assert probe(save(still, tmp_path / "b.dcm")) == FileHeader(1, None, 96, 64)
 
 
 def test_what_is_no_picture(tmp_path):

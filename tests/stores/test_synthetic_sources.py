@@ -11,7 +11,7 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.core.terms import View
 from lvef.datasets.check import check_manifest
-from lvef.datasets.check_decode import decode_row
+from lvef.datasets.check_files import decode_row
 from lvef.datasets.findings import Severity
 from lvef.datasets.manifest import read_manifest
 from lvef.datasets.readers.echonet_dynamic import read

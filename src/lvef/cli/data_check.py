@@ -33,7 +33,7 @@ def check(ctx: click.Context, manifest: Path, decode: bool, as_json: bool) -> No
     # Loaded here, so that help and wrong words answer at once.
     from lvef.cli.progress import progress_bar
     from lvef.datasets.check import check_manifest
-    from lvef.datasets.check_decode import decode_row
+    from lvef.datasets.check_files import decode_row
     from lvef.datasets.findings import Severity
     from lvef.datasets.manifest import read_manifest
 

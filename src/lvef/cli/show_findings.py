@@ -15,7 +15,7 @@ _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE
 
 
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:
-    """Print each finding: how bad, how often, what, where first, and the mend."""
+    """Print each finding: how bad, how often, what, where first, and the remedy."""
     if not findings:
         console.print("Nothing was found wrong.")
     for finding in findings:
@@ -29,8 +29,8 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
         )
         if shown:
             console.print(f"    {escape(shown)}{more}")
-        if finding.mend:
-            console.print(f"    Mend: {escape(finding.mend)}")
+        if finding.remedy:
+            console.print(f"    Remedy: {escape(finding.remedy)}")
 
 
 def findings_as_values(findings: Sequence[Finding]) -> list[dict[str, Any]]:
@@ -41,7 +41,7 @@ def findings_as_values(findings: Sequence[Finding]) -> list[dict[str, Any]]:
             "severity": f.severity.value,
             "count": f.count,
             "text": f.text,
-            "mend": f.mend,
+            "mend": f.remedy,
             "examples": list(f.examples),
         }
         for f in findings

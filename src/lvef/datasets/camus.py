@@ -1,14 +1,7 @@
-"""CAMUS stills: 500 patients of one hospital, A4C and A2C, ED and ES, with expert masks.
+"""CAMUS: its lists, cfg files and stills, for the reader, training and evaluation.
 
-Source: S. Leclerc et al., "Deep Learning for Segmentation using an Open Large-Scale Dataset in 2D Echocardiography",
-IEEE TMI 38(9), 2198-2210, 2019, doi 10.1109/TMI.2019.2900516. Licence: CC BY-NC-SA 4.0, non-commercial research.
-
-Layout read here: ``database_nifti/patientXXXX/patientXXXX_{2CH,4CH}_{ED,ES}[_gt].nii.gz`` with ``Info_*.cfg``, and
-``database_split/subgroup_*.txt``. Where A2C is handed out as 192 x 192 PNG (``a2c_192``) that is read as well.
-
-Known defects: the A2C PNGs have lost scale and aspect ratio. The cfg ``EF`` shares one disk height between the phases and
-lies 8.4 points below Simpson on the same masks. The cfg files of patient0185 and patient0217 tell ES before ED (their half
-sequences run backwards); the stills are named rightly.
+500 patients of one hospital, A4C and A2C, ED and ES, with expert masks. Layout and known defects stand in
+`lvef.datasets.readers.camus`; stills are read of the NIfTI release, A2C also as 192 x 192 PNG (``a2c_192``).
 """
 
 from __future__ import annotations
@@ -26,7 +19,7 @@ from lvef.core.terms import Phase, View
 from lvef.io.images import read_labels, read_still
 
 LICENCE = "CC-BY-NC-SA-4.0"
-"""SPDX licence of the collection, and so of networks trained on it."""
+"""SPDX licence of the dataset, and so of models trained on it."""
 
 CITATION = (
     'S. Leclerc et al., "Deep Learning for Segmentation using an Open Large-Scale Dataset in 2D Echocardiography", '
@@ -38,10 +31,10 @@ VIEW_CODES = {View.A4C: "4CH", View.A2C: "2CH"}
 """The owners' name of each view, in the order in which stills are read."""
 
 SUBGROUPS = ("training", "validation", "testing")
-"""The parts of the collection, each with its list in ``database_split``."""
+"""The splits of the dataset, each with its list in ``database_split``."""
 
 VIEW_KEYS = ("ED", "ES", "NbFrame", "FrameRate")
-"""Keys of a cfg file that hold for its view alone; the others tell of the patient."""
+"""Keys of a cfg file that hold for its view alone; the others hold for the patient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +96,9 @@ def read_cfg(path: Path) -> dict[str, str]:
 
 
 def read_info(folder: Path, view: View) -> dict[str, str]:
-    """What the cfg files of a patient tell of a view.
+    """Keys and values of a patient's cfg files that hold for a view.
 
-    Where the view has no cfg of its own, what the other one tells of the patient is taken, without `VIEW_KEYS`.
+    Where the view has no cfg of its own, those of the other one are taken, without `VIEW_KEYS`.
 
     Args:
         folder: The patient's folder.
@@ -128,7 +121,7 @@ def read_stills(root: Path, patients: list[str]) -> Iterator[CamusStill]:
         patients: From :func:`read_split`.
 
     Raises:
-        DataError: None of the patients has a still, or a picture and its mask differ in size.
+        DataError: None of the patients has a still, or an image and its mask differ in size.
     """
     found = False
     for patient in patients:
@@ -136,20 +129,20 @@ def read_stills(root: Path, patients: list[str]) -> Iterator[CamusStill]:
             info = read_info(root / "database_nifti" / patient, view)
             for phase in Phase:
                 stem = f"{patient}_{code}_{phase}"
-                picture_path = root / "database_nifti" / patient / f"{stem}.nii.gz"
-                mask_path = picture_path.with_name(f"{stem}_gt.nii.gz")
-                if not picture_path.is_file():
-                    picture_path, mask_path = (
+                image_path = root / "database_nifti" / patient / f"{stem}.nii.gz"
+                mask_path = image_path.with_name(f"{stem}_gt.nii.gz")
+                if not image_path.is_file():
+                    image_path, mask_path = (
                         root / "a2c_192" / f"{stem}.png",
                         root / "a2c_192" / f"{stem}_gt.png",
                     )
-                if not (picture_path.is_file() and mask_path.is_file()):
+                if not (image_path.is_file() and mask_path.is_file()):
                     continue
-                clip, mask = read_still(picture_path), read_labels(mask_path)[0]
+                clip, mask = read_still(image_path), read_labels(mask_path)[0]
                 if clip.frames[0].shape != mask.shape:
                     raise DataError(
-                        f"{mask_path}: the mask is {mask.shape[::-1]} pixels, its picture {clip.frames[0].shape[::-1]}; "
-                        "unpack the collection again."
+                        f"{mask_path}: the mask is {mask.shape[::-1]} pixels, its image {clip.frames[0].shape[::-1]}; "
+                        "unpack the dataset again."
                     )
                 found = True
                 ef = info.get("EF")

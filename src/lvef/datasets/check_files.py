@@ -1,11 +1,13 @@
-"""The files of a manifest by their headers: what is missing, unreadable, cut off, or of another size than the rows say.
+"""The files of a manifest: headers against its rows, and with decoding the images and masks in them.
 
-Several headers are read at once, which is what a network drive wants; 10,000 on a local disk take seconds either way.
+Several headers are read at once, which is what a network drive needs; 10,000 on a local disk take seconds either way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lvef.core.errors import LvefError
+from lvef.core.terms import Phase, Structure
 from lvef.core.workers import map_ordered
-from lvef.datasets.findings import Findings, Severity
+from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.io.formats import IMAGE_SUFFIXES
-from lvef.io.probe import VideoHeader, probe
+from lvef.io.images import read_labels
+from lvef.io.open import open_clip
+from lvef.io.probe import FileHeader, probe
 
 WORKERS = 8
 """Headers read at once."""
@@ -26,39 +31,135 @@ WORKERS = 8
 CHUNK = 64
 """Rows that a worker takes at a time."""
 
+MAX_DECODERS = 4
+"""Most files decoded at once: each may hold a gigabyte of frames."""
+
 RATE_TOLERANCE = 0.02
 """Part by which a frame rate may differ from the header's: containers round to whole or thousandth frames a second."""
 
+MAX_NAMES = 3
+"""Most names of one group of copies that are shown."""
+
 _ROW = (
-    "item",
-    "root",
-    "path",
-    "mask_path",
-    "n_frames",
-    "frame_rate_hz",
-    "height_px",
-    "width_px",
-    "ed_frame",
-    "es_frame",
-    "kind",
+    *("item", "kind", "root", "path", "mask_path", "n_frames", "frame_rate_hz", "height_px", "width_px"),
+    *("ed_frame", "es_frame"),
 )
-_MEND_UNPACK = "Unpack the archive again and look whether it was whole; then import again."
-_MEND_COPY = "Copy or unpack these files again."
-_MEND_SIZE = "Take tables and files from one release, or import again after the files were changed."
+
+# fmt: off
+_UNPACK = "Unpack the archive again and look whether it was whole; then import again."
+_COPY = "Copy or unpack these files again."
+_ONE_RELEASE = "Take tables and files from one release, or import again after the files were changed."
+_KEEP_ONE = "Keep one of them"
+_MISSING_ROOT = FindingKind("missing_root", ERROR, "The folder that the paths start from is not there.",
+    "Mount the disk, or import again where the dataset lies now.")
+_OF_FILES = (
+    FindingKind("missing_file", ERROR, "Files are missing.", _UNPACK),
+    FindingKind("unreadable", ERROR, "The header of files cannot be read.", _COPY),
+    FindingKind("cut_off", ERROR, "Files are shorter than their header declares: they were cut off.", _COPY),
+    FindingKind("size_differs", WARNING, "The image has another size than the manifest says.", _ONE_RELEASE),
+    FindingKind("frames_differ", WARNING, "The file has another number of frames than the manifest says.", _ONE_RELEASE),
+    FindingKind("file_ends_before_phase", ERROR, "The ED or ES frame lies after the end of the file.", _ONE_RELEASE),
+    FindingKind("frame_rate_differs", NOTE,
+        f"The file's header states a frame rate more than {100 * RATE_TOLERANCE:g} % from the manifest's, which is used."),
+    FindingKind("missing_mask", ERROR, "Mask files are missing.", _UNPACK),
+    FindingKind("unreadable_mask", ERROR, "The header of masks cannot be read, or they are cut off.", _COPY),
+    FindingKind("mask_size_differs", ERROR, "Image and mask differ in size, so the mask lies elsewhere than it should.",
+        "Unpack image and mask again; do not resize one without the other."),
+)
+"""What headers may show, in the order of the findings."""
+
+_UNDECODABLE = FindingKind("undecodable", ERROR, "Files have a sound header, but their images do not decode.", _COPY)
+_INCOMPLETE = FindingKind("incomplete", ERROR,
+    "Frames of these clips do not decode: the files are damaged or cut off.", _COPY)
+_FRAMES = FindingKind("frames_decoded_differ", WARNING, "Another number of frames decodes than the manifest says.",
+    "Import again; ED, ES and tracings count frames as they decode.")
+_SIZE = FindingKind("size_decoded_differs", WARNING, "The decoded image has another size than the manifest says.",
+    "Import again.")
+_BLACK = FindingKind("black", WARNING, "Images are black throughout.", "Export these clips again, or leave them out.")
+_BAD_MASK = FindingKind("undecodable_mask", ERROR, "Masks do not decode, or hold other values than labels from 0 to 255.",
+    "Copy or unpack these masks again.")
+_MASK_FRAMES = FindingKind("mask_frames_differ", ERROR, "Image and mask have another number of frames.",
+    "Unpack image and mask again.")
+_NO_VENTRICLE = FindingKind("mask_without_ventricle", WARNING, f"Masks hold no left ventricle (label {int(Structure.LV)}).",
+    "Look at these masks; they may count their labels otherwise.")
+_SWAPPED = FindingKind("swapped_masks", ERROR,
+    "The ventricle is larger on the ES mask than on the ED mask: the phases are swapped.",
+    "Look at both images and swap their names if so.")
+_SAME_IN_SPLITS = FindingKind("same_picture_in_two_splits", ERROR,
+    "The same frames stand in more than one split under different names.", f"{_KEEP_ONE}.")
+_SAME = FindingKind("same_picture", WARNING, "The same frames stand in the manifest under different names.",
+    f"{_KEEP_ONE}, or know that they count more than once.")
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)
-class _Problem:
-    """One thing that a row's files show: a finding's code and how the item is told."""
+class Decoded:
+    """What is kept of a decoded image.
 
-    code: str
-    told: str
+    Attributes:
+        n_frames: Frames that decoded.
+        height_px: Height of a frame.
+        width_px: Width of a frame.
+        sha256: Hash of the grey frames, whatever the file they came in.
+        complete: Whether all frames that the file declares decoded.
+        black: Whether every pixel is 0.
+        mask_shape: Shape ``(frames, height, width)`` of the mask, None without one.
+        lv_px: Pixels of left ventricle on each frame of the mask.
+        mask_error: Whether there is a mask that cannot be decoded.
+    """
+
+    n_frames: int
+    height_px: int
+    width_px: int
+    sha256: str
+    complete: bool = True
+    black: bool = False
+    mask_shape: tuple[int, int, int] | None = None
+    lv_px: tuple[int, ...] = ()
+    mask_error: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    readable: bool
-    problems: tuple[_Problem, ...]
+Decode = Callable[[Mapping[str, Any]], Decoded]
+"""Decodes image and mask of one row. Raises `LvefError` where the image does not decode."""
+
+
+def decode_row(row: Mapping[str, Any]) -> Decoded:
+    """Decode image and mask of one row with `lvef.io`.
+
+    Args:
+        row: A manifest's row; ``root``, ``path`` and ``mask_path`` are used.
+
+    Raises:
+        LvefError: The image cannot be decoded.
+    """
+    root = Path(row["root"])
+    clip = open_clip(root / row["path"])
+    frames = clip.frames
+    digest = hashlib.sha256(repr(frames.shape).encode())
+    digest.update(np.ascontiguousarray(frames).data)
+    shape: tuple[int, int, int] | None = None
+    lv: tuple[int, ...] = ()
+    mask_error = False
+    mask_path = row["mask_path"]
+    if mask_path is not None and Path(mask_path).suffix.lower() in IMAGE_SUFFIXES:
+        try:
+            mask = read_labels(root / mask_path)
+            shape = (mask.shape[0], mask.shape[1], mask.shape[2])
+            lv = tuple(int(n) for n in (mask == Structure.LV).sum(axis=(1, 2)))
+        except (LvefError, OSError):
+            mask_error = True
+    n_frames, height, width = frames.shape
+    return Decoded(
+        n_frames,
+        height,
+        width,
+        sha256=digest.hexdigest(),
+        complete=all(notice.code != "truncated" for notice in clip.notices),
+        black=not frames.any(),
+        mask_shape=shape,
+        lv_px=lv,
+        mask_error=mask_error,
+    )
 
 
 def check_files(
@@ -72,102 +173,52 @@ def check_files(
         progress: Called with the number of rows done.
 
     Returns:
-        ``(rows,)`` bool: which rows have a picture whose header can be read.
+        ``(rows,)`` bool: which rows have an image whose header can be read.
     """
     rows = manifest.select(_ROW).to_dicts()
     there = {root: Path(root).is_dir() for root in manifest["root"].unique()}
-    findings.add(
-        "missing_root",
-        Severity.ERROR,
-        "The folder that the paths start from is not there.",
-        "Mount the disk, or import again where the collection lies now.",
-        sorted(root for root, found in there.items() if not found),
-    )
+    findings.add(_MISSING_ROOT, sorted(root for root, found in there.items() if not found))
     # One finding for a folder that is not mounted says more than 10,000 for its files.
     listed = [row if there[row["root"]] else None for row in rows]
     chunks = [listed[i : i + CHUNK] for i in range(0, len(listed), CHUNK)]
     readable = np.zeros(len(rows), dtype=bool)
-    found: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     done = 0
-    for _, results in map_ordered(_look_at_all, chunks, WORKERS):
-        for seen in results:
-            readable[done] = seen.readable
-            for problem in seen.problems:
-                found.setdefault(problem.code, []).append(problem.told)
+    for _, results in map_ordered(_check_rows, chunks, WORKERS):
+        for readable[done], problems in results:
+            for code, name in problems:
+                names.setdefault(code, []).append(name)
             done += 1
         progress(done)
-    for code, (severity, text, mend) in FOUND.items():
-        findings.add(code, severity, text, mend, found.get(code, ()))
+    for kind in _OF_FILES:
+        findings.add(kind, names.get(kind.code, ()))
     return readable
 
 
-FOUND = {
-    "missing_file": (Severity.ERROR, "Files are missing.", _MEND_UNPACK),
-    "unreadable": (Severity.ERROR, "The header of files cannot be read.", _MEND_COPY),
-    "cut_off": (
-        Severity.ERROR,
-        "Files are shorter than their header declares: they were cut off.",
-        _MEND_COPY,
-    ),
-    "size_differs": (
-        Severity.WARNING,
-        "The picture has another size than the manifest says.",
-        _MEND_SIZE,
-    ),
-    "frames_differ": (
-        Severity.WARNING,
-        "The file has another number of frames than the manifest says.",
-        _MEND_SIZE,
-    ),
-    "file_ends_before_phase": (
-        Severity.ERROR,
-        "The ED or ES frame lies behind the end of the file.",
-        _MEND_SIZE,
-    ),
-    "frame_rate_differs": (
-        Severity.NOTE,
-        f"The file's header tells a frame rate more than {100 * RATE_TOLERANCE:g} % from the manifest's, which counts.",
-        "",
-    ),
-    "missing_mask": (Severity.ERROR, "Mask files are missing.", _MEND_UNPACK),
-    "unreadable_mask": (
-        Severity.ERROR,
-        "The header of masks cannot be read, or they are cut off.",
-        _MEND_COPY,
-    ),
-    "mask_size_differs": (
-        Severity.ERROR,
-        "Picture and mask differ in size, so the mask lies elsewhere than it should.",
-        "Unpack picture and mask again; do not resize one without the other.",
-    ),
-}
-"""What files may show: code -> severity, sentence, mend. The order is that of the findings."""
+def _check_rows(rows: list[dict[str, Any] | None]) -> list[tuple[bool, list[tuple[str, str]]]]:
+    """Of each row whether the header of its image can be read, and codes of problems with the name of the item."""
+    return [(False, []) if row is None else _check_row(row) for row in rows]
 
 
-def _look_at_all(rows: list[dict[str, Any] | None]) -> list[_Seen]:
-    return [_Seen(False, ()) if row is None else _look_at(row) for row in rows]
+def _check_row(row: dict[str, Any]) -> tuple[bool, list[tuple[str, str]]]:
+    problems: list[tuple[str, str]] = []
 
-
-def _look_at(row: dict[str, Any]) -> _Seen:
-    problems: list[_Problem] = []
-
-    def note(code: str, detail: str = "") -> None:
-        problems.append(_Problem(code, f"{row['item']} ({detail})" if detail else row["item"]))
+    def note(code: str, detail: str) -> None:
+        problems.append((code, f"{row['item']} ({detail})"))
 
     root = Path(row["root"])
     header = _header(root / row["path"], lambda code: note(code, row["path"]), "")
     if header is not None:
         _compare(row, header, note)
     if row["mask_path"] is not None:
-        path = root / row["mask_path"]
-        mask = _header(path, lambda code: note(code, row["mask_path"]), "_mask")
+        mask = _header(root / row["mask_path"], lambda code: note(code, row["mask_path"]), "_mask")
         if mask is not None and header is not None and _size(mask) != _size(header):
-            note("mask_size_differs", f"picture {_words(header)}, mask {_words(mask)}")
-    return _Seen(header is not None, tuple(problems))
+            note("mask_size_differs", f"image {_size(header)}, mask {_size(mask)}")
+    return header is not None, problems
 
 
-def _header(path: Path, note: Callable[[str], None], of: str) -> VideoHeader | None:
-    """Header of a picture or (``of`` is ``_mask``) of a mask, None where there is none to be had."""
+def _header(path: Path, note: Callable[[str], None], of: str) -> FileHeader | None:
+    """Header of an image or (``of`` is ``_mask``) of a mask, None where there is none to be had."""
     try:
         there = path.is_file()
     except (OSError, ValueError):  # the latter for a NUL in a path
@@ -188,31 +239,138 @@ def _header(path: Path, note: Callable[[str], None], of: str) -> VideoHeader | N
     return header
 
 
-def _compare(row: dict[str, Any], header: VideoHeader, note: Callable[[str, str], None]) -> None:
+def _compare(row: dict[str, Any], header: FileHeader, note: Callable[[str, str], None]) -> None:
     """What the header says against what the row says."""
-    told = (row["width_px"], row["height_px"])
-    if any(t is not None and t != h for t, h in zip(told, _size(header), strict=True)):
-        note("size_differs", f"manifest {told[0]} x {told[1]}, file {_words(header)}")
-    if header.n_frames is not None:
-        if row["n_frames"] is not None and row["n_frames"] != header.n_frames:
-            note("frames_differ", f"manifest {row['n_frames']}, file {header.n_frames}")
-        phases = [row[name] for name in ("ed_frame", "es_frame") if row[name] is not None]
-        told_frames = row["n_frames"] if row["n_frames"] is not None else header.n_frames
-        # What already lies behind the manifest's own end is told with the labels.
-        if (
-            phases
-            and header.n_frames <= max(phases)
-            and (row["n_frames"] is None or max(phases) < told_frames)
-        ):
-            note("file_ends_before_phase", f"frame {max(phases)} of {header.n_frames}")
+    width, height = row["width_px"], row["height_px"]
+    if (width is not None and width != header.width_px) or (
+        height is not None and height != header.height_px
+    ):
+        note("size_differs", f"manifest {width} x {height}, file {_size(header)}")
+    n = header.n_frames
+    if n is not None:
+        if row["n_frames"] is not None and row["n_frames"] != n:
+            note("frames_differ", f"manifest {row['n_frames']}, file {n}")
+        last = max((row[name] for name in ("ed_frame", "es_frame") if row[name] is not None), default=-1)
+        # What already lies after the manifest's own end is reported with the labels.
+        if last >= n and (row["n_frames"] is None or last < row["n_frames"]):
+            note("file_ends_before_phase", f"frame {last} of {n}")
     rate, own = row["frame_rate_hz"], header.frame_rate_hz
     if row["kind"] == "clip" and rate and own and abs(own - rate) > RATE_TOLERANCE * rate:
         note("frame_rate_differs", f"manifest {rate:.4g}, file {own:.4g}")
 
 
-def _size(header: VideoHeader) -> tuple[int, int]:
-    return header.width_px, header.height_px
-
-
-def _words(header: VideoHeader) -> str:
+def _size(header: FileHeader) -> str:
     return f"{header.width_px} x {header.height_px}"
+
+
+def check_decoded(
+    manifest: pl.DataFrame,
+    readable: NDArray[np.bool_],
+    decode: Decode,
+    findings: Findings,
+    progress: Callable[[int], None],
+) -> None:
+    """Decode every row whose header could be read, several at once, and check what came out.
+
+    Args:
+        manifest: Rows by `lvef.datasets.schema`.
+        readable: ``(rows,)`` which rows are worth trying.
+        decode: Decodes one row.
+        findings: Takes note.
+        progress: Called with the number of rows done.
+    """
+    rows = manifest.to_dicts()
+    workers = max(1, min(MAX_DECODERS, os.cpu_count() or 1))
+    pairs: _Pairs = []
+    failed: list[str] = []
+
+    def one(index: int) -> Decoded | str | None:
+        if not readable[index]:
+            return None
+        try:
+            return decode(rows[index])
+        except LvefError:
+            return str(rows[index]["item"])
+
+    results = map_ordered(one, range(len(rows)), workers, name=lambda index: str(rows[index]["item"]))
+    for index, (_, result) in enumerate(results):
+        if isinstance(result, str):
+            failed.append(result)
+        elif result is not None:
+            pairs.append((rows[index], result))
+        progress(index + 1)
+    findings.add(_UNDECODABLE, failed)
+    _check_images(pairs, findings)
+    _check_masks(pairs, findings)
+    _check_copies(pairs, findings)
+
+
+_Pairs = list[tuple[dict[str, Any], Decoded]]
+
+
+def _check_images(pairs: _Pairs, findings: Findings) -> None:
+    incomplete = [(row["item"], found.n_frames) for row, found in pairs if not found.complete]
+    findings.add(_INCOMPLETE, [f"{item} ({n} frames decode)" for item, n in incomplete])
+    for row, found in pairs:
+        n = row["n_frames"]
+        if found.complete and n is not None and n != found.n_frames:
+            findings.add(_FRAMES, f"{row['item']} (manifest {n}, decoded {found.n_frames})")
+    for row, found in pairs:
+        width, height = row["width_px"], row["height_px"]
+        if width is not None and (width, height) != (found.width_px, found.height_px):
+            decoded = f"{found.width_px} x {found.height_px}"
+            findings.add(_SIZE, f"{row['item']} (manifest {width} x {height}, decoded {decoded})")
+    findings.add(_BLACK, [row["item"] for row, found in pairs if found.black])
+
+
+def _check_masks(pairs: _Pairs, findings: Findings) -> None:
+    findings.add(
+        _BAD_MASK, [f"{row['item']} ({row['mask_path']})" for row, found in pairs if found.mask_error]
+    )
+    for row, found in pairs:
+        if found.mask_shape is not None and found.mask_shape[0] != found.n_frames:
+            findings.add(
+                _MASK_FRAMES, f"{row['item']} (image {found.n_frames}, mask {found.mask_shape[0]})"
+            )
+    findings.add(_NO_VENTRICLE, [row["item"] for row, found in pairs if found.lv_px and not any(found.lv_px)])
+    findings.add(_SWAPPED, [*_swapped_stills(pairs), *_swapped_clips(pairs)])
+
+
+def _swapped_stills(pairs: _Pairs) -> list[str]:
+    """ED and ES stills of one patient and view whose ventricles are the wrong way round."""
+    areas: dict[tuple[str, ...], dict[str, float]] = {}
+    for row, found in pairs:
+        if row["kind"] == "still" and row["phase"] is not None and found.lv_px:
+            size = (row["spacing_x_mm"] or 1.0) * (row["spacing_y_mm"] or 1.0)
+            key = (row["collection"], row["patient"], row["view"])
+            areas.setdefault(key, {})[row["phase"]] = found.lv_px[0] * size
+    return [
+        f"{patient} {view}"
+        for (_, patient, view), area in areas.items()
+        if area.get(Phase.ES, 0.0) > area.get(Phase.ED, float("inf"))
+    ]
+
+
+def _swapped_clips(pairs: _Pairs) -> list[str]:
+    names = []
+    for row, found in pairs:
+        ed, es = row["ed_frame"], row["es_frame"]
+        if row["kind"] != "clip" or ed is None or es is None or max(ed, es) >= len(found.lv_px):
+            continue
+        if found.lv_px[es] > found.lv_px[ed]:
+            names.append(f"{row['item']} (ED {ed}, ES {es})")
+    return names
+
+
+def _check_copies(pairs: _Pairs, findings: Findings) -> None:
+    same: dict[str, list[dict[str, Any]]] = {}
+    for row, found in pairs:
+        if not found.black:
+            same.setdefault(found.sha256, []).append(row)
+    # The same file in two rows is reported with the paths.
+    groups = [rows for rows in same.values() if len({(r["root"], r["path"]) for r in rows}) > 1]
+    for rows in groups:
+        names = [str(row["item"]) for row in rows]
+        more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+        parted = len({row["split"] for row in rows}) > 1
+        findings.add(_SAME_IN_SPLITS if parted else _SAME, " = ".join(names[:MAX_NAMES]) + more)

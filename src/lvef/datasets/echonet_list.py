@@ -1,4 +1,4 @@
-"""The table ``FileList.csv`` and the folder ``Videos`` of the EchoNet collections: a row a clip, and its file."""
+"""The table ``FileList.csv`` and the folder ``Videos`` of the EchoNet datasets: a row per clip, and its file."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from lvef.core.terms import Split
-from lvef.datasets.findings import Findings, Severity
+from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.schema import BY_NAME
-from lvef.datasets.text_table import LINE, read_text_table
+from lvef.datasets.tables import LINE, read_text_table
 from lvef.datasets.volume_tracings import clip_name
 
 LIST, VIDEOS = "FileList.csv", "Videos"
@@ -35,13 +35,46 @@ NUMBERS = {
 """Columns of the list that hold numbers -> columns of the manifest."""
 
 SPLITS = {"TRAIN": Split.TRAIN, "VAL": Split.VAL, "TEST": Split.TEST}
-"""The list's words, in upper case, for the parts of the collection."""
+"""The list's words, in upper case, for the splits."""
 
-_MEND = "Take FileList.csv as its owners hand it out."
+# fmt: off
+_REMEDY = f"Take {LIST} as its owners hand it out."
+_COMPLETE = "Unpack the archive again and look whether it was whole; then import again."
+_SKIPPED = "Nothing; they are skipped by what needs the value."
+UNKNOWN_SPLIT = FindingKind("unknown_split", WARNING,
+    f"Clips of {LIST} have no split, or one that is not {', '.join(SPLITS)}; it stays empty.", _REMEDY)
+_PARTIAL = FindingKind("partial_list", NOTE, f"{LIST} names {{n:,}} clips; the release has {CLIPS:,}.",
+    "Nothing, where a part is meant.")
+_UNNAMED = FindingKind("unnamed_row", WARNING,
+    f"Rows of {LIST} name no clip, or a file elsewhere; they are left out.", _REMEDY)
+_NO_NUMBER = FindingKind("no_number", WARNING,
+    f"Cells of {LIST} hold words where numbers were expected; they stay empty.", _REMEDY)
+_EF_OUT = FindingKind("ef_out_of_range", WARNING, f"Cells of {LIST} hold an EF outside 0-100; they stay empty.", _REMEDY)
+_OUT = FindingKind("out_of_range", WARNING, f"Cells of {LIST} hold numbers that cannot be; they stay empty.", _REMEDY)
+_NO_EF = FindingKind("no_ef", WARNING, f"Clips of {LIST} have no EF (empty or NaN).", _SKIPPED)
+_GAP = FindingKind("gap", WARNING, f"Clips of {LIST} have no value in some columns (empty or NaN).", _SKIPPED)
+_CONTRADICTING = FindingKind("contradicting_rows", ERROR,
+    f"Clips stand in {LIST} more than once with different values; they are left out.", _REMEDY)
+_DUPLICATE = FindingKind("duplicate_rows", WARNING,
+    f"Clips stand in {LIST} more than once with the same values; the first row is kept.", _REMEDY)
+_MISSING_FILE = FindingKind("missing_file", ERROR,
+    f"Clips of {LIST} have no file in {VIDEOS}; their rows and labels are kept.",
+    _COMPLETE)
+_EMPTY_FILE = FindingKind("empty_file", ERROR, f"Files in {VIDEOS} have 0 bytes; their rows and labels are kept.",
+    "Unpack the archive again; the disk may have been full.")
+_UNLISTED = FindingKind("unlisted_video", WARNING,
+    f"Files in {VIDEOS} are not in {LIST}; they have no label and are left out.",
+    f"Nothing, or complete {LIST}.")
+_SWAPPED = FindingKind("esv_above_edv", WARNING, "Clips have an ESV above their EDV; both stay as they are.",
+    "Do not train on these volumes.")
+_EF_DISAGREES = FindingKind("ef_disagrees", WARNING,
+    f"The EF of clips differs by more than {EF_TOLERANCE} points from 100 (EDV - ESV) / EDV; all stay as they are.",
+    f"Compare with the owners' {LIST}: values may have been shifted against names.")
+# fmt: on
 
 
 def read_file_list(path: Path, findings: Findings) -> pl.DataFrame:
-    """Read the list: one row a clip, with values that the manifest's schema allows.
+    """Read the list: one row per clip, with values that the manifest's schema allows.
 
     Args:
         path: ``FileList.csv``.
@@ -53,50 +86,31 @@ def read_file_list(path: Path, findings: Findings) -> pl.DataFrame:
     Raises:
         DataError: The list cannot be read, or has no column ``FileName``.
     """
-    table = read_text_table(path, ("FileName", *NUMBERS, "Split"), findings)
-    table = named_rows(table, findings)
+    table = keep_named_rows(read_text_table(path, ("FileName", *NUMBERS, "Split"), findings), findings)
     for source, target in NUMBERS.items():
         table = table.with_columns(read_number(table, source, target, findings))
     upper = pl.col("Split").str.to_uppercase()
     table = table.with_columns(
         upper.replace_strict(SPLITS, default=None, return_dtype=pl.String).alias("split")
     )
-    findings.add(
-        "unknown_split",
-        Severity.WARNING,
-        f"Clips of {LIST} have no split, or one that is not {', '.join(SPLITS)}; it stays empty.",
-        _MEND,
-        _names(table, pl.col("split").is_null()),
-    )
+    findings.add(UNKNOWN_SPLIT, items(table, pl.col("split").is_null()))
     n = table["item"].n_unique()
-    findings.add(
-        "partial_list",
-        Severity.NOTE,
-        f"{LIST} names {n:,} clips; the release has {CLIPS:,}.",
-        "Nothing, where a part is meant.",
-        LIST if n != CLIPS else [],
-    )
-    table = one_row_a_clip(table, [*NUMBERS.values(), "split"], findings)
+    findings.add(_PARTIAL.filled(n=n), LIST if n != CLIPS else [])
+    table = drop_duplicate_rows(table, [*NUMBERS.values(), "split"], findings)
     _compare_volumes(table, findings)
     return table
 
 
-def named_rows(table: pl.DataFrame, findings: Findings) -> pl.DataFrame:
-    """Return the rows that name a clip, with its name in ``item``; the others are noted."""
+def keep_named_rows(table: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+    """The rows that name a clip, with its name in ``item``; the others are noted."""
     table = table.with_columns(clip_name("FileName").alias("item"))
     bad = table["item"].is_null() | table["item"].str.contains(r"[/\\\x00]|^\.*$").fill_null(False)
-    findings.add(
-        "unnamed_row",
-        Severity.WARNING,
-        f"Rows of {LIST} name no clip, or a file elsewhere; they are left out.",
-        _MEND,
-        [f"{LIST}, line {line}" for line in table.filter(bad)[LINE]],
-    )
+    findings.add(_UNNAMED, [f"{LIST}, line {line}" for line in table.filter(bad)[LINE]])
     return table.filter(~bad)
 
 
 def read_number(table: pl.DataFrame, source: str, target: str, findings: Findings) -> pl.Series:
-    """Return a column as numbers that the schema allows, null elsewhere.
+    """A column as numbers that the schema allows, null elsewhere.
 
     Args:
         table: Text, with ``item``.
@@ -111,40 +125,17 @@ def read_number(table: pl.DataFrame, source: str, target: str, findings: Finding
     outside = ((value < low) | (value > high)).fill_null(False) & ~wrong
     if column.kind == "whole":
         outside |= (value != value.floor()).fill_null(False) & ~wrong
-    told = (table["item"] + ", " + source + " " + text).alias("told")
-    findings.add(
-        "no_number",
-        Severity.WARNING,
-        f"Cells of {LIST} hold words where numbers were expected; they stay empty.",
-        _MEND,
-        told.filter(wrong).to_list(),
-    )
-    code, kind = (
-        ("ef_out_of_range", "an EF outside 0-100")
-        if source == "EF"
-        else ("out_of_range", "numbers that cannot be")
-    )
-    findings.add(
-        code,
-        Severity.WARNING,
-        f"Cells of {LIST} hold {kind}; they stay empty.",
-        _MEND,
-        told.filter(outside).to_list(),
-    )
-    if text.null_count() < len(text):  # a column that is missing altogether has been told
-        code, kind = ("no_ef", "no EF") if source == "EF" else ("gap", "no value in some columns")
-        findings.add(
-            code,
-            Severity.WARNING,
-            f"Clips of {LIST} have {kind} (empty or NaN).",
-            "Nothing; they are skipped by what needs the value.",
-            (table["item"] + ", " + source).filter(text.is_null()).to_list(),
-        )
+    where = (table["item"] + ", " + source + " " + text).alias("where")
+    findings.add(_NO_NUMBER, where.filter(wrong).to_list())
+    findings.add(_EF_OUT if source == "EF" else _OUT, where.filter(outside).to_list())
+    if text.null_count() < len(text):  # a column that is missing altogether has been noted
+        gaps = (table["item"] + ", " + source).filter(text.is_null()).to_list()
+        findings.add(_NO_EF if source == "EF" else _GAP, gaps)
     return value.set(wrong | outside, None).alias(target)
 
 
-def one_row_a_clip(table: pl.DataFrame, content: Sequence[str], findings: Findings) -> pl.DataFrame:
-    """Return equal rows of a clip once; clips whose rows contradict each other not at all: which is right is not known.
+def drop_duplicate_rows(table: pl.DataFrame, content: Sequence[str], findings: Findings) -> pl.DataFrame:
+    """Keep equal rows of a clip once, and clips whose rows contradict each other not at all: which is right is not known.
 
     Args:
         table: Rows with ``item``.
@@ -155,26 +146,14 @@ def one_row_a_clip(table: pl.DataFrame, content: Sequence[str], findings: Findin
     table = table.with_columns(
         pl.len().over("item").alias("n_rows"), values.n_unique().over("item").alias("n_contents")
     )
-    same, contrary = pl.col("n_contents") == 1, pl.col("n_contents") > 1
-    findings.add(
-        "contradicting_rows",
-        Severity.ERROR,
-        f"Clips stand in {LIST} more than once with different values; they are left out.",
-        _MEND,
-        table.filter(contrary)["item"].unique(maintain_order=True).to_list(),
-    )
-    findings.add(
-        "duplicate_rows",
-        Severity.WARNING,
-        f"Clips stand in {LIST} more than once with the same values; the first row is kept.",
-        _MEND,
-        table.filter(same & (pl.col("n_rows") > 1))["item"].unique(maintain_order=True).to_list(),
-    )
+    same = pl.col("n_contents") == 1
+    for kind, which in ((_CONTRADICTING, ~same), (_DUPLICATE, same & (pl.col("n_rows") > 1))):
+        findings.add(kind, table.filter(which)["item"].unique(maintain_order=True).to_list())
     return table.filter(same).unique("item", keep="first", maintain_order=True)
 
 
-def entry(root: Path, name: str) -> str:
-    """Return a name as it is written in a folder; copies differ in case."""
+def name_on_disk(root: Path, name: str) -> str:
+    """A name as it is written in a folder; copies differ in case."""
     if not root.is_dir():
         return name
     with os.scandir(root) as entries:
@@ -182,9 +161,9 @@ def entry(root: Path, name: str) -> str:
     return name if (root / name).exists() else names.get(name.lower(), name)
 
 
-def with_files(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFrame:
-    """Return the clips with the ``path`` of each from the folder; what is missing, empty or not in the list is noted."""
-    folder = entry(root, VIDEOS)
+def add_paths(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFrame:
+    """The clips with the ``path`` of each in the folder; what is missing, empty or not in the list is noted."""
+    folder = name_on_disk(root, VIDEOS)
     files: dict[str, str] = {}
     empty: list[str] = []
     if (root / folder).is_dir():
@@ -195,50 +174,22 @@ def with_files(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFr
                     files[stem] = found.name
                     if found.stat().st_size == 0:
                         empty.append(stem)
-    items = set(clips["item"])
-    findings.add(
-        "missing_file",
-        Severity.ERROR,
-        f"Clips of {LIST} have no file in {VIDEOS}; their rows and labels are kept.",
-        "Unpack the archive again and look whether it was whole; then import again.",
-        [name for name in clips["item"] if name not in files],
-    )
-    findings.add(
-        "empty_file",
-        Severity.ERROR,
-        f"Files in {VIDEOS} have 0 bytes; their rows and labels are kept.",
-        "Unpack the archive again; the disk may have been full.",
-        sorted(name for name in empty if name in items),
-    )
-    findings.add(
-        "unlisted_video",
-        Severity.WARNING,
-        f"Files in {VIDEOS} are not in {LIST}; they have no label and are left out.",
-        f"Nothing, or complete {LIST}.",
-        sorted(files.keys() - items),
-    )
+    listed = set(clips["item"])
+    findings.add(_MISSING_FILE, [name for name in clips["item"] if name not in files])
+    findings.add(_EMPTY_FILE, sorted(name for name in empty if name in listed))
+    findings.add(_UNLISTED, sorted(files.keys() - listed))
     paths = [f"{folder}/{files.get(name, name + '.avi')}" for name in clips["item"]]
     return clips.with_columns(pl.Series("path", paths, dtype=pl.String))
 
 
+def items(table: pl.DataFrame, which: pl.Expr) -> list[str]:
+    """Names of the rows that an expression selects."""
+    return table.filter(which)["item"].to_list()
+
+
 def _compare_volumes(clips: pl.DataFrame, findings: Findings) -> None:
     edv, esv, ef = pl.col("edv_ml"), pl.col("esv_ml"), pl.col("ef_percent")
-    findings.add(
-        "esv_above_edv",
-        Severity.WARNING,
-        "Clips have an ESV above their EDV; both stay as they are.",
-        "Do not train on these volumes.",
-        _names(clips, (esv > edv).fill_null(False)),
-    )
+    findings.add(_SWAPPED, items(clips, (esv > edv).fill_null(False)))
     computed = 100 * (edv - esv) / edv
-    findings.add(
-        "ef_disagrees",
-        Severity.WARNING,
-        f"The EF of clips differs by more than {EF_TOLERANCE} points from 100 (EDV - ESV) / EDV; all stay as they are.",
-        "Compare with the owners' FileList.csv: values may have been shifted against names.",
-        _names(clips, ((edv > 0) & ((computed - ef).abs() > EF_TOLERANCE)).fill_null(False)),
-    )
-
-
-def _names(table: pl.DataFrame, which: pl.Expr) -> list[str]:
-    return table.filter(which)["item"].to_list()
+    off = (edv > 0) & ((computed - ef).abs() > EF_TOLERANCE)
+    findings.add(_EF_DISAGREES, items(clips, off.fill_null(False)))

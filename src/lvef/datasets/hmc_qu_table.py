@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lvef.core.errors import DataError
 from lvef.core.terms import View
-from lvef.datasets.csv_rows import read_csv_cells
+from lvef.datasets.tables import read_csv_cells
 
 SEGMENTS = {
     View.A4C: ("SEG3", "SEG9", "SEG14", "SEG16", "SEG12", "SEG6"),
@@ -18,7 +18,7 @@ SEGMENTS = {
 """Columns of the wall segments of each view, in the order of the tables. Source: the owners' A4C.xlsx and A2C.xlsx."""
 
 REFERENCE, END, WALL, MATCH = "referenceframe", "endofcycle", "wall", "matchwitha2c"
-"""Further columns, as `_title` writes them; WALL is any title that speaks of the wall and of masks."""
+"""Further columns, as `_title` writes them; WALL is any title with "wall" and "mask" in it."""
 
 TICKS = {"ü": True, "û": False, "ã¼": True, "ã»": False}
 """Wingdings letters, lower case: a tick is u-umlaut, a cross u-circumflex; then the same after a wrong decoding."""
@@ -37,7 +37,7 @@ class HmcName:
         key: Name without blanks, stars and case, always in the order ``4ch``: what files and rows are matched by.
         patient: ``ES`` with the digits as written, and what follows them before the view (``ES000100N``).
         number: The digits as written.
-        view: A4C or A2C, or None where the name does not tell.
+        view: A4C or A2C, or None where the name does not say.
         take: Last number of the name, or None.
         starred: Whether the name carries a star.
     """
@@ -73,8 +73,8 @@ class HmcTable:
         path: The file.
         rows: Rows with a name.
         missing: Columns that are expected in this view and not there.
-        extra: Titles of columns that are not known.
-        nameless: Lines that hold something, but no name.
+        extra: Titles of unknown columns.
+        nameless: Lines without a name that are not blank.
     """
 
     path: Path
@@ -85,7 +85,7 @@ class HmcTable:
 
 
 def parse_name(recorded: str) -> HmcName:
-    """Take an irregular name apart.
+    """Parse an irregular name.
 
     Args:
         recorded: For example ``ES0001 _4CH_1``, ``ES000100 N_4CH_1`` or ``ES00010_CH2_2*``.
@@ -121,7 +121,7 @@ def read_hmc_table(path: Path, view: View) -> HmcTable:
     if start is None:
         raise DataError(
             f"{path}: has no column ECHO; the table of labels that comes with HMC-QU was expected: "
-            "unpack the collection again."
+            "unpack the dataset again."
         )
     titles, body = _titles(lines[start:])
     wanted = (*SEGMENTS[view], REFERENCE, END, *((WALL,) if view is View.A4C else ()))
@@ -162,7 +162,7 @@ def _xlsx_lines(path: Path) -> list[tuple[int, list[str]]]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); an xlsx file was expected.") from None
     except python_calamine.CalamineError:
-        raise DataError(f"{path}: is no xlsx file or is damaged; unpack the collection again.") from None
+        raise DataError(f"{path}: is no xlsx file or is damaged; unpack the dataset again.") from None
     lines = [(number, [_text(cell) for cell in cells]) for number, cells in enumerate(rows, 1)]
     return [(number, cells) for number, cells in lines if any(cells)]
 

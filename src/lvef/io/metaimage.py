@@ -33,6 +33,10 @@ MAX_HEADER_BYTES = 65536
 """Longest header that is looked through for the line that ends it."""
 
 
+class MissingDataFileError(VideoError):
+    """A header whose data file is not beside it."""
+
+
 class MetaImage(NamedTuple):
     """Values ``(frames, height, width)`` as stored, and the spacing (x, y, z or t) as far as it is stated."""
 
@@ -175,7 +179,7 @@ def _data_file(header: Path, name: str, source: str) -> bytes:
     try:
         return _beside(header, name, source).read_bytes()
     except (OSError, ValueError):  # the latter for a NUL in the name
-        raise VideoError(
+        raise MissingDataFileError(
             f"{source} needs its data file {name}, which is missing or cannot be read: put it into the "
             "same folder."
         ) from None

@@ -23,7 +23,7 @@ _FLAGGED_RATE_HZ = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
-class VideoHeader:
+class FileHeader:
     """What a header declares; the frames themselves may be another matter.
 
     Attributes:
@@ -32,6 +32,7 @@ class VideoHeader:
         width_px: Width of a frame.
         height_px: Height of a frame.
         truncated: Whether the file is shorter than its header declares. A reader may still get some frames out of it.
+        spacing_mm: Millimetres per pixel (x, y) as a NIfTI or MetaImage header states it, plausible or not, or None.
     """
 
     n_frames: int | None
@@ -39,9 +40,10 @@ class VideoHeader:
     width_px: int
     height_px: int
     truncated: bool = False
+    spacing_mm: tuple[float, float] | None = None
 
 
-def probe_video(path: Path) -> VideoHeader:
+def probe_video(path: Path) -> FileHeader:
     """Read the header of a video file.
 
     Args:
@@ -58,7 +60,7 @@ def probe_video(path: Path) -> VideoHeader:
     return _probe_video(path, source, kind)
 
 
-def probe_image(path: Path) -> VideoHeader:
+def probe_image(path: Path) -> FileHeader:
     """Read the header of a still, a NIfTI or MetaImage sequence, or a DICOM file.
 
     Args:
@@ -76,7 +78,7 @@ def probe_image(path: Path) -> VideoHeader:
     return _probe_image(path, source, kind, head)
 
 
-def probe(path: Path) -> VideoHeader:
+def probe(path: Path) -> FileHeader:
     """Read the header of any file that `lvef.io.open.open_clip` reads.
 
     Args:
@@ -100,14 +102,14 @@ def _kind(path: Path, source: str) -> tuple[FileFormat, bytes]:
     return kind, head
 
 
-def _probe_video(path: Path, source: str, kind: FileFormat) -> VideoHeader:
+def _probe_video(path: Path, source: str, kind: FileFormat) -> FileHeader:
     try:
         return _probe_avi(path, source) if kind is AVI else _probe_container(path, source, kind)
     except OSError as cause:
         raise _unreadable(source, cause) from None
 
 
-def _probe_image(path: Path, source: str, kind: FileFormat, head: bytes) -> VideoHeader:
+def _probe_image(path: Path, source: str, kind: FileFormat, head: bytes) -> FileHeader:
     try:
         if kind.family == "dicom":
             return _probe_dicom(path, source)
@@ -125,13 +127,13 @@ def _unreadable(source: str, cause: OSError) -> DataError:
     return DataError(f"{source} cannot be read to its end ({reason}): copy it again.")
 
 
-def _probe_avi(path: Path, source: str) -> VideoHeader:
+def _probe_avi(path: Path, source: str) -> FileHeader:
     with path.open("rb") as file:
         found = read_avi_header(file, source)
-    return VideoHeader(found.n_frames, found.frame_rate_hz, found.width_px, found.height_px, found.truncated)
+    return FileHeader(found.n_frames, found.frame_rate_hz, found.width_px, found.height_px, found.truncated)
 
 
-def _probe_container(path: Path, source: str, kind: FileFormat) -> VideoHeader:
+def _probe_container(path: Path, source: str, kind: FileFormat) -> FileHeader:
     import av
     from av.error import FFmpegError
 
@@ -159,10 +161,10 @@ def _probe_container(path: Path, source: str, kind: FileFormat) -> VideoHeader:
     rate_hz = float(rate) if rate else None
     if rate_hz is not None and not 0 < rate_hz < _FLAGGED_RATE_HZ:
         rate_hz = None
-    return VideoHeader(n_frames or None, rate_hz, width, height)
+    return FileHeader(n_frames or None, rate_hz, width, height)
 
 
-def _probe_still(path: Path, source: str, kind: FileFormat) -> VideoHeader:
+def _probe_still(path: Path, source: str, kind: FileFormat) -> FileHeader:
     import warnings
 
     from PIL import Image
@@ -197,7 +199,7 @@ def _probe_still(path: Path, source: str, kind: FileFormat) -> VideoHeader:
         raise VideoError(f"{source} is a {kind.name} that is damaged or cut off: export it again.") from None
     if turned:  # the reader obeys a photo's orientation mark
         width, height = height, width
-    return VideoHeader(len(pages), rate, width, height, kind.name.startswith("PNG") and _png_cut(path))
+    return FileHeader(len(pages), rate, width, height, kind.name.startswith("PNG") and _png_cut(path))
 
 
 def _png_cut(path: Path) -> bool:
@@ -211,7 +213,7 @@ def _last_bytes(path: Path, n: int) -> bytes:
         return file.read(n)
 
 
-def _probe_nifti(path: Path, source: str, head: bytes) -> VideoHeader:
+def _probe_nifti(path: Path, source: str, head: bytes) -> FileHeader:
     from lvef.io.nifti import read_nifti_header
 
     header = read_nifti_header(head, source)
@@ -222,21 +224,22 @@ def _probe_nifti(path: Path, source: str, head: bytes) -> VideoHeader:
     else:
         truncated = path.stat().st_size < header.file_bytes
     rate = 1.0 / header.frame_step_s if header.n_frames > 1 and header.frame_step_s > 0 else None
-    return VideoHeader(header.n_frames, rate, header.width, header.height, truncated)
+    return FileHeader(header.n_frames, rate, header.width, header.height, truncated, header.spacing_mm)
 
 
-def _probe_metaimage(path: Path, source: str) -> VideoHeader:
-    from lvef.io.metaimage import read_metaimage_header
+def _probe_metaimage(path: Path, source: str) -> FileHeader:
+    from lvef.io.metaimage import MissingDataFileError, read_metaimage_header
 
     found = read_metaimage_header(path)
     if found.data_file and not (path.parent / found.data_file).is_file():
-        raise VideoError(
+        raise MissingDataFileError(
             f"{source} needs its data file {found.data_file}, which is missing: put it into the same folder."
         )
-    return VideoHeader(found.n_frames, None, found.width, found.height, not found.whole)
+    spacing = (found.spacing[0], found.spacing[1]) if len(found.spacing) > 1 else None
+    return FileHeader(found.n_frames, None, found.width, found.height, not found.whole, spacing)
 
 
-def _probe_dicom(path: Path, source: str) -> VideoHeader:
+def _probe_dicom(path: Path, source: str) -> FileHeader:
     from lvef.io.dicom_header import int_value, quiet_pydicom, read_header
     from lvef.io.dicom_pixels import count_frames
     from lvef.io.dicom_timing import frame_times
@@ -253,7 +256,7 @@ def _probe_dicom(path: Path, source: str) -> VideoHeader:
     rate = None
     if len(timing.times_s) > 1 and timing.source != "assumed":
         rate = _median_rate(timing.times_s)
-    return VideoHeader(n_frames, rate, width, height, not complete)
+    return FileHeader(n_frames, rate, width, height, not complete)
 
 
 def _median_rate(times_s: Any) -> float | None:  # noqa: ANN401

@@ -23,7 +23,7 @@ import numpy as np
 from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import DatasetView
-from lvef.datasets.findings import Findings, Severity
+from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import make_manifest
 from lvef.datasets.pseudonym import pseudonym, short_hash
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress
@@ -39,14 +39,40 @@ SINGLE_FRAME_ULTRASOUND = ("1.2.840.10008.5.1.4.1.1.6.1", "1.2.840.10008.5.1.4.1
 LICENCE = "the user's own"
 """What the manifest says of terms: they are not known here."""
 
-OTHER_OBJECTS = "DICOM objects are no ultrasound pictures: they are left out."
-"""What is told of reports, pictures of other kinds and the like."""
-
 UNEVEN = 0.01
 """Frame steps that differ from their median by more than this part make the times uneven."""
 
 MIN_NAME_LETTERS = 3
 """Shorter parts of a name are not looked for in paths: they would be found everywhere."""
+
+# fmt: off
+_DUPLICATE = FindingKind("duplicate_files", WARNING,
+    "Files hold an object (SOP Instance UID) that another file holds, too; the first by name is used.", "Remove the copies.")
+_NO_EF = FindingKind("no_ef", NOTE, "DICOM cines carry no ejection fraction here.",
+    "Where you have EFs, list the files in a CSV and import it with lvef data import folder.")
+_OTHER_FILES = FindingKind("other_files", NOTE, "Files are no DICOM: they are left out.")
+_OTHER_OBJECTS = FindingKind("other_objects", NOTE, "DICOM objects are no ultrasound images: they are left out.")
+_SINGLE_FRAMES = FindingKind("single_frames", NOTE, "Ultrasound images have one frame only: they are left out.")
+_UNREADABLE = FindingKind("unreadable", ERROR,
+    "Files cannot be read: they are damaged, cut off or empty. They are left out.", "Copy or export them again.")
+_NO_SCALE = FindingKind("no_scale", NOTE,
+    "Cines have no scale that can be used: none is given, or it belongs to an image of another size.",
+    "Nothing; an EF needs none, millilitres do.")
+_PERSON_IN_PATH = FindingKind("person_in_path", WARNING,
+    "Paths hold a part of the patient's name or ID: the manifest holds the path.",
+    "Rename the folders and files before you pass the manifest on.")
+_NO_PATIENT = FindingKind("no_patient", WARNING,
+    "Cines have no Patient ID: their study, or without one the file, counts as a separate patient.",
+    "Do not split by patient where these matter.")
+_NO_FRAME_RATE = FindingKind("no_frame_rate", WARNING,
+    "Cines state no frame rate that can be that of an echo: it stays empty.",
+    "Export them with frame times, or give the rate where they are measured.")
+_PLAYBACK_RATE = FindingKind("playback_rate", WARNING,
+    "Cines state a rate for playback only (Recommended Display Frame Rate), maybe not the true one.",
+    "Compare heart rate and duration before you rely on times.")
+_BAD_AGE = FindingKind("bad_age", WARNING,
+    "Ages are not written as DICOM asks for (three digits and D, W, M or Y): they stay empty.")
+# fmt: on
 
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
@@ -72,13 +98,7 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
         row = _row(root, path, findings)
         if row is not None:
             if row["item"] in rows:
-                findings.add(
-                    "duplicate_files",
-                    Severity.WARNING,
-                    "Files hold an object (SOP Instance UID) that another file holds, too; the first by name is used.",
-                    "Remove the copies.",
-                    row["path"],
-                )
+                findings.add(_DUPLICATE, row["path"])
             rows.setdefault(row["item"], row)
         if progress is not None:
             progress(done, len(files))
@@ -89,13 +109,7 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
         raise DataError(
             f"{root}: no multi-frame ultrasound is in it or below ({seen}); a folder of DICOM studies was expected."
         )
-    findings.add(
-        "no_ef",
-        Severity.NOTE,
-        "DICOM cines carry no ejection fraction here.",
-        "Where you have EFs, list the files in a CSV and import it with lvef data import folder.",
-        "dicom",
-    )
+    findings.add(_NO_EF, "dicom")
     return ImportResult(make_manifest(rows.values(), "dicom"), findings.sorted())
 
 
@@ -116,7 +130,7 @@ def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
     shown = path.relative_to(root).as_posix()
     try:
         if detect_format(read_head(path, shown)) is not DICOM:
-            findings.add("other_files", Severity.NOTE, "Files are no DICOM: they are left out.", "", shown)
+            findings.add(_OTHER_FILES, shown)
             return None
         with quiet_pydicom(), path.open("rb") as file:
             dataset = read_header(file, shown)
@@ -129,31 +143,21 @@ def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
             if cine and n_frames > 1:
                 return _cine_row(root, shown, dataset, n_frames, findings)
     except QualityRefusal:
-        findings.add("other_objects", Severity.NOTE, OTHER_OBJECTS, "", shown)
+        findings.add(_OTHER_OBJECTS, shown)
         return None
     except (DataError, OSError):
         if _without_picture(path):
-            findings.add("other_objects", Severity.NOTE, OTHER_OBJECTS, "", shown)
+            findings.add(_OTHER_OBJECTS, shown)
             return None
-        findings.add(
-            "unreadable",
-            Severity.ERROR,
-            "Files cannot be read: they are damaged, cut off or empty. They are left out.",
-            "Copy or export them again.",
-            shown,
-        )
+        findings.add(_UNREADABLE, shown)
         return None
     still = storage in (*SINGLE_FRAME_ULTRASOUND, *MULTI_FRAME_ULTRASOUND)
-    if still:
-        what = "Ultrasound pictures have one frame only: they are left out."
-        findings.add("single_frames", Severity.NOTE, what, "", shown)
-    else:
-        findings.add("other_objects", Severity.NOTE, OTHER_OBJECTS, "", shown)
+    findings.add(_SINGLE_FRAMES if still else _OTHER_OBJECTS, shown)
     return None
 
 
 def _without_picture(path: Path) -> bool:
-    """Whether a file is a sound DICOM object that is none of pictures, such as a report."""
+    """Whether a file is a sound DICOM object that holds no image, such as a report."""
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 
@@ -190,13 +194,12 @@ def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Fin
     study, instance = text_value(dataset, "StudyInstanceUID"), text_value(dataset, "SOPInstanceUID")
     patient = _patient(dataset, study, shown, findings)
     item = f"{patient}-{short_hash(instance or shown)}"
-    told = read_view(dataset)
     row: dict[str, Any] = {
         "item": item,
         "collection": READER.name,
         "patient": patient,
         "kind": "clip",
-        "view": DatasetView(told.value),
+        "view": DatasetView(read_view(dataset).value),
         "root": root.as_posix(),
         "path": shown,
         "n_frames": n_frames,
@@ -212,22 +215,13 @@ def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Fin
     if isinstance(scale.spacing, PixelSpacing):
         row |= {"spacing_x_mm": scale.spacing.x_mm, "spacing_y_mm": scale.spacing.y_mm}
     else:
-        findings.add(
-            "no_scale",
-            Severity.NOTE,
-            "Cines have no scale that can be used: none is told, or it belongs to a picture of another size.",
-            "Nothing; an EF needs none, millilitres do.",
-            item,
-        )
-    labels = {"study": short_hash(study) if study else None, "transfer_syntax": _syntax(dataset)}
+        findings.add(_NO_SCALE, item)
+    labels = {
+        "study": short_hash(study) if study else None,
+        "transfer_syntax": str(dataset.file_meta.TransferSyntaxUID.name),
+    }
     row["labels"] = json.dumps(labels)
-    findings.add(
-        "person_in_path",
-        Severity.WARNING,
-        "Paths hold a part of the patient's name or ID: the manifest holds the path.",
-        "Rename the folders and files before you pass the manifest on.",
-        [item] if _names_person(dataset, shown) else [],
-    )
+    findings.add(_PERSON_IN_PATH, [item] if _names_person(dataset, shown) else [])
     return row
 
 
@@ -237,13 +231,7 @@ def _patient(dataset: Any, study: str, shown: str, findings: Findings) -> str:  
     number = text_value(dataset, "PatientID")
     if number:
         return pseudonym(number, text_value(dataset, "IssuerOfPatientID"))
-    findings.add(
-        "no_patient",
-        Severity.WARNING,
-        "Cines have no Patient ID: their study, or without one the file, counts as a patient of its own.",
-        "Do not split by patient where these matter.",
-        shown,
-    )
+    findings.add(_NO_PATIENT, shown)
     return short_hash(study or shown)
 
 
@@ -255,13 +243,7 @@ def _time(row: dict[str, Any], dataset: Any, n_frames: int, findings: Findings) 
     # A header that declares millions of frames must not fill the memory here.
     timing = frame_times(dataset, n_frames) if n_frames <= 10 * MAX_FRAMES else None
     if timing is None or timing.source == "assumed":
-        findings.add(
-            "no_frame_rate",
-            Severity.WARNING,
-            "Cines tell no frame rate that can be that of an echo: it stays empty.",
-            "Export them with frame times, or give the rate where they are measured.",
-            row["item"],
-        )
+        findings.add(_NO_FRAME_RATE, row["item"])
         return
     steps = np.diff(timing.times_s)
     step = float(np.median(steps))
@@ -269,36 +251,21 @@ def _time(row: dict[str, Any], dataset: Any, n_frames: int, findings: Findings) 
     row["duration_s"] = float(timing.times_s[-1]) + step
     if float(np.abs(steps - step).max()) > UNEVEN * step:
         row["frame_times_s"] = ";".join(f"{t:.6g}" for t in timing.times_s)
-    findings.add(
-        "playback_rate",
-        Severity.WARNING,
-        "Cines tell a rate for playback only (Recommended Display Frame Rate), maybe not the true one.",
-        "Compare heart rate and duration before you trust times.",
-        [row["item"]] if timing.source == "RecommendedDisplayFrameRate" else [],
-    )
+    playback = timing.source == "RecommendedDisplayFrameRate"
+    findings.add(_PLAYBACK_RATE, [row["item"]] if playback else [])
 
 
 def _age(dataset: Any, item: str, findings: Findings) -> float | None:  # noqa: ANN401
-    """Patient's Age in years, or None where it is not told or not understood."""
+    """Patient's Age in years, or None where it is not given or not understood."""
     from lvef.io.dicom_header import text_value
 
-    told = text_value(dataset, "PatientAge")
-    match = _AGE.fullmatch(told)
+    text = text_value(dataset, "PatientAge")
+    match = _AGE.fullmatch(text)
     years = int(match[1]) * _YEARS[match[2]] if match else None
-    if told and (years is None or years > 130):
-        findings.add(
-            "bad_age",
-            Severity.WARNING,
-            "Ages are not written as DICOM asks for (three digits and D, W, M or Y): they stay empty.",
-            "",
-            item,
-        )
+    if text and (years is None or years > 130):
+        findings.add(_BAD_AGE, item)
         return None
     return years
-
-
-def _syntax(dataset: Any) -> str:  # noqa: ANN401
-    return str(dataset.file_meta.TransferSyntaxUID.name)
 
 
 def _names_person(dataset: Any, shown: str) -> bool:  # noqa: ANN401

@@ -6,7 +6,7 @@ registration; no part may be passed on.
 
 Layout read here: ``FileList.csv``, ``VolumeTracings.csv`` and ``Videos/*.avi`` under one folder.
 
-Known defects: names come with and without ``.avi``; copies carry extra index columns; six rows tell 768 x 1024 or 1040
+Known defects: names come with and without ``.avi``; copies carry extra index columns; six rows state 768 x 1024 or 1040
 pixels and have no tracings; about 93 traced frames have another number of lines than 21; one traced name is not in the list;
 ED comes after ES in about 1 % of the clips. There is no pixel size, so millilitres cannot be computed from the pictures.
 
@@ -21,11 +21,11 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView
-from lvef.datasets.echonet_list import LIST, VIDEOS, entry, read_file_list, with_files
-from lvef.datasets.findings import Findings, Severity
+from lvef.datasets.echonet_list import LIST, VIDEOS, add_paths, items, name_on_disk, read_file_list
+from lvef.datasets.findings import NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import conform_table
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress
-from lvef.datasets.text_table import LINE
+from lvef.datasets.tables import LINE
 from lvef.datasets.volume_tracings import decide_phases, read_traced_frames
 
 TRACINGS = "VolumeTracings.csv"
@@ -37,23 +37,37 @@ SIZE_PX = 112
 EF_METHOD = "clinical report of the hospital"
 """How the owners came to their EF. Source: Ouyang et al. 2020, methods."""
 
+# fmt: off
+_NO_TABLE = FindingKind("no_tracings_table", WARNING, f"{TRACINGS} is missing, so that ED, ES and tracings are not known.",
+    f"Put the owners' table beside {LIST} and import again.")
+_UNKNOWN_CLIP = FindingKind("tracing_of_unknown_clip", WARNING,
+    f"{TRACINGS} holds clips that have no row; their tracings are left out.", "Nothing.")
+_OUTSIDE = FindingKind("tracing_outside_clip", WARNING, "Traced frames lie after the end of their clip; they are left out.",
+    "Take both tables from one release.")
+_OTHER_SIZE = FindingKind("other_size", NOTE,
+    f"Clips are listed with another size than {SIZE_PX} x {SIZE_PX}; in the release these six have no tracings.",
+    "Look at the files with lvef data check.")
+_NO_TRACING = FindingKind("no_tracing", WARNING, f"Clips have no tracing in {TRACINGS}; ED and ES are not known.",
+    "Nothing; they are skipped by what needs tracings.")
+# fmt: on
+
 
 def read(root: Path, progress: Progress | None = None) -> ImportResult:
-    """Read the collection's folder into a manifest; no video is opened.
+    """Read the dataset's folder into a manifest; no video is opened.
 
     Args:
         root: Folder that holds ``FileList.csv``.
         progress: Called with clips done and clips in all.
 
     Raises:
-        DataError: The folder is not this collection, or one of its tables cannot be read.
+        DataError: The folder is not this dataset, or one of its tables cannot be read.
     """
     findings = Findings()
     clips = read_file_list(_find_list(root), findings)
     total = len(clips)
     if progress is not None:
         progress(0, total)
-    clips = with_files(clips, root, findings)
+    clips = add_paths(clips, root, findings)
     clips = _with_tracings(clips, root, findings)
     if progress is not None:
         progress(total, total)
@@ -69,68 +83,36 @@ def _find_list(root: Path) -> Path:
     expected = f"expected is a folder with {LIST}, {TRACINGS} and {VIDEOS}"
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; {expected}.")
-    found = entry(root, LIST)
+    found = name_on_disk(root, LIST)
     if (root / found).is_file():
         return root / found
     inside = next((p.name for p in sorted(root.iterdir()) if p.is_dir() and (p / LIST).is_file()), None)
-    mend = f"give {root / inside}" if inside is not None else "unpack the archive and give its folder"
-    raise DataError(f"{root}: has no {LIST}, so it is not EchoNet-Dynamic; {expected}: {mend}.")
+    remedy = f"give {root / inside}" if inside is not None else "unpack the archive and give its folder"
+    raise DataError(f"{root}: has no {LIST}, so it is not EchoNet-Dynamic; {expected}: {remedy}.")
 
 
 def _with_tracings(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFrame:
     """Number of traced frames, ED and ES of each clip."""
-    name = entry(root, TRACINGS)
+    name = name_on_disk(root, TRACINGS)
     empty = [pl.lit(None, pl.Int64).alias(c) for c in ("n_traced_frames", "ed_frame", "es_frame")]
     if not (root / name).is_file():
-        findings.add(
-            "no_tracings_table",
-            Severity.WARNING,
-            f"{TRACINGS} is missing, so that ED, ES and tracings are not known.",
-            "Put the owners' table beside FileList.csv and import again.",
-            TRACINGS,
-        )
+        findings.add(_NO_TABLE, TRACINGS)
         return clips.with_columns(*empty, pl.lit(None, pl.String).alias("tracing_path"))
     frames = read_traced_frames(root / name, findings)
     known = frames.join(clips.select("item", "n_frames"), on="item", how="left", maintain_order="left")
     listed = pl.col("item").is_in(clips["item"].to_list())
-    findings.add(
-        "tracing_of_unknown_clip",
-        Severity.WARNING,
-        f"{TRACINGS} holds clips that have no row; their tracings are left out.",
-        "Nothing.",
-        known.filter(~listed)["item"].unique(maintain_order=True).to_list(),
-    )
+    findings.add(_UNKNOWN_CLIP, known.filter(~listed)["item"].unique(maintain_order=True).to_list())
     outside = (pl.col("frame") >= pl.col("n_frames")).fill_null(False)
-    findings.add(
-        "tracing_outside_clip",
-        Severity.WARNING,
-        "Traced frames lie behind the end of their clip; they are left out.",
-        "Take both tables from one release.",
-        [
-            f"{item}, frame {at} of {n:.0f}"
-            for item, at, n in known.filter(listed & outside).select("item", "frame", "n_frames").rows()
-        ],
-    )
+    after_end = known.filter(listed & outside).select("item", "frame", "n_frames")
+    findings.add(_OUTSIDE, [f"{item}, frame {at} of {n:.0f}" for item, at, n in after_end.rows()])
     phases = decide_phases(known.filter(listed & ~outside), findings)
     clips = clips.join(phases, on="item", how="left", maintain_order="left").with_columns(
         pl.col("n_traced_frames").fill_null(0)
     )
     traced = pl.col("n_traced_frames") > 0
-    large = ((pl.col("height_px") != SIZE_PX) | (pl.col("width_px") != SIZE_PX)).fill_null(False)
-    findings.add(
-        "other_size",
-        Severity.NOTE,
-        f"Clips are listed with another size than {SIZE_PX} x {SIZE_PX}; in the release these six have no tracings.",
-        "Look at the files with lvef data check.",
-        _names(clips, large),
-    )
-    findings.add(
-        "no_tracing",
-        Severity.WARNING,
-        f"Clips have no tracing in {TRACINGS}; ED and ES are not known.",
-        "Nothing; they are skipped by what needs tracings.",
-        _names(clips, ~traced),
-    )
+    other_size = ((pl.col("height_px") != SIZE_PX) | (pl.col("width_px") != SIZE_PX)).fill_null(False)
+    findings.add(_OTHER_SIZE, items(clips, other_size))
+    findings.add(_NO_TRACING, items(clips, ~traced))
     return clips.with_columns(pl.when(traced).then(pl.lit(name)).alias("tracing_path"))
 
 
@@ -144,7 +126,7 @@ def _as_manifest(clips: pl.DataFrame, root: Path) -> pl.DataFrame:
         "root": root.absolute().as_posix(),
         "licence": READER.licence,
     }
-    told = pl.lit(f"{LIST}, line ") + pl.col(LINE).cast(pl.String)
+    source = pl.lit(f"{LIST}, line ") + pl.col(LINE).cast(pl.String)
     kept = ("item", "path", "tracing_path", "frame_rate_hz", "ef_percent", "edv_ml", "esv_ml")
     return clips.select(
         *kept,
@@ -155,12 +137,8 @@ def _as_manifest(clips: pl.DataFrame, root: Path) -> pl.DataFrame:
         (pl.col("n_frames") / pl.col("frame_rate_hz")).alias("duration_s"),
         pl.when(measured).then(pl.lit(EF_METHOD)).alias("ef_method"),
         pl.col("Split").alias("split_name"),
-        told.alias("told_by"),
+        source.alias("told_by"),
     )
-
-
-def _names(table: pl.DataFrame, which: pl.Expr) -> list[str]:
-    return table.filter(which)["item"].to_list()
 
 
 READER = DatasetReader(
@@ -184,7 +162,7 @@ EchoNet-Dynamic/
     known_defects=(
         "There is no pixel size: millilitres cannot be computed from the pictures.",
         "Names come with and without .avi, and copies of the tables carry extra index columns.",
-        "Six rows tell 768 x 1024 or 1040 pixels and have no tracings.",
+        "Six rows state 768 x 1024 or 1040 pixels and have no tracings.",
         "About 93 traced frames have another number of lines than 21, and one traced name is not in the list.",
         "ED comes after ES in about 1 % of the clips.",
     ),

@@ -1,4 +1,4 @@
-"""EchoNet-Pediatric: apical four-chamber and parasternal short-axis clips of children of one hospital, with EF and outlines.
+"""EchoNet-Pediatric: apical four-chamber and parasternal short-axis clips of children of one hospital, with EF and contours.
 
 Source: C. D. Reddy et al., "Video-based deep learning for automated assessment of left ventricular ejection fraction in
 pediatric patients", J Am Soc Echocardiogr 36(5), 482-489, 2023, doi 10.1016/j.echo.2023.01.015; tables, names and folds
@@ -12,7 +12,7 @@ Split is one of ten folds, 0 to 9, that never part a patient. The owners evaluat
 ``train``, 8 is ``val`` and 9 is ``test``, as most who use one split have it. The fold stays in ``split_name``.
 
 Known defects: the lists have no frame rate, and the clips that were made of DICOM files without Cine Rate say 50 Hz; some
-traced frames lie one behind the end of their clip; a phase may be missing (``No Systolic``, ``No Diastolic``); both views,
+traced frames lie one after the end of their clip; a phase may be missing (``No Systolic``, ``No Diastolic``); both views,
 and all clips, of a visit carry the EF of that visit; Weight, Height and Age may be empty, and Age is in whole years.
 
 Not checked on the owners' files, which were not at hand: numbers of rows and the writing of names (PATIENT-VISIT-NUMBER).
@@ -30,18 +30,20 @@ from lvef.core.terms import DatasetView, Phase, Sex, Split
 from lvef.datasets.echonet_list import (
     LIST,
     SPLITS,
+    UNKNOWN_SPLIT,
     VIDEOS,
-    entry,
-    named_rows,
-    one_row_a_clip,
+    add_paths,
+    drop_duplicate_rows,
+    items,
+    keep_named_rows,
+    name_on_disk,
     read_number,
-    with_files,
 )
-from lvef.datasets.findings import Findings, Severity
+from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import conform_table
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress
-from lvef.datasets.text_table import LINE, read_text_table
-from lvef.datasets.volume_tracings import decide_phases, read_outlines, read_traced_frames
+from lvef.datasets.tables import LINE, read_text_table
+from lvef.datasets.volume_tracings import decide_phases, read_contours, read_traced_frames
 from lvef.io.probe import probe_video
 from lvef.io.timing import is_plausible_rate
 
@@ -49,7 +51,7 @@ VIEWS = (DatasetView.A4C, DatasetView.PSAX)
 """Folders, and the views in them."""
 
 TRACINGS = "VolumeTracings.csv"
-"""Name of the table of outlines, beside the list."""
+"""Name of the table of contours, beside the list."""
 
 COLUMNS = ("FileName", "EF", "Sex", "Age", "Weight", "Height", "Split")
 """Columns of the list."""
@@ -68,37 +70,54 @@ EF_METHOD = "bullet (5/6 area-length) method, report of the hospital"
 
 _NAME = r"^([^-]+)-([^-]+)-([^-]+)$"
 
+# fmt: off
+_MISSING_VIEW = FindingKind("missing_view", WARNING, "The folder of a view is not there.",
+    "Unpack the archive again, or go on without that view.")
+_BOTH_VIEWS = FindingKind("in_both_views", WARNING,
+    "Names stand in the lists of both views; the view is added to the name, so that the clips are kept apart.",
+    "Look at these clips: one file can show one view only.")
+_UNKNOWN_FOLD = UNKNOWN_SPLIT._replace(text=f"Clips of {LIST} have no fold from 0 to 9; their split stays empty.")
+_UNKNOWN_PATIENT = FindingKind("unknown_patient", WARNING,
+    "Names are not of the form PATIENT-VISIT-NUMBER: each such clip counts as a separate patient.",
+    "Check that no split separates clips of one patient.")
+_NO_TABLE = FindingKind("no_tracings_table", WARNING,
+    f"{TRACINGS} of a view is missing, so that ED, ES and contours are not known.",
+    f"Put the owners' table beside {LIST} and import again.")
+_UNKNOWN_CLIP = FindingKind("tracing_of_unknown_clip", WARNING,
+    f"{TRACINGS} holds clips that have no row; their contours are left out.", "Nothing.")
+_UNTRACED = FindingKind("untraced_phase", NOTE, "Clips have no contour of one phase; the other is kept.",
+    "Nothing; they are skipped by what needs both.")
+_NO_TRACING = FindingKind("no_tracing", WARNING, f"Clips have no contour in {TRACINGS}; ED and ES are not known.",
+    "Nothing; they are skipped by what needs contours.")
+_TWO_FOLDS = FindingKind("patient_in_two_folds", ERROR, "Patients stand in more than one fold.",
+    "Take both lists from one release; put all clips of a patient into one split.")
+_EF_OF_VISIT = FindingKind("ef_of_visit_differs", WARNING, "Clips of one visit carry different EFs; all stay as they are.",
+    "Compare with the owners' lists: values may have been shifted against names.")
+_UNREADABLE = FindingKind("unreadable", ERROR, "Headers of clips cannot be read; their rows and labels are kept.",
+    "Unpack the archive again; lvef data check names them, too.")
+_OUTSIDE = FindingKind("tracing_outside_clip", WARNING,
+    "Traced frames lie after the end of their clip; these phases stay empty.",
+    "Nothing; in the release some lie one frame after it.")
+# fmt: on
+
 
 def read(root: Path, progress: Progress | None = None) -> ImportResult:
-    """Read the collection's folder into a manifest; of the videos only the headers.
+    """Read the dataset's folder into a manifest; of the videos only the headers.
 
     Args:
         root: Folder that holds ``A4C`` and ``PSAX``.
         progress: Called with clips done and clips in all.
 
     Raises:
-        DataError: The folder is not this collection, or one of its tables cannot be read.
+        DataError: The folder is not this dataset, or one of its tables cannot be read.
     """
     findings = Findings()
     base, folders = _folders(root)
-    missing = [str(view) for view in VIEWS if view not in folders]
-    findings.add(
-        "missing_view",
-        Severity.WARNING,
-        "The folder of a view is not there.",
-        "Unpack the archive again, or go on without that view.",
-        missing,
-    )
+    findings.add(_MISSING_VIEW, [str(view) for view in VIEWS if view not in folders])
     parts = [_view(base, view, name, findings) for view, name in folders.items()]
     clips = pl.concat(parts)
     twice = pl.col("item").is_duplicated()
-    findings.add(
-        "in_both_views",
-        Severity.WARNING,
-        "Names stand in the lists of both views; the view is added to the name, so that no clip is taken for the other.",
-        "Look at these clips: one file can show one view only.",
-        clips.filter(twice)["item"].unique(maintain_order=True).to_list(),
-    )
+    findings.add(_BOTH_VIEWS, clips.filter(twice)["item"].unique(maintain_order=True).to_list())
     clips = clips.with_columns(
         pl.when(twice).then(pl.col("item") + "_" + pl.col("view")).otherwise("item").alias("item")
     )
@@ -120,25 +139,29 @@ def _folders(root: Path) -> tuple[Path, dict[DatasetView, str]]:
     for base in (root, root / PACKED, root / PACKED / PACKED):
         if not base.is_dir():
             continue
-        names = {view: entry(base, str(view)) for view in VIEWS}
+        names = {view: name_on_disk(base, str(view)) for view in VIEWS}
         found = {
-            view: name for view, name in names.items() if (base / name / entry(base / name, LIST)).is_file()
+            view: name
+            for view, name in names.items()
+            if (base / name / name_on_disk(base / name, LIST)).is_file()
         }
         if found:
             return base, found
-    if root.resolve().name.upper() in VIEWS and (root / entry(root, LIST)).is_file():
+    if root.resolve().name.upper() in VIEWS and (root / name_on_disk(root, LIST)).is_file():
         raise DataError(f"{root}: is the folder of one view; {expected}: give {root.resolve().parent}.")
     inside = next((p for p in sorted(root.iterdir()) if (p / str(VIEWS[0])).is_dir()), None)
-    mend = f"give {inside}" if inside is not None else "unpack the archive and give its folder"
-    raise DataError(f"{root}: has no {VIEWS[0]}/{LIST}, so it is not EchoNet-Pediatric; {expected}: {mend}.")
+    remedy = f"give {inside}" if inside is not None else "unpack the archive and give its folder"
+    raise DataError(
+        f"{root}: has no {VIEWS[0]}/{LIST}, so it is not EchoNet-Pediatric; {expected}: {remedy}."
+    )
 
 
 def _view(base: Path, view: DatasetView, name: str, findings: Findings) -> pl.DataFrame:
     """The clips of one view: labels, file, traced frames."""
     folder = base / name
-    clips = _read_list(folder / entry(folder, LIST), findings)
-    clips = with_files(clips, folder, findings)
-    clips = _with_outlines(clips, folder, view, findings)
+    clips = _read_list(folder / name_on_disk(folder, LIST), findings)
+    clips = add_paths(clips, folder, findings)
+    clips = _with_contours(clips, folder, view, findings)
     return clips.with_columns(
         pl.lit(str(view)).alias("view"),
         (pl.lit(f"{name}/") + pl.col("path")).alias("path"),
@@ -149,7 +172,7 @@ def _view(base: Path, view: DatasetView, name: str, findings: Findings) -> pl.Da
 
 def _read_list(path: Path, findings: Findings) -> pl.DataFrame:
     """One row a clip, with values that the manifest's schema allows."""
-    table = named_rows(read_text_table(path, COLUMNS, findings), findings)
+    table = keep_named_rows(read_text_table(path, COLUMNS, findings), findings)
     # DICOM puts a letter behind years.
     table = table.with_columns(pl.col("Age").str.replace(r"(?i)^0*([0-9]+)Y$", "$1"))
     table = table.with_columns(
@@ -165,59 +188,30 @@ def _read_list(path: Path, findings: Findings) -> pl.DataFrame:
     words = FOLDS | SPLITS
     part = pl.col("split_name").str.to_uppercase().replace_strict(words, default=None, return_dtype=pl.String)
     table = table.with_columns(part.alias("split"))
-    findings.add(
-        "unknown_split",
-        Severity.WARNING,
-        f"Clips of {LIST} have no fold from 0 to 9; their split stays empty.",
-        "Take FileList.csv as its owners hand it out.",
-        table.filter(pl.col("split").is_null())["item"].to_list(),
-    )
+    findings.add(_UNKNOWN_FOLD, items(table, pl.col("split").is_null()))
     named = pl.col("item").str.extract_groups(_NAME)
     table = table.with_columns(
         named.struct.field("1").alias("patient"), named.struct.field("2").alias("visit")
     )
-    findings.add(
-        "unknown_patient",
-        Severity.WARNING,
-        "Names are not of the form PATIENT-VISIT-NUMBER: each such clip counts as a patient of its own.",
-        "Look whether a split parts a patient.",
-        table.filter(pl.col("patient").is_null())["item"].to_list(),
-    )
+    findings.add(_UNKNOWN_PATIENT, items(table, pl.col("patient").is_null()))
     table = table.with_columns(pl.col("patient").fill_null(pl.col("item")))
-    return one_row_a_clip(table, ["ef_percent", "sex", "age_years", "split"], findings)
+    return drop_duplicate_rows(table, ["ef_percent", "sex", "age_years", "split"], findings)
 
 
-def _with_outlines(clips: pl.DataFrame, folder: Path, view: DatasetView, findings: Findings) -> pl.DataFrame:
+def _with_contours(clips: pl.DataFrame, folder: Path, view: DatasetView, findings: Findings) -> pl.DataFrame:
     """Number of traced frames, ED and ES of each clip."""
-    name = entry(folder, TRACINGS)
+    name = name_on_disk(folder, TRACINGS)
     nothing = [pl.lit(None, pl.Int64).alias(c) for c in ("n_traced_frames", "ed_frame", "es_frame")]
     if not (folder / name).is_file():
-        findings.add(
-            "no_tracings_table",
-            Severity.WARNING,
-            f"{TRACINGS} of a view is missing, so that ED, ES and outlines are not known.",
-            "Put the owners' table beside FileList.csv and import again.",
-            f"{folder.name}/{TRACINGS}",
-        )
+        findings.add(_NO_TABLE, f"{folder.name}/{TRACINGS}")
         return clips.with_columns(*nothing, pl.lit(None, pl.String).alias("tracing_path"))
     frames = read_traced_frames(folder / name, findings)
-    _, untraced = read_outlines(folder / name, Findings())
+    _, untraced = read_contours(folder / name, Findings())
     listed = pl.col("item").is_in(clips["item"].to_list())
-    findings.add(
-        "tracing_of_unknown_clip",
-        Severity.WARNING,
-        f"{TRACINGS} holds clips that have no row; their outlines are left out.",
-        "Nothing.",
-        frames.filter(~listed)["item"].unique(maintain_order=True).to_list(),
-    )
-    findings.add(
-        "untraced_phase",
-        Severity.NOTE,
-        "Clips have no outline of one phase; the other is kept.",
-        "Nothing; they are skipped by what needs both.",
-        [f"{item}, {phase}" for item, phase in untraced.filter(listed).select("item", "phase").rows()],
-    )
-    # Of one frame alone the volume does not tell the phase; the table does, where it says that the other was not traced.
+    findings.add(_UNKNOWN_CLIP, frames.filter(~listed)["item"].unique(maintain_order=True).to_list())
+    one_phase = untraced.filter(listed).select("item", "phase")
+    findings.add(_UNTRACED, [f"{item}, {phase}" for item, phase in one_phase.rows()])
+    # The volume of a single frame does not show its phase; the table does, where it says that the other was not traced.
     alone = (
         frames.filter(listed & (pl.len().over("item") == 1))
         .join(untraced, on="item", how="inner", maintain_order="left")
@@ -234,14 +228,8 @@ def _with_outlines(clips: pl.DataFrame, folder: Path, view: DatasetView, finding
     clips = clips.join(phases, on="item", how="left", maintain_order="left").with_columns(
         pl.col("n_traced_frames").fill_null(0)
     )
-    findings.add(
-        "no_tracing",
-        Severity.WARNING,
-        f"Clips have no outline in {TRACINGS}; ED and ES are not known.",
-        "Nothing; they are skipped by what needs outlines.",
-        clips.filter(pl.col("n_traced_frames") == 0)["item"].to_list(),
-    )
-    # The 21 lines of a long axis and its disks mean nothing on a short-axis picture.
+    findings.add(_NO_TRACING, items(clips, pl.col("n_traced_frames") == 0))
+    # The 21 lines of a long axis and its disks mean nothing on a short-axis view.
     lines = pl.lit(name) if view is DatasetView.A4C else pl.lit(None, pl.String)
     return clips.with_columns(pl.when(pl.col("n_traced_frames") > 0).then(lines).alias("tracing_path"))
 
@@ -249,22 +237,12 @@ def _with_outlines(clips: pl.DataFrame, folder: Path, view: DatasetView, finding
 def _check_patients(clips: pl.DataFrame, findings: Findings) -> None:
     """Whether a fold parts a patient, and whether the clips of a visit have one EF."""
     folds = clips.group_by("patient", maintain_order=True).agg(pl.col("split_name").drop_nulls().unique())
-    findings.add(
-        "patient_in_two_folds",
-        Severity.ERROR,
-        "Patients stand in more than one fold.",
-        "Take both lists from one release; put all clips of a patient into one split.",
-        folds.filter(pl.col("split_name").list.len() > 1)["patient"].to_list(),
-    )
+    parted = folds.filter(pl.col("split_name").list.len() > 1)
+    findings.add(_TWO_FOLDS, parted["patient"].to_list())
     visits = clips.filter(pl.col("visit").is_not_null()).group_by("patient", "visit", maintain_order=True)
     spread = visits.agg((pl.col("ef_percent").max() - pl.col("ef_percent").min()).alias("spread"))
-    findings.add(
-        "ef_of_visit_differs",
-        Severity.WARNING,
-        "Clips of one visit carry different EFs; all stay as they are.",
-        "Compare with the owners' lists: values may have been shifted against names.",
-        [f"{p}-{v}" for p, v in spread.filter(pl.col("spread") > 1e-6).select("patient", "visit").rows()],
-    )
+    different = spread.filter(pl.col("spread") > 1e-6).select("patient", "visit")
+    findings.add(_EF_OF_VISIT, [f"{patient}-{visit}" for patient, visit in different.rows()])
 
 
 def _with_headers(
@@ -280,9 +258,8 @@ def _with_headers(
         try:
             header = probe_video(base / path)
         except DataError:
-            if (base / path).is_file() and (
-                base / path
-            ).stat().st_size:  # what is missing or empty has been told
+            # What is missing or empty has been noted.
+            if (base / path).is_file() and (base / path).stat().st_size:
                 unreadable.append(item)
             rows.append((None, None, None, None))
             continue
@@ -290,13 +267,7 @@ def _with_headers(
             header.frame_rate_hz if header.frame_rate_hz and is_plausible_rate(header.frame_rate_hz) else None
         )
         rows.append((header.n_frames, rate, header.height_px, header.width_px))
-    findings.add(
-        "unreadable",
-        Severity.ERROR,
-        "Headers of clips cannot be read; their rows and labels are kept.",
-        "Unpack the archive again; lvef data check names them, too.",
-        unreadable,
-    )
+    findings.add(_UNREADABLE, unreadable)
     if progress is not None:
         progress(total, total)
     schema = {"n_frames": pl.Int64, "frame_rate_hz": pl.Float64, "height_px": pl.Int64, "width_px": pl.Int64}
@@ -304,20 +275,15 @@ def _with_headers(
 
 
 def _drop_outside(clips: pl.DataFrame, findings: Findings) -> pl.DataFrame:
-    """ED and ES frames that lie behind the end of their clip stay empty."""
+    """ED and ES frames after the end of their clip stay empty."""
     n = pl.col("n_frames")
     outside = {name: (pl.col(name) >= n).fill_null(False) for name in ("ed_frame", "es_frame")}
-    findings.add(
-        "tracing_outside_clip",
-        Severity.WARNING,
-        "Traced frames lie behind the end of their clip; these phases stay empty.",
-        "Nothing; in the release some lie one frame behind.",
-        [
-            f"{row['item']} ({name} {row[name]} of {row['n_frames']})"
-            for name, which in outside.items()
-            for row in clips.filter(which).iter_rows(named=True)
-        ],
-    )
+    names = [
+        f"{row['item']} ({name} {row[name]} of {row['n_frames']})"
+        for name, which in outside.items()
+        for row in clips.filter(which).iter_rows(named=True)
+    ]
+    findings.add(_OUTSIDE, names)
     return clips.with_columns(
         pl.when(~which).then(pl.col(name)).alias(name) for name, which in outside.items()
     )
@@ -331,24 +297,33 @@ def _as_manifest(clips: pl.DataFrame, base: Path) -> pl.DataFrame:
         "licence": READER.licence,
     }
     kept = (
-        "item",
-        "path",
-        "tracing_path",
-        "view",
-        "patient",
-        "ef_percent",
-        "age_years",
-        "sex",
-        "split",
-        "split_name",
+        *(
+            "item",
+            "path",
+            "tracing_path",
+            "view",
+            "patient",
+            "ef_percent",
+            "age_years",
+            "sex",
+            "split",
+            "split_name",
+        ),
+        *(
+            "n_frames",
+            "frame_rate_hz",
+            "height_px",
+            "width_px",
+            "ed_frame",
+            "es_frame",
+            "n_traced_frames",
+            "told_by",
+        ),
     )
     sizes = pl.col("Weight", "Height").cast(pl.Float64, strict=False)
-    seen = ("n_frames", "frame_rate_hz", "height_px", "width_px", "ed_frame", "es_frame", "n_traced_frames")
     return clips.select(
         *kept,
-        *seen,
         *(pl.lit(value).alias(name) for name, value in fixed.items()),
-        "told_by",
         (pl.col("n_frames") / pl.col("frame_rate_hz")).alias("duration_s"),
         pl.when(pl.col("ef_percent").is_not_null()).then(pl.lit(EF_METHOD)).alias("ef_method"),
         pl.Series("labels", [_labels(*row) for row in clips.select("visit", sizes).rows()], pl.String),
@@ -357,17 +332,17 @@ def _as_manifest(clips: pl.DataFrame, base: Path) -> pl.DataFrame:
 
 def _labels(visit: str | None, weight_kg: float | None, height_cm: float | None) -> str | None:
     """What has no column of its own, as a JSON object."""
-    told: dict[str, str | float] = {} if visit is None else {"visit": visit}
+    labels: dict[str, str | float] = {} if visit is None else {"visit": visit}
     sizes = {"weight_kg": weight_kg, "height_cm": height_cm}
-    told |= {name: value for name, value in sizes.items() if value is not None and 0 < value < 1000}
-    return json.dumps(told) if told else None
+    labels |= {name: value for name, value in sizes.items() if value is not None and 0 < value < 1000}
+    return json.dumps(labels) if labels else None
 
 
 READER = DatasetReader(
     name="echonet-pediatric",
     title="EchoNet-Pediatric, Stanford University",
     holds="7,643 apical four-chamber and parasternal short-axis clips of 1,958 patients from 0 to 18 years of one hospital "
-    "(numbers of the owners' paper), 112 x 112 pixels, with EF, sex, age, weight, height, and outlines of one ED and one ES "
+    "(numbers of the owners' paper), 112 x 112 pixels, with EF, sex, age, weight, height, and contours of one ED and one ES "
     "frame; ten folds by patient, of which 0-7 are taken as train, 8 as val and 9 as test.",
     where="https://echonet.github.io/pediatric/",
     terms="Personal, non-commercial research after registration at Stanford's AIMI Shared Datasets portal; no part, nor the "
@@ -380,7 +355,7 @@ READER = DatasetReader(
 pediatric_echo_avi/
   A4C/                     apical four-chamber view
     FileList.csv           one row a clip: FileName, EF, Sex, Age, Weight, Height, Split (fold 0 to 9)
-    VolumeTracings.csv     one row a point of an outline: FileName, X, Y, Frame (or No Systolic, No Diastolic)
+    VolumeTracings.csv     one row a point of an contour: FileName, X, Y, Frame (or No Systolic, No Diastolic)
     Videos/
       PATIENT-VISIT-NUMBER.avi
   PSAX/                    parasternal short-axis view, the same inside""",
@@ -388,7 +363,7 @@ pediatric_echo_avi/
     known_defects=(
         "The lists have no frame rate; clips made of DICOM files without Cine Rate say 50 Hz.",
         "A phase may not be traced: its row says No Systolic or No Diastolic.",
-        "Some traced frames lie one behind the end of their clip.",
+        "Some traced frames lie one after the end of their clip.",
         "Both views of a visit carry the EF of that visit.",
         "There is no pixel size: millilitres cannot be computed from the pictures.",
         "Numbers and names stand here as the owners' paper and program have them; they were not checked on the files.",

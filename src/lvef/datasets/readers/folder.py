@@ -3,7 +3,7 @@
 Source: the user's own table and files. Licence: the user's own.
 
 Layout read here: ROOT is a CSV file, or a folder with exactly one CSV in it. One row a file: a column of paths (absolute, or
-from the CSV's folder), and any of the columns in `lvef.datasets.own_columns.SPELLINGS`. Comma, semicolon or tab stand
+from the CSV's folder), and any of the columns in `SPELLINGS`. Comma, semicolon or tab stand
 between the cells.
 
 Known defects: whatever the table holds. An EF between 0 and 1 is taken for a fraction and left out, never multiplied; a
@@ -14,18 +14,20 @@ are left out.
 from __future__ import annotations
 
 import json
+import math
 import os.path
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lvef.core.errors import DataError
-from lvef.core.terms import DatasetView
-from lvef.datasets.csv_rows import CsvRow, CsvTable, find_only_csv, read_csv_rows
-from lvef.datasets.findings import Findings, Severity
+from lvef.core.terms import DatasetView, Phase, Sex, Split
+from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import make_manifest
-from lvef.datasets.own_columns import NOTHING, SPELLINGS, WORDS, match_titles, read_number, read_word
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress
 from lvef.datasets.schema import BY_NAME
+from lvef.datasets.tables import EMPTY_CELLS, CsvRow, CsvTable, find_csv, read_csv_table
 from lvef.io.formats import CANDIDATE_SUFFIXES, STILL_SUFFIXES
 from lvef.io.probe import probe
 
@@ -33,9 +35,109 @@ LICENCE = "the user's own"
 """What the manifest says of terms: they are not known here."""
 
 FRACTION = 1.0
-"""An EF above 0 and up to this is a fraction: no heart that ejects 1 % has been filmed alive."""
+"""An EF above 0 and up to this is a fraction: no living heart ejects only 1 %."""
 
-_MEND_CELL = "Correct the cells and import again."
+SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    "path": ("path", "file", "filename", "filepath", "video", "videopath", "clip", "image", "imagepath", "dicom", "avi"),
+    "patient": ("patient", "patientid", "subject", "subjectid", "pid", "case", "caseid"),
+    "ef_percent": ("ef", "lvef", "efpercent", "lvefpercent", "ejectionfraction", "efpct", "efbiplane", "efvalue"),
+    "edv_ml": ("edv", "lvedv", "edvml", "lvedvml", "enddiastolicvolume"),
+    "esv_ml": ("esv", "lvesv", "esvml", "lvesvml", "endsystolicvolume"),
+    "ef_method": ("efmethod", "method"),
+    "ed_frame": ("edframe", "enddiastolicframe", "ed"),
+    "es_frame": ("esframe", "endsystolicframe", "es"),
+    "view": ("view", "viewlabel", "window"),
+    "phase": ("phase", "cardiacphase"),
+    "split": ("split", "set", "subset", "partition"),
+    "age_years": ("age", "ageyears", "patientage"),
+    "sex": ("sex", "gender", "patientsex"),
+    "heart_rate_bpm": ("hr", "heartrate", "heartratebpm", "bpm"),
+    "diagnosis": ("diagnosis", "diagnosislabel", "pathology"),
+    "quality": ("quality", "imagequality", "picturequality"),
+    "mask_path": ("mask", "maskpath", "segmentation"),
+    "frame_rate_hz": ("fps", "framerate", "frameratehz"),
+    "spacing_x_mm": ("spacingxmm",),
+    "spacing_y_mm": ("spacingymm",),
+}  # fmt: skip
+"""Column of the manifest -> titles that mean it, as `plain_title` writes them: case, blanks, signs, units do not count."""
+
+PERSONAL = ("name", "patientname", "firstname", "lastname", "surname", "givenname", "birthdate", "dateofbirth", "dob",
+            "birthday", "address", "phone", "email", "mrn", "ssn", "insurance", "insuranceid")  # fmt: skip
+"""Titles of columns that name a person: never taken into a manifest."""
+
+VIEWS: Mapping[str, tuple[str, ...]] = {
+    DatasetView.A4C: ("a4c", "4ch", "ap4", "apical4chamber", "apicalfourchamber", "ch4", "4chamber"),
+    DatasetView.A2C: ("a2c", "2ch", "ap2", "apical2chamber", "apicaltwochamber", "ch2", "2chamber"),
+    DatasetView.PLAX: ("plax", "parasternallongaxis"),
+    DatasetView.PSAX: ("psax", "parasternalshortaxis"),
+    DatasetView.OTHER: ("other",),
+    DatasetView.UNKNOWN: ("unknown",),
+}
+"""Words for views, as `plain_title` writes them."""
+
+SPLITS: Mapping[str, tuple[str, ...]] = {
+    Split.TRAIN: ("train", "training"),
+    Split.VAL: ("val", "valid", "validation", "dev"),
+    Split.TEST: ("test", "testing"),
+}
+"""Words for splits."""
+
+SEXES: Mapping[str, tuple[str, ...]] = {
+    Sex.FEMALE: ("f", "female", "w", "woman"),
+    Sex.MALE: ("m", "male", "man"),
+}
+"""Words for sex. Codes 0, 1 and 2 are not understood: datasets disagree on them."""
+
+PHASES: Mapping[str, tuple[str, ...]] = {
+    Phase.ED: ("ed", "enddiastole", "enddiastolic", "diastole"),
+    Phase.ES: ("es", "endsystole", "endsystolic", "systole"),
+}
+"""Words for phases."""
+
+WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "view": VIEWS, "split": SPLITS, "sex": SEXES, "phase": PHASES,
+}  # fmt: skip
+"""Columns that hold one word of a few, and the spellings of each."""
+
+_UNITS = re.compile(r"[(\[](?:%|percent|ml|mm|bpm|hz|years?)[)\]]|%")
+
+# fmt: off
+_CORRECT = "Correct the cells and import again."
+_PERSONAL = FindingKind("personal_columns", WARNING, "Columns name a person: they are left out.",
+    "Nothing; a manifest holds no names.")
+_OTHER = FindingKind("other_columns", NOTE, "Columns are not known: they are kept in `labels`.",
+    "Rename them where they mean one of the known columns.")
+_NO_EF = FindingKind("no_ef", WARNING, "The table has no column of EF.",
+    f"Call it one of {', '.join(SPELLINGS['ef_percent'])}.")
+_NO_PATIENT = FindingKind("no_patient", WARNING,
+    "The table has no column of patients: each file counts as a separate patient.",
+    f"Call it one of {', '.join(SPELLINGS['patient'])}.")
+_DUPLICATE = FindingKind("duplicate_rows", WARNING,
+    "Files are listed twice with the same cells; the first is used.", _CORRECT)
+_CONTRADICTING = FindingKind("contradicting_rows", ERROR,
+    "Files are listed more than once with different cells; they are left out.", "Keep the row that is right.")
+_RAGGED = FindingKind("ragged_rows", WARNING,
+    "Rows have more or fewer cells than the header; look whether cells have shifted.", _CORRECT)
+_NO_PATH = FindingKind("no_path", WARNING, "Rows have no path: they are left out.", _CORRECT)
+_AMBIGUOUS = FindingKind("ambiguous_path", WARNING, "Paths without suffix fit several files: they are left out.", _CORRECT)
+_SUFFIX_ADDED = FindingKind("suffix_added", NOTE, "Paths have no suffix; the one file of that name was taken.", _CORRECT)
+_MISSING_MASK = FindingKind("missing_mask", WARNING, "Masks are listed, but their files are not there; the rows are kept.",
+    "Correct the paths; they start from the CSV's folder.")
+_NO_NUMBER = FindingKind("no_number", WARNING, "Cells hold words where numbers were expected; they stay empty.", _CORRECT)
+_FRACTION = FindingKind("ef_fraction", ERROR,
+    "An EF between 0 and 1 looks like a fraction; it stays empty, since it is not multiplied here.",
+    "Write EF in percent (0 to 100) and import again.")
+_OUT = FindingKind("out_of_range", WARNING, "Cells hold numbers that cannot be; they stay empty.", _CORRECT)
+_EF_OUT = _OUT._replace(code="ef_out_of_range")
+_MISSING_FILE = FindingKind("missing_file", ERROR, "Files are listed, but are not there; their rows and labels are kept.",
+    "Correct the paths; they start from the CSV's folder, or from the top of the disk.")
+_UNREADABLE = FindingKind("unreadable", ERROR, "Headers of files cannot be read; their rows and labels are kept.",
+    "Copy or export the files again; lvef data check names them, too.")
+_TRUNCATED = FindingKind("truncated", WARNING, "Files are shorter than their headers say; they are kept.",
+    "Copy the files again.")
+_OUTSIDE = FindingKind("frame_outside", WARNING,
+    "ED or ES frames lie after the end of the clip (frames count from 0); they stay empty.", _CORRECT)
+# fmt: on
 
 
 def read(root: Path, progress: Progress | None = None) -> ImportResult:
@@ -48,11 +150,11 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
     Raises:
         DataError: There is no such table, it has no column of paths, or two columns mean the same.
     """
-    path = find_only_csv(root.absolute())
-    return _Reading(path, read_csv_rows(path), progress).run()
+    path = find_csv(root.absolute())
+    return _Importer(path, read_csv_table(path), progress).run()
 
 
-class _Reading:
+class _Importer:
     def __init__(self, path: Path, table: CsvTable, progress: Progress | None) -> None:
         self.file, self.folder, self.table, self.progress = path, path.parent, table, progress
         self.findings = Findings()
@@ -69,35 +171,10 @@ class _Reading:
                 f"{', '.join(SPELLINGS['path'])}."
             )
         self.titles = {column: titles[0] for column, titles in meanings.items()}
-        self._note(
-            "personal_columns",
-            Severity.WARNING,
-            "Columns name a person: they are left out.",
-            "Nothing; a manifest holds no names.",
-            personal,
-        )
-        self._note(
-            "other_columns",
-            Severity.NOTE,
-            "Columns are not known: they are kept in `labels`.",
-            "Rename them where they mean one of the known columns.",
-            self.others,
-        )
-        for column, code, text in (
-            ("ef_percent", "no_ef", "The table has no column of EF."),
-            (
-                "patient",
-                "no_patient",
-                "The table has no column of patients: each file counts as one of its own.",
-            ),
-        ):
-            self._note(
-                code,
-                Severity.WARNING,
-                text,
-                f"Call it one of {', '.join(SPELLINGS[column])}.",
-                [path.name] if column not in self.titles else [],
-            )
+        self.findings.add(_PERSONAL, personal)
+        self.findings.add(_OTHER, self.others)
+        for column, kind in (("ef_percent", _NO_EF), ("patient", _NO_PATIENT)):
+            self.findings.add(kind, [path.name] if column not in self.titles else [])
 
     def run(self) -> ImportResult:
         rows: dict[str, dict[str, Any]] = {}
@@ -110,66 +187,42 @@ class _Reading:
                 if key not in rows:
                     rows[key], lines[key] = self._row(line, *found), line
                 elif self._same(lines[key], line):
-                    self._at(
-                        "duplicate_rows",
-                        "Files are listed twice with the same cells; the first counts.",
-                        line,
-                    )
+                    self._note(_DUPLICATE, line)
                 else:
                     contrary.append(key)
             if self.progress is not None:
                 self.progress(done, len(self.table.rows))
-        self._note(
-            "contradicting_rows",
-            Severity.ERROR,
-            "Files are listed more than once with different cells; they are left out.",
-            "Keep the row that is right.",
-            [rows[key]["path"] for key in dict.fromkeys(contrary)],
-        )
+        repeated = [rows[key]["path"] for key in dict.fromkeys(contrary)]
+        self.findings.add(_CONTRADICTING, repeated)
         kept = [row for key, row in rows.items() if key not in contrary]
         if not kept:
-            raise DataError(
-                f"{self.file}: none of its {len(self.table.rows)} rows can be used; {self._first_words()}"
+            worst = next(
+                (found.text for found in self.findings.sorted()), "at least one row with a path was expected."
             )
+            raise DataError(f"{self.file}: none of its {len(self.table.rows)} rows can be used; {worst}")
         _give_items(kept)
         for row in kept:
             if row.get("patient") is None:
                 row["patient"] = row["item"]
         return ImportResult(make_manifest(kept, str(self.file)), self.findings.sorted())
 
-    def _first_words(self) -> str:
-        worst = self.findings.sorted()
-        return worst[0].text if worst else "at least one row with a path was expected."
-
     def _locate(self, line: CsvRow) -> tuple[str, str] | None:
         """Root and path of a row's file; a missing suffix is looked for."""
         if not line.complete:
-            self._at(
-                "ragged_rows",
-                "Rows have more or fewer cells than the header; look whether cells have shifted.",
-                line,
-            )
+            self._note(_RAGGED, line)
         cell = line.cells[self.titles["path"]]
-        if cell.lower() in NOTHING:
-            self._at("no_path", "Rows have no path: they are left out.", line)
+        if cell.lower() in EMPTY_CELLS:
+            self._note(_NO_PATH, line)
             return None
         path = self.folder / Path(cell.replace("\\", "/"))
         if not path.is_file():
-            guesses = self._with_suffix(path)
-            if len(guesses) > 1:
-                self._at(
-                    "ambiguous_path", "Paths without suffix fit several files: they are left out.", line, cell
-                )
+            candidates = self._with_suffix(path)
+            if len(candidates) > 1:
+                self._note(_AMBIGUOUS, line, cell)
                 return None
-            if guesses:
-                self._at(
-                    "suffix_added",
-                    "Paths have no suffix; the one file of that name was taken.",
-                    line,
-                    cell,
-                    Severity.NOTE,
-                )
-                path = guesses[0]
+            if candidates:
+                self._note(_SUFFIX_ADDED, line, cell)
+                path = candidates[0]
         resolved = Path(_normal(path))
         if resolved.is_relative_to(self.folder):
             return self.folder.as_posix(), resolved.relative_to(self.folder).as_posix()
@@ -197,10 +250,10 @@ class _Reading:
             "told_by": f"{self.file.name}, line {line.line}",
             "licence": LICENCE,
         }
-        labels = {t: line.cells[t] for t in self.others if line.cells[t].lower() not in NOTHING}
+        labels = {t: line.cells[t] for t in self.others if line.cells[t].lower() not in EMPTY_CELLS}
         for column, title in self.titles.items():
             cell = line.cells[title]
-            if column == "path" or cell.lower() in NOTHING:
+            if column == "path" or cell.lower() in EMPTY_CELLS:
                 continue
             if column == "mask_path":
                 self._mask(row, cell)
@@ -220,13 +273,7 @@ class _Reading:
         path = Path(_normal(self.folder / Path(cell.replace("\\", "/"))))
         inside = path.is_relative_to(row["root"])
         row["mask_path"] = path.relative_to(row["root"]).as_posix() if inside else path.as_posix()
-        self._note(
-            "missing_mask",
-            Severity.WARNING,
-            "Masks are listed, but their files are not there; the rows are kept.",
-            "Correct the paths; they start from the CSV's folder.",
-            [cell] if not path.is_file() else [],
-        )
+        self.findings.add(_MISSING_MASK, [cell] if not path.is_file() else [])
 
     def _word(
         self, row: dict[str, Any], labels: dict[str, str], column: str, cell: str, line: CsvRow
@@ -239,37 +286,21 @@ class _Reading:
             return
         labels[self.titles[column]] = cell
         words = ", ".join(spellings[0] for spellings in WORDS[column].values())
-        self._at(
-            f"unknown_{column}",
-            f"Cells of {self.titles[column]} are none of {words}: they are kept in `labels` only.",
-            line,
-            cell,
-        )
+        text = f"Cells of {self.titles[column]} are none of {words}: they are kept in `labels` only."
+        self._note(FindingKind(f"unknown_{column}", WARNING, text, _CORRECT), line, cell)
 
     def _number(self, row: dict[str, Any], column: str, cell: str, line: CsvRow) -> None:
         wanted, title = BY_NAME[column], self.titles[column]
         value = read_number(cell, decimal_comma=self.table.separator != ",")
         if value is None or (wanted.kind == "whole" and value != int(value)):
-            self._at(
-                "no_number",
-                "Cells hold words where numbers were expected; they stay empty.",
-                line,
-                f"{title} {cell}",
-            )
+            self._note(_NO_NUMBER, line, f"{title} {cell}")
             return
         if column == "ef_percent" and 0 < value <= FRACTION:
-            self._note(
-                "ef_fraction",
-                Severity.ERROR,
-                "An EF between 0 and 1 looks like a fraction; it stays empty, since it is not multiplied here.",
-                "Write EF in percent (0 to 100) and import again.",
-                f"line {line.line}: {cell}",
-            )
+            self._note(_FRACTION, line, cell)
             return
         low, high = wanted.low, wanted.high
         if (low is not None and value < low) or (high is not None and value > high):
-            code = "ef_out_of_range" if column == "ef_percent" else "out_of_range"
-            self._at(code, "Cells hold numbers that cannot be; they stay empty.", line, f"{title} {cell}")
+            self._note(_EF_OUT if column == "ef_percent" else _OUT, line, f"{title} {cell}")
             return
         row[column] = int(value) if wanted.kind == "whole" else value
 
@@ -277,24 +308,12 @@ class _Reading:
         """Frames, rate and size by the file's header; a missing or unreadable file is noted and its row kept."""
         row["kind"] = "still" if path.suffix.lower() in STILL_SUFFIXES or row.get("phase") else "clip"
         if not path.is_file():
-            self._note(
-                "missing_file",
-                Severity.ERROR,
-                "Files are listed, but are not there; their rows and labels are kept.",
-                "Correct the paths; they start from the CSV's folder, or from the top of the disk.",
-                row["path"],
-            )
+            self.findings.add(_MISSING_FILE, row["path"])
             return
         try:
             header = probe(path)
         except DataError:
-            self._note(
-                "unreadable",
-                Severity.ERROR,
-                "Headers of files cannot be read; their rows and labels are kept.",
-                "Copy or export the files again; lvef data check names them, too.",
-                row["path"],
-            )
+            self.findings.add(_UNREADABLE, row["path"])
             return
         n, rate = header.n_frames, row.get("frame_rate_hz") or _plausible(header.frame_rate_hz)
         row |= {"n_frames": n, "width_px": header.width_px, "height_px": header.height_px}
@@ -302,34 +321,69 @@ class _Reading:
             row["kind"] = "still" if n == 1 else "clip"
         if n != 1:
             row |= {"frame_rate_hz": rate, "duration_s": n / rate if n and rate else None}
-        self._note(
-            "truncated",
-            Severity.WARNING,
-            "Files are shorter than their headers say; they are kept.",
-            "Copy the files again.",
-            [row["path"]] if header.truncated else [],
-        )
+        self.findings.add(_TRUNCATED, [row["path"]] if header.truncated else [])
         for column in ("ed_frame", "es_frame"):
             if row.get(column) is not None and n is not None and row[column] >= n:
-                self._note(
-                    "frame_outside",
-                    Severity.WARNING,
-                    "ED or ES frames lie behind the end of the clip (frames count from 0); they stay empty.",
-                    _MEND_CELL,
-                    f"{row['path']}: {row[column]} of {n}",
-                )
+                self.findings.add(_OUTSIDE, f"{row['path']}: {row[column]} of {n}")
                 row[column] = None
 
     def _same(self, first: CsvRow, second: CsvRow) -> bool:
         return all(first.cells[t] == second.cells[t] for t in self.table.columns if t != self.titles["path"])
 
-    def _at(
-        self, code: str, text: str, line: CsvRow, cell: str = "", severity: Severity = Severity.WARNING
-    ) -> None:
-        self._note(code, severity, text, _MEND_CELL, f"line {line.line}" + (f": {cell}" if cell else ""))
+    def _note(self, kind: FindingKind, line: CsvRow, cell: str = "") -> None:
+        self.findings.add(kind, f"line {line.line}" + (f": {cell}" if cell else ""))
 
-    def _note(self, code: str, severity: Severity, text: str, mend: str, names: str | list[str]) -> None:
-        self.findings.add(code, severity, text, mend, names)
+
+def plain_title(title: str) -> str:
+    """A title without case, blanks, signs and the unit in brackets.
+
+    >>> plain_title("LV_EF (%)")
+    'lvef'
+    """
+    return re.sub(r"[^a-z0-9]", "", _UNITS.sub("", title.lower()))
+
+
+def match_titles(titles: tuple[str, ...]) -> tuple[dict[str, list[str]], list[str], list[str]]:
+    """Find the meaning of a table's titles.
+
+    Returns:
+        The manifest's columns with the titles that mean them, titles that name a person, and all others.
+    """
+    meanings: dict[str, list[str]] = {}
+    personal, others = [], []
+    by_spelling = {spelling: column for column, spellings in SPELLINGS.items() for spelling in spellings}
+    for title in titles:
+        plain = plain_title(title)
+        if plain in by_spelling:
+            meanings.setdefault(by_spelling[plain], []).append(title)
+        elif plain in PERSONAL:
+            personal.append(title)
+        else:
+            others.append(title)
+    return meanings, personal, others
+
+
+def read_word(column: str, cell: str) -> str | None:
+    """A word of `WORDS`, or None where the cell holds none of them."""
+    plain = plain_title(cell)
+    return next((word for word, spellings in WORDS[column].items() if plain in spellings), None)
+
+
+def read_number(cell: str, *, decimal_comma: bool) -> float | None:
+    """A finite number, or None.
+
+    Args:
+        cell: For example ``55.2``, ``55 %`` or, in a table with semicolons, ``55,2``.
+        decimal_comma: Whether a comma is the decimal point.
+    """
+    text = cell.rstrip("% ").strip()
+    if decimal_comma:
+        text = text.replace(",", ".")
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _normal(path: Path) -> str:

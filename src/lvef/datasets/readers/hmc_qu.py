@@ -14,29 +14,35 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, View
-from lvef.datasets.findings import Findings, Severity
-from lvef.datasets.hmc_qu_labels import check_mask, mask_frames, read_labels
+from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.hmc_qu_table import (
+    END,
     MATCH,
+    REFERENCE,
+    SEGMENTS,
+    WALL,
     HmcName,
     HmcRow,
     HmcTable,
     parse_name,
     read_hmc_table,
+    read_infarction,
+    read_tick,
 )
 from lvef.datasets.manifest import make_manifest
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress
 from lvef.io.formats import VIDEO_SUFFIXES
-from lvef.io.probe import VideoHeader, probe_video
+from lvef.io.probe import FileHeader, probe_video
 
 LICENCE = "owners' terms, research only"
-"""The terms in a few words; the collection's page has them in full."""
+"""The terms in a few words; the owners' page has them in full."""
 
 CITATION = (
     'A. Degerli et al., "Early Detection of Myocardial Infarction in Low-Quality Echocardiography", IEEE Access 9, '
@@ -53,9 +59,59 @@ MASK_PREFIX = "mask_"
 Row = dict[str, Any]
 """Values of one row by column name."""
 
+# fmt: off
+_NO_EF = FindingKind("no_ef", NOTE,
+    "HMC-QU carries no ejection fraction and no volumes; it labels infarction by wall segment.",
+    "Commands that need an EF cannot use it.")
+_MISSING_TABLE = FindingKind("missing_table", WARNING,
+    "A table of labels is missing: clips of this view are kept without labels.",
+    "Unpack the dataset again, with both tables beside the folder HMC-QU.")
+_TWO_TABLES = FindingKind("two_tables", NOTE, "A view has two tables; the xlsx was read.")
+_DOUBLED = FindingKind("doubled_file", WARNING,
+    "Two files have names that differ in blanks, stars or case only; the first is used.",
+    "Remove the one that is not meant.")
+_DUPLICATE = FindingKind("duplicate_rows", WARNING, "A clip is listed twice; the first row is used.", "Remove one.")
+_VIEW = FindingKind("view_disagrees", WARNING, "A name states another view than its table; the table is used.",
+    "Look at the clip.")
+_UNLISTED_CLIP = FindingKind("unlisted_clip", WARNING, "A clip is in no table: it is kept without labels.",
+    "Look for its row; the name may be misspelt.")
+_UNLISTED_MASK = FindingKind("unlisted_mask", WARNING, "A mask belongs to no clip: it is left out.",
+    "Look for the clip; the name may be misspelt.")
+_MISSING_COLUMNS = FindingKind("missing_columns", WARNING,
+    "A column that the table should have is missing: its labels are empty.", "Take the table as the owners hand it out.")
+_EXTRA_COLUMNS = FindingKind("extra_columns", NOTE, "A column is not known and was ignored.")
+_NAMELESS = FindingKind("nameless_row", WARNING, "A row has cells but no name: it is left out.",
+    "Give it its name in the column ECHO.")
+_MATCH = FindingKind("match_disagrees", WARNING,
+    "The column `match with A2C` names a clip of another number; both are taken for one patient.", "Compare the two clips.")
+_MISSING_FILE = FindingKind("missing_file", ERROR,
+    "Clips are listed, but their files are not there; their rows and labels are kept.",
+    "Unpack the archive again and look whether it was whole; then import again.")
+_UNREADABLE = FindingKind("unreadable", ERROR, "Headers of clips cannot be read; their rows and labels are kept.",
+    "Copy the files again; lvef data check names them, too.")
+_TRUNCATED = FindingKind("truncated", WARNING, "Clips are shorter than their headers say; they are kept.",
+    "Copy the files again.")
+_ONE_VIEW = FindingKind("one_view", NOTE, "A patient has one of the two views only.")
+_DOUBTFUL = FindingKind("doubtful_patient", WARNING,
+    "Names share a number and differ in a letter: they may be one patient or two.", "Keep them in the same split.")
+_UNKNOWN_LABEL = FindingKind("unknown_label", WARNING,
+    "A segment is labelled neither MI nor non-MI: its label is empty.", "Look at the table.")
+_UNKNOWN_TICK = FindingKind("unknown_tick", WARNING, "The mark for a wall mask is neither a tick nor a cross.",
+    "In Wingdings a tick is the letter ü and a cross is û: write one of them.")
+_MISSING_MASK = FindingKind("missing_mask", WARNING, "A wall mask is ticked, but its file is not there.",
+    "Unpack the masks again.")
+_UNPROMISED = FindingKind("unpromised_mask", NOTE, "A wall mask is there although the table says no; it is kept.")
+_BAD_MASK = FindingKind("unreadable_mask", WARNING, "A mask's file cannot be read: it is left out.", "Copy it again.")
+_MASK_LENGTH = FindingKind("mask_length", NOTE, "A mask has another number of frames than its cycle in the table.",
+    "Masks begin at the reference frame; use as many frames as the mask has.")
+_CYCLE = FindingKind("cycle_doubtful", WARNING,
+    "The frames of the cycle are not whole numbers, not in order, or outside of the clip.",
+    "Do not rely on reference_frame and end_of_cycle_frame of these clips.")
+# fmt: on
+
 
 def read(root: Path, progress: Progress | None = None) -> ImportResult:
-    """Read the collection's folder.
+    """Read the dataset's folder.
 
     Args:
         root: Folder that holds the tables of labels.
@@ -64,10 +120,10 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
     Raises:
         DataError: No table is there, a table is damaged, or there is no clip at all.
     """
-    return _Reading(root, progress).run()
+    return _Importer(root, progress).run()
 
 
-class _Reading:
+class _Importer:
     def __init__(self, root: Path, progress: Progress | None) -> None:
         self.root, self.progress = root.absolute(), progress
         self.findings = Findings()
@@ -85,13 +141,7 @@ class _Reading:
             if self.progress is not None:
                 self.progress(done, len(jobs))
         self._pair(rows)
-        self.findings.add(
-            "no_ef",
-            Severity.NOTE,
-            "HMC-QU carries no ejection fraction and no volumes; it labels infarction by wall segment.",
-            "Commands that need an EF cannot use it.",
-            "HMC-QU",
-        )
+        self.findings.add(_NO_EF, "HMC-QU")
         return ImportResult(make_manifest(rows, "HMC-QU"), self.findings.sorted())
 
     def _tables(self) -> dict[View, HmcTable]:
@@ -101,16 +151,10 @@ class _Reading:
         for view in (View.A4C, View.A2C):
             found = [p for suffix in (".xlsx", ".csv") if (p := self.root / f"{view}{suffix}").is_file()]
             if not found:
-                self.findings.add(
-                    "missing_table",
-                    Severity.WARNING,
-                    "A table of labels is missing: clips of this view are kept without labels.",
-                    "Unpack the collection again, with both tables beside the folder HMC-QU.",
-                    f"{view}.xlsx",
-                )
+                self.findings.add(_MISSING_TABLE, f"{view}.xlsx")
                 continue
             if len(found) > 1:
-                self._note("two_tables", "A view has two tables; the xlsx was read.", "", found[1].name)
+                self.findings.add(_TWO_TABLES, found[1].name)
             tables[view] = read_hmc_table(found[0], view)
         if not tables:
             raise DataError(
@@ -140,12 +184,7 @@ class _Reading:
 
     def _index_one(self, index: dict[str, Path], key: str, path: Path) -> None:
         if key in index:
-            self._warn(
-                "doubled_file",
-                "Two files have names that differ in blanks, stars or case only; the first is used.",
-                "Remove the one that is not meant.",
-                self._relative(path),
-            )
+            self.findings.add(_DOUBLED, self._relative(path))
         else:
             index[key] = path
 
@@ -159,21 +198,11 @@ class _Reading:
             for row in table.rows:
                 name, where = parse_name(row.recorded), f"{table.path.name} line {row.line} ({row.recorded})"
                 if name.key in seen:
-                    self._warn(
-                        "duplicate_rows",
-                        "A clip is listed twice; the first row counts.",
-                        "Remove one.",
-                        where,
-                    )
+                    self.findings.add(_DUPLICATE, where)
                     continue
                 seen.add(name.key)
                 if name.view is not None and name.view is not view:
-                    self._warn(
-                        "view_disagrees",
-                        "A name tells another view than its table; the table counts.",
-                        "Look at the clip.",
-                        where,
-                    )
+                    self.findings.add(_VIEW, where)
                 self._partner(row, name)
                 jobs.append((view, name, row, table))
         for key, path in self.clips.items():
@@ -181,46 +210,18 @@ class _Reading:
                 name = parse_name(path.stem)
                 folder_view = next((v for v in (View.A4C, View.A2C) if v in path.parent.parts), View.UNKNOWN)
                 jobs.append((name.view or folder_view, name, None, None))
-                self._warn(
-                    "unlisted_clip",
-                    "A clip is in no table: it is kept without labels.",
-                    "Look for its row; the name may be misspelt.",
-                    self._relative(path),
-                )
+                self.findings.add(_UNLISTED_CLIP, self._relative(path))
         wanted = {name.key for _, name, _, _ in jobs}
         for key, path in self.masks.items():
             if key not in wanted:
-                self._warn(
-                    "unlisted_mask",
-                    "A mask belongs to no clip: it is left out.",
-                    "Look for the clip; the name may be misspelt.",
-                    self._relative(path),
-                )
+                self.findings.add(_UNLISTED_MASK, self._relative(path))
         return jobs
 
     def _table_findings(self, table: HmcTable) -> None:
         name = table.path.name
-        self.findings.add(
-            "missing_columns",
-            Severity.WARNING,
-            "A column that the table should have is missing: its labels are empty.",
-            "Take the table as the owners hand it out.",
-            [f"{name}: {column}" for column in table.missing],
-        )
-        self.findings.add(
-            "extra_columns",
-            Severity.NOTE,
-            "A column is not known and was passed over.",
-            "",
-            [f"{name}: {column}" for column in table.extra],
-        )
-        self.findings.add(
-            "nameless_row",
-            Severity.WARNING,
-            "A row has cells but no name: it is left out.",
-            "Give it its name in the column ECHO.",
-            [f"{name} line {line}" for line in table.nameless],
-        )
+        self.findings.add(_MISSING_COLUMNS, [f"{name}: {column}" for column in table.missing])
+        self.findings.add(_EXTRA_COLUMNS, [f"{name}: {column}" for column in table.extra])
+        self.findings.add(_NAMELESS, [f"{name} line {line}" for line in table.nameless])
 
     def _partner(self, row: HmcRow, name: HmcName) -> None:
         """Note the A2C clip that a CSV copy names for an A4C clip, so that both get one patient."""
@@ -229,12 +230,7 @@ class _Reading:
         if other.number:
             self.partners[other.key] = name.patient
             if other.number != name.number:
-                self._warn(
-                    "match_disagrees",
-                    "The column `match with A2C` names a clip of another number; both are taken for one patient.",
-                    "Compare the two clips.",
-                    f"{row.recorded} - {cell}",
-                )
+                self.findings.add(_MATCH, f"{row.recorded} - {cell}")
 
     def _row(self, view: View, name: HmcName, listed: HmcRow | None, table: HmcTable | None) -> Row:
         path = self.clips.get(name.key)
@@ -262,45 +258,30 @@ class _Reading:
             labels["starred"] = True
         if listed is not None and table is not None:
             row["told_by"] = f"{table.path.name} line {listed.line}"
-            row["diagnosis"] = read_labels(listed, view, n, labels, self.findings)
+            row["diagnosis"] = _read_labels(listed, view, n, labels, self.findings)
         mask = self.masks.get(name.key)
-        if check_mask(listed, mask, labels, self.findings) and mask is not None:
+        if _check_mask(listed, mask, labels, self.findings) and mask is not None:
             row["mask_path"] = self._relative(mask)
-            row["n_traced_frames"] = mask_frames(mask)
+            row["n_traced_frames"] = _mask_frames(mask)
         row["labels"] = json.dumps(labels, ensure_ascii=False)
         return row
 
-    def _header(self, path: Path | None, label: str) -> VideoHeader | None:
+    def _header(self, path: Path | None, label: str) -> FileHeader | None:
         """Header of a clip, or None where it is missing or cannot be read, which is noted."""
         if path is None:
-            self._error(
-                "missing_file",
-                "Clips are listed, but their files are not there; their rows and labels are kept.",
-                "Unpack the archive again and look whether it was whole; then import again.",
-                label,
-            )
+            self.findings.add(_MISSING_FILE, label)
             return None
         try:
             header = probe_video(path)
         except DataError:
-            self._error(
-                "unreadable",
-                "Headers of clips cannot be read; their rows and labels are kept.",
-                "Copy the files again; lvef data check names them, too.",
-                self._relative(path),
-            )
+            self.findings.add(_UNREADABLE, self._relative(path))
             return None
         if header.truncated:
-            self._warn(
-                "truncated",
-                "Clips are shorter than their headers say; they are kept.",
-                "Copy the files again.",
-                self._relative(path),
-            )
+            self.findings.add(_TRUNCATED, self._relative(path))
         return header
 
     def _pair(self, rows: Iterable[Row]) -> None:
-        """Tell patients with one view only, and names that may or may not be one patient."""
+        """Note patients with one view only, and names that may or may not be one patient."""
         views: dict[str, set[object]] = {}
         spellings: dict[str, set[str]] = {}
         for row in rows:
@@ -308,32 +289,112 @@ class _Reading:
             views.setdefault(patient, set()).add(row["view"])
             number = parse_name(f"{patient}_4CH").number
             spellings.setdefault(number or patient, set()).add(patient)
-        self.findings.add(
-            "one_view",
-            Severity.NOTE,
-            "A patient has one of the two views only.",
-            "",
-            sorted(p for p, v in views.items() if len(v) < 2),
-        )
-        self.findings.add(
-            "doubtful_patient",
-            Severity.WARNING,
-            "Names share a number and differ in a letter: they may be one patient or two.",
-            "Keep them in the same part when you split.",
-            sorted(" / ".join(sorted(s)) for s in spellings.values() if len(s) > 1),
-        )
+        self.findings.add(_ONE_VIEW, sorted(p for p, v in views.items() if len(v) < 2))
+        several = sorted(" / ".join(sorted(names)) for names in spellings.values() if len(names) > 1)
+        self.findings.add(_DOUBTFUL, several)
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
 
-    def _error(self, code: str, text: str, mend: str, name: str) -> None:
-        self.findings.add(code, Severity.ERROR, text, mend, name)
 
-    def _warn(self, code: str, text: str, mend: str, name: str) -> None:
-        self.findings.add(code, Severity.WARNING, text, mend, name)
+def _read_labels(
+    listed: HmcRow, view: View, n_frames: int | None, labels: dict[str, Any], findings: Findings
+) -> str | None:
+    """Read a row's labels.
 
-    def _note(self, code: str, text: str, mend: str, name: str) -> None:
-        self.findings.add(code, Severity.NOTE, text, mend, name)
+    Args:
+        listed: The row.
+        view: View of its table.
+        n_frames: Frames of the clip, or None where its header does not say.
+        labels: Filled with ``recorded_name``, ``segments``, ``reference_frame``, ``end_of_cycle_frame`` (from 0) and
+            ``match_with_a2c``.
+        findings: Takes note of doubts.
+
+    Returns:
+        ``MI`` where a segment is infarcted, ``non-MI`` where all six are known not to be, else None.
+    """
+    labels["recorded_name"] = listed.recorded
+    states: dict[str, bool | None] = {}
+    for segment in SEGMENTS[view]:
+        cell = listed.cells.get(segment, "")
+        states[segment] = read_infarction(cell)
+        if states[segment] is None and segment in listed.cells:
+            findings.add(_UNKNOWN_LABEL, f"{listed.recorded} {segment}: {cell or 'empty'}")
+    labels["segments"] = {s: None if v is None else "MI" if v else "non-MI" for s, v in states.items()}
+    _read_cycle(listed, n_frames, labels, findings)
+    if listed.cells.get(MATCH):
+        labels["match_with_a2c"] = listed.cells[MATCH]
+    if any(states.values()):
+        return "MI"
+    return "non-MI" if all(v is False for v in states.values()) else None
+
+
+def _check_mask(listed: HmcRow | None, path: Path | None, labels: dict[str, Any], findings: Findings) -> bool:
+    """Compare the mark for a wall mask with the file.
+
+    Args:
+        listed: The clip's row, or None where it has none.
+        path: The mask's file, or None where there is none.
+        labels: As `read_labels` filled it; gets ``wall_mask``.
+        findings: Takes note of doubts.
+
+    Returns:
+        Whether there is a mask to use.
+    """
+    promised: bool | None = None
+    if listed is not None and WALL in listed.cells:
+        cell = listed.cells[WALL]
+        promised = labels["wall_mask"] = read_tick(cell)
+        if promised is None:
+            findings.add(_UNKNOWN_TICK, f"{listed.recorded}: {cell or 'empty'}")
+    if path is None:
+        findings.add(_MISSING_MASK, [listed.recorded] if promised and listed is not None else [])
+        return False
+    findings.add(_UNPROMISED, [path.name] if promised is False else [])
+    frames = _mask_frames(path)
+    first, last = labels.get("reference_frame"), labels.get("end_of_cycle_frame")
+    if frames is None:
+        findings.add(_BAD_MASK, path.name)
+        return False
+    if isinstance(first, int) and isinstance(last, int) and frames != last - first + 1:
+        findings.add(_MASK_LENGTH, f"{path.name}: {frames}, {last - first + 1} in the table")
+    return True
+
+
+def _mask_frames(path: Path) -> int | None:
+    """Frames of a mask by the header of its .mat file, or None where that cannot be read.
+
+    Args:
+        path: MATLAB 5 file with one array ``(frames, height, width)`` or ``(height, width)``.
+    """
+    from scipy.io import whosmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        with path.open("rb") as file:
+            arrays = whosmat(file)
+    except (OSError, MatReadError, ValueError, TypeError, NotImplementedError, LookupError, zlib.error):
+        return None
+    shapes = [shape for _, shape, _ in arrays if len(shape) in (2, 3)]
+    if not shapes:
+        return None
+    return int(shapes[0][0]) if len(shapes[0]) == 3 else 1
+
+
+def _read_cycle(listed: HmcRow, n_frames: int | None, labels: dict[str, Any], findings: Findings) -> None:
+    """Reference frame and end of the cycle, counted from 0."""
+    found: list[int | None] = []
+    for key, title in (("reference_frame", REFERENCE), ("end_of_cycle_frame", END)):
+        cell = listed.cells.get(title, "")
+        number = int(cell) - 1 if cell.isdecimal() else None
+        labels[key] = number
+        found.append(number)
+    first, last = found
+    stated = any(listed.cells.get(title) for title in (REFERENCE, END))
+    inside = first is not None and last is not None and 0 <= first < last < (n_frames or last + 1)
+    if stated and not inside:
+        cycle = f"{listed.cells.get(REFERENCE) or '-'} to {listed.cells.get(END) or '-'}"
+        findings.add(_CYCLE, f"{listed.recorded}: {cycle}")
 
 
 READER = DatasetReader(

@@ -23,11 +23,11 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Split
-from lvef.datasets.findings import Findings, Severity
+from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import make_manifest
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress
-from lvef.datasets.text_table import LINE, read_text_table
-from lvef.io.probe import VideoHeader, probe_image
+from lvef.datasets.tables import LINE, read_text_table
+from lvef.io.probe import FileHeader, probe_image
 
 TABLE = "labels_per_image.csv"
 """Table of labels."""
@@ -55,10 +55,10 @@ VIEWS = {
     "a4cora2corother": DatasetView.OTHER,
     "other": DatasetView.OTHER,
 }
-"""Views as the table words them, lower case."""
+"""Views in the words of the table, lower case."""
 
 GRADES = ("no_AS", "mild_AS", "mildtomod_AS", "moderate_AS", "severe_AS")
-"""Grades of aortic stenosis as the table words them."""
+"""Grades of aortic stenosis in the words of the table."""
 
 NOT_GRADED = "not_provided"
 """What the table says, in lower case, where there is no grade."""
@@ -70,11 +70,43 @@ LICENCE = "Tufts academic agreement: research only, no redistribution"
 """The terms in a few words."""
 
 _KEY = re.compile(r"(?P<patient>\d+)s(?P<study>\d+)_(?P<image>\d+)")
-_MEND = "Take the table as its owners hand it out."
+
+# fmt: off
+_REMEDY = "Take the table as its owners hand it out."
+_UNLABELLED = FindingKind("unlabelled", NOTE,
+    "Stills are in no row of the table: they are kept without labels, in the split of their patient.",
+    "Nothing; the dataset has unlabelled sets.")
+_NO_EF = FindingKind("no_ef", NOTE,
+    "TMED-2 carries no ejection fraction and no volumes; it labels views and aortic stenosis on stills.",
+    "Commands that need an EF cannot use it.")
+_DUPLICATE_FILES = FindingKind("duplicate_files", WARNING,
+    "Stills lie in more than one folder under the same name; the first by name of the folder is used.", "Remove the copies.")
+_FOLD_0 = FindingKind("splits_of_fold_0", NOTE, f"{TABLE} has no splits; those of the owners' fold 0 were taken.")
+_UNNAMED = FindingKind("unnamed_row", WARNING, "Rows of the table of labels name no still; they are left out.", _REMEDY)
+_PARTIAL = FindingKind("partial_list", NOTE, f"The table names {{n:,}} stills; the release has {STILLS:,}.",
+    "Nothing, where a part is meant.")
+_CONTRADICTING = FindingKind("contradicting_rows", ERROR,
+    "Stills stand in the table more than once with different labels; they are kept without labels.", _REMEDY)
+_DUPLICATE_ROWS = FindingKind("duplicate_rows", WARNING,
+    "Stills stand in the table more than once with the same labels; the first row is kept.", _REMEDY)
+_ODD_NAME = FindingKind("odd_name", WARNING,
+    "Names of stills do not name their patient (expected is 1009s2_12); each counts as a separate patient.",
+    "Do not split by patient where these matter.")
+_UNKNOWN_VIEW = FindingKind("unknown_view", WARNING,
+    "Views are empty or none of the dataset's; they become unknown.", _REMEDY)
+_UNKNOWN_GRADE = FindingKind("unknown_diagnosis", WARNING,
+    f"Diagnoses are none of {', '.join(GRADES)}; they are kept as they are.", _REMEDY)
+_MISSING_FILE = FindingKind("missing_file", ERROR,
+    "Stills are listed, but their PNG files are not there; their rows and labels are kept.",
+    "Unpack every set again and look whether it was whole; then import again.")
+_UNREADABLE = FindingKind("unreadable", ERROR, "Headers of stills cannot be read; their rows and labels are kept.",
+    "Copy the files again; lvef data check names them, too.")
+_TRUNCATED = FindingKind("truncated", WARNING, "Stills are cut off; they are kept.", "Copy the files again.")
+# fmt: on
 
 
 def read(root: Path, progress: Progress | None = None) -> ImportResult:
-    """Read the collection's folder.
+    """Read the dataset's folder.
 
     Args:
         root: Folder with the table of labels and the sets of stills, at any depth.
@@ -100,25 +132,13 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
         if progress is not None:
             progress(len(rows), total)
     unlabelled = sorted(files.keys() - {row["query_key"] for row in stills})
-    findings.add(
-        "unlabelled",
-        Severity.NOTE,
-        "Stills are in no row of the table: they are kept without labels, in the part of their patient.",
-        "Nothing; the collection has unlabelled sets.",
-        unlabelled,
-    )
+    findings.add(_UNLABELLED, unlabelled)
     for name in unlabelled:
         rows.append(_row(root, name, files[name], None, findings))
         if progress is not None:
             progress(len(rows), total)
     _give_splits(rows)
-    findings.add(
-        "no_ef",
-        Severity.NOTE,
-        "TMED-2 carries no ejection fraction and no volumes; it labels views and aortic stenosis on stills.",
-        "Commands that need an EF cannot use it.",
-        "TMED-2",
-    )
+    findings.add(_NO_EF, "TMED-2")
     return ImportResult(make_manifest(rows, "TMED-2"), findings.sorted())
 
 
@@ -144,13 +164,7 @@ def _index(root: Path, findings: Findings) -> tuple[dict[str, Path], list[Path]]
                     files[path.stem] = path
             elif lower == TABLE or FOLD_TABLE.fullmatch(name):
                 tables.append(path)
-    findings.add(
-        "duplicate_files",
-        Severity.WARNING,
-        "Stills lie in more than one folder under the same name; the first by name of the folder is used.",
-        "Remove the copies.",
-        doubled,
-    )
+    findings.add(_DUPLICATE_FILES, doubled)
     return files, sorted(tables, key=lambda p: (p.name.lower() != TABLE, p))
 
 
@@ -171,30 +185,13 @@ def _labels(root: Path, tables: list[Path], findings: Findings) -> pl.DataFrame:
     if fold is not None and all(table[name].null_count() == len(table) for name in SPLITS):
         splits = read_text_table(fold, (COLUMNS[0], *SPLITS), findings).unique(COLUMNS[0], keep="first")
         table = table.drop(SPLITS).join(splits.drop(LINE), COLUMNS[0], "left", maintain_order="left")
-        findings.add(
-            "splits_of_fold_0",
-            Severity.NOTE,
-            f"{TABLE} has no splits; those of the owners' fold 0 were taken.",
-            "",
-            fold.name,
-        )
+        findings.add(_FOLD_0, fold.name)
     key = pl.col("query_key").str.replace(r"(?i)\.png$", "")
     nameless = table.filter(pl.col("query_key").is_null())
-    findings.add(
-        "unnamed_row",
-        Severity.WARNING,
-        "Rows of the table of labels name no still; they are left out.",
-        _MEND,
-        [f"{path.name}, line {line}" for line in nameless[LINE]],
-    )
+    findings.add(_UNNAMED, [f"{path.name}, line {line}" for line in nameless[LINE]])
     table = table.with_columns(key).filter(pl.col("query_key").is_not_null())
-    findings.add(
-        "partial_list",
-        Severity.NOTE,
-        f"The table names {table['query_key'].n_unique():,} stills; the release has {STILLS:,}.",
-        "Nothing, where a part is meant.",
-        path.name if table["query_key"].n_unique() != STILLS else [],
-    )
+    n = table["query_key"].n_unique()
+    findings.add(_PARTIAL.filled(n=n), path.name if n != STILLS else [])
     return table
 
 
@@ -203,21 +200,10 @@ def _one_row_a_still(table: pl.DataFrame, findings: Findings) -> list[dict[str, 
     contents = pl.struct(*COLUMNS[1:]).n_unique().over("query_key").alias("contents")
     table = table.with_columns(contents, pl.len().over("query_key").alias("times"))
     contrary = table.filter(pl.col("contents") > 1)["query_key"].unique(maintain_order=True)
-    findings.add(
-        "contradicting_rows",
-        Severity.ERROR,
-        "Stills stand in the table more than once with different labels; they are kept without labels.",
-        _MEND,
-        contrary.to_list(),
-    )
+    findings.add(_CONTRADICTING, contrary.to_list())
     same = table.filter(pl.col("contents") == 1)
-    findings.add(
-        "duplicate_rows",
-        Severity.WARNING,
-        "Stills stand in the table more than once with the same labels; the first row is kept.",
-        _MEND,
-        same.filter(pl.col("times") > 1)["query_key"].unique(maintain_order=True).to_list(),
-    )
+    repeated = same.filter(pl.col("times") > 1)["query_key"].unique(maintain_order=True)
+    findings.add(_DUPLICATE_ROWS, repeated.to_list())
     return same.unique("query_key", keep="first", maintain_order=True).to_dicts()
 
 
@@ -226,13 +212,7 @@ def _row(
 ) -> dict[str, Any]:
     key = _KEY.fullmatch(name)
     if key is None:
-        findings.add(
-            "odd_name",
-            Severity.WARNING,
-            "Names of stills do not tell their patient (expected is 1009s2_12); each counts as a patient of its own.",
-            "Do not split by patient where these matter.",
-            name,
-        )
+        findings.add(_ODD_NAME, name)
     header = _header(root, path, name, findings)
     relative = path.relative_to(root).as_posix() if path is not None else f"{name}.png"
     labels: dict[str, Any] = {"study": f"{key['patient']}s{key['study']}"} if key else {}
@@ -267,13 +247,7 @@ def _view(name: str, word: str | None, labels: dict[str, Any], findings: Finding
     view = VIEWS.get((word or "").lower())
     labels["view_label"] = word
     if view is None:
-        findings.add(
-            "unknown_view",
-            Severity.WARNING,
-            "Views are empty or none of the collection's; they become unknown.",
-            _MEND,
-            f"{name}: {word or 'empty'}",
-        )
+        findings.add(_UNKNOWN_VIEW, f"{name}: {word or 'empty'}")
     return view or DatasetView.UNKNOWN
 
 
@@ -282,52 +256,28 @@ def _grade(name: str, word: str | None, findings: Findings) -> str | None:
         return None
     grade = next((g for g in GRADES if g.lower() == word.lower()), None)
     if grade is None:
-        findings.add(
-            "unknown_diagnosis",
-            Severity.WARNING,
-            f"Diagnoses are none of {', '.join(GRADES)}; they are kept as they are.",
-            _MEND,
-            f"{name}: {word}",
-        )
+        findings.add(_UNKNOWN_GRADE, f"{name}: {word}")
     return grade or word
 
 
-def _header(root: Path, path: Path | None, name: str, findings: Findings) -> VideoHeader | None:
+def _header(root: Path, path: Path | None, name: str, findings: Findings) -> FileHeader | None:
     """Header of a still, or None where it is missing or cannot be read, which is noted."""
     if path is None:
-        findings.add(
-            "missing_file",
-            Severity.ERROR,
-            "Stills are listed, but their PNG files are not there; their rows and labels are kept.",
-            "Unpack every set again and look whether it was whole; then import again.",
-            name,
-        )
+        findings.add(_MISSING_FILE, name)
         return None
     shown = path.relative_to(root).as_posix()
     try:
         header = probe_image(path)
     except DataError:
-        findings.add(
-            "unreadable",
-            Severity.ERROR,
-            "Headers of stills cannot be read; their rows and labels are kept.",
-            "Copy the files again; lvef data check names them, too.",
-            shown,
-        )
+        findings.add(_UNREADABLE, shown)
         return None
     if header.truncated:
-        findings.add(
-            "truncated",
-            Severity.WARNING,
-            "Stills are cut off; they are kept.",
-            "Copy the files again.",
-            shown,
-        )
+        findings.add(_TRUNCATED, shown)
     return header
 
 
 def _give_splits(rows: list[dict[str, Any]]) -> None:
-    """Put stills without labels into the part of their patient's labelled ones, where these agree."""
+    """Put stills without labels into the split of their patient's labelled ones, where these agree."""
     parts: dict[str, set[Split]] = {}
     for row in rows:
         if row.get("split"):

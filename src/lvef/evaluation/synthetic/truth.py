@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import DataError
 from lvef.core.records import FloatArray, PixelSpacing
-from lvef.datasets.csv_rows import CsvRow, CsvTable, read_csv_rows
 from lvef.datasets.echonet_list import LIST
+from lvef.datasets.tables import CsvRow, CsvTable, read_csv_table
 from lvef.io.nifti import read_nifti
 from lvef.stores.synthetic_files import BEATS, CURVES, MASKS, PARAMETERS, VIDEOS
 from lvef.synthesis.truth import TrueBeat
@@ -192,7 +192,7 @@ def check_beats(clip: TrueClip, curve: TrueCurve) -> None:
 
 
 def _table(path: Path, columns: Sequence[str]) -> CsvTable:
-    table = read_csv_rows(path)
+    table = read_csv_table(path)
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise DataError(
