@@ -329,9 +329,7 @@ def _check_masks(pairs: _Pairs, findings: Findings) -> None:
     )
     for row, found in pairs:
         if found.mask_shape is not None and found.mask_shape[0] != found.n_frames:
-            findings.add(
-                _MASK_FRAMES, f"{row['item']} (image {found.n_frames}, mask {found.mask_shape[0]})"
-            )
+            findings.add(_MASK_FRAMES, f"{row['item']} (image {found.n_frames}, mask {found.mask_shape[0]})")
     findings.add(_NO_VENTRICLE, [row["item"] for row, found in pairs if found.lv_px and not any(found.lv_px)])
     findings.add(_SWAPPED, [*_swapped_stills(pairs), *_swapped_clips(pairs)])
 
