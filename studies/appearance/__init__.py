@@ -1,1 +1,1 @@
-"""How much a synthetic picture looks like an echo: grey levels, texture and edges against real stills."""
+"""Realism of synthetic images: grey levels, texture and edges against real stills."""

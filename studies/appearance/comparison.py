@@ -1,4 +1,4 @@
-"""Real beside synthetic, measure by measure: medians, ranges, and how well each tells them apart."""
+"""Real beside synthetic, measure by measure: medians, ranges, and how well each separates them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from studies.appearance.separability import auc, chance_band, joint_auc
 RANGE = (5.0, 50.0, 95.0)
 """Percentiles of the tables."""
 
-TOLD = 10
-"""Measures named as those that give a kind away."""
+MOST_NAMED = 10
+"""Most measures named as the most separating ones."""
 
 CLEAR = 0.75
-"""A measure with an area of less than this (and more than 1 less this) gives little away: it is not named."""
+"""A measure with an area of less than this (and more than 1 less this) separates little and is not named."""
 
 SEED = 5
 """Decides the folds."""
@@ -30,7 +30,7 @@ SEED = 5
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Median and 5-95 % range of a measure over pictures; NaN where none has it.
+    """Median and 5-95 % range of a measure over images; NaN where none has it.
 
     Attributes:
         low: 5th percentile.
@@ -54,7 +54,7 @@ class Row:
         measure: Its name.
         group: Its group, of `studies.appearance.measures.GROUPS`.
         spreads: By column: `as delivered`, then the kinds.
-        areas: By synthetic kind: area under the curve against real pictures of the same size.
+        areas: By synthetic kind: area under the curve against real images of the same size.
         changes: By synthetic kind: median change from the patient's own still of that phase; only kinds that have such.
     """
 
@@ -67,18 +67,18 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """How well a synthetic kind can be told from real pictures, ED and ES together.
+class Separability:
+    """Separability of a synthetic kind from real images, ED and ES together.
 
     Attributes:
-        kind: Phantom or moving still.
+        kind: Phantom or animated still.
         n_real: Real patients.
-        n_synthetic: Synthetic hearts.
+        n_synthetic: Synthetic clips.
         chance: Band of areas that mean nothing.
         joint: Area of a cross-validated logistic fit on all measures of a picture.
         by_group: The same on one group of measures.
         by_place: The same on the measures of one place, of `studies.appearance.measures.PLACES`.
-        loudest: Measures that give most away: name and mean area over the phases, the clearest first.
+        loudest: The most separating measures: name and mean area over the phases, the clearest first.
     """
 
     kind: str
@@ -92,14 +92,14 @@ class Verdict:
 
 
 AS_DELIVERED = "real, as delivered"
-"""Column of real pictures at their own resolution, for reference; nothing is compared with it."""
+"""Column of real images at their own resolution, for reference; nothing is compared with it."""
 
 
 def compare(samples: Sequence[Sample], delivered: Sequence[Sample] = ()) -> list[Row]:
     """A row a phase and measure.
 
     Args:
-        samples: Real and synthetic pictures, all of one size.
+        samples: Real and synthetic images, all of one size.
         delivered: The real ones at their own resolution.
     """
     kinds = list(dict.fromkeys(s.kind for s in samples))
@@ -123,11 +123,13 @@ def compare(samples: Sequence[Sample], delivered: Sequence[Sample] = ()) -> list
     return rows
 
 
-def judge(samples: Sequence[Sample], rows: Sequence[Row], seed: int = SEED) -> list[Verdict]:
-    """What gives each synthetic kind away.
+def measure_separability(
+    samples: Sequence[Sample], rows: Sequence[Row], seed: int = SEED
+) -> list[Separability]:
+    """How well each synthetic kind can be separated from real images.
 
     Args:
-        samples: Real and synthetic pictures, all of one size.
+        samples: Real and synthetic images, all of one size.
         rows: From :func:`compare`.
         seed: Decides the folds.
     """
@@ -160,7 +162,7 @@ def judge(samples: Sequence[Sample], rows: Sequence[Row], seed: int = SEED) -> l
             for place, begins in PLACES.items()
         }
         found.append(
-            Verdict(
+            Separability(
                 kind,
                 n_real,
                 n_synthetic,
@@ -168,7 +170,7 @@ def judge(samples: Sequence[Sample], rows: Sequence[Row], seed: int = SEED) -> l
                 areas({"all": list(range(len(names)))})["all"],
                 areas(groups),
                 areas(places),
-                _loudest(rows, kind),
+                _largest_areas(rows, kind),
             )
         )
     return found
@@ -184,13 +186,13 @@ def spread(values: FloatArray) -> Spread:
 
 
 def samples_csv(samples: Sequence[Sample]) -> str:
-    """One line a picture: kind, name, patient, phase, millimetres per pixel and every measure."""
+    """One line a image: kind, name, patient, phase, millimetres per pixel and every measure."""
     names = list(dict.fromkeys(name for s in samples for name in s.measures))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["kind", "name", "patient", "phase", "mm per pixel", *names])
     for s in samples:
-        values = [s.picture.spacing_mm, *(s.measures.get(n, float("nan")) for n in names)]
+        values = [s.image.spacing_mm, *(s.measures.get(n, float("nan")) for n in names)]
         cells = ["" if not np.isfinite(v) else f"{v:.4f}" for v in values]
         writer.writerow([s.kind, s.name, s.patient, str(s.phase), *cells])
     return out.getvalue()
@@ -199,21 +201,21 @@ def samples_csv(samples: Sequence[Sample]) -> str:
 def _change(
     samples: Sequence[Sample], own: Mapping[tuple[str, Phase], Mapping[str, float]], name: str
 ) -> float | None:
-    """Median of a measure less that of the same patient's real picture; None where no patient has both pictures."""
+    """Median of a measure less that of the same patient's real image; None where no patient has both images."""
     pairs = [(s.measures, own[s.patient, s.phase]) for s in samples if (s.patient, s.phase) in own]
     if not pairs:
         return None
     return spread(np.array([a.get(name, np.nan) - b.get(name, np.nan) for a, b in pairs])).median
 
 
-def _loudest(rows: Sequence[Row], kind: str) -> tuple[tuple[str, float], ...]:
+def _largest_areas(rows: Sequence[Row], kind: str) -> tuple[tuple[str, float], ...]:
     areas: dict[str, list[float]] = {}
     for row in rows:
         if np.isfinite(value := row.areas.get(kind, float("nan"))):
             areas.setdefault(row.measure, []).append(value)
     means = {name: float(np.mean(found)) for name, found in areas.items()}
     clear = [item for item in means.items() if abs(item[1] - 0.5) >= CLEAR - 0.5]
-    return tuple(sorted(clear, key=lambda item: -abs(item[1] - 0.5))[:TOLD])
+    return tuple(sorted(clear, key=lambda item: -abs(item[1] - 0.5))[:MOST_NAMED])
 
 
 def _column(samples: Sequence[Sample], name: str) -> FloatArray:

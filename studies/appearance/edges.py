@@ -22,7 +22,7 @@ FIT_MM = (-7.0, 6.0)
 """Part of the profile that the step is fitted to: the wall is 7 to 11 mm thick, and what lies behind it is another edge."""
 
 SIDES = ("septal", "lateral", "apical")
-"""Left and right in an A4C picture with the apex up, and the third of the long axis at the apex."""
+"""Left and right in an A4C image with the apex up, and the third of the long axis at the apex."""
 
 WALL_MM = 2.0
 """A normal counts where the wall's label lies so far outside the contour: this leaves the mitral plane out."""
@@ -55,13 +55,11 @@ class Edge:
     offset_mm: float
 
 
-def profiles(
-    picture: NDArray[np.uint8], labels: NDArray[np.uint8], spacing_mm: float
-) -> dict[str, FloatArray]:
+def profiles(image: NDArray[np.uint8], labels: NDArray[np.uint8], spacing_mm: float) -> dict[str, FloatArray]:
     """Mean grey level along the outward normals of the endocardium, by side.
 
     Args:
-        picture: ``(h, w)``.
+        image: ``(h, w)``.
         labels: ``(h, w)`` of `lvef.core.terms.Structure`.
         spacing_mm: Millimetres per pixel.
 
@@ -84,8 +82,8 @@ def profiles(
     if wall.all() or not wall.any():
         return nothing
     rays = contour[:, None] + normal[:, None] * (DISTANCES_MM / spacing_mm)[:, None]
-    grey = _values(picture, rays, cv2.INTER_LINEAR)
-    h, w = picture.shape
+    grey = _values(image, rays, cv2.INTER_LINEAR)
+    h, w = image.shape
     grey[(rays < 0).any(axis=-1) | (rays > [w - 1, h - 1]).any(axis=-1)] = np.nan
     found = nothing
     for side, here in _sides(contour, wall).items():
@@ -161,8 +159,8 @@ def _even(contour: FloatArray, step: float) -> FloatArray:
     return np.stack([np.interp(at, length, closed[:, k]) for k in (0, 1)], axis=1)
 
 
-def _values(picture: NDArray[np.uint8], points: FloatArray, method: int) -> NDArray[np.float32]:
-    """Values of a picture at any points ``(..., 2)``, 0 beyond its edge."""
+def _values(image: NDArray[np.uint8], points: FloatArray, method: int) -> NDArray[np.float32]:
+    """Values of a image at any points ``(..., 2)``, 0 beyond its edge."""
     x, y = (points[..., k].reshape(-1, 1).astype(np.float32) for k in (0, 1))
-    found = cv2.remap(picture.astype(np.float32), x, y, method, borderMode=cv2.BORDER_CONSTANT)
+    found = cv2.remap(image.astype(np.float32), x, y, method, borderMode=cv2.BORDER_CONSTANT)
     return np.asarray(found, dtype=np.float32).reshape(points.shape[:-1])

@@ -1,4 +1,4 @@
-"""Pictures to compare, all alike: real stills, synthetic clips in memory, and synthetic collections on disk."""
+"""Images to compare, all alike: real stills, synthetic clips in memory, and synthetic collections on disk."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from lvef.io.nifti import read_nifti
 from lvef.io.video import read_video
 from lvef.synthesis.truth import SyntheticClip
 from studies.appearance.measures import (
-    Picture,
+    LabelledImage,
     frame_correlation,
-    measure_picture,
+    measure_image,
     to_square,
 )
 
-REAL, PHANTOM, MOVING = "real", "phantom", "moving still"
-"""Kinds of pictures, in the order of tables."""
+REAL, PHANTOM, ANIMATED = "real", "phantom", "animated still"
+"""Kinds of images, in the order of tables."""
 
-FILM_FRAMES = 40
-"""Frames of a film, from its ED on, over which consecutive frames are correlated: a beat or nearly so."""
+CINE_FRAMES = 40
+"""Frames of a cine, from its ED on, over which consecutive frames are correlated: a beat or nearly so."""
 
 SQUARE_TOLERANCE = 0.02
 """Pixels count as square when their sides differ by less than this part."""
@@ -41,14 +41,14 @@ NAME_KEYS = ("FileName", "name", "file_name")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture and its measures.
+    """One image and its measures.
 
     Attributes:
-        kind: `REAL`, `PHANTOM` or `MOVING`.
+        kind: `REAL`, `PHANTOM` or `ANIMATED`.
         name: Still or clip.
-        patient: Whose heart it is; two pictures of one patient are never on both sides of a cross-validation.
+        patient: Two images of one patient are never on both sides of a cross-validation.
         phase: ED or ES.
-        picture: Brought to the common square.
+        image: Brought to the common square.
         measures: By name, from `studies.appearance.measures`.
     """
 
@@ -56,7 +56,7 @@ class Sample:
     name: str
     patient: str
     phase: Phase
-    picture: Picture
+    image: LabelledImage
     measures: dict[str, float] = field(repr=False)
 
 
@@ -71,17 +71,17 @@ def sample_of_still(still: CamusStill, size: int | None) -> Sample:
         DataError: It has no scale, or its pixels are not square.
     """
     name = f"{still.patient} {still.view}"
-    picture = Picture(still.picture, still.mask, _scale(still.spacing, name))
+    image = LabelledImage(still.picture, still.mask, _scale(still.spacing, name))
     if size is not None:
-        picture = to_square(picture, size)
-    return Sample(REAL, name, still.patient, still.phase, picture, measure_picture(picture))
+        image = to_square(image, size)
+    return Sample(REAL, name, still.patient, still.phase, image, measure_image(image))
 
 
 def samples_of_clip(kind: str, synthetic: SyntheticClip, size: int) -> list[Sample]:
     """ED and ES of the representative beat of a clip in memory.
 
     Args:
-        kind: `PHANTOM` or `MOVING`.
+        kind: `PHANTOM` or `ANIMATED`.
         synthetic: From a generator.
         size: Side of the common square in pixels.
 
@@ -94,7 +94,7 @@ def samples_of_clip(kind: str, synthetic: SyntheticClip, size: int) -> list[Samp
     beat = synthetic.representative
     patient = str(synthetic.parameters.get("patient") or clip.source)
     mm = _scale(clip.scale, clip.source)
-    return _film_samples(
+    return _cine_samples(
         kind, clip.source, patient, clip.frames, synthetic.labels, mm, (beat.ed_frame, beat.es_frame), size
     )
 
@@ -103,7 +103,7 @@ def read_collection(kind: str, folder: Path, size: int, limit: int | None = None
     """Samples of a collection as `lvef synthesize` writes it; views other than A4C are left out.
 
     Args:
-        kind: `PHANTOM` or `MOVING`.
+        kind: `PHANTOM` or `ANIMATED`.
         folder: Holds ``Videos``, ``Masks`` and ``VolumeTracings.csv``.
         size: Side of the common square in pixels.
         limit: Most clips, the first by name.
@@ -112,8 +112,8 @@ def read_collection(kind: str, folder: Path, size: int, limit: int | None = None
         DataError: The folder is no such collection, or a file of it cannot be used.
     """
     frames = _traced_frames(folder / "VolumeTracings.csv")
-    told = _parameters(folder / "Parameters.jsonl")
-    names = [name for name in sorted(frames) if told.get(name, {}).get("view", View.A4C) == View.A4C]
+    parameters = _parameters(folder / "Parameters.jsonl")
+    names = [name for name in sorted(frames) if parameters.get(name, {}).get("view", View.A4C) == View.A4C]
     for name in names[:limit]:
         video, mask = folder / "Videos" / f"{name}.avi", folder / "Masks" / f"{name}.nii.gz"
         for path in (video, mask):
@@ -121,14 +121,14 @@ def read_collection(kind: str, folder: Path, size: int, limit: int | None = None
                 raise DataError(
                     f"{path}: is missing, though VolumeTracings.csv names the clip; make the collection again."
                 )
-        pictures, masks = read_video(video).frames, read_nifti(mask)
+        images, masks = read_video(video).frames, read_nifti(mask)
         labels = np.asarray(masks.values, dtype=np.uint8)
-        if labels.shape != pictures.shape:
+        if labels.shape != images.shape:
             raise DataError(
-                f"{mask}: holds masks {labels.shape}, its video frames {pictures.shape}; make the collection again."
+                f"{mask}: holds masks {labels.shape}, its video frames {images.shape}; make the collection again."
             )
         spacing = None if masks.spacing_mm is None else PixelSpacing(*masks.spacing_mm, "header")
-        patient = str(told.get(name, {}).get("patient") or name)
+        patient = str(parameters.get(name, {}).get("patient") or name)
         traced = sorted(frames[name])
         if len(traced) != 2 or traced[-1] >= len(labels):
             raise DataError(
@@ -136,12 +136,12 @@ def read_collection(kind: str, folder: Path, size: int, limit: int | None = None
             )
         # As everywhere: which is ED is decided by size, not by order.
         ed, es = sorted(traced, key=lambda f: -int((labels[f] == Structure.LV).sum()))
-        yield from _film_samples(
-            kind, name, patient, pictures, labels, _scale(spacing, str(mask)), (ed, es), size
+        yield from _cine_samples(
+            kind, name, patient, images, labels, _scale(spacing, str(mask)), (ed, es), size
         )
 
 
-def _film_samples(
+def _cine_samples(
     kind: str,
     name: str,
     patient: str,
@@ -151,18 +151,18 @@ def _film_samples(
     ed_es: tuple[int, int],
     size: int,
 ) -> list[Sample]:
-    start = min(ed_es[0], max(0, len(frames) - FILM_FRAMES))
-    film = [
-        to_square(Picture(frames[f], labels[f], spacing_mm), size)
-        for f in range(start, min(start + FILM_FRAMES, len(frames)))
+    start = min(ed_es[0], max(0, len(frames) - CINE_FRAMES))
+    cine = [
+        to_square(LabelledImage(frames[f], labels[f], spacing_mm), size)
+        for f in range(start, min(start + CINE_FRAMES, len(frames)))
     ]
     moves = frame_correlation(
-        np.stack([p.grey for p in film]), np.stack([p.labels for p in film]), film[0].spacing_mm
+        np.stack([p.grey for p in cine]), np.stack([p.labels for p in cine]), cine[0].spacing_mm
     )
     found = []
     for phase, frame in zip(Phase, ed_es, strict=True):
-        picture = to_square(Picture(frames[frame], labels[frame], spacing_mm), size)
-        found.append(Sample(kind, name, patient, phase, picture, measure_picture(picture) | moves))
+        image = to_square(LabelledImage(frames[frame], labels[frame], spacing_mm), size)
+        found.append(Sample(kind, name, patient, phase, image, measure_image(image) | moves))
     return found
 
 
@@ -193,7 +193,7 @@ def _traced_frames(path: Path) -> dict[str, set[int]]:
 
 
 def _parameters(path: Path) -> dict[str, dict[str, Any]]:
-    """What is told of each clip, by name; empty where the file is not there."""
+    """Parameters of each clip, by name; empty where the file is not there."""
     if not path.is_file():
         return {}
     found: dict[str, dict[str, Any]] = {}
@@ -201,8 +201,8 @@ def _parameters(path: Path) -> dict[str, dict[str, Any]]:
         try:
             row = json.loads(line)
             inner = row.get("parameters")
-            told = (inner if isinstance(inner, dict) else {}) | row
-            found[str(next(row[k] for k in NAME_KEYS if k in row)).removesuffix(".avi")] = told
+            parameters = (inner if isinstance(inner, dict) else {}) | row
+            found[str(next(row[k] for k in NAME_KEYS if k in row)).removesuffix(".avi")] = parameters
         except (ValueError, AttributeError, StopIteration):
             raise DataError(
                 f"{path}, line {number}: is no JSON object with the clip's name; make the collection again."

@@ -1,4 +1,4 @@
-"""How well measures tell synthetic pictures from real ones: each alone, and all together."""
+"""Separation of synthetic from real images: by each measure alone, and by all together."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ CHANCE_Z = 1.96
 
 
 def auc(values: FloatArray, synthetic: BoolArray) -> float:
-    """Chance that a synthetic picture has the larger value than a real one (ties count half), 0-1.
+    """Chance that a synthetic image has the larger value than a real one (ties count half), 0-1.
 
     Args:
         values: ``(n,)``; those that are not finite are left out.
         synthetic: ``(n,)``.
 
     Returns:
-        NaN where one side is empty. 0.5: the measure tells nothing; 0 or 1: it tells all.
+        NaN where one side is empty. 0.5: the measure does not separate; 0 or 1: it separates fully.
 
     Source: Hanley and McNeil, Radiology 1982;143:29 (area under the ROC curve as a rank statistic).
     """
@@ -60,17 +60,17 @@ def joint_auc(
 ) -> float:
     """Area under the curve of a logistic fit on several measures, on patients it was not fitted to.
 
-    A measure that a picture lacks counts as the mean. Both sides weigh the same. The scores of the folds are ranked within
+    A measure that a image lacks counts as the mean. Both sides weigh the same. The scores of the folds are ranked within
     each fold and the areas averaged.
 
     Args:
         table: ``(n, measures)``; NaN allowed.
         synthetic: ``(n,)``.
-        groups: Patient of each picture; a patient is in one fold only.
+        groups: Patient of each image; a patient is in one fold only.
         rng: Decides the folds.
 
     Returns:
-        0.5: cannot be told apart; 1: told apart without an error; NaN where there are too few to cross-validate.
+        0.5: not separable; 1: separated without an error; NaN where there are too few to cross-validate.
     """
     folds = _folds(synthetic, groups, rng)
     areas = []
@@ -88,7 +88,7 @@ def joint_auc(
 
 
 def _folds(synthetic: BoolArray, groups: Sequence[str], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Fold of each picture. Patients with synthetic pictures are dealt out first, so that each fold has some."""
+    """Fold of each picture. Patients with synthetic images are distributed first, so that each fold has some."""
     with_synthetic = sorted({g for g, s in zip(groups, synthetic, strict=True) if s})
     others = sorted(set(groups) - set(with_synthetic))
     dealt = [*rng.permutation(with_synthetic).tolist(), *rng.permutation(others).tolist()]

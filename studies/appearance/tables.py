@@ -8,12 +8,12 @@ from dataclasses import asdict
 from typing import Any
 
 from lvef.core.terms import Phase
-from studies.appearance.comparison import AS_DELIVERED, Row, Spread, Verdict
+from studies.appearance.comparison import AS_DELIVERED, Row, Separability, Spread
 
 SCHEMA = "lvef-appearance/1"
 """Version of the layout of ``appearance.json``."""
 
-SHORT = (
+SHORT_TABLE = (
     "cavity p50",
     "myocardium p50",
     "atrium p50",
@@ -36,50 +36,54 @@ SHORT = (
 )
 """Measures of the short table, in its order."""
 
-NOT_KNOWN = "-"
+UNKNOWN = "-"
 """Cell of what cannot be had."""
 
 
-def tables_md(rows: Sequence[Row], verdicts: Sequence[Verdict], size: int) -> str:
-    """Both tables, and what gives synthetic pictures away, as Markdown.
+def tables_md(rows: Sequence[Row], separabilities: Sequence[Separability], size: int) -> str:
+    """Both tables, and what separates synthetic images, as Markdown.
 
     Args:
         rows: From `studies.appearance.comparison.compare`.
-        verdicts: From `studies.appearance.comparison.judge`.
+        separabilities: From `studies.appearance.comparison.measure_separability`.
         size: Side of the common square in pixels.
     """
     parts = [
-        f"Median (5 to 95 %). All columns but *{AS_DELIVERED}* are pictures of {size} x {size} pixels. AUC: chance that a "
-        "synthetic picture has the larger value than a real one; 0.5 tells nothing, 0 and 1 tell all. Change: median "
-        "difference from the same patient's own still."
+        f"Median (5 to 95 %). All columns but *{AS_DELIVERED}* are images of {size} x {size} pixels. AUC: chance that a "
+        "synthetic image has the larger value than a real one; 0.5 does not separate, 0 and 1 separate fully. Change: "
+        "median difference from the same patient's own still."
     ]
-    short = {row.measure: row for row in rows if row.phase == Phase.ED and row.measure in SHORT}
+    short = {row.measure: row for row in rows if row.phase == Phase.ED and row.measure in SHORT_TABLE}
     if short:
-        parts.append(f"## In short, at ED\n\n{_table([short[name] for name in SHORT if name in short])}")
+        parts.append(
+            f"## In short, at ED\n\n{_table([short[name] for name in SHORT_TABLE if name in short])}"
+        )
     for phase in Phase:
         chosen = [row for row in rows if row.phase == phase]
         if chosen:
             parts.append(f"## {phase}\n\n{_table(chosen)}")
-    if verdicts:
-        parts.append("## What gives them away\n\n" + "\n\n".join(_verdict(v) for v in verdicts))
+    if separabilities:
+        parts.append(
+            "## What separates them\n\n" + "\n\n".join(_separability_text(v) for v in separabilities)
+        )
     return "\n\n".join(parts) + "\n"
 
 
-def to_values(rows: Sequence[Row], verdicts: Sequence[Verdict], size: int) -> dict[str, Any]:
+def to_values(rows: Sequence[Row], separabilities: Sequence[Separability], size: int) -> dict[str, Any]:
     """The same as values for JSON; None for what cannot be had."""
     found: dict[str, Any] = _plain(
         {
             "schema": SCHEMA,
             "size_px": size,
             "rows": [asdict(row) | {"phase": str(row.phase)} for row in rows],
-            "verdicts": [asdict(verdict) for verdict in verdicts],
+            "verdicts": [asdict(separability) for separability in separabilities],
         }
     )
     return found
 
 
 def decimals(measure: str) -> int:
-    """Digits behind the point that a measure is told with: millimetres, skewness and correlations two, grey levels one."""
+    """Decimals of a measure: millimetres, skewness and correlations two, grey levels one."""
     return 2 if measure.endswith(("mm", "skewness", "correlation", "%")) else 1
 
 
@@ -102,30 +106,31 @@ def _table(rows: Sequence[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _verdict(verdict: Verdict) -> str:
-    low, high = verdict.chance
+def _separability_text(separability: Separability) -> str:
+    low, high = separability.chance
     groups, places = (
         ", ".join(f"{name} {_number(area, 2)}" for name, area in areas.items())
-        for areas in (verdict.by_group, verdict.by_place)
+        for areas in (separability.by_group, separability.by_place)
     )
-    loud = "; ".join(f"{name} {_number(area, 2)}" for name, area in verdict.loudest) or "none clearly"
+    largest = "; ".join(f"{name} {_number(area, 2)}" for name, area in separability.loudest) or "none clearly"
     return (
-        f"**{verdict.kind}** ({verdict.n_synthetic} clips against {verdict.n_real} real patients, ED and ES; single "
-        f"areas between {_number(low, 2)} and {_number(high, 2)} may be chance). All measures together, cross-validated by "
-        f"patient: {_number(verdict.joint, 2)}. By group: {groups}. By place: {places}. Loudest alone: {loud}."
+        f"**{separability.kind}** ({separability.n_synthetic} clips against {separability.n_real} real patients, ED and ES; "
+        f"single areas between {_number(low, 2)} and {_number(high, 2)} may be chance). All measures together, "
+        f"cross-validated by patient: {_number(separability.joint, 2)}. By group: {groups}. By place: {places}. Most "
+        f"separating alone: {largest}."
     )
 
 
 def _cell(spread: Spread, digits: int) -> str:
     if not spread.n:
-        return NOT_KNOWN
+        return UNKNOWN
     low, median, high = (_number(v, digits) for v in (spread.low, spread.median, spread.high))
     return f"{median} ({low} to {high})"
 
 
 def _number(value: float, digits: int, sign: str = "") -> str:
     if not math.isfinite(value):
-        return NOT_KNOWN
+        return UNKNOWN
     # No minus before a zero.
     return f"{round(value, digits) + 0.0:{sign}.{digits}f}"
 

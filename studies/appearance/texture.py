@@ -1,6 +1,6 @@
 """Grain of a structure: local deviation and speckle cell, after slow shading is taken away.
 
-All functions look at one grey picture and a mask; pixels are square. A picture has structure of every size, so a figure of
+All functions look at one grey image and a mask; pixels are square. A image has structure of every size, so a value of
 its grain depends on what counts as slow: here what a Gaussian of `TREND_MM` keeps. Compare only figures made alike, at
 equal millimetres per pixel.
 """
@@ -21,7 +21,7 @@ WINDOW_MM = 5.0
 CAMUS A4C at end-diastole, at 0.77 mm per pixel."""
 
 MIN_PIXELS = 40
-"""A mask with fewer pixels tells nothing: its figures are NaN."""
+"""The values of a mask with fewer pixels are NaN."""
 
 MIN_CORRELATION = 0.02
 """Smaller correlations count as this: the width is read on a logarithm."""
@@ -29,11 +29,11 @@ MIN_CORRELATION = 0.02
 _EPS = 1e-9
 
 
-def eroded(mask: BoolArray, spacing_mm: float, margin_mm: float) -> BoolArray:
+def erode(mask: BoolArray, spacing_mm: float, margin_mm: float) -> BoolArray:
     """The part of a mask whose pixels lie at least a margin inside its border, ``(h, w)``.
 
     Args:
-        mask: ``(h, w)``; beyond the picture counts as outside.
+        mask: ``(h, w)``; beyond the image counts as outside.
         spacing_mm: Millimetres per pixel.
         margin_mm: Distance of pixel centres from the border.
     """
@@ -43,7 +43,7 @@ def eroded(mask: BoolArray, spacing_mm: float, margin_mm: float) -> BoolArray:
 
 
 def trend(values: FloatArray, mask: BoolArray, spacing_mm: float, sigma_mm: float = TREND_MM) -> FloatArray:
-    """Slow part of a picture inside a mask, ``(h, w)``: a Gaussian mean of the pixels inside.
+    """Slow part of a image inside a mask, ``(h, w)``: a Gaussian mean of the pixels inside.
 
     Args:
         values: ``(h, w)``.
@@ -57,23 +57,23 @@ def trend(values: FloatArray, mask: BoolArray, spacing_mm: float, sigma_mm: floa
     return np.asarray(mean / np.maximum(weight, _EPS))
 
 
-def detrended(picture: NDArray[np.uint8], mask: BoolArray, spacing_mm: float) -> FloatArray:
+def subtract_trend(image: NDArray[np.uint8], mask: BoolArray, spacing_mm: float) -> FloatArray:
     """Grey levels without their slow part, ``(h, w)``; 0 outside the mask."""
-    values = picture.astype(float)
+    values = image.astype(float)
     return np.where(mask, values - trend(values, mask, spacing_mm), 0.0)
 
 
-def local_deviation(picture: NDArray[np.uint8], mask: BoolArray, spacing_mm: float) -> float:
-    """Median over windows of `WINDOW_MM` of the standard deviation in them, in grey levels, after `detrended`.
+def local_deviation(image: NDArray[np.uint8], mask: BoolArray, spacing_mm: float) -> float:
+    """Median over windows of `WINDOW_MM` of the standard deviation in them, in grey levels, after `subtract_trend`.
 
     Args:
-        picture: ``(h, w)``.
+        image: ``(h, w)``.
         mask: ``(h, w)``; windows of which less than half is inside do not count.
         spacing_mm: Millimetres per pixel.
     """
     if mask.sum() < MIN_PIXELS:
         return float("nan")
-    grain = detrended(picture, mask, spacing_mm)
+    grain = subtract_trend(image, mask, spacing_mm)
     side = max(3, round((WINDOW_MM / spacing_mm - 1) / 2) * 2 + 1)
     share = uniform_filter(mask.astype(float), side, mode="constant")
     mean = uniform_filter(grain, side, mode="constant") / np.maximum(share, _EPS)
@@ -83,22 +83,22 @@ def local_deviation(picture: NDArray[np.uint8], mask: BoolArray, spacing_mm: flo
     return float(np.median(counted)) if len(counted) else float("nan")
 
 
-def speckle_cell_mm(picture: NDArray[np.uint8], mask: BoolArray, spacing_mm: float) -> tuple[float, float]:
-    """Full width at half maximum of the grain's autocorrelation, down the picture and across, in millimetres.
+def speckle_cell_mm(image: NDArray[np.uint8], mask: BoolArray, spacing_mm: float) -> tuple[float, float]:
+    """Full width at half maximum of the grain's autocorrelation, down the image and across, in millimetres.
 
     Down and across stand for along the beam and across it: apical ventricles lie within 30 degrees of the middle beam. The
     grain is divided by its own local deviation first, so that a few bright echoes do not decide. Taking the trend away
     narrows a Gaussian cell of 2 mm by 7 %.
 
     Args:
-        picture: ``(h, w)``.
+        image: ``(h, w)``.
         mask: ``(h, w)``.
         spacing_mm: Millimetres per pixel.
 
     Returns:
         Axial and lateral width; NaN where the mask is too small for the correlation to fall to one half.
     """
-    grain = detrended(picture, mask, spacing_mm)
+    grain = subtract_trend(image, mask, spacing_mm)
     power = trend(grain * grain, mask, spacing_mm, WINDOW_MM)
     grain = grain / np.sqrt(np.maximum(power, 1.0))
     down, across = (correlation_width(grain, mask, axis) * spacing_mm for axis in (0, 1))
@@ -113,7 +113,7 @@ def correlation_width(grain: FloatArray, mask: BoolArray, axis: int) -> float:
     Args:
         grain: ``(h, w)`` of mean 0.
         mask: ``(h, w)``; pairs of which both pixels are inside count.
-        axis: 0 down the picture, 1 across.
+        axis: 0 down the image, 1 across.
     """
     before = 1.0
     for shift in range(1, grain.shape[axis] // 2):

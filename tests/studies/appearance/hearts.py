@@ -14,7 +14,7 @@ from lvef.core.terms import View
 from lvef.io.motion_jpeg import BEST_QUALITY, encode_motion_jpeg
 from lvef.io.nifti import encode_label_nifti
 from lvef.synthesis.truth import SyntheticClip, TrueBeat
-from studies.appearance.measures import Picture
+from studies.appearance.measures import LabelledImage
 
 RADIUS_MM, WALL_MM = 25.0, 12.0
 
@@ -31,13 +31,15 @@ def labels(size: int, spacing_mm: float, squeeze: float = 1.0) -> np.ndarray:
     return found.astype(np.uint8)
 
 
-def stepped(size: int, spacing_mm: float, height: float, width_mm: float, offset_mm: float = 0.0) -> Picture:
+def stepped(
+    size: int, spacing_mm: float, height: float, width_mm: float, offset_mm: float = 0.0
+) -> LabelledImage:
     """Cavity 60, wall 60 + height (twice that on the left), with a Gaussian edge of that 10-90 % width."""
     x, _, r = _polar(size, spacing_mm)
     sigma = width_mm / (2 * 1.2815515655446004)
     step = (1 + erf((r - RADIUS_MM - offset_mm) / (sigma * np.sqrt(2)))) / 2
     grey = 60 + height * np.where(x < 0, 2, 1) * step
-    return Picture(np.round(grey).astype(np.uint8), labels(size, spacing_mm), spacing_mm)
+    return LabelledImage(np.round(grey).astype(np.uint8), labels(size, spacing_mm), spacing_mm)
 
 
 def grain(shape: tuple[int, ...], sigma: tuple[float, ...], rng: np.random.Generator) -> np.ndarray:
@@ -55,7 +57,7 @@ def fwhm(sigma: float) -> float:
     return float(2 * np.sqrt(2 * np.log(2)) * np.sqrt(2) * sigma)
 
 
-def film(
+def cine(
     name: str, rng: np.random.Generator, n: int = 12, size: int = 112, wall: float = 120.0
 ) -> SyntheticClip:
     """A fan with a beating ventricle in fresh grain; ED is frame 2, ES frame 6."""
@@ -86,7 +88,7 @@ def write_collection(
     """The files of `lvef synthesize` that are read here."""
     for sub in ("Videos", "Masks"):
         (folder / sub).mkdir(parents=True)
-    rows, told = ["FileName,X1,Y1,X2,Y2,Frame"], []
+    rows, parameters = ["FileName,X1,Y1,X2,Y2,Frame"], []
     for name, synthetic in clips.items():
         clip, beat = synthetic.clip, synthetic.representative
         assert clip.spacing is not None
@@ -97,7 +99,7 @@ def write_collection(
         (folder / "Masks" / f"{name}.nii.gz").write_bytes(encode_label_nifti(synthetic.labels, mm, 0.04))
         # ES first: the order tells nothing.
         rows += [f"{name}.avi,1,2,3,4,{frame}" for frame in (beat.es_frame, beat.ed_frame) for _ in range(21)]
-        told.append(
+        parameters.append(
             {
                 "FileName": name,
                 "patient": synthetic.parameters["patient"],
@@ -106,7 +108,7 @@ def write_collection(
             }
         )
     (folder / "VolumeTracings.csv").write_text("\n".join(rows) + "\n")
-    (folder / "Parameters.jsonl").write_text("".join(json.dumps(t) + "\n" for t in told))
+    (folder / "Parameters.jsonl").write_text("".join(json.dumps(t) + "\n" for t in parameters))
     return folder
 
 

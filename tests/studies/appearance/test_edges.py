@@ -47,8 +47,8 @@ def test_an_unknown_profile_has_no_step():
 
 @pytest.mark.parametrize("width", [3.0, 5.0])
 def test_a_drawn_heart_gives_height_and_width_by_side(width):
-    picture = stepped(256, 0.5, 40, width)
-    found = {side: fit_step(p) for side, p in profiles(picture.grey, picture.labels, 0.5).items()}
+    image = stepped(256, 0.5, 40, width)
+    found = {side: fit_step(p) for side, p in profiles(image.grey, image.labels, 0.5).items()}
     assert found["septal"].height == pytest.approx(80, rel=0.04)
     assert found["lateral"].height == pytest.approx(40, rel=0.04)
     assert 40 < found["apical"].height < 80
@@ -58,49 +58,45 @@ def test_a_drawn_heart_gives_height_and_width_by_side(width):
 
 
 def test_an_edge_outside_the_contour_has_an_offset():
-    picture = stepped(256, 0.5, 40, 3, offset_mm=2.0)
-    assert fit_step(profiles(picture.grey, picture.labels, 0.5)["septal"]).offset_mm == pytest.approx(
-        2, abs=0.3
-    )
+    image = stepped(256, 0.5, 40, 3, offset_mm=2.0)
+    assert fit_step(profiles(image.grey, image.labels, 0.5)["septal"]).offset_mm == pytest.approx(2, abs=0.3)
 
 
 def test_mirrored_left_and_right_change_places():
-    picture = stepped(200, 0.7, 40, 3)
-    plain = profiles(picture.grey, picture.labels, 0.7)
+    image = stepped(200, 0.7, 40, 3)
+    plain = profiles(image.grey, image.labels, 0.7)
     mirrored = profiles(
-        np.ascontiguousarray(picture.grey[:, ::-1]), np.ascontiguousarray(picture.labels[:, ::-1]), 0.7
+        np.ascontiguousarray(image.grey[:, ::-1]), np.ascontiguousarray(image.labels[:, ::-1]), 0.7
     )
     np.testing.assert_allclose(mirrored["septal"], plain["lateral"], atol=1.5)
     np.testing.assert_allclose(mirrored["lateral"], plain["septal"], atol=1.5)
 
 
 def test_coarse_pixels_keep_the_height():
-    picture = stepped(80, 1.6, 40, 5)
-    assert fit_step(profiles(picture.grey, picture.labels, 1.6)["septal"]).height == pytest.approx(
-        80, rel=0.06
-    )
+    image = stepped(80, 1.6, 40, 5)
+    assert fit_step(profiles(image.grey, image.labels, 1.6)["septal"]).height == pytest.approx(80, rel=0.06)
 
 
 @pytest.mark.parametrize("left", [[], [1], [2], [1, 3]])
 def test_without_ventricle_or_wall_there_is_no_profile(left):
-    picture = stepped(128, 1.0, 40, 3)
-    some = np.where(np.isin(picture.labels, left), picture.labels, 0).astype(np.uint8)
-    assert all(np.isnan(p).all() for p in profiles(picture.grey, some, 1.0).values())
+    image = stepped(128, 1.0, 40, 3)
+    some = np.where(np.isin(image.labels, left), image.labels, 0).astype(np.uint8)
+    assert all(np.isnan(p).all() for p in profiles(image.grey, some, 1.0).values())
 
 
 def test_a_ventricle_closed_by_its_wall_has_no_base_to_go_by():
-    picture = stepped(128, 1.0, 40, 3)
-    closed = np.where(picture.labels == 0, 2, picture.labels)
+    image = stepped(128, 1.0, 40, 3)
+    closed = np.where(image.labels == 0, 2, image.labels)
     closed[closed == 3] = 2
-    assert all(np.isnan(p).all() for p in profiles(picture.grey, closed.astype(np.uint8), 1.0).values())
+    assert all(np.isnan(p).all() for p in profiles(image.grey, closed.astype(np.uint8), 1.0).values())
 
 
 def test_a_ventricle_cut_by_the_picture_does_not_count_what_lies_beyond():
-    picture = stepped(128, 1.0, 40, 3)
+    image = stepped(128, 1.0, 40, 3)
     # The left wall begins 12 mm from the cavity's border; with 3 mm left, its far end is not known.
     cut = slice(128 // 2 - 25 - 3, None)
     found = profiles(
-        np.ascontiguousarray(picture.grey[:, cut]), np.ascontiguousarray(picture.labels[:, cut]), 1.0
+        np.ascontiguousarray(image.grey[:, cut]), np.ascontiguousarray(image.labels[:, cut]), 1.0
     )
     assert np.isfinite(found["lateral"]).all()
     known = found["septal"][np.isfinite(found["septal"])]

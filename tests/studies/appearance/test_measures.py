@@ -8,17 +8,17 @@ import pytest
 from lvef.core.terms import Structure
 from studies.appearance.measures import (
     GROUPS,
-    Picture,
-    fan_region,
+    LabelledImage,
     far_less_near,
     frame_correlation,
     group_of,
-    measure_picture,
-    resampled,
+    measure_image,
+    resample,
+    sector_region,
     structure_regions,
     to_square,
 )
-from tests.studies.appearance.hearts import film, grain, labels, stepped
+from tests.studies.appearance.hearts import cine, grain, labels, stepped
 
 pytestmark = pytest.mark.slow
 
@@ -26,11 +26,11 @@ pytestmark = pytest.mark.slow
 def heart(size=160, mm=1.0):
     masks = labels(size, mm)
     grey = np.choose(masks, [80, 56, 97, 91]).astype(np.uint8)
-    return Picture(grey, masks, mm)
+    return LabelledImage(grey, masks, mm)
 
 
 def test_known_grey_levels():
-    found = measure_picture(heart())
+    found = measure_image(heart())
     for name, level in (("cavity", 56), ("myocardium", 97), ("atrium", 91)):
         for what in ("mean", "p5", "p50", "p95"):
             assert found[f"{name} {what}"] == level
@@ -42,18 +42,18 @@ def test_known_grey_levels():
 
 
 def test_quantiles_are_numpys():
-    picture = heart()
-    grey = np.random.default_rng(1).integers(0, 256, picture.grey.shape).astype(np.uint8)
-    found = measure_picture(Picture(grey, picture.labels, 1.0))
-    inside = grey[structure_regions(picture)[Structure.LV]]
+    image = heart()
+    grey = np.random.default_rng(1).integers(0, 256, image.grey.shape).astype(np.uint8)
+    found = measure_image(LabelledImage(grey, image.labels, 1.0))
+    inside = grey[structure_regions(image)[Structure.LV]]
     for q in (5, 25, 50, 75, 95):
         assert found[f"cavity p{q}"] == np.percentile(inside, q)
     assert found["cavity black %"] == pytest.approx(100 * np.mean(inside <= 4))
 
 
 def test_every_measure_has_a_group_and_every_group_a_measure():
-    synthetic = film("clip", np.random.default_rng(2))
-    names = [*measure_picture(heart()), *frame_correlation(synthetic.clip.frames, synthetic.labels, 1.5)]
+    synthetic = cine("clip", np.random.default_rng(2))
+    names = [*measure_image(heart()), *frame_correlation(synthetic.clip.frames, synthetic.labels, 1.5)]
     assert {group_of(name) for name in names} == set(GROUPS)
     with pytest.raises(KeyError):
         group_of("colour")
@@ -65,28 +65,28 @@ def test_every_measure_has_a_group_and_every_group_a_measure():
     ids=["nothing", "grey alone", "all cavity", "all wall, black", "all atrium"],
 )
 def test_odd_pictures_have_every_measure_and_no_error(grey, masks):
-    picture = Picture(np.full((112, 112), grey, np.uint8), np.full((112, 112), masks, np.uint8), 1.6)
-    found = measure_picture(picture)
-    assert list(found) == list(measure_picture(heart()))
+    image = LabelledImage(np.full((112, 112), grey, np.uint8), np.full((112, 112), masks, np.uint8), 1.6)
+    found = measure_image(image)
+    assert list(found) == list(measure_image(heart()))
     assert np.isnan(found["septal step"])
     assert all(np.isfinite(v) or np.isnan(v) for v in found.values())
 
 
 def test_a_single_pixel():
     one = np.ones((1, 1), np.uint8)
-    assert np.isnan(measure_picture(Picture(one, one, 1.0))["cavity mean"])
+    assert np.isnan(measure_image(LabelledImage(one, one, 1.0))["cavity mean"])
 
 
 def test_a_step_too_small_has_no_width():
-    found = measure_picture(stepped(160, 1.0, 4, 3))
+    found = measure_image(stepped(160, 1.0, 4, 3))
     assert found["lateral step"] == pytest.approx(4, abs=1.5)
     assert np.isnan(found["lateral step width mm"])
 
 
 @pytest.mark.parametrize("shape", [(196, 237), (300, 120), (112, 112), (50, 80)])
 def test_to_square_pads_and_keeps_millimetres(shape):
-    picture = Picture(np.full(shape, 90, np.uint8), np.ones(shape, np.uint8), 0.769)
-    square = to_square(picture)
+    image = LabelledImage(np.full(shape, 90, np.uint8), np.ones(shape, np.uint8), 0.769)
+    square = to_square(image)
     assert square.grey.shape == square.labels.shape == (112, 112)
     assert square.spacing_mm == pytest.approx(0.769 * max(shape) / 112, rel=0.02)
     rows, columns = np.nonzero(square.labels)
@@ -96,24 +96,24 @@ def test_to_square_pads_and_keeps_millimetres(shape):
 
 
 def test_a_square_of_that_size_stays_as_it_is():
-    picture = Picture(
+    image = LabelledImage(
         np.random.default_rng(3).integers(0, 256, (112, 112)).astype(np.uint8), labels(112, 1.5), 1.5
     )
-    square = to_square(picture)
-    np.testing.assert_array_equal(square.grey, picture.grey)
-    np.testing.assert_array_equal(square.labels, picture.labels)
+    square = to_square(image)
+    np.testing.assert_array_equal(square.grey, image.grey)
+    np.testing.assert_array_equal(square.labels, image.labels)
     assert square.spacing_mm == 1.5
 
 
 @pytest.mark.parametrize("target", [0.5, 1.0, 2.0])
 def test_resampling_keeps_grey_levels_and_areas(target):
-    picture = heart()
-    found = resampled(picture, target)
+    image = heart()
+    found = resample(image, target)
     assert found.spacing_mm == target
     for structure in (Structure.LV, Structure.MYOCARDIUM):
         area = (found.labels == structure).sum() * target**2
-        assert area == pytest.approx((picture.labels == structure).sum(), rel=0.03)
-    assert measure_picture(found)["cavity mean"] == 56
+        assert area == pytest.approx((image.labels == structure).sum(), rel=0.03)
+    assert measure_image(found)["cavity mean"] == 56
 
 
 def test_the_fan_is_what_is_lit_without_specks():
@@ -121,18 +121,18 @@ def test_the_fan_is_what_is_lit_without_specks():
     grey[20:80, 30:70] = 100
     grey[40:50, 40:50] = 0
     grey[5, 5] = 255
-    found = fan_region(Picture(grey, np.zeros_like(grey), 1.0))
+    found = sector_region(LabelledImage(grey, np.zeros_like(grey), 1.0))
     # Three millimetres of border are left out: two whole pixels and a half, so three.
     assert found.sum() == (60 - 6) * (40 - 6)
     assert found[45, 45]
 
 
 def test_gain_over_depth():
-    fan = np.zeros((90, 50), bool)
-    fan[:, 10:40] = True
+    sector = np.zeros((90, 50), bool)
+    sector[:, 10:40] = True
     grey = np.repeat(np.repeat([40, 60, 100], 30)[:, None], 50, axis=1).astype(np.uint8)
-    assert far_less_near(grey, fan) == 60
-    assert np.isnan(far_less_near(grey, np.zeros_like(fan)))
+    assert far_less_near(grey, sector) == 60
+    assert np.isnan(far_less_near(grey, np.zeros_like(sector)))
 
 
 def test_frames_that_stand_still_correlate_fully_and_fresh_grain_not_at_all():
@@ -159,6 +159,6 @@ def test_a_first_order_process_has_its_own_correlation(rho):
 
 
 def test_a_still_has_no_frame_correlation():
-    synthetic = film("clip", np.random.default_rng(6))
+    synthetic = cine("clip", np.random.default_rng(6))
     found = frame_correlation(synthetic.clip.frames[:1], synthetic.labels[:1], 1.5)
     assert np.isnan(list(found.values())).all()

@@ -14,7 +14,7 @@ from lvef.core.terms import View
 from lvef.datasets.camus import read_split, read_stills
 from studies.appearance.__main__ import main
 from studies.appearance.samples import sample_of_still
-from tests.studies.appearance.hearts import film, write_collection
+from tests.studies.appearance.hearts import cine, write_collection
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def phantoms(tmp_path_factory):
-    clips = {f"clip{i}": film(f"clip{i}", np.random.default_rng(i), n=8) for i in range(4)}
+    clips = {f"clip{i}": cine(f"clip{i}", np.random.default_rng(i), n=8) for i in range(4)}
     return write_collection(tmp_path_factory.mktemp("synthetic") / "phantoms", clips)
 
 
@@ -42,13 +42,13 @@ def test_it_writes_tables_charts_and_sheets(collection, phantoms, tmp_path, caps
         ["--data", str(collection), "--phantoms", str(phantoms), "--motion", str(phantoms), "--out", str(out)]
     )
     written = {p.name for p in out.iterdir()}
-    assert written == FILES | {"sheet_phantom.png", "sheet_moving_still.png", "run.json"}
+    assert written == FILES | {"sheet_phantom.png", "sheet_animated_still.png", "run.json"}
     printed = capsys.readouterr()
     assert printed.out.strip() == (out / "tables.md").read_text().strip()
     assert "phantom: 4 clips of phantoms" in printed.err
     kinds = [r["kind"] for r in csv.DictReader(io.StringIO((out / "pictures.csv").read_text()))]
     # Eight patients, A4C only; A2C has no scale.
-    assert {k: kinds.count(k) for k in kinds} == {"real": 16, "phantom": 8, "moving still": 8}
+    assert {k: kinds.count(k) for k in kinds} == {"real": 16, "phantom": 8, "animated still": 8}
     assert json.loads((out / "appearance.json").read_text())["size_px"] == 112
     record = json.loads((out / "run.json").read_text())
     assert set(record["files"]) == written - {"run.json"}
@@ -62,8 +62,8 @@ def test_it_writes_tables_charts_and_sheets(collection, phantoms, tmp_path, caps
 
 
 @pytest.mark.slow
-def test_moving_stills_of_patients_of_other_quality_do_not_count(collection, tmp_path):
-    clip = film("patient0001", np.random.default_rng(1), n=8)
+def test_animated_stills_of_patients_of_other_quality_do_not_count(collection, tmp_path):
+    clip = cine("patient0001", np.random.default_rng(1), n=8)
     clip.parameters["patient"] = "patient0001"
     folder = write_collection(tmp_path / "motion", {"patient0001": clip})
     main(["--data", str(collection), "--motion", str(folder), "--out", str(tmp_path / "good")])

@@ -13,21 +13,21 @@ from lvef.core.terms import Phase, View
 from lvef.datasets.camus import CamusStill
 from lvef.io.nifti import encode_label_nifti
 from studies.appearance.samples import (
-    MOVING,
+    ANIMATED,
     PHANTOM,
     REAL,
     read_collection,
     sample_of_still,
     samples_of_clip,
 )
-from tests.studies.appearance.hearts import film, write_collection
+from tests.studies.appearance.hearts import cine, write_collection
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def clips():
-    return {f"clip{i}": film(f"clip{i}", np.random.default_rng(i)) for i in range(3)}
+    return {f"clip{i}": cine(f"clip{i}", np.random.default_rng(i)) for i in range(3)}
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ def test_a_collection_reads_as_the_clips_in_memory(folder, clips):
     ]
     for a, b in zip(read, held, strict=True):
         assert (a.patient, a.phase) == (b.patient, b.phase)
-        np.testing.assert_array_equal(a.picture.labels, b.picture.labels)
+        np.testing.assert_array_equal(a.image.labels, b.image.labels)
         # The best JPEG is off by a rounding.
-        assert np.abs(a.picture.grey.astype(int) - b.picture.grey).max() <= 2
+        assert np.abs(a.image.grey.astype(int) - b.image.grey).max() <= 2
         for name in ("cavity mean", "myocardium p95", "septal step", "myocardium cell axial mm"):
             assert a.measures[name] == pytest.approx(b.measures[name], rel=0.03, abs=0.5)
 
@@ -53,7 +53,7 @@ def test_a_collection_reads_as_the_clips_in_memory(folder, clips):
 def test_ed_is_the_larger_though_es_stands_first(folder):
     ed, es = list(read_collection(PHANTOM, folder, 112))[:2]
     assert (ed.phase, es.phase) == (Phase.ED, Phase.ES)
-    assert (ed.picture.labels == 1).sum() > 1.5 * (es.picture.labels == 1).sum()
+    assert (ed.image.labels == 1).sum() > 1.5 * (es.image.labels == 1).sum()
 
 
 def test_films_have_a_frame_correlation_and_stills_none(folder):
@@ -63,8 +63,8 @@ def test_films_have_a_frame_correlation_and_stills_none(folder):
 
 def test_other_views_and_more_clips_than_asked_for_are_left_out(tmp_path, clips):
     folder = write_collection(tmp_path / "mixed", clips, views={"clip0": "A2C"})
-    assert {s.name for s in read_collection(MOVING, folder, 112)} == {"clip1", "clip2"}
-    assert {s.name for s in read_collection(MOVING, folder, 112, limit=1)} == {"clip1"}
+    assert {s.name for s in read_collection(ANIMATED, folder, 112)} == {"clip1", "clip2"}
+    assert {s.name for s in read_collection(ANIMATED, folder, 112, limit=1)} == {"clip1"}
 
 
 def test_parameters_may_be_missing(folder):
@@ -171,7 +171,7 @@ def test_a_clip_without_a_whole_beat_is_refused(clips):
 
 
 def still(spacing):
-    synthetic = film("x", np.random.default_rng(1))
+    synthetic = cine("x", np.random.default_rng(1))
     return CamusStill(
         "patient0001",
         View.A4C,
@@ -193,9 +193,9 @@ def test_a_real_still_as_it_is_and_in_the_square():
         "patient0001",
         Phase.ES,
     )
-    assert whole.picture.grey.shape == (112, 112)
-    assert small.picture.grey.shape == (56, 56)
-    assert small.picture.spacing_mm == 3.0
+    assert whole.image.grey.shape == (112, 112)
+    assert small.image.grey.shape == (56, 56)
+    assert small.image.spacing_mm == 3.0
     assert small.measures["cavity mean"] == pytest.approx(whole.measures["cavity mean"], abs=1)
 
 

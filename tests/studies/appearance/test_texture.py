@@ -8,10 +8,10 @@ import pytest
 from studies.appearance.texture import (
     TREND_MM,
     correlation_width,
-    detrended,
-    eroded,
+    erode,
     local_deviation,
     speckle_cell_mm,
+    subtract_trend,
     trend,
 )
 from tests.studies.appearance.hearts import fwhm, grain
@@ -72,10 +72,10 @@ def test_the_cell_does_not_see_brightness_contrast_or_shading():
 
 
 def test_turned_by_a_quarter_the_widths_change_places():
-    picture = as_picture(100 + 20 * grain((300, 300), (0.8, 1.6), np.random.default_rng(4)))
-    down, across = speckle_cell_mm(picture, disc(300, 140), 0.77)
+    image = as_picture(100 + 20 * grain((300, 300), (0.8, 1.6), np.random.default_rng(4)))
+    down, across = speckle_cell_mm(image, disc(300, 140), 0.77)
     assert across > 1.5 * down
-    assert speckle_cell_mm(np.ascontiguousarray(picture.T), disc(300, 140), 0.77) == pytest.approx(
+    assert speckle_cell_mm(np.ascontiguousarray(image.T), disc(300, 140), 0.77) == pytest.approx(
         (across, down)
     )
 
@@ -103,7 +103,7 @@ def test_what_lies_outside_the_mask_takes_no_part():
     other[~mask] = 255
     assert local_deviation(values, mask, 0.77) == local_deviation(other, mask, 0.77)
     assert speckle_cell_mm(values, mask, 0.77) == speckle_cell_mm(other, mask, 0.77)
-    np.testing.assert_array_equal(detrended(values, mask, 0.77), detrended(other, mask, 0.77))
+    np.testing.assert_array_equal(subtract_trend(values, mask, 0.77), subtract_trend(other, mask, 0.77))
 
 
 def test_the_trend_of_a_constant_is_the_constant_up_to_the_border():
@@ -115,18 +115,18 @@ def test_eroded_square():
     mask = np.zeros((40, 40), bool)
     mask[10:30, 10:30] = True
     # Border pixels have their centres half a millimetre inside; the second row one and a half.
-    assert eroded(mask, 1.0, 0.5).sum() == 20**2
-    assert eroded(mask, 1.0, 1.5).sum() == 18**2
-    assert eroded(mask, 0.5, 1.5).sum() == 14**2
+    assert erode(mask, 1.0, 0.5).sum() == 20**2
+    assert erode(mask, 1.0, 1.5).sum() == 18**2
+    assert erode(mask, 0.5, 1.5).sum() == 14**2
     # The edge of the picture is a border too.
-    assert eroded(np.ones((10, 10), bool), 1.0, 1.5).sum() == 8**2
-    assert not eroded(np.zeros((5, 5), bool), 1.0, 1.0).any()
+    assert erode(np.ones((10, 10), bool), 1.0, 1.5).sum() == 8**2
+    assert not erode(np.zeros((5, 5), bool), 1.0, 1.0).any()
 
 
 def test_too_small_a_mask_tells_nothing():
-    picture = as_picture(100 + 12 * grain((30, 30), (1, 1), np.random.default_rng(8)))
+    image = as_picture(100 + 12 * grain((30, 30), (1, 1), np.random.default_rng(8)))
     mask = np.zeros((30, 30), bool)
     mask[10:14, 10:14] = True
-    assert np.isnan(local_deviation(picture, mask, 0.77))
-    assert np.isnan(speckle_cell_mm(picture, mask, 0.77)).all()
-    assert np.isnan(local_deviation(picture, np.zeros((30, 30), bool), 0.77))
+    assert np.isnan(local_deviation(image, mask, 0.77))
+    assert np.isnan(speckle_cell_mm(image, mask, 0.77)).all()
+    assert np.isnan(local_deviation(image, np.zeros((30, 30), bool), 0.77))

@@ -10,6 +10,7 @@ import polars as pl
 from lvef.core.serialization import printable
 from lvef.evaluation.exploration.explore import LABEL_WORDS, MEASURED, Column, Exploration, plural
 from lvef.evaluation.report import Table, table_csv
+from lvef.stats.describe import WHISKER
 
 SCHEMA = "lvef-exploration/1"
 """Version of the layout of ``summary.json``."""
@@ -125,7 +126,7 @@ def outlier_table(found: Exploration) -> Table:
     return Table(
         ("quantity", "low fence", "below", "high fence", "above"),
         rows,
-        "Outliers: outside 1.5 interquartile ranges",
+        f"Outliers: outside {WHISKER:g} interquartile ranges",
     )
 
 

@@ -1,6 +1,6 @@
-"""Pictures of the comparison: grey-level histograms, edge profiles, and sheets of real beside synthetic.
+"""Plots of the comparison: grey-level histograms, edge profiles, and sheets of real beside synthetic.
 
-Pure functions: samples in, PNG out. A sheet with real pictures shows patients of a collection: it belongs into an ignored
+Pure functions: samples in, PNG out. A sheet with real images shows patients of a collection: it belongs into an ignored
 folder, never into a repository.
 """
 
@@ -29,13 +29,13 @@ from lvef.evaluation.plots.style import (
 )
 from lvef.report.summary_words import INK
 from studies.appearance.edges import DISTANCES_MM, SIDES, profiles
-from studies.appearance.measures import NAMES, fan_region, structure_regions
-from studies.appearance.samples import MOVING, PHANTOM, REAL, Sample
+from studies.appearance.measures import NAMES, sector_region, structure_regions
+from studies.appearance.samples import ANIMATED, PHANTOM, REAL, Sample
 
-COLOURS = {REAL: BLUE, PHANTOM: VERMILION, MOVING: GREEN}
+COLOURS = {REAL: BLUE, PHANTOM: VERMILION, ANIMATED: GREEN}
 """Line of each kind."""
 
-STYLES = {REAL: "-", PHANTOM: "--", MOVING: ":"}
+STYLES = {REAL: "-", PHANTOM: "--", ANIMATED: ":"}
 """The same for whoever sees no colour."""
 
 BIN = 4
@@ -45,7 +45,7 @@ _TOP_PX, _PANEL_PX, _LEFT_PX, _GAP_PX, _BOTTOM_PX = 70, 300, 90, 70, 70
 
 
 def histograms_png(samples: Sequence[Sample], *, heading: str) -> bytes:
-    """Share of pixels by grey level in the fan and in each structure; every picture of a kind weighs the same."""
+    """Share of pixels by grey level in the sector and in each structure; every image of a kind weighs the same."""
     names = ["fan", *NAMES.values()]
     figure, axes = _grid(names, heading)
     edges = np.arange(0, 257, BIN)
@@ -68,11 +68,11 @@ def histograms_png(samples: Sequence[Sample], *, heading: str) -> bytes:
 
 
 def profiles_png(samples: Sequence[Sample], *, heading: str) -> bytes:
-    """Mean grey level along the normals of the endocardium by side; shaded: the middle 50 % of pictures of a kind."""
+    """Mean grey level along the normals of the endocardium by side; shaded: the middle 50 % of images of a kind."""
     panels = [f"{side}, {phase}" for side in SIDES for phase in Phase]
     figure, axes = _grid(panels, heading)
     for kind, found in _kinds(samples).items():
-        curves = [(s.phase, profiles(s.picture.grey, s.picture.labels, s.picture.spacing_mm)) for s in found]
+        curves = [(s.phase, profiles(s.image.grey, s.image.labels, s.image.spacing_mm)) for s in found]
         for axis, (side, phase) in zip(axes, [(a, b) for a in SIDES for b in Phase], strict=True):
             rows = np.array([c[side] for p, c in curves if p == phase and np.isfinite(c[side]).all()])
             if len(rows):
@@ -92,7 +92,7 @@ def sheets(samples: Sequence[Sample], size: int) -> dict[str, bytes]:
 
     Args:
         samples: All of one size; the first of each kind are shown.
-        size: Side of the pictures in pixels, for the heading.
+        size: Side of the images in pixels, for the heading.
     """
     kinds = _kinds(samples)
     found: dict[str, bytes] = {}
@@ -125,17 +125,17 @@ def _spaced(samples: Sequence[Sample], n: int) -> list[Sample]:
 
 
 def _tile(sample: Sample) -> Tile:
-    none = np.zeros(sample.picture.grey.shape, bool)
-    return Tile(sample.picture.grey, none, none, f"{sample.kind}\n{sample.name} {sample.phase}")
+    none = np.zeros(sample.image.grey.shape, bool)
+    return Tile(sample.image.grey, none, none, f"{sample.kind}\n{sample.name} {sample.phase}")
 
 
 def _levels(sample: Sample, name: str) -> FloatArray:
-    """Grey levels of a structure or of the fan."""
-    picture = sample.picture
+    """Grey levels of a structure or of the sector."""
+    image = sample.image
     if name == "fan":
-        return picture.grey[fan_region(picture)].astype(float)
+        return image.grey[sector_region(image)].astype(float)
     structure = next(s for s, n in NAMES.items() if n == name)
-    return picture.grey[structure_regions(picture)[Structure(structure)]].astype(float)
+    return image.grey[structure_regions(image)[Structure(structure)]].astype(float)
 
 
 def _grid(panels: Sequence[str], heading: str) -> tuple[Any, list[Any]]:
