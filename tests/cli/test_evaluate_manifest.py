@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from lvef.inference.catalogue import find_model
-from tests.evaluation.ef import made_up
+from tests.evaluation.dataset import made_up
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +53,9 @@ def test_a_network_beside_predictions(run, here, traced, knowing):
     out = result.stdout
     assert "manifest.parquet, split test: 4 clips of 4 patients" in out
     assert "Reference: EF of made-up: made up" in out
-    assert "camus-seg: 3 clips answered, 1 not" in out and "mine: 4 clips answered, 0 not" in out
+    assert "camus-seg: 3 clips with an EF, 1 without" in out and "mine: 4 clips with an EF, 0 without" in out
     assert "always 55.0 %" in out and "always" in out
-    assert "not comparable" in out and "no_fan" in out and "Network against network" in out
+    assert "not comparable" in out and "no_fan" in out and "Method against method" in out
     assert "nan" not in out.lower()
     files = {p.name for p in (here / "out").iterdir()}
     assert {
@@ -91,7 +91,7 @@ def test_predictions_alone_load_no_network(run, here, traced, knowing):
     )
     assert result.exit_code == 0, result.stderr
     assert not knowing
-    assert "1 items of its file are not judged" in result.stdout
+    assert "1 items of its file are not evaluated" in result.stdout
 
 
 def test_one_class_only_is_said(run, here, knowing):
@@ -157,7 +157,7 @@ def test_what_cannot_be_judged_at_all(run, here, traced, knowing):
         ((nan,), "ef_percent"),
         ((traced, "--split", "val"), "no clip is in the split val"),
         ((traced, "--weights", "out/network"), "No network named out/network"),
-        ((traced, "--weights", "camus-seg", "--weights", "camus-seg"), "give each network once"),
+        ((traced, "--weights", "camus-seg", "--weights", "camus-seg"), "give each model once"),
         ((traced, "--predictions", "gone.csv"), "gone.csv: cannot be read"),
         ((traced, "--run", "gone"), "no metrics.csv"),
         ((traced, "--train-card", "gone"), "no card there"),

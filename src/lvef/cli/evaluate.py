@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lvef.cli.derived import build, options_from
-from lvef.cli.evaluate_manifest import MOST_OVERLAYS
+from lvef.cli.evaluate_manifest import MAX_OVERLAYS
 from lvef.cli.evaluate_manifest import SPLITS as MANIFEST_SPLITS
 from lvef.measure.options import MeasureOptions
 
@@ -95,7 +95,7 @@ Exit code: 0 done, 1 something failed, 2 wrong words, 3 only refusals."""
 )
 @click.option(
     "--overlays",
-    type=click.IntRange(0, MOST_OVERLAYS),
+    type=click.IntRange(0, MAX_OVERLAYS),
     default=0,
     show_default=True,
     help="So many judged cases, and as many of training, are shown with predicted and manual lines, with --manifest.",
@@ -151,12 +151,12 @@ def evaluate(
     of_manifests: dict[str, object] = {"--predictions": predictions, "--train-card": train_cards}
     of_manifests |= {"--run": loss_runs, "--overlays": overlays}
     if manifest is not None:
-        from lvef.cli import evaluate_manifest as judge_manifest
+        from lvef.cli import evaluate_manifest as for_manifest
 
         others = {"--data": data, "--synthetic": synthetic} | of_stills
-        judge_manifest.check_words([name for name, value in others.items() if value], split)
+        for_manifest.check_options([name for name, value in others.items() if value], split)
         ctx.exit(
-            judge_manifest.evaluate_manifest(
+            for_manifest.evaluate_manifest(
                 manifest,
                 options,
                 split=split,

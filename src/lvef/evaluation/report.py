@@ -221,6 +221,24 @@ def pivot(
     return found
 
 
+def file_names(labels: Sequence[str]) -> dict[str, str]:
+    """Label -> the part of a file name that stands for it, each one only once.
+
+    Example:
+        >>> file_names(["camus-seg", "Fold 1/camus-seg", "fold-1 camus seg"])
+        {'camus-seg': 'camus-seg', 'Fold 1/camus-seg': 'fold-1-camus-seg', 'fold-1 camus seg': 'fold-1-camus-seg-2'}
+    """
+    found: dict[str, str] = {}
+    for label in labels:
+        plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-") or "network"
+        name, number = plain, 1
+        while name in found.values():
+            number += 1
+            name = f"{plain}-{number}"
+        found[label] = name
+    return found
+
+
 def metrics_csv(rows: Iterable[MetricRow]) -> str:
     """The tidy table as CSV."""
     return table_csv(METRIC_COLUMNS, ([getattr(row, name) for name in METRIC_COLUMNS] for row in rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -55,6 +56,10 @@ class CaseRunner:
         self._workers = workers or min(available_threads(), MAX_WORKERS)
         self._progress = progress
         self.resumed = 0
+
+    def start(self, total: int) -> None:
+        """Show progress over so many cases, counted once for each model."""
+        self._progress.start(total)
 
     def __enter__(self) -> CaseRunner:
         return self
@@ -112,7 +117,7 @@ class CaseRunner:
             ),
             earlier=find_earlier,
             record=record,
-            progress=self._progress,
+            progress=replace(self._progress, start=lambda _: None),
             name=key,
             workers=self._workers,
         )

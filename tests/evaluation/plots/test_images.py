@@ -116,8 +116,8 @@ def test_grey_values_are_not_stretched():
 
 
 def test_a_mask_of_another_size_is_refused():
-    with pytest.raises(ValueError, match=r"patient7.*\(120, 120\).*network.*\(60, 60\)"):
+    with pytest.raises(ValueError, match=r"patient7.*\(120, 120\).*predicted.*\(60, 60\)"):
         tile(caption="patient7", network=np.zeros((60, 60), bool))
     none = np.zeros((4, 4, 3), bool)
-    with pytest.raises(ValueError, match="one grey picture"):
+    with pytest.raises(ValueError, match="one grey image"):
         Tile(none.astype(np.uint8), none, none, "colour")

@@ -1,7 +1,4 @@
-"""Chart of the overlap with the expert masks, as PNG.
-
-A pure function, as in `lvef.evaluation.plots.agreement`.
-"""
+"""Box plots as PNG: Dice by view and phase, errors of EF by class; and the box that other plots draw."""
 
 from __future__ import annotations
 
@@ -26,7 +23,9 @@ from lvef.evaluation.plots.style import (
     write_text,
 )
 from lvef.report.summary_words import INK, LINE, SOFT
-from lvef.stats.describe import Description, Fences, outside
+from lvef.stats.describe import Description, Fences, describe, fences, outside
+
+_ROW_PX, _GAP_PX, _TOP_PX, _FOOT_PX = 46, 44, 100, 90
 
 
 def dice_png(groups: Mapping[str, Sequence[ArrayLike]], networks: Sequence[str], *, heading: str) -> bytes:
@@ -98,6 +97,58 @@ def _network_legend(axes: Any, networks: Sequence[str]) -> None:  # noqa: ANN401
     ]
     names = [short_name(name) for name in networks]
     draw_legend(axes, handles, names, loc="lower left", bbox_to_anchor=(0, 1.06), ncols=4)
+
+
+def residuals_png(
+    groups: Mapping[str, Sequence[tuple[str, FloatArray]]], *, heading: str, reference_name: str
+) -> bytes:
+    """Predicted minus reference EF, a box a class and method.
+
+    Args:
+        groups: Words of a class -> name and ``(n,)`` errors in points of each method, in their order.
+        heading: The line over the chart.
+        reference_name: What they are compared with.
+
+    Returns:
+        PNG, `WIDTH_PX` wide and as high as the boxes need.
+    """
+    inner = sum(_GAP_PX + _ROW_PX * len(rows) for rows in groups.values()) + 14
+    figure = new_figure(_TOP_PX + inner + _FOOT_PX)
+    axes = add_axes(figure, 330, _TOP_PX, 250, _FOOT_PX)
+    draw_title(figure, heading)
+    axes.set_ylim(inner, 0)
+    every = [v for rows in groups.values() for _, errors in rows for v in errors.tolist()] or [0.0]
+    reach = max(10.0, 1.06 * max(abs(min(every)), abs(max(every))))
+    axes.set_xlim(-reach, reach)
+    axes.axvline(0, color=SOFT, lw=1.1, zorder=1)
+    across, y = axes.get_yaxis_transform(), 0.0
+    for words, rows in groups.items():
+        write_text(axes, -0.48, y + _GAP_PX / 2 + 8, words, transform=across, weight="bold", va="center")
+        y += _GAP_PX
+        for number, (name, errors) in enumerate(rows):
+            middle = y + _ROW_PX / 2
+            write_text(
+                axes,
+                -0.02,
+                middle,
+                f"{short_name(name)}  (n = {len(errors)})",
+                transform=across,
+                ha="right",
+                va="center",
+            )
+            if len(errors):
+                d = describe(errors)
+                colour = NETWORK_COLOURS[number % len(NETWORK_COLOURS)]
+                draw_box(axes, middle, np.asarray(errors, dtype=float), d, fences(errors), colour, height=22)
+                summary = f"{d.median:+z.1f}  ({d.q25:+z.1f} to {d.q75:+z.1f})"
+                write_text(axes, 1.02, middle, summary, transform=across, va="center")
+            y += _ROW_PX
+    write_text(axes, 1.02, 1 + 12 / inner, "median (quartiles)", transform=axes.transAxes, color=SOFT)
+    axes.grid(axis="x", color=LINE, lw=0.8)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    label_axes(axes, f"predicted - manifest (EF points)\n{reference_name}")
+    return to_png(figure)
 
 
 def draw_box(

@@ -10,9 +10,8 @@ from lvef.evaluation.page import (
     render_page,
 )
 from lvef.evaluation.plots.differences import DICE_COST_ALLOWED, EF_COST_ALLOWED
-from lvef.evaluation.report import Plot, Section, Table
+from lvef.evaluation.report import Plot, Section, Table, file_names
 from lvef.evaluation.stills.evaluation import Evaluation
-from lvef.evaluation.stills.pictures import file_names
 from lvef.evaluation.stills.summary import (
     comparisons_of,
     cost_rows,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -12,7 +11,7 @@ from lvef.evaluation.plots.agreement import bland_altman_png, scatter_png
 from lvef.evaluation.plots.boxes import dice_png
 from lvef.evaluation.plots.differences import ChangeCost, PairedDifference, paired_png, robustness_png
 from lvef.evaluation.plots.images import Tile, contact_sheet_png
-from lvef.evaluation.report import Bounded, Plot
+from lvef.evaluation.report import Bounded, Plot, file_names
 from lvef.evaluation.stills.evaluation import Evaluation
 from lvef.evaluation.stills.records import (
     STRUCTURE_WORDS,
@@ -27,24 +26,6 @@ from lvef.inference.card import Figure
 
 NOT_KNOWN = Bounded(NAN, NAN, NAN)
 """A figure that could not be had."""
-
-
-def file_names(labels: Sequence[str]) -> dict[str, str]:
-    """Label -> the part of a file name that stands for it, each one only once.
-
-    Example:
-        >>> file_names(["camus-seg", "Fold 1/camus-seg", "fold-1 camus seg"])
-        {'camus-seg': 'camus-seg', 'Fold 1/camus-seg': 'fold-1-camus-seg', 'fold-1 camus seg': 'fold-1-camus-seg-2'}
-    """
-    found: dict[str, str] = {}
-    for label in labels:
-        plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-") or "network"
-        name, number = plain, 1
-        while name in found.values():
-            number += 1
-            name = f"{plain}-{number}"
-        found[label] = name
-    return found
 
 
 def ef_pictures(evaluation: Evaluation) -> dict[str, Plot]:

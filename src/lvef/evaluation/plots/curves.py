@@ -1,7 +1,4 @@
-"""ROC curves, calibration and loss curves as PNG.
-
-Pure functions, as in `lvef.evaluation.plots.agreement`: the same bytes for the same numbers.
-"""
+"""ROC curves, calibration and loss curves as PNG."""
 
 from __future__ import annotations
 
@@ -36,15 +33,15 @@ _TOP_PX, _PANEL_PX, _LEFT_PX, _RIGHT_PX, _GAP_PX = 84, 540, 100, 30, 110
 def roc_png(
     panels: Mapping[str, Sequence[tuple[str, tuple[FloatArray, FloatArray], Bounded]]], *, heading: str
 ) -> bytes:
-    """ROC curves, a panel a border.
+    """ROC curves, a panel a threshold.
 
     Args:
-        panels: Words of the border -> name, curve (parts of the false and of the true alarms) and area of each network; an
-            empty curve says that the area is not defined.
+        panels: Title of the threshold -> name, curve (false and true positive rates) and area of each method; an empty curve
+            says that the area is not defined.
         heading: The line over the chart.
 
     Returns:
-        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
+        PNG, `WIDTH_PX` wide.
     """
     rows = max(1, math.ceil(len(panels) / _COLUMNS))
     height = _TOP_PX + rows * _PANEL_PX
@@ -54,11 +51,11 @@ def roc_png(
         axes = _panel(figure, place, height, len(panels))
         axes.plot([0, 1], [0, 1], color=SOFT, lw=0.9, ls=(0, (1, 2)), zorder=1)
         handles, names = [], []
-        for number, (name, (alarms, hits), area) in enumerate(curves):
-            if not len(alarms):
+        for number, (name, (false_rate, true_rate), area) in enumerate(curves):
+            if not len(false_rate):
                 continue
             colour = NETWORK_COLOURS[number % len(NETWORK_COLOURS)]
-            (line,) = axes.plot(alarms, hits, color=colour, lw=1.7, zorder=3, ls=_dashes(number))
+            (line,) = axes.plot(false_rate, true_rate, color=colour, lw=1.7, zorder=3, ls=_dashes(number))
             handles.append(line)
             names.append(f"{short_name(name)}: {bounded_text(area, 'z.3f')}")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
@@ -77,15 +74,15 @@ def calibration_png(
     heading: str,
     reference_name: str,
 ) -> bytes:
-    """Observed EF against answered EF, by parts of the answers, with the calibration line.
+    """Reference EF against predicted EF, by parts of the predictions, with the calibration line.
 
     Args:
         networks: Name, parts, slope and intercept of each.
         heading: The line over the chart.
-        reference_name: What was observed, for the axis.
+        reference_name: How the reference was determined, for the axis.
 
     Returns:
-        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
+        PNG, `WIDTH_PX` wide.
     """
     figure = new_figure(940)
     axes = add_axes(figure, 110, 84, 400, 110)
@@ -101,7 +98,7 @@ def calibration_png(
     axes.set(xlim=(low, high), ylim=(low, high))
     axes.grid(color=LINE, lw=0.8)
     axes.plot([low, high], [low, high], color=INK, lw=1.2, zorder=2)
-    words = ["line: answer = manifest"]
+    words = ["line: predicted = manifest"]
     for number, (name, parts, slope, intercept) in enumerate(networks):
         colour, mark = (t[number % len(t)] for t in (NETWORK_COLOURS, NETWORK_MARKS))
         x = [p.predicted for p in parts]
@@ -143,7 +140,7 @@ def calibration_png(
             color=colour,
             weight=weight,
         )
-    label_axes(axes, f"EF answered (%)\nmanifest: {reference_name}", "EF of the manifest (%)")
+    label_axes(axes, f"EF predicted (%)\nmanifest: {reference_name}", "EF of the manifest (%)")
     return to_png(figure)
 
 
@@ -151,11 +148,11 @@ def loss_png(runs: Mapping[str, Mapping[str, tuple[FloatArray, FloatArray]]], *,
     """Curves of training runs over their epochs, a panel a run.
 
     Args:
-        runs: Name of a run -> words of a curve -> epochs and values. The lowest point of each validation curve is marked.
+        runs: Name of a run -> title of a curve -> epochs and values. The lowest point of each validation curve is marked.
         heading: The line over the chart.
 
     Returns:
-        PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
+        PNG, `WIDTH_PX` wide.
     """
     panel = 430
     height = _TOP_PX + panel * max(1, len(runs))

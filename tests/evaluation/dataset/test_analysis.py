@@ -1,4 +1,4 @@
-"""Figures of EFs whose values are known in closed form."""
+"""Metrics of EFs whose values are known in closed form."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from lvef.evaluation.ef.figures import (
-    FIGURES,
-    class_numbers,
-    ef_figures,
-    group_figures,
-    majority_ef,
-    values_of,
-)
-from lvef.evaluation.ef.summary import FILLED, NAMED_FRAMES, summarise
+from lvef.evaluation.dataset.analysis import FILLED, GROUP_METRICS, METRICS, NAMED_FRAMES, analyse
+from lvef.evaluation.dataset.files import count_predicted
+from lvef.evaluation.ef_metrics import EF_METRICS, classify, constant_pairs, majority_ef
+from lvef.evaluation.metrics import bootstrap_metrics
 from lvef.geometry.categories import report_class
-from tests.evaluation.ef.made_up import made_evaluation
+from tests.evaluation.dataset.made_up import made_evaluation
 
 
 def figures(pairs):
-    return dict(zip(FIGURES, values_of(np.array(pairs, dtype=float)), strict=True))
+    return {name: metric.compute(np.array(pairs, dtype=float)) for name, metric in EF_METRICS.items()}
 
 
 def test_by_hand():
@@ -48,7 +43,7 @@ def test_borders_take_in_what_they_say():
 @pytest.mark.parametrize("ef", [39.999, 40.0, 45.0, 50.0, 50.001, -3.0, 100.0])
 def test_classes_are_those_of_the_report(ef):
     names = ("normal", "mild", "abnormal")
-    assert names[class_numbers(np.array([ef]))[0]] == report_class(ef)
+    assert names[classify(np.array([ef]))[0]] == report_class(ef)
 
 
 def test_the_reports_test_row():
@@ -63,7 +58,7 @@ def test_the_reports_test_row():
     assert f["macro_sensitivity"] == pytest.approx(np.mean(told))
     reference = np.array([b for _, b in pairs])
     assert majority_ef(reference) == 60
-    always = dict(zip(FIGURES, values_of(np.stack([np.full(1276, 60.0), reference], axis=1)), strict=True))
+    always = figures(constant_pairs(np.array(pairs), 60.0))
     assert always["accuracy"] == pytest.approx(0.768, abs=5e-4)
     assert always["macro_sensitivity"] == pytest.approx(1 / 3)
     assert math.isnan(always["r"]) and math.isnan(always["calibration_slope"])
@@ -83,15 +78,14 @@ def test_an_answer_without_spread_has_no_r_though_its_deviation_is_not_quite_0()
 
 
 def of(evaluation, seed=0):
-    return summarise(evaluation, {}, seed).entrants
-
-
-PLAIN = {"typical": 55.0, "split": "test", "reference": "made up", "seed": 0}
+    return analyse(evaluation, {}, seed).methods
 
 
 def of_group(reference, answer, patients):
-    found = group_figures(np.stack([answer, reference], axis=1), patients, **PLAIN)
-    return {f.name: f for f in found}
+    found = bootstrap_metrics(
+        GROUP_METRICS, np.stack([answer, reference], axis=1), patients, method="a", seed=0
+    )
+    return {row.metric: row for row in found}
 
 
 def test_intervals_are_cut_at_2_5_and_97_5(all_draws):
@@ -120,53 +114,50 @@ def test_patients_are_drawn_with_all_their_clips(all_draws):
 
 def test_what_is_not_defined_is_not_there():
     [s] = of(made_evaluation([55, 60, 65, 70], [56, 58, 66, 69]))
-    assert not [name for name in s.figures if "auc" in name or name.endswith(("_mild", "_abnormal"))]
-    assert all(math.isfinite(f.value) for f in s.figures.values())
-    assert s.figures["ef_macro_sensitivity"].value == 1
+    assert not [name for name in s.metrics if "auc" in name or name.endswith(("_mild", "_abnormal"))]
+    assert all(math.isfinite(f.value) for f in s.metrics.values())
+    assert s.metrics["ef_macro_sensitivity"].value == 1
 
 
 def test_refusals_are_left_out_and_filled():
     [s] = of(made_evaluation([60, 50, 30], [62, 52, None], typical=58.0))
-    assert len(s.cases) == 2 and [r.reason_code for r in s.unanswered] == ["no_fan"]
-    assert s.figures["ef_mae"].value == 2 and s.figures["ef_mae"].n == 2
-    assert s.figures[f"ef_mae{FILLED}"].value == pytest.approx((2 + 2 + 28) / 3, abs=1e-4)
+    assert len(s.cases) == 2 and [r.reason_code for r in s.missing] == ["no_fan"]
+    assert s.metrics["ef_mae"].value == 2 and s.metrics["ef_mae"].n == 2
+    assert s.metrics[f"ef_mae{FILLED}"].value == pytest.approx((2 + 2 + 28) / 3, abs=1e-4)
     assert s.confusion.sum() == 2 and s.confusion_filled.sum() == 3
     assert s.confusion_filled[2].tolist() == [1, 0, 0]
     [whole] = of(made_evaluation([60, 50, 30], [62, 52, 31]))
-    assert not [name for name in whole.figures if name.endswith((FILLED, NAMED_FRAMES))]
+    assert not [name for name in whole.metrics if name.endswith((FILLED, NAMED_FRAMES))]
     assert whole.confusion_filled is None
 
 
 def test_nobody_answered():
     [s] = of(made_evaluation([60, 50, 30], [None] * 3))
-    assert not [name for name in s.figures if FILLED not in name]
-    assert s.parts == () and s.guards.measured == 0
+    assert not [name for name in s.metrics if FILLED not in name]
+    assert s.parts == () and s.unchecked.measured == 0
 
 
 def test_trivial_answers():
-    summary = summarise(made_evaluation([60, 62, 45, 30], [60, 62, 45, 30], typical=45.0), {}, 0)
+    summary = analyse(made_evaluation([60, 62, 45, 30], [60, 62, 45, 30], typical=45.0), {}, 0)
     assert summary.majority == "normal"
-    assert summary.always_majority["accuracy"] == 0.5
-    assert summary.always_typical["accuracy"] == 0.25
-    assert summary.always_typical["mae"] == pytest.approx((15 + 17 + 0 + 15) / 4)
-    assert "r" not in summary.always_typical and "mae" not in summary.always_majority
-    assert summary.entrants[0].figures["ef_mae"].trivial == pytest.approx(47 / 4)
+    assert summary.majority_baseline["accuracy"] == 0.5
+    assert summary.median_baseline["accuracy"] == 0.25
+    assert summary.median_baseline["mae"] == pytest.approx((15 + 17 + 0 + 15) / 4)
+    assert "r" not in summary.median_baseline and "mae" not in summary.majority_baseline
+    assert summary.methods[0].metrics["ef_mae"].baseline == pytest.approx(47 / 4)
 
 
 def test_the_same_seed_gives_the_same_figures():
     rng = np.random.default_rng(0)
     pairs = rng.normal(55, 10, (20, 2))
-    settings = {"typical": 55.0, "split": "test", "reference": "made up"}
-    first, again, other = (
-        ef_figures(pairs, [str(i) for i in range(20)], seed=seed, **settings) for seed in (0, 0, 1)
-    )
+    first, again, other = (bootstrap_metrics(METRICS, pairs, method="a", seed=seed) for seed in (0, 0, 1))
     assert first == again != other
 
 
 def test_negative_answers_are_counted():
     e = made_evaluation([60, 50, 30], [-4, 52, None])
     [s] = of(e)
-    assert (s.guards.measured, s.guards.negative) == (2, 1)
+    assert (s.unchecked.measured, s.unchecked.negative) == (2, 1)
 
 
 def test_groups():
@@ -176,11 +167,12 @@ def test_groups():
         quality=["Good", "Good", "", "Poor", "Poor"],
         rhythm=["sinus"] * 5,
     )
-    [s] = of(e)
-    found = {(g.group.by, g.group.label): (g.answered, g.figures.get("ef_mae")) for g in s.groups}
+    a = analyse(e, {}, 0)
+    found = {(g.by, g.label): (g, a.metrics.find("a", "ef_mae", g.key)) for g in a.groups}
     by_ef = [label for by, label in found if by == "manifest's EF"]
     assert by_ef == ["below 30 %", "30 to 40 %", "40 to 50 %", "50 to 60 %", "from 60 %"]
     assert found["quality", "Poor"][1].value == 3 and found["quality", "Good"][1].value == 0
-    assert found["quality", "not told"] == (1, None)
+    group, mae = found["quality", "not told"]
+    assert (count_predicted(a.methods[0], group), mae) == ((1, 0), None)
     # One label for all parts nothing.
     assert not [by for by, _ in found if by in ("rhythm", "view", "collection", "sex")]

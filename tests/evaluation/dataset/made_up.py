@@ -12,7 +12,9 @@ import numpy as np
 from lvef.core.records import Clip, Measurement, PixelSpacing
 from lvef.core.terms import Status
 from lvef.datasets.manifest import make_manifest, write_manifest
-from lvef.evaluation.ef.records import Case, EfEvaluation, EfRecord, Entrant
+from lvef.evaluation.dataset.cases import Case, Selection
+from lvef.evaluation.dataset.evaluation import DatasetEvaluation, Method
+from lvef.evaluation.dataset.predictions import EfResult
 from lvef.evaluation.results import UsedWeights
 from lvef.io.motion_jpeg import encode_motion_jpeg
 from tests.measure.made_up import ellipse_tracing, failed, refused
@@ -74,18 +76,17 @@ def made_evaluation(references, *answers, patients=None, typical=55.0, **columns
         )
         for i, ef in enumerate(references)
     )
-    entrants = []
+    methods = []
     for number, efs in enumerate(answers):
-        records = tuple(
-            EfRecord(case.item, "ok", ef_percent=float(ef))
+        results = tuple(
+            EfResult(case.item, "ok", ef_percent=float(ef))
             if ef is not None
-            else EfRecord(case.item, "refused", "no_fan", "No fan was found.")
+            else EfResult(case.item, "refused", "no_fan", "No fan was found.")
             for case, ef in zip(cases, efs, strict=True)
         )
-        entrants.append(Entrant("abcdef"[number], records, WEIGHTS))
-    return EfEvaluation(
-        "made.csv", "test", cases, tuple(entrants), typical, "made up", "EF of made-up: made up"
-    )
+        methods.append(Method("abcdef"[number], results, WEIGHTS))
+    selection = Selection("made.csv", "test", cases, (), {}, typical, "made up", "EF of made-up: made up", ())
+    return DatasetEvaluation(selection, tuple(methods))
 
 
 def ellipse(scale: float):

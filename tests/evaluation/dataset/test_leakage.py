@@ -1,4 +1,4 @@
-"""A patient of the training among those that are judged is found by every road."""
+"""Data leakage: a patient of the training among those that are evaluated is found in every way."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import shutil
 import pytest
 
 from lvef.core.errors import DataError, WeightsError
-from lvef.evaluation.ef.cases import read_cases
-from lvef.evaluation.ef.leaks import check_network, check_splits
+from lvef.evaluation.dataset.cases import read_cases
+from lvef.evaluation.dataset.leakage import check_network, check_splits
 from lvef.inference.catalogue import find_model
-from tests.evaluation.ef.made_up import rows, write
+from tests.evaluation.dataset.made_up import rows, write
 
 
 def digest(names):
@@ -58,7 +58,7 @@ def test_an_honest_network(tmp_path, manifest):
     "trained_on", [(1, 2, 3), (1, 2, 3, 11, 12), (1, 2, 3, 21, 22), (1, 2, 3, 11, 12, 21, 22)]
 )
 def test_the_cards_hash_of_any_union_of_splits(tmp_path, manifest, trained_on):
-    with pytest.raises(DataError, match=r"3 patients .* judge it on patients it has not seen"):
+    with pytest.raises(DataError, match=r"3 patients .* evaluate it on patients it has not seen"):
         check_network(network(tmp_path / "n", trained_on), read_cases(manifest, "test"))
 
 
@@ -72,10 +72,10 @@ def test_validation_patients_are_told(tmp_path, manifest):
     folder = network(tmp_path / "n", (11,), {11: "train", 21: "validation", 22: "validation"})
     assert check_network(folder, read_cases(manifest, "test")) == []
     [notice] = check_network(folder, read_cases(manifest, "val"))
-    assert "were chosen by 2 of the 2" in notice
+    assert "were selected with 2 of the 2" in notice
 
 
-def test_the_training_part_itself_may_be_judged_and_is_named(tmp_path, manifest):
+def test_the_training_part_itself_may_be_evaluated_and_is_named(tmp_path, manifest):
     folder = network(tmp_path / "n", (11, 12))
     found = read_cases(manifest, "train")
     assert "remembered" in check_splits(found, "m.csv")[0]

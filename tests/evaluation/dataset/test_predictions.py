@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.evaluation.ef.predictions import match_predictions, read_predictions
-from tests.evaluation.ef.made_up import made_evaluation, write_predictions
+from lvef.evaluation.dataset.predictions import match_predictions, read_predictions
+from tests.evaluation.dataset.made_up import made_evaluation, write_predictions
 
 
 def test_numbers_negative_ones_and_none(tmp_path):
@@ -17,8 +17,8 @@ def test_numbers_negative_ones_and_none(tmp_path):
     found = read_predictions(path)
     assert [found[k].ef_percent for k in "ab"] == [61.5, -4.0]
     assert (found["a"].edv_ml, found["a"].esv_ml) == (120.0, 46.0)
-    assert not found["c"].answered and found["c"].reason_code == "not_predicted"
-    assert found["b"].negative_before_guards and not found["a"].negative_before_guards
+    assert not found["c"].has_ef and found["c"].reason_code == "not_predicted"
+    assert found["b"].was_negative and not found["a"].was_negative
 
 
 def test_what_training_writes_holds_the_truth_too(tmp_path):
@@ -36,16 +36,16 @@ def test_reasons_come_along(tmp_path):
         "item,ef_percent,status,reason_code,reason\na,,failed,unreadable,a is empty.\nb,,refused,no_fan,\n"
     )
     found = read_predictions(path)
-    assert found["a"].failed and found["a"].reason == "a is empty."
-    assert not found["b"].failed and found["b"].reason_code == "no_fan" and found["b"].reason
+    assert found["a"].is_failed and found["a"].reason == "a is empty."
+    assert not found["b"].is_failed and found["b"].reason_code == "no_fan" and found["b"].reason
 
 
 def test_one_record_a_case(tmp_path):
-    cases = made_evaluation([60, 50, 40]).cases
+    cases = made_evaluation([60, 50, 40]).selection.cases
     found = read_predictions(write_predictions(tmp_path / "p.csv", {"clip002": 41, "clip000": 58, "x": 1}))
     records = match_predictions(found, cases, "p.csv")
     assert [r.item for r in records] == ["clip000", "clip001", "clip002"]
-    assert [r.answered for r in records] == [True, False, True]
+    assert [r.has_ef for r in records] == [True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_other_files(tmp_path):
 
 
 def test_predictions_of_something_else(tmp_path):
-    cases = made_evaluation([60, 50]).cases
+    cases = made_evaluation([60, 50]).selection.cases
     other = read_predictions(write_predictions(tmp_path / "p.csv", {"x": 41}))
     with pytest.raises(DataError, match="none of its 1 items is among the 2 clips"):
         match_predictions(other, cases, "p.csv")

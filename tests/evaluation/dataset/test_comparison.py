@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lvef.evaluation.ef.comparison import compare_entrants
-from tests.evaluation.ef.made_up import made_evaluation
+from lvef.evaluation.dataset.analysis import compare_methods
+from tests.evaluation.dataset.made_up import made_evaluation
 
 
 def compared(*answers, **settings):  # the references first
     return {
-        (p.first, p.second, p.figure): p for p in compare_entrants(made_evaluation(*answers, **settings), 0)
+        (p.first, p.second, p.figure): p for p in compare_methods(made_evaluation(*answers, **settings), 0)
     }
 
 

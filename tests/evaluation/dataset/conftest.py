@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.evaluation.ef import made_up
+from tests.evaluation.dataset import made_up
 
 
 @pytest.fixture(scope="session")

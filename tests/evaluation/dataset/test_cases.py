@@ -1,4 +1,4 @@
-"""Which clips of a manifest are judged, and each sentence that says why none is."""
+"""Which clips of a manifest are evaluated, and each sentence that says why none is."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.evaluation.ef.cases import read_cases
-from tests.evaluation.ef.made_up import labels, rows, write
+from lvef.evaluation.dataset.cases import read_cases
+from tests.evaluation.dataset.made_up import labels, rows, write
 
 
 def test_clips_of_the_split_with_an_ef(tmp_path):
@@ -26,7 +26,7 @@ def test_clips_of_the_split_with_an_ef(tmp_path):
     first, second = found.cases
     assert (first.quality, first.rhythm, first.edv_ml, first.side_px) == ("Good", "sinus", 120.0, 112)
     assert (second.quality, second.rhythm) == ("", "") and math.isnan(second.edv_ml)
-    assert found.typical_percent == 58.0 and "3 training clips" in found.typical_words
+    assert found.baseline_percent == 58.0 and "3 training clips" in found.baseline_source
     assert found.reference == "EF of made-up: made up"
     assert "1 of the 3 clips" in found.notices[0] and "1 stills" in found.notices[1]
     assert found.patients.keys() == {"train", "test"}
@@ -35,7 +35,7 @@ def test_clips_of_the_split_with_an_ef(tmp_path):
 
 def test_without_a_training_part_the_trivial_answer_says_so(tmp_path):
     found = read_cases(write(tmp_path / "m.csv", rows([60.0, 50.0, 30.0], root=tmp_path, split=None)), "all")
-    assert found.typical_percent == 50.0 and "no training part" in found.typical_words
+    assert found.baseline_percent == 50.0 and "no training part" in found.baseline_source
 
 
 def test_two_references_are_two_quantities(tmp_path):

@@ -1,4 +1,4 @@
-"""Charts, tables, page and files of an evaluation."""
+"""Plots, tables, page and files of an evaluation on a dataset."""
 
 from __future__ import annotations
 
@@ -12,43 +12,47 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.evaluation.ef.curve_charts import calibration_png, loss_png, roc_png
-from lvef.evaluation.ef.losses import read_losses
-from lvef.evaluation.ef.outputs import write_evaluation
-from lvef.evaluation.ef.pictures import make_pictures
-from lvef.evaluation.ef.residual_chart import residuals_png
-from lvef.evaluation.ef.rows import headline
-from lvef.evaluation.ef.run import EfPlan
-from lvef.evaluation.ef.summary import summarise
-from lvef.evaluation.ef.tables import cases_csv, confusion_csv, to_values
+from lvef.evaluation.dataset.analysis import analyse
+from lvef.evaluation.dataset.evaluation import Inputs, Plan
+from lvef.evaluation.dataset.files import make_csv_files, to_summary
+from lvef.evaluation.dataset.losses import read_losses
+from lvef.evaluation.dataset.report import headline, make_report
+from lvef.evaluation.output import write_report
+from lvef.evaluation.plots.boxes import residuals_png
+from lvef.evaluation.plots.curves import calibration_png, loss_png, roc_png
 from lvef.evaluation.plots.style import NETWORK_COLOURS, WIDTH_PX
 from lvef.evaluation.report import Bounded
 from lvef.stats.agreement import calibration_parts
 from lvef.stats.classification import roc_curve
+from tests.evaluation.dataset.made_up import made_evaluation
 from tests.evaluation.drawing import count, pixels
-from tests.evaluation.ef.made_up import made_evaluation
 
 ODD = ["$x$ 漢 network", "_underlined " + "long " * 20]
 AREA = Bounded(0.9, 0.8, 1.0)
 
 
 @pytest.fixture
-def summary():
+def analysis():
     rng = np.random.default_rng(0)
     reference = np.linspace(20, 70, 24)
     first = [float(v) for v in reference + rng.normal(0, 5, 24)]
     second = [float(v) for v in reference + rng.normal(3, 8, 24)]
     second[3] = None
     e = made_evaluation(reference, first, second, quality=["Good", "Poor"] * 12)
-    return summarise(e, {}, 0)
+    return analyse(e, {}, 0)
 
 
-def test_files_and_page(summary, tmp_path):
-    plan = EfPlan(Path("made.csv"), "test", ("a", "b"))
-    pictures = make_pictures(
-        summary, {}, losses={"run": {"val_loss": (np.arange(3.0), np.array([3.0, 1.0, 2.0]))}}
+def read(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_files_and_page(analysis, tmp_path):
+    plan = Plan(Path("made.csv"), "test", ("a", "b"))
+    inputs = Inputs(
+        analysis.evaluation.selection,
+        losses={"run": {"val_loss": (np.arange(3.0), np.array([3.0, 1.0, 2.0]))}},
     )
-    written = write_evaluation(tmp_path, summary, plan, pictures)
+    written = write_report(tmp_path, make_report(analysis, inputs, plan, with_files=True))
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(written)
     assert {
         "bland_altman_a.png",
@@ -66,35 +70,49 @@ def test_files_and_page(summary, tmp_path):
         "macro sensitivity",
         "cut at 2.5 and 97.5 %",
         "always normal",
-        "Network against network",
+        "Method against method",
         "p (Holm)",
     ):
         assert words in page, words
     assert "nan" not in page.lower().replace("finance", "").split("<body>")[1].split("data:image")[0]
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["settings"]["split"] == "test" and run["files"] == sorted(set(written) - {"run.json"})
-    # A second run without losses takes the first one's chart away.
-    write_evaluation(tmp_path, summary, plan, make_pictures(summary, {}))
+    # A second run without losses takes the first one's plot away.
+    without = Inputs(analysis.evaluation.selection)
+    write_report(tmp_path, make_report(analysis, without, plan, with_files=True))
     assert not (tmp_path / "losses.png").exists() and (tmp_path / "roc.png").exists()
 
 
-def test_a_cut_off_clip_is_marked_in_table_summary_and_headline(summary):
-    first = summary.evaluation.entrants[0]
-    records = (replace(first.records[0], warnings=("truncated", "assumed_frame_rate")), *first.records[1:])
-    cut = replace(
-        summary.evaluation, entrants=(replace(first, records=records), *summary.evaluation.entrants[1:])
+def test_metrics_are_a_tidy_table(analysis):
+    report = make_report(
+        analysis, Inputs(analysis.evaluation.selection), Plan(Path("m"), "test"), with_files=True
     )
-    found = summarise(cut, {}, 0)
-    rows = list(csv.DictReader(io.StringIO(cases_csv(found))))
+    assert {row.method for row in report.metrics} == {"a", "b"}
+    assert {row.group for row in report.metrics if row.group.startswith("quality")} == {
+        "quality: Good",
+        "quality: Poor",
+    }
+    assert all(row.baseline is not None for row in report.metrics if row.metric == "ef_mae")
+    figures = read(report.csv["figures.csv"])
+    assert len(figures) == len(report.metrics)
+    assert {row["by"] for row in figures} == {"", "manifest's EF", "quality"}
+
+
+def test_a_truncated_clip_is_marked_in_table_summary_and_headline(analysis):
+    e = analysis.evaluation
+    first = e.methods[0]
+    result = replace(first.results[0], warnings=("truncated", "assumed_frame_rate"))
+    cut = replace(first, results=(result, *first.results[1:]))
+    found = analyse(replace(e, methods=(cut, *e.methods[1:])), {}, 0)
+    rows = read(make_csv_files(found)["cases.csv"])
     assert rows[0]["warnings"] == "truncated assumed_frame_rate" and rows[1]["warnings"] == ""
-    assert [n["cut_off"] for n in to_values(found)["networks"]] == [["clip000"], []]
+    assert [n["cut_off"] for n in to_summary(found)["networks"]] == [["clip000"], []]
     assert "1 measured on the frames before a clip is damaged or cut off (clip000)" in headline(found)[3]
     assert "cut off" not in headline(found)[4]
 
 
-def test_summary_is_json_without_nan(summary):
-    text = json.dumps(to_values(summary), allow_nan=False)
-    values = json.loads(text)
+def test_summary_is_json_without_nan(analysis):
+    values = json.loads(json.dumps(to_summary(analysis), allow_nan=False))
     assert values["schema"] == "lvef-ef-evaluation/1"
     b = values["networks"][1]
     assert b["answered"] == 23 and b["unanswered"] == [
@@ -105,17 +123,16 @@ def test_summary_is_json_without_nan(summary):
     assert values["line_error_of_the_report"]["note"] == "another crop than the report's: not comparable"
 
 
-def test_tables(summary):
-    rows = list(csv.DictReader(io.StringIO(cases_csv(summary))))
+def test_tables(analysis):
+    files = make_csv_files(analysis)
+    rows = read(files["cases.csv"])
     assert len(rows) == 48
     lost = next(row for row in rows if row["network"] == "b" and row["item"] == "clip003")
     assert lost["ef_percent"] == lost["difference_points"] == lost["class"] == ""
     assert lost["class_reference"] == "abnormal" and lost["reason"] == "No fan was found."
-    counts = list(csv.DictReader(io.StringIO(confusion_csv(summary))))
-    assert sum(int(row["count"]) for row in counts if (row["network"], row["clips"]) == ("b", "filled")) == 24
-    assert (
-        sum(int(row["count"]) for row in counts if (row["network"], row["clips"]) == ("b", "answered")) == 23
-    )
+    for clips, total in (("filled", 24), ("answered", 23)):
+        counts = [r for r in read(files["confusion.csv"]) if (r["network"], r["clips"]) == ("b", clips)]
+        assert sum(int(row["count"]) for row in counts) == total
 
 
 def test_roc_chart():

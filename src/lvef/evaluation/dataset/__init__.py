@@ -1,0 +1,1 @@
+"""Evaluates predicted EFs against those of a dataset's manifest."""

@@ -1,0 +1,323 @@
+"""Evaluates models and files of predictions on the clips of a manifest: everything is loaded, then every clip measured."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from lvef.core.errors import ConfigError, LvefError
+from lvef.core.journal import file_stamp
+from lvef.core.records import Clip, Measurement, Tracing
+from lvef.core.serialization import printable
+from lvef.core.terms import Split
+from lvef.evaluation.dataset.cases import Case, Selection, read_cases
+from lvef.evaluation.dataset.leakage import check_network, check_splits
+from lvef.evaluation.dataset.losses import Curves, read_losses
+from lvef.evaluation.dataset.predictions import EfResult, match_predictions, read_predictions
+from lvef.evaluation.dataset.tracings import ReferenceTracings, read_reference_tracings
+from lvef.evaluation.metrics import NAN
+from lvef.evaluation.results import UsedWeights, exit_code_of, used_weights
+from lvef.evaluation.runner import CaseRunner, Measures, settings_key
+from lvef.geometry.volume_tracing import volume_tracing_of_tracing
+from lvef.inference.card_text import experimental_text
+from lvef.inference.catalogue import ModelEntry, find_model
+from lvef.measure import pipeline
+from lvef.measure.kinds import TracingPredictor
+from lvef.measure.options import MeasureOptions
+from lvef.transforms.sector import find_sector
+
+DECIMALS = 2
+"""Digits of a pixel that a line's end is kept with."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be evaluated.
+
+    Attributes:
+        manifest: The manifest's file.
+        split: Part of it.
+        weights: Names or folders of models.
+        predictions: Files of predictions.
+        train_cards: Further models, or their cards, whose training patients must not be evaluated.
+        runs: Folders of training runs whose loss curves are shown.
+        overlays: Cases of each part that are shown with their lines.
+        seed: Of the bootstrap and of the choice of cases.
+        options: Runtime, precision and threads.
+    """
+
+    manifest: Path
+    split: str
+    weights: tuple[str, ...] = ()
+    predictions: tuple[Path, ...] = ()
+    train_cards: tuple[Path, ...] = ()
+    runs: tuple[Path, ...] = ()
+    overlays: int = 0
+    seed: int = 0
+    options: MeasureOptions = field(default_factory=MeasureOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A model that is evaluated.
+
+    Attributes:
+        label: Its name among the others.
+        measurer: What measures with it.
+        weights: What card and runtime state.
+    """
+
+    label: str
+    measurer: Measures
+    weights: UsedWeights
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that takes part, loaded and checked.
+
+    Attributes:
+        selection: What of the manifest is evaluated.
+        networks: Models, loaded.
+        predicted: Label -> one result a case, of files of predictions.
+        unknown: Label -> items of that file that are no case.
+        training_cases: Cases of the training part that are shown with their lines, never evaluated.
+        tracings: Lines of the dataset, of evaluated and of shown cases.
+        losses: Name of a training run -> its curves.
+        notices: What a reader must know.
+    """
+
+    selection: Selection
+    networks: Sequence[Network] = ()
+    predicted: Mapping[str, tuple[EfResult, ...]] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    training_cases: Sequence[Case] = ()
+    tracings: ReferenceTracings = field(default_factory=dict)
+    losses: Mapping[str, Curves] = field(default_factory=dict)
+    notices: Sequence[str] = ()
+
+    @property
+    def steps(self) -> int:
+        """Clips to measure, counted once for each model."""
+        return len(self.networks) * (len(self.selection.cases) + len(self.training_cases))
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A model, or a file of predictions, and what it predicted.
+
+    Attributes:
+        label: Its name among the others.
+        results: One a case, in the order of the cases.
+        weights: The model; None for a file of predictions.
+        unknown: Names in a file of predictions that are no case.
+        training: Results of training cases, to be shown only.
+    """
+
+    label: str
+    results: tuple[EfResult, ...]
+    weights: UsedWeights | None = None
+    unknown: int = 0
+    training: tuple[EfResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetEvaluation:
+    """What every method predicted.
+
+    Attributes:
+        selection: What of the manifest was evaluated.
+        methods: Models and files of predictions.
+        notices: What a reader must know before believing the metrics.
+        resumed: Results that an earlier run had made.
+        seconds: Time it took.
+    """
+
+    selection: Selection
+    methods: tuple[Method, ...]
+    notices: tuple[str, ...] = ()
+    resumed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0 all done, 1 some file could not be read, 3 only refusals."""
+        return exit_code_of(result for method in self.methods for result in method.results)
+
+
+def load_inputs(plan: Plan) -> Inputs:
+    """Read and check everything before anything is measured.
+
+    Raises:
+        ConfigError: A model is given twice.
+        DataError: A file is not there or not as expected, or a patient of a model's training would be evaluated.
+        WeightsError: A model is missing or damaged.
+    """
+    selection = read_cases(plan.manifest, plan.split)
+    notices = check_splits(selection, str(plan.manifest))
+    entries = [find_model(name) for name in plan.weights]
+    for folder in [*(entry.folder for entry in entries), *plan.train_cards]:
+        notices += check_network(folder, selection)
+    notices += filter(None, (experimental_text(entry.card) for entry in entries))
+    losses = {printable(run.resolve().name): read_losses(run) for run in plan.runs}
+    read = [read_predictions(path) for path in plan.predictions]
+    labels = _labels(plan, entries)
+    of_files = dict(zip(labels[len(entries) :], read, strict=True))
+    predicted = {
+        label: match_predictions(results, selection.cases, str(path))
+        for (label, results), path in zip(of_files.items(), plan.predictions, strict=True)
+    }
+    items = {case.item for case in selection.cases}
+    shown = _training_cases(plan, selection) if entries else []
+    tracings, unusable = read_reference_tracings([*selection.cases, *shown])
+    if unusable:
+        notices.append(
+            f"{unusable} traced frames of the dataset could not be used: not in its table, or no ventricle."
+        )
+    patients = len({case.patient for case in selection.cases})
+    networks = []
+    for label, name in zip(labels, plan.weights, strict=False):
+        measurer = pipeline.Measurer(replace(plan.options, weights=name))
+        networks.append(Network(label, measurer, used_weights(measurer.predictor, patients)))
+    unknown = {label: len(results.keys() - items) for label, results in of_files.items()}
+    return Inputs(selection, networks, predicted, unknown, shown, tracings, losses, notices)
+
+
+def evaluate(inputs: Inputs, runner: CaseRunner) -> DatasetEvaluation:
+    """Measure every case with every model, beside predictions that are there already.
+
+    Args:
+        inputs: From `load_inputs`.
+        runner: Runs the cases.
+
+    Raises:
+        OutputError: The journal cannot be written.
+    """
+    began = time.perf_counter()
+    selection = inputs.selection
+    runner.start(inputs.steps)
+    measured = {n.label: measure_cases(n, selection.cases, runner) for n in inputs.networks}
+    resumed = runner.resumed
+    methods = [
+        Method(
+            n.label, measured[n.label], n.weights, training=measure_cases(n, inputs.training_cases, runner)
+        )
+        for n in inputs.networks
+    ]
+    for label, results in inputs.predicted.items():
+        methods.append(Method(label, results, unknown=inputs.unknown.get(label, 0)))
+    notices = (*selection.notices, *inputs.notices)
+    return DatasetEvaluation(selection, tuple(methods), notices, resumed, time.perf_counter() - began)
+
+
+def measure_cases(network: Network, cases: Sequence[Case], runner: CaseRunner) -> tuple[EfResult, ...]:
+    """One result a case, in their order.
+
+    Raises:
+        OutputError: The journal cannot be written.
+    """
+    return runner.run(
+        cases,
+        lambda case: measure_case(case, network.measurer),
+        EfResult,
+        key=lambda case: f"{network.weights.sha256[:16]} {case.item}",
+        stamp=_stamp,
+        made_with=settings_key(network.weights, "evaluation/dataset/evaluation.py"),
+    )
+
+
+def measure_case(case: Case, measurer: Measures) -> EfResult:
+    """Measure one clip; what its file may hold is in the result's status."""
+    m, clip = measurer.measure(case.path)
+    ef, edv, esv = (NAN if value is None else float(value) for value in (m.ef_percent, m.edv_ml, m.esv_ml))
+    result = EfResult(
+        case.item,
+        str(m.status),
+        m.reason_code,
+        "" if m.ef_percent is not None else m.reason,
+        ef,
+        edv,
+        esv,
+        warnings=tuple(dict.fromkeys(warning.code for warning in m.notices)),
+        counts=dict(m.counts),
+    )
+    frames = case.named_frames
+    if clip is None or frames is None or max(frames) >= len(clip.frames):
+        return result
+    ed, es = (_numbers(tracing) for tracing in _trace_raw(measurer, m, clip, frames))
+    return replace(result, lines_ed=ed, lines_es=es, aspect=clip.pixel_aspect)
+
+
+def _trace_raw(
+    measurer: Measures, measurement: Measurement, clip: Clip, frames: tuple[int, int]
+) -> Sequence[Tracing | None]:
+    """Tracings of two frames before temporal smoothing and checks; none of a model that does not trace."""
+    predictor = getattr(measurer, "predictor", None)
+    if not isinstance(predictor, TracingPredictor):
+        seen = measurement.tracings
+        return [seen[frame] if frame < len(seen) else None for frame in frames]
+    try:
+        shown, box = predictor.shown(clip, find_sector(clip))
+        return predictor.trace(shown, box, clip.spacing, times_s=clip.times_s, only=frames).tracings
+    except LvefError:
+        return [None, None]
+
+
+def _numbers(tracing: Tracing | None) -> tuple[float, ...]:
+    if tracing is None:
+        return ()
+    return tuple(np.round(volume_tracing_of_tracing(tracing), DECIMALS).ravel().tolist())
+
+
+def _stamp(case: Case) -> str:
+    """Changes when the file does, or the frames that the manifest names."""
+    file = file_stamp([case.path])
+    return f"{file}:{case.named_frames}" if file else ""
+
+
+def _training_cases(plan: Plan, selection: Selection) -> list[Case]:
+    """Some cases of the training part, drawn by the seed; none where it is what is evaluated."""
+    if plan.split == str(Split.TRAIN) or not plan.overlays:
+        return []
+    evaluated = {case.item for case in selection.cases}
+    traced = [
+        case for case in selection.training if case.item not in evaluated and case.has_reference_tracing
+    ]
+    chosen = np.random.default_rng(plan.seed).permutation(len(traced))[: plan.overlays]
+    return [traced[i] for i in sorted(chosen.tolist())]
+
+
+def _labels(plan: Plan, entries: Sequence[ModelEntry]) -> list[str]:
+    """The shortest names that tell models and files apart, models first.
+
+    Raises:
+        ConfigError: The same model or file is given twice.
+    """
+    hashes = [entry.card.model_sha256 for entry in entries]
+    twice = [digest for digest, n in Counter(hashes).items() if n > 1]
+    if twice:
+        same = [name for name, digest in zip(plan.weights, hashes, strict=True) if digest == twice[0]]
+        raise ConfigError(f"{' and '.join(same)} are the same model; give each model once.")
+    files = [path.resolve() for path in plan.predictions]
+    if len(set(files)) < len(files):
+        raise ConfigError("A file of predictions is given twice; give each once.")
+    cards = [entry.card for entry in entries]
+    long_names = [f"{path.parent.name}/{path.stem}" for path in files]
+    folders = [entry.folder.resolve() for entry in entries]
+    candidates = (
+        [*(card.name for card in cards), *(path.stem for path in files)],
+        [*(f"{card.name} {card.version}" for card in cards), *long_names],
+        [*(f"{folder.parent.name}/{folder.name}" for folder in folders), *long_names],
+    )
+    for labels in candidates:
+        if len(set(labels)) == len(labels):
+            return [printable(label) for label in labels]
+    return [
+        *(f"{card.name} {card.model_sha256[:8]}" for card in cards),
+        *(f"{path.stem} {number}" for number, path in enumerate(files, 1)),
+    ]
