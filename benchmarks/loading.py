@@ -29,7 +29,7 @@ import numpy as np
 import polars as pl
 
 from lvef.datasets.manifest import make_manifest
-from lvef.stores.prepare import fill_store
+from lvef.stores.prepare import prepare
 from lvef.stores.recipes import ClipRecipe
 from lvef.stores.sources import sources_of
 from lvef.transforms.store import ClipStore
@@ -113,10 +113,10 @@ def main() -> None:
         recipe = ClipRecipe()
         sources = sources_of(manifest, "benchmark")
         rows["preparation, 1 worker, clips/s"] = rate_of(
-            lambda: fill_store(manifest, folder / "one", recipe).written
+            lambda: prepare(manifest, folder / "one", recipe).written
         )
         rows["preparation, 2 workers, clips/s"] = rate_of(
-            lambda: fill_store(manifest, folder / "two", recipe, workers=2).written
+            lambda: prepare(manifest, folder / "two", recipe, workers=2).written
         )
         rows["decoding alone, 1 worker, clips/s"] = rate_of(
             lambda: len([recipe.make(source) for source in sources])

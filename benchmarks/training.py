@@ -40,7 +40,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lvef.core.config import from_mapping
 from lvef.models.families import build
-from lvef.stores.prepare import fill_store
+from lvef.stores.prepare import prepare
 from lvef.stores.recipes import ClipRecipe
 from lvef.training.clip_augmentation import batch_generators
 from lvef.training.loading import EpochSampler, loader
@@ -117,7 +117,7 @@ class Ways:
         self.fast = precision == "bf16-mixed"
         rows = make_clips(folder, args.clips)
         manifest = rows.with_columns(ef_percent=pl.Series(np.linspace(20, 75, len(rows))))
-        fill_store(manifest, folder / "store", ClipRecipe())
+        prepare(manifest, folder / "store", ClipRecipe())
         self.paths = [folder / f"{item}.avi" for item in manifest["item"]]
         settings = {
             "name": "benchmark",

@@ -18,7 +18,7 @@ def quick(monkeypatch):
 
     def make(self, task, rng):
         asked.append((self, task))
-        return beating(rng, task.name, view=self.view)
+        return beating(rng, task.name, view=self.options.view)
 
     monkeypatch.setattr(PhantomSource, "make", make)
     monkeypatch.setattr(MotionSource, "make", make)
@@ -53,7 +53,7 @@ def test_what_is_asked_for_reaches_the_source(run, quick):
     words = "--view a2c --ef-percent 30-45.5 --heart-rate-bpm 70 --rhythm fibrillation --frame-rate-hz 40-50"
     words += " --frames 99 --size 64"
     run("synthesize", "phantom", "out", "--clips", 1, *words.split(), "--all-split", "test")
-    source, task = quick[0]
+    source, task = quick[0][0].options, quick[0][1]
     assert (source.view, source.rhythm, source.n_frames, source.size) == ("A2C", "fibrillation", 99, 64)
     assert (source.ef_percent.low, source.ef_percent.high) == (30, 45.5)
     assert (source.heart_rate_bpm.low, source.heart_rate_bpm.high) == (70, 70)
@@ -91,7 +91,7 @@ def test_motion_of_some(run, quick, camus, here):
     for file in (here / "CAMUS" / "a2c_192").glob("patient0006*"):
         file.unlink()
     done = run("synthesize", "motion", "two", "--data", "CAMUS", "--split", "validation")
-    assert "1 patients of the list have no stills in CAMUS and are passed over (patient0006)" in done.stderr
+    assert "1 patients of the list have no stills in CAMUS and are skipped (patient0006)" in done.stderr
 
 
 def test_refusals_are_told(run, here, monkeypatch):

@@ -16,7 +16,7 @@ from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.io.open import open_clip
 from lvef.stores import recipes
 from lvef.stores.clip_store import TwoStreamStore
-from lvef.stores.prepare import fill_store
+from lvef.stores.prepare import prepare
 from lvef.stores.recipes import ClipRecipe, Crop, TwoStreamRecipe
 from lvef.transforms.store import ClipStore
 from lvef.transforms.two_stream import two_streams
@@ -33,7 +33,7 @@ def manifest(tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_frame_is_there_in_the_order_of_the_manifest(tmp_path, manifest, workers):
-    done = fill_store(manifest, tmp_path / "s", SMALL, workers=workers)
+    done = prepare(manifest, tmp_path / "s", SMALL, workers=workers)
     assert (done.written, done.resumed, done.exit_code) == (6, 0, 0)
     assert done.frames == sum(range(20, 26))
     store = ClipStore(tmp_path / "s")
@@ -47,7 +47,7 @@ def test_every_frame_is_there_in_the_order_of_the_manifest(tmp_path, manifest, w
 
 
 def test_pictures_are_padded_never_stretched(tmp_path, manifest):
-    fill_store(manifest, tmp_path / "s", ClipRecipe(size=60))
+    prepare(manifest, tmp_path / "s", ClipRecipe(size=60))
     store = ClipStore(tmp_path / "s")
     frames = open_clip(tmp_path / "data" / "Videos" / "c3.avi").frames  # 40 x 60
     assert (store.frames("c3")[:, 10:50] == frames).all()
@@ -57,7 +57,7 @@ def test_pictures_are_padded_never_stretched(tmp_path, manifest):
 
 
 def test_no_place_on_this_machine_gets_into_the_store(tmp_path, manifest):
-    fill_store(manifest, tmp_path / "s", SMALL)
+    prepare(manifest, tmp_path / "s", SMALL)
     names = pl.read_parquet(tmp_path / "s" / "index.parquet").columns
     assert not {"root", "path", "told_by"} & set(names)
     text = b"".join(path.read_bytes() for path in (tmp_path / "s").iterdir())
@@ -69,7 +69,7 @@ def test_an_unreadable_clip_is_named_counted_and_left_out(tmp_path, manifest):
     (videos / "c2.avi").write_bytes(b"RIFF" + bytes(300))
     (videos / "c4.avi").unlink()
     told = []
-    done = fill_store(manifest, tmp_path / "s", SMALL, workers=2, on_failed=told.append)
+    done = prepare(manifest, tmp_path / "s", SMALL, workers=2, on_failed=told.append)
     assert (done.written, len(done.failed), done.exit_code) == (4, 2, 1)
     assert [failure.item for failure in told] == ["c2", "c4"]
     assert ClipStore(tmp_path / "s").items == ("c0", "c1", "c3", "c5")
@@ -79,7 +79,7 @@ def test_an_unreadable_clip_is_named_counted_and_left_out(tmp_path, manifest):
     write_clips(tmp_path / "again")
     for name in ("c2.avi", "c4.avi"):
         (tmp_path / "again" / "Videos" / name).rename(videos / name)
-    mended = fill_store(manifest, tmp_path / "s", SMALL)
+    mended = prepare(manifest, tmp_path / "s", SMALL)
     assert (mended.written, mended.resumed, mended.exit_code) == (2, 4, 0)
     store = ClipStore(tmp_path / "s")
     assert list(store.items) == manifest["item"].to_list()
@@ -93,16 +93,16 @@ def test_a_bug_met_in_one_clip_costs_no_other(tmp_path, manifest, monkeypatch):
         return open_clip(path)
 
     monkeypatch.setattr(recipes, "open_clip", broken)
-    done = fill_store(manifest, tmp_path / "s", SMALL)
+    done = prepare(manifest, tmp_path / "s", SMALL)
     assert done.written == 5
     assert "ZeroDivisionError in test_prepare.py" in done.failed[0].reason
     assert "Musterfrau" not in done.failed[0].reason
 
 
 def test_labels_are_those_of_the_manifest_now_and_frames_are_kept(tmp_path, manifest):
-    fill_store(manifest, tmp_path / "s", SMALL)
+    prepare(manifest, tmp_path / "s", SMALL)
     changed = manifest.with_columns(ef_percent=pl.lit(33.0)).filter(pl.col("item") != "c1")
-    done = fill_store(changed, tmp_path / "s", SMALL)
+    done = prepare(changed, tmp_path / "s", SMALL)
     assert (done.written, done.resumed) == (0, 5)
     store = ClipStore(tmp_path / "s")
     assert store.items == ("c0", "c2", "c3", "c4", "c5")
@@ -110,11 +110,11 @@ def test_labels_are_those_of_the_manifest_now_and_frames_are_kept(tmp_path, mani
 
 
 def test_a_clip_that_changed_is_read_again_and_one_that_is_gone_stays(tmp_path, manifest):
-    fill_store(manifest, tmp_path / "s", SMALL)
+    prepare(manifest, tmp_path / "s", SMALL)
     videos = tmp_path / "data" / "Videos"
     (videos / "c0.avi").write_bytes((videos / "c5.avi").read_bytes())
     (videos / "c1.avi").unlink()
-    done = fill_store(manifest, tmp_path / "s", SMALL)
+    done = prepare(manifest, tmp_path / "s", SMALL)
     assert (done.written, done.resumed, done.exit_code) == (1, 5, 0)
     store = ClipStore(tmp_path / "s")
     assert (store.frames("c0") == store.frames("c5")).all()
@@ -123,39 +123,39 @@ def test_a_clip_that_changed_is_read_again_and_one_that_is_gone_stays(tmp_path, 
 
 def test_verify_makes_damaged_clips_again(tmp_path, manifest, monkeypatch):
     monkeypatch.setattr("lvef.stores.clip_store.RECHECKED", 1)
-    fill_store(manifest, tmp_path / "s", SMALL)
+    prepare(manifest, tmp_path / "s", SMALL)
     path = tmp_path / "s" / "frames-00000.u8"
     good = path.read_bytes()
     path.write_bytes(b"\xff" + good[1:])
-    assert fill_store(manifest, tmp_path / "s", SMALL).damaged == ()
-    done = fill_store(manifest, tmp_path / "s", SMALL, verify=True)
+    assert prepare(manifest, tmp_path / "s", SMALL).damaged == ()
+    done = prepare(manifest, tmp_path / "s", SMALL, verify=True)
     assert (done.damaged, done.written, done.exit_code) == (("c0",), 1, 0)
     assert all(sound for _, sound in ClipStore(tmp_path / "s").verify())
 
 
 def test_stills_are_passed_over_and_counted(tmp_path, manifest):
     both = pl.concat([manifest, write_stills(tmp_path / "stills")])
-    done = fill_store(both, tmp_path / "s", SMALL)
+    done = prepare(both, tmp_path / "s", SMALL)
     assert done.skipped == {"still": 2}
     assert done.exit_code == 0
     assert pl.read_csv(tmp_path / "s" / "left_out.csv")["rule"].to_list() == ["skipped", "skipped"]
     with pytest.raises(DataError, match="holds 2 stills and no clip"):
-        fill_store(write_stills(tmp_path / "more"), tmp_path / "t", SMALL)
+        prepare(write_stills(tmp_path / "more"), tmp_path / "t", SMALL)
     assert not (tmp_path / "t").exists()
 
 
 def test_wrong_roots_empty_manifests_and_sizes(tmp_path, manifest):
     gone = manifest.with_columns(root=pl.lit(str(tmp_path / "nowhere")))
     with pytest.raises(DataError, match=r"nowhere, does not exist"):
-        fill_store(gone, tmp_path / "s", SMALL)
+        prepare(gone, tmp_path / "s", SMALL)
     with pytest.raises(DataError, match="empty"):
-        fill_store(manifest.head(0), tmp_path / "s", SMALL)
+        prepare(manifest.head(0), tmp_path / "s", SMALL)
     with pytest.raises(ConfigError, match="8 pixels"):
         ClipRecipe(size=8)
 
 
 def test_clips_without_ef_are_counted(tmp_path, manifest):
-    done = fill_store(manifest.with_columns(ef_percent=pl.lit(None, pl.Float64)), tmp_path / "s", SMALL)
+    done = prepare(manifest.with_columns(ef_percent=pl.lit(None, pl.Float64)), tmp_path / "s", SMALL)
     assert done.notes["without_ef"] == 6
 
 
@@ -170,7 +170,7 @@ def test_the_fan_alone(tmp_path):
     write_video(str(root / "Videos" / "c.avi"), frames, "mjpeg", "yuvj420p")
     (root / "Videos" / "black.avi").write_bytes(b"")
     manifest = make_manifest([row(root, "c"), row(root, "black")])
-    done = fill_store(manifest, tmp_path / "s", ClipRecipe(size=64, crop=Crop.FAN))
+    done = prepare(manifest, tmp_path / "s", ClipRecipe(size=64, crop=Crop.FAN))
     assert [failure.item for failure in done.failed] == ["black"]
     store = ClipStore(tmp_path / "s")
     assert store.column("box_x0_px")[0] > 70
@@ -180,7 +180,7 @@ def test_the_fan_alone(tmp_path):
 
 def test_two_streams_from_the_store(tmp_path, manifest):
     recipe = TwoStreamRecipe(size=60, frames=6, duration=0.4)
-    done = fill_store(manifest, tmp_path / "s", recipe)
+    done = prepare(manifest, tmp_path / "s", recipe)
     assert done.frames == 36
     store = TwoStreamStore(tmp_path / "s")
     frames = open_clip(tmp_path / "data" / "Videos" / "c3.avi").frames
@@ -196,7 +196,7 @@ def test_two_streams_from_the_store(tmp_path, manifest):
 
 
 def test_short_clips_are_mirrored_and_counted(tmp_path, manifest):
-    done = fill_store(manifest, tmp_path / "s", TwoStreamRecipe(size=48))
+    done = prepare(manifest, tmp_path / "s", TwoStreamRecipe(size=48))
     assert done.notes["shorter_than_asked"] == 6
     store = TwoStreamStore(tmp_path / "s")
     assert store.frames(0).shape == (29, 48, 48)
@@ -205,11 +205,11 @@ def test_short_clips_are_mirrored_and_counted(tmp_path, manifest):
 
 
 def test_a_store_of_clips_is_none_of_samples(tmp_path, manifest):
-    fill_store(manifest, tmp_path / "s", SMALL)
+    prepare(manifest, tmp_path / "s", SMALL)
     with pytest.raises(DataError, match="is a store of clips"):
         TwoStreamStore(tmp_path / "s")
     with pytest.raises(ConfigError, match="kind clips, now it is two-stream"):
-        fill_store(manifest, tmp_path / "s", TwoStreamRecipe(size=48))
+        prepare(manifest, tmp_path / "s", TwoStreamRecipe(size=48))
 
 
 def test_the_manifests_frame_rate_counts_where_the_file_has_none(tmp_path):
@@ -218,7 +218,7 @@ def test_the_manifests_frame_rate_counts_where_the_file_has_none(tmp_path):
     sequence = np.zeros((30, 20, 8), np.float32) + np.arange(8)
     nib.save(nib.Nifti1Image(sequence, np.diag([-1.0, -1.0, 1.0, 1.0])), root / "seq.nii.gz")
     rows = [row(root, "seq", path="seq.nii.gz", frame_rate_hz=40.0), row(root, "none", path="seq.nii.gz")]
-    done = fill_store(make_manifest(rows), tmp_path / "s", SMALL)
+    done = prepare(make_manifest(rows), tmp_path / "s", SMALL)
     store = ClipStore(tmp_path / "s")
     assert store.column("timing") == ["manifest", "assumed"]
     assert store.column("frame_rate_hz") == pytest.approx([40.0, 50.0])
@@ -230,7 +230,7 @@ import sys, time
 from pathlib import Path
 from lvef.datasets.manifest import read_manifest
 from lvef.stores import recipes
-from lvef.stores.prepare import fill_store
+from lvef.stores.prepare import prepare
 from lvef.stores.recipes import ClipRecipe
 real, opened = recipes.open_clip, []
 def stuck(path):
@@ -239,7 +239,7 @@ def stuck(path):
         time.sleep(600)
     return real(path)
 recipes.open_clip = stuck
-fill_store(read_manifest(Path(sys.argv[1])), Path(sys.argv[2]), ClipRecipe(size=48), workers=2)
+prepare(read_manifest(Path(sys.argv[1])), Path(sys.argv[2]), ClipRecipe(size=48), workers=2)
 """
 
 
@@ -261,9 +261,9 @@ def test_a_run_that_is_killed_goes_on(tmp_path):
     assert 5 <= len(written) < 40
     with pytest.raises(DataError, match="stopped before its end"):
         ClipStore(store)
-    done = fill_store(manifest, store, SMALL)
+    done = prepare(manifest, store, SMALL)
     assert (done.resumed, done.written) == (len(written), 40 - len(written))
-    fill_store(manifest, tmp_path / "whole", SMALL)
+    prepare(manifest, tmp_path / "whole", SMALL)
     one, other = ClipStore(store), ClipStore(tmp_path / "whole")
     assert one.items == other.items
     assert one.column("sha256") == other.column("sha256")

@@ -17,12 +17,13 @@ from lvef.datasets.manifest import read_manifest
 from lvef.datasets.readers.echonet_dynamic import read
 from lvef.io.images import read_labels
 from lvef.io.open import open_clip
-from lvef.stores.prepare import fill_store
+from lvef.stores.prepare import prepare
 from lvef.stores.recipes import ClipRecipe, TwoStreamRecipe
 from lvef.stores.synthetic import synthesize
 from lvef.stores.synthetic_sources import (
     EIGHTHS,
     Between,
+    ClipOptions,
     MotionSource,
     PhantomSource,
     camus_patients,
@@ -30,7 +31,7 @@ from lvef.stores.synthetic_sources import (
     phantom_tasks,
     validation_patients,
 )
-from lvef.stores.traced_frames import TraceRecipe, fill_traces
+from lvef.stores.traced_frames import TraceRecipe
 from tests.datasets import camus_folder
 
 pytestmark = pytest.mark.slow
@@ -51,7 +52,7 @@ def camus(tmp_path_factory):
 @pytest.fixture(scope="module")
 def phantoms(tmp_path_factory):
     out = tmp_path_factory.mktemp("made") / "phantoms"
-    done = synthesize(PhantomSource(**QUICK), phantom_tasks(8, 11), out, seed=11, workers=1)
+    done = synthesize(PhantomSource(ClipOptions(**QUICK)), phantom_tasks(8, 11), out, seed=11, workers=1)
     assert done.counts["made"] == 8, done.finished
     return out
 
@@ -60,7 +61,9 @@ def phantoms(tmp_path_factory):
 def moving(tmp_path_factory, camus):
     out = tmp_path_factory.mktemp("made") / "moving"
     patients, _ = camus_patients(camus)
-    done = synthesize(MotionSource(camus, **QUICK), motion_tasks(camus, patients, 2), out, seed=3, workers=1)
+    done = synthesize(
+        MotionSource(camus, ClipOptions(**QUICK)), motion_tasks(camus, patients, 2), out, seed=3, workers=1
+    )
     assert done.counts["made"] == 8, done.finished
     return out
 
@@ -100,9 +103,9 @@ def test_every_preparation_takes_it(collection, tmp_path, own):
     table = read_manifest(collection / "manifest.csv") if own else read(collection).manifest
     n = len(table)
     for name, recipe in (("clips", ClipRecipe()), ("two", TwoStreamRecipe())):
-        done = fill_store(table, tmp_path / name, recipe)
+        done = prepare(table, tmp_path / name, recipe)
         assert (done.written, len(done.failed), done.exit_code) == (n, 0, 0)
-    done = fill_traces(table, tmp_path / "traces", TraceRecipe())
+    done = prepare(table, tmp_path / "traces", TraceRecipe())
     assert (done.written, len(done.failed), done.frames) == (n, 0, 2 * n)
     assert not done.notes
 
@@ -110,7 +113,7 @@ def test_every_preparation_takes_it(collection, tmp_path, own):
 def test_ef_of_traces_is_the_lists(phantoms, tmp_path):
     import polars as pl
 
-    fill_traces(read(phantoms).manifest, tmp_path, TraceRecipe())
+    prepare(read(phantoms).manifest, tmp_path, TraceRecipe())
     index = pl.read_parquet(tmp_path / "index.parquet")
     difference = (index["lines_ef_percent"] - index["ef_percent"]).abs().max()
     assert difference < 0.05
@@ -137,7 +140,7 @@ def test_phantoms_differ_and_obey(phantoms, tmp_path):
     ]
     assert len({m["ef_percent"] for m in made}) == 8
     assert {m["frame_rate_hz"] for m in made} == {20.0}
-    source = PhantomSource(ef_percent=Between(30, 34), view=View.A2C, size=64, **QUICK)
+    source = PhantomSource(ClipOptions(ef_percent=Between(30, 34), view=View.A2C, size=64, **QUICK))
     synthesize(source, phantom_tasks(2, 11), tmp_path / "low", seed=11)
     low = [json.loads(line) for line in (tmp_path / "low" / "Parameters.jsonl").read_text().splitlines()]
     assert all(30 <= m["parameters"]["ef_percent"] <= 34 and m["view"] == "A2C" for m in low)
@@ -171,7 +174,7 @@ def test_a_patients_part_and_clip_do_not_depend_on_the_others(camus, moving, tmp
     (tmp_path / "names.txt").write_text("patient0003\n")
     one, _ = camus_patients(camus, names=tmp_path / "names.txt")
     tasks = motion_tasks(camus, one)
-    synthesize(MotionSource(camus, **QUICK), tasks, tmp_path / "one", seed=3)
+    synthesize(MotionSource(camus, ClipOptions(**QUICK)), tasks, tmp_path / "one", seed=3)
     file = "Videos/patient0003-1.avi"
     assert (tmp_path / "one" / file).read_bytes() == (moving / file).read_bytes()
     clips = {r["FileName"]: r["Split"] for r in rows(moving / "FileList.csv")}
@@ -193,14 +196,16 @@ def test_stills_that_cannot_be_used_are_refused(tmp_path):
     (folder / "patient0001" / "patient0001_4CH_ES.nii.gz").unlink()
     (folder / "patient0002" / "patient0002_4CH_ED.nii.gz").write_bytes(b"torn")
     patients, _ = camus_patients(root)
-    done = synthesize(MotionSource(root, **QUICK), motion_tasks(root, patients), tmp_path / "out")
+    done = synthesize(
+        MotionSource(root, ClipOptions(**QUICK)), motion_tasks(root, patients), tmp_path / "out"
+    )
     assert [f.outcome for f in done.finished] == ["refused", "failed", "made", "made"]
     assert "patient0001: has no A4C stills of both ED and ES" in done.finished[0].reason
     assert "patient0002_4CH_ED.nii.gz" in done.finished[1].reason
 
 
 def test_a2c_without_a_scale_tells_no_millilitres(camus, tmp_path):
-    source = MotionSource(camus, view=View.A2C, **QUICK)
+    source = MotionSource(camus, ClipOptions(view=View.A2C, **QUICK))
     done = synthesize(source, motion_tasks(camus, ["patient0001", "patient0003"]), tmp_path / "out")
     assert done.counts["made"] == 2, done.finished
     listed = rows(tmp_path / "out" / "FileList.csv")
@@ -243,6 +248,6 @@ def test_real_stills(camus_root, tmp_path):
     splits = {s: sum(t.split == s for t in tasks) for s in ("TRAIN", "VAL", "TEST")}
     assert splits["TEST"] == 50
     assert 35 <= splits["VAL"] <= 65
-    done = synthesize(MotionSource(camus_root, **QUICK), tasks[:3], tmp_path / "out")
+    done = synthesize(MotionSource(camus_root, ClipOptions(**QUICK)), tasks[:3], tmp_path / "out")
     assert done.counts["made"] == 3, done.finished
     assert not check_manifest(read(tmp_path / "out").manifest, decode=decode_row)

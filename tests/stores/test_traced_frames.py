@@ -8,7 +8,8 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.datasets.manifest import make_manifest
 from lvef.io.open import open_clip
-from lvef.stores.traced_frames import TraceRecipe, file_stems, fill_traces
+from lvef.stores.prepare import prepare
+from lvef.stores.traced_frames import TraceRecipe, file_stems
 from lvef.transforms.volume_tracing import volume_of_lines
 from tests.datasets import camus_folder
 from tests.geometry.ventricle_shapes import true_volume
@@ -26,7 +27,7 @@ def index_of(folder):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ed_and_es_of_each_clip(tmp_path, manifest, workers):
-    done = fill_traces(manifest, tmp_path / "t", TraceRecipe(), workers=workers)
+    done = prepare(manifest, tmp_path / "t", TraceRecipe(), workers=workers)
     assert (done.written, done.frames, done.exit_code) == (4, 8, 0)
     assert not done.notes
     index = index_of(tmp_path / "t")
@@ -45,7 +46,7 @@ def test_ed_and_es_of_each_clip(tmp_path, manifest, workers):
 
 
 def test_another_size(tmp_path, manifest):
-    fill_traces(manifest, tmp_path / "t", TraceRecipe(size=224))
+    prepare(manifest, tmp_path / "t", TraceRecipe(size=224))
     lines = np.array(index_of(tmp_path / "t")["lines_px"][0].to_list()).reshape(21, 2, 2)
     assert lines == pytest.approx((ventricle_lines(1.0) + 0.5) * 2 - 0.5, abs=2e-3)
     assert cv2.imread(str(tmp_path / "t" / "frames" / "e0_ED.png")).shape == (224, 224, 3)
@@ -68,7 +69,7 @@ def test_what_does_not_fit_is_named_and_the_rest_goes_on(tmp_path):
     ]
     write_tracings(root / "VolumeTracings.csv", traced)
     (root / "Videos" / "e6.avi").write_bytes(b"nothing")
-    done = fill_traces(manifest, tmp_path / "t", TraceRecipe())
+    done = prepare(manifest, tmp_path / "t", TraceRecipe())
     assert done.written == 1
     assert done.exit_code == 1
     reasons = {failure.item: failure.reason for failure in done.failed}
@@ -87,17 +88,17 @@ def test_what_does_not_fit_is_named_and_the_rest_goes_on(tmp_path):
 
 
 def test_going_on(tmp_path, manifest):
-    fill_traces(manifest.head(2), tmp_path / "t", TraceRecipe())
+    prepare(manifest.head(2), tmp_path / "t", TraceRecipe())
     first = (tmp_path / "t" / "frames" / "e0_ED.png").stat().st_mtime_ns
     (tmp_path / "t" / "lines" / "e1_ES.csv").unlink()
-    done = fill_traces(manifest, tmp_path / "t", TraceRecipe())
+    done = prepare(manifest, tmp_path / "t", TraceRecipe())
     assert (done.written, done.resumed) == (3, 1)
     assert (tmp_path / "t" / "frames" / "e0_ED.png").stat().st_mtime_ns == first
     assert len(index_of(tmp_path / "t")) == 8
 
 
 def test_stills_with_masks_and_pixels_that_are_not_square(tmp_path):
-    done = fill_traces(write_stills(tmp_path / "data"), tmp_path / "t", TraceRecipe(size=128))
+    done = prepare(write_stills(tmp_path / "data"), tmp_path / "t", TraceRecipe(size=128))
     assert (done.frames, done.exit_code) == (2, 0)
     index = index_of(tmp_path / "t")
     assert index["phase"].to_list() == ["ED", "ES"]
@@ -113,7 +114,7 @@ def test_stills_with_masks_and_pixels_that_are_not_square(tmp_path):
 def test_stills_labelled_the_other_way_round_are_counted(tmp_path):
     manifest = write_stills(tmp_path / "data")
     swapped = manifest.with_columns(phase=pl.Series(["ES", "ED"]))
-    done = fill_traces(swapped, tmp_path / "t", TraceRecipe())
+    done = prepare(swapped, tmp_path / "t", TraceRecipe())
     assert done.notes["es_larger_than_ed"] == 1
     assert index_of(tmp_path / "t")["phase"].to_list() == ["ES", "ED"]
 
@@ -123,7 +124,7 @@ def test_a_clip_with_a_mask_for_every_frame(tmp_path):
     stem = "database_nifti/patient0001/patient0001_4CH_half_sequence"
     values = {"path": f"{stem}.nii.gz", "mask_path": f"{stem}_gt.nii.gz"}
     manifest = make_manifest([row(root, "p", **values), row(root, "q", **values, ed_frame=0, es_frame=3)])
-    done = fill_traces(manifest, tmp_path / "t", TraceRecipe())
+    done = prepare(manifest, tmp_path / "t", TraceRecipe())
     assert done.exit_code == 0, done.failed
     index = index_of(tmp_path / "t")
     assert index["frame"].to_list() == [0, camus_folder.N_FRAMES - 1, 0, 3]
@@ -135,7 +136,7 @@ def test_masks_that_do_not_fit(tmp_path):
     manifest = write_stills(root)
     cv2.imwrite(str(root / "p_ES_gt.png"), np.ones((10, 10), np.uint8))
     (root / "p_ED_gt.png").unlink()
-    done = fill_traces(manifest, tmp_path / "t", TraceRecipe())
+    done = prepare(manifest, tmp_path / "t", TraceRecipe())
     assert "does not exist" in done.failed[0].reason
     assert "(1, 10, 10)" in done.failed[1].reason
     assert len(index_of(tmp_path / "t")) == 0
@@ -144,10 +145,10 @@ def test_masks_that_do_not_fit(tmp_path):
 def test_refusals(tmp_path, manifest):
     none = manifest.with_columns(tracing_path=pl.lit(None, pl.String))
     with pytest.raises(DataError, match="none of its 4 items has tracings or a mask"):
-        fill_traces(none, tmp_path / "t", TraceRecipe())
+        prepare(none, tmp_path / "t", TraceRecipe())
     (tmp_path / "data" / "VolumeTracings.csv").unlink()
     with pytest.raises(DataError, match="cannot be read"):
-        fill_traces(manifest, tmp_path / "t", TraceRecipe())
+        prepare(manifest, tmp_path / "t", TraceRecipe())
     assert not (tmp_path / "t").exists()
 
 

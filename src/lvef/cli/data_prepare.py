@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lvef.cli.options import FILE, FOLDER, combine, json_option, workers_option
+
 if TYPE_CHECKING:
     from lvef.stores.prepare import Failure, Prepared
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 SHOWN_FAILURES = 10
 """Failures that are reported one by one; the rest stands in ``left_out.csv``."""
@@ -54,44 +54,34 @@ def prepare() -> None:
 _verify = click.option(
     "--verify",
     is_flag=True,
-    help="Hash all that earlier runs wrote, and prepare again what is no longer as it was.",
+    help="Check the hashes of all that earlier runs wrote, and prepare again what has changed.",
 )
 
-
-def _common(command: F) -> F:
-    """Options that all preparations share."""
-    options = (
-        click.argument("manifest", type=click.Path(path_type=Path, dir_okay=False)),
-        click.option(
-            "--out",
-            type=click.Path(path_type=Path, file_okay=False),
-            required=True,
-            help="Folder for the outputs; a new one, or that of a run that was stopped.",
-        ),
-        click.option(
-            "--size",
-            type=click.IntRange(16, 1024),
-            default=112,
-            show_default=True,
-            help="Side of the square in pixels; frames are padded with black, never stretched.",
-        ),
-        click.option(
-            "--crop",
-            type=click.Choice(CROPS),
-            default=CROPS[0],
-            show_default=True,
-            help="Part of the image that is taken: all of it, or the ultrasound sector alone, with black around it.",
-        ),
-        click.option(
-            "--workers",
-            type=click.IntRange(min=1),
-            help="Clips decoded at once.  [default: one a processor, at most 8]",
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+_common = combine(
+    click.argument("manifest", type=FILE),
+    click.option(
+        "--out",
+        type=FOLDER,
+        required=True,
+        help="Folder for the outputs: a new one, or that of a run that was stopped.",
+    ),
+    click.option(
+        "--size",
+        type=click.IntRange(16, 1024),
+        default=112,
+        show_default=True,
+        help="Side of the square in pixels; frames are padded with black, never stretched.",
+    ),
+    click.option(
+        "--crop",
+        type=click.Choice(CROPS),
+        default=CROPS[0],
+        show_default=True,
+        help="Part of the image that is taken: all of it, or the ultrasound sector alone, with black around it.",
+    ),
+    workers_option("Items at once; 0 takes one for each processor, at most 8."),
+    json_option("Print what was done as JSON."),
+)
 
 
 @prepare.command(
@@ -107,10 +97,9 @@ Examples:
 @_verify
 def clips(verify: bool, **common: Any) -> None:  # noqa: ANN401
     """Decode every clip once, into a store from which random windows are read without decoding."""
-    from lvef.stores.prepare import fill_store
     from lvef.stores.recipes import ClipRecipe
 
-    _run(fill_store, ClipRecipe, {}, common, verify=verify)
+    _run(ClipRecipe, {}, common, verify=verify)
 
 
 @prepare.command(
@@ -143,10 +132,9 @@ def two_stream(frames: int, duration: float, verify: bool, **common: Any) -> Non
 
     The store holds the frames; lvef.stores.clip_store.TwoStreamStore gives both streams of each.
     """
-    from lvef.stores.prepare import fill_store
     from lvef.stores.recipes import TwoStreamRecipe
 
-    _run(fill_store, TwoStreamRecipe, {"frames": frames, "duration": duration}, common, verify=verify)
+    _run(TwoStreamRecipe, {"frames": frames, "duration": duration}, common, verify=verify)
 
 
 @prepare.command(
@@ -164,30 +152,30 @@ def volume_traces(**common: Any) -> None:  # noqa: ANN401
 
     The volumes decide which traced frame of a clip is ED, the chords which end of the axis is the apex.
     """
-    from lvef.stores.traced_frames import TraceRecipe, fill_traces
+    from lvef.stores.traced_frames import TraceRecipe
 
-    _run(fill_traces, TraceRecipe, {}, common)
+    _run(TraceRecipe, {}, common)
 
 
 def _run(
-    fill: Callable[..., Prepared],
     recipe: Callable[..., Any],
     settings: Mapping[str, Any],
     common: Mapping[str, Any],
-    **options: bool,
+    *,
+    verify: bool = False,
 ) -> None:
     """Prepare a manifest with a bar on stderr, print what was done, and end with its exit code.
 
     Args:
-        fill: Does it.
         recipe: Class of the recipe.
         settings: Values for it, beside size and crop.
         common: Values of `_common`.
-        options: Further arguments of ``fill``.
+        verify: Check what earlier runs wrote.
     """
     from lvef.cli.progress import show_progress
     from lvef.core.workers import available_processors
     from lvef.datasets.manifest import read_manifest
+    from lvef.stores.prepare import prepare as run
     from lvef.stores.recipes import Crop
 
     count = 0
@@ -200,7 +188,7 @@ def _run(
 
     manifest: Path = common["manifest"]
     with show_progress("Preparing") as progress:
-        result = fill(
+        result = run(
             read_manifest(manifest),
             common["out"],
             recipe(size=common["size"], crop=Crop(common["crop"]), **settings),
@@ -208,7 +196,7 @@ def _run(
             workers=common["workers"] or min(MOST_WORKERS, available_processors()),
             progress=progress,
             on_failed=on_failed,
-            **options,
+            verify=verify,
         )
     if count > SHOWN_FAILURES:
         click.echo(

@@ -1,34 +1,324 @@
-"""``lvef synthesize``: collections of clips with known truth, in EchoNet-Dynamic's layout."""
+"""``lvef synthesize``: datasets of clips with known truth, in EchoNet-Dynamic's layout."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
 import click
 
-from lvef.cli.lazy import LazyGroup
+from lvef.cli.options import FOLDER, PATH, combine, json_option, workers_option
 
-VERBS = {
-    "phantom": (
-        "lvef.cli.synthesize_phantom",
-        "phantom",
-        "Computed hearts, with their volume in space; free for anyone.",
-    ),
-    "motion": (
-        "lvef.cli.synthesize_motion",
-        "motion",
-        "Stills of CAMUS set in motion; under CAMUS's licence.",
-    ),
-}
-"""Verb -> its module, the command's name in it, and its line in the help."""
+if TYPE_CHECKING:
+    from lvef.stores.synthetic import ClipResult, Source, Synthesized, Task
+    from lvef.stores.synthetic_sources import Between, ClipOptions
 
+VIEWS = ("A4C", "A2C")
+"""Views that can be made; `lvef.core.terms.View` has them too."""
 
-@click.group(
-    cls=LazyGroup,
-    verbs=VERBS,
-    epilog="Example: lvef synthesize phantom out/phantoms --clips 200 --seed 1",
+RHYTHMS = ("sinus", "fibrillation", "ectopic")
+"""Rhythms; `lvef.synthesis.volume_curves.RhythmKind` has them too, but loads numpy."""
+
+SPLITS = ("TRAIN", "VAL", "TEST")
+"""Splits; `lvef.datasets.echonet_list` has them too, but loads polars."""
+
+SUBGROUPS = ("training", "validation")
+"""Lists of CAMUS whose stills may be animated; `lvef.stores.synthetic_sources` has them too."""
+
+SHOWN = 20
+"""Refused or failed clips that are reported one by one; ``run.json`` holds all."""
+
+EXIT_CODES = (
+    "Exit code: 0 done (refused stills are reported), 1 something failed, 2 wrong arguments, 3 only refusals."
 )
+
+
+class Limits(NamedTuple):
+    """A value, or the ends of a range from which it is drawn."""
+
+    low: float
+    high: float
+
+
+class RangeType(click.ParamType[Limits]):
+    """A number, or two with a hyphen between them.
+
+    Args:
+        low: Least number that makes sense.
+        high: Largest.
+    """
+
+    name = "LOW-HIGH"
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Limits:  # noqa: ANN401
+        """Read it; a usage error says what was expected."""
+        if isinstance(value, Limits):
+            return value
+        number = r"\d+(?:\.\d+)?"
+        found = re.fullmatch(rf"\s*({number})\s*(?:-\s*({number})\s*)?", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no number and no range like {self.low:g}-{self.high:g}.", param, ctx)
+        limits = Limits(float(found[1]), float(found[2] or found[1]))
+        if not self.low <= limits.low <= limits.high <= self.high:
+            self.fail(
+                f"{value!r} does not lie, with the smaller number first, within {self.low:g}-{self.high:g}.",
+                param,
+                ctx,
+            )
+        return limits
+
+
+common = combine(
+    click.argument("out", type=FOLDER),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="From which all random numbers come.",
+    ),
+    click.option(
+        "--view",
+        type=click.Choice(VIEWS, case_sensitive=False),
+        default=VIEWS[0],
+        show_default=True,
+        help="View.",
+    ),
+    click.option(
+        "--ef-percent",
+        type=RangeType(8, 78),
+        help="EF, one or a range, for example 30-45.  [default: drawn over the whole range]",
+    ),
+    click.option(
+        "--heart-rate-bpm", type=RangeType(30, 200), help="Heart rate, one or a range.  [default: drawn]"
+    ),
+    click.option(
+        "--rhythm", type=click.Choice(RHYTHMS), help="Rhythm.  [default: drawn; seven in ten sinus]"
+    ),
+    click.option(
+        "--frame-rate-hz",
+        type=RangeType(10, 200),
+        help="Frames per second, one or a range.  [default: drawn]",
+    ),
+    click.option(
+        "--frames",
+        type=click.IntRange(8, 2000),
+        help="Frames of each clip.  [default: as many as two to five beats take]",
+    ),
+    click.option(
+        "--size",
+        type=click.IntRange(48, 512),
+        default=112,
+        show_default=True,
+        help="Side of the square in pixels; EchoNet-Dynamic has 112.",
+    ),
+    click.option(
+        "--all-split",
+        type=click.Choice(SPLITS, case_sensitive=False),
+        help="Put all clips into one split.  [default: TRAIN, VAL and TEST by patient]",
+    ),
+    workers_option("Processes; 0 takes one for each processor."),
+    json_option("Print what was done as JSON."),
+)
+"""Options that both commands share."""
+
+
+@click.group(epilog="Example: lvef synthesize phantom out/phantoms --clips 200 --seed 1")
 def synthesize() -> None:
     """Clips whose ejection fraction, volumes, beats and contours are known.
 
-    Each collection has the layout of EchoNet-Dynamic, with masks, curves and beats beside it. The same seed gives the same
-    clips; a run that was stopped goes on when the same command is given again.
+    Each dataset has the layout of EchoNet-Dynamic, with masks, curves and beats beside it. The same seed gives the same
+    clips; if the run was stopped, the same command goes on from there.
     """
+
+
+@synthesize.command(
+    short_help="Computed hearts, with their volume in space; free for anyone.",
+    epilog=f"""\b
+Examples:
+  lvef synthesize phantom out/phantoms
+  lvef synthesize phantom out/phantoms --clips 200 --seed 1 --workers 4
+  lvef synthesize phantom out/low --ef-percent 15-35 --rhythm fibrillation
+  lvef synthesize phantom out/test --all-split TEST --view A2C
+
+{EXIT_CODES}""",
+)
+@common
+@click.option(
+    "--clips",
+    type=click.IntRange(1, 99_999),
+    default=16,
+    show_default=True,
+    help="Clips, each of a heart of its own. If an earlier run made fewer, the rest is added.",
+)
+def phantom(clips: int, **values: Any) -> None:  # noqa: ANN401
+    """Write a dataset of computed hearts into the folder OUT.
+
+    Each is a left ventricle in space with its surroundings, cut by the scan plane and imaged by a simulated scanner. It
+    shows nobody: anyone may use and pass on the clips. --ef-percent is the EF of the body in space; the list has the EF
+    of disks in the plane, as a reader would trace it, and Beats.csv both.
+    """
+    from lvef.stores.synthetic_sources import PhantomSource, phantom_tasks
+
+    tasks = phantom_tasks(clips, values["seed"], values["all_split"])
+    _run(PhantomSource(_options(values)), tasks, values)
+
+
+@synthesize.command(
+    short_help="Animated stills of CAMUS; under CAMUS's licence.",
+    epilog=f"""\b
+Examples:
+  lvef synthesize motion out/motion --data CAMUS
+  lvef synthesize motion out/motion --data CAMUS --clips-per-patient 4 --seed 1
+  lvef synthesize motion out/test --data CAMUS --split validation
+  lvef synthesize motion out/low --data CAMUS --patients names.txt --ef-percent 15-35
+
+{EXIT_CODES}""",
+)
+@common
+@click.option(
+    "--data",
+    type=PATH,
+    required=True,
+    help="Folder of the dataset CAMUS, with database_nifti and database_split in it.",
+)
+@click.option(
+    "--clips-per-patient",
+    type=click.IntRange(1, 999),
+    default=1,
+    show_default=True,
+    help="Clips made of each patient's stills. If an earlier run made fewer, the rest is added.",
+)
+@click.option(
+    "--split", type=click.Choice(SUBGROUPS), help="Patients of one of CAMUS's lists.  [default: both]"
+)
+@click.option("--patients", type=PATH, help="File with patient names, one a line, instead of a list.")
+@click.option("--own-ef", is_flag=True, help="Keep each patient's own EF instead of drawing one.")
+def motion(
+    data: Path,
+    clips_per_patient: int,
+    split: str | None,
+    patients: Path | None,
+    own_ef: bool,
+    **values: Any,  # noqa: ANN401
+) -> None:
+    """Write a dataset of animated stills of CAMUS into the folder OUT.
+
+    The ED and ES still of a patient become a cine of several beats, whose masks, volumes and EF are known. Patients of the
+    training list become TRAIN and VAL, those of the validation list TEST. The clips come under the licence of CAMUS:
+    non-commercial research, under the same terms.
+    """
+    if split is not None and patients is not None:
+        raise click.UsageError("--split and --patients exclude each other: give one.")
+    if own_ef and values["ef_percent"] is not None:
+        raise click.UsageError("--own-ef and --ef-percent exclude each other: give one.")
+    from lvef.stores import synthetic_sources as sources
+
+    present, missing = sources.camus_patients(data, split, patients)
+    source = sources.MotionSource(data, _options(values), own_ef)
+    click.echo(source.terms.text, err=True)
+    if missing:
+        click.echo(
+            f"lvef: {len(missing)} patients of the list have no stills in {data} and are skipped "
+            f"({', '.join(missing[:3])}).",
+            err=True,
+        )
+    all_split = values["all_split"]
+    if all_split in ("TRAIN", "VAL") and sources.validation_patients(data, present):
+        click.echo(
+            f"lvef: patients of CAMUS's validation list are written as {all_split}, as asked for: do not evaluate on them.",
+            err=True,
+        )
+    tasks = sources.motion_tasks(data, present, clips_per_patient, all_split)
+    _run(source, tasks, values)
+
+
+def _options(values: Mapping[str, Any]) -> ClipOptions:
+    from lvef.core.terms import View
+    from lvef.stores.synthetic_sources import Between, ClipOptions
+
+    def between(name: str) -> Between | None:
+        limits: Limits | None = values[name]
+        return None if limits is None else Between(*limits)
+
+    return ClipOptions(
+        view=View(values["view"]),
+        ef_percent=between("ef_percent"),
+        heart_rate_bpm=between("heart_rate_bpm"),
+        rhythm=values["rhythm"],
+        frame_rate_hz=between("frame_rate_hz"),
+        n_frames=values["frames"],
+        size=values["size"],
+    )
+
+
+def _run(source: Source, tasks: Sequence[Task], values: Mapping[str, Any]) -> None:
+    """Make the clips with a bar on stderr, print what was done, and end with its exit code.
+
+    Args:
+        source: Makes them.
+        tasks: Which.
+        values: Values of `common`.
+    """
+    from lvef.cli.progress import show_progress
+    from lvef.stores.synthetic import synthesize as run
+
+    out: Path = values["out"]
+    count = 0
+
+    def on_finished(result: ClipResult) -> None:
+        nonlocal count
+        if result.reason:
+            count += 1
+            if count <= SHOWN:
+                progress.message(f"{result.outcome}: {result.reason}")
+
+    with show_progress("Making clips") as progress:
+        done = run(
+            source,
+            tasks,
+            out,
+            seed=values["seed"],
+            workers=values["workers"],
+            progress=progress,
+            on_finished=on_finished,
+        )
+    if count > SHOWN:
+        click.echo(f"lvef: {count - SHOWN} more were left out; see {out / 'run.json'}.", err=True)
+    if values["as_json"]:
+        from lvef.core.serialization import to_json
+
+        click.echo(to_json(_as_dict(done, source)), nl=False)
+    else:
+        click.echo(_sentence(done))
+    click.get_current_context().exit(done.exit_code)
+
+
+def _as_dict(result: Synthesized, source: Source) -> dict[str, Any]:
+    """What was done, as plain values."""
+    return {
+        "out": str(result.out),
+        "counts": result.counts,
+        "splits": dict(result.splits),
+        "frames": result.frames,
+        "seconds": result.seconds,
+        "licence": source.terms.licence,
+        **{
+            outcome: [
+                {"name": f.task.name, "reason": f.reason} for f in result.finished if f.outcome == outcome
+            ]
+            for outcome in ("refused", "failed")
+        },
+    }
+
+
+def _sentence(result: Synthesized) -> str:
+    """What was done, for people."""
+    words = ", ".join(f"{n} {name}" for name, n in result.counts.items() if n) or "nothing to do"
+    splits = ", ".join(f"{n} {name}" for name, n in result.splits.items() if n) or "no clip"
+    return f"Written to {result.out}: {words}, in {result.seconds:.1f} s. It holds {splits}."

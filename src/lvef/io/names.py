@@ -25,3 +25,22 @@ def safe_file_name(name: str, also: str = "") -> str:
     name = name.encode("utf-8", "replace").decode("utf-8")
     name = re.sub(rf'[\x00-\x1f<>:"|?*{re.escape(also)}]', "_", name)[:LONGEST_NAME].strip(" .")
     return f"{name}_" if not name or name.casefold().split(".")[0] in _DEVICES else name
+
+
+def unique_name(name: str, used: set[str]) -> str:
+    """The name, with a number behind it where it is taken; names differ in more than capitals, as some systems need.
+
+    Args:
+        name: Wanted.
+        used: Names that are taken, without capitals; the new one is added.
+
+    Example:
+        >>> unique_name("A", {"a", "a-2"})
+        'A-3'
+    """
+    found, number = name, 1
+    while found.casefold() in used:
+        number += 1
+        found = f"{name}-{number}"
+    used.add(found.casefold())
+    return found

@@ -22,9 +22,11 @@ from lvef.core.journal import JOURNAL_NAME, Entry, Journal
 from lvef.core.records import FrameArray
 from lvef.io.atomic import write_bytes_atomic
 from lvef.stores.folder import begin_folder, write_info
-from lvef.stores.recipes import TwoStreamRecipe
 from lvef.transforms.store import INDEX_NAME, INFO_NAME, SCHEMA, ClipStore, hash_of, shard_name
 from lvef.transforms.two_stream import TwoStreams, two_streams
+
+CLIPS, TWO_STREAM = "clips", "two-stream"
+"""Kinds of stores: all frames of clips, and the frames of two-stream samples."""
 
 SHARD_BYTES = 2**30
 """A new file of frames is begun after this many bytes: few files, each of a size that any disk and copier takes."""
@@ -219,7 +221,7 @@ class TwoStreamStore(ClipStore):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         super().__init__(folder)
         kind = self.info["settings"].get("kind")
-        if kind != TwoStreamRecipe.kind:
+        if kind != TWO_STREAM:
             raise DataError(
                 f"{self.folder}: is a store of {kind}; prepare one with lvef data prepare two-stream."
             )

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ from lvef.core.journal import JOURNAL_NAME, Journal, short_hash
 from lvef.core.runner import RUN_NAME, Progress, reason_of, run, run_record
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.io.atomic import check_writable, write_text_atomic
-from lvef.stores.convert_sources import Source, own_names, patient_of, running_numbers
+from lvef.stores.convert_sources import Source, names_of_copies, patient_of
 from lvef.stores.deidentify import Format, Written, deidentify, sha256_of
 from lvef.stores.folder import check_empty, make_folder, write_info
 
@@ -54,21 +54,28 @@ class Conversion:
 
     Attributes:
         source: The file.
-        outcome: Converted, kept from an earlier run, refused (no sector) or failed.
-        reason: Why it was refused or failed, in a sentence; else empty.
         name: Name of its copy.
+        outcome: Converted, kept from an earlier run, refused (no sector) or failed.
+        own_patient: Its patient, before numbers replaced names.
+        reason: Why it was refused or failed, in a sentence; else empty.
+        sha256: Hash of its content, where it could be read.
+        written: Its copy, where it was converted.
         patient: Its patient in the manifest.
-        own_patient: The same before numbers replaced names.
-        notices: Warnings, in sentences.
     """
 
     source: Source
-    outcome: Outcome
-    reason: str
     name: str
-    patient: str
+    outcome: Outcome
     own_patient: str
-    notices: tuple[str, ...] = ()
+    reason: str = ""
+    sha256: str = ""
+    written: Written | None = None
+    patient: str = ""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Warnings, in sentences."""
+        return () if self.written is None else self.written.notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +134,9 @@ def convert(
         patients = _Patients(journal, settings.rename)
         written_at = time.monotonic()
 
-        def record(task: _Task, result: _Result) -> None:
+        def record(_: _Task, result: Conversion) -> None:
             nonlocal written_at
-            done.append(_record(task, result, settings, journal, patients))
+            done.append(_record(out, result, settings, journal, patients))
             on_finished(done[-1])
             if time.monotonic() - written_at > _REWRITE_EVERY_S:
                 _write_manifest(out, journal)
@@ -228,15 +235,6 @@ class _Task:
     earlier_sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
-    sha256: str
-    patient: str
-    outcome: Outcome
-    reason: str = ""
-    written: Written | None = None
-
-
 def _check_folder(sources: Sequence[Source], out: Path) -> None:
     check_empty(out, make_folder(out) or (out / JOURNAL_NAME).exists())
     real = Path(os.path.realpath(out))
@@ -247,7 +245,7 @@ def _check_folder(sources: Sequence[Source], out: Path) -> None:
 
 def _tasks(sources: Sequence[Source], out: Path, settings: Settings, journal: Journal) -> list[_Task]:
     given = {k: str(e["name"]) for k, e in journal.entries.items() if e.get("rename") == settings.rename}
-    names = (running_numbers if settings.rename else own_names)(sources, given)
+    names = names_of_copies(sources, given, rename=settings.rename)
     drop = RENAMED_DROP if settings.rename else ()
     tasks = []
     for source in sources:
@@ -268,7 +266,7 @@ def _holds(entry: Mapping[str, Any], out: Path, settings: Settings) -> bool:
         return False
 
 
-def _work(task: _Task) -> _Result:
+def _work(task: _Task) -> Conversion:
     """Convert one file.
 
     Raises:
@@ -281,56 +279,53 @@ def _work(task: _Task) -> _Result:
         sha = sha256_of(source.path)
         patient = source.patient or patient_of(source)
         if sha == task.earlier_sha256:
-            return _Result(sha, patient, "kept")
+            return Conversion(source, task.name, "kept", patient, sha256=sha)
         known = {name: value for name, value in source.known.items() if name not in task.drop}
         written = deidentify(source.path, task.out, task.name, task.form, known, patient)
     except OutputError:
         raise
     except Exception as error:  # noqa: BLE001  an error of one file must not cost the others
-        return _failure(task, error, sha, patient)
-    return _Result(sha, patient, "converted", "", written)
+        return _failure(task, error, patient)
+    return Conversion(source, task.name, "converted", patient, sha256=sha, written=written)
 
 
-def _failure(task: _Task, error: Exception, sha: str = "", patient: str = "") -> _Result:
+def _failure(task: _Task, error: Exception, patient: str = "") -> Conversion:
     source = task.source
+    patient = patient or source.patient or source.item
     outcome: Outcome = "refused" if isinstance(error, QualityRefusal) else "failed"
-    return _Result(sha, patient or source.patient or source.item, outcome, reason_of(error, str(source.path)))
+    return Conversion(source, task.name, outcome, patient, reason_of(error, str(source.path)))
 
 
 def _record(
-    task: _Task, result: _Result, settings: Settings, journal: Journal, patients: _Patients
+    out: Path, conversion: Conversion, settings: Settings, journal: Journal, patients: _Patients
 ) -> Conversion:
     """Add a result to the journal; files of an earlier run that this one does not have are removed."""
-    key = task.source.key
-    entry = journal.entries.get(key)
-    patient = patients.name(result.patient)
-    conversion = Conversion(task.source, result.outcome, result.reason, task.name, patient, result.patient)
-    if result.outcome == "kept":
+    key, written = conversion.source.key, conversion.written
+    conversion = replace(conversion, patient=patients.name(conversion.own_patient))
+    if conversion.outcome == "kept":
         return conversion
-    written = result.written
     files = () if written is None else written.files
-    if entry is not None:
+    if (entry := journal.entries.get(key)) is not None:
         for name, _ in entry["files"]:
             if name not in files:
-                _remove(task.out / name)
+                _remove(out / name)
         if written is None:
             journal.remove(key)
-    if written is None:
-        return conversion
-    journal.append(
-        {
-            "item": key,
-            "name": task.name,
-            "source_sha256": result.sha256,
-            "form": settings.form.value,
-            "rename": settings.rename,
-            "patient_key": _patient_key(result.patient),
-            "files": [[name, (task.out / name).stat().st_size] for name in files],
-            "rows": [row | {"patient": patient} for row in written.rows],
-        },
-        sync=True,
-    )
-    return Conversion(task.source, result.outcome, "", task.name, patient, result.patient, written.notices)
+    if written is not None:
+        journal.append(
+            {
+                "item": key,
+                "name": conversion.name,
+                "source_sha256": conversion.sha256,
+                "form": settings.form.value,
+                "rename": settings.rename,
+                "patient_key": _patient_key(conversion.own_patient),
+                "files": [[name, (out / name).stat().st_size] for name in files],
+                "rows": [row | {"patient": conversion.patient} for row in written.rows],
+            },
+            sync=True,
+        )
+    return conversion
 
 
 class _Patients:

@@ -1,11 +1,11 @@
-"""What is to be converted: files, folders and manifests as one list, whom each shows, and what its copy is called."""
+"""What is to be converted: files, folders and manifests as one list, the patient of each and the name of its copy."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from lvef.core.journal import short_hash
 from lvef.datasets.manifest import SUFFIXES as MANIFEST_SUFFIXES
 from lvef.datasets.manifest import read_manifest
 from lvef.datasets.pseudonym import pseudonym
-from lvef.io.names import safe_file_name
+from lvef.io.names import safe_file_name, unique_name
 from lvef.io.open import find_inputs
 
 KEPT_COLUMNS = (
@@ -23,7 +23,7 @@ KEPT_COLUMNS = (
     "edv_ml", "esv_ml", "ef_method", "ed_frame", "es_frame", "age_years", "sex", "heart_rate_bpm", "diagnosis", "quality",
     "labels", "split", "split_name", "told_by", "licence",
 )  # fmt: skip
-"""Columns that a manifest's rows hand on. Masks and tracings are not copied."""
+"""Columns of a manifest that are copied. Masks and tracings are not."""
 
 RESERVED_NAMES = frozenset({"manifest", "run", "finished"})
 """Stems of the output folder's own files."""
@@ -36,8 +36,8 @@ class Source:
     Attributes:
         path: The file.
         item: Name that its copy gets where names are kept.
-        patient: Whom it shows, or None to ask the file.
-        known: What a manifest tells of it, by column.
+        patient: Its patient, or None to read it from the file.
+        known: Values of a manifest, by column.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class Source:
 
     @property
     def key(self) -> str:
-        """Hash of the full path and the item, which tells nobody where it lay."""
+        """Hash of the full path and the item, which does not reveal where it lies."""
         return short_hash(os.fsencode(f"{os.path.realpath(self.path)}\0{self.item}"))
 
 
@@ -76,33 +76,31 @@ def sources_of(paths: Sequence[Path]) -> list[Source]:
     return list(found.values())
 
 
-def own_names(sources: Sequence[Source], earlier: Mapping[str, str]) -> dict[str, str]:
-    """A file name for each source's copy, made of its item's name.
+def names_of_copies(sources: Sequence[Source], earlier: Mapping[str, str], *, rename: bool) -> dict[str, str]:
+    """A file name for each source's copy.
 
     Args:
         sources: In order.
         earlier: Names that an earlier run gave, by key; they stay.
+        rename: Give ``clip00001`` and so on, after those that an earlier run gave; otherwise the items' names.
 
     Returns:
-        Names by key; they differ in more than capitals, because some file systems do not see those.
+        Names by key.
     """
-    return _given(sources, earlier, lambda source, used: _free(source.item, used))
-
-
-def running_numbers(sources: Sequence[Source], earlier: Mapping[str, str]) -> dict[str, str]:
-    """``clip00001`` and so on for each source, by key, after those that an earlier run gave.
-
-    Args:
-        sources: In order.
-        earlier: Names that an earlier run gave, by key; they stay.
-    """
-    taken = [int(name.removeprefix("clip")) for name in earlier.values()]
-    following = itertools.count(max(taken, default=0) + 1)
-    return _given(sources, earlier, lambda _, __: f"clip{next(following):05d}")
+    used = {*RESERVED_NAMES, *(name.casefold() for name in earlier.values())}
+    taken = [int(name.removeprefix("clip")) for name in earlier.values()] if rename else []
+    numbers = itertools.count(max(taken, default=0) + 1)
+    names: dict[str, str] = {}
+    for source in sources:
+        name = earlier.get(source.key)
+        if name is None:
+            name = f"clip{next(numbers):05d}" if rename else unique_name(_own_name(source.item), used)
+        names[source.key] = name
+    return names
 
 
 def patient_of(source: Source) -> str:
-    """Pseudonym of a DICOM file's Patient ID; the item's name where the file tells none.
+    """Pseudonym of a DICOM file's Patient ID; the item's name where it has none.
 
     Raises:
         LvefError: It is a DICOM file whose header cannot be read.
@@ -130,33 +128,14 @@ def _of_row(row: Mapping[str, Any]) -> Source:
 
 
 def _unreadable(folder: Path) -> Iterator[Path]:
-    """Folders in a folder that may not be read: a search passes over them in silence."""
+    """Folders in a folder that may not be read: a search skips them silently."""
     for here, subfolders, _ in os.walk(folder):
         for name in sorted(subfolders):
             if not name.startswith(".") and not os.access(Path(here) / name, os.R_OK | os.X_OK):
                 yield Path(here) / name
 
 
-def _given(
-    sources: Sequence[Source], earlier: Mapping[str, str], make: Callable[[Source, set[str]], str]
-) -> dict[str, str]:
-    used = {*RESERVED_NAMES, *(name.casefold() for name in earlier.values())}
-    names: dict[str, str] = {}
-    for source in sources:
-        name = earlier.get(source.key) or make(source, used)
-        used.add(name.casefold())
-        names[source.key] = name
-    return names
-
-
-def _free(item: str, used: set[str]) -> str:
-    """A file name made of an item's, with a number where it is taken (also but for capitals)."""
+def _own_name(item: str) -> str:
     name = safe_file_name(item, "/\\#")
     # Frames of a clip are called NAME-00000: no clip may be called so.
-    if re.search(r"-\d{5}$", name):
-        name += "_"
-    tried, number = name, 1
-    while tried.casefold() in used:
-        number += 1
-        tried = f"{name}-{number}"
-    return tried
+    return f"{name}_" if re.search(r"-\d{5}$", name) else name

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import polars as pl
 
-from lvef.core.errors import ConfigError
+from lvef.core.errors import ConfigError, DataError
+from lvef.core.journal import file_stamp
 from lvef.core.records import Box, Clip, FloatArray, FrameArray, PixelGeometry, PixelSpacing
 from lvef.io.open import open_clip
-from lvef.stores.sources import Source
+from lvef.stores.clip_store import CLIPS, TWO_STREAM, StoreWriter
+from lvef.stores.prepare import notice_counts
+from lvef.stores.sources import Source, labels_of
 from lvef.transforms.frames import Placement, fit, place
 from lvef.transforms.sampling import Sampling, window
 from lvef.transforms.sector import find_sector, keep_sector
@@ -22,6 +28,34 @@ EVEN = 1e-3
 
 SIDES = (16, 1024)
 """Least and largest side of a square, in pixels."""
+
+
+_PLACE_TYPES: dict[str, pl.DataType] = {
+    "item": pl.String(),
+    "shard": pl.Int64(),
+    "offset": pl.Int64(),
+    "n_frames": pl.Int64(),
+    "height": pl.Int64(),
+    "width": pl.Int64(),
+    "sha256": pl.String(),
+}
+_RECIPE_TYPES: dict[str, pl.DataType] = {
+    "frame_rate_hz": pl.Float64(),
+    "frame_times_s": pl.String(),
+    "timing": pl.String(),
+    "source_frames": pl.String(),
+    "mirrored_frames": pl.Int64(),
+    "box_x0_px": pl.Int64(),
+    "box_y0_px": pl.Int64(),
+    "scale_x": pl.Float64(),
+    "scale_y": pl.Float64(),
+    "pad_x_px": pl.Int64(),
+    "pad_y_px": pl.Int64(),
+    "spacing_x_mm": pl.Float64(),
+    "spacing_y_mm": pl.Float64(),
+    "notices": pl.String(),
+}
+_SAMPLE_COLUMNS = ("source_frames", "mirrored_frames")
 
 
 class Crop(StrEnum):
@@ -85,10 +119,27 @@ class SquareRecipe:
 
 
 @dataclass(frozen=True, slots=True)
-class ClipRecipe(SquareRecipe):
+class StoreRecipe(SquareRecipe):
+    """How clips become frames of a store."""
+
+    def make(self, source: Source) -> Made:
+        """Make the frames of a clip.
+
+        Raises:
+            LvefError: They cannot be made of this source.
+        """
+        raise NotImplementedError
+
+    def begin(self, sources: Sequence[Source], out: Path, where: str) -> ClipPreparation:
+        """Open the store; see `lvef.stores.prepare.prepare`."""
+        return ClipPreparation(self, sources, out, where)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRecipe(StoreRecipe):
     """All frames of a clip."""
 
-    kind = "clips"
+    kind = CLIPS
 
     def make(self, source: Source) -> Made:
         """Decode, crop, scale and pad.
@@ -102,7 +153,7 @@ class ClipRecipe(SquareRecipe):
 
 
 @dataclass(frozen=True, slots=True)
-class TwoStreamRecipe(SquareRecipe):
+class TwoStreamRecipe(StoreRecipe):
     """The frames that both streams are computed from; see `lvef.transforms.two_stream`."""
 
     frames: int = DEFAULT_SAMPLING.n_frames
@@ -110,7 +161,7 @@ class TwoStreamRecipe(SquareRecipe):
     duration: float = DEFAULT_SAMPLING.duration_s
     """Seconds from the first of them to the last."""
 
-    kind = "two-stream"
+    kind = TWO_STREAM
 
     def __post_init__(self) -> None:
         SquareRecipe.__post_init__(self)
@@ -138,6 +189,64 @@ class TwoStreamRecipe(SquareRecipe):
             **_placement_columns(placement, clip, source),
         }
         return Made(fit(clip.frames[chosen.indices], placement, self.size), columns)
+
+
+class ClipPreparation:
+    """A store that is filled with the clips of a manifest.
+
+    Args:
+        recipe: What is made of each clip.
+        sources: Items of the manifest; stills are skipped.
+        out: The store.
+        where: What to call the manifest in messages.
+
+    Raises:
+        DataError: There are no clips, or the store cannot be used.
+        ConfigError: The store was begun with other settings.
+    """
+
+    skip_reason = "still"
+
+    def __init__(self, recipe: StoreRecipe, sources: Sequence[Source], out: Path, where: str) -> None:
+        self.kind, self.make = recipe.kind, recipe.make
+        self.sources = [source for source in sources if source.kind == "clip"]
+        if not self.sources:
+            raise DataError(
+                f"{where}: holds {len(sources)} stills and no clip; {self.kind} are made of clips."
+            )
+        self._writer = StoreWriter(out, recipe.settings())
+        self._stamps = {source.item: file_stamp([source.path]) for source in self.sources}
+        self.finish, self.close = self._writer.finish, self._writer.close
+
+    def holds(self, source: Source) -> bool:
+        """Whether a clip is written, from the same file."""
+        return self._writer.holds(source.item, self._stamps[source.item])
+
+    def add(self, source: Source, made: Made) -> None:
+        """Write the frames of a clip."""
+        self._writer.add(source.item, self._stamps[source.item], made.frames, made.columns)
+
+    def damaged(self) -> list[str]:
+        """Clips whose frames are not as they were written."""
+        return self._writer.damaged()
+
+    def index(
+        self, prepared: Sequence[Source], manifest: pl.DataFrame
+    ) -> tuple[pl.DataFrame, int, dict[str, int]]:
+        """Where each clip lies, the recipe's columns, and its labels as the manifest has them now."""
+        listed = [self._writer.entries[source.item] for source in prepared]
+        given = {name for entry in listed for name in entry["columns"]}
+        types = {k: v for k, v in _RECIPE_TYPES.items() if k in given or k not in _SAMPLE_COLUMNS}
+        columns = {name: [entry[name] for entry in listed] for name in _PLACE_TYPES}
+        columns |= {name: [entry["columns"].get(name) for entry in listed] for name in types}
+        place = pl.DataFrame(columns, schema=_PLACE_TYPES | types)
+        index = place.join(labels_of(manifest), on="item", how="left", maintain_order="left", suffix="_label")
+        notes = notice_counts(index)
+        if "mirrored_frames" in index.columns and (short := int((index["mirrored_frames"] > 0).sum())):
+            notes["shorter_than_asked"] = short
+        if (without := int(index["ef_percent"].is_null().sum())) and len(index):
+            notes["without_ef"] = without
+        return index, int(index["n_frames"].sum()), notes
 
 
 def times_of(clip: Clip, source: Source) -> tuple[FloatArray, str]:

@@ -1,7 +1,7 @@
-"""What synthetic collections are made of: phantoms, and stills of CAMUS set in motion.
+"""What synthetic datasets are made of: phantoms, and animated stills of CAMUS.
 
-Which part of a collection a patient belongs to never depends on the seed, so that collections made with different seeds can
-be joined without a patient on both sides.
+The split of a patient never depends on the seed, so that datasets made with different seeds can be joined without a patient
+in two splits.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lvef.synthesis.animated_stills.motion import ContractionModel
 
 EIGHTHS = ("TRAIN", "TRAIN", "TRAIN", "VAL", "TRAIN", "TRAIN", "TRAIN", "TEST")
-"""Parts of eight patients in a row: 75, 12.5 and 12.5 %."""
+"""Splits of eight patients in a row: 75, 12.5 and 12.5 %."""
 
 PHANTOM_TERMS = Terms(
     "lvef-phantom",
@@ -47,7 +47,7 @@ MOTION_TERMS = Terms(
 """Who may use moving stills."""
 
 SUBGROUPS = ("training", "validation")
-"""Parts of CAMUS that may be set in motion; the third, testing, stays closed."""
+"""Lists of CAMUS whose stills may be animated; the third, testing, stays closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +63,17 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
-class PhantomSource:
-    """Phantoms; what is None is drawn anew for each clip.
+class ClipOptions:
+    """What is asked of each clip; what is None is drawn anew for each.
 
     Attributes:
         view: A4C or A2C.
-        ef_percent: EF of the body in space.
+        ef_percent: EF of a phantom in space, or EF to which the motion of stills is scaled.
         heart_rate_bpm: Mean heart rate.
         rhythm: Name of a `lvef.synthesis.volume_curves.RhythmKind`.
-        frame_rate_hz: Frames a second.
+        frame_rate_hz: Frames per second.
         n_frames: Frames of a clip.
-        size: Side of the picture in pixels.
+        size: Side of the image in pixels.
     """
 
     view: View = View.A4C
@@ -84,10 +84,36 @@ class PhantomSource:
     n_frames: int | None = None
     size: int = 112
 
+    def draw(self, rng: np.random.Generator) -> dict[str, Any]:
+        """The options of one clip but for its view, with values drawn from the ranges."""
+        from lvef.synthesis.volume_curves import RhythmKind
+
+        # A stream of its own, so that asking for a range changes nothing else of a clip.
+        own = rng.spawn(1)[0]
+        return {
+            "ef_percent": self.ef_percent and self.ef_percent.draw(own),
+            "heart_rate_bpm": self.heart_rate_bpm and self.heart_rate_bpm.draw(own),
+            "rhythm": self.rhythm and RhythmKind(self.rhythm),
+            "frame_rate_hz": self.frame_rate_hz and self.frame_rate_hz.draw(own),
+            "n_frames": self.n_frames,
+            "size": self.size,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PhantomSource:
+    """Phantoms.
+
+    Attributes:
+        options: What is asked of each clip.
+    """
+
+    options: ClipOptions = ClipOptions()
+
     @property
     def settings(self) -> dict[str, Any]:
-        """Whatever the clips depend on beside the seed."""
-        return {"made_of": "phantoms", **asdict(self)}
+        """Everything the clips depend on beside the seed."""
+        return {"made_of": "phantoms", **asdict(self.options)}
 
     @property
     def terms(self) -> Terms:
@@ -95,32 +121,21 @@ class PhantomSource:
         return PHANTOM_TERMS
 
     def make(self, task: Task, rng: np.random.Generator) -> SyntheticClip:
-        """Draw a phantom and film it."""
+        """Draw a phantom and render it."""
         from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
         from lvef.synthesis.phantom.render import render_phantom
-        from lvef.synthesis.volume_curves import RhythmKind
 
-        # A stream of its own, so that asking for a range changes nothing else of a clip.
-        own = rng.spawn(1)[0]
-        options = PhantomOptions(
-            view=self.view,
-            ef_percent=_drawn(self.ef_percent, own),
-            heart_rate_bpm=_drawn(self.heart_rate_bpm, own),
-            rhythm=None if self.rhythm is None else RhythmKind(self.rhythm),
-            frame_rate_hz=_drawn(self.frame_rate_hz, own),
-            n_frames=self.n_frames,
-            size=self.size,
-        )
+        options = PhantomOptions(view=self.options.view, **self.options.draw(rng))
         return render_phantom(draw_phantom(rng, options, name=task.name), rng)
 
 
 def phantom_tasks(n: int, seed: int, split: str | None = None) -> list[Task]:
-    """``n`` phantoms, each a patient of its own, whom no collection of another seed has.
+    """``n`` phantoms, each a patient of its own, whom no dataset of another seed has.
 
     Args:
         n: How many.
-        seed: Of the collection.
-        split: One part for all; None for 75, 12.5 and 12.5 %.
+        seed: Of the dataset.
+        split: One split for all; None for 75, 12.5 and 12.5 %.
     """
     return [
         Task(name, f"{name}-seed{seed}", 1, split or EIGHTHS[(k - 1) % len(EIGHTHS)], (k,))
@@ -130,36 +145,22 @@ def phantom_tasks(n: int, seed: int, split: str | None = None) -> list[Task]:
 
 @dataclass(frozen=True, slots=True)
 class MotionSource:
-    """Stills of CAMUS set in motion; what is None is drawn anew for each clip.
+    """Animated stills of CAMUS.
 
     Attributes:
         root: Folder that holds ``database_nifti`` and ``database_split``.
-        view: A4C or A2C.
-        ef_percent: EF that the motion is scaled to.
+        options: What is asked of each clip.
         own_ef: Keep each patient's own EF.
-        heart_rate_bpm: Mean heart rate.
-        rhythm: Name of a `lvef.synthesis.volume_curves.RhythmKind`.
-        frame_rate_hz: Frames a second.
-        n_frames: Frames of a clip.
-        size: Side of the picture in pixels.
     """
 
     root: Path
-    view: View = View.A4C
-    ef_percent: Between | None = None
+    options: ClipOptions = ClipOptions()
     own_ef: bool = False
-    heart_rate_bpm: Between | None = None
-    rhythm: str | None = None
-    frame_rate_hz: Between | None = None
-    n_frames: int | None = None
-    size: int = 112
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Whatever the clips depend on beside the seed; not where the collection lies."""
-        found = {"made_of": "stills of CAMUS", **asdict(self)}
-        del found["root"]
-        return found
+        """Everything the clips depend on beside the seed; not where the dataset lies."""
+        return {"made_of": "stills of CAMUS", **asdict(self.options), "own_ef": self.own_ef}
 
     @property
     def terms(self) -> Terms:
@@ -167,32 +168,23 @@ class MotionSource:
         return MOTION_TERMS
 
     def make(self, task: Task, rng: np.random.Generator) -> SyntheticClip:
-        """Read a patient's stills and set them in motion.
+        """Read a patient's stills and animate them.
 
         Raises:
             QualityRefusal: A still is missing or cannot be used.
-            GeometryError: The pair cannot be set in motion.
+            GeometryError: The pair cannot be animated.
         """
         from lvef.synthesis.animated_stills.animate import AnimationOptions, animate_stills
-        from lvef.synthesis.volume_curves import RhythmKind
 
-        own = rng.spawn(1)[0]
-        options = AnimationOptions(
-            ef_percent=_drawn(self.ef_percent, own),
-            own_ef=self.own_ef,
-            heart_rate_bpm=_drawn(self.heart_rate_bpm, own),
-            rhythm=None if self.rhythm is None else RhythmKind(self.rhythm),
-            frame_rate_hz=_drawn(self.frame_rate_hz, own),
-            n_frames=self.n_frames,
-            size=self.size,
-        )
-        return animate_stills(_heart(self.root, task.patient, self.view), options, rng, name=task.name)
+        options = AnimationOptions(own_ef=self.own_ef, **self.options.draw(rng))
+        model = _contraction(self.root, task.patient, self.options.view)
+        return animate_stills(model, options, rng, name=task.name)
 
 
 def camus_patients(
     root: Path, subgroup: str | None = None, names: Path | None = None
 ) -> tuple[list[str], list[str]]:
-    """Patients of CAMUS whose stills may be set in motion.
+    """Patients of CAMUS whose stills may be animated.
 
     Args:
         root: Folder that holds ``database_nifti`` and ``database_split``.
@@ -203,7 +195,7 @@ def camus_patients(
         Those with a folder, and those without one; each in the order of the lists.
 
     Raises:
-        DataError: The collection, its lists or the file of names is not there, or the file names testing patients.
+        DataError: The dataset, its lists or the file of names is not there, or the file names testing patients.
     """
     if not root.is_dir():
         raise DataError(
@@ -218,7 +210,7 @@ def camus_patients(
         if other:
             raise DataError(
                 f"{names}: {other[0]} ({len(other)} such) is in neither the training nor the validation list of CAMUS; "
-                "only their stills are set in motion, the testing patients stay closed."
+                "only their stills are animated, the testing patients stay closed."
             )
     wanted = list(dict.fromkeys(wanted))
     there = [p for p in wanted if _has_stills(root, p)]
@@ -238,7 +230,7 @@ def motion_tasks(
         root: Folder that holds ``database_split``.
         patients: Names.
         per_patient: Clips of each.
-        split: One part for all; None for VAL or TRAIN of training patients (one in eight, seven in eight) and TEST of
+        split: One split for all; None for VAL or TRAIN of training patients (one in eight, seven in eight) and TEST of
             validation patients.
 
     Raises:
@@ -267,8 +259,8 @@ def validation_patients(root: Path, patients: Sequence[str]) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _heart(root: Path, patient: str, view: View) -> ContractionModel:
-    """What is made of a patient's stills once, for all clips of that patient."""
+def _contraction(root: Path, patient: str, view: View) -> ContractionModel:
+    """The contraction of a patient's ventricle, fitted once for all clips of that patient."""
     from lvef.synthesis.animated_stills.matching import StillPair
     from lvef.synthesis.animated_stills.motion import fit_contraction
 
@@ -299,7 +291,3 @@ def _names(path: Path) -> list[str]:
     if not found:
         raise DataError(f"{path}: holds no patient name; one a line was expected.")
     return found
-
-
-def _drawn(value: Between | None, rng: np.random.Generator) -> float | None:
-    return None if value is None else value.draw(rng)
