@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lvef.core.errors import LvefError
 from lvef.core.terms import Phase, Structure
 from lvef.core.workers import map_ordered
+from lvef.datasets.files import UNPACK
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.io.formats import IMAGE_SUFFIXES
 from lvef.io.images import read_labels
@@ -46,14 +47,13 @@ _ROW = (
 )
 
 # fmt: off
-_UNPACK = "Unpack the archive again and look whether it was whole; then import again."
 _COPY = "Copy or unpack these files again."
 _ONE_RELEASE = "Take tables and files from one release, or import again after the files were changed."
 _KEEP_ONE = "Keep one of them"
 _MISSING_ROOT = FindingKind("missing_root", ERROR, "The folder that the paths start from is not there.",
     "Mount the disk, or import again where the dataset lies now.")
 _OF_FILES = (
-    FindingKind("missing_file", ERROR, "Files are missing.", _UNPACK),
+    FindingKind("missing_file", ERROR, "Files are missing.", UNPACK),
     FindingKind("unreadable", ERROR, "The header of files cannot be read.", _COPY),
     FindingKind("cut_off", ERROR, "Files are shorter than their header declares: they were cut off.", _COPY),
     FindingKind("size_differs", WARNING, "The image has another size than the manifest says.", _ONE_RELEASE),
@@ -61,7 +61,7 @@ _OF_FILES = (
     FindingKind("file_ends_before_phase", ERROR, "The ED or ES frame lies after the end of the file.", _ONE_RELEASE),
     FindingKind("frame_rate_differs", NOTE,
         f"The file's header states a frame rate more than {100 * RATE_TOLERANCE:g} % from the manifest's, which is used."),
-    FindingKind("missing_mask", ERROR, "Mask files are missing.", _UNPACK),
+    FindingKind("missing_mask", ERROR, "Mask files are missing.", UNPACK),
     FindingKind("unreadable_mask", ERROR, "The header of masks cannot be read, or they are cut off.", _COPY),
     FindingKind("mask_size_differs", ERROR, "Image and mask differ in size, so the mask lies elsewhere than it should.",
         "Unpack image and mask again; do not resize one without the other."),

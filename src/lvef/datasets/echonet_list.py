@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from lvef.core.terms import Split
+from lvef.datasets.files import UNPACK, name_on_disk
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.schema import BY_NAME
 from lvef.datasets.tables import LINE, read_text_table
@@ -39,7 +40,6 @@ SPLITS = {"TRAIN": Split.TRAIN, "VAL": Split.VAL, "TEST": Split.TEST}
 
 # fmt: off
 _REMEDY = f"Take {LIST} as its owners hand it out."
-_COMPLETE = "Unpack the archive again and look whether it was whole; then import again."
 _SKIPPED = "Nothing; they are skipped by what needs the value."
 UNKNOWN_SPLIT = FindingKind("unknown_split", WARNING,
     f"Clips of {LIST} have no split, or one that is not {', '.join(SPLITS)}; it stays empty.", _REMEDY)
@@ -59,7 +59,7 @@ _DUPLICATE = FindingKind("duplicate_rows", WARNING,
     f"Clips stand in {LIST} more than once with the same values; the first row is kept.", _REMEDY)
 _MISSING_FILE = FindingKind("missing_file", ERROR,
     f"Clips of {LIST} have no file in {VIDEOS}; their rows and labels are kept.",
-    _COMPLETE)
+    UNPACK)
 _EMPTY_FILE = FindingKind("empty_file", ERROR, f"Files in {VIDEOS} have 0 bytes; their rows and labels are kept.",
     "Unpack the archive again; the disk may have been full.")
 _UNLISTED = FindingKind("unlisted_video", WARNING,
@@ -150,15 +150,6 @@ def drop_duplicate_rows(table: pl.DataFrame, content: Sequence[str], findings: F
     for kind, which in ((_CONTRADICTING, ~same), (_DUPLICATE, same & (pl.col("n_rows") > 1))):
         findings.add(kind, table.filter(which)["item"].unique(maintain_order=True).to_list())
     return table.filter(same).unique("item", keep="first", maintain_order=True)
-
-
-def name_on_disk(root: Path, name: str) -> str:
-    """A name as it is written in a folder; copies differ in case."""
-    if not root.is_dir():
-        return name
-    with os.scandir(root) as entries:
-        names = {found.name.lower(): found.name for found in entries if found.name != name}
-    return name if (root / name).exists() else names.get(name.lower(), name)
 
 
 def add_paths(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFrame:

@@ -30,6 +30,10 @@ Progress = Callable[[int, int], None]
 """Called with items done and items in all."""
 
 
+def no_progress(done: int, total: int) -> None:
+    """For readers that are called without a `Progress`."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetReader:
     """A dataset that can be imported. Every module in `lvef.datasets.readers` has one, called ``READER``.

@@ -5,6 +5,7 @@ One row is one picture item, a clip or a still. A cell that is not known is null
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -37,6 +38,11 @@ class Column:
     low: float | None = None
     high: float | None = None
     required: bool = False
+
+    def allows(self, value: float) -> bool:
+        """Whether a number may stand in the column."""
+        in_range = (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+        return math.isfinite(value) and in_range and (self.kind == "number" or value == int(value))
 
 
 COLUMNS: tuple[Column, ...] = (

@@ -39,9 +39,10 @@ from lvef.datasets.camus import (
     read_split,
     split_path,
 )
+from lvef.datasets.files import UNPACK
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import make_manifest
-from lvef.datasets.registry import DatasetReader, ImportResult, Progress
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.datasets.schema import BY_NAME
 from lvef.io.limits import check_spacing
 from lvef.io.metaimage import MissingDataFileError
@@ -66,7 +67,6 @@ _NIFTI, _MHD, _PNG = "database_nifti", ("training", "testing"), "a2c_192"
 _PERSON = {"Age": "age_years", "LVedv": "edv_ml", "LVesv": "esv_ml"}
 
 # fmt: off
-_AGAIN = "Unpack the archive again and look whether it was whole; then import again."
 _COMPARE = "Compare with the owners' table."
 _TWO_RELEASES = FindingKind("two_releases", NOTE,
     "The folder also holds patients of the older MetaImage release; only database_nifti is read.",
@@ -78,7 +78,7 @@ _NO_LIST = FindingKind("no_split_list", WARNING,
     "Put the owners' database_split folder beside database_nifti.")
 _TWO_SPLITS = FindingKind("two_splits", ERROR, "Patients are in more than one list; their split stays empty.",
     "Take the owners' lists.")
-_MISSING_PATIENT = FindingKind("missing_patient", WARNING, "Patients of the lists have no folder.", _AGAIN)
+_MISSING_PATIENT = FindingKind("missing_patient", WARNING, "Patients of the lists have no folder.", UNPACK)
 _UNLISTED = FindingKind("unlisted_patient", WARNING, "Patients are in no list; their split stays empty.",
     "Put the owners' three lists into database_split.")
 _UNLABELLED = FindingKind("testing_without_labels", NOTE,
@@ -86,31 +86,31 @@ _UNLABELLED = FindingKind("testing_without_labels", NOTE,
 _NO_EF = FindingKind("no_ef", WARNING, "Patients have no EF.", "Nothing; they are skipped by what needs it.")
 _MISSING_CFG = FindingKind("missing_cfg", WARNING,
     "Info files are missing; frames and frame rate of their view are not known; the rest, quality too, is taken from the "
-    "other view's.", _AGAIN)
+    "other view's.", UNPACK)
 _CFG_DISAGREE = FindingKind("cfg_disagree", WARNING, "The two Info files of patients disagree; that of A2C is used.",
-    "Compare with the owners' table.")
+    _COMPARE)
 _ES_FIRST = FindingKind("es_before_ed", WARNING,
     "The cfg names ES before ED: the half sequence runs backwards and the EF looks wrong; stills are right.",
     "Leave these patients out of what needs an EF.")
 _ODD_VALUE = FindingKind("odd_value", WARNING,
     "Values of cfg files are not numbers, or numbers that cannot be; they stay empty.", _COMPARE)
 _NO_SEQUENCES = FindingKind("no_half_sequence", NOTE, "Half sequences are missing.", "Nothing, where stills are enough.")
-_SOME_SEQUENCES = FindingKind("no_half_sequence", WARNING, "Half sequences are missing.", _AGAIN)
+_SOME_SEQUENCES = FindingKind("no_half_sequence", WARNING, "Half sequences are missing.", UNPACK)
 _LOST_SCALE = FindingKind("lost_scale", NOTE,
     "Stills come as PNG that have lost scale and aspect ratio: an EF can be had, millilitres cannot.",
     "Take the owners' NIfTI files where they can be had.")
-_MISSING_STILL = FindingKind("missing_still", WARNING, "Stills are missing; they have no row.", _AGAIN)
+_MISSING_STILL = FindingKind("missing_still", WARNING, "Stills are missing; they have no row.", UNPACK)
 _FRAME_COUNT = FindingKind("frame_count", WARNING,
-    "The cfg states another number of frames than the half sequence has; the sequence counts.", _AGAIN)
+    "The cfg states another number of frames than the half sequence has; the sequence counts.", UNPACK)
 _PHASE_OUTSIDE = FindingKind("phase_outside", WARNING,
-    "ED or ES of the cfg lies after the end of the half sequence; both stay empty.", _AGAIN)
-_MISSING_MASK = FindingKind("missing_mask", WARNING, "Images have no mask.", _AGAIN)
-_MASK_SIZE = FindingKind("mask_size", WARNING, "Masks have another size than their image; they are left out.", _AGAIN)
-_ODD_SPACING = FindingKind("odd_spacing", WARNING, "Pixel sizes cannot be those of an echo; they stay empty.", _AGAIN)
-_UNREADABLE = FindingKind("unreadable", WARNING, "Headers of files cannot be read; the files are left out.", _AGAIN)
+    "ED or ES of the cfg lies after the end of the half sequence; both stay empty.", UNPACK)
+_MISSING_MASK = FindingKind("missing_mask", WARNING, "Images have no mask.", UNPACK)
+_MASK_SIZE = FindingKind("mask_size", WARNING, "Masks have another size than their image; they are left out.", UNPACK)
+_ODD_SPACING = FindingKind("odd_spacing", WARNING, "Pixel sizes cannot be those of an echo; they stay empty.", UNPACK)
+_UNREADABLE = FindingKind("unreadable", WARNING, "Headers of files cannot be read; the files are left out.", UNPACK)
 _NO_RAW = FindingKind("mhd_without_raw", WARNING,
-    "Headers (.mhd) have no data file (.raw) beside; they are left out.", _AGAIN)
-_CUT_OFF = FindingKind("cut_off", WARNING, "Files are shorter than their header says; they are left out.", _AGAIN)
+    "Headers (.mhd) have no data file (.raw) beside; they are left out.", UNPACK)
+_CUT_OFF = FindingKind("cut_off", WARNING, "Files are shorter than their header says; they are left out.", UNPACK)
 # fmt: on
 
 
@@ -156,13 +156,12 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
     findings = Findings()
     patients = _find_patients(root, findings)
     importer = _Importer(root, findings, patients[0].suffix)
+    progress = progress or no_progress
     rows: list[dict[str, Any]] = []
     for done, patient in enumerate(patients):
-        if progress is not None:
-            progress(done, len(patients))
+        progress(done, len(patients))
         rows += importer.rows(patient)
-    if progress is not None:
-        progress(len(patients), len(patients))
+    progress(len(patients), len(patients))
     if not rows:
         raise DataError(
             f"{root}: holds {len(patients)} folders of CAMUS patients but no image that can be read; unpack the archive "
@@ -311,10 +310,8 @@ class _Importer:
         text = info.get(key)
         if text is None:
             return None
-        value, rule = _value(text), BY_NAME[column]
-        low = -math.inf if rule.low is None else rule.low
-        high = math.inf if rule.high is None else rule.high
-        if math.isfinite(value) and low <= value <= high and (rule.kind == "number" or value == int(value)):
+        value = _value(text)
+        if BY_NAME[column].allows(value):
             return value
         self._findings.add(_ODD_VALUE, f"{patient.name}: {key} {text}")
         return None

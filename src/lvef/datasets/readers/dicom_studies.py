@@ -12,9 +12,7 @@ anonymous. No name, ID, date or accession number is taken; paths are taken as th
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +21,11 @@ import numpy as np
 from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import DatasetView
+from lvef.datasets.files import walk_files
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import make_manifest
 from lvef.datasets.pseudonym import pseudonym, short_hash
-from lvef.datasets.registry import DatasetReader, ImportResult, Progress
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.io.formats import DICOM, detect_format
 from lvef.io.open import read_head
 
@@ -92,7 +91,8 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; a folder with DICOM files in it or below was expected.")
     findings = Findings()
-    files = list(_files(root))
+    files = [path for path in walk_files(root) if path.name.upper() != "DICOMDIR"]
+    progress = progress or no_progress
     rows: dict[str, dict[str, Any]] = {}
     for done, path in enumerate(files, 1):
         row = _row(root, path, findings)
@@ -100,8 +100,7 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
             if row["item"] in rows:
                 findings.add(_DUPLICATE, row["path"])
             rows.setdefault(row["item"], row)
-        if progress is not None:
-            progress(done, len(files))
+        progress(done, len(files))
     if not rows:
         seen = (
             ", ".join(f"{f.count} {f.code.replace('_', ' ')}" for f in findings.sorted()) or "no file at all"
@@ -111,14 +110,6 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
         )
     findings.add(_NO_EF, "dicom")
     return ImportResult(make_manifest(rows.values(), "dicom"), findings.sorted())
-
-
-def _files(root: Path) -> Iterator[Path]:
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = sorted(n for n in subfolders if not n.startswith("."))
-        yield from (
-            Path(folder, n) for n in sorted(names) if not n.startswith(".") and n.upper() != "DICOMDIR"
-        )
 
 
 def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:

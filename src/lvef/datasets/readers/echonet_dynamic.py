@@ -21,10 +21,11 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView
-from lvef.datasets.echonet_list import LIST, VIDEOS, add_paths, items, name_on_disk, read_file_list
+from lvef.datasets.echonet_list import LIST, VIDEOS, add_paths, items, read_file_list
+from lvef.datasets.files import name_on_disk
 from lvef.datasets.findings import NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import conform_table
-from lvef.datasets.registry import DatasetReader, ImportResult, Progress
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.datasets.tables import LINE
 from lvef.datasets.volume_tracings import decide_phases, read_traced_frames
 
@@ -64,13 +65,11 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
     """
     findings = Findings()
     clips = read_file_list(_find_list(root), findings)
-    total = len(clips)
-    if progress is not None:
-        progress(0, total)
+    progress = progress or no_progress
+    progress(0, len(clips))
     clips = add_paths(clips, root, findings)
     clips = _with_tracings(clips, root, findings)
-    if progress is not None:
-        progress(total, total)
+    progress(len(clips), len(clips))
     return ImportResult(conform_table(_as_manifest(clips, root), str(root)), findings.sorted())
 
 

@@ -36,12 +36,12 @@ from lvef.datasets.echonet_list import (
     drop_duplicate_rows,
     items,
     keep_named_rows,
-    name_on_disk,
     read_number,
 )
+from lvef.datasets.files import name_on_disk, read_file_header
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import conform_table
-from lvef.datasets.registry import DatasetReader, ImportResult, Progress
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.datasets.tables import LINE, read_text_table
 from lvef.datasets.volume_tracings import decide_phases, read_contours, read_traced_frames
 from lvef.io.probe import probe_video
@@ -93,8 +93,6 @@ _TWO_FOLDS = FindingKind("patient_in_two_folds", ERROR, "Patients stand in more 
     "Take both lists from one release; put all clips of a patient into one split.")
 _EF_OF_VISIT = FindingKind("ef_of_visit_differs", WARNING, "Clips of one visit carry different EFs; all stay as they are.",
     "Compare with the owners' lists: values may have been shifted against names.")
-_UNREADABLE = FindingKind("unreadable", ERROR, "Headers of clips cannot be read; their rows and labels are kept.",
-    "Unpack the archive again; lvef data check names them, too.")
 _OUTSIDE = FindingKind("tracing_outside_clip", WARNING,
     "Traced frames lie after the end of their clip; these phases stay empty.",
     "Nothing; in the release some lie one frame after it.")
@@ -122,7 +120,7 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
         pl.when(twice).then(pl.col("item") + "_" + pl.col("view")).otherwise("item").alias("item")
     )
     _check_patients(clips, findings)
-    clips = _with_headers(clips, base, findings, progress)
+    clips = _with_headers(clips, base, findings, progress or no_progress)
     clips = _drop_outside(clips, findings)
     return ImportResult(conform_table(_as_manifest(clips, base), str(root)), findings.sorted())
 
@@ -245,31 +243,24 @@ def _check_patients(clips: pl.DataFrame, findings: Findings) -> None:
     findings.add(_EF_OF_VISIT, [f"{patient}-{visit}" for patient, visit in different.rows()])
 
 
-def _with_headers(
-    clips: pl.DataFrame, base: Path, findings: Findings, progress: Progress | None
-) -> pl.DataFrame:
-    """Frames, rate and size of each clip by its file's header: the lists do not tell."""
+def _with_headers(clips: pl.DataFrame, base: Path, findings: Findings, progress: Progress) -> pl.DataFrame:
+    """Frames, rate and size of each clip by its file's header: the lists do not state them."""
     total = len(clips)
     rows: list[tuple[int | None, float | None, int | None, int | None]] = []
-    unreadable = []
     for done, (item, path) in enumerate(clips.select("item", "path").rows()):
-        if progress is not None and done % 100 == 0:
+        if done % 100 == 0:
             progress(done, total)
-        try:
-            header = probe_video(base / path)
-        except DataError:
-            # What is missing or empty has been noted.
-            if (base / path).is_file() and (base / path).stat().st_size:
-                unreadable.append(item)
+        # What is missing or empty has been noted.
+        there = (base / path).is_file() and (base / path).stat().st_size > 0
+        header = read_file_header(base / path, item, "clips", probe_video, findings) if there else None
+        if header is None:
             rows.append((None, None, None, None))
             continue
         rate = (
             header.frame_rate_hz if header.frame_rate_hz and is_plausible_rate(header.frame_rate_hz) else None
         )
         rows.append((header.n_frames, rate, header.height_px, header.width_px))
-    findings.add(_UNREADABLE, unreadable)
-    if progress is not None:
-        progress(total, total)
+    progress(total, total)
     schema = {"n_frames": pl.Int64, "frame_rate_hz": pl.Float64, "height_px": pl.Int64, "width_px": pl.Int64}
     return clips.hstack(pl.DataFrame(rows, schema=schema, orient="row"))
 

@@ -23,9 +23,10 @@ from typing import Any
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Phase, Sex, Split
+from lvef.datasets.files import read_file_header
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import make_manifest
-from lvef.datasets.registry import DatasetReader, ImportResult, Progress
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.datasets.schema import BY_NAME
 from lvef.datasets.tables import EMPTY_CELLS, CsvRow, CsvTable, find_csv, read_csv_table
 from lvef.io.formats import CANDIDATE_SUFFIXES, STILL_SUFFIXES
@@ -131,10 +132,6 @@ _OUT = FindingKind("out_of_range", WARNING, "Cells hold numbers that cannot be; 
 _EF_OUT = _OUT._replace(code="ef_out_of_range")
 _MISSING_FILE = FindingKind("missing_file", ERROR, "Files are listed, but are not there; their rows and labels are kept.",
     "Correct the paths; they start from the CSV's folder, or from the top of the disk.")
-_UNREADABLE = FindingKind("unreadable", ERROR, "Headers of files cannot be read; their rows and labels are kept.",
-    "Copy or export the files again; lvef data check names them, too.")
-_TRUNCATED = FindingKind("truncated", WARNING, "Files are shorter than their headers say; they are kept.",
-    "Copy the files again.")
 _OUTSIDE = FindingKind("frame_outside", WARNING,
     "ED or ES frames lie after the end of the clip (frames count from 0); they stay empty.", _CORRECT)
 # fmt: on
@@ -151,11 +148,11 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
         DataError: There is no such table, it has no column of paths, or two columns mean the same.
     """
     path = find_csv(root.absolute())
-    return _Importer(path, read_csv_table(path), progress).run()
+    return _Importer(path, read_csv_table(path), progress or no_progress).run()
 
 
 class _Importer:
-    def __init__(self, path: Path, table: CsvTable, progress: Progress | None) -> None:
+    def __init__(self, path: Path, table: CsvTable, progress: Progress) -> None:
         self.file, self.folder, self.table, self.progress = path, path.parent, table, progress
         self.findings = Findings()
         self.listings: dict[Path, dict[str, list[Path]]] = {}
@@ -190,8 +187,7 @@ class _Importer:
                     self._note(_DUPLICATE, line)
                 else:
                     contrary.append(key)
-            if self.progress is not None:
-                self.progress(done, len(self.table.rows))
+            self.progress(done, len(self.table.rows))
         repeated = [rows[key]["path"] for key in dict.fromkeys(contrary)]
         self.findings.add(_CONTRADICTING, repeated)
         kept = [row for key, row in rows.items() if key not in contrary]
@@ -298,8 +294,7 @@ class _Importer:
         if column == "ef_percent" and 0 < value <= FRACTION:
             self._note(_FRACTION, line, cell)
             return
-        low, high = wanted.low, wanted.high
-        if (low is not None and value < low) or (high is not None and value > high):
+        if not wanted.allows(value):
             self._note(_EF_OUT if column == "ef_percent" else _OUT, line, f"{title} {cell}")
             return
         row[column] = int(value) if wanted.kind == "whole" else value
@@ -310,10 +305,8 @@ class _Importer:
         if not path.is_file():
             self.findings.add(_MISSING_FILE, row["path"])
             return
-        try:
-            header = probe(path)
-        except DataError:
-            self.findings.add(_UNREADABLE, row["path"])
+        header = read_file_header(path, row["path"], "files", probe, self.findings)
+        if header is None:
             return
         n, rate = header.n_frames, row.get("frame_rate_hz") or _plausible(header.frame_rate_hz)
         row |= {"n_frames": n, "width_px": header.width_px, "height_px": header.height_px}
@@ -321,7 +314,6 @@ class _Importer:
             row["kind"] = "still" if n == 1 else "clip"
         if n != 1:
             row |= {"frame_rate_hz": rate, "duration_s": n / rate if n and rate else None}
-        self.findings.add(_TRUNCATED, [row["path"]] if header.truncated else [])
         for column in ("ed_frame", "es_frame"):
             if row.get(column) is not None and n is not None and row[column] >= n:
                 self.findings.add(_OUTSIDE, f"{row['path']}: {row[column]} of {n}")
@@ -392,8 +384,7 @@ def _normal(path: Path) -> str:
 
 
 def _plausible(rate_hz: float | None) -> float | None:
-    low, high = BY_NAME["frame_rate_hz"].low or 0.0, BY_NAME["frame_rate_hz"].high or 0.0
-    return rate_hz if rate_hz is not None and low <= rate_hz <= high else None
+    return rate_hz if rate_hz is not None and BY_NAME["frame_rate_hz"].allows(rate_hz) else None
 
 
 def _give_items(rows: list[dict[str, Any]]) -> None:

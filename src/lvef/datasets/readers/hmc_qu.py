@@ -13,7 +13,6 @@ case. Frames are counted from 1 in the tables and from 0 in the manifest. Ticks 
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, View
+from lvef.datasets.files import UNPACK, read_file_header, walk_files
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.hmc_qu_table import (
     END,
@@ -37,7 +37,7 @@ from lvef.datasets.hmc_qu_table import (
     read_tick,
 )
 from lvef.datasets.manifest import make_manifest
-from lvef.datasets.registry import DatasetReader, ImportResult, Progress
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.io.formats import VIDEO_SUFFIXES
 from lvef.io.probe import FileHeader, probe_video
 
@@ -85,12 +85,7 @@ _NAMELESS = FindingKind("nameless_row", WARNING, "A row has cells but no name: i
 _MATCH = FindingKind("match_disagrees", WARNING,
     "The column `match with A2C` names a clip of another number; both are taken for one patient.", "Compare the two clips.")
 _MISSING_FILE = FindingKind("missing_file", ERROR,
-    "Clips are listed, but their files are not there; their rows and labels are kept.",
-    "Unpack the archive again and look whether it was whole; then import again.")
-_UNREADABLE = FindingKind("unreadable", ERROR, "Headers of clips cannot be read; their rows and labels are kept.",
-    "Copy the files again; lvef data check names them, too.")
-_TRUNCATED = FindingKind("truncated", WARNING, "Clips are shorter than their headers say; they are kept.",
-    "Copy the files again.")
+    "Clips are listed, but their files are not there; their rows and labels are kept.", UNPACK)
 _ONE_VIEW = FindingKind("one_view", NOTE, "A patient has one of the two views only.")
 _DOUBTFUL = FindingKind("doubtful_patient", WARNING,
     "Names share a number and differ in a letter: they may be one patient or two.", "Keep them in the same split.")
@@ -120,11 +115,11 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
     Raises:
         DataError: No table is there, a table is damaged, or there is no clip at all.
     """
-    return _Importer(root, progress).run()
+    return _Importer(root, progress or no_progress).run()
 
 
 class _Importer:
-    def __init__(self, root: Path, progress: Progress | None) -> None:
+    def __init__(self, root: Path, progress: Progress) -> None:
         self.root, self.progress = root.absolute(), progress
         self.findings = Findings()
         self.clips: dict[str, Path] = {}
@@ -138,8 +133,7 @@ class _Importer:
         rows = []
         for done, (view, name, listed, table) in enumerate(jobs, 1):
             rows.append(self._row(view, name, listed, table))
-            if self.progress is not None:
-                self.progress(done, len(jobs))
+            self.progress(done, len(jobs))
         self._pair(rows)
         self.findings.add(_NO_EF, "HMC-QU")
         return ImportResult(make_manifest(rows, "HMC-QU"), self.findings.sorted())
@@ -165,17 +159,12 @@ class _Importer:
 
     def _index(self) -> None:
         """Find clips and masks wherever they lie below the root."""
-        for folder, subfolders, files in os.walk(self.root):
-            subfolders[:] = sorted(n for n in subfolders if not n.startswith("."))
-            for file in sorted(files):
-                path, lower = Path(folder) / file, file.lower()
-                if lower.startswith((".", "~$")):
-                    continue
-                if lower.endswith(".mat") and lower.startswith(MASK_PREFIX):
-                    key = parse_name(path.stem[len(MASK_PREFIX) :]).key
-                    self._index_one(self.masks, key, path)
-                elif path.suffix.lower() in VIDEO_SUFFIXES:
-                    self._index_one(self.clips, parse_name(path.stem).key, path)
+        for path in walk_files(self.root):
+            lower = path.name.lower()
+            if lower.endswith(".mat") and lower.startswith(MASK_PREFIX):
+                self._index_one(self.masks, parse_name(path.stem[len(MASK_PREFIX) :]).key, path)
+            elif path.suffix.lower() in VIDEO_SUFFIXES and not lower.startswith("~$"):
+                self._index_one(self.clips, parse_name(path.stem).key, path)
         if not self.clips:
             raise DataError(
                 f"{self.root}: the tables are there, but no AVI file is below it; the folder HMC-QU with A4C and A2C "
@@ -271,14 +260,7 @@ class _Importer:
         if path is None:
             self.findings.add(_MISSING_FILE, label)
             return None
-        try:
-            header = probe_video(path)
-        except DataError:
-            self.findings.add(_UNREADABLE, self._relative(path))
-            return None
-        if header.truncated:
-            self.findings.add(_TRUNCATED, self._relative(path))
-        return header
+        return read_file_header(path, self._relative(path), "clips", probe_video, self.findings)
 
     def _pair(self, rows: Iterable[Row]) -> None:
         """Note patients with one view only, and names that may or may not be one patient."""

@@ -14,7 +14,6 @@ patient and, through it, a part of the split. ``A4CorA2CorOther`` means that a v
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,10 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Split
+from lvef.datasets.files import read_file_header, walk_files
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import make_manifest
-from lvef.datasets.registry import DatasetReader, ImportResult, Progress
+from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.datasets.tables import LINE, read_text_table
 from lvef.io.probe import FileHeader, probe_image
 
@@ -99,9 +99,6 @@ _UNKNOWN_GRADE = FindingKind("unknown_diagnosis", WARNING,
 _MISSING_FILE = FindingKind("missing_file", ERROR,
     "Stills are listed, but their PNG files are not there; their rows and labels are kept.",
     "Unpack every set again and look whether it was whole; then import again.")
-_UNREADABLE = FindingKind("unreadable", ERROR, "Headers of stills cannot be read; their rows and labels are kept.",
-    "Copy the files again; lvef data check names them, too.")
-_TRUNCATED = FindingKind("truncated", WARNING, "Stills are cut off; they are kept.", "Copy the files again.")
 # fmt: on
 
 
@@ -125,18 +122,15 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
             "view_and_diagnosis_labeled_set, view_labeled_set and unlabeled_set: unpack them there."
         )
     stills = _one_row_a_still(table, findings)
-    total = len(files.keys() | {row["query_key"] for row in stills})
+    progress = progress or no_progress
+    listed = {row["query_key"]: row for row in stills}
+    unlabelled = sorted(files.keys() - listed.keys())
+    total = len(listed) + len(unlabelled)
     rows: list[dict[str, Any]] = []
-    for row in stills:
-        rows.append(_row(root, row["query_key"], files.get(row["query_key"]), row, findings))
-        if progress is not None:
-            progress(len(rows), total)
-    unlabelled = sorted(files.keys() - {row["query_key"] for row in stills})
+    for name in (*listed, *unlabelled):
+        rows.append(_row(root, name, files.get(name), listed.get(name), findings))
+        progress(len(rows), total)
     findings.add(_UNLABELLED, unlabelled)
-    for name in unlabelled:
-        rows.append(_row(root, name, files[name], None, findings))
-        if progress is not None:
-            progress(len(rows), total)
     _give_splits(rows)
     findings.add(_NO_EF, "TMED-2")
     return ImportResult(make_manifest(rows, "TMED-2"), findings.sorted())
@@ -153,17 +147,15 @@ def _index(root: Path, findings: Findings) -> tuple[dict[str, Path], list[Path]]
     files: dict[str, Path] = {}
     tables: list[Path] = []
     doubled = []
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = sorted(n for n in subfolders if not n.startswith((".", "__MACOSX")))
-        for name in sorted(n for n in names if not n.startswith(".")):
-            path, lower = Path(folder, name), name.lower()
-            if lower.endswith(".png"):
-                if path.stem in files:
-                    doubled.append(path.relative_to(root).as_posix())
-                else:
-                    files[path.stem] = path
-            elif lower == TABLE or FOLD_TABLE.fullmatch(name):
-                tables.append(path)
+    for path in walk_files(root):
+        lower = path.name.lower()
+        if lower.endswith(".png"):
+            if path.stem in files:
+                doubled.append(path.relative_to(root).as_posix())
+            else:
+                files[path.stem] = path
+        elif lower == TABLE or FOLD_TABLE.fullmatch(path.name):
+            tables.append(path)
     findings.add(_DUPLICATE_FILES, doubled)
     return files, sorted(tables, key=lambda p: (p.name.lower() != TABLE, p))
 
@@ -265,15 +257,7 @@ def _header(root: Path, path: Path | None, name: str, findings: Findings) -> Fil
     if path is None:
         findings.add(_MISSING_FILE, name)
         return None
-    shown = path.relative_to(root).as_posix()
-    try:
-        header = probe_image(path)
-    except DataError:
-        findings.add(_UNREADABLE, shown)
-        return None
-    if header.truncated:
-        findings.add(_TRUNCATED, shown)
-    return header
+    return read_file_header(path, path.relative_to(root).as_posix(), "stills", probe_image, findings)
 
 
 def _give_splits(rows: list[dict[str, Any]]) -> None:
