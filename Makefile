@@ -34,12 +34,12 @@ test: $(VENV)/.test ## Install what tests need, then run them, in about 5 minute
 test-rest: $(VENV)/.test ## Run what make test leaves out: slow, in a browser, on CAMUS; and training, after make train-env
 	$(BIN)/python -m pytest $(TESTFLAGS) -m "slow or browser or realdata or training"
 
-check: $(VENV)/.check ## Format, lint, types, layers, documents
+check: $(VENV)/.check ## Format, lint, types, layers, documents, words
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
-	$(BIN)/python -m pytest -q tests/test_house.py tests/test_docs.py tests/test_layers.py
+	$(BIN)/python -m pytest -q tests/test_house.py tests/test_docs.py tests/test_layers.py tests/test_words.py
 
 format: $(VENV)/.check ## Put the code into its format
 	$(BIN)/ruff format .

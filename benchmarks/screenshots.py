@@ -20,10 +20,10 @@ SIZES = {"laptop": (1366, 1500), "tablet": (820, 1700)}
 """Width and greatest height of a picture in pixels."""
 
 PAGES: dict[str, tuple[str, str, str]] = {
-    "video": ("", "Computed heart, EF known", "video"),
+    "video": ("", "Synthetic phantom, EF known", "video"),
     "correct": ("", "Real echo", ".editor [data-handle='14']"),
-    "images": ("images", "Stills of a computed heart", ".editor [data-handle='14']"),
-    "study": ("study", "Both views of a computed heart", ".editor [data-handle='14']"),
+    "images": ("images", "Stills of a synthetic phantom", ".editor [data-handle='14']"),
+    "study": ("study", "Both views of a synthetic phantom", ".editor [data-handle='14']"),
     "compare": ("compare", "Real echo", ".drawing svg"),
     "about": ("about", "", ".lvef-text"),
 }

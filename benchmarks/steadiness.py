@@ -3,14 +3,14 @@
 Four tables, all but the last through the code that serves (fan, network, tracing, disks):
 
 - *Repeated still*: each still 60 times with fresh multiplicative speckle of 20 %; standard deviation over the
-  repeats, so what the network and the geometry make of noise alone. "Steadied" is `lvef.geometry.smoothing` with the
+  repeats, so what the network and the geometry make of noise alone. "Smoothed" is `lvef.geometry.smoothing` with the
   repeats as a cine of 50 frames a second (or 25).
 - *Cine*: frame-to-frame jitter of the real cine in the `pydicom` package, the root mean square of the second
   difference over the root of 6: white noise of standard deviation s gives s, a smooth beat hardly anything.
 - *Broken masks*: how far the figures of a mask move when it is damaged (`studies.corrupted_masks`), median
   and 90th percentile over masks.
-- *EF*: what steadying does to EF on synthetic curves of known EF: bias (standard deviation) of the beats' mean EF and of the
-  EF of the single frames at true end-diastole and end-systole. A Gaussian mean over time stands beside.
+- *EF*: what temporal smoothing does to EF on synthetic curves of known EF: bias (standard deviation) of the beats' mean EF
+  and of the EF of the single frames at true end-diastole and end-systole. A Gaussian mean over time stands beside.
 
 Volume and long axis are in % of their mean, the apex' place in % of the long axis. With ``--data`` the stills and masks are
 CAMUS *training* patients; without, frames of the cine and the network's own labels on them.
@@ -64,7 +64,7 @@ FRAME_RATES_HZ = (25.0, 50.0)
 """Clocks on which the repeats of a still are taken as a cine."""
 
 GAUSSIAN_S = 0.02
-"""Standard deviation of the mean over time that stands beside; on a still at 50 frames/s it steadies about as much."""
+"""Standard deviation of the mean over time that stands beside; on a still at 50 frames/s it smooths about as much."""
 
 EFS, RATES, CURVE_RATES_HZ = (15, 30, 45, 60, 75), (40, 60, 75, 100, 140, 180), (20, 30, 50, 100)
 """EF in percent, beats a minute and frames a second of the synthetic curves; two curves each."""
@@ -162,7 +162,7 @@ def table_of_stills(predictor: SegmentationPredictor, stills: Sequence[Clip], se
     line("each frame alone", found)
     for rate in FRAME_RATES_HZ:
         line(
-            f"steadied, {rate:g} frames/s", [smooth_tracings(run, np.arange(REPEATS) / rate) for run in found]
+            f"smoothed, {rate:g} frames/s", [smooth_tracings(run, np.arange(REPEATS) / rate) for run in found]
         )
     lost = sum(t is None for run in found for t in run)
     if lost:
@@ -174,7 +174,7 @@ def table_of_cine(predictor: SegmentationPredictor, clip: Clip) -> None:
     print("\n| cine | volume jitter, % | long axis jitter, % | apex jitter, % |\n|---|---|---|---|")
     traced = predictor.trace(clip.frames, find_sector(clip).box, clip.spacing, times_s=clip.times_s).tracings
     row("each frame alone", jitter(watched(traced)))
-    row("steadied", jitter(watched(smooth_tracings(traced, clip.times_s))))
+    row("smoothed", jitter(watched(smooth_tracings(traced, clip.times_s))))
 
 
 def table_of_masks(masks: Sequence[NDArray[np.uint8]], seed: int) -> None:
@@ -225,7 +225,7 @@ def table_of_ef(seed: int) -> None:
             )
             ed, es = int(np.argmax(truth)), int(np.argmin(truth))
             offset = ef - 100 * (1 - truth[es] / truth[ed])
-            for name, one in (("each frame alone", curve), ("steadied", steady), ("Gaussian 0.02 s", mean)):
+            for name, one in (("each frame alone", curve), ("smoothed", steady), ("Gaussian 0.02 s", mean)):
                 found = analyse_beats(one).ef_mean_percent
                 beats.setdefault(name, []).append(np.nan if found is None else found - ef)
                 single = 100 * (1 - one.volume[es] / one.volume[ed])

@@ -1,4 +1,4 @@
-"""Where an EF error on phantoms comes from: beats and steadying on the true outlines, or the network's outlines.
+"""Where an EF error on phantoms comes from: beats and temporal smoothing on the true outlines, or the network's outlines.
 
 Run it as ``python benchmarks/true_outlines.py --clips 40``.
 """
@@ -55,7 +55,9 @@ def main() -> None:
         if len(row) == 4:
             outlines.append(row)
     error = np.array(ef_errors)
-    print(f"Beats and steadying on the true outlines, {len(error)} of {args.clips} phantoms answered:")
+    print(
+        f"Beats and temporal smoothing on the true outlines, {len(error)} of {args.clips} phantoms answered:"
+    )
     print(f"  EF bias {error.mean():+.2f}, mean absolute error {np.abs(error).mean():.2f} points")
     ed_volume, ed_width, es_volume, es_width = np.median(np.array(outlines), axis=0)
     print(f"Outlines of {args.weights} on single frames, {len(outlines)} phantoms, medians:")

@@ -86,11 +86,11 @@ def samples_of_clip(kind: str, synthetic: SyntheticClip, size: int) -> list[Samp
         size: Side of the common square in pixels.
 
     Raises:
-        DataError: The clip has no scale or shows no whole beat.
+        DataError: The clip has no scale or shows no complete beat.
     """
     clip = synthetic.clip
     if not synthetic.beats:
-        raise DataError(f"{clip.source}: shows no whole beat, so it has no ED and ES to compare.")
+        raise DataError(f"{clip.source}: shows no complete beat, so it has no ED and ES to compare.")
     beat = synthetic.representative
     patient = str(synthetic.parameters.get("patient") or clip.source)
     mm = _scale(clip.scale, clip.source)

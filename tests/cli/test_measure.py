@@ -152,7 +152,7 @@ def test_words_that_do_not_go_together_are_2(run, fake, clip, words, told):
     result = run("measure", *words)
     assert result.exit_code == 2
     assert told in result.stderr
-    assert fake == [], "nothing is loaded for wrong words"
+    assert fake == [], "nothing is loaded for a usage error"
 
 
 def test_options_reach_the_measurer(run, fake, clip):

@@ -101,7 +101,7 @@ def test_refusals_are_told(run, here, monkeypatch):
     monkeypatch.setattr(PhantomSource, "make", make)
     done = run("synthesize", "phantom", "out", "--clips", 2)
     assert done.exit_code == 0
-    assert "lvef: refused: phantom00001: its 10 frames show no whole beat" in done.stderr
+    assert "lvef: refused: phantom00001: its 10 frames show no complete beat" in done.stderr
     assert "1 made, 1 refused" in done.stdout
     only = run("synthesize", "phantom", "one", "--clips", 1, "--json")
     assert only.exit_code == 3

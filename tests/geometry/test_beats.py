@@ -381,7 +381,7 @@ def test_limits_can_be_set():
 
 @pytest.mark.parametrize("fps", [25, 50, 140])
 def test_a_clip_that_starts_in_systole_does_not_take_its_bump_for_end_diastole(fps):
-    """From inside the first dip on: a bump at 72 ml, the true minimum 45 ml, then three whole beats of 100 to 45 ml."""
+    """From inside the first dip on: a bump at 72 ml, the true minimum 45 ml, then three complete beats of 100 to 45 ml."""
     onsets = 0.85 * np.arange(1, 4)
     knots = [(0.0, 60), (0.1, 72), (0.22, 45)]
     for onset in onsets:

@@ -22,7 +22,7 @@ CLIP = beating(3)[1]
         (70.0, 75.0, 2.6, ""),
         (70.0, 42.0, 4.3, "beats found come at 42/min"),
         (70.0, 140.0, 1.3, "beats found come at 140/min"),
-        (70.0, None, 12.9, "in 12.9 s no whole beat was found, where 15 were expected"),
+        (70.0, None, 12.9, "in 12.9 s no complete beat was found, where 15 were expected"),
         (70.0, None, 1.2, ""),
     ],
 )

@@ -142,7 +142,7 @@ def test_one_clip_does_not_stop_the_others(tmp_path):
     done = synthesize(MadeUp(refused=(1,), broken=(2,), short=(3,)), tasks(5), tmp_path / "out")
     assert [f.outcome for f in done.finished] == ["refused", "failed", "refused", "made", "made"]
     assert done.exit_code == 1
-    assert "made003: its 12 frames show no whole beat" in done.finished[2].reason
+    assert "made003: its 12 frames show no complete beat" in done.finished[2].reason
     assert "RuntimeError" in done.finished[1].reason
     assert "secret" not in done.finished[1].reason
     assert [r["FileName"] for r in rows(tmp_path / "out" / "FileList.csv")] == ["made004", "made005"]

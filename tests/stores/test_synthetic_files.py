@@ -81,7 +81,7 @@ def test_parts_that_do_not_fit_are_not_written(out, made, change):
 
 
 def test_no_whole_beat_is_a_refusal(out, made):
-    with pytest.raises(QualityRefusal, match="a: its 40 frames show no whole beat"):
+    with pytest.raises(QualityRefusal, match="a: its 40 frames show no complete beat"):
         write_clip(out, "a", replace(made, beats=()))
 
 

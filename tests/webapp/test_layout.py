@@ -41,7 +41,7 @@ def forget(runtime, monkeypatch, session):
     async def main():
         monkeypatch.setattr(layout, "_loop", None)
         layout.set_event_loop(asyncio.get_running_loop())
-        # From another thread, as the watchman calls it.
+        # From another thread, as the watchdog calls it.
         await asyncio.to_thread(layout.forget_session, session)
         await asyncio.sleep(0)
 

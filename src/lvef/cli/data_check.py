@@ -14,7 +14,7 @@ Examples:
   lvef data check echonet.parquet --decode
   lvef data check echonet.parquet --json | jq '.findings[].code'
 
-Exit code: 0 no errors (there may be warnings and notes), 1 errors, 2 wrong words."""
+Exit code: 0 no errors (there may be warnings and notes), 1 errors, 2 usage error."""
 )
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option(
@@ -30,7 +30,7 @@ def check(ctx: click.Context, manifest: Path, decode: bool, as_json: bool) -> No
     Looks at the labels and at the header of every file. Tells each kind of problem with how often it was met, examples and
     the mend. Nothing is changed.
     """
-    # Loaded here, so that help and wrong words answer at once.
+    # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import progress_bar
     from lvef.datasets.check import check_manifest
     from lvef.datasets.check_files import decode_row

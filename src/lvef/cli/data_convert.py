@@ -24,7 +24,7 @@ Examples:
   lvef data convert camus.parquet --out copies
   lvef data convert study/ --out deidentified --rename --key-file safe/key.csv
 
-Exit code: 0 all done, 1 something failed, 2 wrong words, 3 only refusals."""
+Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
 )
 @click.argument("inputs", nargs=-1, required=True, type=FILE, metavar="INPUT...")
 @click.option(
@@ -76,7 +76,7 @@ def convert(
     look at the copies before you pass them on.
     """
     _check(out, rename, key_file)
-    # Loaded here, so that help and wrong words answer at once.
+    # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import show_progress
     from lvef.stores.convert import Settings, check_key_file, counts_of, exit_code, write_key_file
     from lvef.stores.convert import convert as run

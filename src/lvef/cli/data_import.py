@@ -27,7 +27,7 @@ Examples:
   lvef data import camus CAMUS --out camus.csv --json
   lvef data import folder labels.csv --out mine.parquet
 
-Exit code: 0 manifest written, 1 something failed, 2 wrong words.""",
+Exit code: 0 manifest written, 1 something failed, 2 usage error.""",
 )
 @click.argument("name")
 @click.argument("root", type=click.Path(path_type=Path))
@@ -46,7 +46,7 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
     """
     if out.suffix.lower() not in SUFFIXES:
         raise click.UsageError(f"--out {out}: a manifest ends in {' or '.join(SUFFIXES)}.")
-    # Loaded here, so that help and wrong words answer at once.
+    # Loaded here, so that help and usage errors stay fast.
     from lvef.core.errors import ConfigError, DataError
     from lvef.datasets.manifest import write_manifest
     from lvef.datasets.registry import find_reader

@@ -35,7 +35,7 @@ Examples:
   lvef evaluate --manifest echonet.parquet --weights A --weights B --split test --overlays 8 --out out/ef
   lvef evaluate --manifest echonet.parquet --predictions RUN/predictions.csv --split val --json
 
-Exit code: 0 done, 1 something failed, 2 wrong words, 3 only refusals."""
+Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 )
 @click.option(
     "--data",
@@ -190,7 +190,7 @@ def evaluate(
     _check(split, patients, weights, runs, write_card, options.precision)
     if write_card:
         options = replace(options, precision="f32")
-    # Loaded here, so that help and wrong words answer at once.
+    # Loaded here, so that help and usage errors stay fast.
     from lvef.evaluation.output import make_folder
     from lvef.evaluation.stills.models import Plan, load_models
     from lvef.inference.card import CARD_NAME

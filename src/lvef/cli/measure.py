@@ -54,7 +54,7 @@ Examples:
   lvef measure --a4c four.dcm --a2c two.dcm --sex F
   lvef measure clip.dcm --json | jq .ef_percent
 
-Exit code: 0 all done, 1 something failed, 2 wrong words, 3 only refusals."""
+Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
 )
 @input_options
 @click.option(
@@ -111,7 +111,7 @@ def run_request(request: Request, options: MeasureOptions) -> int:
     Returns:
         The exit code.
     """
-    # Loaded here, so that help and wrong words answer at once.
+    # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import show_progress
     from lvef.measure.batch import run_batch
     from lvef.measure.pipeline import Measurer

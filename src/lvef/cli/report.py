@@ -35,7 +35,7 @@ Examples:
   lvef report lvef-out/clip --clip moved/clip.avi
   lvef report clip.avi --correction clip.json --reader "A. Reader"
 
-Exit code: 0 all done, 1 something failed, 2 wrong words, 3 only refusals."""
+Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
 )
 @input_options
 @click.option(
@@ -92,7 +92,7 @@ def run_report(request: Request, options: MeasureOptions) -> int:
         GeometryError: A correction that does not fit.
         QualityRefusal: A correction from which no EF follows.
     """
-    # Loaded here, so that help and wrong words answer at once.
+    # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import progress_bar
     from lvef.core.serialization import to_json
     from lvef.core.wording import ef_text

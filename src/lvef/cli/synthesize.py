@@ -138,7 +138,7 @@ def synthesize() -> None:
 
 
 @synthesize.command(
-    short_help="Computed hearts, with their volume in space; free for anyone.",
+    short_help="Synthetic phantoms, with their volume in space; free for anyone.",
     epilog=f"""\b
 Examples:
   lvef synthesize phantom out/phantoms
@@ -157,7 +157,7 @@ Examples:
     help="Clips, each of a heart of its own. If an earlier run made fewer, the rest is added.",
 )
 def phantom(clips: int, **values: Any) -> None:  # noqa: ANN401
-    """Write a dataset of computed hearts into the folder OUT.
+    """Write a dataset of synthetic phantoms into the folder OUT.
 
     Each is a left ventricle in space with its surroundings, cut by the scan plane and imaged by a simulated scanner. It
     shows nobody: anyone may use and pass on the clips. --ef-percent is the EF of the body in space; the list has the EF

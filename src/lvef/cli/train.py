@@ -30,7 +30,7 @@ DEVICES = ("auto", "cpu", "cuda")
 OF_EXTRA = frozenset(["torch", "lightning", "onnx", "onnxscript", "optuna"])
 """Packages that training needs and measuring does not."""
 
-EXIT_CODES = "Exit code: 0 done, 1 something failed, 2 wrong words."
+EXIT_CODES = "Exit code: 0 done, 1 something failed, 2 usage error."
 
 SHOWN = ("n", "mae", "mae_lengths", "rmse", "bias", "r", "r2", "median_mae", "ef_n", "ef_mae", "ef_negative")
 """Figures that are told to people, in this order."""

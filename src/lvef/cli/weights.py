@@ -82,7 +82,7 @@ Examples:
   lvef weights import echonet-lv deeplabv3_resnet50_random.pt --out echonet-lv --half
   lvef measure clip.avi --weights echonet-ef
 
-Exit code: 0 network written, 1 something failed, 2 wrong words.""",
+Exit code: 0 network written, 1 something failed, 2 usage error.""",
 )
 @click.argument("name", type=click.Choice(list(TITLES)))
 @click.argument("file", type=click.Path(path_type=Path))

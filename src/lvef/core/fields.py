@@ -125,8 +125,8 @@ FIELDS = (
     ),
     Field(
         "status",
-        "ok: at least one whole beat. partial_cycle: one ED and one ES, no whole beat. refused: read, but holds nothing "
-        "that should be measured. failed: could not be read.",
+        "ok: at least one complete beat. partial_cycle: one ED and one ES, no complete beat. refused: read, but holds "
+        "nothing that should be measured. failed: could not be read.",
         {"enum": [status.value for status in Status]},
         column=1,
     ),
@@ -149,8 +149,8 @@ FIELDS = (
     ),
     Field(
         "ef_percent",
-        "Ejection fraction: the mean over the counted whole beats (beats_averaged of them); of a study over every pair of "
-        "an A4C and an A2C beat; of an EF model that read the clip as a whole, over its windows.",
+        "Ejection fraction: the mean over the counted complete beats (beats_averaged of them); of a study over every pair "
+        "of an A4C and an A2C beat; of an EF model that read the clip as a whole, over its windows.",
         NUMBER,
         column=2,
     ),

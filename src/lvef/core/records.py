@@ -219,7 +219,7 @@ class Beat:
 
     @property
     def counts(self) -> bool:
-        """Whether it is a whole beat that is not left out."""
+        """Whether it is a complete beat that is not left out."""
         return self.end_frame is not None and not self.excluded
 
 
@@ -276,11 +276,11 @@ FROM_BEATS, FROM_FILE = "beats", "file"
 class Measurement:
     """The result for one clip, one pair of stills or one biplane study.
 
-    ``ef_percent``, ``edv_ml`` and ``esv_ml`` are means over ``beats_averaged`` beats: the counted whole beats of a clip, or
-    every pair of an A4C and an A2C beat of a study. ``ed_frame`` and ``es_frame`` are those of the beat that is shown, the
-    one whose EF is nearest to the mean; its own volumes and EF stand in ``beats`` (`shown_beat`). Of one beat
-    EF = 100 (EDV - ESV) / EDV holds; a mean of quotients is not the quotient of means. ``edv_ml`` and ``esv_ml`` are None
-    where the file has no scale, with the reason in ``volume_note``.
+    ``ef_percent``, ``edv_ml`` and ``esv_ml`` are means over ``beats_averaged`` beats: the counted complete beats of a
+    clip, or every pair of an A4C and an A2C beat of a study. ``ed_frame`` and ``es_frame`` are those of the beat that
+    is shown, the one whose EF is nearest to the mean; its own volumes and EF stand in ``beats`` (`shown_beat`). Of one
+    beat EF = 100 (EDV - ESV) / EDV holds; a mean of quotients is not the quotient of means. ``edv_ml`` and ``esv_ml``
+    are None where the file has no scale, with the reason in ``volume_note``.
 
     ``status`` tells whether there is a result; ``reason`` says why not. ``counts`` holds
     how often the model's raw output broke a rule before it was corrected, by name (``crossing_chords``, ``es_above_ed``,
@@ -325,7 +325,7 @@ class Measurement:
 
     @property
     def counted_beats(self) -> tuple[Beat, ...]:
-        """The whole beats that are not left out."""
+        """The complete beats that are not left out."""
         return tuple(beat for beat in self.beats if beat.counts)
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 from lvef.core.errors import DataError
 
 SAMPLE_FILE = "examples_ybr_color.dcm"
-"""An apical four-chamber cine: 30 frames in 1.0 s, no whole beat."""
+"""An apical four-chamber cine: 30 frames in 1.0 s, no complete beat."""
 
 
 def sample_cine() -> Path:

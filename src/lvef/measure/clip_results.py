@@ -21,7 +21,7 @@ from lvef.transforms.frames import centred_start_s, clip_starts_s
 from lvef.transforms.sector import Sector
 
 WHOLE_BEAT_S = 1.2
-"""A film as long as this shows a whole beat from 50 beats a minute up. Shorter ones are marked as partial: without a
+"""A film as long as this shows a complete beat from 50 beats a minute up. Shorter ones are marked as partial: without a
 curve nobody can tell what part of a beat they show."""
 
 MAX_REPEATED = 0.1

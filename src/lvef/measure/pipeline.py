@@ -63,7 +63,7 @@ from lvef.measure.trace_predictor import es_above_ed, line_warnings
 from lvef.transforms.sector import Sector, find_sector
 
 IN_TURN_HZ = 40.0
-"""From this frame rate on, steadying over time leaves at most 2 % of a difference between neighbouring frames, so that each
+"""From this frame rate on, temporal smoothing leaves at most 2 % of a difference between neighbouring frames, so that each
 frame need be shown to the network one way only: plain and mirrored in turn. Frames chosen by hand are shown both ways."""
 
 READING, TRACING, FINDING_BEATS, READING_EF = "reading", "tracing", "finding beats", "reading the EF"

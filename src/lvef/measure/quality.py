@@ -65,7 +65,7 @@ MAX_RATE_DIFFERENCE = 0.2
 """Part by which the beats' heart rate may differ from the file's, which was counted at another moment."""
 
 MIN_PERIODS = 3.0
-"""A clip of so many periods of the heart rate that the file tells shows a whole beat."""
+"""A clip of so many periods of the heart rate that the file tells shows a complete beat."""
 SYSTOLE_AT_REST_S = 0.546
 SYSTOLE_PER_BPM_S = 0.0021
 """Electromechanical systole of men is .546 s less .0021 s a beat per minute (Weissler et al., Circulation 37, 1968)."""
@@ -257,7 +257,7 @@ def check_heart_rate(clip: Clip, found_bpm: float | None) -> tuple[CodedWarning,
 
     Args:
         clip: The clip.
-        found_bpm: Heart rate of the whole beats that were found, or None without any.
+        found_bpm: Heart rate of the complete beats that were found, or None without any.
     """
     told = clip.heart_rate_bpm
     duration = float(clip.times_s[-1])
@@ -268,7 +268,9 @@ def check_heart_rate(clip: Clip, found_bpm: float | None) -> tuple[CodedWarning,
             return ()
         seen = f"the beats found come at {found_bpm:.0f}/min"
     elif duration * told / 60 >= MIN_PERIODS:
-        seen = f"in {duration:.1f} s no whole beat was found, where {int(duration * told / 60)} were expected"
+        seen = (
+            f"in {duration:.1f} s no complete beat was found, where {int(duration * told / 60)} were expected"
+        )
     else:
         return ()
     text = f"The file says {told:.0f}/min, but {seen}: its frame times or its heart rate are wrong. Durations are not sure."
@@ -283,7 +285,7 @@ def check_systole(
     Args:
         clip: The clip; its times are questioned.
         beats: The beats that were found.
-        heart_rate_bpm: Of the whole beats that were found, or None without any.
+        heart_rate_bpm: Of the complete beats that were found, or None without any.
     """
     lengths = [clip.times_s[b.es_frame] - clip.times_s[b.ed_frame] for b in beats if b.counts]
     if heart_rate_bpm is None or not lengths:

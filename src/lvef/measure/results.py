@@ -123,7 +123,7 @@ def with_beats(base: Measurement, shown: Beat, options: MeasureOptions) -> Measu
 
     Args:
         base: With its beats.
-        shown: The one to show; where no whole beat counts, the one that answers.
+        shown: The one to show; where no complete beat counts, the one that answers.
         options: Settings.
     """
     beats = base.counted_beats or (shown,)

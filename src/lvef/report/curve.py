@@ -143,7 +143,7 @@ def _row(m: Measurement, index: int, volumes: bool, timed: bool) -> tuple[str, .
     elif m.is_shown(beat):
         said = "yes, the EF above" if m.beats_averaged == 1 else "yes, shown"
     else:
-        said = "yes" if beat.end_frame is not None else "no whole beat"
+        said = "yes" if beat.end_frame is not None else "no complete beat"
     return (*cells, said)
 
 

@@ -116,7 +116,7 @@ def write_clip(out: Path, name: str, synthetic: SyntheticClip) -> ClipRecord:
         plane, so that they agree with the traced lines.
 
     Raises:
-        QualityRefusal: The clip shows no whole beat.
+        QualityRefusal: The clip shows no complete beat.
         DataError: A file cannot be written, for example on a full disk.
         ValueError: The generator's parts do not fit together.
         TypeError: A parameter is nothing that JSON has.
@@ -125,7 +125,7 @@ def write_clip(out: Path, name: str, synthetic: SyntheticClip) -> ClipRecord:
     clip = synthetic.clip
     if not synthetic.beats:
         raise QualityRefusal(
-            "no_beat", f"{name}: its {len(clip.frames)} frames show no whole beat; ask for more frames."
+            "no_beat", f"{name}: its {len(clip.frames)} frames show no complete beat; ask for more frames."
         )
     beat = synthetic.representative
     rate = round(float(clip.frame_rate_hz or 0.0), 6)

@@ -44,7 +44,7 @@ MOTION_TERMS = Terms(
     f"Cite: {CITATION}.",
     CITATION,
 )
-"""Who may use moving stills."""
+"""Who may use animated stills."""
 
 SUBGROUPS = ("training", "validation")
 """Lists of CAMUS whose stills may be animated; the third, testing, stays closed."""

@@ -45,7 +45,7 @@ class Start:
     Attributes:
         net: The network.
         error: Mean absolute error of the lines' lengths on validation frames, in standard deviations of a line's length.
-        error_of_mean: The same of always answering the mean.
+        error_of_mean: The same of always predicting the mean.
     """
 
     net: nn.Module

@@ -58,7 +58,7 @@ def metrics_of(table: Table) -> dict[str, float]:
     """Figures of a table of predictions; those that need more cases than there are, are left out.
 
     Returns:
-        For EF: ``n``, ``mae``, ``rmse``, ``bias``, ``r``, ``r2`` and ``median_mae``, the MAE of always answering the
+        For EF: ``n``, ``mae``, ``rmse``, ``bias``, ``r``, ``r2`` and ``median_mae``, the MAE of always predicting the
         median. For lines: ``n``, ``mae`` in parts of the side, ``mae_lengths`` in lengths of the long axis, and the
         figures of the EF from pairs of ED and ES, beginning with ``ef_``, in percent; ``ef_negative`` counts those below 0.
     """

@@ -67,7 +67,7 @@ SHOWN_FIGURES = {
     "ef_mae_a4c": "EF error in points, A4C",
     "ef_mae_biplane": "EF error in points, biplane",
     "ef_r_biplane": "EF, correlation, biplane",
-    "ef_mae_moving_stills": "EF error in points, moving stills",
+    "ef_mae_moving_stills": "EF error in points, animated stills",
     "ef_mae_phantoms": "EF error in points, phantoms",
 }
 """Metrics in-domain that are shown, in this order."""

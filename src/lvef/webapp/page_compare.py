@@ -62,7 +62,7 @@ def page() -> None:
             "Real echo", key="compare-cine", help="An apical four-chamber cine that comes with pydicom."
         )
         phantom = st.button(
-            "Computed heart, EF known", key="compare-phantom", help="A phantom: its true EF stands beside."
+            "Synthetic phantom, EF known", key="compare-phantom", help="A phantom: its true EF stands beside."
         )
     options = show_options_form(network=False)
     given: Upload | None = uploads[0] if uploads else None
@@ -182,5 +182,5 @@ def _spread(measurements: list[Measurement], entry: SessionResult) -> str:
     if len(efs) > 1:
         words += f"; they lie {max(efs) - min(efs):.0f} points apart"
     if entry.known_ef_percent is not None:
-        words += f". Known EF of this computed heart: {entry.known_ef_percent:.1f} %"
+        words += f". Known EF of this synthetic phantom: {entry.known_ef_percent:.1f} %"
     return words + "."

@@ -71,7 +71,7 @@ def _samples() -> Callable[[], Sample] | None:
         ):
             return samples.cine
         if st.button(
-            "Computed heart, EF known", key="sample-phantom", help="A phantom: its true EF stands beside."
+            "Synthetic phantom, EF known", key="sample-phantom", help="A phantom: its true EF stands beside."
         ):
             return samples.phantom
     return None

@@ -1,4 +1,4 @@
-"""Clips that are there without anybody's file: a real cine out of pydicom, and computed hearts whose EF is known."""
+"""Clips that are there without anybody's file: a real cine out of pydicom, and synthetic phantoms whose EF is known."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A clip of our own and, for a computed heart, its EF by disks in the plane of the film."""
+    """A clip of our own and, for a synthetic phantom, its EF by disks in the plane of the film."""
 
     upload: SampleFile
     known_ef_percent: float | None = None
@@ -35,14 +35,14 @@ def cine() -> Sample:
 
 @cache
 def phantom() -> Sample:
-    """The computed heart as a film; made once a process."""
+    """The synthetic phantom as a film; made once a process."""
     made = phantom_clip(View.A4C)
     return Sample(SampleFile("phantom.avi", _film(made)), made.representative.plane_ef_percent)
 
 
 @cache
 def phantom_stills() -> tuple[Sample, Sample]:
-    """ED and ES of the computed heart as PNG pictures."""
+    """ED and ES of the synthetic phantom as PNG pictures."""
     import cv2
 
     made = phantom_clip(View.A4C)
@@ -57,7 +57,7 @@ def phantom_stills() -> tuple[Sample, Sample]:
 
 @cache
 def phantom_study() -> tuple[Sample, Sample]:
-    """Both views of one computed heart; the EF that is known is that of the body in space."""
+    """Both views of one synthetic phantom; the EF that is known is that of the body in space."""
     films = []
     for view in (View.A4C, View.A2C):
         made = phantom_clip(view)

@@ -1,6 +1,6 @@
 """What one visitor has on the page: measured clips, kept in memory for that browser tab alone and let go with it.
 
-Streamlit forgets a closed tab only when somebody else comes by. So a watchman looks every few seconds which tabs are still
+Streamlit forgets a closed tab only when somebody else comes by. So a watchdog looks every few seconds which tabs are still
 there and empties the benches of those that are not, so that the pictures of a patient do not stay in memory.
 """
 

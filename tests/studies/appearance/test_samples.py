@@ -166,7 +166,7 @@ def test_a_spoilt_collection_says_what_is_wrong(folder, spoil, said):
 def test_a_clip_without_a_whole_beat_is_refused(clips):
     import dataclasses
 
-    with pytest.raises(DataError, match="no whole beat"):
+    with pytest.raises(DataError, match="no complete beat"):
         samples_of_clip(PHANTOM, dataclasses.replace(clips["clip0"], beats=()), 112)
 
 

@@ -452,7 +452,7 @@ CAMUS/
         "The cfg files of patient0185 and patient0217 tell ES before ED, and EFs that look wrong.",
         "patient0033 and patient0068 carry the same A4C picture at ED (seen in a resampled copy), under different masks.",
         "Pixels of the older release are not square (0.308 x 0.154 mm).",
-        "Half sequences run from ED to ES: they hold no whole beat.",
+        "Half sequences run from ED to ES: they hold no complete beat.",
         "Copies exist whose A2C stills are 192 x 192 PNG without scale and aspect ratio.",
     ),
     read=read,
