@@ -42,12 +42,16 @@ _CATEGORY_TEXT = {
     "moderately_abnormal": "moderately abnormal",
     "severely_abnormal": "severely abnormal",
 }
-_HEART_FAILURE_TEXT = {
+HEART_FAILURE_TEXT = {
     "reduced": "reduced (40 or less)",
     "mildly_reduced": "mildly reduced (41-49)",
     "preserved": "preserved (50 or more)",
 }
-_REPORT_TEXT = {"normal": "normal (above 50)", "mild": "mild (40-50)", "abnormal": "abnormal (below 40)"}
+"""Heart-failure ranges of the rounded EF."""
+
+REPORT_CLASS_TEXT = {"normal": "normal (above 50)", "mild": "mild (40-50)", "abnormal": "abnormal (below 40)"}
+"""Classes of the source report."""
+
 _INDEXED_TEXT = {
     "edv_index_ml_m2": ("EDV index", "ml/m²"),
     "esv_index_ml_m2": ("ESV index", "ml/m²"),
@@ -146,9 +150,9 @@ def category_lines(categories: Mapping[str, str]) -> list[tuple[str, str]]:
         both = f"{men} (men and women)" if men == women else f"men {men}, women {women}"
         lines.append(("ASE/EACVI 2015", both))
     if "heart_failure" in categories:
-        lines.append(("Heart-failure range", _lookup(_HEART_FAILURE_TEXT, categories["heart_failure"])))
+        lines.append(("Heart-failure range", _lookup(HEART_FAILURE_TEXT, categories["heart_failure"])))
     if "report" in categories:
-        lines.append(("Source report", _lookup(_REPORT_TEXT, categories["report"])))
+        lines.append(("Source report", _lookup(REPORT_CLASS_TEXT, categories["report"])))
     return lines
 
 

@@ -84,7 +84,7 @@ def test_unreadable_ones_are_counted_and_named(tmp_path):
     assert shown_text(opened).endswith("2 of 6 chosen items could not be read.")
 
 
-def test_words_outside_the_fan_are_not_shown(tmp_path):
+def test_text_outside_the_sector_is_not_shown(tmp_path):
     picture = still(300, 240, 1.0, np.random.default_rng(0))[0]
     picture[5:12, 2:60] = 255
     cv2.imwrite(str(tmp_path / "a.png"), picture)
@@ -93,10 +93,10 @@ def test_words_outside_the_fan_are_not_shown(tmp_path):
     table = make_manifest(
         [row(name, root=str(tmp_path), path=f"{name}.png", kind="still") for name in ("a", "b")]
     )
-    fan, none = sorted(open_examples(table).tiles, key=lambda tile: tile.caption)
-    assert fan.picture.shape == (278, 278)
-    assert fan.picture[:30, :100].max() < 30
-    assert fan.picture[100:250, 100:180].mean() > 20
+    sector, none = sorted(open_examples(table).tiles, key=lambda tile: tile.caption)
+    assert sector.image.shape == (278, 278)
+    assert sector.image[:30, :100].max() < 30
+    assert sector.image[100:250, 100:180].mean() > 20
     assert "no ultrasound sector found: not shown" in none.caption
 
 
@@ -110,7 +110,7 @@ def test_pixels_that_are_not_square_are_made_square(monkeypatch):
     )
     monkeypatch.setattr(module, "open_clip", lambda path, **_: clip)
     (tile,) = open_examples(make_manifest([row("a", kind="still", phase="ED", ef_percent=55.5)])).tiles
-    rows, columns = np.nonzero(tile.picture > 100)
+    rows, columns = np.nonzero(tile.image > 100)
     assert (np.ptp(columns) + 1, np.ptp(rows) + 1) == (278, 139)
     assert tile.caption == "a\nA4C, ED, EF 56 %"
 
@@ -186,4 +186,4 @@ def test_real_stills_are_shown(camus_root):
     ]
     opened = open_examples(make_manifest(rows))
     assert len(opened.tiles) == 6
-    assert all(tile.picture.max() > 100 for tile in opened.tiles)
+    assert all(tile.image.max() > 100 for tile in opened.tiles)

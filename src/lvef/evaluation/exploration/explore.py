@@ -24,20 +24,20 @@ class Quantity:
 
     Attributes:
         column: Its name.
-        words: Its label.
+        name: Its name for people.
         unit: Its unit; empty for a count.
         of: What has one value: ``measurements``, ``clips``, ``items`` or ``patients``.
     """
 
     column: str
-    words: str
+    name: str
     unit: str
     of: str
 
     @property
     def title(self) -> str:
-        """Label and unit."""
-        return f"{self.words} ({self.unit})" if self.unit else self.words
+        """Name and unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
 MEASURED = (
@@ -347,9 +347,7 @@ def _notes(manifest: pl.DataFrame, measured: pl.DataFrame, columns: Sequence[Col
     for column in columns[: len(MEASURED)]:
         d, q = column.description, column.quantity
         if d.n > 1 and d.minimum == d.maximum:
-            notes.append(
-                f"Every {q.words} is {d.mean:g} {q.unit}: its standard deviation and z-scores are 0."
-            )
+            notes.append(f"Every {q.name} is {d.mean:g} {q.unit}: its standard deviation and z-scores are 0.")
     n_swapped = int((measured["edv_ml"] < measured["esv_ml"]).sum())
     if n_swapped:
         notes.append(f"In {plural(n_swapped, 'measurement')} EDV is smaller than ESV: run lvef data check.")
@@ -360,7 +358,7 @@ def _notes(manifest: pl.DataFrame, measured: pl.DataFrame, columns: Sequence[Col
         for name in NOTED_LABELS
     }
     missing = [
-        q.words if q in MEASURED else q.words.lower()
+        q.name if q in MEASURED else q.name.lower()
         for q in (*MEASURED[1:], *FURTHER)
         if manifest[q.column].null_count() == len(manifest) and (has_clips or q.of != "clips")
     ]

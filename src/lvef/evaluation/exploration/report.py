@@ -87,7 +87,7 @@ def make_plots(found: Exploration, examples: Examples | None) -> dict[str, Plot]
     plots = {}
     known = [c for c in found.columns[: len(MEASURED)] if c.description.n]
     if known:
-        words, n = _listed([c.quantity.words for c in known]), plural(found.n_measurements, "measurement")
+        words, n = _listed([c.quantity.name for c in known]), plural(found.n_measurements, "measurement")
         heading = f"{words} of {', '.join(found.collections)}, n = {n}"
         plots["distributions.png"] = Plot(
             histograms_png(known, heading=heading), f"Histograms with box plots of {words}"
@@ -108,7 +108,7 @@ def make_plots(found: Exploration, examples: Examples | None) -> dict[str, Plot]
     clips = [c for c in found.columns if c.quantity.of == "clips"]
     if clips:
         heading = f"Clips, n = {max(c.description.n for c in clips):,}"
-        words = _listed([c.quantity.words.lower() for c in clips])
+        words = _listed([c.quantity.name.lower() for c in clips])
         plots["clips.png"] = Plot(
             histograms_png(clips, heading=heading), f"Histograms with box plots of {words}"
         )

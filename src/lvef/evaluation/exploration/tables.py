@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from lvef.core.serialization import printable
+from lvef.core.wording import HEART_FAILURE_TEXT, REPORT_CLASS_TEXT
 from lvef.evaluation.exploration.explore import LABEL_WORDS, MEASURED, Column, Exploration, plural
 from lvef.evaluation.report import Table, table_csv
 from lvef.stats.describe import WHISKER
@@ -27,18 +28,11 @@ MOST_NAMED = 10
 MOST_SIZES, MOST_LISTED_SIZES = 20, 8
 """The most frequent image sizes in ``summary.json``, and on the page."""
 
-CLASS_WORDS = {
-    ("heart_failure", "reduced"): "reduced, at most 40 %",
-    ("heart_failure", "mildly_reduced"): "mildly reduced, 41 to 49 %",
-    ("heart_failure", "preserved"): "preserved, 50 % or more",
-    ("report", "normal"): "normal, above 50 %",
-    ("report", "mild"): "mild, 40 to 50 %",
-    ("report", "abnormal"): "abnormal, below 40 %",
+CLASS_TABLES = {
+    "heart_failure": ("Heart-failure range", HEART_FAILURE_TEXT),
+    "report": ("Source report", REPORT_CLASS_TEXT),
 }
-"""Classes of `lvef.geometry.categories` in words."""
-
-CLASS_TABLES = {"heart_failure": "Heart-failure range (EF rounded)", "report": "Report's class"}
-"""The classifications they belong to."""
+"""Classifications of EF, and their classes in words."""
 
 
 def summary_csv(found: Exploration) -> str:
@@ -114,7 +108,7 @@ def outlier_table(found: Exploration) -> Table:
     """Fences and number of outliers of EF, EDV and ESV."""
     rows = [
         (
-            c.quantity.words,
+            c.quantity.name,
             f"{_rounded(c.fences.low, 2)} {c.quantity.unit}",
             f"{c.low:,}",
             f"{_rounded(c.fences.high, 2)} {c.quantity.unit}",
@@ -144,17 +138,17 @@ def named_outlier_tables(found: Exploration) -> list[Table]:
                     .head(MOST_NAMED)
                     .iter_rows()
                 ]
-                tables.append(Table(("Item", "Patient", q.title), named, f"{q.words}, {side} outliers{more}"))
+                tables.append(Table(("Item", "Patient", q.title), named, f"{q.name}, {side} outliers{more}"))
     return tables
 
 
 def class_table(found: Exploration) -> Table:
     """Measurements in each class of EF."""
     n = found.columns[0].description.n
-    rows = [
-        (CLASS_TABLES[table], CLASS_WORDS[table, label], f"{count:,}", f"{100 * count / n:.1f} %")
-        for table, label, count in found.classes.iter_rows()
-    ]
+    rows = []
+    for table, label, count in found.classes.iter_rows():
+        name, words = CLASS_TABLES[table]
+        rows.append((name, words[label], f"{count:,}", f"{100 * count / n:.1f} %"))
     return Table(("classification", "class", "n", "share"), rows, "Classes of EF")
 
 

@@ -30,16 +30,16 @@ from lvef.report.summary_words import INK, LINE, SOFT
 from lvef.stats.describe import Description
 
 MOST_BINS, FEWEST_BINS = 60, 24
-"""Between so many bars before their width is rounded up to 1, 2 or 5 times a power of ten."""
+"""Most and fewest bars before their width is rounded up to 1, 2 or 5 times a power of ten."""
 
 FAR = 8.0
-"""Interquartile ranges beyond the quartiles at which the axis ends; what lies farther is counted at its edge."""
+"""Interquartile ranges beyond the quartiles at which the axis ends; values beyond are counted at its end."""
 
 SAME = 1e-9
-"""Values that differ by less than this part of their size are one value: no file tells an EF or a volume so finely."""
+"""Values whose relative difference is smaller count as equal."""
 
 BAR = "#7fb8d8"
-"""`lvef.evaluation.plots.style.BLUE`, half as strong: the outline of the box on it keeps its own colour."""
+"""`lvef.evaluation.plots.style.BLUE`, half as strong, so that the box on it stands out."""
 
 _TOP_PX, _PANEL_PX, _STRIP_PX, _BARS_PX, _LEFT_PX, _RIGHT_PX = 70, 300, 40, 170, 110, 270
 
@@ -49,7 +49,7 @@ def histograms_png(columns: Sequence[Column], *, heading: str) -> bytes:
 
     Args:
         columns: At least one value each.
-        heading: The line over the chart.
+        heading: The line over the plot.
 
     Returns:
         PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide and as high as the quantities need.
@@ -67,7 +67,7 @@ def histograms_png(columns: Sequence[Column], *, heading: str) -> bytes:
 
 
 def bin_edges(values: FloatArray, d: Description) -> FloatArray:
-    """Edges of the bars at round numbers, as wide as Freedman and Diaconis ask, within `FAR` of the quartiles.
+    """Edges of the bars at round numbers, by the rule of Freedman and Diaconis, within `FAR` of the quartiles.
 
     Source: Freedman & Diaconis, Z Wahrscheinlichkeitstheorie 1981.
     """
@@ -79,13 +79,13 @@ def bin_edges(values: FloatArray, d: Description) -> FloatArray:
     whole = bool((values == np.round(values)).all())
     size = max(abs(low), abs(high))
     if not span > max(SAME * size, np.finfo(float).tiny):
-        # One value only: one bar in the middle.
+        # One distinct value: one bar in the middle.
         step = 1.0 if whole or size < np.finfo(float).tiny else size / 20
         return np.asarray(low + step * (np.arange(10) - 4.5))
     width = 2 * spread / len(values) ** (1 / 3) if spread > 0 else span / FEWEST_BINS
     width = _round_width(min(max(width, span / MOST_BINS), span / FEWEST_BINS))
     if whole:
-        # Bars narrower than the step between whole numbers would be a comb.
+        # Narrower bars would leave gaps between whole numbers.
         width = max(width, 1.0)
     shift = 0.5 if whole and width == 1 else 0.0
     start = math.floor(low / width)
@@ -113,26 +113,35 @@ def _panel(strip: Any, bars: Any, column: Column) -> None:  # noqa: ANN401
     _ticks(bars, whole=bool((values == np.round(values)).all()))
     label_axes(bars, column.quantity.title, column.quantity.of)
     is_ef = column.quantity.column == "ef_percent"
-    borders = [border for border in REPORT_MILD_RANGE if is_ef and shown[0] < border < shown[1]]
-    for border in borders:
-        bars.axvline(border, color=SOFT, lw=1, ls=(0, (4, 3)), zorder=3)
+    cut_offs = [cut_off for cut_off in REPORT_MILD_RANGE if is_ef and shown[0] < cut_off < shown[1]]
+    for cut_off in cut_offs:
+        bars.axvline(cut_off, color=SOFT, lw=1, ls=(0, (4, 3)), zorder=3)
     bars.axvline(d.median, color=INK, lw=1.6, zorder=3.5)
     _beyond(bars, values, limits)
     strip.set(xlim=shown, ylim=(-0.5, 0.5))
     strip.axis("off")
     draw_box(strip, 0.0, values, d, column.fences, BLUE, height=0.5)
-    words = [f"n = {d.n:,}", "", f"median  {tell(d.median)}", f"quartiles  {tell(d.q25)} to {tell(d.q75)}"]
-    words += [f"mean  {tell(d.mean)}", f"SD  {tell(d.std)}", f"range  {tell(d.minimum)} to {tell(d.maximum)}"]
-    if borders:
-        words.append(f"dashed: {' and '.join(f'{border:.0f} %' for border in borders)}")
+    words = [
+        f"n = {d.n:,}",
+        "",
+        f"median  {number_text(d.median)}",
+        f"quartiles  {number_text(d.q25)} to {number_text(d.q75)}",
+    ]
+    words += [
+        f"mean  {number_text(d.mean)}",
+        f"SD  {number_text(d.std)}",
+        f"range  {number_text(d.minimum)} to {number_text(d.maximum)}",
+    ]
+    if cut_offs:
+        words.append(f"dashed: {' and '.join(f'{cut_off:.0f} %' for cut_off in cut_offs)}")
     write_text(strip, 1.03, 0.9, "\n".join(words), transform=strip.transAxes, va="top", linespacing=1.45)
 
 
-def tell(value: float) -> str:
-    """A number for people: one decimal, none for whole numbers and from 1,000 on; a dash for what is not known.
+def number_text(value: float) -> str:
+    """A number with one decimal, none for whole numbers and from 1,000 on; a dash for NaN.
 
     Example:
-        >>> tell(59.209), tell(112.0), tell(12345.6), tell(float("nan"))
+        >>> number_text(59.209), number_text(112.0), number_text(12345.6), number_text(float("nan"))
         ('59.2', '112', '12,346', '-')
     """
     if not math.isfinite(value):
@@ -145,12 +154,12 @@ def tell(value: float) -> str:
 
 
 def _beyond(axes: Any, values: FloatArray, limits: tuple[float, float]) -> None:  # noqa: ANN401
-    """How many values the axis does not reach, written at its ends."""
+    """Write the number of values beyond the axis at its ends."""
     below, above = int((values < limits[0]).sum()), int((values > limits[1]).sum())
     for n, x, side, arrow in ((below, 0.01, "left", "<"), (above, 0.99, "right", ">")):
         if n:
             far = values.min() if side == "left" else values.max()
-            text = f"{n:,} further, to {tell(float(far))}"
+            text = f"{n:,} further, to {number_text(float(far))}"
             text = f"{arrow} {text}" if side == "left" else f"{text} {arrow}"
             write_text(
                 axes, x, 0.9, text, transform=axes.transAxes, ha=side, va="top", color=SOFT, size=SMALL
@@ -158,7 +167,7 @@ def _beyond(axes: Any, values: FloatArray, limits: tuple[float, float]) -> None:
 
 
 def _ticks(axes: Any, *, whole: bool) -> None:  # noqa: ANN401
-    """Counts have no halves; nor have the values, where they are whole numbers."""
+    """Whole ticks for counts, and for values that are whole numbers."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))

@@ -63,7 +63,7 @@ def z_scores_png(columns: Sequence[Column], *, heading: str) -> bytes:
     axes.set_xlim(min(ends) - 0.4, max(ends) + 0.4)
     axes.axvline(0, color=SOFT, lw=0.9, ls=(0, (1, 2)), zorder=1)
     axes.grid(axis="x", color=LINE, lw=0.8)
-    axes.set_yticks(range(len(columns)), [c.quantity.words for c in columns], size=NORMAL)
+    axes.set_yticks(range(len(columns)), [c.quantity.name for c in columns], size=NORMAL)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     write_text(axes, 1.03, 1.04, "outside the whiskers", transform=axes.transAxes, color=SOFT)
