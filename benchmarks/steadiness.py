@@ -42,7 +42,7 @@ from lvef.geometry.tracing import trace_labels, tracing_of_contour, volume_curve
 from lvef.io.open import open_clip
 from lvef.io.sample import sample_cine
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import SegmentationPredictor
+from lvef.measure.predictors import SegmentationPredictor
 from lvef.synthesis.volume_curves import regular, sample
 from lvef.transforms.sector import find_sector
 from studies.corrupted_masks import CORRUPTIONS

@@ -14,7 +14,7 @@ from lvef.geometry.simpson import chord_lengths, volume_of_tracing
 from lvef.geometry.smoothing import smooth_tracings
 from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import SegmentationPredictor
+from lvef.measure.predictors import SegmentationPredictor
 from lvef.synthesis.phantom.draw import draw_phantom
 from lvef.synthesis.phantom.render import render_phantom
 from lvef.transforms.sector import find_sector

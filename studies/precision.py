@@ -15,7 +15,7 @@ from lvef.core.terms import View
 from lvef.evaluation.stills.scores import ef_pairs, other_phase, score_still
 from lvef.inference.session import bf16_available
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import SegmentationPredictor
+from lvef.measure.predictors import SegmentationPredictor
 from studies.arguments import stills_of, stills_parser
 
 

@@ -18,7 +18,6 @@ from lvef.core.terms import Status
 from lvef.evaluation.results import used_weights
 from lvef.evaluation.runner import settings_key
 from lvef.io.atomic import atomic_path, write_text_atomic
-from lvef.measure.clip_predictor import ClipPredictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
 from lvef.measure.results import no_answer
@@ -94,7 +93,7 @@ class Model:
 
     def _still(self, clip: Clip) -> Measurement:
         predictor = self.measurer.predictor
-        if isinstance(predictor, ClipPredictor):
+        if not predictor.structures:
             raise DataError(f"{clip.source}: {self.label} reads an EF from clips; a still tells it nothing.")
         frames, box = predictor.shown(clip, find_sector(clip))
         tracings = predictor.trace(frames, box, clip.spacing).tracings

@@ -9,8 +9,7 @@ import pytest
 
 from lvef.cli.weights import TITLES
 from lvef.inference.card import read_card
-from lvef.inference.catalogue import find_model
-from lvef.inference.fitting import open_model
+from lvef.inference.catalogue import find_model, open_model
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")

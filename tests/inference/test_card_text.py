@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lvef.inference.card import Figure
-from lvef.inference.card_text import NOT_VALIDATED, display_name, experimental_text, metric_text
+from lvef.inference.card import NOT_VALIDATED, Figure, display_name, experimental_text, metric_text
 from lvef.inference.catalogue import display_name_of, find_model, first_model_of_kind, list_models
 from lvef.measure.options import MeasureOptions
 

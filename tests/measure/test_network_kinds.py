@@ -21,9 +21,9 @@ from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
+from lvef.measure.predictors import mirrored_lines
 from lvef.measure.results import Outputs, Result, biplane_answer
 from lvef.measure.serializers import measurement_schema, measurement_to_dict, read_measurement, result_row
-from lvef.measure.trace_predictor import mirrored_lines
 from lvef.report.content import page_of
 from lvef.report.outputs import write_outputs
 from lvef.report.summary import summary_png

@@ -14,7 +14,7 @@ from lvef.core.records import Box, Clip
 from lvef.io.open import open_clip
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import IN_TURN_HZ, Measurer
-from lvef.measure.predictor import CHUNK, SegmentationPredictor
+from lvef.measure.predictors import CHUNK, SegmentationPredictor
 from lvef.transforms.sector import Sector, find_sector
 
 CINE = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))
@@ -73,9 +73,9 @@ class _Channels:
 )
 def test_a_still_is_seen_with_its_other_phase_farthest_away(predictor, offsets, expected):
     drawn = copy(predictor)
-    spec = replace(predictor.entry.card.input, offsets_s=offsets, mean=0.0, std=1 / 255)
+    spec = replace(predictor.entry.card.input, offsets_s=offsets, mean=0.0, std=1 / 255, mirror=False)
     drawn.entry = replace(predictor.entry, card=replace(predictor.entry.card, input=spec))
-    drawn._session, drawn._mirror = _Channels(), False
+    drawn._session = _Channels()
     ed, es = (Clip(np.full((1, 64, 64), grey, np.uint8), np.zeros(1), "still", "still") for grey in (1, 2))
     box = Box(0, 0, 64, 64)
     fan = Sector(box, np.ones((64, 64), bool))

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from lvef.inference.card_text import experimental_text
+from lvef.inference.card import experimental_text
 from lvef.inference.catalogue import list_models
 from lvef.service.middleware import LOG
 from tests.service.fakes import BrokenWorker

@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from lvef.core.errors import DataError
-from lvef.inference.card_text import display_name, experimental_text
+from lvef.inference.card import display_name, experimental_text
 from lvef.inference.catalogue import list_models
 from lvef.webapp import samples, settings
 from lvef.webapp.layout import show_errors

@@ -80,7 +80,7 @@ def _engines() -> dict[str, dict[str, Any]]:
 
 def _networks(name: str | None) -> tuple[list[dict[str, Any]], str]:
     """A summary of every card, or of one; and what is wrong with the catalogue, if anything."""
-    from lvef.inference.card_text import experimental_text
+    from lvef.inference.card import experimental_text
     from lvef.inference.catalogue import find_model, list_models
 
     try:
@@ -122,8 +122,7 @@ def _print(facts: dict[str, Any]) -> None:
     from rich.table import Table
 
     from lvef.cli.show import make_console
-    from lvef.inference.card import Figure
-    from lvef.inference.card_text import COST, MARK, NOT_VALIDATED, metric_text
+    from lvef.inference.card import COST, MARK, NOT_VALIDATED, Figure, metric_text
 
     machine = facts["machine"]
     lines = [

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from lvef.core.serialization import printable
 from lvef.core.terms import Status
 from lvef.evaluation.metrics import NAN
-from lvef.measure.kinds import AnyPredictor
+from lvef.measure.predictor import Predictor
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class UsedWeights:
     patients: int
 
 
-def used_weights(predictor: AnyPredictor, patients: int) -> UsedWeights:
+def used_weights(predictor: Predictor, patients: int) -> UsedWeights:
     """Card and runtime of a loaded model."""
     card, engine = predictor.entry.card, predictor.engine
     return UsedWeights(

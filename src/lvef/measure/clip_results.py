@@ -14,8 +14,8 @@ from lvef.core.errors import GeometryError
 from lvef.core.records import FROM_FILE, Beat, Clip, CodedWarning, FloatArray, Measurement, VolumeCurve
 from lvef.core.terms import Status, View
 from lvef.geometry.rhythm import SPREAD_CODES, representative_beat, spread_warnings
-from lvef.measure.clip_predictor import ClipEfs, ClipPredictor
 from lvef.measure.options import MeasureOptions
+from lvef.measure.predictor import ClipEfs, Predictor
 from lvef.measure.results import RefusedWithCurve, with_volumes
 from lvef.transforms.frames import centred_start_s, clip_starts_s
 from lvef.transforms.sector import Sector
@@ -38,7 +38,7 @@ BeatFinder = Callable[[Clip], Measurement]
 
 
 def answer_of_clips(
-    clip: Clip, fan: Sector, predictor: ClipPredictor, options: MeasureOptions, finder: BeatFinder | None
+    clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions, finder: BeatFinder | None
 ) -> Measurement:
     """Measure a film with an EF network.
 
@@ -93,7 +93,7 @@ def answer_of_clips(
     return _over_clips(replace(base, notices=(*base.notices, unchecked)), clip, fan, predictor, options)
 
 
-def _base(clip: Clip, fan: Sector, predictor: ClipPredictor, options: MeasureOptions) -> Measurement:
+def _base(clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions) -> Measurement:
     """What is known of a film before its EF is."""
     notices = clip.notices
     part = fan.box.width * fan.box.height / (clip.frames.shape[1] * clip.frames.shape[2])
@@ -124,7 +124,7 @@ def _base(clip: Clip, fan: Sector, predictor: ClipPredictor, options: MeasureOpt
 
 
 def _over_clips(
-    base: Measurement, clip: Clip, fan: Sector, predictor: ClipPredictor, options: MeasureOptions
+    base: Measurement, clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions
 ) -> Measurement:
     """The mean over evenly spaced clips."""
     starts = clip_starts_s(clip.times_s, predictor.spec)
@@ -165,7 +165,7 @@ def _over_beats(
     beats: Sequence[Beat],
     clip: Clip,
     fan: Sector,
-    predictor: ClipPredictor,
+    predictor: Predictor,
     options: MeasureOptions,
 ) -> Measurement:
     """The mean over beats: a clip is read around the middle of each."""
@@ -205,7 +205,7 @@ def _finder_notice(found: Measurement) -> CodedWarning:
     )
 
 
-def _notices(read: ClipEfs, base: Measurement, predictor: ClipPredictor) -> tuple[CodedWarning, ...]:
+def _notices(read: ClipEfs, base: Measurement, predictor: Predictor) -> tuple[CodedWarning, ...]:
     """How what was shown differs from what the network knows."""
     notices = []
     spec, frame_s = predictor.spec, 1.0 / (base.frame_rate_hz or np.inf)

@@ -22,9 +22,7 @@ from lvef.geometry.smoothing import smooth_tracings
 from lvef.inference.catalogue import first_model_of_kind
 from lvef.io.open import open_clip
 from lvef.io.timing import with_frame_rate
-from lvef.measure.clip_predictor import ClipPredictor
 from lvef.measure.clip_results import answer_of_clips
-from lvef.measure.kinds import AnyPredictor, TracingPredictor, load_predictor
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
 from lvef.measure.pair_checks import (
@@ -35,7 +33,8 @@ from lvef.measure.pair_checks import (
     view_notices,
     view_warnings,
 )
-from lvef.measure.predictor import SegmentationPredictor, TracedFrames
+from lvef.measure.predictor import Predictor, TracedFrames
+from lvef.measure.predictors import es_above_ed, line_warnings, load_predictor
 from lvef.measure.quality import (
     check_clip,
     check_combined,
@@ -59,7 +58,6 @@ from lvef.measure.results import (
     with_mark,
 )
 from lvef.measure.scale import curve_of_clip, without_void_scale
-from lvef.measure.trace_predictor import es_above_ed, line_warnings
 from lvef.transforms.sector import Sector, find_sector
 
 IN_TURN_HZ = 40.0
@@ -67,10 +65,10 @@ IN_TURN_HZ = 40.0
 frame need be shown to the network one way only: plain and mirrored in turn. Frames chosen by hand are shown both ways."""
 
 READING, TRACING, FINDING_BEATS, READING_EF = "reading", "tracing", "finding beats", "reading the EF"
-"""What a measurer can be busy with; see `Tell`."""
+"""Steps of a measurement; see `ProgressCallback`."""
 
-Tell = Callable[[str, int, int], None]
-"""Told what is being done, how many frames are done, and of how many (0 of 0 where that is not known)."""
+ProgressCallback = Callable[[str, int, int], None]
+"""Called with the step, the number of frames done, and of how many (0 of 0 where that is not known)."""
 
 ClipResult = tuple[Measurement, Clip | None]
 """A measurement and the clip it was made on (None where the file could not be read)."""
@@ -89,18 +87,18 @@ class Measurer:
 
     def __init__(self, options: MeasureOptions | None = None) -> None:
         self.options = options or MeasureOptions()
-        self.tell: Tell = _no_progress
-        self.predictor: AnyPredictor = load_predictor(self.options)
+        self.progress: ProgressCallback = _no_progress
+        self.predictor: Predictor = load_predictor(self.options)
         self.beat_finder: Measurer | None = self._find_beat_finder(None)
         """Finds the beats for a network that cannot, where an EF for each is asked for."""
 
-    def with_options(self, options: MeasureOptions, tell: Tell | None = None) -> Measurer:
+    def with_options(self, options: MeasureOptions, progress: ProgressCallback | None = None) -> Measurer:
         """A measurer with other settings that shares this one's loaded network.
 
         Args:
             options: Settings. What decides how the network is loaded (``weights``, ``backend``, ``precision``, ``threads``)
                 stays as it is here.
-            tell: Told how far a measurement is.
+            progress: Called with how far a measurement is.
 
         Raises:
             WeightsError: ``per_beat`` needs a segmentation network that cannot be loaded.
@@ -110,7 +108,7 @@ class Measurer:
         }
         other = copy(self)
         other.options = replace(options, **loaded)
-        other.tell = tell or _no_progress
+        other.progress = progress or _no_progress
         other.beat_finder = other._find_beat_finder(self.beat_finder)
         return other
 
@@ -119,7 +117,7 @@ class Measurer:
         began = time.perf_counter()
         clip: Clip | None = None
         try:
-            self.tell(READING, 0, 0)
+            self.progress(READING, 0, 0)
             clip = self._open(path)
             measurement = self.measure_clip(clip)
         except (LvefError, MemoryError) as error:
@@ -138,14 +136,14 @@ class Measurer:
         fan = find_sector(clip)
         clip = without_void_scale(clip, fan)
         check_picture(clip, fan)
-        if isinstance(self.predictor, ClipPredictor):
-            self.tell(READING_EF, 0, 0)
+        if not self.predictor.structures:
+            self.progress(READING_EF, 0, 0)
             finder = None if self.beat_finder is None else self.beat_finder.measure_clip
             return self._with_provenance(
                 answer_of_clips(clip, fan, self.predictor, self.options, finder), began
             )
         alternate_mirror = (clip.frame_rate_hz or 0) >= IN_TURN_HZ and self.options.ed_frame is None
-        traced = self._trace(self.predictor, clip, fan, alternate_mirror=alternate_mirror)
+        traced = self._trace(clip, fan, alternate_mirror=alternate_mirror)
         try:
             doubts = check_ventricle(
                 clip.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
@@ -156,7 +154,7 @@ class Measurer:
             # What was counted must not be lost with the answer.
             counted = replace(no_answer(clip.source, refusal, clip), counts=dict(traced.counts))
             raise RefusedWithCurve(refusal.code, str(refusal), counted) from None
-        self.tell(FINDING_BEATS, len(clip.frames), len(clip.frames))
+        self.progress(FINDING_BEATS, len(clip.frames), len(clip.frames))
         aspect = clip.pixel_aspect
         tracings = smooth_tracings(traced.tracings, clip.times_s, aspect=aspect)
         clip, curve = curve_of_clip(clip, tracings)
@@ -183,7 +181,7 @@ class Measurer:
         odd = implausible_shapes(tracings, clip.spacing)
         try:
             check_combined(clip.source, found.notices)
-            if isinstance(self.predictor, SegmentationPredictor):
+            if self.predictor.gives_masks:
                 # Lines that leave their place are counted by themselves (`lvef.geometry.volume_tracing`).
                 check_torn(clip.source, odd)
         except QualityRefusal as refusal:
@@ -205,7 +203,7 @@ class Measurer:
         source = f"{ed} + {es}"
         clip: Clip | None = None
         try:
-            if isinstance(self.predictor, ClipPredictor):
+            if not self.predictor.structures:
                 raise QualityRefusal(
                     "cine_needed",
                     f"{source}: {self.predictor.entry.name} reads an EF from clips; two stills are none. Give a cine, or "
@@ -218,7 +216,7 @@ class Measurer:
             found = [(still, find_sector(still)) for still in opened]
             stills = [(without_void_scale(still, fan), fan) for still, fan in found]
             clip = pair_of_stills([still for still, _ in stills], source)
-            traced, doubts = self._trace_stills(self.predictor, stills)
+            traced, doubts = self._trace_stills(stills)
             tracings = traced.tracings
             clip, curve = curve_of_clip(clip, tracings)
             base = unanswered(clip, curve, tracings, self.options)
@@ -240,7 +238,7 @@ class Measurer:
         began = time.perf_counter()
         source = f"{a4c} + {a2c}"
         single: dict[str, ClipResult] = {}
-        if isinstance(self.predictor, ClipPredictor):
+        if not self.predictor.structures:
             refusal = QualityRefusal(
                 "tracing_needed",
                 f"{source}: {self.predictor.entry.name} draws no ventricle, and a biplane EF is made of two; choose another "
@@ -282,7 +280,7 @@ class Measurer:
 
     def _find_beat_finder(self, loaded: Measurer | None) -> Measurer | None:
         """What finds the beats for a network that cannot, loaded where it is not; None where no EF of beats is wanted."""
-        if not self.options.per_beat or not isinstance(self.predictor, ClipPredictor):
+        if not self.options.per_beat or self.predictor.structures:
             return None
         if loaded is not None:
             return loaded.with_options(replace(self.options, per_beat=False))
@@ -291,35 +289,32 @@ class Measurer:
 
     def _trace(
         self,
-        predictor: TracingPredictor,
         clip: Clip,
         fan: Sector,
         *,
         other: FrameArray | None = None,
         alternate_mirror: bool = False,
     ) -> TracedFrames:
-        frames, box = predictor.shown(clip, fan)
-        self.tell(TRACING, 0, len(frames))
-        return predictor.trace(
+        frames, box = self.predictor.shown(clip, fan)
+        self.progress(TRACING, 0, len(frames))
+        return self.predictor.trace(
             frames,
             box,
             clip.spacing,
             times_s=clip.times_s,
             other=other,
             alternate_mirror=alternate_mirror,
-            seen=lambda done: self.tell(TRACING, done, len(frames)),
+            seen=lambda done: self.progress(TRACING, done, len(frames)),
         )
 
-    def _trace_stills(
-        self, predictor: TracingPredictor, stills: list[tuple[Clip, Sector]]
-    ) -> tuple[TracedFrames, list[CodedWarning]]:
+    def _trace_stills(self, stills: list[tuple[Clip, Sector]]) -> tuple[TracedFrames, list[CodedWarning]]:
         """Each still traced in its own image, with the other one as context, and the warnings about it."""
         parts: list[TracedFrames] = []
         doubts: list[CodedWarning] = []
         for (still, fan), other in zip(stills, reversed(stills), strict=True):
             check_picture(still, fan)
-            square = predictor.square(*other) if isinstance(predictor, SegmentationPredictor) else None
-            traced = self._trace(predictor, still, fan, other=square)
+            square = self.predictor.square(*other)
+            traced = self._trace(still, fan, other=square)
             doubts += check_ventricle(
                 still.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
             )
@@ -390,7 +385,7 @@ class Measurer:
 
 
 def _no_progress(doing: str, done: int, of: int) -> None:
-    """Nobody wants to know."""
+    """Default of progress callbacks."""
 
 
 def _with_line_warnings(

@@ -1,40 +1,34 @@
-"""Frames to tracings with one loaded segmentation network: the part of a measurement that costs time."""
+"""What the measuring code asks of every network, whatever it gives: one class for all kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.errors import GeometryError
-from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, PixelGeometry, Tracing, aspect_of
-from lvef.core.terms import SEGMENTATION
-from lvef.geometry.tracing import trace, trace_probabilities
-from lvef.inference.card import CLASSES
-from lvef.inference.catalogue import ModelEntry
+from lvef.core.errors import QualityRefusal, WeightsError
+from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, PixelGeometry, Tracing
+from lvef.inference.catalogue import ModelEntry, find_model, open_model
 from lvef.inference.session import EngineInfo
-from lvef.measure.loaded import (
-    FrameProgress,
-    find_model_of_kind,
-    ignore_progress,
-    open_session_for,
-    prefetch,
-)
 from lvef.measure.options import MeasureOptions
-from lvef.measure.quality import wall_contact
-from lvef.transforms.frames import Placement, context_frames, fit, normalise, other_phase_channels, place
+from lvef.transforms.frames import Placement
 from lvef.transforms.sector import Sector
+from lvef.transforms.spec import ClipSpec
 
-CHUNK = 16
-"""Frames the network sees at once. On a 175-frame clip 16 is 5 % faster as a whole than 8, and 25 no faster than 12."""
+T = TypeVar("T")
+A = TypeVar("A")
 
-OTHER_PHASE = -1
-"""Stands for the still of the other phase where frames are named by number."""
+FrameProgress = Callable[[int], None]
+"""Called with the number of frames that a network has answered."""
 
-CONTACT_EVERY = 4
-"""Frames between two looks at the wall around the cavity."""
+
+def ignore_progress(frames: int) -> None:
+    """Default of progress callbacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +53,28 @@ class TracedFrames:
         return np.array([t is not None for t in self.tracings])
 
 
-class SegmentationPredictor:
-    """A segmentation network ready to trace frames. Safe to use from several threads.
+@dataclass(frozen=True, slots=True)
+class ClipEfs:
+    """EFs of several clips of one film.
+
+    Attributes:
+        efs_percent: ``(clips,)`` as the network gave them: they may lie outside 0-100.
+        mirrored: Frames shown to it that lie beyond the film's end, taken on the way back.
+        repeated: Frames shown to it twice in a row.
+        shown: Frames shown to it.
+    """
+
+    efs_percent: FloatArray
+    mirrored: int
+    repeated: int
+    shown: int
+
+
+class Predictor:
+    """A loaded network. Safe to use from several threads.
+
+    A network either traces the ventricle on each frame (`trace`; `structures` names what it marks) or reads EFs from clips
+    (`efs`).
 
     Args:
         options: Which network, backend and precision.
@@ -68,38 +82,49 @@ class SegmentationPredictor:
 
     Raises:
         WeightsError: No such network, it is damaged, of another kind, or not what its card says.
+        ConfigError: A backend or precision that is not to be had.
     """
 
-    def __init__(self, options: MeasureOptions, entry: ModelEntry | None = None) -> None:
-        self.entry: ModelEntry = find_model_of_kind(options, entry, SEGMENTATION)
-        self._session = open_session_for(options, self.entry)
-        self.engine: EngineInfo = self._session.describe()
-        self._mirror = self.entry.card.input.mirror
-        self.walls_known = "myocardium" in self.entry.card.classes
-        """Whether it tells walls, so that what is no apical view can be told by them."""
+    KINDS: ClassVar[tuple[str, ...]] = ()
+    """Kinds of cards that this class runs."""
 
-    def shown(self, clip: Clip, fan: Sector) -> tuple[FrameArray, Box]:
-        """Frames and the part of the picture that this network is shown."""
-        if self.entry.card.input.crop == "whole":
-            height, width = clip.frames.shape[1:]
-            return clip.frames, Box(0, 0, width, height)
-        return clip.frames, fan.box
+    def __init__(self, options: MeasureOptions, entry: ModelEntry | None = None) -> None:
+        self.entry: ModelEntry = entry or find_model(options.weights)
+        if self.entry.card.kind not in self.KINDS:
+            raise WeightsError(
+                f"{self.entry.folder}: the network {self.entry.name} is of the kind {self.entry.card.kind}, "
+                f"{' or '.join(self.KINDS)} is needed here; choose another (lvef info lists them)."
+            )
+        self._session = open_model(
+            self.entry, backend=options.backend, precision=options.precision, threads=options.threads
+        )
+        self.engine: EngineInfo = self._session.describe()
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """Structures that it marks on each frame, the left ventricle (``lv``) first; empty where it reads EFs from clips."""
+        return ()
+
+    @property
+    def gives_masks(self) -> bool:
+        """Whether its contours come from class probabilities (`lvef.measure.predictors.SegmentationPredictor`)."""
+        return False
 
     @property
     def sees_other_phase(self) -> bool:
         """Whether a still is shown with the still of its other phase, where that is known."""
-        return len(self.entry.card.input.offsets_s) > 1
+        return False
+
+    def shown(self, clip: Clip, fan: Sector) -> tuple[FrameArray, Box]:
+        """Frames and the part of the image that this network is shown."""
+        raise self._refusal(clip.source)
 
     def square(self, clip: Clip, fan: Sector) -> FrameArray | None:
         """A still as the network would see it, ``(1, size, size)``, to be the other phase of another still.
 
         None for networks that are shown one frame alone.
         """
-        if not self.sees_other_phase:
-            return None
-        spec = self.entry.card.input
-        frames, box = self.shown(clip, fan)
-        return fit(frames[:1], place(box, spec.size, clip.spacing), spec.size)
+        return None
 
     def probabilities(
         self,
@@ -129,33 +154,7 @@ class SegmentationPredictor:
             alternate_mirror: Show frames with odd numbers mirrored and the others as they are, each once. This halves the
                 cost; for cines, temporal smoothing averages the two just as well.
         """
-        spec = self.entry.card.input
-        placement = place(box, spec.size, spacing)
-        shown = np.arange(len(frames))[:, None].repeat(len(spec.offsets_s), axis=1)
-        if times_s is not None and len(spec.offsets_s) > 1:
-            shown = context_frames(times_s, spec.offsets_s)
-        if only is not None:
-            shown = shown[list(only)]
-        squares: dict[int, FrameArray] = {}
-        if other is not None:
-            squares[OTHER_PHASE] = other[0]
-            shown[:, other_phase_channels(spec.offsets_s)] = OTHER_PHASE
-
-        def start(first: int) -> Callable[[], NDArray[np.float32]]:
-            chunk = shown[first : first + CHUNK]
-            missing = [i for i in np.unique(chunk).tolist() if i not in squares]
-            squares.update(zip(missing, fit(frames[missing], placement, spec.size), strict=True))
-            batch = normalise(np.stack([[squares[i] for i in row] for row in chunk.tolist()]), spec)
-            if not self._mirror:
-                return self._session.start(batch)
-            if alternate_mirror:
-                return self._in_turn(batch, first)
-            plain, mirrored = self._session.start(batch), self._session.start(_mirror(batch))
-            return lambda: np.asarray((plain() + mirrored()[..., ::-1]) / 2, dtype=np.float32)
-
-        for batch in prefetch(start, range(0, len(shown), CHUNK), self.engine.lanes + 1):
-            for probability in batch:
-                yield probability, placement
+        raise self._refusal(self.entry.name)
 
     def trace(
         self,
@@ -173,86 +172,55 @@ class SegmentationPredictor:
 
         Args:
             frames: ``(n, height, width)`` uint8.
-            box: Part of the picture to show, from :func:`lvef.transforms.sector.find_sector`.
-            spacing: Scale of the picture, or None.
+            box: Part of the image to show, from `shown`.
+            spacing: Scale of the image, or None; only its ratio matters.
             times_s: See `probabilities`.
             only: See `probabilities`; tracings come in this order.
             other: See `probabilities`.
             alternate_mirror: See `probabilities`.
-            seen: Told how many frames are traced.
+            seen: Called with the number of frames that are traced.
+
+        Raises:
+            QualityRefusal: The network reads EFs from clips and traces nothing.
         """
-        tracings: list[Tracing | None] = []
-        contact = np.full(len(frames if only is None else only), np.nan)
-        for i, (probability, placement) in enumerate(
-            self.probabilities(
-                frames,
-                box,
-                spacing,
-                times_s=times_s,
-                only=only,
-                other=other,
-                alternate_mirror=alternate_mirror,
-            )
-        ):
-            tracing = trace_in_image(probability, placement, spacing)
-            tracings.append(tracing)
-            seen(i + 1)
-            if tracing is None:
-                continue
-            if self.walls_known and i % CONTACT_EVERY == 0:
-                contact[i] = wall_contact(probability)
-        return TracedFrames(tuple(tracings), contact, self.walls_known)
+        raise self._refusal(self.entry.name)
 
-    def _in_turn(self, batch: NDArray[np.float32], first: int) -> Callable[[], NDArray[np.float32]]:
-        odd = np.arange(first, first + len(batch)) % 2 == 1
-        batch[odd] = batch[odd][..., ::-1]
-        running = self._session.start(batch)
+    @property
+    def spec(self) -> ClipSpec:
+        """What a network that reads EFs is shown of a cine."""
+        clip = self.entry.card.clip
+        assert clip is not None  # the cards of these kinds have one: `lvef.inference.card.read_card`
+        return clip
 
-        def fetch() -> NDArray[np.float32]:
-            out = running()
-            out[odd] = out[odd][..., ::-1]
-            return out
+    def efs(self, clip: Clip, fan: Sector, starts_s: Sequence[float]) -> ClipEfs:
+        """The EF of each clip that starts at a given moment of the cine.
 
-        return fetch
+        Args:
+            clip: The cine.
+            fan: Its sector.
+            starts_s: Moments on the cine's clock, at least one.
+
+        Raises:
+            DataError: The cine is too short, or a moment lies outside of it.
+            WeightsError: The network gives something else than one number a clip.
+        """
+        raise WeightsError(f"{self.entry.folder}: the network {self.entry.name} reads no EF from clips.")
+
+    def _refusal(self, source: str) -> QualityRefusal:
+        return QualityRefusal("tracing_needed", f"{source}: {self.entry.name} draws no ventricle.")
 
 
-def _mirror(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(batch[..., ::-1])
-
-
-def trace_in_image(
-    probability: NDArray[np.float32], placement: Placement, spacing: PixelGeometry | None
-) -> Tracing | None:
-    """The tracing of one frame's class probabilities in pixels of the picture, or None without a ventricle.
+def prefetch(start: Callable[[A], Callable[[], T]], todo: Iterable[A], depth: int) -> Iterator[T]:
+    """Answers in order, with a few begun before the caller asks for them.
 
     Args:
-        probability: ``(classes, size, size)``, the classes a beginning of `lvef.inference.card.CLASSES`.
-        placement: Where the square lies in the picture.
-        spacing: Scale of the picture, or None.
+        start: Begins a piece of work and returns what waits for its answer.
+        todo: Pieces of work.
+        depth: Most pieces under way: a long clip must not pile up in memory.
     """
-    aspect = model_aspect(placement, spacing)
-    try:
-        if len(probability) == len(CLASSES):
-            return tracing_in_image(trace_probabilities(probability, aspect=aspect), placement)
-        # A network without atrium or wall: the shape alone tells the base from the apex.
-        seen = dict(zip(CLASSES, probability, strict=False))
-        found = trace(seen["lv"], seen.get("la"), seen.get("myocardium"), aspect=aspect)
-        return tracing_in_image(found, placement)
-    except GeometryError:
-        return None
-
-
-def model_aspect(placement: Placement, spacing: PixelGeometry | None) -> float:
-    """Height over width of one network pixel in the body."""
-    return aspect_of(spacing) * placement.scale_x / placement.scale_y
-
-
-def tracing_in_image(tracing: Tracing, placement: Placement) -> Tracing:
-    """A tracing in network pixels, in pixels of the picture."""
-    parts = (tracing.contour, tracing.apex, tracing.base, tracing.mitral, tracing.chords)
-    flat = placement.to_image(np.concatenate([part.reshape(-1, 2) for part in parts]))
-    cuts = np.cumsum([part.size // 2 for part in parts])[:-1]
-    contour, apex, base, mitral, chords = (
-        moved.reshape(part.shape) for moved, part in zip(np.split(flat, cuts), parts, strict=True)
-    )
-    return Tracing(contour=contour, apex=apex, base=base, mitral=mitral, chords=chords)
+    left = iter(todo)
+    under_way = deque(start(one) for one in islice(left, depth))
+    while under_way:
+        answer = under_way.popleft()()
+        under_way.extend(start(one) for one in islice(left, 1))
+        yield answer

@@ -21,8 +21,7 @@ from lvef.geometry.ejection import (
     stroke_volume,
 )
 from lvef.geometry.simpson import biplane_ef
-from lvef.inference.card import Card
-from lvef.inference.card_text import experimental_text
+from lvef.inference.card import Card, experimental_text
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair_checks import contradictions
 

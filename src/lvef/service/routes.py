@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.requests import ClientDisconnect
 
 import lvef
-from lvef.inference.card_text import experimental_text
+from lvef.inference.card import experimental_text
 from lvef.inference.catalogue import list_models
 from lvef.measure.serializers import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME
 from lvef.report.outputs import OVERLAY_NAME, SUMMARY_NAME

@@ -9,12 +9,13 @@ from html import escape
 import streamlit as st
 
 import lvef
-from lvef.inference.card import Card, Figure
-from lvef.inference.card_text import (
+from lvef.inference.card import (
     EF_BIAS,
     EF_MAE,
     EF_R,
     NOT_VALIDATED,
+    Card,
+    Figure,
     display_name,
     experimental_text,
     has_interval,

@@ -10,7 +10,7 @@ import streamlit as st
 from lvef.core.records import Measurement
 from lvef.core.terms import EF_KINDS
 from lvef.core.wording import category_lines, ef_text, ml_text, reason_text
-from lvef.inference.card_text import display_name, experimental_text
+from lvef.inference.card import display_name, experimental_text
 from lvef.inference.catalogue import ModelEntry, list_models
 from lvef.io.uploads import sanitize_name
 from lvef.measure.options import MeasureOptions

@@ -23,7 +23,7 @@ from lvef.evaluation.stills.scores import other_phase, score_still
 from lvef.evaluation.stills.summary import to_summary
 from lvef.evaluation.stills.tables import cases_csv, ef_csv, figures_csv, paired_csv, robustness_csv
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import SegmentationPredictor
+from lvef.measure.predictors import SegmentationPredictor
 from tests.evaluation.conftest import SOME_CHANGES
 
 F32 = MeasureOptions(precision="f32")

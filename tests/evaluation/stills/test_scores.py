@@ -26,9 +26,8 @@ from lvef.evaluation.stills.scores import (
 )
 from lvef.geometry.tracing import trace_labels
 from lvef.inference.session import bf16_available
-from lvef.measure.kinds import load_predictor
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import SegmentationPredictor
+from lvef.measure.predictors import SegmentationPredictor, load_predictor
 from lvef.transforms.frames import fit, place
 from lvef.transforms.sector import find_sector
 from studies import precision

@@ -24,11 +24,11 @@ from lvef.evaluation.metrics import NAN
 from lvef.evaluation.results import UsedWeights, exit_code_of, used_weights
 from lvef.evaluation.runner import CaseRunner, Measures, settings_key
 from lvef.geometry.volume_tracing import volume_tracing_of_tracing
-from lvef.inference.card_text import experimental_text
+from lvef.inference.card import experimental_text
 from lvef.inference.catalogue import ModelEntry, find_model
 from lvef.measure import pipeline
-from lvef.measure.kinds import TracingPredictor
 from lvef.measure.options import MeasureOptions
+from lvef.measure.predictor import Predictor
 from lvef.transforms.sector import find_sector
 
 DECIMALS = 2
@@ -257,8 +257,8 @@ def _trace_raw(
     measurer: Measures, measurement: Measurement, clip: Clip, frames: tuple[int, int]
 ) -> Sequence[Tracing | None]:
     """Tracings of two frames before temporal smoothing and checks; none of a model that does not trace."""
-    predictor = getattr(measurer, "predictor", None)
-    if not isinstance(predictor, TracingPredictor):
+    predictor: Predictor | None = getattr(measurer, "predictor", None)
+    if predictor is None or not predictor.structures:
         seen = measurement.tracings
         return [seen[frame] if frame < len(seen) else None for frame in frames]
     try:

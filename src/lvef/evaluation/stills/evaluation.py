@@ -32,7 +32,7 @@ from lvef.evaluation.stills.robustness import (
 )
 from lvef.evaluation.stills.scores import VIEWS, other_phase, overlap_figures, segment_and_score
 from lvef.inference.card import Figure
-from lvef.measure.kinds import TracingPredictor
+from lvef.measure.predictor import Predictor
 
 WORST = 12
 """Stills with the lowest LV Dice that are kept to look at."""
@@ -157,7 +157,7 @@ def _judge(fold: Fold, plan: Plan, books: Mapping[str, _Book], advance: Callable
 
 
 def _score(
-    predictor: TracingPredictor,
+    predictor: Predictor,
     still: CamusStill,
     other: CamusStill | None,
     book: _Book,

@@ -11,11 +11,10 @@ from pathlib import Path
 from lvef.core.errors import ConfigError, DataError
 from lvef.datasets.camus import read_split
 from lvef.evaluation.results import UsedWeights, used_weights
-from lvef.inference.card import CARD_NAME
-from lvef.inference.card_text import experimental_text
-from lvef.measure.clip_predictor import ClipPredictor
-from lvef.measure.kinds import TracingPredictor, load_predictor
+from lvef.inference.card import CARD_NAME, experimental_text
 from lvef.measure.options import MeasureOptions
+from lvef.measure.predictor import Predictor
+from lvef.measure.predictors import load_predictor
 
 HELD_OUT_NAME = "held-out.txt"
 """File in a training run's folder: the patients kept out of its training, one a line."""
@@ -68,7 +67,7 @@ class Fold:
     """
 
     patients: Sequence[str]
-    networks: dict[str, TracingPredictor]
+    networks: dict[str, Predictor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,7 @@ def _patients(plan: Plan) -> list[str]:
     )
 
 
-def _load_models(plan: Plan) -> dict[str, TracingPredictor]:
+def _load_models(plan: Plan) -> dict[str, Predictor]:
     predictors = [_load_model(plan, name) for name in plan.weights]
     duplicates = [d for d, n in Counter(p.entry.card.model_sha256 for p in predictors).items() if n > 1]
     if duplicates:
@@ -169,21 +168,21 @@ def _load_models(plan: Plan) -> dict[str, TracingPredictor]:
     return dict(zip(_labels(plan.weights, predictors), predictors, strict=True))
 
 
-def _load_model(plan: Plan, name: str) -> TracingPredictor:
+def _load_model(plan: Plan, name: str) -> Predictor:
     """A model that traces stills.
 
     Raises:
         ConfigError: It takes whole clips.
     """
     predictor = load_predictor(replace(plan.options, weights=name))
-    if isinstance(predictor, ClipPredictor):
+    if not predictor.structures:
         raise ConfigError(
             f"{name} predicts the EF of a clip, not of a still; evaluate it on clips, with lvef evaluate --manifest."
         )
     return predictor
 
 
-def _labels(given: Sequence[str], predictors: Sequence[TracingPredictor]) -> list[str]:
+def _labels(given: Sequence[str], predictors: Sequence[Predictor]) -> list[str]:
     """The shortest labels that are unique; a folder is labelled by its last two names."""
     cards = [p.entry.card for p in predictors]
     folders = [p.entry.folder.resolve() for p in predictors]

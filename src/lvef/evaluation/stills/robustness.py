@@ -28,8 +28,7 @@ from lvef.evaluation.stills.records import (
 from lvef.evaluation.stills.scores import VIEWS, ef_pairs, score_still
 from lvef.geometry.ejection import ejection_fraction
 from lvef.inference.card import Figure
-from lvef.measure.kinds import TracingPredictor
-from lvef.measure.predictor import SegmentationPredictor
+from lvef.measure.predictor import Predictor
 from lvef.stats.agreement import mean_absolute_error
 from lvef.stats.bootstrap import intervals
 
@@ -90,7 +89,7 @@ class PairedCost:
 
 
 def score_changed(
-    predictor: TracingPredictor,
+    predictor: Predictor,
     still: CamusStill,
     other: CamusStill | None,
     change: Change,
@@ -98,7 +97,7 @@ def score_changed(
 ) -> StillScore:
     """Score a still after a change of it and of its other phase; its EF reference stays that of the unchanged mask."""
     # Models of one frame would not look at it.
-    seen = other is not None and isinstance(predictor, SegmentationPredictor) and predictor.sees_other_phase
+    seen = other is not None and predictor.sees_other_phase
     context = _changed(other, change) if other is not None and seen else None
     return score_still(predictor, _changed(still, change), other=context, clean=clean)
 

@@ -24,9 +24,8 @@ from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
 from lvef.inference.card import Figure
-from lvef.measure.kinds import TracingPredictor
-from lvef.measure.predictor import trace_in_image
-from lvef.measure.trace_predictor import VolumeTracePredictor
+from lvef.measure.predictor import Predictor
+from lvef.measure.predictors import trace_in_image
 from lvef.transforms.frames import Placement
 from lvef.transforms.sector import Sector, find_sector
 
@@ -41,7 +40,7 @@ QUALITIES = ("Good", "Medium", "Poor")
 
 
 def score_still(
-    predictor: TracingPredictor,
+    predictor: Predictor,
     still: CamusStill,
     *,
     other: CamusStill | None = None,
@@ -59,7 +58,7 @@ def score_still(
 
 
 def segment_and_score(
-    predictor: TracingPredictor,
+    predictor: Predictor,
     still: CamusStill,
     *,
     other: CamusStill | None = None,
@@ -68,7 +67,7 @@ def segment_and_score(
     """As `score_still`, with the network's labels ``(height, width)``: all background where it refuses the picture."""
     labels, tracing = _segment(predictor, still, other)
     masks = {name: (labels == value, still.mask == value) for name, value in STRUCTURES.items()}
-    told = ("lv",) if isinstance(predictor, VolumeTracePredictor) else tuple(STRUCTURES)
+    told = tuple(STRUCTURES) if predictor.gives_masks else ("lv",)
     dice = {name: dice_score(*both) if name in told else NAN for name, both in masks.items()}
     score = StillScore(
         still.patient,
@@ -207,14 +206,14 @@ def _clip_and_fan(still: CamusStill) -> tuple[Clip, Sector] | None:
 
 
 def _segment(
-    predictor: TracingPredictor, still: CamusStill, other: CamusStill | None
+    predictor: Predictor, still: CamusStill, other: CamusStill | None
 ) -> tuple[NDArray[np.uint8], Tracing | None]:
     found = _clip_and_fan(still)
     if found is None:
         return np.zeros(still.mask.shape, np.uint8), None
     clip, fan = found
     frames, box = predictor.shown(clip, fan)
-    if isinstance(predictor, VolumeTracePredictor):
+    if not predictor.gives_masks:
         # Lines tell the cavity alone: what they enclose is its mask.
         [tracing] = predictor.trace(frames, box, still.spacing).tracings
         return labels_in_contour(tracing, still.mask.shape), tracing

@@ -13,8 +13,14 @@ from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, WeightsError
 from lvef.core.terms import EF_CLIP, KINDS
 from lvef.inference.card import read_card
-from lvef.inference.catalogue import find_model, first_model_of_kind
-from lvef.inference.fitting import card_mismatch, input_shapes, open_model, output_shapes
+from lvef.inference.catalogue import (
+    card_mismatch,
+    find_model,
+    first_model_of_kind,
+    input_shapes,
+    open_model,
+    output_shapes,
+)
 from lvef.inference.session import BACKENDS, Port
 from lvef.transforms.spec import ClipSpec
 
@@ -71,7 +77,7 @@ def test_several_batches_under_way_come_back_to_their_callers(tmp_path, backend)
 
 
 @pytest.mark.parametrize(
-    ("make", "change", "said"),
+    ("make", "change", "reason"),
     [
         (tiny.ef_of_clips, {"clip": {"n_frames": 9}}, r"input \(n, 1, 8, 16, 16\) found, the card says \(n, 1, 9, 16"),
         (tiny.ef_of_streams, {"clip": {"n_frames": 9}}, r"input spatial \(n, 7, 16, 16\) found"),
@@ -114,7 +120,7 @@ def test_names_of_two_inputs_and_fixed_batches(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "reason"),
     [
         ({"kind": "magic"}, "kind 'magic' found, segmentation, volume-trace, ef-clip or ef-two-stream was expected"),
         ({"clip": None}, "kind ef-clip without a clip"),
