@@ -114,6 +114,35 @@ def test_python_imports_exist():
     assert not wrong, "\n".join(wrong)
 
 
+def test_modules_exist():
+    wrong = []
+    for page in PAGES:
+        if page.name in {"CHANGELOG.md", "EXPERIMENTS.md"}:  # of earlier versions
+            continue
+        for name in re.findall(
+            r"`(lvef(?:\.[a-z_0-9]+)+)(?:\.[A-Z]\w*|\.[A-Z_]+)?`", page.read_text(encoding="utf-8")
+        ):
+            if name.endswith(".example"):
+                continue
+            parts = [ROOT / "src" / "/".join(name.split(".")[:n]) for n in (None, -1)]
+            if not any(p.is_dir() or p.with_suffix(".py").is_file() for p in parts):
+                wrong.append(f"{page.relative_to(ROOT)}: {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_walk_of_a_clip_enters_each_package_once():
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    walk = page.split("## One clip", 1)[1].split("## Where", 1)[0]
+    entered = re.findall(r"^\*\*\d+\. `lvef\.(\w+)`", walk, re.M)
+    steps = [
+        names[0]
+        for line in re.findall(r"^\d+\. .*", walk, re.M)
+        if (names := re.findall(r"`lvef\.(\w+)\.", line))
+    ]
+    assert len(entered) == len(set(entered))
+    assert list(dict.fromkeys(steps)) == entered
+
+
 def test_links_lead_somewhere():
     wrong = []
     for page in PAGES:

@@ -1,4 +1,4 @@
-"""The worked example of `docs/how-to/add-a-collection.md` runs, and passes the contract of all readers."""
+"""The worked example of `docs/how-to/add-a-dataset.md` runs, and passes the contract of all readers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lvef.datasets import registry
 from tests.contracts import test_readers as contract
 from tests.house import ROOT
 
-PAGE = ROOT / "docs" / "how-to" / "add-a-collection.md"
+PAGE = ROOT / "docs" / "how-to" / "add-a-dataset.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
 READS = [
     name

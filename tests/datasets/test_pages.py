@@ -29,7 +29,7 @@ def allowed(column: Column) -> str:
 
 
 def spellings_table() -> str:
-    """The rows of the table of spellings in `docs/how-to/collections.md`."""
+    """The rows of the table of spellings in `docs/how-to/datasets.md`."""
     return "\n".join(f"| `{name}` | {', '.join(titles)} |" for name, titles in SPELLINGS.items()) + "\n"
 
 
@@ -42,18 +42,16 @@ def test_the_manifests_page_lists_the_schema():
 
 
 def test_the_how_to_lists_the_spellings():
-    assert spellings_table() in page("how-to/collections.md")
+    assert spellings_table() in page("how-to/datasets.md")
 
 
 def test_every_collection_has_its_command():
-    text = page("how-to/collections.md")
+    text = page("how-to/datasets.md")
     assert [n for n in READERS if f"lvef data import {n} " not in text] == []
 
 
 def test_collections_without_ef_are_named_as_such():
     public = [find_reader(n) for n in READERS if n not in {"folder", "dicom"}]
-    [row] = [
-        line for line in page("explanation/collections.md").splitlines() if line.startswith("| **EF** |")
-    ]
+    [row] = [line for line in page("explanation/datasets.md").splitlines() if line.startswith("| **EF** |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
     assert [cell.startswith("**yes**") for cell in cells] == [c.has_ef for c in public]
