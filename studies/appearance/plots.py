@@ -27,7 +27,7 @@ from lvef.evaluation.plots.style import (
     to_png,
     write_text,
 )
-from lvef.report.summary_words import INK
+from lvef.report.style import INK
 from studies.appearance.edges import DISTANCES_MM, SIDES, profiles
 from studies.appearance.measures import NAMES, sector_region, structure_regions
 from studies.appearance.samples import ANIMATED, PHANTOM, REAL, Sample

@@ -26,7 +26,7 @@ from lvef.evaluation.plots.style import (
     new_figure,
     to_png,
 )
-from lvef.report.summary_words import INK
+from lvef.report.style import INK
 from lvef.transforms.sector import find_sector
 from studies.external.predictions import Prediction
 

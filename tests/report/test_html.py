@@ -14,8 +14,8 @@ import pypdf
 import pytest
 
 from lvef.core.wording import DISCLAIMER
-from lvef.report.content import page_of
-from lvef.report.documents import report_html
+from lvef.report.content import content_of
+from lvef.report.outputs import report_html
 from tests.report.cases import NOW, cases, corrected, crowded, of_ef_network, plain, study
 
 CASES = dict(cases())
@@ -84,7 +84,7 @@ def test_every_answer_is_a_whole_page_that_needs_nothing(name):
         for key in ("src", "href", "xlink:href"):
             assert attrs.get(key, "data:image/jpeg;").startswith("data:image/jpeg;")
     assert found.text.count(DISCLAIMER) == 1
-    assert page_of(CASES[name], NOW).answer in found.text
+    assert content_of(CASES[name], NOW).ef in found.text
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -114,7 +114,7 @@ def test_pictures_are_inside_with_their_contours():
     bare = page(of_ef_network())
     assert len(bare.of("img")) == 2
     assert not [attrs for attrs in bare.of("path") if attrs.get("stroke-dasharray")]
-    assert "nothing to check by eye" in bare.text
+    assert "draws no contour" in bare.text
 
 
 def test_a_name_is_text_whatever_it_says():
@@ -134,18 +134,15 @@ def test_a_name_is_text_whatever_it_says():
 
 def test_a_correction_shows_both_answers():
     found = page(corrected())
-    for word in ("Reader", "Machine", "51 %", "131 ml", "Note: Trabeculae left out."):
+    for word in ("Reader", "Model", "51 %", "131 ml", "Note: Trabeculae left out."):
         assert word in found.text
 
 
 def test_an_excluded_beat_is_hatched_and_says_why():
     found = page(crowded())
-    assert found.of("pattern") == [
-        {"id": "left-out-film", "width": "6", "height": "6", "patternunits": "userSpaceOnUse",
-         "patterntransform": "rotate(45)"}
-    ]  # fmt: skip
-    assert sum(attrs.get("fill") == "url(#left-out-film)" for attrs in found.of("rect")) == 8
-    assert "left out: premature beat" in found.text
+    assert any("--hatch" in attrs.get("stroke", "") for attrs in found.of("path"))
+    assert not any("--hatch" in attrs.get("stroke", "") for attrs in page(plain()).of("path"))
+    assert "excluded: premature beat" in found.text
 
 
 def test_dark_and_paper_have_their_own_colours():

@@ -11,7 +11,8 @@ import pytest
 from lvef.core.errors import DataError, VideoError
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import Status
-from lvef.report.overlay import GREEN, ORANGE, SKY, write_overlay
+from lvef.report.overlay import write_overlay
+from lvef.report.style import CONTOUR_ON_BLACK, ED_ON_BLACK, ES_ON_BLACK, rgb
 from tests.measure.made_up import beating, refused
 
 
@@ -87,7 +88,7 @@ def test_the_contour_lies_where_it_was_traced(tmp_path):
     write_overlay(tmp_path / "o.mp4", clip, measurement)
     _, _, frames, _ = decode(tmp_path / "o.mp4")
     picture = frames[8, :448]
-    y, x = np.nonzero(near(picture, GREEN, 90))
+    y, x = np.nonzero(near(picture, rgb(CONTOUR_ON_BLACK), 90))
     contour = (measurement.tracings[8].contour + 0.5) * 4
     assert (x.min(), x.max()) == pytest.approx((contour[:, 0].min(), contour[:, 0].max()), abs=3)
     assert (y.min(), y.max()) == pytest.approx((contour[:, 1].min(), contour[:, 1].max()), abs=3)
@@ -98,8 +99,8 @@ def test_ed_and_es_frames_are_marked_and_no_others(tmp_path):
     write_overlay(tmp_path / "o.mp4", clip, measurement)
     _, _, frames, _ = decode(tmp_path / "o.mp4")
     tags = frames[:, 10:14, 10:46]
-    ed = [i for i, tag in enumerate(tags) if near(tag, SKY).mean() > 0.5]
-    es = [i for i, tag in enumerate(tags) if near(tag, ORANGE).mean() > 0.5]
+    ed = [i for i, tag in enumerate(tags) if near(tag, rgb(ED_ON_BLACK)).mean() > 0.5]
+    es = [i for i, tag in enumerate(tags) if near(tag, rgb(ES_ON_BLACK)).mean() > 0.5]
     assert ed == [0]
     assert es == [16]
 

@@ -171,8 +171,7 @@ def _write(task: Task, answer: Result, wanted: str, is_new: bool) -> dict[str, A
     from lvef.core.serialization import printable
     from lvef.io.atomic import write_bytes_atomic, write_text_atomic
     from lvef.measure.results import Outputs
-    from lvef.report.documents import report_html, report_pdf
-    from lvef.report.outputs import write_outputs
+    from lvef.report.outputs import report_html, report_pdf, write_outputs
 
     files: list[Path] = []
     try:

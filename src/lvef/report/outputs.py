@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,18 +25,87 @@ OVERLAY_NAME = "overlay.mp4"
 """The clip with contours and curve."""
 
 SUMMARY_NAME = "summary.png"
-"""The answer on one page."""
+"""The measurement on one image."""
+
+REPORT_PDF_NAME, REPORT_HTML_NAME = "report.pdf", "report.html"
+"""The reports of a result."""
 
 
-def write_outputs(folder: Path, answer: Result, outputs: Outputs) -> list[str]:
-    """Write everything about one answer; its parts into subfolders of their names.
+def report_pdf(result: Result, *, made_at: datetime.datetime | None = None) -> bytes:
+    """The report as one A4 page: vector lines, text that can be searched and copied, embedded fonts.
 
-    A file of an earlier run that this answer does not have (the film of a clip that is now refused) is
+    Args:
+        result: A measurement in any status, its clip (None where it was not found) and, of a biplane study, its views.
+        made_at: Time that stands on the page; now where None.
+
+    Returns:
+        The file. The same result and time give the same bytes.
+    """
+    from lvef.report.content import content_of
+    from lvef.report.pdf import render_pdf
+
+    made_at = made_at or datetime.datetime.now(datetime.UTC)
+    return render_pdf(content_of(result, made_at), made_at)
+
+
+def report_html(result: Result, *, made_at: datetime.datetime | None = None) -> str:
+    """The report as one HTML page that needs nothing beside it: no script, nothing from outside.
+
+    Args:
+        result: As for `report_pdf`.
+        made_at: Time that stands on the page; now where None.
+    """
+    from lvef.report.content import content_of
+    from lvef.report.html import render_html
+
+    return render_html(content_of(result, made_at))
+
+
+def render_file(name: str, result: Result) -> bytes | None:
+    """Draw one file of a result.
+
+    Args:
+        name: ``overlay.mp4``, ``summary.png``, ``report.pdf`` or ``report.html``, of a study's view with the view before it.
+        result: The result, with clips that show the sector alone.
+
+    Returns:
+        Its bytes, or None where there is nothing to draw.
+    """
+    view, _, file = name.rpartition("/")
+    if file == REPORT_PDF_NAME:
+        return report_pdf(result)
+    if file == REPORT_HTML_NAME:
+        return report_html(result).encode()
+    if view and view not in result.parts:
+        return None
+    measurement, clip = result.parts[view] if view else (result.measurement, result.clip)
+    if clip is None:
+        return None
+    if file == SUMMARY_NAME:
+        from lvef.report.summary import summary_png
+
+        return summary_png(clip, measurement)
+    return overlay_mp4(clip, measurement)
+
+
+def overlay_mp4(clip: Clip, measurement: Measurement) -> bytes | None:
+    """The overlay video as bytes, or None where there is nothing to show; see `lvef.report.overlay.write_overlay`."""
+    from lvef.report.overlay import write_overlay
+
+    with tempfile.TemporaryDirectory(prefix="lvef-") as folder:
+        path = Path(folder) / OVERLAY_NAME
+        return path.read_bytes() if write_overlay(path, clip, measurement) else None
+
+
+def write_outputs(folder: Path, result: Result, outputs: Outputs) -> list[str]:
+    """Write everything about one result; its views into subfolders of their names.
+
+    A file of an earlier run that this result does not have (the video of a clip that is now refused) is
     removed, so that a folder never shows two measurements.
 
     Args:
         folder: Made when it is missing.
-        answer: What was measured.
+        result: What was measured.
         outputs: What to write beside JSON and tables.
 
     Returns:
@@ -49,16 +120,16 @@ def write_outputs(folder: Path, answer: Result, outputs: Outputs) -> list[str]:
         raise DataError(
             f"The folder {folder} cannot be made ({error.strerror}); choose another with --out."
         ) from None
-    measurement, clip = answer.measurement, answer.clip
+    measurement, clip = result.measurement, result.clip
     written: list[str] = []
     if clip is not None and (outputs.video or outputs.summary):
-        written += _write_pictures(folder, measurement, clip, outputs)
+        written += _write_images(folder, measurement, clip, outputs)
     if measurement.curve is not None:
         write_text_atomic(folder / CURVE_NAME, curve_csv(measurement))
         write_text_atomic(folder / BEATS_NAME, beats_csv(measurement))
         written += [CURVE_NAME, BEATS_NAME]
     remove_files(folder, {CURVE_NAME, BEATS_NAME, OVERLAY_NAME, SUMMARY_NAME} - set(written))
-    for name, (part, part_clip) in answer.parts.items():
+    for name, (part, part_clip) in result.parts.items():
         inner = write_outputs(folder / name, Result(part, part_clip), outputs)
         written += [f"{name}/{file}" for file in inner]
     # Last, because it says that all the rest is there.
@@ -66,21 +137,21 @@ def write_outputs(folder: Path, answer: Result, outputs: Outputs) -> list[str]:
     return [MEASUREMENT_NAME, *written]
 
 
-def _write_pictures(folder: Path, measurement: Measurement, clip: Clip, outputs: Outputs) -> list[str]:
+def _write_images(folder: Path, measurement: Measurement, clip: Clip, outputs: Outputs) -> list[str]:
     written: list[str] = []
     clip = hide_outside_sector(clip)
-    # The encoder works in C while matplotlib works in Python.
+    # The encoder works in C while the summary is drawn.
     with ThreadPoolExecutor(1) as beside:
-        film = None
+        video = None
         if outputs.video:
             from lvef.report.overlay import write_overlay
 
-            film = beside.submit(write_overlay, folder / OVERLAY_NAME, clip, measurement)
+            video = beside.submit(write_overlay, folder / OVERLAY_NAME, clip, measurement)
         if outputs.summary:
             from lvef.report.summary import write_summary
 
             if write_summary(folder / SUMMARY_NAME, clip, measurement):
                 written.append(SUMMARY_NAME)
-        if film is not None and film.result():
+        if video is not None and video.result():
             written.append(OVERLAY_NAME)
     return written

@@ -1,6 +1,6 @@
-"""The clip with what was measured drawn on it: an H.264 film that every browser plays.
+"""The overlay video: the clip with what was measured drawn on it, in H.264, which every browser plays.
 
-The film is composed in YUV planes, in which H.264 wants it: a grey echo is its own luma, colour is needed
+It is composed in YUV planes, in which H.264 wants it: a grey echo is its own luma, colour is needed
 under a few lines only, and no frame has to be converted. What does not change from frame to frame is drawn
 once.
 """
@@ -16,33 +16,24 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from lvef.core.errors import VideoError
 from lvef.core.records import Clip, FloatArray, FrameArray, Measurement
 from lvef.core.terms import Status
 from lvef.core.wording import ef_text, reads_clips
 from lvef.io.atomic import atomic_path
+from lvef.report.canvas import PixelCanvas
+from lvef.report.curve import chart_of, draw_plot, marked_frames
+from lvef.report.style import CONTOUR_ON_BLACK, DARK, DRAWING_LOCK, PHASE_COLOURS, rgb
 
 SMALL_SIDE_PX = 448
-"""Pictures with shorter sides are enlarged to this (at most four times), so that text can be read."""
+"""Frames with shorter sides are enlarged to this (at most four times), so that text can be read."""
 
 LARGE_SIDE_PX = 800
-"""Pictures whose longest side is longer are reduced to this."""
+"""Frames whose longest side is longer are reduced to this."""
 
 MIN_FRAMES = 3
-"""Shorter clips (stills, an ED / ES pair) make no film."""
-
-Colour = tuple[int, int, int]
-
-SKY: Colour = (86, 180, 233)
-"""End-diastole. This and the next from the colour-blind-safe palette of Okabe and Ito, 2008."""
-
-ORANGE: Colour = (240, 160, 30)
-"""End-systole."""
-
-GREEN: Colour = (60, 215, 170)
-"""The contour on all other frames."""
+"""Shorter clips (stills, an ED / ES pair) make no video."""
 
 _TICKS_PER_S = 90_000
 _MAX_ENLARGEMENT = 4.0
@@ -54,41 +45,41 @@ _BLACK_LUMA, _WHITE_LUMA, _NO_CHROMA = 16, 235, 128
 
 
 def write_overlay(path: Path, clip: Clip, measurement: Measurement) -> bool:
-    """Write the clip with contours, ED / ES marks, the volume curve and a time cursor as MP4.
+    """Write the clip with contours, ED / ES marks, the volume-time curve and a time cursor as MP4.
 
     Frames keep the times of the clip, also where these are uneven.
 
     Args:
-        path: The film to write; replaced only once it is whole.
+        path: The video to write; replaced only once it is whole.
         clip: The clip as it was read.
         measurement: Its measurement, with the curve and a tracing (or None) for every frame.
 
     Returns:
-        Whether there was something to film: False for stills and for clips without a contour or an EF.
+        Whether there was something to show: False for stills and for clips without a contour or an EF.
 
     Raises:
-        DataError: The film cannot be written.
+        DataError: The video cannot be written.
         VideoError: This build of PyAV cannot encode H.264.
     """
     if len(clip.frames) < MIN_FRAMES:
         return False
-    # An EF network draws nothing: its film shows the clip and the answer.
+    # An EF model draws nothing: its video shows the clip and the EF.
     if not any(measurement.tracings) and not (
         reads_clips(measurement) and measurement.ef_percent is not None
     ):
         return False
-    film = _Film(clip, measurement)
+    composer = _Composer(clip, measurement)
     with atomic_path(path) as temporary:
-        _encode(temporary, film, clip.times_s)
+        _encode(temporary, composer, clip.times_s)
     return True
 
 
-class _Film:
+class _Composer:
     """Composes one frame after the other in the same buffer."""
 
     def __init__(self, clip: Clip, measurement: Measurement) -> None:
         self._clip, self._tracings = clip, measurement.tracings
-        n, height, width = clip.frames.shape
+        _, height, width = clip.frames.shape
         aspect = clip.pixel_aspect
         scale = _scale(width, height * aspect)
         # ``picture`` is what the echo covers; the canvas may be wider, where the echo is narrow.
@@ -100,13 +91,14 @@ class _Film:
         self.planes = np.empty((self.height * 3 // 2, self.width), np.uint8)
         """The frame as planar YUV 4:2:0."""
         self._luma, self._chroma = _views(self.planes, self.height, self.width)
-        self._x, plot = _draw_panel(measurement, clip.times_s, self.width, max(n, 1))
+        self._x, plot = _draw_panel(measurement, clip.times_s, self.width)
         canvas = np.zeros((self.height, self.width, 3), np.uint8)
         canvas[self._picture[1] :] = plot
         self.planes[:] = cv2.cvtColor(canvas, cv2.COLOR_RGB2YUV_I420)
         self._bar = self._luma[self._picture[1] :].copy()
-        self._marks = _marks(measurement)
-        self._tags = {word: _Patch.of(_tag(word, colour)) for word, colour in (("ED", SKY), ("ES", ORANGE))}
+        self._marks = marked_frames(measurement)
+        with DRAWING_LOCK:
+            self._labels = {phase: _Patch.of(_phase_label(phase)) for phase in PHASE_COLOURS}
 
     def compose(self, index: int) -> None:
         """Draw frame ``index`` into ``planes``."""
@@ -121,12 +113,12 @@ class _Film:
         mark = self._marks.get(index, "")
         tracing = self._tracings[index] if index < len(self._tracings) else None
         if tracing is not None:
-            self._draw_contour(tracing.contour, {"ED": SKY, "ES": ORANGE}.get(mark, GREEN))
+            self._draw_contour(tracing.contour, PHASE_COLOURS.get(mark, CONTOUR_ON_BLACK))
         if mark:
-            self._tags[mark].paste(self._luma, self._chroma, left + 8, 8)
+            self._labels[mark].paste(self._luma, self._chroma, left + 8, 8)
         self._draw_cursor(index)
 
-    def _draw_contour(self, contour: FloatArray, colour: Colour) -> None:
+    def _draw_contour(self, contour: FloatArray, colour: str) -> None:
         # A pixel's centre, not its corner, is the whole number: hence the halves.
         points = (contour + 0.5) * self._factor + (self._left, 0)
         luma, *chroma = _yuv(colour)
@@ -142,7 +134,9 @@ class _Film:
         panel[:] = self._bar
         x = self._x[index]
         panel[_BAR_PX : _BAR_PX + _PLOT_PX, x : x + 2] = _WHITE_LUMA
-        clock = _words(f"{self._clip.times_s[index]:.2f} s   frame {index}")
+        text = f"{self._clip.times_s[index]:.2f} s   frame {index}"
+        with DRAWING_LOCK:
+            clock = np.concatenate([_glyph(character) for character in text], axis=1)
         y, right = (_BAR_PX - clock.shape[0]) // 2 + 2, self.width - 10
         spot = panel[y : y + clock.shape[0], right - clock.shape[1] : right]
         np.maximum(spot, clock, out=spot)
@@ -150,7 +144,7 @@ class _Film:
 
 @dataclass(frozen=True)
 class _Patch:
-    """A small coloured picture as planes, to be laid on a frame at even coordinates."""
+    """A small coloured image as planes, to be laid on a frame at even coordinates."""
 
     luma: FrameArray
     chroma: list[FrameArray]
@@ -167,7 +161,7 @@ class _Patch:
             target[y // 2 : (y + height) // 2, x // 2 : (x + width) // 2] = own
 
 
-def _encode(path: Path, film: _Film, times_s: FloatArray) -> None:
+def _encode(path: Path, composer: _Composer, times_s: FloatArray) -> None:
     import av
 
     ticks = np.round((times_s - times_s[0]) * _TICKS_PER_S).astype(np.int64)
@@ -178,14 +172,14 @@ def _encode(path: Path, film: _Film, times_s: FloatArray) -> None:
             stream: Any = container.add_stream(
                 "libx264", rate=Fraction(_TICKS_PER_S, typical).limit_denominator(1001)
             )
-            stream.width, stream.height, stream.pix_fmt = film.width, film.height, "yuv420p"
+            stream.width, stream.height, stream.pix_fmt = composer.width, composer.height, "yuv420p"
             stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
             stream.codec_context.thread_count = 0
             # Without B frames a packet leaves as its frame comes, and the last one keeps its duration.
             stream.options = {"preset": "ultrafast", "crf": "20", "bf": "0", "g": "50"}
             for index, tick in enumerate(ticks.tolist()):
-                film.compose(index)
-                frame: Any = av.VideoFrame.from_ndarray(film.planes, format="yuv420p")
+                composer.compose(index)
+                frame: Any = av.VideoFrame.from_ndarray(composer.planes, format="yuv420p")
                 frame.pts, frame.time_base = tick, Fraction(1, _TICKS_PER_S)
                 frame.duration = int(steps[index]) if index < len(steps) else typical
                 container.mux(stream.encode(frame))
@@ -196,92 +190,42 @@ def _encode(path: Path, film: _Film, times_s: FloatArray) -> None:
         ) from None
 
 
-def _draw_panel(
-    measurement: Measurement, times_s: FloatArray, width: int, n: int
-) -> tuple[list[int], FrameArray]:
+def _draw_panel(measurement: Measurement, times_s: FloatArray, width: int) -> tuple[list[int], FrameArray]:
     """The strip under the echo, ``(height, width, 3)`` RGB, and the cursor's x on each frame."""
-    image = Image.new("RGB", (width, _PANEL_PX), (18, 20, 23))
-    draw = ImageDraw.Draw(image)
-    partial = " (partial cycle)" if measurement.status is Status.PARTIAL_CYCLE else ""
-    answer = (
-        f"EF {ef_text(measurement.ef_percent)}{partial}" if measurement.ef_percent is not None else "No EF"
-    )
-    draw.text((10, _BAR_PX / 2 + 2), answer, font=_font(17), fill=(240, 240, 240), anchor="lm")
-    foot = _PANEL_PX - _FOOT_PX / 2 - 1
-    curve_of = "EF read from clips: no contour" if reads_clips(measurement) else "LV volume"
-    draw.text((10, foot), curve_of, font=_font(11), fill=(150, 155, 160), anchor="lm")
-    draw.text((width - 10, foot), "Research use only", font=_font(11), fill=(150, 155, 160), anchor="rm")
-    panel = np.asarray(image).copy()
+    m, plot = measurement, (12.0, _BAR_PX + 4.0, width - 26.0, _PLOT_PX - 8.0)
+    with DRAWING_LOCK:
+        canvas = PixelCanvas(width, _PANEL_PX, "page", DARK)
+        partial = " (incomplete cycle)" if m.status is Status.PARTIAL_CYCLE else ""
+        result = "No EF" if m.ef_percent is None else f"EF {ef_text(m.ef_percent)}{partial}"
+        canvas.text(10, 22, result, 16, "ink")
+        foot = _PANEL_PX - 7
+        canvas.text(
+            10, foot, "EF read from clips: no contour" if reads_clips(m) else "LV volume", 10.5, "soft"
+        )
+        canvas.text(width - 10, foot, "Research use only", 10.5, "soft", align=1.0)
+        chart = chart_of(m)
+        if chart is not None and m.curve is not None and len(m.curve.volume) == len(times_s):
+            draw_plot(canvas, chart, plot, 9.5)
+        panel = canvas.rgb_image()
     span = float(times_s[-1] - times_s[0]) or 1.0
-    x = 12 + (times_s - times_s[0]) / span * (width - 26)
-    columns = np.round(x).astype(int).tolist()[:n]
-    curve = measurement.curve
-    if curve is None or len(curve.volume) != len(x) or not np.isfinite(curve.volume).any():
-        return columns, panel
-    low, high = float(np.nanmin(curve.volume)), float(np.nanmax(curve.volume))
-    y = _BAR_PX + 8 + (high - curve.volume) / ((high - low) or 1.0) * (_PLOT_PX - 16)
-    points = np.stack([x, y], axis=1)
-    for beat in measurement.beats:
-        if beat.excluded and beat.end_frame is not None:
-            panel[_BAR_PX : _BAR_PX + _PLOT_PX, columns[beat.ed_frame] : columns[beat.end_frame]] += 24
-    # A gap in the curve stays a gap.
-    seen = np.isfinite(y)
-    for piece in np.split(np.arange(len(y)), np.flatnonzero(np.diff(seen.astype(int))) + 1):
-        if seen[piece[0]]:
-            cv2.polylines(
-                panel, [_fixed(points[piece])], False, (205, 210, 215), 1, cv2.LINE_AA, _SUBPIXEL_BITS
-            )
-    for index, word in _marks(measurement).items():
-        if seen[index]:
-            colour = SKY if word == "ED" else ORANGE
-            cv2.circle(
-                panel,
-                _fixed(points[index]).tolist(),
-                4 << _SUBPIXEL_BITS,
-                colour,
-                -1,
-                cv2.LINE_AA,
-                _SUBPIXEL_BITS,
-            )
-    return columns, panel
+    columns = np.round(plot[0] + (times_s - times_s[0]) / span * plot[2]).astype(int)
+    return columns.tolist(), panel
 
 
-def _marks(measurement: Measurement) -> dict[int, str]:
-    """ED and ES frames of all counted beats and of the answer (frames chosen by hand belong to no beat)."""
-    marks: dict[int, str] = {}
-    for beat in measurement.beats:
-        if not beat.excluded:
-            marks |= {beat.es_frame: "ES", beat.ed_frame: "ED"}
-    for frame, word in ((measurement.es_frame, "ES"), (measurement.ed_frame, "ED")):
-        if frame is not None:
-            marks[frame] = word
-    return marks
-
-
-def _tag(word: str, colour: Colour) -> FrameArray:
-    image = Image.new("RGB", (40, 24), colour)
-    ImageDraw.Draw(image).text((20, 12.5), word, font=_font(17), fill=(0, 0, 0), anchor="mm")
-    return np.asarray(image)
-
-
-@cache
-def _font(size: int) -> Any:  # noqa: ANN401
-    # Pillow's own: no font has to be looked for on the machine.
-    return ImageFont.load_default(size)
+def _phase_label(phase: str) -> FrameArray:
+    canvas = PixelCanvas(40, 24, PHASE_COLOURS[phase])
+    canvas.text(20, 18, phase, 16, "#000000", align=0.5)
+    return canvas.rgb_image()
 
 
 @cache
 def _glyph(character: str) -> FrameArray:
     """Luma of one character of the clock, in a cell whose width is the same for all digits."""
-    font = _font(13)
-    width = int(np.ceil(font.getlength("0" if character.isdigit() else character)))
-    image = Image.new("L", (width, 16), _BLACK_LUMA)
-    ImageDraw.Draw(image).text((width / 2, 12), character, font=font, fill=200, anchor="ms")
-    return np.asarray(image)
-
-
-def _words(text: str) -> FrameArray:
-    return np.concatenate([_glyph(character) for character in text], axis=1)
+    canvas = PixelCanvas(1, 1)
+    width = int(np.ceil(canvas.text_width("0" if character.isdigit() else character, 12)))
+    canvas = PixelCanvas(width, 16, "#101010")
+    canvas.text(width / 2, 12, character, 12, "#c8c8c8", align=0.5)
+    return canvas.rgb_image()[..., 0]
 
 
 def _views(planes: FrameArray, height: int, width: int) -> tuple[FrameArray, list[FrameArray]]:
@@ -295,8 +239,8 @@ def _views(planes: FrameArray, height: int, width: int) -> tuple[FrameArray, lis
 
 
 @cache
-def _yuv(colour: Colour) -> tuple[int, int, int]:
-    planes = cv2.cvtColor(np.full((2, 2, 3), colour, np.uint8), cv2.COLOR_RGB2YUV_I420).reshape(-1)
+def _yuv(colour: str) -> tuple[int, int, int]:
+    planes = cv2.cvtColor(np.full((2, 2, 3), rgb(colour), np.uint8), cv2.COLOR_RGB2YUV_I420).reshape(-1)
     return int(planes[0]), int(planes[4]), int(planes[5])
 
 

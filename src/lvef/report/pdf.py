@@ -1,315 +1,431 @@
-"""The page about a measurement as PDF: A4, vector lines, words that can be searched and copied."""
+"""The PDF report: one A4 page with vector lines and text that can be searched and copied."""
 
 from __future__ import annotations
 
 import datetime
-import io
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from fpdf import FPDF
+from fpdf.enums import MethodReturnValue, TableBordersLayout
+from fpdf.fonts import FontFace
 
 import lvef
-from lvef.report.drawing import DRAWING, ED_ON_BLACK, ES_ON_BLACK
-from lvef.report.page import Pairs, Picture, ReportPage, more_warnings
-from lvef.report.pdf_curve import draw_curve
-from lvef.report.pdf_table import draw_table, table_height
-from lvef.report.sheet import (
-    FONT,
-    HEIGHT_PT,
-    MARGIN_PT,
-    WIDTH_PT,
-    Sheet,
-    shorten,
-    shorten_middle,
-    wrap,
-)
-from lvef.report.summary_words import ALERT, INK, LINE, SOFT
+from lvef.report.canvas import Points
+from lvef.report.content import ReportContent, TextTable, more_warnings
+from lvef.report.curve import draw_curve
+from lvef.report.images import EchoImage, draw_tracing
+from lvef.report.style import LIGHT, PHASE_COLOURS, font_file, rgb
 
-GROUND = "#f3f5f7"
-"""Behind the reader's correction."""
+FONT = "DejaVu"
+"""The font; it is embedded."""
 
-_ROOM = WIDTH_PT - 2 * MARGIN_PT
-_GAP = 14.0
-_BODY, _SMALL, _LEADING = 8.0, 7.0, 11.5
-_SMALLEST_CURVE_PT, _LARGEST_CURVE_PT, _AXIS_PT = 96.0, 128.0, 26.0
-_SMALLEST_PICTURE_PT = 140.0
-_PICTURE_GAP, _COLUMN_GAP = 8.0, 18.0
-_COLUMNS_BESIDE_WORDS = 6
-_MOST_LINES_OF_A_WARNING, _WARNING_LEADING = 2, 9.5
-_STYLE: Any = {"pdf.fonttype": 42, "font.family": [FONT], "hatch.linewidth": 0.5, "path.simplify": False}
+WIDTH_PT, HEIGHT_PT, MARGIN_PT = 595.28, 841.89, 36.0
+"""Size and margin of the page."""
+
+ROOM_PT = WIDTH_PT - 2 * MARGIN_PT
+"""Width between the margins."""
+
+_BODY, _SMALL, _LEADING, _ROW = 8.0, 7.0, 10.5, 11.0
+_GAP, _COLUMN_GAP, _IMAGE_GAP = 14.0, 18.0, 8.0
+_MIN_CURVE, _MAX_CURVE, _MIN_IMAGE = 122.0, 154.0, 140.0
+_MOST_COLUMNS_BESIDE_TEXT = 6
 
 
-def draw_pdf(page: ReportPage, made_at: datetime.datetime | None = None) -> bytes:
-    """Draw the page.
+def render_pdf(content: ReportContent, made_at: datetime.datetime) -> bytes:
+    """Write the page.
 
     Args:
-        page: What it says.
-        made_at: Time of making for the file's own record; none is written where None.
+        content: What it says.
+        made_at: Time of making, for the file's own record.
 
     Returns:
-        The file. The same page gives the same bytes.
+        The file; the same content and time give the same bytes.
     """
-    import matplotlib as mpl
-    from matplotlib.backends.backend_pdf import FigureCanvasPdf
-
-    out = io.BytesIO()
-    with DRAWING, mpl.rc_context(_STYLE):
-        sheet = draw_sheet(page)
-        canvas: Any = FigureCanvasPdf(sheet.figure)
-        # No name of a person, and no clock but the one that was given.
-        record = {
-            "Title": f"Ejection fraction: {page.title}",
-            "Creator": f"lvef {lvef.__version__}",
-            "Producer": None,
-            "CreationDate": made_at,
-        }
-        canvas.print_pdf(out, metadata=record)
-    return out.getvalue()
+    with PdfPage() as page:
+        page.pdf.set_title(f"Ejection fraction: {page.drawable(content.title)}")
+        page.pdf.set_creator(f"lvef {lvef.__version__}")
+        page.pdf.set_creation_date(made_at)
+        _draw_page(page, content)
+        return bytes(page.pdf.output())
 
 
-def draw_sheet(page: ReportPage) -> Sheet:
-    """Write the page on a sheet; `draw_pdf` holds the lock and the style for it."""
-    sheet = Sheet()
-    y = _draw_heading(sheet, page)
-    y = _draw_answer(sheet, page, y)
-    if page.correction is not None:
-        y = _draw_correction(sheet, page, y)
-    foot = _draw_foot(sheet, page)
-    # Pictures, then the curve, take the room that the rest leaves.
-    notes = 16.0 if page.picture_note else 0.0
-    with_curve = any(view.curve for view in page.views)
-    curve = _SMALLEST_CURVE_PT if with_curve else 0.0
-    left = foot - y - _height_of_lists(page) - notes - ((curve + _AXIS_PT + _GAP) if with_curve else 0.0)
-    if any(view.pictures for view in page.views):
-        height = min(max(left - _GAP, _SMALLEST_PICTURE_PT), _largest_picture(page))
-        _draw_pictures(sheet, page, y, height)
+class PdfPage:
+    """One A4 page as a `lvef.report.canvas.Canvas`, in points, with wrapped text."""
+
+    def __init__(self) -> None:
+        self.pdf = FPDF(unit="pt", format="A4")
+        self.pdf.set_auto_page_break(False)
+        self.pdf.set_margin(MARGIN_PT)
+        self.pdf.c_margin = 0.0
+        self.pdf.add_font(FONT, "", font_file())
+        self.pdf.add_font(FONT, "B", font_file(bold=True))
+        self.pdf.set_font(FONT, "", _BODY)
+        self.pdf.add_page()
+
+    def __enter__(self) -> PdfPage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the font files, which fpdf2 leaves open."""
+        for font in self.pdf.fonts.values():
+            font.ttfont.close()  # type: ignore[union-attr]
+
+    def line(
+        self,
+        points: Points,
+        colour: str,
+        width: float,
+        *,
+        closed: bool = False,
+        dash: Sequence[float] = (),
+        alpha: float = 1.0,
+    ) -> None:
+        """See `lvef.report.canvas.Canvas`."""
+        xy = [(float(x), float(y)) for x, y in np.asarray(points)]
+        with self.pdf.local_context(stroke_opacity=alpha):
+            self.pdf.set_draw_color(*_rgb(colour))
+            self.pdf.set_line_width(width)
+            self.pdf.set_dash_pattern(*dash[:2])
+            # A single point would not be seen.
+            self.pdf.polyline(xy if len(xy) > 1 else [xy[0], (xy[0][0] + 0.5, xy[0][1])], polygon=closed)
+
+    def area(self, points: Points, colour: str, edge: str = "") -> None:
+        """See `lvef.report.canvas.Canvas`."""
+        with self.pdf.local_context():
+            self.pdf.set_fill_color(*_rgb(colour))
+            self.pdf.set_draw_color(*_rgb(edge or colour))
+            self.pdf.set_line_width(0.5)
+            self.pdf.polygon(
+                [(float(x), float(y)) for x, y in np.asarray(points)], style="DF" if edge else "F"
+            )
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: float,
+        colour: str,
+        *,
+        bold: bool = False,
+        align: float = 0.0,
+    ) -> None:
+        """See `lvef.report.canvas.Canvas`."""
+        if not text:
+            return
+        width = self.text_width(text, size, bold=bold)
+        self.pdf.set_text_color(*_rgb(colour))
+        self.pdf.text(x - align * width, y, self.drawable(text))
+
+    def text_width(self, text: str, size: float, *, bold: bool = False) -> float:
+        """See `lvef.report.canvas.Canvas`."""
+        self.pdf.set_font(FONT, "B" if bold else "", size)
+        return float(self.pdf.get_string_width(self.drawable(text)))
+
+    def drawable(self, text: str) -> str:
+        """The text with a box for every character that the font does not have."""
+        letters = self.pdf.fonts[f"{FONT.lower()}"].cmap  # type: ignore[union-attr]
+        return "".join(c if ord(c) in letters else "□" for c in text)
+
+    def wrap(
+        self, text: str, width: float, size: float, *, bold: bool = False, most: int = 1000
+    ) -> list[str]:
+        """Break a text into lines that fit; the last of ``most`` lines ends with ``...`` where more would follow."""
+        self.pdf.set_font(FONT, "B" if bold else "", size)
+        lines = self.pdf.multi_cell(
+            width, text=self.drawable(text), align="L", dry_run=True, output=MethodReturnValue.LINES
+        )
+        assert isinstance(lines, list)
+        if len(lines) > most:
+            last = lines[most - 1]
+            while last and self.pdf.get_string_width(f"{last} ...") > width:
+                last = last[:-1]
+            lines = [*lines[: most - 1], f"{last.rstrip()} ..."]
+        return lines
+
+    def lines(
+        self,
+        x: float,
+        y: float,
+        lines: Sequence[str],
+        size: float,
+        colour: str,
+        *,
+        leading: float,
+        bold: bool = False,
+    ) -> float:
+        """Write lines below each other from the baseline ``y`` on; returns the baseline after the last."""
+        for line in lines:
+            self.text(x, y, line, size, colour, bold=bold)
+            y += leading
+        return y
+
+    def rule(self, y: float) -> None:
+        """Draw a thin line across the page."""
+        self.line([(MARGIN_PT, y), (WIDTH_PT - MARGIN_PT, y)], "line", 0.6)
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return rgb(LIGHT.get(colour, colour))
+
+
+def _draw_page(page: PdfPage, content: ReportContent) -> None:
+    y = _draw_heading(page, content)
+    y = _draw_result(page, content, y)
+    y = _draw_correction(page, content, y)
+    foot = _draw_foot(page, content)
+    # Images, then the curve, take the room that the rest leaves.
+    has_curve = any(view.chart for view in content.views)
+    note = page.wrap(content.image_note, ROOM_PT, _BODY, most=1) if content.image_note else []
+    curve = _MIN_CURVE if has_curve else 0.0
+    left = foot - y - _beats_height(page, content) - _warnings_height(page, content) - 16.0 * len(note)
+    left -= curve + _GAP if has_curve else 0.0
+    if any(view.images for view in content.views):
+        height = min(max(left - _GAP, _MIN_IMAGE), _largest_image(content))
+        _draw_images(page, content, y, height)
         y += height + _GAP
         left -= height + _GAP
-    if page.picture_note:
-        y = sheet.lines(
-            MARGIN_PT, y + 4, wrap(page.picture_note, _ROOM, _BODY, most=1), _BODY, SOFT, leading=notes - 4
-        )
-    if with_curve:
-        curve += min(max(left, 0.0), _LARGEST_CURVE_PT - _SMALLEST_CURVE_PT)
-        _draw_curves(sheet, page, y, curve)
-        y += curve + _AXIS_PT + _GAP
-    _draw_lists(sheet, page, y, foot)
-    return sheet
+    if note:
+        y = page.lines(MARGIN_PT, y + 4, note, _BODY, "soft", leading=12.0)
+    if has_curve:
+        curve = min(_MAX_CURVE, curve + max(left, 0.0))
+        for (x, width), view in zip(_columns(len(content.views)), content.views, strict=True):
+            if view.chart is not None:
+                draw_curve(page, view.chart, (x, y, width, curve), _SMALL, view.name)
+        y += curve + _GAP
+    _draw_lists(page, content, y, foot)
 
 
-def _draw_heading(sheet: Sheet, page: ReportPage) -> float:
+def _draw_heading(page: PdfPage, content: ReportContent) -> float:
     y = MARGIN_PT + 8
-    sheet.text(MARGIN_PT, y, "LEFT-VENTRICULAR EJECTION FRACTION", 7, SOFT)
-    y += 18
-    sheet.text(MARGIN_PT, y, shorten_middle(page.title, _ROOM, 13, bold=True), 13, INK, bold=True)
-    y += 14
-    sheet.text(MARGIN_PT, y, shorten(page.facts, _ROOM, _BODY), _BODY, SOFT)
-    y += 9
-    sheet.rule(y, LINE)
-    return y + _GAP
+    page.text(MARGIN_PT, y, "LEFT-VENTRICULAR EJECTION FRACTION", 7, "soft")
+    title = content.title
+    while page.text_width(title, 13, bold=True) > ROOM_PT:
+        # The end of a file's name matters as much as its beginning.
+        kept = max(len(title) - 6, 10) // 2
+        title = f"{title[:kept].removesuffix(' ...')} ... {title[-kept:].removeprefix('... ')}"
+    page.text(MARGIN_PT, y + 18, title, 13, "ink", bold=True)
+    page.lines(MARGIN_PT, y + 32, page.wrap(content.facts, ROOM_PT, _BODY, most=1), _BODY, "soft", leading=0)
+    page.rule(y + 41)
+    return y + 41 + _GAP
 
 
-def _draw_answer(sheet: Sheet, page: ReportPage, y: float) -> float:
-    """The EF on the left, what follows from it in two columns beside it."""
+def _draw_result(page: PdfPage, content: ReportContent, y: float) -> float:
+    """The EF on the left, the values in two columns beside it."""
     x, width = MARGIN_PT, 152.0
-    left = sheet.lines(x, y + 4, wrap(page.answer_name, width, _BODY, most=2), _BODY, SOFT, leading=10.5)
-    sheet.text(x - 2, left + 32, page.answer, 42 if page.answer[:1].isdigit() else 30, INK, bold=True)
-    left = sheet.lines(
-        x,
-        left + 49,
-        wrap(page.status, width, _BODY, bold=True, most=3),
-        _BODY,
-        ALERT if page.alert else SOFT,
-        leading=10.5,
-        bold=True,
+    left = page.lines(
+        x, y + 4, page.wrap(content.label, width, _BODY, most=2), _BODY, "soft", leading=_LEADING
     )
-    middle_x, middle_w = x + width + 20, _ROOM - width - 20
-    if page.reason:
-        lines = wrap(page.reason, middle_w, 9, most=6)
-        y_reason = sheet.lines(middle_x, y + 4, lines, 9, INK, leading=13)
-        rest = page.categories + page.values
-        return max(left, _draw_pairs(sheet, middle_x, y_reason + 4, middle_w, rest, 92)) + 4
-    right_w = 118.0
-    middle_w -= right_w + 16
-    right_x = middle_x + middle_w + 16
-    middle = _draw_pairs(sheet, middle_x, y + 4, middle_w, page.categories + page.values, 88)
-    right = _draw_volumes(sheet, page, right_x, y + 4, right_w)
+    page.text(x - 2, left + 32, content.ef, 42 if content.ef[:1].isdigit() else 30, "ink", bold=True)
+    status = page.wrap(content.status, width, _BODY, bold=True, most=3)
+    colour = "alert" if content.is_alert else "soft"
+    left = page.lines(x, left + 49, status, _BODY, colour, leading=_LEADING, bold=True)
+    x, width = x + width + 20, ROOM_PT - width - 20
+    middle, right = y + 4, y + 4
+    if content.reason:
+        reason = page.wrap(content.reason, width, 9, most=6)
+        middle = page.lines(x, middle, reason, 9, "ink", leading=13) + 4
+    else:
+        width -= 134
+        for label, text in content.volumes:
+            page.text(x + width + 16, right + 2, label, _BODY, "soft")
+            page.text(WIDTH_PT - MARGIN_PT, right + 2, text, 11, "ink", bold=True, align=1.0)
+            right += 17
+        note = page.wrap(content.volume_note, 118, _BODY, most=6) if content.volume_note else []
+        right = page.lines(x + width + 16, right, note, _BODY, "soft", leading=11.5)
+    for label, text in content.values:
+        page.text(x, middle, label, _BODY, "soft")
+        lines = page.wrap(text, width - 88, _BODY, most=2)
+        middle = page.lines(x + 88, middle, lines, _BODY, "ink", leading=_LEADING) + 1
     return max(left, middle, right) + 4
 
 
-def _draw_volumes(sheet: Sheet, page: ReportPage, x: float, y: float, width: float) -> float:
-    for name, value in page.volumes:
-        sheet.text(x, y + 2, name, _BODY, SOFT)
-        sheet.text(x + width, y + 2, value, 11, INK, bold=True, right=True)
-        y += 17
-    if page.volume_note:
-        y = sheet.lines(x, y, wrap(page.volume_note, width, _BODY, most=6), _BODY, SOFT, leading=_LEADING)
-    return y
-
-
-def _draw_pairs(sheet: Sheet, x: float, y: float, width: float, pairs: Pairs, names: float) -> float:
-    for name, value in pairs:
-        sheet.text(x, y, shorten(name, names - 4, _BODY), _BODY, SOFT)
-        y = sheet.lines(
-            x + names, y, wrap(value, width - names, _BODY, most=2) or [""], _BODY, INK, leading=10.5
-        )
-        y += _LEADING - 10.5
-    return y
-
-
-def _draw_correction(sheet: Sheet, page: ReportPage, y: float) -> float:
-    """A band across the page: the reader's and the machine's answer, and what was changed."""
-    correction = page.correction
-    assert correction is not None
+def _draw_correction(page: PdfPage, content: ReportContent, y: float) -> float:
+    """A band across the page: the reader's and the model's result, and what was changed."""
+    correction = content.correction
+    if correction is None:
+        return y
     inset, table = 10.0, correction.table
-    beside = len(table.header) <= _COLUMNS_BESIDE_WORDS
-    inner = _ROOM - 2 * inset
-    table_w, words_w = (268.0, inner - 268 - 18) if beside else (inner, inner)
-    lines = [
-        *wrap(correction.sentence, words_w, _BODY, most=4),
-        *wrap(correction.note, words_w, _BODY, most=3),
+    inner = ROOM_PT - 2 * inset
+    is_beside = len(table.header) <= _MOST_COLUMNS_BESIDE_TEXT
+    table_width, text_width = (268.0, inner - 286) if is_beside else (inner, inner)
+    lines = page.wrap(correction.sentence, text_width, _BODY, most=4)
+    lines += page.wrap(correction.note, text_width, _BODY, most=3) if correction.note else []
+    x, top, table_height = MARGIN_PT + inset, y + 9, _ROW * (1 + len(table.rows)) + 2
+    height = 14 + (
+        max(table_height, len(lines) * _LEADING) if is_beside else table_height + len(lines) * _LEADING + 4
+    )
+    page.area(_box(MARGIN_PT, y - 4, ROOM_PT, height), "ground")
+    ends = [
+        x + 46 + (table_width - 46) * (i + 1) / (len(table.header) - 1) for i in range(len(table.header) - 1)
     ]
-    x, top, table_h = MARGIN_PT + inset, y + 9, table_height(table)
-    words_h = len(lines) * 10.5
-    height = (max(table_h, words_h) if beside else table_h + words_h + 4) + 14
-    sheet.box(MARGIN_PT, y - 4, _ROOM, height, GROUND)
-    draw_table(sheet, x, top, table_w, table, even=True)
-    words = (x + table_w + 18, top) if beside else (x, top + table_h + 4)
-    sheet.lines(*words, lines, _BODY, INK, leading=10.5)
+    for number, row in enumerate((table.header, *table.rows)):
+        colour, is_bold = ("ink" if number else "soft"), number == (table.strong or 0) + 1
+        page.text(x, top + _ROW * number, row[0], _BODY, colour, bold=is_bold)
+        for end, cell in zip(ends, row[1:], strict=True):
+            page.text(end, top + _ROW * number, cell, _BODY, colour, bold=is_bold, align=1.0)
+    page.line([(x, top + 3), (x + table_width, top + 3)], "line", 0.6)
+    place = (x + table_width + 18, top) if is_beside else (x, top + table_height + 4)
+    page.lines(*place, lines, _BODY, "ink", leading=_LEADING)
     return y + height + 6
 
 
-def _picture_width(page: ReportPage) -> float:
-    places = 2 * len(page.views)
-    return (_ROOM - _PICTURE_GAP * (places - 1)) / places
+def _largest_image(content: ReportContent) -> float:
+    """Height at which an image fills its place."""
+    tall, wide = next(image.pixels.shape for view in content.views for image in view.images)
+    return _image_width(content) * float(tall) / float(wide)
 
 
-def _largest_picture(page: ReportPage) -> float:
-    """Height at which a picture fills its place, in points."""
-    tall, wide = next(picture.pixels.shape for view in page.views for picture in view.pictures)
-    return _picture_width(page) * float(tall) / float(wide)
+def _image_width(content: ReportContent) -> float:
+    places = 2 * len(content.views)
+    return (ROOM_PT - _IMAGE_GAP * (places - 1)) / places
 
 
-def _draw_pictures(sheet: Sheet, page: ReportPage, y: float, height: float) -> None:
-    width = _picture_width(page)
-    for number, view in enumerate(page.views):
-        for place, picture in enumerate(view.pictures):
-            x = MARGIN_PT + (2 * number + place) * (width + _PICTURE_GAP)
-            _draw_picture(sheet, picture, x, y, width, height)
+def _draw_images(page: PdfPage, content: ReportContent, y: float, height: float) -> None:
+    width = _image_width(content)
+    for number, view in enumerate(content.views):
+        for place, image in enumerate(view.images):
+            x = MARGIN_PT + (2 * number + place) * (width + _IMAGE_GAP)
+            _draw_image(page, image, x, y, width, height)
 
 
-def _draw_picture(sheet: Sheet, picture: Picture, x: float, y: float, width: float, height: float) -> None:
-    from matplotlib.collections import LineCollection
+def _draw_image(page: PdfPage, image: EchoImage, x: float, y: float, width: float, height: float) -> None:
+    from PIL import Image
 
-    axes = sheet.axes(x, y, width, height)
-    axes.set_facecolor("black")
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    tall, wide = picture.pixels.shape
-    # Where the place has another shape, the picture keeps its own and is cut at top and bottom, or framed in black.
-    axes.imshow(
-        picture.pixels,
-        cmap="gray",
-        vmin=0,
-        vmax=255,
-        interpolation="none",
-        extent=(0, wide, tall, 0),
-        aspect="equal",
-    )
-    shape = width / height
-    if wide / tall >= shape:
-        shown_w, shown_h = float(wide), wide / shape
-    else:
-        shown_w, shown_h = tall * shape, float(tall)
-    axes.set_xlim(wide / 2 - shown_w / 2, wide / 2 + shown_w / 2)
-    axes.set_ylim(tall / 2 + shown_h / 2, tall / 2 - shown_h / 2)
-    colour = {"ED": ED_ON_BLACK, "ES": ES_ON_BLACK}.get(picture.word, "white")
-    if picture.outline is not None:
-        size = np.array([wide, tall])
-        chords, contour = picture.outline.chords * size, picture.outline.contour * size
-        axes.add_collection(LineCollection(list(chords), colors=colour, linewidths=0.5, alpha=0.6))
-        axes.plot(*np.vstack([contour, contour[:1]]).T, color=colour, lw=1.3)
-        axes.plot(*(picture.outline.axis * size).T, color="white", lw=0.8, ls=(0, (4, 3)))
-    for words, place, points, ink, ends in (
-        (picture.title, (6, height - 6), 11, colour, ("left", "top")),
-        (picture.caption, (width - 6, 6), _SMALL, "white", ("right", "bottom")),
-    ):
-        if words:
-            axes.text(
-                place[0] / width, place[1] / height, words, transform=axes.transAxes, color=ink, size=points,
-                weight="bold" if points > _BODY else "normal", ha=ends[0], va=ends[1], parse_math=False,
-                bbox={"facecolor": "black", "edgecolor": "none", "alpha": 0.6, "pad": 2},
-            )  # fmt: skip
-
-
-def _draw_curves(sheet: Sheet, page: ReportPage, y: float, height: float) -> None:
-    for (x, width), view in zip(_columns(len(page.views)), page.views, strict=True):
-        if view.curve is not None:
-            draw_curve(sheet, view.curve, view.name, (x + 32, y, width - 32, height))
+    page.area(_box(x, y, width, height), "#000000")
+    tall, wide = image.pixels.shape
+    scale = min(width / wide, height / tall)
+    box = (x + (width - wide * scale) / 2, y + (height - tall * scale) / 2, wide * scale, tall * scale)
+    page.pdf.image(Image.fromarray(image.pixels), *box)
+    colour = PHASE_COLOURS.get(image.phase, "#ffffff")
+    if image.tracing is not None:
+        draw_tracing(page, image.tracing, box, colour, 1.3)
+    if image.title:
+        page.text(x + 6, y + 15, image.title, 11, colour, bold=True)
+    if image.caption:
+        wide = page.text_width(image.caption, _SMALL)
+        with page.pdf.local_context(fill_opacity=0.6):
+            page.area(_box(x + width - 8 - wide, y + height - 15, wide + 5, 11), "#000000")
+        page.text(x + width - 6, y + height - 7, image.caption, _SMALL, "#ffffff", align=1.0)
 
 
 def _columns(n: int) -> list[tuple[float, float]]:
     """Left edge and width of each of ``n`` columns."""
-    width = (_ROOM - _COLUMN_GAP * (n - 1)) / n
+    width = (ROOM_PT - _COLUMN_GAP * (n - 1)) / n
     return [(MARGIN_PT + place * (width + _COLUMN_GAP), width) for place in range(n)]
 
 
-def _height_of_beats(page: ReportPage) -> float:
-    width = _columns(len(page.views))[0][1]
-    heights = [table_height(view.beats, width) + 22 for view in page.views if view.beats is not None]
+def _beats_height(page: PdfPage, content: ReportContent) -> float:
+    width = _columns(len(content.views))[0][1]
+    heights = [
+        _table_height(page, view.beats, width) + 22 for view in content.views if view.beats is not None
+    ]
     return max(heights, default=0.0)
 
 
-def _height_of_lists(page: ReportPage) -> float:
-    """Height that beats and warnings want, in points."""
-    lines = sum(len(found) for found in _warning_lines(page)) + bool(page.hidden_warnings)
-    gaps = 3 * len(page.warnings)
-    return _height_of_beats(page) + (19 + lines * _WARNING_LEADING + gaps if page.warnings else 0.0)
+def _column_widths(page: PdfPage, table: TextTable, width: float) -> list[float]:
+    """Widths of the columns of numbers as wide as their text; the last one takes the rest."""
+    columns = list(zip(table.header, *table.rows, strict=True))[:-1]
+    widths = [max(page.text_width(cell, _SMALL, bold=True) for cell in column) + 9 for column in columns]
+    return [*widths, max(width - sum(widths), 20.0)]
 
 
-def _warning_lines(page: ReportPage) -> list[list[str]]:
-    return [wrap(text, _ROOM - 9, _SMALL, most=_MOST_LINES_OF_A_WARNING) for text in page.warnings]
+def _row_lines(page: PdfPage, table: TextTable, width: float) -> list[list[str]]:
+    """The words of the last column of each line, on two lines at most."""
+    last = _column_widths(page, table, width)[-1]
+    return [page.wrap(row[-1], last - 4, _SMALL, most=2) for row in table.rows]
 
 
-def _draw_lists(sheet: Sheet, page: ReportPage, y: float, foot: float) -> None:
+def _table_height(page: PdfPage, table: TextTable, width: float) -> float:
+    lines = _row_lines(page, table, width)
+    return _ROW * (1 + sum(map(len, lines)) + bool(table.hidden)) + 2
+
+
+def _draw_table(page: PdfPage, table: TextTable, x: float, y: float, width: float, bottom: float) -> None:
+    """Draw the beats; lines that do not fit above ``bottom`` are counted instead, never the strong one."""
+    lines = _row_lines(page, table, width)
+    kept = list(range(len(table.rows)))
+
+    def hidden() -> int:
+        return table.hidden + len(table.rows) - len(kept)
+
+    while len(kept) > 1 and y + _ROW * (1 + sum(len(lines[i]) for i in kept) + bool(hidden())) > bottom:
+        kept.remove(next(i for i in reversed(kept) if i != table.strong))
+    page.pdf.set_xy(x, y)
+    page.pdf.set_font(FONT, "", _SMALL)
+    page.pdf.set_text_color(*_rgb("ink"))
+    page.pdf.set_draw_color(*_rgb("line"))
+    page.pdf.set_line_width(0.6)
+    numbers = len(table.header) - 1
+    with page.pdf.table(
+        width=width,
+        col_widths=tuple(_column_widths(page, table, width)),
+        text_align=(*["RIGHT"] * numbers, "LEFT"),
+        align="LEFT",
+        line_height=_ROW,
+        borders_layout=TableBordersLayout.SINGLE_TOP_LINE,
+        headings_style=FontFace(color=_rgb("soft"), emphasis=""),
+        padding=(0, 4),
+    ) as drawn:
+        drawn.row([page.drawable(name) for name in table.header])
+        for index in kept:
+            is_strong = index == table.strong
+            style = FontFace(
+                emphasis="B" if is_strong else "", fill_color=_rgb("chosen") if is_strong else None
+            )
+            row = drawn.row(style=style)
+            for cell in table.rows[index][:-1]:
+                row.cell(page.drawable(cell))
+            row.cell("\n".join(lines[index]), style=FontFace(emphasis="", fill_color=style.fill_color))
+    if hidden():
+        more = TextTable((), (), hidden=hidden()).more
+        page.text(x + 4, page.pdf.get_y() + 8, more, _SMALL, "soft")
+
+
+def _warnings_height(page: PdfPage, content: ReportContent) -> float:
+    lines = [page.wrap(text, ROOM_PT - 9, _SMALL, most=2) for text in content.warnings]
+    if not lines:
+        return 0.0
+    return 19 + 9.5 * (sum(map(len, lines)) + bool(content.hidden_warnings)) + 3 * len(lines)
+
+
+def _draw_lists(page: PdfPage, content: ReportContent, y: float, foot: float) -> None:
     """Beats, then warnings; where the page is full, the beats leave room for some warnings."""
-    least = min(66.0, 19 + 12 * len(page.warnings)) if page.warnings else 0.0
-    for (x, width), view in zip(_columns(len(page.views)), page.views, strict=True):
+    least = min(66.0, 19 + 12.0 * len(content.warnings)) if content.warnings else 0.0
+    for (x, width), view in zip(_columns(len(content.views)), content.views, strict=True):
         if view.beats is not None:
-            sheet.text(x, y + 6, f"Beats {view.name}".strip(), _BODY, INK, bold=True)
-            draw_table(sheet, x, y + 19, width, view.beats, bottom=foot - least - _LEADING if least else foot)
-    if page.warnings:
-        y = min(y + _height_of_beats(page), foot - least)
-        sheet.text(MARGIN_PT, y + 6, "Warnings", _BODY, INK, bold=True)
-        _draw_warnings(sheet, page, y + 19, foot)
-
-
-def _draw_warnings(sheet: Sheet, page: ReportPage, y: float, foot: float) -> None:
-    """Those that fit; of the rest how many there are."""
-    found = _warning_lines(page)
-    hidden = page.hidden_warnings
-    for place, lines in enumerate(found):
-        rest = len(found) - place
-        closing = _WARNING_LEADING if rest > 1 or hidden else 0.0
-        if y + (len(lines) - 1) * _WARNING_LEADING + closing > foot:
+            page.text(x, y + 6, f"Beats {view.name}".strip(), _BODY, "ink", bold=True)
+            _draw_table(page, view.beats, x, y + 11, width, foot - least)
+    if not content.warnings:
+        return
+    y = min(y + _beats_height(page, content), foot - least)
+    page.text(MARGIN_PT, y + 6, "Warnings", _BODY, "ink", bold=True)
+    y, hidden = y + 19, content.hidden_warnings
+    for place, text in enumerate(content.warnings):
+        lines, rest = page.wrap(text, ROOM_PT - 9, _SMALL, most=2), len(content.warnings) - place
+        closing = 9.5 if rest > 1 or hidden else 0.0
+        if y + (len(lines) - 1) * 9.5 + closing > foot:
             hidden += rest
             break
-        sheet.text(MARGIN_PT, y, "\u2022", _SMALL, ALERT)
-        y = sheet.lines(MARGIN_PT + 9, y, lines, _SMALL, INK, leading=_WARNING_LEADING) + 3
-    if hidden:
-        sheet.text(MARGIN_PT + 9, y, more_warnings(hidden), _SMALL, SOFT)
+        page.text(MARGIN_PT, y, "\u2022", _SMALL, "alert")
+        y = page.lines(MARGIN_PT + 9, y, lines, _SMALL, "ink", leading=9.5) + 3
+    page.text(MARGIN_PT + 9, y, more_warnings(hidden), _SMALL, "soft")
 
 
-def _draw_foot(sheet: Sheet, page: ReportPage) -> float:
+def _draw_foot(page: PdfPage, content: ReportContent) -> float:
     """How it was made, from the lower edge upwards; returns where it begins."""
-    names, leading = 48.0, 9.2
-    lines = [(name, wrap(value, _ROOM - names, _SMALL, most=2)) for name, value in page.made]
-    height = sum(len(value) for _, value in lines) * leading
-    y = HEIGHT_PT - MARGIN_PT - height - 16
+    labels, leading = 48.0, 9.2
+    lines = [(label, page.wrap(text, ROOM_PT - labels, _SMALL, most=2)) for label, text in content.method]
+    y = HEIGHT_PT - MARGIN_PT - sum(len(text) for _, text in lines) * leading - 16
     top = y - 14
-    sheet.rule(top, LINE)
-    for name, value in lines:
-        sheet.text(MARGIN_PT, y, name, _SMALL, SOFT)
-        y = sheet.lines(MARGIN_PT + names, y, value, _SMALL, INK, leading=leading)
-    sheet.text(MARGIN_PT, HEIGHT_PT - MARGIN_PT - 2, page.disclaimer, _BODY, INK, bold=True)
+    page.rule(top)
+    for label, text in lines:
+        page.text(MARGIN_PT, y, label, _SMALL, "soft")
+        y = page.lines(MARGIN_PT + labels, y, text, _SMALL, "ink", leading=leading)
+    page.text(MARGIN_PT, HEIGHT_PT - MARGIN_PT - 2, content.disclaimer, _BODY, "ink", bold=True)
     return top - 6
+
+
+def _box(x: float, y: float, width: float, height: float) -> Points:
+    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]

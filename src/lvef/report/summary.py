@@ -1,53 +1,37 @@
-"""One picture that tells what was measured and lets a reader check it: ``summary.png``.
-
-Drawn with matplotlib's objects alone: no pyplot, so no global state, no window system, no figure left behind.
-"""
+"""The summary image ``summary.png``: what was measured, on one image that a reader can check."""
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
-
-from lvef.core.records import Beat, Clip, Measurement, Tracing
-from lvef.core.wording import ef_text
+from lvef.core.fields import Shown
+from lvef.core.records import Clip, Measurement
+from lvef.core.wording import clip_text, method_text
 from lvef.io.atomic import write_bytes_atomic
-from lvef.report.drawing import (
-    ANSWER_COLOUR,
-    DRAWING,
-    ED_COLOUR,
-    ED_ON_BLACK,
-    ES_COLOUR,
-    ES_ON_BLACK,
-    curve_values,
-    has_curve,
-    window,
-)
-from lvef.report.summary_words import (
-    COLUMN_X_PX,
-    HEIGHT_PX,
-    INK,
-    LINE,
-    SOFT,
-    WIDTH_PX,
-    draw_column,
-    draw_heading,
-    with_file_names,
-)
+from lvef.measure.results import Result
+from lvef.report.canvas import PixelCanvas
+from lvef.report.content import ReportContent, content_of, more_warnings, readable, readable_lines
+from lvef.report.curve import draw_curve
+from lvef.report.images import EchoImage, draw_tracing, images_of
+from lvef.report.style import DRAWING_LOCK, PHASE_COLOURS
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+WIDTH_PX, HEIGHT_PX = 1400, 840
+"""Size of the image."""
 
-_DPI = 100
+COLUMN_X_PX, MARGIN_PX = 960, 40
+"""Left edge of the column of text; empty margin on all sides."""
+
+_LETTERS, _VALUE_LETTERS = 56, 31
+_LABELS_PX, _FOOT_PX = 152, 740
+_BODY, _SMALL = 14.0, 13.0
 
 
 def write_summary(path: Path, clip: Clip, measurement: Measurement) -> bool:
-    """Write the one-page picture of a measurement as PNG.
+    """Write the summary image of a measurement as PNG.
 
     Args:
-        path: The picture to write; replaced only once it is whole.
+        path: The image to write; replaced only once it is whole.
         clip: The clip as it was read.
         measurement: Its measurement, in any status.
 
@@ -55,7 +39,7 @@ def write_summary(path: Path, clip: Clip, measurement: Measurement) -> bool:
         Whether there was something to draw: False for an empty clip.
 
     Raises:
-        DataError: The picture cannot be written.
+        DataError: The image cannot be written.
     """
     if not len(clip.frames):
         return False
@@ -64,166 +48,112 @@ def write_summary(path: Path, clip: Clip, measurement: Measurement) -> bool:
 
 
 def summary_png(clip: Clip, measurement: Measurement) -> bytes:
-    """Draw the one-page picture of a measurement; see `write_summary`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    measurement = with_file_names(measurement)
-    with DRAWING:
-        figure: Any = Figure(figsize=(WIDTH_PX / _DPI, HEIGHT_PX / _DPI), dpi=_DPI, facecolor="white")
-        canvas: Any = FigureCanvasAgg(figure)
-        with_curve = has_curve(measurement)
-        draw_heading(figure, measurement)
-        _draw_pictures(figure, clip, measurement, bottom=300 if with_curve else 70)
-        if with_curve:
-            _draw_curve(figure, measurement)
-        draw_column(figure, measurement)
-        canvas.draw()
-        rgba = np.asarray(canvas.buffer_rgba())
-    # OpenCV packs a PNG several times faster than matplotlib's way through Pillow.
-    done, packed = cv2.imencode(
-        ".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    )
-    assert done
-    return packed.tobytes()
-
-
-def _draw_pictures(figure: Figure, clip: Clip, m: Measurement, bottom: int) -> None:
-    """ED and ES side by side, or one frame where there is neither."""
-    top, gap, left = HEIGHT_PX - 84, 16, 40
-    room = COLUMN_X_PX - 40 - left
-    marked = [
-        (word, frame, colour)
-        for word, frame, colour in (("ED", m.ed_frame, ED_ON_BLACK), ("ES", m.es_frame, ES_ON_BLACK))
-        if frame is not None and frame < len(clip.frames)
-    ]
-    shown = marked or [("", len(clip.frames) // 2, "white")]
-    width = (room - gap * (len(shown) - 1)) / len(shown)
-    shown_frames = window(clip, [m.tracing(frame) for _, frame, _ in marked], width / (top - bottom))
-    for place, (word, frame, colour) in enumerate(shown):
-        axes = _axes(figure, left + place * (width + gap), bottom, width, top - bottom)
-        axes.set_facecolor("black")
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        axes.imshow(
-            clip.frames[frame],
-            cmap="gray",
-            vmin=0,
-            vmax=255,
-            interpolation="bilinear",
-            aspect=clip.pixel_aspect,
-        )
-        tracing = m.tracing(frame)
-        if word and tracing is not None:
-            _draw_tracing(axes, tracing, colour)
-        axes.set_xlim(shown_frames[0], shown_frames[1])
-        axes.set_ylim(shown_frames[3], shown_frames[2])
-        time = m.frame_time_s(frame)
-        label = (
-            f"frame {frame}  ·  {time:.2f} s"
-            if time is not None
-            else f"frame {frame}"
-            if has_curve(m)
-            else ""
-        )
-        box = {"facecolor": "black", "edgecolor": "none", "alpha": 0.6, "pad": 3}
-        if word:
-            axes.text(
-                0.02,
-                0.97,
-                word,
-                transform=axes.transAxes,
-                color=colour,
-                size=17,
-                weight="bold",
-                va="top",
-                bbox=box,
-            )
-        if label:
-            axes.text(
-                0.98,
-                0.97,
-                label,
-                transform=axes.transAxes,
-                color="white",
-                size=9.5,
-                ha="right",
-                va="top",
-                bbox=box,
-            )
+    """Draw the summary image of a measurement; see `write_summary`."""
+    content = content_of(Result(measurement, clip))
+    chart = content.views[0].chart
+    bottom = 540 if chart is not None else 770
+    room, gap = COLUMN_X_PX - 2 * MARGIN_PX, 16
+    places = 1 if measurement.ed_frame is None or measurement.es_frame is None else 2
+    width, height = (room - gap * (places - 1)) / places, bottom - 84
+    images = images_of(measurement, clip, "", width / height, height)[:places]
+    with DRAWING_LOCK:
+        canvas = PixelCanvas(WIDTH_PX, HEIGHT_PX)
+        title = _fitting(canvas, content.title, room, 18.0, bold=True)
+        canvas.text(MARGIN_PX, 38, title, 18.0, "ink", bold=True)
+        facts = " · ".join(filter(None, (method_text(measurement), clip_text(measurement, " · "))))
+        canvas.text(MARGIN_PX, 62, _fitting(canvas, readable(facts), room, _BODY), _BODY, "soft")
+        for place in range(places):
+            box = (MARGIN_PX + place * (width + gap), 84.0, width, float(height))
+            canvas.area(_corners(*box), "#000000")
+            if place < len(images):
+                _draw_image(canvas, images[place], box)
+        if chart is not None:
+            draw_curve(canvas, chart, (MARGIN_PX, 560, room, 245), _SMALL)
+        _draw_column(canvas, content, measurement)
+        return canvas.png()
 
 
-def _draw_tracing(axes: Any, tracing: Tracing, colour: str) -> None:  # noqa: ANN401
-    from matplotlib.collections import LineCollection
-
-    axes.add_collection(
-        LineCollection(list(tracing.chords), colors=colour, linewidths=0.8, alpha=0.55, snap=False),
-        autolim=False,
-    )
-    axes.plot(*np.vstack([tracing.contour, tracing.contour[:1]]).T, color=colour, lw=1.8)
-    axes.plot(*np.stack([tracing.apex, tracing.base]).T, color="white", lw=1.1, ls=(0, (4, 3)))
-
-
-def _draw_curve(figure: Figure, m: Measurement) -> None:
-    curve = m.curve
-    assert curve is not None
-    axes = _axes(figure, 106, 70, COLUMN_X_PX - 40 - 106, 190)
-    calibrated = m.volume_unit == "ml"
-    volume = curve_values(m)
-    for beat in m.beats:
-        _draw_beat(axes, beat, curve.times_s, m.is_shown(beat))
-    axes.plot(curve.times_s, volume, color=INK, lw=1.4, zorder=3)
-    whole = [b for b in m.beats if not b.excluded]
-    for word, frames, colour, sign in (
-        ("ED", {b.ed_frame for b in whole} | {m.ed_frame}, ED_COLOUR, "v"),
-        ("ES", {b.es_frame for b in whole} | {m.es_frame}, ES_COLOUR, "^"),
-    ):
-        at = sorted(f for f in frames if f is not None and f < len(volume))
-        axes.scatter(
-            curve.times_s[at],
-            volume[at],
-            s=62,
-            marker=sign,
-            color=colour,
-            edgecolor="white",
-            lw=0.8,
-            zorder=4,
-            label=word,
-            clip_on=False,
-        )
-    low, high = float(np.nanmin(volume)), float(np.nanmax(volume))
-    room = (high - low) or max(high, 1.0)
-    axes.set_ylim(max(0.0, low - 0.18 * room), high + 0.42 * room)
-    axes.set_xlim(float(curve.times_s[0]), max(float(curve.times_s[-1]), 1e-3))
-    axes.set_xlabel("time (s)", size=10, color=SOFT)
-    axes.set_ylabel("LV volume (ml)" if calibrated else "LV volume (% of ED)", size=10, color=SOFT)
-    axes.tick_params(labelsize=9, colors=SOFT, length=3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(LINE)
-    axes.legend(
-        loc="upper right", bbox_to_anchor=(1.0, 1.16), ncols=2, frameon=False, fontsize=9.5, handletextpad=0.1
-    )
+def _draw_image(canvas: PixelCanvas, image: EchoImage, box: tuple[float, float, float, float]) -> None:
+    x, y, width, _ = box
+    canvas.image(image.pixels, *box)
+    colour = PHASE_COLOURS.get(image.phase, "#ffffff")
+    if image.tracing is not None:
+        draw_tracing(canvas, image.tracing, box, colour, 2.2)
+    if image.title:
+        canvas.shade(x + 4, y + 8, canvas.text_width(image.title, 24, bold=True) + 10, 34, 0.6)
+        canvas.text(x + 9, y + 34, image.title, 24, colour, bold=True)
+    if image.caption:
+        wide = canvas.text_width(image.caption, _SMALL)
+        canvas.shade(x + width - wide - 12, y + 8, wide + 8, 24, 0.6)
+        canvas.text(x + width - 8, y + 25, image.caption, _SMALL, "#ffffff", align=1.0)
 
 
-def _draw_beat(axes: Any, beat: Beat, times_s: Any, is_answer: bool) -> None:  # noqa: ANN401
-    end = beat.end_frame if beat.end_frame is not None else beat.es_frame
-    start_s, end_s = sorted((float(times_s[beat.ed_frame]), float(times_s[end])))
-    if beat.excluded:
-        axes.axvspan(start_s, end_s, facecolor="#eceff2", edgecolor="#c3cad1", hatch="///", lw=0)
-    elif is_answer:
-        axes.axvspan(start_s, end_s, facecolor="#dcf2ea", edgecolor="none")
-    else:
-        axes.axvline(start_s, color=LINE, lw=1)
-    share = (end_s - start_s) / max(float(times_s[-1] - times_s[0]), 1e-9)
-    if share > 0.09:
-        text = "left out" if beat.excluded else ef_text(beat.ef_percent)
-        axes.text(
-            (start_s + end_s) / 2, 0.96, text, transform=axes.get_xaxis_transform(), ha="center", va="top",
-            size=9.5,
-            color=ANSWER_COLOUR if is_answer else SOFT, weight="bold" if is_answer else "normal",
-            bbox={"facecolor": "#eceff2", "edgecolor": "none", "pad": 2} if beat.excluded else None,
-        )  # fmt: skip
+def _draw_column(canvas: PixelCanvas, content: ReportContent, m: Measurement) -> None:
+    """Result, values, warnings and what made it, from the top down."""
+    x = float(COLUMN_X_PX)
+    canvas.text(x, 40, content.label, 15, "soft")
+    size = 75.0 if content.ef[:1].isdigit() else 55.0
+    canvas.text(x, 112, content.ef, size, "ink", bold=True)
+    y = 148.0
+    for line in textwrap.wrap(content.status, 44, max_lines=2):
+        canvas.text(x, y, line, 14.5, "alert" if content.is_alert else "soft", bold=True)
+        y += 20
+    y += 4
+    for line in textwrap.wrap(content.reason, _LETTERS, max_lines=7, placeholder=" ..."):
+        canvas.text(x, y, line, _BODY, "ink")
+        y += 17
+    y = _draw_rule(canvas, y)
+    values = readable_lines(m, Shown.SUMMARY)
+    for label, text in values:
+        canvas.text(x, y, label, _BODY, "soft")
+        for line in textwrap.wrap(text, _VALUE_LETTERS):
+            canvas.text(x + _LABELS_PX, y, line, _BODY, "ink")
+            y += 19
+    if values:
+        y = _draw_rule(canvas, y + 4)
+    _draw_warnings(canvas, content, y)
+    if m.provenance is not None:
+        made = m.provenance
+        canvas.text(x, 744, f"lvef {made.lvef_version}  ·  {readable(made.weights)}", 12.5, "soft")
+        how = f"{made.backend} {made.precision}  ·  weights {made.weights_licence}"
+        canvas.text(x, 760, readable(how), 12.5, "soft")
+    canvas.text(x, 784, content.disclaimer, 12.5, "ink", bold=True)
 
 
-def _axes(figure: Figure, x: float, y: float, width: float, height: float) -> Any:  # noqa: ANN401
-    return figure.add_axes((x / WIDTH_PX, y / HEIGHT_PX, width / WIDTH_PX, height / HEIGHT_PX))
+def _draw_warnings(canvas: PixelCanvas, content: ReportContent, y: float) -> None:
+    if not content.warnings:
+        return
+    canvas.text(COLUMN_X_PX, y, "Warnings", 15, "ink", bold=True)
+    y += 22
+    for place, text in enumerate(content.warnings):
+        lines = textwrap.wrap(text, _LETTERS, max_lines=3, placeholder=" ...")
+        left = len(content.warnings) - place + content.hidden_warnings
+        # The foot stays readable.
+        if y + 17 * len(lines) > _FOOT_PX - (28 if left == 1 else 45):
+            canvas.text(COLUMN_X_PX, y, more_warnings(left), _SMALL, "soft")
+            return
+        canvas.text(COLUMN_X_PX, y, "\u2022", _BODY, "alert")
+        for line in lines:
+            canvas.text(COLUMN_X_PX + 14, y, line, _SMALL, "ink")
+            y += 17
+        y += 4
+
+
+def _draw_rule(canvas: PixelCanvas, y: float) -> float:
+    canvas.line([(COLUMN_X_PX, y - 6), (WIDTH_PX - MARGIN_PX, y - 6)], "line", 1)
+    return y + 14
+
+
+def _fitting(canvas: PixelCanvas, text: str, width: float, size: float, *, bold: bool = False) -> str:
+    """The text; without its middle where it is too long."""
+    if canvas.text_width(text, size, bold=bold) <= width:
+        return text
+    half = len(text) // 2
+    left, right = text[:half], text[half:]
+    while left and canvas.text_width(f"{left} ... {right}", size, bold=bold) > width:
+        left, right = left[:-1], right[1:]
+    return f"{left} ... {right}"
+
+
+def _corners(x: float, y: float, width: float, height: float) -> list[tuple[float, float]]:
+    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]

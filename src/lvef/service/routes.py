@@ -18,8 +18,7 @@ import lvef
 from lvef.inference.card import experimental_text
 from lvef.inference.catalogue import list_models
 from lvef.measure.serializers import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME
-from lvef.report.outputs import OVERLAY_NAME, SUMMARY_NAME
-from lvef.service.drawing import REPORT_HTML, REPORT_PDF
+from lvef.report.outputs import OVERLAY_NAME, REPORT_HTML_NAME, REPORT_PDF_NAME, SUMMARY_NAME
 from lvef.service.errors import ApiError, http_status
 from lvef.service.forms import parse_form, receive_form
 from lvef.service.jobs import Job, JobManager
@@ -67,7 +66,7 @@ TABLES = {CURVE_NAME: "text/csv; charset=utf-8", BEATS_NAME: "text/csv; charset=
 PICTURES = {OVERLAY_NAME: "video/mp4", SUMMARY_NAME: "image/png"}
 """Files that are drawn on request."""
 
-REPORTS = {REPORT_PDF: "application/pdf", REPORT_HTML: "text/html; charset=utf-8"}
+REPORTS = {REPORT_PDF_NAME: "application/pdf", REPORT_HTML_NAME: "text/html; charset=utf-8"}
 """Reports of a whole result."""
 
 FILE_SUMMARIES = {
@@ -76,8 +75,8 @@ FILE_SUMMARIES = {
     BEATS_NAME: "All beats, excluded ones with their reason",
     OVERLAY_NAME: "The clip with contours and volume-time curve, H.264",
     SUMMARY_NAME: "The result as one image",
-    REPORT_PDF: "PDF report, one A4 page",
-    REPORT_HTML: "HTML report that loads nothing from outside",
+    REPORT_PDF_NAME: "PDF report, one A4 page",
+    REPORT_HTML_NAME: "HTML report that loads nothing from outside",
 }
 
 _NO_JOB = error_responses(s404="There is no such job, or no longer.")
@@ -293,7 +292,7 @@ def result_routes(jobs: JobManager) -> APIRouter:
 
 def _add_file(routes: APIRouter, jobs: JobManager, prefix: str, name: str, media_type: str) -> None:
     drawn = name in PICTURES or name in REPORTS
-    headers = {"Content-Security-Policy": REPORT_POLICY} if name == REPORT_HTML else {}
+    headers = {"Content-Security-Policy": REPORT_POLICY} if name == REPORT_HTML_NAME else {}
 
     async def file(result_id: str) -> Response:
         data = await jobs.file(await jobs.result(result_id), prefix + name, draw=drawn)

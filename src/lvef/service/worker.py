@@ -152,10 +152,10 @@ class Worker:
             files: Of the result.
             clips: Its clips, by part.
         """
-        from lvef.service.drawing import drawn
+        from lvef.report.outputs import render_file
         from lvef.service.serializers import deserialize_answer
 
-        data = drawn(name, deserialize_answer(files, clips))
+        data = render_file(name, deserialize_answer(files, clips))
         if data is None:
             return TaskResult(
                 code="no_pictures", message="This result has no such picture: there is nothing to draw."

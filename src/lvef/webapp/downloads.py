@@ -17,8 +17,7 @@ from lvef.measure.serializers import (
     curve_csv,
     measurement_json,
 )
-from lvef.report.documents import REPORT_HTML_NAME, REPORT_PDF_NAME, report_html, report_pdf
-from lvef.report.outputs import OVERLAY_NAME
+from lvef.report.outputs import OVERLAY_NAME, REPORT_HTML_NAME, REPORT_PDF_NAME, report_html, report_pdf
 from lvef.webapp.film import render_video, render_video_in_background
 from lvef.webapp.session import SessionResult, is_ready
 

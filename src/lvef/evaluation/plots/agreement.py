@@ -30,7 +30,7 @@ from lvef.evaluation.plots.style import (
 )
 from lvef.evaluation.report import Bounded, Plot, bounded, bounded_text
 from lvef.geometry.categories import REPORT_MILD_RANGE
-from lvef.report.summary_words import INK, LINE, SOFT
+from lvef.report.style import INK, LINE, SOFT
 
 NAMED = 6
 """So many of the worst cases carry their name."""

@@ -22,7 +22,7 @@ from lvef.evaluation.plots.style import (
     to_png,
     write_text,
 )
-from lvef.report.summary_words import INK, LINE, SOFT
+from lvef.report.style import INK, LINE, SOFT
 from lvef.stats.describe import Description, Fences, describe, fences, outside
 
 _ROW_PX, _GAP_PX, _TOP_PX, _FOOT_PX = 46, 44, 100, 90

@@ -29,7 +29,7 @@ from lvef.evaluation.plots.style import (
     write_text,
 )
 from lvef.evaluation.synthetic.results import INVENTED, MATCHED, MERGED, MISSED, SyntheticResult
-from lvef.report.summary_words import INK, LINE, SOFT
+from lvef.report.style import INK, LINE, SOFT
 
 COLUMNS = 2
 """Panels in a row."""

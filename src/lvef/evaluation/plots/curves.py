@@ -23,7 +23,7 @@ from lvef.evaluation.plots.style import (
     write_text,
 )
 from lvef.evaluation.report import Bounded, bounded_text
-from lvef.report.summary_words import INK, LINE, SOFT
+from lvef.report.style import INK, LINE, SOFT
 from lvef.stats.agreement import CalibrationPart
 
 _COLUMNS = 2

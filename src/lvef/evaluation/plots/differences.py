@@ -26,7 +26,7 @@ from lvef.evaluation.plots.style import (
     write_text,
 )
 from lvef.evaluation.report import Bounded, bounded_text
-from lvef.report.summary_words import INK, LINE, SOFT
+from lvef.report.style import INK, LINE, SOFT
 
 DICE_COST_ALLOWED, EF_COST_ALLOWED = 0.03, 3.0
 """More LV Dice, and more points of EF, than a change of the picture may cost."""

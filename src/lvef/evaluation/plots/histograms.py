@@ -26,7 +26,7 @@ from lvef.evaluation.plots.style import (
     write_text,
 )
 from lvef.geometry.categories import REPORT_MILD_RANGE
-from lvef.report.summary_words import INK, LINE, SOFT
+from lvef.report.style import INK, LINE, SOFT
 from lvef.stats.describe import Description
 
 MOST_BINS, FEWEST_BINS = 60, 24

@@ -24,7 +24,7 @@ from lvef.evaluation.plots.style import (
     new_figure,
     to_png,
 )
-from lvef.report.summary_words import INK, SOFT, drawable
+from lvef.report.style import INK, SOFT, drawable
 
 COLUMNS = 4
 """Images in one row."""

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lvef.core.records import FloatArray
 from lvef.core.serialization import printable
-from lvef.report.summary_words import INK, SOFT, drawable
+from lvef.report.style import INK, SOFT, drawable
 
 WIDTH_PX = 1200
 """Width of every chart. Shown at 900 px on a page, its smallest words are 10 px high."""
