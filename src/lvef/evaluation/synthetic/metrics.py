@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from lvef.core.records import FloatArray
+from lvef.evaluation.ef_metrics import EF_METRICS, constant_pairs
 from lvef.evaluation.metrics import NAN, Metric, MetricRow, bootstrap_metrics
 from lvef.evaluation.synthetic.results import (
     INVENTED,
@@ -19,7 +20,6 @@ from lvef.evaluation.synthetic.results import (
     OUTCOMES,
     SyntheticResult,
 )
-from lvef.stats.agreement import limits_of_agreement, mean_absolute_error, pearson_r
 
 REFERENCES = {
     "plane": "disks on the true contour, same beat",
@@ -31,42 +31,12 @@ REFERENCES = {
 GROUPED_REFERENCES = ("plane", "space")
 """References of every group; all clips together are compared with all of `REFERENCES`."""
 
-EF_POINTS = "EF points"
-"""Unit of a difference of two EFs in percent."""
-
 
 def _mean_of_column(column: int, rows: FloatArray) -> float:
     return float(rows[:, column].mean())
 
 
-EF_METRICS = (
-    Metric("ef_bias", lambda ef: float((ef[:, 0] - ef[:, 1]).mean()), "bias (points)", EF_POINTS),
-    Metric(
-        "ef_sd",
-        lambda ef: float((ef[:, 0] - ef[:, 1]).std(ddof=1)),
-        "SD of the difference (points)",
-        EF_POINTS,
-    ),
-    Metric(
-        "ef_limit_low",
-        lambda ef: limits_of_agreement(ef[:, 0] - ef[:, 1])[0],
-        "lower limit of agreement (points)",
-        EF_POINTS,
-    ),
-    Metric(
-        "ef_limit_high",
-        lambda ef: limits_of_agreement(ef[:, 0] - ef[:, 1])[1],
-        "upper limit of agreement (points)",
-        EF_POINTS,
-    ),
-    Metric(
-        "ef_mae",
-        lambda ef: mean_absolute_error(ef[:, 0], ef[:, 1]),
-        "mean absolute error (points)",
-        EF_POINTS,
-    ),
-    Metric("ef_r", lambda ef: pearson_r(ef[:, 0], ef[:, 1]), "r", baseline=lambda _: NAN),
-)
+AGREEMENT = [EF_METRICS[name] for name in ("bias", "sd", "limit_low", "limit_high", "mae", "r")]
 """Metrics of rows ``(n, 2)`` of measured and true EF; their names end in the reference."""
 
 BEAT_METRICS = (
@@ -277,19 +247,18 @@ def group_metrics(group: Group, method: str, seed: int) -> list[MetricRow]:
 
 
 def ef_metrics(group: Group, reference: str, method: str, seed: int) -> list[MetricRow]:
-    """`EF_METRICS` against a reference; the baseline is the median true EF for every clip."""
+    """`AGREEMENT` with a reference; the baseline is the median true EF for every clip."""
     clips, pairs = ef_pairs(group.clips, reference)
     if len(pairs) < 2:
         return []
-    baseline = np.stack([np.full(len(pairs), np.median(pairs[:, 1])), pairs[:, 1]], axis=1)
     return bootstrap_metrics(
-        EF_METRICS,
+        AGREEMENT,
         pairs,
         [r.patient for r in clips],
         method=method,
         group=group.name,
         ending=f"_{reference}",
-        baseline=baseline,
+        baseline=constant_pairs(pairs, float(np.median(pairs[:, 1]))),
         split=group.name,
         reference=REFERENCES[reference],
         seed=seed,

@@ -32,8 +32,8 @@ from lvef.evaluation.report import (
     table_csv,
 )
 from lvef.evaluation.synthetic.metrics import (
+    AGREEMENT,
     CONTOUR_METRICS,
-    EF_METRICS,
     GROUPED_REFERENCES,
     NEAR_EDGE_S,
     REFERENCES,
@@ -267,7 +267,7 @@ def make_plots(evaluation: SyntheticEvaluation, group: Group) -> dict[str, Plot]
             pairs,
             [r.rhythm for r in clips],
             [r.item for r in clips],
-            {m.name.removeprefix("ef_"): group.metric(f"{m.name}_{reference}") for m in EF_METRICS}.get,
+            {m.name.removeprefix("ef_"): group.metric(f"{m.name}_{reference}") for m in AGREEMENT}.get,
             ending=reference,
             heading=f"EF of synthetic clips against {of}",
             reference_name=REFERENCES[reference],
@@ -347,7 +347,7 @@ def _sections(e: SyntheticEvaluation, groups: Sequence[Group], plots: dict[str, 
 def ef_table(group: Group) -> Table:
     """Agreement of EF: a row a metric with its baseline against the first reference, a column a reference."""
     rows: list[Row] = []
-    for metric in EF_METRICS:
+    for metric in AGREEMENT:
         found = [group.metric(f"{metric.name}_{reference}") for reference in REFERENCES]
         if any(found):
             baseline = found[0].baseline if found[0] else None
@@ -365,7 +365,7 @@ def group_table(groups: Sequence[Group], reference: str, *, is_brief: bool = Fal
     """
     rows = []
     for g in groups:
-        bias, sd, low, high, mae, r = (g.metric(f"{metric.name}_{reference}") for metric in EF_METRICS)
+        bias, sd, low, high, mae, r = (g.metric(f"{metric.name}_{reference}") for metric in AGREEMENT)
         n_with_ef = sum(clip.has_ef for clip in g.clips)
         cells = {
             "by": _by(g),
