@@ -14,6 +14,7 @@ import pytest
 
 from lvef.cli.main import main
 from lvef.inference.card import Card, read_card
+from lvef.io.formats import FORMATS
 from tests.house import ROOT, markdown_files, shell_lines
 
 PAGES = markdown_files()
@@ -230,3 +231,15 @@ def test_the_intended_use_is_said_once_and_plainly():
 
 def test_nothing_is_left_to_fill_in():
     assert not [p for p in PAGES if "TODO" in p.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("page", ["docs/how-to/measure.md", "docs/how-to/web-page.md"])
+def test_pages_name_every_format_of_clips(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    labels = {
+        label
+        for one in FORMATS
+        if one.family in ("video", "dicom") or one.animated
+        for label in one.label.split(", ")
+    }
+    assert not {label for label in labels if label not in text}

@@ -27,7 +27,7 @@ def test_a_sound_manifest(run, rows, here):
     assert done.stderr == (
         "set.csv: 4 items checked (headers only): 0 kinds of error, 0 kinds of warning, 0 kinds of note.\n"
     )
-    assert "pictures decoded" in run("data", "check", "set.csv", "--decode").stderr
+    assert "images decoded" in run("data", "check", "set.csv", "--decode").stderr
 
 
 def test_warnings_and_notes_do_not_fail(run, rows, here):

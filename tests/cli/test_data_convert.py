@@ -24,8 +24,7 @@ def test_a_study(run, study, here):
     done = run("data", "convert", study, "--out", "out")
     assert done.exit_code == 0, done.output
     assert (
-        done.stdout
-        == "Written to out: 1 converted, 1 refused. Look at the pictures before you pass them on.\n"
+        done.stdout == "Written to out: 1 converted, 1 refused. Look at the images before you pass them on.\n"
     )
     assert done.stderr.startswith(f"lvef: {study / 'black.dcm'}: every pixel is black")
     assert len(done.stderr.splitlines()) == 1

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lvef.cli.data_import import SUFFIXES
+from lvef.cli.data import SUFFIXES
 from lvef.datasets import manifest
 from lvef.datasets.manifest import read_manifest
 from lvef.datasets.registry import READERS, find_reader
@@ -117,7 +117,7 @@ def test_a_collection_that_lost_its_efs_is_told_apart_from_one_without(run, here
     path.write_text("\n".join(line.split(",")[0] for line in path.read_text().splitlines()))
     result = run("data", "import", "echonet-dynamic", echonet, "--out", here / "m.parquet")
     assert result.exit_code == 0, result.stderr
-    assert "EF: no row has one, although the collection carries EFs" in result.stdout
+    assert "EF: no row has one, although the dataset carries EFs" in result.stdout
     assert "missing_columns" in result.stdout
 
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import lvef
-from lvef.cli.data import VERBS as DATA_VERBS
+from lvef.cli.data import data
 from lvef.cli.main import VERBS, main
 from lvef.core.errors import DataError, QualityRefusal, WeightsError
 
@@ -33,12 +33,12 @@ def test_help_of_a_group_names_its_verbs(run):
     result = run("data", "--help")
     assert result.exit_code == 0
     said = " ".join(result.stdout.split())
-    for verb, (_, _, line) in DATA_VERBS.items():
-        assert f"{verb} {line}" in said
+    for verb, command in data.commands.items():
+        assert f"{verb} {command.short_help}" in said
 
 
 @pytest.mark.parametrize(
-    "words", [(), *((verb,) for verb in VERBS), *(("data", verb) for verb in DATA_VERBS)]
+    "words", [(), *((verb,) for verb in VERBS), *(("data", verb) for verb in data.commands)]
 )
 def test_every_help_has_an_example(run, words):
     result = run(*words, "--help")
@@ -54,8 +54,8 @@ def test_help_loads_nothing_heavy():
         "from click.testing import CliRunner\n"
         "from lvef.cli.main import main\n"
         "from lvef.cli.main import VERBS\n"
-        "from lvef.cli.data import VERBS as data\n"
-        "calls = [['--version'], [], *([verb] for verb in VERBS), *(['data', verb] for verb in data)]\n"
+        "from lvef.cli.data import data\n"
+        "calls = [['--version'], [], *([verb] for verb in VERBS), *(['data', verb] for verb in data.commands)]\n"
         "for words in calls:\n"
         "    done = CliRunner().invoke(main, words if words == ['--version'] else [*words, '--help'])\n"
         "    assert done.exit_code == 0, (words, done.output)\n"

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lvef.cli.options import FILE, FOLDER, PATH, json_option, workers_option
+
 if TYPE_CHECKING:
     from lvef.stores.convert import Conversion
-
-FILE = click.Path(path_type=Path)
 
 FORMATS = ("avi", "png")
 """What a clip becomes; `lvef.stores.deidentify.Format` has them too, but loads the decoders."""
 
 
 @click.command(
+    short_help="De-identified AVI or PNG copies with a manifest.",
     epilog="""\b
 Examples:
   lvef data convert study/ --out deidentified
@@ -24,12 +25,12 @@ Examples:
   lvef data convert camus.parquet --out copies
   lvef data convert study/ --out deidentified --rename --key-file safe/key.csv
 
-Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
+Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 )
-@click.argument("inputs", nargs=-1, required=True, type=FILE, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     required=True,
     help="Folder for the copies and manifest.csv: a new or empty one, or that of an earlier run.",
 )
@@ -39,12 +40,12 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
     type=click.Choice(FORMATS),
     default="avi",
     show_default=True,
-    help="What a clip becomes: a Motion JPEG AVI, or a PNG a frame. A still is always a PNG.",
+    help="What a clip becomes: a Motion JPEG AVI, or a PNG for each frame. A still is always a PNG.",
 )
 @click.option("--rename", is_flag=True, help="Running numbers in place of the names of files and patients.")
 @click.option(
     "--key-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Write which number stands for which file and patient; goes with --rename. Keep it apart from the copies.",
 )
 @click.option(
@@ -53,10 +54,8 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
     show_default=True,
     help="Keep copies of an earlier run into the same folder whose source has not changed.",
 )
-@click.option(
-    "--workers", type=click.IntRange(min=0), default=0, help="Files at once; 0 leaves the choice to lvef."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print what became of each file as JSON.")
+@workers_option("Files at once; 0 leaves the choice to lvef.")
+@json_option("Print what became of each file as JSON.")
 @click.pass_context
 def convert(
     ctx: click.Context,
@@ -71,9 +70,9 @@ def convert(
 ) -> None:
     """Copy echo files without what they say of a person.
 
-    INPUT is a file (DICOM, video, still), a folder, or a manifest. All outside the ultrasound fan becomes black, header and
-    metadata are not copied, colour becomes grey. Where no fan is found, a file is refused. Writing inside the fan stays:
-    look at the copies before you pass them on.
+    INPUT is a file (DICOM, video, still), a folder, or a manifest. All outside the ultrasound sector becomes black, header
+    and metadata are not copied, colour becomes grey. A file without a sector is refused. Text inside the sector stays: look
+    at the copies before you pass them on.
     """
     _check(out, rename, key_file)
     # Loaded here, so that help and usage errors stay fast.
@@ -107,12 +106,12 @@ def convert(
         )
     else:
         words = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
-        click.echo(f"Written to {out}: {words}. Look at the pictures before you pass them on.")
+        click.echo(f"Written to {out}: {words}. Look at the images before you pass them on.")
     ctx.exit(exit_code(done))
 
 
 def _check(out: Path, rename: bool, key_file: Path | None) -> None:
-    """Refuse words that do not go together.
+    """Refuse arguments that do not go together.
 
     Raises:
         UsageError: With what to write instead.

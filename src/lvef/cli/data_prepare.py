@@ -40,10 +40,13 @@ NOTES = {
 SKIPPED = {"still": "{n} stills passed over", "not_traced": "{n} without tracing or mask passed over"}
 """What the reasons of skipping mean."""
 
-EXIT_CODES = "Exit code: 0 done, 1 something failed (the rest is prepared), 2 wrong arguments."
+EXIT_CODES = "Exit code: 0 done, 1 something failed (the rest is prepared), 2 usage error."
 
 
-@click.group(epilog="Example: lvef data prepare clips echonet.parquet --out store")
+@click.group(
+    short_help="Inputs for models: two-stream, volume-traces, clips.",
+    epilog="Example: lvef data prepare clips echonet.parquet --out store",
+)
 def prepare() -> None:
     """Inputs for models, from a manifest.
 

@@ -265,11 +265,12 @@ def _check(
 
 
 def _run(plan: Plan, models: EvaluatedModels) -> Evaluation:
-    from lvef.cli.progress import progress_bar
+    from lvef.cli.progress import show_progress
     from lvef.evaluation.stills.evaluation import evaluate as judge
 
-    with progress_bar(models.steps) as (_, advance):
-        return judge(plan, models, advance)
+    with show_progress() as progress:
+        progress.start(models.steps)
+        return judge(plan, models, progress.advance)
 
 
 def _show(found: Evaluation, *, as_json: bool) -> None:

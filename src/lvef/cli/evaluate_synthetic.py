@@ -46,7 +46,7 @@ def evaluate_synthetic(
     Raises:
         LvefError: Nothing can be evaluated, or nothing can be written.
     """
-    # Loaded here, so that help and usage errors answer at once.
+    # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import show_progress
     from lvef.cli.show_tables import show_report, write_files
     from lvef.evaluation.output import make_folder

@@ -40,7 +40,7 @@ def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> 
     Prints count, mean, standard deviation, quartiles and outliers of EF, EDV and ESV, EF by split, sex, view and
     image quality, frame rates, durations and sizes. With --out writes tables, plots and a page that opens offline.
     """
-    # Loaded here, so that help and usage errors answer at once.
+    # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.show_tables import show_report, write_files
     from lvef.datasets.manifest import read_manifest
     from lvef.evaluation.exploration.explore import explore as describe
@@ -63,11 +63,12 @@ def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> 
 
 
 def _open(table: pl.DataFrame) -> Examples:
-    from lvef.cli.progress import progress_bar
+    from lvef.cli.progress import show_progress
     from lvef.evaluation.exploration.examples import MOST_EXAMPLES, open_examples, shown_text
 
-    with progress_bar(min(MOST_EXAMPLES, len(table)), "Opening") as (say, advance):
-        opened = open_examples(table, advance)
+    with show_progress("Opening") as progress:
+        progress.start(min(MOST_EXAMPLES, len(table)))
+        opened = open_examples(table, progress.advance)
         if opened.reasons:
-            say(f"lvef: {shown_text(opened)} The first: {opened.reasons[0]}")
+            progress.message(f"{shown_text(opened)} The first: {opened.reasons[0]}")
     return opened

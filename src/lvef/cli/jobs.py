@@ -1,14 +1,15 @@
-"""What a user may give to be measured, shared by the commands that measure: files, folders, a pair, a biplane study."""
+"""What can be measured, for the commands that measure: files, folders, a pair of stills, a biplane study."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from lvef.cli.options import PATH, combine
 from lvef.core.errors import DataError, GeometryError
 from lvef.measure.options import MeasureOptions
 
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
 
 DEFAULT_OUT = Path("lvef-out")
 """Output folder where none is given."""
-
-PACKED_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".npy", ".npz")
-"""What an echo file may be packed in; named where a folder holds nothing else."""
-
-FILE = click.Path(path_type=Path)
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -47,20 +41,18 @@ class Inputs:
     a2c: Path | None = None
 
 
-def input_options(command: F) -> F:
-    """Decorate a command with the argument and the options of `Inputs`."""
-    for name, text in (
-        ("--a2c", "Apical two-chamber clip of a biplane study; goes with --a4c."),
-        ("--a4c", "Apical four-chamber clip of a biplane study; goes with --a2c."),
-        ("--es", "End-systolic still of a pair; goes with --ed."),
-        ("--ed", "End-diastolic still of a pair; goes with --es."),
-    ):
-        command = click.option(name, type=FILE, help=text)(command)
-    return click.argument("paths", nargs=-1, type=FILE, metavar="PATH...")(command)
+input_options = combine(
+    click.argument("paths", nargs=-1, type=PATH, metavar="PATH..."),
+    click.option("--ed", type=PATH, help="End-diastolic still of a pair; goes with --es."),
+    click.option("--es", type=PATH, help="End-systolic still of a pair; goes with --ed."),
+    click.option("--a4c", type=PATH, help="Apical four-chamber clip of a biplane study; goes with --a2c."),
+    click.option("--a2c", type=PATH, help="Apical two-chamber clip of a biplane study; goes with --a4c."),
+)
+"""The argument and the options of `Inputs`."""
 
 
 def check_inputs(inputs: Inputs, options: MeasureOptions) -> None:
-    """Refuse words that do not go together.
+    """Refuse arguments that do not go together.
 
     Raises:
         UsageError: With what to write instead.
@@ -94,25 +86,26 @@ def check_inputs(inputs: Inputs, options: MeasureOptions) -> None:
 
 
 def is_one(inputs: Inputs) -> bool:
-    """Whether one answer was asked for: the shape of JSON follows from what was typed, not from what was found."""
+    """Whether one result was asked for: the shape of JSON follows from the arguments, not from what was found."""
     return not inputs.paths or (len(inputs.paths) == 1 and not inputs.paths[0].is_dir())
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """The files, and folders of stills, behind the paths given. A missing one stays: it fails on its own, beside the others.
+    """The files, and folders of stills, behind the paths given. A missing one stays: it fails on its own.
 
     Raises:
         DataError: A folder without an echo file.
     """
+    from lvef.io.formats import ARCHIVE_SUFFIXES
     from lvef.io.open import find_clips, find_inputs
 
     found: dict[Path, None] = {}
     for path in paths:
         inside = find_inputs([path]) if path.exists() else [path]
         if not inside:
-            packed = sorted(p.name for p in path.rglob("*") if p.suffix.lower() in PACKED_SUFFIXES)[:3]
-            mend = f"it holds {', '.join(packed)}: unpack that" if packed else "check the path"
-            raise DataError(f"{path} is a folder in which no echo file was found: {mend}.")
+            packed = sorted(p.name for p in path.rglob("*") if p.suffix.lower() in ARCHIVE_SUFFIXES)[:3]
+            remedy = f"it holds {', '.join(packed)}: unpack that" if packed else "check the path"
+            raise DataError(f"{path} is a folder in which no echo file was found: {remedy}.")
         found |= dict.fromkeys(inside)
     return find_clips(found)
 

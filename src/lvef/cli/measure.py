@@ -12,7 +12,9 @@ import click
 import lvef
 from lvef.cli.derived import build, options_from
 from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_options, is_one, make_jobs
+from lvef.cli.options import FOLDER, json_option, workers_option
 from lvef.core.serialization import to_json
+from lvef.io.formats import CLIP_FORMATS
 from lvef.measure.options import MAX_SECONDS, MeasureOptions
 
 if TYPE_CHECKING:
@@ -24,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request(Inputs):
-    """What the user asked for: the files, and where the answers go.
+    """What the user asked for: the files, and where the results go.
 
     Attributes:
         out: Output folder; None writes nothing.
         as_json: Print JSON instead of a table.
-        video: Write films.
+        video: Write overlay videos.
         summary: Write summaries.
-        resume: Take over earlier answers.
+        resume: Keep results of an earlier run.
         workers: Files at once; 0 leaves the choice to lvef.
         max_seconds: Longest time for one file; 0 for no limit.
     """
@@ -46,6 +48,11 @@ class Request(Inputs):
 
 
 @click.command(
+    help=f"""Measure the ejection fraction of echo files, or of all in a folder.
+
+    Reads {CLIP_FORMATS}; folders of numbered stills; and pairs of stills. Prints a table and writes for each file
+    measurement.json, curve.csv, beats.csv, overlay.mp4 and summary.png, and one results.csv for all.
+    """,
     epilog="""\b
 Examples:
   lvef measure clip.avi
@@ -54,15 +61,15 @@ Examples:
   lvef measure --a4c four.dcm --a2c two.dcm --sex F
   lvef measure clip.dcm --json | jq .ef_percent
 
-Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
+Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 )
 @input_options
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help=f"Folder for the outputs.  [default: {DEFAULT_OUT}; nothing is written with --json]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for one file, else an array.")
+@json_option("Print JSON: an object for one file, else an array.")
 @click.option("--video/--no-video", default=True, help="Write overlay.mp4, or leave it.  [default: write]")
 @click.option(
     "--summary/--no-summary", default=True, help="Write summary.png, or leave it.  [default: write]"
@@ -71,27 +78,20 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
     "--resume/--no-resume",
     default=True,
     show_default=True,
-    help="Keep answers of an earlier run into the same folder.",
+    help="Keep results of an earlier run into the same folder.",
 )
-@click.option(
-    "--workers", type=click.IntRange(min=0), default=0, help="Files at once; 0 leaves the choice to lvef."
-)
+@workers_option("Files at once; 0 leaves the choice to lvef.")
 @click.option(
     "--max-seconds",
     type=click.FloatRange(min=0),
     default=MAX_SECONDS,
     show_default=True,
-    help="Give a file up that takes longer; the others go on. 0: never.",
+    help="Give up a file that takes longer; the others go on. 0: never.",
 )
 @options_from(MeasureOptions, aliases={"frame_rate_hz": "--frame-rate"})
 @click.pass_context
 def measure(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
-    """Measure the ejection fraction of echo files, or of all in a folder.
-
-    Reads DICOM, AVI, MP4, MOV, MKV, WebM, animated GIF, WebP and PNG, stacks of TIFF, folders of
-    numbered stills, and pairs of stills. Prints a table and writes for each file
-    measurement.json, curve.csv, beats.csv, overlay.mp4 and summary.png, and one results.csv for all.
-    """
+    """Measure echo files; the help stands above."""
     own = {field.name for field in dataclasses.fields(Request)}
     request = Request(**{key: value for key, value in values.items() if key in own})
     if request.out is None and not request.as_json:
@@ -166,7 +166,7 @@ def run_request(request: Request, options: MeasureOptions) -> int:
 
 
 def _settings(options: MeasureOptions, measurer: Measurer) -> dict[str, Any]:
-    """All that the answers depend on, as plain values."""
+    """Everything that the results depend on, as plain values."""
     card, engine = measurer.predictor.entry.card, measurer.predictor.engine
     finder = getattr(measurer, "beat_finder", None)
     beats = {} if finder is None else {"beats_sha256": finder.predictor.entry.card.model_sha256}

@@ -48,12 +48,17 @@ class _Bar:
         self.message = lambda text: console.print(escape(text), soft_wrap=True)
 
 
-@contextmanager
-def progress_bar(
-    total: int, title: str = "Measuring"
-) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
-    """`show_progress` for a number of items that is known: yields a function for messages and one to advance the bar."""
-    with ExitStack() as stack:
-        bar = _Bar(title, stack)
-        bar.start(total)
-        yield bar.message, bar.advance
+def counter(progress: Progress) -> Callable[[int, int], None]:
+    """A callback that takes how many items of how many are done."""
+    shown = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        if shown < 0:
+            progress.start(total)
+            shown = 0
+        for _ in range(done - shown):
+            progress.advance()
+        shown = done
+
+    return show

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lvef.cli.derived import build, options_from
-from lvef.cli.jobs import DEFAULT_OUT, FILE, check_inputs, input_options, is_one
+from lvef.cli.jobs import DEFAULT_OUT, check_inputs, input_options, is_one
+from lvef.cli.options import PATH
 from lvef.cli.report_tasks import (
     FORMATS,
     Request,
@@ -48,14 +49,14 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
 )
 @click.option(
     "--clip",
-    type=FILE,
+    type=PATH,
     multiple=True,
     metavar="FILE",
     help="Film of an earlier answer, where it was moved. Twice for a pair (ED, ES) or a biplane study (A4C, A2C).",
 )
 @click.option(
     "--correction",
-    type=FILE,
+    type=PATH,
     metavar="FILE",
     help="A reader's correction, as the page saves it; for one file or answer.",
 )
@@ -93,7 +94,7 @@ def run_report(request: Request, options: MeasureOptions) -> int:
         QualityRefusal: A correction from which no EF follows.
     """
     # Loaded here, so that help and usage errors stay fast.
-    from lvef.cli.progress import progress_bar
+    from lvef.cli.progress import show_progress
     from lvef.core.serialization import to_json
     from lvef.core.wording import ef_text
 
@@ -101,7 +102,8 @@ def run_report(request: Request, options: MeasureOptions) -> int:
     tasks = make_tasks(request, options)
     documents: list[dict[str, Any]] = []
     failures: list[LvefError] = []
-    with progress_bar(len(tasks), "Reports") as (say, advance):
+    with show_progress("Reports") as progress:
+        progress.start(len(tasks))
         for task in tasks:
             try:
                 answer = task.answer()
@@ -110,14 +112,14 @@ def run_report(request: Request, options: MeasureOptions) -> int:
                 is_new = change is not None and answer.measurement.correction is not None
                 documents.append(_write(task.corrected() if is_new else task, answer, request.format, is_new))
                 for sentence in _remarks(answer, change is not None):
-                    say(f"lvef: {sentence}")
+                    progress.message(sentence)
             except LvefError as error:
                 # One bad file must not cost the pages of the others.
                 if len(tasks) == 1:
                     raise
                 failures.append(error)
-                say(f"lvef: {error}")
-            advance()
+                progress.message(str(error))
+            progress.advance()
     if request.as_json:
         click.echo(to_json(documents[0] if _wants_one(request) else documents), nl=False)
     else:

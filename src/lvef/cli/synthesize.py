@@ -31,7 +31,7 @@ SHOWN = 20
 """Refused or failed clips that are reported one by one; ``run.json`` holds all."""
 
 EXIT_CODES = (
-    "Exit code: 0 done (refused stills are reported), 1 something failed, 2 wrong arguments, 3 only refusals."
+    "Exit code: 0 done (refused stills are reported), 1 something failed, 2 usage error, 3 only refusals."
 )
 
 
