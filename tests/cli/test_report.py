@@ -112,7 +112,7 @@ def test_an_earlier_answer_gets_its_page_beside_it_and_nothing_is_measured(run, 
     assert fake == [], "no network is loaded"
     text = words(earlier / "report.pdf")
     assert "60 %" in text
-    assert "it has no pictures" in text
+    assert "it has no images" in text
     assert "gone/" not in text
     assert run("report", "answer/measurement.json", "--out", "pages").stdout.endswith(
         "pages/answer-report.pdf\n"
@@ -185,7 +185,7 @@ def test_a_correction_gives_a_new_answer_beside(run, fake, clip, correction, her
     assert found.correction.reader == "A. Reader"
     assert found.ef_percent == pytest.approx(document["ef_percent"])
     text = words(folder / "report.pdf")
-    for word in ("corrected by A. Reader", "Machine", "Note: Earlier."):
+    for word in ("corrected by A. Reader", "Model", "Note: Earlier."):
         assert word in text
     again = run("report", folder, "--json")
     assert json.loads(again.stdout)["corrected"] is True

@@ -242,7 +242,7 @@ def test_a_partial_cycle_counts_no_beats():
     half = replace(whole.beats[0], end_frame=None, duration_s=None)
     partial = replace(whole, status=Status.PARTIAL_CYCLE, beats=(half,))
     assert result_row(partial, "x")["beats"] == "0"
-    assert beats_text(partial) == "no complete cycle"
+    assert beats_text(partial) == "no complete beat"
     assert "incomplete cycle" in status_text(partial)
 
 

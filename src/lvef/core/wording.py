@@ -286,7 +286,7 @@ def beats_text(measurement: Measurement) -> str:
     whole = [beat for beat in m.beats if beat.end_frame is not None]
     counted = sum(1 for beat in whole if not beat.excluded)
     if m.status is Status.PARTIAL_CYCLE or not whole:
-        return "no complete cycle"
+        return "no complete beat"
     text = f"{counted} {'beat' if counted == 1 else 'beats'}"
     return f"{text}, {len(whole) - counted} excluded" if len(whole) > counted else text
 
