@@ -188,6 +188,18 @@ FIELDS = (
         shown=Shown.EVERYWHERE,
     ),
     Field(
+        "cardiac_output_l_min",
+        "Stroke volume times heart rate, regurgitation included; null where one of them is not known.",
+        NUMBER,
+        column=30,
+        required=False,
+        label="Cardiac output",
+        unit="l/min",
+        decimals=1,
+        group=Group.VOLUMES,
+        shown=Shown.EVERYWHERE,
+    ),
+    Field(
         "volume_note",
         "Why there are no millilitres; empty where there are.",
         TEXT,

@@ -343,6 +343,20 @@ class Measurement:
         calibrated = self.edv_ml is not None if self.curve is None else self.curve.calibrated
         return "ml" if calibrated else "relative"
 
+    @property
+    def cardiac_output_l_min(self) -> float | None:
+        """Stroke volume times heart rate in litres per minute; None without one of them.
+
+        It is the output of the ventricle: what flows back through a leaking mitral valve is in it.
+
+        Example:
+            >>> Measurement("a.dcm", Status.OK, stroke_volume_ml=70.0, heart_rate_bpm=60.0).cardiac_output_l_min
+            4.2
+        """
+        if self.stroke_volume_ml is None or self.heart_rate_bpm is None:
+            return None
+        return self.stroke_volume_ml * self.heart_rate_bpm / 1000
+
     def frame_time_s(self, frame: int | None) -> float | None:
         """Time of a frame in seconds from the clip's first; None without such a frame and for stills."""
         if frame is None or self.curve is None or self.duration_s is None:
