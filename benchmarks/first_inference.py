@@ -119,7 +119,7 @@ def main() -> int:
         clips = Path(folder)
         for way in given.way or ["shared", "own"]:
             if way == "measure":
-                from lvef.io.sample import sample_cine
+                from lvef.io.open import sample_cine
 
                 (clips / "in").mkdir()
                 for number in range(given.threads):

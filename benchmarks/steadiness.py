@@ -39,8 +39,7 @@ from lvef.geometry.beats import analyse_beats
 from lvef.geometry.simpson import axis_length, volume_of_tracing
 from lvef.geometry.smoothing import smooth_tracings
 from lvef.geometry.tracing import trace_labels, tracing_of_contour, volume_curve_of_tracings
-from lvef.io.open import open_clip
-from lvef.io.sample import sample_cine
+from lvef.io.open import open_clip, sample_cine
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictors import SegmentationPredictor
 from lvef.synthesis.volume_curves import regular, sample

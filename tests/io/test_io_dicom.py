@@ -14,6 +14,7 @@ from lvef.core.errors import DicomError, MissingExtraError
 from lvef.core.records import Box
 from lvef.core.terms import Sex, View
 from lvef.io.dicom import read_dicom
+from lvef.io.limits import SizeLimits
 from tests.io.io_fabrication import (
     PERSON,
     codes,
@@ -468,9 +469,9 @@ class TestRefused:
             ["truncated", "assumed_frame_rate"],
         )
         with pytest.raises(DicomError, match=r"many\.dcm has 2 frames or more; at most 1"):
-            read_dicom(path, max_frames=1)
+            read_dicom(path, SizeLimits(1))
         with pytest.raises(DicomError, match=r"many\.dcm has 2 frames of 96 x 64 pixels, more than"):
-            read_dicom(path, max_pixels=10_000)
+            read_dicom(path, SizeLimits(max_pixels=10_000))
         ds.NumberOfFrames, ds.Rows = 2, 5000
         with pytest.raises(DicomError, match=r"tall\.dcm has frames of 96 x 5000 pixels; at most 4096"):
             read_dicom(save(ds, tmp_path / "tall.dcm"))

@@ -7,6 +7,7 @@ from PIL import Image
 
 from lvef.core.errors import DataError, VideoError
 from lvef.io.images import IMAGE_NOTE, read_labels, read_still
+from lvef.io.limits import SizeLimits
 from lvef.io.open import open_clip
 from lvef.io.probe import probe
 from tests.bombs import vast_png
@@ -214,9 +215,9 @@ class TestAnimations:
     def test_limits(self, tmp_path, suffix):
         path = animation(tmp_path / f"a.{suffix}", SMALL, 80)
         with pytest.raises(VideoError, match="has 12 frames or more; at most 5"):
-            read_still(path, max_frames=5)
+            read_still(path, SizeLimits(5))
         with pytest.raises(VideoError, match="more than the 9,000 pixels"):
-            read_still(path, max_pixels=9000)
+            read_still(path, SizeLimits(max_pixels=9000))
 
     def test_shape_of_a_gifs_pixels(self, tmp_path):
         path = animation(tmp_path / "a.gif", SMALL, 80)

@@ -9,6 +9,7 @@ import pytest
 
 from lvef.core.errors import VideoError
 from lvef.core.records import PixelAspect
+from lvef.io.limits import SizeLimits
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ, container_timing
 from lvef.io.video import SPACING_NOTE, read_video
 from tests.io.io_fabrication import codes, moving_grey, write_video
@@ -214,8 +215,8 @@ def test_sound_without_pictures_is_an_error(tmp_path):
 def test_too_many_frames(tmp_path, name):
     path = encode(tmp_path / name, moving_grey(9), "ffv1", "yuv420p")
     with pytest.raises(VideoError, match=rf"{name} has 9 frames or more; at most 8 .*--max-frames"):
-        read_video(path, max_frames=8)
-    assert len(read_video(path, max_frames=9).frames) == 9
+        read_video(path, SizeLimits(8))
+    assert len(read_video(path, SizeLimits(9)).frames) == 9
 
 
 def test_too_many_pixels(tmp_path):
@@ -223,7 +224,7 @@ def test_too_many_pixels(tmp_path):
     with pytest.raises(
         VideoError, match=r"a\.mkv has .* frames of 96 x 64 pixels, more than the 50,000 pixels"
     ):
-        read_video(path, max_pixels=50_000)
+        read_video(path, SizeLimits(max_pixels=50_000))
 
 
 def test_too_large_frames(tmp_path):

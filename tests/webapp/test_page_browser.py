@@ -18,7 +18,7 @@ from lvef.core.wording import ef_text
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 
 from lvef.core.terms import View
-from lvef.io.motion_jpeg import encode_motion_jpeg
+from lvef.io.avi import encode_motion_jpeg
 from lvef.measure.pipeline import Measurer
 from lvef.webapp import samples
 from tests.bombs import BOMBS

@@ -53,7 +53,7 @@ def demo(ctx: click.Context, /, out: Path, phantom: bool, as_json: bool, **value
 
 def _measure_echo(out: Path, options: MeasureOptions, as_json: bool) -> int:
     from lvef.cli.measure import Request, run_request
-    from lvef.io.sample import sample_cine
+    from lvef.io.open import sample_cine
 
     clip = sample_cine()
     code = run_request(Request(paths=(clip,), out=out, as_json=as_json, resume=False), options)

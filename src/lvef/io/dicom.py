@@ -37,8 +37,8 @@ from lvef.io.dicom_header import (
 )
 from lvef.io.dicom_pixels import NATIVE_SYNTAXES, count_frames, decode_pixels, native_frame_bytes
 from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times, read_r_wave_times
-from lvef.io.formats import DICOM, HEAD_BYTES, detect_format
-from lvef.io.limits import MAX_FILE_BYTES, MAX_FRAMES, MAX_PIXELS, check_size
+from lvef.io.formats import DICOM, format_of_file
+from lvef.io.limits import DEFAULT_LIMITS, MAX_FILE_BYTES, SizeLimits, check_size
 from lvef.io.series import MIN_CORRELATION, MIN_FRAMES, REFUSAL, frame_correlation
 from lvef.io.timing import (
     DEFAULT_FRAME_RATE_HZ,
@@ -86,15 +86,12 @@ class Instance:
     header: Dataset = field(repr=False)
 
 
-def read_dicom(
-    path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
-) -> Clip:
+def read_dicom(path: str | os.PathLike[str], limits: SizeLimits = DEFAULT_LIMITS) -> Clip:
     """Read a DICOM file with one frame or many, in any transfer syntax that images or video use.
 
     Args:
         path: The file, with or without preamble and suffix.
-        max_frames: Most frames allowed.
-        max_pixels: Most pixels allowed over all frames together.
+        limits: How large the clip may be.
 
     Returns:
         The clip, with times from the attribute that rules (``timing`` is its keyword) and a scale where the
@@ -106,13 +103,12 @@ def read_dicom(
         QualityRefusal: ``volume``, when its frames do not follow each other in time.
     """
     source = os.fspath(path)
-    limits = {"max_frames": max_frames, "max_pixels": max_pixels}
     with quiet_pydicom(), Path(path).open("rb") as file:
         dataset = read_header(file, source)
         height, width = int_value(dataset, "Rows"), int_value(dataset, "Columns")
-        check_size(source, 1, height, width, **limits, error=DicomError)
+        check_size(source, 1, height, width, limits, error=DicomError)
         check_frames_follow_in_time(dataset, count_frames(dataset, file)[0], source)
-        payload = _read_payload(file, dataset, source, max_frames)
+        payload = _read_payload(file, dataset, source, limits)
         pixels = decode_pixels(dataset, payload, source, limits)
         n_decoded, height, width = pixels.frames.shape
         timing = frame_times(dataset, n_decoded, pixels.container)
@@ -146,17 +142,14 @@ def single_instances(files: Iterable[Path]) -> list[Instance]:
 def read_instances(
     instances: Sequence[Instance],
     source: str,
-    *,
-    max_frames: int = MAX_FRAMES,
-    max_pixels: int = MAX_PIXELS,
+    limits: SizeLimits = DEFAULT_LIMITS,
 ) -> Clip:
     """Read single-frame DICOM files of one folder as the frames of a cine.
 
     Args:
         instances: From `single_instances`.
         source: The folder's name as the user gave it.
-        max_frames: Most frames allowed.
-        max_pixels: Most pixels allowed over all frames together.
+        limits: How large the clip may be.
 
     Returns:
         The clip, in the order of its times or instance numbers. ``timing`` is the attribute that holds the times, or
@@ -171,7 +164,7 @@ def read_instances(
     check_frames_follow_in_time(chosen[0].header, len(chosen), source)
     _check_one_plane(chosen, source)
     ordered, timing = _in_time(chosen, source)
-    clips = list(_frames(ordered, source, max_frames, max_pixels))
+    clips = list(_frames(ordered, source, limits))
     frames = np.concatenate([clip.frames for clip in clips])
     alike = frame_correlation(frames)
     if alike < MIN_CORRELATION:
@@ -201,7 +194,7 @@ def read_instances(
     return clip
 
 
-def _read_payload(file: BinaryIO, dataset: Dataset, source: str, max_frames: int) -> Payload:
+def _read_payload(file: BinaryIO, dataset: Dataset, source: str, limits: SizeLimits) -> Payload:
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax == DeflatedExplicitVRLittleEndian:
         file.seek(0)
@@ -211,7 +204,7 @@ def _read_payload(file: BinaryIO, dataset: Dataset, source: str, max_frames: int
         implicit, little = dataset.original_encoding
         most = MAX_FILE_BYTES
         if syntax in NATIVE_SYNTAXES:  # one frame too many is refused; those beyond need not be read for that
-            most = min(most, (max_frames + 1) * 3 * native_frame_bytes(dataset))
+            most = min(most, (limits.max_frames + 1) * 3 * native_frame_bytes(dataset))
         payload = read_payload(file, implicit_vr=bool(implicit), little_endian=bool(little), max_bytes=most)
     if payload is None:
         raise DicomError(
@@ -235,23 +228,21 @@ def _modality_notice(dataset: Dataset) -> tuple[CodedWarning, ...]:
 
 def _instance(path: Path) -> Instance | None:
     try:
-        with path.open("rb") as file:
-            if detect_format(file.read(HEAD_BYTES)) is not DICOM:
+        if format_of_file(path) is not DICOM:
+            return None
+        with path.open("rb") as file, quiet_pydicom():
+            header = read_header(file, os.fspath(path))
+            if count_frames(header, file)[0] != 1:
                 return None
-            file.seek(0)
-            with quiet_pydicom():
-                header = read_header(file, os.fspath(path))
-                if count_frames(header, file)[0] != 1:
-                    return None
-                found = {name: at for name in (*_TIMES, _MADE) if (at := _time_s(header, name)) is not None}
-                order = float_value(header, "InstanceNumber")
-                series, study, identity, patient, issuer = (
-                    text_value(header, keyword)
-                    for keyword in (
-                        *("SeriesInstanceUID", "StudyInstanceUID", "SOPInstanceUID"),
-                        *("PatientID", "IssuerOfPatientID"),
-                    )
+            found = {name: at for name in (*_TIMES, _MADE) if (at := _time_s(header, name)) is not None}
+            order = float_value(header, "InstanceNumber")
+            series, study, identity, patient, issuer = (
+                text_value(header, keyword)
+                for keyword in (
+                    *("SeriesInstanceUID", "StudyInstanceUID", "SOPInstanceUID"),
+                    *("PatientID", "IssuerOfPatientID"),
                 )
+            )
     except (DataError, OSError):  # it is measured on its own, and says then what is wrong
         return None
     place = None if order is None else int(order)
@@ -386,13 +377,13 @@ def _compared(
             yield CodedWarning("contradictory_rate", text + " Check heart rate and durations.")
 
 
-def _frames(ordered: Sequence[Instance], source: str, max_frames: int, max_pixels: int) -> Iterator[Clip]:
+def _frames(ordered: Sequence[Instance], source: str, limits: SizeLimits) -> Iterator[Clip]:
     first: Clip | None = None
     for instance in ordered:
-        clip = read_dicom(instance.path, max_pixels=max_pixels)
+        clip = read_dicom(instance.path, limits)
         first = first or clip
         height, width = clip.frames.shape[1:]
-        check_size(source, len(ordered), height, width, max_frames=max_frames, max_pixels=max_pixels)
+        check_size(source, len(ordered), height, width, limits)
         if clip.frames.shape != first.frames.shape:
             raise QualityRefusal(
                 REFUSAL,

@@ -36,7 +36,7 @@ from pydicom.uid import (
 from lvef.core.errors import DicomError
 from lvef.core.records import Box, CodedWarning, PixelAspect, PixelGeometry, PixelSpacing, shape_of
 from lvef.core.terms import Sex, View
-from lvef.io.formats import DICOM, HEAD_BYTES, detect_format
+from lvef.io.formats import DICOM, format_of_file
 from lvef.io.limits import check_aspect, check_spacing
 
 VIEW_CODES = {
@@ -222,9 +222,8 @@ def read_dicom_identity(path: Path) -> DicomIdentity | None:
         path: Any file.
     """
     try:
-        with path.open("rb") as file:
-            if detect_format(file.read(HEAD_BYTES)) is not DICOM:
-                return None
+        if format_of_file(path) is not DICOM:
+            return None
         with quiet_pydicom():
             person, other = ("PatientID", "IssuerOfPatientID"), ("PatientName", "PatientBirthDate")
             study = ("StudyInstanceUID",)

@@ -54,7 +54,7 @@ from lvef.io.dicom_frames import (
 from lvef.io.dicom_grey import LIKELY, YBR_LABELS, GreyFrames, Jpeg, detect_colour_layout, lossless_frames
 from lvef.io.dicom_header import DECODE_ERRORS, int_value, text_value
 from lvef.io.formats import detect_format
-from lvef.io.limits import check_size
+from lvef.io.limits import SizeLimits, check_size
 from lvef.io.timing import Timing, container_timing
 
 NATIVE_SYNTAXES = (
@@ -107,14 +107,14 @@ class DecodedPixels:
     aspect: float | None = None
 
 
-def decode_pixels(dataset: Dataset, payload: Payload, source: str, limits: dict[str, int]) -> DecodedPixels:
+def decode_pixels(dataset: Dataset, payload: Payload, source: str, limits: SizeLimits) -> DecodedPixels:
     """Decode the pixel data: as many frames as it holds, whatever Number of Frames says.
 
     Args:
         dataset: The header, with a transfer syntax; what the data contradicts is overwritten in it.
         payload: The Pixel Data element.
         source: The file's name as the user gave it.
-        limits: ``max_frames`` and ``max_pixels``.
+        limits: How large the clip may be.
 
     Raises:
         DicomError: when nothing can be decoded, it is too large, or the transfer syntax is not known.
@@ -143,7 +143,7 @@ def decode_pixels(dataset: Dataset, payload: Payload, source: str, limits: dict[
         notices += overrides.notices
         n_frames = len(payload.data) // native_frame_bytes(dataset)
     height, width = int_value(dataset, "Rows"), int_value(dataset, "Columns")
-    check_size(source, n_frames, height, width, **limits, error=DicomError)
+    check_size(source, n_frames, height, width, limits, error=DicomError)
     decoded: Iterable[NDArray[Any] | Jpeg]
     if header is not None and syntax in (JPEGBaseline8Bit, JPEGExtended12Bit) and header.bits == 8:
         decoded = (Jpeg(frame, header) for frame in frames)
@@ -395,7 +395,7 @@ def _plugin(dataset: Dataset, named: UID, source: str) -> str:
 
 
 def _decode_video(
-    payload: Payload, stream: str, declared: int, source: str, limits: dict[str, int]
+    payload: Payload, stream: str, declared: int, source: str, limits: SizeLimits
 ) -> DecodedPixels:
     from lvef.io.video import decode_video
 
@@ -405,8 +405,8 @@ def _decode_video(
         stream = kind.demuxer
     elif data.startswith(_TRANSPORT_SYNC):
         stream = "mpegts"
-    expected = declared if 1 < declared <= limits["max_frames"] else 0
-    video = decode_video(io.BytesIO(data), stream, source, expected=expected, error=DicomError, **limits)
+    expected = declared if 1 < declared <= limits.max_frames else 0
+    video = decode_video(io.BytesIO(data), stream, source, expected=expected, limits=limits, error=DicomError)
     timing = container_timing(video.stamps_s, video.rate_hz, video.coded_rate_hz)
     n_frames = len(video.frames)
     notices = frame_count_warnings(n_frames, n_frames, min(declared, n_frames))

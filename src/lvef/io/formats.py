@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 HEAD_BYTES = 4096
@@ -149,12 +150,20 @@ def detect_format(head: bytes) -> FileFormat | None:
     return DICOM if _is_bare_dicom(head) else None
 
 
+def format_of_file(path: Path) -> FileFormat | None:
+    """The format of a file by its content, or None where it is not one that is read.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return detect_format(file.read(HEAD_BYTES))
+
+
 _NUMPY_REMEDY = (
     "it says neither how fast its frames follow each other nor which axis is which. Write the frames as PNG files with "
     "running numbers into a folder and give that folder, or make an AVI"
 )
-"""Why a NumPy array is refused, and what to give instead."""
-
 _PICKLE = "a Python pickle, which is never opened: it could run programs"
 _UNPACK = "unpack it and give the folder"
 _FRAMES = "export its frames as PNG files or as AVI"

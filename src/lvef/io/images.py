@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import DataError, VideoError
 from lvef.core.records import Clip, CodedWarning, FrameArray
-from lvef.io.formats import GIF, HEAD_BYTES, STILL_FORMATS, TIFF, FileFormat, detect_format
+from lvef.io.formats import GIF, STILL_FORMATS, TIFF, FileFormat, format_of_file
 from lvef.io.greyscale import ColourSampler, to_uint8
-from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, MAX_SIDE_PX, check_aspect, check_size, check_spacing
+from lvef.io.limits import DEFAULT_LIMITS, MAX_SIDE_PX, SizeLimits, check_aspect, check_size, check_spacing
 from lvef.io.timing import Timing, assumed_timing, container_timing, even_times, is_plausible_rate
 
 IMAGE_NOTE = "An image file states no pixel size, so there are no millimetres or millilitres."
@@ -49,15 +49,12 @@ _IMAGE_DESCRIPTION = 270
 _GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")
 
 
-def read_still(
-    path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
-) -> Clip:
+def read_still(path: str | os.PathLike[str], limits: SizeLimits = DEFAULT_LIMITS) -> Clip:
     """Read a still as a clip of one frame; an animation, pages of one size and a NIfTI or MetaImage sequence keep theirs.
 
     Args:
         path: The file; its content decides which kind it is, not its suffix.
-        max_frames: Most frames allowed.
-        max_pixels: Most pixels allowed over all frames together.
+        limits: How large the clip may be.
 
     Returns:
         The clip. Deeper values than 8 bit are stretched to 0-255, what is wholly transparent is black, a photo's
@@ -70,15 +67,15 @@ def read_still(
     source = os.fspath(path)
     kind = _kind(path, source)
     if kind.family == "image":
-        return _read_image(path, source, kind, max_frames, max_pixels)
+        return _read_image(path, source, kind, limits)
     if kind.family == "nifti":
         from lvef.io.nifti import read_nifti
 
-        image = read_nifti(path, max_frames=max_frames, max_pixels=max_pixels)
+        image = read_nifti(path, limits)
         return _sequence(image.values, image.spacing_mm, image.frame_step_s, source, "NIfTI pixdim")
     from lvef.io.metaimage import read_metaimage
 
-    values, spacing = read_metaimage(path, max_frames=max_frames, max_pixels=max_pixels)
+    values, spacing = read_metaimage(path, limits)
     return _sequence(
         values, spacing[:2] if len(spacing) > 1 else None, 0.0, source, "MetaImage ElementSpacing"
     )
@@ -120,8 +117,7 @@ def read_labels(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 
 def _kind(path: str | os.PathLike[str], source: str) -> FileFormat:
-    with Path(path).open("rb") as file:
-        kind = detect_format(file.read(HEAD_BYTES))
+    kind = format_of_file(Path(path))
     if kind is None or kind.family not in ("image", "nifti", "metaimage"):
         found = "no image of a known format" if kind is None else f"a {kind.name}, not a still"
         raise VideoError(f"{source} is {found}: expected {STILL_FORMATS}.")
@@ -154,14 +150,10 @@ def page_numbers(image: Any, kind: FileFormat) -> range:  # noqa: ANN401  Pillow
     return range(first, pages)
 
 
-def _read_image(
-    path: str | os.PathLike[str], source: str, kind: FileFormat, max_frames: int, max_pixels: int
-) -> Clip:
-    with open_image(path, source, kind, max_pixels) as image:
+def _read_image(path: str | os.PathLike[str], source: str, kind: FileFormat, limits: SizeLimits) -> Clip:
+    with open_image(path, source, kind, limits) as image:
         pages = page_numbers(image, kind)
-        check_size(
-            source, len(pages), image.height, image.width, max_frames=max_frames, max_pixels=max_pixels
-        )
+        check_size(source, len(pages), image.height, image.width, limits)
         notices: tuple[CodedWarning, ...] = ()
         if len(pages) == 1 and getattr(image, "n_frames", 1) > 1:
             text = f"The file has {image.n_frames} images; only the first is used."
@@ -303,7 +295,7 @@ def _gif_is_whole(path: Path) -> bool:
 
 def _label_values(path: str | os.PathLike[str], source: str, kind: FileFormat) -> NDArray[Any]:
     pages = []
-    with open_image(path, source, kind, MAX_PIXELS) as image:
+    with open_image(path, source, kind, DEFAULT_LIMITS) as image:
         for page in page_numbers(image, kind):
             image.seek(page)
             values = np.asarray(_upright(image))
@@ -325,8 +317,10 @@ def _upright(image: Any) -> Any:  # noqa: ANN401
 
 
 @contextmanager
-def open_image(path: str | os.PathLike[str], source: str, kind: FileFormat, max_pixels: int) -> Iterator[Any]:
-    """Open with Pillow, with the size checked before anything is decoded.
+def open_image(
+    path: str | os.PathLike[str], source: str, kind: FileFormat, limits: SizeLimits | None
+) -> Iterator[Any]:
+    """Open with Pillow, with the size checked before anything is decoded, unless ``limits`` is None.
 
     Raises:
         VideoError: when the image is damaged or too large.
@@ -337,7 +331,8 @@ def open_image(path: str | os.PathLike[str], source: str, kind: FileFormat, max_
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
-                check_size(source, 1, image.height, image.width, max_pixels=max_pixels)
+                if limits is not None:
+                    check_size(source, 1, image.height, image.width, limits)
                 yield image
     except Image.DecompressionBombError:
         raise VideoError(

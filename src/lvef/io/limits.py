@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lvef.core.errors import DataError, VideoError
 
@@ -35,14 +35,29 @@ SQUARE = 0.005
 """A pixel whose sides differ by less is square."""
 
 
+class SizeLimits(NamedTuple):
+    """How large a clip may be.
+
+    Attributes:
+        max_frames: Most frames allowed.
+        max_pixels: Most pixels allowed over all frames together.
+    """
+
+    max_frames: int = MAX_FRAMES
+    max_pixels: int = MAX_PIXELS
+
+
+DEFAULT_LIMITS = SizeLimits()
+"""Limits where nobody set others."""
+
+
 def check_size(
     source: str,
     n_frames: int,
     height: int,
     width: int,
+    limits: SizeLimits = DEFAULT_LIMITS,
     *,
-    max_frames: int = MAX_FRAMES,
-    max_pixels: int = MAX_PIXELS,
     error: type[DataError] = VideoError,
 ) -> None:
     """Refuse a clip that is too large to hold, or that has no area.
@@ -52,8 +67,7 @@ def check_size(
         n_frames: Number of frames declared or met so far.
         height: Rows of a frame, in pixels.
         width: Columns of a frame, in pixels.
-        max_frames: Most frames allowed.
-        max_pixels: Most pixels allowed over all frames together.
+        limits: What is allowed.
         error: Class of the error to raise.
 
     Raises:
@@ -66,14 +80,14 @@ def check_size(
             f"{source} has frames of {width} x {height} pixels; at most {MAX_SIDE_PX} on a side are read: "
             "export it smaller."
         )
-    if n_frames > max_frames:
+    if n_frames > limits.max_frames:
         raise error(
-            f"{source} has {n_frames} frames or more; at most {max_frames} are read: cut the clip to a few "
+            f"{source} has {n_frames} frames or more; at most {limits.max_frames} are read: cut the clip to a few "
             "beats, or raise --max-frames."
         )
-    if n_frames * height * width > max_pixels:
+    if n_frames * height * width > limits.max_pixels:
         raise error(
-            f"{source} has {n_frames} frames of {width} x {height} pixels, more than the {max_pixels:,} "
+            f"{source} has {n_frames} frames of {width} x {height} pixels, more than the {limits.max_pixels:,} "
             "pixels that are held in memory: cut the clip to a few beats or export it smaller."
         )
 

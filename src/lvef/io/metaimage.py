@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import VideoError
-from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
+from lvef.io.limits import DEFAULT_LIMITS, SizeLimits, check_size
 
 ELEMENT_TYPES = {
     "MET_UCHAR": "u1",
@@ -87,15 +87,12 @@ def read_metaimage_header(path: str | os.PathLike[str]) -> MetaImageHeader:
     )
 
 
-def read_metaimage(
-    path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
-) -> MetaImage:
+def read_metaimage(path: str | os.PathLike[str], limits: SizeLimits = DEFAULT_LIMITS) -> MetaImage:
     """Read a MetaImage file with its data.
 
     Args:
         path: The ``.mha`` or ``.mhd`` file.
-        max_frames: Most frames allowed.
-        max_pixels: Most pixels allowed over all frames together.
+        limits: How large the clip may be.
 
     Raises:
         VideoError: when a key is missing or not supported, or the data is not there, not whole or too large.
@@ -104,7 +101,7 @@ def read_metaimage(
     with Path(path).open("rb") as file:
         keys, header_bytes = _header(file.read(MAX_HEADER_BYTES), source)
         size = _size(keys, source)
-        check_size(source, size[2], size[1], size[0], max_frames=max_frames, max_pixels=max_pixels)
+        check_size(source, size[2], size[1], size[0], limits)
         dtype = _dtype(keys, source)
         expected = size[0] * size[1] * size[2] * dtype.itemsize
         if keys["ElementDataFile"].upper() == "LOCAL":

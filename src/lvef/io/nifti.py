@@ -15,7 +15,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from lvef.core.errors import VideoError
-from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
+from lvef.io.limits import DEFAULT_LIMITS, SizeLimits, check_size
 
 MM_PER_UNIT = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
 """Millimetres per spatial unit of ``xyzt_units``; without one, millimetres are the custom."""
@@ -47,15 +47,12 @@ class NiftiHeader(NamedTuple):
     spacing_mm: tuple[float, float] | None
 
 
-def read_nifti(
-    path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
-) -> Nifti:
+def read_nifti(path: str | os.PathLike[str], limits: SizeLimits = DEFAULT_LIMITS) -> Nifti:
     """Read a NIfTI file in one piece (.nii, .nii.gz) that holds an image (x, y) or a sequence (x, y, t).
 
     Args:
         path: The file.
-        max_frames: Most frames allowed.
-        max_pixels: Most pixels allowed over all frames together.
+        limits: How large the clip may be.
 
     Raises:
         VideoError: when the header is damaged, the shape is no image's or sequence's, or data is missing.
@@ -65,7 +62,7 @@ def read_nifti(
     try:
         header: Any = _header(_inflated(raw, _HEADER_BYTES))
         frames, height, width = _frame_shape(header.get_data_shape(), source)
-        check_size(source, frames, height, width, max_frames=max_frames, max_pixels=max_pixels)
+        check_size(source, frames, height, width, limits)
         dtype = header.get_data_dtype()
         if dtype.fields is not None or dtype.kind not in "uif":
             raise VideoError(f"{source} holds {dtype} values: expected one grey value a pixel.")

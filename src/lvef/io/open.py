@@ -17,15 +17,19 @@ from lvef.io.formats import (
     SUFFIXES,
     FileFormat,
     detect_format,
+    format_of_file,
     unknown_format,
 )
-from lvef.io.limits import MAX_FILE_BYTES, MAX_FRAMES, MAX_PIXELS
+from lvef.io.limits import MAX_FILE_BYTES, MAX_FRAMES, MAX_PIXELS, SizeLimits
 
 RUN_FILE = "run.json"
 """A folder below a given one that holds this file is a run's output and is not searched."""
 
 LABEL_MARK = "_gt"
 """End of the stem of CAMUS's label images, which are no clips."""
+
+SAMPLE_FILE = "examples_ybr_color.dcm"
+"""A real apical four-chamber cine in the ``pydicom`` package: 30 frames in 1.0 s, no complete cardiac cycle."""
 
 
 def open_clip(
@@ -48,16 +52,15 @@ def open_clip(
         MissingExtraError: when it needs a decoder that is not installed.
         QualityRefusal: when it is a folder of stills that are no cine.
     """
-    source = os.fspath(path)
-    path = Path(path)
+    source, path, limits = os.fspath(path), Path(path), SizeLimits(max_frames, max_pixels)
     if path.is_dir():
-        return _read_folder(path, source, max_frames, max_pixels)
+        return _read_folder(path, source, limits)
     head = read_head(path, source)
     kind = detect_format(head)
     if kind is None:
         raise VideoError(unknown_format(source, head))
     try:
-        clip = _read(kind, source, max_frames, max_pixels)
+        clip = _read(kind, source, limits)
     except OSError as cause:
         raise DataError(f"{source} cannot be read to its end ({_reason(cause)}): copy it again.") from None
     suffix = path.suffix.lower()
@@ -67,6 +70,22 @@ def open_clip(
         )
         return replace(clip, notices=(notice, *clip.notices))
     return clip
+
+
+def sample_cine() -> Path:
+    """Where the real echo lies that comes with ``pydicom``.
+
+    Raises:
+        DataError: It is missing from the installed pydicom.
+    """
+    from pydicom.data import get_testdata_file
+
+    found = get_testdata_file(SAMPLE_FILE, download=False)
+    if not isinstance(found, str):
+        raise DataError(
+            f"{SAMPLE_FILE} is missing from the installed pydicom: run pip install --force-reinstall pydicom."
+        )
+    return Path(found)
 
 
 def find_inputs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -144,8 +163,7 @@ def _may_be_dicom(path: Path) -> bool:
     if path.suffix.lower() in SUFFIXES.difference(DICOM.suffixes):
         return False  # not worth opening thousands of videos
     try:
-        with path.open("rb") as file:
-            return detect_format(file.read(HEAD_BYTES)) is DICOM
+        return format_of_file(path) is DICOM
     except OSError:
         return False
 
@@ -192,7 +210,7 @@ def read_head(path: Path, source: str) -> bytes:
     return head
 
 
-def _read_folder(folder: Path, source: str, max_frames: int, max_pixels: int) -> Clip:
+def _read_folder(folder: Path, source: str, limits: SizeLimits) -> Clip:
     from lvef.io.series import read_series, single_stills
 
     files = _in_folder(folder)
@@ -203,27 +221,27 @@ def _read_folder(folder: Path, source: str, max_frames: int, max_pixels: int) ->
 
             instances = single_instances(dicom)
             if len(instances) > 1:
-                return read_instances(instances, source, max_frames=max_frames, max_pixels=max_pixels)
+                return read_instances(instances, source, limits)
         stills = single_stills(files)
         if len(stills) < 2:
             raise DataError(f"{source} is a folder: give a file in it.")
-        return read_series(stills, source, max_frames=max_frames, max_pixels=max_pixels)
+        return read_series(stills, source, limits)
     except OSError as cause:
         raise DataError(f"{source} cannot be read ({_reason(cause)}): check the path and the disk.") from None
 
 
-def _read(kind: FileFormat, source: str, max_frames: int, max_pixels: int) -> Clip:
+def _read(kind: FileFormat, source: str, limits: SizeLimits) -> Clip:
     if kind.family == "dicom":
         from lvef.io.dicom import read_dicom
 
-        return read_dicom(source, max_frames=max_frames, max_pixels=max_pixels)
+        return read_dicom(source, limits)
     if kind.family == "video":
         from lvef.io.video import read_video
 
-        return read_video(source, max_frames=max_frames, max_pixels=max_pixels)
+        return read_video(source, limits)
     from lvef.io.images import read_still
 
-    return read_still(source, max_frames=max_frames, max_pixels=max_pixels)
+    return read_still(source, limits)
 
 
 def _candidates(root: Path) -> Iterator[Path]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from lvef.core.errors import DataError, DicomError, VideoError
 from lvef.io.avi import read_avi_header
-from lvef.io.formats import AVI, FileFormat, detect_format, unknown_format
+from lvef.io.formats import AVI, Family, FileFormat, detect_format, unknown_format
 from lvef.io.open import read_head
 
 _FLAGGED_RATE_HZ = 1000.0
@@ -43,6 +42,18 @@ class FileHeader:
     spacing_mm: tuple[float, float] | None = None
 
 
+def probe(path: Path) -> FileHeader:
+    """Read the header of any file that `lvef.io.open.open_clip` reads.
+
+    Args:
+        path: The file; its content decides which kind it is, not its suffix.
+
+    Raises:
+        DataError: (or `VideoError`, `DicomError`) when it cannot be read, is of no known kind, or its header is damaged.
+    """
+    return _probe(path, frozenset(get_args(Family)), "")
+
+
 def probe_video(path: Path) -> FileHeader:
     """Read the header of a video file.
 
@@ -53,11 +64,7 @@ def probe_video(path: Path) -> FileHeader:
         DataError: when it is missing, empty or may not be read.
         VideoError: when it is no video or its header is damaged.
     """
-    source = os.fspath(path)
-    kind, _ = _kind(path, source)
-    if kind.family != "video":
-        raise VideoError(f"{source} is a {kind.name}, not a video: expected a file with moving images.")
-    return _probe_video(path, source, kind)
+    return _probe(path, frozenset({"video"}), "not a video: expected a file with moving images")
 
 
 def probe_image(path: Path) -> FileHeader:
@@ -71,46 +78,23 @@ def probe_image(path: Path) -> FileHeader:
         VideoError: when it is of another kind or its header is damaged.
         DicomError: when it is a DICOM file without an image, or its header is damaged.
     """
+    families = frozenset(get_args(Family)) - {"video"}
+    return _probe(path, families, "not a still or DICOM file: expected an image")
+
+
+def _probe(path: Path, families: frozenset[str], otherwise: str) -> FileHeader:
     source = os.fspath(path)
-    kind, head = _kind(path, source)
-    if kind.family == "video":
-        raise VideoError(f"{source} is a {kind.name}, not a still or DICOM file: expected an image.")
-    return _probe_image(path, source, kind, head)
-
-
-def probe(path: Path) -> FileHeader:
-    """Read the header of any file that `lvef.io.open.open_clip` reads.
-
-    Args:
-        path: The file; its content decides which kind it is, not its suffix.
-
-    Raises:
-        DataError: (or `VideoError`, `DicomError`) when it cannot be read, is of no known kind, or its header is damaged.
-    """
-    source = os.fspath(path)
-    kind, head = _kind(path, source)
-    if kind.family == "video":
-        return _probe_video(path, source, kind)
-    return _probe_image(path, source, kind, head)
-
-
-def _kind(path: Path, source: str) -> tuple[FileFormat, bytes]:
     head = read_head(path, source)
     kind = detect_format(head)
     if kind is None:
         raise VideoError(unknown_format(source, head))
-    return kind, head
-
-
-def _probe_video(path: Path, source: str, kind: FileFormat) -> FileHeader:
+    if kind.family not in families:
+        raise VideoError(f"{source} is a {kind.name}, {otherwise}.")
     try:
-        return _probe_avi(path, source) if kind is AVI else _probe_container(path, source, kind)
-    except OSError as cause:
-        raise _unreadable(source, cause) from None
-
-
-def _probe_image(path: Path, source: str, kind: FileFormat, head: bytes) -> FileHeader:
-    try:
+        if kind is AVI:
+            return _probe_avi(path, source)
+        if kind.family == "video":
+            return _probe_container(path, source, kind)
         if kind.family == "dicom":
             return _probe_dicom(path, source)
         if kind.family == "nifti":
@@ -119,12 +103,8 @@ def _probe_image(path: Path, source: str, kind: FileFormat, head: bytes) -> File
             return _probe_metaimage(path, source)
         return _probe_still(path, source, kind)
     except OSError as cause:
-        raise _unreadable(source, cause) from None
-
-
-def _unreadable(source: str, cause: OSError) -> DataError:
-    reason = (cause.strerror or type(cause).__name__).lower()
-    return DataError(f"{source} cannot be read to its end ({reason}): copy it again.")
+        reason = (cause.strerror or type(cause).__name__).lower()
+        raise DataError(f"{source} cannot be read to its end ({reason}): copy it again.") from None
 
 
 def _probe_avi(path: Path, source: str) -> FileHeader:
@@ -137,18 +117,14 @@ def _probe_container(path: Path, source: str, kind: FileFormat) -> FileHeader:
     import av
     from av.error import FFmpegError
 
+    from lvef.io.video import choose_stream
+
     try:
         with (
             path.open("rb") as file,
             av.open(file, mode="r", format=kind.demuxer, metadata_errors="replace") as container,
         ):
-            if not container.streams.video:
-                raise VideoError(f"{source} holds no video stream: expected a file with images.")
-            stream = container.streams.video[0]
-            if getattr(stream, "codec_context", None) is None:
-                raise VideoError(
-                    f"{source} uses a video codec that FFmpeg does not know: export it as MJPEG or H.264."
-                )
+            stream, _ = choose_stream(container, source, VideoError)
             rate = stream.average_rate or stream.guessed_rate
             n_frames, width, height = stream.frames, stream.width, stream.height
     except FFmpegError as cause:
@@ -165,38 +141,18 @@ def _probe_container(path: Path, source: str, kind: FileFormat) -> FileHeader:
 
 
 def _probe_still(path: Path, source: str, kind: FileFormat) -> FileHeader:
-    import warnings
-
-    from PIL import Image
-
-    from lvef.io.images import page_numbers
+    from lvef.io.images import open_image, page_numbers
 
     rate = None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                width, height = image.size
-                turned = image.getexif().get(0x0112, 1) >= 5
-                pages = page_numbers(image, kind)
-                if len(pages) > 1:
-                    image.seek(pages[0])
-                    image.load()
-                    shown_ms = image.info.get("duration")
-                    rate = 1000.0 / shown_ms if shown_ms else None
-    except (
-        OSError,
-        EOFError,
-        SyntaxError,
-        ValueError,
-        TypeError,
-        LookupError,
-        struct.error,
-        Image.DecompressionBombError,
-    ) as cause:
-        if isinstance(cause, OSError) and cause.errno is not None:  # the disk's trouble, not the file's
-            raise
-        raise VideoError(f"{source} is a {kind.name} that is damaged or cut off: export it again.") from None
+    with open_image(path, source, kind, None) as image:
+        width, height = image.size
+        turned = image.getexif().get(0x0112, 1) >= 5
+        pages = page_numbers(image, kind)
+        if len(pages) > 1:
+            image.seek(pages[0])
+            image.load()
+            shown_ms = image.info.get("duration")
+            rate = 1000.0 / shown_ms if shown_ms else None
     if turned:  # the reader obeys a photo's orientation mark
         width, height = height, width
     return FileHeader(len(pages), rate, width, height, kind.name.startswith("PNG") and _png_cut(path))

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import DataError, QualityRefusal, VideoError
 from lvef.core.records import Clip, CodedWarning, FrameArray
-from lvef.io.formats import HEAD_BYTES, STILL_SUFFIXES, detect_format
+from lvef.io.formats import STILL_SUFFIXES, format_of_file
 from lvef.io.greyscale import to_uint8
 from lvef.io.images import IMAGE_NOTE, Pages, open_image, page_numbers
-from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
+from lvef.io.limits import DEFAULT_LIMITS, SizeLimits, check_size
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ, assumed_timing
 
 REFUSAL = "stills"
@@ -43,17 +43,14 @@ def single_stills(files: Iterable[Path]) -> list[Path]:
 def read_series(
     files: Sequence[Path],
     source: str,
-    *,
-    max_frames: int = MAX_FRAMES,
-    max_pixels: int = MAX_PIXELS,
+    limits: SizeLimits = DEFAULT_LIMITS,
 ) -> Clip:
     """Read numbered stills of one folder as the frames of a cine.
 
     Args:
         files: Stills of the folder.
         source: The folder's name as the user gave it.
-        max_frames: Most frames allowed.
-        max_pixels: Most pixels allowed over all frames together.
+        limits: How large the clip may be.
 
     Returns:
         The clip, at an assumed frame rate; a number that is missing leaves its time free.
@@ -85,7 +82,7 @@ def read_series(
             REFUSAL,
             f"{source} holds more than one still with the number {twice}: number each differently.",
         )
-    frames, chroma = _frames(ordered, source, max_frames, max_pixels)
+    frames, chroma = _frames(ordered, source, limits)
     alike = frame_correlation(frames)
     if alike < MIN_CORRELATION:
         raise QualityRefusal(
@@ -130,20 +127,15 @@ def _series(files: Sequence[Path]) -> dict[tuple[str, str], dict[int, list[Path]
     return series
 
 
-def _frames(
-    files: Sequence[Path], source: str, max_frames: int, max_pixels: int
-) -> tuple[FrameArray, FrameArray | None]:
+def _frames(files: Sequence[Path], source: str, limits: SizeLimits) -> tuple[FrameArray, FrameArray | None]:
     pages = Pages(len(files))
     for path in files:
         name = os.fspath(Path(source) / path.name)
-        with path.open("rb") as file:
-            kind = detect_format(file.read(HEAD_BYTES))
+        kind = format_of_file(path)
         if kind is None or kind.family != "image":
             raise VideoError(f"{name} is no image: take it out of the series.")
-        with open_image(path, name, kind, max_pixels) as image:
-            check_size(
-                source, len(files), image.height, image.width, max_frames=max_frames, max_pixels=max_pixels
-            )
+        with open_image(path, name, kind, limits) as image:
+            check_size(source, len(files), image.height, image.width, limits)
             if not pages.add(image, 0):
                 raise VideoError(f"{name} is damaged or cut off: export it again.")
         first, last = pages.frames[0], pages.frames[-1]
@@ -174,11 +166,10 @@ def frame_correlation(frames: FrameArray) -> float:
 
 def _is_single(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            kind = detect_format(file.read(HEAD_BYTES))
+        kind = format_of_file(path)
         if kind is None or kind.family != "image":
             return False
-        with open_image(path, path.name, kind, MAX_PIXELS) as image:
+        with open_image(path, path.name, kind, DEFAULT_LIMITS) as image:
             return len(page_numbers(image, kind)) == 1
     except (DataError, OSError):  # it is measured on its own, and says then what is wrong
         return False

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import cv2
@@ -18,12 +18,11 @@ from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
 from lvef.core.errors import DataError, VideoError
-from lvef.core.records import Clip, CodedWarning, FrameArray
+from lvef.core.records import Clip, CodedWarning, FrameArray, PixelAspect
 from lvef.io.avi import frame_sizes, main_rate_notices
-from lvef.io.display import UPRIGHT, declared_aspect, display_orientation, infer_pixel_aspect, orient_frames
 from lvef.io.formats import AVI, HEAD_BYTES, MP4, detect_format, unknown_format
 from lvef.io.greyscale import ColourSampler
-from lvef.io.limits import MAX_FRAMES, MAX_PIXELS, check_size
+from lvef.io.limits import DEFAULT_LIMITS, SizeLimits, check_aspect, check_size
 from lvef.io.timing import container_timing
 
 MIN_RESCUED_FRAMES = 2
@@ -34,6 +33,23 @@ SPACING_NOTE = "A video file states no pixel size, so there are no millimetres o
 
 DARK_LUMA, DARK_FRACTION = 10, 0.02
 """Luma of limited range is not below 16, but for ringing: with so many pixels below 10 it is of full range."""
+
+BROADCAST_SIZES = frozenset(
+    (width, height) for height in (480, 486, 576) for width in (352, 480, 704, 720)
+) | {(1440, 1080)}
+"""Sizes (width, height) of television images, whose pixels are as a rule not square. Source: ITU-R BT.601, DVD, HDV."""
+
+SAME_SHAPE = 0.02
+"""Shapes of pixels that differ by less are the same: 704 or 720 columns of a television image are 2.3 % apart."""
+
+ASKEW = 0.05
+"""Part of a display matrix's largest entry below which another is 0."""
+
+Orientation = tuple[bool, bool, bool]
+"""How an image is brought upright: rows and columns swapped, then turned over from left to right, from top to bottom."""
+
+UPRIGHT: Orientation = (False, False, False)
+"""Nothing is to be done."""
 
 _PLANAR = ("yuv4", "yuvj4", "yuva4")
 _DEEP_GREY = ("gray9", "gray10", "gray12", "gray14", "gray16")
@@ -67,15 +83,12 @@ class DecodedVideo:
     notices: tuple[CodedWarning, ...]
 
 
-def read_video(
-    path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
-) -> Clip:
+def read_video(path: str | os.PathLike[str], limits: SizeLimits = DEFAULT_LIMITS) -> Clip:
     """Read a video file (AVI, MP4, MOV, MKV, WebM, WMV, MPEG).
 
     Args:
         path: The file; its content decides which kind it is, not its suffix.
-        max_frames: Most frames allowed.
-        max_pixels: Most pixels allowed over all frames together.
+        limits: How large the clip may be.
 
     Returns:
         The clip. ``timing`` is ``"container"``, ``"average_rate"`` or ``"assumed"``.
@@ -92,9 +105,9 @@ def read_video(
         if kind.family != "video":
             raise VideoError(f"{source} is a {kind.name}, not a video: expected a file with moving images.")
         file.seek(0)
-        video = decode_video(file, kind.demuxer, source, max_frames=max_frames, max_pixels=max_pixels)
+        video = decode_video(file, kind.demuxer, source, limits=limits)
     timing = container_timing(video.stamps_s, video.rate_hz, video.coded_rate_hz)
-    spacing, shape_notices = infer_pixel_aspect(video.aspect, *video.frames.shape[1:])
+    spacing, shape_notices = _infer_pixel_aspect(video.aspect, *video.frames.shape[1:])
     return Clip(
         frames=video.frames,
         times_s=timing.times_s,
@@ -113,8 +126,7 @@ def decode_video(
     source: str,
     *,
     expected: int = 0,
-    max_frames: int = MAX_FRAMES,
-    max_pixels: int = MAX_PIXELS,
+    limits: SizeLimits = DEFAULT_LIMITS,
     error: type[DataError] = VideoError,
 ) -> DecodedVideo:
     """Decode a video stream held in an open file.
@@ -126,8 +138,7 @@ def decode_video(
         demuxer: FFmpeg's name of the container.
         source: The file's name as the user gave it.
         expected: Number of frames known from elsewhere, or 0 to ask the container.
-        max_frames: Most frames allowed.
-        max_pixels: Most pixels allowed over all frames together.
+        limits: How large the clip may be.
         error: Class of the error to raise.
 
     Raises:
@@ -135,10 +146,9 @@ def decode_video(
     """
     try:
         with av.open(file, mode="r", format=demuxer, metadata_errors="replace") as container:
-            stream, notices = _stream(container, source, error)
+            stream, notices = choose_stream(container, source, error)
             expected = expected or stream.frames
-            limits = {"max_frames": max_frames, "max_pixels": max_pixels}
-            check_size(source, expected, stream.height, stream.width, **limits, error=error)
+            check_size(source, expected, stream.height, stream.width, limits, error=error)
             decoding = _Decoding(source, expected, limits, error)
             complete, hidden = True, _hidden(stream, demuxer)
             for frame in _decoded(container, stream):
@@ -150,7 +160,7 @@ def decode_video(
                     decoding.add(frame)
             length_s = _length_s(container, stream)
             rates = (stream.average_rate or stream.guessed_rate, stream.codec_context.framerate)
-            aspect, shape_notices = declared_aspect(
+            aspect, shape_notices = _declared_aspect(
                 float(stream.sample_aspect_ratio or 0), float(stream.codec_context.sample_aspect_ratio or 0)
             )
     except FFmpegError as cause:
@@ -168,7 +178,7 @@ def decode_video(
     if demuxer == AVI.demuxer:
         notices = (*notices, *main_rate_notices(file, source, rate_hz))
         if complete and decoding.n_frames < expected:
-            sizes = frame_sizes(file, source, max_frames)
+            sizes = frame_sizes(file, source, limits.max_frames)
             hidden += next((i for i, size in enumerate(sizes) if size), len(sizes))
             notices = (*notices, *decoding.repeat_empty(sizes, rate_hz))
     notices = (*notices, *decoding.completeness(complete, max(expected - hidden, 0), length_s))
@@ -178,7 +188,7 @@ def decode_video(
 class _Decoding:
     """The growing result: one preallocated array, filled frame by frame."""
 
-    def __init__(self, source: str, expected: int, limits: dict[str, int], error: type[DataError]) -> None:
+    def __init__(self, source: str, expected: int, limits: SizeLimits, error: type[DataError]) -> None:
         self._source, self._limits, self._error = source, limits, error
         self._frames = np.empty((0, 0, 0), np.uint8)
         self._capacity, self._most = expected or _FIRST_CAPACITY, 0
@@ -206,7 +216,7 @@ class _Decoding:
                 f"{frame.height} ({frame.format.name}) at frame {index}: cut the clip where it changes."
             )
         if index == self._most:
-            check_size(self._source, index + 1, height, width, **self._limits, error=self._error)
+            check_size(self._source, index + 1, height, width, self._limits, error=self._error)
         if index == len(self._frames):
             more = min(index, self._most - index)
             self._frames = np.concatenate((self._frames, np.empty((more, height, width), np.uint8)))
@@ -287,8 +297,8 @@ class _Decoding:
         frames = self._frames[: len(self._stamps)]
         chroma = None if self._colour is None else self._colour.chroma(*frames.shape[1:])
         if self._orientation != UPRIGHT:
-            frames = orient_frames(frames, self._orientation)
-            chroma = None if chroma is None else orient_frames(chroma[None], self._orientation)[0]
+            frames = _orient_frames(frames, self._orientation)
+            chroma = None if chroma is None else _orient_frames(chroma[None], self._orientation)[0]
         if aspect is not None and self._orientation[0]:
             aspect = 1.0 / aspect
         return DecodedVideo(frames, self._stamps, *rates_hz, chroma, aspect, (*notices, *self._notices))
@@ -306,10 +316,8 @@ class _Decoding:
     def _start(self, frame: av.VideoFrame) -> None:
         name = self._format = frame.format.name
         grey = name.startswith("gray")
-        check_size(self._source, 1, frame.height, frame.width, **self._limits, error=self._error)
-        self._most = min(
-            self._limits["max_frames"], self._limits["max_pixels"] // (frame.height * frame.width)
-        )
+        check_size(self._source, 1, frame.height, frame.width, self._limits, error=self._error)
+        self._most = min(self._limits.max_frames, self._limits.max_pixels // (frame.height * frame.width))
         capacity = min(self._capacity, self._most)
         self._frames = np.empty((capacity, frame.height, frame.width), np.uint8)
         self._direct = frame.planes[0].line_size > 0 and (
@@ -326,14 +334,14 @@ class _Decoding:
                 luma = _plane(frame.planes[0])[: frame.height, : frame.width]
                 limited = float((luma < DARK_LUMA).mean()) < DARK_FRACTION
         self._lut = _LIMITED_TO_FULL if limited else None
-        self._orientation, more = display_orientation(frame)
+        self._orientation, more = _display_orientation(frame)
         self._notices.extend(more)
 
 
-def _stream(
+def choose_stream(
     container: InputContainer, source: str, error: type[DataError]
 ) -> tuple[VideoStream, tuple[CodedWarning, ...]]:
-    """The video stream that is read, and what to say of others. A cover image is no video.
+    """The video stream that is read, the largest, and a warning of others. A cover image is no video.
 
     Raises:
         DataError: (as ``error``) when there is none.
@@ -399,3 +407,81 @@ def _length_s(container: InputContainer, stream: VideoStream) -> float | None:
 
 def _reason(cause: FFmpegError) -> str:
     return str(cause.strerror or "unknown reason").lower()
+
+
+def _infer_pixel_aspect(
+    aspect: float | None, height: int, width: int
+) -> tuple[PixelAspect | None, tuple[CodedWarning, ...]]:
+    """Return the shape of the pixels, None for square ones, and a warning where that may well be wrong.
+
+    Args:
+        aspect: Height of a pixel over its width as stated, or None.
+        height: Rows of a frame.
+        width: Columns of a frame.
+    """
+    if aspect is not None:
+        return check_aspect(aspect, "sample aspect ratio")
+    if not {(width, height), (height, width)} & BROADCAST_SIZES:
+        return None, ()
+    text = (
+        f"The file does not state the shape of its pixels; {width} x {height} is a size of television, whose pixels are "
+        "as a rule not square. Square ones are assumed: look whether the image is squeezed."
+    )
+    return None, (CodedWarning("assumed_square_pixels", text),)
+
+
+def _declared_aspect(container: float, coded: float) -> tuple[float | None, tuple[CodedWarning, ...]]:
+    """Return height of a pixel over its width, or None where nothing is stated; contradictory statements with a warning.
+
+    Args:
+        container: Width over height as the container states it, or 0.
+        coded: The same of the coded stream.
+    """
+    if not (container or coded):
+        return None, ()
+    aspect = 1.0 / (container or coded)
+    # A coded stream says 1 where nobody thought of it.
+    if not container or coded in (0.0, 1.0) or abs(container / coded - 1.0) <= SAME_SHAPE:
+        return aspect, ()
+    text = (
+        f"The file states two shapes of its pixels, {container:.4g} and {coded:.4g} (width over height): the container's "
+        "is used. Look whether the image is squeezed."
+    )
+    return aspect, (CodedWarning("contradictory_aspect", text),)
+
+
+def _display_orientation(frame: av.VideoFrame) -> tuple[Orientation, list[CodedWarning]]:
+    """Return how a frame is brought upright; what cannot be applied, and interlacing, with a warning."""
+    orientation, notices = _display_matrix(frame)
+    if frame.interlaced_frame:
+        text = "The video is interlaced: a frame holds two moments, and moving walls look combed. Export it progressive."
+        notices.append(CodedWarning("interlaced", text))
+    return orientation, notices
+
+
+def _orient_frames(frames: FrameArray, orientation: Orientation) -> FrameArray:
+    """Return frames ``(n, height, width)`` brought upright."""
+    swapped, across, down = orientation
+    frames = frames.transpose(0, 2, 1) if swapped else frames
+    frames = frames[:, :, ::-1] if across else frames
+    return np.ascontiguousarray(frames[:, ::-1] if down else frames)
+
+
+def _display_matrix(frame: av.VideoFrame) -> tuple[Orientation, list[CodedWarning]]:
+    """What a display matrix asks for: quarter turns and mirrorings; anything else becomes a warning.
+
+    Source: FFmpeg, libavutil/display.h: rows (a, b, u), (c, d, v), (x, y, w); (x', y') = (a x + c y, b x + d y).
+    """
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return UPRIGHT, []
+    a, b, _, c, d = (float(v) for v in np.frombuffer(bytes(data), np.int32)[:5])
+    largest = max(abs(v) for v in (a, b, c, d))
+    straight = max(abs(b), abs(c)) < ASKEW * largest
+    across = max(abs(a), abs(d)) < ASKEW * largest
+    if largest == 0 or straight == across:
+        text = (
+            f"The file asks to be shown turned by {frame.rotation:g} degrees: only quarter turns are applied."
+        )
+        return UPRIGHT, [CodedWarning("not_turned", text)]
+    return (False, a < 0, d < 0) if straight else (True, c < 0, b < 0), []

@@ -36,7 +36,7 @@ from lvef.datasets.volume_tracings import LINES
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
-from lvef.io.motion_jpeg import BEST_QUALITY, encode_motion_jpeg
+from lvef.io.avi import BEST_QUALITY, encode_motion_jpeg
 from lvef.io.nifti import encode_label_nifti
 from lvef.synthesis.truth import SyntheticClip, TrueBeat
 

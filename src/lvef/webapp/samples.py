@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lvef.core.terms import View
-from lvef.io.sample import sample_cine
+from lvef.io.open import sample_cine
 from lvef.webapp.measuring import SampleFile
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from lvef.evaluation.dataset.cases import Case, Selection
 from lvef.evaluation.dataset.evaluation import DatasetEvaluation, Method
 from lvef.evaluation.dataset.predictions import EfResult
 from lvef.evaluation.results import UsedWeights
-from lvef.io.motion_jpeg import encode_motion_jpeg
+from lvef.io.avi import encode_motion_jpeg
 from tests.measure.made_up import ellipse_tracing, failed, refused
 
 WEIGHTS = UsedWeights("fake", "1", "ab" * 32, "CC0-1.0", "openvino", "f32", "Test CPU", 4)

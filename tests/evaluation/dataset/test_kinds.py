@@ -12,7 +12,7 @@ from lvef.evaluation.dataset.analysis import analyse
 from lvef.evaluation.dataset.evaluation import Plan, evaluate, load_inputs
 from lvef.evaluation.runner import CaseRunner
 from lvef.geometry.volume_tracing import volume_tracing_of_tracing
-from lvef.io.motion_jpeg import encode_motion_jpeg
+from lvef.io.avi import encode_motion_jpeg
 from lvef.measure.options import MeasureOptions
 from tests.evaluation.dataset.made_up import SIZE, rows, write
 from tests.measure.made_up import ellipse_tracing

@@ -15,7 +15,7 @@ from lvef.geometry.beats import analyse_beats
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import volume_curve_of_tracings
-from lvef.io.motion_jpeg import encode_motion_jpeg
+from lvef.io.avi import encode_motion_jpeg
 from lvef.io.nifti import encode_label_nifti
 from lvef.io.open import open_clip
 from lvef.measure.options import MeasureOptions

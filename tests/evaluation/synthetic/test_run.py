@@ -17,7 +17,7 @@ from lvef.evaluation.results import exit_code_of, from_plain, to_plain
 from lvef.evaluation.runner import CaseRunner
 from lvef.evaluation.synthetic.results import SyntheticResult
 from lvef.evaluation.synthetic.run import DIGITS, SyntheticSettings, evaluate_clips
-from lvef.io.motion_jpeg import encode_motion_jpeg
+from lvef.io.avi import encode_motion_jpeg
 from tests.evaluation.synthetic.made_dataset import TruthMeasurer, later
 from tests.measure.made_up import failed, refused
 

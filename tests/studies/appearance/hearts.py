@@ -11,7 +11,7 @@ from scipy.special import erf
 
 from lvef.core.records import Clip, PixelSpacing
 from lvef.core.terms import View
-from lvef.io.motion_jpeg import BEST_QUALITY, encode_motion_jpeg
+from lvef.io.avi import BEST_QUALITY, encode_motion_jpeg
 from lvef.io.nifti import encode_label_nifti
 from lvef.synthesis.truth import SyntheticClip, TrueBeat
 from studies.appearance.measures import LabelledImage

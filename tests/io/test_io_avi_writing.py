@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.io.motion_jpeg import BEST_QUALITY, encode_motion_jpeg
+from lvef.io.avi import BEST_QUALITY, encode_motion_jpeg
 from lvef.io.open import open_clip
 from lvef.io.probe import probe
 
