@@ -53,7 +53,11 @@ def test_a_plain_answer():
     page = content_of(plain(), NOW)
     assert (page.title, page.ef, page.label) == ("clip.avi", "60 %", "Ejection fraction")
     assert page.status == "mean of 4 beats"
-    assert page.volumes[:3] == (("Mean EDV", "120 ml"), ("Mean ESV", "48 ml"), ("Mean stroke volume", "72 ml"))
+    assert page.volumes[:3] == (
+        ("Mean EDV", "120 ml"),
+        ("Mean ESV", "48 ml"),
+        ("Mean stroke volume", "72 ml"),
+    )
     values = dict(page.values)
     assert values["Spread over beats"] == "SD 0.0 points, 60.0 to 60.0 %"
     assert values["Beat shown"] == "beat 1, EF 60.0 %, EDV 120 ml, ESV 48 ml"
