@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lvef.core.records import BoolArray, Tracing
 from lvef.core.terms import Structure
-from lvef.evaluation.stills.ef import EF_POINTS
+from lvef.evaluation.ef_metrics import EF_POINTS
 from lvef.evaluation.synthetic.results import SyntheticResult
 from lvef.evaluation.synthetic.scoring import compare_clip
 from lvef.geometry.ejection import ejection_fraction

@@ -22,7 +22,7 @@ def test_table_and_files(run, here, stills):
     result = run("evaluate", "--data", stills, "--out", here / "out", "--precision", "f32")
     assert result.exit_code == 0, result.stderr
     assert "CAMUS validation, 3 patients" in result.stdout
-    assert "LV A4C ED" in result.stdout
+    assert "LV A4C ED" in " ".join(result.stdout.split())
     assert "against method of disks on the expert masks, A4C" in result.stdout
     assert "A4C axis for both views" in result.stdout
     assert "Not a medical device" in result.stdout
@@ -53,7 +53,7 @@ def test_two_networks_and_changes(run, here, stills, monkeypatch):
     assert result.exit_code == 0, result.stderr
     assert "run/camus-seg" in result.stdout
     assert "wall drop-out" in result.stdout
-    assert "Network against network" in result.stdout
+    assert "Model against model" in result.stdout
     assert (here / "out" / "paired.csv").is_file()
     assert (here / "out" / "robustness_run-camus-seg.png").is_file()
 
@@ -101,9 +101,9 @@ def test_a_card_is_filled_in_f32(run, here, stills):
         (("--runs", "a", "--weights", "b"), "either --weights or --runs"),
         (("--runs", "a", "--split", "training"), "a run names its own patients"),
         (("--runs", "a", "--patients", "a.txt"), "a run names its own patients"),
-        (("--runs", "a", "--write-card"), "belong to several networks"),
-        (("--weights", "a", "--weights", "b", "--write-card"), "a card holds the figures of its own network"),
-        (("--write-card", "--precision", "bf16"), "wants --precision f32"),
+        (("--runs", "a", "--write-card"), "belong to several models"),
+        (("--weights", "a", "--weights", "b", "--write-card"), "a card holds the metrics of its own model"),
+        (("--write-card", "--precision", "bf16"), "needs --precision f32"),
         (("--split", "all"), "goes with --manifest; stills have validation, training, testing"),
         (("--split", "every"), "is not one of"),
         (("--seed", "-1"), "--seed"),

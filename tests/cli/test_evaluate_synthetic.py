@@ -109,7 +109,7 @@ def test_what_cannot_be_judged_at_all(run, here, written, knowing):
         (("--runs", "a"), "--runs does not go with --synthetic"),
         (("--robustness",), "--robustness does not go with --synthetic"),
         (("--write-card",), "--write-card does not go with --synthetic"),
-        (("--weights", "a", "--weights", "b"), "wants one --weights"),
+        (("--weights", "a", "--weights", "b"), "needs one --weights"),
     ],
 )
 def test_words_that_do_not_go_together(run, written, knowing, words, sentence):

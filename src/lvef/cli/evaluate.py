@@ -1,10 +1,11 @@
-"""``lvef evaluate``: networks on stills with expert masks, on clips with known truth, on the EFs of a manifest."""
+"""``lvef evaluate``: models on stills with expert masks, on clips with known truth, on the clips of a dataset."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,14 +14,16 @@ from lvef.cli.evaluate_manifest import MAX_OVERLAYS
 from lvef.cli.evaluate_manifest import SPLITS as MANIFEST_SPLITS
 from lvef.measure.options import MeasureOptions
 
-if TYPE_CHECKING:
-    from lvef.evaluation.stills.evaluation import Evaluation
-    from lvef.evaluation.stills.models import EvaluatedModels, Plan
-
 FILE = click.Path(path_type=Path)
 
 SPLITS = ("validation", "training", "testing")
-"""Parts of the collection that can be judged on."""
+"""Splits of CAMUS; the first is the default."""
+
+OF_STILLS = ("--data", "--synthetic", "--patients", "--runs", "--robustness", "--write-card")
+"""Options that do not go with ``--manifest``."""
+
+OF_MANIFESTS = ("--predictions", "--train-card", "--run", "--overlays")
+"""Options that go with ``--manifest`` only."""
 
 
 @click.command(
@@ -40,50 +43,50 @@ Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 @click.option(
     "--data",
     type=FILE,
-    help="Folder of the collection CAMUS, with database_nifti and database_split in it.",
+    help="Folder of the dataset CAMUS, with database_nifti and database_split in it.",
 )
 @click.option(
     "--synthetic",
     type=FILE,
-    help="Folder made by lvef synthesize: judge its clips, whose truth is known, instead of stills.",
+    help="Folder made by lvef synthesize: evaluate its clips, whose truth is known, instead of stills.",
 )
 @click.option(
     "--manifest",
     type=FILE,
-    help="Manifest of clips with EF (lvef data import): judge the EFs, instead of stills.",
+    help="Manifest of clips with EF (lvef data import): evaluate their EFs, instead of stills.",
 )
 @click.option(
     "--split",
     type=click.Choice((*SPLITS, *MANIFEST_SPLITS)),
-    help="Patients to judge on, as the collection splits them: validation, training or testing of --data, test, val, train "
-    "or all of --manifest.  [default: validation, test]",
+    help="Patients to evaluate on, as the dataset splits them: validation, training or testing of --data, test, val, "
+    "train or all of --manifest.  [default: validation, test]",
 )
 @click.option("--patients", type=FILE, help="File with patient names, one a line, instead of a split.")
 @click.option(
     "--weights",
     multiple=True,
-    help="Installed network, or a folder with model.onnx and card.json; give it again for each further network.  "
+    help="Installed model, or a folder with model.onnx and card.json; give it again for each further model.  "
     f"[default: {MeasureOptions.weights}]",
 )
 @click.option(
     "--runs",
     type=FILE,
     multiple=True,
-    help="Folder of a training run with held-out.txt and its network; give it again for each fold. Every patient is judged "
-    "by the network that has not seen it, and all are pooled.",
+    help="Folder of a training run with held-out.txt and its model; give it again for each fold. Every patient is evaluated "
+    "with the model that has not seen it, and all are pooled.",
 )
 @click.option(
     "--predictions",
     type=FILE,
     multiple=True,
-    help="CSV of item and ef_percent (or predicted_percent) in place of a network, with --manifest; give it again for more.",
+    help="CSV of item and ef_percent (or predicted_percent) in place of a model, with --manifest; give it again for more.",
 )
 @click.option(
     "--train-card",
     "train_cards",
     type=FILE,
     multiple=True,
-    help="Network whose training patients must not be judged on, beside those given: that of a file of predictions, or one "
+    help="Model whose training patients must not be evaluated, beside those given: that of a file of predictions, or one "
     "that training began with.",
 )
 @click.option(
@@ -98,14 +101,14 @@ Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
     type=click.IntRange(0, MAX_OVERLAYS),
     default=0,
     show_default=True,
-    help="So many judged cases, and as many of training, are shown with predicted and manual lines, with --manifest.",
+    help="So many evaluated cases, and as many of training, are shown with predicted and reference lines, with --manifest.",
 )
 @click.option(
-    "--robustness", is_flag=True, help="Also judge under 19 changes of the picture (20 times as long)."
+    "--robustness", is_flag=True, help="Also evaluate under 19 perturbations of the image (20 times as long)."
 )
 @options_from(MeasureOptions, only=("backend", "precision", "threads"))
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, tables and pictures."
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, tables and plots."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of a table.")
 @click.option(
@@ -114,7 +117,7 @@ Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 @click.option(
     "--write-card",
     is_flag=True,
-    help="Put the figures into the network's card; they are then measured in f32.",
+    help="Put the metrics into the model's card; they are then measured in f32.",
 )
 @click.pass_context
 def evaluate(
@@ -138,148 +141,129 @@ def evaluate(
     write_card: bool,
     **engine: Any,  # noqa: ANN401
 ) -> None:
-    """Judge networks on stills with expert masks, on synthetic clips, or on the EFs of a manifest.
+    """Evaluate models on stills with expert masks, on synthetic clips, or on the clips of a dataset.
 
-    Every still goes through the code that serves. Prints overlap with the masks and agreement of EF, each with its 95 %
-    interval, its reference and the trivial answer; with --out writes a page, tables and pictures as well. With --synthetic
+    Every still is measured with the code that serves. Prints overlap with the masks and agreement of EF, each with its
+    95 % interval, its reference and the baseline; with --out writes a page, tables and plots as well. With --synthetic
     whole clips are measured, and EF, beats and timing are compared with what is known of them. With --manifest the EF of
-    each clip is compared with the collection's, for one or more networks or files of predictions.
+    each clip is compared with the dataset's, for one or more models or files of predictions.
     """
     options = build(MeasureOptions, engine)
-    of_stills: dict[str, object] = {"--patients": patients, "--runs": runs, "--robustness": robustness}
-    of_stills |= {"--write-card": write_card}
-    of_manifests: dict[str, object] = {"--predictions": predictions, "--train-card": train_cards}
-    of_manifests |= {"--run": loss_runs, "--overlays": overlays}
+    given = {
+        **{"--data": data, "--synthetic": synthetic, "--manifest": manifest, "--split": split},
+        **{"--patients": patients, "--weights": weights, "--runs": runs, "--robustness": robustness},
+        **{"--write-card": write_card, "--predictions": predictions, "--train-card": train_cards},
+        **{"--run": loss_runs, "--overlays": overlays},
+    }
+    _check(given, options.precision)
     if manifest is not None:
-        from lvef.cli import evaluate_manifest as for_manifest
+        from lvef.cli.evaluate_manifest import evaluate_manifest
 
-        others = {"--data": data, "--synthetic": synthetic} | of_stills
-        for_manifest.check_options([name for name, value in others.items() if value], split)
-        ctx.exit(
-            for_manifest.evaluate_manifest(
-                manifest,
-                options,
-                split=split,
-                weights=weights,
-                predictions=predictions,
-                train_cards=train_cards,
-                runs=loss_runs,
-                overlays=overlays,
-                seed=seed,
-                out=out,
-                as_json=as_json,
-            )
+        code = evaluate_manifest(
+            manifest,
+            options,
+            split=split,
+            weights=weights,
+            predictions=predictions,
+            train_cards=train_cards,
+            runs=loss_runs,
+            overlays=overlays,
+            seed=seed,
+            out=out,
+            as_json=as_json,
         )
-    wrong = [name for name, value in of_manifests.items() if value]
-    if wrong:
-        raise click.UsageError(f"{wrong[0]} goes with --manifest only.")
+        ctx.exit(code)
     if synthetic is not None:
-        from lvef.cli.evaluate_synthetic import check_options, evaluate_synthetic
+        from lvef.cli.evaluate_synthetic import evaluate_synthetic
 
-        stills = {"--data": data, "--split": split} | of_stills
-        check_options([name for name, value in stills.items() if value], weights)
         options = replace(options, weights=weights[0] if weights else options.weights)
         ctx.exit(evaluate_synthetic(synthetic, options, out=out, as_json=as_json, seed=seed))
-    if data is None:
-        raise click.UsageError(
-            "Give --data CAMUS to judge on stills, --synthetic FOLDER to judge on made clips, or --manifest FILE to "
-            "judge on the EFs of a collection."
-        )
-    if split in MANIFEST_SPLITS:
-        raise click.UsageError(f"--split {split} goes with --manifest; stills have {', '.join(SPLITS)}.")
-    _check(split, patients, weights, runs, write_card, options.precision)
-    if write_card:
-        options = replace(options, precision="f32")
-    # Loaded here, so that help and usage errors stay fast.
+    assert data is not None
+    # Imported here, so that help and usage errors come at once.
+    from lvef.cli.progress import show_progress
+    from lvef.cli.show_tables import show_report, write_files
     from lvef.evaluation.output import make_folder
+    from lvef.evaluation.stills.evaluation import card_figures, write_card_figures
+    from lvef.evaluation.stills.evaluation import evaluate as evaluate_stills
     from lvef.evaluation.stills.models import Plan, load_models
+    from lvef.evaluation.stills.report import make_report
     from lvef.inference.card import CARD_NAME
     from lvef.io.atomic import check_writable
 
-    plan = Plan(
-        data,
-        split or SPLITS[0],
-        patients,
-        weights or (MeasureOptions.weights,),
-        runs,
-        robustness,
-        seed,
-        options,
-    )
+    options = replace(options, precision="f32") if write_card else options
+    names = weights or (MeasureOptions.weights,)
+    plan = Plan(data, split or SPLITS[0], patients, names, runs, robustness, seed, options)
     models = load_models(plan)
     if out is not None:
         make_folder(out)
     if write_card:
         [predictor] = models.folds[0].networks.values()
         check_writable(predictor.entry.folder / CARD_NAME)
-    found = _run(plan, models)
-    _show(found, as_json=as_json)
+    with show_progress() as progress:
+        progress.start(models.steps)
+        evaluation = evaluate_stills(plan, models, progress.advance)
+    report = make_report(evaluation, plan, with_files=out is not None)
+    show_report(report, as_json=as_json)
     if out is not None:
-        from lvef.evaluation.stills.outputs import write_evaluation
-
-        written = write_evaluation(out, found, plan)
-        click.echo(
-            f"Written to {out} in {found.seconds:.0f} s: {len(written)} files; open {out / 'index.html'}.",
-            err=True,
-        )
+        write_files(report, out)
     if write_card:
-        from lvef.evaluation.stills.evaluation import card_figures
-        from lvef.evaluation.stills.outputs import write_card_figures
-
-        figures = card_figures(found, next(iter(found.figures)))
+        figures = card_figures(evaluation, evaluation.labels[0])
         write_card_figures(predictor.entry.folder, figures)
-        click.echo(f"{len(figures)} figures written into the card of {predictor.entry.name}.", err=True)
+        click.echo(f"{len(figures)} metrics written into the card of {predictor.entry.name}.", err=True)
 
 
-def _check(
-    split: str | None,
-    patients: Path | None,
-    weights: tuple[str, ...],
-    runs: tuple[Path, ...],
-    write_card: bool,
-    precision: str,
-) -> None:
-    """Refuse words that do not go together.
+def _check(given: Mapping[str, Any], precision: str) -> None:
+    """Refuse options that do not go together.
+
+    Args:
+        given: Option -> its value; false where it was not given.
+        precision: Of the measuring.
 
     Raises:
         UsageError: With what to write instead.
     """
-    if split and patients:
+
+    def first_of(*names: str) -> str:
+        return next((name for name in names if given[name]), "")
+
+    split, weights, runs, write_card = (given[n] for n in ("--split", "--weights", "--runs", "--write-card"))
+    stills = "it belongs to stills with expert masks, --data."
+    if given["--manifest"]:
+        if name := first_of(*OF_STILLS):
+            raise click.UsageError(f"{name} does not go with --manifest: {stills}")
+        if split and split not in MANIFEST_SPLITS:
+            raise click.UsageError(
+                f"--split {split} does not go with --manifest: it has {', '.join(MANIFEST_SPLITS)}."
+            )
+        return
+    if name := first_of(*OF_MANIFESTS):
+        raise click.UsageError(f"{name} goes with --manifest only.")
+    if given["--synthetic"]:
+        if name := first_of("--data", "--split", "--patients", "--runs", "--robustness", "--write-card"):
+            raise click.UsageError(f"{name} does not go with --synthetic: {stills}")
+        if len(weights) > 1:
+            raise click.UsageError(
+                "--synthetic needs one --weights: evaluate each model into a folder of its own."
+            )
+        return
+    if not given["--data"]:
+        raise click.UsageError(
+            "Give --data CAMUS to evaluate on stills, --synthetic FOLDER to evaluate on synthetic clips, or --manifest FILE "
+            "to evaluate on the clips of a dataset."
+        )
+    if split in MANIFEST_SPLITS:
+        raise click.UsageError(f"--split {split} goes with --manifest; stills have {', '.join(SPLITS)}.")
+    if split and given["--patients"]:
         raise click.UsageError("Give either --split or --patients.")
     if runs and weights:
-        raise click.UsageError("Give either --weights or --runs: a run names its own network.")
-    if runs and (split or patients):
+        raise click.UsageError("Give either --weights or --runs: a run names its own model.")
+    if runs and (split or given["--patients"]):
         raise click.UsageError("--runs goes without --split and --patients: a run names its own patients.")
     if write_card and runs:
-        raise click.UsageError(
-            "--write-card does not go with --runs: the figures belong to several networks."
-        )
+        raise click.UsageError("--write-card does not go with --runs: the metrics belong to several models.")
     if write_card and len(weights) > 1:
-        raise click.UsageError(
-            "--write-card wants one --weights: a card holds the figures of its own network."
-        )
+        raise click.UsageError("--write-card needs one --weights: a card holds the metrics of its own model.")
     if write_card and precision not in ("auto", "f32"):
         raise click.UsageError(
-            "--write-card wants --precision f32: a card holds figures that every machine can repeat."
+            "--write-card needs --precision f32: a card holds metrics that every machine can repeat."
         )
-
-
-def _run(plan: Plan, models: EvaluatedModels) -> Evaluation:
-    from lvef.cli.progress import show_progress
-    from lvef.evaluation.stills.evaluation import evaluate as judge
-
-    with show_progress() as progress:
-        progress.start(models.steps)
-        return judge(plan, models, progress.advance)
-
-
-def _show(found: Evaluation, *, as_json: bool) -> None:
-    if as_json:
-        from lvef.core.serialization import to_json
-        from lvef.evaluation.stills.summary import to_summary
-
-        click.echo(to_json(to_summary(found)), nl=False)
-    else:
-        from lvef.cli.show_stills import print_evaluation
-
-        print_evaluation(found)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from lvef.measure.options import MeasureOptions
 
 SPLITS = ("test", "val", "train", "all")
@@ -14,24 +12,6 @@ SPLITS = ("test", "val", "train", "all")
 
 MAX_OVERLAYS = 40
 """Cases that a contact sheet can hold."""
-
-
-def check_options(given: Sequence[str], split: str | None) -> None:
-    """Refuse options that do not go with ``--manifest``.
-
-    Args:
-        given: Options that were given and belong to stills or synthetic datasets.
-        split: The split that was asked for.
-
-    Raises:
-        UsageError: With what to write instead.
-    """
-    if given:
-        raise click.UsageError(
-            f"{given[0]} does not go with --manifest: it belongs to stills with expert masks, --data."
-        )
-    if split is not None and split not in SPLITS:
-        raise click.UsageError(f"--split {split} does not go with --manifest: it has {', '.join(SPLITS)}.")
 
 
 def evaluate_manifest(

@@ -2,30 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from lvef.measure.options import MeasureOptions
-
-
-def check_options(given: Sequence[str], weights: Sequence[str]) -> None:
-    """Refuse options that do not go with ``--synthetic``.
-
-    Args:
-        given: Options that were given and belong to stills.
-        weights: Models that were given.
-
-    Raises:
-        UsageError: With the remedy.
-    """
-    if given:
-        raise click.UsageError(
-            f"{given[0]} does not go with --synthetic: it belongs to stills with expert masks, --data."
-        )
-    if len(weights) > 1:
-        raise click.UsageError("--synthetic wants one --weights: evaluate each model into its own folder.")
 
 
 def evaluate_synthetic(

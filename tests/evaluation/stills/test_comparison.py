@@ -1,11 +1,12 @@
-"""Networks against each other: who is subtracted from whom, on which patients, in which direction."""
+"""Models against each other: who is subtracted from whom, on which patients, in which direction."""
 
 from __future__ import annotations
 
 import pytest
 
-from lvef.evaluation.stills.comparison import Side, compare_networks
-from lvef.evaluation.stills.records import EfCase, EfComparison, StillScore
+from lvef.evaluation.stills.ef import EfCase, EfComparison
+from lvef.evaluation.stills.metrics import Side, compare_models
+from lvef.evaluation.stills.scores import StillScore
 from lvef.stats.paired import holm
 
 
@@ -31,7 +32,7 @@ def side(label, dice, errors, patients=range(10)):
 
 
 def test_second_minus_first_with_its_direction():
-    found = {p.figure: p for p in compare_networks([side("a", 0.8, -3), side("b", 0.85, 1)], 0)}
+    found = {p.figure: p for p in compare_models([side("a", 0.8, -3), side("b", 0.85, 1)], 0)}
     dice, border, ef = found["LV Dice A4C ED"], found["LV border A4C ED"], found["EF error A4C alone"]
     assert dice.difference == pytest.approx(0.05)
     assert dice.more_is_better
@@ -45,12 +46,12 @@ def test_second_minus_first_with_its_direction():
 
 
 def test_only_patients_that_both_have():
-    found = compare_networks([side("a", 0.8, 1), side("b", 0.8, 1, range(4, 14))], 0)
+    found = compare_models([side("a", 0.8, 1), side("b", 0.8, 1, range(4, 14))], 0)
     assert {p.n for p in found} == {6}
-    assert compare_networks([side("a", 0.8, 1), side("b", 0.8, 1, range(20, 24))], 0) == []
+    assert compare_models([side("a", 0.8, 1), side("b", 0.8, 1, range(20, 24))], 0) == []
 
 
 def test_every_pair_of_three_and_none_of_one():
     sides = [side(name, 0.8, 1) for name in "abc"]
-    assert {(p.first, p.second) for p in compare_networks(sides, 0)} == {("a", "b"), ("a", "c"), ("b", "c")}
-    assert compare_networks(sides[:1], 0) == []
+    assert {(p.first, p.second) for p in compare_models(sides, 0)} == {("a", "b"), ("a", "c"), ("b", "c")}
+    assert compare_models(sides[:1], 0) == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lvef.core.errors import DataError
 from lvef.core.records import PixelSpacing
-from lvef.evaluation.stills.distances import border_distances, unit_of
+from lvef.evaluation.stills.scores import border_distances, unit_of
 
 
 def border_points(mask, spacing):

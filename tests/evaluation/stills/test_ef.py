@@ -1,4 +1,4 @@
-"""EFs beside their references: who is paired with whom, and the figures against closed forms and agreement()."""
+"""EFs beside their references: who is paired with whom, and the metrics against closed forms and agreement()."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from lvef.core.records import PixelSpacing
-from lvef.evaluation.stills.ef import card_names, ef_comparisons, ef_figures
-from lvef.evaluation.stills.records import EfCase, EfComparison, StillScore
+from lvef.evaluation.stills.ef import EfCase, EfComparison, ef_comparisons
+from lvef.evaluation.stills.metrics import CARD_METRICS, ef_metrics
+from lvef.evaluation.stills.scores import StillScore
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
 from lvef.stats.agreement import agreement
@@ -95,12 +96,16 @@ def comparison(method, reference, quality="Good"):
     return EfComparison("a4c", "A4C alone", "made up", cases, 0)
 
 
-def test_figures_are_those_of_agreement_with_intervals_around_them():
+def metrics_of(method, reference, seed=0):
+    return ef_metrics(comparison(method, reference), method="a", split="made up", seed=seed)
+
+
+def test_metrics_are_those_of_agreement_with_intervals_around_them():
     rng = np.random.default_rng(0)
     reference = rng.uniform(25, 70, 80)
     method = reference + rng.normal(1.5, 5, 80)
     wanted = agreement(method, reference)
-    found = {f.name: f for f in ef_figures(comparison(method, reference), "made up", 0)}
+    found = {f.metric: f for f in metrics_of(method, reference)}
     for name, value in (
         ("mae", wanted.mae),
         ("bias", wanted.bias),
@@ -114,36 +119,35 @@ def test_figures_are_those_of_agreement_with_intervals_around_them():
         assert figure.low < figure.value < figure.high
         assert figure.n == 80
         assert figure.unit == ("" if name == "r" else "EF points")
-    assert found["ef_mae_a4c"].trivial == pytest.approx(wanted.baseline_mae, abs=1e-3)
-    assert found["ef_rmse_a4c"].trivial > found["ef_mae_a4c"].trivial
-    assert found["ef_r_a4c"].trivial is None
+    assert found["ef_mae_a4c"].baseline == pytest.approx(wanted.baseline_mae, abs=1e-3)
+    assert found["ef_rmse_a4c"].baseline > found["ef_mae_a4c"].baseline
+    assert found["ef_r_a4c"].baseline is None
     # 1.96 s / sqrt(n) each way, Bland and Altman 1986.
     half = 1.96 * wanted.sd / np.sqrt(80)
     assert found["ef_bias_a4c"].high - found["ef_bias_a4c"].low == pytest.approx(2 * half, rel=0.15)
     assert found["ef_mae_a4c_good"].value == found["ef_mae_a4c"].value
 
 
-def test_categories_against_the_trivial_class():
+def test_categories_against_the_most_frequent_class():
     reference = [30, 35, 45, 55, 60, 65, 70, 62]
     method = [32, 45, 45, 56, 61, 49, 71, 60]
-    found = {f.name: f for f in ef_figures(comparison(method, reference), "made up", 0)}
+    found = {f.metric: f for f in metrics_of(method, reference)}
     assert found["ef_agreement_report_a4c"].value == pytest.approx(6 / 8)
-    assert found["ef_agreement_report_a4c"].trivial == pytest.approx(5 / 8)
+    assert found["ef_agreement_report_a4c"].baseline == pytest.approx(5 / 8)
     # p_e: abnormal 1 x 2, mild 3 x 1, normal 4 x 5, of 64.
     expected = (6 / 8 - 25 / 64) / (1 - 25 / 64)
     assert found["ef_kappa_report_a4c"].value == pytest.approx(expected, abs=1e-4)
-    assert found["ef_kappa_report_a4c"].trivial == 0
+    assert found["ef_kappa_report_a4c"].baseline == 0
     assert found["ef_kappa_heart_failure_a4c"].value == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_same_seed_gives_the_same_intervals_and_one_patient_gives_none():
     rng = np.random.default_rng(1)
     pair = rng.uniform(30, 70, (2, 20))
-    assert ef_figures(comparison(*pair), "x", 0) == ef_figures(comparison(*pair), "x", 0)
-    assert ef_figures(comparison(*pair), "x", 0) != ef_figures(comparison(*pair), "x", 1)
-    assert ef_figures(comparison([50], [60]), "x", 0) == []
+    assert metrics_of(*pair) == metrics_of(*pair) != metrics_of(*pair, seed=1)
+    assert metrics_of([50], [60]) == []
 
 
 def test_a_card_holds_the_names_it_always_held():
-    assert {"ef_mae_a4c", "ef_bias_a4c", "ef_r_a4c", "ef_mae_biplane"} <= card_names()
-    assert "ef_mae_a4c_vs_biplane" not in card_names()
+    assert {"ef_mae_a4c", "ef_bias_a4c", "ef_r_a4c", "ef_mae_biplane"} <= CARD_METRICS
+    assert "ef_mae_a4c_vs_biplane" not in CARD_METRICS

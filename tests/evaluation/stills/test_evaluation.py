@@ -14,14 +14,13 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.datasets.camus import read_split, read_stills
-from lvef.evaluation.output import RUN_NAME
+from lvef.evaluation.metrics import MetricTable
+from lvef.evaluation.output import RUN_NAME, write_report
 from lvef.evaluation.stills.evaluation import WORST, card_figures, evaluate
 from lvef.evaluation.stills.models import Plan, load_models
-from lvef.evaluation.stills.outputs import write_evaluation
+from lvef.evaluation.stills.report import make_csv_files, make_report, to_summary
 from lvef.evaluation.stills.robustness import POOLED
 from lvef.evaluation.stills.scores import other_phase, score_still
-from lvef.evaluation.stills.summary import to_summary
-from lvef.evaluation.stills.tables import cases_csv, ef_csv, figures_csv, paired_csv, robustness_csv
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictors import SegmentationPredictor
 from tests.evaluation.conftest import SOME_CHANGES
@@ -37,38 +36,40 @@ def test_every_still_is_scored_once_as_if_alone(collection, evaluated):
     _, found = evaluated
     predictor = SegmentationPredictor(F32)
     stills = list(read_stills(collection, read_split(collection, "validation")))
-    for judged in found.networks:
-        assert list(judged.scores) == [
+    for model in found.models:
+        assert list(model.scores) == [
             score_still(predictor, still, other=other_phase(still, stills)) for still in stills
         ]
-        assert list(judged.changed) == list(SOME_CHANGES)
-        assert all(len(scores) == len(stills) for scores in judged.changed.values())
-        assert judged.patients == read_split(collection, "validation")
+        assert list(model.perturbed) == list(SOME_CHANGES)
+        assert all(len(scores) == len(stills) for scores in model.perturbed.values())
+        assert model.patients == read_split(collection, "validation")
     assert found.split == "CAMUS validation, 4 patients"
     assert found.patients == 4
 
 
 def test_the_worst_stills_come_first(evaluated):
     _, found = evaluated
-    judged = found.networks[0]
-    dice = [worst.score.dice_lv for worst in judged.worst]
-    assert dice == sorted(s.dice_lv for s in judged.scores)[:WORST]
-    for worst in judged.worst:
-        assert worst.picture.shape == worst.expert.shape == worst.network.shape
-        overlap = 2 * (worst.expert & worst.network).sum() / (worst.expert.sum() + worst.network.sum())
+    model = found.models[0]
+    dice = [worst.score.dice_lv for worst in model.worst]
+    assert dice == sorted(s.dice_lv for s in model.scores)[:WORST]
+    for worst in model.worst:
+        assert worst.image.shape == worst.expert.shape == worst.predicted.shape
+        overlap = 2 * (worst.expert & worst.predicted).sum() / (worst.expert.sum() + worst.predicted.sum())
         assert overlap == pytest.approx(worst.score.dice_lv)
 
 
 def test_twins_do_not_differ(evaluated):
     _, found = evaluated
-    first, second = found.figures.values()
+    first, second = (
+        [replace(row, method="") for row in found.metrics.select(label)] for label in found.labels
+    )
     assert first == second
     assert found.paired
     assert all(p.difference == 0 and p.p == 1 and p.p_holm == 1 for p in found.paired)
     assert {p.n for p in found.paired} == {4}
 
 
-def test_a_fold_is_judged_by_its_own_network_alone(collection, tmp_path):
+def test_a_fold_is_scored_with_its_own_model_alone(collection, tmp_path):
     from tests.evaluation.stills.test_models import run_folder
 
     names = read_split(collection, "validation")
@@ -78,8 +79,8 @@ def test_a_fold_is_judged_by_its_own_network_alone(collection, tmp_path):
     found = evaluate(plan, load_models(plan), lambda: steps.append(1))
     assert len(steps) == 4
     whole = Plan(collection, options=F32)
-    figures = [f.value for f in found.figures["cross-validation"]]
-    assert figures == [f.value for f in evaluate(whole, load_models(whole)).figures["camus-seg"]]
+    values = [row.value for row in found.metrics.rows]
+    assert values == [row.value for row in evaluate(whole, load_models(whole)).metrics.rows]
     summary = to_summary(found)
     assert [w["patients"] for w in summary["networks"][0]["weights"]] == [2, 2]
 
@@ -101,16 +102,16 @@ def test_one_patient_has_cases_but_no_figures(collection, tmp_path):
     names.write_text("patient0001\n")
     plan = Plan(collection, patients=names, robustness=True, options=F32)
     found = evaluate(plan, load_models(plan))
-    assert not found.figures["camus-seg"]
-    assert [len(c.cases) for c in found.comparisons["camus-seg"]] == [1, 1, 1, 1]
-    assert "index.html" in write_evaluation(tmp_path / "out", found, plan)
+    assert not found.metrics.rows
+    assert [len(c.cases) for c in found.models[0].comparisons] == [1, 1, 1, 1]
+    assert "index.html" in write_report(tmp_path / "out", make_report(found, plan, with_files=True))
 
 
 def test_the_summary_has_an_entry_for_every_figure(evaluated):
     _, found = evaluated
     summary = to_summary(found)
     json.dumps(summary, allow_nan=False)
-    assert len(summary["figures"]) == sum(len(f) for f in found.figures.values())
+    assert len(summary["figures"]) == len(found.metrics.rows)
     wanted = {
         "network",
         "name",
@@ -139,46 +140,47 @@ def test_the_summary_has_an_entry_for_every_figure(evaluated):
 
 def test_tables_hold_every_case(evaluated):
     _, found = evaluated
-    assert len(rows(figures_csv(found))) == sum(len(f) for f in found.figures.values())
-    cases = rows(cases_csv(found))
+    assert len(rows(make_csv_files(found)["figures.csv"])) == len(found.metrics.rows)
+    cases = rows(make_csv_files(found)["cases.csv"])
     assert len(cases) == 2 * 16
     assert {(r["view"], r["distance_unit"], r["volume_unit"]) for r in cases} == {
         ("A4C", "mm", "ml"),
         ("A2C", "px", "px3"),
     }
-    efs = rows(ef_csv(found))
+    efs = rows(make_csv_files(found)["ef.csv"])
     assert Counter(r["network"] for r in efs) == {"camus-seg": 16, "run/camus-seg": 16}
     for row in efs:
         difference = float(row["ef_percent"]) - float(row["ef_reference_percent"])
         assert float(row["difference_points"]) == pytest.approx(difference, abs=1e-4)
         assert row["heart_failure"]
         assert row["report_reference"]
-    costs = rows(robustness_csv(found))
+    costs = rows(make_csv_files(found)["robustness.csv"])
     assert len(costs) == 2 * len(SOME_CHANGES) * 8
     assert {r["above"] for r in costs} <= {"true", "false"}
-    assert len(rows(paired_csv(found))) == len(found.paired)
+    assert len(rows(make_csv_files(found)["paired.csv"])) == len(found.paired)
 
 
 def test_ef_figures_follow_from_the_table(evaluated):
     _, found = evaluated
-    figures = {f.name: f for f in found.figures["camus-seg"]}
-    table = [r for r in rows(ef_csv(found)) if r["network"] == "camus-seg"]
+    metrics = {row.metric: row for row in found.metrics.select("camus-seg")}
+    table = [r for r in rows(make_csv_files(found)["ef.csv"]) if r["network"] == "camus-seg"]
     same_view = [r for r in table if r["measured"] == "A4C alone" and "biplane" not in r["reference"]]
     errors = np.array([float(r["difference_points"]) for r in same_view])
-    assert figures["ef_mae_a4c"].value == pytest.approx(np.abs(errors).mean(), abs=1e-3)
-    assert figures["ef_bias_a4c"].value == pytest.approx(errors.mean(), abs=1e-3)
+    assert metrics["ef_mae_a4c"].value == pytest.approx(np.abs(errors).mean(), abs=1e-3)
+    assert metrics["ef_bias_a4c"].value == pytest.approx(errors.mean(), abs=1e-3)
 
 
 @pytest.mark.slow
 def test_the_files_and_what_is_left_of_an_earlier_run(evaluated, tmp_path):
     plan, found = evaluated
     out = tmp_path / "out"
-    written = write_evaluation(out, found, plan)
+    written = write_report(out, make_report(found, plan, with_files=True))
     assert sorted(p.name for p in out.iterdir()) == sorted(written)
     assert {
         "index.html",
         "summary.json",
         "figures.csv",
+        "metrics.csv",
         "cases.csv",
         "ef.csv",
         "robustness.csv",
@@ -190,7 +192,7 @@ def test_the_files_and_what_is_left_of_an_earlier_run(evaluated, tmp_path):
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
     page = (out / "index.html").read_text(encoding="utf-8")
     assert page.count("data:image/png") == len(pictures)
-    for c in found.comparisons["camus-seg"]:
+    for c in found.models[0].comparisons:
         assert c.reference in page
     assert "Not a medical device" in page
     record = json.loads((out / RUN_NAME).read_text())
@@ -203,10 +205,10 @@ def test_the_files_and_what_is_left_of_an_earlier_run(evaluated, tmp_path):
     outside.write_text("x")
     record["files"] += ["../precious.txt", str(outside), 3]
     (out / RUN_NAME).write_text(json.dumps(record))
-    alone = replace(found, networks=found.networks[:1], paired=[], costs={"camus-seg": []}, sums={})
-    alone = replace(alone, figures={"camus-seg": found.figures["camus-seg"]})
-    alone = replace(alone, comparisons={"camus-seg": found.comparisons["camus-seg"]})
-    again = write_evaluation(out, alone, plan)
+    model = replace(found.models[0], drops=(), sums=())
+    metrics = MetricTable(found.metrics.select("camus-seg"))
+    alone = replace(found, models=[model], paired=[], metrics=metrics)
+    again = write_report(out, make_report(alone, plan, with_files=True))
     assert sorted(p.name for p in out.iterdir()) == sorted([*again, "mine.txt"])
     assert "paired.csv" not in again
     assert outside.read_text() == "x"
@@ -220,8 +222,9 @@ def test_a_card_gets_the_names_it_always_had_and_the_costs(evaluated):
     assert len(names) == len(set(names)) <= 21
     assert all(math.isfinite(f.low) and math.isfinite(f.high) for f in figures)
     costs = {f.name: f for f in figures if f.name.startswith("cost_")}
-    pooled = {(c.change, c.figure): c for c in found.costs["camus-seg"] if c.figure in POOLED}
+    pooled = {(c.change, c.figure): c for c in found.models[0].drops if c.figure in POOLED}
     assert len(costs) == len(pooled) > 0
     one = pooled["sector shadow", "dice_lv"]
     assert costs["cost_dice_lv_sector_shadow"].value == pytest.approx(one.cost.value, abs=1e-4)
-    assert card_figures(replace(found, costs={"camus-seg": []}), "camus-seg") == figures[: len(names)]
+    without = replace(found, models=[replace(found.models[0], drops=())])
+    assert card_figures(without, "camus-seg") == figures[: len(names)]

@@ -1,4 +1,4 @@
-"""The fixed changes do what their names say, to picture and labels alike; costs are summed up rightly."""
+"""Perturbations do what their names say, to image and labels alike; performance drops are paired."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from lvef.evaluation.report import Bounded
 from lvef.evaluation.stills.perturbations import CHANGES
-from lvef.evaluation.stills.records import StillScore
-from lvef.evaluation.stills.robustness import PairedCost, cost, paired_costs
+from lvef.evaluation.stills.robustness import PerformanceDrop, performance_drops, summarise_perturbed
+from lvef.evaluation.stills.scores import StillScore
 from tests.datasets import camus_folder
 
 GREY = ("gamma 0.5", "gamma 2", "gain -40 %", "gain +40 %", "dark blood", "saturated", "blur 1.5 px", "speckle",
@@ -67,8 +67,8 @@ def score(phase, dice, volume, expert, view="A4C"):
     return StillScore("p1", view, phase, "Good", dice, 0.8, 0.7, volume, expert)
 
 
-def test_cost_counts_what_was_lost():
-    found = cost(
+def test_lost_stills_are_counted():
+    found = summarise_perturbed(
         "x",
         [score("ED", 0.9, 100, 100), score("ES", 0.8, 50, 40), score("ED", float("nan"), np.nan, 1, "A2C")],
     )
@@ -87,14 +87,14 @@ def patient(name, dice, ef, view="A4C"):
     ]
 
 
-def test_a_cost_is_paired_and_has_its_interval():
+def test_a_drop_is_paired_and_has_its_interval():
     rng = np.random.default_rng(0)
     clean, changed = [], []
     for i in range(40):
         dice, error = rng.uniform(0.6, 0.95), rng.uniform(0, 15)
         clean += patient(f"p{i}", dice, 60 + error)
         changed += patient(f"p{i}", dice - 0.05, 60 + error + 2)
-    found = {c.figure: c for c in paired_costs("dark", clean, changed, 0)}
+    found = {c.figure: c for c in performance_drops("dark", clean, changed, 0)}
     assert list(found) == ["dice_lv_a4c_ed", "dice_lv_a4c_es", "ef_mae_a4c", "dice_lv", "ef_mae"]
     # Patients differ widely, but each loses the same: pairing makes the interval narrow.
     for name in ("dice_lv_a4c_ed", "dice_lv"):
@@ -105,14 +105,14 @@ def test_a_cost_is_paired_and_has_its_interval():
         assert not found[name].above
         assert found[name].unit == "EF points"
     assert all(c.n == 40 and c.change == "dark" for c in found.values())
-    assert found["ef_mae"].clean == pytest.approx(cost("clean", clean).ef_mae["A4C"])
+    assert found["ef_mae"].clean == pytest.approx(summarise_perturbed("clean", clean).ef_mae["A4C"])
 
 
-def test_pooled_costs_are_over_all_stills_and_a_lost_ef_is_left_out():
+def test_pooled_drops_are_over_all_stills_and_a_lost_ef_is_left_out():
     clean = patient("a", 0.9, 60) + patient("b", 0.9, 60) + patient("a", 0.8, 50, "A2C")
     changed = patient("a", 0.9, 61) + patient("b", 0.0, 60) + patient("a", 0.7, 46, "A2C")
     changed[3] = replace(changed[3], volume=float("nan"))
-    found = {c.figure: c for c in paired_costs("x", clean, changed, 0)}
+    found = {c.figure: c for c in performance_drops("x", clean, changed, 0)}
     assert found["dice_lv_a4c_ed"].cost.value == pytest.approx(0.45)
     assert found["dice_lv"].cost.value == pytest.approx((0.9 + 0.9 + 0.1 + 0.1) / 6)
     assert (found["dice_lv"].n, found["ef_mae_a4c"].n, found["ef_mae_a2c"].n) == (2, 1, 1)
@@ -123,7 +123,7 @@ def test_pooled_costs_are_over_all_stills_and_a_lost_ef_is_left_out():
 
 def test_what_is_above_what_is_allowed():
     costs = [
-        PairedCost("x", "dice_lv", "", 0.9, Bounded(value, 0, 1), 0.95, 9, 0.03)
+        PerformanceDrop("x", "dice_lv", "", 0.9, Bounded(value, 0, 1), 0.95, 9, 0.03)
         for value in (0.02, 0.03, 0.031, float("nan"))
     ]
     assert [c.above for c in costs] == [False, False, True, True]

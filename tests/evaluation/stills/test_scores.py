@@ -1,4 +1,4 @@
-"""Scores of a network on stills with masks: known answers, and the figures that the card claims."""
+"""Scores of a model on stills with masks: known values, and the metrics that the card states."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from lvef.core.errors import DataError
 from lvef.core.records import Box, Clip
 from lvef.core.terms import View
 from lvef.datasets.camus import read_split, read_stills
-from lvef.evaluation.stills.lines import line_error, line_figures
-from lvef.evaluation.stills.records import StillScore
+from lvef.evaluation.stills.metrics import still_metrics
 from lvef.evaluation.stills.scores import (
+    StillScore,
     dice_score,
     ef_pairs,
     labels_in_contour,
-    labels_in_picture,
+    labels_in_image,
+    line_error,
     other_phase,
-    overlap_figures,
     score_still,
     segment_and_score,
 )
@@ -43,6 +43,10 @@ pytestmark = pytest.mark.training
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return camus_folder.write(tmp_path_factory.mktemp("camus") / "camus", 2)
+
+
+def metrics_of(scores):
+    return {row.metric: row for row in still_metrics(scores, method="a", split="made up", seed=0)}
 
 
 def score(patient, phase, volume, expert, dice=0.9, view="A4C"):
@@ -70,13 +74,13 @@ def test_ef_is_paired_by_patient_and_untraceable_stills_are_left_out():
     assert ef_pairs(scores, View.A4C).tolist() == [[60.0, 50.0]]
 
 
-def test_figures_carry_interval_reference_and_n():
+def test_metrics_carry_interval_reference_and_n():
     scores = [
         replace(score(f"p{i}", phase, 100, 100, dice=0.9 + i / 1000), distance_lv=1.0 + i, distance_unit="mm")
         for i in range(30)
         for phase in ("ED", "ES")
     ]
-    found = {f.name: f for f in overlap_figures(scores, "made up", 0)}
+    found = metrics_of(scores)
     assert found["dice_lv_a4c_ed"].value == pytest.approx(0.9145)
     assert found["dice_lv_a4c_ed_good"].value == found["dice_lv_a4c_ed"].value
     assert "dice_lv_a2c_ed" not in found
@@ -85,8 +89,8 @@ def test_figures_carry_interval_reference_and_n():
     assert found["distance_lv_a4c_es"].unit == "mm"
     assert all(f.low <= f.value <= f.high and f.n == 30 for f in found.values())
     assert all(f.reference == "expert masks" and f.split == "made up" for f in found.values())
-    alone = {f.name: f for f in overlap_figures([s for s in scores if s.phase == "ED"], "made up", 0)}
-    assert alone["dice_lv_a4c_ed"] == found["dice_lv_a4c_ed"], "an interval does not depend on other figures"
+    alone = metrics_of([s for s in scores if s.phase == "ED"])
+    assert alone["dice_lv_a4c_ed"] == found["dice_lv_a4c_ed"], "an interval does not depend on other metrics"
 
 
 def test_millimetres_and_pixels_have_no_mean():
@@ -94,7 +98,7 @@ def test_millimetres_and_pixels_have_no_mean():
         replace(score(f"p{i}", "ED", 1, 1), distance_lv=1.0, distance_unit=unit)
         for i, unit in enumerate(["mm", "px", "mm"])
     ]
-    assert not [f for f in overlap_figures(scores, "x", 0) if f.name.startswith("distance")]
+    assert not [name for name in metrics_of(scores) if name.startswith("distance")]
 
 
 def test_labels_find_their_way_back_to_the_picture():
@@ -103,7 +107,7 @@ def test_labels_find_their_way_back_to_the_picture():
     placement = place(Box(5, 7, 105, 127), 128)
     square = fit(mask[None], placement, 128, labels=True)[0]
     probability = np.stack([square == k for k in range(4)]).astype(np.float32)
-    back = labels_in_picture(probability, placement, mask.shape)
+    back = labels_in_image(probability, placement, mask.shape)
     assert (back == mask).mean() > 0.98
     assert (back[:7] == 0).all()
 
@@ -112,7 +116,7 @@ def test_a_still_without_a_fan_is_lost_and_not_an_error(folder):
     still = next(read_stills(folder, ["patient0001"]))
     blank = replace(still, picture=np.zeros_like(still.picture))
     score, labels = segment_and_score(SegmentationPredictor(MeasureOptions(precision="f32")), blank)
-    assert score.lost
+    assert score.is_lost
     assert score.dice_lv == 0
     assert np.isnan(score.hausdorff_lv)
     assert np.isfinite(score.volume_expert)
@@ -148,7 +152,7 @@ def test_a_contour_encloses_the_mask_it_was_traced_on():
     assert not labels_in_contour(None, (4, 5)).any()
 
 
-def test_lines_are_judged_like_masks_and_tell_no_wall(folder, tmp_path):
+def test_lines_are_scored_like_masks_and_have_no_myocardium(folder, tmp_path):
     still = next(read_stills(folder, ["patient0001"]))
     expert = trace_labels(still.mask)
     box = find_sector(Clip(still.picture[None], np.zeros(1), "still", "s")).box
@@ -175,9 +179,9 @@ def test_lines_are_judged_like_masks_and_tell_no_wall(folder, tmp_path):
     length = np.hypot(*(expert.base - expert.apex))
     assert line_error(moved, found.tracing) == pytest.approx(3 / length, rel=0.02)
     twice = [found, replace(found, patient="other")]
-    names = {f.name for f in line_figures(twice, [View.A4C], "made up", 0)}
-    assert names == {f"line_mae_lengths_a4c_{still.phase}".lower()}
-    assert "dice_myocardium_a4c_ed" not in {f.name for f in overlap_figures(twice, "made up", 0)}
+    names = set(metrics_of(twice))
+    assert {name for name in names if "line" in name} == {f"line_mae_lengths_a4c_{still.phase}".lower()}
+    assert "dice_myocardium_a4c_ed" not in names
 
 
 @pytest.mark.realdata

@@ -1,37 +1,46 @@
-"""The evaluation as a whole: every still through every network once, then the figures."""
+"""Evaluates models on stills with expert masks: every still through every model once, then the metrics."""
 
 from __future__ import annotations
 
 import heapq
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 
-from lvef.core.terms import Phase, Structure
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.config import to_mapping
+from lvef.core.records import BoolArray
+from lvef.core.terms import Structure
 from lvef.datasets.camus import CamusStill, read_stills
-from lvef.evaluation.stills.comparison import PairedFigure, Side, compare_networks
-from lvef.evaluation.stills.ef import card_names, ef_comparisons, ef_figures
-from lvef.evaluation.stills.lines import line_figures
+from lvef.evaluation.metrics import MetricTable
+from lvef.evaluation.results import UsedWeights
+from lvef.evaluation.stills.ef import EfComparison, ef_comparisons
+from lvef.evaluation.stills.metrics import (
+    CARD_METRICS,
+    PairedMetric,
+    Side,
+    compare_models,
+    ef_metrics,
+    still_metrics,
+)
 from lvef.evaluation.stills.models import EvaluatedModels, Fold, Plan
 from lvef.evaluation.stills.perturbations import CHANGES
-from lvef.evaluation.stills.records import (
-    STRUCTURES,
-    EfComparison,
-    Judged,
-    StillScore,
-    WorstStill,
-)
 from lvef.evaluation.stills.robustness import (
-    Cost,
-    PairedCost,
-    cost,
-    cost_figures,
-    paired_costs,
-    score_changed,
+    PerformanceDrop,
+    PerturbedMetrics,
+    drop_figures,
+    performance_drops,
+    score_perturbed,
+    summarise_perturbed,
 )
-from lvef.evaluation.stills.scores import VIEWS, other_phase, overlap_figures, segment_and_score
-from lvef.inference.card import Figure
+from lvef.evaluation.stills.scores import StillScore, other_phase, segment_and_score
+from lvef.inference.card import CARD_NAME, Figure
+from lvef.io.atomic import write_text_atomic
 from lvef.measure.predictor import Predictor
 
 WORST = 12
@@ -39,120 +48,171 @@ WORST = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """All that was found.
+class WorstStill:
+    """A still with low Dice, with all that is needed to look at it.
 
     Attributes:
-        split: Which patients, in words.
-        networks: What was scored, in the order given.
-        figures: Label -> its figures of merit.
-        comparisons: Label -> EFs beside each reference.
-        costs: Label -> what each change of the picture costs; empty where that was not asked for.
-        sums: Label -> figures of the clean picture and under each change; empty where that was not asked for.
-        paired: Differences between networks on the same patients; empty with one network.
-        notices: What a reader must know before believing the figures.
+        score: Its score.
+        image: ``(height, width)`` uint8.
+        expert: ``(height, width)`` cavity of the expert.
+        predicted: ``(height, width)`` predicted cavity.
+    """
+
+    score: StillScore
+    image: NDArray[np.uint8]
+    expert: BoolArray
+    predicted: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScores:
+    """Everything scored of one model, or of the models of one cross-validation.
+
+    Attributes:
+        label: Its name among the others.
+        weights: The file, or one file a fold.
+        scores: One a still.
+        perturbed: Perturbation -> scores in the order of ``scores``; empty where that was not asked for.
+        worst: The stills with the lowest LV Dice, the worst first.
+        comparisons: EFs beside each reference.
+        drops: Performance drops under each perturbation.
+        sums: Metrics of the clean image and under each perturbation; empty where that was not asked for.
+    """
+
+    label: str
+    weights: tuple[UsedWeights, ...]
+    scores: Sequence[StillScore]
+    perturbed: Mapping[str, Sequence[StillScore]] = field(default_factory=dict)
+    worst: Sequence[WorstStill] = ()
+    comparisons: Sequence[EfComparison] = ()
+    drops: Sequence[PerformanceDrop] = ()
+    sums: Sequence[PerturbedMetrics] = ()
+
+    @property
+    def patients(self) -> list[str]:
+        """Their names, in the order in which they were scored."""
+        return list(dict.fromkeys(score.patient for score in self.scores))
+
+
+@dataclass(frozen=True, slots=True)
+class StillsEvaluation:
+    """All scores and metrics.
+
+    Attributes:
+        split: Patients, in words.
+        models: What was scored, in the order given.
+        metrics: The tidy table.
+        paired: Differences between models on the same patients; empty with one model.
+        notices: What a reader must know before believing the metrics.
         seconds: Time it took.
     """
 
     split: str
-    networks: Sequence[Judged]
-    figures: Mapping[str, Sequence[Figure]]
-    comparisons: Mapping[str, Sequence[EfComparison]]
-    costs: Mapping[str, Sequence[PairedCost]]
-    sums: Mapping[str, Sequence[Cost]]
-    paired: Sequence[PairedFigure]
+    models: Sequence[ModelScores]
+    metrics: MetricTable
+    paired: Sequence[PairedMetric]
     notices: Sequence[str]
     seconds: float
 
     @property
+    def labels(self) -> list[str]:
+        """Labels of the models."""
+        return [model.label for model in self.models]
+
+    @property
     def patients(self) -> int:
         """Patients that have stills."""
-        return max(len(judged.patients) for judged in self.networks)
+        return max(len(model.patients) for model in self.models)
 
 
-def evaluate(plan: Plan, models: EvaluatedModels, advance: Callable[[], None] = lambda: None) -> Evaluation:
-    """Score and sum up.
+def evaluate(
+    plan: Plan, loaded: EvaluatedModels, advance: Callable[[], None] = lambda: None
+) -> StillsEvaluation:
+    """Score all stills and compute the metrics.
 
     Args:
         plan: What was asked for.
-        models: From `lvef.evaluation.stills.models.load_models`.
-        advance: Called after each patient of each network, `Field.steps` times at most.
+        loaded: From `lvef.evaluation.stills.models.load_models`.
+        advance: Called after each patient of each model, `EvaluatedModels.steps` times at most.
 
     Raises:
-        DataError: No patient has stills, or a mask does not fit its picture.
+        DataError: No patient has stills, or a mask does not fit its image.
     """
     began = time.perf_counter()
-    books = {label: _Book() for label in models.labels}
-    asked = 0
-    for fold in models.folds:
-        asked += len(fold.patients)
-        _judge(fold, plan, books, advance)
-    networks = [
-        Judged(
-            label,
-            models.weights_of(label),
-            book.scores,
-            book.changed,
-            [w for *_, w in sorted(book.worst, reverse=True)],
-        )
-        for label, book in books.items()
-    ]
-    there = max(len(judged.patients) for judged in networks)
-    split = f"{models.split}, {there} patients"
-    notices = list(models.notices)
+    collected = {label: _Collected() for label in loaded.labels}
+    for fold in loaded.folds:
+        _score_fold(fold, plan, collected, advance)
+    models = [_model_scores(label, loaded, found, plan.seed) for label, found in collected.items()]
+    asked = sum(len(fold.patients) for fold in loaded.folds)
+    there = max(len(model.patients) for model in models)
+    split = f"{loaded.split}, {there} patients"
+    notices = list(loaded.notices)
     if there < asked:
         notices.append(f"{asked - there} of the {asked} patients asked for have no stills and are left out.")
-    comparisons = {judged.label: ef_comparisons(judged.scores) for judged in networks}
-    figures = {
-        judged.label: overlap_figures(judged.scores, split, plan.seed)
-        + line_figures(judged.scores, VIEWS, split, plan.seed)
-        + [f for c in comparisons[judged.label] for f in ef_figures(c, split, plan.seed)]
-        for judged in networks
-    }
-    costs = {
-        judged.label: [
-            found
-            for change, scores in judged.changed.items()
-            for found in paired_costs(change, judged.scores, scores, plan.seed)
-        ]
-        for judged in networks
-    }
-    sums = {
-        judged.label: [
-            cost(name, scores) for name, scores in [("clean", judged.scores), *judged.changed.items()]
-        ]
-        for judged in networks
-        if judged.changed
-    }
-    sides = [Side(judged.label, judged.scores, comparisons[judged.label]) for judged in networks]
-    paired = compare_networks(sides, plan.seed)
+    rows = []
+    for m in models:
+        rows += still_metrics(m.scores, method=m.label, split=split, seed=plan.seed)
+        for comparison in m.comparisons:
+            rows += ef_metrics(comparison, method=m.label, split=split, seed=plan.seed)
+    paired = compare_models([Side(m.label, m.scores, m.comparisons) for m in models], plan.seed)
     seconds = time.perf_counter() - began
-    return Evaluation(split, networks, figures, comparisons, costs, sums, paired, notices, seconds)
+    return StillsEvaluation(split, models, MetricTable(rows), paired, notices, seconds)
 
 
-def card_figures(evaluation: Evaluation, label: str) -> list[Figure]:
-    """What a card holds of a network: Dice by view and phase, EF of each view and biplane, the cost of each change."""
-    dice = {f"dice_{name}_{view}_{phase}".lower() for name in STRUCTURES for view in VIEWS for phase in Phase}
-    kept = [f for f in evaluation.figures[label] if f.name in dice | card_names()]
-    return kept + cost_figures(evaluation.costs[label], evaluation.split)
+def card_figures(evaluation: StillsEvaluation, label: str) -> list[Figure]:
+    """What a card holds of a model: Dice by view and phase, EF of each view and biplane, the drop of each perturbation."""
+    [model] = [model for model in evaluation.models if model.label == label]
+    kept = [row.to_figure() for row in evaluation.metrics.select(label) if row.metric in CARD_METRICS]
+    return kept + drop_figures(model.drops, evaluation.split)
+
+
+def write_card_figures(folder: Path, figures: Sequence[Figure]) -> None:
+    """Put metrics into the card of a model's folder, in place of those that are there.
+
+    Raises:
+        DataError: The card cannot be written.
+    """
+    path = folder / CARD_NAME
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["figures"] = [to_mapping(figure) for figure in figures]
+    write_text_atomic(path, json.dumps(card, indent=2) + "\n")
 
 
 @dataclass
-class _Book:
-    """Scores of one network while they come in."""
+class _Collected:
+    """Scores of one model while they come in."""
 
     scores: list[StillScore] = field(default_factory=list)
-    changed: dict[str, list[StillScore]] = field(default_factory=dict)
+    perturbed: dict[str, list[StillScore]] = field(default_factory=dict)
     worst: list[tuple[float, int, WorstStill]] = field(default_factory=list)
 
 
-def _judge(fold: Fold, plan: Plan, books: Mapping[str, _Book], advance: Callable[[], None]) -> None:
-    # Patient by patient, so that one patient's pictures are in memory and are read once for all networks.
+def _model_scores(label: str, loaded: EvaluatedModels, found: _Collected, seed: int) -> ModelScores:
+    changes = found.perturbed.items()
+    return ModelScores(
+        label,
+        loaded.weights_of(label),
+        found.scores,
+        found.perturbed,
+        [worst for *_, worst in sorted(found.worst, reverse=True)],
+        ef_comparisons(found.scores),
+        [d for change, scores in changes for d in performance_drops(change, found.scores, scores, seed)],
+        [summarise_perturbed(name, scores) for name, scores in [("clean", found.scores), *changes]]
+        if changes
+        else (),
+    )
+
+
+def _score_fold(
+    fold: Fold, plan: Plan, collected: Mapping[str, _Collected], advance: Callable[[], None]
+) -> None:
+    # Patient by patient, so that one patient's images are in memory and are read once for all models.
     for _, group in groupby(read_stills(plan.data, list(fold.patients)), key=lambda still: still.patient):
         stills = list(group)
         for label, predictor in fold.networks.items():
             for still in stills:
-                _score(predictor, still, other_phase(still, stills), books[label], robustness=plan.robustness)
+                other = other_phase(still, stills)
+                _score(predictor, still, other, collected[label], with_perturbations=plan.robustness)
             advance()
 
 
@@ -160,19 +220,20 @@ def _score(
     predictor: Predictor,
     still: CamusStill,
     other: CamusStill | None,
-    book: _Book,
+    found: _Collected,
     *,
-    robustness: bool,
+    with_perturbations: bool,
 ) -> None:
     clean, labels = segment_and_score(predictor, still, other=other)
-    book.scores.append(clean)
+    found.scores.append(clean)
     worst = WorstStill(clean, still.picture, still.mask == Structure.LV, labels == Structure.LV)
     # A heap of the highest losses; the count settles ties, because stills have no order.
-    entry = (1 - clean.dice_lv if clean.dice_lv == clean.dice_lv else 0.0, -len(book.scores), worst)
-    if len(book.worst) < WORST:
-        heapq.heappush(book.worst, entry)
+    entry = (1 - clean.dice_lv if clean.dice_lv == clean.dice_lv else 0.0, -len(found.scores), worst)
+    if len(found.worst) < WORST:
+        heapq.heappush(found.worst, entry)
     else:
-        heapq.heappushpop(book.worst, entry)
-    if robustness:
+        heapq.heappushpop(found.worst, entry)
+    if with_perturbations:
         for name, change in CHANGES.items():
-            book.changed.setdefault(name, []).append(score_changed(predictor, still, other, change, clean))
+            score = score_perturbed(predictor, still, other, change, clean)
+            found.perturbed.setdefault(name, []).append(score)

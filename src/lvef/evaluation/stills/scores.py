@@ -1,42 +1,109 @@
-"""Scores a segmentation network on stills with expert masks, through the code that serves."""
+"""Scores of one still: mask and volume by the code that serves, beside those of the expert."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from lvef.core.errors import GeometryError, QualityRefusal
-from lvef.core.records import BoolArray, Clip, Tracing, aspect_of
+from lvef.core.errors import DataError, GeometryError, QualityRefusal
+from lvef.core.records import BoolArray, Clip, FloatArray, PixelSpacing, Tracing, aspect_of
 from lvef.core.terms import Phase, Structure, View
 from lvef.datasets.camus import CamusStill
-from lvef.evaluation.figures import Named, make_figures
 from lvef.evaluation.metrics import NAN
-from lvef.evaluation.stills.distances import border_distances, unit_of
-from lvef.evaluation.stills.records import (
-    STRUCTURES,
-    StillScore,
-)
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
-from lvef.inference.card import Figure
 from lvef.measure.predictor import Predictor
 from lvef.measure.predictors import trace_in_image
 from lvef.transforms.frames import Placement
 from lvef.transforms.sector import Sector, find_sector
 
+STRUCTURES = {"lv": Structure.LV, "myocardium": Structure.MYOCARDIUM, "la": Structure.LA}
+"""Structures that are evaluated."""
+
+STRUCTURE_TITLES = {"lv": "LV", "myocardium": "myocardium", "la": "LA"}
+"""The same, for people."""
+
 VIEWS = (View.A4C, View.A2C)
-"""Views that are judged."""
+"""Views that are evaluated."""
 
-EXPERTS = "expert masks"
-"""What overlap and distances are measured against."""
 
-QUALITIES = ("Good", "Medium", "Poor")
-"""Picture qualities by which figures are split."""
+@dataclass(frozen=True, slots=True)
+class StillScore:
+    """One still, predicted and true.
+
+    Attributes:
+        patient: Name in the dataset.
+        view: ``A4C`` or ``A2C``.
+        phase: ``ED`` or ``ES``.
+        quality: Image quality as the dataset states it, or empty.
+        dice_lv: Dice of the cavity, 0-1; NaN where neither mask holds anything. So are the next two.
+        dice_myocardium: Dice of the myocardium.
+        dice_la: Dice of the left atrium.
+        volume: Volume of the predicted mask; an arbitrary unit shared within a patient and view, NaN if untraceable.
+        volume_expert: The same of the expert mask.
+        hausdorff_lv: Hausdorff distance in ``distance_unit``; NaN where a mask is empty or it was not asked for. So are the
+            next five.
+        hausdorff_myocardium: Of the myocardium.
+        hausdorff_la: Of the left atrium.
+        distance_lv: Mean symmetric surface distance.
+        distance_myocardium: Of the myocardium.
+        distance_la: Of the left atrium.
+        distance_unit: ``mm``, or ``px`` where the image has no scale.
+        tracing: The predicted tracing, or None.
+        tracing_expert: The tracing of the expert mask, or None.
+        spacing: Scale of the image, or None.
+    """
+
+    patient: str
+    view: str
+    phase: str
+    quality: str
+    dice_lv: float
+    dice_myocardium: float
+    dice_la: float
+    volume: float
+    volume_expert: float
+    hausdorff_lv: float = NAN
+    hausdorff_myocardium: float = NAN
+    hausdorff_la: float = NAN
+    distance_lv: float = NAN
+    distance_myocardium: float = NAN
+    distance_la: float = NAN
+    distance_unit: str = ""
+    tracing: Tracing | None = field(default=None, repr=False, compare=False)
+    tracing_expert: Tracing | None = field(default=None, repr=False, compare=False)
+    spacing: PixelSpacing | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the model found no ventricle that has a volume."""
+        return not np.isfinite(self.volume)
+
+    @property
+    def line_error(self) -> float:
+        """Mean absolute error of the lines' coordinates, in lengths of the expert's long axis; NaN without both tracings."""
+        if self.tracing is None or self.tracing_expert is None:
+            return NAN
+        return line_error(self.tracing, self.tracing_expert)
+
+
+class Distances(NamedTuple):
+    """Distances of two borders, in `unit_of` the spacing; NaN where one of the masks is empty.
+
+    Attributes:
+        hausdorff: The farthest any border pixel of one lies from the border of the other.
+        mean: Mean over all border pixels of both of the way to the other border (mean symmetric surface distance).
+    """
+
+    hausdorff: float
+    mean: float
 
 
 def score_still(
@@ -49,10 +116,11 @@ def score_still(
     """Segment one still as `lvef measure` does and compare it with its mask, pixel by pixel of the original.
 
     Args:
-        predictor: A loaded network.
-        still: Picture and expert mask.
-        other: Still of the other phase of the same patient and view, as context for networks that look at it.
-        clean: Score of the unchanged still where this one was changed: its EF reference is kept, and distances are left out.
+        predictor: A loaded model.
+        still: Image and expert mask.
+        other: Still of the other phase of the same patient and view, as context for models that look at it.
+        clean: Score of the unperturbed still where this one was perturbed: its EF reference is kept, and distances are
+            left out.
     """
     return segment_and_score(predictor, still, other=other, clean=clean)[0]
 
@@ -64,11 +132,11 @@ def segment_and_score(
     other: CamusStill | None = None,
     clean: StillScore | None = None,
 ) -> tuple[StillScore, NDArray[np.uint8]]:
-    """As `score_still`, with the network's labels ``(height, width)``: all background where it refuses the picture."""
+    """As `score_still`, with the predicted labels ``(height, width)``: all background where the image is refused."""
     labels, tracing = _segment(predictor, still, other)
     masks = {name: (labels == value, still.mask == value) for name, value in STRUCTURES.items()}
-    told = tuple(STRUCTURES) if predictor.gives_masks else ("lv",)
-    dice = {name: dice_score(*both) if name in told else NAN for name, both in masks.items()}
+    known = tuple(STRUCTURES) if predictor.gives_masks else ("lv",)
+    dice = {name: dice_score(*both) if name in known else NAN for name, both in masks.items()}
     score = StillScore(
         still.patient,
         str(still.view),
@@ -86,7 +154,7 @@ def segment_and_score(
         return replace(score, volume_expert=clean.volume_expert, tracing_expert=clean.tracing_expert), labels
     nothing = np.zeros_like(still.mask, dtype=bool)
     far = {
-        name: border_distances(found if name in told else nothing, truth, still.spacing)
+        name: border_distances(found if name in known else nothing, truth, still.spacing)
         for name, (found, truth) in masks.items()
     }
     expert = _trace_expert(still)
@@ -104,10 +172,10 @@ def segment_and_score(
     ), labels
 
 
-def labels_in_picture(
+def labels_in_image(
     probability: NDArray[np.float32], placement: Placement, shape: tuple[int, ...]
 ) -> NDArray[np.uint8]:
-    """Most probable class of each pixel of the original picture, ``shape``; background outside the crop."""
+    """Most probable class of each pixel of the original image, ``shape``; background outside the crop."""
     p, box = placement, placement.box
     held = probability[:, p.pad_y : p.pad_y + p.height, p.pad_x : p.pad_x + p.width]
     full = np.stack([cv2.resize(c, (box.width, box.height), interpolation=cv2.INTER_LINEAR) for c in held])
@@ -132,61 +200,77 @@ def dice_score(predicted: BoolArray, truth: BoolArray) -> float:
     return 2 * int((predicted & truth).sum()) / total if total else NAN
 
 
-def ef_pairs(scores: Iterable[StillScore], view: View) -> NDArray[np.float64]:
-    """EF of the network and of the expert masks, ``(patients, 2)``; patients with an untraceable still are left out."""
-    volumes: dict[str, dict[str, StillScore]] = {}
+def unit_of(spacing: PixelSpacing | None) -> str:
+    """``mm`` where the image has a scale, ``px`` (pixels of the image) where it has none."""
+    return "px" if spacing is None else "mm"
+
+
+def border_distances(predicted: BoolArray, truth: BoolArray, spacing: PixelSpacing | None) -> Distances:
+    """Hausdorff and mean symmetric surface distance of two masks.
+
+    Distances run between centres of border pixels: pixels of the mask with one of their four neighbours outside it. A mask
+    that is cut off by the edge of the image has a border there.
+
+    Args:
+        predicted: ``(height, width)``.
+        truth: ``(height, width)``.
+        spacing: Millimetres per pixel, or None for distances in pixels.
+
+    Raises:
+        DataError: The masks differ in size.
+
+    Source:
+        Definitions as in A. A. Taha, A. Hanbury, BMC Medical Imaging 15:29, 2015, and the challenge of CAMUS.
+
+    Example:
+        >>> a, b = np.zeros((9, 9), bool), np.zeros((9, 9), bool)
+        >>> a[2, 2] = b[5, 6] = True
+        >>> border_distances(a, b, None)
+        Distances(hausdorff=5.0, mean=5.0)
+    """
+    if predicted.shape != truth.shape:
+        raise DataError(
+            f"Masks of {predicted.shape} and {truth.shape} pixels cannot be compared; one size was expected."
+        )
+    if not (predicted.any() and truth.any()):
+        return Distances(NAN, NAN)
+    # The distance transform costs by the pixel, and most pixels hold neither mask.
+    rows, columns = (np.flatnonzero((predicted | truth).any(axis=axis)) for axis in (1, 0))
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    first, second = (mask[window] & ~ndimage.binary_erosion(mask[window]) for mask in (predicted, truth))
+    sampling = (1.0, 1.0) if spacing is None else (spacing.y_mm, spacing.x_mm)
+    both = ((first, second), (second, first))
+    ways = np.concatenate(
+        [ndimage.distance_transform_edt(~goal, sampling=sampling)[start] for start, goal in both]
+    )
+    return Distances(float(ways.max()), float(ways.mean()))
+
+
+def line_error(predicted: Tracing, expert: Tracing) -> float:
+    """Mean absolute error of the lines' coordinates, in lengths of the expert's long axis."""
+    first, second = (
+        np.concatenate([np.stack([t.apex, t.base])[None], t.chords]) for t in (predicted, expert)
+    )
+    return float(np.abs(first - second).mean() / np.hypot(*(expert.base - expert.apex)))
+
+
+def ef_pair(ed: StillScore | None, es: StillScore | None) -> tuple[float, float] | None:
+    """EF of the model and of the expert masks from the two stills of a view; None where one has no volume."""
+    if ed is None or es is None:
+        return None
+    if not np.isfinite([ed.volume, es.volume, ed.volume_expert, es.volume_expert]).all():
+        return None
+    return ejection_fraction(ed.volume, es.volume), ejection_fraction(ed.volume_expert, es.volume_expert)
+
+
+def ef_pairs(scores: Iterable[StillScore], view: View) -> FloatArray:
+    """`ef_pair` of every patient that has one, ``(patients, 2)``."""
+    patients: dict[str, dict[str, StillScore]] = {}
     for score in scores:
         if score.view == view:
-            volumes.setdefault(score.patient, {})[score.phase] = score
-    rows = []
-    for phases in volumes.values():
-        ed, es = phases.get(Phase.ED), phases.get(Phase.ES)
-        if ed and es and np.isfinite([ed.volume, es.volume, ed.volume_expert, es.volume_expert]).all():
-            rows.append(
-                (
-                    ejection_fraction(ed.volume, es.volume),
-                    ejection_fraction(ed.volume_expert, es.volume_expert),
-                )
-            )
-    return np.array(rows, dtype=float).reshape(-1, 2)
-
-
-def overlap_figures(scores: Sequence[StillScore], split: str, seed: int) -> list[Figure]:
-    """Dice, Hausdorff and mean surface distance by view, phase and structure; LV Dice by picture quality as well."""
-    found: list[Figure] = []
-    for view in VIEWS:
-        for phase in Phase:
-            here = [s for s in scores if s.view == view and s.phase == phase]
-            for name in STRUCTURES:
-                found += _mean_figures("dice", name, here, f"{view}_{phase}", split, seed)
-    for kind in ("hausdorff", "distance"):
-        for view in VIEWS:
-            for phase in Phase:
-                here = [s for s in scores if s.view == view and s.phase == phase]
-                for name in STRUCTURES:
-                    found += _mean_figures(kind, name, here, f"{view}_{phase}", split, seed)
-    for quality in QUALITIES:
-        for view in VIEWS:
-            for phase in Phase:
-                here = [s for s in scores if (s.view, s.phase, s.quality) == (view, phase, quality)]
-                found += _mean_figures("dice", "lv", here, f"{view}_{phase}_{quality}", split, seed)
-    return found
-
-
-def _mean_figures(
-    kind: str, name: str, scores: Sequence[StillScore], ending: str, split: str, seed: int
-) -> list[Figure]:
-    """The mean of one column over the stills of one view and phase, which are one a patient."""
-    known = [s for s in scores if np.isfinite(getattr(s, f"{kind}_{name}"))]
-    if not known:
-        return []  # a network of lines tells neither wall nor atrium
-    units = {s.distance_unit for s in known}
-    if kind != "dice" and len(units) != 1:
-        # Millimetres and pixels have no mean.
-        return []
-    named = Named(f"{kind}_{name}_{ending}".lower(), "" if kind == "dice" else units.pop())
-    values = np.array([getattr(s, f"{kind}_{name}") for s in known], dtype=float)
-    return make_figures([named], lambda v: [v.mean()], values, split=split, reference=EXPERTS, seed=seed)
+            patients.setdefault(score.patient, {})[score.phase] = score
+    pairs = (ef_pair(stills.get(Phase.ED), stills.get(Phase.ES)) for stills in patients.values())
+    return np.array([pair for pair in pairs if pair is not None], dtype=float).reshape(-1, 2)
 
 
 def other_phase(still: CamusStill, stills: Iterable[CamusStill]) -> CamusStill | None:
@@ -197,7 +281,7 @@ def other_phase(still: CamusStill, stills: Iterable[CamusStill]) -> CamusStill |
     return None
 
 
-def _clip_and_fan(still: CamusStill) -> tuple[Clip, Sector] | None:
+def _clip_and_sector(still: CamusStill) -> tuple[Clip, Sector] | None:
     clip = Clip(still.picture[None], np.zeros(1), "still", still.patient, spacing=still.spacing)
     try:
         return clip, find_sector(clip)
@@ -208,19 +292,19 @@ def _clip_and_fan(still: CamusStill) -> tuple[Clip, Sector] | None:
 def _segment(
     predictor: Predictor, still: CamusStill, other: CamusStill | None
 ) -> tuple[NDArray[np.uint8], Tracing | None]:
-    found = _clip_and_fan(still)
+    found = _clip_and_sector(still)
     if found is None:
         return np.zeros(still.mask.shape, np.uint8), None
-    clip, fan = found
-    frames, box = predictor.shown(clip, fan)
+    clip, sector = found
+    frames, box = predictor.shown(clip, sector)
     if not predictor.gives_masks:
-        # Lines tell the cavity alone: what they enclose is its mask.
+        # Lines predict the cavity alone: what they enclose is its mask.
         [tracing] = predictor.trace(frames, box, still.spacing).tracings
         return labels_in_contour(tracing, still.mask.shape), tracing
-    context = _clip_and_fan(other) if other is not None and predictor.sees_other_phase else None
+    context = _clip_and_sector(other) if other is not None and predictor.sees_other_phase else None
     square = None if context is None else predictor.square(*context)
     [(probability, placement)] = predictor.probabilities(frames, box, still.spacing, other=square)
-    labels = labels_in_picture(probability, placement, still.mask.shape)
+    labels = labels_in_image(probability, placement, still.mask.shape)
     return labels, trace_in_image(probability, placement, still.spacing)
 
 
@@ -229,8 +313,7 @@ def _volume(tracing: Tracing | None, still: CamusStill) -> float:
 
 
 def _trace_expert(still: CamusStill) -> Tracing | None:
-    aspect = aspect_of(still.spacing)
     try:
-        return trace_labels(still.mask, aspect=aspect)
+        return trace_labels(still.mask, aspect=aspect_of(still.spacing))
     except GeometryError:
         return None
