@@ -51,7 +51,7 @@ def take(browser: Browser, address: str, name: str, size: str, scheme: str) -> b
     tab.mouse.move(2, height - 2)
     _settle(tab)
     if name == "correct":
-        heading = tab.get_by_role("heading", name="Correct it")
+        heading = tab.get_by_role("heading", name="Correction")
         heading.evaluate("e => e.scrollIntoView({block: 'start'})")
         tab.mouse.move(2, 300)
         tab.wait_for_timeout(600)

@@ -55,7 +55,7 @@ def test_each_setting_is_an_option():
 def test_what_is_typed_reaches_the_page(monkeypatch):
     server = pytest.importorskip("lvef.webapp.server", exc_type=ImportError)
     told = []
-    monkeypatch.setattr(server, "run", lambda settings, say: told.append(settings))
+    monkeypatch.setattr(server, "run_app", lambda settings, announce: told.append(settings))
     words = ["--port", "0", "--max-upload-mb", "9", "--no-open", "--base-path", "/echo/", "--host", "::1"]
     assert invoke(["app", *words]).exit_code == 0
     assert told == [AppSettings("::1", 0, 9, base_path="echo", open_browser=False)]

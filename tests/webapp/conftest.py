@@ -36,10 +36,10 @@ def own_main():
 def own_monitor():
     """The thread that looks after visitors ends with the module: it would ask the runtimes that later tests put in place."""
     yield
-    shell = sys.modules.get("lvef.webapp.layout")
-    if shell is not None and shell._session_monitor.cache_info().currsize:
-        shell._session_monitor().close()
-        shell._session_monitor.cache_clear()
+    session = sys.modules.get("lvef.webapp.session")
+    if session is not None and session._session_monitor.cache_info().currsize:
+        session._session_monitor().close()
+        session._session_monitor.cache_clear()
 
 
 @pytest.fixture(scope="session")

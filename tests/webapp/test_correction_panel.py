@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,8 @@ import pytest
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 from streamlit.testing.v1 import AppTest
 
+from lvef.core.records import Correction
+from lvef.webapp import correction_panel
 from tests.webapp import correction_app as drawn
 
 APP = Path(__file__).with_name("correction_app.py")
@@ -198,3 +201,47 @@ def test_a_slider_that_was_moved_is_the_same_slider():
     app.selectbox[0].set_value(1).run()
     fresh = widget(app, "slider", "c--ed-frame")
     assert fresh.id != after.id and (list(fresh.proto.default), fresh.value) == ([12.0], 12)
+
+
+def read(name=""):
+    machine = drawn.phantom_clip().measurement
+    record = Correction(name, "2026-01-01T00:00:00+00:00", ("ed_contour",), machine.ef_percent)
+    return machine, replace(machine, ef_percent=machine.ef_percent + 3.04, correction=record)
+
+
+def test_both_values_stand_side_by_side():
+    machine, reader = read("Dr. <A>")
+    html = correction_panel.comparison_html(machine, reader)
+    assert "EF 55 %" in html and "EF 58 %" in html and "+3.0 points" in html
+    assert "Dr. &lt;A&gt;" in html and "<A>" not in html
+
+
+def test_without_a_change_nobody_has_read_it():
+    machine, _ = read()
+    assert "nothing changed yet" in correction_panel.comparison_html(machine, machine)
+    assert correction_panel.difference_text(machine, machine) == ""
+    assert "as the model measured it" in correction_panel.announcement_text(machine, machine)
+
+
+def test_the_line_below_says_what_is_wrong_before_anything_else():
+    machine, reader = read()
+    assert "a &lt; b" in correction_panel.status_html("a < b", reader, has_name=True)
+    assert "ED contour" in correction_panel.status_html("", reader, has_name=True)
+    assert "name" in correction_panel.status_html("", reader, has_name=False)
+    assert "Drag" in correction_panel.status_html("", machine, has_name=False)
+
+
+def test_each_beat_says_what_it_is():
+    machine = drawn.phantom_clip().measurement
+    assert correction_panel.beat_text(0, machine.beats[0], machine).endswith("the model's result")
+    assert correction_panel.beat_text(1, machine.beats[1], machine).endswith("incomplete")
+    left = replace(machine.beats[1], excluded="too short")
+    assert correction_panel.beat_text(1, left, machine).endswith("excluded by the model")
+
+
+def test_volume_and_ef_stand_above_a_contour():
+    machine = drawn.phantom_clip().measurement
+    assert correction_panel.phase_text("ed", machine, machine) == "EDV 34 ml · EF 55 %"
+    assert correction_panel.phase_text("es", machine, machine) == "ESV 15 ml · EF 55 %"
+    bare = drawn.phantom_clip(scale=False).measurement
+    assert correction_panel.phase_text("es", bare, bare) == "EF 55 %"

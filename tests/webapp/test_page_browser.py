@@ -115,7 +115,7 @@ def test_each_kind_of_file_gives_the_ef_of_the_command(visitor, measurer, tmp_pa
     expected = {file.name: measurer.measure(file)[0].ef_percent for file in files}
     assert seen == {name: ef_text(ef) for name, ef in expected.items()}
     assert ef_of(tab) == pytest.approx(expected[files[-1].name], abs=1e-3)
-    choose(tab, "Look at", files[0].name)
+    choose(tab, "Show", files[0].name)
     tab.locator(f'p.lvef-ef[data-ef="{expected[files[0].name]:.4f}"]').wait_for(timeout=PATIENCE_MS)
 
 
@@ -145,7 +145,7 @@ def test_the_files_to_take_along(visitor, measured, tmp_path):
     assert ef_text(measured.ef_percent) in pages[0].extract_text()
     report = taken("Report, HTML").decode()
     assert ef_text(measured.ef_percent) in report and "://" not in report.replace("http://www.w3.org", "")
-    with av.open(io.BytesIO(taken("Film, MP4"))) as film:
+    with av.open(io.BytesIO(taken("Video, MP4"))) as film:
         assert film.streams.video[0].codec_context.name == "h264"
         assert sum(1 for _ in film.decode(video=0)) == measured.n_frames
 
@@ -292,12 +292,12 @@ def test_a_study_of_two_views(visitor, measurer, tmp_path):
 def test_all_networks_side_by_side(visitor, measured):
     tab = visitor("compare")
     drop(tab, [CINE])
-    tab.get_by_text("No outline to check: small-video (experimental)").wait_for(timeout=PATIENCE_MS)
-    rows = {row[0]: row for row in rows_of(tab, "Answers")}
+    tab.get_by_text("No contour to check: small-video (experimental)").wait_for(timeout=PATIENCE_MS)
+    rows = {row[0]: row for row in rows_of(tab, "Results")}
     assert rows["camus-seg"][1] == ef_text(measured.ef_percent)
     marked = [f"{name} (experimental)" for name in ("small-video", "two-stream-tuned", "volume-trace-tuned")]
     assert set(marked) <= rows.keys()
-    assert "no outline" in rows[marked[0]][-1]
+    assert "no contour" in rows[marked[0]][-1]
     tab.locator(".drawing svg path").nth(3).wait_for(state="attached", timeout=PATIENCE_MS)
 
 
@@ -308,7 +308,7 @@ def test_two_visitors_do_not_see_each_other(visitor, tmp_path):
     drop(one, [mine])
     ef_of(one)
     other = visitor()
-    other.get_by_text("No clip at hand?").wait_for()
+    other.get_by_text("No clip to hand?").wait_for()
     assert "only-mine" not in other.content() and other.locator("p.lvef-ef").count() == 0
     one.get_by_role("button", name="Forget all").click()
     one.locator("p.lvef-ef").wait_for(state="detached", timeout=PATIENCE_MS)
@@ -321,7 +321,7 @@ def test_a_tab_closed_in_mid_work_leaves_nothing(visitor, served, phantom_clip, 
     film.write_bytes(encode_motion_jpeg(np.concatenate([phantom_clip.clip.frames] * 30), 50.0))
     tab = visitor()
     drop(tab, [film])
-    working = tab.get_by_text("Outlining").or_(tab.get_by_text("Reading"))
+    working = tab.get_by_text("Tracing").or_(tab.get_by_text("Reading"))
     # On a busy machine the browser may come to draw the page only when the answer is there: then that is when it closes.
     working.or_(tab.locator("p.lvef-ef")).first.wait_for(timeout=PATIENCE_MS)
     tab.close()

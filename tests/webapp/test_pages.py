@@ -53,19 +53,19 @@ def ef_in(app) -> float:
 def test_the_sample_is_measured_and_kept_for_this_session_alone(measured):
     assert not measured.exception
     assert 0 < ef_in(measured) < 100
-    assert len(measured.session_state["bench"].entries) == 1
+    assert len(measured.session_state["session"].items) == 1
     other = AppTest.from_function(video, default_timeout=PATIENCE_S).run()
-    assert other.session_state["bench"].entries == []
+    assert other.session_state["session"].items == []
 
 
 def test_the_sex_gives_the_class_without_measuring_again(measured):
-    before = measured.session_state["bench"].entries[0]
+    before = measured.session_state["session"].items[0]
     assert "choose the sex" in html_of(measured)
     from lvef.core.terms import Sex
 
     app = measured.radio(key="choice-sex").set_value(Sex.FEMALE).run()
     assert "choose the sex" not in html_of(app)
-    assert app.session_state["bench"].entries[0] is before
+    assert app.session_state["session"].items[0] is before
 
 
 def test_another_network_measures_again(measured):
@@ -73,8 +73,8 @@ def test_another_network_measures_again(measured):
     app = measured.selectbox(key="choice-weights").set_value("two-stream-tuned").run()
     assert not app.exception
     assert ef_in(app) != before
-    assert len(app.session_state["bench"].entries) == 1
-    assert "no outline and no curve" in html_of(app)
+    assert len(app.session_state["session"].items) == 1
+    assert "no contour and no curve" in html_of(app)
     assert "The network two-stream-tuned is experimental: mean absolute error" in html_of(app)
     offered = app.selectbox(key="choice-weights").options
     assert set(offered) == {display_name(entry.card) for entry in list_models()}
@@ -85,9 +85,9 @@ def test_height_without_weight_is_said(measured):
     assert "give both" in app.warning[0].value
 
 
-def test_forget_all_empties_the_bench(measured):
+def test_forget_all_empties_the_session(measured):
     app = measured.button(key="forget").click().run()
-    assert app.session_state["bench"].entries == [] and "data-ef" not in html_of(app)
+    assert app.session_state["session"].items == [] and "data-ef" not in html_of(app)
 
 
 def test_about_marks_experimental_networks_and_tells_external_figures_first():

@@ -94,7 +94,7 @@ def test_a_port_that_is_taken_is_a_sentence():
 
 def test_an_unknown_network_is_a_sentence_before_anything_starts():
     with pytest.raises(WeightsError, match="no-such"):
-        server.run(AppSettings(port=0, weights="no-such"), print)
+        server.run_app(AppSettings(port=0, weights="no-such"), print)
 
 
 def test_it_prints_its_address_serves_below_its_path_and_stops(tmp_path):

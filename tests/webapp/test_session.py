@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
+
+from streamlit.runtime.fragment import MemoryFragmentStorage
 
 from lvef.core.terms import Sex
 from lvef.io.open import open_clip
@@ -34,7 +37,7 @@ def entry(name="a.avi", n=60):
 
 
 def pictured(session):
-    return [e.name for e in session.entries if e.pixels]
+    return [e.name for e in session.items if e.pixels]
 
 
 def test_the_pictures_of_the_oldest_go_when_there_are_too_many_and_its_numbers_stay():
@@ -42,9 +45,9 @@ def test_the_pictures_of_the_oldest_go_when_there_are_too_many_and_its_numbers_s
     gone = [name for i in range(MAX_CLIPS + 2) for name in session.add(entry(f"{i}.avi"))]
     assert gone == ["0.avi", "1.avi"]
     assert pictured(session) == [f"{i}.avi" for i in range(2, MAX_CLIPS + 2)]
-    oldest = session.entries[0]
-    assert oldest.frames_dropped and oldest.machine.clip is None and not oldest.machine.measurement.tracings
-    assert oldest.machine.measurement.ef_percent == pytest.approx(60)
+    oldest = session.items[0]
+    assert oldest.frames_dropped and oldest.result.clip is None and not oldest.result.measurement.tracings
+    assert oldest.result.measurement.ef_percent == pytest.approx(60)
 
 
 def test_the_oldest_goes_when_they_are_too_large(monkeypatch):
@@ -63,7 +66,7 @@ def test_even_answers_are_bounded(monkeypatch):
     session = SessionState()
     for i in range(5):
         session.add(entry(f"{i}"))
-    assert [e.name for e in session.entries] == ["2", "3", "4"]
+    assert [e.name for e in session.items] == ["2", "3", "4"]
 
 
 def test_pixels_count_the_views_of_a_study():
@@ -94,11 +97,11 @@ def test_what_takes_time_is_made_once_for_the_same_thing():
 def test_every_picture_is_black_outside_the_fan(tmp_path):
     clip = open_clip(named_dicom(tmp_path))
     kept = SessionResult("a.dcm", Result(beating()[0], clip), MeasureOptions())
-    shown = kept.shown(clip)
+    shown = kept.masked(clip)
     # The name is burned in at the top.
     assert clip.frames[:, :45].max() == 255 and shown.frames[:, :45].max() == 0
     assert shown.frames.max() > 100
-    assert kept.shown(clip) is shown
+    assert kept.masked(clip) is shown
 
 
 def test_classes_follow_the_sex_without_measuring_again():
@@ -120,7 +123,7 @@ def test_the_session_of_a_closed_tab_is_cleared_and_others_stay(monkeypatch):
     for session_id, session in (("here", mine), ("gone", theirs)):
         session.add(entry())
         monitor.watch(session_id, session)
-    held = theirs.entries[0]
+    held = theirs.items[0]
     held.cached("film", lambda: np.zeros(10))
     assert monitor.check() == []
     there.discard("gone")
@@ -129,7 +132,7 @@ def test_the_session_of_a_closed_tab_is_cleared_and_others_stay(monkeypatch):
     clock[0] = 60.0
     monitor.check()
     assert forgotten == ["gone"]
-    assert theirs.entries == [] and held.kept == {} and len(mine.entries) == 1
+    assert theirs.items == [] and held.cache == {} and len(mine.items) == 1
 
 
 def test_a_session_without_references_is_closed():
@@ -157,3 +160,58 @@ def test_work_beside_the_page_hands_out_its_error():
     assert in_background(lambda: 3).result() == 3
     with pytest.raises(ValueError, match="x"):
         in_background(fails).result()
+
+
+class Runtime:
+    """The methods of Streamlit's runtime that are used."""
+
+    def __init__(self, open_tabs=()):
+        self.open_tabs, self.closed = set(open_tabs), []
+
+    def is_active_session(self, session):
+        return session in self.open_tabs
+
+    def close_session(self, session):
+        self.closed.append(session)
+
+
+@pytest.fixture
+def storage(monkeypatch):
+    fragments = MemoryFragmentStorage()
+    fragments._fragments["film"] = lambda: None
+    monkeypatch.setitem(sessions._fragments, "gone", fragments)
+    return fragments
+
+
+def end(runtime, monkeypatch, session_id):
+    monkeypatch.setattr(sessions.runtime, "exists", lambda: True)
+    monkeypatch.setattr(sessions.runtime, "get_instance", lambda: runtime)
+
+    async def main():
+        monkeypatch.setattr(sessions, "_loop", None)
+        sessions.set_event_loop(asyncio.get_running_loop())
+        # From another thread, as the monitor calls it.
+        await asyncio.to_thread(sessions.end_session, session_id)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+def test_a_closed_tab_is_ended_with_its_fragments(monkeypatch, storage):
+    runtime = Runtime()
+    end(runtime, monkeypatch, "gone")
+    assert runtime.closed == ["gone"]
+    assert not storage.contains("film")
+    assert "gone" not in sessions._fragments
+
+
+def test_a_tab_that_came_back_is_left_alone(monkeypatch, storage):
+    runtime = Runtime({"gone"})
+    end(runtime, monkeypatch, "gone")
+    assert not runtime.closed
+    assert storage.contains("film")
+
+
+def test_without_a_server_nothing_is_asked(monkeypatch):
+    monkeypatch.setattr(sessions, "_loop", None)
+    sessions.end_session("gone")

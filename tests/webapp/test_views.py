@@ -15,7 +15,8 @@ pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"'
 from lvef.core.terms import Sex
 from lvef.measure.options import MeasureOptions
 from lvef.webapp.drawing import curves_svg
-from lvef.webapp.measurement_view import NO_SEX, result_lines, table
+from lvef.webapp.layout import element_html
+from lvef.webapp.measurement_view import NO_SEX, result_lines
 from lvef.webapp.phases import caption, phase_svg
 from lvef.webapp.uploads import escape_markdown
 from lvef.webapp.viewer import MAX_FRAMES, viewer_data, volumes
@@ -37,7 +38,7 @@ def test_volumes_or_the_sentence_why_not():
 
 
 def test_a_name_cannot_become_markup():
-    assert "<b>" not in table(["File"], [(["<b>x</b>"], "")], "T")
+    assert "<b>" not in element_html("table", ["File"], [(["<b>x</b>"], "")], "T")
     assert escape_markdown("![x](http://a.b/c)*_`") == r"\!\[x\]\(http\://a.b/c\)\*\_\`"
 
 
@@ -47,7 +48,7 @@ def test_the_viewer_has_every_frame_with_outline_and_volume():
     data = json.loads(json.dumps(viewer_data(replace(measurement, beats=beats), clip)))
     assert len(data["frames"]) == len(data["times"]) == len(data["volume"]) == len(data["contours"]) == 60
     assert data["unit"] == "ml" and data["volume"][0] == 120.0
-    assert data["ed"] == measurement.ed_frame and data["left_out"] == "Beat 1 is left out: an early beat."
+    assert data["ed"] == measurement.ed_frame and data["left_out"] == "Beat 1 is excluded: an early beat."
     assert data["beats"][0]["excluded"] and data["beats"][0]["text"] == "60 %"
     assert [data["ed"], "ed", True] in data["marks"]
     assert all(url.startswith("data:image/jpeg;base64,") for url in data["frames"])

@@ -31,14 +31,14 @@ Examples:
     help="Open the page in the browser, or not.  [default: open]",
 )
 def app(**values: Any) -> None:  # noqa: ANN401
-    """Serve the web page: drop a clip, see and correct its EF.
+    """Serve the web page: upload a clip, see and correct its EF.
 
     Prints the address and serves until stopped with Ctrl+C. Files stay on this machine and are not kept. There is no
-    password: let other machines in only behind something that asks for one.
+    password: let other machines in only through a proxy that asks for one.
     """
     if find_spec("streamlit") is None:
         raise MissingExtraError("The web page", "app")
-    from lvef.webapp.server import run
+    from lvef.webapp.server import run_app
 
     values["base_path"] = values["base_path"].strip("/")
-    run(AppSettings(**values), click.echo)
+    run_app(AppSettings(**values), click.echo)

@@ -1,21 +1,22 @@
-"""The correction on the page: ED and ES contour side by side, other beats and frames, the reader's EF beside the machine's.
+"""The correction on the page: ED and ES contour side by side, other beats and frames, the reader's EF beside the model's.
 
-The panel is a fragment: what the reader does runs the panel again, not the page. What is changed lies in the visitor's own
+The panel is a fragment: what the reader does runs the panel again, not the page. Changes are kept in the visitor's own
 session and nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from lvef.core.errors import QualityRefusal
-from lvef.core.records import Clip
-from lvef.core.wording import reads_clips
+from lvef.core.records import Beat, Clip, Measurement
+from lvef.core.wording import averaged_text, ef_text, ml_text, reads_clips
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
 from lvef.transforms.sector import Sector, find_sector, keep_sector
@@ -28,19 +29,28 @@ from lvef.webapp.contour_editor import (
     read_actions,
 )
 from lvef.webapp.correction_state import FILE, PHASES, CorrectionState, Phase
-from lvef.webapp.correction_text import (
-    NO_TRACING,
-    NOTHING_TO_CORRECT,
-    announcement_text,
-    beat_text,
-    phase_text,
-    status_html,
-    values_html,
-)
+from lvef.webapp.layout import element_html
+from lvef.webapp.session import SessionResult
 from lvef.webapp.widget_keys import current_key, is_current_key, key_for_value, reset_widget
 
+NOTHING_TO_CORRECT = (
+    "There is no contour to correct: this model predicts the EF from the whole clip. Measure with a segmentation model "
+    "to see and move contours."
+)
+"""For EF models."""
+
+NO_TRACING = "There is no contour to correct: no ventricle was traced in this file."
+"""For files in which nothing was traced."""
+
+_CHANGED_TEXT = {
+    "beat": "another beat",
+    "frames": "other frames",
+    "ed_contour": "ED contour",
+    "es_contour": "ES contour",
+}
+
 RenderBelow = Callable[[Result], None]
-"""Draws something that follows from the answer, inside the panel."""
+"""Draws something that follows from the result, inside the panel."""
 
 _BY_HAND = -1
 _COLOURS: dict[Phase, str] = {"ed": ED_COLOUR, "es": ES_COLOUR}
@@ -48,67 +58,67 @@ _KEPT_PICTURES = 24
 
 
 def correction_panel(
-    answer: Result, options: MeasureOptions, key: str, below: RenderBelow | None = None
+    result: Result, options: MeasureOptions, key: str, below: RenderBelow | None = None
 ) -> Result:
-    """Show the correction of an answer.
+    """Show the correction of a result.
 
     Args:
-        answer: As the machine gave it: of a clip, a pair of stills, or a study of two views.
-        options: Settings of the measurement; sex, height and weight count.
-        key: Names this panel among others of the page.
-        below: Draws below the panel what follows from the answer (downloads, for example). It is called again after each
+        result: As the model measured it: of a clip, a pair of stills, or a study of two views.
+        options: Of the measurement; sex, height and weight count.
+        key: Unique name of this panel, see `panel_key`.
+        below: Draws below the panel what follows from the result (downloads, for example). It is called again after each
             change, which the rest of the page is not.
 
     Returns:
-        The answer as the reader has it; the machine's own where nothing is changed. It is never written over: the machine's
-        values stand in ``measurement.correction``.
+        The result as the reader has it; the model's own where nothing is changed. The model's values are kept in
+        ``measurement.correction``.
     """
-    state = _state_of(answer, key)
+    state = _state_of(result, key)
     if any(state.can_correct(view) for view in state.views):
         _panel(state, options, key, below)
     else:
-        st.info(NOTHING_TO_CORRECT if reads_clips(answer.measurement) else NO_TRACING)
+        st.info(NOTHING_TO_CORRECT if reads_clips(result.measurement) else NO_TRACING)
         if below is not None:
-            below(answer)
+            below(result)
     return state.answer(options)
 
 
-def current_answer(answer: Result, options: MeasureOptions, key: str) -> Result:
-    """The answer as the reader has it, without showing the panel.
+def panel_key(item: SessionResult) -> str:
+    """Key of the correction panel of a result of the session."""
+    return f"correct-{item.number}"
 
-    Args:
-        answer: As given to `correction_panel`.
-        options: Likewise.
-        key: Likewise.
-    """
-    state = st.session_state.get(f"{key}-state")
-    return state.answer(options) if isinstance(state, CorrectionState) and state.same(answer) else answer
+
+def current_result(item: SessionResult, options: MeasureOptions) -> Result:
+    """A result of the session as the reader has it, without showing the panel."""
+    state = st.session_state.get(f"{panel_key(item)}-state")
+    is_corrected = isinstance(state, CorrectionState) and state.same(item.result)
+    return state.answer(options) if is_corrected else item.result
 
 
 @st.fragment
 def _panel(state: CorrectionState, options: MeasureOptions, key: str, below: RenderBelow | None) -> None:
     view = _view(state, key)
     answer, machine = state.answer(options), state.machine.measurement
-    # What concerns one contour stands on its picture, and what concerns a file beside it.
+    # Messages about one contour are shown on its picture, and about a file beside it.
     here = state.message.phase is None and state.message.view != FILE
     wrong = state.message.text if here else ""
-    said = status_html(wrong, answer.measurement, has_name=bool(state.reader))
-    st.html(values_html(machine, answer.measurement) + said)
+    status = status_html(wrong, answer.measurement, has_name=bool(state.reader))
+    st.html(comparison_html(machine, answer.measurement) + status)
     _choices(state, options, view, key)
     if state.frame(view, "ed") is None or state.frame(view, "es") is None:
         st.button(
             "Choose the frames by hand",
             key=f"{key}-{view}-begin",
             on_click=partial(state.start_from_extremes, view, options),
-            help="Begins with the frames of the largest and the smallest volume.",
+            help="Starts from the frames of the largest and the smallest volume.",
         )
     else:
         for phase, column in zip(PHASES, st.columns(2, gap="medium"), strict=True):
             with column:
                 _editor(state, options, view, phase, key)
         st.caption(
-            "Drag the points: round ones move the wall, square ones the apex and the hinges of the valve, and with them the "
-            "long axis. Tab and arrow keys do the same. H hides the contour. Dotted: the machine's contour. EF and "
+            "Drag the points: round ones move the wall, square ones the apex and the mitral annulus hinge points, and with "
+            "them the long axis. Tab and arrow keys do the same. H hides the contour. Dotted: the model's contour. EF and "
             "volumes are those of the two contours as shown."
         )
     _signature(state, options, key)
@@ -224,7 +234,7 @@ def _files(state: CorrectionState, options: MeasureOptions, key: str) -> None:
         key=f"{key}-reset",
         on_click=partial(state.reset, options),
         disabled=not state.changed,
-        help="Back to the machine's answer, in both contours. This can be undone.",
+        help="Back to the model's result, in both contours. This can be undone.",
         width="stretch",
     )
     stem = PurePath(state.machine.measurement.source.partition(" + ")[0].replace("\\", "/")).stem or "echo"
@@ -239,7 +249,7 @@ def _files(state: CorrectionState, options: MeasureOptions, key: str) -> None:
         help="A file for `lvef report --correction FILE`; it can be loaded here again.",
         width="stretch",
     )
-    # A new uploader after each file, so that the same file can be given again.
+    # A new widget after each file, so that the same file can be loaded again.
     name = current_key(f"{key}-load")
 
     def given() -> None:
@@ -254,37 +264,37 @@ def _files(state: CorrectionState, options: MeasureOptions, key: str) -> None:
             st.error(state.message.text)
 
 
-def _state_of(answer: Result, key: str) -> CorrectionState:
+def _state_of(result: Result, key: str) -> CorrectionState:
     name = f"{key}-state"
     state = st.session_state.get(name)
-    if not isinstance(state, CorrectionState) or not state.same(answer):
-        state = CorrectionState(answer)
+    if not isinstance(state, CorrectionState) or not state.same(result):
+        state = CorrectionState(result)
         st.session_state[name] = state
         for view in state.views:
             st.session_state.pop(f"{key}-{view}-pictures", None)
-    state.rebase(answer)
+    state.rebase(result)
     return state
 
 
 def _picture(clip: Clip, frame: int, key: str) -> str:
-    """A frame for the browser, black outside the fan: names burned into the picture must not be shown."""
+    """A frame for the browser, black outside the ultrasound sector: names burned into the picture must not be shown."""
     held: dict[int | str, object] = st.session_state.setdefault(key, {})
-    if "fan" not in held:
-        held["fan"] = _fan(clip)
+    if "sector" not in held:
+        held["sector"] = _sector(clip)
     if frame not in held:
         while len(held) > _KEPT_PICTURES:
-            del held[next(number for number in held if number != "fan")]
-        fan, alone = held["fan"], clip.frames[frame : frame + 1]
+            del held[next(number for number in held if number != "sector")]
+        sector, alone = held["sector"], clip.frames[frame : frame + 1]
         shown = (
-            keep_sector(_still(clip, frame), fan).frames[0]
-            if isinstance(fan, Sector)
+            keep_sector(_still(clip, frame), sector).frames[0]
+            if isinstance(sector, Sector)
             else np.zeros_like(alone[0])
         )
         held[frame] = image_data_url(shown)
     return str(held[frame])
 
 
-def _fan(clip: Clip) -> Sector | None:
+def _sector(clip: Clip) -> Sector | None:
     try:
         return find_sector(clip)
     except QualityRefusal:
@@ -293,3 +303,123 @@ def _fan(clip: Clip) -> Sector | None:
 
 def _still(clip: Clip, frame: int) -> Clip:
     return Clip(clip.frames[frame : frame + 1], clip.times_s[:1], clip.timing, clip.source)
+
+
+def comparison_html(machine: Measurement, reader: Measurement) -> str:
+    """Both EFs side by side.
+
+    Args:
+        machine: The model's measurement.
+        reader: The reader's; the model's own where nothing is changed.
+    """
+    over = averaged_text(machine)
+    correction = reader.correction
+    name = f": {correction.reader}" if correction is not None and correction.reader else ""
+    who = "Reader: nothing changed yet" if correction is None else f"Reader{name}"
+    cards = [
+        _card("machine", f"Model, mean of {over}" if over else "Model", machine, ""),
+        _card("reader" if correction is None else "reader on", who, reader, difference_text(machine, reader)),
+    ]
+    return element_html("ef_comparison", cards)
+
+
+def _card(style: str, who: str, m: Measurement, difference: str) -> dict[str, Any]:
+    lines = ["No volumes in ml: no scale"]
+    if m.edv_ml is not None:
+        lines = [f"EDV {ml_text(m.edv_ml)} · ESV {ml_text(m.esv_ml)}"]
+    if m.ed_frame is not None and m.es_frame is not None:
+        lines.append(f"ED frame {m.ed_frame} · ES frame {m.es_frame}")
+    if m.single_plane:
+        lines.append(" · ".join(f"{view} {ef_text(value)}" for view, value in m.single_plane.items()))
+    values = {"style": style, "who": who, "difference": difference, "lines": lines}
+    return values | {"ef_percent": m.ef_percent, "ef_text": ef_text(m.ef_percent)}
+
+
+def difference_text(machine: Measurement, reader: Measurement) -> str:
+    """Difference of the reader's EF from the model's, in points to a tenth; empty where nothing is changed."""
+    if reader.correction is None or machine.ef_percent is None or reader.ef_percent is None:
+        return ""
+    difference = round(reader.ef_percent - machine.ef_percent, 1)
+    return f"{difference:+.1f} points" if difference else "same EF"
+
+
+def status_html(message: str, reader: Measurement, *, has_name: bool) -> str:
+    """The line below the EFs: what went wrong, else what was changed, else what can be done.
+
+    Args:
+        message: Why an edit was rejected; empty for none.
+        reader: The result as it stands.
+        has_name: Whether the reader's name was typed.
+    """
+    if message:
+        return element_html("correction_status", message, True)
+    if reader.correction is None:
+        text = "Drag a point of a contour, or choose another beat or frame: EF and volumes follow."
+    else:
+        text = f"Changed: {changed_text(reader.correction.changed)}."
+        if not has_name:
+            text += " Type your name below: the report then states who corrected."
+    return element_html("correction_status", text, False)
+
+
+def changed_text(changed: Sequence[str]) -> str:
+    """What was changed, in words.
+
+    Args:
+        changed: As in `lvef.core.records.Correction`.
+
+    Example:
+        >>> changed_text(("frames", "A2C es_contour"))
+        'other frames, A2C ES contour'
+    """
+    words = []
+    for item in changed:
+        view, _, what = item.rpartition(" ")
+        words.append(f"{view} {_CHANGED_TEXT.get(what, what)}".strip())
+    return ", ".join(words)
+
+
+def announcement_text(machine: Measurement, reader: Measurement) -> str:
+    """What a screen reader says after each change."""
+    if reader.correction is None:
+        return f"EF {ef_text(reader.ef_percent)}, as the model measured it."
+    return f"EF {ef_text(reader.ef_percent)}; the model's {ef_text(machine.ef_percent)}."
+
+
+def phase_text(phase: str, reader: Measurement, whole: Measurement) -> str:
+    """The text above a contour: its volume and the EF.
+
+    Args:
+        phase: ``ed`` or ``es``.
+        reader: The view's measurement as it stands.
+        whole: The whole result as it stands, of both views in a study.
+    """
+    beat = reader.shown_beat
+    words = []
+    if beat is not None and reader.edv_ml is not None:
+        volume, name = (beat.ed_volume, "EDV") if phase == "ed" else (beat.es_volume, "ESV")
+        words.append(f"{name} {ml_text(volume)}")
+    if averaged_text(whole):
+        # What is drawn is one beat; the EF above is the mean of several.
+        if beat is not None:
+            words.append(f"EF of this beat {ef_text(beat.ef_percent)}")
+        return " · ".join(words)
+    return " · ".join([*words, f"EF {ef_text(whole.ef_percent)}"])
+
+
+def beat_text(index: int, beat: Beat, machine: Measurement) -> str:
+    """One beat of the list.
+
+    Args:
+        index: Its place, from 0.
+        beat: The model's beat.
+        machine: The model's measurement.
+    """
+    text = f"Beat {index + 1}: ED {beat.ed_frame}, ES {beat.es_frame}, EF {ef_text(beat.ef_percent)}"
+    if machine.is_shown(beat):
+        text += ", shown" if averaged_text(machine) else ", the model's result"
+    elif beat.excluded:
+        text += ", excluded by the model"
+    elif beat.end_frame is None:
+        text += ", incomplete"
+    return text

@@ -3,59 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from html import escape
-
-import streamlit as st
 
 from lvef.core.fields import Group, Shown, lines_of
-from lvef.core.records import Beat, Measurement
+from lvef.core.records import Measurement
 from lvef.core.terms import Status
 from lvef.core.wording import ef_text, ml_text, note_text, reason_text, status_text
 from lvef.measure.options import MeasureOptions
+from lvef.webapp.layout import show_element, show_error, show_facts, show_table, show_warning_list
 
 NO_SEX = "choose the sex under Settings"
 """Stands in place of the ASE/EACVI category: its normal range differs between men and women."""
 
 
-def show_answer(
+def show_ef(
     measurement: Measurement, options: MeasureOptions, *, known_ef_percent: float | None = None
 ) -> None:
     """Show the EF large, with its categories and volumes; or why there is none.
 
     Args:
         measurement: What was measured.
-        options: Settings; the ASE/EACVI category is shown for their sex only.
+        options: Of the visitor; the ASE/EACVI category is shown for their sex only.
         known_ef_percent: True EF of a phantom.
     """
     m = measurement
     if m.ef_percent is None:
-        refused = m.status is Status.REFUSED
-        head = "Not measured" if refused else "Not read"
-        st.html(
-            f'<section class="lvef-answer lvef-none" role="alert"><p class="lvef-label">{head}</p>'
-            f'<p class="lvef-reason">{escape(reason_text(m))}</p></section>'
-        )
+        show_error(reason_text(m), "Not measured" if m.status is Status.REFUSED else "Not read")
         return
-    tone = " lvef-partial" if m.status is Status.PARTIAL_CYCLE else ""
-    corrected = ""
-    if m.correction is not None:
-        machine = ef_text(m.correction.machine_ef_percent)
-        corrected = f'<p class="lvef-sub">Corrected by hand. The model measured {machine}.</p>'
-    known = ""
-    if known_ef_percent is not None:
-        difference = m.ef_percent - known_ef_percent
-        side = "above" if difference > 0 else "below"
-        known = (
-            f'<p class="lvef-sub">Known EF of this synthetic phantom: <strong>{known_ef_percent:.1f} %</strong>; '
-            f"measured {abs(difference):.1f} points {side} it.</p>"
-        )
-    st.html(
-        f'<section class="lvef-answer{tone}" aria-label="Result"><p class="lvef-label">Ejection fraction</p>'
-        f'<p class="lvef-ef" data-ef="{m.ef_percent:.4f}">{escape(ef_text(m.ef_percent))}</p>'
-        f'<p class="lvef-sub">{escape(status_text(m))} · {m.ef_percent:.1f} % to one decimal</p>{corrected}{known}</section>'
-    )
-    st.html(facts(result_lines(m, options), "Categories and volumes"))
+    model_ef = "" if m.correction is None else ef_text(m.correction.machine_ef_percent)
+    show_element("ef", m, ef_text(m.ef_percent), status_text(m), model_ef, known_ef_percent)
+    show_facts(result_lines(m, options), "Categories and volumes")
 
 
 def result_lines(m: Measurement, options: MeasureOptions) -> list[tuple[str, str]]:
@@ -69,9 +45,7 @@ def result_lines(m: Measurement, options: MeasureOptions) -> list[tuple[str, str
 
 def show_warnings(m: Measurement) -> None:
     """The warnings, in sentences."""
-    if m.notices:
-        items = "".join(f"<li>{escape(note_text(n.text))}</li>" for n in m.notices)
-        st.html(f'<section class="lvef-warnings"><h3>Warnings</h3><ul>{items}</ul></section>')
+    show_warning_list([note_text(n.text) for n in m.notices])
 
 
 def show_method(m: Measurement) -> None:
@@ -79,7 +53,7 @@ def show_method(m: Measurement) -> None:
     lines = lines_of(m, Shown.PAGE, Group.METHOD)
     if m.provenance is not None:
         lines.append(("Time", f"{m.provenance.seconds:.2f} s"))
-    st.html(facts(lines, "How it was measured"))
+    show_facts(lines, "How it was measured")
 
 
 def show_beats(m: Measurement) -> None:
@@ -97,44 +71,19 @@ def show_beats(m: Measurement) -> None:
             str(number),
             _frame(m, beat.ed_frame),
             _frame(m, beat.es_frame),
-            f"{beat.duration_s:.2f} s" if beat.duration_s is not None else "not whole",
+            f"{beat.duration_s:.2f} s" if beat.duration_s is not None else "incomplete",
             *([ml_text(beat.ed_volume), ml_text(beat.es_volume)] if unit == "ml" else []),
             f"{beat.ef_percent:.1f} %" if math.isfinite(beat.ef_percent) else "-",
-            ("counted, shown" if (m.beats_averaged or 0) > 1 else "the answer")
+            ("counted, shown" if (m.beats_averaged or 0) > 1 else "shown")
             if is_shown
-            else "left out"
+            else "excluded"
             if beat.excluded
             else "counted",
             beat.excluded,
         ]
         rows.append((cells, "lvef-out" if beat.excluded else "lvef-chosen" if is_shown else ""))
-    header[-2:] = ["Use", "Why left out"] if any(b.excluded for b in m.beats) else ["Use"]
-    st.html(table(header, [(cells[: len(header)], style) for cells, style in rows], "Beats"))
-
-
-def beat_name(m: Measurement, number: int, beat: Beat) -> str:
-    """A beat in one line, to choose it."""
-    left_out = ", left out" if beat.excluded else ""
-    return f"Beat {number}: ED {beat.ed_frame}, ES {beat.es_frame}, EF {ef_text(beat.ef_percent)}{left_out}"
-
-
-def facts(rows: Iterable[tuple[str, str]], label: str) -> str:
-    """Names and values as HTML."""
-    inner = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in rows)
-    return f'<dl class="lvef-facts" aria-label="{escape(label)}">{inner}</dl>'
-
-
-def table(header: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], label: str) -> str:
-    """A table as HTML; each row is its cells and its style."""
-    heads = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
-    body = "".join(
-        f'<tr class="{style}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
-        for cells, style in rows
-    )
-    return (
-        f'<div class="lvef-scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table class="lvef-table">'
-        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    header[-2:] = ["Use", "Why excluded"] if any(b.excluded for b in m.beats) else ["Use"]
+    show_table(header, [(cells[: len(header)], style) for cells, style in rows], "Beats")
 
 
 def _frame(m: Measurement, frame: int) -> str:

@@ -1,4 +1,4 @@
-"""Uploads to answers: the shared networks, the stages while one is measured, and sentences instead of tracebacks."""
+"""From uploads to results: the shared models, progress messages, and errors as messages instead of tracebacks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import atexit
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -22,11 +22,11 @@ from lvef.measure.pipeline import FINDING_BEATS, READING, READING_EF, TRACING, M
 from lvef.measure.results import Result, no_answer
 
 ProgressCallback = Callable[[str, float], None]
-"""Called with what is being done and how far it is, 0 to 1."""
+"""Called with what is being done and its progress, 0 to 1."""
 
 
 class Upload(Protocol):
-    """What a browser sent: a name and its bytes."""
+    """A file from a browser: its name and bytes."""
 
     @property
     def name(self) -> str:
@@ -40,7 +40,7 @@ class Upload(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SampleFile:
-    """An upload of our own making: a sample."""
+    """A sample in place of an upload."""
 
     name: str
     data: bytes
@@ -52,12 +52,11 @@ class SampleFile:
 
 _STAGES = {
     READING: ("Reading the file", 0.03, 0.1),
-    TRACING: ("Outlining the ventricle", 0.1, 0.95),
+    TRACING: ("Tracing the ventricle", 0.1, 0.95),
     FINDING_BEATS: ("Finding the beats", 0.95, 0.95),
-    READING_EF: ("Reading the EF from the film", 0.2, 0.95),
+    READING_EF: ("Predicting the EF", 0.2, 0.95),
 }
-"""What to say of each stage, and the part of the bar that it takes."""
-
+"""Message of each stage, and the part of the progress bar that it takes."""
 
 UPLOADS_PREFIX = "lvef-page-"
 """Beginning of the names of the page's folders for uploads, in the system's folder for temporary files."""
@@ -79,10 +78,10 @@ def get_upload_store() -> UploadStore:
 
 
 def get_measurer(weights: str) -> Measurer:
-    """A network, loaded once a process and shared by all visitors; it holds nothing of a file.
+    """A model, loaded once a process and shared by all visitors; it holds nothing of a file.
 
     Raises:
-        WeightsError: No such network, or it is damaged.
+        WeightsError: No such model, or it is damaged.
     """
     with _loading:
         if weights not in _loaded:
@@ -91,37 +90,31 @@ def get_measurer(weights: str) -> Measurer:
 
 
 def measure_upload(upload: Upload, options: MeasureOptions, report: ProgressCallback) -> Result:
-    """Measure one upload. Whatever is wrong with it becomes a sentence in the answer."""
-    return _measure_files(
-        [upload],
-        lambda paths: Result(*_measurer(options, report).measure(paths[0])),
-    )
+    """Measure one upload. Whatever is wrong with it becomes a message in the result."""
+    return _measure_files([upload], lambda paths: Result(*_measurer(options, report).measure(paths[0])))
 
 
-def measure_again(answer: Result, options: MeasureOptions, report: ProgressCallback) -> Result:
-    """Measure a clip that is already in memory, with other settings."""
-    clip = answer.clip
+def measure_again(result: Result, options: MeasureOptions, report: ProgressCallback) -> Result:
+    """Measure a clip that is already in memory, with other options."""
+    clip = result.clip
     if clip is None:
-        return answer
+        return result
     if options.frame_rate_hz is not None:
         clip = with_frame_rate(clip, options.frame_rate_hz)
 
-    def work(_: object) -> Result:
+    def work() -> Result:
         try:
             measured = _measurer(options, report).measure_clip(clip)
         except (LvefError, MemoryError) as error:
             measured = no_answer(clip.source, error, clip)
         return Result(measured, clip)
 
-    return catch_errors(partial(work, None), clip.source)
+    return catch_errors(work, clip.source)
 
 
 def measure_pair(ed: Upload, es: Upload, options: MeasureOptions, report: ProgressCallback) -> Result:
     """Measure an ED and an ES still."""
-    return _measure_files(
-        [ed, es],
-        lambda paths: Result(*_measurer(options, report).measure_pair(*paths)),
-    )
+    return _measure_files([ed, es], lambda paths: Result(*_measurer(options, report).measure_pair(*paths)))
 
 
 def measure_study(a4c: Upload, a2c: Upload, options: MeasureOptions, report: ProgressCallback) -> Result:
@@ -135,33 +128,33 @@ def measure_study(a4c: Upload, a2c: Upload, options: MeasureOptions, report: Pro
 
 
 def catch_errors(work: Callable[[], Result], source: str) -> Result:
-    """Do something that gives an answer; an error becomes one that says why there is none."""
+    """Do something that returns a result; an error becomes a failed result with its message."""
     try:
         return work()
     except (LvefError, MemoryError) as error:
         return Result(no_answer(source, error, None), None)
-    except Exception as error:  # noqa: BLE001  a visitor must get a sentence, whatever went wrong
+    except Exception as error:  # noqa: BLE001  a visitor must get a message, whatever went wrong
         return Result(Measurement(source, Status.FAILED, f"{source}: {bug_message(error)}", "bug"), None)
 
 
 def bug_message(error: BaseException) -> str:
-    """What to say to a visitor of an error nobody foresaw."""
+    """The message for an unexpected error."""
     return (
-        f"this is a bug in lvef {lvef.__version__}, not a mistake of yours: {error_location(error)}. "
+        f"this is a bug in lvef {lvef.__version__}, not your mistake: {error_location(error)}. "
         "Please report this sentence, without names of patients."
     )
 
 
 def _measurer(options: MeasureOptions, report: ProgressCallback) -> Measurer:
-    """The shared network with a visitor's settings, telling in words how far it is."""
+    """The shared model with a visitor's options and progress messages."""
 
-    def said(doing: str, done: int, of: int) -> None:
+    def on_progress(doing: str, done: int, of: int) -> None:
         words, first, last = _STAGES[doing]
         if doing == TRACING:
             words += f": frame {done} of {of}" if done else f" on {of} frames"
         report(words, first + (last - first) * (done / of if of else 0.0))
 
-    return get_measurer(options.weights).with_options(options, said)
+    return get_measurer(options.weights).with_options(options, on_progress)
 
 
 def _measure_files(uploads: list[Upload], work: Callable[[list[Path]], Result]) -> Result:
@@ -177,13 +170,13 @@ def _measure_files(uploads: list[Upload], work: Callable[[list[Path]], Result]) 
     return catch_errors(lambda: run([], uploads), source)
 
 
-def rename_sources(answer: Result, names: Mapping[str, str], source: str) -> Result:
-    """An answer in which our own names of files are the client's again.
+def rename_sources(result: Result, names: Mapping[str, str], source: str) -> Result:
+    """A result with the client's names in place of the paths of the uploads.
 
     Args:
-        answer: As measured.
-        names: Path of ours -> the client's name.
-        source: What to call the whole.
+        result: As measured.
+        names: Path of the upload -> the client's name.
+        source: Name of the whole.
     """
 
     def words(text: str) -> str:
@@ -206,6 +199,6 @@ def rename_sources(answer: Result, names: Mapping[str, str], source: str) -> Res
         notices = tuple(CodedWarning(n.code, words(n.text)) for n in c.notices)
         return replace(c, source=words(c.source), notices=notices, spacing_note=words(c.spacing_note))
 
-    parts = {view: (measurement(m), clip(c)) for view, (m, c) in answer.parts.items()}
-    whole = replace(measurement(answer.measurement), source=source)
-    return Result(whole, clip(answer.clip), parts)
+    parts = {view: (measurement(m), clip(c)) for view, (m, c) in result.parts.items()}
+    whole = replace(measurement(result.measurement), source=source)
+    return Result(whole, clip(result.clip), parts)

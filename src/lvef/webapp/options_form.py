@@ -1,4 +1,4 @@
-"""Settings that a visitor chooses; they hold on all pages of that visitor."""
+"""Options of a measurement that a visitor chooses; they hold on all pages of the session."""
 
 from __future__ import annotations
 
@@ -13,104 +13,95 @@ from lvef.inference.catalogue import display_name_of, list_models
 from lvef.measure.options import MeasureOptions
 from lvef.webapp import settings
 
-SEX_WORDS = {None: "not given", Sex.FEMALE: "female", Sex.MALE: "male"}
+SEX_TEXTS = {None: "not given", Sex.FEMALE: "female", Sex.MALE: "male"}
 """Sex as it is offered."""
 
-VIEW_WORDS = {View.UNKNOWN: "as the file says", View.A4C: "A4C", View.A2C: "A2C"}
+VIEW_TEXTS = {View.UNKNOWN: "as stated in the file", View.A4C: "A4C", View.A2C: "A2C"}
 """Views as they are offered."""
 
-_KEPT = "choices"
+_STATE_KEY = "options"
 
 
-def show_options_form(*, view: bool = True, clock: bool = True, network: bool = True) -> MeasureOptions:
-    """Show the settings, folded away, and give what is chosen.
+def show_options_form(*, view: bool = True, clock: bool = True, model: bool = True) -> MeasureOptions:
+    """Show the options, collapsed, and return what is chosen.
 
     Args:
         view: Offer the view.
         clock: Offer a frame rate.
-        network: Offer another network.
+        model: Offer another model.
     """
-    kept = st.session_state.setdefault(_KEPT, {})
-    more = [
-        word for word, offered in (("view", view), ("frame rate", clock), ("network", network)) if offered
+    # Widgets that a page does not show lose their values, so these are kept apart from the widgets.
+    kept: dict[str, Any] = st.session_state.setdefault(_STATE_KEY, {})
+    own = settings.current().weights
+    offered = [
+        name for name, is_shown in (("view", view), ("frame rate", clock), ("model", model)) if is_shown
     ]
-    with st.expander(f"Settings: {', '.join(['sex', 'body size', *more])}"):
-        first = st.columns(3, gap="medium")
-        with first[0]:
-            sexes = list(SEX_WORDS)
-            sex = st.radio(
-                "Sex (for the ASE/EACVI classes)",
-                sexes,
-                index=sexes.index(kept.get("sex")),
-                format_func=SEX_WORDS.__getitem__,
-                horizontal=True,
-                key="choice-sex",
-            )
+    with st.expander(f"Settings: {', '.join(['sex', 'body size', *offered])}"):
+        first, second = st.columns(3, gap="medium"), st.columns(3, gap="medium")
+        sexes = list(SEX_TEXTS)
+        kept["sex"] = first[0].radio(
+            "Sex (for the ASE/EACVI categories)",
+            sexes,
+            index=sexes.index(kept.get("sex")),
+            format_func=SEX_TEXTS.__getitem__,
+            horizontal=True,
+            key="choice-sex",
+        )
         with first[1]:
-            height = _number("Height (cm)", "height_cm", kept, 40.0, 250.0, "For values per body surface.")
+            height = _number(
+                "Height (cm)", "height_cm", kept, 40.0, 250.0, "For values per body surface area."
+            )
         with first[2]:
-            weight = _number("Weight (kg)", "weight_kg", kept, 2.0, 400.0, "For values per body surface.")
-        second = st.columns(3, gap="medium")
-        with second[0]:
-            names = [entry.name for entry in list_models()] if network else []
-            own = settings.current().weights
+            weight = _number(
+                "Weight (kg)", "weight_kg", kept, 2.0, 400.0, "For values per body surface area."
+            )
+        if model:
+            names = [entry.name for entry in list_models()]
             names = names if own in names else [own, *names]
-            weights = (
-                st.selectbox(
-                    "Network",
-                    names,
-                    index=names.index(kept.get("weights", own)) if kept.get("weights", own) in names else 0,
-                    format_func={name: display_name_of(name) for name in names}.__getitem__,
-                    help="Compare models shows them side by side; About tells what each is good for.",
-                    key="choice-weights",
-                )
-                if network
-                else own
+            kept["weights"] = second[0].selectbox(
+                "Model",
+                names,
+                index=names.index(kept["weights"] if kept.get("weights") in names else own),
+                format_func={name: display_name_of(name) for name in names}.__getitem__,
+                help="Compare models shows all of them; About states their metrics.",
+                key="choice-weights",
             )
-        with second[1]:
-            views = list(VIEW_WORDS)
-            chosen_view = (
-                st.selectbox(
-                    "View",
-                    views,
-                    index=views.index(kept.get("view", View.UNKNOWN)),
-                    format_func=VIEW_WORDS.__getitem__,
-                    key="choice-view",
-                )
-                if view
-                else View.UNKNOWN
+        if view:
+            views = list(VIEW_TEXTS)
+            kept["view"] = second[1].selectbox(
+                "View",
+                views,
+                index=views.index(kept.get("view", View.UNKNOWN)),
+                format_func=VIEW_TEXTS.__getitem__,
+                key="choice-view",
             )
-        with second[2]:
-            rate = (
-                _number(
-                    "Frames a second",
-                    "frame_rate_hz",
-                    kept,
-                    1.0,
-                    1000.0,
-                    "Only where the file tells none, or a wrong one.",
-                )
-                if clock
-                else None
-            )
-        kept |= {"sex": sex}
-        kept |= {"weights": weights} if network else {}
-        kept |= {"view": chosen_view} if view else {}
-        fault = _body_fault(height, weight)
-        if fault:
-            st.warning(fault)
+        rate = None
+        if clock:
+            help_text = "Only where the file states none, or a wrong one."
+            with second[2]:
+                rate = _number("Frames per second", "frame_rate_hz", kept, 1.0, 1000.0, help_text)
+        error = _body_size_error(height, weight)
+        if error:
+            st.warning(error)
             height = weight = None
     return MeasureOptions(
-        weights=weights, view=chosen_view, sex=sex, height_cm=height, weight_kg=weight, frame_rate_hz=rate
+        weights=kept["weights"] if model else own,
+        view=kept["view"] if view else View.UNKNOWN,
+        sex=kept["sex"],
+        height_cm=height,
+        weight_kg=weight,
+        frame_rate_hz=rate,
     )
 
 
 def same_measurement(one: MeasureOptions, other: MeasureOptions) -> bool:
-    """Whether two settings give the same measurement; sex, height and weight only change what is said of it."""
+    """Whether two options give the same measurement; sex, height and weight only change its categories."""
     return (one.weights, one.view, one.frame_rate_hz) == (other.weights, other.view, other.frame_rate_hz)
 
 
-def _number(label: str, name: str, kept: dict[str, Any], low: float, high: float, words: str) -> float | None:
+def _number(
+    label: str, name: str, kept: dict[str, Any], low: float, high: float, help_text: str
+) -> float | None:
     value: float | None = st.number_input(
         label,
         min_value=low,
@@ -119,14 +110,14 @@ def _number(label: str, name: str, kept: dict[str, Any], low: float, high: float
         step=1.0,
         format="%.1f",
         placeholder="not given",
-        help=words,
+        help=help_text,
         key=f"choice-{name}",
     )
     kept[name] = value
     return value
 
 
-def _body_fault(height_cm: float | None, weight_kg: float | None) -> str:
+def _body_size_error(height_cm: float | None, weight_kg: float | None) -> str:
     if (height_cm is None) != (weight_kg is None):
         return "Height and weight go together: give both."
     if height_cm is not None and weight_kg is not None:

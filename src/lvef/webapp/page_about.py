@@ -1,12 +1,9 @@
-"""The page *About*: what it is, how well it measures, where its limits lie, licences."""
+"""The page *About*: what the program does, its accuracy and limits, licences."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from html import escape
-
-import streamlit as st
 
 import lvef
 from lvef.inference.card import (
@@ -21,31 +18,39 @@ from lvef.inference.card import (
     has_interval,
 )
 from lvef.inference.catalogue import list_models
-from lvef.webapp.layout import show_errors, show_heading, show_section
-from lvef.webapp.measurement_view import facts, table
+from lvef.webapp.layout import (
+    show_element,
+    show_errors,
+    show_facts,
+    show_heading,
+    show_section,
+    show_table,
+    show_warning_list,
+)
 
 TEXTS = {
     "What it does": (
-        "A network outlines the left ventricle on every frame. Volumes follow by the method of disks, beats from the "
-        "volume curve; the ejection fraction is the mean over the regular beats, and the beat nearest to it is shown. "
-        "What should not be measured is refused, with the reason. Every number rests on two outlines that you see, and "
-        "may move."
+        "A model segments the left ventricle on every frame. Volumes follow by the method of disks, beats from the "
+        "volume-time curve; the ejection fraction is the mean over the regular beats, and the beat nearest to it is shown. "
+        "What should not be measured is refused, with the reason. Every EF rests on two contours that you see and can "
+        "correct."
     ),
     "What happens to files": (
-        "Nothing is sent anywhere. A file is on the disk only while it is being read, under a name of our own, and in "
-        "memory until you press Forget all or close the page. What lies outside the ultrasound fan, such as a name on "
+        "Nothing is sent anywhere. A file is on the disk only while it is read, under a random name, and in "
+        "memory until you press Forget all or close the page. What lies outside the ultrasound sector, such as a name on "
         "the screen, is never shown."
     ),
 }
-"""What it is, by heading."""
+"""What the program does, by heading."""
 
 LIMITS = (
-    "Apical four- and two-chamber views are expected. Many other pictures are refused, not all: look at the film.",
+    "Apical four- and two-chamber views are expected. Many other images are refused, not all: check the video.",
     "One view cannot reveal foreshortening: a plane that misses the apex gives too small volumes and often too high an EF.",
-    "The networks saw adults of one hospital and one maker's machines; no children, contrast agents or rare hearts.",
-    "Millilitres are given only where the file has a scale that fits its picture. An EF needs none.",
-    "Irregular rhythm needs five beats or more; below that there is a warning.",
-    "The spread over beats tells how alike the beats are, not how far the EF may be from the truth.",
+    "The models were trained on adults of one hospital and one vendor's scanners; no children, contrast agents or rare "
+    "anatomy.",
+    "Volumes in ml are given only where the file has a scale that fits its images. An EF needs none.",
+    "Irregular rhythm needs five beats or more; with fewer there is a warning.",
+    "The spread over beats shows how similar the beats are, not how far the EF may be from the truth.",
     "Two cardiologists differ by 6 to 7 points of EF on the same patient on average.",
 )
 """What a reader has to know; docs/explanation/limits.md has more."""
@@ -57,8 +62,8 @@ EXTERNAL_FIGURES = {
     EF_MAE: "EF error in points",
     EF_BIAS: "EF bias in points",
     EF_R: "EF, correlation",
-    "dice": "Overlap with drawn contours (Dice)",
-    "implausible": "Part of frames with an implausible shape",
+    "dice": "Overlap with reference contours (Dice)",
+    "implausible": "Share of frames with an implausible shape",
 }
 """Metrics out of domain that are shown, in this order, each for every split that a card has it of."""
 
@@ -78,67 +83,55 @@ SHOWN_FIGURES = {
 def page() -> None:
     """Draw the page."""
     show_heading("About", "From an echo file to an ejection fraction that a reader can check by eye.")
-    parts = "".join(f"<h2>{escape(title)}</h2><p>{escape(text)}</p>" for title, text in TEXTS.items())
-    st.html(f'<div class="lvef-text">{parts}</div>')
-    networks = list_models()
-    cards = [entry.card for entry in networks]
+    for title, text in TEXTS.items():
+        show_element("text", title, [text])
+    models = list_models()
+    cards = [entry.card for entry in models]
     show_section(
-        "How well it measures: other hospitals",
-        "External validation comes first: it predicts your clips better than the metrics below. Each "
-        "cell: value, 95 % confidence interval where there is one, number of cases. EF errors are mean absolute errors.",
+        "Accuracy: external validation",
+        "At other hospitals; it predicts the accuracy on your clips better than the metrics below. Each "
+        "cell: value, 95 % confidence interval if there is one, number of cases. EF errors are mean absolute errors.",
     )
-    st.html(_figures_table(cards, EXTERNAL))
-    marked = "".join(f"<li>{escape(experimental_text(card))}</li>" for card in cards if card.experimental)
-    if marked:
-        st.html(f'<section class="lvef-warnings"><h3>Keep in mind</h3><ul>{marked}</ul></section>')
+    _show_metrics(cards, EXTERNAL)
+    show_warning_list([experimental_text(card) for card in cards if card.experimental])
     show_section(
-        "How well it measures: in-domain",
-        "On patients of the hospital that it was trained on, or synthetic phantoms, never used for training or selection.",
+        "Accuracy: in-domain",
+        "On patients of the training hospital, or synthetic phantoms, never used for training or selection.",
     )
-    st.html(_figures_table(cards, IN_DOMAIN))
-    with st.container():
-        limits = "".join(f"<li>{escape(text)}</li>" for text in LIMITS)
-        st.html(f'<div class="lvef-text"><h2>Limits</h2><ul>{limits}</ul></div>')
-    show_section("Networks and licences")
-    st.html(
-        facts(
-            [
-                ("The code", f"lvef {lvef.__version__}, Apache-2.0"),
-                *[
-                    (
-                        display_name(entry.card),
-                        f"{entry.card.title} (version {entry.card.version}), {entry.card.licence}",
-                    )
-                    for entry in networks
-                ],
-            ],
-            "Licences",
-        )
-    )
-    citations = list(dict.fromkeys(entry.card.training.citation for entry in networks))
-    cited = "".join(f"<p>{escape(text)}</p>" for text in citations)
-    st.html(
-        '<div class="lvef-text"><h2>Please cite</h2><p>The networks were trained on CAMUS, whose licence (CC BY-NC-SA 4.0) '
-        f"they carry: non-commercial scientific research only, with this citation:</p>{cited}</div>"
+    _show_metrics(cards, IN_DOMAIN)
+    show_element("text", "Limits", (), LIMITS)
+    show_section("Models and licences")
+    licences = [
+        (display_name(card), f"{card.title} (version {card.version}), {card.licence}") for card in cards
+    ]
+    show_facts([("Code", f"lvef {lvef.__version__}, Apache-2.0"), *licences], "Licences")
+    show_element(
+        "text",
+        "Please cite",
+        [
+            "The models were trained on CAMUS and carry its licence (CC BY-NC-SA 4.0): non-commercial scientific research "
+            "only, with this citation:",
+            *dict.fromkeys(card.training.citation for card in cards),
+        ],
     )
 
 
-def _figures_table(cards: Sequence[Card], label: str) -> str:
-    """A row a metric, a column a network; of external metrics a row for each split and reference."""
+def _show_metrics(cards: Sequence[Card], label: str) -> None:
+    """A row per metric, a column per model; of external metrics a row for each split and reference."""
     rows: list[tuple[list[str], str]] = []
     for words, of_cards in _external(cards) if label == EXTERNAL else _inside(cards):
         if any(of_cards):
             rows.append(([words, *["-" if f is None else _cell(f) for f in of_cards]], "lvef-num"))
     if not rows:
         rows = [([NOT_VALIDATED, *["-"] * len(cards)], "")]
-    return table(["Metric", *[display_name(card) for card in cards]], rows, label)
+    show_table(["Metric", *[display_name(card) for card in cards]], rows, label)
 
 
 def _external(cards: Sequence[Card]) -> Iterator[tuple[str, list[Figure | None]]]:
     kinds = Counter(
         kind for card in cards for kind in dict.fromkeys((f.split, f.reference) for f in card.external)
     )
-    # What most networks were measured on compares them: it comes first.
+    # The split that most models have metrics of compares them: it comes first.
     for (split, reference), _ in kinds.most_common():
         for name, words in EXTERNAL_FIGURES.items():
             key = (name, split, reference)

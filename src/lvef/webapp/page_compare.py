@@ -1,9 +1,9 @@
-"""The page *Compare models*: every installed network on the same clip."""
+"""The page *Compare models*: every installed model on the same clip."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from html import escape
 
 import streamlit as st
 
@@ -15,14 +15,27 @@ from lvef.inference.catalogue import ModelEntry, list_models
 from lvef.io.uploads import sanitize_name
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
-from lvef.webapp import samples
 from lvef.webapp.drawing import Curve, show_curves
-from lvef.webapp.layout import current_session, show_error, show_errors, show_heading, show_section
-from lvef.webapp.measurement_view import table
+from lvef.webapp.layout import (
+    show_element,
+    show_error,
+    show_errors,
+    show_heading,
+    show_section,
+    show_table,
+    show_warning_list,
+)
 from lvef.webapp.measuring import Upload, measure_again, measure_upload
 from lvef.webapp.options_form import show_options_form
 from lvef.webapp.phases import show_phases
-from lvef.webapp.session import VIDEO, SessionResult, SessionState, with_patient_data
+from lvef.webapp.samples import show_sample_buttons
+from lvef.webapp.session import (
+    VIDEO,
+    SessionResult,
+    choose_result,
+    current_session,
+    with_patient_data,
+)
 from lvef.webapp.uploads import (
     CLIP_KINDS,
     clear_uploads,
@@ -34,17 +47,18 @@ from lvef.webapp.uploads import (
 from lvef.webapp.viewer import volumes
 
 ZONE = "compare-clip"
-"""Name of the drop zone."""
+"""Name of the upload widget."""
 
-KIND_WORDS = {
-    "segmentation": "marks the ventricle's pixels",
-    "volume-trace": "draws 21 lines",
-    "ef-clip": "EF of the film; no outline to check",
-    "ef-two-stream": "EF of film and motion; no outline to check",
+KIND_TEXTS = {
+    "segmentation": "segments the ventricle",
+    "volume-trace": "predicts volume tracings of 21 lines",
+    "ef-clip": "EF from the clip; no contour to check",
+    "ef-two-stream": "EF from clip and motion; no contour to check",
 }
-"""What each kind of network gives, and whether it can be checked by eye."""
+"""What each kind of model predicts, and whether it can be checked by eye."""
 
-_CHOSEN = "compare-chosen"
+CHOSEN = "compare-chosen"
+"""Under this name the session holds the number of the chosen result."""
 
 
 @show_errors
@@ -53,134 +67,92 @@ def page() -> None:
     session = current_session()
     show_heading(
         "Compare models",
-        "Every installed network on one clip. Where they disagree, look at the outlines: those without cannot be checked.",
+        "Every installed model on one clip. Where they disagree, check the contours; EF models have none to check.",
     )
     uploads = upload_widget(f"A clip: {CLIP_KINDS}", ZONE)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.html('<p class="lvef-lead">No clip at hand?</p>', width="content")
-        cine = st.button(
-            "Real echo", key="compare-cine", help="An apical four-chamber cine that comes with pydicom."
-        )
-        phantom = st.button(
-            "Synthetic phantom, EF known", key="compare-phantom", help="A phantom: its true EF stands beside."
-        )
-    options = show_options_form(network=False)
-    given: Upload | None = uploads[0] if uploads else None
-    known = None
-    if cine or phantom:
-        with st.spinner("Making the sample ..."):
-            sample = samples.cine() if cine else samples.phantom()
-        given, known = sample.upload, sample.known_ef_percent
-    if given is not None:
-        taken = given
-        answer = run_with_progress(
-            lambda report: measure_upload(taken, options, report), progress_title([given], 0)
-        )
-        entry = SessionResult(sanitize_name(given.name), answer, options, VIDEO, known)
-        session.add(entry)
-        st.session_state[_CHOSEN] = entry.number
+    sample = show_sample_buttons("compare")
+    options = show_options_form(model=False)
+    upload: Upload | None = uploads[0] if uploads else sample.upload if sample is not None else None
+    if upload is not None:
+        title = progress_title([upload], 0)
+        result = run_with_progress(lambda report: measure_upload(upload, options, report), title)
+        known = sample.known_ef_percent if sample is not None and not uploads else None
+        item = SessionResult(sanitize_name(upload.name), result, options, VIDEO, known)
+        session.add(item)
+        st.session_state[CHOSEN] = item.number
         clear_uploads(ZONE, uploads)
         st.rerun()
-    entry_ = _choose(session)
-    if entry_ is not None:
-        _show(entry_, options)
-
-
-def _choose(session: SessionState) -> SessionResult | None:
-    entries = [
-        e
-        for e in session.entries
-        if e.kind == VIDEO and (e.machine.clip is not None or e is session.entries[-1])
+    items = [
+        item
+        for item in session.items
+        if item.kind == VIDEO and (item.result.clip is not None or item is session.items[-1])
     ]
-    if not entries:
-        return None
-    numbers = [e.number for e in entries]
-    kept = st.session_state.get(_CHOSEN)
-    number = st.selectbox(
-        "Clip",
-        numbers,
-        index=numbers.index(kept) if kept in numbers else len(numbers) - 1,
-        format_func=lambda n: next(e.name for e in entries if e.number == n),
-        width=420,
-    )
-    st.session_state[_CHOSEN] = number
-    return next(e for e in entries if e.number == number)
+    if items:
+        _show(choose_result("Clip", items, CHOSEN), options)
 
 
-def _show(entry: SessionResult, options: MeasureOptions) -> None:
-    if entry.machine.clip is None:
-        show_error(reason_text(entry.machine.measurement), "Not read")
+def _show(item: SessionResult, options: MeasureOptions) -> None:
+    clip = item.result.clip
+    if clip is None:
+        show_error(reason_text(item.result.measurement), "Not read")
         return
-    networks = list_models()
-    found = [(network, _measured(entry, network, options)) for network in networks]
-    rows = []
-    for network, answer in found:
-        m = with_patient_data(answer, options).measurement
-        classes = dict(category_lines(m.categories))
-        made = m.provenance
-        rows.append(
-            (
-                [
-                    display_name(network.card),
-                    ef_text(m.ef_percent),
-                    f"{ml_text(m.edv_ml)} / {ml_text(m.esv_ml)}" if m.edv_ml is not None else "-",
-                    classes.get("Heart-failure range", "-"),
-                    f"{made.seconds:.2f} s" if made is not None else "-",
-                    KIND_WORDS.get(network.card.kind, network.card.kind)
-                    if m.ef_percent is not None
-                    else reason_text(m),
-                ],
-                "lvef-out" if m.ef_percent is None else "",
-            )
-        )
-    show_section("Answers", _spread([answer.measurement for _, answer in found], entry))
-    st.html(
-        table(["Network", "EF", "EDV / ESV", "Heart-failure range", "Time", "What it gives"], rows, "Answers")
-    )
-    marked = "".join(f"<li>{escape(experimental_text(n.card))}</li>" for n in networks if n.card.experimental)
-    if marked:
-        st.html(f'<section class="lvef-warnings"><h3>Keep in mind</h3><ul>{marked}</ul></section>')
+    models = list_models()
+    found = [(model, _measured(item, model, options)) for model in models]
+    show_section("Results", _agreement_text([result.measurement for _, result in found], item))
+    header = ["Model", "EF", "EDV / ESV", "Heart-failure range", "Time", "Method"]
+    show_table(header, [_row(model, result, options) for model, result in found], "Results")
+    show_warning_list([experimental_text(model.card) for model in models if model.card.experimental])
     curves: list[Curve] = []
-    for network, answer in found:
-        volume = volumes(answer.measurement, len(entry.machine.clip.frames))
-        if any(v is not None for v in volume):
-            curves.append((display_name(network.card), entry.machine.clip.times_s.tolist(), volume))
+    for model, result in found:
+        values = volumes(result.measurement, len(clip.frames))
+        if any(value is not None for value in values):
+            curves.append((display_name(model.card), clip.times_s.tolist(), values))
     if curves:
         show_section(
-            "Volume curves",
-            "Each in per cent of its own end-diastole: where they part, one of them lost the wall.",
+            "Volume-time curves",
+            "Each in per cent of its own end-diastolic volume. Where they diverge, check the contours.",
         )
-        show_curves(curves, f"curves-{entry.number}")
-    show_section("Outlines")
-    for network, answer in found:
-        m, clip = answer.measurement, answer.clip
-        if clip is not None and m.ed_frame is not None and any(m.tracings):
-            show_phases(
-                m,
-                entry.shown(entry.machine.clip),
-                names=(f"{display_name(network.card)}, ED", f"{display_name(network.card)}, ES"),
-            )
-    without = [display_name(network.card) for network, _ in found if network.card.kind in EF_KINDS]
+        show_curves(curves, f"curves-{item.number}")
+    show_section("Contours")
+    for model, result in found:
+        m, name = result.measurement, display_name(model.card)
+        if result.clip is not None and m.ed_frame is not None and any(m.tracings):
+            show_phases(m, item.masked(clip), names=(f"{name}, ED", f"{name}, ES"))
+    without = [display_name(model.card) for model in models if model.card.kind in EF_KINDS]
     if without:
-        st.html(f'<p class="lvef-lead">No outline to check: {", ".join(without)}.</p>')
+        show_element("lead", f"No contour to check: {', '.join(without)}.")
 
 
-def _measured(entry: SessionResult, network: ModelEntry, options: MeasureOptions) -> Result:
-    chosen = replace(options, weights=network.name)
-    return entry.cached(
-        f"compare {network.name} {chosen.view} {chosen.frame_rate_hz}",
+def _row(model: ModelEntry, result: Result, options: MeasureOptions) -> tuple[list[str], str]:
+    m = with_patient_data(result, options).measurement
+    is_measured = m.ef_percent is not None
+    cells = [
+        display_name(model.card),
+        ef_text(m.ef_percent),
+        f"{ml_text(m.edv_ml)} / {ml_text(m.esv_ml)}" if m.edv_ml is not None else "-",
+        dict(category_lines(m.categories)).get("Heart-failure range", "-"),
+        f"{m.provenance.seconds:.2f} s" if m.provenance is not None else "-",
+        KIND_TEXTS.get(model.card.kind, model.card.kind) if is_measured else reason_text(m),
+    ]
+    return cells, "" if is_measured else "lvef-out"
+
+
+def _measured(item: SessionResult, model: ModelEntry, options: MeasureOptions) -> Result:
+    chosen = replace(options, weights=model.name)
+    return item.cached(
+        f"compare {model.name} {chosen.view} {chosen.frame_rate_hz}",
         lambda: run_with_progress(
-            lambda report: measure_again(entry.machine, chosen, report),
-            escape_markdown(display_name(network.card)),
+            lambda report: measure_again(item.result, chosen, report),
+            escape_markdown(display_name(model.card)),
         ),
     )
 
 
-def _spread(measurements: list[Measurement], entry: SessionResult) -> str:
+def _agreement_text(measurements: Sequence[Measurement], item: SessionResult) -> str:
     efs = [m.ef_percent for m in measurements if m.ef_percent is not None]
-    words = f"{len(efs)} of {len(measurements)} networks answered"
+    text = f"{len(efs)} of {len(measurements)} models measured an EF"
     if len(efs) > 1:
-        words += f"; they lie {max(efs) - min(efs):.0f} points apart"
-    if entry.known_ef_percent is not None:
-        words += f". Known EF of this synthetic phantom: {entry.known_ef_percent:.1f} %"
-    return words + "."
+        text += f"; the range is {max(efs) - min(efs):.0f} points"
+    if item.known_ef_percent is not None:
+        text += f". Known EF of this synthetic phantom: {item.known_ef_percent:.1f} %"
+    return f"{text}."

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
 from lvef.core.wording import category_lines, cut_off_text, ef_text, ml_text, reason_text, status_text
 from lvef.io.uploads import sanitize_name
 from lvef.measure.options import MeasureOptions
-from lvef.webapp import samples
-from lvef.webapp.layout import current_session, show_errors, show_heading, show_section
-from lvef.webapp.measurement_view import table
+from lvef.webapp.layout import show_errors, show_heading, show_section, show_table
 from lvef.webapp.measuring import Upload, measure_again, measure_upload
 from lvef.webapp.options_form import same_measurement, show_options_form
 from lvef.webapp.result import show_result
-from lvef.webapp.samples import Sample
-from lvef.webapp.session import VIDEO, SessionResult, SessionState, with_patient_data
+from lvef.webapp.samples import show_sample_buttons
+from lvef.webapp.session import (
+    VIDEO,
+    SessionResult,
+    SessionState,
+    choose_result,
+    current_session,
+    with_patient_data,
+)
 from lvef.webapp.uploads import (
     CLIP_KINDS,
     clear_uploads,
@@ -27,10 +32,10 @@ from lvef.webapp.uploads import (
 )
 
 ZONE = "clips"
-"""Name of the drop zone."""
+"""Name of the upload widget."""
 
 CHOSEN = "video-chosen"
-"""Under this name the session holds the number of the entry that is looked at."""
+"""Under this name the session holds the number of the chosen result."""
 
 
 @show_errors
@@ -39,42 +44,26 @@ def page() -> None:
     session = current_session()
     show_heading(
         "Video",
-        "Drop an apical echo clip. The left ventricle is outlined on every frame and the ejection fraction measured.",
+        "Upload an apical echo clip. The left ventricle is traced on every frame and the ejection fraction measured.",
     )
     uploads = upload_widget(f"Clips: {CLIP_KINDS}", ZONE, several=True)
-    sample = _samples()
+    sample = show_sample_buttons("sample")
     options = show_options_form()
     if uploads:
-        done = {entry.upload_id for entry in session.entries}
-        for number in range(len(uploads)):
-            if uploads[number].file_id in done:
-                # Measured before somebody clicked on something and the run began anew.
-                continue
-            _measure(session, uploads[number], options, progress_title(uploads, number))
+        done = {item.upload_id for item in session.items}
+        for number, upload in enumerate(uploads):
+            # An upload that is done already was measured before a click started this run.
+            if upload.file_id not in done:
+                _measure(session, upload, options, progress_title(uploads, number))
         clear_uploads(ZONE, uploads)
         st.rerun()
     if sample is not None:
-        with st.spinner("Making the sample ..."):
-            made = sample()
-        _measure(session, made.upload, options, escape_markdown(made.upload.name), made.known_ef_percent)
+        title = escape_markdown(sample.upload.name)
+        _measure(session, sample.upload, options, title, sample.known_ef_percent)
         st.rerun()
-    entry = _chosen(session, options)
-    if entry is not None:
-        show_result(_up_to_date(session, entry, options), options)
-
-
-def _samples() -> Callable[[], Sample] | None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.html('<p class="lvef-lead">No clip at hand?</p>', width="content")
-        if st.button(
-            "Real echo", key="sample-cine", help="An apical four-chamber cine that comes with pydicom."
-        ):
-            return samples.cine
-        if st.button(
-            "Synthetic phantom, EF known", key="sample-phantom", help="A phantom: its true EF stands beside."
-        ):
-            return samples.phantom
-    return None
+    item = _chosen(session, options)
+    if item is not None:
+        show_result(_up_to_date(session, item, options), options)
 
 
 def _measure(
@@ -84,89 +73,61 @@ def _measure(
     title: str,
     known_ef_percent: float | None = None,
 ) -> None:
-    answer = run_with_progress(lambda report: measure_upload(upload, options, report), title)
-    entry = SessionResult(
-        sanitize_name(upload.name),
-        answer,
-        options,
-        VIDEO,
-        known_ef_percent,
-        upload_id=getattr(upload, "file_id", ""),
-    )
-    gone = session.add(entry)
-    if gone:
-        st.toast(f"Pictures let go to make room: {escape_markdown(', '.join(gone))}.")
-    st.session_state[CHOSEN] = entry.number
+    result = run_with_progress(lambda report: measure_upload(upload, options, report), title)
+    name, upload_id = sanitize_name(upload.name), getattr(upload, "file_id", "")
+    item = SessionResult(name, result, options, VIDEO, known_ef_percent, upload_id=upload_id)
+    dropped = session.add(item)
+    if dropped:
+        st.toast(f"Frames removed from memory to make room: {escape_markdown(', '.join(dropped))}.")
+    st.session_state[CHOSEN] = item.number
 
 
 def _chosen(session: SessionState, options: MeasureOptions) -> SessionResult | None:
-    entries = [entry for entry in session.entries if entry.kind == VIDEO]
-    if not entries:
+    items = [item for item in session.items if item.kind == VIDEO]
+    if not items:
         return None
-    if len(entries) > 1:
+    if len(items) > 1:
         show_section("Results")
-        st.html(results_table(entries, options))
-    numbers = [entry.number for entry in entries]
+        _show_results(items, options)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if len(entries) > 1:
-            kept = st.session_state.get(CHOSEN)
-            number = st.selectbox(
-                "Look at",
-                numbers,
-                index=numbers.index(kept) if kept in numbers else len(numbers) - 1,
-                format_func=lambda n: next(e.name for e in entries if e.number == n),
-                width=420,
-            )
-            st.session_state[CHOSEN] = number
+        if len(items) > 1:
+            item = choose_result("Show", items, CHOSEN)
         else:
-            number = numbers[0]
-            st.html(f'<h2 class="lvef-section">{_escaped(entries[0].name)}</h2>')
-        if st.button("Forget all", key="forget", help="Takes all clips and answers out of memory."):
+            item = items[0]
+            show_section(item.name)
+        if st.button("Forget all", key="forget", help="Deletes all clips and results from memory."):
             session.clear()
             st.rerun()
-    return next(entry for entry in entries if entry.number == number)
+    return item
 
 
-def results_table(entries: Sequence[SessionResult], options: MeasureOptions) -> str:
+def _show_results(items: Sequence[SessionResult], options: MeasureOptions) -> None:
     """All results in one table, those without an EF with their reason."""
     rows = []
-    for entry in entries:
-        m = with_patient_data(entry.machine, options).measurement
-        classes = dict(category_lines(m.categories))
-        rows.append(
-            (
-                [
-                    entry.name,
-                    ef_text(m.ef_percent),
-                    ml_text(m.edv_ml),
-                    ml_text(m.esv_ml),
-                    classes.get("Heart-failure range", "-"),
-                    status_text(m)
-                    if m.ef_percent is not None
-                    else "; ".join(filter(None, (reason_text(m), cut_off_text(m)))),
-                ],
-                "lvef-out" if m.ef_percent is None else "",
-            )
-        )
-    return table(
-        ["File", "EF", "EDV", "ESV", "Heart-failure range", "What stands behind it"], rows, "Results"
-    )
+    for item in items:
+        m = with_patient_data(item.result, options).measurement
+        is_measured = m.ef_percent is not None
+        reason = "; ".join(filter(None, (reason_text(m), cut_off_text(m))))
+        cells = [
+            item.name,
+            ef_text(m.ef_percent),
+            ml_text(m.edv_ml),
+            ml_text(m.esv_ml),
+            dict(category_lines(m.categories)).get("Heart-failure range", "-"),
+            status_text(m) if is_measured else reason,
+        ]
+        rows.append((cells, "" if is_measured else "lvef-out"))
+    show_table(["File", "EF", "EDV", "ESV", "Heart-failure range", "Basis"], rows, "Results")
 
 
-def _up_to_date(session: SessionState, entry: SessionResult, options: MeasureOptions) -> SessionResult:
-    """The entry, measured anew where network, view or frame rate were changed since."""
-    if same_measurement(entry.options, options) or entry.machine.clip is None:
-        return entry
-    answer = run_with_progress(
-        lambda report: measure_again(entry.machine, options, report), escape_markdown(entry.name)
+def _up_to_date(session: SessionState, item: SessionResult, options: MeasureOptions) -> SessionResult:
+    """The result, measured again where model, view or frame rate were changed since."""
+    if same_measurement(item.options, options) or item.result.clip is None:
+        return item
+    result = run_with_progress(
+        lambda report: measure_again(item.result, options, report), escape_markdown(item.name)
     )
-    fresh = SessionResult(entry.name, answer, options, VIDEO, entry.known_ef_percent)
-    session.entries[session.entries.index(entry)] = fresh
+    fresh = SessionResult(item.name, result, options, VIDEO, item.known_ef_percent)
+    session.items[session.items.index(item)] = fresh
     st.session_state[CHOSEN] = fresh.number
     return fresh
-
-
-def _escaped(text: str) -> str:
-    from html import escape
-
-    return escape(text)

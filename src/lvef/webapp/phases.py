@@ -21,11 +21,11 @@ MARGIN = 0.35
 def show_phases(
     measurement: Measurement, shown: Clip, *, names: tuple[str, str] = ("End-diastole", "End-systole")
 ) -> None:
-    """Show both phases, each with what was traced on it; nothing where there are none.
+    """Show both phases, each with its tracing; nothing where there are none.
 
     Args:
         measurement: What was measured.
-        shown: Its clip, black outside the fan.
+        shown: Its clip, black outside the sector.
         names: Headings.
     """
     m = measurement
@@ -42,18 +42,18 @@ def show_phases(
             st.image(
                 phase_svg(shown, frame, tracing, colour, window),
                 width="stretch",
-                alt=f"{words}, with outline, long axis and disks" if tracing else words,
+                alt=f"{words}, with contour, long axis and disks" if tracing else words,
             )
             st.html(f'<p class="lvef-caption">{escape(words)}</p>')
 
 
 def caption(m: Measurement, name: str, frame: int) -> str:
-    """What stands under a phase: its name, frame, time and volume."""
+    """Caption of a phase: its name, frame, time and volume."""
     parts = [name]
     time = m.frame_time_s(frame)
     if time is not None:
         parts.append(f"frame {frame}, {time:.2f} s")
-    # The volume of what is drawn, of this one beat; the answer's may be a mean.
+    # The volume of the beat that is drawn; the result's may be a mean.
     beat = m.shown_beat
     if beat is not None and m.edv_ml is not None:
         parts.append(ml_text(beat.ed_volume if frame == m.ed_frame else beat.es_volume))
@@ -63,10 +63,10 @@ def caption(m: Measurement, name: str, frame: int) -> str:
 def phase_svg(
     shown: Clip, frame: int, tracing: Tracing | None, colour: str, window: tuple[float, float, float, float]
 ) -> str:
-    """One frame with its tracing as SVG; the picture is a JPEG inside.
+    """A frame with its tracing as SVG; the image inside is a JPEG.
 
     Args:
-        shown: The clip, black outside the fan.
+        shown: The clip, black outside the sector.
         frame: Which frame.
         tracing: What was traced on it.
         colour: Of contour and disks.

@@ -1,6 +1,9 @@
-"""One measured clip from top to bottom: EF, film, curve, both phases, beats, correction, files."""
+"""A measured clip on the page: EF, video, volume-time curve, both phases, beats, correction, downloads."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
 
 import streamlit as st
 
@@ -8,105 +11,160 @@ from lvef.core.records import Clip, Measurement
 from lvef.core.wording import reads_clips
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
-from lvef.webapp.correction_panel import correction_panel, current_answer
-from lvef.webapp.downloads import show_downloads
-from lvef.webapp.film import show_video
-from lvef.webapp.layout import show_section
-from lvef.webapp.measurement_view import show_answer, show_beats, show_method, show_warnings
+from lvef.measure.serializers import (
+    BEATS_NAME,
+    CURVE_NAME,
+    MEASUREMENT_NAME,
+    beats_csv,
+    curve_csv,
+    measurement_json,
+)
+from lvef.report.outputs import OVERLAY_NAME, REPORT_HTML_NAME, REPORT_PDF_NAME, report_html, report_pdf
+from lvef.webapp.correction_panel import correction_panel, current_result, panel_key
+from lvef.webapp.layout import show_element, show_section
+from lvef.webapp.measurement_view import show_beats, show_ef, show_method, show_warnings
 from lvef.webapp.phases import show_phases
-from lvef.webapp.session import SessionResult, with_patient_data
+from lvef.webapp.session import SessionResult, is_ready, with_patient_data
+from lvef.webapp.video import render_video, render_video_in_background, show_video
 from lvef.webapp.viewer import viewer
 
+Data = str | bytes | Callable[[], str | bytes]
 
-def show_result(entry: SessionResult, options: MeasureOptions) -> None:
+
+def show_result(item: SessionResult, options: MeasureOptions) -> None:
     """Show everything about a measured clip.
 
     Args:
-        entry: The clip.
-        options: Settings of the visitor.
+        item: The clip.
+        options: Of the visitor.
     """
-    key = f"correct-{entry.number}"
-    base = current_answer(entry.machine, options, key)
+    base = current_result(item, options)
     m, clip = with_patient_data(base, options).measurement, base.clip
     left, right = st.columns([5, 6], gap="large")
     with left:
-        show_answer(m, options, known_ef_percent=entry.known_ef_percent)
+        show_ef(m, options, known_ef_percent=item.known_ef_percent)
         show_warnings(m)
-        if entry.frames_dropped:
-            st.html(
-                '<p class="lvef-lead">Its pictures were let go to make room. Drop the file again to see them.</p>'
+        if item.frames_dropped:
+            show_element(
+                "lead", "Its frames were removed from memory to make room. Upload the file again to see them."
             )
     with right:
-        if clip is not None and entry.machine.measurement.ef_percent is not None:
-            show_video(entry, entry.machine.measurement, clip)
+        if clip is not None and item.result.measurement.ef_percent is not None:
+            show_video(item, item.result.measurement, clip)
             if m.correction is not None:
-                st.html(
-                    '<p class="lvef-caption">The film shows the network\'s outlines; the film to take along has yours.</p>'
+                show_element(
+                    "caption", "The video shows the model's contours; the downloaded video shows yours."
                 )
         elif clip is not None and len(clip.frames):
-            _show_still(entry, clip)
+            _show_still(item, clip)
     if clip is not None and len(clip.frames) > 2 and (m.curve is not None or m.ef_percent is not None):
-        _show_curve(entry, base.measurement, clip)
+        _show_curve(item, base.measurement, clip)
     if clip is not None and m.ed_frame is not None and any(m.tracings):
-        show_section(
-            "End-diastole and end-systole", "Outline, long axis and the disks that the volumes are made of."
-        )
-        show_phases(m, entry.shown(clip))
+        show_section("End-diastole and end-systole", "Contour, long axis and the disks that give the volume.")
+        show_phases(m, item.masked(clip))
     if m.beats:
         show_section("Beats")
         show_beats(m)
-    show_correction_and_downloads(entry, base, options, key)
+    show_correction_and_downloads(item, base, options)
 
 
-def show_correction_and_downloads(
-    entry: SessionResult, base: Result, options: MeasureOptions, key: str
-) -> None:
-    """The correction, the files to take along, and how it was measured.
+def show_correction_and_downloads(item: SessionResult, base: Result, options: MeasureOptions) -> None:
+    """The correction, the downloads, and how it was measured.
 
     Args:
-        entry: What was measured.
-        base: The answer that the page above shows.
-        options: Settings of the visitor.
-        key: Names the panel.
+        item: What was measured.
+        base: The result that the page above shows.
+        options: Of the visitor.
     """
     m = base.measurement
 
-    def below(answer: Result) -> None:
-        if answer.measurement.ef_percent is not None or answer.clip is not None or answer.parts:
-            show_section("Take it along")
-            show_downloads(
-                entry, with_patient_data(answer, options), answer.measurement, f"take-{entry.number}"
-            )
-        if answer is not base:
-            # The panel runs alone and has shown the new EF already: now the page above follows.
+    def below(result: Result) -> None:
+        if result.measurement.ef_percent is not None or result.clip is not None or result.parts:
+            show_section("Downloads")
+            _show_downloads(item, with_patient_data(result, options), result.measurement)
+        if result is not base:
+            # The panel runs alone and has shown the new EF already; the page above follows.
             st.rerun()
 
     drawn = any(m.tracings) or any(any(part.tracings) for part, _ in base.parts.values())
     if drawn:
         show_section(
-            "Correct it",
-            "Choose another beat or other frames, or move the outline; EF and volumes follow at once.",
+            "Correction",
+            "Choose another beat or other frames, or move the contour; EF and volumes follow at once.",
         )
-        correction_panel(entry.machine, options, key, below)
+        correction_panel(item.result, options, panel_key(item), below)
     else:
         below(base)
     with st.expander("How it was measured"):
         show_method(m)
 
 
-def _show_still(entry: SessionResult, clip: Clip) -> None:
-    shown = entry.shown(clip)
+def _show_still(item: SessionResult, clip: Clip) -> None:
+    shown = item.masked(clip)
     st.image(shown.frames[len(shown.frames) // 2], width="stretch", alt="A frame of the file")
 
 
-def _show_curve(entry: SessionResult, m: Measurement, clip: Clip) -> None:
+def _show_curve(item: SessionResult, m: Measurement, clip: Clip) -> None:
     if reads_clips(m) and not any(m.tracings):
         show_section(
             "Frame by frame",
-            "This network reads the EF from the film: there is no outline and no curve to check.",
+            "This model predicts the EF from the clip: there is no contour and no curve to check.",
         )
     else:
         show_section(
-            "Volume over time", "Click on the curve, or use the arrow keys, to see a frame with its outline."
+            "Volume over time", "Click on the curve, or use the arrow keys, to see a frame with its contour."
         )
-    viewer(m, entry.shown(clip), identity=f"{entry.number}", key=f"viewer-{entry.number}")
+    viewer(m, item.masked(clip), identity=f"{item.number}", key=f"viewer-{item.number}")
+
+
+def _show_downloads(item: SessionResult, result: Result, base: Measurement) -> None:
+    """Buttons for all files of a result.
+
+    Args:
+        item: What was measured.
+        result: As it stands, with categories.
+        base: The measurement without categories: the video does not depend on them.
+    """
+    m = result.measurement
+    shown = Result(
+        m,
+        None if result.clip is None else item.masked(result.clip),
+        {
+            view: (part, None if clip is None else item.masked(clip))
+            for view, (part, clip) in result.parts.items()
+        },
+    )
+    files: list[tuple[str, str, str, Data]] = [
+        ("Report, PDF", REPORT_PDF_NAME, "application/pdf", lambda: report_pdf(shown)),
+        ("Report, HTML", REPORT_HTML_NAME, "text/html", lambda: report_html(shown)),
+        ("All numbers, JSON", MEASUREMENT_NAME, "application/json", measurement_json(m)),
+    ]
+    for view, (part, _) in result.parts.items():
+        files.append(
+            (f"{view}, JSON", f"{view}-{MEASUREMENT_NAME}", "application/json", measurement_json(part))
+        )
+    if m.curve is not None:
+        files.append(("Volume-time curve, CSV", CURVE_NAME, "text/csv", curve_csv(m)))
+        files.append(("Beats, CSV", BEATS_NAME, "text/csv", beats_csv(m)))
+    clip = result.clip
+    if clip is not None and m.ef_percent is not None and len(clip.frames) > 2:
+        files.append(("Video, MP4", OVERLAY_NAME, "video/mp4", lambda: _video_bytes(item, base, clip)))
+    stem = PurePosixPath(item.name).stem or "echo"
+    with st.container(horizontal=True):
+        for label, name, mime, data in files:
+            st.download_button(
+                label,
+                data,
+                file_name=f"{stem}-{name}",
+                mime=mime,
+                on_click="ignore",
+                key=f"download-{item.number}-{name}",
+            )
+
+
+def _video_bytes(item: SessionResult, base: Measurement, clip: Clip) -> bytes:
+    if base is item.result.measurement:
+        video = render_video_in_background(item, base, clip)
+        is_ready(video, None)
+        return video.result() or b""
+    return render_video(base, item.masked(clip)) or b""

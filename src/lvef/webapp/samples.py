@@ -1,4 +1,4 @@
-"""Clips that are there without anybody's file: a real cine out of pydicom, and synthetic phantoms whose EF is known."""
+"""Clips for a visitor without a file: a real cine from pydicom, and synthetic phantoms whose EF is known."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import streamlit as st
+
 from lvef.core.terms import View
 from lvef.io.open import sample_cine
+from lvef.webapp.layout import show_element
 from lvef.webapp.measuring import SampleFile
 
 if TYPE_CHECKING:
@@ -18,10 +21,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A clip of our own and, for a synthetic phantom, its EF by disks in the plane of the film."""
+    """A sample clip and, for a phantom, its EF by disks in the plane of the clip."""
 
     upload: SampleFile
     known_ef_percent: float | None = None
+
+
+def show_sample_buttons(page: str) -> Sample | None:
+    """Buttons for the samples; returns the one that was chosen.
+
+    Args:
+        page: Beginning of the buttons' keys.
+    """
+    with st.container(horizontal=True, vertical_alignment="center"):
+        show_element("lead", "No clip to hand?", width="content")
+        wants_cine = st.button(
+            "Real echo", key=f"{page}-cine", help="An apical four-chamber cine that comes with pydicom."
+        )
+        wants_phantom = st.button(
+            "Synthetic phantom, EF known",
+            key=f"{page}-phantom",
+            help="Its true EF is shown with the measured one.",
+        )
+    if not (wants_cine or wants_phantom):
+        return None
+    with st.spinner("Preparing the sample ..."):
+        return cine() if wants_cine else phantom()
 
 
 def cine() -> Sample:
@@ -35,34 +60,36 @@ def cine() -> Sample:
 
 @cache
 def phantom() -> Sample:
-    """The synthetic phantom as a film; made once a process."""
+    """The phantom as a clip; made once a process."""
     made = phantom_clip(View.A4C)
-    return Sample(SampleFile("phantom.avi", _film(made)), made.representative.plane_ef_percent)
+    return Sample(SampleFile("phantom.avi", _video_bytes(made)), made.representative.plane_ef_percent)
 
 
 @cache
 def phantom_stills() -> tuple[Sample, Sample]:
-    """ED and ES of the synthetic phantom as PNG pictures."""
+    """ED and ES of the phantom as PNG images."""
     import cv2
 
     made = phantom_clip(View.A4C)
     beat = made.representative
     pair = []
-    for word, frame in (("ed", beat.ed_frame), ("es", beat.es_frame)):
-        done, packed = cv2.imencode(".png", made.clip.frames[frame])
+    for phase, frame in (("ed", beat.ed_frame), ("es", beat.es_frame)):
+        done, data = cv2.imencode(".png", made.clip.frames[frame])
         assert done
-        pair.append(Sample(SampleFile(f"phantom-{word}.png", packed.tobytes()), beat.plane_ef_percent))
+        pair.append(Sample(SampleFile(f"phantom-{phase}.png", data.tobytes()), beat.plane_ef_percent))
     return pair[0], pair[1]
 
 
 @cache
 def phantom_study() -> tuple[Sample, Sample]:
-    """Both views of one synthetic phantom; the EF that is known is that of the body in space."""
-    films = []
+    """Both views of one phantom; the known EF is that of the body in space."""
+    clips = []
     for view in (View.A4C, View.A2C):
         made = phantom_clip(view)
-        films.append(Sample(SampleFile(f"phantom-{view}.avi", _film(made)), made.representative.ef_percent))
-    return films[0], films[1]
+        clips.append(
+            Sample(SampleFile(f"phantom-{view}.avi", _video_bytes(made)), made.representative.ef_percent)
+        )
+    return clips[0], clips[1]
 
 
 @cache
@@ -73,10 +100,10 @@ def phantom_clip(view: View) -> SyntheticClip:
     return sample_phantom(view)
 
 
-def _film(made: SyntheticClip) -> bytes:
+def _video_bytes(made: SyntheticClip) -> bytes:
     from lvef.stores.synthetic_files import write_video
 
-    with tempfile.TemporaryDirectory() as there:
-        path = Path(there) / "phantom.avi"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "phantom.avi"
         write_video(path, made)
         return path.read_bytes()

@@ -1,4 +1,4 @@
-"""Starting the page: Streamlit's server with settings under which nothing leaves the machine."""
+"""Runs Streamlit's server with settings under which nothing leaves the machine."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from typing import Any
 
 from lvef.core.errors import ConfigError, LvefError, MissingExtraError
 from lvef.webapp import settings
-from lvef.webapp.session import SESSION_TIMEOUT_S
-from lvef.webapp.settings import AppSettings
+from lvef.webapp.settings import SESSION_TIMEOUT_S, AppSettings
 
 SCRIPT = Path(__file__).with_name("main.py")
-"""What Streamlit runs."""
+"""The script that Streamlit runs."""
 
 ALL_INTERFACES = ("0.0.0.0", "::", "")
-"""Addresses that mean every one of this machine."""
+"""Addresses that mean all interfaces of this machine."""
 
 DISCONNECT_LIMIT_S = 2 * round(SESSION_TIMEOUT_S)
 """Seconds after which Streamlit itself closes a disconnected session; `SessionMonitor` closes it before."""
@@ -45,24 +44,23 @@ THEME: dict[str, str] = {
     "theme.dark.linkColor": "#7cc4f0",
     "theme.dark.borderColor": "#3d4853",
 }
-"""Both themes; which one is shown follows the visitor's system."""
-
+"""Both themes; the visitor's system decides which one is shown."""
 
 SHUTDOWN_LIMIT_S = 20.0
-"""Longest time in which a page that is stopped waits for a network that is just being loaded."""
+"""Longest time for which a server that stops waits for a model that is being loaded."""
 
 
-def run(app: AppSettings, announce: Callable[[str], None]) -> None:
+def run_app(app: AppSettings, announce: Callable[[str], None]) -> None:
     """Serve the page until the process is stopped.
 
     Args:
-        app: How.
+        app: Its settings.
         announce: Called with the page's address once it answers.
 
     Raises:
         MissingExtraError: Streamlit is not installed.
         ConfigError: The address or the port cannot be used.
-        WeightsError: There is no such network.
+        WeightsError: There is no such model.
     """
     try:
         from streamlit import config
@@ -71,8 +69,8 @@ def run(app: AppSettings, announce: Callable[[str], None]) -> None:
     except ImportError:
         raise MissingExtraError("The page", "app") from None
     from lvef.inference.catalogue import find_model
-    from lvef.webapp.layout import set_event_loop
     from lvef.webapp.measuring import get_upload_store
+    from lvef.webapp.session import set_event_loop
 
     find_model(app.weights)
     app = _with_port(app)
@@ -98,14 +96,14 @@ def run(app: AppSettings, announce: Callable[[str], None]) -> None:
 
     sys.argv = [str(SCRIPT)]
     asyncio.run(serve())
-    # An interpreter that ends while native code still loads a network aborts.
+    # An interpreter that ends while native code still loads a model aborts.
     warming.join(SHUTDOWN_LIMIT_S)
 
 
 def disable_external_ip_lookup() -> None:
-    """Keep Streamlit from asking a public address who we are, which it does to judge a request of a foreign page.
+    """Keep Streamlit from asking a public server for this machine's address when a page of another origin sends a request.
 
-    Such a request is refused without that answer.
+    Without that address the request is refused.
     """
     from streamlit import net_util
 
@@ -113,11 +111,11 @@ def disable_external_ip_lookup() -> None:
 
 
 def _stop_on_signals(server: Any) -> None:  # noqa: ANN401
-    """Stop in good order when the process is told to: open pages are told, uploads are removed."""
+    """Stop properly at a signal: open pages are notified, uploads are removed."""
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        # Streamlit says goodbye on stdout, where nobody may be listening any more.
+        # Streamlit prints a message on stdout, which may be closed.
         with contextlib.redirect_stdout(io.StringIO()):
             server.stop()
 
@@ -126,7 +124,7 @@ def _stop_on_signals(server: Any) -> None:  # noqa: ANN401
 
 
 def options(app: AppSettings) -> dict[str, Any]:
-    """Streamlit's settings. They are given as flags, so that no file on the machine changes them."""
+    """Streamlit's settings. They are passed as flags, so that no configuration file changes them."""
     everywhere = app.host in ALL_INTERFACES
     return {
         "global.developmentMode": False,
@@ -142,7 +140,7 @@ def options(app: AppSettings) -> dict[str, Any]:
         "server.maxUploadSize": app.max_upload_mb,
         "server.disconnectedSessionTTL": DISCONNECT_LIMIT_S,
         "server.showEmailPrompt": False,
-        # Other names for this machine in the address bar are a trick of a foreign page (DNS rebinding).
+        # Another name for this machine in the address bar is an attack (DNS rebinding).
         "server.allowedHosts": [] if everywhere else sorted({app.host, "localhost", "127.0.0.1", "[::1]"}),
         "browser.gatherUsageStats": False,
         "browser.serverAddress": "localhost" if everywhere else app.host,
@@ -164,7 +162,7 @@ def address(app: AppSettings) -> str:
 
 
 def _with_port(app: AppSettings) -> AppSettings:
-    """With a port that is free: any for 0, else the one that was asked for."""
+    """With a free port: any for 0, else the given one."""
     from dataclasses import replace
 
     family = socket.AF_INET6 if _is_v6(app.host) else socket.AF_INET
@@ -189,11 +187,11 @@ def _is_v6(host: str) -> bool:
 
 def _warm_up(weights: str) -> None:
     """Load what the first visitor would otherwise wait for."""
-    from lvef.webapp import page_about, page_compare, page_stills, page_study, page_video  # noqa: F401
+    from lvef.webapp import page_about, page_compare, page_two_files, page_video  # noqa: F401
     from lvef.webapp.measuring import get_measurer
 
     try:
         get_measurer(weights)
     except LvefError:
-        # The page itself says what is wrong.
+        # The page itself shows the error.
         return

@@ -1,72 +1,81 @@
-"""What one visitor has on the page: measured clips, kept in memory for that browser tab alone and let go with it.
+"""The session of a visitor: measured clips, kept in memory for that browser tab alone and deleted with it.
 
-Streamlit forgets a closed tab only when somebody else comes by. So a watchdog looks every few seconds which tabs are still
-there and empties the benches of those that are not, so that the pictures of a patient do not stay in memory.
+Streamlit ends the session of a closed tab only when another visitor comes by, and clears session-scoped caches at once, even
+when a tab is away for a moment. So a monitor checks which tabs are open and ends the sessions of those that stay away: the
+frames of a patient must not stay in memory.
 """
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import count
 from typing import Any, TypeVar
 
+import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.fragment import FragmentStorage
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from lvef.core.memory import release_free_memory
 from lvef.core.records import Clip, Measurement
 from lvef.core.workers import ThreadPool
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result, with_volumes
 from lvef.transforms.sector import hide_outside_sector
+from lvef.webapp.settings import SESSION_TIMEOUT_S
 
 T = TypeVar("T")
 
 MAX_CLIPS = 6
-"""Measured clips whose pictures a visitor may have at once; the oldest goes first, and its numbers stay."""
+"""Most clips of a session with frames; the frames of the oldest are dropped first, its numbers stay."""
 
 MAX_RESULTS = 200
-"""Answers a visitor may have at once."""
+"""Most results of a session."""
 
 MAX_PIXELS = 400_000_000
-"""Most grey pixels (bytes) of all clips of one visitor, unless a single one has more."""
-
-SESSION_TIMEOUT_S = 60.0
-"""A tab that is away longer than this (a tablet that sleeps, a network that drops) is taken for closed."""
+"""Most pixels (bytes) of all clips of a session, unless a single clip has more."""
 
 VIDEO, STILLS, STUDY = "video", "stills", "study"
-"""Kinds of entries: the page they were measured on."""
+"""Kinds of results: the page they were measured on."""
 
 VIDEO_LIMIT_S = 300.0
-"""Longest time for drawing a film."""
+"""Longest time for rendering a video."""
 
 _numbers = count(1)
+_loop: asyncio.AbstractEventLoop | None = None
+_fragments: dict[str, FragmentStorage] = {}
 
 
 @dataclass(eq=False)
 class SessionResult:
-    """One measured clip, pair or study.
+    """A measured clip, pair or study of a session.
 
     Attributes:
-        name: What to call it on the page.
-        machine: The network's own answer.
-        options: Settings it was measured with.
+        name: Its name on the page.
+        result: What the model measured.
+        options: With which it was measured.
         kind: `VIDEO`, `STILLS` or `STUDY`.
         known_ef_percent: True EF, of phantoms only.
-        kept: Things made from it that take time, by name.
-        number: Its own number, never given twice.
-        upload_id: Streamlit's name of the upload, so that none is measured twice.
-        thinned: Whether its pictures were let go to make room.
+        cache: What `cached` made, by name.
+        number: Unique in this process.
+        upload_id: Streamlit's id of the upload, so that none is measured twice.
+        frames_dropped: Whether its frames were dropped to make room.
     """
 
     name: str
-    machine: Result
+    result: Result
     options: MeasureOptions
     kind: str = VIDEO
     known_ef_percent: float | None = None
-    kept: dict[str, Any] = field(default_factory=dict)
+    cache: dict[str, Any] = field(default_factory=dict)
     number: int = field(default_factory=lambda: next(_numbers))
     upload_id: str = ""
     frames_dropped: bool = False
@@ -74,75 +83,77 @@ class SessionResult:
     @property
     def pixels(self) -> int:
         """Bytes of its frames."""
-        clips = [self.machine.clip, *(clip for _, clip in self.machine.parts.values())]
+        clips = [self.result.clip, *(clip for _, clip in self.result.parts.values())]
         return sum(clip.frames.nbytes for clip in clips if clip is not None)
 
-    def shown(self, clip: Clip) -> Clip:
-        """The clip as it may be shown: black outside the ultrasound fan. Every picture comes from here."""
-        return self.cached(f"shown {id(clip)}", lambda: hide_outside_sector(clip))
+    def masked(self, clip: Clip) -> Clip:
+        """The clip as it may be shown: black outside the ultrasound sector. Every picture is made from it."""
+        return self.cached(f"masked {id(clip)}", lambda: hide_outside_sector(clip))
 
     def drop_frames(self) -> None:
-        """Keep the numbers, and nothing that takes room."""
+        """Keep the numbers, and nothing that takes memory."""
 
         def thin(m: Measurement) -> Measurement:
             return replace(m, tracings=())
 
-        parts = {view: (thin(m), None) for view, (m, _) in self.machine.parts.items()}
-        self.machine = Result(thin(self.machine.measurement), None, parts)
-        self.kept.clear()
+        parts = {view: (thin(m), None) for view, (m, _) in self.result.parts.items()}
+        self.result = Result(thin(self.result.measurement), None, parts)
+        self.cache.clear()
         self.frames_dropped = True
 
     def cached(self, name: str, make: Callable[[], T], of: object = None) -> T:
-        """What ``make`` gives, made the first time it is asked for.
+        """What ``make`` returns, computed once.
 
         Args:
-            name: What to call it.
-            make: Makes it.
-            of: What it is made of: of another object it is made anew, and the old one let go.
+            name: Of the value.
+            make: Computes it.
+            of: What it is made of; for another object it is computed anew, and the old one dropped.
         """
-        if name not in self.kept or self.kept[name][0] is not of:
-            self.kept[name] = of, make()
-        made: T = self.kept[name][1]
+        if name not in self.cache or self.cache[name][0] is not of:
+            self.cache[name] = of, make()
+        made: T = self.cache[name][1]
         return made
 
 
 @dataclass(eq=False)
 class SessionState:
-    """All entries of one visitor."""
+    """All results of one visitor."""
 
-    entries: list[SessionResult] = field(default_factory=list)
+    items: list[SessionResult] = field(default_factory=list)
 
-    def add(self, entry: SessionResult) -> list[str]:
-        """Put an entry on the bench, and make room where there are too many.
+    def add(self, item: SessionResult) -> list[str]:
+        """Add a result, and make room where there are too many.
 
         Returns:
-            Names of those whose pictures had to go; their answers stay.
+            Names of those whose frames were dropped; their numbers stay.
         """
-        self.entries.append(entry)
-        gone = []
-        full = [e for e in self.entries if e.pixels]
-        while len(full) > 1 and (len(full) > MAX_CLIPS or sum(e.pixels for e in full) > MAX_PIXELS):
+        self.items.append(item)
+        dropped = []
+        full = [one for one in self.items if one.pixels]
+        while len(full) > 1 and (len(full) > MAX_CLIPS or sum(one.pixels for one in full) > MAX_PIXELS):
             oldest = full.pop(0)
             oldest.drop_frames()
-            gone.append(oldest.name)
-        del self.entries[:-MAX_RESULTS]
-        return gone
+            dropped.append(oldest.name)
+        del self.items[:-MAX_RESULTS]
+        return dropped
 
     def clear(self) -> None:
-        """Let go of everything."""
-        for entry in self.entries:
-            entry.kept.clear()
-        self.entries.clear()
+        """Drop everything."""
+        for item in self.items:
+            item.cache.clear()
+        self.items.clear()
 
 
-def with_patient_data(answer: Result, options: MeasureOptions) -> Result:
-    """An answer with classes and indices for the sex, height and weight of these options."""
-
-    def person(m: Measurement) -> Measurement:
-        return m if m.ef_percent is None else with_volumes(m, m.ef_percent, m.edv_ml, m.esv_ml, options)
-
-    parts = {view: (person(m), clip) for view, (m, clip) in answer.parts.items()}
-    return Result(person(answer.measurement), answer.clip, parts)
+def current_session() -> SessionState:
+    """The state of this visitor's session: it lives and ends with the browser tab."""
+    if "session" not in st.session_state:
+        st.session_state["session"] = state = SessionState()
+        context = get_script_run_ctx()
+        if context is not None and runtime.exists():
+            _fragments[context.session_id] = context.fragment_storage
+            _session_monitor().watch(context.session_id, state)
+    found: SessionState = st.session_state["session"]
+    return found
 
 
 class SessionMonitor:
@@ -205,23 +216,88 @@ class SessionMonitor:
 
 
 @cache
+def _session_monitor() -> SessionMonitor:
+    return SessionMonitor(has_open_tab, on_close=end_session)
+
+
+def has_open_tab(session_id: str) -> bool:
+    """Whether a session has an open tab."""
+    return runtime.exists() and runtime.get_instance().is_active_session(session_id)
+
+
+def set_event_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Set the loop on which Streamlit runs: sessions may be ended there alone."""
+    global _loop
+    _loop = loop
+
+
+def end_session(session_id: str) -> None:
+    """End a session and free all that it holds: uploads, results, corrections."""
+    if runtime.exists() and _loop is not None:
+        _loop.call_soon_threadsafe(_end, session_id)
+
+
+def _end(session_id: str) -> None:
+    if has_open_tab(session_id):
+        return
+    runtime.get_instance().close_session(session_id)
+    # Streamlit's loop keeps a reference to the last session and to its fragments with the clips that they show, and sessions
+    # are reference cycles: without this, frames would stay in memory until the next visitor.
+    _fragments.pop(session_id).clear()
+    gc.collect()
+    release_free_memory()
+
+
+def with_patient_data(result: Result, options: MeasureOptions) -> Result:
+    """A result with categories and indexed values for the sex, height and weight of these options."""
+
+    def person(m: Measurement) -> Measurement:
+        return m if m.ef_percent is None else with_volumes(m, m.ef_percent, m.edv_ml, m.esv_ml, options)
+
+    parts = {view: (person(m), clip) for view, (m, clip) in result.parts.items()}
+    return Result(person(result.measurement), result.clip, parts)
+
+
+@cache
 def _video_threads() -> ThreadPool:
     return ThreadPool(1, limit_s=VIDEO_LIMIT_S)
 
 
 def in_background(work: Callable[[], Any]) -> Future[Any]:
-    """Do something beside the page: films are drawn one after the other, while people already read the EF.
+    """Do something in the background: videos are rendered one after the other, while the EF is already shown.
 
-    Work that takes longer than `VIDEO_LIMIT_S` is given up; see `is_ready`.
+    Work that takes longer than `VIDEO_LIMIT_S` is abandoned; see `is_ready`.
     """
-    return _video_threads().submit(work, "Film")
+    return _video_threads().submit(work, "Video")
 
 
-def is_ready(film: Future[Any], seconds: float | None = 0.0) -> bool:
-    """Whether work of `in_background` has ended, or was given up.
+def is_ready(future: Future[Any], seconds: float | None = 0.0) -> bool:
+    """Whether work of `in_background` has ended, or was abandoned.
 
     Args:
-        film: Its future.
-        seconds: Wait so long for it; None for as long as it takes.
+        future: Of the work.
+        seconds: Time to wait for it; None for as long as it takes.
     """
-    return film.done() or bool(_video_threads().wait([film], seconds))
+    return future.done() or bool(_video_threads().wait([future], seconds))
+
+
+def choose_result(label: str, items: Sequence[SessionResult], state_key: str) -> SessionResult:
+    """A select box of results; the last one chosen, or the newest, is preselected.
+
+    Args:
+        label: Of the box.
+        items: The results, at least one.
+        state_key: Under this name the session holds the number of the chosen one.
+    """
+    by_number = {item.number: item for item in items}
+    numbers = list(by_number)
+    chosen = st.session_state.get(state_key)
+    number = st.selectbox(
+        label,
+        numbers,
+        index=numbers.index(chosen) if chosen in by_number else len(numbers) - 1,
+        format_func=lambda number: by_number[number].name,
+        width=420,
+    )
+    st.session_state[state_key] = number
+    return by_number[number]

@@ -1,4 +1,4 @@
-"""What ``lvef app`` was told, for the pages to read: one process serves one page."""
+"""Settings of ``lvef app``, for its pages: a process serves one app."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from lvef.measure.options import MeasureOptions
 
 MAX_UPLOAD_MB = 200
-"""Largest upload where nobody says otherwise: a minute of a scanner's DICOM in colour."""
+"""Largest upload by default: a minute of a scanner's DICOM in colour."""
+
+SESSION_TIMEOUT_S = 60.0
+"""A tab that is away longer than this (a tablet that sleeps, a network that drops) counts as closed."""
 
 
 @dataclass(frozen=True, slots=True)

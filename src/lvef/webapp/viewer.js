@@ -33,7 +33,7 @@ export default function (component) {
   drawn.setAttribute("viewBox", `0 0 ${data.width} ${data.height}`);
   drawn.setAttribute("preserveAspectRatio", "none");
   drawn.replaceChildren();
-  const outline = make("polygon", { fill: "none", "stroke-width": 2, "vector-effect": "non-scaling-stroke" }, drawn);
+  const contour = make("polygon", { fill: "none", "stroke-width": 2, "vector-effect": "non-scaling-stroke" }, drawn);
   slider.max = last;
 
   const seen = data.volume.some((v) => v !== null);
@@ -68,7 +68,7 @@ export default function (component) {
       }
       if (b - a > 52) {
         make("text", { class: "beat-text", x: (a + b) / 2, y: box.top - 8, "text-anchor": "middle",
-          "font-weight": beat.answer ? 700 : 400 }, curve, beat.excluded ? "left out" : beat.text);
+          "font-weight": beat.answer ? 700 : 400 }, curve, beat.excluded ? "excluded" : beat.text);
       }
     }
     const step = niceStep(high - low, 4);
@@ -123,12 +123,12 @@ export default function (component) {
     const points = data.contours[frame];
     const phase = frame === data.ed ? "ed" : frame === data.es ? "es" : (data.marks.find(([f, , c]) => f === frame && c) || [])[1];
     const colour = phase === "ed" ? "#56b4e9" : phase === "es" ? "#f0a01e" : "#3cd7aa";
-    outline.setAttribute("points", points ? points.join(" ") : "");
-    outline.setAttribute("stroke", colour);
+    contour.setAttribute("points", points ? points.join(" ") : "");
+    contour.setAttribute("stroke", colour);
     tag.hidden = !phase;
     if (phase) { tag.textContent = NAMES[phase]; tag.style.background = colour; }
     const text = words();
-    image.alt = `${data.label}, ${text}${points ? ", with the outline of the left ventricle" : ""}`;
+    image.alt = `${data.label}, ${text}${points ? ", with the contour of the left ventricle" : ""}`;
     now.textContent = text;
     slider.value = frame;
     slider.setAttribute("aria-valuetext", text);

@@ -1,6 +1,6 @@
-"""The clip frame by frame beside its volume curve: a small component of our own in SVG, without a build chain.
+"""The clip frame by frame beside its volume-time curve: a Streamlit component in SVG and plain JavaScript.
 
-All frames travel to the browser once, as JPEGs, so that a click on the curve or an arrow key shows its frame at once.
+All frames are sent to the browser once, as JPEGs, so that a click on the curve or an arrow key shows a frame at once.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ LARGEST_SIDE_PX, LONG_CLIP_SIDE_PX = 448, 288
 """Longest side of a frame that is sent, and that of a clip with more than `LONG_CLIP` frames."""
 
 LONG_CLIP, MAX_FRAMES = 200, 600
-"""Of a clip with more frames than the second, every second (third, ...) picture is sent; outlines and volumes all are."""
+"""Of a clip with more frames than the second, every second (third, ...) image is sent; contours and volumes all are."""
 
 JPEG_QUALITY = 85
 """Of the frames that are sent."""
 
 CONTOUR_POINTS = 50
-"""Most points of an outline that is sent."""
+"""Most points of a contour that is sent."""
 
 
 def viewer(measurement: Measurement, shown: Clip, *, identity: str, key: str) -> None:
-    """Mount the viewer.
+    """Show the viewer.
 
     Args:
         measurement: What was measured.
-        shown: Its clip, black outside the fan.
-        identity: The clip's own name, so that a rerun keeps the frame that is looked at.
+        shown: Its clip, black outside the sector.
+        identity: Unique name of the clip, so that a rerun keeps the frame that is shown.
         key: Of the component.
     """
     data = viewer_data(measurement, shown) | {"id": identity}
@@ -47,11 +47,11 @@ def viewer(measurement: Measurement, shown: Clip, *, identity: str, key: str) ->
 
 
 def viewer_data(measurement: Measurement, shown: Clip) -> dict[str, Any]:
-    """All that the browser needs, as JSON values.
+    """The data of the component, as JSON values.
 
     Args:
         measurement: What was measured.
-        shown: Its clip, black outside the fan.
+        shown: Its clip, black outside the sector.
     """
     m, n = measurement, len(shown.frames)
     every = -(-n // MAX_FRAMES)
@@ -76,7 +76,7 @@ def viewer_data(measurement: Measurement, shown: Clip) -> dict[str, Any]:
         "start": m.ed_frame or 0,
         "label": "Echo",
         "left_out": " ".join(
-            f"Beat {number} is left out: {beat.excluded.rstrip('.')}."
+            f"Beat {number} is excluded: {beat.excluded.rstrip('.')}."
             for number, beat in enumerate(m.beats, start=1)
             if beat.excluded
         ),
@@ -84,7 +84,7 @@ def viewer_data(measurement: Measurement, shown: Clip) -> dict[str, Any]:
 
 
 def volumes(m: Measurement, n: int) -> list[float | None]:
-    """The curve: millilitres, or per cent of the answer's own end-diastole where the file has no scale."""
+    """The volume-time curve: ml, or per cent of the result's own end-diastolic volume where the file has no scale."""
     if m.curve is None or len(m.curve.volume) != n:
         return [None] * n
     values = m.curve.volume
@@ -98,14 +98,14 @@ def volumes(m: Measurement, n: int) -> list[float | None]:
 
 
 def displayed_shape(clip: Clip) -> list[float]:
-    """Width and height of the picture as it is shown: pixels that are not square are made so."""
+    """Width and height of a frame as it is shown, with square pixels."""
     height, width = clip.frames.shape[1:]
     aspect = clip.pixel_aspect
     return [width, round(height * aspect, 2)]
 
 
 def jpeg_data_url(frame: FrameArray, side_px: int) -> str:
-    """A frame as a ``data:`` address, made smaller where its longest side is longer."""
+    """A frame as a ``data:`` URL, scaled down where its longest side is longer."""
     scale = side_px / max(frame.shape)
     if scale < 1:
         frame = np.asarray(
@@ -127,7 +127,7 @@ def _contour(m: Measurement, frame: int) -> list[float] | None:
     if tracing is None:
         return None
     every = -(-len(tracing.contour) // CONTOUR_POINTS)
-    # A pixel's centre, not its corner, is the whole number: hence the half.
+    # Whole numbers are pixel centres, not corners: hence the half.
     return np.round(tracing.contour[::every] + 0.5, 1).ravel().tolist()
 
 
