@@ -135,7 +135,7 @@ def test_the_files_to_take_along(visitor, measured, tmp_path):
     values = json.loads(taken("All numbers, JSON"))
     assert values["ef_percent"] == pytest.approx(measured.ef_percent, abs=1e-6)
     assert values["source"] == CINE.name
-    curve = list(csv.DictReader(io.StringIO(taken("Volume curve, CSV").decode())))
+    curve = list(csv.DictReader(io.StringIO(taken("Volume-time curve, CSV").decode())))
     assert len(curve) == measured.n_frames
     beats = list(csv.DictReader(io.StringIO(taken("Beats, CSV").decode())))
     assert [row["shown"] for row in beats].count("yes") == 1
