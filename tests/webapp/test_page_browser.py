@@ -177,7 +177,7 @@ def test_curve_keys_and_clicks_show_frames(visitor, measured, tmp_path):
 
 def test_another_beat_changes_the_answer_above_and_the_files(visitor, tmp_path):
     film = tmp_path / "phantom.avi"
-    film.write_bytes(samples._film(samples.phantom_clip(View.A4C)))
+    film.write_bytes(samples._video_bytes(samples.phantom_clip(View.A4C)))
     tab = visitor()
     drop(tab, [film])
     machine = ef_of(tab)
@@ -276,7 +276,7 @@ def test_two_stills(visitor, measurer, measured, tmp_path):
 
 def test_a_study_of_two_views(visitor, measurer, tmp_path):
     four, two = (tmp_path / f"{view}.avi" for view in ("four", "two"))
-    four.write_bytes(samples._film(samples.phantom_clip(View.A4C)))
+    four.write_bytes(samples._video_bytes(samples.phantom_clip(View.A4C)))
     two.write_bytes(CINE.read_bytes())
     tab = visitor("study")
     drop(tab, [four], 0)
