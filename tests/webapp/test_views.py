@@ -14,10 +14,13 @@ pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"'
 
 from lvef.core.terms import Sex
 from lvef.measure.options import MeasureOptions
-from lvef.webapp.drawing import curves_svg
+from lvef.report.canvas import SvgCanvas
+from lvef.report.curve import comparison_chart, draw_curve
+from lvef.report.html import image_svg
+from lvef.report.images import images_of
 from lvef.webapp.layout import element_html
 from lvef.webapp.measurement_view import NO_SEX, result_lines
-from lvef.webapp.phases import caption, phase_svg
+from lvef.webapp.phases import phase_caption
 from lvef.webapp.uploads import escape_markdown
 from lvef.webapp.viewer import MAX_FRAMES, viewer_data, volumes
 from tests.measure.made_up import beating
@@ -74,17 +77,24 @@ def test_without_a_scale_the_curve_is_in_per_cent_of_the_answers_ed():
 def test_a_phase_shows_outline_axis_and_twenty_disks():
     measurement, clip = beating()
     frame = measurement.ed_frame
-    svg = phase_svg(clip, frame, measurement.tracings[frame], "#56b4e9", (0.0, 0.0, 112.0, 84.0))
+    svg = image_svg(images_of(measurement, clip, "", 4 / 3)[0])
     root = ET.fromstring(svg)
     names = [element.tag.rpartition("}")[2] for element in root.iter()]
-    assert names.count("polyline") == 21 and names.count("polygon") == 1 and names.count("image") == 1
+    assert names.count("path") == 22 and names.count("image") == 1
     assert not re.search(r"https?://(?!www\.w3\.org)", svg)
-    assert caption(measurement, "End-diastole", frame) == "End-diastole · frame 0, 0.00 s · 120 ml"
+    assert phase_caption(measurement, "End-diastole", frame) == "End-diastole · frame 0, 0.00 s · 120 ml"
 
 
 def test_curves_are_told_apart_by_more_than_colour():
-    curves = [(name, [0.0, 0.5, 1.0], [100.0, None, 60.0]) for name in ("one", "two <b>")]
-    root = ET.fromstring(curves_svg(curves))
-    lines = [e for e in root.iter() if e.get("class", "").startswith("curve")]
-    assert {line.get("stroke-dasharray") for line in lines} == {"", "8 4"}
+    times, volumes = np.array([0.0, 0.5, 1.0]), np.array([100.0, np.nan, 60.0])
+    canvas = SvgCanvas()
+    draw_curve(
+        canvas,
+        comparison_chart([(name, times, volumes) for name in ("one", "two <b>")]),
+        (0, 0, 900, 300),
+        12,
+    )
+    root = ET.fromstring(canvas.document(900, 300, "Curves"))
+    lines = [e for e in root.iter() if e.get("stroke", "").startswith("var(--c")]
+    assert {line.get("stroke-dasharray") for line in lines} == {None, "8 4"}
     assert "two <b>" in "".join(root.itertext())

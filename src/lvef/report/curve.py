@@ -21,6 +21,9 @@ MARGINS = (3.6, 0.6, 0.5, 4.0)
 Box = tuple[float, float, float, float]
 """x, y, width and height."""
 
+DASHES: tuple[tuple[float, ...], ...] = ((), (8, 4), (2, 4), (10, 3, 2, 3), (4, 4))
+"""Dashes of the lines of a chart with several."""
+
 _HATCH = 6.0
 _MARK = 0.42
 
@@ -94,12 +97,19 @@ def curve_values(measurement: Measurement) -> FloatArray:
     Args:
         measurement: One that has a curve.
     """
-    curve = measurement.curve
-    assert curve is not None
-    if measurement.volume_unit == "ml":
-        return curve.volume
+    assert measurement.curve is not None
     # Without a scale only the shape means something.
-    ed = measurement.ed_frame
+    return measurement.curve.volume if measurement.volume_unit == "ml" else percent_of_ed(measurement)
+
+
+def percent_of_ed(measurement: Measurement) -> FloatArray:
+    """The volumes ``(n,)`` in per cent of the shown ED.
+
+    Args:
+        measurement: One that has a curve.
+    """
+    curve, ed = measurement.curve, measurement.ed_frame
+    assert curve is not None
     reference = float(curve.volume[ed]) if ed is not None and ed < len(curve.volume) else math.nan
     if not (math.isfinite(reference) and reference > 0):
         reference = float(np.nanmax(curve.volume)) if np.isfinite(curve.volume).any() else 1.0
@@ -145,6 +155,29 @@ def chart_of(m: Measurement) -> CurveChart | None:
     )
 
 
+def comparison_chart(curves: Sequence[tuple[str, FloatArray, FloatArray]]) -> CurveChart:
+    """Curves of several models in one chart, each in per cent of its own ED; they differ in colour and in their dashes.
+
+    Args:
+        curves: Name, times in seconds and volumes of each, NaN where nothing was traced.
+    """
+    values = np.concatenate([volumes for _, _, volumes in curves])
+    last = max(float(times[-1]) for _, times, _ in curves)
+    names = ", ".join(name for name, _, _ in curves)
+    return CurveChart(
+        lines=tuple(
+            Line(pieces_of(times, volumes), name, f"var(--c{i % len(DASHES)})", DASHES[i % len(DASHES)])
+            for i, (name, times, volumes) in enumerate(curves)
+        ),
+        spans=(),
+        marks=(),
+        unit="LV volume (% of ED)",
+        times_s=(0.0, max(last, 1e-3)),
+        volumes=(min(0.9 * float(np.nanmin(values)), 45.0), max(1.25 * float(np.nanmax(values)), 125.0)),
+        alt=f"Volume over time by {names}",
+    )
+
+
 def draw_curve(canvas: Canvas, chart: CurveChart, box: Box, size: float, view: str = "") -> None:
     """Draw a chart with axes and legend.
 
@@ -172,6 +205,7 @@ def draw_curve(canvas: Canvas, chart: CurveChart, box: Box, size: float, view: s
         canvas.line([(px, y), (px - 0.35 * size, y)], "line", 0.1 * size)
         canvas.text(px - 0.7 * size, y + 0.35 * size, f"{tick:g}", size, "soft", align=1.0)
     _draw_lines(canvas, chart, plot, size)
+    _draw_names(canvas, chart, plot, size)
     baseline = y0 + height - 0.5 * size
     canvas.text(x0, baseline, f"{view} {chart.unit}".strip(), size, "soft")
     end = px + pw
@@ -208,6 +242,17 @@ def _draw_lines(canvas: Canvas, chart: CurveChart, plot: Box, size: float) -> No
             canvas.line(points, line.colour, 0.15 * size, dash=line.dash)
     for phase, time, volume in chart.marks:
         _draw_mark(canvas, phase, _x(chart, plot, time), _y(chart, plot, volume), size)
+
+
+def _draw_names(canvas: Canvas, chart: CurveChart, plot: Box, size: float) -> None:
+    """The legend of a chart with several lines."""
+    x, y = plot[0] + 1.5 * size, plot[1] + size
+    for line in chart.lines if len(chart.lines) > 1 else ():
+        canvas.line(
+            [(x, y - 0.35 * size), (x + 3 * size, y - 0.35 * size)], line.colour, 0.15 * size, dash=line.dash
+        )
+        canvas.text(x + 3.6 * size, y, line.name, size, "soft")
+        x += 6 * size + canvas.text_width(line.name, size)
 
 
 def pieces_of(times_s: Sequence[float] | FloatArray, volumes: FloatArray) -> tuple[FloatArray, ...]:

@@ -13,7 +13,7 @@ from lvef.core.records import FrameArray
 from lvef.report.canvas import SvgCanvas
 from lvef.report.content import ReportContent, ViewContent, more_warnings
 from lvef.report.curve import draw_curve
-from lvef.report.images import EchoImage, draw_tracing
+from lvef.report.images import IMAGE_HEIGHT_PX, EchoImage, draw_tracing
 from lvef.report.style import DARK, LIGHT, PHASE_COLOURS
 
 JPEG_QUALITY = 88
@@ -73,10 +73,27 @@ def _curve_svg(view: ViewContent, width: int) -> str:
 
 def _tracing_svg(image: EchoImage) -> str:
     canvas = SvgCanvas()
+    _draw_tracing(canvas, image)
     height, width = image.pixels.shape
-    assert image.tracing is not None
-    draw_tracing(canvas, image.tracing, (0, 0, width, height), PHASE_COLOURS.get(image.phase, "#ffffff"), 2.6)
     return canvas.document(width, height)
+
+
+def _draw_tracing(canvas: SvgCanvas, image: EchoImage) -> None:
+    height, width = image.pixels.shape
+    colour = PHASE_COLOURS.get(image.phase, "#ffffff")
+    if image.tracing is not None:
+        draw_tracing(canvas, image.tracing, (0, 0, width, height), colour, 2.6 * height / IMAGE_HEIGHT_PX)
+
+
+def image_svg(image: EchoImage) -> str:
+    """An image with its tracing as one SVG file; the pixels are a JPEG inside."""
+    height, width = image.pixels.shape
+    canvas = SvgCanvas()
+    canvas.elements.append(
+        f'<image href="data:image/jpeg;base64,{_jpeg(image.pixels)}" width="{width}" height="{height}"/>'
+    )
+    _draw_tracing(canvas, image)
+    return canvas.document(width, height).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
 
 
 def _jpeg(pixels: FrameArray) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -15,7 +18,8 @@ from lvef.inference.catalogue import ModelEntry, list_models
 from lvef.io.uploads import sanitize_name
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
-from lvef.webapp.drawing import Curve, show_curves
+from lvef.report.canvas import SvgCanvas
+from lvef.report.curve import CurveChart, comparison_chart, draw_curve, has_curve, percent_of_ed
 from lvef.webapp.layout import (
     show_element,
     show_error,
@@ -44,7 +48,6 @@ from lvef.webapp.uploads import (
     run_with_progress,
     upload_widget,
 )
-from lvef.webapp.viewer import volumes
 
 ZONE = "compare-clip"
 """Name of the upload widget."""
@@ -56,6 +59,9 @@ KIND_TEXTS = {
     "ef-two-stream": "EF from clip and motion; no contour to check",
 }
 """What each kind of model predicts, and whether it can be checked by eye."""
+
+CHART_SIZE = (900.0, 300.0)
+"""Width and height of the curves; they are scaled to the page."""
 
 CHOSEN = "compare-chosen"
 """Under this name the session holds the number of the chosen result."""
@@ -102,17 +108,17 @@ def _show(item: SessionResult, options: MeasureOptions) -> None:
     header = ["Model", "EF", "EDV / ESV", "Heart-failure range", "Time", "Method"]
     show_table(header, [_row(model, result, options) for model, result in found], "Results")
     show_warning_list([experimental_text(model.card) for model in models if model.card.experimental])
-    curves: list[Curve] = []
-    for model, result in found:
-        values = volumes(result.measurement, len(clip.frames))
-        if any(value is not None for value in values):
-            curves.append((display_name(model.card), clip.times_s.tolist(), values))
+    curves = [
+        (display_name(model.card), clip.times_s, percent_of_ed(result.measurement))
+        for model, result in found
+        if has_curve(result.measurement)
+    ]
     if curves:
         show_section(
             "Volume-time curves",
             "Each in per cent of its own end-diastolic volume. Where they diverge, check the contours.",
         )
-        show_curves(curves, f"curves-{item.number}")
+        _show_curves(comparison_chart(curves), f"curves-{item.number}")
     show_section("Contours")
     for model, result in found:
         m, name = result.measurement, display_name(model.card)
@@ -156,3 +162,20 @@ def _agreement_text(measurements: Sequence[Measurement], item: SessionResult) ->
     if item.known_ef_percent is not None:
         text += f". Known EF of this synthetic phantom: {item.known_ef_percent:.1f} %"
     return f"{text}."
+
+
+def _show_curves(chart: CurveChart, key: str) -> None:
+    canvas = SvgCanvas()
+    draw_curve(canvas, chart, (0, 0, *CHART_SIZE), 12)
+    # A component, because Streamlit's own HTML drops SVG.
+    _chart_component()(key=key, data={"svg": canvas.document(*CHART_SIZE, chart.alt)})
+
+
+@cache
+def _chart_component() -> Any:  # noqa: ANN401
+    return st.components.v2.component(
+        "lvef_drawing",
+        html='<div class="drawing"></div>',
+        css=Path(__file__).with_name("drawing.css").read_text(encoding="utf-8"),
+        js="export default ({ data, parentElement }) => { parentElement.querySelector('.drawing').innerHTML = data.svg; };",
+    )

@@ -16,6 +16,7 @@ import streamlit as st
 
 from lvef.core.records import Clip, FrameArray, Measurement
 from lvef.core.wording import ef_text
+from lvef.report.curve import curve_values
 
 HERE = Path(__file__).parent
 """Folder of the component's files."""
@@ -87,13 +88,7 @@ def volumes(m: Measurement, n: int) -> list[float | None]:
     """The volume-time curve: ml, or per cent of the result's own end-diastolic volume where the file has no scale."""
     if m.curve is None or len(m.curve.volume) != n:
         return [None] * n
-    values = m.curve.volume
-    if m.volume_unit != "ml":
-        own = values[m.ed_frame] if m.ed_frame is not None else np.nan
-        reference = (
-            own if np.isfinite(own) and own > 0 else np.nanmax(values) if np.isfinite(values).any() else 1.0
-        )
-        values = 100 * values / (reference or 1.0)
+    values = curve_values(m)
     return [round(v, 2) if np.isfinite(v) else None for v in values.tolist()]
 
 
