@@ -20,7 +20,7 @@ from lvef.evaluation.runner import settings_key
 from lvef.io.atomic import atomic_path, write_text_atomic
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
-from lvef.measure.results import no_answer
+from lvef.measure.results import failed_measurement
 from lvef.measure.serializers import measurement_json, read_measurement
 from lvef.transforms.frames import Placement
 from lvef.transforms.sector import find_sector
@@ -86,7 +86,7 @@ class Model:
         try:
             measurement = self._still(clip) if len(clip.frames) == 1 else self.measurer.measure_clip(clip)
         except LvefError as error:
-            measurement = no_answer(clip.source, error, clip)
+            measurement = failed_measurement(clip.source, error, clip)
         labels = self._seen.labels
         whole = len(labels) == len(clip.frames)
         return Prediction(measurement, np.stack(labels) if whole else None)

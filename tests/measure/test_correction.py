@@ -27,7 +27,7 @@ from lvef.measure.correction import (
     study_to_dict,
 )
 from lvef.measure.options import MeasureOptions
-from lvef.measure.results import biplane_answer
+from lvef.measure.results import biplane_measurement
 from lvef.measure.serializers import (
     measurement_json,
     measurement_schema,
@@ -221,7 +221,7 @@ def study():
     four, _ = beating(source="four.avi")
     two, _ = beating(source="two.avi")
     four, two = replace(four, view=View.A4C), replace(two, view=View.A2C)
-    return biplane_answer("four.avi + two.avi", four, two, OPTIONS), {"A4C": four, "A2C": two}
+    return biplane_measurement("four.avi + two.avi", four, two, OPTIONS), {"A4C": four, "A2C": two}
 
 
 def test_a_study_follows_its_views():

@@ -22,7 +22,7 @@ from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
 from lvef.measure.predictors import mirrored_lines
-from lvef.measure.results import Outputs, Result, biplane_answer
+from lvef.measure.results import Outputs, Result, biplane_measurement
 from lvef.measure.serializers import measurement_schema, measurement_to_dict, read_measurement, result_row
 from lvef.report.content import page_of
 from lvef.report.outputs import write_outputs
@@ -277,7 +277,7 @@ class TestOneNumberEverywhere:
         assert beats_text(m) == f"{len(pairs)} pairs of beats"
         said = next(n.text for n in m.notices if n.code == "view_not_checked")
         assert said.startswith("A4C and A2C: ")
-        one = biplane_answer("x", four, two, MeasureOptions(), shown_only=True)
+        one = biplane_measurement("x", four, two, MeasureOptions(), shown_only=True)
         assert (one.beats_averaged, one.method[-22:]) == (1, " one beat of each view")
 
 

@@ -8,11 +8,11 @@ from lvef.core.errors import QualityRefusal
 from lvef.core.records import Clip, CodedWarning, Measurement
 from lvef.core.terms import Status, View
 from lvef.measure.pair_checks import (
-    contradictions,
-    person_notices,
-    refuse_same_file,
-    same_pictures,
-    view_notices,
+    acquisition_warnings,
+    check_different_files,
+    given_view_warnings,
+    is_same_clip,
+    patient_warnings,
     view_warnings,
 )
 from tests.io.io_fabrication import dicom, save
@@ -45,16 +45,16 @@ def coded_again(frames):
     ids=["copy", "coded again", "smaller", "mirrored", "darker", "without its start", "without its end"],
 )
 def test_the_same_pictures_are_known(change):
-    assert same_pictures(film(), change(film()))
+    assert is_same_clip(film(), change(film()))
 
 
 def test_other_pictures_are_not_the_same():
-    assert not same_pictures(film(0), film(1))
-    assert not same_pictures(film(0), film(0)[::-1])
+    assert not is_same_clip(film(0), film(1))
+    assert not is_same_clip(film(0), film(0)[::-1])
     still = film()[:1]
-    assert same_pictures(still, still.copy())
-    assert not same_pictures(still, coded_again(still)[:, :60])
-    assert not same_pictures(np.zeros((5, 9, 9), np.uint8), np.ones((5, 9, 9), np.uint8))
+    assert is_same_clip(still, still.copy())
+    assert not is_same_clip(still, coded_again(still)[:, :60])
+    assert not is_same_clip(np.zeros((5, 9, 9), np.uint8), np.ones((5, 9, 9), np.uint8))
 
 
 def test_one_file_under_two_names_is_refused(tmp_path):
@@ -64,10 +64,10 @@ def test_one_file_under_two_names_is_refused(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "a")
     for other in ("a", "b", "link"):
         with pytest.raises(QualityRefusal, match="hold the same file; two clips were expected") as refusal:
-            refuse_same_file(tmp_path / "a", tmp_path / other, "two clips")
+            check_different_files(tmp_path / "a", tmp_path / other, "two clips")
         assert refusal.value.code == "same_content"
-    refuse_same_file(tmp_path / "a", tmp_path / "c", "two clips")
-    refuse_same_file(tmp_path / "a", tmp_path / "missing", "two clips")
+    check_different_files(tmp_path / "a", tmp_path / "c", "two clips")
+    check_different_files(tmp_path / "a", tmp_path / "missing", "two clips")
 
 
 SAME = {
@@ -96,7 +96,7 @@ def test_persons_and_examinations_are_compared_and_never_shown(tmp_path, change,
         for key, value in values.items():
             setattr(dataset, key, value)
         save(dataset, tmp_path / name)
-    notices = person_notices(tmp_path / "a", tmp_path / "b")
+    notices = patient_warnings(tmp_path / "a", tmp_path / "b")
     assert [n.code for n in notices] == codes
     assert not any(word in n.text for n in notices for word in ("Doe", "Roe", "4711", "4712", "1.2.", "1950"))
 
@@ -104,8 +104,8 @@ def test_persons_and_examinations_are_compared_and_never_shown(tmp_path, change,
 def test_files_without_a_header_are_of_anybody(tmp_path):
     (tmp_path / "a").write_bytes(b"")
     (tmp_path / "b").write_bytes(b"\0" * 128 + b"DICM" + b"broken")
-    assert person_notices(tmp_path / "a", tmp_path / "b") == []
-    assert person_notices(tmp_path / "b", tmp_path / "b") == []
+    assert patient_warnings(tmp_path / "a", tmp_path / "b") == []
+    assert patient_warnings(tmp_path / "b", tmp_path / "b") == []
 
 
 def clip(view):
@@ -124,17 +124,20 @@ def clip(view):
 )
 def test_a_header_that_names_another_view_is_warned_of(told, codes):
     clips = {given: clip(own) for given, own in zip((View.A4C, View.A2C), told, strict=True)}
-    assert [n.code for n in view_notices(clips)] == codes
+    assert [n.code for n in given_view_warnings(clips)] == codes
 
 
 def test_views_that_were_not_taken_alike_are_warned_of():
     one = Measurement("a", Status.OK, heart_rate_bpm=70, frame_rate_hz=50)
-    assert contradictions(one, replace(one, heart_rate_bpm=75, frame_rate_hz=30), ()) == []
+    assert acquisition_warnings(one, replace(one, heart_rate_bpm=75, frame_rate_hz=30), ()) == []
     other = replace(one, heart_rate_bpm=85, frame_rate_hz=20)
-    assert [n.code for n in contradictions(one, other, ())] == ["heart_rates_differ", "frame_rates_differ"]
+    assert [n.code for n in acquisition_warnings(one, other, ())] == [
+        "heart_rates_differ",
+        "frame_rates_differ",
+    ]
     said = (CodedWarning("cycles_differ", ""),)
-    assert [n.code for n in contradictions(one, other, said)] == ["frame_rates_differ"]
-    assert contradictions(one, Measurement("b", Status.OK), ()) == []
+    assert [n.code for n in acquisition_warnings(one, other, said)] == ["frame_rates_differ"]
+    assert acquisition_warnings(one, Measurement("b", Status.OK), ()) == []
 
 
 def test_warnings_of_the_views_stand_in_the_study():

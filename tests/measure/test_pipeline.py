@@ -17,7 +17,7 @@ from lvef.io.open import open_clip
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
 from lvef.measure.predictor import TracedFrames
-from lvef.measure.results import RefusedWithCurve, no_answer
+from lvef.measure.results import RefusalWithCurve, failed_measurement
 from tests.measure.made_up import ellipse_tracing
 
 CINE = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))
@@ -377,8 +377,8 @@ def test_weak_walls_and_unsteady_cycles_at_once_are_no_answer(measurer, contact,
     drawn.predictor = _Drawn(measurer.predictor, clip.times_s, cycles_s, contact)
     try:
         measurement = drawn.measure_clip(clip)
-    except RefusedWithCurve as refusal:
-        measurement = no_answer(clip.source, refusal, clip)
+    except RefusalWithCurve as refusal:
+        measurement = failed_measurement(clip.source, refusal, clip)
     assert measurement.status is status
     codes = {notice.code for notice in measurement.notices}
     assert ("weak_walls" in codes) == (contact < 0.8)

@@ -15,7 +15,7 @@ from lvef.geometry.control_points import control_points_of_tracing
 from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Outputs, Result
-from lvef.measure.saved_results import is_answer, read_answer, read_curve
+from lvef.measure.saved_results import is_saved_result, load_curve, load_result
 from lvef.report.content import page_of
 from lvef.report.outputs import write_outputs
 from tests.measure.made_up import beating
@@ -41,7 +41,7 @@ def of_film(tmp_path, phantom_file):
 @pytest.mark.parametrize("name", [n for n in CASES if n != "bare"])
 def test_the_page_says_the_same_as_on_the_day(name, tmp_path):
     answer = CASES[name]
-    back = read_answer(written(tmp_path / "a", answer))
+    back = load_result(written(tmp_path / "a", answer))
     parts = {view: (part, answer.parts[view][1]) for view, (part, _) in back.parts.items()}
     one = page_of(answer, NOW)
     other = page_of(replace(back, clip=answer.clip, parts=parts), NOW)
@@ -70,13 +70,13 @@ def test_the_curve_and_its_gaps_come_back(tmp_path):
     volume = m.curve.volume.copy()
     volume[7] = np.nan
     write_outputs(tmp_path, Result(replace(m, curve=replace(m.curve, volume=volume)), None), NO_PICTURES)
-    curve = read_curve(tmp_path / "curve.csv")
+    curve = load_curve(tmp_path / "curve.csv")
     np.testing.assert_allclose(curve.volume, volume, rtol=1e-6)
     np.testing.assert_allclose(curve.times_s, m.curve.times_s, rtol=1e-6)
     np.testing.assert_allclose(curve.length, m.curve.length, rtol=1e-6)
     assert curve.calibrated
     write_outputs(tmp_path, plain(calibrated=False), NO_PICTURES)
-    assert not read_curve(tmp_path / "curve.csv").calibrated
+    assert not load_curve(tmp_path / "curve.csv").calibrated
 
 
 @pytest.mark.parametrize(
@@ -87,34 +87,34 @@ def test_the_curve_and_its_gaps_come_back(tmp_path):
 def test_a_table_that_is_no_curve_is_one_sentence(tmp_path, text):
     (tmp_path / "curve.csv").write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match=r"curve\.csv .*measure the file again"):
-        read_curve(tmp_path / "curve.csv")
+        load_curve(tmp_path / "curve.csv")
 
 
 def test_what_an_answer_is(tmp_path):
     folder = written(tmp_path / "a", plain())
-    assert is_answer(folder)
-    assert is_answer(folder / "measurement.json")
-    assert not is_answer(tmp_path)
-    assert not is_answer(tmp_path / "clip.avi")
+    assert is_saved_result(folder)
+    assert is_saved_result(folder / "measurement.json")
+    assert not is_saved_result(tmp_path)
+    assert not is_saved_result(tmp_path / "clip.avi")
 
 
 def test_the_film_is_found_where_it_was(of_film):
     folder, film = of_film
-    back = read_answer(folder)
+    back = load_result(folder)
     assert len(back.clip.frames) == 150
     assert back.measurement.curve is not None
     film.rename(film.with_name("moved.avi"))
-    assert read_answer(folder).clip is None
-    assert len(read_answer(folder / "measurement.json", [film.with_name("moved.avi")]).clip.frames) == 150
+    assert load_result(folder).clip is None
+    assert len(load_result(folder / "measurement.json", [film.with_name("moved.avi")]).clip.frames) == 150
 
 
 def test_another_film_of_the_same_name_is_not_shown(of_film):
     folder, film = of_film
     values = json.loads((folder / "measurement.json").read_text())
     (folder / "measurement.json").write_text(json.dumps(values | {"n_frames": 149}))
-    assert read_answer(folder).clip is None
+    assert load_result(folder).clip is None
     with pytest.raises(DataError, match="150 frames, and the answer was measured on 149"):
-        read_answer(folder, [film])
+        load_result(folder, [film])
 
 
 def test_the_stills_of_a_pair_are_found(tmp_path, monkeypatch):
@@ -122,22 +122,22 @@ def test_the_stills_of_a_pair_are_found(tmp_path, monkeypatch):
     answer = pair()
     (tmp_path / "d").mkdir()
     folder = written(tmp_path / "a", answer)
-    assert read_answer(folder).clip is None
+    assert load_result(folder).clip is None
     for name, frame in zip(("ed", "es"), answer.clip.frames, strict=True):
         Image.fromarray(frame).save(f"d/{name}.png")
-    assert read_answer(folder).clip.frames.shape == (2, 112, 112)
+    assert load_result(folder).clip.frames.shape == (2, 112, 112)
 
 
 def test_a_study_needs_both_films_or_none(tmp_path):
     folder = written(tmp_path / "a", study())
-    assert list(read_answer(folder).parts) == ["A4C", "A2C"]
+    assert list(load_result(folder).parts) == ["A4C", "A2C"]
     with pytest.raises(DataError, match="give both films"):
-        read_answer(folder, [tmp_path / "one.avi"])
+        load_result(folder, [tmp_path / "one.avi"])
 
 
 def test_an_answer_that_came_back_can_be_corrected(tmp_path):
     m = plain().measurement
-    back = read_answer(written(tmp_path / "a", plain())).measurement
+    back = load_result(written(tmp_path / "a", plain())).measurement
     edit = Edit(es_points=control_points_of_tracing(m.tracings[m.es_frame]) * 0.95)
     one, other = (corrected(x, edit, MeasureOptions(), now=NOW) for x in (m, back))
     assert other.ef_percent == pytest.approx(one.ef_percent, abs=0.05)

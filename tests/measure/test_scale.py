@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lvef.core.records import Box, PixelAspect, PixelSpacing
-from lvef.measure.scale import curve_of_clip, without_void_scale
+from lvef.measure.scale import drop_invalid_region, plausible_curve
 from lvef.transforms.sector import Sector
 from tests.measure.made_up import beating
 
@@ -22,10 +22,10 @@ def test_the_ventricle_has_the_size_of_one(length_mm, fits, aspect):
     # The long axis of these tracings is upright.
     y = length_mm / LENGTH_PX
     clip = replace(CLIP, spacing=PixelSpacing(y / aspect, y, "Pixel Spacing"))
-    found, curve = curve_of_clip(clip, MEASUREMENT.tracings)
+    found, curve = plausible_curve(clip, MEASUREMENT.tracings)
     assert curve.calibrated == fits
     assert found.pixel_aspect == aspect
-    relative = curve_of_clip(replace(clip, spacing=PixelAspect(aspect, "test")), MEASUREMENT.tracings)[1]
+    relative = plausible_curve(replace(clip, spacing=PixelAspect(aspect, "test")), MEASUREMENT.tracings)[1]
     np.testing.assert_allclose(curve.volume / curve.volume[0], relative.volume / relative.volume[0])
     if fits:
         assert found is clip
@@ -39,22 +39,22 @@ def test_the_ventricle_has_the_size_of_one(length_mm, fits, aspect):
 def test_one_frame_gone_wrong_does_not_cost_the_scale():
     odd = replace(MEASUREMENT.tracings[0], base=MEASUREMENT.tracings[0].apex + np.array([0.0, 390.0]))
     clip = replace(CLIP, spacing=PixelSpacing(0.5, 0.5, "test"))
-    assert curve_of_clip(clip, (odd, *MEASUREMENT.tracings[1:]))[1].calibrated
+    assert plausible_curve(clip, (odd, *MEASUREMENT.tracings[1:]))[1].calibrated
 
 
 def test_nothing_traced_and_no_scale_are_left_alone():
-    assert curve_of_clip(CLIP, (None,) * 30)[0] is CLIP
-    assert curve_of_clip(replace(CLIP, spacing=None), MEASUREMENT.tracings)[0].spacing is None
+    assert plausible_curve(CLIP, (None,) * 30)[0] is CLIP
+    assert plausible_curve(replace(CLIP, spacing=None), MEASUREMENT.tracings)[0].spacing is None
 
 
 def test_a_void_region_takes_the_scale_with_it():
     clip = replace(CLIP, region=Box(10, 10, 300, 300), spacing=PixelSpacing(0.5, 1.0, "region"))
-    assert without_void_scale(clip, FAN) is clip
-    void = without_void_scale(clip, replace(FAN, region_void=True))
+    assert drop_invalid_region(clip, FAN) is clip
+    void = drop_invalid_region(clip, replace(FAN, region_void=True))
     assert (void.region, void.spacing) == (None, PixelAspect(2.0, "region"))
     assert "(10,10)-(299,299)" in void.spacing_note
     assert [n.code for n in void.notices] == ["region_void"]
-    bare = without_void_scale(
+    bare = drop_invalid_region(
         replace(clip, spacing=None, spacing_note="none"), replace(FAN, region_void=True)
     )
     assert bare.spacing_note == "none"

@@ -11,7 +11,7 @@ from lvef.core.records import Beat, Clip, Measurement, PixelSpacing, Provenance
 from lvef.core.terms import Status, View
 from lvef.geometry.tracing import tracing_of_contour, volume_curve_of_tracings
 from lvef.measure.options import MeasureOptions
-from lvef.measure.results import Result, biplane_answer, with_beat
+from lvef.measure.results import Result, biplane_measurement, with_beat
 
 FRAMES, HEIGHT, WIDTH = 24, 260, 220
 ASPECT = 1.25
@@ -67,7 +67,7 @@ def study() -> Result:
     """The same heart in both views."""
     parts = {view: (phantom_clip(view).measurement, phantom_clip(view).clip) for view in ("A4C", "A2C")}
     four, two = (replace(m, source=f"{view}.avi") for view, (m, _) in parts.items())
-    whole = biplane_answer("A4C.avi + A2C.avi", four, two, MeasureOptions())
+    whole = biplane_measurement("A4C.avi + A2C.avi", four, two, MeasureOptions())
     return Result(replace(whole, provenance=four.provenance), None, parts)
 
 

@@ -72,26 +72,26 @@ class Task:
 
 def is_one_answer(paths: tuple[Path, ...]) -> bool:
     """Whether the only path is an earlier answer."""
-    from lvef.measure.saved_results import is_answer
+    from lvef.measure.saved_results import is_saved_result
 
-    return len(paths) == 1 and is_answer(paths[0])
+    return len(paths) == 1 and is_saved_result(paths[0])
 
 
 def only_answers(paths: tuple[Path, ...]) -> bool:
     """Whether every path is an earlier answer or a folder of these: then nothing is measured."""
-    from lvef.measure.saved_results import is_answer
+    from lvef.measure.saved_results import is_saved_result
 
-    return bool(paths) and all(is_answer(path) or _answers_in(path) for path in paths)
+    return bool(paths) and all(is_saved_result(path) or _answers_in(path) for path in paths)
 
 
 def make_tasks(request: Request, options: MeasureOptions) -> list[Task]:
     """Earlier answers and files to measure, in the order given; a network is loaded only for the latter."""
-    from lvef.measure.saved_results import is_answer
+    from lvef.measure.saved_results import is_saved_result
 
     earlier: dict[Path, None] = {}
     fresh: list[Path] = []
     for path in request.paths:
-        if is_answer(path):
+        if is_saved_result(path):
             earlier[path] = None
         elif inside := _answers_in(path):
             earlier |= dict.fromkeys(inside)
@@ -108,18 +108,18 @@ def make_tasks(request: Request, options: MeasureOptions) -> list[Task]:
 def _answers_in(path: Path) -> list[Path]:
     """The answers in an output folder of ``lvef measure``."""
     from lvef.core.runner import RUN_NAME
-    from lvef.measure.saved_results import is_answer
+    from lvef.measure.saved_results import is_saved_result
 
     if not (path / RUN_NAME).is_file():
         return []
-    return sorted(inner for inner in path.iterdir() if inner.is_dir() and is_answer(inner))
+    return sorted(inner for inner in path.iterdir() if inner.is_dir() and is_saved_result(inner))
 
 
 def _earlier_task(path: Path, request: Request, options: MeasureOptions) -> Task:
-    from lvef.measure.saved_results import read_answer
+    from lvef.measure.saved_results import load_result
 
     folder = path if path.is_dir() else path.parent
-    return Task(str(path), lambda: read_answer(path, request.clip, max_frames=options.max_frames), folder)
+    return Task(str(path), lambda: load_result(path, request.clip, max_frames=options.max_frames), folder)
 
 
 def _named(tasks: list[Task], out: Path) -> list[Task]:

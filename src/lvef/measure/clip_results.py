@@ -16,11 +16,11 @@ from lvef.core.terms import Status, View
 from lvef.geometry.rhythm import SPREAD_CODES, representative_beat, spread_warnings
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import ClipEfs, Predictor
-from lvef.measure.results import RefusedWithCurve, with_volumes
+from lvef.measure.results import RefusalWithCurve, with_volumes
 from lvef.transforms.frames import centred_start_s, clip_starts_s
 from lvef.transforms.sector import Sector
 
-WHOLE_BEAT_S = 1.2
+COMPLETE_BEAT_S = 1.2
 """A film as long as this shows a complete beat from 50 beats a minute up. Shorter ones are marked as partial: without a
 curve nobody can tell what part of a beat they show."""
 
@@ -30,14 +30,14 @@ MAX_REPEATED = 0.1
 MIN_FAN_PART = 0.5
 """A network that is shown whole pictures is told of where the fan's box fills less of them than this."""
 
-OF_OWN_EF = (*SPREAD_CODES, "mean_of_ratios")
+EF_SPREAD_CODES = (*SPREAD_CODES, "mean_of_ratios")
 """Notices of a measurement that are about its own EFs."""
 
 BeatFinder = Callable[[Clip], Measurement]
 """Measures a clip with a network that finds beats."""
 
 
-def answer_of_clips(
+def measure_with_ef_model(
     clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions, finder: BeatFinder | None
 ) -> Measurement:
     """Measure a film with an EF network.
@@ -62,7 +62,7 @@ def answer_of_clips(
     if finder is not None:
         try:
             found = finder(clip)
-        except RefusedWithCurve as refusal:
+        except RefusalWithCurve as refusal:
             if refusal.base.curve is None:
                 raise
             notice = CodedWarning(
@@ -74,7 +74,7 @@ def answer_of_clips(
             # How far the finder's own EFs lie apart, and what it made of them, is not about this network's.
             notices=(
                 *base.notices,
-                *(n for n in found.notices if n not in clip.notices and n.code not in OF_OWN_EF),
+                *(n for n in found.notices if n not in clip.notices and n.code not in EF_SPREAD_CODES),
             ),
             heart_rate_bpm=found.heart_rate_bpm,
             heart_rate_source=found.heart_rate_source,
@@ -104,7 +104,7 @@ def _base(clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions
         )
         notices = (*notices, CodedWarning("fan_is_small", text))
     nothing = np.full(len(clip.frames), np.nan)
-    short = float(clip.times_s[-1]) < WHOLE_BEAT_S
+    short = float(clip.times_s[-1]) < COMPLETE_BEAT_S
     return Measurement(
         source=clip.source,
         status=Status.PARTIAL_CYCLE if short else Status.OK,

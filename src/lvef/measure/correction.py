@@ -24,7 +24,7 @@ from lvef.geometry.control_points import N_CONTROL_POINTS, tracing_of_control_po
 from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair_checks import view_warnings
-from lvef.measure.results import beat_of_frames, biplane_answer, method_of, with_beat
+from lvef.measure.results import beat_of_frames, biplane_measurement, method_of_view, with_beat
 
 SCHEMA = "lvef-correction/1"
 """Name and version of the layout of a correction on disk."""
@@ -129,7 +129,7 @@ def corrected(
         notices=(*(n for n in machine.notices if n.code not in OF_MEAN), _notice(changed, machine)),
         correction=_record(machine, edit, changed, now),
     )
-    return with_beat(replace(base, method=method_of(base.view)), beat, options, OF_READER)
+    return with_beat(replace(base, method=method_of_view(base.view)), beat, options, OF_READER)
 
 
 def corrected_study(
@@ -173,7 +173,7 @@ def corrected_study(
     if not changed:
         return machine, dict(parts)
     first = next(edit for view, edit in edits.items() if not edit.empty)
-    answer = biplane_answer(machine.source, own["A4C"], own["A2C"], options, shown_only=True)
+    answer = biplane_measurement(machine.source, own["A4C"], own["A2C"], options, shown_only=True)
     return (
         replace(
             answer,

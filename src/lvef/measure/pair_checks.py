@@ -31,7 +31,7 @@ _SIDE_PX, _MOST_FRAMES = 32, 48
 _BLOCK = 1 << 20
 
 
-def refuse_same_file(first: Path, second: Path, needed: str) -> None:
+def check_different_files(first: Path, second: Path, needed: str) -> None:
     """Refuse one file that is given twice, also under two names.
 
     Args:
@@ -55,7 +55,7 @@ def refuse_same_file(first: Path, second: Path, needed: str) -> None:
         raise _same(first, second, "hold the same file", needed)
 
 
-def refuse_same_film(first: Clip, second: Clip, needed: str) -> None:
+def check_different_clips(first: Clip, second: Clip, needed: str) -> None:
     """Refuse the same pictures given twice, also coded in two ways or at two sizes.
 
     Args:
@@ -66,11 +66,11 @@ def refuse_same_film(first: Clip, second: Clip, needed: str) -> None:
     Raises:
         QualityRefusal: Both show the same pictures.
     """
-    if same_pictures(first.frames, second.frames):
+    if is_same_clip(first.frames, second.frames):
         raise _same(first.source, second.source, "show the same pictures", needed)
 
 
-def same_pictures(first: FrameArray, second: FrameArray) -> bool:
+def is_same_clip(first: FrameArray, second: FrameArray) -> bool:
     """Whether two clips show the same pictures, from equal starts or to equal ends, mirrored or not.
 
     Compared is what moves, at a coarse size: two views of a heart look alike as a whole, but do not move alike.
@@ -91,7 +91,7 @@ def same_pictures(first: FrameArray, second: FrameArray) -> bool:
     )
 
 
-def person_notices(first: Path, second: Path) -> list[CodedWarning]:
+def patient_warnings(first: Path, second: Path) -> list[CodedWarning]:
     """Warnings where two DICOM files name two persons or two examinations. What they say is compared and never shown."""
     one, other = read_dicom_identity(first), read_dicom_identity(second)
     if one is None or other is None:
@@ -115,7 +115,7 @@ def person_notices(first: Path, second: Path) -> list[CodedWarning]:
     return []
 
 
-def view_notices(clips: Mapping[View, Clip]) -> list[CodedWarning]:
+def given_view_warnings(clips: Mapping[View, Clip]) -> list[CodedWarning]:
     """Warnings where a file names another view than it was given as.
 
     Args:
@@ -138,7 +138,9 @@ def view_notices(clips: Mapping[View, Clip]) -> list[CodedWarning]:
     ]
 
 
-def contradictions(four: Measurement, two: Measurement, said: Sequence[CodedWarning]) -> list[CodedWarning]:
+def acquisition_warnings(
+    four: Measurement, two: Measurement, said: Sequence[CodedWarning]
+) -> list[CodedWarning]:
     """Warnings where two views were not taken alike.
 
     Args:

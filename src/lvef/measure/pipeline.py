@@ -22,15 +22,15 @@ from lvef.geometry.smoothing import smooth_tracings
 from lvef.inference.catalogue import first_model_of_kind
 from lvef.io.open import open_clip
 from lvef.io.timing import with_frame_rate
-from lvef.measure.clip_results import answer_of_clips
+from lvef.measure.clip_results import measure_with_ef_model
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
 from lvef.measure.pair_checks import (
     SAME_CONTENT,
-    person_notices,
-    refuse_same_file,
-    refuse_same_film,
-    view_notices,
+    check_different_clips,
+    check_different_files,
+    given_view_warnings,
+    patient_warnings,
     view_warnings,
 )
 from lvef.measure.predictor import Predictor, TracedFrames
@@ -47,17 +47,17 @@ from lvef.measure.quality import (
     implausible_shapes,
 )
 from lvef.measure.results import (
-    RefusedWithCurve,
+    RefusalWithCurve,
+    base_measurement,
     beat_of_frames,
-    biplane_answer,
-    no_answer,
-    seen_as,
-    unanswered,
+    biplane_measurement,
+    failed_measurement,
     with_beat,
     with_beats,
-    with_mark,
+    with_experimental_warning,
+    with_view,
 )
-from lvef.measure.scale import curve_of_clip, without_void_scale
+from lvef.measure.scale import drop_invalid_region, plausible_curve
 from lvef.transforms.sector import Sector, find_sector
 
 IN_TURN_HZ = 40.0
@@ -121,7 +121,7 @@ class Measurer:
             clip = self._open(path)
             measurement = self.measure_clip(clip)
         except (LvefError, MemoryError) as error:
-            measurement = no_answer(str(path), error, clip)
+            measurement = failed_measurement(str(path), error, clip)
         return self._with_provenance(measurement, began), clip
 
     def measure_clip(self, clip: Clip) -> Measurement:
@@ -134,13 +134,13 @@ class Measurer:
         began = time.perf_counter()
         check_clip(clip)
         fan = find_sector(clip)
-        clip = without_void_scale(clip, fan)
+        clip = drop_invalid_region(clip, fan)
         check_picture(clip, fan)
         if not self.predictor.structures:
             self.progress(READING_EF, 0, 0)
             finder = None if self.beat_finder is None else self.beat_finder.measure_clip
             return self._with_provenance(
-                answer_of_clips(clip, fan, self.predictor, self.options, finder), began
+                measure_with_ef_model(clip, fan, self.predictor, self.options, finder), began
             )
         alternate_mirror = (clip.frame_rate_hz or 0) >= IN_TURN_HZ and self.options.ed_frame is None
         traced = self._trace(clip, fan, alternate_mirror=alternate_mirror)
@@ -152,13 +152,13 @@ class Measurer:
             if not traced.counts:
                 raise
             # What was counted must not be lost with the answer.
-            counted = replace(no_answer(clip.source, refusal, clip), counts=dict(traced.counts))
-            raise RefusedWithCurve(refusal.code, str(refusal), counted) from None
+            counted = replace(failed_measurement(clip.source, refusal, clip), counts=dict(traced.counts))
+            raise RefusalWithCurve(refusal.code, str(refusal), counted) from None
         self.progress(FINDING_BEATS, len(clip.frames), len(clip.frames))
         aspect = clip.pixel_aspect
         tracings = smooth_tracings(traced.tracings, clip.times_s, aspect=aspect)
-        clip, curve = curve_of_clip(clip, tracings)
-        base = unanswered(clip, curve, tracings, self.options)
+        clip, curve = plausible_curve(clip, tracings)
+        base = base_measurement(clip, curve, tracings, self.options)
         base = replace(base, notices=(*base.notices, *doubts), counts=dict(traced.counts))
         if self.options.ed_frame is not None or self.options.es_frame is not None:
             return self._with_provenance(self._measure_chosen_frames(base, curve, traced), began)
@@ -167,7 +167,7 @@ class Measurer:
         rate_doubts = check_heart_rate(clip, rate) or check_systole(clip, analysis.beats, rate)
         base = replace(base, notices=(*base.notices, *rate_doubts))
         if analysis.representative is None:
-            raise RefusedWithCurve(analysis.reason_code, f"{clip.source}: {analysis.reason}", base)
+            raise RefusalWithCurve(analysis.reason_code, f"{clip.source}: {analysis.reason}", base)
         found = replace(
             base,
             status=Status.PARTIAL_CYCLE if analysis.partial else Status.OK,
@@ -186,7 +186,7 @@ class Measurer:
                 check_torn(clip.source, odd)
         except QualityRefusal as refusal:
             shown = replace(found, status=Status.REFUSED, ef_mean_percent=None, ef_sd_percent=None)
-            raise RefusedWithCurve(refusal.code, str(refusal), shown) from None
+            raise RefusalWithCurve(refusal.code, str(refusal), shown) from None
         answered = with_beats(found, analysis.representative, self.options)
         shape_warnings = check_shapes(odd, (answered.ed_frame, answered.es_frame))
         answered = replace(answered, notices=(*answered.notices, *shape_warnings))
@@ -210,27 +210,27 @@ class Measurer:
                     "choose a network that draws the ventricle with --weights.",
                 )
             needed = "two stills, one at ED and one at ES,"
-            refuse_same_file(ed, es, needed)
+            check_different_files(ed, es, needed)
             opened = [self._open(path) for path in (ed, es)]
-            refuse_same_film(opened[0], opened[1], needed)
+            check_different_clips(opened[0], opened[1], needed)
             found = [(still, find_sector(still)) for still in opened]
-            stills = [(without_void_scale(still, fan), fan) for still, fan in found]
+            stills = [(drop_invalid_region(still, fan), fan) for still, fan in found]
             clip = pair_of_stills([still for still, _ in stills], source)
             traced, doubts = self._trace_stills(stills)
             tracings = traced.tracings
-            clip, curve = curve_of_clip(clip, tracings)
-            base = unanswered(clip, curve, tracings, self.options)
+            clip, curve = plausible_curve(clip, tracings)
+            base = base_measurement(clip, curve, tracings, self.options)
             base = replace(
                 base,
                 status=Status.PARTIAL_CYCLE,
-                notices=(*person_notices(ed, es), *base.notices, *doubts),
+                notices=(*patient_warnings(ed, es), *base.notices, *doubts),
                 counts=dict(traced.counts),
                 frame_rate_hz=None,
                 duration_s=None,
             )
             measurement = self._measure_frames(base, curve, traced, (0, 1), "two stills")
         except (LvefError, MemoryError) as error:
-            measurement = no_answer(source, error, clip)
+            measurement = failed_measurement(source, error, clip)
         return self._with_provenance(measurement, began), clip
 
     def measure_biplane(self, a4c: Path, a2c: Path) -> tuple[Measurement, dict[str, ClipResult]]:
@@ -244,25 +244,25 @@ class Measurer:
                 f"{source}: {self.predictor.entry.name} draws no ventricle, and a biplane EF is made of two; choose another "
                 "network with --weights.",
             )
-            return self._with_provenance(no_answer(source, refusal, None), began), single
+            return self._with_provenance(failed_measurement(source, refusal, None), began), single
         needed = "two clips, an A4C and an A2C,"
         notices: list[CodedWarning] = []
         try:
-            refuse_same_file(a4c, a2c, needed)
+            check_different_files(a4c, a2c, needed)
             for view, path in ((View.A4C, a4c), (View.A2C, a2c)):
                 measurement, clip = self.measure(path)
-                single[str(view)] = seen_as(measurement, view), clip
+                single[str(view)] = with_view(measurement, view), clip
             clips = {View(name): clip for name, (_, clip) in single.items() if clip is not None}
             if len(clips) == len(single):
-                refuse_same_film(clips[View.A4C], clips[View.A2C], needed)
-            notices += [*person_notices(a4c, a2c), *view_notices(clips)]
+                check_different_clips(clips[View.A4C], clips[View.A2C], needed)
+            notices += [*patient_warnings(a4c, a2c), *given_view_warnings(clips)]
             for name, (measurement, _) in single.items():
                 if measurement.ef_percent is None:
                     code = measurement.reason_code or "single_plane"
                     raise QualityRefusal(code, f"No biplane EF, the {name} has none: {measurement.reason}")
-            biplane = biplane_answer(source, single["A4C"][0], single["A2C"][0], self.options)
+            biplane = biplane_measurement(source, single["A4C"][0], single["A2C"][0], self.options)
         except LvefError as error:
-            biplane = no_answer(source, error, None)
+            biplane = failed_measurement(source, error, None)
             if biplane.reason_code == SAME_CONTENT:
                 single = {}
         of_views = view_warnings({name: measurement for name, (measurement, _) in single.items()})
@@ -342,7 +342,7 @@ class Measurer:
             if not base.counts:
                 raise
             # What was counted must not be lost with the answer.
-            raise RefusedWithCurve(refusal.code, str(refusal), replace(base, status=Status.REFUSED)) from None
+            raise RefusalWithCurve(refusal.code, str(refusal), replace(base, status=Status.REFUSED)) from None
 
     def _measure_chosen_frames(
         self, base: Measurement, curve: VolumeCurve, traced: TracedFrames
@@ -381,7 +381,7 @@ class Measurer:
             seconds=time.perf_counter() - began,
             network_kind=card.kind,
         )
-        return with_mark(replace(measurement, provenance=provenance), card)
+        return with_experimental_warning(replace(measurement, provenance=provenance), card)
 
 
 def _no_progress(doing: str, done: int, of: int) -> None:

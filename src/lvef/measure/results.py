@@ -23,7 +23,7 @@ from lvef.geometry.ejection import (
 from lvef.geometry.simpson import biplane_ef
 from lvef.inference.card import Card, experimental_text
 from lvef.measure.options import MeasureOptions
-from lvef.measure.pair_checks import contradictions
+from lvef.measure.pair_checks import acquisition_warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Result:
     parts: Mapping[str, tuple[Measurement, Clip | None]] = field(default_factory=dict)
 
 
-class RefusedWithCurve(QualityRefusal):
+class RefusalWithCurve(QualityRefusal):
     """No beat was found, but the curve is worth showing.
 
     Attributes:
@@ -67,18 +67,18 @@ RATIO_POINTS = 0.5
 """Where the mean of the beats' EFs and the EF of the mean volumes differ by so many points, a notice says it."""
 
 
-def method_of(view: View) -> str:
+def method_of_view(view: View) -> str:
     """Name of the method for one plane, before what it rests on."""
     return "method of disks, one plane" + ("" if view is View.UNKNOWN else f" ({view})")
 
 
-def seen_as(measurement: Measurement, view: View) -> Measurement:
+def with_view(measurement: Measurement, view: View) -> Measurement:
     """A measurement whose view the user tells, whatever its file says."""
-    rest = measurement.method.removeprefix(method_of(measurement.view))
-    return replace(measurement, view=view, method=method_of(view) + rest if measurement.method else "")
+    rest = measurement.method.removeprefix(method_of_view(measurement.view))
+    return replace(measurement, view=view, method=method_of_view(view) + rest if measurement.method else "")
 
 
-def unanswered(
+def base_measurement(
     clip: Clip, curve: VolumeCurve, tracings: Sequence[Tracing | None], options: MeasureOptions
 ) -> Measurement:
     """What is known of a clip before its beats are: curve, tracings, timing, scale."""
@@ -86,7 +86,7 @@ def unanswered(
     return Measurement(
         source=clip.source,
         status=Status.REFUSED,
-        method=method_of(view),
+        method=method_of_view(view),
         view=view,
         volume_note="" if curve.calibrated else clip.spacing_note or "The file has no scale.",
         n_frames=len(clip.frames),
@@ -102,7 +102,7 @@ def unanswered(
     )
 
 
-def with_mark(measurement: Measurement, card: Card) -> Measurement:
+def with_experimental_warning(measurement: Measurement, card: Card) -> Measurement:
     """With the warning that the network is experimental, first and once; unchanged where it is not.
 
     Args:
@@ -191,7 +191,7 @@ def with_volumes(
     )
 
 
-def biplane_answer(
+def biplane_measurement(
     source: str, four: Measurement, two: Measurement, options: MeasureOptions, *, shown_only: bool = False
 ) -> Measurement:
     """The biplane measurement of two single-plane ones: the mean over every pair of an A4C and an A2C beat.
@@ -242,14 +242,14 @@ def biplane_answer(
         beats_averaged=len(results),
         # A view says the same here and in its own files.
         single_plane={"A4C": four.ef_percent, "A2C": two.ef_percent},
-        notices=(*shown.notices, *contradictions(four, two, shown.notices)),
+        notices=(*shown.notices, *acquisition_warnings(four, two, shown.notices)),
     )
     return with_volumes(base, ef, edv, esv, options)
 
 
-def no_answer(source: str, error: Exception, clip: Clip | None) -> Measurement:
+def failed_measurement(source: str, error: Exception, clip: Clip | None) -> Measurement:
     """A refusal or failure as a measurement, with the sentence that says why."""
-    if isinstance(error, RefusedWithCurve):
+    if isinstance(error, RefusalWithCurve):
         return replace(error.base, reason=str(error), reason_code=error.code)
     reason = str(error)
     if isinstance(error, MemoryError):

@@ -26,14 +26,14 @@ VIEWS = (View.A4C.value, View.A2C.value)
 """Folders of the views of a biplane study."""
 
 
-def is_answer(path: Path) -> bool:
+def is_saved_result(path: Path) -> bool:
     """Whether a path is an earlier answer: a folder with ``measurement.json``, or a JSON file."""
     if path.is_dir():
         return (path / MEASUREMENT_NAME).is_file()
     return path.suffix.lower() == ".json"
 
 
-def read_answer(path: Path, films: Sequence[Path] = (), *, max_frames: int = MAX_FRAMES) -> Result:
+def load_result(path: Path, films: Sequence[Path] = (), *, max_frames: int = MAX_FRAMES) -> Result:
     """Read an answer back.
 
     Args:
@@ -68,10 +68,10 @@ def _single(file: Path, films: Sequence[Path], max_frames: int) -> tuple[Measure
 
 def _with_curve(measurement: Measurement, folder: Path) -> Measurement:
     file = folder / CURVE_NAME
-    return replace(measurement, curve=read_curve(file)) if file.is_file() else measurement
+    return replace(measurement, curve=load_curve(file)) if file.is_file() else measurement
 
 
-def read_curve(path: Path) -> VolumeCurve:
+def load_curve(path: Path) -> VolumeCurve:
     """Read a ``curve.csv`` back.
 
     Args:

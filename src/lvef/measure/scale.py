@@ -16,7 +16,7 @@ MIN_LONG_AXIS_MM, MAX_LONG_AXIS_MM = 25.0, 160.0
 to 130 in dilated ventricles. Source: Lang et al., ASE/EACVI 2015, and foetal reference charts."""
 
 
-def without_void_scale(clip: Clip, fan: Sector) -> Clip:
+def drop_invalid_region(clip: Clip, fan: Sector) -> Clip:
     """The clip as it is, or without scale where its region does not belong to the picture.
 
     Args:
@@ -35,7 +35,7 @@ def without_void_scale(clip: Clip, fan: Sector) -> Clip:
     return clip if clip.scale is None else _without_scale(clip, text)
 
 
-def curve_of_clip(clip: Clip, tracings: Sequence[Tracing | None]) -> tuple[Clip, VolumeCurve]:
+def plausible_curve(clip: Clip, tracings: Sequence[Tracing | None]) -> tuple[Clip, VolumeCurve]:
     """Volumes and lengths of a clip's tracings, and the clip without scale where its ventricle cannot be of that size.
 
     Args:

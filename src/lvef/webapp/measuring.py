@@ -19,7 +19,7 @@ from lvef.io.timing import with_frame_rate
 from lvef.io.uploads import UploadStore, sanitize_name
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import FINDING_BEATS, READING, READING_EF, TRACING, Measurer
-from lvef.measure.results import Result, no_answer
+from lvef.measure.results import Result, failed_measurement
 
 ProgressCallback = Callable[[str, float], None]
 """Called with what is being done and its progress, 0 to 1."""
@@ -106,7 +106,7 @@ def measure_again(result: Result, options: MeasureOptions, report: ProgressCallb
         try:
             measured = _measurer(options, report).measure_clip(clip)
         except (LvefError, MemoryError) as error:
-            measured = no_answer(clip.source, error, clip)
+            measured = failed_measurement(clip.source, error, clip)
         return Result(measured, clip)
 
     return catch_errors(work, clip.source)
@@ -132,7 +132,7 @@ def catch_errors(work: Callable[[], Result], source: str) -> Result:
     try:
         return work()
     except (LvefError, MemoryError) as error:
-        return Result(no_answer(source, error, None), None)
+        return Result(failed_measurement(source, error, None), None)
     except Exception as error:  # noqa: BLE001  a visitor must get a message, whatever went wrong
         return Result(Measurement(source, Status.FAILED, f"{source}: {bug_message(error)}", "bug"), None)
 

@@ -13,7 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from lvef.core.workers import ThreadPool, TimeLimitExceeded
 from lvef.io.formats import CLIP_FORMATS, STILL_FORMATS
 from lvef.io.uploads import sanitize_name
-from lvef.measure.results import Result, no_answer
+from lvef.measure.results import Result, failed_measurement
 from lvef.webapp.measuring import ProgressCallback, Upload
 from lvef.webapp.widget_keys import current_key, reset_widget
 
@@ -89,7 +89,7 @@ def run_with_progress(work: Callable[[ProgressCallback], Result], title: str) ->
                 bar.progress(min(max(share, 0.0), 1.0), text=text)
         return measuring.result()
     except TimeLimitExceeded as error:
-        return Result(no_answer("", error, None), None)
+        return Result(failed_measurement("", error, None), None)
     finally:
         gone.set()
         pool.close()

@@ -19,7 +19,7 @@ from lvef.io.avi import encode_motion_jpeg
 from lvef.io.nifti import encode_label_nifti
 from lvef.io.open import open_clip
 from lvef.measure.options import MeasureOptions
-from lvef.measure.results import unanswered, with_beat
+from lvef.measure.results import base_measurement, with_beat
 from lvef.synthesis.truth import SyntheticClip, TrueBeat, beats_in_clip
 from lvef.synthesis.volume_curves import Acquisition, RhythmKind, draw_acquisition, volume_at
 from tests.measure.made_up import PROVENANCE, ellipse_tracing
@@ -109,7 +109,7 @@ class TruthMeasurer:
         tracings = self.known[path.stem].tracings[: len(clip.frames)]
         options = MeasureOptions()
         curve = volume_curve_of_tracings(tracings, clip.times_s, clip.spacing)
-        base = unanswered(clip, curve, tracings, options)
+        base = base_measurement(clip, curve, tracings, options)
         analysis = analyse_beats(curve)
         if analysis.representative is None:
             found = replace(base, reason=f"{path}: {analysis.reason}", reason_code=analysis.reason_code)

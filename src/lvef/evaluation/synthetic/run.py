@@ -18,7 +18,7 @@ from lvef.evaluation.results import UsedWeights
 from lvef.evaluation.runner import CaseRunner, Measures, settings_key
 from lvef.evaluation.synthetic.results import SyntheticResult
 from lvef.evaluation.synthetic.scoring import compare_clip
-from lvef.evaluation.synthetic.truth import TrueClip, check_beats, read_curve, read_dataset, read_mask
+from lvef.evaluation.synthetic.truth import TrueClip, check_beats, load_curve, read_dataset, read_mask
 from lvef.measure.options import MeasureOptions
 
 DIGITS = 6
@@ -117,7 +117,7 @@ def evaluate_clip(clip: TrueClip, measurer: Measures) -> SyntheticResult:
         raise DataError(clip.error)
     if not clip.video.is_file():
         raise DataError(f"{clip.video}: is missing; generate the dataset again.")
-    curve = read_curve(clip.curve)
+    curve = load_curve(clip.curve)
     check_beats(clip, curve)
     mask = read_mask(clip.mask, len(curve.times_s))
     measurement, opened = measurer.measure(clip.video)
