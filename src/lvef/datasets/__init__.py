@@ -1,1 +1,1 @@
-"""One reader a collection. No torch."""
+"""Datasets: one reader each, manifests and their checks. No torch."""

@@ -98,7 +98,7 @@ def read_cfg(path: Path) -> dict[str, str]:
 def read_info(folder: Path, view: View) -> dict[str, str]:
     """Keys and values of a patient's cfg files that hold for a view.
 
-    Where the view has no cfg of its own, those of the other one are taken, without `VIEW_KEYS`.
+    Where the view has no cfg, those of the other one are taken, without `VIEW_KEYS`.
 
     Args:
         folder: The patient's folder.

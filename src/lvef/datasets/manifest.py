@@ -88,7 +88,7 @@ def conform_table(table: pl.DataFrame, where: str) -> pl.DataFrame:
     if missing:
         raise DataError(
             f"{where}: is a table, but no manifest: it has no column {', '.join(missing)}. "
-            "A collection's own table becomes a manifest with lvef data import; lvef data info lists the collections."
+            "The table of a dataset becomes a manifest with lvef data import; lvef data info lists the datasets."
         )
     unknown = sorted(set(table.columns) - BY_NAME.keys())
     if unknown:

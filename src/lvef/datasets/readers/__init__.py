@@ -1,1 +1,1 @@
-"""One reader a collection: from the layout in which its owners hand it out to the manifest's rows."""
+"""One reader per dataset: from the layout in which its owners hand it out to the rows of a manifest."""

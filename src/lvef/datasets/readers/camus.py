@@ -101,7 +101,7 @@ _LOST_SCALE = FindingKind("lost_scale", NOTE,
     "Take the owners' NIfTI files where they can be had.")
 _MISSING_STILL = FindingKind("missing_still", WARNING, "Stills are missing; they have no row.", UNPACK)
 _FRAME_COUNT = FindingKind("frame_count", WARNING,
-    "The cfg states another number of frames than the half sequence has; the sequence counts.", UNPACK)
+    "The cfg states another number of frames than the half sequence has; that of the sequence is used.", UNPACK)
 _PHASE_OUTSIDE = FindingKind("phase_outside", WARNING,
     "ED or ES of the cfg lies after the end of the half sequence; both stay empty.", UNPACK)
 _MISSING_MASK = FindingKind("missing_mask", WARNING, "Images have no mask.", UNPACK)
@@ -449,8 +449,8 @@ CAMUS/
     known_defects=(
         "The EF of the NIfTI release uses one disk height for both phases and lies about 8 points below Simpson on the same "
         "masks; LVef of the older release is the usual biplane Simpson.",
-        "The cfg files of patient0185 and patient0217 tell ES before ED, and EFs that look wrong.",
-        "patient0033 and patient0068 carry the same A4C picture at ED (seen in a resampled copy), under different masks.",
+        "The cfg files of patient0185 and patient0217 name ES before ED, and EFs that look wrong.",
+        "patient0033 and patient0068 carry the same A4C image at ED (seen in a resampled copy), under different masks.",
         "Pixels of the older release are not square (0.308 x 0.154 mm).",
         "Half sequences run from ED to ES: they hold no complete beat.",
         "Copies exist whose A2C stills are 192 x 192 PNG without scale and aspect ratio.",

@@ -5,7 +5,7 @@ Source: DICOM PS3.3 (modules) and PS3.6 (attributes). Licence: the user's own.
 Layout read here: any folder, with subfolders; names and suffixes do not matter, content does.
 
 Known defects: the headers carry no ejection fraction and rarely a view. The patient is a pseudonym, a hash of Patient ID and
-its issuer: the same in every import, and open to anyone who can guess the ID, so that a manifest is pseudonymous, not
+its issuer: the same in every import, and open to anyone who knows the ID, so that a manifest is pseudonymous, not
 anonymous. No name, ID, date or accession number is taken; paths are taken as they are.
 """
 
@@ -271,7 +271,7 @@ def _names_person(dataset: Any, shown: str) -> bool:  # noqa: ANN401
 READER = DatasetReader(
     name="dicom",
     title="DICOM studies of your own",
-    holds="Every multi-frame ultrasound object below a folder, with what its header tells of frames, time, scale, sex, age.",
+    holds="Every multi-frame ultrasound object below a folder, with what its header says of frames, time, scale, sex, age.",
     where="On your own disk or archive.",
     terms="Your own; whether you may use the files is for you to know.",
     licence=LICENCE,
@@ -284,8 +284,8 @@ ROOT/                any folders; names and suffixes do not matter
     has_ef=False,
     known_defects=(
         "The manifest is pseudonymous, not anonymous: patients are hashes of their ID, paths are as they are on the disk.",
-        "Headers tell no EF and rarely a view.",
-        "Only headers are read: whether the frames decode is told by lvef data check with --decode.",
+        "Headers state no EF and rarely a view.",
+        "Only headers are read: lvef data check --decode shows whether the frames decode.",
     ),
     read=read,
 )

@@ -8,7 +8,7 @@ Layout read here: ``FileList.csv``, ``VolumeTracings.csv`` and ``Videos/*.avi`` 
 
 Known defects: names come with and without ``.avi``; copies carry extra index columns; six rows state 768 x 1024 or 1040
 pixels and have no tracings; about 93 traced frames have another number of lines than 21; one traced name is not in the list;
-ED comes after ES in about 1 % of the clips. There is no pixel size, so millilitres cannot be computed from the pictures.
+ED comes after ES in about 1 % of the clips. There is no pixel size, so millilitres cannot be computed from the images.
 
 Rows whose video is missing stay in the manifest, because their labels are right; the finding ``missing_file`` counts them.
 """
@@ -159,7 +159,7 @@ EchoNet-Dynamic/
     0X*.avi            10,030 clips, Motion JPEG""",
     has_ef=True,
     known_defects=(
-        "There is no pixel size: millilitres cannot be computed from the pictures.",
+        "There is no pixel size: millilitres cannot be computed from the images.",
         "Names come with and without .avi, and copies of the tables carry extra index columns.",
         "Six rows state 768 x 1024 or 1040 pixels and have no tracings.",
         "About 93 traced frames have another number of lines than 21, and one traced name is not in the list.",

@@ -60,7 +60,7 @@ PACKED = "pediatric_echo_avi"
 """Folder, or two of that name one in the other, that the archive unpacks to."""
 
 FOLDS = {str(fold): Split.TRAIN for fold in range(8)} | {"8": Split.VAL, "9": Split.TEST}
-"""Fold -> part of the collection; see above."""
+"""Fold -> split; see above."""
 
 SEXES = {"F": Sex.FEMALE, "M": Sex.MALE}
 """The list's letters; others are not known."""
@@ -322,7 +322,7 @@ def _as_manifest(clips: pl.DataFrame, base: Path) -> pl.DataFrame:
 
 
 def _labels(visit: str | None, weight_kg: float | None, height_cm: float | None) -> str | None:
-    """What has no column of its own, as a JSON object."""
+    """What has no column, as a JSON object."""
     labels: dict[str, str | float] = {} if visit is None else {"visit": visit}
     sizes = {"weight_kg": weight_kg, "height_cm": height_cm}
     labels |= {name: value for name, value in sizes.items() if value is not None and 0 < value < 1000}
@@ -356,7 +356,7 @@ pediatric_echo_avi/
         "A phase may not be traced: its row says No Systolic or No Diastolic.",
         "Some traced frames lie one after the end of their clip.",
         "Both views of a visit carry the EF of that visit.",
-        "There is no pixel size: millilitres cannot be computed from the pictures.",
+        "There is no pixel size: millilitres cannot be computed from the images.",
         "Numbers and names stand here as the owners' paper and program have them; they were not checked on the files.",
     ),
     read=read,

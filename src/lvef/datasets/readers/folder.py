@@ -1,4 +1,4 @@
-"""A user's own collection: one CSV with paths, and whatever else is known of each file.
+"""A user's own dataset: one CSV with paths, and whatever else is known of each file.
 
 Source: the user's own table and files. Licence: the user's own.
 
@@ -7,7 +7,7 @@ from the CSV's folder), and any of the columns in `SPELLINGS`. Comma, semicolon 
 between the cells.
 
 Known defects: whatever the table holds. An EF between 0 and 1 is taken for a fraction and left out, never multiplied; a
-suffix that is missing is looked for; a file without a patient counts as a patient of its own. Columns that name a person
+suffix that is missing is looked for; a file without a patient counts as a separate patient. Columns that name a person
 are left out.
 """
 
@@ -404,7 +404,7 @@ def _give_items(rows: list[dict[str, Any]]) -> None:
 READER = DatasetReader(
     name="folder",
     title="A folder of your own, listed in a CSV",
-    holds="Whatever your table lists: clips and stills of any kind that lvef reads, with EF and further labels where told.",
+    holds="Whatever your table lists: clips and stills of any kind that lvef reads, with EF and further labels where given.",
     where="On your own disk.",
     terms="Your own; whether you may use the files is for you to know.",
     licence=LICENCE,
@@ -416,8 +416,8 @@ ROOT/                  or the CSV file itself
   any/folder/clip.avi  paths in the CSV start from its folder, or are absolute""",
     has_ef=True,
     known_defects=(
-        "An EF between 0 and 1 is taken for a fraction: it is told and left out, never multiplied.",
-        "Without a column of patients each file counts as a patient of its own, so that a split may part a patient.",
+        "An EF between 0 and 1 is taken for a fraction: it is reported and left out, never multiplied.",
+        "Without a column of patients each file counts as a separate patient, so that one patient may be in two splits.",
         "Paths and patients are taken as they stand: they should name nobody.",
     ),
     read=read,

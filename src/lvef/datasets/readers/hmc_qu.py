@@ -390,7 +390,7 @@ READER = DatasetReader(
     terms="Research use under the terms on the owners' page; an account there is needed. Cite the owners' papers.",
     licence=LICENCE,
     citation=CITATION,
-    size="322 AVI files and 109 masks; the owners' page tells how large",
+    size="322 AVI files and 109 masks; sizes stand on the owners' page",
     layout="""\
 ROOT/
   A4C.xlsx                    labels (or A4C.csv)
@@ -405,7 +405,7 @@ ROOT/
         "No EF and no volumes, whatever has been written of it.",
         "Names are irregular: blanks, stars, 4CH and CH2 in either order. They are matched without blanks, stars and case.",
         "The xlsx tables have two header rows with merged cells; CSV copies have one.",
-        "Whether a wall mask exists is told by letters of the Wingdings font: u-umlaut yes, u-circumflex no.",
+        "Whether a wall mask exists is marked by letters of the Wingdings font: u-umlaut yes, u-circumflex no.",
         "Frames are counted from 1 in the tables, from 0 in the manifest.",
         "No split and no age or sex.",
     ),

@@ -8,7 +8,7 @@ Layout read here: ``labels_per_image.csv`` anywhere below the root, or ``TMED2_f
 PNG files in ``view_and_diagnosis_labeled_set``, ``view_labeled_set`` and ``unlabeled_set``, each in subfolders of any depth.
 
 Known defects: there are two splits, one for each task, and they part patients differently. Stills of unlabelled sets carry a
-patient and, through it, a part of the split. ``A4CorA2CorOther`` means that a view was not told, not that it is another one.
+patient and, through it, a split. ``A4CorA2CorOther`` means that the view was not stated, not that it is another one.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ READER = DatasetReader(
 ROOT/                                   at any depth below it:
   labels_per_image.csv                  (or DEV479/TMED2_fold0_labeledpart.csv)
   view_and_diagnosis_labeled_set/
-    labeled/1009s2_12.png               patient 1009, study 2, picture 12
+    labeled/1009s2_12.png               patient 1009, study 2, image 12
     unlabeled/1009s2_13.png
   view_labeled_set/
     labeled/...
@@ -304,7 +304,7 @@ ROOT/                                   at any depth below it:
         "No EF and no volumes, whatever has been written of it; stills, no clips; Boston, not Taiwan.",
         "Two splits, for views and for diagnoses: `split` is that of the views, both stand in `labels`.",
         "A patient can have several studies: the patient is the number before the s of the name.",
-        "A4CorA2CorOther means that the view was not told; such stills get the view `other`.",
+        "A4CorA2CorOther means that the view was not stated; such stills get the view `other`.",
     ),
     read=read,
 )
