@@ -125,7 +125,7 @@ def test_a_store_that_is_written_to_is_not_whole(tmp_path):
     fill(tmp_path / "s", [1])
     finish(tmp_path / "s")
     writer = StoreWriter(tmp_path / "s", SETTINGS)
-    with pytest.raises(DataError, match="stopped before its end"):
+    with pytest.raises(DataError, match="is incomplete"):
         ClipStore(tmp_path / "s")
     writer.close()
 

@@ -11,13 +11,14 @@ import cv2
 import pytest
 
 from lvef.core.errors import DataError
+from lvef.core.runner import exit_code_of
 from lvef.datasets.check import check_manifest
 from lvef.datasets.findings import Severity
 from lvef.datasets.manifest import make_manifest, read_manifest, write_manifest
 from lvef.datasets.pseudonym import pseudonym
 from lvef.datasets.registry import find_reader
 from lvef.io.open import find_inputs
-from lvef.stores.convert import KEY_COLUMNS, Settings, convert, exit_code, write_key_file
+from lvef.stores.convert import KEY_COLUMNS, Settings, convert, write_key_file
 from lvef.stores.convert_sources import sources_of
 from lvef.stores.deidentify import Format
 from tests.io.io_fabrication import PERSON, dicom, save, write_video
@@ -57,7 +58,7 @@ def test_one_bad_file_never_stops_the_rest(inputs, tmp_path):
     assert outcomes(done) == {
         "a.dcm": "converted", "b.avi": "converted", "black.dcm": "refused", "words.dcm": "failed",
     }  # fmt: skip
-    assert exit_code(done) == 1
+    assert exit_code_of(f.outcome for f in done) == 1
     assert {p.name for p in out.iterdir()} == {"a.avi", "b.avi", "manifest.csv", "run.json", "finished.jsonl"}
     assert table(out)["item"].to_list() == ["a", "b"]
     assert all(f.reason.count(str(f.source.path)) == 1 for f in done[2:])
@@ -81,7 +82,7 @@ def test_a_bug_is_told_without_what_the_file_says_of_a_person(inputs, tmp_path, 
     [(["a.dcm"], 0), (["a.dcm", "black.dcm"], 0), (["black.dcm"], 3), (["black.dcm", "words.dcm"], 1), (["none.dcm"], 1)],
 )  # fmt: skip
 def test_exit_codes(inputs, tmp_path, names, code):
-    assert exit_code(run([inputs / name for name in names], tmp_path / "out")) == code
+    assert exit_code_of(f.outcome for f in run([inputs / name for name in names], tmp_path / "out")) == code
 
 
 def test_the_manifest_passes_the_check(inputs, tmp_path):
@@ -152,7 +153,7 @@ def test_a_file_that_lost_its_fan_loses_its_copy(inputs, tmp_path):
     out = tmp_path / "out"
     run(inputs / "a.dcm", out)
     (inputs / "a.dcm").write_bytes((inputs / "black.dcm").read_bytes())
-    assert exit_code(run(inputs / "a.dcm", out)) == 3
+    assert exit_code_of(f.outcome for f in run(inputs / "a.dcm", out)) == 3
     assert not (out / "a.avi").exists()
     assert table(out).is_empty()
 
@@ -299,7 +300,7 @@ def test_a_disk_that_fills_up_leaves_what_was_written_whole(inputs, tmp_path, mo
     assert not list(out.rglob(".*")), "no temporary file stays"
     assert "a" in table(out)["item"][0]
     done = run([inputs / "a.dcm", inputs / "b.avi"], out, settings)
-    assert exit_code(done) == 0
+    assert exit_code_of(f.outcome for f in done) == 0
     assert outcomes(done)["a.dcm"] == "kept"
 
 

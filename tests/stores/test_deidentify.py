@@ -247,6 +247,6 @@ def test_the_header_bar_of_a_real_still_does_not_get_out(tmp_path):
 
 @pytest.mark.parametrize("name", ["examples_rgb_color.dcm", "examples_jpeg2k.dcm"])
 def test_a_rectangular_picture_is_refused(tmp_path, name):
-    with pytest.raises(QualityRefusal, match="a rectangle, not an ultrasound fan"):
+    with pytest.raises(QualityRefusal, match="a rectangle, not an ultrasound sector"):
         deidentify(Path(str(get_testdata_file(name, download=False))), tmp_path, "x", Format.PNG, {}, "p")
     assert not list(tmp_path.iterdir())

@@ -77,7 +77,8 @@ def convert(
     _check(out, rename, key_file)
     # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import show_progress
-    from lvef.stores.convert import Settings, check_key_file, counts_of, exit_code, write_key_file
+    from lvef.core.runner import exit_code_of
+    from lvef.stores.convert import Settings, check_key_file, counts_of, write_key_file
     from lvef.stores.convert import convert as run
     from lvef.stores.convert_sources import sources_of
     from lvef.stores.deidentify import Format
@@ -107,7 +108,7 @@ def convert(
     else:
         words = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
         click.echo(f"Written to {out}: {words}. Look at the images before you pass them on.")
-    ctx.exit(exit_code(done))
+    ctx.exit(exit_code_of(conversion.outcome for conversion in done))
 
 
 def _check(out: Path, rename: bool, key_file: Path | None) -> None:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import datetime
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -183,9 +182,31 @@ def run_record(schema: str, seconds: float, *, complete: bool) -> dict[str, Any]
     }
 
 
-def seconds_since(began: float) -> float:
-    """Time since a `time.perf_counter`."""
-    return time.perf_counter() - began
+@contextmanager
+def finishing(write: Callable[[bool], None]) -> Iterator[None]:
+    """Write tables and ``run.json`` at the end of the block, also when the run in it is stopped.
+
+    Args:
+        write: Does it; told whether the run came to its end.
+    """
+    try:
+        yield
+    except BaseException:
+        # What ended the run is reported; a second error is not.
+        with suppress(LvefError):
+            write(False)
+        raise
+    write(True)
+
+
+def exit_code_of(outcomes: Iterable[str]) -> int:
+    """0 all done, 1 something failed, 3 only refusals.
+
+    Args:
+        outcomes: Of each item; ``failed`` and ``refused`` count.
+    """
+    found = set(outcomes)
+    return 1 if "failed" in found else 3 if found == {"refused"} else 0
 
 
 def reason_of(error: Exception, what: str) -> str:

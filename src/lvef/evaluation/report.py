@@ -6,8 +6,6 @@ Each evaluation fills an `EvaluationReport`; `lvef.evaluation.page` renders it, 
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lvef.core.serialization import printable
+from lvef.core.serialization import csv_text, printable
 from lvef.evaluation.metrics import METRIC_COLUMNS, NAN, MetricRow, MetricTable
 
 Row = tuple[str, ...]
@@ -246,11 +244,7 @@ def metrics_csv(rows: Iterable[MetricRow]) -> str:
 
 def table_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table as CSV; what is not known is an empty cell."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return out.getvalue()
+    return csv_text(header, ([_cell(value) for value in row] for row in rows))
 
 
 def _cell(value: object) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from lvef.core.errors import LvefError
 from lvef.core.journal import file_key, file_stamp
 from lvef.core.records import Measurement
-from lvef.core.runner import Finished, Progress, reason_of, run, run_record, seconds_since
+from lvef.core.runner import Finished, Progress, exit_code_of, finishing, reason_of, run, run_record
 from lvef.core.serialization import printable
 from lvef.core.terms import Status
 from lvef.core.workers import TimeLimitExceeded, is_abandoned
@@ -114,10 +114,7 @@ class BatchResult:
     @property
     def exit_code(self) -> int:
         """0 all done, 1 something failed, 3 only refusals."""
-        counts = self.counts
-        if counts[Status.FAILED]:
-            return 1
-        return 3 if self.rows and counts[Status.REFUSED] == len(self.rows) else 0
+        return exit_code_of(row["status"] for row in self.rows)
 
 
 def run_batch(
@@ -173,19 +170,23 @@ def run_batch(
 
     def result() -> BatchResult:
         in_order = [rows[key] for key in unique if key in rows]
-        return BatchResult(in_order, resumed, seconds_since(began))
+        return BatchResult(in_order, resumed, time.perf_counter() - began)
 
-    def write_run(*, complete: bool) -> None:
+    def write_run(complete: bool) -> None:
         if folder is not None:
             folder.write_run(_run_record(result(), settings, outputs, workers, complete=complete))
 
+    def finish_folder(complete: bool) -> None:
+        if folder is not None:
+            folder.write_results()
+        write_run(complete)
+
     folder = None if out_dir is None else OutputFolder(out_dir, written, settings, outputs)
     batch = _Batch(folder, write, outputs, resume)
-    complete = False
     with nullcontext() if folder is None else closing(folder):
-        # From the start: this file marks the folder as an output folder, which a search for clips skips.
-        write_run(complete=False)
-        try:
+        # From the start: run.json marks the folder as an output folder, which a search for clips skips.
+        write_run(False)
+        with finishing(finish_folder):
             run(
                 list(unique.values()),
                 batch.measure,
@@ -199,11 +200,6 @@ def run_batch(
                 ordered=False,
                 limit_s=max_seconds,
             )
-            complete = True
-        finally:
-            if folder is not None:
-                folder.write_results()
-            write_run(complete=complete)
     return result()
 
 

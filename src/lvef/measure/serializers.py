@@ -6,12 +6,10 @@ The layout is described for people in ``docs/reference/measurement-schema.md`` a
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,7 @@ from lvef.core.records import (
     Tracing,
     geometry_of,
 )
-from lvef.core.serialization import printable, to_json, to_plain
+from lvef.core.serialization import csv_text, printable, to_json, to_plain
 from lvef.core.terms import Status, View
 
 SCHEMA = "lvef-measurement/2"
@@ -212,7 +210,7 @@ def curve_csv(measurement: Measurement) -> str:
         "phase",
     )
     if curve is None:
-        return _table(header, ())
+        return csv_text(header, ())
     phases: dict[int, str] = {}
     for beat in measurement.beats:
         phases[beat.es_frame] = "ES"
@@ -231,7 +229,7 @@ def curve_csv(measurement: Measurement) -> str:
             zip(curve.volume.tolist(), curve.length.tolist(), strict=True)
         )
     )
-    return _table(header, lines)
+    return csv_text(header, lines)
 
 
 def beats_csv(measurement: Measurement) -> str:
@@ -258,7 +256,7 @@ def beats_csv(measurement: Measurement) -> str:
         )
         for number, beat in enumerate(measurement.beats, start=1)
     )
-    return _table(header, lines)
+    return csv_text(header, lines)
 
 
 def result_row(measurement: Measurement, path: str, folder: str = "") -> Row:
@@ -279,7 +277,7 @@ def result_row(measurement: Measurement, path: str, folder: str = "") -> Row:
 
 def results_csv(rows: Iterable[Row]) -> str:
     """Write the lines of ``results.csv`` with their header."""
-    return _table(RESULT_COLUMNS, ([row.get(column, "") for column in RESULT_COLUMNS] for row in rows))
+    return csv_text(RESULT_COLUMNS, ([row.get(column, "") for column in RESULT_COLUMNS] for row in rows))
 
 
 def _cell(value: object) -> str:
@@ -289,11 +287,3 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.7g}" if math.isfinite(value) else ""
     return printable(str(value))
-
-
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(lines)
-    return out.getvalue()

@@ -7,7 +7,6 @@ later run goes on; it identifies sources by hashes only).
 from __future__ import annotations
 
 import csv
-import io
 import os
 import time
 from collections import Counter
@@ -18,14 +17,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lvef.core.config import to_mapping
-from lvef.core.errors import DataError, LvefError, OutputError, QualityRefusal
+from lvef.core.errors import DataError, OutputError, QualityRefusal
 from lvef.core.journal import JOURNAL_NAME, Journal, short_hash
-from lvef.core.runner import RUN_NAME, Progress, reason_of, run, run_record
+from lvef.core.runner import RUN_NAME, Progress, finishing, reason_of, run, run_record
+from lvef.core.serialization import csv_text
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.io.atomic import check_writable, write_text_atomic
 from lvef.stores.convert_sources import Source, names_of_copies, patient_of
 from lvef.stores.deidentify import Format, Written, deidentify, sha256_of
-from lvef.stores.folder import check_empty, make_folder, write_info
+from lvef.stores.folder import are_there, check_empty, make_folder, write_info
 
 MANIFEST_NAME = "manifest.csv"
 """Table of what was converted, in the output folder."""
@@ -123,14 +123,18 @@ def convert(
     _check_folder(sources, out)
     done: list[Conversion] = []
 
-    def write(*, complete: bool) -> None:
-        write_info(
-            out / RUN_NAME, _run_record(settings, done, time.perf_counter() - began, complete=complete)
-        )
+    def write_run(complete: bool) -> None:
+        record = run_record(_RUN_SCHEMA, time.perf_counter() - began, complete=complete)
+        facts = {"counts": counts_of(done), "settings": to_mapping(settings) | {"form": settings.form.value}}
+        write_info(out / RUN_NAME, record | facts)
+
+    def write(complete: bool) -> None:
+        _write_manifest(out, journal)
+        write_run(complete)
 
     with closing(Journal(out / JOURNAL_NAME)) as journal:
         # From the start: this file marks the folder as an output folder, which a search for clips skips.
-        write(complete=False)
+        write_run(False)
         patients = _Patients(journal, settings.rename)
         written_at = time.monotonic()
 
@@ -143,7 +147,7 @@ def convert(
                 written_at = time.monotonic()
 
         workers = settings.workers or (os.cpu_count() or 1)
-        try:
+        with finishing(write):
             run(
                 _tasks(sources, out, settings, journal),
                 _work,
@@ -153,14 +157,6 @@ def convert(
                 name=lambda task: str(task.source.path),
                 workers=workers if len(sources) >= PARALLEL_FROM else 1,
             )
-        except BaseException:
-            # What ended the run is reported; a second error is not.
-            with suppress(LvefError):
-                _write_manifest(out, journal)
-                write(complete=False)
-            raise
-        _write_manifest(out, journal)
-        write(complete=True)
     return done
 
 
@@ -168,14 +164,6 @@ def counts_of(done: Sequence[Conversion]) -> dict[Outcome, int]:
     """Number of files of each outcome."""
     found = Counter(finished.outcome for finished in done)
     return {name: found[name] for name in OUTCOMES}
-
-
-def exit_code(done: Sequence[Conversion]) -> int:
-    """0 all done, 1 something failed, 3 only refusals."""
-    outcomes = {finished.outcome for finished in done}
-    if "failed" in outcomes:
-        return 1
-    return 3 if outcomes == {"refused"} else 0
 
 
 def check_key_file(path: Path) -> None:
@@ -204,11 +192,8 @@ def write_key_file(path: Path, done: Sequence[Conversion]) -> None:
             source = finished.source
             values = (finished.name, finished.patient, str(source.path), source.item, finished.own_patient)
             rows[finished.name] = dict(zip(KEY_COLUMNS, values, strict=True))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, KEY_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows[name] for name in sorted(rows))
-    write_text_atomic(path, text.getvalue().encode("utf-8", "replace").decode("utf-8"))
+    text = csv_text(KEY_COLUMNS, ([row[column] for column in KEY_COLUMNS] for _, row in sorted(rows.items())))
+    write_text_atomic(path, text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _earlier_key(path: Path) -> list[dict[str, str]]:
@@ -258,12 +243,8 @@ def _tasks(sources: Sequence[Source], out: Path, settings: Settings, journal: Jo
 
 def _holds(entry: Mapping[str, Any], out: Path, settings: Settings) -> bool:
     """Whether an earlier copy was made in the same way and is still there."""
-    if (entry.get("form"), entry.get("rename")) != (settings.form.value, settings.rename):
-        return False
-    try:
-        return all((out / name).stat().st_size == size for name, size in entry["files"])
-    except OSError:
-        return False
+    same = (entry.get("form"), entry.get("rename")) == (settings.form.value, settings.rename)
+    return same and are_there(out, entry["files"])
 
 
 def _work(task: _Task) -> Conversion:
@@ -365,13 +346,3 @@ def _write_manifest(out: Path, journal: Journal) -> None:
     root = out.absolute().as_posix()
     rows = [row | {"root": root} for entry in journal.entries.values() for row in entry["rows"]]
     write_manifest(make_manifest(rows, str(out / MANIFEST_NAME)), out / MANIFEST_NAME)
-
-
-def _run_record(
-    settings: Settings, done: Sequence[Conversion], seconds: float, *, complete: bool
-) -> dict[str, Any]:
-    return {
-        **run_record(_RUN_SCHEMA, seconds, complete=complete),
-        "counts": counts_of(done),
-        "settings": to_mapping(settings) | {"form": settings.form.value},
-    }

@@ -1,7 +1,7 @@
-"""One file de-identified: only the ultrasound fan is left of the picture, and nothing of the header.
+"""One file de-identified: only the ultrasound sector is left of the image, and nothing of the header.
 
-What is burned into the screen outside the fan becomes black. What is written inside the fan stays, so the pictures want a
-look before they are passed on. Where no fan is found, nothing is written at all.
+Everything outside the sector becomes black. Text inside the sector stays, so the copies must be looked at before they are
+passed on. Where no sector is found, nothing is written at all.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from lvef.io.open import open_clip
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ
 from lvef.transforms.sector import MAX_BOX_FILL, Sector, find_sector, keep_sector
 
-MAX_FAN_FRACTION = 0.95
-"""A "fan" that covers more of the picture than this is a lit screen: a sector leaves its corners dark."""
+MAX_SECTOR_FRACTION = 0.95
+"""A "sector" that covers more of the image than this is a lit screen: a sector leaves its corners dark."""
 
 COLOUR_LEVEL = 40
 """Departure from the clip's own tint above which a pixel counts as coloured, as in `lvef.measure.quality`."""
 
 MAX_COLOUR_FRACTION = 0.015
-"""Coloured part of the fan from which on the clip counts as colour Doppler, as in `lvef.measure.quality`."""
+"""Coloured part of the sector from which on the clip counts as colour Doppler, as in `lvef.measure.quality`."""
 
 UNEVEN_FRACTION = 0.02
 """Steps between frames may differ by this part of the median before their times are written out one by one."""
@@ -50,8 +50,8 @@ class Written:
 
     Attributes:
         files: Files written, from the output folder, in order.
-        rows: Rows of the manifest, one a file that holds a picture.
-        notices: What was met, in sentences.
+        rows: Rows of the manifest, one for each file.
+        notices: Warnings, in sentences.
     """
 
     files: tuple[str, ...]
@@ -62,77 +62,79 @@ class Written:
 def deidentify(
     path: Path, out: Path, name: str, form: Format, known: Mapping[str, Any], patient: str
 ) -> Written:
-    """Read a file, black out all but its fan, and write it without a header.
+    """Read a file, black out all but its sector, and write it without a header.
 
     Args:
         path: DICOM, video or still.
         out: Output folder, which exists.
         name: Name of the item and its files, without suffix.
         form: What a clip becomes.
-        known: What a manifest tells of it, by column, in place of what the file tells; empty for a file of its own.
-        patient: Pseudonym of whom it shows.
+        known: Values of a manifest, by column, which replace those of the file; empty without a manifest.
+        patient: Pseudonym of its patient.
 
     Raises:
-        QualityRefusal: No fan is found, so that names on the screen could not be told from the picture.
+        QualityRefusal: No sector is found, so that text on the screen cannot be told from the image.
         LvefError: The file cannot be read.
         OutputError: The output cannot be written.
     """
     clip = open_clip(path)
-    fan = _safe_fan(clip)
-    frames = keep_sector(clip, fan).frames
+    sector = _find_safe_sector(clip)
+    frames = keep_sector(clip, sector).frames
     notices = [notice.text for notice in clip.notices if notice.code != "assumed_frame_rate"]
-    if clip.chroma is not None and (clip.chroma[fan.mask] > COLOUR_LEVEL).mean() > MAX_COLOUR_FRACTION:
-        notices.append("The picture is coloured, as in colour Doppler; it was written in grey.")
+    if clip.chroma is not None and (clip.chroma[sector.mask] > COLOUR_LEVEL).mean() > MAX_COLOUR_FRACTION:
+        notices.append("The image is coloured, as in colour Doppler; it was written in grey.")
     row = _row(clip, known, name, patient)
     if len(frames) > 1 and row["frame_rate_hz"] is None:
         notices.append(
-            f"The file tells no frame rate: the manifest has none, the AVI plays at {DEFAULT_FRAME_RATE_HZ:g} Hz."
+            f"The file states no frame rate: the manifest has none, the AVI plays at {DEFAULT_FRAME_RATE_HZ:g} Hz."
             if form is Format.AVI
-            else "The file tells no frame rate: the manifest has no times."
+            else "The file states no frame rate: the manifest has no times."
         )
-    if len(frames) == 1:
-        return _write_still(frames[0], out, name, row, notices)
-    write = _write_avi if form is Format.AVI else _write_frames
-    return write(frames, out, name, row, notices)
+    if len(frames) > 1 and form is Format.PNG:
+        return _write_frames(frames, out, name, row, notices)
+    if len(frames) > 1:
+        rate = row["frame_rate_hz"] or DEFAULT_FRAME_RATE_HZ
+        file, data = f"{name}.avi", encode_motion_jpeg(frames, rate)
+    else:
+        file, data = f"{name}.png", _png(frames[0])
+    write_bytes_atomic(out / file, data)
+    return Written((file,), (row | {"path": file},), tuple(notices))
 
 
 def sha256_of(path: Path) -> str:
-    """Hash of a file's content, read in pieces.
+    """Hash of a file's content.
 
     Raises:
         DataError: It cannot be read.
     """
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise DataError(f"{path} cannot be read ({reason}): check the path and your rights.") from None
-    return digest.hexdigest()
 
 
-def _safe_fan(clip: Clip) -> Sector:
-    """The fan, once it is one that can be told from a lit screen.
+def _find_safe_sector(clip: Clip) -> Sector:
+    """The sector, if it can be told from a lit screen.
 
     Raises:
-        QualityRefusal: There is none, or what is lit has the shape of a screen and not of a fan.
+        QualityRefusal: There is none, or what is lit has the shape of a screen.
     """
-    fan = find_sector(clip)
-    if fan.mask.sum() > MAX_BOX_FILL * fan.box.width * fan.box.height:
+    sector = find_sector(clip)
+    if sector.mask.sum() > MAX_BOX_FILL * sector.box.width * sector.box.height:
         raise QualityRefusal(
             "no_fan",
-            f"{clip.source}: what is lit is a rectangle, not an ultrasound fan, and may hold writing; export the clip with "
-            "the whole fan and its black surroundings.",
+            f"{clip.source}: what is lit is a rectangle, not an ultrasound sector, and may hold text; export the clip "
+            "with the whole sector and its black surroundings.",
         )
-    if fan.mask.mean() > MAX_FAN_FRACTION:
+    if sector.mask.mean() > MAX_SECTOR_FRACTION:
         raise QualityRefusal(
             "no_fan",
-            f"{clip.source}: the picture is lit up to its corners, so that an ultrasound fan cannot be told from writing "
+            f"{clip.source}: the image is lit up to its corners, so that an ultrasound sector cannot be told from text "
             "around it; export the clip with its black surroundings.",
         )
-    return fan
+    return sector
 
 
 def _row(clip: Clip, known: Mapping[str, Any], name: str, patient: str) -> dict[str, Any]:
@@ -191,14 +193,6 @@ def _timing(clip: Clip, known: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _write_still(
-    picture: FrameArray, out: Path, name: str, row: dict[str, Any], notices: list[str]
-) -> Written:
-    file = f"{name}.png"
-    write_bytes_atomic(out / file, _png(picture))
-    return Written((file,), (row | {"path": file},), tuple(notices))
-
-
 def _write_frames(
     frames: FrameArray, out: Path, name: str, row: dict[str, Any], notices: list[str]
 ) -> Written:
@@ -221,17 +215,8 @@ def _write_frames(
     return Written(tuple(files), tuple(rows), tuple(notices))
 
 
-def _write_avi(frames: FrameArray, out: Path, name: str, row: dict[str, Any], notices: list[str]) -> Written:
-    file = f"{name}.avi"
-    rate = row["frame_rate_hz"] or DEFAULT_FRAME_RATE_HZ
-    write_bytes_atomic(out / file, encode_motion_jpeg(frames, rate))
-    return Written((file,), (row | {"path": file},), tuple(notices))
-
-
-def _png(picture: FrameArray) -> bytes:
-    done, data = cv2.imencode(".png", picture)
+def _png(image: FrameArray) -> bytes:
+    done, data = cv2.imencode(".png", image)
     if not done:
-        raise DataError(
-            f"a picture of {picture.shape[1]} x {picture.shape[0]} pixels cannot be written as .png."
-        )
+        raise DataError(f"an image of {image.shape[1]} x {image.shape[0]} pixels cannot be written as .png.")
     return data.tobytes()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,14 @@ def begin_folder(folder: Path, info_name: str, schema: str, settings: Mapping[st
     if changes:
         raise ConfigError(f"{folder}: was begun with {'; '.join(changes)}: give the same or another folder.")
     return earlier.get("complete") is True
+
+
+def are_there(folder: Path, files: Iterable[tuple[str, int]]) -> bool:
+    """Whether files of a folder, each given with its bytes, are as they were written."""
+    try:
+        return all((folder / name).stat().st_size == size for name, size in files)
+    except OSError:
+        return False
 
 
 def check_empty(folder: Path, is_empty: bool) -> None:

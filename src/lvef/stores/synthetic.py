@@ -12,18 +12,19 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 import lvef
-from lvef.core.errors import GeometryError, LvefError, OutputError, QualityRefusal
+from lvef.core.errors import GeometryError, OutputError, QualityRefusal
 from lvef.core.journal import JOURNAL_NAME, Entry, Journal
-from lvef.core.runner import RUN_NAME, Finished, Progress, reason_of, run, run_record
+from lvef.core.runner import RUN_NAME, Finished, Progress, exit_code_of, finishing, reason_of, run, run_record
 from lvef.core.workers import available_processors
 from lvef.datasets.echonet_list import SPLITS
-from lvef.stores.folder import begin_folder, write_info
+from lvef.stores.folder import are_there, begin_folder, write_info
 from lvef.stores.synthetic_files import (
     CURVES,
     MASKS,
@@ -131,10 +132,7 @@ class Synthesized:
     @property
     def exit_code(self) -> int:
         """0 all done, 1 something failed, 3 only refusals."""
-        counts = self.counts
-        if counts["failed"]:
-            return 1
-        return 3 if counts["refused"] and not counts["made"] + counts["kept"] else 0
+        return exit_code_of(result.outcome for result in self.finished)
 
 
 def synthesize(
@@ -170,15 +168,22 @@ def synthesize(
     frames = 0
     with closing(Journal(out / JOURNAL_NAME)) as journal:
         _make_folders(out)
-        held = {task.name for task in tasks if _holds(journal.entries.get(task.name), out)}
+        held = {name for name, entry in journal.entries.items() if are_there(out, entry["files"])}
         todo = [task for task in tasks if task.name not in held]
         idle = not todo and was_complete and all((out / name).is_file() for name in TABLES)
 
-        def write_run(*, complete: bool) -> None:
+        def write_run(complete: bool) -> None:
             record = run_record(SCHEMA, time.perf_counter() - began, complete=complete)
             write_info(out / RUN_NAME, record | _facts(settings, source.terms, journal, finished))
 
-        def finish(done: Finished[_Job, ClipResult]) -> None:
+        def write(complete: bool) -> None:
+            if not complete:
+                _remove_unrecorded(out, todo, journal)
+            if not idle:
+                write_tables(out, _written(journal), source.terms)
+                write_run(complete)
+
+        def finish(done: Finished[Task, ClipResult]) -> None:
             nonlocal frames
             result = done.result
             if result.record is not None:
@@ -188,54 +193,35 @@ def synthesize(
             on_finished(result)
 
         if not idle:
-            write_run(complete=False)
-        try:
+            write_run(False)
+        with finishing(write):
             results = run(
-                [_Job(source, task, out, seed) for task in tasks],
-                _work,
+                tasks,
+                partial(_work, source, out, seed),
                 on_error=_failure,
-                earlier=lambda job: _kept(job.task, journal) if job.task.name in held else None,
+                earlier=lambda task: _kept(task, journal) if task.name in held else None,
                 record=lambda _, result: _record(result, journal),
                 on_finished=finish,
                 progress=progress,
-                name=lambda job: job.task.name,
+                name=lambda task: task.name,
                 workers=(workers or available_processors()) if len(todo) >= PROCESS_FROM else 1,
                 processes=True,
             )
-        except BaseException:
-            # What ended the run is reported; a second error is not.
-            with suppress(LvefError):
-                _remove_unrecorded(out, todo, journal)
-                write_tables(out, _written(journal), source.terms)
-                write_run(complete=False)
-            raise
-        if not idle:
-            write_tables(out, _written(journal), source.terms)
-            write_run(complete=True)
         clips = tuple(done.result for done in results)
         return Synthesized(out, clips, _splits(journal), frames, time.perf_counter() - began)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    source: Source
-    task: Task
-    out: Path
-    seed: int
-
-
-def _work(job: _Job) -> ClipResult:
+def _work(source: Source, out: Path, seed: int, task: Task) -> ClipResult:
     """Make one clip and write its files, in any process."""
-    rng = np.random.default_rng(np.random.SeedSequence(job.seed, spawn_key=job.task.key))
-    record = write_clip(job.out, job.task.name, job.source.make(job.task, rng))
-    return ClipResult(job.task, "made", record=record)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=task.key))
+    return ClipResult(task, "made", record=write_clip(out, task.name, source.make(task, rng)))
 
 
-def _failure(job: _Job, error: Exception) -> ClipResult:
-    name, reason = job.task.name, reason_of(error, job.task.name)
+def _failure(task: Task, error: Exception) -> ClipResult:
+    reason = reason_of(error, task.name)
     if not isinstance(error, (QualityRefusal, GeometryError)):
-        return ClipResult(job.task, "failed", reason)
-    return ClipResult(job.task, "refused", reason if reason.startswith(name) else f"{name}: {reason}")
+        return ClipResult(task, "failed", reason)
+    return ClipResult(task, "refused", reason if reason.startswith(task.name) else f"{task.name}: {reason}")
 
 
 def _make_folders(out: Path) -> None:
@@ -246,16 +232,6 @@ def _make_folders(out: Path) -> None:
         _remove_half_written(out)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error.strerror}); give another folder.") from None
-
-
-def _holds(entry: Entry | None, out: Path) -> bool:
-    """Whether a clip is done and its files are there."""
-    if entry is None:
-        return False
-    try:
-        return all((out / name).stat().st_size == size for name, size in entry["files"])
-    except OSError:
-        return False
 
 
 def _remove_unrecorded(out: Path, todo: Sequence[Task], journal: Journal) -> None:

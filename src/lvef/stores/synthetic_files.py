@@ -16,11 +16,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ import numpy as np
 from lvef.core.errors import QualityRefusal
 from lvef.core.journal import Entry
 from lvef.core.records import FloatArray
+from lvef.core.serialization import csv_text
 from lvef.datasets.echonet_list import LIST, NUMBERS, SPLITS
 from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.datasets.volume_tracings import COLUMNS as TRACING_COLUMNS
@@ -41,7 +40,7 @@ from lvef.io.nifti import encode_label_nifti
 from lvef.synthesis.truth import SyntheticClip, TrueBeat
 
 VIDEOS, MASKS, CURVES = "Videos", "Masks", "Curves"
-"""Folders of a collection."""
+"""Folders of a dataset."""
 
 POINT_DECIMALS = 3
 """Digits of a traced point: a thousandth of a pixel moves an EF by less than a hundredth of a point."""
@@ -56,27 +55,27 @@ BEATS = "Beats.csv"
 """Name of the table of true beats."""
 
 PARAMETERS = "Parameters.jsonl"
-"""Name of the file with all that each clip was made with."""
+"""Name of the file with everything that each clip was made with."""
 
 MANIFEST = "manifest.csv"
 """Name of lvef's own table."""
 
 LICENCE_FILE = "LICENCE.txt"
-"""Name of the file that says who may use the collection."""
+"""Name of the file that says who may use the dataset."""
 
 TABLES = (LIST, TRACINGS, BEATS, PARAMETERS, MANIFEST, LICENCE_FILE)
 """All files beside the clips' own and the run's."""
 
 EF_METHOD = "known: disks on the true contour in the plane"
-"""How the EF of the list was come by."""
+"""How the EF of the list was determined."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClipRecord:
-    """What the tables say of one clip, as JSON values.
+    """The values of one clip in the tables, as JSON values.
 
     Attributes:
-        files: Name from the collection's folder, with forward slashes, and bytes of each file.
+        files: Name from the dataset's folder, with forward slashes, and bytes of each file.
         listed: EchoNet-Dynamic's columns from EF to NumberOfFrames; without a scale there are no volumes.
         tracings: ``X1, Y1, X2, Y2, Frame`` of each line: ED, then ES, each the long axis and 20 chords.
         beats: Fields of each `TrueBeat`, by name, and ``rhythm``.
@@ -84,7 +83,7 @@ class ClipRecord:
         spacing_mm: Millimetres per pixel, x and y, or None.
         ed_frame: End-diastole of the representative beat.
         es_frame: Its end-systole.
-        parameters: All that the clip was made with.
+        parameters: Everything the clip was made with.
     """
 
     files: list[tuple[str, int]]
@@ -99,7 +98,7 @@ class ClipRecord:
 
 
 def file_names(name: str) -> tuple[str, str, str]:
-    """Video, masks and curve of a clip, from the collection's folder."""
+    """Video, masks and curve of a clip, from the dataset's folder."""
     return f"{VIDEOS}/{name}.avi", f"{MASKS}/{name}.nii.gz", f"{CURVES}/{name}.csv"
 
 
@@ -107,17 +106,17 @@ def write_clip(out: Path, name: str, synthetic: SyntheticClip) -> ClipRecord:
     """Write the files of a clip.
 
     Args:
-        out: The collection's folder, with `VIDEOS`, `MASKS` and `CURVES` in it.
+        out: The dataset's folder, with `VIDEOS`, `MASKS` and `CURVES` in it.
         name: Name of the files, without suffix.
         synthetic: What a generator made.
 
     Returns:
-        What the tables say of it. EF, EDV and ESV are those of the representative beat, by disks on the true contour in the
+        Its values in the tables. EF, EDV and ESV are those of the representative beat, by disks on the true contour in the
         plane, so that they agree with the traced lines.
 
     Raises:
         QualityRefusal: The clip shows no complete beat.
-        DataError: A file cannot be written, for example on a full disk.
+        OutputError: A file cannot be written, for example on a full disk.
         ValueError: The generator's parts do not fit together.
         TypeError: A parameter is nothing that JSON has.
     """
@@ -153,7 +152,7 @@ def write_clip(out: Path, name: str, synthetic: SyntheticClip) -> ClipRecord:
             "NumberOfFrames": len(clip.frames),
         },
         tracings=[row for frame in (beat.ed_frame, beat.es_frame) for row in _lines(synthetic, frame)],
-        beats=[_beat(b) | {"rhythm": _rhythm(parameters)} for b in synthetic.beats],
+        beats=[asdict(b) | {"rhythm": _rhythm(parameters)} for b in synthetic.beats],
         view=str(clip.view),
         spacing_mm=spacing,
         ed_frame=beat.ed_frame,
@@ -166,7 +165,7 @@ def write_video(path: Path, synthetic: SyntheticClip) -> None:
     """Write a clip's video alone.
 
     Raises:
-        DataError: It cannot be written.
+        OutputError: It cannot be written.
     """
     rate = synthetic.clip.frame_rate_hz or 0.0
     write_bytes_atomic(path, encode_motion_jpeg(synthetic.clip.frames, rate, quality=BEST_QUALITY))
@@ -179,7 +178,7 @@ def write_truth(path: Path, synthetic: SyntheticClip) -> dict[str, Any]:
         What was written.
 
     Raises:
-        DataError: It cannot be written.
+        OutputError: It cannot be written.
     """
     beat = synthetic.representative
     truth = {
@@ -187,7 +186,7 @@ def write_truth(path: Path, synthetic: SyntheticClip) -> dict[str, Any]:
         "plane_ef_percent": beat.plane_ef_percent,
         "ed_frame": beat.ed_frame,
         "es_frame": beat.es_frame,
-        "beats": [_beat(b) for b in synthetic.beats],
+        "beats": [asdict(b) for b in synthetic.beats],
         "parameters": synthetic.parameters,
     }
     text = json.dumps(truth, indent=2, ensure_ascii=False, default=_plain)
@@ -230,10 +229,6 @@ def _lines(synthetic: SyntheticClip, frame: int) -> list[list[float]]:
     return [[*points, frame] for points in lines.reshape(len(lines), 4).tolist()]
 
 
-def _beat(beat: TrueBeat) -> dict[str, Any]:
-    return {field.name: getattr(beat, field.name) for field in fields(beat)}
-
-
 def _rhythm(parameters: dict[str, Any]) -> str:
     found = parameters.get("rhythm", "")
     return str(found.get("kind", "") if isinstance(found, dict) else found)
@@ -248,13 +243,13 @@ def _plain(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Who may use a collection.
+    """Who may use a dataset.
 
     Attributes:
         collection: Its short name.
         licence: SPDX name.
         text: Sentences for people, with the citation where one is asked for.
-        citation: How those whose pictures it holds ask to be cited, or empty.
+        citation: How the owners of its images ask to be cited, or empty.
     """
 
     collection: str
@@ -267,22 +262,22 @@ def write_tables(out: Path, entries: Iterable[Entry], terms: Terms) -> None:
     """Write all tables.
 
     Args:
-        out: The collection's folder.
+        out: The dataset's folder.
         entries: Of the clips that are written.
         terms: Who may use them.
 
     Raises:
-        DataError: One cannot be written.
+        OutputError: One cannot be written.
     """
     clips = sorted(entries, key=lambda entry: (entry["patient"], entry["number"]))
     write_text_atomic(out / LICENCE_FILE, terms.text + "\n")
     rows = [[c["item"], *(c["listed"][name] for name in NUMBERS), c["split"]] for c in clips]
-    write_text_atomic(out / LIST, _csv(["FileName", *NUMBERS, "Split"], rows))
+    write_text_atomic(out / LIST, csv_text(["FileName", *NUMBERS, "Split"], rows))
     lines = [[f"{c['item']}.avi", *line] for c in clips for line in c["tracings"]]
-    write_text_atomic(out / TRACINGS, _csv(TRACING_COLUMNS, lines))
+    write_text_atomic(out / TRACINGS, csv_text(TRACING_COLUMNS, lines))
     names = [field.name for field in fields(TrueBeat)] + ["rhythm"]
     beats = [[c["item"], *(beat[name] for name in names)] for c in clips for beat in c["beats"]]
-    write_text_atomic(out / BEATS, _csv(["FileName", *names], beats))
+    write_text_atomic(out / BEATS, csv_text(["FileName", *names], beats))
     made = [
         {"FileName": c["item"], **{k: c[k] for k in ("patient", "split", "view", "key", "parameters")}}
         for c in clips
@@ -325,11 +320,3 @@ def _row(clip: Entry, out: Path, terms: Terms) -> dict[str, Any]:
         "told_by": LIST,
         "licence": terms.licence,
     }
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
