@@ -68,17 +68,7 @@ def read_still(path: str | os.PathLike[str], limits: SizeLimits = DEFAULT_LIMITS
     kind = _kind(path, source)
     if kind.family == "image":
         return _read_image(path, source, kind, limits)
-    if kind.family == "nifti":
-        from lvef.io.nifti import read_nifti
-
-        image = read_nifti(path, limits)
-        return _sequence(image.values, image.spacing_mm, image.frame_step_s, source, "NIfTI pixdim")
-    from lvef.io.metaimage import read_metaimage
-
-    values, spacing = read_metaimage(path, limits)
-    return _sequence(
-        values, spacing[:2] if len(spacing) > 1 else None, 0.0, source, "MetaImage ElementSpacing"
-    )
+    return _sequence(*_read_values(path, kind, limits), source)
 
 
 def read_labels(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -96,17 +86,10 @@ def read_labels(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """
     source = os.fspath(path)
     kind = _kind(path, source)
-    values: NDArray[Any]
     if kind.family == "image":
         values = _label_values(path, source, kind)
-    elif kind.family == "nifti":
-        from lvef.io.nifti import read_nifti
-
-        values = read_nifti(path).values
     else:
-        from lvef.io.metaimage import read_metaimage
-
-        values = read_metaimage(path).values
+        values, *_ = _read_values(path, kind, DEFAULT_LIMITS)
     whole = values if values.dtype.kind in "uib" else np.rint(values)
     if not np.array_equal(whole, values) or whole.min() < 0 or whole.max() > 255:
         raise DataError(
@@ -343,12 +326,26 @@ def open_image(
         raise VideoError(f"{source} is a {kind.name} that is damaged or cut off: export it again.") from None
 
 
+def _read_values(
+    path: str | os.PathLike[str], kind: FileFormat, limits: SizeLimits
+) -> tuple[NDArray[Any], tuple[float, ...] | None, float, str]:
+    """Values of a NIfTI or MetaImage file, spacing in mm, frame step in seconds or 0, and what states the spacing."""
+    if kind.family == "nifti":
+        from lvef.io.nifti import read_nifti
+
+        return (*read_nifti(path, limits), "NIfTI pixdim")
+    from lvef.io.metaimage import read_metaimage
+
+    values, spacing = read_metaimage(path, limits)
+    return values, spacing[:2] if len(spacing) > 1 else None, 0.0, "MetaImage ElementSpacing"
+
+
 def _sequence(
     values: NDArray[Any],
     spacing_mm: tuple[float, ...] | None,
     step_s: float,
-    source: str,
     spacing_source: str,
+    source: str,
 ) -> Clip:
     n_frames = len(values)
     timing = assumed_timing(n_frames)

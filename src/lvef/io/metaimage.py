@@ -47,43 +47,74 @@ class MetaImage(NamedTuple):
 class MetaImageHeader(NamedTuple):
     """What a header states, without its data.
 
-    ``data_file`` is the name of the data file, empty where the data follows the header; ``whole`` is False where the
-    data is missing or shorter than declared.
+    Attributes:
+        n_frames: Number of frames.
+        height: Rows of a frame.
+        width: Columns of a frame.
+        dtype: Of the values as stored.
+        spacing: As far as it is stated.
+        data_file: The data file, or the file itself where the data follows the header.
+        start: Bytes of the header where the data follows it, else 0.
+        compressed: Whether the data is compressed.
+        skip: Bytes before the data; -1 where it stands at the end of its file.
     """
 
     n_frames: int
     height: int
     width: int
+    dtype: np.dtype[Any]
     spacing: tuple[float, ...]
-    data_file: str
-    whole: bool
+    data_file: Path
+    start: int
+    compressed: bool
+    skip: int
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of the data when inflated."""
+        return self.n_frames * self.height * self.width * self.dtype.itemsize
+
+    @property
+    def truncated(self) -> bool:
+        """Whether less data is there than declared, as far as that can be seen without reading it."""
+        return self.data_file.stat().st_size < self.start + (1 if self.compressed else self.data_bytes)
 
 
 def read_metaimage_header(path: str | os.PathLike[str]) -> MetaImageHeader:
-    """Read size and scale of a MetaImage file without its data.
+    """Read what a MetaImage file states, without its data.
 
     Args:
         path: The ``.mha`` or ``.mhd`` file.
 
     Raises:
         VideoError: when a key is missing or not supported, or the data file is not named in the same folder.
+        MissingDataFileError: when the data file is not there.
     """
     source = os.fspath(path)
     with Path(path).open("rb") as file:
         keys, header_bytes = _header(file.read(MAX_HEADER_BYTES), source)
     width, height, n_frames = _size(keys, source)
-    expected = width * height * n_frames * _dtype(keys, source).itemsize
-    local = keys["ElementDataFile"].upper() == "LOCAL"
-    data = Path(path) if local else _beside(Path(path), keys["ElementDataFile"], source)
-    compressed = keys.get("CompressedData", "False").lower() == "true"
-    least = (header_bytes if local else 0) + (1 if compressed else expected)
+    name = keys["ElementDataFile"]
+    local = name.upper() == "LOCAL"
+    data_file = Path(path) if local else _beside(Path(path), name, source)
+    try:
+        there = data_file.is_file()
+    except ValueError:  # a NUL in the name
+        there = False
+    if not there:
+        raise MissingDataFileError(
+            f"{source} needs its data file {name}, which is missing: put it into the same folder."
+        )
     return MetaImageHeader(
         n_frames,
         height,
         width,
+        _dtype(keys, source),
         _numbers(keys.get("ElementSpacing") or keys.get("ElementSize") or "", source),
-        "" if local else data.name,
-        data.is_file() and data.stat().st_size >= least,
+        data_file,
+        header_bytes if local else 0,
+        keys.get("CompressedData", "False").lower() == "true",
+        int(_numbers(keys.get("HeaderSize") or "0", source)[0]),
     )
 
 
@@ -98,33 +129,27 @@ def read_metaimage(path: str | os.PathLike[str], limits: SizeLimits = DEFAULT_LI
         VideoError: when a key is missing or not supported, or the data is not there, not whole or too large.
     """
     source = os.fspath(path)
-    with Path(path).open("rb") as file:
-        keys, header_bytes = _header(file.read(MAX_HEADER_BYTES), source)
-        size = _size(keys, source)
-        check_size(source, size[2], size[1], size[0], limits)
-        dtype = _dtype(keys, source)
-        expected = size[0] * size[1] * size[2] * dtype.itemsize
-        if keys["ElementDataFile"].upper() == "LOCAL":
-            file.seek(header_bytes)
-            data = file.read()
-        else:
-            data = _data_file(Path(path), keys["ElementDataFile"], source)
-    if keys.get("CompressedData", "False").lower() == "true":
+    header = read_metaimage_header(path)
+    check_size(source, header.n_frames, header.height, header.width, limits)
+    expected = header.data_bytes
+    with header.data_file.open("rb") as file:
+        file.seek(header.start)
+        data = file.read()
+    if header.compressed:
         try:
             data = zlib.decompressobj().decompress(data, expected)
         except zlib.error:
             raise VideoError(f"{source} has compressed data that is damaged: copy it again.") from None
     else:
-        skip = int(_numbers(keys.get("HeaderSize") or "0", source)[0])
-        data = data[-expected:] if skip < 0 else data[skip : skip + expected]
+        data = data[-expected:] if header.skip < 0 else data[header.skip : header.skip + expected]
     if len(data) < expected:
         raise VideoError(
             f"{source} declares {expected} bytes of data, but only {len(data)} are there: copy the data "
             "file again."
         )
-    values = np.frombuffer(data[:expected], dtype).reshape(size[::-1])
-    spacing = _numbers(keys.get("ElementSpacing") or keys.get("ElementSize") or "", source)
-    return MetaImage(values.astype(dtype.newbyteorder("=")), spacing)
+    values = np.frombuffer(data[:expected], header.dtype)
+    values = values.reshape(header.n_frames, header.height, header.width)
+    return MetaImage(values.astype(header.dtype.newbyteorder("=")), header.spacing)
 
 
 def _header(head: bytes, source: str) -> tuple[dict[str, str], int]:
@@ -170,16 +195,6 @@ def _beside(header: Path, name: str, source: str) -> Path:
     if Path(name).name != name or name in (".", "..") or "\\" in name:
         raise VideoError(f"{source} names its data file {name[:60]!r}: expected a file in the same folder.")
     return header.parent / name
-
-
-def _data_file(header: Path, name: str, source: str) -> bytes:
-    try:
-        return _beside(header, name, source).read_bytes()
-    except (OSError, ValueError):  # the latter for a NUL in the name
-        raise MissingDataFileError(
-            f"{source} needs its data file {name}, which is missing or cannot be read: put it into the "
-            "same folder."
-        ) from None
 
 
 def _numbers(value: str, source: str) -> tuple[float, ...]:

@@ -28,6 +28,9 @@ _COMPRESSION = 6
 _GZIP = b"\x1f\x8b"
 
 
+_DAMAGE = (zlib.error, HeaderDataError, WrapStructError, ValueError, KeyError, OverflowError)
+
+
 class Nifti(NamedTuple):
     """Values ``(frames, height, width)``, mm per pixel (x, y) or None, seconds per frame as stated."""
 
@@ -37,14 +40,37 @@ class Nifti(NamedTuple):
 
 
 class NiftiHeader(NamedTuple):
-    """Frames, height, width, seconds per frame as stated, bytes of the file when inflated, mm per pixel (x, y) or None."""
+    """What a header states, without its data.
+
+    Attributes:
+        n_frames: Number of frames.
+        height: Rows of a frame.
+        width: Columns of a frame.
+        frame_step_s: Seconds per frame as stated.
+        spacing_mm: Millimetres per pixel (x, y), or None.
+        dtype: Of the values as stored.
+        start: Bytes before the values.
+        fields: The header itself.
+    """
 
     n_frames: int
     height: int
     width: int
     frame_step_s: float
-    file_bytes: int
     spacing_mm: tuple[float, float] | None
+    dtype: np.dtype[Any]
+    start: int
+    fields: Any
+
+    @property
+    def n_values(self) -> int:
+        """Number of values."""
+        return self.n_frames * self.height * self.width
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of the file when inflated."""
+        return self.start + self.n_values * self.dtype.itemsize
 
 
 def read_nifti(path: str | os.PathLike[str], limits: SizeLimits = DEFAULT_LIMITS) -> Nifti:
@@ -59,28 +85,24 @@ def read_nifti(path: str | os.PathLike[str], limits: SizeLimits = DEFAULT_LIMITS
     """
     source = os.fspath(path)
     raw = Path(path).read_bytes()
+    header = read_nifti_header(raw, source)
+    check_size(source, header.n_frames, header.height, header.width, limits)
+    if header.dtype.fields is not None or header.dtype.kind not in "uif":
+        raise VideoError(f"{source} holds {header.dtype} values: expected one grey value a pixel.")
     try:
-        header: Any = _header(_inflated(raw, _HEADER_BYTES))
-        frames, height, width = _frame_shape(header.get_data_shape(), source)
-        check_size(source, frames, height, width, limits)
-        dtype = header.get_data_dtype()
-        if dtype.fields is not None or dtype.kind not in "uif":
-            raise VideoError(f"{source} holds {dtype} values: expected one grey value a pixel.")
-        start = max(int(header["vox_offset"]), header.single_vox_offset)
-        size = start + frames * height * width * dtype.itemsize
-        data = _inflated(raw, size)
-        if len(data) < size:
-            raise VideoError(f"{source} is cut off: {len(data)} of {size} bytes are there. Copy it again.")
-        stored = np.frombuffer(data, dtype, frames * height * width, start)
+        data = _inflated(raw, header.file_bytes)
+        if len(data) < header.file_bytes:
+            raise VideoError(
+                f"{source} is cut off: {len(data)} of {header.file_bytes} bytes are there. Copy it again."
+            )
+        stored = np.frombuffer(data, header.dtype, header.n_values, header.start)
         # Fortran order of (x, y, t) is C order of (t, y, x): no transposition is left to do.
-        values = _scaled(stored.reshape(frames, height, width), *header.get_slope_inter())
-        spacing, time = _spacing(header), header.get_xyzt_units()[1]
-    except (zlib.error, HeaderDataError, WrapStructError, ValueError, KeyError, OverflowError):
-        raise VideoError(
-            f"{source} is a NIfTI file whose header or data is damaged: copy it again."
-        ) from None
-    step = float(abs(header["pixdim"][4]))
-    return Nifti(values, spacing, step * SECONDS_PER_UNIT.get(time, 1.0))
+        values = _scaled(
+            stored.reshape(header.n_frames, header.height, header.width), *header.fields.get_slope_inter()
+        )
+    except _DAMAGE:
+        raise VideoError(f"{source} is a NIfTI file whose data is damaged: copy it again.") from None
+    return Nifti(values, header.spacing_mm, header.frame_step_s)
 
 
 def read_nifti_header(head: bytes, source: str) -> NiftiHeader:
@@ -94,15 +116,13 @@ def read_nifti_header(head: bytes, source: str) -> NiftiHeader:
         VideoError: when the header is damaged or the shape is no image's or sequence's.
     """
     try:
-        header: Any = _header(_inflated(head, _HEADER_BYTES))
-        frames, height, width = _frame_shape(header.get_data_shape(), source)
-        start = max(int(header["vox_offset"]), header.single_vox_offset)
-        size = start + frames * height * width * header.get_data_dtype().itemsize
-        spacing, time = _spacing(header), header.get_xyzt_units()[1]
-        step = float(abs(header["pixdim"][4])) * SECONDS_PER_UNIT.get(time, 1.0)
-    except (zlib.error, HeaderDataError, WrapStructError, ValueError, KeyError, OverflowError):
+        fields: Any = _header(_inflated(head, _HEADER_BYTES))
+        shape = _frame_shape(fields.get_data_shape(), source)
+        start = max(int(fields["vox_offset"]), fields.single_vox_offset)
+        step = float(abs(fields["pixdim"][4])) * SECONDS_PER_UNIT.get(fields.get_xyzt_units()[1], 1.0)
+        return NiftiHeader(*shape, step, _spacing(fields), fields.get_data_dtype(), start, fields)
+    except _DAMAGE:
         raise VideoError(f"{source} is a NIfTI file whose header is damaged: copy it again.") from None
-    return NiftiHeader(frames, height, width, step, size, spacing)
 
 
 def encode_label_nifti(

@@ -100,7 +100,7 @@ def _probe(path: Path, families: frozenset[str], otherwise: str) -> FileHeader:
         if kind.family == "nifti":
             return _probe_nifti(path, source, head)
         if kind.family == "metaimage":
-            return _probe_metaimage(path, source)
+            return _probe_metaimage(path)
         return _probe_still(path, source, kind)
     except OSError as cause:
         reason = (cause.strerror or type(cause).__name__).lower()
@@ -183,16 +183,12 @@ def _probe_nifti(path: Path, source: str, head: bytes) -> FileHeader:
     return FileHeader(header.n_frames, rate, header.width, header.height, truncated, header.spacing_mm)
 
 
-def _probe_metaimage(path: Path, source: str) -> FileHeader:
-    from lvef.io.metaimage import MissingDataFileError, read_metaimage_header
+def _probe_metaimage(path: Path) -> FileHeader:
+    from lvef.io.metaimage import read_metaimage_header
 
     found = read_metaimage_header(path)
-    if found.data_file and not (path.parent / found.data_file).is_file():
-        raise MissingDataFileError(
-            f"{source} needs its data file {found.data_file}, which is missing: put it into the same folder."
-        )
     spacing = (found.spacing[0], found.spacing[1]) if len(found.spacing) > 1 else None
-    return FileHeader(found.n_frames, None, found.width, found.height, not found.whole, spacing)
+    return FileHeader(found.n_frames, None, found.width, found.height, found.truncated, spacing)
 
 
 def _probe_dicom(path: Path, source: str) -> FileHeader:
