@@ -24,7 +24,7 @@ from lvef.measure.pipeline import Measurer
 from lvef.measure.predictors import mirrored_lines
 from lvef.measure.results import Outputs, Result, biplane_measurement
 from lvef.measure.serializers import measurement_schema, measurement_to_dict, read_measurement, result_row
-from lvef.report.content import page_of
+from lvef.report.content import content_of
 from lvef.report.outputs import write_outputs
 from lvef.report.summary import summary_png
 from lvef.transforms.frames import clip_starts_s, fit, network_clip, place, sampling_of, shown_frames
@@ -243,8 +243,8 @@ class TestOneNumberEverywhere:
             assert (told["shown"], line["shown"] == "yes") == (beat is m.shown_beat,) * 2
         assert values["ef_percent"] == pytest.approx(m.ef_percent, rel=1e-8)
         assert float(result_row(m, "x")["ef_percent"]) == pytest.approx(m.ef_percent, rel=1e-6)
-        page = page_of(Result(m, clip))
-        assert page.answer == ef_text(m.ef_percent)
+        page = content_of(Result(m, clip))
+        assert page.ef == ef_text(m.ef_percent)
         cells = [dict(zip(page.views[0].beats.header, row, strict=True)) for row in page.views[0].beats.rows]
         assert [f"{cell['EF %']} %" for cell in cells] == [ef_text(beat.ef_percent) for beat in m.beats]
 

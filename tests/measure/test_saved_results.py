@@ -16,7 +16,7 @@ from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Outputs, Result
 from lvef.measure.saved_results import is_saved_result, load_curve, load_result
-from lvef.report.content import page_of
+from lvef.report.content import content_of
 from lvef.report.outputs import write_outputs
 from tests.measure.made_up import beating
 from tests.report.cases import NOW, cases, pair, plain, study
@@ -35,7 +35,7 @@ def of_film(tmp_path, phantom_file):
     """An answer whose film is there."""
     film = tmp_path / "film.avi"
     shutil.copy(phantom_file, film)
-    return written(tmp_path / "answer", Result(beating(150, source=str(film))[0], None)), film
+    return written(tmp_path / "ef", Result(beating(150, source=str(film))[0], None)), film
 
 
 @pytest.mark.parametrize("name", [n for n in CASES if n != "bare"])
@@ -43,26 +43,26 @@ def test_the_page_says_the_same_as_on_the_day(name, tmp_path):
     answer = CASES[name]
     back = load_result(written(tmp_path / "a", answer))
     parts = {view: (part, answer.parts[view][1]) for view, (part, _) in back.parts.items()}
-    one = page_of(answer, NOW)
-    other = page_of(replace(back, clip=answer.clip, parts=parts), NOW)
+    one = content_of(answer, NOW)
+    other = content_of(replace(back, clip=answer.clip, parts=parts), NOW)
     for field in (
         "title",
         "facts",
-        "answer",
-        "answer_name",
+        "ef",
+        "label",
         "status",
         "reason",
         "values",
         "volumes",
         "warnings",
-        "made",
+        "method",
     ):
         assert getattr(other, field) == getattr(one, field), field
     assert [view.beats for view in other.views] == [view.beats for view in one.views]
     assert (other.correction is None) == (one.correction is None)
     for a, b in zip(one.views, other.views, strict=True):
-        assert (a.curve is None) == (b.curve is None)
-        assert [p.caption for p in a.pictures] == [p.caption for p in b.pictures]
+        assert (a.chart is None) == (b.chart is None)
+        assert [p.caption for p in a.images] == [p.caption for p in b.images]
 
 
 def test_the_curve_and_its_gaps_come_back(tmp_path):

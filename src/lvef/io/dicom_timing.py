@@ -137,8 +137,8 @@ def frame_times(dataset: Dataset, n_frames: int, container: Timing | None = None
     others = [(name, other) for name, other, _ in usable[1:]]
     if container is not None and container.source in ("container", "average_rate"):
         others.append(("", container.times_s))
-    acquisition_warnings = _contradictions(keyword, times, others)
-    return Timing(times, keyword, (*problems, *notices, *acquisition_warnings, *gap_notices(times)))
+    contradictions = _contradictions(keyword, times, others)
+    return Timing(times, keyword, (*problems, *notices, *contradictions, *gap_notices(times)))
 
 
 def read_r_wave_times(dataset: Dataset, times_s: FloatArray) -> tuple[float, ...]:
