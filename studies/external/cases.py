@@ -14,7 +14,7 @@ from lvef.core.errors import DataError, MissingExtraError
 from lvef.core.records import BoolArray, Clip
 from lvef.datasets.camus import read_split
 from lvef.evaluation.stills.perturbations import CHANGES
-from lvef.evaluation.synthetic.truth import TrueClip, TrueCurve, TrueMask, load_curve, read_dataset, read_mask
+from lvef.evaluation.synthetic.truth import TrueClip, TrueCurve, TrueMask, read_curve, read_dataset, read_mask
 from lvef.io.open import open_clip
 from lvef.stores.synthetic import Source, Task, synthesize
 from lvef.stores.synthetic_sources import MotionSource, PhantomSource, motion_tasks, phantom_tasks
@@ -193,6 +193,6 @@ def _synthetic(
     wanted = {task.name for task in tasks}
     for true in read_dataset(folder):
         if true.name in wanted and true.beats and not true.error:
-            curve = load_curve(true.curve)
+            curve = read_curve(true.curve)
             mask = read_mask(true.mask, len(curve.times_s))
             yield SyntheticCase(replace(open_clip(true.video), source=true.video.name), true, curve, mask)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from lvef.core.records import BoolArray, Tracing
 from lvef.core.terms import Structure
 from lvef.evaluation.ef_metrics import EF_POINTS
+from lvef.evaluation.synthetic.evaluation import compare_clip
 from lvef.evaluation.synthetic.results import SyntheticResult
-from lvef.evaluation.synthetic.scoring import compare_clip
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels

@@ -31,8 +31,8 @@ def evaluate_synthetic(
     from lvef.evaluation.output import make_folder
     from lvef.evaluation.results import exit_code_of, used_weights
     from lvef.evaluation.runner import CaseRunner
+    from lvef.evaluation.synthetic.evaluation import SyntheticSettings, evaluate_clips
     from lvef.evaluation.synthetic.report import make_report
-    from lvef.evaluation.synthetic.run import SyntheticSettings, evaluate_clips
     from lvef.evaluation.synthetic.truth import read_dataset
     from lvef.measure import pipeline
 

@@ -11,7 +11,7 @@ from lvef.core.errors import DataError
 from lvef.core.serialization import to_json
 from lvef.datasets.manifest import make_manifest
 from lvef.evaluation.exploration.explore import MOST_LABELS, NOT_GIVEN, explore
-from lvef.evaluation.exploration.tables import outliers_csv, summary_csv, to_summary
+from lvef.evaluation.exploration.report import outliers_csv, summary_csv, to_summary
 from tests.evaluation.exploration.made_up import camus_like, echonet_like, hmc_like, row
 
 

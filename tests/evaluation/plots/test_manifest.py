@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 from lvef.datasets.manifest import make_manifest
 from lvef.evaluation.exploration.explore import explore
 from lvef.evaluation.exploration.report import make_plots
-from lvef.evaluation.plots.histograms import BAR, FAR, MOST_BINS, bin_edges, histograms_png
-from lvef.evaluation.plots.manifest import counts_png, groups_png, volumes_png, z_scores_png
+from lvef.evaluation.plots.manifest import (
+    BAR,
+    FAR,
+    MOST_BINS,
+    bin_edges,
+    counts_png,
+    groups_png,
+    histograms_png,
+    volumes_png,
+    z_scores_png,
+)
 from lvef.evaluation.plots.style import VERMILION, WIDTH_PX
 from lvef.stats.describe import describe
 from tests.evaluation.drawing import count, modules_after, pixels

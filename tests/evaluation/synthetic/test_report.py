@@ -13,6 +13,7 @@ import pytest
 from lvef.core.serialization import to_json
 from lvef.evaluation.output import write_report
 from lvef.evaluation.runner import CaseRunner
+from lvef.evaluation.synthetic.evaluation import SyntheticEvaluation, SyntheticSettings, evaluate_clips
 from lvef.evaluation.synthetic.metrics import Group, count_beats, ef_metrics, make_groups, timing_metrics
 from lvef.evaluation.synthetic.report import (
     beat_table,
@@ -23,7 +24,6 @@ from lvef.evaluation.synthetic.report import (
     refusal_table,
 )
 from lvef.evaluation.synthetic.results import BeatResult, SyntheticResult
-from lvef.evaluation.synthetic.run import SyntheticEvaluation, SyntheticSettings, evaluate_clips
 from tests.evaluation.drawing import pixels
 from tests.evaluation.synthetic.made_dataset import TruthMeasurer
 from tests.measure.made_up import refused

@@ -11,11 +11,11 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.evaluation.runner import CaseRunner
-from lvef.evaluation.synthetic.run import SyntheticSettings, evaluate_clips
+from lvef.evaluation.synthetic.evaluation import SyntheticSettings, evaluate_clips
 from lvef.evaluation.synthetic.truth import (
     TrueClip,
     check_beats,
-    load_curve,
+    read_curve,
     read_dataset,
     read_mask,
 )
@@ -33,7 +33,7 @@ def test_what_was_written_comes_back(written, clips):
         assert clip.rhythm == made.parameters["rhythm"]
         assert [b.ed_frame for b in clip.beats] == [b.ed_frame for b in made.beats]
         assert [b.kind for b in clip.beats] == [b.kind for b in made.beats]
-        curve = load_curve(clip.curve)
+        curve = read_curve(clip.curve)
         np.testing.assert_allclose(curve.plane_volume_ml, made.plane_volume_ml, atol=1e-4)
         check_beats(clip, curve)
         mask = read_mask(clip.mask, len(curve.times_s))
@@ -96,12 +96,12 @@ def test_a_name_that_leads_elsewhere(folder):
 def test_what_is_no_curve(tmp_path, text, sentence):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(DataError, match=sentence):
-        load_curve(tmp_path / "a.csv")
+        read_curve(tmp_path / "a.csv")
 
 
 def test_what_is_no_mask(folder):
     clip = read_dataset(folder)[0]
-    n = len(load_curve(clip.curve).times_s)
+    n = len(read_curve(clip.curve).times_s)
     with pytest.raises(DataError, match=f"has {n} frames, its curve has {n + 1}"):
         read_mask(clip.mask, n + 1)
     raw = gzip.decompress(clip.mask.read_bytes())
@@ -120,7 +120,7 @@ def test_beats_of_another_clip_are_noticed(written):
     first, second, *_ = read_dataset(written)
     shifted = TrueClip(first.folder, first.name, second.beats)
     with pytest.raises(DataError, match="does not fit its curve"):
-        check_beats(shifted, load_curve(first.curve))
+        check_beats(shifted, read_curve(first.curve))
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,45 @@
-"""Report of an exploration: its plots, and the sections of page and terminal."""
+"""Report of an exploration: ``summary.json``, CSV tables, plots, and the sections of page and terminal."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import polars as pl
 
 from lvef.core.errors import DataError
-from lvef.core.wording import DISCLAIMER
-from lvef.evaluation.exploration import tables
+from lvef.core.serialization import printable
+from lvef.core.wording import DISCLAIMER, HEART_FAILURE_TEXT, REPORT_CLASS_TEXT
 from lvef.evaluation.exploration.examples import Examples, examples_png, shown_text
-from lvef.evaluation.exploration.explore import MEASURED, Exploration, plural
+from lvef.evaluation.exploration.explore import LABEL_WORDS, MEASURED, Column, Exploration, plural
 from lvef.evaluation.output import last_name
-from lvef.evaluation.plots.histograms import histograms_png
-from lvef.evaluation.plots.manifest import counts_png, groups_png, volumes_png, z_scores_png
-from lvef.evaluation.report import EvaluationReport, Plot, Section, Table, select_plots
+from lvef.evaluation.plots.manifest import counts_png, groups_png, histograms_png, volumes_png, z_scores_png
+from lvef.evaluation.report import EvaluationReport, Plot, Section, Table, select_plots, table_csv
 from lvef.stats.describe import WHISKER
 
-RUN_SCHEMA = "lvef-exploration-run/1"
-"""Version of the layout of ``run.json``."""
+SCHEMA, RUN_SCHEMA = "lvef-exploration/1", "lvef-exploration-run/1"
+"""Versions of the layouts of ``summary.json`` and ``run.json``."""
+
+SUMMARY_COLUMNS = (
+    *("quantity", "unit", "of", "count", "missing"),
+    *("mean", "std", "min", "25%", "50%", "75%", "max"),
+)
+"""Columns of ``summary.csv``."""
+
+MOST_NAMED = 10
+"""Outliers that the page names on each side; ``outliers.csv`` has all."""
+
+MOST_SIZES, MOST_LISTED_SIZES = 20, 8
+"""The most frequent image sizes in ``summary.json``, and on the page."""
+
+CLASS_TABLES = {
+    "heart_failure": ("Heart-failure range", HEART_FAILURE_TEXT),
+    "report": ("Source report", REPORT_CLASS_TEXT),
+}
+"""Classifications of EF, and their classes in words."""
 
 STATISTICS_TEXT = "Standard deviation (std, SD) with n - 1; quartiles by linear interpolation."
 """Definitions of the statistics."""
@@ -56,7 +77,7 @@ def make_report(
         DataError: The manifest cannot be read again.
     """
     plots = make_plots(found, examples) if with_plots else {}
-    heading = f"{tables.heading_text(found)}"
+    heading = f"{heading_text(found)}"
     opened = examples and {"shown": len(examples.tiles), "unreadable": list(examples.unreadable)}
     return EvaluationReport(
         title=f"Exploration of {found.name}",
@@ -64,8 +85,8 @@ def make_report(
         introduction=[f"{heading}.", *found.notes, DISCLAIMER],
         sections=_sections(found, plots, examples),
         notices=(),
-        summary=tables.to_summary(found),
-        csv={"summary.csv": tables.summary_csv(found), "outliers.csv": tables.outliers_csv(found)},
+        summary=to_summary(found),
+        csv={"summary.csv": summary_csv(found), "outliers.csv": outliers_csv(found)},
         plots=plots,
         run={
             "schema": RUN_SCHEMA,
@@ -118,8 +139,8 @@ def make_plots(found: Exploration, examples: Examples | None) -> dict[str, Plot]
 
 
 def _sections(found: Exploration, plots: dict[str, Plot], examples: Examples | None) -> list[Section]:
-    statistics, contents = tables.statistics_table(found), tables.contents_table(found)
-    outliers, groups = tables.outlier_table(found), tables.group_table(found)
+    statistics, contents = statistics_table(found), contents_table(found)
+    outliers, groups = outlier_table(found), group_table(found)
     overlap = "A patient with items under several labels counts once under each." if found.groups else ""
 
     def section(
@@ -140,15 +161,13 @@ def _sections(found: Exploration, plots: dict[str, Plot], examples: Examples | N
             "Outliers",
             "zscores.png",
             OUTLIER_TEXT,
-            [outliers, *tables.named_outlier_tables(found)],
+            [outliers, *named_outlier_tables(found)],
             [outliers],
         ),
         section("Volumes", "volumes.png"),
-        section(
-            "EF by class and label", "ef_by_label.png", overlap, [tables.class_table(found), groups], [groups]
-        ),
+        section("EF by class and label", "ef_by_label.png", overlap, [class_table(found), groups], [groups]),
         section("Contents", "counts.png", "", [contents], [contents]),
-        section("Clips and sizes", "clips.png", "", [tables.size_table(found)]),
+        section("Clips and sizes", "clips.png", "", [size_table(found)]),
     ]
     kept = [s for s in sections if s.tables or s.plots]
     if examples is not None:
@@ -173,3 +192,182 @@ def _digest(path: Path) -> str:
         raise DataError(
             f"{path} was read, but cannot be read again ({error.strerror}): run it again."
         ) from None
+
+
+def summary_csv(found: Exploration) -> str:
+    """Count, mean, standard deviation, minimum, quartiles and maximum of each quantity, with six decimals."""
+    rows = [
+        (
+            *(c.quantity.column, c.quantity.unit, c.quantity.of, c.description.n, c.description.missing),
+            *map(_decimals, _statistics(c).values()),
+        )
+        for c in found.columns
+    ]
+    return table_csv(SUMMARY_COLUMNS, rows)
+
+
+def outliers_csv(found: Exploration) -> str:
+    """Every measurement outside the whiskers, with six decimals."""
+    rows = ([_decimals(v) if isinstance(v, float) else v for v in row] for row in found.outliers.iter_rows())
+    return table_csv(found.outliers.columns, rows)
+
+
+def to_summary(found: Exploration) -> dict[str, Any]:
+    """Everything as JSON values: ``null`` for what is not known, no NaN."""
+    return {
+        "schema": SCHEMA,
+        "manifest": printable(found.name),
+        "collections": list(found.collections),
+        "items": found.n_items,
+        "patients": found.n_patients,
+        "measurements": found.n_measurements,
+        "has_ef": found.column("ef_percent") is not None,
+        "notes": [printable(note) for note in found.notes],
+        "table": [_column_values(c) for c in found.columns],
+        "ef_by_label": [
+            {"by": g.by, "label": printable(g.label), "n": g.description.n}
+            | {
+                name: _number(getattr(g.description, name))
+                for name in ("mean", "std", "q25", "median", "q75")
+            }
+            for g in found.groups
+        ],
+        "ef_classes": _records(found.classes),
+        "counts": _records(found.counts),
+        "contents": _records(found.contents),
+        "different_sizes": len(found.sizes),
+        "sizes": _records(found.sizes.head(MOST_SIZES)),
+    }
+
+
+def heading_text(found: Exploration) -> str:
+    """What the manifest holds, in a line."""
+    parts = [f"{plural(found.n_items, 'item')} of {plural(found.n_patients, 'patient')}"]
+    if found.n_measurements:
+        parts.append(f"{plural(found.n_measurements, 'measurement')} of EF or volumes")
+    return f"{', '.join(found.collections)}: {', '.join(parts)}"
+
+
+def statistics_table(found: Exploration) -> Table:
+    """Statistics of the quantities that are known, with two decimals; of pixels and counts with one."""
+    rows = []
+    for c in found.columns:
+        if c.description.n:
+            digits = 1 if c.quantity.unit in ("px", "") else 2
+            cells = (_rounded(value, digits) for value in _statistics(c).values())
+            rows.append((c.quantity.title, f"{c.description.n:,}", *cells))
+    return Table(
+        ("quantity", "n", "mean", "std", "min", "25%", "50%", "75%", "max"),
+        rows,
+        "Statistics: std with n - 1, linear quartiles",
+    )
+
+
+def outlier_table(found: Exploration) -> Table:
+    """Fences and number of outliers of EF, EDV and ESV."""
+    rows = [
+        (
+            c.quantity.name,
+            f"{_rounded(c.fences.low, 2)} {c.quantity.unit}",
+            f"{c.low:,}",
+            f"{_rounded(c.fences.high, 2)} {c.quantity.unit}",
+            f"{c.high:,}",
+        )
+        for c in found.columns[: len(MEASURED)]
+        if c.description.n
+    ]
+    return Table(
+        ("quantity", "low fence", "below", "high fence", "above"),
+        rows,
+        f"Outliers: outside {WHISKER:g} interquartile ranges",
+    )
+
+
+def named_outlier_tables(found: Exploration) -> list[Table]:
+    """The farthest outliers of each quantity on each side."""
+    tables = []
+    for q in MEASURED:
+        for side in ("low", "high"):
+            rows = found.outliers.filter(quantity=q.column, side=side)
+            if len(rows):
+                more = f", the {MOST_NAMED} farthest of {len(rows):,}" if len(rows) > MOST_NAMED else ""
+                named = [
+                    (item, patient, f"{value:,.2f}")
+                    for item, patient, value in rows.select("item", "patient", "value")
+                    .head(MOST_NAMED)
+                    .iter_rows()
+                ]
+                tables.append(Table(("Item", "Patient", q.title), named, f"{q.name}, {side} outliers{more}"))
+    return tables
+
+
+def class_table(found: Exploration) -> Table:
+    """Measurements in each class of EF."""
+    n = found.columns[0].description.n
+    rows = []
+    for table, label, count in found.classes.iter_rows():
+        name, words = CLASS_TABLES[table]
+        rows.append((name, words[label], f"{count:,}", f"{100 * count / n:.1f} %"))
+    return Table(("classification", "class", "n", "share"), rows, "Classes of EF")
+
+
+def group_table(found: Exploration) -> Table:
+    """EF by label."""
+    rows = []
+    for g in found.groups:
+        d = g.description
+        cells = (_rounded(value, 1) for value in (d.mean, d.std, d.q25, d.median, d.q75))
+        rows.append((LABEL_WORDS[g.by], g.label, f"{d.n:,}", *cells))
+    return Table(("by", "label", "n", "mean", "SD", "25%", "50%", "75%"), rows, "EF (%) by label")
+
+
+def contents_table(found: Exploration) -> Table:
+    """Items and patients by view, kind and split."""
+    rows = [
+        (*labels, f"{items:,}", f"{patients:,}") for *labels, items, patients in found.contents.iter_rows()
+    ]
+    return Table(tuple(found.contents.columns), rows)
+
+
+def size_table(found: Exploration) -> Table:
+    """The most frequent image sizes, and how many others there are."""
+    rows = [(f"{width} x {height}", f"{items:,}") for width, height, items in found.sizes.iter_rows()]
+    others = found.sizes["items"][MOST_LISTED_SIZES:]
+    if len(others):
+        rows[MOST_LISTED_SIZES:] = [(f"{len(others):,} further sizes", f"{others.sum():,}")]
+    return Table(("width x height (px)", "items"), rows, "Image sizes")
+
+
+def _column_values(c: Column) -> dict[str, Any]:
+    values: dict[str, Any] = {"quantity": c.quantity.column, "unit": c.quantity.unit, "of": c.quantity.of}
+    values |= {"count": c.description.n, "missing": c.description.missing}
+    values |= {name: _number(value) for name, value in _statistics(c).items()}
+    if c.quantity in MEASURED:
+        values |= {"fence_low": _number(c.fences.low), "fence_high": _number(c.fences.high)}
+        values |= {"outliers_low": c.low, "outliers_high": c.high}
+    return values
+
+
+def _records(table: pl.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {key: printable(value) if isinstance(value, str) else value for key, value in row.items()}
+        for row in table.iter_rows(named=True)
+    ]
+
+
+def _statistics(c: Column) -> dict[str, float]:
+    d = c.description
+    values = (d.mean, d.std, d.minimum, d.q25, d.median, d.q75, d.maximum)
+    return dict(zip(("mean", "std", "min", "q25", "median", "q75", "max"), values, strict=True))
+
+
+def _number(value: float) -> float | None:
+    return round(value, 9) if math.isfinite(value) else None
+
+
+def _decimals(value: float) -> str:
+    return f"{value:.6f}" if math.isfinite(value) else ""
+
+
+def _rounded(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}" if math.isfinite(value) else "-"

@@ -31,6 +31,7 @@ from lvef.evaluation.report import (
     select_plots,
     table_csv,
 )
+from lvef.evaluation.synthetic.evaluation import SyntheticEvaluation
 from lvef.evaluation.synthetic.metrics import (
     AGREEMENT,
     CONTOUR_METRICS,
@@ -48,7 +49,6 @@ from lvef.evaluation.synthetic.metrics import (
     timing_errors,
 )
 from lvef.evaluation.synthetic.results import OUTCOMES, REPRESENTATIVE_BEAT, BeatResult, SyntheticResult
-from lvef.evaluation.synthetic.run import SyntheticEvaluation
 from lvef.stats.bootstrap import RESAMPLES
 
 SUMMARY_SCHEMA, RUN_SCHEMA = "lvef-synthetic-evaluation/1", "lvef-synthetic-evaluation-run/1"

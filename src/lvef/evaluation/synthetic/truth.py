@@ -133,7 +133,7 @@ def read_dataset(folder: Path) -> tuple[TrueClip, ...]:
     return tuple(_clip(folder, name, rows.get(name, []), parameters.get(name, {})) for name in names)
 
 
-def load_curve(path: Path) -> TrueCurve:
+def read_curve(path: Path) -> TrueCurve:
     """Read the true volumes of a clip.
 
     Raises:

@@ -15,8 +15,8 @@ from lvef.core.runner import Progress
 from lvef.core.terms import Status
 from lvef.evaluation.results import exit_code_of, from_plain, to_plain
 from lvef.evaluation.runner import CaseRunner
+from lvef.evaluation.synthetic.evaluation import DIGITS, SyntheticSettings, evaluate_clips
 from lvef.evaluation.synthetic.results import SyntheticResult
-from lvef.evaluation.synthetic.run import DIGITS, SyntheticSettings, evaluate_clips
 from lvef.io.avi import encode_motion_jpeg
 from tests.evaluation.synthetic.made_dataset import TruthMeasurer, later
 from tests.measure.made_up import failed, refused
