@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lvef.evaluation.page import render_page
+from lvef.evaluation.output import render_page
 from lvef.evaluation.plots.style import encode_png
 from lvef.evaluation.report import Plot, Section, Table
 

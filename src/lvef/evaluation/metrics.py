@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lvef.core.records import FloatArray
 from lvef.inference.card import Figure
 from lvef.stats.bootstrap import intervals
+from lvef.stats.paired import holm
 
 LEVEL = 0.95
 """Level of the intervals."""
@@ -118,6 +119,58 @@ class MetricTable:
     def select(self, method: str, group: str | None = "") -> list[MetricRow]:
         """Rows of a method: of all cases, of one group, or (None) of every group."""
         return [row for row in self.rows if row.method == method and group in (None, row.group)]
+
+
+@dataclass(frozen=True, slots=True)
+class PairedMetric:
+    """A metric of two methods on the cases for which both have it.
+
+    Attributes:
+        first: Method that is subtracted.
+        second: The other method.
+        figure: Its name.
+        unit: Its unit.
+        n: Cases.
+        patients: Their patients.
+        first_value: Metric of the first on these cases.
+        second_value: Metric of the second.
+        difference: Second minus first.
+        low: Lower end of the bootstrap interval over patients.
+        high: Upper end.
+        level: Level of the interval.
+        p: Two-sided p of Wilcoxon's signed-rank test over patients; None where it is not tested.
+        p_holm: The same after Holm's correction over all tests.
+        more_is_better: Whether a positive difference speaks for the second.
+    """
+
+    first: str
+    second: str
+    figure: str
+    unit: str
+    n: int
+    patients: int
+    first_value: float
+    second_value: float
+    difference: float
+    low: float
+    high: float
+    level: float
+    p: float | None
+    p_holm: float | None
+    more_is_better: bool
+
+
+PAIRED_COLUMNS = tuple(field.name for field in fields(PairedMetric))
+"""Columns of ``paired.csv``."""
+
+
+def correct_p_values(paired: Iterable[PairedMetric]) -> list[PairedMetric]:
+    """The same with Holm's correction over all tests."""
+    found = list(paired)
+    tested = [i for i, metric in enumerate(found) if metric.p is not None]
+    for i, p in zip(tested, holm([found[i].p or 0.0 for i in tested]), strict=True):
+        found[i] = replace(found[i], p_holm=p)
+    return found
 
 
 def make_generator(seed: int, name: str) -> np.random.Generator:

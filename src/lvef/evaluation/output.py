@@ -1,20 +1,31 @@
-"""The folder that an evaluation writes into: its files, its record ``run.json``, and what an earlier run left there."""
+"""The folder that an evaluation writes into: its page, its files, and its record ``run.json``.
+
+The page comes from the template ``templates/page.html``; everything that comes in is text and is escaped.
+"""
 
 from __future__ import annotations
 
 import datetime
 import json
+import re
+import struct
+from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lvef
 from lvef.core.errors import DataError
 from lvef.core.serialization import printable, to_json
-from lvef.evaluation.page import render_page
-from lvef.evaluation.report import EvaluationReport, Plot, metrics_csv
+from lvef.evaluation.report import EvaluationReport, Plot, Section, metrics_csv
 from lvef.io.atomic import remove_files, write_bytes_atomic, write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
+from lvef.measure.options import MeasureOptions
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 RUN_NAME = "run.json"
 """What the run stood on, and which files it wrote."""
@@ -71,6 +82,24 @@ def write_report(folder: Path, report: EvaluationReport) -> list[str]:
         lambda written: run_record(report.run, written),
         keep=report.keep,
     )
+
+
+def settings_of(plan: Any, **changed: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The settings of a run, of paths the last part only: the folders above may reveal who works where.
+
+    Args:
+        plan: Dataclass of what was asked for; of its `MeasureOptions` runtime, precision and threads are taken.
+        changed: Values that differ from the plan's.
+    """
+    found: dict[str, Any] = {}
+    for name, value in ((f.name, getattr(plan, f.name)) for f in fields(plan)):
+        if isinstance(value, MeasureOptions):
+            found |= {"backend": value.backend, "precision": value.precision, "threads": value.threads}
+        elif isinstance(value, tuple):
+            found[name] = [last_name(Path(path)) for path in value]
+        else:
+            found[name] = last_name(value) if isinstance(value, Path) else value
+    return found | changed
 
 
 def run_record(facts: Mapping[str, Any], written: Sequence[str]) -> dict[str, Any]:
@@ -136,3 +165,51 @@ def earlier_files(folder: Path, schema: str) -> set[str]:
         return set()
     # Names only: a record that was edited must not reach outside the folder.
     return {name for name in record.get("files", []) if isinstance(name, str) and Path(name).name == name}
+
+
+def render_page(title: str, introduction: str, sections: Sequence[Section]) -> str:
+    """The whole page.
+
+    Args:
+        title: Title of the page.
+        introduction: Plain text under it; an empty line starts a new paragraph.
+        sections: In their order; with two or more there is a table of contents.
+
+    Returns:
+        HTML, to be written as UTF-8.
+    """
+    shown = [
+        {
+            "title": section.title,
+            "text": section.text,
+            "tables": section.tables,
+            "plots": [_plot(plot) for plot in section.plots],
+        }
+        for section in sections
+    ]
+    return _template().render(title=title, introduction=introduction, sections=shown)
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("lvef.evaluation"), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters |= {"clean": _clean, "paragraphs": _paragraphs}
+    return environment.get_template("page.html")
+
+
+def _plot(plot: Plot) -> dict[str, str | int]:
+    width, height = struct.unpack(">II", plot.png[16:24])
+    return {"alt": plot.alt, "width": width, "height": height, "data": b64encode(plot.png).decode("ascii")}
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+def _clean(text: str) -> str:
+    """Without characters that no file can hold."""
+    return "\n".join(printable(line) for line in text.splitlines())

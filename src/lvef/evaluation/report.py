@@ -1,6 +1,6 @@
 """What an evaluation shows: tables, plots and text in sections, from which page, terminal and files are views.
 
-Each evaluation fills an `EvaluationReport`; `lvef.evaluation.page` renders it, `lvef.cli.show_evaluation` prints it and
+Each evaluation fills an `EvaluationReport`; `lvef.evaluation.output` renders it, `lvef.cli.show_evaluation` prints it and
 `lvef.evaluation.output` writes it.
 """
 
@@ -16,7 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lvef.core.serialization import csv_text, printable
-from lvef.evaluation.metrics import METRIC_COLUMNS, NAN, MetricRow, MetricTable
+from lvef.evaluation.metrics import (
+    METRIC_COLUMNS,
+    NAN,
+    PAIRED_COLUMNS,
+    MetricRow,
+    MetricTable,
+    PairedMetric,
+)
 
 Row = tuple[str, ...]
 """Cells of one line of a table."""
@@ -240,6 +247,11 @@ def file_names(labels: Sequence[str]) -> dict[str, str]:
 def metrics_csv(rows: Iterable[MetricRow]) -> str:
     """The tidy table as CSV."""
     return table_csv(METRIC_COLUMNS, ([getattr(row, name) for name in METRIC_COLUMNS] for row in rows))
+
+
+def paired_csv(paired: Iterable[PairedMetric]) -> str:
+    """Every method against every other as CSV."""
+    return table_csv(PAIRED_COLUMNS, ([getattr(p, name) for name in PAIRED_COLUMNS] for p in paired))
 
 
 def table_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

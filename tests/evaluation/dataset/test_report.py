@@ -13,9 +13,8 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.evaluation.dataset.analysis import analyse
-from lvef.evaluation.dataset.evaluation import Inputs, Plan
+from lvef.evaluation.dataset.evaluation import Inputs, Plan, read_losses
 from lvef.evaluation.dataset.files import make_csv_files, to_summary
-from lvef.evaluation.dataset.losses import read_losses
 from lvef.evaluation.dataset.report import headline, make_report
 from lvef.evaluation.output import write_report
 from lvef.evaluation.plots.boxes import residuals_png

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lvef.evaluation.plots.agreement import bland_altman_png, scatter_png
+from lvef.evaluation.metrics import MetricRow
+from lvef.evaluation.plots.agreement import EfPairs, bland_altman_png, scatter_png
 from lvef.evaluation.plots.boxes import dice_png
 from lvef.evaluation.plots.style import (
     BLUE,
@@ -33,26 +34,24 @@ ODD = (
 )
 
 
-def bland_altman(method, reference, quality, patients=None, heading="EF", **lines):
-    lines = {"bias": NONE, "low_limit": NONE, "high_limit": NONE} | lines
-    patients = patients or [f"p{i}" for i in range(len(method))]
-    return bland_altman_png(
-        method, reference, quality, patients, heading=heading, reference_name="expert masks", **lines
-    )
+def pairs_of(method, reference, quality, patients, heading, **values):
+    """What is drawn; values are metrics by their statistic."""
+
+    def metric(statistic):
+        value = values.get(statistic)
+        return None if value is None else MetricRow("a", "", f"ef_{statistic}", *value, 9)
+
+    pairs = np.stack([np.asarray(method, float), np.asarray(reference, float)], axis=1)
+    names = patients or [f"p{i}" for i in range(len(pairs))]
+    return EfPairs(pairs, quality, names, metric, heading, "expert masks")
 
 
-def scatter(method, reference, quality, patients=None, mae=NONE, pearson_r=NONE):
-    patients = patients or [f"p{i}" for i in range(len(method))]
-    return scatter_png(
-        method,
-        reference,
-        quality,
-        patients,
-        mae=mae,
-        pearson_r=pearson_r,
-        heading="EF",
-        reference_name="expert masks",
-    )
+def bland_altman(method, reference, quality, patients=None, heading="EF", **values):
+    return bland_altman_png(pairs_of(method, reference, quality, patients, heading, **values))
+
+
+def scatter(method, reference, quality, patients=None, **values):
+    return scatter_png(pairs_of(method, reference, quality, patients, "EF", **values))
 
 
 def cases(n):
@@ -222,7 +221,7 @@ def test_names_do_not_cover_each_other():
 def test_no_window_system_and_no_global_figures():
     code = """
 from lvef.evaluation.report import Bounded
-from lvef.evaluation import page
+from lvef.evaluation import output
 from lvef.evaluation.plots import differences
 from lvef.evaluation.plots import boxes
 from lvef.evaluation.plots import images

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -30,13 +30,15 @@ from lvef.evaluation.metrics import (
     Metric,
     MetricRow,
     MetricTable,
+    PairedMetric,
     bootstrap_metrics,
+    correct_p_values,
     make_generator,
     rows_by_patient,
 )
 from lvef.stats.agreement import PARTS, CalibrationPart, calibration_parts
 from lvef.stats.bootstrap import intervals
-from lvef.stats.paired import holm, signed_rank_p
+from lvef.stats.paired import signed_rank_p
 
 FILLED = "_filled"
 """End of the names of metrics in which the baseline stands where there is no prediction."""
@@ -99,45 +101,6 @@ class Unchecked:
     crossing: int
     named: int
     named_negative: int
-
-
-@dataclass(frozen=True, slots=True)
-class PairedMetric:
-    """A metric of two methods on the clips for which both predict an EF.
-
-    Attributes:
-        first: The one that is subtracted.
-        second: The other one.
-        figure: One of `COMPARED`.
-        unit: Its unit.
-        n: Clips.
-        patients: Their patients.
-        first_value: Metric of the first on these clips.
-        second_value: Metric of the second.
-        difference: Second minus first.
-        low: Lower end of the bootstrap interval over patients.
-        high: Upper end.
-        level: Level of the interval.
-        p: Two-sided p of Wilcoxon's signed-rank test on the patients' mean absolute errors; None but for the ``mae``.
-        p_holm: The same after Holm's correction over all pairs.
-        more_is_better: Whether a positive difference speaks for the second.
-    """
-
-    first: str
-    second: str
-    figure: str
-    unit: str
-    n: int
-    patients: int
-    first_value: float
-    second_value: float
-    difference: float
-    low: float
-    high: float
-    level: float
-    p: float | None
-    p_holm: float | None
-    more_is_better: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,16 +222,11 @@ def pair_up(
 
 def compare_methods(evaluation: DatasetEvaluation, seed: int) -> list[PairedMetric]:
     """Every two methods with predictions for clips of at least two patients, every metric of `COMPARED`."""
-    found = [
+    return correct_p_values(
         paired
         for first, second in combinations(evaluation.methods, 2)
         for paired in _compare(evaluation.selection.cases, first, second, seed)
-    ]
-    tested = [i for i, paired in enumerate(found) if paired.p is not None]
-    corrected = holm([found[i].p or 0.0 for i in tested])
-    for i, p in zip(tested, corrected, strict=True):
-        found[i] = replace(found[i], p_holm=p)
-    return found
+    )
 
 
 def _pairs(known: Sequence[tuple[float, Case]]) -> tuple[FloatArray, list[Case]]:

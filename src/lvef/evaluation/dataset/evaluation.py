@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,14 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lvef.core.errors import ConfigError, LvefError
+from lvef.core.errors import ConfigError, DataError, LvefError
 from lvef.core.journal import file_stamp
-from lvef.core.records import Clip, Measurement, Tracing
+from lvef.core.records import Clip, FloatArray, Measurement, Tracing
 from lvef.core.serialization import printable
 from lvef.core.terms import Split
 from lvef.evaluation.dataset.cases import Case, Selection, read_cases
 from lvef.evaluation.dataset.leakage import check_network, check_splits
-from lvef.evaluation.dataset.losses import Curves, read_losses
 from lvef.evaluation.dataset.predictions import EfResult, match_predictions, read_predictions
 from lvef.evaluation.dataset.tracings import ReferenceTracings, read_reference_tracings
 from lvef.evaluation.metrics import NAN
@@ -30,6 +31,12 @@ from lvef.measure import pipeline
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
 from lvef.transforms.sector import find_sector
+
+METRICS_NAME = "metrics.csv"
+"""Log of a training run, a row an epoch."""
+
+Curves = dict[str, tuple[FloatArray, FloatArray]]
+"""Name of a loss curve -> epochs and values."""
 
 DECIMALS = 2
 """Digits of a pixel that a line's end is kept with."""
@@ -321,3 +328,51 @@ def _labels(plan: Plan, entries: Sequence[ModelEntry]) -> list[str]:
         *(f"{card.name} {card.model_sha256[:8]}" for card in cards),
         *(f"{path.stem} {number}" for number, path in enumerate(files, 1)),
     ]
+
+
+def read_losses(run: Path) -> Curves:
+    """Loss curves of a training run; where it was resumed, a later start counts for the epochs it did again.
+
+    Args:
+        run: Its folder, with ``metrics.csv``, or one a start in folders ``version_0``, ``version_1`` ...
+
+    Raises:
+        DataError: There is no ``metrics.csv`` there, or it holds no losses.
+    """
+    own = run / METRICS_NAME
+    starts = sorted(run.glob(f"**/{METRICS_NAME}"), key=lambda p: (len(p.parent.name), p.parent.name))
+    paths = [own] if own.is_file() else starts
+    if not paths:
+        raise DataError(
+            f"{run}: no {METRICS_NAME} was found there; the folder of a training run was expected."
+        )
+    found: dict[str, dict[float, float]] = {}
+    for path in paths:
+        try:
+            rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        except (OSError, UnicodeDecodeError, csv.Error):
+            raise DataError(f"{path}: cannot be read; the log of a training run was expected.") from None
+        for row in rows:
+            numbers = {name: float(cell) for name, cell in row.items() if name and _is_number(cell)}
+            if "epoch" in numbers:
+                for name, value in numbers.items():
+                    found.setdefault(name, {})[numbers["epoch"]] = value
+    # A column by step that also stands there by epoch is left out.
+    by_epoch = [
+        n for n in sorted(found) if f"{n.removesuffix('_step')}_epoch" not in found or n[-5:] != "_step"
+    ]
+    for word in ("loss", "mae"):
+        kept = [name for name in by_epoch if word in name.lower()]
+        if kept:
+            return {
+                name: (np.array(sorted(found[name])), np.array([y for _, y in sorted(found[name].items())]))
+                for name in kept
+            }
+    raise DataError(f"{paths[0]}: has no column of losses by epoch; the log of a training run was expected.")
+
+
+def _is_number(cell: str | None) -> bool:
+    try:
+        return math.isfinite(float(cell or ""))
+    except ValueError:
+        return False

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, fields
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 import lvef
 from lvef.core.wording import DISCLAIMER
-from lvef.evaluation.dataset.analysis import Analysis, MethodAnalysis, PairedMetric
+from lvef.evaluation.dataset.analysis import Analysis, MethodAnalysis
 from lvef.evaluation.dataset.cases import Group
 from lvef.evaluation.dataset.evaluation import Plan
 from lvef.evaluation.dataset.tracings import NOT_COMPARABLE, REPORT_TEST_MAE, TracingError
 from lvef.evaluation.ef_metrics import CLASSES
 from lvef.evaluation.metrics import MetricRow
-from lvef.evaluation.output import last_name
-from lvef.evaluation.report import table_csv
+from lvef.evaluation.output import settings_of
+from lvef.evaluation.report import paired_csv, table_csv
 from lvef.evaluation.results import patients_digest, to_plain
 from lvef.geometry.categories import report_class
 
@@ -59,8 +58,7 @@ def make_csv_files(a: Analysis) -> dict[str, str]:
         ),
     }
     if a.paired:
-        columns = [field.name for field in fields(PairedMetric)]
-        files["paired.csv"] = table_csv(columns, ([getattr(p, name) for name in columns] for p in a.paired))
+        files["paired.csv"] = paired_csv(a.paired)
     return files
 
 
@@ -165,19 +163,7 @@ def run_facts(a: Analysis, plan: Plan) -> dict[str, Any]:
         "schema": RUN_SCHEMA,
         "seconds": e.seconds,
         "resumed": e.resumed,
-        "settings": {
-            "manifest": last_name(plan.manifest),
-            "split": plan.split,
-            "weights": [last_name(Path(name)) for name in plan.weights],
-            "predictions": [last_name(path) for path in plan.predictions],
-            "train_cards": [last_name(path) for path in plan.train_cards],
-            "runs": [last_name(path) for path in plan.runs],
-            "overlays": plan.overlays,
-            "seed": plan.seed,
-            "backend": plan.options.backend,
-            "precision": plan.options.precision,
-            "threads": plan.options.threads,
-        },
+        "settings": settings_of(plan),
         "networks": {m.label: None if m.weights is None else asdict(m.weights) for m in e.methods},
         "patients_sha256": patients_digest({case.patient for case in e.selection.cases}),
     }

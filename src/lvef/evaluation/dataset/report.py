@@ -28,7 +28,7 @@ from lvef.evaluation.dataset.tracings import (
 )
 from lvef.evaluation.ef_metrics import CLASS_TITLES, CLASSES, EF_METRICS, THRESHOLDS, classify
 from lvef.evaluation.metrics import LEVEL, Metric
-from lvef.evaluation.plots.agreement import QUALITY_STYLE, agreement_plots
+from lvef.evaluation.plots.agreement import QUALITY_STYLE, EfPairs, agreement_plots
 from lvef.evaluation.plots.boxes import residuals_png
 from lvef.evaluation.plots.curves import calibration_png, loss_png, roc_png
 from lvef.evaluation.plots.images import line_overlay_png
@@ -363,17 +363,16 @@ def make_plots(a: Analysis, inputs: Inputs, overlays: int = 0) -> dict[str, Plot
     for m in a.methods:
         labels = [case.quality or case.view for case in m.cases]
         unknown = sorted(set(labels) - set(QUALITY_STYLE) - {"", "unknown"})
-        found |= agreement_plots(
+        ef = EfPairs(
             m.pairs,
             labels,
             [case.item for case in m.cases],
             lambda statistic, m=m: m.metrics.get(f"ef_{statistic}"),  # type: ignore[misc]
-            ending=names[m.label],
-            heading=f"EF, split {selection.split}: {m.label}",
-            reference_name=reference,
-            alt=f"of the EF by {m.label}",
-            styles=QUALITY_STYLE | {label: MARKS[i % len(MARKS)] for i, label in enumerate(unknown)},
+            f"EF, split {selection.split}: {m.label}",
+            reference,
+            QUALITY_STYLE | {label: MARKS[i % len(MARKS)] for i, label in enumerate(unknown)},
         )
+        found |= agreement_plots(ef, ending=names[m.label], alt=f"of the EF by {m.label}")
     shown = [m for m in a.methods if len(m.pairs) > 1]
     if shown:
         found |= _shared_plots(shown, selection.split, reference)

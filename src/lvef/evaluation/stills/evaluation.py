@@ -17,12 +17,11 @@ from lvef.core.config import to_mapping
 from lvef.core.records import BoolArray
 from lvef.core.terms import Structure
 from lvef.datasets.camus import CamusStill, read_stills
-from lvef.evaluation.metrics import MetricTable
+from lvef.evaluation.metrics import MetricTable, PairedMetric
 from lvef.evaluation.results import UsedWeights
 from lvef.evaluation.stills.ef import EfComparison, ef_comparisons
 from lvef.evaluation.stills.metrics import (
     CARD_METRICS,
-    PairedMetric,
     Side,
     compare_models,
     ef_metrics,

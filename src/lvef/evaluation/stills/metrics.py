@@ -5,18 +5,26 @@ A new metric of a still is one more entry of `STILL_METRICS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from lvef.core.terms import Phase
 from lvef.evaluation.ef_metrics import EF_POINTS, constant_pairs, select_metrics
-from lvef.evaluation.metrics import LEVEL, Metric, MetricRow, bootstrap_metrics, make_generator
+from lvef.evaluation.metrics import (
+    LEVEL,
+    Metric,
+    MetricRow,
+    PairedMetric,
+    bootstrap_metrics,
+    correct_p_values,
+    make_generator,
+)
 from lvef.evaluation.stills.ef import EfComparison
 from lvef.evaluation.stills.scores import STRUCTURE_TITLES, STRUCTURES, VIEWS, StillScore
-from lvef.stats.paired import compare, holm
+from lvef.stats.paired import compare
 
 EXPERT_MASKS, EXPERT_LINES = "expert masks", "lines of the expert masks"
 """What overlap and distances, and what lines, are compared with."""
@@ -134,39 +142,6 @@ def ef_metrics(comparison: EfComparison, *, method: str, split: str, seed: int) 
 
 
 @dataclass(frozen=True, slots=True)
-class PairedMetric:
-    """A metric of two models on the same patients.
-
-    Attributes:
-        first: Model that is subtracted.
-        second: The other model.
-        figure: For people, for example ``LV Dice A4C ED``.
-        unit: ``Dice``, ``mm``, ``px`` or EF points.
-        n: Patients in whom both models have it.
-        difference: Mean of second minus first.
-        low: Lower end of the bootstrap interval over patients.
-        high: Upper end.
-        level: Level of the interval.
-        p: Wilcoxon signed-rank test, two-sided.
-        p_holm: The same after Holm's correction over all metrics of all pairs of models.
-        more_is_better: Whether a positive difference speaks for the second.
-    """
-
-    first: str
-    second: str
-    figure: str
-    unit: str
-    n: int
-    difference: float
-    low: float
-    high: float
-    level: float
-    p: float
-    p_holm: float
-    more_is_better: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Side:
     """One of two models: its name, its stills, its EFs."""
 
@@ -177,27 +152,37 @@ class Side:
 
 def compare_models(sides: Sequence[Side], seed: int) -> list[PairedMetric]:
     """Every pair of models, every metric; p values corrected over all of them."""
-    found: list[PairedMetric] = []
-    for first, second in combinations(sides, 2):
-        ours, theirs = _values(first), _values(second)
-        for (figure, unit, more_is_better), values in ours.items():
-            others = theirs.get((figure, unit, more_is_better), {})
-            patients = [p for p in values if p in others]
-            paired = compare(
-                [values[p] for p in patients],
-                [others[p] for p in patients],
-                make_generator(seed, f"{first.label} {second.label} {figure}"),
-                level=LEVEL,
+    return correct_p_values(
+        metric for first, second in combinations(sides, 2) for metric in _compare(first, second, seed)
+    )
+
+
+def _compare(first: Side, second: Side, seed: int) -> Iterator[PairedMetric]:
+    theirs = _values(second)
+    for (figure, unit, more_is_better), values in _values(first).items():
+        others = theirs.get((figure, unit, more_is_better), {})
+        rows = np.array([(values[p], others[p]) for p in values if p in others]).reshape(-1, 2)
+        generator = make_generator(seed, f"{first.label} {second.label} {figure}")
+        paired = compare(rows[:, 0], rows[:, 1], generator, level=LEVEL)
+        if paired is not None:
+            ours, others_mean = rows[np.isfinite(rows).all(axis=1)].mean(axis=0).tolist()
+            yield PairedMetric(
+                first.label,
+                second.label,
+                figure,
+                unit,
+                paired.n,
+                paired.n,
+                ours,
+                others_mean,
+                paired.difference,
+                paired.low,
+                paired.high,
+                LEVEL,
+                paired.p,
+                None,
+                more_is_better,
             )
-            if paired is not None:
-                found.append(
-                    PairedMetric(
-                        *(first.label, second.label, figure, unit, paired.n, paired.difference),
-                        *(paired.low, paired.high, LEVEL, paired.p, paired.p, more_is_better),
-                    )
-                )
-    corrected = holm([metric.p for metric in found])
-    return [replace(metric, p_holm=p) for metric, p in zip(found, corrected, strict=True)]
 
 
 def _values(side: Side) -> dict[tuple[str, str, bool], dict[str, float]]:

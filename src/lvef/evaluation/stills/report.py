@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import lvef
@@ -14,8 +13,8 @@ from lvef.core.terms import Phase
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.ef_metrics import CLASS_TABLES, EF_METRICS, EF_POINTS
 from lvef.evaluation.metrics import LEVEL, MetricRow
-from lvef.evaluation.output import last_name
-from lvef.evaluation.plots.agreement import agreement_plots
+from lvef.evaluation.output import settings_of
+from lvef.evaluation.plots.agreement import EfPairs, agreement_plots
 from lvef.evaluation.plots.boxes import dice_png
 from lvef.evaluation.plots.differences import (
     DICE_COST_ALLOWED,
@@ -38,6 +37,7 @@ from lvef.evaluation.report import (
     bounded_text,
     file_names,
     p_text,
+    paired_csv,
     pivot,
     select_plots,
     table_csv,
@@ -45,7 +45,7 @@ from lvef.evaluation.report import (
 from lvef.evaluation.results import patients_digest, to_plain
 from lvef.evaluation.stills.ef import EfComparison
 from lvef.evaluation.stills.evaluation import ModelScores, StillsEvaluation, WorstStill
-from lvef.evaluation.stills.metrics import EF_STATISTICS, QUALITIES, PairedMetric
+from lvef.evaluation.stills.metrics import EF_STATISTICS, QUALITIES
 from lvef.evaluation.stills.models import Plan
 from lvef.evaluation.stills.robustness import POOLED, PerformanceDrop
 from lvef.evaluation.stills.scores import STRUCTURE_TITLES, STRUCTURES, VIEWS
@@ -315,16 +315,16 @@ def make_plots(e: StillsEvaluation) -> dict[str, Plot]:
     for m in e.models:
         name = names[m.label]
         for c in m.comparisons:
-            found |= agreement_plots(
+            ef = EfPairs(
                 c.pairs,
                 [case.quality for case in c.cases],
                 [case.patient for case in c.cases],
                 lambda statistic, m=m, c=c: e.metrics.find(m.label, f"ef_{statistic}_{c.key}"),  # type: ignore[misc]
-                ending=f"{c.key}_{name}",
-                heading=f"EF, {c.short_title}: {m.label}",
-                reference_name=c.reference,
-                alt=f"of the EF by {m.label}, {c.title}, against {c.reference}",
+                f"EF, {c.short_title}: {m.label}",
+                c.reference,
             )
+            alt = f"of the EF by {m.label}, {c.title}, against {c.reference}"
+            found |= agreement_plots(ef, ending=f"{c.key}_{name}", alt=alt)
         if m.drops:
             heading = f"Performance drop of {m.label} under perturbations: both views, ED and ES"
             png = robustness_png(_pooled(m.drops), heading=heading)
@@ -403,8 +403,7 @@ def make_csv_files(e: StillsEvaluation) -> dict[str, str]:
             ),
         )
     if e.paired:
-        columns = [field.name for field in fields(PairedMetric)]
-        files["paired.csv"] = table_csv(columns, ([getattr(p, name) for name in columns] for p in e.paired))
+        files["paired.csv"] = paired_csv(e.paired)
     return files
 
 
@@ -468,18 +467,11 @@ def _run_facts(e: StillsEvaluation, plan: Plan) -> dict[str, Any]:
     return {
         "schema": RUN_SCHEMA,
         "seconds": e.seconds,
-        "settings": {
-            "data": last_name(plan.data),
-            "split": None if plan.patients or plan.runs else plan.split,
-            "patients": last_name(plan.patients) if plan.patients else None,
-            "weights": [] if plan.runs else [last_name(Path(name)) for name in plan.weights],
-            "runs": [last_name(run) for run in plan.runs],
-            "robustness": plan.robustness,
-            "seed": plan.seed,
-            "backend": plan.options.backend,
-            "precision": plan.options.precision,
-            "threads": plan.options.threads,
-        },
+        "settings": settings_of(
+            plan,
+            split=None if plan.patients or plan.runs else plan.split,
+            **({"weights": []} if plan.runs else {}),
+        ),
         "networks": {m.label: [asdict(weights) for weights in m.weights] for m in e.models},
         "patients_sha256": {m.label: patients_digest(m.patients) for m in e.models},
     }

@@ -17,7 +17,7 @@ from lvef.core.terms import Status
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.metrics import LEVEL, MetricRow
 from lvef.evaluation.output import last_name
-from lvef.evaluation.plots.agreement import agreement_plots
+from lvef.evaluation.plots.agreement import EfPairs, agreement_plots
 from lvef.evaluation.plots.clips import timing_png, volume_curves_png
 from lvef.evaluation.plots.style import BLUE, GREEN, VERMILION
 from lvef.evaluation.report import (
@@ -263,17 +263,16 @@ def make_plots(evaluation: SyntheticEvaluation, group: Group) -> dict[str, Plot]
     for reference in GROUPED_REFERENCES:
         clips, pairs = ef_pairs(group.clips, reference)
         of = "the body in space" if reference == "space" else "the truth in the plane"
-        plots |= agreement_plots(
+        ef = EfPairs(
             pairs,
             [r.rhythm for r in clips],
             [r.item for r in clips],
             {m.name.removeprefix("ef_"): group.metric(f"{m.name}_{reference}") for m in AGREEMENT}.get,
-            ending=reference,
-            heading=f"EF of synthetic clips against {of}",
-            reference_name=REFERENCES[reference],
-            alt=f"of the EF against {REFERENCES[reference]}",
-            styles=RHYTHM_STYLE,
+            f"EF of synthetic clips against {of}",
+            REFERENCES[reference],
+            RHYTHM_STYLE,
         )
+        plots |= agreement_plots(ef, ending=reference, alt=f"of the EF against {REFERENCES[reference]}")
     errors = {"ED": timing_errors(group.clips, "ed_error"), "ES": timing_errors(group.clips, "es_error")}
     if any(errors.values()):
         heading = "Timing errors: found minus middle of the plateau"
