@@ -71,7 +71,7 @@ def sample_of_still(still: CamusStill, size: int | None) -> Sample:
         DataError: It has no scale, or its pixels are not square.
     """
     name = f"{still.patient} {still.view}"
-    image = LabelledImage(still.picture, still.mask, _scale(still.spacing, name))
+    image = LabelledImage(still.image, still.mask, _scale(still.spacing, name))
     if size is not None:
         image = to_square(image, size)
     return Sample(REAL, name, still.patient, still.phase, image, measure_image(image))

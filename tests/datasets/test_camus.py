@@ -34,7 +34,7 @@ def test_splits_and_stills_in_order(root):
 
 def test_arrays_are_turned_upright_and_keep_their_scale(root):
     ed = next(read_stills(root, ["patient0001"]))
-    assert ed.picture.shape == ed.mask.shape == (196, 237)
+    assert ed.image.shape == ed.mask.shape == (196, 237)
     assert set(np.unique(ed.mask)) == {0, 1, 2, 3}
     assert ed.spacing.x_mm == pytest.approx(camus_folder.SPACING_MM)
     assert ed.spacing.y_mm == pytest.approx(camus_folder.SPACING_MM)
@@ -75,7 +75,7 @@ def test_the_real_collection(camus_root):
     assert not set(patients) & set(read_split(camus_root, "validation"))
     stills = list(read_stills(camus_root, patients[:20]))
     for still in stills:
-        assert still.picture.shape == still.mask.shape
+        assert still.image.shape == still.mask.shape
         assert set(np.unique(still.mask)) <= {0, 1, 2, 3}
     # In every patient the ventricle is larger at ED than at ES: phases are named rightly (patient0185 too).
     for patient in [*patients[:20], "patient0185"]:

@@ -117,7 +117,7 @@ def test_the_same_truth_as_the_stills_that_networks_are_judged_on(tmp_path, make
     assert len(stills) == len(rows) == 12
     for still in stills:
         row = rows[still.patient, still.view, still.phase]
-        assert (row["height_px"], row["width_px"]) == still.picture.shape
+        assert (row["height_px"], row["width_px"]) == still.image.shape
         assert row["spacing_x_mm"] == (None if still.spacing is None else still.spacing.x_mm)
         assert (row["quality"], row["ef_percent"]) == (still.quality, still.cfg_ef_percent)
 

@@ -45,7 +45,7 @@ class CamusStill:
         patient: ``patientXXXX``.
         view: A4C or A2C.
         phase: ED or ES.
-        picture: ``(height, width)`` uint8.
+        image: ``(height, width)`` uint8.
         mask: ``(height, width)`` uint8 of :class:`lvef.core.terms.Structure`.
         spacing: Millimetres per pixel, None where the scale is lost.
         quality: ``Good``, ``Medium``, ``Poor`` or empty.
@@ -55,7 +55,7 @@ class CamusStill:
     patient: str
     view: View
     phase: Phase
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     mask: NDArray[np.uint8]
     spacing: PixelSpacing | None
     quality: str

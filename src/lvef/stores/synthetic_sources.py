@@ -269,7 +269,7 @@ def _contraction(root: Path, patient: str, view: View) -> ContractionModel:
         raise QualityRefusal("no_pair", f"{patient}: has no {view} stills of both ED and ES.")
     ed, es = stills[Phase.ED], stills[Phase.ES]
     try:
-        pair = StillPair(ed.picture, es.picture, ed.mask, es.mask, ed.spacing, view, patient)
+        pair = StillPair(ed.image, es.image, ed.mask, es.mask, ed.spacing, view, patient)
     except DataError as error:
         raise QualityRefusal("no_pair", str(error)) from None
     return fit_contraction(pair)

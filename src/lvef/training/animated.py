@@ -57,7 +57,7 @@ def animate(
     rng = np.random.default_rng([seed, STREAM, variant, *name.encode()])
     options = AnimationOptions(size=size, n_frames=FRAMES, frame_rate_hz=FRAME_RATE_HZ)
     try:
-        stills = StillPair(ed.picture, es.picture, ed.mask, es.mask, ed.spacing, ed.view, ed.patient)
+        stills = StillPair(ed.image, es.image, ed.mask, es.mask, ed.spacing, ed.view, ed.patient)
         made = animate_stills(fit_contraction(stills), options, rng, name=name)
         placement = place(find_sector(made.clip).box, size, made.clip.spacing)
     except LvefError:

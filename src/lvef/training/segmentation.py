@@ -99,9 +99,9 @@ def as_arrays(stills: list[CamusStill], size: int) -> tuple[Tensor, Tensor]:
     pictures = np.empty((len(stills), size, size), np.uint8)
     labels = np.empty_like(pictures)
     for i, still in enumerate(stills):
-        clip = Clip(still.picture[None], np.zeros(1), "still", still.patient)
+        clip = Clip(still.image[None], np.zeros(1), "still", still.patient)
         placement = place(find_sector(clip).box, size, still.spacing)
-        pictures[i] = fit(still.picture[None], placement, size)[0]
+        pictures[i] = fit(still.image[None], placement, size)[0]
         labels[i] = fit(still.mask[None], placement, size, labels=True)[0]
     return torch.from_numpy(pictures), torch.from_numpy(labels)
 

@@ -114,7 +114,7 @@ def test_labels_find_their_way_back_to_the_picture():
 
 def test_a_still_without_a_fan_is_lost_and_not_an_error(folder):
     still = next(read_stills(folder, ["patient0001"]))
-    blank = replace(still, picture=np.zeros_like(still.picture))
+    blank = replace(still, image=np.zeros_like(still.image))
     score, labels = segment_and_score(SegmentationPredictor(MeasureOptions(precision="f32")), blank)
     assert score.is_lost
     assert score.dice_lv == 0
@@ -155,10 +155,10 @@ def test_a_contour_encloses_the_mask_it_was_traced_on():
 def test_lines_are_scored_like_masks_and_have_no_myocardium(folder, tmp_path):
     still = next(read_stills(folder, ["patient0001"]))
     expert = trace_labels(still.mask)
-    box = find_sector(Clip(still.picture[None], np.zeros(1), "still", "s")).box
+    box = find_sector(Clip(still.image[None], np.zeros(1), "still", "s")).box
     square = place(box, tiny.TRACE_INPUT.size, still.spacing)
     # What this network draws is the expert's own lines, but for the mean grey of the picture.
-    level = 2 * fit(still.picture[None], square, square_px := tiny.TRACE_INPUT.size).mean() / 255
+    level = 2 * fit(still.image[None], square, square_px := tiny.TRACE_INPUT.size).mean() / 255
     lines = np.concatenate([np.stack([expert.apex, expert.base])[None], expert.chords])
     wanted = square.to_network(lines.reshape(-1, 2)).reshape(lines.shape) / square_px
     drawn = tiny.lines_of_brightness(tmp_path / "n", 0.5 + (wanted - 0.5) / level)

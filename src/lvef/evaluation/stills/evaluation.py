@@ -225,7 +225,7 @@ def _score(
 ) -> None:
     clean, labels = segment_and_score(predictor, still, other=other)
     found.scores.append(clean)
-    worst = WorstStill(clean, still.picture, still.mask == Structure.LV, labels == Structure.LV)
+    worst = WorstStill(clean, still.image, still.mask == Structure.LV, labels == Structure.LV)
     # A heap of the highest losses; the count settles ties, because stills have no order.
     entry = (1 - clean.dice_lv if clean.dice_lv == clean.dice_lv else 0.0, -len(found.scores), worst)
     if len(found.worst) < WORST:

@@ -108,8 +108,8 @@ def score_perturbed(
 def _perturb(still: CamusStill, change: Change) -> CamusStill:
     # The same still gets the same grain in every run and for every model.
     rng = np.random.default_rng(zlib.crc32(f"{still.patient} {still.view} {still.phase}".encode()))
-    picture, mask = change(still.picture, still.mask, rng)
-    return replace(still, picture=picture, mask=mask)
+    picture, mask = change(still.image, still.mask, rng)
+    return replace(still, image=picture, mask=mask)
 
 
 def summarise_perturbed(change: str, scores: Sequence[StillScore]) -> PerturbedMetrics:

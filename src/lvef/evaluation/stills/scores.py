@@ -282,7 +282,7 @@ def other_phase(still: CamusStill, stills: Iterable[CamusStill]) -> CamusStill |
 
 
 def _clip_and_sector(still: CamusStill) -> tuple[Clip, Sector] | None:
-    clip = Clip(still.picture[None], np.zeros(1), "still", still.patient, spacing=still.spacing)
+    clip = Clip(still.image[None], np.zeros(1), "still", still.patient, spacing=still.spacing)
     try:
         return clip, find_sector(clip)
     except QualityRefusal:
