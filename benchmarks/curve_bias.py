@@ -6,7 +6,7 @@ Synthetic curves of known EF (`lvef.synthesis.volume_curves`), four beats each, 
 - ``ours``: `lvef.geometry.beats.analyse_beats`, mean over the counted beats;
 - ``heavy``: largest minus smallest value after a Savitzky-Golay filter of 0.4 s (a parabola).
 
-Run: ``python benchmarks/curve_bias.py`` (about a minute). Prints Markdown, writes ``out/curve_bias.png``.
+Run: ``python -m benchmarks.curve_bias`` (about a minute). Prints Markdown, writes ``out/curve_bias.png``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ import numpy as np
 from lvef.core.records import FloatArray, VolumeCurve
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.smoothing import smooth
-from lvef.synthesis.volume_curves import Rhythm, regular, sample
+from lvef.synthesis.volume_curves import Rhythm, regular
+from studies.noisy_curves import noisy_curve
 
 OUT = Path(__file__).resolve().parents[1] / "out" / "curve_bias.png"
 EFS = (15, 30, 45, 60, 75)
@@ -49,7 +50,7 @@ def trial(ef: float, rate: float, fps: float, sd: float, tau: float, rng: np.ran
     """Error in EF points of raw, ours, heavy; NaN where ours found no beat."""
     rhythm = regular(BEATS, rate, ef)
     start = float(rng.uniform(0, 60 / rate))
-    curve = sample(rhythm, fps, start_s=start, noise_sd=120 * sd, correlation_s=tau, rng=rng)
+    curve = noisy_curve(rhythm, fps, start_s=start, noise_sd=120 * sd, correlation_s=tau, rng=rng)
     found = analyse_beats(curve).ef_mean_percent
     heavy = smooth(curve.volume, 1 / fps, HEAVY_S)
     return [

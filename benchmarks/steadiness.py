@@ -42,9 +42,10 @@ from lvef.geometry.tracing import trace_labels, tracing_of_contour, volume_curve
 from lvef.io.open import open_clip, sample_cine
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictors import SegmentationPredictor
-from lvef.synthesis.volume_curves import regular, sample
+from lvef.synthesis.volume_curves import regular
 from lvef.transforms.sector import find_sector
 from studies.corrupted_masks import CORRUPTIONS
+from studies.noisy_curves import noisy_curve
 
 REPEATS = 60
 """Noisy copies of each still."""
@@ -214,8 +215,8 @@ def table_of_ef(seed: int) -> None:
             start = float(rng.uniform(0, 60 / rate))
             rhythm = regular(6, rate, ef)
             # In cubic pixels of some size; the truth at the same instants tells which frames to look at.
-            truth = sample(rhythm, hz, start_s=start).volume
-            curve = sample(rhythm, hz, start_s=start, noise_sd=120 * sd, rng=rng)
+            truth = noisy_curve(rhythm, hz, start_s=start).volume
+            curve = noisy_curve(rhythm, hz, start_s=start, noise_sd=120 * sd, rng=rng)
             traced = [model(1e3 * max(v, 1.0)) for v in curve.volume]
             steady = volume_curve_of_tracings(smooth_tracings(traced, curve.times_s), curve.times_s, None)
             mean = replace(

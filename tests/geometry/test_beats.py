@@ -7,7 +7,8 @@ from scipy.interpolate import PchipInterpolator
 from lvef.core.records import VolumeCurve
 from lvef.geometry.beats import BeatConfig, analyse_beats
 from lvef.geometry.rhythm import spread_warnings
-from lvef.synthesis.volume_curves import Rhythm, ectopic, fibrillation, noise, regular, sample, volume_at
+from lvef.synthesis.volume_curves import Rhythm, ectopic, fibrillation, noise, regular, volume_at
+from studies.noisy_curves import noisy_curve
 
 
 def curve_of(times, volume):
@@ -25,7 +26,7 @@ def match(analysis, rhythm, curve, start):
 def test_regular_rhythm(rate, fps):
     rhythm = regular(8, rate, 55)
     start = 0.37 * 60 / rate  # in systole: the first beat is cut
-    curve = sample(rhythm, fps, start_s=start, end_s=7.75 * 60 / rate)
+    curve = noisy_curve(rhythm, fps, start_s=start, end_s=7.75 * 60 / rate)
     analysis = analyse_beats(curve)
     assert not analysis.partial
     assert len(analysis.beats) == 6  # of eight, the first is cut and the last has no end
@@ -49,7 +50,7 @@ def test_noise_hardly_moves_the_mean_ef(ef, correlation):
     rng = np.random.default_rng(ef)
     found = []
     for rate, fps in [(45, 50), (70, 30), (70, 100), (110, 50), (170, 50), (170, 100)] * 3:
-        curve = sample(
+        curve = noisy_curve(
             regular(8, rate, ef),
             fps,
             start_s=rng.uniform(0, 60 / rate),
@@ -75,7 +76,7 @@ def test_another_shape_than_the_generators():
 
 
 def test_clip_that_starts_in_mid_beat_with_es_before_ed():
-    curve = sample(regular(4, 70, 50), 50, start_s=0.30, end_s=3.75 * 60 / 70)
+    curve = noisy_curve(regular(4, 70, 50), 50, start_s=0.30, end_s=3.75 * 60 / 70)
     analysis = analyse_beats(curve)
     assert curve.times_s[analysis.beats[0].ed_frame] > 0.3
     assert len(analysis.beats) == 2
@@ -84,8 +85,8 @@ def test_clip_that_starts_in_mid_beat_with_es_before_ed():
 @pytest.mark.parametrize("bpm", [50, 75, 110])
 def test_last_beat_counts_once_the_ventricle_is_full_again(bpm):
     cycle = 60 / bpm
-    full = analyse_beats(sample(regular(5, bpm, 55), 50, end_s=4.02 * cycle))
-    before_the_kick = analyse_beats(sample(regular(4, bpm, 55), 50, end_s=3.75 * cycle))
+    full = analyse_beats(noisy_curve(regular(5, bpm, 55), 50, end_s=4.02 * cycle))
+    before_the_kick = analyse_beats(noisy_curve(regular(4, bpm, 55), 50, end_s=3.75 * cycle))
     assert len(full.beats) == 4
     assert len(before_the_kick.beats) == 3
     assert full.beats[-1].ef_percent == pytest.approx(55, abs=1)
@@ -97,7 +98,7 @@ def test_fibrillation():
     rng = np.random.default_rng(4)
     rhythm = fibrillation(10, 90, 45, rng)
     end = float(rhythm.onsets_s[9]) + 0.3  # in the last beat's systole
-    curve = sample(rhythm, 50, start_s=0.2, end_s=end, noise_sd=1.5, rng=rng)
+    curve = noisy_curve(rhythm, 50, start_s=0.2, end_s=end, noise_sd=1.5, rng=rng)
     analysis = analyse_beats(curve)
     which = match(analysis, rhythm, curve, 0.2)
     assert which == list(range(1, 9))
@@ -112,7 +113,7 @@ def test_fibrillation():
 def test_fibrillation_with_few_beats_is_warned_of():
     rng = np.random.default_rng(8)
     rhythm = Rhythm(np.array([0.8, 0.55, 0.95, 0.6, 0.8]), np.full(5, 120.0), np.full(5, 45.0), kick=False)
-    analysis = analyse_beats(sample(rhythm, 50, start_s=0.1, noise_sd=1.0, rng=rng))
+    analysis = analyse_beats(noisy_curve(rhythm, 50, start_s=0.1, noise_sd=1.0, rng=rng))
     assert "irregular_few_beats" in {n.code for n in analysis.notices}
 
 
@@ -120,7 +121,7 @@ def test_fibrillation_with_few_beats_is_warned_of():
 def test_ectopic_and_following_beat_are_left_out_with_the_reason(at):
     rng = np.random.default_rng(2)
     rhythm = ectopic(9, 70, 60, at)
-    curve = sample(rhythm, 50, start_s=0.1, noise_sd=2.0, rng=rng)
+    curve = noisy_curve(rhythm, 50, start_s=0.1, noise_sd=2.0, rng=rng)
     analysis = analyse_beats(curve)
     which = match(analysis, rhythm, curve, 0.1)
     reasons = dict(zip(which, (b.excluded for b in analysis.beats), strict=True))
@@ -132,13 +133,13 @@ def test_ectopic_and_following_beat_are_left_out_with_the_reason(at):
 
 
 def test_drift():
-    analysis = analyse_beats(sample(regular(6, 65, 50), 50, start_s=0.1, drift=-0.3))
+    analysis = analyse_beats(noisy_curve(regular(6, 65, 50), 50, start_s=0.1, drift=-0.3))
     assert len(analysis.beats) == 4
     assert analysis.ef_mean_percent == pytest.approx(50, abs=2.5)
 
 
 def test_gap_in_systole_voids_only_that_beat():
-    curve = sample(regular(6, 60, 55), 50)
+    curve = noisy_curve(regular(6, 60, 55), 50)
     volume = curve.volume.copy()
     volume[108:122] = np.nan  # in the ejection of the third beat
     volume[170:190] = np.nan  # in diastole: harmless
@@ -152,7 +153,7 @@ def test_gap_in_systole_voids_only_that_beat():
 
 def test_single_wild_frames_do_not_count():
     rng = np.random.default_rng(0)
-    curve = sample(regular(6, 60, 55), 50, noise_sd=1.0, rng=rng)
+    curve = noisy_curve(regular(6, 60, 55), 50, noise_sd=1.0, rng=rng)
     volume = curve.volume.copy()
     volume[[17, 66, 123, 201]] = [300, 4, 260, 2]
     assert analyse_beats(replace(curve, volume=volume)).ef_mean_percent == pytest.approx(55, abs=2)
@@ -169,7 +170,7 @@ def test_irregular_sampling():
 def test_r_waves_part_the_beats():
     rng = np.random.default_rng(5)
     rhythm = regular(6, 60, 55)
-    curve = sample(rhythm, 50, start_s=0.1, noise_sd=2, rng=rng)
+    curve = noisy_curve(rhythm, 50, start_s=0.1, noise_sd=2, rng=rng)
     analysis = analyse_beats(curve, r_wave_times_s=[0.9, 1.9, 2.9, 3.9])
     assert len(analysis.beats) == 3
     assert [b.duration_s for b in analysis.beats] == pytest.approx([1, 1, 1])
@@ -182,7 +183,7 @@ def test_r_waves_part_the_beats():
 @pytest.mark.parametrize("ef", [25, 60])
 def test_half_sequence_from_ed_to_es(rate, fps, ef):
     root = np.sqrt(60 / rate)
-    curve = sample(regular(1, rate, ef), fps, end_s=0.36 * root)
+    curve = noisy_curve(regular(1, rate, ef), fps, end_s=0.36 * root)
     analysis = analyse_beats(curve)
     assert analysis.partial
     assert analysis.representative.end_frame is None
@@ -197,7 +198,7 @@ def test_one_second_export_without_a_whole_beat():
     rng = np.random.default_rng(0)
     rhythm = regular(2, 70, 55)
     for _ in range(5):
-        curve = sample(rhythm, 30, start_s=0.24, end_s=1.05, drift=0.1, noise_sd=2, rng=rng)
+        curve = noisy_curve(rhythm, 30, start_s=0.24, end_s=1.05, drift=0.1, noise_sd=2, rng=rng)
         analysis = analyse_beats(curve)
         assert analysis.partial
         one = analysis.representative
@@ -207,13 +208,13 @@ def test_one_second_export_without_a_whole_beat():
 
 
 def test_still_filling_at_the_end_is_no_end_diastole():
-    analysis = analyse_beats(sample(regular(2, 60, 55), 30, start_s=0.28, end_s=0.93))
+    analysis = analyse_beats(noisy_curve(regular(2, 60, 55), 30, start_s=0.28, end_s=0.93))
     assert analysis.representative is None
     assert analysis.reason_code == "no_clear_phases"
 
 
 def test_middle_of_an_ejection_is_no_half_beat():
-    analysis = analyse_beats(sample(regular(1, 60, 55), 100, start_s=0.12, end_s=0.26))
+    analysis = analyse_beats(noisy_curve(regular(1, 60, 55), 100, start_s=0.12, end_s=0.26))
     assert analysis.representative is None
     assert analysis.reason
 
@@ -319,7 +320,7 @@ def test_shown_is_the_beat_nearest_to_the_mean():
         np.array([120, 130, 110, 125, 118, 120, 120.0]),
         np.array([50, 58, 44, 52, 61, 47, 50.0]),
     )
-    analysis = analyse_beats(sample(rhythm, 60, end_s=6.75 * 0.9))
+    analysis = analyse_beats(noisy_curve(rhythm, 60, end_s=6.75 * 0.9))
     efs = [b.ef_percent for b in analysis.beats]
     assert analysis.representative in analysis.beats
     assert len(efs) == 6
@@ -346,7 +347,7 @@ def test_beats_that_disagree_are_warned_of(efs, codes):
 
 
 def test_a_smoothed_curve_is_read_as_it_is():
-    curve = sample(regular(5, 70, 55), 50, start_s=0.1, noise_sd=1.0, rng=np.random.default_rng(0))
+    curve = noisy_curve(regular(5, 70, 55), 50, start_s=0.1, noise_sd=1.0, rng=np.random.default_rng(0))
     analysis = analyse_beats(curve, is_smoothed=True)
     for beat in analysis.beats:
         assert beat.ed_volume == curve.volume[beat.ed_frame]
@@ -365,7 +366,7 @@ def test_all_nan():
 
 
 def test_ef_does_not_depend_on_the_unit():
-    curve = sample(regular(5, 70, 48), 40, noise_sd=2, rng=np.random.default_rng(3))
+    curve = noisy_curve(regular(5, 70, 48), 40, noise_sd=2, rng=np.random.default_rng(3))
     one = analyse_beats(curve)
     other = analyse_beats(replace(curve, volume=curve.volume * 4321.0, calibrated=False))
     assert other.ef_mean_percent == pytest.approx(one.ef_mean_percent)
@@ -373,7 +374,7 @@ def test_ef_does_not_depend_on_the_unit():
 
 
 def test_limits_can_be_set():
-    curve = sample(regular(5, 60, 55), 50, start_s=0.1)
+    curve = noisy_curve(regular(5, 60, 55), 50, start_s=0.1)
     strict = analyse_beats(curve, BeatConfig(max_cycle_s=0.8))
     assert strict.representative is None or strict.partial
     assert all("length of one beat" in b.excluded for b in strict.beats if b.end_frame is not None)

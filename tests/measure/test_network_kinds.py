@@ -27,7 +27,7 @@ from lvef.measure.serializers import measurement_schema, measurement_to_dict, re
 from lvef.report.content import content_of
 from lvef.report.outputs import write_outputs
 from lvef.report.summary import summary_png
-from lvef.transforms.frames import clip_starts_s, fit, network_clip, place, sampling_of, shown_frames
+from lvef.transforms.frames import clip_starts_s, fit, network_clip, place, shown_frames
 from lvef.transforms.sampling import window
 from lvef.transforms.sector import find_sector
 from lvef.transforms.two_stream import two_streams
@@ -340,7 +340,7 @@ class TestCavityAlone:
 
 class TestEfOfClips:
     def shown(self, clip, spec, start):
-        picked = window(clip.times_s, sampling_of(spec), start).indices
+        picked = window(clip.times_s, spec.sampling, start).indices
         frames, box = shown_frames(clip, find_sector(clip), spec.square, picked)
         return fit(frames, place(box, spec.size), spec.size)
 

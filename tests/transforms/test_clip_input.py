@@ -12,7 +12,6 @@ from lvef.transforms.frames import (
     clip_frames,
     clip_starts_s,
     network_clip,
-    sampling_of,
     shown_frames,
 )
 from lvef.transforms.sampling import window
@@ -37,7 +36,7 @@ def test_the_first_clip_starts_with_the_film_and_the_last_ends_with_it():
     times = np.arange(101) / 50
     starts = clip_starts_s(times, SPEC, 5)
     assert starts == pytest.approx(np.linspace(0, 1.6, 5))
-    assert window(times, sampling_of(SPEC), starts[-1]).indices[-1] == 100
+    assert window(times, SPEC.sampling, starts[-1]).indices[-1] == 100
     assert clip_starts_s(times, SPEC, 1) == pytest.approx((0.8,)), "one clip comes from the middle"
     assert len(clip_starts_s(times, SPEC)) == SPEC.clips
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lvef.core.errors import DataError
-from lvef.core.records import FloatArray
 from lvef.stats.bootstrap import interval
 
 
@@ -57,8 +56,8 @@ def compare(
     difference = (b - a)[np.isfinite(a) & np.isfinite(b)]
     if len(difference) < 2:
         return None
-    low, high = interval(_mean, difference, rng, level=level)
-    return Paired(len(difference), _mean(difference), low, high, signed_rank_p(difference))
+    low, high = interval(np.mean, difference, rng, level=level)
+    return Paired(len(difference), float(difference.mean()), low, high, signed_rank_p(difference))
 
 
 def signed_rank_p(differences: ArrayLike) -> float:
@@ -92,7 +91,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         reached = max(reached, min(1.0, (len(p_values) - rank) * p_values[place]))
         found[place] = reached
     return found
-
-
-def _mean(values: FloatArray) -> float:
-    return float(values.mean())

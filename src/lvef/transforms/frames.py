@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, PixelGeometry, aspect_of
-from lvef.transforms.sampling import IndexArray, Sampling, window
+from lvef.transforms.sampling import IndexArray, window
 from lvef.transforms.sector import Sector, keep_sector
 from lvef.transforms.spec import ClipSpec, InputSpec
 
@@ -177,11 +177,6 @@ class ClipFrames:
         return np.asarray(self.squares[self.places[number]], dtype=np.uint8)
 
 
-def sampling_of(spec: ClipSpec) -> Sampling:
-    """Number of frames and seconds as `lvef.transforms.sampling` takes them."""
-    return Sampling(spec.n_frames, spec.duration_s)
-
-
 def clip_starts_s(times_s: FloatArray, spec: ClipSpec, clips: int | None = None) -> tuple[float, ...]:
     """Start times of evenly spaced windows: the first starts with the clip, the last ends with it.
 
@@ -226,7 +221,7 @@ def clip_frames(clip: Clip, sector: Sector, spec: ClipSpec, starts_s: Sequence[f
     Raises:
         DataError: The clip has fewer than two frames, or a start lies outside of it.
     """
-    windows = [window(clip.times_s, sampling_of(spec), start) for start in starts_s]
+    windows = [window(clip.times_s, spec.sampling, start) for start in starts_s]
     indices = np.stack([w.indices for w in windows])
     used, places = np.unique(indices, return_inverse=True)
     frames, box = shown_frames(clip, sector, spec.square, used)

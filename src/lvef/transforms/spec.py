@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lvef.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lvef.transforms.sampling import Sampling
 
 CROPS = ("fan", "whole")
 """Parts of the image a network may receive: the bounding box of the ultrasound sector, or all of it."""
@@ -69,6 +73,14 @@ class ClipSpec:
                 f"a clip of {self.n_frames} frames over {self.duration_s:g} s, {self.clips} of them, is no valid input; at "
                 "least 2 frames over more than 0 s, and at least 1 clip, are needed."
             )
+
+    @property
+    def sampling(self) -> Sampling:
+        """Number of frames and seconds of a window."""
+        # Imported here, so that a model card is read without numpy.
+        from lvef.transforms.sampling import Sampling
+
+        return Sampling(self.n_frames, self.duration_s)
 
     @property
     def square(self) -> InputSpec:
