@@ -7,8 +7,8 @@ import json
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.evaluation.output import RUN_NAME, earlier_files, last_name, make_folder
-from lvef.io.atomic import remove_files
+from lvef.evaluation.output import RUN_NAME, earlier_files, last_name
+from lvef.io.atomic import make_folder, remove_files
 
 
 def test_only_a_record_of_the_same_kind_counts(tmp_path):

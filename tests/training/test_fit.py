@@ -352,7 +352,7 @@ def test_no_gpu_where_one_is_asked_for(store, tmp_path):
 
 def test_folders_that_cannot_be_used(store, tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(DataError, match="cannot be used"):
+    with pytest.raises(DataError, match="cannot be made or used"):
         run(store, tmp_path / "file")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.doc").write_text("x")

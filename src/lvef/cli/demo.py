@@ -65,7 +65,7 @@ def _measure_phantom(out: Path, options: MeasureOptions, as_json: bool) -> int:
     """Write the clip of a phantom to a file, measure that file, and show both EFs."""
     from lvef.cli.measure import Request, run_request
     from lvef.core.serialization import to_json
-    from lvef.evaluation.output import make_folder
+    from lvef.io.atomic import make_folder
     from lvef.stores.synthetic_files import write_truth, write_video
     from lvef.synthesis.phantom.render import sample_phantom
 

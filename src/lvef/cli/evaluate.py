@@ -182,13 +182,12 @@ def evaluate(
     # Imported here, so that help and usage errors come at once.
     from lvef.cli.progress import show_progress
     from lvef.cli.show_tables import show_report, write_files
-    from lvef.evaluation.output import make_folder
     from lvef.evaluation.stills.evaluation import card_figures, write_card_figures
     from lvef.evaluation.stills.evaluation import evaluate as evaluate_stills
     from lvef.evaluation.stills.models import Plan, load_models
     from lvef.evaluation.stills.report import make_report
     from lvef.inference.card import CARD_NAME
-    from lvef.io.atomic import check_writable
+    from lvef.io.atomic import check_writable, make_folder
 
     options = replace(options, precision="f32") if write_card else options
     names = weights or (MeasureOptions.weights,)

@@ -55,8 +55,8 @@ def evaluate_manifest(
     from lvef.evaluation.dataset.analysis import analyse
     from lvef.evaluation.dataset.evaluation import Plan, evaluate, load_inputs
     from lvef.evaluation.dataset.report import make_report
-    from lvef.evaluation.output import make_folder
     from lvef.evaluation.runner import CaseRunner
+    from lvef.io.atomic import make_folder
 
     plan = Plan(
         manifest,

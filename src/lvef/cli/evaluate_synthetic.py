@@ -28,12 +28,12 @@ def evaluate_synthetic(
     # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import show_progress
     from lvef.cli.show_tables import show_report, write_files
-    from lvef.evaluation.output import make_folder
     from lvef.evaluation.results import exit_code_of, used_weights
     from lvef.evaluation.runner import CaseRunner
     from lvef.evaluation.synthetic.evaluation import SyntheticSettings, evaluate_clips
     from lvef.evaluation.synthetic.report import make_report
     from lvef.evaluation.synthetic.truth import read_dataset
+    from lvef.io.atomic import make_folder
     from lvef.measure import pipeline
 
     clips = read_dataset(folder)

@@ -45,7 +45,8 @@ def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> 
     from lvef.datasets.manifest import read_manifest
     from lvef.evaluation.exploration.explore import explore as describe
     from lvef.evaluation.exploration.report import make_report
-    from lvef.evaluation.output import last_name, make_folder
+    from lvef.evaluation.output import last_name
+    from lvef.io.atomic import make_folder
 
     start = time.perf_counter()
     table = read_manifest(manifest)

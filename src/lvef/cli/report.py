@@ -20,7 +20,7 @@ from lvef.cli.report_tasks import (
     make_tasks,
     only_answers,
 )
-from lvef.core.errors import DataError, LvefError, QualityRefusal
+from lvef.core.errors import LvefError, QualityRefusal
 from lvef.core.terms import Status
 from lvef.measure.options import MeasureOptions
 
@@ -171,17 +171,12 @@ def _wants_one(request: Request) -> bool:
 def _write(task: Task, answer: Result, wanted: str, is_new: bool) -> dict[str, Any]:
     """Write the page, and all of an answer that is new; returns what is told of it."""
     from lvef.core.serialization import printable
-    from lvef.io.atomic import write_bytes_atomic, write_text_atomic
+    from lvef.io.atomic import make_folder, write_bytes_atomic, write_text_atomic
     from lvef.measure.results import Outputs
     from lvef.report.outputs import report_html, report_pdf, write_outputs
 
     files: list[Path] = []
-    try:
-        task.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"The folder {task.folder} cannot be made ({error.strerror}); choose another with --out."
-        ) from None
+    make_folder(task.folder)
     if wanted in ("pdf", "both"):
         files.append(task.page("pdf"))
         write_bytes_atomic(files[-1], report_pdf(answer))

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lvef
-from lvef.core.errors import DataError
 from lvef.core.serialization import printable, to_json
 from lvef.evaluation.report import EvaluationReport, Plot, Section, metrics_csv
-from lvef.io.atomic import remove_files, write_bytes_atomic, write_text_atomic
+from lvef.io.atomic import make_folder, remove_files, write_bytes_atomic, write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.options import MeasureOptions
 
@@ -32,20 +31,6 @@ RUN_NAME = "run.json"
 
 SUMMARY_NAME, PAGE_NAME, METRICS_NAME = "summary.json", "index.html", "metrics.csv"
 """The summary, the page, and the tidy table of metrics."""
-
-
-def make_folder(folder: Path) -> None:
-    """Make the output folder before the work begins.
-
-    Raises:
-        DataError: It cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another with --out."
-        ) from None
 
 
 def last_name(path: Path) -> str:

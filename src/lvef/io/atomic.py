@@ -54,6 +54,25 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         _unfinished.discard(temporary)
 
 
+def make_folder(folder: Path) -> bool:
+    """Make an output folder, with those above it.
+
+    Returns:
+        Whether it is empty.
+
+    Raises:
+        OutputError: It cannot be made or read.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return not any(folder.iterdir())
+    except OSError as cause:
+        reason = (cause.strerror or type(cause).__name__).lower()
+        raise OutputError(
+            f"The folder {folder} cannot be made or used ({reason}); choose another with --out."
+        ) from None
+
+
 def check_writable(path: str | os.PathLike[str]) -> None:
     """See that a file can be written at the end of long work, before the work begins. What is there stays as it is.
 

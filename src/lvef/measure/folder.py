@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import OutputError
 from lvef.core.journal import JOURNAL_NAME, Entry, Journal, settings_key
 from lvef.core.runner import RUN_NAME
 from lvef.core.serialization import to_json
 from lvef.core.terms import Status
-from lvef.io.atomic import write_text_atomic
+from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.io.names import safe_file_name
 from lvef.measure.results import Outputs
 from lvef.measure.serializers import Row, results_csv
@@ -41,12 +40,7 @@ class OutputFolder:
     def __init__(
         self, path: Path, files: Sequence[tuple[str, str]], settings: Mapping[str, Any], outputs: Outputs
     ) -> None:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"The folder {path} cannot be made ({error.strerror}); choose another with --out."
-            ) from None
+        make_folder(path)
         self.path, self._outputs = path, outputs
         self._journal = Journal(path / JOURNAL_NAME, key="key", exclusive=False)
         self._made_with = settings_key(settings)

@@ -7,9 +7,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lvef.core.errors import DataError
 from lvef.core.records import Clip, Measurement
-from lvef.io.atomic import remove_files, write_text_atomic
+from lvef.io.atomic import make_folder, remove_files, write_text_atomic
 from lvef.measure.results import Outputs, Result
 from lvef.measure.serializers import (
     BEATS_NAME,
@@ -114,12 +113,7 @@ def write_outputs(folder: Path, result: Result, outputs: Outputs) -> list[str]:
     Raises:
         DataError: The folder cannot be made or a file cannot be written; what was there before stays whole.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another with --out."
-        ) from None
+    make_folder(folder)
     measurement, clip = result.measurement, result.clip
     written: list[str] = []
     if clip is not None and (outputs.video or outputs.summary):

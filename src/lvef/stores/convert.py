@@ -22,10 +22,10 @@ from lvef.core.journal import JOURNAL_NAME, Journal, short_hash
 from lvef.core.runner import RUN_NAME, Progress, finishing, reason_of, run, run_record
 from lvef.core.serialization import csv_text
 from lvef.datasets.manifest import make_manifest, write_manifest
-from lvef.io.atomic import check_writable, write_text_atomic
+from lvef.io.atomic import check_writable, make_folder, write_text_atomic
 from lvef.stores.convert_sources import Source, names_of_copies, patient_of
 from lvef.stores.deidentify import Format, Written, deidentify, sha256_of
-from lvef.stores.folder import are_there, check_empty, make_folder, write_info
+from lvef.stores.folder import are_there, check_empty, write_info
 
 MANIFEST_NAME = "manifest.csv"
 """Table of what was converted, in the output folder."""

@@ -7,27 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import ConfigError, DataError, OutputError
-from lvef.io.atomic import write_text_atomic
-
-
-def make_folder(folder: Path) -> bool:
-    """Make an output folder.
-
-    Returns:
-        Whether it is empty.
-
-    Raises:
-        OutputError: It cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return not any(folder.iterdir())
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise OutputError(
-            f"{folder}: cannot be made or used ({reason}); give another folder for --out."
-        ) from None
+from lvef.core.errors import ConfigError, DataError
+from lvef.io.atomic import make_folder, write_text_atomic
 
 
 def begin_folder(folder: Path, info_name: str, schema: str, settings: Mapping[str, Any]) -> bool:

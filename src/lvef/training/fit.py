@@ -23,7 +23,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
 from lvef.core.errors import ConfigError
-from lvef.io.atomic import write_text_atomic
+from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.models.families import build
 from lvef.training import run_folder
 from lvef.training.callbacks import METRICS_NAME, Bar, EpochLog
@@ -116,7 +116,7 @@ def fit(
             "lvef.training.own_backbone."
         )
     settings = run_settings(recipe, data, partition, options)
-    run_folder.make(options.out)
+    make_folder(options.out)
     with run_folder.locked(options.out):
         return _fit(recipe, data, partition, options, callbacks, net, settings, part)
 

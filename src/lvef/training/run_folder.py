@@ -57,18 +57,6 @@ DURATION_SETTINGS = ("recipe.epochs", "recipe.patience")
 """Settings that say how long a run is. With more epochs than before, a run is prolonged."""
 
 
-def make(out: Path) -> None:
-    """Make a folder where there is none.
-
-    Raises:
-        DataError: It cannot be made.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{out}: cannot be used ({error.strerror}); choose another --out.") from None
-
-
 def prepare_folder(
     out: Path, settings: Mapping[str, Any], *, fresh: bool = False, name: str = ""
 ) -> dict[str, Any]:

@@ -28,13 +28,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError
-from lvef.io.atomic import write_text_atomic
+from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.training.cases import Partition
 from lvef.training.fit import fit
 from lvef.training.provenance import RunOptions
 from lvef.training.recipe import Recipe, with_changes
 from lvef.training.regression import DivergedError
-from lvef.training.run_folder import make
 from lvef.training.search_space import grid_points, search_space, to_toml, with_settings
 from lvef.training.training_data import TrainingData
 
@@ -125,7 +124,7 @@ def tune(
         ConfigError: A setting that the recipe or its network does not know, or a storage that cannot be used.
         DataError: The folder cannot be used.
     """
-    make(search.out)
+    make_folder(search.out)
     space = search_space(recipe, search.grid)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
