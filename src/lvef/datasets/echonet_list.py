@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -13,10 +13,10 @@ from lvef.datasets.files import UNPACK, name_on_disk
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.schema import BY_NAME
 from lvef.datasets.tables import LINE, read_text_table
-from lvef.datasets.volume_tracings import clip_name
+from lvef.datasets.volume_tracings import clip_name, read_traced_frames
 
-LIST, VIDEOS = "FileList.csv", "Videos"
-"""Names of the table and of the folder beside it."""
+LIST, TRACINGS, VIDEOS = "FileList.csv", "VolumeTracings.csv", "Videos"
+"""Names of the two tables and of the folder beside them."""
 
 CLIPS = 10_030
 """Clips in the list of the release. Source: FileList.csv."""
@@ -65,6 +65,12 @@ _EMPTY_FILE = FindingKind("empty_file", ERROR, f"Files in {VIDEOS} have 0 bytes;
 _UNLISTED = FindingKind("unlisted_video", WARNING,
     f"Files in {VIDEOS} are not in {LIST}; they have no label and are left out.",
     f"Nothing, or complete {LIST}.")
+_NO_TABLE = FindingKind("no_tracings_table", WARNING, "{table} is missing, so that ED, ES and {what}s are not known.",
+    f"Put the owners' table beside {LIST} and import again.")
+_UNKNOWN_CLIP = FindingKind("tracing_of_unknown_clip", WARNING,
+    f"{TRACINGS} holds clips that have no row; their {{what}}s are left out.", "Nothing.")
+_NO_TRACING = FindingKind("no_tracing", WARNING, f"Clips have no {{what}} in {TRACINGS}; ED and ES are not known.",
+    "Nothing; they are skipped by what needs tracings.")
 _SWAPPED = FindingKind("esv_above_edv", WARNING, "Clips have an ESV above their EDV; both stay as they are.",
     "Do not train on these volumes.")
 _EF_DISAGREES = FindingKind("ef_disagrees", WARNING,
@@ -171,6 +177,44 @@ def add_paths(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFra
     findings.add(_UNLISTED, sorted(files.keys() - listed))
     paths = [f"{folder}/{files.get(name, name + '.avi')}" for name in clips["item"]]
     return clips.with_columns(pl.Series("path", paths, dtype=pl.String))
+
+
+def add_tracings(
+    clips: pl.DataFrame,
+    folder: Path,
+    findings: Findings,
+    decide: Callable[[pl.DataFrame, Path], pl.DataFrame],
+    *,
+    shown: str = TRACINGS,
+    what: str = "tracing",
+) -> pl.DataFrame:
+    """The clips with ``n_traced_frames``, ``ed_frame``, ``es_frame`` and ``tracing_path`` by the table of tracings.
+
+    Args:
+        clips: Rows with ``item``.
+        folder: Where the table lies.
+        findings: Takes note of a table that is missing, of clips without tracing and of tracings without clip.
+        decide: Gives the phases, as `lvef.datasets.volume_tracings.decide_phases` does, of the clips' traced frames and
+            the table's path.
+        shown: How findings call the table.
+        what: What it holds of a frame.
+    """
+    name = name_on_disk(folder, TRACINGS)
+    if not (folder / name).is_file():
+        findings.add(_NO_TABLE.filled(table=shown, what=what), shown)
+        empty = [pl.lit(None, pl.Int64).alias(c) for c in ("n_traced_frames", "ed_frame", "es_frame")]
+        return clips.with_columns(*empty, pl.lit(None, pl.String).alias("tracing_path"))
+    frames = read_traced_frames(folder / name, findings)
+    listed = pl.col("item").is_in(clips["item"].to_list())
+    unknown = frames.filter(~listed)["item"].unique(maintain_order=True).to_list()
+    findings.add(_UNKNOWN_CLIP.filled(what=what), unknown)
+    phases = decide(frames.filter(listed), folder / name)
+    clips = clips.join(phases, on="item", how="left", maintain_order="left").with_columns(
+        pl.col("n_traced_frames").fill_null(0)
+    )
+    traced = pl.col("n_traced_frames") > 0
+    findings.add(_NO_TRACING.filled(what=what), items(clips, ~traced))
+    return clips.with_columns(pl.when(traced).then(pl.lit(name)).alias("tracing_path"))
 
 
 def items(table: pl.DataFrame, which: pl.Expr) -> list[str]:

@@ -21,16 +21,13 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView
-from lvef.datasets.echonet_list import LIST, VIDEOS, add_paths, items, read_file_list
+from lvef.datasets.echonet_list import LIST, TRACINGS, VIDEOS, add_paths, add_tracings, items, read_file_list
 from lvef.datasets.files import name_on_disk
 from lvef.datasets.findings import NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import conform_table
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.datasets.tables import LINE
-from lvef.datasets.volume_tracings import decide_phases, read_traced_frames
-
-TRACINGS = "VolumeTracings.csv"
-"""Name of the table of tracings, beside the list."""
+from lvef.datasets.volume_tracings import decide_phases
 
 SIZE_PX = 112
 """Height and width of the clips as released. Source: the owners' page."""
@@ -39,17 +36,11 @@ EF_METHOD = "clinical report of the hospital"
 """How the owners came to their EF. Source: Ouyang et al. 2020, methods."""
 
 # fmt: off
-_NO_TABLE = FindingKind("no_tracings_table", WARNING, f"{TRACINGS} is missing, so that ED, ES and tracings are not known.",
-    f"Put the owners' table beside {LIST} and import again.")
-_UNKNOWN_CLIP = FindingKind("tracing_of_unknown_clip", WARNING,
-    f"{TRACINGS} holds clips that have no row; their tracings are left out.", "Nothing.")
 _OUTSIDE = FindingKind("tracing_outside_clip", WARNING, "Traced frames lie after the end of their clip; they are left out.",
     "Take both tables from one release.")
 _OTHER_SIZE = FindingKind("other_size", NOTE,
     f"Clips are listed with another size than {SIZE_PX} x {SIZE_PX}; in the release these six have no tracings.",
     "Look at the files with lvef data check.")
-_NO_TRACING = FindingKind("no_tracing", WARNING, f"Clips have no tracing in {TRACINGS}; ED and ES are not known.",
-    "Nothing; they are skipped by what needs tracings.")
 # fmt: on
 
 
@@ -68,7 +59,7 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
     progress = progress or no_progress
     progress(0, len(clips))
     clips = add_paths(clips, root, findings)
-    clips = _with_tracings(clips, root, findings)
+    clips = add_tracings(clips, root, findings, lambda frames, _: _decide_phases(clips, frames, findings))
     progress(len(clips), len(clips))
     return ImportResult(conform_table(_as_manifest(clips, root), str(root)), findings.sorted())
 
@@ -90,29 +81,16 @@ def _find_list(root: Path) -> Path:
     raise DataError(f"{root}: has no {LIST}, so it is not EchoNet-Dynamic; {expected}: {remedy}.")
 
 
-def _with_tracings(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFrame:
-    """Number of traced frames, ED and ES of each clip."""
-    name = name_on_disk(root, TRACINGS)
-    empty = [pl.lit(None, pl.Int64).alias(c) for c in ("n_traced_frames", "ed_frame", "es_frame")]
-    if not (root / name).is_file():
-        findings.add(_NO_TABLE, TRACINGS)
-        return clips.with_columns(*empty, pl.lit(None, pl.String).alias("tracing_path"))
-    frames = read_traced_frames(root / name, findings)
+def _decide_phases(clips: pl.DataFrame, frames: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+    """ED and ES of each clip by its traced frames, those after its end left out."""
     known = frames.join(clips.select("item", "n_frames"), on="item", how="left", maintain_order="left")
-    listed = pl.col("item").is_in(clips["item"].to_list())
-    findings.add(_UNKNOWN_CLIP, known.filter(~listed)["item"].unique(maintain_order=True).to_list())
     outside = (pl.col("frame") >= pl.col("n_frames")).fill_null(False)
-    after_end = known.filter(listed & outside).select("item", "frame", "n_frames")
+    after_end = known.filter(outside).select("item", "frame", "n_frames")
     findings.add(_OUTSIDE, [f"{item}, frame {at} of {n:.0f}" for item, at, n in after_end.rows()])
-    phases = decide_phases(known.filter(listed & ~outside), findings)
-    clips = clips.join(phases, on="item", how="left", maintain_order="left").with_columns(
-        pl.col("n_traced_frames").fill_null(0)
-    )
-    traced = pl.col("n_traced_frames") > 0
+    phases = decide_phases(known.filter(~outside), findings)
     other_size = ((pl.col("height_px") != SIZE_PX) | (pl.col("width_px") != SIZE_PX)).fill_null(False)
     findings.add(_OTHER_SIZE, items(clips, other_size))
-    findings.add(_NO_TRACING, items(clips, ~traced))
-    return clips.with_columns(pl.when(traced).then(pl.lit(name)).alias("tracing_path"))
+    return phases
 
 
 def _as_manifest(clips: pl.DataFrame, root: Path) -> pl.DataFrame:

@@ -30,9 +30,11 @@ from lvef.core.terms import DatasetView, Phase, Sex, Split
 from lvef.datasets.echonet_list import (
     LIST,
     SPLITS,
+    TRACINGS,
     UNKNOWN_SPLIT,
     VIDEOS,
     add_paths,
+    add_tracings,
     drop_duplicate_rows,
     items,
     keep_named_rows,
@@ -43,15 +45,12 @@ from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import conform_table
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.datasets.tables import LINE, read_text_table
-from lvef.datasets.volume_tracings import decide_phases, read_contours, read_traced_frames
+from lvef.datasets.volume_tracings import decide_phases, read_contours
 from lvef.io.probe import probe_video
 from lvef.io.timing import is_plausible_rate
 
 VIEWS = (DatasetView.A4C, DatasetView.PSAX)
 """Folders, and the views in them."""
-
-TRACINGS = "VolumeTracings.csv"
-"""Name of the table of contours, beside the list."""
 
 COLUMNS = ("FileName", "EF", "Sex", "Age", "Weight", "Height", "Split")
 """Columns of the list."""
@@ -80,15 +79,8 @@ _UNKNOWN_FOLD = UNKNOWN_SPLIT._replace(text=f"Clips of {LIST} have no fold from 
 _UNKNOWN_PATIENT = FindingKind("unknown_patient", WARNING,
     "Names are not of the form PATIENT-VISIT-NUMBER: each such clip counts as a separate patient.",
     "Check that no split separates clips of one patient.")
-_NO_TABLE = FindingKind("no_tracings_table", WARNING,
-    f"{TRACINGS} of a view is missing, so that ED, ES and contours are not known.",
-    f"Put the owners' table beside {LIST} and import again.")
-_UNKNOWN_CLIP = FindingKind("tracing_of_unknown_clip", WARNING,
-    f"{TRACINGS} holds clips that have no row; their contours are left out.", "Nothing.")
 _UNTRACED = FindingKind("untraced_phase", NOTE, "Clips have no contour of one phase; the other is kept.",
     "Nothing; they are skipped by what needs both.")
-_NO_TRACING = FindingKind("no_tracing", WARNING, f"Clips have no contour in {TRACINGS}; ED and ES are not known.",
-    "Nothing; they are skipped by what needs contours.")
 _TWO_FOLDS = FindingKind("patient_in_two_folds", ERROR, "Patients stand in more than one fold.",
     "Take both lists from one release; put all clips of a patient into one split.")
 _EF_OF_VISIT = FindingKind("ef_of_visit_differs", WARNING, "Clips of one visit carry different EFs; all stay as they are.",
@@ -159,11 +151,20 @@ def _view(base: Path, view: DatasetView, name: str, findings: Findings) -> pl.Da
     folder = base / name
     clips = _read_list(folder / name_on_disk(folder, LIST), findings)
     clips = add_paths(clips, folder, findings)
-    clips = _with_contours(clips, folder, view, findings)
+    clips = add_tracings(
+        clips,
+        folder,
+        findings,
+        lambda frames, path: _decide_phases(clips, frames, path, findings),
+        shown=f"{name}/{TRACINGS}",
+        what="contour",
+    )
+    # The 21 lines of a long axis and its disks mean nothing on a short-axis view.
+    table = pl.col("tracing_path") if view is DatasetView.A4C else pl.lit(None, pl.String)
     return clips.with_columns(
         pl.lit(str(view)).alias("view"),
         (pl.lit(f"{name}/") + pl.col("path")).alias("path"),
-        (pl.lit(f"{name}/") + pl.col("tracing_path")).alias("tracing_path"),
+        (pl.lit(f"{name}/") + table).alias("tracing_path"),
         (pl.lit(f"{name}/{LIST}, line ") + pl.col(LINE).cast(pl.String)).alias("told_by"),
     )
 
@@ -196,22 +197,14 @@ def _read_list(path: Path, findings: Findings) -> pl.DataFrame:
     return drop_duplicate_rows(table, ["ef_percent", "sex", "age_years", "split"], findings)
 
 
-def _with_contours(clips: pl.DataFrame, folder: Path, view: DatasetView, findings: Findings) -> pl.DataFrame:
-    """Number of traced frames, ED and ES of each clip."""
-    name = name_on_disk(folder, TRACINGS)
-    nothing = [pl.lit(None, pl.Int64).alias(c) for c in ("n_traced_frames", "ed_frame", "es_frame")]
-    if not (folder / name).is_file():
-        findings.add(_NO_TABLE, f"{folder.name}/{TRACINGS}")
-        return clips.with_columns(*nothing, pl.lit(None, pl.String).alias("tracing_path"))
-    frames = read_traced_frames(folder / name, findings)
-    _, untraced = read_contours(folder / name, Findings())
-    listed = pl.col("item").is_in(clips["item"].to_list())
-    findings.add(_UNKNOWN_CLIP, frames.filter(~listed)["item"].unique(maintain_order=True).to_list())
-    one_phase = untraced.filter(listed).select("item", "phase")
-    findings.add(_UNTRACED, [f"{item}, {phase}" for item, phase in one_phase.rows()])
+def _decide_phases(clips: pl.DataFrame, frames: pl.DataFrame, path: Path, findings: Findings) -> pl.DataFrame:
+    """ED and ES of each clip by its traced frames, or by which phase the table says was not traced."""
+    _, untraced = read_contours(path, Findings())
+    listed = untraced.filter(pl.col("item").is_in(clips["item"].to_list()))
+    findings.add(_UNTRACED, [f"{item}, {phase}" for item, phase in listed.select("item", "phase").rows()])
     # The volume of a single frame does not show its phase; the table does, where it says that the other was not traced.
     alone = (
-        frames.filter(listed & (pl.len().over("item") == 1))
+        frames.filter(pl.len().over("item") == 1)
         .join(untraced, on="item", how="inner", maintain_order="left")
         .filter(pl.len().over("item") == 1)
         .select(
@@ -221,15 +214,8 @@ def _with_contours(clips: pl.DataFrame, folder: Path, view: DatasetView, finding
             pl.when(pl.col("phase") == Phase.ED).then("frame").alias("es_frame"),
         )
     )
-    rest = frames.filter(listed & ~pl.col("item").is_in(alone["item"].to_list()))
-    phases = pl.concat([decide_phases(rest, findings), alone])
-    clips = clips.join(phases, on="item", how="left", maintain_order="left").with_columns(
-        pl.col("n_traced_frames").fill_null(0)
-    )
-    findings.add(_NO_TRACING, items(clips, pl.col("n_traced_frames") == 0))
-    # The 21 lines of a long axis and its disks mean nothing on a short-axis view.
-    lines = pl.lit(name) if view is DatasetView.A4C else pl.lit(None, pl.String)
-    return clips.with_columns(pl.when(pl.col("n_traced_frames") > 0).then(lines).alias("tracing_path"))
+    rest = frames.filter(~pl.col("item").is_in(alone["item"].to_list()))
+    return pl.concat([decide_phases(rest, findings), alone])
 
 
 def _check_patients(clips: pl.DataFrame, findings: Findings) -> None:
