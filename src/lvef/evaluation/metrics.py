@@ -10,6 +10,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ DIGITS = 4
 
 NAN = float("nan")
 """A value that is not known."""
+
+NOT_STATED = "not stated"
+"""Label of cases without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,19 @@ def correct_p_values(paired: Iterable[PairedMetric]) -> list[PairedMetric]:
 def make_generator(seed: int, name: str) -> np.random.Generator:
     """A generator of its own for each name, so that an interval does not depend on which others are computed."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def make_bands(cut_offs: Sequence[float], unit: str) -> list[tuple[float, float, str]]:
+    """Bands between rising cut-offs, which belong to the band above: lower end, upper end, label.
+
+    Example:
+        >>> make_bands([40, 50], " %")
+        [(-inf, 40, 'below 40 %'), (40, 50, '40 to 50 %'), (50, inf, 'from 50 %')]
+    """
+    ends = [-math.inf, *cut_offs, math.inf]
+    labels = [f"{low:g} to {high:g}{unit}" for low, high in pairwise(cut_offs)]
+    labels = [f"below {cut_offs[0]:g}{unit}", *labels, f"from {cut_offs[-1]:g}{unit}"]
+    return [(low, high, label) for (low, high), label in zip(pairwise(ends), labels, strict=True)]
 
 
 def rows_by_patient(patients: Sequence[str]) -> list[NDArray[np.intp]]:

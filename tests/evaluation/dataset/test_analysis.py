@@ -172,7 +172,7 @@ def test_groups():
     by_ef = [label for by, label in found if by == "manifest's EF"]
     assert by_ef == ["below 30 %", "30 to 40 %", "40 to 50 %", "50 to 60 %", "from 60 %"]
     assert found["quality", "Poor"][1].value == 3 and found["quality", "Good"][1].value == 0
-    group, mae = found["quality", "not told"]
+    group, mae = found["quality", "not stated"]
     assert (count_predicted(a.methods[0], group), mae) == ((1, 0), None)
     # One label for all parts nothing.
     assert not [by for by, _ in found if by in ("rhythm", "view", "collection", "sex")]

@@ -10,8 +10,9 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.core.serialization import to_json
 from lvef.datasets.manifest import make_manifest
-from lvef.evaluation.exploration.explore import MOST_LABELS, NOT_GIVEN, explore
+from lvef.evaluation.exploration.explore import MOST_LABELS, explore
 from lvef.evaluation.exploration.report import outliers_csv, summary_csv, to_summary
+from lvef.evaluation.metrics import NOT_STATED
 from tests.evaluation.exploration.made_up import camus_like, echonet_like, hmc_like, row
 
 
@@ -136,7 +137,7 @@ def test_a_patient_counts_once_under_each_label():
         ("view", "PLAX"): [30.0],
         ("quality", "Good"): [50.0],
         ("quality", "Poor"): [70.0],
-        ("quality", NOT_GIVEN): [30.0],
+        ("quality", NOT_STATED): [30.0],
     }
 
 
@@ -145,7 +146,7 @@ def test_counts_contents_and_classes():
     counts = {(by, label): numbers for by, label, *numbers in found.counts.rows()}
     assert counts["kind", "still"] == [40, 10]
     assert counts["phase", "ED"] == [20, 10]
-    assert ("phase", NOT_GIVEN) not in counts, "a clip has no phase to tell"
+    assert ("phase", NOT_STATED) not in counts, "a clip has no phase to tell"
     assert counts["split", "val"] == [12, 2]
     assert found.counts.filter(by="split")["label"].to_list() == ["train", "val"]
     assert found.contents["items"].sum() == 60

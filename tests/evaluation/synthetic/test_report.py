@@ -133,7 +133,7 @@ def test_groups_part_the_clips():
     assert ef == {"below 30 %": 1, "30 to 40 %": 1, "40 to 50 %": 1, "50 to 60 %": 1, "from 60 %": 2}
     assert sum(n for (by, _), n in groups.items() if by == "heart rate") == 5
     assert groups["frame rate", "35 to 55/s"] == 2 and groups["frame rate", "from 55/s"] == 2
-    assert groups["rhythm", "not given"] == 1 and groups["rhythm", "sinus"] == 4
+    assert groups["rhythm", "not stated"] == 1 and groups["rhythm", "sinus"] == 4
     assert [n for (by, _), n in groups.items() if by == "foreshortening_mm"] == [2, 2, 2]
     # Told twice: that which lies less deep counts, and it does not vary.
     assert not any(by == "noise_grey" or by == "x" for by, _ in groups)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import polars as pl
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Split
 from lvef.datasets.manifest import read_manifest
-from lvef.evaluation.metrics import NAN
+from lvef.evaluation.metrics import NAN, NOT_STATED, make_bands
 
 ALL = "all"
 """Every clip of the manifest, whatever its split."""
@@ -30,9 +28,6 @@ MIN_PATIENTS = 2
 
 EF_BANDS = (30.0, 40.0, 50.0, 60.0)
 """Limits of the bands of the manifest's EF in percent; a limit belongs to the band above."""
-
-NOT_STATED = "not told"
-"""Label of the clips whose manifest does not state it."""
 
 MAX_LABELS = 12
 """A column with more labels than this is no grouping: names or free text."""
@@ -153,12 +148,7 @@ GROUPINGS: dict[str, Callable[[Case], str]] = {
 def groups_of(cases: Sequence[Case]) -> list[Group]:
     """Bands of EF, then the labels of each column that has two or more."""
     found = []
-    for low, high in pairwise([-math.inf, *EF_BANDS, math.inf]):
-        label = f"{low:g} to {high:g} %"
-        if low == -math.inf:
-            label = f"below {high:g} %"
-        elif high == math.inf:
-            label = f"from {low:g} %"
+    for low, high, label in make_bands(EF_BANDS, " %"):
         indices = tuple(i for i, case in enumerate(cases) if low <= case.ef_percent < high)
         if indices:
             found.append(Group("manifest's EF", label, indices))

@@ -14,6 +14,7 @@ import polars as pl
 from lvef.core.errors import DataError
 from lvef.core.records import FloatArray
 from lvef.core.terms import DatasetView, Phase, Sex, Split
+from lvef.evaluation.metrics import NOT_STATED
 from lvef.geometry.categories import HeartFailureRange, ReportClass, heart_failure_range, report_class
 from lvef.stats.describe import Description, Fences, describe, fences, outside
 
@@ -73,9 +74,6 @@ COUNTED_BY = ("collection", "kind", "view", "phase", "split", "sex", "quality", 
 MOST_LABELS = 12
 """A column with more distinct values is free text and is not shown."""
 
-NOT_GIVEN = "not given"
-"""Label of those without one, where others have one."""
-
 LABEL_WORDS = {
     "collection": "Dataset",
     "kind": "Kind",
@@ -124,7 +122,7 @@ class Group:
 
     Attributes:
         by: Column of the label.
-        label: The label, or `NOT_GIVEN`.
+        label: The label, or `NOT_STATED`.
         values: ``(n,)`` EF in percent.
         description: Their statistics.
     """
@@ -291,7 +289,7 @@ def _groups(with_values: pl.DataFrame, by: str) -> list[Group]:
             "ef_percent"
         ].to_numpy()
         if len(values):
-            groups.append(Group(by, NOT_GIVEN if label is None else label, values, describe(values)))
+            groups.append(Group(by, NOT_STATED if label is None else label, values, describe(values)))
     return groups
 
 
@@ -310,13 +308,13 @@ def _counts(manifest: pl.DataFrame) -> pl.DataFrame:
         rows = _count(manifest.filter(pl.col("kind") == "still") if by == "phase" else manifest, by)
         if 1 <= sum(label is not None for label, *_ in rows) <= MOST_LABELS:
             ordered = sorted(rows, key=lambda row: (row[0] is None, _label_order(str(row[0]))))
-            found += [(by, NOT_GIVEN if label is None else label, *counts) for label, *counts in ordered]
+            found += [(by, NOT_STATED if label is None else label, *counts) for label, *counts in ordered]
     return pl.DataFrame(found, ["by", "label", "items", "patients"], orient="row")
 
 
 def _contents(manifest: pl.DataFrame) -> pl.DataFrame:
     rows = [
-        (view, kind, split or NOT_GIVEN, *counts)
+        (view, kind, split or NOT_STATED, *counts)
         for view, kind, split, *counts in _count(manifest, "view", "kind", "split")
     ]
     rows.sort(key=lambda row: (_label_order(str(row[0]))[0], str(row[1]), _label_order(str(row[2]))[0]))
@@ -399,7 +397,7 @@ def _measurement_notes(manifest: pl.DataFrame, measured: pl.DataFrame, n_ef: int
         notes.append(f"{without:,} of {plural(_n_patients(manifest), 'patient')} without an EF.")
     methods = with_ef["ef_method"].unique(maintain_order=True).to_list()
     if len(methods) > 1:
-        words = "; ".join(NOT_GIVEN if method is None else method for method in methods[:4])
+        words = "; ".join(NOT_STATED if method is None else method for method in methods[:4])
         notes.append(
             f"EF comes from {len(methods)} methods ({words}{'; ...' if len(methods) > 4 else ''}): a mean over all of "
             "them mixes definitions."

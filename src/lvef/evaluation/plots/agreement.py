@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lvef.core.records import FloatArray
-from lvef.evaluation.metrics import MetricRow
+from lvef.evaluation.metrics import NOT_STATED, MetricRow
 from lvef.evaluation.plots.style import (
     BLUE,
     ORANGE,
@@ -163,7 +163,7 @@ def _draw_points(axes: Any, x: FloatArray, y: FloatArray, ef: EfPairs, error: Fl
         handles.append(
             axes.scatter(x[at], y[at], s=26, marker=mark, color=colour, edgecolor="white", lw=0.6, zorder=4)
         )
-        legend.append(f"{short_name(label) or 'not stated'} ({len(at)})")
+        legend.append(f"{short_name(label) or NOT_STATED} ({len(at)})")
     draw_legend(axes, handles, legend, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, columnspacing=1.2)
     worst = np.argsort(-np.abs(error), kind="stable")[:NAMED]
     place_names(axes, x, y, [(int(i), short_name(ef.names[i])) for i in worst])

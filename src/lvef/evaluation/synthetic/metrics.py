@@ -6,13 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 
 from lvef.core.records import FloatArray
 from lvef.evaluation.ef_metrics import EF_METRICS, constant_pairs
-from lvef.evaluation.metrics import NAN, Metric, MetricRow, bootstrap_metrics
+from lvef.evaluation.metrics import NAN, NOT_STATED, Metric, MetricRow, bootstrap_metrics, make_bands
 from lvef.evaluation.synthetic.results import (
     INVENTED,
     MATCHED,
@@ -139,11 +138,13 @@ def make_groups(results: Sequence[SyntheticResult]) -> list[Group]:
         ("frame rate", lambda r: r.frame_rate_hz, FRAME_RATE_BANDS, "/s"),
     ]
     for by, value, cut_offs, unit in bands:
-        groups += _by_band(results, by, value, cut_offs, unit)
+        for low, high, label in make_bands(cut_offs, unit):
+            # NaN is in no band.
+            groups.append(Group(by, label, tuple(r for r in results if low <= value(r) < high)))
     for by in ("rhythm", "view"):
         for label in sorted({getattr(r, by) for r in results}):
             clips = tuple(r for r in results if getattr(r, by) == label)
-            groups.append(Group(by, label or "not given", clips))
+            groups.append(Group(by, label or NOT_STATED, clips))
     for name in parameter_names(results):
         groups += _by_parameter(results, name)
     return [group for group in groups if group.clips or group.by == "all"]
@@ -158,25 +159,6 @@ def parameter_names(results: Sequence[SyntheticResult]) -> list[str]:
         if own.lower().startswith(GROUPED_PARAMETERS):
             by_own_name.setdefault(own, name)
     return [name for name in names if name in by_own_name.values()]
-
-
-def _by_band(
-    results: Sequence[SyntheticResult],
-    by: str,
-    value: Callable[[SyntheticResult], float],
-    cut_offs: Sequence[float],
-    unit: str,
-) -> list[Group]:
-    groups = []
-    for low, high in pairwise([-math.inf, *cut_offs, math.inf]):
-        label = f"{low:g} to {high:g}{unit}"
-        if low == -math.inf:
-            label = f"below {high:g}{unit}"
-        elif high == math.inf:
-            label = f"from {low:g}{unit}"
-        # NaN is in no band.
-        groups.append(Group(by, label, tuple(r for r in results if low <= value(r) < high)))
-    return groups
 
 
 def _by_parameter(results: Sequence[SyntheticResult], name: str) -> list[Group]:
