@@ -1,8 +1,8 @@
-"""Label masks broken on purpose, each in one way that networks break them. What was there before is the truth.
+"""Label masks corrupted on purpose, each in a way that models fail. The uncorrupted mask is the truth.
 
-A damage takes labels ``(height, width)`` uint8 of :class:`lvef.core.terms.Structure`, the tracing of the unbroken mask, and
-a generator, and gives new labels back. All sizes are parts of the long axis, so that a damage is the same at any scale, and
-all places hang on the ventricle's own axis, so that it is the same however the picture is turned.
+A corruption takes labels ``(height, width)`` uint8 of :class:`lvef.core.terms.Structure`, the tracing of the uncorrupted
+mask, and a generator, and returns new labels. All sizes are parts of the long axis, so that a corruption is the same at any scale, and
+all places are relative to the ventricle's axis, so that it is the same in any orientation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lvef.core.terms import Structure
 
 Labels = NDArray[np.uint8]
 Corruption = Callable[[Labels, Tracing, np.random.Generator], Labels]
-"""Labels, the tracing of the unbroken ventricle and a generator to broken labels."""
+"""Labels, the tracing of the uncorrupted ventricle and a generator to corrupted labels."""
 
 BACKGROUND, LV, WALL, ATRIUM = (
     np.uint8(s) for s in (Structure.BACKGROUND, Structure.LV, Structure.MYOCARDIUM, Structure.LA)
@@ -67,11 +67,11 @@ def _put(labels: Labels, where: BoolArray, old: np.uint8 | None, new: np.uint8) 
 def _band(at: float, width: float, slant: float) -> Corruption:
     """A dark band right across the cavity."""
 
-    def damage(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
+    def corrupt(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
         g = _grid(labels, tracing)
         return _put(labels, np.abs(g.along - at - slant * g.across) < width / 2, LV, BACKGROUND)
 
-    return damage
+    return corrupt
 
 
 def _holes(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
@@ -92,36 +92,36 @@ def _notch(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
 def _atrial_leak(width: float, depth: float) -> Corruption:
     """The cavity runs on through the mitral plane: ``width`` of the annulus wide, ``depth`` long axes deep."""
 
-    def damage(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
+    def corrupt(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
         g = _grid(labels, tracing)
         leak = (np.abs(g.across) < width * g.half) & (g.along > 0.9) & (g.along < 1 + depth)
         return _put(labels, leak, ATRIUM, LV)
 
-    return damage
+    return corrupt
 
 
 def _wall_leak(width: float) -> Corruption:
     """The cavity runs out through a hole in the wall, 0.3 long axes far."""
 
-    def damage(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
+    def corrupt(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
         g = _grid(labels, tracing)
         inside = (labels == LV) & (np.abs(g.along - 0.5) < 0.02)
         edge = float(g.across[inside].max())
         leak = (np.abs(g.along - 0.5) < width / 2) & (g.across > edge - 0.05) & (g.across < edge + 0.3)
         return _put(labels, leak, None, LV)
 
-    return damage
+    return corrupt
 
 
-def _fan_cut(share: float) -> Corruption:
+def _sector_cut(share: float) -> Corruption:
     """The sector ends inside the ventricle: a ``share`` of the half width is out of the picture, with all beyond."""
 
-    def damage(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
+    def corrupt(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
         g = _grid(labels, tracing)
         widest = float(g.across[labels == LV].max())
         return _put(labels, g.across > (1 - share) * widest, None, BACKGROUND)
 
-    return damage
+    return corrupt
 
 
 def _ragged(labels: Labels, _: Tracing, rng: np.random.Generator) -> Labels:
@@ -145,13 +145,13 @@ def _lost_corner(labels: Labels, tracing: Tracing, _: np.random.Generator) -> La
 
 
 def _lost_wall(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
-    """One wall was not seen in its lower half; the cavity is whole."""
+    """One wall is missing in its lower half; the cavity is complete."""
     g = _grid(labels, tracing)
     return _put(labels, (g.across > 0) & (g.along > 0.5), WALL, BACKGROUND)
 
 
 def _lost_atrium(labels: Labels, _: Tracing, __: np.random.Generator) -> Labels:
-    """No atrium was seen."""
+    """No atrium."""
     return _put(labels, labels == ATRIUM, None, BACKGROUND)
 
 
@@ -174,8 +174,8 @@ CORRUPTIONS: dict[str, Corruption] = {
     "leak into the atrium, whole": _atrial_leak(2.0, 0.2),
     "leak through the wall, thin": _wall_leak(0.03),
     "leak through the wall, wide": _wall_leak(0.09),
-    "cut by the fan, 15 %": _fan_cut(0.15),
-    "cut by the fan, 35 %": _fan_cut(0.35),
+    "cut by the sector, 15 %": _sector_cut(0.15),
+    "cut by the sector, 35 %": _sector_cut(0.35),
     "ragged edge": _ragged,
     "lost corner of the base": _lost_corner,
     "lost wall": _lost_wall,

@@ -1,6 +1,6 @@
 """What the 21 lines lose: expert masks -> lines -> masks -> lines, with the error of every step.
 
-Run it as ``python -m studies.lines --data CAMUS``. No network takes part, so all patients that are there are used.
+Run it as ``python -m studies.lines --data CAMUS``. No model is used, so all patients are included.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lvef.core.errors import GeometryError, run_main
 from lvef.core.records import Box, FloatArray, Tracing, aspect_of
 from lvef.core.terms import Structure, View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
-from lvef.evaluation.stills.scores import dice_score
+from lvef.evaluation.metrics import dice_score
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import N_DISKS, trace_labels
 from lvef.geometry.volume_tracing import (

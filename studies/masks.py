@@ -1,6 +1,6 @@
-"""What the geometry alone does: EF of expert masks by several ways, against each other and against the collection's own EF.
+"""Effect of geometry alone: EF of expert masks by several methods, against each other and against the dataset's own EF.
 
-Run it as ``python -m studies.masks --data CAMUS``. No network takes part, so all patients that are there are used.
+Run it as ``python -m studies.masks --data CAMUS``. No model is used, so all patients are included.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lvef.geometry.tracing import trace_labels
 from lvef.stats.agreement import agreement
 
 BACKWARD = frozenset({"patient0185", "patient0217"})
-"""Patients whose cfg tells ES before ED, with an EF that does not fit their stills; left out against the cfg EF."""
+"""Patients whose cfg has ES before ED, with an EF that does not fit their stills; left out against the cfg EF."""
 
 COMPARED = (
     ("A4C disks", "cfg"),

@@ -1,7 +1,7 @@
-"""What lower precision costs in EF points: the same stills measured in f32 and in bf16.
+"""Effect of lower precision in EF points: the same stills measured in f32 and in bf16.
 
-Run it as ``python -m studies.precision --data CAMUS --split validation``. No expert mask is read: only the
-two answers are compared with each other.
+Run it as ``python -m studies.precision --data CAMUS --split validation``. No expert mask is read: the
+two EFs are compared with each other.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for view in (View.A4C, View.A2C):
         difference = found["bf16"][view] - found["f32"][view]
         print(  # noqa: T201
-            f"{view} EF, bf16 minus f32: mean {difference.mean():+.3f}, mean size {np.abs(difference).mean():.3f}, "
+            f"{view} EF, bf16 minus f32: mean {difference.mean():+.3f}, mean absolute {np.abs(difference).mean():.3f}, "
             f"largest {np.abs(difference).max():.3f} points, n = {len(difference)}"
         )
 

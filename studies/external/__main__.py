@@ -170,8 +170,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         messages.print(f"{suite}: {time.perf_counter() - began:.0f} s")
         _write(args.out, rows)
     console.print(to_rich(rows))
-    told = ", ".join(f"{label} {seconds:.0f} s" for label, seconds in study.seconds.items())
-    messages.print(f"Predictions, those kept from earlier runs read back: {told}. Written to {args.out}.")
+    durations = ", ".join(f"{label} {seconds:.0f} s" for label, seconds in study.seconds.items())
+    messages.print(f"Predictions, cached ones read back: {durations}. Written to {args.out}.")
     if args.write_card:
         for model in models:
             write_external(

@@ -1,8 +1,8 @@
-"""Reads the contours that experts drew into pictures, and takes the drawing out of the picture again.
+"""Reads the contours that experts drew into images, and removes the drawing from the image.
 
-Colour tells a drawing from ultrasound, which is grey. Nothing that is read here is stored: masks are made anew in each run.
+A drawing has colour, ultrasound is grey. Nothing is stored: masks are made in each run.
 
-How much of the answer stays in the picture that a model is shown: the translucent band is computed back (what lies under it
+How much of the drawing stays in the image that a model is shown: the translucent band is computed back (what lies under it
 is restored up to rounding; its rim of two pixels and the white dots are filled in from around them). Opaque lines of 2 to 6
 pixels are filled in from both sides, which leaves a smooth trail of that width. Where two pictures of the same frame have
 different drawings, pixels come from the one that is not drawn on.

@@ -47,12 +47,6 @@ def filled(tracing: Tracing | None, shape: tuple[int, int]) -> BoolArray:
     return mask_of_contour(tracing.contour, shape) > 0
 
 
-def dice(first: BoolArray, second: BoolArray) -> float:
-    """Dice overlap, 0-1; NaN where both are empty."""
-    both = int(first.sum() + second.sum())
-    return 2 * int((first & second).sum()) / both if both else float("nan")
-
-
 def signed_distances(model: FloatArray, reference: FloatArray) -> FloatArray:
     """For each point of the reference's contour how far the model's border lies inside of it, ``(k,)`` pixels.
 
@@ -156,14 +150,14 @@ def _odd_labels(labels: FrameArray) -> set[str]:
     area = int(largest.sum())
     holes = int((ndimage.binary_fill_holes(largest) & (labels != Structure.LV)).sum())
     ring = ndimage.binary_dilation(largest, np.ones((5, 5))) & ~cavity
-    # A model that tells no walls cannot have lost one.
-    told = bool((labels == Structure.MYOCARDIUM).any())
+    # A model without wall labels cannot miss a wall.
+    has_wall = bool((labels == Structure.MYOCARDIUM).any())
     return {
         reason
         for reason, odd in (
             ("holes", holes > MAX_HOLES * area),
             ("pieces", int(cavity.sum()) - area > MAX_PIECES * area),
-            ("no wall", told and float((labels[ring] >= Structure.MYOCARDIUM).mean()) < MIN_WALL_CONTACT),
+            ("no wall", has_wall and float((labels[ring] >= Structure.MYOCARDIUM).mean()) < MIN_WALL_CONTACT),
         )
         if odd
     }

@@ -1,4 +1,4 @@
-"""What a model makes of a clip, through the measurer that serves; kept on the disk, so that no clip is measured twice."""
+"""Predictions of a model by the measurer that serves, cached on disk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _POINTS = ("apex", "base", "mitral", "chords")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What a model made of a clip.
+    """Prediction of a model for a clip.
 
     Attributes:
         measurement: As `lvef measure` gives it, with all tracings and the curve; of a still only the tracing counts.
@@ -50,19 +50,19 @@ class Prediction:
         return self.measurement.tracings
 
     @property
-    def judged(self) -> bool:
-        """Whether contours can be judged: there are some, or a refusal stands for them. A model of EF alone has none."""
+    def is_comparable(self) -> bool:
+        """Whether its contours can be compared: some exist, or a refusal stands for them."""
         return bool(self.tracings) or self.measurement.status is Status.REFUSED
 
     @property
     def ef_percent(self) -> float:
-        """The answer; NaN where there is none."""
+        """The measured EF; NaN where there is none."""
         ef = self.measurement.ef_percent
         return float("nan") if ef is None else float(ef)
 
 
 class Model:
-    """A model that takes part. Safe to use from several threads.
+    """An evaluated model. Safe to use from several threads.
 
     Args:
         options: Which weights and precision.
@@ -81,7 +81,7 @@ class Model:
         self._observe()
 
     def predict(self, clip: Clip) -> Prediction:
-        """Measure a clip as `lvef measure` does, or trace a still. A refusal is an answer too."""
+        """Measure a clip as `lvef measure` does, or trace a still. A refusal is a prediction too."""
         self._seen.labels = []
         try:
             measurement = self._still(clip) if len(clip.frames) == 1 else self.measurer.measure_clip(clip)
@@ -94,7 +94,7 @@ class Model:
     def _still(self, clip: Clip) -> Measurement:
         predictor = self.measurer.predictor
         if not predictor.structures:
-            raise DataError(f"{clip.source}: {self.label} reads an EF from clips; a still tells it nothing.")
+            raise DataError(f"{clip.source}: {self.label} predicts the EF of clips; it cannot trace a still.")
         frames, box = predictor.shown(clip, find_sector(clip))
         tracings = predictor.trace(frames, box, clip.spacing).tracings
         return Measurement(clip.source, Status.PARTIAL_CYCLE, n_frames=1, tracings=tracings)

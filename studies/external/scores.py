@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lvef.core.records import BoolArray, Tracing
 from lvef.core.terms import Structure
 from lvef.evaluation.ef_metrics import EF_POINTS
+from lvef.evaluation.metrics import dice_score
 from lvef.evaluation.synthetic.evaluation import compare_clip
 from lvef.evaluation.synthetic.results import SyntheticResult
 from lvef.geometry.ejection import ejection_fraction
@@ -22,7 +23,6 @@ from lvef.transforms.sector import find_sector
 from studies.external.cases import BEAT, WALLS_LOST, Case, SyntheticCase
 from studies.external.measures import (
     CAMUS_WALL_RATIO,
-    dice,
     filled,
     implausible,
     jitter,
@@ -42,16 +42,16 @@ SIDE = "% of side"
 def drawn_rows(model: str, cases: Sequence[Case], predictions: Mapping[str, Prediction]) -> list[Row]:
     """Dice and signed border distance against drawn contours; EF of the contoured beat."""
     rows: list[Row] = []
-    told: dict[tuple[str, str, str], list[float]] = {}
+    by_metric: dict[tuple[str, str, str], list[float]] = {}
     for case in cases:
         prediction = predictions[case.name]
         box = find_sector(case.clip).box
         side = max(box.width, box.height)
         found: dict[tuple[str, str, str], list[float]] = {}
-        for frame, truth in case.truth.items() if prediction.judged else ():
+        for frame, truth in case.truth.items() if prediction.is_comparable else ():
             tracing = prediction.tracings[frame] if prediction.tracings else None
             shape = (truth.shape[0], truth.shape[1])
-            found.setdefault(("dice", ALL, ""), []).append(dice(filled(tracing, shape), truth))
+            found.setdefault(("dice", ALL, ""), []).append(dice_score(filled(tracing, shape), truth))
             for region, pixels in regional_distances(tracing, _trace(truth)).items():
                 found.setdefault(("border", region, SIDE), []).append(100 * pixels / side)
         for (metric, group, unit), values in found.items():
@@ -59,10 +59,10 @@ def drawn_rows(model: str, cases: Sequence[Case], predictions: Mapping[str, Pred
             value = float(np.mean(known)) if known else NAN
             rows.append(Row(model, DRAWN, case.name, group, metric, value, n=len(known), unit=unit))
             if case.name not in WALLS_LOST:
-                told.setdefault((metric, group, unit), []).append(value)
+                by_metric.setdefault((metric, group, unit), []).append(value)
         if case.name == BEAT:
             rows += _beat_rows(model, case, prediction)
-    for (metric, group, unit), values in told.items():
+    for (metric, group, unit), values in by_metric.items():
         rows += over_cases([Row(model, DRAWN, ALL, group, metric, NAN, unit=unit)], values)
     return rows
 
@@ -89,7 +89,7 @@ def _beat_rows(model: str, case: Case, prediction: Prediction) -> list[Row]:
 
 
 def cine_rows(model: str, cases: Sequence[Case], predictions: Mapping[str, Prediction]) -> list[Row]:
-    """What can be told of a cine without any reference."""
+    """Metrics of a cine without any reference."""
     units = {"ef": "%", "ef_sd_beats": EF_POINTS, "jitter": "% of long axis", "beats": ""}
     names = ("answered", "implausible", "wall_ratio", "ef_sd_beats", "jitter", "ef", "beats")
     table: dict[str, list[float]] = {name: [] for name in names}
@@ -127,7 +127,7 @@ def _cine_values(prediction: Prediction) -> dict[str, float]:
         "implausible": _share(implausible(labels, m.tracings))
         if m.tracings
         else 1.0
-        if prediction.judged
+        if prediction.is_comparable
         else NAN,
         "wall_ratio": float(np.median(ratios)) if ratios else NAN,
         "ef_sd_beats": NAN if m.ef_sd_percent is None else m.ef_sd_percent,
@@ -178,7 +178,7 @@ def agreement_rows(
             shape = (case.clip.frames.shape[1], case.clip.frames.shape[2])
             a, b = found[first][case.name], found[second][case.name]
             pairs = [
-                dice(filled(s, shape), filled(t, shape))
+                dice_score(filled(s, shape), filled(t, shape))
                 for s, t in zip(a.tracings, b.tracings, strict=False)
                 if s is not None and t is not None
             ]

@@ -97,7 +97,7 @@ def sheet_png(
 
 
 def chosen_frames(n: int, prediction: Prediction) -> list[int]:
-    """Evenly spaced frames that hold the ED and the ES of the answer, where there is one."""
+    """Evenly spaced frames that include the measured ED and ES, where there are any."""
     frames = np.unique(np.linspace(0, n - 1, min(FRAMES, n)).round().astype(int))
     for special in (prediction.measurement.ed_frame, prediction.measurement.es_frame):
         if special is not None and special not in frames:

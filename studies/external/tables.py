@@ -1,4 +1,4 @@
-"""One tidy table of all that was measured, a summary of each model, and the block that its card carries."""
+"""The tidy table of all metrics, a summary of each model, and the metrics for its card."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lvef.io.atomic import write_text_atomic
 from lvef.stats.bootstrap import intervals
 
 ALL = "all"
-"""Case and group of what is told over all cases of a suite, or over the whole border."""
+"""Case and group of metrics over all cases of a suite, or over the whole border."""
 
 NAN = float("nan")
 
@@ -33,10 +33,10 @@ WITH_MEDIAN = ("ef_bias", "ef_mae")
 """Metrics whose baseline is that of the constant median."""
 
 REFERENCE = "studies/external"
-"""What the figures of this study name as their reference on a card."""
+"""Reference of the metrics of this study on a card."""
 
 MIN_FOR_INTERVAL = 5
-"""Cases below which no interval is given: resampling fewer tells nothing."""
+"""Cases below which no interval is given: resampling fewer says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Row:
         high: Its upper end.
         n: Cases, or frames of one case.
         unit: Unit; empty for a ratio.
-        baseline: The same of always giving the median of the references, or what experts have; NaN where there is none.
+        baseline: The same of the constant median of the references, or of experts; NaN where there is none.
     """
 
     model: str
@@ -112,11 +112,11 @@ def to_json(rows: Sequence[Row]) -> str:
 
 
 def summary_table(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """What is told over all cases: heading, and a line for each suite, metric and group with a column for each model."""
-    told = [row for row in rows if row.case == ALL]
-    models = list(dict.fromkeys(row.model for row in told))
+    """Metrics over all cases: heading, and a line for each suite, metric and group with a column for each model."""
+    overall = [row for row in rows if row.case == ALL]
+    models = list(dict.fromkeys(row.model for row in overall))
     lines: dict[tuple[str, str, str], dict[str, Row]] = {}
-    for row in told:
+    for row in overall:
         lines.setdefault((row.suite, row.metric, row.group), {})[row.model] = row
     heading = ["suite", "measure", "group", "unit", "n", *models, "baseline"]
     body = []

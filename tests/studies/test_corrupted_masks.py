@@ -30,7 +30,7 @@ def test_a_damage_is_the_same_at_any_scale_and_turn():
         "two pieces, middle",
         "holes",
         "leak through the wall, wide",
-        "cut by the fan, 35 %",
+        "cut by the sector, 35 %",
         "lost wall",
     ):
         share = []

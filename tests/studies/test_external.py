@@ -15,6 +15,7 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.core.records import Clip, Measurement, VolumeCurve
 from lvef.core.terms import Status
+from lvef.evaluation.metrics import dice_score
 from lvef.geometry.tracing import trace_labels
 from lvef.inference.card import read_card
 from lvef.inference.catalogue import find_model
@@ -22,7 +23,6 @@ from studies.external.cases import PERTURBATIONS, Case, perturbed
 from studies.external.drawings import BAND_OPACITY, read_beat, read_line
 from studies.external.measures import (
     REGIONS,
-    dice,
     even_contour,
     filled,
     implausible,
@@ -81,7 +81,7 @@ def drawn_line(grey, mask, colour=(255, 0, 0), thickness=3, open_base=False):
 def test_a_line_gives_its_cavity_and_goes(open_base):
     grey, mask = sector(), ellipse()
     found = read_line(drawn_line(grey, mask, open_base=open_base))
-    assert dice(found.cavity, mask) > 0.985
+    assert dice_score(found.cavity, mask) > 0.985
     assert np.abs(found.picture.astype(int) - grey)[mask & found.cavity].mean() < 3
     assert (
         np.ptp(found.picture[np.abs(found.picture.astype(int) - 76) < 2]) < 4
@@ -95,7 +95,7 @@ def test_of_two_lines_the_middle_counts():
         [0, 255, 0],
         rgb,
     )
-    assert dice(read_line(both.astype(np.uint8)).cavity, ellipse()) > 0.97
+    assert dice_score(read_line(both.astype(np.uint8)).cavity, ellipse()) > 0.97
 
 
 def test_pixels_come_from_the_other_picture():
@@ -114,7 +114,7 @@ def test_a_band_gives_its_inner_edge_and_is_computed_back():
     rgb = np.repeat(grey[..., None], 3, axis=2).astype(float)
     rgb[band] = (1 - BAND_OPACITY) * rgb[band] + BAND_OPACITY * np.array([74, 156, 182])
     [found] = read_beat([rgb.astype(np.uint8)])
-    assert dice(found.cavity, inner) > 0.97
+    assert dice_score(found.cavity, inner) > 0.97
     deep = cv2.erode(band.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
     assert deep.sum() > 200
     assert np.abs(found.picture.astype(int) - grey)[deep].max() <= 3
@@ -281,7 +281,7 @@ def test_cines_stability_and_agreement():
     shape = (SIDE, SIDE)
     first, second = plain["made"].tracings[0], other["made"].tracings[0]
     assert value(rows, "agreement_dice", "k") == pytest.approx(
-        dice(filled(first, shape), filled(second, shape))
+        dice_score(filled(first, shape), filled(second, shape))
     )
 
 

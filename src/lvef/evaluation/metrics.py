@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.records import FloatArray
+from lvef.core.records import BoolArray, FloatArray
 from lvef.inference.card import Figure
 from lvef.stats.bootstrap import intervals
 from lvef.stats.paired import holm
@@ -180,6 +180,12 @@ def correct_p_values(paired: Iterable[PairedMetric]) -> list[PairedMetric]:
 def make_generator(seed: int, name: str) -> np.random.Generator:
     """A generator of its own for each name, so that an interval does not depend on which others are computed."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def dice_score(predicted: BoolArray, truth: BoolArray) -> float:
+    """Dice overlap, 0-1; NaN where both are empty."""
+    total = int(predicted.sum() + truth.sum())
+    return 2 * int((predicted & truth).sum()) / total if total else NAN
 
 
 def make_bands(cut_offs: Sequence[float], unit: str) -> list[tuple[float, float, str]]:

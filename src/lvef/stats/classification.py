@@ -15,7 +15,7 @@ def observed_agreement(first: NDArray[np.int_], second: NDArray[np.int_]) -> flo
     """Observed agreement: part of the cases, 0-1, that both put into the same class; NaN without cases.
 
     Example:
-        >>> same_class(np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2]))
+        >>> observed_agreement(np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2]))
         0.75
     """
     return float((first == second).mean()) if len(first) else float("nan")

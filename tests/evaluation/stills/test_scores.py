@@ -12,10 +12,10 @@ from lvef.core.errors import DataError
 from lvef.core.records import Box, Clip
 from lvef.core.terms import View
 from lvef.datasets.camus import read_split, read_stills
+from lvef.evaluation.metrics import dice_score
 from lvef.evaluation.stills.metrics import still_metrics
 from lvef.evaluation.stills.scores import (
     StillScore,
-    dice_score,
     ef_pairs,
     labels_in_contour,
     labels_in_image,

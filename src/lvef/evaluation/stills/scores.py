@@ -15,7 +15,7 @@ from lvef.core.errors import DataError, GeometryError, QualityRefusal
 from lvef.core.records import BoolArray, Clip, FloatArray, PixelSpacing, Tracing, aspect_of
 from lvef.core.terms import Phase, Structure, View
 from lvef.datasets.camus import CamusStill
-from lvef.evaluation.metrics import NAN
+from lvef.evaluation.metrics import NAN, dice_score
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
@@ -192,12 +192,6 @@ def labels_in_contour(tracing: Tracing | None, shape: tuple[int, ...]) -> NDArra
         points = np.round(tracing.contour * 16).astype(np.int32)
         cv2.fillPoly(labels, [points[:, None]], int(Structure.LV), shift=4)
     return labels
-
-
-def dice_score(predicted: BoolArray, truth: BoolArray) -> float:
-    """Dice overlap, 0-1; NaN where neither holds anything."""
-    total = int(predicted.sum() + truth.sum())
-    return 2 * int((predicted & truth).sum()) / total if total else NAN
 
 
 def unit_of(spacing: PixelSpacing | None) -> str:

@@ -18,7 +18,7 @@ from lvef.core.journal import file_stamp
 from lvef.core.records import FloatArray, Measurement, Tracing
 from lvef.core.serialization import printable
 from lvef.core.terms import Status, Structure, View
-from lvef.evaluation.metrics import NAN
+from lvef.evaluation.metrics import NAN, dice_score
 from lvef.evaluation.results import UsedWeights
 from lvef.evaluation.runner import CaseRunner, Measures, settings_key
 from lvef.evaluation.synthetic.beats import beat_at, compare_beats, complete_beats
@@ -274,9 +274,7 @@ def _dice(frames: Sequence[int], tracings: Sequence[Tracing | None], mask: TrueM
             found.append(0.0)
             continue
         height, width = true.shape
-        filled = mask_of_contour(tracing.contour, (height, width)) > 0
-        both = int(filled.sum()) + int(true.sum())
-        found.append(2 * int((filled & true).sum()) / both if both else 1.0)
+        found.append(dice_score(mask_of_contour(tracing.contour, (height, width)) > 0, true))
     return float(np.mean(found))
 
 
