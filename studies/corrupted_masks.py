@@ -1,8 +1,8 @@
 """Label masks corrupted on purpose, each in a way that models fail. The uncorrupted mask is the truth.
 
 A corruption takes labels ``(height, width)`` uint8 of :class:`lvef.core.terms.Structure`, the tracing of the uncorrupted
-mask, and a generator, and returns new labels. All sizes are parts of the long axis, so that a corruption is the same at any scale, and
-all places are relative to the ventricle's axis, so that it is the same in any orientation.
+mask, and a generator, and returns new labels. All sizes are parts of the long axis, so that a corruption is the same at any
+scale, and all places are relative to the ventricle's axis, so that it is the same in any orientation.
 """
 
 from __future__ import annotations
