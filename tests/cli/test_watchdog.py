@@ -19,7 +19,7 @@ COMMAND = """
 import ctypes, sys, time
 import click
 from lvef.cli import main as cli
-from lvef.core.workers import map_ordered
+from lvef.core.runner import run
 
 def stuck(library):
     mutex = ctypes.create_string_buffer(256)
@@ -41,8 +41,7 @@ def work(item):
 def batch():
     if where.startswith("main"):
         work(0)
-    for _ in map_ordered(work, range(3), 1):
-        pass
+    run(range(3), work, on_error=print)
 
 where = sys.argv.pop()
 cli.VERBS["batch"] = ("__main__", "batch", "")
@@ -82,7 +81,7 @@ def test_ctrl_c_ends_a_batch_wherever_it_is_stuck():
             assert process.returncode in (STATES[state], 130), state
             assert "lvef: stopped" in said
             assert "Traceback" not in said
-            assert "the same command goes on" in said
+            assert "the same command resumes" in said
     finally:
         for process in started.values():
             if process.poll() is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import threading
+import time
 from contextlib import closing
 from functools import partial
 
@@ -31,6 +32,35 @@ def test_an_error_of_one_item_is_its_result(options):
     finished = run(range(5), double, on_error=failure, **options)
     assert [done.item for done in finished] == [0, 1, 2, 3, 4]
     assert [done.result for done in finished] == [0, 2, "2: ValueError", 6, 8]
+
+
+def test_results_are_recorded_in_order_and_the_queue_stays_short():
+    begun, recorded, ahead = [], [], []
+
+    def work(i):
+        begun.append(i)
+        time.sleep(0.002 * (5 - i % 5))
+        return i * i
+
+    def record(i, square):
+        recorded.append((i, square))
+        ahead.append(len(begun) - i)
+
+    run(range(40), work, on_error=failure, record=record, workers=3)
+    assert recorded == [(i, i * i) for i in range(40)]
+    assert max(ahead) <= 8
+
+
+def test_a_stop_drops_what_has_not_begun():
+    begun = []
+
+    def stop(item, result):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(range(100), begun.append, on_error=failure, record=stop)
+    # One taken, one queued behind it, and the one that may have begun meanwhile.
+    assert len(begun) <= 3
 
 
 def test_processes_give_the_same():

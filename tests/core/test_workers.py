@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
 
-from lvef.core.workers import ThreadPool, TimeLimitExceeded, has_abandoned_work, map_ordered
+from lvef.core.workers import ThreadPool, TimeLimitExceeded, has_abandoned_work
 
 
 @pytest.fixture(autouse=True)
@@ -24,34 +23,6 @@ def stuck():
     end = threading.Event()
     yield lambda: end.wait(30)
     end.set()
-
-
-def test_results_come_in_order_and_the_queue_stays_short():
-    begun = []
-
-    def work(i):
-        begun.append(i)
-        time.sleep(0.002 * (5 - i % 5))
-        return i * i
-
-    ahead = []
-    for i, square in map_ordered(work, range(40), 3):
-        assert square == i * i
-        ahead.append(len(begun) - i)
-    assert max(ahead) <= 8
-    assert sorted(begun) == list(range(40))
-
-
-def test_what_an_item_raises_is_raised_in_its_turn():
-    def work(i):
-        if i == 2:
-            raise ValueError(i)
-        return i
-
-    taken = []
-    with pytest.raises(ValueError, match="2"):
-        taken.extend(i for i, _ in map_ordered(work, range(5), 2))
-    assert list(map_ordered(work, [0, 1], 1)) == [(0, 0), (1, 1)]
 
 
 def test_work_that_takes_long_is_named_and_again_after_twice_the_time(stuck, monkeypatch):
@@ -110,14 +81,6 @@ def test_another_error_waits_for_what_runs():
             time.sleep(0.001)
         raise ValueError("full")
     assert ended.is_set()
-
-
-def test_closing_the_results_early_drops_what_has_not_begun():
-    begun = []
-    with closing(map_ordered(begun.append, range(100), 1)) as results:
-        next(results)
-    # One taken, one queued behind it, and the one that may have begun meanwhile.
-    assert len(begun) <= 3
 
 
 def test_abandoned_work_is_known_until_its_thread_ends(monkeypatch):

@@ -133,7 +133,7 @@ def synthesize() -> None:
     """Clips whose ejection fraction, volumes, beats and contours are known.
 
     Each dataset has the layout of EchoNet-Dynamic, with masks, curves and beats beside it. The same seed gives the same
-    clips; if the run was stopped, the same command goes on from there.
+    clips; if the run was stopped, the same command resumes from there.
     """
 
 

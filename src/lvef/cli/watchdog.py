@@ -37,7 +37,7 @@ FROZEN_EXIT_S = 300.0
 """Time without a beat after which the command is ended."""
 
 _HEARTBEAT = b"."
-_RESUME_HINT = "Files that were finished stay; the same command goes on from there."
+_RESUME_HINT = "Finished files stay in the output folder; the same command resumes from there."
 
 
 @contextmanager

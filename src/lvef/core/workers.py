@@ -13,8 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
@@ -26,7 +25,6 @@ from typing import Any, TypeVar
 
 from lvef.core.errors import DataError, LvefError
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 GRACE_S = 0.5
@@ -246,7 +244,7 @@ class ProcessPool:
         if isinstance(error, BrokenProcessPool):
             raise DataError(
                 "A worker process was ended from outside, most often for want of memory: give fewer with --workers; the "
-                'same command goes on from there. (A script of your own needs if __name__ == "__main__" before it starts '
+                'same command resumes from there. (A script of your own needs if __name__ == "__main__" before it starts '
                 "workers.)"
             ) from None
 
@@ -286,39 +284,6 @@ def interrupts_blocked() -> Iterator[None]:
 def grace_period(error: BaseException | None) -> float | None:
     """How long to wait for work that runs when an error ends the block; None for as long as it takes."""
     return GRACE_S if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) else None
-
-
-def map_ordered(
-    do: Callable[[T], R],
-    items: Iterable[T],
-    workers: int,
-    *,
-    ahead: int = 0,
-    name: Callable[[T], str] = lambda _: "",
-) -> Generator[tuple[T, R], None, None]:
-    """Do work on items, several at once; results come in the order of the items.
-
-    Args:
-        do: What to do with an item; what it raises is raised here in its turn.
-        items: What to work on.
-        workers: Items at once.
-        ahead: Most items under way or done and not yet taken, so that results do not pile up; 0 for twice the workers.
-        name: What to call an item that takes long.
-    """
-    under_way: deque[tuple[T, Future[R]]] = deque()
-    with ThreadPool(max(workers, 1)) as pool:
-
-        def first() -> tuple[T, R]:
-            item, future = under_way.popleft()
-            pool.wait([future])
-            return item, future.result()
-
-        for item in items:
-            under_way.append((item, pool.submit(lambda item=item: do(item), name(item))))  # type: ignore[misc]
-            if len(under_way) >= (ahead or 2 * workers):
-                yield first()
-        while under_way:
-            yield first()
 
 
 def _too_long(name: str, limit_s: float) -> str:

@@ -17,8 +17,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lvef.core.errors import LvefError
+from lvef.core.runner import run
 from lvef.core.terms import Phase, Structure
-from lvef.core.workers import map_ordered
 from lvef.datasets.files import UNPACK
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.io.formats import IMAGE_SUFFIXES
@@ -184,15 +184,24 @@ def check_files(
     readable = np.zeros(len(rows), dtype=bool)
     names: dict[str, list[str]] = {}
     done = 0
-    for _, results in map_ordered(_check_rows, chunks, WORKERS):
+
+    def record(_: object, results: list[tuple[bool, list[tuple[str, str]]]]) -> None:
+        nonlocal done
         for readable[done], problems in results:
             for code, name in problems:
                 names.setdefault(code, []).append(name)
             done += 1
         progress(done)
+
+    run(chunks, _check_rows, on_error=_raise, record=record, workers=WORKERS)
     for kind in _OF_FILES:
         findings.add(kind, names.get(kind.code, ()))
     return readable
+
+
+def _raise(_: object, error: Exception) -> Any:  # noqa: ANN401
+    """No file can do this: it is a bug."""
+    raise error
 
 
 def _check_rows(rows: list[dict[str, Any] | None]) -> list[tuple[bool, list[tuple[str, str]]]]:
@@ -284,21 +293,29 @@ def check_decoded(
     pairs: _Pairs = []
     failed: list[str] = []
 
-    def one(index: int) -> Decoded | str | None:
-        if not readable[index]:
-            return None
-        try:
-            return decode(rows[index])
-        except LvefError:
-            return str(rows[index]["item"])
+    def name(index: int) -> str:
+        return str(rows[index]["item"])
 
-    results = map_ordered(one, range(len(rows)), workers, name=lambda index: str(rows[index]["item"]))
-    for index, (_, result) in enumerate(results):
+    def fail(index: int, error: Exception) -> str:
+        if not isinstance(error, LvefError):
+            raise error
+        return name(index)
+
+    def record(index: int, result: Decoded | str | None) -> None:
         if isinstance(result, str):
             failed.append(result)
         elif result is not None:
             pairs.append((rows[index], result))
         progress(index + 1)
+
+    run(
+        range(len(rows)),
+        lambda index: decode(rows[index]) if readable[index] else None,
+        on_error=fail,
+        record=record,
+        name=name,
+        workers=workers,
+    )
     findings.add(_UNDECODABLE, failed)
     _check_images(pairs, findings)
     _check_masks(pairs, findings)
