@@ -1,8 +1,8 @@
 """Jobs and results in SQLite, for as long as they are kept. Uploads are never in it.
 
-A result is its files (``measurement.json``, tables, pictures once they were asked for), what is needed to correct it, and
-the clip with all that lies outside the fan blacked, from which pictures are drawn on demand. What is deleted is
-overwritten (``secure_delete``), and the room is given back.
+A result consists of its files (``measurement.json``, tables, images once they were requested), the arrays that a correction
+needs, and the clip, black outside the sector, from which images are drawn. What is deleted is overwritten
+(``secure_delete``), and its space is freed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from lvef.core.errors import DataError
 
@@ -20,13 +21,13 @@ STORE_NAME = "results.sqlite"
 """The database inside the data folder."""
 
 IN_MEMORY_MB = 256
-"""Most that is kept where nothing may be written."""
+"""Size limit of a store in memory."""
 
 MAX_UNFETCHED_S = 3600.0
-"""How long an answer that nobody fetches is kept where results are kept only until they are fetched."""
+"""How long a result that nobody fetches is kept where results are kept only until they are fetched."""
 
 VERSION = 1
-"""Layout of the tables."""
+"""Version of the tables."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -47,16 +48,16 @@ class JobRecord:
     """A job as it is kept.
 
     Attributes:
-        id: Random; whoever knows it may see the job.
-        service: The running service that has it.
+        id: Random; whoever knows it may read the job.
+        service: The service that runs it.
         state: ``queued``, ``running``, ``done`` or ``failed``.
         source: The client's file names, as shown.
         created: Seconds since 1970, as the next two.
-        started: When measuring began.
+        started: When the measurement began.
         finished: When it ended.
         code: Why it failed, for programs.
         message: Why it failed, for people.
-        result: Its result, where it gave one.
+        result: Its result, if it has one.
     """
 
     id: str
@@ -73,7 +74,7 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class ResultRecord:
-    """A result as it is kept; ``root`` is the network's own answer from which it comes, ``parent`` the one corrected."""
+    """A result as it is kept; ``root`` is the model's own result, ``parent`` the one that was corrected."""
 
     id: str
     root: str
@@ -88,7 +89,7 @@ class ResultStore:
     Args:
         path: Its file; None keeps all in memory.
         keep_s: How long results are kept, in seconds.
-        max_bytes: Room for all of them.
+        max_bytes: Size limit of the database.
 
     Raises:
         DataError: The file cannot be used.
@@ -106,7 +107,7 @@ class ResultStore:
                 check_same_thread=False,
                 isolation_level=None,
             )
-            # Before the first table is made; it cannot be changed later.
+            # Before the first table is created; it cannot be changed later.
             self._base.execute("PRAGMA auto_vacuum = INCREMENTAL")
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = NORMAL")
@@ -125,7 +126,7 @@ class ResultStore:
             self._base.close()
 
     def save_job(self, job: JobRecord) -> None:
-        """Write a job, or write it anew."""
+        """Insert or replace a job."""
         names = [f.name for f in fields(JobRecord)]
         with self._lock:
             self._base.execute(
@@ -133,13 +134,15 @@ class ResultStore:
                 asdict(job),
             )
 
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._base.execute(sql, values).fetchall()
+
     def job(self, name: str) -> JobRecord | None:
         """A job by its id."""
-        with self._lock:
-            row = self._base.execute(
-                f"SELECT {', '.join(f.name for f in fields(JobRecord))} FROM jobs WHERE id = ?", (name,)
-            ).fetchone()
-        return None if row is None else JobRecord(*row)
+        columns = ", ".join(f.name for f in fields(JobRecord))
+        rows = self._rows(f"SELECT {columns} FROM jobs WHERE id = ?", name)
+        return JobRecord(*rows[0]) if rows else None
 
     def save_result(
         self,
@@ -148,7 +151,7 @@ class ResultStore:
         clips: Mapping[str, bytes],
         job: JobRecord | None = None,
     ) -> None:
-        """Write a result with all that belongs to it, and the job that gave it, whole or not at all."""
+        """Insert a result with its files and clips, and its job, in one transaction."""
         with self._lock:
             self._base.execute("BEGIN IMMEDIATE")
             try:
@@ -173,60 +176,49 @@ class ResultStore:
 
     def result(self, name: str) -> ResultRecord | None:
         """A result by its id."""
-        with self._lock:
-            row = self._base.execute("SELECT * FROM results WHERE id = ?", (name,)).fetchone()
-        return None if row is None else ResultRecord(*row)
+        rows = self._rows("SELECT * FROM results WHERE id = ?", name)
+        return ResultRecord(*rows[0]) if rows else None
 
     def file(self, result: str, name: str) -> bytes | None:
         """One file of a result."""
-        with self._lock:
-            row = self._base.execute(
-                "SELECT data FROM files WHERE result = ? AND name = ?", (result, name)
-            ).fetchone()
-        return None if row is None else bytes(row[0])
+        rows = self._rows("SELECT data FROM files WHERE result = ? AND name = ?", result, name)
+        return bytes(rows[0][0]) if rows else None
 
-    def files(self, result: str, ends: tuple[str, ...]) -> dict[str, bytes]:
-        """Files of a result whose names end in one of ``ends``."""
-        with self._lock:
-            rows = self._base.execute("SELECT name, data FROM files WHERE result = ?", (result,)).fetchall()
-        return {name: bytes(data) for name, data in rows if name.endswith(ends)}
+    def files(self, result: str, suffixes: tuple[str, ...]) -> dict[str, bytes]:
+        """Files of a result whose names have one of these suffixes."""
+        rows = self._rows("SELECT name, data FROM files WHERE result = ?", result)
+        return {name: bytes(data) for name, data in rows if name.endswith(suffixes)}
 
     def names(self, result: str) -> list[str]:
         """Names of the files of a result."""
-        with self._lock:
-            rows = self._base.execute(
-                "SELECT name FROM files WHERE result = ? ORDER BY name", (result,)
-            ).fetchall()
-        return [name for (name,) in rows]
+        return [
+            name for (name,) in self._rows("SELECT name FROM files WHERE result = ? ORDER BY name", result)
+        ]
 
     def clips(self, root: str) -> dict[str, bytes]:
-        """The clips behind a result and its corrections, by part."""
-        with self._lock:
-            rows = self._base.execute("SELECT part, data FROM clips WHERE root = ?", (root,)).fetchall()
-        return {part: bytes(data) for part, data in rows}
+        """The clips of a result and its corrections, by part."""
+        return {
+            part: bytes(data)
+            for part, data in self._rows("SELECT part, data FROM clips WHERE root = ?", root)
+        }
 
     def clip_parts(self, root: str) -> list[str]:
         """Parts of a result that have a clip."""
-        with self._lock:
-            rows = self._base.execute(
-                "SELECT part FROM clips WHERE root = ? ORDER BY part", (root,)
-            ).fetchall()
-        return [part for (part,) in rows]
+        return [part for (part,) in self._rows("SELECT part FROM clips WHERE root = ? ORDER BY part", root)]
 
     def add_file(self, result: str, name: str, data: bytes) -> None:
-        """Keep a picture that was drawn for a result; nothing where the result is gone meanwhile."""
-        with self._lock:
-            self._base.execute(
-                "INSERT OR REPLACE INTO files SELECT ?, ?, ? WHERE EXISTS (SELECT 1 FROM results WHERE id = ?)",
-                (result, name, data, result),
-            )
+        """Keep a file that was drawn for a result; nothing where the result was deleted meanwhile."""
+        self._rows(
+            "INSERT OR REPLACE INTO files SELECT ?, ?, ? WHERE EXISTS (SELECT 1 FROM results WHERE id = ?)",
+            result,
+            name,
+            data,
+            result,
+        )
 
     def corrections(self, result: str) -> list[str]:
-        """Results that were made by correcting this one, oldest first."""
-        with self._lock:
-            rows = self._base.execute(
-                "SELECT id FROM results WHERE parent = ? ORDER BY created, id", (result,)
-            ).fetchall()
+        """Results that are corrections of this one, oldest first."""
+        rows = self._rows("SELECT id FROM results WHERE parent = ? ORDER BY created, id", result)
         return [name for (name,) in rows]
 
     def delete(self, roots: Iterable[str]) -> None:
@@ -238,11 +230,11 @@ class ResultStore:
             self._sweep()
 
     def fail_orphaned_jobs(self, alive: Collection[str], message: str) -> int:
-        """Mark what was queued or running in services that are gone; returns how many.
+        """Mark jobs that were queued or running in services that are gone as failed; returns how many.
 
         Args:
             alive: Services that run.
-            message: What to say of the others' jobs.
+            message: Of the jobs of all others.
         """
         marks = ", ".join("?" * len(alive))
         with self._lock:
@@ -254,7 +246,7 @@ class ResultStore:
             return done.rowcount
 
     def delete_expired(self, now: float | None = None) -> int:
-        """Delete what has been kept long enough, then the oldest while there is no room; returns results deleted."""
+        """Delete expired results, then the oldest until the size limit is met; returns how many."""
         before = (time.time() if now is None else now) - self.keep_s
         with self._lock:
             gone = self._base.execute("DELETE FROM results WHERE created < ?", (before,)).rowcount
@@ -273,23 +265,21 @@ class ResultStore:
             return gone
 
     def size(self) -> int:
-        """Bytes that the database takes."""
-        with self._lock:
-            (pages,), (each,) = (
-                self._base.execute(f"PRAGMA {n}").fetchone() for n in ("page_count", "page_size")
-            )
-        return int(pages) * int(each)
+        """Bytes of the database."""
+        (((pages,),), ((page_size,),)) = (
+            self._rows(f"PRAGMA {name}") for name in ("page_count", "page_size")
+        )
+        return int(pages) * int(page_size)
 
     def count(self) -> int:
         """Number of results kept."""
-        with self._lock:
-            return int(self._base.execute("SELECT count(*) FROM results").fetchone()[0])
+        return int(self._rows("SELECT count(*) FROM results")[0][0])
 
     def _sweep(self) -> None:
-        """Delete what belongs to no result any more, overwrite it, and give the room back."""
+        """Delete what belongs to no result any more, overwrite it, and free its space."""
         self._base.execute("DELETE FROM files WHERE result NOT IN (SELECT id FROM results)")
         self._base.execute("DELETE FROM clips WHERE root NOT IN (SELECT root FROM results)")
-        # As a script, because `execute` stops after the first page; and the log would keep what is overwritten in the file.
+        # As a script, because `execute` stops after the first page; the checkpoint removes deleted data from the log.
         self._base.executescript("PRAGMA incremental_vacuum")
         self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -300,7 +290,7 @@ def open_store(folder: Path, keep_hours: float, max_store_mb: int) -> ResultStor
     Args:
         folder: The data folder.
         keep_hours: Hours that results are kept; 0 keeps them in memory, until they are fetched.
-        max_store_mb: Room in megabytes.
+        max_store_mb: Size limit in megabytes.
     """
     if keep_hours > 0:
         return ResultStore(folder / STORE_NAME, keep_hours * 3600.0, max_store_mb * 2**20)
