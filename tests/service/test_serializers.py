@@ -8,9 +8,9 @@ from lvef.core.records import Measurement, PixelAspect
 from lvef.core.terms import Status
 from lvef.measure.serializers import measurement_json
 from lvef.service.serializers import (
-    deserialize_answer,
     deserialize_clip,
     deserialize_measurement,
+    deserialize_result,
     serialize_clip,
     serialize_measurement,
 )
@@ -96,7 +96,7 @@ def test_parts_of_a_study():
     files = serialize_measurement(replace(measurement, curve=None, tracings=()), {})
     for part in ("A4C", "A2C"):
         files |= {f"{part}/{name}": data for name, data in serialize_measurement(measurement, {}).items()}
-    answer = deserialize_answer(files, {"A4C": serialize_clip(clip, {})})
+    answer = deserialize_result(files, {"A4C": serialize_clip(clip, {})})
     assert answer.clip is None
     assert list(answer.parts) == ["A4C", "A2C"]
     assert answer.parts["A4C"][1] is not None

@@ -24,7 +24,8 @@ pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"'
 from lvef.geometry.control_points import contour_of_control_points, tracing_of_control_points
 from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
-from lvef.webapp.contour_editor import image_data_url, parse_actions
+from lvef.webapp.contour_editor import parse_actions
+from lvef.webapp.viewer import image_data_url
 from tests.webapp import correction_app as drawn
 
 APP = Path(__file__).with_name("correction_app.py")
@@ -71,8 +72,8 @@ def test_what_is_no_list_of_acts_gives_none(found):
 def test_small_pictures_travel_without_loss_and_large_ones_smaller():
     rng = np.random.default_rng(1)
     small = rng.integers(0, 256, (112, 100), dtype=np.uint8)
-    assert np.array_equal(decoded(image_data_url(small)), small)
-    url = image_data_url(np.zeros((1500, 2000), np.uint8))
+    assert np.array_equal(decoded(image_data_url(small, 1024, lossless_px=256)), small)
+    url = image_data_url(np.zeros((1500, 2000), np.uint8), 1024)
     assert url.startswith("data:image/jpeg;base64,")
     assert decoded(url).shape == (768, 1024)
 

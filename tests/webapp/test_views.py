@@ -20,9 +20,8 @@ from lvef.report.html import image_svg
 from lvef.report.images import images_of
 from lvef.webapp.layout import element_html
 from lvef.webapp.measurement_view import NO_SEX, result_lines
-from lvef.webapp.phases import phase_caption
-from lvef.webapp.uploads import escape_markdown
-from lvef.webapp.viewer import MAX_FRAMES, viewer_data, volumes
+from lvef.webapp.viewer import MAX_FRAMES, phase_caption, viewer_data, volumes
+from lvef.webapp.widgets import escape_markdown
 from tests.measure.made_up import beating
 
 

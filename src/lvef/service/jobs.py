@@ -22,9 +22,9 @@ from lvef.service.errors import ApiError, http_status, not_found
 from lvef.service.forms import OPTIONS, MeasureRequest
 from lvef.service.metrics import Metrics
 from lvef.service.pool import CANCELLED, STOPPED, Pool, QueuedTask, QueueFull, WorkerFactory
+from lvef.service.schemas import job_to_dict, result_to_dict
 from lvef.service.settings import ServiceSettings
 from lvef.service.store import JobRecord, ResultRecord, open_store
-from lvef.service.telling import job_to_dict, result_to_dict
 from lvef.service.worker import Task, TaskResult
 
 T = TypeVar("T")

@@ -1,15 +1,21 @@
-"""The bodies of requests and responses as the OpenAPI page shows them."""
+"""The bodies of requests and responses: their schemas for OpenAPI, jobs and results as plain values."""
 
 from __future__ import annotations
 
+import datetime
+import time
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from lvef.service.forms import form_schema
+from lvef.service.store import JobRecord, ResultRecord
 
 JOB_ID = "3f6c1d0a9b7e4c52a8d4e1f0b6c7d8e9"
 """Id in the examples."""
+
+MAX_PROGRESS = 0.95
+"""Largest progress of a job that is not finished."""
 
 
 class ErrorDetail(BaseModel):
@@ -164,3 +170,69 @@ def error_responses(**descriptions: str) -> dict[int | str, dict[str, Any]]:
     return {
         int(name[1:]): {"model": ErrorResponse, "description": text} for name, text in descriptions.items()
     }
+
+
+def job_to_dict(record: JobRecord, root_path: str, position: int | None, mean_s: float) -> dict[str, Any]:
+    """A job as clients see it, see `JobResponse`.
+
+    Args:
+        record: The job.
+        root_path: Path under which a proxy shows the service.
+        position: Its place in the queue.
+        mean_s: Mean time of the last files, in seconds.
+    """
+    links = {"self": f"{root_path}/v1/jobs/{record.id}"}
+    if record.result is not None:
+        links["result"] = f"{root_path}/v1/results/{record.result}"
+    error = {"code": record.code, "message": record.message} if record.state == "failed" else None
+    return {
+        "id": record.id,
+        "state": record.state,
+        "source": record.source,
+        "progress": _progress(record, mean_s),
+        "position": position,
+        "created": iso(record.created),
+        "started": iso(record.started),
+        "finished": iso(record.finished),
+        "error": error,
+        "links": links,
+    }
+
+
+def result_to_dict(
+    result: ResultRecord, root_path: str, keep_s: float, corrections: list[str], files: list[str]
+) -> dict[str, Any]:
+    """The files of a result, see `ResultFiles`.
+
+    Args:
+        result: The result.
+        root_path: Path under which a proxy shows the service.
+        keep_s: How long results are kept, in seconds.
+        corrections: Ids of its corrections.
+        files: Names of its files.
+    """
+    link = f"{root_path}/v1/results/{result.id}"
+    return {
+        "id": result.id,
+        "parent": result.parent,
+        "corrections": corrections,
+        "created": iso(result.created),
+        "expires": iso(result.created + keep_s),
+        "files": [link, *(f"{link}/{name}" for name in files)],
+    }
+
+
+def iso(seconds: float | None) -> str | None:
+    """Seconds since 1970 as ISO 8601, UTC."""
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def _progress(record: JobRecord, mean_s: float) -> float:
+    """Progress, estimated from the time of the last files."""
+    if record.state in ("done", "failed"):
+        return 1.0
+    if record.started is None:
+        return 0.0
+    return round(max(0.0, min(MAX_PROGRESS, (time.time() - record.started) / max(mean_s, 0.1))), 2)

@@ -1,7 +1,7 @@
-"""Measurements and clips as bytes and back: what a result needs so that it can be corrected and drawn later.
+"""Measurements and clips as bytes and back: what is needed to correct and draw a result later.
 
-No pickle. A measurement is its own JSON plus arrays; a clip is its frames, as differences from frame to frame, which pack
-to about a third.
+No pickle. A measurement is its JSON plus arrays; a clip is its frames, as differences from frame to frame, which compress to
+about a third.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from lvef.measure.results import Result
 from lvef.measure.serializers import MEASUREMENT_NAME, measurement_to_dict, read_measurement
 
 STATE_NAME = "state.npz"
-"""Arrays of a measurement that its JSON does not hold; never given out."""
+"""Arrays of a measurement that its JSON does not hold; never sent to clients."""
 
 PARTS = ("A4C", "A2C")
-"""Parts that a study may have."""
+"""Parts of a study."""
 
 _LEVEL = 1
 _TRACING = tuple(f.name for f in fields(Tracing))
@@ -37,7 +37,7 @@ def serialize_measurement(measurement: Measurement, names: Mapping[str, str]) ->
 
     Args:
         measurement: Any.
-        names: What to call the files of this machine that it names, by what stands in it.
+        names: Client's name of each path that it contains.
     """
     document = _replace_paths(measurement_to_dict(measurement), names)
     return {MEASUREMENT_NAME: to_json(document).encode(), STATE_NAME: _serialize_arrays(measurement)}
@@ -63,7 +63,7 @@ def deserialize_measurement(files: Mapping[str, bytes], prefix: str = "") -> Mea
 
 
 def serialize_clip(clip: Clip, names: Mapping[str, str]) -> bytes:
-    """A clip as bytes: frames, times, scale. Nothing else that its file told is kept."""
+    """A clip as bytes: frames, times, scale. Nothing else of its file is kept."""
     frames = clip.frames
     steps: FrameArray = np.empty_like(frames)
     steps[:1] = frames[:1]
@@ -101,8 +101,8 @@ def deserialize_clip(data: bytes) -> Clip:
     )
 
 
-def deserialize_answer(files: Mapping[str, bytes], clips: Mapping[str, bytes]) -> Result:
-    """An answer with its clips and parts, as far as these are kept."""
+def deserialize_result(files: Mapping[str, bytes], clips: Mapping[str, bytes]) -> Result:
+    """A result with its clips and parts, as far as these are kept."""
 
     def clip(part: str) -> Clip | None:
         return deserialize_clip(clips[part]) if part in clips else None
@@ -139,7 +139,7 @@ def _serialize_arrays(measurement: Measurement) -> bytes:
 
 
 def _replace_paths(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401
-    """Plain values with the paths in their texts replaced by what to call them."""
+    """Plain values with the paths in their texts replaced by the client's names."""
     if isinstance(value, str):
         for path, name in names.items():
             value = value.replace(path, name)

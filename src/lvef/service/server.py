@@ -1,4 +1,4 @@
-"""Runs the service: binds its socket, says where it listens, ends in an orderly way."""
+"""Runs the service: binds its socket, announces its address, stops properly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BACKLOG = 256
 """Connections that may wait to be accepted."""
 
 KEEP_ALIVE_S = 15
-"""How long an idle connection stays open."""
+"""Time for which an idle connection stays open."""
 
 
 def run_service(
@@ -37,18 +37,18 @@ def run_service(
     worker_factory: WorkerFactory = Worker,
     log: bool = True,
 ) -> None:
-    """Run until the process is told to stop (SIGTERM, or Ctrl-C).
+    """Run until SIGTERM or Ctrl-C.
 
     Args:
         settings: Of the service.
-        announce: Told the service's address once it answers.
-        worker_factory: Gives, inside a worker process, what measures.
+        announce: Called with the service's address once it responds.
+        worker_factory: Makes, inside a worker process, what does the tasks.
         log: Write a line for each request on stderr.
 
     Raises:
         ConfigError: The address cannot be used.
         DataError: The data folder cannot be used.
-        WeightsError: The network is not installed, or damaged.
+        WeightsError: The model is not installed, or damaged.
     """
     find_model(settings.weights)
     listening = bind_socket(settings)
@@ -63,15 +63,15 @@ def run_service(
 
 
 def resolve_api_key(settings: ServiceSettings, key_file: Path | None, no_key: bool) -> ServiceSettings:
-    """Settings with the API key, where one is given or needed.
+    """Settings with the API key, if one is given or needed.
 
     Args:
         settings: Without a key.
-        key_file: File that holds it; else the environment variable counts.
-        no_key: Whoever starts the service wants none, whatever the address.
+        key_file: File that holds it; without it the environment variable is read.
+        no_key: Use none, whatever the address.
 
     Raises:
-        ConfigError: None is given, but other machines can reach the service; or it is no key.
+        ConfigError: None is given, but other machines can reach the service; or it is invalid.
     """
     if no_key:
         return settings
@@ -82,7 +82,7 @@ def resolve_api_key(settings: ServiceSettings, key_file: Path | None, no_key: bo
     if not is_loopback(settings.host):
         raise ConfigError(
             f"{settings.host} can be reached from other machines, so an API key is needed: set {KEY_VARIABLE} or give "
-            "--api-key-file (`openssl rand -hex 24` makes a key), or say --no-key."
+            "--api-key-file (`openssl rand -hex 24` makes a key), or pass --no-key."
         )
     return settings
 
@@ -98,7 +98,7 @@ def is_loopback(host: str) -> bool:
 
 
 def bind_socket(settings: ServiceSettings) -> socket.socket:
-    """A socket that listens where the settings say.
+    """A socket that listens at the address of the settings.
 
     Raises:
         ConfigError: The address or port cannot be used.
@@ -123,12 +123,12 @@ def bind_socket(settings: ServiceSettings) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """Tells the jobs of a stop before connections are waited for: some of them wait for jobs.
+    """Stops the jobs before it waits for connections: some of these wait for jobs.
 
     Args:
-        service: What answers.
+        service: The service.
         settings: Of the service.
-        started: Called once it answers.
+        started: Called once it responds.
     """
 
     def __init__(self, service: Service, settings: ServiceSettings, started: Callable[[], None]) -> None:
@@ -140,36 +140,36 @@ class Server(uvicorn.Server):
             lifespan="on",
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_S,
-            # Answers that wait for a running file go out before this.
+            # Responses that wait for a running file are sent before this.
             timeout_graceful_shutdown=settings.grace_seconds + 5,
             ws="none",
         )
         super().__init__(config)
-        self._service, self._tell = service, started
+        self._service, self._announce = service, started
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer."""
+        """Start to respond."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
         if self.started:
-            self._tell()
+            self._announce()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Obey a signal."""
+        """Handle a signal."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._service.jobs.begin_stop)
         super().handle_exit(sig, frame)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer until told to stop."""
+        """Respond until the service is stopped."""
         with self.capture_signals():
             await self._serve(sockets)
-            # uvicorn would raise the signal again, which ends as if by a mistake; it has been obeyed already.
+            # uvicorn would raise the signal again, and the exit code would be that of an error; it has been handled.
             self._captured_signals.clear()
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer until told to stop, in a loop of its own."""
+        """Respond until the service is stopped, in an event loop of its own."""
         asyncio.run(self.serve(sockets=sockets))
 
 
@@ -185,5 +185,5 @@ def _set_up_log(log: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     LOG.handlers = [handler]
-    # Its error lines hold tracebacks alone; requests are told by our own log.
+    # Its error lines are tracebacks; requests are in our own log.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

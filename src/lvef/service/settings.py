@@ -1,4 +1,4 @@
-"""What whoever runs the service may set. The defaults stand here and nowhere else."""
+"""Settings of the service, with their defaults."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ KEY_VARIABLE = "LVEF_API_KEY"
 """Environment variable that holds the API key."""
 
 MIN_KEY_LENGTH = 16
-"""Fewest letters of an API key: anyone who can reach the service may try some."""
+"""Fewest letters of an API key: anyone who can reach the service can guess."""
 
 MAX_WORKERS = 4
-"""Most worker processes by default: each holds a network and the clip it measures (about 0.4 GB and more)."""
+"""Most worker processes by default: each holds a model and a clip (0.4 GB or more)."""
 
 MB = 2**20
-"""Bytes of what the options call a megabyte."""
+"""Bytes of a megabyte."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class ServiceSettings:
     port: int = 8000
     """Port; 0 takes any that is free."""
     workers: int = 0
-    """Files measured at once, each in a process of its own; 0 takes one a core, at most 4."""
+    """Files measured at once, each in a process of its own; 0 means one per core, at most 4."""
     threads: int = 0
-    """Threads of the engine in each of them; 0 shares the cores out."""
+    """Threads of each worker's engine; 0 divides the cores among the workers."""
     weights: str = MeasureOptions.weights
-    """Network that measures where a request names none."""
+    """Model that measures where a request names none."""
     precision: str = MeasureOptions.precision
     """Arithmetic: auto, f32 or bf16."""
     max_upload_mb: int = 512
@@ -45,33 +45,33 @@ class ServiceSettings:
     max_files: int = 20
     """Most files of one request."""
     max_queue: int = 64
-    """Most files that wait; further ones are sent away with a time to come back."""
+    """Most files that wait; further ones are refused with a time to try again."""
     max_seconds: int = 120
     """Longest time for one file; then its process is ended."""
     max_frames: int = MAX_FRAMES
     """Longest clip that is read."""
     max_memory_mb: int = 4096
-    """Memory a worker may take beyond what it has with its network loaded; 0 sets no limit."""
+    """Memory that measuring a file may take, beyond the loaded model; 0 sets no limit."""
     max_store_mb: int = 2048
-    """Room for kept results; when it is full, the oldest pictures go first, then the oldest results."""
+    """Space for kept results; when it is full, the oldest images are deleted first, then the oldest results."""
     keep_hours: float = 24.0
     """How long results are kept; 0 keeps them in memory alone, until they are fetched."""
     grace_seconds: int = 20
-    """Time that running files get to finish when the service is told to stop."""
+    """Time that running files get to finish when the service stops."""
     data: Path | None = None
     """Folder for uploads and results; by default a private one in this user's home."""
     api_key: str = field(default="", repr=False)
-    """The key a request must carry; empty for none."""
+    """The key that requests must have; empty for none."""
     allow_host: tuple[str, ...] = ()
-    """Further names under which the service may be asked; * for any."""
+    """Further host names of the service; * for any."""
     allow_origin: tuple[str, ...] = ()
     """Web pages of other origins that may use the service, as https://name."""
     root_path: str = ""
-    """Path under which a proxy shows the service."""
+    """Path prefix of the service behind a proxy."""
 
     @property
     def n_workers(self) -> int:
-        """Worker processes: one a core, because reading and drawing take one core each."""
+        """Worker processes: one per core, because reading and drawing take one core each."""
         return self.workers or min(_threads(), MAX_WORKERS)
 
     @property
@@ -81,7 +81,7 @@ class ServiceSettings:
 
     @property
     def folder(self) -> Path:
-        """Where uploads and results lie."""
+        """Folder of uploads and results."""
         return self.data or default_folder()
 
     @property
@@ -91,14 +91,14 @@ class ServiceSettings:
 
 
 def _threads() -> int:
-    # Loaded here: the command line reads these settings for its help, which must answer at once.
+    # Imported here: the command line reads these settings for its help, which must be fast.
     from lvef.inference.session import available_threads
 
     return available_threads()
 
 
 def default_folder() -> Path:
-    """A folder for the state of this user's programs, as the system has it."""
+    """The system's folder for the state of this user's programs."""
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "lvef" / "service"
     if sys.platform == "darwin":
@@ -107,11 +107,11 @@ def default_folder() -> Path:
 
 
 def validate_api_key(key: str, where: str) -> str:
-    """An API key, if it can be one.
+    """Check an API key.
 
     Args:
-        key: As found, perhaps with a line break at its end.
-        where: What to call its place in a message.
+        key: As read, perhaps with a line break at its end.
+        where: Its source, for messages.
 
     Raises:
         ConfigError: It is too short, or cannot stand in a header.

@@ -135,9 +135,9 @@ class Worker:
         """
         from lvef.measure.correction import corrected, corrected_study, edit_from_dict, study_from_dict
         from lvef.measure.results import Result
-        from lvef.service.serializers import deserialize_answer
+        from lvef.service.serializers import deserialize_result
 
-        machine = deserialize_answer(files, {})
+        machine = deserialize_result(files, {})
         if machine.parts:
             parts = {view: part for view, (part, _) in machine.parts.items()}
             answer, own = corrected_study(machine.measurement, parts, study_from_dict(edit), options)
@@ -153,9 +153,9 @@ class Worker:
             clips: Its clips, by part.
         """
         from lvef.report.outputs import render_file
-        from lvef.service.serializers import deserialize_answer
+        from lvef.service.serializers import deserialize_result
 
-        data = render_file(name, deserialize_answer(files, clips))
+        data = render_file(name, deserialize_result(files, clips))
         if data is None:
             return TaskResult(
                 code="no_pictures", message="This result has no such picture: there is nothing to draw."

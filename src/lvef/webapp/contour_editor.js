@@ -127,7 +127,7 @@ class Editor {
     this.box.setAttribute("aria-label", `Contour at ${d.label}, frame ${d.frame}`);
     this.part(".chip").textContent = d.label;
     this.part(".frame").textContent = `frame ${d.frame}`;
-    this.part(".time").textContent = d.time === null ? "" : ` · ${d.time.toFixed(2)} s`;
+    this.part(".time").textContent = d.time_s === null ? "" : ` · ${d.time_s.toFixed(2)} s`;
     this.part(".state").textContent = d.value;
     this.part(".moved").textContent = d.edited ? "moved by reader" : "";
     this.part(".message").textContent = d.message;
@@ -170,7 +170,7 @@ class Editor {
     set(".contour", path(contour, true));
     set(".axis", path([ends[2], base]));
     set(".disks", disksOf(contour, ends[2], base).map((chord) => path(chord)).join(""));
-    set(".ghost", this.data.ghost && this.changed() ? path(this.data.ghost.map((p) => this.shown(p)), true) : "");
+    set(".ghost", this.data.machine && this.changed() ? path(this.data.machine.map((p) => this.shown(p)), true) : "");
     this.drawHandles();
   }
 

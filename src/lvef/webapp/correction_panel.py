@@ -19,19 +19,14 @@ from lvef.core.records import Beat, Clip, Measurement
 from lvef.core.wording import averaged_text, ef_text, ml_text, reads_clips
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
+from lvef.report.style import PHASE_COLOURS
 from lvef.transforms.sector import Sector, find_sector, keep_sector
-from lvef.webapp.contour_editor import (
-    ED_COLOUR,
-    ES_COLOUR,
-    EditorState,
-    contour_editor,
-    image_data_url,
-    read_actions,
-)
+from lvef.webapp.contour_editor import EditorState, contour_editor, read_actions
 from lvef.webapp.correction_state import FILE, PHASES, CorrectionState, Phase
 from lvef.webapp.layout import element_html
 from lvef.webapp.session import SessionResult
-from lvef.webapp.widget_keys import current_key, is_current_key, key_for_value, reset_widget
+from lvef.webapp.viewer import image_data_url
+from lvef.webapp.widgets import current_key, is_current_key, key_for_value, reset_widget
 
 NOTHING_TO_CORRECT = (
     "There is no contour to correct: this model predicts the EF from the whole clip. Measure with a segmentation model "
@@ -53,8 +48,10 @@ RenderBelow = Callable[[Result], None]
 """Draws something that follows from the result, inside the panel."""
 
 _BY_HAND = -1
-_COLOURS: dict[Phase, str] = {"ed": ED_COLOUR, "es": ES_COLOUR}
 _KEPT_PICTURES = 24
+
+EDITOR_SIDE_PX = 1024
+"""Longest side of a frame in the editor; points stay in pixels of the clip."""
 
 
 def correction_panel(
@@ -175,7 +172,7 @@ def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: P
     contour_editor(
         EditorState(
             label=label,
-            colour=_COLOURS[phase],
+            colour=PHASE_COLOURS[label],
             picture=_picture(clip, frame, f"{key}-{view}-pictures"),
             width=width,
             height=height,
@@ -290,7 +287,7 @@ def _picture(clip: Clip, frame: int, key: str) -> str:
             if isinstance(sector, Sector)
             else np.zeros_like(alone[0])
         )
-        held[frame] = image_data_url(shown)
+        held[frame] = image_data_url(shown, EDITOR_SIDE_PX, quality=92, lossless_px=256)
     return str(held[frame])
 
 

@@ -31,7 +31,6 @@ from lvef.webapp.layout import (
 )
 from lvef.webapp.measuring import Upload, measure_again, measure_upload
 from lvef.webapp.options_form import show_options_form
-from lvef.webapp.phases import show_phases
 from lvef.webapp.samples import show_sample_buttons
 from lvef.webapp.session import (
     VIDEO,
@@ -40,7 +39,8 @@ from lvef.webapp.session import (
     current_session,
     with_patient_data,
 )
-from lvef.webapp.uploads import (
+from lvef.webapp.viewer import show_phases
+from lvef.webapp.widgets import (
     CLIP_KINDS,
     clear_uploads,
     escape_markdown,

@@ -16,7 +16,6 @@ from lvef.webapp.layout import show_element, show_errors, show_heading, show_sec
 from lvef.webapp.measurement_view import show_beats, show_ef, show_warnings
 from lvef.webapp.measuring import ProgressCallback, Upload, measure_pair, measure_study
 from lvef.webapp.options_form import show_options_form
-from lvef.webapp.phases import show_phases
 from lvef.webapp.result import show_correction_and_downloads
 from lvef.webapp.samples import Sample, phantom_stills, phantom_study
 from lvef.webapp.session import (
@@ -27,8 +26,8 @@ from lvef.webapp.session import (
     current_session,
     with_patient_data,
 )
-from lvef.webapp.uploads import CLIP_KINDS, STILL_KINDS, clear_uploads, run_with_progress, upload_widget
-from lvef.webapp.viewer import viewer
+from lvef.webapp.viewer import show_phases, viewer
+from lvef.webapp.widgets import CLIP_KINDS, STILL_KINDS, clear_uploads, run_with_progress, upload_widget
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from lvef.webapp.session import (
     current_session,
     with_patient_data,
 )
-from lvef.webapp.uploads import (
+from lvef.webapp.widgets import (
     CLIP_KINDS,
     clear_uploads,
     escape_markdown,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
+from concurrent.futures import Future
+from functools import cache
 from pathlib import PurePosixPath
+from typing import Any
 
 import streamlit as st
 
+from lvef.core.errors import LvefError
 from lvef.core.records import Clip, Measurement
-from lvef.core.wording import reads_clips
+from lvef.core.wording import note_text, reads_clips
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
 from lvef.measure.serializers import (
@@ -19,14 +24,32 @@ from lvef.measure.serializers import (
     curve_csv,
     measurement_json,
 )
-from lvef.report.outputs import OVERLAY_NAME, REPORT_HTML_NAME, REPORT_PDF_NAME, report_html, report_pdf
+from lvef.report.outputs import (
+    OVERLAY_NAME,
+    REPORT_HTML_NAME,
+    REPORT_PDF_NAME,
+    overlay_mp4,
+    report_html,
+    report_pdf,
+)
 from lvef.webapp.correction_panel import correction_panel, current_result, panel_key
-from lvef.webapp.layout import show_element, show_section
+from lvef.webapp.layout import show_element, show_error, show_section
 from lvef.webapp.measurement_view import show_beats, show_ef, show_method, show_warnings
-from lvef.webapp.phases import show_phases
-from lvef.webapp.session import SessionResult, is_ready, with_patient_data
-from lvef.webapp.video import render_video, render_video_in_background, show_video
-from lvef.webapp.viewer import viewer
+from lvef.webapp.session import SessionResult, in_background, is_ready, with_patient_data
+from lvef.webapp.viewer import show_phases, viewer
+
+POLL_S = 0.5
+"""Interval of checks whether the video is ready."""
+
+_POLL_JS = """
+const waiting = new WeakMap();
+export default function ({ parentElement, data, setTriggerValue }) {
+  const look = setTimeout(() => setTriggerValue("look", true), data.after_ms);
+  clearTimeout(waiting.get(parentElement));
+  waiting.set(parentElement, look);
+  return () => clearTimeout(waiting.get(parentElement));
+}
+"""
 
 Data = str | bytes | Callable[[], str | bytes]
 
@@ -50,7 +73,7 @@ def show_result(item: SessionResult, options: MeasureOptions) -> None:
             )
     with right:
         if clip is not None and item.result.measurement.ef_percent is not None:
-            show_video(item, item.result.measurement, clip)
+            _show_video(item, item.result.measurement, clip)
             if m.correction is not None:
                 show_element(
                     "caption", "The video shows the model's contours; the downloaded video shows yours."
@@ -164,7 +187,55 @@ def _show_downloads(item: SessionResult, result: Result, base: Measurement) -> N
 
 def _video_bytes(item: SessionResult, base: Measurement, clip: Clip) -> bytes:
     if base is item.result.measurement:
-        video = render_video_in_background(item, base, clip)
+        video = _render_video_in_background(item, base, clip)
         is_ready(video, None)
         return video.result() or b""
-    return render_video(base, item.masked(clip)) or b""
+    return overlay_mp4(item.masked(clip), base) or b""
+
+
+def _render_video_in_background(
+    item: SessionResult, measurement: Measurement, clip: Clip
+) -> Future[bytes | None]:
+    """Start rendering the video of a result, or return the one that was started."""
+    return item.cached(
+        "video", lambda: in_background(lambda: overlay_mp4(item.masked(clip), measurement)), of=measurement
+    )
+
+
+@st.fragment
+def _show_video(item: SessionResult, measurement: Measurement, clip: Clip) -> None:
+    """The video, or a placeholder until it is ready.
+
+    Args:
+        item: The result of the clip.
+        measurement: Its contours are drawn.
+        clip: The frames.
+    """
+    video = _render_video_in_background(item, measurement, clip)
+    if not is_ready(video):
+        show_element("video_placeholder")
+        _component()(
+            key=f"video-{item.number}",
+            data={"after_ms": round(1000 * POLL_S), "turn": secrets.token_hex(4)},
+            on_look_change=lambda: None,
+        )
+        return
+    try:
+        data = video.result()
+    except LvefError as error:
+        show_error(note_text(str(error)), "No video")
+        return
+    if data:
+        st.video(
+            data,
+            loop=True,
+            autoplay=True,
+            muted=True,
+            alt="The echo with the contour of the left ventricle and the volume-time curve",
+        )
+
+
+@cache
+def _component() -> Any:  # noqa: ANN401
+    """The component, registered once; its code is sent inline, so that nothing is fetched from anywhere."""
+    return st.components.v2.component("lvef_poll", js=_POLL_JS)

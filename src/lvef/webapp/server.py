@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import webbrowser
 from collections.abc import Callable
@@ -75,7 +76,10 @@ def run_app(app: AppSettings, announce: Callable[[str], None]) -> None:
     find_model(app.weights)
     app = _with_port(app)
     settings.use(app)
-    get_upload_store().remove_orphans()
+    uploads = get_upload_store()
+    uploads.remove_orphans()
+    # Whatever makes temporary files makes them there, so that nothing is left after this process, even when it is killed.
+    tempfile.tempdir = str(uploads.folder)
     bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options(app).items()})
     config._server_mode = "starlette-managed"
     logging.getLogger("streamlit").setLevel(logging.ERROR)

@@ -1,4 +1,6 @@
-"""The clip frame by frame beside its volume-time curve: a Streamlit component in SVG and plain JavaScript.
+"""The clip frame by frame beside its volume-time curve, and its ED and ES frames with their tracings.
+
+The first is a Streamlit component in SVG and plain JavaScript.
 
 All frames are sent to the browser once, as JPEGs, so that a click on the curve or an arrow key shows a frame at once.
 """
@@ -15,8 +17,11 @@ import numpy as np
 import streamlit as st
 
 from lvef.core.records import Clip, FrameArray, Measurement
-from lvef.core.wording import ef_text
+from lvef.core.wording import ef_text, ml_text
 from lvef.report.curve import curve_values
+from lvef.report.html import image_svg
+from lvef.report.images import images_of
+from lvef.webapp.layout import show_element
 
 HERE = Path(__file__).parent
 """Folder of the component's files."""
@@ -29,6 +34,9 @@ LONG_CLIP, MAX_FRAMES = 200, 600
 
 JPEG_QUALITY = 85
 """Of the frames that are sent."""
+
+PHASE_SIZE = (853, 640)
+"""Width and height of the image of a phase."""
 
 CONTOUR_POINTS = 50
 """Most points of a contour that is sent."""
@@ -62,8 +70,8 @@ def viewer_data(measurement: Measurement, shown: Clip) -> dict[str, Any]:
         "height": height,
         "shape": displayed_shape(shown),
         "frames": [
-            jpeg_data_url(f, LARGEST_SIDE_PX if n <= LONG_CLIP else LONG_CLIP_SIDE_PX)
-            for f in shown.frames[::every]
+            image_data_url(frame, LARGEST_SIDE_PX if n <= LONG_CLIP else LONG_CLIP_SIDE_PX)
+            for frame in shown.frames[::every]
         ],
         "every": every,
         "times": [round(t, 4) for t in shown.times_s.tolist()],
@@ -99,16 +107,62 @@ def displayed_shape(clip: Clip) -> list[float]:
     return [width, round(height * aspect, 2)]
 
 
-def jpeg_data_url(frame: FrameArray, side_px: int) -> str:
-    """A frame as a ``data:`` URL, scaled down where its longest side is longer."""
+def image_data_url(
+    frame: FrameArray, side_px: int, *, quality: int = JPEG_QUALITY, lossless_px: int = 0
+) -> str:
+    """A frame as a ``data:`` URL: it is in no file and has no other address.
+
+    Args:
+        frame: ``(height, width)`` uint8, black outside the sector.
+        side_px: Longest side; a larger frame is scaled down.
+        quality: Of the JPEG.
+        lossless_px: Frames up to this side are PNG: they are small, and an enlarged JPEG shows its blocks.
+    """
     scale = side_px / max(frame.shape)
     if scale < 1:
-        frame = np.asarray(
-            cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
-        )
-    done, packed = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        size = tuple(max(1, round(side * scale)) for side in frame.shape[::-1])
+        frame = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
+    kind = "png" if max(frame.shape) <= lossless_px else "jpeg"
+    done, data = cv2.imencode(
+        f".{kind}", frame, [cv2.IMWRITE_JPEG_QUALITY, quality] if kind == "jpeg" else []
+    )
     assert done
-    return "data:image/jpeg;base64," + base64.b64encode(packed.tobytes()).decode("ascii")
+    return f"data:image/{kind};base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
+
+
+def show_phases(
+    measurement: Measurement, shown: Clip, *, names: tuple[str, str] = ("End-diastole", "End-systole")
+) -> None:
+    """Show ED and ES side by side, each with its tracing; nothing where there are none.
+
+    Args:
+        measurement: What was measured.
+        shown: Its clip, black outside the sector.
+        names: Headings.
+    """
+    m = measurement
+    frames = {"ED": (names[0], m.ed_frame), "ES": (names[1], m.es_frame)}
+    shape = PHASE_SIZE[0] / PHASE_SIZE[1]
+    images = [image for image in images_of(m, shown, "", shape, PHASE_SIZE[1]) if image.phase]
+    for column, image in zip(st.columns(len(images), gap="medium") if images else [], images, strict=True):
+        name, frame = frames[image.phase]
+        assert frame is not None
+        with column:
+            st.image(image_svg(image), width="stretch", alt=f"{name}. {image.alt}")
+            show_element("caption", phase_caption(m, name, frame))
+
+
+def phase_caption(m: Measurement, name: str, frame: int) -> str:
+    """Caption of a phase: its name, frame, time and volume."""
+    parts = [name]
+    time = m.frame_time_s(frame)
+    if time is not None:
+        parts.append(f"frame {frame}, {time:.2f} s")
+    # The volume of the beat that is drawn; the result's may be a mean.
+    beat = m.shown_beat
+    if beat is not None and m.edv_ml is not None:
+        parts.append(ml_text(beat.ed_volume if frame == m.ed_frame else beat.es_volume))
+    return " · ".join(parts)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Upload widgets, the progress while a file is measured, and removal of the upload afterwards."""
+"""Upload widgets, the progress bar of a measurement, and keys of widgets that are replaced."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from lvef.io.formats import CLIP_FORMATS, STILL_FORMATS
 from lvef.io.uploads import sanitize_name
 from lvef.measure.results import Result, failed_measurement
 from lvef.webapp.measuring import ProgressCallback, Upload
-from lvef.webapp.widget_keys import current_key, reset_widget
 
 CLIP_KINDS = f"{CLIP_FORMATS}, also without a suffix"
 """What may be uploaded as a clip."""
@@ -109,3 +108,56 @@ def progress_title(uploads: Sequence[Upload], number: int) -> str:
 def escape_markdown(text: str) -> str:
     """Text with Markdown escaped: a file's name must not become a link or an image."""
     return re.sub(r"([\\`*_{}\[\]()<>#+!|~$:])", r"\\\1", text)
+
+
+def current_key(name: str) -> str:
+    """The key of a widget until `reset_widget` replaces it.
+
+    Args:
+        name: Of the widget, on the page.
+    """
+    return f"{name}-{st.session_state.setdefault(_counter(name), 0)}"
+
+
+def reset_widget(name: str) -> None:
+    """Replace a widget by a new one, empty or with its default, from the next run on.
+
+    Args:
+        name: As given to `current_key`.
+    """
+    st.session_state[_counter(name)] = st.session_state.get(_counter(name), 0) + 1
+
+
+def key_for_value(name: str, value: Any) -> str:  # noqa: ANN401
+    """The key of a widget that shows a value; the value must be its default too.
+
+    Undo or a loaded file changes such a value too. A browser sends the values of all widgets with each message. A message
+    sent before the last run arrived holds old values, which would be taken for the visitor's input. So a widget whose
+    value was changed by anything but itself is replaced, and the value of the old one is ignored. The new value is a
+    default and not set in the session state, because a browser that receives two runs at once draws the last alone.
+
+    Args:
+        name: Of the widget, on the page.
+        value: What it is to show.
+
+    Returns:
+        The key as long as the widget shows that value, so that input stays; else a new one.
+    """
+    key = current_key(name)
+    if key in st.session_state and st.session_state[key] != value:
+        reset_widget(name)
+    return current_key(name)
+
+
+def is_current_key(name: str, key: str) -> bool:
+    """Whether a widget is still the one on the page.
+
+    Args:
+        name: As given to `key_for_value`.
+        key: As it was returned.
+    """
+    return key == current_key(name)
+
+
+def _counter(name: str) -> str:
+    return f"{name}-turn"

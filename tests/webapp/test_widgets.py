@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 
 from lvef.measure.results import Result
-from lvef.webapp import uploads
+from lvef.webapp import widgets
 from tests.measure.made_up import beating
 
 DONE = Result(*beating(10))
@@ -33,8 +33,8 @@ class Bar:
 @pytest.fixture
 def bar(monkeypatch):
     made = Bar()
-    monkeypatch.setattr(uploads.st, "progress", lambda share, text: made)
-    monkeypatch.setattr(uploads, "PROGRESS_INTERVAL_S", 0.005)
+    monkeypatch.setattr(widgets.st, "progress", lambda share, text: made)
+    monkeypatch.setattr(widgets, "PROGRESS_INTERVAL_S", 0.005)
     monkeypatch.setattr("lvef.core.workers._POLL_S", 0.005)
     return made
 
@@ -48,7 +48,7 @@ def test_what_is_told_is_shown_and_the_answer_comes(bar):
         assert seen.wait(20)
         return DONE
 
-    assert uploads.run_with_progress(work, "clip") is DONE
+    assert widgets.run_with_progress(work, "clip") is DONE
     assert bar.shown == [(1.0, "clip: frame 3 of 9"), "empty"]
 
 
@@ -57,12 +57,12 @@ def test_an_error_of_the_work_is_the_callers(bar):
         raise ValueError("bug")
 
     with pytest.raises(ValueError, match="bug"):
-        uploads.run_with_progress(work, "clip")
+        widgets.run_with_progress(work, "clip")
     assert bar.shown == ["empty"]
 
 
 def test_a_measurement_that_is_stuck_is_named_then_given_up(bar, monkeypatch):
-    monkeypatch.setattr(uploads, "MEASURE_LIMIT_S", 0.1)
+    monkeypatch.setattr(widgets, "MEASURE_LIMIT_S", 0.1)
     monkeypatch.setattr("lvef.core.workers.SLOW_S", 0.02)
     end = threading.Event()
 
@@ -71,7 +71,7 @@ def test_a_measurement_that_is_stuck_is_named_then_given_up(bar, monkeypatch):
         end.wait(30)
         return DONE
 
-    m = uploads.run_with_progress(work, "clip").measurement
+    m = widgets.run_with_progress(work, "clip").measurement
     assert not end.is_set()
     end.set()
     assert (str(m.status), m.reason_code) == ("failed", "too_slow")
@@ -92,5 +92,5 @@ def test_the_measurement_of_a_visitor_who_has_gone_stops(bar):
             raise
 
     with pytest.raises(SystemExit):
-        uploads.run_with_progress(work, "clip")
+        widgets.run_with_progress(work, "clip")
     assert stopped.wait(20)
