@@ -236,7 +236,7 @@ def test_an_ef_network_answers_and_says_what_it_is(run, here, phantom_file):
     network = ef_of_clips(here / "network", gain=200.0)
     told = run("measure", phantom_file, "--weights", network, "--no-video", "--no-summary")
     assert told.exit_code == 0
-    for words in ("clip read as a whole", "tiny 1 reads the EF from clips", "Spread over clips"):
+    for words in ("clip read as a whole", "tiny 1 reads the EF from clips", "Spread over windows"):
         assert words in told.stdout
     by_beat = run("measure", phantom_file, "--weights", network, "--per-beat", "--json")
     document = json.loads(by_beat.stdout)

@@ -108,7 +108,7 @@ def test_an_earlier_answer_gets_its_page_beside_it_and_nothing_is_measured(run, 
     document = json.loads(result.stdout)
     assert document["files"] == ["answer/report.pdf"]
     assert document["ef_percent"] == pytest.approx(60)
-    assert "the film of gone/clip.avi was not found" in result.stderr
+    assert "the clip of gone/clip.avi was not found" in result.stderr
     assert fake == [], "no network is loaded"
     text = words(earlier / "report.pdf")
     assert "60 %" in text
@@ -128,7 +128,7 @@ def test_the_film_may_be_told(run, fake, here, phantom_file):
     write_outputs(here / "a", Result(beating(50, source="gone.avi")[0], None), Outputs(False, False))
     result = run("report", "a", "--clip", "moved.avi")
     assert result.exit_code == 1
-    assert "give the film that was measured" in result.stderr
+    assert "give the clip that was measured" in result.stderr
 
 
 def test_an_output_folder_gets_all_its_pages(run, fake, clip, here):
@@ -195,7 +195,7 @@ def test_a_correction_gives_a_new_answer_beside(run, fake, clip, correction, her
 def test_an_earlier_answer_is_corrected_where_its_contours_are_known(run, fake, earlier, correction, here):
     result = run("report", "answer", "--correction", "correction.json")
     assert result.exit_code == 1
-    assert "give the film itself" in result.stderr
+    assert "give the clip itself" in result.stderr
     before = (earlier / "measurement.json").read_bytes()
     ring = [[40, 70], [40, 62], [40, 55], [40, 47], [40, 40], [41, 32], [45, 25], [56, 18],
             [67, 25], [71, 32], [72, 40], [72, 47], [72, 55], [72, 62], [72, 70]]  # fmt: skip
@@ -259,9 +259,9 @@ def test_a_page_that_cannot_be_written_is_one_sentence(run, fake, clip, here):
         (["--ed", "a.png"], "--ed and --es go together"),
         (["clip.avi", "--reader", "R"], "goes with --correction"),
         (["clip.avi", "answer", "--correction", "c.json"], "give one"),
-        (["clip.avi", "--clip", "b.avi"], "that answer's folder"),
-        (["answer", "--weights", "mine"], "--weights sets a measurement"),
-        (["answer", "--sex", "F"], "--sex sets a measurement"),
+        (["clip.avi", "--clip", "b.avi"], "that result's folder"),
+        (["answer", "--weights", "mine"], "--weights is for measuring"),
+        (["answer", "--sex", "F"], "--sex is for measuring"),
         (["clip.avi", "--format", "doc"], "doc"),
         (["clip.avi", "--ed-frame", "3"], "--ed-frame and --es-frame go together"),
     ],

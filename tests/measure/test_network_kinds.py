@@ -354,7 +354,7 @@ class TestEfOfClips:
         assert m.ef_mean_percent == pytest.approx(np.mean(efs), abs=0.01)
         assert m.ef_sd_percent == pytest.approx(np.std(efs, ddof=1), abs=0.01)
         assert m.status is Status.OK
-        assert m.method == "ef-clip network, mean over 3 clips"
+        assert m.method == "ef-clip model, mean over 3 windows"
         assert (m.edv_ml, m.esv_ml, m.ed_frame, m.beats, m.tracings) == (None, None, None, (), ())
         assert "no volumes" in m.volume_note
         assert m.counts == {
@@ -449,7 +449,7 @@ class TestEfOfClips:
         assert summary_png(clip, back) is not None
         curve = (tmp_path / "out" / "curve.csv").read_text().splitlines()
         assert curve[1].split(",") == ["0", "0", "", "", ""]
-        assert (beats_text(m), spread_lines(m)[0][0]) == ("not looked for", "Spread over clips")
+        assert (beats_text(m), spread_lines(m)[0][0]) == ("not looked for", "Spread over windows")
         assert status_text(m) == "clip read as a whole"
 
     def test_an_old_measurement_still_reads(self, reader, tmp_path):
@@ -472,7 +472,7 @@ class TestTwoStreams:
             efs.append(100 * streams.spatial.mean() + 10 * (streams.temporal**2).mean())
         assert len(efs) == 2
         assert m.ef_percent == pytest.approx(np.mean(efs), abs=0.01)
-        assert m.method == "ef-two-stream network, mean over 2 clips"
+        assert m.method == "ef-two-stream model, mean over 2 windows"
 
     def test_both_backends_agree(self, tmp_path):
         pytest.importorskip("onnxruntime")

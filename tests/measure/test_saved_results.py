@@ -131,7 +131,7 @@ def test_the_stills_of_a_pair_are_found(tmp_path, monkeypatch):
 def test_a_study_needs_both_films_or_none(tmp_path):
     folder = written(tmp_path / "a", study())
     assert list(load_result(folder).parts) == ["A4C", "A2C"]
-    with pytest.raises(DataError, match="give both films"):
+    with pytest.raises(DataError, match="give both clips"):
         load_result(folder, [tmp_path / "one.avi"])
 
 

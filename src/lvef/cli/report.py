@@ -1,38 +1,86 @@
-"""``lvef report``: the page about a measurement, as PDF and HTML."""
+"""``lvef report``: a measurement as PDF and HTML report."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lvef.cli.derived import build, options_from
-from lvef.cli.jobs import DEFAULT_OUT, check_inputs, input_options, is_one
+from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_options, is_one, make_jobs
 from lvef.cli.options import PATH
-from lvef.cli.report_tasks import (
-    FORMATS,
-    Request,
-    Task,
-    correction_of,
-    is_one_answer,
-    make_tasks,
-    only_answers,
-)
-from lvef.core.errors import LvefError, QualityRefusal
+from lvef.core.errors import DataError, LvefError, QualityRefusal
 from lvef.core.terms import Status
 from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:
+    from lvef.core.records import Measurement
+    from lvef.measure.correction import Edit
     from lvef.measure.results import Result
+
+FORMATS = ("pdf", "html", "both")
+"""What can be written."""
+
+
+@dataclass(frozen=True)
+class Request(Inputs):
+    """Files and outputs of the command.
+
+    Attributes:
+        out: Output folder; None is the default one, and a saved result's own folder.
+        format: One of `FORMATS`.
+        clip: Clips of a saved result that are elsewhere now.
+        correction: A reader's correction, or None.
+        reader: Who corrected; empty for the name in the correction.
+        as_json: Print JSON.
+    """
+
+    out: Path | None = None
+    format: str = "pdf"
+    clip: tuple[Path, ...] = ()
+    correction: Path | None = None
+    reader: str = ""
+    as_json: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """One report to make.
+
+    Attributes:
+        label: Its files, for messages.
+        load: Measures the file, or loads the saved result.
+        folder: Where the report goes.
+        stem: Its name before ``-report``; empty in a saved result's own folder.
+    """
+
+    label: str
+    load: Callable[[], Result]
+    folder: Path
+    stem: str = ""
+
+    def file(self, suffix: str) -> Path:
+        """The file of the report."""
+        return self.folder / (f"{self.stem}-report.{suffix}" if self.stem else f"report.{suffix}")
+
+    def corrected(self) -> Task:
+        """The same for a corrected result, which gets a folder of its own beside the model's."""
+        if self.stem:
+            return dataclasses.replace(self, folder=self.folder / f"{self.stem}-corrected", stem="")
+        folder = self.folder if self.folder.name not in ("", "..") else self.folder.resolve()
+        return dataclasses.replace(self, folder=folder.with_name(f"{folder.name}-corrected"))
 
 
 @click.command(
     epilog="""\b
 Examples:
   lvef report clip.avi
-  lvef report study/ --out pages --format both
+  lvef report study/ --out reports --format both
   lvef report lvef-out/clip --clip moved/clip.avi
   lvef report clip.avi --correction clip.json --reader "A. Reader"
 
@@ -42,32 +90,32 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help=f"Folder for the pages.  [default: {DEFAULT_OUT}; an earlier answer's page goes into its folder]",
+    help=f"Folder for the reports.  [default: {DEFAULT_OUT}; that of a saved result goes into its folder]",
 )
 @click.option(
-    "--format", type=click.Choice(FORMATS), default="pdf", show_default=True, help="What is written."
+    "--format", type=click.Choice(FORMATS), default="pdf", show_default=True, help="Format of the report."
 )
 @click.option(
     "--clip",
     type=PATH,
     multiple=True,
     metavar="FILE",
-    help="Film of an earlier answer, where it was moved. Twice for a pair (ED, ES) or a biplane study (A4C, A2C).",
+    help="The clip of a saved result, if it was moved. Twice for a pair (ED, ES) or a biplane study (A4C, A2C).",
 )
 @click.option(
     "--correction",
     type=PATH,
     metavar="FILE",
-    help="A reader's correction, as the page saves it; for one file or answer.",
+    help="A reader's correction, as the web page saves it; for one file or result.",
 )
 @click.option("--reader", default="", metavar="NAME", help="Who corrected; goes with --correction.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for one page, else an array.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for one report, else an array.")
 @options_from(MeasureOptions, aliases={"frame_rate_hz": "--frame-rate"})
 @click.pass_context
 def report(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
-    """Make the one-page report of a measurement: PDF to print and keep, HTML to look at.
+    """Make the one-page report of a measurement, as PDF or HTML.
 
-    A PATH is an echo file, which is measured first; a folder of these; or an earlier answer of lvef measure: its folder, its
+    A PATH is an echo file, which is measured first; a folder of these; or a saved result of lvef measure: its folder, its
     measurement.json, or the output folder with many.
     """
     own = {field.name for field in dataclasses.fields(Request)}
@@ -79,7 +127,7 @@ def report(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
 
 
 def run_report(request: Request, options: MeasureOptions) -> int:
-    """Make the pages that were asked for.
+    """Make the reports.
 
     Args:
         request: Files and outputs.
@@ -89,7 +137,7 @@ def run_report(request: Request, options: MeasureOptions) -> int:
         The exit code.
 
     Raises:
-        DataError: A folder without echo files, a correction that cannot be read, a page that cannot be written.
+        DataError: A folder without echo files, a correction that cannot be read, a report that cannot be written.
         GeometryError: A correction that does not fit.
         QualityRefusal: A correction from which no EF follows.
     """
@@ -98,23 +146,23 @@ def run_report(request: Request, options: MeasureOptions) -> int:
     from lvef.core.serialization import to_json
     from lvef.core.wording import ef_text
 
-    change = correction_of(request, options) if request.correction is not None else None
-    tasks = make_tasks(request, options)
+    correct = _correction_of(request, options) if request.correction is not None else None
+    tasks = _make_tasks(request, options)
     documents: list[dict[str, Any]] = []
     failures: list[LvefError] = []
     with show_progress("Reports") as progress:
         progress.start(len(tasks))
         for task in tasks:
             try:
-                answer = task.answer()
-                if change is not None:
-                    answer = change(answer)
-                is_new = change is not None and answer.measurement.correction is not None
-                documents.append(_write(task.corrected() if is_new else task, answer, request.format, is_new))
-                for sentence in _remarks(answer, change is not None):
+                result = task.load()
+                if correct is not None:
+                    result = correct(result)
+                is_new = correct is not None and result.measurement.correction is not None
+                documents.append(_write(task.corrected() if is_new else task, result, request.format, is_new))
+                for sentence in _messages(result, correct is not None):
                     progress.message(sentence)
             except LvefError as error:
-                # One bad file must not cost the pages of the others.
+                # One bad file does not stop the others.
                 if len(tasks) == 1:
                     raise
                 failures.append(error)
@@ -129,21 +177,160 @@ def run_report(request: Request, options: MeasureOptions) -> int:
     return _exit_code([document["status"] for document in documents], failures)
 
 
+def _is_one_saved(paths: tuple[Path, ...]) -> bool:
+    """Whether the only path is a saved result."""
+    from lvef.measure.saved_results import is_saved_result
+
+    return len(paths) == 1 and is_saved_result(paths[0])
+
+
+def _are_all_saved(paths: tuple[Path, ...]) -> bool:
+    """Whether every path is a saved result or a folder of these: then nothing is measured."""
+    from lvef.measure.saved_results import is_saved_result
+
+    return bool(paths) and all(is_saved_result(path) or _saved_results_in(path) for path in paths)
+
+
+def _make_tasks(request: Request, options: MeasureOptions) -> list[Task]:
+    """Saved results and files to measure, in the order given; a model is loaded only for the latter."""
+    from lvef.measure.saved_results import is_saved_result
+
+    saved: dict[Path, None] = {}
+    new: list[Path] = []
+    for path in request.paths:
+        if is_saved_result(path):
+            saved[path] = None
+        elif inside := _saved_results_in(path):
+            saved |= dict.fromkeys(inside)
+        else:
+            new.append(path)
+    tasks = [_saved_task(path, request, options) for path in saved]
+    if request.out is not None:
+        tasks = _named(tasks, request.out)
+    if new or not request.paths:
+        tasks += _new_tasks(dataclasses.replace(request, paths=tuple(new)), options)
+    return tasks
+
+
+def _saved_results_in(path: Path) -> list[Path]:
+    """The results in an output folder of ``lvef measure``."""
+    from lvef.core.runner import RUN_NAME
+    from lvef.measure.saved_results import is_saved_result
+
+    if not (path / RUN_NAME).is_file():
+        return []
+    return sorted(inner for inner in path.iterdir() if inner.is_dir() and is_saved_result(inner))
+
+
+def _saved_task(path: Path, request: Request, options: MeasureOptions) -> Task:
+    from lvef.measure.saved_results import load_result
+
+    folder = path if path.is_dir() else path.parent
+    return Task(str(path), lambda: load_result(path, request.clip, max_frames=options.max_frames), folder)
+
+
+def _named(tasks: list[Task], out: Path) -> list[Task]:
+    """Reports of saved results in one folder, each under its result's name."""
+    from lvef.measure.folder import folder_names
+
+    # A folder's name may have a dot in it; the slash keeps it from being taken for a suffix.
+    names = folder_names([(f"{i:08}", f"{task.folder.resolve().name}.d") for i, task in enumerate(tasks)], {})
+    return [
+        dataclasses.replace(task, folder=out, stem=name)
+        for task, name in zip(tasks, names.values(), strict=True)
+    ]
+
+
+def _new_tasks(request: Request, options: MeasureOptions) -> list[Task]:
+    from lvef.measure.batch import answer_of
+    from lvef.measure.folder import folder_names
+    from lvef.measure.pipeline import Measurer
+
+    files = find_files(request.paths)
+    jobs = {job.key: job for job in make_jobs(request, files, Measurer(options))}
+    names = folder_names([(key, job.name) for key, job in jobs.items()], {})
+    out = request.out or DEFAULT_OUT
+
+    return [Task(job.label, partial(answer_of, job), out, names[key]) for key, job in jobs.items()]
+
+
+def _correction_of(request: Request, options: MeasureOptions) -> Callable[[Result], Result]:
+    """The function that corrects a result.
+
+    Args:
+        request: With a correction.
+        options: Settings.
+
+    Raises:
+        DataError: The correction cannot be read.
+    """
+    from lvef.measure.correction import (
+        corrected,
+        corrected_study,
+        edit_from_dict,
+        read_correction,
+        study_from_dict,
+    )
+    from lvef.measure.results import Result
+
+    path = request.correction
+    assert path is not None
+    values, source = read_correction(path), str(path)
+    is_saved = _is_one_saved(request.paths)
+
+    def prepare(edit: Edit, machine: Measurement) -> Edit:
+        if is_saved:
+            _check_contours(edit, machine)
+        return dataclasses.replace(edit, reader=request.reader or edit.reader)
+
+    def correct(result: Result) -> Result:
+        if not result.parts:
+            edit = prepare(edit_from_dict(values, source), result.measurement)
+            return Result(corrected(result.measurement, edit, options), result.clip)
+        machine = {view: part for view, (part, _) in result.parts.items()}
+        edits = {
+            view: prepare(edit, machine[view]) if view in machine else edit
+            for view, edit in study_from_dict(values, source).items()
+        }
+        measurement, parts = corrected_study(result.measurement, machine, edits, options)
+        return Result(
+            measurement, None, {view: (parts[view], clip) for view, (_, clip) in result.parts.items()}
+        )
+
+    return correct
+
+
+def _check_contours(edit: Edit, machine: Measurement) -> None:
+    """Refuse frames whose contours a saved result does not have: they must be drawn, or measured again.
+
+    Raises:
+        DataError: With the remedy.
+    """
+    for phase, frame, points in (
+        ("ED", edit.ed_frame, edit.ed_points),
+        ("ES", edit.es_frame, edit.es_points),
+    ):
+        known = frame in (None, machine.ed_frame, machine.es_frame)
+        if not known and points is None:
+            raise DataError(
+                f"{machine.source}: a saved result has only the contours of its own ED and ES frame, not that of "
+                f"{phase} frame {frame}; give the clip itself to lvef report, or a correction with that contour."
+            )
+
+
 def _check(request: Request, options: MeasureOptions) -> None:
-    """Refuse words that do not go together.
+    """Refuse arguments that do not go together.
 
     Raises:
         UsageError: With what to write instead.
     """
     check_inputs(request, options)
     if request.reader and request.correction is None:
-        raise click.UsageError("--reader tells who corrected, and goes with --correction.")
+        raise click.UsageError("--reader names who corrected, and goes with --correction.")
     if request.correction is not None and not _wants_one(request):
-        raise click.UsageError("--correction is of one file or answer: give one.")
-    if request.clip and not is_one_answer(request.paths):
-        raise click.UsageError(
-            "--clip tells where the film of an earlier answer is now: give that answer's folder."
-        )
+        raise click.UsageError("--correction is for one file or result: give one.")
+    if request.clip and not _is_one_saved(request.paths):
+        raise click.UsageError("--clip names the clip of a saved result: give that result's folder.")
 
 
 def _check_settings(ctx: click.Context, request: Request) -> None:
@@ -152,25 +339,24 @@ def _check_settings(ctx: click.Context, request: Request) -> None:
     Raises:
         UsageError: With the setting.
     """
-    if not only_answers(request.paths):
+    if not _are_all_saved(request.paths):
         return
     free = {"max_frames"} | ({"sex", "height_cm", "weight_kg"} if request.correction is not None else set())
     for field in dataclasses.fields(MeasureOptions):
         given = ctx.get_parameter_source(field.name) is click.core.ParameterSource.COMMANDLINE
         if given and field.name not in free:
             raise click.UsageError(
-                f"--{field.name.replace('_', '-')} sets a measurement, and an earlier answer is not measured again: "
-                "give the film."
+                f"--{field.name.replace('_', '-')} is for measuring; a saved result is not measured again: give the clip."
             )
 
 
 def _wants_one(request: Request) -> bool:
-    return is_one(request) or is_one_answer(request.paths)
+    return is_one(request) or _is_one_saved(request.paths)
 
 
-def _write(task: Task, answer: Result, wanted: str, is_new: bool) -> dict[str, Any]:
-    """Write the page, and all of an answer that is new; returns what is told of it."""
-    from lvef.core.serialization import printable
+def _write(task: Task, result: Result, wanted: str, is_new: bool) -> dict[str, Any]:
+    """Write the report, and all files of a new result; returns its JSON."""
+    from lvef.core.serialization import finite, printable
     from lvef.io.atomic import make_folder, write_bytes_atomic, write_text_atomic
     from lvef.measure.results import Outputs
     from lvef.report.outputs import report_html, report_pdf, write_outputs
@@ -178,20 +364,20 @@ def _write(task: Task, answer: Result, wanted: str, is_new: bool) -> dict[str, A
     files: list[Path] = []
     make_folder(task.folder)
     if wanted in ("pdf", "both"):
-        files.append(task.page("pdf"))
-        write_bytes_atomic(files[-1], report_pdf(answer))
+        files.append(task.file("pdf"))
+        write_bytes_atomic(files[-1], report_pdf(result))
     if wanted in ("html", "both"):
-        files.append(task.page("html"))
-        write_text_atomic(files[-1], report_html(answer))
+        files.append(task.file("html"))
+        write_text_atomic(files[-1], report_html(result))
     if is_new:
-        written = write_outputs(task.folder, answer, Outputs(video=False, summary=False))
+        written = write_outputs(task.folder, result, Outputs(video=False, summary=False))
         files += [task.folder / name for name in written]
-    m = answer.measurement
+    m = result.measurement
     return {
         "source": printable(m.source),
         "status": m.status.value,
-        "ef_percent": _plain(m.ef_percent),
-        "machine_ef_percent": _plain(
+        "ef_percent": finite(m.ef_percent),
+        "machine_ef_percent": finite(
             m.ef_percent if m.correction is None else m.correction.machine_ef_percent
         ),
         "corrected": m.correction is not None,
@@ -200,25 +386,20 @@ def _write(task: Task, answer: Result, wanted: str, is_new: bool) -> dict[str, A
     }
 
 
-def _plain(value: float | None) -> float | None:
-    """A number with as many digits as in ``measurement.json``."""
-    return None if value is None else float(f"{value:.9g}")
-
-
-def _remarks(answer: Result, with_correction: bool) -> list[str]:
-    """What the user should know of a page that was made."""
+def _messages(result: Result, with_correction: bool) -> list[str]:
+    """What the user should know of a report."""
     from lvef.core.serialization import printable
 
-    m = answer.measurement
-    remarks = [printable(m.reason)] if m.reason else []
-    films = [film for _, film in answer.parts.values()] or [answer.clip]
-    if m.status is not Status.FAILED and any(film is None for film in films):
-        remarks.append(
-            f"the film of {printable(m.source)} was not found: the page has no pictures. Say where it is with --clip."
+    m = result.measurement
+    messages = [printable(m.reason)] if m.reason else []
+    clips = [clip for _, clip in result.parts.values()] or [result.clip]
+    if m.status is not Status.FAILED and any(clip is None for clip in clips):
+        messages.append(
+            f"the clip of {printable(m.source)} was not found: the report has no images. Give its path with --clip."
         )
     if with_correction and m.correction is None:
-        remarks.append("the correction changes nothing: the page shows the network's answer.")
-    return remarks
+        messages.append("the correction changes nothing: the report shows the model's result.")
+    return messages
 
 
 def _exit_code(statuses: list[str], failures: list[LvefError]) -> int:

@@ -224,7 +224,7 @@ def spread_lines(measurement: Measurement) -> list[tuple[str, str]]:
     m = measurement
     if m.ef_percent is None or m.ef_sd_percent is None:
         return []
-    name = "Spread over clips" if reads_clips(m) and not m.beats else "Spread over beats"
+    name = "Spread over windows" if reads_clips(m) and not m.beats else "Spread over beats"
     efs = [beat.ef_percent for beat in m.counted_beats]
     reach = f", {min(efs):.1f} to {max(efs):.1f} %" if efs else ""
     return [(name, f"SD {m.ef_sd_percent:.1f} points{reach}")]

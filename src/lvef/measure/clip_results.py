@@ -1,6 +1,6 @@
-"""The measurement that an EF network gives: the mean over clips of the film, or over its beats.
+"""Measurements by an EF model: the mean over windows of the clip, or over its beats.
 
-It has no volumes and no contour; what looks for a ventricle is another network, and only where beats are asked for.
+They have no volumes and no contour. Beats are found by another model, and only where they are asked for.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from lvef.transforms.frames import centred_start_s, clip_starts_s
 from lvef.transforms.sector import Sector
 
 COMPLETE_BEAT_S = 1.2
-"""A film as long as this shows a complete beat from 50 beats a minute up. Shorter ones are marked as partial: without a
-curve nobody can tell what part of a beat they show."""
+"""A clip as long as this shows a complete beat from 50 beats a minute up. Shorter ones are marked as partial: without a
+curve it is unknown which part of a beat they show."""
 
 MAX_REPEATED = 0.1
-"""Part of the frames that may be shown twice in a row, where the film is slower than the network's clock, without a word."""
+"""Share of the frames that may be repeated without a warning, where the clip is slower than the model's sampling."""
 
 MIN_FAN_PART = 0.5
-"""A network that is shown whole pictures is told of where the fan's box fills less of them than this."""
+"""A model that reads whole frames gets a warning where the sector fills less of them than this."""
 
 EF_SPREAD_CODES = (*SPREAD_CODES, "mean_of_ratios")
 """Notices of a measurement that are about its own EFs."""
 
 BeatFinder = Callable[[Clip], Measurement]
-"""Measures a clip with a network that finds beats."""
+"""Measures a clip with a model that finds beats."""
 
 
 def measure_with_ef_model(
     clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions, finder: BeatFinder | None
 ) -> Measurement:
-    """Measure a film with an EF network.
+    """Measure a clip with an EF model.
 
     Args:
-        clip: The film.
+        clip: The clip.
         fan: Its fan.
-        predictor: The network.
+        predictor: The model.
         options: Settings.
-        finder: Finds the beats for an EF each; None reads the film as a whole.
+        finder: Finds the beats for an EF each; None reads the clip as a whole.
 
     Raises:
         GeometryError: Frames were chosen by hand.
@@ -55,8 +55,8 @@ def measure_with_ef_model(
     """
     if options.ed_frame is not None or options.es_frame is not None:
         raise GeometryError(
-            f"{clip.source}: {predictor.entry.name} reads an EF from clips and cannot use two frames; leave --ed-frame and "
-            "--es-frame, or choose a network that draws the ventricle with --weights."
+            f"{clip.source}: {predictor.entry.name} reads the EF from clips and cannot use two frames; omit --ed-frame and "
+            "--es-frame, or choose a model that draws contours with --weights."
         )
     base = _base(clip, fan, predictor, options)
     if finder is not None:
@@ -66,12 +66,12 @@ def measure_with_ef_model(
             if refusal.base.curve is None:
                 raise
             notice = CodedWarning(
-                "no_beats_found", f"No beats were found ({refusal.code}): the film was read as a whole."
+                "no_beats_found", f"No beats were found ({refusal.code}): the clip was read as a whole."
             )
             return _over_clips(replace(base, notices=(*base.notices, notice)), clip, fan, predictor, options)
         base = replace(
             base,
-            # How far the finder's own EFs lie apart, and what it made of them, is not about this network's.
+            # The spread of the finder's own EFs says nothing about this model's.
             notices=(
                 *base.notices,
                 *(n for n in found.notices if n not in clip.notices and n.code not in EF_SPREAD_CODES),
@@ -81,26 +81,25 @@ def measure_with_ef_model(
         )
         whole = [beat for beat in found.beats if beat.end_frame is not None]
         if any(not beat.excluded for beat in whole):
-            notice = _finder_notice(found)
+            notice = _finder_warning(found)
             base = replace(base, notices=(*base.notices, notice))
             return _over_beats(base, whole, clip, fan, predictor, options)
         return _over_clips(base, clip, fan, predictor, options)
     unchecked = CodedWarning(
         "view_not_checked",
-        f"The network {predictor.entry.name} gives an EF for any film: nothing looked for a ventricle or checked "
-        "the view.",
+        f"The model {predictor.entry.name} gives an EF for any clip: neither ventricle nor view were checked.",
     )
     return _over_clips(replace(base, notices=(*base.notices, unchecked)), clip, fan, predictor, options)
 
 
 def _base(clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions) -> Measurement:
-    """What is known of a film before its EF is."""
+    """What is known of a clip before its EF is."""
     notices = clip.notices
     part = fan.box.width * fan.box.height / (clip.frames.shape[1] * clip.frames.shape[2])
     if predictor.spec.crop == "whole" and part < MIN_FAN_PART:
         text = (
-            f"The network {predictor.entry.name} is shown whole pictures, and the ultrasound fills {part:.0%} of this "
-            "one: crop the film to it."
+            f"The model {predictor.entry.name} reads whole frames, and the ultrasound sector fills {part:.0%} of this "
+            "one: crop the clip to it."
         )
         notices = (*notices, CodedWarning("fan_is_small", text))
     nothing = np.full(len(clip.frames), np.nan)
@@ -109,7 +108,7 @@ def _base(clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions
         source=clip.source,
         status=Status.PARTIAL_CYCLE if short else Status.OK,
         view=clip.view if clip.view is not View.UNKNOWN else options.view,
-        volume_note=f"The network {predictor.entry.name} reads the EF from the film and measures no volumes.",
+        volume_note=f"The model {predictor.entry.name} reads the EF from the clip and measures no volumes.",
         n_frames=len(clip.frames),
         frame_rate_hz=clip.frame_rate_hz,
         duration_s=float(clip.times_s[-1]),
@@ -126,34 +125,34 @@ def _base(clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions
 def _over_clips(
     base: Measurement, clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions
 ) -> Measurement:
-    """The mean over evenly spaced clips."""
+    """The mean over evenly spaced windows."""
     starts = clip_starts_s(clip.times_s, predictor.spec)
     read = predictor.efs(clip, fan, starts)
     mean, n = float(read.efs_percent.mean()), len(starts)
     text = (
-        f"The EF is the mean over {n} clips of {predictor.spec.duration_s:g} s; ef_sd_percent is their standard deviation: "
-        "how much the network's answer changes along the film, not how far it may be from the truth."
+        f"The EF is the mean over {n} windows of {predictor.spec.duration_s:g} s; ef_sd_percent is their standard "
+        "deviation: how much the prediction changes along the clip, not its error."
         if n > 1
-        else f"The EF rests on one clip of {predictor.spec.duration_s:g} s: the film is not longer."
+        else f"The EF rests on one window of {predictor.spec.duration_s:g} s: the clip is not longer."
         if predictor.spec.clips > 1
-        else f"The EF rests on one clip of {predictor.spec.duration_s:g} s from the middle of the film."
+        else f"The EF rests on one window of {predictor.spec.duration_s:g} s from the middle of the clip."
     )
-    answer, clamped = _clamped(np.array([mean]))
+    ef, clamped = _clamped(np.array([mean]))
     return with_volumes(
         replace(
             base,
-            method=f"{predictor.entry.card.kind} network, {'mean over ' if n > 1 else ''}{n} {'clips' if n > 1 else 'clip'}",
+            method=f"{predictor.entry.card.kind} model, {f'mean over {n} windows' if n > 1 else '1 window'}",
             ef_mean_percent=mean,
             ef_sd_percent=float(read.efs_percent.std(ddof=1)) if n > 1 else None,
             notices=(
                 *base.notices,
                 CodedWarning("mean_of_clips", text),
-                *_notices(read, base, predictor),
+                *_input_warnings(read, base, predictor),
                 *clamped,
             ),
             counts=_counts(read.efs_percent, np.array([mean])),
         ),
-        float(answer[0]),
+        float(ef[0]),
         None,
         None,
         options,
@@ -168,52 +167,52 @@ def _over_beats(
     predictor: Predictor,
     options: MeasureOptions,
 ) -> Measurement:
-    """The mean over beats: a clip is read around the middle of each."""
+    """The mean over beats: a window is read around the middle of each."""
     times = clip.times_s
     middles = [float(times[b.ed_frame] + times[b.end_frame or b.es_frame]) / 2 for b in beats]
     starts = [centred_start_s(times, predictor.spec, middle) for middle in middles]
     read = predictor.efs(clip, fan, starts)
     efs, clamped = _clamped(read.efs_percent)
-    told = tuple(
+    measured = tuple(
         replace(beat, ed_volume=np.nan, es_volume=np.nan, ef_percent=float(ef))
         for beat, ef in zip(beats, efs, strict=True)
     )
-    counted = [beat for beat in told if not beat.excluded]
+    counted = [beat for beat in measured if not beat.excluded]
     shown, values = representative_beat(counted), [beat.ef_percent for beat in counted]
     mean, n = float(np.mean(values)), len(values)
     filled = replace(
         base,
         status=Status.OK,
-        method=f"{predictor.entry.card.kind} network, one clip a beat, {f'mean over {n} beats' if n > 1 else 'one beat'}",
-        beats=told,
+        method=f"{predictor.entry.card.kind} model, one window a beat, {f'mean over {n} beats' if n > 1 else 'one beat'}",
+        beats=measured,
         ed_frame=shown.ed_frame,
         es_frame=shown.es_frame,
         ef_mean_percent=mean,
         ef_sd_percent=float(np.std(values, ddof=1)) if n > 1 else None,
         beats_averaged=n,
-        notices=(*base.notices, *_notices(read, base, predictor), *clamped, *spread_warnings(values)),
+        notices=(*base.notices, *_input_warnings(read, base, predictor), *clamped, *spread_warnings(values)),
         counts=_counts(read.efs_percent, read.efs_percent),
     )
     return with_volumes(filled, mean, None, None, options)
 
 
-def _finder_notice(found: Measurement) -> CodedWarning:
-    weights = found.provenance.weights if found.provenance else "another network"
+def _finder_warning(found: Measurement) -> CodedWarning:
+    weights = found.provenance.weights if found.provenance else "another model"
     return CodedWarning(
         "beats_of_another_network",
-        f"The beats were found with {weights}; the EF of each is read from a clip around its middle.",
+        f"The beats were found with {weights}; the EF of each is read from a window around its middle.",
     )
 
 
-def _notices(read: ClipEfs, base: Measurement, predictor: Predictor) -> tuple[CodedWarning, ...]:
-    """How what was shown differs from what the network knows."""
+def _input_warnings(read: ClipEfs, base: Measurement, predictor: Predictor) -> tuple[CodedWarning, ...]:
+    """How the input differs from the model's training data."""
     notices = []
     spec, frame_s = predictor.spec, 1.0 / (base.frame_rate_hz or np.inf)
     if read.mirrored:
         notices.append(
             CodedWarning(
                 "played_back_and_forth",
-                f"The network reads {spec.duration_s:g} s, the film has {base.duration_s or 0.0:.2f} s: it was played "
+                f"The model reads {spec.duration_s:g} s, the clip has {base.duration_s or 0.0:.2f} s: it was read "
                 "back and forth.",
             )
         )
@@ -221,8 +220,8 @@ def _notices(read: ClipEfs, base: Measurement, predictor: Predictor) -> tuple[Co
         notices.append(
             CodedWarning(
                 "slow_frame_rate",
-                f"The network reads a frame every {1000 * spec.duration_s / (spec.n_frames - 1):.0f} ms, the film has one "
-                f"every {1000 * frame_s:.0f} ms: some were shown twice.",
+                f"The model reads a frame every {1000 * spec.duration_s / (spec.n_frames - 1):.0f} ms, the clip has one "
+                f"every {1000 * frame_s:.0f} ms: some were repeated.",
             )
         )
     return tuple(notices)
@@ -235,12 +234,12 @@ def _clamped(efs_percent: FloatArray) -> tuple[FloatArray, tuple[CodedWarning, .
     if not len(beyond):
         return kept, ()
     worst = float(beyond[np.abs(beyond - 50).argmax()])
-    text = f"The network gave an EF of {worst:.1f} %, which cannot be: it was set to {min(max(worst, 0), 100):.0f} %."
+    text = f"The model predicted an EF of {worst:.1f} %, which is impossible: it was set to {min(max(worst, 0), 100):.0f} %."
     return kept, (CodedWarning("ef_clamped", text),)
 
 
 def _counts(clips: FloatArray, answers: FloatArray) -> dict[str, int]:
-    """How often the network's own output was no EF: of its clips, and of what would have been answers."""
+    """How often the model's own output was no EF: of its windows, and of the results before they were clamped."""
 
     def outside(values: FloatArray) -> int:
         return int(((values < 0) | (values > 100)).sum())

@@ -15,10 +15,10 @@ from lvef.core.terms import View
 from lvef.io.dicom_header import read_dicom_identity
 
 SAME_CONTENT = "same_content"
-"""Code of the refusal of one file or film given twice."""
+"""Code of the refusal of one file or clip given twice."""
 
-SAME_FILM = 0.9
-"""Correlation of what moves in two films from which on they are copies of one: a lossless copy has 1, one coded again above
+SAME_CLIP = 0.9
+"""Correlation of what moves in two clips from which on they are copies of one: a lossless copy has 1, one coded again above
 0.95, two views of one phantom 0.0 to 0.2."""
 
 RATES_DIFFER = 0.1
@@ -56,7 +56,7 @@ def check_different_files(first: Path, second: Path, needed: str) -> None:
 
 
 def check_different_clips(first: Clip, second: Clip, needed: str) -> None:
-    """Refuse the same pictures given twice, also coded in two ways or at two sizes.
+    """Refuse the same clip given twice, also with other coding or at another size.
 
     Args:
         first: A clip or still.
@@ -64,14 +64,14 @@ def check_different_clips(first: Clip, second: Clip, needed: str) -> None:
         needed: What was expected instead.
 
     Raises:
-        QualityRefusal: Both show the same pictures.
+        QualityRefusal: Both show the same images.
     """
     if is_same_clip(first.frames, second.frames):
-        raise _same(first.source, second.source, "show the same pictures", needed)
+        raise _same(first.source, second.source, "show the same images", needed)
 
 
 def is_same_clip(first: FrameArray, second: FrameArray) -> bool:
-    """Whether two clips show the same pictures, from equal starts or to equal ends, mirrored or not.
+    """Whether two clips show the same images, from equal starts or to equal ends, mirrored or not.
 
     Compared is what moves, at a coarse size: two views of a heart look alike as a whole, but do not move alike.
 
@@ -84,10 +84,10 @@ def is_same_clip(first: FrameArray, second: FrameArray) -> bool:
     n = min(len(first), len(second))
     if n < 2:
         return False
-    ways = ((part, turned) for part in (slice(None, n), slice(-n, None)) for turned in (1, -1))
+    ways = ((part, step) for part in (slice(None, n), slice(-n, None)) for step in (1, -1))
     return any(
-        _correlation(_moving(first[part]), _moving(second[part])[..., ::turned]) > SAME_FILM
-        for part, turned in ways
+        _correlation(_moving(first[part]), _moving(second[part])[..., ::step]) > SAME_CLIP
+        for part, step in ways
     )
 
 
@@ -101,7 +101,7 @@ def patient_warnings(first: Path, second: Path) -> list[CodedWarning]:
         return [
             CodedWarning(
                 "patients_differ",
-                "The headers of the two files name different patients: an EF of both together is of nobody. "
+                "The headers of the two files name different patients: an EF of both together has no meaning. "
                 "Check that they belong together.",
             )
         ]
@@ -121,42 +121,42 @@ def given_view_warnings(clips: Mapping[View, Clip]) -> list[CodedWarning]:
     Args:
         clips: By the view that the user says they show.
     """
-    told = {given: clip.view for given, clip in clips.items() if clip.view not in (View.UNKNOWN, given)}
-    if len(told) > 1:
+    stated = {given: clip.view for given, clip in clips.items() if clip.view not in (View.UNKNOWN, given)}
+    if len(stated) > 1:
         return [
             CodedWarning(
                 "views_swapped",
-                "By their headers the two files are swapped: the A4C is the A2C and the A2C the A4C.",
+                "By their headers the two files are swapped: the A4C is the A2C, and the A2C is the A4C.",
             )
         ]
     return [
         CodedWarning(
             "view_contradicts_file",
-            f"The file given as {given} says that it shows the {own}: check which it is.",
+            f"The file given as {given} states that it shows the {own}: check the view.",
         )
-        for given, own in told.items()
+        for given, own in stated.items()
     ]
 
 
 def acquisition_warnings(
-    four: Measurement, two: Measurement, said: Sequence[CodedWarning]
+    four: Measurement, two: Measurement, known: Sequence[CodedWarning]
 ) -> list[CodedWarning]:
-    """Warnings where two views were not taken alike.
+    """Warnings where two views were not recorded alike.
 
     Args:
         four: A4C.
         two: A2C.
-        said: Warnings about the pair so far: cycles that differ are not said twice.
+        known: Warnings about the pair so far: cycles that differ are reported once.
     """
     notices = []
     rates = four.heart_rate_bpm or 0.0, two.heart_rate_bpm or 0.0
-    known = rates[0] and rates[1] and not any(notice.code == "cycles_differ" for notice in said)
-    if known and abs(rates[0] - rates[1]) > RATES_DIFFER * max(rates[0], rates[1]):
+    is_new = rates[0] and rates[1] and not any(notice.code == "cycles_differ" for notice in known)
+    if is_new and abs(rates[0] - rates[1]) > RATES_DIFFER * max(rates[0], rates[1]):
         notices.append(
             CodedWarning(
                 "heart_rates_differ",
                 f"The heart rates differ by more than {RATES_DIFFER:.0%} ({rates[0]:.0f}/min in A4C, "
-                f"{rates[1]:.0f}/min in A2C): the two views were not taken at the same state of the heart.",
+                f"{rates[1]:.0f}/min in A2C): the two views were not recorded in the same state of the heart.",
             )
         )
     frames = four.frame_rate_hz, two.frame_rate_hz
@@ -164,7 +164,7 @@ def acquisition_warnings(
         notices.append(
             CodedWarning(
                 "frame_rates_differ",
-                f"The A4C has {frames[0]:.3g} frames a second and the A2C {frames[1]:.3g}: ED and ES are found less exactly "
+                f"The A4C has {frames[0]:.3g} frames a second and the A2C {frames[1]:.3g}: ED and ES are less exact "
                 "in the slower one.",
             )
         )

@@ -1,4 +1,4 @@
-"""Measurements put together from what was found: the answer, the biplane answer, and no answer."""
+"""Results, and the functions that build a `Measurement` from curve and beats, from two views, or from an error."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one job gave: a measurement, its clip, and its parts (the two views of a biplane study)."""
+    """A measurement with its clip and, of a biplane study, the measurements and clips of its two views."""
 
     measurement: Measurement
     clip: Clip | None
@@ -61,10 +61,10 @@ class RefusalWithCurve(QualityRefusal):
 
 
 EXPERIMENTAL_MODEL = "experimental_network"
-"""Code of the warning that the EF of the network does not hold on other hospitals' clips."""
+"""Code of the warning that the EF of the model does not hold on clips of other hospitals."""
 
 RATIO_POINTS = 0.5
-"""Where the mean of the beats' EFs and the EF of the mean volumes differ by so many points, a notice says it."""
+"""From this difference on, in points, a warning says that the mean of the EFs is not the EF of the mean volumes."""
 
 
 def method_of_view(view: View) -> str:
@@ -73,7 +73,7 @@ def method_of_view(view: View) -> str:
 
 
 def with_view(measurement: Measurement, view: View) -> Measurement:
-    """A measurement whose view the user tells, whatever its file says."""
+    """The measurement with the view that the user gave, whatever its file says."""
     rest = measurement.method.removeprefix(method_of_view(measurement.view))
     return replace(measurement, view=view, method=method_of_view(view) + rest if measurement.method else "")
 
@@ -103,11 +103,11 @@ def base_measurement(
 
 
 def with_experimental_warning(measurement: Measurement, card: Card) -> Measurement:
-    """With the warning that the network is experimental, first and once; unchanged where it is not.
+    """With the warning that the model is experimental, first and once; unchanged where it is not.
 
     Args:
         measurement: Any result, with or without an EF.
-        card: The network's card.
+        card: The model's card.
     """
     text = experimental_text(card)
     if not text:
@@ -122,7 +122,7 @@ def with_beats(base: Measurement, shown: Beat, options: MeasureOptions) -> Measu
 
     Args:
         base: With its beats.
-        shown: The one to show; where no complete beat counts, the one that answers.
+        shown: The one to show; where no complete beat counts, the one that the EF rests on.
         options: Settings.
     """
     beats = base.counted_beats or (shown,)
@@ -196,14 +196,14 @@ def biplane_measurement(
 ) -> Measurement:
     """The biplane measurement of two single-plane ones: the mean over every pair of an A4C and an A2C beat.
 
-    The two views are films of different heartbeats, so that no beat of one belongs to a certain beat of the other.
+    The two views show different heartbeats: no beat of one belongs to a certain beat of the other.
 
     Args:
         source: Both file names.
         four: A4C measurement with an EF.
         two: A2C measurement with an EF.
         options: Settings.
-        shown_only: Take the beats that are shown and no others: a reader answers for these.
+        shown_only: Take the beats that are shown and no others: a reader corrected these.
     """
     beats = [_beats_of(m, shown_only=shown_only) for m in (four, two)]
     results = [
@@ -248,7 +248,7 @@ def biplane_measurement(
 
 
 def failed_measurement(source: str, error: Exception, clip: Clip | None) -> Measurement:
-    """A refusal or failure as a measurement, with the sentence that says why."""
+    """A refusal or failure as a measurement, with the reason."""
     if isinstance(error, RefusalWithCurve):
         return replace(error.base, reason=str(error), reason_code=error.code)
     reason = str(error)

@@ -1,4 +1,4 @@
-"""Answers of earlier runs, read back from their folders: measurement, curve, views, and the film where it is there."""
+"""Saved results, loaded from their folders: measurement, curve, views, and the clip where it is found."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lvef.measure.pair import pair_of_stills
 from lvef.measure.results import Result
 from lvef.measure.serializers import CURVE_NAME, MEASUREMENT_NAME, read_measurement
 
-BETWEEN = " + "
+SEPARATOR = " + "
 """Stands between the two files of a pair or a study."""
 
 VIEWS = (View.A4C.value, View.A2C.value)
@@ -27,43 +27,43 @@ VIEWS = (View.A4C.value, View.A2C.value)
 
 
 def is_saved_result(path: Path) -> bool:
-    """Whether a path is an earlier answer: a folder with ``measurement.json``, or a JSON file."""
+    """Whether a path is a saved result: a folder with ``measurement.json``, or a JSON file."""
     if path.is_dir():
         return (path / MEASUREMENT_NAME).is_file()
     return path.suffix.lower() == ".json"
 
 
-def load_result(path: Path, films: Sequence[Path] = (), *, max_frames: int = MAX_FRAMES) -> Result:
-    """Read an answer back.
+def load_result(path: Path, clips: Sequence[Path] = (), *, max_frames: int = MAX_FRAMES) -> Result:
+    """Load a saved result.
 
     Args:
         path: Its folder, or the JSON file in it.
-        films: Where its films are now: one, or two of a pair (ED, ES) or a study (A4C, A2C). Without any they are looked for
-            where they were; what is not found, or is another film by now, is None in the answer.
-        max_frames: Longest film that is read.
+        clips: Its clips: one, or two of a pair (ED, ES) or a study (A4C, A2C). Without any they are looked for at their
+            recorded paths; a clip that is not found, or has changed, is None in the result.
+        max_frames: Longest clip that is read.
 
     Raises:
-        DataError: The JSON or the curve cannot be read, or a film that was given is not the one that was measured.
-        VideoError: A film that was given cannot be read; so `DicomError`.
+        DataError: The JSON or the curve cannot be read, or a clip that was given is not the one that was measured.
+        VideoError: A clip that was given cannot be read; so `DicomError`.
     """
     file = path / MEASUREMENT_NAME if path.is_dir() else path
     measurement = _with_curve(read_measurement(file), file.parent)
     views = [file.parent / view for view in VIEWS]
-    if BETWEEN in measurement.source and all((view / MEASUREMENT_NAME).is_file() for view in views):
-        if films and len(films) != len(views):
-            raise DataError(f"{path} is a study of two views: give both films, the A4C first.")
-        own = [films[place : place + 1] for place in range(len(views))]
+    if SEPARATOR in measurement.source and all((view / MEASUREMENT_NAME).is_file() for view in views):
+        if clips and len(clips) != len(views):
+            raise DataError(f"{path} is a study of two views: give both clips, the A4C first.")
+        own = [clips[place : place + 1] for place in range(len(views))]
         parts = {
-            view.name: _single(view / MEASUREMENT_NAME, film, max_frames)
-            for view, film in zip(views, own, strict=True)
+            view.name: _single(view / MEASUREMENT_NAME, clip, max_frames)
+            for view, clip in zip(views, own, strict=True)
         }
         return Result(measurement, None, parts)
-    return Result(measurement, _film(measurement, films, max_frames))
+    return Result(measurement, _clip(measurement, clips, max_frames))
 
 
-def _single(file: Path, films: Sequence[Path], max_frames: int) -> tuple[Measurement, Clip | None]:
+def _single(file: Path, clips: Sequence[Path], max_frames: int) -> tuple[Measurement, Clip | None]:
     measurement = _with_curve(read_measurement(file), file.parent)
-    return measurement, _film(measurement, films, max_frames)
+    return measurement, _clip(measurement, clips, max_frames)
 
 
 def _with_curve(measurement: Measurement, folder: Path) -> Measurement:
@@ -102,14 +102,14 @@ def load_curve(path: Path) -> VolumeCurve:
     return VolumeCurve(np.array(times), np.array(volume), np.array(length), calibrated)
 
 
-def _film(measurement: Measurement, given: Sequence[Path], max_frames: int) -> Clip | None:
-    """The film of a measurement: the one that was given, or the one that is still where it was."""
+def _clip(measurement: Measurement, given: Sequence[Path], max_frames: int) -> Clip | None:
+    """The clip of a measurement: the one that was given, or the one at the recorded path."""
     if given:
         clip = _open(given, measurement.source, max_frames)
         if not _fits(measurement, clip):
             raise DataError(
-                f"{BETWEEN.join(map(str, given))} has {len(clip.frames)} frames, and the answer was measured on "
-                f"{measurement.n_frames}: give the film that was measured."
+                f"{SEPARATOR.join(map(str, given))} has {len(clip.frames)} frames, and the result was measured on "
+                f"{measurement.n_frames}: give the clip that was measured."
             )
         return clip
     files = _recorded(measurement.source)
@@ -124,7 +124,7 @@ def _film(measurement: Measurement, given: Sequence[Path], max_frames: int) -> C
 
 def _open(files: Sequence[Path], source: str, max_frames: int) -> Clip:
     if len(files) > 2:
-        raise DataError(f"{len(files)} films were given; one was expected, or two of a pair or a study.")
+        raise DataError(f"{len(files)} clips were given; one was expected, or two of a pair or a study.")
     clips = [open_clip(file, max_frames=max_frames) for file in files]
     return pair_of_stills(clips, source) if len(clips) == 2 else clips[0]
 
@@ -136,9 +136,9 @@ def _recorded(source: str) -> list[Path]:
     try:
         if Path(source).exists():
             return [Path(source)]
-        words = source.split(BETWEEN)
+        words = source.split(SEPARATOR)
         for place in range(1, len(words)):
-            pair = [Path(BETWEEN.join(words[:place])), Path(BETWEEN.join(words[place:]))]
+            pair = [Path(SEPARATOR.join(words[:place])), Path(SEPARATOR.join(words[place:]))]
             if all(file.is_file() for file in pair):
                 return pair
     except OSError:

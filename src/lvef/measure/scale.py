@@ -1,4 +1,4 @@
-"""Whether the scale that a file tells can be that of the heart it shows; where it cannot, there are no millilitres."""
+"""Whether the scale of a file is plausible for the heart that it shows; where it is not, there are no millilitres."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lvef.core.records import Clip, CodedWarning, Tracing, VolumeCurve, shape_of
+from lvef.core.records import Box, Clip, CodedWarning, Tracing, VolumeCurve, shape_of
 from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.transforms.sector import Sector
 
@@ -16,20 +16,19 @@ MIN_LONG_AXIS_MM, MAX_LONG_AXIS_MM = 25.0, 160.0
 to 130 in dilated ventricles. Source: Lang et al., ASE/EACVI 2015, and foetal reference charts."""
 
 
-def drop_invalid_region(clip: Clip, fan: Sector) -> Clip:
-    """The clip as it is, or without scale where its region does not belong to the picture.
+def drop_invalid_region(clip: Clip, sector: Sector) -> Clip:
+    """The clip as it is, or without scale where its region does not belong to the frames.
 
     Args:
         clip: Any clip.
-        fan: Its fan, from `lvef.transforms.sector.find_sector`.
+        sector: Its sector, from `lvef.transforms.sector.find_sector`.
     """
     box = clip.region
-    if box is None or not fan.region_void:
+    if box is None or not sector.region_void:
         return clip
     text = (
-        f"The region ({box.x0},{box.y0})-({box.x1 - 1},{box.y1 - 1}) that the file names cuts the ultrasound "
-        f"sector ({fan.box.x0},{fan.box.y0})-({fan.box.x1 - 1},{fan.box.y1 - 1}): it belongs to a picture of another size; "
-        "neither it nor the scale is used."
+        f"The region {_corners(box)} that the file names cuts the ultrasound sector {_corners(sector.box)}: it "
+        "belongs to an image of another size; neither it nor the scale is used."
     )
     clip = replace(clip, region=None, notices=(*clip.notices, CodedWarning("region_void", text)))
     return clip if clip.scale is None else _without_scale(clip, text)
@@ -58,6 +57,10 @@ def plausible_curve(clip: Clip, tracings: Sequence[Tracing | None]) -> tuple[Cli
         replace(clip, notices=(*clip.notices, CodedWarning("implausible_scale", note))), note
     )
     return clip, volume_curve_of_tracings(tracings, clip.times_s, clip.spacing)
+
+
+def _corners(box: Box) -> str:
+    return f"({box.x0},{box.y0})-({box.x1 - 1},{box.y1 - 1})"
 
 
 def _without_scale(clip: Clip, note: str) -> Clip:
