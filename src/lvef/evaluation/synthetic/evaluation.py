@@ -49,12 +49,12 @@ class SyntheticSettings:
     """Settings of an evaluation on synthetic clips.
 
     Attributes:
-        folder: The synthetic dataset.
+        synthetic: Folder of the synthetic dataset.
         options: Model, engine, precision and threads.
         seed: Of the bootstrap and of the choice of plots.
     """
 
-    folder: Path
+    synthetic: Path
     options: MeasureOptions = field(default_factory=MeasureOptions)
     seed: int = 0
 
@@ -80,7 +80,7 @@ class SyntheticEvaluation:
     @property
     def dataset(self) -> str:
         """Name of the dataset's folder."""
-        return printable(self.settings.folder.resolve().name)
+        return printable(self.settings.synthetic.resolve().name)
 
     @property
     def measured(self) -> tuple[SyntheticResult, ...]:
@@ -115,7 +115,7 @@ def evaluate_clips(
     """
     began = time.perf_counter()
     results = runner.run(
-        read_dataset(settings.folder) if clips is None else clips,
+        read_dataset(settings.synthetic) if clips is None else clips,
         partial(evaluate_clip, measurer=measurer),
         SyntheticResult,
         key=lambda clip: clip.name,

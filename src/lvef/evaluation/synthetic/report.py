@@ -16,7 +16,7 @@ from lvef.core.serialization import printable
 from lvef.core.terms import Status
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.metrics import LEVEL, MetricRow
-from lvef.evaluation.output import last_name
+from lvef.evaluation.output import last_name, settings_of
 from lvef.evaluation.plots.agreement import EfPairs, agreement_plots
 from lvef.evaluation.plots.clips import timing_png, volume_curves_png
 from lvef.evaluation.plots.style import BLUE, GREEN, VERMILION
@@ -130,31 +130,22 @@ def make_report(evaluation: SyntheticEvaluation, *, with_plots: bool = True) -> 
     plots = make_plots(e, groups[0]) if with_plots else {}
     n_with_ef = sum(r.has_ef for r in e.measured)
     other = other_beats(e.measured)
-    others = f"{other} EFs are of a beat that is no complete true beat." if other else ""
+    notices = [f"{other} EFs are of a beat that is no complete true beat."] if other else []
     model = f" Model: {e.weights.name} {e.weights.version}, {e.weights.precision}." if e.weights else ""
     counts = f"{e.dataset}: {len(e.results)} clips, {n_with_ef} with an EF"
-    failed = f"{len(e.failed)} clips could not be evaluated."
+    failed = [f"{len(e.failed)} clips could not be evaluated."] if e.failed else []
     return EvaluationReport(
         title="Evaluation on synthetic clips",
-        headline=list(
-            filter(
-                None,
-                [
-                    f"{counts}; in brackets the {LEVEL:.0%} interval over patients",
-                    others,
-                    failed * bool(e.failed),
-                ],
-            )
-        ),
+        headline=[f"{counts}; in brackets the {LEVEL:.0%} interval over patients"],
         introduction=[
             f"{counts}, {len(e.measured) - n_with_ef} without, {len(e.failed)} that could not be evaluated. Every video was "
             f"measured by the code that serves.{model}",
             f"In brackets: {LEVEL:.0%} interval, percentile bootstrap over patients with {RESAMPLES} draws.",
-            *filter(None, [others]),
+            *notices,
             DISCLAIMER,
         ],
         sections=_sections(e, groups, plots),
-        notices=(),
+        notices=[*notices, *failed],
         summary=to_summary(e, groups),
         metrics=[row for group in groups for row in (group.metrics or {}).values()],
         csv={"clips.csv": clips_csv(e), "beats.csv": beats_csv(e)},
@@ -163,14 +154,7 @@ def make_report(evaluation: SyntheticEvaluation, *, with_plots: bool = True) -> 
             "schema": RUN_SCHEMA,
             "seconds": e.seconds,
             "resumed": e.resumed,
-            "settings": {
-                "synthetic": last_name(settings.folder),
-                "weights": last_name(Path(settings.options.weights)),
-                "seed": settings.seed,
-                "backend": settings.options.backend,
-                "precision": settings.options.precision,
-                "threads": settings.options.threads,
-            },
+            "settings": settings_of(settings, weights=last_name(Path(settings.options.weights))),
             "network": None if e.weights is None else asdict(e.weights),
         },
         keep=(JOURNAL_NAME,),
