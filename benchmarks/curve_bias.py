@@ -79,7 +79,7 @@ def table(name: str, rows: list[tuple[str, Callable[[], Iterable[list[float]]]]]
 
 
 def main() -> None:
-    """Print the tables and draw the picture."""
+    """Print the tables and draw the image."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)

@@ -25,7 +25,7 @@ BATCH, BATCHES = 8, 8
 """Frames a batch, and batches a round."""
 
 REFERENCE_SIDE = 112
-"""Side of the reference's pictures: a frame of EchoNet-Dynamic."""
+"""Side of the reference's images: a frame of EchoNet-Dynamic."""
 
 
 def write_reference(folder: Path) -> Path:

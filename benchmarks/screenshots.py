@@ -1,4 +1,4 @@
-"""Pictures of every page for docs/images/page: laptop and tablet, light and dark, of pydicom's cine and phantoms only.
+"""Images of every page for docs/images/page: laptop and tablet, light and dark, of pydicom's cine and phantoms only.
 
 Needs ``pip install "lvef[app,weights]" playwright`` and a Chromium. Run:
 ``python benchmarks/screenshots.py [--out docs/images/page] [--only video]``.
@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 SIZES = {"laptop": (1366, 1500), "tablet": (820, 1700)}
-"""Width and greatest height of a picture in pixels."""
+"""Width and greatest height of an image in pixels."""
 
 PAGES: dict[str, tuple[str, str, str]] = {
     "video": ("", "Synthetic phantom, EF known", "video"),
@@ -27,18 +27,18 @@ PAGES: dict[str, tuple[str, str, str]] = {
     "compare": ("compare", "Real echo", ".drawing svg"),
     "about": ("about", "", ".lvef-text"),
 }
-"""Name of the picture -> path, the button of the sample, what to wait for."""
+"""Name of the image -> path, the button of the sample, what to wait for."""
 
 MOST_BYTES = 250_000
-"""Largest picture."""
+"""Largest image."""
 
 GROUNDS, GREYS = 32, 112
-"""Places in a picture's palette for its commonest colours as they are, and for the greys of echo and text; what is left goes
+"""Places in a image's palette for its commonest colours as they are, and for the greys of echo and text; what is left goes
 to coloured lines, which else were lost."""
 
 
 def take(browser: Browser, address: str, name: str, size: str, scheme: str) -> bytes:
-    """One picture as PNG."""
+    """One image as PNG."""
     path, sample, wanted = PAGES[name]
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ def small(data: bytes) -> bytes:
 
 
 def main() -> None:
-    """Take all pictures."""
+    """Take all images."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -44,7 +44,7 @@ LVEF = (sys.executable, "-c", "from lvef.cli.main import main; main()")
 
 
 def make_clips(folder: Path) -> list[Path]:
-    """Films of phantoms, three seconds each."""
+    """Clips of phantoms, three seconds each."""
     paths = []
     for number, ef in enumerate(EFS_PERCENT):
         rng = np.random.default_rng(number)

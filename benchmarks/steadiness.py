@@ -72,7 +72,7 @@ EFS, RATES, CURVE_RATES_HZ = (15, 30, 45, 60, 75), (40, 60, 75, 100, 140, 180), 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is watched: volume, long axis, apex ``(x, y)`` in the units of the picture."""
+    """What is watched: volume, long axis, apex ``(x, y)`` in the units of the image."""
 
     volume: float
     length: float

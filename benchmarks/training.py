@@ -1,7 +1,7 @@
 """Training clips a second: our loader and step against EchoNet-Dynamic's way, the parts one by one, in the same run.
 
 The clips: as in ``loading.py``, 175 frames, 112 x 112, MJPEG AVI. The network: r2plus1d_18, 32 frames. EchoNet's way, as its
-public code does it: OpenCV decodes the whole file in worker processes for every window, BGR becomes RGB float32, the picture
+public code does it: OpenCV decodes the whole file in worker processes for every window, BGR becomes RGB float32, the image
 is padded by 12 and cut at a random place, normalised in three channels, and the step runs in fp32, eager. Ours: windows in
 seconds from the prepared store as grey bytes, variation on the device, and the precision that ``lvef train`` takes
 there (bf16-mixed on GPUs that have it, else f32).

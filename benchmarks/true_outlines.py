@@ -1,4 +1,4 @@
-"""Where an EF error on phantoms comes from: beats and temporal smoothing on the true outlines, or the network's outlines.
+"""Where an EF error on phantoms comes from: beats and temporal smoothing on the true contours, or the network's contours.
 
 Run it as ``python benchmarks/true_outlines.py --clips 40``.
 """

@@ -114,7 +114,7 @@ def _wall_leak(width: float) -> Corruption:
 
 
 def _sector_cut(share: float) -> Corruption:
-    """The sector ends inside the ventricle: a ``share`` of the half width is out of the picture, with all beyond."""
+    """The sector ends inside the ventricle: a ``share`` of the half width is out of the image, with all beyond."""
 
     def corrupt(labels: Labels, tracing: Tracing, _: np.random.Generator) -> Labels:
         g = _grid(labels, tracing)

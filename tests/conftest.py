@@ -69,7 +69,7 @@ def phantom_clip():
 
 @pytest.fixture(scope="session")
 def phantom_file(phantom_clip, tmp_path_factory) -> Path:
-    """Its film as an AVI file."""
+    """Its clip as an AVI file."""
     from lvef.stores.synthetic_files import write_video
 
     path = tmp_path_factory.mktemp("phantom") / "phantom.avi"

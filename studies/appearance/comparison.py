@@ -36,7 +36,7 @@ class Spread:
         low: 5th percentile.
         median: 50th.
         high: 95th.
-        n: Pictures that have it.
+        n: Images that have it.
     """
 
     low: float
@@ -75,7 +75,7 @@ class Separability:
         n_real: Real patients.
         n_synthetic: Synthetic clips.
         chance: Band of areas that mean nothing.
-        joint: Area of a cross-validated logistic fit on all measures of a picture.
+        joint: Area of a cross-validated logistic fit on all measures of an image.
         by_group: The same on one group of measures.
         by_place: The same on the measures of one place, of `studies.appearance.measures.PLACES`.
         loudest: The most separating measures: name and mean area over the phases, the clearest first.

@@ -43,7 +43,7 @@ MIN_STEP = 10.0
 """A step of fewer grey levels has no width."""
 
 LIT_LEVEL = 10
-"""Grey levels above this are echo, for the outline of the ultrasound sector."""
+"""Grey levels above this are echo, for the contour of the ultrasound sector."""
 
 
 SECTOR_MARGIN_MM = 3.0

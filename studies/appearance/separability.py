@@ -88,7 +88,7 @@ def joint_auc(
 
 
 def _folds(synthetic: BoolArray, groups: Sequence[str], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Fold of each picture. Patients with synthetic images are distributed first, so that each fold has some."""
+    """Fold of each image. Patients with synthetic images are distributed first, so that each fold has some."""
     with_synthetic = sorted({g for g, s in zip(groups, synthetic, strict=True) if s})
     others = sorted(set(groups) - set(with_synthetic))
     dealt = [*rng.permutation(with_synthetic).tolist(), *rng.permutation(others).tolist()]

@@ -1,1 +1,1 @@
-"""The external benchmark: models ranked on pictures of other hospitals, phantoms and animated stills."""
+"""The external benchmark: models ranked on images of other hospitals, phantoms and animated stills."""

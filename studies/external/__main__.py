@@ -1,8 +1,8 @@
-"""Ranks models on pictures of other hospitals, phantoms and animated stills.
+"""Ranks models on images of other hospitals, phantoms and animated stills.
 
 Run it from the repository as ``python -m studies.external --weights NAME_OR_FOLDER --out OUT``. Suites: ``drawn`` (contours
 that experts drew), ``cines`` (no reference), ``stability`` (cines under perturbations), ``phantoms`` and ``motion`` (known
-truth). Predictions are kept in OUT: a second model, or a second run, costs only what is new. OUT shows pictures whose terms
+truth). Predictions are kept in OUT: a second model, or a second run, costs only what is new. OUT shows images whose terms
 keep them out of repositories.
 """
 

@@ -30,11 +30,11 @@ DRAWN_STILLS = {
     "borders": ("borders.jpg", None),
 }
 """Stills with a drawn contour, and the same frame with another drawing where there is one. The consensus is the red line; of
-the eleven experts of the first picture the middle of the band that their lines fill counts (on the picture that has both,
+the eleven experts of the first image the middle of the band that their lines fill counts (on the image that has both,
 its Dice with the consensus is .988)."""
 
 WALLS_LOST = ("multix-experts",)
-"""Pictures of which the lines of eleven readers hide most of the wall: reported, but left out of the means."""
+"""Images of which the lines of eleven readers hide most of the wall: reported, but left out of the means."""
 
 CINES = "hazy-*.mkv", "echotracker-a4c.mp4"
 """Unlabelled cines of the folder."""
@@ -98,9 +98,9 @@ def drawn_cases(shared: Path) -> list[Case]:
     frames = _pictures(shared / BEAT_FILE)
     cases = [_drawn_case(BEAT, read_beat(frames))]
     for name, (file, other) in DRAWN_STILLS.items():
-        [picture] = _pictures(shared / file)
+        [image] = _pictures(shared / file)
         again = None if other is None else _pictures(shared / other)[0]
-        cases.append(_drawn_case(name, [read_line(picture, again)]))
+        cases.append(_drawn_case(name, [read_line(image, again)]))
     return cases
 
 
@@ -160,7 +160,7 @@ def default_patients(camus: Path) -> list[str]:
 
 
 def _pictures(path: Path) -> list[Rgb]:
-    """Frames of a picture file in colour."""
+    """Frames of an image file in colour."""
     try:
         with Image.open(path) as image:
             frames = []
@@ -173,7 +173,7 @@ def _pictures(path: Path) -> list[Rgb]:
 
 
 def _drawn_case(name: str, drawn: Sequence[Drawn]) -> Case:
-    frames = np.stack([one.picture for one in drawn])
+    frames = np.stack([one.image for one in drawn])
     timing = "still" if len(frames) == 1 else "file"
     clip = Clip(frames, np.arange(len(frames), dtype=np.float64) * BEAT_FRAME_S, timing, name)
     return Case(name, clip, {i: one.cavity for i, one in enumerate(drawn)})

@@ -4,7 +4,7 @@ A drawing has colour, ultrasound is grey. Nothing is stored: masks are made in e
 
 How much of the drawing stays in the image that a model is shown: the translucent band is computed back (what lies under it
 is restored up to rounding; its rim of two pixels and the white dots are filled in from around them). Opaque lines of 2 to 6
-pixels are filled in from both sides, which leaves a smooth trail of that width. Where two pictures of the same frame have
+pixels are filled in from both sides, which leaves a smooth trail of that width. Where two images of the same frame have
 different drawings, pixels come from the one that is not drawn on.
 """
 
@@ -38,32 +38,32 @@ RIM_PX = 2
 
 
 class Drawn(NamedTuple):
-    """What was read from a picture.
+    """What was read from an image.
 
     Attributes:
         cavity: ``(height, width)`` bool, the ventricle that the drawing encloses, closed by a straight line at its base.
-        picture: ``(height, width)`` uint8 grey, without the drawing.
+        image: ``(height, width)`` uint8 grey, without the drawing.
     """
 
     cavity: BoolArray
-    picture: FrameArray
+    image: FrameArray
 
 
-def read_line(picture: Rgb, other: Rgb | None = None) -> Drawn:
-    """A picture with one contour, or with the contours of several readers: the middle of all that is drawn counts.
+def read_line(image: Rgb, other: Rgb | None = None) -> Drawn:
+    """An image with one contour, or with the contours of several readers: the middle of all that is drawn counts.
 
     Args:
-        picture: With opaque coloured lines; the widest connected drawing counts, other marks in colour do not.
+        image: With opaque coloured lines; the widest connected drawing counts, other marks in colour do not.
         other: The same frame with another drawing, or None.
 
     Raises:
         DataError: No contour is drawn.
     """
-    coloured = _chroma(picture) > LINE_CHROMA
+    coloured = _chroma(image) > LINE_CHROMA
     line = _widest_piece(coloured)
     cavity = _middle(line, _enclosed(line))
     drawn = _grown(coloured, RIM_PX)
-    grey = _grey(picture)
+    grey = _grey(image)
     if other is not None:
         again = _grown(_chroma(other) > LINE_CHROMA, RIM_PX)
         grey = np.where(drawn, _grey(other), grey)
@@ -71,14 +71,14 @@ def read_line(picture: Rgb, other: Rgb | None = None) -> Drawn:
     return Drawn(cavity, _filled(grey, drawn))
 
 
-def read_beat(pictures: Sequence[Rgb]) -> list[Drawn]:
+def read_beat(images: Sequence[Rgb]) -> list[Drawn]:
     """Frames of a beat with a translucent band laid on the wall: the endocardium is its inner edge.
 
     Raises:
         DataError: No band is drawn.
     """
-    bands = [_widest_piece(_chroma(picture) > BAND_CHROMA, dots=7) for picture in pictures]
-    white = [band & (p.min(axis=2) > WHITE_LEVEL) for band, p in zip(bands, pictures, strict=True)]
+    bands = [_widest_piece(_chroma(image) > BAND_CHROMA, dots=7) for image in images]
+    white = [band & (p.min(axis=2) > WHITE_LEVEL) for band, p in zip(bands, images, strict=True)]
     inner = [
         ndimage.binary_erosion(band, iterations=RIM_PX) & ~_grown(dots, RIM_PX)
         for band, dots in zip(bands, white, strict=True)
@@ -88,23 +88,23 @@ def read_beat(pictures: Sequence[Rgb]) -> list[Drawn]:
             "The band is too thin to be read; a contoured beat as in its folder's README was expected."
         )
     # Black tissue lies somewhere under the band: there its own colour is seen alone. Each frame has a palette of its own.
-    darkest = [np.percentile(p[one], 0.5, axis=0) for p, one in zip(pictures, inner, strict=True)]
+    darkest = [np.percentile(p[one], 0.5, axis=0) for p, one in zip(images, inner, strict=True)]
     tint = np.min(darkest, axis=0)
     found = []
-    for picture, band, kept in zip(pictures, bands, inner, strict=True):
-        under = ((picture - tint) / (1 - BAND_OPACITY)).mean(axis=2)
-        grey = np.where(band, np.clip(under, 0, 255), _grey(picture)).astype(np.uint8)
-        other_marks = (_chroma(picture) > BAND_CHROMA) & ~band
+    for image, band, kept in zip(images, bands, inner, strict=True):
+        under = ((image - tint) / (1 - BAND_OPACITY)).mean(axis=2)
+        grey = np.where(band, np.clip(under, 0, 255), _grey(image)).astype(np.uint8)
+        other_marks = (_chroma(image) > BAND_CHROMA) & ~band
         found.append(Drawn(_enclosed(band), _filled(grey, (_grown(band, RIM_PX) & ~kept) | other_marks)))
     return found
 
 
-def _chroma(picture: Rgb) -> NDArray[np.uint8]:
-    return np.asarray(picture.max(axis=2) - picture.min(axis=2), np.uint8)
+def _chroma(image: Rgb) -> NDArray[np.uint8]:
+    return np.asarray(image.max(axis=2) - image.min(axis=2), np.uint8)
 
 
-def _grey(picture: Rgb) -> FrameArray:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+def _grey(image: Rgb) -> FrameArray:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def _grown(mask: BoolArray, pixels: int) -> BoolArray:
@@ -138,7 +138,7 @@ def _enclosed(line: BoolArray) -> BoolArray:
 def _middle(line: BoolArray, inside: BoolArray) -> BoolArray:
     """The region up to the middle of the line: its pixels go to the nearer of inside and outside."""
     outside = ~(line | inside)
-    # What lies between the lines of several readers is neither: only the region that reaches the picture's edge is outside.
+    # What lies between the lines of several readers is neither: only the region that reaches the image's edge is outside.
     pieces, _ = ndimage.label(outside)
     rim = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
     outside = np.isin(pieces, np.setdiff1d(rim, [0]))

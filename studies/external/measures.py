@@ -64,7 +64,7 @@ def regions_of(contour: FloatArray, tracing: Tracing) -> FloatArray:
     axis = tracing.base - tracing.apex
     along = (contour - tracing.apex) @ axis / float(axis @ axis)
     across = (contour - tracing.apex) @ np.array([axis[1], -axis[0]])
-    # With the apex up the axis points down the picture, and this normal to the right.
+    # With the apex up the axis points down the image, and this normal to the right.
     region = np.where(across > 0, REGIONS.index("lateral"), REGIONS.index("septal"))
     region = np.where(along < APICAL, REGIONS.index("apical"), region)
     left, right = tracing.mitral

@@ -36,7 +36,7 @@ DRAWN, CINES, STABILITY, PHANTOMS, MOTION = SUITES = ("drawn", "cines", "stabili
 """Parts of the benchmark."""
 
 SIDE = "% of side"
-"""Unit of distances in pictures without a scale: the longer side of the sector's box is 100 %."""
+"""Unit of distances in images without a scale: the longer side of the sector's box is 100 %."""
 
 
 def drawn_rows(model: str, cases: Sequence[Case], predictions: Mapping[str, Prediction]) -> list[Row]:

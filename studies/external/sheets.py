@@ -1,6 +1,6 @@
 """Contact sheets: frames of a clip with the contours of every model, and of the reference where there is one.
 
-They show pictures whose terms keep them out of repositories; they are written to the output folder alone.
+They show images whose terms keep them out of repositories; they are written to the output folder alone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lvef.transforms.sector import find_sector
 from studies.external.predictions import Prediction
 
 COLUMNS, FRAMES = 4, 8
-"""Pictures in a row, and frames of a clip."""
+"""Images in a row, and frames of a clip."""
 
 COLOURS = (SKY, ORANGE, GREEN, PURPLE)
 """Models, in their order."""

@@ -82,7 +82,7 @@ def test_no_manifest_is_one_sentence(run, here, name):
     assert done.stdout == ""
 
 
-def test_two_rows_of_one_name_are_told_on_reading(run, rows, here):
+def test_two_rows_of_one_name_are_reported_on_reading(run, rows, here):
     save(rows, here)
     lines = (here / "set.csv").read_text().splitlines()
     (here / "set.csv").write_text("\n".join([*lines, lines[1]]) + "\n")

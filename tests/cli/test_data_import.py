@@ -112,7 +112,7 @@ def test_every_collection_is_imported(run, here, name):
         assert f"EF: {name} carries none; commands that need an EF will refuse." in result.stdout
 
 
-def test_a_collection_that_lost_its_efs_is_told_apart_from_one_without(run, here, echonet):
+def test_a_collection_that_lost_its_efs_is_reported_apart_from_one_without(run, here, echonet):
     path = echonet / "FileList.csv"
     path.write_text("\n".join(line.split(",")[0] for line in path.read_text().splitlines()))
     result = run("data", "import", "echonet-dynamic", echonet, "--out", here / "m.parquet")

@@ -148,6 +148,6 @@ def test_what_is_missing_is_one_sentence(run, here, stills):
 
 
 @pytest.mark.skipif(not bf16_available(), reason="this processor has no bf16 units")
-def test_the_precision_used_is_told(run, stills):
+def test_the_precision_used_is_reported(run, stills):
     result = run("evaluate", "--data", stills, "--json", "--precision", "bf16")
     assert json.loads(result.stdout)["networks"][0]["weights"][0]["precision"] == "bf16"

@@ -143,7 +143,7 @@ def test_the_training_of_a_further_network_counts(run, here, traced, knowing):
     assert run("evaluate", "--manifest", traced, "--weights", folder).exit_code == 1
 
 
-def test_what_cannot_be_judged_at_all(run, here, traced, knowing):
+def test_what_cannot_be_evaluated_at_all(run, here, traced, knowing):
     none = made_up.write(here / "none.csv", made_up.rows([None, None], root=here))
     one = made_up.write(here / "one.csv", made_up.rows([60.0], root=here))
     nan = made_up.write(here / "nan.csv", made_up.rows([60.0, 50.0], root=here))

@@ -22,7 +22,7 @@ def written(tmp_path_factory, made):
 
 @pytest.fixture
 def knowing(monkeypatch, made, fake):
-    """A measurer that knows the outlines; clips that are named bad are refused."""
+    """A measurer that knows the contours; clips that are named bad are refused."""
     from tests.cli.fakes import FakeMeasurer
 
     class Knowing(FakeMeasurer):
@@ -82,7 +82,7 @@ def test_only_refusals(run, written, fake, monkeypatch):
     assert "no_fan" in result.stdout
 
 
-def test_what_cannot_be_judged_at_all(run, here, written, knowing):
+def test_what_cannot_be_evaluated_at_all(run, here, written, knowing):
     (here / "bare").mkdir()
     (here / "file").write_text("")
     shutil.copytree(written, here / "made")

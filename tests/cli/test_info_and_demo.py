@@ -132,7 +132,7 @@ def test_the_phantom_as_json(run, fake, drawn, here):
     assert found["truth"]["parameters"]["rhythm"] == "sinus"
 
 
-def test_a_phantom_that_is_refused_is_told_so(run, drawn, here, monkeypatch):
+def test_a_phantom_that_is_refused_is_reported_so(run, drawn, here, monkeypatch):
     monkeypatch.setattr("lvef.cli.demo.PHANTOM_FILE", "menu.avi")
     monkeypatch.setattr("lvef.measure.pipeline.Measurer", FakeMeasurer)
     result = run("demo", "--phantom")

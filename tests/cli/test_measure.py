@@ -124,7 +124,7 @@ def test_one_file_without_an_answer_is_one_sentence(run, fake, here, name, code)
     assert result.stdout == ""
 
 
-def test_an_empty_folder_is_told(run, fake, here):
+def test_an_empty_folder_is_reported(run, fake, here):
     (here / "empty.avi").mkdir()
     result = run("measure", "empty.avi")
     assert result.exit_code == 1

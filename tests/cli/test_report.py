@@ -34,7 +34,7 @@ def correction(here):
 
 @pytest.fixture
 def earlier(here):
-    """An answer of ``lvef measure`` whose film is gone."""
+    """An answer of ``lvef measure`` whose clip is gone."""
     write_outputs(
         here / "answer", Result(beating(50, source="gone/clip.avi")[0], None), Outputs(False, False)
     )
@@ -119,7 +119,7 @@ def test_an_earlier_answer_gets_its_page_beside_it_and_nothing_is_measured(run, 
     )
 
 
-def test_the_film_may_be_told(run, fake, here, phantom_file):
+def test_the_clip_may_be_reported(run, fake, here, phantom_file):
     shutil.copy(phantom_file, here / "moved.avi")
     write_outputs(here / "a", Result(beating(150, source="gone.avi")[0], None), Outputs(False, False))
     result = run("report", "a", "--clip", "moved.avi", "--format", "html")

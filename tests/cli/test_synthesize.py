@@ -94,7 +94,7 @@ def test_motion_of_some(run, quick, camus, here):
     assert "1 patients of the list have no stills in CAMUS and are skipped (patient0006)" in done.stderr
 
 
-def test_refusals_are_told(run, here, monkeypatch):
+def test_refusals_are_reported(run, here, monkeypatch):
     def make(self, task, rng):
         return beating(rng, task.name, n_frames=40 if task.key[0] > 1 else 10)
 
@@ -108,7 +108,7 @@ def test_refusals_are_told(run, here, monkeypatch):
     assert json.loads(only.stdout)["refused"][0]["name"] == "phantom00001"
 
 
-def test_a_failure_is_told(run, here, monkeypatch):
+def test_a_failure_is_reported(run, here, monkeypatch):
     def make(self, task, rng):
         raise RuntimeError("secret")
 

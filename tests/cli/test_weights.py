@@ -64,7 +64,7 @@ def test_import_writes_a_network_that_gives_the_same_numbers(run, here, checkpoi
     assert out.shape == truth.shape
     assert np.abs(out - truth).max() < 1e-4 * max(1, np.abs(truth).max())
 
-    # Once more into the same folder, smaller and for films that are cut already.
+    # Once more into the same folder, smaller and for clips that are cut already.
     result = run("weights", "import", name, file, "--out", "net", "--half", "--crop", "whole")
     assert result.exit_code == 0, result.stderr
     assert said["source_sha256"] in result.stdout

@@ -75,7 +75,7 @@ def _pid(item):
     return os.getpid()
 
 
-def test_a_process_ended_from_outside_is_told():
+def test_a_process_ended_from_outside_is_reported():
     with pytest.raises(DataError, match="--workers"):
         run([1, 1], os._exit, on_error=failure, workers=2, processes=True)
 

@@ -21,7 +21,7 @@ def cine(study=STUDIES[0], frames=8, seed=0, **elements):
 
 
 def write(root: Path) -> Path:
-    """Four cines (three studies' worth of names), one still, one picture of another kind, one text file."""
+    """Four cines (three studies' worth of names), one still, one image of another kind, one text file."""
     (root / "s1" / "series").mkdir(parents=True)
     (root / "s2").mkdir()
     calibrated = {"SequenceOfUltrasoundRegions": regions(region(delta=(0.05, 0.04)))}

@@ -1,4 +1,4 @@
-"""A fabricated folder in the layout of EchoNet-Pediatric: two views, lists without frame rate, outlines, tiny clips."""
+"""A fabricated folder in the layout of EchoNet-Pediatric: two views, lists without frame rate, contours, tiny clips."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_pngs_in_place_of_a2c(tmp_path):
 
 
 @pytest.mark.parametrize("make", [camus_folder.write, camus_folder.write_nifti])
-def test_the_same_truth_as_the_stills_that_networks_are_judged_on(tmp_path, make):
+def test_the_same_truth_as_the_stills_that_networks_are_evaluated_on(tmp_path, make):
     root = make(tmp_path / "camus", 3)
     rows = {
         (r["patient"], r["view"], r["phase"]): r for r in read(root)[0].to_dicts() if r["kind"] == "still"
@@ -136,7 +136,7 @@ def test_a_view_without_cfg_lends_no_frames(nifti):
 
 
 @pytest.mark.parametrize("name", ["patient0185", "patient0217"])
-def test_swapped_phases_are_told(nifti, name):
+def test_swapped_phases_are_reported(nifti, name):
     shutil.copytree(nifti / "database_nifti" / "patient0001", nifti / "database_nifti" / name)
     for path in (nifti / "database_nifti" / name).iterdir():
         path.rename(path.with_name(path.name.replace("patient0001", name)))

@@ -1,4 +1,4 @@
-"""Each kind of problem is put into a sound collection, and only that one is found: named, counted, with its mend."""
+"""Each kind of problem is put into a sound collection, and only that one is found: named, counted, with its remedy."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_column_of_fractions(rows):
     assert codes(rows) == {"ef_fraction": 4}
 
 
-def test_swapped_volumes_are_not_told_twice(rows):
+def test_swapped_volumes_are_not_reported_twice(rows):
     rows[0].update(edv_ml=40.0, esv_ml=100.0, ef_percent=60.0)
     assert codes(rows) == {"esv_above_edv": 1}
 
@@ -211,7 +211,7 @@ def test_decoding_finds_copies_under_other_names(rows, root):
     }
 
 
-def test_many_copies_of_one_picture_are_one_group(rows):
+def test_many_copies_of_one_image_are_one_group(rows):
     rows = [rows[0] | {"item": f"c{i}", "path": f"{i}.avi"} for i in range(9)]
     for row in rows:
         (Path(row["root"]) / row["path"]).write_bytes((Path(row["root"]) / "c0.avi").read_bytes())
@@ -232,7 +232,7 @@ def test_decoding_finds_masks_that_are_none(rows, root):
     assert codes(rows, decode=decode_row) == {"undecodable_mask": 1}
 
 
-def test_black_pictures_are_told_and_are_no_copies_of_each_other(rows, root):
+def test_black_images_are_reported_and_are_no_copies_of_each_other(rows, root):
     for name in ("c0", "c1"):
         write_avi(root / f"{name}.avi", np.zeros((20, SIZE, SIZE), np.uint8))
     assert codes(rows, decode=decode_row) == {"black": 2}

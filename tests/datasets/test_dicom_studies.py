@@ -85,13 +85,13 @@ def test_the_vector_of_frame_times_is_obeyed(tmp_path):
     assert row["duration_s"] == pytest.approx(0.11)
 
 
-def test_a_playback_rate_is_told(tmp_path):
+def test_a_playback_rate_is_reported(tmp_path):
     row, codes = one(tmp_path, FrameTime=None, RecommendedDisplayFrameRate=30)
     assert row["frame_rate_hz"] == pytest.approx(30)
     assert codes["playback_rate"].count == 1
 
 
-def test_a_scale_of_another_picture_is_void(tmp_path):
+def test_a_scale_of_another_image_is_void(tmp_path):
     far = regions(region(box=(84, 31, 595, 414)))
     row, codes = one(tmp_path, SequenceOfUltrasoundRegions=far)
     assert row["spacing_x_mm"] is None
@@ -140,7 +140,7 @@ def test_without_an_id_the_study_is_the_patient(tmp_path):
     assert found(imported)["no_patient"].count == 2
 
 
-def test_folders_named_after_a_patient_are_told_without_the_name(root):
+def test_folders_named_after_a_patient_are_reported_without_the_name(root):
     shutil.move(root / "s1", root / "MUSTERFRAU_E")
     finding = found(READER.read(root, None))["person_in_path"]
     assert finding.count == 2

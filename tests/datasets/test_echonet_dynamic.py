@@ -99,7 +99,7 @@ def test_order_of_columns_blank_lines_and_line_ends_do_not_matter(root):
 
 
 @pytest.mark.parametrize("column", ["EF", "ESV", "FPS", "NumberOfFrames", "FrameHeight", "Split"])
-def test_a_missing_column_is_told_and_stays_empty(root, column):
+def test_a_missing_column_is_reported_and_stays_empty(root, column):
     edit(root / "FileList.csv", lambda t: t.drop(column))
     manifest, findings = read(root)
     assert findings["missing_columns"].examples == (f"FileList.csv: {column}",)
@@ -135,7 +135,7 @@ def test_splits_in_any_case_and_unknown_ones(root):
         ("FrameWidth", "wide", "no_number", "width_px"),
     ],
 )
-def test_values_that_cannot_be_stay_empty_and_are_told(root, column, text, code, ours):
+def test_values_that_cannot_be_stay_empty_and_are_reported(root, column, text, code, ours):
     edit(root / "FileList.csv", set_cell(column, 5, text))
     manifest, findings = read(root)
     assert findings[code].count == 1

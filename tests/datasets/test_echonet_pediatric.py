@@ -1,4 +1,4 @@
-"""EchoNet-Pediatric becomes a manifest: the view is the folder's, folds become splits, outlines tell ED and ES."""
+"""EchoNet-Pediatric becomes a manifest: the view is the folder's, folds become splits, contours tell ED and ES."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_the_check_works(root):
     assert found["traced_frames"].count == 4
 
 
-def test_lines_of_an_outline_keep_its_volume(root):
+def test_lines_of_a_contour_keep_its_volume(root):
     """Half an ellipse of 16 x 56 px turned about its long axis: 2/3 pi a^2 L."""
     findings = Findings()
     tracings = read_tracings(root / "A4C" / "VolumeTracings.csv", findings)

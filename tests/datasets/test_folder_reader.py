@@ -81,7 +81,7 @@ def test_every_spelling_leads_to_one_column_of_the_schema():
 
 
 @pytest.mark.parametrize("value", ["0.55", "1", "1.0", "0,98"])
-def test_a_fraction_is_told_and_never_multiplied(root, value):
+def test_a_fraction_is_reported_and_never_multiplied(root, value):
     header = "path;EF;patient"
     imported = read(root, [f"clips/a.avi;{value};p", "clips/b.avi;1.5;q"], header)
     by_item = rows(imported)
@@ -201,7 +201,7 @@ def test_what_names_a_person_is_left_out(root):
     assert json.loads(rows(imported)["clips/a"]["labels"]) == {"Ward": "7"}
 
 
-def test_words_that_are_not_known_are_told(root):
+def test_words_that_are_not_known_are_reported(root):
     imported = read(
         root,
         ["clips/a.avi,50,p,subcostal,fold3,1,mid"],

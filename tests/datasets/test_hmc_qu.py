@@ -205,7 +205,7 @@ def test_marks_that_are_no_ticks(root):
     assert rows(imported)["ES0001 _4CH_1"]["mask_path"], "the file counts, whatever the mark"
 
 
-def test_a_mask_of_another_length_is_told(root):
+def test_a_mask_of_another_length_is_reported(root):
     changed = [[*made.A4C_ROWS[0][:8], 11, made.TICK], *made.A4C_ROWS[1:]]
     made.write_tables(root, a4c=changed)
     imported = READER.read(root, None)
@@ -213,7 +213,7 @@ def test_a_mask_of_another_length_is_told(root):
     assert rows(imported)["ES0001 _4CH_1"]["n_traced_frames"] == 8
 
 
-def test_a_mask_that_was_garbled_is_told(root):
+def test_a_mask_that_was_garbled_is_reported(root):
     path = root / "LV Ground-truth Segmentation Masks" / "Mask_ES0001 _4CH_1.mat"
     data = bytearray(path.read_bytes())
     data[136:] = bytes(len(data) - 136)

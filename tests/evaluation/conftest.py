@@ -1,4 +1,4 @@
-"""A small fabricated collection, networks to judge on it, and one evaluation of both."""
+"""A small fabricated collection, networks to evaluate on it, and one evaluation of both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lvef.measure.options import MeasureOptions
 from tests.datasets import camus_folder
 
 SOME_CHANGES = {name: CHANGES[name] for name in ("gamma 0.5", "sector shadow", "wall drop-out")}
-"""Changes of the picture that evaluations of these tests make; `test_robustness` looks at every one."""
+"""Changes of the image that evaluations of these tests make; `test_robustness` looks at every one."""
 
 
 def copy_network(folder: Path, mark: str = "") -> Path:
@@ -49,7 +49,7 @@ def twin(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def evaluated(collection, twin):
-    """Plan and evaluation of two networks, with some changes of the picture."""
+    """Plan and evaluation of two networks, with some changes of the image."""
     plan = Plan(
         collection,
         weights=("camus-seg", str(twin)),

@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 
 
 def pixels(png: bytes) -> np.ndarray:
-    """The picture as ``(height, width, 3)`` RGB."""
+    """The image as ``(height, width, 3)`` RGB."""
     bgr = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
     assert bgr is not None
     return np.ascontiguousarray(bgr[..., ::-1])

@@ -78,7 +78,7 @@ def test_nothing_is_fetched():
         assert attributes.get("href", "#").startswith("#")
 
 
-def test_pictures_are_inside_with_their_size():
+def test_images_are_inside_with_their_size():
     data = png(20, 30)
     (image,) = Reader(render_page("a", "", [Section("b", plots=[Plot(data, "c")])])).all("img")
     assert base64.b64decode(image["src"].removeprefix("data:image/png;base64,"), validate=True) == data

@@ -231,7 +231,7 @@ def test_no_beats_are_invented(sd, correlation):
 
 
 @pytest.mark.parametrize("ef", [9.0, 12.0])
-def test_a_heart_that_hardly_moves_is_told_by_its_repeating_itself(ef):
+def test_a_heart_that_hardly_moves_is_reported_by_its_repeating_itself(ef):
     """Noise of 2 % hides single beats of such an EF; they were refused as no contraction."""
     rates = []
     for seed in range(10):

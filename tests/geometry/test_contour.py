@@ -63,7 +63,7 @@ def test_a_thread_that_leaks_out_is_cut():
     assert polygon_area(contour) == pytest.approx(np.pi * 15**2, rel=0.02)
 
 
-def test_a_piece_at_the_picture_border_is_closed_there():
+def test_a_piece_at_the_image_border_is_closed_there():
     mask = np.zeros((40, 40), np.uint8)
     mask[0:20, 0:20] = 1
     contour = contour_of_field(field_of_mask(mask))

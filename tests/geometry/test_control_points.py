@@ -105,7 +105,7 @@ def test_points_in_one_place_are_no_crash():
     assert np.isfinite(contour_of_control_points(points)).all()
 
 
-def test_an_outline_that_crosses_itself_is_refused():
+def test_a_contour_that_crosses_itself_is_refused():
     points = control_points_of_tracing(half_ellipse())
     points[3], points[-4] = points[-4].copy(), points[3].copy()
     assert crosses_itself(contour_of_control_points(points))
@@ -116,14 +116,14 @@ def test_an_outline_that_crosses_itself_is_refused():
 @pytest.mark.parametrize(
     "points", [np.zeros((14, 2)), np.zeros((15, 3)), np.full((15, 2), np.nan), np.zeros((15, 2))]
 )
-def test_what_is_no_outline_is_refused(points):
+def test_what_is_no_contour_is_refused(points):
     with pytest.raises(GeometryError):
         tracing_of_control_points(points)
 
 
 @pytest.mark.realdata
-def test_expert_outlines_come_back(camus_root):
-    """EF of ED and ES outlines through fifteen points, against the outlines themselves."""
+def test_expert_contours_come_back(camus_root):
+    """EF of ED and ES contours through fifteen points, against the contours themselves."""
     differences = []
     folders = [f for f in sorted((camus_root / "database_nifti").iterdir()) if any(f.glob("*4CH_ES_gt*"))][
         :40

@@ -58,7 +58,7 @@ def test_every_damage_has_a_tolerance():
     assert TOLERANCE.keys() == CORRUPTIONS.keys()
 
 
-def test_a_whole_mask_is_not_mended():
+def test_a_whole_mask_is_not_corrected():
     _, lv, wall, atrium = half_ellipsoid(turn=0.3)
     assert fill_gaps(lv, atrium, wall) is lv
     assert fill_gaps(lv, None, None) is lv
@@ -148,7 +148,7 @@ def test_fields_of_different_size_are_refused():
         trace(fields[1], fields[3][:50])
 
 
-def test_a_picture_full_of_ventricle_is_measured_or_refused():
+def test_an_image_full_of_ventricle_is_measured_or_refused():
     full = np.zeros((4, 64, 64), np.float32)
     full[1] = 1
     try:

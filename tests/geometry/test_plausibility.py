@@ -1,4 +1,4 @@
-"""What is odd about an outline."""
+"""What is odd about a contour."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_only_the_shape_of_the_pixels_counts():
         assert implausible_shape(tracing, tall) == {"slender"}
 
 
-def test_odd_contours_are_told_and_torn_ones_refused():
+def test_odd_contours_are_reported_and_torn_ones_refused():
     good, slim = cut_ellipse(40, 80), cut_ellipse(30, 96)
     torn = cut_ellipse(40, 80, annulus=0.3)
 

@@ -64,7 +64,7 @@ def test_a_ventricle_that_lies_on_its_side_has_no_flipping_chords():
     assert volumes(smooth_tracings(tracings, times)) == pytest.approx(volumes(tracings), rel=0.01)
 
 
-def test_one_broken_frame_is_mended_by_its_neighbours():
+def test_one_broken_frame_is_corrected_by_its_neighbours():
     times = np.arange(30) / 50
     truth = beating(times)
     tracings = [model(v) for v in truth]

@@ -74,7 +74,7 @@ def test_contour_both_ways(ventricle):
     assert mask_of_contour(contour, ventricle.shape).sum() == pytest.approx(polygon_area(contour), rel=0.01)
 
 
-def test_a_mirrored_picture_gives_mirrored_lines(ventricle):
+def test_a_mirrored_image_gives_mirrored_lines(ventricle):
     lines, mirrored = volume_tracing_of_mask(ventricle), volume_tracing_of_mask(ventricle[:, ::-1])
     assert volume(mirrored) == pytest.approx(volume(lines), rel=0.01)
     assert mirrored[0, :, 0] == pytest.approx(255 - lines[0, :, 0], abs=1.5)
@@ -172,7 +172,7 @@ def test_what_is_no_volume_tracing_is_refused():
 
 
 def upright(half=10.0, length=100.0):
-    """An axis down the picture with 20 chords across it, ``(21, 2, 2)``."""
+    """An axis down the image with 20 chords across it, ``(21, 2, 2)``."""
     y = (np.arange(20) + 0.5) * length / 20
     chords = np.stack([np.stack([np.full(20, -half), y], 1), np.stack([np.full(20, half), y], 1)], axis=1)
     return np.concatenate([[[[0.0, 0.0], [0.0, length]]], chords])

@@ -1,6 +1,6 @@
 """The packaged cine's answer in f32, as it was looked at when the network was shipped.
 
-When a change moves it on purpose: look at the new film and summary, then renew the file with
+When a change moves it on purpose: look at the new clip and summary, then renew the file with
 ``python -m tests.golden.test_cine`` and say in the changelog by how much.
 """
 

@@ -17,7 +17,7 @@ PERSON = ("Musterfrau^Erika", "PID-4711", "19640812", "St. Elsewhere", "House^Gr
 
 
 def moving_grey(n=12, height=64, width=96):
-    """Smooth pictures without any symmetry, brighter from frame to frame: ``(n, height, width)`` uint8."""
+    """Smooth images without any symmetry, brighter from frame to frame: ``(n, height, width)`` uint8."""
     y, x = np.mgrid[:height, :width]
     base = 20 + 120 * x / width + 60 * (y / height) ** 2
     return np.stack([np.clip(base + 3 * i, 0, 255) for i in range(n)]).astype(np.uint8)
@@ -91,7 +91,7 @@ def dicom(pixels, interpretation=None, syntax=ExplicitVRLittleEndian, **elements
 
 
 def encoded(pictures, kind, **options):
-    """Compress each picture with Pillow."""
+    """Compress each image with Pillow."""
     fragments = []
     for picture in pictures:
         buffer = io.BytesIO()

@@ -46,6 +46,6 @@ def test_best_quality_keeps_speckle(tmp_path):
     assert errors[BEST_QUALITY].mean() < errors[95].mean()
 
 
-def test_a_picture_that_jpeg_cannot_hold():
+def test_an_image_that_jpeg_cannot_hold():
     with pytest.raises((DataError, cv2.error)):
         encode_motion_jpeg(np.zeros((1, 1, 70_000), np.uint8), 50.0)

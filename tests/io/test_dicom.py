@@ -35,7 +35,7 @@ HTJ2K = (
     "SNkLdwDZ3v7npLCUMAJ4ACCBnsALBaKI5wDfsuBQ89kABuTAOjC6+OeD/RoMI9gAwC6WAWvAK4C247y+f3jvRW/+Xjjw93Fw+P13"
     "cPj/HRz5/gh2lC0g0T5HQn0A/sPjewCA/rliw6666666kABYECwAUQH+v7/+uWOAILgQLCBbAP/Z"
 )
-"""HTJ2K codestream of the 32 x 32 picture (8 x + y) mod 256, lossless, written with OpenJPH."""
+"""HTJ2K codestream of the 32 x 32 image (8 x + y) mod 256, lossless, written with OpenJPH."""
 
 LOSSLESS_GREY = (
     "/9j/wwALCAAYACABAREA/8QAFgABAQEAAAAAAAAAAAAAAAAABAEI/9oACAEBAAEAAM/oQhCEIQhCEIQhCEIQhCEIQhCEIqEIQh"
@@ -89,7 +89,7 @@ LOSSLESS_COLOUR = (
 """Lossless JPEG of three components: s, s // 2 + 40 and 200 - s // 3 with s = ``STAIRS``."""
 
 STAIRS = ((8 * np.mgrid[:24, :32][1] + np.mgrid[:24, :32][0]) % 256).astype(np.uint8)
-"""The picture (8 x + y) mod 256, ``(24, 32)``."""
+"""The image (8 x + y) mod 256, ``(24, 32)``."""
 
 RED = (200, 40, 30)
 """A colour whose grey (87) is another one after every mistaken conversion."""
@@ -436,7 +436,7 @@ class TestRefused:
             ("DICOMDIR", "DICOMDIR"),
         ],
     )
-    def test_not_a_picture(self, name, words):
+    def test_not_an_image(self, name, words):
         path = get_testdata_file(name, download=False)
         with pytest.raises(DicomError, match=f"{name} is a .*{words}"):
             read_dicom(path)

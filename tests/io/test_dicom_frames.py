@@ -47,7 +47,7 @@ def test_single_frame_of_many_fragments():
     assert split_frames(encapsulate([frame], fragments_per_frame=3, has_bot=False), 1) == [frame]
 
 
-def test_images_in_one_fragment_are_told_apart():
+def test_images_in_one_fragment_are_reported_apart():
     assert [f.rstrip(b"\0") for f in split_frames(encapsulate([b"".join(FRAMES)]), 3)] == [
         f.rstrip(b"\0") for f in FRAMES
     ]

@@ -83,7 +83,7 @@ def test_pixels_too_long_to_be_true_are_no_scale():
     assert "too long" in scale(region(delta=(0.5, 0.05))).note
 
 
-def test_the_other_regions_are_told():
+def test_the_other_regions_are_reported():
     found = scale(region((0, 0, 99, 69)), region((0, 70, 99, 99), spatial=3, kind=3))
     assert (found.region, found.other_regions) == (Box(0, 0, 100, 70), (Box(0, 70, 100, 100),))
 
@@ -141,7 +141,7 @@ def test_only_doppler_or_m_mode(spatial, kind):
     assert "no 2-D tissue region" in found.note
 
 
-def test_doppler_beside_a_picture():
+def test_doppler_beside_an_image():
     found = scale(region((0, 0, 100, 50)), region((0, 55, 100, 95), spatial=3, kind=3, units=4))
     assert codes(found) == ["trace_region"]
     assert found.spacing is not None

@@ -99,7 +99,7 @@ def test_copies_and_others_are_left_out(tmp_path):
     assert {"same_instance", "other_stills"} <= set(codes(clip))
 
 
-def test_a_series_that_names_several_studies_is_told(tmp_path):
+def test_a_series_that_names_several_studies_is_reported(tmp_path):
     clip = open_clip(write(tmp_path / "s", each=lambda i: {"StudyInstanceUID": f"1.2.{i}"}))
     assert "contradictory_study" in codes(clip)
 

@@ -73,7 +73,7 @@ class TestPictures:
         clip = read_still(tmp_path / "a.jpg")
         assert np.abs(clip.frames[0].astype(int) - np.rot90(GREY, -1)).max() <= 5
 
-    def test_a_picture_with_smaller_copies_is_one_picture(self, tmp_path):
+    def test_an_image_with_smaller_copies_is_one_image(self, tmp_path):
         first = Image.fromarray(GREY)
         first.save(tmp_path / "a.tif", save_all=True, append_images=[first.resize((48, 32))])
         clip = read_still(tmp_path / "a.tif")
@@ -83,7 +83,7 @@ class TestPictures:
 
     @pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "jpg"])
     def test_pixels_that_are_not_square(self, tmp_path, suffix):
-        """A picture whose dots are twice as dense down as across: pixels twice as wide as high."""
+        """An image whose dots are twice as dense down as across: pixels twice as wide as high."""
         clip = read_still(picture(tmp_path / f"a.{suffix}", GREY, dpi=(100, 200)))
         assert clip.pixel_aspect == pytest.approx(0.5, rel=0.01)
         assert clip.spacing_note == IMAGE_NOTE
@@ -122,7 +122,7 @@ class TestPictures:
 
 
 def animation(path, frames, durations, **options):
-    """Frames as an animated picture, each shown for so many milliseconds."""
+    """Frames as an animated image, each shown for so many milliseconds."""
     first, *others = (Image.fromarray(frame) for frame in frames)
     options = {"lossless": True} | options if path.suffix == ".webp" else options
     first.save(path, save_all=True, append_images=others, duration=durations, **options)
@@ -178,7 +178,7 @@ class TestAnimations:
         assert np.abs(clip.frames.astype(int) - frames).max() <= 12
         assert clip.chroma.max() <= 8
 
-    def test_the_picture_for_programs_without_apng_is_no_frame(self, tmp_path):
+    def test_the_image_for_programs_without_apng_is_no_frame(self, tmp_path):
         path = animation(tmp_path / "a.png", [255 - SMALL[0], *SMALL], 60, default_image=True)
         np.testing.assert_array_equal(read_still(path).frames, SMALL)
         assert probe(path).n_frames == 12
@@ -432,7 +432,7 @@ class TestLabels:
             read_labels(picture(tmp_path / "overlay.png", rgb))
 
 
-def test_a_picture_that_claims_more_pixels_than_a_machine_holds(tmp_path):
+def test_an_image_that_claims_more_pixels_than_a_machine_holds(tmp_path):
     path = tmp_path / "vast.png"
     path.write_bytes(vast_png())
     with pytest.raises(VideoError, match=r"vast\.png is a PNG image that claims far more pixels"):

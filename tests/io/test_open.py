@@ -40,7 +40,7 @@ def test_source_is_the_name_as_given(avi, monkeypatch):
     assert open_clip(Path("./clip.avi")).source == "clip.avi"
 
 
-def test_picture_named_dcm(tmp_path):
+def test_image_named_dcm(tmp_path):
     Image.fromarray(GREY[0]).save(tmp_path / "a.png")
     shutil.move(tmp_path / "a.png", tmp_path / "a.dcm")
     clip = open_clip(tmp_path / "a.dcm")

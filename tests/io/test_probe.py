@@ -67,7 +67,7 @@ def test_the_own_reading_of_avi_agrees_with_ffmpeg(tmp_path):
         )
 
 
-def test_sound_before_the_picture_is_passed_over(tmp_path):
+def test_sound_before_the_image_is_passed_over(tmp_path):
     def chunk(name, content):
         return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
 
@@ -124,7 +124,7 @@ def test_a_scrambled_header_is_a_sentence_or_a_header(tmp_path, seed):
         assert str(path) in str(error)
 
 
-def test_pictures(tmp_path):
+def test_images(tmp_path):
     grey = moving_grey(1)[0]
     for name in ("a.png", "a.jpg", "a.bmp", "a.tif", "a.webp"):
         cv2.imwrite(str(tmp_path / name), grey)
@@ -192,7 +192,7 @@ def test_dicom(tmp_path):
     assert probe(save(still, tmp_path / "b.dcm")) == FileHeader(1, None, 96, 64)
 
 
-def test_what_is_no_picture(tmp_path):
+def test_what_is_no_image(tmp_path):
     (tmp_path / "a.dcm").write_text("just words")
     (tmp_path / "b.avi").write_bytes(b"")
     for function in (probe, probe_video, probe_image):

@@ -50,7 +50,7 @@ def test_missing_numbers_leave_their_times_free(tmp_path):
     assert codes(clip) == ["series_of_stills", "missing_frames", "assumed_frame_rate"]
 
 
-def test_other_stills_beside_a_series_are_told(tmp_path):
+def test_other_stills_beside_a_series_are_reported(tmp_path):
     folder = write(tmp_path / "cine")
     Image.fromarray(GREY[0]).save(folder / "title.png")
     clip = open_clip(folder)

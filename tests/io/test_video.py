@@ -199,7 +199,7 @@ def test_unknown_codec_is_an_error(tmp_path):
         read_video(path)
 
 
-def test_sound_without_pictures_is_an_error(tmp_path):
+def test_sound_without_images_is_an_error(tmp_path):
     path = tmp_path / "sound.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
@@ -292,7 +292,7 @@ def patched_matrix(path, a, b, c, d):
     ],
 )
 def test_display_matrix_is_obeyed(tmp_path, matrix, wanted):
-    """A phone writes its picture lying, or in a mirror, and a matrix that brings it upright."""
+    """A phone writes its image lying, or in a mirror, and a matrix that brings it upright."""
     path = tmp_path / "phone.mp4"
     grey = moving_grey(3)
     encode(path, grey, "libx264", "yuv420p")
@@ -304,7 +304,7 @@ def test_display_matrix_is_obeyed(tmp_path, matrix, wanted):
     assert clip.notices == ()
 
 
-def test_a_slanting_display_matrix_is_told(tmp_path):
+def test_a_slanting_display_matrix_is_reported(tmp_path):
     path = tmp_path / "phone.mp4"
     encode(path, moving_grey(3), "libx264", "yuv420p")
     patched_matrix(path, 0.866, 0.5, -0.5, 0.866)
@@ -336,7 +336,7 @@ def test_sample_aspect_ratio(tmp_path, name, codec, pix_fmt, ratio, aspect):
     )
 
 
-def test_shape_of_a_pixel_turns_with_the_picture(tmp_path):
+def test_shape_of_a_pixel_turns_with_the_image(tmp_path):
     path = tmp_path / "a.mp4"
     encode(path, moving_grey(3), "libx264", "yuv420p", sample_aspect_ratio=Fraction(2, 1))
     patched_matrix(path, 0, 1, -1, 0)
@@ -432,7 +432,7 @@ def test_a_stated_rate_that_the_frames_contradict(tmp_path):
     assert clip.notices[0].text.startswith("The file states 50 Hz, but its frames come every 40 ms (25 Hz)")
 
 
-def test_a_jump_of_the_times_is_told(tmp_path):
+def test_a_jump_of_the_times_is_reported(tmp_path):
     stamps = [0, 40, 80, 120, 1120, 1160, 1200]
     path = write_video(
         str(tmp_path / "a.mkv"), moving_grey(7), "ffv1", "yuv420p", pts=stamps, time_base=(1, 1000)
@@ -480,7 +480,7 @@ def test_of_two_video_streams_the_larger_is_read(tmp_path):
     assert codes(clip) == ["other_video_streams"]
 
 
-def test_interlaced_video_is_told(tmp_path):
+def test_interlaced_video_is_reported(tmp_path):
     path = encode(tmp_path / "a.mkv", moving_grey(4), "mpeg2video", "yuv420p", flags=1 << 18 | 1 << 29)
     assert codes(read_video(path)) == ["interlaced"]
 

@@ -92,7 +92,7 @@ def test_one_bad_file_never_stops_the_rest(fake, files, tmp_path, workers):
         assert read_measurement(out / row["folder"] / "measurement.json").status == row["status"]
 
 
-def test_a_bug_is_told_without_what_the_file_says_of_a_person(fake, tmp_path):
+def test_a_bug_is_reported_without_what_the_file_says_of_a_person(fake, tmp_path):
     path = tmp_path / "bug.avi"
     path.write_bytes(b"x")
     row = batch(fake, [path], tmp_path / "out").rows[0]
@@ -444,7 +444,7 @@ def test_a_full_disk_stops_the_batch(fake, tmp_path, monkeypatch):
     assert len(fake.asked) < 10
 
 
-def test_a_folder_that_cannot_be_made_is_told(fake, files, tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(fake, files, tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(DataError, match="--out"):
         batch(fake, files, tmp_path / "out")

@@ -277,14 +277,14 @@ def test_a_correction_on_disk(tmp_path):
         ({"colour": 1}, "colour"),
     ],
 )
-def test_what_is_no_correction_is_told_in_one_sentence(values, words):
+def test_what_is_no_correction_is_reported_in_one_sentence(values, words):
     with pytest.raises(DataError, match=words) as told:
         edit_from_dict(values, "c.json")
     assert "c.json" in str(told.value)
 
 
 @pytest.mark.parametrize("values", [None, {}, {"views": {"PLAX": {}}}, {"views": []}])
-def test_what_is_no_study_is_told(values):
+def test_what_is_no_study_is_reported(values):
     with pytest.raises(DataError, match="names no views"):
         study_from_dict(values)
 

@@ -50,7 +50,7 @@ def test_a_systole_that_no_heart_has(speed, said):
     assert all(said in w.text for w in warnings)
 
 
-def test_a_systole_without_whole_beats_is_not_judged():
+def test_a_systole_without_whole_beats_is_not_evaluated():
     measurement, clip = beating(120)
     assert check_systole(clip, (), 38.0) == () == check_systole(clip, measurement.beats, None)
 

@@ -74,7 +74,7 @@ def clip_of(frames, rate_hz=RATE_HZ):
 
 
 def breathing(n=150):
-    """A film whose brightness swings with the heart."""
+    """A clip whose brightness swings with the heart."""
     return clip_of(fan_of_grain(n)[0] * (1 + 0.2 * (swing(n) - 0.5))[:, None, None])
 
 
@@ -132,7 +132,7 @@ class TestVolumeTrace:
         assert m.provenance.network_kind == "volume-trace"
         assert "predicts the volume tracing" in model_text(m)
 
-    def test_lines_lie_where_the_network_put_them_in_the_picture(self, drawn, tmp_path):
+    def test_lines_lie_where_the_network_put_them_in_the_image(self, drawn, tmp_path):
         clip = breathing(1)
         frames, box = shown_frames(clip, find_sector(clip), tiny.TRACE_INPUT)
         placement = place(box, tiny.TRACE_INPUT.size)
@@ -282,7 +282,7 @@ class TestOneNumberEverywhere:
 
 
 def unequal_beats(*depths):
-    """A film of beats that differ, of 0.9 s each and the first one cut off."""
+    """A clip of beats that differ, of 0.9 s each and the first one cut off."""
     n = round(0.9 * RATE_HZ)
     depth = np.repeat(np.array(depths), n)
     frames = fan_of_grain(len(depth))[0] * (1 + depth * (swing(len(depth), 0.9) - 0.5))[:, None, None]
@@ -384,7 +384,7 @@ class TestEfOfClips:
         }
         assert f"{offset:.1f}" in next(n.text for n in m.notices if n.code == "ef_clamped")
 
-    def test_short_and_slow_films_say_so(self, reader):
+    def test_short_and_slow_clips_say_so(self, reader):
         short = reader.measure_clip(breathing(20))
         assert short.status is Status.PARTIAL_CYCLE
         assert "played_back_and_forth" in codes(short)
@@ -416,7 +416,7 @@ class TestEfOfClips:
         one, _ = reader.measure(still)
         assert (one.status, one.reason_code) == (Status.REFUSED, "still")
 
-    def test_whole_pictures_with_a_small_fan(self, tmp_path):
+    def test_whole_images_with_a_small_fan(self, tmp_path):
         clip = tiny.CLIP
         whole = {
             "n_frames": clip.n_frames,
@@ -556,7 +556,7 @@ class TestPerBeat:
 
 
 class TestMirroredLines:
-    """A network of lines that has learned from mirrored pictures is asked both ways."""
+    """A network of lines that has learned from mirrored images is asked both ways."""
 
     OFF = LINES + np.array([0.05, 0.0])  # to the right of the middle
 
@@ -569,7 +569,7 @@ class TestMirroredLines:
         frames = np.full((3, 32, 32), 255 // 2, np.uint8)
         return predictor.lines(frames, place(Box(0, 0, 32, 32), 32), alternate_mirror=alternate_mirror)
 
-    def test_a_mirrored_mirror_is_the_picture_itself(self):
+    def test_a_mirrored_mirror_is_the_image_itself(self):
         lines = np.random.default_rng(0).uniform(0, 31, (2, 21, 2, 2))
         turned = mirrored_lines(lines, 32)
         np.testing.assert_allclose(mirrored_lines(turned, 32), lines)

@@ -19,7 +19,7 @@ from tests.io.io_fabrication import dicom, save
 
 
 def film(seed=0, n=40, side=64):
-    """Moving grain around a standing picture."""
+    """Moving grain around a standing image."""
     rng = np.random.default_rng(seed)
     grain = np.stack([cv2.GaussianBlur(f, (0, 0), 5) for f in rng.normal(0, 300, (n, side, side))])
     stand = np.linspace(60, 180, side)[:, None] * np.ones(side)
@@ -44,11 +44,11 @@ def coded_again(frames):
     ],
     ids=["copy", "coded again", "smaller", "mirrored", "darker", "without its start", "without its end"],
 )
-def test_the_same_pictures_are_known(change):
+def test_the_same_images_are_known(change):
     assert is_same_clip(film(), change(film()))
 
 
-def test_other_pictures_are_not_the_same():
+def test_other_images_are_not_the_same():
     assert not is_same_clip(film(0), film(1))
     assert not is_same_clip(film(0), film(0)[::-1])
     still = film()[:1]

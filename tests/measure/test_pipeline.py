@@ -243,7 +243,7 @@ def test_biplane_of_one_heart_forwards_and_backwards_is_the_single_plane_ef(answ
     assert "no_whole_beat" in codes, "what a view warns of is not lost in the study"
 
 
-def test_the_same_pictures_twice_are_no_study(answer, measurer, tmp_path):
+def test_the_same_images_twice_are_no_study(answer, measurer, tmp_path):
     copy = tmp_path / "copy.dcm"
     copy.write_bytes(CINE.read_bytes())
     again = write_avi(tmp_path / "again.avi", answer[1].frames)

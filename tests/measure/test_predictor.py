@@ -39,7 +39,7 @@ def answers(predictor, frames, **how):
     return np.stack([p for p, _ in predictor.probabilities(frames, box, None, **how)])
 
 
-def test_a_mirrored_picture_has_the_mirrored_answer(predictor, frames):
+def test_a_mirrored_image_has_the_mirrored_answer(predictor, frames):
     assert frames.shape[1] == frames.shape[2]
     plain = answers(predictor, frames)
     mirrored = answers(predictor, np.ascontiguousarray(frames[..., ::-1]))

@@ -32,7 +32,7 @@ def written(folder, answer):
 
 @pytest.fixture
 def of_film(tmp_path, phantom_file):
-    """An answer whose film is there."""
+    """An answer whose clip is there."""
     film = tmp_path / "film.avi"
     shutil.copy(phantom_file, film)
     return written(tmp_path / "ef", Result(beating(150, source=str(film))[0], None)), film
@@ -98,7 +98,7 @@ def test_what_an_answer_is(tmp_path):
     assert not is_saved_result(tmp_path / "clip.avi")
 
 
-def test_the_film_is_found_where_it_was(of_film):
+def test_the_clip_is_found_where_it_was(of_film):
     folder, film = of_film
     back = load_result(folder)
     assert len(back.clip.frames) == 150
@@ -108,7 +108,7 @@ def test_the_film_is_found_where_it_was(of_film):
     assert len(load_result(folder / "measurement.json", [film.with_name("moved.avi")]).clip.frames) == 150
 
 
-def test_another_film_of_the_same_name_is_not_shown(of_film):
+def test_another_clip_of_the_same_name_is_not_shown(of_film):
     folder, film = of_film
     values = json.loads((folder / "measurement.json").read_text())
     (folder / "measurement.json").write_text(json.dumps(values | {"n_frames": 149}))
@@ -128,7 +128,7 @@ def test_the_stills_of_a_pair_are_found(tmp_path, monkeypatch):
     assert load_result(folder).clip.frames.shape == (2, 112, 112)
 
 
-def test_a_study_needs_both_films_or_none(tmp_path):
+def test_a_study_needs_both_clips_or_none(tmp_path):
     folder = written(tmp_path / "a", study())
     assert list(load_result(folder).parts) == ["A4C", "A2C"]
     with pytest.raises(DataError, match="give both clips"):

@@ -169,7 +169,7 @@ def test_every_status_comes_back(measurement, tmp_path):
         ('{"schema": "lvef-measurement/2"}', "promises"),
     ],
 )
-def test_a_spoilt_file_is_told_in_one_sentence(content, told, tmp_path):
+def test_a_spoilt_file_is_reported_in_one_sentence(content, told, tmp_path):
     path = tmp_path / "m.json"
     if content is not None:
         path.write_text(content)

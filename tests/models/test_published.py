@@ -72,7 +72,7 @@ def files(tmp_path_factory):
     for name, (network, _, _) in LAYOUTS.items():
         torch.manual_seed(3)
         net = lived(network(1))
-        if name == "echonet-lv":  # so that the fabricated ventricle neither fills the picture nor is missing
+        if name == "echonet-lv":  # so that the fabricated ventricle neither fills the image nor is missing
             with torch.no_grad():
                 net.classifier[4].bias -= net(torch.zeros(1, 3, 64, 64)).median() + 1e-3
         torch.save(checkpoint_of(net), folder / f"{name}.pt")

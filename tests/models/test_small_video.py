@@ -57,7 +57,7 @@ def test_order_in_time_counts():
     assert not torch.allclose(net(clip), net(clip[:, :, torch.randperm(8)]), atol=1e-6)
 
 
-def test_the_output_starts_where_it_is_told():
+def test_the_output_starts_where_it_is_reported():
     net = SmallVideoNet().eval()
     net.set_output_bias(61.0)
     assert net(torch.zeros(1, 1, 4, 32, 32)).item() == pytest.approx(61, abs=1)

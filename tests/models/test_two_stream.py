@@ -106,7 +106,7 @@ def test_tuned_has_no_penalty():
     assert TwoStreamNet(small).penalty().item() == 0
 
 
-def test_outputs_start_where_they_are_told(net):
+def test_outputs_start_where_they_are_reported(net):
     net.set_output_bias(55.0)
     with torch.no_grad():
         for layer in (net.output, net.spatial.output, net.temporal.output):

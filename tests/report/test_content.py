@@ -213,7 +213,7 @@ def test_much_is_cut_and_the_answer_kept():
     ],
     ids=["ef network", "no film", "no fan", "failed"],
 )
-def test_what_is_to_be_known_of_the_pictures(answer, note):
+def test_what_is_to_be_known_of_the_images(answer, note):
     page = content_of(answer, NOW)
     assert page.image_note == note
     assert bool(page.views[0].images) == (note == NO_CONTOUR)
@@ -225,7 +225,7 @@ def test_images_of_an_ef_network_have_no_contour():
     assert all(p.tracing is None and "without a contour" in p.alt for p in pictures)
 
 
-def test_what_lies_outside_the_fan_is_in_no_picture():
+def test_what_lies_outside_the_fan_is_in_no_image():
     m, clip = beating(60, (240, 240), tracings=())
     frames = clip.frames.copy()
     for frame in frames:
@@ -239,7 +239,7 @@ def test_what_lies_outside_the_fan_is_in_no_picture():
         assert picture.pixels.max() < 200
 
 
-def test_a_contour_lies_on_the_picture_where_it_lies_on_the_film():
+def test_a_contour_lies_on_the_image_where_it_lies_on_the_clip():
     frames = np.full((60, 112, 112), 20, np.uint8)
     frames[:, 49:53, 54:58] = 255
     m, clip = beating(60, frames=frames)

@@ -101,7 +101,7 @@ def test_it_can_be_read_without_seeing_it(name):
     assert len(set(ids)) == len(ids)
 
 
-def test_pictures_are_inside_with_their_contours():
+def test_images_are_inside_with_their_contours():
     found = page(plain())
     pictures = [attrs["src"].partition("base64,")[2] for attrs in found.of("img")]
     assert len(pictures) == 2

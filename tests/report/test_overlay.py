@@ -1,4 +1,4 @@
-"""The film is decoded again: size, times, and where the lines are."""
+"""The clip is decoded again: size, times, and where the lines are."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def near(frame, colour, within=60):
     return np.abs(frame.astype(int) - np.array(colour)).sum(axis=-1) < within
 
 
-def test_a_film_has_every_frame_at_its_time(tmp_path):
+def test_a_clip_has_every_frame_at_its_time(tmp_path):
     measurement, clip = beating(60)
     assert write_overlay(tmp_path / "o.mp4", clip, measurement)
     codec, times, frames, duration = decode(tmp_path / "o.mp4")
@@ -75,7 +75,7 @@ def test_uneven_frame_times_are_kept(tmp_path):
         ((480, 100), 320),
     ],
 )
-def test_small_pictures_are_enlarged_and_large_ones_reduced(size, expected_width, tmp_path):
+def test_small_images_are_enlarged_and_large_ones_reduced(size, expected_width, tmp_path):
     measurement, clip = beating(4, size)
     write_overlay(tmp_path / "o.mp4", clip, measurement)
     codec, _, frames, _ = decode(tmp_path / "o.mp4")
@@ -132,7 +132,7 @@ def test_pixels_that_are_not_square_are_shown_true(tmp_path):
     assert codec.height - 448 == pytest.approx(132, abs=2)
 
 
-def test_odd_measurements_make_a_film_all_the_same(tmp_path):
+def test_odd_measurements_make_a_clip_all_the_same(tmp_path):
     measurement, clip = beating(30)
     volume = measurement.curve.volume.copy()
     volume[5:9] = np.nan
@@ -148,7 +148,7 @@ def test_odd_measurements_make_a_film_all_the_same(tmp_path):
         assert len(decode(tmp_path / "o.mp4")[2]) == 30
 
 
-def test_without_contours_or_motion_there_is_no_film(tmp_path):
+def test_without_contours_or_motion_there_is_no_clip(tmp_path):
     measurement, clip = beating(30)
     assert not write_overlay(tmp_path / "o.mp4", clip, refused())
     still = replace(clip, frames=clip.frames[:2], times_s=clip.times_s[:2])
@@ -156,7 +156,7 @@ def test_without_contours_or_motion_there_is_no_film(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_encoder_is_told(tmp_path, monkeypatch):
+def test_a_missing_encoder_is_reported(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise av.codec.codec.UnknownCodecError("libx264")
 
@@ -170,7 +170,7 @@ def test_a_missing_encoder_is_told(tmp_path, monkeypatch):
         write_overlay(tmp_path / "o.mp4", clip, measurement)
 
 
-def test_a_folder_that_is_not_there_is_told_and_an_old_film_stays(tmp_path):
+def test_a_folder_that_is_not_there_is_reported_and_an_old_clip_stays(tmp_path):
     measurement, clip = beating(10)
     with pytest.raises(DataError):
         write_overlay(tmp_path / "missing" / "o.mp4", clip, measurement)

@@ -178,7 +178,7 @@ def test_what_a_dicom_knows_of_its_patient_is_on_no_page(tmp_path):
     raw = report_pdf(answer, made_at=NOW)
     for told in (text_of(raw), raw.decode("latin-1"), report_html(answer, made_at=NOW)):
         for secret in ("DOE", "JANE", "MRN4711", "19450309", str(tmp_path)):
-            # The pictures are data of their own, in which three letters may stand by chance.
+            # The images are data of their own, in which three letters may stand by chance.
             assert secret not in told.split("base64,")[0]
 
 

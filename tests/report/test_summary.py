@@ -1,4 +1,4 @@
-"""The summary picture: it is there for every measurement, of one size, and shows what it should."""
+"""The summary image: it is there for every measurement, of one size, and shows what it should."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def cases():
 
 
 @pytest.mark.parametrize(("clip", "measurement"), [c[1:] for c in cases()], ids=[c[0] for c in cases()])
-def test_every_measurement_has_its_picture(clip, measurement):
+def test_every_measurement_has_its_image(clip, measurement):
     page = picture(clip, measurement)
     assert page.shape == (HEIGHT_PX, WIDTH_PX, 3)
     # Nothing runs into the margins.
@@ -122,7 +122,7 @@ def test_ed_and_es_are_shown_side_by_side_with_their_contours():
         ("odd + name.avi", "odd + name.avi"),
     ],
 )
-def test_the_picture_names_files_without_their_folders(source, named):
+def test_the_image_names_files_without_their_folders(source, named):
     m = replace(
         refused(source),
         reason=f"{source}: is short.",
@@ -132,12 +132,12 @@ def test_the_picture_names_files_without_their_folders(source, named):
     assert (shown.title, shown.reason, shown.warnings) == (named, "Is short.", (f"{named} has no clock.",))
 
 
-def test_folders_change_nothing_of_the_picture():
+def test_folders_change_nothing_of_the_image():
     m, clip = beating(20, source="a.avi")
     assert summary_png(clip, replace(m, source="/data/study/a.avi")) == summary_png(clip, m)
 
 
-def test_the_answer_changes_the_picture():
+def test_the_answer_changes_the_image():
     measurement, clip = beating(60)
     one, other = picture(clip, measurement), picture(clip, replace(measurement, ef_percent=31.0))
     assert (one != other).any()
@@ -180,6 +180,6 @@ def test_it_is_written_whole_and_without_matplotlib(tmp_path, monkeypatch):
     assert "matplotlib" not in sys.modules
 
 
-def test_an_empty_clip_has_no_picture(tmp_path):
+def test_an_empty_clip_has_no_image(tmp_path):
     measurement, clip = beating(60)
     assert not write_summary(tmp_path / "s.png", replace(clip, frames=clip.frames[:0]), measurement)

@@ -147,7 +147,7 @@ def test_too_large(quick):
     assert "1 MB" in answer.json()["error"]["message"]
 
 
-def test_too_large_is_told_before_it_is_sent(quick):
+def test_too_large_is_reported_before_it_is_sent(quick):
     host, port = quick.url.removeprefix("http://").split(":")
     head = (
         "POST /v1/measure HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=xyz\r\n"
@@ -280,7 +280,7 @@ def test_a_restart_keeps_what_is_done(start):
         assert (told["state"], told["error"]["code"]) == ("failed", "service_stopped")
 
 
-def test_a_client_that_waits_is_told_of_a_stop(start):
+def test_a_client_that_waits_is_reported_of_a_stop(start):
     answers = []
     with start() as running:
         waiter = threading.Thread(target=lambda: answers.append(running.send(b"sleep", wait=300)))

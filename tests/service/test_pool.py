@@ -147,7 +147,7 @@ def test_stopping_ends_what_takes_longer(bench):
         os.kill(pid, 0)
 
 
-def test_a_network_that_cannot_be_loaded_is_told(bench):
+def test_a_network_that_cannot_be_loaded_is_reported(bench):
     one = bench(BrokenWorker)
     until(lambda: "install the weights again" in one.pool.trouble)
     assert one.pool.ready == 0

@@ -43,7 +43,7 @@ def test_a_measurement_without_a_curve_comes_back():
     assert deserialize_measurement(serialize_measurement(measurement, {})) == measurement
 
 
-def test_paths_of_this_machine_are_not_told():
+def test_paths_of_this_machine_are_not_reported():
     measurement = Measurement(
         "/spool/0123.avi", Status.FAILED, "/spool/0123.avi: bad; 0123.avi is", "unreadable"
     )

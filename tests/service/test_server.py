@@ -146,7 +146,7 @@ def test_killed_in_the_middle_and_started_again(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.slow
-def test_told_to_stop_it_lets_a_running_job_finish(tmp_path, number):
+def test_reported_to_stop_it_lets_a_running_job_finish(tmp_path, number):
     with process(tmp_path, grace=300) as (service, client):
         runs = send(client, f"until {tmp_path / 'go'}".encode())
         until(lambda: state(client, runs) == "running")
@@ -158,7 +158,7 @@ def test_told_to_stop_it_lets_a_running_job_finish(tmp_path, number):
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
-def test_told_to_stop_it_does_not_wait_for_ever(tmp_path):
+def test_reported_to_stop_it_does_not_wait_for_ever(tmp_path):
     with process(tmp_path, grace=0) as (service, client):
         runs = send(client, b"sleep")
         until(lambda: state(client, runs) == "running")

@@ -145,7 +145,7 @@ def test_every_route_is_described(quick):
     assert "security" not in page
 
 
-def test_a_key_is_told_of(start):
+def test_a_key_is_reported_of(start):
     with start(api_key="0123456789abcdef", root_path="/lvef") as running:
         page = running.client.get("/openapi.json").json()
         assert page["security"] == [{"key": []}, {"bearer": []}]

@@ -107,7 +107,7 @@ def test_a_clip_lives_as_long_as_a_correction_needs_it(store):
     assert store.clips("r") == {"": b"c"}
 
 
-def test_where_there_is_no_room_pictures_go_first(tmp_path):
+def test_where_there_is_no_room_images_go_first(tmp_path):
     store = ResultStore(tmp_path / "s", 3600.0, 3_000_000)
     for i in range(14):
         put(store, f"r{i:02}", created=time.time() - 100 + i, clips={"": os.urandom(300_000)})
@@ -121,7 +121,7 @@ def test_where_there_is_no_room_pictures_go_first(tmp_path):
     store.close()
 
 
-def test_a_picture_of_a_result_that_is_gone_is_not_kept(store):
+def test_an_image_of_a_result_that_is_gone_is_not_kept(store):
     store.add_file("gone", "overlay.mp4", b"x")
     assert store.file("gone", "overlay.mp4") is None
     put(store, "r")
@@ -129,7 +129,7 @@ def test_a_picture_of_a_result_that_is_gone_is_not_kept(store):
     assert store.file("r", "overlay.mp4") == b"x"
 
 
-def test_jobs_of_dead_services_are_told_as_stopped(store):
+def test_jobs_of_dead_services_are_reported_as_stopped(store):
     for name, service, state in (
         ("a", "dead", "queued"),
         ("b", "dead", "running"),

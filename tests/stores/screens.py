@@ -36,7 +36,7 @@ def screen(n: int = 10, seed: int = 0, text: bool = True) -> np.ndarray:
 
 
 def far_from_fan() -> np.ndarray:
-    """What must be black: everything but the fan with a rim of a twentieth of the picture."""
+    """What must be black: everything but the fan with a rim of a twentieth of the image."""
     side = 2 * (HEIGHT // 20) + 1
     grown = cv2.dilate(fan().astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     return grown == 0

@@ -51,7 +51,7 @@ def test_small_files_of_frames(tmp_path):
     assert all((store.frames(i) == i).all() for i in range(6))
 
 
-def test_pictures_without_a_line_are_cut_off(tmp_path):
+def test_images_without_a_line_are_cut_off(tmp_path):
     fill(tmp_path / "s", range(2))
     with (tmp_path / "s" / shard_name(0)).open("ab") as file:
         file.write(b"x" * 33)
@@ -73,7 +73,7 @@ def test_a_line_that_was_cut_off_is_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed"])
-def test_lines_without_their_pictures_are_forgotten_for_good(tmp_path, damage):
+def test_lines_without_their_images_are_forgotten_for_good(tmp_path, damage):
     fill(tmp_path / "s", range(3))
     path = tmp_path / "s" / shard_name(0)
     data = path.read_bytes()

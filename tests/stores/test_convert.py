@@ -67,7 +67,7 @@ def test_one_bad_file_never_stops_the_rest(inputs, tmp_path):
     assert said["counts"] == {"converted": 2, "kept": 0, "refused": 1, "failed": 1}
 
 
-def test_a_bug_is_told_without_what_the_file_says_of_a_person(inputs, tmp_path, monkeypatch):
+def test_a_bug_is_reported_without_what_the_file_says_of_a_person(inputs, tmp_path, monkeypatch):
     def bug(*args):
         raise ValueError(PERSON[0])
 

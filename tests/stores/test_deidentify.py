@@ -169,7 +169,7 @@ def test_a_still_becomes_a_png(tmp_path):
 
 
 @pytest.mark.parametrize("picture", ["black", "words", "lit"])
-def test_a_picture_without_a_fan_is_refused_and_nothing_is_written(tmp_path, picture):
+def test_an_image_without_a_fan_is_refused_and_nothing_is_written(tmp_path, picture):
     frames = np.zeros((6, HEIGHT, WIDTH), np.uint8)
     if picture == "words":
         frames = screen(6) * ~fan()
@@ -183,7 +183,7 @@ def test_a_picture_without_a_fan_is_refused_and_nothing_is_written(tmp_path, pic
     assert not any((tmp_path / "out").iterdir())
 
 
-def test_colour_becomes_grey_and_is_told(tmp_path):
+def test_colour_becomes_grey_and_is_reported(tmp_path):
     rgb = np.repeat(screen()[..., None], 3, axis=3)
     rgb[:, 90:150, 130:190] = (220, 40, 30)
     made = convert(save(dicom(rgb, FrameTime=25.0), tmp_path / "a.dcm"), tmp_path / "out")
@@ -234,7 +234,7 @@ def test_ffmpeg_itself_finds_nothing_wrong(tmp_path):
 
 
 def test_the_header_bar_of_a_real_still_does_not_get_out(tmp_path):
-    # An obstetric picture whose grey bar, with names and dates on it, is larger than what is lit of the fan.
+    # An obstetric image whose grey bar, with names and dates on it, is larger than what is lit of the fan.
     path = Path(str(get_testdata_file("examples_palette.dcm", download=False)))
     source = open_clip(path).frames[0]
     deidentify(path, tmp_path, "x", Format.PNG, {}, "p")
@@ -246,7 +246,7 @@ def test_the_header_bar_of_a_real_still_does_not_get_out(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["examples_rgb_color.dcm", "examples_jpeg2k.dcm"])
-def test_a_rectangular_picture_is_refused(tmp_path, name):
+def test_a_rectangular_image_is_refused(tmp_path, name):
     with pytest.raises(QualityRefusal, match="a rectangle, not an ultrasound sector"):
         deidentify(Path(str(get_testdata_file(name, download=False))), tmp_path, "x", Format.PNG, {}, "p")
     assert not list(tmp_path.iterdir())

@@ -46,7 +46,7 @@ def test_every_frame_is_there_in_the_order_of_the_manifest(tmp_path, manifest, w
     assert all(good for _, good in store.verify())
 
 
-def test_pictures_are_padded_never_stretched(tmp_path, manifest):
+def test_images_are_padded_never_stretched(tmp_path, manifest):
     prepare(manifest, tmp_path / "s", ClipRecipe(size=60))
     store = ClipStore(tmp_path / "s")
     frames = open_clip(tmp_path / "data" / "Videos" / "c3.avi").frames  # 40 x 60

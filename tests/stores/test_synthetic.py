@@ -266,7 +266,7 @@ def test_two_runs_at_once(tmp_path):
         synthesize(MadeUp(), tasks(2), out)
 
 
-def test_a_worker_that_is_killed_is_told_in_a_sentence(tmp_path):
+def test_a_worker_that_is_killed_is_reported_in_a_sentence(tmp_path):
     out = tmp_path / "out"
     with pytest.raises(DataError, match="worker process was ended from outside"):
         synthesize(MadeUp(killed=(4,)), tasks(6), out, workers=2)

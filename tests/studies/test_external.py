@@ -82,10 +82,8 @@ def test_a_line_gives_its_cavity_and_goes(open_base):
     grey, mask = sector(), ellipse()
     found = read_line(drawn_line(grey, mask, open_base=open_base))
     assert dice_score(found.cavity, mask) > 0.985
-    assert np.abs(found.picture.astype(int) - grey)[mask & found.cavity].mean() < 3
-    assert (
-        np.ptp(found.picture[np.abs(found.picture.astype(int) - 76) < 2]) < 4
-    )  # no trace of red's grey value
+    assert np.abs(found.image.astype(int) - grey)[mask & found.cavity].mean() < 3
+    assert np.ptp(found.image[np.abs(found.image.astype(int) - 76) < 2]) < 4  # no trace of red's grey value
 
 
 def test_of_two_lines_the_middle_counts():
@@ -98,12 +96,12 @@ def test_of_two_lines_the_middle_counts():
     assert dice_score(read_line(both.astype(np.uint8)).cavity, ellipse()) > 0.97
 
 
-def test_pixels_come_from_the_other_picture():
+def test_pixels_come_from_the_other_image():
     grey, mask = sector(), ellipse()
     found = read_line(drawn_line(grey, mask), drawn_line(grey, ellipse(grow=-25), (0, 255, 0)))
-    assert (found.picture == grey).mean() > 0.95
+    assert (found.image == grey).mean() > 0.95
     alone = read_line(drawn_line(grey, mask))
-    errors = [np.abs(one.picture.astype(int) - grey).sum() for one in (found, alone)]
+    errors = [np.abs(one.image.astype(int) - grey).sum() for one in (found, alone)]
     assert errors[0] < 0.4 * errors[1]
 
 
@@ -117,10 +115,10 @@ def test_a_band_gives_its_inner_edge_and_is_computed_back():
     assert dice_score(found.cavity, inner) > 0.97
     deep = cv2.erode(band.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
     assert deep.sum() > 200
-    assert np.abs(found.picture.astype(int) - grey)[deep].max() <= 3
+    assert np.abs(found.image.astype(int) - grey)[deep].max() <= 3
 
 
-def test_a_picture_without_a_drawing_is_refused():
+def test_an_image_without_a_drawing_is_refused():
     with pytest.raises(DataError, match="No drawn contour"):
         read_line(np.repeat(sector()[..., None], 3, axis=2))
 
@@ -183,7 +181,7 @@ def test_implausible_labels(kind):
     assert reasons(broken(kind)[None], [tracing]) == [set() if kind == "whole" else {kind}]
 
 
-def test_implausible_outlines():
+def test_implausible_contours():
     plain, far = (trace_labels(ellipse(grow=g).astype(np.uint8)) for g in (0, -12))
     assert reasons(None, [plain, plain, plain]) == [set()] * 3
     assert reasons(None, [plain, far, plain])[1] == {"jump"}

@@ -25,7 +25,7 @@ def test_the_mean_is_that_of_every_entry():
         mean_state([states[0], {"w": torch.zeros(3), "n": torch.tensor(1)}])
 
 
-def test_a_folder_without_a_run_is_told(tmp_path):
+def test_a_folder_without_a_run_is_reported(tmp_path):
     data = tmp_path / "camus" / "database_split"
     data.mkdir(parents=True)
     (data / "subgroup_training.txt").write_text("patient0001\n")

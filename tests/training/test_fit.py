@@ -128,7 +128,7 @@ def test_a_run_that_its_patience_ended_can_be_made_longer(store, tmp_path):
     assert again.resumed == first.epochs < again.epochs, "it waits anew for a better epoch"
 
 
-def test_the_arithmetic_taken_is_told_recorded_and_kept(store, tmp_path, monkeypatch, capsys):
+def test_the_arithmetic_taken_is_reported_recorded_and_kept(store, tmp_path, monkeypatch, capsys):
     taken = []
     trainer = L.Trainer
     monkeypatch.setattr(
@@ -207,7 +207,7 @@ def test_loading_in_other_processes_changes_nothing(store, tmp_path):
     assert curve(tmp_path / "here").equals(curve(tmp_path / "there"))
 
 
-def test_a_run_that_ended_is_told_and_not_repeated(store, tmp_path):
+def test_a_run_that_ended_is_reported_and_not_repeated(store, tmp_path):
     first = run(store, tmp_path / "run")
     stamp = (tmp_path / "run" / "last.ckpt").stat().st_mtime_ns
     again = run(store, tmp_path / "run")
@@ -431,7 +431,7 @@ class TinyLines(torch.nn.Module):
         return torch.sigmoid(self.net(grey))
 
 
-def test_lines_are_learned_and_judged_in_their_own_units(tmp_path, monkeypatch):
+def test_lines_are_learned_and_evaluated_in_their_own_units(tmp_path, monkeypatch):
     monkeypatch.setattr(fit_module, "build", lambda family, settings: TinyLines())
     folder = write_traces(tmp_path / "traces", patients=4)
     recipe = tiny_recipe(

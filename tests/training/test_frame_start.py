@@ -46,7 +46,7 @@ def test_lengths_of_lines():
     assert line_lengths(lines, 100)[0, :3].tolist() == pytest.approx([0.5, 0.1, 0.0])
 
 
-def test_a_film_of_one_picture_is_that_picture():
+def test_a_clip_of_one_image_is_that_image():
     torch.manual_seed(0)
     net = nudged(SmallVideoNet(SMALL))
     frame = torch.randn(2, 1, 32, 32)
@@ -62,7 +62,7 @@ def test_a_film_of_one_picture_is_that_picture():
         torch.testing.assert_close(net.features(film)[:, half:], alone)
 
 
-def test_the_stream_that_sees_pictures_takes_a_frame():
+def test_the_stream_that_sees_images_takes_a_frame():
     torch.manual_seed(0)
     net = TwoStreamNet(TUNED).eval()
     forget_neighbours(net)

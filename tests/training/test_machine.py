@@ -32,7 +32,7 @@ def test_auto_takes_bf16_only_where_the_processor_has_it_and_the_family_bears_it
         assert CPU.precision(wanted, family) == wanted, "what is asked for is done"
 
 
-def test_what_is_emulated_is_told(units):
+def test_what_is_emulated_is_reported(units):
     assert ("emulated" in CPU.said("bf16-mixed")) is not units
     assert "precision 32-true" in CPU.said("32-true") and "emulated" not in CPU.said("32-true")
 

@@ -40,7 +40,7 @@ def test_four_patients_give_weights_that_the_report_s_network_takes(camus_root, 
 
 
 @pytest.mark.realdata
-def test_a_name_nobody_knows_is_told(camus_root, tmp_path):
+def test_a_name_nobody_knows_is_reported(camus_root, tmp_path):
     (tmp_path / "r.toml").write_text(RECIPE)
     (tmp_path / "out.txt").write_text("patient9999\n")
     words = [str(tmp_path / "r.toml"), "--data", str(camus_root), "--out", str(tmp_path / "run")]

@@ -46,7 +46,7 @@ def test_the_network_keeps_size_and_tells_its_classes():
     assert net(torch.zeros(2, 1, 64, 96)).shape == (2, 4, 64, 96)
 
 
-def test_augmentation_keeps_picture_and_labels_together_and_follows_its_generator():
+def test_augmentation_keeps_image_and_labels_together_and_follows_its_generator():
     grey, labels = (array[:, None] for array in blobs(8, 96))
     grey = grey.float() / 255
     # With every grey change off, the disc must stay dark under its label wherever it went.

@@ -35,7 +35,7 @@ def test_nothing_asked_for_changes_nothing():
     assert torch.equal(theta, torch.eye(2, 3).expand(3, 2, 3))
 
 
-def test_points_go_where_the_picture_goes():
+def test_points_go_where_the_image_goes():
     points = torch.tensor([[[20.0, 12.0]], [[40.0, 45.0]]])
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     at = points[..., None, None]
@@ -66,7 +66,7 @@ def test_noise_needs_an_echo_and_follows_its_seed():
     assert ((first >= 0) & (first <= 1)).all()
 
 
-def test_chords_of_a_mirrored_picture_change_ends_and_the_axis_does_not():
+def test_chords_of_a_mirrored_image_change_ends_and_the_axis_does_not():
     lines = torch.arange(84.0).view(1, 42, 2)
     swapped = swap_chord_ends(lines)
     assert torch.equal(swapped[:, :2], lines[:, :2])
@@ -120,7 +120,7 @@ def test_processes_share_the_cases_out():
     assert sorted(ordered) == list(range(7))
 
 
-def test_several_clips_are_evenly_spaced_and_a_short_film_gives_the_same_one():
+def test_several_clips_are_evenly_spaced_and_a_short_clip_gives_the_same_one():
     times = np.arange(101) / 50
     assert even_starts_s(times, 1.0, 3) == [0.0, 0.5, 1.0]
     assert even_starts_s(times, 1.0, 1) == [0.5]

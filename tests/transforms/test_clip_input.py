@@ -1,4 +1,4 @@
-"""Which frames of a film a clip network sees, and on which scale."""
+"""Which frames of a clip a clip network sees, and on which scale."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def whole(clip):
     return Sector(Box(0, 0, width, height), np.ones((height, width), bool))
 
 
-def test_the_first_clip_starts_with_the_film_and_the_last_ends_with_it():
+def test_the_first_clip_starts_with_the_clip_and_the_last_ends_with_it():
     times = np.arange(101) / 50
     starts = clip_starts_s(times, SPEC, 5)
     assert starts == pytest.approx(np.linspace(0, 1.6, 5))
@@ -49,11 +49,11 @@ def test_clips_less_than_a_frame_apart_are_not_read_twice():
 
 
 @pytest.mark.parametrize(("middle", "start"), [(0.5, 0.3), (0.0, 0.0), (0.1, 0.0), (1.0, 0.6), (0.9, 0.6)])
-def test_a_clip_around_a_moment_stays_inside_the_film(middle, start):
+def test_a_clip_around_a_moment_stays_inside_the_clip(middle, start):
     assert centred_start_s(np.arange(11) / 10, SPEC, middle) == pytest.approx(start)
 
 
-def test_a_film_that_is_too_short_has_one_place_for_every_moment():
+def test_a_clip_that_is_too_short_has_one_place_for_every_moment():
     assert centred_start_s(np.arange(3) / 10, SPEC, 0.2) == 0.0
 
 
@@ -71,13 +71,13 @@ def test_frames_are_picked_by_the_clock_and_kept_once():
     assert slow.repeated == 2
 
 
-def test_a_start_outside_of_the_film_raises():
+def test_a_start_outside_of_the_clip_raises():
     clip = numbered(11)
     with pytest.raises(DataError, match="cannot start"):
         clip_frames(clip, whole(clip), SPEC, (9.0,))
 
 
-def test_wide_pictures_are_padded_and_pixels_made_square():
+def test_wide_images_are_padded_and_pixels_made_square():
     clip = numbered(6, size=(16, 32))
     square = clip_frames(clip, whole(clip), SPEC, (0.1,)).clip(0)[0]
     assert square[0].max() == square[-1].max() == 0

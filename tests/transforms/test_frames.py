@@ -1,4 +1,4 @@
-"""Points find their way to the network's square and back; pictures are padded, never stretched."""
+"""Points find their way to the network's square and back; images are padded, never stretched."""
 
 from __future__ import annotations
 

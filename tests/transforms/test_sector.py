@@ -53,7 +53,7 @@ def test_menus_text_and_a_sweeping_ecg_do_not_widen_the_box():
     assert np.abs(corners(find_sector(as_clip(frames)).box) - clean).max() <= 6
 
 
-def test_a_region_named_by_the_file_limits_the_search_to_one_of_two_pictures():
+def test_a_region_named_by_the_file_limits_the_search_to_one_of_two_images():
     left, _ = fan_frames(width=320)
     right, _ = fan_frames(width=320, seed=1)
     both = np.concatenate([left, right], axis=2)
@@ -91,7 +91,7 @@ def test_a_region_beside_another_is_not_void():
     assert fan.box.y1 <= 205
 
 
-def test_a_region_chooses_one_of_two_pictures_that_touch():
+def test_a_region_chooses_one_of_two_images_that_touch():
     one, _ = fan_frames(width=230, apex=(115, 30))
     both = np.concatenate([one, fan_frames(width=230, apex=(115, 30), seed=1)[0]], axis=2)
     fan = find_sector(as_clip(both, region=Box(230, 0, 460, 240)))
@@ -105,7 +105,7 @@ def test_a_still_and_a_frozen_clip_are_searched_by_brightness():
 
 
 def fading(frames, apex_y=30, depth=170):
-    """As a picture at low gain: most tissue between 2 and 10, only the near field brighter."""
+    """As an image at low gain: most tissue between 2 and 10, only the near field brighter."""
     away = np.clip((np.arange(frames.shape[1]) - apex_y) / depth, 0, 1)[:, None]
     return np.round(frames * (0.5 * (1 - away) ** 3 + 0.07)).astype(np.uint8)
 
@@ -171,7 +171,7 @@ def test_text_alone_is_no_fan():
     assert caught.value.code == "no_fan"
 
 
-def test_a_name_burned_into_the_picture_does_not_get_out():
+def test_a_name_burned_into_the_image_does_not_get_out():
     frames, inside = fan_frames()
     clean = hide_outside_sector(as_clip(frames)).frames
     for frame in frames:

@@ -23,7 +23,7 @@ def cine_frames() -> np.ndarray:
 
 
 def clip_of_every_kind(folder: Path) -> list[Path]:
-    """The cine as each kind of film."""
+    """The cine as each kind of clip."""
     frames, made = cine_frames(), []
     for kind, codec in CODECS.items():
         pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"

@@ -69,7 +69,7 @@ def test_what_is_no_list_of_acts_gives_none(found):
     assert parse_actions(found) == []
 
 
-def test_small_pictures_travel_without_loss_and_large_ones_smaller():
+def test_small_images_travel_without_loss_and_large_ones_smaller():
     rng = np.random.default_rng(1)
     small = rng.integers(0, 256, (112, 100), dtype=np.uint8)
     assert np.array_equal(decoded(image_data_url(small, 1024, lossless_px=256)), small)
@@ -172,7 +172,7 @@ class Page:
         return float(self.page.locator(".reader .ef").get_attribute("data-ef"))
 
     def points(self, phase):
-        """As they are drawn, in pixels of the picture."""
+        """As they are drawn, in pixels of the image."""
         found = (
             self.editor(phase)
             .locator(".handle")
@@ -329,7 +329,7 @@ def test_the_keyboard_moves_points(visitor):
 
 
 @pytest.mark.browser
-def test_the_contour_hides_and_the_picture_zooms(visitor):
+def test_the_contour_hides_and_the_image_zooms(visitor):
     editor = visitor.editor("ed")
     first = [float(v) for v in editor.locator("svg.picture").get_attribute("viewBox").split()]
     # The window lies around the ventricle, and a pixel is as high as it should be.
@@ -368,7 +368,7 @@ def test_the_contour_hides_and_the_picture_zooms(visitor):
 
 
 @pytest.mark.browser
-def test_an_outline_that_crosses_itself_is_told_and_put_back(visitor):
+def test_a_contour_that_crosses_itself_is_reported_and_put_back(visitor):
     before = visitor.points("ed")
     visitor.drag("ed", 3, 420, 0)
     message = visitor.editor("ed").locator(".message")

@@ -80,7 +80,7 @@ def test_the_machines_answer_is_never_written_over():
     assert record.machine_ef_percent == before[0]
 
 
-def test_an_act_counts_once_and_only_for_the_picture_it_was_made_on():
+def test_an_act_counts_once_and_only_for_the_image_it_was_made_on():
     state = CorrectionState(drawn.phantom_clip())
     shape = wider(state.points("", "ed"))
     move(state, 1, shape)
@@ -99,7 +99,7 @@ def test_an_act_counts_once_and_only_for_the_picture_it_was_made_on():
         (lambda p: p.__setitem__(slice(None), 90.0), "long axis"),
     ],
 )
-def test_what_cannot_be_measured_is_told_and_the_last_good_state_kept(break_it, said):
+def test_what_cannot_be_measured_is_reported_and_the_last_good_state_kept(break_it, said):
     state = CorrectionState(drawn.phantom_clip())
     move(state, 1, wider(state.points("", "ed")))
     good, shown = ef(state), state.points("", "ed")
@@ -191,7 +191,7 @@ def test_a_saved_correction_gives_the_same_answer_when_it_is_loaded(kind):
         json.dumps({"schema": "lvef-correction/1", "views": {"A4C": {}}}).encode(),
     ],
 )
-def test_a_file_that_is_no_correction_is_told_in_a_sentence(data):
+def test_a_file_that_is_no_correction_is_reported_in_a_sentence(data):
     state = CorrectionState(drawn.phantom_clip())
     assert not state.load(data, "a.json", OPTIONS)
     assert state.message.text and "Traceback" not in state.message.text

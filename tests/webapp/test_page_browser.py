@@ -88,7 +88,7 @@ def choose(tab, name: str, option: str) -> None:
 
 
 def settled(tab) -> None:
-    """Wait until the film is drawn and the page runs no more: a run in between may break a download off."""
+    """Wait until the clip is drawn and the page runs no more: a run in between may break a download off."""
     tab.locator("video").wait_for(timeout=PATIENCE_MS)
     tab.locator('[data-test-script-state="notRunning"]').first.wait_for(timeout=PATIENCE_MS)
 
@@ -258,7 +258,7 @@ def test_no_name_of_a_patient_on_the_page(visitor, tmp_path):
     picture = cv2.imdecode(
         np.frombuffer(base64.b64decode(source.split(",")[1]), np.uint8), cv2.IMREAD_GRAYSCALE
     )
-    # The name is burned in above the echo; the first tenth of the picture must be black (JPEG ripples a little).
+    # The name is burned in above the echo; the first tenth of the image must be black (JPEG ripples a little).
     assert picture[: len(picture) // 10].max() < 8 < picture.max()
 
 
@@ -368,7 +368,7 @@ def test_the_page_says_what_it_is_once(visitor):
 
 
 def test_nothing_is_left_on_the_disk_or_in_the_log(served):
-    # Last of the module: what all the tests above left behind. A film for a visitor who has gone may still be being drawn.
+    # Last of the module: what all the tests above left behind. A clip for a visitor who has gone may still be being drawn.
     assert left_in_the_end(served) == []
     log = served.log.read_text()
     assert "Traceback" not in log

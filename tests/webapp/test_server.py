@@ -26,7 +26,7 @@ def test_the_options_are_ones_that_streamlit_knows():
     assert not [name for name in options(AppSettings()) if name not in known]
 
 
-def test_nothing_is_told_to_anybody():
+def test_nothing_is_reported_to_anybody():
     found = options(AppSettings())
     assert found["browser.gatherUsageStats"] is False
     assert found["server.fileWatcherType"] == "none"

@@ -40,7 +40,7 @@ def pictured(session):
     return [e.name for e in session.items if e.pixels]
 
 
-def test_the_pictures_of_the_oldest_go_when_there_are_too_many_and_its_numbers_stay():
+def test_the_images_of_the_oldest_go_when_there_are_too_many_and_its_numbers_stay():
     session = SessionState()
     gone = [name for i in range(MAX_CLIPS + 2) for name in session.add(entry(f"{i}.avi"))]
     assert gone == ["0.avi", "1.avi"]
@@ -94,7 +94,7 @@ def test_what_takes_time_is_made_once_for_the_same_thing():
     ] == [1, 1, 2]
 
 
-def test_every_picture_is_black_outside_the_fan(tmp_path):
+def test_every_image_is_black_outside_the_fan(tmp_path):
     clip = open_clip(named_dicom(tmp_path))
     kept = SessionResult("a.dcm", Result(beating()[0], clip), MeasureOptions())
     shown = kept.masked(clip)

@@ -44,7 +44,7 @@ def test_a_name_cannot_become_markup():
     assert escape_markdown("![x](http://a.b/c)*_`") == r"\!\[x\]\(http\://a.b/c\)\*\_\`"
 
 
-def test_the_viewer_has_every_frame_with_outline_and_volume():
+def test_the_viewer_has_every_frame_with_contour_and_volume():
     measurement, clip = beating()
     beats = (replace(measurement.beats[0], excluded="an early beat"), *measurement.beats[1:])
     data = json.loads(json.dumps(viewer_data(replace(measurement, beats=beats), clip)))
@@ -56,7 +56,7 @@ def test_the_viewer_has_every_frame_with_outline_and_volume():
     assert all(url.startswith("data:image/jpeg;base64,") for url in data["frames"])
 
 
-def test_a_long_clip_sends_fewer_pictures_and_all_outlines():
+def test_a_long_clip_sends_fewer_images_and_all_contours():
     measurement, clip = beating(n=MAX_FRAMES + 100, size=(64, 64))
     data = viewer_data(measurement, clip)
     assert data["every"] == 2 and len(data["frames"]) == (MAX_FRAMES + 100) // 2
@@ -73,7 +73,7 @@ def test_without_a_scale_the_curve_is_in_per_cent_of_the_answers_ed():
     assert volumes(replace(measurement, curve=None), 60) == [None] * 60
 
 
-def test_a_phase_shows_outline_axis_and_twenty_disks():
+def test_a_phase_shows_contour_axis_and_twenty_disks():
     measurement, clip = beating()
     frame = measurement.ed_frame
     svg = image_svg(images_of(measurement, clip, "", 4 / 3)[0])
@@ -84,7 +84,7 @@ def test_a_phase_shows_outline_axis_and_twenty_disks():
     assert phase_caption(measurement, "End-diastole", frame) == "End-diastole · frame 0, 0.00 s · 120 ml"
 
 
-def test_curves_are_told_apart_by_more_than_colour():
+def test_curves_are_reported_apart_by_more_than_colour():
     times, volumes = np.array([0.0, 0.5, 1.0]), np.array([100.0, np.nan, 60.0])
     canvas = SvgCanvas()
     draw_curve(

@@ -39,7 +39,7 @@ def bar(monkeypatch):
     return made
 
 
-def test_what_is_told_is_shown_and_the_answer_comes(bar):
+def test_what_is_reported_is_shown_and_the_answer_comes(bar):
     seen = threading.Event()
     bar.progress = lambda share, text: (bar.shown.append((share, text)), seen.set())
 

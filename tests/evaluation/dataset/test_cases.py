@@ -65,7 +65,7 @@ def test_views_that_are_not_apical_are_left_out(tmp_path):
         ({"efs": [60.0, 50.0], "split": None}, "test", "without a split"),
     ],
 )
-def test_what_cannot_be_judged_on(tmp_path, made, split, sentence):
+def test_what_cannot_be_evaluated_on(tmp_path, made, split, sentence):
     path = write(tmp_path / "m.csv", rows(made.pop("efs"), root=tmp_path, **made))
     with pytest.raises(DataError, match=sentence) as caught:
         read_cases(path, split)

@@ -68,7 +68,7 @@ def test_one_patient_in_the_file_of_the_training(tmp_path, manifest):
         check_network(folder, read_cases(manifest, "test"))
 
 
-def test_validation_patients_are_told(tmp_path, manifest):
+def test_validation_patients_are_reported(tmp_path, manifest):
     folder = network(tmp_path / "n", (11,), {11: "train", 21: "validation", 22: "validation"})
     assert check_network(folder, read_cases(manifest, "test")) == []
     [notice] = check_network(folder, read_cases(manifest, "val"))

@@ -92,7 +92,7 @@ def test_one_answer_of_a_patient_counts_once():
     assert any("30 measurements of 30 patients, on 180 items" in note for note in found.notes)
 
 
-def test_two_answers_of_a_patient_count_twice_and_are_told():
+def test_two_answers_of_a_patient_count_twice_and_are_reported():
     rows = [row("a", "p", ef_percent=50.0), row("b", "p", ef_percent=60.0), row("c", "q", ef_percent=50.0)]
     found = found_in(rows)
     assert (found.n_patients, found.n_measurements) == (2, 3)
@@ -178,7 +178,7 @@ def test_volumes_without_ef():
     assert found.column("esv_ml").description.missing == 1
 
 
-def test_what_is_not_told_and_what_is_the_same():
+def test_what_is_not_reported_and_what_is_the_same():
     found = found_in([row(f"v{i}", ef_percent=50.0 + i, sex="F") for i in range(3)])
     assert any(
         note.startswith("Not known:") and "split" in note and "image quality" in note for note in found.notes
@@ -201,13 +201,13 @@ def test_one_row():
     assert summary_csv(found).splitlines()[1].split(",")[5:7] == ["55.000000", ""]
 
 
-def test_equal_values_are_told():
+def test_equal_values_are_reported():
     found = found_in([row(f"v{i}", ef_percent=0.1) for i in range(3)])
     assert "Every EF is 0.1 %: its standard deviation and z-scores are 0." in found.notes
     assert found.outliers.is_empty()
 
 
-def test_swapped_volumes_and_missing_ef_are_told():
+def test_swapped_volumes_and_missing_ef_are_reported():
     found = found_in([row("a", edv_ml=40.0, esv_ml=90.0, ef_percent=0.0), row("b")])
     assert any(note.startswith("In 1 measurement EDV is smaller than ESV") for note in found.notes)
     assert "1 of 2 patients without an EF." in found.notes

@@ -22,7 +22,7 @@ from tests.evaluation.exploration.made_up import camus_like, echonet_like, hmc_l
 
 
 def with_pictures(folder: Path, rows):
-    """The same rows, each with a picture in the folder."""
+    """The same rows, each with an image in the folder."""
     rng = np.random.default_rng(0)
     for r in rows:
         _, packed = cv2.imencode(".png", still(150, 120, 1.0, rng)[0])

@@ -1,4 +1,4 @@
-"""The contact sheet: contours where the masks are, every picture whole, any number of tiles."""
+"""The contact sheet: contours where the masks are, every image whole, any number of tiles."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def test_a_contour_lies_around_its_mask(scale, colour):
     mask[20 * scale : 70 * scale, 30 * scale : 60 * scale] = True
     which = "network" if colour == SKY else "expert"
     x0, x1, y0, y1 = extent(sheet(tile(side, side, **{which: mask})), colour)
-    # The first picture is 277.5 px wide and starts at (24, 104).
+    # The first image is 277.5 px wide and starts at (24, 104).
     found = (np.array([x0, x1, y0, y1]) - np.array([24, 24, 104, 104])) / 277.5 * 100
     np.testing.assert_allclose(found, [30, 60, 20, 70], atol=1.5)
 
 
 @pytest.mark.parametrize(("height", "width"), [(60, 240), (240, 60), (1, 1), (300, 300), (7, 500)])
-def test_pictures_of_any_shape_are_whole_and_keep_their_shape(height, width):
+def test_images_of_any_shape_are_whole_and_keep_their_shape(height, width):
     picture = sheet(tile(height, width))
     square = picture[104:381, 24:301]
     rows, columns = np.nonzero((np.abs(square.astype(int) - 90) < 10).all(axis=-1))
@@ -94,7 +94,7 @@ def test_pictures_of_any_shape_are_whole_and_keep_their_shape(height, width):
     assert (square.reshape(-1, 3).max(axis=1) < 100).all()
 
 
-def test_a_mask_that_fills_the_picture_has_a_closed_contour():
+def test_a_mask_that_fills_the_image_has_a_closed_contour():
     x0, x1, y0, y1 = extent(sheet(tile(network=np.ones((120, 120), bool))), SKY)
     assert x1 - x0 > 270 and y1 - y0 > 270
 
@@ -102,7 +102,7 @@ def test_a_mask_that_fills_the_picture_has_a_closed_contour():
 @pytest.mark.parametrize(
     "caption", ["", "W" * 200, "$\\frac{1}{2}$", "患者 漢字 " * 20, "a\nb\nc\nd", "one two " * 40]
 )
-def test_captions_stay_under_their_picture(caption):
+def test_captions_stay_under_their_image(caption):
     picture = sheet(tile(caption=caption))
     assert (picture[LEGEND_PX:, 24 + 278 :] == 255).all()
     assert (picture[-18:] == 255).all()

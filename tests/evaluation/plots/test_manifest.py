@@ -87,14 +87,14 @@ def test_one_far_value_does_not_flatten_the_rest():
         (hmc_like(4), ["counts", "clips"]),
     ],
 )
-def test_which_pictures_there_are_as_wide_as_all_and_told_in_words(rows, names):
+def test_which_images_there_are_as_wide_as_all_and_reported_in_words(rows, names):
     found = make_plots(explored(rows), None)
     assert set(found) == {f"{name}.png" for name in names}
     assert all(pixels(p.png).shape[1] == WIDTH_PX for p in found.values())
     assert all(p.alt for p in found.values())
 
 
-def test_pictures_are_the_same_twice():
+def test_images_are_the_same_twice():
     first, second = (make_plots(explored(camus_like(4)), None) for _ in range(2))
     assert {name: p.png for name, p in first.items()} == {name: p.png for name, p in second.items()}
 

@@ -85,7 +85,7 @@ def test_a_fold_is_scored_with_its_own_model_alone(collection, tmp_path):
     assert [w["patients"] for w in summary["networks"][0]["weights"]] == [2, 2]
 
 
-def test_patients_without_stills_are_told(collection, tmp_path):
+def test_patients_without_stills_are_reported(collection, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("patient0001\npatient7777\npatient0002\n")
     plan = Plan(collection, patients=names, options=F32)

@@ -1,4 +1,4 @@
-"""Who is judged on whom: splits, lists, folds, labels, and every sentence for what is missing."""
+"""Who is evaluated on whom: splits, lists, folds, labels, and every sentence for what is missing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_split_and_a_list(collection, tmp_path):
     assert models.split == "patients of some.txt"
 
 
-def test_the_testing_patients_are_judged_with_a_word_on_what_for(collection):
+def test_the_testing_patients_are_evaluated_with_a_word_on_what_for(collection):
     split = collection / "database_split" / "subgroup_testing.txt"
     before = split.read_text() if split.exists() else None
     split.write_text("patient0003\n")
@@ -78,7 +78,7 @@ def test_the_same_network_twice_is_refused(collection, tmp_path):
         load_models(plan(collection, weights=("camus-seg", str(copy))))
 
 
-def test_folds_are_judged_apart(collection, tmp_path):
+def test_folds_are_evaluated_apart(collection, tmp_path):
     first, second = read_split(collection, "training"), read_split(collection, "validation")
     runs = (run_folder(tmp_path, "fold0", first, "a"), run_folder(tmp_path, "fold1", second, "b"))
     models = load_models(plan(collection, runs=runs))

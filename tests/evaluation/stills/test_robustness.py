@@ -46,7 +46,7 @@ def test_changes_of_grey_leave_the_labels(name, still):
 
 
 @pytest.mark.parametrize("name", MOVED)
-def test_labels_move_with_the_picture(name, still):
+def test_labels_move_with_the_image(name, still):
     """The cavity stays the dark part inside the bright wall, wherever it went."""
     picture, labels = changed(name, still)
     assert picture[labels == 1].mean() < 40 < 100 < picture[labels == 2].mean()

@@ -101,7 +101,7 @@ def test_millimetres_and_pixels_have_no_mean():
     assert not [name for name in metrics_of(scores) if name.startswith("distance")]
 
 
-def test_labels_find_their_way_back_to_the_picture():
+def test_labels_find_their_way_back_to_the_image():
     mask = np.kron(np.array([[0, 1], [2, 3]], np.uint8), np.ones((60, 50), np.uint8))
     mask = np.pad(mask, ((7, 3), (5, 9)))
     placement = place(Box(5, 7, 105, 127), 128)
@@ -157,7 +157,7 @@ def test_lines_are_scored_like_masks_and_have_no_myocardium(folder, tmp_path):
     expert = trace_labels(still.mask)
     box = find_sector(Clip(still.image[None], np.zeros(1), "still", "s")).box
     square = place(box, tiny.TRACE_INPUT.size, still.spacing)
-    # What this network draws is the expert's own lines, but for the mean grey of the picture.
+    # What this network draws is the expert's own lines, but for the mean grey of the image.
     level = 2 * fit(still.image[None], square, square_px := tiny.TRACE_INPUT.size).mean() / 255
     lines = np.concatenate([np.stack([expert.apex, expert.base])[None], expert.chords])
     wanted = square.to_network(lines.reshape(-1, 2)).reshape(lines.shape) / square_px

@@ -1,4 +1,4 @@
-"""A small synthetic collection of drawn ellipses, and a measurer that knows their outlines and can be made to err."""
+"""A small synthetic collection of drawn ellipses, and a measurer that knows their contours and can be made to err."""
 
 from __future__ import annotations
 
@@ -89,10 +89,10 @@ def write(folder: Path, clips: list[SyntheticClip]) -> Path:
 
 
 class TruthMeasurer:
-    """Measures as the pipeline does, with the true outlines for a network's.
+    """Measures as the pipeline does, with the true contours for a network's.
 
     Args:
-        clips: Whose outlines it knows.
+        clips: Whose contours it knows.
         change: Makes it err.
     """
 

@@ -30,7 +30,7 @@ def run(folder, measurer, out=None, workers=0):
     return found
 
 
-def test_who_knows_the_outlines_is_right(written, clips):
+def test_who_knows_the_contours_is_right(written, clips):
     found = run(written, TruthMeasurer(clips))
     assert sum(r.reference == "matched" for r in found.measured) >= len(clips) - 1
     assert [r.item for r in found.measured] == [c.clip.source for c in clips]
@@ -56,7 +56,7 @@ def test_who_knows_the_outlines_is_right(written, clips):
             assert abs(beat.ed_error_ms) < 50 > abs(beat.es_error_ms)
 
 
-def test_errors_are_told_as_they_were_made(written, clips):
+def test_errors_are_reported_as_they_were_made(written, clips):
     def err(m):
         beats = tuple(later(b, 2) for b in m.beats if (b.end_frame or 0) + 2 < m.n_frames)
         return replace(m, ef_percent=m.ef_percent + 7, beats=beats)
@@ -73,7 +73,7 @@ def test_errors_are_told_as_they_were_made(written, clips):
         assert moved and np.allclose(moved, late, atol=0.5)
 
 
-def test_a_larger_outline_is_a_larger_volume(written, clips):
+def test_a_larger_contour_is_a_larger_volume(written, clips):
     def swell(m):
         tracings = tuple(
             replace(t, contour=c + 1.1 * (t.contour - c), apex=c + 1.1 * (t.apex - c), base=c + 1.1 * (t.base - c),

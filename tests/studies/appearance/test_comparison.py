@@ -1,4 +1,4 @@
-"""Tables, verdicts and pictures of a comparison whose outcome is known."""
+"""Tables, verdicts and images of a comparison whose outcome is known."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ N = 12
 
 
 def hearts(kind, wall, seed):
-    """Samples of films; the wall's grey level varies by 12 from heart to heart."""
+    """Samples of clips; the wall's grey level varies by 12 from heart to heart."""
     found = []
     for i in range(N):
         rng = np.random.default_rng([seed, i])
@@ -37,7 +37,7 @@ def hearts(kind, wall, seed):
 
 @pytest.fixture(scope="module")
 def samples():
-    """Animated stills made as the real ones are; phantoms with a much brighter wall. Real pictures are stills."""
+    """Animated stills made as the real ones are; phantoms with a much brighter wall. Real images are stills."""
     real = [
         replace(s, measures={k: v for k, v in s.measures.items() if not k.endswith("correlation")})
         for s in hearts(REAL, 120, 1)
@@ -81,7 +81,7 @@ def test_what_a_still_lacks_has_no_area(rows):
     assert np.isnan(list(row.areas.values())).all()
 
 
-def test_the_phantom_is_told_by_its_wall_and_the_animated_still_is_not_told(separabilities):
+def test_the_phantom_is_reported_by_its_wall_and_the_animated_still_is_not_reported(separabilities):
     phantom, moving = separabilities
     assert (phantom.kind, phantom.n_real, phantom.n_synthetic) == (PHANTOM, N, N)
     assert phantom.joint > 0.97
@@ -110,7 +110,7 @@ def test_the_change_from_the_own_still(samples):
     assert " | +7.0 |\n" in tables_md(rows, [], 112)
 
 
-def test_real_pictures_alone_have_a_table_and_no_verdict(samples):
+def test_real_images_alone_have_a_table_and_no_verdict(samples):
     real = [s for s in samples if s.kind == REAL]
     alone = compare(real)
     assert list(alone[0].spreads) == [REAL]
@@ -142,7 +142,7 @@ def test_values_for_json(rows, separabilities):
     assert missing["spreads"]["real"] == {"low": None, "median": None, "high": None, "n": 0}
 
 
-def test_csv_has_a_line_a_picture(samples):
+def test_csv_has_a_line_an_image(samples):
     table = list(csv.DictReader(io.StringIO(samples_csv(samples))))
     assert [(r["kind"], r["name"], r["phase"]) for r in table] == [
         (s.kind, s.name, str(s.phase)) for s in samples
@@ -179,7 +179,7 @@ def test_sheets_have_a_row_a_kind_and_one_sheet_a_synthetic_kind(samples):
     assert three > two + 250
 
 
-def test_charts_of_pictures_with_nothing_on_them(samples):
+def test_charts_of_images_with_nothing_on_them(samples):
     blank = [
         replace(
             s,

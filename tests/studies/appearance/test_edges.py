@@ -1,4 +1,4 @@
-"""The endocardium's step: height, width and place of a drawn edge, on the right side of the picture."""
+"""The endocardium's step: height, width and place of a drawn edge, on the right side of the image."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_ventricle_closed_by_its_wall_has_no_base_to_go_by():
     assert all(np.isnan(p).all() for p in profiles(image.grey, closed.astype(np.uint8), 1.0).values())
 
 
-def test_a_ventricle_cut_by_the_picture_does_not_count_what_lies_beyond():
+def test_a_ventricle_cut_by_the_image_does_not_count_what_lies_beyond():
     image = stepped(128, 1.0, 40, 3)
     # The left wall begins 12 mm from the cavity's border; with 3 mm left, its far end is not known.
     cut = slice(128 // 2 - 25 - 3, None)

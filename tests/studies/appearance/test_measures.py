@@ -1,4 +1,4 @@
-"""All measures of a picture: their names, known grey levels, pictures with nothing on them, films that stand still."""
+"""All measures of an image: their names, known grey levels, images with nothing on them, clips that stand still."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_every_measure_has_a_group_and_every_group_a_measure():
     [(0, 0), (90, 0), (255, 1), (0, 2), (90, 3)],
     ids=["nothing", "grey alone", "all cavity", "all wall, black", "all atrium"],
 )
-def test_odd_pictures_have_every_measure_and_no_error(grey, masks):
+def test_odd_images_have_every_measure_and_no_error(grey, masks):
     image = LabelledImage(np.full((112, 112), grey, np.uint8), np.full((112, 112), masks, np.uint8), 1.6)
     found = measure_image(image)
     assert list(found) == list(measure_image(heart()))

@@ -56,7 +56,7 @@ def test_ed_is_the_larger_though_es_stands_first(folder):
     assert (ed.image.labels == 1).sum() > 1.5 * (es.image.labels == 1).sum()
 
 
-def test_films_have_a_frame_correlation_and_stills_none(folder):
+def test_clips_have_a_frame_correlation_and_stills_none(folder):
     sample = next(read_collection(PHANTOM, folder, 112))
     assert abs(sample.measures["cavity frame correlation"]) < 0.1
 

@@ -83,7 +83,7 @@ def test_nothing_is_found_in_noise():
 
 
 def test_a_patient_is_on_one_side_only():
-    # Every patient has eight pictures with the patient's own mark and one label: only a leak can learn it.
+    # Every patient has eight images with the patient's own mark and one label: only a leak can learn it.
     rng = np.random.default_rng(7)
     patients, repeats = 80, 8
     marks = rng.standard_normal((patients, 40)).repeat(repeats, axis=0)

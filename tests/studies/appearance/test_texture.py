@@ -118,7 +118,7 @@ def test_eroded_square():
     assert erode(mask, 1.0, 0.5).sum() == 20**2
     assert erode(mask, 1.0, 1.5).sum() == 18**2
     assert erode(mask, 0.5, 1.5).sum() == 14**2
-    # The edge of the picture is a border too.
+    # The edge of the image is a border too.
     assert erode(np.ones((10, 10), bool), 1.0, 1.5).sum() == 8**2
     assert not erode(np.zeros((5, 5), bool), 1.0, 1.0).any()
 

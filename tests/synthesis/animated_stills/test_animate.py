@@ -138,7 +138,7 @@ def test_motion_is_smooth_in_time(heart):
     assert np.abs(np.diff(made.clip.frames.astype(int), axis=0)).mean() < 8
 
 
-def test_what_cannot_be_reached_is_drawn_as_near_as_can_be_and_told(heart):
+def test_what_cannot_be_reached_is_drawn_as_near_as_can_be_and_reported(heart):
     made = _clip(heart, ef_percent=99.5, **PLAIN)
     assert made.parameters["asked_ef_percent"] == 99.5
     assert made.parameters["ef_percent"] < 99

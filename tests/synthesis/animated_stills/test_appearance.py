@@ -65,7 +65,7 @@ def test_the_sector_is_found_and_what_lies_beyond_mirrors_what_lies_inside():
     assert abs(filled[ring].mean() - pair.ed[found.inside].mean()) < 25
 
 
-def test_a_picture_without_a_dark_border_is_all_sector():
+def test_an_image_without_a_dark_border_is_all_sector():
     pair = drawn_pair(fan=False)
     assert sector_of(pair.ed, pair.es).inside.mean() > 0.97
 

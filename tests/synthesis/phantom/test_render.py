@@ -41,7 +41,7 @@ def test_shapes_and_truth_belong_together(phantom):
         assert in_space == pytest.approx(beat.ef_percent, abs=1.5)  # frames beside the true instants
 
 
-def test_labels_are_the_outlines(phantom):
+def test_labels_are_the_contours(phantom):
     for frame in (0, 20, 40):
         traced = trace_labels(phantom.labels[frame])
         true = phantom.tracings[frame]
@@ -66,7 +66,7 @@ def test_outside_the_sector_is_black(phantom):
     assert phantom.clip.frames.max() > 150
 
 
-def test_the_picture_moves_with_the_truth(phantom):
+def test_the_image_moves_with_the_truth(phantom):
     """Blood is darker than the wall on every frame, where the truth says that they are."""
     for frame, labels in zip(phantom.clip.frames[::7], phantom.labels[::7], strict=True):
         assert frame[labels == Structure.MYOCARDIUM].mean() > frame[labels == Structure.LV].mean() + 10
