@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lvef.cli.options import FILE, FOLDER, PATH, combine, json_option
 from lvef.core.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from lvef.training.provenance import RunOptions
     from lvef.training.recipe import Recipe
     from lvef.training.training_data import TrainingData
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 DEVICES = ("auto", "cpu", "cuda")
 """Values of ``--device``; `lvef.training.machine` has them too, but loads torch."""
@@ -36,75 +35,71 @@ SHOWN = ("n", "mae", "mae_lengths", "rmse", "bias", "r", "r2", "median_mae", "ef
 """Figures that are told to people, in this order."""
 
 
-def data_options(command: F) -> F:
-    """Options that training and tuning share."""
-    options = (
-        click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False)),
-        click.option(
-            "--data",
-            type=click.Path(path_type=Path),
-            multiple=True,
-            help="Store made by lvef data prepare; give it again for each further one.",
-        ),
-        click.option(
-            "--weight",
-            type=click.FloatRange(min=0),
-            multiple=True,
-            help="How often the cases of a store come in an epoch, in the order of --data.  [default: once]",
-        ),
-        click.option("--epochs", type=click.IntRange(min=1), help="Most epochs, instead of the recipe's."),
-        click.option("--seed", type=click.IntRange(min=0), help="Seed, instead of the recipe's."),
-        click.option(
-            "--set",
-            "changes",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="A setting instead of the recipe's, for example optimiser.learning_rate=1e-4.",
-        ),
-        click.option(
-            "--init",
-            type=click.Path(path_type=Path, dir_okay=False),
-            help="File with first weights: a checkpoint, or a state dict of the network or of a part of it.",
-        ),
-        click.option(
-            "--device",
-            type=click.Choice(DEVICES),
-            default=DEVICES[0],
-            show_default=True,
-            help="Where to compute; auto takes a GPU where there is one.",
-        ),
-        click.option(
-            "--devices",
-            type=click.IntRange(min=1),
-            default=1,
-            show_default=True,
-            help="GPUs (on processors: processes) of each machine.",
-        ),
-        click.option(
-            "--num-nodes",
-            type=click.IntRange(min=1),
-            default=1,
-            show_default=True,
-            help="Machines; start the same command on each, as Lightning's documents say.",
-        ),
-        click.option(
-            "--strategy",
-            default="auto",
-            show_default=True,
-            help="How several devices share the work, by Lightning's names: ddp, fsdp ...",
-        ),
-        click.option(
-            "--workers",
-            type=click.IntRange(min=0),
-            default=0,
-            show_default=True,
-            help="Processes that load, for each device; 0 loads in the training process.",
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Print what came out as JSON."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+data_options = combine(
+    click.argument("recipe", type=FILE),
+    click.option(
+        "--data",
+        type=PATH,
+        multiple=True,
+        help="Store made by lvef data prepare; give it again for each further one.",
+    ),
+    click.option(
+        "--weight",
+        type=click.FloatRange(min=0),
+        multiple=True,
+        help="How often the cases of a store come in an epoch, in the order of --data.  [default: once]",
+    ),
+    click.option("--epochs", type=click.IntRange(min=1), help="Most epochs, instead of the recipe's."),
+    click.option("--seed", type=click.IntRange(min=0), help="Seed, instead of the recipe's."),
+    click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A setting instead of the recipe's, for example optimiser.learning_rate=1e-4.",
+    ),
+    click.option(
+        "--init",
+        type=FILE,
+        help="File with first weights: a checkpoint, or a state dict of the network or of a part of it.",
+    ),
+    click.option(
+        "--device",
+        type=click.Choice(DEVICES),
+        default=DEVICES[0],
+        show_default=True,
+        help="Where to compute; auto takes a GPU where there is one.",
+    ),
+    click.option(
+        "--devices",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="GPUs (on processors: processes) of each machine.",
+    ),
+    click.option(
+        "--num-nodes",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Machines; start the same command on each, as Lightning's documents say.",
+    ),
+    click.option(
+        "--strategy",
+        default="auto",
+        show_default=True,
+        help="How several devices share the work, by Lightning's names: ddp, fsdp ...",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Processes that load, for each device; 0 loads in the training process.",
+    ),
+    json_option("Print the results as JSON."),
+)
+"""Options that training and tuning share."""
 
 
 @click.command(
@@ -120,7 +115,7 @@ Examples:
 @data_options
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     required=True,
     help="Folder of the run; made, or gone on from where an earlier start stopped.",
 )
@@ -138,25 +133,7 @@ Examples:
     show_default=True,
     help="Go on from the last checkpoint in --out, or remove what is there and start anew.",
 )
-def train(
-    recipe: Path,
-    data: tuple[Path, ...],
-    weight: tuple[float, ...],
-    epochs: int | None,
-    seed: int | None,
-    changes: tuple[str, ...],
-    init: Path | None,
-    device: str,
-    devices: int,
-    num_nodes: int,
-    strategy: str,
-    workers: int,
-    as_json: bool,
-    out: Path,
-    folds: int | None,
-    fold: int | None,
-    resume: bool,
-) -> None:
+def train(out: Path, folds: int | None, fold: int | None, resume: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
     """Train the network of a RECIPE on prepared stores.
 
     RECIPE is a file, or the name of a recipe that comes with lvef (small-video, two-stream-tuned, volume-trace-tuned ...).
@@ -165,16 +142,10 @@ def train(
     """
     with training_extra():
         from lvef.training.fit import fit
-        from lvef.training.machine import Machine
-        from lvef.training.provenance import RunOptions
 
-        settings, training_data = prepared(recipe, data, weight, epochs, seed, changes)
-        machine = Machine(device, devices, num_nodes, strategy, workers)
-        given = {"weight": weight, "epochs": epochs, "seed": seed, "set": changes, "init": init}
-        command = _command(recipe, data, given | {"folds": folds, "fold": fold})
-        options = RunOptions(
-            out, machine, init, not resume, recipe_name=file_name_of(recipe), command=command
-        )
+        settings, training_data, options = prepare_run(out, values)
+        command = _command(values | {"folds": folds, "fold": fold})
+        options = replace(options, fresh=not resume, command=command)
         if folds is not None and fold is None:
             _cross_validate(settings, training_data, options, folds, as_json=as_json)
             return
@@ -205,40 +176,35 @@ def training_extra() -> Iterator[None]:
         raise
 
 
-def prepared(
-    recipe: Path,
-    data: tuple[Path, ...],
-    weight: tuple[float, ...],
-    epochs: int | None,
-    seed: int | None,
-    changes: tuple[str, ...],
-) -> tuple[Recipe, TrainingData]:
-    """The recipe with the changes of the command line, and its data.
+def prepare_run(out: Path, values: Mapping[str, Any]) -> tuple[Recipe, TrainingData, RunOptions]:
+    """The recipe with the changes of the command line, its data, and the options of the run.
+
+    Args:
+        out: Folder of the run.
+        values: Values of `data_options`.
 
     Raises:
         LvefError: One of them cannot be used.
     """
-    from lvef.training.recipe import parse_change, read_recipe
+    from lvef.training.machine import Machine
+    from lvef.training.provenance import RunOptions
+    from lvef.training.recipe import find_recipe, parse_change, read_recipe
 
-    wanted = dict(parse_change(text) for text in changes)
-    wanted |= {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
-    settings = read_recipe(recipe, wanted)
+    recipe: Path = values["recipe"]
+    changes = dict(parse_change(text) for text in values["changes"])
+    changes |= {name: values[name] for name in ("epochs", "seed") if values[name] is not None}
+    settings = read_recipe(recipe, changes)
     from lvef.models.families import settings_of
     from lvef.training.training_data import open_training_data, with_stores
 
     settings_of(settings.family, settings.network, f"{recipe}: [network]")
-    settings = with_stores(settings, data, weight)
-    training_data = open_training_data(settings, data)
+    settings = with_stores(settings, values["data"], values["weight"])
+    training_data = open_training_data(settings, values["data"])
     if training_data.without_ef:
         click.echo(f"lvef: {training_data.without_ef} clips have no EF and are left out.", err=True)
-    return settings, training_data
-
-
-def file_name_of(recipe: Path) -> str:
-    """Name of a recipe's file, for the card."""
-    from lvef.training.recipe import find_recipe
-
-    return find_recipe(recipe).name
+    machine = Machine(*(values[name] for name in ("device", "devices", "num_nodes", "strategy", "workers")))
+    options = RunOptions(out, machine, values["init"], recipe_name=find_recipe(recipe).name)
+    return settings, training_data, options
 
 
 def figures_text(figures: dict[str, float]) -> str:
@@ -282,11 +248,13 @@ def _show(fitted: FitResult) -> None:
         click.echo(f"The network: {fitted.network} (lvef measure --weights {fitted.network}).")
 
 
-def _command(recipe: Path, data: tuple[Path, ...], given: dict[str, Any]) -> str:
+def _command(values: Mapping[str, Any]) -> str:
     """The command line for the card: names of files, not their places on this machine."""
-    words = ["lvef train", recipe.name, *(f"--data {folder.name}" for folder in data)]
-    for name, value in given.items():
+    words = ["lvef train", values["recipe"].name, *(f"--data {folder.name}" for folder in values["data"])]
+    given = {"weight": "weight", "epochs": "epochs", "seed": "seed", "set": "changes", "init": "init"}
+    for option, name in (given | {"folds": "folds", "fold": "fold"}).items():
+        value = values[name]
         for one in value if isinstance(value, tuple) else (value,):
             if one is not None:
-                words.append(f"--{name} {one.name if isinstance(one, Path) else one}")
+                words.append(f"--{option} {one.name if isinstance(one, Path) else one}")
     return " ".join([*words, "--out RUN"])

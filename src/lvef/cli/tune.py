@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.train import EXIT_CODES, data_options, file_name_of, prepared, training_extra
+from lvef.cli.options import FOLDER
+from lvef.cli.train import EXIT_CODES, data_options, prepare_run, training_extra
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -34,7 +35,7 @@ Examples:
 @data_options
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     required=True,
     help="Folder of the search; made, or gone on from.",
 )
@@ -52,23 +53,12 @@ Examples:
     "see.  [default: a journal in --out]",
 )
 def tune(
-    recipe: Path,
-    data: tuple[Path, ...],
-    weight: tuple[float, ...],
-    epochs: int | None,
-    seed: int | None,
-    changes: tuple[str, ...],
-    init: Path | None,
-    device: str,
-    devices: int,
-    num_nodes: int,
-    strategy: str,
-    workers: int,
-    as_json: bool,
     out: Path,
     grid: str | None,
     trials: int | None,
     storage: str | None,
+    as_json: bool,
+    **values: Any,  # noqa: ANN401
 ) -> None:
     """Look for the settings of a RECIPE with the lowest validation loss.
 
@@ -79,14 +69,10 @@ def tune(
     if grid is not None and trials is not None:
         raise click.UsageError("--grid and --trials exclude each other: a grid has its number of trials.")
     with training_extra():
-        from lvef.training.machine import Machine
-        from lvef.training.provenance import RunOptions
         from lvef.training.tune import Search
         from lvef.training.tune import tune as look
 
-        settings, training_data = prepared(recipe, data, weight, epochs, seed, changes)
-        machine = Machine(device, devices, num_nodes, strategy, workers)
-        options = RunOptions(out, machine, init, recipe_name=file_name_of(recipe))
+        settings, training_data, options = prepare_run(out, values)
         search = Search(out, grid, trials or DEFAULT_TRIALS, storage, options)
         found = look(settings, training_data, search, _tell)
     if as_json:
