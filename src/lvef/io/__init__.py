@@ -1,1 +1,1 @@
-"""Bytes to arrays and back: video, DICOM, stills, atomic files."""
+"""Files to arrays and back: video, DICOM, stills; atomic writes, uploads, file names."""

@@ -16,7 +16,7 @@ _unfinished: set[Path] = set()
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary file to write; it takes the place of ``path`` when the block ends without an error.
+    """A temporary file to write; it replaces ``path`` when the block ends without an error.
 
     Args:
         path: The file to make or replace. Its folder must exist.
@@ -74,7 +74,7 @@ def make_folder(folder: Path) -> bool:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """See that a file can be written at the end of long work, before the work begins. What is there stays as it is.
+    """Check that a file can be written, before long work begins. What is there stays as it is.
 
     Raises:
         DataError: The folder is missing or may not be written, or ``path`` is a folder.

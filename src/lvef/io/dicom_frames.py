@@ -88,7 +88,7 @@ class StreamHeader(NamedTuple):
 
 
 def payload_length(file: BinaryIO, *, implicit_vr: bool, little_endian: bool) -> int | None:
-    """Read the head of the Pixel Data element at which ``file`` stands; it then stands at the value.
+    """Read the head of the Pixel Data element at the current position of a file, which is then that of the value.
 
     Args:
         file: Open file, just behind the header.
@@ -112,7 +112,7 @@ def payload_length(file: BinaryIO, *, implicit_vr: bool, little_endian: bool) ->
 
 
 def read_payload(file: BinaryIO, *, implicit_vr: bool, little_endian: bool, max_bytes: int) -> Payload | None:
-    """Read the Pixel Data element at which ``file`` stands, or return None when there is none.
+    """Read the Pixel Data element at the current position of a file; None when there is none.
 
     Args:
         file: Open file, just behind the header.
@@ -249,7 +249,7 @@ def _begins_frame(head: bytes) -> bool:
 
 
 def _images_in_a_row(data: bytes) -> list[bytes]:
-    """The JPEG images that a writer put into one fragment, one behind the other."""
+    """The JPEG images that a writer put into one fragment, one after the other."""
     return _BETWEEN_IMAGES.split(data)
 
 

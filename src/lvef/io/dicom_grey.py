@@ -117,7 +117,7 @@ class GreyFrames:
         return None if self._colour is None else self._colour.chroma(*self._shape)
 
     def notices(self) -> tuple[CodedWarning, ...]:
-        """What the pixels contradicted, once all frames are there."""
+        """Warnings of what the pixels contradict, once all frames are added."""
         if (
             self._colour is not None
             and self._stated != self._colours

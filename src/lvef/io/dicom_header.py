@@ -216,7 +216,7 @@ class DicomIdentity:
 
 
 def read_dicom_identity(path: Path) -> DicomIdentity | None:
-    """Read whom and what a DICOM file is of, as digests; None for any other file and for one that cannot be read.
+    """Digests of patient and study of a DICOM file; None for any other file and for one that cannot be read.
 
     Args:
         path: Any file.

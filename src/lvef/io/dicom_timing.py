@@ -154,7 +154,7 @@ def _pointed(dataset: Dataset) -> list[int]:
 
 
 def _is_standard(tag: int) -> bool:
-    """Whether DICOM knows the attribute: what is private or made up says nothing of slices."""
+    """Whether the attribute is in the DICOM dictionary: private ones do not show that frames are slices."""
     from pydicom.datadict import dictionary_has_tag
 
     return dictionary_has_tag(tag)
@@ -225,7 +225,7 @@ def _vector_times(values: list[float], n_frames: int) -> tuple[FloatArray | None
 
 
 def _is_cumulative(values: FloatArray) -> bool:
-    """Whether a vector's values are times: they rise all along, by steps that are more alike than they are."""
+    """Whether a vector's values are times: they rise throughout, and the steps vary less than the values."""
     steps = np.diff(values)
     if len(values) < MIN_CUMULATIVE or (steps <= 0).any():
         return False
@@ -236,7 +236,7 @@ def _is_cumulative(values: FloatArray) -> bool:
 def _in_another_unit(
     dataset: Dataset, keyword: str, n_frames: int
 ) -> tuple[FloatArray | None, tuple[CodedWarning, ...]]:
-    """Times as seconds or microseconds where milliseconds cannot be."""
+    """Times read as seconds or microseconds where they cannot be milliseconds."""
     values = float_values(dataset, keyword)
     for factor, unit in _UNITS if values else ():
         scaled = [value * factor for value in values]

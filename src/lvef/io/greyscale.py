@@ -14,7 +14,7 @@ SAMPLED_FRAMES = 16
 """Most frames on which colour is looked at: colour Doppler and ECG lines last for many frames."""
 
 TINT_MIN_LUMA = 30
-"""Darker pixels say nothing of a tint: the black around the fan would outvote the fan."""
+"""Darker pixels say nothing of a tint: the black around the sector would outvote the sector."""
 
 _SAMPLE_SIDE_PX = 512
 
@@ -64,7 +64,7 @@ class ColourSampler:
         self._samples: list[FrameArray] = []
 
     def wants(self, index: int) -> bool:
-        """Tell whether frame ``index`` should be added."""
+        """Whether frame ``index`` should be added."""
         return index % self._stride == 0
 
     def add(self, luma: FrameArray, cb: FrameArray, cr: FrameArray) -> None:

@@ -190,7 +190,7 @@ class Pages:
         self._coloured = False
 
     def add(self, image: Any, page: int) -> bool:  # noqa: ANN401
-        """Decode a page and add it. Gives False for one that cannot be decoded; the first then raises instead."""
+        """Decode a page and add it. Returns False for one that cannot be decoded; the first raises instead."""
         try:
             image.seek(page)
             image.load()
@@ -270,7 +270,7 @@ def _imagej_interval(image: Any) -> float | None:  # noqa: ANN401
 
 
 def _gif_is_whole(path: Path) -> bool:
-    """Whether the mark that ends every GIF stands at its end."""
+    """Whether a GIF ends with its trailer."""
     with path.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 64))
         return file.read().rstrip(b"\0\n\r ").endswith(b";")

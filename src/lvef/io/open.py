@@ -73,7 +73,7 @@ def open_clip(
 
 
 def sample_cine() -> Path:
-    """Where the real echo lies that comes with ``pydicom``.
+    """The path of the real echo that comes with ``pydicom``.
 
     Raises:
         DataError: It is missing from the installed pydicom.
@@ -117,7 +117,7 @@ def find_inputs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 
 def find_clips(files: Iterable[Path]) -> list[Path]:
-    """Return what is to be measured of some files: the files, but for all stills of a folder the folder.
+    """Return the clips among some files: the files themselves, and a folder in place of all its stills.
 
     DICOM files of one frame count as stills. Where only some of a folder's are among the files, they stay as they are.
 

@@ -23,7 +23,7 @@ _FLAGGED_RATE_HZ = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class FileHeader:
-    """What a header declares; the frames themselves may be another matter.
+    """What a header declares; the frames themselves may differ.
 
     Attributes:
         n_frames: Number of frames, or None where it is not stated.

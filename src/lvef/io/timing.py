@@ -35,7 +35,7 @@ TIMING_CODES = (
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Times of the frames, ``(n,)`` float64 seconds from the first, their source, and what was met."""
+    """Times of the frames, ``(n,)`` float64 seconds from the first, their source, and warnings."""
 
     times_s: FloatArray
     source: str
@@ -43,7 +43,7 @@ class Timing:
 
 
 def is_plausible_rate(rate_hz: float) -> bool:
-    """Tell whether a frame rate in Hz can be that of an echo cine."""
+    """Whether a frame rate in Hz can be that of an echo cine."""
     return bool(MIN_FRAME_RATE_HZ <= rate_hz <= MAX_FRAME_RATE_HZ)
 
 
@@ -53,7 +53,7 @@ def even_times(n_frames: int, rate_hz: float) -> FloatArray:
 
 
 def is_plausible_times(times_s: FloatArray) -> bool:
-    """Tell whether times in seconds rise strictly and their median step can be that of an echo cine."""
+    """Whether times in seconds rise strictly and their median step can be that of an echo cine."""
     steps = np.diff(times_s)
     if not np.isfinite(steps).all() or (steps <= 0).any():
         return False
@@ -61,7 +61,7 @@ def is_plausible_times(times_s: FloatArray) -> bool:
 
 
 def assumed_timing(n_frames: int, notices: tuple[CodedWarning, ...] = ()) -> Timing:
-    """Return even times at ``DEFAULT_FRAME_RATE_HZ``, with the notice that says so.
+    """Return even times at ``DEFAULT_FRAME_RATE_HZ``, with the warning that says so.
 
     Args:
         n_frames: Number of frames.
@@ -78,7 +78,7 @@ def assumed_timing(n_frames: int, notices: tuple[CodedWarning, ...] = ()) -> Tim
 
 
 def rates_differ(one_hz: float, other_hz: float) -> bool:
-    """Tell whether two frame rates in Hz are too far apart to mean the same."""
+    """Whether two frame rates in Hz are too far apart to mean the same."""
     return abs(one_hz / other_hz - 1.0) > RATE_TOLERANCE
 
 
@@ -168,7 +168,7 @@ def bad_rate_notice(what: str, value: str) -> CodedWarning:
 
 
 def with_frame_rate(clip: Clip, frame_rate_hz: float) -> Clip:
-    """A clip at another frame rate than its file's; a still as it is.
+    """A clip with another frame rate than its file states; a still as it is.
 
     Args:
         clip: Any clip.

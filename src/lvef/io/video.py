@@ -186,7 +186,7 @@ def decode_video(
 
 
 class _Decoding:
-    """The growing result: one preallocated array, filled frame by frame."""
+    """Frames decoded so far: one preallocated array, filled frame by frame."""
 
     def __init__(self, source: str, expected: int, limits: SizeLimits, error: type[DataError]) -> None:
         self._source, self._limits, self._error = source, limits, error
@@ -241,7 +241,7 @@ class _Decoding:
         self._stamps.append(None if pts is None or unit is None else float(pts * unit))
 
     def repeat_empty(self, sizes: list[int], rate_hz: float | None) -> tuple[CodedWarning, ...]:
-        """Fill in frames that the file holds with 0 bytes: each is the one before it again.
+        """Fill in frames that the file holds with 0 bytes: each repeats the one before it.
 
         Args:
             sizes: Bytes of every frame of the file.
@@ -412,7 +412,7 @@ def _reason(cause: FFmpegError) -> str:
 def _infer_pixel_aspect(
     aspect: float | None, height: int, width: int
 ) -> tuple[PixelAspect | None, tuple[CodedWarning, ...]]:
-    """Return the shape of the pixels, None for square ones, and a warning where that may well be wrong.
+    """Return the shape of the pixels, None for square ones, and a warning where that is doubtful.
 
     Args:
         aspect: Height of a pixel over its width as stated, or None.
