@@ -33,7 +33,7 @@ MOST_BYTES = 250_000
 """Largest image."""
 
 GROUNDS, GREYS = 32, 112
-"""Places in a image's palette for its commonest colours as they are, and for the greys of echo and text; what is left goes
+"""Places in an image's palette for its commonest colours as they are, and for the greys of echo and text; what is left goes
 to coloured lines, which else were lost."""
 
 

@@ -24,10 +24,10 @@ VERBS = {
 """Verb -> its module, the command's name in it, and its line in the help."""
 
 READER = "echonet-dynamic"
-"""Collection on whose training films the published networks were trained."""
+"""Collection on whose training clips the published networks were trained."""
 
 TRAINING_PATIENTS = 7465
-"""Films, one a patient, of its training split."""
+"""Clips, one a patient, of its training split."""
 
 LICENCE = "as published by its authors"
 """What the cards say; the authors' release names no licence for the weights, and their data has terms of its own."""
@@ -130,7 +130,7 @@ def make_card(name: str, crop: str, half: bool, digest: str, parameters: int, mo
 
     Args:
         name: Name of the published network.
-        crop: Part of the picture it is shown.
+        crop: Part of the image it is shown.
         half: Whether its weights were rounded to half precision.
         digest: SHA-256 of the authors' file.
         parameters: How many it has.

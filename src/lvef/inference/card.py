@@ -125,7 +125,7 @@ class Card:
     limits: tuple[str, ...] = ()
     """Known weaknesses, one sentence each."""
     clip: ClipSpec | None = None
-    """What the network is shown of a film; only `EF_KINDS` have it."""
+    """What the network is shown of a clip; only `EF_KINDS` have it."""
     schema: str = field(default=CARD_SCHEMA)
     """Version of this layout."""
 

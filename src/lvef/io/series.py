@@ -159,7 +159,7 @@ def frame_correlation(frames: FrameArray) -> float:
     flat = np.stack(small).reshape(len(frames), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
     norm = np.linalg.norm(flat, axis=1)
-    if (norm == 0).any():  # black frames say nothing; what follows judges them
+    if (norm == 0).any():  # black frames say nothing; what follows evaluates them
         return 1.0
     return float(np.median((flat[1:] * flat[:-1]).sum(axis=1) / (norm[1:] * norm[:-1])))
 

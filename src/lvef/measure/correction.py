@@ -55,8 +55,8 @@ class Edit:
     Attributes:
         ed_frame: End-diastolic frame, from 0.
         es_frame: End-systolic frame, from 0.
-        ed_points: The outline at ED as `lvef.geometry.control_points` has it, ``(15, 2)`` pixels of the picture.
-        es_points: The outline at ES.
+        ed_points: The contour at ED as `lvef.geometry.control_points` has it, ``(15, 2)`` pixels of the image.
+        es_points: The contour at ES.
         reader: Who, as typed.
         note: Words of the reader.
     """
@@ -91,7 +91,7 @@ def corrected(
         are still the machine's.
 
     Raises:
-        GeometryError: Frames that are not there or hold no ventricle, or an outline that is none.
+        GeometryError: Frames that are not there or hold no ventricle, or a contour that is none.
         QualityRefusal: The ventricle is larger at ES than at ED.
     """
     if machine.correction is not None:

@@ -39,6 +39,6 @@ class MeasureOptions:
     """Frame rate that overrides the file's."""
     per_beat: bool = False
     """EF networks: find the beats with the segmentation network that is installed, and read an EF for each; their mean
-    is the EF. Without it the film is read as a whole. Networks that draw the ventricle always go by beats."""
+    is the EF. Without it the clip is read as a whole. Networks that draw the ventricle always go by beats."""
     max_frames: int = MAX_FRAMES
     """Longest clip that is read."""

@@ -12,7 +12,7 @@ from lvef.core.records import Clip, shape_of
 
 
 def pair_of_stills(stills: list[Clip], source: str) -> Clip:
-    """Two stills as one clip of two frames, the smaller picture padded at its right and lower side.
+    """Two stills as one clip of two frames, the smaller image padded at its right and lower side.
 
     Args:
         stills: ED, then ES; one frame each.

@@ -1,4 +1,4 @@
-"""The only way from a file to an EF: read, find the fan, segment, trace, steady, find beats, judge.
+"""The only way from a file to an EF: read, find the fan, segment, trace, steady, find beats, evaluate.
 
 A network that draws lines takes the place of segmenting and tracing; one that reads an EF from clips, of all after the fan.
 """

@@ -36,7 +36,7 @@ class TracedFrames:
     """Tracings of a run of frames.
 
     Attributes:
-        tracings: One a frame in pixels of the picture, None where there is no ventricle.
+        tracings: One a frame in pixels of the image, None where there is no ventricle.
         wall_contact: ``(n,)`` part of the cavity's border with wall around it; NaN where not looked at.
         walls_known: Whether the network tells walls at all.
         counts: How often its output broke a rule before any guard acted, by name; see `lvef.core.records.Measurement`.
@@ -55,11 +55,11 @@ class TracedFrames:
 
 @dataclass(frozen=True, slots=True)
 class ClipEfs:
-    """EFs of several clips of one film.
+    """EFs of several clips of one clip.
 
     Attributes:
         efs_percent: ``(clips,)`` as the network gave them: they may lie outside 0-100.
-        mirrored: Frames shown to it that lie beyond the film's end, taken on the way back.
+        mirrored: Frames shown to it that lie beyond the clip's end, taken on the way back.
         repeated: Frames shown to it twice in a row.
         shown: Frames shown to it.
     """
@@ -137,16 +137,16 @@ class Predictor:
         other: FrameArray | None = None,
         alternate_mirror: bool = False,
     ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
-        """Class probabilities of each frame ``(classes, size, size)`` and where that square lies in the picture.
+        """Class probabilities of each frame ``(classes, size, size)`` and where that square lies in the image.
 
-        A network errs a little differently on a picture and on its mirror image, so both are asked and averaged
+        A network errs a little differently on an image and on its mirror image, so both are asked and averaged
         (EXPERIMENTS.md has what it brings), unless its card says that it never learned from mirrored ones. The network works
         on the next frames while the caller uses the ones before.
 
         Args:
             frames: ``(n, height, width)`` uint8.
-            box: Part of the picture to show.
-            spacing: Scale of the picture; only its ratio matters.
+            box: Part of the image to show.
+            spacing: Scale of the image; only its ratio matters.
             times_s: ``(n,)`` instants of the frames, for models that are shown the frames around; None where each frame
                 stands alone (stills).
             only: Numbers of the frames that are wanted; None for all.

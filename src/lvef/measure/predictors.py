@@ -106,7 +106,7 @@ class SegmentationPredictor(Predictor):
         return len(self.entry.card.input.offsets_s) > 1
 
     def shown(self, clip: Clip, fan: Sector) -> tuple[FrameArray, Box]:
-        """Frames and the part of the picture that this network is shown."""
+        """Frames and the part of the image that this network is shown."""
         if self.entry.card.input.crop == "whole":
             height, width = clip.frames.shape[1:]
             return clip.frames, Box(0, 0, width, height)
@@ -219,7 +219,7 @@ class VolumeTracePredictor(Predictor):
         return ("lv",)
 
     def shown(self, clip: Clip, fan: Sector) -> tuple[FrameArray, Box]:
-        """Frames and the part of the picture that this network is shown."""
+        """Frames and the part of the image that this network is shown."""
         return shown_frames(clip, fan, self.entry.card.input)
 
     def lines(
@@ -232,12 +232,12 @@ class VolumeTracePredictor(Predictor):
     ) -> FloatArray:
         """What the network draws on each frame, as it comes, ``(n, 21, 2, 2)`` pixels of its square.
 
-        A network that has learned from mirrored pictures too is shown each frame both ways, and the mean of both answers
+        A network that has learned from mirrored images too is shown each frame both ways, and the mean of both answers
         counts, as with masks (`lvef.measure.predictor`).
 
         Args:
             frames: ``(n, height, width)`` uint8.
-            placement: Where the square lies in the picture.
+            placement: Where the square lies in the image.
             alternate_mirror: Show the frames with odd numbers mirrored and the others as they are, each once.
             seen: Told how many frames are done.
         """
@@ -340,12 +340,12 @@ def _flip(batch: NDArray[np.float32]) -> NDArray[np.float32]:
 def trace_in_image(
     probability: NDArray[np.float32], placement: Placement, spacing: PixelGeometry | None
 ) -> Tracing | None:
-    """The tracing of one frame's class probabilities in pixels of the picture, or None without a ventricle.
+    """The tracing of one frame's class probabilities in pixels of the image, or None without a ventricle.
 
     Args:
         probability: ``(classes, size, size)``, the classes a beginning of `lvef.inference.card.CLASSES`.
-        placement: Where the square lies in the picture.
-        spacing: Scale of the picture, or None.
+        placement: Where the square lies in the image.
+        spacing: Scale of the image, or None.
     """
     aspect = model_aspect(placement, spacing)
     try:
@@ -365,7 +365,7 @@ def model_aspect(placement: Placement, spacing: PixelGeometry | None) -> float:
 
 
 def tracing_in_image(tracing: Tracing, placement: Placement) -> Tracing:
-    """A tracing in network pixels, in pixels of the picture."""
+    """A tracing in network pixels, in pixels of the image."""
     parts = (tracing.contour, tracing.apex, tracing.base, tracing.mitral, tracing.chords)
     flat = placement.to_image(np.concatenate([part.reshape(-1, 2) for part in parts]))
     cuts = np.cumsum([part.size // 2 for part in parts])[:-1]
@@ -380,7 +380,7 @@ def mirrored_lines(lines: FloatArray, size: int) -> FloatArray:
 
     Args:
         lines: ``(n, 21, 2, 2)`` pixels, the middle of the first pixel is 0.
-        size: Width of the picture in pixels.
+        size: Width of the image in pixels.
     """
     turned = lines.copy()
     turned[..., 0] = size - 1 - turned[..., 0]
@@ -423,7 +423,7 @@ def es_above_ed(tracings: tuple[Tracing | None, ...], ed: int | None, es: int | 
 
 
 def _tracing(lines: FloatArray, placement: Placement) -> Tracing | None:
-    """Lines in network pixels as a tracing in the picture, or None where they measure nothing."""
+    """Lines in network pixels as a tracing in the image, or None where they measure nothing."""
     if np.hypot(*(lines[0, 1] - lines[0, 0])) < MIN_AXIS_PX:
         return None
     try:

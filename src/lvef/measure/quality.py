@@ -1,8 +1,8 @@
 """Whether a clip should be measured at all. Each refusal is a result: a code and a sentence, never an EF.
 
-Checks before the network: enough frames and time, no colour Doppler, no noise picture. Checks after it: a ventricle on most
+Checks before the network: enough frames and time, no colour Doppler, no noise image. Checks after it: a ventricle on most
 frames, with wall around it. The limits are set well outside what CAMUS stills and the packaged cine show, so that
-they catch what is no apical view and leave poor pictures to the reader, with a warning.
+they catch what is no apical view and leave poor images to the reader, with a warning.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MAX_COLOUR_FRACTION = 0.015
 screen, has 0."""
 
 MIN_NEIGHBOUR_CORRELATION = 0.4
-"""Correlation of neighbouring pixels below which a picture is noise. 598 CAMUS stills at 112 px: at least 0.92."""
+"""Correlation of neighbouring pixels below which an image is noise. 598 CAMUS stills at 112 px: at least 0.92."""
 
 MIN_TRACED_FRACTION = 0.6
 """Part of the frames on which a ventricle must be found."""
@@ -101,7 +101,7 @@ def check_clip(clip: Clip) -> None:
 
 
 def check_picture(clip: Clip, fan: Sector) -> None:
-    """Refuse pictures that are no 2-D grey ultrasound.
+    """Refuse images that are no 2-D grey ultrasound.
 
     Raises:
         QualityRefusal: ``colour_doppler`` or ``noise``.
@@ -305,7 +305,7 @@ def check_systole(
 def wall_contact(probabilities: NDArray[np.float32]) -> float:
     """Part of the cavity's border that touches wall or atrium, 0-1; NaN without a cavity.
 
-    Pixels on the picture's own edge or in the black beside it cannot touch anything and do count as missing.
+    Pixels on the image's own edge or in the black beside it cannot touch anything and do count as missing.
 
     Args:
         probabilities: ``(4, h, w)`` of :class:`lvef.core.terms.Structure`.

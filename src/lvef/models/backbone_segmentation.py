@@ -16,7 +16,7 @@ FINEST_PART = 4
 
 
 class BackboneSegmentation(nn.Module):
-    """Grey picture in, class logits out.
+    """Grey image in, class logits out.
 
     Args:
         width: Channels of the decoder.
@@ -34,7 +34,7 @@ class BackboneSegmentation(nn.Module):
         self.head = nn.Conv2d(width, n_classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits ``(b, n_classes, h, w)`` of grey pictures ``(b, 1, h, w)``, scaled as the backbone's weights want it."""
+        """Logits ``(b, n_classes, h, w)`` of grey images ``(b, 1, h, w)``, scaled as the backbone's weights want it."""
         size = x.shape[-2:]
         x = x.expand(-1, 3, -1, -1)
         places = {index: part for part, index in TAPS.items()}

@@ -1,4 +1,4 @@
-"""Settings of networks that read a grey picture as three channels, each with its own mean and spread."""
+"""Settings of networks that read a grey image as three channels, each with its own mean and spread."""
 
 from __future__ import annotations
 

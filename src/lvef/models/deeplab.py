@@ -46,7 +46,7 @@ class DeepLabV3(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits ``(b, n_classes, h, w)`` of pictures ``(b, 3, h, w)``, normalised."""
+        """Logits ``(b, n_classes, h, w)`` of images ``(b, 3, h, w)``, normalised."""
         return _resized(self.classifier(self.backbone(x)), x.shape[-2:])
 
 

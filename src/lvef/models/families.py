@@ -27,7 +27,7 @@ CLIP_FRAMES, CLIP_SIDE_PX = 32, 112
 """Frames and side of a clip unless a recipe says otherwise. Source: EchoNet-Dynamic's published network."""
 
 STILL_SIDE_PX = 128
-"""Side of the pictures that are segmented unless a recipe says otherwise."""
+"""Side of the images that are segmented unless a recipe says otherwise."""
 
 PRESET_KEY = "preset"
 """Setting that names a set of settings."""

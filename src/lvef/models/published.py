@@ -3,8 +3,8 @@
 EchoNet-Dynamic (Ouyang et al., Nature 580, 2020) has two: one gives an EF for a clip, one marks the left ventricle on
 a frame. The files are not fetched; a user downloads them from the authors' release and imports them.
 
-What the checkpoints do not carry is known from the authors' code: 32 frames, every second one of films at 50 Hz, so a
-frame each 0.04 s; grey of three channels scaled by mean and spread over the training films, see
+What the checkpoints do not carry is known from the authors' code: 32 frames, every second one of clips at 50 Hz, so a
+frame each 0.04 s; grey of three channels scaled by mean and spread over the training clips, see
 `lvef.models.channel_scaling.ECHONET_MEAN`.
 """
 
@@ -26,10 +26,10 @@ RELEASE = "https://github.com/douyang/EchoNetDynamic/releases/download/v1.0.0/"
 """Where the authors hand the files out."""
 
 CLIP_FRAMES, CLIP_STEP_S = 32, 0.04
-"""Frames of a clip and seconds between them. Source: the authors' code: ``frames=32, period=2``, films at 50 Hz."""
+"""Frames of a clip and seconds between them. Source: the authors' code: ``frames=32, period=2``, clips at 50 Hz."""
 
 SIDE_PX = 112
-"""Side of their pictures."""
+"""Side of their images."""
 
 
 @dataclass(frozen=True)

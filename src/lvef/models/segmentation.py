@@ -56,7 +56,7 @@ class ResidualBlock(nn.Module):
 
 
 class SegNet(nn.Module):
-    """Grey picture in, class logits out.
+    """Grey image in, class logits out.
 
     Args:
         config: Widths and depths.

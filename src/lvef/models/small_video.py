@@ -7,7 +7,7 @@ step of training takes a third of what three-dimensional convolutions take. Filt
 channel each, as X3D has, need fewer multiplications but more time on a processor, where memory and not arithmetic is
 short.
 
-What the blocks found is averaged over the picture; over time the mean and the largest value of each feature are both
+What the blocks found is averaged over the image; over time the mean and the largest value of each feature are both
 kept, as an EF is the difference of two moments.
 
 Source: Tran et al., "A Closer Look at Spatiotemporal Convolutions", CVPR 2018; Kondratyuk et al., "MoViNets", CVPR

@@ -1,13 +1,13 @@
 """The volume-trace network: 21 lines of the left ventricle straight from one frame.
 
-Tensors are ``(batch, channel, height, width)``. Out come 84 numbers in parts of the picture's side: 21 lines x 2 ends
+Tensors are ``(batch, channel, height, width)``. Out come 84 numbers in parts of the image's side: 21 lines x 2 ends
 x (x, y), the long axis first (apex, base), then the chords from apex to base, each from left to right.
 
 `VolumeTraceConfig` is the report's network; `TUNED` keeps its idea (MobileNetV2, lines as coordinates) and changes
 three things. The report's backbone is frozen on photographs, and its maps of 4 x 4 cells are squeezed into one cell
 of 84 sigmoids: 28 pixels a cell, and every coordinate has to be remembered rather than pointed at. Tuned, the
 backbone is trained, finer maps come back in through a feature pyramid, and each end of a line is the centre of mass
-of a heat map of 28 x 28 cells, which moves when the picture moves.
+of a heat map of 28 x 28 cells, which moves when the image moves.
 """
 
 from __future__ import annotations

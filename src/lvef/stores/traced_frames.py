@@ -295,7 +295,7 @@ def _from_masks(source: Source, clip: Clip, placement: Placement) -> dict[Phase,
 
 
 def _check_inside(traced: TracedFrame, size: int, item: str) -> None:
-    """Lines far outside of the picture belong to another picture, or to one of another size.
+    """Lines far outside of the image belong to another image, or to one of another size.
 
     Raises:
         GeometryError: They lie so.

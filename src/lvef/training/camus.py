@@ -2,7 +2,7 @@
 
 Run it as ``python -m lvef.training.camus RECIPE --data CAMUS --out RUN``. A run that was stopped goes on when the same
 command is given again. ``--fold 0`` holds a fifth of the training patients out and writes their names to
-``held-out.txt``, so that the recipe can be judged on them; without it all training patients are used. The validation and
+``held-out.txt``, so that the recipe can be evaluated on them; without it all training patients are used. The validation and
 testing patients are never read.
 """
 

@@ -1,7 +1,7 @@
 """The cases of a training run: read from prepared stores, and parted by patient.
 
 No patient is ever on two sides. A patient is known by name over all stores of a run: collections made of the same people
-(stills and the films made of them) then stay together, and where two stores put one patient into different parts the run is
+(stills and the clips made of them) then stay together, and where two stores put one patient into different parts the run is
 refused. Patients of a test part are never read in training.
 """
 

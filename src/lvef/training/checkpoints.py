@@ -197,7 +197,7 @@ def start_from(net: nn.Module, path: Path, family: str) -> str:
             return part
     if family in PRETRAINED:
         part, load = PRETRAINED[family]
-        # Whoever trained on photographs or on films of people has another last layer.
+        # Whoever trained on photographs or on clips of people has another last layer.
         load(net.get_submodule(part) if family == VOLUME_TRACE else net, path)
         return part
     check_fits(net, state, path, family)

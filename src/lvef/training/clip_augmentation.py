@@ -2,7 +2,7 @@
 
 Works on batches of torch tensors on whatever device they lie. One draw holds for all frames of a clip, save the noise: a
 heart that jumps between frames is no heart. What comes in from outside is black, and it comes in before grey levels are
-normalised, so that the border looks as in padded pictures.
+normalised, so that the border looks as in padded images.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from lvef.training.recipe import AugmentationSettings
 
 CUT_OFF = 2.5
-"""Draws from a normal distribution are kept within this many standard deviations: no case leaves the picture."""
+"""Draws from a normal distribution are kept within this many standard deviations: no case leaves the image."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def augment_clips(grey: Tensor, by: Generators, settings: AugmentationSettings) 
 
     Returns:
         The clips, same shape and range, and the map ``(b, 2, 3)`` from points of a variant to points of its original, both
-        in -1..1 over the picture, as `torch.nn.functional.affine_grid` takes it.
+        in -1..1 over the image, as `torch.nn.functional.affine_grid` takes it.
     """
     theta = _draw_maps(len(grey), by.draws, settings).to(grey.device)
     out = grey
@@ -87,7 +87,7 @@ def augment_clips(grey: Tensor, by: Generators, settings: AugmentationSettings) 
         out = out * each(torch.exp(_normal(b, settings.gain, by.draws)))
     if settings.noise:
         spread = each(torch.rand(b, generator=by.draws) * settings.noise)
-        # Where the picture is black the scanner shows nothing: noise goes with the echo.
+        # Where the image is black the scanner shows nothing: noise goes with the echo.
         field = torch.randn(out.shape, generator=by.noise, device=grey.device)
         out = out + spread * field * (out > 0)
     return out.clamp(0, 1), theta
@@ -99,7 +99,7 @@ def transform_points(points: Tensor, theta: Tensor, size: int) -> Tensor:
     Args:
         points: ``(b, n, 2)`` pixels (x, y), the middle of the first pixel is 0.
         theta: From `augment_clips`.
-        size: Side of the picture in pixels.
+        size: Side of the image in pixels.
     """
     unit = (2 * points + 1) / size - 1
     back = torch.linalg.inv(theta[:, :, :2])

@@ -100,7 +100,7 @@ def open_clip_stores(folders: Sequence[Path], recipe: Recipe) -> list[ClipStore]
 
     Raises:
         DataError: One is no store, or holds stills only.
-        ConfigError: Its pictures have another size, crop or kind than the recipe or the other stores.
+        ConfigError: Its images have another size, crop or kind than the recipe or the other stores.
     """
     stores = [ClipStore(folder) for folder in folders]
     for store in stores:

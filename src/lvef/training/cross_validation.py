@@ -1,4 +1,4 @@
-"""Cross-validation by patient: every patient is judged by the one network that has not met that patient.
+"""Cross-validation by patient: every patient is evaluated by the one network that has not met that patient.
 
 ::
 

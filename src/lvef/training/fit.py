@@ -211,7 +211,7 @@ def make_network(recipe: Recipe, mean_ef_percent: float) -> nn.Module:
         start(mean_ef_percent)
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
-            # Filters over pictures take two thirds of the time with the channels of a pixel side by side.
+            # Filters over images take two thirds of the time with the channels of a pixel side by side.
             module.to(memory_format=torch.channels_last)
     return net
 

@@ -1,8 +1,8 @@
 """First weights for clip networks: how large the ventricle is, learned from single traced frames.
 
-A clip has one label for some hundred pictures, so that a clip network made of random numbers needs thousands of steps before
+A clip has one label for some hundred images, so that a clip network made of random numbers needs thousands of steps before
 it sees that there is a ventricle at all. A traced frame has a label of its own and costs a thirtieth. Here the network, or
-the stream of it that sees pictures, learns the lengths of the 21 lines (long axis and chords) of a frame; its filters over
+the stream of it that sees images, learns the lengths of the 21 lines (long axis and chords) of a frame; its filters over
 time start as "this frame alone". The EF is then a matter of comparing frames, and is learned from clips as ever.
 
 Run it as ``python -m lvef.training.frame_start RECIPE --data TRACES --out FILE``, and give FILE to ``lvef train`` with
@@ -160,7 +160,7 @@ def line_lengths(lines_px: Tensor, size: int) -> Tensor:
 
     Args:
         lines_px: ``(b, 42, 2)`` pixels.
-        size: Side of the picture in pixels.
+        size: Side of the image in pixels.
 
     Returns:
         ``(b, 21)`` in parts of the side.

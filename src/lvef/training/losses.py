@@ -1,4 +1,4 @@
-"""Losses of networks that answer with numbers: EF in percent, or lines in parts of the picture's side."""
+"""Losses of networks that answer with numbers: EF in percent, or lines in parts of the image's side."""
 
 from __future__ import annotations
 

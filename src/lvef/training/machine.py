@@ -19,7 +19,7 @@ SEGNET = "segnet"
 
 BF16_ON_PROCESSORS = (SEGNET, SMALL_VIDEO)
 """Families that train in bf16 on a processor as well as in f32. The others have 3-D convolutions, whose bf16 gradients torch
-2.13 gets wrong there (up to 2e35 where f32 has 5), or give places in the picture, which bf16 rounds by up to 0.002 of the
+2.13 gets wrong there (up to 2e35 where f32 has 5), or give places in the image, which bf16 rounds by up to 0.002 of the
 side."""
 
 

@@ -54,7 +54,7 @@ class DataSettings:
     validation_fraction: float = 0.2
     """Part of the patients kept for validation where the stores name no validation patients, and inside folds."""
     split_seed: int = 1
-    """Of that draw and of the folds, so that runs with other seeds are judged on the same patients."""
+    """Of that draw and of the folds, so that runs with other seeds are evaluated on the same patients."""
 
     def __post_init__(self) -> None:
         if not 0 < self.validation_fraction < 1 or any(w < 0 for w in self.weights):
@@ -137,7 +137,7 @@ class AugmentationSettings:
     noise: float = 0.0
     """Largest standard deviation of noise in every frame, as part of white."""
     blur: float = 0.0
-    """Probability that the picture loses resolution, down to half."""
+    """Probability that the image loses resolution, down to half."""
     log_speed: float = 0.0
     """Standard deviation of the log of the time that a clip spans."""
 
@@ -154,7 +154,7 @@ class LossSettings:
     """What is made small."""
 
     kind: str = "mse"
-    """mse, mae or smooth-l1, in percent of EF or in parts of the picture's side."""
+    """mse, mae or smooth-l1, in percent of EF or in parts of the image's side."""
     smooth_l1_beta: float = 5.0
     """Where smooth-l1 turns from square to straight."""
     streams: float = 0.25

@@ -218,7 +218,7 @@ def streams_of(grey: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def swap_chord_ends(lines: Tensor) -> Tensor:
-    """Lines of a mirrored picture in their order again: each chord's ends change places, the axis keeps its own.
+    """Lines of a mirrored image in their order again: each chord's ends change places, the axis keeps its own.
 
     Args:
         lines: ``(b, 42, 2)``, 21 lines with two ends each.

@@ -39,7 +39,7 @@ Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Images and labels of the same shape."""
 
 STORED_SIZE = 160
-"""Side at which training pictures are kept: zooming in by up to a quarter still finds real detail."""
+"""Side at which training images are kept: zooming in by up to a quarter still finds real detail."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SegmentationRecipe:
     n_folds: int = 5
     """Folds, by patient."""
     split_seed: int = 1
-    """Of the folds, so that another seed is judged on the same patients."""
+    """Of the folds, so that another seed is evaluated on the same patients."""
     seed: int = 1
     """Of everything else random."""
     epochs: int = 60
@@ -94,7 +94,7 @@ def as_arrays(stills: list[CamusStill], size: int) -> tuple[Tensor, Tensor]:
     """Stills as the network sees them: fan found, padded to a square, scaled.
 
     Returns:
-        Pictures ``(n, size, size)`` uint8 and labels ``(n, size, size)`` uint8.
+        Images ``(n, size, size)`` uint8 and labels ``(n, size, size)`` uint8.
     """
     pictures = np.empty((len(stills), size, size), np.uint8)
     labels = np.empty_like(pictures)

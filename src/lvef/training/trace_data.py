@@ -1,6 +1,6 @@
 """Traced frames from folders that ``lvef data prepare volume-traces`` made, as tensors.
 
-All pictures are held in memory as bytes: the 17,494 frames of EchoNet-Dynamic's training and validation clips take 220 MB.
+All images are held in memory as bytes: the 17,494 frames of EchoNet-Dynamic's training and validation clips take 220 MB.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class TraceCases(CaseDataset):
         stores: Opened folders, by the number in the cases.
 
     Raises:
-        DataError: A picture or its lines cannot be read.
+        DataError: An image or its lines cannot be read.
     """
 
     def __init__(self, cases: Sequence[Case], stores: Sequence[TraceStore]) -> None:
@@ -125,7 +125,7 @@ def open_trace_stores(folders: Sequence[Path], recipe: Recipe) -> list[TraceStor
 
     Raises:
         DataError: One is no folder of traced frames.
-        ConfigError: Its pictures have another size or crop.
+        ConfigError: Its images have another size or crop.
     """
     stores = [TraceStore(folder) for folder in folders]
     for store in stores:
@@ -143,5 +143,5 @@ def open_trace_stores(folders: Sequence[Path], recipe: Recipe) -> list[TraceStor
 
 
 def sha256_of_index(folder: Path) -> str:
-    """SHA-256 of a prepared folder's index: names, places, labels and the hashes of the pictures stand in it."""
+    """SHA-256 of a prepared folder's index: names, places, labels and the hashes of the images stand in it."""
     return hashlib.sha256((folder / INDEX_NAME).read_bytes()).hexdigest()

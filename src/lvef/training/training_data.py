@@ -57,7 +57,7 @@ class TrainingData:
 
     @property
     def crop(self) -> str:
-        """Part of the picture that is shown."""
+        """Part of the image that is shown."""
         return str(self.stores[0].info["settings"].get("crop", "whole"))
 
     def told(self) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ class EditAction:
         epoch: Of the result that was shown.
         frame: Which frame was shown.
         kind: ``move`` (of a point), ``undo``, ``redo``, ``reset`` (to the model's contour), ``step`` (to another frame).
-        points: After a move, ``(15, 2)`` pixels of the picture.
+        points: After a move, ``(15, 2)`` pixels of the image.
         by: Frames to go, -1 or 1.
     """
 
@@ -55,11 +55,11 @@ class EditorState:
     Attributes:
         label: ``ED`` or ``ES``.
         colour: Of contour and points, CSS.
-        picture: From `image_data_url`.
-        width: Of the clip's picture in pixels.
+        image: From `image_data_url`.
+        width: Of the clip's image in pixels.
         height: Likewise.
         aspect: Pixel height over pixel width.
-        points: ``(15, 2)`` pixels of the picture, or None where no ventricle was traced.
+        points: ``(15, 2)`` pixels of the image, or None where no ventricle was traced.
         machine: The model's contour on this frame, ``(k, 2)``, drawn dotted once the reader's differs; or None.
         frame: Frame shown, from 0.
         frames: How many the clip has.
@@ -69,8 +69,8 @@ class EditorState:
         seq: Number of the last action that Python has processed.
         undo: Whether there is something to undo.
         redo: Whether there is something to redo.
-        value: Volume and EF, shown above the picture.
-        message: A sentence on the picture, for example why the last action was rejected; empty for none.
+        value: Volume and EF, shown above the image.
+        message: A sentence on the image, for example why the last action was rejected; empty for none.
         spoken: Announced by screen readers when it changes.
     """
 

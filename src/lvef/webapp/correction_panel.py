@@ -96,7 +96,7 @@ def current_result(item: SessionResult, options: MeasureOptions) -> Result:
 def _panel(state: CorrectionState, options: MeasureOptions, key: str, below: RenderBelow | None) -> None:
     view = _view(state, key)
     answer, machine = state.answer(options), state.machine.measurement
-    # Messages about one contour are shown on its picture, and about a file beside it.
+    # Messages about one contour are shown on its image, and about a file beside it.
     here = state.message.phase is None and state.message.view != FILE
     wrong = state.message.text if here else ""
     status = status_html(wrong, answer.measurement, has_name=bool(state.reader))
@@ -274,7 +274,7 @@ def _state_of(result: Result, key: str) -> CorrectionState:
 
 
 def _picture(clip: Clip, frame: int, key: str) -> str:
-    """A frame for the browser, black outside the ultrasound sector: names burned into the picture must not be shown."""
+    """A frame for the browser, black outside the ultrasound sector: names burned into the image must not be shown."""
     held: dict[int | str, object] = st.session_state.setdefault(key, {})
     if "sector" not in held:
         held["sector"] = _sector(clip)

@@ -206,7 +206,7 @@ class CorrectionState:
     def apply_actions(
         self, view: str, phase: Phase, actions: Iterable[EditAction], options: MeasureOptions
     ) -> None:
-        """Do what came from an editor; acts that were done before, or on another picture, are passed over."""
+        """Do what came from an editor; acts that were done before, or on another image, are passed over."""
         for action in actions:
             if action.epoch != self.epoch or action.seq <= self.seen.get((view, phase), 0):
                 continue

@@ -87,7 +87,7 @@ class SessionResult:
         return sum(clip.frames.nbytes for clip in clips if clip is not None)
 
     def masked(self, clip: Clip) -> Clip:
-        """The clip as it may be shown: black outside the ultrasound sector. Every picture is made from it."""
+        """The clip as it may be shown: black outside the ultrasound sector. Every image is made from it."""
         return self.cached(f"masked {id(clip)}", lambda: hide_outside_sector(clip))
 
     def drop_frames(self) -> None:

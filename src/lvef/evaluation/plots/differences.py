@@ -1,4 +1,4 @@
-"""Charts of what something costs: changes of the picture, and one network against another, on the same patients.
+"""Charts of what something costs: changes of the image, and one network against another, on the same patients.
 
 Pure functions, as in `lvef.evaluation.plots.agreement`.
 """
@@ -29,7 +29,7 @@ from lvef.evaluation.report import Bounded, bounded_text
 from lvef.report.style import INK, LINE, SOFT
 
 DICE_COST_ALLOWED, EF_COST_ALLOWED = 0.03, 3.0
-"""More LV Dice, and more points of EF, than a change of the picture may cost."""
+"""More LV Dice, and more points of EF, than a change of the image may cost."""
 
 SHOWN_COSTS = 8.0
 """The axis ends at this many times what is allowed: one ventricle lost on a single still can cost hundreds of points of EF,
@@ -38,7 +38,7 @@ and the bars of all other changes would vanish beside it. The number beside a ba
 
 @dataclass(frozen=True, slots=True)
 class ChangeCost:
-    """What one change of the picture costs against the clean picture.
+    """What one change of the image costs against the clean image.
 
     Attributes:
         change: Its name.
@@ -69,7 +69,7 @@ class PairedDifference:
 
 
 def robustness_png(costs: Sequence[ChangeCost], *, heading: str) -> bytes:
-    """What each change of the picture costs, with the allowed cost as a line; costs above it are hatched.
+    """What each change of the image costs, with the allowed cost as a line; costs above it are hatched.
 
     Args:
         costs: One a change; they are drawn in this order from the top.

@@ -172,7 +172,7 @@ def to_png(figure: Any) -> bytes:  # noqa: ANN401
 
 
 def encode_png(rgb: NDArray[np.uint8]) -> bytes:
-    """``(height, width, 3)`` uint8 as PNG, packed small: these pictures live inside pages.
+    """``(height, width, 3)`` uint8 as PNG, packed small: these images live inside pages.
 
     Level 9 would make them a tenth smaller and take six times as long.
     """

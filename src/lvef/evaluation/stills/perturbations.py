@@ -1,7 +1,7 @@
 """Fixed changes of a still, as other machines, settings and exports make them. Each is one function.
 
-A change takes picture ``(height, width)`` uint8, its labels of the same shape, and a generator, and gives both back, moved
-alike. Changes of grey leave the labels as they are. The probe is taken to lie above the middle of the picture, as it does in
+A change takes image ``(height, width)`` uint8, its labels of the same shape, and a generator, and gives both back, moved
+alike. Changes of grey leave the labels as they are. The probe is taken to lie above the middle of the image, as it does in
 CAMUS.
 """
 
@@ -17,7 +17,7 @@ from lvef.core.terms import Structure
 
 Picture = NDArray[np.uint8]
 Change = Callable[[Picture, Picture, np.random.Generator], tuple[Picture, Picture]]
-"""Picture, labels and generator to picture and labels."""
+"""Image, labels and generator to image and labels."""
 
 SMALL_SIDE_PX, SMALL_QUALITY = 112, 50
 """Size and JPEG quality of the clips of public collections, at their worst."""
