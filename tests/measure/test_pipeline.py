@@ -343,6 +343,7 @@ class _Drawn:
 
     def __init__(self, real, times, cycles_s, contact):
         self.entry, self.engine = real.entry, real.engine
+        self.structures, self.gives_masks = real.structures, real.gives_masks
         ends = np.cumsum([0.0, *cycles_s])
         cycle = np.clip(np.searchsorted(ends, times, side="right") - 1, 0, len(cycles_s) - 1)
         phase = (times - ends[cycle]) / np.asarray(cycles_s)[cycle]

@@ -18,7 +18,6 @@ Line = tuple[str, str]
 class Shown(Flag):
     """Where people see a value."""
 
-    NOWHERE = 0
     TERMINAL = auto()
     SUMMARY = auto()
     REPORT = auto()
@@ -52,7 +51,7 @@ class Field:
         is_mean: Whether it is a mean over beats, which the label says where there are several.
         lines: Labels and texts for people, where these are more than one value.
         group: Which values it stands with.
-        shown: Where people see it.
+        shown: Where people see it, if it has a label or ``lines``.
     """
 
     key: str
@@ -67,7 +66,7 @@ class Field:
     is_mean: bool = False
     lines: Callable[[Measurement], Iterable[Line]] | None = None
     group: Group = Group.VALUES
-    shown: Shown = Shown.NOWHERE
+    shown: Shown = Shown.EVERYWHERE
 
     def value_of(self, measurement: Measurement) -> Any:  # noqa: ANN401
         """The value in a measurement."""
@@ -77,7 +76,7 @@ class Field:
         """Labels and texts for people; none where there is no value."""
         if self.lines is not None:
             return [line for line in self.lines(measurement) if line[1]]
-        value = self.value_of(measurement)
+        value = self.value_of(measurement) if self.label else None
         if value is None:
             return []
         label = wording.mean_label(measurement, self.label) if self.is_mean else self.label
@@ -115,245 +114,112 @@ COUNT: dict[str, Any] = {"type": ["integer", "null"], "minimum": 1}
 FRAME: dict[str, Any] = {"type": ["integer", "null"], "minimum": 0}
 RECORD: dict[str, Any] = {}
 
+# A table, one value after the other.
+# fmt: off
 FIELDS = (
     Field("path", column=0),
     Field("schema", "Name and version of this layout.", RECORD),
-    Field(
-        "source",
-        "The file's name as the user gave it; two names joined by ' + ' for a pair or a biplane study.",
-        TEXT,
-    ),
-    Field(
-        "status",
-        "ok: at least one complete beat. partial_cycle: one ED and one ES, no complete beat. refused: read, but holds "
-        "nothing that should be measured. failed: could not be read.",
-        {"enum": [status.value for status in Status]},
-        column=1,
-    ),
+    Field("source", "The file's name as the user gave it; two names joined by ' + ' for a pair or a biplane study.",
+        TEXT),
+    Field("status",
+        "ok: at least one complete beat. partial_cycle: one ED and one ES, no complete beat. refused: read, "
+        "but holds nothing that should be measured. failed: could not be read.",
+        {"enum": [status.value for status in Status]}, column=1),
     Field("reason", "Why there is no EF, one sentence; empty otherwise.", TEXT, column=21),
     Field("reason_code", "The same, for programs.", TEXT, column=20),
-    Field(
-        "method",
-        "How the volumes were computed or which kind of model gave the EF, and what the EF is the mean of.",
-        TEXT,
-        column=14,
-        lines=lambda m: [("Method", wording.method_text(m))],
-        group=Group.METHOD,
-        shown=Shown.REPORT | Shown.PAGE,
-    ),
-    Field(
-        "view",
-        "Apical view, where the file or the user tells it.",
-        {"enum": [view.value for view in View]},
-        column=13,
-    ),
-    Field(
-        "ef_percent",
-        "Ejection fraction: the mean over the counted complete beats (beats_averaged of them); of a study over every pair "
-        "of an A4C and an A2C beat; of an EF model that read the clip as a whole, over its windows.",
-        NUMBER,
-        column=2,
-    ),
-    Field(
-        "edv_ml",
-        "End-diastolic volume, the mean over the same beats; null where the file has no scale (then volume_note says why).",
-        VOLUME,
-        column=3,
-        label="EDV",
-        unit="ml",
-        is_mean=True,
-        group=Group.VOLUMES,
-        shown=Shown.EVERYWHERE,
-    ),
-    Field(
-        "esv_ml",
-        "End-systolic volume, the mean over the same beats; null where the file has no scale.",
-        VOLUME,
-        column=4,
-        label="ESV",
-        unit="ml",
-        is_mean=True,
-        group=Group.VOLUMES,
-        shown=Shown.EVERYWHERE,
-    ),
-    Field(
-        "stroke_volume_ml",
-        "EDV - ESV; null where the file has no scale.",
-        NUMBER,
-        column=5,
-        label="Stroke volume",
-        unit="ml",
-        is_mean=True,
-        group=Group.VOLUMES,
-        shown=Shown.EVERYWHERE,
-    ),
-    Field(
-        "cardiac_output_l_min",
+    Field("method", "How the volumes were computed or which kind of model gave the EF, and what the EF is the mean of.",
+        TEXT, column=14, lines=lambda m: [("Method", wording.method_text(m))], group=Group.METHOD,
+        shown=Shown.REPORT | Shown.PAGE),
+    Field("view", "Apical view, where the file or the user tells it.",
+        {"enum": [view.value for view in View]}, column=13),
+    Field("ef_percent",
+        "Ejection fraction: the mean over the counted complete beats (beats_averaged of them); of a study "
+        "over every pair of an A4C and an A2C beat; of an EF model that read the clip as a whole, over its "
+        "windows.",
+        NUMBER, column=2),
+    Field("edv_ml",
+        "End-diastolic volume, the mean over the same beats; null where the file has no scale (then "
+        "volume_note says why).",
+        VOLUME, column=3, label="EDV", unit="ml", is_mean=True, group=Group.VOLUMES),
+    Field("esv_ml", "End-systolic volume, the mean over the same beats; null where the file has no scale.",
+        VOLUME, column=4, label="ESV", unit="ml", is_mean=True, group=Group.VOLUMES),
+    Field("stroke_volume_ml", "EDV - ESV; null where the file has no scale.",
+        NUMBER, column=5, label="Stroke volume", unit="ml", is_mean=True, group=Group.VOLUMES),
+    Field("cardiac_output_l_min",
         "Stroke volume times heart rate, regurgitation included; null where one of them is not known.",
-        NUMBER,
-        column=30,
-        required=False,
-        label="Cardiac output",
-        unit="l/min",
-        decimals=1,
-        group=Group.VOLUMES,
-        shown=Shown.EVERYWHERE,
-    ),
-    Field(
-        "volume_note",
-        "Why there are no millilitres; empty where there are.",
-        TEXT,
-        column=22,
-        lines=lambda m: [("Volumes", wording.no_volume_text(m))],
-        group=Group.VOLUMES,
-        shown=Shown.TERMINAL | Shown.SUMMARY | Shown.PAGE,
-    ),
-    Field(
-        "indexed",
-        "Values per body surface, when height and weight were given.",
+        NUMBER, column=30, required=False, label="Cardiac output", unit="l/min", decimals=1, group=Group.VOLUMES),
+    Field("volume_note", "Why there are no millilitres; empty where there are.",
+        TEXT, column=22, lines=lambda m: [("Volumes", wording.no_volume_text(m))], group=Group.VOLUMES,
+        shown=Shown.TERMINAL | Shown.SUMMARY | Shown.PAGE),
+    Field("indexed", "Values per body surface, when height and weight were given.",
         {"type": "object", "additionalProperties": {"type": "number"}},
-        lines=lambda m: wording.indexed_lines(m.indexed),
-        shown=Shown.EVERYWHERE,
-    ),
-    Field(
-        "categories",
-        "The EF in the tables ase_2015 (or ase_2015_men and ase_2015_women), heart_failure and report. None of them is a "
-        "diagnosis.",
+        lines=lambda m: wording.indexed_lines(m.indexed)),
+    Field("categories",
+        "The EF in the tables ase_2015 (or ase_2015_men and ase_2015_women), heart_failure and report. None "
+        "of them is a diagnosis.",
         {"type": "object", "additionalProperties": {"type": "string"}},
-        lines=lambda m: wording.category_lines(m.categories),
-        shown=Shown.EVERYWHERE,
-    ),
+        lines=lambda m: wording.category_lines(m.categories)),
     Field("heart_failure_range", column=15, value=lambda m: m.categories.get("heart_failure")),
     Field("ed_frame", "End-diastolic frame of the beat that is shown, from 0.", FRAME, column=11),
     Field("es_frame", "End-systolic frame of the beat that is shown, from 0.", FRAME, column=12),
-    Field(
-        "ed_time_s",
-        "Its time from the first frame, in seconds; null for stills.",
-        NUMBER,
-        value=lambda m: m.frame_time_s(m.ed_frame),
-    ),
-    Field(
-        "es_time_s",
-        "Its time from the first frame, in seconds; null for stills.",
-        NUMBER,
-        value=lambda m: m.frame_time_s(m.es_frame),
-    ),
-    Field(
-        "volume_unit",
-        "Unit of the volumes under beats and in curve.csv.",
-        {"enum": ["ml", "relative"]},
-    ),
-    Field(
-        "beats",
-        "All beats in the order of time, excluded ones too.",
-        RECORD,
-        column=6,
-        value=lambda m: len(m.counted_beats),
-        lines=wording.beats_lines,
-        shown=Shown.EVERYWHERE,
-    ),
+    Field("ed_time_s", "Its time from the first frame, in seconds; null for stills.",
+        NUMBER, value=lambda m: m.frame_time_s(m.ed_frame)),
+    Field("es_time_s", "Its time from the first frame, in seconds; null for stills.",
+        NUMBER, value=lambda m: m.frame_time_s(m.es_frame)),
+    Field("volume_unit", "Unit of the volumes under beats and in curve.csv.", {"enum": ["ml", "relative"]}),
+    Field("beats", "All beats in the order of time, excluded ones too.",
+        RECORD, column=6, value=lambda m: len(m.counted_beats), lines=wording.beats_lines),
     Field("beats_excluded", column=7, value=lambda m: sum(1 for beat in m.beats if beat.excluded)),
-    Field(
-        "ef_mean_percent",
-        "The same mean before an EF model's is set to 0 or 100; null where the EF rests on frames that were chosen or on "
-        "stills.",
-        NUMBER,
-        column=8,
-    ),
-    Field(
-        "ef_sd_percent",
-        "Sample standard deviation over them, from two on.",
-        NUMBER,
-        column=9,
-        lines=wording.spread_lines,
-        shown=Shown.EVERYWHERE,
-    ),
-    Field(
-        "beats_averaged",
-        "Beats that EF and volumes are means of, of a study pairs of beats; 1 where they are of one beat, null without an "
-        "EF and where an EF model read the clip as a whole.",
-        COUNT,
-        column=29,
-        lines=wording.shown_beat_lines,
-        shown=Shown.EVERYWHERE,
-    ),
-    Field(
-        "heart_rate_bpm",
-        "Beats per minute.",
-        NUMBER,
-        column=10,
-        lines=lambda m: [("Heart rate", wording.heart_rate_text(m))],
-        shown=Shown.EVERYWHERE,
-    ),
-    Field(
-        "heart_rate_source",
+    Field("ef_mean_percent",
+        "The same mean before an EF model's is set to 0 or 100; null where the EF rests on frames that were "
+        "chosen or on stills.",
+        NUMBER, column=8),
+    Field("ef_sd_percent", "Sample standard deviation over them, from two on.",
+        NUMBER, column=9, lines=wording.spread_lines),
+    Field("beats_averaged",
+        "Beats that EF and volumes are means of, of a study pairs of beats; 1 where they are of one beat, "
+        "null without an EF and where an EF model read the clip as a whole.",
+        COUNT, column=29, lines=wording.shown_beat_lines),
+    Field("heart_rate_bpm", "Beats per minute.",
+        NUMBER, column=10, lines=lambda m: [("Heart rate", wording.heart_rate_text(m))]),
+    Field("heart_rate_source",
         "Where the heart rate comes from: the beats that were found, or only the file; empty without one.",
-        {"enum": [FROM_BEATS, FROM_FILE, ""]},
-        column=28,
-    ),
-    Field(
-        "n_frames",
-        "Frames of the clip.",
-        COUNT,
-        column=16,
-        lines=lambda m: [("Clip", wording.clip_text(m))],
-        group=Group.METHOD,
-        shown=Shown.PAGE,
-    ),
+        {"enum": [FROM_BEATS, FROM_FILE, ""]}, column=28),
+    Field("n_frames", "Frames of the clip.",
+        COUNT, column=16, lines=lambda m: [("Clip", wording.clip_text(m))], group=Group.METHOD, shown=Shown.PAGE),
     Field("frame_rate_hz", "Median frame rate.", NUMBER, column=17),
     Field("duration_s", "Time from the first frame to the last; null for stills.", NUMBER, column=18),
     Field("timing", "Where the frame times come from.", TEXT),
-    Field(
-        "spacing",
-        "Millimetres per pixel, or only the shape of a pixel.",
-        RECORD,
-        lines=lambda m: [("Scale", "" if m.spacing is None else wording.pixel_text(m.spacing))],
-        group=Group.METHOD,
-        shown=Shown.REPORT | Shown.PAGE,
-    ),
+    Field("spacing", "Millimetres per pixel, or only the shape of a pixel.",
+        RECORD, lines=lambda m: [("Scale", "" if m.spacing is None else wording.pixel_text(m.spacing))],
+        group=Group.METHOD, shown=Shown.REPORT | Shown.PAGE),
     Field("notices", "Warnings.", RECORD),
     Field("warnings", column=19, value=_notices),
-    Field(
-        "single_plane",
-        "EF in percent of each view of a biplane study, under A4C and A2C, as in the view's own file; empty otherwise.",
+    Field("single_plane",
+        "EF in percent of each view of a biplane study, under A4C and A2C, as in the view's own file; empty "
+        "otherwise.",
         {"type": "object", "additionalProperties": NUMBER},
-        lines=lambda m: [(f"{view} alone", wording.ef_text(ef)) for view, ef in m.single_plane.items()],
-        shown=Shown.EVERYWHERE,
-    ),
-    Field(
-        "counts",
-        "How often the model's own output broke a rule before any check acted, by name; empty for models that mark pixels.",
-        {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
-        required=False,
-        lines=lambda m: [("Rules broken", wording.counts_text(m))],
-        group=Group.METHOD,
-        shown=Shown.PAGE,
-    ),
-    Field(
-        "correction",
-        "null where nobody changed the model's result. Else EF, volumes, frames and tracings are the reader's.",
-        RECORD,
-        required=False,
-    ),
+        lines=lambda m: [(f"{view} alone", wording.ef_text(ef)) for view, ef in m.single_plane.items()]),
+    Field("counts",
+        "How often the model's own output broke a rule before any check acted, by name; empty for models that"
+        " mark pixels.",
+        {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}, required=False,
+        lines=lambda m: [("Rules broken", wording.counts_text(m))], group=Group.METHOD, shown=Shown.PAGE),
+    Field("correction",
+        "null where nobody changed the model's result. Else EF, volumes, frames and tracings are the "
+        "reader's.",
+        RECORD, required=False),
     Field("tracings", "The ventricle at ED and ES of the beat that is shown.", RECORD),
-    Field(
-        "provenance",
-        "What made the measurement.",
-        RECORD,
-        lines=wording.provenance_lines,
-        group=Group.METHOD,
-        shown=Shown.REPORT | Shown.PAGE,
-    ),
+    Field("provenance", "What made the measurement.",
+        RECORD, lines=wording.provenance_lines, group=Group.METHOD, shown=Shown.REPORT | Shown.PAGE),
     Field("weights", column=23, value=_provenance("weights")),
-    Field(
-        "model",
-        value=_provenance("network_kind"),
-        lines=lambda m: [("Model", wording.model_text(m))],
-        shown=Shown.TERMINAL | Shown.SUMMARY,
-    ),
+    Field("model",
+        value=_provenance("network_kind"), lines=lambda m: [("Model", wording.model_text(m))],
+        shown=Shown.TERMINAL | Shown.SUMMARY),
     Field("precision", column=24, value=_provenance("precision")),
     Field("seconds", column=25, value=_provenance("seconds")),
     Field("folder", column=26),
     Field("lvef_version", column=27, value=_provenance("lvef_version")),
 )
+# fmt: on
 """All values of a result, in the order in which JSON and people get them."""

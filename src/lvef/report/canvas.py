@@ -6,6 +6,7 @@ x runs right and y down, in the unit of the canvas. A colour is a name of `lvef.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from typing import Any, Protocol
@@ -18,6 +19,26 @@ from lvef.report.style import LIGHT, font_file, rgb
 
 Points = FloatArray | Sequence[Sequence[float]]
 
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """How a line is drawn.
+
+    Attributes:
+        colour: Its colour.
+        width: Its width.
+        dash: Lengths of dashes and gaps; empty for a solid line.
+        is_closed: Whether its end is joined to its beginning.
+        alpha: Its opacity, 0 to 1.
+    """
+
+    colour: str
+    width: float
+    dash: Sequence[float] = ()
+    is_closed: bool = False
+    alpha: float = 1.0
+
+
 _SUBPIXEL_BITS = 4
 _LETTER_WIDTH = 0.6
 
@@ -25,16 +46,7 @@ _LETTER_WIDTH = 0.6
 class Canvas(Protocol):
     """What a drawing needs of the medium that it is drawn on."""
 
-    def line(
-        self,
-        points: Points,
-        colour: str,
-        width: float,
-        *,
-        closed: bool = False,
-        dash: Sequence[float] = (),
-        alpha: float = 1.0,
-    ) -> None:
+    def line(self, points: Points, stroke: Stroke) -> None:
         """Draw a line through points."""
 
     def area(self, points: Points, colour: str, edge: str = "") -> None:
@@ -63,24 +75,15 @@ class SvgCanvas:
     def __init__(self) -> None:
         self.elements: list[str] = []
 
-    def line(
-        self,
-        points: Points,
-        colour: str,
-        width: float,
-        *,
-        closed: bool = False,
-        dash: Sequence[float] = (),
-        alpha: float = 1.0,
-    ) -> None:
+    def line(self, points: Points, stroke: Stroke) -> None:
         """See `Canvas`."""
-        style = f' stroke-dasharray="{" ".join(f"{d:g}" for d in dash)}"' if dash else ""
-        style += f' stroke-opacity="{alpha:g}"' if alpha < 1 else ""
+        style = f' stroke-dasharray="{" ".join(f"{d:g}" for d in stroke.dash)}"' if stroke.dash else ""
+        style += f' stroke-opacity="{stroke.alpha:g}"' if stroke.alpha < 1 else ""
         # A single point would not be seen.
-        end = "Z" if closed else "h0.1" if len(points) == 1 else ""
+        end = "Z" if stroke.is_closed else "h0.1" if len(points) == 1 else ""
         self.elements.append(
-            f'<path d="M{_svg_points(points)}{end}" fill="none" stroke="{_svg_colour(colour)}" stroke-width="{width:g}" '
-            f'stroke-linejoin="round" stroke-linecap="round"{style}/>'
+            f'<path d="M{_svg_points(points)}{end}" fill="none" stroke="{_svg_colour(stroke.colour)}" '
+            f'stroke-width="{stroke.width:g}" stroke-linejoin="round" stroke-linecap="round"{style}/>'
         )
 
     def area(self, points: Points, colour: str, edge: str = "") -> None:
@@ -140,26 +143,17 @@ class PixelCanvas:
         self._pixels = np.empty((height * scale, width * scale, 3), np.uint8)
         self._pixels[:] = self._rgb(background)
 
-    def line(
-        self,
-        points: Points,
-        colour: str,
-        width: float,
-        *,
-        closed: bool = False,
-        dash: Sequence[float] = (),
-        alpha: float = 1.0,
-    ) -> None:
+    def line(self, points: Points, stroke: Stroke) -> None:
         """See `Canvas`."""
         xy = np.asarray(points, dtype=np.float64)
         if len(xy) == 1:
             xy = np.repeat(xy, 2, axis=0)
-        pieces = [xy] if not dash else _dashes(xy, dash)
+        pieces = _dashes(xy, stroke.dash) if stroke.dash else [xy]
         # OpenCV's smoothed lines are about one pixel wider than they are called.
-        thickness = max(1, round(width * self._scale - 0.8))
-        if alpha >= 1:
+        thickness = max(1, round(stroke.width * self._scale - 0.8))
+        if stroke.alpha >= 1:
             for piece in pieces:
-                self._polyline(self._pixels, piece, closed, colour, thickness)
+                self._polyline(self._pixels, piece, stroke, thickness)
             return
         # Only the pixels around the line are blended.
         (x0, y0), (x1, y1) = (xy.min(axis=0), xy.max(axis=0))
@@ -169,14 +163,18 @@ class PixelCanvas:
         if part.size:
             drawn = part.copy()
             for piece in pieces:
-                self._polyline(drawn, piece - np.array([left, top]) / s, closed, colour, thickness)
-            part[:] = cv2.addWeighted(drawn, alpha, part, 1 - alpha, 0)
+                self._polyline(drawn, piece - np.array([left, top]) / s, stroke, thickness)
+            part[:] = cv2.addWeighted(drawn, stroke.alpha, part, 1 - stroke.alpha, 0)
 
-    def _polyline(
-        self, target: FrameArray, xy: FloatArray, closed: bool, colour: str, thickness: int
-    ) -> None:
+    def _polyline(self, target: FrameArray, xy: FloatArray, stroke: Stroke, thickness: int) -> None:
         cv2.polylines(
-            target, [self._fixed(xy)], closed, self._rgb(colour), thickness, cv2.LINE_AA, _SUBPIXEL_BITS
+            target,
+            [self._fixed(xy)],
+            stroke.is_closed,
+            self._rgb(stroke.colour),
+            thickness,
+            cv2.LINE_AA,
+            _SUBPIXEL_BITS,
         )
 
     def area(self, points: Points, colour: str, edge: str = "") -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lvef.core.records import Beat, FloatArray, Measurement
 from lvef.core.wording import ef_text
-from lvef.report.canvas import Canvas
+from lvef.report.canvas import Canvas, Stroke
 
 MOST_TIME_TICKS, MOST_VOLUME_TICKS = 8, 5
 """Most labels on the axes."""
@@ -193,16 +193,16 @@ def draw_curve(canvas: Canvas, chart: CurveChart, box: Box, size: float, view: s
     plot = (x0 + left, y0 + above, width - left - right, height - above - below)
     _draw_spans(canvas, chart, plot, size)
     px, py, pw, floor = *plot[:3], plot[1] + plot[3]
-    canvas.line([(px, py), (px, floor), (px + pw, floor)], "line", 0.1 * size)
+    canvas.line([(px, py), (px, floor), (px + pw, floor)], Stroke("line", 0.1 * size))
     for tick in ticks(*chart.times_s, MOST_TIME_TICKS):
         x = _x(chart, plot, tick)
-        canvas.line([(x, floor), (x, floor + 0.35 * size)], "line", 0.1 * size)
+        canvas.line([(x, floor), (x, floor + 0.35 * size)], Stroke("line", 0.1 * size))
         canvas.text(x, floor + 1.5 * size, f"{tick:g}", size, "soft", align=0.5)
     bottom, top = chart.volumes
     # No label beside those of the beats.
     for tick in ticks(bottom, top - 0.2 * (top - bottom), MOST_VOLUME_TICKS):
         y = _y(chart, plot, tick)
-        canvas.line([(px, y), (px - 0.35 * size, y)], "line", 0.1 * size)
+        canvas.line([(px, y), (px - 0.35 * size, y)], Stroke("line", 0.1 * size))
         canvas.text(px - 0.7 * size, y + 0.35 * size, f"{tick:g}", size, "soft", align=1.0)
     _draw_lines(canvas, chart, plot, size)
     _draw_names(canvas, chart, plot, size)
@@ -239,7 +239,7 @@ def _draw_lines(canvas: Canvas, chart: CurveChart, plot: Box, size: float) -> No
     for line in chart.lines:
         for piece in line.pieces:
             points = [(_x(chart, plot, time), _y(chart, plot, volume)) for time, volume in piece.tolist()]
-            canvas.line(points, line.colour, 0.15 * size, dash=line.dash)
+            canvas.line(points, Stroke(line.colour, 0.15 * size, dash=line.dash))
     for phase, time, volume in chart.marks:
         _draw_mark(canvas, phase, _x(chart, plot, time), _y(chart, plot, volume), size)
 
@@ -249,7 +249,8 @@ def _draw_names(canvas: Canvas, chart: CurveChart, plot: Box, size: float) -> No
     x, y = plot[0] + 1.5 * size, plot[1] + size
     for line in chart.lines if len(chart.lines) > 1 else ():
         canvas.line(
-            [(x, y - 0.35 * size), (x + 3 * size, y - 0.35 * size)], line.colour, 0.15 * size, dash=line.dash
+            [(x, y - 0.35 * size), (x + 3 * size, y - 0.35 * size)],
+            Stroke(line.colour, 0.15 * size, dash=line.dash),
         )
         canvas.text(x + 3.6 * size, y, line.name, size, "soft")
         x += 6 * size + canvas.text_width(line.name, size)
@@ -316,13 +317,13 @@ def _draw_span(canvas: Canvas, chart: CurveChart, span: Span, plot: Box, size: f
     y0, y1 = plot[1], plot[1] + plot[3]
     area = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
     if span.kind == "counted":
-        canvas.line([(x0, y0), (x0, y1)], "line", 0.1 * size)
+        canvas.line([(x0, y0), (x0, y1)], Stroke("line", 0.1 * size))
     elif span.kind == "shown":
         canvas.area(area, "chosen")
     else:
         canvas.area(area, "ground")
         for line in _hatching(x0, x1, y0, y1):
-            canvas.line(line, "hatch", 0.07 * size)
+            canvas.line(line, Stroke("hatch", 0.07 * size))
     bold = span.kind == "shown"
     if x1 - x0 < canvas.text_width(span.label, size, bold=bold) + 0.5 * size:
         return

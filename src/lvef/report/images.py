@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from lvef.core.records import Clip, FloatArray, FrameArray, Measurement, Tracing
-from lvef.report.canvas import Canvas
+from lvef.report.canvas import Canvas, Stroke
 from lvef.report.curve import has_curve
 from lvef.transforms.sector import hide_outside_sector
 
@@ -134,9 +134,9 @@ def draw_tracing(
     """
     corner, size = np.array(box[:2]), np.array(box[2:])
     for chord in lines.chords:
-        canvas.line(corner + chord * size, colour, 0.4 * width, alpha=0.6)
-    canvas.line(corner + lines.contour * size, colour, width, closed=True)
-    canvas.line(corner + lines.axis * size, "#ffffff", 0.6 * width, dash=(3 * width, 2 * width))
+        canvas.line(corner + chord * size, Stroke(colour, 0.4 * width, alpha=0.6))
+    canvas.line(corner + lines.contour * size, Stroke(colour, width, is_closed=True))
+    canvas.line(corner + lines.axis * size, Stroke("#ffffff", 0.6 * width, dash=(3 * width, 2 * width)))
 
 
 def window_of(

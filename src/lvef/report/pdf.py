@@ -11,7 +11,7 @@ from fpdf.enums import MethodReturnValue, TableBordersLayout
 from fpdf.fonts import FontFace
 
 import lvef
-from lvef.report.canvas import Points
+from lvef.report.canvas import Points, Stroke
 from lvef.report.content import ReportContent, TextTable, more_warnings
 from lvef.report.curve import draw_curve
 from lvef.report.images import EchoImage, draw_tracing
@@ -71,24 +71,17 @@ class PdfPage:
         for font in self.pdf.fonts.values():
             font.ttfont.close()  # type: ignore[union-attr]
 
-    def line(
-        self,
-        points: Points,
-        colour: str,
-        width: float,
-        *,
-        closed: bool = False,
-        dash: Sequence[float] = (),
-        alpha: float = 1.0,
-    ) -> None:
+    def line(self, points: Points, stroke: Stroke) -> None:
         """See `lvef.report.canvas.Canvas`."""
         xy = [(float(x), float(y)) for x, y in np.asarray(points)]
-        with self.pdf.local_context(stroke_opacity=alpha):
-            self.pdf.set_draw_color(*_rgb(colour))
-            self.pdf.set_line_width(width)
-            self.pdf.set_dash_pattern(*dash[:2])
+        with self.pdf.local_context(stroke_opacity=stroke.alpha):
+            self.pdf.set_draw_color(*_rgb(stroke.colour))
+            self.pdf.set_line_width(stroke.width)
+            self.pdf.set_dash_pattern(*stroke.dash[:2])
             # A single point would not be seen.
-            self.pdf.polyline(xy if len(xy) > 1 else [xy[0], (xy[0][0] + 0.5, xy[0][1])], polygon=closed)
+            self.pdf.polyline(
+                xy if len(xy) > 1 else [xy[0], (xy[0][0] + 0.5, xy[0][1])], polygon=stroke.is_closed
+            )
 
     def area(self, points: Points, colour: str, edge: str = "") -> None:
         """See `lvef.report.canvas.Canvas`."""
@@ -163,7 +156,7 @@ class PdfPage:
 
     def rule(self, y: float) -> None:
         """Draw a thin line across the page."""
-        self.line([(MARGIN_PT, y), (WIDTH_PT - MARGIN_PT, y)], "line", 0.6)
+        self.line([(MARGIN_PT, y), (WIDTH_PT - MARGIN_PT, y)], Stroke("line", 0.6))
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
@@ -265,7 +258,7 @@ def _draw_correction(page: PdfPage, content: ReportContent, y: float) -> float:
         page.text(x, top + _ROW * number, row[0], _BODY, colour, bold=is_bold)
         for end, cell in zip(ends, row[1:], strict=True):
             page.text(end, top + _ROW * number, cell, _BODY, colour, bold=is_bold, align=1.0)
-    page.line([(x, top + 3), (x + table_width, top + 3)], "line", 0.6)
+    page.line([(x, top + 3), (x + table_width, top + 3)], Stroke("line", 0.6))
     place = (x + table_width + 18, top) if is_beside else (x, top + table_height + 4)
     page.lines(*place, lines, _BODY, "ink", leading=_LEADING)
     return y + height + 6

@@ -10,7 +10,7 @@ from lvef.core.records import Clip, Measurement
 from lvef.core.wording import clip_text, method_text
 from lvef.io.atomic import write_bytes_atomic
 from lvef.measure.results import Result
-from lvef.report.canvas import PixelCanvas
+from lvef.report.canvas import PixelCanvas, Stroke
 from lvef.report.content import ReportContent, content_of, more_warnings, readable, readable_lines
 from lvef.report.curve import draw_curve
 from lvef.report.images import EchoImage, draw_tracing, images_of
@@ -140,7 +140,7 @@ def _draw_warnings(canvas: PixelCanvas, content: ReportContent, y: float) -> Non
 
 
 def _draw_rule(canvas: PixelCanvas, y: float) -> float:
-    canvas.line([(COLUMN_X_PX, y - 6), (WIDTH_PX - MARGIN_PX, y - 6)], "line", 1)
+    canvas.line([(COLUMN_X_PX, y - 6), (WIDTH_PX - MARGIN_PX, y - 6)], Stroke("line", 1))
     return y + 14
 
 
