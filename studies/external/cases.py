@@ -13,7 +13,7 @@ from PIL import Image
 from lvef.core.errors import DataError, MissingExtraError
 from lvef.core.records import BoolArray, Clip
 from lvef.datasets.camus import read_split
-from lvef.evaluation.stills.perturbations import CHANGES
+from lvef.evaluation.stills.perturbations import PERTURBATIONS as ALL_PERTURBATIONS
 from lvef.evaluation.synthetic.truth import TrueClip, TrueCurve, TrueMask, read_curve, read_dataset, read_mask
 from lvef.io.open import open_clip
 from lvef.stores.synthetic import Source, Task, synthesize
@@ -122,7 +122,10 @@ def perturbed(clip: Clip, change: str) -> Clip:
     cut = clip.frames[:, box.y0 : box.y1, box.x0 : box.x1]
     nothing = np.zeros(cut.shape[1:], np.uint8)
     seed = zlib.crc32(change.encode())
-    changed = [CHANGES[change](np.ascontiguousarray(f), nothing, np.random.default_rng(seed))[0] for f in cut]
+    changed = [
+        ALL_PERTURBATIONS[change](np.ascontiguousarray(f), nothing, np.random.default_rng(seed))[0]
+        for f in cut
+    ]
     return replace(
         clip,
         frames=np.stack(changed),

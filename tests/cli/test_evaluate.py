@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lvef.datasets.camus import read_split
-from lvef.evaluation.stills.perturbations import CHANGES
+from lvef.evaluation.stills.perturbations import PERTURBATIONS
 from lvef.inference.session import bf16_available
 from tests.datasets import camus_folder
 from tests.evaluation.conftest import copy_network
@@ -44,7 +44,7 @@ def test_json_is_the_summary_and_nothing_is_written_unasked(run, here, stills):
 @pytest.mark.slow
 def test_two_networks_and_changes(run, here, stills, monkeypatch):
     monkeypatch.setattr(
-        "lvef.evaluation.stills.evaluation.CHANGES", {"wall drop-out": CHANGES["wall drop-out"]}
+        "lvef.evaluation.stills.evaluation.PERTURBATIONS", {"wall drop-out": PERTURBATIONS["wall drop-out"]}
     )
     twin = copy_network(here / "run" / "camus-seg", "twin")
     (here / "two.txt").write_text("patient0001\npatient0002\n")

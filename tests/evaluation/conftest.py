@@ -1,4 +1,4 @@
-"""A small fabricated collection, networks to evaluate on it, and one evaluation of both."""
+"""A small fabricated collection, networks to judge on it, and one evaluation of both."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 
 from lvef.evaluation.stills.evaluation import evaluate
 from lvef.evaluation.stills.models import Plan, load_models
-from lvef.evaluation.stills.perturbations import CHANGES
+from lvef.evaluation.stills.perturbations import PERTURBATIONS
 from lvef.inference.catalogue import find_model
 from lvef.measure.options import MeasureOptions
 from tests.datasets import camus_folder
 
-SOME_CHANGES = {name: CHANGES[name] for name in ("gamma 0.5", "sector shadow", "wall drop-out")}
-"""Changes of the image that evaluations of these tests make; `test_robustness` looks at every one."""
+SOME_PERTURBATIONS = {name: PERTURBATIONS[name] for name in ("gamma 0.5", "sector shadow", "wall drop-out")}
+"""Changes of the picture that evaluations of these tests make; `test_robustness` looks at every one."""
 
 
 def copy_network(folder: Path, mark: str = "") -> Path:
@@ -49,7 +49,7 @@ def twin(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def evaluated(collection, twin):
-    """Plan and evaluation of two networks, with some changes of the image."""
+    """Plan and evaluation of two networks, with some changes of the picture."""
     plan = Plan(
         collection,
         weights=("camus-seg", str(twin)),
@@ -57,5 +57,5 @@ def evaluated(collection, twin):
         options=MeasureOptions(precision="f32"),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lvef.evaluation.stills.evaluation.CHANGES", SOME_CHANGES)
+        patch.setattr("lvef.evaluation.stills.evaluation.PERTURBATIONS", SOME_PERTURBATIONS)
         return plan, evaluate(plan, load_models(plan))

@@ -1,1 +1,1 @@
-"""Judges the code that serves, through lvef.measure."""
+"""Evaluates models through `lvef.measure`, on stills, datasets and synthetic clips; explores manifests."""

@@ -270,7 +270,8 @@ def _cell(value: object) -> str:
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:
-    stated = [cell.strip().lower() for cell in cells if cell.strip().lower() not in NO_NUMBER]
+    stripped = [cell.strip().lower() for cell in cells]
+    stated = [cell for cell in stripped if cell not in NO_NUMBER and not cell.startswith("not defined")]
     return bool(stated) and all(
         re.match(r"[^\w(]{0,2}\d", cell) and set(re.findall(r"[^\W\d_]+", cell)) <= BESIDE_NUMBERS
         for cell in stated

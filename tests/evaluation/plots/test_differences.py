@@ -1,14 +1,14 @@
-"""Charts of costs: what is above the allowed cost, and which network a difference speaks for."""
+"""Plots of differences: which drops are above the allowed one, and which model a difference speaks for."""
 
 from __future__ import annotations
 
 import pytest
 
+from lvef.evaluation.metrics import PairedMetric
 from lvef.evaluation.plots.differences import (
-    DICE_COST_ALLOWED,
-    EF_COST_ALLOWED,
-    ChangeCost,
-    PairedDifference,
+    MAX_DICE_DROP,
+    MAX_EF_DROP,
+    PooledDrop,
     paired_png,
     robustness_png,
 )
@@ -22,8 +22,14 @@ ABOVE, WITHIN = "#f6c9ac", "#a9cfe6"
 FIRST, SECOND = NETWORK_COLOURS[:2]
 
 
+def paired(figure, unit, value, low, high, more_is_better):
+    return PairedMetric(
+        "one", "two", figure, unit, 9, 9, 0, 0, value, low, high, 0.95, None, None, more_is_better
+    )
+
+
 def cost(dice, ef_points, change="gamma"):
-    return ChangeCost(change, Bounded(dice, dice - 0.01, dice + 0.01), Bounded(ef_points, NAN, NAN))
+    return PooledDrop(change, Bounded(dice, dice - 0.01, dice + 0.01), Bounded(ef_points, NAN, NAN))
 
 
 def fills(*costs):
@@ -34,19 +40,19 @@ def fills(*costs):
 
 
 def test_the_allowed_cost_itself_is_allowed():
-    dice, ef = fills(cost(DICE_COST_ALLOWED, EF_COST_ALLOWED))
+    dice, ef = fills(cost(MAX_DICE_DROP, MAX_EF_DROP))
     assert dice[0] > 1000 and ef[0] > 1000
     assert dice[1] == ef[1] == 0
 
 
 def test_each_panel_judges_its_own_figure():
-    dice, ef = fills(cost(DICE_COST_ALLOWED + 0.001, 0.5))
+    dice, ef = fills(cost(MAX_DICE_DROP + 0.001, 0.5))
     assert dice[0] == 0 and dice[1] > 1000
     assert ef[0] > 300 and ef[1] == 0
 
 
 def test_what_was_lost_has_words_in_place_of_a_bar():
-    lost = pixels(robustness_png([ChangeCost("black", LOST, LOST)], heading="Cost"))
+    lost = pixels(robustness_png([PooledDrop("black", LOST, LOST)], heading="Cost"))
     fine = pixels(robustness_png([cost(0.0, 0.0, "black")], heading="Cost"))
     warning = "#a34700"
     assert count(lost, WITHIN, 4) == count(lost, ABOVE, 4) == 0
@@ -64,13 +70,13 @@ def test_as_high_as_the_list_is_long(n):
 def test_long_names_stay_on_the_sheet():
     picture = pixels(robustness_png([cost(0.05, 1.0, "W" * 60)], heading="Cost"))
     assert (picture[100:-90, -4:] == 255).all()
-    figures = [PairedDifference("M" * 60, "Dice", Bounded(-0.123, -0.234, -0.111), True)]
+    figures = [paired("M" * 60, "Dice", -0.123, -0.234, -0.111, True)]
     picture = pixels(paired_png(figures, "one", "two"))
     assert (picture[:, -4:] == 255).all()
 
 
 def marks(value, low, high, *, more_is_better, unit="Dice"):
-    difference = PairedDifference("figure", unit, Bounded(value, low, high), more_is_better)
+    difference = paired("figure", unit, value, low, high, more_is_better)
     picture = pixels(paired_png([difference], "one", "two"))
     return count(picture, FIRST), count(picture, SECOND), picture
 
@@ -102,8 +108,8 @@ def test_a_positive_difference_stands_on_the_right():
 
 
 def test_a_panel_for_each_unit():
-    one = PairedDifference("Dice", "Dice", Bounded(0.01, NAN, NAN), True)
-    two = PairedDifference("MAE $x$ 漢", "EF points", Bounded(0.0, 0.0, 0.0), False)
+    one = paired("Dice", "Dice", 0.01, NAN, NAN, True)
+    two = paired("MAE $x$ 漢", "EF points", 0.0, 0.0, 0.0, False)
     heights = [pixels(paired_png(rows, "a", "b")).shape[0] for rows in ([], [one], [one, one], [one, two])]
     assert heights[0] < heights[1] < heights[2] < heights[3]
     assert heights[2] - heights[1] == 46

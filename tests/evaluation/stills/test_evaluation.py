@@ -23,7 +23,7 @@ from lvef.evaluation.stills.robustness import POOLED
 from lvef.evaluation.stills.scores import other_phase, score_still
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictors import SegmentationPredictor
-from tests.evaluation.conftest import SOME_CHANGES
+from tests.evaluation.conftest import SOME_PERTURBATIONS
 
 F32 = MeasureOptions(precision="f32")
 
@@ -40,7 +40,7 @@ def test_every_still_is_scored_once_as_if_alone(collection, evaluated):
         assert list(model.scores) == [
             score_still(predictor, still, other=other_phase(still, stills)) for still in stills
         ]
-        assert list(model.perturbed) == list(SOME_CHANGES)
+        assert list(model.perturbed) == list(SOME_PERTURBATIONS)
         assert all(len(scores) == len(stills) for scores in model.perturbed.values())
         assert model.patients == read_split(collection, "validation")
     assert found.split == "CAMUS validation, 4 patients"
@@ -134,8 +134,8 @@ def test_the_summary_has_an_entry_for_every_figure(evaluated):
     assert units["hausdorff_lv_a4c_ed"] == "mm"
     assert units["hausdorff_lv_a2c_ed"] == "px"
     assert all(figure["reference"] for figure in summary["figures"])
-    assert {c["change"] for c in summary["robustness"]} == set(SOME_CHANGES)
-    assert len(summary["robustness_sums"]) == 2 * (1 + len(SOME_CHANGES))
+    assert {c["change"] for c in summary["robustness"]} == set(SOME_PERTURBATIONS)
+    assert len(summary["robustness_sums"]) == 2 * (1 + len(SOME_PERTURBATIONS))
 
 
 def test_tables_hold_every_case(evaluated):
@@ -155,7 +155,7 @@ def test_tables_hold_every_case(evaluated):
         assert row["heart_failure"]
         assert row["report_reference"]
     costs = rows(make_csv_files(found)["robustness.csv"])
-    assert len(costs) == 2 * len(SOME_CHANGES) * 8
+    assert len(costs) == 2 * len(SOME_PERTURBATIONS) * 8
     assert {r["above"] for r in costs} <= {"true", "false"}
     assert len(rows(make_csv_files(found)["paired.csv"])) == len(found.paired)
 

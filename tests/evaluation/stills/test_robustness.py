@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lvef.evaluation.report import Bounded
-from lvef.evaluation.stills.perturbations import CHANGES
+from lvef.evaluation.stills.perturbations import PERTURBATIONS
 from lvef.evaluation.stills.robustness import PerformanceDrop, performance_drops, summarise_perturbed
 from lvef.evaluation.stills.scores import StillScore
 from tests.datasets import camus_folder
@@ -25,10 +25,10 @@ def still():
 
 def changed(name, still):
     picture, labels = still
-    return CHANGES[name](picture.copy(), labels.copy(), np.random.default_rng(5))
+    return PERTURBATIONS[name](picture.copy(), labels.copy(), np.random.default_rng(5))
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", PERTURBATIONS)
 def test_every_change_changes_and_repeats_itself(name, still):
     picture, labels = changed(name, still)
     assert picture.shape == labels.shape

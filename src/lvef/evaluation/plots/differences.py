@@ -1,7 +1,4 @@
-"""Charts of what something costs: changes of the image, and one network against another, on the same patients.
-
-Pure functions, as in `lvef.evaluation.plots.agreement`.
-"""
+"""Plots of differences on the same patients: performance drops under perturbations, and one model against another."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lvef.evaluation.metrics import PairedMetric
 from lvef.evaluation.plots.style import (
     BLUE,
     DPI,
@@ -28,20 +26,20 @@ from lvef.evaluation.plots.style import (
 from lvef.evaluation.report import Bounded, bounded_text
 from lvef.report.style import INK, LINE, SOFT
 
-DICE_COST_ALLOWED, EF_COST_ALLOWED = 0.03, 3.0
-"""More LV Dice, and more points of EF, than a change of the image may cost."""
+MAX_DICE_DROP, MAX_EF_DROP = 0.03, 3.0
+"""Largest drops of LV Dice, and of EF in points, that a perturbation may cause."""
 
-SHOWN_COSTS = 8.0
+AXIS_END = 8.0
 """The axis ends at this many times what is allowed: one ventricle lost on a single still can cost hundreds of points of EF,
-and the bars of all other changes would vanish beside it. The number beside a bar is never cut."""
+and the bars of all others would vanish beside it. The number beside a bar is never cut."""
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeCost:
-    """What one change of the image costs against the clean image.
+class PooledDrop:
+    """The performance drop under one perturbation, over both views and phases.
 
     Attributes:
-        change: Its name.
+        change: Name of the perturbation.
         dice: Loss of mean LV Dice; positive is worse.
         ef_points: Gain of the mean absolute error of EF in points; positive is worse.
     """
@@ -51,42 +49,25 @@ class ChangeCost:
     ef_points: Bounded
 
 
-@dataclass(frozen=True, slots=True)
-class PairedDifference:
-    """One figure of two networks on the same patients.
-
-    Attributes:
-        figure: Its name, for example ``LV Dice A4C ED``.
-        unit: ``Dice``, ``EF points``, ``mm``: figures of one unit share an axis.
-        difference: Mean of second minus first.
-        more_is_better: Whether a positive difference speaks for the second.
-    """
-
-    figure: str
-    unit: str
-    difference: Bounded
-    more_is_better: bool
-
-
-def robustness_png(costs: Sequence[ChangeCost], *, heading: str) -> bytes:
-    """What each change of the image costs, with the allowed cost as a line; costs above it are hatched.
+def robustness_png(drops: Sequence[PooledDrop], *, heading: str) -> bytes:
+    """The performance drop under each perturbation, with the allowed drop as a line; drops above it are hatched.
 
     Args:
-        costs: One a change; they are drawn in this order from the top.
+        drops: One a perturbation; they are drawn in this order from the top.
         heading: The line over the chart.
 
     Returns:
         PNG, `WIDTH_PX` wide and as high as the list is long.
     """
-    figure = new_figure(190 + 44 * max(len(costs), 2))
+    figure = new_figure(190 + 44 * max(len(drops), 2))
     draw_title(figure, heading)
     panels = (
-        ("LV Dice lost", [c.dice for c in costs], DICE_COST_ALLOWED, "z.3f", (290, 570)),
-        ("EF error gained (points)", [c.ef_points for c in costs], EF_COST_ALLOWED, "z.1f", (770, 90)),
+        ("LV Dice lost", [c.dice for c in drops], MAX_DICE_DROP, "z.3f", (290, 570)),
+        ("EF error gained (points)", [c.ef_points for c in drops], MAX_EF_DROP, "z.1f", (770, 90)),
     )
     for number, (name, figures, allowed, form, (left, right)) in enumerate(panels):
         axes = add_axes(figure, left, 100, right, 80)
-        rows = range(len(costs))
+        rows = range(len(drops))
         ends = [v for f in figures for v in f if np.isfinite(v)]
         low, high = min([0.0, *ends]), max([1.4 * allowed, *ends])
         axes.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
@@ -113,9 +94,9 @@ def robustness_png(costs: Sequence[ChangeCost], *, heading: str) -> bytes:
             axes, allowed, 1.01, words, transform=axes.get_xaxis_transform(), ha="center", color="#a34700"
         )
         low, high = axes.get_xlim()
-        axes.set_xlim(max(low, -SHOWN_COSTS * allowed), min(high, SHOWN_COSTS * allowed))
-        axes.set_ylim(len(costs) - 0.4, -0.6)
-        names = [short_name(c.change) for c in costs] if number == 0 else [""] * len(costs)
+        axes.set_xlim(max(low, -AXIS_END * allowed), min(high, AXIS_END * allowed))
+        axes.set_ylim(len(drops) - 0.4, -0.6)
+        names = [short_name(c.change) for c in drops] if number == 0 else [""] * len(drops)
         axes.set_yticks(rows, names, size=SMALL, parse_math=False)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color=LINE, lw=0.8)
@@ -124,7 +105,7 @@ def robustness_png(costs: Sequence[ChangeCost], *, heading: str) -> bytes:
 
 
 def paired_png(
-    differences: Sequence[PairedDifference],
+    paired: Sequence[PairedMetric],
     first: str,
     second: str,
     *,
@@ -133,7 +114,7 @@ def paired_png(
     """Mean difference of two networks with its interval, one panel a unit.
 
     Args:
-        differences: One a figure of merit.
+        paired: One a metric.
         first: Name of the network that is subtracted.
         second: Name of the other.
         heading: The line over the chart.
@@ -141,20 +122,23 @@ def paired_png(
     Returns:
         PNG, `WIDTH_PX` wide. A filled mark has an interval that leaves zero out.
     """
-    units = list(dict.fromkeys(d.unit for d in differences))
-    heights = [46 * sum(d.unit == u for d in differences) + 10 for u in units]
+    units = list(dict.fromkeys(d.unit for d in paired))
+    heights = [46 * sum(d.unit == u for d in paired) + 10 for u in units]
     top, foot = 90, 130
     figure = new_figure(top + sum(heights) + foot * len(units) + 10)
     draw_title(figure, heading if units else f"{heading}: nothing to compare")
     below = sum(heights) + foot * len(units) + 10
     first, second = short_name(first), short_name(second)
     for unit, height in zip(units, heights, strict=True):
-        rows = [d for d in differences if d.unit == unit]
+        rows = [d for d in paired if d.unit == unit]
         below -= height + foot
         total = int(figure.get_figheight() * DPI + 0.5)
         axes = add_axes(figure, 290, total - below - foot - height, 275, below + foot)
         reach = 1.15 * max(
-            [0.01 if unit == "Dice" else 0.5, *(abs(v) for d in rows for v in d.difference if np.isfinite(v))]
+            [
+                0.01 if unit == "Dice" else 0.5,
+                *(abs(v) for d in rows for v in (d.difference, d.low, d.high) if np.isfinite(v)),
+            ]
         )
         axes.set(xlim=(-reach, reach), ylim=(len(rows) - 0.4, -0.6))
         axes.axvline(0, color=INK, lw=1)
@@ -175,8 +159,8 @@ def paired_png(
     return to_png(figure)
 
 
-def _difference(axes: Any, row: int, d: PairedDifference, form: str) -> None:  # noqa: ANN401
-    value, low, high = d.difference
+def _difference(axes: Any, row: int, d: PairedMetric, form: str) -> None:  # noqa: ANN401
+    value, low, high = d.difference, d.low, d.high
     clear = low > 0 or high < 0
     better = (value > 0) == d.more_is_better
     colour = (NETWORK_COLOURS[1] if better else NETWORK_COLOURS[0]) if clear else SOFT
@@ -184,7 +168,7 @@ def _difference(axes: Any, row: int, d: PairedDifference, form: str) -> None:  #
     axes.plot(
         [value], [row], marker="o", ms=7, mfc=colour if clear else "white", mec=colour, mew=1.5, zorder=4
     )
-    words = bounded_text(d.difference, form)
+    words = bounded_text(Bounded(value, low, high), form)
     write_text(
         axes,
         1.02,

@@ -28,7 +28,7 @@ from lvef.evaluation.stills.metrics import (
     still_metrics,
 )
 from lvef.evaluation.stills.models import EvaluatedModels, Fold, Plan
-from lvef.evaluation.stills.perturbations import CHANGES
+from lvef.evaluation.stills.perturbations import PERTURBATIONS
 from lvef.evaluation.stills.robustness import (
     PerformanceDrop,
     PerturbedMetrics,
@@ -233,6 +233,6 @@ def _score(
     else:
         heapq.heappushpop(found.worst, entry)
     if with_perturbations:
-        for name, change in CHANGES.items():
+        for name, change in PERTURBATIONS.items():
             score = score_perturbed(predictor, still, other, change, clean)
             found.perturbed.setdefault(name, []).append(score)

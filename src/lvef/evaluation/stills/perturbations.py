@@ -1,8 +1,8 @@
-"""Fixed changes of a still, as other machines, settings and exports make them. Each is one function.
+"""Perturbations of a still, as other machines, settings and exports make them. Each is one function.
 
-A change takes image ``(height, width)`` uint8, its labels of the same shape, and a generator, and gives both back, moved
-alike. Changes of grey leave the labels as they are. The probe is taken to lie above the middle of the image, as it does in
-CAMUS.
+A perturbation takes an image ``(height, width)`` uint8, its labels of the same shape, and a generator, and returns both,
+moved alike. Perturbations of grey levels leave the labels as they are. The probe is assumed to lie above the middle of the
+image, as it does in CAMUS.
 """
 
 from __future__ import annotations
@@ -15,40 +15,40 @@ from numpy.typing import NDArray
 
 from lvef.core.terms import Structure
 
-Picture = NDArray[np.uint8]
-Change = Callable[[Picture, Picture, np.random.Generator], tuple[Picture, Picture]]
+Image = NDArray[np.uint8]
+Perturbation = Callable[[Image, Image, np.random.Generator], tuple[Image, Image]]
 """Image, labels and generator to image and labels."""
 
 SMALL_SIDE_PX, SMALL_QUALITY = 112, 50
 """Size and JPEG quality of the clips of public collections, at their worst."""
 
 
-def _grey(curve: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Change:
+def _grey(curve: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Perturbation:
     """A curve over grey levels 0-1."""
     table = np.clip(np.round(255 * curve(np.arange(256) / 255)), 0, 255).astype(np.uint8)
-    return lambda picture, labels, _: (table[picture], labels)
+    return lambda image, labels, _: (table[image], labels)
 
 
-def _affine(turn_deg: float = 0.0, zoom: float = 1.0) -> Change:
+def _affine(turn_deg: float = 0.0, zoom: float = 1.0) -> Perturbation:
     """Turned and scaled about the middle; what leaves the frame is lost."""
 
-    def change(picture: Picture, labels: Picture, _: np.random.Generator) -> tuple[Picture, Picture]:
-        height, width = picture.shape
+    def move(image: Image, labels: Image, _: np.random.Generator) -> tuple[Image, Image]:
+        height, width = image.shape
         matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), turn_deg, zoom)
-        moved = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR)
+        moved = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
         moved_labels = cv2.warpAffine(labels, matrix, (width, height), flags=cv2.INTER_NEAREST)
         return np.asarray(moved, np.uint8), np.asarray(moved_labels, np.uint8)
 
-    return change
+    return move
 
 
-def _mirror(picture: Picture, labels: Picture, _: np.random.Generator) -> tuple[Picture, Picture]:
-    return np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(labels[:, ::-1])
+def _mirror(image: Image, labels: Image, _: np.random.Generator) -> tuple[Image, Image]:
+    return np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(labels[:, ::-1])
 
 
-def _small(picture: Picture, labels: Picture, _: np.random.Generator) -> tuple[Picture, Picture]:
-    scale = SMALL_SIDE_PX / max(picture.shape)
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+def _small(image: Image, labels: Image, _: np.random.Generator) -> tuple[Image, Image]:
+    scale = SMALL_SIDE_PX / max(image.shape)
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     coded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, SMALL_QUALITY])[1]
     decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.uint8)
     return decoded, np.asarray(
@@ -56,62 +56,62 @@ def _small(picture: Picture, labels: Picture, _: np.random.Generator) -> tuple[P
     )
 
 
-def _blur(picture: Picture, labels: Picture, _: np.random.Generator) -> tuple[Picture, Picture]:
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.5), np.uint8), labels
+def _blur(image: Image, labels: Image, _: np.random.Generator) -> tuple[Image, Image]:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), 1.5), np.uint8), labels
 
 
-def _speckle(picture: Picture, labels: Picture, rng: np.random.Generator) -> tuple[Picture, Picture]:
+def _speckle(image: Image, labels: Image, rng: np.random.Generator) -> tuple[Image, Image]:
     """Multiplicative grain of 20 %, cells of about 2.4 pixels."""
-    grain = cv2.GaussianBlur(rng.normal(0, 1, picture.shape), (0, 0), 1.0)
-    return _as_grey(picture * (1 + 0.2 * grain / grain.std())), labels
+    grain = cv2.GaussianBlur(rng.normal(0, 1, image.shape), (0, 0), 1.0)
+    return _as_grey(image * (1 + 0.2 * grain / grain.std())), labels
 
 
-def _shadow(picture: Picture, labels: Picture, _: np.random.Generator) -> tuple[Picture, Picture]:
+def _shadow(image: Image, labels: Image, _: np.random.Generator) -> tuple[Image, Image]:
     """A fifth of the sector dark, where the lateral wall lies."""
-    angle = _angle(picture)
-    lit = angle[picture > 0]
+    angle = _angle(image)
+    lit = angle[image > 0]
     low, high = np.percentile(lit, [55, 75])
-    return _as_grey(np.where((angle > low) & (angle < high), 0.15 * picture, picture)), labels
+    return _as_grey(np.where((angle > low) & (angle < high), 0.15 * image, image)), labels
 
 
-def _drop_out(picture: Picture, labels: Picture, rng: np.random.Generator) -> tuple[Picture, Picture]:
+def _drop_out(image: Image, labels: Image, rng: np.random.Generator) -> tuple[Image, Image]:
     """Two stretches of the wall as dark as blood."""
-    wall, dark = np.argwhere(labels == Structure.MYOCARDIUM), np.zeros(picture.shape, np.float32)
+    wall, dark = np.argwhere(labels == Structure.MYOCARDIUM), np.zeros(image.shape, np.float32)
     for y, x in wall[rng.integers(0, len(wall), 2)] if len(wall) else ():
-        cv2.circle(dark, (int(x), int(y)), max(picture.shape) // 14, 1.0, -1)
+        cv2.circle(dark, (int(x), int(y)), max(image.shape) // 14, 1.0, -1)
     dark = np.asarray(cv2.GaussianBlur(dark, (0, 0), 2.0), np.float32)
-    return _as_grey(picture * (1 - 0.85 * dark)), labels
+    return _as_grey(image * (1 - 0.85 * dark)), labels
 
 
-def _narrow_fan(picture: Picture, labels: Picture, _: np.random.Generator) -> tuple[Picture, Picture]:
+def _narrow_sector(image: Image, labels: Image, _: np.random.Generator) -> tuple[Image, Image]:
     """A sector of four fifths of the angle."""
-    angle = _angle(picture)
-    low, high = np.percentile(angle[picture > 0], [0.5, 99.5])
+    angle = _angle(image)
+    low, high = np.percentile(angle[image > 0], [0.5, 99.5])
     middle, half = (low + high) / 2, 0.8 * (high - low) / 2
-    return np.where(np.abs(angle - middle) < half, picture, 0).astype(np.uint8), labels
+    return np.where(np.abs(angle - middle) < half, image, 0).astype(np.uint8), labels
 
 
-def _less_depth(picture: Picture, labels: Picture, _: np.random.Generator) -> tuple[Picture, Picture]:
+def _less_depth(image: Image, labels: Image, _: np.random.Generator) -> tuple[Image, Image]:
     """The lowest sixth cut off."""
-    rows = round(picture.shape[0] * 5 / 6)
-    return np.ascontiguousarray(picture[:rows]), np.ascontiguousarray(labels[:rows])
+    rows = round(image.shape[0] * 5 / 6)
+    return np.ascontiguousarray(image[:rows]), np.ascontiguousarray(labels[:rows])
 
 
-def _on_a_screen(picture: Picture, labels: Picture, rng: np.random.Generator) -> tuple[Picture, Picture]:
+def _on_a_screen(image: Image, labels: Image, rng: np.random.Generator) -> tuple[Image, Image]:
     """Burned-in text beside, an ECG strip below."""
-    side, below = picture.shape[1] // 4, picture.shape[0] // 5
-    shown, moved = (np.pad(p, ((0, below), (side, side))) for p in (picture, labels))
-    scale = picture.shape[1] / 500
+    side, below = image.shape[1] // 4, image.shape[0] // 5
+    shown, moved = (np.pad(p, ((0, below), (side, side))) for p in (image, labels))
+    scale = image.shape[1] / 500
     for row in range(4):
-        words = "".join(chr(c) for c in rng.integers(65, 91, 7))
-        cv2.putText(shown, words, (2, int((row + 1) * 40 * scale)), cv2.FONT_HERSHEY_SIMPLEX, scale, 220, 1)
+        text = "".join(chr(c) for c in rng.integers(65, 91, 7))
+        cv2.putText(shown, text, (2, int((row + 1) * 40 * scale)), cv2.FONT_HERSHEY_SIMPLEX, scale, 220, 1)
     x = np.arange(shown.shape[1])
     y = shown.shape[0] - below / 2 + below / 4 * np.sin(x / 7)
     shown[y.astype(int), x] = 230
     return shown, moved
 
 
-CHANGES: dict[str, Change] = {
+PERTURBATIONS: dict[str, Perturbation] = {
     "gamma 0.5": _grey(lambda v: v**0.5),
     "gamma 2": _grey(lambda v: v**2),
     "gain -40 %": _grey(lambda v: 0.6 * v),
@@ -123,7 +123,7 @@ CHANGES: dict[str, Change] = {
     "turned +20": _affine(turn_deg=20),
     "turned -20": _affine(turn_deg=-20),
     "mirrored": _mirror,
-    "narrow fan": _narrow_fan,
+    "narrow fan": _narrow_sector,
     "less depth": _less_depth,
     "112 px, JPEG 50": _small,
     "blur 1.5 px": _blur,
@@ -132,15 +132,15 @@ CHANGES: dict[str, Change] = {
     "wall drop-out": _drop_out,
     "text and ECG": _on_a_screen,
 }
-"""Every change by name, in the order of the table."""
+"""Every perturbation by name, in the order of the table."""
 
 
-def _angle(picture: Picture) -> NDArray[np.float64]:
+def _angle(image: Image) -> NDArray[np.float64]:
     """Angle of each pixel from the vertical through the probe, radians, ``(height, width)``."""
-    height, width = picture.shape
+    height, width = image.shape
     y, x = np.mgrid[:height, :width]
     return np.asarray(np.arctan2(x - (width - 1) / 2, y + 1.0))
 
 
-def _as_grey(values: NDArray[np.float64]) -> Picture:
+def _as_grey(values: NDArray[np.float64]) -> Image:
     return np.clip(np.round(values), 0, 255).astype(np.uint8)

@@ -17,10 +17,9 @@ from lvef.evaluation.output import settings_of
 from lvef.evaluation.plots.agreement import EfPairs, agreement_plots
 from lvef.evaluation.plots.boxes import dice_png
 from lvef.evaluation.plots.differences import (
-    DICE_COST_ALLOWED,
-    EF_COST_ALLOWED,
-    ChangeCost,
-    PairedDifference,
+    MAX_DICE_DROP,
+    MAX_EF_DROP,
+    PooledDrop,
     paired_png,
     robustness_png,
 )
@@ -78,7 +77,7 @@ DISTANCE_TEXT = (
 DROP_TEXT = (
     "Each perturbation is applied to the image, and to the mask where it moves; the same patient with it and without it "
     "is compared. Shown is the performance drop: LV Dice lost, points of EF error gained. An exclamation mark "
-    f"marks drops above {DICE_COST_ALLOWED:g} LV Dice or {EF_COST_ALLOWED:g} points of EF error. A "
+    f"marks drops above {MAX_DICE_DROP:g} LV Dice or {MAX_EF_DROP:g} points of EF error. A "
     "patient whose EF is lost has no part in the EF columns. The plot is over both views and both phases; the "
     "interval of every column is in robustness.csv."
 )
@@ -356,13 +355,7 @@ def _paired_plots(e: StillsEvaluation, names: dict[str, str]) -> dict[str, Plot]
     """Differences of every pair of models, one plot a pair."""
     found: dict[str, Plot] = {}
     for first, second in combinations(e.labels, 2):
-        rows = [
-            PairedDifference(
-                p.figure, p.unit, Bounded(p.difference, p.low, p.high), more_is_better=p.more_is_better
-            )
-            for p in e.paired
-            if (p.first, p.second) == (first, second)
-        ]
+        rows = [p for p in e.paired if (p.first, p.second) == (first, second)]
         if rows:
             png = paired_png(rows, first, second, heading=f"{second} minus {first}, same patients")
             found[f"paired_{names[first]}_{names[second]}.png"] = Plot(
@@ -371,11 +364,11 @@ def _paired_plots(e: StillsEvaluation, names: dict[str, str]) -> dict[str, Plot]
     return found
 
 
-def _pooled(drops: Sequence[PerformanceDrop]) -> list[ChangeCost]:
+def _pooled(drops: Sequence[PerformanceDrop]) -> list[PooledDrop]:
     """Drops over both views and phases, in the order of the perturbations."""
     dice, ef = ({d.change: d.cost for d in drops if d.figure == name} for name in POOLED)
     changes = dict.fromkeys(d.change for d in drops)
-    return [ChangeCost(change, dice.get(change, UNKNOWN), ef.get(change, UNKNOWN)) for change in changes]
+    return [PooledDrop(change, dice.get(change, UNKNOWN), ef.get(change, UNKNOWN)) for change in changes]
 
 
 def _tile(worst: WorstStill) -> Tile:

@@ -19,9 +19,9 @@ from lvef.core.terms import Phase
 from lvef.datasets.camus import CamusStill
 from lvef.evaluation.ef_metrics import EF_POINTS
 from lvef.evaluation.metrics import DIGITS, LEVEL, NAN, make_generator
-from lvef.evaluation.plots.differences import DICE_COST_ALLOWED, EF_COST_ALLOWED
+from lvef.evaluation.plots.differences import MAX_DICE_DROP, MAX_EF_DROP
 from lvef.evaluation.report import Bounded
-from lvef.evaluation.stills.perturbations import Change
+from lvef.evaluation.stills.perturbations import Perturbation
 from lvef.evaluation.stills.scores import VIEWS, StillScore, ef_pair, ef_pairs, score_still
 from lvef.inference.card import Figure
 from lvef.measure.predictor import Predictor
@@ -95,7 +95,7 @@ def score_perturbed(
     predictor: Predictor,
     still: CamusStill,
     other: CamusStill | None,
-    change: Change,
+    change: Perturbation,
     clean: StillScore,
 ) -> StillScore:
     """Score a perturbed still, with its other phase perturbed too; its EF reference stays that of the unperturbed mask."""
@@ -105,11 +105,11 @@ def score_perturbed(
     return score_still(predictor, _perturb(still, change), other=context, clean=clean)
 
 
-def _perturb(still: CamusStill, change: Change) -> CamusStill:
+def _perturb(still: CamusStill, change: Perturbation) -> CamusStill:
     # The same still gets the same grain in every run and for every model.
     rng = np.random.default_rng(zlib.crc32(f"{still.patient} {still.view} {still.phase}".encode()))
-    picture, mask = change(still.image, still.mask, rng)
-    return replace(still, image=picture, mask=mask)
+    image, mask = change(still.image, still.mask, rng)
+    return replace(still, image=image, mask=mask)
 
 
 def summarise_perturbed(change: str, scores: Sequence[StillScore]) -> PerturbedMetrics:
@@ -157,7 +157,7 @@ def performance_drops(
             Bounded(float(value), float(low), float(high)),
             LEVEL,
             int(n),
-            DICE_COST_ALLOWED if name.startswith("dice") else EF_COST_ALLOWED,
+            MAX_DICE_DROP if name.startswith("dice") else MAX_EF_DROP,
         )
         for name, value, was, (low, high), n in zip(
             DROP_NAMES, _means(worse), _means(base), ends, counts, strict=True
