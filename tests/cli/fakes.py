@@ -20,7 +20,7 @@ class FakeMeasurer:
         self.asked: list[tuple[str, ...]] = []
         card = SimpleNamespace(name="fake", version="1", model_sha256="ab" * 32, licence="CC0-1.0")
         engine = SimpleNamespace(backend="openvino", precision="f32", device="Test CPU")
-        self.predictor = SimpleNamespace(entry=SimpleNamespace(card=card), engine=engine)
+        self.predictor = SimpleNamespace(entry=SimpleNamespace(card=card), engine=engine, structures=())
         FakeMeasurer.made.append(self)
 
     def measure(self, path: Path):

@@ -162,7 +162,7 @@ def test_a_refused_clip_with_contours_can_be_answered_by_a_reader():
         (Edit(ed_frame=-1), GeometryError, "frames 0 to 59"),
         (Edit(ed_frame=3, es_frame=3), GeometryError, "cannot be ED and ES"),
         (Edit(ed_frame=16, es_frame=0), QualityRefusal, "larger at ES"),
-        (Edit(ed_points=np.zeros((3, 2))), GeometryError, "15 points"),
+        (Edit(ed_points=np.zeros((3, 2))), GeometryError, "15 finite points"),
     ],
 )
 def test_what_cannot_be_is_refused(edit, error, words):

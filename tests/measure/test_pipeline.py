@@ -341,6 +341,8 @@ def test_open_clip_and_measure_see_the_same_frames(answer):
 class _Drawn:
     """A network whose contours follow given cycles, with as much wall around them as is wanted."""
 
+    structures, gives_masks = ("left ventricle", "myocardium"), False
+
     def __init__(self, real, times, cycles_s, contact):
         self.entry, self.engine = real.entry, real.engine
         self.structures, self.gives_masks = real.structures, real.gives_masks

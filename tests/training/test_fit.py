@@ -134,12 +134,12 @@ def test_the_arithmetic_taken_is_reported_recorded_and_kept(store, tmp_path, mon
     monkeypatch.setattr(
         fit_module.L, "Trainer", lambda **given: taken.append(given["precision"]) or trainer(**given)
     )
-    monkeypatch.setattr(machine_module, "processor_has_bf16", lambda: True)
+    monkeypatch.setattr(machine_module, "cpu_has_bf16", lambda: True)
     recipe = tiny_recipe(epochs=2, precision="auto")
     with pytest.raises(RuntimeError, match="killed"):
         run(store, tmp_path / "run", recipe, [Kill(1)])
     assert "Training: " in (said := capsys.readouterr().err) and "precision bf16-mixed\n" in said
-    monkeypatch.setattr(machine_module, "processor_has_bf16", lambda: False)
+    monkeypatch.setattr(machine_module, "cpu_has_bf16", lambda: False)
     run(store, tmp_path / "run", recipe)
     assert "emulated" in capsys.readouterr().err
     assert json.loads((tmp_path / "run" / "run.json").read_text())["precision"] == "bf16-mixed"
