@@ -32,7 +32,7 @@ RANGES: dict[str, click.ParamType[Any]] = {
     "allow_origin": click.STRING,
     "root_path": click.STRING,
 }
-"""Settings of the service that are options, and what each may be; defaults and help are those of `ServiceSettings`."""
+"""Settings of the service that are options, with their ranges; defaults and help are those of `ServiceSettings`."""
 
 
 @click.command(
@@ -43,7 +43,7 @@ Examples:
   LVEF_API_KEY=$(openssl rand -hex 24) lvef serve --host 0.0.0.0
   curl -F files=@clip.dcm -F wait=60 http://127.0.0.1:8000/v1/measure
 
-The page http://127.0.0.1:8000/docs shows all routes."""
+http://127.0.0.1:8000/docs lists all routes."""
 )
 @options_from(ServiceSettings, only=RANGES, ranges=RANGES)
 @click.option(
@@ -51,15 +51,15 @@ The page http://127.0.0.1:8000/docs shows all routes."""
     type=click.Path(path_type=Path),
     help="File with the API key that requests must carry; or set LVEF_API_KEY.",
 )
-@click.option("--no-key", is_flag=True, help="Ask for no key, whoever can reach the address.")
+@click.option("--no-key", is_flag=True, help="Use no key, whoever can reach the address.")
 @click.option(
     "--log/--no-log", default=True, help="A line for each request on stderr, without names.  [default: log]"
 )
 def serve(api_key_file: Path | None, no_key: bool, log: bool, **values: Any) -> None:  # noqa: ANN401
     """Serve measurements over HTTP to programs.
 
-    Listens on this machine alone unless --host says otherwise. Prints its address once it answers. Uploads are deleted
-    once they are measured; nothing is sent anywhere.
+    Listens on this machine alone by default. Prints its address once it responds. Uploads are deleted once they are
+    measured; nothing is sent anywhere.
     """
     if no_key and api_key_file is not None:
         raise click.UsageError("--no-key and --api-key-file contradict each other: give one.")
@@ -74,7 +74,7 @@ def serve(api_key_file: Path | None, no_key: bool, log: bool, **values: Any) -> 
             raise
         raise MissingExtraError("The service", "service") from None
     settings = resolve_api_key(ServiceSettings(**values), api_key_file, no_key)
-    # echo flushes: whoever started this process may read the address through a pipe.
+    # echo flushes: the parent process may read the address through a pipe.
     run_service(settings, announce=click.echo, log=log)
 
 

@@ -1,11 +1,11 @@
-"""Looks after a command from a process of its own, which nothing that sticks in the command can stick with.
+"""Watches a command from a process of its own, which does not hang when the command hangs.
 
-Python answers Ctrl-C only when its main thread comes by, and nothing at all while native code keeps the interpreter's lock.
-So a small second process waits at a pipe. Through it come a beat each second, from a thread, and each signal, from Python's
-own handler in C, which needs no lock. The second process ends a batch that does not end itself after Ctrl-C, says so where a
-command has not moved for a while, and ends it in the end.
+Python handles Ctrl-C only in its main thread, and nothing at all while native code holds the interpreter's lock. So a second
+process reads a pipe. The command writes a heartbeat each second, from a thread, and each signal, from Python's C handler,
+which needs no lock. The second process kills a batch that does not end after Ctrl-C, prints a message when a command hangs,
+and kills it in the end.
 
-The file is both: a module of ``lvef.cli``, and the program of the second process, which imports the standard library alone.
+This file is a module of ``lvef.cli`` and the program of the second process, which imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from pathlib import Path
 from threading import Thread
 
 HEARTBEAT_S = 1.0
-"""Time between two beats."""
+"""Interval of heartbeats."""
 
 BATCH_EXIT_S = 1.6
-"""How long a batch may take to end after Ctrl-C."""
+"""Time that a batch has to end after Ctrl-C."""
 
 SERVER_EXIT_S = 5.0
-"""How long page or service may stay without a beat after Ctrl-C. While it beats, it ends in its own good order."""
+"""Time without a heartbeat after Ctrl-C, after which page or service is killed. Else it stops by itself."""
 
 FROZEN_WARNING_S = 60.0
-"""Time without a beat after which a word is said."""
+"""Time without a heartbeat after which a message is printed."""
 
 FROZEN_EXIT_S = 300.0
-"""Time without a beat after which the command is ended."""
+"""Time without a heartbeat after which the command is killed."""
 
 _HEARTBEAT = b"."
 _RESUME_HINT = "Finished files stay in the output folder; the same command resumes from there."
@@ -42,13 +42,13 @@ _RESUME_HINT = "Finished files stay in the output folder; the same command resum
 
 @contextmanager
 def watched(*, server: bool = False) -> Iterator[None]:
-    """Have this process looked after for as long as the block lasts. For the main thread.
+    """Watch this process during the block. To be called in the main thread.
 
     Args:
-        server: It is page or service, which ends in its own time after Ctrl-C.
+        server: It is page or service, which stops by itself after Ctrl-C.
     """
     if sys.platform == "win32":
-        # There a pipe cannot be waited for in this way.
+        # There a pipe cannot be polled in this way.
         yield
         return
     # Not at the top: the second process runs this file without lvef.
@@ -66,10 +66,10 @@ def watched(*, server: bool = False) -> Iterator[None]:
     ]
     try:
         with interrupts_blocked():
-            # What it says goes where our own words go.
+            # Its messages go to our own stderr.
             watcher = subprocess.Popen(words, stdin=reading, stdout=subprocess.DEVNULL)
     except OSError:
-        # No room for a second process: the command itself may still do.
+        # No resources for a second process: the command itself may still run.
         watcher = None
     finally:
         os.close(reading)
@@ -81,13 +81,13 @@ def watched(*, server: bool = False) -> Iterator[None]:
             try:
                 os.write(writing, _HEARTBEAT)
             except BlockingIOError:
-                # The other side is stopped for now.
+                # The other process is stopped for now.
                 pass
             except OSError:
                 return
             time.sleep(HEARTBEAT_S)
 
-    Thread(target=heartbeat, daemon=True, name="lvef-beat").start()
+    Thread(target=heartbeat, daemon=True, name="lvef-heartbeat").start()
     try:
         yield
     finally:
@@ -96,20 +96,20 @@ def watched(*, server: bool = False) -> Iterator[None]:
         if watcher is not None:
             watcher.kill()
             watcher.wait()
-        # The pipe stays open: the thread might write to another file of its number.
+        # The pipe stays open: the thread might write to another file of the same number.
 
 
 def main(process: int, server: bool) -> None:
-    """Look after a process until it is gone.
+    """Watch a process until it is gone.
 
     Args:
-        process: Its number.
+        process: Its id.
         server: See `watched`.
     """
     interrupted = False
 
     def interrupt(*_: object) -> None:
-        # A terminal sends Ctrl-C to this process too. (Page and service send their signals elsewhere.)
+        # A terminal sends Ctrl-C to this process too.
         nonlocal interrupted
         interrupted = True
 
@@ -167,7 +167,7 @@ def _is_parent(process: int) -> bool:
 
 
 def _is_stopped(process: int) -> bool:
-    """Whether somebody stopped the process on purpose (a debugger, SIGSTOP); only Linux tells."""
+    """Whether the process was stopped on purpose (a debugger, SIGSTOP); Linux only."""
     try:
         return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[:1] in ([b"T"], [b"t"])
     except OSError:

@@ -198,11 +198,8 @@ def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: P
         slider = key_for_value(f"{name}-frame", frame)
 
         def chosen() -> None:
-            if not is_current_key(f"{name}-frame", slider):
-                return
-            frames: dict[str, int | None] = {p: state.frame(view, p) for p in PHASES}
-            frames[phase] = int(st.session_state[slider])
-            state.choose(view, options, ed=frames["ed"], es=frames["es"])
+            if is_current_key(f"{name}-frame", slider):
+                state.choose_frame(view, phase, int(st.session_state[slider]), options)
 
         st.slider(f"{label} frame", 0, n - 1, frame, key=slider, on_change=chosen)
 

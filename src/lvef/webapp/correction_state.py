@@ -1,6 +1,6 @@
-"""What one visitor changed of one answer: the edits, their history, and the answer that follows. Knows nothing of the page.
+"""The correction of a result: the edits, their history, and the result that follows. Knows nothing of the page.
 
-An edit from which nothing can be measured is not taken: the last good state stays, with a sentence that says why.
+An edit from which nothing can be measured is rejected: the last state stays, with a message.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from lvef.webapp.contour_editor import EditAction
 
 Phase = Literal["ed", "es"]
 PHASES: tuple[Phase, Phase] = ("ed", "es")
-"""End-diastole and end-systole, as the fields of an edit begin."""
+"""End-diastole and end-systole; the fields of an edit begin with these."""
 
 SINGLE_VIEW = ""
 """Name of the only view of a clip or a pair of stills."""
 
 FILE = "file"
-"""Where messages about a file of a correction belong."""
+"""Place of messages about a file of a correction."""
 
 MAX_HISTORY = 200
 """Steps that can be undone."""
@@ -51,7 +51,7 @@ Edits = Mapping[str, Edit]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A sentence and where it belongs: a view and phase, `FILE`, or nowhere in particular."""
+    """A sentence and its place: a view and phase, `FILE`, or the whole panel."""
 
     text: str = ""
     view: str = SINGLE_VIEW
@@ -59,16 +59,16 @@ class Message:
 
 
 class CorrectionState:
-    """The correction of one answer. One visitor's own: it lies in that visitor's session.
+    """The correction of one result, in one session.
 
     Args:
-        answer: As the machine gave it.
+        result: As the model measured it.
     """
 
-    def __init__(self, answer: Result) -> None:
-        self.machine = answer
+    def __init__(self, result: Result) -> None:
+        self.machine = result
         self.epoch = secrets.token_hex(6)
-        self.views: tuple[str, ...] = tuple(v for v in VIEWS if v in answer.parts) or (SINGLE_VIEW,)
+        self.views: tuple[str, ...] = tuple(v for v in VIEWS if v in result.parts) or (SINGLE_VIEW,)
         self.edits: Edits = {view: Edit() for view in self.views}
         self.past: list[Edits] = []
         self.future: list[Edits] = []
@@ -77,10 +77,10 @@ class CorrectionState:
         self.seen: dict[tuple[str, Phase], int] = {}
         self.when: datetime.datetime | None = None
         self._options: MeasureOptions | None = None
-        self._shown = answer
+        self._shown = result
 
     def measurement(self, view: str) -> Measurement:
-        """The machine's measurement of a view."""
+        """The model's measurement of a view."""
         return self.machine.parts[view][0] if self.machine.parts else self.machine.measurement
 
     def clip(self, view: str) -> Clip | None:
@@ -88,7 +88,7 @@ class CorrectionState:
         return self.machine.parts[view][1] if self.machine.parts else self.machine.clip
 
     def frame(self, view: str, phase: Phase) -> int | None:
-        """The frame that is shown, or None where neither machine nor reader has one."""
+        """The frame that is shown, or None where neither model nor reader has one."""
         own: int | None = getattr(self.edits[view], f"{phase}_frame")
         machine: int | None = getattr(self.measurement(view), f"{phase}_frame")
         return machine if own is None else own
@@ -98,32 +98,30 @@ class CorrectionState:
         return getattr(self.edits[view], f"{phase}_points") is not None
 
     def machine_contour(self, view: str, phase: Phase) -> FloatArray | None:
-        """The machine's contour on the frame that is shown, ``(k, 2)``, or None."""
-        frame, tracings = self.frame(view, phase), self.measurement(view).tracings
-        tracing = None if frame is None or frame >= len(tracings) else tracings[frame]
+        """The model's contour on the frame that is shown, ``(k, 2)``, or None."""
+        tracing = self.measurement(view).tracing(self.frame(view, phase))
         return None if tracing is None else tracing.contour
 
     def points(self, view: str, phase: Phase) -> FloatArray | None:
-        """The contour that is shown as points ``(15, 2)``: the reader's, else the machine's, else None."""
+        """The contour that is shown as points ``(15, 2)``: the reader's, else the model's, else None."""
         own: FloatArray | None = getattr(self.edits[view], f"{phase}_points")
         if own is not None:
             return own
-        frame, tracings = self.frame(view, phase), self.measurement(view).tracings
-        tracing = None if frame is None or frame >= len(tracings) else tracings[frame]
+        tracing = self.measurement(view).tracing(self.frame(view, phase))
         return None if tracing is None else control_points_of_tracing(tracing)
 
-    def same(self, answer: Result) -> bool:
-        """Whether this is a correction of that answer: the same file, measured by the same network, with the same result."""
-        return self.machine is answer or _identity(self.machine) == _identity(answer)
+    def same(self, result: Result) -> bool:
+        """Whether this is a correction of that result: the same file, measured by the same model, with the same values."""
+        return self.machine is result or _identity(self.machine) == _identity(result)
 
-    def rebase(self, answer: Result) -> None:
-        """Go on with the same answer in other words (with the categories of the other sex, for example)."""
-        if answer is not self.machine:
-            self.machine, self._options, self._shown = answer, None, answer
+    def rebase(self, result: Result) -> None:
+        """Continue with the same result with other categories (those of the other sex, for example)."""
+        if result is not self.machine:
+            self.machine, self._options, self._shown = result, None, result
 
     @property
     def changed(self) -> bool:
-        """Whether the answer differs from the machine's."""
+        """Whether the result differs from the model's."""
         return self._shown.measurement.correction is not None
 
     def can_correct(self, view: str) -> bool:
@@ -131,9 +129,9 @@ class CorrectionState:
         return any(t is not None for t in self.measurement(view).tracings) and self.clip(view) is not None
 
     def answer(self, options: MeasureOptions) -> Result:
-        """The answer as the reader has it, the machine's own where nothing is changed."""
+        """The result as the reader has it, the model's own where nothing is changed."""
         if options != self._options:
-            # Sex or height were typed since: the contours are still good, what follows from them may not be.
+            # The contours are the same, but sex or height may have changed.
             self._options = options
             self._shown = self._compute(self.edits, options)
         return self._shown
@@ -141,16 +139,16 @@ class CorrectionState:
     def try_edits(
         self, edits: Edits, options: MeasureOptions, *, view: str = SINGLE_VIEW, phase: Phase | None = None
     ) -> bool:
-        """Take other edits, if something can be measured from them.
+        """Accept other edits, if something can be measured from them.
 
         Args:
             edits: By view.
-            options: Settings of the measurement.
-            view: Where a message about them belongs.
+            options: Of the measurement.
+            view: Place of a message about them.
             phase: Likewise.
 
         Returns:
-            Whether they were taken; if not, `message` says why.
+            Whether they were accepted; if not, `message` states why.
         """
         before = self.edits
         if not self._try(edits, options, view, phase):
@@ -161,26 +159,26 @@ class CorrectionState:
 
     def undo(self, options: MeasureOptions) -> None:
         """One step back, if there is one."""
-        if self.past:
-            before = self.edits
-            if self._try(self.past[-1], options):
-                self.past, self.future = self.past[:-1], [*self.future, before]
+        self._step(self.past, self.future, options)
 
     def redo(self, options: MeasureOptions) -> None:
         """One step forward again, if one was undone."""
-        if self.future:
-            before = self.edits
-            if self._try(self.future[-1], options):
-                self.future, self.past = self.future[:-1], [*self.past, before]
+        self._step(self.future, self.past, options)
+
+    def _step(self, source: list[Edits], target: list[Edits], options: MeasureOptions) -> None:
+        before = self.edits
+        if source and self._try(source[-1], options):
+            source.pop()
+            target.append(before)
 
     def set_reader(self, reader: str, note: str, options: MeasureOptions) -> None:
-        """Say who corrects, and what the reader has to say."""
+        """Set the reader's name and note."""
         if (reader, note) != (self.reader, self.note):
             self.reader, self.note = reader, note
             self._shown = self._compute(self.edits, options)
 
     def choose(self, view: str, options: MeasureOptions, *, ed: int | None, es: int | None) -> bool:
-        """Show other frames, or the machine's (None); a contour of a frame that is left goes with it."""
+        """Show other frames, or the model's (None); the contour of a frame that is left is discarded."""
         edit = self.edits[view]
         changes: dict[str, Any] = {}
         for phase, frame in zip(PHASES, (ed, es), strict=True):
@@ -190,12 +188,18 @@ class CorrectionState:
             changes[f"{phase}_frame"] = None if frame == own else frame
         return self.try_edits({**self.edits, view: replace(edit, **changes)}, options, view=view)
 
+    def choose_frame(self, view: str, phase: Phase, frame: int, options: MeasureOptions) -> bool:
+        """Show another frame of one phase."""
+        frames: dict[str, int | None] = {p: self.frame(view, p) for p in PHASES}
+        frames[phase] = frame
+        return self.choose(view, options, ed=frames["ed"], es=frames["es"])
+
     def reset(self, options: MeasureOptions) -> bool:
-        """Go back to the machine's answer; this can be undone."""
+        """Return to the model's result; this can be undone."""
         return self.try_edits({view: Edit() for view in self.views}, options)
 
     def start_from_extremes(self, view: str, options: MeasureOptions) -> bool:
-        """Where the machine chose no frames: those of its largest and smallest volume, to start from."""
+        """Choose the frames of the largest and the smallest volume, where the model chose none."""
         curve = self.measurement(view).curve
         if curve is None or not np.isfinite(curve.volume).any():
             return False
@@ -206,7 +210,7 @@ class CorrectionState:
     def apply_actions(
         self, view: str, phase: Phase, actions: Iterable[EditAction], options: MeasureOptions
     ) -> None:
-        """Do what came from an editor; acts that were done before, or on another image, are passed over."""
+        """Apply the actions of an editor; those applied already, or of another frame, are ignored."""
         for action in actions:
             if action.epoch != self.epoch or action.seq <= self.seen.get((view, phase), 0):
                 continue
@@ -220,9 +224,7 @@ class CorrectionState:
 
     def _apply_action(self, view: str, phase: Phase, action: EditAction, options: MeasureOptions) -> None:
         if action.kind == "step":
-            frames: dict[str, int | None] = {p: self.frame(view, p) for p in PHASES}
-            frames[phase] = action.frame + (1 if action.by > 0 else -1)
-            self.choose(view, options, ed=frames["ed"], es=frames["es"])
+            self.choose_frame(view, phase, action.frame + (1 if action.by > 0 else -1), options)
         else:
             changes: dict[str, Any] = {f"{phase}_points": action.points}
             self.try_edits(
@@ -231,15 +233,15 @@ class CorrectionState:
 
     def to_json(self) -> str:
         """The correction as a file, layout ``lvef-correction/1``."""
-        signed = self._signed(self.edits)
+        signed = self._with_reader(self.edits)
         values = edit_to_dict(signed[SINGLE_VIEW]) if self.views == (SINGLE_VIEW,) else study_to_dict(signed)
         return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
     def load(self, data: bytes, name: str, options: MeasureOptions) -> bool:
-        """Take a correction from a file.
+        """Load a correction from a file.
 
         Returns:
-            Whether it was taken; if not, `message` says why.
+            Whether it was accepted; if not, `message` states why.
         """
         try:
             if len(data) > MAX_FILE_BYTES:
@@ -257,11 +259,11 @@ class CorrectionState:
         signed = next((edit for edit in edits.values() if edit.reader or edit.note), None)
         if signed is not None:
             self.reader, self.note = signed.reader, signed.note
-        taken = self.try_edits(edits, options)
-        if not taken:
+        is_accepted = self.try_edits(edits, options)
+        if not is_accepted:
             self.reader, self.note = before
             self.message = Message(self.message.text, FILE)
-        return taken
+        return is_accepted
 
     def _try(
         self, edits: Edits, options: MeasureOptions, view: str = SINGLE_VIEW, phase: Phase | None = None
@@ -280,7 +282,7 @@ class CorrectionState:
         return True
 
     def _compute(self, edits: Edits, options: MeasureOptions) -> Result:
-        machine, signed = self.machine, self._signed(edits)
+        machine, signed = self.machine, self._with_reader(edits)
         signed = {view: edit for view, edit in signed.items() if not edit.empty}
         if not signed:
             return machine
@@ -295,7 +297,7 @@ class CorrectionState:
             whole, machine.clip, {view: (own_parts[view], clip) for view, (_, clip) in machine.parts.items()}
         )
 
-    def _signed(self, edits: Edits) -> dict[str, Edit]:
+    def _with_reader(self, edits: Edits) -> dict[str, Edit]:
         return {view: replace(edit, reader=self.reader, note=self.note) for view, edit in edits.items()}
 
     def _sentence(self, error: LvefError, view: str) -> str:
@@ -308,8 +310,8 @@ class CorrectionState:
         return note_text(text)
 
 
-def _identity(answer: Result) -> list[tuple[object, ...]]:
-    every = [answer.measurement, *(part for part, _ in answer.parts.values())]
+def _identity(result: Result) -> list[tuple[object, ...]]:
+    measurements = [result.measurement, *(part for part, _ in result.parts.values())]
     return [
         (
             m.source,
@@ -320,7 +322,7 @@ def _identity(answer: Result) -> list[tuple[object, ...]]:
             m.n_frames,
             m.provenance and m.provenance.weights_sha256,
         )
-        for m in every
+        for m in measurements
     ]
 
 
