@@ -80,20 +80,8 @@ EF_BANDS, HEART_RATE_BANDS, FRAME_RATE_BANDS = (30.0, 40.0, 50.0, 60.0), (60.0, 
 """Cut-offs of the true EF (percent), heart rate (per minute) and frame rate (per second); they belong to the band above."""
 
 GROUPED_PARAMETERS = (
-    *(
-        "foreshorten",
-        "noise",
-        "near_clutter",
-        "haze",
-        "gain",
-        "depth",
-        "tilt",
-        "drop",
-        "shadow",
-        "attenuat",
-        "blur",
-    ),
-    *("amount", "strength"),
+    *("foreshorten", "noise", "near_clutter", "haze", "gain", "depth"),
+    *("tilt", "drop", "shadow", "attenuat", "blur", "amount", "strength"),
 )
 """Clips are grouped by thirds of the parameters whose own name begins with one of these."""
 

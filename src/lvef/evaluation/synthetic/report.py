@@ -55,18 +55,9 @@ SUMMARY_SCHEMA, RUN_SCHEMA = "lvef-synthetic-evaluation/1", "lvef-synthetic-eval
 """Versions of the layouts of ``summary.json`` and ``run.json``."""
 
 CLIP_COLUMNS = (
-    *(
-        "item",
-        "patient",
-        "status",
-        "reason_code",
-        "rhythm",
-        "view",
-        "frame_rate_hz",
-        "heart_rate_bpm",
-        "n_frames",
-    ),
-    *("reference", "ef_percent", "ef_plane_percent", "ef_space_percent", "ef_representative_percent"),
+    *("item", "patient", "status", "reason_code", "rhythm", "view"),
+    *("frame_rate_hz", "heart_rate_bpm", "n_frames", "reference"),
+    *("ef_percent", "ef_plane_percent", "ef_space_percent", "ef_representative_percent"),
     *("dice_ed", "dice_es", "volume_error_percent", "volume_mae_percent", "untraced"),
 )
 """Fields of a result in ``clips.csv`` (``item`` as ``clip``); then come errors, counts of beats, and the parameters."""
