@@ -17,7 +17,12 @@ from lvef.evaluation.stills.perturbations import PERTURBATIONS as ALL_PERTURBATI
 from lvef.evaluation.synthetic.truth import TrueClip, TrueCurve, TrueMask, read_curve, read_dataset, read_mask
 from lvef.io.open import open_clip
 from lvef.stores.synthetic import Source, Task, synthesize
-from lvef.stores.synthetic_sources import MotionSource, PhantomSource, motion_tasks, phantom_tasks
+from lvef.stores.synthetic_sources import (
+    AnimatedStillsSource,
+    PhantomSource,
+    animated_stills_tasks,
+    phantom_tasks,
+)
 from lvef.transforms.sector import find_sector
 from studies.external.drawings import Drawn, Rgb, read_beat, read_line
 
@@ -144,8 +149,10 @@ def phantoms(out: Path, clips: int, seed: int, jobs: int) -> Iterator[SyntheticC
 
 def animated_stills(out: Path, camus: Path, patients: Sequence[str], jobs: int) -> Iterator[SyntheticCase]:
     """One animated pair of stills a patient; made once for all models, in ``out``."""
-    tasks = motion_tasks(camus, patients, 1, "TEST")
-    return _synthetic(MotionSource(camus), tasks, out / f"motion-seed{MOTION_SEED}", MOTION_SEED, jobs)
+    tasks = animated_stills_tasks(camus, patients, 1, "TEST")
+    return _synthetic(
+        AnimatedStillsSource(camus), tasks, out / f"motion-seed{MOTION_SEED}", MOTION_SEED, jobs
+    )
 
 
 def default_patients(camus: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -164,3 +165,18 @@ def test_debug_shows_the_traceback(monkeypatch):
 def test_a_closed_pipe_is_no_bug(monkeypatch):
     result = verb_that_raises(monkeypatch, OSError(errno.EPIPE, "Broken pipe"))
     assert "bug" not in result.stderr
+
+
+@pytest.mark.parametrize(("code", "number"), [(None, 0), (1, 1), ("a sentence", 1)])
+def test_a_program_with_abandoned_threads_ends_at_once_with_its_exit_code(monkeypatch, code, number):
+    from lvef.cli import main as module
+    from lvef.core import workers
+
+    ended = []
+    monkeypatch.setattr(module, "_exit_now", ended.append)
+    monkeypatch.setattr(module.threading, "Timer", lambda *_: SimpleNamespace(start=lambda: None))
+    module._exit_soon(code)
+    assert not ended
+    monkeypatch.setattr(workers, "_abandoned", {"work"})
+    module._exit_soon(code)
+    assert ended == [number]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lvef.stores.synthetic_sources import MotionSource, PhantomSource
+from lvef.stores.synthetic_sources import AnimatedStillsSource, PhantomSource
 from tests.datasets import camus_folder
 from tests.stores.synthetic_made_up import beating
 
@@ -21,7 +21,7 @@ def quick(monkeypatch):
         return beating(rng, task.name, view=self.options.view)
 
     monkeypatch.setattr(PhantomSource, "make", make)
-    monkeypatch.setattr(MotionSource, "make", make)
+    monkeypatch.setattr(AnimatedStillsSource, "make", make)
     return asked
 
 

@@ -22,12 +22,12 @@ from lvef.stores.recipes import ClipRecipe, TwoStreamRecipe
 from lvef.stores.synthetic import synthesize
 from lvef.stores.synthetic_sources import (
     EIGHTHS,
+    AnimatedStillsSource,
     Between,
     ClipOptions,
-    MotionSource,
     PhantomSource,
+    animated_stills_tasks,
     camus_patients,
-    motion_tasks,
     phantom_tasks,
     validation_patients,
 )
@@ -62,7 +62,11 @@ def moving(tmp_path_factory, camus):
     out = tmp_path_factory.mktemp("made") / "moving"
     patients, _ = camus_patients(camus)
     done = synthesize(
-        MotionSource(camus, ClipOptions(**QUICK)), motion_tasks(camus, patients, 2), out, seed=3, workers=1
+        AnimatedStillsSource(camus, ClipOptions(**QUICK)),
+        animated_stills_tasks(camus, patients, 2),
+        out,
+        seed=3,
+        workers=1,
     )
     assert done.counts["made"] == 8, done.finished
     return out
@@ -173,8 +177,8 @@ def test_patients_are_never_parted(moving, camus):
 def test_a_patients_part_and_clip_do_not_depend_on_the_others(camus, moving, tmp_path):
     (tmp_path / "names.txt").write_text("patient0003\n")
     one, _ = camus_patients(camus, names=tmp_path / "names.txt")
-    tasks = motion_tasks(camus, one)
-    synthesize(MotionSource(camus, ClipOptions(**QUICK)), tasks, tmp_path / "one", seed=3)
+    tasks = animated_stills_tasks(camus, one)
+    synthesize(AnimatedStillsSource(camus, ClipOptions(**QUICK)), tasks, tmp_path / "one", seed=3)
     file = "Videos/patient0003-1.avi"
     assert (tmp_path / "one" / file).read_bytes() == (moving / file).read_bytes()
     clips = {r["FileName"]: r["Split"] for r in rows(moving / "FileList.csv")}
@@ -185,7 +189,7 @@ def test_one_in_eight_training_patients_is_val(tmp_path):
     (tmp_path / "database_split").mkdir()
     names = [f"patient{k:04d}" for k in range(1, 401)]
     (tmp_path / "database_split" / "subgroup_training.txt").write_text("\n".join(names))
-    splits = [t.split for t in motion_tasks(tmp_path, names)]
+    splits = [t.split for t in animated_stills_tasks(tmp_path, names)]
     assert set(splits) == {"TRAIN", "VAL"}
     assert 35 <= splits.count("VAL") <= 65
 
@@ -197,7 +201,9 @@ def test_stills_that_cannot_be_used_are_refused(tmp_path):
     (folder / "patient0002" / "patient0002_4CH_ED.nii.gz").write_bytes(b"torn")
     patients, _ = camus_patients(root)
     done = synthesize(
-        MotionSource(root, ClipOptions(**QUICK)), motion_tasks(root, patients), tmp_path / "out"
+        AnimatedStillsSource(root, ClipOptions(**QUICK)),
+        animated_stills_tasks(root, patients),
+        tmp_path / "out",
     )
     assert [f.outcome for f in done.finished] == ["refused", "failed", "made", "made"]
     assert "patient0001: has no A4C stills of both ED and ES" in done.finished[0].reason
@@ -205,8 +211,8 @@ def test_stills_that_cannot_be_used_are_refused(tmp_path):
 
 
 def test_a2c_without_a_scale_tells_no_millilitres(camus, tmp_path):
-    source = MotionSource(camus, ClipOptions(view=View.A2C, **QUICK))
-    done = synthesize(source, motion_tasks(camus, ["patient0001", "patient0003"]), tmp_path / "out")
+    source = AnimatedStillsSource(camus, ClipOptions(view=View.A2C, **QUICK))
+    done = synthesize(source, animated_stills_tasks(camus, ["patient0001", "patient0003"]), tmp_path / "out")
     assert done.counts["made"] == 2, done.finished
     listed = rows(tmp_path / "out" / "FileList.csv")
     assert all(r["EDV"] == r["ESV"] == "" and 5 < float(r["EF"]) < 90 for r in listed)
@@ -244,10 +250,10 @@ def test_patients_who_are_not_there(camus, tmp_path):
 def test_real_stills(camus_root, tmp_path):
     patients, missing = camus_patients(camus_root)
     assert len(patients) + len(missing) == 450
-    tasks = motion_tasks(camus_root, patients)
+    tasks = animated_stills_tasks(camus_root, patients)
     splits = {s: sum(t.split == s for t in tasks) for s in ("TRAIN", "VAL", "TEST")}
     assert splits["TEST"] == 50
     assert 35 <= splits["VAL"] <= 65
-    done = synthesize(MotionSource(camus_root, ClipOptions(**QUICK)), tasks[:3], tmp_path / "out")
+    done = synthesize(AnimatedStillsSource(camus_root, ClipOptions(**QUICK)), tasks[:3], tmp_path / "out")
     assert done.counts["made"] == 3, done.finished
     assert not check_manifest(read(tmp_path / "out").manifest, decode=decode_row)

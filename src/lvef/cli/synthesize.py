@@ -220,7 +220,7 @@ def motion(
     from lvef.stores import synthetic_sources as sources
 
     present, missing = sources.camus_patients(data, split, patients)
-    source = sources.MotionSource(data, _options(values), own_ef)
+    source = sources.AnimatedStillsSource(data, _options(values), own_ef)
     click.echo(source.terms.text, err=True)
     if missing:
         click.echo(
@@ -234,7 +234,7 @@ def motion(
             f"lvef: patients of CAMUS's validation list are written as {all_split}, as asked for: do not evaluate on them.",
             err=True,
         )
-    tasks = sources.motion_tasks(data, present, clips_per_patient, all_split)
+    tasks = sources.animated_stills_tasks(data, present, clips_per_patient, all_split)
     _run(source, tasks, values)
 
 

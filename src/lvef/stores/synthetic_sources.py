@@ -36,7 +36,7 @@ PHANTOM_TERMS = Terms(
 )
 """Who may use phantoms."""
 
-MOTION_TERMS = Terms(
+ANIMATED_STILLS_TERMS = Terms(
     "camus-motion",
     LICENCE,
     "These clips are made of stills of the collection CAMUS and come under its licence, CC BY-NC-SA 4.0: non-commercial "
@@ -144,7 +144,7 @@ def phantom_tasks(n: int, seed: int, split: str | None = None) -> list[Task]:
 
 
 @dataclass(frozen=True, slots=True)
-class MotionSource:
+class AnimatedStillsSource:
     """Animated stills of CAMUS.
 
     Attributes:
@@ -165,7 +165,7 @@ class MotionSource:
     @property
     def terms(self) -> Terms:
         """Those of CAMUS."""
-        return MOTION_TERMS
+        return ANIMATED_STILLS_TERMS
 
     def make(self, task: Task, rng: np.random.Generator) -> SyntheticClip:
         """Read a patient's stills and animate them.
@@ -221,7 +221,7 @@ def camus_patients(
     return there, [p for p in wanted if p not in set(there)]
 
 
-def motion_tasks(
+def animated_stills_tasks(
     root: Path, patients: Sequence[str], per_patient: int = 1, split: str | None = None
 ) -> list[Task]:
     """Clips of patients of CAMUS.
