@@ -27,17 +27,17 @@ NOTES = {
     "without_ef": "{n} have no EF: they are of no use for training on EF",
     "shorter_than_asked": "{n} are shorter than asked for and were played back and forth",
     "truncated": "{n} are damaged or cut off; the frames before that were taken",
-    "assumed_frame_rate": "{n} tell no frame rate: that of the manifest, else 50 Hz, was taken",
+    "assumed_frame_rate": "{n} state no frame rate: that of the manifest, else 50 Hz, was taken",
     "other_number_of_lines": "{n} traced frames have another number of lines than 21: their chords were cut anew",
     "uneven_chords": "{n} traced frames have chords that are not evenly spaced along the axis; kept as traced",
     "es_larger_than_ed": "{n} pairs of stills have a larger volume in ES than in ED; kept as labelled",
     "traced_but_not_in_manifest": "{n} traced clips are not in the manifest",
-    "repeated_rows": "{n} rows of the table of tracings say the same as one before; counted once",
-    "unusable_rows": "{n} rows of the table of tracings have no name, no frame or no number; their frames were passed over",
+    "repeated_rows": "{n} rows of the table of tracings repeat an earlier one; counted once",
+    "unusable_rows": "{n} rows of the table of tracings have no name, no frame or no number; their frames were skipped",
 }
 """What the codes of notes mean, for people."""
 
-SKIPPED = {"still": "{n} stills passed over", "not_traced": "{n} without tracing or mask passed over"}
+SKIPPED = {"still": "{n} stills skipped", "not_traced": "{n} without tracing or mask skipped"}
 """What the reasons of skipping mean."""
 
 EXIT_CODES = "Exit code: 0 done, 1 something failed (the rest is prepared), 2 usage error."

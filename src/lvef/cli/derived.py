@@ -35,7 +35,7 @@ def options_from(
             range, and a tuple becomes an option that may be given several times.
         only: Fields that get an option; None for all.
         aliases: Further option names, by field.
-        ranges: What a field may be, where its type says too little.
+        ranges: What a field may be, where its type is too general.
     """
 
     def decorate(command: F) -> F:
@@ -99,7 +99,7 @@ def _inner(hint: Any) -> type:  # noqa: ANN401
 
 
 def _kind(hint: Any) -> dict[str, Any]:  # noqa: ANN401
-    """What tells click of a type: a yes or no is a flag without a value."""
+    """Click's arguments for a type: bool becomes a flag without a value."""
     return {"is_flag": True} if _inner(hint) is bool else {"type": _param_type(hint)}
 
 

@@ -2,7 +2,7 @@
 
 ::
 
-    LvefError                 anything this package says on purpose
+    LvefError                 anything this package raises on purpose
     ├── DataError             a file, folder or table that cannot be used
     │   ├── VideoError        ... a video or image
     │   ├── DicomError        ... a DICOM object

@@ -187,7 +187,7 @@ def finishing(write: Callable[[bool], None]) -> Iterator[None]:
     """Write tables and ``run.json`` at the end of the block, also when the run in it is stopped.
 
     Args:
-        write: Does it; told whether the run came to its end.
+        write: Does it, given whether the run came to its end.
     """
     try:
         yield

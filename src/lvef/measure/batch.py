@@ -243,12 +243,12 @@ class _Batch:
         name = None if self.folder is None else self.folder.names.get(job.key)
         return None if self.folder is None or name is None else self.folder.path / name
 
-    def _write(self, job: Job, answer: Result, stamp: str) -> JobResult:
+    def _write(self, job: Job, result: Result, stamp: str) -> JobResult:
         place = self._place(job)
         # Of a file that was abandoned, another result is written already.
-        files = () if place is None or is_abandoned() else tuple(self.write(place, answer, self.outputs))
-        row = result_row(answer.measurement, job.label, "" if place is None else place.name)
-        return JobResult(row, place, answer.measurement, files, stamp)
+        files = () if place is None or is_abandoned() else tuple(self.write(place, result, self.outputs))
+        row = result_row(result.measurement, job.label, "" if place is None else place.name)
+        return JobResult(row, place, result.measurement, files, stamp)
 
 
 def answer_of(job: Job) -> Result:

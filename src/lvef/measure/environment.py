@@ -1,4 +1,4 @@
-"""What a run stood on: versions, machine. For ``run.json`` and ``lvef info``; it tells not who or where."""
+"""Versions and machine of a run, for ``run.json`` and ``lvef info``; nothing of who runs it or where."""
 
 from __future__ import annotations
 

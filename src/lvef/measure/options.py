@@ -16,15 +16,15 @@ class MeasureOptions:
     """Settings of one measurement; the command line and its help are derived from these fields."""
 
     weights: str = "camus-seg"
-    """Name of an installed network (see `lvef info`), or a folder with model.onnx and card.json."""
+    """Name of an installed model (see `lvef info`), or a folder with model.onnx and card.json."""
     backend: str = "auto"
-    """Engine: auto, openvino or onnxruntime."""
+    """Runtime: auto, openvino or onnxruntime."""
     precision: str = "auto"
     """Arithmetic: auto (bf16 where the processor has units for it, else f32), f32 or bf16."""
     threads: int = 0
-    """Threads of the engine; 0 leaves the choice to it."""
+    """Threads of the runtime; 0 leaves the choice to it."""
     view: View = View.UNKNOWN
-    """View, where the file does not tell."""
+    """View, where the file does not state it."""
     sex: Sex | None = None
     """Sex for the ASE/EACVI table; without it the grades for men and women are both given."""
     height_cm: float | None = None
@@ -38,7 +38,7 @@ class MeasureOptions:
     frame_rate_hz: float | None = None
     """Frame rate that overrides the file's."""
     per_beat: bool = False
-    """EF networks: find the beats with the segmentation network that is installed, and read an EF for each; their mean
-    is the EF. Without it the clip is read as a whole. Networks that draw the ventricle always go by beats."""
+    """EF models: find the beats with the installed segmentation model, and predict an EF for each; their mean is the EF.
+    Without it the clip is read as a whole. Models that trace the ventricle always measure by beat."""
     max_frames: int = MAX_FRAMES
     """Longest clip that is read."""

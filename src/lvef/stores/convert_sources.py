@@ -114,8 +114,8 @@ def patient_of(source: Source) -> str:
         return source.item
     with quiet_pydicom(), source.path.open("rb") as file:
         dataset = read_header(file, str(source.path))
-        told, issuer = text_value(dataset, "PatientID"), text_value(dataset, "IssuerOfPatientID")
-    return pseudonym(told, issuer) if told else source.item
+        own, issuer = text_value(dataset, "PatientID"), text_value(dataset, "IssuerOfPatientID")
+    return pseudonym(own, issuer) if own else source.item
 
 
 def _of_file(path: Path) -> Source:
