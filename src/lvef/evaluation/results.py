@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from lvef.core.errors import ConfigError
 from lvef.core.serialization import printable
 from lvef.core.terms import Status
 from lvef.evaluation.metrics import NAN
+from lvef.inference.card import Card
 from lvef.measure.predictor import Predictor
 
 T = TypeVar("T")
@@ -127,3 +130,24 @@ def _from_plain(kind: Any, value: Any) -> Any:  # noqa: ANN401
         [inner, *_] = get_args(kind)
         return tuple(_from_plain(inner, each) for each in value)
     return value
+
+
+def check_distinct(names: Sequence[str], cards: Sequence[Card]) -> None:
+    """Refuse a model that is given twice.
+
+    Raises:
+        ConfigError: Two have the same hash.
+    """
+    hashes = [card.model_sha256 for card in cards]
+    for digest, n in Counter(hashes).items():
+        if n > 1:
+            same = [name for name, own in zip(names, hashes, strict=True) if own == digest]
+            raise ConfigError(f"{' and '.join(same)} are the same model; give each model once.")
+
+
+def first_distinct(*candidates: Sequence[str]) -> list[str]:
+    """The first list of labels without duplicates, else the last list."""
+    for labels in candidates:
+        if len(set(labels)) == len(labels):
+            break
+    return list(labels)

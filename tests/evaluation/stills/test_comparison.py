@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lvef.evaluation.stills.ef import EfCase, EfComparison
-from lvef.evaluation.stills.metrics import Side, compare_models
+from lvef.evaluation.stills.metrics import EfCase, EfComparison, Side, compare_models
 from lvef.evaluation.stills.scores import StillScore
 from lvef.stats.paired import holm
 

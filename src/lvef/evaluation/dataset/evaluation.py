@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +21,13 @@ from lvef.evaluation.dataset.leakage import check_network, check_splits
 from lvef.evaluation.dataset.predictions import EfResult, match_predictions, read_predictions
 from lvef.evaluation.dataset.tracings import ReferenceTracings, read_reference_tracings
 from lvef.evaluation.metrics import NAN
-from lvef.evaluation.results import UsedWeights, exit_code_of, used_weights
+from lvef.evaluation.results import (
+    UsedWeights,
+    check_distinct,
+    exit_code_of,
+    first_distinct,
+    used_weights,
+)
 from lvef.evaluation.runner import CaseRunner, Measures, settings_key
 from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.inference.card import experimental_text
@@ -305,29 +310,23 @@ def _labels(plan: Plan, entries: Sequence[ModelEntry]) -> list[str]:
     Raises:
         ConfigError: The same model or file is given twice.
     """
-    hashes = [entry.card.model_sha256 for entry in entries]
-    twice = [digest for digest, n in Counter(hashes).items() if n > 1]
-    if twice:
-        same = [name for name, digest in zip(plan.weights, hashes, strict=True) if digest == twice[0]]
-        raise ConfigError(f"{' and '.join(same)} are the same model; give each model once.")
+    cards = [entry.card for entry in entries]
+    check_distinct(plan.weights, cards)
     files = [path.resolve() for path in plan.predictions]
     if len(set(files)) < len(files):
         raise ConfigError("A file of predictions is given twice; give each once.")
-    cards = [entry.card for entry in entries]
-    long_names = [f"{path.parent.name}/{path.stem}" for path in files]
     folders = [entry.folder.resolve() for entry in entries]
-    candidates = (
+    long_names = [f"{path.parent.name}/{path.stem}" for path in files]
+    labels = first_distinct(
         [*(card.name for card in cards), *(path.stem for path in files)],
         [*(f"{card.name} {card.version}" for card in cards), *long_names],
         [*(f"{folder.parent.name}/{folder.name}" for folder in folders), *long_names],
+        [
+            *(f"{card.name} {card.model_sha256[:8]}" for card in cards),
+            *(f"{path.stem} {number}" for number, path in enumerate(files, 1)),
+        ],
     )
-    for labels in candidates:
-        if len(set(labels)) == len(labels):
-            return [printable(label) for label in labels]
-    return [
-        *(f"{card.name} {card.model_sha256[:8]}" for card in cards),
-        *(f"{path.stem} {number}" for number, path in enumerate(files, 1)),
-    ]
+    return [printable(label) for label in labels]
 
 
 def read_losses(run: Path) -> Curves:

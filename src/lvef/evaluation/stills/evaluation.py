@@ -19,11 +19,12 @@ from lvef.core.terms import Structure
 from lvef.datasets.camus import CamusStill, read_stills
 from lvef.evaluation.metrics import MetricTable, PairedMetric
 from lvef.evaluation.results import UsedWeights
-from lvef.evaluation.stills.ef import EfComparison, ef_comparisons
 from lvef.evaluation.stills.metrics import (
     CARD_METRICS,
+    EfComparison,
     Side,
     compare_models,
+    ef_comparisons,
     ef_metrics,
     still_metrics,
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lvef.core.errors import ConfigError, DataError
 from lvef.datasets.camus import read_split
-from lvef.evaluation.results import UsedWeights, used_weights
+from lvef.evaluation.results import UsedWeights, check_distinct, first_distinct, used_weights
 from lvef.inference.card import CARD_NAME, experimental_text
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
@@ -157,14 +157,7 @@ def _patients(plan: Plan) -> list[str]:
 
 def _load_models(plan: Plan) -> dict[str, Predictor]:
     predictors = [_load_model(plan, name) for name in plan.weights]
-    duplicates = [d for d, n in Counter(p.entry.card.model_sha256 for p in predictors).items() if n > 1]
-    if duplicates:
-        names = [
-            n
-            for n, p in zip(plan.weights, predictors, strict=True)
-            if p.entry.card.model_sha256 == duplicates[0]
-        ]
-        raise ConfigError(f"{' and '.join(names)} are the same model; give each model once.")
+    check_distinct(plan.weights, [p.entry.card for p in predictors])
     return dict(zip(_labels(plan.weights, predictors), predictors, strict=True))
 
 
@@ -186,18 +179,15 @@ def _labels(given: Sequence[str], predictors: Sequence[Predictor]) -> list[str]:
     """The shortest labels that are unique; a folder is labelled by its last two names."""
     cards = [p.entry.card for p in predictors]
     folders = [p.entry.folder.resolve() for p in predictors]
-    candidates = (
+    return first_distinct(
         [card.name for card in cards],
         [f"{card.name} {card.version}" for card in cards],
         [
             f"{folder.parent.name}/{folder.name}" if (Path(name) / CARD_NAME).is_file() else name
             for name, folder in zip(given, folders, strict=True)
         ],
+        [f"{card.name} {card.model_sha256[:8]}" for card in cards],
     )
-    for labels in candidates:
-        if len(set(labels)) == len(labels):
-            return labels
-    return [f"{card.name} {card.model_sha256[:8]}" for card in cards]
 
 
 def _load_folds(plan: Plan) -> list[Fold]:

@@ -42,9 +42,8 @@ from lvef.evaluation.report import (
     table_csv,
 )
 from lvef.evaluation.results import patients_digest, to_plain
-from lvef.evaluation.stills.ef import EfComparison
 from lvef.evaluation.stills.evaluation import ModelScores, StillsEvaluation, WorstStill
-from lvef.evaluation.stills.metrics import EF_STATISTICS, QUALITIES
+from lvef.evaluation.stills.metrics import EF_STATISTICS, QUALITIES, EfComparison
 from lvef.evaluation.stills.models import Plan
 from lvef.evaluation.stills.robustness import POOLED, PerformanceDrop
 from lvef.evaluation.stills.scores import STRUCTURE_TITLES, STRUCTURES, VIEWS

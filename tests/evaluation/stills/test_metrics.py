@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from lvef.core.records import PixelSpacing
-from lvef.evaluation.stills.ef import EfCase, EfComparison, ef_comparisons
-from lvef.evaluation.stills.metrics import CARD_METRICS, ef_metrics
+from lvef.evaluation.stills.metrics import CARD_METRICS, EfCase, EfComparison, ef_comparisons, ef_metrics
 from lvef.evaluation.stills.scores import StillScore
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
