@@ -220,12 +220,12 @@ def _draw_result(page: PdfPage, content: ReportContent, y: float) -> float:
         reason = page.wrap(content.reason, width, 9, most=6)
         middle = page.lines(x, middle, reason, 9, "ink", leading=13) + 4
     else:
-        width -= 134
+        width -= 146
         for label, text in content.volumes:
             page.text(x + width + 16, right + 2, label, _BODY, "soft")
             page.text(WIDTH_PT - MARGIN_PT, right + 2, text, 11, "ink", bold=True, align=1.0)
             right += 17
-        note = page.wrap(content.volume_note, 118, _BODY, most=6) if content.volume_note else []
+        note = page.wrap(content.volume_note, 130, _BODY, most=6) if content.volume_note else []
         right = page.lines(x + width + 16, right, note, _BODY, "soft", leading=11.5)
     for label, text in content.values:
         page.text(x, middle, label, _BODY, "soft")
@@ -294,13 +294,12 @@ def _draw_image(page: PdfPage, image: EchoImage, x: float, y: float, width: floa
     colour = PHASE_COLOURS.get(image.phase, "#ffffff")
     if image.tracing is not None:
         draw_tracing(page, image.tracing, box, colour, 1.3)
-    if image.title:
-        page.text(x + 6, y + 15, image.title, 11, colour, bold=True)
-    if image.caption:
-        wide = page.text_width(image.caption, _SMALL)
-        with page.pdf.local_context(fill_opacity=0.6):
-            page.area(_box(x + width - 8 - wide, y + height - 15, wide + 5, 11), "#000000")
-        page.text(x + width - 6, y + height - 7, image.caption, _SMALL, "#ffffff", align=1.0)
+    wide = page.text_width(image.caption, _SMALL)
+    with page.pdf.local_context(fill_opacity=0.6):
+        page.area(_box(x + 4, y + 4, page.text_width(image.title, 11, bold=True) + 4, 14), "#000000")
+        page.area(_box(x + width - 8 - wide, y + height - 15, wide + 4, 11), "#000000")
+    page.text(x + 6, y + 15, image.title, 11, colour, bold=True)
+    page.text(x + width - 6, y + height - 7, image.caption, _SMALL, "#ffffff", align=1.0)
 
 
 def _columns(n: int) -> list[tuple[float, float]]:

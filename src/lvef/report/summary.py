@@ -91,7 +91,7 @@ def _draw_image(canvas: PixelCanvas, image: EchoImage, box: tuple[float, float, 
 def _draw_column(canvas: PixelCanvas, content: ReportContent, m: Measurement) -> None:
     """Result, values, warnings and what made it, from the top down."""
     x = float(COLUMN_X_PX)
-    canvas.text(x, 40, content.label, 15, "soft")
+    canvas.text(x, 40, _fitting(canvas, content.label, WIDTH_PX - MARGIN_PX - x, 15), 15, "soft")
     size = 75.0 if content.ef[:1].isdigit() else 55.0
     canvas.text(x, 112, content.ef, size, "ink", bold=True)
     y = 148.0
