@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import cv2
 import nibabel as nib
 import numpy as np
 import pytest
@@ -222,6 +223,15 @@ def test_masks_that_are_missing_or_of_another_size(nifti):
     for phase in Phase:
         row = by_item(manifest)[f"patient0001_4CH_{phase}"]
         assert (row["mask_path"], row["n_traced_frames"]) == (None, 0)
+
+
+def test_a_file_of_another_format_than_its_name(nifti):
+    path = nifti / "database_nifti" / "patient0001" / "patient0001_4CH_ED.nii.gz"
+    cv2.imwrite(str(nifti / "a.png"), np.zeros((9, 9), np.uint8))
+    path.write_bytes((nifti / "a.png").read_bytes())
+    manifest, findings = read(nifti)
+    assert findings["unreadable"].examples == ("database_nifti/patient0001/patient0001_4CH_ED.nii.gz",)
+    assert "patient0001_4CH_ED" not in by_item(manifest)
 
 
 def test_mhd_without_raw(older):

@@ -44,6 +44,7 @@ from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import make_manifest
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.datasets.schema import BY_NAME
+from lvef.io.formats import format_of_file
 from lvef.io.limits import check_spacing
 from lvef.io.metaimage import MissingDataFileError
 from lvef.io.probe import FileHeader, probe_image
@@ -390,10 +391,13 @@ class _Importer:
     def _header(self, path: str) -> FileHeader | None:
         try:
             header = probe_image(self.root / path)
+            found = format_of_file(self.root / path)
         except MissingDataFileError:
             self._findings.add(_NO_RAW, path)
             return None
-        except DataError:
+        except (DataError, OSError):
+            found = None
+        if found is None or not path.endswith(found.suffixes):
             self._findings.add(_UNREADABLE, path)
             return None
         if header.truncated:
