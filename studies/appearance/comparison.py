@@ -186,7 +186,7 @@ def spread(values: FloatArray) -> Spread:
 
 
 def samples_csv(samples: Sequence[Sample]) -> str:
-    """One line a image: kind, name, patient, phase, millimetres per pixel and every measure."""
+    """One line an image: kind, name, patient, phase, millimetres per pixel and every measure."""
     names = list(dict.fromkeys(name for s in samples for name in s.measures))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

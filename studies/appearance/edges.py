@@ -160,7 +160,7 @@ def _even(contour: FloatArray, step: float) -> FloatArray:
 
 
 def _values(image: NDArray[np.uint8], points: FloatArray, method: int) -> NDArray[np.float32]:
-    """Values of a image at any points ``(..., 2)``, 0 beyond its edge."""
+    """Values of an image at any points ``(..., 2)``, 0 beyond its edge."""
     x, y = (points[..., k].reshape(-1, 1).astype(np.float32) for k in (0, 1))
     found = cv2.remap(image.astype(np.float32), x, y, method, borderMode=cv2.BORDER_CONSTANT)
     return np.asarray(found, dtype=np.float32).reshape(points.shape[:-1])

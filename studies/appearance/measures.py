@@ -1,6 +1,6 @@
 """Measures of one image with labels, and between consecutive frames of a cine.
 
-Values are comparable only at equal millimetres per pixel: bring a image through :func:`to_square` first.
+Values are comparable only at equal millimetres per pixel: bring an image through :func:`to_square` first.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def joint_auc(
 ) -> float:
     """Area under the curve of a logistic fit on several measures, on patients it was not fitted to.
 
-    A measure that a image lacks counts as the mean. Both sides weigh the same. The scores of the folds are ranked within
+    A measure that an image lacks counts as the mean. Both sides weigh the same. The scores of the folds are ranked within
     each fold and the areas averaged.
 
     Args:

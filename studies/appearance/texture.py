@@ -1,6 +1,6 @@
 """Grain of a structure: local deviation and speckle cell, after slow shading is taken away.
 
-All functions look at one grey image and a mask; pixels are square. A image has structure of every size, so a value of
+All functions look at one grey image and a mask; pixels are square. An image has structure of every size, so a value of
 its grain depends on what counts as slow: here what a Gaussian of `TREND_MM` keeps. Compare only figures made alike, at
 equal millimetres per pixel.
 """
@@ -43,7 +43,7 @@ def erode(mask: BoolArray, spacing_mm: float, margin_mm: float) -> BoolArray:
 
 
 def trend(values: FloatArray, mask: BoolArray, spacing_mm: float, sigma_mm: float = TREND_MM) -> FloatArray:
-    """Slow part of a image inside a mask, ``(h, w)``: a Gaussian mean of the pixels inside.
+    """Slow part of an image inside a mask, ``(h, w)``: a Gaussian mean of the pixels inside.
 
     Args:
         values: ``(h, w)``.

@@ -78,7 +78,7 @@ def test_what_does_not_fit_is_named_and_the_rest_goes_on(tmp_path):
     assert "ED and ES need two" in reasons["e2"]
     assert "e3: 1 traced frame; ED and ES need two" in reasons["e3"]
     assert done.notes["unusable_rows"] == 1
-    assert "not of this picture" in reasons["e4"]
+    assert "not of this image" in reasons["e4"]
     assert done.skipped == {"not_traced": 1}
     assert done.notes["traced_but_not_in_manifest"] == 1
     assert done.notes["other_number_of_lines"] == 1

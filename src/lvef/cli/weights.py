@@ -56,8 +56,8 @@ LIMITS = {
 """Known weaknesses of each."""
 
 LIMITS_OF_BOTH = (
-    "Trained on apical four-chamber films of one hospital, 112 x 112 pixels, cut to the sector.",
-    "Mean and spread of the grey values are those that are told of the training films, to two decimals.",
+    "Trained on apical four-chamber clips of one hospital, 112 x 112 pixels, cut to the sector.",
+    "Mean and spread of the grey values are those of the training clips, to two decimals.",
 )
 """Known weaknesses of both."""
 
@@ -94,7 +94,7 @@ Exit code: 0 network written, 1 something failed, 2 usage error.""",
     type=click.Choice(["fan", "whole"]),
     default="fan",
     show_default=True,
-    help="Part of the picture to show the network; whole for EchoNet-Dynamic's own films, which are cut already.",
+    help="Part of the image to use; whole for EchoNet-Dynamic's own clips, which are cropped already.",
 )
 @click.option("--half", is_flag=True, help="Store the weights in half precision: half the size on disk.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")

@@ -230,8 +230,8 @@ def edit_from_dict(values: Any, source: str = "The correction") -> Edit:  # noqa
     return Edit(
         ed_frame=_frame(values.get("ed_frame"), "ed_frame", source),
         es_frame=_frame(values.get("es_frame"), "es_frame", source),
-        ed_points=_outline(values.get("ed_points"), "ed_points", source),
-        es_points=_outline(values.get("es_points"), "es_points", source),
+        ed_points=_contour(values.get("ed_points"), "ed_points", source),
+        es_points=_contour(values.get("es_points"), "es_points", source),
         reader=_words(values.get("reader", ""), "reader", source),
         note=_words(values.get("note", ""), "note", source),
     )
@@ -364,10 +364,10 @@ def _frame(value: Any, name: str, source: str) -> int | None:  # noqa: ANN401
     return value
 
 
-def _outline(value: Any, name: str, source: str) -> FloatArray | None:  # noqa: ANN401
+def _contour(value: Any, name: str, source: str) -> FloatArray | None:  # noqa: ANN401
     if value is None:
         return None
-    wrong = DataError(f"{source}: {name} must be {N_CONTROL_POINTS} points [x, y] in pixels of the picture.")
+    wrong = DataError(f"{source}: {name} must be {N_CONTROL_POINTS} points [x, y] in pixels of the image.")
     try:
         points = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):

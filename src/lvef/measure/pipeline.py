@@ -39,7 +39,7 @@ from lvef.measure.quality import (
     check_clip,
     check_combined,
     check_heart_rate,
-    check_picture,
+    check_image,
     check_shapes,
     check_systole,
     check_torn,
@@ -135,7 +135,7 @@ class Measurer:
         check_clip(clip)
         fan = find_sector(clip)
         clip = drop_invalid_region(clip, fan)
-        check_picture(clip, fan)
+        check_image(clip, fan)
         if not self.predictor.structures:
             self.progress(READING_EF, 0, 0)
             finder = None if self.beat_finder is None else self.beat_finder.measure_clip
@@ -312,7 +312,7 @@ class Measurer:
         parts: list[TracedFrames] = []
         doubts: list[CodedWarning] = []
         for (still, fan), other in zip(stills, reversed(stills), strict=True):
-            check_picture(still, fan)
+            check_image(still, fan)
             square = self.predictor.square(*other)
             traced = self._trace(still, fan, other=square)
             doubts += check_ventricle(

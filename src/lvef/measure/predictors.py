@@ -401,7 +401,7 @@ def line_warnings(counts: dict[str, int]) -> tuple[CodedWarning, ...]:
             CodedWarning(
                 "line_faults",
                 f"Of {counts['frames']} frames, {crossing} have chords that cross each other and {off} have chords that do "
-                "not lie across the long axis: look at the film.",
+                "not lie across the long axis: look at the clip.",
             )
         )
     if counts.get("es_above_ed"):

@@ -100,7 +100,7 @@ def check_clip(clip: Clip) -> None:
         )
 
 
-def check_picture(clip: Clip, fan: Sector) -> None:
+def check_image(clip: Clip, fan: Sector) -> None:
     """Refuse images that are no 2-D grey ultrasound.
 
     Raises:
@@ -110,7 +110,7 @@ def check_picture(clip: Clip, fan: Sector) -> None:
     if correlation < MIN_NEIGHBOUR_CORRELATION:
         raise QualityRefusal(
             "noise",
-            f"{clip.source}: the picture is noise (neighbouring pixels correlate by {correlation:.2f}, "
+            f"{clip.source}: the image is noise (neighbouring pixels correlate by {correlation:.2f}, "
             f"at least {MIN_NEIGHBOUR_CORRELATION} was expected); check that the file is an echo cine.",
         )
     if clip.chroma is not None:
@@ -118,7 +118,7 @@ def check_picture(clip: Clip, fan: Sector) -> None:
         if coloured > MAX_COLOUR_FRACTION:
             raise QualityRefusal(
                 "colour_doppler",
-                f"{clip.source}: {coloured:.0%} of the ultrasound picture is coloured, as in colour Doppler; "
+                f"{clip.source}: {coloured:.0%} of the ultrasound image is coloured, as in colour Doppler; "
                 "a grey 2-D cine was expected. Export the clip without colour.",
             )
 
@@ -146,7 +146,7 @@ def check_ventricle(
         raise QualityRefusal(
             "no_ventricle",
             f"{source}: a left ventricle was found on {traced.sum()} of {len(traced)} frames; an apical four- or "
-            "two-chamber cine was expected. Check the view, or crop the clip to the ultrasound picture.",
+            "two-chamber cine was expected. Check the view, or crop the clip to the ultrasound image.",
         )
     if walls_known and contact < MIN_WALL_CONTACT:
         raise QualityRefusal(

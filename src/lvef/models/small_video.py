@@ -137,9 +137,9 @@ class _Block(nn.Module):
         return torch.relu(beside + inside)
 
 
-def _as_courses(pictures: Tensor, times: int) -> Tensor:
+def _as_courses(images: Tensor, times: int) -> Tensor:
     """``(b * t, c, h, w)`` to ``(b, c, t, h * w)``; a view where channels lie last in memory."""
-    return pictures.unflatten(0, (-1, times)).transpose(1, 2).flatten(3)
+    return images.unflatten(0, (-1, times)).transpose(1, 2).flatten(3)
 
 
 def _as_pictures(courses: Tensor, height: int) -> Tensor:

@@ -82,7 +82,7 @@ class _Composer:
         _, height, width = clip.frames.shape
         aspect = clip.pixel_aspect
         scale = _scale(width, height * aspect)
-        # ``picture`` is what the echo covers; the canvas may be wider, where the echo is narrow.
+        # ``image`` is what the echo covers; the canvas may be wider, where the echo is narrow.
         self._picture = _even(width * scale), _even(height * aspect * scale)
         self.width = max(self._picture[0], _MIN_WIDTH_PX)
         self.height = self._picture[1] + _PANEL_PX
@@ -104,8 +104,8 @@ class _Composer:
         """Draw frame ``index`` into ``planes``."""
         (width, height), left = self._picture, self._left
         grey = cv2.convertScaleAbs(self._clip.frames[index], alpha=219 / 255, beta=_BLACK_LUMA)
-        picture = self._luma[:height, left : left + width]
-        picture[:] = cv2.resize(
+        image = self._luma[:height, left : left + width]
+        image[:] = cv2.resize(
             grey, (width, height), interpolation=cv2.INTER_LINEAR if width > grey.shape[1] else cv2.INTER_AREA
         )
         for plane in self._chroma:
@@ -122,8 +122,8 @@ class _Composer:
         # A pixel's centre, not its corner, is the whole number: hence the halves.
         points = (contour + 0.5) * self._factor + (self._left, 0)
         luma, *chroma = _yuv(colour)
-        picture = self._luma[: self._picture[1]]
-        cv2.polylines(picture, [_fixed(points - 0.5)], True, luma, 2, cv2.LINE_AA, _SUBPIXEL_BITS)
+        image = self._luma[: self._picture[1]]
+        cv2.polylines(image, [_fixed(points - 0.5)], True, luma, 2, cv2.LINE_AA, _SUBPIXEL_BITS)
         coarse = [_fixed(points / 2 - 0.5)]
         for plane, value in zip(self._chroma, chroma, strict=True):
             cv2.polylines(plane[: self._picture[1] // 2], coarse, True, value, 2, cv2.LINE_8, _SUBPIXEL_BITS)

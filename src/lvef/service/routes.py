@@ -312,8 +312,8 @@ def _add_file(routes: APIRouter, jobs: JobManager, prefix: str, name: str, media
 def _offered_files(names: list[str], clips: list[str]) -> list[str]:
     """Files that a result has, and those that can be drawn from it."""
     tables = [name for name in names if name.rpartition("/")[2] in (*TABLES, MEASUREMENT_NAME)]
-    pictures = [f"{part}/{name}" if part else name for part in clips for name in PICTURES]
-    return [*sorted({*tables, *pictures} - {MEASUREMENT_NAME}), *REPORTS]
+    images = [f"{part}/{name}" if part else name for part in clips for name in PICTURES]
+    return [*sorted({*tables, *images} - {MEASUREMENT_NAME}), *REPORTS]
 
 
 async def _json_body(request: Request) -> Any:  # noqa: ANN401

@@ -158,7 +158,7 @@ class Worker:
         data = render_file(name, deserialize_result(files, clips))
         if data is None:
             return TaskResult(
-                code="no_pictures", message="This result has no such picture: there is nothing to draw."
+                code="no_pictures", message="This result has no such image: there is nothing to draw."
             )
         return TaskResult(files={name: data})
 

@@ -155,15 +155,15 @@ class TracePreparation:
             _check_inside(traced, self._recipe.size, source.item)
             square = fit(clip.frames[traced.frame : traced.frame + 1], placement, self._recipe.size)[0]
             stem = f"{self._stems[source.item]}_{phase}"
-            picture, lines = f"{FRAMES_FOLDER}/{stem}.png", f"{LINES_FOLDER}/{stem}.csv"
+            image, lines = f"{FRAMES_FOLDER}/{stem}.png", f"{LINES_FOLDER}/{stem}.csv"
             _, png = cv2.imencode(".png", square)
-            write_bytes_atomic(self._out / picture, png.tobytes())
+            write_bytes_atomic(self._out / image, png.tobytes())
             write_text_atomic(self._out / lines, lines_csv(traced.lines))
             rows.append(
                 {
                     "phase": str(phase),
                     "frame": traced.frame,
-                    "picture": picture,
+                    "picture": image,
                     "lines": lines,
                     "n_traced_lines": traced.n_lines,
                     "traced_by": "table" if tracings else "mask",
@@ -304,5 +304,5 @@ def _check_inside(traced: TracedFrame, size: int, item: str) -> None:
     if low < -0.1 * size or high > 1.1 * size:
         raise GeometryError(
             f"The lines of frame {traced.frame} reach from {low:.0f} to {high:.0f} px of a square of {size} px: they are "
-            "not of this picture, or of one of another size."
+            "not of this image, or of one of another size."
         )

@@ -128,7 +128,7 @@ def open_clip_stores(folders: Sequence[Path], recipe: Recipe) -> list[ClipStore]
             )
         if (crop := settings.get("crop")) != (first := stores[0].info["settings"].get("crop")):
             raise ConfigError(
-                f"{store.folder}: shows the picture's part {crop!r}, {stores[0].folder} shows {first!r}; prepare both with "
+                f"{store.folder}: shows the image's part {crop!r}, {stores[0].folder} shows {first!r}; prepare both with "
                 "the same --crop."
             )
         if len(store) and int(store.n_frames.max()) < 2:

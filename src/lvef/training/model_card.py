@@ -214,5 +214,5 @@ def _limits(kind: str, collections: list[str]) -> tuple[str, ...]:
         "Apical views of adults only; other views are not refused by the network itself.",
     ]
     if collections and set(collections) <= set(SYNTHETIC):
-        limits.append("Trained on synthetic clips alone: no film of a patient was seen.")
+        limits.append("Trained on synthetic clips alone: no clip of a patient was used.")
     return tuple(limits)

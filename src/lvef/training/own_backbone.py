@@ -98,8 +98,8 @@ def _dice(
     net: BackboneSegmentation, config: SegmentationRecipe, data: Path, patients: Sequence[str]
 ) -> dict[str, float]:
     """Mean Dice of the patients left out, by structure: whether the backbone sees the heart at all."""
-    pictures, labels = as_arrays(list(read_stills(data, list(patients))), config.input.size)
-    grey = (pictures[:, None].float() / 255 - config.input.mean) / config.input.std
+    images, labels = as_arrays(list(read_stills(data, list(patients))), config.input.size)
+    grey = (images[:, None].float() / 255 - config.input.mean) / config.input.std
     with torch.inference_mode():
         predicted = torch.cat([net(part).argmax(1) for part in grey.split(32)])
     mean = dice_per_case(predicted, labels.long()).nanmean(0)

@@ -96,14 +96,14 @@ def as_arrays(stills: list[CamusStill], size: int) -> tuple[Tensor, Tensor]:
     Returns:
         Images ``(n, size, size)`` uint8 and labels ``(n, size, size)`` uint8.
     """
-    pictures = np.empty((len(stills), size, size), np.uint8)
-    labels = np.empty_like(pictures)
+    images = np.empty((len(stills), size, size), np.uint8)
+    labels = np.empty_like(images)
     for i, still in enumerate(stills):
         clip = Clip(still.image[None], np.zeros(1), "still", still.patient)
         placement = place(find_sector(clip).box, size, still.spacing)
-        pictures[i] = fit(still.image[None], placement, size)[0]
+        images[i] = fit(still.image[None], placement, size)[0]
         labels[i] = fit(still.mask[None], placement, size, labels=True)[0]
-    return torch.from_numpy(pictures), torch.from_numpy(labels)
+    return torch.from_numpy(images), torch.from_numpy(labels)
 
 
 def still_pairs(stills: Iterable[CamusStill], size: int) -> Arrays:

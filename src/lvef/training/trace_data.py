@@ -62,7 +62,7 @@ class TraceStore:
         """Number of traced frames."""
         return len(self.columns["item"])
 
-    def picture(self, number: int) -> FrameArray:
+    def image(self, number: int) -> FrameArray:
         """The grey square of a row, ``(size, size)`` uint8.
 
         Raises:
@@ -76,7 +76,7 @@ class TraceStore:
         grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
         if grey is None or grey.shape != (self.size, self.size):
             raise DataError(
-                f"{path}: {'no picture' if grey is None else grey.shape} found, a PNG of {self.size} x {self.size} pixels "
+                f"{path}: {'no image' if grey is None else grey.shape} found, a PNG of {self.size} x {self.size} pixels "
                 "was expected; prepare the folder again."
             )
         return np.asarray(grey, np.uint8)
@@ -108,13 +108,13 @@ class TraceCases(CaseDataset):
 
     def __init__(self, cases: Sequence[Case], stores: Sequence[TraceStore]) -> None:
         super().__init__(cases)
-        self.pictures = np.stack([stores[c.store].picture(c.number) for c in self.cases])
+        self.images = np.stack([stores[c.store].image(c.number) for c in self.cases])
         self.lines_px = np.stack([stores[c.store].lines_px(c.number) for c in self.cases]).astype(np.float32)
 
     def __getitem__(self, draw: SampleIndex) -> Batch:
         """Frame ``(1, h, w)`` uint8, lines ``(42, 2)`` pixels, number of a case."""
         return {
-            "frames": torch.from_numpy(self.pictures[draw.case][None]),
+            "frames": torch.from_numpy(self.images[draw.case][None]),
             "lines_px": torch.from_numpy(self.lines_px[draw.case].reshape(-1, 2)),
             "case": draw.case,
         }
@@ -136,7 +136,7 @@ def open_trace_stores(folders: Sequence[Path], recipe: Recipe) -> list[TraceStor
             )
         if (crop := store.info["settings"].get("crop")) != (first := stores[0].info["settings"].get("crop")):
             raise ConfigError(
-                f"{store.folder}: shows the picture's part {crop!r}, {stores[0].folder} shows {first!r}; prepare both with "
+                f"{store.folder}: shows the image's part {crop!r}, {stores[0].folder} shows {first!r}; prepare both with "
                 "the same --crop."
             )
     return stores

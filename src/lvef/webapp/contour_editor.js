@@ -1,6 +1,6 @@
 // The contour editor in the browser: draws, drags, zooms. What a contour is worth is computed in Python alone.
 //
-// Points are [x, y] in pixels of the picture, as in lvef.geometry.control_points. The drawing's own units are x and y * aspect, in
+// Points are [x, y] in pixels of the image, as in lvef.geometry.control_points. The drawing's own units are x and y * aspect, in
 // which a millimetre is as long in x as in y. Every act of the reader gets a number and is sent in a list until Python has
 // answered it; an answer that is older than the last act never moves a point.
 

@@ -183,7 +183,7 @@ def drop_figures(drops: Sequence[PerformanceDrop], split: str) -> list[Figure]:
             d.level,
             d.n,
             split,
-            "the same patients, unchanged pictures",
+            "the same patients, unchanged images",
         )
         for d in drops
         if d.figure in POOLED and np.isfinite([d.cost.value, d.cost.low, d.cost.high]).all()
