@@ -119,11 +119,10 @@ def main() -> int:
 
     watch = Watch()
     watch.start()
-    from lvef.training.papers import MeasureRequest
-
     from lvef.core.config import from_mapping
     from lvef.training.fit import fit
     from lvef.training.machine import Machine
+    from lvef.training.provenance import RunOptions
     from lvef.training.recipe import Recipe
     from lvef.training.training_data import open_training_data
 
@@ -150,7 +149,7 @@ def main() -> int:
         began = time.perf_counter()
         data = open_training_data(recipe, [folder / "store"])
         opened = time.perf_counter() - began
-        order = MeasureRequest(folder / "run", Machine("cpu", workers=args.workers), network=False)
+        order = RunOptions(folder / "run", Machine("cpu", workers=args.workers), network=False)
         parts = data.parts()
         fit(recipe, data, parts, order)
         seconds = time.perf_counter() - began
