@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -36,6 +37,15 @@ def test_an_upload_is_private_under_a_random_name_and_gone_afterwards(store):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert store.uploads() == [path]
     assert store.uploads() == []
+
+
+def test_a_folder_that_was_removed_is_made_again(store, tmp_path):
+    shutil.rmtree(store.folder)
+    with store.written(b"bytes", "a.avi") as path:
+        assert path.read_bytes() == b"bytes"
+        other = UploadStore(tmp_path)
+        assert other.remove_orphans() == {store.owner, other.owner}
+        other.close()
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, GeneratorExit])

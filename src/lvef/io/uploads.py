@@ -11,7 +11,6 @@ import os
 import secrets
 import shutil
 import sys
-import tempfile
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -48,15 +47,25 @@ class UploadStore:
 
     def __init__(self, root: Path, prefix: str = "") -> None:
         self._root, self._prefix = root, prefix
+        self.folder = root / f"{prefix}{secrets.token_hex(8)}"
+        self._lock: IO[bytes] | None = None
+        self._make_folder()
+
+    def _make_folder(self) -> None:
+        # Made under a hidden name and moved once it is locked: no other process sees it without its lock.
+        hidden = self._root / f".{self.folder.name}"
         try:
-            # Made under a hidden name and moved once it is locked: no other process sees it without its lock.
-            hidden = Path(tempfile.mkdtemp(prefix=f".{prefix}", dir=root))
-            self._lock: IO[bytes] | None = (hidden / LOCK_NAME).open("wb")
+            hidden.mkdir(mode=0o700)
+            if self._lock is not None:
+                self._lock.close()
+            self._lock = (hidden / LOCK_NAME).open("wb")
             if sys.platform != "win32":
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.folder = hidden.rename(root / hidden.name[1:])
+            hidden.rename(self.folder)
         except OSError as error:
-            raise DataError(f"No folder for uploads can be made in {root} ({error.strerror}).") from None
+            raise DataError(
+                f"No folder for uploads can be made in {self._root} ({error.strerror})."
+            ) from None
 
     @property
     def owner(self) -> str:
@@ -65,6 +74,9 @@ class UploadStore:
 
     def new_path(self, client_name: str) -> Path:
         """A path for an upload: a random name, with the suffix of the client's name if that is of a known format."""
+        if not self.folder.is_dir():
+            # Some systems remove old folders from the one for temporary files.
+            self._make_folder()
         return self.folder / f"{secrets.token_hex(16)}{known_suffix(client_name)}"
 
     @contextmanager
