@@ -289,7 +289,7 @@ if __name__ == "__main__":
 def test_a_killed_run_goes_on_and_leaves_no_process(tmp_path):
     out, calls, script = tmp_path / "out", tmp_path / "calls", tmp_path / "run.py"
     script.write_text(RUN)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     process = subprocess.Popen(
         [sys.executable, str(script), str(out), str(calls)], env=environment, stdout=subprocess.PIPE
     )

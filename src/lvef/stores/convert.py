@@ -25,7 +25,7 @@ from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.io.atomic import check_writable, make_folder, write_text_atomic
 from lvef.stores.convert_sources import Source, names_of_copies, patient_of
 from lvef.stores.deidentify import Format, Written, deidentify, sha256_of
-from lvef.stores.folder import are_there, check_empty, write_info
+from lvef.stores.folder import are_there, foreign_files, write_info
 
 MANIFEST_NAME = "manifest.csv"
 """Table of what was converted, in the output folder."""
@@ -221,7 +221,8 @@ class _Task:
 
 
 def _check_folder(sources: Sequence[Source], out: Path) -> None:
-    check_empty(out, make_folder(out) or (out / JOURNAL_NAME).exists())
+    if not make_folder(out) and not (out / JOURNAL_NAME).exists():
+        raise foreign_files(out)
     real = Path(os.path.realpath(out))
     inside = next((s.path for s in sources if real in Path(os.path.realpath(s.path)).parents), None)
     if inside is not None:

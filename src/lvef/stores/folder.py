@@ -30,7 +30,8 @@ def begin_folder(folder: Path, info_name: str, schema: str, settings: Mapping[st
     path = folder / info_name
     is_empty = make_folder(folder)
     if not path.exists():
-        check_empty(folder, is_empty)
+        if not is_empty:
+            raise foreign_files(folder)
         write_info(path, {"schema": schema, "settings": dict(settings), "complete": False})
         return False
     try:
@@ -62,16 +63,9 @@ def are_there(folder: Path, files: Iterable[tuple[str, int]]) -> bool:
         return False
 
 
-def check_empty(folder: Path, is_empty: bool) -> None:
-    """Refuse a folder of other files.
-
-    Raises:
-        DataError: It is not empty.
-    """
-    if not is_empty:
-        raise DataError(
-            f"{folder}: holds other files; give an empty or a new folder, so that nothing is mixed."
-        )
+def foreign_files(folder: Path) -> DataError:
+    """The error of a folder that holds other files."""
+    return DataError(f"{folder}: holds other files; give an empty or a new folder, so that nothing is mixed.")
 
 
 def write_info(path: Path, info: Mapping[str, Any]) -> None:

@@ -32,27 +32,16 @@ SIDES = (16, 1024)
 
 _PLACE_TYPES: dict[str, pl.DataType] = {
     "item": pl.String(),
-    "shard": pl.Int64(),
-    "offset": pl.Int64(),
-    "n_frames": pl.Int64(),
-    "height": pl.Int64(),
-    "width": pl.Int64(),
+    **dict.fromkeys(("shard", "offset", "n_frames", "height", "width"), pl.Int64()),
     "sha256": pl.String(),
 }
 _RECIPE_TYPES: dict[str, pl.DataType] = {
     "frame_rate_hz": pl.Float64(),
-    "frame_times_s": pl.String(),
-    "timing": pl.String(),
-    "source_frames": pl.String(),
-    "mirrored_frames": pl.Int64(),
-    "box_x0_px": pl.Int64(),
-    "box_y0_px": pl.Int64(),
-    "scale_x": pl.Float64(),
-    "scale_y": pl.Float64(),
-    "pad_x_px": pl.Int64(),
-    "pad_y_px": pl.Int64(),
-    "spacing_x_mm": pl.Float64(),
-    "spacing_y_mm": pl.Float64(),
+    **dict.fromkeys(("frame_times_s", "timing", "source_frames"), pl.String()),
+    **dict.fromkeys(("mirrored_frames", "box_x0_px", "box_y0_px"), pl.Int64()),
+    **dict.fromkeys(("scale_x", "scale_y"), pl.Float64()),
+    **dict.fromkeys(("pad_x_px", "pad_y_px"), pl.Int64()),
+    **dict.fromkeys(("spacing_x_mm", "spacing_y_mm"), pl.Float64()),
     "notices": pl.String(),
 }
 _SAMPLE_COLUMNS = ("source_frames", "mirrored_frames")
