@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import FROM_FILE, Beat, Clip, CodedWarning, FloatArray, Measurement, VolumeCurve
-from lvef.core.terms import Status, View
+from lvef.core.records import Beat, Clip, CodedWarning, FloatArray, Measurement, VolumeCurve
+from lvef.core.terms import Status
 from lvef.geometry.rhythm import SPREAD_CODES, representative_beat, spread_warnings
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import ClipEfs, Predictor
-from lvef.measure.results import RefusalWithCurve, with_volumes
+from lvef.measure.results import RefusalWithCurve, base_measurement, with_volumes
 from lvef.transforms.frames import centred_start_s, clip_starts_s
 from lvef.transforms.sector import Sector
 
@@ -38,13 +38,13 @@ BeatFinder = Callable[[Clip], Measurement]
 
 
 def measure_with_ef_model(
-    clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions, finder: BeatFinder | None
+    clip: Clip, sector: Sector, predictor: Predictor, options: MeasureOptions, finder: BeatFinder | None
 ) -> Measurement:
     """Measure a clip with an EF model.
 
     Args:
         clip: The clip.
-        fan: Its fan.
+        sector: Its sector.
         predictor: The model.
         options: Settings.
         finder: Finds the beats for an EF each; None reads the clip as a whole.
@@ -58,7 +58,7 @@ def measure_with_ef_model(
             f"{clip.source}: {predictor.entry.name} reads the EF from clips and cannot use two frames; omit --ed-frame and "
             "--es-frame, or choose a model that draws contours with --weights."
         )
-    base = _base(clip, fan, predictor, options)
+    base = _base(clip, sector, predictor, options)
     if finder is not None:
         try:
             found = finder(clip)
@@ -68,7 +68,9 @@ def measure_with_ef_model(
             notice = CodedWarning(
                 "no_beats_found", f"No beats were found ({refusal.code}): the clip was read as a whole."
             )
-            return _over_clips(replace(base, notices=(*base.notices, notice)), clip, fan, predictor, options)
+            return _over_clips(
+                replace(base, notices=(*base.notices, notice)), clip, sector, predictor, options
+            )
         base = replace(
             base,
             # The spread of the finder's own EFs says nothing about this model's.
@@ -83,19 +85,19 @@ def measure_with_ef_model(
         if any(not beat.excluded for beat in whole):
             notice = _finder_warning(found)
             base = replace(base, notices=(*base.notices, notice))
-            return _over_beats(base, whole, clip, fan, predictor, options)
-        return _over_clips(base, clip, fan, predictor, options)
+            return _over_beats(base, whole, clip, sector, predictor, options)
+        return _over_clips(base, clip, sector, predictor, options)
     unchecked = CodedWarning(
         "view_not_checked",
         f"The model {predictor.entry.name} gives an EF for any clip: neither ventricle nor view were checked.",
     )
-    return _over_clips(replace(base, notices=(*base.notices, unchecked)), clip, fan, predictor, options)
+    return _over_clips(replace(base, notices=(*base.notices, unchecked)), clip, sector, predictor, options)
 
 
-def _base(clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions) -> Measurement:
+def _base(clip: Clip, sector: Sector, predictor: Predictor, options: MeasureOptions) -> Measurement:
     """What is known of a clip before its EF is."""
     notices = clip.notices
-    part = fan.box.width * fan.box.height / (clip.frames.shape[1] * clip.frames.shape[2])
+    part = sector.box.width * sector.box.height / (clip.frames.shape[1] * clip.frames.shape[2])
     if predictor.spec.crop == "whole" and part < MIN_FAN_PART:
         text = (
             f"The model {predictor.entry.name} reads whole frames, and the ultrasound sector fills {part:.0%} of this "
@@ -104,30 +106,23 @@ def _base(clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions
         notices = (*notices, CodedWarning("fan_is_small", text))
     nothing = np.full(len(clip.frames), np.nan)
     short = float(clip.times_s[-1]) < COMPLETE_BEAT_S
-    return Measurement(
-        source=clip.source,
+    # A curve without values carries the times.
+    curve = VolumeCurve(clip.times_s, nothing, nothing, calibrated=False)
+    return replace(
+        base_measurement(clip, curve, (), options),
         status=Status.PARTIAL_CYCLE if short else Status.OK,
-        view=clip.view if clip.view is not View.UNKNOWN else options.view,
+        method="",
         volume_note=f"The model {predictor.entry.name} reads the EF from the clip and measures no volumes.",
-        n_frames=len(clip.frames),
-        frame_rate_hz=clip.frame_rate_hz,
-        duration_s=float(clip.times_s[-1]),
-        timing=clip.timing,
-        spacing=clip.spacing,
-        heart_rate_bpm=clip.heart_rate_bpm,
-        heart_rate_source=FROM_FILE if clip.heart_rate_bpm else "",
         notices=notices,
-        # A curve without values carries the clock.
-        curve=VolumeCurve(clip.times_s, nothing, nothing, calibrated=False),
     )
 
 
 def _over_clips(
-    base: Measurement, clip: Clip, fan: Sector, predictor: Predictor, options: MeasureOptions
+    base: Measurement, clip: Clip, sector: Sector, predictor: Predictor, options: MeasureOptions
 ) -> Measurement:
     """The mean over evenly spaced windows."""
     starts = clip_starts_s(clip.times_s, predictor.spec)
-    read = predictor.efs(clip, fan, starts)
+    read = predictor.efs(clip, sector, starts)
     mean, n = float(read.efs_percent.mean()), len(starts)
     text = (
         f"The EF is the mean over {n} windows of {predictor.spec.duration_s:g} s; ef_sd_percent is their standard "
@@ -163,7 +158,7 @@ def _over_beats(
     base: Measurement,
     beats: Sequence[Beat],
     clip: Clip,
-    fan: Sector,
+    sector: Sector,
     predictor: Predictor,
     options: MeasureOptions,
 ) -> Measurement:
@@ -171,7 +166,7 @@ def _over_beats(
     times = clip.times_s
     middles = [float(times[b.ed_frame] + times[b.end_frame or b.es_frame]) / 2 for b in beats]
     starts = [centred_start_s(times, predictor.spec, middle) for middle in middles]
-    read = predictor.efs(clip, fan, starts)
+    read = predictor.efs(clip, sector, starts)
     efs, clamped = _clamped(read.efs_percent)
     measured = tuple(
         replace(beat, ed_volume=np.nan, es_volume=np.nan, ef_percent=float(ef))
@@ -238,15 +233,15 @@ def _clamped(efs_percent: FloatArray) -> tuple[FloatArray, tuple[CodedWarning, .
     return kept, (CodedWarning("ef_clamped", text),)
 
 
-def _counts(clips: FloatArray, answers: FloatArray) -> dict[str, int]:
+def _counts(windows: FloatArray, results: FloatArray) -> dict[str, int]:
     """How often the model's own output was no EF: of its windows, and of the results before they were clamped."""
 
     def outside(values: FloatArray) -> int:
         return int(((values < 0) | (values > 100)).sum())
 
     return {
-        "clips": len(clips),
-        "clips_outside_0_100": outside(clips),
-        "answers_outside_0_100": outside(answers),
-        "answers_below_0": int((answers < 0).sum()),
+        "clips": len(windows),
+        "clips_outside_0_100": outside(windows),
+        "answers_outside_0_100": outside(results),
+        "answers_below_0": int((results < 0).sum()),
     }

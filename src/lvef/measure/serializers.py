@@ -263,7 +263,7 @@ def result_row(measurement: Measurement, path: str, folder: str = "") -> Row:
     """One line of ``results.csv``.
 
     Args:
-        measurement: The answer for this file.
+        measurement: The measurement of this file.
         path: The file's name as the user gave it.
         folder: Name of the folder with its outputs, inside the output folder.
     """
