@@ -126,7 +126,7 @@ def look(monkeypatch):
             monkeypatch.setattr(watchdog, name, seen)
         monkeypatch.setattr(watchdog, "_is_parent", lambda _: True)
         monkeypatch.setattr(watchdog, "_is_stopped", lambda _: stopped)
-        monkeypatch.setattr(watchdog, "_say", said.append)
+        monkeypatch.setattr(watchdog, "_print_line", said.append)
         monkeypatch.setattr(watchdog, "_end", end)
         try:
             watchdog.main(1, server)

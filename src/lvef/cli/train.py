@@ -106,7 +106,7 @@ data_options = combine(
     epilog=f"""\b
 Examples:
   lvef train small-video --data STORE --out runs/small-video
-  lvef train recipes/small-video.toml --data PHANTOMS --data FILMS --weight 0.5 --weight 1 --out runs/mixed
+  lvef train recipes/small-video.toml --data PHANTOMS --data CLIPS --weight 0.5 --weight 1 --out runs/mixed
   lvef train recipes/two-stream-report.toml --data STORE --out runs/cv --folds 5
   lvef train recipes/r2plus1d-echonet.toml --data STORE --out runs/r2 --device cuda --devices 4 --strategy ddp
 
@@ -217,11 +217,11 @@ def _cross_validate(
 ) -> None:
     from lvef.training.cross_validation import cross_validate
 
-    def told(number: int, fitted: FitResult) -> None:
+    def on_fold(number: int, fitted: FitResult) -> None:
         if fitted.figures:
             click.echo(f"Fold {number}: {figures_text(fitted.figures['held_out'])}", err=True)
 
-    found = cross_validate(settings, training_data, options, folds, told)
+    found = cross_validate(settings, training_data, options, folds, on_fold)
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
     else:
@@ -229,7 +229,7 @@ def _cross_validate(
 
 
 def _show_folds(found: CrossValidationResult) -> None:
-    click.echo(f"{len(found.folds)} folds by patient, each judged on the patients it held out:")
+    click.echo(f"{len(found.folds)} folds by patient, each evaluated on the patients it held out:")
     for name in SHOWN:
         if name in found.mean:
             click.echo(f"  {name:12} {found.mean[name]:.4g} +- {found.spread[name]:.3g}")

@@ -74,7 +74,7 @@ def tune(
 
         settings, training_data, options = prepare_run(out, values)
         search = Search(out, grid, trials or DEFAULT_TRIALS, storage, options)
-        found = look(settings, training_data, search, _tell)
+        found = look(settings, training_data, search, _print_trial)
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
     else:
@@ -83,7 +83,7 @@ def tune(
         click.get_current_context().exit(1)
 
 
-def _tell(trial: FrozenTrial) -> None:
+def _print_trial(trial: FrozenTrial) -> None:
     loss = "" if trial.value is None else f", validation loss {trial.value:.5g}"
     click.echo(f"Trial {trial.number + 1}: {trial.state.name.lower()}{loss}", err=True)
 

@@ -143,7 +143,9 @@ def main(process: int, server: bool) -> None:
             return
         if silent_s > FROZEN_WARNING_S and not said:
             said = True
-            _say(f"has not moved for {FROZEN_WARNING_S:.0f} s: it is stuck in native code. Ctrl-C ends it.")
+            _print_line(
+                f"has not moved for {FROZEN_WARNING_S:.0f} s: it is stuck in native code. Ctrl-C ends it."
+            )
 
 
 def _end(process: int, words: str) -> None:
@@ -151,10 +153,10 @@ def _end(process: int, words: str) -> None:
         os.kill(process, signal.SIGKILL)
     except ProcessLookupError:
         return
-    _say(words)
+    _print_line(words)
 
 
-def _say(words: str) -> None:
+def _print_line(words: str) -> None:
     try:
         sys.stderr.write(f"\nlvef: {words}\n")
         sys.stderr.flush()

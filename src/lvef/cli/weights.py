@@ -122,7 +122,7 @@ def import_(name: str, file: Path, out: Path, crop: str, half: bool, as_json: bo
         raise
     card = make_card(name, crop, half, digest, parameters, hashlib.sha256(model.read_bytes()).hexdigest())
     write_text_atomic(out / CARD_NAME, json.dumps(to_mapping(card), indent=2) + "\n")
-    _tell(card, file, digest, model, out, as_json)
+    _print_import(card, file, digest, model, out, as_json)
 
 
 def make_card(name: str, crop: str, half: bool, digest: str, parameters: int, model_sha256: str) -> Card:
@@ -205,7 +205,7 @@ def _make_folder(out: Path, known: set[str]) -> bool:
     return True
 
 
-def _tell(card: Card, file: Path, digest: str, model: Path, out: Path, as_json: bool) -> None:
+def _print_import(card: Card, file: Path, digest: str, model: Path, out: Path, as_json: bool) -> None:
     from lvef.core.serialization import to_json
 
     size = model.stat().st_size

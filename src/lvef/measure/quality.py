@@ -259,21 +259,22 @@ def check_heart_rate(clip: Clip, found_bpm: float | None) -> tuple[CodedWarning,
         clip: The clip.
         found_bpm: Heart rate of the complete beats that were found, or None without any.
     """
-    told = clip.heart_rate_bpm
+    stated_bpm = clip.heart_rate_bpm
     duration = float(clip.times_s[-1])
-    if told is None:
+    if stated_bpm is None:
         return ()
     if found_bpm is not None:
-        if abs(found_bpm / told - 1) <= MAX_RATE_DIFFERENCE:
+        if abs(found_bpm / stated_bpm - 1) <= MAX_RATE_DIFFERENCE:
             return ()
         seen = f"the beats found come at {found_bpm:.0f}/min"
-    elif duration * told / 60 >= MIN_PERIODS:
-        seen = (
-            f"in {duration:.1f} s no complete beat was found, where {int(duration * told / 60)} were expected"
-        )
+    elif duration * stated_bpm / 60 >= MIN_PERIODS:
+        seen = f"in {duration:.1f} s no complete beat was found, where {int(duration * stated_bpm / 60)} were expected"
     else:
         return ()
-    text = f"The file says {told:.0f}/min, but {seen}: its frame times or its heart rate are wrong. Durations are not sure."
+    text = (
+        f"The file states {stated_bpm:.0f}/min, but {seen}: its frame times or its heart rate are wrong. "
+        "Durations are uncertain."
+    )
     return (CodedWarning("contradictory_heart_rate", text),)
 
 

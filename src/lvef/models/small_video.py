@@ -129,7 +129,7 @@ class _Block(nn.Module):
         """``(b * times, c_in, h, w)`` to ``(b * times_after, c_out, h', w')``."""
         inside = self.space(x)
         height = inside.shape[2]
-        inside = _as_pictures(self.time_norm(self.time(_as_courses(inside, times))), height)
+        inside = _as_images(self.time_norm(self.time(_as_courses(inside, times))), height)
         beside = self.shortcut(x)
         if self.over_time > 1:
             # The steps that the filter over time is centred on.
@@ -142,7 +142,7 @@ def _as_courses(images: Tensor, times: int) -> Tensor:
     return images.unflatten(0, (-1, times)).transpose(1, 2).flatten(3)
 
 
-def _as_pictures(courses: Tensor, height: int) -> Tensor:
+def _as_images(courses: Tensor, height: int) -> Tensor:
     """The way back."""
     return courses.transpose(1, 2).flatten(0, 1).unflatten(2, (height, -1))
 

@@ -63,7 +63,7 @@ DOCS_FILES = {
 TABLES = {CURVE_NAME: "text/csv; charset=utf-8", BEATS_NAME: "text/csv; charset=utf-8"}
 """Files that are made with the measurement, and their media types."""
 
-PICTURES = {OVERLAY_NAME: "video/mp4", SUMMARY_NAME: "image/png"}
+IMAGES = {OVERLAY_NAME: "video/mp4", SUMMARY_NAME: "image/png"}
 """Files that are drawn on request."""
 
 REPORTS = {REPORT_PDF_NAME: "application/pdf", REPORT_HTML_NAME: "text/html; charset=utf-8"}
@@ -282,16 +282,16 @@ def result_routes(jobs: JobManager) -> APIRouter:
         body = {"id": new.id, "parent": found.id, "links": {"result": link}, "result": document}
         return JSONResponse(body, 201, {"Location": link})
 
-    for name, media_type in {**TABLES, **PICTURES, **REPORTS}.items():
+    for name, media_type in {**TABLES, **IMAGES, **REPORTS}.items():
         _add_file(routes, jobs, "", name, media_type)
     for part in PARTS:
-        for name, media_type in {MEASUREMENT_NAME: "application/json", **TABLES, **PICTURES}.items():
+        for name, media_type in {MEASUREMENT_NAME: "application/json", **TABLES, **IMAGES}.items():
             _add_file(routes, jobs, f"{part}/", name, media_type)
     return routes
 
 
 def _add_file(routes: APIRouter, jobs: JobManager, prefix: str, name: str, media_type: str) -> None:
-    drawn = name in PICTURES or name in REPORTS
+    drawn = name in IMAGES or name in REPORTS
     headers = {"Content-Security-Policy": REPORT_POLICY} if name == REPORT_HTML_NAME else {}
 
     async def file(result_id: str) -> Response:
@@ -312,7 +312,7 @@ def _add_file(routes: APIRouter, jobs: JobManager, prefix: str, name: str, media
 def _offered_files(names: list[str], clips: list[str]) -> list[str]:
     """Files that a result has, and those that can be drawn from it."""
     tables = [name for name in names if name.rpartition("/")[2] in (*TABLES, MEASUREMENT_NAME)]
-    images = [f"{part}/{name}" if part else name for part in clips for name in PICTURES]
+    images = [f"{part}/{name}" if part else name for part in clips for name in IMAGES]
     return [*sorted({*tables, *images} - {MEASUREMENT_NAME}), *REPORTS]
 
 

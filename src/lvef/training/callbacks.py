@@ -31,11 +31,11 @@ class EpochLog(L.Callback):
 
     Args:
         path: The file.
-        told: Called with each new row.
+        on_row: Called with each new row.
     """
 
-    def __init__(self, path: Path, told: Callable[[Row], None] = lambda _: None) -> None:
-        self.path, self.told = path, told
+    def __init__(self, path: Path, on_row: Callable[[Row], None] = lambda _: None) -> None:
+        self.path, self.on_row = path, on_row
         self.rows: list[Row] = []
         self._began = 0.0
 
@@ -63,7 +63,7 @@ class EpochLog(L.Callback):
         self.rows.append(row)
         if trainer.is_global_zero:
             write_text_atomic(self.path, table_csv(self.rows))
-            self.told(row)
+            self.on_row(row)
 
 
 def table_csv(rows: list[Row]) -> str:

@@ -190,8 +190,8 @@ def _draw_validation(
     patients = sorted({case.patient for case in cases})
     if len(patients) < 2:
         raise DataError(
-            f"{len(patients)} patient is left to train and to validate on; at least 2 are needed. More patients, or fewer "
-            "folds, would mend it."
+            f"{len(patients)} patient is left to train and to validate on; at least 2 are needed: take more "
+            "patients, or fewer folds."
         )
     count = min(max(1, round(fraction * len(patients))), len(patients) - 1)
     drawn = set(np.random.default_rng([seed, 1]).permutation(patients)[:count].tolist())

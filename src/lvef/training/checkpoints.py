@@ -126,7 +126,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  #
     Raises:
         WeightsError: It is missing, damaged, or would run code.
     """
-    mend = "take it away to start this run anew, or give --fresh"
+    remedy = "take it away to start this run anew, or give --fresh"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's own past formats
@@ -136,13 +136,13 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  #
         raise WeightsError(f"{path}: cannot be read ({reason}); a checkpoint was expected.") from None
     except pickle.UnpicklingError:
         raise WeightsError(
-            f"{path}: is damaged, or asks for code to be run when it is read, of which nothing was run; {mend}."
+            f"{path}: is damaged, or asks for code to be run when it is read, of which nothing was run; {remedy}."
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         # Whatever a damaged file makes the reader stumble over.
-        raise WeightsError(f"{path}: is damaged or cut short; {mend}.") from None
+        raise WeightsError(f"{path}: is damaged or cut short; {remedy}.") from None
     if not isinstance(found, dict) or not isinstance(found.get("state_dict"), dict):
-        raise WeightsError(f"{path}: holds no state_dict; a checkpoint of lvef train was expected; {mend}.")
+        raise WeightsError(f"{path}: holds no state_dict; a checkpoint of lvef train was expected; {remedy}.")
     return found
 
 

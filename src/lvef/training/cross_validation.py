@@ -71,7 +71,7 @@ def cross_validate(
     data: TrainingData,
     options: RunOptions,
     n_folds: int,
-    told: Callable[[int, FitResult], None] = lambda _, __: None,
+    on_fold: Callable[[int, FitResult], None] = lambda _, __: None,
 ) -> CrossValidationResult:
     """Fit every fold; those that are done are not done again.
 
@@ -80,7 +80,7 @@ def cross_validate(
         data: Data.
         options: Its folder gets a folder a fold.
         n_folds: Number of folds, at least 2.
-        told: Called after each fold.
+        on_fold: Called after each fold.
 
     Raises:
         DataError: Fewer patients than folds, or the folder holds something else.
@@ -98,7 +98,7 @@ def cross_validate(
             title=f"Fold {k + 1}/{n_folds}",
         )
         fitted.append(fit(recipe, data, part, mine))
-        told(k, fitted[-1])
+        on_fold(k, fitted[-1])
     held_out = joined(_read_held_out(one.out) for one in fitted)
     write_text_atomic(options.out / HELD_OUT_NAME, table_csv(held_out))
     mean, spread = mean_and_spread([one.figures["held_out"] for one in fitted])

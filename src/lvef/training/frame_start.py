@@ -91,7 +91,7 @@ def forget_neighbours(net: nn.Module) -> None:
 
 
 def start_from_frames(
-    recipe: Recipe, folders: Sequence[Path], epochs: int, tell: Callable[[str], None] = lambda _: None
+    recipe: Recipe, folders: Sequence[Path], epochs: int, progress: Callable[[str], None] = lambda _: None
 ) -> Start:
     """Learn the lines' lengths.
 
@@ -99,7 +99,7 @@ def start_from_frames(
         recipe: Of a clip network.
         folders: Folders of traced frames; their patients are parted as in ``lvef train``.
         epochs: Passes over the frames.
-        tell: Told device and arithmetic, and each epoch's loss, in a sentence.
+        progress: Called with a message: device and precision, then the loss of each epoch.
 
     Raises:
         ConfigError: The network cannot start from frames.
@@ -124,7 +124,7 @@ def start_from_frames(
     sampler = EpochSampler([1.0] * len(training), recipe.seed)
     machine = Machine("cpu")
     precision = machine.precision(recipe.precision, recipe.family)
-    tell(f"Frames: {machine.said(precision)}")
+    progress(f"Frames: {machine.said(precision)}")
     net.train()
     for epoch in range(epochs):
         sampler.set_epoch(epoch)
@@ -134,8 +134,8 @@ def start_from_frames(
             grey, theta = augment_clips(batch["frames"].float() / 255, by, recipe.augmentation)
             wanted = line_lengths(transform_points(batch["lines_px"], theta, size), size)
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
-                told = head(frame_features(net, (grey - clip.mean) / clip.std)).float()
-            loss = nn.functional.smooth_l1_loss(told, (wanted - mean) / spread)
+                predicted = head(frame_features(net, (grey - clip.mean) / clip.std)).float()
+            loss = nn.functional.smooth_l1_loss(predicted, (wanted - mean) / spread)
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -143,7 +143,7 @@ def start_from_frames(
             if planned is not None:
                 planned.step()
             losses.append(float(loss.detach()))
-        tell(f"Frames: epoch {epoch + 1}/{epochs}, loss {sum(losses) / len(losses):.4g}")
+        progress(f"Frames: epoch {epoch + 1}/{epochs}, loss {sum(losses) / len(losses):.4g}")
     net.eval()
     errors, trivial = [], []
     with torch.inference_mode():

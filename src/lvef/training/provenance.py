@@ -52,7 +52,7 @@ def run_settings(
     """Whatever moves the numbers: a run goes on only with the same."""
     return {
         "recipe": to_mapping(recipe),
-        "stores": [row["index_sha256"] for row in data.told()],
+        "stores": [row["index_sha256"] for row in data.describe()],
         "fold": options.fold or "none",
         "parts_sha256": {name: patients_sha256(found) for name, found in partition.patients().items()},
         "init": options.init.name if options.init else "none",
@@ -68,7 +68,7 @@ def run_provenance(
     return {
         "settings": settings,
         "versions": versions,
-        "data": data.told(),
+        "data": data.describe(),
         "clips_without_ef": data.without_ef,
         "device": options.machine.describe(),
         "machine": asdict(options.machine),

@@ -103,13 +103,13 @@ def prepare_folder(
         prolonged = [*earlier.get("prolonged", []), before["recipe.epochs"]]
         return earlier | {"complete": False, "prolonged": prolonged, "longer": True}
     if other:
-        told = ", ".join(
+        differences = ", ".join(
             f"{k} {before.get(k, 'unset')} then and {now.get(k, 'unset')} now"
             for k in other[:MAX_DIFFERENCES]
         )
         raise ConfigError(
-            f"{out}: was begun with other settings ({told}{', ...' if len(other) > MAX_DIFFERENCES else ''}); give the "
-            "same (a run can be made longer, by more --epochs), --fresh to start anew, or another --out."
+            f"{out}: was begun with other settings ({differences}{', ...' if len(other) > MAX_DIFFERENCES else ''}); give "
+            "the same (a run can be made longer, by more --epochs), --fresh to start anew, or another --out."
         )
     return earlier
 

@@ -60,7 +60,7 @@ class TrainingData:
         """Part of the image that is shown."""
         return str(self.stores[0].info["settings"].get("crop", "whole"))
 
-    def told(self) -> list[dict[str, Any]]:
+    def describe(self) -> list[dict[str, Any]]:
         """What ``run.json`` says of each store; the folder's name only, as a path may tell of its owner."""
         rows = []
         for number, store in enumerate(self.stores):

@@ -110,7 +110,7 @@ def tune(
     recipe: Recipe,
     data: TrainingData,
     search: Search,
-    told: Callable[[FrozenTrial], None] = lambda _: None,
+    on_trial: Callable[[FrozenTrial], None] = lambda _: None,
 ) -> TuneResult:
     """Run trials until the grid is through, or as many as asked for have ended.
 
@@ -118,7 +118,7 @@ def tune(
         recipe: Settings from which a trial differs.
         data: Data.
         search: What to try, where.
-        told: Called after each trial of this process.
+        on_trial: Called after each trial of this process.
 
     Raises:
         ConfigError: A setting that the recipe or its network does not know, or a storage that cannot be used.
@@ -142,7 +142,7 @@ def tune(
                 study.tell(trial, state=TrialState.FAIL)
                 break
             _run(study, trial, recipe, data, partition, search)
-            told(study.trials[trial.number])
+            on_trial(study.trials[trial.number])
         tuned = _results(study, search)
     _write(tuned, recipe)
     return tuned
@@ -242,10 +242,10 @@ def _open_study(recipe: Recipe, search: Search) -> optuna.Study:
 def _requeue_lost_trials(study: optuna.Study) -> None:
     """Trials whose process is gone: given up, their settings first in line again."""
     for trial in study.get_trials(states=(TrialState.RUNNING,), deepcopy=False):
-        told = trial.user_attrs
-        here = told.get(HOST) == socket.gethostname()
-        silent_s = time.time() - float(told.get(BEAT, time.time()))
-        lost = not _is_running(int(told.get(PROCESS, 0))) if here else silent_s > STALE_S
+        attributes = trial.user_attrs
+        here = attributes.get(HOST) == socket.gethostname()
+        silent_s = time.time() - float(attributes.get(BEAT, time.time()))
+        lost = not _is_running(int(attributes.get(PROCESS, 0))) if here else silent_s > STALE_S
         if lost and trial.params:
             _requeue(study, trial)
             study.tell(trial.number, state=TrialState.FAIL)

@@ -48,7 +48,7 @@ RenderBelow = Callable[[Result], None]
 """Draws something that follows from the result, inside the panel."""
 
 _BY_HAND = -1
-_KEPT_PICTURES = 24
+_KEPT_IMAGES = 24
 
 EDITOR_SIDE_PX = 1024
 """Longest side of a frame in the editor; points stay in pixels of the clip."""
@@ -173,7 +173,7 @@ def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: P
         EditorState(
             label=label,
             colour=PHASE_COLOURS[label],
-            picture=_picture(clip, frame, f"{key}-{view}-pictures"),
+            picture=_image_url(clip, frame, f"{key}-{view}-pictures"),
             width=width,
             height=height,
             aspect=clip.pixel_aspect,
@@ -270,13 +270,13 @@ def _state_of(result: Result, key: str) -> CorrectionState:
     return state
 
 
-def _picture(clip: Clip, frame: int, key: str) -> str:
+def _image_url(clip: Clip, frame: int, key: str) -> str:
     """A frame for the browser, black outside the ultrasound sector: names burned into the image must not be shown."""
     held: dict[int | str, object] = st.session_state.setdefault(key, {})
     if "sector" not in held:
         held["sector"] = _sector(clip)
     if frame not in held:
-        while len(held) > _KEPT_PICTURES:
+        while len(held) > _KEPT_IMAGES:
             del held[next(number for number in held if number != "sector")]
         sector, alone = held["sector"], clip.frames[frame : frame + 1]
         shown = (

@@ -137,7 +137,7 @@ def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
         findings.add(_OTHER_OBJECTS, shown)
         return None
     except (DataError, OSError):
-        if _without_picture(path):
+        if _without_image(path):
             findings.add(_OTHER_OBJECTS, shown)
             return None
         findings.add(_UNREADABLE, shown)
@@ -147,7 +147,7 @@ def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
     return None
 
 
-def _without_picture(path: Path) -> bool:
+def _without_image(path: Path) -> bool:
     """Whether a file is a sound DICOM object that holds no image, such as a report."""
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
