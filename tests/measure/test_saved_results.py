@@ -42,9 +42,9 @@ def of_film(tmp_path, phantom_file):
 def test_the_page_says_the_same_as_on_the_day(name, tmp_path):
     answer = CASES[name]
     back = load_result(written(tmp_path / "a", answer))
-    parts = {view: (part, answer.parts[view][1]) for view, (part, _) in back.parts.items()}
+    parts = {view: (part, answer.views[view][1]) for view, (part, _) in back.views.items()}
     one = content_of(answer, NOW)
-    other = content_of(replace(back, clip=answer.clip, parts=parts), NOW)
+    other = content_of(replace(back, clip=answer.clip, views=parts), NOW)
     for field in (
         "title",
         "facts",
@@ -113,7 +113,7 @@ def test_another_clip_of_the_same_name_is_not_shown(of_film):
     values = json.loads((folder / "measurement.json").read_text())
     (folder / "measurement.json").write_text(json.dumps(values | {"n_frames": 149}))
     assert load_result(folder).clip is None
-    with pytest.raises(DataError, match="150 frames, and the answer was measured on 149"):
+    with pytest.raises(DataError, match="150 frames, and the result was measured on 149"):
         load_result(folder, [film])
 
 
@@ -130,7 +130,7 @@ def test_the_stills_of_a_pair_are_found(tmp_path, monkeypatch):
 
 def test_a_study_needs_both_clips_or_none(tmp_path):
     folder = written(tmp_path / "a", study())
-    assert list(load_result(folder).parts) == ["A4C", "A2C"]
+    assert list(load_result(folder).views) == ["A4C", "A2C"]
     with pytest.raises(DataError, match="give both clips"):
         load_result(folder, [tmp_path / "one.avi"])
 

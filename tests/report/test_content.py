@@ -124,9 +124,9 @@ def test_a_study_says_the_warnings_of_its_views_once():
     said = (CodedWarning("s", "The study."), CodedWarning("o", "A4C: Only the view."))
     parts = {
         view: (replace(m, notices=(CodedWarning("o", "Only the view."),)), clip)
-        for view, (m, clip) in answer.parts.items()
+        for view, (m, clip) in answer.views.items()
     }
-    answer = replace(answer, measurement=replace(answer.measurement, notices=said), parts=parts)
+    answer = replace(answer, measurement=replace(answer.measurement, notices=said), views=parts)
     assert content_of(answer, NOW).warnings == ("The study.", "A4C: Only the view.")
 
 

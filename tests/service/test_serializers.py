@@ -98,7 +98,7 @@ def test_parts_of_a_study():
         files |= {f"{part}/{name}": data for name, data in serialize_measurement(measurement, {}).items()}
     answer = deserialize_result(files, {"A4C": serialize_clip(clip, {})})
     assert answer.clip is None
-    assert list(answer.parts) == ["A4C", "A2C"]
-    assert answer.parts["A4C"][1] is not None
-    assert answer.parts["A2C"][1] is None
-    assert answer.parts["A2C"][0].curve is not None
+    assert list(answer.views) == ["A4C", "A2C"]
+    assert answer.views["A4C"][1] is not None
+    assert answer.views["A2C"][1] is None
+    assert answer.views["A2C"][0].curve is not None

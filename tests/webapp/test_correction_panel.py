@@ -127,7 +127,7 @@ def test_a_study_has_both_views():
     app.radio[0].set_value("A2C").run()
     widget(app, "slider", "c-A2C-ed-frame").set_value(1).run()
     assert measured(app).correction.changed == ("A2C frames",)
-    assert app.session_state["returned"].parts["A2C"][0].ed_frame == 1
+    assert app.session_state["returned"].views["A2C"][0].ed_frame == 1
     app.radio[0].set_value("A4C").run()
     assert measured(app).correction.changed == ("A2C frames",)
 

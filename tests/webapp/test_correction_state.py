@@ -156,8 +156,8 @@ def test_a_study_is_computed_from_both_views():
     move(state, 1, wider(state.points("A2C", "ed")), view="A2C")
     answer = state.answer(OPTIONS)
     assert answer.measurement.ef_percent > machine
-    assert answer.parts["A4C"][0].correction is None
-    assert answer.parts["A2C"][0].correction.changed == ("ed_contour",)
+    assert answer.views["A4C"][0].correction is None
+    assert answer.views["A2C"][0].correction.changed == ("ed_contour",)
     assert answer.measurement.correction.changed == ("A2C ed_contour",)
     assert answer.measurement.single_plane["A2C"] > answer.measurement.single_plane["A4C"]
 

@@ -92,7 +92,7 @@ def test_stills_and_studies_are_called_by_both_names(expected, tmp_path):
     cine = SampleFile("a.dcm", CINE.read_bytes())
     study = measure_study(cine, SampleFile("b.dcm", b"no"), MeasureOptions(), quiet)
     assert study.measurement.source == "a.dcm + b.dcm" and study.measurement.ef_percent is None
-    assert study.parts["A4C"][0].source == "a.dcm"
+    assert study.views["A4C"][0].source == "a.dcm"
     assert measuring.UPLOADS_PREFIX not in study.measurement.reason
 
 

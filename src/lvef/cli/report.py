@@ -284,17 +284,17 @@ def _correction_of(request: Request, options: MeasureOptions) -> Callable[[Resul
         return dataclasses.replace(edit, reader=request.reader or edit.reader)
 
     def correct(result: Result) -> Result:
-        if not result.parts:
+        if not result.views:
             edit = prepare(edit_from_dict(values, source), result.measurement)
             return Result(corrected(result.measurement, edit, options), result.clip)
-        machine = {view: part for view, (part, _) in result.parts.items()}
+        machine = {view: part for view, (part, _) in result.views.items()}
         edits = {
             view: prepare(edit, machine[view]) if view in machine else edit
             for view, edit in study_from_dict(values, source).items()
         }
         measurement, parts = corrected_study(result.measurement, machine, edits, options)
         return Result(
-            measurement, None, {view: (parts[view], clip) for view, (_, clip) in result.parts.items()}
+            measurement, None, {view: (parts[view], clip) for view, (_, clip) in result.views.items()}
         )
 
     return correct
@@ -392,7 +392,7 @@ def _messages(result: Result, with_correction: bool) -> list[str]:
 
     m = result.measurement
     messages = [printable(m.reason)] if m.reason else []
-    clips = [clip for _, clip in result.parts.values()] or [result.clip]
+    clips = [clip for _, clip in result.views.values()] or [result.clip]
     if m.status is not Status.FAILED and any(clip is None for clip in clips):
         messages.append(
             f"the clip of {printable(m.source)} was not found: the report has no images. Give its path with --clip."

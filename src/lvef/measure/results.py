@@ -45,7 +45,7 @@ class Result:
 
     measurement: Measurement
     clip: Clip | None
-    parts: Mapping[str, tuple[Measurement, Clip | None]] = field(default_factory=dict)
+    views: Mapping[str, tuple[Measurement, Clip | None]] = field(default_factory=dict)
 
 
 class RefusalWithCurve(QualityRefusal):

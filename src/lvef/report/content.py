@@ -252,8 +252,8 @@ def beats_table(m: Measurement, most: int | None = None, *, is_narrow: bool = Fa
 def _sources(result: Result) -> list[str]:
     """The files that were measured: of a pair or a study both."""
     source = result.measurement.source
-    if result.parts:
-        return [part.source for part, _ in result.parts.values()]
+    if result.views:
+        return [part.source for part, _ in result.views.values()]
     both = source.split(" + ")
     # A file may be called "a + b"; a pair has no clock, a study has no frames of its own.
     two = result.measurement.single_plane or result.measurement.frame_rate_hz is None
@@ -290,22 +290,22 @@ def _cut(text: str, most: int = LONGEST_NOTE) -> str:
 
 def _facts(result: Result) -> str:
     m = result.measurement
-    if result.parts:
-        clips = ((view, clip_text(part)) for view, (part, _) in result.parts.items())
+    if result.views:
+        clips = ((view, clip_text(part)) for view, (part, _) in result.views.items())
         return readable(" · ".join(f"{view}: {clip}" for view, clip in clips if clip))
     view = "" if m.view is View.UNKNOWN else str(m.view)
     return readable(" · ".join(filter(None, (view, clip_text(m, " · ")))))
 
 
 def _views(result: Result) -> tuple[ViewContent, ...]:
-    parts = result.parts or {"": (result.measurement, result.clip)}
-    shape, most = (SHAPE_OF_A_VIEW, MOST_BEATS_OF_A_VIEW) if result.parts else (SHAPE, MOST_BEATS)
+    parts = result.views or {"": (result.measurement, result.clip)}
+    shape, most = (SHAPE_OF_A_VIEW, MOST_BEATS_OF_A_VIEW) if result.views else (SHAPE, MOST_BEATS)
     return tuple(
         ViewContent(
             name,
             images_of(m, clip, name, shape),
             chart_of(m),
-            beats_table(m, most, is_narrow=bool(result.parts)),
+            beats_table(m, most, is_narrow=bool(result.views)),
         )
         for name, (m, clip) in parts.items()
     )
@@ -313,7 +313,7 @@ def _views(result: Result) -> tuple[ViewContent, ...]:
 
 def _image_note(result: Result, views: tuple[ViewContent, ...]) -> str:
     m, notes = result.measurement, []
-    clips = [clip for _, clip in result.parts.values()] or [result.clip]
+    clips = [clip for _, clip in result.views.values()] or [result.clip]
     if m.ef_percent is not None and reads_clips(m):
         notes.append(NO_CONTOUR)
     if not any(view.images for view in views) and any(clip is not None for clip in clips):
@@ -339,11 +339,11 @@ def _correction(result: Result) -> CorrectionContent | None:
     if m.ed_frame is not None or c.machine_ed_frame is not None:
         columns.append(("ED frame", number_text(m.ed_frame), number_text(c.machine_ed_frame)))
         columns.append(("ES frame", number_text(m.es_frame), number_text(c.machine_es_frame)))
-    for view, (part, _) in result.parts.items():
+    for view, (part, _) in result.views.items():
         columns += _corrected_view(view, part, m.single_plane.get(view))
     changed = ", ".join(_change_text(code) for code in c.changed)
     sentence = f"Changed{_by(c)} on {_time_text(c.corrected_at)}: {readable(changed)}."
-    if any(part.curve is not None for part in (m, *(part for part, _ in result.parts.values()))):
+    if any(part.curve is not None for part in (m, *(part for part, _ in result.views.values()))):
         sentence += " The curve is the model's."
     header, own, model = zip(*columns, strict=True)
     note = _cut(f"Note: {readable(c.note)}") if c.note.strip() else ""

@@ -75,9 +75,9 @@ def render_file(name: str, result: Result) -> bytes | None:
         return report_pdf(result)
     if file == REPORT_HTML_NAME:
         return report_html(result).encode()
-    if view and view not in result.parts:
+    if view and view not in result.views:
         return None
-    measurement, clip = result.parts[view] if view else (result.measurement, result.clip)
+    measurement, clip = result.views[view] if view else (result.measurement, result.clip)
     if clip is None:
         return None
     if file == SUMMARY_NAME:
@@ -123,7 +123,7 @@ def write_outputs(folder: Path, result: Result, outputs: Outputs) -> list[str]:
         write_text_atomic(folder / BEATS_NAME, beats_csv(measurement))
         written += [CURVE_NAME, BEATS_NAME]
     remove_files(folder, {CURVE_NAME, BEATS_NAME, OVERLAY_NAME, SUMMARY_NAME} - set(written))
-    for name, (part, part_clip) in result.parts.items():
+    for name, (part, part_clip) in result.views.items():
         inner = write_outputs(folder / name, Result(part, part_clip), outputs)
         written += [f"{name}/{file}" for file in inner]
     # Last, because it says that all the rest is there.

@@ -138,8 +138,8 @@ class Worker:
         from lvef.service.serializers import deserialize_result
 
         machine = deserialize_result(files, {})
-        if machine.parts:
-            parts = {view: part for view, (part, _) in machine.parts.items()}
+        if machine.views:
+            parts = {view: part for view, (part, _) in machine.views.items()}
             answer, own = corrected_study(machine.measurement, parts, study_from_dict(edit), options)
             return _reply(Result(answer, None, {view: (part, None) for view, part in own.items()}), {})
         return _reply(Result(corrected(machine.measurement, edit_from_dict(edit), options), None), {})
@@ -239,7 +239,7 @@ def _reply(answer: Any, names: Mapping[str, str]) -> TaskResult:  # noqa: ANN401
 
     files: dict[str, bytes] = {}
     clips: dict[str, bytes] = {}
-    for part, (measurement, clip) in {"": (answer.measurement, answer.clip), **answer.parts}.items():
+    for part, (measurement, clip) in {"": (answer.measurement, answer.clip), **answer.views}.items():
         prefix = f"{part}/" if part else ""
         own = serialize_measurement(measurement, names)
         if measurement.curve is not None:

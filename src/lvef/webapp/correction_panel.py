@@ -168,7 +168,7 @@ def _editor(state: CorrectionState, options: MeasureOptions, view: str, phase: P
     n, height, width = clip.frames.shape
     name, label = f"{key}-{view}-{phase}", phase.upper()
     message, answer = state.message, state.answer(options)
-    part = answer.parts[view][0] if answer.parts else answer.measurement
+    part = answer.views[view][0] if answer.views else answer.measurement
     contour_editor(
         EditorState(
             label=label,

@@ -68,7 +68,7 @@ class CorrectionState:
     def __init__(self, result: Result) -> None:
         self.machine = result
         self.epoch = secrets.token_hex(6)
-        self.views: tuple[str, ...] = tuple(v for v in VIEWS if v in result.parts) or (SINGLE_VIEW,)
+        self.views: tuple[str, ...] = tuple(v for v in VIEWS if v in result.views) or (SINGLE_VIEW,)
         self.edits: Edits = {view: Edit() for view in self.views}
         self.past: list[Edits] = []
         self.future: list[Edits] = []
@@ -81,11 +81,11 @@ class CorrectionState:
 
     def measurement(self, view: str) -> Measurement:
         """The model's measurement of a view."""
-        return self.machine.parts[view][0] if self.machine.parts else self.machine.measurement
+        return self.machine.views[view][0] if self.machine.views else self.machine.measurement
 
     def clip(self, view: str) -> Clip | None:
         """The clip of a view."""
-        return self.machine.parts[view][1] if self.machine.parts else self.machine.clip
+        return self.machine.views[view][1] if self.machine.views else self.machine.clip
 
     def frame(self, view: str, phase: Phase) -> int | None:
         """The frame that is shown, or None where neither model nor reader has one."""
@@ -286,15 +286,15 @@ class CorrectionState:
         signed = {view: edit for view, edit in signed.items() if not edit.empty}
         if not signed:
             return machine
-        if not machine.parts:
+        if not machine.views:
             own = corrected(machine.measurement, signed[SINGLE_VIEW], options, now=self.when)
             return machine if own is machine.measurement else Result(own, machine.clip)
-        parts = {view: part for view, (part, _) in machine.parts.items()}
+        parts = {view: part for view, (part, _) in machine.views.items()}
         whole, own_parts = corrected_study(machine.measurement, parts, signed, options, now=self.when)
         if whole is machine.measurement:
             return machine
         return Result(
-            whole, machine.clip, {view: (own_parts[view], clip) for view, (_, clip) in machine.parts.items()}
+            whole, machine.clip, {view: (own_parts[view], clip) for view, (_, clip) in machine.views.items()}
         )
 
     def _with_reader(self, edits: Edits) -> dict[str, Edit]:
@@ -311,7 +311,7 @@ class CorrectionState:
 
 
 def _identity(result: Result) -> list[tuple[object, ...]]:
-    measurements = [result.measurement, *(part for part, _ in result.parts.values())]
+    measurements = [result.measurement, *(part for part, _ in result.views.values())]
     return [
         (
             m.source,

@@ -199,6 +199,6 @@ def rename_sources(result: Result, names: Mapping[str, str], source: str) -> Res
         notices = tuple(CodedWarning(n.code, words(n.text)) for n in c.notices)
         return replace(c, source=words(c.source), notices=notices, spacing_note=words(c.spacing_note))
 
-    parts = {view: (measurement(m), clip(c)) for view, (m, c) in result.parts.items()}
+    parts = {view: (measurement(m), clip(c)) for view, (m, c) in result.views.items()}
     whole = replace(measurement(result.measurement), source=source)
     return Result(whole, clip(result.clip), parts)

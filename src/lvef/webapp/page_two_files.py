@@ -135,10 +135,10 @@ def study_page() -> None:
         show_ef(result.measurement, options, known_ef_percent=item.known_ef_percent)
         show_warnings(result.measurement)
     with right:
-        for view, (m, clip) in result.parts.items():
+        for view, (m, clip) in result.views.items():
             if clip is not None and m.ed_frame is not None and any(m.tracings):
                 show_phases(m, item.masked(clip), names=(f"{view}, end-diastole", f"{view}, end-systole"))
-    for view, (m, clip) in base.parts.items():
+    for view, (m, clip) in base.views.items():
         show_section(view, m.source)
         if m.ef_percent is None:
             show_ef(m, options)

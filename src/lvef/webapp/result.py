@@ -102,14 +102,14 @@ def show_correction_and_downloads(item: SessionResult, base: Result, options: Me
     m = base.measurement
 
     def below(result: Result) -> None:
-        if result.measurement.ef_percent is not None or result.clip is not None or result.parts:
+        if result.measurement.ef_percent is not None or result.clip is not None or result.views:
             show_section("Downloads")
             _show_downloads(item, with_patient_data(result, options), result.measurement)
         if result is not base:
             # The panel runs alone and has shown the new EF already; the page above follows.
             st.rerun()
 
-    drawn = any(m.tracings) or any(any(part.tracings) for part, _ in base.parts.values())
+    drawn = any(m.tracings) or any(any(part.tracings) for part, _ in base.views.values())
     if drawn:
         show_section(
             "Correction",
@@ -154,7 +154,7 @@ def _show_downloads(item: SessionResult, result: Result, base: Measurement) -> N
         None if result.clip is None else item.masked(result.clip),
         {
             view: (part, None if clip is None else item.masked(clip))
-            for view, (part, clip) in result.parts.items()
+            for view, (part, clip) in result.views.items()
         },
     )
     files: list[tuple[str, str, str, Data]] = [
@@ -162,7 +162,7 @@ def _show_downloads(item: SessionResult, result: Result, base: Measurement) -> N
         ("Report, HTML", REPORT_HTML_NAME, "text/html", lambda: report_html(shown)),
         ("All numbers, JSON", MEASUREMENT_NAME, "application/json", measurement_json(m)),
     ]
-    for view, (part, _) in result.parts.items():
+    for view, (part, _) in result.views.items():
         files.append(
             (f"{view}, JSON", f"{view}-{MEASUREMENT_NAME}", "application/json", measurement_json(part))
         )

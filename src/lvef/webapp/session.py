@@ -83,7 +83,7 @@ class SessionResult:
     @property
     def pixels(self) -> int:
         """Bytes of its frames."""
-        clips = [self.result.clip, *(clip for _, clip in self.result.parts.values())]
+        clips = [self.result.clip, *(clip for _, clip in self.result.views.values())]
         return sum(clip.frames.nbytes for clip in clips if clip is not None)
 
     def masked(self, clip: Clip) -> Clip:
@@ -96,7 +96,7 @@ class SessionResult:
         def thin(m: Measurement) -> Measurement:
             return replace(m, tracings=())
 
-        parts = {view: (thin(m), None) for view, (m, _) in self.result.parts.items()}
+        parts = {view: (thin(m), None) for view, (m, _) in self.result.views.items()}
         self.result = Result(thin(self.result.measurement), None, parts)
         self.cache.clear()
         self.frames_dropped = True
@@ -254,7 +254,7 @@ def with_patient_data(result: Result, options: MeasureOptions) -> Result:
     def person(m: Measurement) -> Measurement:
         return m if m.ef_percent is None else with_volumes(m, m.ef_percent, m.edv_ml, m.esv_ml, options)
 
-    parts = {view: (person(m), clip) for view, (m, clip) in result.parts.items()}
+    parts = {view: (person(m), clip) for view, (m, clip) in result.views.items()}
     return Result(person(result.measurement), result.clip, parts)
 
 
