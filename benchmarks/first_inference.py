@@ -51,14 +51,14 @@ def start_once(way: str, threads: int, backend: str) -> None:
 
         entry = find_model("camus-seg")
         side = entry.card.input.size
-        picture = np.zeros((1, 1, side, side), np.float32)
+        image = np.zeros((1, 1, side, side), np.float32)
         shared = open_session(entry.model_path, backend=backend, precision="f32") if way == "shared" else None
 
         def work() -> None:
             together.wait()
             session = shared or open_session(entry.model_path, backend=backend, precision="f32")
             together.wait()
-            session.start(picture)()
+            session.start(image)()
 
     running = [Thread(target=work) for _ in range(threads)]
     for thread in running:

@@ -66,13 +66,13 @@ def take(browser: Browser, address: str, name: str, size: str, scheme: str) -> b
 
 def small(data: bytes) -> bytes:
     """A PNG with a palette in which grounds, echo and the few coloured lines each have places of their own."""
-    picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    colours, counts = np.unique(picture.reshape(-1, 3), axis=0, return_counts=True)
+    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
     palettes = [colours[np.argsort(counts)[-GROUNDS:]]]
-    coloured = np.ptp(picture.astype(int), axis=2) > 24
+    coloured = np.ptp(pixels.astype(int), axis=2) > 24
     ways = (
-        (picture[~coloured], GREYS, Image.Quantize.MEDIANCUT),
-        (picture[coloured], 256 - GREYS - GROUNDS, Image.Quantize.MAXCOVERAGE),
+        (pixels[~coloured], GREYS, Image.Quantize.MEDIANCUT),
+        (pixels[coloured], 256 - GREYS - GROUNDS, Image.Quantize.MAXCOVERAGE),
     )
     for pixels, count, method in ways:
         if len(pixels):
@@ -81,7 +81,7 @@ def small(data: bytes) -> bytes:
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.concatenate(palettes).astype(np.uint8).tobytes())
     packed = io.BytesIO()
-    Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE).save(
+    Image.fromarray(pixels).quantize(palette=palette, dither=Image.Dither.NONE).save(
         packed, "PNG", optimize=True
     )
     return packed.getvalue()

@@ -172,9 +172,9 @@ def wait_until_ready(url: str) -> None:
     while True:
         connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
         connection.request("GET", "/healthz")
-        told = json.loads(connection.getresponse().read())
+        job = json.loads(connection.getresponse().read())
         connection.close()
-        if told["status"] == "ready":
+        if job["status"] == "ready":
             return
         time.sleep(0.1)
 

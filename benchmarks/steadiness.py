@@ -89,10 +89,10 @@ def cine() -> Clip:
     return open_clip(sample_cine())
 
 
-def speckled(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def speckled(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """A copy under multiplicative grain, cells of about 2.4 pixels."""
-    grain = cv2.GaussianBlur(rng.normal(0, 1, picture.shape), (0, 0), 1.0)
-    return np.clip(np.round(picture * (1 + SPECKLE * grain / grain.std())), 0, 255).astype(np.uint8)
+    grain = cv2.GaussianBlur(rng.normal(0, 1, image.shape), (0, 0), 1.0)
+    return np.clip(np.round(image * (1 + SPECKLE * grain / grain.std())), 0, 255).astype(np.uint8)
 
 
 def spread(rows: Sequence[Figures]) -> list[float]:

@@ -195,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, required=True, help="folder for tables, sheets and kept predictions"
     )
     parser.add_argument(
-        "--shared", type=Path, default=Path("../shared/data/external"), help="folder of the external pictures"
+        "--shared", type=Path, default=Path("../shared/data/external"), help="folder of the external images"
     )
     parser.add_argument("--camus", type=Path, default=Path("../shared/data/camus"), help="folder of CAMUS")
     parser.add_argument("--precision", default="f32", help="auto, f32 or bf16")

@@ -100,11 +100,11 @@ def drawn_cases(shared: Path) -> list[Case]:
     Raises:
         DataError: A file is missing or has no drawing.
     """
-    frames = _pictures(shared / BEAT_FILE)
+    frames = _images(shared / BEAT_FILE)
     cases = [_drawn_case(BEAT, read_beat(frames))]
     for name, (file, other) in DRAWN_STILLS.items():
-        [image] = _pictures(shared / file)
-        again = None if other is None else _pictures(shared / other)[0]
+        [image] = _images(shared / file)
+        again = None if other is None else _images(shared / other)[0]
         cases.append(_drawn_case(name, [read_line(image, again)]))
     return cases
 
@@ -169,7 +169,7 @@ def default_patients(camus: Path) -> list[str]:
     return held_out(read_split(camus, "training"), 0, 5, 1)[:MOTION_PATIENTS]
 
 
-def _pictures(path: Path) -> list[Rgb]:
+def _images(path: Path) -> list[Rgb]:
     """Frames of an image file in colour."""
     try:
         with Image.open(path) as image:
@@ -179,7 +179,7 @@ def _pictures(path: Path) -> list[Rgb]:
                 frames.append(np.asarray(image.convert("RGB"), np.uint8))
             return frames
     except OSError:
-        raise DataError(f"{path}: cannot be read; the folder of external pictures was expected.") from None
+        raise DataError(f"{path}: cannot be read; the folder of external images was expected.") from None
 
 
 def _drawn_case(name: str, drawn: Sequence[Drawn]) -> Case:

@@ -118,7 +118,7 @@ def _widest_piece(coloured: BoolArray, dots: int = 5) -> BoolArray:
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
     spans = stats[1:, cv2.CC_STAT_WIDTH] * stats[1:, cv2.CC_STAT_HEIGHT]
     if count < 2 or max(spans) < 0.01 * coloured.size:
-        raise DataError("No drawn contour was found in the picture; coloured lines or a band were expected.")
+        raise DataError("No drawn contour was found in the image; coloured lines or a band were expected.")
     return np.asarray(pieces == 1 + int(np.argmax(spans)))
 
 

@@ -55,7 +55,7 @@ class EditorState:
     Attributes:
         label: ``ED`` or ``ES``.
         colour: Of contour and points, CSS.
-        image: From `image_data_url`.
+        picture: From `image_data_url`.
         width: Of the clip's image in pixels.
         height: Likewise.
         aspect: Pixel height over pixel width.

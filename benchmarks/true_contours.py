@@ -1,6 +1,6 @@
 """Where an EF error on phantoms comes from: beats and temporal smoothing on the true contours, or the network's contours.
 
-Run it as ``python benchmarks/true_outlines.py --clips 40``.
+Run it as ``python benchmarks/true_contours.py --clips 40``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--weights", default=MeasureOptions().weights)
     args = parser.parse_args()
     predictor = SegmentationPredictor(MeasureOptions(weights=args.weights, precision="f32"))
-    ef_errors, outlines = [], []
+    ef_errors, contours = [], []
     for k in range(args.clips):
         rng = np.random.default_rng([SEED, k])
         made = render_phantom(draw_phantom(rng, name=str(k)), rng)
@@ -53,14 +53,14 @@ def main() -> None:
                     float((chord_lengths(tracing, clip.spacing) - chord_lengths(true, clip.spacing)).mean()),
                 ]
         if len(row) == 4:
-            outlines.append(row)
+            contours.append(row)
     error = np.array(ef_errors)
     print(
-        f"Beats and temporal smoothing on the true outlines, {len(error)} of {args.clips} phantoms answered:"
+        f"Beats and temporal smoothing on the true contours, {len(error)} of {args.clips} phantoms with an EF:"
     )
     print(f"  EF bias {error.mean():+.2f}, mean absolute error {np.abs(error).mean():.2f} points")
-    ed_volume, ed_width, es_volume, es_width = np.median(np.array(outlines), axis=0)
-    print(f"Outlines of {args.weights} on single frames, {len(outlines)} phantoms, medians:")
+    ed_volume, ed_width, es_volume, es_width = np.median(np.array(contours), axis=0)
+    print(f"Contours of {args.weights} on single frames, {len(contours)} phantoms, medians:")
     print(f"  ED: volume {ed_volume:.2f} of the true one, mean width {ed_width:+.1f} mm")
     print(f"  ES: volume {es_volume:.2f} of the true one, mean width {es_width:+.1f} mm")
 
