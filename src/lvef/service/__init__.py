@@ -1,1 +1,1 @@
-"""The HTTP service: measurements for programs, over the code that the command line uses."""
+"""The HTTP service: measurements for programs, with the code of the command line."""

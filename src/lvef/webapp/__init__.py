@@ -1,5 +1,4 @@
-"""The web page: drop a clip, see its ejection fraction with all that it rests on, correct it, take the files along.
+"""The web page: upload a clip, see its ejection fraction with the contours, correct it, download reports and tables.
 
-Streamlit shows it; ``lvef app`` starts it. Nothing leaves the machine it runs on: no fonts, scripts or statistics
-from outside.
+A Streamlit app that ``lvef app`` starts. Nothing leaves its machine, and no fonts, scripts or statistics come from outside.
 """

@@ -1,14 +1,14 @@
-// The contour editor in the browser: draws, drags, zooms. What a contour is worth is computed in Python alone.
+// The contour editor in the browser: draws, drags, zooms. Volumes are computed in Python alone.
 //
 // Points are [x, y] in pixels of the image, as in lvef.geometry.control_points. The drawing's own units are x and y * aspect, in
-// which a millimetre is as long in x as in y. Every act of the reader gets a number and is sent in a list until Python has
-// answered it; an answer that is older than the last act never moves a point.
+// which a millimetre is as long in x as in y. Every action of the reader has a number and is sent in a list until
+// Python has confirmed it; a state that is older than the last action never moves a point.
 
 const APEX = 7, LAST = 14, STEPS = 8, DISKS = 20;
 const GRAB_PX = { mouse: 14, pen: 18, touch: 28 };
 const SVG = "http://www.w3.org/2000/svg";
 
-/** The smooth contour through the points: centripetal Catmull-Rom, as contour_of_handles in Python. */
+/** The smooth contour through the points: centripetal Catmull-Rom, as in lvef.geometry.control_points. */
 export function contourOf(points) {
   const beyond = (end, next) => [2 * end[0] - next[0], 2 * end[1] - next[1]];
   const ring = [beyond(points[0], points[1]), ...points, beyond(points[LAST], points[LAST - 1])];
@@ -89,7 +89,7 @@ class Editor {
       group.setAttribute(key, value);
     }
     for (const name of ["ring", "halo", "dot"]) {
-      // The ends of the long axis and of the valve are squares: larger, and told from the wall without colour.
+      // The ends of the long axis and of the valve are squares: larger, and distinct from the wall without colour.
       const shape = document.createElementNS(SVG, large ? "rect" : "circle");
       shape.setAttribute("class", name);
       group.append(shape);
@@ -111,7 +111,7 @@ class Editor {
     if (moved) { this.held = null; this.before = null; }
     if (fresh || old.picture !== data.picture) {
       this.image.setAttribute("href", data.picture);
-      // A pixel's centre, not its corner, is the whole number.
+      // Whole numbers are pixel centres, not corners.
       const place = { x: -0.5, y: -0.5 * data.aspect, width: data.width, height: data.height * data.aspect };
       for (const [key, value] of Object.entries(place)) this.image.setAttribute(key, value);
     }
@@ -194,7 +194,7 @@ class Editor {
     });
   }
 
-  // --- window ------------------------------------------------------------------------------------------------------------
+  // --- zoom --------------------------------------------------------------------------------------------------------------
 
   zoom() { return this.svg.getScreenCTM()?.a ?? 0; }
 
@@ -238,7 +238,7 @@ class Editor {
     return best;
   }
 
-  // --- hands -------------------------------------------------------------------------------------------------------------
+  // --- input -------------------------------------------------------------------------------------------------------------
 
   listen() {
     const on = (name, what, how) => this.svg.addEventListener(name, what, how);
@@ -247,7 +247,7 @@ class Editor {
     on("pointerup", (e) => this.up(e));
     on("pointercancel", (e) => this.up(e, true));
     on("wheel", (e) => {
-      // A page that scrolls must not be caught by a picture that nobody touched.
+      // Scrolling the page must not zoom an image that is not in use.
       if (!e.ctrlKey && !this.box.matches(":focus-within")) return;
       e.preventDefault();
       this.scale(Math.exp(-e.deltaY * (e.ctrlKey ? 0.01 : 0.0015)), this.at(e));
@@ -344,7 +344,7 @@ class Editor {
     if (name === "hide") {
       const hidden = this.box.classList.toggle("hidden");
       button.setAttribute("aria-pressed", String(hidden));
-      // A point that is hidden loses the keyboard, and H must bring it back.
+      // A hidden point loses the focus, and H must still show it again.
       if (this.box.getRootNode().activeElement !== button) this.box.focus({ preventScroll: true });
     } else if (name === "in" || name === "out") this.scale(name === "in" ? 1.25 : 0.8);
     else if (name === "fit") { this.fit(); this.draw(); }

@@ -1,4 +1,4 @@
-// Shows one clip frame by frame beside its volume curve. All frames are here, so a click needs no way to the server and back.
+// Shows one clip frame by frame beside its volume-time curve. All frames are in the browser, so a click needs no request.
 const SVG = "http://www.w3.org/2000/svg";
 const NAMES = { ed: "ED", es: "ES" };
 
@@ -22,7 +22,7 @@ export default function (component) {
   const slider = find(".slider"), play = find(".play"), now = find(".now");
   const last = data.times.length - 1;
   const kept = root.lvefViewer;
-  // A rerun of the page brings the same clip again: stay where the visitor was.
+  // A rerun of the page sends the same clip again: keep the frame.
   let frame = kept && kept.id === data.id ? Math.min(kept.frame, last) : data.start;
   let running = null;
   if (kept && kept.stop) kept.stop();

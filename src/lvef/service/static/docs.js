@@ -1,4 +1,4 @@
-// Draws openapi.json as a page. Text is only ever set as text, so nothing in it can become markup.
+// Renders openapi.json as a page. Text is always set as text, so it cannot become markup.
 "use strict";
 
 function element(name, text, kind) {
@@ -49,7 +49,7 @@ function quoted(text) {
   return "'" + text.replaceAll("'", "'\\''") + "'";
 }
 
-// The example of a route as a line for curl.
+// The example of a route as a curl command.
 function curl(page, base, path, method, route) {
   const words = ["curl"];
   if (method !== "GET") words.push("-X " + method);
@@ -76,20 +76,20 @@ function describe(page, base, path, method, route) {
   section.appendChild(element("p", route.summary || ""));
   if (route.description) section.appendChild(element("p", plain(route.description)));
   for (const [kind, body] of Object.entries((route.requestBody && route.requestBody.content) || {})) {
-    section.appendChild(element("h3", "Body, " + kind));
-    section.appendChild(table(["Field", "Type", "What"], fields(page, body.schema)));
+    section.appendChild(element("h3", "Request body, " + kind));
+    section.appendChild(table(["Field", "Type", "Description"], fields(page, body.schema)));
   }
   section.appendChild(element("h3", "Example"));
   section.appendChild(element("pre")).appendChild(element("code", curl(page, base, path, method, route)));
-  section.appendChild(element("h3", "Answers"));
-  section.appendChild(table(["Status", "What"],
+  section.appendChild(element("h3", "Responses"));
+  section.appendChild(table(["Status", "Description"],
     Object.entries(route.responses).map(([status, one]) => [status, one.description || ""])));
   const good = Object.entries(route.responses).find(([status]) => status.startsWith("2"));
   const schema = good && good[1].content && good[1].content["application/json"];
   const rows = schema ? fields(page, schema.schema) : [];
   if (rows.length) {
-    section.appendChild(element("h3", "Body of the answer"));
-    section.appendChild(table(["Field", "Type", "What"], rows));
+    section.appendChild(element("h3", "Response body"));
+    section.appendChild(table(["Field", "Type", "Description"], rows));
   }
   return section;
 }
