@@ -1,20 +1,21 @@
 """Images of a result: the frames that it rests on, cut to the ventricle, and one drawing of a tracing for every canvas.
 
-Every frame is shown through `hide_outside_sector`: names burned into an image must not reach a report.
+Outside the ultrasound sector every image is black: names burned into an image must not reach a report.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
+from lvef.core.errors import QualityRefusal
 from lvef.core.records import Clip, FloatArray, FrameArray, Measurement, Tracing
 from lvef.report.canvas import Canvas, Stroke
 from lvef.report.curve import has_curve
-from lvef.transforms.sector import hide_outside_sector
+from lvef.transforms.sector import find_sector, keep_sector
 
 IMAGE_HEIGHT_PX = 420
 """Height of an image; the width follows from its place. More than a printed page of this size can show."""
@@ -79,14 +80,14 @@ def images_of(
     """
     if clip is None or not len(clip.frames):
         return ()
-    clip = hide_outside_sector(clip)
     frames = _frames(measurement, len(clip.frames))
+    stills = _masked(clip, [frame for _, frame in frames])
     tracings = [measurement.tracing(frame) if phase else None for phase, frame in frames]
-    if not any(tracings) and not any(int(clip.frames[frame].max()) > VISIBLE for _, frame in frames):
+    if not any(tracings) and int(stills.max()) <= VISIBLE:
         return ()
     window = window_of(clip, tracings, shape)
     images = []
-    for (phase, frame), tracing in zip(frames, tracings, strict=True):
+    for (phase, frame), tracing, still in zip(frames, tracings, stills, strict=True):
         caption = _caption(measurement, clip, frame)
         what = {"ED": "end-diastole", "ES": "end-systole"}.get(phase, "a frame of the clip")
         drawn = (
@@ -101,7 +102,7 @@ def images_of(
                 title=" ".join(filter(None, (view, phase))),
                 caption=caption,
                 alt=f"Ultrasound image{f', {view}' if view else ''}: {what}{place}, {drawn}.",
-                pixels=_cut(clip.frames[frame], window, (round(height_px * shape), height_px)),
+                pixels=_cut(still, window, (round(height_px * shape), height_px)),
                 tracing=None if tracing is None else lines_of_tracing(tracing, window),
             )
         )
@@ -163,6 +164,15 @@ def window_of(
     (x, y), (wide, tall) = (low + high) / 2, high - low
     wide, tall = max(wide, tall * aspect * shape), max(tall, wide / shape / aspect)
     return float(x - wide / 2), float(x + wide / 2), float(y - tall / 2), float(y + tall / 2)
+
+
+def _masked(clip: Clip, frames: Sequence[int]) -> FrameArray:
+    """Some frames of a clip, black outside its sector; all black where none is found."""
+    stills = replace(clip, frames=clip.frames[list(frames)])
+    try:
+        return keep_sector(stills, find_sector(clip)).frames
+    except QualityRefusal:
+        return np.zeros_like(stills.frames)
 
 
 def _frames(m: Measurement, n: int) -> list[tuple[str, int]]:
