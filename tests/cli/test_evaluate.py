@@ -19,7 +19,7 @@ def stills(tmp_path_factory):
 
 
 def test_table_and_files(run, here, stills):
-    result = run("evaluate", "--data", stills, "--out", here / "out", "--precision", "f32")
+    result = run("evaluate", "stills", stills, "--out", here / "out", "--precision", "f32")
     assert result.exit_code == 0, result.stderr
     assert "CAMUS validation, 3 patients" in result.stdout
     assert "LV A4C ED" in " ".join(result.stdout.split())
@@ -32,7 +32,7 @@ def test_table_and_files(run, here, stills):
 
 
 def test_json_is_the_summary_and_nothing_is_written_unasked(run, here, stills):
-    result = run("evaluate", "--data", stills, "--split", "training", "--json", "--precision", "f32")
+    result = run("evaluate", "stills", stills, "--split", "training", "--json", "--precision", "f32")
     assert result.exit_code == 0, result.stderr
     summary = json.loads(result.stdout)
     assert summary["schema"] == "lvef-evaluation/1"
@@ -49,7 +49,7 @@ def test_two_networks_and_changes(run, here, stills, monkeypatch):
     twin = copy_network(here / "run" / "camus-seg", "twin")
     (here / "two.txt").write_text("patient0001\npatient0002\n")
     words = ("--weights", "camus-seg", "--weights", twin, "--patients", here / "two.txt", "--robustness")
-    result = run("evaluate", "--data", stills, "--precision", "f32", "--out", here / "out", *words)
+    result = run("evaluate", "stills", stills, "--precision", "f32", "--out", here / "out", *words)
     assert result.exit_code == 0, result.stderr
     assert "run/camus-seg" in result.stdout
     assert "wall drop-out" in result.stdout
@@ -65,13 +65,13 @@ def test_runs_are_pooled(run, here, stills):
         copy_network(folder / "camus-seg", str(fold))
         (folder / "held-out.txt").write_text("\n".join(read_split(stills, split)))
         words += ["--runs", folder]
-    result = run("evaluate", "--data", stills, "--precision", "f32", "--json", *words)
+    result = run("evaluate", "stills", stills, "--precision", "f32", "--json", *words)
     assert result.exit_code == 0, result.stderr
     summary = json.loads(result.stdout)
     assert [n["name"] for n in summary["networks"]] == ["cross-validation"]
     assert summary["patients"] == 6
     (here / "fold1" / "held-out.txt").write_text("patient0001\n")
-    result = run("evaluate", "--data", stills, *words)
+    result = run("evaluate", "stills", stills, *words)
     assert result.exit_code == 1
     assert "patient0001 is held out by" in result.stderr
     assert result.stderr.count("\n") == 1
@@ -80,7 +80,7 @@ def test_runs_are_pooled(run, here, stills):
 def test_a_card_is_filled_in_f32(run, here, stills):
     network = copy_network(here / "net", "card")
     before = json.loads((network / "card.json").read_text())
-    result = run("evaluate", "--data", stills, "--weights", network, "--write-card", "--json")
+    result = run("evaluate", "stills", stills, "--weights", network, "--write-card", "--json")
     assert result.exit_code == 0, result.stderr
     card = json.loads((network / "card.json").read_text())
     names = {f["name"] for f in card["figures"]}
@@ -104,22 +104,34 @@ def test_a_card_is_filled_in_f32(run, here, stills):
         (("--runs", "a", "--write-card"), "belong to several models"),
         (("--weights", "a", "--weights", "b", "--write-card"), "a card holds the metrics of its own model"),
         (("--write-card", "--precision", "bf16"), "needs --precision f32"),
-        (("--split", "all"), "goes with --manifest; stills have validation, training, testing"),
-        (("--split", "every"), "is not one of"),
+        (("--split", "all"), "is not one of"),
         (("--seed", "-1"), "--seed"),
     ],
 )
 def test_words_that_do_not_go_together(run, stills, words, sentence):
-    result = run("evaluate", "--data", stills, *words)
+    result = run("evaluate", "stills", stills, *words)
     assert result.exit_code == 2
     assert sentence in " ".join(result.stderr.split())
     assert result.stdout == ""
 
 
-def test_data_is_asked_for(run):
-    result = run("evaluate")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--data", "CAMUS"), "write lvef evaluate stills CAMUS"),
+        (("--manifest", "m.csv", "--split", "val"), "write lvef evaluate dataset m.csv"),
+        (("--synthetic", "made"), "write lvef evaluate synthetic made"),
+        (("stills",), "Missing argument 'DATA'"),
+        (("stills", "CAMUS", "--predictions", "p.csv"), "--predictions"),
+        (("dataset", "m.csv", "--robustness"), "--robustness"),
+        (("synthetic", "made", "--split", "test"), "--split"),
+    ],
+)
+def test_former_and_foreign_options(run, words, sentence):
+    result = run("evaluate", *words)
     assert result.exit_code == 2
-    assert "--data" in result.stderr
+    assert sentence in " ".join(result.stderr.split())
+    assert result.stdout == ""
 
 
 def test_what_is_missing_is_one_sentence(run, here, stills):
@@ -127,19 +139,19 @@ def test_what_is_missing_is_one_sentence(run, here, stills):
     (here / "strange.txt").write_text("patient9999\n")
     (here / "file").write_text("")
     cases = [
-        (("--data", "nowhere"), "nowhere: no such folder"),
-        (("--data", "bare"), "list of CAMUS validation patients is missing"),
-        (("--data", stills, "--patients", "none.txt"), "none.txt cannot be read"),
-        (("--data", stills, "--patients", "file"), "is empty"),
-        (("--data", stills, "--patients", "strange.txt"), "no CAMUS stills of the 1 patients"),
-        (("--data", stills, "--weights", "nothing"), "No network named nothing"),
-        (("--data", stills, "--weights", "camus-seg", "--weights", "camus-seg"), "are the same model"),
-        (("--data", stills, "--runs", "bare"), "held-out.txt cannot be read"),
-        (("--data", stills, "--precision", "f16"), "f16"),
-        (("--data", stills, "--out", "file/out"), "cannot be made"),
+        (("nowhere",), "nowhere: no such folder"),
+        (("bare",), "list of CAMUS validation patients is missing"),
+        ((stills, "--patients", "none.txt"), "none.txt cannot be read"),
+        ((stills, "--patients", "file"), "is empty"),
+        ((stills, "--patients", "strange.txt"), "no CAMUS stills of the 1 patients"),
+        ((stills, "--weights", "nothing"), "No network named nothing"),
+        ((stills, "--weights", "camus-seg", "--weights", "camus-seg"), "are the same model"),
+        ((stills, "--runs", "bare"), "held-out.txt cannot be read"),
+        ((stills, "--precision", "f16"), "f16"),
+        ((stills, "--out", "file/out"), "cannot be made"),
     ]
     for words, sentence in cases:
-        result = run("evaluate", *words)
+        result = run("evaluate", "stills", *words)
         assert result.exit_code == 1, (words, result.stderr)
         assert sentence in result.stderr
         assert result.stderr.startswith("lvef: ")
@@ -149,5 +161,5 @@ def test_what_is_missing_is_one_sentence(run, here, stills):
 
 @pytest.mark.skipif(not bf16_available(), reason="this processor has no bf16 units")
 def test_the_precision_used_is_reported(run, stills):
-    result = run("evaluate", "--data", stills, "--json", "--precision", "bf16")
+    result = run("evaluate", "stills", stills, "--json", "--precision", "bf16")
     assert json.loads(result.stdout)["networks"][0]["weights"][0]["precision"] == "bf16"

@@ -1,185 +1,143 @@
-"""``lvef evaluate``: models on stills with expert masks, on clips with known truth, on the clips of a dataset."""
+"""``lvef evaluate``: models on stills with expert masks, on the clips of a dataset, on synthetic clips."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from lvef.cli.derived import build, options_from
-from lvef.cli.evaluate_manifest import MAX_OVERLAYS
-from lvef.cli.evaluate_manifest import SPLITS as MANIFEST_SPLITS
+from lvef.cli.options import FOLDER, PATH, combine, json_option
 from lvef.measure.options import MeasureOptions
 
-FILE = click.Path(path_type=Path)
+F = TypeVar("F", bound=Callable[..., Any])
 
-SPLITS = ("validation", "training", "testing")
+STILLS_SPLITS = ("validation", "training", "testing")
 """Splits of CAMUS; the first is the default."""
 
-OF_STILLS = ("--data", "--synthetic", "--patients", "--runs", "--robustness", "--write-card")
-"""Options that do not go with ``--manifest``."""
+MANIFEST_SPLITS = ("test", "val", "train", "all")
+"""Splits of a manifest; the first is the default."""
 
-OF_MANIFESTS = ("--predictions", "--train-card", "--run", "--overlays")
-"""Options that go with ``--manifest`` only."""
+MAX_OVERLAYS = 40
+"""Cases that a contact sheet can hold."""
+
+FORMER_OPTIONS = {"--data": "stills", "--manifest": "dataset", "--synthetic": "synthetic"}
+"""Options of 0.1.0 in the place of the verbs."""
 
 
-@click.command(
+def _common_options(weights: str) -> Callable[[F], F]:
+    """What all three verbs share."""
+    return combine(
+        click.option(
+            "--weights",
+            multiple=True,
+            help=f"Installed model, or a folder with model.onnx and card.json{weights}.  "
+            f"[default: {MeasureOptions.weights}]",
+        ),
+        options_from(MeasureOptions, only=("backend", "precision", "threads")),
+        click.option("-o", "--out", type=FOLDER, help="Folder for page, tables and plots."),
+        json_option("Print the summary as JSON instead of a table."),
+        click.option(
+            "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap."
+        ),
+    )
+
+
+def _refuse_former(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        [option] = parameter.opts
+        raise click.UsageError(
+            f"{option} {value}: write lvef evaluate {FORMER_OPTIONS[option]} {value}.", ctx
+        )
+
+
+@click.group(
+    epilog="Example: lvef evaluate stills CAMUS --out evaluation",
+    # Options of 0.1.0 that stand beside the former ones must not be complained of first.
+    context_settings={"ignore_unknown_options": True},
+)
+@combine(
+    *(
+        click.option(name, hidden=True, expose_value=False, is_eager=True, callback=_refuse_former)
+        for name in FORMER_OPTIONS
+    )
+)
+def evaluate() -> None:
+    """Evaluate models with the code that measures.
+
+    Prints each metric with its 95 % confidence interval, its reference and the baseline; with --out writes a page, tables
+    and plots as well.
+    """
+
+
+@evaluate.command(
     epilog="""\b
 Examples:
-  lvef evaluate --data CAMUS --out evaluation
-  lvef evaluate --data CAMUS --patients RUN/held-out.txt --weights RUN/camus-seg --robustness
-  lvef evaluate --data CAMUS --weights camus-seg --weights other/network --out both
-  lvef evaluate --data CAMUS --runs fold0 --runs fold1 --runs fold2 --out pooled
-  lvef evaluate --data CAMUS --weights RUN/camus-seg --write-card
-  lvef evaluate --synthetic PHANTOMS --out out/phantoms
-  lvef evaluate --manifest echonet.parquet --weights A --weights B --split test --overlays 8 --out out/ef
-  lvef evaluate --manifest echonet.parquet --predictions RUN/predictions.csv --split val --json
+  lvef evaluate stills CAMUS --out evaluation
+  lvef evaluate stills CAMUS --patients RUN/held-out.txt --weights RUN/camus-seg --robustness
+  lvef evaluate stills CAMUS --weights camus-seg --weights other/network --out both
+  lvef evaluate stills CAMUS --runs fold0 --runs fold1 --runs fold2 --out pooled
+  lvef evaluate stills CAMUS --weights RUN/camus-seg --write-card
 
-Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
+Exit code: 0 done, 1 something failed, 2 usage error."""
 )
+@click.argument("data", type=PATH)
 @click.option(
-    "--data",
-    type=FILE,
-    help="Folder of the dataset CAMUS, with database_nifti and database_split in it.",
+    "--split", type=click.Choice(STILLS_SPLITS), help="Patients to evaluate on.  [default: validation]"
 )
-@click.option(
-    "--synthetic",
-    type=FILE,
-    help="Folder made by lvef synthesize: evaluate its clips, whose truth is known, instead of stills.",
-)
-@click.option(
-    "--manifest",
-    type=FILE,
-    help="Manifest of clips with EF (lvef data import): evaluate their EFs, instead of stills.",
-)
-@click.option(
-    "--split",
-    type=click.Choice((*SPLITS, *MANIFEST_SPLITS)),
-    help="Patients to evaluate on, as the dataset splits them: validation, training or testing of --data, test, val, "
-    "train or all of --manifest.  [default: validation, test]",
-)
-@click.option("--patients", type=FILE, help="File with patient names, one a line, instead of a split.")
-@click.option(
-    "--weights",
-    multiple=True,
-    help="Installed model, or a folder with model.onnx and card.json; give it again for each further model.  "
-    f"[default: {MeasureOptions.weights}]",
-)
+@click.option("--patients", type=PATH, help="File with patient names, one a line, instead of a split.")
 @click.option(
     "--runs",
-    type=FILE,
+    type=PATH,
     multiple=True,
     help="Folder of a training run with held-out.txt and its model; give it again for each fold. Every patient is evaluated "
     "with the model that has not seen it, and all are pooled.",
 )
 @click.option(
-    "--predictions",
-    type=FILE,
-    multiple=True,
-    help="CSV of item and ef_percent (or predicted_percent) in place of a model, with --manifest; give it again for more.",
-)
-@click.option(
-    "--train-card",
-    "train_cards",
-    type=FILE,
-    multiple=True,
-    help="Model whose training patients must not be evaluated, beside those given: that of a file of predictions, or one "
-    "that training began with.",
-)
-@click.option(
-    "--run",
-    "loss_runs",
-    type=FILE,
-    multiple=True,
-    help="Folder of a training run whose loss curves are shown, with --manifest.",
-)
-@click.option(
-    "--overlays",
-    type=click.IntRange(0, MAX_OVERLAYS),
-    default=0,
-    show_default=True,
-    help="So many evaluated cases, and as many of training, are shown with predicted and reference lines, with --manifest.",
-)
-@click.option(
     "--robustness", is_flag=True, help="Also evaluate under 19 perturbations of the image (20 times as long)."
-)
-@options_from(MeasureOptions, only=("backend", "precision", "threads"))
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, tables and plots."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of a table.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap."
 )
 @click.option(
     "--write-card",
     is_flag=True,
     help="Put the metrics into the model's card; they are then measured in f32.",
 )
-@click.pass_context
-def evaluate(
-    ctx: click.Context,
-    /,
-    data: Path | None,
-    synthetic: Path | None,
-    manifest: Path | None,
+@_common_options("; give it again for each further model")
+def stills(
+    data: Path,
     split: str | None,
     patients: Path | None,
-    weights: tuple[str, ...],
     runs: tuple[Path, ...],
-    predictions: tuple[Path, ...],
-    train_cards: tuple[Path, ...],
-    loss_runs: tuple[Path, ...],
-    overlays: int,
     robustness: bool,
+    write_card: bool,
+    weights: tuple[str, ...],
     out: Path | None,
     as_json: bool,
     seed: int,
-    write_card: bool,
     **engine: Any,  # noqa: ANN401
 ) -> None:
-    """Evaluate models on stills with expert masks, on synthetic clips, or on the clips of a dataset.
+    """Evaluate on stills with expert masks: overlap, distances, EF.
 
-    Every still is measured with the code that serves. Prints overlap with the masks and agreement of EF, each with its
-    95 % interval, its reference and the baseline; with --out writes a page, tables and plots as well. With --synthetic
-    whole clips are measured, and EF, beats and timing are compared with what is known of them. With --manifest the EF of
-    each clip is compared with the dataset's, for one or more models or files of predictions.
+    DATA is the folder of the dataset CAMUS, with database_nifti and database_split in it.
     """
     options = build(MeasureOptions, engine)
-    given = {
-        **{"--data": data, "--synthetic": synthetic, "--manifest": manifest, "--split": split},
-        **{"--patients": patients, "--weights": weights, "--runs": runs, "--robustness": robustness},
-        **{"--write-card": write_card, "--predictions": predictions, "--train-card": train_cards},
-        **{"--run": loss_runs, "--overlays": overlays},
-    }
-    _check(given, options.precision)
-    if manifest is not None:
-        from lvef.cli.evaluate_manifest import evaluate_manifest
-
-        code = evaluate_manifest(
-            manifest,
-            options,
-            split=split,
-            weights=weights,
-            predictions=predictions,
-            train_cards=train_cards,
-            runs=loss_runs,
-            overlays=overlays,
-            seed=seed,
-            out=out,
-            as_json=as_json,
+    if split and patients:
+        raise click.UsageError("Give either --split or --patients.")
+    if runs and weights:
+        raise click.UsageError("Give either --weights or --runs: a run names its own model.")
+    if runs and (split or patients):
+        raise click.UsageError("--runs goes without --split and --patients: a run names its own patients.")
+    if write_card and runs:
+        raise click.UsageError("--write-card does not go with --runs: the metrics belong to several models.")
+    if write_card and len(weights) > 1:
+        raise click.UsageError("--write-card needs one --weights: a card holds the metrics of its own model.")
+    if write_card and options.precision not in ("auto", "f32"):
+        raise click.UsageError(
+            "--write-card needs --precision f32: a card holds metrics that every machine can repeat."
         )
-        ctx.exit(code)
-    if synthetic is not None:
-        from lvef.cli.evaluate_synthetic import evaluate_synthetic
-
-        options = replace(options, weights=weights[0] if weights else options.weights)
-        ctx.exit(evaluate_synthetic(synthetic, options, out=out, as_json=as_json, seed=seed))
-    assert data is not None
-    # Imported here, so that help and usage errors come at once.
+    # Imported here and below, so that help and usage errors come at once.
     from lvef.cli.progress import show_progress
     from lvef.cli.show_tables import show_report, write_files
     from lvef.evaluation.stills.evaluation import card_figures, write_card_figures
@@ -191,7 +149,7 @@ def evaluate(
 
     options = replace(options, precision="f32") if write_card else options
     names = weights or (MeasureOptions.weights,)
-    plan = Plan(data, split or SPLITS[0], patients, names, runs, robustness, seed, options)
+    plan = Plan(data, split or STILLS_SPLITS[0], patients, names, runs, robustness, seed, options)
     models = load_models(plan)
     if out is not None:
         make_folder(out)
@@ -211,58 +169,147 @@ def evaluate(
         click.echo(f"{len(figures)} metrics written into the card of {predictor.entry.name}.", err=True)
 
 
-def _check(given: Mapping[str, Any], precision: str) -> None:
-    """Refuse options that do not go together.
+@evaluate.command(
+    epilog="""\b
+Examples:
+  lvef evaluate dataset echonet.parquet --weights A --weights B --split test --overlays 8 --out out/ef
+  lvef evaluate dataset echonet.parquet --predictions RUN/predictions.csv --split val --json
 
-    Args:
-        given: Option -> its value; false where it was not given.
-        precision: Of the measuring.
+Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
+)
+@click.argument("manifest", type=PATH)
+@click.option("--split", type=click.Choice(MANIFEST_SPLITS), help="Clips to evaluate.  [default: test]")
+@click.option(
+    "--predictions",
+    type=PATH,
+    multiple=True,
+    help="CSV of item and ef_percent (or predicted_percent) in place of a model; give it again for more.",
+)
+@click.option(
+    "--train-card",
+    "train_cards",
+    type=PATH,
+    multiple=True,
+    help="Model whose training patients must not be evaluated, beside those given: that of a file of predictions, or one "
+    "that training began with.",
+)
+@click.option(
+    "--losses",
+    "loss_runs",
+    type=PATH,
+    multiple=True,
+    help="Folder of a training run whose loss curves are shown.",
+)
+@click.option(
+    "--overlays",
+    type=click.IntRange(0, MAX_OVERLAYS),
+    default=0,
+    show_default=True,
+    help="So many evaluated cases, and as many of training, are shown with predicted and reference lines.",
+)
+@_common_options("; give it again for each further model")
+@click.pass_context
+def dataset(
+    ctx: click.Context,
+    /,
+    manifest: Path,
+    split: str | None,
+    predictions: tuple[Path, ...],
+    train_cards: tuple[Path, ...],
+    loss_runs: tuple[Path, ...],
+    overlays: int,
+    weights: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    seed: int,
+    **engine: Any,  # noqa: ANN401
+) -> None:
+    """Evaluate on the clips of a dataset: EF against the dataset's.
 
-    Raises:
-        UsageError: With what to write instead.
+    MANIFEST is made by lvef data import or lvef synthesize.
     """
+    options = build(MeasureOptions, engine)
+    from lvef.cli.progress import show_progress
+    from lvef.cli.show_tables import show_report, write_files
+    from lvef.evaluation.dataset.analysis import analyse
+    from lvef.evaluation.dataset.evaluation import Plan, load_inputs
+    from lvef.evaluation.dataset.evaluation import evaluate as evaluate_dataset
+    from lvef.evaluation.dataset.report import make_report
+    from lvef.evaluation.runner import CaseRunner
+    from lvef.io.atomic import make_folder
 
-    def first_of(*names: str) -> str:
-        return next((name for name in names if given[name]), "")
+    plan = Plan(
+        manifest,
+        split or MANIFEST_SPLITS[0],
+        weights or (() if predictions else (options.weights,)),
+        predictions,
+        train_cards,
+        loss_runs,
+        overlays if out is not None else 0,
+        seed,
+        options,
+    )
+    inputs = load_inputs(plan)
+    if out is not None:
+        make_folder(out)
+    with show_progress() as progress, CaseRunner(out, progress=progress) as runner:
+        evaluation = evaluate_dataset(inputs, runner)
+    report = make_report(analyse(evaluation, inputs.tracings, seed), inputs, plan, with_files=out is not None)
+    show_report(report, as_json=as_json)
+    if out is not None:
+        write_files(report, out, evaluation.resumed)
+    ctx.exit(evaluation.exit_code)
 
-    split, weights, runs, write_card = (given[n] for n in ("--split", "--weights", "--runs", "--write-card"))
-    stills = "it belongs to stills with expert masks, --data."
-    if given["--manifest"]:
-        if name := first_of(*OF_STILLS):
-            raise click.UsageError(f"{name} does not go with --manifest: {stills}")
-        if split and split not in MANIFEST_SPLITS:
-            raise click.UsageError(
-                f"--split {split} does not go with --manifest: it has {', '.join(MANIFEST_SPLITS)}."
-            )
-        return
-    if name := first_of(*OF_MANIFESTS):
-        raise click.UsageError(f"{name} goes with --manifest only.")
-    if given["--synthetic"]:
-        if name := first_of("--data", "--split", "--patients", "--runs", "--robustness", "--write-card"):
-            raise click.UsageError(f"{name} does not go with --synthetic: {stills}")
-        if len(weights) > 1:
-            raise click.UsageError(
-                "--synthetic needs one --weights: evaluate each model into a folder of its own."
-            )
-        return
-    if not given["--data"]:
-        raise click.UsageError(
-            "Give --data CAMUS to evaluate on stills, --synthetic FOLDER to evaluate on synthetic clips, or --manifest FILE "
-            "to evaluate on the clips of a dataset."
-        )
-    if split in MANIFEST_SPLITS:
-        raise click.UsageError(f"--split {split} goes with --manifest; stills have {', '.join(SPLITS)}.")
-    if split and given["--patients"]:
-        raise click.UsageError("Give either --split or --patients.")
-    if runs and weights:
-        raise click.UsageError("Give either --weights or --runs: a run names its own model.")
-    if runs and (split or given["--patients"]):
-        raise click.UsageError("--runs goes without --split and --patients: a run names its own patients.")
-    if write_card and runs:
-        raise click.UsageError("--write-card does not go with --runs: the metrics belong to several models.")
-    if write_card and len(weights) > 1:
-        raise click.UsageError("--write-card needs one --weights: a card holds the metrics of its own model.")
-    if write_card and precision not in ("auto", "f32"):
-        raise click.UsageError(
-            "--write-card needs --precision f32: a card holds metrics that every machine can repeat."
-        )
+
+@evaluate.command(
+    epilog="""\b
+Examples:
+  lvef evaluate synthetic PHANTOMS --out out/phantoms
+  lvef evaluate synthetic PHANTOMS --weights RUN/camus-seg --precision f32 --json
+
+Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
+)
+@click.argument("folder", type=PATH)
+@_common_options("; one only")
+@click.pass_context
+def synthetic(
+    ctx: click.Context,
+    /,
+    folder: Path,
+    weights: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    seed: int,
+    **engine: Any,  # noqa: ANN401
+) -> None:
+    """Evaluate on clips with known truth: EF, beats, timing, contours.
+
+    FOLDER is made by lvef synthesize.
+    """
+    options = build(MeasureOptions, engine)
+    if len(weights) > 1:
+        raise click.UsageError("Give one --weights: evaluate each model into a folder of its own.")
+    from lvef.cli.progress import show_progress
+    from lvef.cli.show_tables import show_report, write_files
+    from lvef.evaluation.results import exit_code_of, used_weights
+    from lvef.evaluation.runner import CaseRunner
+    from lvef.evaluation.synthetic.evaluation import SyntheticSettings, evaluate_clips
+    from lvef.evaluation.synthetic.report import make_report
+    from lvef.evaluation.synthetic.truth import read_dataset
+    from lvef.io.atomic import make_folder
+    from lvef.measure import pipeline
+
+    options = replace(options, weights=weights[0] if weights else options.weights)
+    clips = read_dataset(folder)
+    measurer = pipeline.Measurer(options)
+    if out is not None:
+        make_folder(out)
+    used = used_weights(measurer.predictor, len(clips))
+    settings = SyntheticSettings(folder, options, seed)
+    with show_progress() as progress, CaseRunner(out, progress=progress) as runner:
+        evaluation = evaluate_clips(settings, measurer, runner, weights=used, clips=clips)
+    report = make_report(evaluation, with_plots=out is not None)
+    show_report(report, as_json=as_json)
+    if out is not None:
+        write_files(report, out, evaluation.resumed)
+    ctx.exit(exit_code_of(evaluation.results))

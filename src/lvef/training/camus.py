@@ -153,7 +153,7 @@ def write_network(
     command: str,
     folder: Path,
 ) -> Card:
-    """Write ``model.onnx`` and ``card.json``; the figures of merit are added by ``lvef evaluate --write-card``."""
+    """Write ``model.onnx`` and ``card.json``; the figures of merit are added by ``lvef evaluate stills --write-card``."""
     folder.mkdir(parents=True, exist_ok=True)
     export_segmentation(net, config.input.size, folder / MODEL_NAME, frames=len(config.input.offsets_s))
     card = Card(

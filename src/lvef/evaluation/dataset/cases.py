@@ -175,7 +175,7 @@ def read_cases(path: Path, split: str) -> Selection:
     clips = table.filter(pl.col("kind") == "clip")
     if clips.is_empty():
         raise DataError(
-            f"{path}: holds no clips ({len(table)} stills); evaluate stills with lvef evaluate --data."
+            f"{path}: holds no clips ({len(table)} stills); evaluate stills with lvef evaluate stills."
         )
     chosen = clips if split == ALL else clips.filter(pl.col("split") == split)
     if chosen.is_empty():

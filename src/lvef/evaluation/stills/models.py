@@ -170,7 +170,7 @@ def _load_model(plan: Plan, name: str) -> Predictor:
     predictor = load_predictor(replace(plan.options, weights=name))
     if not predictor.structures:
         raise ConfigError(
-            f"{name} predicts the EF of a clip, not of a still; evaluate it on clips, with lvef evaluate --manifest."
+            f"{name} predicts the EF of a clip, not of a still; evaluate it on clips, with lvef evaluate dataset."
         )
     return predictor
 

@@ -1,4 +1,4 @@
-"""``lvef evaluate --manifest`` from end to end, and every sentence it says instead."""
+"""``lvef evaluate dataset`` from end to end, and every sentence it says instead."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def predictions(folder, **efs):
 
 @pytest.mark.slow
 def test_a_network_beside_predictions(run, here, traced, knowing):
-    words = ("--manifest", traced, "--weights", "camus-seg", "--predictions", predictions(here))
+    words = ("dataset", traced, "--weights", "camus-seg", "--predictions", predictions(here))
     result = run("evaluate", *words, "--overlays", "2", "--out", "out")
     assert result.exit_code == 0, result.stderr
     out = result.stdout
@@ -73,7 +73,7 @@ def test_a_network_beside_predictions(run, here, traced, knowing):
 
 
 def test_json_without_files(run, here, traced, knowing):
-    result = run("evaluate", "--manifest", traced, "--json", "--precision", "f32")
+    result = run("evaluate", "dataset", traced, "--json", "--precision", "f32")
     assert result.exit_code == 0, result.stderr
     values = json.loads(result.stdout)
     [network] = values["networks"]
@@ -87,7 +87,7 @@ def test_json_without_files(run, here, traced, knowing):
 
 def test_predictions_alone_load_no_network(run, here, traced, knowing):
     result = run(
-        "evaluate", "--manifest", traced, "--predictions", predictions(here, other=50), "--split", "test"
+        "evaluate", "dataset", traced, "--predictions", predictions(here, other=50), "--split", "test"
     )
     assert result.exit_code == 0, result.stderr
     assert not knowing
@@ -97,7 +97,7 @@ def test_predictions_alone_load_no_network(run, here, traced, knowing):
 def test_one_class_only_is_said(run, here, knowing):
     path = made_up.write(here / "m.csv", made_up.rows([55.0, 60.0, 65.0], root=here))
     told = made_up.write_predictions(here / "p.csv", {"clip001": 56, "clip002": 58, "clip003": 66})
-    result = run("evaluate", "--manifest", path, "--predictions", told)
+    result = run("evaluate", "dataset", path, "--predictions", told)
     assert result.exit_code == 0, result.stderr
     assert "not defined: EF <= 35 in no clip, or in all" in " ".join(result.stdout.split())
     assert "nan" not in result.stdout.lower()
@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_read(run, traced, fake, monkeypatch):
     monkeypatch.setattr(
         "tests.cli.fakes.FakeMeasurer.measure", lambda self, path: made_up.KnowingMeasurer(efs).measure(path)
     )
-    result = run("evaluate", "--manifest", traced)
+    result = run("evaluate", "dataset", traced)
     assert result.exit_code == 1
     assert "clip001" in result.stderr and result.stderr.startswith("lvef: ")
     assert "1 of them because they could not be read" in result.stdout
@@ -118,7 +118,7 @@ def test_only_refusals(run, traced, fake, monkeypatch):
     from tests.measure.made_up import refused
 
     monkeypatch.setattr("tests.cli.fakes.FakeMeasurer.measure", lambda self, path: (refused(str(path)), None))
-    result = run("evaluate", "--manifest", traced)
+    result = run("evaluate", "dataset", traced)
     assert result.exit_code == 3
     assert "no_fan" in result.stdout
 
@@ -126,7 +126,7 @@ def test_only_refusals(run, traced, fake, monkeypatch):
 def test_a_training_patient_in_the_test_is_refused(run, here, knowing):
     both = made_up.rows([55.0, 45.0], root=here, split="train", start=8, patient=["patient002", "patient009"])
     path = made_up.write(here / "m.csv", made_up.rows([60.0, 50.0], root=here), both)
-    result = run("evaluate", "--manifest", path)
+    result = run("evaluate", "dataset", path)
     assert result.exit_code == 1
     assert "patient002" in result.stderr and "one split only" in result.stderr
     assert not knowing and result.stdout == ""
@@ -138,9 +138,9 @@ def test_the_training_of_a_further_network_counts(run, here, traced, knowing):
     digest = hashlib.sha256(b"patient001").hexdigest()
     (folder / "split.csv").write_text(f"patient_sha256,part\n{digest},train\n")
     words = ("--predictions", predictions(here), "--train-card", folder / "card.json")
-    result = run("evaluate", "--manifest", traced, *words)
+    result = run("evaluate", "dataset", traced, *words)
     assert result.exit_code == 1 and "patient001" in result.stderr and "has not seen" in result.stderr
-    assert run("evaluate", "--manifest", traced, "--weights", folder).exit_code == 1
+    assert run("evaluate", "dataset", traced, "--weights", folder).exit_code == 1
 
 
 def test_what_cannot_be_evaluated_at_all(run, here, traced, knowing):
@@ -159,36 +159,12 @@ def test_what_cannot_be_evaluated_at_all(run, here, traced, knowing):
         ((traced, "--weights", "out/network"), "No network named out/network"),
         ((traced, "--weights", "camus-seg", "--weights", "camus-seg"), "give each model once"),
         ((traced, "--predictions", "gone.csv"), "gone.csv: cannot be read"),
-        ((traced, "--run", "gone"), "no metrics.csv"),
+        ((traced, "--losses", "gone"), "no metrics.csv"),
         ((traced, "--train-card", "gone"), "no card there"),
         ((traced, "--out", "file/out"), "cannot be made"),
     ):
-        result = run("evaluate", "--manifest", *words)
+        result = run("evaluate", "dataset", *words)
         assert result.exit_code == 1, words
         assert sentence in result.stderr, (words, result.stderr)
         assert result.stderr.startswith("lvef: ") and result.stderr.count("\n") == 1
         assert result.stdout == ""
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (("--manifest", "m.csv", "--data", "CAMUS"), "--data does not go with --manifest"),
-        (("--manifest", "m.csv", "--synthetic", "a"), "--synthetic does not go with --manifest"),
-        (("--manifest", "m.csv", "--robustness"), "--robustness does not go with --manifest"),
-        (("--manifest", "m.csv", "--write-card"), "--write-card does not go with --manifest"),
-        (("--manifest", "m.csv", "--runs", "a"), "--runs does not go with --manifest"),
-        (("--manifest", "m.csv", "--patients", "a"), "--patients does not go with --manifest"),
-        (("--manifest", "m.csv", "--split", "validation"), "--split validation does not go with --manifest"),
-        (("--data", "CAMUS", "--split", "test"), "--split test goes with --manifest"),
-        (("--data", "CAMUS", "--predictions", "p.csv"), "--predictions goes with --manifest only"),
-        (("--synthetic", "a", "--overlays", "3"), "--overlays goes with --manifest only"),
-        (("--data", "CAMUS", "--run", "a"), "--run goes with --manifest only"),
-        (("--data", "CAMUS", "--train-card", "a"), "--train-card goes with --manifest only"),
-    ],
-)
-def test_words_that_do_not_go_together(run, knowing, words, sentence):
-    result = run("evaluate", *words)
-    assert result.exit_code == 2
-    assert sentence in " ".join(result.stderr.split())
-    assert result.stdout == "" and not knowing
