@@ -213,6 +213,12 @@ def test_every_command_and_option_is_documented():
     assert not wrong, "\n".join(wrong)
 
 
+def test_outputs_have_one_option_everywhere():
+    outs = {words: p.opts for words, command in COMMANDS.items() for p in command.params if "--out" in p.opts}
+    assert len(outs) > 10
+    assert not {words for words, options in outs.items() if "-o" not in options}
+
+
 def test_every_page_is_reached_from_the_index():
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     pages = [p.relative_to(ROOT / "docs").as_posix() for p in PAGES if (ROOT / "docs") in p.parents]

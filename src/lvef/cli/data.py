@@ -77,7 +77,7 @@ Exit code: 0 manifest written, 1 something failed, 2 usage error.""",
 @click.argument("name")
 @click.argument("root", type=PATH)
 @click.option(
-    "--out", type=FILE, required=True, help="Manifest to write: .parquet, or .csv to be read by people."
+    "-o", "--out", type=FILE, required=True, help="Manifest to write: .parquet, or .csv to be read by people."
 )
 @json_option("Print counts and findings as JSON.")
 def import_(name: str, root: Path, out: Path, as_json: bool) -> None:

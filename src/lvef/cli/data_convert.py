@@ -29,6 +29,7 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 )
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @click.option(
+    "-o",
     "--out",
     type=FOLDER,
     required=True,

@@ -63,6 +63,7 @@ _verify = click.option(
 _common = combine(
     click.argument("manifest", type=FILE),
     click.option(
+        "-o",
         "--out",
         type=FOLDER,
         required=True,

@@ -27,6 +27,7 @@ Examples:
   lvef demo --phantom"""
 )
 @click.option(
+    "-o",
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default=DEFAULT_OUT,

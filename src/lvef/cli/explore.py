@@ -26,7 +26,10 @@ Exit code: 0 done, 1 something failed, 2 usage error."""
 )
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the page, tables and plots."
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the page, tables and plots.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of tables.")
 @click.option(

@@ -65,6 +65,7 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 )
 @input_options
 @click.option(
+    "-o",
     "--out",
     type=FOLDER,
     help=f"Folder for the outputs.  [default: {DEFAULT_OUT}; nothing is written with --json]",

@@ -88,6 +88,7 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
 )
 @input_options
 @click.option(
+    "-o",
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     help=f"Folder for the reports.  [default: {DEFAULT_OUT}; that of a saved result goes into its folder]",

@@ -34,6 +34,7 @@ Examples:
 )
 @data_options
 @click.option(
+    "-o",
     "--out",
     type=FOLDER,
     required=True,

@@ -87,7 +87,7 @@ Exit code: 0 network written, 1 something failed, 2 usage error.""",
 @click.argument("name", type=click.Choice(list(TITLES)))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write."
+    "-o", "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write."
 )
 @click.option(
     "--crop",
