@@ -119,11 +119,12 @@ def main() -> int:
 
     watch = Watch()
     watch.start()
+
     from lvef.core.config import from_mapping
     from lvef.training.fit import fit
     from lvef.training.machine import Machine
-    from lvef.training.provenance import RunOptions
     from lvef.training.recipe import Recipe
+    from lvef.training.run_folder import RunOptions
     from lvef.training.training_data import open_training_data
 
     recipe = from_mapping(

@@ -128,9 +128,9 @@ def test_without_torch_a_sentence_says_what_to_install(run, here, monkeypatch, w
 
 
 def test_without_torch_so_does_a_program_of_training():
-    # As `python -m lvef.training.camus` begins.
+    # As `python -m lvef.training.frame_start` begins.
     done = python(
-        "-c", "import sys; sys.modules['torch'] = None; sys.argv = ['-m']; import lvef.training.camus"
+        "-c", "import sys; sys.modules['torch'] = None; sys.argv = ['-m']; import lvef.training.frame_start"
     )
     assert done.returncode == 1
     assert (

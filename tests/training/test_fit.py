@@ -25,7 +25,7 @@ from lvef.training.checkpoints import AtomicCheckpointIO, read_checkpoint, start
 from lvef.training.cross_validation import cross_validate  # noqa: E402
 from lvef.training.fit import fit  # noqa: E402
 from lvef.training.machine import Machine  # noqa: E402
-from lvef.training.provenance import RunOptions  # noqa: E402
+from lvef.training.run_folder import RunOptions  # noqa: E402
 from lvef.training.training_data import open_training_data  # noqa: E402
 from tests.training.made_up import TinyNet, tiny_recipe, write_store, write_traces  # noqa: E402
 

@@ -20,7 +20,7 @@ CPU = Machine("cpu")
 
 @pytest.fixture(params=[True, False], ids=["bf16 units", "no bf16 units"])
 def units(request, monkeypatch):
-    monkeypatch.setattr(machine_module, "cpu_has_bf16", lambda: request.param)
+    monkeypatch.setattr(machine_module, "processor_has_bf16", lambda: request.param)
     return request.param
 
 
@@ -33,8 +33,8 @@ def test_auto_takes_bf16_only_where_the_processor_has_it_and_the_family_bears_it
 
 
 def test_what_is_emulated_is_reported(units):
-    assert ("emulated" in CPU.said("bf16-mixed")) is not units
-    assert "precision 32-true" in CPU.said("32-true") and "emulated" not in CPU.said("32-true")
+    assert ("emulated" in CPU.description("bf16-mixed")) is not units
+    assert "precision 32-true" in CPU.description("32-true") and "emulated" not in CPU.description("32-true")
 
 
 @pytest.mark.parametrize(

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 pytest.importorskip("onnx")
 
+from lvef.cli.train import train as train_command  # noqa: E402
 from lvef.core.errors import ConfigError, DataError  # noqa: E402
 from lvef.inference.session import open_session  # noqa: E402
 from lvef.models.export import export_segmentation  # noqa: E402
 from lvef.models.segmentation import SegNet, SegNetConfig  # noqa: E402
-from lvef.training.augment import AugmentConfig, _drop_out, _fog, _haze, _shadow, augment  # noqa: E402
-from lvef.training.camus import load_start  # noqa: E402
-from lvef.training.drawn_under_label import contrast, papillary, trabeculae  # noqa: E402
-from lvef.training.objective import area_ratio_error, cross_entropy_and_dice, dice_per_case  # noqa: E402
-from lvef.training.segmentation import FramePairs, SegmentationRecipe, held_out, train  # noqa: E402
+from lvef.training.image_augmentation import (  # noqa: E402
+    AugmentConfig,
+    _drop_out,
+    _fog,
+    _haze,
+    _shadow,
+    augment,
+    contrast,
+    papillary,
+    trabeculae,
+)
+from lvef.training.losses import area_ratio_error, cross_entropy_and_dice, dice_per_case  # noqa: E402
+from lvef.training.run_folder import RunOptions  # noqa: E402
+from lvef.training.segmentation import FramePairs, SegmentationRecipe, held_out  # noqa: E402
+from lvef.training.segmentation_run import average_runs, fit_segmentation, load_start, mean_state  # noqa: E402
 from lvef.transforms.spec import InputSpec  # noqa: E402
 
 pytestmark = pytest.mark.training
@@ -230,7 +243,7 @@ def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the trainer warns of few workers and of small runs
         cases = FramePairs(stills, None, config)
-        net = train(config, cases, locked, tmp_path, progress=False)
+        net = fit_segmentation(config, cases, locked, tmp_path)
         with torch.inference_mode():
             x = (unseen[0][:, None].float() / 255 - config.input.mean) / config.input.std
             dice = dice_per_case(net(x).argmax(1), unseen[1].long())
@@ -240,11 +253,11 @@ def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
         first = tmp_path / "metrics" / "version_0" / "metrics.csv"
         before = first.read_text()
         assert "dice_lv" in before
-        again = train(config, cases, locked, tmp_path, progress=False)
+        again = fit_segmentation(config, cases, locked, tmp_path)
         assert first.read_text() == before, "a second start must keep what the first one logged"
         for a, b in zip(net.parameters(), again.parameters(), strict=True):
             assert torch.allclose(a, b)
-        train(replace(config, epochs=13), cases, locked, tmp_path, progress=False)
+        fit_segmentation(replace(config, epochs=13), cases, locked, tmp_path)
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 12, "it goes on beyond its end"
 
 
@@ -260,3 +273,35 @@ def test_export_gives_the_same_probabilities(tmp_path):
         assert np.abs(out - truth).max() < tolerance
     assert str(Path(__file__).parents[2]).encode() not in (tmp_path / "True.onnx").read_bytes()
     assert (tmp_path / "True.onnx").stat().st_size < 0.7 * (tmp_path / "False.onnx").stat().st_size
+
+
+def test_the_mean_is_that_of_every_entry():
+    states = [{"w": torch.full((2, 3), v), "n": torch.tensor(int(v))} for v in (1.0, 4.0)]
+    found = mean_state(states)
+    assert torch.equal(found["w"], torch.full((2, 3), 2.5))
+    assert found["n"].dtype == torch.int64
+    with pytest.raises(DataError, match="different networks"):
+        mean_state([states[0], {"w": torch.zeros(3), "n": torch.tensor(1)}])
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    data = tmp_path / "camus" / "database_split"
+    data.mkdir(parents=True)
+    (data / "subgroup_training.txt").write_text("patient0001\n")
+    (tmp_path / "run.json").write_text(json.dumps({"minutes": 1}))
+    with pytest.raises(DataError, match="no finished run"):
+        average_runs(SegmentationRecipe(), [tmp_path], data.parent, RunOptions(tmp_path / "n"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["camus-seg", "--weight", "1"], "no --weight or --init"),
+        (["camus-seg", "--folds", "5"], "give --fold beside --folds"),
+        (["small-video", "--start", "run"], "family segmentation"),
+    ],
+)
+def test_options_of_another_family_are_usage_errors(tmp_path, words, message):
+    done = CliRunner().invoke(train_command, [*words, "--data", "CAMUS", "--out", str(tmp_path / "run")])
+    assert done.exit_code == 2
+    assert message in done.output

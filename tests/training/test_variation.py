@@ -11,12 +11,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from lvef.training.clip_augmentation import augment_clips, batch_generators, transform_points  # noqa: E402
-from lvef.training.clip_data import even_starts_s  # noqa: E402
 from lvef.training.loading import EpochSampler, OrderedSampler  # noqa: E402
 from lvef.training.losses import base_loss, ef_loss, ordinal_loss  # noqa: E402
+from lvef.training.optimisers import optimiser, schedule  # noqa: E402
 from lvef.training.recipe import AugmentationSettings, LossSettings, OptimiserSettings  # noqa: E402
 from lvef.training.regression import streams_of, swap_chord_ends  # noqa: E402
-from lvef.training.schedule import optimiser, schedule  # noqa: E402
+from lvef.training.training_data import even_starts_s  # noqa: E402
 from lvef.transforms.two_stream import two_streams  # noqa: E402
 
 pytestmark = pytest.mark.training

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lvef.cli.options import FOLDER
-from lvef.cli.train import EXIT_CODES, data_options, prepare_run, training_extra
+from lvef.cli.train import EXIT_CODES, SharedArguments, training_extra, training_options
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -32,7 +32,7 @@ Examples:
 
 {EXIT_CODES}"""
 )
-@data_options
+@training_options
 @click.option(
     "-o",
     "--out",
@@ -54,12 +54,12 @@ Examples:
     "see.  [default: a journal in --out]",
 )
 def tune(
+    as_json: bool,
     out: Path,
     grid: str | None,
     trials: int | None,
     storage: str | None,
-    as_json: bool,
-    **values: Any,  # noqa: ANN401
+    **shared: Any,  # noqa: ANN401
 ) -> None:
     """Look for the settings of a RECIPE with the lowest validation loss.
 
@@ -69,11 +69,14 @@ def tune(
     """
     if grid is not None and trials is not None:
         raise click.UsageError("--grid and --trials exclude each other: a grid has its number of trials.")
+    given = SharedArguments(**shared)
     with training_extra():
+        from lvef.training.run_folder import RunOptions
         from lvef.training.tune import Search
         from lvef.training.tune import tune as look
 
-        settings, training_data, options = prepare_run(out, values)
+        settings, training_data = given.prepared()
+        options = RunOptions(out, given.machine(), given.init, recipe_name=given.recipe_name)
         search = Search(out, grid, trials or DEFAULT_TRIALS, storage, options)
         found = look(settings, training_data, search, _print_trial)
     if as_json:

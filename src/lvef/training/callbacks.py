@@ -1,15 +1,16 @@
-"""What is told while a network trains: the table of epochs, and a line or a bar on stderr."""
+"""Callbacks of training: the table of epochs, and progress on stderr."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.callbacks import RichProgressBar
 
 from lvef.io.atomic import write_text_atomic
 
@@ -31,11 +32,10 @@ class EpochLog(L.Callback):
 
     Args:
         path: The file.
-        on_row: Called with each new row.
     """
 
-    def __init__(self, path: Path, on_row: Callable[[Row], None] = lambda _: None) -> None:
-        self.path, self.on_row = path, on_row
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.rows: list[Row] = []
         self._began = 0.0
 
@@ -63,14 +63,13 @@ class EpochLog(L.Callback):
         self.rows.append(row)
         if trainer.is_global_zero:
             write_text_atomic(self.path, table_csv(self.rows))
-            self.on_row(row)
 
 
 def table_csv(rows: list[Row]) -> str:
     """Rows as CSV text.
 
     Example:
-        >>> csv_of([{"epoch": 0.0, "train_loss": 0.5}]).splitlines()[1]
+        >>> table_csv([{"epoch": 0.0, "train_loss": 0.5}]).splitlines()[1]
         '0,0.5,,,,'
     """
     lines = [",".join(COLUMNS)]
@@ -83,68 +82,57 @@ def _cell(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.8g}"
 
 
-class Bar(L.Callback):
-    """Progress on stderr: a bar over the steps where a person looks on, and a line an epoch where not.
+class ResetPatience(L.Callback):
+    """Lets a run that is made longer wait anew for a better epoch; its checkpoint remembers how long it had waited.
 
     Args:
-        title: Word before the bar.
-        unit: What the mean absolute error is in.
-        machine: Device and arithmetic, told once at the start.
-        scale: By which it is multiplied.
+        patience: Of the recipe.
     """
 
-    def __init__(self, title: str, unit: str, machine: str, scale: float = 1.0) -> None:
-        self.title, self.unit, self.machine, self.scale = title, unit, machine, scale
-        self._bar: Any = None
-        self._task: Any = None
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Say on what it trains, and make the bar."""
-        if not trainer.is_global_zero:
-            return
-        print(f"{self.title}: {self.machine}", file=sys.stderr)  # noqa: T201
-        if not sys.stderr.isatty():
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+        """After the checkpoint is read."""
+        for stopping in trainer.early_stopping_callbacks:
+            stopping.wait_count, stopping.patience = 0, self.patience
 
-        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=Console(file=sys.stderr, highlight=False), transient=True)
-        total = int(trainer.estimated_stepping_batches)
-        self._task = self._bar.add_task(self.title, total=total, completed=trainer.global_step)
-        self._bar.start()
 
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:  # noqa: ANN401
-        """One step on."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=trainer.global_step)
+class EpochLines(L.Callback):
+    """The device at the start, and a line per epoch on stderr where no progress bar is shown.
+
+    Args:
+        title: First word of each line.
+        hardware: Device and arithmetic.
+        shown: Metrics of a line: text before and after the number, by the name under which it is logged.
+        lines: Print a line per epoch.
+    """
+
+    def __init__(
+        self, title: str, hardware: str, shown: Mapping[str, tuple[str, str]], lines: bool = True
+    ) -> None:
+        self.title, self.hardware, self.shown, self.lines = title, hardware, shown, lines
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Name the device."""
+        if trainer.is_global_zero:
+            print(f"{self.title}: {self.hardware}", file=sys.stderr)  # noqa: T201
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Tell the epoch."""
-        if not trainer.is_global_zero:
+        """Print the epoch's line."""
+        if not trainer.is_global_zero or not self.lines:
             return
         values = trainer.callback_metrics
-        error = float(values.get("val_mae", math.nan)) * self.scale
-        text = (
-            f"{self.title}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, loss "
-            f"{float(values.get('train_loss', math.nan)):.4g}, validation MAE {error:.4g} {self.unit}"
-        )
-        if self._bar is None:
-            print(text, file=sys.stderr)  # noqa: T201
-        else:
-            self._bar.update(self._task, description=text)
+        parts = [f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"]
+        for name, (before, after) in self.shown.items():
+            if name in values:
+                parts.append(f"{before} {float(values[name]):.4g} {after}".strip())
+        print(f"{self.title}: {', '.join(parts)}", file=sys.stderr)  # noqa: T201
 
-    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take the bar away."""
-        self._stop()
 
-    def on_exception(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
-    ) -> None:
-        """Take the bar away: what is said next must not stand in it."""
-        self._stop()
-
-    def _stop(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+def progress_callbacks(title: str, hardware: str, shown: Mapping[str, tuple[str, str]]) -> list[L.Callback]:
+    """What shows progress on stderr: Lightning's bar on a terminal, else a line per epoch; arguments as `EpochLines`."""
+    if not sys.stderr.isatty():
+        return [EpochLines(title, hardware, shown)]
+    bar = RichProgressBar(refresh_rate=1, console_kwargs={"stderr": True})
+    return [EpochLines(title, hardware, shown, lines=False), bar]

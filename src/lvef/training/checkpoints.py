@@ -7,15 +7,13 @@ checkpoint before it whole. Reading takes tensors and plain containers only (``w
 from __future__ import annotations
 
 import pickle
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import CheckpointIO
 from torch import Tensor, nn
 
@@ -89,35 +87,33 @@ class AtomicCheckpointIO(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
-class Keeper(Checkpoint):
-    """Writes `LAST_NAME` after every epoch and `BEST_NAME` after one with a better validation loss.
+class RunCheckpoint(ModelCheckpoint):
+    """Lightning's checkpoint of a run under one name: after every epoch, or after one with a better ``monitor``.
 
     Args:
-        folder: Where to.
+        folder: Where to; a run may be moved between two starts.
+        name: Stem of the file.
+        monitor: Metric whose lowest value counts; None for every epoch.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.best, self.best_epoch, self.seconds = float("inf"), -1, 0.0
-        self._began = time.perf_counter()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Best so far, and time of all starts so far."""
-        seconds = self.seconds + time.perf_counter() - self._began
-        return {"best": self.best, "best_epoch": self.best_epoch, "seconds": seconds}
+    def __init__(self, folder: Path, name: str, monitor: str | None = None) -> None:
+        super().__init__(
+            folder,
+            name,
+            monitor=monitor,
+            every_n_epochs=1,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """That of the checkpoint that is gone on from."""
-        self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
-        self.seconds = state_dict["seconds"]
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write them; Lightning calls this after all other callbacks."""
-        loss = float(trainer.callback_metrics.get("val_loss", torch.tensor(float("inf"))))
-        if loss < self.best:
-            self.best, self.best_epoch = loss, trainer.current_epoch
-            trainer.save_checkpoint(self.folder / f"{BEST_NAME}.ckpt")
-        trainer.save_checkpoint(self.folder / f"{LAST_NAME}.ckpt")
+        """The best value so far, of the file in this folder."""
+        score = state_dict["best_model_score"]
+        if self.monitor is not None and score is not None:
+            path = str(Path(str(self.dirpath)) / f"{self.filename}.ckpt")
+            self.best_model_score = self.kth_value = score
+            self.best_model_path = self.kth_best_model_path = path
+            self.best_k_models = {path: score}
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  # noqa: ANN401

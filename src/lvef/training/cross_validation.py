@@ -24,9 +24,8 @@ from lvef.core.errors import DataError
 from lvef.io.atomic import write_text_atomic
 from lvef.training.fit import FitResult, fit
 from lvef.training.predictions import joined, metrics_of, table_csv
-from lvef.training.provenance import RunOptions
 from lvef.training.recipe import Recipe
-from lvef.training.run_folder import PREDICTIONS_NAME
+from lvef.training.run_folder import PREDICTIONS_NAME, RunOptions
 from lvef.training.training_data import TrainingData
 
 FOLDS_NAME, HELD_OUT_NAME = "folds.json", "held_out.csv"

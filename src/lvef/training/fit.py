@@ -12,13 +12,14 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from math import inf, isfinite, nan
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, Timer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
@@ -26,24 +27,25 @@ from lvef.core.errors import ConfigError
 from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.models.families import build
 from lvef.training import run_folder
-from lvef.training.callbacks import METRICS_NAME, Bar, EpochLog
+from lvef.training.callbacks import METRICS_NAME, EpochLog, ResetPatience, progress_callbacks
 from lvef.training.cases import Partition
 from lvef.training.checkpoints import (
     BEST_NAME,
     LAST_NAME,
     AtomicCheckpointIO,
-    Keeper,
+    RunCheckpoint,
     check_fits,
     network_state,
     read_checkpoint,
     start_from,
 )
 from lvef.training.loading import CaseDataModule, weights_of
+from lvef.training.machine import Machine
 from lvef.training.model_card import TrainingRun, write_network
 from lvef.training.predictions import Table, joined, metrics_of, predict, table_csv, validation_metric
-from lvef.training.provenance import RunOptions, partition_csv, run_provenance, run_settings
 from lvef.training.recipe import VOLUME_TRACE, Recipe
 from lvef.training.regression import DivergedError, Task, task_for
+from lvef.training.run_folder import RunOptions, partition_csv, run_provenance, run_settings
 from lvef.training.training_data import TrainingData, mean_ef
 
 TALKATIVE = ("lightning.pytorch", "lightning.fabric", "torch.onnx")
@@ -142,31 +144,29 @@ def _fit(
     task = task_for(recipe, net)
     last = out / f"{LAST_NAME}.ckpt"
     resumed = _completed_epochs(last, net, recipe) if last.exists() else 0
-    table, checkpoints = EpochLog(out / METRICS_NAME), Keeper(out)
+    table, best = EpochLog(out / METRICS_NAME), RunCheckpoint(out, BEST_NAME, "val_loss")
+    timer = Timer()
+    unit = "of the side" if recipe.family == VOLUME_TRACE else "% EF"
+    shown = {"train_loss": ("loss", ""), "val_mae": ("validation MAE", unit)}
     stopping = [*_stopping(recipe), *([ResetPatience(recipe.patience)] if earlier.get("longer") else [])]
-    with _quiet_logging():
-        trainer = L.Trainer(
-            accelerator=machine.accelerator(),
-            devices=machine.devices,
-            num_nodes=machine.num_nodes,
-            strategy=machine.strategy,
-            precision=precision,
-            max_epochs=recipe.epochs,
-            logger=_loggers(out),
-            callbacks=[
+    with quiet_logging():
+        trainer = make_trainer(
+            machine,
+            precision,
+            recipe.epochs,
+            [
                 table,
-                _bar(recipe, options, machine.said(precision)),
+                timer,
+                *progress_callbacks(options.title, machine.description(precision), shown),
                 *callbacks,
-                checkpoints,
+                best,
+                RunCheckpoint(out, LAST_NAME),
                 *stopping,
             ],
-            plugins=[AtomicCheckpointIO()],
+            logger=_loggers(out),
+            gradient_clip=recipe.optimiser.gradient_clip,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            log_every_n_steps=10,
-            gradient_clip_val=recipe.optimiser.gradient_clip or None,
         )
         if trainer.is_global_zero:
             run_folder.write_run(out, provenance | {"complete": False})
@@ -185,10 +185,47 @@ def _fit(
             # Lightning ends the process on Ctrl-C; whoever called decides that here.
             raise KeyboardInterrupt from None
     if not trainer.is_global_zero:
-        return FitResult(
-            out, len(table.rows), resumed, checkpoints.best_epoch, checkpoints.best, 0.0, {}, 0.0, None
-        )
-    return _finish(task, recipe, data, partition, options, provenance, table, checkpoints, resumed)
+        return FitResult(out, len(table.rows), resumed, -1, nan, nan, {}, 0.0, None)
+    return _finish(task, recipe, data, partition, options, provenance, table, timer.time_elapsed(), resumed)
+
+
+def make_trainer(
+    machine: Machine,
+    precision: Any,  # noqa: ANN401
+    epochs: int,
+    callbacks: Sequence[L.Callback],
+    *,
+    logger: Any,  # noqa: ANN401
+    gradient_clip: float = 0.0,
+    **settings: Any,  # noqa: ANN401
+) -> L.Trainer:
+    """Lightning's trainer as all families use it: whole checkpoints, no summary, progress by callbacks.
+
+    Args:
+        machine: Devices.
+        precision: Arithmetic, by Lightning's names.
+        epochs: Most epochs.
+        callbacks: Callbacks.
+        logger: Loggers of Lightning, or False.
+        gradient_clip: Largest norm of the gradient; 0 for none.
+        settings: Further settings of `lightning.Trainer`.
+    """
+    return L.Trainer(
+        accelerator=machine.accelerator(),
+        devices=machine.devices,
+        num_nodes=machine.num_nodes,
+        strategy=machine.strategy,
+        precision=precision,
+        max_epochs=epochs,
+        logger=logger,
+        callbacks=list(callbacks),
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
+        enable_model_summary=False,
+        log_every_n_steps=10,
+        gradient_clip_val=gradient_clip or None,
+        **settings,
+    )
 
 
 def make_network(recipe: Recipe, mean_ef_percent: float) -> nn.Module:
@@ -224,16 +261,17 @@ def _finish(
     options: RunOptions,
     provenance: dict[str, Any],
     table: EpochLog,
-    checkpoints: Keeper,
+    seconds: float,
     resumed: int,
 ) -> FitResult:
     """Take the best weights, let them predict, write the network and the run's papers."""
-    best = options.out / f"{BEST_NAME}.ckpt"
-    if checkpoints.best_epoch < 0:
+    # A value that is no number counts as infinite, so that the first epoch is kept even then.
+    row = min(table.rows, key=lambda row: row["val_loss"] if isfinite(row["val_loss"]) else inf)
+    if not isfinite(row["val_loss"]):
         raise DivergedError(
             f"{recipe.name}: no epoch gave a validation loss that is a number; lower optimiser.learning_rate."
         )
-    task.net.load_state_dict(network_state(read_checkpoint(best)))
+    task.net.load_state_dict(network_state(read_checkpoint(options.out / f"{BEST_NAME}.ckpt")))
     device = torch.device("cuda" if options.machine.accelerator() == "cuda" else "cpu")
     task.to(device)
     tables: dict[str, Table] = {}
@@ -242,19 +280,17 @@ def _finish(
             part = data.part(cases, train=False)
             tables[name] = predict(task, part, name, recipe.batch_size)
     write_text_atomic(options.out / run_folder.PREDICTIONS_NAME, table_csv(joined(tables.values())))
-    seconds = checkpoints.state_dict()["seconds"]
     network = options.out / recipe.name if options.network else None
     if network is not None:
         figures = (validation_metric(tables["validation"]),)
         origin = TrainingRun(options.recipe_name, options.command, seconds / 60, figures)
-        with _quiet_logging():
+        with quiet_logging():
             write_network(task.net.cpu(), recipe, data, partition, network, origin)
-    row = table.rows[checkpoints.best_epoch]
     fitted = FitResult(
         options.out,
         len(table.rows),
         resumed,
-        checkpoints.best_epoch,
+        int(row["epoch"]),
         row["val_loss"],
         row["val_mae"],
         {name: metrics_of(found) for name, found in tables.items()},
@@ -288,30 +324,10 @@ def _completed_epochs(last: Path, net: nn.Module, recipe: Recipe) -> int:
     return int(found["epoch"]) + 1
 
 
-class ResetPatience(L.Callback):
-    """Lets a run that is made longer wait anew for a better epoch; its checkpoint remembers how long it had waited.
-
-    Args:
-        patience: Of the recipe.
-    """
-
-    def __init__(self, patience: int) -> None:
-        self.patience = patience
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """After the checkpoint is read."""
-        for stopping in trainer.early_stopping_callbacks:
-            stopping.wait_count, stopping.patience = 0, self.patience
-
-
 def _stopping(recipe: Recipe) -> list[L.Callback]:
     if not recipe.patience:
         return []
     return [EarlyStopping("val_loss", patience=recipe.patience, mode="min", verbose=False)]
-
-
-def _bar(recipe: Recipe, options: RunOptions, machine: str) -> Bar:
-    return Bar(options.title, "of the side" if recipe.family == VOLUME_TRACE else "% EF", machine)
 
 
 def _loggers(out: Path) -> Any:  # noqa: ANN401
@@ -322,7 +338,7 @@ def _loggers(out: Path) -> Any:  # noqa: ANN401
 
 
 @contextmanager
-def _quiet_logging() -> Iterator[None]:
+def quiet_logging() -> Iterator[None]:
     """Lightning's greetings, tips and advice stay unsaid; its errors do not."""
     loggers = [logging.getLogger(name) for name in TALKATIVE]
     before = [logger.level for logger in loggers]

@@ -30,8 +30,8 @@ from lvef.training.clip_augmentation import augment_clips, batch_generators, tra
 from lvef.training.fit import make_network
 from lvef.training.loading import EpochSampler, OrderedSampler, loader
 from lvef.training.machine import Machine
+from lvef.training.optimisers import schedule
 from lvef.training.recipe import VOLUME_TRACE, OptimiserSettings, Recipe, parse_change, read_recipe
-from lvef.training.schedule import schedule
 from lvef.training.training_data import mean_ef, open_training_data
 
 BATCH, RATE, DECAY = 32, 2e-3, 0.02
@@ -124,7 +124,7 @@ def start_from_frames(
     sampler = EpochSampler([1.0] * len(training), recipe.seed)
     machine = Machine("cpu")
     precision = machine.precision(recipe.precision, recipe.family)
-    progress(f"Frames: {machine.said(precision)}")
+    progress(f"Frames: {machine.description(precision)}")
     net.train()
     for epoch in range(epochs):
         sampler.set_epoch(epoch)

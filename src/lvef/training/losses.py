@@ -54,3 +54,54 @@ def ef_loss(predicted: Tensor, wanted: Tensor, settings: LossSettings) -> Tensor
         term = ordinal_loss(predicted, wanted, settings.ordinal_cuts, settings.ordinal_width)
         loss = loss + settings.ordinal * term
     return loss
+
+
+def cross_entropy_and_dice(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy plus one minus the soft Dice of the labelled structures, averaged over the batch.
+
+    Args:
+        logits: ``(b, classes, h, w)``.
+        labels: ``(b, h, w)`` int64.
+    """
+    logits = logits.float()
+    entropy = F.cross_entropy(logits, labels)
+    probability = logits.softmax(1)
+    truth = F.one_hot(labels, logits.shape[1]).permute(0, 3, 1, 2).to(probability.dtype)
+    # Summed over the batch: a case without an atrium then cannot make the ratio undefined.
+    overlap = (probability * truth).sum((0, 2, 3))[1:]
+    total = (probability.sum((0, 2, 3)) + truth.sum((0, 2, 3)))[1:]
+    return entropy + (1 - (2 * overlap + 1) / (total + 1)).mean()
+
+
+def area_ratio_error(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean absolute error of the log of the LV area's ratio between two instants of the same clip.
+
+    EF is a ratio of volumes: an area that is wrong alike at both instants costs little, one that is wrong at one of them
+    costs a lot. Pairs without LV at either instant do not count.
+
+    Args:
+        logits: ``(2 b, classes, h, w)``; cases i and b + i are the same clip, changed alike.
+        labels: ``(2 b, h, w)`` int64.
+    """
+    share = logits.float().softmax(1)[:, 1]
+    got, true = share.sum((1, 2)), (labels == 1).float().sum((1, 2))
+    first, second = got.chunk(2)
+    true_first, true_second = true.chunk(2)
+    counts = (true_first > 20) & (true_second > 20)
+    error = torch.log((first + 1) / (second + 1)) - torch.log((true_first + 1) / (true_second + 1))
+    return (error.abs().clamp_max(1) * counts).sum() / counts.sum().clamp_min(1)
+
+
+def dice_per_case(predicted: Tensor, labels: Tensor, n_classes: int = 4) -> Tensor:
+    """Dice of each case and structure, ``(b, n_classes - 1)``; NaN where neither holds the structure.
+
+    Args:
+        predicted: ``(b, h, w)`` int64.
+        labels: ``(b, h, w)`` int64.
+        n_classes: Classes, the background included.
+    """
+    scores = []
+    for k in range(1, n_classes):
+        p, t = (predicted == k).flatten(1), (labels == k).flatten(1)
+        scores.append(2 * (p & t).sum(1) / (p.sum(1) + t.sum(1)))
+    return torch.stack(scores, 1)

@@ -83,13 +83,13 @@ class Machine:
             fast = family in BF16_ON_PROCESSORS and cpu_has_bf16()
         return "bf16-mixed" if fast else "32-true"
 
-    def said(self, precision: str) -> str:
+    def description(self, precision: str) -> str:
         """The device and the arithmetic in words, with a warning where it is emulated."""
         slow = precision == "bf16-mixed" and self.accelerator() == "cpu" and not cpu_has_bf16()
         note = ", emulated: this processor has no bf16 units, and 32-true is ten times faster" if slow else ""
-        return f"{self.describe()}, precision {precision}{note}"
+        return f"{self.device_name()}, precision {precision}{note}"
 
-    def describe(self) -> str:
+    def device_name(self) -> str:
         """Name of the device."""
         if self.accelerator() == "cuda":
             name = torch.cuda.get_device_name(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -89,7 +89,13 @@ def write_network(
     folder.mkdir(parents=True, exist_ok=True)
     export_network(net, recipe.family, input_shapes(recipe), folder / MODEL_NAME)
     write_text_atomic(folder / SPLIT_NAME, split_csv(partition))
-    card = build_card(net, recipe, data, partition, origin, (folder / MODEL_NAME).read_bytes())
+    return save_card(build_card(net, recipe, data, partition, origin), folder)
+
+
+def save_card(card: Card, folder: Path) -> Card:
+    """Write a card beside its ``model.onnx``, with that file's hash; the card as it was written."""
+    model = (folder / MODEL_NAME).read_bytes()
+    card = replace(card, model_sha256=hashlib.sha256(model).hexdigest())
     write_text_atomic(folder / CARD_NAME, json.dumps(to_mapping(card), indent=2, ensure_ascii=False) + "\n")
     return card
 
@@ -111,7 +117,6 @@ def build_card(
     data: TrainingData,
     partition: Partition,
     origin: TrainingRun,
-    model: bytes,
 ) -> Card:
     """The card of a trained network."""
     kind = {recipes.VOLUME_TRACE: VOLUME_TRACE, recipes.TWO_STREAM: EF_TWO_STREAM}.get(recipe.family, EF_CLIP)
@@ -153,7 +158,7 @@ def build_card(
             command=origin.command,
             minutes=round(origin.minutes, 1),
         ),
-        model_sha256=hashlib.sha256(model).hexdigest(),
+        model_sha256="",
         sampling="every frame on its own"
         if spec is None
         else f"{spec.clips} evenly spaced clips of {spec.n_frames} frames over {spec.duration_s:g} s",

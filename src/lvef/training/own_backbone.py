@@ -18,23 +18,23 @@ from pathlib import Path
 import torch
 
 import lvef
-from lvef.core.config import read_toml, to_mapping
+from lvef.core.config import to_mapping
 from lvef.core.errors import DataError, run_main
 from lvef.datasets.camus import read_split, read_stills
 from lvef.io.atomic import atomic_path, write_text_atomic
 from lvef.models.backbone_segmentation import BackboneSegmentation, backbone_state
 from lvef.models.checkpoint import digest_of
-from lvef.training.objective import dice_per_case
-from lvef.training.recipe import find_recipe
+from lvef.training.animated_stills import STORED_SIZE
+from lvef.training.losses import dice_per_case
+from lvef.training.machine import SEGNET, Machine
 from lvef.training.segmentation import (
-    STORED_SIZE,
     FramePairs,
     SegmentationRecipe,
     as_arrays,
-    resolve_precision,
+    read_segmentation_recipe,
     still_pairs,
-    train,
 )
+from lvef.training.segmentation_run import fit_segmentation
 
 WEIGHTS_NAME = "mobilenet_v2.pt"
 """The backbone's state dict."""
@@ -50,14 +50,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="run folder")
     parser.add_argument("--leave-out", type=Path, help="file with a patient's name on each line")
     args = parser.parse_args(argv)
-    config = replace(read_toml(SegmentationRecipe, find_recipe(args.recipe)), fold=None)
+    config = replace(read_segmentation_recipe(args.recipe), fold=None)
     patients = read_split(args.data, "training")
     left_out = _names(args.leave_out, patients) if args.leave_out else []
     used = [p for p in patients if p not in set(left_out)]
     args.out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     data = FramePairs(still_pairs(read_stills(args.data, used), STORED_SIZE), None, config)
-    net = train(config, data, None, args.out, net=BackboneSegmentation)
+    net = fit_segmentation(config, data, None, args.out, net=BackboneSegmentation)
     dice = _dice(net, config, args.data, left_out) if left_out else None
     path = args.out / WEIGHTS_NAME
     with atomic_path(path) as temporary:
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "lvef": lvef.__version__,
         "torch": torch.__version__,
         "config": to_mapping(config),
-        "precision": resolve_precision(config),
+        "precision": Machine().precision(config.precision, SEGNET),
         "patients": used,
         "minutes": round((time.perf_counter() - began) / 60, 1),
         "dice_of_left_out": dice,

@@ -28,7 +28,7 @@ TWO_STREAM, VOLUME_TRACE = "two-stream", "volume-trace"
 """Families with inputs of their own."""
 
 FAMILIES = (TWO_STREAM, VOLUME_TRACE, *CLIP_FAMILIES)
-"""Families that ``lvef train`` trains; ``segnet`` has a module of its own, `lvef.training.camus`."""
+"""Families of these recipes; those of ``segmentation`` are `lvef.training.segmentation.SegmentationRecipe`."""
 
 LOSSES = ("mse", "mae", "smooth-l1")
 """Names of losses."""

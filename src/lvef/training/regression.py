@@ -23,8 +23,8 @@ from lvef.training.clip_augmentation import (
 )
 from lvef.training.loading import Batch
 from lvef.training.losses import base_loss, ef_loss
+from lvef.training.optimisers import optimiser, schedule
 from lvef.training.recipe import TWO_STREAM, VOLUME_TRACE, Recipe
-from lvef.training.schedule import optimiser, schedule
 
 EVAL_CLIPS = 16
 """Clips at once outside of training: several clips of a case must not take several times the memory of a training step."""
@@ -89,6 +89,7 @@ class Task(L.LightningModule):
             loss,
             on_step=False,
             on_epoch=True,
+            prog_bar=True,
             sync_dist=True,
             batch_size=len(batch["frames"]),
         )
@@ -100,6 +101,7 @@ class Task(L.LightningModule):
         how: dict[str, Any] = {
             "on_step": False,
             "on_epoch": True,
+            "prog_bar": True,
             "sync_dist": True,
             "batch_size": len(wanted),
         }

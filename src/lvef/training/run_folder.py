@@ -15,23 +15,37 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import lightning as L
+import numpy as np
+import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
+import lvef
+from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
 from lvef.io.atomic import write_text_atomic
+from lvef.training.cases import Partition, patients_sha256
+from lvef.training.machine import Machine
+from lvef.training.recipe import Recipe
+from lvef.training.training_data import TrainingData
 
 if sys.platform != "win32":
     import fcntl
 
 RUN_NAME, PARTS_NAME, PREDICTIONS_NAME = "run.json", "parts.csv", "predictions.csv"
 """Files of a run."""
+
+HELD_OUT_NAME, ANIMATED_NAME = "held-out.txt", "animated.npz"
+"""Files of a run of the segmentation family: patients it has not learned from, and animated stills it has made."""
 
 SCHEMA = "lvef-train/1"
 """Version of ``run.json``."""
@@ -47,6 +61,9 @@ RUN_FILES = (
     "best.ckpt",
     "last.ckpt",
     "tensorboard",
+    "metrics",
+    HELD_OUT_NAME,
+    ANIMATED_NAME,
 )
 """What ``--fresh`` removes, beside the network's folder."""
 
@@ -175,3 +192,76 @@ def _clear(out: Path, name: str) -> None:
         raise DataError(
             f"{out}: what an earlier run left cannot be removed ({error.strerror}); choose another --out."
         ) from None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What is asked for beside recipe and data.
+
+    Attributes:
+        out: The run's folder.
+        machine: On what to compute.
+        init: File with first weights.
+        fresh: Start anew where an earlier start left something.
+        fold: What is held out, for the settings of the run; None for nothing.
+        network: Write the network as it is served at the end.
+        title: Word before the progress.
+        recipe_name: Name of the recipe's file, for the card.
+        command: Command line, for the card.
+    """
+
+    out: Path
+    machine: Machine = field(default_factory=Machine)
+    init: Path | None = None
+    fresh: bool = False
+    fold: str | None = None
+    network: bool = True
+    title: str = "Training"
+    recipe_name: str = ""
+    command: str = ""
+
+
+def run_settings(
+    recipe: Recipe, data: TrainingData, partition: Partition, options: RunOptions
+) -> dict[str, Any]:
+    """Whatever moves the numbers: a run goes on only with the same."""
+    return {
+        "recipe": to_mapping(recipe),
+        "stores": [row["index_sha256"] for row in data.describe()],
+        "fold": options.fold or "none",
+        "parts_sha256": {name: patients_sha256(found) for name, found in partition.patients().items()},
+        "init": options.init.name if options.init else "none",
+    }
+
+
+def run_provenance(
+    settings: dict[str, Any], data: TrainingData, options: RunOptions, part: str | None
+) -> dict[str, Any]:
+    """What ``run.json`` says beside the result."""
+    versions = {"lvef": lvef.__version__, "torch": str(torch.__version__), "lightning": L.__version__}
+    versions |= {"numpy": np.__version__, "python": platform.python_version()}
+    return {
+        "settings": settings,
+        "versions": versions,
+        "data": data.describe(),
+        "clips_without_ef": data.without_ef,
+        "device": options.machine.device_name(),
+        "machine": asdict(options.machine),
+        "init_filled": ("all" if part == "" else part) if part is not None else None,
+        "recipe_file": options.recipe_name,
+        "command": options.command,
+    }
+
+
+def partition_csv(partition: Partition) -> str:
+    """Which case is in which part, as CSV text."""
+    rows = [
+        f"{_quoted(case.item)},{_quoted(case.patient)},{name}"
+        for name in ("train", "validation", "held_out")
+        for case in getattr(partition, name)
+    ]
+    return "\n".join(["item,patient,part", *dict.fromkeys(rows)]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text

@@ -1,13 +1,8 @@
-"""Trains the segmentation network on stills with expert masks.
-
-A recipe (``recipes/*.toml``) holds every setting. The run folder gets checkpoints, the metrics of every epoch and
-``run.json``; a run that was stopped goes on where it was. What is kept is the running average of the weights.
-"""
+"""The segmentation family: recipe, cases from stills and animated stills, and the Lightning module."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,31 +10,26 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import Dataset
 
+from lvef.core.config import from_mapping
 from lvef.core.records import Clip
-from lvef.core.terms import Phase
+from lvef.core.terms import SEGMENTATION, Phase
 from lvef.datasets.camus import CamusStill
 from lvef.models.segmentation import SegNet, SegNetConfig
-from lvef.training.animated import FRAME_RATE_HZ, pairs_of
-from lvef.training.augment import AugmentConfig, augment
-from lvef.training.machine import SEGNET, Machine
-from lvef.training.muon import Muon, split_parameters
-from lvef.training.objective import area_ratio_error, cross_entropy_and_dice, dice_per_case
-from lvef.training.recipe import PRECISIONS, check_choice
+from lvef.training.animated_stills import FRAME_RATE_HZ, pairs_of
+from lvef.training.image_augmentation import AugmentConfig, augment
+from lvef.training.losses import area_ratio_error, cross_entropy_and_dice, dice_per_case
+from lvef.training.optimisers import Muon, split_parameters
+from lvef.training.recipe import PRECISIONS, check_choice, find_recipe, read_values, with_changes
 from lvef.transforms.frames import fit, other_phase_channels, place
 from lvef.transforms.sector import find_sector
 from lvef.transforms.spec import InputSpec
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Images and labels of the same shape."""
-
-STORED_SIZE = 160
-"""Side at which training images are kept: zooming in by up to a quarter still finds real detail."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +38,8 @@ class SegmentationRecipe:
 
     name: str = "camus-seg"
     """Name of the network that comes out."""
+    family: str = SEGMENTATION
+    """Always ``segmentation``: by it `lvef train` knows these recipes."""
     fold: int | None = 0
     """Fold of the training patients that is held out to look at, or None to train on all of them."""
     n_folds: int = 5
@@ -71,7 +63,7 @@ class SegmentationRecipe:
     animated_share: float = 0.0
     """Part of the cases that are animated stills; the others are the stills themselves."""
     area_ratio_weight: float = 0.0
-    """Weight of `lvef.training.objective.area_ratio_error` in the loss."""
+    """Weight of `lvef.training.losses.area_ratio_error` in the loss."""
     still_context: float = 0.0
     """Part of the stills that are shown with the other phase before and after; the others fill every channel."""
     network: SegNetConfig = field(default_factory=SegNetConfig)
@@ -85,9 +77,10 @@ class SegmentationRecipe:
         check_choice("precision", self.precision, PRECISIONS)
 
 
-def resolve_precision(config: SegmentationRecipe) -> str:
-    """The arithmetic that a training run takes on this machine."""
-    return str(Machine().precision(config.precision, SEGNET))
+def read_segmentation_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> SegmentationRecipe:
+    """Read a recipe of this family; arguments and errors as `lvef.training.recipe.read_recipe`."""
+    path = find_recipe(path)
+    return from_mapping(SegmentationRecipe, with_changes(read_values(path), changes or {}), str(path))
 
 
 def as_arrays(stills: list[CamusStill], size: int) -> tuple[Tensor, Tensor]:
@@ -236,56 +229,3 @@ class SegmentationTask(L.LightningModule):
             cycle_momentum=False,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def train(
-    config: SegmentationRecipe,
-    train_data: FramePairs,
-    val_data: Arrays | None,
-    folder: Path,
-    *,
-    net: Callable[[], nn.Module] | None = None,
-    start: dict[str, Any] | None = None,
-    progress: bool = True,
-) -> Any:  # noqa: ANN401
-    """Train, or go on training, and return the averaged network.
-
-    Args:
-        config: The recipe.
-        train_data: Cases at :data:`STORED_SIZE`.
-        val_data: From :func:`still_pairs` at the network's size, or None.
-        folder: Where checkpoints and metrics go; ``last.ckpt`` there is gone on from.
-        net: Makes another network than the recipe's.
-        start: State of a task to begin with, instead of random weights.
-        progress: Show a bar.
-    """
-    L.seed_everything(config.seed, verbose=False)
-    task = SegmentationTask(config, None if net is None else net())
-    if start is not None:
-        task.load_state_dict(start)
-    machine, precision = Machine(), resolve_precision(config)
-    print(f"Training: {machine.said(precision)}", file=sys.stderr)  # noqa: T201
-    checkpoint = ModelCheckpoint(
-        folder, filename="last", every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
-    )
-    trainer = L.Trainer(
-        accelerator=machine.accelerator(),
-        devices=1,
-        precision=precision,
-        max_epochs=config.epochs,
-        # One version a start: the logger deletes what an earlier start left in its folder.
-        logger=CSVLogger(folder, name="metrics"),
-        callbacks=[checkpoint, EMAWeightAveraging(decay=config.ema_decay)],
-        check_val_every_n_epoch=2,
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-        log_every_n_steps=10,
-        gradient_clip_val=1.0,
-    )
-    loader = DataLoader(train_data, config.batch_size // 2, shuffle=True, drop_last=True)
-    val_loader = DataLoader(TensorDataset(*map(torch.from_numpy, val_data)), 25) if val_data else None
-    last = folder / "last.ckpt"
-    trainer.fit(task, loader, val_loader, ckpt_path=last if last.exists() else None, weights_only=False)
-    # The file holds the average; the module in memory does so only when this start trained to the end itself.
-    task.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
-    return task.net.eval()

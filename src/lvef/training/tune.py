@@ -18,23 +18,29 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import optuna
 import polars as pl
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError
 from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.training.cases import Partition
-from lvef.training.fit import fit
-from lvef.training.provenance import RunOptions
-from lvef.training.recipe import Recipe, with_changes
+from lvef.training.fit import fit, make_network
+from lvef.training.recipe import Recipe, recipe_from, with_changes
 from lvef.training.regression import DivergedError
-from lvef.training.search_space import grid_points, search_space, to_toml, with_settings
+from lvef.training.run_folder import RunOptions
 from lvef.training.training_data import TrainingData
 
 START_UP_TRIALS = 6
@@ -315,3 +321,92 @@ def _write(tuned: TuneResult, recipe: Recipe) -> None:
         values = with_changes(to_mapping(recipe), tuned.best)
         values.pop("search", None)
         write_text_atomic(tuned.out / BEST_NAME, "\n".join([*lines, to_toml(values)]) + "\n")
+
+
+GRIDS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "report": {
+        "optimiser.learning_rate": (1e-3, 1e-4),
+        "batch_size": (16, 32),
+        "network.l1": (0.01, 0.001),
+        "network.l2": (0.01, 0.001),
+    }
+}
+"""Grids by name; ``report`` has the 16 combinations of the report (SPEC 4.1)."""
+
+DEFAULT_SEARCH: dict[str, Any] = {
+    "optimiser.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
+    "batch_size": {"choices": [8, 16, 32]},
+}
+"""What is varied where a recipe has no ``[search]``."""
+
+
+def grid_points(name: str) -> list[dict[str, Any]]:
+    """Settings of every point of a grid, by dotted name."""
+    axes = GRIDS[name]
+    return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+
+
+def search_space(recipe: Recipe, grid: str | None) -> dict[str, BaseDistribution]:
+    """What may be drawn, by dotted name; every setting is known to the recipe and its network."""
+    if grid is not None:
+        if grid not in GRIDS:
+            raise ConfigError(f"grid {grid!r} found; {', '.join(GRIDS)} was expected.")
+        axes = GRIDS[grid]
+        found: dict[str, BaseDistribution] = {
+            name: CategoricalDistribution(values) for name, values in axes.items()
+        }
+        example = {name: values[0] for name, values in axes.items()}
+    else:
+        wanted = recipe.search or DEFAULT_SEARCH
+        found = {name: _distribution(name, how) for name, how in wanted.items()}
+        example = {
+            name: how["choices"][0] if "choices" in how else how["low"] for name, how in wanted.items()
+        }
+    make_network(with_settings(recipe, example), float("nan"))
+    return found
+
+
+def with_settings(recipe: Recipe, params: Mapping[str, Any]) -> Recipe:
+    """The recipe with some settings replaced, by dotted name.
+
+    Raises:
+        ConfigError: A setting that it does not know.
+    """
+    return recipe_from(with_changes(to_mapping(recipe), params), recipe.name)
+
+
+def to_toml(values: Mapping[str, Any]) -> str:
+    """Nested settings as TOML, simple values before tables.
+
+    Example:
+        >>> print(toml_of({"loss": {"kind": "mse"}, "epochs": 3}))
+        epochs = 3
+        <BLANKLINE>
+        [loss]
+        kind = "mse"
+    """
+    simple = [
+        f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, Mapping)
+    ]
+    tables = [
+        f"\n[{key}]\n{to_toml(value)}"
+        for key, value in values.items()
+        if isinstance(value, Mapping) and value
+    ]
+    return "\n".join([*simple, *tables])
+
+
+def _distribution(name: str, how: Any) -> BaseDistribution:  # noqa: ANN401
+    try:
+        if set(how) == {"choices"} and how["choices"]:
+            return CategoricalDistribution(tuple(how["choices"]))
+        if not {"low", "high"} <= set(how) <= {"low", "high", "log"}:
+            raise ValueError
+        low, high, log = how["low"], how["high"], bool(how.get("log", False))
+        if isinstance(low, int) and isinstance(high, int):
+            return IntDistribution(low, high, log=log)
+        return FloatDistribution(float(low), float(high), log=log)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"search: {name} = {how!r} found; {{ low, high, log }} with low below high, or {{ choices }} was expected."
+        ) from None

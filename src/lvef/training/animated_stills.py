@@ -6,7 +6,7 @@ cut out, padded to a square.
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from multiprocessing import get_context
@@ -15,10 +15,11 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from lvef.core.errors import DataError, LvefError, run_main
+from lvef.core.errors import DataError, LvefError
 from lvef.core.records import FrameArray
 from lvef.core.terms import Phase
 from lvef.datasets.camus import CamusStill, read_split, read_stills
+from lvef.io.atomic import atomic_path
 from lvef.synthesis.animated_stills.animate import AnimationOptions, animate_stills
 from lvef.synthesis.animated_stills.matching import StillPair
 from lvef.synthesis.animated_stills.motion import fit_contraction
@@ -30,6 +31,12 @@ STREAM = 60418
 
 FRAME_RATE_HZ = 20.0
 """Of the cines: enough to place the frames around an instant at a twentieth of a second."""
+
+STORED_SIZE = 160
+"""Side at which training pictures are kept: zooming in by up to a quarter still finds real detail."""
+
+VARIANTS, SEED = 2, 1
+"""Cines of each patient and view, and the seed of their random numbers."""
 
 FRAMES = 24
 """Frames of a cine: 1.2 s, one beat or more above 50/min."""
@@ -83,7 +90,7 @@ def read_animated(path: Path, patients: Iterable[str]) -> tuple[FrameArray, Fram
             return stored["frames"][mine], stored["labels"][mine]
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, BadZipFile) as error:
         raise DataError(
-            f"{path}: no animated stills ({type(error).__name__}); the .npz file that lvef.training.animated writes "
+            f"{path}: no animated stills ({type(error).__name__}); the .npz file that lvef train makes "
             "was expected."
         ) from None
 
@@ -92,28 +99,27 @@ def _job(args: tuple[list[CamusStill], int, int, int]) -> tuple[str, tuple[Frame
     return args[0][0].patient, animate(*args)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write the cines of CAMUS's training patients as one ``.npz`` file: frames, labels, patients."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds database_nifti")
-    parser.add_argument("--out", type=Path, required=True, help=".npz file to write")
-    parser.add_argument("--size", type=int, default=160)
-    parser.add_argument("--variants", type=int, default=2, help="cines of each patient and view")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=2)
-    args = parser.parse_args(argv)
-    pairs = pairs_of(read_stills(args.data, read_split(args.data, "training")))
-    jobs = [(pair, args.size, variant, args.seed) for variant in range(args.variants) for pair in pairs]
-    frames, labels, patients = [], [], []
-    with get_context("spawn").Pool(args.jobs) as pool:
-        for patient, made in pool.imap(_job, jobs, chunksize=4):
-            if made is not None:
-                frames.append(made[0])
-                labels.append(made[1])
-                patients.append(patient)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(args.out, frames=np.stack(frames), labels=np.stack(labels), patients=np.array(patients))
+def make_animated(data: Path, path: Path, *, jobs: int = 1) -> None:
+    """Animate the stills of CAMUS's training patients and write them as one ``.npz`` file: frames, labels, patients.
 
+    Args:
+        data: Folder of CAMUS that holds ``database_nifti``.
+        path: File to write.
+        jobs: Processes.
 
-if __name__ == "__main__":
-    run_main(main)
+    Raises:
+        DataError: The dataset cannot be read, or the file cannot be written.
+    """
+    print(f"Animated stills: writing {path.name}; this takes minutes.", file=sys.stderr)  # noqa: T201
+    pairs = pairs_of(read_stills(data, read_split(data, "training")))
+    todo = [(pair, STORED_SIZE, variant, SEED) for variant in range(VARIANTS) for pair in pairs]
+    with get_context("spawn").Pool(jobs) as pool:
+        made = [(patient, cine) for patient, cine in pool.imap(_job, todo, chunksize=4) if cine is not None]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            frames=np.stack([frames for _, (frames, _) in made]),
+            labels=np.stack([labels for _, (_, labels) in made]),
+            patients=np.array([patient for patient, _ in made]),
+        )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.training.animated import read_animated
+from lvef.training.animated_stills import read_animated
 
 
 def test_cines_of_the_named_patients_are_read(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lvef.training.muon import Muon, orthogonalised, split_parameters  # noqa: E402
+from lvef.training.optimisers import Muon, orthogonalised, split_parameters  # noqa: E402
 
 pytestmark = pytest.mark.training
 
