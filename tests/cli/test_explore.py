@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -42,6 +43,17 @@ def test_json_is_the_file_and_nothing_is_written_unasked(run, here, manifest):
     assert plain.stdout == result.stdout
     assert "Nothing was written" in plain.stderr
     assert set(here.iterdir()) == before
+
+
+def test_duration_includes_the_plots(run, here, manifest, monkeypatch):
+    def write_for_two_minutes(folder, report):
+        start = time.perf_counter()
+        monkeypatch.setattr("time.perf_counter", lambda: start + 120.0)
+        return ["index.html"]
+
+    monkeypatch.setattr("lvef.cli.show_tables.write_report", write_for_two_minutes)
+    result = run("explore", manifest, "--out", here / "out", "--no-examples")
+    assert "Written to" in result.stderr and " in 12" in result.stderr
 
 
 def test_csv_and_parquet_tell_the_same(run, here, manifest):

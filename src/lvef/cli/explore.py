@@ -62,7 +62,7 @@ def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> 
     opened = _open(table) if examples else None
     report = make_report(found, manifest, examples=opened, seconds=time.perf_counter() - start)
     # Files first: they are complete even if a reader closes the pipe early.
-    write_files(report, out)
+    write_files(report, out, start=start)
     show_report(report, as_json=as_json)
 
 

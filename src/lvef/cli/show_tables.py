@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,13 +31,20 @@ def show_report(report: EvaluationReport, *, as_json: bool) -> None:
     print_tables(report.headline, tables, [f"Note: {notice}" for notice in report.notices])
 
 
-def write_files(report: EvaluationReport, out: Path, resumed: int = 0) -> None:
-    """Write the files of a report, and say so on stderr."""
+def write_files(report: EvaluationReport, out: Path, resumed: int = 0, start: float | None = None) -> None:
+    """Write the files of a report, and say so on stderr.
+
+    Args:
+        report: What is written.
+        out: Folder of the files.
+        resumed: Clips taken from an earlier run.
+        start: When the command began, by `time.perf_counter`; without it the duration of the evaluation is shown.
+    """
     written = write_report(out, report)
     earlier = f", {resumed} clips from an earlier run" if resumed else ""
-    took = f"{report.run['seconds']:.0f} s"
+    seconds = report.run["seconds"] if start is None else time.perf_counter() - start
     page = out / "index.html"
-    click.echo(f"Written to {out} in {took}{earlier}: {len(written)} files; open {page}.", err=True)
+    click.echo(f"Written to {out} in {seconds:.0f} s{earlier}: {len(written)} files; open {page}.", err=True)
 
 
 def print_tables(lines: Sequence[str], tables: Sequence[Table], notes: Sequence[str] = ()) -> None:

@@ -332,7 +332,7 @@ READER = DatasetReader(
 pediatric_echo_avi/
   A4C/                     apical four-chamber view
     FileList.csv           one row a clip: FileName, EF, Sex, Age, Weight, Height, Split (fold 0 to 9)
-    VolumeTracings.csv     one row a point of an contour: FileName, X, Y, Frame (or No Systolic, No Diastolic)
+    VolumeTracings.csv     one row a point of a contour: FileName, X, Y, Frame (or No Systolic, No Diastolic)
     Videos/
       PATIENT-VISIT-NUMBER.avi
   PSAX/                    parasternal short-axis view, the same inside""",
