@@ -74,9 +74,9 @@ def small(data: bytes) -> bytes:
         (pixels[~coloured], GREYS, Image.Quantize.MEDIANCUT),
         (pixels[coloured], 256 - GREYS - GROUNDS, Image.Quantize.MAXCOVERAGE),
     )
-    for pixels, count, method in ways:
-        if len(pixels):
-            strip = Image.fromarray(pixels[None]).quantize(count, method=method)
+    for part, count, method in ways:
+        if len(part):
+            strip = Image.fromarray(part[None]).quantize(count, method=method)
             palettes.append(np.asarray(strip.getpalette()).reshape(-1, 3)[:count])
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.concatenate(palettes).astype(np.uint8).tobytes())
