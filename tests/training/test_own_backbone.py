@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
+pytest.importorskip("onnx")
 
 from lvef.core.errors import DataError  # noqa: E402
 from lvef.datasets.camus import read_split  # noqa: E402

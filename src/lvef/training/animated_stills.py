@@ -33,7 +33,7 @@ FRAME_RATE_HZ = 20.0
 """Of the cines: enough to place the frames around an instant at a twentieth of a second."""
 
 STORED_SIZE = 160
-"""Side at which training pictures are kept: zooming in by up to a quarter still finds real detail."""
+"""Side at which training images are kept: zooming in by up to a quarter still finds real detail."""
 
 VARIANTS, SEED = 2, 1
 """Cines of each patient and view, and the seed of their random numbers."""

@@ -231,7 +231,7 @@ def open_clip_stores(folders: Sequence[Path], recipe: Recipe) -> list[ClipStore]
 
     Raises:
         DataError: One is no store, or holds stills only.
-        ConfigError: Its pictures have another size, crop or kind than the recipe or the other stores.
+        ConfigError: Its images have another size, crop or kind than the recipe or the other stores.
     """
     stores = [ClipStore(folder) for folder in folders]
     for store in stores:
@@ -343,7 +343,7 @@ class TraceCases(CaseDataset):
         stores: Opened folders, by the number in the cases.
 
     Raises:
-        DataError: A picture or its lines cannot be read.
+        DataError: An image or its lines cannot be read.
     """
 
     def __init__(self, cases: Sequence[Case], stores: Sequence[TraceStore]) -> None:
@@ -365,7 +365,7 @@ def open_trace_stores(folders: Sequence[Path], recipe: Recipe) -> list[TraceStor
 
     Raises:
         DataError: One is no folder of traced frames.
-        ConfigError: Its pictures have another size or crop.
+        ConfigError: Its images have another size or crop.
     """
     stores = [TraceStore(folder) for folder in folders]
     for store in stores:
@@ -383,5 +383,5 @@ def open_trace_stores(folders: Sequence[Path], recipe: Recipe) -> list[TraceStor
 
 
 def sha256_of_index(folder: Path) -> str:
-    """SHA-256 of a prepared folder's index: names, places, labels and the hashes of the pictures stand in it."""
+    """SHA-256 of a prepared folder's index: names, places, labels and the hashes of the images stand in it."""
     return hashlib.sha256((folder / INDEX_NAME).read_bytes()).hexdigest()
