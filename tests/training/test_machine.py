@@ -20,7 +20,7 @@ CPU = Machine("cpu")
 
 @pytest.fixture(params=[True, False], ids=["bf16 units", "no bf16 units"])
 def units(request, monkeypatch):
-    monkeypatch.setattr(machine_module, "processor_has_bf16", lambda: request.param)
+    monkeypatch.setattr(machine_module, "cpu_has_bf16", lambda: request.param)
     return request.param
 
 
