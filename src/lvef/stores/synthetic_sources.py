@@ -39,7 +39,7 @@ PHANTOM_TERMS = Terms(
 ANIMATED_STILLS_TERMS = Terms(
     "camus-motion",
     LICENCE,
-    "These clips are made of stills of the collection CAMUS and come under its licence, CC BY-NC-SA 4.0: non-commercial "
+    "These clips are made of stills of the dataset CAMUS and come under its licence, CC BY-NC-SA 4.0: non-commercial "
     "scientific use only, under the same licence, naming the source. Networks trained on them carry that licence too.\n"
     f"Cite: {CITATION}.",
     CITATION,

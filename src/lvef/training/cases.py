@@ -28,7 +28,7 @@ class Case:
         number: Its row in the store.
         item: Name of the clip or still.
         patient: Whom it shows.
-        split: Part of the collection, or None.
+        split: Part of the dataset, or None.
         ef_percent: Its EF; NaN where it needs none.
         phase: ED or ES of a traced frame, else empty.
     """
@@ -132,7 +132,7 @@ def split_fold(cases: Sequence[Case], fold: int, n_folds: int, *, fraction: floa
     """One fold of a cross-validation by patient.
 
     The fold's patients are held out. What stops training is drawn from the other patients: a fold that had a say in the
-    choice of the weights would flatter them. Training and validation parts of the collection are taken together.
+    choice of the weights would flatter them. Training and validation parts of the dataset are taken together.
 
     Args:
         cases: Of all stores.
@@ -200,5 +200,5 @@ def _draw_validation(
 
 
 def count_by_split(cases: Iterable[Case]) -> dict[str, int]:
-    """Cases by part of the collection."""
+    """Cases by part of the dataset."""
     return dict(Counter(str(case.split or "none") for case in cases))

@@ -64,7 +64,7 @@ LIMITS = (
     "A faint lateral wall at end-systole is drawn too far out: on synthetic phantoms the EF is 8 points too low.",
     "Apical four- and two-chamber views only; other views are not reliably refused.",
     "One view cannot reveal foreshortening.",
-    "A2C stills of the collection have lost their scale and aspect ratio.",
+    "A2C stills of the dataset have lost their scale and aspect ratio.",
 )
 """Known weaknesses."""
 

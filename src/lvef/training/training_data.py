@@ -155,7 +155,7 @@ def _columns(store: ClipStore | TraceStore) -> dict[str, list[Any]]:
 
 FORGET_AFTER = 200
 """Cases after which the maps of the frames' files are made anew: pages that were read then no longer count as this process's
-memory, which would else grow to the size of the collection."""
+memory, which would else grow to the size of the dataset."""
 
 
 class ClipCases(CaseDataset):

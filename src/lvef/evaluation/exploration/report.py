@@ -15,8 +15,14 @@ from lvef.core.serialization import printable
 from lvef.core.wording import DISCLAIMER, HEART_FAILURE_TEXT, REPORT_CLASS_TEXT
 from lvef.evaluation.exploration.examples import Examples, examples_png, shown_text
 from lvef.evaluation.exploration.explore import LABEL_WORDS, MEASURED, Column, Exploration, plural
+from lvef.evaluation.exploration.plots import (
+    counts_png,
+    groups_png,
+    histograms_png,
+    volumes_png,
+    z_scores_png,
+)
 from lvef.evaluation.output import last_name
-from lvef.evaluation.plots.manifest import counts_png, groups_png, histograms_png, volumes_png, z_scores_png
 from lvef.evaluation.report import EvaluationReport, Plot, Section, Table, select_plots, table_csv
 from lvef.stats.describe import WHISKER
 

@@ -108,12 +108,12 @@ def load_models(plan: Plan) -> EvaluatedModels:
 
     Raises:
         ConfigError: A model is given twice.
-        DataError: The collection, a list of patients or a run's folder is missing or not as expected.
+        DataError: The dataset, a list of patients or a run's folder is missing or not as expected.
         WeightsError: A model is missing or damaged.
     """
     if not plan.data.is_dir():
         raise DataError(
-            f"{plan.data}: no such folder; the folder of the collection was expected, with database_nifti in it."
+            f"{plan.data}: no such folder; the folder of the dataset was expected, with database_nifti in it."
         )
     if plan.runs:
         folds = _load_folds(plan)

@@ -18,7 +18,6 @@ from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.metrics import LEVEL, MetricRow
 from lvef.evaluation.output import last_name, settings_of
 from lvef.evaluation.plots.agreement import EfPairs, agreement_plots
-from lvef.evaluation.plots.clips import timing_png, volume_curves_png
 from lvef.evaluation.plots.style import BLUE, GREEN, VERMILION
 from lvef.evaluation.report import (
     MISSING,
@@ -48,6 +47,7 @@ from lvef.evaluation.synthetic.metrics import (
     mean_timing_errors,
     timing_errors,
 )
+from lvef.evaluation.synthetic.plots import timing_png, volume_curves_png
 from lvef.evaluation.synthetic.results import OUTCOMES, REPRESENTATIVE_BEAT, BeatResult, SyntheticResult
 from lvef.stats.bootstrap import RESAMPLES
 

@@ -7,11 +7,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lvef.datasets.plots import make_manifest
 
-from lvef.datasets.manifest import make_manifest
 from lvef.evaluation.exploration.explore import explore
-from lvef.evaluation.exploration.report import make_plots
-from lvef.evaluation.plots.manifest import (
+from lvef.evaluation.exploration.plots import (
     BAR,
     FAR,
     MOST_BINS,
@@ -22,6 +21,7 @@ from lvef.evaluation.plots.manifest import (
     volumes_png,
     z_scores_png,
 )
+from lvef.evaluation.exploration.report import make_plots
 from lvef.evaluation.plots.style import VERMILION, WIDTH_PX
 from lvef.stats.describe import describe
 from tests.evaluation.drawing import count, modules_after, pixels
@@ -187,7 +187,7 @@ def test_odd_labels_are_drawn_and_left_as_they_are():
 def test_no_window_system():
     code = """
 import numpy as np
-from lvef.evaluation.plots import manifest
+from lvef.evaluation.exploration import plots
 manifest.volumes_png(np.array([[100.0, 40.0]]), heading="n")
 """
     loaded = modules_after(code)
