@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lvef.datasets.plots import make_manifest
 
+from lvef.datasets.manifest import make_manifest
 from lvef.evaluation.exploration.explore import explore
 from lvef.evaluation.exploration.plots import (
     BAR,
@@ -188,7 +188,7 @@ def test_no_window_system():
     code = """
 import numpy as np
 from lvef.evaluation.exploration import plots
-manifest.volumes_png(np.array([[100.0, 40.0]]), heading="n")
+plots.volumes_png(np.array([[100.0, 40.0]]), heading="n")
 """
     loaded = modules_after(code)
     assert "matplotlib.figure" in loaded
