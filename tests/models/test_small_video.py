@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lvef.models.small_video import SmallVideoConfig, SmallVideoNet, _as_courses, _as_pictures  # noqa: E402
+from lvef.models.small_video import SmallVideoConfig, SmallVideoNet, _as_courses, _as_images  # noqa: E402
 from tests.models.fabricated import lived  # noqa: E402
 
 pytestmark = pytest.mark.training
@@ -20,7 +20,7 @@ def test_space_and_time_are_views_of_one_another():
     assert courses.shape == (2, 5, 3, 12)
     assert courses.data_ptr() == pictures.data_ptr()
     assert courses[1, 2, 0, 3 * 2 + 1] == pictures[3, 2, 2, 1]
-    assert torch.equal(_as_pictures(courses, 4), pictures)
+    assert torch.equal(_as_images(courses, 4), pictures)
 
 
 def test_a_filter_over_time_is_that_of_a_three_dimensional_convolution():

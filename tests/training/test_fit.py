@@ -264,13 +264,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from lvef.core.errors import DataError
-from lvef.training.checkpoints import WholeFiles
+from lvef.training.checkpoints import AtomicCheckpointIO
 path = Path(sys.argv[1]) / "last.ckpt"
-WholeFiles().save_checkpoint({"state_dict": {"a": torch.ones(3)}}, path)
+AtomicCheckpointIO().save_checkpoint({"state_dict": {"a": torch.ones(3)}}, path)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 try:
-    WholeFiles().save_checkpoint({"state_dict": {"a": torch.ones(300_000)}}, path)
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {"a": torch.ones(300_000)}}, path)
 except DataError as error:
     print(error)
 """
