@@ -3,7 +3,7 @@
 The clip: 175 frames, 112 x 112, MJPEG AVI, 50 frames a second, made here (a beating ellipse in a speckled fan).
 The reference: OpenCV decoding, torchvision `deeplabv3_resnet50` on each frame (batches of 8, one output class) and
 `r2plus1d_18` on clips of 32 frames, every second frame, eager PyTorch in f32, all threads. Untrained weights cost the same
-as trained ones. Two references are told: the whole clip covered once (3 clips of 32 frames; the one that ratios use), and
+as trained ones. Two references are timed: the whole clip covered once (3 clips of 32 frames; the one that ratios use), and
 every possible start as EchoNet-Dynamic's public test script does.
 
 Needs ``pip install "lvef[weights]" torch torchvision``. Run: ``python benchmarks/measure.py [--repeats 5] [--out FILE]``.

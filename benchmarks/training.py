@@ -6,7 +6,7 @@ is padded by 12 and cut at a random place, normalised in three channels, and the
 seconds from the prepared store as grey bytes, variation on the device, and the precision that ``lvef train`` takes
 there (bf16-mixed on GPUs that have it, else f32).
 
-Also told: loading alone, steps alone on data that lies ready, and the part of the device's peak arithmetic that the steps
+Also reported: loading alone, steps alone on data that is ready, and the part of the device's peak arithmetic that the steps
 reach. The peak is measured, as the best of several matrix products of the same precision, not read from a leaflet; the
 network's arithmetic is counted by ``torch.utils.flop_counter``, forwards and backwards.
 

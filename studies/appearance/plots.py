@@ -36,7 +36,7 @@ COLOURS = {REAL: BLUE, PHANTOM: VERMILION, ANIMATED: GREEN}
 """Line of each kind."""
 
 STYLES = {REAL: "-", PHANTOM: "--", ANIMATED: ":"}
-"""The same for whoever sees no colour."""
+"""The same without colour."""
 
 BIN = 4
 """Grey levels in one bin of a histogram."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from lvef.service.server import Server, bind_socket
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Worker
 from tests.service.fakes import FakeWorker
+from tests.waiting import wait_until
 
 
 class Running:
@@ -30,13 +30,6 @@ class Running:
         names = names or [f"clip{i}.avi" for i in range(len(contents))]
         files = [("files", (name, data)) for name, data in zip(names, contents, strict=True)]
         return self.client.post("/v1/measure", files=files, data={"wait": str(wait), **fields})
-
-    def until(self, true, seconds=300):
-        """Wait until something holds; the limit only keeps a broken service from hanging."""
-        end = time.monotonic() + seconds
-        while not true():
-            assert time.monotonic() < end, "it did not come about"
-            time.sleep(0.02)
 
     def state(self, job):
         return self.client.get(f"/v1/jobs/{job}").json()["state"]
@@ -57,7 +50,7 @@ def run(settings, make=FakeWorker, *, ready=True) -> Iterator[Running]:
         with httpx.Client(base_url=url, timeout=300, headers=headers, trust_env=False) as client:
             running = Running(service, client, url)
             if ready:
-                running.until(lambda: service.jobs.pool.ready == settings.n_workers)
+                wait_until(lambda: service.jobs.pool.ready == settings.n_workers)
             yield running
     finally:
         server.should_exit = True

@@ -12,6 +12,7 @@ import pytest
 
 from lvef.service.store import STORE_NAME, JobRecord
 from tests.bombs import BOMBS
+from tests.waiting import wait_until
 
 
 def until(gate):
@@ -37,14 +38,14 @@ def test_an_answer_later(quick, tmp_path):
     first, second = answer.json()["jobs"]
     assert answer.headers["location"] == f"/v1/jobs/{first['id']}"
     assert first["state"] in ("queued", "running")
-    quick.until(lambda: quick.state(first["id"]) == "running")
+    wait_until(lambda: quick.state(first["id"]) == "running")
     running = quick.client.get(f"/v1/jobs/{first['id']}").json()
     assert 0 <= running["progress"] < 1
     assert running["started"] is not None
     assert quick.client.get(f"/v1/jobs/{second['id']}").json()["position"] == 1
     assert len(quick.jobs.upload_store.uploads()) == 2
     (tmp_path / "go").touch()
-    quick.until(lambda: quick.state(second["id"]) == "done")
+    wait_until(lambda: quick.state(second["id"]) == "done")
     assert quick.state(first["id"]) == "done"
     assert quick.jobs.upload_store.uploads() == []
 
@@ -54,7 +55,7 @@ def test_a_wait_that_is_too_short(quick, tmp_path):
     assert answer.status_code == 202
     (job,) = answer.json()["jobs"]
     (tmp_path / "go").touch()
-    quick.until(lambda: quick.state(job["id"]) == "done")
+    wait_until(lambda: quick.state(job["id"]) == "done")
 
 
 def test_several_files_each_have_their_answer(quick):
@@ -89,7 +90,7 @@ def test_a_file_that_takes_too_long(start):
 def test_the_queue_is_full(start):
     with start(max_queue=1) as running:
         job = running.send(b"sleep", wait=0).json()["jobs"][0]["id"]
-        running.until(lambda: running.state(job) == "running")
+        wait_until(lambda: running.state(job) == "running")
         assert running.send(b"ok", b"ok", wait=0).status_code == 503
         assert running.send(b"ok", wait=0).status_code == 202
         answer = running.send(b"ok", wait=0)
@@ -106,7 +107,7 @@ def test_forgetting_a_job_that_waits_runs_or_is_done(start):
         done = running.send(b"ok").json()["jobs"][0]["id"]
         runs = running.send(b"sleep", wait=0).json()["jobs"][0]["id"]
         waits = running.send(b"ok", wait=0).json()["jobs"][0]["id"]
-        running.until(lambda: running.state(runs) == "running")
+        wait_until(lambda: running.state(runs) == "running")
         for job in (waits, runs, done):
             assert running.client.delete(f"/v1/jobs/{job}").status_code == 204
             assert running.client.get(f"/v1/jobs/{job}").status_code == 404
@@ -122,7 +123,7 @@ def test_a_client_that_hangs_up_while_it_waits(start):
             running.client.post(
                 "/v1/measure", files={"files": ("a.avi", b"sleep")}, data={"wait": "60"}, timeout=1.0
             )
-        running.until(lambda: not running.jobs._live)
+        wait_until(lambda: not running.jobs._live)
         assert running.jobs.upload_store.uploads() == []
         assert running.jobs.store.count() == 0
 
@@ -136,9 +137,9 @@ def test_a_client_that_hangs_up_in_the_middle_of_its_upload(quick):
     )
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(head.encode())
-        quick.until(lambda: len(quick.jobs.upload_store.uploads()) == 1)
-    quick.until(lambda: not quick.jobs.upload_store.uploads())
-    quick.until(lambda: quick.jobs._reserved == 0)
+        wait_until(lambda: len(quick.jobs.upload_store.uploads()) == 1)
+    wait_until(lambda: not quick.jobs.upload_store.uploads())
+    wait_until(lambda: quick.jobs._reserved == 0)
 
 
 def test_too_large(quick):
@@ -239,7 +240,10 @@ def test_results_go_after_their_time(start):
     with start(keep_hours=1) as running:
         job = running.send(b"ok").json()["jobs"][0]["id"]
         assert running.client.get(f"/v1/results/{job}").status_code == 200
-        running.jobs.store.delete_expired(time.time() + 3601)
+        finished = running.jobs.store.job(job).finished
+        running.jobs.store.delete_expired(finished + 3500)
+        assert running.client.get(f"/v1/results/{job}").status_code == 200
+        running.jobs.store.delete_expired(finished + 3700)
         assert running.client.get(f"/v1/results/{job}").status_code == 404
         assert running.client.get(f"/v1/jobs/{job}").status_code == 404
 
@@ -251,7 +255,7 @@ def test_expired_results_are_deleted_regularly(start, monkeypatch):
         assert running.jobs.store.count() == 1
         later = SimpleNamespace(time=lambda: time.time() + 3601)
         monkeypatch.setattr("lvef.service.store.time", later)
-        running.until(lambda: running.jobs.store.count() == 0)
+        wait_until(lambda: running.jobs.store.count() == 0)
 
 
 def test_nothing_is_kept(start, tmp_path):
@@ -260,7 +264,7 @@ def test_nothing_is_kept(start, tmp_path):
         assert running.client.get(f"/v1/results/{job}").status_code == 404, "it was in the answer"
         job = running.send(until(tmp_path / "go"), wait=0).json()["jobs"][0]["id"]
         (tmp_path / "go").touch()
-        running.until(lambda: running.state(job) == "done")
+        wait_until(lambda: running.state(job) == "done")
         assert running.client.get(f"/v1/results/{job}/curve.csv").status_code == 200
         assert running.client.get(f"/v1/results/{job}").json()["ef_percent"] == 55.0
         assert running.client.get(f"/v1/results/{job}").status_code == 404
@@ -285,7 +289,7 @@ def test_a_client_that_waits_is_reported_of_a_stop(start):
     with start() as running:
         waiter = threading.Thread(target=lambda: answers.append(running.send(b"sleep", wait=300)))
         waiter.start()
-        running.until(lambda: running.jobs._live)
+        wait_until(lambda: running.jobs._live)
         running.jobs._loop.call_soon_threadsafe(running.jobs.begin_stop)
         waiter.join(300)
         assert running.client.get("/healthz").json()["status"] == "stopping"
@@ -312,7 +316,7 @@ def test_jobs_of_another_service_that_was_killed(start, monkeypatch):
     monkeypatch.setattr("lvef.service.jobs.PURGE_INTERVAL_S", 0.05)
     with start() as running:
         running.jobs.store.save_job(JobRecord("j", "dead", "running", "a.avi", 1.0))
-        running.until(lambda: running.state("j") == "failed")
+        wait_until(lambda: running.state("j") == "failed")
         assert running.client.get("/v1/jobs/j").json()["error"]["code"] == "service_stopped"
 
 
@@ -430,7 +434,7 @@ def test_a_finished_job_is_gone_at_once(quick, monkeypatch):
         for _ in range(3):
             assert quick.send(b"ok").status_code == 200
         # The thread of the worker lets go of the last when it takes the next.
-        quick.until(lambda: all(reply() is None for reply in replies[:-1]))
+        wait_until(lambda: all(reply() is None for reply in replies[:-1]))
     finally:
         gc.enable()
     assert len(replies) == 3

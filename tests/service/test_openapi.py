@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from tests.waiting import wait_until
+
 ANSWERS = {200, 201, 202, 204, 307, 400, 404, 405, 408, 413, 415, 422}
 
 
@@ -36,4 +38,4 @@ def test_no_request_ends_in_an_error_of_the_server(quick):
     assert len(seen) == sum(
         len(methods) for methods in quick.client.get("/openapi.json").json()["paths"].values()
     )
-    quick.until(lambda: not quick.jobs.upload_store.uploads())
+    wait_until(lambda: not quick.jobs.upload_store.uploads())

@@ -1,6 +1,5 @@
 import os
 import signal
-import time
 from dataclasses import replace
 
 import pytest
@@ -9,6 +8,7 @@ from lvef.service.pool import CANCELLED, Pool, QueuedTask, QueueFull
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Task
 from tests.service.fakes import BrokenWorker, ExitingWorker, FakeWorker
+from tests.waiting import wait_until
 
 SETTINGS = ServiceSettings(workers=1, threads=1, max_queue=2)
 
@@ -42,7 +42,7 @@ class Bench:
         return queued_task
 
     def ready(self, n=1):
-        until(lambda: self.pool.ready == n)
+        wait_until(lambda: self.pool.ready == n)
 
 
 @pytest.fixture
@@ -56,13 +56,6 @@ def bench(tmp_path):
     yield make
     for one in made:
         one.pool.stop(0)
-
-
-def until(true):
-    end = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_a_task_is_done(bench):
@@ -92,7 +85,7 @@ def test_a_slow_file_ends_and_its_process_is_replaced(bench):
     reply = one.do("sleep").reply.result(PATIENCE_S)
     assert reply.code == "too_slow"
     assert "1 seconds" in reply.message
-    until(lambda: one.pool.restarts == 1)
+    wait_until(lambda: one.pool.restarts == 1)
     one.ready()
 
 
@@ -100,14 +93,14 @@ def test_a_process_that_goes_while_idle_is_replaced(bench):
     one = bench()
     one.ready()
     os.kill(one.pool._workers[0].process.pid, signal.SIGKILL)
-    until(lambda: one.pool.restarts == 1)
+    wait_until(lambda: one.pool.restarts == 1)
     assert one.do("ok").reply.result(PATIENCE_S).status == "ok"
 
 
 def test_the_queue_has_an_end_and_places(bench):
     one = bench()
     running = one.do("sleep")
-    until(lambda: running.started is not None)
+    wait_until(lambda: running.started is not None)
     waiting = [one.do("ok"), one.do("ok")]
     with pytest.raises(QueueFull):
         one.do("ok")
@@ -126,7 +119,7 @@ def test_the_queue_has_an_end_and_places(bench):
 def test_stopping_gives_what_runs_its_time(bench, tmp_path):
     one = bench()
     running = one.do(f"until {tmp_path / 'go'}")
-    until(lambda: running.started is not None)
+    wait_until(lambda: running.started is not None)
     waiting = one.do("ok")
     one.pool.begin_stop(PATIENCE_S)
     (tmp_path / "go").touch()
@@ -138,7 +131,7 @@ def test_stopping_gives_what_runs_its_time(bench, tmp_path):
 def test_stopping_ends_what_takes_longer(bench):
     one = bench()
     running = one.do("sleep")
-    until(lambda: running.started is not None)
+    wait_until(lambda: running.started is not None)
     process = one.pool._workers[0].process
     pid = process.pid
     one.pool.stop(0.2)
@@ -149,7 +142,7 @@ def test_stopping_ends_what_takes_longer(bench):
 
 def test_a_network_that_cannot_be_loaded_is_reported(bench):
     one = bench(BrokenWorker)
-    until(lambda: "install the weights again" in one.pool.trouble)
+    wait_until(lambda: "install the weights again" in one.pool.trouble)
     assert one.pool.ready == 0
     queued_task = one.do("ok")
     one.pool.stop(0)
@@ -158,5 +151,5 @@ def test_a_network_that_cannot_be_loaded_is_reported(bench):
 
 def test_a_process_that_cannot_start_is_tried_again_at_leisure(bench):
     one = bench(ExitingWorker)
-    until(lambda: one.pool.trouble)
+    wait_until(lambda: one.pool.trouble)
     assert "ended while it started" in one.pool.trouble

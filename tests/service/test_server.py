@@ -4,7 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -16,7 +15,8 @@ from lvef.service.server import is_loopback, resolve_api_key, run_service
 from lvef.service.settings import KEY_VARIABLE, ServiceSettings
 from lvef.service.store import STORE_NAME, ResultStore
 from tests.house import ROOT
-from tests.service.test_worker import gone
+from tests.service.test_worker import is_gone
+from tests.waiting import wait_until
 
 KEY = "0123456789abcdef"
 
@@ -95,13 +95,6 @@ def state(client, job):
     return client.get(f"/v1/jobs/{job}").json()["state"]
 
 
-def until(true):
-    end = time.monotonic() + 300
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def kept(tmp_path, job):
     """What the database says of a job, once the service is gone."""
     store = ResultStore(tmp_path / "data" / STORE_NAME, 3600.0, 2**30)
@@ -120,7 +113,7 @@ def test_killed_in_the_middle_and_started_again(tmp_path):
         done = send(client, b"ok", wait=120)
         runs = send(client, b"sleep")
         waits = send(client, b"ok")
-        until(lambda: state(client, runs) == "running")
+        wait_until(lambda: state(client, runs) == "running")
         assert len(uploads(tmp_path)) == 2
         children = subprocess.run(
             ["ps", "-o", "pid=", "--ppid", str(service.pid)], capture_output=True, text=True
@@ -128,7 +121,7 @@ def test_killed_in_the_middle_and_started_again(tmp_path):
         service.send_signal(signal.SIGKILL)
         service.wait()
         for pid in children.stdout.split():
-            gone(int(pid))
+            wait_until(lambda pid=pid: is_gone(int(pid)))
     assert len(uploads(tmp_path)) == 2, "nobody was there to remove them"
     with process(tmp_path) as (_, client):
         assert uploads(tmp_path) == []
@@ -146,10 +139,10 @@ def test_killed_in_the_middle_and_started_again(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.slow
-def test_reported_to_stop_it_lets_a_running_job_finish(tmp_path, number):
+def test_at_a_stop_signal_it_lets_a_running_job_finish(tmp_path, number):
     with process(tmp_path, grace=300) as (service, client):
         runs = send(client, f"until {tmp_path / 'go'}".encode())
-        until(lambda: state(client, runs) == "running")
+        wait_until(lambda: state(client, runs) == "running")
         service.send_signal(number)
         (tmp_path / "go").touch()
         assert service.wait(300) == 0
@@ -158,10 +151,10 @@ def test_reported_to_stop_it_lets_a_running_job_finish(tmp_path, number):
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
-def test_reported_to_stop_it_does_not_wait_for_ever(tmp_path):
+def test_at_a_stop_signal_it_does_not_wait_for_ever(tmp_path):
     with process(tmp_path, grace=0) as (service, client):
         runs = send(client, b"sleep")
-        until(lambda: state(client, runs) == "running")
+        wait_until(lambda: state(client, runs) == "running")
         service.send_signal(signal.SIGTERM)
         assert service.wait(300) == 0
     assert list((tmp_path / "data" / "spool").iterdir()) == []
@@ -174,7 +167,7 @@ def test_two_services_share_a_folder(tmp_path):
         job = send(one, f"until {tmp_path / 'go'}".encode())
         assert state(other, job) in ("queued", "running")
         (tmp_path / "go").touch()
-        until(lambda: state(other, job) == "done")
+        wait_until(lambda: state(other, job) == "done")
         assert other.get(f"/v1/results/{job}").status_code == 200
 
 

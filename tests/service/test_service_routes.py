@@ -8,6 +8,7 @@ from lvef.inference.card import experimental_text
 from lvef.inference.catalogue import list_models
 from lvef.service.middleware import LOG
 from tests.service.fakes import BrokenWorker
+from tests.waiting import wait_until
 
 
 def test_models(quick):
@@ -37,7 +38,7 @@ def test_healthy(quick):
 def test_not_ready_without_a_network(start, caplog):
     LOG.propagate = True
     with start(BrokenWorker, ready=False) as running:
-        running.until(lambda: running.jobs.pool.trouble)
+        wait_until(lambda: running.jobs.pool.trouble)
         answer = running.client.get("/healthz")
     assert (answer.status_code, answer.json()["status"]) == (503, "starting")
     assert "install the weights again" in answer.json()["trouble"]
@@ -52,7 +53,7 @@ def test_metrics(start):
         running.client.get("/v1/jobs/secret-id")
         running.client.get("/metrics-of-something-else")
         # A request is counted after its answer has gone out.
-        running.until(lambda: 'route="other",status="404"' in running.jobs.metrics.text()[0].decode())
+        wait_until(lambda: 'route="other",status="404"' in running.jobs.metrics.text()[0].decode())
         answer = running.client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
     text = answer.text
@@ -92,7 +93,7 @@ def test_the_log_has_no_names(start, caplog):
         running.client.get("/MEIER_HANS")
         running.send(b"x" * (2**20 + 1), names=["MEIER_HANS.avi"])
         # A line is written after its answer has gone out.
-        running.until(lambda: len(requests()) == 5)
+        wait_until(lambda: len(requests()) == 5)
     assert requests() == [
         "POST /v1/measure 200 N ms",
         "POST /v1/measure 500 N ms",

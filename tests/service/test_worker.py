@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from lvef.measure.options import MeasureOptions
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import MAX_LOADED_MODELS, Task, Worker, do_task
 from tests.house import ROOT
+from tests.waiting import wait_until
 
 SETTINGS = ServiceSettings(threads=1, precision="f32")
 
@@ -121,17 +121,12 @@ if __name__ == "__main__":
         pid = int(service.stdout.readline())
         os.kill(pid, 0)
         service.kill()
-    gone(pid)
+    wait_until(lambda: is_gone(pid))
 
 
-def gone(pid, seconds=300):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            # A process that ended and that nobody waited for is a zombie in a container without init.
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
-                return
-        except (FileNotFoundError, ProcessLookupError):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the worker lives on")
+def is_gone(pid):
+    try:
+        # A process that ended without a parent that waits for it is a zombie in a container without init.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True

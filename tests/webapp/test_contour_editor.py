@@ -26,6 +26,7 @@ from lvef.measure.correction import Edit, corrected
 from lvef.measure.options import MeasureOptions
 from lvef.webapp.contour_editor import parse_actions
 from lvef.webapp.viewer import image_data_url
+from tests.waiting import wait_until
 from tests.webapp import correction_app as drawn
 
 APP = Path(__file__).with_name("correction_app.py")
@@ -159,10 +160,7 @@ class Page:
 
     def until(self, true):
         """Wait until something holds."""
-        end = time.monotonic() + 180
-        while not true():
-            assert time.monotonic() < end, "it did not come about"
-            self.page.wait_for_timeout(50)
+        wait_until(true, lambda seconds: self.page.wait_for_timeout(1000 * seconds))
 
     def centre(self, phase, index):
         box = self.handle(phase, index).locator(".dot").bounding_box()

@@ -6,7 +6,6 @@ import base64
 import csv
 import io
 import json
-import time
 
 import av
 import cv2
@@ -24,6 +23,7 @@ from lvef.measure.pipeline import Measurer
 from lvef.webapp import samples
 from tests.bombs import BOMBS
 from tests.io.io_fabrication import PERSON
+from tests.waiting import wait_until
 from tests.webapp.page_files import CINE, clip_of_every_kind, named_dicom, still_pair, wrong_files
 
 pytestmark = pytest.mark.browser
@@ -93,16 +93,9 @@ def settled(tab) -> None:
     tab.locator('[data-test-script-state="notRunning"]').first.wait_for(timeout=PATIENCE_MS)
 
 
-def left_in_the_end(served) -> list:
-    """Files that do not go from the page's folder for temporary ones."""
-    end = time.monotonic() + 300
-
-    def left() -> list:
-        return [path for path in served.temporary.rglob("*") if path.is_file() and path.name != LOCK_NAME]
-
-    while (found := left()) and time.monotonic() < end:
-        time.sleep(0.1)
-    return found
+def left(served) -> list:
+    """Files in the page's folder for temporary ones."""
+    return [path for path in served.temporary.rglob("*") if path.is_file() and path.name != LOCK_NAME]
 
 
 def rows_of(tab, label: str) -> list[list[str]]:
@@ -330,7 +323,7 @@ def test_a_tab_closed_in_mid_work_leaves_nothing(visitor, served, phantom_clip, 
     # On a busy machine the browser may come to draw the page only when the answer is there: then that is when it closes.
     working.or_(tab.locator("p.lvef-ef")).first.wait_for(timeout=PATIENCE_MS)
     tab.close()
-    assert left_in_the_end(served) == []
+    wait_until(lambda: not left(served))
 
 
 def test_everything_that_can_be_pressed_has_a_name(visitor):
@@ -369,7 +362,7 @@ def test_the_page_says_what_it_is_once(visitor):
 
 def test_nothing_is_left_on_the_disk_or_in_the_log(served):
     # Last of the module: what all the tests above left behind. A clip for a visitor who has gone may still be being drawn.
-    assert left_in_the_end(served) == []
+    wait_until(lambda: not left(served))
     log = served.log.read_text()
     assert "Traceback" not in log
     assert not [name for name in NAMES if name in log]

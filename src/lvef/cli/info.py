@@ -168,7 +168,7 @@ def _print(facts: dict[str, Any]) -> None:
 
 
 def _size_of(network: dict[str, Any]) -> str:
-    """Kind, size and number of parameters, as far as they are told."""
+    """Kind, size and number of parameters, as far as they are known."""
     parts = [network["kind"]]
     if network["size_mb"] is not None:
         parts.append(f"{network['size_mb']:.1f} MB")

@@ -51,7 +51,7 @@ http://127.0.0.1:8000/docs lists all routes."""
     type=click.Path(path_type=Path),
     help="File with the API key that requests must carry; or set LVEF_API_KEY.",
 )
-@click.option("--no-key", is_flag=True, help="Use no key, whoever can reach the address.")
+@click.option("--no-key", is_flag=True, help="Use no key, even where other machines can reach the address.")
 @click.option(
     "--log/--no-log", default=True, help="A line for each request on stderr, without names.  [default: log]"
 )

@@ -160,7 +160,7 @@ def phantom(clips: int, **values: Any) -> None:  # noqa: ANN401
     """Write a dataset of synthetic phantoms into the folder OUT.
 
     Each is a left ventricle in space with its surroundings, cut by the scan plane and imaged by a simulated scanner. It
-    shows nobody: anyone may use and pass on the clips. --ef-percent is the EF of the body in space; the list has the EF
+    shows no patient: anyone may use and pass on the clips. --ef-percent is the EF of the body in space; the list has the EF
     of disks in the plane, as a reader would trace it, and Beats.csv both.
     """
     from lvef.stores.synthetic_sources import PhantomSource, phantom_tasks

@@ -206,7 +206,7 @@ FIELDS = (
         {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}, required=False,
         lines=lambda m: [("Rules broken", wording.counts_text(m))], group=Group.METHOD, shown=Shown.PAGE),
     Field("correction",
-        "null where nobody changed the model's result. Else EF, volumes, frames and tracings are the "
+        "null where the model's result is unchanged. Else EF, volumes, frames and tracings are the "
         "reader's.",
         RECORD, required=False),
     Field("tracings", "The ventricle at ED and ES of the beat that is shown.", RECORD),

@@ -115,10 +115,10 @@ class Clip:
         other_regions: What else it names: a second image, Doppler, M-mode, an ECG.
         chroma: ``(height, width)`` uint8, the largest departure from the clip's own tint over sampled frames
             (0 where everything is grey), or None for a monochrome source. Colour Doppler shows up here.
-        view: View as told by the file; usually unknown.
-        sex: Sex as told by the file, used only for the sex-specific table.
-        heart_rate_bpm: Heart rate as told by the file, or None.
-        r_wave_times_s: R-wave times as told by the file, on the clock of ``times_s``.
+        view: View as stated in the file; usually unknown.
+        sex: Sex as stated in the file, used only for the sex-specific table.
+        heart_rate_bpm: Heart rate as stated in the file, or None.
+        r_wave_times_s: R-wave times as stated in the file, on the clock of ``times_s``.
         notices: Warnings of the reader.
     """
 
@@ -269,7 +269,7 @@ class Correction:
 
 
 FROM_BEATS, FROM_FILE = "beats", "file"
-"""Where a heart rate comes from: from the beats that were found, or only as told by the file."""
+"""Where a heart rate comes from: from the beats that were found, or only as stated in the file."""
 
 
 @dataclass(frozen=True, slots=True)

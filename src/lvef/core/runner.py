@@ -86,7 +86,7 @@ def run(
     Args:
         items: What to work on.
         work: What to do with an item, called in a worker. It may write the item's own files, unless
-            `lvef.core.workers.is_abandoned` says that nobody waits for it any more.
+            `lvef.core.workers.is_abandoned` says that it was abandoned.
         on_error: Makes the result of an item whose work raised an error; called where the error was met, and in this thread
             for `lvef.core.workers.TimeLimitExceeded`. What it raises ends the run.
         earlier: Called in this thread for each item before anything begins: the result of an earlier run, or None where

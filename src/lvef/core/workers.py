@@ -191,7 +191,7 @@ class ThreadPool:
             _current.work = None
             with self._lock:
                 if work.is_abandoned:
-                    # Nobody waits for it any more, and another thread has taken this one's place.
+                    # It was abandoned, and another thread has taken this one's place.
                     _abandoned.discard(work)
                     return
                 # Only a future that was given up can be done here.
@@ -250,13 +250,13 @@ class ProcessPool:
 
 
 def is_abandoned() -> bool:
-    """Whether nobody waits any more for the work that this thread does: what it finds must not be written."""
+    """Whether the work of this thread was abandoned: its result must not be written."""
     work: _Work | None = getattr(_current, "work", None)
     return work is not None and work.is_abandoned
 
 
 def has_abandoned_work() -> bool:
-    """Whether a thread still runs for which nobody waits: native libraries abort a program that ends around it."""
+    """Whether an abandoned thread still runs: native libraries abort a program that ends around it."""
     return bool(_abandoned)
 
 

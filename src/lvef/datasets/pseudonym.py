@@ -1,6 +1,6 @@
 """Pseudonyms in place of what DICOM says of a person: the same for the same person everywhere, and nothing to read from.
 
-They are hashes without a secret: whoever has the list of Patient IDs can find the one that a pseudonym stands for.
+They are hashes without a secret: anyone with the list of Patient IDs can find the one that a pseudonym stands for.
 """
 
 from __future__ import annotations

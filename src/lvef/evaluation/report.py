@@ -72,7 +72,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A PNG image and what it shows, in words for whoever does not see it.
+    """A PNG image and what it shows, in words for readers who do not see it.
 
     Attributes:
         png: The file's bytes.

@@ -223,7 +223,7 @@ class _OnnxRuntimeSession:
 def _openvino_port(port: Any) -> Port:  # noqa: ANN401
     names = sorted(port.get_names())
     sides = port.get_partial_shape()
-    # Where not even the number of sides is known, none is told, and no card fits.
+    # Where not even the number of sides is known, none is returned, and no card matches.
     shape = () if sides.rank.is_dynamic else sides
     return Port(names[0] if names else "", tuple(d.get_length() if d.is_static else None for d in shape))
 

@@ -48,7 +48,7 @@ class SizeLimits(NamedTuple):
 
 
 DEFAULT_LIMITS = SizeLimits()
-"""Limits where nobody set others."""
+"""Default limits."""
 
 
 def check_size(

@@ -163,7 +163,7 @@ def encode_label_nifti(
 
 
 def _spacing(header: Any) -> tuple[float, float] | None:  # noqa: ANN401
-    """Millimetres per pixel, x and y, or None in a header that nobody filled: it has 1 and no unit."""
+    """Millimetres per pixel, x and y, or None in an unfilled header: it has 1 and no unit."""
     space, zooms = header.get_xyzt_units()[0], [float(abs(z)) for z in header["pixdim"][1:3]]
     if space == "unknown" and zooms == [1.0, 1.0]:
         return None

@@ -440,7 +440,7 @@ def _declared_aspect(container: float, coded: float) -> tuple[float | None, tupl
     if not (container or coded):
         return None, ()
     aspect = 1.0 / (container or coded)
-    # A coded stream says 1 where nobody thought of it.
+    # A coded stream says 1 where the writer set nothing.
     if not container or coded in (0.0, 1.0) or abs(container / coded - 1.0) <= SAME_SHAPE:
         return aspect, ()
     text = (

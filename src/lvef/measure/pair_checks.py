@@ -35,7 +35,7 @@ def check_different_files(first: Path, second: Path, needed: str) -> None:
     """Refuse one file that is given twice, also under two names.
 
     Args:
-        first: A file; one that cannot be read is left to whoever reads it.
+        first: A file; one that cannot be read is left to the reader that opens it.
         second: Another.
         needed: What was expected instead.
 

@@ -125,7 +125,7 @@ def write_onnx(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Torch logs each operator of packages that are not installed; nobody can do anything about it."""
+    """Torch logs each operator of packages that are not installed; there is no remedy."""
     logger = logging.getLogger("torch.onnx")
     before = logger.level
     logger.setLevel(logging.ERROR)

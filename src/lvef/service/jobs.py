@@ -384,5 +384,5 @@ class JobManager:
 
 
 def new_id() -> str:
-    """An id that nobody can guess."""
+    """An id that cannot be guessed."""
     return secrets.token_hex(16)

@@ -36,7 +36,7 @@ from lvef.service.schemas import (
 from lvef.service.serializers import PARTS
 
 CLIENT_GONE = 499
-"""Status in the log where the client disconnected before the response; nobody receives it."""
+"""Status in the log where the client disconnected before the response; it is never received."""
 
 MAX_CORRECTION_BYTES = 2**20
 """Largest body of a correction."""

@@ -24,7 +24,7 @@ IN_MEMORY_MB = 256
 """Size limit of a store in memory."""
 
 MAX_UNFETCHED_S = 3600.0
-"""How long a result that nobody fetches is kept where results are kept only until they are fetched."""
+"""How long an unfetched result is kept where results are kept only until they are fetched."""
 
 VERSION = 1
 """Version of the tables."""
@@ -48,7 +48,7 @@ class JobRecord:
     """A job as it is kept.
 
     Attributes:
-        id: Random; whoever knows it may read the job.
+        id: Random; to know it is to be allowed to read the job.
         service: The service that runs it.
         state: ``queued``, ``running``, ``done`` or ``failed``.
         source: The client's file names, as shown.

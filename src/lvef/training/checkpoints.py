@@ -154,7 +154,7 @@ def check_fits(net: nn.Module, state: dict[str, Tensor], path: Path, name: str) 
     """See that tensors are those of a network.
 
     Raises:
-        WeightsError: They are of another one; missing, unknown and differently shaped layers are told.
+        WeightsError: They are of another one; missing, unknown and differently shaped layers are listed.
     """
     wanted = net.state_dict()
     missing = sorted(wanted.keys() - state.keys())
@@ -193,7 +193,7 @@ def start_from(net: nn.Module, path: Path, family: str) -> str:
             return part
     if family in PRETRAINED:
         part, load = PRETRAINED[family]
-        # Whoever trained on photographs or on clips of people has another last layer.
+        # Weights trained on photographs or on videos of people have another last layer.
         load(net.get_submodule(part) if family == VOLUME_TRACE else net, path)
         return part
     check_fits(net, state, path, family)

@@ -182,7 +182,7 @@ def _fit(
         try:
             trainer.fit(task, datamodule=loading, ckpt_path=last if resumed else None, weights_only=True)
         except SystemExit:
-            # Lightning ends the process on Ctrl-C; whoever called decides that here.
+            # Lightning ends the process on Ctrl-C; the caller decides that here.
             raise KeyboardInterrupt from None
     if not trainer.is_global_zero:
         return FitResult(out, len(table.rows), resumed, -1, nan, nan, {}, 0.0, None)

@@ -33,7 +33,7 @@ INTENDED_USE = (
 
 SPLIT_NAME = "split.csv"
 """Beside the card: SHA-256 of each patient's name and the part it was in, so that anyone who has the names can see whom the
-network has met, and nobody else learns them."""
+network has met, and it reveals no others."""
 
 LIMITS = {
     EF_CLIP: "Gives an EF and nothing to check it by: no contour, no volume.",

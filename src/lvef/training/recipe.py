@@ -1,7 +1,7 @@
 """Recipes: every setting of a training run, read from TOML.
 
 A recipe holds whatever moves the numbers. Where the data lies, which device computes and how many processes load are
-words of the command line. An unknown key raises, as does a value that nobody can mean; the resolved recipe goes into the
+words of the command line. An unknown key raises, as does an impossible value; the resolved recipe goes into the
 run's ``run.json``.
 """
 
@@ -266,7 +266,7 @@ def read_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Recipe:
         changes: Settings by dotted name, for example ``optimiser.learning_rate``, that replace those of the file.
 
     Raises:
-        ConfigError: The file is missing, is not TOML, has an unknown key or a value nobody can mean; it is named.
+        ConfigError: The file is missing, is not TOML, has an unknown key or an impossible value; it is named.
     """
     path = find_recipe(path)
     return recipe_from(with_changes(read_values(path), changes or {}), str(path))

@@ -212,7 +212,7 @@ def mean_state(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def load_start(run: Path | None, unseen: Sequence[str]) -> dict[str, Any] | None:
-    """Weights of an earlier run that has learned from nobody whom this one holds out.
+    """Weights of an earlier run that was not trained on any patient held out here.
 
     Args:
         run: Its folder, or None for random weights.
@@ -288,7 +288,7 @@ def fit_segmentation(
         try:
             trainer.fit(task, loader, shown, ckpt_path=last if last.exists() else None)
         except SystemExit:
-            # Lightning ends the process on Ctrl-C; whoever called decides that here.
+            # Lightning ends the process on Ctrl-C; the caller decides that here.
             raise KeyboardInterrupt from None
     # The file holds the average; the module in memory does so only when this start trained to the end itself.
     task.load_state_dict(read_checkpoint(last)["state_dict"])

@@ -1,7 +1,7 @@
 """Looks for settings: a grid that is run through, or a search that learns from its trials, on Optuna.
 
 Trials stand in a storage that several processes and machines may share: a database (``sqlite:///...``, ``postgresql://...``)
-or a journal file on a disk they all see. Whoever is free takes the next one. The run of a trial lies in a folder named after
+or a journal file on a disk they all see. A free machine takes the next one. The run of a trial lies in a folder named after
 its settings, so that a trial that was killed goes on from its last checkpoint when its settings are taken up again.
 Nothing is sent anywhere: Optuna has no telemetry.
 """

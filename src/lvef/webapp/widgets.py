@@ -96,7 +96,7 @@ def run_with_progress(work: Callable[[ProgressCallback], Result], title: str) ->
 
 
 class _VisitorLeft(BaseException):
-    """Nobody waits for this measurement any more. Not an `Exception`, which would become a failed result."""
+    """This measurement is no longer wanted. Not an `Exception`, which would become a failed result."""
 
 
 def progress_title(uploads: Sequence[Upload], number: int) -> str:

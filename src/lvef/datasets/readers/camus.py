@@ -348,7 +348,7 @@ class _Importer:
         n = row["n_frames"]
         stated = self._number(patient, info, "NbFrame", "n_frames")
         if stated is not None and stated != n:
-            self._findings.add(_FRAME_COUNT, f"{name}: {stated:g} told, {n} there")
+            self._findings.add(_FRAME_COUNT, f"{name}: {stated:g} stated, {n} found")
         rate = self._number(patient, info, "FrameRate", "frame_rate_hz")
         row |= {"frame_rate_hz": rate, "duration_s": None if rate is None else n / rate}
         frames = [self._number(patient, info, key, "n_frames") for key in ("ED", "ES")]

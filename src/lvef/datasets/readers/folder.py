@@ -418,7 +418,7 @@ ROOT/                  or the CSV file itself
     known_defects=(
         "An EF between 0 and 1 is taken for a fraction: it is reported and left out, never multiplied.",
         "Without a column of patients each file counts as a separate patient, so that one patient may be in two splits.",
-        "Paths and patients are taken as they stand: they should name nobody.",
+        "Paths and patients are taken as they stand: they should identify no person.",
     ),
     read=read,
 )

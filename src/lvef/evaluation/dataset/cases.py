@@ -239,7 +239,7 @@ def _baseline(training: Sequence[Case], cases: Sequence[Case]) -> tuple[float, s
 
 def _reference(cases: Sequence[Case]) -> str:
     """How the EFs were determined, with the name of the dataset."""
-    methods = Counter((case.collection, case.ef_method or "how is not told") for case in cases)
+    methods = Counter((case.collection, case.ef_method or "method not stated") for case in cases)
     return "; ".join(f"EF of {collection}: {method}" for (collection, method), _ in methods.most_common())
 
 

@@ -74,7 +74,7 @@ def agreement_plots(ef: EfPairs, *, ending: str, alt: str) -> dict[str, Plot]:
     Args:
         ef: What is drawn.
         ending: End of the file names.
-        alt: What is shown, for whoever does not see it; follows "Bland-Altman plot " and "Scatter plot ".
+        alt: What is shown, for readers who do not see it; follows "Bland-Altman plot " and "Scatter plot ".
     """
     if len(ef.pairs) < 2:
         return {}

@@ -36,7 +36,7 @@ NETWORK_COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 """Networks beside each other, in their order."""
 
 NETWORK_MARKS = ("o", "s", "D", "^")
-"""The same for whoever sees no colour."""
+"""The same without colour."""
 
 NAME_CHARACTERS = 28
 """Longer names are cut in the middle."""

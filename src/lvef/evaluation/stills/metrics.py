@@ -100,7 +100,7 @@ class EfComparison:
 
 
 def ef_comparisons(scores: Iterable[StillScore]) -> list[EfComparison]:
-    """EFs of every patient that has them, beside those of each reference; without those that nobody has.
+    """EFs of every patient that has them, beside those of each reference; without references that no patient has.
 
     Args:
         scores: Stills of one model, with tracings where a biplane EF is wanted.
