@@ -41,6 +41,7 @@ from lvef.geometry.smoothing import smooth_tracings
 from lvef.geometry.tracing import trace_labels, tracing_of_contour, volume_curve_of_tracings
 from lvef.io.open import open_clip, sample_cine
 from lvef.measure.options import MeasureOptions
+from lvef.measure.predictor import FrameContext
 from lvef.measure.predictors import SegmentationPredictor
 from lvef.synthesis.volume_curves import regular
 from lvef.transforms.sector import find_sector
@@ -172,7 +173,9 @@ def table_of_stills(predictor: SegmentationPredictor, stills: Sequence[Clip], se
 def table_of_cine(predictor: SegmentationPredictor, clip: Clip) -> None:
     """Print the second table."""
     print("\n| cine | volume jitter, % | long axis jitter, % | apex jitter, % |\n|---|---|---|---|")
-    traced = predictor.trace(clip.frames, find_sector(clip).box, clip.spacing, times_s=clip.times_s).tracings
+    traced = predictor.trace(
+        clip.frames, find_sector(clip).box, clip.spacing, FrameContext(clip.times_s)
+    ).tracings
     row("each frame alone", jitter(watched(traced)))
     row("smoothed", jitter(watched(smooth_tracings(traced, clip.times_s))))
 
@@ -274,7 +277,7 @@ def main() -> None:
         box = find_sector(clip).box
         masks = [
             p.argmax(axis=0).astype(np.uint8)
-            for p, _ in predictor.probabilities(clip.frames, box, clip.spacing, times_s=clip.times_s)
+            for p, _ in predictor.probabilities(clip.frames, box, clip.spacing, FrameContext(clip.times_s))
         ]
     table_of_stills(predictor, stills, args.seed)
     table_of_cine(predictor, clip)

@@ -14,6 +14,7 @@ from lvef.geometry.simpson import chord_lengths, volume_of_tracing
 from lvef.geometry.smoothing import smooth_tracings
 from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.measure.options import MeasureOptions
+from lvef.measure.predictor import FrameContext
 from lvef.measure.predictors import SegmentationPredictor
 from lvef.synthesis.phantom.draw import draw_phantom
 from lvef.synthesis.phantom.render import render_phantom
@@ -43,7 +44,7 @@ def main() -> None:
             ef_errors.append(found.ef_percent - beat.plane_ef_percent)
         two = [beat.ed_frame, beat.es_frame]
         traced = predictor.trace(
-            clip.frames, find_sector(clip).box, clip.spacing, times_s=clip.times_s, only=two
+            clip.frames, find_sector(clip).box, clip.spacing, FrameContext(clip.times_s, two)
         ).tracings
         row = []
         for tracing, true in zip(traced, (made.tracings[i] for i in two), strict=True):

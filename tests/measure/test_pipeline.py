@@ -355,7 +355,7 @@ class _Drawn:
     def shown(self, clip, fan):
         return clip.frames, fan.box
 
-    def trace(self, frames, box, spacing, *, times_s=None, other=None, alternate_mirror=False, seen=None):
+    def trace(self, frames, box, spacing, context, *, seen=None):
         tracings = tuple(ellipse_tracing((160.0, 120.0), (30 * s, 60 * s)) for s in self._size)
         return TracedFrames(tracings, np.full(len(frames), self._contact), True, {})
 

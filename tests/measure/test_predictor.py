@@ -14,6 +14,7 @@ from lvef.core.records import Box, Clip
 from lvef.io.open import open_clip
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import IN_TURN_HZ, Measurer
+from lvef.measure.predictor import FrameContext
 from lvef.measure.predictors import CHUNK, SegmentationPredictor
 from lvef.transforms.sector import Sector, find_sector
 
@@ -36,7 +37,7 @@ def frames():
 
 def answers(predictor, frames, **how):
     box = Box(0, 0, frames.shape[2], frames.shape[1])
-    return np.stack([p for p, _ in predictor.probabilities(frames, box, None, **how)])
+    return np.stack([p for p, _ in predictor.probabilities(frames, box, None, FrameContext(**how))])
 
 
 def test_a_mirrored_image_has_the_mirrored_answer(predictor, frames):
@@ -80,7 +81,7 @@ def test_a_still_is_seen_with_its_other_phase_farthest_away(predictor, offsets, 
     box = Box(0, 0, 64, 64)
     fan = Sector(box, np.ones((64, 64), bool))
     assert (drawn.square(es, fan) is None) == (len(offsets) == 1)
-    list(drawn.probabilities(ed.frames, box, None, other=drawn.square(es, fan)))
+    list(drawn.probabilities(ed.frames, box, None, FrameContext(other=drawn.square(es, fan))))
     list(drawn.probabilities(ed.frames, box, None))
     assert drawn._session.shown[0].round(3).tolist() == [expected]
     assert drawn._session.shown[1].round(3).tolist() == [[1] * len(offsets)], "alone it fills every channel"
@@ -91,9 +92,10 @@ def test_a_fast_cine_has_the_same_ef_in_turn(monkeypatch):
     asked = []
     trace = measurer.predictor.trace
 
-    def spy(*args, alternate_mirror=False, **more):
-        asked.append(alternate_mirror)
-        return trace(*args, alternate_mirror=alternate_mirror and len(asked) == 1, **more)
+    def spy(frames, box, spacing, context, **more):
+        asked.append(context.alternate_mirror)
+        context = replace(context, alternate_mirror=context.alternate_mirror and len(asked) == 1)
+        return trace(frames, box, spacing, context, **more)
 
     monkeypatch.setattr(measurer.predictor, "trace", spy)
     clip = replace(open_clip(CINE), times_s=np.arange(30) / 50)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any
 
@@ -80,7 +79,7 @@ def _engines() -> dict[str, dict[str, Any]]:
 
 def _networks(name: str | None) -> tuple[list[dict[str, Any]], str]:
     """A summary of every card, or of one; and what is wrong with the catalogue, if anything."""
-    from lvef.inference.card import experimental_text
+    from lvef.inference.card import card_facts
     from lvef.inference.catalogue import find_model, list_models
 
     try:
@@ -89,31 +88,17 @@ def _networks(name: str | None) -> tuple[list[dict[str, Any]], str]:
         if name is not None:
             raise
         return [], str(error)
-    networks = []
-    for entry in entries:
-        card = entry.card
-        networks.append(
-            {
-                "name": card.name,
-                "version": card.version,
-                "kind": card.kind,
-                "title": card.title,
-                "licence": card.licence,
-                "intended_use": card.intended_use,
-                "trained_on": card.training.data,
-                "citation": card.training.citation,
-                "sha256": card.model_sha256,
-                "size_mb": round(entry.model_path.stat().st_size / 1e6, 2)
-                if entry.model_path.is_file()
-                else None,
-                "parameters": card.architecture.get("parameters"),
-                "experimental": card.experimental,
-                "experimental_text": experimental_text(card),
-                "external": [asdict(figure) for figure in card.external],
-                "figures": [asdict(figure) for figure in card.figures],
-                "limits": list(card.limits),
-            }
-        )
+    networks = [
+        {
+            **card_facts(entry.card),
+            "citation": entry.card.training.citation,
+            "size_mb": round(entry.model_path.stat().st_size / 1e6, 2)
+            if entry.model_path.is_file()
+            else None,
+            "parameters": entry.card.architecture.get("parameters"),
+        }
+        for entry in entries
+    ]
     return networks, "" if networks else 'No network is installed: run pip install "lvef[weights]".'
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +185,25 @@ def card_inconsistency(card: Card) -> str:
 def display_name(card: Card) -> str:
     """The network's name as it is shown, with `MARK` where it is experimental."""
     return f"{card.name} ({MARK})" if card.experimental else card.name
+
+
+def card_facts(card: Card) -> dict[str, Any]:
+    """What `lvef info --json` and ``/v1/models`` say of a model, as plain values."""
+    return {
+        "name": card.name,
+        "version": card.version,
+        "kind": card.kind,
+        "title": card.title,
+        "licence": card.licence,
+        "intended_use": card.intended_use,
+        "trained_on": card.training.data,
+        "sha256": card.model_sha256,
+        "experimental": card.experimental,
+        "experimental_text": experimental_text(card),
+        "external": [asdict(figure) for figure in card.external],
+        "figures": [asdict(figure) for figure in card.figures],
+        "limits": list(card.limits),
+    }
 
 
 def experimental_text(card: Card) -> str:

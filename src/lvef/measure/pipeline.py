@@ -33,7 +33,7 @@ from lvef.measure.pair_checks import (
     patient_warnings,
     view_warnings,
 )
-from lvef.measure.predictor import Predictor, TracedFrames
+from lvef.measure.predictor import FrameContext, Predictor, TracedFrames
 from lvef.measure.predictors import es_above_ed, line_warnings, load_predictor
 from lvef.measure.quality import (
     check_clip,
@@ -301,9 +301,7 @@ class Measurer:
             frames,
             box,
             clip.spacing,
-            times_s=clip.times_s,
-            other=other,
-            alternate_mirror=alternate_mirror,
+            FrameContext(clip.times_s, other=other, alternate_mirror=alternate_mirror),
             seen=lambda done: self.progress(TRACING, done, len(frames)),
         )
 

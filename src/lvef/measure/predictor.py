@@ -32,6 +32,29 @@ def ignore_progress(frames: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameContext:
+    """What a network is shown beside each frame, and how.
+
+    Attributes:
+        times_s: ``(n,)`` instants of the frames, for models that are shown the frames around; None where each frame stands
+            alone (stills).
+        only: Numbers of the frames that are wanted; None for all.
+        other: For one still: the still of the other phase (`Predictor.square`), for models that are shown the frames around.
+        alternate_mirror: Show frames with odd numbers mirrored and the others as they are, each once. This halves the cost;
+            for cines, temporal smoothing averages the two just as well.
+    """
+
+    times_s: FloatArray | None = None
+    only: Sequence[int] | None = None
+    other: FrameArray | None = None
+    alternate_mirror: bool = False
+
+
+ALONE = FrameContext()
+"""Each frame by itself, both ways."""
+
+
+@dataclass(frozen=True, slots=True)
 class TracedFrames:
     """Tracings of a run of frames.
 
@@ -131,11 +154,7 @@ class Predictor:
         frames: FrameArray,
         box: Box,
         spacing: PixelGeometry | None,
-        *,
-        times_s: FloatArray | None = None,
-        only: Sequence[int] | None = None,
-        other: FrameArray | None = None,
-        alternate_mirror: bool = False,
+        context: FrameContext = ALONE,
     ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
         """Class probabilities of each frame ``(classes, size, size)`` and where that square lies in the image.
 
@@ -147,12 +166,7 @@ class Predictor:
             frames: ``(n, height, width)`` uint8.
             box: Part of the image to show.
             spacing: Scale of the image; only its ratio matters.
-            times_s: ``(n,)`` instants of the frames, for models that are shown the frames around; None where each frame
-                stands alone (stills).
-            only: Numbers of the frames that are wanted; None for all.
-            other: For one still: the still of the other phase (`square`), for models that are shown the frames around.
-            alternate_mirror: Show frames with odd numbers mirrored and the others as they are, each once. This halves the
-                cost; for cines, temporal smoothing averages the two just as well.
+            context: What is shown beside each frame, and how.
         """
         raise self._refusal(self.entry.name)
 
@@ -161,11 +175,8 @@ class Predictor:
         frames: FrameArray,
         box: Box,
         spacing: PixelGeometry | None,
+        context: FrameContext = ALONE,
         *,
-        times_s: FloatArray | None = None,
-        only: Sequence[int] | None = None,
-        other: FrameArray | None = None,
-        alternate_mirror: bool = False,
         seen: FrameProgress = ignore_progress,
     ) -> TracedFrames:
         """Trace the ventricle on every frame.
@@ -174,10 +185,7 @@ class Predictor:
             frames: ``(n, height, width)`` uint8.
             box: Part of the image to show, from `shown`.
             spacing: Scale of the image, or None; only its ratio matters.
-            times_s: See `probabilities`.
-            only: See `probabilities`; tracings come in this order.
-            other: See `probabilities`.
-            alternate_mirror: See `probabilities`.
+            context: What is shown beside each frame, and how; tracings come in the order of its ``only``.
             seen: Called with the number of frames that are traced.
 
         Raises:

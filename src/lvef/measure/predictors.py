@@ -28,7 +28,16 @@ from lvef.inference.card import CLASSES, experimental_text
 from lvef.inference.catalogue import SPATIAL, TEMPORAL, find_model
 from lvef.inference.session import Batch
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import ClipEfs, FrameProgress, Predictor, TracedFrames, ignore_progress, prefetch
+from lvef.measure.predictor import (
+    ALONE,
+    ClipEfs,
+    FrameContext,
+    FrameProgress,
+    Predictor,
+    TracedFrames,
+    ignore_progress,
+    prefetch,
+)
 from lvef.measure.quality import wall_contact
 from lvef.transforms.frames import (
     ClipFrames,
@@ -125,23 +134,19 @@ class SegmentationPredictor(Predictor):
         frames: FrameArray,
         box: Box,
         spacing: PixelGeometry | None,
-        *,
-        times_s: FloatArray | None = None,
-        only: Sequence[int] | None = None,
-        other: FrameArray | None = None,
-        alternate_mirror: bool = False,
+        context: FrameContext = ALONE,
     ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
         """See `Predictor.probabilities`."""
         spec = self.entry.card.input
         placement = place(box, spec.size, spacing)
         shown = np.arange(len(frames))[:, None].repeat(len(spec.offsets_s), axis=1)
-        if times_s is not None and len(spec.offsets_s) > 1:
-            shown = context_frames(times_s, spec.offsets_s)
-        if only is not None:
-            shown = shown[list(only)]
+        if context.times_s is not None and len(spec.offsets_s) > 1:
+            shown = context_frames(context.times_s, spec.offsets_s)
+        if context.only is not None:
+            shown = shown[list(context.only)]
         squares: dict[int, FrameArray] = {}
-        if other is not None:
-            squares[OTHER_PHASE] = other[0]
+        if context.other is not None:
+            squares[OTHER_PHASE] = context.other[0]
             shown[:, other_phase_channels(spec.offsets_s)] = OTHER_PHASE
 
         def start(first: int) -> Callable[[], NDArray[np.float32]]:
@@ -151,7 +156,7 @@ class SegmentationPredictor(Predictor):
             batch = normalise(np.stack([[squares[i] for i in row] for row in chunk.tolist()]), spec)
             if not self.entry.card.input.mirror:
                 return self._session.start(batch)
-            if alternate_mirror:
+            if context.alternate_mirror:
                 return self._run_alternating(batch, first)
             plain, mirrored = self._session.start(batch), self._session.start(_flip(batch))
             return lambda: np.asarray((plain() + mirrored()[..., ::-1]) / 2, dtype=np.float32)
@@ -165,27 +170,14 @@ class SegmentationPredictor(Predictor):
         frames: FrameArray,
         box: Box,
         spacing: PixelGeometry | None,
+        context: FrameContext = ALONE,
         *,
-        times_s: FloatArray | None = None,
-        only: Sequence[int] | None = None,
-        other: FrameArray | None = None,
-        alternate_mirror: bool = False,
         seen: FrameProgress = ignore_progress,
     ) -> TracedFrames:
         """See `Predictor.trace`."""
         tracings: list[Tracing | None] = []
-        contact = np.full(len(frames if only is None else only), np.nan)
-        for i, (probability, placement) in enumerate(
-            self.probabilities(
-                frames,
-                box,
-                spacing,
-                times_s=times_s,
-                only=only,
-                other=other,
-                alternate_mirror=alternate_mirror,
-            )
-        ):
+        contact = np.full(len(frames if context.only is None else context.only), np.nan)
+        for i, (probability, placement) in enumerate(self.probabilities(frames, box, spacing, context)):
             tracing = trace_in_image(probability, placement, spacing)
             tracings.append(tracing)
             seen(i + 1)
@@ -274,17 +266,14 @@ class VolumeTracePredictor(Predictor):
         frames: FrameArray,
         box: Box,
         spacing: PixelGeometry | None,
+        context: FrameContext = ALONE,
         *,
-        times_s: FloatArray | None = None,
-        only: Sequence[int] | None = None,
-        other: FrameArray | None = None,
-        alternate_mirror: bool = False,
         seen: FrameProgress = ignore_progress,
     ) -> TracedFrames:
-        """See `Predictor.trace`; each frame stands alone, so that ``times_s`` and ``other`` do not count."""
-        frames = frames if only is None else frames[list(only)]
+        """See `Predictor.trace`; each frame stands alone: times and the other phase do not count."""
+        frames = frames if context.only is None else frames[list(context.only)]
         placement = place(box, self.entry.card.input.size, spacing)
-        lines = self.lines(frames, placement, alternate_mirror=alternate_mirror, seen=seen)
+        lines = self.lines(frames, placement, alternate_mirror=context.alternate_mirror, seen=seen)
         finite = np.asarray(np.isfinite(lines).all(axis=(1, 2, 3)), dtype=np.bool_)
         faults = volume_tracing_defects(np.where(finite[:, None, None, None], lines, 0.0))
         usable = finite & (faults.off_axis <= MAX_OFF_AXIS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 from collections.abc import Sequence
 from functools import cache
@@ -15,7 +14,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.requests import ClientDisconnect
 
 import lvef
-from lvef.inference.card import experimental_text
+from lvef.inference.card import card_facts
 from lvef.inference.catalogue import list_models
 from lvef.measure.serializers import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME
 from lvef.report.outputs import OVERLAY_NAME, REPORT_HTML_NAME, REPORT_PDF_NAME, SUMMARY_NAME
@@ -90,24 +89,7 @@ def installed_models() -> dict[str, dict[str, Any]]:
     Raises:
         WeightsError: Two distributions carry a model of the same name.
     """
-    return {
-        card.name: {
-            "name": card.name,
-            "version": card.version,
-            "kind": card.kind,
-            "title": card.title,
-            "licence": card.licence,
-            "intended_use": card.intended_use,
-            "trained_on": card.training.data,
-            "sha256": card.model_sha256,
-            "experimental": card.experimental,
-            "experimental_text": experimental_text(card),
-            "external": [dataclasses.asdict(figure) for figure in card.external],
-            "figures": [dataclasses.asdict(figure) for figure in card.figures],
-            "limits": list(card.limits),
-        }
-        for card in (entry.card for entry in list_models())
-    }
+    return {entry.card.name: card_facts(entry.card) for entry in list_models()}
 
 
 def measure_routes(jobs: JobManager) -> APIRouter:

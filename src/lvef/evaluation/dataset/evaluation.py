@@ -34,7 +34,7 @@ from lvef.inference.card import experimental_text
 from lvef.inference.catalogue import ModelEntry, find_model
 from lvef.measure import pipeline
 from lvef.measure.options import MeasureOptions
-from lvef.measure.predictor import Predictor
+from lvef.measure.predictor import FrameContext, Predictor
 from lvef.transforms.sector import find_sector
 
 METRICS_NAME = "metrics.csv"
@@ -275,7 +275,7 @@ def _trace_raw(
         return [seen[frame] if frame < len(seen) else None for frame in frames]
     try:
         shown, box = predictor.shown(clip, find_sector(clip))
-        return predictor.trace(shown, box, clip.spacing, times_s=clip.times_s, only=frames).tracings
+        return predictor.trace(shown, box, clip.spacing, FrameContext(clip.times_s, frames)).tracings
     except LvefError:
         return [None, None]
 

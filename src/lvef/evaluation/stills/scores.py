@@ -19,7 +19,7 @@ from lvef.evaluation.metrics import NAN, dice_score
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
-from lvef.measure.predictor import Predictor
+from lvef.measure.predictor import FrameContext, Predictor
 from lvef.measure.predictors import trace_in_image
 from lvef.transforms.frames import Placement
 from lvef.transforms.sector import Sector, find_sector
@@ -297,7 +297,9 @@ def _segment(
         return labels_in_contour(tracing, still.mask.shape), tracing
     context = _clip_and_sector(other) if other is not None and predictor.sees_other_phase else None
     square = None if context is None else predictor.square(*context)
-    [(probability, placement)] = predictor.probabilities(frames, box, still.spacing, other=square)
+    [(probability, placement)] = predictor.probabilities(
+        frames, box, still.spacing, FrameContext(other=square)
+    )
     labels = labels_in_image(probability, placement, still.mask.shape)
     return labels, trace_in_image(probability, placement, still.spacing)
 
