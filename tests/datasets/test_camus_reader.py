@@ -185,7 +185,7 @@ def test_cfg_files_that_disagree(nifti):
 def test_frames_that_do_not_fit_the_sequence(nifti):
     change(cfg(nifti), "ES: 5\nNbFrame: 5", "ES: 9\nNbFrame: 9")
     manifest, findings = read(nifti)
-    assert findings["frame_count"].examples == ("patient0001_4CH_half_sequence: 9 told, 5 there",)
+    assert findings["frame_count"].examples == ("patient0001_4CH_half_sequence: 9 stated, 5 found",)
     assert findings["phase_outside"].count == 1
     clip = by_item(manifest)["patient0001_4CH_half_sequence"]
     assert (clip["n_frames"], clip["ed_frame"], clip["es_frame"]) == (5, None, None)

@@ -41,7 +41,7 @@ def test_without_a_training_part_the_trivial_answer_says_so(tmp_path):
 def test_two_references_are_two_quantities(tmp_path):
     parts = [rows([60.0], root=tmp_path), rows([50.0], root=tmp_path, start=2, ef_method=None)]
     found = read_cases(write(tmp_path / "m.csv", *parts), "test")
-    assert "how is not told" in found.reference and "made up" in found.reference
+    assert "method not stated" in found.reference and "made up" in found.reference
     assert "not the same quantity" in found.notices[-1]
 
 
