@@ -294,10 +294,10 @@ def check_systole(
     found, expected = float(np.median(lengths)), SYSTOLE_AT_REST_S - SYSTOLE_PER_BPM_S * heart_rate_bpm
     if expected > 0 and SYSTOLE_RATIO[0] <= found / expected <= SYSTOLE_RATIO[1]:
         return ()
-    usual = f", where about {expected:.2f} s are usual" if expected > 0 else ""
+    usual = f", usually about {expected:.2f} s" if expected > 0 else ""
     text = (
-        f"A systole of {found:.2f} s at a heart rate of {heart_rate_bpm:.0f}/min is implausible{usual}: the frame rate "
-        f"({clip.frame_rate_hz or math.nan:.0f}/s) is probably wrong. The EF does not depend on it; durations and the heart "
+        f"Systole lasts {found:.2f} s at {heart_rate_bpm:.0f}/min{usual}: the frame rate "
+        f"({clip.frame_rate_hz or math.nan:.0f}/s) is probably wrong. The EF does not depend on it, durations and heart "
         "rate do."
     )
     return (CodedWarning("implausible_systole", text),)
