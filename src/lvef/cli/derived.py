@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 import click
 
+from lvef.core.terms import GIVEN_VIEWS, View
+
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
@@ -106,7 +108,8 @@ def _kind(hint: Any) -> dict[str, Any]:  # noqa: ANN401
 def _param_type(hint: Any) -> click.ParamType[Any]:  # noqa: ANN401
     inner = _inner(hint)
     if issubclass(inner, StrEnum):
-        return click.Choice([member.value for member in inner], case_sensitive=False)
+        members = GIVEN_VIEWS if inner is View else tuple(inner)
+        return click.Choice([member.value for member in members], case_sensitive=False)
     if inner is int:
         return click.IntRange(min=0)
     if inner is float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lvef.core import wording
 from lvef.core.records import FROM_BEATS, FROM_FILE, Measurement
-from lvef.core.terms import Status, View
+from lvef.core.terms import Decision, Status, View, ViewSource
 
 Line = tuple[str, str]
 """A label and the text beside it."""
@@ -109,6 +109,7 @@ def _provenance(name: str) -> Callable[[Measurement], Any]:
 
 TEXT: dict[str, Any] = {"type": "string"}
 NUMBER: dict[str, Any] = {"type": ["number", "null"]}
+SHARE: dict[str, Any] = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 VOLUME: dict[str, Any] = {"type": ["number", "null"], "minimum": 0}
 COUNT: dict[str, Any] = {"type": ["integer", "null"], "minimum": 1}
 FRAME: dict[str, Any] = {"type": ["integer", "null"], "minimum": 0}
@@ -130,13 +131,33 @@ FIELDS = (
     Field("method", "How the volumes were computed or which kind of model gave the EF, and what the EF is the mean of.",
         TEXT, column=14, lines=lambda m: [("Method", wording.method_text(m))], group=Group.METHOD,
         shown=Shown.REPORT | Shown.PAGE),
-    Field("view", "Apical view, where the file or the user tells it.",
-        {"enum": [view.value for view in View]}, column=13),
+    Field("view", "View, from the file, the user or the image.",
+        {"enum": [view.value for view in View]}, column=13, lines=wording.view_lines),
+    Field("view_probability", "Probability of this view by the image, 0-1; null where it was not looked for.",
+        SHARE, column=31, required=False),
+    Field("view_source", "Where the view comes from; empty where it is unknown.",
+        {"enum": [*(source.value for source in ViewSource), ""]}, column=32, required=False),
+    Field("decision",
+        "accepted: may be used as it is. caution: look at the contours first. refused: no EF is given. Empty where no "
+        "decision was made.",
+        {"enum": [*(decision.value for decision in Decision), ""]}, column=33, required=False,
+        lines=wording.decision_lines),
     Field("ef_percent",
         "Ejection fraction: the mean over the counted complete beats (beats_averaged of them); of a study "
         "over every pair of an A4C and an A2C beat; of an EF model that read the clip as a whole, over its "
         "windows.",
         NUMBER, column=2),
+    Field("ef_low_percent", "Lower end of the prediction interval of the EF; null without one.",
+        NUMBER, column=34, required=False, lines=wording.interval_lines),
+    Field("ef_high_percent", "Upper end of it.", NUMBER, column=35, required=False),
+    Field("interval_level", "Probability with which it holds the reference EF of a patient, 0-1.",
+        SHARE, column=36, required=False),
+    Field("interval_note", "Why there is no prediction interval; empty where there is one, and without an EF.",
+        TEXT, required=False),
+    Field("category_probabilities",
+        "Probability of each heart-failure range; empty without a prediction interval.",
+        {"type": "object", "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1}}, required=False,
+        lines=wording.category_probability_lines),
     Field("edv_ml",
         "End-diastolic volume, the mean over the same beats; null where the file has no scale (then "
         "volume_note says why).",
@@ -193,6 +214,14 @@ FIELDS = (
     Field("spacing", "Millimetres per pixel, or only the shape of a pixel.",
         RECORD, lines=lambda m: [("Scale", "" if m.spacing is None else wording.pixel_text(m.spacing))],
         group=Group.METHOD, shown=Shown.REPORT | Shown.PAGE),
+    Field("quality", "Image quality: score, readable parts, what would help.",
+        RECORD, column=37, value=lambda m: None if m.quality is None else m.quality.score, required=False,
+        lines=wording.quality_lines),
+    Field("second_opinion", "The EF of a model of another family; null where none was asked for.",
+        RECORD, column=38, value=lambda m: None if m.second_opinion is None else m.second_opinion.ef_percent,
+        required=False, lines=wording.second_opinion_lines),
+    Field("thresholds", "The thresholds of the decision that were in force, by name.",
+        {"type": "object", "additionalProperties": {"type": "number"}}, required=False),
     Field("notices", "Warnings.", RECORD),
     Field("warnings", column=19, value=_notices),
     Field("single_plane",

@@ -268,6 +268,38 @@ class Correction:
     machine_beats_averaged: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ImageQuality:
+    """How well a clip was recorded.
+
+    Attributes:
+        score: 0 (poor) to 1 (good), or None where the model in use has no score.
+        parts: What can be read of it, by name: shares of the border that are visible, angles, rates; None where unknown.
+        advice: Plain sentences, the most helpful first: what is wrong and what would help.
+    """
+
+    score: float | None
+    parts: dict[str, float | None] = field(default_factory=dict)
+    advice: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """What a model of another family measured on the same clip.
+
+    Attributes:
+        weights: Its name and version.
+        ef_percent: Its EF, or None without one.
+        difference_points: Its EF less the result's, or None.
+        reason: Why it gave no EF; empty otherwise.
+    """
+
+    weights: str
+    ef_percent: float | None
+    difference_points: float | None
+    reason: str = ""
+
+
 FROM_BEATS, FROM_FILE = "beats", "file"
 """Where a heart rate comes from: from the beats that were found, or only as stated in the file."""
 
@@ -287,6 +319,11 @@ class Measurement:
     ``clips_outside_0_100``, ...); it is empty for segmentation models, whose output cannot.
     ``heart_rate_source`` says where the heart rate comes from: `FROM_BEATS`, `FROM_FILE`, or nothing without one.
     Where ``correction`` is set, a reader changed the result: EF, volumes, frames and tracings are then the reader's.
+
+    ``view_probability`` is that of ``view`` by the image, whatever ``view_source`` (`ViewSource`) is. The prediction
+    interval ``ef_low_percent`` to ``ef_high_percent`` holds the reference EF of a patient with probability
+    ``interval_level``; without one ``interval_note`` says why. ``category_probabilities`` are those of the heart-failure
+    ranges. ``decision`` is a `Decision` by ``thresholds``, the limits that were in force.
     """
 
     source: str
@@ -320,6 +357,17 @@ class Measurement:
     single_plane: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     correction: Correction | None = None
+    view_probability: float | None = None
+    view_source: str = ""
+    quality: ImageQuality | None = None
+    ef_low_percent: float | None = None
+    ef_high_percent: float | None = None
+    interval_level: float | None = None
+    interval_note: str = ""
+    category_probabilities: dict[str, float] = field(default_factory=dict)
+    decision: str = ""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    second_opinion: SecondOpinion | None = None
     curve: VolumeCurve | None = field(default=None, repr=False, compare=False)
     tracings: tuple[Tracing | None, ...] = field(default=(), repr=False, compare=False)
 

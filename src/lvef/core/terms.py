@@ -6,11 +6,39 @@ from enum import IntEnum, StrEnum
 
 
 class View(StrEnum):
-    """Apical view of a clip or still."""
+    """View of a clip or still. Only A4C and A2C can be measured: `MEASURABLE_VIEWS`."""
 
     A4C = "A4C"
     A2C = "A2C"
+    OTHER_APICAL = "other_apical"
+    PLAX = "PLAX"
+    PSAX = "PSAX"
+    SUBCOSTAL = "subcostal"
+    NOT_ECHO = "not_echo"
     UNKNOWN = "unknown"
+
+
+MEASURABLE_VIEWS = (View.A4C, View.A2C)
+"""Views from which an EF is measured."""
+
+GIVEN_VIEWS = (View.A4C, View.A2C, View.UNKNOWN)
+"""What a user may say of a file."""
+
+
+class ViewSource(StrEnum):
+    """Where the view of a result comes from."""
+
+    FILE = "file"
+    USER = "user"
+    IMAGE = "image"
+
+
+class Decision(StrEnum):
+    """Whether an EF may be used: as it is, only after a look at the contours, or not at all (then there is none)."""
+
+    ACCEPTED = "accepted"
+    CAUTION = "caution"
+    REFUSED = "refused"
 
 
 class DatasetView(StrEnum):

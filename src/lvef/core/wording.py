@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from lvef.core.records import FROM_BEATS, FROM_FILE, Measurement, PixelGeometry, PixelSpacing
-from lvef.core.terms import EF_CLIP, EF_KINDS, EF_TWO_STREAM, VOLUME_TRACE, Status, View
+from lvef.core.terms import EF_CLIP, EF_KINDS, EF_TWO_STREAM, VOLUME_TRACE, Decision, Status, View
 
 DISCLAIMER = "Research and teaching use only. Not a medical device."
 """Stands on every image and at the end of every table."""
@@ -31,6 +31,28 @@ MODEL_TEXT = {
     EF_TWO_STREAM: "reads the EF from grey frames and their differences; no contour",
 }
 """How models work that do not segment the ventricle."""
+
+VIEW_TEXT = {
+    View.A4C: "A4C",
+    View.A2C: "A2C",
+    View.OTHER_APICAL: "another apical view",
+    View.PLAX: "parasternal long axis",
+    View.PSAX: "parasternal short axis",
+    View.SUBCOSTAL: "subcostal view",
+    View.NOT_ECHO: "no 2-D echo image of the heart",
+    View.UNKNOWN: "unknown",
+}
+"""Each view for people."""
+
+DECISION_TEXT = {
+    Decision.ACCEPTED: "accepted",
+    Decision.CAUTION: "caution: check the contours before you use the EF",
+    Decision.REFUSED: "refused",
+}
+"""Each decision for people."""
+
+SHOWN_ADVICE = 2
+"""Sentences of advice on image quality that are shown."""
 
 DIGEST_LETTERS = 12
 """Letters of a model's SHA-256 that are shown."""
@@ -239,6 +261,72 @@ def shown_beat_lines(measurement: Measurement) -> list[tuple[str, str]]:
     if m.edv_ml is not None:
         parts += [f"EDV {ml_text(beat.ed_volume)}", f"ESV {ml_text(beat.es_volume)}"]
     return [("Beat shown", ", ".join(parts))]
+
+
+def view_lines(measurement: Measurement) -> list[tuple[str, str]]:
+    """The view with its probability by the image, where it was looked for there."""
+    m = measurement
+    if m.view_probability is None or m.view is View.UNKNOWN:
+        return []
+    source = {"file": "from the file", "user": "given by the user", "image": "from the image"}
+    where = f"{source[m.view_source]}, " if m.view_source in source else ""
+    return [("View", f"{VIEW_TEXT[m.view]} ({where}probability by the image {m.view_probability:.2f})")]
+
+
+def interval_text(measurement: Measurement) -> str:
+    """The prediction interval, empty without one: ``48 to 63 %``."""
+    m = measurement
+    if m.ef_low_percent is None or m.ef_high_percent is None:
+        return ""
+    return f"{number_text(m.ef_low_percent)} to {number_text(m.ef_high_percent, unit='%')}"
+
+
+def interval_lines(measurement: Measurement) -> list[tuple[str, str]]:
+    """The prediction interval, or why there is none; nothing without an EF."""
+    m = measurement
+    if m.ef_percent is None:
+        return []
+    text = interval_text(m)
+    if not text:
+        return [("Prediction interval", note_text(m.interval_note))]
+    return [(f"{100 * (m.interval_level or 0):.0f} % prediction interval", text)]
+
+
+def category_probability_lines(measurement: Measurement) -> list[tuple[str, str]]:
+    """The probability of each heart-failure range: ``reduced 5 %, mildly reduced 20 %, preserved 75 %``."""
+    parts = [
+        f"{_lookup(HEART_FAILURE_TEXT, key)} {100 * share:.0f} %"
+        for key, share in measurement.category_probabilities.items()
+    ]
+    return [("Probability", ", ".join(parts))] if parts else []
+
+
+def decision_lines(measurement: Measurement) -> list[tuple[str, str]]:
+    """Whether the EF may be used; nothing without an EF: then the status says it."""
+    m = measurement
+    if m.ef_percent is None or not m.decision:
+        return []
+    return [("Decision", DECISION_TEXT[Decision(m.decision)])]
+
+
+def quality_lines(measurement: Measurement) -> list[tuple[str, str]]:
+    """The image-quality score, and the two things that would help most."""
+    quality = measurement.quality
+    if quality is None:
+        return []
+    score = "" if quality.score is None else f"{quality.score:.2f} (0 poor, 1 good)"
+    return [("Image quality", score), *(("", note_text(one)) for one in quality.advice[:SHOWN_ADVICE])]
+
+
+def second_opinion_lines(measurement: Measurement) -> list[tuple[str, str]]:
+    """What a model of another family measured."""
+    other = measurement.second_opinion
+    if other is None:
+        return []
+    if other.ef_percent is None:
+        return [("Second opinion", f"{other.weights} gave no EF: {note_text(other.reason)}")]
+    apart = "" if other.difference_points is None else f" ({other.difference_points:+.1f} points)"
+    return [("Second opinion", f"{ef_text(other.ef_percent)} by {other.weights}{apart}")]
 
 
 def no_volume_text(measurement: Measurement) -> str:

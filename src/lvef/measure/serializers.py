@@ -22,8 +22,10 @@ from lvef.core.records import (
     CodedWarning,
     Correction,
     FloatArray,
+    ImageQuality,
     Measurement,
     Provenance,
+    SecondOpinion,
     Tracing,
     geometry_of,
 )
@@ -143,6 +145,8 @@ _VALUES: dict[str, Callable[[Measurement], Any]] = {
     "schema": lambda m: SCHEMA,
     "beats": lambda m: [_beat_to_dict(m, beat) for beat in m.beats],
     "tracings": _tracings_to_dict,
+    "quality": lambda m: m.quality,
+    "second_opinion": lambda m: m.second_opinion,
 }
 
 
@@ -164,6 +168,8 @@ def _measurement_from_dict(values: dict[str, Any]) -> Measurement:
             "spacing": geometry_of(values["spacing"]),
             "provenance": Provenance(**values["provenance"]) if values["provenance"] else None,
             "correction": _correction(values.get("correction")),
+            "quality": _quality(values.get("quality")),
+            "second_opinion": SecondOpinion(**other) if (other := values.get("second_opinion")) else None,
             "tracings": tuple(tracings) if any(tracings) else (),
         }
     )
@@ -179,6 +185,10 @@ def _beat_from_dict(values: dict[str, Any]) -> Beat:
 
 def _correction(values: dict[str, Any] | None) -> Correction | None:
     return None if values is None else Correction(**values | {"changed": tuple(values["changed"])})
+
+
+def _quality(values: dict[str, Any] | None) -> ImageQuality | None:
+    return None if values is None else ImageQuality(**values | {"advice": tuple(values["advice"])})
 
 
 def _points(value: list[Any]) -> FloatArray:

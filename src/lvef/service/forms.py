@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -25,11 +25,12 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from lvef.core.errors import GeometryError
-from lvef.core.terms import Sex, View
+from lvef.core.terms import GIVEN_VIEWS, Sex, View
 from lvef.geometry.ejection import body_surface_area
 from lvef.io.uploads import UploadStore, open_private, sanitize_name
 from lvef.measure.options import MeasureOptions
@@ -79,12 +80,17 @@ Frame = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[float, Field(gt=0, lt=2**31, allow_inf_nan=False)]
 
 
-def _any_case(kind: type[StrEnum]) -> tuple[BeforeValidator, WithJsonSchema]:
+def _any_case(kind: Iterable[StrEnum]) -> tuple[BeforeValidator, WithJsonSchema]:
     members = {member.value.lower(): member for member in kind}
-    return (
-        BeforeValidator(lambda text: members.get(text.lower(), text)),
-        WithJsonSchema({"type": "string", "enum": [member.value for member in kind]}),
-    )
+    *first, last = (repr(member.value) for member in members.values())
+
+    def find(text: str) -> StrEnum:
+        if text.lower() not in members:
+            raise PydanticCustomError("enum", f"Input should be {', '.join(first)} or {last}")
+        return members[text.lower()]
+
+    schema = {"type": "string", "enum": [member.value for member in members.values()]}
+    return BeforeValidator(find), WithJsonSchema(schema)
 
 
 class MeasureForm(BaseModel):
@@ -96,7 +102,7 @@ class MeasureForm(BaseModel):
         MeasureOptions.weights,
         description="Name of an installed model; /v1/models lists them and says which are experimental.",
     )
-    view: Annotated[View, *_any_case(View)] = Field(
+    view: Annotated[View, *_any_case(GIVEN_VIEWS)] = Field(
         View.UNKNOWN, description="View, if the file does not state it."
     )
     sex: Annotated[Sex, *_any_case(Sex)] = Field(None, description="Sex, for the ASE/EACVI classes.")
