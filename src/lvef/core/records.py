@@ -116,6 +116,8 @@ class Clip:
         chroma: ``(height, width)`` uint8, the largest departure from the clip's own tint over sampled frames
             (0 where everything is grey), or None for a monochrome source. Colour Doppler shows up here.
         view: View as stated in the file; usually unknown.
+        view_statement: What in the file states it (``View Code Sequence: apical long axis``), without the file's own texts.
+            With an unknown view it states one that `View` has no name for.
         sex: Sex as stated in the file, used only for the sex-specific table.
         heart_rate_bpm: Heart rate as stated in the file, or None.
         r_wave_times_s: R-wave times as stated in the file, on the clock of ``times_s``.
@@ -132,6 +134,7 @@ class Clip:
     other_regions: tuple[Box, ...] = ()
     chroma: FrameArray | None = None
     view: View = View.UNKNOWN
+    view_statement: str = ""
     sex: Sex | None = None
     heart_rate_bpm: float | None = None
     r_wave_times_s: tuple[float, ...] = ()

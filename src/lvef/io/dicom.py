@@ -32,11 +32,11 @@ from lvef.io.dicom_header import (
     read_heart_rate_bpm,
     read_sex,
     read_tissue_scale,
-    read_view,
     text_value,
 )
 from lvef.io.dicom_pixels import NATIVE_SYNTAXES, count_frames, decode_pixels, native_frame_bytes
 from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times, read_r_wave_times
+from lvef.io.dicom_view import read_view
 from lvef.io.formats import DICOM, format_of_file
 from lvef.io.limits import DEFAULT_LIMITS, MAX_FILE_BYTES, SizeLimits, check_size
 from lvef.io.series import MIN_CORRELATION, MIN_FRAMES, REFUSAL, frame_correlation
@@ -116,6 +116,7 @@ def read_dicom(path: str | os.PathLike[str], limits: SizeLimits = DEFAULT_LIMITS
         resized = next((notice.text for notice in pixels.notices if notice.code == "frame_size"), "")
         if resized:
             scale = replace(scale, spacing=shape_of(scale.spacing), note=resized, region=None)
+        stated = read_view(dataset)
         return Clip(
             frames=pixels.frames,
             times_s=timing.times_s,
@@ -126,7 +127,8 @@ def read_dicom(path: str | os.PathLike[str], limits: SizeLimits = DEFAULT_LIMITS
             region=scale.region,
             other_regions=scale.other_regions,
             chroma=pixels.chroma,
-            view=read_view(dataset),
+            view=stated.view,
+            view_statement=stated.statement,
             sex=read_sex(dataset),
             heart_rate_bpm=read_heart_rate_bpm(dataset),
             r_wave_times_s=read_r_wave_times(dataset, timing.times_s),

@@ -35,17 +35,9 @@ from pydicom.uid import (
 
 from lvef.core.errors import DicomError
 from lvef.core.records import Box, CodedWarning, PixelAspect, PixelGeometry, PixelSpacing, shape_of
-from lvef.core.terms import Sex, View
+from lvef.core.terms import Sex
 from lvef.io.formats import DICOM, format_of_file
 from lvef.io.limits import check_aspect, check_spacing
-
-VIEW_CODES = {
-    "399214001": View.A4C,
-    "399232001": View.A2C,
-    "G-A19C": View.A4C,
-    "G-A19B": View.A2C,
-}
-"""Codes of View Code Sequence (0054,0220), SNOMED CT and the older SRT. Source: DICOM PS3.16, CID 12226."""
 
 MIN_HEART_RATE_BPM, MAX_HEART_RATE_BPM = 20.0, 300.0
 """Range outside of which a heart rate is a filler (0 is what scanners write without an ECG) or a mistake."""
@@ -148,12 +140,6 @@ def sequence_items(dataset: Dataset, keyword: str) -> list[Dataset]:
 def read_sex(dataset: Dataset) -> Sex | None:
     """Return Patient's Sex (0010,0040), or None where it is neither F nor M."""
     return {"F": Sex.FEMALE, "M": Sex.MALE}.get(text_value(dataset, "PatientSex"))
-
-
-def read_view(dataset: Dataset) -> View:
-    """Return the apical view that View Code Sequence (0054,0220) names; rarely filled."""
-    codes = (text_value(item, "CodeValue") for item in sequence_items(dataset, "ViewCodeSequence"))
-    return next((VIEW_CODES[code] for code in codes if code in VIEW_CODES), View.UNKNOWN)
 
 
 def read_heart_rate_bpm(dataset: Dataset) -> float | None:

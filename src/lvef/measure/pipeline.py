@@ -58,6 +58,7 @@ from lvef.measure.results import (
     with_view,
 )
 from lvef.measure.scale import drop_invalid_region, plausible_curve
+from lvef.measure.stated_view import with_stated_view
 from lvef.transforms.sector import Sector, find_sector
 
 IN_TURN_HZ = 40.0
@@ -133,6 +134,7 @@ class Measurer:
         """
         began = time.perf_counter()
         check_clip(clip)
+        clip = with_stated_view(clip, self.options.view)
         fan = find_sector(clip)
         clip = drop_invalid_region(clip, fan)
         check_image(clip, fan)
@@ -211,7 +213,7 @@ class Measurer:
                 )
             needed = "two stills, one at ED and one at ES,"
             check_different_files(ed, es, needed)
-            opened = [self._open(path) for path in (ed, es)]
+            opened = [with_stated_view(self._open(path), self.options.view) for path in (ed, es)]
             check_different_clips(opened[0], opened[1], needed)
             found = [(still, find_sector(still)) for still in opened]
             stills = [(drop_invalid_region(still, fan), fan) for still, fan in found]
@@ -271,9 +273,6 @@ class Measurer:
 
     def _open(self, path: Path) -> Clip:
         clip = open_clip(path, max_frames=self.options.max_frames)
-        if View.UNKNOWN not in (clip.view, self.options.view) and clip.view is not self.options.view:
-            text = f"The file says that it shows the {clip.view}, {self.options.view} was given: the file is believed."
-            clip = replace(clip, notices=(*clip.notices, CodedWarning("view_contradicts_file", text)))
         return (
             clip if self.options.frame_rate_hz is None else with_frame_rate(clip, self.options.frame_rate_hz)
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import FROM_FILE, Beat, Clip, CodedWarning, Measurement, Tracing, VolumeCurve
-from lvef.core.terms import Status, View
+from lvef.core.terms import Status, View, ViewSource
 from lvef.core.workers import TimeLimitExceeded
 from lvef.geometry.categories import categories
 from lvef.geometry.ejection import (
@@ -24,6 +24,7 @@ from lvef.geometry.simpson import biplane_ef
 from lvef.inference.card import Card, experimental_text
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair_checks import acquisition_warnings
+from lvef.measure.stated_view import known_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +76,26 @@ def method_of_view(view: View) -> str:
 def with_view(measurement: Measurement, view: View) -> Measurement:
     """The measurement with the view that the user gave, whatever its file says."""
     rest = measurement.method.removeprefix(method_of_view(measurement.view))
-    return replace(measurement, view=view, method=method_of_view(view) + rest if measurement.method else "")
+    source = measurement.view_source if measurement.view is view else ViewSource.USER
+    return replace(
+        measurement,
+        view=view,
+        view_source=source,
+        method=method_of_view(view) + rest if measurement.method else "",
+    )
 
 
 def base_measurement(
     clip: Clip, curve: VolumeCurve, tracings: Sequence[Tracing | None], options: MeasureOptions
 ) -> Measurement:
     """What is known of a clip before its beats are: curve, tracings, timing, scale."""
-    view = clip.view if clip.view is not View.UNKNOWN else options.view
+    view, view_source = known_view(clip, options.view)
     return Measurement(
         source=clip.source,
         status=Status.REFUSED,
         method=method_of_view(view),
         view=view,
+        view_source=view_source,
         volume_note="" if curve.calibrated else clip.spacing_note or "The file has no scale.",
         n_frames=len(clip.frames),
         frame_rate_hz=clip.frame_rate_hz,

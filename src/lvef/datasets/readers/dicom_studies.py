@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from lvef.datasets.pseudonym import pseudonym, short_hash
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.io.formats import DICOM, detect_format
 from lvef.io.open import read_head
+
+if TYPE_CHECKING:
+    from lvef.io.dicom_view import StatedView
 
 MULTI_FRAME_ULTRASOUND = ("1.2.840.10008.5.1.4.1.1.3.1", "1.2.840.10008.5.1.4.1.1.3")
 """Ultrasound Multi-frame Image Storage, and its retired forerunner. Source: DICOM PS3.4, annex B."""
@@ -170,15 +173,23 @@ def _is_image(dataset: Any) -> bool:  # noqa: ANN401
     return text_value(dataset, "SOPClassUID") in (*MULTI_FRAME_ULTRASOUND, *SINGLE_FRAME_ULTRASOUND)
 
 
+def _dataset_view(stated: StatedView) -> DatasetView:
+    """The view in the words of datasets, which have one for all that are neither A4C nor A2C nor parasternal."""
+    if not stated.statement:
+        return DatasetView.UNKNOWN
+    named = {str(one): one for one in DatasetView if one is not DatasetView.UNKNOWN}
+    return named.get(stated.view, DatasetView.OTHER)
+
+
 def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Findings) -> dict[str, Any]:  # noqa: ANN401
     from lvef.io.dicom_header import (
         int_value,
         read_heart_rate_bpm,
         read_sex,
         read_tissue_scale,
-        read_view,
         text_value,
     )
+    from lvef.io.dicom_view import read_view
 
     height, width = int_value(dataset, "Rows"), int_value(dataset, "Columns")
     scale = read_tissue_scale(dataset, height, width)
@@ -190,7 +201,7 @@ def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Fin
         "collection": READER.name,
         "patient": patient,
         "kind": "clip",
-        "view": DatasetView(read_view(dataset).value),
+        "view": _dataset_view(read_view(dataset)),
         "root": root.as_posix(),
         "path": shown,
         "n_frames": n_frames,
