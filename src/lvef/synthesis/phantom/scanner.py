@@ -136,7 +136,7 @@ class Imaging:
         points = PER_MM3 * cell * scanner.slice_mm * np.sqrt(np.pi)
         self._tissue = (1 / np.sqrt(points * self._energy)).astype(np.float32)
         self._gain = self._gain_map().astype(np.float32)
-        field = np.float32(1 / np.sqrt(self._energy))
+        field = self.field = np.float32(1 / np.sqrt(self._energy))
         noise = field * 10 ** (self._below_wall(scanner.noise_grey) / 20) * depth**1.5
         self._noise = np.broadcast_to(noise, (n, m)).astype(np.float32)
         self._blood = np.float32(field * 10 ** (self._below_wall(scanner.cavity_grey) / 20))
@@ -170,11 +170,22 @@ class Imaging:
             contours: Where blood is, and where the heart hides what is behind.
         """
         echo = self._echoes(points, amplitude) * self._tissue[..., None]
+        heart = self._covered(contours.heart)
+        return self.develop(
+            echo, self._covered((contours.cavity, contours.left_atrium, *contours.blood)), heart
+        )
+
+    def develop(self, echo: Float32, blood: Float32, heart: Float32) -> Float32:
+        """Grey levels of the next frame from the echoes of its tissue, ``(samples, beams)`` float32, 0-255.
+
+        Args:
+            echo: ``(samples, beams, 2)`` real and imaginary part; that of plain myocardium has the power `field` squared.
+            blood: ``(samples, beams)`` how much of a cell is blood, 0-1.
+            heart: How much of a cell is heart, which hides the standing tissue behind it, 0-1.
+        """
         fresh = np.float32(np.sqrt(1 - self._memory**2))
         self._random = np.float32(self._memory) * self._random + fresh * self._white()
-        heart = self._covered(contours.heart)
-        blood = self._covered((contours.cavity, contours.left_atrium, *contours.blood))
-        echo += self._behind * ((1 - heart) * self._rim(heart))[..., None]
+        echo = echo + self._behind * ((1 - heart) * self._rim(heart))[..., None]
         # blood and noise are both random: one field with the sum of their powers
         power = (self._blood * blood * self._gain) ** 2 + self._noise**2
         echo = echo * self._gain[..., None] + self._random * np.sqrt(power)[..., None]

@@ -1,0 +1,54 @@
+"""The cavity holds the volume it should, and chambers lie where they belong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lvef.synthesis.foreign.heart import SimpleHeart, Valves, at_rest, endo_squared, tissue_at, unit
+
+HEART = SimpleHeart()
+
+
+def cavity_volume(v: float) -> float:
+    """Cubic millimetres of the cavity, counted on a grid."""
+    axis = np.arange(-36, 37, 1.5, dtype=np.float32)
+    x, y, z = np.meshgrid(axis, axis, np.arange(0, 84, 1.5, dtype=np.float32), indexing="ij")
+    rest = at_rest(HEART, np.stack([x, y, z], axis=-1), v)
+    phi = np.arctan2(rest[..., 1], rest[..., 0])
+    inside = (rest[..., 0] ** 2 + rest[..., 1] ** 2 < endo_squared(HEART, rest[..., 2], phi)) & (
+        rest[..., 2] < HEART.length
+    )
+    return float(inside.sum()) * 1.5**3
+
+
+@pytest.mark.parametrize("v", [0.8, 0.5, 0.35])
+def test_the_cavity_holds_the_volume_asked_for(v: float) -> None:
+    assert cavity_volume(v) / cavity_volume(1.0) == pytest.approx(v, rel=0.02)
+
+
+def test_at_end_diastole_nothing_is_carried_away() -> None:
+    points = np.random.default_rng(0).uniform(-60, 120, (40, 30, 3)).astype(np.float32)
+    assert np.allclose(at_rest(HEART, points, 1.0), points, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("place", "blood"),
+    [
+        (np.array([0, 0, 45]), True),  # left ventricle
+        (29 * unit(60) + [0, 0, 50], False),  # its wall
+        (46 * unit(186) + [0, 0, 60], True),  # right ventricle
+        (-6 * unit(150) + [0, 0, 104], True),  # left atrium
+        (41 * unit(208) + [0, 0, 99], True),  # right atrium
+        (15 * unit(150) + [0, 0, 100], True),  # aorta
+        (70 * unit(330) + [0, 0, 40], False),  # behind the heart
+    ],
+)
+def test_blood_is_where_chambers_are(place: np.ndarray, blood: bool) -> None:
+    around = (
+        np.broadcast_to(np.asarray(place, np.float32), (3, 3, 3))
+        + 0.01 * np.arange(3, dtype=np.float32)[:, None, None]
+    )
+    found = tissue_at(HEART, around, 1.0, Valves(0.0, 0.0))
+    assert bool(found.blood.all()) is blood
+    assert bool((found.outside > 0).all()) is (float(np.hypot(*place[:2])) > 60)
