@@ -169,6 +169,31 @@ def test_options_reach_the_measurer(run, fake, clip):
     assert (options.weights, options.backend, options.precision) == ("mine", "onnxruntime", "f32")
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--mm-per-px 0", "0.0 is not in the range"),
+        ("--mm-per-px nan", "cannot be the scale of an echo image"),
+        ("--mm-per-px 0.3 --scale-line 0,0,0,90,50", "not both"),
+        ("--scale-line 0,0,0,90", "is not 5 numbers with commas"),
+        ("--scale-line 0,0,0,5,50", "at least 20 are needed"),
+        ("--scale-line 0,0,0,90,-50", "must be above 0"),
+        ("--a2c-mm-per-px 0.3", "belong to a biplane study"),
+    ],
+)
+def test_scales_that_cannot_be_are_usage_errors(run, fake, clip, words, says):
+    result = run("measure", "clip.avi", *words.split())
+    assert result.exit_code == 2
+    assert says in " ".join(result.stderr.replace("│", " ").split())
+    assert not fake
+
+
+def test_a_scale_by_hand(run, fake, clip):
+    run("measure", "clip.avi", "--json", "--scale-line", "1,2,3,104.5,50", "--prefer-manual-scale")
+    assert fake[0].options.scale_line == (1.0, 2.0, 3.0, 104.5, 50.0)
+    assert fake[0].options.prefer_manual_scale
+
+
 def test_defaults_are_those_of_the_options(run, fake, clip):
     from lvef.measure.options import MeasureOptions
 

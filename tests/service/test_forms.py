@@ -212,12 +212,13 @@ def test_files_that_belong_together():
 def test_all_settings():
     (request,), wait = requests(
         "files", weights="other", view="a4c", sex="f", height_cm="168", weight_kg="61.5", ed_frame="3", es_frame="9",
-        frame_rate_hz="50", per_beat="true", wait="2.5",
+        frame_rate_hz="50", per_beat="true", wait="2.5", scale_line="1,2,3,104,50", prefer_manual_scale="true",
     )  # fmt: skip
     assert wait == 2.5
     expected = MeasureOptions(
         weights="other", view=View.A4C, sex=Sex.FEMALE, height_cm=168, weight_kg=61.5, ed_frame=3, es_frame=9,
-        frame_rate_hz=50, per_beat=True, threads=1, precision="f32", max_frames=77,
+        frame_rate_hz=50, per_beat=True, scale_line=(1, 2, 3, 104, 50), prefer_manual_scale=True,
+        threads=1, precision="f32", max_frames=77,
     )  # fmt: skip
     assert request.options == expected
     assert OPTIONS.validate_json(OPTIONS.dump_json(expected)) == expected
@@ -255,6 +256,12 @@ def test_empty_fields_are_as_if_not_sent():
         (("files",), {"frame_rate_hz": "inf"}, "finite number"),
         (("files",), {"frame_rate_hz": "fast"}, "valid number"),
         (("files",), {"per_beat": "maybe"}, "valid boolean"),
+        (("files",), {"mm_per_px": "0"}, "greater than 0"),
+        (("files",), {"mm_per_px": "50"}, "cannot be the scale of an echo image"),
+        (("files",), {"mm_per_px": "0.3", "scale_line": "0,0,0,90,50"}, "not both"),
+        (("files",), {"scale_line": "1,2,3"}, "five numbers"),
+        (("files",), {"scale_line": "0,0,0,5,50"}, "at least 20"),
+        (("files",), {"a2c_mm_per_px": "0.3"}, "belong to a biplane study"),
         (("files",), {"wait": "-1"}, "wait: Input should be"),
         (("files",), {"wait": "1e9"}, "wait: Input should be"),
     ],

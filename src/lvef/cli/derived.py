@@ -92,10 +92,37 @@ def field_docs(kind: type) -> dict[str, str]:
     return docs
 
 
-def _inner(hint: Any) -> type:  # noqa: ANN401
-    """The type behind ``X | None``."""
+class _Numbers(click.ParamType[tuple[float, ...]]):
+    """So many numbers with commas between them."""
+
+    def __init__(self, n: int) -> None:
+        self.n, self.name = n, ",".join(["number"] * n)
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != self.n:
+            self.fail(f"{value!r} is not {self.n} numbers with commas between them.", param, ctx)
+        return numbers
+
+
+def _without_none(hint: Any) -> Any:  # noqa: ANN401
+    """``X`` of ``X | None``."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        hint = next(h for h in typing.get_args(hint) if h is not type(None))
+        return next(h for h in typing.get_args(hint) if h is not type(None))
+    return hint
+
+
+def _inner(hint: Any) -> type:  # noqa: ANN401
+    """The class behind ``X | None`` or ``X[...]``."""
+    hint = _without_none(hint)
+    hint = typing.get_origin(hint) or hint
     assert isinstance(hint, type)
     return hint
 
@@ -107,6 +134,8 @@ def _kind(hint: Any) -> dict[str, Any]:  # noqa: ANN401
 
 def _param_type(hint: Any) -> click.ParamType[Any]:  # noqa: ANN401
     inner = _inner(hint)
+    if issubclass(inner, tuple):
+        return _Numbers(len(typing.get_args(_without_none(hint))))
     if issubclass(inner, StrEnum):
         members = GIVEN_VIEWS if inner is View else tuple(inner)
         return click.Choice([member.value for member in members], case_sensitive=False)

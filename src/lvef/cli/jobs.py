@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lvef.cli.options import PATH, combine
-from lvef.core.errors import DataError, GeometryError
+from lvef.core.errors import ConfigError, DataError, GeometryError
 from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:
@@ -74,6 +74,12 @@ def check_inputs(inputs: Inputs, options: MeasureOptions) -> None:
         raise click.UsageError(
             "--ed-frame and --es-frame choose frames of one clip; a pair or a biplane study has none."
         )
+    if inputs.a4c is None and (options.a2c_mm_per_px, options.a2c_scale_line) != (None, None):
+        raise click.UsageError(
+            "--a2c-mm-per-px and --a2c-scale-line belong to a biplane study (--a4c, --a2c); without one give --mm-per-px or "
+            "--scale-line."
+        )
+    _check_scale(options)
     if (options.height_cm is None) != (options.weight_kg is None):
         raise click.UsageError("--height-cm and --weight-kg go together: give both.")
     if options.height_cm is not None and options.weight_kg is not None:
@@ -83,6 +89,15 @@ def check_inputs(inputs: Inputs, options: MeasureOptions) -> None:
             body_surface_area(options.height_cm, options.weight_kg)
         except GeometryError as error:
             raise click.UsageError(str(error)) from None
+
+
+def _check_scale(options: MeasureOptions) -> None:
+    from lvef.measure.manual_scale import check_scale_options
+
+    try:
+        check_scale_options(options)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def is_one(inputs: Inputs) -> bool:

@@ -29,6 +29,10 @@ class CodedWarning:
     text: str
 
 
+MANUAL = "manual"
+"""Begins the source of a scale that the user gave."""
+
+
 @dataclass(frozen=True, slots=True)
 class PixelSpacing:
     """Millimetres per pixel of the image as it lies in the file, and where that was read."""
@@ -41,6 +45,11 @@ class PixelSpacing:
     def aspect(self) -> float:
         """Height of a pixel over its width."""
         return self.y_mm / self.x_mm
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether the user gave it."""
+        return self.source.startswith(MANUAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from lvef.core.terms import Sex, View
 from lvef.io.limits import MAX_FRAMES
 
+ScaleLine = tuple[float, float, float, float, float]
+"""A line of known length: x1, y1, x2, y2 in pixels of the image as it lies in the file, and its length in millimetres."""
+
 MAX_SECONDS = 1800.0
 """Longest time for one file of a batch; a clip of 5000 frames takes a few minutes on two cores without bf16."""
 
@@ -37,6 +40,16 @@ class MeasureOptions:
     """End-systolic frame chosen by hand, from 0."""
     frame_rate_hz: float | None = None
     """Frame rate that overrides the file's."""
+    mm_per_px: float | None = None
+    """Millimetres per pixel, for a file without a scale; height of a pixel where they are not square."""
+    scale_line: ScaleLine | None = None
+    """The same by a line of known length, for example two depth marks: X1,Y1,X2,Y2 in pixels and its length in mm."""
+    a2c_mm_per_px: float | None = None
+    """Biplane studies: millimetres per pixel of the A2C, where it has another scale than the A4C."""
+    a2c_scale_line: ScaleLine | None = None
+    """Biplane studies: line of known length on the A2C."""
+    prefer_manual_scale: bool = False
+    """Use the scale given even where the file has one of its own."""
     per_beat: bool = False
     """EF models: find the beats with the installed segmentation model, and predict an EF for each; their mean is the EF.
     Without it the clip is read as a whole. Models that trace the ventricle always measure by beat."""

@@ -23,6 +23,7 @@ from lvef.inference.catalogue import first_model_of_kind
 from lvef.io.open import open_clip
 from lvef.io.timing import with_frame_rate
 from lvef.measure.clip_results import measure_with_ef_model
+from lvef.measure.manual_scale import check_scale_options, options_of_view, with_manual_scale
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
 from lvef.measure.pair_checks import (
@@ -88,6 +89,7 @@ class Measurer:
 
     def __init__(self, options: MeasureOptions | None = None) -> None:
         self.options = options or MeasureOptions()
+        check_scale_options(self.options)
         self.progress: ProgressCallback = _no_progress
         self.predictor: Predictor = load_predictor(self.options)
         self.beat_finder: Measurer | None = self._find_beat_finder(None)
@@ -103,7 +105,9 @@ class Measurer:
 
         Raises:
             WeightsError: ``per_beat`` needs a segmentation network that cannot be loaded.
+            ConfigError: A scale that cannot be.
         """
+        check_scale_options(options)
         loaded = {
             name: getattr(self.options, name) for name in ("weights", "backend", "precision", "threads")
         }
@@ -136,7 +140,7 @@ class Measurer:
         check_clip(clip)
         clip = with_stated_view(clip, self.options.view)
         fan = find_sector(clip)
-        clip = drop_invalid_region(clip, fan)
+        clip = with_manual_scale(drop_invalid_region(clip, fan), fan, self.options)
         check_image(clip, fan)
         if not self.predictor.structures:
             self.progress(READING_EF, 0, 0)
@@ -217,6 +221,9 @@ class Measurer:
             check_different_clips(opened[0], opened[1], needed)
             found = [(still, find_sector(still)) for still in opened]
             stills = [(drop_invalid_region(still, fan), fan) for still, fan in found]
+            if opened[0].frames.shape == opened[1].frames.shape:
+                # Images of two sizes were not exported alike: one scale cannot be that of both.
+                stills = [(with_manual_scale(still, fan, self.options), fan) for still, fan in stills]
             clip = pair_of_stills([still for still, _ in stills], source)
             traced, doubts = self._trace_stills(stills)
             tracings = traced.tracings
@@ -252,7 +259,8 @@ class Measurer:
         try:
             check_different_files(a4c, a2c, needed)
             for view, path in ((View.A4C, a4c), (View.A2C, a2c)):
-                measurement, clip = self.measure(path)
+                of_view = self.with_options(options_of_view(self.options, view), self.progress)
+                measurement, clip = of_view.measure(path)
                 single[str(view)] = with_view(measurement, view), clip
             clips = {View(name): clip for name, (_, clip) in single.items() if clip is not None}
             if len(clips) == len(single):

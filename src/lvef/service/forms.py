@@ -29,11 +29,12 @@ from pydantic_core import PydanticCustomError
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from lvef.core.errors import GeometryError
+from lvef.core.errors import ConfigError, GeometryError
 from lvef.core.terms import GIVEN_VIEWS, Sex, View
 from lvef.geometry.ejection import body_surface_area
 from lvef.io.uploads import UploadStore, open_private, sanitize_name
-from lvef.measure.options import MeasureOptions
+from lvef.measure.manual_scale import check_scale_options
+from lvef.measure.options import MeasureOptions, ScaleLine
 from lvef.service.errors import ApiError
 from lvef.service.settings import MB, ServiceSettings
 
@@ -93,6 +94,17 @@ def _any_case(kind: Iterable[StrEnum]) -> tuple[BeforeValidator, WithJsonSchema]
     return BeforeValidator(find), WithJsonSchema(schema)
 
 
+def _split(text: str) -> list[str]:
+    parts = text.split(",")
+    if len(parts) != 5:
+        raise PydanticCustomError("numbers", "Input should be five numbers with commas between them")
+    return parts
+
+
+Line = Annotated[ScaleLine, BeforeValidator(_split), WithJsonSchema({"type": "string"})]
+"""A line of known length as text."""
+
+
 class MeasureForm(BaseModel):
     """Text fields of the form. All but ``wait`` are options of the measurement, by the names of `MeasureOptions`."""
 
@@ -111,6 +123,13 @@ class MeasureForm(BaseModel):
     ed_frame: Frame = Field(None, description="End-diastolic frame, from 0; requires es_frame.")
     es_frame: Frame = Field(None, description="End-systolic frame, from 0; requires ed_frame.")
     frame_rate_hz: Positive = Field(None, description="Frame rate that overrides the file's.")
+    mm_per_px: Positive = Field(None, description="Millimetres per pixel, for a file without a scale.")
+    scale_line: Line = Field(
+        None, description="The same by a line of known length: x1,y1,x2,y2 in pixels, length in mm."
+    )
+    a2c_mm_per_px: Positive = Field(None, description="Biplane: mm_per_px of the A2C, where it is another.")
+    a2c_scale_line: Line = Field(None, description="Biplane: scale_line of the A2C.")
+    prefer_manual_scale: bool = Field(False, description="Use the scale given even where the file has one.")
     per_beat: bool = Field(False, description="EF models: an EF for each beat.")
     wait: float = Field(0.0, ge=0, le=MAX_WAIT_S, description="Seconds to wait for the result.")
 
@@ -119,6 +138,11 @@ class MeasureForm(BaseModel):
         for one, other in (("ed_frame", "es_frame"), ("height_cm", "weight_kg")):
             if (one in self.model_fields_set) != (other in self.model_fields_set):
                 raise ValueError(f"{one} and {other} go together: give both.")
+        given = self.model_dump(exclude_unset=True, exclude={"wait"})
+        try:
+            check_scale_options(MeasureOptions(**given))
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
         if "height_cm" in self.model_fields_set:
             try:
                 body_surface_area(self.height_cm, self.weight_kg)
@@ -343,6 +367,9 @@ def parse_form(
         raise _bad_request(
             "ed_frame and es_frame choose frames of one clip; a pair or a biplane study has none."
         )
+    of_a2c = (options.a2c_mm_per_px, options.a2c_scale_line) != (None, None)
+    if of_a2c and requests[0].input_kind != "biplane":
+        raise _bad_request("a2c_mm_per_px and a2c_scale_line belong to a biplane study (a4c, a2c).")
     return requests, fields.wait
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -96,7 +97,9 @@ def show_options_form(*, view: bool = True, clock: bool = True, model: bool = Tr
 
 def same_measurement(one: MeasureOptions, other: MeasureOptions) -> bool:
     """Whether two options give the same measurement; sex, height and weight only change its categories."""
-    return (one.weights, one.view, one.frame_rate_hz) == (other.weights, other.view, other.frame_rate_hz)
+    return replace(one, sex=None, height_cm=None, weight_kg=None) == replace(
+        other, sex=None, height_cm=None, weight_kg=None
+    )
 
 
 def _number(
