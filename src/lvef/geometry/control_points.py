@@ -40,9 +40,23 @@ def control_points_of_tracing(tracing: Tracing) -> FloatArray:
     Returns:
         ``(15, 2)`` pixels of the image.
     """
+    one, other = walls_of_tracing(tracing, WALL_POINTS + 2)
+    return np.concatenate([one[:-1], tracing.apex[None], other[1:]])
+
+
+def walls_of_tracing(tracing: Tracing, points: int) -> tuple[FloatArray, FloatArray]:
+    """Both walls of a tracing without the mitral plane.
+
+    Args:
+        tracing: Any tracing; its contour may begin anywhere and run either way.
+        points: Points on each wall at equal lengths along it, its ends among them.
+
+    Returns:
+        From the left hinge to the apex, and from the apex to the right hinge, ``(points, 2)`` each.
+    """
     left, right = tracing.mitral
     one, other = _walls(tracing.contour, left, tracing.apex, right)
-    return np.concatenate([_evenly(one)[:-1], tracing.apex[None], _evenly(other)[1:]])
+    return _evenly(one, points), _evenly(other, points)
 
 
 def contour_of_control_points(points: FloatArray) -> FloatArray:
@@ -131,11 +145,11 @@ def _nearest(points: FloatArray, target: FloatArray) -> int:
     return int(np.argmin(((points - target) ** 2).sum(axis=1)))
 
 
-def _evenly(line: FloatArray) -> FloatArray:
-    """`WALL_POINTS` points at equal lengths along a line, and its two ends."""
+def _evenly(line: FloatArray, points: int) -> FloatArray:
+    """Points at equal lengths along a line, its two ends among them."""
     steps = np.hypot(*np.diff(line, axis=0).T)
     at = np.concatenate([[0.0], np.cumsum(steps)])
-    wanted = np.linspace(0.0, at[-1], WALL_POINTS + 2)
+    wanted = np.linspace(0.0, at[-1], points)
     return np.stack([np.interp(wanted, at, line[:, k]) for k in (0, 1)], axis=1)
 
 

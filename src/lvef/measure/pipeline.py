@@ -23,6 +23,12 @@ from lvef.inference.catalogue import first_model_of_kind
 from lvef.io.open import open_clip
 from lvef.io.timing import with_frame_rate
 from lvef.measure.clip_results import measure_with_ef_model
+from lvef.measure.image_quality import (
+    quality_of_clip,
+    quality_of_stills,
+    quality_of_views,
+    quality_with_beats,
+)
 from lvef.measure.manual_scale import check_scale_options, options_of_view, with_manual_scale
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
@@ -47,6 +53,7 @@ from lvef.measure.quality import (
     check_ventricle,
     implausible_shapes,
 )
+from lvef.measure.quality_score import read_quality_scale
 from lvef.measure.results import (
     RefusalWithCurve,
     base_measurement,
@@ -92,6 +99,7 @@ class Measurer:
         check_scale_options(self.options)
         self.progress: ProgressCallback = _no_progress
         self.predictor: Predictor = load_predictor(self.options)
+        self.quality_scale = read_quality_scale(self.predictor.entry)
         self.beat_finder: Measurer | None = self._find_beat_finder(None)
         """Finds the beats for a network that cannot, where an EF for each is asked for."""
 
@@ -166,6 +174,7 @@ class Measurer:
         clip, curve = plausible_curve(clip, tracings)
         base = base_measurement(clip, curve, tracings, self.options)
         base = replace(base, notices=(*base.notices, *doubts), counts=dict(traced.counts))
+        base = replace(base, quality=quality_of_clip(clip, fan, traced, base, self.quality_scale))
         if self.options.ed_frame is not None or self.options.es_frame is not None:
             return self._with_provenance(self._measure_chosen_frames(base, curve, traced), began)
         analysis = analyse_beats(curve, r_wave_times_s=clip.r_wave_times_s, is_smoothed=True)
@@ -184,6 +193,7 @@ class Measurer:
             heart_rate_source=FROM_BEATS if analysis.heart_rate_bpm else base.heart_rate_source,
             notices=(*base.notices, *analysis.notices),
         )
+        found = quality_with_beats(found)
         odd = implausible_shapes(tracings, clip.spacing)
         try:
             check_combined(clip.source, found.notices)
@@ -237,6 +247,7 @@ class Measurer:
                 frame_rate_hz=None,
                 duration_s=None,
             )
+            base = replace(base, quality=quality_of_stills(stills, traced, base, self.quality_scale))
             measurement = self._measure_frames(base, curve, traced, (0, 1), "two stills")
         except (LvefError, MemoryError) as error:
             measurement = failed_measurement(source, error, clip)
@@ -271,6 +282,8 @@ class Measurer:
                     code = measurement.reason_code or "single_plane"
                     raise QualityRefusal(code, f"No biplane EF, the {name} has none: {measurement.reason}")
             biplane = biplane_measurement(source, single["A4C"][0], single["A2C"][0], self.options)
+            views = {name: measurement for name, (measurement, _) in single.items()}
+            biplane = replace(biplane, quality=quality_of_views(views))
         except LvefError as error:
             biplane = failed_measurement(source, error, None)
             if biplane.reason_code == SAME_CONTENT:
@@ -327,7 +340,9 @@ class Measurer:
         counts = {name: sum(part.counts[name] for part in parts) for name in parts[0].counts}
         tracings = tuple(tracing for part in parts for tracing in part.tracings)
         contact = np.concatenate([part.wall_contact for part in parts])
-        return TracedFrames(tracings, contact, parts[0].walls_known, counts), list(dict.fromkeys(doubts))
+        certainty = np.concatenate([part.certainty for part in parts])
+        traced = TracedFrames(tracings, contact, parts[0].walls_known, counts, certainty)
+        return traced, list(dict.fromkeys(doubts))
 
     def _measure_frames(
         self,

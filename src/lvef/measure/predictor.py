@@ -63,12 +63,14 @@ class TracedFrames:
         wall_contact: ``(n,)`` part of the cavity's border with wall around it; NaN where not looked at.
         walls_known: Whether the network tells walls at all.
         counts: How often its output broke a rule before any guard acted, by name; see `lvef.core.records.Measurement`.
+        certainty: ``(n,)`` of the model along the cavity's border, 0-1; NaN where not looked at.
     """
 
     tracings: tuple[Tracing | None, ...]
     wall_contact: FloatArray
     walls_known: bool = True
     counts: Mapping[str, int] = field(default_factory=dict)
+    certainty: FloatArray = field(default_factory=lambda: np.array([np.nan]))
 
     @property
     def traced(self) -> BoolArray:

@@ -38,7 +38,7 @@ from lvef.measure.predictor import (
     ignore_progress,
     prefetch,
 )
-from lvef.measure.quality import wall_contact
+from lvef.measure.quality import border_certainty, wall_contact
 from lvef.transforms.frames import (
     ClipFrames,
     Placement,
@@ -65,7 +65,7 @@ OTHER_PHASE = -1
 """Stands for the still of the other phase where frames are named by number."""
 
 CONTACT_EVERY = 4
-"""Frames between two looks at the wall around the cavity."""
+"""Frames between two looks at the wall around the cavity, and at the certainty along its border."""
 
 
 MAX_OFF_AXIS = N_DISKS // 2
@@ -177,6 +177,7 @@ class SegmentationPredictor(Predictor):
         """See `Predictor.trace`."""
         tracings: list[Tracing | None] = []
         contact = np.full(len(frames if context.only is None else context.only), np.nan)
+        certainty = contact.copy()
         for i, (probability, placement) in enumerate(self.probabilities(frames, box, spacing, context)):
             tracing = trace_in_image(probability, placement, spacing)
             tracings.append(tracing)
@@ -185,7 +186,9 @@ class SegmentationPredictor(Predictor):
                 continue
             if self.walls_known and i % CONTACT_EVERY == 0:
                 contact[i] = wall_contact(probability)
-        return TracedFrames(tuple(tracings), contact, self.walls_known)
+            if i % CONTACT_EVERY == 0:
+                certainty[i] = border_certainty(probability)
+        return TracedFrames(tuple(tracings), contact, self.walls_known, certainty=certainty)
 
     def _run_alternating(self, batch: NDArray[np.float32], first: int) -> Callable[[], NDArray[np.float32]]:
         odd = np.arange(first, first + len(batch)) % 2 == 1

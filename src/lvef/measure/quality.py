@@ -47,6 +47,9 @@ WEAK_WALL_CONTACT = 0.8
 """Below this the clip is measured with a warning."""
 
 
+CERTAINTY_REACH_PX = 3
+"""Pixels to either side of the border along which the model's certainty is read."""
+
 WEAK_WALLS = "weak_walls"
 """Code of the warning that little wall was seen."""
 
@@ -315,6 +318,20 @@ def wall_contact(probabilities: NDArray[np.float32]) -> float:
     cavity = (label == 1).astype(np.uint8)
     ring = cv2.dilate(cavity, np.ones((5, 5), np.uint8)).astype(bool) & (cavity == 0)
     return float((label[ring] >= 2).mean()) if ring.any() else float("nan")
+
+
+def border_certainty(probabilities: NDArray[np.float32]) -> float:
+    """Mean probability of the most probable class along the cavity's border, 0-1; NaN without a cavity.
+
+    On the border itself two classes are equally probable; three pixels to either side a certain model has decided.
+
+    Args:
+        probabilities: ``(4, h, w)`` of :class:`lvef.core.terms.Structure`.
+    """
+    cavity = (probabilities.argmax(axis=0) == 1).astype(np.uint8)
+    side = np.ones((2 * CERTAINTY_REACH_PX + 1,) * 2, np.uint8)
+    ring = cv2.dilate(cavity, side) != cv2.erode(cavity, side)
+    return float(probabilities[:, ring].max(axis=0).mean()) if ring.any() else float("nan")
 
 
 def _neighbour_correlation(frame: NDArray[np.uint8], fan: Sector) -> float:

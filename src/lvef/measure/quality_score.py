@@ -1,0 +1,104 @@
+"""The score of image quality: an ordinal logistic model of a few parts; its coefficients lie beside the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lvef.core.config import from_mapping
+from lvef.core.errors import ConfigError, WeightsError
+from lvef.inference.catalogue import ModelEntry
+
+QUALITY_NAME = "quality.json"
+"""File of the score's coefficients beside a model."""
+
+QUALITY_SCHEMA = "lvef-quality/1"
+"""Version of its layout."""
+
+SCORED = ("visible_border", "border_contrast", "apical_haze", "far_to_near", "apex_depth")
+"""Parts of the score. More (haze, regions, shape, certainty) add less than .03 to its rank correlation with the label, and
+certainty is optimistic on the patients a model was trained on."""
+
+
+@dataclass(frozen=True)
+class ScoredPart:
+    """One part in the score."""
+
+    name: str
+    """Name of the part, of `SCORED`."""
+    low: float
+    """1st percentile in training; lower values count as this one: the score does not extrapolate."""
+    high: float
+    """99th percentile."""
+    mean: float
+    """Mean in training."""
+    sd: float
+    """Standard deviation in training."""
+    weight: float
+    """Coefficient of the standardised part."""
+
+
+@dataclass(frozen=True)
+class QualityScale:
+    """An ordinal logistic model: probability of a label of at least ``medium``, and of ``good``.
+
+    Source:
+        McCullagh, J R Stat Soc B 42:109-142, 1980 (proportional odds).
+    """
+
+    model_sha256: str
+    """SHA-256 of the ``model.onnx`` whose contours it was fitted on."""
+    parts: tuple[ScoredPart, ...]
+    """Parts and their coefficients."""
+    medium: float
+    """Cut-off of ``medium`` on the linear predictor."""
+    good: float
+    """Cut-off of ``good``."""
+    trained_on: str
+    """Patients and label."""
+    licence: str
+    """Licence of that data, and so of these coefficients."""
+    citation: str
+    """How to cite it."""
+    command: str
+    """Command that made the file."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Metrics by name, in cross-validation by patient."""
+    schema: str = QUALITY_SCHEMA
+    """Version of this layout."""
+
+    def score(self, parts: Mapping[str, float | None]) -> float | None:
+        """Expected label on a scale from 0 (poor) over .5 (medium) to 1 (good); None where a part is not known."""
+        values = [parts.get(part.name) for part in self.parts]
+        known = [value for value in values if value is not None and np.isfinite(value)]
+        if len(known) < len(self.parts):
+            return None
+        linear = sum(
+            part.weight * (min(max(value, part.low), part.high) - part.mean) / part.sd
+            for part, value in zip(self.parts, known, strict=True)
+        )
+        return float(sum(1 / (1 + np.exp(cut - linear)) for cut in (self.medium, self.good)) / 2)
+
+
+def read_quality_scale(entry: ModelEntry) -> QualityScale | None:
+    """The coefficients beside a model, or None without any.
+
+    Raises:
+        WeightsError: They do not fit the layout, or belong to another model.
+    """
+    path = entry.folder / QUALITY_NAME
+    if not path.is_file():
+        return None
+    try:
+        scale = from_mapping(QualityScale, json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (OSError, ValueError, ConfigError) as error:
+        raise WeightsError(f"{path}: cannot be read ({error}); install the weights again.") from None
+    if scale.schema != QUALITY_SCHEMA or scale.model_sha256 != entry.card.model_sha256:
+        raise WeightsError(
+            f"{path}: layout {scale.schema} of the model {scale.model_sha256[:12]}... found, {QUALITY_SCHEMA} of "
+            f"{entry.card.model_sha256[:12]}... was expected; install the weights again."
+        )
+    return scale
