@@ -12,9 +12,11 @@ from lvef.core.records import (
     Beat,
     Clip,
     CodedWarning,
+    ImageQuality,
     Measurement,
     PixelSpacing,
     Provenance,
+    SecondOpinion,
     Tracing,
     VolumeCurve,
 )
@@ -114,6 +116,31 @@ def beating(
         "tracings": tuple(tracings),
     }  # fmt: skip
     return Measurement(**values | changes), clip
+
+
+def assessed(**changes: Any) -> dict[str, Any]:
+    """Values of view, decision, prediction interval, image quality and second opinion, for `beating`."""
+    values: dict[str, Any] = {
+        "view_probability": 0.97,
+        "view_source": "image",
+        "decision": "caution",
+        "ef_low_percent": 47.6,
+        "ef_high_percent": 66.4,
+        "interval_level": 0.9,
+        "category_probabilities": {"reduced": 0.01, "mildly_reduced": 0.07, "preserved": 0.92},
+        "quality": ImageQuality(
+            0.52,
+            {"visible_lateral": 0.6, "visible_apical": None, "sector_width_deg": 74.6, "frame_rate_hz": 50.0},
+            (
+                "the lateral wall is not visible in 40 % of its border; tilt the probe",
+                "Record five beats or more.",
+                "A third sentence.",
+            ),
+        ),
+        "second_opinion": SecondOpinion("two-stream-tuned 1", 71.2, 11.2),
+        "thresholds": {"caution_width_points": 25.0},
+    }
+    return values | changes
 
 
 def refused(source: str = "menu.png.avi", code: str = "no_fan") -> Measurement:

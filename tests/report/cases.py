@@ -11,7 +11,7 @@ import numpy as np
 from lvef.core.records import CodedWarning, Correction, Measurement
 from lvef.core.terms import EF_CLIP, Status
 from lvef.measure.results import Result
-from tests.measure.made_up import PROVENANCE, beating, failed, refused
+from tests.measure.made_up import PROVENANCE, assessed, beating, failed, refused
 
 NOW = datetime.datetime(2026, 1, 31, 14, 5, 9, tzinfo=datetime.UTC)
 LONG = "The frame rate is missing in the file; 30 frames per second are assumed, and all times depend on it. "
@@ -105,6 +105,22 @@ def pair() -> Result:
     )  # fmt: skip
 
 
+def withheld() -> Result:
+    """A clip that was traced and whose EF is not given, with the image quality that says why."""
+    m, clip = beating(175, **assessed(second_opinion=None, category_probabilities={}))
+    reason = (
+        "clip.avi: 20 % of the border is visible, at least 40 % was expected; record the apical view again."
+    )
+    return Result(
+        replace(
+            m, status=Status.REFUSED, decision="refused", reason=reason, reason_code="poor_image", ef_percent=None,
+            ef_low_percent=None, ef_high_percent=None, categories={}, edv_ml=None, esv_ml=None, stroke_volume_ml=None,
+            beats_averaged=None, ef_mean_percent=None, ef_sd_percent=None,
+        ),
+        clip,
+    )  # fmt: skip
+
+
 def cases() -> Iterator[tuple[str, Result]]:
     yield "plain", plain()
     yield "uncalibrated", plain(calibrated=False, edv_ml=None)
@@ -125,4 +141,6 @@ def cases() -> Iterator[tuple[str, Result]]:
     volume[3] = 100.0
     yield "one traced frame", Result(replace(m, curve=replace(m.curve, volume=volume)), clip)
     yield "flat", Result(replace(m, curve=replace(m.curve, volume=np.zeros(60))), clip)
+    yield "assessed", plain(**assessed())
+    yield "assessed refusal", withheld()
     yield "still", Result(refused(), replace(clip, frames=clip.frames[:1], times_s=clip.times_s[:1]))

@@ -11,11 +11,14 @@ import pytest
 
 from lvef.core.records import CodedWarning, PixelSpacing
 from lvef.core.wording import DISCLAIMER
+from lvef.measure.correction import OF_MODEL_ONLY, Edit
+from lvef.measure.correction import corrected as corrected_measurement
+from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
 from lvef.report.content import MOST_WARNINGS, NO_CLIP, NO_CONTOUR, NO_SECTOR, content_of
 from lvef.report.curve import chart_of, ticks
 from lvef.report.images import IMAGE_HEIGHT_PX, images_of
-from tests.measure.made_up import beating, failed, refused
+from tests.measure.made_up import assessed, beating, failed, refused
 from tests.report.cases import (
     CORRECTION,
     NOW,
@@ -26,6 +29,7 @@ from tests.report.cases import (
     pair,
     plain,
     study,
+    withheld,
 )
 
 
@@ -269,3 +273,35 @@ def test_ticks_are_round_and_inside(span):
     assert 3 <= len(found) <= 9
     assert span[0] <= found[0] < found[-1] <= span[1] + 1e-9
     assert len({round(b - a, 9) for a, b in itertools.pairwise(found)}) == 1
+
+
+def test_an_assessed_answer_has_interval_decision_quality_and_second_opinion():
+    content = content_of(plain(**assessed()), NOW)
+    assert content.interval == (("90 % prediction interval", "48 to 66 %"),)
+    assert content.bar.interval_percent == (47.6, 66.4) and content.is_apart
+    assert content.decision == ("caution", "Check the contours before you use the EF.")
+    quality = content.views[0].quality
+    assert quality.text == "fair, 0.52 of 1" and len(quality.advice) == 2
+    assert ("Sector width", "75 °") in quality.parts
+    labels = [label for label, _ in content.values]
+    # What stands beside the EF does not stand below it again.
+    assert {"View", "Probability"} <= set(labels)
+    assert not {"Decision", "Second opinion", "Image quality"} & set(labels)
+
+
+def test_a_withheld_ef_stands_nowhere_and_its_curve_does():
+    content = content_of(withheld(), NOW)
+    assert content.decision == ("refused", "") and content.status == "not measured" and content.bar is None
+    view = content.views[0]
+    assert view.chart is not None and all(span.label == "" for span in view.chart.spans)
+    assert {row[view.beats.header.index("EF %")] for row in view.beats.rows} == {"-"}
+    assert "Beat shown" not in dict(content.values)
+    assert view.quality is not None
+
+
+def test_a_corrected_ef_has_no_interval_of_the_model():
+    machine, _ = beating(175, **assessed())
+    reader = corrected_measurement(machine, Edit(es_frame=20), MeasureOptions(), now=NOW)
+    assert reader.ef_low_percent is None and reader.decision == "" and not reader.category_probabilities
+    assert content_of(Result(reader, None), NOW).interval == (("Prediction interval", OF_MODEL_ONLY),)
+    assert reader.second_opinion.difference_points == pytest.approx(71.2 - reader.ef_percent)

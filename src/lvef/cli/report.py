@@ -145,11 +145,12 @@ def run_report(request: Request, options: MeasureOptions) -> int:
     # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import show_progress
     from lvef.core.serialization import to_json
-    from lvef.core.wording import ef_text
+    from lvef.core.wording import ef_interval_text
 
     correct = _correction_of(request, options) if request.correction is not None else None
     tasks = _make_tasks(request, options)
     documents: list[dict[str, Any]] = []
+    lines: list[str] = []
     failures: list[LvefError] = []
     with show_progress("Reports") as progress:
         progress.start(len(tasks))
@@ -159,7 +160,10 @@ def run_report(request: Request, options: MeasureOptions) -> int:
                 if correct is not None:
                     result = correct(result)
                 is_new = correct is not None and result.measurement.correction is not None
-                documents.append(_write(task.corrected() if is_new else task, result, request.format, is_new))
+                document = _write(task.corrected() if is_new else task, result, request.format, is_new)
+                documents.append(document)
+                ef = f"EF {ef_interval_text(result.measurement):>5}"
+                lines += [f"{ef}  {file}" for file in document["files"]]
                 for sentence in _messages(result, correct is not None):
                     progress.message(sentence)
             except LvefError as error:
@@ -172,9 +176,8 @@ def run_report(request: Request, options: MeasureOptions) -> int:
     if request.as_json:
         click.echo(to_json(documents[0] if _wants_one(request) else documents), nl=False)
     else:
-        for document in documents:
-            for file in document["files"]:
-                click.echo(f"EF {ef_text(document['ef_percent']):>5}  {file}")
+        for line in lines:
+            click.echo(line)
     return _exit_code([document["status"] for document in documents], failures)
 
 
@@ -378,6 +381,9 @@ def _write(task: Task, result: Result, wanted: str, is_new: bool) -> dict[str, A
         "source": printable(m.source),
         "status": m.status.value,
         "ef_percent": finite(m.ef_percent),
+        "ef_low_percent": finite(m.ef_low_percent),
+        "ef_high_percent": finite(m.ef_high_percent),
+        "decision": m.decision,
         "machine_ef_percent": finite(
             m.ef_percent if m.correction is None else m.correction.machine_ef_percent
         ),

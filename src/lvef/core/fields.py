@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
 from typing import Any
 
-from lvef.core import wording
+from lvef.core import quality_wording, wording
 from lvef.core.records import FROM_BEATS, FROM_FILE, Measurement
 from lvef.core.terms import Decision, Status, View, ViewSource
 
@@ -141,14 +141,14 @@ FIELDS = (
         "accepted: may be used as it is. caution: look at the contours first. refused: no EF is given. Empty where no "
         "decision was made.",
         {"enum": [*(decision.value for decision in Decision), ""]}, column=33, required=False,
-        lines=wording.decision_lines),
+        lines=wording.decision_lines, shown=Shown.TERMINAL),
     Field("ef_percent",
         "Ejection fraction: the mean over the counted complete beats (beats_averaged of them); of a study "
         "over every pair of an A4C and an A2C beat; of an EF model that read the clip as a whole, over its "
         "windows.",
         NUMBER, column=2),
     Field("ef_low_percent", "Lower end of the prediction interval of the EF; null without one.",
-        NUMBER, column=34, required=False, lines=wording.interval_lines),
+        NUMBER, column=34, required=False, lines=wording.interval_lines, shown=Shown.TERMINAL),
     Field("ef_high_percent", "Upper end of it.", NUMBER, column=35, required=False),
     Field("interval_level", "Probability with which it holds the reference EF of a patient, 0-1.",
         SHARE, column=36, required=False),
@@ -200,7 +200,8 @@ FIELDS = (
     Field("beats_averaged",
         "Beats that EF and volumes are means of, of a study pairs of beats; 1 where they are of one beat, "
         "null without an EF and where an EF model read the clip as a whole.",
-        COUNT, column=29, lines=wording.shown_beat_lines),
+        COUNT, column=29, lines=wording.shown_beat_lines,
+        shown=Shown.TERMINAL | Shown.REPORT | Shown.PAGE),
     Field("heart_rate_bpm", "Beats per minute.",
         NUMBER, column=10, lines=lambda m: [("Heart rate", wording.heart_rate_text(m))]),
     Field("heart_rate_source",
@@ -216,10 +217,10 @@ FIELDS = (
         group=Group.METHOD, shown=Shown.REPORT | Shown.PAGE),
     Field("quality", "Image quality: score, readable parts, what would help.",
         RECORD, column=37, value=lambda m: None if m.quality is None else m.quality.score, required=False,
-        lines=wording.quality_lines),
+        lines=quality_wording.quality_lines, shown=Shown.TERMINAL),
     Field("second_opinion", "The EF of a model of another family; null where none was asked for.",
         RECORD, column=38, value=lambda m: None if m.second_opinion is None else m.second_opinion.ef_percent,
-        required=False, lines=wording.second_opinion_lines),
+        required=False, lines=wording.second_opinion_lines, shown=Shown.TERMINAL | Shown.SUMMARY),
     Field("thresholds", "The thresholds of the decision that were in force, by name.",
         {"type": "object", "additionalProperties": {"type": "number"}}, required=False),
     Field("notices", "Warnings.", RECORD),

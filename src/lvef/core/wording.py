@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from lvef.core.records import FROM_BEATS, FROM_FILE, Measurement, PixelGeometry, PixelSpacing
-from lvef.core.terms import EF_CLIP, EF_KINDS, EF_TWO_STREAM, VOLUME_TRACE, Decision, Status, View
+from lvef.core.terms import EF_CLIP, EF_KINDS, EF_TWO_STREAM, VOLUME_TRACE, Decision, Status, View, ViewSource
 
 DISCLAIMER = "Research and teaching use only. Not a medical device."
 """Stands on every image and at the end of every table."""
@@ -44,6 +44,12 @@ VIEW_TEXT = {
 }
 """Each view for people."""
 
+_VIEW_SOURCE_TEXT: dict[str, str] = {
+    ViewSource.FILE: "from the file",
+    ViewSource.USER: "given by the user",
+    ViewSource.IMAGE: "from the image",
+}
+
 DECISION_TEXT = {
     Decision.ACCEPTED: "accepted",
     Decision.CAUTION: "caution: check the contours before you use the EF",
@@ -51,8 +57,9 @@ DECISION_TEXT = {
 }
 """Each decision for people."""
 
-SHOWN_ADVICE = 2
-"""Sentences of advice on image quality that are shown."""
+MOST_DIFFERENCE_POINTS = 10.0
+"""Two models disagree where their EFs differ by more and there is no prediction interval that could say it. Two
+cardiologists differ by 6 to 7 points on the same patient. Source: see docs/explanation/ef-and-its-references.md."""
 
 DIGEST_LETTERS = 12
 """Letters of a model's SHA-256 that are shown."""
@@ -255,7 +262,7 @@ def spread_lines(measurement: Measurement) -> list[tuple[str, str]]:
 def shown_beat_lines(measurement: Measurement) -> list[tuple[str, str]]:
     """The beat whose ED and ES are shown, where the EF is a mean of several."""
     m, beat = measurement, measurement.shown_beat
-    if beat is None or m.correction is not None or (m.beats_averaged or 0) < 2:
+    if beat is None or m.ef_percent is None or m.correction is not None or (m.beats_averaged or 0) < 2:
         return []
     parts = [f"beat {m.beats.index(beat) + 1}", f"EF {beat.ef_percent:.1f} %"]
     if m.edv_ml is not None:
@@ -268,9 +275,12 @@ def view_lines(measurement: Measurement) -> list[tuple[str, str]]:
     m = measurement
     if m.view_probability is None or m.view is View.UNKNOWN:
         return []
-    source = {"file": "from the file", "user": "given by the user", "image": "from the image"}
-    where = f"{source[m.view_source]}, " if m.view_source in source else ""
-    return [("View", f"{VIEW_TEXT[m.view]} ({where}probability by the image {m.view_probability:.2f})")]
+    text = VIEW_TEXT[m.view]
+    if m.view_source in _VIEW_SOURCE_TEXT:
+        text += f", {_VIEW_SOURCE_TEXT[m.view_source]}"
+    # A view that the file states is checked against the image.
+    by = "probability" if m.view_source in ("", ViewSource.IMAGE) else "by the image"
+    return [("View", f"{text} ({by} {m.view_probability:.2f})")]
 
 
 def interval_text(measurement: Measurement) -> str:
@@ -279,6 +289,14 @@ def interval_text(measurement: Measurement) -> str:
     if m.ef_low_percent is None or m.ef_high_percent is None:
         return ""
     return f"{number_text(m.ef_low_percent)} to {number_text(m.ef_high_percent, unit='%')}"
+
+
+def ef_interval_text(measurement: Measurement) -> str:
+    """EF and prediction interval in one cell: ``58 % (48-66)``; the EF alone without one."""
+    m = measurement
+    if m.ef_percent is None or m.ef_low_percent is None or m.ef_high_percent is None:
+        return ef_text(m.ef_percent)
+    return f"{ef_text(m.ef_percent)} ({number_text(m.ef_low_percent)}-{number_text(m.ef_high_percent)})"
 
 
 def interval_lines(measurement: Measurement) -> list[tuple[str, str]]:
@@ -295,7 +313,7 @@ def interval_lines(measurement: Measurement) -> list[tuple[str, str]]:
 def category_probability_lines(measurement: Measurement) -> list[tuple[str, str]]:
     """The probability of each heart-failure range: ``reduced 5 %, mildly reduced 20 %, preserved 75 %``."""
     parts = [
-        f"{_lookup(HEART_FAILURE_TEXT, key)} {100 * share:.0f} %"
+        f"{key.replace('_', ' ')} {100 * share:.0f} %"
         for key, share in measurement.category_probabilities.items()
     ]
     return [("Probability", ", ".join(parts))] if parts else []
@@ -309,13 +327,30 @@ def decision_lines(measurement: Measurement) -> list[tuple[str, str]]:
     return [("Decision", DECISION_TEXT[Decision(m.decision)])]
 
 
-def quality_lines(measurement: Measurement) -> list[tuple[str, str]]:
-    """The image-quality score, and the two things that would help most."""
-    quality = measurement.quality
-    if quality is None:
-        return []
-    score = "" if quality.score is None else f"{quality.score:.2f} (0 poor, 1 good)"
-    return [("Image quality", score), *(("", note_text(one)) for one in quality.advice[:SHOWN_ADVICE])]
+def decision_badge(measurement: Measurement) -> tuple[str, str]:
+    """The decision as one word and what it asks of the reader; both empty where none was made.
+
+    Example:
+        >>> decision_badge(Measurement("a.avi", Status.OK, ef_percent=58.0, decision="caution"))
+        ('caution', 'Check the contours before you use the EF.')
+        >>> decision_badge(Measurement("a.avi", Status.REFUSED))
+        ('refused', '')
+    """
+    m = measurement
+    if m.ef_percent is None:
+        return (str(Decision.REFUSED) if m.status is Status.REFUSED else "", "")
+    word, _, rest = DECISION_TEXT[Decision(m.decision)].partition(": ") if m.decision else ("", "", "")
+    return word, note_text(rest)
+
+
+def models_disagree(measurement: Measurement) -> bool:
+    """Whether the second opinion is outside the prediction interval, or without one more than 10 points away."""
+    m, other = measurement, measurement.second_opinion
+    if m.ef_percent is None or other is None or other.ef_percent is None:
+        return False
+    if m.ef_low_percent is None or m.ef_high_percent is None:
+        return abs(other.ef_percent - m.ef_percent) > MOST_DIFFERENCE_POINTS
+    return not m.ef_low_percent <= other.ef_percent <= m.ef_high_percent
 
 
 def second_opinion_lines(measurement: Measurement) -> list[tuple[str, str]]:
@@ -326,7 +361,8 @@ def second_opinion_lines(measurement: Measurement) -> list[tuple[str, str]]:
     if other.ef_percent is None:
         return [("Second opinion", f"{other.weights} gave no EF: {note_text(other.reason)}")]
     apart = "" if other.difference_points is None else f" ({other.difference_points:+.1f} points)"
-    return [("Second opinion", f"{ef_text(other.ef_percent)} by {other.weights}{apart}")]
+    doubt = ": the models disagree" if models_disagree(measurement) else ""
+    return [("Second opinion", f"{ef_text(other.ef_percent)} by {other.weights}{apart}{doubt}")]
 
 
 def no_volume_text(measurement: Measurement) -> str:

@@ -38,6 +38,9 @@ MAX_FILE_BYTES = 2**20
 OF_READER = "ED and ES by a reader"
 """What the EF of a corrected answer rests on, in ``method``."""
 
+OF_MODEL_ONLY = "It holds for the model's EF, not for a corrected one."
+"""Why a corrected result has no prediction interval."""
+
 OF_MEAN = ("mean_of_ratios",)
 """Notices about the machine's mean, which a corrected answer has no more."""
 
@@ -118,7 +121,7 @@ def corrected(
     beat = beat_of_frames(shown, ed, es, machine.source)
     whole = machine.status is Status.OK and "frames" not in changed
     base = replace(
-        machine,
+        without_interval(machine),
         status=Status.OK if whole else Status.PARTIAL_CYCLE,
         reason="",
         reason_code="",
@@ -129,7 +132,8 @@ def corrected(
         notices=(*(n for n in machine.notices if n.code not in OF_MEAN), _notice(changed, machine)),
         correction=_record(machine, edit, changed, now),
     )
-    return with_beat(replace(base, method=method_of_view(base.view)), beat, options, OF_READER)
+    result = with_beat(replace(base, method=method_of_view(base.view)), beat, options, OF_READER)
+    return _with_difference(result)
 
 
 def corrected_study(
@@ -176,7 +180,7 @@ def corrected_study(
     answer = biplane_measurement(machine.source, own["A4C"], own["A2C"], options, shown_only=True)
     return (
         replace(
-            answer,
+            without_interval(answer),
             provenance=machine.provenance,
             notices=(
                 *(n for n in machine.notices if n.code in OF_FILES),
@@ -188,6 +192,27 @@ def corrected_study(
         ),
         own,
     )
+
+
+def without_interval(measurement: Measurement) -> Measurement:
+    """A measurement without prediction interval, probabilities and decision: they were made for the model's EF."""
+    return replace(
+        measurement,
+        ef_low_percent=None,
+        ef_high_percent=None,
+        interval_level=None,
+        interval_note=OF_MODEL_ONLY,
+        category_probabilities={},
+        decision="",
+    )
+
+
+def _with_difference(m: Measurement) -> Measurement:
+    """The result with the second opinion's difference from its own EF, no longer from the model's."""
+    other = m.second_opinion
+    if other is None or other.ef_percent is None or m.ef_percent is None:
+        return m
+    return replace(m, second_opinion=replace(other, difference_points=other.ef_percent - m.ef_percent))
 
 
 def edit_to_dict(edit: Edit) -> dict[str, Any]:

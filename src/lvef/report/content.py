@@ -5,24 +5,31 @@ from __future__ import annotations
 import datetime
 import math
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lvef.core.fields import Group, Line, Shown, lines_of
+from lvef.core.quality_wording import advice_of, part_lines, quality_text
 from lvef.core.records import Correction, Measurement
 from lvef.core.serialization import printable
-from lvef.core.terms import Status, View
+from lvef.core.terms import Decision, Status, View
 from lvef.core.wording import (
     DISCLAIMER,
     clip_text,
+    decision_badge,
     ef_text,
+    interval_lines,
     ml_text,
+    models_disagree,
     no_volume_text,
     note_text,
     number_text,
     reads_clips,
+    second_opinion_lines,
     status_text,
 )
 from lvef.measure.results import Result
+from lvef.report.bars import IntervalBar, interval_bar, score_alt
 from lvef.report.curve import CurveChart, chart_of
 from lvef.report.images import EchoImage, images_of
 
@@ -88,6 +95,25 @@ class TextTable:
 
 
 @dataclass(frozen=True, slots=True)
+class QualityContent:
+    """The image quality of one clip.
+
+    Attributes:
+        score: 0 (poor) to 1 (good), or None.
+        text: The score as word and number; empty without one.
+        alt: The bar of the score in words.
+        advice: What would help most.
+        parts: The readable parts.
+    """
+
+    score: float | None
+    text: str
+    alt: str
+    advice: tuple[str, ...]
+    parts: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ViewContent:
     """What belongs to one clip: of a biplane study there are two."""
 
@@ -95,6 +121,7 @@ class ViewContent:
     images: tuple[EchoImage, ...]
     chart: CurveChart | None
     beats: TextTable | None
+    quality: QualityContent | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +142,11 @@ class ReportContent:
         facts: The clip in one line, of a study both clips.
         label: What the large number is.
         ef: The EF, or that there is none.
+        interval: The prediction interval or why there is none, with its label; empty without an EF.
+        bar: The EF and the interval as a drawing; None without an EF.
+        decision: The decision in one word and what it asks of the reader; empty where none was made.
+        second_opinion: The EF of another model with its label, or nothing.
+        is_apart: Whether the two models disagree.
         status: The status in one line.
         is_alert: Whether the status should stand out.
         reason: Why there is no EF; empty where there is one.
@@ -134,6 +166,11 @@ class ReportContent:
     facts: str
     label: str
     ef: str
+    interval: tuple[Line, ...]
+    bar: IntervalBar | None
+    decision: tuple[str, str]
+    second_opinion: tuple[Line, ...]
+    is_apart: bool
     status: str
     is_alert: bool
     reason: str
@@ -170,7 +207,13 @@ def content_of(result: Result, made_at: datetime.datetime | None = None) -> Repo
         facts=_facts(result),
         label="Ejection fraction" + ("" if m.correction is None else f", corrected{_by(m.correction)}"),
         ef="No EF" if m.ef_percent is None else ef_text(m.ef_percent),
-        status=status_text(m),
+        interval=_lines(interval_lines(m)),
+        bar=interval_bar(m),
+        decision=decision_badge(m),
+        second_opinion=_lines(second_opinion_lines(m)),
+        is_apart=models_disagree(m),
+        # The decision says "refused" already.
+        status=status_text(m).removeprefix(f"{Decision.REFUSED}: "),
         is_alert=m.correction is None and m.status is not Status.OK,
         reason=_cut(_sentence(m.reason.removeprefix(f"{m.source}: "), names), 2 * LONGEST_NOTE),
         values=readable_lines(m, Shown.REPORT, Group.VALUES),
@@ -198,7 +241,11 @@ def file_title(result: Result) -> str:
 
 def readable_lines(m: Measurement, shown: Shown, *groups: Group) -> tuple[Line, ...]:
     """`lvef.core.fields.lines_of` as it can be printed."""
-    return tuple((label, _cut(readable(text))) for label, text in lines_of(m, shown, *groups))
+    return _lines(lines_of(m, shown, *groups))
+
+
+def _lines(lines: Iterable[Line]) -> tuple[Line, ...]:
+    return tuple((label, _cut(readable(text))) for label, text in lines)
 
 
 def readable(text: str) -> str:
@@ -235,7 +282,10 @@ def beats_table(m: Measurement, most: int | None = None, *, is_narrow: bool = Fa
             cells.append(number_text(m.frame_time_s(beat.ed_frame), 2))
         if volumes:
             cells += [number_text(beat.ed_volume), number_text(beat.es_volume)]
-        cells += [number_text(beat.ef_percent), number_text(beat.duration_s, 2)]
+        cells += [
+            "-" if m.ef_percent is None else number_text(beat.ef_percent),
+            number_text(beat.duration_s, 2),
+        ]
         if beat.excluded:
             use = f"excluded: {readable(beat.excluded)}"
         elif m.is_shown(beat):
@@ -306,8 +356,19 @@ def _views(result: Result) -> tuple[ViewContent, ...]:
             images_of(m, clip, name, shape),
             chart_of(m),
             beats_table(m, most, is_narrow=bool(result.views)),
+            _quality(m),
         )
         for name, (m, clip) in parts.items()
+    )
+
+
+def _quality(m: Measurement) -> QualityContent | None:
+    quality = m.quality
+    if quality is None:
+        return None
+    advice = tuple(_cut(readable(text)) for text in advice_of(quality))
+    return QualityContent(
+        quality.score, quality_text(quality), score_alt(quality), advice, _lines(part_lines(quality))
     )
 
 

@@ -305,7 +305,9 @@ def _span(m: Measurement, beat: Beat, times: FloatArray) -> Span:
     start_s, end_s = sorted((float(times[beat.ed_frame]), float(times[end])))
     if beat.excluded:
         return Span(start_s, end_s, "excluded", "excluded")
-    return Span(start_s, end_s, "shown" if m.is_shown(beat) else "counted", ef_text(beat.ef_percent))
+    # An EF that is withheld stands nowhere.
+    label = "" if m.ef_percent is None else ef_text(beat.ef_percent)
+    return Span(start_s, end_s, "shown" if m.is_shown(beat) else "counted", label)
 
 
 def _is_inside(beat: Beat, n: int) -> bool:

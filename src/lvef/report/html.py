@@ -10,8 +10,9 @@ import cv2
 import jinja2
 
 from lvef.core.records import FrameArray
+from lvef.report.bars import INTERVAL_HEIGHT, SCORE_HEIGHT, IntervalBar, draw_interval, draw_score
 from lvef.report.canvas import SvgCanvas
-from lvef.report.content import ReportContent, ViewContent, more_warnings
+from lvef.report.content import QualityContent, ReportContent, ViewContent, more_warnings
 from lvef.report.curve import draw_curve
 from lvef.report.images import IMAGE_HEIGHT_PX, EchoImage, draw_tracing
 from lvef.report.style import DARK, LIGHT, PHASE_COLOURS
@@ -21,6 +22,9 @@ JPEG_QUALITY = 88
 
 CURVE_HEIGHT, LETTER = 210, 11.5
 """Height of the curve and of its letters; the width is 720, or 350 where there are two."""
+
+BAR_WIDTH = 250.0
+"""Width of the bars of EF and image quality."""
 
 CROWDED_LINES = 14
 """With more lines of beats and warnings than this, printed images are smaller."""
@@ -56,6 +60,8 @@ def _template() -> jinja2.Template:
         "curve_svg": _curve_svg,
         "jpeg": _jpeg,
         "tracing_svg": _tracing_svg,
+        "interval_svg": _interval_svg,
+        "score_svg": _score_svg,
         "phase_colours": PHASE_COLOURS,
     }
     environment.globals |= functions
@@ -69,6 +75,19 @@ def _curve_svg(view: ViewContent, width: int) -> str:
     return canvas.document(
         width, CURVE_HEIGHT, f"{view.name}: {view.chart.alt}" if view.name else view.chart.alt
     )
+
+
+def _interval_svg(bar: IntervalBar) -> str:
+    canvas = SvgCanvas()
+    draw_interval(canvas, bar, 0, 0, BAR_WIDTH, LETTER)
+    return canvas.document(BAR_WIDTH, INTERVAL_HEIGHT * LETTER, bar.alt)
+
+
+def _score_svg(quality: QualityContent) -> str:
+    canvas = SvgCanvas()
+    assert quality.score is not None
+    draw_score(canvas, quality.score, 0, 0, BAR_WIDTH, LETTER)
+    return canvas.document(BAR_WIDTH, SCORE_HEIGHT * LETTER, quality.alt)
 
 
 def _tracing_svg(image: EchoImage) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 from lvef.core.errors import VideoError
 from lvef.core.records import Clip, FloatArray, FrameArray, Measurement
 from lvef.core.terms import Status
-from lvef.core.wording import ef_text, reads_clips
+from lvef.core.wording import ef_interval_text, reads_clips
 from lvef.io.atomic import atomic_path
 from lvef.report.canvas import PixelCanvas
 from lvef.report.curve import chart_of, draw_plot, marked_frames
@@ -196,7 +196,7 @@ def _draw_panel(measurement: Measurement, times_s: FloatArray, width: int) -> tu
     with DRAWING_LOCK:
         canvas = PixelCanvas(width, _PANEL_PX, "page", DARK)
         partial = " (incomplete cycle)" if m.status is Status.PARTIAL_CYCLE else ""
-        result = "No EF" if m.ef_percent is None else f"EF {ef_text(m.ef_percent)}{partial}"
+        result = "No EF" if m.ef_percent is None else f"EF {ef_interval_text(m)}{partial}"
         canvas.text(10, 22, result, 16, "ink")
         foot = _PANEL_PX - 7
         canvas.text(

@@ -11,6 +11,8 @@ from fpdf.enums import MethodReturnValue, TableBordersLayout
 from fpdf.fonts import FontFace
 
 import lvef
+from lvef.core.terms import Decision
+from lvef.report.bars import INTERVAL_HEIGHT, draw_interval, draw_score
 from lvef.report.canvas import Points, Stroke
 from lvef.report.content import ReportContent, TextTable, more_warnings
 from lvef.report.curve import draw_curve
@@ -28,7 +30,7 @@ ROOM_PT = WIDTH_PT - 2 * MARGIN_PT
 
 _BODY, _SMALL, _LEADING, _ROW = 8.0, 7.0, 10.5, 11.0
 _GAP, _COLUMN_GAP, _IMAGE_GAP = 14.0, 18.0, 8.0
-_MIN_CURVE, _MAX_CURVE, _MIN_IMAGE = 122.0, 154.0, 140.0
+_MIN_CURVE, _MAX_CURVE, _MIN_IMAGE = 122.0, 154.0, 92.0
 _MOST_COLUMNS_BESIDE_TEXT = 6
 
 
@@ -211,9 +213,15 @@ def _draw_result(page: PdfPage, content: ReportContent, y: float) -> float:
         x, y + 4, page.wrap(content.label, width, _BODY, most=2), _BODY, "soft", leading=_LEADING
     )
     page.text(x - 2, left + 32, content.ef, 42 if content.ef[:1].isdigit() else 30, "ink", bold=True)
+    left = _draw_interval(page, content, x, left + 49, width) if content.bar else left + 49
+    left = _draw_decision(page, content.decision, x, left, width)
+    for label, text in content.second_opinion:
+        colour = "alert" if content.is_apart else "ink"
+        lines = page.wrap(f"{label}: {text}", width, _SMALL, most=3)
+        left = page.lines(x, left, lines, _SMALL, colour, leading=9.0) + 3
     status = page.wrap(content.status, width, _BODY, bold=True, most=3)
     colour = "alert" if content.is_alert else "soft"
-    left = page.lines(x, left + 49, status, _BODY, colour, leading=_LEADING, bold=True)
+    left = page.lines(x, left, status, _BODY, colour, leading=_LEADING, bold=True)
     x, width = x + width + 20, ROOM_PT - width - 20
     middle, right = y + 4, y + 4
     if content.reason:
@@ -221,17 +229,69 @@ def _draw_result(page: PdfPage, content: ReportContent, y: float) -> float:
         middle = page.lines(x, middle, reason, 9, "ink", leading=13) + 4
     else:
         width -= 146
+        beside = x + width + 16
         for label, text in content.volumes:
-            page.text(x + width + 16, right + 2, label, _BODY, "soft")
+            page.text(beside, right + 2, label, _BODY, "soft")
             page.text(WIDTH_PT - MARGIN_PT, right + 2, text, 11, "ink", bold=True, align=1.0)
             right += 17
         note = page.wrap(content.volume_note, 130, _BODY, most=6) if content.volume_note else []
-        right = page.lines(x + width + 16, right, note, _BODY, "soft", leading=11.5)
+        right = page.lines(beside, right, note, _BODY, "soft", leading=11.5)
+        right = _draw_qualities(page, content, beside, right + 4, 130.0)
     for label, text in content.values:
         page.text(x, middle, label, _BODY, "soft")
         lines = page.wrap(text, width - 88, _BODY, most=2)
         middle = page.lines(x + 88, middle, lines, _BODY, "ink", leading=_LEADING) + 1
+    if content.reason:
+        middle = _draw_qualities(page, content, x, middle + 4, width)
     return max(left, middle, right) + 4
+
+
+def _draw_interval(page: PdfPage, content: ReportContent, x: float, y: float, width: float) -> float:
+    """The prediction interval in words, its bar, and the decision, below the EF."""
+    assert content.bar is not None
+    for label, text in content.interval:
+        if content.bar.interval_percent is None:
+            note = page.wrap(f"No prediction interval. {text}", width, _SMALL, most=3)
+            y = page.lines(x, y, note, _SMALL, "soft", leading=9.5)
+        else:
+            page.text(x, y, text, 10, "ink", bold=True)
+            page.text(x + page.text_width(text, 10, bold=True) + 5, y, f"({label})", _SMALL, "soft")
+            y += _LEADING
+    draw_interval(page, content.bar, x, y - 5, width - 6, _SMALL)
+    return y + INTERVAL_HEIGHT * _SMALL + 5
+
+
+def _draw_decision(page: PdfPage, decision: tuple[str, str], x: float, y: float, width: float) -> float:
+    """The decision in a frame, and beside it what it asks of the reader."""
+    word, rest = decision
+    if word:
+        colour = "ed" if word == Decision.ACCEPTED else "alert"
+        wide = page.text_width(word, _BODY, bold=True)
+        dash = () if word == Decision.ACCEPTED else (2.0, 1.5)
+        page.line(_box(x, y - 8, wide + 10, 11), Stroke(colour, 0.9, dash=dash, is_closed=True))
+        page.text(x + 5, y, word, _BODY, colour, bold=True)
+        lines = page.wrap(rest, width - wide - 16, _SMALL, most=3) if rest else [""]
+        y = page.lines(x + wide + 15, y, lines, _SMALL, "ink", leading=8.5) + 4
+    return y
+
+
+def _draw_qualities(page: PdfPage, content: ReportContent, x: float, y: float, width: float) -> float:
+    """The image quality of each view: score, its bar, and what would help most."""
+    for view in content.views:
+        quality = view.quality
+        if quality is None:
+            continue
+        label = f"{view.name} image" if view.name else "Image quality"
+        text = f"{label}: {quality.text}" if quality.text else label
+        y = page.lines(x, y, page.wrap(text, width, _BODY, most=2), _BODY, "soft", leading=_LEADING)
+        if quality.score is not None:
+            draw_score(page, quality.score, x, y - 6, min(130.0, width), 6.5)
+            y += 11
+        for sentence in quality.advice:
+            lines = page.wrap(sentence, width, _SMALL, most=3)
+            y = page.lines(x, y, lines, _SMALL, "ink", leading=9.0) + 1
+        y += 4
+    return y
 
 
 def _draw_correction(page: PdfPage, content: ReportContent, y: float) -> float:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from lvef.core.fields import Shown
 from lvef.core.records import Clip, Measurement
+from lvef.core.terms import Decision
 from lvef.core.wording import clip_text, method_text
 from lvef.io.atomic import write_bytes_atomic
 from lvef.measure.results import Result
+from lvef.report.bars import INTERVAL_HEIGHT, draw_interval, draw_score
 from lvef.report.canvas import PixelCanvas, Stroke
 from lvef.report.content import ReportContent, content_of, more_warnings, readable, readable_lines
 from lvef.report.curve import draw_curve
@@ -23,7 +25,7 @@ COLUMN_X_PX, MARGIN_PX = 960, 40
 """Left edge of the column of text; empty margin on all sides."""
 
 _LETTERS, _VALUE_LETTERS = 56, 31
-_LABELS_PX, _FOOT_PX = 152, 740
+_LABELS_PX, _FOOT_PX = 152, 764
 _BODY, _SMALL = 14.0, 13.0
 
 
@@ -94,7 +96,9 @@ def _draw_column(canvas: PixelCanvas, content: ReportContent, m: Measurement) ->
     canvas.text(x, 40, _fitting(canvas, content.label, WIDTH_PX - MARGIN_PX - x, 15), 15, "soft")
     size = 75.0 if content.ef[:1].isdigit() else 55.0
     canvas.text(x, 112, content.ef, size, "ink", bold=True)
-    y = 148.0
+    y = _draw_interval(
+        canvas, content, 112 if content.bar else 148.0, canvas.text_width(content.ef, size, bold=True)
+    )
     for line in textwrap.wrap(content.status, 44, max_lines=2):
         canvas.text(x, y, line, 14.5, "alert" if content.is_alert else "soft", bold=True)
         y += 20
@@ -109,19 +113,72 @@ def _draw_column(canvas: PixelCanvas, content: ReportContent, m: Measurement) ->
         for line in textwrap.wrap(text, _VALUE_LETTERS):
             canvas.text(x + _LABELS_PX, y, line, _BODY, "ink")
             y += 19
+    y = _draw_quality(canvas, content, y)
     if values:
         y = _draw_rule(canvas, y + 4)
     _draw_warnings(canvas, content, y)
     if m.provenance is not None:
         made = m.provenance
-        canvas.text(x, 744, f"lvef {made.lvef_version}  ·  {readable(made.weights)}", 12.5, "soft")
+        canvas.text(x, _FOOT_PX + 4, f"lvef {made.lvef_version}  ·  {readable(made.weights)}", 12.5, "soft")
         how = f"{made.backend} {made.precision}  ·  weights {made.weights_licence}"
-        canvas.text(x, 760, readable(how), 12.5, "soft")
-    canvas.text(x, 784, content.disclaimer, 12.5, "ink", bold=True)
+        canvas.text(x, _FOOT_PX + 20, readable(how), 12.5, "soft")
+    canvas.text(x, _FOOT_PX + 44, content.disclaimer, 12.5, "ink", bold=True)
+
+
+def _draw_interval(canvas: PixelCanvas, content: ReportContent, y: float, ef_width: float) -> float:
+    """Decision beside the EF, the prediction interval in words and as a bar below it."""
+    if content.bar is None:
+        return y
+    x, width = float(COLUMN_X_PX), float(WIDTH_PX - MARGIN_PX - COLUMN_X_PX)
+    word, rest = content.decision
+    if word:
+        left, colour = x + ef_width + 24, "ed" if word == Decision.ACCEPTED else "alert"
+        wide = canvas.text_width(word, 15, bold=True)
+        canvas.line(_corners(left, y - 52, wide + 20, 25), Stroke(colour, 1.6, is_closed=True))
+        canvas.text(left + 10, y - 34, word, 15, colour, bold=True)
+        for number, line in enumerate(textwrap.wrap(rest, 24, max_lines=2)):
+            canvas.text(left, y - 10 + 16 * number, line, _SMALL, "ink")
+    y += 30
+    for label, text in content.interval:
+        if content.bar.interval_percent is None:
+            for line in textwrap.wrap(f"No prediction interval. {text}", _LETTERS, max_lines=2):
+                canvas.text(x, y, line, _SMALL, "soft")
+                y += 17
+        else:
+            canvas.text(x, y, text, 19, "ink", bold=True)
+            canvas.text(x + canvas.text_width(text, 19, bold=True) + 10, y, f"({label})", _BODY, "soft")
+            y += 17
+    draw_interval(canvas, content.bar, x, y - 4, width, _SMALL)
+    return y + INTERVAL_HEIGHT * _SMALL + 16
+
+
+def _draw_quality(canvas: PixelCanvas, content: ReportContent, y: float) -> float:
+    """Score, its bar, and what would help most."""
+    quality = content.views[0].quality
+    if quality is None:
+        return y
+    x = float(COLUMN_X_PX)
+    canvas.text(x, y, "Image quality", _BODY, "soft")
+    canvas.text(x + _LABELS_PX, y, quality.text, _BODY, "ink")
+    if quality.score is not None:
+        draw_score(canvas, quality.score, WIDTH_PX - MARGIN_PX - 110, y - 12, 110, _SMALL)
+    y += 19
+    for text in quality.advice:
+        for line in textwrap.wrap(text, _LETTERS, max_lines=2, placeholder=" ..."):
+            canvas.text(x, y, line, _SMALL, "ink")
+            y += 17
+    return y
 
 
 def _draw_warnings(canvas: PixelCanvas, content: ReportContent, y: float) -> None:
     if not content.warnings:
+        return
+    if y > _FOOT_PX - 50:
+        # Values took the place: one line says that there are warnings.
+        every = len(content.warnings) + content.hidden_warnings
+        canvas.text(
+            COLUMN_X_PX, min(y, _FOOT_PX - 14), f"{every} warnings, in measurement.json", _SMALL, "alert"
+        )
         return
     canvas.text(COLUMN_X_PX, y, "Warnings", 15, "ink", bold=True)
     y += 22

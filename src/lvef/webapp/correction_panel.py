@@ -16,7 +16,7 @@ import streamlit as st
 
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Beat, Clip, Measurement
-from lvef.core.wording import averaged_text, ef_text, ml_text, reads_clips
+from lvef.core.wording import averaged_text, ef_interval_text, ef_text, ml_text, reads_clips
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
 from lvef.report.style import PHASE_COLOURS
@@ -326,7 +326,7 @@ def _card(style: str, who: str, m: Measurement, difference: str) -> dict[str, An
     if m.single_plane:
         lines.append(" · ".join(f"{view} {ef_text(value)}" for view, value in m.single_plane.items()))
     values = {"style": style, "who": who, "difference": difference, "lines": lines}
-    return values | {"ef_percent": m.ef_percent, "ef_text": ef_text(m.ef_percent)}
+    return values | {"ef_percent": m.ef_percent, "ef_text": ef_interval_text(m)}
 
 
 def difference_text(machine: Measurement, reader: Measurement) -> str:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from lvef.core.records import Measurement
 from lvef.core.terms import EF_KINDS
-from lvef.core.wording import category_lines, ef_text, ml_text, reason_text
+from lvef.core.wording import (
+    category_lines,
+    decision_badge,
+    ef_text,
+    interval_text,
+    ml_text,
+    note_text,
+    reason_text,
+)
 from lvef.inference.card import display_name, experimental_text
 from lvef.inference.catalogue import ModelEntry, list_models
 from lvef.io.uploads import sanitize_name
@@ -20,6 +25,7 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
 from lvef.report.canvas import SvgCanvas
 from lvef.report.curve import CurveChart, comparison_chart, draw_curve, has_curve, percent_of_ed
+from lvef.webapp.drawing import show_drawing
 from lvef.webapp.layout import (
     show_element,
     show_error,
@@ -105,7 +111,16 @@ def _show(item: SessionResult, options: MeasureOptions) -> None:
     models = list_models()
     found = [(model, _measured(item, model, options)) for model in models]
     show_section("Results", _agreement_text([result.measurement for _, result in found], item))
-    header = ["Model", "EF", "EDV / ESV", "Heart-failure range", "Time", "Method"]
+    header = [
+        "Model",
+        "EF",
+        "Prediction interval",
+        "Decision",
+        "EDV / ESV",
+        "Heart-failure range",
+        "Time",
+        "Method",
+    ]
     show_table(header, [_row(model, result, options) for model, result in found], "Results")
     show_warning_list([experimental_text(model.card) for model in models if model.card.experimental])
     curves = [
@@ -135,6 +150,8 @@ def _row(model: ModelEntry, result: Result, options: MeasureOptions) -> tuple[li
     cells = [
         display_name(model.card),
         ef_text(m.ef_percent),
+        interval_text(m) or note_text(m.interval_note) or "-",
+        decision_badge(m)[0] or "-",
         f"{ml_text(m.edv_ml)} / {ml_text(m.esv_ml)}" if m.edv_ml is not None else "-",
         dict(category_lines(m.categories)).get("Heart-failure range", "-"),
         f"{m.provenance.seconds:.2f} s" if m.provenance is not None else "-",
@@ -167,15 +184,4 @@ def _agreement_text(measurements: Sequence[Measurement], item: SessionResult) ->
 def _show_curves(chart: CurveChart, key: str) -> None:
     canvas = SvgCanvas()
     draw_curve(canvas, chart, (0, 0, *CHART_SIZE), 12)
-    # A component, because Streamlit's own HTML drops SVG.
-    _chart_component()(key=key, data={"svg": canvas.document(*CHART_SIZE, chart.alt)})
-
-
-@cache
-def _chart_component() -> Any:  # noqa: ANN401
-    return st.components.v2.component(
-        "lvef_drawing",
-        html='<div class="drawing"></div>',
-        css=Path(__file__).with_name("drawing.css").read_text(encoding="utf-8"),
-        js="export default ({ data, parentElement }) => { parentElement.querySelector('.drawing').innerHTML = data.svg; };",
-    )
+    show_drawing(canvas.document(*CHART_SIZE, chart.alt), key)

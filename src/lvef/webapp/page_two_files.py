@@ -13,7 +13,7 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
 from lvef.webapp.correction_panel import current_result
 from lvef.webapp.layout import show_element, show_errors, show_heading, show_section
-from lvef.webapp.measurement_view import show_beats, show_ef, show_warnings
+from lvef.webapp.measurement_view import show_beats, show_ef, show_quality, show_warnings
 from lvef.webapp.measuring import ProgressCallback, Upload, measure_pair, measure_study
 from lvef.webapp.options_form import show_options_form
 from lvef.webapp.result import show_correction_and_downloads
@@ -110,8 +110,9 @@ def stills_page() -> None:
     m, clip = with_patient_data(base, options).measurement, base.clip
     left, right = st.columns([2, 3], gap="large")
     with left:
-        show_ef(m, options, known_ef_percent=item.known_ef_percent)
+        show_ef(m, options, key=f"{item.number}", known_ef_percent=item.known_ef_percent)
         show_warnings(m)
+        show_quality(m, f"{item.number}")
     with right:
         if clip is not None and any(m.tracings):
             show_phases(m, item.masked(clip))
@@ -132,7 +133,7 @@ def study_page() -> None:
     result = with_patient_data(base, options)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        show_ef(result.measurement, options, known_ef_percent=item.known_ef_percent)
+        show_ef(result.measurement, options, key=f"{item.number}", known_ef_percent=item.known_ef_percent)
         show_warnings(result.measurement)
     with right:
         for view, (m, clip) in result.views.items():
@@ -141,11 +142,12 @@ def study_page() -> None:
     for view, (m, clip) in base.views.items():
         show_section(view, m.source)
         if m.ef_percent is None:
-            show_ef(m, options)
+            show_ef(m, options, key=f"{item.number}-{view}")
         elif clip is not None:
             identity = f"{item.number}-{view}"
             viewer(m, item.masked(clip), identity=identity, key=f"viewer-{identity}")
             show_beats(m)
+        show_quality(m, f"{item.number}-{view}")
     show_correction_and_downloads(item, base, options)
 
 

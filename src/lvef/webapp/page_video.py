@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from lvef.core.wording import category_lines, cut_off_text, ef_text, ml_text, reason_text, status_text
+from lvef.core.wording import (
+    category_lines,
+    cut_off_text,
+    decision_badge,
+    ef_interval_text,
+    ml_text,
+    reason_text,
+    status_text,
+)
 from lvef.io.uploads import sanitize_name
 from lvef.measure.options import MeasureOptions
 from lvef.webapp.layout import show_errors, show_heading, show_section, show_table
@@ -110,14 +118,15 @@ def _show_results(items: Sequence[SessionResult], options: MeasureOptions) -> No
         reason = "; ".join(filter(None, (reason_text(m), cut_off_text(m))))
         cells = [
             item.name,
-            ef_text(m.ef_percent),
+            ef_interval_text(m),
+            decision_badge(m)[0] or "-",
             ml_text(m.edv_ml),
             ml_text(m.esv_ml),
             dict(category_lines(m.categories)).get("Heart-failure range", "-"),
             status_text(m) if is_measured else reason,
         ]
         rows.append((cells, "" if is_measured else "lvef-out"))
-    show_table(["File", "EF", "EDV", "ESV", "Heart-failure range", "Basis"], rows, "Results")
+    show_table(["File", "EF", "Decision", "EDV", "ESV", "Heart-failure range", "Basis"], rows, "Results")
 
 
 def _up_to_date(session: SessionState, item: SessionResult, options: MeasureOptions) -> SessionResult:

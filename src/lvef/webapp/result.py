@@ -34,7 +34,7 @@ from lvef.report.outputs import (
 )
 from lvef.webapp.correction_panel import correction_panel, current_result, panel_key
 from lvef.webapp.layout import show_element, show_error, show_section
-from lvef.webapp.measurement_view import show_beats, show_ef, show_method, show_warnings
+from lvef.webapp.measurement_view import show_beats, show_ef, show_method, show_quality, show_warnings
 from lvef.webapp.session import SessionResult, in_background, is_ready, with_patient_data
 from lvef.webapp.viewer import show_phases, viewer
 
@@ -65,7 +65,7 @@ def show_result(item: SessionResult, options: MeasureOptions) -> None:
     m, clip = with_patient_data(base, options).measurement, base.clip
     left, right = st.columns([5, 6], gap="large")
     with left:
-        show_ef(m, options, known_ef_percent=item.known_ef_percent)
+        show_ef(m, options, key=f"{item.number}", known_ef_percent=item.known_ef_percent)
         show_warnings(m)
         if item.frames_dropped:
             show_element(
@@ -80,6 +80,7 @@ def show_result(item: SessionResult, options: MeasureOptions) -> None:
                 )
         elif clip is not None and len(clip.frames):
             _show_still(item, clip)
+        show_quality(m, f"{item.number}")
     if clip is not None and len(clip.frames) > 2 and (m.curve is not None or m.ef_percent is not None):
         _show_curve(item, base.measurement, clip)
     if clip is not None and m.ed_frame is not None and any(m.tracings):

@@ -185,7 +185,9 @@ def _beats(m: Measurement) -> list[dict[str, Any]]:
         {
             "from": beat.ed_frame,
             "to": beat.end_frame if beat.end_frame is not None else beat.es_frame,
-            "text": ef_text(beat.ef_percent) if np.isfinite(beat.ef_percent) else "",
+            "text": ef_text(beat.ef_percent)
+            if m.ef_percent is not None and np.isfinite(beat.ef_percent)
+            else "",
             "excluded": bool(beat.excluded),
             "answer": m.is_shown(beat),
         }

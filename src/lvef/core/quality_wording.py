@@ -1,0 +1,101 @@
+"""Image quality in plain words: the word of a score, labels and units of the readable parts."""
+
+from __future__ import annotations
+
+from lvef.core.records import ImageQuality, Measurement
+from lvef.core.wording import note_text
+
+SHOWN_ADVICE = 2
+"""Sentences of advice on image quality that are shown."""
+
+QUALITY_WORDS = ((2 / 3, "good"), (1 / 3, "fair"), (0.0, "poor"))
+"""Lowest score of each word, the best first: thirds of the range, as CAMUS grades its images good, medium or poor."""
+
+_REGION_TEXT = {
+    "left": "left wall of the image",
+    "right": "right wall of the image",
+    "septal": "septal wall",
+    "lateral": "lateral wall",
+    "apical": "apex",
+    "inferior": "inferior wall",
+    "anterior": "anterior wall",
+    "apex": "apex",
+}
+"""Regions of the border as ``visible_REGION`` names them."""
+
+_PART_TEXT = {
+    "wall_contact": "Cavity border that lies on myocardium",
+    "odd_shapes": "Frames with an implausible contour",
+    "appearance_distance": "Distance from the training images",
+    "beats": "Complete beats",
+    "probe_drift_percent": "Probe drift, of the image width",
+    "gain": "Mean grey level of the sector",
+}
+"""Parts whose names would not read well by themselves."""
+
+_SHARES = ("wall_contact", "odd_shapes", "gain", "shadow")
+_UNITS = {"percent": "%", "deg": "°", "hz": "Hz", "mm": "mm", "cm": "cm", "ms": "ms", "s": "s", "px": "px"}
+
+
+def quality_word(score: float) -> str:
+    """The score as a word.
+
+    Example:
+        >>> [quality_word(score) for score in (0.9, 0.5, 0.1)]
+        ['good', 'fair', 'poor']
+    """
+    return next((word for least, word in QUALITY_WORDS if score >= least), QUALITY_WORDS[-1][1])
+
+
+def quality_text(quality: ImageQuality) -> str:
+    """Word and score, empty without a score: ``fair, 0.52 of 1``."""
+    return "" if quality.score is None else f"{quality_word(quality.score)}, {quality.score:.2f} of 1"
+
+
+def advice_of(quality: ImageQuality) -> tuple[str, ...]:
+    """The sentences that would help most."""
+    return tuple(note_text(text) for text in quality.advice[:SHOWN_ADVICE])
+
+
+def quality_lines(measurement: Measurement) -> list[tuple[str, str]]:
+    """Word and score, and the two things that would help most."""
+    quality = measurement.quality
+    if quality is None:
+        return []
+    return [("Image quality", quality_text(quality)), *(("", text) for text in advice_of(quality))]
+
+
+def part_lines(quality: ImageQuality) -> list[tuple[str, str]]:
+    """The readable parts that are known, as label and value with unit.
+
+    Example:
+        >>> part_lines(ImageQuality(0.5, {"visible_lateral": 0.62, "sector_width_deg": 74.6, "beats": 3.0, "haze": None}))
+        [('Visible border, lateral wall', '62 %'), ('Sector width', '75 °'), ('Complete beats', '3')]
+    """
+    return [(part_label(name), _value_text(name, v)) for name, v in quality.parts.items() if v is not None]
+
+
+def part_label(name: str) -> str:
+    """The label of a part; of an unknown one its name in words, without the unit.
+
+    Example:
+        >>> part_label("visible_left_wall"), part_label("frame_rate_hz"), part_label("cut_off_border")
+        ('Visible border, left wall of the image', 'Frame rate', 'Cut off border')
+    """
+    if name in _PART_TEXT:
+        return _PART_TEXT[name]
+    region = name.removeprefix("visible_")
+    if region != name:
+        key = region.removesuffix("_wall")
+        return f"Visible border, {_REGION_TEXT.get(key, region.replace('_', ' '))}"
+    stem, _, unit = name.rpartition("_")
+    words = (stem if stem and unit in _UNITS else name).replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _value_text(name: str, value: float) -> str:
+    if name in _SHARES or name.startswith("visible_") or name.endswith("_share"):
+        return f"{100 * value:.0f} %"
+    unit = _UNITS.get(name.rpartition("_")[2], "")
+    number = f"{value:.0f}" if abs(value) >= 10 or float(value).is_integer() else f"{value:.2g}"
+    return f"{number} {unit}".rstrip()
