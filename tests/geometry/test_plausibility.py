@@ -8,7 +8,7 @@ import pytest
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import PixelAspect, PixelSpacing
 from lvef.geometry.tracing import implausible_shape, tracing_of_contour
-from lvef.measure.quality import check_shapes, check_torn, implausible_shapes
+from lvef.measure.quality import check_apical, check_shapes, check_torn, implausible_shapes
 
 
 def cut_ellipse(width, length, *, annulus=0.7, dent=0.0):
@@ -65,3 +65,43 @@ def test_odd_contours_are_reported_and_torn_ones_refused():
     ) as refusal:
         check_torn("a.avi", odd(*[good] * 5, *[torn] * 5))
     assert refusal.value.code == "doubtful_contours"
+
+
+def turned(tracing, degrees):
+    """The tracing turned about the middle of a 200-pixel image."""
+    turn = np.deg2rad(degrees)
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    contour, apex, mitral = (
+        (part - 100) @ matrix.T + 100 for part in (tracing.contour, tracing.apex, tracing.mitral)
+    )
+    return tracing_of_contour(contour, apex, mitral)
+
+
+@pytest.mark.parametrize("degrees", [0, 36, -36, 45, 180, 150, -150])
+def test_an_apical_view_may_be_tilted_or_upside_down(degrees):
+    tracings = [turned(cut_ellipse(40, 80), degrees)] * 5
+    check_apical("a.avi", [*tracings, None], implausible_shapes([*tracings, None], None), None)
+
+
+@pytest.mark.parametrize("degrees", [60, -75, 90, -90, 110])
+def test_a_ventricle_that_lies_across_the_image_is_refused(degrees):
+    tracings = [turned(cut_ellipse(40, 80), degrees)] * 5
+    with pytest.raises(QualityRefusal, match=r"a\.avi: the long axis lies across the image") as refusal:
+        check_apical("a.avi", tracings, implausible_shapes(tracings, None), None)
+    assert refusal.value.code == "not_apical"
+
+
+def test_the_shape_of_the_pixels_counts_for_the_tilt():
+    tracings = [turned(cut_ellipse(40, 80), 40)] * 3
+    odd = implausible_shapes(tracings, None)
+    check_apical("a.avi", tracings, odd, PixelAspect(1.0, "test"))
+    with pytest.raises(QualityRefusal, match="59 degrees"):
+        check_apical("a.avi", tracings, odd, PixelAspect(0.5, "test"))
+
+
+def test_a_round_cavity_is_refused_only_where_it_is_round_most_of_the_time():
+    round_one, good = cut_ellipse(80, 80), cut_ellipse(40, 80)
+    half = [round_one] * 2 + [good] * 2
+    check_apical("a.avi", half, implausible_shapes(half, None), None)
+    with pytest.raises(QualityRefusal, match="round on 3 of 4 frames, as in a short axis"):
+        check_apical("a.avi", [round_one] * 3 + [good], [{"round"}] * 3 + [set()], None)

@@ -6,7 +6,7 @@ A network that draws lines takes the place of segmenting and tracing; one that r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +43,7 @@ from lvef.measure.pair_checks import (
 from lvef.measure.predictor import FrameContext, Predictor, TracedFrames
 from lvef.measure.predictors import es_above_ed, line_warnings, load_predictor
 from lvef.measure.quality import (
+    check_apical,
     check_clip,
     check_combined,
     check_heart_rate,
@@ -175,6 +176,8 @@ class Measurer:
         base = base_measurement(clip, curve, tracings, self.options)
         base = replace(base, notices=(*base.notices, *doubts), counts=dict(traced.counts))
         base = replace(base, quality=quality_of_clip(clip, fan, traced, base, self.quality_scale))
+        odd = implausible_shapes(tracings, clip.spacing)
+        _refuse_other_views(base, odd)
         if self.options.ed_frame is not None or self.options.es_frame is not None:
             return self._with_provenance(self._measure_chosen_frames(base, curve, traced), began)
         analysis = analyse_beats(curve, r_wave_times_s=clip.r_wave_times_s, is_smoothed=True)
@@ -248,6 +251,7 @@ class Measurer:
                 duration_s=None,
             )
             base = replace(base, quality=quality_of_stills(stills, traced, base, self.quality_scale))
+            _refuse_other_views(base, implausible_shapes(tracings, clip.spacing))
             measurement = self._measure_frames(base, curve, traced, (0, 1), "two stills")
         except (LvefError, MemoryError) as error:
             measurement = failed_measurement(source, error, clip)
@@ -402,6 +406,14 @@ class Measurer:
             network_kind=card.kind,
         )
         return with_experimental_warning(replace(measurement, provenance=provenance), card)
+
+
+def _refuse_other_views(base: Measurement, odd: Sequence[set[str]]) -> None:
+    """Refuse what its contours show to be no apical view; the curve stays with the refusal."""
+    try:
+        check_apical(base.source, base.tracings, odd, base.spacing)
+    except QualityRefusal as refusal:
+        raise RefusalWithCurve(refusal.code, str(refusal), replace(base, status=Status.REFUSED)) from None
 
 
 def _no_progress(doing: str, done: int, of: int) -> None:
