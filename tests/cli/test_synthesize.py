@@ -172,3 +172,12 @@ def test_real_phantoms_by_several_processes(run, here):
             assert path.read_bytes() == (here / "two" / path.relative_to(here / "one")).read_bytes(), (
                 path.name
             )
+
+
+def test_views(run, monkeypatch, here):
+    from lvef.stores import synthetic_views
+
+    monkeypatch.setattr(synthetic_views, "write_views", lambda out, **asked: asked["each"] * 19)
+    done = run("synthesize", "views", "out", "--each", 2, "--seed", 5)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == "Written to out: 38 clips; what each shows stands in views.csv.\n"

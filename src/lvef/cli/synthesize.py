@@ -73,15 +73,17 @@ class RangeType(click.ParamType[Limits]):
         return limits
 
 
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="From which all random numbers come.",
+)
+
 common = combine(
     click.argument("out", type=FOLDER),
-    click.option(
-        "--seed",
-        type=click.IntRange(min=0),
-        default=0,
-        show_default=True,
-        help="From which all random numbers come.",
-    ),
+    seed_option,
     click.option(
         "--view",
         type=click.Choice(VIEWS, case_sensitive=False),
@@ -125,7 +127,7 @@ common = combine(
     workers_option("Processes; 0 takes one for each processor."),
     json_option("Print what was done as JSON."),
 )
-"""Options that both commands share."""
+"""Options that `phantom` and `motion` share."""
 
 
 @click.group(epilog="Example: lvef synthesize phantom out/phantoms --clips 200 --seed 1")
@@ -236,6 +238,40 @@ def motion(
         )
     tasks = sources.animated_stills_tasks(data, present, clips_per_patient, all_split)
     _run(source, tasks, values)
+
+
+@synthesize.command(
+    short_help="Clips of other views and of what is no echo; free for anyone.",
+    epilog="""\b
+Examples:
+  lvef synthesize views out/views
+  lvef synthesize views out/views --each 20 --seed 3
+  lvef measure out/views --out out/measured""",
+)
+@click.argument("out", type=FOLDER)
+@seed_option
+@click.option(
+    "--each", type=click.IntRange(1, 999), default=4, show_default=True, help="Clips of each class."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(64, 512),
+    default=224,
+    show_default=True,
+    help="Side of the square in pixels.",
+)
+def views(out: Path, seed: int, each: int, size: int) -> None:
+    """Write clips from which no EF should be measured into the new folder OUT, with a table of what each shows.
+
+    Parasternal, subcostal and other apical views of simulated hearts, M-mode and Doppler strips, other ultrasound,
+    photographs, pages, radiographs and screens; four- and two-chamber views of the same hearts beside them.
+    """
+    from lvef.cli.progress import show_progress
+    from lvef.stores.synthetic_views import TABLE, write_views
+
+    with show_progress("Making clips") as progress:
+        made = write_views(out, seed=seed, each=each, size=size, progress=progress)
+    click.echo(f"Written to {out}: {made} clips; what each shows stands in {TABLE}.")
 
 
 def _options(values: Mapping[str, Any]) -> ClipOptions:

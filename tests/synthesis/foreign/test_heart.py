@@ -5,20 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lvef.synthesis.foreign.heart import SimpleHeart, Valves, at_rest, endo_squared, tissue_at, unit
+from lvef.synthesis.foreign.heart import Points, SimpleHeart, Valves, at_rest, endo_squared, tissue_at, unit
 
-HEART = SimpleHeart()
+HEART = SimpleHeart(length=82, width_share=0.585)
 
 
 def cavity_volume(v: float) -> float:
     """Cubic millimetres of the cavity, counted on a grid."""
     axis = np.arange(-36, 37, 1.5, dtype=np.float32)
     x, y, z = np.meshgrid(axis, axis, np.arange(0, 84, 1.5, dtype=np.float32), indexing="ij")
-    rest = at_rest(HEART, np.stack([x, y, z], axis=-1), v)
-    phi = np.arctan2(rest[..., 1], rest[..., 0])
-    inside = (rest[..., 0] ** 2 + rest[..., 1] ** 2 < endo_squared(HEART, rest[..., 2], phi)) & (
-        rest[..., 2] < HEART.length
-    )
+    rest = at_rest(HEART, Points(x, y, z), v)
+    phi = np.arctan2(rest.y, rest.x)
+    inside = (rest.x**2 + rest.y**2 < endo_squared(HEART, rest.z, phi)) & (rest.z < HEART.length)
     return float(inside.sum()) * 1.5**3
 
 
@@ -28,7 +26,7 @@ def test_the_cavity_holds_the_volume_asked_for(v: float) -> None:
 
 
 def test_at_end_diastole_nothing_is_carried_away() -> None:
-    points = np.random.default_rng(0).uniform(-60, 120, (40, 30, 3)).astype(np.float32)
+    points = Points(*np.random.default_rng(0).uniform(-60, 120, (3, 40, 30)).astype(np.float32))
     assert np.allclose(at_rest(HEART, points, 1.0), points, atol=1e-3)
 
 
@@ -45,10 +43,8 @@ def test_at_end_diastole_nothing_is_carried_away() -> None:
     ],
 )
 def test_blood_is_where_chambers_are(place: np.ndarray, blood: bool) -> None:
-    around = (
-        np.broadcast_to(np.asarray(place, np.float32), (3, 3, 3))
-        + 0.01 * np.arange(3, dtype=np.float32)[:, None, None]
-    )
+    grid = np.zeros((3, 3), np.float32)
+    around = Points(*(grid + np.float32(value) for value in place))
     found = tissue_at(HEART, around, 1.0, Valves(0.0, 0.0))
     assert bool(found.blood.all()) is blood
     assert bool((found.outside > 0).all()) is (float(np.hypot(*place[:2])) > 60)

@@ -13,21 +13,25 @@ import numpy as np
 
 from lvef.core.records import FrameArray
 from lvef.synthesis.foreign.heart import (
+    AXIS,
     NOTHING_DB,
     OUTFLOW_DEG,
     Float32,
+    Points,
     SimpleHeart,
     Valves,
+    draw_heart,
     tissue_at,
     unit,
 )
+from lvef.synthesis.foreign.marks import add_marks
 from lvef.synthesis.phantom.draw import draw_ef, draw_scanner, normal
 from lvef.synthesis.phantom.render import Fan, scan_convert, valve_opening
-from lvef.synthesis.phantom.scanner import Imaging, Scanner
+from lvef.synthesis.phantom.scanner import MAX_LEVEL, Imaging, Scanner
 from lvef.synthesis.volume_curves import regular, volume_at
 
-AXIS = np.array([0, 0, 1], np.float32)
-"""The left ventricle's axis, apex to base."""
+MARKED = 0.3
+"""Share of the clips of each class with text, traces or scales in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,10 @@ class Plane:
     right: Float32
     deep: Float32
     probe: Float32
+
+
+DrawPlane = Callable[[SimpleHeart, np.random.Generator], Plane]
+"""From a heart and a random generator to a scan plane."""
 
 
 def plane_through(
@@ -61,14 +69,12 @@ def plane_through(
     deep = deep - (deep @ right) * right
     deep = deep / np.linalg.norm(deep)
     turn = np.deg2rad(turn_deg)
-    right, deep = np.cos(turn) * right - np.sin(turn) * -deep, np.cos(turn) * deep - np.sin(turn) * right
+    right, deep = np.cos(turn) * right + np.sin(turn) * deep, np.cos(turn) * deep - np.sin(turn) * right
     probe = anchor - at_mm[0] * right - at_mm[1] * deep
     return Plane(right.astype(np.float32), deep.astype(np.float32), probe.astype(np.float32))
 
 
-def _apical(
-    degrees: float, forward: tuple[float, float]
-) -> Callable[[SimpleHeart, np.random.Generator], Plane]:
+def _apical(degrees: float, forward: tuple[float, float]) -> DrawPlane:
     """A plane through the apex at an angle of the wall; ``forward``: how far (mean, spread in mm) in front of the base."""
 
     def draw(heart: SimpleHeart, rng: np.random.Generator) -> Plane:
@@ -86,26 +92,19 @@ def _long_axis(heart: SimpleHeart, rng: np.random.Generator) -> Plane:
     anchor = normal(rng, 0.86, 0.07, 0.7, 1.0) * heart.length * AXIS
     front = unit(OUTFLOW_DEG + normal(rng, 0, 5, -12, 12))
     at = (normal(rng, 2, 8, -15, 18), normal(rng, 72, 7, 58, 90))
-    return plane_through(
-        anchor, AXIS + normal(rng, 0, 0.05, -0.1, 0.1) * unit(60), -front, at, normal(rng, 0, 9, -20, 20)
-    )
+    right = AXIS + normal(rng, 0, 0.05, -0.1, 0.1) * unit(60)
+    return plane_through(anchor, right, -front, at, normal(rng, 0, 9, -20, 20))
 
 
-def _short_axis(level: float) -> Callable[[SimpleHeart, np.random.Generator], Plane]:
+def _short_axis(level: float) -> DrawPlane:
     """Parasternal short axis at a level of the ventricle: front of the septum at the top, lateral wall to the right."""
 
     def draw(heart: SimpleHeart, rng: np.random.Generator) -> Plane:
         anchor = normal(rng, level, 0.04, level - 0.07, level + 0.07) * heart.length * AXIS
         top = normal(rng, 122, 9, 100, 142)
         at = (normal(rng, 2, 7, -14, 16), normal(rng, 64, 7, 50, 82))
-        oblique = normal(rng, 0, 0.12, -0.25, 0.25)
-        return plane_through(
-            anchor,
-            unit(top - 90) + oblique * AXIS,
-            -unit(top) + normal(rng, 0, 0.12, -0.25, 0.25) * AXIS,
-            at,
-            0.0,
-        )
+        right, up = (unit(angle) + normal(rng, 0, 0.12, -0.25, 0.25) * AXIS for angle in (top - 90, top))
+        return plane_through(anchor, right, -up, at, 0.0)
 
     return draw
 
@@ -118,7 +117,7 @@ def _subcostal(heart: SimpleHeart, rng: np.random.Generator) -> Plane:
     return plane_through(anchor, -AXIS, deep, at, normal(rng, 22, 9, 0, 42))
 
 
-PLANES: Mapping[str, Callable[[SimpleHeart, np.random.Generator], Plane]] = {
+PLANES: Mapping[str, DrawPlane] = {
     "a4c": _apical(30.0, (-6.0, 2.5)),
     "a2c": _apical(90.0, (0.0, 3.0)),
     "a3c": _apical(OUTFLOW_DEG, (0.0, 2.5)),
@@ -132,46 +131,13 @@ PLANES: Mapping[str, Callable[[SimpleHeart, np.random.Generator], Plane]] = {
 """How the plane of each class is drawn."""
 
 
-def draw_heart(rng: np.random.Generator, ef_percent: float) -> SimpleHeart:
-    """A heart of clinical sizes; a failing one is larger and rounder."""
-    dilated = float(np.clip((50 - ef_percent) / 35, 0, 1)) * rng.uniform(0, 1)
-    length = normal(rng, 80 + 8 * dilated, 8, 62, 102)
-    atrium = normal(rng, 19, 2.5, 14, 27)
-    return SimpleHeart(
-        length=length,
-        radius=0.5 * length * normal(rng, 0.57 + 0.12 * dilated, 0.05, 0.45, 0.8),
-        widest=normal(rng, 0.62, 0.05, 0.5, 0.75),
-        bluntness=normal(rng, 2.2, 0.25, 1.8, 3.0),
-        base_share=normal(rng, 0.86, 0.05, 0.74, 0.95),
-        wall=normal(rng, 10, 1.8, 6, 16),
-        apical_wall=normal(rng, 7, 1.2, 4, 10),
-        length_power=normal(rng, 0.26, 0.05, 0.12, 0.38),
-        right_depth=normal(rng, 24, 5, 14, 38),
-        right_wall=normal(rng, 4, 0.8, 2.5, 7),
-        right_reach=normal(rng, 1.15, 0.1, 0.9, 1.4),
-        aorta=normal(rng, 13, 1.5, 10, 18),
-        aorta_lean=normal(rng, 0.3, 0.1, 0.05, 0.55),
-        left_atrium=(atrium, 1.1 * atrium, normal(rng, 22, 3, 16, 31)),
-        right_atrium=normal(rng, 20, 3, 14, 28),
-        papillary=normal(rng, 5.5, 1.2, 3, 8.5),
-        weak=(float(rng.uniform(0, 360)), float(rng.uniform(0, 0.9)) if ef_percent < 50 else 0.0),
-        ripple=(float(rng.uniform(0, 0.05)), float(rng.uniform(0, 6.28))),
-        septum_db=normal(rng, 13, 5, 2, 26),
-        shell_db=normal(rng, 7, 4, -3, 16),
-        pericardium_db=normal(rng, 14, 4, 4, 24),
-        valve_db=normal(rng, 10, 4, 0, 19),
-        lining_db=normal(rng, 9, 3, 1, 16),
-        grazing_db=normal(rng, 4, 2, 0, 9),
-    )
-
-
 def draw_foreign_scanner(rng: np.random.Generator) -> Scanner:
     """A scanner for any view: depth, sector, gain, black or hazy blood."""
     scanner = draw_scanner(
         rng, float(rng.uniform(125, 180)), depth_mm=None, wall_grey=None, noise_grey=None, effects=True
     )
     blood = scanner.cavity_grey + (float(rng.choice([-45, 0, 0, 15])) if rng.random() < 0.6 else 0)
-    return replace(scanner, half_angle_deg=float(rng.uniform(32, 50)), cavity_grey=blood)
+    return replace(scanner, half_angle_deg=float(rng.uniform(32, 50)), n_beams=96, cavity_grey=blood)
 
 
 def echo_clip(
@@ -204,27 +170,35 @@ def echo_clip(
     # anatomy is worked out at every other sample and beam, and interpolated
     depth = np.linspace(0, scanner.depth_mm, n // 2, dtype=np.float32)[:, None]
     angle = np.linspace(-scanner.half_angle, scanner.half_angle, m // 2, dtype=np.float32)[None, :]
-    flat = np.stack([depth * np.sin(angle), depth * np.cos(angle)], axis=-1)
+    right, deep = depth * np.sin(angle), depth * np.cos(angle)
     white = rng.standard_normal((n, m, 2), dtype=np.float32) * np.float32(np.sqrt(0.5))
     patches = rng.standard_normal((n // 10, m // 6)).astype(np.float32)
     patches = cv2.resize(patches, (m, n), interpolation=cv2.INTER_CUBIC) * np.float32(normal(rng, 4, 1, 2, 7))
-    breath = rng.normal(0, 1, (2, 1)) * np.sin(2 * np.pi * times / rng.uniform(3, 5) + rng.uniform(0, 6.28))
+    wave = np.sin(2 * np.pi * times / rng.uniform(3, 5) + rng.uniform(0, 6.28))
+    breath = (rng.normal(0, 1, (2, 1)) * wave).astype(np.float32)
+    # the scanner's grey map, from soft to hard
+    gamma = normal(rng, 1.2, 0.35, 0.7, 2.2)
+    bright = 2 ** (0.6 * (gamma - 1)) * normal(rng, 1.05, 0.12, 0.8, 1.4)
     frames = np.empty((n_frames, size, size), np.uint8)
     for i, v in enumerate(volume.tolist()):
         probe = plane.probe + breath[0, i] * plane.right + breath[1, i] * plane.deep
-        points = (probe + flat[..., :1] * plane.right + flat[..., 1:] * plane.deep).astype(np.float32)
+        points = Points(
+            *(o + right * a + deep * b for o, a, b in zip(probe, plane.right, plane.deep, strict=True))
+        )
         tissue = tissue_at(heart, points, v, Valves(float(mitral[i]), float(ejection[i])))
         # the speckle of tissue moves with it: it is read where the tissue lay at end-diastole
-        u, d = (tissue.rest - plane.probe) @ plane.right, (tissue.rest - plane.probe) @ plane.deep
+        rest = tissue.rest.away(plane.probe)
+        u, d = rest.along(plane.right), rest.along(plane.deep)
         beam = (np.arctan2(u, d) / np.float32(scanner.half_angle) + 1) * np.float32((m - 1) / 2)
         sample = np.hypot(u, d) * np.float32((n - 1) / scanner.depth_mm)
         coarse = (beam, sample, tissue.level_db, tissue.outside, tissue.blood)
-        beam, sample, level_db, outside, blood = (cv2.resize(a.astype(np.float32), (m, n)) for a in coarse)
-        speckle = cv2.remap(white, beam, sample, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT)
-        slow = cv2.remap(patches, beam, sample, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        fine = [np.asarray(cv2.resize(a.astype(np.float32), (m, n)), np.float32) for a in coarse]
+        beam_at, sample_at, level_db, outside, blood = fine
+        speckle = cv2.remap(white, beam_at, sample_at, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT)
+        slow = cv2.remap(patches, beam_at, sample_at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
         amplitude = np.exp((level_db + slow) * np.float32(np.log(10) / 20)) * (level_db > 0.7 * NOTHING_DB)
         echo = speckle * (amplitude * imaging.field)[..., None]
-        covered: Float32 = np.clip(0.5 - outside, 0, 1).astype(np.float32)
-        grey = imaging.develop(echo, blood.astype(np.float32), covered)
-        frames[i] = np.clip(np.round(scan_convert(grey, maps)), 0, 255)
-    return frames
+        grey = imaging.develop(echo, blood, np.asarray(np.clip(0.5 - outside, 0, 1), np.float32))
+        curved = bright * (scan_convert(grey, maps) / np.float32(MAX_LEVEL)) ** np.float32(gamma)
+        frames[i] = np.clip(np.round(MAX_LEVEL * curved), 0, MAX_LEVEL)
+    return add_marks(frames, rng) if rng.random() < MARKED else frames

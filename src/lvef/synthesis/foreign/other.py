@@ -10,6 +10,7 @@ import numpy as np
 from lvef.core.records import FrameArray
 from lvef.synthesis.foreign.echo import PLANES, draw_foreign_scanner, echo_clip
 from lvef.synthesis.foreign.heart import Float32
+from lvef.synthesis.foreign.marks import draw_trace, ecg, write_text
 from lvef.synthesis.phantom.render import scan_convert
 from lvef.synthesis.phantom.scanner import Imaging
 
@@ -29,41 +30,6 @@ def natural(rng: np.random.Generator, size: int, slope: float) -> Float32:
     return np.asarray((field - field.mean()) / field.std(), dtype=np.float32)
 
 
-def write_text(
-    image: Float32, rng: np.random.Generator, at: tuple[int, int], n: int, scale: float, grey: float
-) -> None:
-    """Write a line of n random words and numbers into an image."""
-    letters = "etaoinshrdlucmfgypbvk"
-    words = [
-        f"{rng.uniform(0, 200):.{int(rng.integers(0, 3))}f}"
-        if rng.random() < 0.25
-        else "".join(rng.choice(list(letters), int(rng.integers(2, 9))))
-        for _ in range(n)
-    ]
-    ink = np.zeros(image.shape, np.uint8)
-    cv2.putText(ink, " ".join(words), at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255,), 1, cv2.LINE_AA)
-    image += (grey - image) * (ink / np.float32(255))
-
-
-def ecg(rng: np.random.Generator, n: int, beats: float) -> Float32:
-    """Electrocardiogram of n samples, about 0 to 1."""
-    phase = (np.arange(n) / n * beats + rng.uniform(0, 1)) % 1
-    waves = (
-        (0.15, 0.03, 0.12),
-        (0.29, 0.008, -0.12),
-        (0.31, 0.01, 1.0),
-        (0.335, 0.009, -0.2),
-        (0.55, 0.05, 0.25),
-    )
-    trace = sum(height * np.exp(-(((phase - at) / width) ** 2)) for at, width, height in waves)
-    return np.asarray(trace + rng.normal(0, 0.01, n), dtype=np.float32)
-
-
-def _trace(image: Float32, values: Float32, base: float, height: float, grey: float) -> None:
-    points = np.stack([np.linspace(0, image.shape[1] - 1, len(values)), base - height * values], axis=1)
-    cv2.polylines(image, [np.round(points).astype(np.int32)], False, grey, 1, cv2.LINE_AA)
-
-
 def _strip(
     rng: np.random.Generator, n_frames: int, size: int, draw: Callable[[int, int], Float32]
 ) -> FrameArray:
@@ -77,7 +43,7 @@ def _strip(
         above[:, left : left + small.shape[1]] = small
         cv2.line(above, (size // 2, 0), (int(size * rng.uniform(0.4, 0.6)), size - high), 200.0, 1)
     if rng.random() < 0.6:
-        _trace(strip, ecg(rng, 2 * size, float(rng.uniform(4, 10))), high - 3, 0.1 * high, 230.0)
+        draw_trace(strip, ecg(rng, 2 * size, float(rng.uniform(4, 10))), high - 3, 0.1 * high, 230.0)
     scrolls = rng.random() < 0.5
     speed = float(rng.uniform(0.3, 1.0)) * size / max(n_frames, 1)
     frames = []
@@ -420,7 +386,7 @@ def noise_sector(rng: np.random.Generator, n_frames: int, size: int) -> FrameArr
     polygon = np.concatenate([[[size / 2, 0.02 * size]], arc]).astype(np.int32)
     cv2.fillPoly(sector, [polygon], 1.0)
     down = np.linspace(0, 1, size, dtype=np.float32)[:, None]
-    fade = np.float32(rng.uniform(-60, 10)) * down + np.float32(rng.uniform(-40, 0))
+    fade = np.float32(rng.uniform(-40, 10)) * down + np.float32(rng.uniform(-20, 0))
     rings = 25 * np.exp(-down / 0.06) * np.cos(down * rng.uniform(100, 300))
     frames = []
     for _ in range(n_frames):
@@ -429,7 +395,7 @@ def noise_sector(rng: np.random.Generator, n_frames: int, size: int) -> FrameArr
         elif kind == 1:
             image = sector * float(rng.uniform(4, 10)) + rng.normal(0, 2, (size, size)) * sector
         else:
-            image = rng.normal(90, 40, (size, size)) * (sector if size % 2 else 1)
+            image = rng.normal(90, 40, (size, size))
         frames.append(np.asarray(image, dtype=np.float32))
     return _clip(frames)
 
@@ -452,7 +418,9 @@ def ecg_screen(rng: np.random.Generator, n_frames: int, size: int) -> FrameArray
     for i in range(n_frames):
         frame = image.copy()
         for k, trace in enumerate(traces):
-            _trace(frame, np.roll(trace, -i * size // 16), (k + 0.8) * size / rows, 0.6 * size / rows, ink)
+            draw_trace(
+                frame, np.roll(trace, -i * size // 16), (k + 0.8) * size / rows, 0.6 * size / rows, ink
+            )
         frames.append(frame)
     return _clip(frames)
 
