@@ -194,6 +194,15 @@ def test_a_scale_by_hand(run, fake, clip):
     assert fake[0].options.prefer_manual_scale
 
 
+def test_a_second_opinion_needs_no_name(run, fake, clip):
+    run("measure", "clip.avi", "--json", "--second-opinion")
+    run("measure", "--second-opinion=other", "clip.avi", "--json")
+    assert [one.options.second_opinion for one in fake] == ["auto", "other"]
+    result = run("measure", "--second-opinion", "clip.avi")
+    assert result.exit_code == 2
+    assert "write it behind the files" in " ".join(result.stderr.replace("│", " ").split())
+
+
 def test_defaults_are_those_of_the_options(run, fake, clip):
     from lvef.measure.options import MeasureOptions
 

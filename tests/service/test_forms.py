@@ -256,6 +256,7 @@ def test_empty_fields_are_as_if_not_sent():
         (("files",), {"frame_rate_hz": "inf"}, "finite number"),
         (("files",), {"frame_rate_hz": "fast"}, "valid number"),
         (("files",), {"per_beat": "maybe"}, "valid boolean"),
+        (("files",), {"second_opinion": "../x"}, "auto or the name of an installed model"),
         (("files",), {"mm_per_px": "0"}, "greater than 0"),
         (("files",), {"mm_per_px": "50"}, "cannot be the scale of an echo image"),
         (("files",), {"mm_per_px": "0.3", "scale_line": "0,0,0,90,50"}, "not both"),

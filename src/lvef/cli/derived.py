@@ -29,6 +29,7 @@ def options_from(
     only: Collection[str] | None = None,
     aliases: Mapping[str, str] | None = None,
     ranges: Mapping[str, click.ParamType[Any]] | None = None,
+    bare: Mapping[str, str] | None = None,
 ) -> Callable[[F], F]:
     """Decorate a command with one option a field, in the order of the fields.
 
@@ -38,6 +39,7 @@ def options_from(
         only: Fields that get an option; None for all.
         aliases: Further option names, by field.
         ranges: What a field may be, where its type is too general.
+        bare: Value of an option that is given without one, by field; the others need a value.
     """
 
     def decorate(command: F) -> F:
@@ -52,11 +54,17 @@ def options_from(
                 names.append(aliases[field.name])
             own = None if ranges is None else ranges.get(field.name)
             several = field.default == ()
+            alone: dict[str, Any] = (
+                {}
+                if bare is None or field.name not in bare
+                else {"is_flag": False, "flag_value": bare[field.name]}
+            )
             command = click.option(
                 *names,
                 field.name,
                 **(_kind(hints[field.name]) if own is None else {"type": own}),
                 **({"multiple": True} if several else {"default": field.default}),
+                **alone,
                 show_default=bool(field.default) and field.default != "unknown",
                 help=docs.get(field.name, ""),
             )(command)

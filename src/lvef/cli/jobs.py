@@ -62,6 +62,11 @@ def check_inputs(inputs: Inputs, options: MeasureOptions) -> None:
         if any(given) and not all(given):
             raise click.UsageError(f"{names} go together: give both.")
     ways = [bool(inputs.paths), any(pair), any(biplane)]
+    if sum(ways) == 0 and Path(options.second_opinion).exists() and options.second_opinion:
+        raise click.UsageError(
+            f"--second-opinion took {options.second_opinion} for the name of a model: write it behind the files, or with a "
+            "name, as --second-opinion=auto."
+        )
     if sum(ways) == 0:
         raise click.UsageError("Give a file or folder, or --ed with --es, or --a4c with --a2c.")
     if sum(ways) > 1:

@@ -15,7 +15,7 @@ from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_o
 from lvef.cli.options import FOLDER, json_option, workers_option
 from lvef.core.serialization import to_json
 from lvef.io.formats import CLIP_FORMATS
-from lvef.measure.options import MAX_SECONDS, MeasureOptions
+from lvef.measure.options import AUTO, MAX_SECONDS, MeasureOptions
 
 if TYPE_CHECKING:
     from lvef.core.records import Measurement
@@ -89,7 +89,7 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
     show_default=True,
     help="Give up a file that takes longer; the others go on. 0: never.",
 )
-@options_from(MeasureOptions, aliases={"frame_rate_hz": "--frame-rate"})
+@options_from(MeasureOptions, aliases={"frame_rate_hz": "--frame-rate"}, bare={"second_opinion": AUTO})
 @click.pass_context
 def measure(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Measure echo files; the help stands above."""
@@ -171,6 +171,9 @@ def _settings(options: MeasureOptions, measurer: Measurer) -> dict[str, Any]:
     card, engine = measurer.predictor.entry.card, measurer.predictor.engine
     finder = getattr(measurer, "beat_finder", None)
     beats = {} if finder is None else {"beats_sha256": finder.predictor.entry.card.model_sha256}
+    second = getattr(measurer, "second", None)
+    if second is not None:
+        beats["second_sha256"] = second.predictor.entry.card.model_sha256
     return (
         dataclasses.asdict(options)
         | beats

@@ -16,7 +16,7 @@ from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_o
 from lvef.cli.options import PATH
 from lvef.core.errors import DataError, LvefError, QualityRefusal
 from lvef.core.terms import Status
-from lvef.measure.options import MeasureOptions
+from lvef.measure.options import AUTO, MeasureOptions
 
 if TYPE_CHECKING:
     from lvef.core.records import Measurement
@@ -111,7 +111,7 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
 )
 @click.option("--reader", default="", metavar="NAME", help="Who corrected; goes with --correction.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for one report, else an array.")
-@options_from(MeasureOptions, aliases={"frame_rate_hz": "--frame-rate"})
+@options_from(MeasureOptions, aliases={"frame_rate_hz": "--frame-rate"}, bare={"second_opinion": AUTO})
 @click.pass_context
 def report(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Make the one-page report of a measurement, as PDF or HTML.

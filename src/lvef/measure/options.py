@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from lvef.core.terms import Sex, View
 from lvef.io.limits import MAX_FRAMES
 
+AUTO = "auto"
+"""In place of a second model's name: the best installed one of another kind."""
+
 ScaleLine = tuple[float, float, float, float, float]
 """A line of known length: x1, y1, x2, y2 in pixels of the image as it lies in the file, and its length in millimetres."""
 
@@ -53,5 +56,8 @@ class MeasureOptions:
     per_beat: bool = False
     """EF models: find the beats with the installed segmentation model, and predict an EF for each; their mean is the EF.
     Without it the clip is read as a whole. Models that trace the ventricle always measure by beat."""
+    second_opinion: str = ""
+    """Measure with a second model too, and say how far the two EFs are apart: its name, or auto for the best installed model
+    of another kind. It never changes the EF."""
     max_frames: int = MAX_FRAMES
     """Longest clip that is read."""

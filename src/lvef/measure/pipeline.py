@@ -10,35 +10,29 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
 import lvef
 from lvef.core.errors import GeometryError, LvefError, QualityRefusal
 from lvef.core.records import FROM_BEATS, Clip, CodedWarning, FrameArray, Measurement, Provenance, VolumeCurve
-from lvef.core.terms import SEGMENTATION, Status, View
+from lvef.core.terms import SEGMENTATION, Status
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.smoothing import smooth_tracings
 from lvef.inference.catalogue import first_model_of_kind
 from lvef.io.open import open_clip
 from lvef.io.timing import with_frame_rate
+from lvef.measure.biplane import measure_views
 from lvef.measure.clip_results import measure_with_ef_model
-from lvef.measure.image_quality import (
-    quality_of_clip,
-    quality_of_stills,
-    quality_of_views,
-    quality_with_beats,
-)
-from lvef.measure.manual_scale import check_scale_options, options_of_view, with_manual_scale
+from lvef.measure.image_quality import quality_of_clip, quality_of_stills, quality_with_beats
+from lvef.measure.manual_scale import check_scale_options, with_manual_scale
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
 from lvef.measure.pair_checks import (
-    SAME_CONTENT,
     check_different_clips,
     check_different_files,
-    given_view_warnings,
     patient_warnings,
-    view_warnings,
 )
 from lvef.measure.predictor import FrameContext, Predictor, TracedFrames
 from lvef.measure.predictors import es_above_ed, line_warnings, load_predictor
@@ -59,14 +53,13 @@ from lvef.measure.results import (
     RefusalWithCurve,
     base_measurement,
     beat_of_frames,
-    biplane_measurement,
     failed_measurement,
     with_beat,
     with_beats,
     with_experimental_warning,
-    with_view,
 )
 from lvef.measure.scale import drop_invalid_region, plausible_curve
+from lvef.measure.second_opinion import second_model, with_second_opinion
 from lvef.measure.stated_view import with_stated_view
 from lvef.transforms.sector import Sector, find_sector
 
@@ -103,6 +96,10 @@ class Measurer:
         self.quality_scale = read_quality_scale(self.predictor.entry)
         self.beat_finder: Measurer | None = self._find_beat_finder(None)
         """Finds the beats for a network that cannot, where an EF for each is asked for."""
+        self._others: dict[str, Measurer] = {}
+        self._loading = Lock()
+        self.second: Measurer | None = self._find_second()
+        """Gives the second opinion, where one is asked for."""
 
     def with_options(self, options: MeasureOptions, progress: ProgressCallback | None = None) -> Measurer:
         """A measurer with other settings that shares this one's loaded network.
@@ -113,8 +110,8 @@ class Measurer:
             progress: Called with how far a measurement is.
 
         Raises:
-            WeightsError: ``per_beat`` needs a segmentation network that cannot be loaded.
-            ConfigError: A scale that cannot be.
+            WeightsError: ``per_beat`` or ``second_opinion`` needs a network that cannot be loaded.
+            ConfigError: A scale that cannot be; or the second opinion would be the first model's.
         """
         check_scale_options(options)
         loaded = {
@@ -124,6 +121,7 @@ class Measurer:
         other.options = replace(options, **loaded)
         other.progress = progress or _no_progress
         other.beat_finder = other._find_beat_finder(self.beat_finder)
+        other.second = other._find_second()
         return other
 
     def measure(self, path: Path) -> ClipResult:
@@ -145,6 +143,21 @@ class Measurer:
             QualityRefusal: The clip should not be measured.
             GeometryError: Frames chosen by hand that are not there or show no ventricle.
         """
+        measurement = self._measure_clip(clip)
+        if self.second is None:
+            return measurement
+        return with_second_opinion(measurement, self.second.measure_opened(clip))
+
+    def measure_opened(self, clip: Clip) -> Measurement:
+        """As `measure`, a clip that is already in memory: refusals and failures are results."""
+        try:
+            measurement = self.measure_clip(clip)
+        except (LvefError, MemoryError) as error:
+            measurement = failed_measurement(clip.source, error, clip)
+        return self._with_provenance(measurement, time.perf_counter())
+
+    def _measure_clip(self, clip: Clip) -> Measurement:
+        """By this measurer's own network."""
         began = time.perf_counter()
         check_clip(clip)
         clip = with_stated_view(clip, self.options.view)
@@ -222,79 +235,79 @@ class Measurer:
         source = f"{ed} + {es}"
         clip: Clip | None = None
         try:
-            if not self.predictor.structures:
-                raise QualityRefusal(
-                    "cine_needed",
-                    f"{source}: {self.predictor.entry.name} reads an EF from clips; two stills are none. Give a cine, or "
-                    "choose a network that draws the ventricle with --weights.",
-                )
+            self._check_reads_stills(source)
             needed = "two stills, one at ED and one at ES,"
             check_different_files(ed, es, needed)
             opened = [with_stated_view(self._open(path), self.options.view) for path in (ed, es)]
             check_different_clips(opened[0], opened[1], needed)
-            found = [(still, find_sector(still)) for still in opened]
-            stills = [(drop_invalid_region(still, fan), fan) for still, fan in found]
-            if opened[0].frames.shape == opened[1].frames.shape:
-                # Images of two sizes were not exported alike: one scale cannot be that of both.
-                stills = [(with_manual_scale(still, fan, self.options), fan) for still, fan in stills]
+            stills = self._with_sectors(opened)
             clip = pair_of_stills([still for still, _ in stills], source)
-            traced, doubts = self._trace_stills(stills)
-            tracings = traced.tracings
-            clip, curve = plausible_curve(clip, tracings)
-            base = base_measurement(clip, curve, tracings, self.options)
-            base = replace(
-                base,
-                status=Status.PARTIAL_CYCLE,
-                notices=(*patient_warnings(ed, es), *base.notices, *doubts),
-                counts=dict(traced.counts),
-                frame_rate_hz=None,
-                duration_s=None,
-            )
-            base = replace(base, quality=quality_of_stills(stills, traced, base, self.quality_scale))
-            _refuse_other_views(base, implausible_shapes(tracings, clip.spacing))
-            measurement = self._measure_frames(base, curve, traced, (0, 1), "two stills")
+            clip = replace(clip, notices=(*patient_warnings(ed, es), *clip.notices))
+            measurement, clip = self._measure_stills(stills, clip)
+            if self.second is not None:
+                measurement = with_second_opinion(measurement, self.second._stills_opened(stills, clip))
         except (LvefError, MemoryError) as error:
             measurement = failed_measurement(source, error, clip)
         return self._with_provenance(measurement, began), clip
 
+    def _with_sectors(self, opened: Sequence[Clip]) -> list[tuple[Clip, Sector]]:
+        """Two stills with their sectors, and with the scale that was given."""
+        found = [(still, find_sector(still)) for still in opened]
+        stills = [(drop_invalid_region(still, fan), fan) for still, fan in found]
+        if opened[0].frames.shape != opened[1].frames.shape:
+            # Images of two sizes were not exported alike: one scale cannot be that of both.
+            return stills
+        return [(with_manual_scale(still, fan, self.options), fan) for still, fan in stills]
+
+    def _stills_opened(self, stills: list[tuple[Clip, Sector]], pair: Clip) -> Measurement:
+        """The result of two stills in memory; refusals and failures are results."""
+        try:
+            self._check_reads_stills(pair.source)
+            measurement, _ = self._measure_stills(stills, pair)
+        except (LvefError, MemoryError) as error:
+            measurement = failed_measurement(pair.source, error, pair)
+        return self._with_provenance(measurement, time.perf_counter())
+
+    def _check_reads_stills(self, source: str) -> None:
+        if not self.predictor.structures:
+            raise QualityRefusal(
+                "cine_needed",
+                f"{source}: {self.predictor.entry.name} reads an EF from clips; two stills are none. Give a cine, or "
+                "choose a network that draws the ventricle with --weights.",
+            )
+
+    def _measure_stills(self, stills: list[tuple[Clip, Sector]], pair: Clip) -> tuple[Measurement, Clip]:
+        """By this measurer's own network; the pair comes back without a scale that is not plausible."""
+        traced, doubts = self._trace_stills(stills)
+        clip, curve = plausible_curve(pair, traced.tracings)
+        base = replace(
+            base_measurement(clip, curve, traced.tracings, self.options),
+            status=Status.PARTIAL_CYCLE,
+            counts=dict(traced.counts),
+            frame_rate_hz=None,
+            duration_s=None,
+        )
+        base = replace(base, notices=(*base.notices, *doubts))
+        base = replace(base, quality=quality_of_stills(stills, traced, base, self.quality_scale))
+        _refuse_other_views(base, implausible_shapes(base.tracings, clip.spacing))
+        return self._measure_frames(base, curve, traced, (0, 1), "two stills"), clip
+
     def measure_biplane(self, a4c: Path, a2c: Path) -> tuple[Measurement, dict[str, ClipResult]]:
         """Measure both apical views: the biplane answer, and each single-plane result by its view."""
         began = time.perf_counter()
-        source = f"{a4c} + {a2c}"
-        single: dict[str, ClipResult] = {}
-        if not self.predictor.structures:
-            refusal = QualityRefusal(
-                "tracing_needed",
-                f"{source}: {self.predictor.entry.name} draws no ventricle, and a biplane EF is made of two; choose another "
-                "network with --weights.",
-            )
-            return self._with_provenance(failed_measurement(source, refusal, None), began), single
-        needed = "two clips, an A4C and an A2C,"
-        notices: list[CodedWarning] = []
-        try:
-            check_different_files(a4c, a2c, needed)
-            for view, path in ((View.A4C, a4c), (View.A2C, a2c)):
-                of_view = self.with_options(options_of_view(self.options, view), self.progress)
-                measurement, clip = of_view.measure(path)
-                single[str(view)] = with_view(measurement, view), clip
-            clips = {View(name): clip for name, (_, clip) in single.items() if clip is not None}
-            if len(clips) == len(single):
-                check_different_clips(clips[View.A4C], clips[View.A2C], needed)
-            notices += [*patient_warnings(a4c, a2c), *given_view_warnings(clips)]
-            for name, (measurement, _) in single.items():
-                if measurement.ef_percent is None:
-                    code = measurement.reason_code or "single_plane"
-                    raise QualityRefusal(code, f"No biplane EF, the {name} has none: {measurement.reason}")
-            biplane = biplane_measurement(source, single["A4C"][0], single["A2C"][0], self.options)
-            views = {name: measurement for name, (measurement, _) in single.items()}
-            biplane = replace(biplane, quality=quality_of_views(views))
-        except LvefError as error:
-            biplane = failed_measurement(source, error, None)
-            if biplane.reason_code == SAME_CONTENT:
-                single = {}
-        of_views = view_warnings({name: measurement for name, (measurement, _) in single.items()})
-        biplane = replace(biplane, notices=(*notices, *biplane.notices, *of_views))
+        biplane, single = measure_views(self, a4c, a2c)
         return self._with_provenance(biplane, began), single
+
+    def _find_second(self) -> Measurer | None:
+        """The measurer of the second opinion, loaded once and shared by all copies; None where none is asked for."""
+        if not self.options.second_opinion:
+            return None
+        name = second_model(self.options.second_opinion, self.predictor.entry)
+        own = replace(self.options, weights=name, second_opinion="", per_beat=False)
+        with self._loading:
+            if name not in self._others:
+                self._others[name] = Measurer(own)
+        return self._others[name].with_options(own)
 
     def _open(self, path: Path) -> Clip:
         clip = open_clip(path, max_frames=self.options.max_frames)

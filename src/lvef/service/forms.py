@@ -34,7 +34,7 @@ from lvef.core.terms import GIVEN_VIEWS, Sex, View
 from lvef.geometry.ejection import body_surface_area
 from lvef.io.uploads import UploadStore, open_private, sanitize_name
 from lvef.measure.manual_scale import check_scale_options
-from lvef.measure.options import MeasureOptions, ScaleLine
+from lvef.measure.options import AUTO, MeasureOptions, ScaleLine
 from lvef.service.errors import ApiError
 from lvef.service.settings import MB, ServiceSettings
 
@@ -131,6 +131,9 @@ class MeasureForm(BaseModel):
     a2c_scale_line: Line = Field(None, description="Biplane: scale_line of the A2C.")
     prefer_manual_scale: bool = Field(False, description="Use the scale given even where the file has one.")
     per_beat: bool = Field(False, description="EF models: an EF for each beat.")
+    second_opinion: str = Field(
+        "", description="Measure with a second model too: auto, or the name of an installed model."
+    )
     wait: float = Field(0.0, ge=0, le=MAX_WAIT_S, description="Seconds to wait for the result.")
 
     @model_validator(mode="after")
@@ -396,6 +399,8 @@ def _options(fields: MeasureForm, settings: ServiceSettings, models: Collection[
         raise _bad_request(
             f"There is no such model; weights is one of {', '.join(sorted(models)) or 'none'}."
         )
+    if given.get("second_opinion", AUTO) not in {AUTO, *models}:
+        raise _bad_request("second_opinion is auto or the name of an installed model.")
     base = MeasureOptions(
         weights=settings.weights,
         precision=settings.precision,

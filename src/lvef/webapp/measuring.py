@@ -185,11 +185,13 @@ def rename_sources(result: Result, names: Mapping[str, str], source: str) -> Res
         return text
 
     def measurement(m: Measurement) -> Measurement:
+        other = m.second_opinion
         return replace(
             m,
             source=words(m.source),
             reason=words(m.reason),
             volume_note=words(m.volume_note),
+            second_opinion=other and replace(other, reason=words(other.reason)),
             notices=tuple(CodedWarning(n.code, words(n.text)) for n in m.notices),
         )
 

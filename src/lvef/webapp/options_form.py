@@ -11,7 +11,7 @@ from lvef.core.errors import GeometryError
 from lvef.core.terms import Sex, View
 from lvef.geometry.ejection import body_surface_area
 from lvef.inference.catalogue import display_name_of, list_models
-from lvef.measure.options import MeasureOptions
+from lvef.measure.options import AUTO, MeasureOptions
 from lvef.webapp import settings
 
 SEX_TEXTS = {None: "not given", Sex.FEMALE: "female", Sex.MALE: "male"}
@@ -23,13 +23,16 @@ VIEW_TEXTS = {View.UNKNOWN: "as stated in the file", View.A4C: "A4C", View.A2C: 
 _STATE_KEY = "options"
 
 
-def show_options_form(*, view: bool = True, clock: bool = True, model: bool = True) -> MeasureOptions:
+def show_options_form(
+    *, view: bool = True, clock: bool = True, model: bool = True, opinion: bool = True
+) -> MeasureOptions:
     """Show the options, collapsed, and return what is chosen.
 
     Args:
         view: Offer the view.
         clock: Offer a frame rate.
         model: Offer another model.
+        opinion: Offer the second opinion.
     """
     # Widgets that a page does not show lose their values, so these are kept apart from the widgets.
     kept: dict[str, Any] = st.session_state.setdefault(_STATE_KEY, {})
@@ -81,6 +84,14 @@ def show_options_form(*, view: bool = True, clock: bool = True, model: bool = Tr
             help_text = "Only where the file states none, or a wrong one."
             with second[2]:
                 rate = _number("Frames per second", "frame_rate_hz", kept, 1.0, 1000.0, help_text)
+        if opinion:
+            kept["second"] = st.checkbox(
+                "Second opinion",
+                kept.get("second", False),
+                help="Measures with a model of another kind too, and states how far the two EFs differ. It never changes "
+                "the EF.",
+                key="choice-second",
+            )
         error = _body_size_error(height, weight)
         if error:
             st.warning(error)
@@ -92,6 +103,7 @@ def show_options_form(*, view: bool = True, clock: bool = True, model: bool = Tr
         height_cm=height,
         weight_kg=weight,
         frame_rate_hz=rate,
+        second_opinion=AUTO if opinion and kept["second"] else "",
     )
 
 

@@ -83,7 +83,7 @@ def page() -> None:
     )
     uploads = upload_widget(f"A clip: {CLIP_KINDS}", ZONE)
     sample = show_sample_buttons("compare")
-    options = show_options_form(model=False)
+    options = show_options_form(model=False, opinion=False)
     upload: Upload | None = uploads[0] if uploads else sample.upload if sample is not None else None
     if upload is not None:
         title = progress_title([upload], 0)
