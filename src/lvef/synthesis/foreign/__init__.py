@@ -1,25 +1,41 @@
 """Short synthetic clips of views from which no EF is measured, to train and test the recognition of views.
 
 Labelled real images of them are not at hand; they are made: echo views as planes through a simple heart (`echo`, `heart`),
-and what is no echo of the heart in two dimensions (`other`). Apical four- and two-chamber views of the same heart stand
-beside them, so that the plane is all that sets them apart.
+and what is no echo of the heart in two dimensions (`ultrasound`, `images`). Apical four- and two-chamber views of the same
+heart stand beside them, so that the plane is all that sets them apart.
 
 Seed `FINAL_SEED` makes the clips of the final test of refusals: never train on it, and select nothing by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from lvef.core.records import FrameArray
 from lvef.core.terms import View
+from lvef.synthesis.foreign import images, ultrasound
 from lvef.synthesis.foreign.echo import PLANES, echo_clip
-from lvef.synthesis.foreign.other import OTHERS
 
 FINAL_SEED = 20261
 """Seed of the final test; training and selection use any other."""
+
+_OTHERS: Mapping[str, Callable[[np.random.Generator, int, int], FrameArray]] = {
+    draw.__name__: draw
+    for draw in (
+        ultrasound.m_mode,
+        ultrasound.spectral_doppler,
+        ultrasound.colour_box,
+        ultrasound.linear_probe,
+        ultrasound.curved_probe,
+        ultrasound.noise_sector,
+        images.photograph,
+        images.text_page,
+        images.radiograph,
+        images.ecg_screen,
+    )
+}
 
 _ECHO_VIEWS: Mapping[str, View] = {
     "a4c": View.A4C,
@@ -35,7 +51,7 @@ _ECHO_VIEWS: Mapping[str, View] = {
 
 FOREIGN_CLASSES: Mapping[str, View] = {
     **{name: _ECHO_VIEWS[name] for name in PLANES},
-    **dict.fromkeys(OTHERS, View.NOT_ECHO),
+    **dict.fromkeys(_OTHERS, View.NOT_ECHO),
 }
 """View of each class. The first two, ``a4c`` and ``a2c``, are not foreign: they are there for balance."""
 
@@ -57,4 +73,4 @@ def foreign_clip(
     """
     if name in PLANES:
         return echo_clip(name, rng, n_frames=n_frames, size=size, rate_hz=rate_hz)
-    return OTHERS[name](rng, n_frames, size)
+    return _OTHERS[name](rng, n_frames, size)

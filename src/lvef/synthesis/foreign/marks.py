@@ -1,12 +1,27 @@
-"""What scanners and monitors write into an image: text, traces, scales."""
+"""Parts of many images: random fields, text, traces, and what scanners write beside the sector."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
 
 from lvef.core.records import FrameArray
 from lvef.synthesis.foreign.heart import Float32
+
+
+def as_clip(frames: Iterable[Float32]) -> FrameArray:
+    """Frames of grey levels as a clip of bytes."""
+    return np.clip(np.stack(list(frames)), 0, 255).astype(np.uint8)
+
+
+def natural(rng: np.random.Generator, size: int, slope: float) -> Float32:
+    """Random field ``(size, size)`` of mean 0 and standard deviation 1 whose amplitude falls with frequency to a power."""
+    u, v = np.fft.rfftfreq(size)[None, :], np.fft.fftfreq(size)[:, None]
+    weight = 1 / np.maximum(np.hypot(u, v), 1 / size) ** slope
+    field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((size, size))) * weight, (size, size))
+    return np.asarray((field - field.mean()) / field.std(), dtype=np.float32)
 
 
 def write_text(
