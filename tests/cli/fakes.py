@@ -37,6 +37,9 @@ class FakeMeasurer:
         self.asked.append((str(ed), str(es)))
         return beating(50, source=f"{ed} + {es}")
 
+    def measure_study(self, folder: Path, files: list[Path]):
+        return self.measure_biplane(files[0], files[1])
+
     def measure_biplane(self, a4c: Path, a2c: Path):
         self.asked.append((str(a4c), str(a2c)))
         both, _ = beating(

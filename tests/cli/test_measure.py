@@ -210,6 +210,18 @@ def test_defaults_are_those_of_the_options(run, fake, clip):
     assert fake[0].options == MeasureOptions()
 
 
+def test_a_study_is_one_result(run, fake, folder, here):
+    result = run("measure", "--study", "study", "--no-video", "--no-summary", "-o", "o")
+    assert result.exit_code == 0, result.stderr
+    assert {path.name for path in (here / "o").iterdir()} >= {"study"}
+    assert {path.name for path in (here / "o" / "study").iterdir()} >= {"A4C", "A2C", "measurement.json"}
+    assert results("o")[0]["path"] == "study"
+    assert isinstance(json.loads(run("measure", "--study", "study", "--json").stdout), dict)
+    assert "there is no such folder" in run("measure", "--study", "none").stderr
+    assert run("measure", "--study", "study", "--view", "A4C").exit_code == 2
+    assert run("measure", "study", "--study", "study").exit_code == 2
+
+
 def test_a_pair(run, fake, here):
     for name in ("ed.png", "es.png"):
         (here / name).write_bytes(b"x")

@@ -1,4 +1,4 @@
-"""What can be measured, for the commands that measure: files, folders, a pair of stills, a biplane study."""
+"""What can be measured, for the commands that measure: files, folders, a pair of stills, two views, a whole study."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lvef.cli.options import PATH, combine
+from lvef.cli.options import FOLDER, PATH, combine
 from lvef.core.errors import ConfigError, DataError, GeometryError
+from lvef.core.terms import View
 from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ DEFAULT_OUT = Path("lvef-out")
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is to be measured, one of the three ways.
+    """What is to be measured, one of the four ways.
 
     Attributes:
         paths: Clips and folders.
@@ -32,6 +33,7 @@ class Inputs:
         es: ES still of a pair, or None.
         a4c: A4C clip of a biplane study, or None.
         a2c: A2C clip of a biplane study, or None.
+        study: Folder of all clips of a study, or None.
     """
 
     paths: tuple[Path, ...] = ()
@@ -39,6 +41,7 @@ class Inputs:
     es: Path | None = None
     a4c: Path | None = None
     a2c: Path | None = None
+    study: Path | None = None
 
 
 input_options = combine(
@@ -47,6 +50,11 @@ input_options = combine(
     click.option("--es", type=PATH, help="End-systolic still of a pair; goes with --ed."),
     click.option("--a4c", type=PATH, help="Apical four-chamber clip of a biplane study; goes with --a2c."),
     click.option("--a2c", type=PATH, help="Apical two-chamber clip of a biplane study; goes with --a4c."),
+    click.option(
+        "--study",
+        type=FOLDER,
+        help="Folder of all clips of one study: each is measured, the best A4C and A2C give the biplane EF.",
+    ),
 )
 """The argument and the options of `Inputs`."""
 
@@ -61,18 +69,20 @@ def check_inputs(inputs: Inputs, options: MeasureOptions) -> None:
     for names, given in (("--ed and --es", pair), ("--a4c and --a2c", biplane)):
         if any(given) and not all(given):
             raise click.UsageError(f"{names} go together: give both.")
-    ways = [bool(inputs.paths), any(pair), any(biplane)]
+    ways = [bool(inputs.paths), any(pair), any(biplane), inputs.study is not None]
     if sum(ways) == 0 and Path(options.second_opinion).exists() and options.second_opinion:
         raise click.UsageError(
             f"--second-opinion took {options.second_opinion} for the name of a model: write it behind the files, or with a "
             "name, as --second-opinion=auto."
         )
     if sum(ways) == 0:
-        raise click.UsageError("Give a file or folder, or --ed with --es, or --a4c with --a2c.")
+        raise click.UsageError("Give a file or folder, or --ed with --es, or --a4c with --a2c, or --study.")
     if sum(ways) > 1:
         raise click.UsageError(
-            "Give either files, or a pair (--ed, --es), or a biplane study (--a4c, --a2c)."
+            "Give either files, or a pair (--ed, --es), or a biplane study (--a4c, --a2c), or --study."
         )
+    if inputs.study is not None and options.view is not View.UNKNOWN:
+        raise click.UsageError("--view is the view of one clip, and --study has many: leave it out.")
     if (options.ed_frame is None) != (options.es_frame is None):
         raise click.UsageError("--ed-frame and --es-frame go together: give both.")
     if options.ed_frame is not None and not inputs.paths:
@@ -155,4 +165,15 @@ def make_jobs(inputs: Inputs, files: Sequence[Path], measurer: Measurer) -> list
             return Result(measurement, None, parts)
 
         return [Job((a4c, a2c), both, "biplane")]
+    if inputs.study is not None:
+        folder = inputs.study
+        if not folder.is_dir():
+            raise DataError(f"{folder}: there is no such folder; give the folder of the clips of one study.")
+        inside = find_files([folder])
+
+        def whole() -> Result:
+            measurement, parts = measurer.measure_study(folder, inside)
+            return Result(measurement, None, parts)
+
+        return [Job(tuple(inside), whole, "study", folder)]
     return [Job((path,), clip(path)) for path in files]

@@ -59,6 +59,7 @@ Examples:
   lvef measure study/ --out results --workers 2
   lvef measure --ed ed.png --es es.png
   lvef measure --a4c four.dcm --a2c two.dcm --sex F
+  lvef measure --study exam/
   lvef measure clip.dcm --json | jq .ef_percent
 
 Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",

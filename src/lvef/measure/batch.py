@@ -47,12 +47,14 @@ class Job:
     Attributes:
         paths: The file, or the files of a pair or a biplane study.
         measure: Does it. What a file may hold is in the result's status; it does not raise for that.
-        kind: Empty for a clip, else ``pair`` or ``biplane``.
+        kind: Empty for a clip, else ``pair``, ``biplane`` or ``study``.
+        folder: Of a study, the folder that the user gave.
     """
 
     paths: tuple[Path, ...]
     measure: Callable[[], Result]
     kind: str = ""
+    folder: Path | None = None
 
     @property
     def key(self) -> str:
@@ -62,13 +64,13 @@ class Job:
     @property
     def label(self) -> str:
         """The files as the user gave them."""
-        return " + ".join(str(path) for path in self.paths)
+        return " + ".join(str(path) for path in ([self.folder] if self.folder else self.paths))
 
     @property
     def name(self) -> str:
         """A file name for what belongs to the job."""
-        if len(self.paths) == 1:
-            only = self.paths[0]
+        if self.folder is not None or len(self.paths) == 1:
+            only = self.folder or self.paths[0]
             return only.name if only.name not in ("", "..") else only.resolve().name
         return "+".join(path.stem for path in self.paths) + self.paths[-1].suffix
 

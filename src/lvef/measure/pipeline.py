@@ -61,6 +61,7 @@ from lvef.measure.results import (
 from lvef.measure.scale import drop_invalid_region, plausible_curve
 from lvef.measure.second_opinion import second_model, with_second_opinion
 from lvef.measure.stated_view import with_stated_view
+from lvef.measure.study import measure_study
 from lvef.transforms.sector import Sector, find_sector
 
 IN_TURN_HZ = 40.0
@@ -296,6 +297,12 @@ class Measurer:
         """Measure both apical views: the biplane answer, and each single-plane result by its view."""
         began = time.perf_counter()
         biplane, single = measure_views(self, a4c, a2c)
+        return self._with_provenance(biplane, began), single
+
+    def measure_study(self, folder: Path, files: Sequence[Path]) -> tuple[Measurement, dict[str, ClipResult]]:
+        """Measure all clips of a study: the biplane result of its best A4C and A2C, and these two by their view."""
+        began = time.perf_counter()
+        biplane, single = measure_study(self, folder, files)
         return self._with_provenance(biplane, began), single
 
     def _find_second(self) -> Measurer | None:
