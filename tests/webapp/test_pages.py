@@ -80,6 +80,15 @@ def test_another_network_measures_again(measured):
     assert set(offered) == {display_name(entry.card) for entry in list_models()}
 
 
+def test_the_second_opinion_is_shown_and_leaves_the_ef(measured):
+    ef = ef_in(measured)
+    app = measured.checkbox(key="choice-second").check().run()
+    assert not app.exception
+    assert ef_in(app) == ef
+    assert "volume-trace-tuned" in html_of(app)
+    assert len(app.session_state["session"].items) == 1
+
+
 def test_height_without_weight_is_said(measured):
     app = measured.number_input(key="choice-height_cm").set_value(170.0).run()
     assert "give both" in app.warning[0].value
