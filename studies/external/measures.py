@@ -17,7 +17,7 @@ from lvef.core.terms import Structure
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import axis_length
 from lvef.geometry.tracing import implausible_shape
-from lvef.measure.quality import MIN_WALL_CONTACT
+from lvef.measure.thresholds import Thresholds
 
 REGIONS = ("septal", "lateral", "apical", "basal")
 """Parts of the border. Basal: between the two hinge points. Apical: the first `APICAL` of the long axis. Septal and lateral:
@@ -157,7 +157,11 @@ def _odd_labels(labels: FrameArray) -> set[str]:
         for reason, odd in (
             ("holes", holes > MAX_HOLES * area),
             ("pieces", int(cavity.sum()) - area > MAX_PIECES * area),
-            ("no wall", has_wall and float((labels[ring] >= Structure.MYOCARDIUM).mean()) < MIN_WALL_CONTACT),
+            (
+                "no wall",
+                has_wall
+                and float((labels[ring] >= Structure.MYOCARDIUM).mean()) < Thresholds.min_wall_contact,
+            ),
         )
         if odd
     }

@@ -11,8 +11,9 @@ import pytest
 
 from lvef.core.records import CodedWarning, PixelSpacing
 from lvef.core.wording import DISCLAIMER
-from lvef.measure.correction import OF_MODEL_ONLY, Edit
+from lvef.measure.correction import Edit
 from lvef.measure.correction import corrected as corrected_measurement
+from lvef.measure.interval import OF_MODEL_ONLY
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
 from lvef.report.content import MOST_WARNINGS, NO_CLIP, NO_CONTOUR, NO_SECTOR, content_of

@@ -13,14 +13,39 @@ import types
 import typing
 from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from lvef.core.config import read_toml
+from lvef.core.errors import ConfigError
 from lvef.core.terms import GIVEN_VIEWS, View
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+
+
+class TomlType(click.ParamType[Any]):
+    """A dataclass from a TOML file; a usage error says what is wrong with the file.
+
+    Args:
+        kind: The dataclass.
+    """
+
+    name = "FILE.toml"
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Read the file; a default stays as it is."""
+        if isinstance(value, self.kind):
+            return value
+        try:
+            return read_toml(self.kind, Path(value))
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
 
 
 def options_from(
@@ -34,8 +59,8 @@ def options_from(
     """Decorate a command with one option a field, in the order of the fields.
 
     Args:
-        kind: A dataclass whose fields are str, int, float, bool or a `StrEnum`, or one of these or None; others need a
-            range, and a tuple becomes an option that may be given several times.
+        kind: A dataclass whose fields are str, int, float, bool, a `StrEnum` or a dataclass (a TOML file), or one of these
+            or None; others need a range, and a tuple becomes an option that may be given several times.
         only: Fields that get an option; None for all.
         aliases: Further option names, by field.
         ranges: What a field may be, where its type is too general.
@@ -65,7 +90,9 @@ def options_from(
                 **(_kind(hints[field.name]) if own is None else {"type": own}),
                 **({"multiple": True} if several else {"default": field.default}),
                 **alone,
-                show_default=bool(field.default) and field.default != "unknown",
+                show_default=bool(field.default)
+                and field.default != "unknown"
+                and not dataclasses.is_dataclass(field.default),
                 help=docs.get(field.name, ""),
             )(command)
         return command
@@ -142,6 +169,8 @@ def _kind(hint: Any) -> dict[str, Any]:  # noqa: ANN401
 
 def _param_type(hint: Any) -> click.ParamType[Any]:  # noqa: ANN401
     inner = _inner(hint)
+    if dataclasses.is_dataclass(inner):
+        return TomlType(inner)
     if issubclass(inner, tuple):
         return _Numbers(len(typing.get_args(_without_none(hint))))
     if issubclass(inner, StrEnum):

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from lvef.cli.derived import options_from
+from lvef.cli.derived import TomlType, options_from
 from lvef.core.errors import MissingExtraError
+from lvef.measure.thresholds import Thresholds
 from lvef.service.settings import ServiceSettings
 
 RANGES: dict[str, click.ParamType[Any]] = {
@@ -18,6 +19,7 @@ RANGES: dict[str, click.ParamType[Any]] = {
     "threads": click.IntRange(0, 256),
     "weights": click.STRING,
     "precision": click.Choice(["auto", "f32", "bf16"]),
+    "thresholds": TomlType(Thresholds),
     "max_upload_mb": click.IntRange(1, 4096),
     "max_files": click.IntRange(1, 1000),
     "max_queue": click.IntRange(1, 10_000),

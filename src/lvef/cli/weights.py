@@ -1,4 +1,4 @@
-"""``lvef weights``: networks that others published, made into ones that ``lvef measure`` can use."""
+"""``lvef weights``: published networks made into ones that ``lvef measure`` can use, and calibration of a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lvef.cli.derived import build, options_from
 from lvef.cli.lazy import LazyGroup
+from lvef.cli.options import FOLDER, PATH, json_option, workers_option
+from lvef.evaluation.calibration.plan import CalibrationCounts, CalibrationPlan
+from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:
     from lvef.inference.card import Card
@@ -20,6 +24,7 @@ VERBS = {
         "import_",
         "A network that others published, from their file.",
     ),
+    "calibrate": ("lvef.cli.weights", "calibrate", "The prediction interval of a model."),
 }
 """Verb -> its module, the command's name in it, and its line in the help."""
 
@@ -68,7 +73,7 @@ LIMITS_OF_BOTH = (
     epilog="Example: lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt --out echonet-ef",
 )
 def weights() -> None:
-    """Networks that others published.
+    """Networks that others published, and the prediction interval of a model.
 
     Nothing is downloaded: you fetch the file from its authors, lvef reads it.
     """
@@ -228,3 +233,56 @@ def _print_import(card: Card, file: Path, digest: str, model: Path, out: Path, a
     click.echo(f"{out}: {card.title}; {card.architecture['parameters']:,} parameters, {size / 1e6:.0f} MB")
     click.echo(f"Weights: {card.licence}. Data: {card.training.licence}")
     click.echo(f"Cite: {card.training.citation}")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  lvef weights calibrate camus-seg --data CAMUS --run RUN --out out/calibration
+  lvef weights calibrate FOLDER --data CAMUS --run RUN --phantoms 96 --out out/calibration
+
+Exit code: 0 done, 1 something failed, 2 usage error."""
+)
+@click.argument("weights")
+@click.option("--data", type=PATH, required=True, help="Folder of the dataset CAMUS.")
+@click.option(
+    "--run",
+    type=PATH,
+    required=True,
+    help="Folder of a training run of the same recipe that held patients out, with held-out.txt and its model: this model "
+    "measures the patients it never saw.",
+)
+@click.option(
+    "-o", "--out", type=FOLDER, required=True, help="Folder for synthetic clips, page, tables and plots."
+)
+@options_from(CalibrationCounts)
+@workers_option("Processes and cases at once; 0 leaves the choice to lvef.")
+@options_from(MeasureOptions, only=("backend", "precision", "threads"))
+@json_option("Print the summary as JSON instead of a table.")
+def calibrate(
+    weights: str,
+    data: Path,
+    run: Path,
+    out: Path,
+    workers: int,
+    as_json: bool,
+    **values: Any,  # noqa: ANN401
+) -> None:
+    """Calibrate the prediction interval of the model WEIGHTS and write interval.json beside it.
+
+    Measures pairs of stills, animated stills and phantoms of which the reference EF is known, fits the interval, and
+    evaluates its cover on patients and phantoms that had no part in it. A run that was stopped resumes.
+    """
+    from lvef.cli.progress import show_progress
+    from lvef.cli.show_tables import show_report, write_files
+    from lvef.evaluation.calibration.run import run_calibration
+    from lvef.io.atomic import make_folder
+
+    options = build(MeasureOptions, values)
+    plan = CalibrationPlan(weights, data, run, build(CalibrationCounts, values), options)
+    make_folder(out)
+    with show_progress() as progress:
+        report, path = run_calibration(plan, out, workers, progress)
+    show_report(report, as_json=as_json)
+    write_files(report, out)
+    click.echo(f"Prediction interval written to {path}.", err=True)

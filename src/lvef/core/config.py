@@ -35,6 +35,8 @@ def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
     built = {name: _value(hints[name], value, f"{where}: {name}") for name, value in values.items()}
     try:
         return kind(**built)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
     except TypeError:
         missing = [
             n

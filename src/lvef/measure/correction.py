@@ -22,6 +22,8 @@ from lvef.core.terms import Status
 from lvef.core.wording import averaged_text
 from lvef.geometry.control_points import N_CONTROL_POINTS, tracing_of_control_points
 from lvef.geometry.tracing import volume_curve_of_tracings
+from lvef.measure.decision import NO_INTERVAL, WIDE_INTERVAL
+from lvef.measure.interval import OF_MODEL_ONLY, without_interval
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair_checks import view_warnings
 from lvef.measure.results import beat_of_frames, biplane_measurement, method_of_view, with_beat
@@ -38,11 +40,8 @@ MAX_FILE_BYTES = 2**20
 OF_READER = "ED and ES by a reader"
 """What the EF of a corrected answer rests on, in ``method``."""
 
-OF_MODEL_ONLY = "It holds for the model's EF, not for a corrected one."
-"""Why a corrected result has no prediction interval."""
-
-OF_MEAN = ("mean_of_ratios",)
-"""Notices about the machine's mean, which a corrected answer has no more."""
+OF_MEAN = ("mean_of_ratios", NO_INTERVAL, WIDE_INTERVAL)
+"""Notices about the machine's mean and its prediction interval, which a corrected answer has no more."""
 
 OF_FILES = ("patients_differ", "studies_differ", "views_swapped", "view_contradicts_file")
 """Notices about the files of a study, whatever a reader changes."""
@@ -121,7 +120,7 @@ def corrected(
     beat = beat_of_frames(shown, ed, es, machine.source)
     whole = machine.status is Status.OK and "frames" not in changed
     base = replace(
-        without_interval(machine),
+        _of_reader(machine),
         status=Status.OK if whole else Status.PARTIAL_CYCLE,
         reason="",
         reason_code="",
@@ -180,7 +179,7 @@ def corrected_study(
     answer = biplane_measurement(machine.source, own["A4C"], own["A2C"], options, shown_only=True)
     return (
         replace(
-            without_interval(answer),
+            _of_reader(answer),
             provenance=machine.provenance,
             notices=(
                 *(n for n in machine.notices if n.code in OF_FILES),
@@ -194,17 +193,9 @@ def corrected_study(
     )
 
 
-def without_interval(measurement: Measurement) -> Measurement:
+def _of_reader(measurement: Measurement) -> Measurement:
     """A measurement without prediction interval, probabilities and decision: they were made for the model's EF."""
-    return replace(
-        measurement,
-        ef_low_percent=None,
-        ef_high_percent=None,
-        interval_level=None,
-        interval_note=OF_MODEL_ONLY,
-        category_probabilities={},
-        decision="",
-    )
+    return replace(without_interval(measurement, OF_MODEL_ONLY), decision="")
 
 
 def _with_difference(m: Measurement) -> Measurement:

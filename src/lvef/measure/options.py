@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lvef.core.terms import Sex, View
 from lvef.io.limits import MAX_FRAMES
+from lvef.measure.thresholds import DEFAULT, Thresholds
 
 AUTO = "auto"
 """In place of a second model's name: the best installed one of another kind."""
@@ -61,3 +62,5 @@ class MeasureOptions:
     of another kind. It never changes the EF."""
     max_frames: int = MAX_FRAMES
     """Longest clip that is read."""
+    thresholds: Thresholds = DEFAULT
+    """TOML file with limits of answer, caution and refusal that differ from the defaults; they stand in every result."""

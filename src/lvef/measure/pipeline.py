@@ -6,7 +6,7 @@ A network that draws lines takes the place of segmenting and tracing; one that r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,9 @@ from lvef.io.open import open_clip
 from lvef.io.timing import with_frame_rate
 from lvef.measure.biplane import measure_views
 from lvef.measure.clip_results import measure_with_ef_model
+from lvef.measure.decision import with_decision
 from lvef.measure.image_quality import quality_of_clip, quality_of_stills, quality_with_beats
+from lvef.measure.interval import read_calibration, with_interval
 from lvef.measure.manual_scale import check_scale_options, with_manual_scale
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
@@ -95,6 +97,8 @@ class Measurer:
         self.progress: ProgressCallback = _no_progress
         self.predictor: Predictor = load_predictor(self.options)
         self.quality_scale = read_quality_scale(self.predictor.entry)
+        self.calibration = read_calibration(self.predictor.entry.folder)
+        """Of the model's prediction interval; None where it has none."""
         self.beat_finder: Measurer | None = self._find_beat_finder(None)
         """Finds the beats for a network that cannot, where an EF for each is asked for."""
         self._others: dict[str, Measurer] = {}
@@ -164,7 +168,7 @@ class Measurer:
         clip = with_stated_view(clip, self.options.view)
         fan = find_sector(clip)
         clip = with_manual_scale(drop_invalid_region(clip, fan), fan, self.options)
-        check_image(clip, fan)
+        check_image(clip, fan, self.options.thresholds)
         if not self.predictor.structures:
             self.progress(READING_EF, 0, 0)
             finder = None if self.beat_finder is None else self.beat_finder.measure_clip
@@ -175,7 +179,11 @@ class Measurer:
         traced = self._trace(clip, fan, alternate_mirror=alternate_mirror)
         try:
             doubts = check_ventricle(
-                clip.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
+                clip.source,
+                traced.traced,
+                traced.wall_contact,
+                self.options.thresholds,
+                walls_known=traced.walls_known,
             )
         except QualityRefusal as refusal:
             if not traced.counts:
@@ -216,12 +224,12 @@ class Measurer:
             check_combined(clip.source, found.notices)
             if self.predictor.gives_masks:
                 # Lines that leave their place are counted by themselves (`lvef.geometry.volume_tracing`).
-                check_torn(clip.source, odd)
+                check_torn(clip.source, odd, self.options.thresholds)
         except QualityRefusal as refusal:
             shown = replace(found, status=Status.REFUSED, ef_mean_percent=None, ef_sd_percent=None)
             raise RefusalWithCurve(refusal.code, str(refusal), shown) from None
         answered = with_beats(found, analysis.representative, self.options)
-        shape_warnings = check_shapes(odd, (answered.ed_frame, answered.es_frame))
+        shape_warnings = check_shapes(odd, (answered.ed_frame, answered.es_frame), self.options.thresholds)
         answered = replace(answered, notices=(*answered.notices, *shape_warnings))
         return self._with_provenance(
             _with_line_warnings(answered, traced, answered.ed_frame, answered.es_frame), began
@@ -297,7 +305,8 @@ class Measurer:
         """Measure both apical views: the biplane answer, and each single-plane result by its view."""
         began = time.perf_counter()
         biplane, single = measure_views(self, a4c, a2c)
-        return self._with_provenance(biplane, began), single
+        views = {name: measurement for name, (measurement, _) in single.items()}
+        return self._with_provenance(biplane, began, views), single
 
     def measure_study(self, folder: Path, files: Sequence[Path]) -> tuple[Measurement, dict[str, ClipResult]]:
         """Measure all clips of a study: the biplane result of its best A4C and A2C, and these two by their view."""
@@ -354,11 +363,15 @@ class Measurer:
         parts: list[TracedFrames] = []
         doubts: list[CodedWarning] = []
         for (still, fan), other in zip(stills, reversed(stills), strict=True):
-            check_image(still, fan)
+            check_image(still, fan, self.options.thresholds)
             square = self.predictor.square(*other)
             traced = self._trace(still, fan, other=square)
             doubts += check_ventricle(
-                still.source, traced.traced, traced.wall_contact, walls_known=traced.walls_known
+                still.source,
+                traced.traced,
+                traced.wall_contact,
+                self.options.thresholds,
+                walls_known=traced.walls_known,
             )
             parts.append(traced)
         counts = {name: sum(part.counts[name] for part in parts) for name in parts[0].counts}
@@ -378,7 +391,7 @@ class Measurer:
     ) -> Measurement:
         """The answer of an ED and an ES frame that are known."""
         base = _with_line_warnings(base, traced, *pair)
-        doubts = check_shapes(implausible_shapes(base.tracings, base.spacing), pair)
+        doubts = check_shapes(implausible_shapes(base.tracings, base.spacing), pair, self.options.thresholds)
         base = replace(base, notices=(*base.notices, *doubts))
         try:
             return with_beat(base, beat_of_frames(curve, *pair, base.source), self.options, rests_on)
@@ -411,8 +424,10 @@ class Measurer:
         base = replace(base, status=Status.PARTIAL_CYCLE, notices=(*base.notices, notice))
         return self._measure_frames(base, curve, traced, (ed, es), "two frames by hand")
 
-    def _with_provenance(self, measurement: Measurement, began: float) -> Measurement:
-        """With what made it and the seconds since ``began``."""
+    def _with_provenance(
+        self, measurement: Measurement, began: float, views: Mapping[str, Measurement] | None = None
+    ) -> Measurement:
+        """With what made it and the seconds since ``began``, and with prediction interval and decision, once."""
         card, engine = self.predictor.entry.card, self.predictor.engine
         provenance = Provenance(
             lvef_version=lvef.__version__,
@@ -425,7 +440,10 @@ class Measurer:
             seconds=time.perf_counter() - began,
             network_kind=card.kind,
         )
-        return with_experimental_warning(replace(measurement, provenance=provenance), card)
+        measurement = with_experimental_warning(replace(measurement, provenance=provenance), card)
+        if measurement.decision:
+            return measurement
+        return with_decision(with_interval(measurement, self.calibration), self.options.thresholds, views)
 
 
 def _refuse_other_views(base: Measurement, odd: Sequence[set[str]]) -> None:

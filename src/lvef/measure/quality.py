@@ -2,7 +2,8 @@
 
 Checks before the network: enough frames and time, no colour Doppler, no noise image. Checks after it: a ventricle on most
 frames, with wall around it. The limits are set well outside what CAMUS stills and the packaged cine show, so that
-they catch what is no apical view and leave poor images to the reader, with a warning.
+they catch what is no apical view and leave poor images to the reader, with a warning. Those that a site may set stand in
+`lvef.measure.thresholds`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lvef.core.errors import QualityRefusal
 from lvef.core.records import Beat, Clip, CodedWarning, FrameArray, PixelGeometry, Tracing, aspect_of
 from lvef.core.terms import Phase
 from lvef.geometry.tracing import DENTS, NARROW_ANNULUS, ROUND, implausible_shape
+from lvef.measure.thresholds import Thresholds
 from lvef.transforms.sector import Sector
 
 MIN_FRAMES = 5
@@ -29,23 +31,8 @@ MIN_DURATION_S = 0.2
 COLOUR_LEVEL = 40
 """Departure from the clip's own tint, in grey levels, above which a pixel counts as coloured."""
 
-MAX_COLOUR_FRACTION = 0.015
-"""Coloured part of the fan above which the clip counts as colour Doppler. The packaged cine, with coloured marks on its
-screen, has 0."""
-
 MIN_NEIGHBOUR_CORRELATION = 0.4
 """Correlation of neighbouring pixels below which an image is noise. 598 CAMUS stills at 112 px: at least 0.92."""
-
-MIN_TRACED_FRACTION = 0.6
-"""Part of the frames on which a ventricle must be found."""
-
-MIN_WALL_CONTACT = 0.55
-"""Part of the cavity's border that must be wall or atrium, median over frames. 598 CAMUS stills: expert masks at
-least 0.97, the network at least 0.94."""
-
-WEAK_WALL_CONTACT = 0.8
-"""Below this the clip is measured with a warning."""
-
 
 CERTAINTY_REACH_PX = 3
 """Pixels to either side of the border along which the model's certainty is read."""
@@ -57,12 +44,8 @@ UNSTEADY = ("irregular_rhythm", "beats_disagree")
 """Codes of the warnings that cycles, or the EFs of beats, vary widely (`lvef.geometry.rhythm`). Atrial fibrillation does
 that under good walls."""
 
-MAX_ODD_FRACTION = 0.25
-"""Part of the frames that may have a shape no expert draws without a warning."""
-
-TORN, MAX_TORN_FRACTION = frozenset({DENTS, NARROW_ANNULUS}), 0.4
-"""A contour that has left the ventricle is bent around a wall or ends in a point. Part of the frames on which it may be so:
-.56 of the one clip where it goes over into the right ventricle, at most .15 of all other cines and phantoms looked at."""
+TORN = frozenset({DENTS, NARROW_ANNULUS})
+"""What is wrong with a contour that has left the ventricle: it is bent around a wall or ends in a point."""
 
 NOT_APICAL = "not_apical"
 """Code of the refusal of another view."""
@@ -113,8 +96,13 @@ def check_clip(clip: Clip) -> None:
         )
 
 
-def check_image(clip: Clip, fan: Sector) -> None:
+def check_image(clip: Clip, fan: Sector, thresholds: Thresholds) -> None:
     """Refuse images that are no 2-D grey ultrasound.
+
+    Args:
+        clip: The clip.
+        fan: Its sector.
+        thresholds: Limits of colour.
 
     Raises:
         QualityRefusal: ``colour_doppler`` or ``noise``.
@@ -128,7 +116,7 @@ def check_image(clip: Clip, fan: Sector) -> None:
         )
     if clip.chroma is not None:
         coloured = float((clip.chroma[fan.mask] > COLOUR_LEVEL).mean())
-        if coloured > MAX_COLOUR_FRACTION:
+        if coloured > thresholds.max_coloured_share:
             raise QualityRefusal(
                 "colour_doppler",
                 f"{clip.source}: {coloured:.0%} of the ultrasound image is coloured, as in colour Doppler; "
@@ -137,7 +125,12 @@ def check_image(clip: Clip, fan: Sector) -> None:
 
 
 def check_ventricle(
-    source: str, traced: NDArray[np.bool_], wall_contact: NDArray[np.float64], *, walls_known: bool = True
+    source: str,
+    traced: NDArray[np.bool_],
+    wall_contact: NDArray[np.float64],
+    thresholds: Thresholds,
+    *,
+    walls_known: bool = True,
 ) -> tuple[CodedWarning, ...]:
     """Refuse clips in which no ventricle was found, warn where it is doubtful.
 
@@ -145,6 +138,7 @@ def check_ventricle(
         source: File name for the message.
         traced: ``(n,)`` whether a ventricle could be traced.
         wall_contact: ``(n,)`` from :func:`wall_contact`, NaN where not measured.
+        thresholds: Limits of both.
         walls_known: Whether the network tells walls; where it does not, a warning says what was not checked.
 
     Returns:
@@ -155,20 +149,20 @@ def check_ventricle(
     """
     fraction = float(traced.mean())
     contact = float(np.nanmedian(wall_contact)) if np.isfinite(wall_contact).any() else 0.0
-    if fraction < MIN_TRACED_FRACTION:
+    if fraction < thresholds.min_traced_share:
         raise QualityRefusal(
             "no_ventricle",
             f"{source}: a left ventricle was found on {traced.sum()} of {len(traced)} frames; an apical four- or "
             "two-chamber cine was expected. Check the view, or crop the clip to the ultrasound image.",
         )
-    if walls_known and contact < MIN_WALL_CONTACT:
+    if walls_known and contact < thresholds.min_wall_contact:
         raise QualityRefusal(
             "no_ventricle",
             f"{source}: what looks like a ventricle has wall around only {contact:.0%} of its border; an apical "
             "four- or two-chamber cine was expected. Check the view.",
         )
     notices = []
-    if fraction < 0.95:
+    if fraction < thresholds.caution_traced_share:
         notices.append(
             CodedWarning(
                 "untraced_frames",
@@ -183,7 +177,7 @@ def check_ventricle(
                 "contour.",
             )
         )
-    elif contact < WEAK_WALL_CONTACT:
+    elif contact < thresholds.caution_wall_contact:
         notices.append(
             CodedWarning(
                 WEAK_WALLS, f"Wall was seen around {contact:.0%} of the cavity: check the contour by eye."
@@ -255,18 +249,19 @@ def check_apical(
         )
 
 
-def check_torn(source: str, odd: Sequence[set[str]]) -> None:
+def check_torn(source: str, odd: Sequence[set[str]], thresholds: Thresholds) -> None:
     """Refuse clips on many of whose frames the contour is bent, or pinched at the annulus, as no ventricle is.
 
     Args:
         source: File name for the message.
         odd: From `implausible_shapes`.
+        thresholds: The limit.
 
     Raises:
         QualityRefusal: ``doubtful_contours``.
     """
     torn = sum(bool(reasons & TORN) for reasons in odd)
-    if torn > MAX_TORN_FRACTION * len(odd):
+    if torn > thresholds.max_torn_share * len(odd):
         raise QualityRefusal(
             "doubtful_contours",
             f"{source}: the contour is bent or pinched on {torn} of {len(odd)} frames, as no ventricle is; it has probably "
@@ -275,16 +270,19 @@ def check_torn(source: str, odd: Sequence[set[str]]) -> None:
         )
 
 
-def check_shapes(odd: Sequence[set[str]], shown: Sequence[int | None]) -> tuple[CodedWarning, ...]:
+def check_shapes(
+    odd: Sequence[set[str]], shown: Sequence[int | None], thresholds: Thresholds
+) -> tuple[CodedWarning, ...]:
     """Warn where contours have a shape that no expert draws: on many frames, or on those that are shown as ED and ES.
 
     Args:
         odd: From `implausible_shapes`.
         shown: ED and ES frame.
+        thresholds: The limit.
     """
     many = [reasons for reasons in odd if reasons]
     here = [name for name, frame in zip(Phase, shown, strict=True) if frame is not None and odd[frame]]
-    if len(many) <= MAX_ODD_FRACTION * len(odd) and not here:
+    if len(many) <= thresholds.caution_odd_share * len(odd) and not here:
         return ()
     reasons = ", ".join(sorted(set.union(*many)))
     where = f"on {len(many)} of {len(odd)} frames" + (f", {' and '.join(here)} among them" if here else "")

@@ -406,6 +406,7 @@ def _options(fields: MeasureForm, settings: ServiceSettings, models: Collection[
         precision=settings.precision,
         threads=settings.n_threads,
         max_frames=settings.max_frames,
+        thresholds=settings.thresholds,
     )
     return dataclasses.replace(base, **given)
 

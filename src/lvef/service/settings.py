@@ -10,6 +10,7 @@ from pathlib import Path
 from lvef.core.errors import ConfigError
 from lvef.io.limits import MAX_FRAMES
 from lvef.measure.options import MeasureOptions
+from lvef.measure.thresholds import Thresholds
 
 KEY_VARIABLE = "LVEF_API_KEY"
 """Environment variable that holds the API key."""
@@ -40,6 +41,8 @@ class ServiceSettings:
     """Model that measures where a request names none."""
     precision: str = MeasureOptions.precision
     """Arithmetic: auto, f32 or bf16."""
+    thresholds: Thresholds = MeasureOptions.thresholds
+    """TOML file with limits of answer, caution and refusal that differ from the defaults."""
     max_upload_mb: int = 512
     """Largest request, all its files together."""
     max_files: int = 20

@@ -304,6 +304,11 @@ def _segment(
     return labels, trace_in_image(probability, placement, still.spacing)
 
 
+def expert_volume(still: CamusStill) -> float:
+    """Volume of the expert mask by the method of disks, in the unit of the still's scale; NaN where it cannot be traced."""
+    return _volume(_trace_expert(still), still)
+
+
 def _volume(tracing: Tracing | None, still: CamusStill) -> float:
     return NAN if tracing is None else volume_of_tracing(tracing, still.spacing)
 

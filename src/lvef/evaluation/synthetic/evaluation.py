@@ -174,7 +174,7 @@ def compare_clip(
     relative = 100 * (measured / curve.plane_volume_ml - 1)
     traced = relative[np.isfinite(relative)]
     numbers = flat_numbers(clip.parameters.get("parameters", {}))
-    references, reference = _find_references(clip, m, found_times)
+    references, reference = reference_beats(clip, m, found_times)
     has_ef = m.status in (Status.OK, Status.PARTIAL_CYCLE) and m.ef_percent is not None
     cycles = [beat.end_time_s - beat.ed_time_s for beat in clip.beats]
     is_traced = bool(m.tracings)
@@ -236,10 +236,16 @@ def _check_clock(clip: TrueClip, true: FloatArray, found: FloatArray) -> None:
             )
 
 
-def _find_references(
+def reference_beats(
     clip: TrueClip, measurement: Measurement, times_s: FloatArray
 ) -> tuple[list[TrueBeat], str]:
-    """The true beats whose mean EF a measurement is compared with, and which these are."""
+    """The true beats whose mean EF a measurement is compared with, and which these are.
+
+    Args:
+        clip: The clip with its true beats.
+        measurement: Of its video.
+        times_s: ``(n,)`` times of its frames.
+    """
     if not clip.beats:
         return [], ""
     if measurement.es_frame is not None and measurement.ef_percent is not None:

@@ -1,0 +1,1 @@
+"""Calibration of the prediction interval of a segmentation model, and its evaluation."""

@@ -1,0 +1,227 @@
+"""Cases for the calibration of the prediction interval, and what the model measures on each.
+
+The measuring model never saw the patients. The reference EF is that of the experts' contours of the same view (stills,
+animated stills) or of the phantom cut in the same plane. Four sources: pairs of stills of patients set aside, the same under
+perturbations, animated stills of the same patients, phantoms. Phantoms of another seed are for the test alone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from lvef.core.errors import DataError
+from lvef.core.journal import file_stamp
+from lvef.core.terms import Phase, Status, View
+from lvef.datasets.camus import CamusStill, read_stills
+from lvef.evaluation.metrics import NAN
+from lvef.evaluation.results import CaseResult
+from lvef.evaluation.runner import Measures
+from lvef.evaluation.stills.perturbations import PERTURBATIONS
+from lvef.evaluation.stills.scores import expert_volume
+from lvef.evaluation.synthetic.evaluation import reference_beats
+from lvef.evaluation.synthetic.truth import TrueClip, read_dataset
+from lvef.geometry.ejection import ejection_fraction
+from lvef.measure.interval import method_of, signs_of
+from lvef.measure.pipeline import ClipResult
+from lvef.stores.synthetic import Source, Task, synthesize
+from lvef.stores.synthetic_sources import (
+    AnimatedStillsSource,
+    PhantomSource,
+    animated_stills_tasks,
+    phantom_tasks,
+)
+
+STILLS, PERTURBED, ANIMATED, PHANTOMS = SOURCES = "stills", "perturbed stills", "animated stills", "phantoms"
+"""Sources of cases."""
+
+FIT, TEST = "fit", "test"
+"""What a case is for. Patients are for the fit, and tested in cross-validation over patients."""
+
+
+class MeasuresStills(Measures, Protocol):
+    """What measures clips and pairs of stills, as `lvef.measure.pipeline.Measurer` does."""
+
+    def measure_pair(self, ed: Path, es: Path) -> ClipResult:
+        """Measure an ED and an ES still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A pair of stills or a synthetic clip.
+
+    Attributes:
+        name: Unique.
+        patient: Who is set aside as a whole.
+        source: One of `SOURCES`.
+        view: A4C or A2C.
+        change: Name of the perturbation, or empty.
+        part: `FIT` or `TEST`.
+        root: Folder of CAMUS, for stills.
+        clip: The clip with its truth, for synthetic ones.
+    """
+
+    name: str
+    patient: str
+    source: str
+    view: View
+    change: str = ""
+    part: str = FIT
+    root: Path | None = None
+    clip: TrueClip | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignsResult(CaseResult):
+    """What the model measured on a case, beside its reference.
+
+    Attributes:
+        patient: See `Case`, as are ``source``, ``view``, ``change`` and ``part``.
+        reference_percent: Reference EF; NaN where there is none.
+        method: From `lvef.measure.interval.method_of`.
+        signs: From `lvef.measure.interval.signs_of`.
+        parts: Readable parts of the image quality, those that are known.
+        warnings: Codes of its warnings.
+    """
+
+    patient: str = ""
+    source: str = ""
+    view: str = ""
+    change: str = ""
+    part: str = FIT
+    reference_percent: float = NAN
+    method: str = ""
+    signs: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def error(self) -> float:
+        """Reference less measured EF, in points; NaN without one of them."""
+        return self.reference_percent - self.ef_percent
+
+
+def still_cases(root: Path, patients: Sequence[str]) -> list[Case]:
+    """Pairs of stills of both views as they are, and of one view a patient, in turn, under every perturbation."""
+    cases = []
+    for place, patient in enumerate(patients):
+        for view in (View.A4C, View.A2C):
+            cases.append(Case(f"{patient} {view}", patient, STILLS, view, root=root))
+        view = (View.A4C, View.A2C)[place % 2]
+        cases += [
+            Case(f"{patient} {view} {change}", patient, PERTURBED, view, change, root=root)
+            for change in PERTURBATIONS
+        ]
+    return cases
+
+
+def animated_cases(out: Path, root: Path, patients: Sequence[str], seed: int, workers: int) -> list[Case]:
+    """An animated pair of A4C stills a patient; made in ``out`` where it is not there yet."""
+    tasks = animated_stills_tasks(root, patients, 1, "TEST")
+    clips = _made(AnimatedStillsSource(root), tasks, out / f"animated-seed{seed}", seed, workers)
+    return [
+        Case(f"animated {clip.name}", str(clip.parameters["patient"]), ANIMATED, View.A4C, clip=clip)
+        for clip in clips
+    ]
+
+
+def phantom_cases(out: Path, clips: int, seed: int, part: str, workers: int) -> list[Case]:
+    """A4C phantoms of a seed; made in ``out`` where they are not there yet."""
+    found = _made(
+        PhantomSource(),
+        phantom_tasks(clips, seed, "TRAIN" if part == FIT else "TEST"),
+        out / f"phantoms-seed{seed}",
+        seed,
+        workers,
+    )
+    return [
+        Case(f"{clip.name} seed {seed}", f"{clip.name}-seed{seed}", PHANTOMS, View.A4C, part=part, clip=clip)
+        for clip in found
+    ]
+
+
+def measure_case(case: Case, measurer: MeasuresStills) -> SignsResult:
+    """Measure a case as it is measured in use, from files.
+
+    Raises:
+        DataError: Its files cannot be read, or its stills have no reference EF.
+    """
+    reference = NAN
+    if case.clip is None:
+        stills = _stills(case)
+        reference = ejection_fraction(*(expert_volume(still) for still in stills))
+        measurement, _ = _measure_stills(case, stills, measurer)
+    else:
+        measurement, _ = measurer.measure(case.clip.video)
+    m = measurement
+    if m.status is Status.FAILED:
+        raise DataError(m.reason)
+    if case.clip is not None:
+        times = np.zeros(0) if m.curve is None else m.curve.times_s
+        beats, _ = reference_beats(case.clip, m, times)
+        reference = float(np.mean([beat.plane_ef_percent for beat in beats])) if beats else NAN
+    parts = {} if m.quality is None else m.quality.parts
+    return SignsResult(
+        item=case.name,
+        status=str(m.status),
+        reason_code=m.reason_code,
+        reason=m.reason,
+        ef_percent=NAN if m.ef_percent is None else float(m.ef_percent),
+        patient=case.patient,
+        source=case.source,
+        view=str(case.view),
+        change=case.change,
+        part=case.part,
+        reference_percent=reference,
+        method=method_of(m),
+        signs=signs_of(m),
+        parts={name: float(value) for name, value in parts.items() if value is not None},
+        warnings=tuple(notice.code for notice in m.notices),
+    )
+
+
+def stamp(case: Case) -> str:
+    """Changes when a file of the case does; empty where one is missing."""
+    if case.clip is not None:
+        return file_stamp([case.clip.video, case.clip.curve])
+    assert case.root is not None
+    return f"{case.root.resolve()}:{case.change}"
+
+
+def _measure_stills(case: Case, stills: Sequence[CamusStill], measurer: MeasuresStills) -> ClipResult:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for still in stills:
+            image = still.image
+            if case.change:
+                rng = np.random.default_rng(
+                    zlib.crc32(f"{case.change} {case.patient} {still.phase}".encode())
+                )
+                image, _ = PERTURBATIONS[case.change](image, still.mask, rng)
+            paths.append(Path(folder) / f"{case.patient}_{still.phase}.png")
+            cv2.imwrite(str(paths[-1]), image)
+        return measurer.measure_pair(*paths)
+
+
+def _stills(case: Case) -> list[CamusStill]:
+    """ED and ES still of the case's view."""
+    assert case.root is not None
+    found = {
+        still.phase: still for still in read_stills(case.root, [case.patient]) if still.view == case.view
+    }
+    if len(found) < len(Phase):
+        raise DataError(f"{case.patient}: has no {case.view} stills of both ED and ES.")
+    return [found[Phase.ED], found[Phase.ES]]
+
+
+def _made(source: Source, tasks: Sequence[Task], folder: Path, seed: int, workers: int) -> Iterator[TrueClip]:
+    synthesize(source, tasks, folder, seed=seed, workers=workers)
+    wanted = {task.name for task in tasks}
+    return (clip for clip in read_dataset(folder) if clip.name in wanted and clip.beats and not clip.error)

@@ -1,0 +1,129 @@
+"""Whether the EF of a measurement may be used: accepted, caution or refused, by the limits in `lvef.measure.thresholds`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lvef.core.records import CodedWarning, Measurement
+from lvef.core.terms import Decision, Status
+from lvef.measure.thresholds import Thresholds
+
+TOO_UNCERTAIN = "too_uncertain"
+"""Code of the refusal where the prediction interval is too wide for an EF to be of use."""
+
+WIDE_INTERVAL, NO_INTERVAL = "wide_interval", "no_interval"
+"""Codes of the warnings that the prediction interval is wide, and that there is none."""
+
+CAUTION_CODES = frozenset(
+    {
+        "es_above_ed_lines",
+        "experimental_network",
+        "implausible_shape",
+        "line_faults",
+        NO_INTERVAL,
+        "untraced_frames",
+        "view_not_checked",
+        "weak_walls",
+        WIDE_INTERVAL,
+    }
+)
+"""Warnings after which the contours should be looked at before the EF is used. The others are about time, scale or file."""
+
+
+def decide(measurement: Measurement, thresholds: Thresholds) -> Decision:
+    """Whether the EF of a measurement may be used.
+
+    Args:
+        measurement: With its warnings, and its prediction interval where it has one.
+        thresholds: The limits.
+
+    Returns:
+        ``REFUSED`` without an EF, or where the prediction interval is wider than `Thresholds.max_interval_points`.
+        ``CAUTION`` where it is wide or there is none, or where a warning is one of `CAUTION_CODES`.
+    """
+    width = interval_width(measurement)
+    if measurement.ef_percent is None or (width is not None and width > thresholds.max_interval_points):
+        return Decision.REFUSED
+    warned = any(notice.code in CAUTION_CODES for notice in measurement.notices)
+    if warned or width is None or width > thresholds.caution_interval_points:
+        return Decision.CAUTION
+    return Decision.ACCEPTED
+
+
+def with_decision(
+    measurement: Measurement, thresholds: Thresholds, views: Mapping[str, Measurement] | None = None
+) -> Measurement:
+    """The measurement with its decision, the limits in force, and a warning or a refusal that says why.
+
+    A result that a reader corrected is the reader's: nothing is decided about it.
+
+    Args:
+        measurement: Any; with its prediction interval where it has one.
+        thresholds: The limits.
+        views: Of a biplane study its views, decided: it is not better than the worse of them.
+    """
+    m = measurement
+    if m.correction is not None or m.status is Status.FAILED:
+        return m
+    width, limits = interval_width(m), thresholds.as_numbers()
+    decision = decide(m, thresholds)
+    if m.ef_percent is None:
+        return replace(m, decision=str(decision), thresholds=limits)
+    if decision is Decision.REFUSED:
+        return replace(
+            without_ef(m),
+            reason=f"{m.source}: the EF is too uncertain to be given: its {_percent(m)} prediction interval is {width:.0f} "
+            f"points wide ({_ends(m)}), at most {thresholds.max_interval_points:g} are accepted. Look at the contours; "
+            "choose ED and ES yourself (--ed-frame, --es-frame), or record the view again.",
+            reason_code=TOO_UNCERTAIN,
+            decision=str(decision),
+            thresholds=limits,
+        )
+    notices = list(m.notices)
+    if width is None:
+        notices.append(CodedWarning(NO_INTERVAL, f"No prediction interval: {m.interval_note}"))
+    elif width > thresholds.caution_interval_points:
+        text = f"The {_percent(m)} prediction interval is wide ({_ends(m)}): check the contours before you use the EF."
+        notices.append(CodedWarning(WIDE_INTERVAL, text))
+    of_views = [view.decision for view in (views or {}).values()]
+    if Decision.CAUTION in of_views:
+        decision = Decision.CAUTION
+    return replace(m, notices=tuple(notices), decision=str(decision), thresholds=limits)
+
+
+def interval_width(measurement: Measurement) -> float | None:
+    """Width of the prediction interval in EF points; None without one."""
+    m = measurement
+    if m.ef_low_percent is None or m.ef_high_percent is None:
+        return None
+    return m.ef_high_percent - m.ef_low_percent
+
+
+def without_ef(measurement: Measurement) -> Measurement:
+    """A refused measurement: curve, contours and beats are kept, EF, volumes and what follows from them are not."""
+    return replace(
+        measurement,
+        status=Status.REFUSED,
+        ef_percent=None,
+        edv_ml=None,
+        esv_ml=None,
+        stroke_volume_ml=None,
+        ef_mean_percent=None,
+        ef_sd_percent=None,
+        beats_averaged=None,
+        indexed={},
+        categories={},
+        ef_low_percent=None,
+        ef_high_percent=None,
+        interval_level=None,
+        category_probabilities={},
+    )
+
+
+def _percent(measurement: Measurement) -> str:
+    return f"{100 * (measurement.interval_level or 0):.0f} %"
+
+
+def _ends(measurement: Measurement) -> str:
+    return f"{measurement.ef_low_percent:.0f} to {measurement.ef_high_percent:.0f} %"

@@ -1,0 +1,70 @@
+"""All limits between answer, caution and refusal in one place.
+
+A site may set its own (``--thresholds FILE.toml``, the service's setting, `lvef.measure.options.MeasureOptions`); every
+result records those that were in force. What cannot be measured at all has no limits here (`lvef.measure.quality`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+from lvef.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Limits of answer, caution and refusal. Names begin with what happens beyond them: ``min_``, ``max_`` refuse."""
+
+    max_interval_points: float = 60.0
+    """Widest prediction interval, in EF points, with which an EF is given."""
+    caution_interval_points: float = 35.0
+    """Width of the prediction interval from which on a warning says that it is wide."""
+    min_traced_share: float = 0.6
+    """Share of the frames on which a ventricle must be found."""
+    caution_traced_share: float = 0.95
+    """Share below which a warning says that frames are without a ventricle."""
+    min_wall_contact: float = 0.55
+    """Share of the cavity's border that must be wall or atrium, median over frames. 598 CAMUS stills: expert masks at least
+    0.97, the model at least 0.94."""
+    caution_wall_contact: float = 0.8
+    """Share below which a warning says that little wall was seen."""
+    max_torn_share: float = 0.4
+    """Share of the frames on which the contour may be bent around a wall or end in a point: 0.56 of the one clip where it
+    goes over into the right ventricle, at most 0.15 of all other cines and phantoms looked at."""
+    caution_odd_share: float = 0.25
+    """Share of the frames that may have a shape no expert draws without a warning."""
+    max_coloured_share: float = 0.015
+    """Coloured share of the sector above which the clip counts as colour Doppler. The packaged cine, with coloured marks on
+    its screen, has 0."""
+
+    def __post_init__(self) -> None:
+        """Check that every limit can be one.
+
+        Raises:
+            ConfigError: A limit outside its range, or a refusal before its caution.
+        """
+        for field in fields(self):
+            value, most = getattr(self, field.name), 100.0 if field.name.endswith("_points") else 1.0
+            if not 0 <= value <= most:
+                raise ConfigError(f"{field.name} = {value:g}: a number from 0 to {most:g} was expected.")
+        for first, last in _ORDER:
+            if getattr(self, first) > getattr(self, last):
+                raise ConfigError(
+                    f"{first} = {getattr(self, first):g} is above {last} = {getattr(self, last):g}: then nothing would be "
+                    "between an answer and a refusal; swap them."
+                )
+
+    def as_numbers(self) -> dict[str, float]:
+        """The limits by name, as a result records them."""
+        return {name: float(value) for name, value in asdict(self).items()}
+
+
+_ORDER = (
+    ("caution_interval_points", "max_interval_points"),
+    ("min_traced_share", "caution_traced_share"),
+    ("min_wall_contact", "caution_wall_contact"),
+)
+"""Limits of which the first may not be above the second."""
+
+DEFAULT = Thresholds()
+"""The limits where a site sets none."""
