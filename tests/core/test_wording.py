@@ -97,10 +97,15 @@ def test_image_quality_is_a_word_a_score_and_two_sentences():
 
 
 def test_parts_have_labels_and_units_unknown_ones_their_names():
-    parts = {"visible_septal": 0.812, "probe_drift_percent": 2.345, "some_new_sign": 0.5, "dwell_ms": 1250.0}
+    parts = {
+        "visible_right_wall": 0.812,
+        "probe_drift_percent": 2.345,
+        "some_new_sign": 0.5,
+        "dwell_ms": 1250.0,
+    }
     assert part_lines(ImageQuality(None, parts)) == [
-        ("Visible border, septal wall", "81 %"),
-        ("Probe drift, of the image width", "2.3 %"),
+        ("Visible border, wall on the right", "81 %"),
+        ("Probe drift, of the long axis", "2.3 %"),
         ("Some new sign", "0.5"),
         ("Dwell", "1250 ms"),
     ]

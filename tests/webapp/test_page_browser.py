@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lvef.core.wording import ef_text
+from lvef.core.wording import ef_interval_text, ef_text
 
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
 
@@ -110,8 +110,9 @@ def test_each_kind_of_file_gives_the_ef_of_the_command(visitor, measurer, tmp_pa
     drop(tab, files)
     tab.get_by_role("region", name="Results").get_by_text(files[-1].name).wait_for(timeout=PATIENCE_MS)
     seen = {row[0]: row[1] for row in rows_of(tab, "Results")}
-    expected = {file.name: measurer.measure(file)[0].ef_percent for file in files}
-    assert seen == {name: ef_text(ef) for name, ef in expected.items()}
+    found = {file.name: measurer.measure(file)[0] for file in files}
+    assert seen == {name: ef_interval_text(m) for name, m in found.items()}
+    expected = {name: m.ef_percent for name, m in found.items()}
     assert ef_of(tab) == pytest.approx(expected[files[-1].name], abs=1e-3)
     choose(tab, "Show", files[0].name)
     tab.locator(f'p.lvef-ef[data-ef="{expected[files[0].name]:.4f}"]').wait_for(timeout=PATIENCE_MS)
@@ -173,6 +174,29 @@ def test_curve_keys_and_clicks_show_frames(visitor, measured, tmp_path):
     assert f"Frame {measured.es_frame + 1} of" in tab.locator(".now").inner_text()
 
 
+def test_two_clicks_and_a_length_give_millilitres(visitor, phantom_file):
+    tab = visitor()
+    drop(tab, [phantom_file])
+    before = ef_of(tab)
+    tab.get_by_text("Millilitres: draw a line of known length").click()
+    image = tab.locator(".ruler svg")
+    image.scroll_into_view_if_needed()
+    tab.wait_for_timeout(500)
+    box = image.bounding_box()
+    for part in (0.1, 0.9):
+        tab.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + part * box["height"])
+    tab.get_by_label("Length of the line (mm)").fill("120")
+    tab.keyboard.press("Enter")
+    button = tab.get_by_role("button", name="Use this scale")
+    button.and_(tab.locator(":enabled")).click()
+    tab.get_by_role("button", name="Remove").wait_for()
+    facts = tab.locator(".lvef-facts").first
+    facts.get_by_text("Mean EDV").wait_for()
+    assert ef_of(tab) == pytest.approx(before, abs=1e-3)
+    tab.get_by_text("How it was measured").click()
+    tab.get_by_text("(manual: line of 120 mm)").wait_for()
+
+
 def test_another_beat_changes_the_answer_above_and_the_files(visitor, tmp_path):
     film = tmp_path / "phantom.avi"
     film.write_bytes(samples._video_bytes(samples.phantom_clip(View.A4C)))
@@ -223,7 +247,7 @@ def test_bombs_and_ten_files_at_once(visitor, measured, tmp_path):
     seen = {row[0]: row for row in rows_of(tab, "Results")}
     assert seen.keys() == {file.name for file in files}
     for name, row in seen.items():
-        assert row[1] == ("-" if name in BOMBS else ef_text(measured.ef_percent))
+        assert row[1] == ("-" if name in BOMBS else ef_interval_text(measured))
         assert row[-1]
 
 

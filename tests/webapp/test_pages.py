@@ -89,6 +89,21 @@ def test_the_second_opinion_is_shown_and_leaves_the_ef(measured):
     assert len(app.session_state["session"].items) == 1
 
 
+def test_a_line_of_known_length_gives_millilitres_and_can_be_removed(measured):
+    before = ef_in(measured)
+    item = measured.session_state["session"].items[0]
+    assert item.result.measurement.edv_ml is None
+    height, width = item.result.clip.frames.shape[1:]
+    item.scale_line = (width / 2, 0.0, width / 2, height - 1.0, 200.0)
+    app = measured.run()
+    fresh = app.session_state["session"].items[0]
+    m = fresh.result.measurement
+    assert m.spacing.source == "manual: line of 200 mm" and m.edv_ml is not None
+    assert ef_in(app) == pytest.approx(before, abs=1e-6) and ">EDV<" in html_of(app)
+    app = app.button(key=f"scale-remove-{fresh.number}").click().run()
+    assert app.session_state["session"].items[0].result.measurement.edv_ml is None
+
+
 def test_height_without_weight_is_said(measured):
     app = measured.number_input(key="choice-height_cm").set_value(170.0).run()
     assert "give both" in app.warning[0].value

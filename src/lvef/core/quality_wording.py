@@ -11,29 +11,49 @@ SHOWN_ADVICE = 2
 QUALITY_WORDS = ((2 / 3, "good"), (1 / 3, "fair"), (0.0, "poor"))
 """Lowest score of each word, the best first: thirds of the range, as CAMUS grades its images good, medium or poor."""
 
-_REGION_TEXT = {
-    "left": "left wall of the image",
-    "right": "right wall of the image",
-    "septal": "septal wall",
-    "lateral": "lateral wall",
-    "apical": "apex",
-    "inferior": "inferior wall",
-    "anterior": "anterior wall",
-    "apex": "apex",
-}
-"""Regions of the border as ``visible_REGION`` names them."""
-
 _PART_TEXT = {
-    "wall_contact": "Cavity border that lies on myocardium",
-    "odd_shapes": "Frames with an implausible contour",
-    "appearance_distance": "Distance from the training images",
+    "visible_border": "Visible border",
+    "visible_left_wall": "Visible border, wall on the left",
+    "visible_apical": "Visible border, apex",
+    "visible_right_wall": "Visible border, wall on the right",
+    "border_contrast": "Contrast at the border",
+    "shadow": "Border in an acoustic shadow",
+    "cut_off": "Border at the edge of the sector",
+    "mean_grey": "Mean grey level",
+    "black_share": "Black pixels",
+    "saturated_share": "Saturated pixels",
+    "far_to_near": "Grey level far from the probe to near it",
+    "haze": "Grey level of the blood",
+    "apical_haze": "Grey level of the blood, apex less base",
     "beats": "Complete beats",
-    "probe_drift_percent": "Probe drift, of the image width",
-    "gain": "Mean grey level of the sector",
+    "probe_drift_percent": "Probe drift, of the long axis",
+    "apex_depth": "Depth of the apex, in long axes",
+    "length_to_width": "Length to width at ED",
+    "apex_motion_percent": "Motion of the apex, of the long axis",
+    "foreshortening": "Signs of foreshortening, share of three",
+    "wall_contact": "Cavity border that lies on myocardium",
+    "odd_shapes": "Frames of implausible shape",
+    "certainty": "Certainty of the model along the border",
+    "area_jitter_percent": "Change of the area between neighbouring frames",
+    "appearance_distance": "Distance from the training images",
 }
-"""Parts whose names would not read well by themselves."""
+"""Label of each part of `lvef.measure.image_quality` and of the view model; another part is labelled by its name."""
 
-_SHARES = ("wall_contact", "odd_shapes", "gain", "shadow")
+_SHARES = (
+    *(
+        "border_contrast",
+        "shadow",
+        "cut_off",
+        "mean_grey",
+        "black_share",
+        "saturated_share",
+        "haze",
+        "apical_haze",
+    ),
+    *("foreshortening", "wall_contact", "odd_shapes", "certainty"),
+)
+"""Parts that are 0-1 and shown in per cent, beside those that begin with ``visible_``."""
+
 _UNITS = {"percent": "%", "deg": "°", "hz": "Hz", "mm": "mm", "cm": "cm", "ms": "ms", "s": "s", "px": "px"}
 
 
@@ -69,8 +89,8 @@ def part_lines(quality: ImageQuality) -> list[tuple[str, str]]:
     """The readable parts that are known, as label and value with unit.
 
     Example:
-        >>> part_lines(ImageQuality(0.5, {"visible_lateral": 0.62, "sector_width_deg": 74.6, "beats": 3.0, "haze": None}))
-        [('Visible border, lateral wall', '62 %'), ('Sector width', '75 °'), ('Complete beats', '3')]
+        >>> part_lines(ImageQuality(0.5, {"visible_apical": 0.62, "sector_width_deg": 74.6, "beats": 3.0, "haze": None}))
+        [('Visible border, apex', '62 %'), ('Sector width', '75 °'), ('Complete beats', '3')]
     """
     return [(part_label(name), _value_text(name, v)) for name, v in quality.parts.items() if v is not None]
 
@@ -80,21 +100,17 @@ def part_label(name: str) -> str:
 
     Example:
         >>> part_label("visible_left_wall"), part_label("frame_rate_hz"), part_label("cut_off_border")
-        ('Visible border, left wall of the image', 'Frame rate', 'Cut off border')
+        ('Visible border, wall on the left', 'Frame rate', 'Cut off border')
     """
     if name in _PART_TEXT:
         return _PART_TEXT[name]
-    region = name.removeprefix("visible_")
-    if region != name:
-        key = region.removesuffix("_wall")
-        return f"Visible border, {_REGION_TEXT.get(key, region.replace('_', ' '))}"
     stem, _, unit = name.rpartition("_")
     words = (stem if stem and unit in _UNITS else name).replace("_", " ")
     return words[:1].upper() + words[1:]
 
 
 def _value_text(name: str, value: float) -> str:
-    if name in _SHARES or name.startswith("visible_") or name.endswith("_share"):
+    if name in _SHARES or name.startswith("visible_"):
         return f"{100 * value:.0f} %"
     unit = _UNITS.get(name.rpartition("_")[2], "")
     number = f"{value:.0f}" if abs(value) >= 10 or float(value).is_integer() else f"{value:.2g}"

@@ -27,7 +27,7 @@ from lvef.report.canvas import SvgCanvas
 from lvef.webapp.drawing import show_drawing
 from lvef.webapp.layout import show_element, show_error, show_facts, show_table, show_warning_list
 
-BAR_WIDTH, BAR_LETTER = 360.0, 12.0
+BAR_WIDTH, BAR_LETTER = 290.0, 12.0
 """Width of the bars and size of their letters; they are scaled to the column."""
 
 NO_SEX = "choose the sex under Settings"
@@ -89,7 +89,7 @@ def show_quality(m: Measurement, key: str) -> None:
         parts = part_lines(quality)
         if parts:
             with st.expander("Signs of image quality"):
-                show_facts(parts, "Signs of image quality")
+                show_table(["Sign", "Value"], [(line, "") for line in parts], "Signs of image quality")
 
 
 def result_lines(m: Measurement, options: MeasureOptions) -> list[tuple[str, str]]:

@@ -192,6 +192,7 @@ def rename_sources(result: Result, names: Mapping[str, str], source: str) -> Res
             reason=words(m.reason),
             volume_note=words(m.volume_note),
             second_opinion=other and replace(other, reason=words(other.reason)),
+            interval_note=words(m.interval_note),
             notices=tuple(CodedWarning(n.code, words(n.text)) for n in m.notices),
         )
 

@@ -161,9 +161,9 @@ def _row(model: ModelEntry, result: Result, options: MeasureOptions) -> tuple[li
 
 
 def _measured(item: SessionResult, model: ModelEntry, options: MeasureOptions) -> Result:
-    chosen = replace(options, weights=model.name)
+    chosen = replace(item.options_with_scale(options), weights=model.name)
     return item.cached(
-        f"compare {model.name} {chosen.view} {chosen.frame_rate_hz}",
+        f"compare {model.name} {chosen.view} {chosen.frame_rate_hz} {chosen.scale_line}",
         lambda: run_with_progress(
             lambda report: measure_again(item.result, chosen, report),
             escape_markdown(display_name(model.card)),

@@ -130,13 +130,15 @@ def _show_results(items: Sequence[SessionResult], options: MeasureOptions) -> No
 
 
 def _up_to_date(session: SessionState, item: SessionResult, options: MeasureOptions) -> SessionResult:
-    """The result, measured again where model, view or frame rate were changed since."""
+    """The result, measured again where model, view, frame rate or scale were changed since."""
+    options = item.options_with_scale(options)
     if same_measurement(item.options, options) or item.result.clip is None:
         return item
     result = run_with_progress(
         lambda report: measure_again(item.result, options, report), escape_markdown(item.name)
     )
     fresh = SessionResult(item.name, result, options, VIDEO, item.known_ef_percent)
+    fresh.scale_line = item.scale_line
     session.items[session.items.index(item)] = fresh
     st.session_state[CHOSEN] = fresh.number
     return fresh

@@ -35,7 +35,8 @@ from lvef.report.outputs import (
 from lvef.webapp.correction_panel import correction_panel, current_result, panel_key
 from lvef.webapp.layout import show_element, show_error, show_section
 from lvef.webapp.measurement_view import show_beats, show_ef, show_method, show_quality, show_warnings
-from lvef.webapp.session import SessionResult, in_background, is_ready, with_patient_data
+from lvef.webapp.scale_panel import needs_scale, scale_panel
+from lvef.webapp.session import VIDEO, SessionResult, in_background, is_ready, with_patient_data
 from lvef.webapp.viewer import show_phases, viewer
 
 POLL_S = 0.5
@@ -86,6 +87,9 @@ def show_result(item: SessionResult, options: MeasureOptions) -> None:
     if clip is not None and m.ed_frame is not None and any(m.tracings):
         show_section("End-diastole and end-systole", "Contour, long axis and the disks that give the volume.")
         show_phases(m, item.masked(clip))
+    if clip is not None and item.kind == VIDEO and needs_scale(item.result.measurement):
+        with st.expander("Millilitres: draw a line of known length", expanded=item.scale_line is not None):
+            scale_panel(item, clip)
     if m.beats:
         show_section("Beats")
         show_beats(m)

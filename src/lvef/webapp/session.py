@@ -27,7 +27,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from lvef.core.memory import release_free_memory
 from lvef.core.records import Clip, Measurement
 from lvef.core.workers import ThreadPool
-from lvef.measure.options import MeasureOptions
+from lvef.measure.options import MeasureOptions, ScaleLine
 from lvef.measure.results import Result, with_volumes
 from lvef.transforms.sector import hide_outside_sector
 from lvef.webapp.settings import SESSION_TIMEOUT_S
@@ -68,6 +68,7 @@ class SessionResult:
         number: Unique in this process.
         upload_id: Streamlit's id of the upload, so that none is measured twice.
         frames_dropped: Whether its frames were dropped to make room.
+        scale_line: Line of known length that the visitor drew, or None; see `MeasureOptions.scale_line`.
     """
 
     name: str
@@ -79,6 +80,11 @@ class SessionResult:
     number: int = field(default_factory=lambda: next(_numbers))
     upload_id: str = ""
     frames_dropped: bool = False
+    scale_line: ScaleLine | None = None
+
+    def options_with_scale(self, options: MeasureOptions) -> MeasureOptions:
+        """The visitor's options with this clip's own scale."""
+        return replace(options, scale_line=self.scale_line, prefer_manual_scale=self.scale_line is not None)
 
     @property
     def pixels(self) -> int:
