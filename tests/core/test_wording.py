@@ -11,7 +11,6 @@ from lvef.core.quality_wording import SHOWN_ADVICE, part_label, part_lines, qual
 from lvef.core.records import ImageQuality, SecondOpinion
 from lvef.core.terms import Decision, Status
 from lvef.core.wording import (
-    MOST_DIFFERENCE_POINTS,
     category_probability_lines,
     decision_badge,
     ef_interval_text,
@@ -53,16 +52,12 @@ def test_the_decision_is_one_word_and_what_to_do(measurement, word):
     assert bool(rest) == (word == "caution")
 
 
-def test_models_disagree_outside_the_interval_or_far_apart_without_one():
-    def of(ef: float, **changes):
-        return replace(FULL, second_opinion=SecondOpinion("other 1", ef, ef - 60.0), **changes)
-
-    assert not models_disagree(of(50.0)) and models_disagree(of(70.0)) and models_disagree(of(47.0))
-    without = {"ef_low_percent": None, "ef_high_percent": None}
-    assert not models_disagree(of(60.0 + MOST_DIFFERENCE_POINTS - 0.1, **without))
-    assert models_disagree(of(60.0 - MOST_DIFFERENCE_POINTS - 0.1, **without))
-    assert not models_disagree(replace(FULL, second_opinion=SecondOpinion("other 1", None, None, "no beat")))
-    assert not models_disagree(beating()[0])
+def test_models_disagree_where_a_warning_says_so():
+    assert models_disagree(FULL)
+    assert not models_disagree(replace(FULL, notices=()))
+    assert (
+        second_opinion_lines(replace(FULL, notices=()))[0][1] == "71 % by two-stream-tuned 1 (+11.2 points)"
+    )
 
 
 def test_a_second_opinion_names_its_model_and_the_difference():

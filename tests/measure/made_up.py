@@ -138,6 +138,7 @@ def assessed(**changes: Any) -> dict[str, Any]:
             ),
         ),
         "second_opinion": SecondOpinion("two-stream-tuned 1", 71.2, 11.2),
+        "notices": (CodedWarning("models_disagree", "The models disagree: look at the contours."),),
         "thresholds": {"caution_width_points": 25.0},
     }
     return values | changes

@@ -57,9 +57,8 @@ DECISION_TEXT = {
 }
 """Each decision for people."""
 
-MOST_DIFFERENCE_POINTS = 10.0
-"""Two models disagree where their EFs differ by more and there is no prediction interval that could say it. Two
-cardiologists differ by 6 to 7 points on the same patient. Source: see docs/explanation/ef-and-its-references.md."""
+MODELS_DISAGREE = "models_disagree"
+"""Code of the warning that the second opinion is far from the EF."""
 
 DIGEST_LETTERS = 12
 """Letters of a model's SHA-256 that are shown."""
@@ -344,13 +343,8 @@ def decision_badge(measurement: Measurement) -> tuple[str, str]:
 
 
 def models_disagree(measurement: Measurement) -> bool:
-    """Whether the second opinion is outside the prediction interval, or without one more than 10 points away."""
-    m, other = measurement, measurement.second_opinion
-    if m.ef_percent is None or other is None or other.ef_percent is None:
-        return False
-    if m.ef_low_percent is None or m.ef_high_percent is None:
-        return abs(other.ef_percent - m.ef_percent) > MOST_DIFFERENCE_POINTS
-    return not m.ef_low_percent <= other.ef_percent <= m.ef_high_percent
+    """Whether a warning says that the second opinion is far from the EF."""
+    return any(notice.code == MODELS_DISAGREE for notice in measurement.notices)
 
 
 def second_opinion_lines(measurement: Measurement) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from lvef.core.errors import ConfigError, WeightsError
 from lvef.core.records import CodedWarning, Measurement, SecondOpinion
 from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, VOLUME_TRACE
+from lvef.core.wording import MODELS_DISAGREE
 from lvef.inference.card import MARK
 from lvef.inference.catalogue import ModelEntry, find_model, list_models
 from lvef.measure.options import AUTO
@@ -18,9 +19,6 @@ EF models 11.5 and 12.1), and contours: it can also measure stills and biplane s
 
 DISAGREE_POINTS = 10.0
 """Difference from which on a warning says that two models disagree."""
-
-MODELS_DISAGREE = "models_disagree"
-"""Code of that warning."""
 
 
 def second_model(name: str, first: ModelEntry) -> str:
