@@ -23,3 +23,8 @@ def test_a_clip_is_repeated_by_the_same_random_state(name: str) -> None:
 
 def test_each_view_but_the_unknown_one_has_classes() -> None:
     assert set(FOREIGN_CLASSES.values()) == set(View) - {View.UNKNOWN}
+
+
+@pytest.mark.parametrize("name", ["plax", "m_mode", "photograph"])
+def test_one_frame_is_a_clip_too(name: str) -> None:
+    assert foreign_clip(name, np.random.default_rng(4), n_frames=1, size=64).max() > 0

@@ -118,7 +118,7 @@ def _subcostal(heart: SimpleHeart, rng: np.random.Generator) -> Plane:
 
 
 PLANES: Mapping[str, DrawPlane] = {
-    "a4c": _apical(30.0, (-6.0, 2.5)),
+    "a4c": _apical(30.0, (-9.0, 2.5)),
     "a2c": _apical(90.0, (0.0, 3.0)),
     "a3c": _apical(OUTFLOW_DEG, (0.0, 2.5)),
     "a5c": _apical(30.0, (12.0, 1.5)),
@@ -137,7 +137,14 @@ def draw_foreign_scanner(rng: np.random.Generator) -> Scanner:
         rng, float(rng.uniform(125, 180)), depth_mm=None, wall_grey=None, noise_grey=None, effects=True
     )
     blood = scanner.cavity_grey + (float(rng.choice([-45, 0, 0, 15])) if rng.random() < 0.6 else 0)
-    return replace(scanner, half_angle_deg=float(rng.uniform(32, 50)), n_beams=96, cavity_grey=blood)
+    return replace(
+        scanner,
+        half_angle_deg=float(rng.uniform(32, 47)),
+        n_beams=96,
+        cavity_grey=blood,
+        smooth_mm=float(rng.uniform(0.4, 0.9)),
+        smooth_deg=float(rng.uniform(0.4, 0.9)),
+    )
 
 
 def echo_clip(
@@ -156,7 +163,7 @@ def echo_clip(
     heart = draw_heart(rng, ef)
     plane, scanner = PLANES[name](heart, rng), draw_foreign_scanner(rng)
     cycle = 60 / rate_bpm
-    hz = rate_hz if rate_hz is not None else (n_frames - 1) / (cycle * float(rng.uniform(1.0, 1.4)))
+    hz = rate_hz if rate_hz is not None else max(n_frames - 1, 1) / (cycle * float(rng.uniform(1.0, 1.4)))
     times = np.arange(n_frames) / hz + float(rng.uniform(0, 1)) * cycle
     rhythm = regular(int(times[-1] / cycle) + 2, rate_bpm, ef, 1.0)
     volume, mitral = volume_at(rhythm, times), valve_opening(rhythm, times)

@@ -56,7 +56,7 @@ class SimpleHeart:
     """Sizes of a heart at end-diastole, in millimetres unless said, with the clinical range each is drawn from."""
 
     length: float = _size(80, 8, 62, 102)  # endocardial apex to mitral plane
-    width_share: float = _size(0.57, 0.05, 0.45, 0.8)  # largest width of the cavity over the length
+    width_share: float = _size(0.55, 0.05, 0.43, 0.68)  # largest width of the cavity over the length
     widest: float = _size(0.62, 0.05, 0.5, 0.75)  # level of that, 0-1 from the apex
     bluntness: float = _size(2.2, 0.25, 1.8, 3)  # exponent of the apical half; 2 is an ellipsoid
     base_share: float = _size(0.86, 0.05, 0.74, 0.95)  # width at the base over the largest
@@ -94,7 +94,7 @@ def draw_heart(rng: np.random.Generator, ef_percent: float) -> SimpleHeart:
     drawn = {one.name: normal(rng, *one.metadata["drawn"]) for one in fields(SimpleHeart)}
     dilated = float(np.clip((50 - ef_percent) / 35, 0, 1) * rng.uniform(0, 1))
     drawn["length"] += 8 * dilated
-    drawn["width_share"] += 0.12 * dilated
+    drawn["width_share"] += 0.1 * dilated
     return SimpleHeart(**drawn)
 
 
