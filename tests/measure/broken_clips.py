@@ -26,7 +26,9 @@ def other_depth(frames, scale=0.8):
 
 def frozen(frames, first, length):
     """Frame ``first`` shown so many times, then the frames that follow."""
-    return np.concatenate([frames[:first], np.repeat(frames[first : first + 1], length, axis=0), frames[first + 1 :]])
+    return np.concatenate(
+        [frames[:first], np.repeat(frames[first : first + 1], length, axis=0), frames[first + 1 :]]
+    )
 
 
 def noisy(frames, sd, seed=0):

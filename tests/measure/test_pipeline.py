@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
 
+from lvef.core.errors import GeometryError, QualityRefusal
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import Sex, Status
 from lvef.io.open import open_clip
@@ -18,6 +19,7 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
 from lvef.measure.predictor import TracedFrames
 from lvef.measure.results import RefusalWithCurve, failed_measurement
+from tests.measure.broken_clips import noisy, title
 from tests.measure.made_up import ellipse_tracing
 
 CINE = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))
@@ -376,6 +378,8 @@ def test_weak_walls_and_unsteady_cycles_at_once_are_no_answer(measurer, contact,
     clip = replace(
         clip, frames=np.resize(clip.frames, (n, *clip.frames.shape[1:])), times_s=np.arange(n) / 50
     )
+    # The same frames again would be a loop.
+    clip = replace(clip, frames=noisy(clip.frames, 15))
     drawn = copy(measurer)
     drawn.predictor = _Drawn(measurer.predictor, clip.times_s, cycles_s, contact)
     try:
@@ -393,3 +397,80 @@ def test_weak_walls_and_unsteady_cycles_at_once_are_no_answer(measurer, contact,
         assert "wall was seen around 70% of the cavity, and at once: the cycles vary by" in measurement.reason
     else:
         assert measurement.ef_percent == pytest.approx(100 * (1 - 0.76**3), abs=2)
+
+
+@pytest.fixture(scope="module")
+def two_recordings(phantom_clip):
+    """The A2C of a heart, then its A4C, in one clip."""
+    good = phantom_clip.clip
+    lead = phantom_of_the_other_view().frames[:40]
+    frames = np.concatenate([lead, good.frames])
+    return replace(good, frames=frames, times_s=np.arange(len(frames)) / 50, source="joined.avi"), good
+
+
+def phantom_of_the_other_view():
+    from lvef.core.terms import View
+    from lvef.synthesis.phantom.render import sample_phantom
+
+    return sample_phantom(View.A2C).clip
+
+
+def test_the_good_part_of_a_clip_is_measured_as_if_alone(measurer, two_recordings):
+    joined, good = two_recordings
+    alone, found = measurer.measure_clip(good), measurer.measure_clip(joined)
+    assert found.ef_percent == pytest.approx(alone.ef_percent, abs=1e-9)
+    assert found.edv_ml == pytest.approx(alone.edv_ml)
+    assert (found.ed_frame, found.es_frame) == (alone.ed_frame + 40, alone.es_frame + 40)
+    assert [b.ed_frame for b in found.beats] == [b.ed_frame + 40 for b in alone.beats]
+    assert [b.ef_percent for b in found.beats] == pytest.approx([b.ef_percent for b in alone.beats])
+    assert found.n_frames == len(found.tracings) == len(found.curve.volume) == 190
+    assert found.tracings[:40] == (None,) * 40
+    assert np.isnan(found.curve.volume[:40]).all()
+    assert found.curve.volume[40:] == pytest.approx(alone.curve.volume)
+    assert found.tracings[found.ed_frame].contour == pytest.approx(alone.tracings[alone.ed_frame].contour)
+    assert [n.code for n in found.notices if n not in alone.notices] == ["cut"]
+
+
+def test_loops_bring_no_beats(measurer, phantom_clip):
+    good = phantom_clip.clip
+    looped = replace(good, frames=np.concatenate([good.frames] * 3), times_s=np.arange(450) / 50)
+    alone, found = measurer.measure_clip(good), measurer.measure_clip(looped)
+    assert found.beats == alone.beats
+    assert (found.ef_percent, found.ef_sd_percent) == (alone.ef_percent, alone.ef_sd_percent)
+
+
+def test_a_page_before_the_clip_is_in_no_output(measurer, phantom_clip, tmp_path):
+    good = phantom_clip.clip
+    path = write_avi(tmp_path / "page.avi", np.concatenate([title(good.frames, 50), good.frames]), 50.0)
+    alone, _ = measurer.measure(write_avi(tmp_path / "alone.avi", good.frames, 50.0))
+    found, clip = measurer.measure(path)
+    assert found.ef_percent == pytest.approx(alone.ef_percent, abs=0.5)
+    assert min(found.ed_frame, found.es_frame) >= 50
+    assert not clip.frames[:50].any(), "a page may name a person"
+    assert clip.frames[50:].any(axis=(1, 2)).all()
+
+
+def test_a_refusal_of_a_part_says_what_was_left_out(measurer, phantom_clip):
+    good = phantom_clip.clip
+    frames = np.concatenate([title(good.frames, 50), flat_noise(good.frames)])
+    with pytest.raises(
+        QualityRefusal, match=r"is noise.*stands still for 0\.98 s.*, frames 50 to 199 of 0 to 199"
+    ):
+        measurer.measure_clip(replace(good, frames=frames, times_s=np.arange(200) / 50))
+
+
+def flat_noise(frames):
+    """The clip with so much noise that neighbouring pixels have nothing in common."""
+    return noisy(frames // 4, 60)
+
+
+def test_frames_by_hand_in_a_clip_with_a_cut(two_recordings):
+    joined, good = two_recordings
+    options = replace(F32, ed_frame=81, es_frame=98)
+    found = Measurer(options).measure_clip(joined)
+    alone = Measurer(replace(options, ed_frame=41, es_frame=58)).measure_clip(good)
+    assert found.ef_percent == pytest.approx(alone.ef_percent)
+    assert (found.ed_frame, found.es_frame) == (81, 98)
+    assert "ED frame 81 and ES frame 98 were chosen by hand." in {n.text for n in found.notices}
+    with pytest.raises(GeometryError, match="the clip is cut between them"):
+        Measurer(replace(options, ed_frame=10)).measure_clip(joined)

@@ -25,6 +25,7 @@ from lvef.io.open import open_clip
 from lvef.io.timing import with_frame_rate
 from lvef.measure.biplane import measure_views
 from lvef.measure.clip_results import measure_with_ef_model
+from lvef.measure.continuity import cut_clip, good_part, hide_foreign, in_file, with_findings
 from lvef.measure.decision import with_decision
 from lvef.measure.image_quality import quality_of_clip, quality_of_stills, quality_with_beats
 from lvef.measure.interval import read_calibration, with_interval
@@ -64,6 +65,7 @@ from lvef.measure.scale import drop_invalid_region, plausible_curve
 from lvef.measure.second_opinion import second_model, with_second_opinion
 from lvef.measure.stated_view import with_stated_view
 from lvef.measure.study import measure_study
+from lvef.transforms.continuity import FrameNumbers
 from lvef.transforms.sector import Sector, find_sector
 
 IN_TURN_HZ = 40.0
@@ -139,7 +141,7 @@ class Measurer:
             measurement = self.measure_clip(clip)
         except (LvefError, MemoryError) as error:
             measurement = failed_measurement(str(path), error, clip)
-        return self._with_provenance(measurement, began), clip
+        return self._with_provenance(measurement, began), hide_foreign(clip, measurement, self._chosen)
 
     def measure_clip(self, clip: Clip) -> Measurement:
         """Measure a clip that is already in memory.
@@ -162,9 +164,25 @@ class Measurer:
         return self._with_provenance(measurement, time.perf_counter())
 
     def _measure_clip(self, clip: Clip) -> Measurement:
-        """By this measurer's own network."""
-        began = time.perf_counter()
+        """By this measurer's own network: the longest good part, with the frame numbers of the clip."""
         check_clip(clip)
+        part = good_part(clip, self._chosen)
+        try:
+            return in_file(self._measure_recording(cut_clip(clip, part), part.frames), clip, part)
+        except RefusalWithCurve as refusal:
+            base = in_file(refusal.base, clip, part)
+            raise RefusalWithCurve(refusal.code, with_findings(str(refusal), part), base) from None
+        except QualityRefusal as refusal:
+            raise QualityRefusal(refusal.code, with_findings(str(refusal), part)) from None
+
+    @property
+    def _chosen(self) -> tuple[int | None, int | None]:
+        """ED and ES frame, where the user chose them."""
+        return self.options.ed_frame, self.options.es_frame
+
+    def _measure_recording(self, clip: Clip, numbers: FrameNumbers) -> Measurement:
+        """Measure one continuous recording; ``numbers`` are those of its frames in the file, ``(n,)``."""
+        began = time.perf_counter()
         clip = with_stated_view(clip, self.options.view)
         fan = find_sector(clip)
         clip = with_manual_scale(drop_invalid_region(clip, fan), fan, self.options)
@@ -201,7 +219,7 @@ class Measurer:
         odd = implausible_shapes(tracings, clip.spacing)
         _refuse_other_views(base, odd)
         if self.options.ed_frame is not None or self.options.es_frame is not None:
-            return self._with_provenance(self._measure_chosen_frames(base, curve, traced), began)
+            return self._with_provenance(self._measure_chosen_frames(base, curve, traced, numbers), began)
         analysis = analyse_beats(curve, r_wave_times_s=clip.r_wave_times_s, is_smoothed=True)
         rate = analysis.heart_rate_bpm
         rate_doubts = check_heart_rate(clip, rate) or check_systole(clip, analysis.beats, rate)
@@ -402,27 +420,27 @@ class Measurer:
             raise RefusalWithCurve(refusal.code, str(refusal), replace(base, status=Status.REFUSED)) from None
 
     def _measure_chosen_frames(
-        self, base: Measurement, curve: VolumeCurve, traced: TracedFrames
+        self, base: Measurement, curve: VolumeCurve, traced: TracedFrames, numbers: FrameNumbers
     ) -> Measurement:
-        """The answer for an ED and an ES frame that the user chose."""
-        ed, es, source = self.options.ed_frame, self.options.es_frame, base.source
-        n = len(curve.volume)
+        """The answer for an ED and an ES frame that the user chose; ``numbers`` are those of the frames in the file."""
+        (ed, es), source = self._chosen, base.source
+        places = {int(number): place for place, number in enumerate(numbers)}
         if ed is None or es is None:
             raise GeometryError(
                 f"{source}: an ED and an ES frame go together; give --ed-frame and --es-frame."
             )
         for phase, frame in (("ED", ed), ("ES", es)):
-            if not 0 <= frame < n:
+            if frame not in places:
                 raise GeometryError(
-                    f"{source}: {phase} frame {frame} was asked for; the clip has frames 0 to {n - 1}."
+                    f"{source}: {phase} frame {frame} was asked for; the clip has frames {numbers[0]} to {numbers[-1]}."
                 )
-            if not np.isfinite(curve.volume[frame]):
+            if not np.isfinite(curve.volume[places[frame]]):
                 raise GeometryError(
                     f"{source}: no ventricle could be traced on {phase} frame {frame}; choose another."
                 )
         notice = CodedWarning("frames_by_hand", f"ED frame {ed} and ES frame {es} were chosen by hand.")
         base = replace(base, status=Status.PARTIAL_CYCLE, notices=(*base.notices, notice))
-        return self._measure_frames(base, curve, traced, (ed, es), "two frames by hand")
+        return self._measure_frames(base, curve, traced, (places[ed], places[es]), "two frames by hand")
 
     def _with_provenance(
         self, measurement: Measurement, began: float, views: Mapping[str, Measurement] | None = None

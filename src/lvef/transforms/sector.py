@@ -89,6 +89,9 @@ def find_sector(clip: Clip) -> Sector:
     """
     frames = clip.frames
     picked = frames[np.linspace(0, len(frames) - 1, min(SAMPLED_FRAMES, len(frames))).round().astype(int)]
+    # Frames without an image say nothing of what moves.
+    shown = picked.any(axis=(1, 2))
+    picked = picked[shown] if shown.any() else picked
     brightest = picked.max(axis=0)
     if int(brightest.max()) <= LIT_LEVEL:
         raise QualityRefusal(

@@ -1,0 +1,293 @@
+"""Where a clip is no continuous recording: blank frames, freezes, damaged frames, cuts, and frames shown before.
+
+Frames are compared on coarse images of 32 x 32 cells, so that speckle and flicker do not count and long clips are cheap.
+A cut to the same view of the same heart, at the same place, cannot be told from a heart that moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.records import BoolArray, FloatArray, FrameArray
+
+SIDE, COARSE_SIDE = 32, 16
+"""Cells across the image in which frames are compared for sameness, and, with equal brightness and contrast, for cuts."""
+
+SAMPLED_SIDE_PX = 256
+"""Larger images are read at every second, third, ... pixel."""
+
+BLANK_CONTRAST = 0.25
+"""A frame whose contrast over the image is below this part of the clip's is blank. Fine clips: at least 0.8."""
+
+STILL_PART, STILL_LEVEL, STILL_QUANTILE = 0.08, 0.003, 0.9
+"""A step is still where nine in ten of the cells that change in the clip change by less than this part of what they do in
+lively steps, or than this part of the image's contrast: coded copies stay below, fine clips lie at 0.3 and more. An ECG may
+run on below a frozen image."""
+
+MIN_FREEZE_S, MIN_FREEZE_FRAMES = 0.25, 4
+"""A picture that stands for so long is a freeze. Diastasis of a slow heart still has speckle that changes."""
+
+CUT_RATIO, EDGE_RATIO = 1.15, 2.0
+"""A step that is so many times as large as any difference inside the second before or the second after it is a cut; the
+second value counts where one side has fewer frames than `MIN_SIDE`. 105 fine cines, 10-80 frames/s: at most 0.89; views,
+patients and depths changed: above 1.25 in 95 of 100, median 2.2 to 3.9."""
+
+CUT_WINDOW_S, MIN_SIDE = 1.0, 5
+"""Seconds, and at least so many frames, on either side of a cut that are looked at."""
+
+WITHIN_QUANTILE = 0.95
+"""Of the differences inside one side: a damaged frame more or less does not count."""
+
+MOST_CANDIDATES = 16
+"""So many of the largest steps are looked at: a clip of more parts is no recording."""
+
+LONGEST_DAMAGE, MAX_FOREIGN_S = 2, 1.0
+"""So many frames in a row that show nothing, or another image than those before and after, are left out, and the recording
+goes on behind them. More, up to so many seconds, end the good part."""
+
+COPY_PART = 0.28
+"""Frames that differ by less than this part of the usual step are copies. Two beats of one heart: at least 0.35 over half
+of their frames, where cycle and frame rate fit exactly; copies of real cines, H.264 at medium quality: at most 0.24."""
+
+MIN_COPY_S, MIN_COPY_FRAMES = 0.25, 6
+"""So many copies in the same or the opposite order make a loop."""
+
+MIN_CONTRAST = 0.5
+"""Clips whose cells all vary by less, in grey levels, show nothing: that is said where the sector is looked for."""
+
+FrameNumbers = NDArray[np.intp]
+"""Numbers of frames in the file, increasing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breaks:
+    """What was found in a clip of ``n`` frames.
+
+    Attributes:
+        blank: ``(n,)`` frames without an image, more than two in a row.
+        damaged: ``(n,)`` frames that show nothing, or something else than those before and after, which go on as before.
+        freezes: First and last frame of each freeze; the first one is still live.
+        cuts: Last frame before each cut and first one behind it.
+        copies: ``(n,)`` 0 for a new image, 1 for a copy in the order of the originals, -1 in the opposite order.
+        repeated: Frames that are equal to the one before, outside of freezes.
+        new: Frames that are not, outside of freezes.
+        shows_nothing: Whether the whole clip is of one colour; nothing else is then said.
+    """
+
+    blank: BoolArray
+    damaged: BoolArray
+    freezes: tuple[tuple[int, int], ...]
+    cuts: tuple[tuple[int, int], ...]
+    copies: NDArray[np.int8]
+    repeated: int
+    new: int
+    shows_nothing: bool = False
+
+    @property
+    def frozen(self) -> BoolArray:
+        """``(n,)`` frames of freezes but their first ones."""
+        frozen = np.zeros(len(self.blank), bool)
+        for first, last in self.freezes:
+            frozen[first + 1 : last + 1] = True
+        return frozen
+
+    def parts(self, *, only_cuts: bool = False) -> list[FrameNumbers]:
+        """Continuous recordings: the numbers of their frames; one or two damaged ones in between are missing.
+
+        Args:
+            only_cuts: Only cuts, blank and damaged frames end a part; freezes and copies belong to it.
+        """
+        sound = ~(self.blank | self.damaged)
+        kept = np.flatnonzero(sound if only_cuts else sound & ~self.frozen & (self.copies == 0))
+        few = np.zeros(len(sound), bool)
+        for first, last in runs_of(self.damaged):
+            few[first : last + 1] = last + 1 - first <= LONGEST_DAMAGE
+        through = np.cumsum(~few)
+        ends = through[kept[1:]] - through[kept[:-1]] > 1
+        for last, first in self.cuts:
+            ends |= (kept[:-1] <= last) & (kept[1:] >= first)
+        return [part for part in np.split(kept, np.flatnonzero(ends) + 1) if len(part)]
+
+
+def find_breaks(frames: FrameArray, times_s: FloatArray) -> Breaks:
+    """Look for blank frames, freezes, damage, cuts and copies, in this order; each leaves out what was found before.
+
+    Args:
+        frames: ``(n, height, width)`` uint8.
+        times_s: ``(n,)`` seconds, increasing.
+    """
+    n, cells = len(frames), _coarse(frames)
+    nothing = np.zeros(n, bool)
+    if cells.std(axis=1).max() < MIN_CONTRAST:
+        return Breaks(nothing, nothing, (), (), np.zeros(n, np.int8), 0, n, shows_nothing=True)
+    blank, damaged = _blank(cells), nothing.copy()
+    for first, last in runs_of(blank):
+        damaged[first : last + 1] = last + 1 - first <= LONGEST_DAMAGE
+    blank &= ~damaged
+    still = _still_steps(cells, ~(blank | damaged))
+    freezes = tuple(
+        (first, last + 1)
+        for first, last in runs_of(still)
+        if last + 2 - first >= MIN_FREEZE_FRAMES and times_s[last + 1] - times_s[first] >= MIN_FREEZE_S
+    )
+    seen = ~(blank | damaged)
+    for first, last in freezes:
+        seen[first + 1 : last + 1] = False
+    repeated = int((still & seen[1:]).sum())
+    numbers = np.flatnonzero(seen)
+    distances = _evened_distances(cells, numbers)
+    strange = _damaged(distances, times_s[numbers])
+    damaged[numbers[strange]] = True
+    good = np.delete(np.arange(len(numbers)), strange)
+    numbers, distances = numbers[good], distances[np.ix_(good, good)]
+    cuts = tuple((int(numbers[i]), int(numbers[i + 1])) for i in _cuts(distances, times_s[numbers]))
+    copies = _copies(cells, numbers, times_s, still)
+    return Breaks(blank, damaged, freezes, cuts, copies, repeated, int(seen.sum()) - repeated)
+
+
+def _coarse(frames: FrameArray) -> NDArray[np.float32]:
+    """Means over cells, ``(n, SIDE * SIDE)``."""
+    step = max(1, min(frames.shape[1:]) // SAMPLED_SIDE_PX)
+    cells = np.empty((len(frames), SIDE * SIDE), np.float32)
+    for i, frame in enumerate(frames):
+        thinned = np.ascontiguousarray(frame[::step, ::step])
+        # Grey levels with a fraction.
+        cells[i] = cv2.resize(thinned.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel()
+    return cells
+
+
+def _blank(cells: NDArray[np.float32]) -> BoolArray:
+    """Frames that are black, of one colour, or nearly so."""
+    contrast = cells.std(axis=1)
+    return np.asarray(contrast < BLANK_CONTRAST * np.percentile(contrast, 75), dtype=np.bool_)
+
+
+def _still_steps(cells: NDArray[np.float32], seen: BoolArray) -> BoolArray:
+    """Whether nothing changes from a frame to the next, ``(n - 1,)``; what stands beside the image may."""
+    both = seen[1:] & seen[:-1]
+    if not both.any():
+        return np.zeros(len(cells) - 1, bool)
+    change = np.abs(np.diff(cells, axis=0))
+    # What the image does in lively steps; a title that comes and goes does not count.
+    activity = np.percentile(change[both], 90, axis=0)
+    active = activity > np.median(activity)
+    change = change[:, active if active.any() else np.ones_like(active)]
+    place = int(STILL_QUANTILE * change.shape[1])
+    typical = np.partition(change, place, axis=1)[:, place]
+    lively = float(np.percentile(typical[both], 90))
+    contrast = float(np.median(cells[seen].std(axis=1)))
+    return np.asarray((typical <= max(STILL_PART * lively, STILL_LEVEL * contrast)) & both, dtype=np.bool_)
+
+
+def _evened_distances(cells: NDArray[np.float32], frames: FrameNumbers) -> NDArray[np.float32]:
+    """Differences of frames, brightness and contrast aside, ``(k, k)``."""
+    fold = SIDE // COARSE_SIDE
+    coarse = cells[frames].reshape(-1, COARSE_SIDE, fold, COARSE_SIDE, fold).mean(axis=(2, 4))
+    flat = coarse.reshape(len(frames), COARSE_SIDE**2)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    return _distances(flat)
+
+
+def _distances(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    squared = np.einsum("ij,ij->i", points, points)
+    between = squared[:, None] + squared[None] - 2 * points @ points.T
+    return np.asarray(np.sqrt(np.maximum(between, 0)), dtype=np.float32)
+
+
+def _within(distances: NDArray[np.float32], times: FloatArray, last: int, first: int) -> tuple[float, int]:
+    """Largest usual difference inside the windows before ``last`` and after ``first``, and frames in the smaller one."""
+    n = len(times)
+    # Rounding of times must not decide.
+    window = CUT_WINDOW_S + 1e-3 if min(last + 1, n - first) >= MIN_SIDE else 2 * CUT_WINDOW_S
+    start = min(int(np.searchsorted(times, times[last] - window)), max(last - MIN_SIDE + 1, 0))
+    end = max(int(np.searchsorted(times, times[first] + window, side="right")), min(first + MIN_SIDE, n))
+    sides = distances[start : last + 1, start : last + 1], distances[first:end, first:end]
+    usual = max(
+        float(np.partition(side, at := int(WITHIN_QUANTILE * (side.size - 1)))[at])
+        for side in map(np.ravel, sides)
+    )
+    return max(usual, 1e-6), min(len(side) for side in sides)
+
+
+def _candidates(steps: NDArray[np.float32]) -> list[int]:
+    """Places of the largest steps, in the order of time; only these are looked at closely."""
+    large = np.argsort(steps)[-MOST_CANDIDATES:]
+    return sorted(large[steps[large] > CUT_RATIO * np.median(steps)].tolist())
+
+
+def _damaged(distances: NDArray[np.float32], times: FloatArray) -> list[int]:
+    """Places of frames that differ from those before and after, which go on as before."""
+    n = len(times)
+    if n < 2 * MIN_SIDE:
+        return []
+    steps = np.diagonal(distances, 1)
+    found: list[int] = []
+    large = _candidates(steps)
+    for i in large:
+        for j in large:
+            # The frames from i + 1 to j.
+            if not i < j < n - 1 or times[j] - times[i + 1] > MAX_FOREIGN_S or i in found:
+                continue
+            usual, smaller = _within(distances, times, i, j + 1)
+            ratio = CUT_RATIO if smaller >= MIN_SIDE else EDGE_RATIO
+            if min(steps[i], steps[j]) > ratio * usual and distances[i, j + 1] <= usual:
+                found += range(i + 1, j + 1)
+                break
+    return found
+
+
+def _cuts(distances: NDArray[np.float32], times: FloatArray) -> list[int]:
+    """Places of the last frame before each cut."""
+    if len(times) < MIN_SIDE:
+        return []
+    steps = np.diagonal(distances, 1)
+    found = []
+    for i in _candidates(steps):
+        usual, smaller = _within(distances, times, i, i + 1)
+        if steps[i] > (CUT_RATIO if smaller >= MIN_SIDE else EDGE_RATIO) * usual:
+            found.append(i)
+    return found
+
+
+def _copies(
+    cells: NDArray[np.float32], kept: FrameNumbers, times: FloatArray, still: BoolArray
+) -> NDArray[np.int8]:
+    """Which frames show an earlier one again, in the same (1) or the opposite order (-1); ``(n,)``."""
+    copies = np.zeros(len(cells), np.int8)
+    n = len(kept)
+    if n < 2 * MIN_COPY_FRAMES:
+        return copies
+    distances = _distances(cells[kept])
+    steps = np.diagonal(distances, 1)
+    lively = steps[~still[kept[:-1]]]
+    if len(lively) == 0:
+        return copies
+    alike = np.triu(distances < COPY_PART * np.median(lively), 1)
+    step_s = float(np.median(np.diff(times[kept])))
+    shortest = max(MIN_COPY_FRAMES, round(MIN_COPY_S / step_s))
+    if np.triu(alike, shortest).sum() < shortest:
+        return copies
+    for lag in range(shortest, n):
+        for first, last in runs_of(np.diagonal(alike, lag)):
+            if last + 1 - first >= min(shortest, n - lag):
+                copies[kept[first + lag : last + lag + 1]] = 1
+    turned = alike[:, ::-1]
+    for offset in range(-n + 2 * shortest, n - 2 * shortest + 1):
+        # From the outer pairs of frames to the turning point between them.
+        for first, last in runs_of(np.diagonal(turned, offset)):
+            if last + 1 - first < shortest:
+                continue
+            again = kept[n - 1 - max(offset, 0) - np.arange(first, last + 1)]
+            copies[again[copies[again] == 0]] = -1
+    return copies
+
+
+def runs_of(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and last place of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(flags, np.int8), [0]])))
+    return [(int(a), int(b) - 1) for a, b in edges.reshape(-1, 2)]
