@@ -29,7 +29,7 @@ lively steps, or than this part of the image's contrast: coded copies stay below
 run on below a frozen image."""
 
 MIN_FREEZE_S, MIN_FREEZE_FRAMES = 0.25, 4
-"""A picture that stands for so long is a freeze. Diastasis of a slow heart still has speckle that changes."""
+"""An image that stands for so long is a freeze. Diastasis of a slow heart still has speckle that changes."""
 
 CUT_RATIO, EDGE_RATIO = 1.15, 2.0
 """A step that is so many times as large as any difference inside the second before or the second after it is a cut; the
