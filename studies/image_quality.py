@@ -313,29 +313,35 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _evaluate(
-    predictor: Predictor, data: Path, patients: list[str], pairs: list[Pair], scale: QualityScale
+    predictor: Predictor, data: Path, patients: Sequence[str], pairs: Sequence[Pair], scale: QualityScale
 ) -> None:
-    scores = np.array([scale.score(pair.parts) for pair in pairs], dtype=np.float64)
-    click.echo(to_json({"held out": label_metrics(pairs, scores)}))
-    click.echo("| score, fifth | n | mean score | EF error, mean | median |\n|---|---|---|---|---|")
-    for place, (n, score, mean, median) in enumerate(errors_by_score(pairs, scores), 1):
-        click.echo(f"| {place} | {n} | {score:.2f} | {mean:.1f} | {median:.1f} |")
-    stills = list(read_stills(data, patients[::4]))
-    click.echo(
-        f"\n| perturbation | {' | '.join(f'{s:.0%}' for s in (0.0, *STRENGTHS))} |\n|---|{'---|' * (1 + len(STRENGTHS))}"
-    )
-    plain = {(p.patient, p.view): s for p, s in zip(pairs, scores, strict=True)}
+    plain = {(pair.patient, pair.view): pair for pair in pairs}
+    click.echo(to_json({"held out": label_metrics(pairs, _scores(pairs, scale))}))
+    click.echo(_errors_table("unperturbed", pairs, scale))
+    stills = list(read_stills(data, list(patients[::4])))
+    changed: list[Pair] = []
+    rows = ["| perturbation | n | " + " | ".join(f"{share:.0%}" for share in (0.0, *STRENGTHS)) + " |"]
+    rows.append("|---|---|" + "---|" * (1 + len(STRENGTHS)))
     for change in GRADED:
-        columns = [
-            {
-                (p.patient, p.view): scale.score(p.parts)
-                for p in measure_pairs(predictor, stills, change, strength)
-            }
-            for strength in STRENGTHS
-        ]
-        common = [key for key in plain if all(key in column for column in columns)]
-        means = [np.mean([column[key] for key in common]) for column in (plain, *columns)]
-        click.echo(f"| {change} | {' | '.join(f'{m:.3f}' for m in means)} |")
+        measured = [measure_pairs(predictor, stills, change, share) for share in STRENGTHS]
+        by_key = [{(pair.patient, pair.view): pair for pair in some} for some in measured]
+        common = sorted(set(plain).intersection(*by_key))
+        means = [_scores([one[key] for key in common], scale).mean() for one in (plain, *by_key)]
+        rows.append(f"| {change} | {len(common)} | " + " | ".join(f"{mean:.3f}" for mean in means) + " |")
+        changed += [pair for some in measured for pair in some]
+    click.echo("\n".join(rows))
+    click.echo(_errors_table("perturbed", changed, scale))
+
+
+def _scores(pairs: Sequence[Pair], scale: QualityScale) -> FloatArray:
+    return np.array([scale.score(pair.parts) for pair in pairs], dtype=np.float64)
+
+
+def _errors_table(title: str, pairs: Sequence[Pair], scale: QualityScale) -> str:
+    rows = [f"| {title}: score, fifth | n | mean score | EF error, mean | median |", "|---|---|---|---|---|"]
+    for place, (n, score, mean, median) in enumerate(errors_by_score(pairs, _scores(pairs, scale)), 1):
+        rows.append(f"| {place} | {n} | {score:.2f} | {mean:.1f} | {median:.1f} |")
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":

@@ -215,8 +215,8 @@ class Measurer:
         clip, curve = plausible_curve(clip, tracings)
         base = base_measurement(clip, curve, tracings, self.options)
         base = replace(base, notices=(*base.notices, *doubts), counts=dict(traced.counts))
-        base = replace(base, quality=quality_of_clip(clip, fan, traced, base, self.quality_scale))
         odd = implausible_shapes(tracings, clip.spacing)
+        base = replace(base, quality=quality_of_clip(clip, fan, traced, base, odd, self.quality_scale))
         _refuse_other_views(base, odd)
         if self.options.ed_frame is not None or self.options.es_frame is not None:
             return self._with_provenance(self._measure_chosen_frames(base, curve, traced, numbers), began)
@@ -237,7 +237,6 @@ class Measurer:
             notices=(*base.notices, *analysis.notices),
         )
         found = quality_with_beats(found)
-        odd = implausible_shapes(tracings, clip.spacing)
         try:
             check_combined(clip.source, found.notices)
             if self.predictor.gives_masks:

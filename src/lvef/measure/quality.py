@@ -366,10 +366,11 @@ def border_certainty(probabilities: NDArray[np.float32]) -> float:
     Args:
         probabilities: ``(4, h, w)`` of :class:`lvef.core.terms.Structure`.
     """
-    cavity = (probabilities.argmax(axis=0) == 1).astype(np.uint8)
+    top = probabilities.max(axis=0)
+    cavity = (probabilities[1] == top).astype(np.uint8)
     side = np.ones((2 * CERTAINTY_REACH_PX + 1,) * 2, np.uint8)
     ring = cv2.dilate(cavity, side) != cv2.erode(cavity, side)
-    return float(probabilities[:, ring].max(axis=0).mean()) if ring.any() else float("nan")
+    return float(top[ring].mean()) if ring.any() else float("nan")
 
 
 def _neighbour_correlation(frame: NDArray[np.uint8], fan: Sector) -> float:

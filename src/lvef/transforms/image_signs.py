@@ -93,8 +93,13 @@ class BorderSigns:
 
     @property
     def visible(self) -> BoolArray:
-        """``(k,)`` whether the border can be seen there."""
-        return np.asarray(self.difference >= VISIBLE_DIFFERENCE)
+        """``(k,)`` whether the border can be seen there; in a shadow only the shadow's own edge can."""
+        return np.asarray((self.difference >= VISIBLE_DIFFERENCE) & ~self.shadow)
+
+    @property
+    def contrast(self) -> float:
+        """Mean difference over the border, 0 in shadows, on a scale of 0-1."""
+        return float(np.where(self.shadow, 0.0, self.difference).mean()) / 255
 
 
 def sector_shape(sector: Sector, geometry: PixelGeometry | None = None) -> SectorShape:
