@@ -84,7 +84,7 @@ def test_a_fainter_wall_and_a_hazier_apex_lower_the_score():
     shipped = read_quality_scale(find_model("camus-seg"))
 
     def score(image):
-        return shipped.score(image_parts(image[None], SECTOR, None, [TRACING]))
+        return shipped.score(image_parts(image[None], SECTOR, None, [TRACING]) | {"certainty": 0.89})
 
     scores = [score(heart(wall=wall, speckle=0.2)) for wall in (90, 70, 50, 32)]
     assert scores == sorted(scores, reverse=True)

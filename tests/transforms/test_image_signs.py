@@ -89,6 +89,8 @@ def test_a_dark_stripe_from_the_probe_is_a_shadow_and_a_dark_spot_is_none():
     found = by_region(shadowed.shadow, shadowed)
     assert found["left_wall"] == 0.0
     assert found["right_wall"] > 0.8
+    assert not (shadowed.visible & shadowed.shadow).any(), "only the shadow's own edge shows"
+    assert shadowed.contrast < signs(heart()).contrast
     spot = heart()
     cv2.circle(spot, (84, 75), 8, 0, -1)
     assert not signs(spot).shadow.any()
