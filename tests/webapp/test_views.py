@@ -6,11 +6,14 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
 
 pytest.importorskip("streamlit", reason='the page needs pip install "lvef[app]"')
+
+from streamlit.testing.v1 import AppTest
 
 from lvef.core.terms import Sex
 from lvef.measure.options import MeasureOptions
@@ -97,3 +100,56 @@ def test_curves_are_reported_apart_by_more_than_colour():
     lines = [e for e in root.iter() if e.get("stroke", "").startswith("var(--c")]
     assert {line.get("stroke-dasharray") for line in lines} == {None, "8 4"}
     assert "two <b>" in "".join(root.itertext())
+
+
+def _shown(make) -> str:
+    app = AppTest.from_function(make, default_timeout=60).run()
+    assert not app.exception
+    return unescape("".join(element.proto.body for element in app.get("html")))
+
+
+def test_the_page_shows_the_ef_with_interval_decision_and_second_opinion():
+    def page():
+        from lvef.measure.options import MeasureOptions
+        from lvef.webapp.measurement_view import show_ef, show_quality
+        from tests.measure.made_up import assessed, beating
+
+        measurement, _ = beating(175, **assessed())
+        show_ef(measurement, MeasureOptions(), key="1")
+        show_quality(measurement, "1")
+
+    text = _shown(page)
+    assert "<strong>48 to 66 %</strong> (90 % prediction interval)" in text
+    assert "<strong>caution</strong> Check the contours before you use the EF." in text
+    assert 'class="lvef-sub lvef-apart"><strong>Second opinion:</strong> 71 % by two-stream-tuned 1' in text
+    assert "Image quality: fair, 0.52 of 1" in text and "tilt the probe." in text
+    assert "A third sentence." not in text
+    assert ">Visible border, apex<" not in text and ">Sector width<" in text and ">75 °<" in text
+
+
+def test_the_page_says_why_there_is_no_interval():
+    def page():
+        from lvef.measure.options import MeasureOptions
+        from lvef.webapp.measurement_view import show_ef
+        from tests.measure.made_up import beating
+
+        measurement, _ = beating(interval_note="the model has no calibration")
+        show_ef(measurement, MeasureOptions(), key="1")
+
+    assert "No prediction interval. The model has no calibration." in _shown(page)
+
+
+def test_a_refusal_on_the_page_has_its_reason_its_view_and_no_ef():
+    def page():
+        from lvef.measure.options import MeasureOptions
+        from lvef.webapp.measurement_view import show_beats, show_ef
+        from tests.report.cases import withheld
+
+        measurement = withheld().measurement
+        show_ef(measurement, MeasureOptions(), key="1")
+        show_beats(measurement)
+
+    text = _shown(page)
+    assert "Refused: not measured" in text and "record the apical view again." in text
+    assert "A4C, from the image (probability 0.97)" in text
+    assert "data-ef" not in text and "60.0 %" not in text

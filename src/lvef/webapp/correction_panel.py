@@ -409,7 +409,9 @@ def beat_text(index: int, beat: Beat, machine: Measurement) -> str:
         beat: The model's beat.
         machine: The model's measurement.
     """
-    text = f"Beat {index + 1}: ED {beat.ed_frame}, ES {beat.es_frame}, EF {ef_text(beat.ef_percent)}"
+    text = f"Beat {index + 1}: ED {beat.ed_frame}, ES {beat.es_frame}"
+    # An EF that is withheld stands nowhere.
+    text += "" if machine.ef_percent is None else f", EF {ef_text(beat.ef_percent)}"
     if machine.is_shown(beat):
         text += ", shown" if averaged_text(machine) else ", the model's result"
     elif beat.excluded:

@@ -27,7 +27,7 @@ from lvef.report.canvas import SvgCanvas
 from lvef.webapp.drawing import show_drawing
 from lvef.webapp.layout import show_element, show_error, show_facts, show_table, show_warning_list
 
-BAR_WIDTH, BAR_LETTER = 290.0, 12.0
+BAR_WIDTH, BAR_LETTER = 310.0, 12.0
 """Width of the bars and size of their letters; they are scaled to the column."""
 
 NO_SEX = "choose the sex under Settings"
