@@ -129,8 +129,10 @@ def test_a_clip_without_millimetres_gets_them():
     given = plain.with_options(MeasureOptions(scale_line=line)).measure_clip(bare)
     assert without.edv_ml is None
     assert given.spacing.source.startswith("manual")
+    assert "manual_scale" in {n.code for n in given.notices}
     assert (given.ef_percent, given.edv_ml) == pytest.approx((known.ef_percent, known.edv_ml))
     wrong = plain.with_options(MeasureOptions(mm_per_px=0.12)).measure_clip(bare)
     assert (wrong.edv_ml, wrong.spacing) == (None, None)
     assert wrong.ef_percent == pytest.approx(without.ef_percent)
     assert "scale is not used" in wrong.volume_note
+    assert "manual_scale" not in {n.code for n in wrong.notices}

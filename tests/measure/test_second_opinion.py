@@ -5,7 +5,7 @@ import pytest
 
 from lvef.core.errors import ConfigError, WeightsError
 from lvef.core.records import CodedWarning, SecondOpinion
-from lvef.core.terms import Status, View
+from lvef.core.terms import Decision, Status, View
 from lvef.inference.catalogue import find_model
 from lvef.measure import pipeline
 from lvef.measure.options import MeasureOptions
@@ -44,6 +44,9 @@ def test_a_difference_is_stated_and_a_large_one_warned_of():
     assert far.notices[-1].code == MODELS_DISAGREE
     assert f"{DISAGREE_POINTS + 1:.0f} points higher" in far.notices[-1].text
     assert replace(far, second_opinion=None, notices=FIRST.notices) == FIRST
+    accepted = replace(FIRST, decision=Decision.ACCEPTED)
+    assert with_second_opinion(accepted, other(20.0)).decision == Decision.CAUTION
+    assert with_second_opinion(accepted, other(FIRST.ef_percent)).decision == Decision.ACCEPTED
 
 
 def test_an_experimental_model_is_said_and_a_refusal_is_an_opinion():

@@ -64,8 +64,11 @@ def plausible_curve(clip: Clip, tracings: Sequence[Tracing | None]) -> tuple[Cli
             f"{largest_ml:.3g} ml large",
             f"{MANUAL_EDV_ML[0]:g} to {MANUAL_EDV_ML[1]:g} ml",
         )
-    else:
+    elif not manual:
         return clip, curve
+    else:
+        text = f"The volumes rest on a scale given by hand ({clip.scale.source}, {clip.scale.y_mm:.3g} mm per pixel)."
+        return replace(clip, notices=(*clip.notices, CodedWarning("manual_scale", text))), curve
     whose = "given" if manual else "of the file"
     note = (
         f"By the scale {whose} ({clip.scale.source}) the ventricle would be {found_text}, {expected} were expected: the "

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lvef.core.errors import ConfigError, WeightsError
 from lvef.core.records import CodedWarning, Measurement, SecondOpinion
-from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, VOLUME_TRACE
+from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, SEGMENTATION, VOLUME_TRACE, Decision
 from lvef.core.wording import MODELS_DISAGREE
 from lvef.inference.card import MARK
 from lvef.inference.catalogue import ModelEntry, find_model, list_models
@@ -72,4 +72,5 @@ def with_second_opinion(first: Measurement, other: Measurement) -> Measurement:
         f"The models disagree: {weights} measured an EF of {other.ef_percent:.0f} %, {abs(apart):.0f} points "
         f"{'lower' if apart < 0 else 'higher'} (limit {DISAGREE_POINTS:g}). Check the contours before you use the EF."
     )
-    return replace(first, notices=(*first.notices, CodedWarning(MODELS_DISAGREE, text)))
+    decision = str(Decision.CAUTION) if first.decision == Decision.ACCEPTED else first.decision
+    return replace(first, notices=(*first.notices, CodedWarning(MODELS_DISAGREE, text)), decision=decision)
