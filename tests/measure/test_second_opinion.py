@@ -6,16 +6,20 @@ import pytest
 from lvef.core.errors import ConfigError, WeightsError
 from lvef.core.records import CodedWarning, SecondOpinion
 from lvef.core.terms import Decision, Status, View
+from lvef.core.wording import MODELS_DISAGREE
 from lvef.inference.catalogue import find_model
 from lvef.measure import pipeline
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
-from lvef.measure.second_opinion import DISAGREE_POINTS, MODELS_DISAGREE, second_model, with_second_opinion
+from lvef.measure.second_opinion import second_model
+from lvef.measure.second_opinion import with_second_opinion as state_opinion
+from lvef.measure.thresholds import DEFAULT
 from lvef.synthesis.phantom.render import sample_phantom
 from tests.io.io_fabrication import dicom, save
 from tests.measure.made_up import beating, refused
 
 FIRST = beating(60)[0]
+LIMIT = DEFAULT.caution_difference_points
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +36,21 @@ def views(tmp_path_factory):
     return paths
 
 
+def with_second_opinion(first, second):
+    return state_opinion(first, second, DEFAULT)
+
+
 def other(ef_percent, *notices):
     return replace(FIRST, ef_percent=ef_percent, notices=notices)
 
 
 def test_a_difference_is_stated_and_a_large_one_warned_of():
-    near = with_second_opinion(FIRST, other(FIRST.ef_percent - DISAGREE_POINTS + 1))
-    assert near.second_opinion.difference_points == pytest.approx(1 - DISAGREE_POINTS)
+    near = with_second_opinion(FIRST, other(FIRST.ef_percent - LIMIT + 1))
+    assert near.second_opinion.difference_points == pytest.approx(1 - LIMIT)
     assert near.notices == FIRST.notices
-    far = with_second_opinion(FIRST, other(FIRST.ef_percent + DISAGREE_POINTS + 1))
+    far = with_second_opinion(FIRST, other(FIRST.ef_percent + LIMIT + 1))
     assert far.notices[-1].code == MODELS_DISAGREE
-    assert f"{DISAGREE_POINTS + 1:.0f} points higher" in far.notices[-1].text
+    assert f"{LIMIT + 1:.0f} points higher" in far.notices[-1].text
     assert replace(far, second_opinion=None, notices=FIRST.notices) == FIRST
     accepted = replace(FIRST, decision=Decision.ACCEPTED)
     assert with_second_opinion(accepted, other(20.0)).decision == Decision.CAUTION

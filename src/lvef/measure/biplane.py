@@ -136,7 +136,10 @@ def _with_second_of_views(
         if clip is not None:
             others[name] = with_view(own.measure_opened(clip), View(name)), clip
     views = {
-        name: (with_second_opinion(m, others[name][0]) if name in others else m, clip)
+        name: (
+            with_second_opinion(m, others[name][0], second.options.thresholds) if name in others else m,
+            clip,
+        )
         for name, (m, clip) in views.items()
     }
     if biplane.ef_percent is None:
@@ -144,4 +147,4 @@ def _with_second_of_views(
     other = biplane_of(biplane.source, others, second)
     four = others["A4C"][0]
     other = replace(other, provenance=four.provenance, notices=(*four.notices, *other.notices))
-    return with_second_opinion(biplane, other), views
+    return with_second_opinion(biplane, other, second.options.thresholds), views

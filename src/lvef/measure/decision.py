@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from lvef.core.records import CodedWarning, Measurement
 from lvef.core.terms import Decision, Status
+from lvef.core.wording import MODELS_DISAGREE
 from lvef.measure.thresholds import Thresholds
 
 TOO_UNCERTAIN = "too_uncertain"
@@ -21,6 +22,7 @@ CAUTION_CODES = frozenset(
         "experimental_network",
         "implausible_shape",
         "line_faults",
+        MODELS_DISAGREE,
         NO_INTERVAL,
         "untraced_frames",
         "view_not_checked",

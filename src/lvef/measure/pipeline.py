@@ -153,7 +153,7 @@ class Measurer:
         measurement = self._measure_clip(clip)
         if self.second is None:
             return measurement
-        return with_second_opinion(measurement, self.second.measure_opened(clip))
+        return with_second_opinion(measurement, self.second.measure_opened(clip), self.options.thresholds)
 
     def measure_opened(self, clip: Clip) -> Measurement:
         """As `measure`, a clip that is already in memory: refusals and failures are results."""
@@ -271,7 +271,8 @@ class Measurer:
             clip = replace(clip, notices=(*patient_warnings(ed, es), *clip.notices))
             measurement, clip = self._measure_stills(stills, clip)
             if self.second is not None:
-                measurement = with_second_opinion(measurement, self.second._stills_opened(stills, clip))
+                other = self.second._stills_opened(stills, clip)
+                measurement = with_second_opinion(measurement, other, self.options.thresholds)
         except (LvefError, MemoryError) as error:
             measurement = failed_measurement(source, error, clip)
         return self._with_provenance(measurement, began), clip
@@ -329,7 +330,8 @@ class Measurer:
         """Measure all clips of a study: the biplane result of its best A4C and A2C, and these two by their view."""
         began = time.perf_counter()
         biplane, single = measure_study(self, folder, files)
-        return self._with_provenance(biplane, began), single
+        views = {name: measurement for name, (measurement, _) in single.items()}
+        return self._with_provenance(biplane, began, views), single
 
     def _find_second(self) -> Measurer | None:
         """The measurer of the second opinion, loaded once and shared by all copies; None where none is asked for."""

@@ -12,13 +12,11 @@ from lvef.inference.card import MARK
 from lvef.inference.catalogue import ModelEntry, find_model, list_models
 from lvef.measure.options import AUTO
 from lvef.measure.results import EXPERIMENTAL_MODEL
+from lvef.measure.thresholds import Thresholds
 
 KIND_ORDER = (VOLUME_TRACE, SEGMENTATION, EF_CLIP, EF_TWO_STREAM)
 """Best first. The volume tracing had the smallest error of the other kinds on nine clips of another hospital (10.6 points;
 EF models 11.5 and 12.1), and contours: it can also measure stills and biplane studies."""
-
-DISAGREE_POINTS = 10.0
-"""Difference from which on a warning says that two models disagree."""
 
 
 def second_model(name: str, first: ModelEntry) -> str:
@@ -49,12 +47,13 @@ def second_model(name: str, first: ModelEntry) -> str:
     ).name
 
 
-def with_second_opinion(first: Measurement, other: Measurement) -> Measurement:
+def with_second_opinion(first: Measurement, other: Measurement, thresholds: Thresholds) -> Measurement:
     """A measurement with what another model measured on the same clip; unchanged where it has no EF.
 
     Args:
         first: By the model in use.
         other: By the other model; refused and failed ones too.
+        thresholds: The limits.
     """
     if first.ef_percent is None:
         return first
@@ -66,11 +65,12 @@ def with_second_opinion(first: Measurement, other: Measurement) -> Measurement:
         return replace(first, second_opinion=SecondOpinion(weights, None, None, reason))
     apart = other.ef_percent - first.ef_percent
     first = replace(first, second_opinion=SecondOpinion(weights, other.ef_percent, apart))
-    if abs(apart) < DISAGREE_POINTS:
+    limit = thresholds.caution_difference_points
+    if abs(apart) < limit:
         return first
     text = (
         f"The models disagree: {weights} measured an EF of {other.ef_percent:.0f} %, {abs(apart):.0f} points "
-        f"{'lower' if apart < 0 else 'higher'} (limit {DISAGREE_POINTS:g}). Check the contours before you use the EF."
+        f"{'lower' if apart < 0 else 'higher'} (limit {limit:g}). Check the contours before you use the EF."
     )
     decision = str(Decision.CAUTION) if first.decision == Decision.ACCEPTED else first.decision
     return replace(first, notices=(*first.notices, CodedWarning(MODELS_DISAGREE, text)), decision=decision)
