@@ -134,7 +134,7 @@ common = combine(
 def synthesize() -> None:
     """Clips whose ejection fraction, volumes, beats and contours are known.
 
-    Each dataset has the layout of EchoNet-Dynamic, with masks, curves and beats beside it. The same seed gives the same
+    Each dataset has the layout of EchoNet-Dynamic, with masks, curves and beats beside it; views has a table only. The same seed gives the same
     clips; if the run was stopped, the same command resumes from there.
     """
 
