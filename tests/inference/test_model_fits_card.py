@@ -11,7 +11,7 @@ import pytest
 
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, WeightsError
-from lvef.core.terms import EF_CLIP, KINDS
+from lvef.core.terms import EF_CLIP, KINDS, MEASURING_KINDS, VIEW
 from lvef.inference.card import read_card
 from lvef.inference.catalogue import (
     card_mismatch,
@@ -122,7 +122,7 @@ def test_names_of_two_inputs_and_fixed_batches(tmp_path):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"kind": "magic"}, "kind 'magic' found, segmentation, volume-trace, ef-clip or ef-two-stream was expected"),
+        ({"kind": "magic"}, "kind 'magic' found, segmentation, volume-trace, ef-clip, ef-two-stream or view was expected"),
         ({"clip": None}, "kind ef-clip without a clip"),
         ({"kind": "segmentation"}, "kind segmentation with a clip"),
         ({"input": {"size": 20}}, "two different squares"),
@@ -186,8 +186,9 @@ def test_a_damaged_clip_network_is_refused(tmp_path):
         find_model(str(folder))
 
 
-def test_the_kinds_are_four_and_a_clip_needs_two_frames():
-    assert len(set(KINDS)) == 4
+def test_four_kinds_measure_one_recognises_views_and_a_clip_needs_two_frames():
+    assert set(KINDS) - set(MEASURING_KINDS) == {VIEW}
+    assert len(KINDS) == 5
     assert EF_CLIP in KINDS
     with pytest.raises(ConfigError, match="at least 2 frames"):
         ClipSpec(1, 1.0)

@@ -20,7 +20,9 @@ from lvef.core.records import (
     Tracing,
     VolumeCurve,
 )
-from lvef.core.terms import Status, View
+from lvef.core.terms import MEASURABLE_VIEWS, RECOGNISED_VIEWS, Status, View
+from lvef.measure.view import FrameViews
+from lvef.transforms.sector import Sector
 
 PROVENANCE = Provenance(
     "0.1.0", "camus-seg 1", "ab" * 32, "CC-BY-NC-SA-4.0", "openvino", "bf16", "Test CPU", 0.25
@@ -154,3 +156,13 @@ def refused(source: str = "menu.png.avi", code: str = "no_fan") -> Measurement:
 def failed(source: str = "broken.avi") -> Measurement:
     """A file that could not be read."""
     return Measurement(source, Status.FAILED, f"{source} is empty; a video was expected.", "unreadable")
+
+
+class AlwaysApical:
+    """Stands in for the view model where a test measures shapes that are no echo: every frame is A4C or A2C alike."""
+
+    def look(self, clip: Clip, sector: Sector, frames: Any = None) -> FrameViews:
+        """As `lvef.measure.view.ViewModel.look`."""
+        rows = np.zeros((1, len(RECOGNISED_VIEWS)))
+        rows[0, [RECOGNISED_VIEWS.index(view) for view in MEASURABLE_VIEWS]] = 0.5
+        return FrameViews(np.zeros(1, np.intp), rows, np.zeros(1))

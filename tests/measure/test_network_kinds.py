@@ -31,7 +31,7 @@ from lvef.transforms.frames import clip_starts_s, fit, network_clip, place, show
 from lvef.transforms.sampling import window
 from lvef.transforms.sector import find_sector
 from lvef.transforms.two_stream import two_streams
-from tests.measure.made_up import ellipse_tracing
+from tests.measure.made_up import AlwaysApical, ellipse_tracing
 
 pytest.importorskip("onnx", reason="the networks of these tests are made with onnx")
 
@@ -42,6 +42,13 @@ pytestmark = pytest.mark.training
 RATE_HZ, SIDE = 50.0, 160
 LINES = volume_tracing_of_tracing(ellipse_tracing((0.5, 0.5), (0.14, 0.25)))
 """Lines in parts of the square, around its middle."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def any_shape_is_apical():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lvef.measure.pipeline.load_view_model", lambda options: AlwaysApical())
+        yield
 
 
 def measurer(folder, **options):
@@ -127,7 +134,7 @@ class TestVolumeTrace:
             "frames_with_lines_off_axis": 0,
             "es_above_ed": 0,
         }
-        assert "view_not_checked" in codes(m)
+        assert "walls_not_checked" in codes(m)
         assert not {"line_faults", "weak_walls", "es_above_ed_lines"} & set(codes(m))
         assert m.provenance.network_kind == "volume-trace"
         assert "predicts the volume tracing" in model_text(m)
@@ -275,7 +282,7 @@ class TestOneNumberEverywhere:
         assert m.ef_percent == pytest.approx(np.mean(pairs))
         assert f"mean over {four.beats_averaged} x {two.beats_averaged} beats" in m.method
         assert beats_text(m) == f"{len(pairs)} pairs of beats"
-        said = next(n.text for n in m.notices if n.code == "view_not_checked")
+        said = next(n.text for n in m.notices if n.code == "walls_not_checked")
         assert said.startswith("A4C and A2C: ")
         one = biplane_measurement("x", four, two, MeasureOptions(), shown_only=True)
         assert (one.beats_averaged, one.method[-22:]) == (1, " one beat of each view")
@@ -311,7 +318,7 @@ class TestCavityAlone:
         m = measurer(tiny.bright_is_cavity(tmp_path / "n")).measure_clip(self.beating())
         assert m.status is Status.OK
         assert m.ef_percent == pytest.approx(100 * (1 - 0.75**3), abs=3)
-        assert "view_not_checked" in codes(m)
+        assert "walls_not_checked" in codes(m)
         assert "weak_walls" not in codes(m)
         assert m.counts == {}
         # The apex is the narrow end of the half-closed ellipse.
@@ -363,7 +370,7 @@ class TestEfOfClips:
             "answers_outside_0_100": 0,
             "answers_below_0": 0,
         }
-        assert {"view_not_checked", "mean_of_clips"} <= set(codes(m))
+        assert {"ventricle_not_checked", "mean_of_clips"} <= set(codes(m))
         assert "standard deviation" in next(n.text for n in m.notices if n.code == "mean_of_clips")
         assert "heart_failure" in m.categories
 
@@ -523,7 +530,7 @@ class TestPerBeat:
         assert m.counts["clips"] == len(m.beats)
         assert m.ef_mean_percent == pytest.approx(np.mean(efs))
         assert "camus-seg" in next(n.text for n in m.notices if n.code == "beats_of_another_network")
-        assert "view_not_checked" not in codes(m), "the segmentation network has looked"
+        assert "ventricle_not_checked" not in codes(m), "the segmentation network has looked"
         assert (m.ed_frame, m.es_frame) in {(b.ed_frame, b.es_frame) for b in counted}
         assert m.edv_ml is None
         assert spread_lines(m)[0][0] == "Spread over beats"

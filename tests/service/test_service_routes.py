@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from lvef.inference.card import experimental_text
-from lvef.inference.catalogue import list_models
+from lvef.inference.catalogue import measuring_models
 from lvef.service.middleware import LOG
 from tests.service.fakes import BrokenWorker
 from tests.waiting import wait_until
@@ -15,7 +15,7 @@ def test_models(quick):
     told = quick.client.get("/v1/models").json()
     assert told["default"] == "camus-seg"
     assert [m["experimental"] for m in told["models"] if m["name"] == told["default"]] == [False]
-    entries = {entry.name: entry for entry in list_models()}
+    entries = {entry.name: entry for entry in measuring_models()}
     assert [model["name"] for model in told["models"]] == list(entries)
     for model in told["models"]:
         card = entries[model["name"]].card

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lvef.core.errors import DataError, GeometryError, QualityRefusal, WeightsError
-from lvef.inference.catalogue import list_models
+from lvef.inference.catalogue import measuring_models
 from lvef.measure.options import MeasureOptions
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import MAX_LOADED_MODELS, Task, Worker, do_task
@@ -60,7 +60,7 @@ def test_nothing_is_sent_anywhere(worker, phantom_file, no_network):
 def test_networks_stay_loaded_but_not_all(worker, phantom_file):
     loaded = worker._measurer(MeasureOptions()).predictor
     assert worker._measurer(MeasureOptions(per_beat=False, ed_frame=1, es_frame=3)).predictor is loaded
-    names = [entry.name for entry in list_models()]
+    names = [entry.name for entry in measuring_models()]
     for name in [*names, MeasureOptions.weights]:
         worker._measurer(MeasureOptions(weights=name, threads=1))
     assert len(worker._loaded) <= MAX_LOADED_MODELS

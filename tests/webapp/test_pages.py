@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from lvef.core.errors import DataError
 from lvef.inference.card import display_name, experimental_text
-from lvef.inference.catalogue import list_models
+from lvef.inference.catalogue import measuring_models
 from lvef.webapp import samples, settings
 from lvef.webapp.layout import show_errors
 from lvef.webapp.settings import AppSettings
@@ -77,7 +77,7 @@ def test_another_network_measures_again(measured):
     assert "no contour and no curve" in html_of(app)
     assert "The network two-stream-tuned is experimental: mean absolute error" in html_of(app)
     offered = app.selectbox(key="choice-weights").options
-    assert set(offered) == {display_name(entry.card) for entry in list_models()}
+    assert set(offered) == {display_name(entry.card) for entry in measuring_models()}
 
 
 def test_the_second_opinion_is_shown_and_leaves_the_ef(measured):
@@ -119,7 +119,7 @@ def test_about_marks_experimental_networks_and_tells_external_figures_first():
     external, inside = text.index('aria-label="External validation"'), text.index('aria-label="In-domain"')
     assert external < text.index("clips of another hospital") < inside
     networks = text.index('aria-label="Licences"')
-    for entry in list_models():
+    for entry in measuring_models():
         name = f">{display_name(entry.card)}<"
         assert external < text.index(name) < inside < text.index(name, inside) < text.index(name, networks)
         assert experimental_text(entry.card) in text

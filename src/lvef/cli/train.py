@@ -13,7 +13,7 @@ import click
 
 from lvef.cli.options import FILE, FOLDER, PATH, combine, json_option
 from lvef.core.errors import MissingExtraError
-from lvef.core.terms import SEGMENTATION
+from lvef.core.terms import SEGMENTATION, VIEW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lvef.training.machine import Machine
     from lvef.training.recipe import Recipe
     from lvef.training.run_folder import RunOptions
+    from lvef.training.segmentation_run import SegmentationResult
     from lvef.training.training_data import TrainingData
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -177,6 +178,7 @@ Examples:
   lvef train recipes/two-stream-report.toml --data STORE --out runs/cv --folds 5
   lvef train recipes/r2plus1d-echonet.toml --data STORE --out runs/r2 --device cuda --devices 4 --strategy ddp
   lvef train camus-seg --data CAMUS --animated runs/animated.npz --start runs/start --out runs/all
+  lvef train camus-view --data CAMUS --animated runs/animated.npz --out runs/view
   lvef train camus-seg --data CAMUS --average runs/all --average runs/fold0 --out runs/camus-seg
 
 {EXIT_CODES}"""
@@ -211,7 +213,7 @@ Examples:
 @click.option(
     "--animated",
     type=FILE,
-    help="Segmentation: file of animated stills; made where it is missing, by --workers processes.  [default: in --out]",
+    help="Segmentation, view: file of animated stills; made where missing by --workers processes.  [default: in --out]",
 )
 @click.option(
     "--average",
@@ -234,8 +236,8 @@ def train(
 
     RECIPE is a file, or the name of a recipe that comes with lvef (camus-seg, small-video, two-stream-tuned ...). Keeps the
     best and the last checkpoint, and at the end writes the network as it is served: model.onnx with its card. A run that
-    was stopped goes on when the same command is given again, to the same curve. Recipes of the family segmentation train on
-    CAMUS itself and keep the last checkpoint.
+    was stopped goes on when the same command is given again, to the same curve. Recipes of the families segmentation and
+    view train on CAMUS itself and keep the last checkpoint.
     """
     given = SharedArguments(**shared)
     with training_extra():
@@ -255,15 +257,19 @@ def train(
             "average": average,
         }
         options = replace(options, command=_command(given.recipe, given.data, words))
-        if _is_segmentation(given.recipe):
-            of_fold = {"fold": fold} | ({"n_folds": folds} if folds else {})
+        family = _family_of(given.recipe)
+        of_fold = {"fold": fold} | ({"n_folds": folds} if folds else {})
+        if family == SEGMENTATION:
             options = replace(options, init=start)
             _train_segmentation(given, options, of_fold, animated, average, as_json)
             return
-        if start or animated or average:
-            raise click.UsageError(
-                "--start, --animated and --average are for recipes of the family segmentation."
-            )
+        if start or average:
+            raise click.UsageError("--start and --average are for recipes of the family segmentation.")
+        if family == VIEW:
+            _train_view(given, options, of_fold, animated, as_json)
+            return
+        if animated:
+            raise click.UsageError("--animated is for recipes of the families segmentation and view.")
         settings, training_data = given.prepared()
         if folds is not None and fold is None:
             _cross_validate(settings, training_data, options, folds, as_json=as_json)
@@ -297,10 +303,29 @@ def training_extra() -> Iterator[None]:
         raise
 
 
-def _is_segmentation(recipe: Path) -> bool:
+def _family_of(recipe: Path) -> str:
     from lvef.training.recipe import find_recipe, read_values
 
-    return bool(read_values(find_recipe(recipe)).get("family") == SEGMENTATION)
+    return str(read_values(find_recipe(recipe)).get("family", ""))
+
+
+def _train_view(
+    given: SharedArguments,
+    options: RunOptions,
+    fold: dict[str, int | None],
+    animated: Path | None,
+    as_json: bool,
+) -> None:
+    from lvef.training.view import read_view_recipe
+    from lvef.training.view_run import train_view
+
+    if len(given.data) != 1 or given.weight or given.init:
+        raise click.UsageError("The family view takes one --data CAMUS, and no --weight or --init.")
+    changes = {name: value for name, value in fold.items() if value is not None}
+    done = train_view(
+        read_view_recipe(given.recipe, given.settings | changes), given.data[0], options, animated
+    )
+    _show_run(done, as_json)
 
 
 def _train_segmentation(
@@ -325,12 +350,19 @@ def _train_segmentation(
         done = average_runs(recipe, average, given.data[0], options)
     else:
         done = train_segmentation(recipe, given.data[0], options, animated)
+    _show_run(done, as_json)
+    if not as_json:
+        click.echo(f"Measure with it: lvef measure --weights {done.network}.")
+
+
+def _show_run(done: SegmentationResult, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(done.as_dict(), indent=2, ensure_ascii=False))
         return
     resumed = f", {done.resumed} of them earlier" if done.resumed else ""
-    click.echo(f"{done.out}: {done.epochs} epochs{resumed}, {done.minutes:.1f} min.")
-    click.echo(f"The network: {done.network} (lvef measure --weights {done.network}).")
+    click.echo(
+        f"{done.out}: {done.epochs} epochs{resumed}, {done.minutes:.1f} min. The network: {done.network}."
+    )
 
 
 def figures_text(figures: dict[str, float]) -> str:

@@ -21,6 +21,9 @@ class View(StrEnum):
 MEASURABLE_VIEWS = (View.A4C, View.A2C)
 """Views from which an EF is measured."""
 
+RECOGNISED_VIEWS = tuple(view for view in View if view is not View.UNKNOWN)
+"""Views that a view model has a probability of, in the order of its output."""
+
 GIVEN_VIEWS = (View.A4C, View.A2C, View.UNKNOWN)
 """What a user may say of a file."""
 
@@ -97,13 +100,20 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-SEGMENTATION, VOLUME_TRACE, EF_CLIP, EF_TWO_STREAM = KINDS = (
+SEGMENTATION, VOLUME_TRACE, EF_CLIP, EF_TWO_STREAM = MEASURING_KINDS = (
     "segmentation",
     "volume-trace",
     "ef-clip",
     "ef-two-stream",
 )
-"""Kinds of models: class probabilities of a frame, the 21 lines of a frame, the EF of a clip, the EF of two streams."""
+"""Kinds of models that measure: class probabilities of a frame, the 21 lines of a frame, the EF of a clip, the EF of two
+streams."""
+
+VIEW = "view"
+"""Kind of models that recognise the view of a frame and measure nothing."""
+
+KINDS = (*MEASURING_KINDS, VIEW)
+"""Kinds of models."""
 
 EF_KINDS = (EF_CLIP, EF_TWO_STREAM)
 """Models that read the EF from clips: they give no contour and no volumes."""

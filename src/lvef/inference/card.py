@@ -9,7 +9,7 @@ from typing import Any
 
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError, WeightsError
-from lvef.core.terms import EF_KINDS, EF_TWO_STREAM, KINDS, SEGMENTATION
+from lvef.core.terms import EF_KINDS, EF_TWO_STREAM, KINDS, RECOGNISED_VIEWS, SEGMENTATION, VIEW
 from lvef.transforms.spec import ClipSpec, InputSpec
 
 CARD_NAME = "card.json"
@@ -25,6 +25,10 @@ CLASSES = ("background", "lv", "myocardium", "la")
 """Names of a segmentation's classes, in the order of `lvef.core.terms.Structure`. Networks without the atrium, or without
 atrium and wall, leave off the last ones."""
 
+
+VIEW_OUTPUTS = (*map(str, RECOGNISED_VIEWS), "appearance_distance")
+"""Names of a view model's outputs: a probability of each view, and how unlike the apical frames of training a frame is (1 is
+what 99 % of those of patients set aside stay below)."""
 
 MARK = "experimental"
 """The word beside the name of a network whose EF does not hold on other hospitals' clips."""
@@ -106,7 +110,7 @@ class Card:
     input: InputSpec
     """What the network is shown of a frame; of a network with a ``clip`` the same as its `ClipSpec.square`."""
     classes: tuple[str, ...]
-    """Names of the output channels, in order; empty unless ``segmentation``."""
+    """Names of the output channels, in order; only ``segmentation`` and ``view`` have them."""
     architecture: dict[str, Any]
     """Family, settings and number of parameters."""
     training: Training
@@ -179,6 +183,8 @@ def card_inconsistency(card: Card) -> str:
     if card.kind == SEGMENTATION and (len(card.classes) < 2 or card.classes != CLASSES[: len(card.classes)]):
         found = ", ".join(card.classes) or "none"
         return f"classes {found} found; the first two or more of {', '.join(CLASSES)} were expected."
+    if card.kind == VIEW and card.classes != VIEW_OUTPUTS:
+        return f"classes {', '.join(card.classes) or 'none'} found; {', '.join(VIEW_OUTPUTS)} were expected."
     return ""
 
 

@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from lvef.core.errors import WeightsError
-from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, SEGMENTATION
+from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, MEASURING_KINDS, SEGMENTATION, VIEW
 from lvef.inference.card import CARD_NAME, MARK, MODEL_NAME, Card, display_name, read_card
 from lvef.inference.session import Port, Session, open_session
 from lvef.transforms.volume_tracing import N_LINES
@@ -62,6 +62,15 @@ def list_models() -> list[ModelEntry]:
                 )
             found[card.name] = ModelEntry(card.name, folder, card)
     return [found[name] for name in sorted(found)]
+
+
+def measuring_models() -> list[ModelEntry]:
+    """The installed models that measure, by name: those that may be asked for.
+
+    Raises:
+        WeightsError: See `list_models`.
+    """
+    return [entry for entry in list_models() if entry.card.kind in MEASURING_KINDS]
 
 
 def first_model_of_kind(kind: str, preferred: str) -> str:
@@ -190,6 +199,8 @@ def output_shapes(card: Card) -> tuple[Shape, ...]:
         return ((None, len(card.classes), card.input.size, card.input.size),)
     if card.kind in (EF_CLIP, EF_TWO_STREAM):
         return ((None,), (None, 1))
+    if card.kind == VIEW:
+        return ((None, len(card.classes)),)
     return ((None, LINE_VALUES),)
 
 

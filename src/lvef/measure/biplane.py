@@ -24,6 +24,7 @@ from lvef.measure.pair_checks import (
 from lvef.measure.predictor import Predictor
 from lvef.measure.results import biplane_measurement, failed_measurement, with_view
 from lvef.measure.second_opinion import with_second_opinion
+from lvef.measure.stated_view import NOT_APICAL
 
 Views = dict[str, tuple[Measurement, Clip | None]]
 """Measurement and clip of each view, by its name."""
@@ -41,7 +42,7 @@ class ViewMeasurer(Protocol):
         """The same with other settings."""
         ...
 
-    def measure(self, path: Path) -> tuple[Measurement, Clip | None]:
+    def measure(self, path: Path, expected: View = View.UNKNOWN) -> tuple[Measurement, Clip | None]:
         """Measure a file."""
         ...
 
@@ -68,8 +69,10 @@ def measure_views(measurer: ViewMeasurer, a4c: Path, a2c: Path) -> tuple[Measure
         for view, path in ((View.A4C, a4c), (View.A2C, a2c)):
             # The second model measures both below.
             own = replace(options_of_view(measurer.options, view), second_opinion="")
-            measurement, clip = measurer.with_options(own, measurer.progress).measure(path)
-            views[str(view)] = with_view(measurement, view), clip
+            measurement, clip = measurer.with_options(own, measurer.progress).measure(path, view)
+            # A refused clip keeps the view that its images show.
+            is_other = measurement.reason_code == NOT_APICAL
+            views[str(view)] = measurement if is_other else with_view(measurement, view), clip
         return combine_views(measurer, a4c, a2c, views)
     except LvefError as error:
         biplane = failed_measurement(source, error, None)

@@ -88,8 +88,8 @@ def measure_with_ef_model(
             return _over_beats(base, whole, clip, sector, predictor, options)
         return _over_clips(base, clip, sector, predictor, options)
     unchecked = CodedWarning(
-        "view_not_checked",
-        f"The model {predictor.entry.name} gives an EF for any clip: neither ventricle nor view were checked.",
+        "ventricle_not_checked",
+        f"The model {predictor.entry.name} gives an EF for any clip: no ventricle was looked for.",
     )
     return _over_clips(replace(base, notices=(*base.notices, unchecked)), clip, sector, predictor, options)
 

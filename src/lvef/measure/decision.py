@@ -25,7 +25,11 @@ CAUTION_CODES = frozenset(
         MODELS_DISAGREE,
         NO_INTERVAL,
         "untraced_frames",
+        "ventricle_not_checked",
+        "view_contradicts_image",
         "view_not_checked",
+        "view_unsure",
+        "walls_not_checked",
         "weak_walls",
         WIDE_INTERVAL,
     }

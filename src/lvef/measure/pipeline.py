@@ -17,7 +17,7 @@ import numpy as np
 import lvef
 from lvef.core.errors import GeometryError, LvefError, QualityRefusal
 from lvef.core.records import FROM_BEATS, Clip, CodedWarning, FrameArray, Measurement, Provenance, VolumeCurve
-from lvef.core.terms import SEGMENTATION, Status
+from lvef.core.terms import SEGMENTATION, Status, View
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.smoothing import smooth_tracings
 from lvef.inference.catalogue import first_model_of_kind
@@ -65,6 +65,7 @@ from lvef.measure.scale import drop_invalid_region, plausible_curve
 from lvef.measure.second_opinion import second_model, with_second_opinion
 from lvef.measure.stated_view import with_stated_view
 from lvef.measure.study import measure_study
+from lvef.measure.view import ViewModel, load_view_model, view_of, with_recognised_view
 from lvef.transforms.continuity import FrameNumbers
 from lvef.transforms.sector import Sector, find_sector
 
@@ -101,6 +102,7 @@ class Measurer:
         self.quality_scale = read_quality_scale(self.predictor.entry)
         self.calibration = read_calibration(self.predictor.entry.folder)
         """Of the model's prediction interval; None where it has none."""
+        self.view_model: ViewModel | None = load_view_model(self.options)
         self.beat_finder: Measurer | None = self._find_beat_finder(None)
         """Finds the beats for a network that cannot, where an EF for each is asked for."""
         self._others: dict[str, Measurer] = {}
@@ -131,26 +133,35 @@ class Measurer:
         other.second = other._find_second()
         return other
 
-    def measure(self, path: Path) -> ClipResult:
-        """Measure one clip. Never raises for what a file may hold: the status tells (refused, failed)."""
+    def measure(self, path: Path, expected: View = View.UNKNOWN) -> ClipResult:
+        """Measure one clip. Never raises for what a file may hold: the status tells (refused, failed).
+
+        Args:
+            path: The file.
+            expected: View of its place in a biplane study.
+        """
         began = time.perf_counter()
         clip: Clip | None = None
         try:
             self.progress(READING, 0, 0)
             clip = self._open(path)
-            measurement = self.measure_clip(clip)
+            measurement = self.measure_clip(clip, expected)
         except (LvefError, MemoryError) as error:
             measurement = failed_measurement(str(path), error, clip)
         return self._with_provenance(measurement, began), hide_foreign(clip, measurement, self._chosen)
 
-    def measure_clip(self, clip: Clip) -> Measurement:
+    def measure_clip(self, clip: Clip, expected: View = View.UNKNOWN) -> Measurement:
         """Measure a clip that is already in memory.
+
+        Args:
+            clip: The clip.
+            expected: View of its place in a biplane study.
 
         Raises:
             QualityRefusal: The clip should not be measured.
             GeometryError: Frames chosen by hand that are not there or show no ventricle.
         """
-        measurement = self._measure_clip(clip)
+        measurement = self._measure_clip(clip, expected)
         if self.second is None:
             return measurement
         return with_second_opinion(measurement, self.second.measure_opened(clip), self.options.thresholds)
@@ -163,12 +174,12 @@ class Measurer:
             measurement = failed_measurement(clip.source, error, clip)
         return self._with_provenance(measurement, time.perf_counter())
 
-    def _measure_clip(self, clip: Clip) -> Measurement:
+    def _measure_clip(self, clip: Clip, expected: View) -> Measurement:
         """By this measurer's own network: the longest good part, with the frame numbers of the clip."""
         check_clip(clip)
         part = good_part(clip, self._chosen)
         try:
-            return in_file(self._measure_recording(cut_clip(clip, part), part.frames), clip, part)
+            return in_file(self._measure_recording(cut_clip(clip, part), part.frames, expected), clip, part)
         except RefusalWithCurve as refusal:
             base = in_file(refusal.base, clip, part)
             raise RefusalWithCurve(refusal.code, with_findings(str(refusal), part), base) from None
@@ -180,19 +191,19 @@ class Measurer:
         """ED and ES frame, where the user chose them."""
         return self.options.ed_frame, self.options.es_frame
 
-    def _measure_recording(self, clip: Clip, numbers: FrameNumbers) -> Measurement:
+    def _measure_recording(self, clip: Clip, numbers: FrameNumbers, expected: View) -> Measurement:
         """Measure one continuous recording; ``numbers`` are those of its frames in the file, ``(n,)``."""
         began = time.perf_counter()
         clip = with_stated_view(clip, self.options.view)
         fan = find_sector(clip)
         clip = with_manual_scale(drop_invalid_region(clip, fan), fan, self.options)
         check_image(clip, fan, self.options.thresholds)
+        view = view_of(self.view_model, [(clip, fan)], clip.source, self.options, expected)
         if not self.predictor.structures:
             self.progress(READING_EF, 0, 0)
             finder = None if self.beat_finder is None else self.beat_finder.measure_clip
-            return self._with_provenance(
-                measure_with_ef_model(clip, fan, self.predictor, self.options, finder), began
-            )
+            read = measure_with_ef_model(clip, fan, self.predictor, self.options, finder)
+            return self._with_provenance(with_recognised_view(read, view), began)
         alternate_mirror = (clip.frame_rate_hz or 0) >= IN_TURN_HZ and self.options.ed_frame is None
         traced = self._trace(clip, fan, alternate_mirror=alternate_mirror)
         try:
@@ -217,6 +228,7 @@ class Measurer:
         base = replace(base, notices=(*base.notices, *doubts), counts=dict(traced.counts))
         odd = implausible_shapes(tracings, clip.spacing)
         base = replace(base, quality=quality_of_clip(clip, fan, traced, base, odd, self.quality_scale))
+        base = with_recognised_view(base, view)
         _refuse_other_views(base, odd)
         if self.options.ed_frame is not None or self.options.es_frame is not None:
             return self._with_provenance(self._measure_chosen_frames(base, curve, traced, numbers), began)
@@ -305,6 +317,7 @@ class Measurer:
 
     def _measure_stills(self, stills: list[tuple[Clip, Sector]], pair: Clip) -> tuple[Measurement, Clip]:
         """By this measurer's own network; the pair comes back without a scale that is not plausible."""
+        view = view_of(self.view_model, stills, pair.source, self.options)
         traced, doubts = self._trace_stills(stills)
         clip, curve = plausible_curve(pair, traced.tracings)
         base = replace(
@@ -316,6 +329,7 @@ class Measurer:
         )
         base = replace(base, notices=(*base.notices, *doubts))
         base = replace(base, quality=quality_of_stills(stills, traced, base, self.quality_scale))
+        base = with_recognised_view(base, view)
         _refuse_other_views(base, implausible_shapes(base.tracings, clip.spacing))
         return self._measure_frames(base, curve, traced, (0, 1), "two stills"), clip
 

@@ -25,7 +25,7 @@ from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import MIN_AXIS_PX, N_DISKS, trace, trace_probabilities
 from lvef.geometry.volume_tracing import tracing_of_volume_tracing, volume_tracing_defects
 from lvef.inference.card import CLASSES, experimental_text
-from lvef.inference.catalogue import SPATIAL, TEMPORAL, find_model
+from lvef.inference.catalogue import SPATIAL, TEMPORAL, find_model, measuring_models
 from lvef.inference.session import Batch
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import (
@@ -79,14 +79,20 @@ def load_predictor(options: MeasureOptions) -> Predictor:
         options: Which network, backend and precision.
 
     Raises:
-        WeightsError: No such network, it is damaged, or not what its card says.
+        WeightsError: No such network, it is damaged, measures nothing, or is not what its card says.
         ConfigError: A backend or precision that is not to be had.
     """
     entry = find_model(options.weights)
     if entry.card.experimental:
         LOG.warning("%s", experimental_text(entry.card))
     kinds = (SegmentationPredictor, VolumeTracePredictor, ClipPredictor)
-    return next(kind for kind in kinds if entry.card.kind in kind.KINDS)(options, entry)
+    found = next((kind for kind in kinds if entry.card.kind in kind.KINDS), None)
+    if found is None:
+        names = ", ".join(one.name for one in measuring_models()) or "none"
+        raise WeightsError(
+            f"The network {entry.name} is of the kind {entry.card.kind} and measures no EF; installed ones that do: {names}."
+        )
+    return found(options, entry)
 
 
 class SegmentationPredictor(Predictor):

@@ -172,9 +172,8 @@ def check_ventricle(
     if not walls_known:
         notices.append(
             CodedWarning(
-                "view_not_checked",
-                "The network tells no walls: neither the view nor the wall around the cavity was checked. Look at the "
-                "contour.",
+                "walls_not_checked",
+                "The network tells no walls: the wall around the cavity was not checked. Look at the contour.",
             )
         )
     elif contact < thresholds.caution_wall_contact:

@@ -75,13 +75,15 @@ def method_of_view(view: View) -> str:
 
 def with_view(measurement: Measurement, view: View) -> Measurement:
     """The measurement with the view that the user gave, whatever its file says."""
-    rest = measurement.method.removeprefix(method_of_view(measurement.view))
+    before, method = method_of_view(measurement.view), measurement.method
+    if method.startswith(before):
+        method = method_of_view(view) + method.removeprefix(before)
     source = measurement.view_source if measurement.view is view else ViewSource.USER
     return replace(
         measurement,
         view=view,
         view_source=source,
-        method=method_of_view(view) + rest if measurement.method else "",
+        method=method,
     )
 
 

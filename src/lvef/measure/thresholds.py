@@ -37,6 +37,19 @@ class Thresholds:
     goes over into the right ventricle, at most 0.15 of all other cines and phantoms looked at."""
     caution_odd_share: float = 0.25
     """Share of the frames that may have a shape no expert draws without a warning."""
+    min_apical_probability: float = 0.4
+    """Probability of A4C and A2C together by the image, mean over its frames. 320 stills of 80 CAMUS patients set aside: at
+    least .42, 99 % at least .55; clips and stills of other hospitals: at least .78; synthetic parasternal long-axis and
+    subcostal clips: at most .1."""
+    caution_apical_probability: float = 0.55
+    """Probability below which a warning says that the view is not sure."""
+    caution_other_apical_probability: float = 0.3
+    """Probability of another apical view from which on a warning says so: three- and five-chamber views are like A4C."""
+    max_appearance_distance: float = 2.0
+    """Distance from the apical images of training, median over the frames. Patients set aside and images of other hospitals:
+    at most 1.1; photographs, pages of text and M-mode: 1.2 to 1.9 in the mean."""
+    caution_appearance_distance: float = 1.3
+    """Distance from which on a warning says that the view is not sure."""
     max_coloured_share: float = 0.015
     """Coloured share of the sector above which the clip counts as colour Doppler. The packaged cine, with coloured marks on
     its screen, has 0."""
@@ -48,7 +61,8 @@ class Thresholds:
             ConfigError: A limit outside its range, or a refusal before its caution.
         """
         for field in fields(self):
-            value, most = getattr(self, field.name), 100.0 if field.name.endswith("_points") else 1.0
+            value = getattr(self, field.name)
+            most = next((most for unit, most in _LARGEST.items() if field.name.endswith(unit)), 1.0)
             if not 0 <= value <= most:
                 raise ConfigError(f"{field.name} = {value:g}: a number from 0 to {most:g} was expected.")
         for first, last in _ORDER:
@@ -63,10 +77,15 @@ class Thresholds:
         return {name: float(value) for name, value in asdict(self).items()}
 
 
+_LARGEST = {"_points": 100.0, "_distance": 100.0}
+"""Largest value of limits whose names end so; of shares and probabilities it is 1."""
+
 _ORDER = (
     ("caution_interval_points", "max_interval_points"),
     ("min_traced_share", "caution_traced_share"),
     ("min_wall_contact", "caution_wall_contact"),
+    ("min_apical_probability", "caution_apical_probability"),
+    ("caution_appearance_distance", "max_appearance_distance"),
 )
 """Limits of which the first may not be above the second."""
 

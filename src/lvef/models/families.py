@@ -21,6 +21,7 @@ from lvef.models.segmentation import SegNet, SegNetConfig
 from lvef.models.small_video import SmallVideoConfig, SmallVideoNet
 from lvef.models.transformer import TransformerConfig, TransformerEf
 from lvef.models.two_stream import TwoStreamConfig, TwoStreamNet
+from lvef.models.view import ViewNet, ViewNetConfig
 from lvef.models.volume_trace import VolumeTraceConfig, VolumeTraceNet
 
 CLIP_FRAMES, CLIP_SIDE_PX = 32, 112
@@ -28,6 +29,9 @@ CLIP_FRAMES, CLIP_SIDE_PX = 32, 112
 
 STILL_SIDE_PX = 128
 """Side of the images that are segmented unless a recipe says otherwise."""
+
+VIEW_SIDE_PX = 96
+"""Side of the images whose view is recognised: coarser than any dataset's own resampling, which must not tell the views."""
 
 PRESET_KEY = "preset"
 """Setting that names a set of settings."""
@@ -39,7 +43,7 @@ class Family:
 
     Attributes:
         name: Name in recipes and cards.
-        kind: Kind of the card: ``segmentation``, ``volume-trace``, ``ef-clip`` or ``ef-two-stream``.
+        kind: Kind of the card, one of `lvef.core.terms.KINDS`.
         config: Type of its settings.
         network: Makes the network from them.
         presets: Named settings; the first is the default.
@@ -116,6 +120,15 @@ _LISTED = (
         presets={"default": SegNetConfig()},
         inputs={"grey": (1, STILL_SIDE_PX, STILL_SIDE_PX)},
         output="probability",
+    ),
+    Family(
+        name="view",
+        kind="view",
+        config=ViewNetConfig,
+        network=ViewNet,
+        presets={"default": ViewNetConfig()},
+        inputs={"grey": (1, VIEW_SIDE_PX, VIEW_SIDE_PX)},
+        output="view",
     ),
 )
 

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 import lvef
 from lvef.inference.card import card_facts
-from lvef.inference.catalogue import list_models
+from lvef.inference.catalogue import measuring_models
 from lvef.measure.serializers import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME
 from lvef.report.outputs import OVERLAY_NAME, REPORT_HTML_NAME, REPORT_PDF_NAME, SUMMARY_NAME
 from lvef.service.errors import ApiError, http_status
@@ -89,7 +89,7 @@ def installed_models() -> dict[str, dict[str, Any]]:
     Raises:
         WeightsError: Two distributions carry a model of the same name.
     """
-    return {entry.card.name: card_facts(entry.card) for entry in list_models()}
+    return {entry.card.name: card_facts(entry.card) for entry in measuring_models()}
 
 
 def measure_routes(jobs: JobManager) -> APIRouter:

@@ -44,8 +44,8 @@ if sys.platform != "win32":
 RUN_NAME, PARTS_NAME, PREDICTIONS_NAME = "run.json", "parts.csv", "predictions.csv"
 """Files of a run."""
 
-HELD_OUT_NAME, ANIMATED_NAME = "held-out.txt", "animated.npz"
-"""Files of a run of the segmentation family: patients it has not learned from, and animated stills it has made."""
+HELD_OUT_NAME, ANIMATED_NAME, SYNTHETIC_NAME = "held-out.txt", "animated.npz", "synthetic.npz"
+"""Files of a run on CAMUS: patients it has not learned from, animated stills and other synthetic images it has made."""
 
 SCHEMA = "lvef-train/1"
 """Version of ``run.json``."""
@@ -64,6 +64,7 @@ RUN_FILES = (
     "metrics",
     HELD_OUT_NAME,
     ANIMATED_NAME,
+    SYNTHETIC_NAME,
 )
 """What ``--fresh`` removes, beside the network's folder."""
 

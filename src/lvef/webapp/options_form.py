@@ -10,7 +10,7 @@ import streamlit as st
 from lvef.core.errors import GeometryError
 from lvef.core.terms import Sex, View
 from lvef.geometry.ejection import body_surface_area
-from lvef.inference.catalogue import display_name_of, list_models
+from lvef.inference.catalogue import display_name_of, measuring_models
 from lvef.measure.options import AUTO, MeasureOptions
 from lvef.webapp import settings
 
@@ -60,7 +60,7 @@ def show_options_form(
                 "Weight (kg)", "weight_kg", kept, 2.0, 400.0, "For values per body surface area."
             )
         if model:
-            names = [entry.name for entry in list_models()]
+            names = [entry.name for entry in measuring_models()]
             names = names if own in names else [own, *names]
             kept["weights"] = second[0].selectbox(
                 "Model",

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import lvef
+from lvef.core.terms import MEASURING_KINDS
 from lvef.inference.card import (
     EF_BIAS,
     EF_MAE,
@@ -85,8 +86,8 @@ def page() -> None:
     show_heading("About", "From an echo file to an ejection fraction that a reader can check by eye.")
     for title, text in TEXTS.items():
         show_element("text", title, [text])
-    models = list_models()
-    cards = [entry.card for entry in models]
+    every = [entry.card for entry in list_models()]
+    cards = [card for card in every if card.kind in MEASURING_KINDS]
     show_section(
         "Accuracy: external validation",
         "At other hospitals; it predicts the accuracy on your clips better than the metrics below. Each "
@@ -102,7 +103,7 @@ def page() -> None:
     show_element("text", "Limits", (), LIMITS)
     show_section("Models and licences")
     licences = [
-        (display_name(card), f"{card.title} (version {card.version}), {card.licence}") for card in cards
+        (display_name(card), f"{card.title} (version {card.version}), {card.licence}") for card in every
     ]
     show_facts([("Code", f"lvef {lvef.__version__}, Apache-2.0"), *licences], "Licences")
     show_element(
@@ -111,7 +112,7 @@ def page() -> None:
         [
             "The models were trained on CAMUS and carry its licence (CC BY-NC-SA 4.0): non-commercial scientific research "
             "only, with this citation:",
-            *dict.fromkeys(card.training.citation for card in cards),
+            *dict.fromkeys(card.training.citation for card in every),
         ],
     )
 

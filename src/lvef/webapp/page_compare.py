@@ -19,7 +19,7 @@ from lvef.core.wording import (
     reason_text,
 )
 from lvef.inference.card import display_name, experimental_text
-from lvef.inference.catalogue import ModelEntry, list_models
+from lvef.inference.catalogue import ModelEntry, measuring_models
 from lvef.io.uploads import sanitize_name
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
@@ -108,7 +108,7 @@ def _show(item: SessionResult, options: MeasureOptions) -> None:
     if clip is None:
         show_error(reason_text(item.result.measurement), "Not read")
         return
-    models = list_models()
+    models = measuring_models()
     found = [(model, _measured(item, model, options)) for model in models]
     show_section("Results", _agreement_text([result.measurement for _, result in found], item))
     header = [

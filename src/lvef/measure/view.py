@@ -1,0 +1,330 @@
+"""Which view a clip shows, by its images; whether it may be measured; whether the view changes within the clip.
+
+A view model gives probabilities of the views for single frames, and a distance from apical frames of its training. Eight
+frames spread over the clip are shown to it. A view that the file states, then one that the user states, goes before that of
+the image; the image then only contradicts, or agrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lvef.core.errors import QualityRefusal, WeightsError
+from lvef.core.records import Clip, CodedWarning, FloatArray, ImageQuality, Measurement
+from lvef.core.terms import MEASURABLE_VIEWS, RECOGNISED_VIEWS, VIEW, View, ViewSource
+from lvef.core.wording import VIEW_TEXT
+from lvef.inference.catalogue import find_model, list_models, open_model
+from lvef.measure.options import MeasureOptions
+from lvef.measure.results import RefusalWithCurve, failed_measurement, with_view
+from lvef.measure.stated_view import NOT_APICAL, known_view
+from lvef.measure.thresholds import DEFAULT, Thresholds
+from lvef.transforms.frames import fit, normalise, place
+from lvef.transforms.sector import Sector
+
+VIEW_MODEL = "camus-view"
+"""Name of the model that recognises views, where it is installed."""
+
+SHOWN_FRAMES = 8
+"""Frames of a clip that are looked at: one beat at rest has each phase in two of them."""
+
+SURE_OF_TWO = 0.7
+"""Share of A4C or A2C in the probability of both from which the image says which of the two it is. Of stills of patients set
+aside 88 % are told rightly by it, 3 % wrongly, 9 % not."""
+
+CONTRADICTS = 0.85
+"""Share from which the image contradicts a stated A4C or A2C."""
+
+SURE_OF_FRAME = 0.7
+"""Probability of a view in one frame from which the frame counts for a change of view."""
+
+APPEARANCE, APICAL = "appearance_distance", "apical_probability"
+"""Parts of the image quality: median distance over the frames, mean probability of A4C and A2C together."""
+
+OTHER_VIEW = "view_contradicts_image"
+"""Code of the warning that the image shows another view than is stated."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameViews:
+    """What a view model says of some frames of a clip.
+
+    Attributes:
+        frames: ``(k,)`` their numbers.
+        probabilities: ``(k, views)`` in the order of `RECOGNISED_VIEWS`.
+        distance: ``(k,)`` from apical frames of training; 1 is what 99 % of those of patients set aside stay below.
+    """
+
+    frames: NDArray[np.intp]
+    probabilities: FloatArray
+    distance: FloatArray
+
+    def probability(self, *views: View) -> float:
+        """Of these views together, 0-1, mean over the frames."""
+        return float(sum(self.probabilities[:, RECOGNISED_VIEWS.index(view)].mean() for view in views))
+
+    @property
+    def view(self) -> View:
+        """The most probable one."""
+        return RECOGNISED_VIEWS[int(self.probabilities.mean(axis=0).argmax())]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRun:
+    """Frames of a clip that show one kind of view.
+
+    Attributes:
+        view: The view; of measurable ones the more probable.
+        first: First frame.
+        last: Last frame.
+    """
+
+    view: View
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedView:
+    """The view that a result carries.
+
+    Attributes:
+        view: The view; unknown where it cannot be told.
+        source: Where it comes from (`ViewSource`), or empty.
+        probability: Of ``view`` by the image; None without a view model, and of an unknown view.
+        parts: What goes to the parts of the image quality: `APPEARANCE` and `APICAL`; empty without a view model.
+        notices: Warnings.
+    """
+
+    view: View
+    source: str
+    probability: float | None = None
+    parts: dict[str, float | None] = field(default_factory=dict)
+    notices: tuple[CodedWarning, ...] = ()
+
+
+class ViewModel:
+    """A loaded view model. Safe to use from several threads.
+
+    Args:
+        options: Backend and threads; the arithmetic is always f32, since the distance sums small differences.
+        weights: Name or folder of the model.
+
+    Raises:
+        WeightsError: There is no such model, it is damaged, or of another kind.
+        ConfigError: A backend that is not to be had.
+    """
+
+    def __init__(self, options: MeasureOptions, weights: str = VIEW_MODEL) -> None:
+        entry = find_model(weights)
+        if entry.card.kind != VIEW:
+            raise WeightsError(
+                f"{entry.folder}: a model of the kind {entry.card.kind} found, {VIEW} was expected."
+            )
+        self._spec = entry.card.input
+        self._session = open_model(entry, backend=options.backend, precision="f32", threads=options.threads)
+
+    def look(self, clip: Clip, sector: Sector, frames: Sequence[int] | None = None) -> FrameViews:
+        """Show frames to the model.
+
+        Args:
+            clip: A clip or still.
+            sector: Its sector.
+            frames: Which; `SHOWN_FRAMES` spread over the clip where None.
+        """
+        n = len(clip.frames)
+        picked = np.unique(
+            np.linspace(0, n - 1, min(n, SHOWN_FRAMES)).round().astype(np.intp)
+            if frames is None
+            else np.asarray(frames, dtype=np.intp)
+        )
+        placement = place(sector.box, self._spec.size, clip.spacing)
+        batch = normalise(fit(clip.frames[picked], placement, self._spec.size), self._spec)
+        found = self._session.start(batch)().astype(np.float64)
+        return FrameViews(picked, found[:, :-1], found[:, -1])
+
+
+def load_view_model(options: MeasureOptions) -> ViewModel | None:
+    """The installed view model, loaded once a process and setting, or None where there is none.
+
+    Raises:
+        WeightsError: It is damaged.
+    """
+    if not any(entry.card.kind == VIEW and entry.name == VIEW_MODEL for entry in list_models()):
+        return None
+    return _load(options.backend, options.threads)
+
+
+@cache
+def _load(backend: str, threads: int) -> ViewModel:
+    return ViewModel(MeasureOptions(backend=backend, threads=threads))
+
+
+def view_of(
+    model: ViewModel | None,
+    shown: Sequence[tuple[Clip, Sector]],
+    source: str,
+    options: MeasureOptions,
+    expected: View = View.UNKNOWN,
+) -> RecognisedView:
+    """The view of a clip, or of the stills of a pair together: see `recognise_view`.
+
+    Args:
+        model: From `load_view_model`.
+        shown: The clip, or both stills, with their sectors.
+        source: What to call it in messages.
+        options: View that the user states, and thresholds.
+        expected: View of its place in a biplane study; goes before what file and user state.
+
+    Raises:
+        RefusalWithCurve: ``not_apical``; the measurement with it carries what the image shows.
+    """
+    looks = [] if model is None else [model.look(clip, sector) for clip, sector in shown]
+    stated = [known_view(clip, options.view) for clip, _ in shown]
+    view, by = next((one for one in stated if one[0] is not View.UNKNOWN), stated[0])
+    try:
+        if expected is not View.UNKNOWN:
+            return recognise_view(
+                source, looks, expected, ViewSource.USER, is_believed=False, limits=options.thresholds
+            )
+        return recognise_view(source, looks, view, by, limits=options.thresholds)
+    except QualityRefusal as refusal:
+        raise _with_view_of_image(shown[0][0], refusal, looks) from None
+
+
+def recognise_view(
+    source: str,
+    looks: Sequence[FrameViews],
+    view: View = View.UNKNOWN,
+    by: str = "",
+    *,
+    is_believed: bool = True,
+    limits: Thresholds = DEFAULT,
+) -> RecognisedView:
+    """The view of a clip, and whether it may be measured.
+
+    Args:
+        source: File name for messages.
+        looks: What the view model says of the clip, or of each of two stills; empty without a model.
+        view: View that is stated, if any.
+        by: Who states it, a `ViewSource`; empty without a statement.
+        is_believed: Whether the statement turns a refusal by the image into a warning; a place in a study does not.
+        limits: From which probabilities and distances on it is refused or warned of.
+
+    Raises:
+        QualityRefusal: ``not_apical``.
+    """
+    if not looks:
+        text = f"No view model is installed ({VIEW_MODEL}): whether the clip is apical was not checked. Look at it."
+        return RecognisedView(view, by, notices=(CodedWarning("view_not_checked", text),))
+    seen = FrameViews(
+        np.concatenate([look.frames for look in looks]),
+        np.concatenate([look.probabilities for look in looks]),
+        np.concatenate([look.distance for look in looks]),
+    )
+    apical, distance = seen.probability(*MEASURABLE_VIEWS), float(np.median(seen.distance))
+    shown = f"{VIEW_TEXT[seen.view]} (probability {seen.probability(seen.view):.2f})"
+    notices: list[CodedWarning] = []
+    if apical < limits.min_apical_probability or distance > limits.max_appearance_distance:
+        looks_like = (
+            f"the image shows: {shown}"
+            if apical < limits.min_apical_probability
+            else (
+                f"the images are unlike all apical views the model has learned from (distance {distance:.1f}, at most "
+                f"{limits.max_appearance_distance:g} was expected)"
+            )
+        )
+        if not (by and is_believed):
+            raise _refusal(source, looks_like)
+        text = f"{view} is stated, but {looks_like}. Check the view before you use the EF."
+        notices.append(CodedWarning(OTHER_VIEW, text))
+    elif (
+        apical < limits.caution_apical_probability
+        or distance > limits.caution_appearance_distance
+        or seen.probability(View.OTHER_APICAL) >= limits.caution_other_apical_probability
+    ):
+        text = (
+            f"Whether this is an A4C or A2C is not sure: by the image {shown}, distance from the images of training "
+            f"{distance:.1f} (usual: below 1). Check the view."
+        )
+        notices.append(CodedWarning("view_unsure", text))
+    nearer = max(MEASURABLE_VIEWS, key=seen.probability)
+    share = seen.probability(nearer) / max(apical, 1e-9)
+    if not by:
+        view, by = (nearer, ViewSource.IMAGE) if share >= SURE_OF_TWO else (View.UNKNOWN, "")
+    elif share >= CONTRADICTS and nearer is not view and not notices:
+        text = f"{view} is stated, but the image looks like {nearer} (probability {seen.probability(nearer):.2f}): check it."
+        notices.append(CodedWarning(OTHER_VIEW, text))
+    probability = seen.probability(view) if view is not View.UNKNOWN else None
+    return RecognisedView(view, by, probability, {APPEARANCE: distance, APICAL: apical}, tuple(notices))
+
+
+def view_changes(look: FrameViews, n_frames: int) -> tuple[ViewRun, ...]:
+    """Parts of a clip that show different views; one part where the view does not change.
+
+    A4C and A2C count as different only where frames are sure of one and of the other. Frames that are not sure of anything
+    belong to the part before them. A part ends halfway between two frames that were looked at.
+
+    Args:
+        look: From `ViewModel.look`, of at least two frames.
+        n_frames: Frames of the clip.
+    """
+    best = look.probabilities.argmax(axis=1)
+    sure = look.probabilities.max(axis=1) >= SURE_OF_FRAME
+    known = np.flatnonzero(sure)
+    if not len(known):
+        return (ViewRun(look.view, 0, n_frames - 1),)
+    runs: list[ViewRun] = []
+    for place_of, members in groupby(known, key=lambda i: int(best[i])):
+        numbers = list(members)
+        first = 0 if not runs else (runs[-1].last + int(look.frames[numbers[0]]) + 1) // 2
+        if runs:
+            runs[-1] = replace(runs[-1], last=first - 1)
+        runs.append(ViewRun(RECOGNISED_VIEWS[place_of], first, int(look.frames[numbers[-1]])))
+    runs[-1] = replace(runs[-1], last=n_frames - 1)
+    return tuple(runs)
+
+
+def with_recognised_view(measurement: Measurement, found: RecognisedView) -> Measurement:
+    """The measurement with its view, where that comes from, and the warnings about it."""
+    quality = measurement.quality or ImageQuality(None)
+    quality = replace(quality, parts=quality.parts | found.parts)
+    return replace(
+        with_view(measurement, found.view),
+        view_probability=found.probability,
+        view_source=found.source,
+        quality=quality if quality.parts or quality.score is not None else measurement.quality,
+        notices=tuple(dict.fromkeys((*measurement.notices, *found.notices))),
+    )
+
+
+def _refusal(source: str, found: str) -> QualityRefusal:
+    return QualityRefusal(
+        NOT_APICAL,
+        f"{source}: {found}; an apical four- or two-chamber cine was expected. Give such a clip; if this is one, state its "
+        "view (--view A4C or A2C).",
+    )
+
+
+def _with_view_of_image(clip: Clip, refusal: QualityRefusal, looks: Sequence[FrameViews]) -> RefusalWithCurve:
+    """The refusal with what the image shows, so that the result carries it."""
+    base = failed_measurement(clip.source, refusal, clip)
+    if looks:
+        seen = looks[0]
+        parts: dict[str, float | None] = {
+            APPEARANCE: float(np.median(seen.distance)),
+            APICAL: seen.probability(*MEASURABLE_VIEWS),
+        }
+        base = replace(
+            base,
+            view=seen.view,
+            view_probability=seen.probability(seen.view),
+            view_source=str(ViewSource.IMAGE),
+            quality=ImageQuality(None, parts),
+        )
+    return RefusalWithCurve(refusal.code, str(refusal), base)
