@@ -134,12 +134,7 @@ class Measurer:
         return other
 
     def measure(self, path: Path, expected: View = View.UNKNOWN) -> ClipResult:
-        """Measure one clip. Never raises for what a file may hold: the status tells (refused, failed).
-
-        Args:
-            path: The file.
-            expected: View of its place in a biplane study.
-        """
+        """Measure one file; `measure_clip` has the arguments. Never raises for what it may hold: the status tells."""
         began = time.perf_counter()
         clip: Clip | None = None
         try:
