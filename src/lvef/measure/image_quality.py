@@ -56,7 +56,8 @@ from lvef.transforms.image_signs import (
 from lvef.transforms.sector import Sector
 
 SAMPLED_FRAMES = 5
-"""Frames of a clip that are looked at. On 12 cines of other hospitals the score moves by at most .03 against all frames."""
+"""Frames of a clip that are looked at. On 11 cines of other hospitals the score differs from that of all frames by at most
+.06 (8 frames: .04). All of this module costs 2 to 4 % of a clip's time."""
 
 MAX_APEX_DEPTH, MIN_LENGTH_TO_WIDTH, MAX_APEX_MOTION_PERCENT = 0.557, 1.37, 14.7
 """Signs of foreshortening: the apex is deep, the ventricle short, the apex moves. What one in twenty exceeds of the expert

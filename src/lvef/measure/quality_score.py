@@ -22,7 +22,8 @@ SCORED = {
     "visible_border": 1, "border_contrast": 1, "apical_haze": -1, "far_to_near": 1, "apex_depth": -1, "certainty": 1,
 }  # fmt: skip
 """Parts of the score, and whether more of it is better. More parts (haze, regions, shape) add less than .03 to the rank
-correlation with the label. Without certainty a shadow or a drop-out over the wall hardly lowers the score."""
+correlation with the label. Without certainty a shadow or a drop-out over the wall hardly lowers the score; it is
+no higher on patients that a model was trained on (.881, and .881 on those set aside)."""
 
 
 @dataclass(frozen=True)
