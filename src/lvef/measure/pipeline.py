@@ -29,6 +29,7 @@ from lvef.measure.continuity import cut_clip, good_part, hide_foreign, in_file, 
 from lvef.measure.decision import with_decision
 from lvef.measure.image_quality import quality_of_clip, quality_of_stills, quality_with_beats
 from lvef.measure.interval import read_calibration, with_interval
+from lvef.measure.line_faults import with_line_warnings
 from lvef.measure.manual_scale import check_scale_options, with_manual_scale
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import pair_of_stills
@@ -38,7 +39,7 @@ from lvef.measure.pair_checks import (
     patient_warnings,
 )
 from lvef.measure.predictor import FrameContext, Predictor, TracedFrames
-from lvef.measure.predictors import es_above_ed, line_warnings, load_predictor
+from lvef.measure.predictors import load_predictor
 from lvef.measure.quality import (
     check_apical,
     check_clip,
@@ -256,7 +257,7 @@ class Measurer:
         shape_warnings = check_shapes(odd, (answered.ed_frame, answered.es_frame), self.options.thresholds)
         answered = replace(answered, notices=(*answered.notices, *shape_warnings))
         return self._with_provenance(
-            _with_line_warnings(answered, traced, answered.ed_frame, answered.es_frame), began
+            with_line_warnings(answered, traced, answered.ed_frame, answered.es_frame), began
         )
 
     def measure_pair(self, ed: Path, es: Path) -> ClipResult:
@@ -418,7 +419,7 @@ class Measurer:
         rests_on: str,
     ) -> Measurement:
         """The answer of an ED and an ES frame that are known."""
-        base = _with_line_warnings(base, traced, *pair)
+        base = with_line_warnings(base, traced, *pair)
         doubts = check_shapes(implausible_shapes(base.tracings, base.spacing), pair, self.options.thresholds)
         base = replace(base, notices=(*base.notices, *doubts))
         try:
@@ -484,13 +485,3 @@ def _refuse_other_views(base: Measurement, odd: Sequence[set[str]]) -> None:
 
 def _no_progress(doing: str, done: int, of: int) -> None:
     """Default of progress callbacks."""
-
-
-def _with_line_warnings(
-    measurement: Measurement, traced: TracedFrames, ed: int | None, es: int | None
-) -> Measurement:
-    """With what is wrong with the network's own lines, those of ED and ES among them; nothing for other networks."""
-    if not measurement.counts:
-        return measurement
-    counts = measurement.counts | {"es_above_ed": int(es_above_ed(traced.tracings, ed, es))}
-    return replace(measurement, counts=counts, notices=(*measurement.notices, *line_warnings(counts)))

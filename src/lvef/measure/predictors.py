@@ -13,7 +13,6 @@ from lvef.core.records import (
     BoolArray,
     Box,
     Clip,
-    CodedWarning,
     FloatArray,
     FrameArray,
     PixelGeometry,
@@ -21,7 +20,6 @@ from lvef.core.records import (
     aspect_of,
 )
 from lvef.core.terms import EF_CLIP, EF_KINDS, SEGMENTATION, VOLUME_TRACE
-from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import MIN_AXIS_PX, N_DISKS, trace, trace_probabilities
 from lvef.geometry.volume_tracing import tracing_of_volume_tracing, volume_tracing_defects
 from lvef.inference.card import CLASSES, experimental_text
@@ -384,40 +382,6 @@ def mirrored_lines(lines: FloatArray, size: int) -> FloatArray:
     turned[..., 0] = size - 1 - turned[..., 0]
     turned[:, 1:] = turned[:, 1:, ::-1]
     return turned
-
-
-def line_warnings(counts: dict[str, int]) -> tuple[CodedWarning, ...]:
-    """What a reader should know of the lines as they came.
-
-    Args:
-        counts: From `VolumeTracePredictor.trace`, and ``es_above_ed`` once it is known.
-    """
-    notices = []
-    crossing, off = counts.get("frames_with_crossing_chords", 0), counts.get("frames_with_lines_off_axis", 0)
-    if crossing or off:
-        notices.append(
-            CodedWarning(
-                "line_faults",
-                f"Of {counts['frames']} frames, {crossing} have chords that cross each other and {off} have chords that do "
-                "not lie across the long axis: look at the clip.",
-            )
-        )
-    if counts.get("es_above_ed"):
-        notices.append(
-            CodedWarning(
-                "es_above_ed_lines",
-                "As the network drew them, the ventricle is larger at ES than at ED; only smoothed over time it is not.",
-            )
-        )
-    return tuple(notices)
-
-
-def es_above_ed(tracings: tuple[Tracing | None, ...], ed: int | None, es: int | None) -> bool:
-    """Whether the ventricle as it was drawn is larger at ES than at ED: a negative EF, before any guard acts."""
-    pair = [None if frame is None else tracings[frame] for frame in (ed, es)]
-    if pair[0] is None or pair[1] is None:
-        return False
-    return volume_of_tracing(pair[1]) > volume_of_tracing(pair[0])
 
 
 def _tracing(lines: FloatArray, placement: Placement) -> Tracing | None:
