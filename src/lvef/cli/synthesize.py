@@ -134,8 +134,8 @@ common = combine(
 def synthesize() -> None:
     """Clips whose ejection fraction, volumes, beats and contours are known.
 
-    Each dataset has the layout of EchoNet-Dynamic, with masks, curves and beats beside it; views has a table only. The same seed gives the same
-    clips; if the run was stopped, the same command resumes from there.
+    Each dataset has the layout of EchoNet-Dynamic, with masks, curves and beats beside it; that of views has a table only.
+    The same seed gives the same clips; a stopped run resumes with the same command (views needs a new folder).
     """
 
 
