@@ -157,7 +157,7 @@ def test_the_same_answer_gives_the_same_text():
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-@pytest.mark.parametrize("name", ["plain", "crowded", "corrected study"])
+@pytest.mark.parametrize("name", ["plain", "assessed", "crowded", "corrected study"])
 def test_it_prints_on_one_page(name, tmp_path):
     (tmp_path / "report.html").write_text(report_html(CASES[name], made_at=NOW), encoding="utf-8")
     subprocess.run(
