@@ -41,7 +41,7 @@ def render_html(content: ReportContent) -> str:
     """
     lines = sum(len(view.beats.rows) for view in content.views if view.beats) + 2 * len(content.warnings)
     lines += 6 if content.correction else 0
-    lines += 6 * sum(view.quality is not None for view in content.views) + 4 * bool(content.interval)
+    lines += 4 * sum(view.quality is not None for view in content.views)
     return _template().render(
         content=content, is_crowded=lines > CROWDED_LINES, light=LIGHT, dark=DARK, more_warnings=more_warnings
     )
