@@ -95,7 +95,7 @@ def test_a_site_sets_its_own(tmp_path):
     ("text", "words"),
     [
         ("min_wall_contact = 1.5", "from 0 to 1 was expected"),
-        ("max_interval_points = 20", "caution_interval_points = 35 is above max_interval_points = 20"),
+        ("max_interval_points = 20", "caution_interval_points = 30 is above max_interval_points = 20"),
         ("min_wall = 0.5", "unknown key min_wall"),
         ("min_wall_contact = 'low'", "float was expected"),
     ],

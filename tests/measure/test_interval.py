@@ -11,7 +11,9 @@ from lvef.core.config import to_mapping
 from lvef.core.errors import WeightsError
 from lvef.core.records import CodedWarning, Correction, ImageQuality
 from lvef.geometry.categories import HeartFailureRange
+from lvef.inference.catalogue import find_model
 from lvef.measure import interval as i
+from lvef.measure.options import MeasureOptions
 from tests.measure.made_up import beating
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -143,3 +145,24 @@ def test_a_calibration_is_read_back(tmp_path):
     path.write_text("{")
     with pytest.raises(WeightsError, match="calibrate anew"):
         i.read_calibration(tmp_path)
+
+
+def test_the_shipped_model_has_a_calibration_of_its_own_file():
+    entry = find_model(MeasureOptions.weights)
+    calibration = i.read_calibration(entry.folder)
+    assert calibration is not None
+    assert calibration.model_sha256 == entry.card.model_sha256
+    assert calibration.level == 0.9
+    inside = {cover.group: cover for cover in calibration.cover}["patients set aside, stills"]
+    assert inside.cover == pytest.approx(0.9, abs=0.02)
+    assert inside.width < 1.5 * inside.oracle
+    foreign = {cover.group: cover for cover in calibration.cover}["phantoms of another seed"]
+    assert foreign.cover >= 0.85
+    assert foreign.width < 1.5 * foreign.oracle
+
+
+def test_unlikeness_counts_what_lies_outside_the_ranges():
+    ranges = {"haze": [0.1, 0.3], "mean_grey": [0.2, 0.6]}
+    assert i.unlikeness({"haze": 0.1, "mean_grey": 0.6}, ranges) == 0
+    assert i.unlikeness({"haze": 0.36, "mean_grey": 0.04}, ranges) == pytest.approx(0.5)
+    assert i.unlikeness({"haze": 2.0, "mean_grey": 0.3}, ranges) == 1

@@ -3,9 +3,9 @@
 1. *Scale.* The expected size of an error above and below the measured EF is a constant plus factors times signs, by least
    squares under the condition that no factor is negative: a sign may only widen. All sources weigh alike.
 2. *Quantiles.* Errors in units of their scale; by method of measurement, because stills come with their phases and clips do
-   not. Stills: pairs of stills as they are. Clips: animated stills and phantoms in equal parts, because no clips of patients
-   with reference contours are to be had; phantoms stand for images of other origin. Foreign images, where a sign tells them,
-   have quantiles of their own, from all sources.
+   not. Stills: pairs of stills as they are. Clips: animated stills and phantoms, because no clips of patients with reference
+   contours are to be had; phantoms stand for images of other origin. Every patient and every phantom weighs the same.
+   Foreign images, where a sign tells them, have quantiles of their own, from all sources.
 3. *Cross-validation* over patients gives each patient an interval by a calibration without that patient.
 """
 
@@ -37,13 +37,17 @@ from lvef.measure.interval import STILLS as STILLS_METHOD
 from lvef.stats.conformal import normalised, patient_weights, signed_quantile
 
 SOURCES_OF = {STILLS_METHOD: (STILLS,), CLIP_METHOD: (ANIMATED, PHANTOMS)}
-"""Sources that the quantiles of a method come from, each with the same weight."""
+"""Sources that the quantiles of a method come from."""
 
 LEVELS = (0.03, 0.05, *(round(0.1 * k, 1) for k in range(1, 10)), 0.95, 0.97)
 """Levels of the quantiles; the outermost need 33 patients."""
 
 FOLDS = 8
 """Parts of the cross-validation over patients."""
+
+MIN_CONSTANT = 0.5
+"""Least constant of a scale, as a share of the mean size of an error: an EF with fewer signs than any case of the calibration
+is not much more certain than others. Without it a good clip of another hospital had an interval of 10 points."""
 
 FOREIGN_SHARE = 0.975
 """Share of pairs of stills of patients set aside that count as familiar by each sign of foreign images."""
@@ -182,15 +186,13 @@ def fit(rows: Sequence[SignsResult], settings: FitSettings) -> Factors:
     scores = normalised(
         errors, [scale_of(r.signs, below) for r in used], [scale_of(r.signs, above) for r in used]
     )
-    quantiles = {}
-    for method, sources in SOURCES_OF.items():
-        own = [place for place, r in enumerate(used) if r.source in sources]
-        quantiles[method] = _quantiles(method, used, own, scores, _weights(used, sources))
+    quantiles = {
+        method: _quantiles(method, used, [k for k, r in enumerate(used) if r.source in sources], scores)
+        for method, sources in SOURCES_OF.items()
+    }
     foreign = [place for place, r in enumerate(used) if group_of(r.signs, foreign_from, "") == FOREIGN]
     if len({used[place].patient for place in foreign}) >= MIN_PATIENTS:
-        weights = np.zeros(len(used))
-        weights[foreign] = patient_weights([used[place].patient for place in foreign])
-        quantiles[FOREIGN] = _quantiles(FOREIGN, used, foreign, scores, weights)
+        quantiles[FOREIGN] = _quantiles(FOREIGN, used, foreign, scores)
     return Factors(below, above, ranges, foreign_from if FOREIGN in quantiles else {}, quantiles)
 
 
@@ -249,23 +251,25 @@ def _fit_scale(
     rows: Sequence[SignsResult], sizes: FloatArray, weights: FloatArray, signs: Sequence[str]
 ) -> dict[str, float]:
     columns = np.array([[1.0, *(r.signs[name] for name in signs)] for r in rows])
+    least = MIN_CONSTANT * float(np.average(sizes, weights=weights))
     root = np.sqrt(weights)
-    factors, _ = nnls(columns * root[:, None], sizes * root)
+    factors, _ = nnls(columns * root[:, None], (sizes - least) * root)
     constant, *others = (round(float(f), 3) for f in factors)
-    return {CONSTANT: max(constant, MIN_SCALE)} | {
+    return {CONSTANT: max(round(least + constant, 3), MIN_SCALE)} | {
         name: factor for name, factor in zip(signs, others, strict=True) if factor > 0
     }
 
 
 def _quantiles(
-    name: str, rows: Sequence[SignsResult], places: Sequence[int], scores: FloatArray, weights: FloatArray
+    name: str, rows: Sequence[SignsResult], places: Sequence[int], scores: FloatArray
 ) -> list[float]:
-    patients = len({rows[place].patient for place in places})
-    if patients < MIN_PATIENTS:
+    patients = [rows[place].patient for place in places]
+    if len(set(patients)) < MIN_PATIENTS:
         raise DataError(
-            f"{name}: {patients} patients or phantoms were measured, at least {MIN_PATIENTS} are needed for the levels "
-            f"{LEVELS[0]:g} and {LEVELS[-1]:g}; give more."
+            f"{name}: {len(set(patients))} patients or phantoms were measured, at least {MIN_PATIENTS} are needed for the "
+            f"levels {LEVELS[0]:g} and {LEVELS[-1]:g}; give more."
         )
-    found = [signed_quantile(scores[places], level, weights[places]) for level in LEVELS]
+    weights = patient_weights(patients)
+    found = [signed_quantile(scores[places], level, weights) for level in LEVELS]
     # Corrected outwards, neighbours on both sides of the middle may cross.
     return [round(float(value), 4) for value in np.maximum.accumulate(found)]

@@ -17,7 +17,7 @@ class CalibrationCounts:
     animated: int = 40
     """Patients whose A4C stills are animated."""
     phantoms: int = 48
-    """Phantoms of each of three seeds: two for the fit, the third for the test."""
+    """Phantoms of each of four seeds: three for the fit, the fourth for the test."""
     phantom_seed: int = 181
     """First seed of the phantoms."""
 
