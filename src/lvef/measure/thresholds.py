@@ -16,8 +16,8 @@ class Thresholds:
     """Limits of answer, caution and refusal. Names begin with what happens beyond them: ``min_``, ``max_`` refuse."""
 
     max_interval_points: float = 45.0
-    """Widest prediction interval, in EF points, with which an EF is given: it holds about half of all EFs that occur. From 40
-    on the mean error of the calibration's cases is 10 to 11 points, twice that of the others (EXPERIMENTS.md)."""
+    """Widest prediction interval, in EF points, with which an EF is given: it holds about half of all EFs that occur. From
+    40 on the mean error of the calibration's cases is 10 to 11 points, twice that of the others (EXPERIMENTS.md)."""
     caution_interval_points: float = 30.0
     """Width of the prediction interval above which a warning says that it is wide. Above are 11 % of the pairs of stills of
     patients set aside, 29 % of the phantoms and 28 % of the perturbed stills, with a mean error of 6.5, 9.0 and 6.2 points,

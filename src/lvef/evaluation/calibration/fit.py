@@ -46,8 +46,8 @@ FOLDS = 8
 """Parts of the cross-validation over patients."""
 
 MIN_CONSTANT = 0.5
-"""Least constant of a scale, as a share of the mean size of an error: an EF with fewer signs than any case of the calibration
-is not much more certain than others. Without it a good clip of another hospital had an interval of 10 points."""
+"""Least constant of a scale, as a share of the mean size of an error: an EF with fewer signs than any case of the
+calibration is not much more certain than others. Without it a good clip of another hospital had an interval of 10 points."""
 
 FOREIGN_SHARE = 0.975
 """Share of pairs of stills of patients set aside that count as familiar by each sign of foreign images."""

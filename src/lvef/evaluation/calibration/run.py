@@ -46,7 +46,7 @@ ANIMATED_SEED = 1
 """Seed of the animated stills: that of ``studies.external``, whose clips can be copied."""
 
 FIT_SEEDS = 3
-"""Seeds of phantoms for the fit; one more is for the test. One is too few: their mean errors were 3.6, 5.4 and 8.0 points."""
+"""Seeds of phantoms for the fit; one more is for the test. One is too few: mean errors were 3.6, 5.4 and 8.0 points."""
 
 
 def make_cases(plan: CalibrationPlan, out: Path, workers: int) -> list[Case]:
