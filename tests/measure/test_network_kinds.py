@@ -71,7 +71,8 @@ def fan_of_grain(n, *, seed=0):
     grain = np.random.default_rng(seed).normal(0, 1, (SIDE, SIDE))
     grain = cv2.GaussianBlur(grain, (0, 0), 1.5)
     grain = np.clip(grain / grain.std(), -2, 2)
-    frames = np.stack([np.roll(grain, 2 * (i % 7), axis=0) for i in range(n)])
+    # Sideways as well: the same frames again would be a loop.
+    frames = np.stack([np.roll(grain, (2 * (i % 7), i), axis=(0, 1)) for i in range(n)])
     return (80 + 15 * frames) * sector, sector
 
 

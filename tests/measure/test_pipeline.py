@@ -474,3 +474,38 @@ def test_frames_by_hand_in_a_clip_with_a_cut(two_recordings):
     assert "ED frame 81 and ES frame 98 were chosen by hand." in {n.text for n in found.notices}
     with pytest.raises(GeometryError, match="the clip is cut between them"):
         Measurer(replace(options, ed_frame=10)).measure_clip(joined)
+
+
+@pytest.mark.parametrize(
+    ("turns", "side", "way"), [(1, "left", "clockwise"), (3, "right", "counter-clockwise")]
+)
+def test_a_clip_turned_by_90_degrees_is_refused(measurer, phantom_clip, turns, side, way):
+    turned = np.rot90(phantom_clip.clip.frames, turns, axes=(1, 2))
+    with pytest.raises(QualityRefusal, match=f"probe stands at the {side} .* by 90 degrees {way}") as refusal:
+        measurer.measure_clip(replace(phantom_clip.clip, frames=np.ascontiguousarray(turned)))
+    assert refusal.value.code == "turned"
+
+
+def test_a_still_turned_by_90_degrees_is_refused(measurer, phantom_clip, tmp_path):
+    for phase, frame in (("ed", 0), ("es", 15)):
+        cv2.imwrite(str(tmp_path / f"{phase}.png"), np.rot90(phantom_clip.clip.frames[frame]))
+    found, _ = measurer.measure_pair(tmp_path / "ed.png", tmp_path / "es.png")
+    assert (found.reason_code, found.ef_percent) == ("turned", None)
+
+
+def test_a_clip_upside_down_is_measured_with_a_warning(measurer, phantom_clip):
+    good = phantom_clip.clip
+    turned = measurer.measure_clip(replace(good, frames=np.ascontiguousarray(good.frames[:, ::-1])))
+    assert abs(turned.ef_percent - measurer.measure_clip(good).ef_percent) < 4
+    assert "upside_down" in {n.code for n in turned.notices}
+
+
+@pytest.mark.parametrize("frozen", ["left", "right"])
+def test_of_two_sectors_the_live_one_is_measured(measurer, phantom_clip, frozen):
+    good = phantom_clip.clip
+    still = np.repeat(phantom_of_the_other_view().frames[:1], len(good.frames), axis=0)
+    both = [still, good.frames] if frozen == "left" else [good.frames, still]
+    found = measurer.measure_clip(replace(good, frames=np.concatenate(both, axis=2)))
+    assert found.ef_percent == pytest.approx(measurer.measure_clip(good).ef_percent, abs=0.1)
+    said = next(n.text for n in found.notices if n.code == "two_sectors")
+    assert f"the {'right' if frozen == 'left' else 'left'} one was measured" in said

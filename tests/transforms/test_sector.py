@@ -187,3 +187,46 @@ def test_without_a_fan_nothing_is_shown():
     frame = np.zeros((240, 320), np.uint8)
     cv2.putText(frame, "DOE JOHN", (60, 120), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
     assert not hide_outside_sector(as_clip(np.repeat(frame[None], 6, axis=0))).frames.any()
+
+
+@pytest.mark.parametrize(("turns", "side"), [(0, "top"), (1, "left"), (2, "bottom"), (3, "right")])
+def test_the_side_of_the_probe(turns, side):
+    frames, _ = fan_frames()
+    turned = np.ascontiguousarray(np.rot90(frames, turns, axes=(1, 2)))
+    assert find_sector(as_clip(turned)).apex_side == side
+
+
+def test_one_sector_has_no_second():
+    frames, _ = fan_frames()
+    frames[:, 5:25, 5:90] = 200  # a menu
+    assert find_sector(as_clip(frames)).second is None
+
+
+@pytest.mark.parametrize("frozen", [None, 0, 1])
+def test_a_second_sector_is_found_live_or_frozen(frozen):
+    pair = [fan_frames(seed=seed)[0] for seed in (0, 1)]
+    if frozen is not None:
+        pair[frozen] = np.repeat(pair[frozen][:1], 12, axis=0)
+    sector = find_sector(as_clip(np.concatenate(pair, axis=2)))
+    assert sector.second is not None
+    boxes = sorted([sector.box, sector.second], key=lambda box: box.x0)
+    assert boxes[0].x1 <= 320 <= boxes[1].x0
+    if frozen is not None:
+        assert boxes[frozen] == sector.second, "the live one is measured"
+
+
+def test_two_sectors_that_touch_are_told_apart():
+    frames, inside = fan_frames()
+    x0, _, x1, _ = tight(inside)
+    cropped = frames[:, :, x0:x1]
+    sector = find_sector(as_clip(np.concatenate([cropped, fan_frames(seed=1)[0][:, :, x0:x1]], axis=2)))
+    assert sector.second is not None
+    assert abs(sector.box.width - (x1 - x0)) <= 6
+    assert abs(sector.second.width - (x1 - x0)) <= 6
+
+
+def test_black_frames_say_nothing_of_what_moves():
+    frames, _ = fan_frames()
+    frames[:, 10:14, 10:60] = 200  # stands still
+    alone = find_sector(as_clip(frames))
+    assert find_sector(as_clip(np.concatenate([np.zeros_like(frames[:4]), frames]))).box == alone.box

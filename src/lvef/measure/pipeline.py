@@ -46,6 +46,7 @@ from lvef.measure.quality import (
     check_combined,
     check_heart_rate,
     check_image,
+    check_sector,
     check_shapes,
     check_systole,
     check_torn,
@@ -194,6 +195,7 @@ class Measurer:
         fan = find_sector(clip)
         clip = with_manual_scale(drop_invalid_region(clip, fan), fan, self.options)
         check_image(clip, fan, self.options.thresholds)
+        clip = replace(clip, notices=(*clip.notices, *check_sector(clip.source, fan)))
         view = view_of(self.view_model, [(clip, fan)], clip.source, self.options, expected)
         if not self.predictor.structures:
             self.progress(READING_EF, 0, 0)
@@ -393,6 +395,7 @@ class Measurer:
         doubts: list[CodedWarning] = []
         for (still, fan), other in zip(stills, reversed(stills), strict=True):
             check_image(still, fan, self.options.thresholds)
+            doubts += check_sector(still.source, fan)
             square = self.predictor.square(*other)
             traced = self._trace(still, fan, other=square)
             doubts += check_ventricle(

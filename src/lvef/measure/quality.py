@@ -124,6 +124,44 @@ def check_image(clip: Clip, fan: Sector, thresholds: Thresholds) -> None:
             )
 
 
+def check_sector(source: str, sector: Sector) -> tuple[CodedWarning, ...]:
+    """Refuse images that are turned by 90 degrees; warn of images upside down, and of two sectors.
+
+    Args:
+        source: File name for the message.
+        sector: The sector that is measured.
+
+    Returns:
+        Warnings.
+
+    Raises:
+        QualityRefusal: ``turned``.
+    """
+    side = sector.apex_side
+    if side in ("left", "right"):
+        way = "clockwise" if side == "left" else "counter-clockwise"
+        raise QualityRefusal(
+            "turned",
+            f"{source}: the probe stands at the {side} of the image; it was expected at the top. Turn the file by 90 "
+            f"degrees {way}.",
+        )
+    warnings = []
+    if side == "bottom":
+        text = "The image is upside down, with the probe at the bottom: it was measured as it is. Check the contours."
+        warnings.append(CodedWarning("upside_down", text))
+    if sector.second is not None:
+        one, other = sector.box, sector.second
+        across = abs(one.x0 + one.x1 - other.x0 - other.x1) >= abs(one.y0 + one.y1 - other.y0 - other.y1)
+        first = one.x0 < other.x0 if across else one.y0 < other.y0
+        place = ("left" if first else "right") if across else ("upper" if first else "lower")
+        text = (
+            f"There are two ultrasound sectors in the image; the {place} one was measured. To measure the other one, crop "
+            "the clip to it."
+        )
+        warnings.append(CodedWarning("two_sectors", text))
+    return tuple(warnings)
+
+
 def check_ventricle(
     source: str,
     traced: NDArray[np.bool_],
