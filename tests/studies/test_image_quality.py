@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from lvef.core.terms import View
-from lvef.measure.quality_score import SCORED
+from lvef.datasets.camus import read_split, read_stills
+from lvef.inference.catalogue import find_model
+from lvef.measure.options import MeasureOptions
+from lvef.measure.predictors import load_predictor
+from lvef.measure.quality_score import SCORED, read_quality_scale
 from studies.image_quality import (
     LABELS,
     Pair,
@@ -17,6 +21,7 @@ from studies.image_quality import (
     fit_scale,
     label_metrics,
     main,
+    measure_pairs,
 )
 from tests.datasets import camus_folder
 
@@ -83,3 +88,21 @@ def test_program(tmp_path, capsys):
     values = json.loads((tmp_path / "quality.json").read_text(encoding="utf-8"))
     assert [part["name"] for part in values["parts"]] == list(SCORED)
     assert "8 training patients" in values["trained_on"]
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("change", ["sector shadow", "wall drop-out", "gain -40 %"])
+def test_a_stronger_perturbation_has_a_lower_score(change, camus_root):
+    predictor, scale = (
+        load_predictor(MeasureOptions(precision="f32")),
+        read_quality_scale(find_model("camus-seg")),
+    )
+    stills = list(read_stills(camus_root, read_split(camus_root, "training")[:12]))
+    found = [
+        {(p.patient, p.view): scale.score(p.parts) for p in measure_pairs(predictor, stills, change, share)}
+        for share in (0.0, 0.5, 1.0)
+    ]
+    common = set(found[0]).intersection(*found[1:])
+    assert len(common) > 18
+    means = [np.mean([scores[key] for key in common]) for scores in found]
+    assert means[0] > means[1] > means[2]
