@@ -36,6 +36,7 @@ _PART_TEXT = {
     "certainty": "Certainty of the model along the border",
     "area_jitter_percent": "Change of the area between neighbouring frames",
     "appearance_distance": "Distance from the training images",
+    "apical_probability": "Probability of an apical view",
 }
 """Label of each part of `lvef.measure.image_quality` and of the view model; another part is labelled by its name."""
 
@@ -50,7 +51,7 @@ _SHARES = (
         "haze",
         "apical_haze",
     ),
-    *("foreshortening", "wall_contact", "odd_shapes", "certainty"),
+    *("foreshortening", "wall_contact", "odd_shapes", "certainty", "apical_probability"),
 )
 """Parts that are 0-1 and shown in per cent, beside those that begin with ``visible_``."""
 
