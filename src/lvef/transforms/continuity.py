@@ -17,7 +17,7 @@ from lvef.core.records import BoolArray, FloatArray, FrameArray
 SIDE, COARSE_SIDE = 32, 16
 """Cells across the image in which frames are compared for sameness, and, with equal brightness and contrast, for cuts."""
 
-SAMPLED_SIDE_PX = 256
+SAMPLED_SIDE_PX = 128
 """Larger images are read at every second, third, ... pixel."""
 
 BLANK_CONTRAST = 0.25
@@ -232,6 +232,9 @@ def _damaged(distances: NDArray[np.float32], times: FloatArray) -> list[int]:
         for j in large:
             # The frames from i + 1 to j.
             if not i < j < n - 1 or times[j] - times[i + 1] > MAX_FOREIGN_S or i in found:
+                continue
+            # Those before and after must be more alike than either is to these.
+            if CUT_RATIO * distances[i, j + 1] >= min(steps[i], steps[j]):
                 continue
             usual, smaller = _within(distances, times, i, j + 1)
             ratio = CUT_RATIO if smaller >= MIN_SIDE else EDGE_RATIO
