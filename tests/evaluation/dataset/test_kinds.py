@@ -15,13 +15,18 @@ from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.io.avi import encode_motion_jpeg
 from lvef.measure.options import MeasureOptions
 from tests.evaluation.dataset.made_up import SIZE, rows, write
-from tests.measure.made_up import ellipse_tracing
+from tests.measure.made_up import AlwaysApical, ellipse_tracing
 
 pytest.importorskip("onnx", reason="the networks of these tests are made with onnx")
 
 from tests.inference import tiny_networks
 
 pytestmark = pytest.mark.training
+
+
+@pytest.fixture(autouse=True)
+def any_grain_is_apical(monkeypatch):
+    monkeypatch.setattr("lvef.measure.pipeline.load_view_model", lambda options: AlwaysApical())
 
 
 @pytest.fixture
