@@ -42,15 +42,15 @@ class Thresholds:
     """Share of the frames that may have a shape no expert draws without a warning."""
     min_apical_probability: float = 0.3
     """Probability of A4C and A2C together by the image, mean over its frames. 320 stills of 80 CAMUS patients set aside: at
-    least .42, 99 % at least .55; clips and stills of other hospitals: at least .78; synthetic parasternal long-axis and
-    subcostal clips: at most .18. At .4, 4 of 60 synthetic apical clips would be refused, at .3 one."""
+    least .42, 99 % at least .55; clips and stills of other hospitals: at least .78; synthetic parasternal long-axis
+    clips: at most .07; one of 12 subcostal ones lies above the limit. At .4, 4 of 60 synthetic apical clips would be refused, at .3 one."""
     caution_apical_probability: float = 0.55
     """Probability below which a warning says that the view is not sure."""
     caution_other_apical_probability: float = 0.3
     """Probability of another apical view from which on a warning says so: three- and five-chamber views are like A4C."""
     max_appearance_distance: float = 2.0
     """Distance from the apical images of training, median over the frames. Patients set aside and images of other hospitals:
-    at most 1.1; photographs, pages of text and M-mode: 1.2 to 1.9 in the mean."""
+    at most 1.2; photographs, pages of text and M-mode: 1.2 to 1.8 in the mean."""
     caution_appearance_distance: float = 1.3
     """Distance from which on a warning says that the view is not sure."""
     max_coloured_share: float = 0.015
