@@ -43,7 +43,8 @@ class Thresholds:
     min_apical_probability: float = 0.3
     """Probability of A4C and A2C together by the image, mean over its frames. 320 stills of 80 CAMUS patients set aside: at
     least .42, 99 % at least .55; clips and stills of other hospitals: at least .78; synthetic parasternal long-axis
-    clips: at most .07; one of 12 subcostal ones lies above the limit. At .4, 4 of 60 synthetic apical clips would be refused, at .3 one."""
+    clips: at most .07; one of 12 subcostal ones lies above the limit. At .4, 4 of 60 synthetic apical clips would be
+    refused, at .3 one."""
     caution_apical_probability: float = 0.55
     """Probability below which a warning says that the view is not sure."""
     caution_other_apical_probability: float = 0.3
