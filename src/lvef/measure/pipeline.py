@@ -315,8 +315,10 @@ class Measurer:
 
     def _measure_stills(self, stills: list[tuple[Clip, Sector]], pair: Clip) -> tuple[Measurement, Clip]:
         """By this measurer's own network; the pair comes back without a scale that is not plausible."""
+        layout = [warning for still, fan in stills for warning in check_sector(still.source, fan)]
         view = view_of(self.view_model, stills, pair.source, self.options)
         traced, doubts = self._trace_stills(stills)
+        doubts = list(dict.fromkeys([*layout, *doubts]))
         clip, curve = plausible_curve(pair, traced.tracings)
         base = replace(
             base_measurement(clip, curve, traced.tracings, self.options),
@@ -395,7 +397,6 @@ class Measurer:
         doubts: list[CodedWarning] = []
         for (still, fan), other in zip(stills, reversed(stills), strict=True):
             check_image(still, fan, self.options.thresholds)
-            doubts += check_sector(still.source, fan)
             square = self.predictor.square(*other)
             traced = self._trace(still, fan, other=square)
             doubts += check_ventricle(
