@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from lvef.evaluation.dataset.leakage import SPLIT_NAME
 from lvef.inference.card import CARD_NAME, MODEL_NAME, read_card
 from lvef.inference.catalogue import GROUP
+from lvef.measure.interval import INTERVAL_NAME
+from lvef.measure.quality_score import QUALITY_NAME
 
 POINTS = {point.name: point for point in entry_points(group=GROUP)}
 
@@ -31,7 +34,13 @@ class TestDistribution:
         for folder in folders(name):
             names = {p.name for p in folder.iterdir()}
             # Who learned and who chose, hashed, so that `lvef evaluate` can refuse them.
-            assert names - {SPLIT_NAME} == {CARD_NAME, MODEL_NAME}
+            assert names - {SPLIT_NAME, QUALITY_NAME, INTERVAL_NAME} == {CARD_NAME, MODEL_NAME}
+
+    def test_quality_and_interval_belong_to_the_model(self, name):
+        for folder in folders(name):
+            for path in (folder / QUALITY_NAME, folder / INTERVAL_NAME):
+                if path.is_file():
+                    assert json.loads(path.read_text())["model_sha256"] == read_card(folder).model_sha256
 
     def test_card_and_file_belong_together(self, name):
         for folder in folders(name):

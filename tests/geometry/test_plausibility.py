@@ -9,6 +9,7 @@ from lvef.core.errors import QualityRefusal
 from lvef.core.records import PixelAspect, PixelSpacing
 from lvef.geometry.tracing import implausible_shape, tracing_of_contour
 from lvef.measure.quality import check_apical, check_shapes, check_torn, implausible_shapes
+from lvef.measure.thresholds import DEFAULT
 
 
 def cut_ellipse(width, length, *, annulus=0.7, dent=0.0):
@@ -52,18 +53,18 @@ def test_odd_contours_are_reported_and_torn_ones_refused():
     def odd(*tracings):
         return implausible_shapes(tracings, None)
 
-    assert check_shapes(odd(*[good] * 9, None, slim), (0, 1)) == ()
-    [at_es] = check_shapes(odd(*[good] * 9, slim), (0, 9))
+    assert check_shapes(odd(*[good] * 9, None, slim), (0, 1), DEFAULT) == ()
+    [at_es] = check_shapes(odd(*[good] * 9, slim), (0, 9), DEFAULT)
     assert at_es.code == "implausible_shape"
     assert "on 1 of 10 frames, ES among them (slender)" in at_es.text
-    [often] = check_shapes(odd(*[good] * 7, *[slim] * 3), (0, 1))
+    [often] = check_shapes(odd(*[good] * 7, *[slim] * 3), (0, 1), DEFAULT)
     assert "on 3 of 10 frames (slender)" in often.text
-    check_torn("a.avi", odd(*[good] * 6, *[torn] * 4))
-    check_torn("a.avi", odd(*[slim] * 10))
+    check_torn("a.avi", odd(*[good] * 6, *[torn] * 4), DEFAULT)
+    check_torn("a.avi", odd(*[slim] * 10), DEFAULT)
     with pytest.raises(
         QualityRefusal, match=r"a\.avi: the contour is bent or pinched on 5 of 10 frames"
     ) as refusal:
-        check_torn("a.avi", odd(*[good] * 5, *[torn] * 5))
+        check_torn("a.avi", odd(*[good] * 5, *[torn] * 5), DEFAULT)
     assert refusal.value.code == "doubtful_contours"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ import numpy as np
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError, WeightsError
 from lvef.inference.catalogue import ModelEntry
+
+LOG = logging.getLogger("lvef.measure")
+"""Where coefficients of another model are warned of."""
 
 QUALITY_NAME = "quality.json"
 """File of the score's coefficients beside a model."""
@@ -87,10 +91,10 @@ class QualityScale:
 
 
 def read_quality_scale(entry: ModelEntry) -> QualityScale | None:
-    """The coefficients beside a model, or None without any.
+    """The coefficients beside a model; None without any, and where they belong to another model than this one.
 
     Raises:
-        WeightsError: They do not fit the layout, or belong to another model.
+        WeightsError: They do not fit the layout.
     """
     path = entry.folder / QUALITY_NAME
     if not path.is_file():
@@ -99,9 +103,13 @@ def read_quality_scale(entry: ModelEntry) -> QualityScale | None:
         scale = from_mapping(QualityScale, json.loads(path.read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError, ConfigError) as error:
         raise WeightsError(f"{path}: cannot be read ({error}); install the weights again.") from None
-    if scale.schema != QUALITY_SCHEMA or scale.model_sha256 != entry.card.model_sha256:
+    if scale.schema != QUALITY_SCHEMA:
         raise WeightsError(
-            f"{path}: layout {scale.schema} of the model {scale.model_sha256[:12]}... found, {QUALITY_SCHEMA} of "
-            f"{entry.card.model_sha256[:12]}... was expected; install the weights again."
+            f"{path}: layout {scale.schema} found, {QUALITY_SCHEMA} expected; install weights that fit this lvef."
         )
+    if scale.model_sha256 != entry.card.model_sha256:
+        LOG.warning(
+            "%s lies beside a model that it was not made for: clips get no image-quality score.", QUALITY_NAME
+        )
+        return None
     return scale

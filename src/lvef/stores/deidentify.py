@@ -122,7 +122,8 @@ def _find_safe_sector(clip: Clip) -> Sector:
         QualityRefusal: There is none, or what is lit has the shape of a screen.
     """
     sector = find_sector(clip)
-    if sector.mask.sum() > MAX_BOX_FILL * sector.box.width * sector.box.height:
+    # Two images side by side are two of one screen: each may be a rectangle with a margin.
+    if sector.second is not None or sector.mask.sum() > MAX_BOX_FILL * sector.box.width * sector.box.height:
         raise QualityRefusal(
             "no_fan",
             f"{clip.source}: what is lit is a rectangle, not an ultrasound sector, and may hold text; export the clip "

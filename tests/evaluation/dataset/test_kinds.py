@@ -39,7 +39,8 @@ def films(tmp_path):
     for number in (1, 2):
         grain = cv2.GaussianBlur(np.random.default_rng(number).normal(0, 1, (SIZE, SIZE)), (0, 0), 1.5)
         grain = np.clip(grain / grain.std(), -2, 2)
-        moving = np.stack([np.roll(grain, 2 * (i % 7), axis=0) for i in range(101)])
+        # Sideways as well: the same frames again would be a loop.
+        moving = np.stack([np.roll(grain, (2 * (i % 7), i), axis=(0, 1)) for i in range(101)])
         frames = ((80 + 15 * moving) * sector * swing[:, None, None]).round().astype(np.uint8)
         (tmp_path / "Videos" / f"clip{number:03d}.avi").write_bytes(
             encode_motion_jpeg(frames, 50.0, quality=100)
