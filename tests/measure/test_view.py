@@ -107,6 +107,18 @@ def test_a_clip_that_changes_its_view_falls_into_parts():
         ViewRun(View.PLAX, 20, 44),
     )
     assert view_changes(look(dark, dark), 11) == (ViewRun(View.A2C, 0, 10),)
+    assert view_changes(look(a4c, a4c, plax, a4c), 40) == (ViewRun(View.A4C, 0, 39),)
+
+
+def test_a_view_that_changes_without_a_cut_is_warned_of():
+    class Moved:
+        def look(self, clip, sector):
+            return look(*[(View.A4C, 0.9)] * 3, *[(View.A2C, 0.9)] * 5)
+
+    clip = replace(sample_phantom().clip, view=View.UNKNOWN)
+    found = view_of(Moved(), [(clip, find_sector(clip))], NAME, MeasureOptions())
+    [text] = [notice.text for notice in found.notices if notice.code == "view_changes"]
+    assert "A4C on frames 0 to 24, then A2C on frames 25 to" in text
 
 
 def test_a_refusal_carries_what_the_image_shows():

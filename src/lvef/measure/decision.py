@@ -18,14 +18,20 @@ WIDE_INTERVAL, NO_INTERVAL = "wide_interval", "no_interval"
 
 CAUTION_CODES = frozenset(
     {
+        "beats_disagree",
+        "cut",
         "es_above_ed_lines",
         "experimental_network",
+        "faint_contraction",
         "implausible_shape",
         "line_faults",
         MODELS_DISAGREE,
         NO_INTERVAL,
+        "two_sectors",
         "untraced_frames",
+        "upside_down",
         "ventricle_not_checked",
+        "view_changes",
         "view_contradicts_image",
         "view_not_checked",
         "view_unsure",

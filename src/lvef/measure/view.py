@@ -40,11 +40,17 @@ aside 88 % are told rightly by it, 3 % wrongly, 9 % not."""
 CONTRADICTS = 0.85
 """Share from which the image contradicts a stated A4C or A2C."""
 
+MIN_RUN_FRAMES = 2
+"""Frames looked at in a row that make a change of view; one alone may be an error."""
+
 SURE_OF_FRAME = 0.7
 """Probability of a view in one frame from which the frame counts for a change of view."""
 
 APPEARANCE, APICAL = "appearance_distance", "apical_probability"
 """Parts of the image quality: median distance over the frames, mean probability of A4C and A2C together."""
+
+VIEW_CHANGES = "view_changes"
+"""Code of the warning that the probe was moved to another view while the clip was recorded."""
 
 OTHER_VIEW = "view_contradicts_image"
 """Code of the warning that the image shows another view than is stated."""
@@ -192,7 +198,8 @@ def view_of(
             return recognise_view(
                 source, looks, expected, ViewSource.USER, is_believed=False, limits=options.thresholds
             )
-        return recognise_view(source, looks, view, by, limits=options.thresholds)
+        found = recognise_view(source, looks, view, by, limits=options.thresholds)
+        return replace(found, notices=(*found.notices, *_change_warnings(looks, shown)))
     except QualityRefusal as refusal:
         raise _with_view_of_image(shown[0][0], refusal, looks) from None
 
@@ -267,8 +274,9 @@ def recognise_view(
 def view_changes(look: FrameViews, n_frames: int) -> tuple[ViewRun, ...]:
     """Parts of a clip that show different views; one part where the view does not change.
 
-    A4C and A2C count as different only where frames are sure of one and of the other. Frames that are not sure of anything
-    belong to the part before them. A part ends halfway between two frames that were looked at.
+    A4C and A2C count as different only where frames are sure of one and of the other. Frames that are not sure of anything,
+    and a single one between others, belong to the part before them. A part ends halfway between two frames that were looked
+    at.
 
     Args:
         look: From `ViewModel.look`, of at least two frames.
@@ -276,8 +284,9 @@ def view_changes(look: FrameViews, n_frames: int) -> tuple[ViewRun, ...]:
     """
     best = look.probabilities.argmax(axis=1)
     sure = look.probabilities.max(axis=1) >= SURE_OF_FRAME
-    known = np.flatnonzero(sure)
-    if not len(known):
+    groups = [list(members) for _, members in groupby(np.flatnonzero(sure), key=lambda i: int(best[i]))]
+    known = [i for members in groups if len(members) >= MIN_RUN_FRAMES for i in members]
+    if not known:
         return (ViewRun(look.view, 0, n_frames - 1),)
     runs: list[ViewRun] = []
     for place_of, members in groupby(known, key=lambda i: int(best[i])):
@@ -288,6 +297,20 @@ def view_changes(look: FrameViews, n_frames: int) -> tuple[ViewRun, ...]:
         runs.append(ViewRun(RECOGNISED_VIEWS[place_of], first, int(look.frames[numbers[-1]])))
     runs[-1] = replace(runs[-1], last=n_frames - 1)
     return tuple(runs)
+
+
+def _change_warnings(
+    looks: Sequence[FrameViews], shown: Sequence[tuple[Clip, Sector]]
+) -> tuple[CodedWarning, ...]:
+    """A warning where the view of a clip changes without a cut, as when the probe is moved."""
+    if len(looks) != 1 or len(looks[0].frames) < 2:
+        return ()
+    runs = view_changes(looks[0], len(shown[0][0].frames))
+    if len({run.view for run in runs}) < 2:
+        return ()
+    parts = ", then ".join(f"{VIEW_TEXT[run.view]} on frames {run.first} to {run.last}" for run in runs)
+    text = f"The view changes within the clip: {parts}. Cut the clip to one view before you use the EF."
+    return (CodedWarning(VIEW_CHANGES, text),)
 
 
 def with_recognised_view(measurement: Measurement, found: RecognisedView) -> Measurement:
