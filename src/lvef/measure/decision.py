@@ -8,6 +8,7 @@ from dataclasses import replace
 from lvef.core.records import CodedWarning, Measurement
 from lvef.core.terms import Decision, Status
 from lvef.core.wording import MODELS_DISAGREE
+from lvef.measure.shortening import SHORTENING
 from lvef.measure.thresholds import Thresholds
 
 TOO_UNCERTAIN = "too_uncertain"
@@ -24,6 +25,7 @@ CAUTION_CODES = frozenset(
         "experimental_network",
         "faint_contraction",
         "implausible_shape",
+        SHORTENING,
         "line_faults",
         MODELS_DISAGREE,
         NO_INTERVAL,

@@ -65,6 +65,7 @@ from lvef.measure.results import (
 )
 from lvef.measure.scale import drop_invalid_region, plausible_curve
 from lvef.measure.second_opinion import second_model, with_second_opinion
+from lvef.measure.shortening import with_shortening_warning
 from lvef.measure.stated_view import with_stated_view
 from lvef.measure.study import measure_study
 from lvef.measure.view import ViewModel, load_view_model, view_of, with_recognised_view
@@ -476,6 +477,7 @@ class Measurer:
         measurement = with_experimental_warning(replace(measurement, provenance=provenance), card)
         if measurement.decision:
             return measurement
+        measurement = with_shortening_warning(measurement)
         return with_decision(with_interval(measurement, self.calibration), self.options.thresholds, views)
 
 
