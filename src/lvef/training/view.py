@@ -45,7 +45,7 @@ class ViewRecipe:
     """Of the folds; the default holds out the patients whom recipes of the segmentation hold out."""
     seed: int = 1
     """Of everything else random."""
-    epochs: int = 16
+    epochs: int = 40
     """Rounds of `steps` steps."""
     steps: int = 100
     """Batches an epoch."""
@@ -63,7 +63,7 @@ class ViewRecipe:
     """auto, 32-true or bf16-mixed; auto is bf16-mixed where the device multiplies in bf16."""
     phantoms: int = 50
     """Phantom clips of each apical view."""
-    foreign: int = 50
+    foreign: int = 100
     """Synthetic clips of each foreign class."""
     p_grain: float = 0.5
     """Images that get the fine grain of another one of the batch: grain, real or synthetic, must not tell the view."""
@@ -89,7 +89,7 @@ def read_view_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Vi
 class BalancedBatches(Sampler[list[int]]):
     """Batches in which A4C, A2C and all other views together have shares of 1, 1 and 2.
 
-    The other views come alike often, and so do the groups of each view. What is drawn is a function of seed and epoch
+    The other views come as often as the root of the number of their groups, and the groups of a view alike often. What is drawn is a function of seed and epoch
     alone: a run that goes on draws what it would have drawn without the stop.
 
     Args:
@@ -102,13 +102,13 @@ class BalancedBatches(Sampler[list[int]]):
         self.recipe, self.epoch = recipe, 0
         apical = [RECOGNISED_VIEWS.index(view) for view in MEASURABLE_VIEWS]
         weights = np.zeros(len(groups))
-        others = [view for view in np.unique(views) if view not in apical]
-        for view in np.unique(views):
-            names = np.unique(groups[views == view])
-            for name in names:
+        names = {view: np.unique(groups[views == view]) for view in np.unique(views)}
+        roots = sum(len(found) ** 0.5 for view, found in names.items() if view not in apical)
+        for view, found in names.items():
+            share = 1.0 if view in apical else 2.0 * len(found) ** 0.5 / roots
+            for name in found:
                 members = (views == view) & (groups == name)
-                share = 1.0 if view in apical else 2.0 / len(others)
-                weights[members] = share / len(names) / members.sum()
+                weights[members] = share / len(found) / members.sum()
         self.weights = weights / weights.sum()
 
     def set_epoch(self, epoch: int) -> None:
