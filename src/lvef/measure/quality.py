@@ -54,7 +54,7 @@ MAX_AXIS_TILT_DEG = 50.0
 """Long axis against the direction of depth, median over frames. 1598 expert masks of CAMUS training patients: at most 36
 degrees, to either side; 13 cines of other hospitals: at most 23. In a parasternal or subcostal view the axis lies across."""
 
-MAX_ROUND_FRACTION = 0.5
+MAX_ROUND_FRACTION = 0.75
 """Part of the frames on which the cavity may be as round as no expert draws it; in a short axis it is on all."""
 
 MAX_RATE_DIFFERENCE = 0.2
