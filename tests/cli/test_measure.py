@@ -200,7 +200,7 @@ def test_a_second_opinion_needs_no_name(run, fake, clip):
     assert [one.options.second_opinion for one in fake] == ["auto", "other"]
     result = run("measure", "--second-opinion", "clip.avi")
     assert result.exit_code == 2
-    assert "write it behind the files" in " ".join(result.stderr.replace("│", " ").split())
+    assert "write --second-opinion after the files" in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_defaults_are_those_of_the_options(run, fake, clip):

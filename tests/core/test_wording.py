@@ -69,15 +69,15 @@ def test_a_second_opinion_names_its_model_and_the_difference():
 
 
 def test_a_view_says_where_it_comes_from_and_what_the_image_says():
-    assert view_lines(FULL) == [("View", "A4C, from the image (probability 0.97)")]
+    assert view_lines(FULL) == [("View", "A4C, recognised from the image (probability 0.97)")]
     stated = replace(FULL, view_source="file")
-    assert view_lines(stated) == [("View", "A4C, from the file (by the image 0.97)")]
+    assert view_lines(stated) == [("View", "A4C, from the file (probability by the image 0.97)")]
     assert view_lines(beating()[0]) == []
 
 
 def test_probabilities_stand_on_one_line():
     assert category_probability_lines(FULL) == [
-        ("Probability", "reduced 1 %, mildly reduced 7 %, preserved 92 %")
+        ("Range probabilities", "reduced 1 %, mildly reduced 7 %, preserved 92 %")
     ]
 
 
@@ -100,7 +100,7 @@ def test_parts_have_labels_and_units_unknown_ones_their_names():
     }
     assert part_lines(ImageQuality(None, parts)) == [
         ("Visible border, wall on the right", "81 %"),
-        ("Probe drift, of the long axis", "2.3 %"),
+        ("Probe drift, share of the long axis", "2.3 %"),
         ("Some new sign", "0.5"),
         ("Dwell", "1250 ms"),
     ]

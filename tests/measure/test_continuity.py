@@ -130,7 +130,7 @@ def test_three_recordings(frames, other_view, other_patient):
     made = np.concatenate([frames[:60], other_view, other_patient[:70]])
     part = part_of(made)
     assert codes(part) == ["cut"]
-    assert "and in 1 more places" in part.notices[0].text
+    assert "and in 1 more place" in part.notices[0].text
     assert ends(part) == (60, 159)
     assert part.foreign.sum() == 130
 
@@ -261,7 +261,7 @@ def test_a_damaged_frame_is_left_out_and_the_recording_goes_on(frames, kind, rat
 
 def test_nothing_long_enough_is_refused(frames, other_view):
     made = np.concatenate([frames[:4], broken.black(frames, 10), other_view[:4]])
-    with pytest.raises(QualityRefusal, match="longest good part has 4 frames"):
+    with pytest.raises(QualityRefusal, match="longest continuous part has 4 frames"):
         part_of(made)
 
 

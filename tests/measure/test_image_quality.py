@@ -117,7 +117,7 @@ def test_advice_names_what_is_worst_first_and_nothing_where_all_is_well():
 
 def test_foreshortening_is_only_suspected_and_the_text_says_so():
     [text] = advice({"foreshortening": 2 / 3}, View.A4C)
-    assert "one view cannot tell reliably" in text
+    assert "one view cannot show it reliably" in text
     assert advice({"foreshortening": 1 / 3}, View.A4C) == ()
 
 
@@ -148,7 +148,7 @@ def test_beats_are_added_to_the_parts():
     assert quality.score == 0.5
     assert quality_with_beats(one).quality is None
     none = quality_with_beats(replace(known, beats=())).quality
-    assert none.advice == ("No complete beat: record two beats or more.",)
+    assert none.advice == ("No complete beat: record at least two beats.",)
 
 
 def test_a_study_has_the_lower_score_and_the_advice_of_both_views():

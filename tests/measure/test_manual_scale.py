@@ -47,7 +47,7 @@ def test_a_line_in_any_direction_gives_one_scale(aspect):
         ([(0, 0), (0, 200)], 0.0, "above 0"),
         ([(0, 0), (0, 200)], -5.0, "above 0"),
         ([(0, 0), (0, 200)], math.nan, "five numbers"),
-        ([(0, 0), (0, 200)], 5000.0, "25 mm per pixel, 0.01 to 5"),
+        ([(0, 0), (0, 200)], 5000.0, "25 mm per pixel; 0.01 to 5"),
     ],
 )
 def test_a_line_that_cannot_be(ends, length, says):
@@ -85,7 +85,7 @@ def test_the_given_scale_keeps_the_shape_of_the_pixels():
 def test_the_sector_has_the_depth_of_one(mm_per_px, fits):
     clip = with_manual_scale(BARE, FAN, MeasureOptions(mm_per_px=mm_per_px))
     assert (clip.scale is not None) == fits
-    assert ("mm deep, 40 to 400 mm" in clip.spacing_note) == (not fits)
+    assert ("mm deep; 40 to 400 mm" in clip.spacing_note) == (not fits)
     assert ("implausible_scale" in {n.code for n in clip.notices}) == (not fits)
 
 

@@ -36,7 +36,7 @@ def test_a_stated_view_that_cannot_be_measured_is_refused(view):
 def test_the_file_counts_more_than_the_user_between_the_two_apical_views():
     clip = with_stated_view(stated(View.A4C), View.A2C)
     assert known_view(clip, View.A2C) == (View.A4C, ViewSource.FILE)
-    assert "the file is believed" in clip.notices[-1].text
+    assert "the view in the file is used" in clip.notices[-1].text
     assert with_stated_view(CLIP, View.A2C) is CLIP
     assert known_view(CLIP, View.UNKNOWN) == (View.UNKNOWN, "")
 

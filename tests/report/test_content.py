@@ -286,7 +286,7 @@ def test_an_assessed_answer_has_interval_decision_quality_and_second_opinion():
     assert ("Sector width", "75 °") in quality.parts
     labels = [label for label, _ in content.values]
     # What stands beside the EF does not stand below it again.
-    assert {"View", "Probability"} <= set(labels)
+    assert {"View", "Range probabilities"} <= set(labels)
     assert not {"Decision", "Second opinion", "Image quality"} & set(labels)
 
 

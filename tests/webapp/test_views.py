@@ -151,5 +151,5 @@ def test_a_refusal_on_the_page_has_its_reason_its_view_and_no_ef():
 
     text = _shown(page)
     assert "Refused: not measured" in text and "record the apical view again." in text
-    assert "A4C, from the image (probability 0.97)" in text
+    assert "A4C, recognised from the image (probability 0.97)" in text
     assert "data-ef" not in text and "60.0 %" not in text

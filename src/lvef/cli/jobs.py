@@ -53,7 +53,7 @@ input_options = combine(
     click.option(
         "--study",
         type=FOLDER,
-        help="Folder of all clips of one study: each is measured, the best A4C and A2C give the biplane EF.",
+        help="Folder with all clips of one study: each clip is measured; the best A4C and the best A2C give the biplane EF.",
     ),
 )
 """The argument and the options of `Inputs`."""
@@ -72,8 +72,8 @@ def check_inputs(inputs: Inputs, options: MeasureOptions) -> None:
     ways = [bool(inputs.paths), any(pair), any(biplane), inputs.study is not None]
     if sum(ways) == 0 and Path(options.second_opinion).exists() and options.second_opinion:
         raise click.UsageError(
-            f"--second-opinion took {options.second_opinion} for the name of a model: write it behind the files, or with a "
-            "name, as --second-opinion=auto."
+            f"--second-opinion took {options.second_opinion} as the name of a model: write --second-opinion "
+            "after the files, or give a model, as in --second-opinion=auto."
         )
     if sum(ways) == 0:
         raise click.UsageError("Give a file or folder, or --ed with --es, or --a4c with --a2c, or --study.")
@@ -82,7 +82,7 @@ def check_inputs(inputs: Inputs, options: MeasureOptions) -> None:
             "Give either files, or a pair (--ed, --es), or a biplane study (--a4c, --a2c), or --study."
         )
     if inputs.study is not None and options.view is not View.UNKNOWN:
-        raise click.UsageError("--view is the view of one clip, and --study has many: leave it out.")
+        raise click.UsageError("--view states the view of one clip, but --study measures many: omit it.")
     if (options.ed_frame is None) != (options.es_frame is None):
         raise click.UsageError("--ed-frame and --es-frame go together: give both.")
     if options.ed_frame is not None and not inputs.paths:
@@ -91,7 +91,7 @@ def check_inputs(inputs: Inputs, options: MeasureOptions) -> None:
         )
     if inputs.a4c is None and (options.a2c_mm_per_px, options.a2c_scale_line) != (None, None):
         raise click.UsageError(
-            "--a2c-mm-per-px and --a2c-scale-line belong to a biplane study (--a4c, --a2c); without one give --mm-per-px or "
+            "--a2c-mm-per-px and --a2c-scale-line belong to a biplane study (--a4c, --a2c); otherwise give --mm-per-px or "
             "--scale-line."
         )
     _check_scale(options)

@@ -78,7 +78,7 @@ seed_option = click.option(
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="From which all random numbers come.",
+    help="Seed of all random numbers.",
 )
 
 common = combine(
@@ -241,7 +241,7 @@ def motion(
 
 
 @synthesize.command(
-    short_help="Clips of other views and of what is no echo; free for anyone.",
+    short_help="Clips of other views, and images that are not echocardiograms; free for anyone.",
     epilog="""\b
 Examples:
   lvef synthesize views out/views
@@ -258,20 +258,20 @@ Examples:
     type=click.IntRange(64, 512),
     default=224,
     show_default=True,
-    help="Side of the square in pixels.",
+    help="Side of the square image in pixels.",
 )
 def views(out: Path, seed: int, each: int, size: int) -> None:
-    """Write clips from which no EF should be measured into the new folder OUT, with a table of what each shows.
+    """Write clips that test the recognition of views into the new folder OUT, with a table of what each clip shows.
 
-    Parasternal, subcostal and other apical views of simulated hearts, M-mode and Doppler strips, other ultrasound,
-    photographs, pages, radiographs and screens; four- and two-chamber views of the same hearts beside them.
+    To be refused: parasternal, subcostal and other apical views of simulated hearts, M-mode and Doppler strips, other
+    ultrasound, photographs, pages, radiographs and screens. To be measured: A4C and A2C views of the same hearts.
     """
     from lvef.cli.progress import show_progress
     from lvef.stores.synthetic_views import TABLE, write_views
 
     with show_progress("Making clips") as progress:
         made = write_views(out, seed=seed, each=each, size=size, progress=progress)
-    click.echo(f"Written to {out}: {made} clips; what each shows stands in {TABLE}.")
+    click.echo(f"Written to {out}: {made} clips; {TABLE} lists what each shows.")
 
 
 def _options(values: Mapping[str, Any]) -> ClipOptions:

@@ -213,7 +213,7 @@ Examples:
 @click.option(
     "--animated",
     type=FILE,
-    help="Segmentation, view: file of animated stills; made where missing by --workers processes.  [default: in --out]",
+    help="Segmentation, view: file of animated stills; if missing, it is made by --workers processes.  [default: in --out]",
 )
 @click.option(
     "--average",
@@ -236,7 +236,7 @@ def train(
 
     RECIPE is a file, or the name of a recipe that comes with lvef (camus-seg, small-video, two-stream-tuned ...). Keeps the
     best and the last checkpoint, and at the end writes the network as it is served: model.onnx with its card. A run that
-    was stopped goes on when the same command is given again, to the same curve. Recipes of the families segmentation and
+    was interrupted resumes with the same command, with the same result. Recipes of the families segmentation and
     view train on CAMUS itself and keep the last checkpoint.
     """
     given = SharedArguments(**shared)
@@ -320,7 +320,7 @@ def _train_view(
     from lvef.training.view_run import train_view
 
     if len(given.data) != 1 or given.weight or given.init:
-        raise click.UsageError("The family view takes one --data CAMUS, and no --weight or --init.")
+        raise click.UsageError("Recipes of the family view take one --data CAMUS, and no --weight or --init.")
     changes = {name: value for name, value in fold.items() if value is not None}
     done = train_view(
         read_view_recipe(given.recipe, given.settings | changes), given.data[0], options, animated

@@ -249,8 +249,8 @@ Exit code: 0 done, 1 something failed, 2 usage error."""
     "--run",
     type=PATH,
     required=True,
-    help="Folder of a training run of the same recipe that held patients out, with held-out.txt and its model: this model "
-    "measures the patients it never saw.",
+    help="Folder of a training run of the same recipe with held-out patients: held-out.txt and the model, which measures "
+    "these patients.",
 )
 @click.option(
     "-o", "--out", type=FOLDER, required=True, help="Folder for synthetic clips, page, tables and plots."
@@ -270,8 +270,8 @@ def calibrate(
 ) -> None:
     """Calibrate the prediction interval of the model WEIGHTS and write interval.json beside it.
 
-    Measures pairs of stills, animated stills and phantoms of which the reference EF is known, fits the interval, and
-    evaluates its cover on patients and phantoms that had no part in it. A run that was stopped resumes.
+    Measures pairs of stills, animated stills and phantoms with a known reference EF, fits the interval, and evaluates its
+    coverage on patients and phantoms that were not used for the fit. An interrupted run resumes.
     """
     from lvef.cli.progress import show_progress
     from lvef.cli.show_tables import show_report, write_files

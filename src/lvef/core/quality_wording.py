@@ -1,4 +1,4 @@
-"""Image quality in plain words: the word of a score, labels and units of the readable parts."""
+"""Image quality in plain words: the word for a score, labels and units of the measured values."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _PART_TEXT = {
     "mean_grey": "Mean grey level",
     "black_share": "Black pixels",
     "saturated_share": "Saturated pixels",
-    "far_to_near": "Grey level far from the probe to near it",
+    "far_to_near": "Grey level, far field to near field",
     "haze": "Grey level of the blood",
-    "apical_haze": "Grey level of the blood, apex less base",
+    "apical_haze": "Grey level of the blood, apex minus base",
     "beats": "Complete beats",
-    "probe_drift_percent": "Probe drift, of the long axis",
-    "apex_depth": "Depth of the apex, in long axes",
+    "probe_drift_percent": "Probe drift, share of the long axis",
+    "apex_depth": "Depth of the apex, in long-axis lengths",
     "length_to_width": "Length to width at ED",
-    "apex_motion_percent": "Motion of the apex, of the long axis",
-    "foreshortening": "Signs of foreshortening, share of three",
-    "wall_contact": "Cavity border that lies on myocardium",
+    "apex_motion_percent": "Motion of the apex, share of the long axis",
+    "foreshortening": "Signs of foreshortening that are present",
+    "wall_contact": "Cavity border that touches myocardium or atrium",
     "odd_shapes": "Frames of implausible shape",
     "certainty": "Certainty of the model along the border",
     "area_jitter_percent": "Change of the area between neighbouring frames",
-    "appearance_distance": "Distance from the training images",
-    "apical_probability": "Probability of an apical view",
+    "appearance_distance": "Distance from the apical training images",
+    "apical_probability": "Probability of A4C or A2C",
 }
 """Label of each part of `lvef.measure.image_quality` and of the view model; another part is labelled by its name."""
 
@@ -74,12 +74,12 @@ def quality_text(quality: ImageQuality) -> str:
 
 
 def advice_of(quality: ImageQuality) -> tuple[str, ...]:
-    """The sentences that would help most."""
+    """The most useful pieces of advice."""
     return tuple(note_text(text) for text in quality.advice[:SHOWN_ADVICE])
 
 
 def quality_lines(measurement: Measurement) -> list[tuple[str, str]]:
-    """Word and score, and the two things that would help most."""
+    """Word and score, and the two most useful pieces of advice."""
     quality = measurement.quality
     if quality is None:
         return []
@@ -87,7 +87,7 @@ def quality_lines(measurement: Measurement) -> list[tuple[str, str]]:
 
 
 def part_lines(quality: ImageQuality) -> list[tuple[str, str]]:
-    """The readable parts that are known, as label and value with unit.
+    """The measured values that are known, as label and value with unit.
 
     Example:
         >>> part_lines(ImageQuality(0.5, {"visible_apical": 0.62, "sector_width_deg": 74.6, "beats": 3.0, "haze": None}))

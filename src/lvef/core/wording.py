@@ -39,7 +39,7 @@ VIEW_TEXT = {
     View.PLAX: "parasternal long axis",
     View.PSAX: "parasternal short axis",
     View.SUBCOSTAL: "subcostal view",
-    View.NOT_ECHO: "no 2-D echo image of the heart",
+    View.NOT_ECHO: "not a 2-D echocardiogram",
     View.UNKNOWN: "unknown",
 }
 """Each view for people."""
@@ -47,7 +47,7 @@ VIEW_TEXT = {
 _VIEW_SOURCE_TEXT: dict[str, str] = {
     ViewSource.FILE: "from the file",
     ViewSource.USER: "given by the user",
-    ViewSource.IMAGE: "from the image",
+    ViewSource.IMAGE: "recognised from the image",
 }
 
 DECISION_TEXT = {
@@ -270,7 +270,7 @@ def shown_beat_lines(measurement: Measurement) -> list[tuple[str, str]]:
 
 
 def view_lines(measurement: Measurement) -> list[tuple[str, str]]:
-    """The view with its probability by the image, where it was looked for there."""
+    """The view with its probability by the image, where that was determined."""
     m = measurement
     if m.view_probability is None or m.view is View.UNKNOWN:
         return []
@@ -278,7 +278,7 @@ def view_lines(measurement: Measurement) -> list[tuple[str, str]]:
     if m.view_source in _VIEW_SOURCE_TEXT:
         text += f", {_VIEW_SOURCE_TEXT[m.view_source]}"
     # A view that the file states is checked against the image.
-    by = "probability" if m.view_source in ("", ViewSource.IMAGE) else "by the image"
+    by = "probability" if m.view_source in ("", ViewSource.IMAGE) else "probability by the image"
     return [("View", f"{text} ({by} {m.view_probability:.2f})")]
 
 
@@ -315,11 +315,11 @@ def category_probability_lines(measurement: Measurement) -> list[tuple[str, str]
         f"{key.replace('_', ' ')} {100 * share:.0f} %"
         for key, share in measurement.category_probabilities.items()
     ]
-    return [("Probability", ", ".join(parts))] if parts else []
+    return [("Range probabilities", ", ".join(parts))] if parts else []
 
 
 def decision_lines(measurement: Measurement) -> list[tuple[str, str]]:
-    """Whether the EF may be used; nothing without an EF: then the status says it."""
+    """The decision; nothing without an EF, where the status already states the refusal."""
     m = measurement
     if m.ef_percent is None or not m.decision:
         return []
@@ -348,7 +348,7 @@ def models_disagree(measurement: Measurement) -> bool:
 
 
 def second_opinion_lines(measurement: Measurement) -> list[tuple[str, str]]:
-    """What a model of another family measured."""
+    """The EF of another model."""
     other = measurement.second_opinion
     if other is None:
         return []

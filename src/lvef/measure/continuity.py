@@ -71,7 +71,7 @@ def good_part(clip: Clip, chosen: Sequence[int | None] = ()) -> GoodPart:
         if not parts and not _same_recording(breaks, by_hand):
             raise GeometryError(
                 f"{clip.source}: frames {min(by_hand)} and {max(by_hand)} were chosen as ED and ES, but the clip is cut "
-                "between them or there is no image on one; choose two frames of one recording."
+                "between them, or one of them has no image; choose two frames of one recording."
             )
         parts = parts or [np.arange(n)]
     notices = _warnings(breaks, clip.times_s)
@@ -81,7 +81,7 @@ def good_part(clip: Clip, chosen: Sequence[int | None] = ()) -> GoodPart:
     if len(best) < n and not (long_enough or by_hand):
         raise QualityRefusal("no_good_part", _no_part_text(clip, best, notices))
     if len(best) < n:
-        more = f"Measured is the longest good part, {_range(best[0], best[-1])} of 0 to {n - 1}."
+        more = f"The longest continuous part was measured: {_range(best[0], best[-1])} of 0 to {n - 1}."
         notices = [replace(notices[0], text=f"{notices[0].text} {more}"), *notices[1:]]
     return GoodPart(best, _foreign(breaks, best), tuple(notices))
 
@@ -199,8 +199,8 @@ def _warnings(breaks: Breaks, times_s: FloatArray) -> list[CodedWarning]:
     found = []
     for last, first in breaks.cuts[:1]:
         text = (
-            f"The clip is cut between frames {last} and {first}{_more(breaks.cuts)}: the image changes as no heart moves "
-            "(another recording, view or depth, or a title)."
+            f"The clip is cut between frames {last} and {first}{_more(breaks.cuts)}: the image changes more "
+            "than a beating heart can change it (another recording, view or depth, or a title)."
         )
         found.append(CodedWarning(CUT, text))
     for first, last in breaks.freezes[:1]:
@@ -209,16 +209,18 @@ def _warnings(breaks: Breaks, times_s: FloatArray) -> list[CodedWarning]:
         found.append(CodedWarning(FREEZE, text))
     for flags, code, text in (
         (breaks.blank, BLANK, "There is no image on {}."),
-        (breaks.damaged, DAMAGED, "Damaged or foreign images were left out: {}."),
+        (breaks.damaged, DAMAGED, "Frames that are damaged or show something else were left out: {}."),
         (
             breaks.copies == 1,
             LOOP,
-            "A loop: {} repeat earlier ones. They hold no new beats and are not measured again.",
+            "The clip repeats itself: {} are copies of earlier frames. They contain no new beats and are not "
+            "measured again.",
         ),
         (
             breaks.copies == -1,
             BACKWARD,
-            "Played backward: {} show earlier ones in the opposite order. They hold no new beats and are not measured.",
+            "The clip is played backward: {} show earlier frames in reverse order. They contain no new beats "
+            "and are not measured.",
         ),
     ):
         if flags.any():
@@ -226,15 +228,15 @@ def _warnings(breaks: Breaks, times_s: FloatArray) -> list[CodedWarning]:
     if breaks.repeated > MIN_REPEATED * (breaks.repeated + breaks.new):
         rate = breaks.new / (breaks.new + breaks.repeated) / float(np.median(np.diff(times_s)))
         text = (
-            f"{breaks.repeated} of {len(times_s)} frames repeat the one before, as after a change of the frame rate: about "
-            f"{rate:.3g} frames a second are new."
+            f"{breaks.repeated} of {len(times_s)} frames repeat the previous one, as after a change of the "
+            f"frame rate: about {rate:.3g} frames a second are new."
         )
         found.append(CodedWarning(REPEATED, text))
     return found
 
 
 def _more(places: Sequence[object]) -> str:
-    return f", and in {len(places) - 1} more places" if len(places) > 1 else ""
+    return f", and in {len(places) - 1} more place{'s' if len(places) > 2 else ''}" if len(places) > 1 else ""
 
 
 def _range(first: int, last: int) -> str:
@@ -252,7 +254,7 @@ def _no_part_text(clip: Clip, best: FrameNumbers, notices: Sequence[CodedWarning
     found = " ".join(notice.text for notice in notices)
     length = float(clip.times_s[best[-1]] - clip.times_s[best[0]]) if len(best) else 0.0
     return (
-        f"{clip.source}: no part of the clip is long enough to be measured. {found} The longest good part has {len(best)} "
-        f"frames in {length:.2f} s; at least {MIN_FRAMES} frames and {MIN_DURATION_S} s are needed. Export one "
-        "recording alone, as it was recorded."
+        f"{clip.source}: no part of the clip is long enough to be measured. {found} The longest continuous "
+        f"part has {len(best)} frames in {length:.2f} s; at least {MIN_FRAMES} frames and {MIN_DURATION_S} s are needed. "
+        "Export a single recording, as it was acquired."
     )

@@ -1,4 +1,4 @@
-"""Whether the EF of a measurement may be used: accepted, caution or refused, by the limits in `lvef.measure.thresholds`."""
+"""The decision on a measurement (accepted, caution, refused) by the thresholds in `lvef.measure.thresholds`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ CAUTION_CODES = frozenset(
         WIDE_INTERVAL,
     }
 )
-"""Warnings after which the contours should be looked at before the EF is used. The others are about time, scale or file."""
+"""Warnings that lead to caution: the contours must be checked before the EF is used. The others concern time, scale or
+file."""
 
 
 def decide(measurement: Measurement, thresholds: Thresholds) -> Decision:
@@ -50,7 +51,7 @@ def decide(measurement: Measurement, thresholds: Thresholds) -> Decision:
 
     Args:
         measurement: With its warnings, and its prediction interval where it has one.
-        thresholds: The limits.
+        thresholds: The thresholds.
 
     Returns:
         ``REFUSED`` without an EF, or where the prediction interval is wider than `Thresholds.max_interval_points`.
@@ -68,14 +69,14 @@ def decide(measurement: Measurement, thresholds: Thresholds) -> Decision:
 def with_decision(
     measurement: Measurement, thresholds: Thresholds, views: Mapping[str, Measurement] | None = None
 ) -> Measurement:
-    """The measurement with its decision, the limits in force, and a warning or a refusal that says why.
+    """The measurement with its decision, the thresholds in use, and a warning or a refusal with the reason.
 
-    A result that a reader corrected is the reader's: nothing is decided about it.
+    A result that a reader corrected gets no decision: the reader has made it.
 
     Args:
         measurement: Any; with its prediction interval where it has one.
-        thresholds: The limits.
-        views: Of a biplane study its views, decided: it is not better than the worse of them.
+        thresholds: The thresholds.
+        views: The views of a biplane study, with their decisions: if one has caution, so has the study.
     """
     m = measurement
     if m.correction is not None or m.status is Status.FAILED:
@@ -87,9 +88,9 @@ def with_decision(
     if decision is Decision.REFUSED:
         return replace(
             without_ef(m),
-            reason=f"{m.source}: the EF is too uncertain to be given: its {_percent(m)} prediction interval is {width:.0f} "
-            f"points wide ({_ends(m)}), at most {thresholds.max_interval_points:g} are accepted. Look at the contours; "
-            "choose ED and ES yourself (--ed-frame, --es-frame), or record the view again.",
+            reason=f"{m.source}: no EF is given because it is too uncertain: its {_percent(m)} prediction interval is "
+            f"{width:.0f} points wide ({_ends(m)}); at most {thresholds.max_interval_points:g} points are allowed. "
+            "Check the contours; choose ED and ES yourself (--ed-frame, --es-frame), or record the view again.",
             reason_code=TOO_UNCERTAIN,
             decision=str(decision),
             thresholds=limits,

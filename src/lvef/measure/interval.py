@@ -1,8 +1,8 @@
 """The prediction interval of an EF, from a calibration that belongs to the model in use.
 
 ``interval.json`` beside a model holds the calibration (`Calibration`), made by ``lvef weights calibrate``. Without one that
-names this model's file and this method of measurement there is no interval, and a note says why: an interval is never
-assumed. How it is made and what it holds is described in docs/explanation/prediction-interval.md.
+names this model's file and this method of measurement there is no interval, and a note gives the reason. How it is made and
+what it means is described in docs/explanation/prediction-interval.md.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ quantiles of its own."""
 MIN_SCALE = 0.5
 """Least expected size of an error, in points: a scale of 0 would promise a value without error."""
 
-OF_MODEL_ONLY = "It holds for the model's EF, not for a corrected one."
+OF_MODEL_ONLY = "The calibration is valid for the model's EF, not for a corrected one."
 NO_CALIBRATION = "The model has no calibration."
-OTHER_MODEL = "The calibration beside the model belongs to another file."
+OTHER_MODEL = "The calibration beside the model belongs to another model file."
 """Reasons without an interval."""
 
 
 @dataclass(frozen=True)
 class Cover:
-    """Measured cover of one group of cases."""
+    """Measured coverage of one group of cases."""
 
     group: str
     """Which cases."""
@@ -68,7 +68,7 @@ class Cover:
     width: float
     """Mean width in EF points."""
     oracle: float
-    """Width of the shortest constant interval that holds the same share of the true errors."""
+    """Width of the shortest interval of constant width that contains the same share of the true errors."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Calibration:
     model_sha256: str
     """Its file: the calibration holds for no other."""
     measured_with: str
-    """What measured the patients, who must not have been in its training: a model of one fold of the same recipe."""
+    """Model that measured the patients, who must not have been in its training: that of one fold of the same recipe."""
     measured_with_sha256: str
     """Its file."""
     level: float
@@ -108,7 +108,7 @@ class Calibration:
     command: str
     """Command that made it."""
     cover: tuple[Cover, ...] = ()
-    """Where cover was measured."""
+    """Coverage by group of cases."""
     schema: str = field(default=SCHEMA)
     """Version of this layout."""
 
@@ -314,10 +314,10 @@ def _why_none(m: Measurement, calibration: Calibration | None) -> str:
         return OTHER_MODEL
     method = method_of(m)
     if method not in calibration.methods:
-        return f"The calibration is of one plane ({', '.join(calibration.methods)}), not of this measurement ({method})."
+        return f"The calibration is valid for: {', '.join(calibration.methods)}; this measurement is of the kind: {method}."
     c = calibration
     needed = {*c.below, *c.above, *c.ranges, *c.foreign_from} - {CONSTANT, UNLIKE}
     missing = needed - set(signs_of(m))
     if missing:
-        return f"Not known of this measurement: {', '.join(sorted(missing)).replace('_', ' ')}."
+        return f"The calibration needs values that this measurement lacks: {', '.join(sorted(missing)).replace('_', ' ')}."
     return ""

@@ -52,14 +52,15 @@ def spacing_of_line(
     for x, y in ends:
         if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
             raise GeometryError(
-                f"The line of known length {line} leaves the image of {width} x {height} pixels; give points inside it."
+                f"The line of known length {line} leaves the image of {width} x {height} pixels; give two "
+                f"points inside the image."
             )
     aspect = aspect_of(geometry)
     x_mm = length_mm / math.hypot(x2 - x1, aspect * (y2 - y1))
     if not all(MIN_SPACING_MM <= side <= MAX_SPACING_MM for side in (x_mm, aspect * x_mm)):
         raise GeometryError(
-            f"The line {line} of {length_mm:g} mm gives {x_mm:.3g} mm per pixel, {MIN_SPACING_MM:g} to {MAX_SPACING_MM:g} "
-            "were expected; check its ends and its length, which is in millimetres."
+            f"The line {line} of {length_mm:g} mm gives {x_mm:.3g} mm per pixel; {MIN_SPACING_MM:g} to {MAX_SPACING_MM:g} "
+            "were expected. Check its ends and its length, which is in millimetres."
         )
     return PixelSpacing(x_mm, aspect * x_mm, f"{MANUAL}: line of {length_mm:g} mm")
 
@@ -124,8 +125,8 @@ def with_manual_scale(clip: Clip, sector: Sector, options: MeasureOptions) -> Cl
     if MIN_DEPTH_MM <= depth_mm <= MAX_DEPTH_MM:
         return replace(clip, spacing=given, spacing_note="")
     note = (
-        f"By the scale given ({given.source}) the ultrasound sector would be {depth_mm:.3g} mm deep, {MIN_DEPTH_MM:g} to "
-        f"{MAX_DEPTH_MM:g} mm were expected: the scale is not used."
+        f"By the scale given ({given.source}), the ultrasound sector would be {depth_mm:.3g} mm deep; {MIN_DEPTH_MM:g} to "
+        f"{MAX_DEPTH_MM:g} mm were expected. The scale is not used."
     )
     return without_scale(clip, note)
 

@@ -47,20 +47,21 @@ class MeasureOptions:
     mm_per_px: float | None = None
     """Millimetres per pixel, for a file without a scale; height of a pixel where they are not square."""
     scale_line: ScaleLine | None = None
-    """The same by a line of known length, for example two depth marks: X1,Y1,X2,Y2 in pixels and its length in mm."""
+    """Scale by a line of known length, for example two depth marks: X1,Y1,X2,Y2 in pixels and its length in mm."""
     a2c_mm_per_px: float | None = None
-    """Biplane studies: millimetres per pixel of the A2C, where it has another scale than the A4C."""
+    """Biplane studies: millimetres per pixel of the A2C, if its scale differs from that of the A4C."""
     a2c_scale_line: ScaleLine | None = None
-    """Biplane studies: line of known length on the A2C."""
+    """Biplane studies: line of known length on the A2C, in the same form."""
     prefer_manual_scale: bool = False
-    """Use the scale given even where the file has one of its own."""
+    """Use the given scale even if the file has its own."""
     per_beat: bool = False
     """EF models: find the beats with the installed segmentation model, and predict an EF for each; their mean is the EF.
     Without it the clip is read as a whole. Models that trace the ventricle always measure by beat."""
     second_opinion: str = ""
-    """Measure with a second model too, and say how far the two EFs are apart: its name, or auto for the best installed model
-    of another kind. It never changes the EF."""
+    """Measure with a second model too and report the difference between the two EFs. Give its name, or auto for the best
+    installed model of another kind. The EF itself never changes."""
     max_frames: int = MAX_FRAMES
     """Longest clip that is read."""
     thresholds: Thresholds = DEFAULT
-    """TOML file with limits of answer, caution and refusal that differ from the defaults; they stand in every result."""
+    """TOML file with thresholds of the decision (accepted, caution, refused) that differ from the defaults; every result
+    records them."""

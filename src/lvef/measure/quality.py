@@ -2,7 +2,7 @@
 
 Checks before the network: enough frames and time, no colour Doppler, no noise image. Checks after it: a ventricle on most
 frames, with wall around it. The limits are set well outside what CAMUS stills and the packaged cine show, so that
-they catch what is no apical view and leave poor images to the reader, with a warning. Those that a site may set stand in
+they catch what is no apical view and leave poor images to the reader, with a warning. Those that a site can set are in
 `lvef.measure.thresholds`.
 """
 
@@ -142,7 +142,7 @@ def check_sector(source: str, sector: Sector) -> tuple[CodedWarning, ...]:
         way = "clockwise" if side == "left" else "counter-clockwise"
         raise QualityRefusal(
             "turned",
-            f"{source}: the probe stands at the {side} of the image; it was expected at the top. Turn the file by 90 "
+            f"{source}: the probe is at the {side} of the image; it was expected at the top. Rotate the file by 90 "
             f"degrees {way}.",
         )
     warnings = []
@@ -177,7 +177,7 @@ def check_ventricle(
         traced: ``(n,)`` whether a ventricle could be traced.
         wall_contact: ``(n,)`` from :func:`wall_contact`, NaN where not measured.
         thresholds: Limits of both.
-        walls_known: Whether the network tells walls; where it does not, a warning says what was not checked.
+        walls_known: Whether the network segments walls; where it does not, a warning says what was not checked.
 
     Returns:
         Warnings.
@@ -211,13 +211,14 @@ def check_ventricle(
         notices.append(
             CodedWarning(
                 "walls_not_checked",
-                "The network tells no walls: the wall around the cavity was not checked. Look at the contour.",
+                "The model does not segment the myocardium: the wall around the cavity was not checked. Check the contour.",
             )
         )
     elif contact < thresholds.caution_wall_contact:
         notices.append(
             CodedWarning(
-                WEAK_WALLS, f"Wall was seen around {contact:.0%} of the cavity: check the contour by eye."
+                WEAK_WALLS,
+                f"Only {contact:.0%} of the cavity border touches myocardium or atrium: check the contour by eye.",
             )
         )
     return tuple(notices)
@@ -240,8 +241,9 @@ def check_combined(source: str, notices: Sequence[CodedWarning]) -> None:
     weak = by_code[WEAK_WALLS].partition(":")[0]
     raise QualityRefusal(
         "doubtful_contours",
-        f"{source}: {weak[0].lower()}{weak[1:]}, and at once: {unsteady[0].lower()}{unsteady[1:].rstrip('.')}. "
-        "Where walls are hardly seen, such beats may be made by the contour: no EF is given. Look at the contours; choose "
+        f"{source}: {weak[0].lower()}{weak[1:]}; in addition, {unsteady[0].lower()}{unsteady[1:].rstrip('.')}. "
+        "Where walls are hardly visible, errors of the contour can look like beats: no EF is given. Check the "
+        "contours; choose "
         "ED and ES yourself (--ed-frame, --es-frame), or record the view again.",
     )
 
@@ -275,14 +277,14 @@ def check_apical(
     round_frames = sum(ROUND in reasons for reasons in odd)
     found = ""
     if tilt > MAX_AXIS_TILT_DEG:
-        found = f"the long axis lies across the image ({tilt:.0f} degrees from the direction of depth)"
+        found = f"the long axis lies across the image ({tilt:.0f} degrees from the depth direction)"
     elif round_frames > MAX_ROUND_FRACTION * len(axes):
         found = f"the cavity is round on {round_frames} of {len(axes)} frames, as in a short axis"
     if found:
         raise QualityRefusal(
             NOT_APICAL,
-            f"{source}: {found}; an apical four- or two-chamber cine was expected. Choose another clip, or turn the image "
-            "so that depth runs downwards.",
+            f"{source}: {found}; an apical four- or two-chamber cine was expected. Choose another clip, or rotate the image "
+            "so that depth increases downwards.",
         )
 
 
@@ -301,7 +303,8 @@ def check_torn(source: str, odd: Sequence[set[str]], thresholds: Thresholds) -> 
     if torn > thresholds.max_torn_share * len(odd):
         raise QualityRefusal(
             "doubtful_contours",
-            f"{source}: the contour is bent or pinched on {torn} of {len(odd)} frames, as no ventricle is; it has probably "
+            f"{source}: the contour is bent or pinched on {torn} of {len(odd)} frames, a shape no ventricle "
+            f"has; it has probably "
             "entered another chamber, and no EF is given. Check the contours; choose ED and ES yourself (--ed-frame, "
             "--es-frame), or record the view again.",
         )

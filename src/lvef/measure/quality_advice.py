@@ -1,4 +1,4 @@
-"""What would improve a recording most, in plain sentences, from the parts of its image quality."""
+"""Advice on what would improve a recording most, from its image-quality values."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ ADVICE = (
         "apical_haze",
         0.18,
         0.09,
-        "Haze over the apex: lower the near gain or use harmonic imaging.",
+        "Haze over the apex: lower the near-field gain or use harmonic imaging.",
         below=False,
     ),
-    Advice("far_to_near", 0.62, 0.28, "The far field is dark: raise the depth gain or choose less depth."),
+    Advice("far_to_near", 0.62, 0.28, "The far field is dark: raise the far gain or reduce the depth."),
     Advice("mean_grey", 0.1, 0.08, "The image is dark: raise the gain."),
     Advice("mean_grey", 0.51, 0.08, "The image is too bright: lower the gain.", below=False),
     Advice(
@@ -70,35 +70,35 @@ ADVICE = (
         "shadow",
         0.1,
         0.1,
-        "A shadow lies over {percent} % of the border: move the probe off the rib.",
+        "A shadow covers {percent} % of the border: move the probe away from the rib.",
         below=False,
     ),
     Advice(
         "cut_off",
         0.1,
         0.1,
-        "The sector cuts the wall on {percent} % of the border: centre the ventricle.",
+        "The sector edge cuts off {percent} % of the border: centre the ventricle.",
         below=False,
     ),
     Advice(
         "frame_rate_hz",
         30.0,
         10.0,
-        "{value:.0f} frames/s may miss end-systole: narrow the sector or choose less depth.",
+        "{value:.0f} frames/s may miss end-systole: narrow the sector or reduce the depth.",
     ),
-    Advice("beats", 1.0, 0.5, "No complete beat: record two beats or more."),
+    Advice("beats", 1.0, 0.5, "No complete beat: record at least two beats."),
     Advice(
         "probe_drift_percent",
         10.0,
         5.0,
-        "The heart drifts by {value:.0f} % of its length between beats: hold probe and breath still.",
+        "The heart drifts by {value:.0f} % of its length between beats: hold the probe still during breath-hold.",
         below=False,
     ),
     Advice(
         "foreshortening",
         0.5,
         0.25,
-        "Perhaps foreshortened: compare the long axis with the other apical view, one view cannot tell reliably.",
+        "Possibly foreshortened: compare the long axis with the other apical view; one view cannot show it reliably.",
         below=False,
     ),
 )
@@ -110,7 +110,7 @@ standard deviations are the spreads); darkness, half of the darkest of these, be
 
 
 def advice(parts: Mapping[str, float | None], view: View) -> tuple[str, ...]:
-    """Plain sentences on what is wrong and what would help, the worst first.
+    """Advice, the worst fault first.
 
     Args:
         parts: From this module.

@@ -67,11 +67,11 @@ def plausible_curve(clip: Clip, tracings: Sequence[Tracing | None]) -> tuple[Cli
     elif not manual:
         return clip, curve
     else:
-        text = f"The volumes rest on a scale given by hand ({clip.scale.source}, {clip.scale.y_mm:.3g} mm per pixel)."
+        text = f"The volumes depend on a scale given by hand ({clip.scale.source}, {clip.scale.y_mm:.3g} mm per pixel)."
         return replace(clip, notices=(*clip.notices, CodedWarning("manual_scale", text))), curve
     whose = "given" if manual else "of the file"
     note = (
-        f"By the scale {whose} ({clip.scale.source}) the ventricle would be {found_text}, {expected} were expected: the "
+        f"By the scale {whose} ({clip.scale.source}), the ventricle would be {found_text}; {expected} were expected. The "
         "scale is not used."
     )
     clip = without_scale(clip, note)

@@ -1,4 +1,4 @@
-"""What a model of another family measures on the same clip. It never changes the EF; a warning says where they differ."""
+"""The EF of another model on the same clip. It never changes the EF of the result; a warning says where the two differ."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def second_model(name: str, first: ModelEntry) -> str:
     if name != AUTO:
         if find_model(name).card.model_sha256 == first.card.model_sha256:
             raise ConfigError(
-                f"{name} measures already; a second opinion needs another model (lvef info lists them)."
+                f"{name} measures already; a second opinion needs a different model (lvef info lists them)."
             )
         return name
     others = [e for e in list_models() if e.card.kind in KIND_ORDER and e.card.kind != first.card.kind]
@@ -53,7 +53,7 @@ def with_second_opinion(first: Measurement, other: Measurement, thresholds: Thre
     Args:
         first: By the model in use.
         other: By the other model; refused and failed ones too.
-        thresholds: The limits.
+        thresholds: The thresholds.
     """
     if first.ef_percent is None:
         return first
@@ -70,7 +70,7 @@ def with_second_opinion(first: Measurement, other: Measurement, thresholds: Thre
         return first
     text = (
         f"The models disagree: {weights} measured an EF of {other.ef_percent:.0f} %, {abs(apart):.0f} points "
-        f"{'lower' if apart < 0 else 'higher'} (limit {limit:g}). Check the contours before you use the EF."
+        f"{'lower' if apart < 0 else 'higher'} (threshold {limit:g}). Check the contours before you use the EF."
     )
     decision = str(Decision.CAUTION) if first.decision == Decision.ACCEPTED else first.decision
     return replace(first, notices=(*first.notices, CodedWarning(MODELS_DISAGREE, text)), decision=decision)

@@ -1,4 +1,4 @@
-"""Where a file states a view: one that is no A4C or A2C is refused, one that contradicts the user is warned of."""
+"""Views that a file states: any except A4C and A2C is refused; one that contradicts the user raises a warning."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def stated_view_refusal(clip: Clip, given: View) -> QualityRefusal | None:
     return QualityRefusal(
         NOT_APICAL,
         f"{clip.source}: the file states {_stated(clip)}; an apical four- or two-chamber view was expected. "
-        "Choose another clip, or, if the file is wrong, give the view with --view A4C or --view A2C.",
+        "Choose another clip; if the file is wrong, state the view with --view A4C or --view A2C.",
     )
 
 
@@ -45,10 +45,10 @@ def with_stated_view(clip: Clip, given: View) -> Clip:
     believed = not states_other_view(clip)
     if given is View.UNKNOWN or clip.view is given or (believed and clip.view is View.UNKNOWN):
         return clip
-    text = f"The file states {_stated(clip)}, {given} was given: "
+    text = f"The file states {_stated(clip)}, but {given} was given: "
     notice = CodedWarning(
         "view_contradicts_file",
-        text + ("the file is believed." if believed else "the view given is believed."),
+        text + ("the view in the file is used." if believed else "the view given is used."),
     )
     clip = replace(clip, notices=(*clip.notices, notice))
     return clip if believed else replace(clip, view=View.UNKNOWN, view_statement="")

@@ -1,7 +1,7 @@
-"""All limits between answer, caution and refusal in one place.
+"""All thresholds of the decision (accepted, caution, refused) in one place.
 
-A site may set its own (``--thresholds FILE.toml``, the service's setting, `lvef.measure.options.MeasureOptions`); every
-result records those that were in force. What cannot be measured at all has no limits here (`lvef.measure.quality`).
+A site can set its own (``--thresholds FILE.toml``, the service's setting, `lvef.measure.options.MeasureOptions`); every
+result records those in use. Clips that cannot be measured at all are refused by fixed rules in `lvef.measure.quality`.
 """
 
 from __future__ import annotations
@@ -13,56 +13,59 @@ from lvef.core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Limits of answer, caution and refusal. Names begin with what happens beyond them: ``min_``, ``max_`` refuse."""
+    """Thresholds of the decision. Below ``min_`` and above ``max_`` a clip is refused; ``caution_`` ones raise a warning."""
 
     max_interval_points: float = 45.0
-    """Widest prediction interval, in EF points, with which an EF is given: it holds about half of all EFs that occur. From
-    40 on the mean error of the calibration's cases is 10 to 11 points, twice that of the others (EXPERIMENTS.md)."""
+    """Widest prediction interval, in EF points, with which an EF is given: it contains about half of all EFs that occur. At
+    widths of 40 or more, the mean error of the calibration cases is 10 to 11 points, twice that of the others
+    (EXPERIMENTS.md)."""
     caution_interval_points: float = 30.0
-    """Width of the prediction interval above which a warning says that it is wide. Above are 11 % of the pairs of stills of
-    patients set aside, 29 % of the phantoms and 28 % of the perturbed stills, with a mean error of 6.5, 9.0 and 6.2 points,
-    against 5.0, 6.9 and 5.5 below (EXPERIMENTS.md)."""
+    """Width of the prediction interval above which a warning says that it is wide. 11 % of the pairs of stills of held-out
+    patients, 29 % of the phantoms and 28 % of the perturbed stills are above it, with mean errors of 6.5, 9.0 and 6.2
+    points; below it, the mean errors are 5.0, 6.9 and 5.5 (EXPERIMENTS.md)."""
     caution_difference_points: float = 10.0
-    """Difference between the EFs of two models from which on a warning says that they disagree. Phantoms and animated stills
-    of held-out patients: on 1 of 24 as they are, on 27 of 101 degraded ones; with it the error is 9.7 points, above 10 on
-    50 %, without it 6.9 and 27 % (``python -m studies.second_opinion``)."""
+    """Difference between the EFs of two models at and above which a warning says that they disagree. Phantoms and animated
+    stills of held-out patients: the warning is raised on 1 of 24 unchanged and 27 of 101 degraded clips. With it the mean
+    error is 9.7 points and above 10 points on 50 % of the clips, without it 6.9 and 27 %
+    (``python -m studies.second_opinion``)."""
     min_traced_share: float = 0.6
     """Share of the frames on which a ventricle must be found."""
     caution_traced_share: float = 0.95
-    """Share below which a warning says that frames are without a ventricle."""
+    """Share below which a warning says that no ventricle was found on some frames."""
     min_wall_contact: float = 0.55
-    """Share of the cavity's border that must be wall or atrium, median over frames. 598 CAMUS stills: expert masks at least
-    0.97, the model at least 0.94."""
+    """Share of the cavity's border that must touch myocardium or atrium, median over frames. 598 CAMUS stills: expert masks
+    at least 0.97, the model at least 0.94."""
     caution_wall_contact: float = 0.8
-    """Share below which a warning says that little wall was seen."""
+    """Share below which a warning says that little myocardium was found around the cavity."""
     max_torn_share: float = 0.4
-    """Share of the frames on which the contour may be bent around a wall or end in a point: 0.56 of the one clip where it
-    goes over into the right ventricle, at most 0.15 of all other cines and phantoms looked at."""
+    """Share of the frames on which the contour may be bent around a wall or end in a point. It is 0.56 in the one clip where
+    the contour enters the right ventricle, and at most 0.15 in all other cines and phantoms that were checked."""
     caution_odd_share: float = 0.25
-    """Share of the frames that may have a shape no expert draws without a warning."""
+    """Share of frames with a shape that no expert draws, above which there is a warning."""
     min_apical_probability: float = 0.3
-    """Probability of A4C and A2C together by the image, mean over its frames. 320 stills of 80 CAMUS patients set aside: at
-    least .42, 99 % at least .55; clips and stills of other hospitals: at least .78; synthetic parasternal long-axis
-    clips: at most .07; one of 12 subcostal ones lies above the limit. At .4, 4 of 60 synthetic apical clips would be
-    refused, at .3 one."""
+    """Lowest probability of A4C and A2C together, from the image, mean over its frames. 320 stills of 80 held-out CAMUS
+    patients: at least .42, 99 % at least .55; clips and stills of other hospitals: at least .78; synthetic parasternal
+    long-axis clips: at most .07; one of 12 synthetic subcostal clips is above the threshold. At .4, 4 of 60 synthetic
+    apical clips would be refused, at .3 one."""
     caution_apical_probability: float = 0.55
-    """Probability below which a warning says that the view is not sure."""
+    """Probability below which a warning says that the view is uncertain."""
     caution_other_apical_probability: float = 0.3
-    """Probability of another apical view from which on a warning says so: three- and five-chamber views are like A4C."""
+    """Probability of another apical view at and above which a warning says that the view is uncertain: three- and
+    five-chamber views resemble A4C."""
     max_appearance_distance: float = 2.0
-    """Distance from the apical images of training, median over the frames. Patients set aside and images of other hospitals:
-    at most 1.2; photographs, pages of text and M-mode: 1.2 to 1.8 in the mean."""
+    """Largest distance from the apical training images, median over the frames. Held-out patients and images of other
+    hospitals: at most 1.2; photographs, pages of text and M-mode: mean of 1.2 to 1.8."""
     caution_appearance_distance: float = 1.3
-    """Distance from which on a warning says that the view is not sure."""
+    """Distance above which a warning says that the view is uncertain."""
     max_coloured_share: float = 0.015
     """Coloured share of the sector above which the clip counts as colour Doppler. The packaged cine, with coloured marks on
     its screen, has 0."""
 
     def __post_init__(self) -> None:
-        """Check that every limit can be one.
+        """Check the thresholds.
 
         Raises:
-            ConfigError: A limit outside its range, or a refusal before its caution.
+            ConfigError: A threshold outside its range, or one that refuses before its warning is reached.
         """
         for field in fields(self):
             value = getattr(self, field.name)
@@ -72,17 +75,17 @@ class Thresholds:
         for first, last in _ORDER:
             if getattr(self, first) > getattr(self, last):
                 raise ConfigError(
-                    f"{first} = {getattr(self, first):g} is above {last} = {getattr(self, last):g}: then nothing would be "
-                    "between an answer and a refusal; swap them."
+                    f"{first} = {getattr(self, first):g} is above {last} = {getattr(self, last):g}: no result "
+                    "could then have the decision caution; swap the two values."
                 )
 
     def as_numbers(self) -> dict[str, float]:
-        """The limits by name, as a result records them."""
+        """The thresholds by name, as a result records them."""
         return {name: float(value) for name, value in asdict(self).items()}
 
 
 _LARGEST = {"_points": 100.0, "_distance": 100.0}
-"""Largest value of limits whose names end so; of shares and probabilities it is 1."""
+"""Largest value of thresholds by the end of their name; for shares and probabilities it is 1."""
 
 _ORDER = (
     ("caution_interval_points", "max_interval_points"),
@@ -91,7 +94,7 @@ _ORDER = (
     ("min_apical_probability", "caution_apical_probability"),
     ("caution_appearance_distance", "max_appearance_distance"),
 )
-"""Limits of which the first may not be above the second."""
+"""Pairs of thresholds; the first must not be above the second."""
 
 DEFAULT = Thresholds()
-"""The limits where a site sets none."""
+"""The default thresholds."""

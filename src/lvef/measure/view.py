@@ -1,8 +1,8 @@
-"""Which view a clip shows, by its images; whether it may be measured; whether the view changes within the clip.
+"""Which view a clip shows, whether it may be measured, and whether the view changes within the clip.
 
-A view model gives probabilities of the views for single frames, and a distance from apical frames of its training. Eight
-frames spread over the clip are shown to it. A view that the file states, then one that the user states, goes before that of
-the image; the image then only contradicts, or agrees.
+A view model gives the probability of each view for single frames, and their distance from its apical training frames. It is
+applied to eight frames spread over the clip. A view stated in the file has priority, then one that the user states, then the
+view recognised from the image; a stated view is checked against the image.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ SHOWN_FRAMES = 8
 """Frames of a clip that are looked at: one beat at rest has each phase in two of them."""
 
 SURE_OF_TWO = 0.7
-"""Share of A4C or A2C in the probability of both from which the image says which of the two it is. Of stills of patients set
-aside 88 % are told rightly by it, 3 % wrongly, 9 % not."""
+"""Share of A4C or A2C in their joint probability at and above which the image decides between the two. Of the stills of
+held-out patients, 88 % are assigned correctly, 3 % wrongly, and 9 % to neither."""
 
 CONTRADICTS = 0.85
-"""Share from which the image contradicts a stated A4C or A2C."""
+"""Share at and above which the image contradicts a stated A4C or A2C."""
 
 MIN_RUN_FRAMES = 2
 """Frames looked at in a row that make a change of view; one alone may be an error."""
@@ -63,7 +63,7 @@ class FrameViews:
     Attributes:
         frames: ``(k,)`` their numbers.
         probabilities: ``(k, views)`` in the order of `RECOGNISED_VIEWS`.
-        distance: ``(k,)`` from apical frames of training; 1 is what 99 % of those of patients set aside stay below.
+        distance: ``(k,)`` from apical frames of training; 99 % of the frames of held-out patients are below 1.
     """
 
     frames: NDArray[np.intp]
@@ -227,7 +227,7 @@ def recognise_view(
         QualityRefusal: ``not_apical``.
     """
     if not looks:
-        text = f"No view model is installed ({VIEW_MODEL}): whether the clip is apical was not checked. Look at it."
+        text = f"No view model is installed ({VIEW_MODEL}): it was not checked whether the clip is apical. Look at the clip."
         return RecognisedView(view, by, notices=(CodedWarning("view_not_checked", text),))
     seen = FrameViews(
         np.concatenate([look.frames for look in looks]),
@@ -242,7 +242,7 @@ def recognise_view(
             f"the image shows: {shown}"
             if apical < limits.min_apical_probability
             else (
-                f"the images are unlike all apical views the model has learned from (distance {distance:.1f}, at most "
+                f"the images differ from all apical training images of the view model (distance {distance:.1f}; at most "
                 f"{limits.max_appearance_distance:g} was expected)"
             )
         )
@@ -256,8 +256,8 @@ def recognise_view(
         or seen.probability(View.OTHER_APICAL) >= limits.caution_other_apical_probability
     ):
         text = (
-            f"Whether this is an A4C or A2C is not sure: by the image {shown}, distance from the images of training "
-            f"{distance:.1f} (usual: below 1). Check the view."
+            f"It is uncertain whether this is an A4C or A2C: the image shows {shown}, with a distance of "
+            f"{distance:.1f} from the training images (usual: below 1). Check the view."
         )
         notices.append(CodedWarning("view_unsure", text))
     nearer = max(MEASURABLE_VIEWS, key=seen.probability)
@@ -265,7 +265,8 @@ def recognise_view(
     if not by:
         view, by = (nearer, ViewSource.IMAGE) if share >= SURE_OF_TWO else (View.UNKNOWN, "")
     elif share >= CONTRADICTS and nearer is not view and not notices:
-        text = f"{view} is stated, but the image looks like {nearer} (probability {seen.probability(nearer):.2f}): check it."
+        found = f"{nearer} (probability {seen.probability(nearer):.2f})"
+        text = f"{view} is stated, but the image looks like {found}: check the view."
         notices.append(CodedWarning(OTHER_VIEW, text))
     probability = seen.probability(view) if view is not View.UNKNOWN else None
     return RecognisedView(view, by, probability, {APPEARANCE: distance, APICAL: apical}, tuple(notices))
@@ -329,8 +330,8 @@ def with_recognised_view(measurement: Measurement, found: RecognisedView) -> Mea
 def _refusal(source: str, found: str) -> QualityRefusal:
     return QualityRefusal(
         NOT_APICAL,
-        f"{source}: {found}; an apical four- or two-chamber cine was expected. Give such a clip; if this is one, state its "
-        "view (--view A4C or A2C).",
+        f"{source}: {found}; an apical four- or two-chamber cine was expected. Choose another clip; if this is an A4C or "
+        "A2C, state the view with --view A4C or --view A2C.",
     )
 
 

@@ -125,11 +125,11 @@ class MeasureForm(BaseModel):
     frame_rate_hz: Positive = Field(None, description="Frame rate that overrides the file's.")
     mm_per_px: Positive = Field(None, description="Millimetres per pixel, for a file without a scale.")
     scale_line: Line = Field(
-        None, description="The same by a line of known length: x1,y1,x2,y2 in pixels, length in mm."
+        None, description="Scale by a line of known length: x1,y1,x2,y2 in pixels, length in mm."
     )
-    a2c_mm_per_px: Positive = Field(None, description="Biplane: mm_per_px of the A2C, where it is another.")
+    a2c_mm_per_px: Positive = Field(None, description="Biplane: mm_per_px of the A2C, if it differs.")
     a2c_scale_line: Line = Field(None, description="Biplane: scale_line of the A2C.")
-    prefer_manual_scale: bool = Field(False, description="Use the scale given even where the file has one.")
+    prefer_manual_scale: bool = Field(False, description="Use the given scale even if the file has its own.")
     per_beat: bool = Field(False, description="EF models: an EF for each beat.")
     second_opinion: str = Field(
         "", description="Measure with a second model too: auto, or the name of an installed model."

@@ -42,7 +42,7 @@ class ServiceSettings:
     precision: str = MeasureOptions.precision
     """Arithmetic: auto, f32 or bf16."""
     thresholds: Thresholds = MeasureOptions.thresholds
-    """TOML file with limits of answer, caution and refusal that differ from the defaults."""
+    """TOML file with thresholds of the decision (accepted, caution, refused) that differ from the defaults."""
     max_upload_mb: int = 512
     """Largest request, all its files together."""
     max_files: int = 20

@@ -1,4 +1,4 @@
-"""Split conformal prediction: quantiles of the errors on patients set aside, with their finite-sample correction.
+"""Split conformal prediction: quantiles of the errors on held-out patients, with their finite-sample correction.
 
 The unit is the patient, not the row. A patient with several rows weighs as much as one with a single row: each row weighs
 1 / (rows of its patient), and the new patient weighs 1. Sources: Vovk, Gammerman & Shafer, Algorithmic Learning in a

@@ -47,14 +47,15 @@ VERSION = "1.0.0"
 """Version that a newly trained network gets."""
 
 CALIBRATED_SHARE = 0.99
-"""Part of the frames of patients held out that lie below distance 1."""
+"""Share of the frames of held-out patients that have a distance below 1."""
 
 SHOWN = {"loss": ("loss", ""), "correct": ("correct", "")}
 """Metrics of a line of progress."""
 
 LIMITS = (
-    "Recognises a view and measures nothing.",
-    "Of patients it has seen A4C and A2C of one hospital and one maker's machine; all other views it knows are synthetic.",
+    "Recognises a view; does not measure an EF.",
+    "Trained on patients' A4C and A2C images from one hospital and one vendor only; its training images of all other views "
+    "are synthetic.",
     "A2C stills of the dataset have lost their aspect ratio.",
 )
 """Known weaknesses."""
@@ -246,7 +247,7 @@ def write_view(
         name=recipe.name,
         version=VERSION,
         kind=VIEW,
-        title="View of a frame, and how unlike the apical frames of training it looks; measures nothing",
+        title="View of a frame, and its distance from the apical training frames; does not measure an EF",
         licence=LICENCE,
         intended_use=INTENDED_USE,
         input=recipe.input,

@@ -88,8 +88,8 @@ def show_quality(m: Measurement, key: str) -> None:
             )
         parts = part_lines(quality)
         if parts:
-            with st.expander("Signs of image quality"):
-                show_table(["Sign", "Value"], [(line, "") for line in parts], "Signs of image quality")
+            with st.expander("Image-quality values"):
+                show_table(["Name", "Value"], [(line, "") for line in parts], "Image-quality values")
 
 
 def result_lines(m: Measurement, options: MeasureOptions) -> list[tuple[str, str]]:

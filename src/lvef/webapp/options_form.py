@@ -88,8 +88,8 @@ def show_options_form(
             kept["second"] = st.checkbox(
                 "Second opinion",
                 kept.get("second", False),
-                help="Measures with a model of another kind too, and states how far the two EFs differ. It never changes "
-                "the EF.",
+                help="Measures with a model of another kind too, and states the difference between the two EFs. The EF "
+                "itself never changes.",
                 key="choice-second",
             )
         error = _body_size_error(height, weight)

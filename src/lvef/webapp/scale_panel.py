@@ -55,8 +55,8 @@ def scale_panel(item: SessionResult, clip: Clip) -> None:
     with right:
         show_element(
             "lead",
-            "Click on the image, or drag the ends, so that the line lies on a known length. At first it runs from the top "
-            "of the sector to its lower edge: its length is then the depth at which the machine was set.",
+            "Click on the image, or drag the ends, so that the line covers a known distance. At first it runs from the "
+            "top of the sector to its lower edge; its length is then the imaging depth set on the scanner.",
         )
         length_mm = st.number_input(
             "Length of the line (mm)",

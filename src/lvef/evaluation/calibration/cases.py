@@ -1,7 +1,8 @@
 """Cases for the calibration of the prediction interval, and what the model measures on each.
 
-The measuring model never saw the patients. The reference EF is that of the experts' contours of the same view (stills,
-animated stills) or of the phantom cut in the same plane. Four sources: pairs of stills of patients set aside, the same under
+The patients were held out of the training of the measuring model. The reference EF is that of
+the experts' contours of the same view (stills,
+animated stills) or of the phantom cut in the same plane. Four sources: pairs of stills of held-out patients, the same under
 perturbations, animated stills of the same patients, phantoms. Phantoms of another seed are for the test alone.
 """
 

@@ -50,7 +50,7 @@ MIN_CONSTANT = 0.5
 calibration is not much more certain than others. Without it a good clip of another hospital had an interval of 10 points."""
 
 FOREIGN_SHARE = 0.975
-"""Share of pairs of stills of patients set aside that count as familiar by each sign of foreign images."""
+"""Share of pairs of stills of held-out patients that count as familiar by each sign of foreign images."""
 
 MIN_PATIENTS = 33
 """Fewest patients and phantoms from which quantiles are taken: 1 / (33 + 1) is below the first of `LEVELS`."""

@@ -1,4 +1,4 @@
-"""What a calibration shows: cover and width by group, risk-coverage curves, and its files."""
+"""Report of a calibration: coverage and width by group, risk-coverage curves, and its files."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ INTERVAL_LEVEL = 0.90
 
 
 def cover_metrics(predicted: Sequence[Predicted], split: str, method: str, seed: int = 0) -> list[MetricRow]:
-    """Cover, mean width with the oracle's beside it, and MAE of every group with at least two patients."""
+    """Coverage, mean width, the oracle's width, and MAE of every group with at least two patients."""
     found = []
     for group in GROUPS:
         chosen = [p for p in predicted if group.has(p.result)]
@@ -161,9 +161,9 @@ def make_report(
                 ("caution above", limits.caution_interval_points),
                 ("refused above", limits.max_interval_points),
             ),
-            heading="Error of the EFs that are answered, narrowest prediction interval first",
+            heading="Error of the EFs that are given, narrowest prediction interval first",
         ),
-        "Mean absolute error against the share of cases answered, a curve for each source of cases.",
+        "Mean absolute error against the share of cases with an EF; one curve for each source of cases.",
     )
     table = _cover_table(calibration.cover)
     refused = sum(not r.has_ef for r in results)
@@ -172,12 +172,12 @@ def make_report(
         f"{calibration.patients} patients and phantoms; {refused} of {len(results)} cases were refused or failed."
     ]
     factors = Table(
-        ("sign", "widens downwards by", "upwards by"),
+        ("sign", "extends the interval down by", "up by"),
         [
             (name, f"{calibration.below.get(name, 0.0):.2f}", f"{calibration.above.get(name, 0.0):.2f}")
             for name in dict.fromkeys([*calibration.below, *calibration.above])
         ],
-        "Expected size of an error in EF points: a constant, and so many points at a sign of 1.",
+        "Expected size of an error in EF points: a constant, plus these points where a sign is 1.",
     )
     return EvaluationReport(
         title=f"Calibration of {calibration.model}",
@@ -185,10 +185,10 @@ def make_report(
         introduction=[*headline, calibration.data],
         sections=[
             Section(
-                "Cover",
-                "Patients by cross-validation: each by a calibration without that patient. Phantoms of a seed that no "
-                "calibration saw. The oracle is the shortest interval of constant width that holds the same share of the "
-                "true errors of the group.",
+                "Coverage",
+                "Patients: cross-validation, each with a calibration that excludes this patient. Phantoms: a seed that was "
+                "not used for calibration. The oracle is the shortest interval of constant width that contains the same "
+                "share of the true errors of the group.",
                 [table],
                 brief=[table],
             ),
@@ -219,7 +219,7 @@ def _cover_table(found: Sequence[Cover]) -> Table:
             )
             for c in found
         ],
-        f"Cover and mean width of the {100 * INTERVAL_LEVEL:.0f} % prediction interval.",
+        f"Coverage and mean width of the {100 * INTERVAL_LEVEL:.0f} % prediction interval.",
     )
 
 

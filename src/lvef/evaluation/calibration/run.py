@@ -178,7 +178,8 @@ def _data_text(results: Sequence[SignsResult], plan: CalibrationPlan) -> str:
     animated = sum(r.source == ANIMATED for r in results)
     c = plan.counts
     return (
-        f"A4C and A2C stills of {stills} CAMUS patients that the measuring model never saw, {c.perturbed} of them also "
+        f"A4C and A2C stills of {stills} CAMUS patients held out of the measuring model's training, "
+        f"{c.perturbed} of them also "
         f"perturbed; {animated} animated A4C stills; {FIT_SEEDS * c.phantoms} A4C phantoms, seeds {c.phantom_seed} to "
         f"{c.phantom_seed + FIT_SEEDS - 1}. Reference: EF of the same view, by the experts' contours or the true contour."
     )
