@@ -50,3 +50,9 @@ def test_toml_that_is_missing_or_broken_is_one_sentence(tmp_path):
     broken.write_text("name = ")
     with pytest.raises(ConfigError, match=r"broken\.toml: not valid TOML"):
         read_toml(Outer, broken)
+
+
+@pytest.mark.parametrize("values", [[], None, 3, "text"])
+def test_a_file_without_keys_is_one_sentence(values):
+    with pytest.raises(ConfigError, match=r"a\.json: .* names with values were expected"):
+        from_mapping(Inner, values, "a.json")

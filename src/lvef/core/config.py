@@ -6,6 +6,7 @@ import dataclasses
 import tomllib
 import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,9 @@ def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
     Raises:
         ConfigError: An unknown key, a missing one, or a value of the wrong type.
     """
+    # A JSON file may hold anything.
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: {values!r:.40} found; names with values were expected.")
     hints = typing.get_type_hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(fields))
