@@ -25,6 +25,7 @@ CAUTION_CODES = frozenset(
         "experimental_network",
         "faint_contraction",
         "implausible_shape",
+        "implausible_systole",
         SHORTENING,
         "line_faults",
         MODELS_DISAGREE,

@@ -89,8 +89,9 @@ def read_view_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> Vi
 class BalancedBatches(Sampler[list[int]]):
     """Batches in which A4C, A2C and all other views together have shares of 1, 1 and 2.
 
-    The other views come as often as the root of the number of their groups, and the groups of a view alike often. What is drawn is a function of seed and epoch
-    alone: a run that goes on draws what it would have drawn without the stop.
+    Each other view is drawn in proportion to the square root of the number of its groups, and the groups of a view equally
+    often. What is drawn is a function of seed and epoch alone: a resumed run draws what it would have drawn without the
+    stop.
 
     Args:
         groups: ``(n,)`` group of each image.
