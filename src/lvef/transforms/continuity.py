@@ -113,6 +113,10 @@ class Breaks:
         return [part for part in np.split(kept, np.flatnonzero(ends) + 1) if len(part)]
 
 
+MOST_PRODUCTS = 200_000
+"""Multiplications that OpenBLAS does in one thread, with room to spare. Source: its ``interface/gemm.c``, 65,536 times 4."""
+
+
 def find_breaks(frames: FrameArray, times_s: FloatArray) -> Breaks:
     """Look for blank frames, freezes, damage, cuts and copies, in this order; each leaves out what was found before.
 
@@ -195,7 +199,14 @@ def _evened_distances(cells: NDArray[np.float32], frames: FrameNumbers) -> NDArr
 
 def _distances(points: NDArray[np.float32]) -> NDArray[np.float32]:
     squared = np.einsum("ij,ij->i", points, points)
-    between = squared[:, None] + squared[None] - 2 * points @ points.T
+    products = np.empty((len(points), len(points)), np.float32)
+    # In blocks too small for the threads of the linear algebra library: these wait in a busy loop afterwards, and the model
+    # that runs next loses a fifth of its time to them.
+    step = max(1, int((MOST_PRODUCTS / points.shape[1]) ** 0.5))
+    for i in range(0, len(points), step):
+        for j in range(0, len(points), step):
+            products[i : i + step, j : j + step] = points[i : i + step] @ points[j : j + step].T
+    between = squared[:, None] + squared[None] - 2 * products
     return np.asarray(np.sqrt(np.maximum(between, 0)), dtype=np.float32)
 
 
