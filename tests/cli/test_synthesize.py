@@ -180,4 +180,4 @@ def test_views(run, monkeypatch, here):
     monkeypatch.setattr(synthetic_views, "write_views", lambda out, **asked: asked["each"] * 19)
     done = run("synthesize", "views", "out", "--each", 2, "--seed", 5)
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout == "Written to out: 38 clips; what each shows stands in views.csv.\n"
+    assert done.stdout == "Written to out: 38 clips; views.csv lists what each shows.\n"

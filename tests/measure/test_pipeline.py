@@ -457,7 +457,7 @@ def test_a_refusal_of_a_part_says_what_was_left_out(measurer, phantom_clip):
     good = phantom_clip.clip
     frames = np.concatenate([title(good.frames, 50), flat_noise(good.frames)])
     with pytest.raises(
-        QualityRefusal, match=r"is noise.*stands still for 0\.98 s.*, frames 50 to 199 of 0 to 199"
+        QualityRefusal, match=r"is noise.*stands still for 0\.98 s.*: frames 50 to 199 of 0 to 199"
     ):
         measurer.measure_clip(replace(good, frames=frames, times_s=np.arange(200) / 50))
 
