@@ -77,6 +77,7 @@ SMALL_CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL_CHANGES)
 def test_what_recordings_do_is_no_cut(frames, name):
     part = part_of(SMALL_CHANGES[name](frames))
@@ -84,6 +85,7 @@ def test_what_recordings_do_is_no_cut(frames, name):
     assert part.notices == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate_hz", [10.0, 15.0, 30.0])
 @pytest.mark.parametrize(
     ("rhythm", "heart_rate_bpm", "ef_percent"),
@@ -118,6 +120,7 @@ JOINED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JOINED)
 def test_other_cuts(frames, other_patient, name):
     made = JOINED[name](frames, other_patient)

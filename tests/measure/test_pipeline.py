@@ -434,6 +434,7 @@ def test_the_good_part_of_a_clip_is_measured_as_if_alone(measurer, two_recording
     assert [n.code for n in found.notices if n not in alone.notices] == ["cut"]
 
 
+@pytest.mark.slow
 def test_loops_bring_no_beats(measurer, phantom_clip):
     good = phantom_clip.clip
     looped = replace(good, frames=np.concatenate([good.frames] * 3), times_s=np.arange(450) / 50)
@@ -503,6 +504,7 @@ def test_a_clip_upside_down_is_measured_with_a_warning(measurer, phantom_clip):
     assert "upside_down" in {n.code for n in turned.notices}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", ["left", "right"])
 def test_of_two_sectors_the_live_one_is_measured(measurer, phantom_clip, frozen):
     good = phantom_clip.clip

@@ -73,6 +73,7 @@ def test_without_both_views_it_says_what_each_file_is(tmp_path):
     assert f"c.dcm ({results['c.dcm'].reason_code})" in m.reason
 
 
+@pytest.mark.slow
 def test_the_clips_of_several_patients_are_no_study(tmp_path):
     made = sample_phantom().clip.frames[:5]
     files = [save(dicom(made, FrameTime="20", PatientID=name), tmp_path / f"{name}.dcm") for name in "ab"]
