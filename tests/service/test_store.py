@@ -1,13 +1,15 @@
 import os
 import sqlite3
 import stat
-import time
 from dataclasses import replace
 
 import pytest
 
 from lvef.core.errors import DataError
 from lvef.service.store import MAX_UNFETCHED_S, STORE_NAME, JobRecord, ResultRecord, ResultStore, open_store
+
+NOW = 1_700_000_000.0
+"""The time of these tests, in seconds since 1970."""
 
 
 @pytest.fixture
@@ -17,8 +19,7 @@ def store(tmp_path):
     made.close()
 
 
-def put(store, name, *, created=None, parent=None, root=None, files=None, clips=None, job=True):
-    created = time.time() if created is None else created
+def put(store, name, *, created=NOW, parent=None, root=None, files=None, clips=None, job=True):
     result = ResultRecord(name, root or name, parent, created, "{}")
     record = JobRecord(name, "s", "done", "a.avi", created, created, created, result=name) if job else None
     store.save_result(result, files or {"measurement.json": b"{}"}, clips or {}, record)
@@ -65,12 +66,12 @@ def test_kept_over_a_restart(store, tmp_path):
 
 def test_what_is_old_goes_and_leaves_no_trace_in_the_file(store, tmp_path):
     mark = b"SECRET" * 100
-    put(store, "old", created=time.time() - 3700, files={"a": mark}, clips={"": mark})
+    put(store, "old", created=NOW - 3700, files={"a": mark}, clips={"": mark})
     put(store, "new", clips={"": b"n"})
     path = tmp_path / STORE_NAME
     found = [p for p in tmp_path.iterdir() if mark in p.read_bytes()]
     assert found, "the test sees what is in the files"
-    assert store.delete_expired() == 1
+    assert store.delete_expired(NOW) == 1
     assert store.result("old") is None
     assert store.job("old") is None
     assert store.clips("old") == {}
@@ -100,9 +101,9 @@ def test_forgetting_takes_the_corrections_along(store):
 
 
 def test_a_clip_lives_as_long_as_a_correction_needs_it(store):
-    put(store, "r", created=time.time() - 3700, clips={"": b"c"})
+    put(store, "r", created=NOW - 3700, clips={"": b"c"})
     put(store, "c1", root="r", parent="r", job=False)
-    store.delete_expired()
+    store.delete_expired(NOW)
     assert store.result("r") is None
     assert store.clips("r") == {"": b"c"}
 
@@ -110,14 +111,14 @@ def test_a_clip_lives_as_long_as_a_correction_needs_it(store):
 def test_where_there_is_no_room_images_go_first(tmp_path):
     store = ResultStore(tmp_path / "s", 3600.0, 3_000_000)
     for i in range(14):
-        put(store, f"r{i:02}", created=time.time() - 100 + i, clips={"": os.urandom(300_000)})
-    store.delete_expired()
+        put(store, f"r{i:02}", created=NOW - 100 + i, clips={"": os.urandom(300_000)})
+    store.delete_expired(NOW)
     assert store.size() <= 3_000_000
     assert store.count() == 14
     assert store.clips("r00") == {}
     assert store.clips("r13") != {}
     store.max_bytes = 10_000
-    assert store.delete_expired() == 14
+    assert store.delete_expired(NOW) == 14
     store.close()
 
 

@@ -111,7 +111,7 @@ def quality_of_stills(
 
 
 def quality_with_beats(measurement: Measurement) -> Measurement:
-    """The measurement whose quality also tells of its beats."""
+    """The measurement with the parts of its quality that depend on the beats."""
     quality = measurement.quality
     if quality is None:
         return measurement

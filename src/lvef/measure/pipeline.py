@@ -137,7 +137,7 @@ class Measurer:
         return other
 
     def measure(self, path: Path, expected: View = View.UNKNOWN) -> ClipResult:
-        """Measure one file; `measure_clip` has the arguments. Never raises for what it may hold: the status tells."""
+        """Measure one file; `measure_clip` has the arguments. Never raises for its content: see the status."""
         began = time.perf_counter()
         clip: Clip | None = None
         try:

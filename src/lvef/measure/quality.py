@@ -19,6 +19,7 @@ from lvef.core.errors import QualityRefusal
 from lvef.core.records import Beat, Clip, CodedWarning, FrameArray, PixelGeometry, Tracing, aspect_of
 from lvef.core.terms import Phase
 from lvef.geometry.tracing import DENTS, NARROW_ANNULUS, ROUND, implausible_shape
+from lvef.measure.stated_view import NOT_APICAL
 from lvef.measure.thresholds import Thresholds
 from lvef.transforms.sector import Sector
 
@@ -46,9 +47,6 @@ that under good walls."""
 
 TORN = frozenset({DENTS, NARROW_ANNULUS})
 """What is wrong with a contour that has left the ventricle: it is bent around a wall or ends in a point."""
-
-NOT_APICAL = "not_apical"
-"""Code of the refusal of another view."""
 
 MAX_AXIS_TILT_DEG = 50.0
 """Long axis against the direction of depth, median over frames. 1598 expert masks of CAMUS training patients: at most 36

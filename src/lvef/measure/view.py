@@ -100,7 +100,7 @@ class RecognisedView:
     """The view that a result carries.
 
     Attributes:
-        view: The view; unknown where it cannot be told.
+        view: The view; unknown where the image does not decide.
         source: Where it comes from (`ViewSource`), or empty.
         probability: Of ``view`` by the image; None without a view model, and of an unknown view.
         parts: What goes to the parts of the image quality: `APPEARANCE` and `APICAL`; empty without a view model.

@@ -188,7 +188,7 @@ def fit_view(
 
 @torch.no_grad()
 def calibrate(task: ViewTask, stills: list[CamusStill]) -> tuple[Figure, ...]:
-    """Set the unit of the distance, and measure how well the two views of patients held out are told apart.
+    """Set the unit of the distance, and measure how well A4C and A2C of held-out patients are separated.
 
     Args:
         task: With a network that has centres.

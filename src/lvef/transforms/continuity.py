@@ -1,7 +1,7 @@
 """Where a clip is no continuous recording: blank frames, freezes, damaged frames, cuts, and frames shown before.
 
 Frames are compared on coarse images of 32 x 32 cells, so that speckle and flicker do not count and long clips are cheap.
-A cut to the same view of the same heart, at the same place, cannot be told from a heart that moves.
+A cut to the same view of the same heart, at the same place, cannot be distinguished from the motion of the heart.
 """
 
 from __future__ import annotations

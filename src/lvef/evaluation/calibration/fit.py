@@ -5,7 +5,7 @@
 2. *Quantiles.* Errors in units of their scale; by method of measurement, because stills come with their phases and clips do
    not. Stills: pairs of stills as they are. Clips: animated stills and phantoms, because no clips of patients with reference
    contours are to be had; phantoms stand for images of other origin. Every patient and every phantom weighs the same.
-   Foreign images, where a sign tells them, have quantiles of their own, from all sources.
+   Foreign images, where a sign identifies them, have quantiles of their own, from all sources.
 3. *Cross-validation* over patients gives each patient an interval by a calibration without that patient.
 """
 
