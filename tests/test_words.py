@@ -16,6 +16,8 @@ import pytest
 from tests.house import ROOT, repository_files
 
 LIST = ROOT / "docs" / "words.toml"
+TEXTS = "src/lvef/webapp/static/texts/"
+"""Catalogues of the page's texts."""
 FOLDERS = ("src", "tests", "studies", "benchmarks", "weights", "deploy")
 """Where Python is read; Markdown is read everywhere."""
 
@@ -91,8 +93,15 @@ def markdown_text(source: str) -> Iterator[tuple[str, int, str]]:
             yield "text", at, without_code(line)
 
 
+def catalogue_text(source: str) -> Iterator[tuple[str, int, str]]:
+    """Lines of a catalogue of texts without their keys: one text a line."""
+    for at, line in enumerate(source.split("\n"), 1):
+        yield "text", at, re.sub(r'^\s*"[^"]*":', "", line)
+
+
 def findings(path: str, source: str, words: list[Word]) -> list[str]:
-    parts = markdown_text(source) if path.endswith(".md") else python_text(source)
+    read = {".md": markdown_text, ".json": catalogue_text}.get(Path(path).suffix, python_text)
+    parts = read(source)
     return [
         f"{path}:{line}: {match.group()!r}: use {word.right}"
         for kind, line, text in parts
@@ -105,6 +114,8 @@ def findings(path: str, source: str, words: list[Word]) -> list[str]:
 
 def is_read(path: Path) -> bool:
     top = path.relative_to(ROOT).parts[0]
+    if path.suffix == ".json":
+        return path.relative_to(ROOT).as_posix().startswith(TEXTS)
     return path.suffix == ".md" or (path.suffix == ".py" and top in FOLDERS)
 
 
@@ -129,6 +140,7 @@ def test_words_are_those_of_the_list():
         ("a.py", '"""Play a film."""'),
         ("a.py", "# a Film"),
         ("a.md", "One film."),
+        ("a.json", '"clip": "One film."'),
     ],
 )
 def test_a_word_of_the_list_is_found(path, source):
@@ -146,6 +158,7 @@ def test_a_word_of_the_list_is_found(path, source):
         ("a.py", '"""Column `film` of ``film.csv``."""'),
         ("a.md", "```\nfilm\n```\nThe key `film`, [page](film.md)."),
         ("legacy/a.md", "film"),
+        ("a.json", '"film": "One clip."'),
     ],
 )
 def test_keys_code_and_exceptions_are_left_alone(path, source):
