@@ -267,6 +267,7 @@ def test_a_correction_on_disk(tmp_path):
         ({"ed_frame": True}, "ed_frame"),
         ({"ed_frame": -1}, "ed_frame"),
         ({"ed_frame": 10**30}, "ed_frame"),
+        ({"propagate": "yes"}, "propagate must be"),
         ({"ed_points": [[1, 2]]}, "15 points"),
         ({"ed_points": "x"}, "15 points"),
         ({"ed_points": [[1, "a"]] * 15}, "15 points"),

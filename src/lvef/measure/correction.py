@@ -26,6 +26,7 @@ from lvef.measure.decision import NO_INTERVAL, WIDE_INTERVAL
 from lvef.measure.interval import OF_MODEL_ONLY, without_interval
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair_checks import view_warnings
+from lvef.measure.propagation import beats_of_curve, propagate
 from lvef.measure.results import beat_of_frames, biplane_measurement, method_of_view, with_beat
 
 SCHEMA = "lvef-correction/1"
@@ -61,6 +62,7 @@ class Edit:
         es_points: The contour at ES.
         reader: Who, as typed.
         note: Words of the reader.
+        propagate: Whether the changes of the two contours are carried to the other frames (`lvef.measure.propagation`).
     """
 
     ed_frame: int | None = None
@@ -69,6 +71,7 @@ class Edit:
     es_points: FloatArray | None = None
     reader: str = ""
     note: str = ""
+    propagate: bool = False
 
     @property
     def empty(self) -> bool:
@@ -89,8 +92,8 @@ def corrected(
 
     Returns:
         A measurement with the reader's EF, volumes, frames, tracings and ``correction``; the machine's own where nothing
-        changes. It is of one beat and has no mean over beats. It keeps the machine's curve: the other beats and frames
-        are still the machine's.
+        changes. It is of one beat and has no mean over beats. Curve, other beats and other frames are still the
+        machine's, but with ``propagate``: then they follow.
 
     Raises:
         GeometryError: Frames that are not there or hold no ventricle, or a contour that is none.
@@ -102,7 +105,7 @@ def corrected(
     changed = _changes(machine, edit, ed, es)
     if not changed:
         return machine
-    curve, aspect = machine.curve, _aspect(machine)
+    curve, aspect = machine.curve, aspect_of(machine.spacing)
     if curve is None:
         raise GeometryError(f"{machine.source}: there is no contour to correct.")
     tracings = [*machine.tracings, *[None] * (len(curve.times_s) - len(machine.tracings))]
@@ -113,22 +116,28 @@ def corrected(
             raise GeometryError(
                 f"{machine.source}: no ventricle was traced on {phase} frame {frame}; choose another, or draw it."
             )
-    # Only the two frames that the reader answers for. The curve stays the machine's: two values of another hand in it would
-    # be a spike.
+    # Without propagation the curve stays the machine's: two values of another hand in it would be a spike.
     two = [tracing if frame in (ed, es) else None for frame, tracing in enumerate(tracings)]
     shown = volume_curve_of_tracings(two, curve.times_s, machine.spacing)
     beat = beat_of_frames(shown, ed, es, machine.source)
+    beats, notices = _beats(machine, beat), [_notice(changed, machine)]
+    if edit.propagate and (edit.ed_points is not None or edit.es_points is not None):
+        carried = propagate(machine, {ed: edit.ed_points, es: edit.es_points}, tracings)
+        tracings, curve = list(carried.tracings), carried.curve
+        beats = beats_of_curve(beats, curve, beat)
+        notices.append(carried.notice)
     whole = machine.status is Status.OK and "frames" not in changed
     base = replace(
         _of_reader(machine),
         status=Status.OK if whole else Status.PARTIAL_CYCLE,
         reason="",
         reason_code="",
+        curve=curve,
         tracings=tuple(tracings),
-        beats=_beats(machine, beat),
+        beats=beats,
         ef_mean_percent=None,
         ef_sd_percent=None,
-        notices=(*(n for n in machine.notices if n.code not in OF_MEAN), _notice(changed, machine)),
+        notices=(*(n for n in machine.notices if n.code not in OF_MEAN), *notices),
         correction=_record(machine, edit, changed, now),
     )
     result = with_beat(replace(base, method=method_of_view(base.view)), beat, options, OF_READER)
@@ -162,7 +171,7 @@ def corrected_study(
     unknown = [view for view in edits if view not in parts]
     if unknown:
         raise GeometryError(f"{machine.source}: there is no view {unknown[0]}; it has {' and '.join(parts)}.")
-    now = now or _clock()
+    now = now or datetime.datetime.now(datetime.UTC)
     own = {
         view: corrected(part, edits[view], options, now=now) if view in edits else part
         for view, part in parts.items()
@@ -238,11 +247,13 @@ def edit_from_dict(values: Any, source: str = "The correction") -> Edit:  # noqa
     known = {field.name for field in fields(Edit)} | {"schema"}
     if "views" in values:
         raise DataError(f"{source} is of a study of two views; the correction of one clip was expected.")
-    unknown = sorted(str(key) for key in values.keys() - known)
-    if unknown:
+    for key in sorted(str(key) for key in values.keys() - known):
         raise DataError(
-            f"{source} has the key {unknown[0]!r}, which is not known; known are {', '.join(sorted(known))}."
+            f"{source} has the key {key!r}, which is not known; known are {', '.join(sorted(known))}."
         )
+    propagates = values.get("propagate", False)
+    if not isinstance(propagates, bool):
+        raise DataError(f"{source}: propagate must be true or false.")
     return Edit(
         ed_frame=_frame(values.get("ed_frame"), "ed_frame", source),
         es_frame=_frame(values.get("es_frame"), "es_frame", source),
@@ -250,6 +261,7 @@ def edit_from_dict(values: Any, source: str = "The correction") -> Edit:  # noqa
         es_points=_contour(values.get("es_points"), "es_points", source),
         reader=_words(values.get("reader", ""), "reader", source),
         note=_words(values.get("note", ""), "note", source),
+        propagate=propagates,
     )
 
 
@@ -286,10 +298,8 @@ def read_correction(path: Path) -> Any:  # noqa: ANN401
 def _frames(machine: Measurement, edit: Edit) -> tuple[int, int]:
     n = machine.n_frames or (0 if machine.curve is None else len(machine.curve.times_s))
     chosen = []
-    for phase, own, wanted in (
-        ("ED", machine.ed_frame, edit.ed_frame),
-        ("ES", machine.es_frame, edit.es_frame),
-    ):
+    phases = ("ED", machine.ed_frame, edit.ed_frame), ("ES", machine.es_frame, edit.es_frame)
+    for phase, own, wanted in phases:
         frame = own if wanted is None else wanted
         if frame is None:
             raise GeometryError(
@@ -311,12 +321,8 @@ def _changes(machine: Measurement, edit: Edit, ed: int, es: int) -> tuple[str, .
     if (ed, es) != (machine.ed_frame, machine.es_frame):
         of_beat = any((beat.ed_frame, beat.es_frame) == (ed, es) for beat in machine.beats)
         changed.append("beat" if of_beat else "frames")
-    changed += [
-        name
-        for name, points in (("ed_contour", edit.ed_points), ("es_contour", edit.es_points))
-        if points is not None
-    ]
-    return tuple(changed)
+    drawn = {"ed_contour": edit.ed_points, "es_contour": edit.es_points}
+    return (*changed, *(name for name, points in drawn.items() if points is not None))
 
 
 def _beats(machine: Measurement, beat: Beat) -> tuple[Beat, ...]:
@@ -339,7 +345,9 @@ def _record(
 ) -> Correction:
     return Correction(
         reader=_cut(edit.reader),
-        corrected_at=(now or _clock()).astimezone(datetime.UTC).isoformat(timespec="seconds"),
+        corrected_at=(now or datetime.datetime.now(datetime.UTC))
+        .astimezone(datetime.UTC)
+        .isoformat(timespec="seconds"),
         changed=changed,
         machine_ef_percent=machine.ef_percent,
         machine_edv_ml=machine.edv_ml,
@@ -355,17 +363,9 @@ def _notice(changed: tuple[str, ...], machine: Measurement) -> CodedWarning:
     drawn = any(what.endswith("_contour") for what in changed)
     what = "contours moved by hand" if drawn else "frames chosen by hand"
     text = f"Corrected by a reader ({what}): EF and volumes follow from the ED and the ES contour as shown"
-    n = machine.beats_averaged or 0
-    mean = f", of one beat; the network's are means of {averaged_text(machine)}" if n > 1 else ""
+    n = averaged_text(machine)
+    mean = f", of one beat; the network's are means of {n}" if n else ""
     return CodedWarning("corrected_by_reader", f"{text}{mean}.")
-
-
-def _aspect(machine: Measurement) -> float:
-    return aspect_of(machine.spacing)
-
-
-def _clock() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
 
 
 def _cut(text: str) -> str:
@@ -373,9 +373,9 @@ def _cut(text: str) -> str:
 
 
 def _frame(value: Any, name: str, source: str) -> int | None:  # noqa: ANN401
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31
+    ):
         raise DataError(f"{source}: {name} is {value!r}; a frame from 0 was expected.")
     return value
 

@@ -128,6 +128,10 @@ class CorrectionBody(BaseModel):
     es_points: list[list[float]] | None = None
     reader: str = ""
     note: str = ""
+    propagate: bool = Field(
+        default=False,
+        description="Carry the changes of the two contours to the other frames by their volume.",
+    )
 
 
 def _body(media_type: str, schema: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
