@@ -1,0 +1,120 @@
+// Every model on one clip: EF, difference from the shown model, and the contours of the same ED and ES frame at one scale.
+import * as api from "./api.js";
+import { button, el, rebuild, svg } from "./dom.js";
+import { itemHash } from "./routes.js";
+import { t } from "./text.js";
+
+const POLL_MS = 600;
+
+/** The page in `root`. */
+export function createCompare({ root, state, store, actions }) {
+  let id = null, found = null, error = "", images = null, timer = 0;
+
+  function draw(route) {
+    const clips = state.items.filter((item) => item.kind === "clip" && item.state === "done");
+    const item = clips.find((one) => one.id === route.id) || null;
+    if (item && item.id !== id) begin(item.id);
+    rebuild(root, JSON.stringify([clips.map((one) => [one.id, one.name]), item?.id, found, error, Boolean(images)]), () => [
+      el("div", { class: "page-head" }, el("h2", {}, t("compare.title")), el("p", { class: "soft" }, t("compare.lead")), choice(clips, item)),
+      item ? body(item) : el("p", { class: "soft empty" }, t(clips.length ? "compare.choose" : "compare.none")),
+    ]);
+  }
+
+  function choice(clips, item) {
+    if (!clips.length) return null;
+    const select = el("select", { id: "compare-clip", dataset: { focus: "clip" }, on: { change: () => { location.hash = `#/compare/${encodeURIComponent(select.value)}`; } } },
+      item ? null : el("option", { value: "", selected: true, disabled: true }, t("compare.choose")),
+      clips.map((one) => el("option", { value: one.id, selected: one.id === item?.id }, one.name)));
+    return el("div", { class: "tools" }, el("label", { for: "compare-clip" }, t("compare.clip")), select, item ? el("a", { class: "button", href: itemHash(item.id) }, t("compare.back")) : null);
+  }
+
+  function begin(next) {
+    [id, found, error, images] = [next, null, "", null];
+    clearTimeout(timer);
+    store.run(async () => {
+      try {
+        const started = await api.postCompare(next);
+        if (id === next && started?.models) found = started;
+        loadImages(next);
+        await poll(next);
+      } catch (failure) {
+        if (id === next) { error = failure.message; actions.redraw(); }
+      }
+    });
+  }
+
+  async function poll(next) {
+    if (id !== next || !location.hash.startsWith("#/compare")) { if (id === next && found?.state !== "done") id = null; return; }
+    const now = await api.getCompare(next);
+    if (id !== next) return;
+    found = now;
+    actions.redraw();
+    if (now.state === "queued" || now.state === "running") timer = setTimeout(() => poll(next).catch((failure) => { error = failure.message; actions.redraw(); }), POLL_MS);
+  }
+
+  async function loadImages(next) {
+    const [view, blobs] = await Promise.all([api.getView(next), api.getFrames(next)]);
+    if (id !== next) return;
+    images = { view, at: (frame) => blobs[Math.min(blobs.length - 1, Math.round(frame / (view.every || 1)))], urls: new Map() };
+    actions.redraw();
+  }
+
+  function body(item) {
+    if (error) return el("div", { class: "card" }, el("p", {}, error), button({ text: t("state.try_again"), kind: "primary", focus: "again", on: () => { id = null; actions.redraw(); } }));
+    const models = found?.models || [];
+    if (!models.length) return el("p", { class: "soft empty", role: "status" }, t("compare.running"));
+    return [table(models), models.some((model) => model.experimental) ? el("p", { class: "soft" }, t("compare.experimental")) : null, pictures(item, models)];
+  }
+
+  function table(models) {
+    return el("div", { class: "table-scroll" }, el("table", { class: "models" }, el("caption", { class: "unseen" }, t("compare.caption")),
+      el("thead", {}, el("tr", {}, ["model", "ef", "interval", "difference"].map((name) => el("th", { scope: "col" }, t(`compare.${name}`))))),
+      el("tbody", {}, models.map((model) => el("tr", {}, el("th", { scope: "row" }, nameOf(model)),
+        model.state === "done" && model.ef_text && model.ef_text !== "-" ? [el("td", { class: "num" }, el("strong", {}, model.ef_text)), el("td", {}, model.interval_text || "-"), el("td", { class: "num" }, model.difference_text || "-")]
+          : el("td", { colspan: "3", class: "soft" }, model.message || t(`state.${model.state || "queued"}`)))))));
+  }
+
+  function nameOf(model) {
+    return [model.label || model.name, model.experimental ? el("span", { class: "tag" }, t("compare.experimental_tag")) : null];
+  }
+
+  function pictures(item, models) {
+    if (!images || !Number.isFinite(found.ed_frame)) return null;
+    const drawn = models.filter((model) => model.contours && Object.values(model.contours).some(Boolean)), without = models.filter((model) => model.state === "done" && !drawn.includes(model));
+    return el("section", { class: "contours" }, el("h3", {}, t("compare.contours", { ed: found.ed_frame + 1, es: found.es_frame + 1 })),
+      el("div", { class: "grid" }, drawn.map((model) => el("figure", {}, el("figcaption", {}, nameOf(model), el("strong", {}, model.ef_text || "")),
+        el("div", { class: "pair" }, ["ed", "es"].map((phase) => frameImage(model, phase)))))),
+      without.length ? el("p", { class: "soft" }, t("compare.without", { models: without.map((model) => model.label || model.name).join(", ") })) : null);
+  }
+
+  function frameImage(model, phase) {
+    const { view } = images, frame = found[`${phase}_frame`], aspect = view.aspect || 1, contour = model.contours?.[String(frame)];
+    const box = boxOf(view);
+    const place = svg("svg", { viewBox: `${box.x} ${box.y * aspect} ${box.width} ${box.height * aspect}`, role: "img", class: phase, "aria-label": t("compare.image", { model: model.label || model.name, phase: phase.toUpperCase(), frame: frame + 1 }) });
+    const image = svg("image", { x: -0.5, y: -0.5 * aspect, width: view.width, height: view.height * aspect, href: urlOf(frame), preserveAspectRatio: "none" });
+    place.append(image, svg("text", { x: box.x + 0.03 * box.width, y: (box.y + 0.09 * box.height) * aspect, "font-size": 0.065 * box.width, class: "phase" }, phase.toUpperCase()));
+    if (contour) place.append(...["under", "line"].map((name) => svg("path", { class: name, "vector-effect": "non-scaling-stroke", d: pathOf(contour, aspect) })));
+    return place;
+  }
+
+  function urlOf(frame) {
+    if (!images.urls.has(frame)) images.urls.set(frame, URL.createObjectURL(images.at(frame)));
+    return images.urls.get(frame);
+  }
+
+  return { draw };
+}
+
+/** The part of the image that holds the sector; the whole image where it is not known. */
+function boxOf(view) {
+  const box = view.sector_box;
+  if (!box) return { x: -0.5, y: -0.5, width: view.width, height: view.height };
+  const [x0, y0, x1, y1] = Array.isArray(box) ? box : [box.x0, box.y0, box.x1, box.y1];
+  return { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
+}
+
+function pathOf(flat, aspect) {
+  const points = [];
+  for (let i = 0; i < flat.length; i += 2) points.push(`${flat[i].toFixed(1)} ${(flat[i + 1] * aspect).toFixed(1)}`);
+  return `M${points.join("L")}Z`;
+}
