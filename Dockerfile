@@ -63,8 +63,7 @@ ENV PATH=/opt/lvef/bin:$PATH \
     XDG_DATA_HOME=/tmp/.local/share \
     MPLCONFIGDIR=/tmp/matplotlib \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1 \
-    STREAMLIT_BROWSER_GATHER_USAGE_STATS=false
+    PYTHONUNBUFFERED=1
 # Not /data: platforms that choose another user (Heroku, OpenShift) could not enter it.
 WORKDIR /tmp
 USER 10001:10001

@@ -155,7 +155,6 @@ def test_only_tmp_is_written_to():
     for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "MPLCONFIGDIR"):
         assert settings[name].split("/")[1] == "tmp", name
     assert settings["PYTHONDONTWRITEBYTECODE"] == "1"
-    assert settings["STREAMLIT_BROWSER_GATHER_USAGE_STATS"] == "false"
 
 
 def test_licences_are_on_the_label():

@@ -29,7 +29,6 @@ HEAVY = (
     "nibabel",
     "polars",
     "python_calamine",
-    "streamlit",
     "fastapi",
     "uvicorn",
 )

@@ -17,7 +17,7 @@ STRAY = {
     "layers": {
         "a lower layer that imports a higher one": ("geometry/upwards.py", "import lvef.measure\n"),
         "siblings": ("geometry/sideways.py", "from lvef.io import atomic\n"),
-        "a page that knows of the service": ("webapp/to_service.py", "from lvef.service import settings\n"),
+        "a service that knows of the page": ("service/to_page.py", "from lvef.webapp import settings\n"),
         "a page that knows of the command line": ("webapp/to_cli.py", "from lvef.cli import main\n"),
     },
     "no-torch": {

@@ -17,12 +17,21 @@ from lvef.webapp.settings import AppSettings
 invoke = partial(CliRunner().invoke, main)
 
 
-def test_help_names_every_option_and_loads_no_streamlit():
+def test_help_names_every_option_and_loads_no_server():
     result = invoke(["app", "--help"])
     assert result.exit_code == 0
-    for option in ("--host", "--port", "--max-upload-mb", "--weights", "--open / --no-open", "--base-path"):
+    for option in (
+        "--host",
+        "--port",
+        "--max-upload-mb",
+        "--weights",
+        "--open / --no-open",
+        "--base-path",
+        "--data",
+        "--keep-hours",
+    ):
         assert option in result.output
-    code = "import sys, lvef.cli.app; print('streamlit' in sys.modules)"
+    code = "import sys, lvef.cli.app; print('starlette' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "False\n"
@@ -36,13 +45,15 @@ def test_a_missing_extra_is_one_sentence(monkeypatch):
     assert 'pip install "lvef[app]"' in result.output and "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("words", [["--port", "70000"], ["--max-upload-mb", "0"], ["--colour"]])
+@pytest.mark.parametrize(
+    "words", [["--port", "70000"], ["--max-upload-mb", "0"], ["--keep-hours", "0"], ["--colour"]]
+)
 def test_wrong_words(words):
     assert invoke(["app", *words]).exit_code == 2
 
 
 def test_an_unknown_network_is_one_sentence():
-    pytest.importorskip("streamlit")
+    pytest.importorskip("starlette")
     result = invoke(["app", "--port", "0", "--no-open", "--weights", "no-such"])
     assert result.exit_code == 1 and "No network named no-such" in result.output
 

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from lvef.core.terms import Sex, View
 from lvef.io.uploads import UploadStore
 from lvef.measure.options import MeasureOptions
-from lvef.service import forms
+from lvef.service import forms, streams
 from lvef.service.errors import ApiError
 from lvef.service.forms import MAX_FIELD_BYTES, MAX_FIELDS, OPTIONS, Form, Upload, parse_form, receive_form
 from lvef.service.settings import ServiceSettings
@@ -79,13 +79,13 @@ def test_too_large_with_and_without_a_declared_length(store, monkeypatch):
 
 def test_nothing_is_written_beyond_the_limit(store, monkeypatch):
     sizes = []
-    real = forms._drain
+    real = forms.drain
 
     async def look(stream):
         sizes.append(sum(p.stat().st_size for p in store.folder.iterdir()))
         await real(stream)
 
-    monkeypatch.setattr(forms, "_drain", look)
+    monkeypatch.setattr(forms, "drain", look)
     monkeypatch.setattr(
         forms.Form, "discard", lambda self: sizes.append(sum(u.path.stat().st_size for u in self.uploads))
     )
@@ -96,7 +96,7 @@ def test_nothing_is_written_beyond_the_limit(store, monkeypatch):
 
 
 def test_what_is_drained_is_limited(store, monkeypatch):
-    monkeypatch.setattr(forms, "DRAIN_BYTES", 10_000)
+    monkeypatch.setattr(streams, "DRAIN_BYTES", 10_000)
     taken = []
 
     async def stream():
@@ -134,8 +134,8 @@ def test_broken_forms(store, body, kind, expected):
 
 
 def test_a_pause_that_is_too_long(store, monkeypatch):
-    monkeypatch.setattr(forms, "STALL_LIMIT_S", 0.05)
-    monkeypatch.setattr(forms, "DRAIN_LIMIT_S", 0.05)
+    monkeypatch.setattr(streams, "STALL_LIMIT_S", 0.05)
+    monkeypatch.setattr(streams, "DRAIN_LIMIT_S", 0.05)
 
     async def stream():
         yield part("files", b"xxx", "a.avi")
@@ -149,8 +149,8 @@ def test_a_pause_that_is_too_long(store, monkeypatch):
 
 
 def test_an_upload_that_trickles(store, monkeypatch):
-    monkeypatch.setattr(forms, "MAX_UPLOAD_S", 0.1)
-    monkeypatch.setattr(forms, "DRAIN_LIMIT_S", 0.05)
+    monkeypatch.setattr(streams, "MAX_UPLOAD_S", 0.1)
+    monkeypatch.setattr(streams, "DRAIN_LIMIT_S", 0.05)
 
     async def stream():
         yield part("files", b"xxx", "a.avi")

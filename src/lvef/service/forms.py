@@ -6,9 +6,7 @@ all files of a request that is refused are removed before it is answered.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import time
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -36,26 +34,14 @@ from lvef.io.uploads import UploadStore, open_private, sanitize_name
 from lvef.measure.manual_scale import check_scale_options
 from lvef.measure.options import AUTO, MeasureOptions, ScaleLine
 from lvef.service.errors import ApiError
-from lvef.service.settings import MB, ServiceSettings
+from lvef.service.settings import ServiceSettings
+from lvef.service.streams import drain, limited, too_large
 
 MAX_FIELD_BYTES = 4096
 """Longest value of a form field that is not a file."""
 
 MAX_FIELDS = 40
 """Most form fields."""
-
-STALL_LIMIT_S = 30.0
-"""Longest pause between two chunks of a request."""
-
-MAX_UPLOAD_S = 1800.0
-"""Longest time of a whole request: each holds a place in the queue."""
-
-DRAIN_BYTES = 2**26
-"""How much of a request that is too large is still read and discarded, so that the client sees the response and not a broken
-connection."""
-
-DRAIN_LIMIT_S = 10.0
-"""How long that may take."""
 
 FILES = "files"
 """Form field of clips."""
@@ -190,11 +176,15 @@ class MeasureRequest:
         input_kind: ``clip``, ``pair`` or ``biplane``.
         uploads: Its file or files, in order.
         options: Options of the measurement.
+        keep: Leave the files where they are when it is measured; the caller removes them.
+        keep_clips: Keep the clip for drawing.
     """
 
     input_kind: str
     uploads: tuple[Upload, ...]
     options: MeasureOptions
+    keep: bool = False
+    keep_clips: bool = True
 
     @property
     def source(self) -> str:
@@ -226,9 +216,9 @@ async def receive_form(
     if declared.isdecimal() and int(declared) > max_bytes:
         # A client that waits for "100 Continue" has not sent its body yet.
         if headers.get("expect", "").lower() != "100-continue":
-            await _drain(stream)
-        raise _too_large(max_bytes)
-    parser = _FormParser(headers, _limited(stream, max_bytes), upload_store, max_files)
+            await drain(stream)
+        raise too_large(max_bytes)
+    parser = _FormParser(headers, limited(stream, max_bytes), upload_store, max_files)
     try:
         content_type = headers.get("content-type", "").lower()
         if not content_type.startswith("multipart/form-data") or "boundary=" not in content_type:
@@ -246,7 +236,7 @@ async def receive_form(
         elif isinstance(error, OSError) and not isinstance(error, ConnectionError):
             error = ApiError(507, "no_space", "The service has no room for this upload; try again later.")
         if isinstance(error, ApiError):
-            await _drain(stream)
+            await drain(stream)
         raise error from None
     parser.form.fields |= {name: value for name, value in items if isinstance(value, str)}
     return parser.form
@@ -294,51 +284,6 @@ class _FormParser(MultiPartParser):
 
     def on_end(self) -> None:
         self.is_complete = True
-
-
-async def _limited(stream: AsyncGenerator[bytes, None], max_bytes: int) -> AsyncGenerator[bytes, None]:
-    """The chunks of a body, as long as they keep coming and are not too many."""
-    received, end = 0, time.monotonic() + MAX_UPLOAD_S
-    while True:
-        try:
-            chunk = await asyncio.wait_for(
-                anext(stream), max(0.0, min(STALL_LIMIT_S, end - time.monotonic()))
-            )
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise ApiError(
-                408,
-                "upload_stalled",
-                f"No data came for {STALL_LIMIT_S:g} seconds, or the upload took over {MAX_UPLOAD_S / 60:g} minutes; "
-                "send it again.",
-            ) from None
-        received += len(chunk)
-        if received > max_bytes:
-            raise _too_large(max_bytes)
-        yield chunk
-
-
-async def _drain(stream: AsyncGenerator[bytes, None]) -> None:
-    """Read and discard the rest of a body, for a while."""
-    left = DRAIN_BYTES
-    try:
-        async with asyncio.timeout(DRAIN_LIMIT_S):
-            while left > 0:
-                left -= len(await anext(stream))
-    except (StopAsyncIteration, TimeoutError):
-        return
-    except RuntimeError:
-        # A stream that was stopped in the middle does not go on.
-        return
-
-
-def _too_large(max_bytes: int) -> ApiError:
-    return ApiError(
-        413,
-        "too_large",
-        f"The request is larger than {max_bytes / MB:g} MB, the limit; cut the clip to a few beats.",
-    )
 
 
 def parse_form(

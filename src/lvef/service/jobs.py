@@ -25,7 +25,7 @@ from lvef.service.pool import CANCELLED, STOPPED, Pool, QueuedTask, QueueFull, W
 from lvef.service.schemas import job_to_dict, result_to_dict
 from lvef.service.settings import ServiceSettings
 from lvef.service.store import JobRecord, ResultRecord, open_store
-from lvef.service.worker import Task, TaskResult
+from lvef.service.worker import Progress, Task, TaskResult
 
 T = TypeVar("T")
 
@@ -235,9 +235,51 @@ class JobManager:
             "correct", {"files": files, "edit": edit, "options": OPTIONS.validate_json(parent.options)}
         )
         reply = await self._run_first(task)
+        return await self.add_derived(parent, reply.files)
+
+    async def add_derived(self, parent: ResultRecord, files: dict[str, bytes]) -> ResultRecord:
+        """Keep a result that was made from another one; it shares that one's clips and goes with it."""
         new = ResultRecord(new_id(), parent.root, parent.id, time.time(), parent.options)
-        await self._run_in_writer(self.store.save_result, new, reply.files, {})
+        await self._run_in_writer(self.store.save_result, new, files, {})
         return new
+
+    async def documents(self, result: str) -> dict[str, bytes]:
+        """The files from which a measurement is read back; empty where there is no such result."""
+        return await self._run_in_writer(self.store.files, result, DOCUMENTS)
+
+    async def clip(self, root: str, part: str) -> bytes | None:
+        """The clip of a part of a result, or None."""
+        return await self._run_in_writer(self.store.clip, root, part)
+
+    async def kept_names(self, result: str) -> list[str]:
+        """Names of the files that are kept of a result."""
+        return await self._run_in_writer(self.store.names, result)
+
+    async def clip_parts(self, root: str) -> list[str]:
+        """Parts of a result that have a clip."""
+        return await self._run_in_writer(self.store.clip_parts, root)
+
+    async def kept_file(self, result: str, name: str) -> bytes | None:
+        """A file of a result that is there already, or None."""
+        return await self._run_in_writer(self.store.file, result, name)
+
+    async def keep_file(self, result: str, name: str, data: bytes) -> None:
+        """Keep a file that was made of a result."""
+        await self._run_in_writer(self.store.add_file, result, name, data)
+
+    async def delete_derived(self, name: str) -> None:
+        """Delete one result alone, such as a correction that is out of date."""
+        await self._run_in_writer(self.store.delete_result, name)
+
+    def progress(self, name: str) -> Progress | None:
+        """How far a job is that runs; None where nothing is known."""
+        job = self._live.get(name)
+        return None if job is None else job.queued_task.progress
+
+    def position(self, name: str) -> int | None:
+        """Place of a job in the queue from 1, or None when it does not wait."""
+        job = self._live.get(name)
+        return None if job is None else self.pool.position(job.queued_task)
 
     async def _run_first(self, task: Task) -> TaskResult:
         """The result of a short task that a client waits for; it is done before the files in the queue."""
@@ -283,6 +325,7 @@ class JobManager:
             "paths": [str(upload.path) for upload in request.uploads],
             "names": [upload.name for upload in request.uploads],
             "options": request.options,
+            "keep_clips": request.keep_clips,
         }
         job = Job(record, request, QueuedTask(Task("measure", values)))
         # By id: a reference cycle would keep the result, a megabyte, until the garbage collector runs.
@@ -319,8 +362,9 @@ class JobManager:
 
     async def _finish(self, job: Job, reply: TaskResult) -> None:
         record = job.record
-        for upload in job.request.uploads:
-            upload.path.unlink(missing_ok=True)
+        if not job.request.keep:
+            for upload in job.request.uploads:
+                upload.path.unlink(missing_ok=True)
         record.finished = time.time()
         failed = not reply.files or reply.status == Status.FAILED
         if record.started is not None and reply.files:

@@ -49,7 +49,11 @@ SECURITY_HEADERS = {
 LOG = logging.getLogger("lvef.service")
 """One line per request: method, route, status, milliseconds."""
 
-_METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
+
+WRONG_HOST = "The service is not known under this name; start it with --allow-host NAME to allow it."
+FOREIGN_ORIGIN = "A page of another origin may not use this service; --allow-origin allows one."
+"""Messages of the two access rules."""
 
 
 class AccessMiddleware:
@@ -59,9 +63,17 @@ class AccessMiddleware:
         app: The application.
         settings: Of the service.
         metrics: Where requests are counted.
+        messages: Of a request with a wrong host name, and of one from another origin.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: ServiceSettings,
+        metrics: Metrics,
+        messages: tuple[str, str] = (WRONG_HOST, FOREIGN_ORIGIN),
+    ) -> None:
+        self._messages = messages
         self._metrics = metrics
         self._digest = _digest(settings.api_key) if settings.api_key else b""
         self._hosts = {name.lower() for name in settings.allow_host}
@@ -131,20 +143,12 @@ class AccessMiddleware:
         """Raise where the request is not allowed."""
         host, origin = headers.get("host", ""), headers.get("origin", "").lower()
         if not self._is_own_host(host):
-            raise ApiError(
-                421,
-                "wrong_host",
-                "The service is not known under this name; start it with --allow-host NAME to allow it.",
-            )
+            raise ApiError(421, "wrong_host", self._messages[0])
         reads = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
         cross_site = headers.get("sec-fetch-site") == "cross-site" and not reads
         foreign = bool(origin) and _host_and_port(origin) != host.lower()
         if origin not in self._origins and (cross_site or foreign):
-            raise ApiError(
-                403,
-                "foreign_origin",
-                "A page of another origin may not use this service; --allow-origin allows one.",
-            )
+            raise ApiError(403, "foreign_origin", self._messages[1])
         is_open = scope["path"].removeprefix(self._root) in OPEN_PATHS
         if self._digest and not is_open and not self._has_key(headers):
             raise ApiError(

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from lvef.core.workers import interrupts_blocked
 from lvef.service.settings import ServiceSettings
-from lvef.service.worker import Task, TaskHandler, TaskResult, serve_tasks
+from lvef.service.worker import Progress, Task, TaskHandler, TaskResult, serve_tasks
 
 LOG = logging.getLogger("lvef.service")
 
@@ -64,6 +64,7 @@ class QueuedTask:
         cancelled: Whether it was cancelled.
         on_start: Called in another thread when a process takes it.
         worker: The process that does it.
+        progress: How far it is, where its process says so.
     """
 
     task: Task
@@ -72,6 +73,7 @@ class QueuedTask:
     cancelled: bool = False
     on_start: Callable[[], None] | None = None
     worker: WorkerProcess | None = None
+    progress: Progress | None = None
 
 
 class WorkerProcess:
@@ -87,8 +89,8 @@ class WorkerProcess:
             self.process.start()
         theirs.close()
 
-    def receive(self, seconds: float) -> TaskResult | None:
-        """The next result within that time; None where there is none or the process is gone."""
+    def receive(self, seconds: float) -> TaskResult | Progress | None:
+        """The next message within that time; None where there is none or the process is gone."""
         connection: Connection = self.connection
         wait([connection, self.process.sentinel], seconds)
         try:
@@ -229,7 +231,7 @@ class Pool:
             return None
         worker = WorkerProcess(self._make, self._settings, self._worker_folder(number))
         until = time.monotonic() + START_LIMIT_S
-        reply = None
+        reply: TaskResult | Progress | None = None
         while (
             reply is None
             and worker.process.is_alive()
@@ -240,8 +242,10 @@ class Pool:
         if self._is_stopping():
             worker.kill()
             return None
-        if reply is None or reply.code:
-            self.trouble = "A worker process ended while it started." if reply is None else reply.message
+        if not isinstance(reply, TaskResult) or reply.code:
+            self.trouble = (
+                reply.message if isinstance(reply, TaskResult) else "A worker process ended while it started."
+            )
             LOG.warning("a worker cannot start: %s", self.trouble)
             worker.kill()
             return None
@@ -276,7 +280,11 @@ class Pool:
                     left = min(left, self._stop_at - time.monotonic())
                 if left <= 0:
                     break
-                reply = worker.receive(min(left, POLL_S))
+                message = worker.receive(min(left, POLL_S))
+                if isinstance(message, Progress):
+                    queued_task.progress = message
+                    continue
+                reply = message
                 if reply is None and not worker.process.is_alive():
                     break
         except OSError:

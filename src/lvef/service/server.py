@@ -12,12 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import Any, Protocol
 
 import uvicorn
 
 from lvef.core.errors import ConfigError
 from lvef.inference.catalogue import find_model
 from lvef.service.app import Service
+from lvef.service.jobs import JobManager
 from lvef.service.middleware import LOG
 from lvef.service.pool import WorkerFactory
 from lvef.service.settings import KEY_VARIABLE, ServiceSettings, read_api_key_file, validate_api_key
@@ -57,9 +59,9 @@ def run_service(
     except BaseException:
         listening.close()
         raise
-    _set_up_log(log)
+    set_up_log(log)
     with listening:
-        Server(service, settings, lambda: announce(_url(listening, settings))).run(sockets=[listening])
+        Server(service, settings, lambda: announce(service_url(listening, settings))).run(sockets=[listening])
 
 
 def resolve_api_key(settings: ServiceSettings, key_file: Path | None, no_key: bool) -> ServiceSettings:
@@ -122,6 +124,20 @@ def bind_socket(settings: ServiceSettings) -> socket.socket:
     return made
 
 
+class Servable(Protocol):
+    """What can be served: an application and its jobs."""
+
+    @property
+    def app(self) -> Any:  # noqa: ANN401
+        """The ASGI application."""
+        ...
+
+    @property
+    def jobs(self) -> JobManager:
+        """Its jobs."""
+        ...
+
+
 class Server(uvicorn.Server):
     """Stops the jobs before it waits for connections: some of these wait for jobs.
 
@@ -131,7 +147,7 @@ class Server(uvicorn.Server):
         started: Called once it responds.
     """
 
-    def __init__(self, service: Service, settings: ServiceSettings, started: Callable[[], None]) -> None:
+    def __init__(self, service: Servable, settings: ServiceSettings, started: Callable[[], None]) -> None:
         config = uvicorn.Config(
             service.app,
             log_config=None,
@@ -173,13 +189,15 @@ class Server(uvicorn.Server):
         asyncio.run(self.serve(sockets=sockets))
 
 
-def _url(listening: socket.socket, settings: ServiceSettings) -> str:
+def service_url(listening: socket.socket, settings: ServiceSettings) -> str:
+    """The address of a service that listens at this socket."""
     port = listening.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{port}{settings.root_path}"
 
 
-def _set_up_log(log: bool) -> None:
+def set_up_log(log: bool) -> None:
+    """Write a line for each request on stderr, or errors alone."""
     LOG.setLevel(logging.INFO if log else logging.WARNING)
     LOG.propagate = False
     handler = logging.StreamHandler(sys.stderr)

@@ -202,6 +202,11 @@ class ResultStore:
             for part, data in self._rows("SELECT part, data FROM clips WHERE root = ?", root)
         }
 
+    def clip(self, root: str, part: str) -> bytes | None:
+        """The clip of one part of a result and its corrections."""
+        rows = self._rows("SELECT data FROM clips WHERE root = ? AND part = ?", root, part)
+        return bytes(rows[0][0]) if rows else None
+
     def clip_parts(self, root: str) -> list[str]:
         """Parts of a result that have a clip."""
         return [part for (part,) in self._rows("SELECT part FROM clips WHERE root = ? ORDER BY part", root)]
@@ -227,6 +232,12 @@ class ResultStore:
             for root in roots:
                 self._base.execute("DELETE FROM jobs WHERE id = ?", (root,))
                 self._base.execute("DELETE FROM results WHERE root = ?", (root,))
+            self._sweep()
+
+    def delete_result(self, name: str) -> None:
+        """Delete one result with its files; its parent and its clips stay."""
+        with self._lock:
+            self._base.execute("DELETE FROM results WHERE id = ?", (name,))
             self._sweep()
 
     def fail_orphaned_jobs(self, alive: Collection[str], message: str) -> int:

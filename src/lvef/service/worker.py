@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
@@ -24,6 +25,7 @@ from lvef.service.settings import MB, ServiceSettings
 if TYPE_CHECKING:
     from lvef.measure.options import MeasureOptions
     from lvef.measure.pipeline import Measurer
+    from lvef.measure.results import Result
 
 MAX_LOADED_MODELS = 3
 """Models that a worker keeps loaded; the least recently used is dropped first."""
@@ -56,8 +58,27 @@ class TaskResult:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a measurement is: what is being done, a step of `lvef.measure.pipeline`, and the share of all, 0 to 1."""
+
+    doing: str
+    share: float
+
+
 TaskHandler = Callable[[Task], TaskResult]
 """Does tasks."""
+
+STEPS = {
+    "reading": (0.03, 0.1),
+    "tracing": (0.1, 0.95),
+    "finding beats": (0.95, 0.95),
+    "reading the EF": (0.2, 0.95),
+}
+"""Share of the measurement at which each step begins and ends."""
+
+PROGRESS_INTERVAL_S = 0.1
+"""Shortest time between two messages of progress within a step."""
 
 
 class Worker:
@@ -74,6 +95,9 @@ class Worker:
         from lvef.measure.options import MeasureOptions
 
         self._settings = settings
+        self.report: Callable[[Progress], None] = _discard
+        """Called with how far a measurement is."""
+        self._reported = ("", 0.0)
         self._loaded: dict[tuple[str, bool], Measurer] = {}
         self._measurer(
             MeasureOptions(weights=settings.weights, precision=settings.precision, threads=settings.n_threads)
@@ -89,7 +113,12 @@ class Worker:
         return methods[task.kind](**task.values)
 
     def measure(
-        self, input_kind: str, paths: list[str], names: list[str], options: MeasureOptions
+        self,
+        input_kind: str,
+        paths: list[str],
+        names: list[str],
+        options: MeasureOptions,
+        keep_clips: bool = True,
     ) -> TaskResult:
         """Measure a clip, a pair of stills or a biplane study, by the code of the command line.
 
@@ -98,6 +127,7 @@ class Worker:
             paths: The files.
             names: The client's names for them.
             options: Of the measurement.
+            keep_clips: Return the clips too.
         """
         from lvef.measure.results import Result
 
@@ -113,7 +143,7 @@ class Worker:
         # The whole path first: it ends in the name.
         shown = dict(zip(paths, names, strict=True))
         shown |= {path.name: name for path, name in zip(where, names, strict=True)}
-        return _reply(answer, shown)
+        return serialize_result(answer, shown, keep_clips=keep_clips)
 
     def correct(
         self,
@@ -141,8 +171,12 @@ class Worker:
         if machine.views:
             parts = {view: part for view, (part, _) in machine.views.items()}
             answer, own = corrected_study(machine.measurement, parts, study_from_dict(edit), options)
-            return _reply(Result(answer, None, {view: (part, None) for view, part in own.items()}), {})
-        return _reply(Result(corrected(machine.measurement, edit_from_dict(edit), options), None), {})
+            return serialize_result(
+                Result(answer, None, {view: (part, None) for view, part in own.items()}), {}
+            )
+        return serialize_result(
+            Result(corrected(machine.measurement, edit_from_dict(edit), options), None), {}
+        )
 
     def draw(self, name: str, files: dict[str, bytes], clips: dict[str, bytes]) -> TaskResult:
         """Draw an image, a video or a report of a result.
@@ -171,7 +205,15 @@ class Worker:
         self._loaded[key] = loaded
         while len(self._loaded) > MAX_LOADED_MODELS:
             del self._loaded[next(iter(self._loaded))]
-        return loaded.with_options(options)
+        return loaded.with_options(options, self._report)
+
+    def _report(self, doing: str, done: int, of: int) -> None:
+        step, last = self._reported
+        now = time.monotonic()
+        if doing != step or now - last >= PROGRESS_INTERVAL_S:
+            self._reported = doing, now
+            first, end = STEPS.get(doing, (0.0, 0.0))
+            self.report(Progress(doing, first + (end - first) * (done / of if of else 0.0)))
 
 
 def serve_tasks(
@@ -200,6 +242,8 @@ def serve_tasks(
     except LvefError as error:
         connection.send(TaskResult(code="weights", message=str(error)))
         return
+    if isinstance(work, Worker):
+        work.report = connection.send
     _limit_memory(settings.max_memory_mb)
     connection.send(TaskResult(status="ready"))
     while True:
@@ -232,7 +276,14 @@ def do_task(work: TaskHandler, task: Task) -> TaskResult:
         )
 
 
-def _reply(answer: Any, names: Mapping[str, str]) -> TaskResult:  # noqa: ANN401
+def serialize_result(answer: Result, names: Mapping[str, str], *, keep_clips: bool = True) -> TaskResult:
+    """A result as files.
+
+    Args:
+        answer: Any result.
+        names: Client's name of each path that it contains.
+        keep_clips: With its clips, black outside the sector.
+    """
     from lvef.measure.serializers import BEATS_NAME, CURVE_NAME, beats_csv, curve_csv
     from lvef.service.serializers import serialize_clip, serialize_measurement
     from lvef.transforms.sector import hide_outside_sector
@@ -245,12 +296,16 @@ def _reply(answer: Any, names: Mapping[str, str]) -> TaskResult:  # noqa: ANN401
         if measurement.curve is not None:
             own |= {CURVE_NAME: curve_csv(measurement).encode(), BEATS_NAME: beats_csv(measurement).encode()}
         files |= {prefix + name: data for name, data in own.items()}
-        if clip is not None and len(clip.frames):
+        if keep_clips and clip is not None and len(clip.frames):
             packed = serialize_clip(hide_outside_sector(clip), names)
             if len(packed) <= MAX_CLIP_BYTES:
                 clips[part] = packed
     m = answer.measurement
     return TaskResult(files, clips, status=str(m.status), code=m.reason_code)
+
+
+def _discard(_: Progress) -> None:
+    """Where progress is not asked for."""
 
 
 def _exit_with_parent() -> None:

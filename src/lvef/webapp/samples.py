@@ -1,95 +1,110 @@
-"""Clips for a visitor without a file: a real cine from pydicom, and synthetic phantoms whose EF is known."""
+"""Clips for a visitor without a file: real cines that come with installed packages, and phantoms whose EF is known."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import streamlit as st
-
+from lvef.core.errors import DataError
 from lvef.core.terms import View
-from lvef.io.open import sample_cine
-from lvef.webapp.layout import show_element
-from lvef.webapp.measuring import SampleFile
+from lvef.webapp.sessions import CLIP, STILLS, STUDY
 
 if TYPE_CHECKING:
     from lvef.synthesis.truth import SyntheticClip
 
 
 @dataclass(frozen=True, slots=True)
+class SampleFile:
+    """A file of a sample: its name and bytes."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample clip and, for a phantom, its EF by disks in the plane of the clip."""
+    """What a visitor may try.
 
-    upload: SampleFile
-    known_ef_percent: float | None = None
-
-
-def show_sample_buttons(page: str) -> Sample | None:
-    """Buttons for the samples; returns the one that was chosen.
-
-    Args:
-        page: Beginning of the buttons' keys.
+    Attributes:
+        name: In addresses.
+        label: On its button.
+        help: What it is.
+        kind: Of the item that it becomes.
+        files: Makes its files, in order, and its true EF, which only phantoms have.
+        is_there: Whether it can be made on this machine.
     """
-    with st.container(horizontal=True, vertical_alignment="center"):
-        show_element("lead", "No clip to hand?", width="content")
-        wants_cine = st.button(
-            "Real echo", key=f"{page}-cine", help="An apical four-chamber cine that comes with pydicom."
-        )
-        wants_phantom = st.button(
-            "Synthetic phantom, EF known",
-            key=f"{page}-phantom",
-            help="Its true EF is shown with the measured one.",
-        )
-    if not (wants_cine or wants_phantom):
+
+    name: str
+    label: str
+    help: str
+    kind: str
+    files: Callable[[], tuple[list[SampleFile], float | None]]
+    is_there: Callable[[], bool] = lambda: True
+
+
+def samples() -> list[Sample]:
+    """The samples that can be made on this machine."""
+    return [sample for sample in SAMPLES if sample.is_there()]
+
+
+def sample_of(name: str) -> Sample | None:
+    """A sample by its name, or None."""
+    return next((sample for sample in samples() if sample.name == name), None)
+
+
+def _cine() -> tuple[list[SampleFile], None]:
+    from lvef.io.open import sample_cine
+
+    return [SampleFile("real-echo.dcm", sample_cine().read_bytes())], None
+
+
+def _long_cine() -> tuple[list[SampleFile], None]:
+    path = _long_cine_path()
+    if path is None:
+        raise DataError("The long cine is not installed.")
+    return [SampleFile("apical-cine.dcm", path.read_bytes())], None
+
+
+def _long_cine_path() -> Path | None:
+    """The 4-second apical cine, where a package has it."""
+    from lvef.io import open as opening
+
+    find: Any = getattr(opening, "long_sample_cine", None)
+    try:
+        return None if find is None else Path(find())
+    except (DataError, ImportError):
         return None
-    with st.spinner("Preparing the sample ..."):
-        return cine() if wants_cine else phantom()
-
-
-def cine() -> Sample:
-    """The real apical cine.
-
-    Raises:
-        DataError: It is missing from the installed pydicom.
-    """
-    return Sample(SampleFile("real-echo.dcm", sample_cine().read_bytes()))
 
 
 @cache
-def phantom() -> Sample:
-    """The phantom as a clip; made once a process."""
+def _phantom() -> tuple[list[SampleFile], float]:
     made = phantom_clip(View.A4C)
-    return Sample(SampleFile("phantom.avi", _video_bytes(made)), made.representative.plane_ef_percent)
+    return [SampleFile("phantom.avi", _video_bytes(made))], made.representative.plane_ef_percent
 
 
 @cache
-def phantom_stills() -> tuple[Sample, Sample]:
-    """ED and ES of the phantom as PNG images."""
+def _stills() -> tuple[list[SampleFile], float]:
     import cv2
 
     made = phantom_clip(View.A4C)
     beat = made.representative
-    pair = []
+    files = []
     for phase, frame in (("ed", beat.ed_frame), ("es", beat.es_frame)):
         done, data = cv2.imencode(".png", made.clip.frames[frame])
         assert done
-        pair.append(Sample(SampleFile(f"phantom-{phase}.png", data.tobytes()), beat.plane_ef_percent))
-    return pair[0], pair[1]
+        files.append(SampleFile(f"phantom-{phase}.png", data.tobytes()))
+    return files, beat.plane_ef_percent
 
 
 @cache
-def phantom_study() -> tuple[Sample, Sample]:
-    """Both views of one phantom; the known EF is that of the body in space."""
-    clips = []
-    for view in (View.A4C, View.A2C):
-        made = phantom_clip(view)
-        clips.append(
-            Sample(SampleFile(f"phantom-{view}.avi", _video_bytes(made)), made.representative.ef_percent)
-        )
-    return clips[0], clips[1]
+def _study() -> tuple[list[SampleFile], float]:
+    made = [(view, phantom_clip(view)) for view in (View.A4C, View.A2C)]
+    files = [SampleFile(f"phantom-{view}.avi", _video_bytes(clip)) for view, clip in made]
+    return files, made[0][1].representative.ef_percent
 
 
 @cache
@@ -103,7 +118,24 @@ def phantom_clip(view: View) -> SyntheticClip:
 def _video_bytes(made: SyntheticClip) -> bytes:
     from lvef.stores.synthetic_files import write_video
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="lvef-") as folder:
         path = Path(folder) / "phantom.avi"
         write_video(path, made)
         return path.read_bytes()
+
+
+SAMPLES = (
+    Sample(
+        "long-cine",
+        "Real echo, 4 seconds",
+        "An apical cine of several beats with its scale: EF and volumes.",
+        CLIP,
+        _long_cine,
+        lambda: _long_cine_path() is not None,
+    ),
+    Sample("cine", "Real echo", "A short apical four-chamber cine that comes with pydicom.", CLIP, _cine),
+    Sample("phantom", "Synthetic phantom", "Its true EF is shown beside the measured one.", CLIP, _phantom),
+    Sample("stills", "Phantom, ED and ES stills", "Two stills of the phantom.", STILLS, _stills),
+    Sample("study", "Phantom, biplane study", "Both apical views of one phantom.", STUDY, _study),
+)
+"""All samples, in the order of the page."""

@@ -1,16 +1,27 @@
-"""Settings of ``lvef app``, for its pages: a process serves one app."""
+"""Settings of ``lvef app``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from lvef.measure.options import MeasureOptions
+from lvef.service.settings import ServiceSettings
 
 MAX_UPLOAD_MB = 200
 """Largest upload by default: a minute of a scanner's DICOM in colour."""
 
-SESSION_TIMEOUT_S = 60.0
-"""A tab that is away longer than this (a tablet that sleeps, a network that drops) counts as closed."""
+ALL_INTERFACES = ("0.0.0.0", "::", "")
+"""Addresses that mean all interfaces of this machine."""
+
+MAX_QUEUE = 1000
+"""Most files of all visitors that wait."""
+
+MAX_SECONDS = 600
+"""Longest time for one measurement."""
+
+MAX_WORKERS = 4
+"""Most clips that are measured at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +35,44 @@ class AppSettings:
     max_upload_mb: int = MAX_UPLOAD_MB
     """Largest file that is taken, in MB."""
     weights: str = MeasureOptions.weights
-    """Network that measures unless the visitor chooses another; see lvef info."""
+    """Model that measures unless the visitor chooses another; see lvef info."""
     base_path: str = ""
     """Path below which the page lies behind a proxy, without slashes at its ends."""
+    data: Path | None = None
+    """Folder that keeps files, results and corrections when the page is stopped; without it they go with the page."""
+    keep_hours: float = 24.0
+    """How long files, results and corrections are kept, at most."""
     open_browser: bool = False
     """Open the page in this machine's browser."""
 
+    @property
+    def root_path(self) -> str:
+        """The path prefix with a slash in front, empty without one."""
+        path = self.base_path.strip("/")
+        return f"/{path}" if path else ""
 
-_current = AppSettings()
+    def service(self, folder: Path) -> ServiceSettings:
+        """The settings of the jobs behind the page.
 
+        Args:
+            folder: Where uploads and results are kept.
+        """
+        from lvef.inference.session import available_threads
 
-def current() -> AppSettings:
-    """The settings in force."""
-    return _current
-
-
-def use(settings: AppSettings) -> None:
-    """Put settings in force."""
-    global _current
-    _current = settings
+        cores = available_threads()
+        return ServiceSettings(
+            host=self.host,
+            port=self.port,
+            workers=min(max(2, cores // 2), MAX_WORKERS),
+            # One clip alone is to be fast: two that run at once share the cores.
+            threads=cores,
+            weights=self.weights,
+            max_upload_mb=self.max_upload_mb,
+            max_queue=MAX_QUEUE,
+            max_seconds=MAX_SECONDS,
+            keep_hours=self.keep_hours,
+            data=folder,
+            # Another name for this machine in the address bar is an attack (DNS rebinding), unless others may come in.
+            allow_host=("*",) if self.host in ALL_INTERFACES else (self.host,),
+            root_path=self.root_path,
+        )

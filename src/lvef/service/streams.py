@@ -1,0 +1,73 @@
+"""Bodies of requests while they are received: their limits of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+
+from lvef.service.errors import ApiError
+from lvef.service.settings import MB
+
+STALL_LIMIT_S = 30.0
+"""Longest pause between two chunks of a request."""
+
+MAX_UPLOAD_S = 1800.0
+"""Longest time of a whole request: each holds a place in the queue."""
+
+DRAIN_BYTES = 2**26
+"""How much of a request that is too large is still read and discarded, so that the client sees the response and not a broken
+connection."""
+
+DRAIN_LIMIT_S = 10.0
+"""How long that may take."""
+
+
+async def limited(stream: AsyncGenerator[bytes, None], max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """The chunks of a body, as long as they keep coming and are not too many.
+
+    Raises:
+        ApiError: Too many bytes, or too slow.
+    """
+    received, end = 0, time.monotonic() + MAX_UPLOAD_S
+    while True:
+        try:
+            chunk = await asyncio.wait_for(
+                anext(stream), max(0.0, min(STALL_LIMIT_S, end - time.monotonic()))
+            )
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise ApiError(
+                408,
+                "upload_stalled",
+                f"No data came for {STALL_LIMIT_S:g} seconds, or the upload took over {MAX_UPLOAD_S / 60:g} minutes; "
+                "send it again.",
+            ) from None
+        received += len(chunk)
+        if received > max_bytes:
+            raise too_large(max_bytes)
+        yield chunk
+
+
+async def drain(stream: AsyncGenerator[bytes, None]) -> None:
+    """Read and discard the rest of a body, for a while."""
+    left = DRAIN_BYTES
+    try:
+        async with asyncio.timeout(DRAIN_LIMIT_S):
+            while left > 0:
+                left -= len(await anext(stream))
+    except (StopAsyncIteration, TimeoutError):
+        return
+    except RuntimeError:
+        # A stream that was stopped in the middle does not go on.
+        return
+
+
+def too_large(max_bytes: int) -> ApiError:
+    """The error of a request with more bytes than are taken."""
+    return ApiError(
+        413,
+        "too_large",
+        f"The request is larger than {max_bytes / MB:g} MB, the limit; cut the clip to a few beats.",
+    )

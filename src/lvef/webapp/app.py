@@ -1,0 +1,111 @@
+"""The page as an application: its routes behind the access rules of the service, and errors as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from lvef.core.errors import LvefError
+from lvef.service.errors import ApiError, error_body
+from lvef.service.middleware import AccessMiddleware
+from lvef.service.pool import WorkerFactory
+from lvef.service.worker import Worker
+from lvef.webapp.page import Page
+from lvef.webapp.routes import page_routes
+from lvef.webapp.routes_item import item_routes
+from lvef.webapp.settings import AppSettings
+from lvef.webapp.static_files import static_routes
+
+MESSAGES = (
+    "This page is not known under this name; open it at the address that it printed when it was started.",
+    "A page of another site may not use this one.",
+)
+"""Messages of requests with a wrong host name, and from another origin."""
+
+_HTTP_MESSAGES = {404: "There is no such page.", 405: "This address does not support the method."}
+
+
+class PageApp:
+    """The ASGI application of the page.
+
+    Args:
+        settings: Of the page.
+        folder: Where files, results and sessions are kept.
+        worker_factory: Makes, inside a worker process, what measures.
+
+    Raises:
+        DataError: The folder cannot be used.
+    """
+
+    def __init__(self, settings: AppSettings, folder: Path, worker_factory: WorkerFactory = Worker) -> None:
+        self.page = Page(settings, folder, worker_factory)
+        self.jobs = self.page.jobs
+        self.api = _starlette(self.page)
+        self.app = AccessMiddleware(self.api, self.jobs.settings, self.jobs.metrics, MESSAGES)
+
+
+def _starlette(page: Page) -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        page.jobs.start()
+        purging = asyncio.ensure_future(page.purge_regularly())
+        yield
+        purging.cancel()
+        await asyncio.gather(purging, return_exceptions=True)
+        await page.jobs.stop()
+        page.close()
+
+    async def health(request: Request) -> Response:
+        ready = page.jobs.pool.ready
+        status = "stopping" if page.jobs.stopping else "ready" if ready else "starting"
+        return JSONResponse({"status": status, "workers": ready}, 200 if status == "ready" else 503)
+
+    root = page.settings.root_path
+    routes = [
+        *static_routes(root, page.visitors),
+        *page_routes(page),
+        *item_routes(page),
+        Route("/healthz", health, methods=["GET"]),
+    ]
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={
+            ApiError: _api_error,
+            LvefError: _lvef_error,
+            HTTPException: _http_error,
+            ClientDisconnect: _client_gone,
+        },
+    )
+    if root:
+        # Without the slash, the page's relative addresses would lead out of its prefix.
+        app.router.redirect_slashes = False
+        app.add_route("", lambda request: RedirectResponse(f"{root}/"), methods=["GET"])
+    return app
+
+
+async def _api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return JSONResponse(error.body(), error.status, error.headers)
+
+
+async def _lvef_error(_: Request, error: Exception) -> Response:
+    return JSONResponse(error_body("not_possible", str(error)), 422)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = _HTTP_MESSAGES.get(error.status_code, "The request cannot be answered.")
+    return JSONResponse(error_body("http", message), error.status_code, error.headers)
+
+
+async def _client_gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=499)

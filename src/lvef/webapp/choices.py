@@ -1,0 +1,170 @@
+"""What a visitor chooses under *Settings*, validated, and the options of a measurement that follow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from lvef.core.errors import GeometryError, LvefError
+from lvef.core.terms import GIVEN_VIEWS, Sex, View
+from lvef.geometry.ejection import body_surface_area
+from lvef.measure.manual_scale import check_scale_options
+from lvef.measure.options import AUTO, MeasureOptions
+from lvef.service.errors import ApiError
+from lvef.webapp.sessions import CLIP, STILLS, STUDY
+
+DEFAULTS: dict[str, Any] = {
+    "sex": None,
+    "height_cm": None,
+    "weight_kg": None,
+    "weights": "",
+    "view": str(View.UNKNOWN),
+    "frame_rate_hz": None,
+    "second_opinion": False,
+}
+"""What holds until a visitor chooses something else; empty weights are the page's own model."""
+
+RANGES = {
+    "height_cm": ("The height", "cm", 40.0, 250.0),
+    "weight_kg": ("The weight", "kg", 2.0, 400.0),
+    "frame_rate_hz": ("The frame rate", "frames per second", 1.0, 1000.0),
+}
+"""What a number may be: its name, unit, and both ends."""
+
+MAX_LINE_MM = 500.0
+"""Longest line of known length."""
+
+
+def parse_choices(given: Any, before: Mapping[str, Any], models: Mapping[str, str]) -> dict[str, Any]:  # noqa: ANN401
+    """What a visitor chose, with what they chose before.
+
+    Args:
+        given: Body of a request: some or all of `DEFAULTS`.
+        before: What holds where it says nothing.
+        models: Installed models: name and what to load.
+
+    Raises:
+        ApiError: A value that cannot be, in one sentence.
+    """
+    if not isinstance(given, dict):
+        raise wrong("Options were expected.")
+    unknown = sorted(str(key) for key in given.keys() - DEFAULTS.keys())
+    if unknown:
+        raise wrong(f"The option {unknown[0][:40]!r} is not known.")
+    values = {**DEFAULTS, **before, **given}
+    if values["sex"] not in (None, *Sex):
+        raise wrong("The sex is female, male or not given.")
+    if values["view"] not in (*GIVEN_VIEWS, None):
+        raise wrong("The view is A4C, A2C or as stated in the file.")
+    values["view"] = values["view"] or str(View.UNKNOWN)
+    for name, (label, unit, low, high) in RANGES.items():
+        values[name] = _number(values[name], label, unit, low, high)
+    if (values["height_cm"] is None) != (values["weight_kg"] is None):
+        raise wrong("Height and weight go together: give both.")
+    if values["height_cm"] is not None:
+        try:
+            body_surface_area(values["height_cm"], values["weight_kg"])
+        except GeometryError as error:
+            raise wrong(str(error)) from None
+    values["weights"] = values["weights"] or ""
+    if values["weights"] not in ("", *models):
+        raise wrong("This model is not installed; choose another one.")
+    if not isinstance(values["second_opinion"], bool):
+        raise wrong("The second opinion is on or off.")
+    return values
+
+
+def measure_options(
+    choices: Mapping[str, Any],
+    kind: str,
+    base: MeasureOptions,
+    models: Mapping[str, str],
+    scale: Mapping[str, Any] | None = None,
+) -> MeasureOptions:
+    """The options of a measurement.
+
+    Args:
+        choices: As `parse_choices` returns them.
+        kind: Of the item: stills have no frame rate, and the views of a study are known.
+        base: Of this page.
+        models: Installed models: name and what to load.
+        scale: As `parse_scale` returns it, or None.
+    """
+    line = None if scale is None else (*scale["line"], scale["length_mm"])
+    of_a2c = scale is not None and scale.get("part") == "A2C"
+    return replace(
+        patient_options(choices, base),
+        weights=models.get(choices["weights"], base.weights),
+        view=View.UNKNOWN if kind == STUDY else View(choices["view"]),
+        frame_rate_hz=None if kind == STILLS else choices["frame_rate_hz"],
+        second_opinion=AUTO if choices["second_opinion"] else "",
+        scale_line=None if of_a2c else line,
+        a2c_scale_line=line if of_a2c else None,
+        prefer_manual_scale=line is not None,
+    )
+
+
+def patient_options(choices: Mapping[str, Any], base: MeasureOptions) -> MeasureOptions:
+    """The options of a page with a visitor's sex, height and weight."""
+    values = {**DEFAULTS, **choices}
+    return replace(
+        base,
+        sex=None if values["sex"] is None else Sex(values["sex"]),
+        height_cm=values["height_cm"],
+        weight_kg=values["weight_kg"],
+    )
+
+
+def parse_scale(given: Any, kind: str) -> dict[str, Any] | None:  # noqa: ANN401
+    """A line of known length from a request.
+
+    Args:
+        given: ``{"line": [x1, y1, x2, y2], "length_mm": ...}``, of a study with its ``part``; None for no scale.
+        kind: Of the item.
+
+    Raises:
+        ApiError: It is no such line.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, dict) or not isinstance(given.get("line"), list) or len(given["line"]) != 4:
+        raise wrong("A line of known length has two ends and a length in millimetres.")
+    line = [_number(value, "An end of the line", "pixels", -1e5, 1e5) for value in given["line"]]
+    length_mm = _number(given.get("length_mm"), "The length of the line", "mm", 1.0, MAX_LINE_MM)
+    if None in line or length_mm is None:
+        raise wrong("A line of known length has two ends and a length in millimetres.")
+    scale = {"line": line, "length_mm": length_mm, "part": given.get("part") or ""}
+    if scale["part"] not in (("A4C", "A2C", "") if kind == STUDY else ("",)):
+        raise wrong("There is no such view in this study.")
+    try:
+        check_scale_options(MeasureOptions(scale_line=(*line, length_mm)))  # type: ignore[arg-type]
+    except LvefError as error:
+        raise wrong(str(error)) from None
+    return scale
+
+
+def parse_kind(kind: Any) -> str:  # noqa: ANN401
+    """The kind of an item from a request.
+
+    Raises:
+        ApiError: There is no such kind.
+    """
+    if kind not in (CLIP, STILLS, STUDY):
+        raise wrong("Add a clip, a pair of stills or a study.")
+    return str(kind)
+
+
+def wrong(message: str) -> ApiError:
+    """A request that cannot be met."""
+    return ApiError(422, "bad_request", message)
+
+
+def _number(value: Any, label: str, unit: str, low: float, high: float) -> float | None:  # noqa: ANN401
+    if value is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not low <= value <= high:
+        raise wrong(f"{label} must be {low:g} to {high:g} {unit}.")
+    return float(value)

@@ -1,0 +1,253 @@
+"""Items as the page sees them: a summary for the list, and everything about one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from typing import Any
+
+from lvef.core.records import Measurement
+from lvef.core.terms import Status
+from lvef.measure.options import AUTO, MeasureOptions
+from lvef.service.errors import ApiError
+from lvef.service.forms import OPTIONS
+from lvef.service.pool import STOPPED
+from lvef.service.schemas import iso
+from lvef.service.serializers import deserialize_clip
+from lvef.service.store import JobRecord
+from lvef.webapp.downloads import offered_files
+from lvef.webapp.items import Items
+from lvef.webapp.measured import RecentlyUsed, ShownResult, derived_key
+from lvef.webapp.payload import needs_scale, payload, summary, summary_without
+from lvef.webapp.sessions import STILLS, STUDY, Item, Session
+from lvef.webapp.view_data import depth_line, pack_frames, thumbnail, view_data
+
+DOING = {
+    "reading": "reading",
+    "tracing": "tracing",
+    "finding beats": "beats",
+    "reading the EF": "ef",
+}
+"""What a job does, by the step of `lvef.measure.pipeline`."""
+
+STATES = {Status.REFUSED: "refused", Status.FAILED: "failed"}
+"""State of an item whose result has this status; all others are ``done``."""
+
+MAX_PROGRESS = 0.97
+"""Largest progress of an item that is not finished."""
+
+KEPT_SUMMARIES = 2000
+"""Summaries of finished items that are kept in memory."""
+
+SWAPPED_STILLS, SWAPPED_VIEWS = "es_above_ed", "views_swapped"
+"""Codes that say that the two files of an item look swapped."""
+
+VIEW_FILE, FRAMES_FILE, THUMB_FILE = "view.page", "frames.page", "thumb.page"
+"""Files of a result that only this page reads."""
+
+Values = dict[str, Any]
+
+
+class Descriptions:
+    """Describes items. Its coroutines run in the loop of the jobs.
+
+    Args:
+        items: The items.
+    """
+
+    def __init__(self, items: Items) -> None:
+        self._items, self._measured, self._jobs = items, items.measured, items.jobs
+        self._summaries: RecentlyUsed[str, Values] = RecentlyUsed(KEPT_SUMMARIES)
+
+    async def list_of(self, session: Session) -> Values:
+        """All items of a session, newest last, and a number that changes when any of them does."""
+        items = [await self.summary(session, item) for item in self._items.store.items(session.id)]
+        return {"revision": zlib.crc32(json.dumps(items).encode()), "items": items}
+
+    async def summary(self, session: Session, item: Item) -> Values:
+        """What the list says of an item."""
+        record = await self._items.record(item)
+        base = {
+            "id": item.id,
+            "kind": item.kind,
+            "name": item.name,
+            "revision": item.revision,
+            "created": iso(item.created),
+            "expires": iso(item.touched + self._jobs.store.keep_s),
+            "known_ef_percent": item.known_ef_percent,
+            "sample": item.sample,
+            "progress": 0.0,
+            "doing": "",
+            "position": None,
+        }
+        if record is None or record.code == STOPPED.code:
+            state = "stopped" if item.stopped or record is not None else "failed"
+            gone = "" if state == "stopped" else "This result was removed to make room; measure it again."
+            code = "" if state == "stopped" else "result_gone"
+            return {**summary_without(), **base, "state": state, "reason": gone, "reason_code": code}
+        if record.state in ("queued", "running"):
+            return {**summary_without(), **base, **self._progress(item, record)}
+        if record.result is None:
+            reason = {"reason": record.message, "reason_code": record.code}
+            return {**summary_without(), **base, "state": "failed", "progress": 1.0, **reason}
+        patient = self._items.patient(session)
+        key = derived_key(item, patient)
+        found = self._summaries.get(key)
+        if found is None:
+            try:
+                m = (await self._measured.shown(item, patient)).result.measurement
+            except ApiError as error:
+                reason = {"reason": error.message, "reason_code": error.code}
+                return {**summary_without(), **base, "state": "failed", "progress": 1.0, **reason}
+            found = self._summaries.put(
+                key, {**summary(m), "state": STATES.get(m.status, "done"), "progress": 1.0}
+            )
+        return {**base, **found}
+
+    async def detail(self, session: Session, item: Item) -> Values:
+        """Everything about an item but its frames."""
+        values = await self.summary(session, item)
+        parts = self._items.parts(item)
+        details: Values = {
+            "parts": list(parts),
+            "result": None,
+            "machine": None,
+            "by_part": {},
+            "machine_by_part": {},
+            "edit": item.edit,
+            "history": item.history,
+            "options": options_of(item, self._items.models),
+            "swap": False,
+            "scale": {"needed": False, "line": None, "length_mm": None, "part": "", "start_line": None},
+            "files": [],
+            "compared": bool(item.compared),
+        }
+        if values["state"] not in ("done", "refused", "failed") or values["reason_code"] == "result_gone":
+            return {**values, **details}
+        try:
+            shown = await self._measured.shown(item, self._items.patient(session))
+        except ApiError:
+            # It failed before there was a result.
+            return {**values, **details}
+        m = shown.result.measurement
+        details["result"] = payload(m, item.known_ef_percent)
+        if m.correction is not None:
+            details["machine"] = payload(shown.machine.measurement, item.known_ef_percent)
+        for part, (own, _) in shown.result.views.items():
+            details["by_part"][part] = payload(own)
+            if own.correction is not None:
+                details["machine_by_part"][part] = payload(shown.machine.views[part][0])
+        details["swap"] = _looks_swapped(item, shown.machine.measurement)
+        details["scale"] = await self._scale(item, shown)
+        details["files"] = offered_files(
+            item, shown, await self._jobs.kept_names(item.job), await self._jobs.clip_parts(item.job)
+        )
+        return {**values, **details}
+
+    async def view(self, item: Item, part: str) -> bytes:
+        """What the viewer shows of a part but its frames, as JSON.
+
+        Raises:
+            ApiError: There are no images.
+        """
+        return await self._made(item, part, VIEW_FILE)
+
+    async def frames(self, item: Item, part: str) -> bytes:
+        """The frames of a part; see `lvef.webapp.view_data.pack_frames`.
+
+        Raises:
+            ApiError: There are no images.
+        """
+        return await self._made(item, part, FRAMES_FILE)
+
+    async def thumb(self, item: Item, part: str) -> bytes:
+        """A small image of a part.
+
+        Raises:
+            ApiError: There are no images.
+        """
+        return await self._made(item, part, THUMB_FILE)
+
+    async def _made(self, item: Item, part: str, name: str) -> bytes:
+        """A file that is made of a part and its clip at the first request, and then kept with the result."""
+        record = await self._items.record(item)
+        if record is None or record.result is None:
+            raise no_images()
+        name = f"{part}/{name}" if part else name
+        kept = await self._jobs.kept_file(item.job, name)
+        if kept is not None:
+            return kept
+        machine = await self._measured.machine(item.job)
+        measurement = machine.views[part][0] if part in machine.views else machine.measurement
+        clip = await self._jobs.clip(item.job, part)
+        if clip is None:
+            raise no_images()
+        made = await asyncio.to_thread(_make, name.rpartition("/")[2], measurement, clip)
+        await self._jobs.keep_file(item.job, name, made)
+        return made
+
+    async def _scale(self, item: Item, shown: ShownResult) -> Values:
+        """The scale by hand: whether one is needed, the line that was given, and where one would start."""
+        values: Values = {"needed": False, "line": None, "length_mm": None, "part": "", "start_line": None}
+        views = shown.machine.views
+        parts = {part: m for part, (m, _) in views.items()} or {"": shown.machine.measurement}
+        wanting = [part for part, m in parts.items() if needs_scale(m)]
+        if item.kind != STILLS:
+            values["needed"] = bool(wanting)
+        values["parts"] = wanting
+        if item.scale is not None:
+            values |= item.scale
+        if values["needed"]:
+            part = item.scale["part"] if item.scale is not None and item.scale["part"] else wanting[0]
+            try:
+                view = json.loads(await self.view(item, part))
+            except ApiError:
+                return values | {"needed": False}
+            start = depth_line(view["sector_box"], view["width"], view["height"])
+            values |= {"start_line": values["line"] or start, "part": part}
+        return values
+
+    def _progress(self, item: Item, record: JobRecord) -> Values:
+        if record.state == "queued":
+            position = self._jobs.position(item.job)
+            return {"state": "queued", "doing": "queued", "position": position}
+        progress = self._jobs.progress(item.job)
+        if progress is None:
+            return {"state": "running", "doing": "reading", "progress": 0.02}
+        share = min(progress.share, MAX_PROGRESS)
+        return {
+            "state": "running",
+            "doing": DOING.get(progress.doing, "reading"),
+            "progress": round(share, 3),
+        }
+
+
+def no_images() -> ApiError:
+    """An item has no frames to show."""
+    return ApiError(404, "no_images", "There are no images of this file to show.")
+
+
+def options_of(item: Item, models: dict[str, str]) -> Values:
+    """The options with which an item was measured, as the page names them."""
+    options: MeasureOptions = OPTIONS.validate_json(item.options)
+    names = {weights: name for name, weights in models.items()}
+    return {
+        "weights": names.get(options.weights, ""),
+        "view": str(options.view),
+        "frame_rate_hz": options.frame_rate_hz,
+        "second_opinion": options.second_opinion == AUTO,
+    }
+
+
+def _looks_swapped(item: Item, m: Measurement) -> bool:
+    if item.kind == STILLS:
+        return m.reason_code == SWAPPED_STILLS
+    return item.kind == STUDY and any(notice.code == SWAPPED_VIEWS for notice in m.notices)
+
+
+def _make(name: str, measurement: Measurement, data: bytes) -> bytes:
+    clip = deserialize_clip(data)
+    if name == VIEW_FILE:
+        return json.dumps(view_data(measurement, clip)).encode()
+    return pack_frames(clip) if name == FRAMES_FILE else thumbnail(measurement, clip)

@@ -1,0 +1,289 @@
+"""The routes of the page: its session, uploads, the list of items, and what belongs to all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+import lvef
+from lvef.core.errors import LvefError
+from lvef.core.terms import Sex, View
+from lvef.io.formats import CLIP_FORMATS, STILL_FORMATS, STILL_SUFFIXES, SUFFIXES, known_suffix
+from lvef.io.uploads import open_private, sanitize_name
+from lvef.service.errors import ApiError
+from lvef.service.settings import MB
+from lvef.service.streams import drain, limited, too_large
+from lvef.webapp.about import about, privacy_text
+from lvef.webapp.choices import DEFAULTS, parse_choices, parse_kind, wrong
+from lvef.webapp.samples import sample_of, samples
+from lvef.webapp.sessions import STUDY, Session, StoredUpload
+
+if TYPE_CHECKING:
+    from lvef.webapp.page import Page
+
+MAX_JSON_BYTES = 2**20
+"""Largest body of a request that is not a file."""
+
+MAX_SESSION_BYTES, MAX_ALL_BYTES = 4 * 2**30, 16 * 2**30
+"""Most bytes of the files of one session, and of all."""
+
+ROOM_BYTES = 128 * MB
+"""Space on the disk that no upload may take."""
+
+CLIENT_GONE = 499
+"""Status in the log where the client disconnected before the response; it is never received."""
+
+CSV_HEADERS = {"Content-Disposition": 'attachment; filename="lvef-results.csv"'}
+ZIP_HEADERS = {"Content-Disposition": 'attachment; filename="lvef-results.zip"'}
+"""Headers of the two files of all items."""
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """The body of a request as a JSON object.
+
+    Raises:
+        ApiError: It is none, or too large.
+    """
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_JSON_BYTES:
+            raise ApiError(413, "too_large", "The request is too large.")
+    try:
+        values = json.loads(data.decode("utf-8")) if data else {}
+        # JSON can hold unpaired surrogates, which cannot be encoded.
+        json.dumps(values, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        raise ApiError(400, "bad_json", "The request is not valid JSON.") from None
+    if not isinstance(values, dict):
+        raise ApiError(400, "bad_json", "A JSON object was expected.")
+    return values
+
+
+def page_routes(page: Page) -> list[Route]:
+    """The routes of the session, uploads, samples and the list of items."""
+
+    async def session(request: Request, own: Session) -> Response:
+        values = await session_values(page, own)
+        if page.visitors.take_expired(own):
+            values["notice"] = {
+                "code": "session_expired",
+                "message": "The earlier session has ended, and its files and results were deleted. Add the files again.",
+            }
+        response = JSONResponse(values)
+        # Each visit lengthens the life of the cookie.
+        page.visitors.set_cookie(response, own)
+        return response
+
+    async def forget(request: Request, own: Session) -> Response:
+        await page.items.forget(own)
+        fresh = page.visitors.renew()
+        response = JSONResponse(await session_values(page, fresh))
+        page.visitors.set_cookie(response, fresh)
+        return response
+
+    async def options(request: Request, own: Session) -> Response:
+        own.options = parse_choices(await json_body(request), own.options, await page.models())
+        page.store.save(own)
+        return JSONResponse({"options": own.options})
+
+    async def upload(request: Request, own: Session) -> Response:
+        try:
+            stored = await receive_upload(page, request, own)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_GONE)
+        return JSONResponse({"upload": stored.id, "name": stored.name, "size": stored.size}, 201)
+
+    async def items(request: Request, own: Session) -> Response:
+        return JSONResponse(await page.descriptions.list_of(own))
+
+    async def add(request: Request, own: Session) -> Response:
+        given = await json_body(request)
+        kind = parse_kind(given.get("kind"))
+        await page.models()
+        if kind == STUDY and given.get("items") is not None:
+            item = page.items.create_study(own, names_of(given["items"]))
+        else:
+            item = page.items.create(own, kind, names_of(given.get("uploads")))
+        return JSONResponse(await page.descriptions.summary(own, item), 201)
+
+    async def sample(request: Request, own: Session) -> Response:
+        found = sample_of(request.path_params["name"])
+        if found is None:
+            raise ApiError(404, "no_such_sample", "There is no such sample on this machine.")
+        await page.models()
+        try:
+            async with page.making_samples:
+                files, known = await asyncio.to_thread(found.files)
+        except LvefError as error:
+            raise ApiError(404, "no_such_sample", str(error)) from None
+        names = [(await asyncio.to_thread(keep_bytes, page, own, file.name, file.data)).id for file in files]
+        item = page.items.create(own, found.kind, names, sample=found.name, known_ef_percent=known)
+        return JSONResponse(await page.descriptions.summary(own, item), 201)
+
+    async def table(request: Request, own: Session) -> Response:
+        return Response(await page.downloads.table(own), media_type="text/csv", headers=CSV_HEADERS)
+
+    async def archive(request: Request, own: Session) -> Response:
+        found = page.store.items(own.id)
+        pieces = page.downloads.archive(own, found, with_table=True)
+        return StreamingResponse(pieces, media_type="application/zip", headers=ZIP_HEADERS)
+
+    async def about_page(request: Request, own: Session) -> Response:
+        return JSONResponse(
+            await asyncio.to_thread(about, page.settings.keep_hours, is_kept=page.settings.data is not None)
+        )
+
+    route = page.visitors.route
+    return [
+        Route("/api/session", route(session), methods=["GET"]),
+        Route("/api/session", route(forget), methods=["DELETE"]),
+        Route("/api/options", route(options), methods=["PUT"]),
+        Route("/api/uploads", route(upload), methods=["POST"]),
+        Route("/api/items", route(items), methods=["GET"]),
+        Route("/api/items", route(add), methods=["POST"]),
+        Route("/api/samples/{name}", route(sample), methods=["POST"]),
+        Route("/api/results.csv", route(table), methods=["GET"]),
+        Route("/api/results.zip", route(archive), methods=["GET"]),
+        Route("/api/about", route(about_page), methods=["GET"]),
+    ]
+
+
+async def session_values(page: Page, session: Session) -> dict[str, Any]:
+    """Everything that the page needs at first."""
+    await page.models()
+    settings = page.settings
+    return {
+        "version": lvef.__version__,
+        **await page.descriptions.list_of(session),
+        "options": {**DEFAULTS, **session.options},
+        "limits": {
+            "max_upload_bytes": page.jobs.settings.max_upload_bytes,
+            "suffixes": sorted(SUFFIXES),
+            "still_suffixes": sorted(STILL_SUFFIXES),
+            "clip_formats": CLIP_FORMATS,
+            "still_formats": STILL_FORMATS,
+            "keep_hours": settings.keep_hours,
+        },
+        "models": page.model_list,
+        "samples": [
+            {"name": one.name, "label": one.label, "help": one.help, "kind": one.kind} for one in samples()
+        ],
+        "sexes": [str(sex) for sex in Sex],
+        "views": [str(View.UNKNOWN), str(View.A4C), str(View.A2C)],
+        "privacy": privacy_text(settings.keep_hours, is_kept=settings.data is not None),
+        "is_kept": settings.data is not None,
+        "trouble": page.trouble,
+    }
+
+
+async def receive_upload(page: Page, request: Request, session: Session) -> StoredUpload:
+    """Write the body of a request to the disk.
+
+    Raises:
+        ApiError: It is empty, too large, too slow, or there is no room; nothing of it is left then.
+    """
+    name = sanitize_name(request.query_params.get("name", ""))
+    most = page.jobs.settings.max_upload_bytes
+    declared = request.headers.get("content-length", "")
+    stream = request.stream()
+    size = int(declared) if declared.isdecimal() else 0
+    try:
+        if size > most:
+            raise too_large(most)
+        check_room(page, session, size)
+    except ApiError:
+        await drain(stream)
+        raise
+    path = new_path(page, name)
+    received = 0
+    try:
+        file = await asyncio.to_thread(open_private, path)
+        with file:
+            async for chunk in limited(stream, most):
+                received += len(chunk)
+                await asyncio.to_thread(file.write, chunk)
+        if received < size:
+            raise ApiError(400, "upload_broken", f"{name} did not arrive whole; add it again.")
+        if not received:
+            raise ApiError(422, "empty_file", f"{name} is empty; export it again.")
+        check_room(page, session, received)
+        stored = StoredUpload(secrets.token_hex(16), session.id, name, str(path), received, time.time())
+        page.store.save(stored)
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, ApiError) and error.status == 413:
+            await drain(stream)
+        if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+            raise no_room() from None
+        raise
+    return stored
+
+
+def keep_bytes(page: Page, session: Session, name: str, data: bytes) -> StoredUpload:
+    """Keep bytes as an upload of a session.
+
+    Raises:
+        ApiError: There is no room.
+    """
+    check_room(page, session, len(data))
+    path = new_path(page, name)
+    try:
+        with open_private(path) as file:
+            file.write(data)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise no_room() from None
+    stored = StoredUpload(secrets.token_hex(16), session.id, name, str(path), len(data), time.time())
+    page.store.save(stored)
+    return stored
+
+
+def check_room(page: Page, session: Session, size: int) -> None:
+    """Check that there is room for so many bytes more.
+
+    Raises:
+        ApiError: There is none.
+    """
+    if page.store.bytes_of(session.id) + size > MAX_SESSION_BYTES:
+        raise ApiError(
+            507,
+            "session_full",
+            f"Your files have {MAX_SESSION_BYTES / 2**30:g} GB together, the limit; forget some results first.",
+        )
+    if page.store.bytes_of() + size > MAX_ALL_BYTES:
+        raise no_room()
+    if shutil.disk_usage(page.uploads_folder).free < size + ROOM_BYTES:
+        raise no_room()
+
+
+def new_path(page: Page, name: str) -> Path:
+    """A path for an upload: a random name, with the suffix of the client's name if that is of a known format."""
+    return page.uploads_folder / f"{secrets.token_hex(16)}{known_suffix(name)}"
+
+
+def no_room() -> ApiError:
+    """There is no space for an upload."""
+    return ApiError(
+        507, "no_space", "There is no room for this file; forget some results, or try again later."
+    )
+
+
+def names_of(given: Any) -> list[str]:  # noqa: ANN401
+    """A list of ids from a request.
+
+    Raises:
+        ApiError: It is none.
+    """
+    if not isinstance(given, list) or not all(isinstance(name, str) and len(name) <= 64 for name in given):
+        raise wrong("Name the files that are to be measured.")
+    return given

@@ -1,0 +1,140 @@
+"""The routes of one item: its result, images, correction, files, and the other models on it."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from lvef.service.errors import ApiError
+from lvef.webapp.compare import comparison
+from lvef.webapp.downloads import ALL_NAME, media_type_of, stem_of
+from lvef.webapp.payload import preview_values
+from lvef.webapp.routes import json_body
+from lvef.webapp.sessions import Item, Session
+
+if TYPE_CHECKING:
+    from lvef.webapp.page import Page
+
+KEPT = {"Cache-Control": "private, max-age=3600"}
+"""Headers of images: they never change under one address, because it names the revision."""
+
+
+def item_routes(page: Page) -> list[Route]:
+    """The routes of one item."""
+
+    def find(request: Request, own: Session) -> Item:
+        return page.items.get(own, request.path_params["item"])
+
+    def part_of(request: Request, item: Item) -> str:
+        return page.items.part(item, request.query_params.get("part", ""))
+
+    async def detail(request: Request, own: Session) -> Response:
+        return JSONResponse(await page.descriptions.detail(own, find(request, own)))
+
+    async def stop(request: Request, own: Session) -> Response:
+        return JSONResponse(await page.descriptions.summary(own, await page.items.stop(find(request, own))))
+
+    async def measure(request: Request, own: Session) -> Response:
+        given = await json_body(request)
+        await page.models()
+        item = await page.items.measure(own, find(request, own), given)
+        return JSONResponse(await page.descriptions.summary(own, item))
+
+    async def delete(request: Request, own: Session) -> Response:
+        await page.items.delete([find(request, own)])
+        return JSONResponse(await page.descriptions.list_of(own))
+
+    async def view(request: Request, own: Session) -> Response:
+        item = find(request, own)
+        return Response(
+            await page.descriptions.view(item, part_of(request, item)), media_type="application/json"
+        )
+
+    async def frames(request: Request, own: Session) -> Response:
+        item = find(request, own)
+        data = await page.descriptions.frames(item, part_of(request, item))
+        return Response(data, media_type="application/octet-stream")
+
+    async def thumb(request: Request, own: Session) -> Response:
+        item = find(request, own)
+        data = await page.descriptions.thumb(item, part_of(request, item))
+        return Response(data, media_type="image/jpeg")
+
+    async def preview(request: Request, own: Session) -> Response:
+        item = measured(await _with_result(page, find(request, own)))
+        edit = (await json_body(request)).get("edit")
+        result = await page.measured.with_edit(item, edit, page.items.patient(own))
+        machine = await page.measured.machine(item.job)
+        return JSONResponse(preview_values(result.measurement, machine.measurement.ef_percent))
+
+    async def put_edit(request: Request, own: Session) -> Response:
+        item = measured(await _with_result(page, find(request, own)))
+        given = await json_body(request)
+        if given.get("revision") != item.revision:
+            error = ApiError(
+                409, "edit_conflict", "This result was changed in another tab; its newer state is shown."
+            )
+            return JSONResponse(error.body() | {"detail": await page.descriptions.detail(own, item)}, 409)
+        item = await page.items.edit(own, item, given.get("edit"), given.get("history"))
+        return JSONResponse(await page.descriptions.detail(own, item))
+
+    async def compare(request: Request, own: Session) -> Response:
+        item = measured(await _with_result(page, find(request, own)))
+        if request.method == "POST":
+            await page.models()
+            item = await page.items.compare(own, item)
+        return JSONResponse(await comparison(page, own, item, part_of(request, item)))
+
+    async def file(request: Request, own: Session) -> Response:
+        item, name = find(request, own), request.path_params["name"]
+        headers = {"Content-Disposition": attachment(item, name)}
+        if name == ALL_NAME:
+            await _with_result(page, item)
+            pieces = page.downloads.archive(own, [item], with_table=False)
+            return StreamingResponse(pieces, media_type=media_type_of(name), headers=headers)
+        data = await page.downloads.file(own, item, name)
+        return Response(data, headers={**headers, "Content-Type": media_type_of(name)})
+
+    route, here = page.visitors.route, "/api/items/{item}"
+    return [
+        Route(here, route(detail), methods=["GET"]),
+        Route(here, route(delete), methods=["DELETE"]),
+        Route(f"{here}/stop", route(stop), methods=["POST"]),
+        Route(f"{here}/measure", route(measure), methods=["POST"]),
+        Route(f"{here}/view", route(view), methods=["GET"]),
+        Route(f"{here}/frames", route(frames), methods=["GET"]),
+        Route(f"{here}/thumb", route(thumb), methods=["GET"]),
+        Route(f"{here}/preview", route(preview), methods=["POST"]),
+        Route(f"{here}/edit", route(put_edit), methods=["PUT"]),
+        Route(f"{here}/compare", route(compare), methods=["GET", "POST"]),
+        Route(here + "/files/{name:path}", route(file), methods=["GET"]),
+    ]
+
+
+def attachment(item: Item, name: str) -> str:
+    """The header that names a download: plain letters, and the true name for browsers that read it."""
+    shown = f"{stem_of(item)}-{name.replace('/', '-')}"
+    true = f"{PurePosixPath(item.name.partition(' + ')[0]).stem or 'echo'}-{name.replace('/', '-')}"
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in shown)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(true, safe='')}"
+
+
+def measured(item: Item | None) -> Item:
+    """An item with a result.
+
+    Raises:
+        ApiError: It has none.
+    """
+    if item is None:
+        raise ApiError(409, "not_measured", "There is no result yet.")
+    return item
+
+
+async def _with_result(page: Page, item: Item) -> Item | None:
+    record = await page.items.record(item)
+    return None if record is None or record.result is None else item
