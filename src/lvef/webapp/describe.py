@@ -10,6 +10,7 @@ from typing import Any
 from lvef.core.records import Measurement
 from lvef.core.terms import Status
 from lvef.measure.options import AUTO, MeasureOptions
+from lvef.measure.results import Result
 from lvef.service.errors import ApiError
 from lvef.service.forms import OPTIONS
 from lvef.service.pool import STOPPED
@@ -96,12 +97,17 @@ class Descriptions:
         found = self._summaries.get(key)
         if found is None:
             try:
-                m = (await self._measured.shown(item, patient)).result.measurement
+                result = (await self._measured.shown(item, patient)).result
             except ApiError as error:
                 reason = {"reason": error.message, "reason_code": error.code}
                 return {**summary_without(), **base, "state": "failed", "progress": 1.0, **reason}
             found = self._summaries.put(
-                key, {**summary(m), "state": STATES.get(m.status, "done"), "progress": 1.0}
+                key,
+                {
+                    **summary(result.measurement, views_of(result)),
+                    "state": STATES.get(result.measurement.status, "done"),
+                    "progress": 1.0,
+                },
             )
         return {**base, **found}
 
@@ -131,9 +137,11 @@ class Descriptions:
             # It failed before there was a result.
             return {**values, **details}
         m = shown.result.measurement
-        details["result"] = payload(m, item.known_ef_percent)
+        details["result"] = payload(m, item.known_ef_percent, views_of(shown.result))
         if m.correction is not None:
-            details["machine"] = payload(shown.machine.measurement, item.known_ef_percent)
+            details["machine"] = payload(
+                shown.machine.measurement, item.known_ef_percent, views_of(shown.machine)
+            )
         for part, (own, _) in shown.result.views.items():
             details["by_part"][part] = payload(own)
             if own.correction is not None:
@@ -221,6 +229,11 @@ class Descriptions:
             "doing": DOING.get(progress.doing, "reading"),
             "progress": round(share, 3),
         }
+
+
+def views_of(result: Result) -> dict[str, Measurement]:
+    """The views of a study without their clips."""
+    return {view: m for view, (m, _) in result.views.items()}
 
 
 def no_images() -> ApiError:

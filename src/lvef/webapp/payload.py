@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lvef.core.fields import FIELDS, Group, Shown
 from lvef.core.quality_wording import advice_of, part_lines, quality_text
-from lvef.core.records import Beat, CodedWarning, Measurement, PixelSpacing
+from lvef.core.records import Beat, Measurement, PixelSpacing
 from lvef.core.terms import Decision, Status
 from lvef.core.wording import (
     category_lines,
@@ -23,21 +22,25 @@ from lvef.core.wording import (
     second_opinion_lines,
     status_text,
 )
+from lvef.webapp.warning_values import plain_text, warnings_of
 
 Values = dict[str, Any]
 
 HIDDEN_KEYS = frozenset({"categories"})
 """Fields that the page shows elsewhere: the class is one row, the source report's classes stand in *About*."""
 
-_OPTION = re.compile(r"(?<![\w-])--[a-z]")
 
-
-def payload(measurement: Measurement, known_ef_percent: float | None = None) -> Values:
+def payload(
+    measurement: Measurement,
+    known_ef_percent: float | None = None,
+    views: Mapping[str, Measurement] | None = None,
+) -> Values:
     """Everything that the page says of a measurement.
 
     Args:
         measurement: Any; with the categories of the visitor's patient.
         known_ef_percent: True EF of a phantom.
+        views: Of a study, its views by name.
     """
     m = measurement
     word, asks = decision_badge(m)
@@ -68,15 +71,20 @@ def payload(measurement: Measurement, known_ef_percent: float | None = None) -> 
         "known_ef_percent": known_ef_percent,
         "ed_frame": m.ed_frame,
         "es_frame": m.es_frame,
-        "reason": without_options(reason_text(m)),
+        "reason": plain_text(reason_text(m)),
         "reason_code": m.reason_code,
-        "warnings": warnings_of(m),
+        "warnings": warnings_of(m, views),
         "correction": _correction(m),
     }
 
 
-def summary(measurement: Measurement) -> Values:
-    """What the list of items says of a measurement."""
+def summary(measurement: Measurement, views: Mapping[str, Measurement] | None = None) -> Values:
+    """What the list of items says of a measurement.
+
+    Args:
+        measurement: Any.
+        views: Of a study, its views by name.
+    """
     m = measurement
     category = category_of(m) or {"key": "", "text": ""}
     quality = m.quality
@@ -93,8 +101,8 @@ def summary(measurement: Measurement) -> Values:
         "class_text": category["text"],
         "view": str(m.view),
         "n_warnings": len(m.notices),
-        "warnings": warnings_of(m),
-        "reason": without_options(reason_text(m)),
+        "warnings": warnings_of(m, views),
+        "reason": plain_text(reason_text(m)),
         "reason_code": m.reason_code,
         "corrected": m.correction is not None,
     }
@@ -122,40 +130,8 @@ def keyed_lines(m: Measurement, group: Group) -> list[Values]:
             continue
         for number, (label, text) in enumerate(field.lines_of(m)):
             key = field.key if number == 0 else f"{field.key}.{number + 1}"
-            lines.append({"key": key, "label": label, "text": without_options(text)})
+            lines.append({"key": key, "label": label, "text": plain_text(text)})
     return lines
-
-
-def warnings_of(m: Measurement) -> list[Values]:
-    """The warnings: code, values for a translated sentence, and the sentence in plain English."""
-    values_of = _warning_values()
-    return [
-        {
-            "code": notice.code,
-            "values": dict(values_of(m, notice)),
-            "text": without_options(note_text(notice.text)),
-        }
-        for notice in m.notices
-    ]
-
-
-def without_options(text: str) -> str:
-    """Text without sentences and clauses that name an option of the command line: the page has none.
-
-    Example:
-        >>> without_options("It has no scale. Give one with --mm-per-px.")
-        'It has no scale.'
-        >>> without_options("The file's scale is used; --prefer-manual-scale takes the one given.")
-        "The file's scale is used."
-    """
-    if not _OPTION.search(text):
-        return text
-    kept = []
-    for sentence in re.split(r"(?<=[.!?])\s+", text):
-        clauses = [clause for clause in re.split(r"(?<=;)\s+", sentence) if not _OPTION.search(clause)]
-        if clauses:
-            kept.append(note_text(" ".join(clauses).rstrip(";")))
-    return " ".join(kept)
 
 
 def needs_scale(m: Measurement) -> bool:
@@ -179,14 +155,6 @@ def preview_values(m: Measurement, machine_ef_percent: float | None) -> Values:
         "esv_text": ml_text(m.esv_ml) if m.esv_ml is not None else "",
         "difference_text": difference_text(m.ef_percent, machine_ef_percent),
     }
-
-
-def _warning_values() -> Callable[[Measurement, CodedWarning], Mapping[str, Any]]:
-    try:
-        from lvef.webapp.warning_values import values_of  # type: ignore[import-untyped]
-    except ImportError:
-        return lambda measurement, notice: {}
-    return values_of
 
 
 def _seconds(m: Measurement) -> list[Values]:
