@@ -1,0 +1,84 @@
+// The panes of ED and ES: which frame each shows, its volume, and their points.
+import { Handles } from "./handles.js";
+import { Pane } from "./pane.js";
+import { PHASE_LAYERS } from "./scene.js";
+
+export const PHASES = ["ed", "es"];
+
+/** Both panes. `bitmapOf(frame)` gives the bitmap of a frame or null; then `repaint` follows later. */
+export class Phases {
+  constructor({ camera, t, editor, bitmapOf }) {
+    Object.assign(this, { t, editor, bitmapOf });
+    this.shownFrame = {};
+    const pane = (name) =>
+      new Pane({
+        name,
+        camera,
+        t,
+        layers: PHASE_LAYERS,
+        onFrame: (frame) => editor.chooseFrames({ [name]: frame }),
+        onFrameInput: (frame) => this.lookAt(name, frame),
+      });
+    this.panes = { ed: pane("ed"), es: pane("es") };
+    const handles = (phase) => new Handles({ stage: this.panes[phase].stage, phase, t, onBlur: () => editor.finishKeys() });
+    this.handles = { ed: handles("ed"), es: handles("es") };
+  }
+
+  /** Shows the frames that the editor has chosen. */
+  update(view) {
+    this.view = view;
+    this.shownFrame = {};
+    for (const phase of PHASES) {
+      const { frame } = this.editor.phase(phase);
+      if (frame === null) continue;
+      this.shownFrame[phase] = frame;
+      this.describe(phase);
+      this.handles[phase].describe();
+    }
+    this.repaint();
+  }
+
+  /** Draws the images again, for example after one was decoded. */
+  repaint() {
+    for (const phase of PHASES) {
+      const bitmap = this.shownFrame[phase] === undefined ? null : this.bitmapOf(this.shownFrame[phase]);
+      if (bitmap) this.panes[phase].stage.setBitmap(bitmap);
+    }
+  }
+
+  #frameText(frame) {
+    return this.t("viewer.frame_at", { frame: frame + 1, time: (this.view.times[frame] ?? 0).toFixed(2) });
+  }
+
+  /** Frame, time and volume of a phase in words. */
+  describe(phase) {
+    const { view, editor } = this,
+      { frame } = editor.phase(phase);
+    if (frame === null) return;
+    this.panes[phase].setFrame(frame, view.n_frames, view.is_still ? "" : this.#frameText(frame));
+    this.panes[phase].value.textContent = volumeText(this.t, view, editor.volume(phase) ?? view.volume?.[frame]);
+  }
+
+  /** Shows another frame while a slider moves. */
+  lookAt(phase, frame) {
+    this.shownFrame[phase] = frame;
+    this.panes[phase].text.textContent = this.#frameText(frame);
+    this.repaint();
+  }
+
+  /** The reader's volumes for the curve, or null where the model's contours are shown. */
+  readerVolumes() {
+    const found = {};
+    for (const phase of PHASES) {
+      const volume = this.editor.volume(phase);
+      if (volume !== null) found[phase] = { frame: this.editor.phase(phase).frame, volume: Math.round(volume * 10) / 10 };
+    }
+    return Object.keys(found).length ? found : null;
+  }
+}
+
+/** A volume in words, in the unit of the curve; empty where there is none. */
+export function volumeText(t, view, volume) {
+  if (typeof volume !== "number") return "";
+  return t(view.unit?.startsWith("ml") ? "viewer.ml" : "viewer.percent_of_ed", { volume: Math.round(volume) });
+}

@@ -1,0 +1,369 @@
+// Everything between image and EF: cine, ED and ES side by side, volume-time curve, and the correction, in one viewer.
+import { CorrectBar } from "./correctbar.js";
+import { Curve } from "./curve.js";
+import { el } from "./dom.js";
+import { Editor } from "./editor.js";
+import { Frames } from "./frames.js";
+import { Pane } from "./pane.js";
+import { PHASES, Phases, volumeText } from "./phases.js";
+import { Player } from "./player.js";
+import { CINE_LAYERS, Scene } from "./scene.js";
+import { Camera } from "./stage.js";
+import { Tools } from "./tools.js";
+import { ViewBar } from "./viewbar.js";
+
+const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: 10, PageDown: -10 };
+const ZOOMS = { in: (camera) => camera.scaleBy(1.25), out: (camera) => camera.scaleBy(0.8), fit: (camera) => camera.fit() };
+
+/**
+ * Creates the viewer in `root`. Options: `api`, `t`, `onResult(detail)` after a correction was stored, `onPreview(result)`
+ * while a point moves (null when it ends), `onMode(mode)`, `announce(text)` for screen readers.
+ */
+export function createViewer(root, options) {
+  const viewer = new Viewer(root, options);
+  return {
+    load: (detail) => viewer.load(detail),
+    setMode: (mode) => viewer.setMode(mode),
+    seek: (frame) => viewer.player.seek(frame),
+    suspend: () => viewer.suspend(),
+    resume: () => viewer.resume(),
+    destroy: () => viewer.destroy(),
+  };
+}
+
+class Viewer {
+  constructor(root, { api, t, onResult = () => {}, onPreview = () => {}, onMode = () => {}, announce = () => {} }) {
+    Object.assign(this, { root, api, t, onResult, onPreview, onMode, announce });
+    this.mode = "cine";
+    this.turn = 0;
+    this.shown = { contour: true, ed: true, es: true, disks: false, overlay: "both" };
+    this.cameras = { cine: new Camera(), pair: new Camera() };
+    const hooks = {
+      onChange: (what) => this.changed(what),
+      onPreview: (result) => this.onPreview(result),
+      onResult: (detail) => this.stored(detail),
+      onMessage: (text, phase) => this.message(text, phase),
+      announce,
+    };
+    this.editor = new Editor({ api, t, hooks });
+    this.build();
+    this.onKey = (event) => this.key(event);
+    document.addEventListener("keydown", this.onKey);
+  }
+
+  build() {
+    const { t, editor, shown, announce } = this,
+      act = (name, value) => this.act(name, value);
+    this.phases = new Phases({ camera: this.cameras.pair, t, editor, bitmapOf: (frame) => this.bitmapOf(frame) });
+    this.cine = new Pane({ name: "cine", camera: this.cameras.cine, t, layers: CINE_LAYERS });
+    this.panes = { cine: this.cine, ...this.phases.panes };
+    const { panes } = this,
+      { handles } = this.phases;
+    this.scene = new Scene({ editor, panes, handles, shown });
+    this.player = new Player({
+      t,
+      announce,
+      show: (frame, text) => this.showFrame(frame, text),
+      isReady: (frame) => Boolean(this.bitmapOf(frame)),
+      prefetch: (list) => this.frames?.prefetch(new Set(list.map((frame) => this.imageOf(frame)))),
+    });
+    this.curve = new Curve({ t, onSeek: (frame) => this.player.seek(frame) });
+    this.correctBar = new CorrectBar({ t, act });
+    this.viewBar = new ViewBar({ t, shown, act });
+    this.tools = new Tools({
+      editor,
+      panes,
+      handles,
+      t,
+      announce,
+      message: (text, phase) => this.message(text, phase),
+      onTool: (tool) => this.correctBar.tools.choose(tool),
+    });
+    for (const phase of PHASES) {
+      panes[phase].stage.onView = () => {
+        handles[phase].show(handles[phase].points, true);
+        this.tools.redrawMarks();
+      };
+    }
+    this.sentence = el("p", { class: "v-message", role: "status" });
+    const images = el("div", { class: "v-images" }, panes.cine.root, panes.ed.root, panes.es.root);
+    const area = el("div", { class: "v-stage-area" }, images, this.sentence);
+    this.box = el(
+      "div",
+      { class: "v-viewer", dataset: { mode: "cine", kind: "plain" } },
+      this.viewBar.root,
+      this.correctBar.root,
+      area,
+      this.player.root,
+      this.curve.root,
+      this.correctBar.form,
+    );
+    this.root.replaceChildren(this.box);
+  }
+
+  // --- loading -----------------------------------------------------------------------------------------------------------
+
+  /** Shows an item; the same item again only takes what changed. */
+  async load(detail) {
+    const before = this.detail,
+      isOther = before?.id !== detail.id;
+    if (!isOther && before.revision === detail.revision && this.view) return;
+    if (isOther) {
+      this.setMode("cine");
+      this.part = detail.parts?.[0] ?? "";
+      this.view = null;
+      this.hasPlayed = false;
+    }
+    this.detail = detail;
+    this.editor.load(detail);
+    this.viewBar.setParts(detail.parts ?? [""], this.part);
+    await this.loadPart(!isOther && this.frames && before.swap === detail.swap && before.state === detail.state);
+  }
+
+  async loadPart(hasSameImages) {
+    const turn = (this.turn += 1),
+      { api, detail, part } = this;
+    this.message("");
+    this.box.setAttribute("aria-busy", "true");
+    if (!hasSameImages) this.loadFrames(detail.id, part, turn);
+    try {
+      const view = await api.getView(detail.id, part);
+      if (turn === this.turn) this.takeView(view, hasSameImages);
+    } catch (error) {
+      if (turn === this.turn) this.message(error.message);
+    }
+    if (turn === this.turn) this.box.removeAttribute("aria-busy");
+  }
+
+  async loadFrames(id, part, turn) {
+    this.player.pause();
+    this.frames?.close();
+    for (const pane of Object.values(this.panes)) pane.stage.setBitmap(null);
+    this.frames = new Frames(() => this.decoded());
+    const query = part ? `?part=${encodeURIComponent(part)}` : "";
+    try {
+      await this.frames.load(new URL(`api/items/${encodeURIComponent(id)}/frames${query}`, document.baseURI).href);
+    } catch (error) {
+      if (turn === this.turn && error.name !== "AbortError") this.message(this.t("viewer.frames_broken"));
+    }
+  }
+
+  takeView(view, isSame) {
+    const isPlaying = isSame && this.player.isPlaying,
+      frame = isSame ? this.player.frame : (view.ed_frame ?? 0);
+    this.view = view;
+    this.editor.setView(this.part, view);
+    this.scene.setView(view);
+    if (!view.correctable && this.mode === "correct") this.setMode("cine");
+    const geometry = { width: view.width, height: view.height, aspect: view.aspect || 1 };
+    for (const pane of Object.values(this.panes)) pane.stage.setGeometry(geometry);
+    this.fit(isSame);
+    this.curve.setView(view);
+    this.player.setView(view, frame);
+    this.changed("all");
+    if (isPlaying) this.player.play();
+    else this.playOnce();
+  }
+
+  /** A clip with ED and ES, one without, or stills: the layout depends on it. */
+  setKind() {
+    const hasPhases = PHASES.every((phase) => this.editor.phase(phase).frame !== null);
+    this.box.dataset.kind = this.view.is_still ? "still" : hasPhases || this.mode === "correct" ? "clip" : "plain";
+  }
+
+  fit(keep = false) {
+    const { whole, sector, pair } = this.scene.boxes();
+    this.cameras.cine.setBox(sector, whole, keep);
+    this.cameras.pair.setBox(pair, whole, keep);
+  }
+
+  imageOf(frame) {
+    return Math.min(Math.floor(frame / (this.view?.every || 1)), Math.max(0, (this.frames?.count || 1) - 1));
+  }
+
+  usedCameras() {
+    return this.mode === "correct" ? [this.cameras.pair] : Object.values(this.cameras);
+  }
+
+  bitmapOf(frame) {
+    return this.frames?.get(this.imageOf(frame)) ?? null;
+  }
+
+  decoded() {
+    if (!this.view) return;
+    this.paintCine();
+    this.phases.repaint();
+    this.playOnce();
+  }
+
+  /** Plays the shown beat once after loading: contraction is what the eye needs. */
+  playOnce() {
+    const isStill = this.isSuspended || this.mode !== "cine" || !this.view || this.view.is_still;
+    if (this.hasPlayed || isStill || window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    if (!this.frames?.has(this.imageOf(1))) return;
+    this.hasPlayed = true;
+    this.player.play();
+  }
+
+  // --- drawing -----------------------------------------------------------------------------------------------------------
+
+  /** Redraws after a change: of one phase while a point moves, else everything. */
+  changed(what) {
+    if (!this.view) return;
+    const { editor, view, mode } = this;
+    this.scene.drawPhases(what, mode === "correct");
+    this.curve.setReader(this.phases.readerVolumes());
+    if (what !== "all") {
+      this.phases.describe(what);
+      return;
+    }
+    this.setKind();
+    this.phases.update(view);
+    this.frames?.pin(Object.values(this.phases.shownFrame).map((frame) => this.imageOf(frame)));
+    this.scene.drawCineGhosts();
+    this.scene.drawCine(this.player.frame);
+    const title = this.t(view.correctable ? "viewer.mode_correct_help" : "viewer.not_correctable");
+    this.viewBar.update({ mode, isChanged: editor.isPartChanged, isCorrectable: Boolean(view.correctable), title });
+    this.correctBar.update(editor, view.beats ?? []);
+  }
+
+  showFrame(frame, text) {
+    this.scene.drawCine(frame);
+    this.paintCine();
+    this.curve.setFrame(frame, text);
+    const { phase } = this.cine.stage.root.dataset;
+    this.cine.setChip(phase ? phase.toUpperCase() : "", phase);
+    this.cine.text.textContent = text;
+    this.cine.value.textContent = volumeText(this.t, this.view, this.view.volume?.[frame]);
+  }
+
+  paintCine() {
+    const bitmap = this.bitmapOf(this.player.frame);
+    if (bitmap) this.cine.stage.setBitmap(bitmap);
+  }
+
+  /** A sentence below the images, or on the image of a phase while correcting; empty for none. */
+  message(text, phase = null) {
+    const isOnImage = phase !== null && this.mode === "correct";
+    for (const name of PHASES) this.panes[name].setNote(isOnImage && name === phase ? text : "");
+    this.sentence.textContent = isOnImage ? "" : text;
+  }
+
+  // --- acts --------------------------------------------------------------------------------------------------------------
+
+  setMode(mode) {
+    if (mode === this.mode || (mode === "correct" && !this.view?.correctable)) return;
+    this.editor.finishKeys();
+    this.mode = mode;
+    this.box.dataset.mode = mode;
+    if (mode === "correct") this.player.pause();
+    else this.tools.choose("points");
+    this.tools.setActive(mode === "correct");
+    this.message("");
+    this.changed("all");
+    this.onMode(mode);
+  }
+
+  choosePart(part) {
+    if (part === this.part) return;
+    this.editor.finishKeys();
+    this.part = part;
+    this.viewBar.parts.choose(part);
+    this.hasPlayed = false;
+    this.loadPart(false);
+  }
+
+  async act(name, value) {
+    const { editor, correctBar, shown } = this,
+      beat = this.view?.beats?.[value];
+    if (name === "mode") this.setMode(value);
+    else if (name === "part") this.choosePart(value);
+    else if (name === "zoom") this.usedCameras().forEach(ZOOMS[value]);
+    else if (name === "toggle") {
+      shown[value] = !shown[value];
+      this.changed("all");
+    } else if (name === "overlay") {
+      shown.overlay = value;
+      this.changed("all");
+    } else if (name === "tool") this.tools.choose(value);
+    else if (name === "undo") editor.undo();
+    else if (name === "redo") editor.redo();
+    else if (name === "reset_ed" || name === "reset_es") editor.resetContour(name.slice(6));
+    else if (name === "reset_all") editor.resetAll();
+    else if (name === "beat" && beat) {
+      editor.chooseFrames({ ed: beat.ed_frame, es: beat.es_frame });
+      this.fit();
+    } else if (name === "by_volume") {
+      editor.chooseByVolume();
+      this.fit();
+    } else if (name === "propagate") editor.setPropagation(!editor.isPropagated);
+    else if (name === "sign") editor.sign(correctBar.reader.value.trim(), correctBar.note.value.trim());
+    else if (name === "load_file") correctBar.file.click();
+    else if (name === "load") editor.loadFile(value);
+    else if (name === "save") el("a", { href: await editor.fileAddress(), download: "" }).click();
+  }
+
+  /** The server has stored the correction. */
+  async stored(detail) {
+    this.detail = detail;
+    this.onPreview(null);
+    this.onResult(detail);
+    if (!this.editor.isPropagated) return;
+    const { turn, part } = this,
+      view = await this.api.getView(detail.id, part).catch(() => null);
+    if (!view || turn !== this.turn) return;
+    this.view.reader_contours = view.reader_contours;
+    this.changed("all");
+  }
+
+  key(event) {
+    const active = document.activeElement,
+      isHere = !active || active === document.body || this.root.contains(active);
+    if (event.defaultPrevented || this.isSuspended || !this.view || !this.root.isConnected || !isHere) return;
+    const word = event.key.toLowerCase(),
+      isControl = event.ctrlKey || event.metaKey;
+    if (active?.matches("input[type=text]")) return;
+    if (isControl && this.mode === "correct" && (word === "z" || word === "y")) {
+      if (word === "y" || event.shiftKey) this.editor.redo();
+      else this.editor.undo();
+    } else if (isControl || event.altKey || active?.matches("input, select")) return;
+    else if (word === "h") this.act("toggle", "contour");
+    else if (!this.playerKey(event.key, active)) return;
+    event.preventDefault();
+  }
+
+  playerKey(key, active) {
+    const { player } = this;
+    if (this.view.is_still) return false;
+    if (key === " " && !active?.matches("button")) player.playOrPause();
+    else if (key in STEPS) player.step(STEPS[key]);
+    else if (key === "Home") player.seek(0);
+    else if (key === "End") player.seek(player.last);
+    else return false;
+    return true;
+  }
+
+  /** Another page is shown: playback stops. */
+  suspend() {
+    this.isSuspended = true;
+    this.wasPlaying = this.player.isPlaying;
+    this.player.pause();
+    this.editor.finishKeys();
+  }
+
+  /** This page is shown again. */
+  resume() {
+    this.isSuspended = false;
+    if (this.wasPlaying) this.player.play();
+  }
+
+  destroy() {
+    document.removeEventListener("keydown", this.onKey);
+    this.player.destroy();
+    this.editor.destroy();
+    this.frames?.close();
+    this.curve.destroy();
+    for (const pane of Object.values(this.panes)) pane.stage.destroy();
+    this.root.replaceChildren();
+  }
+}
