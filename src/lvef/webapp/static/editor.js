@@ -226,6 +226,7 @@ export class Editor {
     this.hooks.announce(this.t(word));
   }
 
+  get isStoring() { return this.saver?.isDirty || this.live !== null; }
   get canUndo() {
     return this.history?.past.length > 0 || Boolean(this.live);
   }

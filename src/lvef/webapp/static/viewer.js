@@ -34,7 +34,7 @@ export function createViewer(root, options) {
 class Viewer {
   constructor(root, { api, t, onResult = () => {}, onPreview = () => {}, onMode = () => {}, announce = () => {} }) {
     Object.assign(this, { root, api, t, onResult, onPreview, onMode, announce });
-    this.mode = "cine";
+    [this.mode, this.wanted] = ["cine", "cine"];
     this.turn = 0;
     this.shown = { contour: true, ed: true, es: true, disks: false, overlay: "both" };
     this.cameras = { cine: new Camera(), pair: new Camera() };
@@ -107,9 +107,10 @@ class Viewer {
   async load(detail) {
     const before = this.detail,
       isOther = before?.id !== detail.id;
-    if (!isOther && before.revision === detail.revision && this.view) return;
+    // What is being stored is newer than any detail that was asked for before.
+    if (!isOther && (before.revision >= detail.revision || this.editor.isStoring)) return;
     if (isOther) {
-      this.setMode("cine");
+      this.enter("cine");
       this.part = detail.parts?.[0] ?? "";
       this.view = null;
       this.hasPlayed = false;
@@ -154,7 +155,6 @@ class Viewer {
     this.view = view;
     this.editor.setView(this.part, view);
     this.scene.setView(view);
-    if (!view.correctable && this.mode === "correct") this.setMode("cine");
     const geometry = { width: view.width, height: view.height, aspect: view.aspect || 1 };
     for (const pane of Object.values(this.panes)) pane.stage.setGeometry(geometry);
     this.fit(isSame);
@@ -162,7 +162,10 @@ class Viewer {
     this.player.setView(view, frame);
     this.changed("all");
     if (isPlaying) this.player.play();
-    else this.playOnce();
+    else if (this.wanted !== "correct") this.playOnce();
+    // The mode may have been asked for before the view was here.
+    if (view.correctable) this.setMode(this.wanted);
+    else if (this.wanted === "correct") this.onMode("cine");
   }
 
   /** A clip with ED and ES, one without, or stills: the layout depends on it. */
@@ -252,7 +255,13 @@ class Viewer {
   // --- acts --------------------------------------------------------------------------------------------------------------
 
   setMode(mode) {
+    this.wanted = mode;
     if (mode === this.mode || (mode === "correct" && !this.view?.correctable)) return;
+    this.enter(mode);
+    this.onMode(mode);
+  }
+
+  enter(mode) {
     this.editor.finishKeys();
     this.mode = mode;
     this.box.dataset.mode = mode;
@@ -261,7 +270,6 @@ class Viewer {
     this.tools.setActive(mode === "correct");
     this.message("");
     this.changed("all");
-    this.onMode(mode);
   }
 
   choosePart(part) {
@@ -345,6 +353,7 @@ class Viewer {
 
   /** Another page is shown: playback stops. */
   suspend() {
+    if (this.isSuspended) return;
     this.isSuspended = true;
     this.wasPlaying = this.player.isPlaying;
     this.player.pause();
@@ -353,8 +362,10 @@ class Viewer {
 
   /** This page is shown again. */
   resume() {
+    if (!this.isSuspended) return;
     this.isSuspended = false;
-    if (this.wasPlaying) this.player.play();
+    if (this.wasPlaying && this.mode === "cine") this.player.play();
+    else this.playOnce();
   }
 
   destroy() {
