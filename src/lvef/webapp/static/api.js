@@ -103,7 +103,7 @@ export const resegment = (id, body, signal) => send("POST", `${of(id)}/resegment
 /** Starts the comparison of all models. */
 export const postCompare = (id) => send("POST", `${of(id)}/compare`, { body: {} });
 /** State of the comparison. */
-export const getCompare = (id, signal) => get(`${of(id)}/compare`, { signal });
+export const getCompare = (id, name = "", signal) => get(`${of(id)}/compare${part(name)}`, { signal });
 /** What the About page says. */
 export const getAbout = () => get("api/about");
 

@@ -11,7 +11,7 @@ import { createResult } from "./result.js";
 import { goTo, itemHash, readRoute } from "./routes.js";
 import { scaleDialog } from "./scale.js";
 import { settingsDialog } from "./settings.js";
-import { createStore, isShown } from "./store.js";
+import { createStore, isBusy, isShown } from "./store.js";
 import { loadTexts, t } from "./text.js";
 import { acceptDrops, createPanel } from "./upload.js";
 import { createUploads } from "./uploads.js";
@@ -50,11 +50,7 @@ async function start() {
     correct: (is) => goTo(itemHash(state.selected, is ? "correct" : "cine")),
     scale: (item, detail) => scaleDialog({ item, detail, onScale: (scale) => actions.again(item, { scale }) }),
     study: (pair) => studyOf(pair),
-    sample: (name) => store.run(async () => {
-      const item = await api.postSample(name);
-      store.putSummary(item);
-      goTo(itemHash(item.id));
-    }),
+    sample: (name, label) => uploads.addSample(name, label),
     forget, forgetAll, settings,
   };
 
@@ -132,16 +128,19 @@ async function start() {
 
   function drawWork(item, isUploading) {
     const detail = item && state.details.get(item.id);
-    const hasResult = Boolean(item && isShown(item) && (item.state !== "refused" || !detail || detail.result) && !isUploading);
+    const hasResult = Boolean(item && isShown(item) && !isUploading), isWaiting = isUploading || isBusy(item);
     const isListed = state.items.length + state.uploads.length > 1;
     work.list.hidden = !isListed;
-    work.viewer.hidden = work.ef.hidden = work.details.hidden = !hasResult;
+    work.viewer.hidden = work.details.hidden = !hasResult;
+    work.ef.hidden = !hasResult && !isWaiting;
     work.progress.hidden = hasResult;
+    work.progress.classList.toggle("waiting", isWaiting);
     if (isListed) list.draw();
     if (!hasResult) {
       viewer.suspend();
       if (isUploading) progress.drawUpload(state.uploads, uploads);
       else progress.drawItem(item);
+      if (isWaiting) result.drawWaiting();
       return;
     }
     result.draw({ item, detail, mode: route.mode, preview });
@@ -149,7 +148,7 @@ async function start() {
     if (loaded.id !== detail.id || loaded.revision !== detail.revision) {
       loaded = { id: detail.id, revision: detail.revision };
       preview = null;
-      viewer.load(detail);
+      Promise.resolve(viewer.load(detail)).then(draw);
       announceResult(detail);
     }
     viewer.setMode(route.mode);

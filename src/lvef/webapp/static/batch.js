@@ -2,7 +2,7 @@
 import * as api from "./api.js";
 import { el, icon, rebuild } from "./dom.js";
 import { FILTERS, filterChoice, passes, stateText } from "./list.js";
-import { badge } from "./result.js";
+import { badge, classText } from "./result.js";
 import { itemHash } from "./routes.js";
 import { reasonText, t, warningText } from "./text.js";
 
@@ -64,8 +64,8 @@ export function createBatch({ root, state, actions }) {
       el("th", { scope: "row" }, el("a", { href: itemHash(item.id), dataset: { focus: `open-${item.id}` } }, item.name)),
       el("td", { class: "col-state" }, isMeasured && item.decision ? badge(item.decision) : ["refused", "failed", "stopped"].includes(item.state) ? badge(item.state) : stateText(item)),
       el("td", {}, item.kind === "study" ? t("batch.biplane") : item.view || "-"),
-      isMeasured ? [el("td", { class: "num" }, el("strong", {}, item.ef_text || "-"), el("span", { class: "soft" }, item.interval_text || "")),
-        el("td", {}, item.class_text || "-"), el("td", {}, item.quality_text || "-"),
+      isMeasured ? [el("td", { class: "num" }, el("strong", {}, item.ef_text || "-"), el("div", { class: "soft" }, item.interval_text || "")),
+        el("td", {}, classText({ table: item.class_table || "heart_failure", key: item.class_key, text: item.class_text })), el("td", {}, item.quality_text || "-"),
         el("td", {}, (item.warnings || []).length ? el("ul", {}, item.warnings.map((warning) => el("li", {}, warningText(warning)))) : el("span", { class: "soft" }, t("batch.no_warning")))]
         : el("td", { colspan: "4", class: "reason" }, item.state === "stopped" ? t("state.stopped_long") : reasonText(item)));
   }

@@ -5,16 +5,17 @@ import { itemHash } from "./routes.js";
 import { t } from "./text.js";
 
 const POLL_MS = 600;
+const PARTS = ["A4C", "A2C"];
 
 /** The page in `root`. */
 export function createCompare({ root, state, store, actions }) {
-  let id = null, found = null, error = "", images = null, timer = 0;
+  let id = null, part = "", found = null, error = "", images = null, timer = 0;
 
   function draw(route) {
-    const clips = state.items.filter((item) => item.kind === "clip" && item.state === "done");
+    const clips = state.items.filter((item) => item.state === "done");
     const item = clips.find((one) => one.id === route.id) || null;
     if (item && item.id !== id) begin(item.id);
-    rebuild(root, JSON.stringify([clips.map((one) => [one.id, one.name]), item?.id, found, error, Boolean(images)]), () => [
+    rebuild(root, JSON.stringify([clips.map((one) => [one.id, one.name]), item?.id, part, found, error, Boolean(images)]), () => [
       el("div", { class: "page-head" }, el("h2", {}, t("compare.title")), el("p", { class: "soft" }, t("compare.lead")), choice(clips, item)),
       item ? body(item) : el("p", { class: "soft empty" }, t(clips.length ? "compare.choose" : "compare.none")),
     ]);
@@ -25,36 +26,52 @@ export function createCompare({ root, state, store, actions }) {
     const select = el("select", { id: "compare-clip", dataset: { focus: "clip" }, on: { change: () => { location.hash = `#/compare/${encodeURIComponent(select.value)}`; } } },
       item ? null : el("option", { value: "", selected: true, disabled: true }, t("compare.choose")),
       clips.map((one) => el("option", { value: one.id, selected: one.id === item?.id }, one.name)));
-    return el("div", { class: "tools" }, el("label", { for: "compare-clip" }, t("compare.clip")), select, item ? el("a", { class: "button", href: itemHash(item.id) }, t("compare.back")) : null);
+    return el("div", { class: "tools" }, el("label", { for: "compare-clip" }, t("compare.clip")), select, item?.kind === "study" ? parts() : null, item ? el("a", { class: "button", href: itemHash(item.id) }, t("compare.back")) : null);
+  }
+
+  function parts() {
+    return el("fieldset", { class: "segments" }, el("legend", { class: "unseen" }, t("compare.part")), PARTS.map((name) => el("label", {},
+      el("input", { type: "radio", name: "compare-part", checked: name === part, dataset: { focus: `part-${name}` }, on: { change: () => choosePart(name) } }), el("span", {}, name))));
+  }
+
+  function choosePart(name) {
+    [part, images] = [name, null];
+    loadImages(id).catch(fail);
+    poll(id).catch(fail);
+  }
+
+  function fail(failure) {
+    error = failure.message;
+    actions.redraw();
   }
 
   function begin(next) {
-    [id, found, error, images] = [next, null, "", null];
+    [id, part, found, error, images] = [next, state.items.find((item) => item.id === next)?.kind === "study" ? PARTS[0] : "", null, "", null];
     clearTimeout(timer);
     store.run(async () => {
       try {
-        const started = await api.postCompare(next);
-        if (id === next && started?.models) found = started;
+        await api.postCompare(next);
         loadImages(next);
         await poll(next);
       } catch (failure) {
-        if (id === next) { error = failure.message; actions.redraw(); }
+        if (id === next) fail(failure);
       }
     });
   }
 
   async function poll(next) {
     if (id !== next || !location.hash.startsWith("#/compare")) { if (id === next && found?.state !== "done") id = null; return; }
-    const now = await api.getCompare(next);
-    if (id !== next) return;
+    const of = part, now = await api.getCompare(next, of);
+    if (id !== next || part !== of) return;
     found = now;
     actions.redraw();
-    if (now.state === "queued" || now.state === "running") timer = setTimeout(() => poll(next).catch((failure) => { error = failure.message; actions.redraw(); }), POLL_MS);
+    if (now.state === "queued" || now.state === "running") timer = setTimeout(() => poll(next).catch(fail), POLL_MS);
   }
 
   async function loadImages(next) {
-    const [view, blobs] = await Promise.all([api.getView(next), api.getFrames(next)]);
-    if (id !== next) return;
+    const of = part;
+    const [view, blobs] = await Promise.all([api.getView(next, of), api.getFrames(next, of)]);
+    if (id !== next || part !== of) return;
     images = { view, at: (frame) => blobs[Math.min(blobs.length - 1, Math.round(frame / (view.every || 1)))], urls: new Map() };
     actions.redraw();
   }
@@ -63,19 +80,20 @@ export function createCompare({ root, state, store, actions }) {
     if (error) return el("div", { class: "card" }, el("p", {}, error), button({ text: t("state.try_again"), kind: "primary", focus: "again", on: () => { id = null; actions.redraw(); } }));
     const models = found?.models || [];
     if (!models.length) return el("p", { class: "soft empty", role: "status" }, t("compare.running"));
-    return [table(models), models.some((model) => model.experimental) ? el("p", { class: "soft" }, t("compare.experimental")) : null, pictures(item, models)];
+    const efs = models.filter((model) => Number.isFinite(model.ef_percent)).length;
+    return [efs > 1 && Number.isFinite(found.range_points) ? el("p", { role: "status" }, t("compare.range", { n: efs, points: Math.round(found.range_points) })) : null, table(models), models.some((model) => model.experimental) ? el("p", { class: "soft" }, t("compare.experimental")) : null, pictures(item, models)];
   }
 
   function table(models) {
     return el("div", { class: "table-scroll" }, el("table", { class: "models" }, el("caption", { class: "unseen" }, t("compare.caption")),
       el("thead", {}, el("tr", {}, ["model", "ef", "interval", "difference"].map((name) => el("th", { scope: "col" }, t(`compare.${name}`))))),
       el("tbody", {}, models.map((model) => el("tr", {}, el("th", { scope: "row" }, nameOf(model)),
-        model.state === "done" && model.ef_text && model.ef_text !== "-" ? [el("td", { class: "num" }, el("strong", {}, model.ef_text)), el("td", {}, model.interval_text || "-"), el("td", { class: "num" }, model.difference_text || "-")]
-          : el("td", { colspan: "3", class: "soft" }, model.message || t(`state.${model.state || "queued"}`)))))));
+        model.state === "done" && model.ef_text && model.ef_text !== "-" ? [el("td", { class: "num" }, el("strong", {}, model.ef_text)), el("td", {}, model.interval_text || el("span", { class: "soft" }, model.interval_note || "-")), el("td", { class: "num" }, model.is_own ? t("compare.shown") : model.difference_text || "-")]
+          : el("td", { colspan: "3", class: "soft" }, model.message || (model.state === "running" ? t("compare.measuring", { percent: Math.round(100 * (model.progress || 0)) }) : t(`state.${model.state || "queued"}`))))))));
   }
 
   function nameOf(model) {
-    return [model.label || model.name, model.experimental ? el("span", { class: "tag" }, t("compare.experimental_tag")) : null];
+    return [model.name || model.label, model.experimental ? el("span", { class: "tag" }, t("compare.experimental_tag")) : null];
   }
 
   function pictures(item, models) {
@@ -84,7 +102,7 @@ export function createCompare({ root, state, store, actions }) {
     return el("section", { class: "contours" }, el("h3", {}, t("compare.contours", { ed: found.ed_frame + 1, es: found.es_frame + 1 })),
       el("div", { class: "grid" }, drawn.map((model) => el("figure", {}, el("figcaption", {}, nameOf(model), el("strong", {}, model.ef_text || "")),
         el("div", { class: "pair" }, ["ed", "es"].map((phase) => frameImage(model, phase)))))),
-      without.length ? el("p", { class: "soft" }, t("compare.without", { models: without.map((model) => model.label || model.name).join(", ") })) : null);
+      without.length ? el("p", { class: "soft" }, t("compare.without", { models: without.map((model) => model.name).join(", ") })) : null);
   }
 
   function frameImage(model, phase) {

@@ -20,6 +20,8 @@ export function openDialog(title, children, { kind = "", onClose } = {}) {
   dialog.addEventListener("click", (event) => { if (isOutside && event.target === dialog) dialog.close(); });
   document.body.append(dialog);
   dialog.showModal();
+  // Not the button that closes it, where there is something to fill in or to confirm.
+  dialog.querySelector("form :is(input, select), .adding :checked, .dialog-actions .button, .choices .button")?.focus();
   return dialog;
 }
 

@@ -77,7 +77,7 @@ export function createList({ root, state, uploads, actions }) {
         return el("button", { type: "button", class: "row-open", "aria-current": isSelected ? "true" : null, "aria-label": isCollapsed ? `${item.name}, ${item.ef_text || stateText(item)}` : null,
           title: isCollapsed ? item.name : null, dataset: { focus: `row-${item.id}`, id: item.id }, on: { click: () => actions.open(item.id) } },
           el("span", { class: "thumb" }, hasThumb(item) ? el("img", { src: api.thumbUrl(item.id, item.revision), alt: "", loading: "lazy" }) : icon(item.kind === "clip" ? "clip" : item.kind),
-            isBusy(item) ? progress(item.progress, item.name) : null),
+            item.state === "running" ? progress(item.progress, item.name) : null),
           el("span", { class: "row-text" }, el("span", { class: "row-name" }, item.name), el("span", { class: "row-note" }, noteText(item))),
           el("span", { class: "row-ef" }, el("strong", {}, item.ef_text && item.state === "done" ? item.ef_text : ""), MARKS[mark] ? el("span", { class: `mark ${mark}`, title: t(`decision.${mark}`) }, icon(MARKS[mark]), el("span", { class: "unseen" }, t(`decision.${mark}`))) : null));
       });
@@ -91,7 +91,7 @@ export function createList({ root, state, uploads, actions }) {
         el("div", { class: "row-open" }, el("span", { class: "thumb" }, icon("upload"), progress(task.share, task.name)),
           el("span", { class: "row-text" }, el("span", { class: "row-name" }, task.name), el("span", { class: "row-note" }, task.message || t(`upload.state.${task.state}`, { percent: Math.round(100 * task.share) })))),
         el("div", { class: "row-actions" }, task.state === "error" ? button({ label: t("upload.again"), drawing: "again", kind: "quiet", focus: `again-${task.key}`, on: () => uploads.retry(task) }) : null,
-          button({ label: t("upload.cancel"), drawing: "close", kind: "quiet", focus: `cancel-${task.key}`, on: () => uploads.cancel(task) })),
+          task.kind === "sample" ? null : button({ label: t("upload.cancel"), drawing: "close", kind: "quiet", focus: `cancel-${task.key}`, on: () => uploads.cancel(task) })),
       ]);
     };
   }

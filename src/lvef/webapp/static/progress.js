@@ -23,13 +23,13 @@ export function createProgress({ root, actions }) {
     const task = tasks[0], share = Math.round(100 * task.share);
     rebuild(root, JSON.stringify([task.key, task.state, task.message, tasks.length]), () => card(task.name, [
       task.state === "error" ? el("p", { class: "refusal-reason" }, task.message) : [
-        el("p", { class: "doing" }, tasks.length > 1 ? t("upload.sending_one_of", { n: tasks.length }) : t("upload.sending")),
-        el("progress", { max: "100", value: share, "aria-label": t("upload.sending") }), el("p", { class: "percent soft" })],
+        el("p", { class: "doing" }, task.kind === "sample" ? t("state.preparing") : tasks.length > 1 ? t("upload.sending_one_of", { n: tasks.length }) : t("upload.sending")),
+        el("progress", { max: "100", "aria-label": t("upload.sending") }), el("p", { class: "percent soft" })],
       el("div", { class: "dialog-actions" }, task.state === "error" ? button({ text: t("upload.again"), drawing: "again", kind: "primary", focus: "again", on: () => uploads.retry(task) }) : null,
-        button({ text: t("upload.cancel"), drawing: "close", focus: "cancel", on: () => uploads.cancel(task) })),
+        task.kind === "sample" ? null : button({ text: t("upload.cancel"), drawing: "close", focus: "cancel", on: () => uploads.cancel(task) })),
     ]));
     const bar = root.querySelector("progress");
-    if (bar) {
+    if (bar && task.kind !== "sample") {
       bar.value = share;
       root.querySelector(".percent").textContent = `${share} %`;
     }

@@ -10,7 +10,7 @@ const SHOWN_WARNINGS = 3;
 const MAIN_VALUES = ["edv_ml", "esv_ml", "stroke_volume_ml", "heart_rate_bpm"];
 const TABS = ["values", "beats", "quality", "method"];
 const FILES = ["report.pdf", "report.html", "measurement.json", "curve.csv", "beats.csv", "correction.json", "overlay.mp4", "summary.png", "all.zip"];
-const MARKS = { accepted: "check", caution: "warning", refused: "refused" };
+const MARKS = { accepted: "check", caution: "warning", refused: "refused", failed: "refused", stopped: "stop" };
 
 /**
  * The two parts of the result column: `ef` stays in sight, `details` scrolls. `actions` holds what its buttons do:
@@ -25,6 +25,11 @@ export function createResult({ ef, details, actions }) {
     rebuild(details, JSON.stringify(["details", item.id, detail?.revision, detail?.result, detail?.by_part, detail?.scale, detail?.swap, tab, isAllShown, mode, item.state]), () => detailsPart(item, detail, mode));
   }
 
+  /** What stands there while a clip is measured. */
+  function drawWaiting() {
+    rebuild(ef, "waiting", () => [el("p", { class: "ef-label" }, t("state.waiting_result")), skeleton()]);
+  }
+
   function efPart(item, detail, mode, preview) {
     const result = detail?.result;
     return [title(item), result ? (result.ef_percent === null || result.ef_percent === undefined ? refusal(item, result, detail) : efBlock(item, detail, mode, preview)) : skeleton()];
@@ -34,7 +39,7 @@ export function createResult({ ef, details, actions }) {
     return el("div", { class: "ef-title" }, el("h2", { title: item.name }, item.name), menuButton({
       label: t("result.more"), drawing: "more", kind: "quiet", focus: "more", items: [
         button({ text: t("result.again"), drawing: "again", kind: "quiet", on: () => actions.again(item) }),
-        item.kind === "clip" ? button({ text: t("result.compare"), drawing: "table", kind: "quiet", on: () => actions.compare(item) }) : null,
+        item.state === "done" ? button({ text: t("result.compare"), drawing: "table", kind: "quiet", on: () => actions.compare(item) }) : null,
         button({ text: t("result.forget"), drawing: "forget", kind: "quiet", on: () => actions.forget(item) }),
       ].filter(Boolean),
     }));
@@ -62,7 +67,7 @@ export function createResult({ ef, details, actions }) {
           : el("span", { class: "soft" }, preview ? t("result.preview") : interval?.note || t("result.no_interval"))),
         intervalBar({ ef: shown.ef_percent, low: interval?.low, high: interval?.high, level: interval?.level, other: result.second_opinion?.ef_percent, machine: isReader ? model.ef_percent : null, known })),
       isReader && mode !== "correct" ? badgeBlock(result, false) : null,
-      preview ? null : el("p", { class: "class-row" }, el("span", { class: "soft" }, result.category?.label || t("result.class")), el("strong", {}, result.category?.text || "-")),
+      preview ? null : el("p", { class: "class-row" }, el("span", { class: "soft" }, result.category?.label || t("result.class")), el("strong", {}, classText(result.category))),
       known !== null && known !== undefined ? el("p", { class: "known soft" }, knownText(known, shown.ef_percent)) : null,
     ];
   }
@@ -97,6 +102,7 @@ export function createResult({ ef, details, actions }) {
         qualityBlock(result),
         tabs(detail)),
       el("div", { class: "actions" },
+        isMeasured ? null : button({ text: t("result.settings"), drawing: "settings", focus: "settings", on: actions.settings }),
         isMeasured ? button({ text: t(mode === "correct" ? "result.correct_end" : "result.correct"), drawing: mode === "correct" ? "check" : "edit", kind: "primary", focus: "correct", on: () => actions.correct(mode !== "correct") }) : null,
         hasFile(detail, "report.pdf") ? el("a", { class: "button", href: api.fileUrl(item.id, "report.pdf"), download: "", dataset: { focus: "pdf" } }, icon("down"), el("span", {}, t("result.pdf"))) : null,
         filesMenu(item, detail)),
@@ -108,7 +114,7 @@ export function createResult({ ef, details, actions }) {
     const found = MAIN_VALUES.map((key) => values.find((value) => value.key === key)).filter(Boolean);
     const needsScale = scale?.needed;
     return el("div", { class: "main-values" },
-      el("dl", {}, found.map(({ key, label, text }) => el("div", {}, el("dt", {}, hasText(`result.short.${key}`) ? el("abbr", { title: label }, t(`result.short.${key}`)) : label), el("dd", {}, text)))),
+      el("dl", {}, found.map(({ key, label, text }) => el("div", { title: `${label}: ${text}` }, el("dt", {}, t(`result.short.${key}`)), el("dd", {}, text.replace(/ \(.*\)$/, ""))))),
       needsScale || scale?.line ? el("p", { class: "scale-row" }, el("span", { class: "soft" }, t(scale.line ? "result.scale_set" : "result.no_scale")),
         button({ text: t(scale.line ? "result.change_scale" : "result.set_scale"), drawing: "ruler", kind: "small", focus: "scale", on: () => actions.scale(item, detail) })) : null);
   }
@@ -116,7 +122,7 @@ export function createResult({ ef, details, actions }) {
   function secondOpinion(result) {
     const other = result.second_opinion;
     if (!other) return null;
-    return el("p", { class: `second ${other.disagrees ? "apart" : ""}` }, svg("svg", { class: "diamond", viewBox: "0 0 14 14", "aria-hidden": "true" }, svg("path", { d: "M7 0l6 7l-6 7l-6 -7z" })), other.text || other.ef_text);
+    return el("p", { class: `second ${other.disagree ? "apart" : ""}` }, svg("svg", { class: "diamond", viewBox: "0 0 14 14", "aria-hidden": "true" }, svg("path", { d: "M7 0l6 7l-6 7l-6 -7z" })), other.text || other.ef_text);
   }
 
   function warningList(warnings) {
@@ -173,7 +179,7 @@ export function createResult({ ef, details, actions }) {
       el("span", {}, t(`files.${name.replace(".", "_")}`)), el("span", { class: "soft" }, name.split(".").at(-1).toUpperCase()))) });
   }
 
-  return { draw };
+  return { draw, drawWaiting };
 }
 
 /** A decision as a badge: word and sign, not colour alone. */
@@ -187,6 +193,12 @@ export function knownText(known, measured) {
   if (!Number.isFinite(measured)) return t("result.known", values);
   const apart = measured - known;
   return t(Math.abs(apart) < 0.05 ? "result.known_same" : apart < 0 ? "result.known_below" : "result.known_above", { ...values, points: Math.abs(apart).toFixed(1) });
+}
+
+/** The class in words of the catalogue, or of the server. */
+export function classText(category) {
+  const key = `classes.${category?.table}.${category?.key}`;
+  return hasText(key) ? t(key) : category?.text || "-";
 }
 
 function efNumber(shown, isLive) {

@@ -4,11 +4,11 @@ import { openDialog } from "./dialogs.js";
 import { button, el, svg } from "./dom.js";
 import { t } from "./text.js";
 
-const RADIUS_PX = 9, LENGTHS_MM = [5, 500];
+const RADIUS_PX = 9, LENGTHS_MM = [1, 500];
 
 /** Opens the scale of an item; `onScale` gets `{line, length_mm}`, or null where the scale is removed. */
 export async function scaleDialog({ item, detail, onScale }) {
-  const part = (detail.parts || []).find(Boolean) || "";
+  const part = detail.scale?.part || "";
   const place = el("div", { class: "scale-image" }, el("p", { class: "soft" }, t("scale.loading")));
   const length = el("input", { id: "scale-length", type: "number", min: LENGTHS_MM[0], max: LENGTHS_MM[1], step: "0.1", inputmode: "decimal", required: true, value: detail.scale?.length_mm ?? "" });
   const outcome = el("p", { class: "soft", role: "status" }), error = el("p", { class: "form-error", role: "alert", hidden: true });
@@ -19,7 +19,7 @@ export async function scaleDialog({ item, detail, onScale }) {
     el("div", { class: "dialog-actions" }, detail.scale?.line ? button({ text: t("scale.remove"), on: () => { dialog.close(); onScale(null); } }) : null, el("span", { class: "grow" }),
       button({ text: t("dialog.cancel"), on: () => dialog.close() }), button({ text: t("scale.use"), kind: "primary", type: "submit" })));
   let url = "";
-  const dialog = openDialog(t("scale.title"), form, { kind: "scale", onClose: () => { if (url) URL.revokeObjectURL(url); } });
+  const dialog = openDialog(part ? t("scale.title_of", { view: part }) : t("scale.title"), form, { kind: "scale", onClose: () => { if (url) URL.revokeObjectURL(url); } });
   length.addEventListener("input", show);
   try {
     const [found, blobs] = await Promise.all([api.getView(item.id, part), api.getFrames(item.id, part)]);
@@ -54,7 +54,7 @@ export async function scaleDialog({ item, detail, onScale }) {
       return;
     }
     dialog.close();
-    onScale({ line, length_mm: mm });
+    onScale({ line, length_mm: mm, ...(part ? { part } : {}) });
   }
 }
 

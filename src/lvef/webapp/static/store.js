@@ -1,6 +1,6 @@
 // State of the page. It comes from the server, so that reload, the back button and a second tab show the same.
 import * as api from "./api.js";
-import { t } from "./text.js";
+import { hasText, t } from "./text.js";
 
 const BUSY_MS = 300, IDLE_MS = 5000, OFFLINE_MS = 2000;
 const GONE = new Set([401, 403, 410]);
@@ -66,6 +66,7 @@ export function createStore({ onChange, notify }) {
     revision = session.revision;
     state.isLoaded = true;
     state.offline = false;
+    if (session.notice) notify(hasText(`errors.${session.notice.code}`) ? t(`errors.${session.notice.code}`) : session.notice.message);
     onChange();
     loadDetail();
   }
@@ -80,9 +81,9 @@ export function createStore({ onChange, notify }) {
     isPolling = true;
     try {
       if (state.offline || !state.isLoaded) {
-        const had = state.items.length;
+        const hadItems = state.items.length > 0;
         await load();
-        if (had && !state.items.length) notify(t("errors.session_expired"));
+        if (hadItems && !state.items.length && !state.session.notice) notify(t("errors.session_expired"));
       } else {
         const found = await api.getItems();
         if (found.revision !== revision || JSON.stringify(found.items) !== JSON.stringify(state.items)) {

@@ -5,7 +5,7 @@ import { t } from "./text.js";
 /** The bar; `actions` holds add, settings, help, forgetAll. */
 export function createBar({ root, state, actions }) {
   function draw(route) {
-    const compared = state.selected && state.items.find((item) => item.id === state.selected && item.kind === "clip");
+    const compared = state.selected && state.items.find((item) => item.id === state.selected && item.state === "done");
     const key = [route.name, state.items.length > 0, state.items.length > 1, compared?.id, state.isLoaded];
     rebuild(root, JSON.stringify(key), () => build(route, compared));
   }

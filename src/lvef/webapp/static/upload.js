@@ -1,7 +1,7 @@
 // Where files are added: three ways, a drop area, samples. On the start page and in the dialog "Add files".
 import { button, bytesText, el, icon, rebuild } from "./dom.js";
 import { SLOTS, fileError, filesOfDrop, firstByName, slotByName, suffixOf } from "./uploads.js";
-import { t } from "./text.js";
+import { entry, t } from "./text.js";
 
 const KINDS = ["clip", "stills", "study"];
 const DRAWINGS = { clip: "clip", stills: "stills", study: "study" };
@@ -11,7 +11,7 @@ const DRAWINGS = { clip: "clip", stills: "stills", study: "study" };
  * `where` is "start" or "dialog"; `onSample(name)` measures a sample, `onDone()` is called after files were taken.
  */
 export function createPanel({ state, uploads, notify, where, onSample, onDone }) {
-  const root = el("div", { class: `adding ${where}` });
+  const root = el("div", { class: `adding at-${where}` });
   let kind = "clip", slots = [null, null], isCertain = [false, false], errors = [];
 
   function setKind(next) {
@@ -107,7 +107,7 @@ export function createPanel({ state, uploads, notify, where, onSample, onDone })
   }
 
   function dropArea(limits) {
-    const formats = t(`upload.${kind}.formats`, { limit: bytesText(limits.max_upload_bytes) });
+    const formats = t(`upload.${kind}.formats`, { formats: kind === "stills" ? limits.still_formats : limits.clip_formats, limit: bytesText(limits.max_upload_bytes) });
     const body = kind === "clip"
       ? [el("p", { class: "drop-title" }, t("upload.clip.title")),
         button({ text: t("upload.choose_files"), drawing: "upload", kind: "primary", focus: "choose", on: () => choose() })]
@@ -136,12 +136,14 @@ export function createPanel({ state, uploads, notify, where, onSample, onDone })
     const offered = state.session.samples || [];
     if (!offered.length) return null;
     return el("section", { class: "samples", "aria-labelledby": "samples-title" }, el("h2", { id: "samples-title" }, t("upload.samples")),
-      el("ul", {}, offered.map((sample) => el("li", {}, el("button", { type: "button", class: "sample", dataset: { focus: `sample-${sample.name}` }, on: { click: () => onSample(sample.name) } },
-        el("strong", {}, sample.label), el("span", {}, sample.help))))));
+      el("ul", {}, offered.map((sample) => {
+        const [label, help] = entry(`upload.sample_texts.${sample.name}`) || [sample.label, sample.help];
+        return el("li", {}, el("button", { type: "button", class: "sample", dataset: { focus: `sample-${sample.name}`, sample: sample.name }, on: { click: () => onSample(sample.name, label) } }, el("strong", {}, label), el("span", {}, help)));
+      })));
   }
 
   function privacy(limits) {
-    return el("p", { class: "privacy soft" }, t("upload.privacy", { hours: limits.keep_hours }));
+    return el("p", { class: "privacy soft" }, t(`upload.privacy.${state.session.is_kept ? "kept" : "temporary"}`, { hours: limits.keep_hours }));
   }
 
   draw();

@@ -80,6 +80,23 @@ export function createUploads({ store, onChange, onAdded, notify }) {
     advance();
   }
 
+  /** A sample that the server prepares, shown like a file that is sent. */
+  async function addSample(name, label) {
+    if (tasks.some((task) => task.kind === "sample")) return;
+    number += 1;
+    const task = { key: `u${number}`, kind: "sample", files: [], ids: [], name: label, share: 0, state: "preparing", message: "", drop: {} };
+    tasks.push(task);
+    onChange();
+    await store.run(async () => {
+      const item = await api.postSample(name);
+      remove(task);
+      store.putSummary(item);
+      onAdded(item, true);
+    });
+    remove(task);
+    onChange();
+  }
+
   function advance() {
     const open = tasks.filter((task) => task.state === "waiting" || task.state === "sending");
     const most = open.length >= SEQUENTIAL_FROM ? 1 : AT_ONCE;
@@ -124,7 +141,7 @@ export function createUploads({ store, onChange, onAdded, notify }) {
   }
 
   return {
-    add,
+    add, addSample,
     cancel: (task) => { if (task.state === "sending") task.abort.abort(); else { remove(task); onChange(); } },
     retry: (task) => { task.state = "waiting"; task.message = ""; onChange(); advance(); },
   };
