@@ -29,7 +29,7 @@ async function start() {
   const notify = createMessages(byId("messages"));
   let route = readRoute(), isDrawing = false, preview = null, loaded = {};
   const parts = { start: el("div", { class: "start" }), work: el("div", { class: "work" }), page: el("div", { class: "page" }) };
-  const work = { list: el("aside", { class: "list", "aria-label": t("list.label") }), viewer: el("section", { class: "viewer", "aria-label": t("page.viewer") }),
+  const work = { list: el("aside", { class: "list", "aria-label": t("list.label") }), viewer: el("section", { class: "viewer-place", "aria-label": t("page.viewer") }),
     progress: el("section", { class: "progress", "aria-label": t("state.progress") }), ef: el("section", { class: "ef", "aria-label": t("result.ef") }), details: el("section", { class: "details", "aria-label": t("result.details") }) };
   parts.work.append(...Object.values(work));
   byId("main").append(el("h1", { class: "unseen" }, t("page.title")), ...Object.values(parts));

@@ -7,6 +7,7 @@ import { beatsTable, factsTable, rowsOf } from "./tables.js";
 import { hasText, reasonParts, t, warningText } from "./text.js";
 
 const SHOWN_WARNINGS = 3;
+const VOLUMES = ["edv_ml", "esv_ml"], OTHER_VALUES = ["heart_rate_bpm", "beats", "ef_sd_percent"];
 const MAIN_VALUES = ["edv_ml", "esv_ml", "stroke_volume_ml", "heart_rate_bpm"];
 const TABS = ["values", "beats", "quality", "method"];
 const FILES = ["report.pdf", "report.html", "measurement.json", "curve.csv", "beats.csv", "correction.json", "overlay.mp4", "summary.png", "all.zip"];
@@ -64,7 +65,7 @@ export function createResult({ ef, details, actions }) {
           shown.difference_text ? el("p", { class: "soft" }, shown.difference_text) : null) : badgeBlock(result, true)),
       el("div", { class: "ef-scale" },
         el("p", { class: "interval" }, interval?.text ? [el("strong", {}, interval.text), " ", el("span", { class: "soft" }, t("result.interval", { level: Math.round(100 * (interval.level ?? 0.9)) }))]
-          : el("span", { class: "soft" }, preview ? t("result.preview") : interval?.note || t("result.no_interval"))),
+          : el("span", { class: "soft" }, t(preview ? "result.preview" : "result.no_interval"))),
         intervalBar({ ef: shown.ef_percent, low: interval?.low, high: interval?.high, level: interval?.level, other: result.second_opinion?.ef_percent, machine: isReader ? model.ef_percent : null, known })),
       isReader && mode !== "correct" ? badgeBlock(result, false) : null,
       preview ? null : el("p", { class: "class-row" }, el("span", { class: "soft" }, result.category?.label || t("result.class")), el("strong", {}, classText(result.category))),
@@ -110,13 +111,12 @@ export function createResult({ ef, details, actions }) {
   }
 
   function mainValues(item, detail) {
-    const { result, scale } = detail, values = result.values || [];
-    const found = MAIN_VALUES.map((key) => values.find((value) => value.key === key)).filter(Boolean);
-    const needsScale = scale?.needed;
-    return el("div", { class: "main-values" },
-      el("dl", {}, found.map(({ key, label, text }) => el("div", { title: `${label}: ${text}` }, el("dt", {}, t(`result.short.${key}`)), el("dd", {}, text.replace(/ \(.*\)$/, ""))))),
-      needsScale || scale?.line ? el("p", { class: "scale-row" }, el("span", { class: "soft" }, t(scale.line ? "result.scale_set" : "result.no_scale")),
-        button({ text: t(scale.line ? "result.change_scale" : "result.set_scale"), drawing: "ruler", kind: "small", focus: "scale", on: () => actions.scale(item, detail) })) : null);
+    const { result, scale } = detail, values = result.values || [], find = (keys) => keys.map((key) => values.find((value) => value.key === key)).filter(Boolean);
+    const hasVolumes = find(VOLUMES).length > 0;
+    return el("div", { class: `main-values ${hasVolumes ? "" : "bare"}` },
+      el("dl", {}, find(hasVolumes ? MAIN_VALUES : OTHER_VALUES).map(({ key, label, text }) => el("div", { title: `${label}: ${text}` }, el("dt", {}, t(`result.short.${key}`)), el("dd", {}, shortText(text))))),
+      scale?.needed || scale?.line ? button({ text: t(scale.line ? "result.change_scale" : "result.set_scale"), drawing: "ruler", kind: "small", focus: "scale", on: () => actions.scale(item, detail),
+        title: t(scale.line ? "result.scale_set" : "result.no_scale") }) : null);
   }
 
   function secondOpinion(result) {
@@ -161,8 +161,8 @@ export function createResult({ ef, details, actions }) {
     const { result } = detail;
     if (tab === "beats") return beatsTable(detail);
     if (tab === "quality") return parted(detail, (payload) => rowsOf(payload.quality?.parts || []));
-    if (tab === "method") return factsTable(rowsOf(result.method || []));
-    const rows = rowsOf((result.values || []).filter((value) => !MAIN_VALUES.includes(value.key)));
+    if (tab === "method") return factsTable([...rowsOf(result.method || []), ...(result.interval?.note ? [[t("result.no_interval"), result.interval.note]] : [])]);
+    const rows = rowsOf((result.values || []).filter((value) => !VOLUMES.includes(value.key) && value.key !== "second_opinion" && value.key !== "quality"));
     return factsTable(result.status_text ? [[t("result.basis"), result.status_text], ...rows] : rows);
   }
 
@@ -205,6 +205,9 @@ function efNumber(shown, isLive) {
   const [whole, unit] = /^(-?\d+(?:\.\d+)?)\s*(%)$/.exec(shown.ef_text || "")?.slice(1) || [shown.ef_text || "-", ""];
   return el("p", { class: `ef-number ${isLive ? "live" : ""}` }, whole, unit ? el("span", { class: "unit" }, unit) : null);
 }
+
+/** A value without the aside that says where it comes from, and without the range behind a spread. */
+const shortText = (text) => text.replace(/ \(.*\)/, "").replace(/, .*/, "").replace(/\.$/, "").replace(/^SD /, "");
 
 function adviceText(advice) {
   if (typeof advice === "string") return advice;

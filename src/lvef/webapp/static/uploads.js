@@ -16,12 +16,12 @@ export const suffixOf = (name) => /(\.[a-z0-9]{1,8})$/i.exec(name)?.[1].toLowerC
 
 /** Why a file cannot be measured, in one sentence; empty where nothing speaks against it. */
 export function fileError(file, kind, limits) {
-  const suffix = suffixOf(file.name), allowed = kind === "stills" ? limits.still_suffixes : limits.suffixes;
+  const suffix = suffixOf(file.name), allowed = [...(limits.suffixes || []), ...(kind === "stills" ? limits.still_suffixes || [] : [])];
   const name = file.name;
   if (file.size > limits.max_upload_bytes) return t("errors.file_too_large", { name, size: bytesText(file.size), limit: bytesText(limits.max_upload_bytes) });
   if (file.size === 0) return t("errors.file_empty", { name });
   // A DICOM file often has no suffix, or a number as one: its content decides.
-  if (suffix && !/^\.\d+$/.test(suffix) && allowed?.length && !allowed.includes(suffix)) {
+  if (suffix && !/^\.\d+$/.test(suffix) && allowed.length && !allowed.includes(suffix)) {
     return t(kind === "stills" ? "errors.file_no_still" : "errors.file_no_clip", { name, suffix });
   }
   return "";
