@@ -107,7 +107,7 @@ export function createCompare({ root, state, store, actions }) {
 
   function frameImage(model, phase) {
     const { view } = images, frame = found[`${phase}_frame`], aspect = view.aspect || 1, contour = model.contours?.[String(frame)];
-    const box = boxOf(view);
+    const box = boxOf(view, found.models);
     const place = svg("svg", { viewBox: `${box.x} ${box.y * aspect} ${box.width} ${box.height * aspect}`, role: "img", class: phase, "aria-label": t("compare.image", { model: model.label || model.name, phase: phase.toUpperCase(), frame: frame + 1 }) });
     const image = svg("image", { x: -0.5, y: -0.5 * aspect, width: view.width, height: view.height * aspect, href: urlOf(frame), preserveAspectRatio: "none" });
     place.append(image, svg("text", { x: box.x + 0.03 * box.width, y: (box.y + 0.09 * box.height) * aspect, "font-size": 0.065 * box.width, class: "phase" }, phase.toUpperCase()));
@@ -123,12 +123,19 @@ export function createCompare({ root, state, store, actions }) {
   return { draw };
 }
 
-/** The part of the image that holds the sector; the whole image where it is not known. */
-function boxOf(view) {
-  const box = view.sector_box;
-  if (!box) return { x: -0.5, y: -0.5, width: view.width, height: view.height };
-  const [x0, y0, x1, y1] = Array.isArray(box) ? box : [box.x0, box.y0, box.x1, box.y1];
-  return { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
+/** The part of the image around all contours, the same for every image; the sector where there are none. */
+function boxOf(view, models) {
+  const flat = models.flatMap((model) => Object.values(model.contours || {}).flatMap((contour) => contour || []));
+  const [left, top, right, bottom] = flat.length ? [...boundsOf(flat)] : view.sector_box || [0, 0, view.width, view.height];
+  const aspect = view.aspect || 1, middle = [(left + right) / 2, (top + bottom) / 2], side = 1.5 * Math.max(right - left, (bottom - top) * aspect);
+  const [width, height] = [Math.min(side, view.width), Math.min(side / aspect, view.height)];
+  const within = (from, size, most) => Math.max(-0.5, Math.min(most - 0.5 - size, from));
+  return { x: within(middle[0] - width / 2, width, view.width), y: within(middle[1] - height / 2, height, view.height), width, height };
+}
+
+function boundsOf(flat) {
+  const of = (rest, pick) => pick(...flat.filter((_, i) => i % 2 === rest));
+  return [of(0, Math.min), of(1, Math.min), of(0, Math.max), of(1, Math.max)];
 }
 
 function pathOf(flat, aspect) {

@@ -1,6 +1,7 @@
 // Texts of the page: one catalogue, a translation is a file beside en.json.
 
 let texts = {};
+const missing = new Set();
 
 /** Sets the catalogue: nested objects whose leaves are texts, or objects of plural forms. */
 export function setTexts(catalogue) {
@@ -39,7 +40,8 @@ export function t(key, values = {}) {
     found = found[form] ?? found.other;
   }
   if (typeof found !== "string") {
-    console.warn(`No text for ${key}`);
+    if (!missing.has(key)) console.warn(`No text for ${key}`);
+    missing.add(key);
     return key;
   }
   return found.replace(/\{(\w+)\}/g, (whole, name) => (values[name] === undefined || values[name] === null ? whole : String(values[name])));
