@@ -1,8 +1,10 @@
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lvef.core.errors import DataError, GeometryError, QualityRefusal, WeightsError
@@ -10,6 +12,7 @@ from lvef.inference.catalogue import measuring_models
 from lvef.measure.options import MeasureOptions
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import MAX_LOADED_MODELS, Task, Worker, do_task
+from lvef.synthesis.phantom.render import sample_phantom
 from tests.house import ROOT
 from tests.waiting import wait_until
 
@@ -55,6 +58,40 @@ def test_nothing_is_sent_anywhere(worker, phantom_file, no_network):
     assert reply.status == "ok"
     drawn = worker(Task("draw", {"name": "summary.png", "files": reply.files, "clips": reply.clips}))
     assert drawn.files["summary.png"].startswith(b"\x89PNG")
+
+
+def test_a_contour_from_three_clicks(worker, phantom_file):
+    reply = worker(measure(phantom_file))
+    made = sample_phantom()
+    frame = made.representative.ed_frame
+    true = made.tracings[frame]
+    values = {
+        "part": "",
+        "frame": frame,
+        "apex": true.apex.tolist(),
+        "annulus": true.mitral.tolist(),
+        "clips": reply.clips,
+        "options": MeasureOptions(threads=1, precision="f32"),
+    }
+    found = json.loads(worker(Task("resegment", values)).files["points.json"])
+    assert found["by_model"]
+    assert np.array(found["points"])[[7, 0, 14]] == pytest.approx(
+        np.array([true.apex, *true.mitral]), abs=0.01
+    )
+    wrong = values | {
+        "apex": true.mitral[0].tolist(),
+        "annulus": [true.apex.tolist(), true.mitral[1].tolist()],
+    }
+    reply = do_task(worker, Task("resegment", wrong))
+    assert (reply.code, "click the apex first" in reply.message) == ("not_possible", True)
+    reply = do_task(worker, Task("resegment", values | {"part": "A2C"}))
+    assert (reply.code, "measure it again" in reply.message) == ("not_possible", True)
+
+
+@pytest.mark.parametrize("name", [m.name for m in measuring_models() if m.card.kind != "segmentation"])
+def test_other_models_leave_three_clicks_to_the_segmentation_model(worker, name):
+    options = MeasureOptions(weights=name, threads=1, precision="f32", second_opinion="auto")
+    assert worker._segmentation(options).entry.name == MeasureOptions.weights
 
 
 def test_networks_stay_loaded_but_not_all(worker, phantom_file):

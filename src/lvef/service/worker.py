@@ -13,18 +13,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lvef.core.errors import LvefError, QualityRefusal, WeightsError, error_location
+from lvef.core.errors import DataError, LvefError, QualityRefusal, WeightsError, error_location
 from lvef.service.settings import MB, ServiceSettings
 
 if TYPE_CHECKING:
     from lvef.measure.options import MeasureOptions
     from lvef.measure.pipeline import Measurer
+    from lvef.measure.predictor import Predictor
     from lvef.measure.results import Result
 
 MAX_LOADED_MODELS = 3
@@ -39,7 +40,7 @@ class Task:
     """Work for a process.
 
     Attributes:
-        kind: ``measure``, ``correct`` or ``draw``.
+        kind: ``measure``, ``correct``, ``resegment`` or ``draw``.
         values: What the kind needs; see `Worker`.
     """
 
@@ -82,7 +83,7 @@ PROGRESS_INTERVAL_S = 0.1
 
 
 class Worker:
-    """Measures, corrects and draws; its methods state what the tasks hold.
+    """Measures, corrects, segments again and draws; its methods state what the tasks hold.
 
     Args:
         settings: Of the service.
@@ -108,6 +109,7 @@ class Worker:
         methods: dict[str, Callable[..., TaskResult]] = {
             "measure": self.measure,
             "correct": self.correct,
+            "resegment": self.resegment,
             "draw": self.draw,
         }
         return methods[task.kind](**task.values)
@@ -178,6 +180,39 @@ class Worker:
             Result(corrected(machine.measurement, edit_from_dict(edit), options), None), {}
         )
 
+    def resegment(
+        self,
+        part: str,
+        frame: int,
+        apex: list[float],
+        annulus: list[list[float]],
+        clips: dict[str, bytes],
+        options: MeasureOptions,
+    ) -> TaskResult:
+        """The contour of a frame from three clicks, as ``points.json``: ``points`` (15 x ``[x, y]``) and ``by_model``.
+
+        Args:
+            part: Part of the result, empty where it has none.
+            frame: Frame of its clip, from 0.
+            apex: ``[x, y]`` in pixels of the image.
+            annulus: Both hinge points, in any order.
+            clips: Clips by part; `lvef.measure.resegment.clip_around` leaves the frames that are needed.
+            options: With which it was measured.
+
+        Raises:
+            DataError: The clip of the part is not kept.
+            GeometryError: Points that cannot be apex and mitral annulus.
+        """
+        from lvef.core.serialization import to_json
+        from lvef.measure.resegment import resegment
+        from lvef.service.serializers import deserialize_clip
+
+        if part not in clips:
+            raise DataError("The images of this clip are not kept: measure it again.")
+        found = resegment(deserialize_clip(clips[part]), frame, apex, annulus, self._segmentation(options))
+        document = {"points": found.points.round(2).tolist(), "by_model": found.by_model}
+        return TaskResult(files={"points.json": to_json(document).encode()})
+
     def draw(self, name: str, files: dict[str, bytes], clips: dict[str, bytes]) -> TaskResult:
         """Draw an image, a video or a report of a result.
 
@@ -195,6 +230,17 @@ class Worker:
                 code="no_pictures", message="This result has no such image: there is nothing to draw."
             )
         return TaskResult(files={name: data})
+
+    def _segmentation(self, options: MeasureOptions) -> Predictor | None:
+        """The model of these options where it segments, else the default one; None where that is not installed."""
+        options = replace(options, second_opinion="", per_beat=False)
+        predictor = self._measurer(options).predictor
+        if predictor.gives_masks:
+            return predictor
+        try:
+            return self._measurer(replace(options, weights=type(options).weights)).predictor
+        except WeightsError:
+            return None
 
     def _measurer(self, options: MeasureOptions) -> Measurer:
         """A measurer with these options; models stay loaded between tasks."""
