@@ -2,7 +2,9 @@
 import { el, svg } from "./dom.js";
 
 const MARGIN = { left: 46, right: 12, top: 20, bottom: 20 };
-const WIDE_BEAT_PX = 44;
+const WIDE_BEAT_PX = 44,
+  MARK_PX = 14,
+  GRAB_PX = 16;
 const MARKS = { ed: "M-5.5 -11H5.5L0 -2.5Z", es: "M-5.5 11H5.5L0 2.5Z" };
 
 /** A step of 1, 2 or 5 times a power of ten, so that a span has at most so many. */
@@ -23,10 +25,10 @@ export function frameAt(times, time) {
   return time - times[low] <= times[high] - time ? low : high;
 }
 
-/** The curve. `onSeek(frame)` follows a click, a drag or a key. */
+/** The curve. `onSeek(frame)` follows a click or a drag, `onPhase(phase, frame, isDone)` a drag of ED or ES. */
 export class Curve {
-  constructor({ t, onSeek }) {
-    [this.t, this.onSeek] = [t, onSeek];
+  constructor({ t, onSeek, onPhase }) {
+    Object.assign(this, { t, onSeek, onPhase });
     this.chart = svg("svg", {
       class: "v-curve-chart",
       role: "slider",
@@ -58,11 +60,12 @@ export class Curve {
     return this.has;
   }
 
-  /** The reader's volumes as points, `{ed: {frame, volume}, es: ...}`; null for none. */
-  setReader(reader) {
-    if (JSON.stringify(reader) === JSON.stringify(this.reader)) return;
-    this.reader = reader;
-    this.draw();
+  /** The reader's volumes as points, `{ed: {frame, volume}, es: ...}`; null for none. While a point moves the axes stay. */
+  setReader(reader, isLive = false) {
+    if (JSON.stringify(reader) === JSON.stringify(this.reader) && isLive === this.isLive) return;
+    [this.reader, this.isLive] = [reader, isLive];
+    if (isLive) this.#placeReader();
+    else this.draw();
   }
 
   /** Moves the cursor. */
@@ -80,22 +83,22 @@ export class Curve {
   }
 
   draw() {
-    const {
-      chart,
-      view,
-      size: [width, height],
-    } = this;
+    const { chart, view } = this,
+      [width, height] = this.size;
     if (!this.has || width < 60 || height < 40) return;
     chart.setAttribute("viewBox", `0 0 ${width} ${height}`);
     chart.replaceChildren();
     const box = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
+    this.box = box;
     const own = Object.values(this.reader ?? {})
       .map((p) => p?.volume)
       .filter((v) => typeof v === "number");
     const values = [...view.volume.filter((v) => v !== null), ...own];
     let [low, high] = [Math.min(...values), Math.max(...values)];
     const room = high - low || Math.max(high, 1);
-    [low, high] = [Math.max(0, low - 0.16 * room), high + 0.16 * room];
+    // Room for the marks above and below the line.
+    const margin = (room * MARK_PX) / Math.max(box.bottom - box.top - 2 * MARK_PX, 1);
+    [low, high] = [low - margin, high + margin];
     const [t0, t1] = [view.times[0], Math.max(view.times.at(-1), view.times[0] + 1e-3)];
     this.x = (time) => box.left + ((time - t0) / (t1 - t0)) * (box.right - box.left);
     this.y = (volume) => box.bottom - ((volume - low) / (high - low)) * (box.bottom - box.top);
@@ -105,8 +108,11 @@ export class Curve {
     this.#drawLine();
     this.cursor = svg("g", { class: "v-curve-cursor" }, svg("line", { y1: box.top, y2: box.bottom }));
     this.dot = svg("circle", { class: "v-curve-dot", r: 4.5 });
-    chart.append(this.cursor, this.dot);
+    const line = (phase) => svg("line", { class: `v-curve-phase v-${phase}`, y1: box.top, y2: box.bottom });
+    this.phaseLines = { ed: line("ed"), es: line("es") };
+    chart.append(...Object.values(this.phaseLines), this.cursor, this.dot);
     this.#place();
+    this.#placePhases();
   }
 
   #drawBeats(box) {
@@ -148,7 +154,7 @@ export class Curve {
   #drawAxes(box, [low, high], [t0, t1], height) {
     const { chart, view, t } = this;
     const step = niceStep(high - low, 3);
-    for (let v = Math.ceil(low / step) * step; v <= high; v += step) {
+    for (let v = Math.max(0, Math.ceil(low / step)) * step; v <= high; v += step) {
       chart.append(
         svg("line", { class: "v-curve-grid", x1: box.left, x2: box.right, y1: this.y(v), y2: this.y(v) }),
         svg("text", { x: box.left - 7, y: this.y(v) + 4, "text-anchor": "end" }, `${+v.toFixed(2)}`),
@@ -192,15 +198,23 @@ export class Curve {
         }),
       );
     }
-    for (const [phase, point] of Object.entries(this.reader ?? {})) {
-      if (typeof point?.volume !== "number") continue;
-      chart.append(
-        svg(
-          "circle",
-          { class: `v-curve-reader v-${phase}`, r: 5, cx: this.x(view.times[point.frame]), cy: this.y(point.volume) },
-          svg("title", {}, this.t(`viewer.curve.reader_${phase}`)),
-        ),
-      );
+    this.readers = Object.fromEntries(["ed", "es"].map((phase) => [phase, this.#readerPoint(phase)]));
+    chart.append(...Object.values(this.readers));
+    this.#placeReader();
+  }
+
+  #readerPoint(phase) {
+    const title = svg("title", {}, this.t(`viewer.curve.reader_${phase}`));
+    return svg("circle", { class: `v-curve-reader v-${phase}`, r: 5, visibility: "hidden" }, title);
+  }
+
+  #placeReader() {
+    for (const [phase, node] of Object.entries(this.has && this.readers ? this.readers : {})) {
+      const point = this.reader?.[phase];
+      node.setAttribute("visibility", point ? "visible" : "hidden");
+      if (!point) continue;
+      const y = Math.min(Math.max(this.y(point.volume), this.box.top), this.box.bottom);
+      node.setAttribute("transform", `translate(${this.x(this.view.times[point.frame]).toFixed(1)} ${y.toFixed(1)})`);
     }
   }
 
@@ -214,21 +228,65 @@ export class Curve {
     if (typeof v === "number") this.dot.setAttribute("transform", `translate(${x.toFixed(1)} ${this.y(v).toFixed(1)})`);
   }
 
+  /** While correcting: lines at the frames of ED and ES, which can be dragged, in place of the cursor; null for the cursor. */
+  setPhases(frames) {
+    this.phaseFrames = frames;
+    const { chart } = this;
+    chart.setAttribute("role", frames ? "img" : "slider");
+    chart.setAttribute("tabindex", frames ? "-1" : "0");
+    chart.classList.toggle("v-correcting", Boolean(frames));
+    this.#placePhases();
+  }
+
+  #placePhases() {
+    for (const [phase, node] of Object.entries(this.has && this.phaseLines ? this.phaseLines : {})) {
+      const frame = this.held?.phase === phase ? this.held.frame : this.phaseFrames?.[phase];
+      node.setAttribute("visibility", typeof frame === "number" ? "visible" : "hidden");
+      if (typeof frame === "number")
+        node.setAttribute("transform", `translate(${this.x(this.view.times[frame]).toFixed(1)} 0)`);
+    }
+  }
+
+  #nearestPhase(px) {
+    const away = (phase) => Math.abs(this.x(this.view.times[this.phaseFrames[phase]]) - px);
+    const near = Object.keys(this.phaseFrames).filter(
+      (phase) => typeof this.phaseFrames[phase] === "number" && away(phase) < GRAB_PX,
+    );
+    return near.sort((a, b) => away(a) - away(b))[0];
+  }
+
   #listen() {
     const { chart } = this;
     let left = 0;
-    const seek = (event) => {
-      if (this.timeAt) this.onSeek(frameAt(this.view.times, this.timeAt(event.clientX - left)));
+    const frameOf = (event) => frameAt(this.view.times, this.timeAt(event.clientX - left));
+    const move = (event) => {
+      const frame = frameOf(event);
+      if (!this.held) this.onSeek(frame);
+      else if (frame !== this.held.frame) {
+        this.held.frame = frame;
+        this.#placePhases();
+        this.onPhase(this.held.phase, frame, false);
+      }
     };
     chart.addEventListener("pointerdown", (event) => {
-      if (event.button > 0) return;
+      if (event.button > 0 || !this.timeAt) return;
       left = chart.getBoundingClientRect().left;
+      const phase = this.phaseFrames && this.#nearestPhase(event.clientX - left);
+      if (this.phaseFrames && !phase) return;
+      this.held = phase ? { phase, frame: this.phaseFrames[phase] } : null;
       chart.setPointerCapture(event.pointerId);
-      seek(event);
+      if (!phase) move(event);
     });
     chart.addEventListener("pointermove", (event) => {
-      if (chart.hasPointerCapture(event.pointerId)) seek(event);
+      if (chart.hasPointerCapture(event.pointerId)) move(event);
     });
+    for (const name of ["pointerup", "pointercancel"]) {
+      chart.addEventListener(name, () => {
+        const { held } = this;
+        this.held = null;
+        if (held) this.onPhase(held.phase, held.frame, true);
+      });
+    }
   }
 
   /** Removes the curve. */

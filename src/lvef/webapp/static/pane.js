@@ -9,7 +9,9 @@ export class Pane {
     this.t = t;
     this.stage = new Stage({ camera, label: t(`viewer.pane.${name}`), layers });
     this.chip = el("span", { class: `v-chip v-${name}` }, name === "cine" ? "" : name.toUpperCase());
-    this.text = el("span", { class: "v-pane-text" });
+    this.time = el("span", { class: "v-time" });
+    this.place = el("span", {});
+    this.text = el("span", { class: "v-pane-text" }, this.place, this.time);
     this.value = el("span", { class: "v-pane-value" });
     const step = (by, key) =>
       el(
@@ -44,11 +46,14 @@ export class Pane {
     );
   }
 
-  /** Which frame of how many the pane shows, and its text. */
-  setFrame(frame, frames, text) {
+  /** Frame and time in words. */
+  setText(place, time = "") {
+    [this.place.textContent, this.time.textContent] = [place, time && ` · ${time}`];
+  }
+
+  /** Which frame of how many can be chosen. */
+  setChoice(frame, frames, text) {
     this.frame = frame;
-    this.text.textContent = text;
-    if (!this.slider) return;
     this.slider.max = String(Math.max(0, frames - 1));
     this.slider.value = String(frame);
     this.slider.setAttribute("aria-valuetext", text);

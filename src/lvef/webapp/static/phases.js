@@ -46,8 +46,11 @@ export class Phases {
     }
   }
 
-  #frameText(frame) {
-    return this.t("viewer.frame_at", { frame: frame + 1, time: (this.view.times[frame] ?? 0).toFixed(2) });
+  #write(phase, frame) {
+    const place = this.t("viewer.frame", { frame: frame + 1 }),
+      time = timeText(this.t, this.view, frame);
+    this.panes[phase].setText(this.view.is_still ? "" : place, time);
+    return `${place}, ${time}`;
   }
 
   /** Frame, time and volume of a phase in words. */
@@ -55,14 +58,14 @@ export class Phases {
     const { view, editor } = this,
       { frame } = editor.phase(phase);
     if (frame === null) return;
-    this.panes[phase].setFrame(frame, view.n_frames, view.is_still ? "" : this.#frameText(frame));
+    this.panes[phase].setChoice(frame, view.n_frames, this.#write(phase, frame));
     this.panes[phase].value.textContent = volumeText(this.t, view, editor.volume(phase) ?? view.volume?.[frame]);
   }
 
   /** Shows another frame while a slider moves. */
   lookAt(phase, frame) {
     this.shownFrame[phase] = frame;
-    this.panes[phase].text.textContent = this.#frameText(frame);
+    this.#write(phase, frame);
     this.repaint();
   }
 
@@ -75,6 +78,11 @@ export class Phases {
     }
     return Object.keys(found).length ? found : null;
   }
+}
+
+/** The time of a frame in words; empty for stills. */
+export function timeText(t, view, frame) {
+  return view.is_still ? "" : t("viewer.seconds", { time: (view.times[frame] ?? 0).toFixed(2) });
 }
 
 /** A volume in words, in the unit of the curve; empty where there is none. */

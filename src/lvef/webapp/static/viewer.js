@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 import { Editor } from "./editor.js";
 import { Frames } from "./frames.js";
 import { Pane } from "./pane.js";
-import { PHASES, Phases, volumeText } from "./phases.js";
+import { PHASES, Phases, timeText, volumeText } from "./phases.js";
 import { Player } from "./player.js";
 import { CINE_LAYERS, Scene } from "./scene.js";
 import { Camera } from "./stage.js";
@@ -67,7 +67,11 @@ class Viewer {
       isReady: (frame) => Boolean(this.bitmapOf(frame)),
       prefetch: (list) => this.frames?.prefetch(new Set(list.map((frame) => this.imageOf(frame)))),
     });
-    this.curve = new Curve({ t, onSeek: (frame) => this.player.seek(frame) });
+    const onPhase = (phase, frame, isDone) => {
+      if (isDone) editor.chooseFrames({ [phase]: frame });
+      else this.phases.lookAt(phase, frame);
+    };
+    this.curve = new Curve({ t, onSeek: (frame) => this.player.seek(frame), onPhase });
     this.correctBar = new CorrectBar({ t, act });
     this.viewBar = new ViewBar({ t, shown, act });
     this.tools = new Tools({
@@ -168,10 +172,11 @@ class Viewer {
     else if (this.wanted === "correct") this.onMode("cine");
   }
 
-  /** A clip with ED and ES, one without, or stills: the layout depends on it. */
+  /** Stills, a clip with contours, one with ED and ES but bare of contours, or a plain one: the layout depends on it. */
   setKind() {
     const hasPhases = PHASES.every((phase) => this.editor.phase(phase).frame !== null);
-    this.box.dataset.kind = this.view.is_still ? "still" : hasPhases || this.mode === "correct" ? "clip" : "plain";
+    const kind = !hasPhases && this.mode !== "correct" ? "plain" : this.view.correctable ? "clip" : "bare";
+    this.box.dataset.kind = this.view.is_still ? "still" : kind;
   }
 
   fit(keep = false) {
@@ -215,13 +220,14 @@ class Viewer {
     if (!this.view) return;
     const { editor, view, mode } = this;
     this.scene.drawPhases(what, mode === "correct");
-    this.curve.setReader(this.phases.readerVolumes());
+    this.curve.setReader(this.phases.readerVolumes(), what !== "all");
     if (what !== "all") {
       this.phases.describe(what);
       return;
     }
     this.setKind();
     this.phases.update(view);
+    this.curve.setPhases(mode === "correct" ? { ed: editor.phase("ed").frame, es: editor.phase("es").frame } : null);
     this.frames?.pin(Object.values(this.phases.shownFrame).map((frame) => this.imageOf(frame)));
     this.scene.drawCineGhosts();
     this.scene.drawCine(this.player.frame);
@@ -236,7 +242,7 @@ class Viewer {
     this.curve.setFrame(frame, text);
     const { phase } = this.cine.stage.root.dataset;
     this.cine.setChip(phase ? phase.toUpperCase() : "", phase);
-    this.cine.text.textContent = text;
+    this.cine.setText(this.t("viewer.frame", { frame: frame + 1 }), timeText(this.t, this.view, frame));
     this.cine.value.textContent = volumeText(this.t, this.view, this.view.volume?.[frame]);
   }
 
