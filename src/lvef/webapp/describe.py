@@ -22,7 +22,7 @@ from lvef.webapp.items import Items
 from lvef.webapp.measured import RecentlyUsed, ShownResult, derived_key
 from lvef.webapp.payload import needs_scale, payload, summary, summary_without
 from lvef.webapp.sessions import STILLS, STUDY, Item, Session
-from lvef.webapp.view_data import depth_line, pack_frames, thumbnail, view_data
+from lvef.webapp.view_data import depth_line, pack_frames, reader_view, thumbnail, view_data
 
 DOING = {
     "reading": "reading",
@@ -161,6 +161,15 @@ class Descriptions:
         """
         return await self._made(item, part, VIEW_FILE)
 
+    async def reader_view(self, session: Session, item: Item, part: str) -> Values:
+        """Contours and curve of a correction that is propagated over the cycle; empty where there is none."""
+        edit = (item.edit or {}).get("views", {}).get(part) if part else item.edit
+        if not (edit and edit.get("propagate")):
+            return {}
+        shown = await self._measured.shown(item, self._items.patient(session))
+        reader, machine = (_part(result, part) for result in (shown.result, shown.machine))
+        return {} if reader.curve is None else await asyncio.to_thread(reader_view, reader, machine)
+
     async def frames(self, item: Item, part: str) -> bytes:
         """The frames of a part; see `lvef.webapp.view_data.pack_frames`.
 
@@ -187,7 +196,7 @@ class Descriptions:
         if kept is not None:
             return kept
         machine = await self._measured.machine(item.job)
-        measurement = machine.views[part][0] if part in machine.views else machine.measurement
+        measurement = _part(machine, part)
         clip = await self._jobs.clip(item.job, part)
         if clip is None:
             raise no_images()
@@ -234,6 +243,10 @@ class Descriptions:
 def views_of(result: Result) -> dict[str, Measurement]:
     """The views of a study without their clips."""
     return {view: m for view, (m, _) in result.views.items()}
+
+
+def _part(result: Result, part: str) -> Measurement:
+    return result.views[part][0] if part in result.views else result.measurement
 
 
 def no_images() -> ApiError:

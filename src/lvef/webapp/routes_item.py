@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -51,8 +52,13 @@ def item_routes(page: Page) -> list[Route]:
 
     async def view(request: Request, own: Session) -> Response:
         item = find(request, own)
-        return Response(
-            await page.descriptions.view(item, part_of(request, item)), media_type="application/json"
+        part = part_of(request, item)
+        data = await page.descriptions.view(item, part)
+        carried = await page.descriptions.reader_view(own, item, part)
+        return (
+            JSONResponse(json.loads(data) | carried)
+            if carried
+            else Response(data, media_type="application/json")
         )
 
     async def frames(request: Request, own: Session) -> Response:

@@ -80,10 +80,30 @@ def view_data(measurement: Measurement, clip: Clip) -> Values:
     }
 
 
+def reader_view(reader: Measurement, machine: Measurement) -> Values:
+    """Contours and curve of a correction that is propagated over the cycle; see `lvef.measure.propagation`.
+
+    Args:
+        reader: The measurement as the reader has it.
+        machine: The model's own; both have a curve.
+    """
+    assert reader.curve is not None
+    assert machine.curve is not None
+    # Both curves have one unit: millilitres, else per cent of the model's ED.
+    volume = reader.curve.volume * float(np.nanmedian(curve_values(machine) / machine.curve.volume))
+    frames = (reader.tracing(frame) for frame in range(len(volume)))
+    return {
+        "reader_contours": [None if tracing is None else contour_of(tracing) for tracing in frames],
+        "reader_volume": [round(v, 2) if np.isfinite(v) else None for v in volume.tolist()],
+    }
+
+
 def contour_of(tracing: Tracing) -> list[float]:
-    """A contour as x, y, x, y, ..., with as many points as a viewer needs."""
-    every = -(-len(tracing.contour) // CONTOUR_POINTS)
-    flat: list[float] = np.round(tracing.contour[::every], 1).ravel().tolist()
+    """A contour as x, y, x, y, ..., with as many points as a viewer needs; apex and hinge points are always among them."""
+    every, contour = -(-len(tracing.contour) // CONTOUR_POINTS), tracing.contour
+    landmarks = [int(np.argmin(((contour - p) ** 2).sum(axis=1))) for p in (tracing.apex, *tracing.mitral)]
+    kept = sorted({*range(0, len(contour), every), *landmarks})
+    flat: list[float] = np.round(contour[kept], 1).ravel().tolist()
     return flat
 
 

@@ -93,7 +93,7 @@ export class Curve {
     const own = Object.values(this.reader ?? {})
       .map((p) => p?.volume)
       .filter((v) => typeof v === "number");
-    const values = [...view.volume.filter((v) => v !== null), ...own];
+    const values = [...view.volume, ...(view.reader_volume ?? [])].filter((v) => typeof v === "number").concat(own);
     let [low, high] = [Math.min(...values), Math.max(...values)];
     const room = high - low || Math.max(high, 1);
     // Room for the marks above and below the line.
@@ -177,17 +177,16 @@ export class Curve {
 
   #drawLine() {
     const { chart, view } = this;
-    let d = "",
-      pen = "M";
-    view.volume.forEach((v, f) => {
-      if (v === null) {
-        pen = "M";
-        return;
-      }
-      d += `${pen}${this.x(view.times[f]).toFixed(1)} ${this.y(v).toFixed(1)}`;
-      pen = "L";
-    });
-    chart.append(svg("path", { class: "v-curve-line", d }));
+    const path = (volume) =>
+      volume
+        .map((v, f) => {
+          if (v === null) return "";
+          const pen = typeof volume[f - 1] === "number" ? "L" : "M";
+          return `${pen}${this.x(view.times[f]).toFixed(1)} ${this.y(v).toFixed(1)}`;
+        })
+        .join("");
+    chart.append(svg("path", { class: "v-curve-line", d: path(view.volume) }));
+    if (view.reader_volume) chart.append(svg("path", { class: "v-curve-line v-carried", d: path(view.reader_volume) }));
     for (const { frame: f, phase, counted } of view.marks ?? []) {
       if (typeof view.volume[f] !== "number") continue;
       chart.append(
@@ -228,7 +227,7 @@ export class Curve {
     if (typeof v === "number") this.dot.setAttribute("transform", `translate(${x.toFixed(1)} ${this.y(v).toFixed(1)})`);
   }
 
-  /** While correcting: lines at the frames of ED and ES, which can be dragged, in place of the cursor; null for the cursor. */
+  /** While correcting: lines at the frames of ED and ES, which can be dragged; null for the cursor instead. */
   setPhases(frames) {
     this.phaseFrames = frames;
     const { chart } = this;

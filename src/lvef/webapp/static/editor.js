@@ -1,6 +1,6 @@
 // The correction of a result: state, undo, drag, keys. It draws nothing: `onChange` follows each change, and what draws
 // asks `phase`.
-import { baseOf, contourFromLandmarks, contourOf, copy, dragPoints, volumeOf } from "./contour.js";
+import { APEX, baseOf, contourFromLandmarks, contourOf, copy, dragPoints, volumeOf } from "./contour.js";
 import { isEmpty, isUnchanged, readEdit, withFrames, withPoints, withPropagation, writeEdit, emptyState } from "./edits.js";
 import { emptyHistory, fitHistory, pushStep, readHistory, redoStep, undoStep } from "./history.js";
 import { Saver } from "./saving.js";
@@ -74,6 +74,7 @@ export class Editor {
   setView(part, view) {
     this.part = part;
     this.view = view;
+    this.sizes = new WeakMap();
   }
 
   // --- what is shown -----------------------------------------------------------------------------------------------------
@@ -107,15 +108,17 @@ export class Editor {
     const { frame, points, machine, isOwn } = this.phase(phase);
     const known = frame === null ? null : this.view.volume?.[frame];
     if (!isOwn || !machine || typeof known !== "number") return null;
-    const size = (p) => {
-      const shown = p.map(([x, y]) => [x, y * this.view.aspect]);
-      return volumeOf(
-        contourOf(p).map(([x, y]) => [x, y * this.view.aspect]),
-        shown[7],
-        baseOf(shown),
-      );
-    };
-    return (known * size(points)) / size(machine);
+    return (known * this.#size(points)) / this.#size(machine);
+  }
+
+  #size(points) {
+    const { aspect } = this.view;
+    if (!this.sizes.has(points)) {
+      const display = (p) => p.map(([x, y]) => [x, y * aspect]),
+        shown = display(points);
+      this.sizes.set(points, volumeOf(display(contourOf(points)), shown[APEX], baseOf(shown)));
+    }
+    return this.sizes.get(points);
   }
 
   // --- changes -----------------------------------------------------------------------------------------------------------
@@ -226,7 +229,9 @@ export class Editor {
     this.hooks.announce(this.t(word));
   }
 
-  get isStoring() { return this.saver?.isDirty || this.live !== null; }
+  get isStoring() {
+    return this.saver?.isDirty || this.live !== null;
+  }
   get canUndo() {
     return this.history?.past.length > 0 || Boolean(this.live);
   }
@@ -239,6 +244,7 @@ export class Editor {
   /** Starts a drag of a point. */
   grab(phase, index) {
     this.finishKeys();
+    this.hooks.onMessage("");
     this.live = { phase, index, before: copy(this.phase(phase).points), points: this.phase(phase).points };
   }
 

@@ -18,6 +18,7 @@ export class Scene {
   setView(view) {
     this.view = view;
     this.paths = new Map();
+    this.splines = new WeakMap();
   }
 
   #display(points) {
@@ -34,21 +35,26 @@ export class Scene {
   }
 
   #ownPath(points) {
-    return pathOf(this.#display(contourOf(points)), true);
+    // The same points are drawn more than once: on their own pane, as a ghost, on the cine.
+    if (!this.splines.has(points)) this.splines.set(points, pathOf(this.#display(contourOf(points)), true));
+    return this.splines.get(points);
   }
 
   /** Path of the contour of a phase as it is chosen: the reader's or the model's. */
   #phasePath(phase) {
     const { frame, points, isOwn } = this.editor.phase(phase);
     if (frame === null) return "";
-    return isOwn && this.shown.overlay !== "model" ? this.#ownPath(points) : this.#machinePath(frame);
+    // While correcting, the model's contour too is drawn through its points, which lie on it then.
+    const isSpline = isOwn ? this.shown.overlay !== "model" : this.isCorrecting && points;
+    return isSpline ? this.#ownPath(points) : this.#machinePath(frame);
   }
 
   /** Draws ED, ES, or both; while a point moves only what moves with it. */
   drawPhases(which, isCorrecting) {
     const phases = which === "all" ? ["ed", "es"] : [which];
+    this.isCorrecting = isCorrecting;
     for (const phase of phases) {
-      this.#drawPhase(phase, isCorrecting);
+      this.#drawPhase(phase);
       if (which !== "all") this.#drawGhost(OTHER[phase]);
     }
   }
@@ -58,7 +64,7 @@ export class Scene {
     this.panes[phase].stage.draw("ghost", shown.contour && shown[OTHER[phase]] ? this.#phasePath(OTHER[phase]) : "");
   }
 
-  #drawPhase(phase, isCorrecting) {
+  #drawPhase(phase) {
     const { stage } = this.panes[phase],
       { shown } = this,
       { frame, points, isOwn } = this.editor.phase(phase);
@@ -73,7 +79,7 @@ export class Scene {
     stage.draw("disks", hasDisks ? this.#disks(drawn) : "");
     stage.draw("axis", hasDisks ? pathOf([this.#display(drawn)[APEX], baseOf(this.#display(drawn))]) : "");
     this.#drawGhost(phase);
-    this.handles[phase].show(isCorrecting && shown.contour && shown.overlay !== "model" ? points : null);
+    this.handles[phase].show(this.isCorrecting && shown.contour && shown.overlay !== "model" ? points : null);
   }
 
   #disks(points) {

@@ -322,11 +322,12 @@ class Viewer {
     this.detail = detail;
     this.onPreview(null);
     this.onResult(detail);
-    if (!this.editor.isPropagated) return;
+    if (!this.editor.isPropagated && !this.view.reader_contours) return;
     const { turn, part } = this,
       view = await this.api.getView(detail.id, part).catch(() => null);
     if (!view || turn !== this.turn) return;
-    this.view.reader_contours = view.reader_contours;
+    Object.assign(this.view, { reader_contours: view.reader_contours, reader_volume: view.reader_volume });
+    this.curve.draw();
     this.changed("all");
   }
 
