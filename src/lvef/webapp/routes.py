@@ -42,6 +42,12 @@ ROOM_BYTES = 128 * MB
 CLIENT_GONE = 499
 """Status in the log where the client disconnected before the response; it is never received."""
 
+SESSION_EXPIRED = {
+    "code": "session_expired",
+    "message": "The earlier session has ended, and its files and results were deleted. Add the files again.",
+}
+"""Message to a visitor whose session is not kept any more."""
+
 CSV_HEADERS = {"Content-Disposition": 'attachment; filename="lvef-results.csv"'}
 ZIP_HEADERS = {"Content-Disposition": 'attachment; filename="lvef-results.zip"'}
 """Headers of the two files of all items."""
@@ -73,13 +79,7 @@ def page_routes(page: Page) -> list[Route]:
     """The routes of the session, uploads, samples and the list of items."""
 
     async def session(request: Request, own: Session) -> Response:
-        values = await session_values(page, own)
-        if page.visitors.take_expired(own):
-            values["notice"] = {
-                "code": "session_expired",
-                "message": "The earlier session has ended, and its files and results were deleted. Add the files again.",
-            }
-        response = JSONResponse(values)
+        response = JSONResponse(with_notice(page, own, await session_values(page, own)))
         # Each visit lengthens the life of the cookie.
         page.visitors.set_cookie(response, own)
         return response
@@ -104,7 +104,7 @@ def page_routes(page: Page) -> list[Route]:
         return JSONResponse({"upload": stored.id, "name": stored.name, "size": stored.size}, 201)
 
     async def items(request: Request, own: Session) -> Response:
-        return JSONResponse(await page.descriptions.list_of(own))
+        return JSONResponse(with_notice(page, own, await page.descriptions.list_of(own)))
 
     async def add(request: Request, own: Session) -> Response:
         given = await json_body(request)
@@ -156,6 +156,11 @@ def page_routes(page: Page) -> list[Route]:
         Route("/api/results.zip", route(archive), methods=["GET"]),
         Route("/api/about", route(about_page), methods=["GET"]),
     ]
+
+
+def with_notice(page: Page, session: Session, values: dict[str, Any]) -> dict[str, Any]:
+    """Values with the message, once, that an earlier session expired."""
+    return values | {"notice": SESSION_EXPIRED} if page.visitors.take_expired(session) else values
 
 
 async def session_values(page: Page, session: Session) -> dict[str, Any]:
