@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,6 +24,9 @@ from lvef.webapp.routes import page_routes
 from lvef.webapp.routes_item import item_routes
 from lvef.webapp.settings import AppSettings
 from lvef.webapp.static_files import static_routes
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 MESSAGES = (
     "This page is not known under this name; open it at the address that it printed when it was started.",
@@ -49,7 +53,9 @@ class PageApp:
         self.page = Page(settings, folder, worker_factory)
         self.jobs = self.page.jobs
         self.api = _starlette(self.page)
-        self.app = AccessMiddleware(self.api, self.jobs.settings, self.jobs.metrics, MESSAGES)
+        self.app = AccessMiddleware(
+            _with_slash(self.api, settings.root_path), self.jobs.settings, self.jobs.metrics, MESSAGES
+        )
 
 
 def _starlette(page: Page) -> Starlette:
@@ -75,7 +81,7 @@ def _starlette(page: Page) -> Starlette:
         *item_routes(page),
         Route("/healthz", health, methods=["GET"]),
     ]
-    app = Starlette(
+    return Starlette(
         routes=routes,
         lifespan=lifespan,
         exception_handlers={
@@ -85,11 +91,18 @@ def _starlette(page: Page) -> Starlette:
             ClientDisconnect: _client_gone,
         },
     )
-    if root:
-        # Without the slash, the page's relative addresses would lead out of its prefix.
-        app.router.redirect_slashes = False
-        app.add_route("", lambda request: RedirectResponse(f"{root}/"), methods=["GET"])
-    return app
+
+
+def _with_slash(app: ASGIApp, root_path: str) -> ASGIApp:
+    """An application that leads from its prefix to the page: without the slash, relative addresses would lead out of it."""
+
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        if root_path and scope["type"] == "http" and scope["path"] == root_path:
+            await RedirectResponse(f"{root_path}/")(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return respond
 
 
 async def _api_error(_: Request, error: Exception) -> Response:

@@ -125,7 +125,7 @@ def find_models(own: str) -> tuple[dict[str, str], list[dict[str, Any]]]:
     Args:
         own: Name or folder of the page's own model.
     """
-    from lvef.inference.card import display_name, experimental_text
+    from lvef.inference.card import experimental_text
     from lvef.inference.catalogue import find_model, measuring_models
 
     default = find_model(own)
@@ -134,7 +134,7 @@ def find_models(own: str) -> tuple[dict[str, str], list[dict[str, Any]]]:
     listed = [
         {
             "name": entry.card.name,
-            "label": display_name(entry.card),
+            "label": entry.card.name,
             "title": entry.card.title,
             "kind": entry.card.kind,
             "experimental": entry.card.experimental,
