@@ -83,14 +83,20 @@ async function start() {
   follow();
   store.poll(300);
 
-  function follow() {
+  async function follow() {
     if (!state.isLoaded) { draw(); return; }
-    if (route.name === "add") { goTo("#/", { replace: true }); openAdd(); return; }
     if (route.name === "start" && state.items.length) { goTo(itemHash(state.selected || state.items.at(-1).id), { replace: true }); return; }
     if (route.name === "item" && !store.find(route.id)) {
-      notify(t("errors.item_gone"));
-      goTo("#/", { replace: true });
-      return;
+      // Another tab may have added it.
+      const { id } = route;
+      await store.run(store.refresh);
+      if (route.id !== id || state.offline) return;
+      if (!store.find(id)) {
+        notify(t("errors.item_gone"));
+        state.selected = null;
+        goTo("#/", { replace: true });
+        return;
+      }
     }
     if (route.id) {
       if (state.selected !== route.id) preview = null;
@@ -110,12 +116,8 @@ async function start() {
     drawBanner();
     bar.draw(route);
     if (!state.isLoaded) return;
-    const item = store.find(state.selected);
-    if (route.name === "item" && !item) {
-      state.selected = null;
-      follow();
-      return;
-    }
+    const item = store.find(route.name === "item" ? route.id : state.selected);
+    if (route.name === "item" && !item) { if (!state.offline) follow(); return; }
     const isUploading = route.name === "start" && state.uploads.length > 0;
     const shows = route.name === "item" || isUploading ? "work" : route.name === "start" ? "start" : "page";
     for (const [name, node] of Object.entries(parts)) node.hidden = name !== shows;
@@ -134,7 +136,7 @@ async function start() {
     work.viewer.hidden = work.details.hidden = !hasResult;
     work.ef.hidden = !hasResult && !isWaiting;
     work.progress.hidden = hasResult;
-    work.progress.classList.toggle("waiting", isWaiting);
+    parts.work.classList.toggle("waiting", isWaiting);
     if (isListed) list.draw();
     if (!hasResult) {
       viewer.suspend();
@@ -245,7 +247,7 @@ async function start() {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isField || document.querySelector("dialog[open]")) return;
     const step = { "[": -1, "]": 1 }[event.key];
     if (event.key === "?") shortcutsDialog();
-    else if (event.key === "+") openAdd();
+    else if (event.key.toLowerCase() === "a") openAdd();
     else if (event.key === ",") settings();
     else if (step && state.items.length > 1) {
       const at = state.items.findIndex((item) => item.id === state.selected);

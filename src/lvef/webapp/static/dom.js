@@ -83,10 +83,10 @@ export function button({ text, label, drawing, kind = "", focus, on, ...rest }) 
   }, drawing && icon(drawing), text && el("span", {}, text));
 }
 
-/** Bytes as people read them. */
+/** Bytes as people read them; a MB has 2^20, as in the messages of the server. */
 export function bytesText(bytes) {
   const steps = ["B", "kB", "MB", "GB"];
   let step = 0, value = bytes;
-  while (value >= 1000 && step < steps.length - 1) [value, step] = [value / 1000, step + 1];
+  while (value >= 1024 && step < steps.length - 1) [value, step] = [value / 1024, step + 1];
   return `${value >= 10 || step === 0 ? Math.round(value) : value.toFixed(1)} ${steps[step]}`;
 }

@@ -7,7 +7,7 @@ import { beatsTable, factsTable, rowsOf } from "./tables.js";
 import { hasText, reasonParts, t, warningText } from "./text.js";
 
 const SHOWN_WARNINGS = 3;
-const VOLUMES = ["edv_ml", "esv_ml"], OTHER_VALUES = ["heart_rate_bpm", "beats", "ef_sd_percent"];
+const VOLUMES = ["edv_ml", "esv_ml"], OTHER_VALUES = ["heart_rate_bpm", "beats"];
 const MAIN_VALUES = ["edv_ml", "esv_ml", "stroke_volume_ml", "heart_rate_bpm"];
 const TABS = ["values", "beats", "quality", "method"];
 const FILES = ["report.pdf", "report.html", "measurement.json", "curve.csv", "beats.csv", "correction.json", "overlay.mp4", "summary.png", "all.zip"];
@@ -105,7 +105,7 @@ export function createResult({ ef, details, actions }) {
       el("div", { class: "actions" },
         isMeasured ? null : button({ text: t("result.settings"), drawing: "settings", focus: "settings", on: actions.settings }),
         isMeasured ? button({ text: t(mode === "correct" ? "result.correct_end" : "result.correct"), drawing: mode === "correct" ? "check" : "edit", kind: "primary", focus: "correct", on: () => actions.correct(mode !== "correct") }) : null,
-        hasFile(detail, "report.pdf") ? el("a", { class: "button", href: api.fileUrl(item.id, "report.pdf"), download: "", dataset: { focus: "pdf" } }, icon("down"), el("span", {}, t("result.pdf"))) : null,
+        isMeasured && hasFile(detail, "report.pdf") ? el("a", { class: "button", href: api.fileUrl(item.id, "report.pdf"), download: "", dataset: { focus: "pdf" } }, icon("down"), el("span", {}, t("result.pdf"))) : null,
         filesMenu(item, detail)),
     ];
   }

@@ -5,7 +5,7 @@ export function readRoute(hash = location.hash) {
   const [name = "", id = "", mode = ""] = hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
   if (name === "item" && id) return { name, id, mode: mode === "correct" ? "correct" : "cine" };
   if (name === "compare") return { name, id, mode: "" };
-  if (name === "batch" || name === "about" || name === "add") return { name, id: "", mode: "" };
+  if (name === "batch" || name === "about") return { name, id: "", mode: "" };
   return { name: "start", id: "", mode: "" };
 }
 

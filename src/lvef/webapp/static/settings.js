@@ -61,6 +61,7 @@ export function settingsDialog({ options, models, item, save, measureAgain }) {
   }
 
   function showAgain() {
+    error.hidden = true;
     if (!again) return;
     again.hidden = !changesMeasurement();
     store.classList.toggle("primary", again.hidden);

@@ -71,6 +71,14 @@ export function createStore({ onChange, notify }) {
     loadDetail();
   }
 
+  async function refresh() {
+    const found = await api.getItems();
+    if (found.revision === revision && JSON.stringify(found.items) === JSON.stringify(state.items)) return;
+    revision = found.revision;
+    setItems(found.items);
+    onChange();
+  }
+
   function schedule(after) {
     clearTimeout(timer);
     timer = setTimeout(tick, after);
@@ -85,12 +93,7 @@ export function createStore({ onChange, notify }) {
         await load();
         if (hadItems && !state.items.length && !state.session.notice) notify(t("errors.session_expired"));
       } else {
-        const found = await api.getItems();
-        if (found.revision !== revision || JSON.stringify(found.items) !== JSON.stringify(state.items)) {
-          revision = found.revision;
-          setItems(found.items);
-          onChange();
-        }
+        await refresh();
       }
       await loadDetail();
     } catch (error) {
@@ -132,5 +135,5 @@ export function createStore({ onChange, notify }) {
     }
   }
 
-  return { state, find, load, poll, select, putSummary, setDetail, setItems, run };
+  return { state, find, load, refresh, poll, select, putSummary, setDetail, setItems, run };
 }
