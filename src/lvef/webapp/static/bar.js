@@ -9,7 +9,7 @@ const CUTS = [0, 40, 50, 100];
 export function intervalBar({ ef, low, high, level, other, machine, known }) {
   const at = (value) => LEFT + ((WIDTH - LEFT - RIGHT) * Math.min(100, Math.max(0, value))) / 100;
   const isKnown = (value) => Number.isFinite(value);
-  const rails = CUTS.slice(1).map((end, i) => svg("rect", { class: `rail ${isKnown(ef) && rangeOf(ef) === i ? "own" : ""}`, x: at(CUTS[i]) + (i ? 1 : 0), y: MIDDLE - 4, width: at(end) - at(CUTS[i]) - (i ? 1 : 0) - (end < 100 ? 1 : 0), height: 8, rx: 1 }));
+  const rails = CUTS.slice(1).map((end, i) => svg("rect", { class: `rail ${isKnown(ef) && rangeOf(ef) === RANGES[i] ? "own" : ""}`, x: at(CUTS[i]) + (i ? 1 : 0), y: MIDDLE - 4, width: at(end) - at(CUTS[i]) - (i ? 1 : 0) - (end < 100 ? 1 : 0), height: 8, rx: 1 }));
   const ticks = [[0, "start", at(0)], [40, "end", at(40) + 3], [50, "start", at(50) - 3], [100, "end", at(100)]].map(([value, anchor, x]) => svg("text", { x, y: 40, "text-anchor": anchor }, String(value)));
   const names = [[20, "result.bar.reduced"], [75, "result.bar.preserved"]].map(([value, key]) => svg("text", { class: "range", x: at(value), y: 40, "text-anchor": "middle" }, t(key)));
   const span = isKnown(low) && isKnown(high) ? svg("path", { class: "span", d: `M${at(low)} ${MIDDLE}H${at(high)}M${at(low)} ${MIDDLE - 8}V${MIDDLE + 8}M${at(high)} ${MIDDLE - 8}V${MIDDLE + 8}` }) : null;
@@ -25,7 +25,10 @@ export function intervalBar({ ef, low, high, level, other, machine, known }) {
   return svg("svg", { class: "ef-bar", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${words.join(", ")}.` }, rails, ticks, names, mark, span, hollow, diamond, dot);
 }
 
-/** The heart-failure range of the rounded EF: 0 reduced, 1 mildly reduced, 2 preserved. */
-const rangeOf = (ef) => (Math.floor(ef + 0.5) <= 40 ? 0 : Math.floor(ef + 0.5) < 50 ? 1 : 2);
+/** Keys of the heart-failure ranges, from left to right. */
+const RANGES = ["reduced", "mildly_reduced", "preserved"];
+
+/** The heart-failure range of the rounded EF. */
+export const rangeOf = (ef) => RANGES[round(ef) <= 40 ? 0 : round(ef) < 50 ? 1 : 2];
 
 const round = (value) => (Number.isFinite(value) ? Math.floor(value + 0.5) : "-");

@@ -1,6 +1,6 @@
 // The result: EF with interval, decision and class on top; values, warnings, image quality, tabs and files below.
 import * as api from "./api.js";
-import { intervalBar } from "./bar.js";
+import { intervalBar, rangeOf } from "./bar.js";
 import { menuButton } from "./dialogs.js";
 import { button, el, icon, rebuild, svg } from "./dom.js";
 import { beatsTable, factsTable, rowsOf } from "./tables.js";
@@ -24,6 +24,15 @@ export function createResult({ ef, details, actions }) {
     if (item.id !== shownId) [shownId, isAllShown] = [item.id, false];
     rebuild(ef, JSON.stringify(["ef", item.id, item.revision, item.name, detail?.revision, detail?.result, mode, preview, item.state]), () => efPart(item, detail, mode, preview));
     rebuild(details, JSON.stringify(["details", item.id, detail?.revision, detail?.result, detail?.by_part, detail?.scale, detail?.swap, tab, isAllShown, mode, item.state]), () => detailsPart(item, detail, mode));
+    showVolumes(preview);
+  }
+
+  /** Volumes of contours that are being moved; the stored ones without. */
+  function showVolumes(preview) {
+    for (const [key, text] of [["edv_ml", preview?.edv_text], ["esv_ml", preview?.esv_text]]) {
+      const node = details.querySelector(`[data-value="${key}"]`);
+      if (node) node.textContent = text || node.dataset.text;
+    }
   }
 
   /** What stands there while a clip is measured. */
@@ -68,7 +77,7 @@ export function createResult({ ef, details, actions }) {
           : el("span", { class: "soft" }, t(preview ? "result.preview" : "result.no_interval"))),
         intervalBar({ ef: shown.ef_percent, low: interval?.low, high: interval?.high, level: interval?.level, other: result.second_opinion?.ef_percent, machine: isReader ? model.ef_percent : null, known })),
       isReader && mode !== "correct" ? badgeBlock(result, false) : null,
-      preview ? null : el("p", { class: "class-row" }, el("span", { class: "soft" }, result.category?.label || t("result.class")), el("strong", {}, classText(result.category))),
+      el("p", { class: "class-row" }, el("span", { class: "soft" }, result.category?.label || t("result.class")), el("strong", {}, preview ? previewClass(result.category, preview) : classText(result.category))),
       known !== null && known !== undefined ? el("p", { class: "known soft" }, knownText(known, shown.ef_percent)) : null,
     ];
   }
@@ -114,7 +123,7 @@ export function createResult({ ef, details, actions }) {
     const { result, scale } = detail, values = result.values || [], find = (keys) => keys.map((key) => values.find((value) => value.key === key)).filter(Boolean);
     const hasVolumes = find(VOLUMES).length > 0;
     return el("div", { class: `main-values ${hasVolumes ? "" : "bare"}` },
-      el("dl", {}, find(hasVolumes ? MAIN_VALUES : OTHER_VALUES).map(({ key, label, text }) => el("div", { title: `${label}: ${text}` }, el("dt", {}, t(`result.short.${key}`)), el("dd", {}, shortText(text))))),
+      el("dl", {}, find(hasVolumes ? MAIN_VALUES : OTHER_VALUES).map(({ key, label, text }) => el("div", { title: `${label}: ${text}` }, el("dt", {}, t(`result.short.${key}`)), el("dd", { dataset: { value: key, text: shortText(text) } }, shortText(text))))),
       scale?.needed || scale?.line ? button({ text: t(scale.line ? "result.change_scale" : "result.set_scale"), drawing: "ruler", kind: "small", focus: "scale", on: () => actions.scale(item, detail),
         title: t(scale.line ? "result.scale_set" : "result.no_scale") }) : null);
   }
@@ -199,6 +208,11 @@ export function knownText(known, measured) {
 export function classText(category) {
   const key = `classes.${category?.table}.${category?.key}`;
   return hasText(key) ? t(key) : category?.text || "-";
+}
+
+/** The class while a contour is moved: only the heart-failure range needs no more than the EF. */
+function previewClass(category, { ef_percent: ef }) {
+  return category?.table === "heart_failure" && Number.isFinite(ef) ? classText({ table: "heart_failure", key: rangeOf(ef) }) : "-";
 }
 
 function efNumber(shown, isLive) {
