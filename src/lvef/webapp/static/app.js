@@ -28,9 +28,9 @@ async function start() {
 
   const notify = createMessages(byId("messages"));
   let route = readRoute(), isDrawing = false, preview = null, loaded = {};
-  const parts = { start: el("div", { class: "start" }), work: el("div", { class: "work" }), page: el("div", { class: "page" }) };
+  const parts = { start: el("div", { class: "start" }), work: el("div", { class: "work" }), page: el("div", { class: "page", tabindex: "-1" }) };
   const work = { list: el("aside", { class: "list", "aria-label": t("list.label") }), viewer: el("section", { class: "viewer-place", "aria-label": t("page.viewer") }),
-    progress: el("section", { class: "progress", "aria-label": t("state.progress") }), ef: el("section", { class: "ef", "aria-label": t("result.ef") }), details: el("section", { class: "details", "aria-label": t("result.details") }) };
+    progress: el("section", { class: "progress", "aria-label": t("state.progress") }), ef: el("section", { class: "ef", "aria-label": t("result.ef") }), details: el("div", { class: "details" }) };
   parts.work.append(...Object.values(work));
   byId("main").append(el("h1", { class: "unseen" }, t("page.title")), ...Object.values(parts));
 

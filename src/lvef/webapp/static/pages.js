@@ -18,6 +18,8 @@ export function createPages({ root, state, store, actions, notify }) {
   let shown = "";
 
   function draw(route) {
+    // What scrolls must be reached by the keyboard, also where nothing in it can have the focus.
+    root.tabIndex = route.name === "about" ? 0 : -1;
     for (const [name, node] of Object.entries(nodes)) node.hidden = name !== route.name;
     pages[route.name]?.draw(route);
     if (shown !== location.hash) {
