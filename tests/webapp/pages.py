@@ -74,7 +74,7 @@ class Visitor:
         """Status, code and sentence of an error."""
         error = answer.json()["error"]
         assert set(error) == {"code", "message"}
-        assert error["message"][-1] in ".!" and "--" not in error["message"] and "/" not in error["message"]
+        assert error["message"][-1] in ".!" and "--" not in error["message"] and " /" not in error["message"]
         return answer.status_code, error["code"], error["message"]
 
 

@@ -220,7 +220,7 @@ class JobManager:
             raise ApiError(404, "no_such_file", "This result has no such table: there is no volume curve.")
         files = await self._run_in_writer(self.store.files, result.id, DOCUMENTS)
         clips = await self._run_in_writer(self.store.clips, result.root)
-        reply = await self._run_first(Task("draw", {"name": name, "files": files, "clips": clips}))
+        reply = await self.run_first(Task("draw", {"name": name, "files": files, "clips": clips}))
         await self._run_in_writer(self.store.add_file, result.id, name, reply.files[name])
         return reply.files[name]
 
@@ -234,7 +234,7 @@ class JobManager:
         task = Task(
             "correct", {"files": files, "edit": edit, "options": OPTIONS.validate_json(parent.options)}
         )
-        reply = await self._run_first(task)
+        reply = await self.run_first(task)
         return await self.add_derived(parent, reply.files)
 
     async def add_derived(self, parent: ResultRecord, files: dict[str, bytes]) -> ResultRecord:
@@ -281,7 +281,7 @@ class JobManager:
         job = self._live.get(name)
         return None if job is None else self.pool.position(job.queued_task)
 
-    async def _run_first(self, task: Task) -> TaskResult:
+    async def run_first(self, task: Task) -> TaskResult:
         """The result of a short task that a client waits for; it is done before the files in the queue."""
         queued_task = QueuedTask(task)
         try:

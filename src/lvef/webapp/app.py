@@ -24,6 +24,7 @@ from lvef.webapp.routes import page_routes
 from lvef.webapp.routes_item import item_routes
 from lvef.webapp.settings import AppSettings
 from lvef.webapp.static_files import static_routes
+from lvef.webapp.warning_values import plain_text
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -107,11 +108,12 @@ def _with_slash(app: ASGIApp, root_path: str) -> ASGIApp:
 
 async def _api_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return JSONResponse(error.body(), error.status, error.headers)
+    # Frames count from 1 on the page, and it has no command line.
+    return JSONResponse(error_body(error.code, plain_text(error.message)), error.status, error.headers)
 
 
 async def _lvef_error(_: Request, error: Exception) -> Response:
-    return JSONResponse(error_body("not_possible", str(error)), 422)
+    return JSONResponse(error_body("not_possible", plain_text(str(error))), 422)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

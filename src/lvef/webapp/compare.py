@@ -12,6 +12,7 @@ from lvef.webapp.measured import with_patient_data
 from lvef.webapp.payload import category_of, difference_text
 from lvef.webapp.sessions import Item, Session
 from lvef.webapp.view_data import contour_of
+from lvef.webapp.warning_values import plain_text
 
 if TYPE_CHECKING:
     from lvef.core.records import Measurement
@@ -83,7 +84,7 @@ async def _model(
         progress = page.jobs.progress(job)
         return values | {"state": record.state, "progress": 0.0 if progress is None else progress.share}
     if record.result is None:
-        return values | {"message": record.message}
+        return values | {"message": plain_text(record.message)}
     try:
         found = with_patient_data(await page.measured.machine(job), page.items.patient(session))
     except ApiError as error:
@@ -100,7 +101,7 @@ async def _model(
         "interval_note": note_text(m.interval_note),
         "volumes_text": f"{ml_text(m.edv_ml)} / {ml_text(m.esv_ml)}" if m.edv_ml is not None else "",
         "category": category_of(m),
-        "message": reason_text(m),
+        "message": plain_text(reason_text(m)),
         "contours": {
             str(frame): contour_of(tracing) for frame, tracing in tracings.items() if tracing is not None
         },

@@ -23,6 +23,7 @@ from lvef.webapp.measured import RecentlyUsed, ShownResult, derived_key
 from lvef.webapp.payload import needs_scale, payload, summary, summary_without
 from lvef.webapp.sessions import STILLS, STUDY, Item, Session
 from lvef.webapp.view_data import depth_line, pack_frames, reader_view, thumbnail, view_data
+from lvef.webapp.warning_values import plain_text
 
 DOING = {
     "reading": "reading",
@@ -90,7 +91,7 @@ class Descriptions:
         if record.state in ("queued", "running"):
             return {**summary_without(), **base, **self._progress(item, record)}
         if record.result is None:
-            reason = {"reason": record.message, "reason_code": record.code}
+            reason = {"reason": plain_text(record.message), "reason_code": record.code}
             return {**summary_without(), **base, "state": "failed", "progress": 1.0, **reason}
         patient = self._items.patient(session)
         key = derived_key(item, patient)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -12,7 +12,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from lvef.service.errors import ApiError
+from lvef.service.forms import OPTIONS
+from lvef.service.worker import Task
+from lvef.webapp.choices import wrong
 from lvef.webapp.compare import comparison
+from lvef.webapp.describe import no_images
 from lvef.webapp.downloads import ALL_NAME, media_type_of, stem_of
 from lvef.webapp.payload import preview_values
 from lvef.webapp.routes import json_body
@@ -21,8 +25,8 @@ from lvef.webapp.sessions import Item, Session
 if TYPE_CHECKING:
     from lvef.webapp.page import Page
 
-KEPT = {"Cache-Control": "private, max-age=3600"}
-"""Headers of images: they never change under one address, because it names the revision."""
+POINTS_NAME = "points.json"
+"""File of a worker with a contour from three clicks."""
 
 
 def item_routes(page: Page) -> list[Route]:
@@ -89,6 +93,29 @@ def item_routes(page: Page) -> list[Route]:
         item = await page.items.edit(own, item, given.get("edit"), given.get("history"))
         return JSONResponse(await page.descriptions.detail(own, item))
 
+    async def resegment(request: Request, own: Session) -> Response:
+        item = measured(await _with_result(page, find(request, own)))
+        given = await json_body(request)
+        part = page.items.part(item, str(given.get("part") or ""))
+        frame = given.get("frame")
+        if not isinstance(frame, int) or isinstance(frame, bool) or not are_points([given.get("apex")]):
+            raise wrong("Click the apex on a frame of the clip.")
+        if not are_points(given.get("annulus")) or len(given["annulus"]) != 2:
+            raise wrong("Click both ends of the mitral annulus.")
+        clip = await page.jobs.clip(item.job, part)
+        if clip is None:
+            raise no_images()
+        values = {
+            "part": part,
+            "frame": frame,
+            "apex": given["apex"],
+            "annulus": given["annulus"],
+            "clips": {part: clip},
+            "options": OPTIONS.validate_json(item.options),
+        }
+        reply = await page.jobs.run_first(Task("resegment", values))
+        return Response(reply.files[POINTS_NAME], media_type="application/json")
+
     async def compare(request: Request, own: Session) -> Response:
         item = measured(await _with_result(page, find(request, own)))
         if request.method == "POST":
@@ -100,7 +127,7 @@ def item_routes(page: Page) -> list[Route]:
         item, name = find(request, own), request.path_params["name"]
         headers = {"Content-Disposition": attachment(item, name)}
         if name == ALL_NAME:
-            await _with_result(page, item)
+            measured(await _with_result(page, item))
             pieces = page.downloads.archive(own, [item], with_table=False)
             return StreamingResponse(pieces, media_type=media_type_of(name), headers=headers)
         data = await page.downloads.file(own, item, name)
@@ -117,6 +144,7 @@ def item_routes(page: Page) -> list[Route]:
         Route(f"{here}/thumb", route(thumb), methods=["GET"]),
         Route(f"{here}/preview", route(preview), methods=["POST"]),
         Route(f"{here}/edit", route(put_edit), methods=["PUT"]),
+        Route(f"{here}/resegment", route(resegment), methods=["POST"]),
         Route(f"{here}/compare", route(compare), methods=["GET", "POST"]),
         Route(here + "/files/{name:path}", route(file), methods=["GET"]),
     ]
@@ -139,6 +167,16 @@ def measured(item: Item | None) -> Item:
     if item is None:
         raise ApiError(409, "not_measured", "There is no result yet.")
     return item
+
+
+def are_points(given: Any) -> bool:  # noqa: ANN401
+    """Whether a value is a list of points ``[x, y]``."""
+    return isinstance(given, list) and all(
+        isinstance(point, list)
+        and len(point) == 2
+        and all(isinstance(v, int | float) and not isinstance(v, bool) for v in point)
+        for point in given
+    )
 
 
 async def _with_result(page: Page, item: Item) -> Item | None:
