@@ -55,7 +55,6 @@ export class Curve {
     this.has = view.times?.length > 2 && (view.volume ?? []).some((v) => v !== null);
     this.root.hidden = !this.has;
     this.excluded.replaceChildren(...this.#excludedBeats().map((text) => el("li", {}, text)));
-    this.chart.setAttribute("aria-valuemax", String(view.times?.length ?? 1));
     this.draw();
     return this.has;
   }
@@ -68,12 +67,17 @@ export class Curve {
     else this.draw();
   }
 
-  /** Moves the cursor. */
+  /** Moves the cursor; `text` is the frame in words. */
   setFrame(frame, text) {
-    this.frame = frame;
-    this.chart.setAttribute("aria-valuenow", String(frame + 1));
-    this.chart.setAttribute("aria-valuetext", text);
+    [this.frame, this.text] = [frame, text];
+    this.#state();
     this.#place();
+  }
+
+  #state() {
+    if (this.phaseFrames) return;
+    const state = { min: 1, max: this.view?.times?.length ?? 1, now: this.frame + 1, text: this.text ?? "" };
+    for (const [name, value] of Object.entries(state)) this.chart.setAttribute(`aria-value${name}`, String(value));
   }
 
   #excludedBeats() {
@@ -231,8 +235,12 @@ export class Curve {
   setPhases(frames) {
     this.phaseFrames = frames;
     const { chart } = this;
-    chart.setAttribute("role", frames ? "img" : "slider");
-    chart.setAttribute("tabindex", frames ? "-1" : "0");
+    const isSlider = !frames;
+    chart.setAttribute("role", isSlider ? "slider" : "img");
+    chart.setAttribute("tabindex", isSlider ? "0" : "-1");
+    chart.setAttribute("aria-label", this.t(isSlider ? "viewer.curve.label" : "viewer.curve.label_correct"));
+    if (isSlider) this.#state();
+    else for (const name of ["min", "max", "now", "text"]) chart.removeAttribute(`aria-value${name}`);
     chart.classList.toggle("v-correcting", Boolean(frames));
     this.#placePhases();
   }

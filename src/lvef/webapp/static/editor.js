@@ -6,7 +6,7 @@ import { emptyHistory, fitHistory, pushStep, readHistory, redoStep, undoStep } f
 import { Saver } from "./saving.js";
 
 const HISTORY_BYTES = 200000;
-const KEYS_SETTLE_MS = 600;
+const KEYS_SETTLE_MS = 450;
 const MOST_FILE_BYTES = 2 ** 20;
 
 /** The correction of one item. `hooks`: onChange(what), onPreview, onResult, onMessage(text, phase), announce. */
@@ -15,7 +15,11 @@ export class Editor {
     Object.assign(this, { api, t, hooks });
     this.live = null; // {phase, points} while a point moves
     this.onLeave = () => this.flush();
+    this.onHidden = () => {
+      if (document.hidden && this.saver) this.finishKeys();
+    };
     window.addEventListener("pagehide", this.onLeave);
+    document.addEventListener("visibilitychange", this.onHidden);
   }
 
   /** Takes the correction of an item as the server has it. */
@@ -360,6 +364,7 @@ export class Editor {
   /** Sends what is not stored yet, while the page is left. */
   flush() {
     if (!this.saver) return;
+    this.saver.leave();
     this.finishKeys();
     const address = new URL(`api/items/${encodeURIComponent(this.id)}/edit`, document.baseURI).href;
     this.saver.flush(address, (body, bytes) => ({
@@ -372,5 +377,6 @@ export class Editor {
     this.flush();
     this.saver?.close();
     window.removeEventListener("pagehide", this.onLeave);
+    document.removeEventListener("visibilitychange", this.onHidden);
   }
 }

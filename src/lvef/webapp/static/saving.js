@@ -24,6 +24,7 @@ export class Saver {
   put(body, tag = null) {
     this.next = { body, tag };
     this.turn += 1;
+    if (this.isLeaving) return Promise.resolve();
     this.running ??= this.#run().finally(() => {
       this.running = null;
     });
@@ -114,17 +115,25 @@ export class Saver {
   }
 
   /** Sends what is not stored while the page is left; `fit(body, bytes)` makes it small enough for a keepalive request. */
-  flush(address, fit) {
+  async flush(address, fit) {
     const { body } = this.next ?? this.sent ?? this.failed ?? {};
+    this.isLeaving = false;
     if (!body) return;
     [this.next, this.failed] = [null, null];
-    fetch(address, {
-      method: "PUT",
-      keepalive: true,
-      credentials: "same-origin",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ revision: this.revision, ...fit(body, KEEPALIVE_BYTES) }),
-    }).catch(() => {});
+    const text = JSON.stringify({ revision: this.revision, ...fit(body, KEEPALIVE_BYTES) });
+    const headers = { "Content-Type": "application/json" };
+    try {
+      const reply = await fetch(address, { method: "PUT", keepalive: true, credentials: "same-origin", headers, body: text });
+      // Where the page comes back from the browser's memory, it goes on from here.
+      if (reply.ok) this.revision = (await reply.json()).revision;
+    } catch {
+      // The page is gone, or the server: the next visit shows what was stored before.
+    }
+  }
+
+  /** What is given to `put` from now on waits for `flush`. */
+  leave() {
+    this.isLeaving = true;
   }
 
   /** Ends; replies that still come are ignored. */
