@@ -409,3 +409,12 @@ def test_previews_send_the_latest_only(node):
       return { sent, seen };
     """
     assert node(body) == {"sent": [1, 3, 4], "seen": ["first", "last"]}
+
+
+def test_a_fold_is_left_out_and_nothing_else(node):
+    plain = contour_of_control_points(ventricles(1, 15)[0])
+    folded = np.insert(plain, 50, [plain[50] + 0.01, plain[47]], axis=0)
+    made, other = node("return input.map(m.contour.withoutFolds);", [plain.tolist(), folded.tolist()])
+    assert made == plain.tolist()
+    assert len(other) < len(folded)
+    assert np.hypot(*(np.asarray(other)[:, None] - plain[None]).transpose(2, 0, 1)).min(axis=1).max() < 0.02

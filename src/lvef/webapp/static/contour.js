@@ -14,6 +14,8 @@ const REACH = 3.5;
 /** Sharpest angles that a move may make, at the wall and at the apex, in degrees. */
 const WALL_ANGLE = 55,
   APEX_ANGLE = 30;
+/** Cosine of the turn from which on a contour folds back. */
+const FOLD = Math.cos((120 * Math.PI) / 180);
 /** Control points keep this share of their mean spacing from each other. */
 const CLOSEST = 0.12;
 
@@ -109,6 +111,23 @@ export function crossesItself(polygon) {
     }
   }
   return false;
+}
+
+/** A closed polygon without the points at which it turns back on itself: smoothing over time leaves such folds at the apex. */
+export function withoutFolds(polygon) {
+  let line = polygon;
+  for (let i = 0; i < line.length && line.length > 3; i++) {
+    const [a, b, c] = [line.at(i - 1), line[i], line[(i + 1) % line.length]];
+    const [one, other] = [
+      [b[0] - a[0], b[1] - a[1]],
+      [c[0] - b[0], c[1] - b[1]],
+    ];
+    const size = Math.hypot(...one) * Math.hypot(...other);
+    if (size > 0 && (one[0] * other[0] + one[1] * other[1]) / size > FOLD) continue;
+    line = line.filter((_, k) => k !== i);
+    i = Math.max(-1, i - 3);
+  }
+  return line;
 }
 
 /** Distance along a line from its first point to each. */

@@ -123,7 +123,13 @@ export class Saver {
     const text = JSON.stringify({ revision: this.revision, ...fit(body, KEEPALIVE_BYTES) });
     const headers = { "Content-Type": "application/json" };
     try {
-      const reply = await fetch(address, { method: "PUT", keepalive: true, credentials: "same-origin", headers, body: text });
+      const reply = await fetch(address, {
+        method: "PUT",
+        keepalive: true,
+        credentials: "same-origin",
+        headers,
+        body: text,
+      });
       // Where the page comes back from the browser's memory, it goes on from here.
       if (reply.ok) this.revision = (await reply.json()).revision;
     } catch {

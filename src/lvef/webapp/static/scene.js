@@ -1,5 +1,5 @@
 // What is drawn on the images: contours, ghosts of the other phase, disks, and the model's contour beside the reader's.
-import { APEX, baseOf, boxOf, contourOf, disksOf } from "./contour.js";
+import { APEX, baseOf, boxOf, contourOf, disksOf, withoutFolds } from "./contour.js";
 import { pathOf } from "./stage.js";
 
 export const PHASE_LAYERS = ["ghost", "disks", "axis", "model", "contour", "stroke"];
@@ -29,7 +29,7 @@ export class Scene {
   #machinePath(frame) {
     if (!this.paths.has(frame)) {
       const flat = this.view.contours?.[frame];
-      this.paths.set(frame, flat ? pathOf(this.#display(pairs(flat)), true) : "");
+      this.paths.set(frame, flat ? pathOf(withoutFolds(this.#display(pairs(flat))), true) : "");
     }
     return this.paths.get(frame);
   }
