@@ -22,7 +22,7 @@ export function intervalBar({ ef, low, high, level, other, machine, known }) {
   if (diamond) words.push(t("result.bar.other", { ef: round(other) }));
   if (hollow) words.push(t("result.bar.machine", { ef: round(machine) }));
   if (mark) words.push(t("result.bar.known", { ef: round(known) }));
-  return svg("svg", { class: "ef-bar", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${words.join(", ")}.` }, rails, ticks, names, mark, span, hollow, diamond, dot);
+  return svg("svg", { class: "ef-bar", preserveAspectRatio: "xMinYMid", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${words.join(", ")}.` }, rails, ticks, names, mark, span, hollow, diamond, dot);
 }
 
 /** Keys of the heart-failure ranges, from left to right. */
