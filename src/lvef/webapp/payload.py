@@ -130,7 +130,9 @@ def keyed_lines(m: Measurement, group: Group) -> list[Values]:
             continue
         for number, (label, text) in enumerate(field.lines_of(m)):
             key = field.key if number == 0 else f"{field.key}.{number + 1}"
-            lines.append({"key": key, "label": label, "text": plain_text(text)})
+            # A value is no sentence: it keeps its letters, unless something in it is not for a page.
+            plain = plain_text(text)
+            lines.append({"key": key, "label": label, "text": text if plain == note_text(text) else plain})
     return lines
 
 
