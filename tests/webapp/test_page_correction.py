@@ -1,0 +1,265 @@
+"""Correction on the page: drag, undo, reload, two tabs; the EF of the page is that of the saved file."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import av
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from pypdf import PdfReader
+
+from lvef.cli.main import main
+from tests.webapp import driver
+from tests.webapp.driver import detail, hook, measured
+from tests.webapp.page_files import CINE
+
+pytestmark = pytest.mark.browser
+
+PLACES = """pane => [...document.querySelectorAll(`.v-pane.${pane} .handle`)].map((node) => {
+    const box = node.getBoundingClientRect();
+    return [box.x + box.width / 2, box.y + box.height / 2];
+})"""
+
+WALL = 4
+"""A control point in the middle of the left wall."""
+
+
+def correcting(visitors, served, *, context=None):
+    """A visitor who corrects pydicom's cine."""
+    tab = visitors.open(served, context=context)
+    driver.sample(tab, "cine")
+    measured(tab)
+    correct(tab)
+    return tab
+
+
+def correct(tab) -> None:
+    hook(tab, "correct").click()
+    handle(tab, "ed", WALL).wait_for()
+    handle(tab, "es", WALL).wait_for()
+
+
+def handle(tab, phase: str, index: int):
+    return tab.locator(f'.v-pane.{phase} .handle[data-point="{index}"]')
+
+
+def places(tab, phase: str) -> np.ndarray:
+    """Where the points are on the screen."""
+    return np.array(tab.evaluate(PLACES, phase))
+
+
+def grab(tab, phase: str, index: int) -> tuple[float, float]:
+    x, y = places(tab, phase)[index]
+    tab.mouse.move(x, y)
+    tab.mouse.down()
+    return float(x), float(y)
+
+
+def drag(tab, phase: str, index: int, dx: float, dy: float = 0.0) -> dict:
+    """Drag a point; the item once the correction is stored."""
+    before = detail(tab)["revision"]
+    x, y = grab(tab, phase, index)
+    tab.mouse.move(x + dx / 2, y + dy / 2)
+    tab.mouse.move(x + dx, y + dy)
+    tab.mouse.up()
+    return stored(tab, before)
+
+
+def stored(tab, before: int) -> dict:
+    """The item once another correction is stored and shown."""
+    tab.wait_for_function(
+        """async (before) => {
+            const id = location.hash.split("/")[2];
+            const reply = await fetch(new URL(`api/items/${id}`, document.baseURI));
+            const item = await reply.json();
+            const shown = document.querySelector(".ef-number:not(.live)")?.textContent.replace(/\\s/g, "");
+            return item.revision > before && shown === item.result.ef_text.replace(/\\s/g, "");
+        }""",
+        arg=before,
+    )
+    return detail(tab)
+
+
+def test_a_drag_moves_its_neighbours_shows_the_ef_and_is_one_step_of_undo(visitors, served):
+    tab = correcting(visitors, served)
+    first = detail(tab)
+    before = places(tab, "ed")
+    x, y = grab(tab, "ed", WALL)
+    for step in range(1, 5):
+        tab.mouse.move(x - 6 * step, y)
+    # Shown while the point is held, and stored by nobody yet.
+    tab.locator(".ef-number.live").wait_for()
+    tab.wait_for_function(
+        "old => document.querySelector('.ef-number.live')?.textContent.replace(/\\s/g, '') !== old",
+        arg="".join(first["result"]["ef_text"].split()),
+    )
+    assert detail(tab)["revision"] == first["revision"]
+    moved = np.linalg.norm(places(tab, "ed") - before, axis=1)
+    assert moved[WALL] == pytest.approx(24, abs=1.5)
+    assert 0 < moved[WALL + 2] < moved[WALL + 1] < moved[WALL] and 0 < moved[WALL - 1] < moved[WALL]
+    # Landmarks and the other wall stay.
+    assert moved[[0, 7, 14]].max() < 0.5 and moved[9:].max() < 0.5
+    live = tab.locator(".ef-number.live").inner_text()
+    tab.mouse.up()
+    after = stored(tab, first["revision"])
+    assert "".join(live.split()) == "".join(after["result"]["ef_text"].split())
+    assert after["ef_percent"] > first["ef_percent"] and after["corrected"]
+    assert after["machine"]["ef_percent"] == pytest.approx(first["ef_percent"])
+
+    tab.keyboard.press("Control+z")
+    undone = stored(tab, after["revision"])
+    assert undone["ef_percent"] == pytest.approx(first["ef_percent"]) and not undone["corrected"]
+    tab.keyboard.press("Control+Shift+z")
+    redone = stored(tab, undone["revision"])
+    assert redone["ef_percent"] == pytest.approx(after["ef_percent"])
+
+    tab.reload()
+    handle(tab, "ed", WALL).wait_for()
+    assert measured(tab)["ef_percent"] == pytest.approx(after["ef_percent"])
+    assert np.linalg.norm(places(tab, "ed") - before, axis=1)[WALL] > 15
+    tab.keyboard.press("Control+z")
+    assert stored(tab, redone["revision"])["ef_percent"] == pytest.approx(first["ef_percent"])
+
+
+def test_shift_moves_one_point(visitors, served):
+    tab = correcting(visitors, served)
+    before, first = places(tab, "es"), detail(tab)
+    x, y = grab(tab, "es", WALL)
+    tab.keyboard.down("Shift")
+    tab.mouse.move(x - 3, y)
+    tab.mouse.move(x - 6, y)
+    tab.mouse.up()
+    tab.keyboard.up("Shift")
+    stored(tab, first["revision"])
+    moved = np.linalg.norm(places(tab, "es") - before, axis=1)
+    assert moved[WALL] > 2 and np.delete(moved, WALL).max() < 0.5
+
+
+def test_keys_move_a_point(visitors, served):
+    tab = correcting(visitors, served)
+    before, first = places(tab, "ed"), detail(tab)
+    handle(tab, "ed", WALL).focus()
+    for _ in range(5):
+        tab.keyboard.press("ArrowLeft")
+    after = stored(tab, first["revision"])
+    assert after["ef_percent"] > first["ef_percent"]
+    assert places(tab, "ed")[WALL, 0] < before[WALL, 0]
+    tab.keyboard.press("Control+z")
+    assert stored(tab, after["revision"])["ef_percent"] == pytest.approx(first["ef_percent"])
+
+
+def test_the_files_hold_the_corrected_ef_of_the_command(visitors, served, tmp_path):
+    tab = correcting(visitors, served)
+    drag(tab, "ed", WALL, -18)
+    found = drag(tab, "es", 10, -6)
+    name, data = driver.download(tab, "correction.json")
+    assert name.endswith("correction.json")
+    saved = tmp_path / "correction.json"
+    saved.write_bytes(data)
+    command = ["report", str(CINE), "--correction", str(saved), "--out", str(tmp_path / "out"), "--json"]
+    result = CliRunner().invoke(main, command, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    (written,) = (tmp_path / "out").rglob("*.pdf")
+    text = PdfReader(written).pages[0].extract_text()
+    ef = found["result"]["ef_text"]
+    assert ef in text
+    pdf = PdfReader(io.BytesIO(driver.download(tab, "report.pdf")[1]))
+    assert ef in pdf.pages[0].extract_text() and found["machine"]["ef_text"] in pdf.pages[0].extract_text()
+    values = json.loads(driver.download(tab, "measurement.json")[1])
+    assert values["ef_percent"] == pytest.approx(found["ef_percent"])
+    assert values["correction"]["machine_ef_percent"] == pytest.approx(found["machine"]["ef_percent"])
+    with av.open(io.BytesIO(driver.download(tab, "overlay.mp4")[1])) as video:
+        assert video.streams.video[0].codec_context.name == "h264"
+        assert sum(1 for _ in video.decode(video=0)) > 20
+
+
+def test_two_tabs_that_correct_the_same_clip(visitors, served):
+    tab = correcting(visitors, served)
+    other = visitors.open(served, f"#/item/{driver.shown_id(tab)}", context=tab.context)
+    measured(other)
+    correct(other)
+    visitors.expected_errors += ["409"]
+    first = drag(tab, "ed", WALL, -15)
+    # The other tab has not heard of it: its change would overwrite the first.
+    before = other.locator(".ef-number").inner_text()
+    x, y = grab(other, "es", WALL)
+    other.mouse.move(x - 4, y)
+    other.mouse.move(x - 8, y)
+    other.mouse.up()
+    other.wait_for_function(
+        "ef => document.querySelector('.ef-number:not(.live)')?.textContent.replace(/\\s/g, '') === ef",
+        arg="".join(first["result"]["ef_text"].split()),
+    )
+    assert before != first["result"]["ef_text"]
+    said = driver.texts()["viewer"]["conflict"]
+    other.get_by_text(said).first.wait_for()
+    assert detail(other)["ef_percent"] == pytest.approx(first["ef_percent"])
+    # And the other tab goes on from there.
+    both = drag(other, "es", WALL, -8)
+    assert both["ef_percent"] != pytest.approx(first["ef_percent"])
+    tab.bring_to_front()
+    tab.wait_for_function(
+        "ef => document.querySelector('.ef-number:not(.live)')?.textContent.replace(/\\s/g, '') === ef",
+        arg="".join(both["result"]["ef_text"].split()),
+    )
+
+
+def choose_tool(tab, name: str) -> None:
+    tab.locator(f'button[data-tool="{name}"]:visible').click()
+
+
+def test_a_stretch_drawn_anew(visitors, served):
+    tab = correcting(visitors, served)
+    before, first = places(tab, "ed"), detail(tab)
+    choose_tool(tab, "redraw")
+    # Along the right wall, 10 pixels further out.
+    out = before[9:13] + np.array([10.0, 0.0])
+    tab.mouse.move(*out[0])
+    tab.mouse.down()
+    for place in out[1:]:
+        tab.mouse.move(*place, steps=4)
+    tab.mouse.up()
+    after = stored(tab, first["revision"])
+    now = places(tab, "ed")
+    assert after["ef_percent"] > first["ef_percent"]
+    assert now[10:12, 0].min() > before[10:12, 0].min() + 5
+    # Nothing elsewhere.
+    assert np.linalg.norm(now - before, axis=1)[:6].max() < 0.5
+    tab.keyboard.press("Control+z")
+    assert stored(tab, after["revision"])["ef_percent"] == pytest.approx(first["ef_percent"])
+
+
+def test_a_contour_through_three_points(visitors, served):
+    tab = correcting(visitors, served)
+    before, first = places(tab, "es"), detail(tab)
+    choose_tool(tab, "landmarks")
+    wanted = before[[7, 0, 14]] + np.array([[0, -4], [0, 3], [0, 3]])
+    for place in wanted:
+        tab.mouse.click(*place)
+    after = stored(tab, first["revision"])
+    now = places(tab, "es")
+    assert np.linalg.norm(now[[7, 0, 14]] - wanted, axis=1).max() < 12
+    assert after["edit"]["es_points"] and after["ef_percent"] != pytest.approx(first["ef_percent"])
+
+
+def test_a_contour_that_gives_no_ef_is_put_back_with_a_sentence(visitors, served):
+    tab = correcting(visitors, served)
+    first = detail(tab)
+    visitors.expected_errors += ["422"]
+    # Both walls of ED drawn together until ED is smaller than ES.
+    for index, dx in ((3, 60), (11, -60), (5, 40), (9, -40)):
+        x, y = grab(tab, "ed", index)
+        tab.mouse.move(x + dx / 2, y)
+        tab.mouse.move(x + dx, y)
+        tab.mouse.up()
+        if tab.locator(".v-note:visible").count() and tab.locator(".v-note:visible").first.inner_text():
+            break
+    tab.wait_for_function(
+        "() => [...document.querySelectorAll('.v-note')].some((node) => node.textContent.endsWith('.'))"
+    )
+    now = detail(tab)
+    assert now["ef_percent"] is not None and now["ef_percent"] > 0
+    assert first["id"] == now["id"]
