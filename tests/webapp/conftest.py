@@ -37,6 +37,10 @@ def chromium():
         yield found
 
 
+PATIENCE_MS = 180_000
+"""Only keeps a broken page from hanging."""
+
+
 class Visitors:
     """Opens tabs, each a visitor of its own unless it is given another's context."""
 
@@ -50,7 +54,7 @@ class Visitors:
 
     def context(self, **settings):
         context = self.browser.new_context(**{"viewport": {"width": 1366, "height": 768}, **settings})
-        context.set_default_timeout(180_000)  # only keeps a broken page from hanging
+        context.set_default_timeout(PATIENCE_MS)
         self.contexts.append(context)
         return context
 
