@@ -47,7 +47,7 @@ def test_each_kind_of_file_in_list_csv_and_zip(visitors, served, measurer, tmp_p
     assert all(name in text and ef_text(ef) in text for name, ef in expected.items())
 
     rows = list(csv.DictReader(io.StringIO(results(tab, "csv").decode("utf-8-sig"))))
-    assert [row["source"] for row in rows] == [item["name"] for item in found]
+    assert [row["path"] for row in rows] == [item["name"] for item in found]
     assert [float(row["ef_percent"]) for row in rows] == pytest.approx(
         [item["ef_percent"] for item in found], **CLOSE
     )
@@ -137,7 +137,7 @@ def test_wrong_files_give_a_sentence_beside_a_good_one(visitors, served, tmp_pat
     found = wait_items(tab, lambda items: len(items) == len(files) and all_ended(items))
     reasons = {item["name"]: item["reason"] for item in found if item["ef_percent"] is None}
     assert reasons.keys() == {file.name for name, file in files.items() if name != "empty"}
-    assert all(is_one_sentence(reason) for reason in reasons.values()), reasons
+    assert [reason for reason in reasons.values() if not is_one_sentence(reason)] == []
     assert "olour" in reasons[files["doppler"].name]
     tab.goto(f"{served.address}#/batch")
     tab.locator("table:visible tbody tr").nth(len(found) - 1).wait_for()
@@ -150,13 +150,8 @@ def test_wrong_files_give_a_sentence_beside_a_good_one(visitors, served, tmp_pat
 
 
 def is_one_sentence(text: str) -> bool:
-    return (
-        15 < len(text) < 320
-        and text[0].isupper()
-        and text.endswith(".")
-        and "--" not in text
-        and "\n" not in text
-    )
+    """Whether a text is a sentence, perhaps with its remedy as another; it may begin with a file's name."""
+    return 15 < len(text) < 500 and text.endswith(".") and "--" not in text and "\n" not in text
 
 
 def test_bombs_beside_a_clip(visitors, served, cine, tmp_path):
@@ -165,7 +160,6 @@ def test_bombs_beside_a_clip(visitors, served, cine, tmp_path):
         file.write_bytes(BOMBS[file.name]())
     tab = visitors.open(served)
     driver.choose(tab, [*files, CINE])
-    tab.wait_for_function("name => document.body.innerText.includes(name)", arg=CINE.name)
     found = wait_items(
         tab, lambda items: any(i["ef_percent"] is not None for i in items) and all_ended(items)
     )
@@ -175,4 +169,4 @@ def test_bombs_beside_a_clip(visitors, served, cine, tmp_path):
     said = {item["name"]: item["reason"] for item in found if item not in good}
     said |= {name: text for text in driver.messages(tab) for name in BOMBS if name in text}
     assert said.keys() == BOMBS.keys()
-    assert all(is_one_sentence(text) for text in said.values()), said
+    assert [text for text in said.values() if not is_one_sentence(text)] == []

@@ -28,6 +28,7 @@ _COMMAND = re.compile(r"--[a-z]|\bpip install\b|\blvef (?:info|measure|weights|d
 _ASIDE = re.compile(rf"\s*\((?=[^()]*(?:{_COMMAND.pattern}))[^()]*\)")
 _WITH = re.compile(r"\s+with --[a-z][\w-]*(?: [A-Z]\w*)*(?:(?: or| and)? --[a-z][\w-]*(?: [A-Z]\w*)*)*")
 _JOINT = re.compile(r"(;\s+|:\s+|,\s+(?=or\b|and\b))")
+_FILE_FIRST = re.compile(r"\S*\w\.\w{1,8}\s")
 _FRAMES = re.compile(r"\b([Ff]rames?) (\d+(?:(?:, | to | and | of )\d+)*)")
 _VIEWS = re.compile(r"(A4C|A2C)(?: and (A4C|A2C))?: ")
 _NUMBER = r"([\d.]+)"
@@ -84,7 +85,9 @@ def plain_text(text: str) -> str:
     """
     text = _WITH.sub("", _ASIDE.sub("", text.replace("`", "")))
     sentences = (_without_commands(one) for one in re.split(r"(?<=[.!?])\s+", text))
-    return note_text(_FRAMES.sub(_from_one, " ".join(filter(None, sentences))))
+    plain = _FRAMES.sub(_from_one, " ".join(filter(None, sentences)))
+    # A sentence may begin with a file's name, which keeps its letters.
+    return plain[:1] + note_text(plain)[1:] if _FILE_FIRST.match(plain) else note_text(plain)
 
 
 def _without_commands(sentence: str) -> str:

@@ -27,7 +27,7 @@ async function start() {
   byId("foot").append(el("p", {}, t("page.disclaimer")));
 
   const notify = createMessages(byId("messages"));
-  let route = readRoute(), isDrawing = false, preview = null, loaded = {};
+  let route = readRoute(), isDrawing = false, preview = null, loaded = {}, early = [];
   const parts = { start: el("div", { class: "start" }), work: el("div", { class: "work" }), page: el("div", { class: "page", tabindex: "-1" }) };
   const work = { list: el("aside", { class: "list", "aria-label": t("list.label") }), viewer: el("section", { class: "viewer-place", "aria-label": t("page.viewer") }),
     progress: el("section", { class: "progress", "aria-label": t("state.progress") }), ef: el("section", { class: "ef", "aria-label": t("result.ef") }), details: el("div", { class: "details" }) };
@@ -122,6 +122,7 @@ async function start() {
     const shows = route.name === "item" || isUploading ? "work" : route.name === "start" ? "start" : "page";
     for (const [name, node] of Object.entries(parts)) node.hidden = name !== shows;
     document.body.dataset.shows = shows;
+    if (early.length) dropped(early.splice(0));
     if (shows === "start") panel.draw();
     if (shows === "page") pages.draw(route);
     if (shows === "work") drawWork(item, isUploading);
@@ -183,6 +184,8 @@ async function start() {
   }
 
   function dropped(found) {
+    // What may be sent is not known yet: the files wait.
+    if (!state.isLoaded) { early.push(...found); return; }
     const opened = document.querySelector("dialog[open]");
     if (opened && !opened.classList.contains("adding-dialog")) opened.close();
     if (opened?.lvefPanel) { opened.lvefPanel.take(found); return; }
