@@ -84,7 +84,7 @@ class Visit:
         self.tab.evaluate("route => { location.hash = route; }", route)
         self.tab.locator("main").wait_for()
 
-    def ask(self, path: str, method: str = "GET") -> dict:
+    def fetched(self, path: str, method: str = "GET") -> dict:
         """What the server replies to the visitor."""
         return self.tab.evaluate(
             """async ([path, method]) => {
@@ -97,7 +97,7 @@ class Visit:
     def show(self, name: str) -> None:
         """The result of a sample that is measured already, or is now."""
         if name not in self.ids:
-            self.ids[name] = self.ask(f"api/samples/{name}", "POST")["id"]
+            self.ids[name] = self.fetched(f"api/samples/{name}", "POST")["id"]
         self.go(f"#/item/{self.ids[name]}")
         self.tab.locator(".ef-number:visible").wait_for(timeout=PATIENCE_MS)
         self.tab.locator(".v-pane .stage:visible").first.wait_for(timeout=PATIENCE_MS)
@@ -114,7 +114,7 @@ class Visit:
 
     def running(self) -> None:
         """A clip that is being measured."""
-        self.ids["long-cine"] = self.ask("api/samples/long-cine", "POST")["id"]
+        self.ids["long-cine"] = self.fetched("api/samples/long-cine", "POST")["id"]
         self.go(f"#/item/{self.ids['long-cine']}")
         self.tab.locator("progress").wait_for(timeout=PATIENCE_MS)
         self.tab.wait_for_function("() => document.querySelector('progress')?.value > 5", timeout=PATIENCE_MS)
@@ -144,7 +144,7 @@ class Visit:
                 polling=300,
                 timeout=PATIENCE_MS,
             )
-            items = self.ask("api/items")["items"]
+            items = self.fetched("api/items")["items"]
             self.ids["refused"] = next(item["id"] for item in items if item["name"] == "noise.avi")
         self.go(f"#/item/{self.ids['refused']}")
         self.tab.locator(".refusal-reason:visible").wait_for(timeout=PATIENCE_MS)
