@@ -19,7 +19,7 @@ export function intervalBar({ ef, low, high, level, other, machine, known }) {
   const dot = isKnown(ef) ? svg("circle", { class: "dot", cx: at(ef), cy: MIDDLE, r: 7 }) : null;
   const words = [t("result.bar.ef", { ef: round(ef) })];
   if (span) words.push(t("result.bar.interval", { level: Math.round(100 * (level ?? 0.9)), low: round(low), high: round(high) }));
-  if (diamond) words.push(t("result.bar.other", { ef: round(other) }));
+  if (diamond) words.push(t("result.bar.second", { ef: round(other) }));
   if (hollow) words.push(t("result.bar.machine", { ef: round(machine) }));
   if (mark) words.push(t("result.bar.known", { ef: round(known) }));
   return svg("svg", { class: "ef-bar", preserveAspectRatio: "xMinYMid", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${words.join(", ")}.` }, rails, ticks, names, mark, span, hollow, diamond, dot);

@@ -150,7 +150,7 @@ export function createResult({ ef, details, actions }) {
     const score = quality.score;
     return el("section", { class: "quality" }, el("h3", {}, t("result.quality"), " ", el("span", {}, quality.text)),
       Number.isFinite(score) ? el("div", { class: "score", "aria-hidden": "true" }, [0, 1, 2].map((i) => el("span", {}, el("i", { style: `width:${Math.round(100 * Math.min(1, Math.max(0, 3 * score - i)))}%` })))) : null,
-      (quality.advice || []).length ? el("ul", {}, quality.advice.slice(0, 2).map((text) => el("li", {}, adviceText(text)))) : null);
+      (quality.advice || []).length ? el("ul", {}, quality.advice.slice(0, 2).map((text) => el("li", {}, text))) : null);
   }
 
   function tabs(detail) {
@@ -222,10 +222,5 @@ function efNumber(shown, isLive) {
 
 /** A value without the aside that says where it comes from, and without the range behind a spread. */
 const shortText = (text) => text.replace(/ \(.*\)/, "").replace(/, .*/, "").replace(/\.$/, "").replace(/^SD /, "");
-
-function adviceText(advice) {
-  if (typeof advice === "string") return advice;
-  return hasText(`advice.${advice.code}`) ? t(`advice.${advice.code}`, advice.values || {}) : advice.text || "";
-}
 
 const hasFile = (detail, name) => !detail.files || detail.files.includes(name);

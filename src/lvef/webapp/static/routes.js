@@ -2,7 +2,7 @@
 
 /** The route of the present hash: `name` is start, item, batch, compare or about. */
 export function readRoute(hash = location.hash) {
-  const [name = "", id = "", mode = ""] = hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  const [name = "", id = "", mode = ""] = hash.replace(/^#\/?/, "").split("/");
   if (name === "item" && id) return { name, id, mode: mode === "correct" ? "correct" : "cine" };
   if (name === "compare") return { name, id, mode: "" };
   if (name === "batch" || name === "about") return { name, id: "", mode: "" };
