@@ -71,7 +71,7 @@ def find_extrema(curve: FloatArray, swing: float) -> list[Extremum]:
         swing: Smallest change between neighbours, above 0.
 
     Example:
-        >>> [(t.index, t.is_high) for t in turning_points(np.array([5.0, 4, 1, 2, 1.5, 5, 3]), 2.0)]
+        >>> [(t.index, t.is_high) for t in find_extrema(np.array([5.0, 4, 1, 2, 1.5, 5, 3]), 2.0)]
         [(0, True), (2, False), (5, True), (6, False)]
     """
     turns: list[Extremum] = []
