@@ -130,6 +130,8 @@ def test_plot_shows_ed_es_and_curve(result):
     x, y = curve.lines[0].get_data()
     assert (len(x), max(y)) == (30, pytest.approx(100.0))
     assert "EF 65 %" in figure.get_suptitle()
+    # What a notebook without pyplot shows.
+    assert figure._repr_png_().startswith(b"\x89PNG")
 
 
 def test_nothing_to_plot_is_said():

@@ -217,7 +217,7 @@ def measure(
         ConfigError: An option that does not exist, or cannot be.
         LvefError: A single source that cannot be read; see ``raise_errors``.
 
-    Example:
+    Examples:
         >>> import lvef
         >>> round(lvef.measure(lvef.sample_cine(), precision="f32").ef_percent)
         65
@@ -307,7 +307,7 @@ def to_dataframe(results: Iterable[EchoResult]) -> polars.DataFrame:
     Args:
         results: Any; a study is one row.
 
-    Example:
+    Examples:
         >>> import lvef
         >>> lvef.to_dataframe([]).columns[:3]
         ['path', 'status', 'ef_percent']

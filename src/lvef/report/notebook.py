@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -55,12 +56,20 @@ def figure_of(result: Result) -> Figure:
     # Not pyplot: it would keep the figure alive, and choose a window system.
     from matplotlib.figure import Figure
 
+    class ShownFigure(Figure):
+        """A figure that a notebook shows without pyplot, which would register how."""
+
+        def _repr_png_(self) -> bytes:
+            png = io.BytesIO()
+            self.savefig(png, format="png", dpi=100)
+            return png.getvalue()
+
     clips = _clips(result)
     if not clips:
         raise DataError(
             f"{result.measurement.source}: there is nothing to plot. {reason_text(result.measurement)}"
         )
-    figure = Figure(figsize=(10, 3.6 * len(clips)), layout="constrained")
+    figure = ShownFigure(figsize=(10, 3.6 * len(clips)), layout="constrained")
     rows: Any = figure.subplots(len(clips), 3, squeeze=False, gridspec_kw={"width_ratios": [1, 1, 1.6]})
     for (name, measurement, clip), axes in zip(clips, rows, strict=True):
         images = images_of(measurement, clip, name, IMAGE_SHAPE)
