@@ -7,13 +7,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.14 python3.11; 
 VENV ?= .venv
 TESTFLAGS ?= -n auto --dist loadscope
 TORCHFLAGS ?=
+DOCSFLAGS ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FROM_LOCK := install --require-hashes --no-deps --only-binary :all:
 OWN := pyproject.toml src/lvef/__init__.py weights/lvef-weights-camus/pyproject.toml
 
-.PHONY: help demo app app-env test test-rest check format train-env lock clean
+.PHONY: help demo app app-env test test-rest check docs format train-env lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -41,6 +42,9 @@ check: $(VENV)/.check ## Format, lint, types, layers, documents, words
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest -q tests/test_house.py tests/test_docs.py tests/test_layers.py tests/test_words.py
 
+docs: $(VENV)/.docs ## Build the documentation site into out/site, without network, and check it (notebooks run: some minutes)
+	$(BIN)/python -m docsite $(DOCSFLAGS)
+
 format: $(VENV)/.check ## Put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -56,18 +60,19 @@ INPUT := pyproject.toml requirements/build.in
 AGREED := $(VENV)/agreed.txt
 
 lock: $(VENV)/.check ## Renew requirements/*.txt with the newest releases
-	$(UV) --upgrade --extra test --extra check --extra train --extra app --extra service -c requirements/torch.txt $(INPUT) -o $(AGREED)
+	$(UV) --upgrade --extra test --extra check --extra train --extra app --extra service --extra docs -c requirements/torch.txt $(INPUT) -o $(AGREED)
 	$(UV) --upgrade --generate-hashes -c $(AGREED) $(INPUT) -o requirements/run.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra app --extra service --extra dicom $(INPUT) -o requirements/serve.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra test $(INPUT) -o requirements/test.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra check --extra test $(INPUT) -o requirements/check.txt
+	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra docs $(INPUT) -o requirements/docs.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra train --excludes requirements/torch-cuda.in \
 		--no-emit-package torch $(INPUT) -o requirements/train.txt
 	$(BIN)/python deploy/root_requirements.py > requirements.txt
 
 clean: ## Remove .venv, caches and outputs of the demo
-	rm -rf $(VENV) out/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find src tests studies weights benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) out/demo out/site out/site-source .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests studies weights benchmarks docsite -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || { \
@@ -97,4 +102,8 @@ $(VENV)/.test: $(VENV)/.installed requirements/test.txt
 
 $(VENV)/.check: $(VENV)/.test requirements/check.txt
 	$(PIP) $(FROM_LOCK) -r requirements/check.txt
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed requirements/docs.txt
+	$(PIP) $(FROM_LOCK) -r requirements/docs.txt
 	@touch $@

@@ -60,7 +60,7 @@ sys.meta_path.insert(0, Refuse())
 """
 TRAINING = {"torch", "torchvision", "lightning", "onnx", "onnxscript", "optuna", "tensorboard"}
 """What `make train-env` adds, and the tests' own environment is without."""
-LOCKS = ("run", "serve", "test", "check", "train")
+LOCKS = ("run", "serve", "test", "check", "docs", "train")
 
 
 @cache
@@ -245,10 +245,14 @@ def test_locks_agree_and_hold_what_is_declared():
     assert locks["run"].items() <= locks["test"].items() <= locks["check"].items()
     assert locks["run"].items() <= locks["serve"].items() <= locks["test"].items()
     assert locks["run"].items() <= locks["train"].items()
+    assert locks["run"].items() <= locks["docs"].items()
+    both = locks["docs"].keys() & (locks["check"] | locks["train"]).keys()
+    assert {n: locks["docs"][n] for n in both} == {n: (locks["check"] | locks["train"])[n] for n in both}
     assert wanted["run"] <= locks["run"].keys()
     assert wanted["test"] | wanted["onnx"] | wanted["dicom"] <= locks["test"].keys()
     assert wanted["app"] | wanted["service"] | wanted["dicom"] <= locks["serve"].keys()
     assert wanted["check"] <= locks["check"].keys()
+    assert wanted["docs"] <= locks["docs"].keys()
     assert wanted["train"] - {"torch"} <= locks["train"].keys()
     assert "torch" not in locks["train"], "builds of torch differ by machine: it stands in torch.txt"
     assert locked("torch").keys() == {"torch"}

@@ -409,7 +409,7 @@ class Measurement:
 
         It is the output of the ventricle: what flows back through a leaking mitral valve is in it.
 
-        Example:
+        Examples:
             >>> Measurement("a.dcm", Status.OK, stroke_volume_ml=70.0, heart_rate_bpm=60.0).cardiac_output_l_min
             4.2
         """

@@ -64,7 +64,7 @@ def round_half_up(value: float) -> int:
     Raises:
         GeometryError: When the value is not finite.
 
-    Example:
+    Examples:
         >>> round_half_up(40.5), round_half_up(40.4999), round_half_up(39.5)
         (41, 40, 40)
     """
@@ -76,10 +76,14 @@ def round_half_up(value: float) -> int:
 def ase_category(ef_percent: float, sex: Sex) -> AseCategory:
     """Grade of the half-up rounded EF in the ASE/EACVI 2015 table.
 
+    Args:
+        ef_percent: EF, 0-100.
+        sex: The table has a normal range for each.
+
     Source:
         Lang et al., ASE/EACVI 2015, J Am Soc Echocardiogr 28:1-39, table 4.
 
-    Example:
+    Examples:
         >>> str(ase_category(52.0, Sex.MALE)), str(ase_category(52.0, Sex.FEMALE))
         ('normal', 'mildly_abnormal')
     """
@@ -97,7 +101,7 @@ def ase_category(ef_percent: float, sex: Sex) -> AseCategory:
 def heart_failure_range(ef_percent: float) -> HeartFailureRange:
     """Range of the half-up rounded EF: reduced <= 40, mildly reduced 41-49, preserved >= 50.
 
-    Example:
+    Examples:
         >>> str(heart_failure_range(40.4)), str(heart_failure_range(40.5)), str(heart_failure_range(49.5))
         ('reduced', 'mildly_reduced', 'preserved')
     """
@@ -115,7 +119,7 @@ def report_class(ef_percent: float) -> ReportClass:
     Raises:
         GeometryError: When the EF is not finite.
 
-    Example:
+    Examples:
         >>> str(report_class(50.0)), str(report_class(50.01)), str(report_class(39.99))
         ('mild', 'normal', 'abnormal')
     """
@@ -137,7 +141,7 @@ def categories(ef_percent: float, sex: Sex | None = None) -> dict[str, str]:
     Returns:
         ``ase_2015`` (sex known) or ``ase_2015_men`` and ``ase_2015_women``; ``heart_failure``; ``report``.
 
-    Example:
+    Examples:
         >>> categories(60.0, Sex.MALE)
         {'ase_2015': 'normal', 'heart_failure': 'preserved', 'report': 'normal'}
     """

@@ -99,7 +99,7 @@ def tracing_of_control_points(points: FloatArray, *, aspect: float = 1.0) -> Tra
 def crosses_itself(contour: FloatArray) -> bool:
     """Whether two sides of a closed polygon ``(k, 2)`` cross.
 
-    Example:
+    Examples:
         >>> crosses_itself(np.array([[0.0, 0], [2, 2], [2, 0], [0, 2]]))
         True
         >>> crosses_itself(np.array([[0.0, 0], [2, 0], [2, 2], [0, 2]]))

@@ -41,7 +41,7 @@ def ejection_fraction(edv: float, esv: float) -> float:
     Source:
         Lang et al., ASE/EACVI 2015, J Am Soc Echocardiogr 28:1-39.
 
-    Example:
+    Examples:
         >>> ejection_fraction(120.0, 48.0)
         60.0
     """
@@ -55,7 +55,11 @@ def ejection_fraction(edv: float, esv: float) -> float:
 def stroke_volume(edv_ml: float, esv_ml: float) -> float:
     """Stroke volume, EDV - ESV, in the unit of the volumes.
 
-    Example:
+    Args:
+        edv_ml: End-diastolic volume.
+        esv_ml: End-systolic volume.
+
+    Examples:
         >>> stroke_volume(120.0, 48.0)
         72.0
     """
@@ -65,10 +69,14 @@ def stroke_volume(edv_ml: float, esv_ml: float) -> float:
 def cardiac_output(stroke_volume_ml: float, heart_rate_bpm: float) -> float:
     """Cardiac output in litres per minute.
 
+    Args:
+        stroke_volume_ml: Stroke volume.
+        heart_rate_bpm: Beats per minute, above 0.
+
     Raises:
         GeometryError: When the heart rate is not above 0.
 
-    Example:
+    Examples:
         >>> cardiac_output(70.0, 60.0)
         4.2
     """
@@ -93,7 +101,7 @@ def body_surface_area(height_cm: float, weight_kg: float) -> float:
     Source:
         DuBois and DuBois, Arch Intern Med 1916;17:863.
 
-    Example:
+    Examples:
         >>> round(body_surface_area(170.0, 70.0), 2)
         1.81
     """
@@ -128,7 +136,7 @@ def indexed_values(
     Raises:
         GeometryError: When the body surface is not above 0.
 
-    Example:
+    Examples:
         >>> indexed_values(2.0, edv_ml=120.0)
         {'edv_index_ml_m2': 60.0}
     """

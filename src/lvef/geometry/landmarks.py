@@ -90,6 +90,10 @@ def find_apex(points: FloatArray, hinges: FloatArray) -> FloatArray:
 
     A blunt apex has many points that are as far; the furthest jumps among them. So the direction is the mean over the
     points of the last `APEX_SHARE` of the length, and the apex lies where it leaves the contour.
+
+    Args:
+        points: ``(k, 2)`` closed contour in isotropic coordinates.
+        hinges: ``(2, 2)`` hinge points of the mitral valve.
     """
     base = hinges.mean(axis=0)
     away = points - base

@@ -70,8 +70,8 @@ def find_extrema(curve: FloatArray, swing: float) -> list[Extremum]:
         curve: ``(n,)``, no NaN.
         swing: Smallest change between neighbours, above 0.
 
-    Example:
-        >>> [(t.index, t.is_high) for t in turning_points(np.array([5.0, 4, 1, 2, 1.5, 5, 3]), 2.0)]
+    Examples:
+        >>> [(t.index, t.is_high) for t in find_extrema(np.array([5.0, 4, 1, 2, 1.5, 5, 3]), 2.0)]
         [(0, True), (2, False), (5, True), (6, False)]
     """
     turns: list[Extremum] = []
@@ -178,12 +178,24 @@ def _depth(
 
 
 def is_at_edge(grid: FloatArray, index: int) -> bool:
-    """Whether a point lies so close to an end of the clip that the curve beyond it is not visible."""
+    """Whether a point lies so close to an end of the clip that the curve beyond it is not visible.
+
+    Args:
+        grid: ``(n,)`` even times in seconds.
+        index: Place of the point on it.
+    """
     return bool(min(grid[index] - grid[0], grid[-1] - grid[index]) <= EDGE_S)
 
 
 def is_clear_ed(samples: Samples, turns: list[Extremum], at: int, swing: float) -> bool:
-    """Whether a high is a true end-diastole and not the place where the clip happens to start or end."""
+    """Whether a high is a true end-diastole and not the place where the clip happens to start or end.
+
+    Args:
+        samples: The volume-time curve.
+        turns: Its turning points, highs and lows in turn.
+        at: Place of the high in ``turns``.
+        swing: Size of the curve's swings, in its unit.
+    """
     grid, curve, i = samples.grid, samples.smooth, turns[at].index
     if at == len(turns) - 1 and curve[i] - curve[i:].min() < SEEN_SWING * swing:
         return False
@@ -193,13 +205,25 @@ def is_clear_ed(samples: Samples, turns: list[Extremum], at: int, swing: float) 
 
 
 def is_refilled(samples: Samples, turns: list[Extremum], at: int) -> bool:
-    """Whether the volume at a high is nearly back at that of the high two turning points before."""
+    """Whether the volume at a high is nearly back at that of the high two turning points before.
+
+    Args:
+        samples: The volume-time curve.
+        turns: Its turning points, highs and lows in turn.
+        at: Place of the high in ``turns``.
+    """
     before, low, high = (float(samples.smooth[turns[j].index]) for j in (at - 2, at - 1, at))
     return high - low >= REFILLED_SHARE * (before - low)
 
 
 def is_clear_es(samples: Samples, turns: list[Extremum], at: int) -> bool:
-    """Whether a low is a true end-systole and not the place where the clip happens to start or end."""
+    """Whether a low is a true end-systole and not the place where the clip happens to start or end.
+
+    Args:
+        samples: The volume-time curve.
+        turns: Its turning points, highs and lows in turn.
+        at: Place of the low in ``turns``.
+    """
     grid, curve, i = samples.grid, samples.smooth, turns[at].index
     if at == len(turns) - 1 and grid[-1] - grid[i] <= EDGE_S:
         before = turns[at - 1].index if at > 0 else 0
@@ -272,7 +296,13 @@ class PhaseFinder:
         return int(np.argmin(np.abs(self.times - time)))
 
     def end_diastole(self, first: int, last: int, swing: float) -> int:
-        """Place of the maximum in ``first`` to ``last``: of several that are alike the last, after which ejection begins."""
+        """Place of the maximum in ``first`` to ``last``: of several that are alike the last, after which ejection begins.
+
+        Args:
+            first: First place on the even times.
+            last: Last place.
+            swing: Size of the curve's swings, in its unit.
+        """
         part = self.smooth[first : last + 1]
         before, after = np.append(-np.inf, part[:-1]), np.append(part[1:], -np.inf)
         alike = part >= part.max() - SLACK * swing
@@ -280,7 +310,12 @@ class PhaseFinder:
         return self._extreme(self.volume, at, first, last, SLACK * swing)
 
     def end_systole(self, first: int, last: int) -> int:
-        """Place of the minimum in ``first`` to ``last``."""
+        """Place of the minimum in ``first`` to ``last``.
+
+        Args:
+            first: First place on the even times.
+            last: Last place.
+        """
         at = first + int(np.argmin(self.smooth[first : last + 1]))
         slack = min(self.noise, SLACK * float(np.ptp(self.volume[first : last + 1])))
         return self._extreme(-self.volume, at, first, last, slack)

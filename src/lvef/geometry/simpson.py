@@ -32,7 +32,7 @@ def disks_single_plane(diameters: ArrayLike, length: float) -> float:
     Raises:
         GeometryError: When there is no disk, or a value is negative or not finite.
 
-    Example:
+    Examples:
         >>> round(disks_single_plane([2.0] * 20, 10.0), 3)  # a cylinder: pi r^2 L
         31.416
     """
@@ -55,7 +55,7 @@ def disks_biplane(a: ArrayLike, b: ArrayLike, length_a: float, length_b: float) 
     Raises:
         GeometryError: When the planes have unequal numbers of disks, or a value is negative or not finite.
 
-    Example:
+    Examples:
         >>> round(disks_biplane([2.0] * 20, [4.0] * 20, 10.0, 9.0), 3)
         62.832
     """
@@ -80,7 +80,7 @@ def area_length(area: float, length: float) -> float:
     Raises:
         GeometryError: When the length is not above 0, the area is negative, or one is not finite.
 
-    Example:
+    Examples:
         >>> ellipsoid = 4 / 3 * np.pi * 2.0 * 2.0 * 5.0
         >>> round(area_length(np.pi * 2.0 * 5.0, 10.0) / ellipsoid, 6)
         1.0
@@ -93,25 +93,40 @@ def area_length(area: float, length: float) -> float:
 
 
 def axis_length(tracing: Tracing, spacing: PixelGeometry | None = None) -> float:
-    """Length of the long axis: millimetres with a scale, pixel widths without."""
+    """Length of the long axis: millimetres with a scale, pixel widths without.
+
+    Args:
+        tracing: Points in pixels.
+        spacing: Size or shape of a pixel; None for square pixels of unknown size.
+    """
     return float(np.linalg.norm((tracing.base - tracing.apex) * _scale(spacing)))
 
 
 def chord_lengths(tracing: Tracing, spacing: PixelGeometry | None = None) -> FloatArray:
-    """The disk diameters, ``(20,)``: millimetres with a scale, pixel widths without."""
+    """The disk diameters, ``(20,)``: millimetres with a scale, pixel widths without.
+
+    Args:
+        tracing: Points in pixels.
+        spacing: Size or shape of a pixel; None for square pixels of unknown size.
+    """
     ends = (tracing.chords[:, 1] - tracing.chords[:, 0]) * _scale(spacing)
     return np.asarray(np.hypot(ends[:, 0], ends[:, 1]), dtype=np.float64)
 
 
 def area_of_tracing(tracing: Tracing, spacing: PixelGeometry | None = None) -> float:
-    """Area inside the contour: square millimetres with a scale, square pixel widths without."""
+    """Area inside the contour: square millimetres with a scale, square pixel widths without.
+
+    Args:
+        tracing: Points in pixels.
+        spacing: Size or shape of a pixel; None for square pixels of unknown size.
+    """
     return polygon_area(tracing.contour * _scale(spacing))
 
 
 def polygon_area(points: FloatArray) -> float:
     """Area of a closed polygon ``(k, 2)`` by the shoelace formula; its direction does not matter.
 
-    Example:
+    Examples:
         >>> polygon_area(np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 3.0], [0.0, 3.0]]))
         6.0
     """
@@ -126,6 +141,10 @@ def signed_area(points: FloatArray) -> float:
 
 def volume_of_tracing(tracing: Tracing, spacing: PixelGeometry | None = None) -> float:
     """Volume by the method of disks: millilitres with a scale, cubic pixel widths without.
+
+    Args:
+        tracing: Points in pixels.
+        spacing: Size or shape of a pixel; None for square pixels of unknown size.
 
     Raises:
         GeometryError: When the tracing has no length.

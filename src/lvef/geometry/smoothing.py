@@ -48,7 +48,13 @@ def outliers(values: FloatArray, n_sigmas: float) -> BoolArray:
 
 
 def even_grid(times: FloatArray, values: FloatArray, step: float) -> tuple[FloatArray, FloatArray]:
-    """Values on even times from the first to the last, by straight lines."""
+    """Values on even times from the first to the last, by straight lines.
+
+    Args:
+        times: ``(n,)`` rising, in seconds.
+        values: ``(n,)``.
+        step: Distance of the even times, in seconds.
+    """
     n = max(2, round((times[-1] - times[0]) / step) + 1)
     grid = np.linspace(times[0], times[-1], n)
     return grid, np.interp(grid, times, values)
@@ -56,6 +62,12 @@ def even_grid(times: FloatArray, values: FloatArray, step: float) -> tuple[Float
 
 def smooth(values: FloatArray, step_s: float, window_s: float, order: int = 2) -> FloatArray:
     """Savitzky-Golay filter whose window is given in seconds; unchanged where that is fewer than five frames.
+
+    Args:
+        values: ``(n,)`` on even times.
+        step_s: Distance of the times.
+        window_s: Length of the window.
+        order: Degree of the polynomial.
 
     Source:
         Savitzky and Golay 1964, Anal Chem 36:1627.
@@ -67,7 +79,12 @@ def smooth(values: FloatArray, step_s: float, window_s: float, order: int = 2) -
 
 
 def window_frames(window_s: float, step_s: float) -> int:
-    """The odd number of frames nearest to a window."""
+    """The odd number of frames nearest to a window.
+
+    Args:
+        window_s: Length of the window.
+        step_s: Distance of the frames.
+    """
     return 2 * round(window_s / step_s / 2 - 0.01) + 1
 
 
@@ -165,7 +182,14 @@ def autocorrelation(values: FloatArray) -> FloatArray:
 
 
 def period(values: FloatArray, step_s: float, shortest_s: float, longest_s: float) -> float | None:
-    """Cycle length by autocorrelation, or None where the curve repeats itself at no lag in the range."""
+    """Cycle length by autocorrelation, or None where the curve repeats itself at no lag in the range.
+
+    Args:
+        values: ``(n,)`` on even times.
+        step_s: Distance of the times.
+        shortest_s: Shortest cycle that is considered.
+        longest_s: Longest cycle that is considered.
+    """
     likeness, cycle = repetition(values, step_s, shortest_s, longest_s, part=0.8)
     return None if likeness < 0.25 else cycle
 

@@ -129,7 +129,12 @@ def volume_tracing_along_axis(
 
 
 def end_distances(lines: FloatArray, others: FloatArray) -> FloatArray:
-    """Distance between the corresponding ends of two sets of lines, ``(21, 2)`` pixels."""
+    """Distance between the corresponding ends of two sets of lines, ``(21, 2)`` pixels.
+
+    Args:
+        lines: ``(21, 2, 2)`` lines, long axis first, in pixels.
+        others: The same lines of another tracing.
+    """
     step = np.asarray(lines) - np.asarray(others)
     return np.asarray(np.hypot(step[..., 0], step[..., 1]))
 

@@ -47,7 +47,7 @@ def agreement(method: ArrayLike, reference: ArrayLike) -> Agreement:
     Raises:
         DataError: Fewer than two cases, different lengths, or values that are not finite.
 
-    Example:
+    Examples:
         >>> agreement([50.0, 62.0], [51.0, 60.0]).mae
         1.5
     """
@@ -66,19 +66,34 @@ def agreement(method: ArrayLike, reference: ArrayLike) -> Agreement:
 
 
 def mean_absolute_error(method: ArrayLike, reference: ArrayLike) -> float:
-    """Mean absolute difference."""
+    """Mean absolute difference.
+
+    Args:
+        method: ``(n,)`` values of the method, for example EF in percent.
+        reference: ``(n,)`` values of the reference, in the same unit.
+    """
     a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
     return float(np.abs(a - b).mean())
 
 
 def root_mean_square_error(method: ArrayLike, reference: ArrayLike) -> float:
-    """Root of the mean squared difference: as the mean absolute one, with large errors weighing more."""
+    """Root of the mean squared difference: as the mean absolute one, with large errors weighing more.
+
+    Args:
+        method: ``(n,)`` values of the method, for example EF in percent.
+        reference: ``(n,)`` values of the reference, in the same unit.
+    """
     a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
     return float(np.sqrt(((a - b) ** 2).mean()))
 
 
 def mean_square_error(method: ArrayLike, reference: ArrayLike) -> float:
-    """Mean squared difference."""
+    """Mean squared difference.
+
+    Args:
+        method: ``(n,)`` values of the method, for example EF in percent.
+        reference: ``(n,)`` values of the reference, in the same unit.
+    """
     a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
     return float(((a - b) ** 2).mean())
 
@@ -89,7 +104,11 @@ def r_squared(method: ArrayLike, reference: ArrayLike) -> float:
     Not the square of `pearson_r`: a bias or a wrong slope lowers it, below 0 where the mean would have been better. NaN when
     the reference does not vary.
 
-    Example:
+    Args:
+        method: ``(n,)`` values of the method, for example EF in percent.
+        reference: ``(n,)`` values of the reference, in the same unit.
+
+    Examples:
         >>> r_squared([50.0, 60.0], [40.0, 60.0])
         0.5
     """
@@ -101,7 +120,7 @@ def r_squared(method: ArrayLike, reference: ArrayLike) -> float:
 def limits_of_agreement(differences: ArrayLike) -> tuple[float, float]:
     """Bland and Altman's limits, mean -+ 1.96 standard deviations (n - 1) of ``(n,)`` differences.
 
-    Example:
+    Examples:
         >>> low, high = limits_of_agreement([-1.0, 1.0])
         >>> round(high, 3)
         2.772
@@ -112,7 +131,12 @@ def limits_of_agreement(differences: ArrayLike) -> tuple[float, float]:
 
 
 def pearson_r(method: ArrayLike, reference: ArrayLike) -> float:
-    """Pearson's correlation; NaN when one side does not vary."""
+    """Pearson's correlation; NaN when one side does not vary.
+
+    Args:
+        method: ``(n,)`` values of the method, for example EF in percent.
+        reference: ``(n,)`` values of the reference, in the same unit.
+    """
     a, b = np.asarray(method, dtype=float), np.asarray(reference, dtype=float)
     if a.std() == 0 or b.std() == 0:
         return float("nan")
@@ -155,7 +179,7 @@ def calibration_line(predicted: ArrayLike, observed: ArrayLike) -> tuple[float, 
     Raises:
         DataError: Different lengths, or values that are not finite.
 
-    Example:
+    Examples:
         >>> calibration_line([40.0, 50.0, 60.0], [45.0, 50.0, 55.0])
         (0.5, 25.0)
     """

@@ -14,7 +14,11 @@ from lvef.core.records import BoolArray, FloatArray
 def observed_agreement(first: NDArray[np.int_], second: NDArray[np.int_]) -> float:
     """Observed agreement: part of the cases, 0-1, that both put into the same class; NaN without cases.
 
-    Example:
+    Args:
+        first: ``(n,)`` classes by one reader.
+        second: ``(n,)`` classes by the other.
+
+    Examples:
         >>> observed_agreement(np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2]))
         0.75
     """
@@ -39,7 +43,7 @@ def cohen_kappa(first: NDArray[np.int_], second: NDArray[np.int_]) -> float:
     Source:
         J. Cohen, Educational and Psychological Measurement 20, 37-46, 1960.
 
-    Example:
+    Examples:
         >>> cohen_kappa(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
         0.5
     """
@@ -61,7 +65,7 @@ def confusion_matrix(truth: NDArray[np.int_], predicted: NDArray[np.int_], size:
         predicted: ``(n,)`` class numbers of the same cases.
         size: Number of classes.
 
-    Example:
+    Examples:
         >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
         [[1, 1], [0, 1]]
     """
@@ -71,7 +75,7 @@ def confusion_matrix(truth: NDArray[np.int_], predicted: NDArray[np.int_], size:
 def sensitivities(matrix: NDArray[np.int_]) -> NDArray[np.float64]:
     """Part of each true class that was predicted as such, ``(size,)``; NaN for a class that no case has.
 
-    Example:
+    Examples:
         >>> sensitivities(np.array([[3, 1], [0, 0]])).tolist()
         [0.75, nan]
     """
@@ -84,7 +88,7 @@ def sensitivities(matrix: NDArray[np.int_]) -> NDArray[np.float64]:
 def macro_sensitivity(matrix: NDArray[np.int_]) -> float:
     """Mean sensitivity over the classes that some case has: each counts the same, however rare. NaN without cases.
 
-    Example:
+    Examples:
         >>> macro_sensitivity(np.array([[90, 0], [10, 0]]))
         0.5
     """
@@ -95,6 +99,10 @@ def macro_sensitivity(matrix: NDArray[np.int_]) -> float:
 
 def class_indices(names: Sequence[str], known: Sequence[str]) -> NDArray[np.int_]:
     """Class names as their places in ``known``, ``(n,)``.
+
+    Args:
+        names: ``(n,)`` class names.
+        known: All class names, in order.
 
     Raises:
         DataError: A name is not known.
@@ -122,7 +130,7 @@ def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float:
     Source:
         Hanley & McNeil, Radiology 143, 29-36, 1982: the area is the Mann-Whitney statistic.
 
-    Example:
+    Examples:
         >>> roc_auc([1.0, 2.0, 3.0, 4.0], [False, True, False, True])
         0.75
     """

@@ -23,7 +23,7 @@ _ROUNDING = 1e-9
 def patient_weights(patients: Sequence[str]) -> FloatArray:
     """Weight of each row, so that every patient weighs 1, ``(n,)``.
 
-    Example:
+    Examples:
         >>> patient_weights(["a", "b", "a"]).tolist()
         [0.5, 1.0, 0.5]
     """
@@ -45,7 +45,7 @@ def conformal_quantile(scores: ArrayLike, level: float, weights: ArrayLike | Non
     Returns:
         The score; infinite where the patients are too few for this level.
 
-    Example:
+    Examples:
         >>> conformal_quantile(range(1, 20), 0.9), conformal_quantile([1, 2, 3], 0.9)
         (18.0, inf)
     """
@@ -83,7 +83,7 @@ def interval_quantiles(
         level: Probability with which the interval holds a new error.
         weights: See `conformal_quantile`.
 
-    Example:
+    Examples:
         >>> interval_quantiles(range(1, 40), 0.9)
         (2.0, 38.0)
     """
@@ -130,7 +130,7 @@ def distribution(
     Returns:
         0-1, linear between the quantiles, and beyond the outermost down to ``low`` and up to ``high``.
 
-    Example:
+    Examples:
         >>> distribution([0.25, 0.75], [40, 60], 50, low=0, high=100)
         0.5
     """
@@ -162,7 +162,7 @@ def oracle_width(errors: ArrayLike, level: float) -> float:
         errors: ``(n,)`` reference minus prediction, at least one.
         level: Share.
 
-    Example:
+    Examples:
         >>> oracle_width([0, 1, 2, 3, 50], 0.8)
         3.0
     """

@@ -67,7 +67,7 @@ def describe(values: ArrayLike) -> Description:
     Source:
         Quartiles: Hyndman & Fan, Am Stat 1996, definition 7 (that of NumPy, pandas and R).
 
-    Example:
+    Examples:
         >>> d = describe([1.0, 2.0, 3.0, 4.0, float("nan")])
         >>> d.n, d.missing, d.mean, d.q25, d.median, d.q75
         (4, 1, 2.5, 1.75, 2.5, 3.25)
@@ -90,7 +90,7 @@ def fences(values: ArrayLike) -> Fences:
     Raises:
         DataError: A value is infinite or beyond `LARGEST`.
 
-    Example:
+    Examples:
         >>> fences([1.0, 2.0, 3.0, 4.0])
         Fences(low=-0.5, high=5.5)
     """
@@ -125,7 +125,7 @@ def z_scores(values: ArrayLike) -> FloatArray:
     Raises:
         DataError: A value is infinite or beyond `LARGEST`.
 
-    Example:
+    Examples:
         >>> z_scores([1.0, 2.0, 3.0]).tolist(), z_scores([5.0, 5.0]).tolist()
         ([-1.0, 0.0, 1.0], [0.0, 0.0])
     """

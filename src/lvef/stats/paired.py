@@ -82,7 +82,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Source: S. Holm, Scandinavian Journal of Statistics 6(2), 65-70, 1979.
 
-    Example:
+    Examples:
         >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
         [0.03, 0.06, 0.06]
     """
