@@ -157,7 +157,7 @@ def test_links_lead_somewhere():
 
 
 def external_row(card: Card) -> str:
-    """README's line of a network: its figures on another hospital's clips, then those in-domain, as its card has them."""
+    """The line of a model on the page about accuracy: its figures on another hospital's clips, then those in-domain, as its card has them."""
     outside = {f.name: f for f in card.external if f.split == "clips of another hospital"}
     inside = {f.name: f for f in card.figures}
     name = f"`{card.name}` {card.version}" + (", **experimental**" if card.experimental else "")
@@ -171,18 +171,18 @@ def external_row(card: Card) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def test_the_networks_of_the_readme_are_those_of_the_cards():
+def test_the_models_of_the_page_about_accuracy_are_those_of_the_cards():
     """Figures on other hospitals' clips stand before those in-domain, and experimental networks are called so."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "explanation" / "accuracy.md").read_text(encoding="utf-8")
     shipped = sorted((ROOT / "weights" / "lvef-weights-camus" / "src").glob("*/*/card.json"))
     cards = [read_card(path.parent) for path in shipped]
     rows = [external_row(card) for card in cards if card.kind in MEASURING_KINDS]
-    found = [line for line in readme.splitlines() if re.match(r"\| `[\w-]+` \d", line)]
+    found = [line for line in page.splitlines() if re.match(r"\| `[\w-]+` \d", line)]
     assert rows and sorted(found) == sorted(rows)
     first, then = (
-        readme.index(f"\n### {words}") for words in ("On clips of another", "On patients of the training")
+        page.index(f"\n## {words}") for words in ("On clips of another", "On patients of the training")
     )
-    assert first < readme.index(rows[0]) < then
+    assert first < page.index(rows[0]) < then
 
 
 def test_the_networks_of_the_weights_page_are_marked():
