@@ -81,7 +81,8 @@ export function createCompare({ root, state, store, actions }) {
     const models = found?.models || [];
     if (!models.length) return el("p", { class: "soft empty", role: "status" }, t("compare.running"));
     const efs = models.filter((model) => Number.isFinite(model.ef_percent)).length;
-    return [efs > 1 && Number.isFinite(found.range_points) ? el("p", { role: "status" }, t("compare.range", { n: efs, points: Math.round(found.range_points) })) : null, table(models), models.some((model) => model.experimental) ? el("p", { class: "soft" }, t("compare.experimental")) : null, pictures(item, models)];
+    const says = [efs > 1 && Number.isFinite(found.range_points) ? t("compare.range", { n: efs, points: Math.round(found.range_points) }) : "", models.some((model) => model.experimental) ? t("compare.experimental") : ""];
+    return [table(models), el("p", { class: "soft", role: "status" }, says.filter(Boolean).join(" ")), pictures(item, models)];
   }
 
   function table(models) {
