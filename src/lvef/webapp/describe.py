@@ -123,7 +123,7 @@ class Descriptions:
             "by_part": {},
             "machine_by_part": {},
             "edit": item.edit,
-            "history": item.history,
+            "history": self._items.store.history(item),
             "options": options_of(item, self._items.models),
             "swap": False,
             "scale": {"needed": False, "line": None, "length_mm": None, "part": "", "start_line": None},
