@@ -140,6 +140,22 @@ def test_stopping_ends_what_takes_longer(bench):
         os.kill(pid, 0)
 
 
+def test_processes_start_one_after_the_other(tmp_path):
+    def scratch(number):
+        folder = tmp_path / f"w{number}"
+        folder.mkdir(exist_ok=True)
+        started.append((number, pool.ready))
+        return folder
+
+    started = []
+    pool = Pool(FakeWorker, replace(SETTINGS, workers=3), scratch)
+    pool.start(one_by_one=True)
+    wait_until(lambda: pool.ready == 3)
+    # Each was started when all before it were ready.
+    assert sorted(ready for _, ready in started) == [0, 1, 2]
+    pool.stop(0)
+
+
 def test_progress_comes_before_the_result(bench, tmp_path):
     one = bench(ReportingWorker)
     one.ready()
