@@ -122,13 +122,13 @@ def start_correction(tab: Page, address: str) -> None:
     hook(tab, "sample-cine").click()
     tab.locator(".ef-number").wait_for(timeout=PATIENCE_MS)
     hook(tab, "correct").click()
-    tab.locator(".v-pane.ed .handle").first.wait_for(timeout=PATIENCE_MS)
+    tab.locator(".v-pane.v-ed .v-handle").first.wait_for(timeout=PATIENCE_MS)
     tab.evaluate(WATCH)
 
 
 def place(tab: Page) -> tuple[float, float]:
     """Where a point of the ED wall is on the screen."""
-    box = tab.locator('.v-pane.ed .handle[data-point="4"]').bounding_box()
+    box = tab.locator('.v-pane.v-ed .v-handle[data-point="4"]').bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 

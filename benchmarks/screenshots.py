@@ -94,13 +94,20 @@ class Visit:
             [path, method],
         )
 
+    def add_sample(self, name: str) -> str:
+        """Measure a sample; the page hears of it at once."""
+        found = self.fetched(f"api/samples/{name}", "POST")["id"]
+        self.tab.evaluate("() => window.dispatchEvent(new Event('online'))")
+        self.tab.wait_for_timeout(1000)
+        return found
+
     def show(self, name: str) -> None:
         """The result of a sample that is measured already, or is now."""
         if name not in self.ids:
-            self.ids[name] = self.fetched(f"api/samples/{name}", "POST")["id"]
+            self.ids[name] = self.add_sample(name)
         self.go(f"#/item/{self.ids[name]}")
         self.tab.locator(".ef-number:visible").wait_for(timeout=PATIENCE_MS)
-        self.tab.locator(".v-pane .stage:visible").first.wait_for(timeout=PATIENCE_MS)
+        self.tab.locator(".v-pane .v-stage:visible").first.wait_for(timeout=PATIENCE_MS)
         self.tab.wait_for_timeout(700)
 
     def result(self, name: str) -> None:
@@ -114,7 +121,7 @@ class Visit:
 
     def running(self) -> None:
         """A clip that is being measured."""
-        self.ids["long-cine"] = self.fetched("api/samples/long-cine", "POST")["id"]
+        self.ids["long-cine"] = self.add_sample("long-cine")
         self.go(f"#/item/{self.ids['long-cine']}")
         self.tab.locator("progress").wait_for(timeout=PATIENCE_MS)
         self.tab.wait_for_function("() => document.querySelector('progress')?.value > 5", timeout=PATIENCE_MS)
@@ -135,17 +142,13 @@ class Visit:
                 self.add()
                 hook(self.tab, "choose").last.click()
             chooser.value.set_files(str(path))
-            self.tab.wait_for_function(
-                """async () => {
-                    const found = await (await fetch(new URL("api/items", document.baseURI))).json();
-                    const item = found.items.find((one) => one.name === "noise.avi");
-                    return item && !["queued", "running"].includes(item.state) ? item.id : false;
-                }""",
-                polling=300,
-                timeout=PATIENCE_MS,
-            )
-            items = self.fetched("api/items")["items"]
-            self.ids["refused"] = next(item["id"] for item in items if item["name"] == "noise.avi")
+            while True:
+                items = self.fetched("api/items")["items"]
+                found = [item for item in items if item["name"] == "noise.avi"]
+                if found and found[0]["state"] not in ("queued", "running"):
+                    break
+                self.tab.wait_for_timeout(300)
+            self.ids["refused"] = found[0]["id"]
         self.go(f"#/item/{self.ids['refused']}")
         self.tab.locator(".refusal-reason:visible").wait_for(timeout=PATIENCE_MS)
 
@@ -190,13 +193,13 @@ class Visit:
         """The editors."""
         self.show(name)
         self.tab.evaluate("() => { location.hash = location.hash.replace(/\\/correct$/, '') + '/correct'; }")
-        self.tab.locator(".v-pane.es .handle:visible").first.wait_for(timeout=PATIENCE_MS)
+        self.tab.locator(".v-pane.v-es .v-handle:visible").first.wait_for(timeout=PATIENCE_MS)
         self.tab.wait_for_timeout(400)
 
     def correct_reader(self) -> None:
         """The editors after a change by the reader."""
         self.correct("cine")
-        point = self.tab.locator('.v-pane.ed .handle[data-point="4"]')
+        point = self.tab.locator('.v-pane.v-ed .v-handle[data-point="4"]')
         point.scroll_into_view_if_needed()
         box = point.bounding_box()
         assert box is not None
@@ -224,15 +227,9 @@ class Visit:
     def compare(self) -> None:
         """All models on the cine."""
         self.go(f"#/compare/{self.ids['cine']}")
-        self.tab.wait_for_function(
-            """async (id) => {
-                const reply = await fetch(new URL(`api/items/${id}/compare`, document.baseURI));
-                return reply.ok && (await reply.json()).state === "done";
-            }""",
-            arg=self.ids["cine"],
-            polling=500,
-            timeout=3 * PATIENCE_MS,
-        )
+        self.tab.locator("table.models").wait_for(timeout=PATIENCE_MS)
+        while self.fetched(f"api/items/{self.ids['cine']}/compare")["state"] != "done":
+            self.tab.wait_for_timeout(500)
         self.tab.locator(".contours figure").first.wait_for(timeout=PATIENCE_MS)
 
     def about(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import urllib.request
 
-USUAL = ("http://127.0.0.1:8501/_stcore/health", "http://127.0.0.1:8000/healthz")
+USUAL = ("http://127.0.0.1:8501/healthz", "http://127.0.0.1:8000/healthz")
 """The page of ``lvef app`` and the service of ``lvef serve``."""
 
 PATIENCE_S = 4.0

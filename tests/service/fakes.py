@@ -12,7 +12,7 @@ from lvef.core.records import Measurement
 from lvef.core.terms import Status
 from lvef.measure.serializers import measurement_json
 from lvef.service.settings import ServiceSettings
-from lvef.service.worker import Task, TaskResult
+from lvef.service.worker import Progress, Task, TaskResult, Worker
 
 
 class FakeWorker:
@@ -51,6 +51,18 @@ class FakeWorker:
         measurement = Measurement(name, status, reason, code, ef_percent=None if reason else 55.0)
         files = {"measurement.json": measurement_json(measurement).encode(), "curve.csv": b"frame\n0\n"}
         return TaskResult(files, {"": b"clip"}, str(status), code)
+
+
+class ReportingWorker(Worker):
+    """Says how far it is, then does as `FakeWorker`."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self.fake = FakeWorker(settings)
+
+    def __call__(self, task: Task) -> TaskResult:
+        self.report(Progress("tracing", 0.25))
+        self.report(Progress("tracing", 0.5))
+        return self.fake(task)
 
 
 class BrokenWorker:

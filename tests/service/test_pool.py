@@ -6,8 +6,8 @@ import pytest
 
 from lvef.service.pool import CANCELLED, Pool, QueuedTask, QueueFull
 from lvef.service.settings import ServiceSettings
-from lvef.service.worker import Task
-from tests.service.fakes import BrokenWorker, ExitingWorker, FakeWorker
+from lvef.service.worker import Progress, Task
+from tests.service.fakes import BrokenWorker, ExitingWorker, FakeWorker, ReportingWorker
 from tests.waiting import wait_until
 
 SETTINGS = ServiceSettings(workers=1, threads=1, max_queue=2)
@@ -138,6 +138,35 @@ def test_stopping_ends_what_takes_longer(bench):
     assert running.reply.result(PATIENCE_S).code == "service_stopped"
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_processes_start_one_after_the_other(tmp_path):
+    def scratch(number):
+        folder = tmp_path / f"w{number}"
+        folder.mkdir(exist_ok=True)
+        started.append((number, pool.ready))
+        return folder
+
+    started = []
+    pool = Pool(FakeWorker, replace(SETTINGS, workers=3), scratch)
+    pool.start(one_by_one=True)
+    wait_until(lambda: pool.ready == 3)
+    # Each was started when all before it were ready.
+    assert sorted(ready for _, ready in started) == [0, 1, 2]
+    pool.stop(0)
+
+
+def test_progress_comes_before_the_result(bench, tmp_path):
+    one = bench(ReportingWorker)
+    one.ready()
+    gate = tmp_path / "gate"
+    queued_task = one.queued_task(f"until {gate}")
+    assert queued_task.progress is None
+    one.pool.submit(queued_task)
+    wait_until(lambda: queued_task.progress == Progress("tracing", 0.5))
+    assert not queued_task.reply.done()
+    gate.touch()
+    assert queued_task.reply.result(PATIENCE_S).status == "ok"
 
 
 def test_a_network_that_cannot_be_loaded_is_reported(bench):

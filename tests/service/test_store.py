@@ -100,6 +100,14 @@ def test_forgetting_takes_the_corrections_along(store):
     assert store.result("other") is not None
 
 
+def test_a_result_can_be_deleted_alone(store):
+    put(store, "r", clips={"": b"1"})
+    put(store, "c", parent="r", root="r", files={"a": b"1"}, job=False)
+    store.delete_result("c")
+    assert store.result("c") is None and store.names("c") == [] and store.corrections("r") == []
+    assert store.result("r") is not None and store.clip("r", "") == b"1" and store.clip("r", "A4C") is None
+
+
 def test_a_clip_lives_as_long_as_a_correction_needs_it(store):
     put(store, "r", created=NOW - 3700, clips={"": b"c"})
     put(store, "c1", root="r", parent="r", job=False)

@@ -11,7 +11,7 @@ from lvef.core.errors import DataError, GeometryError, QualityRefusal, WeightsEr
 from lvef.inference.catalogue import measuring_models
 from lvef.measure.options import MeasureOptions
 from lvef.service.settings import ServiceSettings
-from lvef.service.worker import MAX_LOADED_MODELS, Task, Worker, do_task
+from lvef.service.worker import MAX_LOADED_MODELS, STEPS, Task, Worker, do_task
 from lvef.synthesis.phantom.render import sample_phantom
 from tests.house import ROOT
 from tests.waiting import wait_until
@@ -51,6 +51,17 @@ def test_whatever_happens_there_is_a_reply(error, code):
     assert reply.code == code
     assert "secret" not in reply.message
     assert reply.message
+
+
+def test_progress_grows_and_clips_are_left_out_where_none_is_wanted(worker, phantom_file):
+    said = []
+    worker.report = said.append
+    task = measure(phantom_file)
+    reply = worker(Task(task.kind, {**task.values, "keep_clips": False}))
+    assert reply.status == "ok" and reply.clips == {}
+    shares = [one.share for one in said]
+    assert shares == sorted(shares) and 0 <= shares[0] <= shares[-1] <= 1
+    assert {"reading", "tracing", "finding beats"} <= {one.doing for one in said} <= STEPS.keys()
 
 
 def test_nothing_is_sent_anywhere(worker, phantom_file, no_network):

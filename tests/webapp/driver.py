@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import wait_until
+
 ASK = """async ([method, path, body]) => {
     const options = {method, headers: body === null ? {} : {"Content-Type": "application/json"}};
     if (body !== null) options.body = JSON.stringify(body);
@@ -55,17 +57,20 @@ def detail(tab, item: str | None = None) -> dict:
     return ask(tab, f"api/items/{item or shown_id(tab)}")
 
 
-def wait_items(tab, is_true: Callable[[list[dict]], object]) -> list[dict]:
-    """Wait until something holds of the items; the wait runs in the page, so that its events go on."""
-    from tests.waiting import wait_until
+def wait(tab, is_true: Callable[[], object]) -> None:
+    """Wait until something holds; the events of the page go on meanwhile."""
+    wait_until(is_true, pause=lambda seconds: tab.wait_for_timeout(1000 * seconds))
 
+
+def wait_items(tab, is_true: Callable[[list[dict]], object]) -> list[dict]:
+    """Wait until something holds of the items."""
     found: list[dict] = []
 
     def look() -> object:
         found[:] = items(tab)
         return is_true(found)
 
-    wait_until(look, pause=lambda seconds: tab.wait_for_timeout(1000 * seconds))
+    wait(tab, look)
     return found
 
 

@@ -37,8 +37,8 @@ RESULT = {
     "interval": ".ef .interval",
     "class": ".ef .class-row",
     "decision": ".ef .decision",
-    "cine": ".v-pane.cine .stage",
-    "curve": ".curve",
+    "cine": ".v-pane.v-cine .v-stage",
+    "curve": ".v-curve",
 }
 
 
@@ -59,14 +59,14 @@ def test_one_screen(visitors, served, size):
     assert_fits(tab, "start")
     driver.sample(tab, "cine")
     item = measured(tab)["id"]
-    tab.locator(".curve").wait_for()
+    tab.locator(".v-curve").wait_for()
     assert_fits(tab, "result")
     assert_in_sight(tab, RESULT, "result")
     hook(tab, "correct").click()
-    tab.locator(".v-pane.es .handle").first.wait_for()
+    tab.locator(".v-pane.v-es .v-handle").first.wait_for()
     assert_fits(tab, "correct")
-    editors = {name: f".v-pane.{name} .stage" for name in ("ed", "es")}
-    assert_in_sight(tab, {"EF": ".ef-number", **editors, "curve": ".curve"}, "correct")
+    editors = {name: f".v-pane.v-{name} .v-stage" for name in ("ed", "es")}
+    assert_in_sight(tab, {"EF": ".ef-number", **editors, "curve": ".v-curve"}, "correct")
     for state, path in (("about", "#/about"), ("compare", f"#/compare/{item}")):
         tab.goto(f"{served.address}{path}")
         tab.locator(".page:visible h2, .page:visible h3").first.wait_for()
@@ -101,7 +101,7 @@ def test_on_a_tablet_the_ef_stays_in_sight_while_correcting(visitors, served):
     assert tab.evaluate("() => document.scrollingElement.scrollWidth <= innerWidth")
     hook(tab, "correct").click()
     for phase in ("ed", "es"):
-        stage = tab.locator(f".v-pane.{phase} .stage")
+        stage = tab.locator(f".v-pane.v-{phase} .v-stage")
         stage.wait_for()
         stage.scroll_into_view_if_needed()
         assert_in_sight(tab, {"EF": ".ef-number"}, f"correcting {phase}")
@@ -116,19 +116,21 @@ def test_ed_and_es_stand_at_one_scale_and_centre(visitors, served):
 
     def transforms() -> list[str]:
         return tab.evaluate(
-            "() => ['ed', 'es'].map((name) => document.querySelector(`.v-pane.${name} .world`).getAttribute('transform'))"
+            """() => ["ed", "es"].map((name) => (
+                document.querySelector(`.v-pane.v-${name} .v-world`).getAttribute("transform")))"""
         )
 
-    tab.locator(".v-pane.es .stage").wait_for()
+    tab.locator(".v-pane.v-es .v-stage").wait_for()
     assert len(set(transforms())) == 1
     hook(tab, "correct").click()
-    tab.locator(".v-pane.es .handle").first.wait_for()
+    tab.locator(".v-pane.v-es .v-handle").first.wait_for()
     assert len(set(transforms())) == 1
-    stage = tab.locator(".v-pane.ed .stage")
+    stage = tab.locator(".v-pane.v-ed .v-stage")
     stage.hover()
     before = transforms()
     tab.mouse.wheel(0, -300)
     tab.wait_for_function(
-        "old => document.querySelector('.v-pane.es .world').getAttribute('transform') !== old", arg=before[1]
+        "old => document.querySelector('.v-pane.v-es .v-world').getAttribute('transform') !== old",
+        arg=before[1],
     )
     assert len(set(transforms())) == 1

@@ -66,14 +66,9 @@ def test_all_models_on_the_same_frames(visitors, served):
     driver.choose(tab, [CINE])
     found = measured(tab)
     hook(tab, "nav-compare").click()
-    tab.wait_for_function(
-        """async (id) => {
-            const reply = await fetch(new URL(`api/items/${id}/compare`, document.baseURI));
-            return reply.ok && (await reply.json()).state === "done";
-        }""",
-        arg=found["id"],
-        polling=500,
-    )
+    # The page has asked for it by now, or will.
+    tab.locator("table.models").wait_for()
+    driver.wait(tab, lambda: driver.ask(tab, f"api/items/{found['id']}/compare")["state"] == "done")
     reply = driver.ask(tab, f"api/items/{found['id']}/compare")
     shown = {str(found["result"]["ed_frame"]), str(found["result"]["es_frame"])}
     assert {str(reply["ed_frame"]), str(reply["es_frame"])} == shown
@@ -107,7 +102,7 @@ def test_no_text_is_missing_and_none_names_an_option_of_the_command_line(visitor
     for name in ("beats", "quality", "method", "values"):
         hook(tab, f"tab-{name}").click()
     hook(tab, "correct").click()
-    tab.locator(".v-pane.ed .handle").first.wait_for()
+    tab.locator(".v-pane.v-ed .v-handle").first.wait_for()
     tab.keyboard.press("?")
     tab.locator("dialog[open]").wait_for()
     text = tab.locator("body").inner_text()

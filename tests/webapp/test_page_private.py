@@ -108,7 +108,7 @@ def test_below_a_path(visitors, tmp_path):
         driver.choose(tab, [CINE])
         measured(tab)
         hook(tab, "correct").click()
-        tab.locator(".v-pane.ed .handle").first.wait_for()
+        tab.locator(".v-pane.v-ed .v-handle").first.wait_for()
         assert driver.download(tab, "measurement.json")[1].startswith(b"{")
         asked = [url for url in visitors.requests if url.startswith("http")]
         assert all(url.startswith(served.address) for url in asked)

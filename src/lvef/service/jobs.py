@@ -95,10 +95,14 @@ class JobManager:
         ):
             self.metrics.add_gauge(name, description, read)
 
-    def start(self) -> None:
-        """Start the worker processes and the regular deletion of expired results."""
+    def start(self, *, one_by_one: bool = False) -> None:
+        """Start the worker processes and the regular deletion of expired results.
+
+        Args:
+            one_by_one: See `Pool.start`.
+        """
         self._loop = asyncio.get_running_loop()
-        self.pool.start()
+        self.pool.start(one_by_one=one_by_one)
         self._run_in_background(self._clean_up_regularly())
 
     def begin_stop(self) -> None:

@@ -126,13 +126,19 @@ class Pool:
         self._stop_at: float | None = None
         self._workers: dict[int, WorkerProcess] = {}
         self._threads: list[threading.Thread] = []
+        self._one_by_one = False
         self.restarts = 0
         """Processes that were started because one was gone."""
         self.trouble = ""
         """Why the last process could not start, if so."""
 
-    def start(self) -> None:
-        """Start all processes; they load their models in the background."""
+    def start(self, *, one_by_one: bool = False) -> None:
+        """Start all processes; they load their models in the background.
+
+        Args:
+            one_by_one: Start each when the one before it is ready: the first is ready sooner, the last one later.
+        """
+        self._one_by_one = one_by_one
         for number in range(self._settings.n_workers):
             thread = threading.Thread(
                 target=self._supervise, args=(number,), name=f"lvef-worker-{number}", daemon=True
@@ -204,6 +210,8 @@ class Pool:
     def _supervise(self, number: int) -> None:
         worker: WorkerProcess | None = None
         failures = 0
+        if self._one_by_one:
+            self._wait_for_turn(number)
         while True:
             if worker is None:
                 worker = self._start_process(number)
@@ -252,6 +260,7 @@ class Pool:
         self.trouble = ""
         with self._changed:
             self._workers[number] = worker
+            self._changed.notify_all()
         return worker
 
     def _next_task(self, worker: WorkerProcess) -> QueuedTask | None:
@@ -322,6 +331,14 @@ class Pool:
             if self._stop_at is None:
                 self.restarts += 1
         worker.kill()
+
+    def _wait_for_turn(self, number: int) -> None:
+        """Wait until the processes before this one are ready, or cannot start, or the service stops."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: len(self._workers) >= number or bool(self.trouble) or self._stop_at is not None,
+                timeout=START_LIMIT_S,
+            )
 
     def _wait_before_retry(self, seconds: float) -> bool:
         """Wait a while; whether the service stops."""

@@ -12,11 +12,13 @@ import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lvef.core.errors import DataError
 from lvef.core.records import Clip, FrameArray, Measurement, Tracing, VolumeCurve, geometry_of
 from lvef.core.serialization import to_json
 from lvef.measure.results import Result
@@ -29,6 +31,7 @@ PARTS = ("A4C", "A2C")
 """Parts of a study."""
 
 _LEVEL = 1
+_CHUNK = 2**16
 _TRACING = tuple(f.name for f in fields(Tracing))
 
 
@@ -49,16 +52,18 @@ def deserialize_measurement(files: Mapping[str, bytes], prefix: str = "") -> Mea
         path = Path(folder) / MEASUREMENT_NAME
         path.write_bytes(files[prefix + MEASUREMENT_NAME])
         measurement = read_measurement(path)
-    with np.load(io.BytesIO(files[prefix + STATE_NAME]), allow_pickle=False) as state:
-        if "times_s" not in state:
-            return measurement
-        curve = VolumeCurve(state["times_s"], state["volume"], state["length"], bool(state["calibrated"]))
-        tracings: list[Tracing | None] = [None] * int(state["n_tracings"])
-        ends = np.cumsum(state["contour_sizes"])
-        for place, frame in enumerate(state["frames"].tolist()):
-            contour = state["contour"][ends[place] - state["contour_sizes"][place] : ends[place]]
-            others = {name: state[name][place] for name in _TRACING if name != "contour"}
-            tracings[frame] = Tracing(contour=contour, **others)
+    with np.load(io.BytesIO(files[prefix + STATE_NAME]), allow_pickle=False) as file:
+        # Each access reads the array anew.
+        state = {name: file[name] for name in file.files}
+    if "times_s" not in state:
+        return measurement
+    curve = VolumeCurve(state["times_s"], state["volume"], state["length"], bool(state["calibrated"]))
+    tracings: list[Tracing | None] = [None] * int(state["n_tracings"])
+    ends = np.cumsum(state["contour_sizes"])
+    for place, frame in enumerate(state["frames"].tolist()):
+        contour = state["contour"][ends[place] - state["contour_sizes"][place] : ends[place]]
+        others = {name: state[name][place] for name in _TRACING if name != "contour"}
+        tracings[frame] = Tracing(contour=contour, **others)
     return replace(measurement, curve=curve, tracings=tuple(tracings))
 
 
@@ -86,8 +91,9 @@ def deserialize_clip(data: bytes) -> Clip:
     """A clip from its bytes."""
     size = int.from_bytes(data[:4], "little")
     head = json.loads(data[4 : 4 + size])
-    steps = np.frombuffer(zlib.decompress(data[4 + size :]), np.uint8).reshape(head["shape"])
-    frames: FrameArray = np.cumsum(steps, axis=0, dtype=np.uint8)
+    frames = _decompress(memoryview(data)[4 + size :], tuple(head["shape"]))
+    for before, frame in pairwise(frames):
+        frame += before
     spacing = head["spacing"]
     if isinstance(spacing, list):  # as version 0.1.0 packed it
         spacing = dict(zip(("x_mm", "y_mm", "source"), spacing, strict=True))
@@ -99,6 +105,19 @@ def deserialize_clip(data: bytes) -> Clip:
         spacing=geometry_of(spacing),
         spacing_note=head["spacing_note"],
     )
+
+
+def _decompress(data: memoryview, shape: tuple[int, ...]) -> FrameArray:
+    """Bytes as an array, with no second copy of it in memory."""
+    frames: FrameArray = np.empty(shape, np.uint8)
+    flat, at, unpacker = frames.reshape(-1), 0, zlib.decompressobj()
+    for start in range(0, len(data), _CHUNK):
+        chunk = np.frombuffer(unpacker.decompress(data[start : start + _CHUNK]), np.uint8)
+        flat[at : at + len(chunk)] = chunk[: len(flat) - at]
+        at += len(chunk)
+    if at != len(flat):
+        raise DataError("A clip that was kept is damaged; measure the file again.")
+    return frames
 
 
 def deserialize_result(files: Mapping[str, bytes], clips: Mapping[str, bytes]) -> Result:

@@ -62,7 +62,8 @@ class PageApp:
 def _starlette(page: Page) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        page.jobs.start()
+        # The first clip of a visitor is not to wait for all of them.
+        page.jobs.start(one_by_one=True)
         purging = asyncio.ensure_future(page.purge_regularly())
         yield
         purging.cancel()

@@ -7,6 +7,7 @@ import json
 import zlib
 from typing import Any
 
+from lvef.core.memory import release_free_memory
 from lvef.core.records import Measurement
 from lvef.core.terms import Status
 from lvef.measure.options import AUTO, MeasureOptions
@@ -45,6 +46,9 @@ KEPT_SUMMARIES = 2000
 SWAPPED_STILLS, SWAPPED_VIEWS = "es_above_ed", "views_swapped"
 """Codes that say that the two files of an item look swapped."""
 
+LARGE_CLIP_BYTES = 2**26
+"""From this size on, the memory of a clip is given back to the system at once."""
+
 VIEW_FILE, FRAMES_FILE, THUMB_FILE = "view.page", "frames.page", "thumb.page"
 """Files of a result that only this page reads."""
 
@@ -61,6 +65,7 @@ class Descriptions:
     def __init__(self, items: Items) -> None:
         self._items, self._measured, self._jobs = items, items.measured, items.jobs
         self._summaries: RecentlyUsed[str, Values] = RecentlyUsed(KEPT_SUMMARIES)
+        self._making = asyncio.Lock()
 
     async def list_of(self, session: Session) -> Values:
         """All items of a session, newest last, and a number that changes when any of them does."""
@@ -123,7 +128,7 @@ class Descriptions:
             "by_part": {},
             "machine_by_part": {},
             "edit": item.edit,
-            "history": item.history,
+            "history": self._items.store.history(item),
             "options": options_of(item, self._items.models),
             "swap": False,
             "scale": {"needed": False, "line": None, "length_mm": None, "part": "", "start_line": None},
@@ -197,13 +202,19 @@ class Descriptions:
         if kept is not None:
             return kept
         machine = await self._measured.machine(item.job)
-        measurement = _part(machine, part)
-        clip = await self._jobs.clip(item.job, part)
-        if clip is None:
-            raise no_images()
-        made = await asyncio.to_thread(_make, name.rpartition("/")[2], measurement, clip)
-        await self._jobs.keep_file(item.job, name, made)
-        return made
+        # One at a time: a long clip takes much memory, and the viewer asks for view and frames at once.
+        async with self._making:
+            kept = await self._jobs.kept_file(item.job, name)
+            if kept is not None:
+                return kept
+            clip = await self._jobs.clip(item.job, part)
+            if clip is None:
+                raise no_images()
+            made = await asyncio.to_thread(_make, _part(machine, part), clip)
+        prefix = name.removesuffix(name.rpartition("/")[2])
+        for own, data in made.items():
+            await self._jobs.keep_file(item.job, prefix + own, data)
+        return made[name.removeprefix(prefix)]
 
     async def _scale(self, item: Item, shown: ShownResult) -> Values:
         """The scale by hand: whether one is needed, the line that was given, and where one would start."""
@@ -273,8 +284,15 @@ def _looks_swapped(item: Item, m: Measurement) -> bool:
     return item.kind == STUDY and any(notice.code == SWAPPED_VIEWS for notice in m.notices)
 
 
-def _make(name: str, measurement: Measurement, data: bytes) -> bytes:
+def _make(measurement: Measurement, data: bytes) -> dict[str, bytes]:
+    """All files that are made of a clip."""
     clip = deserialize_clip(data)
-    if name == VIEW_FILE:
-        return json.dumps(view_data(measurement, clip)).encode()
-    return pack_frames(clip) if name == FRAMES_FILE else thumbnail(measurement, clip)
+    made = {
+        VIEW_FILE: json.dumps(view_data(measurement, clip)).encode(),
+        FRAMES_FILE: pack_frames(clip),
+        THUMB_FILE: thumbnail(measurement, clip),
+    }
+    if clip.frames.nbytes > LARGE_CLIP_BYTES:
+        del clip
+        release_free_memory()
+    return made

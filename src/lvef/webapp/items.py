@@ -50,6 +50,7 @@ class Items:
         jobs: That measure.
         store: Of the sessions.
         measured: Of their results.
+        folder: Of the visitors' files.
         base: Options of a measurement on this page.
         models: Installed models: name and what to load.
     """
@@ -59,11 +60,12 @@ class Items:
         jobs: JobManager,
         store: SessionStore,
         measured: Measured,
+        folder: Path,
         base: MeasureOptions,
         models: dict[str, str],
     ) -> None:
         self.jobs, self.store, self.measured = jobs, store, measured
-        self.base, self.models = base, models
+        self.folder, self.base, self.models = folder, base, models
         self._finished: RecentlyUsed[str, JobRecord] = RecentlyUsed(KEPT_JOBS)
 
     def get(self, session: Session, name: str) -> Item:
@@ -176,7 +178,8 @@ class Items:
         item.touched = time.time()
         item.stopped = False
         item.revision += 1
-        item.edit = item.edited = item.history = None
+        item.edit = item.edited = None
+        self.store.save_history(item, None)
         item.derived, item.compared = {}, {}
         self._start(session, item, files, choices)
         await self._delete_jobs(before)
@@ -211,11 +214,15 @@ class Items:
                 "There are too many steps to undo; save the correction without some of them.",
             )
         await self.measured.with_edit(item, edit, self.patient(session))
+        # Meanwhile another tab may have been faster.
+        if self.get(session, item.id).revision != item.revision:
+            raise edit_conflict()
         stale = list(item.derived.values())
-        item.edit, item.history, item.derived = edit, history, {}
+        item.edit, item.derived = edit, {}
         item.edited = time.time()
         item.revision += 1
         self.store.save(item)
+        self.store.save_history(item, history)
         for name in stale:
             await self.jobs.delete_derived(name)
         return item
@@ -226,6 +233,7 @@ class Items:
         Raises:
             ApiError: There is no room.
         """
+        item = self.get(session, item.id)
         options = item_options(item, self.patient(session))
         files = self._uploads(session, item.uploads)
         for name, weights in self.models.items():
@@ -260,7 +268,7 @@ class Items:
 
     def delete_upload(self, upload: StoredUpload) -> None:
         """Remove an upload from the disk."""
-        Path(upload.path).unlink(missing_ok=True)
+        (self.folder / upload.file).unlink(missing_ok=True)
         self.store.delete(upload)
 
     async def record(self, item: Item) -> JobRecord | None:
@@ -307,7 +315,7 @@ class Items:
 
     def _uploads(self, session: Session, names: Sequence[str]) -> list[StoredUpload]:
         found = [self.store.upload(session.id, name) if isinstance(name, str) else None for name in names]
-        files = [file for file in found if file is not None and Path(file.path).is_file()]
+        files = [file for file in found if file is not None and (self.folder / file.file).is_file()]
         if len(files) < len(names):
             raise ApiError(404, "no_such_upload", "The file is not here any more; add it again.")
         return files
@@ -334,7 +342,8 @@ class Items:
         self, kind: str, files: Sequence[StoredUpload], options: MeasureOptions, *, keep_clips: bool = True
     ) -> str:
         uploads = tuple(
-            Upload(role, file.name, Path(file.path)) for role, file in zip(ROLES[kind], files, strict=True)
+            Upload(role, file.name, self.folder / file.file)
+            for role, file in zip(ROLES[kind], files, strict=True)
         )
         request = MeasureRequest(INPUT_KINDS[kind], uploads, options, keep=True, keep_clips=keep_clips)
         with self.jobs.reserve_place():
@@ -345,3 +354,8 @@ class Items:
         for job in jobs:
             if job:
                 await self.jobs.delete(job, missing_ok=True)
+
+
+def edit_conflict() -> ApiError:
+    """A correction of a state of an item that is not the last one."""
+    return ApiError(409, "edit_conflict", "This result was changed in another tab; its newer state is shown.")

@@ -62,7 +62,9 @@ class Page:
             max_frames=own.max_frames,
             thresholds=own.thresholds,
         )
-        self.items = Items(self.jobs, self.store, self.measured, base, self.model_weights)
+        self.items = Items(
+            self.jobs, self.store, self.measured, self.uploads_folder, base, self.model_weights
+        )
         self.descriptions = Descriptions(self.items)
         self.downloads = Downloads(self.items)
         self.making_samples = asyncio.Lock()
@@ -85,10 +87,11 @@ class Page:
     async def purge(self, now: float | None = None) -> None:
         """Forget what has expired, and files that belong to nothing."""
         now = time.time() if now is None else now
-        items, sessions = self.store.expired(now - self.jobs.store.keep_s)
+        before = now - self.jobs.store.keep_s
+        items = self.store.expired_items(before)
         if items:
             await self.items.delete(items)
-        for session in sessions:
+        for session in self.store.expired_sessions(before):
             self.store.delete(session)
         await self._purge_uploads(now)
 
@@ -102,7 +105,7 @@ class Page:
             if upload.id not in used[upload.session] and upload.created < now - UNUSED_UPLOAD_S:
                 self.items.delete_upload(upload)
             else:
-                known.add(Path(upload.path).name)
+                known.add(upload.file)
         for path in self.uploads_folder.iterdir():
             with contextlib.suppress(OSError):
                 if path.name not in known and path.stat().st_mtime < now - UNUSED_UPLOAD_S:

@@ -222,7 +222,7 @@ async def receive_upload(page: Page, request: Request, session: Session) -> Stor
         if not received:
             raise ApiError(422, "empty_file", f"{name} is empty; export it again.")
         check_room(page, session, received)
-        stored = StoredUpload(secrets.token_hex(16), session.id, name, str(path), received, time.time())
+        stored = StoredUpload(secrets.token_hex(16), session.id, name, path.name, received, time.time())
         page.store.save(stored)
     except BaseException as error:
         path.unlink(missing_ok=True)
@@ -248,7 +248,7 @@ def keep_bytes(page: Page, session: Session, name: str, data: bytes) -> StoredUp
     except OSError:
         path.unlink(missing_ok=True)
         raise no_room() from None
-    stored = StoredUpload(secrets.token_hex(16), session.id, name, str(path), len(data), time.time())
+    stored = StoredUpload(secrets.token_hex(16), session.id, name, path.name, len(data), time.time())
     page.store.save(stored)
     return stored
 

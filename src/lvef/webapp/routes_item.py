@@ -18,6 +18,7 @@ from lvef.webapp.choices import wrong
 from lvef.webapp.compare import comparison
 from lvef.webapp.describe import no_images
 from lvef.webapp.downloads import ALL_NAME, media_type_of, stem_of
+from lvef.webapp.items import edit_conflict
 from lvef.webapp.payload import preview_values
 from lvef.webapp.routes import json_body
 from lvef.webapp.sessions import Item, Session
@@ -83,14 +84,17 @@ def item_routes(page: Page) -> list[Route]:
         return JSONResponse(preview_values(result.measurement, machine.measurement.ef_percent))
 
     async def put_edit(request: Request, own: Session) -> Response:
-        item = measured(await _with_result(page, find(request, own)))
         given = await json_body(request)
-        if given.get("revision") != item.revision:
-            error = ApiError(
-                409, "edit_conflict", "This result was changed in another tab; its newer state is shown."
-            )
-            return JSONResponse(error.body() | {"detail": await page.descriptions.detail(own, item)}, 409)
-        item = await page.items.edit(own, item, given.get("edit"), given.get("history"))
+        item = measured(await _with_result(page, find(request, own)))
+        try:
+            if given.get("revision") != item.revision:
+                raise edit_conflict()
+            item = await page.items.edit(own, item, given.get("edit"), given.get("history"))
+        except ApiError as error:
+            if error.code != edit_conflict().code:
+                raise
+            detail = await page.descriptions.detail(own, find(request, own))
+            return JSONResponse(error.body() | {"detail": detail}, 409)
         return JSONResponse(await page.descriptions.detail(own, item))
 
     async def resegment(request: Request, own: Session) -> Response:

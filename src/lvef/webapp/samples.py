@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lvef.core.errors import DataError
 from lvef.core.terms import View
@@ -15,6 +15,10 @@ from lvef.webapp.sessions import CLIP, STILLS, STUDY
 
 if TYPE_CHECKING:
     from lvef.synthesis.truth import SyntheticClip
+
+
+LONG_CINE = "color3d_jpeg_baseline.dcm"
+"""An apical four-chamber cine of 4 seconds with its scale, in the package ``pydicom-data``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +73,13 @@ def _long_cine() -> tuple[list[SampleFile], None]:
     return [SampleFile("apical-cine.dcm", path.read_bytes())], None
 
 
+@cache
 def _long_cine_path() -> Path | None:
-    """The 4-second apical cine, where a package has it."""
-    from lvef.io import open as opening
+    """The 4-second apical cine of ``pydicom-data``; None where that package is not installed."""
+    from pydicom.data import get_testdata_file
 
-    find: Any = getattr(opening, "long_sample_cine", None)
-    try:
-        return None if find is None else Path(find())
-    except (DataError, ImportError):
-        return None
+    found = get_testdata_file(LONG_CINE, download=False)
+    return Path(found) if isinstance(found, str) else None
 
 
 @cache

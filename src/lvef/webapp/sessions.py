@@ -22,13 +22,14 @@ VERSION = 1
 TABLES = """
 CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, created REAL NOT NULL, used REAL NOT NULL, options TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS uploads (
-  id TEXT PRIMARY KEY, session TEXT NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,
+  id TEXT PRIMARY KEY, session TEXT NOT NULL, name TEXT NOT NULL, file TEXT NOT NULL, size INTEGER NOT NULL,
   created REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS items (
   id TEXT PRIMARY KEY, session TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, created REAL NOT NULL,
   touched REAL NOT NULL, uploads TEXT NOT NULL, options TEXT NOT NULL, job TEXT NOT NULL, stopped INTEGER NOT NULL,
-  scale TEXT, sample TEXT NOT NULL, known_ef_percent REAL, revision INTEGER NOT NULL, edit TEXT, edited REAL, history TEXT,
+  scale TEXT, sample TEXT NOT NULL, known_ef_percent REAL, revision INTEGER NOT NULL, edit TEXT, edited REAL,
   derived TEXT NOT NULL, compared TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS histories (item TEXT PRIMARY KEY, data TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS uploads_session ON uploads (session);
 CREATE INDEX IF NOT EXISTS items_session ON items (session);
 """
@@ -64,7 +65,7 @@ class StoredUpload:
         id: Random.
         session: Whose it is.
         name: The client's name, as shown.
-        path: Where it lies, inside the page's folder.
+        file: Its name in the page's folder of files.
         size: Bytes.
         created: Seconds since 1970.
     """
@@ -72,7 +73,7 @@ class StoredUpload:
     id: str
     session: str
     name: str
-    path: str
+    file: str
     size: int
     created: float
 
@@ -98,7 +99,6 @@ class Item:
         revision: Grows with each change of the correction or the measurement.
         edit: The correction, layout ``lvef-correction/1``, or None.
         edited: When it was corrected.
-        history: What the client keeps with it.
         derived: Results with the correction and the patient's data in them, by `lvef.webapp.measured.derived_key`.
         compared: Jobs of the other models, by name.
     """
@@ -119,7 +119,6 @@ class Item:
     revision: int = 1
     edit: Any = None
     edited: float | None = None
-    history: Any = None
     derived: dict[str, str] = field(default_factory=dict)
     compared: dict[str, str] = field(default_factory=dict)
 
@@ -127,7 +126,7 @@ class Item:
 _AS_JSON = {
     Session: {"options"},
     StoredUpload: set[str](),
-    Item: {"uploads", "scale", "edit", "history", "derived", "compared"},
+    Item: {"uploads", "scale", "edit", "derived", "compared"},
 }
 _TABLE = {Session: "sessions", StoredUpload: "uploads", Item: "items"}
 
@@ -212,16 +211,31 @@ class SessionStore:
         """How many items a session has."""
         return int(self._run("SELECT count(*) FROM items WHERE session = ?", session)[0][0])
 
-    def expired(self, before: float) -> tuple[list[Item], list[Session]]:
-        """Items last measured before that time, and sessions without items and without use since."""
-        return (
-            self._find(Item, "touched < ?", before),
-            self._find(Session, "used < ? AND id NOT IN (SELECT session FROM items)", before),
-        )
+    def expired_items(self, before: float) -> list[Item]:
+        """Items that were last measured before that time."""
+        return self._find(Item, "touched < ?", before)
+
+    def expired_sessions(self, before: float) -> list[Session]:
+        """Sessions without items that were not used since."""
+        return self._find(Session, "used < ? AND id NOT IN (SELECT session FROM items)", before)
 
     def delete(self, record: Session | StoredUpload | Item) -> None:
         """Delete a record."""
         self._run(f"DELETE FROM {_TABLE[type(record)]} WHERE id = ?", record.id)
+        if isinstance(record, Item):
+            self._run("DELETE FROM histories WHERE item = ?", record.id)
+
+    def history(self, item: Item) -> Any:  # noqa: ANN401
+        """What a client keeps with a correction, or None."""
+        rows = self._run("SELECT data FROM histories WHERE item = ?", item.id)
+        return json.loads(rows[0][0]) if rows else None
+
+    def save_history(self, item: Item, history: Any) -> None:  # noqa: ANN401
+        """Keep what a client keeps with a correction; None for nothing."""
+        if history is None:
+            self._run("DELETE FROM histories WHERE item = ?", item.id)
+        else:
+            self._run("INSERT OR REPLACE INTO histories VALUES (?, ?)", item.id, json.dumps(history))
 
     def free(self) -> None:
         """Overwrite what was deleted in the log too."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from lvef.measure.options import MeasureOptions
-from lvef.service.settings import ServiceSettings
+from lvef.service.settings import MB, ServiceSettings
 
 MAX_UPLOAD_MB = 200
 """Largest upload by default: a minute of a scanner's DICOM in colour."""
@@ -21,7 +22,13 @@ MAX_SECONDS = 600
 """Longest time for one measurement."""
 
 MAX_WORKERS = 4
-"""Most clips that are measured at once."""
+"""Most clips that are measured at once: each takes 0.4 GB or more."""
+
+MAX_STORE_MB, MIN_STORE_MB = 2048, 64
+"""Most space for results, and what they get where the disk is almost full."""
+
+STORE_PART = 0.25
+"""Part of the free space on the disk that results may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +70,23 @@ class AppSettings:
         return ServiceSettings(
             host=self.host,
             port=self.port,
-            workers=min(max(2, cores // 2), MAX_WORKERS),
-            # One clip alone is to be fast: two that run at once share the cores.
+            # A second clip is measured, or a report drawn, while the first one runs; one alone has all cores.
+            workers=min(max(2, cores // 4), MAX_WORKERS),
             threads=cores,
             weights=self.weights,
             max_upload_mb=self.max_upload_mb,
             max_queue=MAX_QUEUE,
             max_seconds=MAX_SECONDS,
+            max_store_mb=_store_mb(folder),
             keep_hours=self.keep_hours,
             data=folder,
             # Another name for this machine in the address bar is an attack (DNS rebinding), unless others may come in.
             allow_host=("*",) if self.host in ALL_INTERFACES else (self.host,),
             root_path=self.root_path,
         )
+
+
+def _store_mb(folder: Path) -> int:
+    """Space for results: containers often have a small disk, in memory."""
+    free_mb = shutil.disk_usage(folder).free / MB
+    return int(min(MAX_STORE_MB, max(MIN_STORE_MB, STORE_PART * free_mb)))

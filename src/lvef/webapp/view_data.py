@@ -90,7 +90,9 @@ def reader_view(reader: Measurement, machine: Measurement) -> Values:
     assert reader.curve is not None
     assert machine.curve is not None
     # Both curves have one unit: millilitres, else per cent of the model's ED.
-    volume = reader.curve.volume * float(np.nanmedian(curve_values(machine) / machine.curve.volume))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = float(np.nanmedian(curve_values(machine) / machine.curve.volume))
+    volume = reader.curve.volume * scale
     frames = (reader.tracing(frame) for frame in range(len(volume)))
     return {
         "reader_contours": [None if tracing is None else contour_of(tracing) for tracing in frames],

@@ -168,7 +168,7 @@ async function start() {
   }
 
   function drawBanner() {
-    const text = state.offline ? t("errors.offline_banner") : "";
+    const text = state.offline ? t("errors.offline_banner") : state.session?.trouble || "";
     if (byId("banner").textContent !== text) byId("banner").textContent = text;
     byId("banner").hidden = !text;
   }

@@ -9,12 +9,12 @@ const PARTS = ["A4C", "A2C"];
 
 /** The page in `root`. */
 export function createCompare({ root, state, store, actions }) {
-  let id = null, part = "", found = null, error = "", images = null, timer = 0;
+  let id = null, revision = null, part = "", found = null, error = "", images = null, timer = 0;
 
   function draw(route) {
     const clips = state.items.filter((item) => item.state === "done");
     const item = clips.find((one) => one.id === route.id) || null;
-    if (item && item.id !== id) begin(item.id);
+    if (item && (item.id !== id || item.revision !== revision)) begin(item);
     rebuild(root, JSON.stringify([clips.map((one) => [one.id, one.name]), item?.id, part, found, error, Boolean(images)]), () => [
       el("div", { class: "page-head" }, el("h2", {}, t("compare.title")), el("p", { class: "soft" }, t("compare.lead")), choice(clips, item)),
       item ? body(item) : el("p", { class: "soft empty" }, t(clips.length ? "compare.choose" : "compare.none")),
@@ -45,8 +45,10 @@ export function createCompare({ root, state, store, actions }) {
     actions.redraw();
   }
 
-  function begin(next) {
-    [id, part, found, error, images] = [next, state.items.find((item) => item.id === next)?.kind === "study" ? PARTS[0] : "", null, "", null];
+  function begin(item) {
+    const next = item.id;
+    for (const url of images?.urls.values() || []) URL.revokeObjectURL(url);
+    [id, revision, part, found, error, images] = [next, item.revision, item.kind === "study" ? PARTS[0] : "", null, "", null];
     clearTimeout(timer);
     store.run(async () => {
       try {
@@ -81,7 +83,8 @@ export function createCompare({ root, state, store, actions }) {
     const models = found?.models || [];
     if (!models.length) return el("p", { class: "soft empty", role: "status" }, t("compare.running"));
     const efs = models.filter((model) => Number.isFinite(model.ef_percent)).length;
-    return [efs > 1 && Number.isFinite(found.range_points) ? el("p", { role: "status" }, t("compare.range", { n: efs, points: Math.round(found.range_points) })) : null, table(models), models.some((model) => model.experimental) ? el("p", { class: "soft" }, t("compare.experimental")) : null, pictures(item, models)];
+    const says = [efs > 1 && Number.isFinite(found.range_points) ? t("compare.range", { n: efs, points: Math.round(found.range_points) }) : "", models.some((model) => model.experimental) ? t("compare.experimental") : ""];
+    return [table(models), el("p", { class: "soft", role: "status" }, says.filter(Boolean).join(" ")), pictures(item, models)];
   }
 
   function table(models) {

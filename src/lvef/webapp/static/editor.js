@@ -69,8 +69,8 @@ export class Editor {
     };
   }
 
-  #message(text, phase = null) {
-    this.hooks.onMessage(text, phase);
+  #message(text, phase = null, isHint = false) {
+    this.hooks.onMessage(text, phase, isHint);
     if (text) this.hooks.announce(text);
   }
 
@@ -311,7 +311,7 @@ export class Editor {
     const { frame } = this.phase(phase),
       part = this.part,
       id = this.id;
-    this.#message(this.t("viewer.three.working"), phase);
+    this.#message(this.t("viewer.three.working"), phase, true);
     let points,
       note = "";
     try {
@@ -326,7 +326,7 @@ export class Editor {
     }
     if (this.id !== id || this.part !== part || this.phase(phase).frame !== frame) return;
     this.setPoints(phase, points);
-    this.#message(note || this.t("viewer.three.done"), phase);
+    this.#message(note || this.t("viewer.three.done"), phase, !note);
   }
 
   /** Takes a correction from a file. */

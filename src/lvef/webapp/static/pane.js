@@ -69,7 +69,8 @@ export class Pane {
   }
 
   /** A sentence on the image; empty for none. */
-  setNote(text) {
+  setNote(text, isHint) {
     this.note.textContent = text;
+    this.note.classList.toggle("v-hint", isHint);
   }
 }

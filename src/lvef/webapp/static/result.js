@@ -9,6 +9,9 @@ import { hasText, reasonParts, t, warningText } from "./text.js";
 const SHOWN_WARNINGS = 3;
 const VOLUMES = ["edv_ml", "esv_ml"], OTHER_VALUES = ["heart_rate_bpm", "beats"];
 const MAIN_VALUES = ["edv_ml", "esv_ml", "stroke_volume_ml", "heart_rate_bpm"];
+/** Codes of the warnings that come first: the EF may be wrong altogether. */
+const FIRST = ["patients_differ", "views_swapped", "view_contradicts_image", "view_contradicts_file", "models_disagree", "experimental_network", "implausible_shape", "implausible_shortening",
+  "no_whole_beat", "irregular_rhythm", "irregular_few_beats", "beats_cross_range", "wide_interval"];
 const TABS = ["values", "beats", "quality", "method"];
 const FILES = ["report.pdf", "report.html", "measurement.json", "curve.csv", "beats.csv", "correction.json", "overlay.mp4", "summary.png", "all.zip"];
 const MARKS = { accepted: "check", caution: "warning", refused: "refused", failed: "refused", stopped: "stop" };
@@ -113,7 +116,7 @@ export function createResult({ ef, details, actions }) {
         tabs(detail)),
       el("div", { class: "actions" },
         isMeasured ? null : button({ text: t("result.settings"), drawing: "settings", focus: "settings", on: actions.settings }),
-        isMeasured ? button({ text: t(mode === "correct" ? "result.correct_end" : "result.correct"), drawing: mode === "correct" ? "check" : "edit", kind: "primary", focus: "correct", on: () => actions.correct(mode !== "correct") }) : null,
+        isMeasured && hasContours(detail) ? button({ text: t(mode === "correct" ? "result.correct_end" : "result.correct"), drawing: mode === "correct" ? "check" : "edit", kind: "primary", focus: "correct", on: () => actions.correct(mode !== "correct") }) : null,
         isMeasured && hasFile(detail, "report.pdf") ? el("a", { class: "button", href: api.fileUrl(item.id, "report.pdf"), download: "", dataset: { focus: "pdf" } }, icon("down"), el("span", {}, t("result.pdf"))) : null,
         filesMenu(item, detail)),
     ];
@@ -124,18 +127,20 @@ export function createResult({ ef, details, actions }) {
     const hasVolumes = find(VOLUMES).length > 0;
     return el("div", { class: `main-values ${hasVolumes ? "" : "bare"}` },
       el("dl", {}, find(hasVolumes ? MAIN_VALUES : OTHER_VALUES).map(({ key, label, text }) => el("div", { title: `${label}: ${text}` }, el("dt", {}, t(`result.short.${key}`)), el("dd", { dataset: { value: key, text: shortText(text) } }, shortText(text))))),
-      scale?.needed || scale?.line ? button({ text: t(scale.line ? "result.change_scale" : "result.set_scale"), drawing: "ruler", kind: "small", focus: "scale", on: () => actions.scale(item, detail),
-        title: t(scale.line ? "result.scale_set" : "result.no_scale") }) : null);
+      scale?.needed || scale?.line ? button({ ...(hasVolumes ? { label: t("result.change_scale") } : { text: t("result.set_scale"), title: t("result.no_scale") }), drawing: "ruler", kind: hasVolumes ? "quiet" : "small", focus: "scale",
+        on: () => actions.scale(item, detail) }) : null);
   }
 
   function secondOpinion(result) {
     const other = result.second_opinion;
     if (!other) return null;
-    return el("p", { class: `second ${other.disagree ? "apart" : ""}` }, svg("svg", { class: "diamond", viewBox: "0 0 14 14", "aria-hidden": "true" }, svg("path", { d: "M7 0l6 7l-6 7l-6 -7z" })), other.text || other.ef_text);
+    return el("p", { class: `second ${other.disagree ? "apart" : ""}` }, svg("svg", { class: "diamond", viewBox: "0 0 14 14", "aria-hidden": "true" }, svg("path", { d: "M7 0l6 7l-6 7l-6 -7z" })), el("span", {}, t("result.second_opinion", { text: other.text || other.ef_text })));
   }
 
   function warningList(warnings) {
     if (!warnings.length) return null;
+    const rank = ({ code }) => (FIRST.includes(code) ? FIRST.indexOf(code) : FIRST.length);
+    warnings = [...warnings].sort((one, other) => rank(one) - rank(other));
     const shown = isAllShown ? warnings : warnings.slice(0, SHOWN_WARNINGS), hidden = warnings.length - SHOWN_WARNINGS;
     return el("section", { class: "warnings", "aria-label": t("result.warnings", { n: warnings.length }) },
       el("h3", {}, icon("warning"), t("result.warnings", { n: warnings.length })),
@@ -222,5 +227,8 @@ function efNumber(shown, isLive) {
 
 /** A value without the aside that says where it comes from, and without the range behind a spread. */
 const shortText = (text) => text.replace(/ \(.*\)/, "").replace(/, .*/, "").replace(/\.$/, "").replace(/^SD /, "");
+
+/** Whether there are contours that can be corrected: models that read the EF from the clip have none. */
+const hasContours = ({ result, by_part }) => [result, ...Object.values(by_part || {})].some((one) => Number.isFinite(one?.ed_frame));
 
 const hasFile = (detail, name) => !detail.files || detail.files.includes(name);

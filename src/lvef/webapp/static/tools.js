@@ -54,7 +54,7 @@ export class Tools {
     this.tool = tool;
     for (const phase of ["ed", "es"]) this.panes[phase].stage.root.dataset.tool = tool;
     if (tool === "landmarks") this.#askLandmark();
-    else this.message(tool === "redraw" ? this.t("viewer.redraw.hint") : "");
+    else this.message(tool === "redraw" ? this.t("viewer.redraw.hint") : "", null, true);
     this.onTool(tool);
   }
 
@@ -170,7 +170,7 @@ export class Tools {
   // --- three points ------------------------------------------------------------------------------------------------------
 
   #askLandmark() {
-    this.message(this.t(`viewer.three.${STEPS[this.clicks.length]}`));
+    this.message(this.t(`viewer.three.${STEPS[this.clicks.length]}`), null, true);
     this.announce(this.t(`viewer.three.${STEPS[this.clicks.length]}`));
   }
 

@@ -42,7 +42,7 @@ class Viewer {
       onChange: (what) => this.changed(what),
       onPreview: (result) => this.onPreview(result),
       onResult: (detail) => this.stored(detail),
-      onMessage: (text, phase) => this.message(text, phase),
+      onMessage: (...message) => this.message(...message),
       announce,
     };
     this.editor = new Editor({ api, t, hooks });
@@ -80,7 +80,7 @@ class Viewer {
       handles,
       t,
       announce,
-      message: (text, phase) => this.message(text, phase),
+      message: (...message) => this.message(...message),
       onTool: (tool) => this.correctBar.tools.choose(tool),
     });
     for (const phase of PHASES) {
@@ -251,11 +251,12 @@ class Viewer {
     if (bitmap) this.cine.stage.setBitmap(bitmap);
   }
 
-  /** A sentence below the images, or on the image of a phase while correcting; empty for none. */
-  message(text, phase = null) {
+  /** A sentence on the images, or on that of a phase while correcting; empty for none. A hint is no warning. */
+  message(text, phase = null, isHint = false) {
     const isOnImage = phase !== null && this.mode === "correct";
-    for (const name of PHASES) this.panes[name].setNote(isOnImage && name === phase ? text : "");
+    for (const name of PHASES) this.panes[name].setNote(isOnImage && name === phase ? text : "", isHint);
     this.sentence.textContent = isOnImage ? "" : text;
+    this.sentence.classList.toggle("v-hint", isHint);
   }
 
   // --- acts --------------------------------------------------------------------------------------------------------------
