@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.options import FILE, FOLDER, PATH, json_option, workers_option
+from lvef.cli.options import FILE, FOLDER, PATH, json_option, verbosity_options, workers_option
 
 if TYPE_CHECKING:
     from lvef.stores.convert import Conversion
@@ -57,6 +57,7 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 )
 @workers_option("Files at once; 0 leaves the choice to lvef.")
 @json_option("Print what became of each file as JSON.")
+@verbosity_options()
 @click.pass_context
 def convert(
     ctx: click.Context,

@@ -18,9 +18,13 @@ from typing import Any, TypeVar
 
 import click
 
+from lvef.cli.options import Integer, Number, complete_models
 from lvef.core.config import read_toml
 from lvef.core.errors import ConfigError
 from lvef.core.terms import GIVEN_VIEWS, View
+
+NAMES_OF_MODELS = ("weights", "second_opinion")
+"""Fields that name an installed model, which the shell completes."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -52,7 +56,7 @@ def options_from(
     kind: type,
     *,
     only: Collection[str] | None = None,
-    aliases: Mapping[str, str] | None = None,
+    aliases: Mapping[str, tuple[str, ...]] | None = None,
     ranges: Mapping[str, click.ParamType[Any]] | None = None,
     bare: Mapping[str, str] | None = None,
 ) -> Callable[[F], F]:
@@ -76,7 +80,7 @@ def options_from(
                 continue
             names = [f"--{field.name.replace('_', '-')}"]
             if aliases is not None and field.name in aliases:
-                names.append(aliases[field.name])
+                names += aliases[field.name]
             own = None if ranges is None else ranges.get(field.name)
             several = field.default == ()
             alone: dict[str, Any] = (
@@ -90,6 +94,7 @@ def options_from(
                 **(_kind(hints[field.name]) if own is None else {"type": own}),
                 **({"multiple": True} if several else {"default": field.default}),
                 **alone,
+                **({"shell_complete": complete_models} if field.name in NAMES_OF_MODELS else {}),
                 show_default=bool(field.default)
                 and field.default != "unknown"
                 and not dataclasses.is_dataclass(field.default),
@@ -177,7 +182,7 @@ def _param_type(hint: Any) -> click.ParamType[Any]:  # noqa: ANN401
         members = GIVEN_VIEWS if inner is View else tuple(inner)
         return click.Choice([member.value for member in members], case_sensitive=False)
     if inner is int:
-        return click.IntRange(min=0)
+        return Integer(min=0)
     if inner is float:
-        return click.FloatRange(min=0, min_open=True)
+        return Number(min=0, min_open=True)
     return click.STRING

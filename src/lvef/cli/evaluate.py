@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from lvef.cli.derived import build, options_from
-from lvef.cli.options import FOLDER, PATH, combine, json_option
+from lvef.cli.lazy import VerbGroup
+from lvef.cli.options import (
+    FOLDER,
+    PATH,
+    Integer,
+    combine,
+    complete_models,
+    json_option,
+    note,
+    verbosity_options,
+)
 from lvef.measure.options import MeasureOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,20 +45,22 @@ def _common_options(weights: str) -> Callable[[F], F]:
         click.option(
             "--weights",
             multiple=True,
+            shell_complete=complete_models,
             help=f"Installed model, or a folder with model.onnx and card.json{weights}.  "
             f"[default: {MeasureOptions.weights}]",
         ),
         options_from(MeasureOptions, only=("backend", "precision", "threads")),
         click.option("-o", "--out", type=FOLDER, help="Folder for page, tables and plots."),
         json_option("Print the summary as JSON instead of a table."),
+        verbosity_options("Say on stderr what is done with each case."),
         click.option(
-            "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap."
+            "--seed", type=Integer(min=0), default=0, show_default=True, help="Seed of the bootstrap."
         ),
     )
 
 
 def _refuse_former(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
+    if value is not None and ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
         [option] = parameter.opts
         raise click.UsageError(
             f"{option} {value}: write lvef evaluate {FORMER_OPTIONS[option]} {value}.", ctx
@@ -55,6 +68,7 @@ def _refuse_former(ctx: click.Context, parameter: click.Parameter, value: str | 
 
 
 @click.group(
+    cls=VerbGroup,
     epilog="Example: lvef evaluate stills CAMUS --out evaluation",
     # Options of 0.1.0 that stand beside the former ones must not be complained of first.
     context_settings={"ignore_unknown_options": True},
@@ -166,7 +180,7 @@ def stills(
     if write_card:
         figures = card_figures(evaluation, evaluation.labels[0])
         write_card_figures(predictor.entry.folder, figures)
-        click.echo(f"{len(figures)} metrics written into the card of {predictor.entry.name}.", err=True)
+        note(f"{len(figures)} metrics written into the card of {predictor.entry.name}.")
 
 
 @evaluate.command(
@@ -202,7 +216,7 @@ Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 )
 @click.option(
     "--overlays",
-    type=click.IntRange(0, MAX_OVERLAYS),
+    type=Integer(0, MAX_OVERLAYS),
     default=0,
     show_default=True,
     help="So many evaluated cases, and as many of training, are shown with predicted and reference lines.",

@@ -13,7 +13,7 @@ import click
 
 from lvef.cli.derived import build, options_from
 from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_options, is_one, make_jobs
-from lvef.cli.options import PATH
+from lvef.cli.options import FOLDER, PATH, json_option, verbosity_options
 from lvef.core.errors import DataError, LvefError, QualityRefusal
 from lvef.core.terms import Status
 from lvef.measure.options import AUTO, MeasureOptions
@@ -90,7 +90,7 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help=f"Folder for the reports.  [default: {DEFAULT_OUT}; that of a saved result goes into its folder]",
 )
 @click.option(
@@ -110,8 +110,9 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
     help="A reader's correction, as the web page saves it; for one file or result.",
 )
 @click.option("--reader", default="", metavar="NAME", help="Who corrected; goes with --correction.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for one report, else an array.")
-@options_from(MeasureOptions, aliases={"frame_rate_hz": "--frame-rate"}, bare={"second_opinion": AUTO})
+@json_option("Print JSON: an object for one report, else an array.")
+@verbosity_options()
+@options_from(MeasureOptions, aliases={"frame_rate_hz": ("--frame-rate",)}, bare={"second_opinion": AUTO})
 @click.pass_context
 def report(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Make the one-page report of a measurement, as PDF or HTML.

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lvef.cli.options import FILE, FOLDER, PATH, combine, json_option
+from lvef.cli.options import (
+    FILE,
+    FOLDER,
+    JOBS,
+    PATH,
+    Integer,
+    Number,
+    combine,
+    json_option,
+    note,
+    verbosity_options,
+)
 from lvef.core.errors import MissingExtraError
 from lvef.core.terms import SEGMENTATION, VIEW
 
@@ -114,12 +125,12 @@ def training_options(command: F) -> F:
         ),
         click.option(
             "--weight",
-            type=click.FloatRange(min=0),
+            type=Number(min=0),
             multiple=True,
             help="How often the cases of a store come in an epoch, in the order of --data.  [default: once]",
         ),
-        click.option("--epochs", type=click.IntRange(min=1), help="Most epochs, instead of the recipe's."),
-        click.option("--seed", type=click.IntRange(min=0), help="Seed, instead of the recipe's."),
+        click.option("--epochs", type=Integer(min=1), help="Most epochs, instead of the recipe's."),
+        click.option("--seed", type=Integer(min=0), help="Seed, instead of the recipe's."),
         click.option(
             "--set",
             "changes",
@@ -141,14 +152,14 @@ def training_options(command: F) -> F:
         ),
         click.option(
             "--devices",
-            type=click.IntRange(min=1),
+            type=Integer(min=1),
             default=1,
             show_default=True,
             help="GPUs (on processors: processes) of each machine.",
         ),
         click.option(
             "--num-nodes",
-            type=click.IntRange(min=1),
+            type=Integer(min=1),
             default=1,
             show_default=True,
             help="Machines; start the same command on each, as Lightning's documents say.",
@@ -160,13 +171,14 @@ def training_options(command: F) -> F:
             help="How several devices share the work, by Lightning's names: ddp, fsdp ...",
         ),
         click.option(
-            "--workers",
-            type=click.IntRange(min=0),
+            *JOBS,
+            type=Integer(min=0),
             default=0,
             show_default=True,
             help="Processes that load, for each device; 0 loads in the training process.",
         ),
         json_option("Print the results as JSON."),
+        verbosity_options("Print a line of progress every few seconds."),
     )(command)
 
 
@@ -193,12 +205,10 @@ Examples:
 )
 @click.option(
     "--folds",
-    type=click.IntRange(min=2),
+    type=Integer(min=2),
     help="Cross-validation by patient with so many folds; with --fold, how many folds there are.",
 )
-@click.option(
-    "--fold", type=click.IntRange(min=0), help="Hold out this fold only, counted from 0.  [folds: 5]"
-)
+@click.option("--fold", type=Integer(min=0), help="Hold out this fold only, counted from 0.  [folds: 5]")
 @click.option(
     "--resume/--fresh",
     default=True,
@@ -377,7 +387,7 @@ def _cross_validate(
 
     def on_fold(number: int, fitted: FitResult) -> None:
         if fitted.figures:
-            click.echo(f"Fold {number}: {figures_text(fitted.figures['held_out'])}", err=True)
+            note(f"Fold {number}: {figures_text(fitted.figures['held_out'])}")
 
     found = cross_validate(settings, training_data, options, folds, on_fold)
     if as_json:

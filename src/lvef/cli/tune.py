@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.options import FOLDER
+from lvef.cli.options import FOLDER, Integer, note
 from lvef.cli.train import EXIT_CODES, SharedArguments, training_extra, training_options
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ Examples:
 )
 @click.option(
     "--trials",
-    type=click.IntRange(min=1),
+    type=Integer(min=1),
     help=f"Search with so many trials over all processes that share the storage.  [default: {DEFAULT_TRIALS}]",
 )
 @click.option(
@@ -89,7 +89,7 @@ def tune(
 
 def _print_trial(trial: FrozenTrial) -> None:
     loss = "" if trial.value is None else f", validation loss {trial.value:.5g}"
-    click.echo(f"Trial {trial.number + 1}: {trial.state.name.lower()}{loss}", err=True)
+    note(f"Trial {trial.number + 1}: {trial.state.name.lower()}{loss}")
 
 
 def _show(found: TuneResult) -> None:
