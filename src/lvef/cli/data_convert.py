@@ -96,7 +96,7 @@ def convert(
             progress.message(f"{finished.source.path}: {notice}")
 
     settings = Settings(Format(form), rename, resume, workers)
-    with show_progress("Converting") as progress:
+    with show_progress("Converting", lambda conversion: str(conversion.outcome)) as progress:
         done = run(sources, out, settings, progress=progress, on_finished=on_finished)
     if key_file is not None:
         write_key_file(key_file, done)

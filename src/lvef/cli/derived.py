@@ -88,13 +88,14 @@ def options_from(
                 if bare is None or field.name not in bare
                 else {"is_flag": False, "flag_value": bare[field.name]}
             )
+            if field.name in NAMES_OF_MODELS:
+                alone |= {"shell_complete": complete_models}
             command = click.option(
                 *names,
                 field.name,
                 **(_kind(hints[field.name]) if own is None else {"type": own}),
                 **({"multiple": True} if several else {"default": field.default}),
                 **alone,
-                **({"shell_complete": complete_models} if field.name in NAMES_OF_MODELS else {}),
                 show_default=bool(field.default)
                 and field.default != "unknown"
                 and not dataclasses.is_dataclass(field.default),

@@ -13,7 +13,7 @@ import click
 
 from lvef.cli.derived import build, options_from
 from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_options, is_one, make_jobs
-from lvef.cli.options import FOLDER, PATH, json_option, verbosity_options
+from lvef.cli.options import FOLDER, PATH, is_verbose, json_option, verbosity_options
 from lvef.core.errors import DataError, LvefError, QualityRefusal
 from lvef.core.terms import Status
 from lvef.measure.options import AUTO, MeasureOptions
@@ -165,6 +165,8 @@ def run_report(request: Request, options: MeasureOptions) -> int:
                 documents.append(document)
                 ef = f"EF {ef_interval_text(result.measurement):>5}"
                 lines += [f"{ef}  {file}" for file in document["files"]]
+                if is_verbose():
+                    progress.message(f"{task.label}: {ef.strip()}, written to {', '.join(document['files'])}")
                 for sentence in _messages(result, correct is not None):
                     progress.message(sentence)
             except LvefError as error:

@@ -40,6 +40,9 @@ MIN_FILE, MIN_NOTE = 12, 13
 WIDE = 100
 """Width from which two spaces stand between columns."""
 
+MIN_TWO_COLUMNS = 60
+"""Narrowest terminal on which labels and texts are two columns."""
+
 _PIPED_WIDTH = 120
 
 
@@ -89,13 +92,18 @@ def print_table(rows: Sequence[Row], out_dir: Path | None) -> None:
 
 
 def print_lines(lines: Iterable[tuple[str, str]]) -> None:
-    """Print labels and texts as two columns; texts are folded between words."""
+    """Print labels and texts as two columns, on a narrow terminal one after the other; texts are folded between words."""
+    console = make_console()
+    if console.width < MIN_TWO_COLUMNS:
+        for name, text in lines:
+            console.print(escape(f"{name.strip()}: {text}" if name.strip() else text))
+        return
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in lines:
         table.add_row(escape(name), escape(text))
-    make_console().print(table)
+    console.print(table)
 
 
 def print_disclaimer() -> None:

@@ -323,7 +323,7 @@ def _run(source: Source, tasks: Sequence[Task], values: Mapping[str, Any]) -> No
             if count <= SHOWN:
                 progress.message(f"{result.outcome}: {result.reason}")
 
-    with show_progress("Making clips") as progress:
+    with show_progress("Making clips", lambda clip: str(clip.outcome)) as progress:
         done = run(
             source,
             tasks,
