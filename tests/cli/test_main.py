@@ -109,12 +109,20 @@ def test_help_of_a_group_names_its_verbs(run):
         assert f"{verb} {command.short_help}" in said
 
 
-@pytest.mark.parametrize(
-    "words", [(), *((verb,) for verb in VERBS), *(("data", verb) for verb in data.commands)]
-)
-def test_every_help_has_an_example(run, words):
+def every_command(group=main, words=()):
+    """The words of every command, groups among them."""
+    yield words
+    if isinstance(group, click.Group):
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            yield from every_command(group.get_command(context, name), (*words, name))
+
+
+@pytest.mark.parametrize("words", every_command())
+def test_every_help_has_an_example_and_fits_80_columns(run, words):
     result = run(*words, "--help")
     assert result.exit_code == 0, result.stderr
+    assert max(map(len, result.stdout.splitlines())) <= 80
     assert "Example" in result.stdout
     assert " ".join(("lvef", *(words or ("measure",)))) in result.stdout.split("Example", 1)[1]
     assert run(*words, "-h").stdout == result.stdout

@@ -116,6 +116,13 @@ def test_what_is_wrong_is_one_sentence_and_exit_code_1(run, folder, damage, said
     assert said in " ".join(run("weights", "verify", folder).stdout.split())
 
 
+def test_quiet_names_only_what_is_wrong(run, folder):
+    assert run("weights", "verify", folder, "-q").stdout == ""
+    unknown_key(folder)
+    said = run("weights", "verify", folder, "camus-view", "-q").stdout
+    assert said.startswith(NAME) and "camus-view" not in said
+
+
 def test_a_name_that_is_not_installed(run):
     for verb in ("verify", "info"):
         result = run("weights", verb, "camus-sge")

@@ -124,7 +124,7 @@ def clips(verify: bool, **common: Any) -> None:  # noqa: ANN401
     epilog=f"""\b
 Examples:
   lvef data prepare two-stream echonet.parquet --out two-stream
-  lvef data prepare two-stream echonet.parquet --out two-stream --frames 29 --duration 2
+  lvef data prepare two-stream echonet.parquet -o out --frames 29 --duration 2
 
 {EXIT_CODES}""",
 )

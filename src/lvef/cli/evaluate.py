@@ -91,9 +91,10 @@ def evaluate() -> None:
     epilog="""\b
 Examples:
   lvef evaluate stills CAMUS --out evaluation
-  lvef evaluate stills CAMUS --patients RUN/held-out.txt --weights RUN/camus-seg --robustness
-  lvef evaluate stills CAMUS --weights camus-seg --weights other/network --out both
-  lvef evaluate stills CAMUS --runs fold0 --runs fold1 --runs fold2 --out pooled
+  lvef evaluate stills CAMUS --patients held-out.txt --weights RUN/camus-seg
+  lvef evaluate stills CAMUS --robustness -o evaluation
+  lvef evaluate stills CAMUS --weights camus-seg --weights other -o both
+  lvef evaluate stills CAMUS --runs fold0 --runs fold1 --runs fold2 -o pool
   lvef evaluate stills CAMUS --weights RUN/camus-seg --write-card
 
 Exit code: 0 done, 1 something failed, 2 usage error."""
@@ -186,8 +187,9 @@ def stills(
 @evaluate.command(
     epilog="""\b
 Examples:
-  lvef evaluate dataset echonet.parquet --weights A --weights B --split test --overlays 8 --out out/ef
-  lvef evaluate dataset echonet.parquet --predictions RUN/predictions.csv --split val --json
+  lvef evaluate dataset echonet.parquet --split test --overlays 8 -o out/ef
+  lvef evaluate dataset echonet.parquet --weights A --weights B -o out/both
+  lvef evaluate dataset echonet.parquet --predictions predictions.csv --json
 
 Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 )
@@ -279,7 +281,7 @@ def dataset(
     epilog="""\b
 Examples:
   lvef evaluate synthetic PHANTOMS --out out/phantoms
-  lvef evaluate synthetic PHANTOMS --weights RUN/camus-seg --precision f32 --json
+  lvef evaluate synthetic PHANTOMS --weights camus-seg --precision f32
 
 Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 )

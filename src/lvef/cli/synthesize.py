@@ -187,9 +187,9 @@ def phantom(clips: int, **values: Any) -> None:  # noqa: ANN401
     epilog=f"""\b
 Examples:
   lvef synthesize motion out/motion --data CAMUS
-  lvef synthesize motion out/motion --data CAMUS --clips-per-patient 4 --seed 1
+  lvef synthesize motion out/motion --data CAMUS --clips-per-patient 4
   lvef synthesize motion out/test --data CAMUS --split validation
-  lvef synthesize motion out/low --data CAMUS --patients names.txt --ef-percent 15-35
+  lvef synthesize motion out/low --data CAMUS --ef-percent 15-35
 
 {EXIT_CODES}""",
 )

@@ -91,8 +91,9 @@ def weights() -> None:
     name="import",
     epilog="""\b
 Examples:
-  lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt --out echonet-ef
-  lvef weights import echonet-lv deeplabv3_resnet50_random.pt --out echonet-lv --half
+  lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt -o echonet-ef
+  lvef weights import echonet-lv deeplabv3_resnet50_random.pt -o echonet-lv
+  lvef weights import echonet-lv deeplabv3_resnet50_random.pt -o half --half
   lvef measure clip.avi --weights echonet-ef
 
 Exit code: 0 network written, 1 something failed, 2 usage error.""",
@@ -247,8 +248,8 @@ def _print_import(card: Card, file: Path, digest: str, model: Path, out: Path, a
 @click.command(
     epilog="""\b
 Examples:
-  lvef weights calibrate camus-seg --data CAMUS --run RUN --out out/calibration
-  lvef weights calibrate FOLDER --data CAMUS --run RUN --phantoms 96 --out out/calibration
+  lvef weights calibrate camus-seg --data CAMUS --run RUN -o out/calibration
+  lvef weights calibrate FOLDER --data CAMUS --run RUN --phantoms 96 -o out
 
 Exit code: 0 done, 1 something failed, 2 usage error."""
 )

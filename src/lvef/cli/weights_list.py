@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from lvef.cli.derived import options_from
-from lvef.cli.options import json_option, verbosity_options
+from lvef.cli.options import is_quiet, json_option, verbosity_options
 from lvef.measure.options import MeasureOptions
 
 
@@ -99,7 +99,8 @@ def verify(ctx: click.Context, models: tuple[str, ...], backend: str, as_json: b
     else:
         from lvef.cli.show import print_lines
 
+        shown = [one for one in found if one.problem or not is_quiet()]
         print_lines(
-            (f"{v.name} {v.version}".strip(), v.problem or f"ok: {', '.join(v.checked)}") for v in found
+            (f"{v.name} {v.version}".strip(), v.problem or f"ok: {', '.join(v.checked)}") for v in shown
         )
     ctx.exit(1 if any(one.problem for one in found) else 0)
