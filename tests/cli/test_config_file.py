@@ -53,6 +53,11 @@ def test_names_are_those_of_the_options(config, run, fake, here, monkeypatch):
     assert json.loads(run("data", "info", "camus").stdout)["name"] == "camus"
 
 
+def test_help_shows_the_values_of_the_file(config, run):
+    config("[measure]\nmax-seconds = 20\n")
+    assert "[default: 20" in " ".join(run("measure", "--help").stdout.split())
+
+
 def test_a_list_for_an_option_that_may_be_given_several_times(config, run, here):
     config('[evaluate.synthetic]\nweights = ["a", "b"]\n')
     result = run("evaluate", "synthetic", "folder")

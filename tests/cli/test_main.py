@@ -118,7 +118,17 @@ def every_command(group=main, words=()):
             yield from every_command(group.get_command(context, name), (*words, name))
 
 
-@pytest.mark.parametrize("words", every_command())
+@pytest.mark.parametrize("verb", ["measure", "report"])
+def test_options_of_measuring_stand_under_headings(run, verb):
+    text = run(verb, "--help").stdout
+    headings = [f"\n{heading}:\n" for heading in ("Input", "Output", "Model", "Frames", "Scale", "Options")]
+    places = [text.index(heading) for heading in headings]
+    assert places == sorted(places)
+    assert places[2] < text.index("\n  --weights") < places[3]
+    assert "--scale-line X1,Y1,X2,Y2,MM" in text
+
+
+@pytest.mark.parametrize("words", list(every_command()))
 def test_every_help_has_an_example_and_fits_80_columns(run, words):
     result = run(*words, "--help")
     assert result.exit_code == 0, result.stderr

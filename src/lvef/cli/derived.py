@@ -59,6 +59,7 @@ def options_from(
     aliases: Mapping[str, tuple[str, ...]] | None = None,
     ranges: Mapping[str, click.ParamType[Any]] | None = None,
     bare: Mapping[str, str] | None = None,
+    metavars: Mapping[str, str] | None = None,
 ) -> Callable[[F], F]:
     """Decorate a command with one option a field, in the order of the fields.
 
@@ -69,6 +70,7 @@ def options_from(
         aliases: Further option names, by field.
         ranges: What a field may be, where its type is too general.
         bare: Value of an option that is given without one, by field; the others need a value.
+        metavars: What help shows in place of the type, by field.
     """
 
     def decorate(command: F) -> F:
@@ -88,6 +90,8 @@ def options_from(
                 if bare is None or field.name not in bare
                 else {"is_flag": False, "flag_value": bare[field.name]}
             )
+            if metavars is not None and field.name in metavars:
+                alone |= {"metavar": metavars[field.name]}
             if field.name in NAMES_OF_MODELS:
                 alone |= {"shell_complete": complete_models}
             command = click.option(

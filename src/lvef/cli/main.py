@@ -129,11 +129,7 @@ class MainGroup(LazyGroup):
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb; see the module for the exit codes."""
         try:
-            # Help must work even where the config file does not.
-            if not {"-h", "--help"} & set(ctx.args):
-                from lvef.cli.config_file import read_config
-
-                ctx.default_map = read_config(self, ctx)
+            self._read_config(ctx)
             return super().invoke(ctx)
         except click.NoSuchOption as error:
             raise _with_hint(error) from None
@@ -158,6 +154,16 @@ class MainGroup(LazyGroup):
             _print_traceback()
             _print_error(_bug_message(error))
             ctx.exit(1)
+
+    def _read_config(self, ctx: click.Context) -> None:
+        from lvef.cli.config_file import ConfigFileError, read_config
+
+        try:
+            ctx.default_map = read_config(self, ctx)
+        except ConfigFileError:
+            # Help must work even where the file does not.
+            if not {"-h", "--help"} & set(ctx.args):
+                raise
 
 
 @click.group(

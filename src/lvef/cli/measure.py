@@ -11,8 +11,26 @@ import click
 
 import lvef
 from lvef.cli.derived import build, options_from
-from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_options, is_one, make_jobs
-from lvef.cli.options import FOLDER, Number, json_option, note, verbosity_options, workers_option
+from lvef.cli.jobs import (
+    DEFAULT_OUT,
+    METAVARS,
+    SECTIONS,
+    Inputs,
+    check_inputs,
+    find_files,
+    input_options,
+    is_one,
+    make_jobs,
+)
+from lvef.cli.options import (
+    FOLDER,
+    Number,
+    SectionedCommand,
+    json_option,
+    note,
+    verbosity_options,
+    workers_option,
+)
 from lvef.core.serialization import to_json
 from lvef.io.formats import CLIP_FORMATS
 from lvef.measure.options import AUTO, MAX_SECONDS, MeasureOptions
@@ -48,6 +66,8 @@ class Request(Inputs):
 
 
 @click.command(
+    cls=SectionedCommand,
+    sections=SECTIONS,
     help=f"""Measure the ejection fraction of echo files, or of all in a folder.
 
     Reads {CLIP_FORMATS}; folders of numbered stills; and pairs of stills. Prints a table and writes for each file
@@ -56,7 +76,7 @@ class Request(Inputs):
     epilog="""\b
 Examples:
   lvef measure clip.avi
-  lvef measure study/ --out results --workers 2
+  lvef measure study/ -o results -j 2
   lvef measure --ed ed.png --es es.png
   lvef measure --a4c four.dcm --a2c two.dcm --sex F
   lvef measure --study exam/
@@ -91,7 +111,12 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
     help="Give up a file that takes longer; the others go on. 0: never.",
 )
 @verbosity_options()
-@options_from(MeasureOptions, aliases={"frame_rate_hz": ("--frame-rate",)}, bare={"second_opinion": AUTO})
+@options_from(
+    MeasureOptions,
+    aliases={"frame_rate_hz": ("--frame-rate",)},
+    bare={"second_opinion": AUTO},
+    metavars=METAVARS,
+)
 @click.pass_context
 def measure(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Measure echo files; the help stands above."""

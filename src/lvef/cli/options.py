@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,31 @@ class Number(click.FloatRange):
     """A number within limits; help and messages call it so."""
 
     name = "number"
+
+
+class SectionedCommand(click.Command):
+    """A command whose help lists its options under headings.
+
+    Args:
+        sections: Heading -> names of parameters; the others come last, under "Options".
+    """
+
+    def __init__(self, *args: Any, sections: Mapping[str, Sequence[str]], **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self.sections = sections
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, heading by heading."""
+        heading_of = {name: heading for heading, names in self.sections.items() for name in names}
+        found: dict[str, list[tuple[str, str]]] = {heading: [] for heading in (*self.sections, "Options")}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if isinstance(param, click.Option) and record is not None:
+                found[heading_of.get(param.name or "", "Options")].append(record)
+        for heading, records in found.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
 
 
 PATH = click.Path(path_type=Path)

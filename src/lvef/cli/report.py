@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lvef.cli.derived import build, options_from
-from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_options, is_one, make_jobs
-from lvef.cli.options import FOLDER, PATH, is_verbose, json_option, verbosity_options
+from lvef.cli.jobs import (
+    DEFAULT_OUT,
+    METAVARS,
+    SECTIONS,
+    Inputs,
+    check_inputs,
+    find_files,
+    input_options,
+    is_one,
+    make_jobs,
+)
+from lvef.cli.options import FOLDER, PATH, SectionedCommand, is_verbose, json_option, verbosity_options
 from lvef.core.errors import DataError, LvefError, QualityRefusal
 from lvef.core.terms import Status
 from lvef.measure.options import AUTO, MeasureOptions
@@ -77,6 +87,8 @@ class Task:
 
 
 @click.command(
+    cls=SectionedCommand,
+    sections=SECTIONS,
     epilog="""\b
 Examples:
   lvef report clip.avi
@@ -84,7 +96,7 @@ Examples:
   lvef report lvef-out/clip --clip moved/clip.avi
   lvef report clip.avi --correction clip.json --reader "A. Reader"
 
-Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
+Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 )
 @input_options
 @click.option(
@@ -112,7 +124,12 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
 @click.option("--reader", default="", metavar="NAME", help="Who corrected; goes with --correction.")
 @json_option("Print JSON: an object for one report, else an array.")
 @verbosity_options()
-@options_from(MeasureOptions, aliases={"frame_rate_hz": ("--frame-rate",)}, bare={"second_opinion": AUTO})
+@options_from(
+    MeasureOptions,
+    aliases={"frame_rate_hz": ("--frame-rate",)},
+    bare={"second_opinion": AUTO},
+    metavars=METAVARS,
+)
 @click.pass_context
 def report(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Make the one-page report of a measurement, as PDF or HTML.

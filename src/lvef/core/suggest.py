@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -15,6 +14,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         >>> did_you_mean("xyz", ["camus-seg"])
         ''
     """
+    # Loaded here: it takes longer than the rest of a short command.
+    from difflib import get_close_matches
+
     by_lower = {one.lower(): one for one in known}
     near = get_close_matches(name.lower(), by_lower, 1)
     return f"; did you mean {by_lower[near[0]]}?" if near else ""
