@@ -44,6 +44,16 @@ def all_draws():
     _draw(FEW_DRAWS)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_user(tmp_path_factory):
+    """Neither a config file nor variables of the user reach a test, or a process that it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("LVEF_")]:
+            patch.delenv(name)
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The repository's root."""

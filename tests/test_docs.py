@@ -36,6 +36,8 @@ def commands(
 
 
 COMMANDS = dict(commands(main))
+COMMON = {"--verbose", "--quiet"}
+"""Options of nearly every command, which one page explains."""
 UNTOLD = {("demo",), ("info",)}
 """Commands that README shows; their options are told by their help alone."""
 
@@ -210,9 +212,18 @@ def test_every_command_and_option_is_documented():
             continue
         how_to = [p for p in showing if (ROOT / "docs" / "how-to") in p.parents]
         said = {o for page in how_to for o in re.findall(r"--[\w-]+", page.read_text(encoding="utf-8"))}
-        options = [{*p.opts, *p.secondary_opts} for p in command.params if isinstance(p, click.Option)]
+        options = [
+            {*p.opts, *p.secondary_opts}
+            for p in command.params
+            if isinstance(p, click.Option) and not COMMON & set(p.opts)
+        ]
         wrong += [f"lvef {' '.join(words)}: {' '.join(sorted(o))}" for o in options if not o & said]
     assert not wrong, "\n".join(wrong)
+
+
+def test_common_options_have_one_page():
+    page = (ROOT / "docs" / "how-to" / "command-line.md").read_text(encoding="utf-8")
+    assert all(f"`{option}`" in page for option in COMMON)
 
 
 def test_outputs_have_one_option_everywhere():

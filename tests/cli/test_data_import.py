@@ -124,7 +124,10 @@ def test_a_collection_that_lost_its_efs_is_reported_apart_from_one_without(run, 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("info", "echonet"), "no dataset is called 'echonet'; known are echonet-dynamic"),
+        (
+            ("info", "echonet"),
+            "no dataset is called 'echonet'; did you mean echonet-dynamic? Known are echonet-dynamic",
+        ),
         (("import", "echonet", "root", "--out", "m.csv"), "no dataset is called 'echonet'"),
         (("import", "camus", "root", "--out", "m.xlsx"), "a manifest ends in .parquet or .csv"),
         (("import", "camus", "root"), "--out"),

@@ -30,7 +30,7 @@ class Example:
 
 
 @click.command()
-@options_from(Example, aliases={"size_px": "--size"})
+@options_from(Example, aliases={"size_px": ("--size",)})
 def command(**values):
     click.echo(repr(build(Example, values)))
 

@@ -31,8 +31,25 @@ def test_info_tells_versions_engines_and_licences(run):
     assert "10.1109/TMI.2019.2900516" in network["citation"]
 
 
-def test_info_for_people(run):
+def test_info_is_a_line_a_model(run):
     result = run("info")
+    assert result.exit_code == 0
+    rows = {line.split()[0]: line for line in result.stdout.splitlines() if "CC-BY-NC-SA" in line}
+    assert set(rows) == {n["name"] for n in json.loads(run("info", "--json").stdout)["networks"]}
+    # The errors that the card of camus-seg has are of phantoms and animated stills: not of another hospital.
+    assert "segmentation  not validated externally  CC-BY-NC-SA-4.0" in rows["camus-seg"]
+    assert "ef-clip       11.5 points, experimental CC-BY-NC-SA-4.0" in rows["small-video"]
+    assert "measures no EF" in rows["camus-view"]
+    assert "10.1109" not in result.stdout
+    assert "Not a medical device" in result.stdout
+    assert (
+        max(len(line.rstrip()) for line in result.stdout.splitlines() if not line.startswith("Config")) <= 80
+    )
+    assert run("weights", "list").stdout in result.stdout
+
+
+def test_info_for_people(run):
+    result = run("info", "--all")
     assert result.exit_code == 0
     for word in (
         lvef.__version__,
@@ -65,8 +82,15 @@ def test_info_marks_experimental_networks_and_tells_external_figures_first(run):
 
 def test_info_of_a_network_that_is_not_there(run):
     result = run("info", "nosuch")
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2, "")
     assert "No network named nosuch; installed: camus-seg" in result.stderr
+    for words in (("info", "camus-sge"), ("measure", "x.avi", "--weights", "camus-sge")):
+        result = run(*words)
+        assert result.exit_code == 2
+        assert result.stderr.startswith(
+            "lvef: No network named camus-sge; did you mean camus-seg? Installed: "
+        )
+        assert result.stderr.count("\n") == 1
 
 
 def test_info_without_a_network_tells_how_to_get_one(run, monkeypatch):

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import lvef
 from lvef.cli.data import data
-from lvef.cli.main import VERBS, main
+from lvef.cli.main import SECTIONS, VERBS, main
 from lvef.core.errors import DataError, QualityRefusal, WeightsError
 
 
@@ -30,6 +30,77 @@ def test_help_names_every_verb(run):
     assert "Not a medical device" in result.stdout
 
 
+def test_without_arguments_it_says_what_to_type_next(run):
+    result = run()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert [line.split()[1] for line in result.stderr.splitlines() if line.startswith("  lvef ")] == [
+        "measure", "demo", "app", "--help",
+    ]  # fmt: skip
+    assert max(map(len, result.stderr.splitlines())) <= 80
+
+
+def test_help_is_grouped_by_purpose(run):
+    grouped = [verb for verbs in SECTIONS.values() for verb in verbs]
+    assert sorted(grouped) == sorted(VERBS)
+    text = run("--help").stdout
+    assert [text.index(f"\n{heading}:") for heading in SECTIONS] == sorted(
+        text.index(f"\n{heading}:") for heading in SECTIONS
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["measuer"], "There is no command 'measuer'; did you mean measure?"),
+        (["data", "chekc"], "There is no command 'chekc'; did you mean check?"),
+        (["data", "prepare", "clip"], "There is no command 'clip'; did you mean clips?"),
+        (["weights", "verfiy"], "There is no command 'verfiy'; did you mean verify?"),
+        (["evaluate", "sills"], "There is no command 'sills'; did you mean stills?"),
+        (["zzz"], "There is no command 'zzz'; there are measure, demo"),
+        (["data", "info", "camsu"], "no dataset is called 'camsu'; did you mean camus?"),
+    ],
+)
+def test_did_you_mean(run, words, said):
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+def test_did_you_mean_an_option(run):
+    result = run("measure", "--wieghts", "x", "clip.avi")
+    assert result.exit_code == 2
+    assert "There is no option --wieghts; did you mean --weights?" in result.stderr
+    assert "There is no option --zzzz.\n" in run("measure", "--zzzz").stderr
+
+
+def test_a_file_in_place_of_a_verb(run, here):
+    (here / "clip.avi").write_bytes(b"x")
+    assert "to measure that file: lvef measure clip.avi" in run("clip.avi").stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_clicks_script(run, shell):
+    result = run("completion", shell)
+    assert result.exit_code == 0
+    assert "_LVEF_COMPLETE" in result.stdout
+    assert shell in result.stdout or shell == "bash"
+
+
+def test_a_shell_completes_verbs_options_and_models(monkeypatch):
+    def complete(*words):
+        shown = {
+            "COMP_WORDS": " ".join(words),
+            "COMP_CWORD": str(len(words) - 1),
+            "_LVEF_COMPLETE": "bash_complete",
+        }
+        return CliRunner().invoke(main, [], prog_name="lvef", env=shown).stdout.split()
+
+    assert complete("lvef", "me") == ["plain,measure"]
+    assert complete("lvef", "data", "che") == ["plain,check"]
+    assert complete("lvef", "measure", "--weights") == ["plain,--weights"]
+    assert "plain,camus-seg" in complete("lvef", "measure", "--weights", "camus")
+
+
 def test_help_of_a_group_names_its_verbs(run):
     result = run("data", "--help")
     assert result.exit_code == 0
@@ -38,12 +109,30 @@ def test_help_of_a_group_names_its_verbs(run):
         assert f"{verb} {command.short_help}" in said
 
 
-@pytest.mark.parametrize(
-    "words", [(), *((verb,) for verb in VERBS), *(("data", verb) for verb in data.commands)]
-)
-def test_every_help_has_an_example(run, words):
+def every_command(group=main, words=()):
+    """The words of every command, groups among them."""
+    yield words
+    if isinstance(group, click.Group):
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            yield from every_command(group.get_command(context, name), (*words, name))
+
+
+@pytest.mark.parametrize("verb", ["measure", "report"])
+def test_options_of_measuring_stand_under_headings(run, verb):
+    text = run(verb, "--help").stdout
+    headings = [f"\n{heading}:\n" for heading in ("Input", "Output", "Model", "Frames", "Scale", "Options")]
+    places = [text.index(heading) for heading in headings]
+    assert places == sorted(places)
+    assert places[2] < text.index("\n  --weights") < places[3]
+    assert "--scale-line X1,Y1,X2,Y2,MM" in text
+
+
+@pytest.mark.parametrize("words", list(every_command()))
+def test_every_help_has_an_example_and_fits_80_columns(run, words):
     result = run(*words, "--help")
     assert result.exit_code == 0, result.stderr
+    assert max(map(len, result.stdout.splitlines())) <= 80
     assert "Example" in result.stdout
     assert " ".join(("lvef", *(words or ("measure",)))) in result.stdout.split("Example", 1)[1]
     assert run(*words, "-h").stdout == result.stdout

@@ -88,11 +88,29 @@ def test_json_with_out_writes_too_and_resumes_to_the_same(run, fake, clip, here)
 def test_a_folder_prints_a_line_a_file(run, fake, folder):
     result = run("measure", folder, "--no-video", "--no-summary")
     assert result.exit_code == 0
-    assert result.stdout.count("60.0") == 2
-    assert "refused" in result.stdout
-    assert "no_fan" in result.stdout
+    rows = [line.split(maxsplit=6) for line in result.stdout.splitlines()]
+    assert [row[0] for row in rows] == ["File", "a.avi", "menu.avi", "inner/b.mp4", "Research"]
+    assert rows[1][1:6] == ["60", "%", "120", "48", "1"]
+    assert rows[2][1:] == ["-", "-", "-", "-", "refused", rows[2][6]]
+    assert rows[2][6].rstrip() == "no ultrasound sector"
+    assert "no_fan" not in result.stdout
     assert "No ultrasound fan" in result.stderr
     assert [Path(row["path"]).name for row in results("lvef-out")] == ["a.avi", "menu.avi", "b.mp4"]
+
+
+def test_verbose_says_what_came_of_each_file_and_quiet_only_what_went_wrong(run, fake, folder):
+    words = ("measure", folder, "--no-video", "--no-summary", "-o", "o", "-j", "1")
+    said = run(*words, "-v").stderr
+    assert re.search(r"a\.avi: EF 60 % in \d+\.\d s, written to o/a\n", said)
+    assert re.search(r"menu\.avi: refused in \d+\.\d s", said)
+    assert "a.avi: EF 60 %" in run(*words, "--verbose").stderr
+    assert "(by an earlier run)" in run(*words, "-v").stderr
+    quiet = run(*words, "-q")
+    assert quiet.stderr == "lvef: No ultrasound fan was found in the picture.\n"
+    assert "a.avi" in quiet.stdout
+    both = run(*words, "-v", "-q")
+    assert both.exit_code == 2
+    assert "--verbose and --quiet contradict each other" in both.stderr
 
 
 def test_our_own_outputs_are_not_measured(run, fake, folder):

@@ -143,3 +143,67 @@ def test_a_store_without_ef(run, recipe, here, tmp_path):
     done = run("train", recipe, "--data", some, "--out", "run", "--device", "cpu", "--epochs", 1)
     assert done.exit_code == 0, done.output
     assert "1 clips have no EF" in done.stderr
+
+
+def test_a_trial_run_goes_through_all_steps_and_writes_nothing(run, recipe, store, here):
+    words = ("train", recipe, "--data", store, "--out", "run", "--device", "cpu", "--fast-dev-run")
+    done = run(*words)
+    assert done.exit_code == 0, done.output
+    assert "One batch was trained and validated, and the network was exported" in done.stdout
+    assert "Nothing was written" in done.stdout
+    assert [path.name for path in here.iterdir()] == ["two.toml"]
+    told = json.loads(run(*words, "--json", "--folds", 2).stdout)
+    assert told["fast_dev_run"] is True
+    assert [path.name for path in here.iterdir()] == ["two.toml"]
+
+
+def test_a_trial_run_meets_what_the_run_would_meet(run, recipe, store, here):
+    done = run(
+        "train", recipe, "--data", store, "--out", "run", "--fast-dev-run", "--set", "network.colour=3"
+    )
+    assert done.exit_code == 1
+    assert "unknown key colour" in done.stderr
+
+
+def test_quiet_prints_the_result_alone(run, recipe, store, here):
+    done = run(
+        "train",
+        recipe,
+        "--data",
+        store,
+        "--out",
+        "run",
+        "--device",
+        "cpu",
+        "--epochs",
+        1,
+        "-q",
+        "--logger",
+        "csv",
+    )
+    assert done.exit_code == 0, done.output
+    assert done.stderr == ""
+    assert "1 epochs" in done.stdout
+    assert (here / "run" / "metrics.csv").is_file()
+    assert not (here / "run" / "tensorboard").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--logger", "tensorbord"], 2, "There is no logger tensorbord; did you mean tensorboard?"),
+        (["--logger", "csv,zzz"], 2, "There is no logger zzz; there are csv, tensorboard, mlflow, wandb."),
+        (
+            ["--logger", "csv,mlflow"],
+            1,
+            "--logger mlflow needs a package that is not installed: run pip install mlflow.",
+        ),
+        (["--fast-dev-run", "--average", "run"], 2, "--average trains nothing"),
+    ],
+)
+def test_loggers_and_trial_runs_that_cannot_be(run, recipe, store, here, monkeypatch, words, code, said):
+    monkeypatch.setattr("lvef.training.loggers.find_spec", lambda name: None)
+    done = run("train", recipe, "--data", store, "--out", "run", *words)
+    assert done.exit_code == code
+    assert said in done.stderr
+    assert not (here / "run").exists()

@@ -10,7 +10,8 @@ import click
 
 from lvef.cli.data_convert import convert
 from lvef.cli.data_prepare import prepare
-from lvef.cli.options import FILE, PATH, json_option
+from lvef.cli.lazy import VerbGroup
+from lvef.cli.options import FILE, PATH, complete_datasets, json_option, note, verbosity_options
 
 if TYPE_CHECKING:
     from lvef.datasets.findings import Finding
@@ -26,7 +27,7 @@ NO_EF = "none: every command that needs an EF says so"
 """What is printed of a dataset without EF."""
 
 
-@click.group(epilog="Example: lvef data import camus /data/CAMUS --out camus.parquet")
+@click.group(cls=VerbGroup, epilog="Example: lvef data import camus /data/CAMUS --out camus.parquet")
 def data() -> None:
     """Datasets: where to get them, reading, checking, converting, preparing.
 
@@ -42,7 +43,7 @@ Examples:
   lvef data info echonet-dynamic
   lvef data info camus --json""",
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_datasets)
 @json_option()
 def info(name: str | None, as_json: bool) -> None:
     """Where to ask for a dataset, its terms, its size, and the folder that arrives.
@@ -74,12 +75,13 @@ Examples:
 
 Exit code: 0 manifest written, 1 something failed, 2 usage error.""",
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets)
 @click.argument("root", type=PATH)
 @click.option(
     "-o", "--out", type=FILE, required=True, help="Manifest to write: .parquet, or .csv to be read by people."
 )
 @json_option("Print counts and findings as JSON.")
+@verbosity_options("")
 def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
     """Read the dataset NAME from ROOT into a manifest.
 
@@ -115,7 +117,7 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
     else:
         _print_summary(summary)
         _print_findings(imported.findings)
-    click.echo(f"Written to {out}: {summary['rows']:,} rows of {summary['patients']:,} patients.", err=True)
+    note(f"Written to {out}: {summary['rows']:,} rows of {summary['patients']:,} patients.")
 
 
 @data.command(
@@ -135,6 +137,7 @@ Exit code: 0 no errors (there may be warnings and notes), 1 errors, 2 usage erro
     help="Decode every image and mask as well: finds damaged frames, copies under other names, swapped phases.",
 )
 @json_option("Print the findings as JSON instead of text.")
+@verbosity_options("")
 @click.pass_context
 def check(ctx: click.Context, manifest: Path, decode: bool, as_json: bool) -> None:
     """Check a manifest and the files that it names.
@@ -163,7 +166,7 @@ def check(ctx: click.Context, manifest: Path, decode: bool, as_json: bool) -> No
         _print_findings(findings)
     kinds = ", ".join(f"{n} kind{'' if n == 1 else 's'} of {name}" for name, n in counts.items())
     how = "images decoded" if decode else "headers only"
-    click.echo(f"{manifest}: {len(table):,} items checked ({how}): {kinds}.", err=True)
+    note(f"{manifest}: {len(table):,} items checked ({how}): {kinds}.")
     ctx.exit(1 if counts[Severity.ERROR] else 0)
 
 
@@ -216,28 +219,24 @@ def _print_readers(readers: Sequence[DatasetReader]) -> None:
 
 def _print_reader(reader: DatasetReader) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
-    from lvef.cli.show import make_console
+    from lvef.cli.show import make_console, print_lines
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text in (
-        ("Name", reader.name),
-        ("Title", reader.title),
-        ("Holds", reader.holds),
-        ("EF", "yes" if reader.has_ef else NO_EF),
-        ("Where to ask", reader.where),
-        ("Terms", reader.terms),
-        ("Licence", reader.licence),
-        ("Cite", reader.citation),
-        ("Size", reader.size),
-        *(("Known defect", text) for text in reader.known_defects),
-    ):
-        table.add_row(label, escape(text))
+    print_lines(
+        [
+            ("Name", reader.name),
+            ("Title", reader.title),
+            ("Holds", reader.holds),
+            ("EF", "yes" if reader.has_ef else NO_EF),
+            ("Where to ask", reader.where),
+            ("Terms", reader.terms),
+            ("Licence", reader.licence),
+            ("Cite", reader.citation),
+            ("Size", reader.size),
+            *(("Known defect", text) for text in reader.known_defects),
+        ]
+    )
     console = make_console()
-    console.print(table)
     console.print("\nExpected layout:", style="dim")
     console.print(escape(reader.layout), soft_wrap=True)
     console.print(f"\nThen: lvef data import {reader.name} ROOT --out {reader.name}.parquet", style="dim")

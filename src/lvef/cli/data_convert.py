@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.options import FILE, FOLDER, PATH, json_option, workers_option
+from lvef.cli.options import FILE, FOLDER, PATH, json_option, verbosity_options, workers_option
 
 if TYPE_CHECKING:
     from lvef.stores.convert import Conversion
@@ -57,6 +57,7 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 )
 @workers_option("Files at once; 0 leaves the choice to lvef.")
 @json_option("Print what became of each file as JSON.")
+@verbosity_options()
 @click.pass_context
 def convert(
     ctx: click.Context,
@@ -95,7 +96,7 @@ def convert(
             progress.message(f"{finished.source.path}: {notice}")
 
     settings = Settings(Format(form), rename, resume, workers)
-    with show_progress("Converting") as progress:
+    with show_progress("Converting", lambda conversion: str(conversion.outcome)) as progress:
         done = run(sources, out, settings, progress=progress, on_finished=on_finished)
     if key_file is not None:
         write_key_file(key_file, done)

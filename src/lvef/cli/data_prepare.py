@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.options import FILE, FOLDER, combine, json_option, workers_option
+from lvef.cli.lazy import VerbGroup
+from lvef.cli.options import (
+    FILE,
+    FOLDER,
+    Integer,
+    Number,
+    combine,
+    json_option,
+    note,
+    verbosity_options,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from lvef.stores.prepare import Failure, Prepared
@@ -44,6 +55,7 @@ EXIT_CODES = "Exit code: 0 done, 1 something failed (the rest is prepared), 2 us
 
 
 @click.group(
+    cls=VerbGroup,
     short_help="Inputs for models: two-stream, volume-traces, clips.",
     epilog="Example: lvef data prepare clips echonet.parquet --out store",
 )
@@ -71,7 +83,7 @@ _common = combine(
     ),
     click.option(
         "--size",
-        type=click.IntRange(16, 1024),
+        type=Integer(16, 1024),
         default=112,
         show_default=True,
         help="Side of the square in pixels; frames are padded with black, never stretched.",
@@ -84,6 +96,7 @@ _common = combine(
         help="Part of the image that is taken: all of it, or the ultrasound sector alone, with black around it.",
     ),
     workers_option("Items at once; 0 takes one for each processor, at most 8."),
+    verbosity_options(),
     json_option("Print what was done as JSON."),
 )
 
@@ -111,21 +124,21 @@ def clips(verify: bool, **common: Any) -> None:  # noqa: ANN401
     epilog=f"""\b
 Examples:
   lvef data prepare two-stream echonet.parquet --out two-stream
-  lvef data prepare two-stream echonet.parquet --out two-stream --frames 29 --duration 2
+  lvef data prepare two-stream echonet.parquet -o out --frames 29 --duration 2
 
 {EXIT_CODES}""",
 )
 @_common
 @click.option(
     "--frames",
-    type=click.IntRange(min=2),
+    type=Integer(min=2),
     default=29,
     show_default=True,
     help="Frames that are read; each stream has one fewer.",
 )
 @click.option(
     "--duration",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=1.12,
     show_default=True,
     help="Seconds from the first of them to the last, on the clip's own clock.",
@@ -203,15 +216,13 @@ def _run(
             verify=verify,
         )
     if count > SHOWN_FAILURES:
-        click.echo(
-            f"{count - SHOWN_FAILURES} more were left out; see {result.out / 'left_out.csv'}.", err=True
-        )
+        note(f"{count - SHOWN_FAILURES} more were left out; see {result.out / 'left_out.csv'}.")
     if common["as_json"]:
         click.echo(json.dumps(result.as_dict(), indent=2, ensure_ascii=False))
     else:
         click.echo(_sentence(result))
     for code, n in result.notes.items():
-        click.echo(f"Note: {NOTES.get(code, '{n} with the warning ' + code).format(n=n)}.", err=True)
+        note(f"Note: {NOTES.get(code, '{n} with the warning ' + code).format(n=n)}.")
     click.get_current_context().exit(result.exit_code)
 
 

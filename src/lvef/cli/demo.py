@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from lvef.cli.derived import build, options_from
+from lvef.cli.options import FOLDER, json_option, note, verbosity_options
 from lvef.measure.options import MeasureOptions
 
 PHANTOM_FILE, TRUTH_FILE = "phantom.avi", "phantom.truth.json"
@@ -29,7 +30,7 @@ Examples:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     default=DEFAULT_OUT,
     show_default=True,
     help="Folder for the outputs.",
@@ -39,8 +40,9 @@ Examples:
     is_flag=True,
     help="Measure the clip of a synthetic phantom instead, and show its known EF beside the measured one.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option()
 @options_from(MeasureOptions, only=("weights", "backend", "precision"))
+@verbosity_options()
 @click.pass_context
 def demo(ctx: click.Context, /, out: Path, phantom: bool, as_json: bool, **values: str) -> None:
     """Measure the real echo that is installed with the pydicom package.
@@ -82,7 +84,7 @@ def _measure_phantom(out: Path, options: MeasureOptions, as_json: bool) -> int:
         click.echo(to_json({"measurement": json.loads(printed.getvalue()), "truth": truth}), nl=False)
     else:
         _print_truth(out / clip.stem, truth)
-    click.echo(f"Clip: {clip}. Truth: {out / TRUTH_FILE}.", err=True)
+    note(f"Clip: {clip}. Truth: {out / TRUTH_FILE}.")
     _print_files(out / clip.stem)
     return code
 
@@ -108,4 +110,4 @@ def _print_files(folder: Path) -> None:
 
     for name, what in ((SUMMARY_NAME, "the result on one page"), (OVERLAY_NAME, "the clip with contours")):
         if (folder / name).is_file():
-            click.echo(f"Look at {folder / name}: {what}.", err=True)
+            note(f"Look at {folder / name}: {what}.")

@@ -18,9 +18,13 @@ from typing import Any, TypeVar
 
 import click
 
+from lvef.cli.options import Integer, Number, complete_models
 from lvef.core.config import read_toml
 from lvef.core.errors import ConfigError
 from lvef.core.terms import GIVEN_VIEWS, View
+
+NAMES_OF_MODELS = ("weights", "second_opinion")
+"""Fields that name an installed model, which the shell completes."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -52,9 +56,10 @@ def options_from(
     kind: type,
     *,
     only: Collection[str] | None = None,
-    aliases: Mapping[str, str] | None = None,
+    aliases: Mapping[str, tuple[str, ...]] | None = None,
     ranges: Mapping[str, click.ParamType[Any]] | None = None,
     bare: Mapping[str, str] | None = None,
+    metavars: Mapping[str, str] | None = None,
 ) -> Callable[[F], F]:
     """Decorate a command with one option a field, in the order of the fields.
 
@@ -65,6 +70,7 @@ def options_from(
         aliases: Further option names, by field.
         ranges: What a field may be, where its type is too general.
         bare: Value of an option that is given without one, by field; the others need a value.
+        metavars: What help shows in place of the type, by field.
     """
 
     def decorate(command: F) -> F:
@@ -76,7 +82,7 @@ def options_from(
                 continue
             names = [f"--{field.name.replace('_', '-')}"]
             if aliases is not None and field.name in aliases:
-                names.append(aliases[field.name])
+                names += aliases[field.name]
             own = None if ranges is None else ranges.get(field.name)
             several = field.default == ()
             alone: dict[str, Any] = (
@@ -84,6 +90,10 @@ def options_from(
                 if bare is None or field.name not in bare
                 else {"is_flag": False, "flag_value": bare[field.name]}
             )
+            if metavars is not None and field.name in metavars:
+                alone |= {"metavar": metavars[field.name]}
+            if field.name in NAMES_OF_MODELS:
+                alone |= {"shell_complete": complete_models}
             command = click.option(
                 *names,
                 field.name,
@@ -177,7 +187,7 @@ def _param_type(hint: Any) -> click.ParamType[Any]:  # noqa: ANN401
         members = GIVEN_VIEWS if inner is View else tuple(inner)
         return click.Choice([member.value for member in members], case_sensitive=False)
     if inner is int:
-        return click.IntRange(min=0)
+        return Integer(min=0)
     if inner is float:
-        return click.FloatRange(min=0, min_open=True)
+        return Number(min=0, min_open=True)
     return click.STRING

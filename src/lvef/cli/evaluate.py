@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from lvef.cli.derived import build, options_from
-from lvef.cli.options import FOLDER, PATH, combine, json_option
+from lvef.cli.lazy import VerbGroup
+from lvef.cli.options import (
+    FOLDER,
+    PATH,
+    Integer,
+    combine,
+    complete_models,
+    json_option,
+    note,
+    verbosity_options,
+)
 from lvef.measure.options import MeasureOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,20 +45,22 @@ def _common_options(weights: str) -> Callable[[F], F]:
         click.option(
             "--weights",
             multiple=True,
+            shell_complete=complete_models,
             help=f"Installed model, or a folder with model.onnx and card.json{weights}.  "
             f"[default: {MeasureOptions.weights}]",
         ),
         options_from(MeasureOptions, only=("backend", "precision", "threads")),
         click.option("-o", "--out", type=FOLDER, help="Folder for page, tables and plots."),
         json_option("Print the summary as JSON instead of a table."),
+        verbosity_options("Say on stderr what is done with each case."),
         click.option(
-            "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap."
+            "--seed", type=Integer(min=0), default=0, show_default=True, help="Seed of the bootstrap."
         ),
     )
 
 
 def _refuse_former(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
+    if value is not None and ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
         [option] = parameter.opts
         raise click.UsageError(
             f"{option} {value}: write lvef evaluate {FORMER_OPTIONS[option]} {value}.", ctx
@@ -55,6 +68,7 @@ def _refuse_former(ctx: click.Context, parameter: click.Parameter, value: str | 
 
 
 @click.group(
+    cls=VerbGroup,
     epilog="Example: lvef evaluate stills CAMUS --out evaluation",
     # Options of 0.1.0 that stand beside the former ones must not be complained of first.
     context_settings={"ignore_unknown_options": True},
@@ -77,9 +91,10 @@ def evaluate() -> None:
     epilog="""\b
 Examples:
   lvef evaluate stills CAMUS --out evaluation
-  lvef evaluate stills CAMUS --patients RUN/held-out.txt --weights RUN/camus-seg --robustness
-  lvef evaluate stills CAMUS --weights camus-seg --weights other/network --out both
-  lvef evaluate stills CAMUS --runs fold0 --runs fold1 --runs fold2 --out pooled
+  lvef evaluate stills CAMUS --patients held-out.txt --weights RUN/camus-seg
+  lvef evaluate stills CAMUS --robustness -o evaluation
+  lvef evaluate stills CAMUS --weights camus-seg --weights other -o both
+  lvef evaluate stills CAMUS --runs fold0 --runs fold1 --runs fold2 -o pool
   lvef evaluate stills CAMUS --weights RUN/camus-seg --write-card
 
 Exit code: 0 done, 1 something failed, 2 usage error."""
@@ -166,14 +181,15 @@ def stills(
     if write_card:
         figures = card_figures(evaluation, evaluation.labels[0])
         write_card_figures(predictor.entry.folder, figures)
-        click.echo(f"{len(figures)} metrics written into the card of {predictor.entry.name}.", err=True)
+        note(f"{len(figures)} metrics written into the card of {predictor.entry.name}.")
 
 
 @evaluate.command(
     epilog="""\b
 Examples:
-  lvef evaluate dataset echonet.parquet --weights A --weights B --split test --overlays 8 --out out/ef
-  lvef evaluate dataset echonet.parquet --predictions RUN/predictions.csv --split val --json
+  lvef evaluate dataset echonet.parquet --split test --overlays 8 -o out/ef
+  lvef evaluate dataset echonet.parquet --weights A --weights B -o out/both
+  lvef evaluate dataset echonet.parquet --predictions predictions.csv --json
 
 Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 )
@@ -202,7 +218,7 @@ Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 )
 @click.option(
     "--overlays",
-    type=click.IntRange(0, MAX_OVERLAYS),
+    type=Integer(0, MAX_OVERLAYS),
     default=0,
     show_default=True,
     help="So many evaluated cases, and as many of training, are shown with predicted and reference lines.",
@@ -265,7 +281,7 @@ def dataset(
     epilog="""\b
 Examples:
   lvef evaluate synthetic PHANTOMS --out out/phantoms
-  lvef evaluate synthetic PHANTOMS --weights RUN/camus-seg --precision f32 --json
+  lvef evaluate synthetic PHANTOMS --weights camus-seg --precision f32
 
 Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 )

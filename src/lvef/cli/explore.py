@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lvef.cli.options import FOLDER, json_option, note, verbosity_options
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -28,10 +30,11 @@ Exit code: 0 done, 1 something failed, 2 usage error."""
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Folder for the page, tables and plots.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of tables.")
+@json_option("Print the summary as JSON instead of tables.")
+@verbosity_options("")
 @click.option(
     "--examples/--no-examples",
     default=True,
@@ -56,7 +59,7 @@ def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> 
     found = describe(table, last_name(manifest))
     if out is None:
         show_report(make_report(found, manifest, with_plots=False), as_json=as_json)
-        click.echo("Nothing was written; --out FOLDER adds a page, tables and plots.", err=True)
+        note("Nothing was written; --out FOLDER adds a page, tables and plots.")
         return
     make_folder(out)
     opened = _open(table) if examples else None

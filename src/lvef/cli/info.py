@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 import lvef
+from lvef.cli.options import json_option
 from lvef.core.errors import LvefError
 
 CODE_LICENCE = "Apache-2.0"
@@ -19,23 +20,30 @@ CODE_LICENCE = "Apache-2.0"
 Examples:
   lvef info
   lvef info camus-seg
+  lvef info --all
   lvef info --json"""
 )
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def info(name: str | None, as_json: bool) -> None:
-    """Versions, machine, engines, installed networks, licences.
+@click.option(
+    "--all", "everything", is_flag=True, help="Also packages, citations and all metrics of every model."
+)
+@json_option()
+def info(name: str | None, everything: bool, as_json: bool) -> None:
+    """Versions, engines, config file, and a line for each installed model.
 
-    With NAME, an installed network or its folder, that network alone. Experimental networks are marked. Metrics on other
-    hospitals' clips come before in-domain ones.
+    With NAME, an installed model or its folder, all that its card says: metrics on other hospitals' clips first, then
+    in-domain ones, licence, training data, citation. "External EF error" is the mean absolute error on clips of other
+    hospitals.
     """
     from lvef.core.serialization import to_json
 
     facts = gather(name)
     if as_json:
         click.echo(to_json(facts), nl=False)
+    elif everything or name is not None:
+        _print_all(facts)
     else:
-        _print(facts)
+        _print_short(facts)
 
 
 def gather(name: str | None = None) -> dict[str, Any]:
@@ -50,7 +58,7 @@ def gather(name: str | None = None) -> dict[str, Any]:
     from lvef.core.wording import DISCLAIMER
     from lvef.measure.environment import describe_machine, package_versions
 
-    networks, problem = _networks(name)
+    networks, problem = gather_models(name)
     return {
         "lvef_version": lvef.__version__,
         "disclaimer": DISCLAIMER,
@@ -77,8 +85,15 @@ def _engines() -> dict[str, dict[str, Any]]:
     return engines
 
 
-def _networks(name: str | None) -> tuple[list[dict[str, Any]], str]:
-    """A summary of every card, or of one; and what is wrong with the catalogue, if anything."""
+def gather_models(name: str | None) -> tuple[list[dict[str, Any]], str]:
+    """A summary of every card, or of one; and what is wrong with the catalogue, if anything.
+
+    Args:
+        name: One model or its folder; None for all installed ones.
+
+    Raises:
+        WeightsError: No such model, or it is damaged.
+    """
     from lvef.inference.card import card_facts
     from lvef.inference.catalogue import find_model, list_models
 
@@ -102,12 +117,41 @@ def _networks(name: str | None) -> tuple[list[dict[str, Any]], str]:
     return networks, "" if networks else 'No network is installed: run pip install "lvef[weights]".'
 
 
-def _print(facts: dict[str, Any]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
+def _print_short(facts: dict[str, Any]) -> None:
+    from lvef.cli.show import print_disclaimer, print_lines
+    from lvef.cli.show_models import print_models
 
-    from lvef.cli.show import make_console
-    from lvef.inference.card import COST, MARK, NOT_VALIDATED, Figure, metric_text
+    machine = facts["machine"]
+    engines = [
+        f"{name} ({', '.join(engine['precisions'])})" if engine["installed"] else f"{name} not installed"
+        for name, engine in facts["engines"].items()
+    ]
+    print_lines(
+        [
+            ("lvef", f"{facts['lvef_version']}, Python {machine['python']}, {machine['threads']} threads"),
+            ("Engines", ", ".join(engines)),
+            ("Config file", _config_text()),
+            *([("Models", facts["networks_problem"])] if facts["networks_problem"] else []),
+        ]
+    )
+    if facts["networks"]:
+        click.echo()
+        print_models(facts["networks"])
+        click.echo("\nlvef info NAME prints all that is known of a model, lvef info --all everything.")
+    print_disclaimer()
+
+
+def _config_text() -> str:
+    """The config file in force."""
+    from lvef.cli.config_file import config_path, default_path
+
+    path = config_path()
+    return f"none (looked for {default_path()})" if path is None else str(path)
+
+
+def _print_all(facts: dict[str, Any]) -> None:
+    from lvef.cli.show import print_disclaimer, print_lines
+    from lvef.cli.show_models import model_lines
 
     machine = facts["machine"]
     lines = [
@@ -117,46 +161,15 @@ def _print(facts: dict[str, Any]) -> None:
             f"{machine['python']}, {machine['system']} {machine['machine']}, {machine['threads']} threads",
         ),
         ("Packages", ", ".join(f"{name} {version}" for name, version in facts["packages"].items())),
+        ("Config file", _config_text()),
     ]
     for name, engine in facts["engines"].items():
         lines.append(
             (f"Engine {name}", ", ".join(engine["precisions"]) if engine["installed"] else "not installed")
         )
     for network in facts["networks"]:
-        mark = f"{MARK}: " if network["experimental"] else ""
-        lines.append(
-            (f"Network {network['name']}", f"{mark}{network['title']} (version {network['version']})")
-        )
-        if network["experimental"]:
-            lines.append(("  Warning", network["experimental_text"]))
-        lines += [
-            ("  Kind", _size_of(network)),
-            ("  Licence", network["licence"]),
-            ("  Trained on", network["trained_on"]),
-            ("  Cite", network["citation"]),
-        ]
-        for heading, key in (("External", "external"), ("In-domain", "figures")):
-            figures = [Figure(**values) for values in network[key] if not values["name"].startswith(COST)]
-            if key == "external" or figures:
-                lines.append((f"  {heading}", "" if figures else NOT_VALIDATED))
-            lines += [(f"    {figure.name}", metric_text(figure)) for figure in figures]
+        lines += model_lines(network)
     if facts["networks_problem"]:
         lines.append(("Networks", facts["networks_problem"]))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in lines:
-        table.add_row(escape(name), escape(text))
-    console = make_console()
-    console.print(table)
-    console.print(facts["disclaimer"], style="dim")
-
-
-def _size_of(network: dict[str, Any]) -> str:
-    """Kind, size and number of parameters, as far as they are known."""
-    parts = [network["kind"]]
-    if network["size_mb"] is not None:
-        parts.append(f"{network['size_mb']:.1f} MB")
-    if isinstance(network["parameters"], int):
-        parts.append(f"{network['parameters'] / 1e6:.2f} million parameters")
-    return ", ".join(parts)
+    print_lines(lines)
+    print_disclaimer()

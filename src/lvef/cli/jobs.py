@@ -19,8 +19,26 @@ if TYPE_CHECKING:
     from lvef.measure.pipeline import Measurer
     from lvef.measure.results import Result
 
+LINE = "X1,Y1,X2,Y2,MM"
+"""Form of a line of known length."""
+
 DEFAULT_OUT = Path("lvef-out")
 """Output folder where none is given."""
+
+
+SECTIONS = {
+    "Input": ("ed", "es", "a4c", "a2c", "study"),
+    "Output": ("out", "as_json", "format", "video", "summary", "resume"),
+    "Corrections": ("clip", "correction", "reader"),
+    "Model": ("weights", "backend", "precision", "threads", "second_opinion", "per_beat", "thresholds"),
+    "View and patient": ("view", "sex", "height_cm", "weight_kg"),
+    "Frames": ("ed_frame", "es_frame", "frame_rate_hz", "max_frames"),
+    "Scale": ("mm_per_px", "scale_line", "a2c_mm_per_px", "a2c_scale_line", "prefer_manual_scale"),
+}
+"""Headings of the help of commands that measure."""
+
+METAVARS = {"scale_line": LINE, "a2c_scale_line": LINE}
+"""What help shows in place of the type."""
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,59 @@
-"""A command group that imports the module of a verb only to run it, so that ``--help`` is fast."""
+"""Command groups: suggestions for mistyped verbs, names of environment variables, modules loaded only to run a verb."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
+from lvef.core.suggest import did_you_mean
 
-class LazyGroup(click.Group):
+
+class VerbGroup(click.Group):
+    """A group that suggests the verb that was probably meant, and names the environment variables of its options."""
+
+    group_class = type
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; a usage error says which one was probably meant."""
+        word = args[0]
+        if not word.startswith("-") and not ctx.resilient_parsing and self.get_command(ctx, word) is None:
+            raise click.UsageError(f"There is no command {word!r}{self._hint(ctx, word)}", ctx)
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and name is not None and ctx.auto_envvar_prefix:
+            name_variables(command, f"{ctx.auto_envvar_prefix}_{name}")
+        return name, command, rest
+
+    def _hint(self, ctx: click.Context, word: str) -> str:
+        hint = did_you_mean(word, self.list_commands(ctx))
+        if not hint and ctx.parent is None and Path(word).exists():
+            return f"; to measure that file: lvef measure {word}"
+        return hint or f"; there are {', '.join(self.list_commands(ctx))}."
+
+
+class LazyGroup(VerbGroup):
     """A group that imports a verb's module only to run it.
 
     Args:
         verbs: Verb -> its module, the command in it, and its line in the help.
+        sections: Heading -> its verbs, in the order of the help; without it all stand under one heading.
     """
 
-    def __init__(self, *args: Any, verbs: Mapping[str, tuple[str, str, str]], **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401
+        verbs: Mapping[str, tuple[str, str, str]],
+        sections: Mapping[str, tuple[str, ...]] | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.verbs = verbs
+        self.sections = {"Commands": tuple(verbs)} if sections is None else sections
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all verbs."""
@@ -34,5 +69,30 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without loading them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, _, line) in self.verbs.items()])
+        width = max(map(len, self.verbs))
+        for heading, names in self.sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), self.verbs[name][2]) for name in names])
+
+
+def option_key(option: click.Option) -> str:
+    """An option's name in environment variables and in the config file: its first long name without the dashes.
+
+    Example:
+        >>> option_key(click.Option(["-o", "--out"])), option_key(click.Option(["--json", "as_json"]))
+        ('out', 'json')
+    """
+    return next(name for name in option.opts if name.startswith("--")).lstrip("-")
+
+
+def name_variables(command: click.Command, prefix: str) -> None:
+    """Name the environment variable of each option whose parameter is called otherwise, ``--json`` for example.
+
+    Args:
+        command: Its other options have click's own names (``auto_envvar_prefix``), which are the same.
+        prefix: Of the command.
+    """
+    for param in command.params:
+        if isinstance(param, click.Option) and option_key(param).replace("-", "_") != param.name:
+            names = [name.lstrip("-") for name in param.opts if name.startswith("--")]
+            param.envvar = [f"{prefix}_{name}".upper().replace("-", "_") for name in names]

@@ -1,11 +1,13 @@
 """The command ``lvef``: runs a verb, and turns every error into one sentence and an exit code.
 
 0 all done, 1 something failed, 2 usage error, 3 only refusals, 130 stopped by the user.
+Options come from the command line, else from variables such as ``LVEF_MEASURE_WEIGHTS``, else from `lvef.cli.config_file`.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import threading
@@ -16,9 +18,10 @@ from typing import Any
 import click
 
 import lvef
-from lvef.cli.lazy import LazyGroup
+from lvef.cli.lazy import LazyGroup, option_key
 from lvef.cli.watchdog import watched
-from lvef.core.errors import LvefError, QualityRefusal, error_location
+from lvef.core.errors import LvefError, QualityRefusal, UnknownNameError, error_location
+from lvef.core.suggest import did_you_mean
 
 VERBS = {
     "measure": ("lvef.cli.measure", "measure", "Measure the ejection fraction of echo files."),
@@ -36,17 +39,41 @@ VERBS = {
         "synthesize",
         "Make clips with known truth: phantoms, animated stills.",
     ),
-    "weights": ("lvef.cli.weights", "weights", "Import published networks."),
+    "weights": ("lvef.cli.weights", "weights", "Models: list, verify, import, calibrate."),
     "info": ("lvef.cli.info", "info", "Versions, models, licences."),
+    "completion": ("lvef.cli.completion", "completion", "Tab completion for bash, zsh and fish."),
 }
 """Verb -> its module, the command in it, and its line in the help, so that ``lvef --help`` loads none of the modules.
 """
+
+SECTIONS = {
+    "Measure": ("measure", "demo", "report", "app", "serve"),
+    "Data": ("data", "explore", "synthesize"),
+    "Models": ("train", "tune", "evaluate", "weights"),
+    "This installation": ("info", "completion"),
+}
+"""Verbs by purpose, in the order of the help."""
+
+START = """\
+lvef measures the left-ventricular ejection fraction (EF) of echo files.
+
+  lvef measure clip.dcm    measure a file, or all files of a folder
+  lvef demo                measure a real echo that is installed with lvef
+  lvef app                 the same in the browser
+  lvef --help              all commands; lvef measure --help: all options
+
+Research and teaching use only. Not a medical device.
+"""
+"""What ``lvef`` without arguments prints."""
+
+VARIABLES = "LVEF"
+"""Beginning of the names of environment variables."""
 
 DEBUG_VARIABLE = "LVEF_DEBUG"
 """Environment variable that shows the traceback of any error."""
 
 
-SHORT_VERBS = ("", "info", "weights")
+SHORT_VERBS = ("", "info", "weights", "completion")
 """Verbs that run without the watchdog; the empty one is help."""
 
 SERVERS = ("app", "serve")
@@ -59,6 +86,17 @@ CLOSING_S = 5.0
 """Seconds the interpreter may take to exit."""
 
 
+class StartPage(click.UsageError):
+    """The command line is empty."""
+
+    def __init__(self, ctx: click.Context) -> None:
+        super().__init__(START, ctx)
+
+    def show(self, file: Any = None) -> None:  # noqa: ANN401
+        """Print what to type next, where click prints the help of a group without a command."""
+        click.echo(self.message, file=file, err=True, nl=False)
+
+
 class MainGroup(LazyGroup):
     """The verbs of ``lvef``; an error ends in one sentence."""
 
@@ -66,6 +104,10 @@ class MainGroup(LazyGroup):
         """Run the command line; without ``args`` that of the process, under `lvef.cli.watchdog`."""
         if args is not None:
             return super().main(args, *rest, **options)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper) and "utf" not in (stream.encoding or "").lower():
+                # A terminal without m² must not end a run.
+                stream.reconfigure(errors="replace")
         verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
         try:
             with nullcontext() if verb in SHORT_VERBS else watched(server=verb in SERVERS):
@@ -78,16 +120,29 @@ class MainGroup(LazyGroup):
             _print_error("stopped.")
             _exit_now(STOPPED)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words before the verb."""
+        if not args and not ctx.resilient_parsing:
+            raise StartPage(ctx)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb; see the module for the exit codes."""
         try:
+            self._read_config(ctx)
             return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            raise _with_hint(error) from None
+        except click.BadParameter as error:
+            raise _with_variable(error) from None
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except LvefError as error:
             _print_traceback()
             _print_error(str(error))
-            ctx.exit(3 if isinstance(error, QualityRefusal) else 1)
+            ctx.exit(
+                3 if isinstance(error, QualityRefusal) else 2 if isinstance(error, UnknownNameError) else 1
+            )
         except KeyboardInterrupt:
             _print_error(
                 "stopped. Finished files stay in the output folder; the same command resumes from there."
@@ -100,12 +155,30 @@ class MainGroup(LazyGroup):
             _print_error(_bug_message(error))
             ctx.exit(1)
 
+    def _read_config(self, ctx: click.Context) -> None:
+        from lvef.cli.config_file import ConfigFileError, read_config
+
+        try:
+            ctx.default_map = read_config(self, ctx)
+        except ConfigFileError:
+            # Help must work even where the file does not.
+            if not {"-h", "--help"} & set(ctx.args):
+                raise
+
 
 @click.group(
     cls=MainGroup,
     verbs=VERBS,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: lvef measure clip.avi",
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": VARIABLES},
+    epilog="""\b
+Examples:
+  lvef measure clip.dcm
+  lvef measure study/ --out results
+  lvef measure --help
+
+Defaults of options can stand in a config file and in environment variables
+(LVEF_MEASURE_WEIGHTS); lvef info says which file is in force.""",
 )
 @click.version_option(lvef.__version__, message="lvef %(version)s")
 def main() -> None:
@@ -135,6 +208,26 @@ def _exit_now(code: int) -> None:
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+def _with_hint(error: click.NoSuchOption) -> click.UsageError:
+    """Name the option that was probably meant."""
+    params = [] if error.ctx is None else error.ctx.command.params
+    known = [name for p in params if not getattr(p, "hidden", False) for name in (*p.opts, *p.secondary_opts)]
+    hint = did_you_mean(error.option_name, [name for name in known if name.startswith("--")])
+    return click.UsageError(f"There is no option {error.option_name}{hint or '.'}", error.ctx)
+
+
+def _with_variable(error: click.BadParameter) -> click.BadParameter:
+    """Name the environment variable where the wrong value stands in one."""
+    ctx, option = error.ctx, error.param
+    if ctx is None or not isinstance(option, click.Option) or option.name is None:
+        return error
+    if ctx.get_parameter_source(option.name) is click.core.ParameterSource.ENVIRONMENT:
+        name = f"{ctx.auto_envvar_prefix}_{option_key(option)}".upper().replace("-", "_")
+        text = f"{error.message} It stands in the environment variable {name}."
+        return click.BadParameter(text, ctx, option)
+    return error
 
 
 def _print_error(sentence: str) -> None:

@@ -11,8 +11,26 @@ import click
 
 import lvef
 from lvef.cli.derived import build, options_from
-from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_options, is_one, make_jobs
-from lvef.cli.options import FOLDER, json_option, workers_option
+from lvef.cli.jobs import (
+    DEFAULT_OUT,
+    METAVARS,
+    SECTIONS,
+    Inputs,
+    check_inputs,
+    find_files,
+    input_options,
+    is_one,
+    make_jobs,
+)
+from lvef.cli.options import (
+    FOLDER,
+    Number,
+    SectionedCommand,
+    json_option,
+    note,
+    verbosity_options,
+    workers_option,
+)
 from lvef.core.serialization import to_json
 from lvef.io.formats import CLIP_FORMATS
 from lvef.measure.options import AUTO, MAX_SECONDS, MeasureOptions
@@ -48,6 +66,8 @@ class Request(Inputs):
 
 
 @click.command(
+    cls=SectionedCommand,
+    sections=SECTIONS,
     help=f"""Measure the ejection fraction of echo files, or of all in a folder.
 
     Reads {CLIP_FORMATS}; folders of numbered stills; and pairs of stills. Prints a table and writes for each file
@@ -56,7 +76,7 @@ class Request(Inputs):
     epilog="""\b
 Examples:
   lvef measure clip.avi
-  lvef measure study/ --out results --workers 2
+  lvef measure study/ -o results -j 2
   lvef measure --ed ed.png --es es.png
   lvef measure --a4c four.dcm --a2c two.dcm --sex F
   lvef measure --study exam/
@@ -85,12 +105,18 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 @workers_option("Files at once; 0 leaves the choice to lvef.")
 @click.option(
     "--max-seconds",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=MAX_SECONDS,
     show_default=True,
     help="Give up a file that takes longer; the others go on. 0: never.",
 )
-@options_from(MeasureOptions, aliases={"frame_rate_hz": "--frame-rate"}, bare={"second_opinion": AUTO})
+@verbosity_options()
+@options_from(
+    MeasureOptions,
+    aliases={"frame_rate_hz": ("--frame-rate",)},
+    bare={"second_opinion": AUTO},
+    metavars=METAVARS,
+)
 @click.pass_context
 def measure(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Measure echo files; the help stands above."""
@@ -137,7 +163,7 @@ def run_request(request: Request, options: MeasureOptions) -> int:
         if result.row["reason"]:
             progress.message(str(result.row["reason"]))
 
-    with show_progress() as progress:
+    with show_progress(describe=_describe) as progress:
         result = run_batch(
             jobs,
             request.out,
@@ -163,7 +189,7 @@ def run_request(request: Request, options: MeasureOptions) -> int:
 
         print_measurement(measurement)
     if request.out is not None:
-        click.echo(_closing_words(result, request.out), err=True)
+        note(_closing_words(result, request.out))
     return result.exit_code
 
 
@@ -188,6 +214,14 @@ def _settings(options: MeasureOptions, measurer: Measurer) -> dict[str, Any]:
             "device": engine.device,
         }
     )
+
+
+def _describe(result: JobResult) -> str:
+    """What came of a file, for ``--verbose``."""
+    row = result.row
+    found = f"EF {float(row['ef_percent']):.0f} %" if row["ef_percent"] else row["status"]
+    seconds = f" in {float(row['seconds']):.1f} s" if row["seconds"] else ""
+    return f"{found}{seconds}" + (f", written to {result.folder}" if result.folder is not None else "")
 
 
 def _closing_words(result: BatchResult, out: Path) -> str:

@@ -5,23 +5,40 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
-from lvef.core.runner import Progress
+from lvef.cli.options import is_quiet, is_verbose
+from lvef.core.runner import Finished, Progress
 
 
 @contextmanager
-def show_progress(title: str = "Measuring") -> Iterator[Progress]:
+def show_progress(
+    title: str = "Measuring", describe: Callable[[Any], str] = lambda result: "done"
+) -> Iterator[Progress]:
     """Show progress on stderr: a bar on a terminal, where there is more than one item; messages above it.
+
+    With ``--verbose`` a line an item, with ``--quiet`` no bar.
 
     Args:
         title: Word before the bar.
+        describe: What came of an item, from its result; for ``--verbose``.
 
     Yields:
         Progress callbacks; messages get the program's name in front.
     """
     with ExitStack() as stack:
         bar = _Bar(title, stack)
-        yield Progress(bar.start, lambda: bar.advance(), lambda text: bar.message(f"lvef: {text}"))
+
+        def detail(name: str, finished: Finished[Any, Any]) -> None:
+            earlier = " (by an earlier run)" if finished.resumed else ""
+            bar.message(f"lvef: {name}: {describe(finished.result)}{earlier}")
+
+        yield Progress(
+            (lambda total: None) if is_quiet() else bar.start,
+            lambda: bar.advance(),
+            lambda text: bar.message(f"lvef: {text}"),
+            detail if is_verbose() else (lambda name, finished: None),
+        )
 
 
 class _Bar:

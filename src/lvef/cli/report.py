@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lvef.cli.derived import build, options_from
-from lvef.cli.jobs import DEFAULT_OUT, Inputs, check_inputs, find_files, input_options, is_one, make_jobs
-from lvef.cli.options import PATH
+from lvef.cli.jobs import (
+    DEFAULT_OUT,
+    METAVARS,
+    SECTIONS,
+    Inputs,
+    check_inputs,
+    find_files,
+    input_options,
+    is_one,
+    make_jobs,
+)
+from lvef.cli.options import FOLDER, PATH, SectionedCommand, is_verbose, json_option, verbosity_options
 from lvef.core.errors import DataError, LvefError, QualityRefusal
 from lvef.core.terms import Status
 from lvef.measure.options import AUTO, MeasureOptions
@@ -77,6 +87,8 @@ class Task:
 
 
 @click.command(
+    cls=SectionedCommand,
+    sections=SECTIONS,
     epilog="""\b
 Examples:
   lvef report clip.avi
@@ -84,13 +96,13 @@ Examples:
   lvef report lvef-out/clip --clip moved/clip.avi
   lvef report clip.avi --correction clip.json --reader "A. Reader"
 
-Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
+Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 )
 @input_options
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help=f"Folder for the reports.  [default: {DEFAULT_OUT}; that of a saved result goes into its folder]",
 )
 @click.option(
@@ -110,8 +122,14 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals."""
     help="A reader's correction, as the web page saves it; for one file or result.",
 )
 @click.option("--reader", default="", metavar="NAME", help="Who corrected; goes with --correction.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for one report, else an array.")
-@options_from(MeasureOptions, aliases={"frame_rate_hz": "--frame-rate"}, bare={"second_opinion": AUTO})
+@json_option("Print JSON: an object for one report, else an array.")
+@verbosity_options()
+@options_from(
+    MeasureOptions,
+    aliases={"frame_rate_hz": ("--frame-rate",)},
+    bare={"second_opinion": AUTO},
+    metavars=METAVARS,
+)
 @click.pass_context
 def report(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Make the one-page report of a measurement, as PDF or HTML.
@@ -164,6 +182,8 @@ def run_report(request: Request, options: MeasureOptions) -> int:
                 documents.append(document)
                 ef = f"EF {ef_interval_text(result.measurement):>5}"
                 lines += [f"{ef}  {file}" for file in document["files"]]
+                if is_verbose():
+                    progress.message(f"{task.label}: {ef.strip()}, written to {', '.join(document['files'])}")
                 for sentence in _messages(result, correct is not None):
                     progress.message(sentence)
             except LvefError as error:

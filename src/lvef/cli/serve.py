@@ -8,27 +8,28 @@ from typing import Any
 import click
 
 from lvef.cli.derived import TomlType, options_from
+from lvef.cli.options import Integer, Number
 from lvef.core.errors import MissingExtraError
 from lvef.measure.thresholds import Thresholds
 from lvef.service.settings import ServiceSettings
 
 RANGES: dict[str, click.ParamType[Any]] = {
     "host": click.STRING,
-    "port": click.IntRange(0, 65535),
-    "workers": click.IntRange(0, 64),
-    "threads": click.IntRange(0, 256),
+    "port": Integer(0, 65535),
+    "workers": Integer(0, 64),
+    "threads": Integer(0, 256),
     "weights": click.STRING,
     "precision": click.Choice(["auto", "f32", "bf16"]),
     "thresholds": TomlType(Thresholds),
-    "max_upload_mb": click.IntRange(1, 4096),
-    "max_files": click.IntRange(1, 1000),
-    "max_queue": click.IntRange(1, 10_000),
-    "max_seconds": click.IntRange(1, 3600),
-    "max_frames": click.IntRange(1, 100_000),
-    "max_memory_mb": click.IntRange(0, 2**20),
-    "max_store_mb": click.IntRange(1, 2**24),
-    "keep_hours": click.FloatRange(0, 24 * 365),
-    "grace_seconds": click.IntRange(0, 3600),
+    "max_upload_mb": Integer(1, 4096),
+    "max_files": Integer(1, 1000),
+    "max_queue": Integer(1, 10_000),
+    "max_seconds": Integer(1, 3600),
+    "max_frames": Integer(1, 100_000),
+    "max_memory_mb": Integer(0, 2**20),
+    "max_store_mb": Integer(1, 2**24),
+    "keep_hours": Number(0, 24 * 365),
+    "grace_seconds": Integer(0, 3600),
     "data": click.Path(path_type=Path, file_okay=False),
     "allow_host": click.STRING,
     "allow_origin": click.STRING,
@@ -47,7 +48,7 @@ Examples:
 
 http://127.0.0.1:8000/docs lists all routes."""
 )
-@options_from(ServiceSettings, only=RANGES, ranges=RANGES)
+@options_from(ServiceSettings, only=RANGES, ranges=RANGES, aliases={"workers": ("-j", "--jobs")})
 @click.option(
     "--api-key-file",
     type=click.Path(path_type=Path),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,11 +14,34 @@ from rich.table import Table
 from lvef.core.fields import Shown, lines_of
 from lvef.core.records import Measurement
 from lvef.core.serialization import printable
+from lvef.core.short_wording import first_note
+from lvef.core.terms import Status
 from lvef.core.wording import DISCLAIMER, ef_interval_text, note_text, number_text, reason_text, status_text
+from lvef.measure.decision import CAUTION_CODES
 from lvef.measure.serializers import Row
 
 MOST_ROWS = 60
 """Longer tables are cut: the rest is in ``results.csv``."""
+
+COLUMNS = {
+    "File": 0,
+    "EF": 0,
+    "EDV ml": 78,
+    "ESV ml": 78,
+    "Beats": 64,
+    "Decision": 52,
+    "Warning or reason": 0,
+}
+"""Columns of the table of several clips -> the narrowest terminal that has them."""
+
+MIN_FILE, MIN_NOTE = 12, 13
+"""Narrowest columns of file names and of warnings: the longest word of a warning is not broken."""
+
+WIDE = 100
+"""Width from which two spaces stand between columns."""
+
+MIN_TWO_COLUMNS = 60
+"""Narrowest terminal on which labels and texts are two columns."""
 
 _PIPED_WIDTH = 120
 
@@ -25,54 +49,66 @@ _PIPED_WIDTH = 120
 def print_measurement(measurement: Measurement) -> None:
     """Print one result in full, as two columns."""
     m = measurement
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
     lines = [("File", printable(m.source)), ("EF", ef_interval_text(m)), ("Status", status_text(m))]
     if m.reason:
         lines.append(("Reason", reason_text(m)))
     lines += lines_of(m, Shown.TERMINAL)
     lines += [("Warning", note_text(notice.text)) for notice in m.notices]
-    for name, text in lines:
-        table.add_row(name, escape(text))
-    console = make_console()
-    console.print(table)
-    console.print(DISCLAIMER, style="dim")
+    print_lines(lines)
+    print_disclaimer()
 
 
 def print_table(rows: Sequence[Row], out_dir: Path | None) -> None:
-    """Print one line a file."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("File", overflow="fold", ratio=1)
-    for name in ("EF %", "Interval %", "EDV ml", "ESV ml", "Beats"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Status", no_wrap=True)
-    table.add_column("Decision", no_wrap=True)
-    table.add_column("Warnings or reason", overflow="fold", ratio=1)
-    for row in rows[:MOST_ROWS]:
-        table.add_row(
-            escape(row["path"]),
-            _number(row, "ef_percent"),
-            f"{_number(row, 'ef_low_percent')} to {_number(row, 'ef_high_percent')}"
-            if row.get("ef_low_percent")
-            else "-",
-            _number(row, "edv_ml"),
-            _number(row, "esv_ml"),
-            row["beats"],
-            row["status"],
-            row.get("decision") or "-",
-            escape("; ".join(filter(None, (row["reason_code"], row["warnings"])))),
-        )
+    """Print a line a clip, with the warning that matters most or the reason without an EF.
+
+    Args:
+        rows: Lines of ``results.csv``.
+        out_dir: Folder of ``results.csv``, or None.
+    """
     console = make_console()
+    names = [name for name, width in COLUMNS.items() if console.width >= width]
+    shown = rows[:MOST_ROWS]
+    cells = [_cells(row, file) for row, file in zip(shown, _without_common_folder(shown), strict=True)]
+    gap = 2 if console.width >= WIDE else 1
+    widths = {name: max(len(name), *(len(cell[name]) for cell in cells)) for name in names}
+    # A pipe has no width: there nothing is shortened.
+    wanted = sum(widths[name] + gap for name in names) - gap
+    console.width = console.width if sys.stdout.isatty() else max(console.width, wanted)
+    widths["File"] = min(widths["File"], max(MIN_FILE, widths["File"] + console.width - wanted))
+    left = console.width - sum(widths[name] + gap for name in names[:-1])
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    for name in names[:-1]:
+        right = name in ("EDV ml", "ESV ml", "Beats")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True, width=widths[name])
+    table.add_column(names[-1], overflow="fold", width=max(MIN_NOTE, min(widths[names[-1]], left)))
+    for cell in cells:
+        cell["File"] = _shortened(cell["File"], widths["File"], console)
+        table.add_row(*(escape(cell[name]) for name in names))
     console.print(table)
     if len(rows) > MOST_ROWS:
         where = f": see {printable(str(out_dir / 'results.csv'))}" if out_dir is not None else ""
         console.print(f"and {len(rows) - MOST_ROWS} more{escape(where)}")
-    console.print(DISCLAIMER, style="dim")
+    print_disclaimer()
 
 
-def _number(row: Row, column: str) -> str:
-    return number_text(float(row.get(column) or "nan"), 1)
+def print_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Print labels and texts as two columns, on a narrow terminal one after the other; texts are folded between words."""
+    console = make_console()
+    if console.width < MIN_TWO_COLUMNS:
+        for name, text in lines:
+            console.print(escape(f"{name.strip()}: {text}" if name.strip() else text))
+        return
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in lines:
+        table.add_row(escape(name), escape(text))
+    console.print(table)
+
+
+def print_disclaimer() -> None:
+    """Print what the results are for."""
+    make_console().print(DISCLAIMER, style="dim")
 
 
 def make_console() -> Console:
@@ -81,3 +117,45 @@ def make_console() -> Console:
     return Console(
         file=sys.stdout, width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False, soft_wrap=False
     )
+
+
+def _cells(row: Row, file: str) -> dict[str, str]:
+    """The cells of a clip by column."""
+    ef = _number(row, "ef_percent")
+    if ef != "-":
+        ef += " %"
+    if row.get("ef_low_percent"):
+        ef += f" ({_number(row, 'ef_low_percent')}-{_number(row, 'ef_high_percent')})"
+    without = row["status"] in (Status.REFUSED, Status.FAILED)
+    return {
+        "File": file,
+        "EF": ef,
+        "EDV ml": _number(row, "edv_ml"),
+        "ESV ml": _number(row, "esv_ml"),
+        "Beats": "-" if without else row["beats"],
+        "Decision": row["status"] if without else row.get("decision") or "-",
+        "Warning or reason": first_note(row["reason_code"], row["warnings"], CAUTION_CODES),
+    }
+
+
+def _without_common_folder(rows: Sequence[Row]) -> list[str]:
+    """The files without the folder that holds them all."""
+    paths = [row["path"] for row in rows]
+    try:
+        common = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120  keeps the text
+    except ValueError:
+        # Relative and absolute paths have no folder in common.
+        return paths
+    return [path[len(common) :].lstrip("/\\") if common else path for path in paths]
+
+
+def _shortened(text: str, width: int, console: Console) -> str:
+    """The end of a text that is too long: there stand what differs between files."""
+    if len(text) <= width:
+        return text
+    dots = "…" if console.encoding.startswith("utf") else "..."
+    return dots + text[len(text) - width + len(dots) :]
+
+
+def _number(row: Row, column: str) -> str:
+    return number_text(float(row.get(column) or "nan"))

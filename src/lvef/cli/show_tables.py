@@ -11,6 +11,7 @@ import click
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from lvef.cli.options import note
 from lvef.cli.show import make_console
 from lvef.core.serialization import to_json
 from lvef.core.wording import DISCLAIMER
@@ -44,7 +45,7 @@ def write_files(report: EvaluationReport, out: Path, resumed: int = 0, start: fl
     earlier = f", {resumed} clips from an earlier run" if resumed else ""
     seconds = report.run["seconds"] if start is None else time.perf_counter() - start
     page = out / "index.html"
-    click.echo(f"Written to {out} in {seconds:.0f} s{earlier}: {len(written)} files; open {page}.", err=True)
+    note(f"Written to {out} in {seconds:.0f} s{earlier}: {len(written)} files; open {page}.")
 
 
 def print_tables(lines: Sequence[str], tables: Sequence[Table], notes: Sequence[str] = ()) -> None:
@@ -72,6 +73,6 @@ def print_tables(lines: Sequence[str], tables: Sequence[Table], notes: Sequence[
         for row in table.rows:
             grid.add_row(*map(escape, row))
         console.print(grid)
-    for note in notes:
-        console.print(escape(note))
+    for text in notes:
+        console.print(escape(text))
     console.print(DISCLAIMER, style="dim")

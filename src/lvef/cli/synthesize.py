@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from lvef.cli.options import FOLDER, PATH, combine, json_option, workers_option
+from lvef.cli.lazy import VerbGroup
+from lvef.cli.options import (
+    FOLDER,
+    PATH,
+    Integer,
+    combine,
+    json_option,
+    note,
+    verbosity_options,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from lvef.stores.synthetic import ClipResult, Source, Synthesized, Task
@@ -75,7 +85,7 @@ class RangeType(click.ParamType[Limits]):
 
 seed_option = click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=Integer(min=0),
     default=0,
     show_default=True,
     help="Seed of all random numbers.",
@@ -109,12 +119,12 @@ common = combine(
     ),
     click.option(
         "--frames",
-        type=click.IntRange(8, 2000),
+        type=Integer(8, 2000),
         help="Frames of each clip.  [default: as many as two to five beats take]",
     ),
     click.option(
         "--size",
-        type=click.IntRange(48, 512),
+        type=Integer(48, 512),
         default=112,
         show_default=True,
         help="Side of the square in pixels; EchoNet-Dynamic has 112.",
@@ -125,12 +135,13 @@ common = combine(
         help="Put all clips into one split.  [default: TRAIN, VAL and TEST by patient]",
     ),
     workers_option("Processes; 0 takes one for each processor."),
+    verbosity_options("Say on stderr what is done with each clip."),
     json_option("Print what was done as JSON."),
 )
 """Options that `phantom` and `motion` share."""
 
 
-@click.group(epilog="Example: lvef synthesize phantom out/phantoms --clips 200 --seed 1")
+@click.group(cls=VerbGroup, epilog="Example: lvef synthesize phantom out/phantoms --clips 200 --seed 1")
 def synthesize() -> None:
     """Clips whose ejection fraction, volumes, beats and contours are known.
 
@@ -153,7 +164,7 @@ Examples:
 @common
 @click.option(
     "--clips",
-    type=click.IntRange(1, 99_999),
+    type=Integer(1, 99_999),
     default=16,
     show_default=True,
     help="Clips, each of a heart of its own. If an earlier run made fewer, the rest is added.",
@@ -176,9 +187,9 @@ def phantom(clips: int, **values: Any) -> None:  # noqa: ANN401
     epilog=f"""\b
 Examples:
   lvef synthesize motion out/motion --data CAMUS
-  lvef synthesize motion out/motion --data CAMUS --clips-per-patient 4 --seed 1
+  lvef synthesize motion out/motion --data CAMUS --clips-per-patient 4
   lvef synthesize motion out/test --data CAMUS --split validation
-  lvef synthesize motion out/low --data CAMUS --patients names.txt --ef-percent 15-35
+  lvef synthesize motion out/low --data CAMUS --ef-percent 15-35
 
 {EXIT_CODES}""",
 )
@@ -191,7 +202,7 @@ Examples:
 )
 @click.option(
     "--clips-per-patient",
-    type=click.IntRange(1, 999),
+    type=Integer(1, 999),
     default=1,
     show_default=True,
     help="Clips made of each patient's stills. If an earlier run made fewer, the rest is added.",
@@ -223,7 +234,7 @@ def motion(
 
     present, missing = sources.camus_patients(data, split, patients)
     source = sources.AnimatedStillsSource(data, _options(values), own_ef)
-    click.echo(source.terms.text, err=True)
+    note(source.terms.text)
     if missing:
         click.echo(
             f"lvef: {len(missing)} patients of the list have no stills in {data} and are skipped "
@@ -250,12 +261,10 @@ Examples:
 )
 @click.argument("out", type=FOLDER)
 @seed_option
-@click.option(
-    "--each", type=click.IntRange(1, 999), default=4, show_default=True, help="Clips of each class."
-)
+@click.option("--each", type=Integer(1, 999), default=4, show_default=True, help="Clips of each class.")
 @click.option(
     "--size",
-    type=click.IntRange(64, 512),
+    type=Integer(64, 512),
     default=224,
     show_default=True,
     help="Side of the square image in pixels.",
@@ -314,7 +323,7 @@ def _run(source: Source, tasks: Sequence[Task], values: Mapping[str, Any]) -> No
             if count <= SHOWN:
                 progress.message(f"{result.outcome}: {result.reason}")
 
-    with show_progress("Making clips") as progress:
+    with show_progress("Making clips", lambda clip: str(clip.outcome)) as progress:
         done = run(
             source,
             tasks,

@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.options import FILE, FOLDER, PATH, combine, json_option
-from lvef.core.errors import MissingExtraError
+from lvef.cli.options import (
+    FILE,
+    FOLDER,
+    Integer,
+    is_quiet,
+    is_verbose,
+    note,
+)
+from lvef.cli.train_options import (
+    EXIT_CODES,
+    LoggerNames,
+    SharedArguments,
+    training_extra,
+    training_options,
+)
 from lvef.core.terms import SEGMENTATION, VIEW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lvef.training.cross_validation import CrossValidationResult
     from lvef.training.fit import FitResult
-    from lvef.training.machine import Machine
     from lvef.training.recipe import Recipe
     from lvef.training.run_folder import RunOptions
     from lvef.training.segmentation_run import SegmentationResult
     from lvef.training.training_data import TrainingData
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-DEVICES = ("auto", "cpu", "cuda")
-"""Values of ``--device``; `lvef.training.machine` has them too, but loads torch."""
-
-OF_EXTRA = frozenset(["torch", "lightning", "onnx", "onnxscript", "optuna"])
-"""Packages that training needs and measuring does not."""
-
-EXIT_CODES = "Exit code: 0 done, 1 something failed, 2 usage error."
 
 SHOWN = ("n", "mae", "mae_lengths", "rmse", "bias", "r", "r2", "median_mae", "ef_n", "ef_mae", "ef_negative")
 """Metrics that are printed, in this order."""
@@ -43,143 +43,17 @@ DEFAULT_FOLDS = 5
 """Folds of ``--fold`` without ``--folds``."""
 
 
-@dataclass(frozen=True)
-class SharedArguments:
-    """Values of the options that training and tuning share."""
-
-    recipe: Path
-    data: tuple[Path, ...]
-    weight: tuple[float, ...]
-    epochs: int | None
-    seed: int | None
-    changes: tuple[str, ...]
-    init: Path | None
-    device: str
-    devices: int
-    num_nodes: int
-    strategy: str
-    workers: int
-
-    @property
-    def recipe_name(self) -> str:
-        """Name of the recipe's file, for the card."""
-        from lvef.training.recipe import find_recipe
-
-        return find_recipe(self.recipe).name
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Settings that replace the recipe's, by dotted name."""
-        from lvef.training.recipe import parse_change
-
-        given = {"epochs": self.epochs, "seed": self.seed}
-        changes = dict(parse_change(text) for text in self.changes)
-        return changes | {name: value for name, value in given.items() if value is not None}
-
-    def machine(self) -> Machine:
-        """On what to compute."""
-        from lvef.training.machine import Machine
-
-        return Machine(self.device, self.devices, self.num_nodes, self.strategy, self.workers)
-
-    def prepared(self) -> tuple[Recipe, TrainingData]:
-        """The recipe with the changes of the command line, and its data.
-
-        Raises:
-            LvefError: One of them cannot be used.
-        """
-        from lvef.training.recipe import read_recipe
-
-        recipe = read_recipe(self.recipe, self.settings)
-        from lvef.models.families import settings_of
-        from lvef.training.training_data import open_training_data, with_stores
-
-        settings_of(recipe.family, recipe.network, f"{self.recipe}: [network]")
-        recipe = with_stores(recipe, self.data, self.weight)
-        training_data = open_training_data(recipe, self.data)
-        if training_data.without_ef:
-            click.echo(f"lvef: {training_data.without_ef} clips have no EF and are left out.", err=True)
-        return recipe, training_data
-
-
-def training_options(command: F) -> F:
-    """Options that training and tuning share, see `SharedArguments`."""
-    return combine(
-        click.argument("recipe", type=FILE),
-        click.option(
-            "--data",
-            type=PATH,
-            multiple=True,
-            help="Store made by lvef data prepare; give it again for each further one. For segmentation: the CAMUS folder.",
-        ),
-        click.option(
-            "--weight",
-            type=click.FloatRange(min=0),
-            multiple=True,
-            help="How often the cases of a store come in an epoch, in the order of --data.  [default: once]",
-        ),
-        click.option("--epochs", type=click.IntRange(min=1), help="Most epochs, instead of the recipe's."),
-        click.option("--seed", type=click.IntRange(min=0), help="Seed, instead of the recipe's."),
-        click.option(
-            "--set",
-            "changes",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="A setting instead of the recipe's, for example optimiser.learning_rate=1e-4.",
-        ),
-        click.option(
-            "--init",
-            type=FILE,
-            help="File with first weights: a checkpoint, or a state dict of the network or of a part of it.",
-        ),
-        click.option(
-            "--device",
-            type=click.Choice(DEVICES),
-            default=DEVICES[0],
-            show_default=True,
-            help="Where to compute; auto takes a GPU where there is one.",
-        ),
-        click.option(
-            "--devices",
-            type=click.IntRange(min=1),
-            default=1,
-            show_default=True,
-            help="GPUs (on processors: processes) of each machine.",
-        ),
-        click.option(
-            "--num-nodes",
-            type=click.IntRange(min=1),
-            default=1,
-            show_default=True,
-            help="Machines; start the same command on each, as Lightning's documents say.",
-        ),
-        click.option(
-            "--strategy",
-            default="auto",
-            show_default=True,
-            help="How several devices share the work, by Lightning's names: ddp, fsdp ...",
-        ),
-        click.option(
-            "--workers",
-            type=click.IntRange(min=0),
-            default=0,
-            show_default=True,
-            help="Processes that load, for each device; 0 loads in the training process.",
-        ),
-        json_option("Print the results as JSON."),
-    )(command)
-
-
 @click.command(
     epilog=f"""\b
 Examples:
-  lvef train small-video --data STORE --out runs/small-video
-  lvef train recipes/small-video.toml --data PHANTOMS --data CLIPS --weight 0.5 --weight 1 --out runs/mixed
-  lvef train recipes/two-stream-report.toml --data STORE --out runs/cv --folds 5
-  lvef train recipes/r2plus1d-echonet.toml --data STORE --out runs/r2 --device cuda --devices 4 --strategy ddp
-  lvef train camus-seg --data CAMUS --animated runs/animated.npz --start runs/start --out runs/all
-  lvef train camus-view --data CAMUS --animated runs/animated.npz --out runs/view
-  lvef train camus-seg --data CAMUS --average runs/all --average runs/fold0 --out runs/camus-seg
+  lvef train small-video --data STORE -o runs/small-video --fast-dev-run
+  lvef train small-video --data STORE -o runs/small-video
+  lvef train small-video --data A --data B --weight 0.5 --weight 1 -o run
+  lvef train two-stream-report --data STORE -o runs/cv --folds 5
+  lvef train r2plus1d-echonet --data STORE -o run --devices 4 --strategy ddp
+  lvef train camus-seg --data CAMUS --start runs/start -o runs/all
+  lvef train camus-view --data CAMUS --animated animated.npz -o runs/view
+  lvef train camus-seg --data CAMUS --average run0 --average run1 -o mean
 
 {EXIT_CODES}"""
 )
@@ -193,12 +67,10 @@ Examples:
 )
 @click.option(
     "--folds",
-    type=click.IntRange(min=2),
+    type=Integer(min=2),
     help="Cross-validation by patient with so many folds; with --fold, how many folds there are.",
 )
-@click.option(
-    "--fold", type=click.IntRange(min=0), help="Hold out this fold only, counted from 0.  [folds: 5]"
-)
+@click.option("--fold", type=Integer(min=0), help="Hold out this fold only, counted from 0.  [folds: 5]")
 @click.option(
     "--resume/--fresh",
     default=True,
@@ -221,9 +93,22 @@ Examples:
     multiple=True,
     help="Segmentation: train nothing, and write the mean of the weights of these runs; give it again for each run.",
 )
+@click.option(
+    "--logger",
+    "loggers",
+    type=LoggerNames(),
+    help="Where the curves go, names with commas between them: csv, tensorboard, mlflow, wandb.  [default: csv,tensorboard]",
+)
+@click.option(
+    "--fast-dev-run",
+    is_flag=True,
+    help="Only try the command: all steps, up to the exported network, on one batch, and write nothing.",
+)
 def train(
     as_json: bool,
     out: Path,
+    loggers: tuple[str, ...] | None,
+    fast_dev_run: bool,
     folds: int | None,
     fold: int | None,
     resume: bool,
@@ -240,10 +125,21 @@ def train(
     view train on CAMUS itself and keep the last checkpoint.
     """
     given = SharedArguments(**shared)
-    with training_extra():
+    with training_extra(), ExitStack() as stack:
+        from lvef.training.loggers import check_loggers
         from lvef.training.run_folder import RunOptions
 
-        options = RunOptions(out, given.machine(), given.init, not resume, recipe_name=given.recipe_name)
+        check_loggers(loggers or ())
+        options = RunOptions(
+            out,
+            given.machine(),
+            given.init,
+            not resume,
+            recipe_name=given.recipe_name,
+            loggers=loggers,
+            quiet=is_quiet(),
+            verbose=is_verbose(),
+        )
         words: dict[str, Any] = {
             "weight": given.weight,
             "epochs": given.epochs,
@@ -257,6 +153,13 @@ def train(
             "average": average,
         }
         options = replace(options, command=_command(given.recipe, given.data, words))
+        if fast_dev_run:
+            from lvef.training.dev_run import dev_options
+
+            if average:
+                raise click.UsageError("--fast-dev-run tries a training; --average trains nothing.")
+            fold = 0 if folds is not None and fold is None else fold
+            options = stack.enter_context(dev_options(options))
         family = _family_of(given.recipe)
         of_fold = {"fold": fold} | ({"n_folds": folds} if folds else {})
         if family == SEGMENTATION:
@@ -279,28 +182,21 @@ def train(
         n_folds = folds or DEFAULT_FOLDS
         if fold is not None:
             options = replace(options, fold=f"{fold} of {n_folds}")
-        fitted = fit(settings, training_data, training_data.partition(fold, n_folds), options)
+        partition = training_data.partition(fold, n_folds)
+        if fast_dev_run:
+            from lvef.training.dev_run import small_partition, small_recipe
+
+            settings, partition = small_recipe(settings), small_partition(partition)
+        fitted = fit(settings, training_data, partition, options)
+    if fast_dev_run:
+        _show_trial(fitted.seconds, as_json)
+        return
     if not fitted.figures:
         return  # not the first process of several
     if as_json:
         click.echo(json.dumps(fitted.as_dict(), indent=2, ensure_ascii=False))
     else:
         _show(fitted)
-
-
-@contextmanager
-def training_extra() -> Iterator[None]:
-    """Turn a missing package of the extra into its sentence.
-
-    Raises:
-        MissingExtraError: One is missing.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in OF_EXTRA:
-            raise MissingExtraError("Training", "train") from None
-        raise
 
 
 def _family_of(recipe: Path) -> str:
@@ -322,10 +218,13 @@ def _train_view(
     if len(given.data) != 1 or given.weight or given.init:
         raise click.UsageError("Recipes of the family view take one --data CAMUS, and no --weight or --init.")
     changes = {name: value for name, value in fold.items() if value is not None}
-    done = train_view(
-        read_view_recipe(given.recipe, given.settings | changes), given.data[0], options, animated
-    )
-    _show_run(done, as_json)
+    recipe = read_view_recipe(given.recipe, given.settings | changes)
+    if options.fast_dev_run:
+        from lvef.training.dev_run import small_view
+
+        recipe = small_view(recipe)
+    done = train_view(recipe, given.data[0], options, animated)
+    _show_run(done, options, as_json)
 
 
 def _train_segmentation(
@@ -346,16 +245,33 @@ def _train_segmentation(
     if "n_folds" in fold and fold["fold"] is None:
         raise click.UsageError("Segmentation trains one fold at a time; give --fold beside --folds.")
     recipe = read_segmentation_recipe(given.recipe, given.settings | fold)
+    if options.fast_dev_run:
+        from lvef.training.dev_run import small_segmentation
+
+        recipe = small_segmentation(recipe)
     if average:
         done = average_runs(recipe, average, given.data[0], options)
     else:
         done = train_segmentation(recipe, given.data[0], options, animated)
-    _show_run(done, as_json)
-    if not as_json:
+    _show_run(done, options, as_json)
+    if not (as_json or options.fast_dev_run):
         click.echo(f"Measure with it: lvef measure --weights {done.network}.")
 
 
-def _show_run(done: SegmentationResult, as_json: bool) -> None:
+def _show_trial(seconds: float, as_json: bool) -> None:
+    """Say that a trial run came to its end."""
+    if as_json:
+        click.echo(json.dumps({"fast_dev_run": True, "seconds": round(seconds, 1)}, indent=2))
+    else:
+        click.echo(
+            f"One batch was trained and validated, and the network was exported, in {seconds:.0f} s. Nothing was written."
+        )
+
+
+def _show_run(done: SegmentationResult, options: RunOptions, as_json: bool) -> None:
+    if options.fast_dev_run:
+        _show_trial(60 * done.minutes, as_json)
+        return
     if as_json:
         click.echo(json.dumps(done.as_dict(), indent=2, ensure_ascii=False))
         return
@@ -377,7 +293,7 @@ def _cross_validate(
 
     def on_fold(number: int, fitted: FitResult) -> None:
         if fitted.figures:
-            click.echo(f"Fold {number}: {figures_text(fitted.figures['held_out'])}", err=True)
+            note(f"Fold {number}: {figures_text(fitted.figures['held_out'])}")
 
     found = cross_validate(settings, training_data, options, folds, on_fold)
     if as_json:

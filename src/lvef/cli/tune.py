@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.options import FOLDER
-from lvef.cli.train import EXIT_CODES, SharedArguments, training_extra, training_options
+from lvef.cli.options import FOLDER, Integer, note
+from lvef.cli.train_options import EXIT_CODES, SharedArguments, training_extra, training_options
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -26,9 +26,9 @@ DEFAULT_TRIALS = 20
 @click.command(
     epilog=f"""\b
 Examples:
-  lvef tune recipes/two-stream-report.toml --data STORE --out runs/grid --grid report
-  lvef tune recipes/small-video.toml --data STORE --out runs/search --trials 30
-  lvef tune recipes/small-video.toml --data STORE --out runs/search --trials 100 --storage postgresql://host/lvef
+  lvef tune two-stream-report --data STORE --out runs/grid --grid report
+  lvef tune small-video --data STORE --out runs/search --trials 30
+  lvef tune small-video --data STORE -o run --storage postgresql://host/lvef
 
 {EXIT_CODES}"""
 )
@@ -45,7 +45,7 @@ Examples:
 )
 @click.option(
     "--trials",
-    type=click.IntRange(min=1),
+    type=Integer(min=1),
     help=f"Search with so many trials over all processes that share the storage.  [default: {DEFAULT_TRIALS}]",
 )
 @click.option(
@@ -89,7 +89,7 @@ def tune(
 
 def _print_trial(trial: FrozenTrial) -> None:
     loss = "" if trial.value is None else f", validation loss {trial.value:.5g}"
-    click.echo(f"Trial {trial.number + 1}: {trial.state.name.lower()}{loss}", err=True)
+    note(f"Trial {trial.number + 1}: {trial.state.name.lower()}{loss}")
 
 
 def _show(found: TuneResult) -> None:

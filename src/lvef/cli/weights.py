@@ -11,7 +11,7 @@ import click
 
 from lvef.cli.derived import build, options_from
 from lvef.cli.lazy import LazyGroup
-from lvef.cli.options import FOLDER, PATH, json_option, workers_option
+from lvef.cli.options import FOLDER, PATH, json_option, note, verbosity_options, workers_option
 from lvef.evaluation.calibration.plan import CalibrationCounts, CalibrationPlan
 from lvef.measure.options import MeasureOptions
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from lvef.inference.card import Card
 
 VERBS = {
+    "list": ("lvef.cli.weights_list", "list_", "Installed models, a line each."),
+    "info": ("lvef.cli.weights_list", "info", "All that the card of a model says."),
+    "verify": ("lvef.cli.weights_list", "verify", "Hash, card and one inference of each model."),
     "import": (
         "lvef.cli.weights",
         "import_",
@@ -70,12 +73,17 @@ LIMITS_OF_BOTH = (
 @click.group(
     cls=LazyGroup,
     verbs=VERBS,
-    epilog="Example: lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt --out echonet-ef",
+    epilog="""\b
+Examples:
+  lvef weights list
+  lvef weights verify
+  lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt -o echonet-ef""",
 )
 def weights() -> None:
-    """Networks that others published, and the prediction interval of a model.
+    """Models: what is installed, whether it is intact, import, calibration.
 
-    Nothing is downloaded: you fetch the file from its authors, lvef reads it.
+    A model is a folder with model.onnx and card.json. Nothing is downloaded: you fetch the file of a published model from
+    its authors, lvef reads it.
     """
 
 
@@ -83,8 +91,9 @@ def weights() -> None:
     name="import",
     epilog="""\b
 Examples:
-  lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt --out echonet-ef
-  lvef weights import echonet-lv deeplabv3_resnet50_random.pt --out echonet-lv --half
+  lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt -o echonet-ef
+  lvef weights import echonet-lv deeplabv3_resnet50_random.pt -o echonet-lv
+  lvef weights import echonet-lv deeplabv3_resnet50_random.pt -o half --half
   lvef measure clip.avi --weights echonet-ef
 
 Exit code: 0 network written, 1 something failed, 2 usage error.""",
@@ -102,7 +111,8 @@ Exit code: 0 network written, 1 something failed, 2 usage error.""",
     help="Part of the image to use; whole for EchoNet-Dynamic's own clips, which are cropped already.",
 )
 @click.option("--half", is_flag=True, help="Store the weights in half precision: half the size on disk.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+@json_option("Print what was written as JSON.")
+@verbosity_options("")
 def import_(name: str, file: Path, out: Path, crop: str, half: bool, as_json: bool) -> None:
     """Make the checkpoint FILE of the published network NAME into a folder that lvef measure --weights takes.
 
@@ -214,7 +224,7 @@ def _print_import(card: Card, file: Path, digest: str, model: Path, out: Path, a
     from lvef.core.serialization import to_json
 
     size = model.stat().st_size
-    click.echo(f"Written. Use it with: lvef measure FILE --weights {out}", err=True)
+    note(f"Written. Use it with: lvef measure FILE --weights {out}")
     if as_json:
         values: dict[str, Any] = {
             "name": card.name,
@@ -238,8 +248,8 @@ def _print_import(card: Card, file: Path, digest: str, model: Path, out: Path, a
 @click.command(
     epilog="""\b
 Examples:
-  lvef weights calibrate camus-seg --data CAMUS --run RUN --out out/calibration
-  lvef weights calibrate FOLDER --data CAMUS --run RUN --phantoms 96 --out out/calibration
+  lvef weights calibrate camus-seg --data CAMUS --run RUN -o out/calibration
+  lvef weights calibrate FOLDER --data CAMUS --run RUN --phantoms 96 -o out
 
 Exit code: 0 done, 1 something failed, 2 usage error."""
 )
@@ -259,6 +269,7 @@ Exit code: 0 done, 1 something failed, 2 usage error."""
 @workers_option("Processes and cases at once; 0 leaves the choice to lvef.")
 @options_from(MeasureOptions, only=("backend", "precision", "threads"))
 @json_option("Print the summary as JSON instead of a table.")
+@verbosity_options("Say on stderr what is done with each case.")
 def calibrate(
     weights: str,
     data: Path,
@@ -285,4 +296,4 @@ def calibrate(
         report, path = run_calibration(plan, out, workers, progress)
     show_report(report, as_json=as_json)
     write_files(report, out)
-    click.echo(f"Prediction interval written to {path}.", err=True)
+    note(f"Prediction interval written to {path}.")

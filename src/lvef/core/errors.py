@@ -9,6 +9,7 @@
     │   └── OutputError       ... an output that cannot be written
     ├── ConfigError           a setting, recipe or card that is wrong
     ├── WeightsError          a model that is missing, damaged or of the wrong kind
+    │   └── UnknownNameError  ... no installed model has the name that was given
     ├── MissingExtraError     an optional dependency that is not installed
     ├── GeometryError         a mask or contour from which nothing can be measured
     └── QualityRefusal        the file is sound, its content should not be measured
@@ -51,6 +52,10 @@ class ConfigError(LvefError):
 
 class WeightsError(LvefError):
     """A model is missing, damaged or does not fit its card."""
+
+
+class UnknownNameError(WeightsError):
+    """No installed model has the name that was given."""
 
 
 class MissingExtraError(LvefError):

@@ -41,11 +41,13 @@ class Progress:
         start: Called once with the number of items.
         advance: Called after each item; at once for those of an earlier run.
         message: Called with a sentence about an item that takes long; by default a warning of the log ``lvef`` (stderr).
+        detail: Called after each item with its name and what came of it.
     """
 
     start: Callable[[int], None] = lambda _: None
     advance: Callable[[], None] = lambda: None
     message: Callable[[str], None] = _LOG.warning
+    detail: Callable[[str, Finished[Any, Any]], None] = lambda name, finished: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ def run(
         finished[index] = done
         if on_finished is not None:
             on_finished(done)
+        progress.detail(name(done.item), done)
         progress.advance()
 
     progress.start(len(items))

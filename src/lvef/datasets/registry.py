@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from lvef.core.errors import ConfigError
+from lvef.core.suggest import did_you_mean
 from lvef.datasets.findings import Finding
 
 
@@ -87,6 +88,8 @@ def find_reader(name: str) -> DatasetReader:
     """
     module = READERS.get(name.lower().replace("_", "-"))
     if module is None:
-        raise ConfigError(f"no dataset is called {name!r}; known are {', '.join(READERS)}.")
+        hint = did_you_mean(name, READERS)
+        known = f"{' Known' if hint else '; known'} are {', '.join(READERS)}."
+        raise ConfigError(f"no dataset is called {name!r}{hint}{known}")
     found: DatasetReader = importlib.import_module(f"lvef.datasets.readers.{module}").READER
     return found

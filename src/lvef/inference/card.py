@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ EF_MAE, EF_BIAS, EF_R = "ef_mae", "ef_bias", "ef_r"
 
 NOT_VALIDATED = "no external validation"
 """Shown where a card has no external metrics."""
+
+GENERATED = ("phantoms", "animated stills")
+"""Beginnings of the ``split`` of external metrics that are of generated clips, not of another hospital's."""
 
 COST = "cost_"
 """Beginning of the names of metrics under perturbations."""
@@ -234,6 +238,15 @@ def metric_text(figure: Figure) -> str:
     if figure.trivial is not None:
         parts.append(f"constant median {figure.trivial:.3g}")
     return ", ".join(parts)
+
+
+def external_ef_error(figures: Sequence[Figure]) -> Figure | None:
+    """The mean absolute error of the EF on clips of other hospitals, None where none was measured.
+
+    Args:
+        figures: The ``external`` metrics of a card.
+    """
+    return next((f for f in figures if f.name == EF_MAE and not f.split.startswith(GENERATED)), None)
 
 
 def has_interval(figure: Figure) -> bool:

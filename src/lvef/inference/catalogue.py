@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from lvef.core.errors import WeightsError
+from lvef.core.errors import UnknownNameError, WeightsError
+from lvef.core.suggest import did_you_mean
 from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, MEASURING_KINDS, SEGMENTATION, VIEW
 from lvef.inference.card import CARD_NAME, MARK, MODEL_NAME, Card, display_name, read_card
 from lvef.inference.session import Port, Session, open_session
@@ -52,16 +53,20 @@ def list_models() -> list[ModelEntry]:
         WeightsError: Two distributions carry a network of the same name.
     """
     found: dict[str, ModelEntry] = {}
-    for point in entry_points(group=GROUP):
-        root = Path(point.load().FOLDER)
-        for folder in sorted(p.parent for p in root.glob(f"*/{CARD_NAME}")):
-            card = read_card(folder)
-            if card.name in found:
-                raise WeightsError(
-                    f"The network {card.name} is installed twice, in {found[card.name].folder} and {folder}; uninstall one."
-                )
-            found[card.name] = ModelEntry(card.name, folder, card)
+    for folder in model_folders():
+        card = read_card(folder)
+        if card.name in found:
+            raise WeightsError(
+                f"The network {card.name} is installed twice, in {found[card.name].folder} and {folder}; uninstall one."
+            )
+        found[card.name] = ModelEntry(card.name, folder, card)
     return [found[name] for name in sorted(found)]
+
+
+def model_folders() -> list[Path]:
+    """The folders of all installed models, damaged ones too."""
+    roots = [Path(point.load().FOLDER) for point in entry_points(group=GROUP)]
+    return [path.parent for root in roots for path in sorted(root.glob(f"*/{CARD_NAME}"))]
 
 
 def measuring_models() -> list[ModelEntry]:
@@ -112,14 +117,23 @@ def find_model(name: str) -> ModelEntry:
         installed = {e.name: e for e in list_models()}
         if name not in installed:
             known = ", ".join(installed) or 'none (run pip install "lvef[weights]")'
-            raise WeightsError(f"No network named {name}; installed: {known}.")
+            hint = did_you_mean(name, installed)
+            said = f"No network named {name}" + (
+                f"{hint} Installed: {known}." if hint else f"; installed: {known}."
+            )
+            # A name with a slash is a folder, which may be missing.
+            raise WeightsError(said) if "/" in name else UnknownNameError(said)
         entry = installed[name]
-    _verify(entry)
+    check_hash(entry)
     return entry
 
 
-def _verify(entry: ModelEntry) -> None:
-    """The model is there and is the one the card was written for."""
+def check_hash(entry: ModelEntry) -> None:
+    """See that the model is there and is the one the card was written for.
+
+    Raises:
+        WeightsError: It is not.
+    """
     try:
         digest = hashlib.sha256(entry.model_path.read_bytes()).hexdigest()
     except OSError as error:

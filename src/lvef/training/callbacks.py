@@ -5,20 +5,26 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 from lightning.pytorch.callbacks import RichProgressBar
 
 from lvef.io.atomic import write_text_atomic
 
+if TYPE_CHECKING:
+    from lvef.training.run_folder import RunOptions
+
 METRICS_NAME = "metrics.csv"
 """The table of epochs in a run's folder."""
 
 COLUMNS = ("epoch", "train_loss", "val_loss", "val_mae", "learning_rate", "seconds")
 """Its columns; epochs count from 0."""
+
+EVERY_S, VERBOSE_EVERY_S = 30.0, 2.0
+"""Seconds between lines of progress within an epoch."""
 
 Row = dict[str, float]
 """An epoch's numbers by column."""
@@ -98,41 +104,124 @@ class ResetPatience(L.Callback):
             stopping.wait_count, stopping.patience = 0, self.patience
 
 
-class EpochLines(L.Callback):
-    """The device at the start, and a line per epoch on stderr where no progress bar is shown.
+class ProgressLines(L.Callback):
+    """The device at the start, and lines of progress on stderr where no progress bar is shown.
+
+    A line an epoch, and within an epoch one every few seconds, with the loss and the time that is left.
 
     Args:
         title: First word of each line.
         hardware: Device and arithmetic.
-        shown: Metrics of a line: text before and after the number, by the name under which it is logged.
-        lines: Print a line per epoch.
+        shown: Metrics of an epoch's line: text before and after the number, by the name under which it is logged.
+        lines: Print lines, not only the device.
+        every_s: Seconds between lines within an epoch.
+        clock: Tells the time in seconds.
     """
 
     def __init__(
-        self, title: str, hardware: str, shown: Mapping[str, tuple[str, str]], lines: bool = True
+        self,
+        title: str,
+        hardware: str,
+        shown: Mapping[str, tuple[str, str]],
+        *,
+        lines: bool = True,
+        every_s: float = EVERY_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.title, self.hardware, self.shown, self.lines = title, hardware, shown, lines
+        self.every_s, self.clock = every_s, clock
+        self._began = self._epoch_began = self._printed = 0.0
+        self._batches = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Name the device."""
+        self._began = self._printed = self.clock()
         if trainer.is_global_zero:
             print(f"{self.title}: {self.hardware}", file=sys.stderr)  # noqa: T201
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the epoch's clock."""
+        self._epoch_began = self.clock()
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,  # noqa: ANN401
+        batch: Any,  # noqa: ANN401
+        batch_idx: int,
+    ) -> None:
+        """Print a line if the last one is long ago."""
+        self._batches += 1
+        now, total = self.clock(), trainer.num_training_batches
+        if not self.lines or not trainer.is_global_zero or now - self._printed < self.every_s:
+            return
+        if not math.isfinite(total) or batch_idx + 1 >= total:
+            return  # the line of the epoch comes next
+        self._printed = now
+        left = total - batch_idx - 1
+        epoch_s = (now - self._epoch_began) / (batch_idx + 1) * left
+        loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
+        parts = [f"{self._epoch(trainer)}, batch {batch_idx + 1}/{total}"]
+        if loss is not None:
+            parts.append(f"loss {float(loss):.4g}")
+        parts.append(f"epoch ends in {duration_text(epoch_s)}")
+        parts += self._run_left(trainer, now, left)
+        print(f"{self.title}: {', '.join(parts)}", file=sys.stderr)  # noqa: T201
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print the epoch's line."""
         if not trainer.is_global_zero or not self.lines:
             return
+        self._printed = self.clock()
         values = trainer.callback_metrics
-        parts = [f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"]
+        parts = [self._epoch(trainer)]
         for name, (before, after) in self.shown.items():
             if name in values:
                 parts.append(f"{before} {float(values[name]):.4g} {after}".strip())
+        parts.append(duration_text(self._printed - self._epoch_began))
+        parts += self._run_left(trainer, self._printed, 0)
         print(f"{self.title}: {', '.join(parts)}", file=sys.stderr)  # noqa: T201
 
+    def _epoch(self, trainer: L.Trainer) -> str:
+        return f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
 
-def progress_callbacks(title: str, hardware: str, shown: Mapping[str, tuple[str, str]]) -> list[L.Callback]:
-    """What shows progress on stderr: Lightning's bar on a terminal, else a line per epoch; arguments as `EpochLines`."""
+    def _run_left(self, trainer: L.Trainer, now: float, left: int) -> list[str]:
+        """The time to the end of the run, by the mean time of a batch with all that lies between batches."""
+        epochs = (trainer.max_epochs or 0) - trainer.current_epoch - 1
+        if epochs < 1 or not self._batches:
+            return []
+        seconds = (now - self._began) / self._batches * (left + epochs * trainer.num_training_batches)
+        return [f"run ends in {duration_text(seconds)}"] if math.isfinite(seconds) else []
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in words, short.
+
+    Example:
+        >>> duration_text(8.4), duration_text(250), duration_text(7500)
+        ('8 s', '4 min', '2 h 5 min')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def progress_callbacks(
+    options: RunOptions, hardware: str, shown: Mapping[str, tuple[str, str]]
+) -> list[L.Callback]:
+    """What shows progress on stderr: Lightning's bar on a terminal, else lines.
+
+    Args:
+        options: Title, and whether progress is wanted.
+        hardware: See `ProgressLines`.
+        shown: See `ProgressLines`.
+    """
+    if options.quiet:
+        return []
     if not sys.stderr.isatty():
-        return [EpochLines(title, hardware, shown)]
+        every_s = VERBOSE_EVERY_S if options.verbose else EVERY_S
+        return [ProgressLines(options.title, hardware, shown, every_s=every_s)]
     bar = RichProgressBar(refresh_rate=1, console_kwargs={"stderr": True})
-    return [EpochLines(title, hardware, shown, lines=False), bar]
+    return [ProgressLines(options.title, hardware, shown, lines=False), bar]

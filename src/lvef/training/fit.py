@@ -20,7 +20,6 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, Timer
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
 from lvef.core.errors import ConfigError
@@ -40,6 +39,7 @@ from lvef.training.checkpoints import (
     start_from,
 )
 from lvef.training.loading import CaseDataModule, weights_of
+from lvef.training.loggers import log_settings, make_loggers
 from lvef.training.machine import Machine
 from lvef.training.model_card import TrainingRun, write_network
 from lvef.training.predictions import Table, joined, metrics_of, predict, table_csv, validation_metric
@@ -157,13 +157,13 @@ def _fit(
             [
                 table,
                 timer,
-                *progress_callbacks(options.title, machine.description(precision), shown),
+                *progress_callbacks(options, machine.description(precision), shown),
                 *callbacks,
                 best,
                 RunCheckpoint(out, LAST_NAME),
                 *stopping,
             ],
-            logger=_loggers(out),
+            logger=make_loggers(options.loggers, out, recipe.name, own_table=True),
             gradient_clip=recipe.optimiser.gradient_clip,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
@@ -171,6 +171,7 @@ def _fit(
         if trainer.is_global_zero:
             run_folder.write_run(out, provenance | {"complete": False})
             write_text_atomic(out / run_folder.PARTS_NAME, partition_csv(partition))
+            log_settings(trainer.loggers, run_folder.flatten(settings["recipe"]))
         loading = CaseDataModule(
             data.part(partition.train, train=True),
             data.part(partition.validation, train=False),
@@ -328,13 +329,6 @@ def _stopping(recipe: Recipe) -> list[L.Callback]:
     if not recipe.patience:
         return []
     return [EarlyStopping("val_loss", patience=recipe.patience, mode="min", verbose=False)]
-
-
-def _loggers(out: Path) -> Any:  # noqa: ANN401
-    try:
-        return TensorBoardLogger(out, name="tensorboard", version="")
-    except ModuleNotFoundError:
-        return False  # the curves are in metrics.csv as well
 
 
 @contextmanager

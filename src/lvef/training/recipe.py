@@ -17,6 +17,7 @@ from typing import Any
 import lvef
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError
+from lvef.core.suggest import did_you_mean
 
 SMALL_VIDEO = "small-video"
 """Family whose filters are 2-D."""
@@ -252,8 +253,10 @@ def find_recipe(given: Path) -> Path:
     }
     found = known.get(given.name.removesuffix(".toml"))
     if found is None:
+        hint = did_you_mean(given.name, known)
         raise ConfigError(
-            f"{given}: is no file, and no recipe of lvef; there are {', '.join(sorted(known)) or 'none'}."
+            f"{given}: is no file, and no recipe of lvef{hint}{' There' if hint else '; there'} are "
+            f"{', '.join(sorted(known)) or 'none'}."
         )
     return found
 

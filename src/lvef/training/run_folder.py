@@ -8,7 +8,7 @@
       metrics.csv            a row an epoch
       best.ckpt, last.ckpt   lowest validation loss, latest epoch
       predictions.csv        answers of the best weights on cases that were not learned from
-      tensorboard/           the same curves for TensorBoard
+      tensorboard/           the same curves for TensorBoard; mlflow.db, wandb/ where those loggers are asked for
       NAME/                  model.onnx, card.json, split.csv: the network as it is served
 """
 
@@ -62,6 +62,9 @@ RUN_FILES = (
     "last.ckpt",
     "tensorboard",
     "metrics",
+    "mlflow.db",
+    "mlruns",
+    "wandb",
     HELD_OUT_NAME,
     ANIMATED_NAME,
     SYNTHETIC_NAME,
@@ -209,6 +212,10 @@ class RunOptions:
         title: Word before the progress.
         recipe_name: Name of the recipe's file, for the card.
         command: Command line, for the card.
+        loggers: Names for `lvef.training.loggers.make_loggers`; None for its default.
+        fast_dev_run: Take a few patients only, and make no animated stills; see `lvef.training.dev_run`.
+        quiet: Show no progress.
+        verbose: Show progress every few seconds where there is no progress bar.
     """
 
     out: Path
@@ -220,6 +227,10 @@ class RunOptions:
     title: str = "Training"
     recipe_name: str = ""
     command: str = ""
+    loggers: tuple[str, ...] | None = None
+    fast_dev_run: bool = False
+    quiet: bool = False
+    verbose: bool = False
 
 
 def run_settings(

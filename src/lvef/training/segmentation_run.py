@@ -20,7 +20,6 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging
-from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -38,6 +37,7 @@ from lvef.training.callbacks import progress_callbacks
 from lvef.training.cases import patients_sha256
 from lvef.training.checkpoints import LAST_NAME, RunCheckpoint, read_checkpoint
 from lvef.training.fit import make_trainer, quiet_logging
+from lvef.training.loggers import log_settings, make_loggers
 from lvef.training.machine import SEGNET, Machine
 from lvef.training.model_card import INTENDED_USE, save_card
 from lvef.training.segmentation import (
@@ -54,6 +54,9 @@ VERSION = "1.2.0"
 
 HELD_OUT_NAME, ANIMATED_NAME = run_folder.HELD_OUT_NAME, run_folder.ANIMATED_NAME
 """Names of the patients whom a run has not learned from, one a line; the animated stills that a run has made."""
+
+DEV_PATIENTS = 10
+"""Patients of a `lvef.training.dev_run`."""
 
 SHOWN = {"loss": ("loss", ""), "dice_lv": ("validation Dice of the LV", "")}
 """Metrics of a line of progress."""
@@ -110,7 +113,7 @@ def train_segmentation(
     out, machine = options.out, options.machine
     if machine.devices * machine.num_nodes > 1:
         raise ConfigError("segmentation trains on one device; leave --devices and --num-nodes.")
-    patients = read_split(data, "training")
+    patients = read_split(data, "training")[: DEV_PATIENTS if options.fast_dev_run else None]
     unseen = [] if recipe.fold is None else held_out(patients, recipe.fold, recipe.n_folds, recipe.split_seed)
     used = [p for p in patients if p not in set(unseen)]
     settings = {
@@ -141,7 +144,7 @@ def train_segmentation(
         cases = FramePairs(still_pairs(read_stills(data, used), STORED_SIZE), cines, recipe)
         shown = still_pairs(read_stills(data, unseen), recipe.input.size) if unseen else None
         net = fit_segmentation(
-            recipe, cases, shown, out, machine=machine, precision=precision, start=start, title=options.title
+            recipe, cases, shown, out, machine=machine, precision=precision, start=start, options=options
         )
         minutes = float(earlier.get("minutes", 0.0)) + (time.perf_counter() - began) / 60
         card = write_segmentation(net, recipe, used, minutes, options, out / recipe.name)
@@ -246,7 +249,7 @@ def fit_segmentation(
     precision: Any = None,  # noqa: ANN401
     net: Callable[[], nn.Module] | None = None,
     start: dict[str, Any] | None = None,
-    title: str = "Training",
+    options: run_folder.RunOptions | None = None,
 ) -> Any:  # noqa: ANN401
     """Train, or go on training, and return the averaged network.
 
@@ -259,8 +262,9 @@ def fit_segmentation(
         precision: Arithmetic; None for the recipe's.
         net: Makes another network than the recipe's.
         start: State of a task to begin with, instead of random weights.
-        title: First word of the progress.
+        options: Loggers and progress; the rest does not count here.
     """
+    options = options or run_folder.RunOptions(folder)
     machine = machine or Machine()
     precision = precision or machine.precision(recipe.precision, SEGNET)
     L.seed_everything(recipe.seed, verbose=False)
@@ -276,15 +280,15 @@ def fit_segmentation(
             [
                 RunCheckpoint(folder, LAST_NAME),
                 EMAWeightAveraging(decay=recipe.ema_decay),
-                *progress_callbacks(title, machine.description(precision), SHOWN),
+                *progress_callbacks(options, machine.description(precision), SHOWN),
             ],
-            # One version a start: the logger deletes what an earlier start left in its folder.
-            logger=CSVLogger(folder, name="metrics"),
+            logger=make_loggers(options.loggers, folder, recipe.name),
             gradient_clip=1.0,
             check_val_every_n_epoch=2,
         )
         loader = DataLoader(cases, recipe.batch_size // 2, shuffle=True, drop_last=True)
         shown = DataLoader(TensorDataset(*map(torch.from_numpy, validation)), 25) if validation else None
+        log_settings(trainer.loggers, run_folder.flatten(to_mapping(recipe)))
         try:
             trainer.fit(task, loader, shown, ckpt_path=last if last.exists() else None)
         except SystemExit:

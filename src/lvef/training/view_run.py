@@ -11,7 +11,6 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging
-from lightning.pytorch.loggers import CSVLogger
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -34,10 +33,11 @@ from lvef.training.callbacks import progress_callbacks
 from lvef.training.cases import patients_sha256
 from lvef.training.checkpoints import LAST_NAME, RunCheckpoint, read_checkpoint
 from lvef.training.fit import make_trainer, quiet_logging
+from lvef.training.loggers import log_settings, make_loggers
 from lvef.training.machine import SEGNET, Machine
 from lvef.training.model_card import INTENDED_USE, save_card
 from lvef.training.segmentation import held_out
-from lvef.training.segmentation_run import SegmentationResult
+from lvef.training.segmentation_run import DEV_PATIENTS, SegmentationResult
 from lvef.training.view import BalancedBatches, ViewRecipe, ViewTask, fit_distance
 from lvef.training.view_images import ViewImages, animated_images, join, read_or_make, still_images
 from lvef.transforms.frames import fit, normalise, place
@@ -81,7 +81,7 @@ def train_view(
         raise ConfigError(
             "view trains on one device and holds out a fold; leave --devices and --num-nodes, give --fold."
         )
-    patients = read_split(data, "training")
+    patients = read_split(data, "training")[: DEV_PATIENTS if options.fast_dev_run else None]
     unseen = held_out(patients, recipe.fold, recipe.n_folds, recipe.split_seed)
     used = [p for p in patients if p not in set(unseen)]
     settings = {"recipe": to_mapping(recipe), "patients_sha256": patients_sha256(used)}
@@ -98,8 +98,10 @@ def train_view(
         last = out / f"{LAST_NAME}.ckpt"
         resumed = int(read_checkpoint(last)["epoch"]) + 1 if last.exists() else 0
         began = time.perf_counter()
-        images = training_images(recipe, data, used, out, animated, max(1, machine.workers))
-        task = fit_view(recipe, images, out, machine=machine, precision=precision, title=options.title)
+        images = training_images(
+            recipe, data, used, out, animated, max(1, machine.workers), with_animated=not options.fast_dev_run
+        )
+        task = fit_view(recipe, images, out, machine=machine, precision=precision, options=options)
         fit_distance(task, images)
         figures = calibrate(task, list(read_stills(data, unseen)))
         minutes = float(earlier.get("minutes", 0.0)) + (time.perf_counter() - began) / 60
@@ -122,16 +124,26 @@ def train_view(
 
 
 def training_images(
-    recipe: ViewRecipe, data: Path, patients: list[str], out: Path, animated: Path | None, jobs: int
+    recipe: ViewRecipe,
+    data: Path,
+    patients: list[str],
+    out: Path,
+    animated: Path | None,
+    jobs: int,
+    *,
+    with_animated: bool = True,
 ) -> ViewImages:
     """All images of a run; synthetic ones that are missing are made."""
-    path = animated or out / run_folder.ANIMATED_NAME
-    if not path.exists():
-        make_animated(data, path, jobs=jobs)
     make = [(str(view), recipe.phantoms) for view in MEASURABLE_VIEWS]
     make += [(name, recipe.foreign) for name in FOREIGN_CLASSES]
     synthetic = read_or_make(out / run_folder.SYNTHETIC_NAME, make, recipe.seed)
-    return join([still_images(read_stills(data, patients)), animated_images(path, patients), synthetic])
+    parts = [still_images(read_stills(data, patients)), synthetic]
+    if with_animated:
+        path = animated or out / run_folder.ANIMATED_NAME
+        if not path.exists():
+            make_animated(data, path, jobs=jobs)
+        parts.insert(1, animated_images(path, patients))
+    return join(parts)
 
 
 def fit_view(
@@ -141,7 +153,7 @@ def fit_view(
     *,
     machine: Machine | None = None,
     precision: Any = "32-true",  # noqa: ANN401
-    title: str = "Training",
+    options: run_folder.RunOptions | None = None,
 ) -> ViewTask:
     """Train, or go on training, and return the task with the averaged network.
 
@@ -151,8 +163,9 @@ def fit_view(
         folder: Where checkpoints and metrics go; ``last.ckpt`` there is resumed.
         machine: On what to compute.
         precision: Arithmetic, by Lightning's names.
-        title: First word of the progress.
+        options: Loggers and progress; the rest does not count here.
     """
+    options = options or run_folder.RunOptions(folder)
     machine = machine or Machine()
     L.seed_everything(recipe.seed, verbose=False)
     task = ViewTask(recipe)
@@ -166,15 +179,16 @@ def fit_view(
             [
                 RunCheckpoint(folder, LAST_NAME),
                 EMAWeightAveraging(decay=recipe.ema_decay),
-                *progress_callbacks(title, machine.description(precision), SHOWN),
+                *progress_callbacks(options, machine.description(precision), SHOWN),
             ],
-            logger=CSVLogger(folder, name="metrics"),
+            logger=make_loggers(options.loggers, folder, recipe.name),
             gradient_clip=1.0,
         )
         loader = DataLoader(
             TensorDataset(*map(torch.from_numpy, arrays)),
             batch_sampler=BalancedBatches(images.groups, images.views, recipe),
         )
+        log_settings(trainer.loggers, run_folder.flatten(to_mapping(recipe)))
         try:
             trainer.fit(task, loader, ckpt_path=last if last.exists() else None)
         except SystemExit:

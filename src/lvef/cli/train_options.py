@@ -1,0 +1,198 @@
+"""Options and values that ``lvef train`` and ``lvef tune`` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lvef.cli.options import FILE, JOBS, PATH, Integer, Number, combine, json_option, verbosity_options
+from lvef.core.errors import MissingExtraError
+from lvef.core.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from lvef.training.machine import Machine
+    from lvef.training.recipe import Recipe
+    from lvef.training.training_data import TrainingData
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEVICES = ("auto", "cpu", "cuda")
+"""Values of ``--device``; `lvef.training.machine` has them too, but loads torch."""
+
+OF_EXTRA = frozenset(["torch", "lightning", "onnx", "onnxscript", "optuna"])
+"""Packages that training needs and measuring does not."""
+
+EXIT_CODES = "Exit code: 0 done, 1 something failed, 2 usage error."
+
+LOGGERS = ("csv", "tensorboard", "mlflow", "wandb")
+"""Values of ``--logger``; `lvef.training.loggers` has them too, but loads torch."""
+
+
+class LoggerNames(click.ParamType[tuple[str, ...]]):
+    """Names of loggers with commas between them."""
+
+    name = "NAMES"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, ...]:
+        """Read them; a usage error says which name is unknown."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(filter(None, (name.strip() for name in str(value).split(","))))
+        for name in names:
+            if name not in LOGGERS:
+                hint = did_you_mean(name, LOGGERS) or f"; there are {', '.join(LOGGERS)}."
+                self.fail(f"There is no logger {name}{hint}", param, ctx)
+        return names
+
+
+@dataclass(frozen=True)
+class SharedArguments:
+    """Values of the options that training and tuning share."""
+
+    recipe: Path
+    data: tuple[Path, ...]
+    weight: tuple[float, ...]
+    epochs: int | None
+    seed: int | None
+    changes: tuple[str, ...]
+    init: Path | None
+    device: str
+    devices: int
+    num_nodes: int
+    strategy: str
+    workers: int
+
+    @property
+    def recipe_name(self) -> str:
+        """Name of the recipe's file, for the card."""
+        from lvef.training.recipe import find_recipe
+
+        return find_recipe(self.recipe).name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings that replace the recipe's, by dotted name."""
+        from lvef.training.recipe import parse_change
+
+        given = {"epochs": self.epochs, "seed": self.seed}
+        changes = dict(parse_change(text) for text in self.changes)
+        return changes | {name: value for name, value in given.items() if value is not None}
+
+    def machine(self) -> Machine:
+        """On what to compute."""
+        from lvef.training.machine import Machine
+
+        return Machine(self.device, self.devices, self.num_nodes, self.strategy, self.workers)
+
+    def prepared(self) -> tuple[Recipe, TrainingData]:
+        """The recipe with the changes of the command line, and its data.
+
+        Raises:
+            LvefError: One of them cannot be used.
+        """
+        from lvef.training.recipe import read_recipe
+
+        recipe = read_recipe(self.recipe, self.settings)
+        from lvef.models.families import settings_of
+        from lvef.training.training_data import open_training_data, with_stores
+
+        settings_of(recipe.family, recipe.network, f"{self.recipe}: [network]")
+        recipe = with_stores(recipe, self.data, self.weight)
+        training_data = open_training_data(recipe, self.data)
+        if training_data.without_ef:
+            click.echo(f"lvef: {training_data.without_ef} clips have no EF and are left out.", err=True)
+        return recipe, training_data
+
+
+def training_options(command: F) -> F:
+    """Options that training and tuning share, see `SharedArguments`."""
+    return combine(
+        click.argument("recipe", type=FILE),
+        click.option(
+            "--data",
+            type=PATH,
+            multiple=True,
+            help="Store made by lvef data prepare; give it again for each further one. For segmentation: the CAMUS folder.",
+        ),
+        click.option(
+            "--weight",
+            type=Number(min=0),
+            multiple=True,
+            help="How often the cases of a store come in an epoch, in the order of --data.  [default: once]",
+        ),
+        click.option("--epochs", type=Integer(min=1), help="Most epochs, instead of the recipe's."),
+        click.option("--seed", type=Integer(min=0), help="Seed, instead of the recipe's."),
+        click.option(
+            "--set",
+            "changes",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A setting instead of the recipe's, for example optimiser.learning_rate=1e-4.",
+        ),
+        click.option(
+            "--init",
+            type=FILE,
+            help="File with first weights: a checkpoint, or a state dict of the network or of a part of it.",
+        ),
+        click.option(
+            "--device",
+            type=click.Choice(DEVICES),
+            default=DEVICES[0],
+            show_default=True,
+            help="Where to compute; auto takes a GPU where there is one.",
+        ),
+        click.option(
+            "--devices",
+            type=Integer(min=1),
+            default=1,
+            show_default=True,
+            help="GPUs (on processors: processes) of each machine.",
+        ),
+        click.option(
+            "--num-nodes",
+            type=Integer(min=1),
+            default=1,
+            show_default=True,
+            help="Machines; start the same command on each, as Lightning's documents say.",
+        ),
+        click.option(
+            "--strategy",
+            default="auto",
+            show_default=True,
+            help="How several devices share the work, by Lightning's names: ddp, fsdp ...",
+        ),
+        click.option(
+            *JOBS,
+            type=Integer(min=0),
+            default=0,
+            show_default=True,
+            help="Processes that load, for each device; 0 loads in the training process.",
+        ),
+        json_option("Print the results as JSON."),
+        verbosity_options("Print a line of progress every few seconds."),
+    )(command)
+
+
+@contextmanager
+def training_extra() -> Iterator[None]:
+    """Turn a missing package of the extra into its sentence.
+
+    Raises:
+        MissingExtraError: One is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OF_EXTRA:
+            raise MissingExtraError("Training", "train") from None
+        raise
