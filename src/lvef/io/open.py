@@ -33,7 +33,7 @@ SAMPLE_FILE = "examples_ybr_color.dcm"
 
 
 LONG_SAMPLE_FILE = "color3d_jpeg_baseline.dcm"
-"""A real apical four-chamber cine in the ``pydicom-data`` package: 120 frames in 4.0 s, three complete beats, with a scale."""
+"""A real apical four-chamber cine in the ``pydicom-data`` package: 120 frames in 4.0 s, three complete beats, a scale."""
 
 
 def open_clip(
