@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lvef.measure.results import Result
 
 MAX_LOADED_MODELS = 3
-"""Models that a worker keeps loaded; the least recently used is dropped first."""
+"""Models that a worker keeps loaded, its own among them; of the others the least recently used is dropped first."""
 
 MAX_CLIP_BYTES = 2**28
 """Largest serialized clip that is kept for drawing: about 800 million pixels. Larger ones cannot be drawn."""
@@ -250,7 +250,9 @@ class Worker:
         loaded = self._loaded.pop(key, None) or Measurer(options)
         self._loaded[key] = loaded
         while len(self._loaded) > MAX_LOADED_MODELS:
-            del self._loaded[next(iter(self._loaded))]
+            # The model of most tasks stays.
+            own = (self._settings.weights, False)
+            del self._loaded[next(one for one in self._loaded if one not in (own, key))]
         return loaded.with_options(options, self._report)
 
     def _report(self, doing: str, done: int, of: int) -> None:
