@@ -71,6 +71,7 @@ export class Player {
     };
     this.loop = button("loop_beat", () => this.setOverBeat(!this.overBeat), null, t("viewer.player.loop_beat"));
     this.speeds = choice({
+      name: "speed",
       label: t("viewer.player.speed"),
       value: this.speed,
       onChoose: (speed) => this.setSpeed(speed),
