@@ -228,7 +228,9 @@ class Viewer {
     }
     this.setKind();
     this.phases.update(view);
-    this.curve.setPhases(mode === "correct" ? { ed: editor.phase("ed").frame, es: editor.phase("es").frame } : null);
+    const frames = { ed: editor.phase("ed").frame, es: editor.phase("es").frame };
+    this.player.setPhases(frames);
+    this.curve.setPhases(mode === "correct" ? frames : null);
     this.frames?.pin(Object.values(this.phases.shownFrame).map((frame) => this.imageOf(frame)));
     this.scene.drawCineGhosts();
     this.scene.drawCine(this.player.frame);
