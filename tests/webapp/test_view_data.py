@@ -75,7 +75,9 @@ def test_a_clip_without_a_measurement():
 def test_a_thumbnail_has_square_pixels():
     m, clip = beating()
     flat = replace(clip, spacing=PixelSpacing(0.5, 0.25, "test"))
-    image = cv2.imdecode(np.frombuffer(thumbnail(m, flat), np.uint8), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(
+        np.frombuffer(thumbnail(m, view_data(m, flat), pack_frames(flat)), np.uint8), cv2.IMREAD_COLOR
+    )
     assert image.shape == (80, 160, 3)
 
 
