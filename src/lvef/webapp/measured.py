@@ -151,7 +151,9 @@ class Measured:
 
     def clear(self) -> None:
         """Forget everything: something was deleted, and nothing of a patient may stay in memory."""
-        for cache in (self._machine, self._shown, *self._made):
+        self._machine.clear()
+        self._shown.clear()
+        for cache in self._made:
             cache.clear()
 
 
