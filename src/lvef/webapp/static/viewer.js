@@ -116,6 +116,9 @@ class Viewer {
     if (!isOther && (before.revision >= detail.revision || this.editor.isStoring)) return;
     if (isOther) {
       this.enter("cine");
+      // An item that was playing when another page was shown must not play on in the frames of this one.
+      this.player.pause();
+      this.wasPlaying = false;
       this.part = detail.parts?.[0] ?? "";
       this.view = null;
       this.hasPlayed = false;
