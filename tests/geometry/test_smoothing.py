@@ -3,7 +3,7 @@ import pytest
 
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import axis_length, volume_of_tracing
-from lvef.geometry.smoothing import HALF_WIDTH_S, smooth_tracings
+from lvef.geometry.smoothing import HALF_WIDTH_S, outliers, smooth_tracings
 from lvef.geometry.tracing import trace_labels, trace_probabilities, tracing_of_contour
 from studies.corrupted_masks import CORRUPTIONS
 from tests.geometry.ventricle_shapes import half_ellipsoid, labels
@@ -167,3 +167,16 @@ def test_uneven_times():
     times = np.cumsum(np.random.default_rng(2).uniform(0.01, 0.04, 60))
     truth = beating(times)
     assert volumes(smooth_tracings([model(v) for v in truth], times)) == pytest.approx(truth, rel=0.03)
+
+
+def test_a_low_near_its_neighbours_is_kept_and_a_lost_frame_is_not():
+    """At 20 frames a second: the curve of a public clip whose end-systole stood one frame before its minimum."""
+    curve = np.array(
+        [81, 77, 70, 64, 57, 52, 48, 47, 45, 44, 42, 43, 43, 42, 41, 39, 40, 37, 35, 42, 45, 51, 57, 63.0]
+    )
+    assert np.flatnonzero(outliers(curve, 5.0)).tolist() == [18]
+    assert not outliers(curve, 5.0, keep_lows=True).any()
+    lost = curve.copy()
+    lost[10] = 12.0
+    assert np.flatnonzero(outliers(lost, 5.0, keep_lows=True)).tolist() == [10]
+    assert outliers(200 - curve, 5.0, keep_lows=True)[18]

@@ -198,3 +198,18 @@ def test_importing_the_dispatcher_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_long_sample_is_there_only_where_its_package_is(tmp_path, monkeypatch, no_network):
+    import pydicom.data.data_manager as manager
+
+    class Source:
+        def get_path(self, name, dtype):
+            if not (tmp_path / name).is_file():
+                raise ValueError(name)
+            return str(tmp_path / name)
+
+    monkeypatch.setattr(manager, "external_data_sources", lambda: {"made-up": Source()})
+    assert opening.long_sample_cine() is None
+    (tmp_path / opening.LONG_SAMPLE_FILE).write_bytes(b"")
+    assert opening.long_sample_cine() == tmp_path / opening.LONG_SAMPLE_FILE

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lvef.core.records import ImageQuality
+from lvef.core.records import CodedWarning, ImageQuality
 from lvef.core.terms import Decision, Status, View, ViewSource
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
@@ -105,3 +105,15 @@ def test_a_study_of_four_clips(tmp_path):
     assert notice.text.startswith("Chosen of 4 files: A4C: four.dcm, the ")
     assert "A2C: two.dcm, the only one (view stated in the file" in notice.text
     assert "long.dcm (not_apical)" in notice.text
+
+
+@pytest.mark.parametrize(("doubted", "swapped"), [(("A4C", "A2C"), True), (("A4C",), False), ((), False)])
+def test_images_that_each_look_like_the_other_view_are_said_to_be_swapped(doubted, swapped, tmp_path):
+    doubt = CodedWarning("view_contradicts_image", "It looks like the other one.")
+    results = {
+        f"{view}.dcm": replace(BASE, view=view, notices=(doubt,) if view in doubted else ())
+        for view in (View.A4C, View.A2C)
+    }
+    codes = [notice.code for notice in study(results, tmp_path)[0].notices]
+    assert ("views_swapped" in codes) is swapped
+    assert codes.count("views_swapped") == swapped

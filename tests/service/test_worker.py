@@ -109,9 +109,10 @@ def test_networks_stay_loaded_but_not_all(worker, phantom_file):
     loaded = worker._measurer(MeasureOptions()).predictor
     assert worker._measurer(MeasureOptions(per_beat=False, ed_frame=1, es_frame=3)).predictor is loaded
     names = [entry.name for entry in measuring_models()]
-    for name in [*names, MeasureOptions.weights]:
+    for name in names:
         worker._measurer(MeasureOptions(weights=name, threads=1))
     assert len(worker._loaded) <= MAX_LOADED_MODELS
+    assert worker._measurer(MeasureOptions()).predictor is loaded
     assert worker(measure(phantom_file)).status == "ok"
 
 

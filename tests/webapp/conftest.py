@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.webapp.browsers import BROWSERS, launched
@@ -97,3 +98,13 @@ def visitors(browser):
 def chromium_visitors(chromium):
     """Visitors in Chromium alone."""
     yield from _visitors(chromium)
+
+
+@pytest.fixture(scope="session")
+def long_clip(phantom_clip, tmp_path_factory):
+    """A clip that is measured long enough to be met on the way."""
+    from lvef.io.avi import encode_motion_jpeg
+
+    path = tmp_path_factory.mktemp("long") / "long.avi"
+    path.write_bytes(encode_motion_jpeg(np.concatenate([phantom_clip.clip.frames] * 30), 50.0))
+    return path

@@ -418,3 +418,21 @@ def test_a_fold_is_left_out_and_nothing_else(node):
     assert made == plain.tolist()
     assert len(other) < len(folded)
     assert np.hypot(*(np.asarray(other)[:, None] - plain[None]).transpose(2, 0, 1)).min(axis=1).max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("edit", "is_readable"),
+    [
+        ({"ed_frame": 3, "es_frame": None}, True),
+        ({"ed_points": [[1, 2]] * 15}, True),
+        ({"ed_points": [[1, 2]]}, False),
+        ({"ed_points": [[1, None]] * 15}, False),
+        ({"es_points": "15 points"}, False),
+        ({"ed_frame": 20}, False),
+        ({"ed_frame": -1}, False),
+        ({"ed_frame": 1.5}, False),
+    ],
+)
+def test_a_damaged_file_is_not_drawn(node, edit, is_readable):
+    body = 'return m.edits.isReadable(m.edits.readEdit(input, [""]).state, 20);'
+    assert node(body, edit) is is_readable

@@ -210,7 +210,7 @@ def test_two_tabs_that_correct_the_same_clip(visitors, served):
 
 
 def choose_tool(tab, name: str) -> None:
-    tab.locator(f'.v-segments button[value="{name}"]:visible').click()
+    tab.locator(f'button[role=radio][data-tool="{name}"]:visible').click()
 
 
 def test_a_stretch_drawn_anew(visitors, served):

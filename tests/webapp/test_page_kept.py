@@ -5,10 +5,8 @@ from __future__ import annotations
 import socket
 import urllib.parse
 
-import numpy as np
 import pytest
 
-from lvef.io.avi import encode_motion_jpeg
 from tests.waiting import wait_until
 from tests.webapp import driver
 from tests.webapp.driver import all_ended, hook, measured, wait_items
@@ -16,14 +14,6 @@ from tests.webapp.page_files import CINE
 from tests.webapp.serving import serving
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def long_clip(phantom_clip, tmp_path_factory):
-    """A clip that is measured long enough to be met on the way."""
-    path = tmp_path_factory.mktemp("long") / "long.avi"
-    path.write_bytes(encode_motion_jpeg(np.concatenate([phantom_clip.clip.frames] * 30), 50.0))
-    return path
 
 
 def test_reload_closed_tab_and_back_keep_the_result(visitors, served):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 
 from tests.webapp import driver
@@ -69,7 +72,7 @@ def test_one_screen(visitors, served, size):
     assert_in_sight(tab, {"EF": ".ef-number", **editors, "curve": ".v-curve"}, "correct")
     for state, path in (("about", "#/about"), ("compare", f"#/compare/{item}")):
         tab.goto(f"{served.address}{path}")
-        tab.locator(".page:visible h2, .page:visible h3").first.wait_for()
+        tab.locator(f".{state}-page h2").wait_for()
         assert tab.evaluate("() => document.scrollingElement.scrollHeight <= innerHeight"), state
     tab.goto(f"{served.address}#/item/{item}")
     hook(tab, "add").click()
@@ -114,23 +117,27 @@ def test_ed_and_es_stand_at_one_scale_and_centre(visitors, served):
     driver.sample(tab, "cine")
     measured(tab)
 
-    def transforms() -> list[str]:
-        return tab.evaluate(
+    def views() -> np.ndarray:
+        """Place and scale of both images."""
+        found = tab.evaluate(
             """() => ["ed", "es"].map((name) => (
                 document.querySelector(`.v-pane.v-${name} .v-world`).getAttribute("transform")))"""
         )
+        return np.array([re.findall(r"-?[\d.]+", text) for text in found], float)
+
+    def assert_alike() -> None:
+        # A pane may be a pixel wider than the other.
+        one, other = views()
+        assert one == pytest.approx(other, abs=1.0) and one[2] == pytest.approx(other[2], rel=0.005)
 
     tab.locator(".v-pane.v-es .v-stage").wait_for()
-    assert len(set(transforms())) == 1
+    assert_alike()
     hook(tab, "correct").click()
     tab.locator(".v-pane.v-es .v-handle").first.wait_for()
-    assert len(set(transforms())) == 1
+    assert_alike()
     stage = tab.locator(".v-pane.v-ed .v-stage")
     stage.hover()
-    before = transforms()
+    before = views()
     tab.mouse.wheel(0, -300)
-    tab.wait_for_function(
-        "old => document.querySelector('.v-pane.v-es .v-world').getAttribute('transform') !== old",
-        arg=before[1],
-    )
-    assert len(set(transforms())) == 1
+    driver.wait(tab, lambda: (views()[:, 2] > 1.1 * before[:, 2]).all())
+    assert_alike()

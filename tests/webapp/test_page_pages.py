@@ -50,7 +50,7 @@ def test_sex_gives_the_class_at_once_and_height_alone_a_sentence(visitors, serve
     dialog.locator("button[type=submit]").click()
     dialog.wait_for(state="detached")
     tab.wait_for_function(
-        "old => document.querySelector('.class-row').textContent !== old",
+        "old => ![old, undefined].includes(document.querySelector('.class-row')?.textContent)",
         arg=f"{first['result']['category']['label']}{first['result']['category']['text']}",
     )
     after = detail(tab)

@@ -294,6 +294,7 @@ def test_options_that_cannot_be(visitor, wrong):
 
 def test_forget_everything(quick, visitor):
     item = visitor.measured()
+    assert visitor.get(f"api/items/{item['id']}/thumb").status_code == 200
     running_one = visitor.add(b"sleep")
     files = set(quick.page.uploads_folder.iterdir())
     cookie = visitor.client.cookies["lvef_session"]
@@ -306,6 +307,9 @@ def test_forget_everything(quick, visitor):
     old.client.cookies.set("lvef_session", cookie)
     assert old.get("api/items").json()["notice"]["code"] == "session_expired"
     assert quick.page.store.items(cookie) == []
+    # Nor is anything of it in memory.
+    assert not quick.page.descriptions._summaries._kept and not quick.page.descriptions._thumbs._kept
+    assert not quick.page.measured._machine._kept and not quick.page.measured._shown._kept
 
 
 def test_an_expired_session_says_so_once_and_goes_on(quick):

@@ -114,6 +114,7 @@ def test_a_correction_and_its_files(visitor):
     item = visitor.measured()
     url, edit = f"api/items/{item['id']}", moved(visitor, item)
     body = {"revision": item["revision"], "edit": edit, "history": {"past": [1], "future": []}}
+    before = visitor.get(f"{url}/thumb").content
     detail = visitor.put(f"{url}/edit", json=body).json()
     assert detail["corrected"] is True and detail["revision"] == item["revision"] + 1
     assert detail["result"]["ef_percent"] > detail["machine"]["ef_percent"] == item["result"]["ef_percent"]
@@ -124,6 +125,7 @@ def test_a_correction_and_its_files(visitor):
         "correction"
     ] is None
     assert visitor.detail(item) == detail
+    assert visitor.get(f"{url}/thumb").content != before
     assert visitor.get("api/items").json()["items"][0]["ef_text"] == detail["ef_text"]
     # The view keeps the model's contours.
     assert visitor.get(f"{url}/view").json()["ed_frame"] == item["result"]["ed_frame"]

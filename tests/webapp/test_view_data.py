@@ -10,9 +10,18 @@ import numpy as np
 import pytest
 
 from lvef.core.records import PixelSpacing
+from lvef.report.curve import curve_values
 from lvef.webapp import view_data as module
-from lvef.webapp.view_data import depth_line, every_of, pack_frames, thumbnail, view_data
-from tests.measure.made_up import beating, failed
+from lvef.webapp.view_data import (
+    contour_of,
+    depth_line,
+    every_of,
+    pack_frames,
+    reader_view,
+    thumbnail,
+    view_data,
+)
+from tests.measure.made_up import beating, ellipse_tracing, failed
 
 
 def unpacked(data):
@@ -66,10 +75,30 @@ def test_a_clip_without_a_measurement():
 def test_a_thumbnail_has_square_pixels():
     m, clip = beating()
     flat = replace(clip, spacing=PixelSpacing(0.5, 0.25, "test"))
-    image = cv2.imdecode(np.frombuffer(thumbnail(m, flat), np.uint8), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(
+        np.frombuffer(thumbnail(m, view_data(m, flat), pack_frames(flat)), np.uint8), cv2.IMREAD_COLOR
+    )
     assert image.shape == (80, 160, 3)
 
 
 def test_the_line_down_the_sector():
     assert depth_line([10, 5, 31, 41], 100, 100) == [20.0, 5.0, 20.0, 40.0]
     assert depth_line(None, 101, 50) == [50.0, 0.0, 50.0, 49.0]
+
+
+def test_a_contour_keeps_apex_and_hinge_points_however_few_points_are_sent():
+    tracing = ellipse_tracing((100.0, 90.0), (30.0, 60.0), 1000)
+    sent = np.reshape(contour_of(tracing), (-1, 2))
+    assert len(sent) < 70
+    for landmark in (tracing.apex, *tracing.mitral):
+        nearest = np.hypot(*(tracing.contour - landmark).T).min()
+        assert np.hypot(*(sent - landmark).T).min() < nearest + 0.08
+
+
+def test_the_readers_curve_is_in_the_units_of_the_models():
+    machine, _ = beating(n=41, calibrated=False)
+    reader = replace(machine, curve=replace(machine.curve, volume=1.2 * machine.curve.volume))
+    view = reader_view(reader, machine)
+    shown = np.array(view["reader_volume"], float)
+    assert shown == pytest.approx(1.2 * curve_values(machine), abs=0.01)
+    assert len(view["reader_contours"]) == 41

@@ -187,7 +187,7 @@ def analyse_beats(
             "too_few_frames",
             f"Only {len(good)} frames could be traced: too few for a volume curve.",
         )
-    good = good[~outliers(raw[good], config.outlier_sigmas)]
+    good = good[~outliers(raw[good], config.outlier_sigmas, keep_lows=is_smoothed)]
     samples, cycle, swing = _prepare(times[good], raw[good], config)
     frames = PhaseFinder.of(good, samples, is_smoothed=is_smoothed)
     shown = np.interp(times, frames.times, frames.volume, left=np.nan, right=np.nan)

@@ -32,6 +32,10 @@ SAMPLE_FILE = "examples_ybr_color.dcm"
 """A real apical four-chamber cine in the ``pydicom`` package: 30 frames in 1.0 s, no complete cardiac cycle."""
 
 
+LONG_SAMPLE_FILE = "color3d_jpeg_baseline.dcm"
+"""A real apical four-chamber cine in the ``pydicom-data`` package: 120 frames in 4.0 s, three complete beats, a scale."""
+
+
 def open_clip(
     path: str | os.PathLike[str], *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
 ) -> Clip:
@@ -86,6 +90,14 @@ def sample_cine() -> Path:
             f"{SAMPLE_FILE} is missing from the installed pydicom: run pip install --force-reinstall pydicom."
         )
     return Path(found)
+
+
+def long_sample_cine() -> Path | None:
+    """The path of the longer real echo, where the package ``pydicom-data`` is installed; nothing is ever downloaded."""
+    from pydicom.data import get_testdata_file
+
+    found = get_testdata_file(LONG_SAMPLE_FILE, download=False)
+    return Path(found) if isinstance(found, str) else None
 
 
 def find_inputs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:

@@ -15,6 +15,7 @@ from lvef.measure.manual_scale import options_of_view
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair_checks import (
     SAME_CONTENT,
+    VIEWS_SWAPPED,
     check_different_clips,
     check_different_files,
     given_view_warnings,
@@ -25,6 +26,7 @@ from lvef.measure.predictor import Predictor
 from lvef.measure.results import biplane_measurement, failed_measurement, with_view
 from lvef.measure.second_opinion import with_second_opinion
 from lvef.measure.stated_view import NOT_APICAL
+from lvef.measure.view import OTHER_VIEW
 
 Views = dict[str, tuple[Measurement, Clip | None]]
 """Measurement and clip of each view, by its name."""
@@ -98,8 +100,24 @@ def combine_views(measurer: ViewMeasurer, a4c: Path, a2c: Path, views: Views) ->
     biplane = biplane_of(f"{a4c} + {a2c}", views, measurer)
     if measurer.second is not None:
         biplane, views = _with_second_of_views(biplane, views, measurer.second)
-    of_views = view_warnings({name: measurement for name, (measurement, _) in views.items()})
+    measured = {name: measurement for name, (measurement, _) in views.items()}
+    if not any(notice.code == VIEWS_SWAPPED for notice in notices):
+        notices += swapped_views_warnings(measured)
+    of_views = view_warnings(measured)
     return replace(biplane, notices=(*notices, *biplane.notices, *of_views)), views
+
+
+def swapped_views_warnings(views: Mapping[str, Measurement]) -> list[CodedWarning]:
+    """A warning where each of the two images looks like the other view.
+
+    Args:
+        views: Results by view, with the warning of a single view that its image contradicts it.
+    """
+    contradicted = [any(n.code == OTHER_VIEW for n in m.notices) for m in views.values()]
+    if len(contradicted) < 2 or not all(contradicted):
+        return []
+    text = "By their images the two clips are swapped: the A4C looks like an A2C, and the A2C like an A4C. Check the views."
+    return [CodedWarning(VIEWS_SWAPPED, text)]
 
 
 def biplane_of(

@@ -30,6 +30,7 @@ CAUTION_CODES = frozenset(
         "line_faults",
         MODELS_DISAGREE,
         NO_INTERVAL,
+        "no_whole_beat",
         "two_sectors",
         "untraced_frames",
         "upside_down",
@@ -44,7 +45,8 @@ CAUTION_CODES = frozenset(
     }
 )
 """Warnings that lead to caution: the contours must be checked before the EF is used. The others concern time, scale or
-file."""
+file. Without a complete beat, 2 % of 2019 simulated clips of half a cycle to two cycles have an EF that is 22 to 49 points
+too low, because they show diastole alone; none of 1187 with one is off by more than 10. Stills do not have this warning."""
 
 
 def decide(measurement: Measurement, thresholds: Thresholds) -> Decision:

@@ -21,6 +21,9 @@ SAME_CLIP = 0.9
 """Correlation of what moves in two clips from which on they are copies of one: a lossless copy has 1, one coded again above
 0.95, two views of one phantom 0.0 to 0.2."""
 
+VIEWS_SWAPPED = "views_swapped"
+"""Code of the warning that the A4C was given as the A2C and the reverse."""
+
 RATES_DIFFER = 0.1
 """Heart rates that differ by more than this share of the higher are warned of, as cycles are in `lvef.geometry.simpson`."""
 
@@ -125,7 +128,7 @@ def given_view_warnings(clips: Mapping[View, Clip]) -> list[CodedWarning]:
     if len(stated) > 1:
         return [
             CodedWarning(
-                "views_swapped",
+                VIEWS_SWAPPED,
                 "By their headers the two files are swapped: the A4C is the A2C, and the A2C is the A4C.",
             )
         ]

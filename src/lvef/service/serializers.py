@@ -12,6 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,12 @@ def deserialize_clip(data: bytes) -> Clip:
         spacing=geometry_of(spacing),
         spacing_note=head["spacing_note"],
     )
+
+
+@lru_cache(maxsize=1)
+def recent_clip(data: bytes) -> Clip:
+    """As `deserialize_clip`; the last clip is kept, because one click on a clip follows another. Not to be written to."""
+    return deserialize_clip(data)
 
 
 def _decompress(data: memoryview, shape: tuple[int, ...]) -> FrameArray:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lvef.measure.results import Result
 
 MAX_LOADED_MODELS = 3
-"""Models that a worker keeps loaded; the least recently used is dropped first."""
+"""Models that a worker keeps loaded, its own among them; of the others the least recently used is dropped first."""
 
 MAX_CLIP_BYTES = 2**28
 """Largest serialized clip that is kept for drawing: about 800 million pixels. Larger ones cannot be drawn."""
@@ -132,9 +132,10 @@ class Worker:
             keep_clips: Return the clips too.
         """
         from lvef.measure.results import Result
+        from lvef.service.serializers import recent_clip
 
-        measurer = self._measurer(options)
-        where = [Path(path) for path in paths]
+        recent_clip.cache_clear()  # its memory is needed now
+        measurer, where = self._measurer(options), [Path(path) for path in paths]
         if input_kind == "pair":
             answer = Result(*measurer.measure_pair(*where))
         elif input_kind == "biplane":
@@ -193,25 +194,24 @@ class Worker:
 
         Args:
             part: Part of the result, empty where it has none.
-            frame: Frame of its clip, from 0.
+            frame: Frame of its clip.
             apex: ``[x, y]`` in pixels of the image.
-            annulus: Both hinge points, in any order.
+            annulus: Both hinge points.
             clips: Clips by part; `lvef.measure.resegment.clip_around` leaves the frames that are needed.
             options: With which it was measured.
 
         Raises:
-            DataError: The clip of the part is not kept.
-            GeometryError: Points that cannot be apex and mitral annulus.
+            DataError, GeometryError: The clip is not kept, or the points cannot be apex and mitral annulus.
         """
         from lvef.core.serialization import to_json
         from lvef.measure.resegment import resegment
-        from lvef.service.serializers import deserialize_clip
+        from lvef.service.serializers import recent_clip
 
         if part not in clips:
             raise DataError("The images of this clip are not kept: measure it again.")
-        found = resegment(deserialize_clip(clips[part]), frame, apex, annulus, self._segmentation(options))
-        document = {"points": found.points.round(2).tolist(), "by_model": found.by_model}
-        return TaskResult(files={"points.json": to_json(document).encode()})
+        found = resegment(recent_clip(clips[part]), frame, apex, annulus, self._segmentation(options))
+        values = {"points": found.points.round(2).tolist(), "by_model": found.by_model}
+        return TaskResult(files={"points.json": to_json(values).encode()})
 
     def draw(self, name: str, files: dict[str, bytes], clips: dict[str, bytes]) -> TaskResult:
         """Draw an image, a video or a report of a result.
@@ -233,12 +233,11 @@ class Worker:
 
     def _segmentation(self, options: MeasureOptions) -> Predictor | None:
         """The model of these options where it segments, else the default one; None where that is not installed."""
-        options = replace(options, second_opinion="", per_beat=False)
-        predictor = self._measurer(options).predictor
-        if predictor.gives_masks:
-            return predictor
+        own = replace(options, second_opinion="", per_beat=False)
         try:
-            return self._measurer(replace(options, weights=type(options).weights)).predictor
+            predictor = self._measurer(own).predictor
+            default = replace(own, weights=type(own).weights)
+            return predictor if predictor.gives_masks else self._measurer(default).predictor
         except WeightsError:
             return None
 
@@ -250,7 +249,9 @@ class Worker:
         loaded = self._loaded.pop(key, None) or Measurer(options)
         self._loaded[key] = loaded
         while len(self._loaded) > MAX_LOADED_MODELS:
-            del self._loaded[next(iter(self._loaded))]
+            # The model of most tasks stays.
+            own = (self._settings.weights, False)
+            del self._loaded[next(one for one in self._loaded if one not in (own, key))]
         return loaded.with_options(options, self._report)
 
     def _report(self, doing: str, done: int, of: int) -> None:

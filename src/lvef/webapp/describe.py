@@ -43,13 +43,16 @@ MAX_PROGRESS = 0.97
 KEPT_SUMMARIES = 2000
 """Summaries of finished items that are kept in memory."""
 
+KEPT_THUMBS = 400
+"""Small images that are kept in memory, some kilobytes each."""
+
 SWAPPED_STILLS, SWAPPED_VIEWS = "es_above_ed", "views_swapped"
 """Codes that say that the two files of an item look swapped."""
 
 LARGE_CLIP_BYTES = 2**26
 """From this size on, the memory of a clip is given back to the system at once."""
 
-VIEW_FILE, FRAMES_FILE, THUMB_FILE = "view.page", "frames.page", "thumb.page"
+VIEW_FILE, FRAMES_FILE = "view.page", "frames.page"
 """Files of a result that only this page reads."""
 
 Values = dict[str, Any]
@@ -64,7 +67,8 @@ class Descriptions:
 
     def __init__(self, items: Items) -> None:
         self._items, self._measured, self._jobs = items, items.measured, items.jobs
-        self._summaries: RecentlyUsed[str, Values] = RecentlyUsed(KEPT_SUMMARIES)
+        self._summaries: RecentlyUsed[str, Values] = self._measured.new_cache(KEPT_SUMMARIES)
+        self._thumbs: RecentlyUsed[str, bytes] = self._measured.new_cache(KEPT_THUMBS)
         self._making = asyncio.Lock()
 
     async def list_of(self, session: Session) -> Values:
@@ -184,13 +188,23 @@ class Descriptions:
         """
         return await self._made(item, part, FRAMES_FILE)
 
-    async def thumb(self, item: Item, part: str) -> bytes:
-        """A small image of a part.
+    async def thumb(self, session: Session, item: Item, part: str) -> bytes:
+        """A small image of a part, with the reader's contour where there is one.
 
         Raises:
             ApiError: There are no images.
         """
-        return await self._made(item, part, THUMB_FILE)
+        record = await self._items.record(item)
+        if record is None or record.result is None:
+            raise no_images()
+        shown = await self._measured.shown(item, self._items.patient(session))
+        made = self._thumbs.get(f"{shown.key}/{part}")
+        if made is None:
+            view = json.loads(await self.view(item, part))
+            frames = await self.frames(item, part)
+            made = await asyncio.to_thread(thumbnail, _part(shown.result, part), view, frames)
+            self._thumbs.put(f"{shown.key}/{part}", made)
+        return made
 
     async def _made(self, item: Item, part: str, name: str) -> bytes:
         """A file that is made of a part and its clip at the first request, and then kept with the result."""
@@ -290,7 +304,6 @@ def _make(measurement: Measurement, data: bytes) -> dict[str, bytes]:
     made = {
         VIEW_FILE: json.dumps(view_data(measurement, clip)).encode(),
         FRAMES_FILE: pack_frames(clip),
-        THUMB_FILE: thumbnail(measurement, clip),
     }
     if clip.frames.nbytes > LARGE_CLIP_BYTES:
         del clip

@@ -94,6 +94,7 @@ class Measured:
         self._jobs = jobs
         self._machine: RecentlyUsed[str, Result] = RecentlyUsed(KEPT_RESULTS)
         self._shown: RecentlyUsed[str, ShownResult] = RecentlyUsed(KEPT_SHOWN)
+        self._made: list[RecentlyUsed[str, Any]] = []
 
     async def machine(self, result: str) -> Result:
         """The model's measurement, without clips.
@@ -138,10 +139,22 @@ class Measured:
         except LvefError as error:
             raise ApiError(422, "not_possible", sentence_of(error, machine)) from None
 
+    def new_cache(self, size: int) -> RecentlyUsed[str, Any]:
+        """A mapping of what was made of results; it is cleared with the results.
+
+        Args:
+            size: Most entries.
+        """
+        made: RecentlyUsed[str, Any] = RecentlyUsed(size)
+        self._made.append(made)
+        return made
+
     def clear(self) -> None:
-        """Forget everything: something was deleted."""
+        """Forget everything: something was deleted, and nothing of a patient may stay in memory."""
         self._machine.clear()
         self._shown.clear()
+        for cache in self._made:
+            cache.clear()
 
 
 def derived_key(item: Item, patient: MeasureOptions) -> str:

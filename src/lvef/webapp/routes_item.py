@@ -73,7 +73,7 @@ def item_routes(page: Page) -> list[Route]:
 
     async def thumb(request: Request, own: Session) -> Response:
         item = find(request, own)
-        data = await page.descriptions.thumb(item, part_of(request, item))
+        data = await page.descriptions.thumb(own, item, part_of(request, item))
         return Response(data, media_type="image/jpeg")
 
     async def preview(request: Request, own: Session) -> Response:

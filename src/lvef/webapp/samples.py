@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from lvef.synthesis.truth import SyntheticClip
 
 
-LONG_CINE = "color3d_jpeg_baseline.dcm"
-"""An apical four-chamber cine of 4 seconds with its scale, in the package ``pydicom-data``."""
-
-
 @dataclass(frozen=True, slots=True)
 class SampleFile:
     """A file of a sample: its name and bytes."""
@@ -75,11 +71,9 @@ def _long_cine() -> tuple[list[SampleFile], None]:
 
 @cache
 def _long_cine_path() -> Path | None:
-    """The 4-second apical cine of ``pydicom-data``; None where that package is not installed."""
-    from pydicom.data import get_testdata_file
+    from lvef.io.open import long_sample_cine
 
-    found = get_testdata_file(LONG_CINE, download=False)
-    return Path(found) if isinstance(found, str) else None
+    return long_sample_cine()
 
 
 @cache

@@ -21,6 +21,9 @@ MAX_QUEUE = 1000
 MAX_SECONDS = 600
 """Longest time for one measurement."""
 
+GRACE_SECONDS = 3
+"""Time that running measurements get to finish when the page is stopped; the page offers to measure them again."""
+
 MAX_WORKERS = 4
 """Most clips that are measured at once: each takes 0.4 GB or more."""
 
@@ -77,6 +80,7 @@ class AppSettings:
             max_upload_mb=self.max_upload_mb,
             max_queue=MAX_QUEUE,
             max_seconds=MAX_SECONDS,
+            grace_seconds=GRACE_SECONDS,
             max_store_mb=_store_mb(folder),
             keep_hours=self.keep_hours,
             data=folder,

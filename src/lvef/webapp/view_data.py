@@ -124,18 +124,32 @@ def pack_frames(clip: Clip) -> bytes:
     return b"".join([MAGIC, struct.pack(f"<{len(jpegs) + 1}I", len(jpegs), *map(len, jpegs)), *jpegs])
 
 
-def thumbnail(measurement: Measurement, clip: Clip) -> bytes:
+def unpack_frame(frames: bytes, place: int) -> FrameArray:
+    """One image of `pack_frames`.
+
+    Args:
+        frames: All images.
+        place: Which one.
+    """
+    (n,) = struct.unpack_from("<I", frames, len(MAGIC))
+    sizes = struct.unpack_from(f"<{n}I", frames, len(MAGIC) + 4)
+    start = len(MAGIC) + 4 + 4 * n + sum(sizes[:place])
+    jpeg = np.frombuffer(frames[start : start + sizes[place]], np.uint8)
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def thumbnail(measurement: Measurement, view: Values, frames: bytes) -> bytes:
     """The ED frame with its contour as a small JPEG of square pixels; the middle frame where there is no ED.
 
     Args:
         measurement: What was measured.
-        clip: Black outside the sector.
+        view: As `view_data` makes it.
+        frames: As `pack_frames` makes them.
     """
-    n = len(clip.frames)
+    n, width, height = view["n_frames"], view["width"], view["height"]
     frame = measurement.ed_frame if measurement.ed_frame is not None else n // 2
-    image = clip.frames[min(frame, n - 1)]
-    height, width = image.shape
-    size = THUMB_WIDTH_PX, max(1, round(THUMB_WIDTH_PX * height * clip.pixel_aspect / width))
+    image = unpack_frame(frames, min(frame, n - 1) // view["every"])
+    size = THUMB_WIDTH_PX, max(1, round(THUMB_WIDTH_PX * height * view["aspect"] / width))
     small = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
     tracing = measurement.tracing(measurement.ed_frame)
     if tracing is not None:

@@ -67,7 +67,7 @@ async function start() {
   const pages = createPages({ root: parts.page, state, store, actions, notify });
   const panel = createPanel({ state, uploads, notify, where: "start", onSample: actions.sample, onDone: draw });
   parts.start.append(panel.root);
-  acceptDrops({ message: () => t("upload.drop_now"), onFiles: dropped });
+  acceptDrops({ message: () => t("upload.drop_now"), onFiles: dropped, onError: notify });
 
   addEventListener("hashchange", () => { route = readRoute(); follow(); });
   addEventListener("keydown", onKey);

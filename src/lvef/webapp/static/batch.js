@@ -63,12 +63,17 @@ export function createBatch({ root, state, actions }) {
       el("td", { class: "thumb" }, isMeasured || item.state === "refused" ? el("img", { src: api.thumbUrl(item.id, item.revision), alt: "", loading: "lazy" }) : null),
       el("th", { scope: "row" }, el("a", { href: itemHash(item.id), dataset: { focus: `open-${item.id}` } }, item.name)),
       el("td", { class: "col-state" }, isMeasured && item.decision ? badge(item.decision) : ["refused", "failed", "stopped"].includes(item.state) ? badge(item.state) : stateText(item)),
-      el("td", {}, item.kind === "study" ? t("batch.biplane") : item.view || "-"),
+      el("td", { class: "col-view" }, viewText(item)),
       isMeasured ? [el("td", { class: "num" }, el("strong", {}, item.ef_text || "-"), el("div", { class: "soft" }, item.interval_text || "")),
-        el("td", {}, classText({ table: item.class_table || "heart_failure", key: item.class_key, text: item.class_text })), el("td", {}, item.quality_text || "-"),
-        el("td", {}, (item.warnings || []).length ? el("ul", {}, item.warnings.map((warning) => el("li", {}, warningText(warning)))) : el("span", { class: "soft" }, t("batch.no_warning")))]
+        el("td", { class: "col-class" }, classText({ table: item.class_table || "heart_failure", key: item.class_key, text: item.class_text })), el("td", { class: "col-quality" }, item.quality_text || "-"),
+        el("td", { class: "col-warnings" }, (item.warnings || []).length ? el("ul", {}, item.warnings.map((warning) => el("li", {}, warningText(warning)))) : el("span", { class: "soft" }, t("batch.no_warning")))]
         : el("td", { colspan: "4", class: "reason" }, item.state === "stopped" ? t("state.stopped_long") : reasonText(item)));
   }
 
   return { draw };
+}
+
+function viewText(item) {
+  if (item.kind === "study") return t("batch.biplane");
+  return !item.view || item.view === "unknown" ? "-" : item.view;
 }

@@ -16,27 +16,33 @@ export function control({ text = "", label, title, drawing, sample, pressed, cli
   return el("button", attributes, drawing && glyph(drawing), sample, text && el("span", {}, text));
 }
 
-/** One of several: `options` are `{value, text, title, drawing}`. The node has `choose(value)`, which shows a choice. */
-export function choice({ label, options, value, onChoose, kind = "" }) {
+/**
+ * One of several: `options` are `{value, text, title, drawing}`; `name` is the data attribute that holds the value. The node
+ * has `choose(value)`, which shows a choice.
+ */
+export function choice({ name, label, options, value, onChoose, kind = "" }) {
   const node = el("div", { class: `v-segments ${kind}`.trim(), role: "radiogroup", "aria-label": label });
-  node.setOptions = (list) => {
-    const radios = list.map((option) =>
-      el(
-        "button",
-        { type: "button", role: "radio", title: option.title, on: { click: () => onChoose(option.value) } },
-        option.drawing && glyph(option.drawing),
-        el("span", {}, option.text),
+  node.setOptions = (list) =>
+    node.replaceChildren(
+      ...list.map((option) =>
+        el(
+          "button",
+          {
+            type: "button",
+            role: "radio",
+            title: option.title,
+            dataset: { [name]: option.value },
+            on: { click: () => onChoose(option.value) },
+          },
+          option.drawing && glyph(option.drawing),
+          el("span", {}, option.text),
+        ),
       ),
     );
-    radios.forEach((radio, i) => {
-      radio.value = String(list[i].value);
-    });
-    node.replaceChildren(...radios);
-  };
   node.choose = (chosen) => {
-    for (const radio of node.children) radio.setAttribute("aria-checked", String(radio.value === String(chosen)));
+    for (const radio of node.children) radio.setAttribute("aria-checked", String(radio.dataset[name] === String(chosen)));
   };
-  node.option = (name) => [...node.children].find((radio) => radio.value === String(name));
+  node.option = (wanted) => [...node.children].find((radio) => radio.dataset[name] === String(wanted));
   node.setOptions(options);
   node.choose(value);
   return node;

@@ -16,6 +16,7 @@ export class CorrectBar {
       title: t(`viewer.correct.tool_${value}_help`),
     });
     this.tools = choice({
+      name: "tool",
       label: t("viewer.correct.tool"),
       value: "points",
       onChoose: (value) => act("tool", value),

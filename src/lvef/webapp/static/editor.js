@@ -1,7 +1,17 @@
 // The correction of a result: state, undo, drag, keys. It draws nothing: `onChange` follows each change, and what draws
 // asks `phase`.
 import { APEX, baseOf, contourFromLandmarks, contourOf, copy, dragPoints, volumeOf } from "./contour.js";
-import { isEmpty, isUnchanged, readEdit, withFrames, withPoints, withPropagation, writeEdit, emptyState } from "./edits.js";
+import {
+  isEmpty,
+  isReadable,
+  isUnchanged,
+  readEdit,
+  withFrames,
+  withPoints,
+  withPropagation,
+  writeEdit,
+  emptyState,
+} from "./edits.js";
 import { emptyHistory, fitHistory, pushStep, readHistory, redoStep, undoStep } from "./history.js";
 import { Saver } from "./saving.js";
 
@@ -349,6 +359,10 @@ export class Editor {
       return;
     }
     const { state, reader, note } = readEdit(edit, this.parts);
+    if (!isReadable(state, this.view.n_frames)) {
+      this.#message(this.t("viewer.file_damaged", { name: file.name, frames: this.view.n_frames }));
+      return;
+    }
     [this.reader, this.note] = [reader || this.reader, note || this.note];
     this.commit(state);
     this.hooks.announce(this.t("viewer.file_loaded", { name: file.name }));

@@ -1,5 +1,7 @@
 // A correction as plain values: what the reader changed, by part ("" or the views of a study). Pure, without DOM.
 
+import { COUNT } from "./contour.js";
+
 const SCHEMA = "lvef-correction/1";
 const FIELDS = ["ed_frame", "es_frame", "ed_points", "es_points"];
 
@@ -17,6 +19,17 @@ function readPart(values) {
   for (const field of FIELDS) if ((values?.[field] ?? null) !== null) own[field] = values[field];
   if (values?.propagate) own.propagate = true;
   return own;
+}
+
+const isPoint = (p) => Array.isArray(p) && p.length === 2 && p.every(Number.isFinite);
+const isContour = (points) => Array.isArray(points) && points.length === COUNT && points.every(isPoint);
+
+/** Whether frames and contours of a state can be drawn, on a clip of so many frames. */
+export function isReadable(state, frames) {
+  const isFrame = (frame) => Number.isInteger(frame) && frame >= 0 && frame < frames;
+  return Object.values(state).every((own) =>
+    FIELDS.every((field) => own[field] === undefined || (field.endsWith("points") ? isContour : isFrame)(own[field])),
+  );
 }
 
 /** State, reader and note of a correction as it is stored; null is no correction. */

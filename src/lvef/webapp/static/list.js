@@ -32,7 +32,7 @@ export const doingText = (item) => t(`doing.${item.doing || "reading"}`);
 /** The list; `actions` holds open, forget, study, retry, cancel. */
 export function createList({ root, state, uploads, actions }) {
   const search = { filter: "all", text: "" };
-  let isCollapsed = readCollapsed();
+  let isCollapsed = readCollapsed(), revealed = null;
   const head = el("div", { class: "list-head" }), rows = el("ul", { class: "rows", "aria-label": t("list.label") }), foot = el("div", { class: "list-foot" });
   root.append(head, rows, foot);
   const nodes = new Map();
@@ -51,6 +51,10 @@ export function createList({ root, state, uploads, actions }) {
       make()(node);
       if (rows.children[i] !== node) rows.insertBefore(node, rows.children[i] || null);
     });
+    if (state.selected !== revealed) {
+      revealed = state.selected;
+      nodes.get(revealed)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
     rebuild(foot, JSON.stringify([isCollapsed, shown.length, pair()?.map((item) => item.id), state.items.some((item) => item.state === "done")]), () => footPart(shown.length));
   }
 

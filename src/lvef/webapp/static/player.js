@@ -71,6 +71,7 @@ export class Player {
     };
     this.loop = button("loop_beat", () => this.setOverBeat(!this.overBeat), null, t("viewer.player.loop_beat"));
     this.speeds = choice({
+      name: "speed",
       label: t("viewer.player.speed"),
       value: this.speed,
       onChoose: (speed) => this.setSpeed(speed),
@@ -88,14 +89,24 @@ export class Player {
     this.view = view;
     this.last = Math.max(0, (view.times?.length ?? 1) - 1);
     this.slider.max = String(this.last);
-    this.jumps.ed.hidden = view.ed_frame === null || view.ed_frame === undefined;
-    this.jumps.es.hidden = view.es_frame === null || view.es_frame === undefined;
-    const beats = view.beats ?? [];
-    this.jumps.next.hidden = beats.length < 2;
-    this.beat = beats.find((beat) => beat.shown) ?? null;
-    this.loop.hidden = !this.beat;
+    this.jumps.next.hidden = (view.beats ?? []).length < 2;
+    this.phases = {};
+    this.beat = null;
+    this.setPhases({ ed: view.ed_frame ?? null, es: view.es_frame ?? null });
     this.setOverBeat(Boolean(this.beat), false);
     this.#show(Math.min(frame, this.last));
+  }
+
+  /** The frames that are chosen as ED and ES: the jumps go there, and their beat is the one that is played. */
+  setPhases({ ed, es }) {
+    if (ed === this.phases.ed && es === this.phases.es) return;
+    const beats = this.view.beats ?? [];
+    this.phases = { ed, es };
+    for (const phase of ["ed", "es"]) this.jumps[phase].hidden = this.phases[phase] === null;
+    this.beat =
+      beats.find((beat) => beat.ed_frame === ed && beat.es_frame === es) ?? beats.find((beat) => beat.shown) ?? null;
+    this.loop.hidden = !this.beat;
+    if (this.isPlaying) this.#rebase();
   }
 
   get isPlaying() {
@@ -165,8 +176,8 @@ export class Player {
   }
 
   jump(phase) {
-    const frame = this.view[`${phase}_frame`];
-    if (typeof frame !== "number") return;
+    const frame = this.phases[phase];
+    if (frame === null) return;
     this.seek(frame);
     this.announce(this.text());
   }

@@ -116,11 +116,11 @@ export class Scene {
     const whole = { x: -0.5, y: -0.5 * aspect, w: width, h: height * aspect };
     const [x0, y0, x1, y1] = sector ?? [0, 0, width, height];
     const shown = sector ? { x: x0 - 0.5, y: (y0 - 0.5) * aspect, w: x1 - x0, h: (y1 - y0) * aspect } : whole;
+    // The model's contours decide, so that a correction does not move the view; the reader's where the model has none.
     const points = ["ed", "es"].flatMap((phase) => {
-      const { frame, points: own, isOwn } = this.editor.phase(phase);
-      if (isOwn) return contourOf(own);
-      const flat = frame === null ? null : this.view.contours?.[frame];
-      return flat ? pairs(flat) : [];
+      const { frame, points: own } = this.editor.phase(phase),
+        flat = frame === null ? null : this.view.contours?.[frame];
+      return flat ? pairs(flat) : own ? contourOf(own) : [];
     });
     const tight = boxOf(this.#display(points));
     if (!tight || !(tight.w > 1 && tight.h > 1)) return { whole, sector: shown, pair: shown };

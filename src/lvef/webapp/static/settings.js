@@ -27,6 +27,7 @@ export function settingsDialog({ options, models, item, save, measureAgain }) {
     error,
     el("div", { class: "dialog-actions" }, button({ text: t("dialog.cancel"), on: () => dialog.close() }), again, store));
   const dialog = openDialog(t("settings.title"), form, { kind: "settings" });
+  const before = read();
   form.addEventListener("input", showAgain);
   showAgain();
 
@@ -57,7 +58,7 @@ export function settingsDialog({ options, models, item, save, measureAgain }) {
 
   function changesMeasurement() {
     const now = read();
-    return Object.keys(now).some((name) => !PATIENT.includes(name) && (now[name] || null) !== ((name === "second_opinion" ? Boolean(options[name]) : options[name]) || null));
+    return Object.keys(now).some((name) => !PATIENT.includes(name) && now[name] !== before[name]);
   }
 
   function showAgain() {

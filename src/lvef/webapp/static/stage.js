@@ -14,7 +14,17 @@ export class Camera {
     this.box = { x: 0, y: 0, w: 1, h: 1 };
     this.whole = this.box;
     this.watchers = new Set();
+    this.sizes = new Map();
+    this.size = [0, 0];
     this.fit();
+  }
+
+  /** Takes the size of a stage. All have one scale, whatever a fraction of a pixel of the layout makes of their sizes. */
+  setSize(stage, size) {
+    this.sizes.set(stage, size);
+    const seen = [...this.sizes.values()].filter(([w, h]) => w > 0 && h > 0);
+    this.size = seen.length ? [0, 1].map((k) => Math.min(...seen.map((one) => one[k]))) : [0, 0];
+    this.changed();
   }
 
   /** Sets the box that `fit` shows, and the whole image that limits panning. */
@@ -65,7 +75,6 @@ export class Stage {
   constructor({ camera, label, layers = [] }) {
     this.camera = camera;
     this.geometry = { width: 1, height: 1, aspect: 1 };
-    this.size = [0, 0];
     this.bitmap = null;
     this.fingers = new Map();
     this.canvas = el("canvas", { class: "v-stage-image", "aria-hidden": "true" });
@@ -116,6 +125,11 @@ export class Stage {
     this.#paint();
   }
 
+  /** Size on which the view is centred, in pixels of the screen. */
+  get size() {
+    return this.camera.size;
+  }
+
   /** Screen pixels of one display unit. */
   get scale() {
     const { box, zoom } = this.camera;
@@ -145,11 +159,10 @@ export class Stage {
 
   #resize(entry) {
     const { width, height } = entry.contentRect;
-    this.size = [width, height];
     this.ratio = Math.min(window.devicePixelRatio || 1, 2);
     this.canvas.width = Math.max(1, Math.round(width * this.ratio));
     this.canvas.height = Math.max(1, Math.round(height * this.ratio));
-    this.#arrange();
+    this.camera.setSize(this, [width, height]);
   }
 
   #arrange() {
@@ -257,6 +270,7 @@ export class Stage {
   destroy() {
     this.observer.disconnect();
     this.camera.watchers.delete(this.watch);
+    this.camera.sizes.delete(this);
     this.root.remove();
   }
 }

@@ -160,8 +160,8 @@ function isStill(file, limits) {
   return suffix && limits.still_suffixes?.includes(suffix) && /^\.(png|jpe?g|jpe|bmp|tiff?|webp)$/.test(suffix);
 }
 
-/** Takes files that are dropped anywhere in the window; `onFiles` gets them, `message` says what happens on a drop. */
-export function acceptDrops({ onFiles, message }) {
+/** Takes files that are dropped anywhere in the window; `onFiles` gets them, `onError` a sentence, `message` says what happens on a drop. */
+export function acceptDrops({ onFiles, onError, message }) {
   const veil = el("div", { class: "veil", hidden: true }, el("p", {}, icon("upload"), el("span")));
   document.body.append(veil);
   let depth = 0;
@@ -178,6 +178,10 @@ export function acceptDrops({ onFiles, message }) {
     event.preventDefault();
     depth = 0;
     show(false);
-    onFiles(await filesOfDrop(event.dataTransfer));
+    try {
+      onFiles(await filesOfDrop(event.dataTransfer));
+    } catch {
+      onError(t("errors.drop_unreadable"));
+    }
   });
 }

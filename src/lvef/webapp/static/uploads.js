@@ -128,7 +128,8 @@ export function createUploads({ store, onChange, onAdded, notify }) {
         if (error.status === 404 || error.status === 410) task.ids = [];
         task.state = "error";
         task.message = error.message;
-        notify(error.message);
+        // One message for a drop: the list names every file that failed.
+        task.drop.close ||= notify(error.message);
       }
     }
     onChange();
@@ -143,6 +144,13 @@ export function createUploads({ store, onChange, onAdded, notify }) {
   return {
     add, addSample,
     cancel: (task) => { if (task.state === "sending") task.abort.abort(); else { remove(task); onChange(); } },
-    retry: (task) => { task.state = "waiting"; task.message = ""; onChange(); advance(); },
+    retry: (task) => {
+      task.drop.close?.();
+      task.drop.close = null;
+      task.state = "waiting";
+      task.message = "";
+      onChange();
+      advance();
+    },
   };
 }

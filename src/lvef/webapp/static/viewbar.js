@@ -8,13 +8,20 @@ export class ViewBar {
   constructor({ t, shown, act }) {
     this.shown = shown;
     this.modes = choice({
+      name: "mode",
       label: t("viewer.mode"),
       kind: "v-strong",
       value: "cine",
       onChoose: (mode) => act("mode", mode),
       options: ["cine", "correct"].map((mode) => ({ value: mode, text: t(`viewer.mode_${mode}`) })),
     });
-    this.parts = choice({ label: t("viewer.part"), options: [], value: "", onChoose: (part) => act("part", part) });
+    this.parts = choice({
+      name: "part",
+      label: t("viewer.part"),
+      options: [],
+      value: "",
+      onChoose: (part) => act("part", part),
+    });
     this.toggles = el(
       "span",
       { class: "v-group v-toggles" },
@@ -30,6 +37,7 @@ export class ViewBar {
       ),
     );
     this.overlays = choice({
+      name: "overlay",
       label: t("viewer.overlay.label"),
       value: shown.overlay,
       onChoose: (name) => act("overlay", name),

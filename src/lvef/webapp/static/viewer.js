@@ -13,6 +13,7 @@ import { Tools } from "./tools.js";
 import { ViewBar } from "./viewbar.js";
 
 const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: 10, PageDown: -10 };
+const PHASE_KEYS = { d: "ed", s: "es" };
 const ZOOMS = { in: (camera) => camera.scaleBy(1.25), out: (camera) => camera.scaleBy(0.8), fit: (camera) => camera.fit() };
 
 /**
@@ -115,6 +116,9 @@ class Viewer {
     if (!isOther && (before.revision >= detail.revision || this.editor.isStoring)) return;
     if (isOther) {
       this.enter("cine");
+      // An item that was playing when another page was shown must not play on in the frames of this one.
+      this.player.pause();
+      this.wasPlaying = false;
       this.part = detail.parts?.[0] ?? "";
       this.view = null;
       this.hasPlayed = false;
@@ -227,7 +231,9 @@ class Viewer {
     }
     this.setKind();
     this.phases.update(view);
-    this.curve.setPhases(mode === "correct" ? { ed: editor.phase("ed").frame, es: editor.phase("es").frame } : null);
+    const frames = { ed: editor.phase("ed").frame, es: editor.phase("es").frame };
+    this.player.setPhases(frames);
+    this.curve.setPhases(mode === "correct" ? frames : null);
     this.frames?.pin(Object.values(this.phases.shownFrame).map((frame) => this.imageOf(frame)));
     this.scene.drawCineGhosts();
     this.scene.drawCine(this.player.frame);
@@ -344,8 +350,15 @@ class Viewer {
       else this.editor.undo();
     } else if (isControl || event.altKey || active?.matches("input, select")) return;
     else if (word === "h") this.act("toggle", "contour");
+    else if (word in PHASE_KEYS) this.toPhase(PHASE_KEYS[word]);
+    else if (word === "b" && this.mode === "cine" && !this.view.is_still) this.player.nextBeat();
     else if (!this.playerKey(event.key, active)) return;
     event.preventDefault();
+  }
+
+  toPhase(phase) {
+    if (this.mode === "cine" && !this.view.is_still) this.player.jump(phase);
+    else this.panes[phase].stage.root.focus();
   }
 
   playerKey(key, active) {
