@@ -22,7 +22,8 @@ from lvef.synthesis.phantom.render import sample_phantom
 
 phantom = sample_phantom()
 result = lvef.measure(phantom.clip, precision="f32")
-print(f"true EF {phantom.representative.plane_ef_percent:.1f} %, measured {result.ef_percent:.1f} %")
+true_ef = phantom.representative.plane_ef_percent
+print(f"true EF {true_ef:.1f} %, measured {result.ef_percent:.1f} %")
 result.plot()
 
 # %% [markdown]
