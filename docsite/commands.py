@@ -33,7 +33,8 @@ def _section(words: tuple[str, ...], context: click.Context) -> str:
     command = context.command
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     parts = [f"## {' '.join(words)}", f"```text\n{usage}\n```", _prose(command.help)]
-    rows = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
+    records = [param.get_help_record(context) for param in command.get_params(context)]
+    rows = [record for record in records if record and record[1]]
     if rows:
         lines = [f"| `{_cell(names)}` | {_cell(text)} |" for names, text in rows]
         parts.append("\n".join(["| Option | Meaning |", "|---|---|", *lines]))

@@ -88,25 +88,31 @@ def _facts(card: Card) -> str:
 
 
 def _metrics(figures: Sequence[Figure]) -> str:
-    """A table of metrics; the columns "baseline" and "interval" hold what the card has."""
-    if not figures:
-        return ""
+    """A table of metrics for each set of cases and reference, in the order of the card."""
+    parts: dict[tuple[str, str], list[Figure]] = {}
+    for figure in figures:
+        parts.setdefault((figure.split, figure.reference), []).append(figure)
+    return "\n\n".join(
+        f"Measured on: {split}. Reference: {reference}.\n\n{_metric_table(rows)}"
+        for (split, reference), rows in parts.items()
+    )
+
+
+def _metric_table(figures: Sequence[Figure]) -> str:
     lines = [
-        "| Metric | Value | 95 % confidence interval | Constant baseline | n | Measured on | Reference |",
-        "|---|--:|---|--:|--:|---|---|",
+        "| Metric | Value | 95 % confidence interval | Constant baseline | n |",
+        "|---|--:|---|--:|--:|",
     ]
     for f in figures:
         unit = f" {f.unit}" if f.unit else ""
         interval = f"{f.low:.3g} to {f.high:.3g}" if f.low < f.high else ""
         baseline = "" if f.trivial is None else f"{f.trivial:.3g}"
-        lines.append(
-            f"| `{f.name}` | {f.value:.3g}{unit} | {interval} | {baseline} | {f.n} | {f.split} | {f.reference} |"
-        )
+        lines.append(f"| `{f.name}` | {f.value:.3g}{unit} | {interval} | {baseline} | {f.n} |")
     return "\n".join(lines)
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> str:
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+    return "\n".join(["| Field | Value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
 
 
 def _text(value: object) -> str:

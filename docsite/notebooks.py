@@ -119,6 +119,8 @@ def _output(output: Any, image: Path) -> str:  # noqa: ANN401
     if "text/html" in data:
         # One line: a blank one would end the block for Markdown.
         html = re.sub(r"\s*\n\s*", " ", data["text/html"])
+        # A table looks as all others do.
+        html = re.sub(r'<style>.*?</style>| border="1" class="dataframe"', "", html)
         return f'<div class="output">{html}</div>'
     return _block(data["text/plain"]) if "text/plain" in data else ""
 

@@ -147,14 +147,36 @@ def test_the_walk_of_a_clip_enters_each_package_once():
     assert list(dict.fromkeys(steps)) == entered
 
 
-def test_links_lead_somewhere():
+def anchors_of(page: Path) -> set[str]:
+    """Anchors of a page's headings, as forges and the site make them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    found: set[str] = set()
+    for heading in re.findall(r"^#+ (.+)$", text, re.M):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").replace("*", "")
+        slug = re.sub(r"[^\w\s-]", "", plain.strip().lower())
+        found |= {slug.replace(" ", "-"), re.sub(r"[\s-]+", "-", slug).strip("-")}
+    return found
+
+
+def links_of(page: Path) -> list[str]:
+    """Targets of a page's links; of a tutorial those of its cells of text."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".py":
+        text = re.sub(r"^# ?", "", "\n".join(re.findall(r"^#.*$", text, re.M)), flags=re.M)
+    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    return re.findall(r"\]\(([^)\s]+)\)", text)
+
+
+def test_links_and_anchors_lead_somewhere():
     wrong = []
-    for page in PAGES:
-        text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
-        for target in re.findall(r"\]\(([^)\s]+)\)", text):
-            inside = not re.match(r"[a-z]+:", target) and not target.startswith("#")
-            if inside and not (page.parent / target.split("#")[0]).exists():
-                wrong.append(f"{page.relative_to(ROOT)}: {target}")
+    for page in [*PAGES, *(ROOT / "docs").rglob("*.py")]:
+        for link in links_of(page):
+            if re.match(r"[a-z]+:", link):
+                continue
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            if not target.exists() or (anchor and anchor not in anchors_of(target)):
+                wrong.append(f"{page.relative_to(ROOT)}: {link}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -234,7 +256,9 @@ def test_outputs_have_one_option_everywhere():
 
 def test_every_page_is_reached_from_the_index():
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    pages = [p.relative_to(ROOT / "docs").as_posix() for p in PAGES if (ROOT / "docs") in p.parents]
+    docs = ROOT / "docs"
+    found = [*(p for p in PAGES if docs in p.parents), *docs.rglob("*.py")]
+    pages = [p.relative_to(docs).as_posix() for p in found]
     assert not [p for p in pages if p != "index.md" and f"({p})" not in index]
 
 

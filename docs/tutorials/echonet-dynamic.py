@@ -12,7 +12,8 @@
 # Register with the owners, download their archive and unpack it. The next cell makes the miniature instead.
 
 # %% language="bash"
-# lvef synthesize phantom EchoNet-Dynamic --clips 6 --seed 11 --rhythm sinus --frame-rate-hz 50
+# lvef synthesize phantom EchoNet-Dynamic --clips 6 --seed 11 \
+#   --rhythm sinus --frame-rate-hz 50
 # cd EchoNet-Dynamic
 # rm -r Masks Curves *.jsonl *.json *.txt manifest.csv Beats.csv
 # ls && head -n 3 FileList.csv VolumeTracings.csv
@@ -41,7 +42,8 @@
 # measured.
 
 # %% language="bash"
-# lvef evaluate dataset echonet.parquet --split all --weights camus-seg --precision f32 --out evaluated > table.txt
+# lvef evaluate dataset echonet.parquet --split all \
+#   --weights camus-seg --precision f32 --out evaluated > table.txt
 # head -n 14 table.txt
 
 # %% [markdown]

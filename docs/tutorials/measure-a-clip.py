@@ -5,9 +5,11 @@
 # cine.
 
 # %%
+import shutil
+
 import lvef
 
-path = lvef.sample_cine()
+path = shutil.copy(lvef.sample_cine(), "clip.dcm")
 result = lvef.measure(path, precision="f32")
 result
 
@@ -75,7 +77,8 @@ result.plot()
 
 # %%
 results = lvef.measure([path, "missing.dcm"], precision="f32")
-lvef.to_dataframe(results).select("path", "status", "ef_percent", "ef_low_percent", "ef_high_percent", "view")
+table = lvef.to_dataframe(results)
+table.select("path", "status", "ef_percent", "ef_low_percent", "ef_high_percent", "view")
 
 # %%
 print(results[1].reason)

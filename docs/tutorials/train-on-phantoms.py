@@ -17,7 +17,8 @@ from pathlib import Path
 # Phantoms come with known EF, and with splits by patient.
 
 # %% language="bash"
-# lvef synthesize phantom phantoms --clips 12 --seed 3 --rhythm sinus --frame-rate-hz 40 --size 64
+# lvef synthesize phantom phantoms --clips 10 --seed 3 \
+#   --rhythm sinus --frame-rate-hz 40
 # lvef data prepare clips phantoms/manifest.csv --out store
 
 # %% [markdown]
@@ -26,13 +27,14 @@ from pathlib import Path
 # `small-video` is a recipe that comes with lvef. `--set` overrides a setting of it.
 
 # %% language="bash"
-# lvef train small-video --data store --epochs 2 --set batch_size=4 --set clip.clips=1 --out run
+# lvef train small-video --data store --out run \
+#   --epochs 2 --set batch_size=4 --set clip.clips=1
 
 # %%
 sorted(
     p.relative_to("run").as_posix()
     for p in Path("run").rglob("*")
-    if p.is_file() and "tfevents" not in p.name
+    if p.is_file() and p.suffix in {".ckpt", ".csv", ".json", ".onnx"}
 )
 
 # %% [markdown]
@@ -51,13 +53,15 @@ pl.read_csv("run/metrics.csv")
 # Phantoms of another seed, all in the test split.
 
 # %% language="bash"
-# lvef synthesize phantom unseen --clips 4 --seed 99 --rhythm sinus --frame-rate-hz 40 --size 64 --all-split test
-# lvef evaluate dataset unseen/manifest.csv --weights run/small-video --weights camus-seg --out evaluated > table.txt
+# lvef synthesize phantom unseen --clips 4 --seed 99 \
+#   --rhythm sinus --frame-rate-hz 40 --all-split test
+# lvef evaluate dataset unseen/manifest.csv --weights run/small-video \
+#   --weights camus-seg --out evaluated > table.txt
 # head -n 12 table.txt
 
 # %% [markdown]
 # The first column of numbers is the baseline, which predicts the same EF for every clip. Expect the new network to be no
-# better: it saw a dozen clips. With four test clips the confidence intervals are so wide that no model can be ranked.
+# better: it saw ten clips. With four test clips the confidence intervals are so wide that no model can be ranked.
 # How many clips and epochs a useful network takes is in [the experiments](../../EXPERIMENTS.md).
 #
 # ## What next

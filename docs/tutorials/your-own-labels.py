@@ -5,7 +5,8 @@
 # place of your clips; everything after the first cell is what you do with your own.
 
 # %% language="bash"
-# lvef synthesize phantom phantoms --clips 6 --seed 7 --rhythm sinus --frame-rate-hz 50
+# lvef synthesize phantom phantoms --clips 6 --seed 7 \
+#   --rhythm sinus --frame-rate-hz 50
 
 # %% [markdown]
 # ## 1. A table of labels
@@ -40,7 +41,8 @@ labels
 # Every clip is measured with the code that users run.
 
 # %% language="bash"
-# lvef evaluate dataset manifest.csv --split all --weights camus-seg --precision f32 --out evaluated > table.txt
+# lvef evaluate dataset manifest.csv --split all \
+#   --weights camus-seg --precision f32 --out evaluated > table.txt
 # head -n 14 table.txt
 
 # %% [markdown]
@@ -56,9 +58,8 @@ labels
 
 # %%
 cases = pl.read_csv("evaluated/cases.csv")
-cases.select("item", "ef_reference_percent", "ef_percent", "difference_points", "status").sort(
-    "ef_reference_percent"
-)
+chosen = cases.select("item", "ef_reference_percent", "ef_percent", "difference_points")
+chosen.sort("ef_reference_percent")
 
 # %% [markdown]
 # ## 4. Look at the worst case

@@ -269,3 +269,14 @@ def test_a_program_with_abandoned_threads_ends_at_once_with_its_exit_code(monkey
     monkeypatch.setattr(workers, "_abandoned", {"work"})
     module._exit_soon(code)
     assert ended == [number]
+
+
+def test_the_plotting_backend_of_a_notebook_is_not_inherited(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "module://not_installed_here")
+    code = (
+        "import sys, contextlib\nfrom lvef.cli.main import main\nsys.argv = ['lvef', '--version']\n"
+        "with contextlib.suppress(SystemExit):\n    main()\n"
+        "import matplotlib\nprint(matplotlib.get_backend())"
+    )
+    done = python("-c", code)
+    assert done.stdout.splitlines()[-1] == "agg", done.stderr

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from lvef.cli.show import MIN_NOTE, print_table
+from lvef.cli.show_models import print_models
 from lvef.core.short_wording import SHORT_TEXT
 from lvef.measure.serializers import RESULT_COLUMNS
 
@@ -44,22 +45,55 @@ class Terminal(io.StringIO):
         return True
 
 
+def model(name, kind, licence="CC-BY-NC-SA-4.0", **values):
+    facts = {
+        "name": name,
+        "version": "1",
+        "kind": kind,
+        "licence": licence,
+        "experimental": False,
+        "external": [],
+    }
+    return facts | values
+
+
+MODELS = [
+    model("camus-seg", "segmentation", version="1.2.0"),
+    model(
+        "small",
+        "ef-clip",
+        experimental=True,
+        external=[
+            {
+                "name": "ef_mae", "value": 11.5, "unit": "points", "low": 11.5, "high": 11.5, "level": 0.95, "n": 9,
+                "split": "clips of another hospital", "reference": "clinical report",
+            }
+        ],
+    ),
+]  # fmt: skip
+
+
+@pytest.fixture
+def printed_models(printed):
+    return lambda width: printed(width, show=lambda: print_models(MODELS))
+
+
 @pytest.fixture
 def printed(monkeypatch):
-    def show(width, encoding="utf-8"):
+    def print_all(width, encoding="utf-8", show=lambda: print_table(ROWS, None)):
         terminal = Terminal()
         terminal.encoding = encoding
         monkeypatch.setenv("COLUMNS", str(width))
         monkeypatch.setenv("NO_COLOR", "1")
         monkeypatch.setenv("TERM", "xterm")
         monkeypatch.setattr(sys, "stdout", terminal)
-        print_table(ROWS, None)
+        show()
         text = terminal.getvalue()
         # Bold and faint are no colours.
         assert set(re.findall(r"\x1b\[([0-9;]*)m", text)) <= {"0", "1", "2"}
         return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()]
 
-    return show
+    return print_all
 
 
 def test_eighty_columns_hold_a_line_a_clip_in_words(printed):
@@ -71,6 +105,15 @@ def test_eighty_columns_hold_a_line_a_clip_in_words(printed):
         "gone.avi     -                 -      -     - failed   cannot be read",
         "Research and teaching use only. Not a medical device.",
     ]
+
+
+def test_models_are_sentences_where_a_table_does_not_fit(printed_models):
+    assert printed_models(80)[1] == "camus-seg 1.2.0 segmentation not validated externally  CC-BY-NC-SA-4.0"
+    assert printed_models(60)[:2] == [
+        "camus-seg 1.2.0: segmentation, not validated externally,",
+        "CC-BY-NC-SA-4.0",
+    ]
+    assert "small 1: ef-clip, external EF error 11.5 points," in printed_models(60)
 
 
 @pytest.mark.parametrize("width", [60, 48, 40])

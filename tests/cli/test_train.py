@@ -207,3 +207,13 @@ def test_loggers_and_trial_runs_that_cannot_be(run, recipe, store, here, monkeyp
     assert done.exit_code == code
     assert said in done.stderr
     assert not (here / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["camus-seg", "camus-view"])
+def test_a_trial_run_on_camus(run, camus_root, here, name):
+    done = run("train", name, "--data", camus_root, "--out", "run", "--device", "cpu", "--fast-dev-run", "-q")
+    assert done.exit_code == 0, done.output
+    assert "Nothing was written" in done.stdout
+    assert not list(here.iterdir())

@@ -41,7 +41,7 @@ def test_a_table_of_clips_a_still_and_dicom(clean):
     by_item = rows(imported)
     assert list(by_item) == ["clips/a", "clips/b", "clips/c", "stills/d", "dicom/e"]
     a = by_item["clips/a"]
-    assert (a["ef_percent"], a["edv_ml"], a["esv_ml"], a["ef_method"]) == (55.5, 120, 53.4, "not told")
+    assert (a["ef_percent"], a["edv_ml"], a["esv_ml"], a["ef_method"]) == (55.5, 120, 53.4, "not stated")
     assert (a["view"], a["split"], a["age_years"], a["sex"]) == ("A4C", "train", 61, "F")
     assert (a["ed_frame"], a["es_frame"], a["kind"]) == (0, 4, "clip")
     assert (a["n_frames"], a["height_px"], a["width_px"]) == (8, 48, 64)

@@ -108,6 +108,8 @@ class MainGroup(LazyGroup):
             if isinstance(stream, io.TextIOWrapper) and "utf" not in (stream.encoding or "").lower():
                 # A terminal without m² must not end a run.
                 stream.reconfigure(errors="replace")
+        # The commands of a notebook inherit its backend, which may not be installed here. Nothing is shown on a screen.
+        os.environ["MPLBACKEND"] = "agg"
         verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
         try:
             with nullcontext() if verb in SHORT_VERBS else watched(server=verb in SERVERS):

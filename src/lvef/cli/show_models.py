@@ -24,20 +24,26 @@ NO_EF = "measures no EF"
 
 
 def print_models(models: Sequence[Facts]) -> None:
-    """Print a line a model: name, version, kind, EF error on other hospitals' clips, licence."""
+    """Print a line a model: name, version, kind, EF error on other hospitals' clips, licence.
+
+    Where a terminal is too narrow for a table, each model is a sentence.
+    """
+    rows = [(f"{m['name']} {m['version']}", m["kind"], _error(m), m["licence"]) for m in models]
+    console = make_console()
+    needed = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    if sum(needed) + len(needed) - 1 > console.width:
+        for name, kind, error, licence in rows:
+            what = f"external EF error {error}" if error[0].isdigit() else error
+            console.print(escape(f"{name}: {kind}, {what}, {licence}"))
+        return
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in ("Model", "Kind"):
         table.add_column(name, no_wrap=True)
-    table.add_column("External EF error")
+    table.add_column("External EF error", no_wrap=True)
     table.add_column("Licence", no_wrap=True)
-    for model in models:
-        table.add_row(
-            *map(
-                escape,
-                (f"{model['name']} {model['version']}", model["kind"], _error(model), model["licence"]),
-            )
-        )
-    make_console().print(table)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
 
 
 def print_model(model: Facts) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.options import FOLDER, Integer, note
+from lvef.cli.options import FOLDER, Integer, is_quiet, is_verbose, note
 from lvef.cli.train_options import EXIT_CODES, SharedArguments, training_extra, training_options
 
 if TYPE_CHECKING:
@@ -76,7 +76,14 @@ def tune(
         from lvef.training.tune import tune as look
 
         settings, training_data = given.prepared()
-        options = RunOptions(out, given.machine(), given.init, recipe_name=given.recipe_name)
+        options = RunOptions(
+            out,
+            given.machine(),
+            given.init,
+            recipe_name=given.recipe_name,
+            quiet=is_quiet(),
+            verbose=is_verbose(),
+        )
         search = Search(out, grid, trials or DEFAULT_TRIALS, storage, options)
         found = look(settings, training_data, search, _print_trial)
     if as_json:

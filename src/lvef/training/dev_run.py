@@ -50,8 +50,8 @@ def small_segmentation(recipe: SegmentationRecipe) -> SegmentationRecipe:
 
 
 def small_view(recipe: ViewRecipe) -> ViewRecipe:
-    """A recipe for one epoch of one batch, and one synthetic clip of each class."""
-    return replace(recipe, epochs=1, steps=1, batch_size=BATCH_SIZE, phantoms=1, foreign=1)
+    """A recipe for one epoch of one batch."""
+    return replace(recipe, epochs=1, steps=1, batch_size=BATCH_SIZE)
 
 
 def _few(cases: Sequence[T]) -> tuple[T, ...]:

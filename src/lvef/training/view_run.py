@@ -99,7 +99,7 @@ def train_view(
         resumed = int(read_checkpoint(last)["epoch"]) + 1 if last.exists() else 0
         began = time.perf_counter()
         images = training_images(
-            recipe, data, used, out, animated, max(1, machine.workers), with_animated=not options.fast_dev_run
+            recipe, data, used, out, animated, max(1, machine.workers), whole=not options.fast_dev_run
         )
         task = fit_view(recipe, images, out, machine=machine, precision=precision, options=options)
         fit_distance(task, images)
@@ -131,14 +131,27 @@ def training_images(
     animated: Path | None,
     jobs: int,
     *,
-    with_animated: bool = True,
+    whole: bool = True,
 ) -> ViewImages:
-    """All images of a run; synthetic ones that are missing are made."""
+    """All images of a run; synthetic ones that are missing are made.
+
+    Args:
+        recipe: How many.
+        data: Folder of CAMUS.
+        patients: Of the stills.
+        out: Folder of the run.
+        animated: File of animated stills; None for one in the folder.
+        jobs: Processes that make them.
+        whole: Take all; else stills and one synthetic clip of each view, for a `lvef.training.dev_run`.
+    """
     make = [(str(view), recipe.phantoms) for view in MEASURABLE_VIEWS]
     make += [(name, recipe.foreign) for name in FOREIGN_CLASSES]
+    if not whole:
+        # One class of each view that the stills do not show.
+        make = [(name, 1) for name in {view: name for name, view in FOREIGN_CLASSES.items()}.values()]
     synthetic = read_or_make(out / run_folder.SYNTHETIC_NAME, make, recipe.seed)
     parts = [still_images(read_stills(data, patients)), synthetic]
-    if with_animated:
+    if whole:
         path = animated or out / run_folder.ANIMATED_NAME
         if not path.exists():
             make_animated(data, path, jobs=jobs)

@@ -260,7 +260,7 @@ class _Importer:
             else:
                 self._number(row, column, cell, line)
         if any(row.get(c) is not None for c in ("ef_percent", "edv_ml", "esv_ml")):
-            row.setdefault("ef_method", "not told")
+            row.setdefault("ef_method", "not stated")
         self._header(row, Path(root, path))
         row["labels"] = json.dumps(labels, ensure_ascii=False) if labels else None
         return row
