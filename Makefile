@@ -60,8 +60,8 @@ INPUT := pyproject.toml requirements/build.in
 AGREED := $(VENV)/agreed.txt
 
 lock: $(VENV)/.check ## Renew requirements/*.txt with the newest releases
-	$(UV) --upgrade --extra test --extra check --extra train --extra app --extra service --extra docs -c requirements/torch.txt $(INPUT) -o $(AGREED)
-	$(UV) --upgrade --generate-hashes -c $(AGREED) $(INPUT) -o requirements/run.txt
+	$(UV) --upgrade --extra test --extra check --extra train --extra app --extra service --extra docs --extra samples -c requirements/torch.txt $(INPUT) -o $(AGREED)
+	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra samples $(INPUT) -o requirements/run.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra app --extra service --extra dicom $(INPUT) -o requirements/serve.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra test $(INPUT) -o requirements/test.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra check --extra test $(INPUT) -o requirements/check.txt

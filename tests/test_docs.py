@@ -181,7 +181,7 @@ def test_links_and_anchors_lead_somewhere():
 
 
 def external_row(card: Card) -> str:
-    """The line of a model on the page about accuracy: its figures on another hospital's clips, then those in-domain, as its card has them."""
+    """The line of a model on the page about accuracy: external metrics, then in-domain ones, as its card has them."""
     outside = {f.name: f for f in card.external if f.split == "clips of another hospital"}
     inside = {f.name: f for f in card.figures}
     name = f"`{card.name}` {card.version}" + (", **experimental**" if card.experimental else "")

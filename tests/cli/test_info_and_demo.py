@@ -12,7 +12,7 @@ import pytest
 
 import lvef
 from lvef.core.errors import WeightsError
-from lvef.io.open import open_clip
+from lvef.io.open import long_sample_cine, open_clip, sample_cine
 from tests.cli.fakes import FakeMeasurer
 
 
@@ -110,15 +110,37 @@ def test_info_stands_a_damaged_catalogue(run, monkeypatch):
     assert "card.json: not valid JSON." in result.stdout
 
 
+@pytest.fixture
+def only_short(monkeypatch):
+    """As where pydicom-data is not installed."""
+    monkeypatch.setattr("lvef.io.open.long_sample_cine", lambda: None)
+
+
 def test_the_demo_says_where_to_look(run, fake, here):
+    stem = (long_sample_cine() or sample_cine()).stem
     result = run("demo")
     assert result.exit_code == 0, result.stderr
-    assert str(Path("lvef-demo") / "examples_ybr_color" / "summary.png") in result.stderr
-    assert (here / "lvef-demo" / "examples_ybr_color" / "overlay.mp4").is_file()
+    assert str(Path("lvef-demo") / stem / "summary.png") in result.stderr
+    assert (here / "lvef-demo" / stem / "overlay.mp4").is_file()
     assert "60 %" in result.stdout
 
 
-def test_the_demo_measures_a_real_echo_offline(run, here):
+def test_the_demo_shows_complete_beats_and_millilitres(run, here):
+    """The lines of README stand in what is printed."""
+    if long_sample_cine() is None:
+        pytest.skip("needs pydicom-data, which make test installs")
+    result = run("demo", "--precision", "f32")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads((here / "lvef-demo" / "color3d_jpeg_baseline" / "measurement.json").read_text())
+    assert (document["status"], document["beats_averaged"]) == ("ok", 3)
+    assert document["edv_ml"] == pytest.approx(113, abs=3)
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    [block] = [part for part in readme.split("```") if part.startswith("text\n")]
+    printed = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert [line for line in map(str.split, block.splitlines()[1:]) if " ".join(line) not in printed] == []
+
+
+def test_the_demo_measures_a_real_echo_offline(run, here, only_short):
     """The whole way, in this process: the conftest lets no socket connect."""
     result = run("demo", "--precision", "f32")
     assert result.exit_code == 0, result.stderr

@@ -45,7 +45,7 @@ Examples:
 @verbosity_options()
 @click.pass_context
 def demo(ctx: click.Context, /, out: Path, phantom: bool, as_json: bool, **values: str) -> None:
-    """Measure the real echo that is installed with the pydicom package.
+    """Measure a real echo: the cine of pydicom-data, or where that is not installed the shorter one of pydicom.
 
     With --phantom, measure a synthetic clip whose EF is known. Neither needs a file of yours or a network connection.
     """
@@ -56,9 +56,9 @@ def demo(ctx: click.Context, /, out: Path, phantom: bool, as_json: bool, **value
 
 def _measure_echo(out: Path, options: MeasureOptions, as_json: bool) -> int:
     from lvef.cli.measure import Request, run_request
-    from lvef.io.open import sample_cine
+    from lvef.io.open import long_sample_cine, sample_cine
 
-    clip = sample_cine()
+    clip = long_sample_cine() or sample_cine()
     code = run_request(Request(paths=(clip,), out=out, as_json=as_json, resume=False), options)
     _print_files(out / clip.stem)
     return code
