@@ -170,6 +170,24 @@ def test_two_tabs(visitor):
     assert visitor.detail(item) == first
 
 
+def test_a_tab_that_is_faster_wins(quick, visitor, monkeypatch):
+    """Both tabs saw the same state; one correction is stored while the other one is still being computed."""
+    item = visitor.measured()
+    original, store = quick.page.measured.with_edit, quick.page.store
+
+    async def with_edit(own, edit, patient):
+        result = await original(own, edit, patient)
+        other = store.item(own.session, own.id)
+        other.revision += 1
+        store.save(other)
+        return result
+
+    monkeypatch.setattr(quick.page.measured, "with_edit", with_edit)
+    body = {"revision": item["revision"], "edit": moved(visitor, item), "history": None}
+    late = visitor.put(f"api/items/{item['id']}/edit", json=body)
+    assert visitor.error(late)[:2] == (409, "edit_conflict") and late.json()["detail"]["edit"] is None
+
+
 @pytest.mark.parametrize(
     "edit",
     [

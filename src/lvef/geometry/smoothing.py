@@ -27,9 +27,9 @@ MIN_FRAMES = 4
 
 
 USUAL_STEP = 90
-"""Percentile of the steps from frame to frame up to which a step is usual. On 2700 noisy curves of known EF at 15 to 100 Hz
-the mean error of the EF at 15 to 25 Hz falls from 2.1 to .6 points without outliers, from 2.5 to 1.2 with one in each curve,
-and end-systole lies beside a lower frame in 2 % of the beats in place of 31 %."""
+"""Percentile of the steps from frame to frame up to which a step is usual. On 1000 noisy curves of known EF at 15 to 25 Hz
+end-systole then lies beside a lower frame in no beat, in place of 6.3 % of 2670; the error of the EF stays .8 points.
+Source: ``python -m studies.short_clips``."""
 
 
 def outliers(values: FloatArray, n_sigmas: float, *, keep_lows: bool = False) -> BoolArray:

@@ -270,7 +270,10 @@ class Viewer {
   setMode(mode) {
     this.wanted = mode;
     if (mode === this.mode || (mode === "correct" && !this.view?.correctable)) return;
+    // A cine that was playing goes on after the correction.
+    if (mode === "correct") this.goesOn = this.player.isPlaying;
     this.enter(mode);
+    if (mode === "cine" && this.goesOn) this.player.play();
     this.onMode(mode);
   }
 
@@ -300,11 +303,8 @@ class Viewer {
     if (name === "mode") this.setMode(value);
     else if (name === "part") this.choosePart(value);
     else if (name === "zoom") this.usedCameras().forEach(ZOOMS[value]);
-    else if (name === "toggle") {
-      shown[value] = !shown[value];
-      this.changed("all");
-    } else if (name === "overlay") {
-      shown.overlay = value;
+    else if (name === "toggle" || name === "overlay") {
+      Object.assign(shown, name === "toggle" ? { [value]: !shown[value] } : { overlay: value });
       this.changed("all");
     } else if (name === "tool") this.tools.choose(value);
     else if (name === "undo") editor.undo();
