@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason='the page needs pip install "lvef[app]"')
 
+from lvef.webapp.routes_item import without_propagation
 from tests.waiting import wait_until
 from tests.webapp.fakes import PLAIN
 from tests.webapp.pages import running
@@ -401,3 +402,12 @@ def test_nothing_says_where_files_lie(quick, shared):
         assert folder not in shared.get(path).text
     for path in ("measurement.json", "A4C/measurement.json"):
         assert folder not in shared.get(f"api/items/{shared.study['id']}/files/{path}").text
+
+
+def test_a_preview_carries_nothing_over_the_cycle():
+    edit = {"ed_frame": 1, "propagate": True}
+    assert without_propagation(edit) == {"ed_frame": 1}
+    assert edit["propagate"]
+    study = {"views": {"A4C": edit, "A2C": {"es_frame": 2}}}
+    assert without_propagation(study) == {"views": {"A4C": {"ed_frame": 1}, "A2C": {"es_frame": 2}}}
+    assert without_propagation(None) is None

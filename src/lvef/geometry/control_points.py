@@ -10,12 +10,11 @@ Source of the spline: Catmull and Rom 1974; its centripetal form: Yuksel et al.,
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray, Tracing
+from lvef.geometry.contour import roll
 from lvef.geometry.tracing import tracing_of_contour
 
 WALL_POINTS = 6
@@ -74,8 +73,7 @@ def contour_of_control_points(points: FloatArray) -> FloatArray:
     points = _checked(points)
     # Beyond the hinges the wall goes on as it came: the neighbour mirrored at the hinge.
     ring = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    pieces = [_piece(*ring[i : i + 4]) for i in range(len(points) - 1)]
-    return np.concatenate([*pieces, points[-1:]])
+    return np.concatenate([_pieces(ring).reshape(-1, 2), points[-1:]])
 
 
 def tracing_of_control_points(points: FloatArray, *, aspect: float = 1.0) -> Tracing:
@@ -105,15 +103,11 @@ def crosses_itself(contour: FloatArray) -> bool:
         >>> crosses_itself(np.array([[0.0, 0], [2, 0], [2, 2], [0, 2]]))
         False
     """
-    start, end = contour, np.roll(contour, -1, axis=0)
-    along = end - start
-
-    def side(of: FloatArray) -> FloatArray:
-        """On which side of line i (row) each point of ``of`` (column) lies."""
-        away = of[None] - start[:, None]
-        return np.asarray(along[:, None, 0] * away[..., 1] - along[:, None, 1] * away[..., 0])
-
-    parted = side(start) * side(end) < 0
+    x, y = contour.T
+    along_x, along_y = roll(x, 1) - x, roll(y, 1) - y
+    # On which side of line i (row) each point (column) lies.
+    side = along_x[:, None] * (y - y[:, None]) - along_y[:, None] * (x - x[:, None])
+    parted = side * np.concatenate([side[:, 1:], side[:, :1]], axis=1) < 0
     return bool((parted & parted.T).any())
 
 
@@ -153,17 +147,18 @@ def _evenly(line: FloatArray, points: int) -> FloatArray:
     return np.stack([np.interp(wanted, at, line[:, k]) for k in (0, 1)], axis=1)
 
 
-def _piece(before: FloatArray, start: FloatArray, end: FloatArray, after: FloatArray) -> FloatArray:
-    """The spline from ``start`` up to ``end``, that one left out: ``(STEPS, 2)``."""
-    knots = [0.0]
-    for a, b in pairwise((before, start, end, after)):
-        # The square root of the distance makes it centripetal; two points in one place must not divide by nothing.
-        knots.append(knots[-1] + max(float(np.hypot(*(b - a))), 1e-6) ** 0.5)
-    t0, t1, t2, t3 = knots
-    t = np.linspace(t1, t2, STEPS, endpoint=False)[:, None]
-    a1 = (t1 - t) / (t1 - t0) * before + (t - t0) / (t1 - t0) * start
+def _pieces(ring: FloatArray) -> FloatArray:
+    """The spline from each point of a ring to the next, without its end: ``(points - 3, STEPS, 2)``."""
+    before, start, end, after = (ring[i : len(ring) - 3 + i, None] for i in range(4))
+    # The square root of the distance makes it centripetal; two points in one place must not divide by nothing.
+    gaps = np.maximum(np.hypot(*np.diff(ring, axis=0).T), 1e-6) ** 0.5
+    t1 = gaps[:-2, None, None]
+    t2 = t1 + gaps[1:-1, None, None]
+    t3 = t2 + gaps[2:, None, None]
+    t = t1 + (t2 - t1) * (np.arange(STEPS) / STEPS)[:, None]
+    a1 = (t1 - t) / t1 * before + t / t1 * start
     a2 = (t2 - t) / (t2 - t1) * start + (t - t1) / (t2 - t1) * end
     a3 = (t3 - t) / (t3 - t2) * end + (t - t2) / (t3 - t2) * after
-    b1 = (t2 - t) / (t2 - t0) * a1 + (t - t0) / (t2 - t0) * a2
+    b1 = (t2 - t) / t2 * a1 + t / t2 * a2
     b2 = (t3 - t) / (t3 - t1) * a2 + (t - t1) / (t3 - t1) * a3
     return np.asarray((t2 - t) / (t2 - t1) * b1 + (t - t1) / (t2 - t1) * b2)

@@ -78,7 +78,8 @@ def item_routes(page: Page) -> list[Route]:
 
     async def preview(request: Request, own: Session) -> Response:
         item = measured(await _with_result(page, find(request, own)))
-        edit = (await json_body(request)).get("edit")
+        # The EF is that of the two frames as drawn: what is carried over the cycle does not change it, but takes time.
+        edit = without_propagation((await json_body(request)).get("edit"))
         result = await page.measured.with_edit(item, edit, page.items.patient(own))
         machine = await page.measured.machine(item.job)
         return JSONResponse(preview_values(result.measurement, machine.measurement.ef_percent))
@@ -152,6 +153,15 @@ def item_routes(page: Page) -> list[Route]:
         Route(f"{here}/compare", route(compare), methods=["GET", "POST"]),
         Route(here + "/files/{name:path}", route(file), methods=["GET"]),
     ]
+
+
+def without_propagation(edit: Any) -> Any:  # noqa: ANN401
+    """An edit of one view, or of the views of a study, that changes two frames only."""
+    if not isinstance(edit, dict):
+        return edit
+    if isinstance(edit.get("views"), dict):
+        return edit | {"views": {view: without_propagation(own) for view, own in edit["views"].items()}}
+    return {key: value for key, value in edit.items() if key != "propagate"}
 
 
 def attachment(item: Item, name: str) -> str:
