@@ -13,8 +13,10 @@ from docsite.check import faults_of_site
 from docsite.commands import command_pages
 from docsite.model_cards import card_table, write_cards
 from docsite.notebooks import write_notebooks
-from docsite.pages import ROOT, stage
+from docsite.pages import ROOT, stage, write
 from lvef.cli.main import main as command_line
+from lvef.core.serialization import to_json
+from lvef.measure.serializers import measurement_schema
 
 SOURCE, SITE = ROOT / "out" / "site-source", ROOT / "out" / "site"
 """What `build` writes; the same as in ``mkdocs.yml``."""
@@ -33,7 +35,16 @@ def build(execute: bool = True) -> list[str]:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for folder in (SOURCE, SITE):
         shutil.rmtree(folder, ignore_errors=True)
-    stage(SOURCE, {"commands": command_pages(command_line), "models": card_table()})
+    schema = "measurement.schema.json"
+    stage(
+        SOURCE,
+        {
+            "commands": command_pages(command_line),
+            "models": card_table(),
+            "schema": f"[Download the schema]({schema})",
+        },
+    )
+    write(SOURCE / "reference" / schema, to_json(measurement_schema()))
     write_cards(SOURCE)
     for name in write_notebooks(SOURCE, execute):
         print(f"Not executed: {name}", file=sys.stderr)

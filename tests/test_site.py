@@ -100,7 +100,7 @@ def test_an_entry_explains_parameters_and_result(name):
 
 
 def test_generated_parts_have_their_places():
-    assert set(markers()) == {"commands", "models"}
+    assert set(markers()) == {"commands", "models", "schema"}
 
 
 def test_the_command_reference_has_every_command_and_option():

@@ -53,7 +53,10 @@
 import polars as pl
 
 metrics = pl.read_csv("evaluated/metrics.csv")
-chosen = metrics.filter(pl.col("metric").is_in(["ef_mae", "ef_rmse", "ef_bias", "ef_r"]))
+chosen = metrics.filter(
+    pl.col("metric").is_in(["ef_mae", "ef_rmse", "ef_bias", "ef_r"]),
+    pl.col("group").is_null(),
+)
 chosen.select("method", "metric", "value", "low", "high", "n", "unit", "baseline")
 
 # %% [markdown]
