@@ -62,11 +62,11 @@ AGREED := $(VENV)/agreed.txt
 lock: $(VENV)/.check ## Renew requirements/*.txt with the newest releases
 	$(UV) --upgrade --extra test --extra check --extra train --extra app --extra service --extra docs --extra samples -c requirements/torch.txt $(INPUT) -o $(AGREED)
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra samples $(INPUT) -o requirements/run.txt
-	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra app --extra service --extra dicom $(INPUT) -o requirements/serve.txt
+	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra samples --extra app --extra service --extra dicom $(INPUT) -o requirements/serve.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra test $(INPUT) -o requirements/test.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra check --extra test $(INPUT) -o requirements/check.txt
-	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra docs $(INPUT) -o requirements/docs.txt
-	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra train --excludes requirements/torch-cuda.in \
+	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra samples --extra docs $(INPUT) -o requirements/docs.txt
+	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra samples --extra train --excludes requirements/torch-cuda.in \
 		--no-emit-package torch $(INPUT) -o requirements/train.txt
 	$(BIN)/python deploy/root_requirements.py > requirements.txt
 
