@@ -11,7 +11,7 @@ import argparse
 import io
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,9 @@ DOCS = (
     "compare",
 )
 """States in docs/images/page, at laptop size in light and dark, and on a tablet in light."""
+
+NEEDED = ("result-phantom", "refused", "result-cine")
+"""States whose clips others show too."""
 
 MOST_BYTES = 250_000
 """Largest image of the documentation."""
@@ -243,15 +246,15 @@ class Visit:
         self.tab.locator("dialog[open]").wait_for()
 
 
-def shots(browser: Browser, address: str, folder: Path, only: str = "") -> Iterator[tuple[str, bytes]]:
-    """Name and PNG of every state, size and scheme."""
+def shots(browser: Browser, address: str, folder: Path, states: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Name and PNG of each of these states, in every size and scheme."""
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     tab = context.new_page()
     tab.goto(address)
     hook(tab, "choose").wait_for(timeout=PATIENCE_MS)
     visit = Visit(tab, address, folder)
     for state, bring in visit.states().items():
-        if only and not state.startswith(only):
+        if state not in states and state not in NEEDED:
             continue
         try:
             tab.set_viewport_size({"width": 1366, "height": 768})
@@ -259,7 +262,7 @@ def shots(browser: Browser, address: str, folder: Path, only: str = "") -> Itera
         except Exception as error:  # noqa: BLE001
             print(f"{state}: not reached: {str(error).splitlines()[0]}", file=sys.stderr)
             continue
-        for size, (width, height) in SIZES.items():
+        for size, (width, height) in SIZES.items() if state in states else ():
             tab.set_viewport_size({"width": width, "height": height})
             tab.mouse.move(2, height - 2)
             for scheme in ("light", "dark"):
@@ -307,10 +310,12 @@ def main() -> None:
     args = parser.parse_args()
     out = Path("docs/images/page") if args.docs else args.out
     out.mkdir(parents=True, exist_ok=True)
+    known = list(Visit(None, "", Path()).states())  # type: ignore[arg-type]
+    states = DOCS if args.docs else [name for name in known if name.startswith(args.only)]
     wanted = {f"{s}-{z}" for s in DOCS for z in ("laptop-light", "laptop-dark", "tablet-light")}
     too_large = []
     with tempfile.TemporaryDirectory() as folder, chromium() as browser, serving() as address:
-        for name, data in shots(browser, address, Path(folder), args.only):
+        for name, data in shots(browser, address, Path(folder), states):
             if args.docs:
                 if name not in wanted:
                     continue

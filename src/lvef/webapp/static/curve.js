@@ -35,6 +35,7 @@ export class Curve {
       tabindex: "0",
       "aria-label": t("viewer.curve.label"),
       "aria-valuemin": "1",
+      "aria-valuenow": "1",
     });
     this.excluded = el("ul", { class: "v-visually-hidden", "aria-label": t("viewer.curve.excluded_list") });
     this.root = el("div", { class: "v-curve" }, this.chart, this.excluded);

@@ -116,12 +116,9 @@ class Viewer {
     if (!isOther && (before.revision >= detail.revision || this.editor.isStoring)) return;
     if (isOther) {
       this.enter("cine");
-      // An item that was playing when another page was shown must not play on in the frames of this one.
       this.player.pause();
-      this.wasPlaying = false;
-      this.part = detail.parts?.[0] ?? "";
-      this.view = null;
-      this.hasPlayed = false;
+      // What was playing must not play on in the frames of this item.
+      [this.part, this.view, this.hasPlayed, this.wasPlaying] = [detail.parts?.[0] ?? "", null, false, false];
     }
     this.detail = detail;
     this.editor.load(detail);
@@ -158,6 +155,8 @@ class Viewer {
   }
 
   takeView(view, isSame) {
+    // Two stills are ED and ES, also without an EF.
+    if (view.is_still && view.n_frames === 2) view = { ...view, ed_frame: view.ed_frame ?? 0, es_frame: view.es_frame ?? 1 };
     const isPlaying = isSame && this.player.isPlaying,
       frame = isSame ? this.player.frame : (view.ed_frame ?? 0);
     this.view = view;
