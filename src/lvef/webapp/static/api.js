@@ -35,19 +35,29 @@ function errorOf(status, body) {
 async function send(method, path, { body, raw = false, signal, timeout = TIMEOUT_MS } = {}) {
   const abort = new AbortController();
   let timedOut = false;
-  const timer = setTimeout(() => { timedOut = true; abort.abort(); }, timeout);
+  const timer = setTimeout(() => {
+    timedOut = true;
+    abort.abort();
+  }, timeout);
   const stop = () => abort.abort();
   signal?.addEventListener("abort", stop);
   try {
     const response = await fetch(url(path), {
-      method, signal: abort.signal, credentials: "same-origin", cache: "no-store",
+      method,
+      signal: abort.signal,
+      credentials: "same-origin",
+      cache: "no-store",
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     if (response.ok && raw) return await response.arrayBuffer();
     const text = await response.text();
     let parsed = null;
-    try { parsed = text ? JSON.parse(text) : null; } catch { parsed = null; }
+    try {
+      parsed = text ? JSON.parse(text) : null;
+    } catch {
+      parsed = null;
+    }
     if (!response.ok) throw errorOf(response.status, parsed);
     return parsed;
   } catch (error) {
@@ -110,7 +120,8 @@ export const getAbout = () => get("api/about");
 /** The frames of a clip as a list of JPEG blobs. */
 export async function getFrames(id, name = "", signal) {
   const data = await get(`${of(id)}/frames${part(name)}`, { raw: true, signal, timeout: 120000 });
-  const view = new DataView(data), count = view.getUint32(4, true);
+  const view = new DataView(data),
+    count = view.getUint32(4, true);
   const blobs = [];
   for (let i = 0, at = 8 + 4 * count; i < count; i += 1) {
     const size = view.getUint32(8 + 4 * i, true);
@@ -133,10 +144,16 @@ export function uploadFile(file, { onProgress, signal } = {}) {
     const request = new XMLHttpRequest();
     request.open("POST", url(`api/uploads?name=${encodeURIComponent(file.name)}`));
     request.setRequestHeader("Content-Type", "application/octet-stream");
-    request.upload.onprogress = (event) => { if (event.lengthComputable) onProgress?.(event.loaded / event.total); };
+    request.upload.onprogress = (event) => {
+      if (event.lengthComputable) onProgress?.(event.loaded / event.total);
+    };
     request.onload = () => {
       let body = null;
-      try { body = JSON.parse(request.responseText); } catch { body = null; }
+      try {
+        body = JSON.parse(request.responseText);
+      } catch {
+        body = null;
+      }
       if (request.status >= 200 && request.status < 300 && body?.upload) resolve(body.upload);
       else reject(errorOf(request.status, body));
     };

@@ -7,6 +7,7 @@ import { createList } from "./list.js";
 import { createMessages } from "./messages.js";
 import { createPages } from "./pages.js";
 import { createProgress } from "./progress.js";
+import { createDetails } from "./details.js";
 import { createResult } from "./result.js";
 import { goTo, itemHash, readRoute } from "./routes.js";
 import { scaleDialog } from "./scale.js";
@@ -23,20 +24,43 @@ async function start() {
   await loadTexts();
   document.title = t("page.title");
   byId("skip").textContent = t("page.skip");
-  byId("skip").addEventListener("click", (event) => { event.preventDefault(); byId("main").focus(); });
+  byId("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    byId("main").focus();
+  });
   byId("foot").append(el("p", {}, t("page.disclaimer")));
 
   const notify = createMessages(byId("messages"));
-  let route = readRoute(), isDrawing = false, preview = null, loaded = {}, early = [];
-  const parts = { start: el("div", { class: "start" }), work: el("div", { class: "work" }), page: el("div", { class: "page", tabindex: "-1" }) };
-  const work = { list: el("aside", { class: "list", "aria-label": t("list.label") }), viewer: el("section", { class: "viewer-place", "aria-label": t("page.viewer") }),
-    progress: el("section", { class: "progress", "aria-label": t("state.progress") }), ef: el("section", { class: "ef", "aria-label": t("result.ef") }), details: el("div", { class: "details" }) };
+  let route = readRoute(),
+    isDrawing = false,
+    preview = null,
+    loaded = {},
+    early = [];
+  const parts = {
+    start: el("div", { class: "start" }),
+    work: el("div", { class: "work" }),
+    page: el("div", { class: "page", tabindex: "-1" }),
+  };
+  const work = {
+    list: el("aside", { class: "list", "aria-label": t("list.label") }),
+    viewer: el("section", { class: "viewer-place", "aria-label": t("page.viewer") }),
+    progress: el("section", { class: "progress", "aria-label": t("state.progress") }),
+    ef: el("section", { class: "ef", "aria-label": t("result.ef") }),
+    details: el("div", { class: "details" }),
+  };
   parts.work.append(...Object.values(work));
   byId("main").append(el("h1", { class: "unseen" }, t("page.title")), ...Object.values(parts));
 
   const store = createStore({ onChange: draw, notify });
   const { state } = store;
-  const uploads = createUploads({ store, notify, onChange: draw, onAdded: (item, isFirst) => { if (isFirst) goTo(itemHash(item.id)); } });
+  const uploads = createUploads({
+    store,
+    notify,
+    onChange: draw,
+    onAdded: (item, isFirst) => {
+      if (isFirst) goTo(itemHash(item.id));
+    },
+  });
 
   const actions = {
     redraw: draw,
@@ -51,28 +75,46 @@ async function start() {
     scale: (item, detail) => scaleDialog({ item, detail, onScale: (scale) => actions.again(item, { scale }) }),
     study: (pair) => studyOf(pair),
     sample: (name, label) => uploads.addSample(name, label),
-    forget, forgetAll, settings,
+    forget,
+    forgetAll,
+    settings,
   };
 
   const viewer = createViewer(work.viewer, {
-    api, t, announce,
-    onResult: (detail) => { preview = null; store.setDetail(detail); },
-    onMode: (mode) => { if (route.name === "item" && mode !== route.mode) goTo(itemHash(route.id, mode)); },
-    onPreview: (found) => { preview = found; draw(); },
+    api,
+    t,
+    announce,
+    onResult: (detail) => {
+      preview = null;
+      store.setDetail(detail);
+    },
+    onMode: (mode) => {
+      if (route.name === "item" && mode !== route.mode) goTo(itemHash(route.id, mode));
+    },
+    onPreview: (found) => {
+      preview = found;
+      draw();
+    },
   });
   const bar = createBar({ root: byId("bar"), state, actions });
   const list = createList({ root: work.list, state, uploads, actions });
   const progress = createProgress({ root: work.progress, actions });
-  const result = createResult({ ef: work.ef, details: work.details, actions });
+  const result = createResult({ root: work.ef, actions }),
+    details = createDetails({ root: work.details, actions });
   const pages = createPages({ root: parts.page, state, store, actions, notify });
   const panel = createPanel({ state, uploads, notify, where: "start", onSample: actions.sample, onDone: draw });
   parts.start.append(panel.root);
   acceptDrops({ message: () => t("upload.drop_now"), onFiles: dropped, onError: notify });
 
-  addEventListener("hashchange", () => { route = readRoute(); follow(); });
+  addEventListener("hashchange", () => {
+    route = readRoute();
+    follow();
+  });
   addEventListener("keydown", onKey);
   addEventListener("online", () => store.poll(0));
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) store.poll(0); });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) store.poll(0);
+  });
 
   try {
     await store.load();
@@ -84,8 +126,14 @@ async function start() {
   store.poll(300);
 
   async function follow() {
-    if (!state.isLoaded) { draw(); return; }
-    if (route.name === "start" && state.items.length) { goTo(itemHash(state.selected || state.items.at(-1).id), { replace: true }); return; }
+    if (!state.isLoaded) {
+      draw();
+      return;
+    }
+    if (route.name === "start" && state.items.length) {
+      goTo(itemHash(state.selected || state.items.at(-1).id), { replace: true });
+      return;
+    }
     if (route.name === "item" && !store.find(route.id)) {
       // Another tab may have added it.
       const { id } = route;
@@ -109,7 +157,10 @@ async function start() {
     if (isDrawing) return;
     isDrawing = true;
     // Several changes at once are drawn once; a hidden tab has no animation frames, but timers.
-    setTimeout(() => { isDrawing = false; drawNow(); }, 0);
+    setTimeout(() => {
+      isDrawing = false;
+      drawNow();
+    }, 0);
   }
 
   function drawNow() {
@@ -117,7 +168,10 @@ async function start() {
     bar.draw(route);
     if (!state.isLoaded) return;
     const item = store.find(route.name === "item" ? route.id : state.selected);
-    if (route.name === "item" && !item) { if (!state.offline) follow(); return; }
+    if (route.name === "item" && !item) {
+      if (!state.offline) follow();
+      return;
+    }
     const isUploading = route.name === "start" && state.uploads.length > 0;
     const shows = route.name === "item" || isUploading ? "work" : route.name === "start" ? "start" : "page";
     for (const [name, node] of Object.entries(parts)) node.hidden = name !== shows;
@@ -131,7 +185,8 @@ async function start() {
 
   function drawWork(item, isUploading) {
     const detail = item && state.details.get(item.id);
-    const hasResult = Boolean(item && isShown(item) && !isUploading), isWaiting = isUploading || isBusy(item);
+    const hasResult = Boolean(item && isShown(item) && !isUploading),
+      isWaiting = isUploading || isBusy(item);
     const isListed = state.items.length + state.uploads.length > 1;
     work.list.hidden = !isListed;
     work.viewer.hidden = work.details.hidden = !hasResult;
@@ -147,6 +202,7 @@ async function start() {
       return;
     }
     result.draw({ item, detail, mode: route.mode, preview });
+    details.draw({ item, detail, mode: route.mode, preview });
     if (!detail) return;
     if (loaded.id !== detail.id || loaded.revision !== detail.revision) {
       loaded = { id: detail.id, revision: detail.revision };
@@ -164,7 +220,11 @@ async function start() {
 
   function announceResult(detail) {
     const { result: found } = detail;
-    announce(found?.ef_text && Number.isFinite(found.ef_percent) ? t("result.announce", { name: detail.name, ef: found.ef_text, decision: t(`decision.${found.decision || "none"}`) }) : t("result.announce_none", { name: detail.name }));
+    announce(
+      found?.ef_text && Number.isFinite(found.ef_percent)
+        ? t("result.announce", { name: detail.name, ef: found.ef_text, decision: t(`decision.${found.decision || "none"}`) })
+        : t("result.announce_none", { name: detail.name }),
+    );
   }
 
   function drawBanner() {
@@ -174,8 +234,18 @@ async function start() {
   }
 
   function openAdd(found = null, kind = "") {
-    if (!found && route.name === "start" && !state.uploads.length) { panel.root.querySelector("button, input")?.focus(); return null; }
-    const adding = createPanel({ state, uploads, notify, where: "dialog", onSample: actions.sample, onDone: () => dialog.close() });
+    if (!found && route.name === "start" && !state.uploads.length) {
+      panel.root.querySelector("button, input")?.focus();
+      return null;
+    }
+    const adding = createPanel({
+      state,
+      uploads,
+      notify,
+      where: "dialog",
+      onSample: actions.sample,
+      onDone: () => dialog.close(),
+    });
     const dialog = openDialog(t("upload.title"), adding.root, { kind: "adding-dialog" });
     dialog.lvefPanel = adding;
     if (kind) adding.setKind(kind);
@@ -185,11 +255,20 @@ async function start() {
 
   function dropped(found) {
     // What may be sent is not known yet: the files wait.
-    if (!state.isLoaded) { early.push(...found); return; }
+    if (!state.isLoaded) {
+      early.push(...found);
+      return;
+    }
     const opened = document.querySelector("dialog[open]");
     if (opened && !opened.classList.contains("adding-dialog")) opened.close();
-    if (opened?.lvefPanel) { opened.lvefPanel.take(found); return; }
-    if (!parts.start.hidden) { panel.take(found); return; }
+    if (opened?.lvefPanel) {
+      opened.lvefPanel.take(found);
+      return;
+    }
+    if (!parts.start.hidden) {
+      panel.take(found);
+      return;
+    }
     const probe = createPanel({ state, uploads, notify, where: "probe", onSample: actions.sample });
     // Two stills ask which of them is ED; clips need no dialog.
     if (!probe.isPairOf(found)) probe.take(found);
@@ -208,18 +287,36 @@ async function start() {
   }
 
   async function forget(item) {
-    if (!item || !await confirmDialog({ title: t("forget.one_title"), text: t("forget.one", { name: item.name }), action: t("forget.action") })) return;
+    if (
+      !item ||
+      !(await confirmDialog({
+        title: t("forget.one_title"),
+        text: t("forget.one", { name: item.name }),
+        action: t("forget.action"),
+      }))
+    )
+      return;
     await store.run(async () => {
       await api.deleteItem(item.id);
       store.setItems(state.items.filter((other) => other.id !== item.id));
-      if (state.selected === item.id) { state.selected = null; goTo("#/", { replace: true }); }
+      if (state.selected === item.id) {
+        state.selected = null;
+        goTo("#/", { replace: true });
+      }
       draw();
       store.poll(0);
     });
   }
 
   async function forgetAll() {
-    if (!await confirmDialog({ title: t("forget.all_title"), text: t("forget.all", { n: state.items.length }), action: t("forget.action") })) return;
+    if (
+      !(await confirmDialog({
+        title: t("forget.all_title"),
+        text: t("forget.all", { n: state.items.length }),
+        action: t("forget.action"),
+      }))
+    )
+      return;
     await store.run(async () => {
       await api.deleteSession();
       state.selected = null;
@@ -234,7 +331,9 @@ async function start() {
   function settings() {
     const item = route.name === "item" ? store.find(state.selected) : null;
     settingsDialog({
-      options: state.session.options || {}, models: state.session.models || [], item: item && isShown(item) ? item : null,
+      options: state.session.options || {},
+      models: state.session.models || [],
+      item: item && isShown(item) ? item : null,
       save: async (options) => {
         state.session.options = (await api.putOptions(options)).options;
         state.details.clear();
@@ -247,7 +346,15 @@ async function start() {
 
   function onKey(event) {
     const isField = event.target.closest?.("input, select, textarea, [contenteditable]");
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isField || document.querySelector("dialog[open]")) return;
+    if (
+      event.defaultPrevented ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      isField ||
+      document.querySelector("dialog[open]")
+    )
+      return;
     const step = { "[": -1, "]": 1 }[event.key];
     if (event.key === "?") shortcutsDialog();
     else if (event.key.toLowerCase() === "a") openAdd();

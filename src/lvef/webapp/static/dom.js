@@ -71,22 +71,43 @@ const PATHS = {
 /** A drawing beside a text, hidden from screen readers. */
 export function icon(name) {
   const strong = name === "more" ? 3 : 1.7;
-  return svg("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true", focusable: "false" },
-    svg("path", { d: PATHS[name], fill: "none", stroke: "currentColor", "stroke-width": strong, "stroke-linecap": "round", "stroke-linejoin": "round" }));
+  return svg(
+    "svg",
+    { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true", focusable: "false" },
+    svg("path", {
+      d: PATHS[name],
+      fill: "none",
+      stroke: "currentColor",
+      "stroke-width": strong,
+      "stroke-linecap": "round",
+      "stroke-linejoin": "round",
+    }),
+  );
 }
 
 /** A button with a drawing, a text, or both; without a text, `label` names it. */
 export function button({ text, label, drawing, kind = "", focus, on, ...rest }) {
-  return el("button", {
-    type: "button", class: `button ${kind} ${text ? "" : "bare"}`.trim().replace(/\s+/g, " "), "aria-label": text ? null : label, title: text ? null : label,
-    dataset: focus ? { focus } : {}, on: on ? { click: on } : {}, ...rest,
-  }, drawing && icon(drawing), text && el("span", {}, text));
+  return el(
+    "button",
+    {
+      type: "button",
+      class: `button ${kind} ${text ? "" : "bare"}`.trim().replace(/\s+/g, " "),
+      "aria-label": text ? null : label,
+      title: text ? null : label,
+      dataset: focus ? { focus } : {},
+      on: on ? { click: on } : {},
+      ...rest,
+    },
+    drawing && icon(drawing),
+    text && el("span", {}, text),
+  );
 }
 
 /** Bytes as people read them; a MB has 2^20, as in the messages of the server. */
 export function bytesText(bytes) {
   const steps = ["B", "kB", "MB", "GB"];
-  let step = 0, value = bytes;
+  let step = 0,
+    value = bytes;
   while (value >= 1024 && step < steps.length - 1) [value, step] = [value / 1024, step + 1];
   return `${value >= 10 || step === 0 ? Math.round(value) : value.toFixed(1)} ${steps[step]}`;
 }

@@ -16,13 +16,18 @@ export function passes(item, { filter, text }) {
   if (filter === "refused" && !isRefused) return false;
   if ((filter === "accepted" || filter === "caution") && (item.state !== "done" || item.decision !== filter)) return false;
   const words = [item.name, item.view, item.ef_text, item.class_text, item.reason].filter(Boolean).join(" ").toLowerCase();
-  return text.toLowerCase().split(/\s+/).every((word) => words.includes(word));
+  return text
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => words.includes(word));
 }
 
 /** The state of an item in a few words. */
 export function stateText(item) {
-  if (item.state === "queued") return Number.isFinite(item.position) ? t("state.queued_at", { n: item.position }) : t("state.queued");
-  if (item.state === "running") return t("state.running", { doing: doingText(item), percent: Math.round(100 * (item.progress || 0)) });
+  if (item.state === "queued")
+    return Number.isFinite(item.position) ? t("state.queued_at", { n: item.position }) : t("state.queued");
+  if (item.state === "running")
+    return t("state.running", { doing: doingText(item), percent: Math.round(100 * (item.progress || 0)) });
   return t(`state.${item.state}`);
 }
 
@@ -32,8 +37,11 @@ export const doingText = (item) => t(`doing.${item.doing || "reading"}`);
 /** The list; `actions` holds open, forget, study, retry, cancel. */
 export function createList({ root, state, uploads, actions }) {
   const search = { filter: "all", text: "" };
-  let isCollapsed = readCollapsed(), revealed = null;
-  const head = el("div", { class: "list-head" }), rows = el("ul", { class: "rows", "aria-label": t("list.label") }), foot = el("div", { class: "list-foot" });
+  let isCollapsed = readCollapsed(),
+    revealed = null;
+  const head = el("div", { class: "list-head" }),
+    rows = el("ul", { class: "rows", "aria-label": t("list.label") }),
+    foot = el("div", { class: "list-foot" });
   root.append(head, rows, foot);
   const nodes = new Map();
   rows.addEventListener("keydown", onKey);
@@ -42,9 +50,16 @@ export function createList({ root, state, uploads, actions }) {
     root.classList.toggle("collapsed", isCollapsed);
     rebuild(head, JSON.stringify([isCollapsed, search.filter, state.items.length]), headPart);
     const shown = state.items.filter((item) => isCollapsed || passes(item, search));
-    const wanted = [...state.uploads.map((task) => [`task-${task.key}`, () => taskRow(task)]), ...shown.map((item) => [item.id, () => itemRow(item)])];
+    const wanted = [
+      ...state.uploads.map((task) => [`task-${task.key}`, () => taskRow(task)]),
+      ...shown.map((item) => [item.id, () => itemRow(item)]),
+    ];
     const keys = new Set(wanted.map(([key]) => key));
-    for (const [key, node] of nodes) if (!keys.has(key)) { node.remove(); nodes.delete(key); }
+    for (const [key, node] of nodes)
+      if (!keys.has(key)) {
+        node.remove();
+        nodes.delete(key);
+      }
     wanted.forEach(([key, make], i) => {
       const node = nodes.get(key) || el("li");
       nodes.set(key, node);
@@ -55,20 +70,62 @@ export function createList({ root, state, uploads, actions }) {
       revealed = state.selected;
       nodes.get(revealed)?.scrollIntoView({ block: "nearest", inline: "nearest" });
     }
-    rebuild(foot, JSON.stringify([isCollapsed, shown.length, pair()?.map((item) => item.id), state.items.some((item) => item.state === "done")]), () => footPart(shown.length));
+    rebuild(
+      foot,
+      JSON.stringify([
+        isCollapsed,
+        shown.length,
+        pair()?.map((item) => item.id),
+        state.items.some((item) => item.state === "done"),
+      ]),
+      () => footPart(shown.length),
+    );
   }
 
   function headPart() {
-    const toggle = button({ label: t(isCollapsed ? "list.expand" : "list.collapse"), drawing: isCollapsed ? "right" : "left", kind: "quiet", focus: "collapse", "aria-expanded": String(!isCollapsed), on: () => {
-      isCollapsed = !isCollapsed;
-      writeCollapsed(isCollapsed);
-      actions.redraw();
-    } });
+    const toggle = button({
+      label: t(isCollapsed ? "list.expand" : "list.collapse"),
+      drawing: isCollapsed ? "right" : "left",
+      kind: "quiet",
+      focus: "collapse",
+      "aria-expanded": String(!isCollapsed),
+      on: () => {
+        isCollapsed = !isCollapsed;
+        writeCollapsed(isCollapsed);
+        actions.redraw();
+      },
+    });
     if (isCollapsed) return [toggle];
-    const field = el("input", { type: "search", placeholder: t("list.search"), "aria-label": t("list.search"), dataset: { focus: "search" }, value: search.text, on: { input: () => { search.text = field.value; draw(); } } });
+    const field = el("input", {
+      type: "search",
+      placeholder: t("list.search"),
+      "aria-label": t("list.search"),
+      dataset: { focus: "search" },
+      value: search.text,
+      on: {
+        input: () => {
+          search.text = field.value;
+          draw();
+        },
+      },
+    });
     return [
-      el("div", { class: "list-title" }, el("h2", {}, t("list.title", { n: state.items.length })), el("a", { class: "button quiet small", href: "#/batch" }, icon("table"), el("span", {}, t("list.table"))), toggle),
-      field, filterChoice(search.filter, (name) => { search.filter = name; draw(); }, "list"),
+      el(
+        "div",
+        { class: "list-title" },
+        el("h2", {}, t("list.title", { n: state.items.length })),
+        el("a", { class: "button quiet small", href: "#/batch" }, icon("table"), el("span", {}, t("list.table"))),
+        toggle,
+      ),
+      field,
+      filterChoice(
+        search.filter,
+        (name) => {
+          search.filter = name;
+          draw();
+        },
+        "list",
+      ),
     ];
   }
 
@@ -78,12 +135,45 @@ export function createList({ root, state, uploads, actions }) {
       node.className = `row ${item.state} ${isSelected ? "selected" : ""}`;
       rebuild(node, JSON.stringify([item, isSelected, isCollapsed]), () => {
         const mark = item.state === "done" ? item.decision : item.state;
-        return el("button", { type: "button", class: "row-open", "aria-current": isSelected ? "true" : null, "aria-label": isCollapsed ? `${item.name}, ${item.ef_text || stateText(item)}` : null,
-          title: isCollapsed ? item.name : null, dataset: { focus: `row-${item.id}`, id: item.id }, on: { click: () => actions.open(item.id) } },
-          el("span", { class: "thumb" }, hasThumb(item) ? el("img", { src: api.thumbUrl(item.id, item.revision), alt: "", loading: "lazy" }) : icon(item.kind === "clip" ? "clip" : item.kind),
-            item.state === "running" ? progress(item.progress, item.name) : null),
-          el("span", { class: "row-text" }, el("span", { class: "row-name" }, item.name), el("span", { class: "row-note" }, noteText(item))),
-          el("span", { class: "row-ef" }, el("strong", {}, item.ef_text && item.state === "done" ? item.ef_text : ""), MARKS[mark] ? el("span", { class: `mark ${mark}`, title: t(`decision.${mark}`) }, icon(MARKS[mark]), el("span", { class: "unseen" }, t(`decision.${mark}`))) : null));
+        return el(
+          "button",
+          {
+            type: "button",
+            class: "row-open",
+            "aria-current": isSelected ? "true" : null,
+            "aria-label": isCollapsed ? `${item.name}, ${item.ef_text || stateText(item)}` : null,
+            title: isCollapsed ? item.name : null,
+            dataset: { focus: `row-${item.id}`, id: item.id },
+            on: { click: () => actions.open(item.id) },
+          },
+          el(
+            "span",
+            { class: "thumb" },
+            hasThumb(item)
+              ? el("img", { src: api.thumbUrl(item.id, item.revision), alt: "", loading: "lazy" })
+              : icon(item.kind === "clip" ? "clip" : item.kind),
+            item.state === "running" ? progress(item.progress, item.name) : null,
+          ),
+          el(
+            "span",
+            { class: "row-text" },
+            el("span", { class: "row-name" }, item.name),
+            el("span", { class: "row-note" }, noteText(item)),
+          ),
+          el(
+            "span",
+            { class: "row-ef" },
+            el("strong", {}, item.ef_text && item.state === "done" ? item.ef_text : ""),
+            MARKS[mark]
+              ? el(
+                  "span",
+                  { class: `mark ${mark}`, title: t(`decision.${mark}`) },
+                  icon(MARKS[mark]),
+                  el("span", { class: "unseen" }, t(`decision.${mark}`)),
+                )
+              : null,
+          ),
+        );
       });
     };
   }
@@ -92,16 +182,56 @@ export function createList({ root, state, uploads, actions }) {
     return (node) => {
       node.className = `row task ${task.state}`;
       rebuild(node, JSON.stringify([task.state, Math.round(100 * task.share), task.message, isCollapsed]), () => [
-        el("div", { class: "row-open" }, el("span", { class: "thumb" }, icon("upload"), progress(task.share, task.name)),
-          el("span", { class: "row-text" }, el("span", { class: "row-name" }, task.name), el("span", { class: "row-note" }, task.message || t(`upload.state.${task.state}`, { percent: Math.round(100 * task.share) })))),
-        el("div", { class: "row-actions" }, task.state === "error" ? button({ label: t("upload.again"), drawing: "again", kind: "quiet", focus: `again-${task.key}`, on: () => uploads.retry(task) }) : null,
-          task.kind === "sample" ? null : button({ label: t("upload.cancel"), drawing: "close", kind: "quiet", focus: `cancel-${task.key}`, on: () => uploads.cancel(task) })),
+        el(
+          "div",
+          { class: "row-open" },
+          el("span", { class: "thumb" }, icon("upload"), progress(task.share, task.name)),
+          el(
+            "span",
+            { class: "row-text" },
+            el("span", { class: "row-name" }, task.name),
+            el(
+              "span",
+              { class: "row-note" },
+              task.message || t(`upload.state.${task.state}`, { percent: Math.round(100 * task.share) }),
+            ),
+          ),
+        ),
+        el(
+          "div",
+          { class: "row-actions" },
+          task.state === "error"
+            ? button({
+                label: t("upload.again"),
+                drawing: "again",
+                kind: "quiet",
+                focus: `again-${task.key}`,
+                on: () => uploads.retry(task),
+              })
+            : null,
+          task.kind === "sample"
+            ? null
+            : button({
+                label: t("upload.cancel"),
+                drawing: "close",
+                kind: "quiet",
+                focus: `cancel-${task.key}`,
+                on: () => uploads.cancel(task),
+              }),
+        ),
       ]);
     };
   }
 
   function noteText(item) {
-    if (item.state === "done") return [item.interval_text, item.n_warnings ? t("list.warnings", { n: item.n_warnings }) : "", item.quality_text ? t("list.quality", { quality: item.quality_text.split(",")[0] }) : ""].filter(Boolean).join(" · ");
+    if (item.state === "done")
+      return [
+        item.interval_text,
+        item.n_warnings ? t("list.warnings", { n: item.n_warnings }) : "",
+        item.quality_text ? t("list.quality", { quality: item.quality_text.split(",")[0] }) : "",
+      ]
+        .filter(Boolean)
+        .join(" · ");
     if (item.state === "refused" || item.state === "failed") return reasonText(item) || stateText(item);
     return stateText(item);
   }
@@ -110,7 +240,13 @@ export function createList({ root, state, uploads, actions }) {
   function pair() {
     const one = state.items.find((item) => item.id === state.selected);
     if (!one || one.kind !== "clip" || one.state !== "done") return null;
-    const partner = state.items.filter((item) => item !== one && item.kind === "clip" && item.state === "done" && ((one.view === "A4C" && item.view === "A2C") || (one.view === "A2C" && item.view === "A4C")));
+    const partner = state.items.filter(
+      (item) =>
+        item !== one &&
+        item.kind === "clip" &&
+        item.state === "done" &&
+        ((one.view === "A4C" && item.view === "A2C") || (one.view === "A2C" && item.view === "A4C")),
+    );
     return partner.length ? [one, ...partner] : null;
   }
 
@@ -120,14 +256,29 @@ export function createList({ root, state, uploads, actions }) {
     return [
       n ? null : el("p", { class: "soft" }, t("list.none")),
       hasPair ? button({ text: t("list.study"), drawing: "study", focus: "study", on: () => actions.study(hasPair) }) : null,
-      el("div", { class: "downloads" }, el("a", { class: "button small", href: api.resultsUrl("csv"), download: "" }, icon("down"), el("span", {}, t("list.csv"))),
-        el("a", { class: "button small", href: api.resultsUrl("zip"), download: "" }, icon("down"), el("span", {}, t("list.zip")))),
+      el(
+        "div",
+        { class: "downloads" },
+        el(
+          "a",
+          { class: "button small", href: api.resultsUrl("csv"), download: "" },
+          icon("down"),
+          el("span", {}, t("list.csv")),
+        ),
+        el(
+          "a",
+          { class: "button small", href: api.resultsUrl("zip"), download: "" },
+          icon("down"),
+          el("span", {}, t("list.zip")),
+        ),
+      ),
     ];
   }
 
   function onKey(event) {
     const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
-    const all = [...rows.querySelectorAll("button.row-open")], at = all.indexOf(document.activeElement);
+    const all = [...rows.querySelectorAll("button.row-open")],
+      at = all.indexOf(document.activeElement);
     if (event.key === "Delete" && at >= 0) actions.forget(state.items.find((item) => item.id === all[at].dataset.id));
     const next = event.key === "Home" ? 0 : event.key === "End" ? all.length - 1 : step && at >= 0 ? at + step : -1;
     if (next < 0 || !all[next]) return;
@@ -141,24 +292,58 @@ export function createList({ root, state, uploads, actions }) {
 
 /** The choice of a filter; `where` keeps two of them apart. */
 export function filterChoice(chosen, onChoose, where) {
-  return el("fieldset", { class: "segments filters" }, el("legend", { class: "unseen" }, t("list.filter")), FILTERS.map((name) => el("label", {},
-    el("input", { type: "radio", name: `filter-${where}`, checked: name === chosen, dataset: { focus: `filter-${name}` }, on: { change: () => onChoose(name) } }), el("span", {}, t(`list.filters.${name}`)))));
+  return el(
+    "fieldset",
+    { class: "segments filters" },
+    el("legend", { class: "unseen" }, t("list.filter")),
+    FILTERS.map((name) =>
+      el(
+        "label",
+        {},
+        el("input", {
+          type: "radio",
+          name: `filter-${where}`,
+          checked: name === chosen,
+          dataset: { focus: `filter-${name}` },
+          on: { change: () => onChoose(name) },
+        }),
+        el("span", {}, t(`list.filters.${name}`)),
+      ),
+    ),
+  );
 }
 
 const hasThumb = (item) => item.state === "done" || item.state === "refused";
 
 function progress(share, name) {
-  return el("span", { class: "mini", role: "progressbar", "aria-label": name, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(Math.round(100 * (share || 0))) }, el("i", { style: `width:${Math.round(100 * (share || 0))}%` }));
+  return el(
+    "span",
+    {
+      class: "mini",
+      role: "progressbar",
+      "aria-label": name,
+      "aria-valuemin": "0",
+      "aria-valuemax": "100",
+      "aria-valuenow": String(Math.round(100 * (share || 0))),
+    },
+    el("i", { style: `width:${Math.round(100 * (share || 0))}%` }),
+  );
 }
 
 function readCollapsed() {
   try {
     const kept = localStorage.getItem(COLLAPSED_KEY);
     if (kept) return kept === "collapsed";
-  } catch { /* Storage may be blocked; the width decides then. */ }
+  } catch {
+    /* Storage may be blocked; the width decides then. */
+  }
   return innerWidth < 1700;
 }
 
 function writeCollapsed(is) {
-  try { localStorage.setItem(COLLAPSED_KEY, is ? "collapsed" : "open"); } catch { /* As above. */ }
+  try {
+    localStorage.setItem(COLLAPSED_KEY, is ? "collapsed" : "open");
+  } catch {
+    /* As above. */
+  }
 }

@@ -2,9 +2,13 @@
 import { button, el } from "./dom.js";
 import { t } from "./text.js";
 
-const STAYS_MS = 8000, AT_MOST = 4;
+const STAYS_MS = 8000,
+  AT_MOST = 4;
 
-/** Messages in `root`; returns `notify(text, options)`, which returns how to close it: `kind` is "error" or "note", `action` a label with a callback. */
+/**
+ * Messages in `root`; returns `notify(text, options)`, which returns how to close the message: `kind` is "error" or "note",
+ * `action` a label with a callback.
+ */
 export function createMessages(root) {
   root.className = "messages";
   root.setAttribute("role", "region");
@@ -13,9 +17,22 @@ export function createMessages(root) {
     if (!text) return () => {};
     for (const old of root.children) if (old.dataset.text === text) old.remove();
     const close = () => node.remove();
-    const node = el("div", { class: `message ${kind}`, role: kind === "error" ? "alert" : "status", dataset: { text } }, el("p", {}, text),
-      action ? button({ text: action.text, kind: "small", on: () => { close(); action.run(); } }) : null,
-      button({ label: t("dialog.close"), drawing: "close", kind: "quiet", on: close }));
+    const node = el(
+      "div",
+      { class: `message ${kind}`, role: kind === "error" ? "alert" : "status", dataset: { text } },
+      el("p", {}, text),
+      action
+        ? button({
+            text: action.text,
+            kind: "small",
+            on: () => {
+              close();
+              action.run();
+            },
+          })
+        : null,
+      button({ label: t("dialog.close"), drawing: "close", kind: "quiet", on: close }),
+    );
     root.append(node);
     while (root.children.length > AT_MOST) root.firstChild.remove();
     if (kind !== "error" && !action) setTimeout(close, STAYS_MS);

@@ -8,7 +8,9 @@ import { t } from "./text.js";
 
 /** The pages in `root`; `draw(route)` shows the one of the route. */
 export function createPages({ root, state, store, actions, notify }) {
-  const nodes = Object.fromEntries(["batch", "compare", "about"].map((name) => [name, el("article", { class: `${name}-page` })]));
+  const nodes = Object.fromEntries(
+    ["batch", "compare", "about"].map((name) => [name, el("article", { class: `${name}-page` })]),
+  );
   root.append(...Object.values(nodes));
   const pages = {
     batch: createBatch({ root: nodes.batch, state, actions }),
@@ -32,9 +34,30 @@ export function createPages({ root, state, store, actions, notify }) {
   function choosePartner(one, partners) {
     return new Promise((resolve) => {
       let chosen = null;
-      const dialog = openDialog(t("study.title"), [el("p", {}, t("study.ask", { name: one.name, view: one.view })),
-        el("ul", { class: "choices" }, partners.map((item) => el("li", {}, button({ text: `${item.name} · ${item.view} · ${item.ef_text}`, on: () => { chosen = item; dialog.close(); } }))))],
-      { kind: "small", onClose: () => resolve(chosen) });
+      const dialog = openDialog(
+        t("study.title"),
+        [
+          el("p", {}, t("study.ask", { name: one.name, view: one.view })),
+          el(
+            "ul",
+            { class: "choices" },
+            partners.map((item) =>
+              el(
+                "li",
+                {},
+                button({
+                  text: `${item.name} · ${item.view} · ${item.ef_text}`,
+                  on: () => {
+                    chosen = item;
+                    dialog.close();
+                  },
+                }),
+              ),
+            ),
+          ),
+        ],
+        { kind: "small", onClose: () => resolve(chosen) },
+      );
     });
   }
 

@@ -14,20 +14,54 @@ export function createProgress({ root, actions }) {
     const bar = root.querySelector("progress");
     if (bar && isBusy(item)) {
       bar.value = share;
-      root.querySelector(".doing").textContent = item.state === "queued" ? (Number.isFinite(item.position) ? t("state.queued_long", { n: item.position }) : t("state.queued")) : doingText(item);
+      root.querySelector(".doing").textContent =
+        item.state === "queued"
+          ? Number.isFinite(item.position)
+            ? t("state.queued_long", { n: item.position })
+            : t("state.queued")
+          : doingText(item);
       root.querySelector(".percent").textContent = item.state === "queued" ? "" : `${share} %`;
     }
   }
 
   function drawUpload(tasks, uploads) {
-    const task = tasks[0], share = Math.round(100 * task.share);
-    rebuild(root, JSON.stringify([task.key, task.state, task.message, tasks.length]), () => card(task.name, [
-      task.state === "error" ? el("p", { class: "refusal-reason" }, task.message) : [
-        el("p", { class: "doing" }, task.kind === "sample" ? t("state.preparing") : tasks.length > 1 ? t("upload.sending_one_of", { n: tasks.length }) : t("upload.sending")),
-        el("progress", { max: "100", "aria-label": t("upload.sending") }), el("p", { class: "percent soft" })],
-      el("div", { class: "dialog-actions" }, task.state === "error" ? button({ text: t("upload.again"), drawing: "again", kind: "primary", focus: "again", on: () => uploads.retry(task) }) : null,
-        task.kind === "sample" ? null : button({ text: t("upload.cancel"), drawing: "close", focus: "cancel", on: () => uploads.cancel(task) })),
-    ]));
+    const task = tasks[0],
+      share = Math.round(100 * task.share);
+    rebuild(root, JSON.stringify([task.key, task.state, task.message, tasks.length]), () =>
+      card(task.name, [
+        task.state === "error"
+          ? el("p", { class: "refusal-reason" }, task.message)
+          : [
+              el(
+                "p",
+                { class: "doing" },
+                task.kind === "sample"
+                  ? t("state.preparing")
+                  : tasks.length > 1
+                    ? t("upload.sending_one_of", { n: tasks.length })
+                    : t("upload.sending"),
+              ),
+              el("progress", { max: "100", "aria-label": t("upload.sending") }),
+              el("p", { class: "percent soft" }),
+            ],
+        el(
+          "div",
+          { class: "dialog-actions" },
+          task.state === "error"
+            ? button({
+                text: t("upload.again"),
+                drawing: "again",
+                kind: "primary",
+                focus: "again",
+                on: () => uploads.retry(task),
+              })
+            : null,
+          task.kind === "sample"
+            ? null
+            : button({ text: t("upload.cancel"), drawing: "close", focus: "cancel", on: () => uploads.cancel(task) }),
+        ),
+      ]),
+    );
     const bar = root.querySelector("progress");
     if (bar && task.kind !== "sample") {
       bar.value = share;
@@ -37,8 +71,14 @@ export function createProgress({ root, actions }) {
 
   function busy(item) {
     return card(item.name, [
-      el("p", { class: "doing", role: "status" }), el("progress", { max: "100", "aria-label": t("state.progress") }), el("p", { class: "percent soft" }),
-      el("div", { class: "dialog-actions" }, button({ text: t("state.stop"), drawing: "stop", focus: "stop", on: () => actions.stop(item) })),
+      el("p", { class: "doing", role: "status" }),
+      el("progress", { max: "100", "aria-label": t("state.progress") }),
+      el("p", { class: "percent soft" }),
+      el(
+        "div",
+        { class: "dialog-actions" },
+        button({ text: t("state.stop"), drawing: "stop", focus: "stop", on: () => actions.stop(item) }),
+      ),
     ]);
   }
 
@@ -47,8 +87,18 @@ export function createProgress({ root, actions }) {
     return card(item.name, [
       badge(isStopped ? "stopped" : "refused", t(isStopped ? "state.stopped" : "result.failed_title")),
       el("p", { class: "refusal-reason", role: "status" }, isStopped ? t("state.stopped_long") : reasonText(item)),
-      el("div", { class: "dialog-actions" }, button({ text: t("state.try_again"), drawing: "again", kind: "primary", focus: "again", on: () => actions.again(item) }),
-        button({ text: t("result.forget"), drawing: "forget", focus: "forget", on: () => actions.forget(item) })),
+      el(
+        "div",
+        { class: "dialog-actions" },
+        button({
+          text: t("state.try_again"),
+          drawing: "again",
+          kind: "primary",
+          focus: "again",
+          on: () => actions.again(item),
+        }),
+        button({ text: t("result.forget"), drawing: "forget", focus: "forget", on: () => actions.forget(item) }),
+      ),
     ]);
   }
 

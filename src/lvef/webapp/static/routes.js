@@ -15,7 +15,10 @@ export const itemHash = (id, mode = "cine") => `#/item/${encodeURIComponent(id)}
 /** Goes to a hash; `replace` leaves no step for the back button. */
 export function goTo(hash, { replace = false } = {}) {
   if (location.hash === hash) return;
-  if (!replace) { location.hash = hash; return; }
+  if (!replace) {
+    location.hash = hash;
+    return;
+  }
   history.replaceState(null, "", hash);
   dispatchEvent(new HashChangeEvent("hashchange"));
 }

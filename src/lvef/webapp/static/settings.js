@@ -12,20 +12,79 @@ const VIEWS = ["unknown", "A4C", "A2C"];
  * null, `measureAgain(item)` measures it with the new settings.
  */
 export function settingsDialog({ options, models, item, save, measureAgain }) {
-  const fields = {}, error = el("p", { class: "form-error", role: "alert", hidden: true });
+  const fields = {},
+    error = el("p", { class: "form-error", role: "alert", hidden: true });
   const again = item ? button({ text: t("settings.save_again"), kind: "primary", on: () => submit(true) }) : null;
   const store = button({ text: t("settings.save"), kind: "primary", type: "submit" });
-  const form = el("form", { novalidate: true, on: { submit: (event) => { event.preventDefault(); submit(false); } } },
-    el("fieldset", {}, el("legend", {}, t("settings.patient")), el("p", { class: "soft" }, t("settings.patient_help")),
-      el("div", { class: "form-row" }, el("div", { class: "field", role: "radiogroup", "aria-label": t("settings.sex") }, el("span", { class: "field-label" }, t("settings.sex")),
-        el("div", { class: "segments" }, ["", "F", "M"].map((value) => radio(value))))),
-      el("div", { class: "form-row" }, number("height_cm"), number("weight_kg"))),
-    el("fieldset", {}, el("legend", {}, t("settings.measurement")), el("p", { class: "soft" }, t("settings.measurement_help")),
-      el("div", { class: "form-row" }, choice("weights", models.map((model) => [model.name, model.experimental && !/experimental/.test(model.label) ? t("settings.experimental", { model: model.label }) : model.label]))),
-      el("div", { class: "form-row" }, choice("view", VIEWS.map((view) => [view, t(`settings.views.${view}`)])), number("frame_rate_hz")),
-      el("label", { class: "check" }, fields.second_opinion = el("input", { type: "checkbox", checked: Boolean(options.second_opinion) }), el("span", {}, t("settings.second_opinion"), el("span", { class: "soft" }, t("settings.second_opinion_help"))))),
+  const form = el(
+    "form",
+    {
+      novalidate: true,
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          submit(false);
+        },
+      },
+    },
+    el(
+      "fieldset",
+      {},
+      el("legend", {}, t("settings.patient")),
+      el("p", { class: "soft" }, t("settings.patient_help")),
+      el(
+        "div",
+        { class: "form-row" },
+        el(
+          "div",
+          { class: "field", role: "radiogroup", "aria-label": t("settings.sex") },
+          el("span", { class: "field-label" }, t("settings.sex")),
+          el(
+            "div",
+            { class: "segments" },
+            ["", "F", "M"].map((value) => radio(value)),
+          ),
+        ),
+      ),
+      el("div", { class: "form-row" }, number("height_cm"), number("weight_kg")),
+    ),
+    el(
+      "fieldset",
+      {},
+      el("legend", {}, t("settings.measurement")),
+      el("p", { class: "soft" }, t("settings.measurement_help")),
+      el(
+        "div",
+        { class: "form-row" },
+        choice(
+          "weights",
+          models.map((model) => [
+            model.name,
+            model.experimental && !/experimental/.test(model.label)
+              ? t("settings.experimental", { model: model.label })
+              : model.label,
+          ]),
+        ),
+      ),
+      el(
+        "div",
+        { class: "form-row" },
+        choice(
+          "view",
+          VIEWS.map((view) => [view, t(`settings.views.${view}`)]),
+        ),
+        number("frame_rate_hz"),
+      ),
+      el(
+        "label",
+        { class: "check" },
+        (fields.second_opinion = el("input", { type: "checkbox", checked: Boolean(options.second_opinion) })),
+        el("span", {}, t("settings.second_opinion"), el("span", { class: "soft" }, t("settings.second_opinion_help"))),
+      ),
+    ),
     error,
-    el("div", { class: "dialog-actions" }, button({ text: t("dialog.cancel"), on: () => dialog.close() }), again, store));
+    el("div", { class: "dialog-actions" }, button({ text: t("dialog.cancel"), on: () => dialog.close() }), again, store),
+  );
   const dialog = openDialog(t("settings.title"), form, { kind: "settings" });
   const before = read();
   form.addEventListener("input", showAgain);
@@ -37,22 +96,51 @@ export function settingsDialog({ options, models, item, save, measureAgain }) {
   }
 
   function number(name) {
-    const [min, max, step] = RANGES[name], id = `setting-${name}`;
-    fields[name] = el("input", { id, type: "number", min, max, step, inputmode: "decimal", value: options[name] ?? "", placeholder: t("settings.not_given") });
-    return el("div", { class: "field" }, el("label", { class: "field-label", for: id }, t(`settings.${name}`)), fields[name]);
+    const [min, max, step] = RANGES[name],
+      id = `setting-${name}`;
+    fields[name] = el("input", {
+      id,
+      type: "number",
+      min,
+      max,
+      step,
+      inputmode: "decimal",
+      value: options[name] ?? "",
+      placeholder: t("settings.not_given"),
+    });
+    return el(
+      "div",
+      { class: "field" },
+      el("label", { class: "field-label", for: id }, t(`settings.${name}`)),
+      fields[name],
+    );
   }
 
   function choice(name, rows) {
     const id = `setting-${name}`;
-    fields[name] = el("select", { id }, rows.map(([value, label]) => el("option", { value, selected: (options[name] || rows[0][0]) === value }, label)));
-    return el("div", { class: "field wide" }, el("label", { class: "field-label", for: id }, t(`settings.${name}`)), fields[name]);
+    fields[name] = el(
+      "select",
+      { id },
+      rows.map(([value, label]) => el("option", { value, selected: (options[name] || rows[0][0]) === value }, label)),
+    );
+    return el(
+      "div",
+      { class: "field wide" },
+      el("label", { class: "field-label", for: id }, t(`settings.${name}`)),
+      fields[name],
+    );
   }
 
   function read() {
     const asNumber = (name) => (fields[name].value.trim() === "" ? null : Number(fields[name].value));
     return {
-      sex: form.elements.sex.value || null, height_cm: asNumber("height_cm"), weight_kg: asNumber("weight_kg"), weights: fields.weights.value,
-      view: fields.view.value, frame_rate_hz: asNumber("frame_rate_hz"), second_opinion: fields.second_opinion.checked,
+      sex: form.elements.sex.value || null,
+      height_cm: asNumber("height_cm"),
+      weight_kg: asNumber("weight_kg"),
+      weights: fields.weights.value,
+      view: fields.view.value,
+      frame_rate_hz: asNumber("frame_rate_hz"),
+      second_opinion: fields.second_opinion.checked,
     };
   }
 

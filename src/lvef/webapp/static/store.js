@@ -2,7 +2,9 @@
 import * as api from "./api.js";
 import { hasText, t } from "./text.js";
 
-const BUSY_MS = 300, IDLE_MS = 5000, OFFLINE_MS = 2000;
+const BUSY_MS = 300,
+  IDLE_MS = 5000,
+  OFFLINE_MS = 2000;
 const GONE = new Set([401, 403, 410]);
 
 /** Whether an item is still being measured. */
@@ -15,8 +17,19 @@ export const isShown = (item) => item.state === "done" || item.state === "refuse
  * `notify` shows a message.
  */
 export function createStore({ onChange, notify }) {
-  const state = { session: null, items: [], uploads: [], selected: null, details: new Map(), offline: false, isLoaded: false };
-  let timer = 0, isPolling = false, wanted = null, revision = null;
+  const state = {
+    session: null,
+    items: [],
+    uploads: [],
+    selected: null,
+    details: new Map(),
+    offline: false,
+    isLoaded: false,
+  };
+  let timer = 0,
+    isPolling = false,
+    wanted = null,
+    revision = null;
 
   const find = (id) => state.items.find((item) => item.id === id);
 
@@ -66,7 +79,8 @@ export function createStore({ onChange, notify }) {
     revision = session.revision;
     state.isLoaded = true;
     state.offline = false;
-    if (session.notice) notify(hasText(`errors.${session.notice.code}`) ? t(`errors.${session.notice.code}`) : session.notice.message);
+    if (session.notice)
+      notify(hasText(`errors.${session.notice.code}`) ? t(`errors.${session.notice.code}`) : session.notice.message);
     onChange();
     loadDetail();
   }
@@ -99,7 +113,10 @@ export function createStore({ onChange, notify }) {
     } catch (error) {
       if (GONE.has(error.status)) await renew();
       else if (error.isOffline !== false) {
-        if (!state.offline) { state.offline = true; onChange(); }
+        if (!state.offline) {
+          state.offline = true;
+          onChange();
+        }
       } else notify(error.message);
     } finally {
       isPolling = false;
@@ -112,7 +129,10 @@ export function createStore({ onChange, notify }) {
     notify(t("errors.session_expired"));
     state.details.clear();
     await api.renewSession().catch(() => {});
-    await load().catch(() => { state.offline = true; onChange(); });
+    await load().catch(() => {
+      state.offline = true;
+      onChange();
+    });
   }
 
   function poll(after = 0) {
@@ -130,7 +150,11 @@ export function createStore({ onChange, notify }) {
     } catch (error) {
       if (GONE.has(error.status)) await renew();
       else if (error.code !== "aborted") notify(error.message);
-      if (error.isOffline) { state.offline = true; onChange(); poll(OFFLINE_MS); }
+      if (error.isOffline) {
+        state.offline = true;
+        onChange();
+        poll(OFFLINE_MS);
+      }
       return null;
     }
   }

@@ -44,10 +44,12 @@ export function t(key, values = {}) {
     missing.add(key);
     return key;
   }
-  return found.replace(/\{(\w+)\}/g, (whole, name) => (values[name] === undefined || values[name] === null ? whole : String(values[name])));
+  return found.replace(/\{(\w+)\}/g, (whole, name) =>
+    values[name] === undefined || values[name] === null ? whole : String(values[name]),
+  );
 }
 
-/** A warning in words: the catalogue's sentence where all its values are known, else the server's; of a study with its view. */
+/** A warning in words, with the view of a study: the catalogue's sentence where its values are known, else the server's. */
 export function warningText({ code, values = {}, text = "" }) {
   const found = filled(`warnings.${code}`, values) || text;
   return values.view ? t("result.of_view", { view: values.view, text: found }) : found;

@@ -12,7 +12,10 @@ const DRAWINGS = { clip: "clip", stills: "stills", study: "study" };
  */
 export function createPanel({ state, uploads, notify, where, onSample, onDone }) {
   const root = el("div", { class: `adding at-${where}` });
-  let kind = "clip", slots = [null, null], isCertain = [false, false], errors = [];
+  let kind = "clip",
+    slots = [null, null],
+    isCertain = [false, false],
+    errors = [];
 
   function setKind(next) {
     if (kind === next) return;
@@ -35,7 +38,13 @@ export function createPanel({ state, uploads, notify, where, onSample, onDone })
     if (skipped) errors.push(t("upload.skipped", { n: skipped }));
     if (!files.length && !errors.length) errors.push(t("errors.empty_drop"));
     if (kind === "clip") {
-      if (files.length) { uploads.add("clip", files.map((file) => [file])); onDone?.(); }
+      if (files.length) {
+        uploads.add(
+          "clip",
+          files.map((file) => [file]),
+        );
+        onDone?.();
+      }
       for (const error of errors) notify(error);
       errors = [];
     } else if (files.length > 2) {
@@ -47,7 +56,10 @@ export function createPanel({ state, uploads, notify, where, onSample, onDone })
 
   function place(files) {
     if (files.length === 2) {
-      const first = firstByName(kind, files.map((file) => file.name));
+      const first = firstByName(
+        kind,
+        files.map((file) => file.name),
+      );
       slots = first === 1 ? [files[1], files[0]] : files;
       isCertain = [first !== null, first !== null];
     } else if (files.length === 1) {
@@ -68,7 +80,10 @@ export function createPanel({ state, uploads, notify, where, onSample, onDone })
   function start(confirmed = false) {
     if (slots[0] && slots[1] && (confirmed || (isCertain[0] && isCertain[1]))) {
       uploads.add(kind, [[slots[0], slots[1]]]);
-      [slots, isCertain] = [[null, null], [false, false]];
+      [slots, isCertain] = [
+        [null, null],
+        [false, false],
+      ];
       onDone?.();
     }
     draw();
@@ -97,53 +112,156 @@ export function createPanel({ state, uploads, notify, where, onSample, onDone })
     const limits = state.session?.limits;
     if (!limits) return;
     const key = JSON.stringify([kind, slots.map((file) => file?.name), isCertain, errors, state.session.samples, limits]);
-    rebuild(root, key, () => [kindChoice(), dropArea(limits), where === "start" && samples(), where === "start" && privacy(limits)]);
+    rebuild(root, key, () => [
+      kindChoice(),
+      dropArea(limits),
+      where === "start" && samples(),
+      where === "start" && privacy(limits),
+    ]);
   }
 
   function kindChoice() {
-    return el("fieldset", { class: "segments" }, el("legend", { class: "unseen" }, t("upload.kind")), KINDS.map((name) => el("label", {},
-      el("input", { type: "radio", name: `kind-${where}`, value: name, checked: name === kind, dataset: { focus: `kind-${name}` }, on: { change: () => setKind(name) } }),
-      el("span", {}, icon(DRAWINGS[name]), t(`upload.${name}.label`)))));
+    return el(
+      "fieldset",
+      { class: "segments" },
+      el("legend", { class: "unseen" }, t("upload.kind")),
+      KINDS.map((name) =>
+        el(
+          "label",
+          {},
+          el("input", {
+            type: "radio",
+            name: `kind-${where}`,
+            value: name,
+            checked: name === kind,
+            dataset: { focus: `kind-${name}` },
+            on: { change: () => setKind(name) },
+          }),
+          el("span", {}, icon(DRAWINGS[name]), t(`upload.${name}.label`)),
+        ),
+      ),
+    );
   }
 
   function dropArea(limits) {
-    const formats = t(`upload.${kind}.formats`, { formats: kind === "stills" ? limits.still_formats : limits.clip_formats, limit: bytesText(limits.max_upload_bytes) });
-    const body = kind === "clip"
-      ? [el("p", { class: "drop-title" }, t("upload.clip.title")),
-        button({ text: t("upload.choose_files"), drawing: "upload", kind: "primary", focus: "choose", on: () => choose() })]
-      : [el("p", { class: "drop-title" }, t(`upload.${kind}.title`)), pair()];
-    return el("div", { class: "drop", role: "group", "aria-label": t("upload.drop_label") },
-      body, el("p", { class: "soft" }, formats),
-      errors.length ? el("ul", { class: "drop-errors", role: "alert" }, errors.map((text) => el("li", {}, text))) : null);
+    const formats = t(`upload.${kind}.formats`, {
+      formats: kind === "stills" ? limits.still_formats : limits.clip_formats,
+      limit: bytesText(limits.max_upload_bytes),
+    });
+    const body =
+      kind === "clip"
+        ? [
+            el("p", { class: "drop-title" }, t("upload.clip.title")),
+            button({
+              text: t("upload.choose_files"),
+              drawing: "upload",
+              kind: "primary",
+              focus: "choose",
+              on: () => choose(),
+            }),
+          ]
+        : [el("p", { class: "drop-title" }, t(`upload.${kind}.title`)), pair()];
+    return el(
+      "div",
+      { class: "drop", role: "group", "aria-label": t("upload.drop_label") },
+      body,
+      el("p", { class: "soft" }, formats),
+      errors.length
+        ? el(
+            "ul",
+            { class: "drop-errors", role: "alert" },
+            errors.map((text) => el("li", {}, text)),
+          )
+        : null,
+    );
   }
 
   function pair() {
     const isFull = slots[0] && slots[1];
     return [
-      el("div", { class: "slots" }, SLOTS[kind].map((name, at) => el("div", { class: `slot ${slots[at] ? "full" : ""} ${name.toLowerCase()}` },
-        el("span", { class: "slot-name" }, t(`upload.${kind}.slots.${name}`)),
-        slots[at] ? el("span", { class: "slot-file", title: slots[at].name }, slots[at].name) : null,
-        button({ text: t(slots[at] ? "upload.other_file" : "upload.choose_file"), kind: slots[at] ? "quiet" : "", focus: `slot-${at}`,
-          on: () => choose(at), "aria-label": t("upload.choose_for", { slot: t(`upload.${kind}.slots.${name}`) }) })))),
-      isFull ? el("div", { class: "slot-ask" }, el("p", {}, t(`upload.${kind}.ask`)),
-        button({ text: t("upload.swap"), drawing: "swap", focus: "swap", on: () => { slots.reverse(); draw(); } }),
-        button({ text: t("upload.measure"), kind: "primary", focus: "measure", on: () => start(true) }))
-        : slots[0] || slots[1] ? el("p", { class: "soft" }, t(`upload.${kind}.missing`, { slot: t(`upload.${kind}.slots.${SLOTS[kind][slots[0] ? 1 : 0]}`) })) : null,
+      el(
+        "div",
+        { class: "slots" },
+        SLOTS[kind].map((name, at) =>
+          el(
+            "div",
+            { class: `slot ${slots[at] ? "full" : ""} ${name.toLowerCase()}` },
+            el("span", { class: "slot-name" }, t(`upload.${kind}.slots.${name}`)),
+            slots[at] ? el("span", { class: "slot-file", title: slots[at].name }, slots[at].name) : null,
+            button({
+              text: t(slots[at] ? "upload.other_file" : "upload.choose_file"),
+              kind: slots[at] ? "quiet" : "",
+              focus: `slot-${at}`,
+              on: () => choose(at),
+              "aria-label": t("upload.choose_for", { slot: t(`upload.${kind}.slots.${name}`) }),
+            }),
+          ),
+        ),
+      ),
+      isFull
+        ? el(
+            "div",
+            { class: "slot-ask" },
+            el("p", {}, t(`upload.${kind}.ask`)),
+            button({
+              text: t("upload.swap"),
+              drawing: "swap",
+              focus: "swap",
+              on: () => {
+                slots.reverse();
+                draw();
+              },
+            }),
+            button({ text: t("upload.measure"), kind: "primary", focus: "measure", on: () => start(true) }),
+          )
+        : slots[0] || slots[1]
+          ? el(
+              "p",
+              { class: "soft" },
+              t(`upload.${kind}.missing`, { slot: t(`upload.${kind}.slots.${SLOTS[kind][slots[0] ? 1 : 0]}`) }),
+            )
+          : null,
     ];
   }
 
   function samples() {
     const offered = state.session.samples || [];
     if (!offered.length) return null;
-    return el("section", { class: "samples", "aria-labelledby": "samples-title" }, el("h2", { id: "samples-title" }, t("upload.samples")),
-      el("ul", {}, offered.map((sample) => {
-        const [label, help] = entry(`upload.sample_texts.${sample.name}`) || [sample.label, sample.help];
-        return el("li", {}, el("button", { type: "button", class: "sample", dataset: { focus: `sample-${sample.name}`, sample: sample.name }, on: { click: () => onSample(sample.name, label) } }, el("strong", {}, label), el("span", {}, help)));
-      })));
+    return el(
+      "section",
+      { class: "samples", "aria-labelledby": "samples-title" },
+      el("h2", { id: "samples-title" }, t("upload.samples")),
+      el(
+        "ul",
+        {},
+        offered.map((sample) => {
+          const [label, help] = entry(`upload.sample_texts.${sample.name}`) || [sample.label, sample.help];
+          return el(
+            "li",
+            {},
+            el(
+              "button",
+              {
+                type: "button",
+                class: "sample",
+                dataset: { focus: `sample-${sample.name}`, sample: sample.name },
+                on: { click: () => onSample(sample.name, label) },
+              },
+              el("strong", {}, label),
+              el("span", {}, help),
+            ),
+          );
+        }),
+      ),
+    );
   }
 
   function privacy(limits) {
-    return el("p", { class: "privacy soft" }, t(`upload.privacy.${state.session.is_kept ? "kept" : "temporary"}`, { hours: limits.keep_hours }));
+    return el(
+      "p",
+      { class: "privacy soft" },
+      t(`upload.privacy.${state.session.is_kept ? "kept" : "temporary"}`, { hours: limits.keep_hours }),
+    );
   }
 
   draw();
@@ -160,7 +278,10 @@ function isStill(file, limits) {
   return suffix && limits.still_suffixes?.includes(suffix) && /^\.(png|jpe?g|jpe|bmp|tiff?|webp)$/.test(suffix);
 }
 
-/** Takes files that are dropped anywhere in the window; `onFiles` gets them, `onError` a sentence, `message` says what happens on a drop. */
+/**
+ * Takes files that are dropped anywhere in the window; `onFiles` gets them, `onError` a sentence, `message` says what
+ * happens on a drop.
+ */
 export function acceptDrops({ onFiles, onError, message }) {
   const veil = el("div", { class: "veil", hidden: true }, el("p", {}, icon("upload"), el("span")));
   document.body.append(veil);
@@ -170,9 +291,25 @@ export function acceptDrops({ onFiles, onError, message }) {
     veil.hidden = !is;
     if (is) veil.querySelector("span").textContent = message();
   };
-  addEventListener("dragenter", (event) => { if (hasFiles(event)) { depth += 1; show(true); event.preventDefault(); } });
-  addEventListener("dragover", (event) => { if (hasFiles(event)) { event.preventDefault(); event.dataTransfer.dropEffect = "copy"; } });
-  addEventListener("dragleave", (event) => { if (hasFiles(event)) { depth = Math.max(0, depth - 1); if (!depth) show(false); } });
+  addEventListener("dragenter", (event) => {
+    if (hasFiles(event)) {
+      depth += 1;
+      show(true);
+      event.preventDefault();
+    }
+  });
+  addEventListener("dragover", (event) => {
+    if (hasFiles(event)) {
+      event.preventDefault();
+      event.dataTransfer.dropEffect = "copy";
+    }
+  });
+  addEventListener("dragleave", (event) => {
+    if (hasFiles(event)) {
+      depth = Math.max(0, depth - 1);
+      if (!depth) show(false);
+    }
+  });
   addEventListener("drop", async (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();

@@ -3,7 +3,8 @@ import * as api from "./api.js";
 import { bytesText } from "./dom.js";
 import { t } from "./text.js";
 
-const SEQUENTIAL_FROM = 5, AT_ONCE = 4;
+const SEQUENTIAL_FROM = 5,
+  AT_ONCE = 4;
 const IGNORED = /^(\.|thumbs\.db$|desktop\.ini$|dicomdir$|__macosx$)/i;
 const VIEW_IN_NAME = { A4C: /(^|[^a-z0-9])(a4c|4ch|a4ch|ap4|four)/i, A2C: /(^|[^a-z0-9])(a2c|2ch|a2ch|ap2|two)/i };
 const PHASE_IN_NAME = { ED: /(^|[^a-z])(ed|diastol\w*)([^a-z]|$)/i, ES: /(^|[^a-z])(es|systol\w*)([^a-z]|$)/i };
@@ -16,9 +17,11 @@ export const suffixOf = (name) => /(\.[a-z0-9]{1,8})$/i.exec(name)?.[1].toLowerC
 
 /** Why a file cannot be measured, in one sentence; empty where nothing speaks against it. */
 export function fileError(file, kind, limits) {
-  const suffix = suffixOf(file.name), allowed = [...(limits.suffixes || []), ...(kind === "stills" ? limits.still_suffixes || [] : [])];
+  const suffix = suffixOf(file.name),
+    allowed = [...(limits.suffixes || []), ...(kind === "stills" ? limits.still_suffixes || [] : [])];
   const name = file.name;
-  if (file.size > limits.max_upload_bytes) return t("errors.file_too_large", { name, size: bytesText(file.size), limit: bytesText(limits.max_upload_bytes) });
+  if (file.size > limits.max_upload_bytes)
+    return t("errors.file_too_large", { name, size: bytesText(file.size), limit: bytesText(limits.max_upload_bytes) });
   if (file.size === 0) return t("errors.file_empty", { name });
   // A DICOM file often has no suffix, or a number as one: its content decides.
   if (suffix && !/^\.\d+$/.test(suffix) && allowed.length && !allowed.includes(suffix)) {
@@ -44,7 +47,9 @@ export function slotByName(kind, name) {
 
 /** All files of a drop, those in its folders too; `fromFolder` of a file says where it lay. */
 export async function filesOfDrop(transfer) {
-  const entries = [...transfer.items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry?.() || item.getAsFile());
+  const entries = [...transfer.items]
+    .filter((item) => item.kind === "file")
+    .map((item) => item.webkitGetAsEntry?.() || item.getAsFile());
   const found = [];
   for (const entry of entries) await walk(entry, false, found);
   return found;
@@ -74,7 +79,17 @@ export function createUploads({ store, onChange, onAdded, notify }) {
     const drop = {};
     for (const files of groups) {
       number += 1;
-      tasks.push({ key: `u${number}`, kind, files, ids: [], name: files.map((file) => file.name).join(" + "), share: 0, state: "waiting", message: "", drop });
+      tasks.push({
+        key: `u${number}`,
+        kind,
+        files,
+        ids: [],
+        name: files.map((file) => file.name).join(" + "),
+        share: 0,
+        state: "waiting",
+        message: "",
+        drop,
+      });
     }
     onChange();
     advance();
@@ -84,7 +99,17 @@ export function createUploads({ store, onChange, onAdded, notify }) {
   async function addSample(name, label) {
     if (tasks.some((task) => task.kind === "sample")) return;
     number += 1;
-    const task = { key: `u${number}`, kind: "sample", files: [], ids: [], name: label, share: 0, state: "preparing", message: "", drop: {} };
+    const task = {
+      key: `u${number}`,
+      kind: "sample",
+      files: [],
+      ids: [],
+      name: label,
+      share: 0,
+      state: "preparing",
+      message: "",
+      drop: {},
+    };
     tasks.push(task);
     onChange();
     await store.run(async () => {
@@ -111,7 +136,10 @@ export function createUploads({ store, onChange, onAdded, notify }) {
       const total = task.files.reduce((sum, file) => sum + file.size, 0) || 1;
       let sent = 0;
       for (const [i, file] of task.files.entries()) {
-        const onProgress = (share) => { task.share = (sent + share * file.size) / total; onChange(); };
+        const onProgress = (share) => {
+          task.share = (sent + share * file.size) / total;
+          onChange();
+        };
         task.ids[i] ||= await api.uploadFile(file, { onProgress, signal: task.abort.signal });
         sent += file.size;
       }
@@ -142,8 +170,15 @@ export function createUploads({ store, onChange, onAdded, notify }) {
   }
 
   return {
-    add, addSample,
-    cancel: (task) => { if (task.state === "sending") task.abort.abort(); else { remove(task); onChange(); } },
+    add,
+    addSample,
+    cancel: (task) => {
+      if (task.state === "sending") task.abort.abort();
+      else {
+        remove(task);
+        onChange();
+      }
+    },
     retry: (task) => {
       task.drop.close?.();
       task.drop.close = null;
