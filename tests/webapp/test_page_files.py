@@ -143,7 +143,7 @@ def test_wrong_files_give_a_sentence_beside_a_good_one(visitors, served, tmp_pat
     tab.locator("table:visible tbody tr").nth(len(found) - 1).wait_for()
     for item in found:
         tab.goto(f"{served.address}#/item/{item['id']}")
-        tab.locator("main").get_by_text(item["name"]).first.wait_for()
+        tab.locator(f'h2[title="{item["name"]}"]:visible').wait_for()
         text = tab.locator("body").inner_text()
         assert "Traceback" not in text and "Musterfrau" not in text and str(served.temporary) not in text
         assert not [name for name in NAMES if name in text]
