@@ -28,7 +28,7 @@ export function stateText(item) {
     return Number.isFinite(item.position) ? t("state.queued_at", { n: item.position }) : t("state.queued");
   if (item.state === "running")
     return t("state.running", { doing: doingText(item), percent: Math.round(100 * (item.progress || 0)) });
-  return t(`state.${item.state}`);
+  return t(`state.${item.state === "done" && item.corrected ? "corrected" : item.state}`);
 }
 
 /** What is being done, in words. */
