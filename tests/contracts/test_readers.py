@@ -141,5 +141,5 @@ def test_every_reader_is_registered_and_fabricated():
 
 def test_names_are_found_as_people_write_them():
     assert find_reader("EchoNet_Dynamic") is find_reader("echonet-dynamic")
-    with pytest.raises(ConfigError, match="'echonet'; known are echonet-dynamic, camus"):
+    with pytest.raises(ConfigError, match="'echonet'; did you mean echonet-dynamic"):
         find_reader("echonet")
