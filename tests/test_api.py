@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
@@ -158,6 +159,12 @@ def test_dataframe_has_the_columns_of_the_csv(result):
     assert frame.columns == [name for name in RESULT_COLUMNS if name != "folder"]
     assert frame["ef_percent"].to_list() == [result.ef_percent]
     assert frame["status"].to_list() == ["partial_cycle"]
+    assert lvef.to_dataframe(result).equals(frame)
+
+
+def test_help_explains_the_arguments_of_measure():
+    assert "raise_errors" in inspect.signature(lvef.measure).parameters
+    assert inspect.getdoc(lvef.measure) == inspect.getdoc(lvef.api.measure)
 
 
 def test_names_load_when_they_are_used():

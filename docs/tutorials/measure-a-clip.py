@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Measure and inspect one clip
 #
-# You need `pip install lvef lvef-weights-camus`, and no file of your own: the pydicom package contains a real apical
-# cine.
+# You need an environment with `lvef` ([README](../../README.md)), and no file of your own: the pydicom package
+# contains a real apical cine of one second, shorter than that of `lvef demo`.
 
 # %%
 import shutil

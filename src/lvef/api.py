@@ -301,11 +301,11 @@ def load_measurer(**options: Any) -> Measurer:  # noqa: ANN401
     return _loaded(**loaded).with_options(wanted)
 
 
-def to_dataframe(results: Iterable[EchoResult]) -> polars.DataFrame:
+def to_dataframe(results: EchoResult | Iterable[EchoResult]) -> polars.DataFrame:
     """One row a result, with the columns of ``results.csv`` and numbers as numbers.
 
     Args:
-        results: Any; a study is one row.
+        results: One or several; a study is one row.
 
     Examples:
         >>> import lvef
@@ -314,7 +314,7 @@ def to_dataframe(results: Iterable[EchoResult]) -> polars.DataFrame:
     """
     import polars
 
-    rows = list(results)
+    rows = [results] if isinstance(results, EchoResult) else list(results)
     columns = sorted(
         (f for f in FIELDS if f.column is not None and f.key != "folder"), key=lambda f: f.column or 0
     )

@@ -5,6 +5,7 @@ The package can be called as the public function of the same name: ``lvef.measur
 
 from __future__ import annotations
 
+import inspect
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -17,6 +18,16 @@ class _CallablePackage(ModuleType):
     def __call__(self, *sources: Any, **options: Any) -> Any:  # noqa: ANN401
         # By name, because that module lies in a higher layer.
         return import_module("lvef.api").measure(*sources, **options)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """Arguments of the function, for ``lvef.measure?`` in a notebook."""
+        return inspect.signature(import_module("lvef.api").measure)
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        """Docstring of the function, for ``help(lvef.measure)``."""
+        return str(import_module("lvef.api").measure.__doc__)
 
 
 sys.modules[__name__].__class__ = _CallablePackage
