@@ -151,6 +151,8 @@ def test_what_is_too_large_is_refused_before_it_is_sent(visitors, tmp_path):
             }"""
         )
         assert status == 413 and reply["error"]["message"].endswith(".")
+        # A tab that is still open would miss the server.
+        tab.close()
 
 
 def test_a_session_that_is_gone_gives_a_sentence(visitors, served):

@@ -61,6 +61,8 @@ def test_a_named_file_leaves_no_name_and_no_trace(visitors, tmp_path):
         )
         log = served.log.read_text()
         assert not names_in(log.encode()) and "Traceback" not in log
+        # A tab that is still open would miss the server.
+        tab.close()
     assert served.files() == []
 
 
@@ -118,3 +120,5 @@ def test_below_a_path(visitors, tmp_path):
             and cookie["httpOnly"]
             and cookie["sameSite"] == "Strict"
         )
+        # A tab that is still open would miss the server.
+        tab.close()
