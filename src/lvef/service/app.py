@@ -15,7 +15,7 @@ import lvef
 from lvef.core.wording import DISCLAIMER
 from lvef.service.errors import ApiError, error_body
 from lvef.service.jobs import JobManager
-from lvef.service.middleware import AccessMiddleware
+from lvef.service.middleware import AccessMiddleware, bug_response
 from lvef.service.pool import WorkerFactory
 from lvef.service.routes import installed_models, measure_routes, result_routes, service_routes
 from lvef.service.schemas import INTRODUCTION
@@ -86,6 +86,7 @@ def _api(settings: ServiceSettings, jobs: JobManager) -> FastAPI:
         message = _MESSAGES.get(error.status_code, "The request cannot be answered.")
         return JSONResponse(error_body("http", message), error.status_code, error.headers)
 
+    api.add_exception_handler(Exception, bug_response)
     return api
 
 

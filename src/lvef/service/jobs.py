@@ -223,6 +223,9 @@ class JobManager:
         if not draw:
             raise ApiError(404, "no_such_file", "This result has no such table: there is no volume curve.")
         files = await self._run_in_writer(self.store.files, result.id, DOCUMENTS)
+        if not files:
+            # It was deleted meanwhile.
+            raise not_found("result")
         clips = await self._run_in_writer(self.store.clips, result.root)
         reply = await self.run_first(Task("draw", {"name": name, "files": files, "clips": clips}))
         await self._run_in_writer(self.store.add_file, result.id, name, reply.files[name])
@@ -242,9 +245,16 @@ class JobManager:
         return await self.add_derived(parent, reply.files)
 
     async def add_derived(self, parent: ResultRecord, files: dict[str, bytes]) -> ResultRecord:
-        """Keep a result that was made from another one; it shares that one's clips and goes with it."""
+        """Keep a result that was made from another one; it shares that one's clips and goes with it.
+
+        Raises:
+            ApiError: That one was deleted meanwhile.
+        """
         new = ResultRecord(new_id(), parent.root, parent.id, time.time(), parent.options)
-        await self._run_in_writer(self.store.save_result, new, files, {})
+        try:
+            await self._run_in_writer(self.store.save_result, new, files, {})
+        except LookupError:
+            raise not_found("result") from None
         return new
 
     async def documents(self, result: str) -> dict[str, bytes]:

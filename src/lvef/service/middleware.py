@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from lvef.core.errors import error_location
 from lvef.service.errors import ApiError, error_body
@@ -50,6 +50,9 @@ LOG = logging.getLogger("lvef.service")
 """One line per request: method, route, status, milliseconds."""
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
+
+BUG = "The service met an error it should not have; please report it."
+"""Message of a bug."""
 
 WRONG_HOST = "The service is not known under this name; start it with --allow-host NAME to allow it."
 FOREIGN_ORIGIN = "A page of another origin may not use this service; --allow-origin allows one."
@@ -119,11 +122,12 @@ class AccessMiddleware:
             self._record(scope, status, time.perf_counter() - began)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
+        started = ended = False
 
         async def watch(message: Message) -> None:
-            nonlocal started
+            nonlocal started, ended
             started = True
+            ended = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         try:
@@ -134,10 +138,12 @@ class AccessMiddleware:
             await JSONResponse(error.body(), error.status, error.headers)(scope, receive, send)
         except Exception as error:  # noqa: BLE001  the message of a bug may quote what the client sent
             LOG.error("bug: %s", error_location(error))
+            if ended:
+                # Starlette has responded; it raises the error all the same.
+                return
             if started:
                 raise ConnectionAbortedError from None
-            bug = error_body("bug", "The service met an error it should not have; please report it.")
-            await JSONResponse(bug, 500)(scope, receive, send)
+            await (await bug_response())(scope, receive, send)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         """Raise where the request is not allowed."""
@@ -194,6 +200,11 @@ class AccessMiddleware:
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         LOG.info("%s %s %d %.0f ms", method, route, status, 1000 * seconds)
+
+
+async def bug_response(*_: object) -> Response:
+    """The response where the service met a bug; a handler of `Exception`, as Starlette's own is plain text."""
+    return JSONResponse(error_body("bug", BUG), 500)
 
 
 def _host_and_port(origin: str) -> str:

@@ -151,14 +151,21 @@ class ResultStore:
         clips: Mapping[str, bytes],
         job: JobRecord | None = None,
     ) -> None:
-        """Insert a result with its files and clips, and its job, in one transaction."""
+        """Insert a result with its files and clips, and its job, in one transaction.
+
+        Raises:
+            LookupError: It was made from a result that was deleted meanwhile.
+        """
         with self._lock:
             self._base.execute("BEGIN IMMEDIATE")
             try:
-                self._base.execute(
-                    "INSERT INTO results VALUES (?, ?, ?, ?, ?)",
+                added = self._base.execute(
+                    "INSERT INTO results SELECT ?1, ?2, ?3, ?4, ?5"
+                    " WHERE ?3 IS NULL OR EXISTS (SELECT 1 FROM results WHERE id = ?3)",
                     (result.id, result.root, result.parent, result.created, result.options),
                 )
+                if not added.rowcount:
+                    raise LookupError(result.parent)
                 self._base.executemany(
                     "INSERT INTO files VALUES (?, ?, ?)",
                     [(result.id, name, data) for name, data in files.items()],

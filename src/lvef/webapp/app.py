@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from lvef.core.errors import LvefError
 from lvef.service.errors import ApiError, error_body
-from lvef.service.middleware import AccessMiddleware
+from lvef.service.middleware import AccessMiddleware, bug_response
 from lvef.service.pool import WorkerFactory
 from lvef.service.worker import Worker
 from lvef.webapp.page import Page
@@ -91,6 +91,7 @@ def _starlette(page: Page) -> Starlette:
             LvefError: _lvef_error,
             HTTPException: _http_error,
             ClientDisconnect: _client_gone,
+            Exception: bug_response,
         },
     )
 

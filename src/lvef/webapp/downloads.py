@@ -49,6 +49,7 @@ class Downloads:
 
     def __init__(self, items: Items) -> None:
         self._items, self._jobs, self._measured = items, items.jobs, items.measured
+        self._making = asyncio.Lock()
 
     async def file(self, session: Session, item: Item, name: str) -> bytes:
         """A file of an item by its name.
@@ -124,20 +125,28 @@ class Downloads:
         root = await self._jobs.result(item.job)
         if shown.is_plain:
             return root
-        kept = item.derived.get(shown.key)
+        # One at a time: files that are asked for at once are of one result.
+        async with self._making:
+            return await self._derived(session, item, shown, root)
+
+    async def _derived(
+        self, session: Session, item: Item, shown: ShownResult, root: ResultRecord
+    ) -> ResultRecord:
+        # Of the item as it is now: another request may have made it meanwhile.
+        kept = self._items.get(session, item.id).derived.get(shown.key)
         if kept is not None:
             try:
                 return await self._jobs.result(kept)
             except ApiError:
                 # It was deleted to make room.
                 pass
-        stale = list(item.derived.values())
         files = (await asyncio.to_thread(_files_of, shown.result)).files
         new = await self._jobs.add_derived(root, files)
-        # Of the item as it is now: it may have changed meanwhile.
         current = self._items.store.item(session.id, item.id)
+        stale = [new.id]
         if current is not None:
-            current.derived = item.derived = {shown.key: new.id}
+            stale = list(current.derived.values())
+            current.derived = {shown.key: new.id}
             self._items.store.save(current)
         for name in stale:
             await self._jobs.delete_derived(name)

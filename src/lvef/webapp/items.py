@@ -179,15 +179,21 @@ class Items:
         item.stopped = False
         item.revision += 1
         item.edit = item.edited = None
-        self.store.save_history(item, None)
         item.derived, item.compared = {}, {}
         self._start(session, item, files, choices)
+        # Not before: where there is no place in the queue, the correction and its history stay.
+        self.store.save_history(item, None)
         await self._delete_jobs(before)
         return item
 
     async def stop(self, item: Item) -> Item:
         """Stop the measurement of an item, if it is not finished."""
         record = await self.record(item)
+        current = self.store.item(item.session, item.id)
+        # Meanwhile it may have been forgotten, or be measured again.
+        if current is None or current.job != item.job:
+            return item
+        item = current
         if record is not None and record.state not in FINISHED:
             item.stopped = True
             item.revision += 1
@@ -214,9 +220,11 @@ class Items:
                 "There are too many steps to undo; save the correction without some of them.",
             )
         await self.measured.with_edit(item, edit, self.patient(session))
-        # Meanwhile another tab may have been faster.
-        if self.get(session, item.id).revision != item.revision:
+        # Meanwhile another tab may have been faster, or have started a comparison.
+        current = self.get(session, item.id)
+        if current.revision != item.revision:
             raise edit_conflict()
+        item = current
         stale = list(item.derived.values())
         item.edit, item.derived = edit, {}
         item.edited = time.time()
@@ -260,10 +268,11 @@ class Items:
 
     async def forget(self, session: Session) -> None:
         """Forget a session with everything in it."""
+        # The session first: nothing more is saved in it then.
+        self.store.delete(session)
         await self.delete(self.store.items(session.id))
         for upload in self.store.uploads(session.id):
             self.delete_upload(upload)
-        self.store.delete(session)
         await asyncio.to_thread(self.store.free)
 
     def delete_upload(self, upload: StoredUpload) -> None:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 MAX_JSON_BYTES = 2**20
 """Largest body of a request that is not a file."""
 
+MAX_WHOLE = 2**53
+"""Largest whole number of a request, as of a browser: larger ones do not fit into a float either."""
+
 MAX_SESSION_BYTES, MAX_ALL_BYTES = 4 * 2**30, 16 * 2**30
 """Most bytes of the files of one session, and of all."""
 
@@ -65,7 +68,7 @@ async def json_body(request: Request) -> dict[str, Any]:
         if len(data) > MAX_JSON_BYTES:
             raise ApiError(413, "too_large", "The request is too large.")
     try:
-        values = json.loads(data.decode("utf-8")) if data else {}
+        values = json.loads(data.decode("utf-8"), parse_int=whole) if data else {}
         # JSON can hold unpaired surrogates, which cannot be encoded.
         json.dumps(values, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError):
@@ -73,6 +76,18 @@ async def json_body(request: Request) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ApiError(400, "bad_json", "A JSON object was expected.")
     return values
+
+
+def whole(digits: str) -> int:
+    """A whole number of a request.
+
+    Raises:
+        ValueError: It is too large for one.
+    """
+    value = int(digits)
+    if abs(value) > MAX_WHOLE:
+        raise ValueError(digits)
+    return value
 
 
 def page_routes(page: Page) -> list[Route]:
@@ -92,7 +107,9 @@ def page_routes(page: Page) -> list[Route]:
         return response
 
     async def options(request: Request, own: Session) -> Response:
-        own.options = parse_choices(await json_body(request), own.options, await page.models())
+        given, models = await json_body(request), await page.models()
+        check_session(page, own)
+        own.options = parse_choices(given, own.options, models)
         page.store.save(own)
         return JSONResponse({"options": own.options})
 
@@ -222,6 +239,7 @@ async def receive_upload(page: Page, request: Request, session: Session) -> Stor
         if not received:
             raise ApiError(422, "empty_file", f"{name} is empty; export it again.")
         check_room(page, session, received)
+        check_session(page, session)
         stored = StoredUpload(secrets.token_hex(16), session.id, name, path.name, received, time.time())
         page.store.save(stored)
     except BaseException as error:
@@ -245,12 +263,27 @@ def keep_bytes(page: Page, session: Session, name: str, data: bytes) -> StoredUp
     try:
         with open_private(path) as file:
             file.write(data)
+        check_session(page, session)
     except OSError:
         path.unlink(missing_ok=True)
         raise no_room() from None
+    except ApiError:
+        path.unlink(missing_ok=True)
+        raise
     stored = StoredUpload(secrets.token_hex(16), session.id, name, path.name, len(data), time.time())
     page.store.save(stored)
     return stored
+
+
+def check_session(page: Page, session: Session) -> None:
+    """Check that a session was not forgotten since the request began: what is saved now would stay behind.
+
+    Raises:
+        ApiError: It was.
+    """
+    found = page.store.session(session.id)
+    if found is None or found.created != session.created:
+        raise ApiError(404, "forgotten", "Everything was forgotten meanwhile; add the file again.")
 
 
 def check_room(page: Page, session: Session, size: int) -> None:
