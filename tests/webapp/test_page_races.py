@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -140,3 +141,13 @@ def test_a_bug_is_one_sentence(quick, visitor, monkeypatch, capfd):
     monkeypatch.setattr(quick.page.downloads, "table", None)
     assert visitor.error(visitor.get("api/results.csv"))[:2] == (500, "bug")
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_full_disk_is_one_sentence(quick, visitor, monkeypatch):
+    visitor.get("api/session")
+
+    def full(_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(quick.page.store, "save", full)
+    assert visitor.error(visitor.put("api/options", json={"sex": "F"}))[:2] == (507, "no_space")

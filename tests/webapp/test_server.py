@@ -95,6 +95,8 @@ def test_a_page_goes_on_after_a_restart(tmp_path):
     with running(tmp_path / "moved") as second:
         visitor = second.visitor()
         visitor.client.cookies.set("lvef_session", cookie)
+        # A tab that stayed open asks for its result first.
+        assert visitor.detail(done) == corrected
         values = visitor.get("api/session").json()
         assert [item["state"] for item in values["items"]] == ["done", "stopped"] and "notice" not in values
         assert values["options"]["sex"] == "M"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -91,6 +92,7 @@ def _starlette(page: Page) -> Starlette:
             LvefError: _lvef_error,
             HTTPException: _http_error,
             ClientDisconnect: _client_gone,
+            sqlite3.OperationalError: _disk_full,
             Exception: bug_response,
         },
     )
@@ -122,6 +124,11 @@ async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = _HTTP_MESSAGES.get(error.status_code, "The request cannot be answered.")
     return JSONResponse(error_body("http", message), error.status_code, error.headers)
+
+
+async def _disk_full(_: Request, __: Exception) -> Response:
+    message = "Nothing can be saved: the disk of this machine is full or cannot be written. Free some space, then try again."
+    return JSONResponse(error_body("no_space", message), 507)
 
 
 async def _client_gone(_: Request, __: Exception) -> Response:

@@ -40,6 +40,8 @@ def item_routes(page: Page) -> list[Route]:
         return page.items.part(item, request.query_params.get("part", ""))
 
     async def detail(request: Request, own: Session) -> Response:
+        # A tab that is open when the page is started again asks for this first.
+        await page.models()
         return JSONResponse(await page.descriptions.detail(own, find(request, own)))
 
     async def stop(request: Request, own: Session) -> Response:
@@ -86,6 +88,7 @@ def item_routes(page: Page) -> list[Route]:
 
     async def put_edit(request: Request, own: Session) -> Response:
         given = await json_body(request)
+        await page.models()
         item = measured(await _with_result(page, find(request, own)))
         try:
             if given.get("revision") != item.revision:
@@ -122,9 +125,9 @@ def item_routes(page: Page) -> list[Route]:
         return Response(reply.files[POINTS_NAME], media_type="application/json")
 
     async def compare(request: Request, own: Session) -> Response:
+        await page.models()
         item = measured(await _with_result(page, find(request, own)))
         if request.method == "POST":
-            await page.models()
             item = await page.items.compare(own, item)
         return JSONResponse(await comparison(page, own, item, part_of(request, item)))
 
