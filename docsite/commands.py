@@ -12,7 +12,8 @@ def every_command(
     group: click.Group, words: tuple[str, ...] = ("lvef",), parent: click.Context | None = None
 ) -> Iterator[tuple[tuple[str, ...], click.Context]]:
     """Each command below a group, with the words that call it and its context."""
-    context = click.Context(group, info_name=words[-1], parent=parent)
+    # With its settings: click keeps the help option of the first context, and `-h` would be unknown later.
+    context = click.Context(group, info_name=words[-1], parent=parent, **group.context_settings)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
@@ -21,7 +22,10 @@ def every_command(
         if isinstance(command, click.Group):
             yield from every_command(command, (*words, name), context)
         else:
-            yield (*words, name), click.Context(command, info_name=name, parent=context)
+            yield (
+                (*words, name),
+                click.Context(command, info_name=name, parent=context, **command.context_settings),
+            )
 
 
 def command_pages(main: click.Group) -> str:
