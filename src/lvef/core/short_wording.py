@@ -34,7 +34,7 @@ SHORT_TEXT = {
     "contradictory_scale": "two scales in file",
     "contradictory_study": "two studies in file",
     "corrected_by_reader": "corrected by a reader",
-    "corrected_over_cycle": "correction carried over the cycle",
+    "corrected_over_cycle": "correction over the cycle",
     "cut": "clip is cut",
     "cycles_differ": "cycle lengths differ",
     "damaged_frames": "damaged frames left out",
