@@ -13,9 +13,6 @@ import pytest
 from docsite.notebooks import NEEDS, missing_packages, scripts
 from tests.house import ROOT
 
-QUICK = {"measure-a-clip"}
-"""Those that take a few seconds; the others are slow."""
-
 CELL = re.compile(r"^# %%(.*)\n", re.M)
 
 
@@ -33,7 +30,7 @@ def python_of(source: str) -> str:
 
 
 def marked(script: Path) -> object:
-    marks = [] if script.stem in QUICK else [pytest.mark.slow]
+    marks = [pytest.mark.slow]
     if NEEDS.search(script.read_text(encoding="utf-8")):
         marks.append(pytest.mark.training)
     return pytest.param(script, marks=marks, id=script.stem)

@@ -20,6 +20,7 @@ def test_only_samples_that_are_there_are_offered(monkeypatch, tmp_path):
     assert samples()[0].name == "long-cine" and sample_of("long-cine").files()[0][0].data == b"DICM"
 
 
+@pytest.mark.slow
 def test_each_has_the_files_of_its_kind():
     known = {}
     for sample in SAMPLES:

@@ -63,6 +63,7 @@ def start(tmp_path, repository):
         process.stdout.close()
 
 
+@pytest.mark.slow
 def test_a_temporary_folder_goes_with_the_page_and_one_that_was_killed_with_the_next(start, tmp_path):
     temporary = tmp_path / "tmp"
     address, process = start()
@@ -80,6 +81,7 @@ def test_a_temporary_folder_goes_with_the_page_and_one_that_was_killed_with_the_
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_page_goes_on_after_a_restart(tmp_path):
     """Files, results, corrections and the session are there again; what was not measured says so."""
     with running(tmp_path / "data") as first:
