@@ -171,6 +171,14 @@ def test_what_cannot_be_is_refused(edit, error, words):
         corrected(machine, edit, OPTIONS)
 
 
+@pytest.mark.parametrize("away", [(5000.0, 0.0), (-5000.0, 0.0), (0.0, 5000.0), (0.0, -5000.0)])
+def test_a_contour_beside_the_ventricle_is_refused(away):
+    machine, _ = beating()
+    moved = outline(machine, machine.ed_frame) + away
+    with pytest.raises(GeometryError, match="the ED contour lies beside the ventricle"):
+        corrected(machine, Edit(ed_points=moved), OPTIONS)
+
+
 def test_a_frame_without_ventricle_wants_a_drawing():
     machine, _ = beating()
     tracings = list(machine.tracings)

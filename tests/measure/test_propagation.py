@@ -188,8 +188,9 @@ def test_nothing_is_carried_where_no_contour_was_drawn():
 def test_what_cannot_be_carried_is_refused_with_the_remedy():
     machine = heart()
     points = scaled(machine, 10, 1)
+    small = points.mean(axis=0) + 0.5 * (points - points.mean(axis=0))
     with pytest.raises(GeometryError, match="not smaller at ES"):
-        corrected(machine, Edit(ed_frame=8, es_frame=2, es_points=points * 0.5, propagate=True), OPTIONS)
+        corrected(machine, Edit(ed_frame=8, es_frame=2, es_points=small, propagate=True), OPTIONS)
     volume, tracings = machine.curve.volume.copy(), list(machine.tracings)
     volume[10], tracings[10] = np.nan, None
     untraced = replace(machine, curve=replace(machine.curve, volume=volume), tracings=tuple(tracings))

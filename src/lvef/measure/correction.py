@@ -111,7 +111,9 @@ def corrected(
     tracings = [*machine.tracings, *[None] * (len(curve.times_s) - len(machine.tracings))]
     for frame, points, phase in ((ed, edit.ed_points, "ED"), (es, edit.es_points, "ES")):
         if points is not None:
-            tracings[frame] = tracing_of_control_points(points, aspect=aspect)
+            traced = tracing_of_control_points(points, aspect=aspect)
+            _check_place(machine, points, phase)
+            tracings[frame] = traced
         elif tracings[frame] is None:
             raise GeometryError(
                 f"{machine.source}: no ventricle was traced on {phase} frame {frame}; choose another, or draw it."
@@ -314,6 +316,20 @@ def _frames(machine: Measurement, edit: Edit) -> tuple[int, int]:
     if ed == es:
         raise GeometryError(f"{machine.source}: frame {ed} cannot be ED and ES; choose two frames.")
     return ed, es
+
+
+def _check_place(machine: Measurement, points: FloatArray, phase: str) -> None:
+    """Refuse a contour that lies nowhere near the ventricle: points of another image, or in other units."""
+    drawn = [tracing.contour for tracing in machine.tracings if tracing is not None]
+    if not drawn:
+        return
+    traced = np.concatenate(drawn)
+    if (points.max(axis=0) < traced.min(axis=0)).any() or (points.min(axis=0) > traced.max(axis=0)).any():
+        (x0, y0), (x1, y1) = traced.min(axis=0), traced.max(axis=0)
+        raise GeometryError(
+            f"{machine.source}: the {phase} contour lies beside the ventricle, which was traced between x {x0:.0f} and "
+            f"{x1:.0f} and between y {y0:.0f} and {y1:.0f}; points are in pixels of the image."
+        )
 
 
 def _changes(machine: Measurement, edit: Edit, ed: int, es: int) -> tuple[str, ...]:
