@@ -90,7 +90,8 @@ def choose(tab, files: Sequence[Path], name: str = "choose") -> None:
 
 
 def drop(tab, files: Sequence[Path]) -> None:
-    """Drop small files anywhere on the page."""
+    """Drop small files anywhere on the page, once it listens."""
+    tab.locator("body[data-shows]").wait_for(state="attached")
     tab.evaluate(DROP, [[file.name, base64.b64encode(file.read_bytes()).decode()] for file in files])
 
 
