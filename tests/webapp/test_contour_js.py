@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +17,8 @@ from lvef.geometry.control_points import (
     tracing_of_control_points,
 )
 from lvef.measure.correction import edit_from_dict, edit_to_dict, study_from_dict
+from tests.webapp.node import NODE, run_node
 
-NODE = shutil.which("node")
 STATIC = Path(lvef.webapp.__file__).parent / "static"
 LAST = N_CONTROL_POINTS - 1
 SIZE = [800, 600]
@@ -46,23 +44,7 @@ def node(tmp_path_factory):
         "const input = JSON.parse(readFileSync(0, 'utf8'));\n"
     )
 
-    def run(body, value=None):
-        script = folder / "run.js"
-        script.write_text(
-            f"{prologue}const made = await (async () => {{ {body} }})();\nconsole.log(JSON.stringify(made));\n"
-        )
-        done = subprocess.run(
-            [str(NODE), script.name],
-            input=json.dumps(value),
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
+    return lambda body, value=None: run_node(folder, prologue, body, value)
 
 
 def ventricles(count, seed=0):

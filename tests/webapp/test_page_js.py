@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import lvef.webapp
+from tests.webapp.node import NODE, run_node
 
-NODE = shutil.which("node")
 STATIC = Path(lvef.webapp.__file__).parent / "static"
 MODULES = ("api", "bar", "dom", "list", "routes", "store", "text", "uploads")
 LIMITS = {
@@ -43,23 +41,7 @@ def node(tmp_path_factory):
         "const input = JSON.parse(readFileSync(0, 'utf8'));\n"
     )
 
-    def run(body, value=None):
-        script = folder / "run.js"
-        script.write_text(
-            f"{prologue}const made = await (async () => {{ {body} }})();\nconsole.log(JSON.stringify(made));\n"
-        )
-        done = subprocess.run(
-            [str(NODE), script.name],
-            input=json.dumps(value),
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
+    return lambda body, value=None: run_node(folder, prologue, body, value)
 
 
 def test_a_text_is_filled_in_and_has_plural_forms(node):

@@ -130,15 +130,17 @@ def test_other_files_in_the_temporary_folder_are_left_alone(tmp_path, monkeypatc
 def test_what_has_expired_is_deleted(tmp_path):
     with running(tmp_path, replace(SMALL, keep_hours=1.0)) as found:
         visitor = found.visitor()
+        began = time.time()
         item, other = visitor.measured(), visitor.upload()
         page = found.page
 
-        def purge(seconds):
-            asyncio.run_coroutine_threadsafe(page.purge(time.time() + seconds), page.jobs._loop).result(60)
+        def purge(now):
+            asyncio.run_coroutine_threadsafe(page.purge(now), page.jobs._loop).result(60)
 
-        purge(3000)
+        # Counted so that the time which the steps above took decides nothing.
+        purge(began + 3000)
         assert visitor.detail(item) == item
-        purge(3700)
+        purge(time.time() + 3700)
         assert visitor.get(f"api/items/{item['id']}").status_code == 404
         assert list(page.uploads_folder.iterdir()) == [] and page.jobs.store.count() == 0
         assert visitor.error(visitor.post("api/items", json={"kind": "clip", "uploads": [other]}))[0] == 404

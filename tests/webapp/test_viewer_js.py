@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import lvef.webapp
+from tests.webapp.node import NODE, run_node
 
-NODE = shutil.which("node")
 STATIC = Path(lvef.webapp.__file__).parent / "static"
 
 pytestmark = pytest.mark.skipif(
@@ -49,21 +47,7 @@ def node(tmp_path_factory):
         shutil.copy(path, folder)
 
     def run(module, body, value=None):
-        script = folder / "run.js"
-        script.write_text(
-            f'{PROLOGUE}import * as {module} from "./{module}.js";\n'
-            f"console.log(JSON.stringify(await (async () => {{ {body} }})()));\n"
-        )
-        done = subprocess.run(
-            [str(NODE), script.name],
-            input=json.dumps(value),
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return run_node(folder, f'{PROLOGUE}import * as {module} from "./{module}.js";\n', body, value)
 
     return run
 

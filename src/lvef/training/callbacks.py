@@ -115,7 +115,7 @@ class ProgressLines(L.Callback):
         shown: Metrics of an epoch's line: text before and after the number, by the name under which it is logged.
         lines: Print lines, not only the device.
         every_s: Seconds between lines within an epoch.
-        clock: Tells the time in seconds.
+        clock: Returns the time in seconds.
     """
 
     def __init__(

@@ -54,7 +54,7 @@ class Page:
         self.model_weights: dict[str, str] = {}
         """What to load for each installed model, by its name."""
         self.model_list: list[dict[str, Any]] = []
-        """What a visitor is told of each."""
+        """What the page shows of each."""
         base = MeasureOptions(
             weights=own.weights,
             precision=own.precision,
@@ -123,7 +123,7 @@ class Page:
 
 
 def find_models(own: str) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """The installed models by name, and what a visitor is told of each; the page's own first.
+    """The installed models by name, and what the page shows of each; the page's own first.
 
     Args:
         own: Name or folder of the page's own model.

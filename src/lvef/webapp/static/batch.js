@@ -1,7 +1,7 @@
 // All items in one table: sorted by a column, filtered, with reasons and warnings in words.
 import * as api from "./api.js";
 import { el, icon, rebuild } from "./dom.js";
-import { FILTERS, filterChoice, passes, stateText } from "./list.js";
+import { FILTERS, filterChoice, passes, searchField, stateText } from "./list.js";
 import { badge, classText } from "./result.js";
 import { itemHash } from "./routes.js";
 import { reasonText, t, warningText } from "./text.js";
@@ -31,19 +31,7 @@ export function createBatch({ root, state, actions }) {
   }
 
   function headPart() {
-    const field = el("input", {
-      type: "search",
-      placeholder: t("list.search"),
-      "aria-label": t("list.search"),
-      dataset: { focus: "search" },
-      value: search.text,
-      on: {
-        input: () => {
-          search.text = field.value;
-          draw();
-        },
-      },
-    });
+    const field = searchField(search, draw);
     return [
       el("h2", {}, t("batch.title")),
       el(

@@ -22,6 +22,24 @@ export function passes(item, { filter, text }) {
     .every((word) => words.includes(word));
 }
 
+/** The field that searches the items by their names; `search.text` holds what was typed. */
+export function searchField(search, onInput) {
+  const field = el("input", {
+    type: "search",
+    placeholder: t("list.search"),
+    "aria-label": t("list.search"),
+    dataset: { focus: "search" },
+    value: search.text,
+    on: {
+      input: () => {
+        search.text = field.value;
+        onInput();
+      },
+    },
+  });
+  return field;
+}
+
 /** The state of an item in a few words. */
 export function stateText(item) {
   if (item.state === "queued")
@@ -96,19 +114,7 @@ export function createList({ root, state, uploads, actions }) {
       },
     });
     if (isCollapsed) return [toggle];
-    const field = el("input", {
-      type: "search",
-      placeholder: t("list.search"),
-      "aria-label": t("list.search"),
-      dataset: { focus: "search" },
-      value: search.text,
-      on: {
-        input: () => {
-          search.text = field.value;
-          draw();
-        },
-      },
-    });
+    const field = searchField(search, draw);
     return [
       el(
         "div",
