@@ -7,8 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lvef.datasets.manifest import make_manifest, write_manifest
-from lvef.datasets.schema import COLUMNS
+from lvef.datasets.manifest import COLUMNS, make_manifest, write_manifest
 from tests.evaluation.drawing import modules_after
 from tests.evaluation.exploration.made_up import camus_like, echonet_like, hmc_like, row
 

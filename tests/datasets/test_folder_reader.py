@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from lvef.core.errors import DataError
+from lvef.datasets.manifest import BY_NAME
 from lvef.datasets.readers.folder import READER, SPELLINGS, match_titles, plain_title, read_number, read_word
-from lvef.datasets.schema import BY_NAME
 from tests.datasets import own_folder as made
 
 

@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Phase, Sex, Split
-from lvef.datasets.manifest import POLARS_TYPES, conform_table, make_manifest, read_manifest, write_manifest
-from lvef.datasets.schema import BY_NAME, COLUMNS
+from lvef.datasets.manifest import (
+    BY_NAME,
+    COLUMNS,
+    POLARS_TYPES,
+    conform_table,
+    make_manifest,
+    read_manifest,
+    write_manifest,
+)
 
 LEAST = {
     "collection": "mine",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from lvef.datasets.manifest import COLUMNS, Column
 from lvef.datasets.readers.folder import SPELLINGS
 from lvef.datasets.registry import READERS, find_reader
-from lvef.datasets.schema import COLUMNS, Column
 from tests.house import ROOT
 
 KINDS = {"text": "text", "whole": "whole number", "number": "number"}

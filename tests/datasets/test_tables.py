@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvef.core.errors import DataError
-from lvef.datasets.findings import Findings
-from lvef.datasets.tables import (
+from lvef.datasets.files import (
     EMPTY_CELLS,
     LINE,
     find_csv,
@@ -16,6 +15,7 @@ from lvef.datasets.tables import (
     read_csv_table,
     read_text_table,
 )
+from lvef.datasets.findings import Findings
 
 WANTED = ("Name", "Value")
 

@@ -15,8 +15,8 @@ from lvef.core.runner import exit_code_of
 from lvef.datasets.check import check_manifest
 from lvef.datasets.findings import Severity
 from lvef.datasets.manifest import make_manifest, read_manifest, write_manifest
-from lvef.datasets.pseudonym import pseudonym
 from lvef.datasets.registry import find_reader
+from lvef.io.dicom_header import pseudonym
 from lvef.io.open import find_inputs
 from lvef.stores.convert import KEY_COLUMNS, Settings, convert, write_key_file
 from lvef.stores.convert_sources import sources_of

@@ -95,7 +95,7 @@ def check_manifest(
     """Check a manifest against itself and against its files.
 
     Args:
-        manifest: Rows by `lvef.datasets.schema`.
+        manifest: Rows by `lvef.datasets.manifest`.
         decode: Decodes the images of one row, `lvef.datasets.check_files.decode_row`; None reads headers only.
         progress: Called with items done and items in all: rows for the headers, and as many again for decoding.
         has_ef: Whether a dataset carries an EF, None where that is not known; left out, the rows themselves show it.

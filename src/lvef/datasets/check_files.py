@@ -168,7 +168,7 @@ def check_files(
     """Look at every file and mask of a manifest without decoding it.
 
     Args:
-        manifest: Rows by `lvef.datasets.schema`.
+        manifest: Rows by `lvef.datasets.manifest`.
         findings: Takes note.
         progress: Called with the number of rows done.
 
@@ -282,7 +282,7 @@ def check_decoded(
     """Decode every row whose header could be read, several at once, and check what came out.
 
     Args:
-        manifest: Rows by `lvef.datasets.schema`.
+        manifest: Rows by `lvef.datasets.manifest`.
         readable: ``(rows,)`` which rows are worth trying.
         decode: Decodes one row.
         findings: Takes note.

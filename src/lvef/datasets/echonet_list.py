@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 
 from lvef.core.terms import Split
-from lvef.datasets.files import UNPACK, name_on_disk
+from lvef.datasets.files import LINE, UNPACK, drop_duplicate_rows, name_on_disk, read_text_table
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
-from lvef.datasets.schema import BY_NAME
-from lvef.datasets.tables import LINE, read_text_table
+from lvef.datasets.manifest import BY_NAME, conform_table
 from lvef.datasets.volume_tracings import clip_name, read_traced_frames
 
 LIST, TRACINGS, VIDEOS = "FileList.csv", "VolumeTracings.csv", "Videos"
@@ -57,6 +56,7 @@ _CONTRADICTING = FindingKind("contradicting_rows", ERROR,
     f"Clips stand in {LIST} more than once with different values; they are left out.", _REMEDY)
 _DUPLICATE = FindingKind("duplicate_rows", WARNING,
     f"Clips stand in {LIST} more than once with the same values; the first row is kept.", _REMEDY)
+REPEATED = (_CONTRADICTING, _DUPLICATE)
 _MISSING_FILE = FindingKind("missing_file", ERROR,
     f"Clips of {LIST} have no file in {VIDEOS}; their rows and labels are kept.",
     UNPACK)
@@ -102,8 +102,11 @@ def read_file_list(path: Path, findings: Findings) -> pl.DataFrame:
     findings.add(UNKNOWN_SPLIT, items(table, pl.col("split").is_null()))
     n = table["item"].n_unique()
     findings.add(_PARTIAL.filled(n=n), LIST if n != CLIPS else [])
-    table = drop_duplicate_rows(table, [*NUMBERS.values(), "split"], findings)
-    _compare_volumes(table, findings)
+    table = drop_duplicate_rows(table, "item", [*NUMBERS.values(), "split"], REPEATED, findings)
+    edv, esv, ef = pl.col("edv_ml"), pl.col("esv_ml"), pl.col("ef_percent")
+    findings.add(_SWAPPED, items(table, (esv > edv).fill_null(False)))
+    off = (edv > 0) & ((100 * (edv - esv) / edv - ef).abs() > EF_TOLERANCE)
+    findings.add(_EF_DISAGREES, items(table, off.fill_null(False)))
     return table
 
 
@@ -138,24 +141,6 @@ def read_number(table: pl.DataFrame, source: str, target: str, findings: Finding
         gaps = (table["item"] + ", " + source).filter(text.is_null()).to_list()
         findings.add(_NO_EF if source == "EF" else _GAP, gaps)
     return value.set(wrong | outside, None).alias(target)
-
-
-def drop_duplicate_rows(table: pl.DataFrame, content: Sequence[str], findings: Findings) -> pl.DataFrame:
-    """Keep equal rows of a clip once, and clips whose rows contradict each other not at all: which is right is not known.
-
-    Args:
-        table: Rows with ``item``.
-        content: Columns that equal rows share.
-        findings: Takes note of both.
-    """
-    values = pl.struct(*content)
-    table = table.with_columns(
-        pl.len().over("item").alias("n_rows"), values.n_unique().over("item").alias("n_contents")
-    )
-    same = pl.col("n_contents") == 1
-    for kind, which in ((_CONTRADICTING, ~same), (_DUPLICATE, same & (pl.col("n_rows") > 1))):
-        findings.add(kind, table.filter(which)["item"].unique(maintain_order=True).to_list())
-    return table.filter(same).unique("item", keep="first", maintain_order=True)
 
 
 def add_paths(clips: pl.DataFrame, root: Path, findings: Findings) -> pl.DataFrame:
@@ -222,9 +207,21 @@ def items(table: pl.DataFrame, which: pl.Expr) -> list[str]:
     return table.filter(which)["item"].to_list()
 
 
-def _compare_volumes(clips: pl.DataFrame, findings: Findings) -> None:
-    edv, esv, ef = pl.col("edv_ml"), pl.col("esv_ml"), pl.col("ef_percent")
-    findings.add(_SWAPPED, items(clips, (esv > edv).fill_null(False)))
-    computed = 100 * (edv - esv) / edv
-    off = (edv > 0) & ((computed - ef).abs() > EF_TOLERANCE)
-    findings.add(_EF_DISAGREES, items(clips, off.fill_null(False)))
+def as_manifest(clips: pl.DataFrame, root: Path, where: str, **fixed: str) -> pl.DataFrame:
+    """The clips as a validated manifest: their known columns, the duration, and what is the same for all.
+
+    Args:
+        clips: Rows with ``n_frames`` and ``frame_rate_hz``; other columns than those of the schema are left out.
+        root: Folder that the paths start from.
+        where: What to call the dataset in messages.
+        fixed: Values by column.
+
+    Raises:
+        DataError: A value that the columns do not allow.
+    """
+    fixed |= {"kind": "clip", "root": root.absolute().as_posix()}
+    clips = clips.with_columns(
+        (pl.col("n_frames") / pl.col("frame_rate_hz")).alias("duration_s"),
+        *(pl.lit(value).alias(name) for name, value in fixed.items()),
+    )
+    return conform_table(clips.select(name for name in clips.columns if name in BY_NAME), where)

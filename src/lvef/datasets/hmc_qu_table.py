@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lvef.core.errors import DataError
 from lvef.core.terms import View
-from lvef.datasets.tables import read_csv_cells
+from lvef.datasets.files import read_csv_cells
 
 SEGMENTS = {
     View.A4C: ("SEG3", "SEG9", "SEG14", "SEG16", "SEG12", "SEG6"),

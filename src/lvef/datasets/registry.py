@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from lvef.core.errors import ConfigError
 from lvef.core.suggest import did_you_mean
-from lvef.datasets.findings import Finding
+from lvef.datasets.findings import Finding, Findings
+from lvef.datasets.manifest import make_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class ImportResult:
     """A dataset as a manifest, and everything that was not as expected.
 
     Attributes:
-        manifest: Rows by `lvef.datasets.schema`.
+        manifest: Rows by `lvef.datasets.manifest`.
         findings: Worst first.
     """
 
@@ -66,6 +68,20 @@ class DatasetReader:
     has_ef: bool
     known_defects: tuple[str, ...]
     read: Callable[[Path, Progress | None], ImportResult]
+
+    def result(self, rows: Iterable[Mapping[str, Any]], findings: Findings, where: str) -> ImportResult:
+        """The manifest of rows, each with the dataset's name and licence, and what was found.
+
+        Args:
+            rows: Values by column name.
+            findings: What was not as expected.
+            where: What to call the dataset in messages.
+
+        Raises:
+            DataError: A value that the columns do not allow.
+        """
+        own = {"collection": self.name, "licence": self.licence}
+        return ImportResult(make_manifest((own | dict(row) for row in rows), where), findings.sorted())
 
 
 READERS = {

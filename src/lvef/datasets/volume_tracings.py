@@ -17,8 +17,8 @@ import polars as pl
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
+from lvef.datasets.files import LINE, read_text_table
 from lvef.datasets.findings import NOTE, WARNING, FindingKind, Findings
-from lvef.datasets.tables import LINE, read_text_table
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.volume_tracing import volume_tracing_of_mask
 

@@ -384,3 +384,35 @@ def _box(region: Dataset) -> Box:
 def _area(region: Dataset) -> int:
     box = _box(region)
     return max(0, box.width) * max(0, box.height)
+
+
+KEY_LENGTH = 12
+"""Hex digits of a pseudonym: 48 bits, so that two of 10,000 patients share one with a chance of 2 in 10 million."""
+
+
+def read_pseudonym(dataset: Dataset) -> str | None:
+    """`pseudonym` of a header's patient, None without a Patient ID."""
+    patient_id = text_value(dataset, "PatientID")
+    return pseudonym(patient_id, text_value(dataset, "IssuerOfPatientID")) if patient_id else None
+
+
+def pseudonym(patient_id: str, issuer: str = "") -> str:
+    """Pseudonym of a patient, `KEY_LENGTH` hexadecimal digits: the same everywhere, and nothing to read from.
+
+    It is a hash without a secret: anyone with the list of Patient IDs can find the one that it stands for. Blanks around and
+    case do not matter.
+
+    Args:
+        patient_id: Patient ID (0010,0020).
+        issuer: Issuer of Patient ID (0010,0021).
+
+    Example:
+        >>> pseudonym("4711 ", "clinic") == pseudonym("4711", "CLINIC") != pseudonym("4711")
+        True
+    """
+    return short_hash(f"{patient_id.strip().upper()}\n{issuer.strip().upper()}")
+
+
+def short_hash(value: str) -> str:
+    """First `KEY_LENGTH` hex digits of the SHA-256 of a text."""
+    return hashlib.sha256(value.encode("utf-8")).hexdigest()[:KEY_LENGTH]

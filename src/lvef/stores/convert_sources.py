@@ -14,7 +14,6 @@ from lvef.core.errors import DataError
 from lvef.core.journal import short_hash
 from lvef.datasets.manifest import SUFFIXES as MANIFEST_SUFFIXES
 from lvef.datasets.manifest import read_manifest
-from lvef.datasets.pseudonym import pseudonym
 from lvef.io.names import safe_file_name, unique_name
 from lvef.io.open import find_inputs
 
@@ -105,7 +104,7 @@ def patient_of(source: Source) -> str:
     Raises:
         LvefError: It is a DICOM file whose header cannot be read.
     """
-    from lvef.io.dicom_header import quiet_pydicom, read_header, text_value
+    from lvef.io.dicom_header import quiet_pydicom, read_header, read_pseudonym
     from lvef.io.formats import detect_format
     from lvef.io.open import read_head
 
@@ -113,9 +112,7 @@ def patient_of(source: Source) -> str:
     if kind is None or kind.family != "dicom":
         return source.item
     with quiet_pydicom(), source.path.open("rb") as file:
-        dataset = read_header(file, str(source.path))
-        own, issuer = text_value(dataset, "PatientID"), text_value(dataset, "IssuerOfPatientID")
-    return pseudonym(own, issuer) if own else source.item
+        return read_pseudonym(read_header(file, str(source.path))) or source.item
 
 
 def _of_file(path: Path) -> Source:

@@ -139,7 +139,7 @@ def prepare(
     """Prepare every item of a manifest that a recipe is for.
 
     Args:
-        manifest: By `lvef.datasets.schema`.
+        manifest: By `lvef.datasets.manifest`.
         out: Output folder; one that an earlier run began is continued.
         recipe: What is made of each item.
         where: What to call the manifest in messages.

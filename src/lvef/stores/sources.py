@@ -62,7 +62,7 @@ def sources_of(manifest: pl.DataFrame, where: str) -> list[Source]:
     """Every item of a manifest, in its order.
 
     Args:
-        manifest: By `lvef.datasets.schema`.
+        manifest: By `lvef.datasets.manifest`.
         where: What to call it in messages.
 
     Raises:

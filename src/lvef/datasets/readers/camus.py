@@ -1,18 +1,9 @@
 """CAMUS: stills with masks and half sequences of 500 patients of one hospital, apical four- and two-chamber views.
 
-Source: S. Leclerc et al., "Deep Learning for Segmentation using an Open Large-Scale Dataset in 2D Echocardiography",
-IEEE TMI 38(9), 2198-2210, 2019, doi 10.1109/TMI.2019.2900516. Licence: CC BY-NC-SA 4.0, non-commercial research.
-
-Layout read here: the NIfTI release, ``database_nifti/patientXXXX`` with ``database_split``, also where A2C comes as
-192 x 192 PNG (``a2c_192``); and the older MetaImage release, ``training/patientXXXX/*.mhd`` with ``.raw`` beside, and
-``testing``.
-
-Known defects: the cfg ``EF`` of the NIfTI release shares one disk height between the phases and lies about 8 points below
-Simpson on the same masks, while ``LVef`` of the older release is the usual biplane Simpson: `ef_method` names which. The cfg
-of patient0185 and patient0217 name ES before ED and EFs that look wrong; their half sequences run backwards, their stills
-are named correctly. The A2C PNGs have lost scale and aspect ratio. Pixels of the MetaImage release are not square. Patients
-of its ``testing`` folder are numbered from 1 again, so they are called ``testing_patientXXXX``, and the lists of the NIfTI
-release, which numbers patients otherwise, are not applied to it.
+Source, terms, layout and known defects stand in `READER`. What follows from them here: `ef_method` says which EF it is;
+half sequences of patient0185 and patient0217 run backwards, their stills are named correctly; patients of the older
+release's ``testing`` folder are numbered from 1 again, so they are called ``testing_patientXXXX``, and the lists of the
+NIfTI release, which numbers patients otherwise, are not applied to it.
 
 An image that is not there or cannot be read has no row: each row is an image with the labels of its patient.
 """
@@ -41,9 +32,8 @@ from lvef.datasets.camus import (
 )
 from lvef.datasets.files import UNPACK
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
-from lvef.datasets.manifest import make_manifest
+from lvef.datasets.manifest import BY_NAME
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
-from lvef.datasets.schema import BY_NAME
 from lvef.io.formats import format_of_file
 from lvef.io.limits import check_spacing
 from lvef.io.metaimage import MissingDataFileError
@@ -170,15 +160,11 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
         )
     # That no half sequence is there is common; that some are missing is not.
     findings.add(_SOME_SEQUENCES if importer.n_sequences else _NO_SEQUENCES, importer.without_sequence)
-    return ImportResult(make_manifest(rows, str(root)), findings.sorted())
+    return READER.result(rows, findings, str(root))
 
 
 def _find_patients(root: Path, findings: Findings) -> list[Patient]:
-    """The patients' folders of the newer release that is there, in order.
-
-    Raises:
-        DataError: There is none.
-    """
+    """The patients' folders of the newer release that is there, in order."""
     expected = (
         "expected is a folder with database_nifti and database_split, or with training of the older release"
     )
@@ -248,9 +234,7 @@ class _Importer:
             cfg = f"Info_{code}.cfg"
             common = {
                 **person,
-                "collection": READER.name,
                 "root": self.root.absolute(),
-                "licence": READER.licence,
                 "view": view,
                 "quality": info.get("ImageQuality"),
                 "told_by": f"{patient.folder}/{cfg}" if cfg in files else person["told_by"],

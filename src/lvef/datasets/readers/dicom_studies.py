@@ -1,12 +1,10 @@
 """DICOM studies of one's own: every ultrasound cine below a folder, by its header alone.
 
-Source: DICOM PS3.3 (modules) and PS3.6 (attributes). Licence: the user's own.
+Layout and known defects stand in `READER`. Names and suffixes do not matter, content does. The patient is a pseudonym, a
+hash of Patient ID and its issuer: the same in every import, and open to anyone who knows the ID. No name, ID, date or
+accession number is taken; paths are taken as they are.
 
-Layout read here: any folder, with subfolders; names and suffixes do not matter, content does.
-
-Known defects: the headers carry no ejection fraction and rarely a view. The patient is a pseudonym, a hash of Patient ID and
-its issuer: the same in every import, and open to anyone who knows the ID, so that a manifest is pseudonymous, not
-anonymous. No name, ID, date or accession number is taken; paths are taken as they are.
+Source: DICOM PS3.3 (modules) and PS3.6 (attributes).
 """
 
 from __future__ import annotations
@@ -23,8 +21,6 @@ from lvef.core.records import PixelSpacing
 from lvef.core.terms import DatasetView
 from lvef.datasets.files import walk_files
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
-from lvef.datasets.manifest import make_manifest
-from lvef.datasets.pseudonym import pseudonym, short_hash
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.io.formats import DICOM, detect_format
 from lvef.io.open import read_head
@@ -35,11 +31,8 @@ if TYPE_CHECKING:
 MULTI_FRAME_ULTRASOUND = ("1.2.840.10008.5.1.4.1.1.3.1", "1.2.840.10008.5.1.4.1.1.3")
 """Ultrasound Multi-frame Image Storage, and its retired forerunner. Source: DICOM PS3.4, annex B."""
 
-SINGLE_FRAME_ULTRASOUND = ("1.2.840.10008.5.1.4.1.1.6.1", "1.2.840.10008.5.1.4.1.1.6")
-"""Ultrasound Image Storage, and its retired forerunner: stills, which are counted and left out."""
-
-LICENCE = "the user's own"
-"""What the manifest says of terms: they are not known here."""
+ULTRASOUND = (*MULTI_FRAME_ULTRASOUND, "1.2.840.10008.5.1.4.1.1.6.1", "1.2.840.10008.5.1.4.1.1.6")
+"""These, and Ultrasound Image Storage with its retired forerunner: stills, which are counted and left out."""
 
 UNEVEN = 0.01
 """Frame steps that differ from their median by more than this part make the times uneven."""
@@ -105,14 +98,13 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
             rows.setdefault(row["item"], row)
         progress(done, len(files))
     if not rows:
-        seen = (
-            ", ".join(f"{f.count} {f.code.replace('_', ' ')}" for f in findings.sorted()) or "no file at all"
-        )
+        counts = (f"{f.count} {f.code.replace('_', ' ')}" for f in findings.sorted())
+        seen = ", ".join(counts) or "no file at all"
         raise DataError(
             f"{root}: no multi-frame ultrasound is in it or below ({seen}); a folder of DICOM studies was expected."
         )
     findings.add(_NO_EF, "dicom")
-    return ImportResult(make_manifest(rows.values(), "dicom"), findings.sorted())
+    return READER.result(rows.values(), findings, "dicom")
 
 
 def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
@@ -128,29 +120,23 @@ def _row(root: Path, path: Path, findings: Findings) -> dict[str, Any] | None:
             return None
         with quiet_pydicom(), path.open("rb") as file:
             dataset = read_header(file, shown)
-            storage = text_value(dataset, "SOPClassUID") or text_value(
-                dataset.file_meta, "MediaStorageSOPClassUID"
-            )
+            meta = dataset.file_meta
+            storage = text_value(dataset, "SOPClassUID") or text_value(meta, "MediaStorageSOPClassUID")
             n_frames, _ = count_frames(dataset, file)
             cine = storage in MULTI_FRAME_ULTRASOUND or text_value(dataset, "Modality") == "US"
             check_frames_follow_in_time(dataset, n_frames, shown)
             if cine and n_frames > 1:
                 return _cine_row(root, shown, dataset, n_frames, findings)
+            found = _SINGLE_FRAMES if storage in ULTRASOUND else _OTHER_OBJECTS
     except QualityRefusal:
-        findings.add(_OTHER_OBJECTS, shown)
-        return None
+        found = _OTHER_OBJECTS
     except (DataError, OSError):
-        if _without_image(path):
-            findings.add(_OTHER_OBJECTS, shown)
-            return None
-        findings.add(_UNREADABLE, shown)
-        return None
-    still = storage in (*SINGLE_FRAME_ULTRASOUND, *MULTI_FRAME_ULTRASOUND)
-    findings.add(_SINGLE_FRAMES if still else _OTHER_OBJECTS, shown)
+        found = _OTHER_OBJECTS if _is_without_image(path) else _UNREADABLE
+    findings.add(found, shown)
     return None
 
 
-def _without_image(path: Path) -> bool:
+def _is_without_image(path: Path) -> bool:
     """Whether a file is a sound DICOM object that holds no image, such as a report."""
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
@@ -160,17 +146,9 @@ def _without_image(path: Path) -> bool:
     try:
         with quiet_pydicom(), path.open("rb") as file:
             dataset = dcmread(file, stop_before_pixels=True)
-            return (
-                bool(text_value(dataset, "SOPClassUID")) and "Rows" not in dataset and not _is_image(dataset)
-            )
+            return "Rows" not in dataset and text_value(dataset, "SOPClassUID") not in ("", *ULTRASOUND)
     except (OSError, InvalidDicomError, NotImplementedError, *DECODE_ERRORS):
         return False
-
-
-def _is_image(dataset: Any) -> bool:  # noqa: ANN401
-    from lvef.io.dicom_header import text_value
-
-    return text_value(dataset, "SOPClassUID") in (*MULTI_FRAME_ULTRASOUND, *SINGLE_FRAME_ULTRASOUND)
 
 
 def _dataset_view(stated: StatedView) -> DatasetView:
@@ -185,8 +163,10 @@ def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Fin
     from lvef.io.dicom_header import (
         int_value,
         read_heart_rate_bpm,
+        read_pseudonym,
         read_sex,
         read_tissue_scale,
+        short_hash,
         text_value,
     )
     from lvef.io.dicom_view import read_view
@@ -194,11 +174,13 @@ def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Fin
     height, width = int_value(dataset, "Rows"), int_value(dataset, "Columns")
     scale = read_tissue_scale(dataset, height, width)
     study, instance = text_value(dataset, "StudyInstanceUID"), text_value(dataset, "SOPInstanceUID")
-    patient = _patient(dataset, study, shown, findings)
+    patient = read_pseudonym(dataset)
+    if patient is None:
+        findings.add(_NO_PATIENT, shown)
+        patient = short_hash(study or shown)
     item = f"{patient}-{short_hash(instance or shown)}"
     row: dict[str, Any] = {
         "item": item,
-        "collection": READER.name,
         "patient": patient,
         "kind": "clip",
         "view": _dataset_view(read_view(dataset)),
@@ -207,34 +189,22 @@ def _cine_row(root: Path, shown: str, dataset: Any, n_frames: int, findings: Fin
         "n_frames": n_frames,
         "height_px": height,
         "width_px": width,
-        "age_years": _age(dataset, item, findings),
+        "age_years": _age(text_value(dataset, "PatientAge"), item, findings),
         "sex": read_sex(dataset),
         "heart_rate_bpm": read_heart_rate_bpm(dataset),
         "told_by": "DICOM header",
-        "licence": LICENCE,
     }
     _time(row, dataset, n_frames, findings)
     if isinstance(scale.spacing, PixelSpacing):
         row |= {"spacing_x_mm": scale.spacing.x_mm, "spacing_y_mm": scale.spacing.y_mm}
     else:
         findings.add(_NO_SCALE, item)
-    labels = {
-        "study": short_hash(study) if study else None,
-        "transfer_syntax": str(dataset.file_meta.TransferSyntaxUID.name),
-    }
-    row["labels"] = json.dumps(labels)
-    findings.add(_PERSON_IN_PATH, [item] if _names_person(dataset, shown) else [])
+    syntax = str(dataset.file_meta.TransferSyntaxUID.name)
+    row["labels"] = json.dumps({"study": short_hash(study) if study else None, "transfer_syntax": syntax})
+    names = [*re.split(r"[\^=\s,]+", text_value(dataset, "PatientName")), text_value(dataset, "PatientID")]
+    if any(len(part) >= MIN_NAME_LETTERS and part in shown.upper() for part in names):
+        findings.add(_PERSON_IN_PATH, item)
     return row
-
-
-def _patient(dataset: Any, study: str, shown: str, findings: Findings) -> str:  # noqa: ANN401
-    from lvef.io.dicom_header import text_value
-
-    number = text_value(dataset, "PatientID")
-    if number:
-        return pseudonym(number, text_value(dataset, "IssuerOfPatientID"))
-    findings.add(_NO_PATIENT, shown)
-    return short_hash(study or shown)
 
 
 def _time(row: dict[str, Any], dataset: Any, n_frames: int, findings: Findings) -> None:  # noqa: ANN401
@@ -257,11 +227,8 @@ def _time(row: dict[str, Any], dataset: Any, n_frames: int, findings: Findings) 
     findings.add(_PLAYBACK_RATE, [row["item"]] if playback else [])
 
 
-def _age(dataset: Any, item: str, findings: Findings) -> float | None:  # noqa: ANN401
+def _age(text: str, item: str, findings: Findings) -> float | None:
     """Patient's Age in years, or None where it is not given or not understood."""
-    from lvef.io.dicom_header import text_value
-
-    text = text_value(dataset, "PatientAge")
     match = _AGE.fullmatch(text)
     years = int(match[1]) * _YEARS[match[2]] if match else None
     if text and (years is None or years > 130):
@@ -270,22 +237,13 @@ def _age(dataset: Any, item: str, findings: Findings) -> float | None:  # noqa: 
     return years
 
 
-def _names_person(dataset: Any, shown: str) -> bool:  # noqa: ANN401
-    """Whether a path holds the patient's ID or a part of the name."""
-    from lvef.io.dicom_header import text_value
-
-    path = shown.upper()
-    parts = [*re.split(r"[\^=\s,]+", text_value(dataset, "PatientName")), text_value(dataset, "PatientID")]
-    return any(len(part) >= MIN_NAME_LETTERS and part in path for part in parts)
-
-
 READER = DatasetReader(
     name="dicom",
     title="DICOM studies of your own",
     holds="Every multi-frame ultrasound object below a folder, with what its header says of frames, time, scale, sex, age.",
     where="On your own disk or archive.",
     terms="Your own; whether you may use the files is for you to know.",
-    licence=LICENCE,
+    licence="the user's own",
     citation="none: your own data (a doi, where you have published it, belongs here)",
     size="any",
     layout="""\

@@ -1,16 +1,7 @@
 """EchoNet-Dynamic: 10,030 apical four-chamber clips of one hospital, one per patient, with EF, volumes and tracings.
 
-Source: D. Ouyang et al., "Video-based AI for beat-to-beat assessment of cardiac function", Nature 580, 252-256, 2020,
-doi 10.1038/s41586-020-2145-8. Licence: Stanford University's research use agreement: personal, non-commercial research after
-registration; no part may be passed on.
-
-Layout read here: ``FileList.csv``, ``VolumeTracings.csv`` and ``Videos/*.avi`` under one folder.
-
-Known defects: names come with and without ``.avi``; copies carry extra index columns; six rows state 768 x 1024 or 1040
-pixels and have no tracings; about 93 traced frames have another number of lines than 21; one traced name is not in the list;
-ED comes after ES in about 1 % of the clips. There is no pixel size, so millilitres cannot be computed from the images.
-
-Rows whose video is missing stay in the manifest, because their labels are right; the finding ``missing_file`` counts them.
+Source, terms, layout and known defects stand in `READER`. Rows whose video is missing stay in the manifest, because their
+labels are right; the finding ``missing_file`` counts them.
 """
 
 from __future__ import annotations
@@ -21,12 +12,19 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView
-from lvef.datasets.echonet_list import LIST, TRACINGS, VIDEOS, add_paths, add_tracings, items, read_file_list
-from lvef.datasets.files import name_on_disk
+from lvef.datasets.echonet_list import (
+    LIST,
+    TRACINGS,
+    VIDEOS,
+    add_paths,
+    add_tracings,
+    as_manifest,
+    items,
+    read_file_list,
+)
+from lvef.datasets.files import LINE, name_on_disk
 from lvef.datasets.findings import NOTE, WARNING, FindingKind, Findings
-from lvef.datasets.manifest import conform_table
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
-from lvef.datasets.tables import LINE
 from lvef.datasets.volume_tracings import decide_phases
 
 SIZE_PX = 112
@@ -61,7 +59,15 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
     clips = add_paths(clips, root, findings)
     clips = add_tracings(clips, root, findings, lambda frames, _: _decide_phases(clips, frames, findings))
     progress(len(clips), len(clips))
-    return ImportResult(conform_table(_as_manifest(clips, root), str(root)), findings.sorted())
+    measured = pl.any_horizontal(pl.col("ef_percent", "edv_ml", "esv_ml").is_not_null())
+    clips = clips.with_columns(
+        pl.col("item").alias("patient"),
+        pl.when(measured).then(pl.lit(EF_METHOD)).alias("ef_method"),
+        pl.col("Split").alias("split_name"),
+        (pl.lit(f"{LIST}, line ") + pl.col(LINE).cast(pl.String)).alias("told_by"),
+    )
+    own = {"collection": READER.name, "licence": READER.licence, "view": DatasetView.A4C.value}
+    return ImportResult(as_manifest(clips, root, str(root), **own), findings.sorted())
 
 
 def _find_list(root: Path) -> Path:
@@ -91,31 +97,6 @@ def _decide_phases(clips: pl.DataFrame, frames: pl.DataFrame, findings: Findings
     other_size = ((pl.col("height_px") != SIZE_PX) | (pl.col("width_px") != SIZE_PX)).fill_null(False)
     findings.add(_OTHER_SIZE, items(clips, other_size))
     return phases
-
-
-def _as_manifest(clips: pl.DataFrame, root: Path) -> pl.DataFrame:
-    whole = [pl.col(c).cast(pl.Int64) for c in ("n_frames", "height_px", "width_px")]
-    measured = pl.any_horizontal(pl.col("ef_percent", "edv_ml", "esv_ml").is_not_null())
-    fixed = {
-        "collection": READER.name,
-        "kind": "clip",
-        "view": DatasetView.A4C.value,
-        "root": root.absolute().as_posix(),
-        "licence": READER.licence,
-    }
-    source = pl.lit(f"{LIST}, line ") + pl.col(LINE).cast(pl.String)
-    kept = ("item", "path", "tracing_path", "frame_rate_hz", "ef_percent", "edv_ml", "esv_ml")
-    return clips.select(
-        *kept,
-        *whole,
-        *("ed_frame", "es_frame", "n_traced_frames", "split"),
-        *(pl.lit(value).alias(name) for name, value in fixed.items()),
-        pl.col("item").alias("patient"),
-        (pl.col("n_frames") / pl.col("frame_rate_hz")).alias("duration_s"),
-        pl.when(measured).then(pl.lit(EF_METHOD)).alias("ef_method"),
-        pl.col("Split").alias("split_name"),
-        source.alias("told_by"),
-    )
 
 
 READER = DatasetReader(

@@ -1,21 +1,11 @@
 """EchoNet-Pediatric: apical four-chamber and parasternal short-axis clips of children of one hospital, with EF and contours.
 
-Source: C. D. Reddy et al., "Video-based deep learning for automated assessment of left ventricular ejection fraction in
-pediatric patients", J Am Soc Echocardiogr 36(5), 482-489, 2023, doi 10.1016/j.echo.2023.01.015; tables, names and folds
-as the owners' preparation program writes them (github.com/bryanhe/dynamic). Licence: Stanford University's research use
-agreement: personal, non-commercial research after registration; no part may be passed on.
-
-Layout read here: a folder each for the views, ``A4C`` and ``PSAX``, with ``FileList.csv`` (FileName, EF, Sex, Age, Weight,
-Height, Split), ``VolumeTracings.csv`` (FileName, X, Y, Frame) and ``Videos/*.avi``. The view is that of the folder.
+Source, terms, layout and known defects stand in `READER`; tables, names and folds are as the owners' preparation program
+writes them (github.com/bryanhe/dynamic). The view is that of the folder. Weight, Height and Age may be empty, and Age is in
+whole years.
 
 Split is one of ten folds, 0 to 9, that never part a patient. The owners evaluate on each fold in turn; here folds 0-7 are
 ``train``, 8 is ``val`` and 9 is ``test``, as most who use one split have it. The fold stays in ``split_name``.
-
-Known defects: the lists have no frame rate, and the clips that were made of DICOM files without Cine Rate say 50 Hz; some
-traced frames lie one after the end of their clip; a phase may be missing (``No Systolic``, ``No Diastolic``); both views,
-and all clips, of a visit carry the EF of that visit; Weight, Height and Age may be empty, and Age is in whole years.
-
-Not checked on the owners' files, which were not at hand: numbers of rows and the writing of names (PATIENT-VISIT-NUMBER).
 """
 
 from __future__ import annotations
@@ -29,22 +19,21 @@ from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Phase, Sex, Split
 from lvef.datasets.echonet_list import (
     LIST,
+    REPEATED,
     SPLITS,
     TRACINGS,
     UNKNOWN_SPLIT,
     VIDEOS,
     add_paths,
     add_tracings,
-    drop_duplicate_rows,
+    as_manifest,
     items,
     keep_named_rows,
     read_number,
 )
-from lvef.datasets.files import name_on_disk, read_file_header
+from lvef.datasets.files import LINE, drop_duplicate_rows, name_on_disk, read_file_header, read_text_table
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
-from lvef.datasets.manifest import conform_table
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
-from lvef.datasets.tables import LINE, read_text_table
 from lvef.datasets.volume_tracings import decide_phases, read_contours
 from lvef.io.probe import probe_video
 from lvef.io.timing import is_plausible_rate
@@ -114,7 +103,13 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
     _check_patients(clips, findings)
     clips = _with_headers(clips, base, findings, progress or no_progress)
     clips = _drop_outside(clips, findings)
-    return ImportResult(conform_table(_as_manifest(clips, base), str(root)), findings.sorted())
+    sizes = pl.col("Weight", "Height").cast(pl.Float64, strict=False)
+    clips = clips.with_columns(
+        pl.when(pl.col("ef_percent").is_not_null()).then(pl.lit(EF_METHOD)).alias("ef_method"),
+        pl.Series("labels", [_labels(*row) for row in clips.select("visit", sizes).rows()], pl.String),
+    )
+    own = {"collection": READER.name, "licence": READER.licence}
+    return ImportResult(as_manifest(clips, base, str(root), **own), findings.sorted())
 
 
 def _folders(root: Path) -> tuple[Path, dict[DatasetView, str]]:
@@ -194,7 +189,7 @@ def _read_list(path: Path, findings: Findings) -> pl.DataFrame:
     )
     findings.add(_UNKNOWN_PATIENT, items(table, pl.col("patient").is_null()))
     table = table.with_columns(pl.col("patient").fill_null(pl.col("item")))
-    return drop_duplicate_rows(table, ["ef_percent", "sex", "age_years", "split"], findings)
+    return drop_duplicate_rows(table, "item", ["ef_percent", "sex", "age_years", "split"], REPEATED, findings)
 
 
 def _decide_phases(clips: pl.DataFrame, frames: pl.DataFrame, path: Path, findings: Findings) -> pl.DataFrame:
@@ -263,47 +258,6 @@ def _drop_outside(clips: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     findings.add(_OUTSIDE, names)
     return clips.with_columns(
         pl.when(~which).then(pl.col(name)).alias(name) for name, which in outside.items()
-    )
-
-
-def _as_manifest(clips: pl.DataFrame, base: Path) -> pl.DataFrame:
-    fixed = {
-        "collection": READER.name,
-        "kind": "clip",
-        "root": base.absolute().as_posix(),
-        "licence": READER.licence,
-    }
-    kept = (
-        *(
-            "item",
-            "path",
-            "tracing_path",
-            "view",
-            "patient",
-            "ef_percent",
-            "age_years",
-            "sex",
-            "split",
-            "split_name",
-        ),
-        *(
-            "n_frames",
-            "frame_rate_hz",
-            "height_px",
-            "width_px",
-            "ed_frame",
-            "es_frame",
-            "n_traced_frames",
-            "told_by",
-        ),
-    )
-    sizes = pl.col("Weight", "Height").cast(pl.Float64, strict=False)
-    return clips.select(
-        *kept,
-        *(pl.lit(value).alias(name) for name, value in fixed.items()),
-        (pl.col("n_frames") / pl.col("frame_rate_hz")).alias("duration_s"),
-        pl.when(pl.col("ef_percent").is_not_null()).then(pl.lit(EF_METHOD)).alias("ef_method"),
-        pl.Series("labels", [_labels(*row) for row in clips.select("visit", sizes).rows()], pl.String),
     )
 
 

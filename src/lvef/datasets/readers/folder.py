@@ -1,14 +1,8 @@
 """A user's own dataset: one CSV with paths, and whatever else is known of each file.
 
-Source: the user's own table and files. Licence: the user's own.
-
-Layout read here: ROOT is a CSV file, or a folder with exactly one CSV in it. One row a file: a column of paths (absolute, or
-from the CSV's folder), and any of the columns in `SPELLINGS`. Comma, semicolon or tab stand
-between the cells.
-
-Known defects: whatever the table holds. An EF between 0 and 1 is taken for a fraction and left out, never multiplied; a
-suffix that is missing is looked for; a file without a patient counts as a separate patient. Columns that name a person
-are left out.
+Layout and known defects stand in `READER`. One row a file: a column of paths (absolute, or from the CSV's folder), and any
+of the columns in `SPELLINGS`. Comma, semicolon or tab stand between the cells. A suffix that is missing is looked for;
+columns that name a person are left out.
 """
 
 from __future__ import annotations
@@ -23,17 +17,19 @@ from typing import Any
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Phase, Sex, Split
-from lvef.datasets.files import read_file_header
+from lvef.datasets.files import (
+    EMPTY_CELLS,
+    CsvRow,
+    CsvTable,
+    find_csv,
+    read_csv_table,
+    read_file_header,
+)
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
-from lvef.datasets.manifest import make_manifest
+from lvef.datasets.manifest import BY_NAME
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
-from lvef.datasets.schema import BY_NAME
-from lvef.datasets.tables import EMPTY_CELLS, CsvRow, CsvTable, find_csv, read_csv_table
 from lvef.io.formats import CANDIDATE_SUFFIXES, STILL_SUFFIXES
 from lvef.io.probe import probe
-
-LICENCE = "the user's own"
-"""What the manifest says of terms: they are not known here."""
 
 FRACTION = 1.0
 """An EF above 0 and up to this is a fraction: no living heart ejects only 1 %."""
@@ -200,7 +196,7 @@ class _Importer:
         for row in kept:
             if row.get("patient") is None:
                 row["patient"] = row["item"]
-        return ImportResult(make_manifest(kept, str(self.file)), self.findings.sorted())
+        return READER.result(kept, self.findings, str(self.file))
 
     def _locate(self, line: CsvRow) -> tuple[str, str] | None:
         """Root and path of a row's file; a missing suffix is looked for."""
@@ -239,12 +235,10 @@ class _Importer:
 
     def _row(self, line: CsvRow, root: str, path: str) -> dict[str, Any]:
         row: dict[str, Any] = {
-            "collection": READER.name,
             "view": DatasetView.UNKNOWN,
             "root": root,
             "path": path,
             "told_by": f"{self.file.name}, line {line.line}",
-            "licence": LICENCE,
         }
         labels = {t: line.cells[t] for t in self.others if line.cells[t].lower() not in EMPTY_CELLS}
         for column, title in self.titles.items():
@@ -407,7 +401,7 @@ READER = DatasetReader(
     holds="Whatever your table lists: clips and stills of any kind that lvef reads, with EF and further labels where given.",
     where="On your own disk.",
     terms="Your own; whether you may use the files is for you to know.",
-    licence=LICENCE,
+    licence="the user's own",
     citation="none: your own data (a doi, where you have published it, belongs here)",
     size="any",
     layout="""\

@@ -1,13 +1,6 @@
 """HMC-QU: A4C and A2C clips with infarction labels for each wall segment. It carries no ejection fraction.
 
-Source: A. Degerli et al., "Early Detection of Myocardial Infarction in Low-Quality Echocardiography", IEEE Access 9,
-34442-34453, 2021, doi 10.1109/ACCESS.2021.3059595. Licence: the owners' terms on their page; research, with citation.
-
-Layout read here: ``A4C.xlsx`` and ``A2C.xlsx`` (or ``.csv`` copies) beside ``HMC-QU/{A4C,A2C}/*.avi`` and
-``LV Ground-truth Segmentation Masks/Mask_*.mat``.
-
-Known defects: names are irregular (blanks, stars, ``4CH`` and ``CH2``), so they are matched without blanks, stars and
-case. Frames are counted from 1 in the tables and from 0 in the manifest. Ticks are letters of the Wingdings font.
+Source, terms, layout and known defects stand in `READER`.
 """
 
 from __future__ import annotations
@@ -20,7 +13,7 @@ from typing import Any
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, View
-from lvef.datasets.files import UNPACK, read_file_header, walk_files
+from lvef.datasets.files import UNPACK, header_columns, read_file_header, walk_files
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.hmc_qu_table import (
     END,
@@ -36,28 +29,15 @@ from lvef.datasets.hmc_qu_table import (
     read_infarction,
     read_tick,
 )
-from lvef.datasets.manifest import make_manifest
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.io.formats import VIDEO_SUFFIXES
-from lvef.io.probe import FileHeader, probe_video
-
-LICENCE = "owners' terms, research only"
-"""The terms in a few words; the owners' page has them in full."""
-
-CITATION = (
-    'A. Degerli et al., "Early Detection of Myocardial Infarction in Low-Quality Echocardiography", IEEE Access 9, '
-    "34442-34453, 2021, doi 10.1109/ACCESS.2021.3059595"
-)
-"""How the owners ask to be cited."""
+from lvef.io.probe import probe_video
 
 CLIPS = "HMC-QU"
 """Folder of the clips, where a missing one is expected."""
 
 MASK_PREFIX = "mask_"
 """How names of wall masks begin, in lower case."""
-
-Row = dict[str, Any]
-"""Values of one row by column name."""
 
 # fmt: off
 _NO_EF = FindingKind("no_ef", NOTE,
@@ -136,7 +116,7 @@ class _Importer:
             self.progress(done, len(jobs))
         self._pair(rows)
         self.findings.add(_NO_EF, "HMC-QU")
-        return ImportResult(make_manifest(rows, "HMC-QU"), self.findings.sorted())
+        return READER.result(rows, self.findings, "HMC-QU")
 
     def _tables(self) -> dict[View, HmcTable]:
         if not self.root.is_dir():
@@ -221,26 +201,26 @@ class _Importer:
             if other.number != name.number:
                 self.findings.add(_MATCH, f"{row.recorded} - {cell}")
 
-    def _row(self, view: View, name: HmcName, listed: HmcRow | None, table: HmcTable | None) -> Row:
+    def _row(
+        self, view: View, name: HmcName, listed: HmcRow | None, table: HmcTable | None
+    ) -> dict[str, Any]:
         path = self.clips.get(name.key)
         label = listed.recorded if listed is not None else name.key
         stem = path.stem if path is not None else label.replace("*", "")
-        header = self._header(path, label)
-        n, rate = (header.n_frames, header.frame_rate_hz) if header is not None else (None, None)
-        row: Row = {
+        header = None
+        if path is None:
+            self.findings.add(_MISSING_FILE, label)
+        else:
+            header = read_file_header(path, self._relative(path), "clips", probe_video, self.findings)
+        n = header.n_frames if header is not None else None
+        row: dict[str, Any] = {
+            **header_columns(header),
             "item": stem.strip(),
-            "collection": READER.name,
             "patient": self.partners.get(name.key, name.patient),
             "kind": "still" if n == 1 else "clip",
             "view": DatasetView(view.value),
             "root": self.root.as_posix(),
             "path": self._relative(path) if path is not None else f"{CLIPS}/{view}/{stem}.avi",
-            "n_frames": n,
-            "frame_rate_hz": rate,
-            "duration_s": n / rate if n and rate else None,
-            "height_px": header.height_px if header is not None else None,
-            "width_px": header.width_px if header is not None else None,
-            "licence": LICENCE,
         }
         labels: dict[str, Any] = {"take": name.take} if name.take is not None else {}
         if name.starred:
@@ -255,14 +235,7 @@ class _Importer:
         row["labels"] = json.dumps(labels, ensure_ascii=False)
         return row
 
-    def _header(self, path: Path | None, label: str) -> FileHeader | None:
-        """Header of a clip, or None where it is missing or cannot be read, which is noted."""
-        if path is None:
-            self.findings.add(_MISSING_FILE, label)
-            return None
-        return read_file_header(path, self._relative(path), "clips", probe_video, self.findings)
-
-    def _pair(self, rows: Iterable[Row]) -> None:
+    def _pair(self, rows: Iterable[dict[str, Any]]) -> None:
         """Note patients with one view only, and names that may or may not be one patient."""
         views: dict[str, set[object]] = {}
         spellings: dict[str, set[str]] = {}
@@ -282,19 +255,7 @@ class _Importer:
 def _read_labels(
     listed: HmcRow, view: View, n_frames: int | None, labels: dict[str, Any], findings: Findings
 ) -> str | None:
-    """Read a row's labels.
-
-    Args:
-        listed: The row.
-        view: View of its table.
-        n_frames: Frames of the clip, or None where its header does not say.
-        labels: Filled with ``recorded_name``, ``segments``, ``reference_frame``, ``end_of_cycle_frame`` (from 0) and
-            ``match_with_a2c``.
-        findings: Takes note of doubts.
-
-    Returns:
-        ``MI`` where a segment is infarcted, ``non-MI`` where all six are known not to be, else None.
-    """
+    """Fill in a row's labels; returns ``MI`` where a segment is infarcted, ``non-MI`` where all six are not, else None."""
     labels["recorded_name"] = listed.recorded
     states: dict[str, bool | None] = {}
     for segment in SEGMENTS[view]:
@@ -312,17 +273,7 @@ def _read_labels(
 
 
 def _check_mask(listed: HmcRow | None, path: Path | None, labels: dict[str, Any], findings: Findings) -> bool:
-    """Compare the mark for a wall mask with the file.
-
-    Args:
-        listed: The clip's row, or None where it has none.
-        path: The mask's file, or None where there is none.
-        labels: As `read_labels` filled it; gets ``wall_mask``.
-        findings: Takes note of doubts.
-
-    Returns:
-        Whether there is a mask to use.
-    """
+    """Whether there is a wall mask to use; the mark for it in the table is compared with the file."""
     promised: bool | None = None
     if listed is not None and WALL in listed.cells:
         cell = listed.cells[WALL]
@@ -344,11 +295,7 @@ def _check_mask(listed: HmcRow | None, path: Path | None, labels: dict[str, Any]
 
 
 def _mask_frames(path: Path) -> int | None:
-    """Frames of a mask by the header of its .mat file, or None where that cannot be read.
-
-    Args:
-        path: MATLAB 5 file with one array ``(frames, height, width)`` or ``(height, width)``.
-    """
+    """Frames of a MATLAB 5 array ``(frames, height, width)`` or ``(height, width)``, None where it cannot be read."""
     from scipy.io import whosmat
     from scipy.io.matlab import MatReadError
 
@@ -382,14 +329,13 @@ def _read_cycle(listed: HmcRow, n_frames: int | None, labels: dict[str, Any], fi
 READER = DatasetReader(
     name="hmc-qu",
     title="HMC-QU (Hamad Medical Corporation, Tampere University, Qatar University)",
-    holds=(
-        "162 A4C and 160 A2C clips with infarction labels for six wall segments each, the frames of one cardiac cycle, and "
-        "masks of the left-ventricular wall over that cycle for 109 of the A4C clips. No ejection fraction."
-    ),
+    holds="162 A4C and 160 A2C clips with infarction labels for six wall segments each, the frames of one cardiac cycle, "
+    "and masks of the left-ventricular wall over that cycle for 109 of the A4C clips. No ejection fraction.",
     where="https://www.kaggle.com/datasets/aysendegerli/hmcqu-dataset",
     terms="Research use under the terms on the owners' page; an account there is needed. Cite the owners' papers.",
-    licence=LICENCE,
-    citation=CITATION,
+    licence="owners' terms, research only",
+    citation='A. Degerli et al., "Early Detection of Myocardial Infarction in Low-Quality Echocardiography", IEEE Access 9, '
+    "34442-34453, 2021, doi 10.1109/ACCESS.2021.3059595",
     size="322 AVI files and 109 masks; sizes stand on the owners' page",
     layout="""\
 ROOT/

@@ -1,14 +1,7 @@
 """TMED-2: echo stills with views and grades of aortic stenosis. It carries no ejection fraction.
 
-Source: Z. Huang, G. Long, B. Wessler, M. C. Hughes, "TMED 2: A Dataset for Semi-Supervised Classification of
-Echocardiograms", DataPerf workshop at ICML, 2022; the method paper is doi 10.48550/arXiv.2108.00080.
-Licence: academic agreement with Tufts.
-
-Layout read here: ``labels_per_image.csv`` anywhere below the root, or ``TMED2_fold0_labeledpart.csv`` in its place, and
-PNG files in ``view_and_diagnosis_labeled_set``, ``view_labeled_set`` and ``unlabeled_set``, each in subfolders of any depth.
-
-Known defects: there are two splits, one for each task, and they part patients differently. Stills of unlabelled sets carry a
-patient and, through it, a split. ``A4CorA2CorOther`` means that the view was not stated, not that it is another one.
+Source, terms, layout and known defects stand in `READER`. Tables and stills may lie at any depth below the root. Stills of
+unlabelled sets carry a patient and, through it, a split.
 """
 
 from __future__ import annotations
@@ -22,12 +15,17 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Split
-from lvef.datasets.files import read_file_header, walk_files
+from lvef.datasets.files import (
+    LINE,
+    drop_duplicate_rows,
+    header_columns,
+    read_file_header,
+    read_text_table,
+    walk_files,
+)
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
-from lvef.datasets.manifest import make_manifest
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
-from lvef.datasets.tables import LINE, read_text_table
-from lvef.io.probe import FileHeader, probe_image
+from lvef.io.probe import probe_image
 
 TABLE = "labels_per_image.csv"
 """Table of labels."""
@@ -65,9 +63,6 @@ NOT_GRADED = "not_provided"
 
 STILLS = 17270
 """Labelled stills of the release: 4,808 PLAX, 1,725 PSAX, 2,206 A4C, 1,670 A2C and 6,861 other."""
-
-LICENCE = "Tufts academic agreement: research only, no redistribution"
-"""The terms in a few words."""
 
 _KEY = re.compile(r"(?P<patient>\d+)s(?P<study>\d+)_(?P<image>\d+)")
 
@@ -121,9 +116,10 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
             f"{root}: the table of labels is there, but no PNG file is in it or below; expected are the sets "
             "view_and_diagnosis_labeled_set, view_labeled_set and unlabeled_set: unpack them there."
         )
-    stills = _one_row_a_still(table, findings)
+    kinds = (_CONTRADICTING, _DUPLICATE_ROWS)
+    stills = drop_duplicate_rows(table, "query_key", COLUMNS[1:], kinds, findings)
     progress = progress or no_progress
-    listed = {row["query_key"]: row for row in stills}
+    listed = {row["query_key"]: row for row in stills.to_dicts()}
     unlabelled = sorted(files.keys() - listed.keys())
     total = len(listed) + len(unlabelled)
     rows: list[dict[str, Any]] = []
@@ -133,15 +129,11 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
     findings.add(_UNLABELLED, unlabelled)
     _give_splits(rows)
     findings.add(_NO_EF, "TMED-2")
-    return ImportResult(make_manifest(rows, "TMED-2"), findings.sorted())
+    return READER.result(rows, findings, "TMED-2")
 
 
 def _index(root: Path, findings: Findings) -> tuple[dict[str, Path], list[Path]]:
-    """PNG files by name without suffix, and the tables of labels.
-
-    Raises:
-        DataError: The root is no folder.
-    """
+    """PNG files by name without suffix, and the tables of labels."""
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; the unpacked TMED-2 folder was expected.")
     files: dict[str, Path] = {}
@@ -161,11 +153,7 @@ def _index(root: Path, findings: Findings) -> tuple[dict[str, Path], list[Path]]
 
 
 def _labels(root: Path, tables: list[Path], findings: Findings) -> pl.DataFrame:
-    """The table of labels, its splits from the fold table where it has none.
-
-    Raises:
-        DataError: There is no table.
-    """
+    """The table of labels, its splits from the fold table where it has none."""
     if not tables:
         raise DataError(
             f"{root}: neither {TABLE} nor TMED2_fold0_labeledpart.csv is in it or below; expected is the TMED-2 folder "
@@ -187,41 +175,30 @@ def _labels(root: Path, tables: list[Path], findings: Findings) -> pl.DataFrame:
     return table
 
 
-def _one_row_a_still(table: pl.DataFrame, findings: Findings) -> list[dict[str, Any]]:
-    """Equal rows of a still once; stills whose rows contradict each other not at all."""
-    contents = pl.struct(*COLUMNS[1:]).n_unique().over("query_key").alias("contents")
-    table = table.with_columns(contents, pl.len().over("query_key").alias("times"))
-    contrary = table.filter(pl.col("contents") > 1)["query_key"].unique(maintain_order=True)
-    findings.add(_CONTRADICTING, contrary.to_list())
-    same = table.filter(pl.col("contents") == 1)
-    repeated = same.filter(pl.col("times") > 1)["query_key"].unique(maintain_order=True)
-    findings.add(_DUPLICATE_ROWS, repeated.to_list())
-    return same.unique("query_key", keep="first", maintain_order=True).to_dicts()
-
-
 def _row(
     root: Path, name: str, path: Path | None, listed: dict[str, Any] | None, findings: Findings
 ) -> dict[str, Any]:
     key = _KEY.fullmatch(name)
     if key is None:
         findings.add(_ODD_NAME, name)
-    header = _header(root, path, name, findings)
-    relative = path.relative_to(root).as_posix() if path is not None else f"{name}.png"
+    if path is None:
+        findings.add(_MISSING_FILE, name)
+        relative, header = f"{name}.png", None
+    else:
+        relative = path.relative_to(root).as_posix()
+        header = read_file_header(path, relative, "stills", probe_image, findings)
     labels: dict[str, Any] = {"study": f"{key['patient']}s{key['study']}"} if key else {}
     if path is not None and "/" in relative:
         labels["set"] = relative.split("/")[:-1]
     row: dict[str, Any] = {
+        **header_columns(header),
         "item": name,
-        "collection": READER.name,
         "patient": key["patient"] if key else name,
         "kind": "still",
         "view": DatasetView.UNKNOWN,
         "root": root.as_posix(),
         "path": relative,
         "n_frames": 1,
-        "height_px": header.height_px if header is not None else None,
-        "width_px": header.width_px if header is not None else None,
-        "licence": LICENCE,
     }
     if listed is not None:
         row["told_by"] = f"{listed['file']}, line {listed[LINE]}"
@@ -252,14 +229,6 @@ def _grade(name: str, word: str | None, findings: Findings) -> str | None:
     return grade or word
 
 
-def _header(root: Path, path: Path | None, name: str, findings: Findings) -> FileHeader | None:
-    """Header of a still, or None where it is missing or cannot be read, which is noted."""
-    if path is None:
-        findings.add(_MISSING_FILE, name)
-        return None
-    return read_file_header(path, path.relative_to(root).as_posix(), "stills", probe_image, findings)
-
-
 def _give_splits(rows: list[dict[str, Any]]) -> None:
     """Put stills without labels into the split of their patient's labelled ones, where these agree."""
     parts: dict[str, set[Split]] = {}
@@ -281,7 +250,7 @@ READER = DatasetReader(
     ),
     where="https://tmed.cs.tufts.edu/",
     terms="Academic research after applying on the owners' page; no part may be passed on.",
-    licence=LICENCE,
+    licence="Tufts academic agreement: research only, no redistribution",
     citation=(
         'Z. Huang, G. Long, B. Wessler, M. C. Hughes, "A New Semi-supervised Learning Benchmark for Classifying View and '
         'Diagnosing Aortic Stenosis from Echocardiograms", MLHC 2021, doi 10.48550/arXiv.2108.00080; the same, "TMED 2: A '

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lvef.core.errors import DataError
 from lvef.core.records import FloatArray, PixelSpacing
 from lvef.datasets.echonet_list import LIST
-from lvef.datasets.tables import CsvRow, CsvTable, read_csv_table
+from lvef.datasets.files import CsvRow, CsvTable, read_csv_table
 from lvef.io.nifti import read_nifti
 from lvef.stores.synthetic_files import BEATS, CURVES, MASKS, PARAMETERS, VIDEOS
 from lvef.synthesis.truth import TrueBeat
