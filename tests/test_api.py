@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 
 import numpy as np
+import polars
 import pydicom
 import pytest
 
@@ -73,10 +75,32 @@ def test_several_sources_give_a_list_and_errors_stay_in_it(cine, result):
         lvef.measure(["missing.dcm"], raise_errors=True)
 
 
-def test_a_folder_gives_a_list(tmp_path, cine, result):
+def test_a_folder_among_several_stands_for_its_clips(tmp_path, cine, result):
     (tmp_path / "a.dcm").write_bytes(cine.read_bytes())
     (tmp_path / "notes.txt").write_text("no clip")
-    assert [r.ef_percent for r in lvef.measure(tmp_path, **F32)] == [result.ef_percent]
+    assert [r.ef_percent for r in lvef.measure([tmp_path], **F32)] == [result.ef_percent]
+    assert [r.status for r in lvef.measure(str(tmp_path), "missing.dcm", **F32)] == [
+        "partial_cycle",
+        "failed",
+    ]
+    with pytest.raises(lvef.LvefError, match=r"a folder of 1 clip, one clip was expected. lvef\.measure\(\["):
+        lvef.measure(tmp_path, **F32)
+
+
+def test_a_folder_of_numbered_stills_is_one_clip(tmp_path, clip):
+    import cv2
+
+    for number, frame in enumerate(clip.frames[:12]):
+        cv2.imwrite(str(tmp_path / f"frame{number:03}.png"), frame)
+    one = lvef.measure(tmp_path, frame_rate_hz=30.0, **F32)
+    assert one.measurement.n_frames == 12
+    assert [r.ef_percent for r in lvef.measure([tmp_path], frame_rate_hz=30.0, **F32)] == [one.ef_percent]
+
+
+def test_a_folder_without_clips_fails(tmp_path):
+    assert [r.status for r in lvef.measure([tmp_path])] == ["failed"]
+    with pytest.raises(lvef.LvefError, match=re.escape(str(tmp_path))):
+        lvef.measure(tmp_path)
 
 
 def test_a_refusal_is_a_result():
@@ -160,6 +184,18 @@ def test_dataframe_has_the_columns_of_the_csv(result):
     assert frame["ef_percent"].to_list() == [result.ef_percent]
     assert frame["status"].to_list() == ["partial_cycle"]
     assert lvef.to_dataframe(result).equals(frame)
+
+
+def test_the_types_of_columns_do_not_depend_on_the_results(result):
+    values = lvef.to_dataframe(result)
+    failed = lvef.to_dataframe(lvef.measure(["missing.dcm"]))
+    assert values.schema == failed.schema == lvef.to_dataframe([]).schema
+    assert {values.schema[name] for name in ("edv_ml", "ef_percent", "second_opinion")} == {polars.Float64}
+    assert {values.schema[name] for name in ("beats", "es_frame")} == {polars.Int64}
+    document = result.to_dict()
+    for name in set(document) & set(values.columns):
+        if isinstance(value := document[name], int | float):
+            assert values[name].to_list() == pytest.approx([value]), name
 
 
 def test_help_explains_the_arguments_of_measure():

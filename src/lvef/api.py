@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, overload
 
 import numpy as np
 
 from lvef.core.errors import ConfigError, DataError, LvefError
-from lvef.core.fields import FIELDS
+from lvef.core.fields import FIELDS, Field
 from lvef.core.records import Beat, Clip, CodedWarning, Measurement, Tracing, VolumeCurve
 from lvef.core.terms import GIVEN_VIEWS, Sex, Status
 from lvef.core.wording import ef_interval_text, reason_text
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import polars
     import pydicom
 
-Source = Any
+Source: TypeAlias = "str | PathLike[str] | Clip | np.ndarray[Any, Any] | pydicom.Dataset"
 """What can be measured: a path, a `lvef.core.records.Clip`, an array of frames, or a ``pydicom.Dataset``."""
 
 KEPT_MODELS = 4
@@ -40,6 +40,15 @@ KEPT_MODELS = 4
 
 ARRAY_NAME, DATASET_NAME = "array", "DICOM dataset"
 """Name of the source of a result that comes from no file."""
+
+OTHER_NUMBERS = {
+    "beats": int,
+    "beats_excluded": int,
+    "quality": float,
+    "second_opinion": float,
+    "seconds": float,
+}
+"""Columns of numbers that have no JSON schema of their own."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -191,18 +200,47 @@ class EchoResult:
         return Result(self.measurement, self.clip, parts)
 
 
+# A str is an iterable of str as well, and an array one of arrays: the first overload that fits holds.
+@overload
 def measure(
-    *sources: Source,
+    source: Source,
+    /,
+    *,
     frame_rate_hz: float | None = None,
     raise_errors: bool | None = None,
     **options: Any,  # noqa: ANN401
-) -> Any:  # noqa: ANN401
+) -> EchoResult: ...
+@overload
+def measure(
+    source: Source,
+    second: Source,
+    /,
+    *more: Source,
+    frame_rate_hz: float | None = None,
+    raise_errors: bool | None = None,
+    **options: Any,  # noqa: ANN401
+) -> list[EchoResult]: ...
+@overload
+def measure(
+    sources: Iterable[Source],
+    /,
+    *,
+    frame_rate_hz: float | None = None,
+    raise_errors: bool | None = None,
+    **options: Any,  # noqa: ANN401
+) -> list[EchoResult]: ...
+def measure(
+    *sources: Source | Iterable[Source],
+    frame_rate_hz: float | None = None,
+    raise_errors: bool | None = None,
+    **options: Any,
+) -> EchoResult | list[EchoResult]:
     """Measure the ejection fraction of one clip or of several.
 
     Args:
-        sources: Paths, clips, arrays or DICOM datasets; one of them, several, or one sequence of them. An array has the
+        sources: Paths, clips, arrays or DICOM datasets; one of them, several, or one iterable of them. An array has the
             shape ``(frames, height, width)``, or with three colours ``(frames, height, width, 3)``, and needs
-            ``frame_rate_hz``. A folder is searched for clips.
+            ``frame_rate_hz``. Among several, a folder stands for all clips in it.
         frame_rate_hz: Frames per second of arrays; of files it overrides what the file states.
         raise_errors: Raise the error of a source that cannot be read; without it the result has the status ``failed``.
             By default errors are raised where one source is given, and kept where there are several. A refusal is a
@@ -211,16 +249,16 @@ def measure(
             ``mm_per_px=0.3``, ``second_opinion="auto"`` and so on.
 
     Returns:
-        An `EchoResult` for one source, a list of them for several or for a folder.
+        An `EchoResult` for one source, a list of them for several and for an iterable.
 
     Raises:
-        ConfigError: An option that does not exist, or cannot be.
+        ConfigError: An option that does not exist or cannot be; or a single source that is a folder of clips.
         LvefError: A single source that cannot be read; see ``raise_errors``.
 
     Examples:
         >>> import lvef
-        >>> round(lvef.measure(lvef.sample_cine(), precision="f32").ef_percent)
-        65
+        >>> lvef.measure(lvef.sample_cine(), precision="f32")
+        EchoResult('...examples_ybr_color.dcm': EF 65 % (55-81), partial_cycle, caution)
     """
     found, is_one = _sources(sources)
     measurer = load_measurer(frame_rate_hz=frame_rate_hz, **options)
@@ -302,7 +340,7 @@ def load_measurer(**options: Any) -> Measurer:  # noqa: ANN401
 
 
 def to_dataframe(results: EchoResult | Iterable[EchoResult]) -> polars.DataFrame:
-    """One row a result, with the columns of ``results.csv`` and numbers as numbers.
+    """One row a result, with the columns of ``results.csv``; numbers are numbers, and null where there is none.
 
     Args:
         results: One or several; a study is one row.
@@ -324,7 +362,16 @@ def to_dataframe(results: EchoResult | Iterable[EchoResult]) -> polars.DataFrame
         ]
         for field in columns
     }
-    return polars.DataFrame(data, strict=False)
+    types = {int: polars.Int64, float: polars.Float64, str: polars.String}
+    return polars.DataFrame(data, {field.key: types[_type_of(field)] for field in columns}, strict=False)
+
+
+def _type_of(field: Field) -> type:
+    """Type of a column, also where every value is missing."""
+    named = (field.schema or {}).get("type", "")
+    if "integer" in named:
+        return int
+    return float if "number" in named else OTHER_NUMBERS.get(field.key, str)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
@@ -356,29 +403,41 @@ def _options(values: dict[str, Any]) -> MeasureOptions:
     return MeasureOptions(**values)
 
 
-def _sources(sources: tuple[Source, ...]) -> tuple[list[Source], bool]:
-    """The sources one by one, and whether there is exactly one."""
+def _sources(sources: tuple[Any, ...]) -> tuple[list[Source], bool]:
+    """The sources one by one, and whether one was given by itself."""
     if not sources:
         raise ConfigError("Nothing to measure: give a path, an array or a DICOM dataset.")
     first = sources[0]
-    if len(sources) == 1 and isinstance(first, Sequence | Iterable) and not _is_single(first):
-        return list(first), False
-    if len(sources) == 1 and _is_path(first) and Path(first).is_dir():
-        found = find_clips(find_inputs([Path(first)]))
-        # A folder of numbered stills is one clip.
-        return list(found), found == [Path(first)]
-    return list(sources), len(sources) == 1
+    if len(sources) == 1 and (_is_single(first) or not isinstance(first, Iterable)):
+        clips = _in_folder(first)
+        if len(clips) > 1 or clips[0] is not first:
+            raise ConfigError(
+                f"{first}: a folder of {len(clips)} {'clip' if len(clips) == 1 else 'clips'}, one clip was expected. "
+                f"lvef.measure([{str(first)!r}]) measures all of them, lvef.measure_study the best A4C and A2C together."
+            )
+        return [first], True
+    given = list(first) if len(sources) == 1 else list(sources)
+    return [clip for source in given for clip in _in_folder(source)], False
 
 
-def _is_path(source: Source) -> TypeGuard[str | PathLike[str]]:
+def _in_folder(source: Source) -> list[Source]:
+    """The clips of a folder; any other source alone."""
+    if not _is_path(source) or not Path(source).is_dir():
+        return [source]
+    found = find_clips(find_inputs([source]))
+    # A folder of numbered stills is a clip, and one without clips fails as such.
+    return [source] if found in ([], [Path(source)]) else list(found)
+
+
+def _is_path(source: object) -> TypeGuard[str | PathLike[str]]:
     return isinstance(source, str | PathLike)
 
 
-def _is_single(source: Source) -> bool:
+def _is_single(source: object) -> bool:
     return _is_path(source) or isinstance(source, np.ndarray | Clip) or _is_dataset(source)
 
 
-def _is_dataset(source: Source) -> TypeGuard[pydicom.Dataset]:
+def _is_dataset(source: object) -> TypeGuard[pydicom.Dataset]:
     return type(source).__module__.startswith("pydicom.") and hasattr(source, "save_as")
 
 

@@ -55,7 +55,7 @@ def test_wrong_words(words):
 def test_an_unknown_network_is_one_sentence():
     pytest.importorskip("starlette")
     result = invoke(["app", "--port", "0", "--no-open", "--weights", "no-such"])
-    assert result.exit_code == 2 and "No network named no-such" in result.output
+    assert result.exit_code == 2 and "No model named no-such" in result.output
 
 
 def test_each_setting_is_an_option():

@@ -62,7 +62,7 @@ def test_json(run, rows, here):
     assert finding["code"] == "ef_disagrees"
     assert finding["severity"] == "error"
     assert finding["examples"] == ["c0 (10, from volumes 60.0)"]
-    assert finding["mend"]
+    assert finding["remedy"]
 
 
 def test_json_with_decoding(run, rows, here):

@@ -88,7 +88,7 @@ def test_json_tells_the_same(run, here, echonet):
         "severity": "note",
         "count": 1,
         "text": "FileList.csv names 8 clips; the release has 10,030.",
-        "mend": "Nothing, where a part is meant.",
+        "remedy": "Nothing, where a part is meant.",
         "examples": ["FileList.csv"],
     }
 

@@ -156,7 +156,7 @@ def test_what_cannot_be_evaluated_at_all(run, here, traced, knowing):
         ((one,), "of one patient"),
         ((nan,), "ef_percent"),
         ((traced, "--split", "val"), "no clip is in the split val"),
-        ((traced, "--weights", "out/network"), "No network named out/network"),
+        ((traced, "--weights", "out/network"), "No model named out/network"),
         ((traced, "--weights", "camus-seg", "--weights", "camus-seg"), "give each model once"),
         ((traced, "--predictions", "gone.csv"), "gone.csv: cannot be read"),
         ((traced, "--losses", "gone"), "no metrics.csv"),

@@ -83,13 +83,11 @@ def test_info_marks_experimental_networks_and_tells_external_figures_first(run):
 def test_info_of_a_network_that_is_not_there(run):
     result = run("info", "nosuch")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "No network named nosuch; installed: camus-seg" in result.stderr
+    assert "No model named nosuch; installed: camus-seg" in result.stderr
     for words in (("info", "camus-sge"), ("measure", "x.avi", "--weights", "camus-sge")):
         result = run(*words)
         assert result.exit_code == 2
-        assert result.stderr.startswith(
-            "lvef: No network named camus-sge; did you mean camus-seg? Installed: "
-        )
+        assert result.stderr.startswith("lvef: No model named camus-sge; did you mean camus-seg? Installed: ")
         assert result.stderr.count("\n") == 1
 
 

@@ -185,7 +185,7 @@ def verb_that_raises(monkeypatch, error: BaseException):
     ("error", "code"),
     [
         (DataError("clip.avi is empty."), 1),
-        (WeightsError("No network named x."), 1),
+        (WeightsError("No model named x."), 1),
         (QualityRefusal("no_fan", "No fan was found."), 3),
     ],
 )

@@ -128,6 +128,13 @@ def test_a_missing_file_fails_beside_the_others(run, fake, clip):
     assert not Path("lvef-out/gone").exists()
 
 
+def test_missing_files_alone_make_no_folder(run, fake, here):
+    result = run("measure", "gone.avi", "lost.avi")
+    assert result.exit_code == 1
+    assert "Written" not in result.stderr
+    assert not Path("lvef-out").exists()
+
+
 @pytest.mark.parametrize(("name", "code"), [("gone.avi", 1), ("menu.avi", 3)])
 def test_one_file_without_an_answer_is_one_sentence(run, fake, here, name, code):
     if name == "menu.avi":

@@ -38,6 +38,14 @@ ROWS = [
 ]
 
 
+def test_a_pipe_gets_no_spaces_at_line_ends(capsys):
+    print_table(ROWS, None)
+    print_models(MODELS)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > len(ROWS) + len(MODELS)
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
 class Terminal(io.StringIO):
     encoding = "utf-8"
 

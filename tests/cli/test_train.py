@@ -150,7 +150,7 @@ def test_a_trial_run_goes_through_all_steps_and_writes_nothing(run, recipe, stor
     words = ("train", recipe, "--data", store, "--out", "run", "--device", "cpu", "--fast-dev-run")
     done = run(*words)
     assert done.exit_code == 0, done.output
-    assert "One batch was trained and validated, and the network was exported" in done.stdout
+    assert "One batch was trained and validated, and the model was exported" in done.stdout
     assert "Nothing was written" in done.stdout
     assert [path.name for path in here.iterdir()] == ["two.toml"]
     told = json.loads(run(*words, "--json", "--folds", 2).stdout)

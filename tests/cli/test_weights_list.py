@@ -53,7 +53,7 @@ def test_a_folder_is_a_model(run, folder):
         "3.0.0",
         "ok: card.json, hash, inference, interval.json\n",
     ]
-    assert f"Network {NAME}" in run("weights", "info", folder).stdout
+    assert f"Model {NAME}" in run("weights", "info", folder).stdout
     assert json.loads(run("weights", "info", folder, "--json").stdout)["licence"] == "CC0-1.0"
     assert NAME not in run("weights", "list").stdout
 

@@ -28,18 +28,18 @@ MADE_UP = replace(CARD, name="n", experimental=True, external=EXTERNAL, figures=
     [
         (
             {},
-            "The network n is experimental: mean absolute error of the EF 11.5 points on clips of another hospital (n = 9, "
+            "The model n is experimental: mean absolute error of the EF 11.5 points on clips of another hospital (n = 9, "
             "reference: clinical report), bias -3.7, r 0.79; in-domain 6.2 (5.0 to 7.5) points on 50 patients. Do not "
             "rely on its EF.",
         ),
         (
             {"external": (replace(EXTERNAL[0], trivial=13.0),), "figures": ()},
-            "The network n is experimental: mean absolute error of the EF 11.5 points on clips of another hospital (n = 9, "
+            "The model n is experimental: mean absolute error of the EF 11.5 points on clips of another hospital (n = 9, "
             "reference: clinical report), constant median 13.0. Do not rely on its EF.",
         ),
         (
             {"external": (), "figures": ()},
-            f"The network n is experimental: {NOT_VALIDATED}. Do not rely on its EF.",
+            f"The model n is experimental: {NOT_VALIDATED}. Do not rely on its EF.",
         ),
         ({"experimental": False}, ""),
     ],

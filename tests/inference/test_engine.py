@@ -91,7 +91,7 @@ def test_every_installed_card_carries_licence_citation_and_figures():
 
 
 def test_unknown_network_lists_the_known():
-    with pytest.raises(WeightsError, match=r"No network named nosuch; installed: .*camus-seg"):
+    with pytest.raises(WeightsError, match=r"No model named nosuch; installed: .*camus-seg"):
         find_model("nosuch")
 
 

@@ -175,7 +175,7 @@ def test_networks_of_a_kind(monkeypatch):
     assert first_model_of_kind("segmentation", "camus-seg") == "camus-seg"
     assert first_model_of_kind("segmentation", "nosuch") in {"camus-seg"}
     monkeypatch.setattr("lvef.inference.catalogue.list_models", list)
-    with pytest.raises(WeightsError, match="No segmentation network is installed"):
+    with pytest.raises(WeightsError, match="No segmentation model is installed"):
         first_model_of_kind("segmentation", "camus-seg")
 
 

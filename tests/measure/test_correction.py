@@ -193,7 +193,7 @@ def test_a_frame_without_ventricle_wants_a_drawing():
 def test_a_correction_is_not_corrected_again():
     machine, _ = beating()
     first = corrected(machine, Edit(ed_points=outline(machine, machine.ed_frame, 1.1)), OPTIONS)
-    with pytest.raises(GeometryError, match="network's own answer"):
+    with pytest.raises(GeometryError, match="model's own result"):
         corrected(first, Edit(ed_frame=1), OPTIONS)
 
 

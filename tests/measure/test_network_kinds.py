@@ -494,7 +494,7 @@ class TestExperimental:
 
     @pytest.mark.parametrize("make", [tiny.ef_of_clips, tiny.bright_is_cavity])
     def test_it_warns_first_and_once(self, make, tmp_path, caplog):
-        text = "The network tiny is experimental: no external validation. Do not rely on its EF."
+        text = "The model tiny is experimental: no external validation. Do not rely on its EF."
         m, _ = measurer(make(tmp_path / "n", experimental=True)).measure(
             write_film(tmp_path / "a.avi", breathing(60))
         )
@@ -556,7 +556,7 @@ class TestPerBeat:
     def test_no_segmentation_network_is_one_sentence(self, tmp_path, monkeypatch):
         folder = tiny.ef_of_clips(tmp_path / "n")
         monkeypatch.setattr("lvef.inference.catalogue.list_models", list)
-        with pytest.raises(WeightsError, match="No segmentation network is installed"):
+        with pytest.raises(WeightsError, match="No segmentation model is installed"):
             measurer(folder, per_beat=True)
 
     def test_it_changes_nothing_for_networks_that_draw(self):

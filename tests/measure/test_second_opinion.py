@@ -75,7 +75,7 @@ def test_which_model():
     assert second_model("small-video", first) == "small-video"
     with pytest.raises(ConfigError, match="measures already"):
         second_model("camus-seg", first)
-    with pytest.raises(WeightsError, match="No network named nothing"):
+    with pytest.raises(WeightsError, match="No model named nothing"):
         second_model("nothing", first)
 
 

@@ -219,5 +219,5 @@ def test_a_port_that_is_taken(tmp_path):
 
 
 def test_a_network_that_is_not_there(tmp_path):
-    with pytest.raises(WeightsError, match="No network named soup"):
+    with pytest.raises(WeightsError, match="No model named soup"):
         run_service(replace(ServiceSettings(port=0, data=tmp_path), weights="soup"), announce=print)

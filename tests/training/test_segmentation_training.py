@@ -280,7 +280,7 @@ def test_the_mean_is_that_of_every_entry():
     found = mean_state(states)
     assert torch.equal(found["w"], torch.full((2, 3), 2.5))
     assert found["n"].dtype == torch.int64
-    with pytest.raises(DataError, match="different networks"):
+    with pytest.raises(DataError, match="different models"):
         mean_state([states[0], {"w": torch.zeros(3), "n": torch.tensor(1)}])
 
 

@@ -298,7 +298,7 @@ def _finding_as_dict(finding: Finding) -> dict[str, Any]:
         "severity": f.severity.value,
         "count": f.count,
         "text": f.text,
-        "mend": f.remedy,
+        "remedy": f.remedy,
         "examples": list(f.examples),
     }
 

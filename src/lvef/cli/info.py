@@ -12,7 +12,7 @@ from lvef.cli.options import json_option
 from lvef.core.errors import LvefError
 
 CODE_LICENCE = "Apache-2.0"
-"""Licence of the code; each network carries its own."""
+"""Licence of the code; each model carries its own."""
 
 
 @click.command(
@@ -50,10 +50,10 @@ def gather(name: str | None = None) -> dict[str, Any]:
     """Everything ``lvef info`` prints, as plain values.
 
     Args:
-        name: One network; None for all installed ones.
+        name: One model; None for all installed ones.
 
     Raises:
-        WeightsError: No such network, or it is damaged.
+        WeightsError: No such model, or it is damaged.
     """
     from lvef.core.wording import DISCLAIMER
     from lvef.measure.environment import describe_machine, package_versions
@@ -114,7 +114,7 @@ def gather_models(name: str | None) -> tuple[list[dict[str, Any]], str]:
         }
         for entry in entries
     ]
-    return networks, "" if networks else 'No network is installed: run pip install "lvef[weights]".'
+    return networks, "" if networks else 'No model is installed: run pip install "lvef[weights]".'
 
 
 def _print_short(facts: dict[str, Any]) -> None:
@@ -170,6 +170,6 @@ def _print_all(facts: dict[str, Any]) -> None:
     for network in facts["networks"]:
         lines += model_lines(network)
     if facts["networks_problem"]:
-        lines.append(("Networks", facts["networks_problem"]))
+        lines.append(("Models", facts["networks_problem"]))
     print_lines(lines)
     print_disclaimer()

@@ -183,13 +183,13 @@ def run_request(request: Request, options: MeasureOptions) -> int:
     elif len(jobs) > 1:
         from lvef.cli.show import print_table
 
-        print_table(result.rows, request.out)
+        print_table(result.rows, result.out)
     elif (measurement := next(iter(found.values()))).ef_percent is not None:
         from lvef.cli.show import print_measurement
 
         print_measurement(measurement)
-    if request.out is not None:
-        note(_closing_words(result, request.out))
+    if result.out is not None:
+        note(_closing_words(result, result.out))
     return result.exit_code
 
 

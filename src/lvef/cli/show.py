@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -113,10 +115,23 @@ def print_disclaimer() -> None:
 
 def make_console() -> Console:
     """A console on stdout, 120 columns wide where stdout is no terminal."""
+    if sys.stdout.isatty():
+        return Console(file=sys.stdout, highlight=False)
     # A pipe has no width: without this, rich would fold everything to 80 characters.
-    return Console(
-        file=sys.stdout, width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False, soft_wrap=False
-    )
+    return Console(file=cast(TextIO, _Stripped(sys.stdout)), width=_PIPED_WIDTH, highlight=False)
+
+
+class _Stripped:
+    """A stream without spaces at the ends of lines: rich fills the last column of a table with them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(re.sub(r" +$", "", text, flags=re.M))
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._stream, name)
 
 
 def _cells(row: Row, file: str) -> dict[str, str]:

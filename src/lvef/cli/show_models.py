@@ -54,7 +54,7 @@ def print_model(model: Facts) -> None:
 def model_lines(model: Facts) -> list[tuple[str, str]]:
     """Labels and texts of a model, external metrics before in-domain ones."""
     mark = f"{MARK}: " if model["experimental"] else ""
-    lines = [(f"Network {model['name']}", f"{mark}{model['title']} (version {model['version']})")]
+    lines = [(f"Model {model['name']}", f"{mark}{model['title']} (version {model['version']})")]
     if model["experimental"]:
         lines.append(("  Warning", model["experimental_text"]))
     lines += [

@@ -102,7 +102,7 @@ Examples:
 @click.option(
     "--fast-dev-run",
     is_flag=True,
-    help="Only try the command: all steps, up to the exported network, on one batch, and write nothing.",
+    help="Only try the command: all steps, up to the exported model, on one batch, and write nothing.",
 )
 def train(
     as_json: bool,
@@ -117,7 +117,7 @@ def train(
     average: tuple[Path, ...],
     **shared: Any,  # noqa: ANN401
 ) -> None:
-    """Train the network of a RECIPE on prepared stores.
+    """Train the model of a RECIPE on prepared stores.
 
     RECIPE is a file, or the name of a recipe that comes with lvef (camus-seg, small-video, two-stream-tuned ...). Keeps the
     best and the last checkpoint, and at the end writes the network as it is served: model.onnx with its card. A run that
@@ -264,7 +264,7 @@ def _show_trial(seconds: float, as_json: bool) -> None:
         click.echo(json.dumps({"fast_dev_run": True, "seconds": round(seconds, 1)}, indent=2))
     else:
         click.echo(
-            f"One batch was trained and validated, and the network was exported, in {seconds:.0f} s. Nothing was written."
+            f"One batch was trained and validated, and the model was exported, in {seconds:.0f} s. Nothing was written."
         )
 
 
@@ -277,7 +277,7 @@ def _show_run(done: SegmentationResult, options: RunOptions, as_json: bool) -> N
         return
     resumed = f", {done.resumed} of them earlier" if done.resumed else ""
     click.echo(
-        f"{done.out}: {done.epochs} epochs{resumed}, {done.minutes:.1f} min. The network: {done.network}."
+        f"{done.out}: {done.epochs} epochs{resumed}, {done.minutes:.1f} min. The model: {done.network}."
     )
 
 
@@ -319,7 +319,7 @@ def _show(fitted: FitResult) -> None:
     for part, figures in fitted.figures.items():
         click.echo(f"  {part.replace('_', ' ')}: {figures_text(figures)}")
     if fitted.network:
-        click.echo(f"The network: {fitted.network} (lvef measure --weights {fitted.network}).")
+        click.echo(f"The model: {fitted.network} (lvef measure --weights {fitted.network}).")
 
 
 def _command(recipe: Path, data: tuple[Path, ...], given: Mapping[str, Any]) -> str:

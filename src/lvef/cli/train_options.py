@@ -142,7 +142,7 @@ def training_options(command: F) -> F:
         click.option(
             "--init",
             type=FILE,
-            help="File with first weights: a checkpoint, or a state dict of the network or of a part of it.",
+            help="File with first weights: a checkpoint, or a state dict of the model or of a part of it.",
         ),
         click.option(
             "--device",

@@ -25,7 +25,7 @@ VERBS = {
     "import": (
         "lvef.cli.weights",
         "import_",
-        "A network that others published, from their file.",
+        "A model that others published, from their file.",
     ),
     "calibrate": ("lvef.cli.weights", "calibrate", "The prediction interval of a model."),
 }
@@ -96,7 +96,7 @@ Examples:
   lvef weights import echonet-lv deeplabv3_resnet50_random.pt -o half --half
   lvef measure clip.avi --weights echonet-ef
 
-Exit code: 0 network written, 1 something failed, 2 usage error.""",
+Exit code: 0 model written, 1 something failed, 2 usage error.""",
 )
 @click.argument("name", type=click.Choice(list(TITLES)))
 @click.argument("file", type=click.Path(path_type=Path))
@@ -114,7 +114,7 @@ Exit code: 0 network written, 1 something failed, 2 usage error.""",
 @json_option("Print what was written as JSON.")
 @verbosity_options("")
 def import_(name: str, file: Path, out: Path, crop: str, half: bool, as_json: bool) -> None:
-    """Make the checkpoint FILE of the published network NAME into a folder that lvef measure --weights takes.
+    """Make the checkpoint FILE of the published model NAME into a folder that lvef measure --weights takes.
 
     The file is read without running anything that it says. Needs torch, once; measuring with the result does not.
     """
@@ -126,7 +126,7 @@ def import_(name: str, file: Path, out: Path, crop: str, half: bool, as_json: bo
     try:
         from lvef.models.published import import_published
     except ImportError:
-        raise MissingExtraError("Importing a network", "train") from None
+        raise MissingExtraError("Importing a model", "train") from None
     made = _make_folder(out, {CARD_NAME, MODEL_NAME})
     model = out / MODEL_NAME
     try:
@@ -141,7 +141,7 @@ def import_(name: str, file: Path, out: Path, crop: str, half: bool, as_json: bo
 
 
 def make_card(name: str, crop: str, half: bool, digest: str, parameters: int, model_sha256: str) -> Card:
-    """The card of an imported network.
+    """The card of an imported model.
 
     Args:
         name: Name of the published network.

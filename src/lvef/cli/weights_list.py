@@ -93,7 +93,7 @@ def verify(ctx: click.Context, models: tuple[str, ...], backend: str, as_json: b
     ]
     found = [verify_model(folder, backend) for folder in folders or model_folders()]
     if not found:
-        raise WeightsError('No network is installed: run pip install "lvef[weights]".')
+        raise WeightsError('No model is installed: run pip install "lvef[weights]".')
     if as_json:
         click.echo(to_json([asdict(one) | {"folder": str(one.folder)} for one in found]), nl=False)
     else:

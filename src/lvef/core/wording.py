@@ -160,7 +160,7 @@ def clip_text(measurement: Measurement, between: str = ", ") -> str:
 
 
 def category_lines(categories: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The category tables as (name of the table, category).
+    """The category tables as (name of the table, category). The classes of the source report stand in the files alone.
 
     Args:
         categories: As `lvef.geometry.categories.categories` gives them; unknown keys are left out.
@@ -179,8 +179,6 @@ def category_lines(categories: Mapping[str, str]) -> list[tuple[str, str]]:
         lines.append(("ASE/EACVI 2015", both))
     if "heart_failure" in categories:
         lines.append(("Heart-failure range", _lookup(HEART_FAILURE_TEXT, categories["heart_failure"])))
-    if "report" in categories:
-        lines.append(("Source report", _lookup(REPORT_CLASS_TEXT, categories["report"])))
     return lines
 
 

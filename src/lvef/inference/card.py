@@ -224,7 +224,7 @@ def experimental_text(card: Card) -> str:
     inside = next((f for f in card.figures if f.name.startswith(EF_MAE)), None)
     if inside is not None:
         parts.append(f"in-domain {_format_points(inside)} points on {inside.split}")
-    return f"The network {card.name} is {MARK}: {'; '.join(parts)}. Do not rely on its EF."
+    return f"The model {card.name} is {MARK}: {'; '.join(parts)}. Do not rely on its EF."
 
 
 def metric_text(figure: Figure) -> str:

@@ -57,7 +57,7 @@ def list_models() -> list[ModelEntry]:
         card = read_card(folder)
         if card.name in found:
             raise WeightsError(
-                f"The network {card.name} is installed twice, in {found[card.name].folder} and {folder}; uninstall one."
+                f"The model {card.name} is installed twice, in {found[card.name].folder} and {folder}; uninstall one."
             )
         found[card.name] = ModelEntry(card.name, folder, card)
     return [found[name] for name in sorted(found)]
@@ -87,7 +87,7 @@ def first_model_of_kind(kind: str, preferred: str) -> str:
     found = [entry for entry in list_models() if entry.card.kind == kind]
     names = [entry.name for entry in sorted(found, key=lambda entry: entry.card.experimental)]
     if not names:
-        raise WeightsError(f'No {kind} network is installed: run pip install "lvef[weights]".')
+        raise WeightsError(f'No {kind} model is installed: run pip install "lvef[weights]".')
     return preferred if preferred in names else names[0]
 
 
@@ -118,7 +118,7 @@ def find_model(name: str) -> ModelEntry:
         if name not in installed:
             known = ", ".join(installed) or 'none (run pip install "lvef[weights]")'
             hint = did_you_mean(name, installed)
-            said = f"No network named {name}" + (
+            said = f"No model named {name}" + (
                 f"{hint} Installed: {known}." if hint else f"; installed: {known}."
             )
             # A name with a slash is a folder, which may be missing.

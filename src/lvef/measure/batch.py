@@ -102,11 +102,13 @@ class BatchResult:
         rows: Lines of ``results.csv``, in the order of the jobs.
         resumed: How many were taken from an earlier run.
         seconds: Time of the whole batch.
+        out: Folder that was written; None where nothing was.
     """
 
     rows: list[Row] = field(default_factory=list)
     resumed: int = 0
     seconds: float = 0.0
+    out: Path | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -148,7 +150,8 @@ def run_batch(
         max_seconds: Longest time for one file, after which it has failed and the others go on; 0 for no limit.
         progress: Progress callbacks; the messages are about files that take long or were given twice.
 
-    A file that does not exist has failed, but leaves nothing in ``out_dir``: most often its name is mistyped.
+    A file that does not exist has failed, but leaves nothing in ``out_dir``: most often its name is mistyped. Where no file
+    exists, ``out_dir`` is not made.
 
     Raises:
         OutputError: The outputs cannot be written, for example on a full disk. What was written stays whole,
@@ -172,7 +175,8 @@ def run_batch(
 
     def result() -> BatchResult:
         in_order = [rows[key] for key in unique if key in rows]
-        return BatchResult(in_order, resumed, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return BatchResult(in_order, resumed, seconds, None if folder is None else folder.path)
 
     def write_run(complete: bool) -> None:
         if folder is not None:
@@ -183,7 +187,7 @@ def run_batch(
             folder.write_results()
         write_run(complete)
 
-    folder = None if out_dir is None else OutputFolder(out_dir, written, settings, outputs)
+    folder = None if out_dir is None or not written else OutputFolder(out_dir, written, settings, outputs)
     batch = _Batch(folder, write, outputs, resume)
     with nullcontext() if folder is None else closing(folder):
         # From the start: run.json marks the folder as an output folder, which a search for clips skips.

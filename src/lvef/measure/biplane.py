@@ -135,7 +135,7 @@ def biplane_of(
             raise QualityRefusal(
                 "tracing_needed",
                 f"{source}: {measurer.predictor.entry.name} draws no ventricle, and a biplane EF is made of two; choose "
-                "another network with --weights.",
+                "another model with --weights.",
             )
         for name, (measurement, _) in views.items():
             if measurement.ef_percent is None:

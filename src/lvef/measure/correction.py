@@ -100,7 +100,7 @@ def corrected(
         QualityRefusal: The ventricle is larger at ES than at ED.
     """
     if machine.correction is not None:
-        raise GeometryError(f"{machine.source}: it was corrected before; correct the network's own answer.")
+        raise GeometryError(f"{machine.source}: it was corrected before; correct the model's own result.")
     ed, es = _frames(machine, edit)
     changed = _changes(machine, edit, ed, es)
     if not changed:
@@ -305,7 +305,7 @@ def _frames(machine: Measurement, edit: Edit) -> tuple[int, int]:
         frame = own if wanted is None else wanted
         if frame is None:
             raise GeometryError(
-                f"{machine.source}: the network found no {phase} frame; choose both frames by hand."
+                f"{machine.source}: the model found no {phase} frame; choose both frames by hand."
             )
         if not 0 <= frame < n:
             raise GeometryError(
@@ -380,7 +380,7 @@ def _notice(changed: tuple[str, ...], machine: Measurement) -> CodedWarning:
     what = "contours moved by hand" if drawn else "frames chosen by hand"
     text = f"Corrected by a reader ({what}): EF and volumes follow from the ED and the ES contour as shown"
     n = averaged_text(machine)
-    mean = f", of one beat; the network's are means of {n}" if n else ""
+    mean = f", of one beat; the model's are means of {n}" if n else ""
     return CodedWarning("corrected_by_reader", f"{text}{mean}.")
 
 

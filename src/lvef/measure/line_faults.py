@@ -42,7 +42,7 @@ def _line_warnings(counts: dict[str, int]) -> tuple[CodedWarning, ...]:
         notices.append(
             CodedWarning(
                 "es_above_ed_lines",
-                "As the network drew them, the ventricle is larger at ES than at ED; only smoothed over time it is not.",
+                "As the model drew them, the ventricle is larger at ES than at ED; only smoothed over time it is not.",
             )
         )
     return tuple(notices)

@@ -311,7 +311,7 @@ class Measurer:
             raise QualityRefusal(
                 "cine_needed",
                 f"{source}: {self.predictor.entry.name} reads an EF from clips; two stills are none. Give a cine, or "
-                "choose a network that draws the ventricle with --weights.",
+                "choose a model that draws the ventricle with --weights.",
             )
 
     def _measure_stills(self, stills: list[tuple[Clip, Sector]], pair: Clip) -> tuple[Measurement, Clip]:

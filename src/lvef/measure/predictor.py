@@ -117,7 +117,7 @@ class Predictor:
         self.entry: ModelEntry = entry or find_model(options.weights)
         if self.entry.card.kind not in self.KINDS:
             raise WeightsError(
-                f"{self.entry.folder}: the network {self.entry.name} is of the kind {self.entry.card.kind}, "
+                f"{self.entry.folder}: the model {self.entry.name} is of the kind {self.entry.card.kind}, "
                 f"{' or '.join(self.KINDS)} is needed here; choose another (lvef info lists them)."
             )
         self._session = open_model(
@@ -214,7 +214,7 @@ class Predictor:
             DataError: The cine is too short, or a moment lies outside of it.
             WeightsError: The network gives something else than one number a clip.
         """
-        raise WeightsError(f"{self.entry.folder}: the network {self.entry.name} reads no EF from clips.")
+        raise WeightsError(f"{self.entry.folder}: the model {self.entry.name} reads no EF from clips.")
 
     def _refusal(self, source: str) -> QualityRefusal:
         return QualityRefusal("tracing_needed", f"{source}: {self.entry.name} draws no ventricle.")

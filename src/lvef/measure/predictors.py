@@ -88,7 +88,7 @@ def load_predictor(options: MeasureOptions) -> Predictor:
     if found is None:
         names = ", ".join(one.name for one in measuring_models()) or "none"
         raise WeightsError(
-            f"The network {entry.name} is of the kind {entry.card.kind} and measures no EF; installed ones that do: {names}."
+            f"The model {entry.name} is of the kind {entry.card.kind} and measures no EF; installed ones that do: {names}."
         )
     return found(options, entry)
 
@@ -314,7 +314,7 @@ class ClipPredictor(Predictor):
         answers = [a.ravel() for a in prefetch(start, range(len(starts_s)), self.engine.lanes + 1)]
         if any(a.size != 1 or not np.isfinite(a).all() for a in answers):
             raise WeightsError(
-                f"{clip.source}: the network {self.entry.name} gave no EF for it (one finite number a clip was expected); "
+                f"{clip.source}: the model {self.entry.name} gave no EF for it (one finite number a clip was expected); "
                 "choose another with --weights."
             )
         efs = np.concatenate(answers).astype(np.float64)

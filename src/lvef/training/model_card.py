@@ -216,7 +216,7 @@ def _known(name: str) -> str:
 def _limits(kind: str, collections: list[str]) -> tuple[str, ...]:
     limits = [
         LIMITS[kind],
-        "Apical views of adults only; other views are not refused by the network itself.",
+        "Apical views of adults only; other views are not refused by the model itself.",
     ]
     if collections and set(collections) <= set(SYNTHETIC):
         limits.append("Trained on synthetic clips alone: no clip of a patient was used.")

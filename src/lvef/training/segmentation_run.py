@@ -207,7 +207,7 @@ def mean_state(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
     first = states[0]
     shapes = [{name: value.shape for name, value in state.items()} for state in states]
     if any(shape != shapes[0] for shape in shapes):
-        raise DataError("the runs have different networks; runs of one recipe were expected.")
+        raise DataError("the runs have different models; runs of one recipe were expected.")
     return {
         name: torch.stack([state[name].float() for state in states]).mean(0).to(value.dtype)
         for name, value in first.items()

@@ -117,7 +117,7 @@ def test_what_is_not_there(collection, tmp_path):
         load_models(plan(tmp_path / "none"))
     with pytest.raises(DataError, match="list of CAMUS validation patients is missing"):
         load_models(plan(tmp_path))
-    with pytest.raises(WeightsError, match="No network named nothing"):
+    with pytest.raises(WeightsError, match="No model named nothing"):
         load_models(plan(collection, weights=("nothing",)))
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(DataError, match="is empty"):
