@@ -107,6 +107,7 @@ def test_a_view_may_have_a_scale_of_its_own():
     assert options_of_view(options, View.A4C) == MeasureOptions(mm_per_px=0.3)
     assert options_of_view(options, View.A2C) == MeasureOptions(mm_per_px=0.4)
     assert options_of_view(MeasureOptions(mm_per_px=0.3), View.A2C).mm_per_px == 0.3
+    assert options_of_view(MeasureOptions(mm_per_px=0.3, a2c_keeps_scale=True), View.A2C) == MeasureOptions()
 
 
 @pytest.mark.parametrize(("length_mm", "says"), [(45.0, "50 to 130 mm"), (90.0, ""), (140.0, "50 to 130 mm")])

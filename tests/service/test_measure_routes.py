@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from lvef.service.database import DISK_FULL
 from lvef.service.store import STORE_NAME, JobRecord
 from tests.bombs import BOMBS
+from tests.full_disk import FullDisk
 from tests.waiting import wait_until
 
 
@@ -305,6 +307,21 @@ def test_a_result_that_cannot_be_kept(start, monkeypatch):
         assert running.send(b"ok").status_code == 200
         assert running.jobs.upload_store.uploads() == []
         assert 'lvef_jobs{state="done"} 1.0' in running.client.get("/metrics").text
+
+
+def test_a_full_disk_is_one_sentence_and_deleting_works(start):
+    with start() as running:
+        (job,) = running.send(b"ok").json()["jobs"]
+        running.jobs.store._base = FullDisk(running.jobs.store._base)
+        answer = running.client.post(f"{job['links']['result']}/correction", json={"es_frame": 1})
+        assert (answer.status_code, answer.json()["error"]) == (
+            507,
+            {"code": "no_space", "message": DISK_FULL},
+        )
+        # What is drawn is sent, although it cannot be kept.
+        assert running.client.get(f"{job['links']['result']}/report.pdf").status_code == 200
+        assert running.client.delete(job["links"]["self"]).status_code == 204
+        assert running.jobs.store.count() == 0
 
 
 def full(*args):

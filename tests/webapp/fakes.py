@@ -97,7 +97,11 @@ def _result(kind: str, start: bytes, source: str, names: list[str], options: Any
             )
         return Result(m, two)
     if kind == "biplane":
-        parts = {view: beating(source=name)[0] for view, name in zip(("A4C", "A2C"), names, strict=True)}
+        scaled = not start.startswith(b"unscaled")
+        parts = {
+            view: beating(source=name, calibrated=scaled)[0]
+            for view, name in zip(("A4C", "A2C"), names, strict=True)
+        }
         both = biplane_measurement(source, parts["A4C"], parts["A2C"], options)
         if start.startswith(b"swapped"):
             both = replace(

@@ -7,7 +7,7 @@ import pytest
 from lvef.core.terms import Sex, View
 from lvef.measure.options import AUTO, MeasureOptions
 from lvef.service.errors import ApiError
-from lvef.webapp.choices import DEFAULTS, measure_options, parse_choices, parse_scale
+from lvef.webapp.choices import DEFAULTS, measure_options, parse_choices, parse_scales
 from lvef.webapp.sessions import CLIP, STILLS, STUDY
 
 MODELS = {"own": "/somewhere/own", "other": "other"}
@@ -42,18 +42,27 @@ def test_the_options_of_each_kind():
     assert measure_options(DEFAULTS, CLIP, BASE, MODELS).weights == BASE.weights
 
 
-def test_a_scale_of_a_view():
-    scale = parse_scale({"line": [1, 2, 1, 102], "length_mm": 50, "part": "A2C"}, STUDY)
-    options = measure_options(DEFAULTS, STUDY, BASE, MODELS, scale)
-    assert (
-        options.a2c_scale_line == (1, 2, 1, 102, 50)
-        and options.scale_line is None
-        and options.prefer_manual_scale
+def test_scales_of_the_views():
+    a4c, a2c = (
+        {"line": [1, 2, 1, 102], "length_mm": mm, "part": part} for mm, part in ((50, "A4C"), (60, "A2C"))
     )
-    scale = parse_scale({"line": [1, 2, 1, 102], "length_mm": 50}, CLIP)
-    assert measure_options(DEFAULTS, CLIP, BASE, MODELS, scale).scale_line == (1, 2, 1, 102, 50)
-    assert parse_scale(None, CLIP) is None
-    with pytest.raises(ApiError, match="no such view"):
-        parse_scale({"line": [1, 2, 1, 102], "length_mm": 50, "part": "A2C"}, CLIP)
-    with pytest.raises(ApiError, match="pixels long"):
-        parse_scale({"line": [1, 2, 1, 4], "length_mm": 50}, CLIP)
+    scales = parse_scales(a2c, None, STUDY)
+    options = measure_options(DEFAULTS, STUDY, BASE, MODELS, scales)
+    assert options.a2c_scale_line == (1, 2, 1, 102, 60) and options.scale_line is None
+    assert options.prefer_manual_scale
+    options = measure_options(DEFAULTS, STUDY, BASE, MODELS, parse_scales([a4c], scales, STUDY))
+    assert options.scale_line == (1, 2, 1, 102, 50) and options.a2c_scale_line == (1, 2, 1, 102, 60)
+    # The line of the one is not laid on the other.
+    options = measure_options(DEFAULTS, STUDY, BASE, MODELS, parse_scales(a4c, None, STUDY))
+    assert options.a2c_keeps_scale and options.a2c_scale_line is None
+    line = {"line": [1, 2, 1, 102], "length_mm": 50}
+    options = measure_options(DEFAULTS, CLIP, BASE, MODELS, parse_scales(line, None, CLIP))
+    assert options.scale_line == (1, 2, 1, 102, 50) and not options.a2c_keeps_scale
+    assert parse_scales(None, {"": line}, CLIP) is None
+    for kind, given, message in (
+        (CLIP, a2c, "no such view"),
+        (STUDY, line, "no such view"),
+        (CLIP, line | {"line": [1, 2, 1, 4]}, "pixels long"),
+    ):
+        with pytest.raises(ApiError, match=message):
+            parse_scales(given, None, kind)

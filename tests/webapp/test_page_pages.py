@@ -28,8 +28,9 @@ def test_two_clicks_and_a_length_give_millilitres(visitors, served, phantom_file
     tab.locator(".main-values dd").get_by_text(" ml").first.wait_for()
     after = measured(tab)
     assert after["ef_percent"] == pytest.approx(before["ef_percent"], abs=1e-3)
-    line = after["scale"]["line"]
-    assert after["scale"]["length_mm"] == 120 and abs(line[3] - line[1]) > 0.6 * 112
+    (scale,) = after["scale"]["parts"]
+    line = scale["line"]
+    assert scale["length_mm"] == 120 and abs(line[3] - line[1]) > 0.6 * 112
     hook(tab, "tab-method").click()
     tab.locator("#tab-panel").get_by_text("120 mm").first.wait_for()
 

@@ -6,14 +6,17 @@ import asyncio
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 pytest.importorskip("uvicorn", reason='the page needs pip install "lvef[app]"')
 
+from lvef.service.database import DISK_FULL
 from lvef.service.errors import ApiError
+from tests.full_disk import FullDisk
 from tests.waiting import wait_until
-from tests.webapp.pages import running
+from tests.webapp.pages import SMALL, running
 from tests.webapp.test_routes_item import moved
 
 
@@ -151,3 +154,46 @@ def test_a_full_disk_is_one_sentence(quick, visitor, monkeypatch):
 
     monkeypatch.setattr(quick.page.store, "save", full)
     assert visitor.error(visitor.put("api/options", json={"sex": "F"}))[:2] == (507, "no_space")
+
+
+def test_forget_on_a_full_disk(quick, visitor, monkeypatch):
+    before = set(quick.page.uploads_folder.iterdir())
+    item = visitor.measured()
+    cookie = visitor.client.cookies["lvef_session"]
+    quick.page.visitors._touched.clear()
+    monkeypatch.setattr(quick.page.store, "_base", FullDisk(quick.page.store._base))
+    monkeypatch.setattr(quick.jobs.store, "_base", FullDisk(quick.jobs.store._base))
+    # What is there can be looked at; what would be lost says so.
+    assert visitor.detail(item)["ef_text"] == item["ef_text"]
+    assert visitor.get(f"api/items/{item['id']}/frames").status_code == 200
+    body = {"revision": item["revision"], "edit": moved(visitor, item), "history": None}
+    answer = visitor.put(f"api/items/{item['id']}/edit", json=body)
+    assert visitor.error(answer) == (507, "no_space", DISK_FULL)
+    fresh = visitor.delete("api/session")
+    assert fresh.status_code == 200 and fresh.json()["items"] == []
+    assert quick.page.store.session(cookie) is None and quick.page.store.items(cookie) == []
+    assert set(quick.page.uploads_folder.iterdir()) == before
+
+
+def test_what_expired_is_deleted_on_a_full_disk(tmp_path, monkeypatch):
+    with running(tmp_path, replace(SMALL, keep_hours=2.0)) as own:
+        visitor = own.visitor()
+        old, new = visitor.measured(), visitor.measured(b"clip 2")
+        (first, second) = own.page.store.items(visitor.client.cookies["lvef_session"])
+        monkeypatch.setattr(own.page.store, "_base", FullDisk(own.page.store._base))
+
+        def purge(hours):
+            at = first.touched + 3600 * hours
+            asyncio.run_coroutine_threadsafe(own.page.purge(at), own.jobs._loop).result(300)
+
+        assert second.touched > first.touched
+        purge(1.9)
+        assert [one["id"] for one in visitor.get("api/items").json()["items"]] == [old["id"], new["id"]]
+        purge(2.0 + (second.touched - first.touched) / 7200)
+        assert [one["id"] for one in visitor.get("api/items").json()["items"]] == [new["id"]]
+        assert visitor.get(f"api/items/{old['id']}").status_code == 404
+        assert len(list(own.page.uploads_folder.iterdir())) == 1 and own.jobs.store.count() == 1
+        # The other goes with the session, which was not used since.
+        purge(3.5)
+        assert visitor.get("api/items").json()["items"] == []
+        assert list(own.page.uploads_folder.iterdir()) == [] and own.jobs.store.count() == 0

@@ -299,18 +299,49 @@ def test_stills_that_look_swapped(visitor):
 
 def test_a_scale_by_hand(visitor):
     item = visitor.measured(b"unscaled")
-    scale = item["scale"]
-    assert scale["needed"] and scale["line"] is None and len(scale["start_line"]) == 4
+    (scale,) = item["scale"]["parts"]
+    assert item["scale"]["needed"] and scale["line"] is None and len(scale["start_line"]) == 4
     body = {"scale": {"line": [50, 10, 50, 100], "length_mm": 120}}
     visitor.post(f"api/items/{item['id']}/measure", json=body)
-    scale = visitor.finished(item)["scale"]
+    (scale,) = visitor.finished(item)["scale"]["parts"]
     assert (scale["line"], scale["length_mm"]) == ([50, 10, 50, 100], 120)
     # It stays when the clip is measured again for another reason, and goes when it is taken back.
     visitor.post(f"api/items/{item['id']}/measure", json={"options": {"view": "A4C"}})
-    assert visitor.finished(item)["scale"]["line"] and visitor.detail(item)["options"]["view"] == "A4C"
+    assert (
+        visitor.finished(item)["scale"]["parts"][0]["line"]
+        and visitor.detail(item)["options"]["view"] == "A4C"
+    )
     visitor.post(f"api/items/{item['id']}/measure", json={"scale": None})
-    assert visitor.finished(item)["scale"]["line"] is None
-    assert visitor.measured()["scale"]["needed"] is False
+    assert visitor.finished(item)["scale"]["parts"][0]["line"] is None
+    assert visitor.measured()["scale"] == {"needed": False, "parts": []}
+
+
+def test_each_view_of_a_study_has_a_scale(visitor):
+    item = visitor.measured(b"unscaled", b"unscaled", kind="study")
+    url, lines = f"api/items/{item['id']}/measure", {"A4C": [50, 10, 50, 100], "A2C": [40, 20, 40, 90]}
+
+    def given(**lengths):
+        return [{"part": part, "line": lines[part], "length_mm": mm} for part, mm in lengths.items()]
+
+    def lengths():
+        return {one["part"]: one["length_mm"] for one in visitor.finished(item)["scale"]["parts"]}
+
+    assert lengths() == {"A4C": None, "A2C": None}
+    visitor.post(url, json={"scale": given(A4C=120)[0]})
+    assert lengths() == {"A4C": 120, "A2C": None}
+    visitor.post(url, json={"scale": given(A2C=90)})
+    assert lengths() == {"A4C": 120, "A2C": 90}
+    visitor.post(url, json={"scale": given(A4C=130, A2C=95)})
+    assert lengths() == {"A4C": 130, "A2C": 95}
+    # A line stays with its clip.
+    visitor.post(url, json={"swap": True})
+    assert lengths() == {"A4C": 95, "A2C": 130}
+    assert visitor.detail(item)["scale"]["parts"][0]["line"] == lines["A2C"]
+    visitor.post(url, json={"scale": None})
+    assert lengths() == {"A4C": None, "A2C": None}
+    assert (
+        visitor.error(visitor.post(url, json={"scale": {"line": [1, 2, 1, 90], "length_mm": 50}}))[0] == 422
+    )
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,14 @@ SECTIONS = {
     "Model": ("weights", "backend", "precision", "threads", "second_opinion", "per_beat", "thresholds"),
     "View and patient": ("view", "sex", "height_cm", "weight_kg"),
     "Frames": ("ed_frame", "es_frame", "frame_rate_hz", "max_frames"),
-    "Scale": ("mm_per_px", "scale_line", "a2c_mm_per_px", "a2c_scale_line", "prefer_manual_scale"),
+    "Scale": (
+        "mm_per_px",
+        "scale_line",
+        "a2c_mm_per_px",
+        "a2c_scale_line",
+        "a2c_keeps_scale",
+        "prefer_manual_scale",
+    ),
 }
 """Headings of the help of commands that measure."""
 

@@ -97,9 +97,9 @@ def options_of_view(options: MeasureOptions, view: View) -> MeasureOptions:
         view: A4C or A2C.
     """
     own = options.a2c_mm_per_px, options.a2c_scale_line
-    if view is View.A2C and any(one is not None for one in own):
+    if view is View.A2C and (options.a2c_keeps_scale or any(one is not None for one in own)):
         options = replace(options, mm_per_px=own[0], scale_line=own[1])
-    return replace(options, a2c_mm_per_px=None, a2c_scale_line=None)
+    return replace(options, a2c_mm_per_px=None, a2c_scale_line=None, a2c_keeps_scale=False)
 
 
 def with_manual_scale(clip: Clip, sector: Sector, options: MeasureOptions) -> Clip:

@@ -52,6 +52,8 @@ class MeasureOptions:
     """Biplane studies: millimetres per pixel of the A2C, if its scale differs from that of the A4C."""
     a2c_scale_line: ScaleLine | None = None
     """Biplane studies: line of known length on the A2C, in the same form."""
+    a2c_keeps_scale: bool = False
+    """Biplane studies: the A2C does not take the scale given for the A4C; it has its file's, or the one given for it."""
     prefer_manual_scale: bool = False
     """Use the given scale even if the file has its own."""
     per_beat: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 import lvef
 from lvef.core.wording import DISCLAIMER
+from lvef.service.database import DISK_FULL
 from lvef.service.errors import ApiError, error_body
 from lvef.service.jobs import JobManager
 from lvef.service.middleware import AccessMiddleware, bug_response
@@ -85,6 +87,10 @@ def _api(settings: ServiceSettings, jobs: JobManager) -> FastAPI:
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:
         message = _MESSAGES.get(error.status_code, "The request cannot be answered.")
         return JSONResponse(error_body("http", message), error.status_code, error.headers)
+
+    @api.exception_handler(sqlite3.OperationalError)
+    async def disk_full(_: Request, __: sqlite3.OperationalError) -> JSONResponse:
+        return JSONResponse(error_body("no_space", DISK_FULL), 507)
 
     api.add_exception_handler(Exception, bug_response)
     return api

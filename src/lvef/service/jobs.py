@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -228,7 +228,7 @@ class JobManager:
             raise not_found("result")
         clips = await self._run_in_writer(self.store.clips, result.root)
         reply = await self.run_first(Task("draw", {"name": name, "files": files, "clips": clips}))
-        await self._run_in_writer(self.store.add_file, result.id, name, reply.files[name])
+        await self.keep_file(result.id, name, reply.files[name])
         return reply.files[name]
 
     async def correct(self, parent: ResultRecord, edit: Any) -> ResultRecord:  # noqa: ANN401
@@ -278,8 +278,9 @@ class JobManager:
         return await self._run_in_writer(self.store.file, result, name)
 
     async def keep_file(self, result: str, name: str, data: bytes) -> None:
-        """Keep a file that was made of a result."""
-        await self._run_in_writer(self.store.add_file, result, name, data)
+        """Keep a file that was made of a result, where there is room for it."""
+        with suppress(sqlite3.OperationalError):
+            await self._run_in_writer(self.store.add_file, result, name, data)
 
     async def delete_derived(self, name: str) -> None:
         """Delete one result alone, such as a correction that is out of date."""
@@ -423,12 +424,17 @@ class JobManager:
     async def _clean_up_regularly(self) -> None:
         while True:
             await asyncio.sleep(PURGE_INTERVAL_S)
-            await self._run_in_writer(self._clean_up)
+            try:
+                await self._run_in_writer(self._clean_up)
+            except sqlite3.Error as error:
+                LOG.error("nothing could be cleaned up: %s", type(error).__name__)
 
     def _clean_up(self) -> None:
         """Remove what killed services left, and expired results."""
-        self.store.fail_orphaned_jobs(self.upload_store.remove_orphans(), STOPPED.message)
+        alive = self.upload_store.remove_orphans()
+        # First, as it works on a full disk too, and makes room.
         self.store.delete_expired()
+        self.store.fail_orphaned_jobs(alive, STOPPED.message)
 
     async def _run_in_writer(self, call: Callable[..., T], *values: Any) -> T:  # noqa: ANN401
         """Call the store in its own thread."""

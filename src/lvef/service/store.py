@@ -7,7 +7,6 @@ needs, and the clip, black outside the sector, from which images are drawn. What
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -15,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import DataError
+from lvef.service.database import delete_anyway, open_database
 
 STORE_NAME = "results.sqlite"
 """The database inside the data folder."""
@@ -98,27 +97,7 @@ class ResultStore:
     def __init__(self, path: Path | None, keep_s: float, max_bytes: int) -> None:
         self.keep_s, self.max_bytes = keep_s, max_bytes
         self._lock = threading.RLock()
-        try:
-            if path is not None:
-                path.touch(mode=0o600)
-            self._base = sqlite3.connect(
-                ":memory:" if path is None else path,
-                timeout=30.0,
-                check_same_thread=False,
-                isolation_level=None,
-            )
-            # Before the first table is created; it cannot be changed later.
-            self._base.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            self._base.execute("PRAGMA journal_mode = WAL")
-            self._base.execute("PRAGMA synchronous = NORMAL")
-            self._base.execute("PRAGMA secure_delete = ON")
-            (found,) = self._base.execute("PRAGMA user_version").fetchone()
-            if found not in (0, VERSION):
-                raise DataError(f"{path} was made by another version of lvef; move it away or choose --data.")
-            self._base.executescript(TABLES)
-            self._base.execute(f"PRAGMA user_version = {VERSION}")
-        except (sqlite3.Error, OSError) as error:
-            raise DataError(f"{path} cannot be used as a database ({error}); move it away.") from None
+        self._base = open_database(path, TABLES, VERSION)
 
     def close(self) -> None:
         """Close the database; what was in memory is gone."""
@@ -235,17 +214,25 @@ class ResultStore:
 
     def delete(self, roots: Iterable[str]) -> None:
         """Delete jobs with their results and all corrections of these."""
-        with self._lock:
-            for root in roots:
-                self._base.execute("DELETE FROM jobs WHERE id = ?", (root,))
-                self._base.execute("DELETE FROM results WHERE root = ?", (root,))
+        names = [(root,) for root in roots]
+
+        def work() -> None:
+            self._base.executemany("DELETE FROM jobs WHERE id = ?", names)
+            self._base.executemany("DELETE FROM results WHERE root = ?", names)
             self._sweep()
+
+        with self._lock:
+            delete_anyway(self._base, work)
 
     def delete_result(self, name: str) -> None:
         """Delete one result with its files; its parent and its clips stay."""
-        with self._lock:
+
+        def work() -> None:
             self._base.execute("DELETE FROM results WHERE id = ?", (name,))
             self._sweep()
+
+        with self._lock:
+            delete_anyway(self._base, work)
 
     def fail_orphaned_jobs(self, alive: Collection[str], message: str) -> int:
         """Mark jobs that were queued or running in services that are gone as failed; returns how many.
@@ -267,20 +254,21 @@ class ResultStore:
         """Delete expired results, then the oldest until the size limit is met; returns how many."""
         before = (time.time() if now is None else now) - self.keep_s
         with self._lock:
-            gone = self._base.execute("DELETE FROM results WHERE created < ?", (before,)).rowcount
-            self._base.execute("DELETE FROM jobs WHERE finished < ?", (before,))
-            self._sweep()
-            for table, key in (("clips", "root"), ("results", "id")):
-                while self.size() > self.max_bytes:
-                    oldest = self._base.execute(
-                        f"SELECT {key} FROM {table} ORDER BY created LIMIT 10"
-                    ).fetchall()
-                    if not oldest:
-                        break
-                    self._base.executemany(f"DELETE FROM {table} WHERE {key} = ?", oldest)
-                    gone += len(oldest) if table == "results" else 0
-                    self._sweep()
-            return gone
+            count = self.count()
+            delete_anyway(self._base, lambda: self._delete_before(before))
+            return count - self.count()
+
+    def _delete_before(self, before: float) -> None:
+        self._base.execute("DELETE FROM results WHERE created < ?", (before,))
+        self._base.execute("DELETE FROM jobs WHERE finished < ?", (before,))
+        self._sweep()
+        for table, key in (("clips", "root"), ("results", "id")):
+            while self.size() > self.max_bytes:
+                oldest = self._base.execute(f"SELECT {key} FROM {table} ORDER BY created LIMIT 10").fetchall()
+                if not oldest:
+                    break
+                self._base.executemany(f"DELETE FROM {table} WHERE {key} = ?", oldest)
+                self._sweep()
 
     def size(self) -> int:
         """Bytes of the database."""

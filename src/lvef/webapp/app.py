@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from lvef.core.errors import LvefError
+from lvef.service.database import DISK_FULL
 from lvef.service.errors import ApiError, error_body
 from lvef.service.middleware import AccessMiddleware, bug_response
 from lvef.service.pool import WorkerFactory
@@ -113,7 +114,9 @@ def _with_slash(app: ASGIApp, root_path: str) -> ASGIApp:
 async def _api_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     # Frames count from 1 on the page, and it has no command line.
-    return JSONResponse(error_body(error.code, plain_text(error.message)), error.status, error.headers)
+    # It is a sentence already, which may begin with a file's name.
+    message = error.message[:1] + plain_text(error.message)[1:]
+    return JSONResponse(error_body(error.code, message), error.status, error.headers)
 
 
 async def _lvef_error(_: Request, error: Exception) -> Response:
@@ -127,8 +130,7 @@ async def _http_error(_: Request, error: Exception) -> Response:
 
 
 async def _disk_full(_: Request, __: Exception) -> Response:
-    message = "Nothing can be saved: the disk of this machine is full or cannot be written. Free some space, then try again."
-    return JSONResponse(error_body("no_space", message), 507)
+    return JSONResponse(error_body("no_space", DISK_FULL), 507)
 
 
 async def _client_gone(_: Request, __: Exception) -> Response:

@@ -81,7 +81,7 @@ def measure_options(
     kind: str,
     base: MeasureOptions,
     models: Mapping[str, str],
-    scale: Mapping[str, Any] | None = None,
+    scales: Mapping[str, Any] | None = None,
 ) -> MeasureOptions:
     """The options of a measurement.
 
@@ -90,19 +90,20 @@ def measure_options(
         kind: Of the item: stills have no frame rate, and the views of a study are known.
         base: Of this page.
         models: Installed models: name and what to load.
-        scale: As `parse_scale` returns it, or None.
+        scales: As `parse_scales` returns them.
     """
-    line = None if scale is None else (*scale["line"], scale["length_mm"])
-    of_a2c = scale is not None and scale.get("part") == "A2C"
+    lines = {part: (*one["line"], one["length_mm"]) for part, one in (scales or {}).items()}
     return replace(
         patient_options(choices, base),
         weights=models.get(choices["weights"], base.weights),
         view=View.UNKNOWN if kind == STUDY else View(choices["view"]),
         frame_rate_hz=None if kind == STILLS else choices["frame_rate_hz"],
         second_opinion=AUTO if choices["second_opinion"] else "",
-        scale_line=None if of_a2c else line,
-        a2c_scale_line=line if of_a2c else None,
-        prefer_manual_scale=line is not None,
+        scale_line=lines.get("A4C" if kind == STUDY else ""),
+        a2c_scale_line=lines.get("A2C"),
+        # A line belongs to the image that it was drawn on.
+        a2c_keeps_scale=kind == STUDY and bool(lines),
+        prefer_manual_scale=bool(lines),
     )
 
 
@@ -117,32 +118,42 @@ def patient_options(choices: Mapping[str, Any], base: MeasureOptions) -> Measure
     )
 
 
-def parse_scale(given: Any, kind: str) -> dict[str, Any] | None:  # noqa: ANN401
-    """A line of known length from a request.
+def parse_scales(given: Any, before: Mapping[str, Any] | None, kind: str) -> dict[str, Any] | None:  # noqa: ANN401
+    """Lines of known length by part, with those that were given before.
 
     Args:
-        given: ``{"line": [x1, y1, x2, y2], "length_mm": ...}``, of a study with its ``part``; None for no scale.
+        given: ``{"line": [x1, y1, x2, y2], "length_mm": ...}``, of a study with its ``part``, or a list of these; None for
+            no scale at all.
+        before: What this returned before.
         kind: Of the item.
 
     Raises:
-        ApiError: It is no such line.
+        ApiError: One is no such line.
     """
     if given is None:
         return None
+    scales = dict(before or {})
+    for one in given if isinstance(given, list) else [given]:
+        part, scale = _parse_scale(one, kind)
+        scales[part] = scale
+    return scales or None
+
+
+def _parse_scale(given: Any, kind: str) -> tuple[str, dict[str, Any]]:  # noqa: ANN401
     if not isinstance(given, dict) or not isinstance(given.get("line"), list) or len(given["line"]) != 4:
         raise wrong("A line of known length has two ends and a length in millimetres.")
     line = [_number(value, "An end of the line", "pixels", -1e5, 1e5) for value in given["line"]]
     length_mm = _number(given.get("length_mm"), "The length of the line", "mm", 1.0, MAX_LINE_MM)
     if None in line or length_mm is None:
         raise wrong("A line of known length has two ends and a length in millimetres.")
-    scale = {"line": line, "length_mm": length_mm, "part": given.get("part") or ""}
-    if scale["part"] not in (("A4C", "A2C", "") if kind == STUDY else ("",)):
+    part = given.get("part") or ""
+    if part not in (("A4C", "A2C") if kind == STUDY else ("",)):
         raise wrong("There is no such view in this study.")
     try:
         check_scale_options(MeasureOptions(scale_line=(*line, length_mm)))  # type: ignore[arg-type]
     except LvefError as error:
         raise wrong(str(error)) from None
-    return scale
+    return part, {"line": line, "length_mm": length_mm}
 
 
 def parse_kind(kind: Any) -> str:  # noqa: ANN401

@@ -135,7 +135,7 @@ class Descriptions:
             "history": self._items.store.history(item),
             "options": options_of(item, self._items.models),
             "swap": False,
-            "scale": {"needed": False, "line": None, "length_mm": None, "part": "", "start_line": None},
+            "scale": {"needed": False, "parts": []},
             "files": [],
             "compared": bool(item.compared),
         }
@@ -231,25 +231,26 @@ class Descriptions:
         return made[name.removeprefix(prefix)]
 
     async def _scale(self, item: Item, shown: ShownResult) -> Values:
-        """The scale by hand: whether one is needed, the line that was given, and where one would start."""
-        values: Values = {"needed": False, "line": None, "length_mm": None, "part": "", "start_line": None}
-        views = shown.machine.views
-        parts = {part: m for part, (m, _) in views.items()} or {"": shown.machine.measurement}
-        wanting = [part for part, m in parts.items() if needs_scale(m)]
-        if item.kind != STILLS:
-            values["needed"] = bool(wanting)
-        values["parts"] = wanting
-        if item.scale is not None:
-            values |= item.scale
-        if values["needed"]:
-            part = item.scale["part"] if item.scale is not None and item.scale["part"] else wanting[0]
+        """The scale by hand: whether one is needed, and of each part the line that was given and where one would start."""
+        given = item.scale or {}
+        measured = {part: m for part, (m, _) in shown.machine.views.items()} or {
+            "": shown.machine.measurement
+        }
+        wanting = [] if item.kind == STILLS else [part for part, m in measured.items() if needs_scale(m)]
+        parts: list[Values] = []
+        for part in dict.fromkeys((*wanting, *given)):
+            values = {"part": part, **given.get(part, {"line": None, "length_mm": None})}
             try:
                 view = json.loads(await self.view(item, part))
             except ApiError:
-                return values | {"needed": False}
-            start = depth_line(view["sector_box"], view["width"], view["height"])
-            values |= {"start_line": values["line"] or start, "part": part}
-        return values
+                if part not in given:
+                    continue
+                values["start_line"] = values["line"]
+            else:
+                start = depth_line(view["sector_box"], view["width"], view["height"])
+                values["start_line"] = values["line"] or start
+            parts.append(values)
+        return {"needed": any(one["part"] in wanting for one in parts), "parts": parts}
 
     def _progress(self, item: Item, record: JobRecord) -> Values:
         if record.state == "queued":

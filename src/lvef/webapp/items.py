@@ -11,14 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import LvefError
 from lvef.measure.options import MeasureOptions
 from lvef.service.errors import ApiError, not_found
 from lvef.service.forms import OPTIONS, MeasureRequest, Upload
 from lvef.service.jobs import JobManager
 from lvef.service.store import JobRecord
-from lvef.webapp.choices import measure_options, parse_choices, parse_scale, patient_options, wrong
-from lvef.webapp.measured import Measured, RecentlyUsed, item_options, parse_edit
+from lvef.webapp.choices import measure_options, parse_choices, parse_scales, patient_options, wrong
+from lvef.webapp.measured import Measured, RecentlyUsed, item_options
 from lvef.webapp.sessions import CLIP, STILLS, STUDY, Item, Session, SessionStore, StoredUpload
 
 MAX_ITEMS = 200
@@ -32,6 +31,9 @@ INPUT_KINDS = {CLIP: "clip", STILLS: "pair", STUDY: "biplane"}
 
 ROLES = {CLIP: ("files",), STILLS: ("ed", "es"), STUDY: ("a4c", "a2c")}
 """Roles of the uploads of an item, in order."""
+
+OTHER_VIEW = {"A4C": "A2C", "A2C": "A4C"}
+"""The other view of a study."""
 
 FILES_TEXT = {CLIP: "one file", STILLS: "an ED and an ES still", STUDY: "an A4C and an A2C clip"}
 """What an item is made of."""
@@ -158,7 +160,7 @@ class Items:
         Args:
             session: Whose it is.
             item: The item.
-            given: ``options`` (some of the visitor's choices), ``scale`` (a line of known length, or null), ``swap``.
+            given: ``options`` (some of the visitor's choices), ``scale`` (see `parse_scales`), ``swap``.
 
         Raises:
             ApiError: A value that cannot be, or no room.
@@ -167,11 +169,14 @@ class Items:
         if given.get("options") is not None:
             choices = parse_choices(given["options"], choices, self.models)
         if "scale" in given:
-            item.scale = parse_scale(given["scale"], item.kind)
+            item.scale = parse_scales(given["scale"], item.scale, item.kind)
         if given.get("swap"):
             if item.kind == CLIP:
                 raise wrong("Only two files can be swapped.")
             item.uploads = item.uploads[::-1]
+            if item.kind == STUDY and item.scale:
+                # A line stays with the clip that it was drawn on.
+                item.scale = {OTHER_VIEW[part]: scale for part, scale in item.scale.items()}
         files = self._uploads(session, item.uploads)
         before = [item.job, *item.compared.values()]
         item.name = " + ".join(file.name for file in files)
@@ -268,7 +273,9 @@ class Items:
 
     async def forget(self, session: Session) -> None:
         """Forget a session with everything in it."""
-        # The session first: nothing more is saved in it then.
+        # Files first: on a full disk they make room. Then the session: nothing more is saved in it then.
+        for upload in self.store.uploads(session.id):
+            (self.folder / upload.file).unlink(missing_ok=True)
         self.store.delete(session)
         await self.delete(self.store.items(session.id))
         for upload in self.store.uploads(session.id):
@@ -310,17 +317,6 @@ class Items:
         if name and name not in parts:
             raise not_found("view")
         return name or parts[0]
-
-    def check_edit(self, item: Item, edit: Any) -> None:  # noqa: ANN401
-        """Check the layout of a correction.
-
-        Raises:
-            ApiError: It is not of the layout.
-        """
-        try:
-            parse_edit(edit, is_study=item.kind == STUDY)
-        except LvefError as error:
-            raise ApiError(422, "bad_edit", str(error)) from None
 
     def _uploads(self, session: Session, names: Sequence[str]) -> list[StoredUpload]:
         found = [self.store.upload(session.id, name) if isinstance(name, str) else None for name in names]

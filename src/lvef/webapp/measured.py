@@ -11,7 +11,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from lvef.core.errors import LvefError
+from lvef.core.errors import DataError, LvefError
 from lvef.core.records import Measurement
 from lvef.core.wording import note_text
 from lvef.measure.correction import Edit, corrected, corrected_study, edit_from_dict, study_from_dict
@@ -135,6 +135,13 @@ class Measured:
         """
         machine = await self.machine(item.job)
         try:
+            parse_edit(edit, is_study=bool(machine.views))
+        except DataError:
+            # Nothing that this page's script sends; the layout is of no use to its reader.
+            raise ApiError(
+                422, "bad_edit", "This correction cannot be read; reload the page and correct again."
+            ) from None
+        try:
             return await asyncio.to_thread(apply_edit, machine, edit, item_options(item, patient))
         except LvefError as error:
             raise ApiError(422, "not_possible", sentence_of(error, machine)) from None
@@ -232,14 +239,15 @@ def with_patient_data(result: Result, options: MeasureOptions) -> Result:
 
 
 def sentence_of(error: LvefError, machine: Result) -> str:
-    """An error about a correction as a sentence, without the names of files."""
+    """An error about a correction as a sentence, without the names of files in front."""
     text = str(error)
     sources: Mapping[str, None] = dict.fromkeys(
         [machine.measurement.source, *(part.source for part, _ in machine.views.values())]
     )
     for source in sources:
         text = text.removeprefix(f"{source}: ")
-    return note_text(text)
+    # A file's name keeps its letters.
+    return text[:1] + note_text(text)[1:] if text.startswith(tuple(sources)) else note_text(text)
 
 
 def result_gone() -> ApiError:

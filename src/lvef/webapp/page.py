@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from lvef.webapp.measured import Measured
 from lvef.webapp.sessions import STORE_NAME, SessionStore
 from lvef.webapp.settings import AppSettings
 from lvef.webapp.visitors import Visitors
+
+LOG = logging.getLogger("lvef.service")
 
 UPLOADS_NAME = "files"
 """Folder of the visitors' files inside the page's folder."""
@@ -114,7 +118,10 @@ class Page:
     async def purge_regularly(self) -> None:
         """Purge now and then, for ever."""
         while True:
-            await self.purge()
+            try:
+                await self.purge()
+            except sqlite3.Error as error:
+                LOG.error("nothing could be purged: %s", type(error).__name__)
             await asyncio.sleep(PURGE_INTERVAL_S)
 
     def close(self) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
-import sqlite3
 import threading
 import time
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lvef.core.errors import DataError
+from lvef.service.database import delete_anyway, open_database
 
 STORE_NAME = "page.sqlite"
 """The database inside the page's folder."""
@@ -93,7 +92,7 @@ class Item:
         options: Of its measurement, as JSON.
         job: Its job, which is its result too; empty where there is none yet.
         stopped: Whether the visitor stopped it.
-        scale: The line of known length, or None.
+        scale: Lines of known length by part, or None.
         sample: Name of the sample it is; empty for an upload.
         known_ef_percent: True EF, of phantoms only.
         revision: Grows with each change of the correction or the measurement.
@@ -143,19 +142,7 @@ class SessionStore:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
-        try:
-            path.touch(mode=0o600)
-            self._base = sqlite3.connect(path, timeout=30.0, check_same_thread=False, isolation_level=None)
-            self._base.execute("PRAGMA journal_mode = WAL")
-            self._base.execute("PRAGMA synchronous = NORMAL")
-            self._base.execute("PRAGMA secure_delete = ON")
-            (found,) = self._base.execute("PRAGMA user_version").fetchone()
-            if found not in (0, VERSION):
-                raise DataError(f"{path} was made by another version of lvef; move it away or choose --data.")
-            self._base.executescript(TABLES)
-            self._base.execute(f"PRAGMA user_version = {VERSION}")
-        except (sqlite3.Error, OSError) as error:
-            raise DataError(f"{path} cannot be used as a database ({error}); move it away.") from None
+        self._base = open_database(path, TABLES, VERSION)
 
     def close(self) -> None:
         """Close the database."""
@@ -221,9 +208,8 @@ class SessionStore:
 
     def delete(self, record: Session | StoredUpload | Item) -> None:
         """Delete a record."""
-        self._run(f"DELETE FROM {_TABLE[type(record)]} WHERE id = ?", record.id)
-        if isinstance(record, Item):
-            self._run("DELETE FROM histories WHERE item = ?", record.id)
+        with self._lock:
+            delete_anyway(self._base, lambda: self._delete(record))
 
     def history(self, item: Item) -> Any:  # noqa: ANN401
         """What a client keeps with a correction, or None."""
@@ -239,7 +225,13 @@ class SessionStore:
 
     def free(self) -> None:
         """Overwrite what was deleted in the log too."""
-        self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self._lock:
+            delete_anyway(self._base, lambda: self._run("PRAGMA wal_checkpoint(TRUNCATE)"))
+
+    def _delete(self, record: Session | StoredUpload | Item) -> None:
+        self._run(f"DELETE FROM {_TABLE[type(record)]} WHERE id = ?", record.id)
+        if isinstance(record, Item):
+            self._run("DELETE FROM histories WHERE item = ?", record.id)
 
     def _run(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:

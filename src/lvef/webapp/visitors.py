@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 
@@ -56,14 +58,12 @@ class Visitors:
         """
         name = request.cookies.get(COOKIE, "")
         if not _ID.fullmatch(name):
-            session = new_session()
-            self._store.save(session)
-            return session, False
+            return self.renew(), False
         found = self._store.session(name)
         if found is None:
             found = new_session(name)
-            self._store.save(found)
-            self._expired.add(name)
+            if self._is_saved(found):
+                self._expired.add(name)
         self._touch(name)
         return found, True
 
@@ -89,7 +89,7 @@ class Visitors:
     def renew(self) -> Session:
         """A new session."""
         session = new_session()
-        self._store.save(session)
+        self._is_saved(session)
         return session
 
     def take_expired(self, session: Session) -> bool:
@@ -103,4 +103,13 @@ class Visitors:
         now = time.monotonic()
         if now - self._touched.get(name, -TOUCH_INTERVAL_S) >= TOUCH_INTERVAL_S:
             self._touched[name] = now
-            self._store.touch(name)
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._store.touch(name)
+
+    def _is_saved(self, session: Session) -> bool:
+        """Save a session; whether that is done. What is kept can be read, and forgotten, on a full disk too."""
+        try:
+            self._store.save(session)
+        except sqlite3.OperationalError:
+            return False
+        return True

@@ -29,6 +29,7 @@ _ASIDE = re.compile(rf"\s*\((?=[^()]*(?:{_COMMAND.pattern}))[^()]*\)")
 _WITH = re.compile(r"\s+with --[a-z][\w-]*(?: [A-Z]\w*)*(?:(?: or| and)? --[a-z][\w-]*(?: [A-Z]\w*)*)*")
 _JOINT = re.compile(r"(;\s+|:\s+|,\s+(?=or\b|and\b))")
 _FILE_FIRST = re.compile(r"\S*\w\.\w{1,8}\s")
+_PLACE = re.compile(r" \(-?[\d.]+,-?[\d.]+\)-\(-?[\d.]+,-?[\d.]+\)")
 _FRAMES = re.compile(r"\b([Ff]rames?) (\d+(?:(?:, | to | and | of )\d+)*)")
 _VIEWS = re.compile(r"(A4C|A2C)(?: and (A4C|A2C))?: ")
 _NUMBER = r"([\d.]+)"
@@ -77,13 +78,13 @@ def _warning(
 
 
 def plain_text(text: str) -> str:
-    """A message for a page: without clauses that name an option of the command line, and with frames from 1.
+    """A message for a page: without options of the command line and pairs of coordinates, and with frames from 1.
 
     Example:
         >>> plain_text("The clip is too long; cut it, or give --max-frames. Frames 0 to 9 were read.")
         'The clip is too long; cut it. Frames 1 to 10 were read.'
     """
-    text = _WITH.sub("", _ASIDE.sub("", text.replace("`", "")))
+    text = _PLACE.sub("", _WITH.sub("", _ASIDE.sub("", text.replace("`", ""))))
     sentences = (_without_commands(one) for one in re.split(r"(?<=[.!?])\s+", text))
     plain = _FRAMES.sub(_from_one, " ".join(filter(None, sentences)))
     # A sentence may begin with a file's name, which keeps its letters.

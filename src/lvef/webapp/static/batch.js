@@ -149,13 +149,13 @@ export function createBatch({ root, state, actions }) {
             ),
             el(
               "td",
-              { class: "col-class" },
+              { class: "col-class", dataset: { label: t("batch.class") } },
               classText({ table: item.class_table || "heart_failure", key: item.class_key, text: item.class_text }),
             ),
-            el("td", { class: "col-quality" }, item.quality_text || "-"),
+            el("td", { class: "col-quality", dataset: { label: t("batch.quality") } }, item.quality_text || "-"),
             el(
               "td",
-              { class: "col-warnings" },
+              { class: "col-warnings", dataset: { label: t("batch.warnings") } },
               (item.warnings || []).length
                 ? el(
                     "ul",

@@ -147,7 +147,7 @@ export function createDetails({ root, actions }) {
           ),
         ),
       ),
-      scale?.needed || scale?.line
+      scale?.parts.length
         ? button({
             ...(hasVolumes
               ? { label: t("result.change_scale") }

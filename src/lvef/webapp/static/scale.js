@@ -7,10 +7,11 @@ import { t } from "./text.js";
 const RADIUS_PX = 9,
   LENGTHS_MM = [1, 500];
 
-/** Opens the scale of an item; `onScale` gets `{line, length_mm}`, or null where the scale is removed. */
-export async function scaleDialog({ item, detail, onScale }) {
-  const part = detail.scale?.part || "";
-  const place = el("div", { class: "scale-image" }, el("p", { class: "soft" }, t("scale.loading")));
+/** Opens the scale of an item, of a study that of each view; `onScale` gets the lines, or null where they are removed. */
+export function scaleDialog({ item, detail, onScale }) {
+  const scales = detail.scale.parts.map((one) => ({ ...one, line: one.line && [...one.line], view: null, url: "" }));
+  let at = scales[0];
+  const place = el("div", { class: "scale-image" });
   const length = el("input", {
     id: "scale-length",
     type: "number",
@@ -19,16 +20,14 @@ export async function scaleDialog({ item, detail, onScale }) {
     step: "0.1",
     inputmode: "decimal",
     required: true,
-    value: detail.scale?.length_mm ?? "",
   });
   const outcome = el("p", { class: "soft", role: "status" }),
     error = el("p", { class: "form-error", role: "alert", hidden: true });
-  let line = null,
-    view = null;
   const form = el(
     "form",
     { novalidate: true, on: { submit } },
     el("p", {}, t("scale.help")),
+    scales.length > 1 ? [el("p", {}, t("scale.both")), viewChoice()] : null,
     place,
     el(
       "div",
@@ -40,7 +39,7 @@ export async function scaleDialog({ item, detail, onScale }) {
     el(
       "div",
       { class: "dialog-actions" },
-      detail.scale?.line
+      detail.scale.parts.some((one) => one.line)
         ? button({
             text: t("scale.remove"),
             on: () => {
@@ -51,60 +50,108 @@ export async function scaleDialog({ item, detail, onScale }) {
         : null,
       el("span", { class: "grow" }),
       button({ text: t("dialog.cancel"), on: () => dialog.close() }),
-      button({ text: t("scale.use"), kind: "primary", type: "submit" }),
+      button({ text: t("scale.use"), kind: "primary", type: "submit", focus: "scale-use" }),
     ),
   );
-  let url = "";
-  const dialog = openDialog(part ? t("scale.title_of", { view: part }) : t("scale.title"), form, {
+  const title = at.part && scales.length === 1 ? t("scale.title_of", { view: at.part }) : t("scale.title");
+  const dialog = openDialog(title, form, {
     kind: "scale",
-    onClose: () => {
-      if (url) URL.revokeObjectURL(url);
-    },
+    onClose: () => scales.forEach((one) => one.url && URL.revokeObjectURL(one.url)),
   });
-  length.addEventListener("input", show);
-  try {
-    const [found, blobs] = await Promise.all([api.getView(item.id, part), api.getFrames(item.id, part)]);
-    view = found;
-    const frame = Math.min(blobs.length - 1, Math.round((view.ed_frame || 0) / (view.every || 1)));
-    url = URL.createObjectURL(blobs[frame]);
-    line = [...(detail.scale?.line || detail.scale?.start_line || [view.width / 2, 0, view.width / 2, view.height - 1])];
-    place.replaceChildren(lineImage(view, url, line, show));
+  length.addEventListener("input", () => {
+    at.length_mm = length.value;
     show();
-    length.focus();
-  } catch (failure) {
-    place.replaceChildren(el("p", {}, failure.message));
+  });
+  choose(at);
+
+  function viewChoice() {
+    return el(
+      "fieldset",
+      { class: "segments" },
+      el("legend", { class: "unseen" }, t("scale.view")),
+      scales.map((one) =>
+        el(
+          "label",
+          {},
+          el("input", {
+            type: "radio",
+            name: "scale-view",
+            checked: one === at,
+            dataset: { focus: `scale-${one.part}` },
+            on: { change: () => choose(one) },
+          }),
+          el("span", {}, one.part),
+        ),
+      ),
+    );
   }
 
-  function lengthPx() {
-    return Math.hypot(line[2] - line[0], (line[3] - line[1]) * (view.aspect || 1));
+  /** Shows the image and the line of a view. */
+  async function choose(one) {
+    at = one;
+    length.value = one.length_mm ?? "";
+    error.hidden = true;
+    show();
+    if (!one.view) {
+      place.replaceChildren(el("p", { class: "soft" }, t("scale.loading")));
+      try {
+        await load(one);
+      } catch (failure) {
+        if (at === one) place.replaceChildren(el("p", {}, failure.message));
+        return;
+      }
+    }
+    if (at !== one) return;
+    place.replaceChildren(lineImage(one.view, one.url, one.line, show));
+    show();
+    length.focus();
+  }
+
+  async function load(one) {
+    const [view, blobs] = await Promise.all([api.getView(item.id, one.part), api.getFrames(item.id, one.part)]);
+    const frame = Math.min(blobs.length - 1, Math.round((view.ed_frame || 0) / (view.every || 1)));
+    one.url = URL.createObjectURL(blobs[frame]);
+    one.line ||= [...(one.start_line || [view.width / 2, 0, view.width / 2, view.height - 1])];
+    one.view = view;
   }
 
   function show() {
-    const mm = Number(length.value);
+    const mm = Number(length.value),
+      { view } = at;
     outcome.textContent =
-      line && mm > 0 && lengthPx() > 1
+      view && mm > 0 && lengthPx(at) > 1
         ? t("scale.outcome", {
-            mm: (mm / lengthPx()).toPrecision(3),
-            high: Math.round((view.height * (view.aspect || 1) * mm) / lengthPx()),
+            mm: (mm / lengthPx(at)).toPrecision(3),
+            high: Math.round((view.height * (view.aspect || 1) * mm) / lengthPx(at)),
           })
         : "";
   }
 
   function submit(event) {
     event.preventDefault();
-    const mm = Number(length.value);
-    if (!line) return;
-    if (!(mm >= LENGTHS_MM[0] && mm <= LENGTHS_MM[1]) || lengthPx() < 2) {
+    if (!at.view) return;
+    // The other view of a study may wait; a line without a length is then none.
+    const given = scales.filter((one) => one === at || (one.view && one.length_mm));
+    const wrong = given.find((one) => !isLength(one.length_mm) || lengthPx(one) < 2);
+    if (wrong) {
+      if (wrong !== at) {
+        form.querySelector(`[data-focus="scale-${wrong.part}"]`).checked = true;
+        choose(wrong);
+      }
       error.hidden = false;
       error.textContent =
-        lengthPx() < 2 ? t("scale.too_short") : t("scale.wrong_length", { low: LENGTHS_MM[0], high: LENGTHS_MM[1] });
+        lengthPx(wrong) < 2 ? t("scale.too_short") : t("scale.wrong_length", { low: LENGTHS_MM[0], high: LENGTHS_MM[1] });
       length.focus();
       return;
     }
     dialog.close();
-    onScale({ line, length_mm: mm, ...(part ? { part } : {}) });
+    onScale(given.map(({ part, line, length_mm }) => ({ part, line, length_mm: Number(length_mm) })));
   }
 }
+
+const lengthPx = ({ line, view }) => Math.hypot(line[2] - line[0], (line[3] - line[1]) * (view.aspect || 1));
+
+const isLength = (mm) => Number(mm) >= LENGTHS_MM[0] && Number(mm) <= LENGTHS_MM[1];
 
 /** The image with the line; points are pixels of the image, in the drawing y is multiplied by a pixel's aspect. */
 function lineImage(view, href, line, onChange) {
