@@ -54,7 +54,7 @@ def delete_anyway(base: sqlite3.Connection, work: Callable[[], T]) -> T:
     overwritten where they are. Then a power failure could damage the database, so this is not the rule.
 
     Args:
-        base: The database; nobody else uses it meanwhile.
+        base: The database; nothing else uses it meanwhile.
         work: What deletes; it may be done a second time.
 
     Raises:
