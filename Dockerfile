@@ -19,7 +19,7 @@ COPY requirements/serve.txt requirements/
 RUN /opt/lvef/bin/python -m pip install --no-compile --require-hashes --no-deps --only-binary :all: -r requirements/serve.txt
 
 # Our two distributions, as wheels, with the locked build backend: nothing is downloaded.
-COPY pyproject.toml LICENSE README.md ./
+COPY pyproject.toml hatch_build.py LICENSE README.md ./
 COPY src src
 COPY recipes recipes
 COPY weights weights

@@ -12,7 +12,7 @@ DOCSFLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FROM_LOCK := install --require-hashes --no-deps --only-binary :all:
-OWN := pyproject.toml src/lvef/__init__.py weights/lvef-weights-camus/pyproject.toml
+OWN := pyproject.toml hatch_build.py README.md src/lvef/__init__.py weights/lvef-weights-camus/pyproject.toml
 
 .PHONY: help demo app app-env test test-rest check docs format train-env lock clean
 .DEFAULT_GOAL := help

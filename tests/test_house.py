@@ -196,8 +196,11 @@ def test_version_stands_once():
     table = project()
     assert "version" in table["project"]["dynamic"]
     assert "version" not in table["project"]
-    assert importlib.metadata.version("lvef") == lvef.__version__
-    assert f"## [{lvef.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    installed = importlib.metadata.distribution("lvef")
+    # In a second working tree, the environment of the first has that one's version.
+    if ROOT.as_uri() in (installed.read_text("direct_url.json") or ""):
+        assert installed.version == lvef.__version__
+    assert f"## [{lvef.__version__}] - " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_no_machine_is_named():

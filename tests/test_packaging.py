@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from datetime import date
 
 import pytest
 import yaml
 
 import lvef
-from tests.house import ROOT, SOURCE, WEIGHTS
+from hatch_build import description
+from tests.house import ROOT, SOURCE, WEIGHTS, project
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +60,10 @@ def test_the_wheel_of_the_weights_holds_models_cards_and_licence(wheels):
 def test_a_registry_can_show_the_description(wheels):
     for wheel in wheels:
         [name] = [n for n in wheel.namelist() if n.endswith("METADATA")]
-        head, _, description = wheel.read(name).decode().partition("\n\n")
+        head, _, shown = wheel.read(name).decode().partition("\n\n")
         assert "Description-Content-Type: text/markdown" in head
-        assert description.startswith("# ")
+        assert shown.startswith("# ")
+        assert not re.search(r"\]\((?![a-z]+:|#)", shown), "a relative link leads nowhere there"
 
 
 def test_the_distributions_need_no_package_of_tests_or_docs():
@@ -70,11 +73,60 @@ def test_the_distributions_need_no_package_of_tests_or_docs():
     }
 
 
+def releases() -> list[tuple[tuple[int, ...], date]]:
+    """Versions and dates of the released sections of the CHANGELOG, as they stand there."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    heads = re.findall(r"^## (.+)$", text, re.M)
+    assert heads[0] == "[Unreleased]"
+    found = [re.fullmatch(r"\[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)", head) for head in heads[1:]]
+    assert all(found), heads
+    return [(numbers(m[1]), date.fromisoformat(m[2])) for m in found if m]
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def test_the_newest_section_of_the_changelog_is_this_version():
+    found = releases()
+    assert found[0][0] == numbers(lvef.__version__)
+    assert found == sorted(found, reverse=True)
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    for section in text.split("\n## ")[1:]:
+        kept = re.findall(r"^### (.+)$", section, re.M)
+        assert len(kept) == len(set(kept)) and set(kept) <= kinds, section.splitlines()[0]
+
+
+def test_the_extra_takes_weights_of_this_repository():
+    [wanted] = project()["project"]["optional-dependencies"]["weights"]
+    lowest = numbers(wanted.removeprefix("lvef-weights-camus>="))
+    ours = numbers(project(WEIGHTS)["project"]["version"])
+    assert lowest <= ours <= numbers(lvef.__version__)
+
+
+def test_links_of_the_description_lead_somewhere_on_a_registry():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    relative = re.compile(r"\]\((?![a-z]+:|#)[^)]*\)")
+    assert len(relative.findall(readme)) > 10
+    plain = description(readme, "", "1.2.3")
+    assert not relative.search(plain) and "![" not in plain
+    assert "the page with a measured clip" not in plain.lower()
+    blocks = re.compile(r"^```.*?^```$", re.M | re.S)
+    assert blocks.findall(plain) == blocks.findall(readme)
+    linked = description(readme, "https://example.org/a/lvef", "1.2.3")
+    assert not relative.search(linked)
+    assert "[Apache-2.0](https://example.org/a/lvef/blob/v1.2.3/LICENSE)" in linked
+    assert "(https://example.org/a/lvef/raw/v1.2.3/docs/images/demo-summary.png)" in linked
+    assert linked.count("https://doi.org/") == readme.count("https://doi.org/")
+
+
 def test_the_citation_is_that_of_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["cff-version"] == "1.2.0"
     assert {"message", "title", "authors"} <= citation.keys()
     assert citation["version"] == lvef.__version__
+    assert citation["date-released"] == releases()[0][1]
     assert citation["license"] == "Apache-2.0"
     assert [r["doi"] for r in citation["references"]] == ["10.1109/TMI.2019.2900516"]
 
