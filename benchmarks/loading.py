@@ -29,9 +29,8 @@ import numpy as np
 import polars as pl
 
 from lvef.datasets.manifest import make_manifest
-from lvef.stores.prepare import prepare
+from lvef.stores.prepare import prepare, sources_of
 from lvef.stores.recipes import ClipRecipe
-from lvef.stores.sources import sources_of
 from lvef.transforms.store import ClipStore
 
 N_FRAMES, SIDE, RATE = 175, 112, 50

@@ -175,7 +175,7 @@ def test_real_phantoms_by_several_processes(run, here):
 
 
 def test_views(run, monkeypatch, here):
-    from lvef.stores import synthetic_views
+    from lvef.stores import synthetic_sources as synthetic_views
 
     monkeypatch.setattr(synthetic_views, "write_views", lambda out, **asked: asked["each"] * 19)
     done = run("synthesize", "views", "out", "--each", 2, "--seed", 5)

@@ -16,8 +16,8 @@ from lvef.measure.correction import corrected as corrected_measurement
 from lvef.measure.interval import OF_MODEL_ONLY
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result
+from lvef.report.charts import chart_of, ticks
 from lvef.report.content import MOST_WARNINGS, NO_CLIP, NO_CONTOUR, NO_SECTOR, content_of
-from lvef.report.curve import chart_of, ticks
 from lvef.report.images import IMAGE_HEIGHT_PX, images_of
 from tests.measure.made_up import assessed, beating, failed, refused
 from tests.report.cases import (
@@ -178,7 +178,7 @@ def test_the_curve_keeps_its_gaps_and_its_beats():
     volume[[0, 50, 51]] = np.nan
     beats = (*m.beats[:2], replace(m.beats[2], excluded="ectopic"))
     curve = chart_of(replace(m, beats=beats, curve=replace(m.curve, volume=volume)))
-    assert [len(piece) for piece in curve.lines[0].pieces] == [49, 123]
+    assert [len(piece) for piece in curve.pieces] == [49, 123]
     assert [(s.kind, s.label) for s in curve.spans] == [
         ("shown", "60 %"), ("counted", "60 %"), ("excluded", "excluded"),
     ]  # fmt: skip
@@ -189,7 +189,7 @@ def test_without_a_scale_the_curve_is_in_per_cent():
     m, _ = beating(60, calibrated=False)
     curve = chart_of(m)
     assert curve.unit == "LV volume (% of ED)"
-    assert np.concatenate(curve.lines[0].pieces)[:, 1].max() == pytest.approx(100)
+    assert np.concatenate(curve.pieces)[:, 1].max() == pytest.approx(100)
     assert (
         content_of(Result(m, None), NOW).volume_note
         == "The file has no scale, so volumes cannot be given in ml."

@@ -13,7 +13,7 @@ from lvef.core.records import CodedWarning, PixelSpacing
 from lvef.core.terms import Status
 from lvef.measure.results import Result
 from lvef.report.content import content_of
-from lvef.report.summary import COLUMN_X_PX, HEIGHT_PX, WIDTH_PX, summary_png, write_summary
+from lvef.report.summary import COLUMN_X_PX, HEIGHT_PX, WIDTH_PX, summary_png
 from tests.measure.made_up import beating, refused
 
 LONG = "The frame rate is missing in the file; 30 frames per second are assumed, and all times depend on it. "
@@ -169,17 +169,11 @@ def test_pixels_that_are_not_square_are_shown_true():
     assert shape(tall) == pytest.approx(2 * shape(replace(clip, spacing=None)), rel=0.05)
 
 
-def test_it_is_written_whole_and_without_matplotlib(tmp_path, monkeypatch):
+def test_it_is_drawn_without_matplotlib(monkeypatch):
     # Another test of the same process may have loaded it.
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     measurement, clip = beating(60)
-    assert write_summary(tmp_path / "s.png", clip, measurement)
-    assert [p.name for p in tmp_path.iterdir()] == ["s.png"]
-    assert cv2.imread(str(tmp_path / "s.png")).shape == (HEIGHT_PX, WIDTH_PX, 3)
+    image = cv2.imdecode(np.frombuffer(summary_png(clip, measurement), np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (HEIGHT_PX, WIDTH_PX, 3)
     assert "matplotlib" not in sys.modules
-
-
-def test_an_empty_clip_has_no_image(tmp_path):
-    measurement, clip = beating(60)
-    assert not write_summary(tmp_path / "s.png", replace(clip, frames=clip.frames[:0]), measurement)

@@ -18,8 +18,7 @@ from lvef.datasets.manifest import make_manifest, read_manifest, write_manifest
 from lvef.datasets.registry import find_reader
 from lvef.io.dicom_header import pseudonym
 from lvef.io.open import find_inputs
-from lvef.stores.convert import KEY_COLUMNS, Settings, convert, write_key_file
-from lvef.stores.convert_sources import sources_of
+from lvef.stores.convert import KEY_COLUMNS, Settings, convert, sources_of, write_key_file
 from lvef.stores.deidentify import Format
 from tests.io.io_fabrication import PERSON, dicom, save, write_video
 from tests.stores.screens import screen

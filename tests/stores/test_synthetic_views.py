@@ -11,8 +11,8 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.core.runner import Progress
 from lvef.io.open import open_clip
-from lvef.stores import synthetic_views
-from lvef.stores.synthetic_views import clip_rng, write_views
+from lvef.stores import synthetic_sources as synthetic_views
+from lvef.stores.synthetic_sources import clip_rng, write_views
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lvef.core.records import PixelSpacing
-from lvef.report.curve import curve_values
+from lvef.report.charts import curve_values
 from lvef.webapp import view_data as module
 from lvef.webapp.view_data import (
     contour_of,

@@ -80,9 +80,8 @@ def convert(
     # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import show_progress
     from lvef.core.runner import exit_code_of
-    from lvef.stores.convert import Settings, check_key_file, counts_of, write_key_file
+    from lvef.stores.convert import Settings, check_key_file, counts_of, sources_of, write_key_file
     from lvef.stores.convert import convert as run
-    from lvef.stores.convert_sources import sources_of
     from lvef.stores.deidentify import Format
 
     if key_file is not None:

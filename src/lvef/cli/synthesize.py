@@ -276,11 +276,11 @@ def views(out: Path, seed: int, each: int, size: int) -> None:
     ultrasound, photographs, pages, radiographs and screens. To be measured: A4C and A2C views of the same hearts.
     """
     from lvef.cli.progress import show_progress
-    from lvef.stores.synthetic_views import TABLE, write_views
+    from lvef.stores.synthetic_sources import VIEWS_TABLE, write_views
 
     with show_progress("Making clips") as progress:
         made = write_views(out, seed=seed, each=each, size=size, progress=progress)
-    click.echo(f"Written to {out}: {made} clips; {TABLE} lists what each shows.")
+    click.echo(f"Written to {out}: {made} clips; {VIEWS_TABLE} lists what each shows.")
 
 
 def _options(values: Mapping[str, Any]) -> ClipOptions:

@@ -53,15 +53,7 @@ class Canvas(Protocol):
         """Fill a polygon; ``edge`` is the colour of a thin line around it."""
 
     def text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        size: float,
-        colour: str,
-        *,
-        bold: bool = False,
-        align: float = 0.0,
+        self, x: float, y: float, text: str, size: float, colour: str, *, bold: bool = False, align: float = 0
     ) -> None:
         """Write one line on the baseline ``y``; ``align`` is 0 where it starts at x, 0.5 centred, 1 where it ends at x."""
 
@@ -92,18 +84,10 @@ class SvgCanvas:
         self.elements.append(f'<path d="M{_svg_points(points)}Z" fill="{_svg_colour(colour)}"{style}/>')
 
     def text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        size: float,
-        colour: str,
-        *,
-        bold: bool = False,
-        align: float = 0.0,
+        self, x: float, y: float, text: str, size: float, colour: str, *, bold: bool = False, align: float = 0
     ) -> None:
         """See `Canvas`."""
-        anchor = {0.0: "start", 0.5: "middle"}.get(align, "end")
+        anchor = {0: "start", 0.5: "middle"}.get(align, "end")
         weight = ' font-weight="700"' if bold else ""
         self.elements.append(
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}" '
@@ -167,41 +151,19 @@ class PixelCanvas:
             part[:] = cv2.addWeighted(drawn, stroke.alpha, part, 1 - stroke.alpha, 0)
 
     def _polyline(self, target: FrameArray, xy: FloatArray, stroke: Stroke, thickness: int) -> None:
-        cv2.polylines(
-            target,
-            [self._fixed(xy)],
-            stroke.is_closed,
-            self._rgb(stroke.colour),
-            thickness,
-            cv2.LINE_AA,
-            _SUBPIXEL_BITS,
-        )
+        colour, points = self._rgb(stroke.colour), [self._fixed(xy)]
+        cv2.polylines(target, points, stroke.is_closed, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
     def area(self, points: Points, colour: str, edge: str = "") -> None:
         """See `Canvas`."""
         xy = self._fixed(np.asarray(points, dtype=np.float64))
         cv2.fillPoly(self._pixels, [xy], self._rgb(colour), cv2.LINE_AA, _SUBPIXEL_BITS)
         if edge:
-            cv2.polylines(
-                self._pixels,
-                [xy],
-                True,
-                self._rgb(edge),
-                max(1, self._scale - 1),
-                cv2.LINE_AA,
-                _SUBPIXEL_BITS,
-            )
+            thickness = max(1, self._scale - 1)
+            cv2.polylines(self._pixels, [xy], True, self._rgb(edge), thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
     def text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        size: float,
-        colour: str,
-        *,
-        bold: bool = False,
-        align: float = 0.0,
+        self, x: float, y: float, text: str, size: float, colour: str, *, bold: bool = False, align: float = 0
     ) -> None:
         """See `Canvas`."""
         from PIL import Image, ImageDraw
@@ -248,12 +210,8 @@ class PixelCanvas:
     def _blend(self, mask: FrameArray, left: int, top: int, colour: str) -> None:
         """Lay a colour over the pixels as far as a mask (0-255) covers them."""
         tall, wide = self._pixels.shape[:2]
-        x0, y0, x1, y1 = (
-            max(left, 0),
-            max(top, 0),
-            min(left + mask.shape[1], wide),
-            min(top + mask.shape[0], tall),
-        )
+        x0, x1 = max(left, 0), min(left + mask.shape[1], wide)
+        y0, y1 = max(top, 0), min(top + mask.shape[0], tall)
         if x0 >= x1 or y0 >= y1:
             return
         cover = mask[y0 - top : y1 - top, x0 - left : x1 - left, None].astype(np.float32) / 255
@@ -266,6 +224,11 @@ class PixelCanvas:
     def _fixed(self, xy: FloatArray) -> Any:  # noqa: ANN401
         """OpenCV's fixed-point coordinates; its whole numbers are the centres of pixels."""
         return np.round((xy * self._scale - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+
+
+def rectangle(x: float, y: float, width: float, height: float) -> list[tuple[float, float]]:
+    """Corners of a rectangle, clockwise from its upper left."""
+    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
 
 
 def _svg_points(points: Points) -> str:

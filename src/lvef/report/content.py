@@ -29,8 +29,7 @@ from lvef.core.wording import (
     status_text,
 )
 from lvef.measure.results import Result
-from lvef.report.bars import IntervalBar, interval_bar, score_alt
-from lvef.report.curve import CurveChart, chart_of
+from lvef.report.charts import CurveChart, IntervalBar, chart_of, interval_bar, score_alt
 from lvef.report.images import EchoImage, images_of
 
 MOST_WARNINGS = 8
@@ -87,11 +86,8 @@ class TextTable:
     @property
     def more(self) -> str:
         """How many beats are not shown; empty where all are."""
-        return (
-            f"and {self.hidden} more {'beat' if self.hidden == 1 else 'beats'}, in beats.csv"
-            if self.hidden
-            else ""
-        )
+        beats = "beat" if self.hidden == 1 else "beats"
+        return f"and {self.hidden} more {beats}, in beats.csv" if self.hidden else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,16 @@ import cv2
 import jinja2
 
 from lvef.core.records import FrameArray
-from lvef.report.bars import INTERVAL_HEIGHT, SCORE_HEIGHT, IntervalBar, draw_interval, draw_score
 from lvef.report.canvas import SvgCanvas
+from lvef.report.charts import (
+    INTERVAL_HEIGHT,
+    SCORE_HEIGHT,
+    IntervalBar,
+    draw_curve,
+    draw_interval,
+    draw_score,
+)
 from lvef.report.content import QualityContent, ReportContent, ViewContent, more_warnings
-from lvef.report.curve import draw_curve
 from lvef.report.images import IMAGE_HEIGHT_PX, EchoImage, draw_tracing
 from lvef.report.style import DARK, LIGHT, PHASE_COLOURS
 
@@ -73,9 +79,8 @@ def _curve_svg(view: ViewContent, width: int) -> str:
     canvas = SvgCanvas()
     assert view.chart is not None
     draw_curve(canvas, view.chart, (0, 0, width, CURVE_HEIGHT), LETTER, view.name)
-    return canvas.document(
-        width, CURVE_HEIGHT, f"{view.name}: {view.chart.alt}" if view.name else view.chart.alt
-    )
+    label = f"{view.name}: {view.chart.alt}" if view.name else view.chart.alt
+    return canvas.document(width, CURVE_HEIGHT, label)
 
 
 def _interval_svg(bar: IntervalBar) -> str:
@@ -93,27 +98,11 @@ def _score_svg(quality: QualityContent) -> str:
 
 def _tracing_svg(image: EchoImage) -> str:
     canvas = SvgCanvas()
-    _draw_tracing(canvas, image)
-    height, width = image.pixels.shape
-    return canvas.document(width, height)
-
-
-def _draw_tracing(canvas: SvgCanvas, image: EchoImage) -> None:
     height, width = image.pixels.shape
     colour = PHASE_COLOURS.get(image.phase, "#ffffff")
     if image.tracing is not None:
         draw_tracing(canvas, image.tracing, (0, 0, width, height), colour, 2.6 * height / IMAGE_HEIGHT_PX)
-
-
-def image_svg(image: EchoImage) -> str:
-    """An image with its tracing as one SVG file; the pixels are a JPEG inside."""
-    height, width = image.pixels.shape
-    canvas = SvgCanvas()
-    canvas.elements.append(
-        f'<image href="data:image/jpeg;base64,{_jpeg(image.pixels)}" width="{width}" height="{height}"/>'
-    )
-    _draw_tracing(canvas, image)
-    return canvas.document(width, height).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+    return canvas.document(width, height)
 
 
 def _jpeg(pixels: FrameArray) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Clip, FloatArray, FrameArray, Measurement, Tracing
 from lvef.report.canvas import Canvas, Stroke
-from lvef.report.curve import has_curve
+from lvef.report.charts import has_curve
 from lvef.transforms.sector import find_sector, keep_sector
 
 IMAGE_HEIGHT_PX = 420

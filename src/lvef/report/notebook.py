@@ -14,7 +14,7 @@ from lvef.core.errors import DataError
 from lvef.core.records import Clip, Measurement
 from lvef.core.wording import ef_interval_text, note_text, reason_text, status_text
 from lvef.measure.results import Result
-from lvef.report.curve import chart_of
+from lvef.report.charts import chart_of
 from lvef.report.images import EchoImage, images_of
 from lvef.report.style import PHASE_COLOURS
 from lvef.report.summary import summary_png
@@ -112,18 +112,11 @@ def _draw_curve(axis: Any, m: Measurement) -> None:  # noqa: ANN401
         axis.axis("off")
         axis.text(0.5, 0.5, "No volume-time curve", ha="center", va="center", transform=axis.transAxes)
         return
-    for line in chart.lines:
-        for piece in line.pieces:
-            axis.plot(*np.asarray(piece).T, color="black", linewidth=1.4)
+    for piece in chart.pieces:
+        axis.plot(*piece.T, color="black", linewidth=1.4)
     for phase, time, volume in chart.marks:
-        axis.plot(
-            [time],
-            [volume],
-            "o" if phase == "ED" else "s",
-            color=PHASE_COLOURS[phase],
-            markersize=6,
-            label=phase,
-        )
+        marker = "o" if phase == "ED" else "s"
+        axis.plot([time], [volume], marker, color=PHASE_COLOURS[phase], markersize=6, label=phase)
     handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
     if handles:
         axis.legend(handles.values(), handles.keys(), frameon=False, fontsize=9)

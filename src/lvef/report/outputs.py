@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lvef.core.records import Clip, Measurement
-from lvef.io.atomic import make_folder, remove_files, write_text_atomic
+from lvef.io.atomic import make_folder, remove_files, write_bytes_atomic, write_text_atomic
 from lvef.measure.results import Outputs, Result
 from lvef.measure.serializers import (
     BEATS_NAME,
@@ -142,10 +142,10 @@ def _write_images(folder: Path, measurement: Measurement, clip: Clip, outputs: O
 
             video = beside.submit(write_overlay, folder / OVERLAY_NAME, clip, measurement)
         if outputs.summary:
-            from lvef.report.summary import write_summary
+            from lvef.report.summary import summary_png
 
-            if write_summary(folder / SUMMARY_NAME, clip, measurement):
-                written.append(SUMMARY_NAME)
+            write_bytes_atomic(folder / SUMMARY_NAME, summary_png(clip, measurement))
+            written.append(SUMMARY_NAME)
         if video is not None and video.result():
             written.append(OVERLAY_NAME)
     return written

@@ -23,7 +23,7 @@ from lvef.core.terms import Status
 from lvef.core.wording import ef_interval_text, reads_clips
 from lvef.io.atomic import atomic_path
 from lvef.report.canvas import PixelCanvas
-from lvef.report.curve import chart_of, draw_plot, marked_frames
+from lvef.report.charts import chart_of, draw_plot, marked_frames
 from lvef.report.style import CONTOUR_ON_BLACK, DARK, DRAWING_LOCK, PHASE_COLOURS, rgb
 
 SMALL_SIDE_PX = 448

@@ -12,10 +12,9 @@ from fpdf.fonts import FontFace
 
 import lvef
 from lvef.core.terms import Decision
-from lvef.report.bars import INTERVAL_HEIGHT, draw_interval, draw_score
-from lvef.report.canvas import Points, Stroke
+from lvef.report.canvas import Points, Stroke, rectangle
+from lvef.report.charts import INTERVAL_HEIGHT, draw_curve, draw_interval, draw_score
 from lvef.report.content import ReportContent, TextTable, more_warnings
-from lvef.report.curve import draw_curve
 from lvef.report.images import EchoImage, draw_tracing
 from lvef.report.style import LIGHT, PHASE_COLOURS, font_file, rgb
 
@@ -96,15 +95,7 @@ class PdfPage:
             )
 
     def text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        size: float,
-        colour: str,
-        *,
-        bold: bool = False,
-        align: float = 0.0,
+        self, x: float, y: float, text: str, size: float, colour: str, *, bold: bool = False, align: float = 0
     ) -> None:
         """See `lvef.report.canvas.Canvas`."""
         if not text:
@@ -268,7 +259,7 @@ def _draw_decision(page: PdfPage, decision: tuple[str, str], x: float, y: float,
         colour = "ed" if word == Decision.ACCEPTED else "alert"
         wide = page.text_width(word, _BODY, bold=True)
         dash = () if word == Decision.ACCEPTED else (2.0, 1.5)
-        page.line(_box(x, y - 8, wide + 10, 11), Stroke(colour, 0.9, dash=dash, is_closed=True))
+        page.line(rectangle(x, y - 8, wide + 10, 11), Stroke(colour, 0.9, dash=dash, is_closed=True))
         page.text(x + 5, y, word, _BODY, colour, bold=True)
         lines = page.wrap(rest, width - wide - 16, _SMALL, most=3) if rest else [""]
         y = page.lines(x + wide + 15, y, lines, _SMALL, "ink", leading=8.5) + 4
@@ -309,7 +300,7 @@ def _draw_correction(page: PdfPage, content: ReportContent, y: float) -> float:
     height = 14 + (
         max(table_height, len(lines) * _LEADING) if is_beside else table_height + len(lines) * _LEADING + 4
     )
-    page.area(_box(MARGIN_PT, y - 4, ROOM_PT, height), "ground")
+    page.area(rectangle(MARGIN_PT, y - 4, ROOM_PT, height), "ground")
     ends = [
         x + 46 + (table_width - 46) * (i + 1) / (len(table.header) - 1) for i in range(len(table.header) - 1)
     ]
@@ -346,7 +337,7 @@ def _draw_images(page: PdfPage, content: ReportContent, y: float, height: float)
 def _draw_image(page: PdfPage, image: EchoImage, x: float, y: float, width: float, height: float) -> None:
     from PIL import Image
 
-    page.area(_box(x, y, width, height), "#000000")
+    page.area(rectangle(x, y, width, height), "#000000")
     tall, wide = image.pixels.shape
     scale = min(width / wide, height / tall)
     box = (x + (width - wide * scale) / 2, y + (height - tall * scale) / 2, wide * scale, tall * scale)
@@ -356,8 +347,8 @@ def _draw_image(page: PdfPage, image: EchoImage, x: float, y: float, width: floa
         draw_tracing(page, image.tracing, box, colour, 1.3)
     wide = page.text_width(image.caption, _SMALL)
     with page.pdf.local_context(fill_opacity=0.6):
-        page.area(_box(x + 4, y + 4, page.text_width(image.title, 11, bold=True) + 4, 14), "#000000")
-        page.area(_box(x + width - 8 - wide, y + height - 15, wide + 4, 11), "#000000")
+        page.area(rectangle(x + 4, y + 4, page.text_width(image.title, 11, bold=True) + 4, 14), "#000000")
+        page.area(rectangle(x + width - 8 - wide, y + height - 15, wide + 4, 11), "#000000")
     page.text(x + 6, y + 15, image.title, 11, colour, bold=True)
     page.text(x + width - 6, y + height - 7, image.caption, _SMALL, "#ffffff", align=1.0)
 
@@ -477,7 +468,3 @@ def _draw_foot(page: PdfPage, content: ReportContent) -> float:
         y = page.lines(MARGIN_PT + labels, y, text, _SMALL, "ink", leading=leading)
     page.text(MARGIN_PT, HEIGHT_PT - MARGIN_PT - 2, content.disclaimer, _BODY, "ink", bold=True)
     return top - 6
-
-
-def _box(x: float, y: float, width: float, height: float) -> Points:
-    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 
 from lvef.core.fields import Shown
 from lvef.core.records import Clip, Measurement
 from lvef.core.terms import Decision
 from lvef.core.wording import clip_text, method_text
-from lvef.io.atomic import write_bytes_atomic
 from lvef.measure.results import Result
-from lvef.report.bars import INTERVAL_HEIGHT, draw_interval, draw_score
-from lvef.report.canvas import PixelCanvas, Stroke
+from lvef.report.canvas import PixelCanvas, Stroke, rectangle
+from lvef.report.charts import INTERVAL_HEIGHT, draw_curve, draw_interval, draw_score
 from lvef.report.content import ReportContent, content_of, more_warnings, readable, readable_lines
-from lvef.report.curve import draw_curve
 from lvef.report.images import EchoImage, draw_tracing, images_of
 from lvef.report.style import DRAWING_LOCK, PHASE_COLOURS
 
@@ -29,28 +26,13 @@ _LABELS_PX, _FOOT_PX = 152, 764
 _BODY, _SMALL = 14.0, 13.0
 
 
-def write_summary(path: Path, clip: Clip, measurement: Measurement) -> bool:
-    """Write the summary image of a measurement as PNG.
+def summary_png(clip: Clip, measurement: Measurement) -> bytes:
+    """Draw the summary image of a measurement as PNG.
 
     Args:
-        path: The image to write; replaced only once it is whole.
-        clip: The clip as it was read.
+        clip: The clip as it was read, not empty.
         measurement: Its measurement, in any status.
-
-    Returns:
-        Whether there was something to draw: False for an empty clip.
-
-    Raises:
-        DataError: The image cannot be written.
     """
-    if not len(clip.frames):
-        return False
-    write_bytes_atomic(path, summary_png(clip, measurement))
-    return True
-
-
-def summary_png(clip: Clip, measurement: Measurement) -> bytes:
-    """Draw the summary image of a measurement; see `write_summary`."""
     content = content_of(Result(measurement, clip))
     chart = content.views[0].chart
     bottom = 540 if chart is not None else 770
@@ -66,7 +48,7 @@ def summary_png(clip: Clip, measurement: Measurement) -> bytes:
         canvas.text(MARGIN_PX, 62, _fitting(canvas, readable(facts), room, _BODY), _BODY, "soft")
         for place in range(places):
             box = (MARGIN_PX + place * (width + gap), 84.0, width, float(height))
-            canvas.area(_corners(*box), "#000000")
+            canvas.area(rectangle(*box), "#000000")
             if place < len(images):
                 _draw_image(canvas, images[place], box)
         if chart is not None:
@@ -134,7 +116,7 @@ def _draw_interval(canvas: PixelCanvas, content: ReportContent, y: float, ef_wid
     if word:
         left, colour = x + ef_width + 24, "ed" if word == Decision.ACCEPTED else "alert"
         wide = canvas.text_width(word, 15, bold=True)
-        canvas.line(_corners(left, y - 52, wide + 20, 25), Stroke(colour, 1.6, is_closed=True))
+        canvas.line(rectangle(left, y - 52, wide + 20, 25), Stroke(colour, 1.6, is_closed=True))
         canvas.text(left + 10, y - 34, word, 15, colour, bold=True)
         for number, line in enumerate(textwrap.wrap(rest, 24, max_lines=2)):
             canvas.text(left, y - 10 + 16 * number, line, _SMALL, "ink")
@@ -210,7 +192,3 @@ def _fitting(canvas: PixelCanvas, text: str, width: float, size: float, *, bold:
     while left and canvas.text_width(f"{left} ... {right}", size, bold=bold) > width:
         left, right = left[:-1], right[1:]
     return f"{left} ... {right}"
-
-
-def _corners(x: float, y: float, width: float, height: float) -> list[tuple[float, float]]:
-    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]

@@ -6,17 +6,108 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
 
 import lvef
-from lvef.core.errors import GeometryError
+from lvef.core.errors import DataError, GeometryError
+from lvef.core.records import PixelSpacing
 from lvef.core.runner import Progress, reason_of, run
 from lvef.io.atomic import write_text_atomic
-from lvef.stores.sources import Source, sources_of
+
+MANIFEST_SPACING = "manifest"
+"""Source of a scale that is not in the file itself."""
+
+LEFT_BEHIND = frozenset(
+    (
+        "root", "path", "mask_path", "tracing_path", "told_by", "kind", "n_frames", "frame_rate_hz", "frame_times_s",
+        "duration_s", "height_px", "width_px", "spacing_x_mm", "spacing_y_mm",
+    )
+)  # fmt: skip
+"""Columns of a manifest that do not go into the index of what is prepared: paths on this machine, and properties of the
+file, which the prepared frames have of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One item of a manifest.
+
+    Attributes:
+        item: Its name.
+        kind: ``clip`` or ``still``.
+        patient: Its patient.
+        view: As the dataset labels it.
+        phase: Phase of a still, or None.
+        path: Its file.
+        mask_path: File of its mask, or None.
+        tracing_path: Table of its tracings, or None.
+        spacing: Scale by the manifest, or None.
+        frame_rate_hz: Frame rate by the manifest, or None.
+        ed_frame: End-diastolic frame by the manifest, or None.
+        es_frame: End-systolic frame by the manifest, or None.
+    """
+
+    item: str
+    kind: str
+    patient: str
+    view: str
+    phase: str | None
+    path: Path
+    mask_path: Path | None
+    tracing_path: Path | None
+    spacing: PixelSpacing | None
+    frame_rate_hz: float | None
+    ed_frame: int | None
+    es_frame: int | None
+
+
+def sources_of(manifest: pl.DataFrame, where: str) -> list[Source]:
+    """Every item of a manifest, in its order.
+
+    Args:
+        manifest: By `lvef.datasets.manifest`.
+        where: What to call it in messages.
+
+    Raises:
+        DataError: It has no rows, or none of the folders it names is there.
+    """
+    if manifest.is_empty():
+        raise DataError(f"{where}: the manifest is empty; import the dataset again.")
+    roots = [Path(root) for root in manifest["root"].unique(maintain_order=True).to_list()]
+    if not any(root.is_dir() for root in roots):
+        raise DataError(
+            f"{where}: the folder of the dataset, {roots[0]}, does not exist; put it back or import it again from its "
+            "new place."
+        )
+    return [_source(row) for row in manifest.iter_rows(named=True)]
+
+
+def labels_of(manifest: pl.DataFrame) -> pl.DataFrame:
+    """The columns of a manifest that go into the index of what is prepared: names, labels and splits."""
+    return manifest.select(name for name in manifest.columns if name not in LEFT_BEHIND)
+
+
+def _source(row: Mapping[str, Any]) -> Source:
+    root = Path(row["root"])
+    x, y = row["spacing_x_mm"], row["spacing_y_mm"]
+    return Source(
+        item=row["item"],
+        kind=row["kind"],
+        patient=row["patient"],
+        view=row["view"],
+        phase=row["phase"],
+        path=root / row["path"],
+        mask_path=root / row["mask_path"] if row["mask_path"] else None,
+        tracing_path=root / row["tracing_path"] if row["tracing_path"] else None,
+        spacing=PixelSpacing(x, y, MANIFEST_SPACING) if x and y else None,
+        frame_rate_hz=row["frame_rate_hz"],
+        ed_frame=row["ed_frame"],
+        es_frame=row["es_frame"],
+    )
+
 
 LEFT_OUT_NAME = "left_out.csv"
 """Items that were left out, by which rule and why; a table without rows where there are none."""
@@ -65,19 +156,8 @@ class Prepared:
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""
-        return {
-            "schema": "lvef-prepare/1",
-            "kind": self.kind,
-            "out": str(self.out),
-            "written": self.written,
-            "resumed": self.resumed,
-            "frames": self.frames,
-            "damaged": list(self.damaged),
-            "failed": [{"item": f.item, "reason": f.reason} for f in self.failed],
-            "skipped": dict(self.skipped),
-            "notes": dict(self.notes),
-            "seconds": round(self.seconds, 3),
-        }
+        values = {**asdict(self), "out": str(self.out), "seconds": round(self.seconds, 3)}
+        return {"schema": "lvef-prepare/1"} | values
 
 
 class Preparation(Protocol):

@@ -16,8 +16,7 @@ from lvef.core.journal import file_stamp
 from lvef.core.records import Box, Clip, FloatArray, FrameArray, PixelGeometry, PixelSpacing
 from lvef.io.open import open_clip
 from lvef.stores.clip_store import CLIPS, TWO_STREAM, StoreWriter
-from lvef.stores.prepare import notice_counts
-from lvef.stores.sources import Source, labels_of
+from lvef.stores.prepare import Source, labels_of, notice_counts
 from lvef.transforms.frames import Placement, fit, place
 from lvef.transforms.sampling import Sampling, window
 from lvef.transforms.sector import find_sector, keep_sector

@@ -34,9 +34,8 @@ from lvef.io.images import read_labels
 from lvef.io.names import LONGEST_NAME, unique_name
 from lvef.stores.clip_store import write_index
 from lvef.stores.folder import begin_folder, write_info
-from lvef.stores.prepare import notice_counts
+from lvef.stores.prepare import Source, labels_of, notice_counts
 from lvef.stores.recipes import SquareRecipe, notices_of, spacing_of
-from lvef.stores.sources import Source, labels_of
 from lvef.transforms.frames import Placement, fit
 from lvef.transforms.volume_tracing import (
     N_LINES,

@@ -16,7 +16,7 @@ from lvef.core.records import Clip, FrameArray, Measurement, Tracing
 from lvef.core.terms import Status
 from lvef.core.wording import ef_text
 from lvef.geometry.control_points import control_points_of_tracing
-from lvef.report.curve import curve_values
+from lvef.report.charts import curve_values
 from lvef.transforms.sector import find_sector
 
 LARGEST_SIDE_PX, LONG_CLIP_SIDE_PX = 640, 448

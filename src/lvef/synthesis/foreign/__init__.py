@@ -1,7 +1,7 @@
 """Short synthetic clips of views from which no EF is measured, to train and test the recognition of views.
 
 Labelled real images of them are not at hand; they are made: echo views as planes through a simple heart (`echo`, `heart`),
-and what is no echo of the heart in two dimensions (`ultrasound`, `images`). Apical four- and two-chamber views of the same
+and what is no echo of the heart in two dimensions (`not_echo`). Apical four- and two-chamber views of the same
 heart stand beside them, so that the plane is all that sets them apart.
 
 Seed `FINAL_SEED` makes the clips of the final test of refusals: never train on it, and select nothing by it.
@@ -9,35 +9,19 @@ Seed `FINAL_SEED` makes the clips of the final test of refusals: never train on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from lvef.core.records import FrameArray
 from lvef.core.terms import View
-from lvef.synthesis.foreign import images, ultrasound
 from lvef.synthesis.foreign.echo import PLANES, echo_clip
+from lvef.synthesis.foreign.not_echo import NOT_ECHO
 
 FINAL_SEED = 20261
 """Seed of the final test; training and selection use any other."""
 
-_OTHERS: Mapping[str, Callable[[np.random.Generator, int, int], FrameArray]] = {
-    draw.__name__: draw
-    for draw in (
-        ultrasound.m_mode,
-        ultrasound.spectral_doppler,
-        ultrasound.colour_box,
-        ultrasound.linear_probe,
-        ultrasound.curved_probe,
-        ultrasound.noise_sector,
-        images.photograph,
-        images.text_page,
-        images.radiograph,
-        images.ecg_screen,
-    )
-}
-
-_ECHO_VIEWS: Mapping[str, View] = {
+FOREIGN_CLASSES: Mapping[str, View] = {
     "a4c": View.A4C,
     "a2c": View.A2C,
     "a3c": View.OTHER_APICAL,
@@ -47,11 +31,7 @@ _ECHO_VIEWS: Mapping[str, View] = {
     "psax_papillary": View.PSAX,
     "psax_apical": View.PSAX,
     "subcostal": View.SUBCOSTAL,
-}
-
-FOREIGN_CLASSES: Mapping[str, View] = {
-    **{name: _ECHO_VIEWS[name] for name in PLANES},
-    **dict.fromkeys(_OTHERS, View.NOT_ECHO),
+    **dict.fromkeys(NOT_ECHO, View.NOT_ECHO),
 }
 """View of each class. The first two, ``a4c`` and ``a2c``, are not foreign: they are there for balance."""
 
@@ -73,4 +53,4 @@ def foreign_clip(
     """
     if name in PLANES:
         return echo_clip(name, rng, n_frames=n_frames, size=size, rate_hz=rate_hz)
-    return _OTHERS[name](rng, n_frames, size)
+    return NOT_ECHO[name](rng, n_frames, size)

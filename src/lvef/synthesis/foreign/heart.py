@@ -13,14 +13,14 @@ walls thicken. Only the valves move by themselves.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.synthesis.phantom.draw import normal
+from lvef.synthesis.phantom.anatomy import draw_fields, drawn
 
 Float32 = NDArray[np.float32]
 
@@ -46,42 +46,37 @@ def unit(degrees: float) -> Float32:
     return np.array([math.cos(angle), math.sin(angle), 0], np.float32)
 
 
-def _size(mean: float, spread: float, low: float, high: float) -> Any:  # noqa: ANN401  any type, as `field` itself
-    """A field that is drawn: mean, standard deviation and limits; the mean is its default."""
-    return field(default=mean, metadata={"drawn": (mean, spread, low, high)})
-
-
 @dataclass(frozen=True, slots=True)
 class SimpleHeart:
     """Sizes of a heart at end-diastole, in millimetres unless said, with the clinical range each is drawn from."""
 
-    length: float = _size(80, 8, 62, 102)  # endocardial apex to mitral plane
-    width_share: float = _size(0.55, 0.05, 0.43, 0.68)  # largest width of the cavity over the length
-    widest: float = _size(0.62, 0.05, 0.5, 0.75)  # level of that, 0-1 from the apex
-    bluntness: float = _size(2.2, 0.25, 1.8, 3)  # exponent of the apical half; 2 is an ellipsoid
-    base_share: float = _size(0.86, 0.05, 0.74, 0.95)  # width at the base over the largest
-    wall: float = _size(10, 1.8, 6, 16)  # thickness at the widest level
-    apical_wall: float = _size(7, 1.2, 4, 10)  # thickness beyond the apex
-    length_power: float = _size(0.26, 0.05, 0.12, 0.38)  # exponent: how much of the emptying is shortening
-    right_depth: float = _size(24, 5, 14, 38)  # largest distance between septum and right free wall
-    right_wall: float = _size(4, 0.8, 2.5, 7)  # thickness of that wall
-    right_reach: float = _size(1.15, 0.1, 0.9, 1.4)  # half of the right ventricle's angle, radians
-    aorta: float = _size(13, 1.5, 10, 18)  # radius
-    aorta_lean: float = _size(0.3, 0.1, 0.05, 0.55)  # its slope to the front, as a tangent
-    left_atrium: float = _size(19, 2.5, 14, 27)  # radius towards the septum
-    left_atrium_along: float = _size(22, 3, 16, 31)  # radius along the axis
-    right_atrium: float = _size(20, 3, 14, 28)  # radius
-    papillary: float = _size(5.5, 1.2, 3, 8.5)  # radius of the papillary muscles
-    weak_deg: float = _size(180, 120, 0, 360)  # angle of a wall that moves less
-    weak_loss: float = _size(0, 0.4, 0, 0.9)  # missing part of its motion
-    ripple: float = _size(0.02, 0.015, 0, 0.05)  # share of the radius by which the endocardium is uneven
-    ripple_phase: float = _size(3, 2, 0, 6.3)  # radians
-    septum_db: float = _size(13, 5, 2, 26)  # echo of the septum over the plain wall
-    shell_db: float = _size(7, 4, -3, 16)  # walls of atria and vessels
-    pericardium_db: float = _size(14, 4, 4, 24)  # layer around the heart
-    valve_db: float = _size(10, 4, 0, 19)  # leaflets and cusps
-    lining_db: float = _size(9, 3, 1, 16)  # borders of the walls, where they face the beam
-    grazing_db: float = _size(4, 2, 0, 9)  # loss of walls along the beam
+    length: float = drawn(80, 8, 62, 102)  # endocardial apex to mitral plane
+    width_share: float = drawn(0.55, 0.05, 0.43, 0.68)  # largest width of the cavity over the length
+    widest: float = drawn(0.62, 0.05, 0.5, 0.75)  # level of that, 0-1 from the apex
+    bluntness: float = drawn(2.2, 0.25, 1.8, 3)  # exponent of the apical half; 2 is an ellipsoid
+    base_share: float = drawn(0.86, 0.05, 0.74, 0.95)  # width at the base over the largest
+    wall: float = drawn(10, 1.8, 6, 16)  # thickness at the widest level
+    apical_wall: float = drawn(7, 1.2, 4, 10)  # thickness beyond the apex
+    length_power: float = drawn(0.26, 0.05, 0.12, 0.38)  # exponent: how much of the emptying is shortening
+    right_depth: float = drawn(24, 5, 14, 38)  # largest distance between septum and right free wall
+    right_wall: float = drawn(4, 0.8, 2.5, 7)  # thickness of that wall
+    right_reach: float = drawn(1.15, 0.1, 0.9, 1.4)  # half of the right ventricle's angle, radians
+    aorta: float = drawn(13, 1.5, 10, 18)  # radius
+    aorta_lean: float = drawn(0.3, 0.1, 0.05, 0.55)  # its slope to the front, as a tangent
+    left_atrium: float = drawn(19, 2.5, 14, 27)  # radius towards the septum
+    left_atrium_along: float = drawn(22, 3, 16, 31)  # radius along the axis
+    right_atrium: float = drawn(20, 3, 14, 28)  # radius
+    papillary: float = drawn(5.5, 1.2, 3, 8.5)  # radius of the papillary muscles
+    weak_deg: float = drawn(180, 120, 0, 360)  # angle of a wall that moves less
+    weak_loss: float = drawn(0, 0.4, 0, 0.9)  # missing part of its motion
+    ripple: float = drawn(0.02, 0.015, 0, 0.05)  # share of the radius by which the endocardium is uneven
+    ripple_phase: float = drawn(3, 2, 0, 6.3)  # radians
+    septum_db: float = drawn(13, 5, 2, 26)  # echo of the septum over the plain wall
+    shell_db: float = drawn(7, 4, -3, 16)  # walls of atria and vessels
+    pericardium_db: float = drawn(14, 4, 4, 24)  # layer around the heart
+    valve_db: float = drawn(10, 4, 0, 19)  # leaflets and cusps
+    lining_db: float = drawn(9, 3, 1, 16)  # borders of the walls, where they face the beam
+    grazing_db: float = drawn(4, 2, 0, 9)  # loss of walls along the beam
 
     @property
     def radius(self) -> float:
@@ -91,11 +86,11 @@ class SimpleHeart:
 
 def draw_heart(rng: np.random.Generator, ef_percent: float) -> SimpleHeart:
     """A heart whose sizes are drawn; a failing one is larger and rounder."""
-    drawn = {one.name: normal(rng, *one.metadata["drawn"]) for one in fields(SimpleHeart)}
+    sizes = draw_fields(SimpleHeart, rng)
     dilated = float(np.clip((50 - ef_percent) / 35, 0, 1) * rng.uniform(0, 1))
-    drawn["length"] += 8 * dilated
-    drawn["width_share"] += 0.1 * dilated
-    return SimpleHeart(**drawn)
+    sizes["length"] += 8 * dilated
+    sizes["width_share"] += 0.1 * dilated
+    return SimpleHeart(**sizes)
 
 
 class Valves(NamedTuple):

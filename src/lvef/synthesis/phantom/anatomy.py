@@ -16,7 +16,8 @@ leave all volumes as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,21 @@ MM3_PER_ML = 1000.0
 
 N_LEVELS, N_ANGLES = 48, 96
 """Nodes of the quadrature that fixes the mean of the regional weight and the volume: Gauss in two halves, even in angle."""
+
+
+def normal(rng: np.random.Generator, mean: float, sd: float, low: float, high: float) -> float:
+    """A normal value, kept within limits."""
+    return float(np.clip(rng.normal(mean, sd), low, high))
+
+
+def drawn(mean: float, sd: float, low: float, high: float, default: float | None = None) -> Any:  # noqa: ANN401  as `field`
+    """A field of a dataclass that `draw_fields` draws: how it is drawn (see `normal`), and its default, else the mean."""
+    return field(default=mean if default is None else default, metadata={"drawn": (mean, sd, low, high)})
+
+
+def draw_fields(kind: type, rng: np.random.Generator) -> dict[str, float]:
+    """Values of all fields of a dataclass that are `drawn`, in their order."""
+    return {one.name: normal(rng, *one.metadata["drawn"]) for one in fields(kind) if "drawn" in one.metadata}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +87,16 @@ class VentricleShape:
 
     length_mm: float = 85.0
     width_mm: float = 46.0
-    widest: float = 0.62
-    bluntness: float = 2.3
-    mitral_share: float = 0.72
-    flatness: float = 1.0
-    wall_mm: float = 10.0
-    apical_wall_mm: float = 7.0
-    bend_mm: float = 2.0
-    mitral_slope: float = 0.0
-    twist_deg: float = 12.0
-    length_power: float = 0.25
+    widest: float = drawn(0.6, 0.06, 0.45, 0.75, 0.62)
+    bluntness: float = drawn(2.2, 0.25, 1.8, 3.0, 2.3)
+    mitral_share: float = drawn(0.73, 0.06, 0.55, 0.9, 0.72)
+    flatness: float = drawn(1.0, 0.06, 0.85, 1.15)
+    wall_mm: float = drawn(10, 1.5, 6.5, 14)
+    apical_wall_mm: float = drawn(7, 1.2, 4, 10)
+    bend_mm: float = drawn(0, 2.5, -6, 6, 2.0)
+    mitral_slope: float = drawn(-0.06, 0.08, -0.25, 0.15, 0.0)
+    twist_deg: float = drawn(12, 4, 0, 22)
+    length_power: float = drawn(0.26, 0.05, 0.12, 0.38, 0.25)
     ripples: tuple[tuple[float, int, int, float], ...] = ()
     weak_regions: tuple[WeakRegion, ...] = ()
 
@@ -225,14 +241,14 @@ class Surroundings:
         leaflet_share: Length of the anterior leaflet over the mitral ring's diameter; the posterior has the rest.
     """
 
-    right_depth_mm: float = 28.0
-    right_wall_mm: float = 4.0
+    right_depth_mm: float = drawn(27, 5, 16, 40, 28.0)
+    right_wall_mm: float = drawn(4, 0.7, 2.5, 6)
     right_reach: float = 0.9
-    roof_mm: float = 45.0
-    left_atrium_mm: float = 36.0
-    left_atrium_gain: float = 1.15
-    right_atrium_mm: float = 38.0
-    leaflet_share: float = 0.62
+    roof_mm: float = drawn(44, 7, 28, 62, 45.0)
+    left_atrium_mm: float = drawn(36, 5, 25, 50)
+    left_atrium_gain: float = drawn(1.16, 0.05, 1.04, 1.3, 1.15)
+    right_atrium_mm: float = drawn(38, 5, 26, 52)
+    leaflet_share: float = drawn(0.62, 0.04, 0.52, 0.72)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,15 @@ import numpy as np
 from lvef.core.errors import ConfigError
 from lvef.core.records import FloatArray
 from lvef.core.terms import View
-from lvef.synthesis.phantom.anatomy import Heart, Surroundings, Ventricle, VentricleShape, WeakRegion
+from lvef.synthesis.phantom.anatomy import (
+    Heart,
+    Surroundings,
+    Ventricle,
+    VentricleShape,
+    WeakRegion,
+    draw_fields,
+    normal,
+)
 from lvef.synthesis.phantom.plane import Pose
 from lvef.synthesis.phantom.scanner import Beam, Scanner
 from lvef.synthesis.phantom.scatterers import Echogenicity
@@ -57,16 +65,7 @@ def draw_shape(rng: np.random.Generator, ef: float) -> VentricleShape:
     return VentricleShape(
         length_mm=length,
         width_mm=length * share,
-        widest=normal(rng, 0.6, 0.06, 0.45, 0.75),
-        bluntness=normal(rng, 2.2, 0.25, 1.8, 3.0),
-        mitral_share=normal(rng, 0.73, 0.06, 0.55, 0.9),
-        flatness=normal(rng, 1.0, 0.06, 0.85, 1.15),
-        wall_mm=normal(rng, 10, 1.5, 6.5, 14),
-        apical_wall_mm=normal(rng, 7, 1.2, 4, 10),
-        bend_mm=normal(rng, 0, 2.5, -6, 6),
-        mitral_slope=normal(rng, -0.06, 0.08, -0.25, 0.15),
-        twist_deg=normal(rng, 12, 4, 0, 22),
-        length_power=normal(rng, 0.26, 0.05, 0.12, 0.38),
+        **draw_fields(VentricleShape, rng),
         ripples=ripples,
         weak_regions=tuple(weak),
     )
@@ -82,25 +81,6 @@ def draw_pose(rng: np.random.Generator, turn_deg: float, foreshortening_mm: floa
         base_out_mm=normal(rng, 0, 3, -7, 7),
         tilt_deg=normal(rng, 11, 7, -5, 27),
         rotation_deg=turn_deg + normal(rng, 0, 8, -18, 18),
-    )
-
-
-def draw_echo(rng: np.random.Generator) -> Echogenicity:
-    """Strengths of the echoes of one patient."""
-    return Echogenicity(
-        septum_db=normal(rng, 22, 5, 8, 33),
-        right_wall_db=normal(rng, 4, 4, -5, 14),
-        atrial_db=normal(rng, 7, 4, -3, 16),
-        pericardium_db=normal(rng, 15, 4, 5, 25),
-        valve_db=normal(rng, 10, 4, 0, 19),
-        compact_db=normal(rng, 9, 4, 0, 18),
-        apex_loss_db=normal(rng, 9, 3, 0, 15),
-        ring_db=normal(rng, 9, 3, 1, 17),
-        lining_db=normal(rng, 9, 3, 1, 16),
-        trabeculae_db=normal(rng, -3, 4, -12, 6),
-        papillary=normal(rng, 0.6, 0.3, 0, 1.1),
-        grazing_loss_db=normal(rng, 3, 1.5, 0, 8),
-        patchiness_db=normal(rng, 4.5, 1, 2, 7),
     )
 
 
@@ -172,24 +152,6 @@ def _draw_weakened(rng: np.random.Generator, depth: float) -> tuple[Beam, ...]:
             )
         )
     return tuple(beams)
-
-
-def normal(rng: np.random.Generator, mean: float, sd: float, low: float, high: float) -> float:
-    """A normal value, kept within limits."""
-    return float(np.clip(rng.normal(mean, sd), low, high))
-
-
-def draw_surroundings(rng: np.random.Generator) -> Surroundings:
-    """What lies around the left ventricle."""
-    return Surroundings(
-        right_depth_mm=normal(rng, 27, 5, 16, 40),
-        right_wall_mm=normal(rng, 4, 0.7, 2.5, 6),
-        roof_mm=normal(rng, 44, 7, 28, 62),
-        left_atrium_mm=normal(rng, 36, 5, 25, 50),
-        left_atrium_gain=normal(rng, 1.16, 0.05, 1.04, 1.3),
-        right_atrium_mm=normal(rng, 38, 5, 26, 52),
-        leaflet_share=normal(rng, 0.62, 0.04, 0.52, 0.72),
-    )
 
 
 EF_RANGE_PERCENT = (8.0, 78.0)
@@ -316,7 +278,7 @@ def draw_phantom(
         n_frames=options.n_frames,
     )
     ventricle = _mild_enough(ventricle, acquisition)
-    around = draw_surroundings(rng)
+    around = Surroundings(**draw_fields(Surroundings, rng))
     turn = 0.0 if options.view == View.A4C else TWO_CHAMBER_DEG
     pose = draw_pose(rng, turn, options.foreshortening_mm)
     scanner = draw_scanner(
@@ -332,7 +294,7 @@ def draw_phantom(
         name=name,
         heart=Heart(ventricle, around),
         pose=pose,
-        echo=draw_echo(rng),
+        echo=Echogenicity(**draw_fields(Echogenicity, rng)),
         scanner=scanner,
         acquisition=acquisition,
         view=options.view,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import FloatArray
-from lvef.synthesis.phantom.anatomy import ATRIAL_WALL_MM, SEPTUM, Heart
+from lvef.synthesis.phantom.anatomy import ATRIAL_WALL_MM, SEPTUM, Heart, drawn
 from lvef.synthesis.phantom.plane import Placement
 
 SKELETON_MM = 9.0
@@ -48,19 +48,19 @@ class Echogenicity:
         patchiness_db: Standard deviation of slow random changes within the tissue.
     """
 
-    septum_db: float = 3.0
-    right_wall_db: float = 0.0
-    atrial_db: float = 1.0
-    pericardium_db: float = 9.0
-    valve_db: float = 4.0
-    compact_db: float = 8.0
-    apex_loss_db: float = 4.0
-    ring_db: float = 5.0
-    lining_db: float = 5.0
-    trabeculae_db: float = -4.0
-    papillary: float = 0.6
-    grazing_loss_db: float = 4.0
-    patchiness_db: float = 2.5
+    septum_db: float = drawn(22, 5, 8, 33)
+    right_wall_db: float = drawn(4, 4, -5, 14)
+    atrial_db: float = drawn(7, 4, -3, 16)
+    pericardium_db: float = drawn(15, 4, 5, 25)
+    valve_db: float = drawn(10, 4, 0, 19)
+    compact_db: float = drawn(9, 4, 0, 18)
+    apex_loss_db: float = drawn(9, 3, 0, 15)
+    ring_db: float = drawn(9, 3, 1, 17)
+    lining_db: float = drawn(9, 3, 1, 16)
+    trabeculae_db: float = drawn(-3, 4, -12, 6)
+    papillary: float = drawn(0.6, 0.3, 0, 1.1)
+    grazing_loss_db: float = drawn(3, 1.5, 0, 8)
+    patchiness_db: float = drawn(4.5, 1, 2, 7)
 
 
 def ventricular(

@@ -1,16 +1,21 @@
-"""The volume-time curve: what it shows, decided once, and one drawing of it for every canvas."""
+"""Charts: volume-time curve, EF on the scale of the heart-failure ranges, image-quality score.
+
+What each shows is decided once, and there is one drawing of it for every canvas: page, HTML report, PDF and summary.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from lvef.core.records import Beat, FloatArray, Measurement
-from lvef.core.wording import ef_text
-from lvef.report.canvas import Canvas, Stroke
+from lvef.core.quality_wording import QUALITY_WORDS, quality_text
+from lvef.core.records import Beat, FloatArray, ImageQuality, Measurement
+from lvef.core.wording import ef_text, interval_text, models_disagree, number_text
+from lvef.report.canvas import Canvas, Stroke, rectangle
 
 MOST_TIME_TICKS, MOST_VOLUME_TICKS = 8, 5
 """Most labels on the axes."""
@@ -20,9 +25,6 @@ MARGINS = (3.6, 0.6, 0.5, 4.0)
 
 Box = tuple[float, float, float, float]
 """x, y, width and height."""
-
-DASHES: tuple[tuple[float, ...], ...] = ((), (8, 4), (2, 4), (10, 3, 2, 3), (4, 4))
-"""Dashes of the lines of a chart with several."""
 
 _HATCH = 6.0
 _MARK = 0.42
@@ -46,28 +48,11 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the chart.
+class CurveChart:
+    """A volume-time curve.
 
     Attributes:
         pieces: ``(k, 2)`` of time and volume; a gap in the curve begins a new piece.
-        name: For the legend; empty where the chart has one line.
-        colour: Name or ``#rrggbb``.
-        dash: Its dashes.
-    """
-
-    pieces: tuple[FloatArray, ...]
-    name: str = ""
-    colour: str = "ink"
-    dash: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CurveChart:
-    """Volume-time curves in one chart.
-
-    Attributes:
-        lines: The curves.
         spans: The beats.
         marks: ``(phase, time, volume)`` of the EDs and ESs.
         unit: Name of the vertical axis.
@@ -76,7 +61,7 @@ class CurveChart:
         alt: The chart in words.
     """
 
-    lines: tuple[Line, ...]
+    pieces: tuple[FloatArray, ...]
     spans: tuple[Span, ...]
     marks: tuple[tuple[str, float, float], ...]
     unit: str
@@ -97,19 +82,11 @@ def curve_values(measurement: Measurement) -> FloatArray:
     Args:
         measurement: One that has a curve.
     """
-    assert measurement.curve is not None
-    # Without a scale only the shape means something.
-    return measurement.curve.volume if measurement.volume_unit == "ml" else percent_of_ed(measurement)
-
-
-def percent_of_ed(measurement: Measurement) -> FloatArray:
-    """The volumes ``(n,)`` in per cent of the shown ED.
-
-    Args:
-        measurement: One that has a curve.
-    """
     curve, ed = measurement.curve, measurement.ed_frame
     assert curve is not None
+    if measurement.volume_unit == "ml":
+        return curve.volume
+    # Without a scale only the shape means something.
     reference = float(curve.volume[ed]) if ed is not None and ed < len(curve.volume) else math.nan
     if not (math.isfinite(reference) and reference > 0):
         reference = float(np.nanmax(curve.volume)) if np.isfinite(curve.volume).any() else 1.0
@@ -140,7 +117,7 @@ def chart_of(m: Measurement) -> CurveChart | None:
     unit = "LV volume (ml)" if m.volume_unit == "ml" else "LV volume (% of ED)"
     beats = f"{len(m.beats)} {'beat' if len(m.beats) == 1 else 'beats'}"
     return CurveChart(
-        lines=(Line(pieces_of(times, volumes)),),
+        pieces=pieces_of(times, volumes),
         spans=tuple(_span(m, beat, times) for beat in m.beats if _is_inside(beat, len(times))),
         marks=tuple(
             (phase, float(times[frame]), float(volumes[frame]))
@@ -152,29 +129,6 @@ def chart_of(m: Measurement) -> CurveChart | None:
         # The top is kept free for the beats' labels.
         volumes=(max(0.0, low - 0.12 * room), high + 0.34 * room),
         alt=f"Curve of the {unit} over {last - first:.2f} s: from {high:.0f} down to {low:.0f}, {beats} marked.",
-    )
-
-
-def comparison_chart(curves: Sequence[tuple[str, FloatArray, FloatArray]]) -> CurveChart:
-    """Curves of several models in one chart, each in per cent of its own ED; they differ in colour and in their dashes.
-
-    Args:
-        curves: Name, times in seconds and volumes of each, NaN where nothing was traced.
-    """
-    values = np.concatenate([volumes for _, _, volumes in curves])
-    last = max(float(times[-1]) for _, times, _ in curves)
-    names = ", ".join(name for name, _, _ in curves)
-    return CurveChart(
-        lines=tuple(
-            Line(pieces_of(times, volumes), name, f"var(--c{i % len(DASHES)})", DASHES[i % len(DASHES)])
-            for i, (name, times, volumes) in enumerate(curves)
-        ),
-        spans=(),
-        marks=(),
-        unit="LV volume (% of ED)",
-        times_s=(0.0, max(last, 1e-3)),
-        volumes=(min(0.9 * float(np.nanmin(values)), 45.0), max(1.25 * float(np.nanmax(values)), 125.0)),
-        alt=f"Volume over time by {names}",
     )
 
 
@@ -191,7 +145,8 @@ def draw_curve(canvas: Canvas, chart: CurveChart, box: Box, size: float, view: s
     x0, y0, width, height = box
     left, right, above, below = (margin * size for margin in MARGINS)
     plot = (x0 + left, y0 + above, width - left - right, height - above - below)
-    _draw_spans(canvas, chart, plot, size)
+    for span in chart.spans:
+        _draw_span(canvas, chart, span, plot, size)
     px, py, pw, floor = *plot[:3], plot[1] + plot[3]
     canvas.line([(px, py), (px, floor), (px + pw, floor)], Stroke("line", 0.1 * size))
     for tick in ticks(*chart.times_s, MOST_TIME_TICKS):
@@ -205,7 +160,6 @@ def draw_curve(canvas: Canvas, chart: CurveChart, box: Box, size: float, view: s
         canvas.line([(px, y), (px - 0.35 * size, y)], Stroke("line", 0.1 * size))
         canvas.text(px - 0.7 * size, y + 0.35 * size, f"{tick:g}", size, "soft", align=1.0)
     _draw_lines(canvas, chart, plot, size)
-    _draw_names(canvas, chart, plot, size)
     baseline = y0 + height - 0.5 * size
     canvas.text(x0, baseline, f"{view} {chart.unit}".strip(), size, "soft")
     end = px + pw
@@ -226,34 +180,17 @@ def draw_plot(canvas: Canvas, chart: CurveChart, plot: Box, size: float) -> None
         plot: x, y, width and height.
         size: Of letters.
     """
-    _draw_spans(canvas, chart, plot, size)
+    for span in chart.spans:
+        _draw_span(canvas, chart, span, plot, size)
     _draw_lines(canvas, chart, plot, size)
 
 
-def _draw_spans(canvas: Canvas, chart: CurveChart, plot: Box, size: float) -> None:
-    for span in chart.spans:
-        _draw_span(canvas, chart, span, plot, size)
-
-
 def _draw_lines(canvas: Canvas, chart: CurveChart, plot: Box, size: float) -> None:
-    for line in chart.lines:
-        for piece in line.pieces:
-            points = [(_x(chart, plot, time), _y(chart, plot, volume)) for time, volume in piece.tolist()]
-            canvas.line(points, Stroke(line.colour, 0.15 * size, dash=line.dash))
+    for piece in chart.pieces:
+        points = [(_x(chart, plot, time), _y(chart, plot, volume)) for time, volume in piece.tolist()]
+        canvas.line(points, Stroke("ink", 0.15 * size))
     for phase, time, volume in chart.marks:
         _draw_mark(canvas, phase, _x(chart, plot, time), _y(chart, plot, volume), size)
-
-
-def _draw_names(canvas: Canvas, chart: CurveChart, plot: Box, size: float) -> None:
-    """The legend of a chart with several lines."""
-    x, y = plot[0] + 1.5 * size, plot[1] + size
-    for line in chart.lines if len(chart.lines) > 1 else ():
-        canvas.line(
-            [(x, y - 0.35 * size), (x + 3 * size, y - 0.35 * size)],
-            Stroke(line.colour, 0.15 * size, dash=line.dash),
-        )
-        canvas.text(x + 3.6 * size, y, line.name, size, "soft")
-        x += 6 * size + canvas.text_width(line.name, size)
 
 
 def pieces_of(times_s: Sequence[float] | FloatArray, volumes: FloatArray) -> tuple[FloatArray, ...]:
@@ -317,7 +254,7 @@ def _is_inside(beat: Beat, n: int) -> bool:
 def _draw_span(canvas: Canvas, chart: CurveChart, span: Span, plot: Box, size: float) -> None:
     x0, x1 = _x(chart, plot, span.start_s), _x(chart, plot, span.end_s)
     y0, y1 = plot[1], plot[1] + plot[3]
-    area = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+    area = rectangle(x0, y0, x1 - x0, plot[3])
     if span.kind == "counted":
         canvas.line([(x0, y0), (x0, y1)], Stroke("line", 0.1 * size))
     elif span.kind == "shown":
@@ -332,10 +269,7 @@ def _draw_span(canvas: Canvas, chart: CurveChart, span: Span, plot: Box, size: f
     middle, baseline = (x0 + x1) / 2, y0 + 1.3 * size
     if span.kind == "excluded":
         half = canvas.text_width(span.label, size) / 2 + 0.2 * size
-        top, low = baseline - 1.0 * size, baseline + 0.35 * size
-        canvas.area(
-            [(middle - half, top), (middle + half, top), (middle + half, low), (middle - half, low)], "ground"
-        )
+        canvas.area(rectangle(middle - half, baseline - size, 2 * half, 1.35 * size), "ground")
     canvas.text(middle, baseline, span.label, size, "chosen-text" if bold else "soft", bold=bold, align=0.5)
 
 
@@ -357,3 +291,127 @@ def _draw_mark(canvas: Canvas, phase: str, x: float, y: float, size: float) -> N
     canvas.area(
         [(x, y + 0.8 * tip), (x - half, y - 0.8 * tip), (x + half, y - 0.8 * tip)], phase.lower(), edge="page"
     )
+
+
+TICKS_PERCENT = (0, 40, 50, 100)
+"""Ends of the heart-failure ranges. Source: 2021 universal definition of heart failure, see `lvef.geometry.categories`."""
+
+INTERVAL_HEIGHT, SCORE_HEIGHT = 3.2, 1.2
+"""Heights of the drawings in letter sizes."""
+
+_RANGES = ((20.0, "reduced"), (72.0, "preserved"))
+_DOT_POINTS = 28
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalBar:
+    """What the bar shows.
+
+    Attributes:
+        ef_percent: The EF.
+        interval_percent: Both ends of its prediction interval, or None without one.
+        other_percent: The EF of a second opinion, or None.
+        alt: The bar in words.
+    """
+
+    ef_percent: float
+    interval_percent: tuple[float, float] | None
+    other_percent: float | None
+    alt: str
+
+
+def interval_bar(m: Measurement) -> IntervalBar | None:
+    """The bar of a measurement; None without an EF."""
+    if m.ef_percent is None or not math.isfinite(m.ef_percent):
+        return None
+    ends = None
+    if m.ef_low_percent is not None and m.ef_high_percent is not None:
+        ends = (m.ef_low_percent, m.ef_high_percent)
+    other = None if m.second_opinion is None else m.second_opinion.ef_percent
+    alt = f"EF {ef_text(m.ef_percent)} on a scale of 0 to 100 %"
+    if ends is not None:
+        level = number_text(100 * (m.interval_level or 0))
+        alt += f", {level} % prediction interval {interval_text(m)}"
+    if other is not None:
+        alt += f", second opinion {ef_text(other)}" + (", models disagree" if models_disagree(m) else "")
+    return IntervalBar(m.ef_percent, ends, other, f"{alt}; heart-failure ranges end at 40 and 50 %.")
+
+
+def draw_interval(canvas: Canvas, bar: IntervalBar, x: float, y: float, width: float, size: float) -> None:
+    """Draw the bar, `INTERVAL_HEIGHT` letters high.
+
+    Args:
+        canvas: On what.
+        bar: What.
+        x: Left edge.
+        y: Upper edge.
+        width: Of the whole.
+        size: Of the letters.
+    """
+    # The dot of an EF of 0 or 100 stays inside.
+    left, length, middle = x + 0.6 * size, width - 1.2 * size, y + 0.8 * size
+
+    def at(percent: float) -> float:
+        return left + length * min(max(percent, 0.0), 100.0) / 100
+
+    half, gap = 0.38 * size, 0.06 * size
+    for low, high in itertools.pairwise(TICKS_PERCENT):
+        x0, x1 = at(low) + gap * (low > 0), at(high) - gap * (high < 100)
+        canvas.area(rectangle(x0, middle - half, x1 - x0, 2 * half), "line")
+    if bar.interval_percent is not None:
+        x0, x1 = map(at, bar.interval_percent)
+        canvas.line([(x0, middle), (x1, middle)], Stroke("ink", 0.26 * size))
+        for end in (x0, x1):
+            canvas.line([(end, middle - 0.55 * size), (end, middle + 0.55 * size)], Stroke("ink", 0.2 * size))
+    if bar.other_percent is not None:
+        centre, reach = at(bar.other_percent), 0.62 * size
+        ways = ((-1, 0), (0, -1), (1, 0), (0, 1))
+        corners = [(centre + across * reach, middle + down * reach) for across, down in ways]
+        canvas.area(corners, "page")
+        canvas.line(corners, Stroke("es", 0.17 * size, is_closed=True))
+    canvas.area(_circle(at(bar.ef_percent), middle, 0.6 * size), "page")
+    canvas.area(_circle(at(bar.ef_percent), middle, 0.48 * size), "ed")
+    baseline = y + 2.75 * size
+    taken = []
+    for tick in TICKS_PERCENT:
+        text = str(tick)
+        align = {0: 0.0, 100: 1.0}.get(tick, 0.5)
+        canvas.text(at(tick), baseline, text, size, "soft", align=align)
+        wide = canvas.text_width(text, size)
+        taken.append((at(tick) - align * wide, at(tick) + (1 - align) * wide))
+    for centre_percent, name in _RANGES:
+        reach = canvas.text_width(name, size) / 2 + 0.2 * size
+        centre = at(centre_percent)
+        # A narrow bar names no ranges; the words above it do.
+        if all(end <= centre - reach or start >= centre + reach for start, end in taken):
+            canvas.text(centre, baseline, name, size, "soft", align=0.5)
+
+
+def score_alt(quality: ImageQuality) -> str:
+    """The bar of the score in words."""
+    return f"Image quality {quality_text(quality)}"
+
+
+def draw_score(canvas: Canvas, score: float, x: float, y: float, width: float, size: float) -> None:
+    """Draw the image-quality score as a filled bar with ticks at its words' thresholds, `SCORE_HEIGHT` letters high.
+
+    Args:
+        canvas: On what.
+        score: 0 to 1.
+        x: Left edge.
+        y: Upper edge.
+        width: Of the whole.
+        size: Of the letters around it.
+    """
+    top, height = y + 0.22 * size, 0.76 * size
+    canvas.area(rectangle(x, top, width, height), "line")
+    canvas.area(rectangle(x, top, width * min(max(score, 0.0), 1.0), height), "ed")
+    for least, _ in QUALITY_WORDS:
+        if least > 0:
+            tick = x + least * width
+            canvas.line([(tick, y), (tick, y + SCORE_HEIGHT * size)], Stroke("page", 0.16 * size))
+
+
+def _circle(x: float, y: float, radius: float) -> list[tuple[float, float]]:
+    angles = [2 * math.pi * i / _DOT_POINTS for i in range(_DOT_POINTS)]
+    return [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in angles]

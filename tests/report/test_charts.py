@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lvef.report.bars import INTERVAL_HEIGHT, draw_interval, draw_score, interval_bar
 from lvef.report.canvas import PixelCanvas, SvgCanvas
+from lvef.report.charts import INTERVAL_HEIGHT, draw_interval, draw_score, interval_bar
 from lvef.report.style import LIGHT, rgb
 from tests.measure.made_up import assessed, beating, refused
 
