@@ -33,6 +33,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
+PATIENCE_MS = 180_000
+"""Only keeps a broken page, or a broken browser, from hanging."""
+
+
 def program(name: str) -> str | None:
     """Where the browser is, if it is."""
     return next((found for word in PROGRAMS[name] if (found := shutil.which(word))), None)
@@ -46,7 +50,9 @@ def launched(name: str) -> Iterator[Any]:
     if path is None:
         pytest.skip(f"no {name} on this machine")
     with api.sync_playwright() as playwright:
-        browser = getattr(playwright, name).launch(executable_path=path, **SETTINGS[name])
+        browser = getattr(playwright, name).launch(
+            executable_path=path, timeout=PATIENCE_MS, **SETTINGS[name]
+        )
         try:
             browser.new_context().close()
         except api.Error as error:  # a Playwright that is too new for this Firefox

@@ -81,6 +81,8 @@ def all_ended(found: list[dict]) -> bool:
 
 def choose(tab, files: Sequence[Path], name: str = "choose") -> None:
     """Choose files with the button of the start page, or of the dialog *Add files*."""
+    # The bar is there before the start page is.
+    tab.locator("body[data-shows]").wait_for(state="attached")
     hook(tab, name).or_(hook(tab, "add")).first.wait_for()
     if not hook(tab, name).count():
         hook(tab, "add").click()
@@ -108,10 +110,16 @@ def wait_ef(tab) -> str:
 
 
 def measured(tab) -> dict:
-    """Wait for the EF; the item in full, whose EF is the one on the page."""
-    text = wait_ef(tab)
-    found = detail(tab)
-    assert "".join(text.split()) == "".join(found["result"]["ef_text"].split())
+    """Wait for the EF; the item in full, once its EF is the one on the page."""
+    found: dict = {}
+
+    def look() -> bool:
+        text = wait_ef(tab)
+        found.update(detail(tab))
+        result = found["result"] or {"ef_text": ""}
+        return "".join(text.split()) == "".join(result["ef_text"].split())
+
+    wait(tab, look)
     return found
 
 

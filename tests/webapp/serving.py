@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +28,22 @@ class Served:
 
     def files(self) -> list[Path]:
         """Files of visitors in the temporary folder."""
-        return [path for path in self.temporary.rglob("*") if path.is_file()]
+        # `rglob` fails where a folder goes meanwhile.
+        found = [Path(folder, name) for folder, _, names in os.walk(self.temporary) for name in names]
+        return [path for path in found if path.is_file()]
+
+    def contents(self) -> dict[Path, bytes]:
+        """What is in these files, those that go meanwhile left out."""
+        found = {}
+        for path in self.files():
+            with suppress(FileNotFoundError):
+                found[path] = path.read_bytes()
+        return found
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it and wait."""
         self.process.send_signal(number)
-        self.process.wait(120)
+        self.process.wait(600)
 
 
 @contextmanager

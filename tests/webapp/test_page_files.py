@@ -10,11 +10,12 @@ import zipfile
 import pytest
 
 from lvef.core.wording import ef_text
+from lvef.io.avi import encode_motion_jpeg
 from lvef.measure.pipeline import Measurer
 from tests.bombs import BOMBS
 from tests.webapp import driver
 from tests.webapp.driver import all_ended, hook, measured, wait_items
-from tests.webapp.page_files import CINE, clip_of_every_kind, still_pair, wrong_files
+from tests.webapp.page_files import CINE, cine_frames, clip_of_every_kind, still_pair, wrong_files
 from tests.webapp.serving import NAMES
 
 pytestmark = pytest.mark.browser
@@ -119,6 +120,31 @@ def test_a_study_of_two_views(visitors, served, measurer, phantom_file, tmp_path
     assert {part: found["by_part"][part]["ef_percent"] for part in found["parts"]} == pytest.approx(
         {str(view): ef for view, ef in expected.single_plane.items()}, **CLOSE
     )
+
+
+def test_each_view_of_a_study_gets_a_scale_and_the_study_millilitres(
+    visitors, served, phantom_file, tmp_path
+):
+    four, two = tmp_path / "heart_a4c.avi", tmp_path / "heart_a2c.avi"
+    four.write_bytes(phantom_file.read_bytes())
+    two.write_bytes(encode_motion_jpeg(cine_frames(), 30.0))
+    tab = visitors.open(served)
+    tab.locator('[data-focus="kind-study"]').check(force=True)
+    for i, file in enumerate((four, two)):
+        driver.choose(tab, [file], f"slot-{i}")
+    found = measured(tab)
+    assert [one["part"] for one in found["scale"]["parts"]] == ["A4C", "A2C"]
+    hook(tab, "scale").click()
+    for view, length in (("A4C", "150"), ("A2C", "140")):
+        tab.locator(f'[data-focus="scale-{view}"]').check(force=True)
+        tab.locator("dialog svg.ruler").wait_for()
+        tab.locator("#scale-length").fill(length)
+    hook(tab, "scale-use").click()
+    tab.locator(".main-values dd").get_by_text(" ml").first.wait_for()
+    after = measured(tab)
+    assert {one["part"]: one["length_mm"] for one in after["scale"]["parts"]} == {"A4C": 150, "A2C": 140}
+    assert after["result"]["edv_ml"] > after["result"]["esv_ml"] > 0
+    assert all(part["edv_ml"] > part["esv_ml"] for part in after["by_part"].values())
 
 
 def test_samples(visitors, served, cine):

@@ -116,13 +116,13 @@ def test_a_connection_that_breaks_leaves_no_part_of_the_file(visitors, served):
         head += f"Origin: http://{parts.netloc}\r\nContent-Type: application/octet-stream\r\n"
         head += f"Cookie: lvef_session={cookie['value']}\r\nContent-Length: 5000000\r\n\r\n"
         line.sendall(head.encode() + bytes(1_000_000))
-        wait_until(lambda: any(path.stat().st_size for path in set(served.files()) - before if path.exists()))
+        wait_until(lambda: any(data for path, data in served.contents().items() if path not in before))
     wait_until(
         lambda: (
             not [
                 path
-                for path in set(served.files()) - before
-                if path.suffix == ".avi" or path.stat().st_size > 10_000
+                for path, data in served.contents().items()
+                if path not in before and (path.suffix == ".avi" or len(data) > 10_000)
             ]
         )
     )

@@ -112,6 +112,25 @@ def test_on_a_tablet_the_ef_stays_in_sight_while_correcting(visitors, served):
         assert box["width"] >= 380 and box["height"] >= 280, box
 
 
+def test_a_phone_shows_class_and_quality_of_every_clip(visitors, served):
+    tab = visitors.open(served, viewport={"width": 390, "height": 844})
+    driver.sample(tab, "cine")
+    found = measured(tab)
+    tab.goto(f"{served.address}#/batch")
+    row = tab.locator("table.batch tbody tr")
+    row.wait_for()
+    for name in ("class", "quality", "warnings"):
+        assert tab.evaluate(IN_SIGHT, f"table.batch td.col-{name}"), name
+    assert found["quality_text"] in row.inner_text()
+    assert_fits_across(tab)
+
+
+def assert_fits_across(tab) -> None:
+    for selector in ("html", ".table-scroll"):
+        node = tab.locator(selector)
+        assert node.evaluate("node => node.scrollWidth - node.clientWidth") == 0, selector
+
+
 def test_ed_and_es_stand_at_one_scale_and_centre(visitors, served):
     tab = visitors.open(served)
     driver.sample(tab, "cine")

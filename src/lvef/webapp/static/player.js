@@ -166,6 +166,7 @@ export class Player {
 
   /** Shows a frame and stops. */
   seek(frame) {
+    this.isUsed = true;
     this.pause();
     this.#show(Math.min(Math.max(frame, 0), this.last));
     this.prefetch([this.frame + 1, this.frame + 2, this.frame - 1].filter((f) => f >= 0 && f <= this.last));

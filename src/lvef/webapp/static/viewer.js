@@ -119,6 +119,7 @@ class Viewer {
       this.player.pause();
       // What was playing must not play on in the frames of this item.
       [this.part, this.view, this.hasPlayed, this.wasPlaying] = [detail.parts?.[0] ?? "", null, false, false];
+      this.player.isUsed = false;
     }
     this.detail = detail;
     this.editor.load(detail);
@@ -210,7 +211,8 @@ class Viewer {
   /** Plays the shown beat once after loading: contraction is what the eye needs. */
   playOnce() {
     const isStill = this.isSuspended || this.mode !== "cine" || !this.view || this.view.is_still;
-    if (this.hasPlayed || isStill || window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    // Who looks at a frame already is not led away from it.
+    if (this.hasPlayed || this.player.isUsed || isStill || window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     if (!this.frames?.has(this.imageOf(1))) return;
     this.hasPlayed = true;
     this.player.play();
@@ -292,7 +294,7 @@ class Viewer {
     this.editor.finishKeys();
     this.part = part;
     this.viewBar.parts.choose(part);
-    this.hasPlayed = false;
+    this.hasPlayed = this.player.isUsed = false;
     this.loadPart(false);
   }
 
