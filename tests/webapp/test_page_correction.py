@@ -193,7 +193,7 @@ def test_two_tabs_that_correct_the_same_clip(visitors, served):
     visitors.expected_errors += ["409"]
     # The other tab does not hear of it: its change would overwrite the first.
     held: list = []
-    other.route("**/api/items", lambda route: held.append(route))  # noqa: PLW0108  Playwright marks its handlers
+    other.route("**/api/items", lambda route: held.append(route))
     first = drag(tab, "ed", WALL, -15)
     before = other.locator(".ef-number").inner_text()
     x, y = grab(other, "es", WALL)

@@ -217,6 +217,11 @@ def test_bodies_that_are_no_json(visitor):
     assert visitor.error(visitor.put("api/options", content=b" " * (2**20 + 1)))[:2] == (413, "too_large")
 
 
+def test_a_sentence_leaves_the_letters_of_a_file_name(visitor):
+    answer = visitor.post("api/uploads", params={"name": "heart of.a.patient x.avi"}, content=b"")
+    assert visitor.error(answer)[2].startswith("heart of.a.patient x.avi is empty")
+
+
 def test_names_are_shown_without_folders_and_control_letters(visitor):
     item = visitor.measured(names=["../../etc/pass\x07wd\u202e.avi"])
     assert item["name"] == "passwd.avi"

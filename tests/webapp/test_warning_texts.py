@@ -257,6 +257,11 @@ def test_a_warning_about_a_view_of_a_study_has_the_values_of_that_view():
             "A ventricle was found on 3 of 40 frames of 25 Hz.",
             "A ventricle was found on 3 of 40 frames of 25 Hz.",
         ),
+        (
+            "The region (84,31)-(120,9) that carries the scale does not fit.",
+            "The region that carries the scale does not fit.",
+        ),
+        ("The line (1,2)-(1.5,4) is 2 pixels long.", "The line is 2 pixels long."),
     ],
 )
 def test_plain_text_names_no_option_and_counts_frames_from_one(text, plain):
