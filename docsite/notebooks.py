@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import tempfile
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -71,12 +72,18 @@ def write_notebooks(out: Path, execute: bool = True) -> list[str]:
                 )
                 client.execute()
                 _hide_folders(notebook, folder)
-        write(place, page(notebook, place))
+        write(place, page(notebook, place, missing))
     return left
 
 
-def page(notebook: Any, place: Path) -> str:  # noqa: ANN401
-    """Markdown of an executed notebook; images are written beside ``place``."""
+def page(notebook: Any, place: Path, missing: Sequence[str] = ()) -> str:  # noqa: ANN401
+    """Markdown of an executed notebook; images are written beside ``place``.
+
+    Args:
+        notebook: With or without outputs.
+        place: File of the page.
+        missing: Packages that were missing, so that it was not executed.
+    """
     parts = []
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
@@ -94,8 +101,18 @@ def page(notebook: Any, place: Path) -> str:  # noqa: ANN401
             if (text := _output(output, place.with_name(f"{place.stem}-{number}-{at}.png")))
         ]
     if not any(cell.get("outputs") for cell in notebook.cells):
-        parts.insert(2, "*This build of the site did not execute this page, so it has no outputs.*")
+        parts.insert(2, _why_no_outputs(missing))
     return "\n\n".join(parts) + "\n"
+
+
+def _why_no_outputs(missing: Sequence[str]) -> str:
+    if not missing:
+        return "*This build of the site executed no notebooks, so the page has no outputs: `make docs` builds it with them.*"
+    return (
+        f"*This page has no outputs, because {' and '.join(missing)} "
+        f"{'was' if len(missing) == 1 else 'were'} missing where the site was built: `make train-env`, then `make docs`, "
+        "builds it with them. You can run it as a notebook.*"
+    )
 
 
 def _joined(outputs: list[Any]) -> list[Any]:

@@ -7,10 +7,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from docsite.notebooks import NEEDS, missing_packages, scripts
+from docsite.notebooks import NEEDS, missing_packages, page, scripts
 from tests.house import ROOT
 
 CELL = re.compile(r"^# %%(.*)\n", re.M)
@@ -66,6 +67,21 @@ def test_a_tutorial_runs(script, tmp_path):
 def test_a_cell_of_commands_that_fails_is_noticed():
     code = python_of('# %% language="bash"\n# false\n# true\n')
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("missing", "reason"),
+    [
+        ((), "executed no notebooks"),
+        (("torch", "onnx"), "because torch and onnx were missing"),
+        (("torch",), "torch was"),
+    ],
+)
+def test_a_page_without_outputs_says_why_and_how_to_get_them(tmp_path, missing, reason):
+    cells = [SimpleNamespace(cell_type="markdown", source="# Title", get=lambda *_: None)]
+    text = page(SimpleNamespace(cells=cells), tmp_path / "a.md", missing)
+    assert reason in text and "`make docs`" in text
+    assert ("`make train-env`" in text) is bool(missing)
 
 
 def test_scripts_hold_no_outputs_and_begin_with_a_title():

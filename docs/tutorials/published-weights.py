@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Import published weights
 #
-# The authors of EchoNet-Dynamic published a network that predicts the EF of a clip. `lvef` imports its checkpoint
-# without running code from the file. The import needs `pip install "lvef[train]"`; measuring with the result does not.
+# The authors of EchoNet-Dynamic published a model that predicts the EF of a clip. `lvef` imports its checkpoint
+# without running code from the file. The import needs PyTorch (`make train-env` in a working copy, `pip install
+# "lvef[train]"` elsewhere); measuring with the result does not.
 #
 # This page cannot contain the weights of others. It makes a checkpoint of the same layout **with random numbers**, so
 # the EF at the end means nothing. With the authors' file, start at the second step.

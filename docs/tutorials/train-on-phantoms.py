@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Train on phantoms and evaluate
 #
-# The whole way from clips to a model of your own, small enough for a laptop. Training needs `pip install
-# "lvef[train]"`.
+# The whole way from clips to a model of your own, small enough for a laptop. Training needs PyTorch: `make train-env` in a
+# working copy, `pip install "lvef[train]"` elsewhere.
 #
 # Expect a poor model: this page trains on a handful of phantoms for two epochs. What it shows are the steps, which are
 # the same for [a real dataset](echonet-dynamic.py).

@@ -40,7 +40,13 @@ def info(name: str | None, everything: bool, as_json: bool) -> None:
     facts = gather(name)
     if as_json:
         click.echo(to_json(facts), nl=False)
-    elif everything or name is not None:
+    elif name is not None and not everything:
+        from lvef.cli.show import print_disclaimer
+        from lvef.cli.show_models import print_model
+
+        print_model(facts["networks"][0])
+        print_disclaimer()
+    elif everything:
         _print_all(facts)
     else:
         _print_short(facts)
