@@ -23,6 +23,7 @@ from typing import Any
 import click
 
 from lvef.cli.lazy import option_key
+from lvef.core.serialization import parse_toml
 from lvef.core.suggest import did_you_mean
 
 CONFIG_VARIABLE = "LVEF_CONFIG"
@@ -72,7 +73,7 @@ def read_config(main: click.Group, ctx: click.Context) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         named = f", which {CONFIG_VARIABLE} names," if os.environ.get(CONFIG_VARIABLE) else ""
         raise ConfigFileError(f"{path}{named} cannot be read ({error.strerror}).") from None

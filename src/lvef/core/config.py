@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lvef.core.errors import ConfigError
+from lvef.core.serialization import parse_toml
 
 T = TypeVar("T")
+
+_LARGEST = 2**63
 
 
 def from_mapping(kind: type[T], values: dict[str, Any], where: str) -> T:
@@ -68,12 +71,45 @@ def read_toml(kind: type[T], path: Path) -> T:
         ConfigError: The file is missing, is not TOML, or does not fit ``kind``.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); a TOML file was expected.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML ({error}).") from None
     return from_mapping(kind, values, str(path))
+
+
+def fits(hint: Any, value: Any) -> bool:  # noqa: ANN401
+    """Whether a value, and all that it holds, has the type that a dataclass declares.
+
+    Args:
+        hint: The type, as `typing.get_type_hints` gives it.
+        value: What a JSON file held in its place.
+
+    >>> fits(float | None, 1), fits(tuple[int, ...], (1, "a"))
+    (True, False)
+    """
+    kind, inner = typing.get_origin(hint), typing.get_args(hint)
+    if kind in (typing.Union, types.UnionType):
+        return any(fits(one, value) for one in inner)
+    if hint is Any:
+        return True
+    if hint is float:
+        return isinstance(value, float) or (type(value) is int and abs(value) < _LARGEST)
+    if hint is int:
+        return type(value) is int and abs(value) < _LARGEST
+    if kind is tuple:
+        return isinstance(value, tuple) and all(fits(inner[0], one) for one in value)
+    if kind is dict:
+        return isinstance(value, dict) and all(fits(inner[1], one) for one in value.values())
+    if not isinstance(value, kind or hint):
+        return False
+    if not dataclasses.is_dataclass(value):
+        return True
+    hints = typing.get_type_hints(type(value))
+    return all(
+        fits(one, getattr(value, name)) for name, one in hints.items() if name in value.__dataclass_fields__
+    )
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

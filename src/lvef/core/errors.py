@@ -25,9 +25,18 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+MOST_LETTERS = 1400
+"""Longest message: a file may hold a name of a megabyte."""
+
 
 class LvefError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of everything this package raises on purpose.
+
+    A message may quote a file: what would move a terminal's cursor or break a log line is shown as an escape sequence.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(plain_line(message))
 
 
 class DataError(LvefError):
@@ -63,6 +72,11 @@ class MissingExtraError(LvefError):
 
     def __init__(self, purpose: str, extra: str) -> None:
         super().__init__(f'{purpose} needs packages that are not installed: run pip install "lvef[{extra}]".')
+        self._given = purpose, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Between processes."""
+        return type(self), self._given
 
 
 class GeometryError(LvefError):
@@ -80,12 +94,35 @@ class QualityRefusal(LvefError):
         super().__init__(message)
         self.code = code
 
+    def __reduce__(self) -> tuple[type[QualityRefusal], tuple[str, str]]:
+        """Between processes."""
+        return type(self), (self.code, str(self))
+
+
+class RemoteError(Exception):
+    """An unexpected error in another process; its text is the `error_location` of the first."""
+
+
+def plain_line(text: str) -> str:
+    r"""One line of printable letters, cut in its middle where it is very long.
+
+    >>> plain_line("has\n\x1b[31m no end")
+    'has\\n\\x1b[31m no end'
+    """
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    if len(text) > MOST_LETTERS:
+        text = f"{text[: MOST_LETTERS - 400]} ... {text[-395:]}"
+    return text
+
 
 def error_location(error: BaseException) -> str:
     """Kind and location of an unexpected error: ``KeyError in report.py, line 12``.
 
     Its message is left out, because it may quote what a file says of a person.
     """
+    if isinstance(error, RemoteError):
+        return str(error)
     places = traceback.extract_tb(error.__traceback__)
     where = f" in {Path(places[-1].filename).name}, line {places[-1].lineno}" if places else ""
     return type(error).__name__ + where

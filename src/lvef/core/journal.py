@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lvef.core.errors import OutputError
+from lvef.core.serialization import parse_json
 
 if sys.platform != "win32":
     import fcntl
@@ -112,7 +113,7 @@ class Journal:
 
     def _read(self, line: bytes) -> None:
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
         except ValueError:
             return
         if not isinstance(entry, dict) or not isinstance(item := entry.get(self._key), str):

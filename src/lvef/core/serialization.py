@@ -8,6 +8,7 @@ import io
 import json
 import math
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,30 @@ def to_plain(value: Any) -> Any:  # noqa: ANN401
         return finite(value)
     # Arrays and numbers of numpy, which need not be loaded for the rest.
     return to_plain(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401
+    """The plain values of a JSON text.
+
+    Raises:
+        ValueError: It is not JSON, or nested too deep.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The plain values of a TOML text.
+
+    Raises:
+        tomllib.TOMLDecodeError: It is not TOML, or nested too deep.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise tomllib.TOMLDecodeError("nested too deep") from None
 
 
 def finite(value: float | np.floating[Any] | None) -> float | None:

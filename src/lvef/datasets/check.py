@@ -12,6 +12,7 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.datasets.check_files import Decode, check_decoded, check_files
+from lvef.datasets.files import is_file
 from lvef.datasets.findings import ERROR, NOTE, WARNING, Finding, FindingKind, Findings
 from lvef.datasets.registry import Progress
 from lvef.datasets.volume_tracings import read_traced_frames
@@ -235,7 +236,7 @@ def _check_tracings(manifest: pl.DataFrame, findings: Findings) -> None:
 
 
 def _check_table(path: Path, rows: pl.DataFrame, findings: Findings) -> None:
-    if not path.is_file():
+    if not is_file(path):
         findings.add(_MISSING_TRACINGS, path.name, len(rows))
         return
     try:

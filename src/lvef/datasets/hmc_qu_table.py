@@ -10,6 +10,7 @@ from pathlib import Path
 from lvef.core.errors import DataError
 from lvef.core.terms import View
 from lvef.datasets.files import read_csv_cells
+from lvef.io.isolation import read_cells
 
 SEGMENTS = {
     View.A4C: ("SEG3", "SEG9", "SEG14", "SEG16", "SEG12", "SEG6"),
@@ -118,12 +119,12 @@ def read_hmc_table(path: Path, view: View) -> HmcTable:
     """
     lines = _xlsx_lines(path) if path.suffix.lower() == ".xlsx" else read_csv_cells(path)[0]
     start = next((i for i, (_, cells) in enumerate(lines) if "echo" in map(_title, cells)), None)
-    if start is None:
+    titles, body = ([], []) if start is None else _titles(lines[start:])
+    if "echo" not in titles:
         raise DataError(
             f"{path}: has no column ECHO; the table of labels that comes with HMC-QU was expected: "
             "unpack the dataset again."
         )
-    titles, body = _titles(lines[start:])
     wanted = (*SEGMENTS[view], REFERENCE, END, *((WALL,) if view is View.A4C else ()))
     name_at = titles.index("echo")
     known = {"echo", MATCH, WALL, *wanted}
@@ -153,16 +154,7 @@ def read_infarction(cell: str) -> bool | None:
 
 def _xlsx_lines(path: Path) -> list[tuple[int, list[str]]]:
     """Row number and cells as text of each row of the first sheet that is not blank."""
-    import python_calamine
-
-    try:
-        with path.open("rb") as file:
-            sheet = python_calamine.CalamineWorkbook.from_filelike(file).get_sheet_by_index(0)
-            rows = sheet.to_python(skip_empty_area=False)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); an xlsx file was expected.") from None
-    except python_calamine.CalamineError:
-        raise DataError(f"{path}: is no xlsx file or is damaged; unpack the dataset again.") from None
+    rows = read_cells(path)
     lines = [(number, [_text(cell) for cell in cells]) for number, cells in enumerate(rows, 1)]
     return [(number, cells) for number, cells in lines if any(cells)]
 

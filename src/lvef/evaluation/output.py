@@ -6,7 +6,6 @@ The page comes from the template ``templates/page.html``; everything that comes 
 from __future__ import annotations
 
 import datetime
-import json
 import re
 import struct
 from base64 import b64encode
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lvef
-from lvef.core.serialization import printable, to_json
+from lvef.core.serialization import parse_json, printable, to_json
 from lvef.evaluation.report import EvaluationReport, Plot, Section, metrics_csv
 from lvef.io.atomic import make_folder, remove_files, write_bytes_atomic, write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
@@ -143,7 +142,7 @@ def earlier_files(folder: Path, schema: str) -> set[str]:
         schema: Layout of the record; one of another kind is left alone.
     """
     try:
-        record = json.loads((folder / RUN_NAME).read_text(encoding="utf-8"))
+        record = parse_json((folder / RUN_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return set()
     if not isinstance(record, Mapping) or record.get("schema") != schema:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError, WeightsError
+from lvef.core.serialization import parse_json
 from lvef.core.terms import EF_KINDS, EF_TWO_STREAM, KINDS, RECOGNISED_VIEWS, SEGMENTATION, VIEW
 from lvef.transforms.spec import ClipSpec, InputSpec
 
@@ -146,13 +146,13 @@ def read_card(folder: Path) -> Card:
     """
     path = folder / CARD_NAME
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
         card = from_mapping(Card, values, str(path))
     except OSError as error:
         raise WeightsError(
             f"{path}: no card there ({error.strerror}); a folder with {MODEL_NAME} and {CARD_NAME} was expected."
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise WeightsError(f"{path}: not valid JSON ({error}); install the weights again.") from None
     except ConfigError as error:
         reason = str(error)

@@ -162,10 +162,10 @@ class _OpenVinoSession:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
         try:
             self._compiled = core.compile_model(core.read_model(model), "CPU", settings)
-        except RuntimeError as error:
+            self.inputs = tuple(_openvino_port(port) for port in self._compiled.inputs)
+            self.outputs = tuple(_openvino_port(port) for port in self._compiled.outputs)
+        except Exception as error:  # noqa: BLE001  a damaged file makes it raise many kinds, UnicodeDecodeError among them
             raise WeightsError(f"{model}: OpenVINO cannot load it ({_first_line(error)}).") from None
-        self.inputs = tuple(_openvino_port(port) for port in self._compiled.inputs)
-        self.outputs = tuple(_openvino_port(port) for port in self._compiled.outputs)
         self._device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
         self._idle: SimpleQueue[Any] = SimpleQueue()
 

@@ -125,7 +125,11 @@ def read_payload(file: BinaryIO, *, implicit_vr: bool, little_endian: bool, max_
         return None
     if length == UNDEFINED_LENGTH:
         return Payload(file.read(), True)
-    data = file.read(min(length, max_bytes))
+    # Python sets aside as much as it is asked for, whatever the file holds.
+    start = file.tell()
+    there = file.seek(0, os.SEEK_END) - start
+    file.seek(start)
+    data = file.read(min(length, max_bytes, max(there, 0)))
     return Payload(data, False, len(data) == length)
 
 
@@ -174,6 +178,8 @@ def group_frames(found: Fragments, declared: int, extended: bytes = b"") -> list
         The frames that are whole: all but one whose last fragment is cut.
     """
     fragments = found.whole if found.cut is None else (*found.whole, found.cut)
+    if not fragments:
+        return []
     offsets = {fragment.offset: index for index, fragment in enumerate(fragments)}
     starts = marked = [index for index, fragment in enumerate(fragments) if _begins_frame(fragment.head)]
     for table in (_offsets(extended, 8), found.table):

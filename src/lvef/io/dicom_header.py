@@ -71,7 +71,7 @@ CONVERSION_ERRORS = (
 """What pydicom raises when an element's value is not what its kind allows; the text quotes the value."""
 
 DECODE_ERRORS = (
-    *(*CONVERSION_ERRORS, IndexError, RuntimeError, OSError, EOFError, SyntaxError),
+    *(*CONVERSION_ERRORS, IndexError, RuntimeError, OSError, EOFError, SyntaxError, MemoryError),
     *(struct.error, zlib.error, cv2.error, Image.DecompressionBombError),
 )
 """What pydicom and the decoders raise on damaged data; none of their texts is passed on, they may quote the header."""

@@ -16,6 +16,9 @@ SAMPLED_FRAMES = 16
 TINT_MIN_LUMA = 30
 """Darker pixels say nothing of a tint: the black around the sector would outvote the sector."""
 
+LARGEST = 1e30
+"""Values beyond this, which single precision could not hold, are cut to it."""
+
 _SAMPLE_SIDE_PX = 512
 
 
@@ -35,6 +38,9 @@ def to_uint8(values: NDArray[Any]) -> FrameArray:
         return values.astype(np.uint8) * np.uint8(255)
     finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0) if values.dtype.kind == "f" else values
     low, high = float(finite.min()), float(finite.max())
+    if max(-low, high) > LARGEST:
+        finite = np.clip(finite, -LARGEST, LARGEST)
+        low, high = max(low, -LARGEST), min(high, LARGEST)
     if low >= 0 and high <= 255 and (values.dtype.kind in "iu" or high > 1):
         return np.asarray(finite if values.dtype.kind in "iu" else np.rint(finite)).astype(np.uint8)
     if high <= low:

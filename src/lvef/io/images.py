@@ -90,7 +90,7 @@ def read_labels(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         values = _label_values(path, source, kind)
     else:
         values, *_ = _read_values(path, kind, DEFAULT_LIMITS)
-    whole = values if values.dtype.kind in "uib" else np.rint(values)
+    whole = values if values.dtype.kind in "uib" or not np.isfinite(values).all() else np.rint(values)
     if not np.array_equal(whole, values) or whole.min() < 0 or whole.max() > 255:
         raise DataError(
             f"{source} has values from {values.min():g} to {values.max():g}: expected labels, whole "
@@ -283,6 +283,10 @@ def _label_values(path: str | os.PathLike[str], source: str, kind: FileFormat) -
             image.seek(page)
             values = np.asarray(_upright(image))
             pages.append(values[..., 0] if image.mode == "LA" else values)
+    if any(page.shape != pages[0].shape for page in pages):  # some in colour, or of another size
+        raise DataError(
+            f"{source} has images of several kinds: expected labels of one size, without colours."
+        )
     values = np.stack(pages)
     if values.ndim == 3:
         return values

@@ -8,7 +8,6 @@ and a notice says so. The machine's answer is never lost: it stands in `Measurem
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import Beat, CodedWarning, Correction, FloatArray, Measurement, aspect_of
+from lvef.core.serialization import parse_json
 from lvef.core.terms import Status
 from lvef.core.wording import averaged_text
 from lvef.geometry.control_points import N_CONTROL_POINTS, tracing_of_control_points
@@ -288,7 +288,7 @@ def read_correction(path: Path) -> Any:  # noqa: ANN401
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise DataError(f"{path} has more than {MAX_FILE_BYTES} bytes; a correction is much smaller.")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror}); a correction saved from the page was expected."

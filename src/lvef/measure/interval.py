@@ -7,7 +7,6 @@ what it means is described in docs/explanation/prediction-interval.md.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ import numpy as np
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError, WeightsError
 from lvef.core.records import Measurement
+from lvef.core.serialization import parse_json
 from lvef.core.terms import EF_KINDS, Status
 from lvef.geometry.categories import (
     HEART_FAILURE_MILDLY_REDUCED_FROM,
@@ -140,7 +140,7 @@ def read_calibration(folder: Path) -> Calibration | None:
     if not path.is_file():
         return None
     try:
-        calibration = from_mapping(Calibration, json.loads(path.read_text(encoding="utf-8")), str(path))
+        calibration = from_mapping(Calibration, parse_json(path.read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError, ConfigError) as error:
         raise WeightsError(
             f"{path}: cannot be used ({error}); install the weights again, or calibrate anew."

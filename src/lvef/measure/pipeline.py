@@ -21,7 +21,7 @@ from lvef.core.terms import SEGMENTATION, Status, View
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.smoothing import smooth_tracings
 from lvef.inference.catalogue import first_model_of_kind
-from lvef.io.open import open_clip
+from lvef.io.isolation import open_clip, start_ahead
 from lvef.io.timing import with_frame_rate
 from lvef.measure.biplane import measure_views
 from lvef.measure.clip_results import measure_with_ef_model
@@ -100,6 +100,7 @@ class Measurer:
     def __init__(self, options: MeasureOptions | None = None) -> None:
         self.options = options or MeasureOptions()
         check_scale_options(self.options)
+        start_ahead()
         self.progress: ProgressCallback = _no_progress
         self.predictor: Predictor = load_predictor(self.options)
         self.quality_scale = read_quality_scale(self.predictor.entry)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import numpy as np
 
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError, WeightsError
+from lvef.core.serialization import parse_json
 from lvef.inference.catalogue import ModelEntry
 
 LOG = logging.getLogger("lvef.measure")
@@ -100,7 +100,7 @@ def read_quality_scale(entry: ModelEntry) -> QualityScale | None:
     if not path.is_file():
         return None
     try:
-        scale = from_mapping(QualityScale, json.loads(path.read_text(encoding="utf-8")), str(path))
+        scale = from_mapping(QualityScale, parse_json(path.read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError, ConfigError) as error:
         raise WeightsError(f"{path}: cannot be read ({error}); install the weights again.") from None
     if scale.schema != QUALITY_SCHEMA:

@@ -13,8 +13,8 @@ import numpy as np
 from lvef.core.errors import DataError, LvefError
 from lvef.core.records import Clip, Measurement, VolumeCurve
 from lvef.core.terms import View
+from lvef.io.isolation import open_clip
 from lvef.io.limits import MAX_FRAMES
-from lvef.io.open import open_clip
 from lvef.measure.pair import pair_of_stills
 from lvef.measure.results import Result
 from lvef.measure.serializers import CURVE_NAME, MEASUREMENT_NAME, read_measurement

@@ -11,10 +11,11 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
+from lvef.core.config import fits
 from lvef.core.errors import DataError
 from lvef.core.fields import FIELDS
 from lvef.core.records import (
@@ -29,7 +30,7 @@ from lvef.core.records import (
     Tracing,
     geometry_of,
 )
-from lvef.core.serialization import csv_text, printable, to_json, to_plain
+from lvef.core.serialization import csv_text, parse_json, printable, to_json, to_plain
 from lvef.core.terms import Status, View
 
 SCHEMA = "lvef-measurement/2"
@@ -91,7 +92,7 @@ def read_measurement(path: Path) -> Measurement:
         DataError: The file cannot be read or is not of this layout.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror}); a measurement.json was expected."
@@ -104,11 +105,15 @@ def read_measurement(path: Path) -> Measurement:
     if found != SCHEMA:
         raise DataError(f"{path} has the layout {found}; {SCHEMA} was expected: measure the file again.")
     try:
-        return _measurement_from_dict(values)
-    except (KeyError, TypeError, ValueError) as error:
+        measurement = _measurement_from_dict(values)
+        wrong = [n for n, h in get_type_hints(Measurement).items() if not fits(h, getattr(measurement, n))]
+        if wrong:
+            raise ValueError(f"{wrong[0]} is of another kind")
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise DataError(
             f"{path} does not hold what {SCHEMA} promises ({error}): measure the file again."
         ) from None
+    return measurement
 
 
 def _beat_to_dict(measurement: Measurement, beat: Beat) -> dict[str, Any]:
@@ -150,14 +155,28 @@ _VALUES: dict[str, Callable[[Measurement], Any]] = {
 }
 
 
+MOST_FRAMES = 10**6
+"""A frame number beyond this is none of a clip: hours of a cine."""
+
+_TRACING_SHAPES = {"apex": (2,), "base": (2,), "mitral": (2, 2), "chords": (20, 2, 2)}
+
+
 def _measurement_from_dict(values: dict[str, Any]) -> Measurement:
     own = {f.name for f in dataclasses.fields(Measurement)}
     kept = {key: value for key, value in values.items() if key in own}
     beats = tuple(_beat_from_dict(beat) for beat in values["beats"])
-    last = max((f for f in (values["ed_frame"], values["es_frame"]) if f is not None), default=-1)
+    shown = [frame for frame in (values["ed_frame"], values["es_frame"]) if frame is not None]
+    last = max(shown, default=-1)
+    if not -1 <= last < MOST_FRAMES or min(shown, default=0) < 0:
+        raise ValueError(f"frame {last}")
     tracings: list[Tracing | None] = [None] * (last + 1)
     for phase, fields in values["tracings"].items():
-        tracings[values[f"{phase}_frame"]] = Tracing(**{k: _points(v) for k, v in fields.items()})
+        tracing = Tracing(**{k: _points(v) for k, v in fields.items()})
+        if tracing.contour.shape[1:] != (2,) or not all(
+            getattr(tracing, name).shape == shape for name, shape in _TRACING_SHAPES.items()
+        ):
+            raise ValueError(f"the tracing of {phase}")
+        tracings[values[f"{phase}_frame"]] = tracing
     return Measurement(
         **kept
         | {

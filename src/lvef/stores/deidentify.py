@@ -20,7 +20,7 @@ from lvef.core.errors import DataError, OutputError, QualityRefusal
 from lvef.core.records import Clip, FrameArray
 from lvef.io.atomic import write_bytes_atomic
 from lvef.io.avi import encode_motion_jpeg
-from lvef.io.open import open_clip
+from lvef.io.isolation import open_clip
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ
 from lvef.transforms.sector import MAX_BOX_FILL, Sector, find_sector, keep_sector
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lvef.core.errors import ConfigError, DataError
+from lvef.core.serialization import parse_json
 from lvef.io.atomic import make_folder, write_text_atomic
 
 
@@ -35,7 +36,7 @@ def begin_folder(folder: Path, info_name: str, schema: str, settings: Mapping[st
         write_info(path, {"schema": schema, "settings": dict(settings), "complete": False})
         return False
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        earlier = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); give another folder.") from None
     except ValueError:

@@ -14,7 +14,7 @@ import polars as pl
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.journal import file_stamp
 from lvef.core.records import Box, Clip, FloatArray, FrameArray, PixelGeometry, PixelSpacing
-from lvef.io.open import open_clip
+from lvef.io.isolation import open_clip
 from lvef.stores.clip_store import CLIPS, TWO_STREAM, StoreWriter
 from lvef.stores.prepare import Source, labels_of, notice_counts
 from lvef.transforms.frames import Placement, fit, place

@@ -30,7 +30,7 @@ from lvef.datasets.findings import Findings
 from lvef.datasets.volume_tracings import BAD_LINE, REPEATED_LINE, read_tracings
 from lvef.geometry.volume_tracing import volume_tracing_of_mask
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
-from lvef.io.images import read_labels
+from lvef.io.isolation import read_labels
 from lvef.io.names import LONGEST_NAME, unique_name
 from lvef.stores.clip_store import write_index
 from lvef.stores.folder import begin_folder, write_info

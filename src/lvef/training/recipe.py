@@ -17,6 +17,7 @@ from typing import Any
 import lvef
 from lvef.core.config import from_mapping
 from lvef.core.errors import ConfigError
+from lvef.core.serialization import parse_toml
 from lvef.core.suggest import did_you_mean
 
 SMALL_VIDEO = "small-video"
@@ -315,7 +316,7 @@ def parse_change(text: str) -> tuple[str, Any]:
     if not equals or not name.strip():
         raise ConfigError(f"{text!r} found; NAME=VALUE was expected, for example loss.kind=mae.")
     try:
-        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+        return name.strip(), parse_toml(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return name.strip(), value.strip()
 
@@ -327,7 +328,7 @@ def read_values(path: Path) -> dict[str, Any]:
         ConfigError: It is missing or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); a recipe was expected.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

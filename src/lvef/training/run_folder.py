@@ -32,6 +32,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 import lvef
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
+from lvef.core.serialization import parse_json
 from lvef.io.atomic import write_text_atomic
 from lvef.training.cases import Partition, patients_sha256
 from lvef.training.machine import Machine
@@ -105,7 +106,7 @@ def prepare_folder(
                     f"{out}: holds files but no {RUN_NAME}; choose an empty or a new folder with --out."
                 )
             return {}
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        earlier = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{out}: cannot be used ({error.strerror}); choose another --out.") from None
     except ValueError:

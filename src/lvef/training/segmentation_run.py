@@ -8,7 +8,6 @@ Source of the mean of runs: Wortsman et al., "Model soups", ICML 2022.
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import lvef
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
+from lvef.core.serialization import parse_json
 from lvef.datasets.camus import CITATION, LICENCE, read_split, read_stills
 from lvef.inference.card import MODEL_NAME, Card, Training
 from lvef.io.atomic import make_folder, write_text_atomic
@@ -353,7 +353,7 @@ def _read_run(run: Path) -> tuple[dict[str, Any], list[str], float]:
     """Checkpoint, patients never seen, and minutes of a complete run."""
     try:
         names = (run / HELD_OUT_NAME).read_text().split()
-        minutes = float(json.loads((run / run_folder.RUN_NAME).read_text())["minutes"])
+        minutes = float(parse_json((run / run_folder.RUN_NAME).read_text())["minutes"])
         return read_checkpoint(run / f"{LAST_NAME}.ckpt"), names, minutes
     except (OSError, KeyError, ValueError) as error:
         raise DataError(

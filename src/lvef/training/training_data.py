@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.records import FloatArray, FrameArray
+from lvef.core.serialization import parse_json
 from lvef.stores.recipes import TwoStreamRecipe
 from lvef.stores.traced_frames import INFO_NAME, SCHEMA
 from lvef.training.cases import Case, Partition, count_by_split, read_cases, split_cases, split_fold
@@ -281,12 +281,14 @@ class TraceStore:
         self.folder = folder
         path = folder / INFO_NAME
         try:
-            self.info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            self.info: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
             index = pl.read_parquet(io.BytesIO((folder / INDEX_NAME).read_bytes()))
         except (OSError, ValueError, pl.exceptions.PolarsError):
             raise DataError(
                 f"{folder}: is no folder of traced frames; make one with lvef data prepare volume-traces."
             ) from None
+        if not isinstance(self.info, dict):
+            raise DataError(f"{path}: holds no object; prepare the traced frames again into a new folder.")
         if self.info.get("schema") != SCHEMA or not self.info.get("complete"):
             raise DataError(
                 f"{path}: says schema {self.info.get('schema')}, complete {self.info.get('complete')}; a finished {SCHEMA} "

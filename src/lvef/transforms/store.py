@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ import numpy as np
 
 from lvef.core.errors import DataError
 from lvef.core.records import FloatArray, FrameArray
+from lvef.core.serialization import parse_json
 from lvef.transforms.sampling import Sampling, mirrored, random_start_s, window
 
 SCHEMA = "lvef-store/1"
@@ -267,7 +267,7 @@ def read_info(folder: Path) -> dict[str, Any]:
     """
     path = folder / INFO_NAME
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
+        info = parse_json(path.read_text(encoding="utf-8"))
     except OSError:
         raise DataError(
             f"{folder}: is not a store (no {INFO_NAME}); make one with lvef data prepare clips."

@@ -31,7 +31,14 @@ from lvef.datasets.echonet_list import (
     keep_named_rows,
     read_number,
 )
-from lvef.datasets.files import LINE, drop_duplicate_rows, name_on_disk, read_file_header, read_text_table
+from lvef.datasets.files import (
+    LINE,
+    drop_duplicate_rows,
+    is_file,
+    name_on_disk,
+    read_file_header,
+    read_text_table,
+)
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.datasets.volume_tracings import decide_phases, read_contours
@@ -232,7 +239,7 @@ def _with_headers(clips: pl.DataFrame, base: Path, findings: Findings, progress:
         if done % 100 == 0:
             progress(done, total)
         # What is missing or empty has been noted.
-        there = (base / path).is_file() and (base / path).stat().st_size > 0
+        there = is_file(base / path) and (base / path).stat().st_size > 0
         header = read_file_header(base / path, item, "clips", probe_video, findings) if there else None
         if header is None:
             rows.append((None, None, None, None))

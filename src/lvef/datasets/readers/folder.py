@@ -22,6 +22,7 @@ from lvef.datasets.files import (
     CsvRow,
     CsvTable,
     find_csv,
+    is_file,
     read_csv_table,
     read_file_header,
 )
@@ -207,7 +208,7 @@ class _Importer:
             self._note(_NO_PATH, line)
             return None
         path = self.folder / Path(cell.replace("\\", "/"))
-        if not path.is_file():
+        if not is_file(path):
             candidates = self._with_suffix(path)
             if len(candidates) > 1:
                 self._note(_AMBIGUOUS, line, cell)
@@ -263,7 +264,7 @@ class _Importer:
         path = Path(_normal(self.folder / Path(cell.replace("\\", "/"))))
         inside = path.is_relative_to(row["root"])
         row["mask_path"] = path.relative_to(row["root"]).as_posix() if inside else path.as_posix()
-        self.findings.add(_MISSING_MASK, [cell] if not path.is_file() else [])
+        self.findings.add(_MISSING_MASK, [cell] if not is_file(path) else [])
 
     def _word(
         self, row: dict[str, Any], labels: dict[str, str], column: str, cell: str, line: CsvRow
@@ -296,7 +297,7 @@ class _Importer:
     def _header(self, row: dict[str, Any], path: Path) -> None:
         """Frames, rate and size by the file's header; a missing or unreadable file is noted and its row kept."""
         row["kind"] = "still" if path.suffix.lower() in STILL_SUFFIXES or row.get("phase") else "clip"
-        if not path.is_file():
+        if not is_file(path):
             self.findings.add(_MISSING_FILE, row["path"])
             return
         header = read_file_header(path, row["path"], "files", probe, self.findings)

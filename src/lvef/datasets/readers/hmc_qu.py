@@ -302,7 +302,18 @@ def _mask_frames(path: Path) -> int | None:
     try:
         with path.open("rb") as file:
             arrays = whosmat(file)
-    except (OSError, MatReadError, ValueError, TypeError, NotImplementedError, LookupError, zlib.error):
+    except (
+        OSError,
+        MatReadError,
+        ValueError,
+        TypeError,
+        NotImplementedError,
+        LookupError,
+        zlib.error,
+        MemoryError,
+        OverflowError,
+        EOFError,
+    ):
         return None
     shapes = [shape for _, shape, _ in arrays if len(shape) in (2, 3)]
     if not shapes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from lvef.core.errors import DataError
+from lvef.core.serialization import parse_json
 from lvef.core.terms import DatasetView, Split
 from lvef.datasets.manifest import read_manifest
 from lvef.evaluation.metrics import NAN, NOT_STATED, make_bands
@@ -296,7 +296,7 @@ def _number(value: float | None) -> float:
 def _rhythm(labels: str | None) -> str:
     """The rhythm among the other labels, which are a JSON object."""
     try:
-        stated = json.loads(labels or "{}")
+        stated = parse_json(labels or "{}")
     except ValueError:
         return ""
     rhythm = stated.get("rhythm") if isinstance(stated, dict) else None

@@ -18,8 +18,7 @@ from lvef.evaluation.dataset.predictions import EfResult, as_lines
 from lvef.evaluation.plots.images import LineOverlay
 from lvef.evaluation.plots.style import short_name
 from lvef.geometry.volume_tracing import volume_tracing_of_mask
-from lvef.io.images import read_labels
-from lvef.io.open import open_clip
+from lvef.io.isolation import open_clip, read_labels
 from lvef.transforms.volume_tracing import TracedFrame, traced_frame, volume_of_lines
 
 REPORT_TEST_MAE = 0.0265

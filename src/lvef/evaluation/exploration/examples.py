@@ -14,7 +14,7 @@ from lvef.core.errors import LvefError
 from lvef.core.records import Box, Clip
 from lvef.evaluation.exploration.explore import plural
 from lvef.evaluation.plots.images import Tile, contact_sheet_png
-from lvef.io.open import open_clip
+from lvef.io.isolation import open_clip
 from lvef.transforms.frames import fit, place
 from lvef.transforms.sector import hide_outside_sector
 

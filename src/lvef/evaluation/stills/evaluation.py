@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lvef.core.config import to_mapping
 from lvef.core.records import BoolArray
+from lvef.core.serialization import parse_json
 from lvef.core.terms import Structure
 from lvef.datasets.camus import CamusStill, read_stills
 from lvef.evaluation.metrics import MetricTable, PairedMetric
@@ -173,7 +174,7 @@ def write_card_figures(folder: Path, figures: Sequence[Figure]) -> None:
         DataError: The card cannot be written.
     """
     path = folder / CARD_NAME
-    card = json.loads(path.read_text(encoding="utf-8"))
+    card = parse_json(path.read_text(encoding="utf-8"))
     card["figures"] = [to_mapping(figure) for figure in figures]
     write_text_atomic(path, json.dumps(card, indent=2) + "\n")
 

@@ -7,7 +7,6 @@ Layout: ``FileList.csv`` and ``Videos/NAME.avi`` as in EchoNet-Dynamic; ``Beats.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import DataError
 from lvef.core.records import FloatArray, PixelSpacing
+from lvef.core.serialization import parse_json
 from lvef.datasets.echonet_list import LIST
 from lvef.datasets.files import CsvRow, CsvTable, read_csv_table
 from lvef.io.nifti import read_nifti
@@ -236,6 +236,6 @@ def _read_parameters(path: Path) -> dict[str, dict[str, Any]]:
     parameters: dict[str, dict[str, Any]] = {}
     for line in lines:
         with suppress(ValueError, KeyError, TypeError):
-            values = json.loads(line)
+            values = parse_json(line)
             parameters[values["FileName"]] = values
     return parameters
