@@ -24,6 +24,12 @@ MOST_GROWTH = 3 * 2**29
 """Bytes by which one input may make a process grow: 1.5 GiB."""
 
 
+_LEADS_OUT = (
+    *("subprocess.Popen", "os.system", "os.exec", "socket.connect"),
+    *("os.remove", "shutil.rmtree", "os.rename"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of an input.
@@ -68,17 +74,8 @@ class Box:
         if event == "open" and isinstance(args[0], str | bytes) and isinstance(args[2], int):
             if args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
                 self.writes += [name for name in [os.fsdecode(args[0])] if name != os.devnull]
-        elif event in (
-            "subprocess.Popen",
-            "os.system",
-            "os.exec",
-            "socket.connect",
-            "os.remove",
-            "shutil.rmtree",
-            "os.rename",
-        ):
-            if args[0] != sys.executable:  # the process that decodes
-                self.writes.append(f"{event} {args[0]!r}")
+        elif event in _LEADS_OUT and args[0] != sys.executable:  # that is the process that decodes
+            self.writes.append(f"{event} {args[0]!r}")
 
     def run(self, name: str, files: Files) -> Outcome:
         """Write the files, read them, and look at what came of it."""

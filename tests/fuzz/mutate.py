@@ -427,7 +427,7 @@ def fixed_fields(data: bytes, rng: Rng, fields: tuple[tuple[int, str], ...]) -> 
     return bytes(out)
 
 
-_BMP = tuple((at, "<I") for at in (2, 10, 14, 18, 22, 30, 34, 46)) + ((26, "<H"), (28, "<H"))
+_BMP = (*((at, "<I") for at in (2, 10, 14, 18, 22, 30, 34, 46)), (26, "<H"), (28, "<H"))
 _NIFTI = (
     *(
         (0, "<i"),

@@ -106,8 +106,8 @@ def read_folder(path: Path) -> object:
 
 def read_table(path: Path) -> object:
     """A table of a user, as cells and as text."""
+    from lvef.datasets.files import read_csv_table, read_text_table
     from lvef.datasets.findings import Findings
-    from lvef.datasets.tables import read_csv_table, read_text_table
 
     findings = Findings()
     _tolerant(lambda p: read_text_table(p, ("File Name", "Age"), findings))(path)

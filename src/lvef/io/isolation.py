@@ -140,7 +140,7 @@ class _Child:
         finally:
             other.close()
 
-    def ask(self, request: Any, limit_s: float) -> Any:  # noqa: ANN401
+    def send(self, request: Any, limit_s: float) -> Any:  # noqa: ANN401
         """What came of a request.
 
         Raises:
@@ -186,7 +186,7 @@ def _isolated(
     if child is None:
         return _function(name)(path, **more)
     try:
-        reply = child.ask((name, _folder(), path, more), limit_s)
+        reply = child.send((name, _folder(), path, more), limit_s)
     except _Gone:
         raise VideoError(_crash_message(os.fspath(path), child.end())) from None
     except BaseException:
