@@ -209,6 +209,22 @@ def test_the_models_of_the_page_about_accuracy_are_those_of_the_cards():
     assert first < page.index(rows[0]) < then
 
 
+def test_the_errors_in_readme_are_those_of_the_card():
+    card = read_card(ROOT / "weights/lvef-weights-camus/src/lvef_weights_camus/camus-seg")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    accuracy = (ROOT / "docs" / "explanation" / "accuracy.md").read_text(encoding="utf-8")
+    assert f"`{card.name}` {card.version}, mean absolute error" in text
+    rows = {
+        **{f"{f.split.split(',')[0]}": f for f in card.external if f.name == "ef_mae"},
+        **{f.name: f for f in card.figures if f.name in ("ef_mae_a4c", "ef_mae_a2c")},
+    }
+    assert {"phantoms", "animated stills", "ef_mae_a4c", "ef_mae_a2c"} <= set(rows)
+    for figure in rows.values():
+        shown = f"{figure.value:.1f} ({figure.low:.1f}-{figure.high:.1f})"
+        assert shown in text and shown in accuracy, shown
+        assert f"{figure.trivial:.1f}" in text, figure
+
+
 def test_the_networks_of_the_weights_page_are_marked():
     folder = ROOT / "weights" / "lvef-weights-camus"
     lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
