@@ -1,6 +1,7 @@
 """The command ``lvef``: runs a verb, and turns every error into one sentence and an exit code.
 
-0 all done, 1 something failed, 2 usage error, 3 only refusals, 130 stopped by the user.
+0 all done, 1 something failed, 2 usage error, 3 only refusals, 130 stopped by the user, 143 and 129 stopped by SIGTERM and
+SIGHUP.
 Options come from the command line, else from variables such as ``LVEF_MEASURE_WEIGHTS``, else from `lvef.cli.config_file`.
 """
 
@@ -9,10 +10,12 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import sys
 import threading
 import traceback
 from contextlib import nullcontext, suppress
+from types import FrameType
 from typing import Any
 
 import click
@@ -82,6 +85,25 @@ SERVERS = ("app", "serve")
 STOPPED = 130
 """Exit code after Ctrl-C."""
 
+STOP_SIGNALS = ("SIGTERM", "SIGHUP")
+"""Signals that stop a command as Ctrl-C does: of a batch system, a container, a terminal that is closed. The exit code is
+128 more than their number."""
+
+NO_MEMORY = (
+    "there was not enough memory. Finished files stay in the output folder; give fewer --jobs, or free some memory, and the "
+    "same command resumes from there."
+)
+"""Message where memory has run out."""
+
+MEMORY_SIGNS = (
+    "cannot allocate memory",
+    "can't start new thread",
+    "bad_alloc",
+    "insufficient memory",
+    "resource temporarily",
+)
+"""What errors of the system and of libraries say where memory has run out."""
+
 CLOSING_S = 5.0
 """Seconds the interpreter may take to exit."""
 
@@ -112,6 +134,7 @@ class MainGroup(LazyGroup):
         os.environ["MPLBACKEND"] = "agg"
         verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
         try:
+            _obey_stop_signals()
             with nullcontext() if verb in SHORT_VERBS else watched(server=verb in SERVERS):
                 return super().main(None, *rest, **options)
         except SystemExit as end:
@@ -120,7 +143,7 @@ class MainGroup(LazyGroup):
         except KeyboardInterrupt:
             # Before a verb starts, or after it ends.
             _print_error("stopped.")
-            _exit_now(STOPPED)
+            _exit_now(_stop_code())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the words before the verb."""
@@ -149,12 +172,13 @@ class MainGroup(LazyGroup):
             _print_error(
                 "stopped. Finished files stay in the output folder; the same command resumes from there."
             )
-            ctx.exit(STOPPED)
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            ctx.exit(_stop_code())
+        except BaseException as error:
+            # Libraries in Rust raise their own kind of BaseException.
+            if isinstance(error, SystemExit) or (isinstance(error, OSError) and error.errno == errno.EPIPE):
                 raise
             _print_traceback()
-            _print_error(_bug_message(error))
+            _print_error(NO_MEMORY if _is_want_of_memory(error) else _bug_message(error))
             ctx.exit(1)
 
     def _read_config(self, ctx: click.Context) -> None:
@@ -190,12 +214,35 @@ def main() -> None:
     """
 
 
+_stopped_by: list[int] = []
+"""The stop signal that came, if one did: libraries turn its exception into others."""
+
+
+def _obey_stop_signals() -> None:
+    """Let stop signals end a command as Ctrl-C does; one that is ignored (nohup) stays so."""
+    for name in STOP_SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    # One is enough: another one would disturb the end.
+    signal.signal(number, signal.SIG_IGN)
+    _stopped_by.append(number)
+    raise KeyboardInterrupt
+
+
+def _stop_code() -> int:
+    return 128 + _stopped_by[0] if _stopped_by else STOPPED
+
+
 def _exit_soon(code: object) -> None:
     """Make sure that the process ends: the interpreter would wait for threads, one of which may be stuck in native code."""
     number = code if isinstance(code, int) else int(code is not None)
     # Without that module nothing ran in threads.
     workers = sys.modules.get("lvef.core.workers")
-    if number == STOPPED or (workers is not None and workers.has_abandoned_work()):
+    if number == _stop_code() or (workers is not None and workers.has_abandoned_work()):
         _exit_now(number)
     timer = threading.Timer(CLOSING_S, _exit_now, [number])
     timer.daemon = True
@@ -241,7 +288,13 @@ def _print_traceback() -> None:
         traceback.print_exc(file=sys.stderr)
 
 
-def _bug_message(error: Exception) -> str:
+def _is_want_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, in whatever words a library reports it."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in words for sign in MEMORY_SIGNS)
+
+
+def _bug_message(error: BaseException) -> str:
     # The message may contain patient data: it is shown only on request, and no traceback is written to disk.
     return (
         f"this is a bug in lvef {lvef.__version__}, not a usage error: {error_location(error)}. Run it again with "

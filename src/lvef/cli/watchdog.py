@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -71,20 +71,14 @@ def watched(*, server: bool = False) -> Iterator[None]:
     except OSError:
         # No resources for a second process: the command itself may still run.
         watcher = None
-    finally:
-        os.close(reading)
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     ended = False
 
     def heartbeat() -> None:
         while not ended:
-            try:
+            # It fails where the other process is stopped or gone, and its buffer full.
+            with suppress(BlockingIOError):
                 os.write(writing, _HEARTBEAT)
-            except BlockingIOError:
-                # The other process is stopped for now.
-                pass
-            except OSError:
-                return
             time.sleep(HEARTBEAT_S)
 
     Thread(target=heartbeat, daemon=True, name="lvef-heartbeat").start()
@@ -96,7 +90,8 @@ def watched(*, server: bool = False) -> Iterator[None]:
         if watcher is not None:
             watcher.kill()
             watcher.wait()
-        # The pipe stays open: the thread might write to another file of the same number.
+        # The pipe stays open: the thread might write to another file of the same number. Its other end stays open here
+        # too, so that a signal can be written even where the other process is gone.
 
 
 def main(process: int, server: bool) -> None:
@@ -114,6 +109,7 @@ def main(process: int, server: bool) -> None:
         interrupted = True
 
     signal.signal(signal.SIGINT, interrupt)
+    # SIGTERM and SIGHUP stay blocked: they are for the command, with which this process ends.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     asked = False
     silent_s = since_asked_s = 0.0

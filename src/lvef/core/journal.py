@@ -11,8 +11,9 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from lvef.core.errors import OutputError
 from lvef.core.serialization import parse_json
@@ -45,11 +46,12 @@ class Journal:
     def __init__(self, path: Path, *, key: str = "item", exclusive: bool = True) -> None:
         self.path, self._key = path, key
         self.entries: dict[str, Entry] = {}
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         content = b""
         try:
             if exclusive:
-                self._file = path.open("a+b")
+                # Unbuffered: what a full disk did not take must not be written once more later.
+                self._file = path.open("a+b", buffering=0)
                 self._lock(self._file)
                 self._file.seek(0)
                 content = self._file.read()
@@ -127,9 +129,10 @@ class Journal:
         line = json.dumps(dict(entry), ensure_ascii=False).encode() + b"\n"
         try:
             if self._file is None:
-                self._file = self.path.open("ab")
-            self._file.write(b"\n" + line if self._is_torn else line)
-            self._file.flush()
+                self._file = self.path.open("ab", buffering=0)
+            rest = memoryview(b"\n" + line if self._is_torn else line)
+            while rest:
+                rest = rest[self._file.write(rest) :]
             if sync:
                 os.fsync(self._file.fileno())
         except OSError as error:
@@ -140,7 +143,7 @@ class Journal:
             ) from None
         self._is_torn = False
 
-    def _lock(self, file: BinaryIO) -> None:
+    def _lock(self, file: FileIO) -> None:
         if sys.platform == "win32":
             return
         try:

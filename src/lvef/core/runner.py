@@ -222,6 +222,8 @@ def reason_of(error: Exception, what: str) -> str:
     """
     if isinstance(error, LvefError):
         return str(error)
+    if isinstance(error, MemoryError):
+        return f"{what}: there was not enough memory for it; give fewer --jobs, or free some, then give the command again."
     return f"{what}: lvef met an error it should not have ({error_location(error)}); please report it."
 
 

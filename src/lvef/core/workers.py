@@ -207,7 +207,7 @@ class ProcessPool:
     """Fresh processes for work that holds the interpreter's lock, with the interface of `ThreadPool`.
 
     No fork: they share no lock and no open file with this process. Each uses one thread, and ends with this process however
-    it ends. Where the block ends by an exception, they are terminated.
+    it ends. Where the block ends by an exception, they are killed.
 
     Args:
         workers: Processes.
@@ -239,7 +239,7 @@ class ProcessPool:
     ) -> None:
         if kind is not None:
             for process in list((self._pool._processes or {}).values()):
-                process.terminate()
+                process.kill()
         self._pool.shutdown(wait=True, cancel_futures=True)
         if isinstance(error, BrokenProcessPool):
             raise DataError(
@@ -267,14 +267,14 @@ def available_processors() -> int:
 
 @contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Start processes in this block: Ctrl-C, which a terminal sends to them too, does not reach them.
+    """Start processes in this block: Ctrl-C and stop signals, which are sent to all processes of a group, do not reach them.
 
     Without it, one that has no handler of its own yet ends with a traceback.
     """
     if sys.platform == "win32":
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     try:
         yield
     finally:
@@ -295,8 +295,10 @@ def _too_long(name: str, limit_s: float) -> str:
 
 def _start_process() -> None:
     """Make a fresh process a worker. This module loads no library with threads, so the variables come in time."""
-    # Ctrl-C reaches every process of a terminal; the first one decides and reports it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal or batch system signals every process; the first one decides and reports it.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if (number := getattr(signal, name, None)) is not None:
+            signal.signal(number, signal.SIG_IGN)
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     Thread(target=_end_with_parent, daemon=True).start()
 

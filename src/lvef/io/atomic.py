@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lvef.core.errors import DataError, OutputError
+
+if sys.platform != "win32":
+    import fcntl
+
+_TEMPORARY = re.compile(r"\.(.*\.)?[0-9a-f]{8}\.tmp(\..*)?")
+"""Names of temporary files, of `atomic_path` and `check_writable`."""
 
 _unfinished: set[Path] = set()
 """Temporary files that are being written."""
@@ -22,7 +30,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         path: The file to make or replace. Its folder must exist.
 
     Yields:
-        A hidden empty file in the same folder with the same suffix, removed again when anything fails.
+        A hidden empty file in the same folder with the same suffix, removed again when anything fails. It is locked, so that
+        `remove_orphans` knows those whose process was killed.
 
     Raises:
         OutputError: when the folder is missing or may not be written, or the disk is full.
@@ -32,8 +41,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
     _unfinished.add(temporary)
+    lock = -1
     try:
-        temporary.open("xb").close()
+        lock = _create_locked(temporary)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -51,11 +61,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if lock >= 0:
+            os.close(lock)
         _unfinished.discard(temporary)
 
 
 def make_folder(folder: Path) -> bool:
-    """Make an output folder, with those above it.
+    """Make an output folder, with those above it, without temporary files of processes that were killed.
 
     Returns:
         Whether it is empty.
@@ -65,6 +77,7 @@ def make_folder(folder: Path) -> bool:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_orphans(folder)
         return not any(folder.iterdir())
     except OSError as cause:
         reason = (cause.strerror or type(cause).__name__).lower()
@@ -90,6 +103,23 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise DataError(
             f"{os.fspath(path)} cannot be written ({reason}): check the folder and your rights."
         ) from None
+
+
+def remove_orphans(folder: Path) -> None:
+    """Remove temporary files of a folder whose process was killed; those that are being written stay.
+
+    Args:
+        folder: It alone, without those in it.
+
+    Raises:
+        OSError: It cannot be listed.
+    """
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if _TEMPORARY.fullmatch(entry.name)]
+    for name in names:
+        # Somebody writes it, or it may not be removed.
+        with suppress(OSError):
+            _remove_unlocked(folder / name)
 
 
 def remove_unfinished() -> None:
@@ -135,6 +165,43 @@ def remove_files(folder: Path, names: Collection[str]) -> None:
         raise DataError(
             f"{folder} holds files of an earlier run that cannot be removed ({error.strerror})."
         ) from None
+
+
+def _create_locked(path: Path) -> int:
+    """Make a new file and lock it; returns the descriptor that holds the lock, -1 where there are no such locks.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if sys.platform == "win32":
+            # A file that is open cannot be moved there, nor removed by others.
+            os.close(descriptor)
+            return -1
+        try:
+            # Not every file system has locks; without one, nothing is removed there either.
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if path.exists():
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        # Another process took it for one that was left.
+        os.close(descriptor)
+
+
+def _remove_unlocked(path: Path) -> None:
+    if sys.platform == "win32":
+        path.unlink()
+        return
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -33,6 +33,7 @@ from lvef.service.schemas import (
     error_responses,
 )
 from lvef.service.serializers import PARTS
+from lvef.service.streams import limited
 
 CLIENT_GONE = 499
 """Status in the log where the client disconnected before the response; it is never received."""
@@ -300,7 +301,8 @@ def _offered_files(names: list[str], clips: list[str]) -> list[str]:
 
 async def _json_body(request: Request) -> Any:  # noqa: ANN401
     data = bytearray()
-    async for chunk in request.stream():
+    # One byte more than allowed: the message is its own.
+    async for chunk in limited(request.stream(), MAX_CORRECTION_BYTES + 1):
         data += chunk
         if len(data) > MAX_CORRECTION_BYTES:
             raise ApiError(413, "too_large", "A correction has at most 1 MB.")

@@ -22,6 +22,7 @@ from lvef.service.app import Service
 from lvef.service.jobs import JobManager
 from lvef.service.middleware import LOG
 from lvef.service.pool import WorkerFactory
+from lvef.service.protocol import MAX_HEADER_BYTES, LimitedProtocol
 from lvef.service.settings import KEY_VARIABLE, ServiceSettings, read_api_key_file, validate_api_key
 from lvef.service.worker import Worker
 
@@ -159,6 +160,8 @@ class Server(uvicorn.Server):
             # Responses that wait for a running file are sent before this.
             timeout_graceful_shutdown=settings.grace_seconds + 5,
             ws="none",
+            http=LimitedProtocol,
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
         super().__init__(config)
         self._service, self._announce = service, started

@@ -10,7 +10,10 @@ from lvef.service.errors import ApiError
 from lvef.service.settings import MB
 
 STALL_LIMIT_S = 30.0
-"""Longest pause between two chunks of a request."""
+"""Longest time in which `MIN_BYTES` of a request come, or its end."""
+
+MIN_BYTES = 2**15
+"""See `STALL_LIMIT_S`: a client that sends a byte now and then would hold its place in the queue for as long as it liked."""
 
 MAX_UPLOAD_S = 1800.0
 """Longest time of a whole request: each holds a place in the queue."""
@@ -29,22 +32,26 @@ async def limited(stream: AsyncGenerator[bytes, None], max_bytes: int) -> AsyncG
     Raises:
         ApiError: Too many bytes, or too slow.
     """
-    received, end = 0, time.monotonic() + MAX_UPLOAD_S
+    received, recent = 0, 0
+    began = time.monotonic()
+    until = began + STALL_LIMIT_S
     while True:
         try:
-            chunk = await asyncio.wait_for(
-                anext(stream), max(0.0, min(STALL_LIMIT_S, end - time.monotonic()))
-            )
+            limit = min(until, began + MAX_UPLOAD_S) - time.monotonic()
+            chunk = await asyncio.wait_for(anext(stream), max(0.0, limit))
         except StopAsyncIteration:
             return
         except TimeoutError:
             raise ApiError(
                 408,
                 "upload_stalled",
-                f"No data came for {STALL_LIMIT_S:g} seconds, or the upload took over {MAX_UPLOAD_S / 60:g} minutes; "
-                "send it again.",
+                f"Too little data came for {STALL_LIMIT_S:g} seconds, or the upload took over {MAX_UPLOAD_S / 60:g} "
+                "minutes; send it again.",
             ) from None
         received += len(chunk)
+        recent += len(chunk)
+        if recent >= MIN_BYTES:
+            recent, until = 0, time.monotonic() + STALL_LIMIT_S
         if received > max_bytes:
             raise too_large(max_bytes)
         yield chunk

@@ -16,9 +16,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from lvef.core.errors import DataError, OutputError, QualityRefusal
+from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import Clip, FrameArray
-from lvef.io.atomic import write_bytes_atomic
+from lvef.io.atomic import make_folder, write_bytes_atomic
 from lvef.io.avi import encode_motion_jpeg
 from lvef.io.isolation import open_clip
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ
@@ -198,10 +198,7 @@ def _write_frames(
     frames: FrameArray, out: Path, name: str, row: dict[str, Any], notices: list[str]
 ) -> Written:
     """Each frame as a PNG in a folder of its own, each a still in the manifest."""
-    try:
-        (out / name).mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out / name} cannot be made ({error.strerror}); choose another --out.") from None
+    make_folder(out / name)
     phases = {row.get("es_frame"): "ES", row.get("ed_frame"): "ED"}
     still = row | {
         "kind": "still",

@@ -19,11 +19,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 import lvef
-from lvef.core.errors import GeometryError, OutputError, QualityRefusal
+from lvef.core.errors import GeometryError, QualityRefusal
 from lvef.core.journal import JOURNAL_NAME, Entry, Journal
 from lvef.core.runner import RUN_NAME, Finished, Progress, exit_code_of, finishing, reason_of, run, run_record
 from lvef.core.workers import available_processors
 from lvef.datasets.echonet_list import SPLITS
+from lvef.io.atomic import make_folder, remove_orphans
 from lvef.stores.folder import are_there, begin_folder, write_info
 from lvef.stores.synthetic_files import (
     CURVES,
@@ -226,12 +227,8 @@ def _failure(task: Task, error: Exception) -> ClipResult:
 
 def _make_folders(out: Path) -> None:
     """Make the folders of the clips' files, without what a killed run left half written."""
-    try:
-        for name in (VIDEOS, MASKS, CURVES):
-            (out / name).mkdir(exist_ok=True)
-        _remove_half_written(out)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror}); give another folder.") from None
+    for name in (VIDEOS, MASKS, CURVES):
+        make_folder(out / name)
 
 
 def _remove_unrecorded(out: Path, todo: Sequence[Task], journal: Journal) -> None:
@@ -241,15 +238,9 @@ def _remove_unrecorded(out: Path, todo: Sequence[Task], journal: Journal) -> Non
             with suppress(OSError):
                 for file in file_names(task.name):
                     (out / file).unlink(missing_ok=True)
-    with suppress(OSError):
-        _remove_half_written(out)
-
-
-def _remove_half_written(out: Path) -> None:
-    """Remove what a process left that was ended while it wrote."""
     for name in (VIDEOS, MASKS, CURVES):
-        for left in (out / name).glob(".*.tmp.*"):
-            left.unlink()
+        with suppress(OSError):
+            remove_orphans(out / name)
 
 
 def _kept(task: Task, journal: Journal) -> ClipResult:

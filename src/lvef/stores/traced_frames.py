@@ -29,7 +29,7 @@ from lvef.core.terms import Phase
 from lvef.datasets.findings import Findings
 from lvef.datasets.volume_tracings import BAD_LINE, REPEATED_LINE, read_tracings
 from lvef.geometry.volume_tracing import volume_tracing_of_mask
-from lvef.io.atomic import write_bytes_atomic, write_text_atomic
+from lvef.io.atomic import make_folder, write_bytes_atomic, write_text_atomic
 from lvef.io.isolation import read_labels
 from lvef.io.names import LONGEST_NAME, unique_name
 from lvef.stores.clip_store import write_index
@@ -118,7 +118,7 @@ class TracePreparation:
         self._stems = file_stems([source.item for source in sources])
         begin_folder(out, INFO_NAME, SCHEMA, recipe.settings())
         for name in (FRAMES_FOLDER, LINES_FOLDER):
-            (out / name).mkdir(exist_ok=True)
+            make_folder(out / name)
         self._journal = Journal(out / JOURNAL_NAME)
         self.close = self._journal.close
         self._stamps = {

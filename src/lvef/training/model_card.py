@@ -15,7 +15,7 @@ from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, VOLUME_TRACE
 from lvef.datasets.camus import CITATION as CAMUS_CITATION
 from lvef.datasets.registry import find_reader
 from lvef.inference.card import CARD_NAME, MODEL_NAME, Card, Figure, Training
-from lvef.io.atomic import write_text_atomic
+from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.models.families import describe
 from lvef.training import recipe as recipes
 from lvef.training.cases import Partition, patients_sha256
@@ -86,7 +86,7 @@ def write_network(
     """
     from lvef.models.export import export_network
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     export_network(net, recipe.family, input_shapes(recipe), folder / MODEL_NAME)
     write_text_atomic(folder / SPLIT_NAME, split_csv(partition))
     return save_card(build_card(net, recipe, data, partition, origin), folder)

@@ -308,7 +308,7 @@ def write_segmentation(
     folder: Path,
 ) -> Card:
     """Write ``model.onnx`` and ``card.json``; the metrics are added by ``lvef evaluate --write-card``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     offsets = recipe.input.offsets_s
     export_segmentation(net, recipe.input.size, folder / MODEL_NAME, frames=len(offsets))
     sampling = "every frame on its own"

@@ -260,7 +260,7 @@ def write_view(
 ) -> Card:
     """Write ``model.onnx`` and ``card.json``."""
     recipe = task.recipe
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     # Whole precision: the distance sums products that half precision would spoil.
     with quiet_logging():
         export_network(

@@ -63,7 +63,7 @@ async def json_body(request: Request) -> dict[str, Any]:
         ApiError: It is none, or too large.
     """
     data = bytearray()
-    async for chunk in request.stream():
+    async for chunk in limited(request.stream(), MAX_JSON_BYTES + 1):
         data += chunk
         if len(data) > MAX_JSON_BYTES:
             raise ApiError(413, "too_large", "The request is too large.")

@@ -1,0 +1,80 @@
+"""Many trials of every command, a line a trial: ``python -m tests.faults measure prepare --trials 100 --log FILE``.
+
+Trials that the log has are not repeated. Ends with 1 where something did not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.faults.commands import COMMANDS, make_inputs
+from tests.faults.trial import baseline, run_trial
+
+
+def main() -> int:
+    """Run the trials that the log lacks, then print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("commands", nargs="*", metavar="COMMAND", help=f"of {', '.join(COMMANDS)}; all")
+    parser.add_argument("--trials", type=int, default=100, help="of each command")
+    parser.add_argument("--seed", type=int, default=0, help="of the first trial")
+    parser.add_argument("--log", type=Path, default=Path("out/faults.jsonl"))
+    parser.add_argument("--table", action="store_true", help="print the table of the log alone")
+    given = parser.parse_args()
+    wanted = given.commands or list(COMMANDS)
+    given.log.parent.mkdir(parents=True, exist_ok=True)
+    done = {(t["command"], t["seed"]) for t in read_log(given.log)}
+    with tempfile.TemporaryDirectory(prefix="lvef-faults-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        for name in [] if given.table else wanted:
+            seeds = [s for s in range(given.seed, given.seed + given.trials) if (name, s) not in done]
+            if seeds:
+                run_all(name, seeds, Path(folder), given.log)
+    trials = read_log(given.log)
+    print(table(trials))
+    return int(any(trial["violations"] for trial in trials))
+
+
+def run_all(name: str, seeds: list[int], folder: Path, log: Path) -> None:
+    """Run trials of one command, each followed by its line in the log."""
+    command, inputs = COMMANDS[name], make_inputs(folder / "inputs")
+    undisturbed = baseline(command, inputs, folder)
+    for seed in seeds:
+        began = time.monotonic()
+        trial = run_trial(command, seed, inputs, undisturbed, folder)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(trial.as_dict()) + "\n")
+        state = "; ".join(trial.violations) or "holds"
+        print(
+            f"{name} {seed} {trial.fault.kind}{'' if trial.hit else ' (missed)'} {trial.code}: {state} "
+            f"({time.monotonic() - began:.0f} s)",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def read_log(log: Path) -> list[dict]:
+    """The trials of a log."""
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def table(trials: list[dict]) -> str:
+    """Trials by command and fault: how many, how many met a running command, how many did not hold."""
+    cells = Counter((t["command"], t["fault"]["kind"]) for t in trials)
+    hits = Counter((t["command"], t["fault"]["kind"]) for t in trials if t["hit"])
+    bad = Counter((t["command"], t["fault"]["kind"]) for t in trials if t["violations"])
+    lines = ["command,fault,trials,met,violations"]
+    lines += [f"{c},{k},{n},{hits[c, k]},{bad[c, k]}" for (c, k), n in sorted(cells.items())]
+    for command in sorted({c for c, _ in cells}):
+        total = [sum(v for (c, _), v in counter.items() if c == command) for counter in (cells, hits, bad)]
+        lines.append(f"{command},all,{total[0]},{total[1]},{total[2]}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Child processes of a trial: started in a session of their own, so that what they leave behind is found."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.house import ROOT
+
+COMMAND = "from lvef.cli.main import main; main()"
+HOOK = Path(__file__).parent / "hook"
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
+"""Of linux/capability.h and linux/prctl.h."""
+
+
+@dataclass
+class Child:
+    """A command that runs."""
+
+    process: subprocess.Popen
+    out: Path
+    err: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def said(self) -> str:
+        return self.err.read_text(encoding="utf-8", errors="replace")
+
+
+def start(args: Sequence[str], folder: Path, name: str, *, fault: str = "", obey: bool = False) -> Child:
+    """Start ``lvef ARGS``.
+
+    Args:
+        args: Arguments.
+        folder: For its output, in files.
+        name: Of these files.
+        fault: Variable of the hook.
+        obey: Obey the modes of files, which root otherwise does not.
+    """
+    keep = ("PATH", "LANG", "TMPDIR", "OMP_NUM_THREADS")
+    env = {key: os.environ[key] for key in keep if key in os.environ}
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    home.chmod(0o777)
+    paths = [str(HOOK)] * bool(fault) + [str(ROOT / "src"), str(ROOT), *sys.path]
+    env |= {"HOME": str(home), "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
+    env |= {
+        "XDG_CONFIG_HOME": str(home),
+        "MPLCONFIGDIR": str(home),
+        "FAULT": fault,
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    out, err = folder / f"{name}.out", folder / f"{name}.err"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-c", COMMAND, *args],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            env=env,
+            preexec_fn=_obey_modes if obey and os.getuid() == 0 else None,
+            cwd=folder,
+            start_new_session=True,
+        )
+    return Child(process, out, err)
+
+
+def _obey_modes() -> None:
+    libc = ctypes.CDLL(None)
+    for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def session(leader: int) -> dict[int, str]:
+    """Processes of a session that live, by id, with their command lines."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == leader and fields[0] not in "ZX":
+                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (OSError, IndexError, ValueError):
+            continue
+    return found
+
+
+def left_after(leader: int, seconds: float = 10.0) -> dict[int, str]:
+    """Processes of a session that are still there when so many seconds are over."""
+    until = time.monotonic() + seconds
+    while (found := session(leader)) and time.monotonic() < until:
+        time.sleep(0.1)
+    return found
+
+
+def workers(leader: int) -> list[int]:
+    """Worker processes, without the command itself, its watchdog, and what counts Python's shared objects."""
+    others = ("watchdog", "resource_tracker")
+    return [
+        pid
+        for pid, line in session(leader).items()
+        if pid != leader and not any(word in line for word in others)
+    ]
+
+
+def watchdogs(leader: int) -> list[int]:
+    """The process that watches the command."""
+    return [pid for pid, line in session(leader).items() if pid != leader and "watchdog" in line]

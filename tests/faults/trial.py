@@ -1,0 +1,159 @@
+"""One trial: a command is disturbed and given again; what must hold is checked after each."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.faults.commands import Command, contents, temporaries
+from tests.faults.injection import EXIT_CODES, Fault, draw, inject, place, words_for
+from tests.faults.processes import Child, left_after, start
+
+LIMIT_S = 240.0
+"""After this time a command hangs."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An undisturbed run: what it wrote, what of it is the same each time, its time, its bytes."""
+
+    contents: dict[str, Any]
+    stable: set[str]
+    seconds: float
+    size: int
+
+
+@dataclass
+class Trial:
+    """What happened."""
+
+    command: str
+    seed: int
+    fault: Fault
+    hit: bool = False
+    code: int | None = None
+    said: str = ""
+    violations: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As a line of the log."""
+        return {
+            "command": self.command,
+            "seed": self.seed,
+            "fault": self.fault.as_dict(),
+            "hit": self.hit,
+            "code": self.code,
+            "said": self.said,
+            "violations": self.violations,
+        }
+
+
+def baseline(command: Command, inputs: Path, folder: Path) -> Baseline:
+    """Run a command twice, undisturbed."""
+    runs = []
+    for number in range(2):
+        here = folder / f"{command.name}-baseline{number}" / "place"
+        here.mkdir(parents=True)
+        began = time.monotonic()
+        child = start(command.args(inputs, here), here.parent, "run")
+        assert child.process.wait() == 0, child.said()
+        seconds = time.monotonic() - began
+        size = sum(p.stat().st_size for p in here.rglob("*") if p.is_file())
+        runs.append((contents(here / "out"), seconds, size))
+        assert not temporaries(here)
+        shutil.rmtree(here.parent)
+    one, other = runs[0][0], runs[1][0]
+    assert one.keys() == other.keys()
+    stable = {name for name in one if one[name] == other[name]}
+    return Baseline(one, stable, min(run[1] for run in runs), runs[0][2])
+
+
+def run_trial(command: Command, seed: int, inputs: Path, undisturbed: Baseline, folder: Path) -> Trial:
+    """Disturb a command by the fault of a seed, then let it complete."""
+    fault = draw(random.Random(f"{command.name} {seed}"), command.kinds)
+    trial = Trial(command.name, seed, fault)
+    here = folder / f"{command.name}-{seed}"
+    shutil.rmtree(here, ignore_errors=True)
+    here.mkdir(parents=True)
+    here.chmod(0o777)
+    with place(here, fault, undisturbed.size) as where:
+        args = command.args(inputs, where.folder)
+        words = words_for(fault, undisturbed.seconds, inputs)
+        child = start(args, here, "disturbed", fault=words, obey=fault.kind == "read-only")
+        trial.hit = bool(words) or inject(fault, child, where, undisturbed.seconds)
+        trial.code = _wait(child, trial)
+        trial.hit = trial.hit or (where.mounted and trial.code == 1)
+        _check_end(child, trial, EXIT_CODES[fault.kind] if trial.hit else {0, 1})
+        where.free()
+        out = where.folder / "out"
+        try:
+            contents(out)
+        except ValueError as error:
+            trial.violations.append(f"after the fault, {error}")
+        again = start(args, here, "again")
+        code = _wait(again, trial)
+        if code:
+            trial.violations.append(f"the same command ends with {code}: {again.said()[-300:]}")
+        _check_end(again, trial, {0})
+        _check_result(command, where.folder, undisturbed, trial)
+    if not trial.violations:
+        shutil.rmtree(here, ignore_errors=True)
+    return trial
+
+
+def _wait(child: Child, trial: Trial) -> int:
+    try:
+        return child.process.wait(LIMIT_S)
+    except subprocess.TimeoutExpired:
+        trial.violations.append(f"does not end within {LIMIT_S:.0f} s")
+        os.killpg(child.pid, signal.SIGKILL)
+        return child.process.wait()
+
+
+def _check_end(child: Child, trial: Trial, codes: set[int]) -> None:
+    code = child.process.returncode
+    # Before the program begins, a signal ends the interpreter, which says nothing.
+    early = {-signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT} if not child.said() else set()
+    if code not in codes | (early if codes != {0} else set()):
+        trial.violations.append(f"exit code {code}")
+    if left := left_after(child.pid):
+        trial.violations.append(f"processes stay: {sorted(left.values())}")
+        os.killpg(child.pid, signal.SIGKILL)
+    # Allocators of libraries complain in words of their own.
+    said = "\n".join(line for line in child.said().splitlines() if not line.startswith("<jemalloc>"))
+    if "Traceback" in said:
+        trial.violations.append(f"traceback: {said[-3000:]}")
+    if "a bug in lvef" in said or "error it should not have" in said:
+        trial.violations.append(f"called a bug: {said[-300:]}")
+    if code > 0:
+        trial.said = said.strip().splitlines()[-1] if said.strip() else ""
+        # Where memory is short, OpenBLAS ends the process itself.
+        if not trial.said.startswith(("lvef: ", "OpenBLAS")):
+            trial.violations.append(f"no sentence: {said[-300:]!r}")
+
+
+def _check_result(command: Command, where: Path, undisturbed: Baseline, trial: Trial) -> None:
+    out = where / "out"
+    try:
+        found = contents(out)
+        items = command.listed(where)
+    except (ValueError, OSError) as error:
+        trial.violations.append(f"in the end, {error}")
+        return
+    if len(items) != len(set(items)):
+        trial.violations.append(f"doubled: {items}")
+    if missing := undisturbed.contents.keys() - found.keys():
+        trial.violations.append(f"missing: {sorted(missing)}")
+    if more := found.keys() - undisturbed.contents.keys():
+        trial.violations.append(f"too many: {sorted(more)}")
+    if other := [n for n in undisturbed.stable & found.keys() if found[n] != undisturbed.contents[n]]:
+        trial.violations.append(f"other than undisturbed: {sorted(other)}")
+    if left := temporaries(where):
+        trial.violations.append(f"temporary files stay: {left}")
