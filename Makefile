@@ -8,13 +8,14 @@ VENV ?= .venv
 TESTFLAGS ?= -n auto --dist loadscope
 TORCHFLAGS ?=
 DOCSFLAGS ?=
+FAULTSFLAGS ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FROM_LOCK := install --require-hashes --no-deps --only-binary :all:
 OWN := pyproject.toml hatch_build.py README.md src/lvef/__init__.py weights/lvef-weights-camus/pyproject.toml
 
-.PHONY: help demo app app-env test test-rest check docs format train-env lock clean
+.PHONY: help demo app app-env test test-rest faults check docs format train-env lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -34,6 +35,9 @@ test: $(VENV)/.test ## Install what tests need, then run them, in about 5 minute
 
 test-rest: $(VENV)/.test ## Run what make test leaves out: slow, in a browser, on CAMUS; and training, after make train-env
 	$(BIN)/python -m pytest $(TESTFLAGS) -m "slow or browser or realdata or training"
+
+faults: $(VENV)/.test ## Disturb every command at random moments, 100 times each, for a night (FAULTSFLAGS="measure --trials 10")
+	$(BIN)/python -m tests.faults $(FAULTSFLAGS)
 
 check: $(VENV)/.check ## Format, lint, types, layers, documents, words
 	$(BIN)/ruff format --check .

@@ -244,6 +244,27 @@ def test_a_bug_is_one_sentence_that_says_so_and_tells_nothing_of_a_person(monkey
     assert result.stderr.count("\n") == 1
 
 
+class PanicException(BaseException):
+    """As libraries in Rust raise it."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("can't start new thread"),
+        ImportError("libm.so: failed to map segment from shared object"),
+        PanicException("memory allocation of 8 bytes failed: Cannot allocate memory"),
+    ],
+)
+def test_want_of_memory_is_called_so(monkeypatch, error):
+    result = verb_that_raises(monkeypatch, error)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("lvef: there was not enough memory. Finished files stay")
+    assert result.stderr.count("\n") == 1
+
+
 def test_debug_shows_the_traceback(monkeypatch):
     monkeypatch.setenv("LVEF_DEBUG", "1")
     result = verb_that_raises(monkeypatch, ValueError("inner"))

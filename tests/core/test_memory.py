@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from lvef.core.memory import release_free_memory
+from lvef.core import memory
+from lvef.core.memory import is_out_of_memory, release_free_memory
 
 
 def _resident_mb() -> int:
@@ -35,3 +36,11 @@ def test_what_is_free_goes_back():
 def test_elsewhere_nothing_happens(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not release_free_memory()
+
+
+def test_what_an_error_says_of_memory(monkeypatch):
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(RuntimeError("Check failed: std::bad_alloc"))
+    assert not is_out_of_memory(ValueError("no number"))
+    monkeypatch.setattr(memory, "PROBE_BYTES", 2**60)
+    assert is_out_of_memory(ValueError("no number")), "there is no room for anything"

@@ -178,6 +178,27 @@ def test_reason_of():
         operator.truediv(1, 0)
     assert "division" not in reason_of(met.value, "a.avi")
     assert reason_of(met.value, "a.avi").startswith("a.avi: lvef met an error")
+    assert "not enough memory" in reason_of(MemoryError(), "a.avi")
+
+
+def test_a_journal_on_a_full_disk_says_so_once_and_closes(tmp_path):
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "finished.jsonl"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with closing(Journal(path, exclusive=False)) as journal:
+            journal.append({"item": "a"})
+            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 5, before[1]))
+            with pytest.raises(OutputError, match="could not be written"):
+                journal.append({"item": "b"})
+            assert set(journal.entries) == {"a"}
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with closing(Journal(path)) as journal:
+        assert set(journal.entries) == {"a"}
+        journal.append({"item": "b"})
+    with closing(Journal(path)) as journal:
+        assert set(journal.entries) == {"a", "b"}
 
 
 def test_a_journal_keeps_the_latest_and_survives_a_torn_line(tmp_path):

@@ -87,10 +87,10 @@ def run_trial(command: Command, seed: int, inputs: Path, undisturbed: Baseline, 
         args = command.args(inputs, where.folder)
         words = words_for(fault, undisturbed.seconds, inputs)
         child = start(args, here, "disturbed", fault=words, obey=fault.kind == "read-only")
-        trial.hit = bool(words) or inject(fault, child, where, undisturbed.seconds)
+        trial.hit = not words and inject(fault, child, where, undisturbed.seconds)
         trial.code = _wait(child, trial)
-        trial.hit = trial.hit or (where.mounted and trial.code == 1)
-        _check_end(child, trial, EXIT_CODES[fault.kind] if trial.hit else {0, 1})
+        trial.hit = trial.hit or (here / "seen").exists() or (where.mounted and trial.code == 1)
+        _check_end(child, trial, EXIT_CODES[fault.kind] if trial.hit else {0})
         where.free()
         out = where.folder / "out"
         try:
@@ -154,6 +154,18 @@ def _check_result(command: Command, where: Path, undisturbed: Baseline, trial: T
     if more := found.keys() - undisturbed.contents.keys():
         trial.violations.append(f"too many: {sorted(more)}")
     if other := [n for n in undisturbed.stable & found.keys() if found[n] != undisturbed.contents[n]]:
-        trial.violations.append(f"other than undisturbed: {sorted(other)}")
+        values = [(name, _difference(undisturbed.contents[name], found[name])) for name in sorted(other)]
+        trial.violations.append(f"other than undisturbed: {values}")
     if left := temporaries(where):
         trial.violations.append(f"temporary files stay: {left}")
+
+
+def _difference(one: Any, other: Any) -> str:
+    """What differs, shortly."""
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return "; ".join(_difference(a, b) for a, b in zip(one, other, strict=True) if a != b)[:600]
+    if isinstance(one, dict) and isinstance(other, dict):
+        return "; ".join(
+            f"{key}: {_difference(one.get(key), other.get(key))}" for key in one if one[key] != other.get(key)
+        )[:600]
+    return f"{one!r} -> {other!r}"[:300]

@@ -1,9 +1,11 @@
 import errno
+import subprocess
+import sys
 
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.io.atomic import atomic_path, write_bytes_atomic, write_text_atomic
+from lvef.io.atomic import atomic_path, make_folder, remove_orphans, write_bytes_atomic, write_text_atomic
 
 
 def test_text_and_bytes(tmp_path):
@@ -63,3 +65,48 @@ def test_trouble_with_another_file_is_not_ours(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a.txt"):
         (tmp_path / "input.txt").read_text()
     assert list(tmp_path.iterdir()) == []
+
+
+LEFT = """
+import os, sys
+from lvef.io.atomic import atomic_path
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    print("writes", flush=True)
+    sys.stdin.read()
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks that die with their process")
+def test_a_temporary_file_of_a_killed_process_is_removed_and_no_other(tmp_path):
+    (tmp_path / ".profile").touch()
+    (tmp_path / ".0123abcd.tmp").touch()
+    command = [sys.executable, "-c", LEFT, str(tmp_path / "clip.mp4")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"writes\n"
+        remove_orphans(tmp_path)
+        names = sorted(p.name for p in tmp_path.iterdir())
+        assert len(names) == 2
+        assert names[0].startswith(".clip."), "it is still being written"
+        process.communicate()
+    assert make_folder(tmp_path) is False
+    assert [p.name for p in tmp_path.iterdir()] == [".profile"]
+
+
+def test_a_temporary_file_that_was_taken_for_an_orphan_is_made_again(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    locked, taken = fcntl.flock, []
+
+    def flock(descriptor, how):
+        for path in tmp_path.iterdir():
+            if not taken:
+                taken.append(path.name)
+                path.unlink()
+        locked(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    write_text_atomic(tmp_path / "a.txt", "x")
+    assert taken
+    assert (tmp_path / "a.txt").read_text() == "x"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]

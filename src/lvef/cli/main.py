@@ -95,15 +95,6 @@ NO_MEMORY = (
 )
 """Message where memory has run out."""
 
-MEMORY_SIGNS = (
-    "cannot allocate memory",
-    "can't start new thread",
-    "bad_alloc",
-    "insufficient memory",
-    "resource temporarily",
-)
-"""What errors of the system and of libraries say where memory has run out."""
-
 CLOSING_S = 5.0
 """Seconds the interpreter may take to exit."""
 
@@ -178,7 +169,9 @@ class MainGroup(LazyGroup):
             if isinstance(error, SystemExit) or (isinstance(error, OSError) and error.errno == errno.EPIPE):
                 raise
             _print_traceback()
-            _print_error(NO_MEMORY if _is_want_of_memory(error) else _bug_message(error))
+            from lvef.core.memory import is_out_of_memory
+
+            _print_error(NO_MEMORY if is_out_of_memory(error) else _bug_message(error))
             ctx.exit(1)
 
     def _read_config(self, ctx: click.Context) -> None:
@@ -286,12 +279,6 @@ def _print_error(sentence: str) -> None:
 def _print_traceback() -> None:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc(file=sys.stderr)
-
-
-def _is_want_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, in whatever words a library reports it."""
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or any(sign in words for sign in MEMORY_SIGNS)
 
 
 def _bug_message(error: BaseException) -> str:

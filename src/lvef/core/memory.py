@@ -1,9 +1,30 @@
-"""Return free memory from the allocator to the operating system."""
+"""Memory: whether it has run out, and free memory returned to the operating system."""
 
 from __future__ import annotations
 
 import ctypes
+import mmap
 import sys
+
+PROBE_BYTES = 2**26
+"""Address space that a process has left in which any work is possible."""
+
+SIGNS = (
+    "cannot allocate memory",
+    "can't start new thread",
+    "failed to map segment",
+    "insufficient memory",
+    "not enough memory",
+    "bad_alloc",
+    "bad allocation",
+)
+"""What errors of the system and of libraries say where memory has run out."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory has run out, in whatever words a library reports it, or in none."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in words for sign in SIGNS) or not _has_room()
 
 
 def release_free_memory() -> bool:
@@ -17,5 +38,14 @@ def release_free_memory() -> bool:
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (OSError, AttributeError):
+        return False
+    return True
+
+
+def _has_room() -> bool:
+    """Whether this process may take some more address space; none of it is used."""
+    try:
+        mmap.mmap(-1, PROBE_BYTES).close()
+    except (OSError, ValueError):
         return False
     return True

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 import lvef
 from lvef.core.errors import LvefError, OutputError, error_location
+from lvef.core.memory import is_out_of_memory
 from lvef.core.workers import ProcessPool, ThreadPool, TimeLimitExceeded
 
 T = TypeVar("T")
@@ -222,7 +223,7 @@ def reason_of(error: Exception, what: str) -> str:
     """
     if isinstance(error, LvefError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return f"{what}: there was not enough memory for it; give fewer --jobs, or free some, then give the command again."
     return f"{what}: lvef met an error it should not have ({error_location(error)}); please report it."
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from lvef.core.errors import LvefError
 from lvef.core.journal import file_key, file_stamp
+from lvef.core.memory import is_out_of_memory
 from lvef.core.records import Measurement
 from lvef.core.runner import Finished, Progress, exit_code_of, finishing, reason_of, run, run_record
 from lvef.core.serialization import printable
@@ -269,7 +270,8 @@ def failure_of(job: Job, error: Exception) -> Measurement:
     """The measurement of a job that raised an error, which is no fault of its file."""
     if isinstance(error, TimeLimitExceeded):
         return Measurement(job.label, Status.FAILED, f"{error} --max-seconds allows more.", "too_slow")
-    return Measurement(job.label, Status.FAILED, reason_of(error, job.label), "bug")
+    code = "too_large" if is_out_of_memory(error) else "bug"
+    return Measurement(job.label, Status.FAILED, reason_of(error, job.label), code)
 
 
 def _without_duplicates(jobs: Sequence[Job], on_message: Callable[[str], None]) -> dict[str, Job]:

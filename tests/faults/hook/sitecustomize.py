@@ -2,6 +2,7 @@
 
 ``clock SECONDS JUMP``: `time.time` jumps by JUMP so many SECONDS after the start. ``stall N SECONDS FOLDER``: the N-th file
 of FOLDER that a process opens takes so many SECONDS. ``lost N ERRNO FOLDER``: from the N-th on each fails, for a second.
+Once it has done so, the file named by ``FAULT_SEEN`` is there.
 """
 
 import os
@@ -9,17 +10,27 @@ import sys
 import time
 
 
+def _seen() -> None:
+    os.close(os.open(os.environ["FAULT_SEEN"], os.O_WRONLY | os.O_CREAT))
+
+
 def _jump(after: float, by: float) -> None:
     real, real_ns, start = time.time, time.time_ns, time.monotonic()
 
+    jumped = False
+
     def offset() -> float:
-        return by if time.monotonic() - start >= after else 0.0
+        nonlocal jumped
+        if not jumped and time.monotonic() - start >= after:
+            jumped = True
+            _seen()
+        return by if jumped else 0.0
 
     time.time = lambda: real() + offset()
     time.time_ns = lambda: real_ns() + int(offset() * 1e9)
 
 
-def _watch(number: int, folder: str, act) -> None:
+def _watch(folder: str, act) -> None:
     seen = 0
 
     def hook(event, args):
@@ -37,9 +48,10 @@ def _watch(number: int, folder: str, act) -> None:
 def _stall(number: int, seconds: float, folder: str) -> None:
     def act(seen, _):
         if seen == number:
+            _seen()
             time.sleep(seconds)
 
-    _watch(number, folder, act)
+    _watch(folder, act)
 
 
 def _lose(number: int, code: int, folder: str) -> None:
@@ -48,11 +60,13 @@ def _lose(number: int, code: int, folder: str) -> None:
     def act(seen, path):
         nonlocal since
         if seen >= number:
-            since = since or time.monotonic()
+            if since is None:
+                since = time.monotonic()
+                _seen()
             if time.monotonic() - since < 1.0:
                 raise OSError(code, os.strerror(code), path)
 
-    _watch(number, folder, act)
+    _watch(folder, act)
 
 
 _words = os.environ.get("FAULT", "").split(" ", 3)
