@@ -83,8 +83,8 @@ ATTACKS: dict[str, tuple[bytes, set[int]]] = {
     "a part's header of 1 MB": (post(b"--b\r\nX: " + b"y" * 2**20 + b"\r\n\r\n--b--"), {400}),
     "deep JSON": (post(b"[" * 500_000, "", "/v1/results/0/correction"), {404, 400}),
     "a path": (f"GET /v1/results/..%2f..%2fetc%2fpasswd HTTP/1.1\r\n{HEAD}\r\n".encode(), {404}),
-    "a name that is a path": (post(a_file("../../../etc/passwd.avi", "no clip")), {422, 503}),
-    "words as a clip": (post(a_file("clip.dcm", "no clip")), {422, 503}),
+    "a name that is a path": (post(a_file("../../../etc/passwd.avi", "no clip")), {422}),
+    "words as a clip": (post(a_file("clip.dcm", "no clip")), {422}),
     "another host": (b"GET /healthz HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", {421}),
 }
 """What is sent, and the statuses that may come back."""
@@ -138,7 +138,8 @@ class Attacker:
                     return
                 status = self._status(data)
                 self.met[f"{name}: {status or 'cut off'}"] += 1
-                if status not in allowed:
+                # An upload finds the queue full at times.
+                if status not in allowed and not (status == 503 and b" /v1/measure " in data[:40]):
                     self.wrong.append(f"{name}: {status}")
 
     def _status(self, data: bytes) -> int:
@@ -216,7 +217,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--queue", type=int, default=24)
+    parser.add_argument("--queue", type=int, default=30)
     parser.add_argument("--attack-every", type=float, default=2.0)
     parser.add_argument("--growth", type=float, default=1.1)
     parser.add_argument("--out", type=Path)
