@@ -46,6 +46,15 @@ def test_csv_and_tensorboard_by_default(tmp_path):
     assert loggers[1].hparams == SETTINGS
 
 
+def test_a_package_in_part_is_one_sentence():
+    class MLFlowLogger:
+        def log_hyperparams(self, settings):
+            raise ModuleNotFoundError("No module named 'sqlalchemy'")
+
+    with pytest.raises(ConfigError, match=r"--logger mlflow: .*sqlalchemy.*: run pip install mlflow\."):
+        log_settings([MLFlowLogger()], SETTINGS)
+
+
 def test_without_tensorboard_the_table_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert kinds(make_loggers(None, tmp_path, "run")) == ["CSVLogger"]

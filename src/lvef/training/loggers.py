@@ -68,9 +68,18 @@ def log_settings(loggers: Sequence[Logger], settings: Mapping[str, Any]) -> None
     Args:
         loggers: They write files from now on.
         settings: By dotted name.
+
+    Raises:
+        ConfigError: A package is installed in part only, as mlflow-skinny is.
     """
     for logger in loggers:
-        logger.log_hyperparams(dict(settings))
+        try:
+            logger.log_hyperparams(dict(settings))
+        except ImportError as error:
+            name = type(logger).__name__.removesuffix("Logger").lower()
+            raise ConfigError(
+                f"--logger {name}: its package is not complete ({error}): run pip install {name}."
+            ) from error
 
 
 def check_loggers(names: Sequence[str]) -> None:
