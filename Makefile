@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.14 python3.11; 
 	done; echo python3)
 VENV ?= .venv
 TESTFLAGS ?= -n auto --dist loadscope
+FUZZFLAGS ?=
 TORCHFLAGS ?=
 DOCSFLAGS ?=
 FAULTSFLAGS ?=
@@ -15,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FROM_LOCK := install --require-hashes --no-deps --only-binary :all:
 OWN := pyproject.toml hatch_build.py README.md src/lvef/__init__.py weights/lvef-weights-camus/pyproject.toml
 
-.PHONY: help demo app app-env test test-rest faults check docs format train-env lock clean
+.PHONY: help demo app app-env test test-rest fuzz faults check docs format train-env lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -35,6 +36,9 @@ test: $(VENV)/.test ## Install what tests need, then run them, in about 5 minute
 
 test-rest: $(VENV)/.test ## Run what make test leaves out: slow, in a browser, on CAMUS; and training, after make train-env
 	$(BIN)/python -m pytest $(TESTFLAGS) -m "slow or browser or realdata or training"
+
+fuzz: $(VENV)/.test ## Read 100,000 mutated files with every reader, nightly (FUZZFLAGS="--only avi --inputs 500"); resumes from out/fuzz
+	$(BIN)/python -m tests.fuzz $(FUZZFLAGS)
 
 faults: $(VENV)/.test ## Disturb every command at random moments, 100 times each, for a night (FAULTSFLAGS="measure --trials 10")
 	$(BIN)/python -m tests.faults $(FAULTSFLAGS)

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from lvef.core.errors import LvefError
-from tests.fuzz.mutate import mutated, pick
+from tests.fuzz.mutate import mutated
+from tests.fuzz.mutate_text import pick
 from tests.fuzz.seeds import Files
 from tests.fuzz.targets import TARGETS, Rejected, check_message, seeds_of
 
@@ -64,13 +65,9 @@ class Box:
         folder.mkdir(parents=True, exist_ok=True)
         self.beside.write_bytes(b"stays")
         self.writes: list[str] = []
-        self._watching = False
-        sys.addaudithook(self._audit)
 
-    def _audit(self, event: str, args: tuple[object, ...]) -> None:
+    def note(self, event: str, args: tuple[object, ...]) -> None:
         """Note files that are opened for writing, and anything that leads out of the process."""
-        if not self._watching:
-            return
         if event == "open" and isinstance(args[0], str | bytes) and isinstance(args[2], int):
             if args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
                 self.writes += [name for name in [os.fsdecode(args[0])] if name != os.devnull]
@@ -91,7 +88,7 @@ class Box:
         memory = _reset_peak()
         with warnings.catch_warnings(record=True) as met:
             warnings.simplefilter("always")
-            self._watching = True
+            _watching.append(self)
             try:
                 outcome = Outcome(repr(target.read(given)))
             except LvefError as error:
@@ -107,7 +104,7 @@ class Box:
                     "error", f"{type(error).__name__} at {_place(error)}: {str(error)[:200]}", "traceback"
                 )
             finally:
-                self._watching = False
+                _watching.clear()
         grown = _peak() - memory
         if outcome.fault:
             return outcome
@@ -138,6 +135,15 @@ class Box:
         return sorted(
             (name, stat.st_size, stat.st_mtime_ns) for name, stat in stats if name != str(self.folder)
         )
+
+
+_watching: list[Box] = []
+
+
+@sys.addaudithook
+def _audit(event: str, args: tuple[object, ...]) -> None:
+    for box in _watching:
+        box.note(event, args)
 
 
 def _place(error: BaseException) -> str:

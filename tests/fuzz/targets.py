@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +29,19 @@ class Target:
         read: Reads the first file of a seed, or the folder.
         folder: Whether the folder is what is given to the reader.
         share: Part of the inputs that it gets: slow ones get fewer.
+        needs: A package without which it is left out.
     """
 
     make: Callable[..., list[Files]]
     read: Read
     folder: bool = False
     share: float = 1.0
+    needs: str = "lvef"
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether what it needs is installed."""
+        return find_spec(self.needs) is not None
 
 
 def _tolerant(read: Read) -> Read:
@@ -267,9 +275,9 @@ TARGETS: dict[str, Target] = {
     "predictions": Target(seeds.predictions, read_predictions),
     "result": Target(seeds.result, read_result),
     "correction": Target(seeds.correction, read_correction),
-    "card": Target(seeds.card, read_card),
-    "onnx": Target(seeds.onnx, read_onnx),
-    "recipe": Target(seeds.recipe, read_recipe),
+    "card": Target(seeds.card, read_card, needs="onnx"),
+    "onnx": Target(seeds.onnx, read_onnx, needs="onnx"),
+    "recipe": Target(seeds.recipe, read_recipe, needs="torch"),
     "config": Target(seeds.config, read_config),
     "journal": Target(seeds.journal, read_journal),
     "truth": Target(seeds.truth, read_truth),

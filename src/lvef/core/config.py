@@ -136,7 +136,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401
         return tuple(_value(inner, v, where) for v in value)
     if origin is dict or hint is Any:
         return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and type(value) is int and abs(value) < _LARGEST:
         return float(value)
     if isinstance(hint, type) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
         raise ConfigError(f"{where}: {value!r} found, {hint.__name__} was expected.")

@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MOST_LETTERS = 1400
@@ -126,6 +127,17 @@ def error_location(error: BaseException) -> str:
     places = traceback.extract_tb(error.__traceback__)
     where = f" in {Path(places[-1].filename).name}, line {places[-1].lineno}" if places else ""
     return type(error).__name__ + where
+
+
+@contextmanager
+def panics_become(error: Exception) -> Iterator[None]:
+    """Raise an error in place of a panic of a Rust library (polars, calamine) in the block, which is no ``Exception``."""
+    try:
+        yield
+    except BaseException as met:
+        if type(met).__name__ != "PanicException":
+            raise
+        raise error from None
 
 
 def run_main(main: Callable[[], None]) -> None:

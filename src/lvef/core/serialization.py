@@ -71,6 +71,10 @@ def parse_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise tomllib.TOMLDecodeError("nested too deep") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # of int(), for thousands of digits
+        raise tomllib.TOMLDecodeError("a number has too many digits") from None
 
 
 def finite(value: float | np.floating[Any] | None) -> float | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, panics_become
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.io.probe import FileHeader
 
@@ -286,6 +286,11 @@ def read_text_table(path: Path, wanted: Sequence[str], findings: Findings) -> pl
 
 def _read_with_polars(path: Path, findings: Findings) -> pl.DataFrame:
     data = _read_bytes(path)
+    with panics_become(DataError(f"{path}: is no CSV table; copy it again.")):
+        return _parse_csv(path, data, findings)
+
+
+def _parse_csv(path: Path, data: bytes, findings: Findings) -> pl.DataFrame:
     try:
         return pl.read_csv(io.BytesIO(data), infer_schema=False, encoding="utf8-lossy")
     except pl.exceptions.PolarsError as error:

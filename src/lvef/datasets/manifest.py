@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, panics_become
 from lvef.core.terms import DatasetView, Phase, Sex, Split
 from lvef.io.atomic import write_bytes_atomic
 
@@ -145,16 +145,17 @@ def read_manifest(path: Path) -> pl.DataFrame:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); a manifest was expected.") from None
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = pl.read_parquet(io.BytesIO(data))
-        else:
-            table = pl.read_csv(io.BytesIO(data), infer_schema=False)
-    except pl.exceptions.PolarsError as error:
-        raise DataError(
-            f"{path}: is no {path.suffix[1:]} table ({_one_line(error)}); import it again."
-        ) from None
-    return conform_table(table, str(path))
+    with panics_become(DataError(f"{path}: is no {path.suffix[1:]} table or is damaged; import it again.")):
+        try:
+            if path.suffix.lower() == ".parquet":
+                table = pl.read_parquet(io.BytesIO(data))
+            else:
+                table = pl.read_csv(io.BytesIO(data), infer_schema=False)
+        except pl.exceptions.PolarsError as error:
+            raise DataError(
+                f"{path}: is no {path.suffix[1:]} table ({_one_line(error)}); import it again."
+            ) from None
+        return conform_table(table, str(path))
 
 
 def conform_table(table: pl.DataFrame, where: str) -> pl.DataFrame:

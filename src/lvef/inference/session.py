@@ -204,10 +204,10 @@ class _OnnxRuntimeSession:
             options.intra_op_num_threads = threads
         try:
             self._session = ort.InferenceSession(str(model), options, providers=ort.get_available_providers())
+            self.inputs = tuple(_onnx_port(port) for port in self._session.get_inputs())
+            self.outputs = tuple(_onnx_port(port) for port in self._session.get_outputs())
         except Exception as error:  # noqa: BLE001  onnxruntime raises its own types, which it does not export
             raise WeightsError(f"{model}: ONNX Runtime cannot load it ({_first_line(error)}).") from None
-        self.inputs = tuple(_onnx_port(port) for port in self._session.get_inputs())
-        self.outputs = tuple(_onnx_port(port) for port in self._session.get_outputs())
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="lvef-engine")
 
     def start(self, batch: Batch) -> Callable[[], NDArray[np.float32]]:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, panics_become
 
 MOST_BYTES = 2**26
 """Largest workbook that is read: label tables have some kilobytes."""
@@ -29,7 +29,7 @@ def read_cells(path: str | os.PathLike[str]) -> list[list[Any]]:
     source = os.fspath(path)
     damaged = DataError(f"{source}: is no xlsx file or is damaged; save it again.")
     try:
-        with Path(path).open("rb") as file:
+        with panics_become(damaged), Path(path).open("rb") as file:
             if file.seek(0, os.SEEK_END) > MOST_BYTES:
                 raise DataError(
                     f"{source}: has more than {MOST_BYTES // 2**20} MiB; a table of labels was expected."
@@ -40,10 +40,5 @@ def read_cells(path: str | os.PathLike[str]) -> list[list[Any]]:
     except OSError as error:
         raise DataError(f"{source}: cannot be read ({error.strerror}); an xlsx file was expected.") from None
     except python_calamine.CalamineError:
-        raise damaged from None
-    except BaseException as error:
-        # What Rust calls a panic is no Exception.
-        if type(error).__name__ != "PanicException":
-            raise
         raise damaged from None
     return rows

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, panics_become
 from lvef.core.records import FloatArray, FrameArray
 from lvef.core.serialization import parse_json
 from lvef.transforms.sampling import Sampling, mirrored, random_start_s, window
@@ -77,12 +77,12 @@ class ClipStore:
         self.folder = Path(folder)
         self.info = read_info(self.folder)
         path = self.folder / INDEX_NAME
+        damaged = DataError(f"{path}: the store's index is missing or damaged; {_remedy(self.folder)}.")
         try:
-            index = pl.read_parquet(io.BytesIO(path.read_bytes()))
+            with panics_become(damaged):
+                index = pl.read_parquet(io.BytesIO(path.read_bytes()))
         except (OSError, pl.exceptions.PolarsError):
-            raise DataError(
-                f"{path}: the store's index is missing or damaged; {_remedy(self.folder)}."
-            ) from None
+            raise damaged from None
         missing = [name for name in PLACE_COLUMNS if name not in index.columns]
         if missing:
             raise DataError(f"{path}: has no column {', '.join(missing)}; {_remedy(self.folder)}.")
