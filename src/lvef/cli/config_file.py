@@ -23,6 +23,7 @@ from typing import Any
 import click
 
 from lvef.cli.lazy import option_key
+from lvef.core.errors import plain_line
 from lvef.core.serialization import parse_toml
 from lvef.core.suggest import did_you_mean
 
@@ -34,6 +35,9 @@ class ConfigFileError(click.ClickException):
     """The config file cannot be used; one sentence and the exit code of a usage error."""
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(plain_line(message))
 
     def show(self, file: Any = None) -> None:  # noqa: ANN401
         """Print the sentence."""
