@@ -100,9 +100,9 @@ def chromium_visitors(chromium):
 
 @pytest.fixture(scope="session")
 def long_clip(phantom_clip, tmp_path_factory):
-    """A clip that is measured long enough to be met on the way."""
+    """A clip that is measured long enough to be met on the way; as long as is read (`lvef.io.limits.MAX_FRAMES`)."""
     from lvef.io.avi import encode_motion_jpeg
 
     path = tmp_path_factory.mktemp("long") / "long.avi"
-    path.write_bytes(encode_motion_jpeg(np.concatenate([phantom_clip.clip.frames] * 80), 50.0))
+    path.write_bytes(encode_motion_jpeg(np.concatenate([phantom_clip.clip.frames] * 33), 50.0))
     return path

@@ -192,8 +192,8 @@ def test_two_tabs_that_correct_the_same_clip(visitors, served):
     correct(other)
     visitors.expected_errors += ["409"]
     # The other tab does not hear of it: its change would overwrite the first.
-    held: list = []
-    other.route("**/api/items", lambda route: held.append(route))
+    before_both = driver.ask(other, "api/items")
+    other.route("**/api/items", lambda route: route.fulfill(json=before_both))
     first = drag(tab, "ed", WALL, -15)
     before = other.locator(".ef-number").inner_text()
     x, y = grab(other, "es", WALL)
@@ -205,9 +205,7 @@ def test_two_tabs_that_correct_the_same_clip(visitors, served):
     said = driver.texts()["viewer"]["conflict"]
     other.get_by_text(said).first.wait_for()
     assert detail(other)["ef_percent"] == pytest.approx(first["ef_percent"])
-    other.unroute("**/api/items")
-    for route in held:
-        route.continue_()
+    other.unroute_all(behavior="wait")
     # And the other tab goes on from there.
     both = drag(other, "es", WALL, -8)
     assert both["ef_percent"] != pytest.approx(first["ef_percent"])
