@@ -184,7 +184,7 @@ def test_quiet_prints_the_result_alone(run, recipe, store, here):
     )
     assert done.exit_code == 0, done.output
     assert done.stderr == ""
-    assert "1 epochs" in done.stdout
+    assert "1 epoch," in done.stdout
     assert (here / "run" / "metrics.csv").is_file()
     assert not (here / "run" / "tensorboard").exists()
 

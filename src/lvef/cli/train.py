@@ -277,8 +277,12 @@ def _show_run(done: SegmentationResult, options: RunOptions, as_json: bool) -> N
         return
     resumed = f", {done.resumed} of them earlier" if done.resumed else ""
     click.echo(
-        f"{done.out}: {done.epochs} epochs{resumed}, {done.minutes:.1f} min. The model: {done.network}."
+        f"{done.out}: {_epochs(done.epochs)}{resumed}, {done.minutes:.1f} min. The model: {done.network}."
     )
+
+
+def _epochs(n: int) -> str:
+    return f"{n} epoch" if n == 1 else f"{n} epochs"
 
 
 def figures_text(figures: dict[str, float]) -> str:
@@ -314,7 +318,7 @@ def _show_folds(found: CrossValidationResult) -> None:
 def _show(fitted: FitResult) -> None:
     went_on = f", {fitted.resumed} of them earlier" if fitted.resumed else ""
     click.echo(
-        f"{fitted.out}: {fitted.epochs} epochs{went_on}, best after epoch {fitted.best_epoch + 1}, {fitted.seconds:.0f} s."
+        f"{fitted.out}: {_epochs(fitted.epochs)}{went_on}, best after epoch {fitted.best_epoch + 1}, {fitted.seconds:.0f} s."
     )
     for part, figures in fitted.figures.items():
         click.echo(f"  {part.replace('_', ' ')}: {figures_text(figures)}")
