@@ -11,22 +11,29 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
+from tests.faults import service
 from tests.faults.commands import COMMANDS, make_inputs
 from tests.faults.trial import baseline, run_trial
+
+SERVICE = "service"
+"""Name of the trials of `tests.faults.service`."""
 
 
 def main() -> int:
     """Run the trials that the log lacks, then print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("commands", nargs="*", metavar="COMMAND", help=f"of {', '.join(COMMANDS)}; all")
+    parser.add_argument(
+        "commands", nargs="*", metavar="COMMAND", help=f"of {', '.join(COMMANDS)} and {SERVICE}; all"
+    )
     parser.add_argument("--trials", type=int, default=100, help="of each command")
     parser.add_argument("--seed", type=int, default=0, help="of the first trial")
     parser.add_argument("--log", type=Path, default=Path("out/faults.jsonl"))
     parser.add_argument("--table", action="store_true", help="print the table of the log alone")
     given = parser.parse_args()
-    wanted = given.commands or list(COMMANDS)
+    wanted = given.commands or [*COMMANDS, SERVICE]
     given.log.parent.mkdir(parents=True, exist_ok=True)
     done = {(t["command"], t["seed"]) for t in read_log(given.log)}
     with tempfile.TemporaryDirectory(prefix="lvef-faults-", ignore_cleanup_errors=True) as folder:
@@ -42,11 +49,15 @@ def main() -> int:
 
 def run_all(name: str, seeds: list[int], folder: Path, log: Path) -> None:
     """Run trials of one command, each followed by its line in the log."""
-    command, inputs = COMMANDS[name], make_inputs(folder / "inputs")
-    undisturbed = baseline(command, inputs, folder)
+    if name == SERVICE:
+        trial_of = partial(service.run_trial, folder=folder)
+    else:
+        command, inputs = COMMANDS[name], make_inputs(folder / "inputs")
+        undisturbed = baseline(command, inputs, folder)
+        trial_of = partial(run_trial, command, inputs=inputs, undisturbed=undisturbed, folder=folder)
     for seed in seeds:
         began = time.monotonic()
-        trial = run_trial(command, seed, inputs, undisturbed, folder)
+        trial = trial_of(seed=seed)
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(trial.as_dict()) + "\n")
         state = "; ".join(trial.violations) or "holds"

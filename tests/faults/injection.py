@@ -181,6 +181,12 @@ def inject(fault: Fault, child: Child, where: Place, seconds: float) -> bool:
     return True
 
 
+def lift(leader: int) -> None:
+    """Give a command back the memory that it may take."""
+    for pid in [leader, *workers(leader)]:
+        _limit(pid, resource.RLIMIT_AS, resource.RLIM_INFINITY)
+
+
 def _entries(folder: Path) -> int:
     return sum(1 for _ in folder.rglob("*"))
 
@@ -193,4 +199,5 @@ def _virtual(pid: int) -> int:
 
 def _limit(pid: int, what: int, size: int) -> None:
     with suppress(OSError):
-        resource.prlimit(pid, what, (size, size))
+        _, hard = resource.prlimit(pid, what)
+        resource.prlimit(pid, what, (hard if size == resource.RLIM_INFINITY else size, hard))

@@ -35,8 +35,16 @@ class Child:
         return self.err.read_text(encoding="utf-8", errors="replace")
 
 
-def start(args: Sequence[str], folder: Path, name: str, *, fault: str = "", obey: bool = False) -> Child:
-    """Start ``lvef ARGS``.
+def start(
+    args: Sequence[str],
+    folder: Path,
+    name: str,
+    *,
+    fault: str = "",
+    obey: bool = False,
+    script: Path | None = None,
+) -> Child:
+    """Start ``lvef ARGS``, or a script with these arguments.
 
     Args:
         args: Arguments.
@@ -44,6 +52,7 @@ def start(args: Sequence[str], folder: Path, name: str, *, fault: str = "", obey
         name: Of these files.
         fault: Variable of the hook.
         obey: Obey the modes of files, which root otherwise does not.
+        script: The script.
     """
     keep = ("PATH", "LANG", "TMPDIR", "OMP_NUM_THREADS")
     env = {key: os.environ[key] for key in keep if key in os.environ}
@@ -56,12 +65,13 @@ def start(args: Sequence[str], folder: Path, name: str, *, fault: str = "", obey
         "XDG_CONFIG_HOME": str(home),
         "MPLCONFIGDIR": str(home),
         "FAULT": fault,
+        "FAULT_SEEN": str(folder / "seen"),
         "CUDA_VISIBLE_DEVICES": "",
     }
     out, err = folder / f"{name}.out", folder / f"{name}.err"
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND, *args],
+            [sys.executable, *(["-c", COMMAND] if script is None else [str(script)]), *args],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,

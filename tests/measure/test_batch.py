@@ -138,6 +138,14 @@ def test_nothing_is_written_without_a_folder(fake, files, tmp_path, monkeypatch)
     assert len(seen) == 5
 
 
+def test_rows_of_a_run_that_goes_on_are_in_the_order_given_whichever_ended_first(fake, files, tmp_path):
+    out = tmp_path / "out"
+    for some in (files[2:3], files[1:3], files[:1]):
+        batch(fake, some, out)
+    batch(fake, files[1:], out)
+    assert [row["path"] for row in results(out)] == [str(path) for path in files]
+
+
 def test_a_second_run_measures_only_what_is_new_or_failed(fake, files, tmp_path):
     out = tmp_path / "out"
     first = batch(fake, files[:4], out)

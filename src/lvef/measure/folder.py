@@ -47,8 +47,8 @@ class OutputFolder:
         taken = {key: entry["folder"] for key, entry in self._journal.entries.items()}
         self.names = folder_names(files, taken)
         """Name of each file's folder, by key."""
-        # Rows of earlier runs first, then this run's in the order given, whichever ends first.
-        self._order = list(dict.fromkeys([*taken, *self.names]))
+        # Rows of other files first, then this run's in the order given, whichever was measured first.
+        self._order = [*(key for key in taken if key not in self.names), *self.names]
         self._written_at = float("-inf")
 
     def earlier(self, key: str, stamp: str) -> Entry | None:

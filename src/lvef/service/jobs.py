@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lvef.core.errors import LvefError
@@ -71,6 +72,7 @@ class JobManager:
         make_private_folder(settings.folder)
         make_private_folder(uploads)
         self.upload_store = UploadStore(uploads)
+        self._to_remove: set[Path] = set()
         try:
             self.store = open_store(settings.folder, settings.keep_hours, settings.max_store_mb)
             self._clean_up()
@@ -378,8 +380,7 @@ class JobManager:
     async def _finish(self, job: Job, reply: TaskResult) -> None:
         record = job.record
         if not job.request.keep:
-            for upload in job.request.uploads:
-                upload.path.unlink(missing_ok=True)
+            self._remove({upload.path for upload in job.request.uploads})
         record.finished = time.time()
         failed = not reply.files or reply.status == Status.FAILED
         if record.started is not None and reply.files:
@@ -415,6 +416,16 @@ class JobManager:
             del self._live[record.id]
             job.finished.set()
 
+    def _remove(self, uploads: set[Path]) -> None:
+        """Remove uploads; one that cannot be removed now is tried again at each clean-up."""
+        for path in uploads:
+            try:
+                path.unlink(missing_ok=True)
+                self._to_remove.discard(path)
+            except OSError as error:
+                LOG.error("an upload could not be removed: %s", error.strerror)
+                self._to_remove.add(path)
+
     def _set_state(self, job: Job, state: str) -> None:
         if job.record.state != state:
             self.metrics.jobs.labels(job.record.state).dec()
@@ -430,7 +441,8 @@ class JobManager:
                 LOG.error("nothing could be cleaned up: %s", type(error).__name__)
 
     def _clean_up(self) -> None:
-        """Remove what killed services left, and expired results."""
+        """Remove what killed services left, what could not be removed before, and expired results."""
+        self._remove(set(self._to_remove))
         alive = self.upload_store.remove_orphans()
         # First, as it works on a full disk too, and makes room.
         self.store.delete_expired()

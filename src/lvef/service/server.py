@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import uvicorn
 
-from lvef.core.errors import ConfigError
+from lvef.core.errors import ConfigError, error_location
 from lvef.inference.catalogue import find_model
 from lvef.service.app import Service
 from lvef.service.jobs import JobManager
@@ -182,6 +182,7 @@ class Server(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Respond until the service is stopped."""
+        asyncio.get_running_loop().set_exception_handler(_log_error)
         with self.capture_signals():
             await self._serve(sockets)
             # uvicorn would raise the signal again, and the exit code would be that of an error; it has been handled.
@@ -190,6 +191,12 @@ class Server(uvicorn.Server):
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Respond until the service is stopped, in an event loop of its own."""
         asyncio.run(self.serve(sockets=sockets))
+
+
+def _log_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what no route has met by kind and location; asyncio would print a traceback."""
+    error = context.get("exception")
+    LOG.error("bug: %s", error_location(error) if isinstance(error, BaseException) else context["message"])
 
 
 def service_url(listening: socket.socket, settings: ServiceSettings) -> str:
