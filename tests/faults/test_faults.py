@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import service
 from tests.faults.commands import COMMANDS, contents, make_inputs, temporaries
 from tests.faults.processes import HOOK
 from tests.faults.trial import baseline, run_trial
@@ -41,6 +42,12 @@ def hold(name, seeds, inputs, folder):
 @pytest.mark.parametrize("name", SEEDS)
 def test_what_was_disturbed_ends_as_if_nothing_had_been(name, inputs, tmp_path):
     hold(name, SEEDS[name], inputs, tmp_path)
+
+
+def test_a_service_that_was_disturbed_loses_nothing(tmp_path):
+    for seed in (1, 2, 5):
+        trial = service.run_trial(seed, tmp_path)
+        assert not trial.violations, trial.as_dict()
 
 
 @pytest.mark.training

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from lvef.service import protocol, streams
+from lvef.service.middleware import LOG
+from lvef.service.server import _log_error
 
 HEAD = "Host: localhost\r\n"
 
@@ -335,3 +339,29 @@ def test_a_correction_that_is_too_large(quick, result):
 def test_ranges_are_not_offered(quick, result, value):
     answer = quick.client.get(f"/v1/results/{result}/curve.csv", headers={"Range": value})
     assert (answer.status_code, answer.content) == (200, b"frame\n0\n")
+
+
+def test_an_upload_that_cannot_be_removed_is_removed_later(quick, monkeypatch):
+    unlink = Path.unlink
+
+    def refuse(path, missing_ok=False):
+        if path.suffix == ".avi":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    answer = quick.send(b"ok")
+    assert (answer.status_code, answer.json()["jobs"][0]["state"]) == (200, "done")
+    assert len(quick.jobs.upload_store.uploads()) == 1
+    monkeypatch.undo()
+    quick.jobs._clean_up()
+    goes_on(quick)
+
+
+def test_what_no_route_has_met_is_logged_without_what_it_says(monkeypatch):
+    said = []
+    monkeypatch.setattr(LOG, "error", lambda text, *values: said.append(text % values))
+    _log_error(
+        None, {"message": "Task exception was never retrieved", "exception": ValueError("Patient^Name")}
+    )
+    assert said == ["bug: ValueError"]
