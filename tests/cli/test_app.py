@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from click.testing import CliRunner
 
-import lvef.cli.app as app_module
+import lvef.cli.serve as app_module
 from lvef.cli.main import main
 from lvef.webapp.settings import AppSettings
 
@@ -31,7 +31,7 @@ def test_help_names_every_option_and_loads_no_server():
         "--keep-hours",
     ):
         assert option in result.output
-    code = "import sys, lvef.cli.app; print('starlette' in sys.modules)"
+    code = "import sys, lvef.cli.serve; print('starlette' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "False\n"

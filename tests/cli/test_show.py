@@ -9,8 +9,7 @@ import sys
 
 import pytest
 
-from lvef.cli.show import MIN_NOTE, print_table
-from lvef.cli.show_models import print_models
+from lvef.cli.show import MIN_NOTE, print_models, print_table
 from lvef.core.short_wording import SHORT_TEXT
 from lvef.measure.serializers import RESULT_COLUMNS
 

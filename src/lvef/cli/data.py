@@ -8,17 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.data_convert import convert
 from lvef.cli.data_prepare import prepare
 from lvef.cli.lazy import VerbGroup
-from lvef.cli.options import FILE, PATH, complete_datasets, json_option, note, verbosity_options
+from lvef.cli.options import (
+    FILE,
+    PATH,
+    complete_datasets,
+    json_option,
+    note,
+    out_option,
+    print_json,
+    resume_option,
+    verbosity_options,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from lvef.datasets.findings import Finding
     from lvef.datasets.registry import DatasetReader, ImportResult
+    from lvef.stores.convert import Conversion
 
 SUFFIXES = (".parquet", ".csv")
 """Endings of manifest files; `lvef.datasets.manifest` has them too, but loads polars."""
+
+FORMATS = ("avi", "png")
+"""What a clip becomes; `lvef.stores.deidentify.Format` has them too, but loads the decoders."""
 
 SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 """Colours of findings in a terminal."""
@@ -51,13 +65,12 @@ def info(name: str | None, as_json: bool) -> None:
     Without NAME all datasets are listed. Nothing is downloaded.
     """
     # Loaded here, so that help answers at once.
-    from lvef.core.serialization import to_json
     from lvef.datasets.registry import READERS
 
     found = [_find_reader(n) for n in (READERS if name is None else [name])]
     if as_json:
         values = [_reader_as_dict(reader) for reader in found]
-        click.echo(to_json({"collections": values} if name is None else values[0]), nl=False)
+        print_json({"collections": values} if name is None else values[0])
     elif name is None:
         _print_readers(found)
     else:
@@ -93,7 +106,6 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
     # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import counter, show_progress
     from lvef.core.errors import DataError
-    from lvef.core.serialization import to_json
     from lvef.datasets.manifest import write_manifest
     from lvef.io.atomic import check_writable
 
@@ -113,7 +125,7 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
     summary = _summary(reader, imported)
     if as_json:
         findings = [_finding_as_dict(finding) for finding in imported.findings]
-        click.echo(to_json({"manifest": str(out), **summary, "findings": findings}), nl=False)
+        print_json({"manifest": str(out), **summary, "findings": findings})
     else:
         _print_summary(summary)
         _print_findings(imported.findings)
@@ -147,7 +159,6 @@ def check(ctx: click.Context, manifest: Path, decode: bool, as_json: bool) -> No
     """
     # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import counter, show_progress
-    from lvef.core.serialization import to_json
     from lvef.datasets.check import check_manifest
     from lvef.datasets.check_files import decode_row
     from lvef.datasets.findings import Severity
@@ -161,7 +172,7 @@ def check(ctx: click.Context, manifest: Path, decode: bool, as_json: bool) -> No
     counts = {str(s): sum(f.severity is s for f in findings) for s in (*Severity,)[::-1]}
     if as_json:
         values = {"manifest": str(manifest), "rows": len(table), "decoded": decode, "counts": counts}
-        click.echo(to_json(values | {"findings": [_finding_as_dict(f) for f in findings]}), nl=False)
+        print_json(values | {"findings": [_finding_as_dict(f) for f in findings]})
     else:
         _print_findings(findings)
     kinds = ", ".join(f"{n} kind{'' if n == 1 else 's'} of {name}" for name, n in counts.items())
@@ -170,7 +181,92 @@ def check(ctx: click.Context, manifest: Path, decode: bool, as_json: bool) -> No
     ctx.exit(1 if counts[Severity.ERROR] else 0)
 
 
-data.add_command(convert)
+@data.command(
+    short_help="De-identified AVI or PNG copies with a manifest.",
+    epilog="""\b
+Examples:
+  lvef data convert study/ --out deidentified
+  lvef data convert a.dcm b.avi --out frames --format png
+  lvef data convert camus.parquet --out copies
+  lvef data convert study/ --out deidentified --rename --key-file safe/key.csv
+
+Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
+)
+@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
+@out_option(
+    "Folder for the copies and manifest.csv: a new or empty one, or that of an earlier run.", required=True
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="avi",
+    show_default=True,
+    help="What a clip becomes: a Motion JPEG AVI, or a PNG for each frame. A still is always a PNG.",
+)
+@click.option("--rename", is_flag=True, help="Running numbers in place of the names of files and patients.")
+@click.option(
+    "--key-file",
+    type=FILE,
+    help="Write which number stands for which file and patient; goes with --rename. Keep it apart from the copies.",
+)
+@resume_option("Keep copies of an earlier run into the same folder whose source has not changed.")
+@workers_option("Files at once; 0 leaves the choice to lvef.")
+@json_option("Print what became of each file as JSON.")
+@verbosity_options()
+@click.pass_context
+def convert(
+    ctx: click.Context,
+    inputs: tuple[Path, ...],
+    out: Path,
+    form: str,
+    rename: bool,
+    key_file: Path | None,
+    resume: bool,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Copy echo files without what they say of a person.
+
+    INPUT is a file (DICOM, video, still), a folder, or a manifest. All outside the ultrasound sector becomes black, header
+    and metadata are not copied, colour becomes grey. A file without a sector is refused. Text inside the sector stays: look
+    at the copies before you pass them on.
+    """
+    if key_file is not None and not rename:
+        raise click.UsageError("--key-file goes with --rename: without it there are no numbers to explain.")
+    if key_file is not None and out.resolve() in key_file.resolve().parents:
+        raise click.UsageError("--key-file lies in --out: keep the key apart from the copies.")
+    # Loaded here, so that help and usage errors stay fast.
+    from lvef.cli.progress import show_progress
+    from lvef.core.runner import exit_code_of
+    from lvef.stores.convert import Settings, check_key_file, counts_of, sources_of, write_key_file
+    from lvef.stores.convert import convert as run
+    from lvef.stores.deidentify import Format
+
+    if key_file is not None:
+        check_key_file(key_file)
+    sources = sources_of(inputs)
+
+    def on_finished(finished: Conversion) -> None:
+        if finished.reason:
+            progress.message(finished.reason)
+        for notice in finished.notices:
+            progress.message(f"{finished.source.path}: {notice}")
+
+    settings = Settings(Format(form), rename, resume, workers)
+    with show_progress("Converting", lambda conversion: str(conversion.outcome)) as progress:
+        done = run(sources, out, settings, progress=progress, on_finished=on_finished)
+    if key_file is not None:
+        write_key_file(key_file, done)
+    counts = counts_of(done)
+    if as_json:
+        print_json({"out": str(out), "counts": counts, "files": [_conversion_as_dict(d) for d in done]})
+    else:
+        words = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+        click.echo(f"Written to {out}: {words}. Look at the images before you pass them on.")
+    ctx.exit(exit_code_of(conversion.outcome for conversion in done))
+
+
 data.add_command(prepare)
 
 
@@ -322,3 +418,14 @@ def _print_findings(findings: Sequence[Finding]) -> None:
             console.print(f"    {shown}{f' and {others:,} more' if others > 0 else ''}")
         if f.remedy:
             console.print(f"    Remedy: {escape(f.remedy)}")
+
+
+def _conversion_as_dict(finished: Conversion) -> dict[str, Any]:
+    return {
+        "source": str(finished.source.path),
+        "outcome": finished.outcome,
+        "reason": finished.reason,
+        "item": finished.name,
+        "patient": finished.patient,
+        "notices": list(finished.notices),
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,13 @@ import click
 from lvef.cli.lazy import VerbGroup
 from lvef.cli.options import (
     FILE,
-    FOLDER,
     Integer,
     Number,
     combine,
     json_option,
     note,
+    out_option,
+    print_json,
     verbosity_options,
     workers_option,
 )
@@ -74,13 +74,7 @@ _verify = click.option(
 
 _common = combine(
     click.argument("manifest", type=FILE),
-    click.option(
-        "-o",
-        "--out",
-        type=FOLDER,
-        required=True,
-        help="Folder for the outputs: a new one, or that of a run that was stopped.",
-    ),
+    out_option("Folder for the outputs: a new one, or that of a run that was stopped.", required=True),
     click.option(
         "--size",
         type=Integer(16, 1024),
@@ -181,14 +175,7 @@ def _run(
     *,
     verify: bool = False,
 ) -> None:
-    """Prepare a manifest with a bar on stderr, print what was done, and end with its exit code.
-
-    Args:
-        recipe: Class of the recipe.
-        settings: Values for it, beside size and crop.
-        common: Values of `_common`.
-        verify: Check what earlier runs wrote.
-    """
+    """Prepare a manifest with a bar on stderr, print what was done, and end with its exit code."""
     from lvef.cli.progress import show_progress
     from lvef.core.workers import available_processors
     from lvef.datasets.manifest import read_manifest
@@ -218,7 +205,7 @@ def _run(
     if count > SHOWN_FAILURES:
         note(f"{count - SHOWN_FAILURES} more were left out; see {result.out / 'left_out.csv'}.")
     if common["as_json"]:
-        click.echo(json.dumps(result.as_dict(), indent=2, ensure_ascii=False))
+        print_json(result.as_dict())
     else:
         click.echo(_sentence(result))
     for code, n in result.notes.items():
@@ -232,9 +219,8 @@ def _sentence(result: Prepared) -> str:
     if result.resumed:
         parts.append(f"{result.resumed} were there")
     if result.damaged:
-        parts.append(
-            f"{len(result.damaged)} of them were damaged and made again ({', '.join(result.damaged[:3])})"
-        )
+        n, names = len(result.damaged), ", ".join(result.damaged[:3])
+        parts.append(f"{n} of them were damaged and made again ({names})")
     parts.append(f"{len(result.failed)} left out")
     parts += [SKIPPED.get(code, "{n} " + code).format(n=n) for code, n in result.skipped.items()]
     return f"{result.out}: {', '.join(parts)}; {result.frames} {thing} in {result.seconds:.1f} s."

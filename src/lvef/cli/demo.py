@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from lvef.cli.derived import build, options_from
-from lvef.cli.options import FOLDER, json_option, note, verbosity_options
+from lvef.cli.options import FOLDER, build, json_option, note, options_from, print_json, verbosity_options
 from lvef.measure.options import MeasureOptions
 
 PHANTOM_FILE, TRUTH_FILE = "phantom.avi", "phantom.truth.json"
@@ -67,7 +66,6 @@ def _measure_echo(out: Path, options: MeasureOptions, as_json: bool) -> int:
 def _measure_phantom(out: Path, options: MeasureOptions, as_json: bool) -> int:
     """Write the clip of a phantom to a file, measure that file, and show both EFs."""
     from lvef.cli.measure import Request, run_request
-    from lvef.core.serialization import to_json
     from lvef.io.atomic import make_folder
     from lvef.stores.synthetic_files import write_truth, write_video
     from lvef.synthesis.phantom.render import sample_phantom
@@ -81,7 +79,7 @@ def _measure_phantom(out: Path, options: MeasureOptions, as_json: bool) -> int:
     with redirect_stdout(printed) if as_json else nullcontext():
         code = run_request(Request(paths=(clip,), out=out, as_json=as_json, resume=False), options)
     if as_json:
-        click.echo(to_json({"measurement": json.loads(printed.getvalue()), "truth": truth}), nl=False)
+        print_json({"measurement": json.loads(printed.getvalue()), "truth": truth})
     else:
         _print_truth(out / clip.stem, truth)
     note(f"Clip: {clip}. Truth: {out / TRUTH_FILE}.")

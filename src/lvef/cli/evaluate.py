@@ -10,16 +10,17 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from lvef.cli.derived import build, options_from
 from lvef.cli.lazy import VerbGroup
 from lvef.cli.options import (
-    FOLDER,
     PATH,
     Integer,
+    build,
     combine,
     complete_models,
     json_option,
     note,
+    options_from,
+    out_option,
     verbosity_options,
 )
 from lvef.measure.options import MeasureOptions
@@ -50,7 +51,7 @@ def _common_options(weights: str) -> Callable[[F], F]:
             f"[default: {MeasureOptions.weights}]",
         ),
         options_from(MeasureOptions, only=("backend", "precision", "threads")),
-        click.option("-o", "--out", type=FOLDER, help="Folder for page, tables and plots."),
+        out_option("Folder for page, tables and plots."),
         json_option("Print the summary as JSON instead of a table."),
         verbosity_options("Say on stderr what is done with each case."),
         click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lvef.cli.options import FOLDER, json_option, note, verbosity_options
+from lvef.cli.options import json_option, note, out_option, verbosity_options
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,12 +27,7 @@ Examples:
 Exit code: 0 done, 1 something failed, 2 usage error."""
 )
 @click.argument("manifest", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--out",
-    type=FOLDER,
-    help="Folder for the page, tables and plots.",
-)
+@out_option("Folder for the page, tables and plots.")
 @json_option("Print the summary as JSON instead of tables.")
 @verbosity_options("")
 @click.option(

@@ -1,4 +1,4 @@
-"""``lvef info``: what is installed, what it runs on, under which licences."""
+"""``lvef info`` and ``lvef completion``: what is installed, under which licences; how a shell completes commands."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from importlib.util import find_spec
 from typing import Any
 
 import click
+from click.shell_completion import get_completion_class
 
 import lvef
-from lvef.cli.options import json_option
+from lvef.cli.options import json_option, print_json
 from lvef.core.errors import LvefError
 
 CODE_LICENCE = "Apache-2.0"
@@ -35,14 +36,11 @@ def info(name: str | None, everything: bool, as_json: bool) -> None:
     in-domain ones, licence, training data, citation. "External EF error" is the mean absolute error on clips of other
     hospitals.
     """
-    from lvef.core.serialization import to_json
-
     facts = gather(name)
     if as_json:
-        click.echo(to_json(facts), nl=False)
+        print_json(facts)
     elif name is not None and not everything:
-        from lvef.cli.show import print_disclaimer
-        from lvef.cli.show_models import print_model
+        from lvef.cli.show import print_disclaimer, print_model
 
         print_model(facts["networks"][0])
         print_disclaimer()
@@ -124,8 +122,7 @@ def gather_models(name: str | None) -> tuple[list[dict[str, Any]], str]:
 
 
 def _print_short(facts: dict[str, Any]) -> None:
-    from lvef.cli.show import print_disclaimer, print_lines
-    from lvef.cli.show_models import print_models
+    from lvef.cli.show import print_disclaimer, print_lines, print_models
 
     machine = facts["machine"]
     engines = [
@@ -156,8 +153,7 @@ def _config_text() -> str:
 
 
 def _print_all(facts: dict[str, Any]) -> None:
-    from lvef.cli.show import print_disclaimer, print_lines
-    from lvef.cli.show_models import model_lines
+    from lvef.cli.show import model_lines, print_disclaimer, print_lines
 
     machine = facts["machine"]
     lines = [
@@ -170,12 +166,31 @@ def _print_all(facts: dict[str, Any]) -> None:
         ("Config file", _config_text()),
     ]
     for name, engine in facts["engines"].items():
-        lines.append(
-            (f"Engine {name}", ", ".join(engine["precisions"]) if engine["installed"] else "not installed")
-        )
+        offers = ", ".join(engine["precisions"]) if engine["installed"] else "not installed"
+        lines.append((f"Engine {name}", offers))
     for network in facts["networks"]:
         lines += model_lines(network)
     if facts["networks_problem"]:
         lines.append(("Models", facts["networks_problem"]))
     print_lines(lines)
     print_disclaimer()
+
+
+SHELLS = ("bash", "zsh", "fish")
+"""Shells that click supports."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  eval "$(lvef completion bash)"                    # in ~/.bashrc
+  eval "$(lvef completion zsh)"                     # in ~/.zshrc
+  lvef completion fish > ~/.config/fish/completions/lvef.fish"""
+)
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script by which SHELL completes commands and options with the Tab key."""
+    made = get_completion_class(shell)
+    assert made is not None
+    click.echo(made(ctx.find_root().command, {}, "lvef", "_LVEF_COMPLETE").source())

@@ -26,7 +26,7 @@ class VerbGroup(click.Group):
             raise click.UsageError(f"There is no command {word!r}{self._hint(ctx, word)}", ctx)
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None and name is not None and ctx.auto_envvar_prefix:
-            name_variables(command, f"{ctx.auto_envvar_prefix}_{name}")
+            _name_variables(command, f"{ctx.auto_envvar_prefix}_{name}")
         return name, command, rest
 
     def _hint(self, ctx: click.Context, word: str) -> str:
@@ -41,19 +41,18 @@ class LazyGroup(VerbGroup):
 
     Args:
         verbs: Verb -> its module, the command in it, and its line in the help.
-        sections: Heading -> its verbs, in the order of the help; without it all stand under one heading.
+        sections: Heading -> its verbs, in the order of the help.
     """
 
     def __init__(
         self,
         *args: Any,  # noqa: ANN401
         verbs: Mapping[str, tuple[str, str, str]],
-        sections: Mapping[str, tuple[str, ...]] | None = None,
+        sections: Mapping[str, tuple[str, ...]],
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.verbs = verbs
-        self.sections = {"Commands": tuple(verbs)} if sections is None else sections
+        self.verbs, self.sections = verbs, sections
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all verbs."""
@@ -85,13 +84,8 @@ def option_key(option: click.Option) -> str:
     return next(name for name in option.opts if name.startswith("--")).lstrip("-")
 
 
-def name_variables(command: click.Command, prefix: str) -> None:
-    """Name the environment variable of each option whose parameter is called otherwise, ``--json`` for example.
-
-    Args:
-        command: Its other options have click's own names (``auto_envvar_prefix``), which are the same.
-        prefix: Of the command.
-    """
+def _name_variables(command: click.Command, prefix: str) -> None:
+    """Name the environment variable of each option whose parameter is called otherwise, ``--json`` for example."""
     for param in command.params:
         if isinstance(param, click.Option) and option_key(param).replace("-", "_") != param.name:
             names = [name.lstrip("-") for name in param.opts if name.startswith("--")]

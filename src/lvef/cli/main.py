@@ -30,7 +30,7 @@ VERBS = {
     "measure": ("lvef.cli.measure", "measure", "Measure the ejection fraction of echo files."),
     "demo": ("lvef.cli.demo", "demo", "Measure the real echo that is installed with lvef."),
     "report": ("lvef.cli.report", "report", "Report of a measurement: PDF and HTML."),
-    "app": ("lvef.cli.app", "app", "Web page: drop a clip, see and correct its EF."),
+    "app": ("lvef.cli.serve", "app", "Web page: drop a clip, see and correct its EF."),
     "serve": ("lvef.cli.serve", "serve", "HTTP service: measurements for programs."),
     "train": ("lvef.cli.train", "train", "Train a model from a recipe; cross-validation by patient."),
     "tune": ("lvef.cli.tune", "tune", "Tune the settings of a recipe: grid or search."),
@@ -44,7 +44,7 @@ VERBS = {
     ),
     "weights": ("lvef.cli.weights", "weights", "Models: list, verify, import, calibrate."),
     "info": ("lvef.cli.info", "info", "Versions, models, licences."),
-    "completion": ("lvef.cli.completion", "completion", "Tab completion for bash, zsh and fish."),
+    "completion": ("lvef.cli.info", "completion", "Tab completion for bash, zsh and fish."),
 }
 """Verb -> its module, the command in it, and its line in the help, so that ``lvef --help`` loads none of the modules.
 """

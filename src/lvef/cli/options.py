@@ -1,12 +1,28 @@
-"""Options and arguments that several commands share."""
+"""Options and arguments that several commands share, and options made from a frozen dataclass.
+
+Of a dataclass, the fields are the options and their docstrings the help, so that a default, and the sentence that
+explains it, stand in one place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import ast
+import dataclasses
+import inspect
+import textwrap
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
+
+from lvef.core.config import read_toml
+from lvef.core.errors import ConfigError
+from lvef.core.terms import GIVEN_VIEWS, View
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,6 +91,16 @@ def json_option(text: str = "Print JSON instead of a table.") -> Callable[[F], F
     return click.option("--json", "as_json", is_flag=True, help=text)
 
 
+def out_option(text: str, *, required: bool = False) -> Callable[[F], F]:
+    """The option ``--out`` for a folder."""
+    return click.option("-o", "--out", type=FOLDER, required=required, help=text)
+
+
+def resume_option(text: str) -> Callable[[F], F]:
+    """The option ``--resume``, on by default."""
+    return click.option("--resume/--no-resume", default=True, show_default=True, help=text)
+
+
 def workers_option(text: str) -> Callable[[F], F]:
     """The option ``--jobs``, alias ``--workers``; 0 leaves the choice to the command."""
     return click.option(*JOBS, type=Integer(min=0), default=0, help=text)
@@ -118,6 +144,13 @@ def is_quiet() -> bool:
     return _is_given(QUIET)
 
 
+def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print plain values as JSON on stdout."""
+    from lvef.core.serialization import to_json
+
+    click.echo(to_json(value), nl=False)
+
+
 def note(text: str) -> None:
     """Print a sentence on stderr, unless only results and errors are wanted."""
     if not is_quiet():
@@ -136,3 +169,158 @@ def _flag(short: str, name: str, key: str, text: str) -> Callable[[F], F]:
 def _is_given(key: str) -> bool:
     ctx = click.get_current_context(silent=True)
     return ctx is not None and bool(ctx.meta.get(key))
+
+
+NAMES_OF_MODELS = ("weights", "second_opinion")
+"""Fields that name an installed model, which the shell completes."""
+
+T = TypeVar("T")
+
+
+class TomlType(click.ParamType[Any]):
+    """A dataclass from a TOML file; a usage error says what is wrong with the file.
+
+    Args:
+        kind: The dataclass.
+    """
+
+    name = "FILE.toml"
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Read the file; a default stays as it is."""
+        if isinstance(value, self.kind):
+            return value
+        try:
+            return read_toml(self.kind, Path(value))
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
+def options_from(
+    kind: type,
+    *,
+    only: Collection[str] | None = None,
+    aliases: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    ranges: Mapping[str, click.ParamType[Any]] = MappingProxyType({}),
+    bare: Mapping[str, str] = MappingProxyType({}),
+    metavars: Mapping[str, str] = MappingProxyType({}),
+) -> Callable[[F], F]:
+    """Decorate a command with one option a field, in the order of the fields.
+
+    Args:
+        kind: A dataclass whose fields are str, int, float, bool, a `StrEnum` or a dataclass (a TOML file), or one of these
+            or None; others need a range, and a tuple becomes an option that may be given several times.
+        only: Fields that get an option; None for all.
+        aliases: Further option names, by field.
+        ranges: What a field may be, where its type is too general.
+        bare: Value of an option that is given without one, by field; the others need a value.
+        metavars: What help shows in place of the type, by field.
+    """
+
+    def decorate(command: F) -> F:
+        docs, hints = field_docs(kind), typing.get_type_hints(kind)
+        # click lists options in the reverse order of their decoration.
+        for field in reversed(dataclasses.fields(kind)):
+            name, default = field.name, field.default
+            if only is not None and name not in only:
+                continue
+            settings: dict[str, Any] = {"type": ranges[name]} if name in ranges else _kind(hints[name])
+            settings |= {"multiple": True} if default == () else {"default": default}
+            if name in bare:
+                settings |= {"is_flag": False, "flag_value": bare[name]}
+            if name in metavars:
+                settings["metavar"] = metavars[name]
+            if name in NAMES_OF_MODELS:
+                settings["shell_complete"] = complete_models
+            shown = bool(default) and default != "unknown" and not dataclasses.is_dataclass(default)
+            names = [f"--{name.replace('_', '-')}", *aliases.get(name, ()), name]
+            command = click.option(*names, help=docs.get(name, ""), show_default=shown, **settings)(command)
+        return command
+
+    return decorate
+
+
+def build(kind: type[T], values: Mapping[str, Any]) -> T:
+    """Make the dataclass from a command's values; those of other options are left alone."""
+    hints = typing.get_type_hints(kind)
+    built = {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name in values:
+            value, inner = values[field.name], _inner(hints[field.name])
+            built[field.name] = inner(value) if value is not None and issubclass(inner, StrEnum) else value
+    return kind(**built)
+
+
+def field_docs(kind: type) -> dict[str, str]:
+    """The docstring under each field of a dataclass, on one line."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    docs = {}
+    for before, after in zip(tree.body, tree.body[1:], strict=False):
+        if (
+            isinstance(before, ast.AnnAssign)
+            and isinstance(before.target, ast.Name)
+            and isinstance(after, ast.Expr)
+            and isinstance(after.value, ast.Constant)
+        ):
+            docs[before.target.id] = " ".join(str(after.value.value).split())
+    return docs
+
+
+class _Numbers(click.ParamType[tuple[float, ...]]):
+    """So many numbers with commas between them."""
+
+    def __init__(self, n: int) -> None:
+        self.n, self.name = n, ",".join(["number"] * n)
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != self.n:
+            self.fail(f"{value!r} is not {self.n} numbers with commas between them.", param, ctx)
+        return numbers
+
+
+def _without_none(hint: Any) -> Any:  # noqa: ANN401
+    """``X`` of ``X | None``."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return next(h for h in typing.get_args(hint) if h is not type(None))
+    return hint
+
+
+def _inner(hint: Any) -> type:  # noqa: ANN401
+    """The class behind ``X | None`` or ``X[...]``."""
+    hint = _without_none(hint)
+    hint = typing.get_origin(hint) or hint
+    assert isinstance(hint, type)
+    return hint
+
+
+def _kind(hint: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Click's arguments for a type: bool becomes a flag without a value."""
+    return {"is_flag": True} if _inner(hint) is bool else {"type": _param_type(hint)}
+
+
+def _param_type(hint: Any) -> click.ParamType[Any]:  # noqa: ANN401
+    inner = _inner(hint)
+    if dataclasses.is_dataclass(inner):
+        return TomlType(inner)
+    if issubclass(inner, tuple):
+        return _Numbers(len(typing.get_args(_without_none(hint))))
+    if issubclass(inner, StrEnum):
+        members = GIVEN_VIEWS if inner is View else tuple(inner)
+        return click.Choice([member.value for member in members], case_sensitive=False)
+    if inner is int:
+        return Integer(min=0)
+    if inner is float:
+        return Number(min=0, min_open=True)
+    return click.STRING

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.derived import build, options_from
-from lvef.cli.jobs import (
+from lvef.cli.measure import (
     DEFAULT_OUT,
     METAVARS,
     SECTIONS,
@@ -23,7 +22,17 @@ from lvef.cli.jobs import (
     is_one,
     make_jobs,
 )
-from lvef.cli.options import FOLDER, PATH, SectionedCommand, is_verbose, json_option, verbosity_options
+from lvef.cli.options import (
+    PATH,
+    SectionedCommand,
+    build,
+    is_verbose,
+    json_option,
+    options_from,
+    out_option,
+    print_json,
+    verbosity_options,
+)
 from lvef.core.errors import DataError, LvefError, QualityRefusal
 from lvef.core.terms import Status
 from lvef.measure.options import AUTO, MeasureOptions
@@ -99,12 +108,7 @@ Examples:
 Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 )
 @input_options
-@click.option(
-    "-o",
-    "--out",
-    type=FOLDER,
-    help=f"Folder for the reports.  [default: {DEFAULT_OUT}; that of a saved result goes into its folder]",
-)
+@out_option(f"Folder for the reports.  [default: {DEFAULT_OUT}; that of a saved result goes into its folder]")
 @click.option(
     "--format", type=click.Choice(FORMATS), default="pdf", show_default=True, help="Format of the report."
 )
@@ -142,27 +146,13 @@ def report(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     options = build(MeasureOptions, values)
     _check(request, options)
     _check_settings(ctx, request)
-    ctx.exit(run_report(request, options))
+    ctx.exit(_make_reports(request, options))
 
 
-def run_report(request: Request, options: MeasureOptions) -> int:
-    """Make the reports.
-
-    Args:
-        request: Files and outputs.
-        options: Settings of the measurement, where there is something to measure.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        DataError: A folder without echo files, a correction that cannot be read, a report that cannot be written.
-        GeometryError: A correction that does not fit.
-        QualityRefusal: A correction from which no EF follows.
-    """
+def _make_reports(request: Request, options: MeasureOptions) -> int:
+    """Make the reports; returns the exit code."""
     # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import show_progress
-    from lvef.core.serialization import to_json
     from lvef.core.wording import ef_interval_text
 
     correct = _correction_of(request, options) if request.correction is not None else None
@@ -194,7 +184,7 @@ def run_report(request: Request, options: MeasureOptions) -> int:
                 progress.message(str(error))
             progress.advance()
     if request.as_json:
-        click.echo(to_json(documents[0] if _wants_one(request) else documents), nl=False)
+        print_json(documents[0] if _wants_one(request) else documents)
     else:
         for line in lines:
             click.echo(line)
@@ -259,10 +249,8 @@ def _named(tasks: list[Task], out: Path) -> list[Task]:
 
     # A folder's name may have a dot in it; the slash keeps it from being taken for a suffix.
     names = folder_names([(f"{i:08}", f"{task.folder.resolve().name}.d") for i, task in enumerate(tasks)], {})
-    return [
-        dataclasses.replace(task, folder=out, stem=name)
-        for task, name in zip(tasks, names.values(), strict=True)
-    ]
+    named = zip(tasks, names.values(), strict=True)
+    return [dataclasses.replace(task, folder=out, stem=name) for task, name in named]
 
 
 def _new_tasks(request: Request, options: MeasureOptions) -> list[Task]:
@@ -279,27 +267,13 @@ def _new_tasks(request: Request, options: MeasureOptions) -> list[Task]:
 
 
 def _correction_of(request: Request, options: MeasureOptions) -> Callable[[Result], Result]:
-    """The function that corrects a result.
-
-    Args:
-        request: With a correction.
-        options: Settings.
-
-    Raises:
-        DataError: The correction cannot be read.
-    """
-    from lvef.measure.correction import (
-        corrected,
-        corrected_study,
-        edit_from_dict,
-        read_correction,
-        study_from_dict,
-    )
+    """The function that corrects a result."""
+    from lvef.measure import correction
     from lvef.measure.results import Result
 
     path = request.correction
     assert path is not None
-    values, source = read_correction(path), str(path)
+    values, source = correction.read_correction(path), str(path)
     is_saved = _is_one_saved(request.paths)
 
     def prepare(edit: Edit, machine: Measurement) -> Edit:
@@ -309,31 +283,24 @@ def _correction_of(request: Request, options: MeasureOptions) -> Callable[[Resul
 
     def correct(result: Result) -> Result:
         if not result.views:
-            edit = prepare(edit_from_dict(values, source), result.measurement)
-            return Result(corrected(result.measurement, edit, options), result.clip)
+            edit = prepare(correction.edit_from_dict(values, source), result.measurement)
+            return Result(correction.corrected(result.measurement, edit, options), result.clip)
         machine = {view: part for view, (part, _) in result.views.items()}
         edits = {
             view: prepare(edit, machine[view]) if view in machine else edit
-            for view, edit in study_from_dict(values, source).items()
+            for view, edit in correction.study_from_dict(values, source).items()
         }
-        measurement, parts = corrected_study(result.measurement, machine, edits, options)
-        return Result(
-            measurement, None, {view: (parts[view], clip) for view, (_, clip) in result.views.items()}
-        )
+        measurement, parts = correction.corrected_study(result.measurement, machine, edits, options)
+        views = {view: (parts[view], clip) for view, (_, clip) in result.views.items()}
+        return Result(measurement, None, views)
 
     return correct
 
 
 def _check_contours(edit: Edit, machine: Measurement) -> None:
-    """Refuse frames whose contours a saved result does not have: they must be drawn, or measured again.
-
-    Raises:
-        DataError: With the remedy.
-    """
-    for phase, frame, points in (
-        ("ED", edit.ed_frame, edit.ed_points),
-        ("ES", edit.es_frame, edit.es_points),
-    ):
+    """Refuse frames whose contours a saved result does not have: they must be drawn, or measured again."""
+    ed, es = ("ED", edit.ed_frame, edit.ed_points), ("ES", edit.es_frame, edit.es_points)
+    for phase, frame, points in (ed, es):
         known = frame in (None, machine.ed_frame, machine.es_frame)
         if not known and points is None:
             raise DataError(
@@ -343,11 +310,7 @@ def _check_contours(edit: Edit, machine: Measurement) -> None:
 
 
 def _check(request: Request, options: MeasureOptions) -> None:
-    """Refuse arguments that do not go together.
-
-    Raises:
-        UsageError: With what to write instead.
-    """
+    """Refuse arguments that do not go together."""
     check_inputs(request, options)
     if request.reader and request.correction is None:
         raise click.UsageError("--reader names who corrected, and goes with --correction.")
@@ -358,11 +321,7 @@ def _check(request: Request, options: MeasureOptions) -> None:
 
 
 def _check_settings(ctx: click.Context, request: Request) -> None:
-    """Refuse settings of a measurement where nothing is measured.
-
-    Raises:
-        UsageError: With the setting.
-    """
+    """Refuse settings of a measurement where nothing is measured."""
     if not _are_all_saved(request.paths):
         return
     free = {"max_frames"} | ({"sex", "height_cm", "weight_kg"} if request.correction is not None else set())

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import click
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from lvef.cli.options import note
+from lvef.cli.options import note, print_json
 from lvef.cli.show import make_console
-from lvef.core.serialization import to_json
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.output import write_report
 from lvef.evaluation.report import EvaluationReport, Table
@@ -22,7 +20,7 @@ from lvef.evaluation.report import EvaluationReport, Table
 def show_report(report: EvaluationReport, *, as_json: bool) -> None:
     """Print headline, brief tables and notices of a report; or its summary as JSON."""
     if as_json:
-        click.echo(to_json(dict(report.summary)), nl=False)
+        print_json(dict(report.summary))
         return
     tables = [
         replace(table, caption=table.caption or section.title)

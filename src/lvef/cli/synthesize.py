@@ -17,6 +17,7 @@ from lvef.cli.options import (
     combine,
     json_option,
     note,
+    print_json,
     verbosity_options,
     workers_option,
 )
@@ -303,13 +304,7 @@ def _options(values: Mapping[str, Any]) -> ClipOptions:
 
 
 def _run(source: Source, tasks: Sequence[Task], values: Mapping[str, Any]) -> None:
-    """Make the clips with a bar on stderr, print what was done, and end with its exit code.
-
-    Args:
-        source: Makes them.
-        tasks: Which.
-        values: Values of `common`.
-    """
+    """Make the clips with a bar on stderr, print what was done, and end with its exit code."""
     from lvef.cli.progress import show_progress
     from lvef.stores.synthetic import synthesize as run
 
@@ -336,9 +331,7 @@ def _run(source: Source, tasks: Sequence[Task], values: Mapping[str, Any]) -> No
     if count > SHOWN:
         click.echo(f"lvef: {count - SHOWN} more were left out; see {out / 'run.json'}.", err=True)
     if values["as_json"]:
-        from lvef.core.serialization import to_json
-
-        click.echo(to_json(_as_dict(done, source)), nl=False)
+        print_json(_as_dict(done, source))
     else:
         click.echo(_sentence(done))
     click.get_current_context().exit(done.exit_code)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.options import FOLDER, Integer, is_quiet, is_verbose, note
+from lvef.cli.options import Integer, is_quiet, is_verbose, note, out_option
 from lvef.cli.train_options import EXIT_CODES, SharedArguments, training_extra, training_options
 
 if TYPE_CHECKING:
@@ -33,13 +33,7 @@ Examples:
 {EXIT_CODES}"""
 )
 @training_options
-@click.option(
-    "-o",
-    "--out",
-    type=FOLDER,
-    required=True,
-    help="Folder of the search; made, or gone on from.",
-)
+@out_option("Folder of the search; made, or gone on from.", required=True)
 @click.option(
     "--grid", type=click.Choice(GRIDS), help="Run through a grid; report has the report's 16 points."
 )

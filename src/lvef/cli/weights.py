@@ -1,35 +1,33 @@
-"""``lvef weights``: published networks made into ones that ``lvef measure`` can use, and calibration of a model."""
+"""``lvef weights``: installed models, published networks made into such, and calibration of a model."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lvef.cli.derived import build, options_from
-from lvef.cli.lazy import LazyGroup
-from lvef.cli.options import FOLDER, PATH, json_option, note, verbosity_options, workers_option
+from lvef.cli.lazy import VerbGroup
+from lvef.cli.options import (
+    PATH,
+    build,
+    is_quiet,
+    json_option,
+    note,
+    options_from,
+    out_option,
+    print_json,
+    verbosity_options,
+    workers_option,
+)
 from lvef.evaluation.calibration.plan import CalibrationCounts, CalibrationPlan
 from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:
     from lvef.inference.card import Card
-
-VERBS = {
-    "list": ("lvef.cli.weights_list", "list_", "Installed models, a line each."),
-    "info": ("lvef.cli.weights_list", "info", "All that the card of a model says."),
-    "verify": ("lvef.cli.weights_list", "verify", "Hash, card and one inference of each model."),
-    "import": (
-        "lvef.cli.weights",
-        "import_",
-        "A model that others published, from their file.",
-    ),
-    "calibrate": ("lvef.cli.weights", "calibrate", "The prediction interval of a model."),
-}
-"""Verb -> its module, the command's name in it, and its line in the help."""
 
 READER = "echonet-dynamic"
 """Collection on whose training clips the published networks were trained."""
@@ -71,8 +69,7 @@ LIMITS_OF_BOTH = (
 
 
 @click.group(
-    cls=LazyGroup,
-    verbs=VERBS,
+    cls=VerbGroup,
     epilog="""\b
 Examples:
   lvef weights list
@@ -87,8 +84,103 @@ def weights() -> None:
     """
 
 
-@click.command(
-    name="import",
+@weights.command(
+    "list",
+    short_help="Installed models, a line each.",
+    epilog="""\b
+Examples:
+  lvef weights list
+  lvef weights list --json""",
+)
+@json_option()
+def list_(as_json: bool) -> None:
+    """List the installed models: name, version, kind, EF error on other hospitals' clips, licence."""
+    from lvef.cli.info import gather_models
+    from lvef.core.errors import WeightsError
+
+    models, problem = gather_models(None)
+    if problem:
+        raise WeightsError(problem)
+    if as_json:
+        print_json(models)
+        return
+    from lvef.cli.show import print_models
+
+    print_models(models)
+
+
+@weights.command(
+    short_help="All that the card of a model says.",
+    epilog="""\b
+Examples:
+  lvef weights info camus-seg
+  lvef weights info FOLDER --json""",
+)
+@click.argument("model")
+@json_option()
+def info(model: str, as_json: bool) -> None:
+    """Print all that the card of MODEL says: licence, training data, metrics with intervals, citation.
+
+    MODEL is the name of an installed model, or a folder with model.onnx and card.json.
+    """
+    from lvef.cli.info import gather_models
+
+    [facts], _ = gather_models(model)
+    if as_json:
+        print_json(facts)
+        return
+    from lvef.cli.show import print_model
+
+    print_model(facts)
+
+
+@weights.command(
+    short_help="Hash, card and one inference of each model.",
+    epilog="""\b
+Examples:
+  lvef weights verify
+  lvef weights verify camus-seg FOLDER --backend onnxruntime
+
+Exit code: 0 all is right, 1 a model is wrong, 2 usage error.""",
+)
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@options_from(MeasureOptions, only=("backend",))
+@json_option()
+@verbosity_options("")
+@click.pass_context
+def verify(ctx: click.Context, models: tuple[str, ...], backend: str, as_json: bool) -> None:
+    """Verify each MODEL, or all that are installed.
+
+    The card is complete, model.onnx is the file for which the card was written (SHA-256), the engine loads it, one inference
+    on zeros gives the output that the card states, and the calibration beside it belongs to it.
+    """
+    from lvef.core.errors import WeightsError
+    from lvef.inference.card import CARD_NAME
+    from lvef.inference.catalogue import find_model, model_folders
+    from lvef.measure.verification import verify_model
+
+    # A folder is verified even where its card is damaged; a name must be that of an installed model.
+    folders = [
+        Path(name) if (Path(name) / CARD_NAME).is_file() else find_model(name).folder for name in models
+    ]
+    found = [verify_model(folder, backend) for folder in folders or model_folders()]
+    if not found:
+        raise WeightsError('No model is installed: run pip install "lvef[weights]".')
+    if as_json:
+        print_json([asdict(one) | {"folder": str(one.folder)} for one in found])
+    else:
+        from lvef.cli.show import print_lines
+
+        shown = [one for one in found if one.problem or not is_quiet()]
+        print_lines(
+            (f"{v.name} {v.version}".strip(), v.problem or f"ok: {', '.join(v.checked)}") for v in shown
+        )
+    ctx.exit(1 if any(one.problem for one in found) else 0)
+
+
+@weights.command(
+    "import",
+    short_help="A model that others published, from their file.",
     epilog="""\b
 Examples:
   lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt -o echonet-ef
@@ -100,9 +192,7 @@ Exit code: 0 model written, 1 something failed, 2 usage error.""",
 )
 @click.argument("name", type=click.Choice(list(TITLES)))
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write."
-)
+@out_option("Folder to write.", required=True)
 @click.option(
     "--crop",
     type=click.Choice(["fan", "whole"]),
@@ -135,22 +225,13 @@ def import_(name: str, file: Path, out: Path, crop: str, half: bool, as_json: bo
         if made:
             out.rmdir()
         raise
-    card = make_card(name, crop, half, digest, parameters, hashlib.sha256(model.read_bytes()).hexdigest())
+    card = _make_card(name, crop, half, digest, parameters, hashlib.sha256(model.read_bytes()).hexdigest())
     write_text_atomic(out / CARD_NAME, json.dumps(to_mapping(card), indent=2) + "\n")
     _print_import(card, file, digest, model, out, as_json)
 
 
-def make_card(name: str, crop: str, half: bool, digest: str, parameters: int, model_sha256: str) -> Card:
-    """The card of an imported model.
-
-    Args:
-        name: Name of the published network.
-        crop: Part of the image it is shown.
-        half: Whether its weights were rounded to half precision.
-        digest: SHA-256 of the authors' file.
-        parameters: How many it has.
-        model_sha256: SHA-256 of the ONNX file.
-    """
+def _make_card(name: str, crop: str, half: bool, digest: str, parameters: int, model_sha256: str) -> Card:
+    """The card of an imported model; ``digest`` is of the authors' file, ``model_sha256`` of the ONNX file."""
     from lvef.core.terms import EF_CLIP, SEGMENTATION
     from lvef.datasets.registry import find_reader
     from lvef.inference.card import Card, Training
@@ -221,7 +302,6 @@ def _make_folder(out: Path, known: set[str]) -> bool:
 
 
 def _print_import(card: Card, file: Path, digest: str, model: Path, out: Path, as_json: bool) -> None:
-    from lvef.core.serialization import to_json
 
     size = model.stat().st_size
     note(f"Written. Use it with: lvef measure FILE --weights {out}")
@@ -237,7 +317,7 @@ def _print_import(card: Card, file: Path, digest: str, model: Path, out: Path, a
             "licence": card.licence,
             "citation": card.training.citation,
         }
-        click.echo(to_json(values), nl=False)
+        print_json(values)
         return
     click.echo(f"{file}: SHA-256 {digest}")
     click.echo(f"{out}: {card.title}; {card.architecture['parameters']:,} parameters, {size / 1e6:.0f} MB")
@@ -245,13 +325,14 @@ def _print_import(card: Card, file: Path, digest: str, model: Path, out: Path, a
     click.echo(f"Cite: {card.training.citation}")
 
 
-@click.command(
+@weights.command(
+    short_help="The prediction interval of a model.",
     epilog="""\b
 Examples:
   lvef weights calibrate camus-seg --data CAMUS --run RUN -o out/calibration
   lvef weights calibrate FOLDER --data CAMUS --run RUN --phantoms 96 -o out
 
-Exit code: 0 done, 1 something failed, 2 usage error."""
+Exit code: 0 done, 1 something failed, 2 usage error.""",
 )
 @click.argument("weights")
 @click.option("--data", type=PATH, required=True, help="Folder of the dataset CAMUS.")
@@ -262,9 +343,7 @@ Exit code: 0 done, 1 something failed, 2 usage error."""
     help="Folder of a training run of the same recipe with held-out patients: held-out.txt and the model, which measures "
     "these patients.",
 )
-@click.option(
-    "-o", "--out", type=FOLDER, required=True, help="Folder for synthetic clips, page, tables and plots."
-)
+@out_option("Folder for synthetic clips, page, tables and plots.", required=True)
 @options_from(CalibrationCounts)
 @workers_option("Processes and cases at once; 0 leaves the choice to lvef.")
 @options_from(MeasureOptions, only=("backend", "precision", "threads"))

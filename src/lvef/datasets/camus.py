@@ -108,9 +108,8 @@ def read_info(folder: Path, view: View) -> dict[str, str]:
     for other, code in VIEW_CODES.items():
         if other is not view:
             info |= read_cfg(folder / f"Info_{code}.cfg")
-    return {k: v for k, v in info.items() if k not in VIEW_KEYS} | read_cfg(
-        folder / f"Info_{VIEW_CODES[view]}.cfg"
-    )
+    own = read_cfg(folder / f"Info_{VIEW_CODES[view]}.cfg")
+    return {k: v for k, v in info.items() if k not in VIEW_KEYS} | own
 
 
 def read_stills(root: Path, patients: list[str]) -> Iterator[CamusStill]:
@@ -129,33 +128,23 @@ def read_stills(root: Path, patients: list[str]) -> Iterator[CamusStill]:
             info = read_info(root / "database_nifti" / patient, view)
             for phase in Phase:
                 stem = f"{patient}_{code}_{phase}"
-                image_path = root / "database_nifti" / patient / f"{stem}.nii.gz"
-                mask_path = image_path.with_name(f"{stem}_gt.nii.gz")
+                image_path, suffix = root / "database_nifti" / patient / f"{stem}.nii.gz", ".nii.gz"
                 if not image_path.is_file():
-                    image_path, mask_path = (
-                        root / "a2c_192" / f"{stem}.png",
-                        root / "a2c_192" / f"{stem}_gt.png",
-                    )
+                    image_path, suffix = root / "a2c_192" / f"{stem}.png", ".png"
+                mask_path = image_path.with_name(f"{stem}_gt{suffix}")
                 if not (image_path.is_file() and mask_path.is_file()):
                     continue
                 clip, mask = read_still(image_path), read_labels(mask_path)[0]
-                if clip.frames[0].shape != mask.shape:
+                image = clip.frames[0]
+                if image.shape != mask.shape:
                     raise DataError(
-                        f"{mask_path}: the mask is {mask.shape[::-1]} pixels, its image {clip.frames[0].shape[::-1]}; "
-                        "unpack the dataset again."
+                        f"{mask_path}: the mask is {mask.shape[::-1]} pixels, its image {image.shape[::-1]}; unpack the "
+                        "dataset again."
                     )
                 found = True
-                ef = info.get("EF")
-                yield CamusStill(
-                    patient,
-                    view,
-                    phase,
-                    clip.frames[0],
-                    mask,
-                    clip.scale,
-                    info.get("ImageQuality", ""),
-                    float(ef) if ef else None,
-                )
+                quality, ef = info.get("ImageQuality", ""), info.get("EF")
+                known = (clip.scale, quality, float(ef) if ef else None)
+                yield CamusStill(patient, view, phase, image, mask, *known)
     if not found:
         raise DataError(
             f"{root}: no CAMUS stills of the {len(patients)} patients asked for; expected database_nifti in it."

@@ -95,10 +95,8 @@ def read_file_list(path: Path, findings: Findings) -> pl.DataFrame:
     table = keep_named_rows(read_text_table(path, ("FileName", *NUMBERS, "Split"), findings), findings)
     for source, target in NUMBERS.items():
         table = table.with_columns(read_number(table, source, target, findings))
-    upper = pl.col("Split").str.to_uppercase()
-    table = table.with_columns(
-        upper.replace_strict(SPLITS, default=None, return_dtype=pl.String).alias("split")
-    )
+    split = pl.col("Split").str.to_uppercase().replace_strict(SPLITS, default=None, return_dtype=pl.String)
+    table = table.with_columns(split.alias("split"))
     findings.add(UNKNOWN_SPLIT, items(table, pl.col("split").is_null()))
     n = table["item"].n_unique()
     findings.add(_PARTIAL.filled(n=n), LIST if n != CLIPS else [])
@@ -194,9 +192,8 @@ def add_tracings(
     unknown = frames.filter(~listed)["item"].unique(maintain_order=True).to_list()
     findings.add(_UNKNOWN_CLIP.filled(what=what), unknown)
     phases = decide(frames.filter(listed), folder / name)
-    clips = clips.join(phases, on="item", how="left", maintain_order="left").with_columns(
-        pl.col("n_traced_frames").fill_null(0)
-    )
+    clips = clips.join(phases, on="item", how="left", maintain_order="left")
+    clips = clips.with_columns(pl.col("n_traced_frames").fill_null(0))
     traced = pl.col("n_traced_frames") > 0
     findings.add(_NO_TRACING.filled(what=what), items(clips, ~traced))
     return clips.with_columns(pl.when(traced).then(pl.lit(name)).alias("tracing_path"))

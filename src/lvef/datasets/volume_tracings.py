@@ -95,15 +95,9 @@ def read_lines(path: Path, findings: Findings) -> pl.DataFrame:
             f"{path}: the column {', '.join(without)} is missing or empty; a table of tracings has {', '.join(COLUMNS)}: "
             "take it as its owners hand it out."
         )
-    table = table.with_columns(
-        clip_name("FileName").alias("item"), pl.col(*COLUMNS[1:]).cast(pl.Float64, strict=False)
-    )
+    table = table.with_columns(clip_name("FileName").alias("item"))
+    table, placed, good = _placed(table, ENDS, path.name, _BAD_LINE, findings)
     frame = pl.col("Frame")
-    placed = (pl.col("item").is_not_null() & (frame >= 0) & (frame == frame.floor())).fill_null(False)
-    good = placed & pl.all_horizontal(pl.col(ENDS).is_finite().fill_null(False))
-    bad = table.filter(~good)
-    where = [f"{path.name}, line {line}" for line in bad[LINE].head(5)]
-    findings.add(_BAD_LINE.filled(table=path.name), where, len(bad))
     # Not the lines alone: if the first of a frame went, a chord would pass for the long axis.
     torn = table.filter(placed & ~good).select("item", "Frame").unique()
     lines = (
@@ -116,6 +110,19 @@ def read_lines(path: Path, findings: Findings) -> pl.DataFrame:
     where = [f"{path.name}, line {line}" for line in repeated.head(5)]
     findings.add(_REPEATED_LINE.filled(table=path.name), where, len(repeated))
     return once.drop(LINE)
+
+
+def _placed(
+    table: pl.DataFrame, ends: tuple[str, ...], name: str, kind: FindingKind, findings: Findings
+) -> tuple[pl.DataFrame, pl.Expr, pl.Expr]:
+    """The table with numbers; which rows have a clip and a frame, and which of these have numbers, too; others are noted."""
+    table = table.with_columns(pl.col("Frame", *ends).cast(pl.Float64, strict=False))
+    frame = pl.col("Frame")
+    placed = (pl.col("item").is_not_null() & (frame >= 0) & (frame == frame.floor())).fill_null(False)
+    good = placed & pl.all_horizontal(pl.col(ends).is_finite().fill_null(False))
+    bad = table.filter(~good)
+    findings.add(kind.filled(table=name), [f"{name}, line {line}" for line in bad[LINE].head(5)], len(bad))
+    return table, placed, good
 
 
 def lines_by_frame(lines: pl.DataFrame) -> dict[str, dict[int, FloatArray]]:
@@ -154,16 +161,9 @@ def read_contours(path: Path, findings: Findings) -> tuple[pl.DataFrame, pl.Data
     phase = pl.col("Frame").str.to_lowercase().replace_strict(UNTRACED, default=None, return_dtype=pl.String)
     table = table.with_columns(phase.alias("phase"))
     untraced = table.filter(pl.col("phase").is_not_null() & pl.col("item").is_not_null())
-    points = table.filter(pl.col("phase").is_null()).with_columns(
-        pl.col(*POINT_COLUMNS[1:]).cast(pl.Float64, strict=False)
-    )
-    frame = pl.col("Frame")
-    placed = (pl.col("item").is_not_null() & (frame >= 0) & (frame == frame.floor())).fill_null(False)
-    good = placed & pl.all_horizontal(pl.col("X", "Y").is_finite().fill_null(False))
-    bad = points.filter(~good)
-    where = [f"{path.name}, line {line}" for line in bad[LINE].head(5)]
-    findings.add(_BAD_POINT.filled(table=path.name), where, len(bad))
-    whole = points.filter(good).select("item", frame.cast(pl.Int64).alias("frame"), "X", "Y")
+    points = table.filter(pl.col("phase").is_null())
+    points, _, good = _placed(points, ("X", "Y"), path.name, _BAD_POINT, findings)
+    whole = points.filter(good).select("item", pl.col("Frame").cast(pl.Int64).alias("frame"), "X", "Y")
     few = pl.len().over("item", "frame") < MIN_POINTS
     short = whole.filter(few).select("item", "frame").unique()
     findings.add(_FEW_POINTS, [f"{item}, frame {at}" for item, at in short.rows()])
@@ -252,10 +252,8 @@ def read_traced_frames(path: Path, findings: Findings) -> pl.DataFrame:
         )
     )
     odd = frames.filter(pl.col("n_lines") != LINES)
-    where = [
-        f"{item}, frame {at}: {n}" for item, at, n in odd.select("item", "frame", "n_lines").head(5).rows()
-    ]
-    findings.add(_OTHER_COUNT, where, len(odd))
+    counts = odd.select("item", "frame", "n_lines").head(5).rows()
+    findings.add(_OTHER_COUNT, [f"{item}, frame {at}: {n}" for item, at, n in counts], len(odd))
     return frames
 
 
@@ -277,11 +275,7 @@ def decide_phases(frames: pl.DataFrame, findings: Findings) -> pl.DataFrame:
         (volume.max() > volume.min()).fill_null(False).alias("decided"),
     )
     ed, es, n, decided = (pl.col(name) for name in ("ed_frame", "es_frame", "n_traced_frames", "decided"))
-
-    for kind, which in (
-        (_UNDECIDED, ~decided),
-        (_MORE_FRAMES, decided & (n > 2)),
-        (_ED_AFTER_ES, decided & (ed > es)),
-    ):
+    more, after = decided & (n > 2), decided & (ed > es)
+    for kind, which in ((_UNDECIDED, ~decided), (_MORE_FRAMES, more), (_ED_AFTER_ES, after)):
         findings.add(kind, clips.filter(which)["item"].to_list())
     return clips.select("item", "n_traced_frames", pl.when(decided).then(ed), pl.when(decided).then(es))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,8 +116,12 @@ def chart_of(m: Measurement) -> CurveChart | None:
     unit = "LV volume (ml)" if m.volume_unit == "ml" else "LV volume (% of ED)"
     beats = f"{len(m.beats)} {'beat' if len(m.beats) == 1 else 'beats'}"
     return CurveChart(
-        pieces=pieces_of(times, volumes),
-        spans=tuple(_span(m, beat, times) for beat in m.beats if _is_inside(beat, len(times))),
+        pieces=_pieces_of(times, volumes),
+        spans=tuple(
+            _span(m, beat, times)
+            for beat in m.beats
+            if all(0 <= at < len(times) for at in (beat.ed_frame, beat.es_frame, beat.end_frame or 0))
+        ),
         marks=tuple(
             (phase, float(times[frame]), float(volumes[frame]))
             for frame, phase in sorted(marked_frames(m).items())
@@ -193,14 +196,9 @@ def _draw_lines(canvas: Canvas, chart: CurveChart, plot: Box, size: float) -> No
         _draw_mark(canvas, phase, _x(chart, plot, time), _y(chart, plot, volume), size)
 
 
-def pieces_of(times_s: Sequence[float] | FloatArray, volumes: FloatArray) -> tuple[FloatArray, ...]:
-    """A curve in pieces ``(k, 2)``: a gap stays a gap.
-
-    Args:
-        times_s: ``(n,)``.
-        volumes: ``(n,)``, NaN in the gaps.
-    """
-    points = np.stack([np.asarray(times_s, dtype=np.float64), volumes], axis=1)
+def _pieces_of(times_s: FloatArray, volumes: FloatArray) -> tuple[FloatArray, ...]:
+    """A curve in pieces ``(k, 2)``: a gap stays a gap."""
+    points = np.stack([times_s, volumes], axis=1)
     seen = np.isfinite(volumes)
     cuts = np.flatnonzero(np.diff(seen.astype(int))) + 1
     return tuple(piece for piece in np.split(points, cuts) if len(piece) and np.isfinite(piece[0, 1]))
@@ -247,10 +245,6 @@ def _span(m: Measurement, beat: Beat, times: FloatArray) -> Span:
     return Span(start_s, end_s, "shown" if m.is_shown(beat) else "counted", label)
 
 
-def _is_inside(beat: Beat, n: int) -> bool:
-    return all(0 <= frame < n for frame in (beat.ed_frame, beat.es_frame, beat.end_frame or 0))
-
-
 def _draw_span(canvas: Canvas, chart: CurveChart, span: Span, plot: Box, size: float) -> None:
     x0, x1 = _x(chart, plot, span.start_s), _x(chart, plot, span.end_s)
     y0, y1 = plot[1], plot[1] + plot[3]
@@ -288,9 +282,8 @@ def _draw_mark(canvas: Canvas, phase: str, x: float, y: float, size: float) -> N
     """A triangle that points at the curve: down for ED, up for ES."""
     half = _MARK * size
     tip = half if phase == "ED" else -half
-    canvas.area(
-        [(x, y + 0.8 * tip), (x - half, y - 0.8 * tip), (x + half, y - 0.8 * tip)], phase.lower(), edge="page"
-    )
+    corners = [(x, y + 0.8 * tip), (x - half, y - 0.8 * tip), (x + half, y - 0.8 * tip)]
+    canvas.area(corners, phase.lower(), edge="page")
 
 
 TICKS_PERCENT = (0, 40, 50, 100)

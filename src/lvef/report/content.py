@@ -246,10 +246,8 @@ def _lines(lines: Iterable[Line]) -> tuple[Line, ...]:
 
 def readable(text: str) -> str:
     """Text on one line: characters that steer and show nothing become boxes."""
-    return "".join(
-        "□" if unicodedata.category(c) in ("Cc", "Cs") or c in _STEERING else c
-        for c in " ".join(printable(text).split())
-    )
+    line = " ".join(printable(text).split())
+    return "".join("□" if unicodedata.category(c) in ("Cc", "Cs") or c in _STEERING else c for c in line)
 
 
 def beats_table(m: Measurement, most: int | None = None, *, is_narrow: bool = False) -> TextTable | None:
@@ -278,10 +276,8 @@ def beats_table(m: Measurement, most: int | None = None, *, is_narrow: bool = Fa
             cells.append(number_text(m.frame_time_s(beat.ed_frame), 2))
         if volumes:
             cells += [number_text(beat.ed_volume), number_text(beat.es_volume)]
-        cells += [
-            "-" if m.ef_percent is None else number_text(beat.ef_percent),
-            number_text(beat.duration_s, 2),
-        ]
+        ef = "-" if m.ef_percent is None else number_text(beat.ef_percent)
+        cells += [ef, number_text(beat.duration_s, 2)]
         if beat.excluded:
             use = f"excluded: {readable(beat.excluded)}"
         elif m.is_shown(beat):
@@ -346,26 +342,19 @@ def _facts(result: Result) -> str:
 def _views(result: Result) -> tuple[ViewContent, ...]:
     parts = result.views or {"": (result.measurement, result.clip)}
     shape, most = (SHAPE_OF_A_VIEW, MOST_BEATS_OF_A_VIEW) if result.views else (SHAPE, MOST_BEATS)
-    return tuple(
-        ViewContent(
-            name,
-            images_of(m, clip, name, shape),
-            chart_of(m),
-            beats_table(m, most, is_narrow=bool(result.views)),
-            _quality(m),
-        )
-        for name, (m, clip) in parts.items()
-    )
+    views = []
+    for name, (m, clip) in parts.items():
+        beats = beats_table(m, most, is_narrow=bool(result.views))
+        views.append(ViewContent(name, images_of(m, clip, name, shape), chart_of(m), beats, _quality(m)))
+    return tuple(views)
 
 
 def _quality(m: Measurement) -> QualityContent | None:
     quality = m.quality
     if quality is None:
         return None
-    advice = tuple(_cut(readable(text)) for text in advice_of(quality))
-    return QualityContent(
-        quality.score, quality_text(quality), score_alt(quality), advice, _lines(part_lines(quality))
-    )
+    advice, parts = tuple(_cut(readable(text)) for text in advice_of(quality)), _lines(part_lines(quality))
+    return QualityContent(quality.score, quality_text(quality), score_alt(quality), advice, parts)
 
 
 def _image_note(result: Result, views: tuple[ViewContent, ...]) -> str:

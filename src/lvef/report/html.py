@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from functools import cache
-from typing import Any
 
 import cv2
 import jinja2
@@ -63,15 +62,9 @@ def _template() -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    functions: dict[str, Any] = {
-        "curve_svg": _curve_svg,
-        "jpeg": _jpeg,
-        "tracing_svg": _tracing_svg,
-        "interval_svg": _interval_svg,
-        "score_svg": _score_svg,
-        "phase_colours": PHASE_COLOURS,
-    }
-    environment.globals |= functions
+    functions = (_curve_svg, _jpeg, _tracing_svg, _interval_svg, _score_svg)
+    environment.globals |= {function.__name__[1:]: function for function in functions}
+    environment.globals["phase_colours"] = PHASE_COLOURS
     return environment.get_template("report.html")
 
 

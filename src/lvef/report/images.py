@@ -90,11 +90,8 @@ def images_of(
     for (phase, frame), tracing, still in zip(frames, tracings, stills, strict=True):
         caption = _caption(measurement, clip, frame)
         what = {"ED": "end-diastole", "ES": "end-systole"}.get(phase, "a frame of the clip")
-        drawn = (
-            "with the contour of the left ventricle, its long axis and 20 disks"
-            if tracing
-            else "without a contour"
-        )
+        with_contour = "with the contour of the left ventricle, its long axis and 20 disks"
+        drawn = with_contour if tracing else "without a contour"
         place = f" ({caption.replace('  ·', ',')})" if caption else ""
         images.append(
             EchoImage(

@@ -78,7 +78,9 @@ def figure_of(result: Result) -> Figure:
             if place < len(images):
                 _draw_image(axis, images[place])
         _draw_curve(axes[2], measurement)
-    figure.suptitle(_title(result.measurement))
+    m = result.measurement
+    name = " + ".join(PurePath(part).name for part in m.source.split(" + "))
+    figure.suptitle(f"{name}: EF {ef_interval_text(m)}" if m.ef_percent is not None else f"{name}: no EF")
     return figure
 
 
@@ -86,11 +88,6 @@ def _clips(result: Result) -> list[tuple[str, Measurement, Clip]]:
     parts = [("", result.measurement, result.clip)] if not result.views else []
     parts += [(name, m, clip) for name, (m, clip) in result.views.items()]
     return [(name, m, clip) for name, m, clip in parts if clip is not None and len(clip.frames)]
-
-
-def _title(m: Measurement) -> str:
-    name = " + ".join(PurePath(part).name for part in m.source.split(" + "))
-    return f"{name}: EF {ef_interval_text(m)}" if m.ef_percent is not None else f"{name}: no EF"
 
 
 def _draw_image(axis: Any, image: EchoImage) -> None:  # noqa: ANN401

@@ -64,9 +64,8 @@ def write_overlay(path: Path, clip: Clip, measurement: Measurement) -> bool:
     if len(clip.frames) < MIN_FRAMES:
         return False
     # An EF model draws nothing: its video shows the clip and the EF.
-    if not any(measurement.tracings) and not (
-        reads_clips(measurement) and measurement.ef_percent is not None
-    ):
+    shows_ef = reads_clips(measurement) and measurement.ef_percent is not None
+    if not any(measurement.tracings) and not shows_ef:
         return False
     composer = _Composer(clip, measurement)
     with atomic_path(path) as temporary:
@@ -105,9 +104,8 @@ class _Composer:
         (width, height), left = self._picture, self._left
         grey = cv2.convertScaleAbs(self._clip.frames[index], alpha=219 / 255, beta=_BLACK_LUMA)
         image = self._luma[:height, left : left + width]
-        image[:] = cv2.resize(
-            grey, (width, height), interpolation=cv2.INTER_LINEAR if width > grey.shape[1] else cv2.INTER_AREA
-        )
+        how = cv2.INTER_LINEAR if width > grey.shape[1] else cv2.INTER_AREA
+        image[:] = cv2.resize(grey, (width, height), interpolation=how)
         for plane in self._chroma:
             plane[: height // 2] = _NO_CHROMA
         mark = self._marks.get(index, "")
@@ -199,9 +197,8 @@ def _draw_panel(measurement: Measurement, times_s: FloatArray, width: int) -> tu
         result = "No EF" if m.ef_percent is None else f"EF {ef_interval_text(m)}{partial}"
         canvas.text(10, 22, result, 16, "ink")
         foot = _PANEL_PX - 7
-        canvas.text(
-            10, foot, "EF read from clips: no contour" if reads_clips(m) else "LV volume", 10.5, "soft"
-        )
+        what = "EF read from clips: no contour" if reads_clips(m) else "LV volume"
+        canvas.text(10, foot, what, 10.5, "soft")
         canvas.text(width - 10, foot, "Research use only", 10.5, "soft", align=1.0)
         chart = chart_of(m)
         if chart is not None and m.curve is not None and len(m.curve.volume) == len(times_s):
@@ -232,9 +229,8 @@ def _views(planes: FrameArray, height: int, width: int) -> tuple[FrameArray, lis
     """Views of planar YUV 4:2:0: luma ``(height, width)`` and both chromas at half the size."""
     flat = planes.reshape(-1)
     luma, quarter = height * width, height * width // 4
-    chroma = [
-        flat[start : start + quarter].reshape(height // 2, width // 2) for start in (luma, luma + quarter)
-    ]
+    half = (height // 2, width // 2)
+    chroma = [flat[start : start + quarter].reshape(half) for start in (luma, luma + quarter)]
     return flat[:luma].reshape(height, width), chroma
 
 

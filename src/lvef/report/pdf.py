@@ -80,9 +80,8 @@ class PdfPage:
             self.pdf.set_line_width(stroke.width)
             self.pdf.set_dash_pattern(*stroke.dash[:2])
             # A single point would not be seen.
-            self.pdf.polyline(
-                xy if len(xy) > 1 else [xy[0], (xy[0][0] + 0.5, xy[0][1])], polygon=stroke.is_closed
-            )
+            xy = xy if len(xy) > 1 else [xy[0], (xy[0][0] + 0.5, xy[0][1])]
+            self.pdf.polyline(xy, polygon=stroke.is_closed)
 
     def area(self, points: Points, colour: str, edge: str = "") -> None:
         """See `lvef.report.canvas.Canvas`."""
@@ -90,9 +89,8 @@ class PdfPage:
             self.pdf.set_fill_color(*_rgb(colour))
             self.pdf.set_draw_color(*_rgb(edge or colour))
             self.pdf.set_line_width(0.5)
-            self.pdf.polygon(
-                [(float(x), float(y)) for x, y in np.asarray(points)], style="DF" if edge else "F"
-            )
+            xy = [(float(x), float(y)) for x, y in np.asarray(points)]
+            self.pdf.polygon(xy, style="DF" if edge else "F")
 
     def text(
         self, x: float, y: float, text: str, size: float, colour: str, *, bold: bool = False, align: float = 0
@@ -167,8 +165,9 @@ def _draw_page(page: PdfPage, content: ReportContent) -> None:
     curve = _MIN_CURVE if has_curve else 0.0
     left = foot - y - _beats_height(page, content) - _warnings_height(page, content) - 16.0 * len(note)
     left -= curve + _GAP if has_curve else 0.0
-    if any(view.images for view in content.views):
-        height = min(max(left - _GAP, _MIN_IMAGE), _largest_image(content))
+    if images := [image for view in content.views for image in view.images]:
+        tall, wide = images[0].pixels.shape
+        height = min(max(left - _GAP, _MIN_IMAGE), _image_width(content) * float(tall) / float(wide))
         _draw_images(page, content, y, height)
         y += height + _GAP
         left -= height + _GAP
@@ -200,9 +199,8 @@ def _draw_heading(page: PdfPage, content: ReportContent) -> float:
 def _draw_result(page: PdfPage, content: ReportContent, y: float) -> float:
     """The EF on the left, the values in two columns beside it."""
     x, width = MARGIN_PT, 152.0
-    left = page.lines(
-        x, y + 4, page.wrap(content.label, width, _BODY, most=2), _BODY, "soft", leading=_LEADING
-    )
+    heading = page.wrap(content.label, width, _BODY, most=2)
+    left = page.lines(x, y + 4, heading, _BODY, "soft", leading=_LEADING)
     page.text(x - 2, left + 32, content.ef, 42 if content.ef[:1].isdigit() else 30, "ink", bold=True)
     left = _draw_interval(page, content, x, left + 49, width) if content.bar else left + 49
     left = _draw_decision(page, content.decision, x, left, width)
@@ -297,13 +295,11 @@ def _draw_correction(page: PdfPage, content: ReportContent, y: float) -> float:
     lines = page.wrap(correction.sentence, text_width, _BODY, most=4)
     lines += page.wrap(correction.note, text_width, _BODY, most=3) if correction.note else []
     x, top, table_height = MARGIN_PT + inset, y + 9, _ROW * (1 + len(table.rows)) + 2
-    height = 14 + (
-        max(table_height, len(lines) * _LEADING) if is_beside else table_height + len(lines) * _LEADING + 4
-    )
+    text_height = len(lines) * _LEADING
+    height = 14 + (max(table_height, text_height) if is_beside else table_height + text_height + 4)
     page.area(rectangle(MARGIN_PT, y - 4, ROOM_PT, height), "ground")
-    ends = [
-        x + 46 + (table_width - 46) * (i + 1) / (len(table.header) - 1) for i in range(len(table.header) - 1)
-    ]
+    n = len(table.header) - 1
+    ends = [x + 46 + (table_width - 46) * (i + 1) / n for i in range(n)]
     for number, row in enumerate((table.header, *table.rows)):
         colour, is_bold = ("ink" if number else "soft"), number == (table.strong or 0) + 1
         page.text(x, top + _ROW * number, row[0], _BODY, colour, bold=is_bold)
@@ -313,12 +309,6 @@ def _draw_correction(page: PdfPage, content: ReportContent, y: float) -> float:
     place = (x + table_width + 18, top) if is_beside else (x, top + table_height + 4)
     page.lines(*place, lines, _BODY, "ink", leading=_LEADING)
     return y + height + 6
-
-
-def _largest_image(content: ReportContent) -> float:
-    """Height at which an image fills its place."""
-    tall, wide = next(image.pixels.shape for view in content.views for image in view.images)
-    return _image_width(content) * float(tall) / float(wide)
 
 
 def _image_width(content: ReportContent) -> float:
@@ -361,10 +351,9 @@ def _columns(n: int) -> list[tuple[float, float]]:
 
 def _beats_height(page: PdfPage, content: ReportContent) -> float:
     width = _columns(len(content.views))[0][1]
-    heights = [
-        _table_height(page, view.beats, width) + 22 for view in content.views if view.beats is not None
-    ]
-    return max(heights, default=0.0)
+    tables = [view.beats for view in content.views if view.beats is not None]
+    lines = [sum(map(len, _row_lines(page, table, width))) + bool(table.hidden) for table in tables]
+    return max((_ROW * (1 + n) + 24 for n in lines), default=0.0)
 
 
 def _column_widths(page: PdfPage, table: TextTable, width: float) -> list[float]:
@@ -378,11 +367,6 @@ def _row_lines(page: PdfPage, table: TextTable, width: float) -> list[list[str]]
     """The words of the last column of each line, on two lines at most."""
     last = _column_widths(page, table, width)[-1]
     return [page.wrap(row[-1], last - 4, _SMALL, most=2) for row in table.rows]
-
-
-def _table_height(page: PdfPage, table: TextTable, width: float) -> float:
-    lines = _row_lines(page, table, width)
-    return _ROW * (1 + sum(map(len, lines)) + bool(table.hidden)) + 2
 
 
 def _draw_table(page: PdfPage, table: TextTable, x: float, y: float, width: float, bottom: float) -> None:
@@ -414,13 +398,11 @@ def _draw_table(page: PdfPage, table: TextTable, x: float, y: float, width: floa
         drawn.row([page.drawable(name) for name in table.header])
         for index in kept:
             is_strong = index == table.strong
-            style = FontFace(
-                emphasis="B" if is_strong else "", fill_color=_rgb("chosen") if is_strong else None
-            )
-            row = drawn.row(style=style)
+            fill = _rgb("chosen") if is_strong else None
+            row = drawn.row(style=FontFace(emphasis="B" if is_strong else "", fill_color=fill))
             for cell in table.rows[index][:-1]:
                 row.cell(page.drawable(cell))
-            row.cell("\n".join(lines[index]), style=FontFace(emphasis="", fill_color=style.fill_color))
+            row.cell("\n".join(lines[index]), style=FontFace(emphasis="", fill_color=fill))
     if hidden():
         more = TextTable((), (), hidden=hidden()).more
         page.text(x + 4, page.pdf.get_y() + 8, more, _SMALL, "soft")

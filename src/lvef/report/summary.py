@@ -78,9 +78,8 @@ def _draw_column(canvas: PixelCanvas, content: ReportContent, m: Measurement) ->
     canvas.text(x, 40, _fitting(canvas, content.label, WIDTH_PX - MARGIN_PX - x, 15), 15, "soft")
     size = 75.0 if content.ef[:1].isdigit() else 55.0
     canvas.text(x, 112, content.ef, size, "ink", bold=True)
-    y = _draw_interval(
-        canvas, content, 112 if content.bar else 148.0, canvas.text_width(content.ef, size, bold=True)
-    )
+    y, ef_width = 112 if content.bar else 148.0, canvas.text_width(content.ef, size, bold=True)
+    y = _draw_interval(canvas, content, y, ef_width)
     for line in textwrap.wrap(content.status, 44, max_lines=2):
         canvas.text(x, y, line, 14.5, "alert" if content.is_alert else "soft", bold=True)
         y += 20
@@ -158,9 +157,8 @@ def _draw_warnings(canvas: PixelCanvas, content: ReportContent, y: float) -> Non
     if y > _FOOT_PX - 50:
         # Values took the place: one line says that there are warnings.
         every = len(content.warnings) + content.hidden_warnings
-        canvas.text(
-            COLUMN_X_PX, min(y, _FOOT_PX - 14), f"{every} warnings, in measurement.json", _SMALL, "alert"
-        )
+        text = f"{every} warnings, in measurement.json"
+        canvas.text(COLUMN_X_PX, min(y, _FOOT_PX - 14), text, _SMALL, "alert")
         return
     canvas.text(COLUMN_X_PX, y, "Warnings", 15, "ink", bold=True)
     y += 22

@@ -89,17 +89,8 @@ def sources_of(paths: Sequence[Path]) -> list[Source]:
     return list(found.values())
 
 
-def names_of_copies(sources: Sequence[Source], earlier: Mapping[str, str], *, rename: bool) -> dict[str, str]:
-    """A file name for each source's copy.
-
-    Args:
-        sources: In order.
-        earlier: Names that an earlier run gave, by key; they stay.
-        rename: Give ``clip00001`` and so on, after those that an earlier run gave; otherwise the items' names.
-
-    Returns:
-        Names by key.
-    """
+def _names_of_copies(sources: Sequence[Source], earlier: Mapping[str, str], rename: bool) -> dict[str, str]:
+    """A file name for each source's copy, by key: that of an earlier run, else ``clip00001`` ... or the item's name."""
     used = {*RESERVED_NAMES, *(name.casefold() for name in earlier.values())}
     taken = [int(name.removeprefix("clip")) for name in earlier.values()] if rename else []
     numbers = itertools.count(max(taken, default=0) + 1)
@@ -112,12 +103,8 @@ def names_of_copies(sources: Sequence[Source], earlier: Mapping[str, str], *, re
     return names
 
 
-def patient_of(source: Source) -> str:
-    """Pseudonym of a DICOM file's Patient ID; the item's name where it has none.
-
-    Raises:
-        LvefError: It is a DICOM file whose header cannot be read.
-    """
+def _patient_of(source: Source) -> str:
+    """Pseudonym of a DICOM file's Patient ID; the item's name where it has none."""
     from lvef.io.dicom_header import quiet_pydicom, read_header, read_pseudonym
     from lvef.io.formats import detect_format
     from lvef.io.open import read_head
@@ -356,35 +343,27 @@ def _check_folder(sources: Sequence[Source], out: Path) -> None:
 
 def _tasks(sources: Sequence[Source], out: Path, settings: Settings, journal: Journal) -> list[_Task]:
     given = {k: str(e["name"]) for k, e in journal.entries.items() if e.get("rename") == settings.rename}
-    names = names_of_copies(sources, given, rename=settings.rename)
+    names = _names_of_copies(sources, given, settings.rename)
     drop = RENAMED_DROP if settings.rename else ()
     tasks = []
     for source in sources:
         entry = journal.entries.get(source.key)
-        holds = settings.resume and entry is not None and _holds(entry, out, settings)
-        sha = str(entry["source_sha256"]) if holds and entry is not None else ""
+        sha = ""
+        if settings.resume and entry is not None:
+            same = (entry.get("form"), entry.get("rename")) == (settings.form.value, settings.rename)
+            sha = str(entry["source_sha256"]) if same and are_there(out, entry["files"]) else ""
         tasks.append(_Task(source, out, names[source.key], settings.form, drop, sha))
     return tasks
 
 
-def _holds(entry: Mapping[str, Any], out: Path, settings: Settings) -> bool:
-    """Whether an earlier copy was made in the same way and is still there."""
-    same = (entry.get("form"), entry.get("rename")) == (settings.form.value, settings.rename)
-    return same and are_there(out, entry["files"])
-
-
 def _work(task: _Task) -> Conversion:
-    """Convert one file.
-
-    Raises:
-        OutputError: The output cannot be written.
-    """
+    """Convert one file."""
     source, sha, patient = task.source, "", ""
     try:
         if source.path.is_dir():
             raise DataError(f"{source.path} is a folder that you may not read: ask for the right with chmod.")
         sha = sha256_of(source.path)
-        patient = source.patient or patient_of(source)
+        patient = source.patient or _patient_of(source)
         if sha == task.earlier_sha256:
             return Conversion(source, task.name, "kept", patient, sha256=sha)
         known = {name: value for name, value in source.known.items() if name not in task.drop}

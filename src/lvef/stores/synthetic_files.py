@@ -129,12 +129,9 @@ def write_clip(out: Path, name: str, synthetic: SyntheticClip) -> ClipRecord:
     beat = synthetic.representative
     rate = round(float(clip.frame_rate_hz or 0.0), 6)
     spacing = None if clip.scale is None else (clip.scale.x_mm, clip.scale.y_mm)
-    data_of = (
-        encode_motion_jpeg(clip.frames, rate, quality=BEST_QUALITY),
-        encode_label_nifti(synthetic.labels, spacing, 1 / rate),
-        _curve(synthetic).encode(),
-    )
-    contents = dict(zip(file_names(name), data_of, strict=True))
+    video = encode_motion_jpeg(clip.frames, rate, quality=BEST_QUALITY)
+    masks, curve = encode_label_nifti(synthetic.labels, spacing, 1 / rate), _curve(synthetic).encode()
+    contents = dict(zip(file_names(name), (video, masks, curve), strict=True))
     for file, data in contents.items():
         write_bytes_atomic(out / file, data)
     edv, esv = (float(synthetic.plane_volume_ml[frame]) for frame in (beat.ed_frame, beat.es_frame))
@@ -278,10 +275,8 @@ def write_tables(out: Path, entries: Iterable[Entry], terms: Terms) -> None:
     names = [field.name for field in fields(TrueBeat)] + ["rhythm"]
     beats = [[c["item"], *(beat[name] for name in names)] for c in clips for beat in c["beats"]]
     write_text_atomic(out / BEATS, csv_text(["FileName", *names], beats))
-    made = [
-        {"FileName": c["item"], **{k: c[k] for k in ("patient", "split", "view", "key", "parameters")}}
-        for c in clips
-    ]
+    keys = ("patient", "split", "view", "key", "parameters")
+    made = [{"FileName": c["item"], **{k: c[k] for k in keys}} for c in clips]
     write_text_atomic(out / PARAMETERS, "".join(json.dumps(m, ensure_ascii=False) + "\n" for m in made))
     write_manifest(make_manifest([_row(c, out, terms) for c in clips], MANIFEST), out / MANIFEST)
 

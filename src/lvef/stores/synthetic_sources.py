@@ -247,10 +247,8 @@ def animated_stills_tasks(
     for patient in patients:
         key = int.from_bytes(hashlib.sha256(patient.encode()).digest()[:4])
         part = split or (("VAL" if key % 8 == 0 else "TRAIN") if patient in training else "TEST")
-        tasks += [
-            Task(f"{patient}-{number}", patient, number, part, (key, number))
-            for number in range(1, per_patient + 1)
-        ]
+        numbers = range(1, per_patient + 1)
+        tasks += [Task(f"{patient}-{k}", patient, k, part, (key, k)) for k in numbers]
     return tasks
 
 
@@ -336,9 +334,8 @@ def write_views(out: Path, *, seed: int, each: int, size: int, progress: Progres
     rows = []
     for name, view in FOREIGN_CLASSES.items():
         for number in range(1, each + 1):
-            frames = foreign_clip(
-                name, clip_rng(seed, name, number), n_frames=VIEWS_FRAMES, size=size, rate_hz=VIEWS_RATE_HZ
-            )
+            rng = clip_rng(seed, name, number)
+            frames = foreign_clip(name, rng, n_frames=VIEWS_FRAMES, size=size, rate_hz=VIEWS_RATE_HZ)
             file = f"{name}-{number:03d}.avi"
             write_bytes_atomic(out / file, encode_motion_jpeg(frames, VIEWS_RATE_HZ, quality=BEST_QUALITY))
             rows.append((file, name, str(view)))

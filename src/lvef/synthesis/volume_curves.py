@@ -109,9 +109,8 @@ def volume_at(rhythm: Rhythm, times_s: FloatArray) -> FloatArray:
     """Volume at any times from 0 to the end of the last beat, ``(n,)``; beyond, the ends are held."""
     knots_t, knots_v = [0.0], [float(rhythm.ed_volume[0])]
     following = np.append(rhythm.ed_volume[1:], rhythm.ed_volume[0])
-    for start, cycle, ed, es, end in zip(
-        rhythm.onsets_s, rhythm.cycles_s, rhythm.ed_volume, rhythm.es_volume, following, strict=True
-    ):
+    volumes = (rhythm.ed_volume, rhythm.es_volume, following)
+    for start, cycle, ed, es, end in zip(rhythm.onsets_s, rhythm.cycles_s, *volumes, strict=True):
         root = float(np.sqrt(cycle))
         top = start + ISOVOLUMETRIC_CONTRACTION_S * root
         closed = top + EJECTION_S * root

@@ -317,9 +317,8 @@ class _Importer:
         self, patient: Patient, files: frozenset[str], code: str, info: Mapping[str, str]
     ) -> dict[str, Any] | None:
         stem = f"{patient.stem}_{code}"
-        name = next(
-            (n for n in (f"{stem}_half_sequence", f"{stem}_sequence") if n + self.suffix in files), None
-        )
+        names = (f"{stem}_half_sequence", f"{stem}_sequence")
+        name = next((n for n in names if n + self.suffix in files), None)
         if name is None:
             self.without_sequence.append(f"{patient.name}_{code}")
             return None

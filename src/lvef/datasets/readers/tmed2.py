@@ -33,17 +33,11 @@ TABLE = "labels_per_image.csv"
 FOLD_TABLE = re.compile(r"TMED2_fold0_labeledpart.*\.csv", re.IGNORECASE)
 """The owners' split tables hold the same columns; fold 0 is taken where `TABLE` is missing or has no splits."""
 
-COLUMNS = (
-    "query_key",
-    "view_label",
-    "diagnosis_label",
-    "view_classifier_split",
-    "diagnosis_classifier_split",
-)
-"""Columns that are read."""
+SPLITS = ("view_classifier_split", "diagnosis_classifier_split")
+"""Columns of the two splits."""
 
-SPLITS = COLUMNS[3:]
-"""Those of the two splits."""
+COLUMNS = ("query_key", "view_label", "diagnosis_label", *SPLITS)
+"""Columns that are read."""
 
 VIEWS = {
     "plax": DatasetView.PLAX,

@@ -62,9 +62,8 @@ class Canvas:
         side = max(h, w)
         top, left = (side - h) // 2, (side - w) // 2
         scale = size / side
-        spacing = pair.spacing and PixelSpacing(
-            pair.spacing.x_mm / scale, pair.spacing.y_mm / scale, pair.spacing.source
-        )
+        own = pair.spacing
+        spacing = own and PixelSpacing(own.x_mm / scale, own.y_mm / scale, own.source)
         return cls((size, size), (top, side - h - top, left, side - w - left), scale, spacing, pair.aspect)
 
     def image(self, still: Image) -> Image:
@@ -115,9 +114,8 @@ def draw_frames(
             tissue = sampled(speckle.tissue(i), maps.into(0.5 - level))
             blood = _blood(heart, level, pose, shape)
             new = tissue + blood * (speckle.blood() - tissue)
-            amount = (
-                np.float32(effects.tissue_speckle) * (1 - blood) + np.float32(effects.blood_speckle) * blood
-            )
+            of_tissue, of_blood = np.float32(effects.tissue_speckle), np.float32(effects.blood_speckle)
+            amount = of_tissue * (1 - blood) + of_blood * blood
             limit = np.float32(usual[0]) * (1 - blood) + np.float32(usual[1]) * blood
             # Where the deviation is that of an edge and not of speckle, only as much as speckle has is exchanged.
             amount = amount * np.minimum(1, limit / np.maximum(deviation, 1e-3))
@@ -138,22 +136,15 @@ class _Maps:
         self.back = np.concatenate([back, (-back @ pose[:, 2])[:, None]], axis=1)
         y, x = np.mgrid[:h, :w].astype(np.float32)
         m = self.back.astype(np.float32)
-        self.rest = np.stack(
-            [m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]], axis=-1
-        )
+        self.rest = np.stack([row[0] * x + row[1] * y + row[2] for row in m], axis=-1)
         self.to_nodes = self.back / heart.flow.step
         self.to_nodes[:, 2] -= heart.flow.origin / heart.flow.step
 
     def into(self, time: float) -> Image:
         """Place in the image that lies ``time`` of the flow away, ``(h, w, 2)``."""
         h, w = self.rest.shape[:2]
-        moved = cv2.warpAffine(
-            self.flow.at(time),
-            self.to_nodes,
-            (w, h),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        how, edge = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
+        moved = cv2.warpAffine(self.flow.at(time), self.to_nodes, (w, h), flags=how, borderMode=edge)
         return np.asarray(self.rest + moved, dtype=np.float32)
 
 
@@ -281,33 +272,17 @@ def animate_stills(
     levels = heart.levels_of(volume_at(rhythm, acquisition.start_s + times))
     effects = draw_effects(rng) if options.effects is None else options.effects
     canvas = Canvas.of(heart.pair, options.size)
-    poses = breathing(times, effects, heart.lv[0].mean(axis=0), _scale(heart.pair), rng)
+    spacing = heart.pair.spacing
+    scale = np.array([spacing.x_mm, spacing.y_mm] if spacing else [1.0, 1.0])
+    poses = breathing(times, effects, heart.lv[0].mean(axis=0), scale, rng)
     frames = draw_frames(heart, canvas, levels, poses, times, effects, rng)
     tracings, labels = draw_truth(heart, canvas, levels, poses)
     volumes = np.array([volume_of_tracing(t, canvas.spacing) for t in tracings])
-    clip = Clip(
-        frames,
-        times,
-        "synthetic",
-        name,
-        canvas.spacing,
-        "" if canvas.spacing else "The animated still has no scale.",
-        view=heart.pair.view,
-    )
-    parameters = _parameters(heart, acquisition, effects, wanted, ef, ed_level, es_level, held)
-    return SyntheticClip(
-        clip,
-        labels,
-        tracings,
-        volumes,
-        volumes,
-        beats_in_clip(rhythm, acquisition.start_s, times, volumes),
-        parameters,
-    )
-
-
-def _scale(pair: StillPair) -> FloatArray:
-    return np.array([pair.spacing.x_mm, pair.spacing.y_mm] if pair.spacing else [1.0, 1.0])
+    no_scale = "" if canvas.spacing else "The animated still has no scale."
+    clip = Clip(frames, times, "synthetic", name, canvas.spacing, no_scale, view=heart.pair.view)
+    parameters = _parameters(heart, acquisition, effects, wanted, (ef, ed_level, es_level), held)
+    beats = beats_in_clip(rhythm, acquisition.start_s, times, volumes)
+    return SyntheticClip(clip, labels, tracings, volumes, volumes, beats, parameters)
 
 
 def _within_reach(rhythm: Rhythm, heart: ContractionModel) -> tuple[Rhythm, bool]:
@@ -316,8 +291,7 @@ def _within_reach(rhythm: Rhythm, heart: ContractionModel) -> tuple[Rhythm, bool
     ed = np.clip(rhythm.ed_volume, None, largest)
     es = np.clip(rhythm.es_volume, smallest, None)
     es = np.minimum(es, ed)
-    changed = not (np.allclose(ed, rhythm.ed_volume) and np.allclose(es, rhythm.es_volume))
-    if not changed:
+    if np.allclose(ed, rhythm.ed_volume) and np.allclose(es, rhythm.es_volume):
         return rhythm, False
     return replace(rhythm, ed_volume=ed, ef_percent=100 * (ed - es) / ed), True
 
@@ -327,12 +301,10 @@ def _parameters(
     acquisition: Acquisition,
     effects: Effects,
     wanted: float,
-    ef: float,
-    ed_level: float,
-    es_level: float,
+    drawn: tuple[float, float, float],
     held: bool,
 ) -> dict[str, Any]:
-    pair = heart.pair
+    pair, (ef, ed_level, es_level) = heart.pair, drawn
     notes = []
     if abs(ef - wanted) > 0.05:
         notes.append(
@@ -361,9 +333,9 @@ def _parameters(
         "effects": asdict(effects),
         "volume_unit": "ml" if pair.spacing else "cubic pixels",
         "structures": [
-            "LV",
-            *(["MYOCARDIUM"] if heart.wall is not None else []),
-            *(["LA"] if heart.atrium is not None else []),
+            name
+            for name, contour in (("LV", heart.lv), ("MYOCARDIUM", heart.wall), ("LA", heart.atrium))
+            if contour is not None
         ],
         "notes": notes,
     }

@@ -105,14 +105,10 @@ class Painter:
             es_map: The same in the ES still.
         """
         weight = handover(level)
-        maps = [
-            (still, places, share)
-            for still, places, share in zip(self.stills, (ed_map, es_map), (1 - weight, weight), strict=True)
-            if share > 0
-        ]
-        shape = ed_map.shape[:2]
-        smooth, speckle, variance = (np.zeros(shape, np.float32) for _ in range(3))
-        for still, places, share in maps:
+        smooth, speckle, variance = (np.zeros(ed_map.shape[:2], np.float32) for _ in range(3))
+        for still, places, share in zip(self.stills, (ed_map, es_map), (1 - weight, weight), strict=True):
+            if share <= 0:
+                continue
             got = sampled(still, places)
             smooth = smooth + np.float32(share) * got[..., 0]
             speckle = speckle + np.float32(np.sqrt(share)) * got[..., 1]
@@ -136,26 +132,23 @@ class Painter:
         return np.ascontiguousarray(np.dstack([smooth, speckle, self._variance(speckle)]), dtype=np.float32)
 
     def _variance(self, speckle: Image) -> Image:
-        return np.asarray(
-            cv2.GaussianBlur(speckle * speckle, (0, 0), self.window, borderType=cv2.BORDER_REFLECT_101)
-        )
+        edge = cv2.BORDER_REFLECT_101
+        return np.asarray(cv2.GaussianBlur(speckle * speckle, (0, 0), self.window, borderType=edge))
 
 
 def sampled(image: Image, places: Image) -> Image:
     """An image at places ``(h, w, 2)``, cubic between pixels; beyond the border its edge is held."""
     none = np.empty(0, np.float32)
-    return np.asarray(
-        cv2.remap(image, places, none, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), dtype=np.float32
-    )
+    got = cv2.remap(image, places, none, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(got, dtype=np.float32)
 
 
 def _mirrored(image: Image, inside: BoolArray) -> Image:
     """The image with everything outside filled by its mirror image at the nearest inside pixel."""
     if inside.all():
         return image
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~inside).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
+    outside = (~inside).astype(np.uint8)
+    _, nearest = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     ys, xs = np.nonzero(inside)
     row, column = np.empty(nearest.max() + 1, np.intp), np.empty(nearest.max() + 1, np.intp)
     row[nearest[inside]], column[nearest[inside]] = ys, xs
@@ -221,14 +214,8 @@ class Effects:
 
 
 _LARGEST = {
-    "tissue_speckle": 1.0,
-    "blood_speckle": 1.0,
-    "noise_levels": 60.0,
-    "gain_percent": 50.0,
-    "drift_mm": 30.0,
-    "drift_degrees": 20.0,
-    "persistence": 0.9,
-    "blur_px": 5.0,
+    **{"tissue_speckle": 1.0, "blood_speckle": 1.0, "noise_levels": 60.0, "gain_percent": 50.0},
+    **{"drift_mm": 30.0, "drift_degrees": 20.0, "persistence": 0.9, "blur_px": 5.0},
 }
 
 
@@ -254,13 +241,9 @@ class Speckle:
     ) -> None:
         self.patterns = [_pattern(sector, shape, rng) for _ in range(N_PATTERNS)]
         frame_s = float(times_s[1]) if len(times_s) > 1 else 1.0
-        mix = np.stack(
-            [
-                noise(len(times_s), 1.0, rng, correlation_s=SPECKLE_MEMORY_S, frame_s=frame_s)
-                for _ in range(N_PATTERNS)
-            ],
-            axis=1,
-        )
+        n, memory = len(times_s), SPECKLE_MEMORY_S
+        rows = [noise(n, 1.0, rng, correlation_s=memory, frame_s=frame_s) for _ in range(N_PATTERNS)]
+        mix = np.stack(rows, axis=1)
         self.mix = (mix / np.maximum(np.linalg.norm(mix, axis=1, keepdims=True), 1e-6)).astype(np.float32)
         self.rng = rng
 
@@ -291,15 +274,9 @@ def _pattern(sector: Sector, shape: tuple[int, int], rng: np.random.Generator) -
     depth = side / 2
     n_angles = int(np.pi * depth)
     rows = int(radius.max()) + 2
-    parts = [
-        cv2.GaussianBlur(
-            rng.standard_normal((rows, n_angles), dtype=np.float32),
-            (0, 0),
-            sigmaX=LATERAL_SHARE * side,
-            sigmaY=AXIAL_SHARE * side,
-        )
-        for _ in range(2)
-    ]
+    white = (rng.standard_normal((rows, n_angles), dtype=np.float32) for _ in range(2))
+    sigma_x, sigma_y = LATERAL_SHARE * side, AXIAL_SHARE * side
+    parts = [cv2.GaussianBlur(one, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y) for one in white]
     envelope = np.log(np.maximum(np.hypot(*parts) / max(float(parts[0].std()), 1e-6), 0.05))
     columns = (angle / np.float32(np.pi) + np.float32(0.5)) * np.float32(n_angles - 1)
     pattern = cv2.remap(envelope, columns.astype(np.float32), radius, cv2.INTER_LINEAR)
@@ -334,9 +311,8 @@ def breathing(
 def gains(times_s: FloatArray, effects: Effects, rng: np.random.Generator) -> FloatArray:
     """Factor of brightness of each frame, ``(n,)``, about 1."""
     frame_s = float(times_s[1]) if len(times_s) > 1 else 1.0
-    wander = noise(
-        len(times_s), effects.gain_percent / 100, rng, correlation_s=GAIN_MEMORY_S, frame_s=frame_s
-    )
+    sd = effects.gain_percent / 100
+    wander = noise(len(times_s), sd, rng, correlation_s=GAIN_MEMORY_S, frame_s=frame_s)
     # A first-order process is rough from frame to frame; a gain is not.
     width = max(1, round(0.3 / frame_s))
     padded = np.pad(wander, width, mode="edge")

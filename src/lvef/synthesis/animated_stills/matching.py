@@ -176,10 +176,8 @@ def match_contours(pair: StillPair) -> tuple[Contours, Contours]:
         raise GeometryError(
             f"{pair.patient} {pair.view}: left and right are swapped between the ED and the ES mask; leave this pair out."
         )
-    volumes = [
-        volume_of_tracing(tracing_of_contour(o.lv, o.apex, o.hinges, aspect=pair.aspect), pair.spacing)
-        for o in (ed, es)
-    ]
+    traced = (tracing_of_contour(one.lv, one.apex, one.hinges, aspect=pair.aspect) for one in (ed, es))
+    volumes = [volume_of_tracing(tracing, pair.spacing) for tracing in traced]
     if volumes[1] >= volumes[0]:
         raise GeometryError(
             f"{pair.patient} {pair.view}: the ventricle is {volumes[1] / volumes[0]:.2f} times as large at ES as at ED, "
@@ -200,8 +198,7 @@ def match_landmarks(
         sector: ``(k, 2)`` convex border of the sector.
     """
     length = float(np.hypot(*(ed.apex - ed.hinges.mean(axis=0))))
-    first = [ed.lv[::LANDMARK_STRIDE]]
-    second = [es.lv[::LANDMARK_STRIDE]]
+    first, second = [ed.lv[::LANDMARK_STRIDE]], [es.lv[::LANDMARK_STRIDE]]
     if ed.wall is not None and es.wall is not None:
         n = 2 * SIDE_STEPS + 1
         first.append(ed.wall[:n:LANDMARK_STRIDE])

@@ -172,11 +172,8 @@ class _Spline:
 
     def __call__(self, points: FloatArray) -> FloatArray:
         m = len(self.centres)
-        return np.asarray(
-            _kernel(points, self.centres) @ self.weights[:m]
-            + self.weights[m]
-            + points @ self.weights[m + 1 :]
-        )
+        bent = _kernel(points, self.centres) @ self.weights[:m]
+        return np.asarray(bent + self.weights[m] + points @ self.weights[m + 1 :])
 
     def flowed(self, points: FloatArray, steps: int = 6) -> FloatArray:
         """Points after time 1."""
@@ -201,12 +198,9 @@ def _integrated(velocity: FloatArray, step: float, origin: float, shape: tuple[i
     rest = np.stack([x, y], axis=-1)
 
     def at(places: Maps) -> Maps:
-        return np.asarray(
-            cv2.remap(
-                field, places, np.empty(0, np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            ),
-            dtype=np.float32,
-        )
+        none = np.empty(0, np.float32)
+        got = cv2.remap(field, places, none, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(got, dtype=np.float32)
 
     n = round(REACH / TIME_STEP)
     found = {0: rest}
@@ -218,11 +212,7 @@ def _integrated(velocity: FloatArray, step: float, origin: float, shape: tuple[i
             found[sign * i] = place
     order = range(-n, n + 1)
     places = np.stack([found[i] for i in order])
-    inside = np.s_[
-        :,
-        MARGIN_NODES : MARGIN_NODES + int(shape[0] / step),
-        MARGIN_NODES : MARGIN_NODES + int(shape[1] / step),
-    ]
+    inside = (slice(None), *(slice(MARGIN_NODES, MARGIN_NODES + int(side / step)) for side in shape))
     across, down = np.diff(places, axis=2)[:, :-1], np.diff(places, axis=1)[:, :, :-1]
     area = (across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0])[inside]
     areas = np.stack([area.min(axis=(1, 2)), area.max(axis=(1, 2))], axis=1).astype(np.float64)
@@ -287,14 +277,11 @@ class ContractionModel:
         for i, (target, k) in enumerate(zip(wanted, low, strict=True)):
             if not self.volumes[k + 1] < target < self.volumes[k]:
                 continue
-            ends = [
-                (self.levels[k], self.volumes[k] - target),
-                (self.levels[k + 1], self.volumes[k + 1] - target),
-            ]
+            ends = [(self.levels[at], self.volumes[at] - target) for at in (k, k + 1)]
             for _ in range(2):
                 (a, fa), (b, fb) = ends
                 middle = a + (b - a) * fa / (fa - fb)
-                value = self._measured(self.contour(self.lv, middle)) - target
+                value = _volume(self.contour(self.lv, middle), self.pair) - target
                 ends = [(middle, value), (b, fb)] if value > 0 else [(a, fa), (middle, value)]
                 if abs(value) < 1e-5 * target:
                     break
@@ -336,9 +323,6 @@ class ContractionModel:
 
     def _ef(self, ed: float, es: float) -> float:
         return ejection_fraction(self.volume(ed), self.volume(es))
-
-    def _measured(self, lv: FloatArray) -> float:
-        return _volume(lv, self.pair)
 
 
 def fit_contraction(pair: StillPair) -> ContractionModel:
@@ -404,9 +388,8 @@ def _anchors(shape: tuple[int, ...], sector: Sector) -> FloatArray:
     h, w = shape
     margin = FRAME_MARGIN * max(shape)
     xs, ys = (np.linspace(-margin, n + margin, FRAME_ANCHORS) for n in (w, h))
-    frame = [(x, y) for x in xs for y in (-margin, h + margin)] + [
-        (x, y) for y in ys[1:-1] for x in (-margin, w + margin)
-    ]
+    frame = [(x, y) for x in xs for y in (-margin, h + margin)]
+    frame += [(x, y) for y in ys[1:-1] for x in (-margin, w + margin)]
     closed = np.concatenate([sector.hull, sector.hull[:1]])
     arc = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
     at = np.arange(SECTOR_ANCHORS) / SECTOR_ANCHORS * arc[-1]

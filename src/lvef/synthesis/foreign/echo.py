@@ -194,9 +194,7 @@ PLANES: Mapping[str, DrawPlane] = {
 
 def draw_foreign_scanner(rng: np.random.Generator) -> Scanner:
     """A scanner for any view: depth, sector, gain, black or hazy blood."""
-    scanner = draw_scanner(
-        rng, float(rng.uniform(125, 180)), depth_mm=None, wall_grey=None, noise_grey=None, effects=True
-    )
+    scanner = draw_scanner(rng, float(rng.uniform(125, 180)))
     blood = scanner.cavity_grey + (float(rng.choice([-45, 0, 0, 15])) if rng.random() < 0.6 else 0)
     return replace(
         scanner,
@@ -228,9 +226,8 @@ def echo_clip(
     times = np.arange(n_frames) / hz + float(rng.uniform(0, 1)) * cycle
     rhythm = regular(int(times[-1] / cycle) + 2, rate_bpm, ef, 1.0)
     volume, mitral = volume_at(rhythm, times), valve_opening(rhythm, times)
-    ejection = np.clip(
-        (volume_at(rhythm, times - 0.01) - volume_at(rhythm, times + 0.01)) * 25 / (ef / 100), 0, 1
-    )
+    fall = volume_at(rhythm, times - 0.01) - volume_at(rhythm, times + 0.01)
+    ejection = np.clip(fall * 25 / (ef / 100), 0, 1)
     imaging = Imaging(scanner, max(hz, 25.0), rng)
     fan = Fan(size, scanner.depth_mm, scanner.half_angle)
     n, m = scanner.n_samples, scanner.n_beams
@@ -250,9 +247,8 @@ def echo_clip(
     frames = np.empty((n_frames, size, size), np.uint8)
     for i, v in enumerate(volume.tolist()):
         probe = plane.probe + breath[0, i] * plane.right + breath[1, i] * plane.deep
-        points = Points(
-            *(o + right * a + deep * b for o, a, b in zip(probe, plane.right, plane.deep, strict=True))
-        )
+        axes = zip(probe, plane.right, plane.deep, strict=True)
+        points = Points(*(o + right * a + deep * b for o, a, b in axes))
         tissue = tissue_at(heart, points, v, Valves(float(mitral[i]), float(ejection[i])))
         # the speckle of tissue moves with it: it is read where the tissue lay at end-diastole
         rest = tissue.rest.away(plane.probe)

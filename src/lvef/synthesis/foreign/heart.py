@@ -186,18 +186,14 @@ def tissue_at(heart: SimpleHeart, points: Points, v: float, valves: Valves) -> T
     surface = np.maximum(wall, np.maximum(np.maximum(left, right) + 2.5, right_ventricle + heart.right_wall))
     surface = np.maximum(surface, np.maximum(np.where(along_aorta > 0, aorta, -99), descending) + 2.5)
     vessels = np.maximum(aorta, np.minimum(descending, -wall))
-    blood = (
-        np.maximum(np.maximum(ventricle, vessels), np.maximum(np.maximum(left, right), right_ventricle)) > 0
-    )
+    blood = np.maximum.reduce([ventricle, vessels, left, right, right_ventricle]) > 0
     facing = _facing(surface)
     depth = np.clip((r - endo) / np.maximum(epi - endo, 1.0), 0, 1)
     septal = np.exp(-((from_right / 0.9) ** 2))
     grazing = heart.grazing_db * (facing - 1)
     linings = 0.5 * np.exp(-((depth / 0.12) ** 2)) + np.exp(-(((1 - depth) / 0.15) ** 2))
-    in_wall = (
-        heart.septum_db * septal * np.exp(-(((depth - 0.55) / 0.35) ** 2))
-        + heart.lining_db * facing * linings
-    )
+    in_wall = heart.septum_db * septal * np.exp(-(((depth - 0.55) / 0.35) ** 2))
+    in_wall = in_wall + heart.lining_db * facing * linings
     in_wall += grazing + 6 * np.clip(1 - below / 8, 0, 1)
     shell = heart.shell_db * (0.4 + 0.6 * facing) + grazing
     level_db = np.where(wall > 0, in_wall, np.where(surface > 0, shell, NOTHING_DB))
@@ -229,12 +225,9 @@ def at_rest(heart: SimpleHeart, points: Points, v: float) -> Points:
 def endo_squared(heart: SimpleHeart, z: Float32, phi: Float32) -> Float32:
     """Squared radius of the cavity at end-diastole; negative beyond the apex."""
     level, phase = z / heart.length, heart.ripple_phase
-    uneven = 1 + heart.ripple * (
-        np.cos(2 * phi + phase) + np.cos(3 * phi - phase) * np.sin(7 * level + phase)
-    )
-    return np.asarray(
-        heart.radius**2 * _profile(level, heart.widest, heart.bluntness, heart.base_share) * uneven
-    )
+    waves = np.cos(2 * phi + phase) + np.cos(3 * phi - phase) * np.sin(7 * level + phase)
+    profile = _profile(level, heart.widest, heart.bluntness, heart.base_share)
+    return np.asarray(heart.radius**2 * profile * (1 + heart.ripple * waves))
 
 
 def _epi_squared(heart: SimpleHeart, z: Float32) -> Float32:
@@ -306,11 +299,8 @@ def _valves(
 ) -> Float32:
     """Distance from the leaflets of the mitral and the cusps of the aortic valve, mm."""
     ring = 0.72 * heart.radius * heart.base_share
-    s, t, h = (
-        rest.along(front) + 0.28 * heart.radius,
-        rest.along(unit(OUTFLOW_DEG + 90)),
-        rest.z - heart.length,
-    )
+    s, t = rest.along(front) + 0.28 * heart.radius, rest.along(unit(OUTFLOW_DEG + 90))
+    h = rest.z - heart.length
     edge = np.sqrt(np.maximum(ring**2 - t * t, 0.0))
     angle = math.radians(14 + 58 * valves.mitral)
     distance = np.full_like(s, 99)

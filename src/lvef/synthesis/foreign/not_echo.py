@@ -261,9 +261,8 @@ def photograph(rng: np.random.Generator, n_frames: int, size: int) -> FrameArray
             else:
                 cv2.circle(image, place.astype(int).tolist(), int(reach), grey, -1)
         image = image * (0.7 + 0.6 * y) + 6 * natural(rng, side, 0.8)
-    return _under_camera(
-        rng, np.asarray(image, np.float32), n_frames, size, float(rng.choice([0, 0.02, 0.08]))
-    )
+    reach = float(rng.choice([0, 0.02, 0.08]))
+    return _under_camera(rng, np.asarray(image, np.float32), n_frames, size, reach)
 
 
 def text_page(rng: np.random.Generator, n_frames: int, size: int) -> FrameArray:

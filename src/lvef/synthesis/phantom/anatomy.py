@@ -131,9 +131,8 @@ class Ventricle:
         squared = (s.width_mm / 2) ** 2 * _profile(zeta, s.widest, s.bluntness, s.mitral_share)
         rippled = np.ones(np.broadcast(zeta, phi).shape)
         for share, around, along, phase in s.ripples:
-            rippled = rippled + share * np.cos(around * phi + phase) * np.sin(
-                np.pi * along * np.clip(zeta, 0, 1)
-            )
+            wave = np.sin(np.pi * along * np.clip(zeta, 0, 1))
+            rippled = rippled + share * np.cos(around * phi + phase) * wave
         return np.asarray(squared * _flattened(phi, s.flatness) * rippled)
 
     def epi_squared_at_rest(self, zeta: FloatArray, phi: FloatArray) -> FloatArray:

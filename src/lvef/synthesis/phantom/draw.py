@@ -41,18 +41,10 @@ def draw_shape(rng: np.random.Generator, ef: float) -> VentricleShape:
     dilated = float(np.clip((50 - ef) / 35, 0, 1)) * rng.uniform(0, 1)
     length = normal(rng, 80 + 8 * dilated, 8, 62, 102)
     share = normal(rng, 0.60 + 0.1 * dilated, 0.06, 0.46, 0.82)
-    weak = []
-    if ef < 55 and rng.random() < 0.6:
-        for _ in range(int(rng.integers(1, 3))):
-            weak.append(
-                WeakRegion(
-                    zeta=float(rng.uniform(0.05, 0.7)),
-                    phi=float(rng.uniform(-np.pi, np.pi)),
-                    reach_zeta=float(rng.uniform(0.12, 0.3)),
-                    reach_phi=float(rng.uniform(0.4, 1.0)),
-                    loss=float(rng.uniform(0.3, 0.9)),
-                )
-            )
+    n_weak = int(rng.integers(1, 3)) if ef < 55 and rng.random() < 0.6 else 0
+    # zeta, phi, the reach of both, loss
+    ranges = ((0.05, 0.7), (-np.pi, np.pi), (0.12, 0.3), (0.4, 1.0), (0.3, 0.9))
+    weak = tuple(WeakRegion(*(float(rng.uniform(*ends)) for ends in ranges)) for _ in range(n_weak))
     ripples = tuple(
         (
             float(rng.normal(0, 0.03)),
@@ -67,7 +59,7 @@ def draw_shape(rng: np.random.Generator, ef: float) -> VentricleShape:
         width_mm=length * share,
         **draw_fields(VentricleShape, rng),
         ripples=ripples,
-        weak_regions=tuple(weak),
+        weak_regions=weak,
     )
 
 
@@ -88,10 +80,10 @@ def draw_scanner(
     rng: np.random.Generator,
     needed_mm: float,
     *,
-    depth_mm: float | None,
-    wall_grey: float | None,
-    noise_grey: float | None,
-    effects: bool,
+    depth_mm: float | None = None,
+    wall_grey: float | None = None,
+    noise_grey: float | None = None,
+    effects: bool = True,
 ) -> Scanner:
     """Settings of a scanner that shows this depth; arguments that are given are not drawn."""
     drawn = float(np.clip(needed_mm + rng.uniform(-6, 16), 110, 200))
@@ -119,12 +111,8 @@ def draw_scanner(
     )
     if not effects:
         return replace(scanner, uneven_db=0.0)
-    return replace(
-        scanner,
-        gain_db=(normal(rng, 0, 2, -5, 5), normal(rng, 0, 2, -5, 5)),
-        uneven_db=normal(rng, 3.2, 1.2, 0.5, 6),
-        weakened=_draw_weakened(rng, depth),
-    )
+    gain, uneven = (normal(rng, 0, 2, -5, 5), normal(rng, 0, 2, -5, 5)), normal(rng, 3.2, 1.2, 0.5, 6)
+    return replace(scanner, gain_db=gain, uneven_db=uneven, weakened=_draw_weakened(rng, depth))
 
 
 def _draw_weakened(rng: np.random.Generator, depth: float) -> tuple[Beam, ...]:

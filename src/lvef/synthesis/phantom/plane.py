@@ -104,10 +104,8 @@ class Placement:
             turn: ``(m,)`` turns of the levels, radians.
             radius: The curves around their centres.
         """
-        rotation, slope = (
-            self.pose.rotation(self.ventricle.shape.length_mm),
-            self.ventricle.shape.mitral_slope,
-        )
+        shape = self.ventricle.shape
+        rotation, slope = self.pose.rotation(shape.length_mm), shape.mitral_slope
         a, b = float(rotation[2, 0] + slope * rotation[2, 2]), float(rotation[2, 1])
         size = max(float(np.hypot(a, b)), 1e-9)
         offset = -(rotation[2, 2] * z_mm + self.pose.apex_out_mm + a * centre_x) / size

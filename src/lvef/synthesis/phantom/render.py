@@ -121,9 +121,8 @@ def inside(polygon_px: FloatArray, size: int) -> BoolArray:
     fine = np.zeros((size * FINER, size * FINER), np.uint8)
     if len(polygon_px) >= 3:
         place = (polygon_px + 0.5) * FINER - 0.5
-        cv2.fillPoly(
-            fine, [np.round(place * (1 << SUB_PIXEL_BITS)).astype(np.int32)], (1,), shift=SUB_PIXEL_BITS
-        )
+        points = np.round(place * (1 << SUB_PIXEL_BITS)).astype(np.int32)
+        cv2.fillPoly(fine, [points], (1,), shift=SUB_PIXEL_BITS)
     middle = FINER // 2
     return np.asarray(fine[middle::FINER, middle::FINER] > 0)
 
@@ -151,17 +150,9 @@ def render_phantom(case: PhantomCase, rng: np.random.Generator) -> SyntheticClip
     low, high = float(relative.min()) - 0.01, max(float(relative.max()), 1.0) + 0.01
     placement = Placement(heart.ventricle, case.pose)
     table = ContourTable(heart, placement, low, high)
-    scatterers = place_scatterers(
-        heart,
-        placement,
-        case.echo,
-        low=low,
-        high=high,
-        depth_mm=case.scanner.depth_mm,
-        half_angle=case.scanner.half_angle,
-        rng=rng,
-    )
-    fan = Fan(case.size, case.scanner.depth_mm, case.scanner.half_angle)
+    depth, half_angle = case.scanner.depth_mm, case.scanner.half_angle
+    scatterers = place_scatterers(heart, placement, case.echo, (low, high), depth, half_angle, rng)
+    fan = Fan(case.size, depth, half_angle)
     maps = fan.maps(case.scanner.n_samples, case.scanner.n_beams)
     imaging = Imaging(case.scanner, acquisition.frame_rate_hz, rng)
     opening = valve_opening(acquisition.rhythm, times + acquisition.start_s)
@@ -172,9 +163,8 @@ def render_phantom(case: PhantomCase, rng: np.random.Generator) -> SyntheticClip
     tracings = []
     for i, v in enumerate(relative.tolist()):
         contours = table.at(v).moved(shift[i])
-        leaflets = placement.to_probe(
-            heart.leaflet(scatterers.leaflet_phi, scatterers.leaflet_along, float(opening[i]), v)
-        )
+        leaflets = heart.leaflet(scatterers.leaflet_phi, scatterers.leaflet_along, float(opening[i]), v)
+        leaflets = placement.to_probe(leaflets)
         points = np.concatenate([scatterers.at(v), leaflets.astype(np.float32)])
         points[:, :2] += shift[i].astype(np.float32)
         grey = imaging.frame(points, amplitude, contours)
@@ -219,12 +209,6 @@ def sample_phantom(view: View = View.A4C) -> SyntheticClip:
         view: Apical view.
     """
     rng = np.random.default_rng(SAMPLE_SEED)
-    options = PhantomOptions(
-        ef_percent=SAMPLE_EF_PERCENT,
-        heart_rate_bpm=SAMPLE_RATE_BPM,
-        rhythm=RhythmKind.SINUS,
-        frame_rate_hz=SAMPLE_FRAME_RATE_HZ,
-        n_frames=SAMPLE_FRAMES,
-        view=view,
-    )
+    usual = (SAMPLE_EF_PERCENT, SAMPLE_RATE_BPM, RhythmKind.SINUS, SAMPLE_FRAME_RATE_HZ, SAMPLE_FRAMES)
+    options = PhantomOptions(*usual, view=view)
     return render_phantom(draw_phantom(rng, options, name="phantom"), rng)

@@ -140,21 +140,13 @@ class Imaging:
         noise = field * 10 ** (self._below_wall(scanner.noise_grey) / 20) * depth**1.5
         self._noise = np.broadcast_to(noise, (n, m)).astype(np.float32)
         self._blood = np.float32(field * 10 ** (self._below_wall(scanner.cavity_grey) / 20))
-        behind = (
-            self._below_wall(scanner.behind_grey)
-            + 4 * _slow(n, m, 5, rng)
-            + 5 * _slow(n, m, 16, rng)
-            + 8 * (depth - 0.5)
-        )
+        behind = self._below_wall(scanner.behind_grey) + 4 * _slow(n, m, 5, rng) + 5 * _slow(n, m, 16, rng)
+        behind = behind + 8 * (depth - 0.5)
         self._behind = self._white() * (field * 10 ** (behind / 20)).astype(np.float32)[..., None]
-        near = scanner.near_clutter_db - 20 * np.log10(np.e) * depth * scanner.depth_mm / (
-            2 * scanner.near_clutter_mm
-        )
-        haze = (
-            scanner.haze_db
-            + 5 * _slow(n, m, 6, rng)
-            + scanner.far_haze_db * np.clip((depth - 0.6) / 0.4, 0, 1)
-        )
+        reach = 2 * scanner.near_clutter_mm
+        near = scanner.near_clutter_db - 20 * np.log10(np.e) * depth * scanner.depth_mm / reach
+        haze = scanner.haze_db + 5 * _slow(n, m, 6, rng)
+        haze = haze + scanner.far_haze_db * np.clip((depth - 0.6) / 0.4, 0, 1)
         clutter = field * (10 ** (near / 20) + 10 ** (haze / 20))
         self._clutter = self._spread(self._white() * clutter.astype(np.float32)[..., None])
         self._memory = scanner.blood_memory ** (50 / frame_rate_hz)
@@ -170,10 +162,8 @@ class Imaging:
             contours: Where blood is, and where the heart hides what is behind.
         """
         echo = self._echoes(points, amplitude) * self._tissue[..., None]
-        heart = self._covered(contours.heart)
-        return self.develop(
-            echo, self._covered((contours.cavity, contours.left_atrium, *contours.blood)), heart
-        )
+        blood = self._covered((contours.cavity, contours.left_atrium, *contours.blood))
+        return self.develop(echo, blood, self._covered(contours.heart))
 
     def develop(self, echo: Float32, blood: Float32, heart: Float32) -> Float32:
         """Grey levels of the next frame from the echoes of its tissue, ``(samples, beams)`` float32, 0-255.
@@ -191,11 +181,8 @@ class Imaging:
         echo = echo * self._gain[..., None] + self._random * np.sqrt(power)[..., None]
         echo = self._spread(echo) + self._clutter
         intensity = echo[..., 0] ** 2 + echo[..., 1] ** 2
-        intensity = _blurred(
-            intensity,
-            self.scanner.smooth_mm / SAMPLE_MM,
-            self.scanner.smooth_deg / (2 * self.scanner.half_angle_deg) * (self.scanner.n_beams - 1),
-        )
+        across = self.scanner.smooth_deg / (2 * self.scanner.half_angle_deg) * (self.scanner.n_beams - 1)
+        intensity = _blurred(intensity, self.scanner.smooth_mm / SAMPLE_MM, across)
         level = 10 * np.log10(np.maximum(intensity, 1e-12))
         grey = self.scanner.wall_grey + level * np.float32(MAX_LEVEL / self.scanner.dynamic_range_db)
         grey = np.clip(grey, 0, MAX_LEVEL).astype(np.float32)
@@ -207,9 +194,8 @@ class Imaging:
         """Sum of all echoes on the grid, each shared between its two nearest beams; ``(samples, beams, 2)``."""
         s, (n, m) = self.scanner, self._gain.shape
         depth = np.hypot(points[:, 0], points[:, 1])
-        beam = (np.arctan2(points[:, 0], points[:, 1]) / np.float32(s.half_angle) + 1) * np.float32(
-            (m - 1) / 2
-        )
+        angle = np.arctan2(points[:, 0], points[:, 1])
+        beam = (angle / np.float32(s.half_angle) + 1) * np.float32((m - 1) / 2)
         sample = depth * np.float32(1 / SAMPLE_MM)
         out = points[:, 2] * np.float32(1 / s.slice_mm)
         seen = (beam > 0) & (beam < m - 1) & (sample < n - 1) & (np.abs(out) < 3)
@@ -274,11 +260,8 @@ class Imaging:
 def _blurred(values: Float32, down: float, across: float) -> Float32:
     """Gaussian blur of ``(samples, beams)`` or ``(samples, beams, 2)``."""
     size = [2 * max(1, round(3 * s)) + 1 for s in (across, down)]
-    return np.asarray(
-        cv2.GaussianBlur(
-            values, size, max(across, 1e-3), sigmaY=max(down, 1e-3), borderType=cv2.BORDER_REFLECT
-        )
-    )
+    x, y = max(across, 1e-3), max(down, 1e-3)
+    return np.asarray(cv2.GaussianBlur(values, size, x, sigmaY=y, borderType=cv2.BORDER_REFLECT))
 
 
 def _kernel_energy(sigma: float) -> float:

@@ -264,9 +264,7 @@ def place_scatterers(
     heart: Heart,
     placement: Placement,
     echo: Echogenicity,
-    *,
-    low: float,
-    high: float,
+    volumes: tuple[float, float],
     depth_mm: float,
     half_angle: float,
     rng: np.random.Generator,
@@ -277,8 +275,7 @@ def place_scatterers(
         heart: The heart.
         placement: Where it lies.
         echo: Strengths.
-        low: Smallest relative volume of the clip.
-        high: Largest.
+        volumes: Smallest and largest relative volume of the clip.
         depth_mm: Depth of the image.
         half_angle: Half of the sector's angle, radians.
         rng: Random generator.
@@ -288,10 +285,10 @@ def place_scatterers(
     probe = rng.uniform([-width, 0, -SLAB_MM], [width, depth_mm, SLAB_MM], (n, 3))
     probe = probe[np.abs(np.arctan2(probe[:, 0], probe[:, 1])) < half_angle + 0.05]
     groups = ventricular(heart, placement, probe, echo, rng) + atrial(heart, placement, probe, echo)
+    low, high = volumes
     states = np.linspace(low, max(high, low + 1e-3), N_STATES)
-    points = np.concatenate(
-        [np.stack([move(float(v)) for v in states]).astype(np.float32) for move, _ in groups], axis=1
-    )
+    moved = [np.stack([move(float(v)) for v in states]).astype(np.float32) for move, _ in groups]
+    points = np.concatenate(moved, axis=1)
     level = np.concatenate([db for _, db in groups])
     at_rest = np.concatenate([move(1.0) for move, _ in groups])
     level = level + echo.patchiness_db * _patches(at_rest, rng)

@@ -8,8 +8,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from lvef.cli.derived import build, field_docs, options_from
 from lvef.cli.measure import measure
+from lvef.cli.options import build, field_docs, options_from
 from lvef.core.terms import Sex
 from lvef.measure.options import MeasureOptions
 
