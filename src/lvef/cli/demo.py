@@ -27,12 +27,7 @@ Examples:
   lvef demo --phantom"""
 )
 @click.option(
-    "-o",
-    "--out",
-    type=FOLDER,
-    default=DEFAULT_OUT,
-    show_default=True,
-    help="Folder for the outputs.",
+    "-o", "--out", type=FOLDER, default=DEFAULT_OUT, show_default=True, help="Folder for the outputs."
 )
 @click.option(
     "--phantom",

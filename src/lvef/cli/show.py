@@ -202,10 +202,8 @@ def print_models(models: Sequence[Facts]) -> None:
             console.print(escape(f"{name}: {kind}, {what}, {licence}"))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for name in ("Model", "Kind"):
+    for name in ("Model", "Kind", "External EF error", "Licence"):
         table.add_column(name, no_wrap=True)
-    table.add_column("External EF error", no_wrap=True)
-    table.add_column("Licence", no_wrap=True)
     for row in rows:
         table.add_row(*map(escape, row))
     console.print(table)

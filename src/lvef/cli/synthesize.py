@@ -53,13 +53,8 @@ class Limits(NamedTuple):
     high: float
 
 
-class RangeType(click.ParamType[Limits]):
-    """A number, or two with a hyphen between them.
-
-    Args:
-        low: Least number that makes sense.
-        high: Largest.
-    """
+class _RangeType(click.ParamType[Limits]):
+    """A number, or two with a hyphen between them, within limits that make sense."""
 
     name = "LOW-HIGH"
 
@@ -76,11 +71,8 @@ class RangeType(click.ParamType[Limits]):
             self.fail(f"{value!r} is no number and no range like {self.low:g}-{self.high:g}.", param, ctx)
         limits = Limits(float(found[1]), float(found[2] or found[1]))
         if not self.low <= limits.low <= limits.high <= self.high:
-            self.fail(
-                f"{value!r} does not lie, with the smaller number first, within {self.low:g}-{self.high:g}.",
-                param,
-                ctx,
-            )
+            wanted = f"with the smaller number first, within {self.low:g}-{self.high:g}"
+            self.fail(f"{value!r} does not lie, {wanted}.", param, ctx)
         return limits
 
 
@@ -104,18 +96,18 @@ common = combine(
     ),
     click.option(
         "--ef-percent",
-        type=RangeType(8, 78),
+        type=_RangeType(8, 78),
         help="EF, one or a range, for example 30-45.  [default: drawn over the whole range]",
     ),
     click.option(
-        "--heart-rate-bpm", type=RangeType(30, 200), help="Heart rate, one or a range.  [default: drawn]"
+        "--heart-rate-bpm", type=_RangeType(30, 200), help="Heart rate, one or a range.  [default: drawn]"
     ),
     click.option(
         "--rhythm", type=click.Choice(RHYTHMS), help="Rhythm.  [default: drawn; seven in ten sinus]"
     ),
     click.option(
         "--frame-rate-hz",
-        type=RangeType(10, 200),
+        type=_RangeType(10, 200),
         help="Frames per second, one or a range.  [default: drawn]",
     ),
     click.option(
@@ -319,15 +311,8 @@ def _run(source: Source, tasks: Sequence[Task], values: Mapping[str, Any]) -> No
                 progress.message(f"{result.outcome}: {result.reason}")
 
     with show_progress("Making clips", lambda clip: str(clip.outcome)) as progress:
-        done = run(
-            source,
-            tasks,
-            out,
-            seed=values["seed"],
-            workers=values["workers"],
-            progress=progress,
-            on_finished=on_finished,
-        )
+        how = {"seed": values["seed"], "workers": values["workers"]}
+        done = run(source, tasks, out, progress=progress, on_finished=on_finished, **how)
     if count > SHOWN:
         click.echo(f"lvef: {count - SHOWN} more were left out; see {out / 'run.json'}.", err=True)
     if values["as_json"]:
@@ -346,13 +331,13 @@ def _as_dict(result: Synthesized, source: Source) -> dict[str, Any]:
         "frames": result.frames,
         "seconds": result.seconds,
         "licence": source.terms.licence,
-        **{
-            outcome: [
-                {"name": f.task.name, "reason": f.reason} for f in result.finished if f.outcome == outcome
-            ]
-            for outcome in ("refused", "failed")
-        },
+        "refused": _reasons(result, "refused"),
+        "failed": _reasons(result, "failed"),
     }
+
+
+def _reasons(result: Synthesized, outcome: str) -> list[dict[str, str]]:
+    return [{"name": f.task.name, "reason": f.reason} for f in result.finished if f.outcome == outcome]
 
 
 def _sentence(result: Synthesized) -> str:

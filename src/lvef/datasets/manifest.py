@@ -14,9 +14,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 from lvef.core.errors import DataError, panics_become
+from lvef.core.records import FloatArray
 from lvef.core.terms import DatasetView, Phase, Sex, Split
 from lvef.io.atomic import write_bytes_atomic
 
@@ -126,6 +128,23 @@ def make_manifest(rows: Iterable[Mapping[str, Any]], where: str = "manifest") ->
     except (TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{where}: a value has the wrong type ({_one_line(error)}).") from None
     return validate_table(table, where)
+
+
+def timing_columns(times_s: FloatArray, tolerance: float) -> dict[str, Any]:
+    """Frame rate and duration of a clip and, where they are uneven, the times of its frames, as columns.
+
+    Args:
+        times_s: ``(n,)`` times of the frames, two at least.
+        tolerance: Part of the median step by which steps may differ from it before the times are written one by one.
+    """
+    steps = np.diff(times_s)
+    step = float(np.median(steps))
+    uneven = float(np.abs(steps - step).max()) > tolerance * step
+    return {
+        "frame_rate_hz": 1.0 / step,
+        "duration_s": float(times_s[-1] - times_s[0]) + step,
+        "frame_times_s": ";".join(f"{time:.6g}" for time in times_s) if uneven else None,
+    }
 
 
 def read_manifest(path: Path) -> pl.DataFrame:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import Clip, FrameArray
+from lvef.datasets.manifest import timing_columns
 from lvef.io.atomic import make_folder, write_bytes_atomic
 from lvef.io.avi import encode_motion_jpeg
 from lvef.io.isolation import open_clip
@@ -179,19 +179,9 @@ def _timing(clip: Clip, known: Mapping[str, Any]) -> dict[str, Any]:
         return empty
     if rate:
         still_fits = times is not None and times.count(";") == len(clip.frames) - 1
-        return {
-            "frame_rate_hz": rate,
-            "duration_s": len(clip.frames) / rate,
-            "frame_times_s": times if still_fits else None,
-        }
-    steps = np.diff(clip.times_s)
-    step = float(np.median(steps))
-    uneven = bool((np.abs(steps - step) > UNEVEN_FRACTION * step).any())
-    return {
-        "frame_rate_hz": 1.0 / step,
-        "duration_s": float(clip.times_s[-1] - clip.times_s[0]) + step,
-        "frame_times_s": ";".join(f"{t:.6g}" for t in clip.times_s) if uneven else None,
-    }
+        kept = times if still_fits else None
+        return {"frame_rate_hz": rate, "duration_s": len(clip.frames) / rate, "frame_times_s": kept}
+    return timing_columns(clip.times_s, UNEVEN_FRACTION)
 
 
 def _write_frames(

@@ -14,6 +14,7 @@ import polars as pl
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.journal import file_stamp
 from lvef.core.records import Box, Clip, FloatArray, FrameArray, PixelGeometry, PixelSpacing
+from lvef.datasets.manifest import timing_columns
 from lvef.io.isolation import open_clip
 from lvef.stores.clip_store import CLIPS, TWO_STREAM, StoreWriter
 from lvef.stores.prepare import Source, labels_of, notice_counts
@@ -258,11 +259,8 @@ def _timing_columns(clip: Clip, source: Source) -> dict[str, Any]:
     times, timing = times_of(clip, source)
     if len(times) < 2:
         return {"frame_rate_hz": None, "frame_times_s": None, "timing": timing}
-    steps = np.diff(times)
-    step = float(np.median(steps))
-    even = bool(np.abs(steps - step).max() <= EVEN * step)
-    uneven = None if even else ";".join(f"{time:.6g}" for time in times)
-    return {"frame_rate_hz": 1.0 / step, "frame_times_s": uneven, "timing": timing}
+    columns = timing_columns(times, EVEN)
+    return {name: columns[name] for name in ("frame_rate_hz", "frame_times_s")} | {"timing": timing}
 
 
 def _placement_columns(placement: Placement, clip: Clip, source: Source) -> dict[str, Any]:

@@ -75,11 +75,9 @@ class Rhythm:
         return np.asarray(self.ed_volume * (1 - self.ef_percent / 100))
 
 
-def regular(
-    n: int, heart_rate_bpm: float, ef_percent: float, ed_volume: float = 120.0, *, kick: bool = True
-) -> Rhythm:
+def regular(n: int, heart_rate_bpm: float, ef_percent: float, ed_volume: float = 120.0) -> Rhythm:
     """``n`` equal beats."""
-    return Rhythm(np.full(n, 60 / heart_rate_bpm), np.full(n, ed_volume), np.full(n, float(ef_percent)), kick)
+    return Rhythm(np.full(n, 60 / heart_rate_bpm), np.full(n, ed_volume), np.full(n, float(ef_percent)))
 
 
 def fibrillation(
@@ -194,7 +192,6 @@ def draw_acquisition(
     heart_rate_bpm: float | None = None,
     frame_rate_hz: float | None = None,
     n_frames: int | None = None,
-    beats: tuple[float, float] = (2.3, 5.0),
 ) -> Acquisition:
     """Draw a recording at rest; arguments that are given are not drawn.
 
@@ -205,8 +202,7 @@ def draw_acquisition(
         kind: Rhythm; else seven in ten sinus, two fibrillation, one ectopic.
         heart_rate_bpm: Mean rate; else 45 to 130, most between 60 and 90.
         frame_rate_hz: Frames per second; else one of `FRAME_RATES_HZ`.
-        n_frames: Length; else as many as ``beats`` cycles take.
-        beats: Shortest and longest clip in mean cycles; irregular rhythms are at least 4 cycles long.
+        n_frames: Length; else as many as 2.3 to 5 mean cycles take, of irregular rhythms 4 to 6.
 
     Returns:
         A recording with at least one complete beat, unless ``n_frames`` is too short for that.
@@ -218,10 +214,7 @@ def draw_acquisition(
     if frame_rate_hz is None:
         frame_rate_hz = float(rng.choice(FRAME_RATES_HZ))
     cycle = 60 / heart_rate_bpm
-    low, high = beats
-    if kind is not RhythmKind.SINUS:
-        low, high = max(low, 4.0), max(high, 6.0)
-    seconds = float(rng.uniform(low, high)) * cycle
+    seconds = float(rng.uniform(*((2.3, 5.0) if kind is RhythmKind.SINUS else (4.0, 6.0)))) * cycle
     if n_frames is None:
         n_frames = int(np.ceil(seconds * frame_rate_hz)) + 1
     seconds = n_frames / frame_rate_hz

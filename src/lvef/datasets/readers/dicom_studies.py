@@ -14,13 +14,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import DatasetView
 from lvef.datasets.files import walk_files
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
+from lvef.datasets.manifest import timing_columns
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.io.formats import DICOM, detect_format
 from lvef.io.open import read_head
@@ -217,12 +216,7 @@ def _time(row: dict[str, Any], dataset: Any, n_frames: int, findings: Findings) 
     if timing is None or timing.source == "assumed":
         findings.add(_NO_FRAME_RATE, row["item"])
         return
-    steps = np.diff(timing.times_s)
-    step = float(np.median(steps))
-    row["frame_rate_hz"] = 1.0 / step
-    row["duration_s"] = float(timing.times_s[-1]) + step
-    if float(np.abs(steps - step).max()) > UNEVEN * step:
-        row["frame_times_s"] = ";".join(f"{t:.6g}" for t in timing.times_s)
+    row |= timing_columns(timing.times_s, UNEVEN)
     playback = timing.source == "RecommendedDisplayFrameRate"
     findings.add(_PLAYBACK_RATE, [row["item"]] if playback else [])
 

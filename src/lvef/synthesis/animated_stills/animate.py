@@ -80,7 +80,7 @@ class Canvas:
         return np.asarray((points + corner) * self.scale - 0.5)
 
 
-def draw_frames(
+def _draw_frames(
     heart: ContractionModel,
     canvas: Canvas,
     levels: FloatArray,
@@ -89,17 +89,7 @@ def draw_frames(
     effects: Effects,
     rng: np.random.Generator,
 ) -> FrameArray:
-    """Frames of a clip, ``(n, h, w)`` uint8.
-
-    Args:
-        heart: The heart.
-        canvas: Grid of the frames.
-        levels: ``(n,)`` contraction level of each frame.
-        poses: ``(n, 2, 3)`` from `lvef.synthesis.animated_stills.appearance.breathing`.
-        times_s: ``(n,)``.
-        effects: Amounts.
-        rng: Random generator.
-    """
+    """Frames of a clip, ``(n, h, w)`` uint8, at contraction levels ``(n,)`` and in poses ``(n, 2, 3)`` of `breathing`."""
     painter = Painter(heart.pair.ed, heart.pair.es, heart.sector)
     shape = heart.pair.ed.shape
     fresh = effects.tissue_speckle > 0 or effects.blood_speckle > 0
@@ -170,10 +160,10 @@ def _usual_deviation(painter: Painter, heart: ContractionModel) -> tuple[float, 
     return float(np.median(deviation[tissue])), float(np.median(deviation[blood]))
 
 
-def draw_truth(
+def _draw_truth(
     heart: ContractionModel, canvas: Canvas, levels: FloatArray, poses: FloatArray
 ) -> tuple[tuple[Tracing, ...], NDArray[np.uint8]]:
-    """Tracings and labels ``(n, h, w)`` of the frames that `draw_frames` draws."""
+    """Tracings and labels ``(n, h, w)`` of the frames that `_draw_frames` draws."""
     tracings = []
     labels = np.zeros((len(levels), *canvas.shape), np.uint8)
     for i, (level, pose) in enumerate(zip(levels, poses, strict=True)):
@@ -275,8 +265,8 @@ def animate_stills(
     spacing = heart.pair.spacing
     scale = np.array([spacing.x_mm, spacing.y_mm] if spacing else [1.0, 1.0])
     poses = breathing(times, effects, heart.lv[0].mean(axis=0), scale, rng)
-    frames = draw_frames(heart, canvas, levels, poses, times, effects, rng)
-    tracings, labels = draw_truth(heart, canvas, levels, poses)
+    frames = _draw_frames(heart, canvas, levels, poses, times, effects, rng)
+    tracings, labels = _draw_truth(heart, canvas, levels, poses)
     volumes = np.array([volume_of_tracing(t, canvas.spacing) for t in tracings])
     no_scale = "" if canvas.spacing else "The animated still has no scale."
     clip = Clip(frames, times, "synthetic", name, canvas.spacing, no_scale, view=heart.pair.view)

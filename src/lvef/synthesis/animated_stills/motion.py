@@ -175,11 +175,11 @@ class _Spline:
         bent = _kernel(points, self.centres) @ self.weights[:m]
         return np.asarray(bent + self.weights[m] + points @ self.weights[m + 1 :])
 
-    def flowed(self, points: FloatArray, steps: int = 6) -> FloatArray:
-        """Points after time 1."""
-        for _ in range(steps):
-            half = points + self(points) / (2 * steps)
-            points = points + self(half) / steps
+    def flowed(self, points: FloatArray) -> FloatArray:
+        """Points after time 1, in six steps."""
+        for _ in range(6):
+            half = points + self(points) / 12
+            points = points + self(half) / 6
         return points
 
 

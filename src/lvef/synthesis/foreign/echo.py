@@ -114,18 +114,10 @@ DrawPlane = Callable[[SimpleHeart, np.random.Generator], Plane]
 """From a heart and a random generator to a scan plane."""
 
 
-def plane_through(
+def _plane_through(
     anchor: Float32, right: Float32, deep: Float32, at_mm: tuple[float, float], turn_deg: float
 ) -> Plane:
-    """The plane that shows a point of the body at a place (to the right, depth) of the image.
-
-    Args:
-        anchor: The point, ``(3,)``.
-        right: Direction to the right, before the turn.
-        deep: Direction away from the probe; made perpendicular to the other.
-        at_mm: Where the point is shown.
-        turn_deg: Turn of the heart in the image; positive turns what is deep to the right.
-    """
+    """The plane that shows a point at a place (to the right, depth) of the image; a turn moves what is deep to the right."""
     right = right / np.linalg.norm(right)
     deep = deep - (deep @ right) * right
     deep = deep / np.linalg.norm(deep)
@@ -143,7 +135,7 @@ def _apical(degrees: float, forward: tuple[float, float]) -> DrawPlane:
         off = rng.normal(*forward) * unit(turn + 90)
         deep = heart.length * AXIS + off
         at = (normal(rng, -3, 6, -16, 10), normal(rng, 26, 6, 15, 42))
-        return plane_through(np.zeros(3, np.float32), unit(turn), deep, at, normal(rng, 9, 7, -6, 24))
+        return _plane_through(np.zeros(3, np.float32), unit(turn), deep, at, normal(rng, 9, 7, -6, 24))
 
     return draw
 
@@ -154,7 +146,7 @@ def _long_axis(heart: SimpleHeart, rng: np.random.Generator) -> Plane:
     front = unit(OUTFLOW_DEG + normal(rng, 0, 5, -12, 12))
     at = (normal(rng, 2, 8, -15, 18), normal(rng, 72, 7, 58, 90))
     right = AXIS + normal(rng, 0, 0.05, -0.1, 0.1) * unit(60)
-    return plane_through(anchor, right, -front, at, normal(rng, 0, 9, -20, 20))
+    return _plane_through(anchor, right, -front, at, normal(rng, 0, 9, -20, 20))
 
 
 def _short_axis(level: float) -> DrawPlane:
@@ -165,7 +157,7 @@ def _short_axis(level: float) -> DrawPlane:
         top = normal(rng, 122, 9, 100, 142)
         at = (normal(rng, 2, 7, -14, 16), normal(rng, 64, 7, 50, 82))
         right, up = (unit(angle) + normal(rng, 0, 0.12, -0.25, 0.25) * AXIS for angle in (top - 90, top))
-        return plane_through(anchor, right, -up, at, 0.0)
+        return _plane_through(anchor, right, -up, at, 0.0)
 
     return draw
 
@@ -175,7 +167,7 @@ def _subcostal(heart: SimpleHeart, rng: np.random.Generator) -> Plane:
     anchor = 0.6 * heart.length * AXIS - normal(rng, 4, 3, -4, 10) * unit(120)
     deep = unit(30 + normal(rng, 0, 6, -14, 14))
     at = (normal(rng, 16, 8, 0, 32), normal(rng, 98, 8, 80, 118))
-    return plane_through(anchor, -AXIS, deep, at, normal(rng, 22, 9, 0, 42))
+    return _plane_through(anchor, -AXIS, deep, at, normal(rng, 22, 9, 0, 42))
 
 
 PLANES: Mapping[str, DrawPlane] = {
