@@ -177,24 +177,17 @@ def _check_ef_against_volumes(rows: pl.DataFrame, findings: Findings) -> None:
         return
     from_volumes = 100 * (edv - esv) / edv
     # An EF made from exact volumes and handed out beside rounded ones may be off by what their rounding does to it.
-    half = [0.5 * _step(known[name]) for name in ("edv_ml", "esv_ml", "ef_percent")]
+    is_whole = [
+        bool((known[name] == known[name].round()).all()) for name in ("edv_ml", "esv_ml", "ef_percent")
+    ]
+    half = [0.5 * whole for whole in is_whole]
     rounding = 100 * (half[1] / edv + esv * half[0] / edv**2) + half[2]
     difference = (from_volumes - ef).abs()
-    found = known.with_columns(
-        from_volumes.alias("from_volumes"), difference.alias("difference"), rounding.alias("rounding")
-    )
-    allowed = pl.max_horizontal(pl.lit(EF_TOLERANCE_POINTS), pl.col("rounding"))
-    wrong = found.filter(pl.col("difference") > allowed).select("item", "ef_percent", "from_volumes")
-    findings.add(
-        _EF_DISAGREES, [f"{item} ({ef:g}, from volumes {other:.1f})" for item, ef, other in wrong.rows()]
-    )
-    rounded = pl.col("difference").is_between(EF_TOLERANCE_POINTS, allowed, closed="right")
-    findings.add(_ROUNDED, _items(found, rounded))
-
-
-def _step(values: pl.Series) -> float:
-    """1 where all values of a column are whole numbers, else 0: whether the dataset rounds."""
-    return 1.0 if bool((values == values.round()).all()) else 0.0
+    allowed = pl.max_horizontal(pl.lit(EF_TOLERANCE_POINTS), rounding)
+    wrong = known.filter(difference > allowed).select("item", "ef_percent", from_volumes.alias("other"))
+    named = [f"{item} ({ef:g}, from volumes {other:.1f})" for item, ef, other in wrong.rows()]
+    findings.add(_EF_DISAGREES, named)
+    findings.add(_ROUNDED, _items(known, difference.is_between(EF_TOLERANCE_POINTS, allowed, closed="right")))
 
 
 def _check_splits(manifest: pl.DataFrame, findings: Findings) -> None:
@@ -207,9 +200,8 @@ def _check_splits(manifest: pl.DataFrame, findings: Findings) -> None:
     )
     findings.add(_TWO_SPLITS, [f"{patient} ({', '.join(splits)})" for patient, splits in parts.iter_rows()])
     with_splits = listed["collection"].unique().to_list()
-    findings.add(
-        _NO_SPLIT, _items(manifest, pl.col("split").is_null() & pl.col("collection").is_in(with_splits))
-    )
+    without = pl.col("split").is_null() & pl.col("collection").is_in(with_splits)
+    findings.add(_NO_SPLIT, _items(manifest, without))
 
 
 def _check_phases(manifest: pl.DataFrame, findings: Findings) -> None:
@@ -252,9 +244,8 @@ def _check_table(path: Path, rows: pl.DataFrame, findings: Findings) -> None:
     findings.add(_TRACING_BEYOND, [f"{item}, frame {frame} of {n}" for item, frame, n in where])
     _check_order(known.filter(pl.col("volume_px3").is_not_null()), findings)
     within = pl.col("frame").is_not_null() & (pl.col("frame") < pl.col("n_frames")).fill_null(True)
-    counted = known.group_by("item", maintain_order=True).agg(
-        pl.col("n_traced_frames").first(), within.sum().alias("found")
-    )
+    count = (pl.col("n_traced_frames").first(), within.sum().alias("found"))
+    counted = known.group_by("item", maintain_order=True).agg(*count)
     other = counted.filter((pl.col("found") != pl.col("n_traced_frames")).fill_null(False))
     numbers = other.select("item", "n_traced_frames", "found").rows()
     findings.add(_TRACINGS_CHANGED, [f"{item} (manifest {n}, table {found})" for item, n, found in numbers])
@@ -264,9 +255,8 @@ def _check_order(known: pl.DataFrame, findings: Findings) -> None:
     """Whether the traced volume at the manifest's ES frame is the smaller one."""
 
     def at(phase: str) -> pl.DataFrame:
-        return known.filter(pl.col("frame") == pl.col(phase)).select(
-            "item", pl.col("volume_px3").alias(phase)
-        )
+        frames = known.filter(pl.col("frame") == pl.col(phase))
+        return frames.select("item", pl.col("volume_px3").alias(phase))
 
     both = at("ed_frame").join(at("es_frame"), on="item", maintain_order="left")
     findings.add(_SWAPPED_TRACINGS, _items(both, pl.col("es_frame") > pl.col("ed_frame")))

@@ -136,29 +136,18 @@ def decode_row(row: Mapping[str, Any]) -> Decoded:
     frames = clip.frames
     digest = hashlib.sha256(repr(frames.shape).encode())
     digest.update(np.ascontiguousarray(frames).data)
-    shape: tuple[int, int, int] | None = None
-    lv: tuple[int, ...] = ()
-    mask_error = False
+    mask: dict[str, Any] = {}
     mask_path = row["mask_path"]
     if mask_path is not None and Path(mask_path).suffix.lower() in IMAGE_SUFFIXES:
         try:
-            mask = read_labels(root / mask_path)
-            shape = (mask.shape[0], mask.shape[1], mask.shape[2])
-            lv = tuple(int(n) for n in (mask == Structure.LV).sum(axis=(1, 2)))
+            labels = read_labels(root / mask_path)
+            lv_px = tuple(int(n) for n in (labels == Structure.LV).sum(axis=(1, 2)))
+            mask = {"mask_shape": labels.shape, "lv_px": lv_px}
         except (LvefError, OSError):
-            mask_error = True
+            mask = {"mask_error": True}
+    complete = all(notice.code != "truncated" for notice in clip.notices)
     n_frames, height, width = frames.shape
-    return Decoded(
-        n_frames,
-        height,
-        width,
-        sha256=digest.hexdigest(),
-        complete=all(notice.code != "truncated" for notice in clip.notices),
-        black=not frames.any(),
-        mask_shape=shape,
-        lv_px=lv,
-        mask_error=mask_error,
-    )
+    return Decoded(n_frames, height, width, digest.hexdigest(), complete, not frames.any(), **mask)
 
 
 def check_files(
@@ -250,9 +239,7 @@ def _header(path: Path, note: Callable[[str], None], of: str) -> FileHeader | No
 def _compare(row: dict[str, Any], header: FileHeader, note: Callable[[str, str], None]) -> None:
     """What the header says against what the row says."""
     width, height = row["width_px"], row["height_px"]
-    if (width is not None and width != header.width_px) or (
-        height is not None and height != header.height_px
-    ):
+    if width not in (None, header.width_px) or height not in (None, header.height_px):
         note("size_differs", f"manifest {width} x {height}, file {_size(header)}")
     n = header.n_frames
     if n is not None:
@@ -307,14 +294,10 @@ def check_decoded(
             pairs.append((rows[index], result))
         progress(index + 1)
 
-    run(
-        range(len(rows)),
-        lambda index: decode(rows[index]) if readable[index] else None,
-        on_error=fail,
-        record=record,
-        name=name,
-        workers=workers,
-    )
+    def work(index: int) -> Decoded | None:
+        return decode(rows[index]) if readable[index] else None
+
+    run(range(len(rows)), work, on_error=fail, record=record, name=name, workers=workers)
     findings.add(_UNDECODABLE, failed)
     _check_images(pairs, findings)
     _check_masks(pairs, findings)
@@ -340,9 +323,8 @@ def _check_images(pairs: _Pairs, findings: Findings) -> None:
 
 
 def _check_masks(pairs: _Pairs, findings: Findings) -> None:
-    findings.add(
-        _BAD_MASK, [f"{row['item']} ({row['mask_path']})" for row, found in pairs if found.mask_error]
-    )
+    bad = [f"{row['item']} ({row['mask_path']})" for row, found in pairs if found.mask_error]
+    findings.add(_BAD_MASK, bad)
     for row, found in pairs:
         if found.mask_shape is not None and found.mask_shape[0] != found.n_frames:
             findings.add(_MASK_FRAMES, f"{row['item']} (image {found.n_frames}, mask {found.mask_shape[0]})")

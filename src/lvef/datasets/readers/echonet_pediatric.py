@@ -104,9 +104,8 @@ def read(root: Path, progress: Progress | None = None) -> ImportResult:
     clips = pl.concat(parts)
     twice = pl.col("item").is_duplicated()
     findings.add(_BOTH_VIEWS, clips.filter(twice)["item"].unique(maintain_order=True).to_list())
-    clips = clips.with_columns(
-        pl.when(twice).then(pl.col("item") + "_" + pl.col("view")).otherwise("item").alias("item")
-    )
+    apart = pl.when(twice).then(pl.col("item") + "_" + pl.col("view")).otherwise("item")
+    clips = clips.with_columns(apart.alias("item"))
     _check_patients(clips, findings)
     clips = _with_headers(clips, base, findings, progress or no_progress)
     clips = _drop_outside(clips, findings)
@@ -153,14 +152,11 @@ def _view(base: Path, view: DatasetView, name: str, findings: Findings) -> pl.Da
     folder = base / name
     clips = _read_list(folder / name_on_disk(folder, LIST), findings)
     clips = add_paths(clips, folder, findings)
-    clips = add_tracings(
-        clips,
-        folder,
-        findings,
-        lambda frames, path: _decide_phases(clips, frames, path, findings),
-        shown=f"{name}/{TRACINGS}",
-        what="contour",
-    )
+
+    def decide(frames: pl.DataFrame, path: Path) -> pl.DataFrame:
+        return _decide_phases(clips, frames, path, findings)
+
+    clips = add_tracings(clips, folder, findings, decide, shown=f"{name}/{TRACINGS}", what="contour")
     # The 21 lines of a long axis and its disks mean nothing on a short-axis view.
     table = pl.col("tracing_path") if view is DatasetView.A4C else pl.lit(None, pl.String)
     return clips.with_columns(
@@ -191,9 +187,8 @@ def _read_list(path: Path, findings: Findings) -> pl.DataFrame:
     table = table.with_columns(part.alias("split"))
     findings.add(_UNKNOWN_FOLD, items(table, pl.col("split").is_null()))
     named = pl.col("item").str.extract_groups(_NAME)
-    table = table.with_columns(
-        named.struct.field("1").alias("patient"), named.struct.field("2").alias("visit")
-    )
+    patient, visit = named.struct.field("1").alias("patient"), named.struct.field("2").alias("visit")
+    table = table.with_columns(patient, visit)
     findings.add(_UNKNOWN_PATIENT, items(table, pl.col("patient").is_null()))
     table = table.with_columns(pl.col("patient").fill_null(pl.col("item")))
     return drop_duplicate_rows(table, "item", ["ef_percent", "sex", "age_years", "split"], REPEATED, findings)

@@ -384,16 +384,12 @@ def _plausible(rate_hz: float | None) -> float | None:
 
 def _give_items(rows: list[dict[str, Any]]) -> None:
     """Name each row: by its path without suffix where that is unique, else with it, else with its root."""
-    for make in (
-        lambda r: str(Path(r["path"]).with_suffix("").as_posix()),
-        lambda r: r["path"],
-        lambda r: f"{r['root']}/{r['path']}",
-    ):
-        names = [make(row) for row in rows]
-        if len(set(names)) == len(names):
-            for row, name in zip(rows, names, strict=True):
-                row["item"] = name
-            return
+    paths = [row["path"] for row in rows]
+    stems = [Path(path).with_suffix("").as_posix() for path in paths]
+    whole = [f"{row['root']}/{row['path']}" for row in rows]
+    names = next(names for names in (stems, paths, whole) if len(set(names)) == len(names))
+    for row, name in zip(rows, names, strict=True):
+        row["item"] = name
 
 
 READER = DatasetReader(
