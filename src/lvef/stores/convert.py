@@ -419,11 +419,8 @@ class _Patients:
 
     def __init__(self, journal: Journal, rename: bool) -> None:
         self._rename = rename
-        self._numbered: dict[str, str] = {
-            entry["patient_key"]: entry["rows"][0]["patient"]
-            for entry in journal.entries.values()
-            if entry["rename"]
-        }
+        renamed = (entry for entry in journal.entries.values() if entry["rename"])
+        self._numbered = {str(e["patient_key"]): str(e["rows"][0]["patient"]) for e in renamed}
         self._last = max((int(name.removeprefix("patient")) for name in self._numbered.values()), default=0)
 
     def name(self, own: str) -> str:

@@ -85,11 +85,9 @@ def deidentify(
         notices.append("The image is coloured, as in colour Doppler; it was written in grey.")
     row = _row(clip, known, name, patient)
     if len(frames) > 1 and row["frame_rate_hz"] is None:
-        notices.append(
-            f"The file states no frame rate: the manifest has none, the AVI plays at {DEFAULT_FRAME_RATE_HZ:g} Hz."
-            if form is Format.AVI
-            else "The file states no frame rate: the manifest has no times."
-        )
+        of_avi = f"the manifest has none, the AVI plays at {DEFAULT_FRAME_RATE_HZ:g} Hz."
+        rest = of_avi if form is Format.AVI else "the manifest has no times."
+        notices.append(f"The file states no frame rate: {rest}")
     if len(frames) > 1 and form is Format.PNG:
         return _write_frames(frames, out, name, row, notices)
     if len(frames) > 1:
@@ -116,11 +114,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _find_safe_sector(clip: Clip) -> Sector:
-    """The sector, if it can be told from a lit screen.
-
-    Raises:
-        QualityRefusal: There is none, or what is lit has the shape of a screen.
-    """
+    """The sector, if it can be told from a lit screen."""
     sector = find_sector(clip)
     # Two images side by side are two of one screen: each may be a rectangle with a margin.
     if sector.second is not None or sector.mask.sum() > MAX_BOX_FILL * sector.box.width * sector.box.height:
@@ -155,20 +149,10 @@ def _row(clip: Clip, known: Mapping[str, Any], name: str, patient: str) -> dict[
     for phase in ("ed_frame", "es_frame"):  # a clip that was cut off may have lost them
         if row.get(phase) is not None and row[phase] >= n_frames:
             row[phase] = None
-    return (
-        row
-        | _timing(clip, known)
-        | {
-            "item": name,
-            "patient": patient,
-            "kind": "clip" if n_frames > 1 else "still",
-            "n_frames": n_frames,
-            "height_px": height,
-            "width_px": width,
-            "spacing_x_mm": spacing[0],
-            "spacing_y_mm": spacing[1],
-        }
-    )
+    row |= _timing(clip, known)
+    row |= {"item": name, "patient": patient, "kind": "clip" if n_frames > 1 else "still"}
+    row |= {"n_frames": n_frames, "height_px": height, "width_px": width}
+    return row | {"spacing_x_mm": spacing[0], "spacing_y_mm": spacing[1]}
 
 
 def _timing(clip: Clip, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,11 +174,8 @@ def _write_frames(
     """Each frame as a PNG in a folder of its own, each a still in the manifest."""
     make_folder(out / name)
     phases = {row.get("es_frame"): "ES", row.get("ed_frame"): "ED"}
-    still = row | {
-        "kind": "still",
-        "n_frames": 1,
-        **dict.fromkeys(("frame_rate_hz", "duration_s", "frame_times_s", "ed_frame", "es_frame")),
-    }
+    still = row | {"kind": "still", "n_frames": 1}
+    still |= dict.fromkeys(("frame_rate_hz", "duration_s", "frame_times_s", "ed_frame", "es_frame"))
     files, rows = [], []
     for index, frame in enumerate(frames):
         files.append(f"{name}/{index:05d}.png")

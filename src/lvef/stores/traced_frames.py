@@ -131,9 +131,8 @@ class TracePreparation:
         entry, stamp = self._journal.entries.get(source.item), self._stamps[source.item]
         if entry is None or (stamp and entry["stamp"] != stamp):
             return False
-        return all(
-            (self._out / row[name]).is_file() for row in entry["rows"] for name in ("picture", "lines")
-        )
+        files = (row[name] for row in entry["rows"] for name in ("picture", "lines"))
+        return all((self._out / file).is_file() for file in files)
 
     def make(self, source: Source) -> list[dict[str, Any]]:
         """Write the traced frames of an item.
@@ -146,9 +145,8 @@ class TracePreparation:
         """
         clip, placement = self._recipe.place(source)
         tracings = self._tracings(source)
-        by_phase = (
-            _from_table(tracings, clip, placement) if tracings else _from_masks(source, clip, placement)
-        )
+        of_table = _from_table(tracings, clip, placement) if tracings else None
+        by_phase = of_table or _from_masks(source, clip, placement)
         rows = []
         for phase, traced in by_phase.items():
             _check_inside(traced, self._recipe.size, source.item)
@@ -194,9 +192,8 @@ class TracePreparation:
         table = table.join(labels.join(kinds, on="item"), on="item", how="left", maintain_order="left")
         # The frames that belong together: those of a clip, or the stills of a patient's view.
         pair = [pl.when("kind").then(pl.concat_str("patient", "view", separator="\n")).otherwise("item")]
-        volume = {
-            phase: pl.col("volume_px3").filter(pl.col("phase") == phase).first().over(pair) for phase in Phase
-        }
+        volumes, of = pl.col("volume_px3"), pl.col("phase")
+        volume = {phase: volumes.filter(of == phase).first().over(pair) for phase in Phase}
         sole = pl.all_horizontal((pl.col("phase") == phase).sum().over(pair) == 1 for phase in Phase)
         ef = 100.0 * (1.0 - volume[Phase.ES] / volume[Phase.ED])
         table = table.with_columns(pl.when(sole).then(ef).alias("lines_ef_percent"))
@@ -294,11 +291,7 @@ def _from_masks(source: Source, clip: Clip, placement: Placement) -> dict[Phase,
 
 
 def _check_inside(traced: TracedFrame, size: int, item: str) -> None:
-    """Lines far outside of the image belong to another image, or to one of another size.
-
-    Raises:
-        GeometryError: They lie so.
-    """
+    """Refuse lines far outside of the image: they belong to another image, or to one of another size."""
     low, high = float(traced.lines.min()), float(traced.lines.max())
     if low < -0.1 * size or high > 1.1 * size:
         raise GeometryError(
