@@ -175,9 +175,9 @@ def test_real_phantoms_by_several_processes(run, here):
 
 
 def test_views(run, monkeypatch, here):
-    from lvef.stores import synthetic_sources as synthetic_views
+    from lvef.stores import synthetic_sources
 
-    monkeypatch.setattr(synthetic_views, "write_views", lambda out, **asked: asked["each"] * 19)
+    monkeypatch.setattr(synthetic_sources, "write_views", lambda out, **asked: asked["each"] * 19)
     done = run("synthesize", "views", "out", "--each", 2, "--seed", 5)
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == "Written to out: 38 clips; views.csv lists what each shows.\n"

@@ -11,7 +11,7 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.core.runner import Progress
 from lvef.io.open import open_clip
-from lvef.stores import synthetic_sources as synthetic_views
+from lvef.stores import synthetic_sources
 from lvef.stores.synthetic_sources import clip_rng, write_views
 
 
@@ -22,9 +22,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     def clip(name: str, rng: np.random.Generator, *, n_frames: int, size: int, rate_hz: float) -> np.ndarray:
         return rng.integers(0, 255, (n_frames, size, size), dtype=np.uint8)
 
-    classes = {name: synthetic_views.FOREIGN_CLASSES[name] for name in ("a4c", "m_mode")}
-    monkeypatch.setattr(synthetic_views, "FOREIGN_CLASSES", classes)
-    monkeypatch.setattr(synthetic_views, "foreign_clip", clip)
+    classes = {name: synthetic_sources.FOREIGN_CLASSES[name] for name in ("a4c", "m_mode")}
+    monkeypatch.setattr(synthetic_sources, "FOREIGN_CLASSES", classes)
+    monkeypatch.setattr(synthetic_sources, "foreign_clip", clip)
 
 
 @pytest.mark.usefixtures("quick")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-import textwrap
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,10 +18,6 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
-
-from lvef.core.config import read_toml
-from lvef.core.errors import ConfigError
-from lvef.core.terms import GIVEN_VIEWS, View
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -191,6 +186,10 @@ class TomlType(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
         """Read the file; a default stays as it is."""
+        # Here and below: commands without such options start faster.
+        from lvef.core.config import read_toml
+        from lvef.core.errors import ConfigError
+
         if isinstance(value, self.kind):
             return value
         try:
@@ -256,6 +255,8 @@ def build(kind: type[T], values: Mapping[str, Any]) -> T:
 
 def field_docs(kind: type) -> dict[str, str]:
     """The docstring under each field of a dataclass, on one line."""
+    import textwrap
+
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     assert isinstance(tree, ast.ClassDef)
     docs = {}
@@ -311,6 +312,8 @@ def _kind(hint: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _param_type(hint: Any) -> click.ParamType[Any]:  # noqa: ANN401
+    from lvef.core.terms import GIVEN_VIEWS, View
+
     inner = _inner(hint)
     if dataclasses.is_dataclass(inner):
         return TomlType(inner)
