@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -99,3 +101,23 @@ def test_abandoned_work_is_known_until_its_thread_ends(monkeypatch):
     end.set()
     while has_abandoned_work():
         time.sleep(0.001)
+
+
+TRACKED = """
+import os, signal, sys, time
+from lvef.core.workers import start_resource_tracker
+from multiprocessing import resource_tracker
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+start_resource_tracker()
+os.killpg(0, signal.SIGHUP)
+resource_tracker.register("/x", "semaphore")
+resource_tracker.unregister("/x", "semaphore")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_closed_terminal_does_not_end_the_resource_tracker():
+    done = subprocess.run(
+        [sys.executable, "-c", TRACKED], capture_output=True, text=True, start_new_session=True, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (0, "")

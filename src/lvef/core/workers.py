@@ -18,6 +18,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, Proce
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from queue import SimpleQueue
 from threading import Lock, Thread
 from types import TracebackType
@@ -218,6 +219,7 @@ class ProcessPool:
 
     def __init__(self, workers: int) -> None:
         spawn = multiprocessing.get_context("spawn")
+        start_resource_tracker()
         self._pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_process)
         with interrupts_blocked():
             # The first piece of work starts all processes.
@@ -279,6 +281,17 @@ def interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def start_resource_tracker() -> None:
+    """Start Python's process that counts shared objects, before the first worker.
+
+    It ignores Ctrl-C and SIGTERM, but not SIGHUP, which a closed terminal sends to all; and while it starts, it lets through
+    what `interrupts_blocked` keeps away from other processes.
+    """
+    if sys.platform != "win32":
+        with interrupts_blocked():
+            resource_tracker.ensure_running()
 
 
 def grace_period(error: BaseException | None) -> float | None:

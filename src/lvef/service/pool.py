@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from lvef.core.workers import interrupts_blocked
+from lvef.core.workers import interrupts_blocked, start_resource_tracker
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Progress, Task, TaskHandler, TaskResult, serve_tasks
 
@@ -81,6 +81,7 @@ class WorkerProcess:
 
     def __init__(self, worker_factory: WorkerFactory, settings: ServiceSettings, folder: Path) -> None:
         context = multiprocessing.get_context("spawn")
+        start_resource_tracker()
         self.connection, theirs = context.Pipe()
         self.process: SpawnProcess = context.Process(
             target=serve_tasks, args=(theirs, worker_factory, settings, str(folder)), daemon=True
