@@ -27,7 +27,7 @@ from lvef.core.records import Clip, FloatArray, Measurement, aspect_of
 from lvef.core.serialization import to_json
 from lvef.core.terms import Phase, Status, View
 from lvef.datasets.camus import CITATION, LICENCE, CamusStill, read_split, read_stills
-from lvef.evaluation.stills.perturbations import PERTURBATIONS
+from lvef.evaluation.stills.robustness import PERTURBATIONS
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels, volume_curve_of_tracings
@@ -37,8 +37,8 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import FrameContext, Predictor, TracedFrames
 from lvef.measure.predictors import load_predictor
 from lvef.measure.quality_score import SCORED, QualityScale, ScoredPart
+from lvef.stats.agreement import roc_auc
 from lvef.stats.bootstrap import interval
-from lvef.stats.classification import roc_auc
 from lvef.transforms.sector import Sector, find_sector
 
 LABELS = ("Poor", "Medium", "Good")

@@ -24,12 +24,12 @@ from lvef.measure.quality import check_image
 from lvef.measure.results import RefusalWithCurve
 from lvef.measure.thresholds import DEFAULT
 from lvef.measure.view import APICAL, APPEARANCE, ViewModel, view_of
+from lvef.stats.agreement import roc_auc
 from lvef.stats.bootstrap import interval
-from lvef.stats.classification import roc_auc
 from lvef.synthesis.foreign import FOREIGN_CLASSES, foreign_clip
 from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
 from lvef.synthesis.phantom.render import render_phantom
-from lvef.training.segmentation import held_out
+from lvef.training.camus_run import held_out
 from lvef.transforms.sector import find_sector
 
 STREAM = 81207

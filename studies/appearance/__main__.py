@@ -17,7 +17,7 @@ from lvef.core.errors import DataError, run_main
 from lvef.core.serialization import to_json
 from lvef.core.terms import View
 from lvef.datasets.camus import CamusStill, read_split, read_stills
-from lvef.evaluation.output import RUN_NAME, earlier_files, last_name
+from lvef.evaluation.report import RUN_NAME, earlier_files, last_name
 from lvef.io.atomic import make_folder, remove_files, write_bytes_atomic, write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
 from studies.appearance.comparison import compare, measure_separability, samples_csv

@@ -13,7 +13,7 @@ from PIL import Image
 from lvef.core.errors import DataError, MissingExtraError
 from lvef.core.records import BoolArray, Clip
 from lvef.datasets.camus import read_split
-from lvef.evaluation.stills.perturbations import PERTURBATIONS as ALL_PERTURBATIONS
+from lvef.evaluation.stills.robustness import PERTURBATIONS as ALL_PERTURBATIONS
 from lvef.evaluation.synthetic.truth import TrueClip, TrueCurve, TrueMask, read_curve, read_dataset, read_mask
 from lvef.io.open import open_clip
 from lvef.stores.synthetic import Source, Task, synthesize
@@ -65,7 +65,7 @@ MOTION_SEED = 1
 """Seed of the animated stills."""
 
 MOTION_PATIENTS = 40
-"""Patients of the default list: the first of fold 0 of `lvef.training.segmentation.held_out`, seed 1, five folds, of CAMUS's
+"""Patients of the default list: the first of fold 0 of `lvef.training.camus_run.held_out`, seed 1, five folds, of CAMUS's
 training patients. Networks trained on all training patients have met them; the validation patients stay closed."""
 
 
@@ -163,7 +163,7 @@ def default_patients(camus: Path) -> list[str]:
         MissingExtraError: torch is not installed.
     """
     try:
-        from lvef.training.segmentation import held_out
+        from lvef.training.camus_run import held_out
     except ImportError:
         raise MissingExtraError("The default list of patients", "train") from None
     return held_out(read_split(camus, "training"), 0, 5, 1)[:MOTION_PATIENTS]

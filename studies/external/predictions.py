@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from lvef.core.errors import DataError, LvefError
 from lvef.core.records import Clip, FloatArray, FrameArray, Measurement, Tracing, VolumeCurve
 from lvef.core.terms import Status
-from lvef.evaluation.results import used_weights
-from lvef.evaluation.runner import settings_key
+from lvef.evaluation.runner import settings_key, used_weights
 from lvef.io.atomic import atomic_path, write_text_atomic
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer

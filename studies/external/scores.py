@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from lvef.core.records import BoolArray, Tracing
 from lvef.core.terms import Structure
-from lvef.evaluation.ef_metrics import EF_POINTS
-from lvef.evaluation.metrics import dice_score
+from lvef.evaluation.metrics import EF_POINTS, dice_score
 from lvef.evaluation.synthetic.evaluation import compare_clip
 from lvef.evaluation.synthetic.results import SyntheticResult
 from lvef.geometry.ejection import ejection_fraction

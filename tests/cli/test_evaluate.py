@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lvef.datasets.camus import read_split
-from lvef.evaluation.stills.perturbations import PERTURBATIONS
+from lvef.evaluation.stills.robustness import PERTURBATIONS
 from lvef.inference.session import bf16_available
 from tests.datasets import camus_folder
 from tests.evaluation.conftest import copy_network

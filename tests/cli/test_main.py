@@ -216,18 +216,6 @@ def test_without_torch_a_sentence_says_what_to_install(run, here, monkeypatch, w
     assert done.stderr.count("\n") == 1
 
 
-def test_without_torch_so_does_a_program_of_training():
-    # As `python -m lvef.training.frame_start` begins.
-    done = python(
-        "-c", "import sys; sys.modules['torch'] = None; sys.argv = ['-m']; import lvef.training.frame_start"
-    )
-    assert done.returncode == 1
-    assert (
-        done.stderr
-        == 'lvef: Training needs packages that are not installed: run pip install "lvef[train]".\n'
-    )
-
-
 def test_a_stop_by_the_user_is_130(monkeypatch):
     result = verb_that_raises(monkeypatch, KeyboardInterrupt())
     assert result.exit_code == 130

@@ -203,7 +203,7 @@ def test_quiet_prints_the_result_alone(run, recipe, store, here):
     ],
 )
 def test_loggers_and_trial_runs_that_cannot_be(run, recipe, store, here, monkeypatch, words, code, said):
-    monkeypatch.setattr(import_module("lvef.training.loggers"), "find_spec", lambda name: None)
+    monkeypatch.setattr(import_module("lvef.training.callbacks"), "find_spec", lambda name: None)
     done = run("train", recipe, "--data", store, "--out", "run", *words)
     assert done.exit_code == code
     assert said in done.stderr

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lvef.evaluation.stills.evaluation import evaluate
-from lvef.evaluation.stills.models import Plan, load_models
-from lvef.evaluation.stills.perturbations import PERTURBATIONS
+from lvef.evaluation.stills.evaluation import Plan, evaluate, load_models
+from lvef.evaluation.stills.robustness import PERTURBATIONS
 from lvef.inference.catalogue import find_model
 from lvef.measure.options import MeasureOptions
 from tests.datasets import camus_folder
@@ -51,10 +50,7 @@ def twin(tmp_path_factory):
 def evaluated(collection, twin):
     """Plan and evaluation of two networks, with some changes of the picture."""
     plan = Plan(
-        collection,
-        weights=("camus-seg", str(twin)),
-        robustness=True,
-        options=MeasureOptions(precision="f32"),
+        collection, weights=("camus-seg", str(twin)), robustness=True, options=MeasureOptions(precision="f32")
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lvef.evaluation.stills.evaluation.PERTURBATIONS", SOME_PERTURBATIONS)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.evaluation.output import RUN_NAME, earlier_files, last_name
+from lvef.evaluation.report import RUN_NAME, earlier_files, last_name
 from lvef.io.atomic import make_folder, remove_files
 
 

@@ -8,9 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lvef.evaluation.output import render_page
 from lvef.evaluation.plots.style import encode_png
-from lvef.evaluation.report import Plot, Section, Table
+from lvef.evaluation.report import Plot, Section, Table, render_page
 
 NASTY = "<script>alert('x')</script> & \"quoted\" $x$ Überblick 漢字"
 VOID = {"meta", "img"}

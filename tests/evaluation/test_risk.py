@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lvef.evaluation.plots.risk import risk_coverage, risk_coverage_png
+from lvef.evaluation.plots.curves import risk_coverage, risk_coverage_png
 
 
 def test_the_narrowest_come_first():

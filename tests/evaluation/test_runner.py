@@ -10,8 +10,7 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.core.runner import Progress
 from lvef.evaluation.metrics import NAN
-from lvef.evaluation.results import CaseResult, exit_code_of, from_plain, to_plain
-from lvef.evaluation.runner import CaseRunner
+from lvef.evaluation.runner import CaseResult, CaseRunner, exit_code_of, from_plain, to_plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,7 @@ SMALL = {
         {"grey": (1, 7, 24, 24)},
     ),
     "r2plus1d-18": ("r2plus1d-18", {}, {"grey": (1, 4, 16, 16)}),
-    "segnet": (
-        "segnet",
-        {"widths": [4, 4, 8, 8], "encoder_blocks": [1, 1, 1, 1]},
-        {"grey": (1, 32, 32)},
-    ),
+    "segnet": ("segnet", {"widths": [4, 4, 8, 8], "encoder_blocks": [1, 1, 1, 1]}, {"grey": (1, 32, 32)}),
 }
 """Family, settings and inputs, small enough for a test; only what must have its full size has it."""
 

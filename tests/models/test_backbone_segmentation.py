@@ -6,8 +6,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lvef.models.backbone_segmentation import BackboneSegmentation, backbone_state  # noqa: E402
-from lvef.models.mobilenet import load_backbone  # noqa: E402
+from lvef.models.mobilenet import (  # noqa: E402
+    BackboneSegmentation,
+    backbone_state,
+    load_backbone,
+)
 from lvef.models.volume_trace import OWN_BACKBONE, TUNED, VolumeTraceNet  # noqa: E402
 
 pytestmark = pytest.mark.training

@@ -15,10 +15,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from lvef.core.errors import ConfigError, WeightsError  # noqa: E402
-from lvef.models.checkpoint import MOST_BYTES, read_state  # noqa: E402
-from lvef.models.deeplab import DeepLabV3  # noqa: E402
-from lvef.models.published import PUBLISHED, load_published  # noqa: E402
-from lvef.models.r2plus1d import R2Plus1d18, R2Plus1dConfig, R2Plus1dEf, load_kinetics  # noqa: E402
+from lvef.models.checkpoint import MOST_BYTES, load_pretrained, read_state  # noqa: E402
+from lvef.models.published import (  # noqa: E402
+    PUBLISHED,
+    DeepLabV3,
+    load_published,
+)
+from lvef.models.r2plus1d import ChannelScaling, R2Plus1d18, R2Plus1dEf  # noqa: E402
 from tests.models.fabricated import layout, lived  # noqa: E402
 
 pytestmark = pytest.mark.training
@@ -273,10 +276,10 @@ def test_kinetics_weights_leave_the_output_as_it_was(tmp_path):
     path = tmp_path / "kinetics.pt"
     full = lived(R2Plus1d18(400))
     torch.save(full.state_dict(), path)
-    net = R2Plus1dEf(R2Plus1dConfig(mean=(110.2, 100.6, 96.0), std=(58.1, 56.5, 55.3)))
+    net = R2Plus1dEf(ChannelScaling(mean=(110.2, 100.6, 96.0), std=(58.1, 56.5, 55.3)))
     net.set_output_bias(55.0)
     before = net.net.fc.weight.clone()
-    assert re.fullmatch("[0-9a-f]{64}", load_kinetics(net, path))
+    assert re.fullmatch("[0-9a-f]{64}", load_pretrained(net.net, path, "r2plus1d_18", "fc."))
     assert torch.equal(net.net.fc.weight, before)
     assert net.net.fc.bias.item() == 55
     assert torch.equal(net.net.layer4[1].conv2[1].running_var, full.layer4[1].conv2[1].running_var)

@@ -10,8 +10,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from lvef.core.errors import ConfigError, LvefError  # noqa: E402
+from lvef.models.checkpoint import load_pretrained  # noqa: E402
 from lvef.models.families import build  # noqa: E402
-from lvef.models.transformer import TransformerConfig, TransformerEf, load_kinetics  # noqa: E402
+from lvef.models.transformer import TransformerConfig, TransformerEf  # noqa: E402
 
 pytestmark = pytest.mark.training
 
@@ -42,7 +43,7 @@ def test_without_torchvision_one_sentence_says_what_to_install(monkeypatch):
 def test_at_its_own_size_it_is_torchvision_s(mvit, tmp_path):
     torch.save(mvit.state_dict() | {"head.1.bias": torch.zeros(400)}, tmp_path / "kinetics.pt")
     net = TransformerEf(TransformerConfig(frames=16, size=224)).eval()
-    load_kinetics(net, tmp_path / "kinetics.pt")
+    load_pretrained(net.net, tmp_path / "kinetics.pt", "mvit_v2_s", "head.")
     grey = 255 * torch.rand(1, 1, 16, 224, 224)
     with torch.inference_mode():
         wanted = mvit((grey.repeat(1, 3, 1, 1, 1) / 255 - 0.45) / 0.225)

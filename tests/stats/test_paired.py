@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from lvef.core.errors import DataError
-from lvef.stats.paired import compare, holm, signed_rank_p
+from lvef.stats.bootstrap import compare, holm, signed_rank_p
 
 
 def test_a_constant_gain_is_found_with_certainty():

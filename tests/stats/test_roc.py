@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lvef.core.errors import DataError
-from lvef.stats.classification import roc_auc, roc_curve
+from lvef.stats.agreement import roc_auc, roc_curve
 
 
 @pytest.mark.parametrize(

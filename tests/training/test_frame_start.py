@@ -9,6 +9,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
+from click.testing import CliRunner  # noqa: E402
+
+from lvef.cli.train import train  # noqa: E402
 from lvef.core.errors import ConfigError  # noqa: E402
 from lvef.models.small_video import SmallVideoConfig, SmallVideoNet  # noqa: E402
 from lvef.models.two_stream import TUNED, TwoStreamConfig, TwoStreamNet  # noqa: E402
@@ -16,10 +19,10 @@ from lvef.training import frame_start  # noqa: E402
 from lvef.training.checkpoints import start_from  # noqa: E402
 from lvef.training.fit import make_network  # noqa: E402
 from lvef.training.frame_start import (  # noqa: E402
+    START_NAME,
     forget_neighbours,
     frame_features,
     line_lengths,
-    main,
 )
 from lvef.training.machine import cpu_has_bf16  # noqa: E402
 from lvef.training.recipe import read_recipe  # noqa: E402
@@ -78,20 +81,21 @@ def test_the_report_s_stem_sees_no_single_frame():
         frame_features(TwoStreamNet(TwoStreamConfig(widths=(2, 2), features=4)), torch.zeros(1, 1, 112, 112))
 
 
-def test_what_is_learned_is_where_training_starts(tmp_path, capsys, monkeypatch):
+def test_what_is_learned_is_where_training_starts(tmp_path, monkeypatch):
     monkeypatch.setattr(frame_start, "make_network", _small)
     folder = write_traces(tmp_path / "traces", patients=6)
     recipe = ROOT / "recipes" / "small-video.toml"
-    main([str(recipe), "--data", str(folder), "--out", str(tmp_path / "s.pt"), "--epochs", "1"])
-    said = capsys.readouterr()
-    assert "standard deviations on validation frames" in said.out
+    words = [str(recipe), "--from-frames", "--data", str(folder), "--epochs", "1", "-o", str(tmp_path / "s")]
+    said = CliRunner().invoke(train, words)
+    assert said.exit_code == 0, said.output
+    assert "standard deviations on validation frames" in said.stdout
     taken = "bf16-mixed" if cpu_has_bf16() else "32-true"
-    machine, epoch = said.err.splitlines()
+    machine, epoch = said.stderr.splitlines()
     assert machine.startswith("Frames: ") and machine.endswith(f"precision {taken}")
     assert epoch.startswith("Frames: epoch 1/1, loss 0.")
     net = _small(read_recipe(recipe), 50.0)
     before = net.stem[0].weight.clone()
-    assert start_from(net, tmp_path / "s.pt", "small-video") == ""
+    assert start_from(net, tmp_path / "s" / START_NAME, "small-video") == ""
     assert not torch.equal(net.stem[0].weight, before)
     assert bool((net.blocks[0].time.weight[:, :, 1] != 0).any())
 

@@ -13,9 +13,15 @@ pytest.importorskip("lightning")
 
 from lvef.cli.train_options import LOGGERS  # noqa: E402
 from lvef.core.errors import ConfigError  # noqa: E402
-from lvef.training import loggers as module  # noqa: E402
-from lvef.training.callbacks import EVERY_S, VERBOSE_EVERY_S, ProgressLines, progress_callbacks  # noqa: E402
-from lvef.training.loggers import log_settings, make_loggers  # noqa: E402
+from lvef.training import callbacks as module  # noqa: E402
+from lvef.training.callbacks import (  # noqa: E402
+    EVERY_S,
+    VERBOSE_EVERY_S,
+    ProgressLines,
+    log_settings,
+    make_loggers,
+    progress_callbacks,
+)
 from lvef.training.run_folder import RunOptions  # noqa: E402
 
 pytestmark = pytest.mark.training

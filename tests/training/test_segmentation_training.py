@@ -20,6 +20,7 @@ from lvef.core.errors import ConfigError, DataError  # noqa: E402
 from lvef.inference.session import open_session  # noqa: E402
 from lvef.models.export import export_segmentation  # noqa: E402
 from lvef.models.segmentation import SegNet, SegNetConfig  # noqa: E402
+from lvef.training.camus_run import held_out  # noqa: E402
 from lvef.training.image_augmentation import (  # noqa: E402
     AugmentConfig,
     _drop_out,
@@ -33,8 +34,14 @@ from lvef.training.image_augmentation import (  # noqa: E402
 )
 from lvef.training.losses import area_ratio_error, cross_entropy_and_dice, dice_per_case  # noqa: E402
 from lvef.training.run_folder import RunOptions  # noqa: E402
-from lvef.training.segmentation import FramePairs, SegmentationRecipe, held_out  # noqa: E402
-from lvef.training.segmentation_run import average_runs, fit_segmentation, load_start, mean_state  # noqa: E402
+from lvef.training.segmentation import (  # noqa: E402
+    FramePairs,
+    SegmentationRecipe,
+    average_runs,
+    fit_segmentation,
+    load_start,
+    mean_state,
+)
 from lvef.transforms.spec import InputSpec  # noqa: E402
 
 pytestmark = pytest.mark.training
@@ -243,7 +250,7 @@ def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the trainer warns of few workers and of small runs
         cases = FramePairs(stills, None, config)
-        net = fit_segmentation(config, cases, locked, tmp_path)
+        net = fit_segmentation(config, cases, locked, RunOptions(tmp_path))
         with torch.inference_mode():
             x = (unseen[0][:, None].float() / 255 - config.input.mean) / config.input.std
             dice = dice_per_case(net(x).argmax(1), unseen[1].long())
@@ -253,11 +260,11 @@ def test_a_short_run_learns_and_goes_on_where_it_stopped(tmp_path):
         first = tmp_path / "metrics" / "version_0" / "metrics.csv"
         before = first.read_text()
         assert "dice_lv" in before
-        again = fit_segmentation(config, cases, locked, tmp_path)
+        again = fit_segmentation(config, cases, locked, RunOptions(tmp_path))
         assert first.read_text() == before, "a second start must keep what the first one logged"
         for a, b in zip(net.parameters(), again.parameters(), strict=True):
             assert torch.allclose(a, b)
-        fit_segmentation(replace(config, epochs=13), cases, locked, tmp_path)
+        fit_segmentation(replace(config, epochs=13), cases, locked, RunOptions(tmp_path))
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 12, "it goes on beyond its end"
 
 

@@ -18,7 +18,7 @@ from lvef.training import tune as tune_module  # noqa: E402
 from lvef.training.machine import Machine  # noqa: E402
 from lvef.training.run_folder import RunOptions  # noqa: E402
 from lvef.training.training_data import open_training_data  # noqa: E402
-from lvef.training.tune import GRIDS, Search, folder_of, grid_points, search_space, to_toml, tune  # noqa: E402  # noqa: E402
+from lvef.training.tune import GRIDS, Search, folder_of, grid_points, search_space, to_toml, tune  # noqa: E402
 from tests.training.made_up import TinyNet, tiny_recipe, write_store  # noqa: E402
 
 pytestmark = pytest.mark.training

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 pytest.importorskip("onnx")
 
+
 from lvef.core.records import Box  # noqa: E402
 from lvef.core.terms import RECOGNISED_VIEWS, View  # noqa: E402
 from lvef.inference.card import VIEW_OUTPUTS, read_card  # noqa: E402
@@ -24,10 +25,11 @@ from lvef.training.view import (  # noqa: E402
     ViewTask,
     exchange_grain,
     fit_distance,
+    fit_view,
     turn,
+    write_view,
 )
 from lvef.training.view_images import SECTOR_ASPECT, ViewImages, same_sector  # noqa: E402
-from lvef.training.view_run import fit_view, write_view  # noqa: E402
 from lvef.transforms.spec import InputSpec  # noqa: E402
 
 pytestmark = pytest.mark.training
@@ -108,12 +110,12 @@ def stop_in_second_epoch(task, begin=ViewTask.on_train_epoch_start):
 
 def test_a_run_learns_resumes_to_the_same_weights_and_writes_its_card(tmp_path, monkeypatch):
     images = bars()
-    whole = fit_view(SMALL, images, tmp_path / "whole")
+    whole = fit_view(SMALL, images, RunOptions(tmp_path / "whole"))
     with monkeypatch.context() as patch:
         patch.setattr(ViewTask, "on_train_epoch_start", stop_in_second_epoch)
         with pytest.raises(RuntimeError, match="stopped"):
-            fit_view(SMALL, images, tmp_path / "parts")
-    resumed = fit_view(SMALL, images, tmp_path / "parts")
+            fit_view(SMALL, images, RunOptions(tmp_path / "parts"))
+    resumed = fit_view(SMALL, images, RunOptions(tmp_path / "parts"))
     for one, other in zip(whole.net.parameters(), resumed.net.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
     grey = torch.from_numpy(images.images[:, None]).float() / 255

@@ -156,9 +156,8 @@ def stills(
     # Imported here and below, so that help and usage errors come at once.
     from lvef.cli.progress import show_progress
     from lvef.cli.show_tables import show_report, write_files
-    from lvef.evaluation.stills.evaluation import card_figures, write_card_figures
+    from lvef.evaluation.stills.evaluation import Plan, card_figures, load_models, write_card_figures
     from lvef.evaluation.stills.evaluation import evaluate as evaluate_stills
-    from lvef.evaluation.stills.models import Plan, load_models
     from lvef.evaluation.stills.report import make_report
     from lvef.inference.card import CARD_NAME
     from lvef.io.atomic import check_writable, make_folder
@@ -308,8 +307,7 @@ def synthetic(
         raise click.UsageError("Give one --weights: evaluate each model into a folder of its own.")
     from lvef.cli.progress import show_progress
     from lvef.cli.show_tables import show_report, write_files
-    from lvef.evaluation.results import exit_code_of, used_weights
-    from lvef.evaluation.runner import CaseRunner
+    from lvef.evaluation.runner import CaseRunner, exit_code_of, used_weights
     from lvef.evaluation.synthetic.evaluation import SyntheticSettings, evaluate_clips
     from lvef.evaluation.synthetic.report import make_report
     from lvef.evaluation.synthetic.truth import read_dataset

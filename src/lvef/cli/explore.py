@@ -13,7 +13,7 @@ from lvef.cli.options import json_option, note, out_option, verbosity_options
 if TYPE_CHECKING:
     import polars as pl
 
-    from lvef.evaluation.exploration.examples import Examples
+    from lvef.evaluation.exploration.plots import Examples
 
 
 @click.command(
@@ -46,7 +46,7 @@ def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> 
     from lvef.datasets.manifest import read_manifest
     from lvef.evaluation.exploration.explore import explore as describe
     from lvef.evaluation.exploration.report import make_report
-    from lvef.evaluation.output import last_name
+    from lvef.evaluation.report import last_name
     from lvef.io.atomic import make_folder
 
     start = time.perf_counter()
@@ -66,7 +66,7 @@ def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> 
 
 def _open(table: pl.DataFrame) -> Examples:
     from lvef.cli.progress import show_progress
-    from lvef.evaluation.exploration.examples import MOST_EXAMPLES, open_examples, shown_text
+    from lvef.evaluation.exploration.plots import MOST_EXAMPLES, open_examples, shown_text
 
     with show_progress("Opening") as progress:
         progress.start(min(MOST_EXAMPLES, len(table)))

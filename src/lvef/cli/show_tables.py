@@ -13,8 +13,7 @@ from rich.table import Table as Grid
 from lvef.cli.options import note, print_json
 from lvef.cli.show import make_console
 from lvef.core.wording import DISCLAIMER
-from lvef.evaluation.output import write_report
-from lvef.evaluation.report import EvaluationReport, Table
+from lvef.evaluation.report import EvaluationReport, Table, write_report
 
 
 def show_report(report: EvaluationReport, *, as_json: bool) -> None:

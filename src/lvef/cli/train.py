@@ -29,11 +29,11 @@ from lvef.cli.train_options import (
 from lvef.core.terms import SEGMENTATION, VIEW
 
 if TYPE_CHECKING:
+    from lvef.training.camus_run import CamusResult
     from lvef.training.cross_validation import CrossValidationResult
     from lvef.training.fit import FitResult
     from lvef.training.recipe import Recipe
     from lvef.training.run_folder import RunOptions
-    from lvef.training.segmentation_run import SegmentationResult
     from lvef.training.training_data import TrainingData
 
 SHOWN = ("n", "mae", "mae_lengths", "rmse", "bias", "r", "r2", "median_mae", "ef_n", "ef_mae", "ef_negative")
@@ -94,6 +94,17 @@ Examples:
     help="Segmentation: train nothing, and write the mean of the weights of these runs; give it again for each run.",
 )
 @click.option(
+    "--leave-out",
+    type=FILE,
+    help="Segmentation, view: file of patients to hold out, one a line, in place of a fold.",
+)
+@click.option(
+    "--from-frames",
+    is_flag=True,
+    help="Clip models: only learn first weights from single frames, of --data made by lvef data prepare volume-traces, and "
+    "write start.pt into --out, for --init.  [epochs: 20]",
+)
+@click.option(
     "--logger",
     "loggers",
     type=LoggerNames(),
@@ -115,6 +126,8 @@ def train(
     start: Path | None,
     animated: Path | None,
     average: tuple[Path, ...],
+    leave_out: Path | None,
+    from_frames: bool,
     **shared: Any,  # noqa: ANN401
 ) -> None:
     """Train the model of a RECIPE on prepared stores.
@@ -126,7 +139,7 @@ def train(
     """
     given = SharedArguments(**shared)
     with training_extra(), ExitStack() as stack:
-        from lvef.training.loggers import check_loggers
+        from lvef.training.callbacks import check_loggers
         from lvef.training.run_folder import RunOptions
 
         check_loggers(loggers or ())
@@ -137,6 +150,7 @@ def train(
             not resume,
             recipe_name=given.recipe_name,
             loggers=loggers,
+            leave_out=leave_out,
             quiet=is_quiet(),
             verbose=is_verbose(),
         )
@@ -151,6 +165,7 @@ def train(
             "start": start,
             "animated": animated,
             "average": average,
+            "leave-out": leave_out,
         }
         options = replace(options, command=_command(given.recipe, given.data, words))
         if fast_dev_run:
@@ -162,17 +177,22 @@ def train(
             options = stack.enter_context(dev_options(options))
         family = _family_of(given.recipe)
         of_fold = {"fold": fold} | ({"n_folds": folds} if folds else {})
-        if family == SEGMENTATION:
-            options = replace(options, init=start)
-            _train_segmentation(given, options, of_fold, animated, average, as_json)
-            return
         if start or average:
-            raise click.UsageError("--start and --average are for recipes of the family segmentation.")
-        if family == VIEW:
-            _train_view(given, options, of_fold, animated, as_json)
+            if family != SEGMENTATION:
+                raise click.UsageError("--start and --average are for recipes of the family segmentation.")
+            options = replace(options, init=start)
+        if family in (SEGMENTATION, VIEW):
+            if from_frames:
+                raise click.UsageError("--from-frames is for recipes of clip models.")
+            _train_on_camus(family, given, options, of_fold, animated, average, as_json)
             return
-        if animated:
-            raise click.UsageError("--animated is for recipes of the families segmentation and view.")
+        if animated or leave_out:
+            raise click.UsageError(
+                "--animated and --leave-out are for recipes of the families segmentation and view."
+            )
+        if from_frames:
+            _start_from_frames(given, options, as_json)
+            return
         settings, training_data = given.prepared()
         if folds is not None and fold is None:
             _cross_validate(settings, training_data, options, folds, as_json=as_json)
@@ -205,29 +225,8 @@ def _family_of(recipe: Path) -> str:
     return str(read_values(find_recipe(recipe)).get("family", ""))
 
 
-def _train_view(
-    given: SharedArguments,
-    options: RunOptions,
-    fold: dict[str, int | None],
-    animated: Path | None,
-    as_json: bool,
-) -> None:
-    from lvef.training.view import read_view_recipe
-    from lvef.training.view_run import train_view
-
-    if len(given.data) != 1 or given.weight or given.init:
-        raise click.UsageError("Recipes of the family view take one --data CAMUS, and no --weight or --init.")
-    changes = {name: value for name, value in fold.items() if value is not None}
-    recipe = read_view_recipe(given.recipe, given.settings | changes)
-    if options.fast_dev_run:
-        from lvef.training.dev_run import small_view
-
-        recipe = small_view(recipe)
-    done = train_view(recipe, given.data[0], options, animated)
-    _show_run(done, options, as_json)
-
-
-def _train_segmentation(
+def _train_on_camus(
+    family: str,
     given: SharedArguments,
     options: RunOptions,
     fold: dict[str, int | None],
@@ -235,27 +234,53 @@ def _train_segmentation(
     average: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    from lvef.training.segmentation import read_segmentation_recipe
-    from lvef.training.segmentation_run import average_runs, train_segmentation
+    from lvef.training import dev_run
+    from lvef.training.camus_run import read_camus_recipe
 
     if len(given.data) != 1 or given.weight or given.init:
+        first = ", first weights by --start," if family == SEGMENTATION else ""
         raise click.UsageError(
-            "Segmentation takes one --data CAMUS, first weights by --start, and no --weight or --init."
+            f"Recipes of the family {family} take one --data CAMUS{first} and no --weight or --init."
         )
+    if options.leave_out and fold["fold"] is not None:
+        raise click.UsageError("Give either --fold or --leave-out.")
+    if family == VIEW:
+        from lvef.training.view import ViewRecipe, train_view
+
+        changes = {name: value for name, value in fold.items() if value is not None}
+        recipe = read_camus_recipe(ViewRecipe, given.recipe, given.settings | changes)
+        recipe = dev_run.small_view(recipe) if options.fast_dev_run else recipe
+        _show_run(train_view(recipe, given.data[0], options, animated), options, as_json)
+        return
+    from lvef.training.segmentation import SegmentationRecipe, average_runs, train_segmentation
+
     if "n_folds" in fold and fold["fold"] is None:
         raise click.UsageError("Segmentation trains one fold at a time; give --fold beside --folds.")
-    recipe = read_segmentation_recipe(given.recipe, given.settings | fold)
-    if options.fast_dev_run:
-        from lvef.training.dev_run import small_segmentation
-
-        recipe = small_segmentation(recipe)
+    settings = read_camus_recipe(SegmentationRecipe, given.recipe, given.settings | fold)
+    settings = dev_run.small_segmentation(settings) if options.fast_dev_run else settings
     if average:
-        done = average_runs(recipe, average, given.data[0], options)
+        done = average_runs(settings, average, given.data[0], options)
     else:
-        done = train_segmentation(recipe, given.data[0], options, animated)
+        done = train_segmentation(settings, given.data[0], options, animated)
     _show_run(done, options, as_json)
-    if not (as_json or options.fast_dev_run):
+    if not (as_json or options.fast_dev_run or settings.backbone):
         click.echo(f"Measure with it: lvef measure --weights {done.network}.")
+
+
+def _start_from_frames(given: SharedArguments, options: RunOptions, as_json: bool) -> None:
+    from lvef.training.frame_start import EPOCHS, write_start
+    from lvef.training.recipe import read_recipe
+
+    recipe = read_recipe(given.recipe, given.settings)
+    epochs = 1 if options.fast_dev_run else given.epochs or EPOCHS
+    made = write_start(recipe, given.data, options, epochs, note)
+    if as_json:
+        click.echo(json.dumps(made.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        click.echo(
+            f"{made.path}: lengths of lines off by {made.error:.3f} standard deviations on validation frames (always the "
+            f"mean: {made.error_of_mean:.3f})."
+        )
 
 
 def _show_trial(seconds: float, as_json: bool) -> None:
@@ -268,7 +293,7 @@ def _show_trial(seconds: float, as_json: bool) -> None:
         )
 
 
-def _show_run(done: SegmentationResult, options: RunOptions, as_json: bool) -> None:
+def _show_run(done: CamusResult, options: RunOptions, as_json: bool) -> None:
     if options.fast_dev_run:
         _show_trial(60 * done.minutes, as_json)
         return

@@ -30,7 +30,7 @@ OF_EXTRA = frozenset(["torch", "lightning", "onnx", "onnxscript", "optuna"])
 EXIT_CODES = "Exit code: 0 done, 1 something failed, 2 usage error."
 
 LOGGERS = ("csv", "tensorboard", "mlflow", "wandb")
-"""Values of ``--logger``; `lvef.training.loggers` has them too, but loads torch."""
+"""Values of ``--logger``; `lvef.training.callbacks` has them too, but loads torch."""
 
 
 class LoggerNames(click.ParamType[tuple[str, ...]]):

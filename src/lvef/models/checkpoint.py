@@ -72,8 +72,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return {name.removeprefix(PREFIX): tensor for name, tensor in content.items()}
 
 
-def load_into(net: nn.Module, state: Mapping[str, Tensor], path: Path, name: str) -> None:
-    """Put tensors into a network that has exactly these layers.
+def check_layers(net: nn.Module, state: Mapping[str, Tensor], path: Path, name: str) -> None:
+    """See that tensors are those of a network; counters of batches may be missing.
 
     Args:
         net: The network.
@@ -82,26 +82,58 @@ def load_into(net: nn.Module, state: Mapping[str, Tensor], path: Path, name: str
         name: Name of the network, for the message.
 
     Raises:
-        WeightsError: Layers are missing, left over, or of another shape, or hold numbers that are not finite.
+        WeightsError: Layers are missing, left over, or of another shape; they are listed.
     """
     wanted = net.state_dict()
     counters = {k for k in wanted if k.endswith("num_batches_tracked")}
     missing = sorted(wanted.keys() - state.keys() - counters)
     extra = sorted(state.keys() - wanted.keys())
     other = [k for k in wanted if k in state and state[k].shape != wanted[k].shape]
-    if missing or extra or other:
-        said = [
-            f"{len(keys)} {word} ({', '.join(k[:60] for k in keys[:NAMES_TOLD])}{', ...' if len(keys) > NAMES_TOLD else ''})"
-            for keys, word in ((missing, "missing"), (extra, "unknown"), (other, "of another shape"))
-            if keys
-        ]
-        raise WeightsError(f"{path}: is no checkpoint of {name}: layers {'; '.join(said)}.")
+    found = [
+        f"{len(keys)} {word} ({', '.join(k[:60] for k in keys[:NAMES_TOLD])}{', ...' if len(keys) > NAMES_TOLD else ''})"
+        for keys, word in ((missing, "missing"), (extra, "unknown"), (other, "of another shape"))
+        if keys
+    ]
+    if found:
+        raise WeightsError(f"{path}: is no checkpoint of {name}: layers {'; '.join(found)}.")
+
+
+def load_into(net: nn.Module, state: Mapping[str, Tensor], path: Path, name: str) -> None:
+    """Put tensors into a network that has exactly these layers; arguments as `check_layers`.
+
+    Raises:
+        WeightsError: As `check_layers`, or a layer holds numbers that are not finite.
+    """
+    check_layers(net, state, path, name)
     broken = [k for k, v in state.items() if v.is_floating_point() and not torch.isfinite(v).all()]
     if broken:
         raise WeightsError(
             f"{path}: layer {broken[0][:60]} holds numbers that are not finite; download the file again."
         )
     net.load_state_dict(dict(state), strict=False)
+
+
+def load_pretrained(net: nn.Module, path: Path, name: str, *last: str) -> str:
+    """Start from weights of another task, which have another last layer: that of the file is left out.
+
+    Args:
+        net: Network that gets them; its own last layer stays as it is.
+        path: File with a state dict.
+        name: torchvision's name of the network.
+        last: Beginnings of the names of the layers that are left out, such as ``fc.``.
+
+    Returns:
+        SHA-256 of the file.
+
+    Raises:
+        WeightsError: The file cannot be read safely, or holds another network.
+    """
+    state = {k: v for k, v in read_state(path).items() if not k.startswith(last)}
+    if not state:
+        raise WeightsError(f"{path}: holds no layer of {name}; a state dict saved from it was expected.")
+    own = {k: v for k, v in net.state_dict().items() if k.startswith(last)}
+    load_into(net, state | own, path, name)
+    return digest_of(path)
 
 
 def digest_of(path: Path) -> str:

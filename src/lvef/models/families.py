@@ -16,7 +16,7 @@ from torch import nn
 from lvef.core.config import from_mapping, to_mapping
 from lvef.core.errors import ConfigError
 from lvef.models import two_stream, volume_trace
-from lvef.models.r2plus1d import R2Plus1dConfig, R2Plus1dEf
+from lvef.models.r2plus1d import ChannelScaling, R2Plus1dEf
 from lvef.models.segmentation import SegNet, SegNetConfig
 from lvef.models.small_video import SmallVideoConfig, SmallVideoNet
 from lvef.models.transformer import TransformerConfig, TransformerEf
@@ -88,9 +88,9 @@ _LISTED = (
     Family(
         "r2plus1d-18",
         "ef-clip",
-        R2Plus1dConfig,
+        ChannelScaling,
         R2Plus1dEf,
-        {"echonet": R2Plus1dConfig()},
+        {"echonet": ChannelScaling()},
         _CLIP,
         "ef_percent",
     ),
@@ -188,9 +188,4 @@ def count_parameters(net: nn.Module) -> tuple[int, int]:
 def describe(family: str, net: nn.Module) -> dict[str, Any]:
     """What a card says of a network's architecture: family, numbers, settings."""
     total, trained = count_parameters(net)
-    return {
-        "family": family,
-        "parameters": total,
-        "trained_parameters": trained,
-        **to_mapping(net.config),
-    }
+    return {"family": family, "parameters": total, "trained_parameters": trained, **to_mapping(net.config)}

@@ -1,4 +1,4 @@
-"""MobileNetV2 without its classifier: what it sees in a frame, at five resolutions.
+"""MobileNetV2 without its classifier: what it sees in a frame, at five resolutions; and a plain decoder that labels pixels.
 
 Keys of the state dict are those of torchvision's ``mobilenet_v2``, so that ImageNet weights saved from there load.
 Tensors are ``(batch, channel, height, width)``.
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from lvef.core.errors import WeightsError
-from lvef.models.checkpoint import digest_of, load_into, read_state
+from lvef.models.checkpoint import load_pretrained
+from lvef.models.segmentation import ConvNormAct
 
 STAGES = (
     (1, 16, 1, 1),
@@ -75,28 +75,10 @@ class MobileNetV2(nn.Module):
 
 
 def load_backbone(net: MobileNetV2, path: Path) -> str:
-    """Load weights saved from torchvision's ``mobilenet_v2`` (or from here); a classifier in the file is left out.
-
-    Args:
-        net: Network that gets them.
-        path: File with a state dict.
-
-    Returns:
-        SHA-256 of the file.
-
-    Raises:
-        WeightsError: The file cannot be read safely, or holds another network.
-    """
-    state = {k: v for k, v in read_state(path).items() if not k.startswith("classifier.")}
-    has_last = len(net.features) == max(TAPS.values()) + 2
-    if not has_last:
-        state = {k: v for k, v in state.items() if not k.startswith(f"features.{max(TAPS.values()) + 1}.")}
-    if not state:
-        raise WeightsError(
-            f"{path}: holds no layer of mobilenet_v2; a state dict saved from it was expected."
-        )
-    load_into(net, state, path, "mobilenet_v2")
-    return digest_of(path)
+    """Load weights saved from torchvision's ``mobilenet_v2``, or from here; see `lvef.models.checkpoint.load_pretrained`."""
+    after_taps = max(TAPS.values()) + 1
+    without = () if len(net.features) > after_taps else (f"features.{after_taps}.",)
+    return load_pretrained(net, path, "mobilenet_v2", "classifier.", *without)
 
 
 class _ConvNorm(nn.Sequential):
@@ -128,3 +110,50 @@ class _InvertedResidual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv(x)
         return x + out if self.adds else out
+
+
+FINEST_PART = 4
+"""The decoder ends at a quarter of the resolution and is enlarged from there."""
+
+
+class BackboneSegmentation(nn.Module):
+    """Grey image in, class logits out.
+
+    Args:
+        width: Channels of the decoder.
+        n_classes: Background, LV cavity, myocardium, left atrium.
+    """
+
+    def __init__(self, width: int = 64, n_classes: int = 4) -> None:
+        super().__init__()
+        self.backbone = MobileNetV2(last=True)
+        parts = [part for part in sorted(TAP_CHANNELS, reverse=True) if FINEST_PART <= part < max(TAPS)]
+        self.parts = parts
+        self.top = ConvNormAct(LAST_CHANNELS, width, 1)
+        self.lateral = nn.ModuleList(ConvNormAct(TAP_CHANNELS[part], width, 1) for part in parts)
+        self.smooth = nn.ModuleList(ConvNormAct(width, width, 3) for _ in parts)
+        self.head = nn.Conv2d(width, n_classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits ``(b, n_classes, h, w)`` of grey images ``(b, 1, h, w)``, scaled as the backbone's weights want it."""
+        size = x.shape[-2:]
+        x = x.expand(-1, 3, -1, -1)
+        places = {index: part for part, index in TAPS.items()}
+        maps = {}
+        for i, layer in enumerate(self.backbone.features):
+            x = layer(x)
+            if i in places:
+                maps[places[i]] = x
+        x = self.top(x)
+        for part, lateral, smooth in zip(self.parts, self.lateral, self.smooth, strict=True):
+            up = nn.functional.interpolate(x, size=maps[part].shape[-2:], mode="nearest")
+            x = smooth(up + lateral(maps[part]))
+        logits: Tensor = nn.functional.interpolate(
+            self.head(x), size=size, mode="bilinear", align_corners=False
+        )
+        return logits
+
+
+def backbone_state(net: BackboneSegmentation) -> dict[str, Tensor]:
+    """The backbone's state dict, with the keys of torchvision's ``mobilenet_v2``; as `load_backbone` reads it."""
+    return {name: value.detach().clone().contiguous() for name, value in net.backbone.state_dict().items()}

@@ -10,13 +10,32 @@ Source: Tran et al., "A Closer Look at Spatiotemporal Convolutions for Action Re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from lvef.models.channel_scaling import ChannelScaling
-from lvef.models.checkpoint import digest_of, load_into, read_state
+from lvef.core.errors import ConfigError
+
+ECHONET_MEAN, ECHONET_STD = (32.49, 32.63, 32.93), (49.87, 49.88, 50.13)
+"""Mean and spread of each channel over EchoNet-Dynamic's training frames, grey from 0 to 255, to two decimals (FACTS). The
+checkpoint does not carry them: its authors' code measures them anew on the training videos each time."""
+
+
+@dataclass(frozen=True)
+class ChannelScaling:
+    """Scaling of the grey values; the layers are fixed."""
+
+    mean: tuple[float, ...] = ECHONET_MEAN
+    """Subtracted from each channel, grey from 0 to 255."""
+    std: tuple[float, ...] = ECHONET_STD
+    """Divides after that."""
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ConfigError(
+                f"mean {list(self.mean)} and std {list(self.std)} found; three of each, and spreads above 0, were expected."
+            )
+
 
 STAGES = (64, 128, 256, 512)
 """Channels of the four stages of two blocks each. Source: table 1 of the paper, 18 layers."""
@@ -29,11 +48,6 @@ KINETICS_MEAN = (0.43216 * 255, 0.394666 * 255, 0.37645 * 255)
 
 KINETICS_STD = (0.22803 * 255, 0.22145 * 255, 0.216989 * 255)
 """Their spread."""
-
-
-@dataclass(frozen=True)
-class R2Plus1dConfig(ChannelScaling):
-    """Scaling of the grey values; the layers are fixed."""
 
 
 class R2Plus1d18(nn.Module):
@@ -84,9 +98,9 @@ class R2Plus1dEf(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: R2Plus1dConfig | None = None) -> None:
+    def __init__(self, config: ChannelScaling | None = None) -> None:
         super().__init__()
-        self.config = config = config or R2Plus1dConfig()
+        self.config = config = config or ChannelScaling()
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1, 1), persistent=False)
         self.net = R2Plus1d18(1)
@@ -103,28 +117,6 @@ class R2Plus1dEf(nn.Module):
     def set_output_bias(self, mean_ef: float) -> None:
         """Let the output start at the mean EF of the training patients, in percent."""
         nn.init.constant_(self.net.fc.bias, mean_ef)
-
-
-def load_kinetics(net: R2Plus1dEf, path: Path) -> str:
-    """Start from weights that torchvision's ``r2plus1d_18`` got on Kinetics; the last layer of the file is left out.
-
-    They expect `KINETICS_MEAN` and `KINETICS_STD` in the config.
-
-    Args:
-        net: Network that gets them.
-        path: File with a state dict.
-
-    Returns:
-        SHA-256 of the file.
-
-    Raises:
-        WeightsError: The file cannot be read safely, or holds another network.
-    """
-    state = {k: v for k, v in read_state(path).items() if not k.startswith("fc.")}
-    load_into(
-        net.net, state | {f"fc.{k}": v for k, v in net.net.fc.state_dict().items()}, path, "r2plus1d_18"
-    )
-    return digest_of(path)
 
 
 class _FactorisedConv(nn.Sequential):

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from lvef.core.errors import ConfigError
+from lvef.models.segmentation import ConvNormAct
 
 EF_SPREAD = 12.0
 """Percent of EF that a 1 of the last layer stands for: weights then have the size that optimisers are made for, where an
@@ -65,7 +66,7 @@ class SmallVideoNet(nn.Module):
     def __init__(self, config: SmallVideoConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or SmallVideoConfig()
-        self.stem = _conv_norm(1, config.stem, 5, 2)
+        self.stem = ConvNormAct(1, config.stem, 5, 2)
         layers: list[_Block] = []
         channels = config.stem
         for width, n, time_stride in zip(config.widths, config.blocks, config.time_strides, strict=True):
@@ -110,7 +111,7 @@ class _Block(nn.Module):
     def __init__(self, c_in: int, c_out: int, over_time: int, over_space: int) -> None:
         super().__init__()
         self.over_time = over_time
-        self.space = _conv_norm(c_in, c_out, 3, over_space)
+        self.space = ConvNormAct(c_in, c_out, 3, over_space)
         self.time = nn.Conv2d(c_out, c_out, (3, 1), (over_time, 1), (1, 0), bias=False)
         self.time_norm = nn.BatchNorm2d(c_out)
         self.shortcut: nn.Module = nn.Identity()
@@ -145,11 +146,3 @@ def _as_courses(images: Tensor, times: int) -> Tensor:
 def _as_images(courses: Tensor, height: int) -> Tensor:
     """The way back."""
     return courses.transpose(1, 2).flatten(0, 1).unflatten(2, (height, -1))
-
-
-def _conv_norm(c_in: int, c_out: int, kernel: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(c_out),
-        nn.ReLU(inplace=True),
-    )

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lvef.core.errors import ConfigError, LvefError
-from lvef.models.checkpoint import digest_of, load_into, read_state
+from lvef.models.r2plus1d import ChannelScaling
 
 PATCH = (2, 4, 4)
 """Frames, rows and columns that the first convolution makes one step of. Source: table 1 of the paper."""
@@ -31,7 +30,7 @@ KINETICS_MEAN, KINETICS_STD = (0.45 * 255,) * 3, (0.225 * 255,) * 3
 
 
 @dataclass(frozen=True)
-class TransformerConfig:
+class TransformerConfig(ChannelScaling):
     """What the network is shown; the layers are fixed."""
 
     frames: int = 32
@@ -41,9 +40,7 @@ class TransformerConfig:
     dropout: float = 0.5
     """Rate before the output. Source: torchvision."""
     mean: tuple[float, ...] = KINETICS_MEAN
-    """Subtracted from each channel, grey from 0 to 255."""
     std: tuple[float, ...] = KINETICS_STD
-    """Divides after that."""
 
     def __post_init__(self) -> None:
         if self.frames < 2 or self.frames % PATCH[0] or self.size < 32 or self.size % 16:
@@ -51,11 +48,9 @@ class TransformerConfig:
                 f"frames {self.frames} and size {self.size} found; an even number of frames and a size from 32 that divides "
                 "by 16 were expected."
             )
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0 or not 0 <= self.dropout < 1:
-            raise ConfigError(
-                f"mean {list(self.mean)}, std {list(self.std)} and dropout {self.dropout:g} found; three means, three "
-                "spreads above 0 and a dropout from 0 to below 1 were expected."
-            )
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout {self.dropout:g} found; 0 to below 1 was expected.")
+        super().__post_init__()
 
 
 class TransformerEf(nn.Module):
@@ -108,24 +103,6 @@ class TransformerEf(nn.Module):
     def set_output_bias(self, mean_ef: float) -> None:
         """Let the output start at the mean EF of the training patients, in percent."""
         nn.init.constant_(self.output.bias, mean_ef)
-
-
-def load_kinetics(net: TransformerEf, path: Path) -> str:
-    """Start from weights that torchvision's ``mvit_v2_s`` got on Kinetics; the last layer of the file is left out.
-
-    Args:
-        net: Network that gets them.
-        path: File with a state dict.
-
-    Returns:
-        SHA-256 of the file.
-
-    Raises:
-        WeightsError: The file cannot be read safely, or holds another network.
-    """
-    state = {k: v for k, v in read_state(path).items() if not k.startswith("head.")}
-    load_into(net.net, state, path, "mvit_v2_s")
-    return digest_of(path)
 
 
 class TorchvisionMissingError(LvefError):

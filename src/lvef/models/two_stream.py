@@ -156,11 +156,7 @@ class TwoStreamNet(nn.Module):
         total = self.output.weight.new_zeros(())
         if not self.config.l1 and not self.config.l2:
             return total
-        kernels = (
-            *self.spatial.penalised(),
-            *self.temporal.penalised(),
-            self.fusion.weight,
-        )
+        kernels = (*self.spatial.penalised(), *self.temporal.penalised(), self.fusion.weight)
         for kernel in kernels:
             total = total + self.config.l1 * kernel.abs().sum() + self.config.l2 * kernel.square().sum()
         return total

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from lvef.core.errors import ConfigError
 from lvef.models.mobilenet import LAST_CHANNELS, TAP_CHANNELS, MobileNetV2
+from lvef.models.segmentation import ConvNormAct
 
 N_LINES, N_NUMBERS = 21, 84
 """Lines of a tracing, and their ends' coordinates."""
@@ -122,10 +123,7 @@ class _SeparableConv(nn.Sequential):
     """A filter for each channel, then a mixture of channels with a bias; no padding."""
 
     def __init__(self, c_in: int, c_out: int, kernel: int) -> None:
-        super().__init__(
-            nn.Conv2d(c_in, c_in, kernel, groups=c_in, bias=False),
-            nn.Conv2d(c_in, c_out, 1),
-        )
+        super().__init__(nn.Conv2d(c_in, c_in, kernel, groups=c_in, bias=False), nn.Conv2d(c_in, c_out, 1))
 
 
 class _RegressionHead(nn.Sequential):
@@ -148,8 +146,8 @@ class _HeatmapHead(nn.Module):
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
         self.parts = [part for part in sorted(TAP_CHANNELS, reverse=True) if part >= HEATMAP_PART]
-        self.lateral = nn.ModuleList(_conv(TAP_CHANNELS[part], width, 1) for part in self.parts)
-        self.smooth = nn.ModuleList(_conv(width, width, 3) for _ in self.parts)
+        self.lateral = nn.ModuleList(ConvNormAct(TAP_CHANNELS[part], width, 1) for part in self.parts)
+        self.smooth = nn.ModuleList(ConvNormAct(width, width, 3) for _ in self.parts)
         self.dropout = nn.Dropout2d(dropout)
         self.heat = nn.Conv2d(width, N_NUMBERS // 2, 1)
 
@@ -179,11 +177,3 @@ def centres_of_mass(heat: Tensor) -> Tensor:
     xs = (torch.arange(width, device=heat.device, dtype=heat.dtype) + 0.5) / width - half_pixel
     ys = (torch.arange(height, device=heat.device, dtype=heat.dtype) + 0.5) / height - half_pixel
     return torch.stack([(weight.sum(2) * xs).sum(-1), (weight.sum(3) * ys).sum(-1)], -1)
-
-
-def _conv(c_in: int, c_out: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(c_out),
-        nn.ReLU(inplace=True),
-    )

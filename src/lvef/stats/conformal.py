@@ -73,24 +73,6 @@ def signed_quantile(errors: ArrayLike, level: float, weights: ArrayLike | None =
     return conformal_quantile(errors, level, weights)
 
 
-def interval_quantiles(
-    errors: ArrayLike, level: float, weights: ArrayLike | None = None
-) -> tuple[float, float]:
-    """Lower and upper end of an asymmetric interval of errors: at most (1 - level) / 2 lie beyond each end.
-
-    Args:
-        errors: See `signed_quantile`.
-        level: Probability with which the interval holds a new error.
-        weights: See `conformal_quantile`.
-
-    Examples:
-        >>> interval_quantiles(range(1, 40), 0.9)
-        (2.0, 38.0)
-    """
-    beyond = (1 - level) / 2
-    return signed_quantile(errors, beyond, weights), signed_quantile(errors, 1 - beyond, weights)
-
-
 def normalised(errors: ArrayLike, below: ArrayLike, above: ArrayLike) -> FloatArray:
     """Signed errors in units of the expected size of an error on their side.
 

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from lvef.core.errors import WeightsError
 from lvef.io.atomic import atomic_path
-from lvef.models import r2plus1d, transformer
-from lvef.models.checkpoint import read_state
+from lvef.models.checkpoint import check_layers, load_pretrained, read_state
 from lvef.models.mobilenet import load_backbone
 from lvef.training.recipe import VOLUME_TRACE
 
@@ -30,15 +29,13 @@ BEST_NAME, LAST_NAME = "best", "last"
 PREFIX = "net."
 """What stands before the network's layers in a checkpoint of a run."""
 
-NAMES_TOLD = 3
-"""Layers that a message names."""
-
 PRETRAINED: dict[str, tuple[str, Callable[[Any, Path], str]]] = {
     VOLUME_TRACE: ("backbone", load_backbone),
-    "r2plus1d-18": ("net", r2plus1d.load_kinetics),
-    "mvit-v2-s": ("net", transformer.load_kinetics),
+    "r2plus1d-18": ("net", lambda net, path: load_pretrained(net, path, "r2plus1d_18", "fc.")),
+    "mvit-v2-s": ("net", lambda net, path: load_pretrained(net, path, "mvit_v2_s", "head.")),
 }
-"""Part of a family's network that weights of other tasks fill, and who reads them."""
+"""Part of a family's network that weights of other tasks fill, and who reads them. Those of Kinetics expect
+`lvef.models.r2plus1d.KINETICS_MEAN`, or `lvef.models.transformer.KINETICS_MEAN`, in the config, with its spread."""
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -150,25 +147,6 @@ def network_state(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     } or state
 
 
-def check_fits(net: nn.Module, state: dict[str, Tensor], path: Path, name: str) -> None:
-    """See that tensors are those of a network.
-
-    Raises:
-        WeightsError: They are of another one; missing, unknown and differently shaped layers are listed.
-    """
-    wanted = net.state_dict()
-    missing = sorted(wanted.keys() - state.keys())
-    extra = sorted(state.keys() - wanted.keys())
-    shaped = sorted(k for k in wanted.keys() & state.keys() if state[k].shape != wanted[k].shape)
-    if missing or extra or shaped:
-        found = [
-            f"{len(names)} layers {word} ({', '.join(names[:NAMES_TOLD])}{', ...' if len(names) > NAMES_TOLD else ''})"
-            for names, word in ((missing, "missing"), (extra, "unknown"), (shaped, "of another shape"))
-            if names
-        ]
-        raise WeightsError(f"{path}: is no checkpoint of {name}: {'; '.join(found)}.")
-
-
 def start_from(net: nn.Module, path: Path, family: str) -> str:
     """Give a network, or one part of it, the weights of a file.
 
@@ -194,7 +172,7 @@ def start_from(net: nn.Module, path: Path, family: str) -> str:
     if family in PRETRAINED:
         part, load = PRETRAINED[family]
         # Weights trained on photographs or on videos of people have another last layer.
-        load(net.get_submodule(part) if family == VOLUME_TRACE else net, path)
+        load(net.get_submodule(part), path)
         return part
-    check_fits(net, state, path, family)
+    check_layers(net, state, path, family)
     return ""

@@ -91,10 +91,7 @@ def cross_validate(
     fitted = []
     for k, part in enumerate(partition):
         mine = replace(
-            options,
-            out=options.out / f"fold-{k}",
-            fold=f"{k} of {n_folds}",
-            title=f"Fold {k + 1}/{n_folds}",
+            options, out=options.out / f"fold-{k}", fold=f"{k} of {n_folds}", title=f"Fold {k + 1}/{n_folds}"
         )
         fitted.append(fit(recipe, data, part, mine))
         on_fold(k, fitted[-1])

@@ -24,22 +24,28 @@ from torch import nn
 
 from lvef.core.errors import ConfigError
 from lvef.io.atomic import make_folder, write_text_atomic
+from lvef.models.checkpoint import check_layers
 from lvef.models.families import build
 from lvef.training import run_folder
-from lvef.training.callbacks import METRICS_NAME, EpochLog, ResetPatience, progress_callbacks
+from lvef.training.callbacks import (
+    METRICS_NAME,
+    EpochLog,
+    ResetPatience,
+    log_settings,
+    make_loggers,
+    progress_callbacks,
+)
 from lvef.training.cases import Partition
 from lvef.training.checkpoints import (
     BEST_NAME,
     LAST_NAME,
     AtomicCheckpointIO,
     RunCheckpoint,
-    check_fits,
     network_state,
     read_checkpoint,
     start_from,
 )
 from lvef.training.loading import CaseDataModule, weights_of
-from lvef.training.loggers import log_settings, make_loggers
 from lvef.training.machine import Machine
 from lvef.training.model_card import TrainingRun, write_network
 from lvef.training.predictions import Table, joined, metrics_of, predict, table_csv, validation_metric
@@ -80,10 +86,7 @@ class FitResult:
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json`` and ``run.json``."""
-        return asdict(self) | {
-            "out": str(self.out),
-            "network": str(self.network) if self.network else None,
-        }
+        return asdict(self) | {"out": str(self.out), "network": str(self.network) if self.network else None}
 
 
 def fit(
@@ -114,8 +117,7 @@ def fit(
     if part is None and getattr(getattr(net, "config", None), "frozen", False):
         raise ConfigError(
             f"{recipe.name}: its backbone stays as it is loaded, but no weights were given, and on random ones nothing can "
-            "be learned; give --init FILE with those of torchvision's mobilenet_v2, or of python -m "
-            "lvef.training.own_backbone."
+            "be learned; give --init FILE with those of torchvision's mobilenet_v2, or of lvef train own-backbone."
         )
     settings = run_settings(recipe, data, partition, options)
     make_folder(options.out)
@@ -321,7 +323,7 @@ def _completed_epochs(last: Path, net: nn.Module, recipe: Recipe) -> int:
         WeightsError: It is damaged, or of another architecture.
     """
     found = read_checkpoint(last)
-    check_fits(net, network_state(found), last, recipe.family)
+    check_layers(net, network_state(found), last, recipe.family)
     return int(found["epoch"]) + 1
 
 

@@ -5,25 +5,22 @@ it sees that there is a ventricle at all. A traced frame has a label of its own 
 the stream of it that sees images, learns the lengths of the 21 lines (long axis and chords) of a frame; its filters over
 time start as "this frame alone". The EF is then a matter of comparing frames, and is learned from clips as ever.
 
-Run it as ``python -m lvef.training.frame_start RECIPE --data TRACES --out FILE``, and give FILE to ``lvef train`` with
-``--init``. RECIPE is that of a clip network (small-video, two-stream tuned); TRACES were made by ``lvef data prepare
-volume-traces``.
+``lvef train RECIPE --from-frames`` writes such weights for ``--init``. RECIPE is that of a clip network (small-video,
+two-stream tuned); its data were made by ``lvef data prepare volume-traces``.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lvef.core.errors import ConfigError, run_main
-from lvef.io.atomic import atomic_path, check_writable
+from lvef.core.errors import ConfigError
+from lvef.io.atomic import atomic_path, check_writable, make_folder
 from lvef.models.small_video import SmallVideoNet
 from lvef.models.two_stream import TwoStreamNet
 from lvef.training.clip_augmentation import augment_clips, batch_generators, transform_points
@@ -31,11 +28,19 @@ from lvef.training.fit import make_network
 from lvef.training.loading import EpochSampler, OrderedSampler, loader
 from lvef.training.machine import Machine
 from lvef.training.optimisers import schedule
-from lvef.training.recipe import VOLUME_TRACE, OptimiserSettings, Recipe, parse_change, read_recipe
+from lvef.training.recipe import VOLUME_TRACE, OptimiserSettings, Recipe
+from lvef.training.run_folder import RunOptions
 from lvef.training.training_data import mean_ef, open_training_data
 
 BATCH, RATE, DECAY = 32, 2e-3, 0.02
 """Frames a step, largest rate and decay of AdamW. What is learned here is a start, so they are no settings."""
+
+
+EPOCHS = 20
+"""Passes over the frames unless the command line says otherwise."""
+
+START_NAME = "start.pt"
+"""File of the weights."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,18 @@ class Start:
     """What came out.
 
     Attributes:
-        net: The network.
+        path: File of the weights.
         error: Mean absolute error of the lines' lengths on validation frames, in standard deviations of a line's length.
         error_of_mean: The same of always predicting the mean.
     """
 
-    net: nn.Module
+    path: Path
     error: float
     error_of_mean: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return vars(self) | {"path": str(self.path)}
 
 
 def frame_features(net: nn.Module, grey: Tensor) -> Tensor:
@@ -90,21 +99,29 @@ def forget_neighbours(net: nn.Module) -> None:
                 module.weight[:, :, [0, 2]] = 0
 
 
-def start_from_frames(
-    recipe: Recipe, folders: Sequence[Path], epochs: int, progress: Callable[[str], None] = lambda _: None
+def write_start(
+    recipe: Recipe,
+    folders: Sequence[Path],
+    options: RunOptions,
+    epochs: int,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Start:
-    """Learn the lines' lengths.
+    """Learn the lines' lengths and write the weights.
 
     Args:
         recipe: Of a clip network.
         folders: Folders of traced frames; their patients are parted as in ``lvef train``.
+        options: Folder for `START_NAME`.
         epochs: Passes over the frames.
         progress: Called with a message: device and precision, then the loss of each epoch.
 
     Raises:
         ConfigError: The network cannot start from frames.
-        DataError: A folder cannot be used.
+        DataError: A folder cannot be used, or the file cannot be written.
     """
+    make_folder(options.out)
+    path = options.out / START_NAME
+    check_writable(path)
     data = open_training_data(replace(recipe, family=VOLUME_TRACE, network={}), folders)
     parts = data.partition()
     net = make_network(recipe, mean_ef(parts.train))
@@ -152,7 +169,9 @@ def start_from_frames(
             wanted = (line_lengths(batch["lines_px"], size) - mean) / spread
             errors.append((head(frame_features(net, grey)) - wanted).abs())
             trivial.append(wanted.abs())
-    return Start(net, float(torch.cat(errors).mean()), float(torch.cat(trivial).mean()))
+    with atomic_path(path) as temporary:
+        torch.save(net.state_dict(), temporary)
+    return Start(path, float(torch.cat(errors).mean()), float(torch.cat(trivial).mean()))
 
 
 def line_lengths(lines_px: Tensor, size: int) -> Tensor:
@@ -167,31 +186,3 @@ def line_lengths(lines_px: Tensor, size: int) -> Tensor:
     """
     ends = lines_px.view(len(lines_px), -1, 2, 2) / size
     return (ends[:, :, 1] - ends[:, :, 0]).norm(dim=-1)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Command line of this module."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--data", type=Path, required=True, action="append", help="folder of traced frames")
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument(
-        "--set", dest="changes", action="append", default=[], help="NAME=VALUE, as in lvef train"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="file to write")
-    args = parser.parse_args(argv)
-    check_writable(args.out)
-    recipe = read_recipe(args.recipe, dict(parse_change(text) for text in args.changes))
-    made = start_from_frames(recipe, args.data, args.epochs, partial(print, file=sys.stderr))
-    with atomic_path(args.out) as temporary:
-        torch.save(made.net.state_dict(), temporary)
-    print(  # noqa: T201
-        f"{args.out}: lengths of lines off by {made.error:.3f} standard deviations on validation frames (always the mean: "
-        f"{made.error_of_mean:.3f})."
-    )
-
-
-if __name__ == "__main__":
-    run_main(main)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lvef.training.cases import Case, Partition
+from lvef.training.cases import Case
 
 
 class SampleIndex(NamedTuple):
@@ -188,8 +188,3 @@ def loader(
 def weights_of(cases: Sequence[Case], by_store: Sequence[float]) -> list[float]:
     """How often each case comes, from how often those of its store come; empty for once each."""
     return [by_store[case.store] if by_store else 1.0 for case in cases]
-
-
-def all_cases(parts: Partition) -> list[Case]:
-    """Cases of all parts, in the order of their stores."""
-    return sorted((*parts.train, *parts.validation, *parts.held_out), key=lambda c: (c.store, c.number))

@@ -112,11 +112,7 @@ def input_shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
 
 
 def build_card(
-    net: nn.Module,
-    recipe: Recipe,
-    data: TrainingData,
-    partition: Partition,
-    origin: TrainingRun,
+    net: nn.Module, recipe: Recipe, data: TrainingData, partition: Partition, origin: TrainingRun
 ) -> Card:
     """The card of a trained network."""
     kind = {recipes.VOLUME_TRACE: VOLUME_TRACE, recipes.TWO_STREAM: EF_TWO_STREAM}.get(recipe.family, EF_CLIP)
@@ -214,10 +210,7 @@ def _known(name: str) -> str:
 
 
 def _limits(kind: str, collections: list[str]) -> tuple[str, ...]:
-    limits = [
-        LIMITS[kind],
-        "Apical views of adults only; other views are not refused by the model itself.",
-    ]
+    limits = [LIMITS[kind], "Apical views of adults only; other views are not refused by the model itself."]
     if collections and set(collections) <= set(SYNTHETIC):
         limits.append("Trained on synthetic clips alone: no clip of a patient was used.")
     return tuple(limits)

@@ -86,11 +86,7 @@ def pairs_of(table: Table) -> Table:
         return 100 * (pl.col(column) - pl.col(f"{column}_es")) / pl.col(column)
 
     return joined.select(
-        "item",
-        "patient",
-        "part",
-        ef_percent=ef("volume_px3"),
-        predicted_percent=ef("predicted_volume_px3"),
+        "item", "patient", "part", ef_percent=ef("volume_px3"), predicted_percent=ef("predicted_volume_px3")
     )
 
 
@@ -169,12 +165,7 @@ def _ef_figures(predicted: FloatArray, wanted: FloatArray) -> dict[str, float]:
         return found
     both = agreement(predicted, wanted)
     squares = float(((predicted - wanted) ** 2).mean())
-    found |= {
-        "rmse": squares**0.5,
-        "bias": both.bias,
-        "r": both.pearson_r,
-        "median_mae": both.baseline_mae,
-    }
+    found |= {"rmse": squares**0.5, "bias": both.bias, "r": both.pearson_r, "median_mae": both.baseline_mae}
     spread = float(wanted.var())
     if spread > 0:
         found["r2"] = 1 - squares / spread

@@ -207,13 +207,14 @@ class RunOptions:
         out: The run's folder.
         machine: On what to compute.
         init: File with first weights.
+        leave_out: File of patients who are held out, one a line, in place of a fold; for runs on CAMUS.
         fresh: Start anew where an earlier start left something.
         fold: What is held out, for the settings of the run; None for nothing.
         network: Write the network as it is served at the end.
         title: Word before the progress.
         recipe_name: Name of the recipe's file, for the card.
         command: Command line, for the card.
-        loggers: Names for `lvef.training.loggers.make_loggers`; None for its default.
+        loggers: Names for `lvef.training.callbacks.make_loggers`; None for its default.
         fast_dev_run: Take a few patients only, and make no animated stills; see `lvef.training.dev_run`.
         quiet: Show no progress.
         verbose: Show progress every few seconds where there is no progress bar.
@@ -229,6 +230,7 @@ class RunOptions:
     recipe_name: str = ""
     command: str = ""
     loggers: tuple[str, ...] | None = None
+    leave_out: Path | None = None
     fast_dev_run: bool = False
     quiet: bool = False
     verbose: bool = False

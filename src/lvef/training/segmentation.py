@@ -1,8 +1,11 @@
-"""The segmentation family: recipe, cases from stills and animated stills, and the Lightning module."""
+"""The segmentation family: recipe, cases from stills and animated stills, training, and the mean of several runs.
+
+Source of the mean of runs: Wortsman et al., "Model soups", ICML 2022.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,54 +15,68 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from lvef.core.config import from_mapping
+from lvef.core.config import to_mapping
+from lvef.core.errors import ConfigError, DataError
 from lvef.core.records import Clip
+from lvef.core.serialization import parse_json
 from lvef.core.terms import SEGMENTATION, Phase
-from lvef.datasets.camus import CamusStill
+from lvef.datasets.camus import CamusStill, read_split, read_stills
+from lvef.inference.card import MODEL_NAME, Card
+from lvef.io.atomic import atomic_path
+from lvef.models.checkpoint import digest_of
+from lvef.models.export import export_segmentation
+from lvef.models.mobilenet import BackboneSegmentation, backbone_state
 from lvef.models.segmentation import SegNet, SegNetConfig
-from lvef.training.animated_stills import FRAME_RATE_HZ, pairs_of
-from lvef.training.image_augmentation import AugmentConfig, augment
+from lvef.training.animated_stills import FRAME_RATE_HZ, STORED_SIZE, pairs_of, read_animated
+from lvef.training.camus_run import (
+    CamusRecipe,
+    CamusResult,
+    CamusTask,
+    animated_file,
+    choose_patients,
+    fit_averaged,
+    save_camus_card,
+    train_on_camus,
+)
+from lvef.training.checkpoints import LAST_NAME, read_checkpoint
+from lvef.training.image_augmentation import augment
 from lvef.training.losses import area_ratio_error, cross_entropy_and_dice, dice_per_case
-from lvef.training.optimisers import Muon, split_parameters
-from lvef.training.recipe import PRECISIONS, check_choice, find_recipe, read_values, with_changes
+from lvef.training.recipe import check_choice
+from lvef.training.run_folder import HELD_OUT_NAME, RUN_NAME, RunOptions
 from lvef.transforms.frames import fit, other_phase_channels, place
 from lvef.transforms.sector import find_sector
-from lvef.transforms.spec import InputSpec
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Images and labels of the same shape."""
 
+STRUCTURES = ("lv", "myocardium", "la")
+"""Structures that are labelled, in the order of their numbers from 1."""
+
+BACKBONE, BACKBONE_NAME = "mobilenet-v2", "mobilenet_v2.pt"
+"""The encoder that is trained for other networks, and the file of its state dict."""
+
+VERSION = "1.2.0"
+"""Version that a newly trained network gets."""
+
+LIMITS = (
+    "Trained on stills of one hospital and one maker's machine; other machines, contrast agents and children were not seen.",
+    "A shadow over the ventricle, or a wall that drops out, makes the EF four to five points worse.",
+    "A faint lateral wall at end-systole is drawn too far out: on synthetic phantoms the EF is 8 points too low.",
+    "Apical four- and two-chamber views only; other views are not reliably refused.",
+    "One view cannot reveal foreshortening.",
+    "A2C stills of the dataset have lost their scale and aspect ratio.",
+)
+"""Known weaknesses."""
+
 
 @dataclass(frozen=True)
-class SegmentationRecipe:
-    """A training run of the segmentation network."""
+class SegmentationRecipe(CamusRecipe):
+    """A training run of the segmentation network. Of its steps two frames of each case count as ``batch_size``."""
 
     name: str = "camus-seg"
-    """Name of the network that comes out."""
     family: str = SEGMENTATION
-    """Always ``segmentation``: by it `lvef train` knows these recipes."""
-    fold: int | None = 0
-    """Fold of the training patients that is held out to look at, or None to train on all of them."""
-    n_folds: int = 5
-    """Folds, by patient."""
-    split_seed: int = 1
-    """Of the folds, so that another seed is evaluated on the same patients."""
-    seed: int = 1
-    """Of everything else random."""
-    epochs: int = 60
-    """Passes over the stills."""
-    batch_size: int = 16
-    """Labelled frames a step: two of each case."""
-    learning_rate: float = 3e-3
-    """Peak of the one-cycle schedule."""
-    weight_decay: float = 0.02
-    """Decoupled, as in AdamW."""
-    ema_decay: float = 0.998
-    """Running average of the weights, a step."""
-    precision: str = "auto"
-    """auto, 32-true or bf16-mixed; auto is bf16-mixed where the device multiplies in bf16."""
     animated_share: float = 0.0
     """Part of the cases that are animated stills; the others are the stills themselves."""
     area_ratio_weight: float = 0.0
@@ -68,19 +85,14 @@ class SegmentationRecipe:
     """Part of the stills that are shown with the other phase before and after; the others fill every channel."""
     network: SegNetConfig = field(default_factory=SegNetConfig)
     """Shape of the network."""
-    input: InputSpec = field(default_factory=InputSpec)
-    """What the network is shown."""
-    augmentation: AugmentConfig = field(default_factory=AugmentConfig)
-    """Strengths."""
+    backbone: str | None = None
+    """``mobilenet-v2`` trains MobileNetV2 as the encoder of another network and writes its weights alone: they stand in for
+    those of ImageNet where these are out of reach."""
 
     def __post_init__(self) -> None:
-        check_choice("precision", self.precision, PRECISIONS)
-
-
-def read_segmentation_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> SegmentationRecipe:
-    """Read a recipe of this family; arguments and errors as `lvef.training.recipe.read_recipe`."""
-    path = find_recipe(path)
-    return from_mapping(SegmentationRecipe, with_changes(read_values(path), changes or {}), str(path))
+        CamusRecipe.__post_init__(self)
+        if self.backbone is not None:
+            check_choice("backbone", self.backbone, (BACKBONE,))
 
 
 def as_arrays(stills: list[CamusStill], size: int) -> tuple[Tensor, Tensor]:
@@ -112,13 +124,13 @@ class FramePairs(Dataset[tuple[Tensor, Tensor]]):
     Args:
         stills: Images and labels, each ``(pairs, 2, size, size)`` uint8, ED and ES of one patient and view.
         animated: Frames and labels, each ``(cines, frames, size, size)`` uint8, at `FRAME_RATE_HZ`; or None.
-        config: Offsets and shares.
+        recipe: Offsets and shares.
     """
 
-    def __init__(self, stills: Arrays, animated: Arrays | None, config: SegmentationRecipe) -> None:
-        self.stills, self.animated, self.config = stills, animated, config
-        self.rng = np.random.default_rng(config.seed)
-        share = config.animated_share if animated is not None else 0.0
+    def __init__(self, stills: Arrays, animated: Arrays | None, recipe: SegmentationRecipe) -> None:
+        self.stills, self.animated, self.recipe = stills, animated, recipe
+        self.rng = np.random.default_rng(recipe.seed)
+        share = recipe.animated_share if animated is not None else 0.0
         self.n_animated = round(len(stills[0]) * share / (1 - share))
 
     def __len__(self) -> int:
@@ -136,96 +148,278 @@ class FramePairs(Dataset[tuple[Tensor, Tensor]]):
         return tuple(torch.from_numpy(array[picked[0]][picked[1]]) for array in source)
 
     def _phases(self) -> NDArray[np.intp]:
-        ed = np.zeros(len(self.config.input.offsets_s), np.intp)
-        if self.rng.random() < self.config.still_context:
-            ed[other_phase_channels(self.config.input.offsets_s)] = 1
+        ed = np.zeros(len(self.recipe.input.offsets_s), np.intp)
+        if self.rng.random() < self.recipe.still_context:
+            ed[other_phase_channels(self.recipe.input.offsets_s)] = 1
         return np.concatenate([ed, 1 - ed])
 
     def _instants(self, frames: int) -> NDArray[np.intp]:
         # Frame rates of files are sometimes wrong, and heart rates differ: the offsets are stretched by up to a third.
         stretch = self.rng.uniform(0.7, 1.35) if self.rng.random() > 0.1 else 0.0
-        offsets = np.array(self.config.input.offsets_s) * FRAME_RATE_HZ * stretch
+        offsets = np.array(self.recipe.input.offsets_s) * FRAME_RATE_HZ * stretch
         at = self.rng.integers(frames, size=2)
         return np.clip(np.rint(at[:, None] + offsets[None]), 0, frames - 1).astype(np.intp).ravel()
 
 
-def held_out(patients: list[str], fold: int, n_folds: int, seed: int) -> list[str]:
-    """Patients of one fold; folds are disjoint and together hold every patient once."""
-    order = np.random.default_rng(seed).permutation(len(patients))
-    return [patients[i] for i in sorted(order[fold::n_folds])]
-
-
-class SegmentationTask(L.LightningModule):
+class SegmentationTask(CamusTask):
     """Network, augmentation, loss and schedule.
 
     Args:
-        config: The recipe.
-        net: Another network than the recipe's, with a ``head``; as `lvef.training.own_backbone` has one.
+        recipe: The recipe.
     """
 
-    def __init__(self, config: SegmentationRecipe, net: nn.Module | None = None) -> None:
-        super().__init__()
-        self.config = config
-        shape = replace(config.network, in_frames=len(config.input.offsets_s))
-        self.net: Any = (net or SegNet(shape)).to(memory_format=torch.channels_last)
-        self.rng = torch.Generator().manual_seed(config.seed)
+    def __init__(self, recipe: SegmentationRecipe) -> None:
+        shape = replace(recipe.network, in_frames=len(recipe.input.offsets_s))
+        super().__init__(recipe, BackboneSegmentation() if recipe.backbone else SegNet(shape))
 
     def forward(self, grey: Tensor) -> Tensor:
         """Logits of grey images 0-1, ``(b, k, h, w)``."""
-        spec = self.config.input
-        x = (grey - spec.mean) / spec.std
-        out: Tensor = self.net(x.contiguous(memory_format=torch.channels_last))
+        out: Tensor = self.net(self.shown(grey))
         return out
 
     def training_step(self, batch: list[Tensor], _: int) -> Tensor:
         """Loss of one augmented batch."""
-        k = len(self.config.input.offsets_s)
-        middle = self.config.input.offsets_s.index(0.0)
+        r = self.recipe
+        k, middle = len(r.input.offsets_s), r.input.offsets_s.index(0.0)
         with torch.autocast("cpu", enabled=False):
             images, labels = augment(
-                batch[0].float() / 255,
-                batch[1].long(),
-                self.config.input.size,
-                self.rng,
-                self.config.augmentation,
+                batch[0].float() / 255, batch[1].long(), r.input.size, self.rng, r.augmentation
             )
         # Both instants of a case become cases of their own: first instants, then second ones.
         images = torch.cat([images[:, :k], images[:, k:]])
         target = torch.cat([labels[:, middle], labels[:, k + middle]])
         logits = self(images)
         overlap, ratio = cross_entropy_and_dice(logits, target), area_ratio_error(logits, target)
-        loss: Tensor = overlap + self.config.area_ratio_weight * ratio
-        self.log_dict(
-            {"loss": loss, "overlap": overlap, "ratio": ratio}, on_step=False, on_epoch=True, prog_bar=True
-        )
+        loss: Tensor = overlap + r.area_ratio_weight * ratio
+        shown = {"loss": loss, "overlap": overlap, "ratio": ratio}
+        self.log_dict(shown, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
     def validation_step(self, batch: list[Tensor], _: int) -> None:
         """Dice of unseen stills, as they are."""
-        far = torch.from_numpy(other_phase_channels(self.config.input.offsets_s)).long()
+        far = torch.from_numpy(other_phase_channels(self.recipe.input.offsets_s)).long()
         # ED with ES as its other phase, then ES with ED.
         images = torch.cat([batch[0][:, far], batch[0][:, 1 - far]])
         logits = self(images.float() / 255)
         dice = dice_per_case(logits.argmax(1), batch[1].transpose(0, 1).flatten(0, 1).long())
-        for k, name in enumerate(("lv", "myocardium", "la")):
+        for k, name in enumerate(STRUCTURES):
             self.log(f"dice_{name}", dice[:, k].nanmean(), prog_bar=k == 0, batch_size=len(dice))
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let a run that is made longer have the schedule of the longer run, not the one that is over."""
-        for state in checkpoint["lr_schedulers"]:
-            for name in ("total_steps", "_schedule_phases"):
-                state.pop(name, None)
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401
-        """Muon with one cycle."""
-        optimizer = Muon(
-            *split_parameters(self.net, self.net.head), self.config.learning_rate, self.config.weight_decay
+def train_segmentation(
+    recipe: SegmentationRecipe, data: Path, options: RunOptions, animated: Path | None = None
+) -> CamusResult:
+    """Train, resume, or return the result of a complete run.
+
+    Args:
+        recipe: Settings; its ``fold`` is held out.
+        data: Folder of CAMUS that holds ``database_nifti`` and ``database_split``.
+        options: ``init`` is the run folder whose weights are the first ones.
+        animated: File of animated stills; made where it is missing. None for one in the run's folder.
+
+    Raises:
+        ConfigError: Settings do not fit each other, the machine or an earlier start.
+        DataError: A file cannot be read or written.
+    """
+    used, unseen = choose_patients(recipe, data, options)
+    start = load_start(options.init, unseen)
+
+    def train(precision: Any) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401
+        cines = read_animated(animated_file(data, options, animated), used) if recipe.animated_share else None
+        cases = FramePairs(still_pairs(read_stills(data, used), STORED_SIZE), cines, recipe)
+        shown = still_pairs(read_stills(data, unseen), recipe.input.size) if unseen else None
+        net = fit_segmentation(recipe, cases, shown, options, precision=precision, start=start)
+        dice = mean_dice(net, recipe, shown) if recipe.backbone and shown else None
+        return net, {"cases": len(cases)} | ({"dice_of_left_out": dice} if recipe.backbone else {})
+
+    def write(trained: tuple[Any, dict[str, Any]], minutes: float) -> tuple[str, dict[str, Any]]:
+        net, facts = trained
+        if recipe.backbone:
+            path = options.out / BACKBONE_NAME
+            with atomic_path(path) as temporary:
+                torch.save(backbone_state(net), temporary)
+            return path.name, facts | {"sha256": digest_of(path)}
+        card = write_segmentation(net, recipe, used, minutes, options, options.out / recipe.name)
+        return recipe.name, facts | {"model_sha256": card.model_sha256}
+
+    name = options.init.name if options.init else "none"
+    return train_on_camus(recipe, options, (used, unseen), train, write, start=name)
+
+
+def mean_dice(net: nn.Module, recipe: SegmentationRecipe, stills: Arrays) -> dict[str, float]:
+    """Mean Dice of stills, each shown alone, by structure.
+
+    Args:
+        net: Network of one frame.
+        recipe: Its recipe.
+        stills: From `still_pairs`, at the network's size.
+    """
+    images, labels = (torch.from_numpy(array).flatten(0, 1) for array in stills)
+    grey = (images[:, None].float() / 255 - recipe.input.mean) / recipe.input.std
+    with torch.inference_mode():
+        predicted = torch.cat([net(part).argmax(1) for part in grey.split(32)])
+    mean = dice_per_case(predicted, labels.long()).nanmean(0).tolist()
+    return {name: round(value, 4) for name, value in zip(STRUCTURES, mean, strict=True)}
+
+
+def average_runs(
+    recipe: SegmentationRecipe, runs: Sequence[Path], data: Path, options: RunOptions
+) -> CamusResult:
+    """One network from several runs that began with the same weights: the mean of theirs.
+
+    What one run learned by chance is averaged out, and the network costs no more than one of them. Weights of runs from
+    different random numbers have no meaningful mean.
+
+    Args:
+        recipe: Of all runs.
+        runs: Their folders.
+        data: Folder of CAMUS.
+        options: ``out`` gets the network.
+
+    Raises:
+        DataError: A folder holds no complete run, or the runs have different networks.
+    """
+    patients = read_split(data, "training")
+    states, minutes, epochs, unseen = [], 0.0, 0, set(patients)
+    for run in runs:
+        checkpoint, names, found = _read_run(run)
+        states.append(checkpoint["state_dict"])
+        unseen &= set(names)
+        minutes += found
+        epochs += int(checkpoint.get("epoch", -1)) + 1
+    task = SegmentationTask(recipe)
+    task.load_state_dict(mean_state(states))
+    used = [patient for patient in patients if patient not in unseen]
+    write_segmentation(task.net.eval(), recipe, used, minutes, options, options.out)
+    return CamusResult(options.out, options.out, epochs, epochs, round(minutes, 1))
+
+
+def mean_state(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean of several states, entry by entry; counters stay whole numbers.
+
+    Raises:
+        DataError: The states are of different networks.
+    """
+    first = states[0]
+    shapes = [{name: value.shape for name, value in state.items()} for state in states]
+    if any(shape != shapes[0] for shape in shapes):
+        raise DataError("the runs have different models; runs of one recipe were expected.")
+    return {
+        name: torch.stack([state[name].float() for state in states]).mean(0).to(value.dtype)
+        for name, value in first.items()
+    }
+
+
+def load_start(run: Path | None, unseen: Sequence[str]) -> dict[str, Any] | None:
+    """Weights of an earlier run that was not trained on any patient held out here.
+
+    Args:
+        run: Its folder, or None for random weights.
+        unseen: Patients that are held out.
+
+    Raises:
+        DataError: There is no such run.
+        ConfigError: It has learned from a patient who is held out here.
+    """
+    if run is None:
+        return None
+    names, last = run / HELD_OUT_NAME, run / f"{LAST_NAME}.ckpt"
+    if not (names.is_file() and last.is_file()):
+        raise DataError(f"{run}: no run to start from; {HELD_OUT_NAME} and last.ckpt were expected.")
+    known = set(unseen) - set(names.read_text().split())
+    if known:
+        raise ConfigError(
+            f"{run} has learned from {len(known)} of the patients who are held out; start from a run of the same fold."
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            self.config.learning_rate,
-            total_steps=int(self.trainer.estimated_stepping_batches),
-            pct_start=0.1,
-            cycle_momentum=False,
+    state: dict[str, Any] = read_checkpoint(last)["state_dict"]
+    return state
+
+
+def fit_segmentation(
+    recipe: SegmentationRecipe,
+    cases: FramePairs,
+    validation: Arrays | None,
+    options: RunOptions,
+    *,
+    precision: Any = None,  # noqa: ANN401
+    start: dict[str, Any] | None = None,
+) -> Any:  # noqa: ANN401
+    """Train, or go on training, and return the averaged network.
+
+    Args:
+        recipe: Settings.
+        cases: Cases at `lvef.training.animated_stills.STORED_SIZE`.
+        validation: From `still_pairs` at the network's size, or None.
+        options: Folder of checkpoints and metrics, machine, loggers and progress.
+        precision: Arithmetic; None for the recipe's.
+        start: State of a task to begin with, instead of random weights.
+    """
+    L.seed_everything(recipe.seed, verbose=False)
+    task = SegmentationTask(recipe)
+    if start is not None:
+        task.load_state_dict(start)
+    loader = DataLoader(cases, recipe.batch_size // 2, shuffle=True, drop_last=True)
+    shown = DataLoader(TensorDataset(*map(torch.from_numpy, validation)), 25) if validation else None
+    fit_averaged(
+        task,
+        loader,
+        options,
+        "dice_lv: validation Dice of the LV",
+        validation=shown,
+        precision=precision,
+        check_val_every_n_epoch=2,
+    )
+    return task.net
+
+
+def write_segmentation(
+    net: SegNet,
+    recipe: SegmentationRecipe,
+    patients: Sequence[str],
+    minutes: float,
+    options: RunOptions,
+    folder: Path,
+) -> Card:
+    """Write ``model.onnx`` and ``card.json``; the metrics are added by ``lvef evaluate --write-card``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    offsets = recipe.input.offsets_s
+    export_segmentation(net, recipe.input.size, folder / MODEL_NAME, frames=len(offsets))
+    sampling = "every frame on its own"
+    if len(offsets) > 1:
+        around = ", ".join(f"{s:+g}" for s in offsets if s)
+        sampling = (
+            f"every frame with those at {around} s around it; of a still, the other phase where it is known"
         )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    more = ", and animated stills made from them" if recipe.animated_share else ""
+    return save_camus_card(
+        recipe,
+        options,
+        patients,
+        minutes,
+        folder,
+        data=f"CAMUS, training subgroup, A4C and A2C, ED and ES stills with expert masks{more}",
+        version=VERSION,
+        kind="segmentation",
+        title="Left ventricle, myocardium and left atrium on apical four- and two-chamber frames",
+        classes=("background", *STRUCTURES),
+        architecture={
+            "family": "SegNet",
+            "parameters": sum(p.numel() for p in net.parameters()),
+            **to_mapping(replace(recipe.network, in_frames=len(offsets))),
+        },
+        sampling=sampling,
+        limits=LIMITS,
+    )
+
+
+def _read_run(run: Path) -> tuple[dict[str, Any], list[str], float]:
+    """Checkpoint, patients never seen, and minutes of a complete run."""
+    try:
+        names = (run / HELD_OUT_NAME).read_text().split()
+        minutes = float(parse_json((run / RUN_NAME).read_text())["minutes"])
+        return read_checkpoint(run / f"{LAST_NAME}.ckpt"), names, minutes
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(
+            f"{run}: no finished run of the segmentation ({type(error).__name__}: {error}); last.ckpt, {HELD_OUT_NAME} "
+            "and run.json were expected."
+        ) from None

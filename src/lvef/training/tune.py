@@ -25,12 +25,7 @@ from typing import Any
 import lightning as L
 import optuna
 import polars as pl
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lvef.core.config import to_mapping

@@ -1,8 +1,8 @@
-"""The view family: recipe, cases, and the Lightning module."""
+"""The view family: recipe, batches, training, calibration on held-out patients, and the card."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,54 +13,73 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import functional as F
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler, TensorDataset
 
-from lvef.core.config import from_mapping
+from lvef.core.errors import ConfigError
+from lvef.core.records import Clip
 from lvef.core.terms import MEASURABLE_VIEWS, RECOGNISED_VIEWS, VIEW, View
-from lvef.models.families import VIEW_SIDE_PX
+from lvef.datasets.camus import CamusStill, read_stills
+from lvef.inference.card import MODEL_NAME, VIEW_OUTPUTS, Card, Figure
+from lvef.models.export import export_network
+from lvef.models.families import VIEW_SIDE_PX, describe
 from lvef.models.view import ViewNet, ViewNetConfig
-from lvef.training.image_augmentation import AugmentConfig, augment, bernoulli, per_case
-from lvef.training.optimisers import Muon, split_parameters
-from lvef.training.recipe import PRECISIONS, check_choice, find_recipe, read_values, with_changes
-from lvef.training.view_images import ViewImages
+from lvef.stats.agreement import roc_auc
+from lvef.stats.bootstrap import interval
+from lvef.synthesis.foreign import FOREIGN_CLASSES
+from lvef.training.camus_run import (
+    CamusRecipe,
+    CamusResult,
+    CamusTask,
+    animated_file,
+    choose_patients,
+    fit_averaged,
+    save_camus_card,
+    train_on_camus,
+)
+from lvef.training.fit import quiet_logging
+from lvef.training.image_augmentation import augment, bernoulli, per_case
+from lvef.training.run_folder import SYNTHETIC_NAME, RunOptions
+from lvef.training.view_images import ViewImages, animated_images, join, read_or_make, still_images
+from lvef.transforms.frames import fit, normalise, place
+from lvef.transforms.sector import find_sector
 from lvef.transforms.spec import InputSpec
 
 NOT_ECHO = RECOGNISED_VIEWS.index(View.NOT_ECHO)
 """Place of that view."""
 
+VERSION = "1.0.0"
+"""Version that a newly trained network gets."""
+
+CALIBRATED_SHARE = 0.99
+"""Share of the frames of held-out patients that have a distance below 1."""
+
+LIMITS = (
+    "Recognises a view; does not measure an EF.",
+    "Trained on patients' A4C and A2C images from one hospital and one vendor only; its training images of all other views "
+    "are synthetic.",
+    "A2C stills of the dataset have lost their aspect ratio.",
+)
+"""Known weaknesses."""
+
 
 @dataclass(frozen=True)
-class ViewRecipe:
-    """A training run of the view network."""
+class ViewRecipe(CamusRecipe):
+    """A training run of the view network; half of the images of a step are apical.
+
+    The distance is calibrated, and metrics are measured, on the fold that is held out.
+    """
 
     name: str = "camus-view"
-    """Name of the network that comes out."""
     family: str = VIEW
-    """Always ``view``: by it `lvef train` knows these recipes."""
-    fold: int | None = 0
-    """Fold of the training patients that is held out: the distance is calibrated, and metrics are measured, on it."""
-    n_folds: int = 5
-    """Folds, by patient."""
-    split_seed: int = 1
-    """Of the folds; the default holds out the patients whom recipes of the segmentation hold out."""
-    seed: int = 1
-    """Of everything else random."""
     epochs: int = 40
     """Rounds of `steps` steps."""
     steps: int = 100
     """Batches an epoch."""
     batch_size: int = 32
-    """Images a step, half of them apical."""
-    learning_rate: float = 3e-3
-    """Peak of the one-cycle schedule."""
     weight_decay: float = 0.05
-    """Decoupled, as in AdamW."""
     ema_decay: float = 0.995
-    """Running average of the weights, a step."""
     label_smoothing: float = 0.05
     """Part of the probability that is spread evenly over the views: keeps the network from being sure of everything."""
-    precision: str = "auto"
-    """auto, 32-true or bf16-mixed; auto is bf16-mixed where the device multiplies in bf16."""
     phantoms: int = 50
     """Phantom clips of each apical view."""
     foreign: int = 100
@@ -72,18 +91,6 @@ class ViewRecipe:
     network: ViewNetConfig = field(default_factory=ViewNetConfig)
     """Shape of the network."""
     input: InputSpec = field(default_factory=lambda: InputSpec(size=VIEW_SIDE_PX))
-    """What the network is shown."""
-    augmentation: AugmentConfig = field(default_factory=AugmentConfig)
-    """Strengths."""
-
-    def __post_init__(self) -> None:
-        check_choice("precision", self.precision, PRECISIONS)
-
-
-def read_view_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> ViewRecipe:
-    """Read a recipe of this family; arguments and errors as `lvef.training.recipe.read_recipe`."""
-    path = find_recipe(path)
-    return from_mapping(ViewRecipe, with_changes(read_values(path), changes or {}), str(path))
 
 
 class BalancedBatches(Sampler[list[int]]):
@@ -163,7 +170,7 @@ def turn(images: Tensor, views: Tensor, rng: Generator, probability: float) -> t
     return images, views
 
 
-class ViewTask(L.LightningModule):
+class ViewTask(CamusTask):
     """Network, augmentation, loss and schedule.
 
     Args:
@@ -171,19 +178,11 @@ class ViewTask(L.LightningModule):
     """
 
     def __init__(self, recipe: ViewRecipe) -> None:
-        super().__init__()
-        self.recipe = recipe
-        self.net = ViewNet(recipe.network).to(memory_format=torch.channels_last)
-        self.rng = torch.Generator().manual_seed(recipe.seed)
+        super().__init__(recipe, ViewNet(recipe.network))
 
     def on_train_epoch_start(self) -> None:
         """Random numbers of an epoch depend on it and the seed alone: a run that goes on draws the same."""
         self.rng.manual_seed(1000 * self.recipe.seed + self.current_epoch)
-
-    def shown(self, grey: Tensor) -> Tensor:
-        """Grey images 0-1 on the network's scale."""
-        spec = self.recipe.input
-        return ((grey - spec.mean) / spec.std).contiguous(memory_format=torch.channels_last)
 
     def varied(self, batch: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Augmented images and their views."""
@@ -202,21 +201,6 @@ class ViewTask(L.LightningModule):
         correct = (logits.argmax(1) == views).float().mean()
         self.log_dict({"loss": loss, "correct": correct}, on_step=False, on_epoch=True, prog_bar=True)
         return loss
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let a run that is made longer have the schedule of the longer run, not the one that is over."""
-        for state in checkpoint["lr_schedulers"]:
-            for name in ("total_steps", "_schedule_phases"):
-                state.pop(name, None)
-
-    def configure_optimizers(self) -> Any:  # noqa: ANN401
-        """Muon with one cycle."""
-        r = self.recipe
-        optimizer = Muon(*split_parameters(self.net, self.net.head), r.learning_rate, r.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, r.learning_rate, total_steps=r.epochs * r.steps, pct_start=0.1, cycle_momentum=False
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 @torch.no_grad()
@@ -243,3 +227,160 @@ def fit_distance(task: ViewTask, images: ViewImages, rounds: int = 40) -> None:
         features.append(task.net.features(task.shown(grey)))
         views.append(found)
     task.net.set_distance(torch.cat(features), torch.cat(views))
+
+
+def train_view(
+    recipe: ViewRecipe, data: Path, options: RunOptions, animated: Path | None = None
+) -> CamusResult:
+    """Train, resume, or return the result of a complete run.
+
+    Args:
+        recipe: Settings; its ``fold`` is held out.
+        data: Folder of CAMUS that holds ``database_nifti`` and ``database_split``.
+        options: Of the run.
+        animated: File of animated stills; made where it is missing. None for one in the run's folder.
+
+    Raises:
+        ConfigError: Settings do not fit each other, the machine or an earlier start.
+        DataError: A file cannot be read or written.
+    """
+    used, unseen = choose_patients(recipe, data, options)
+    if not unseen:
+        raise ConfigError("view needs patients that are held out; give --fold.")
+
+    def train(precision: Any) -> tuple[ViewTask, tuple[Figure, ...], int]:  # noqa: ANN401
+        images = training_images(recipe, data, used, options, animated)
+        task = fit_view(recipe, images, options, precision=precision)
+        fit_distance(task, images)
+        return task, calibrate(task, list(read_stills(data, unseen))), len(images)
+
+    def write(
+        trained: tuple[ViewTask, tuple[Figure, ...], int], minutes: float
+    ) -> tuple[str, dict[str, Any]]:
+        task, figures, images = trained
+        card = write_view(task, figures, used, minutes, options, options.out / recipe.name)
+        return recipe.name, {"images": images, "model_sha256": card.model_sha256}
+
+    return train_on_camus(recipe, options, (used, unseen), train, write)
+
+
+def training_images(
+    recipe: ViewRecipe, data: Path, patients: list[str], options: RunOptions, animated: Path | None
+) -> ViewImages:
+    """All images of a run; synthetic ones that are missing are made. A trial run has stills and few synthetic clips.
+
+    Args:
+        recipe: How many.
+        data: Folder of CAMUS.
+        patients: Of the stills.
+        options: Folder of the run.
+        animated: File of animated stills; None for one in the folder.
+    """
+    make = [(str(view), recipe.phantoms) for view in MEASURABLE_VIEWS]
+    make += [(name, recipe.foreign) for name in FOREIGN_CLASSES]
+    whole = not options.fast_dev_run
+    if not whole:
+        # One class of each view that the stills do not show.
+        make = [(name, 1) for name in {view: name for name, view in FOREIGN_CLASSES.items()}.values()]
+    synthetic = read_or_make(options.out / SYNTHETIC_NAME, make, recipe.seed)
+    cines = [animated_images(animated_file(data, options, animated), patients)] if whole else []
+    return join([still_images(read_stills(data, patients)), *cines, synthetic])
+
+
+def fit_view(
+    recipe: ViewRecipe,
+    images: ViewImages,
+    options: RunOptions,
+    *,
+    precision: Any = None,  # noqa: ANN401
+) -> ViewTask:
+    """Train, or go on training, and return the task with the averaged network.
+
+    Args:
+        recipe: Settings.
+        images: Training images.
+        options: Folder of checkpoints and metrics, machine, loggers and progress.
+        precision: Arithmetic, by Lightning's names; None for the recipe's.
+    """
+    L.seed_everything(recipe.seed, verbose=False)
+    task = ViewTask(recipe)
+    arrays = (images.images, images.labels, images.views)
+    batches = BalancedBatches(images.groups, images.views, recipe)
+    loader = DataLoader(TensorDataset(*map(torch.from_numpy, arrays)), batch_sampler=batches)
+    fit_averaged(task, loader, options, "correct: correct", precision=precision)
+    return task
+
+
+@torch.no_grad()
+def calibrate(task: ViewTask, stills: list[CamusStill]) -> tuple[Figure, ...]:
+    """Set the unit of the distance, and measure how well A4C and A2C of held-out patients are separated.
+
+    Args:
+        task: With a network that has centres.
+        stills: Of patients held out.
+
+    Returns:
+        AUC of A4C against A2C by patient, with a bootstrap interval over patients.
+    """
+    spec, squares = task.recipe.input, []
+    for still in stills:
+        clip = Clip(still.image[None], np.zeros(1), "still", still.patient)
+        squares.append(fit(clip.frames, place(find_sector(clip).box, spec.size, still.spacing), spec.size)[0])
+    found = task.net(torch.from_numpy(normalise(np.stack(squares), spec))).numpy()
+    task.net.unit.mul_(float(np.quantile(found[:, -1], CALIBRATED_SHARE)))
+    odds = found[:, RECOGNISED_VIEWS.index(View.A4C)] - found[:, RECOGNISED_VIEWS.index(View.A2C)]
+    names = [(still.patient, still.view) for still in stills]
+    patients = sorted(
+        {patient for patient, view in names if (patient, View.A2C) in names and (patient, View.A4C) in names}
+    )
+    # One score a patient and view: the mean over ED and ES.
+    scores = np.array(
+        [[odds[[n == (p, view) for n in names]].mean() for view in MEASURABLE_VIEWS] for p in patients]
+    )
+
+    def auc(rows: NDArray[Any]) -> float:
+        return roc_auc(rows.ravel(), np.tile([True, False], len(rows)))
+
+    low, high = interval(auc, scores, np.random.default_rng(0))
+    split = f"{len(patients)} CAMUS training patients held out"
+    return (
+        Figure("auc_a4c_a2c", auc(scores), "", low, high, 0.95, len(patients), split, "views of the dataset"),
+    )
+
+
+def write_view(
+    task: ViewTask,
+    figures: tuple[Figure, ...],
+    patients: list[str],
+    minutes: float,
+    options: RunOptions,
+    folder: Path,
+) -> Card:
+    """Write ``model.onnx`` and ``card.json``."""
+    recipe = task.recipe
+    folder.mkdir(parents=True, exist_ok=True)
+    # Whole precision: the distance sums products that half precision would spoil.
+    with quiet_logging():
+        export_network(
+            task.net,
+            VIEW,
+            {"grey": (1, recipe.input.size, recipe.input.size)},
+            folder / MODEL_NAME,
+            half=False,
+        )
+    return save_camus_card(
+        recipe,
+        options,
+        patients,
+        minutes,
+        folder,
+        data="CAMUS, training subgroup, A4C and A2C stills and animated stills made from them; phantoms and synthetic "
+        "clips of other views",
+        version=VERSION,
+        kind=VIEW,
+        title="View of a frame, and its distance from the apical training frames; does not measure an EF",
+        classes=VIEW_OUTPUTS,
+        architecture=describe(VIEW, task.net),
+        figures=figures,
+        limits=LIMITS,
+    )

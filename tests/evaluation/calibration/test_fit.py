@@ -11,8 +11,7 @@ from lvef.core.errors import DataError
 from lvef.evaluation.calibration.cases import ANIMATED, FIT, PHANTOMS, STILLS, TEST, SignsResult
 from lvef.evaluation.calibration.fit import FitSettings, cross_validate, fit, usable, with_factors
 from lvef.evaluation.calibration.plan import CalibrationCounts, CalibrationPlan
-from lvef.evaluation.calibration.report import COVER_CSV, RISK_PNG, SIGNS_CSV, cover_metrics
-from lvef.evaluation.calibration.run import calibrate
+from lvef.evaluation.calibration.run import COVER_CSV, RISK_PNG, SIGNS_CSV, calibrate, cover_metrics
 from lvef.measure.interval import CLIP, FOREIGN, Calibration
 from lvef.measure.interval import STILLS as STILLS_METHOD
 

@@ -15,7 +15,7 @@ from lvef.datasets.manifest import make_manifest, write_manifest
 from lvef.evaluation.dataset.cases import Case, Selection
 from lvef.evaluation.dataset.evaluation import DatasetEvaluation, Method
 from lvef.evaluation.dataset.predictions import EfResult
-from lvef.evaluation.results import UsedWeights
+from lvef.evaluation.runner import UsedWeights
 from lvef.io.avi import encode_motion_jpeg
 from tests.measure.made_up import ellipse_tracing, failed, refused
 

@@ -9,8 +9,7 @@ import pytest
 
 from lvef.evaluation.dataset.analysis import FILLED, GROUP_METRICS, METRICS, NAMED_FRAMES, analyse
 from lvef.evaluation.dataset.files import count_predicted
-from lvef.evaluation.ef_metrics import EF_METRICS, classify, constant_pairs, majority_ef
-from lvef.evaluation.metrics import bootstrap_metrics
+from lvef.evaluation.metrics import EF_METRICS, bootstrap_metrics, classify, constant_pairs, majority_ef
 from lvef.geometry.categories import report_class
 from tests.evaluation.dataset.made_up import made_evaluation
 

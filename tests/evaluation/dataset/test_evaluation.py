@@ -14,16 +14,15 @@ from lvef.core.terms import Phase
 from lvef.evaluation.dataset.analysis import analyse
 from lvef.evaluation.dataset.cases import read_cases
 from lvef.evaluation.dataset.evaluation import Inputs, Network, evaluate, measure_case
-from lvef.evaluation.dataset.predictions import EfResult
-from lvef.evaluation.dataset.tracings import (
+from lvef.evaluation.dataset.predictions import (
+    EfResult,
     choose_cases,
     make_overlays,
     read_reference_tracings,
     tracing_errors,
 )
 from lvef.evaluation.plots.images import line_overlay_png
-from lvef.evaluation.results import from_plain, to_plain
-from lvef.evaluation.runner import CaseRunner
+from lvef.evaluation.runner import CaseRunner, from_plain, to_plain
 from tests.evaluation.dataset.made_up import SIZE, WEIGHTS, KnowingMeasurer
 from tests.evaluation.drawing import count, pixels
 

@@ -9,8 +9,7 @@ import shutil
 import pytest
 
 from lvef.core.errors import DataError, WeightsError
-from lvef.evaluation.dataset.cases import read_cases
-from lvef.evaluation.dataset.leakage import check_network, check_splits
+from lvef.evaluation.dataset.cases import check_network, check_splits, read_cases
 from lvef.inference.catalogue import find_model
 from tests.evaluation.dataset.made_up import rows, write
 

@@ -16,13 +16,11 @@ from lvef.evaluation.dataset.analysis import analyse
 from lvef.evaluation.dataset.evaluation import Inputs, Plan, read_losses
 from lvef.evaluation.dataset.files import make_csv_files, to_summary
 from lvef.evaluation.dataset.report import headline, make_report
-from lvef.evaluation.output import write_report
 from lvef.evaluation.plots.boxes import residuals_png
 from lvef.evaluation.plots.curves import calibration_png, loss_png, roc_png
 from lvef.evaluation.plots.style import NETWORK_COLOURS, WIDTH_PX
-from lvef.evaluation.report import Bounded
-from lvef.stats.agreement import calibration_parts
-from lvef.stats.classification import roc_curve
+from lvef.evaluation.report import Bounded, write_report
+from lvef.stats.agreement import calibration_parts, roc_curve
 from tests.evaluation.dataset.made_up import made_evaluation
 from tests.evaluation.drawing import count, pixels
 

@@ -79,10 +79,7 @@ def test_one_far_value_does_not_flatten_the_rest():
 @pytest.mark.parametrize(
     ("rows", "names"),
     [
-        (
-            echonet_like(40),
-            ["distributions", "zscores", "volumes", "ef_by_label", "counts", "clips"],
-        ),
+        (echonet_like(40), ["distributions", "zscores", "volumes", "ef_by_label", "counts", "clips"]),
         (camus_like(10), ["distributions", "zscores", "ef_by_label", "counts"]),
         (hmc_like(4), ["counts", "clips"]),
     ],

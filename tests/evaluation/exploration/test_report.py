@@ -12,11 +12,11 @@ import pytest
 
 from lvef.core.records import Clip, PixelSpacing
 from lvef.datasets.manifest import make_manifest, write_manifest
-from lvef.evaluation.exploration import examples as module
-from lvef.evaluation.exploration.examples import MOST_EXAMPLES, choose, open_examples, shown_text
+from lvef.evaluation.exploration import plots as module
 from lvef.evaluation.exploration.explore import explore
+from lvef.evaluation.exploration.plots import MOST_EXAMPLES, choose, open_examples, shown_text
 from lvef.evaluation.exploration.report import make_report
-from lvef.evaluation.output import write_report
+from lvef.evaluation.report import write_report
 from tests.datasets.camus_folder import still
 from tests.evaluation.exploration.made_up import camus_like, echonet_like, hmc_like, row
 

@@ -125,14 +125,7 @@ def test_intervals_are_bands_and_missing_ones_are_not():
 def test_identical_values_and_odd_names(draw):
     n = len(ODD)
     assert pixels(draw([55.0] * n, [55.0] * n, ["Good"] * n)).any()
-    assert pixels(
-        draw(
-            [55.0] * n,
-            [45.0] * n,
-            list(ODD),
-            list(ODD),
-        )
-    ).any()
+    assert pixels(draw([55.0] * n, [45.0] * n, list(ODD), list(ODD))).any()
 
 
 def test_a_long_heading_stays_on_the_sheet():
@@ -221,7 +214,7 @@ def test_names_do_not_cover_each_other():
 def test_no_window_system_and_no_global_figures():
     code = """
 from lvef.evaluation.report import Bounded
-from lvef.evaluation import output
+from lvef.evaluation import report
 from lvef.evaluation.plots import differences
 from lvef.evaluation.plots import boxes
 from lvef.evaluation.plots import images

@@ -6,7 +6,7 @@ import pytest
 
 from lvef.evaluation.stills.metrics import EfCase, EfComparison, Side, compare_models
 from lvef.evaluation.stills.scores import StillScore
-from lvef.stats.paired import holm
+from lvef.stats.bootstrap import holm
 
 
 def side(label, dice, errors, patients=range(10)):

@@ -15,9 +15,8 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.datasets.camus import read_split, read_stills
 from lvef.evaluation.metrics import MetricTable
-from lvef.evaluation.output import RUN_NAME, write_report
-from lvef.evaluation.stills.evaluation import WORST, card_figures, evaluate
-from lvef.evaluation.stills.models import Plan, load_models
+from lvef.evaluation.report import RUN_NAME, write_report
+from lvef.evaluation.stills.evaluation import WORST, Plan, card_figures, evaluate, load_models
 from lvef.evaluation.stills.report import make_csv_files, make_report, to_summary
 from lvef.evaluation.stills.robustness import POOLED
 from lvef.evaluation.stills.scores import other_phase, score_still

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from lvef.evaluation.report import Bounded
-from lvef.evaluation.stills.perturbations import PERTURBATIONS
-from lvef.evaluation.stills.robustness import PerformanceDrop, performance_drops, summarise_perturbed
+from lvef.evaluation.stills.robustness import (
+    PERTURBATIONS,
+    PerformanceDrop,
+    performance_drops,
+    summarise_perturbed,
+)
 from lvef.evaluation.stills.scores import StillScore
 from tests.datasets import camus_folder
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lvef.evaluation.synthetic.beats import FoundBeat, beat_at, compare_beats, is_at_edge, match, plateau
+from lvef.evaluation.synthetic.results import FoundBeat, beat_at, compare_beats, is_at_edge, match, plateau
 from lvef.evaluation.synthetic.truth import TrueCurve
 from lvef.synthesis.truth import TrueBeat, beats_in_clip
 from lvef.synthesis.volume_curves import (

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lvef.core.serialization import to_json
-from lvef.evaluation.output import write_report
+from lvef.evaluation.report import write_report
 from lvef.evaluation.runner import CaseRunner
 from lvef.evaluation.synthetic.evaluation import SyntheticEvaluation, SyntheticSettings, evaluate_clips
 from lvef.evaluation.synthetic.metrics import Group, count_beats, ef_metrics, make_groups, timing_metrics

@@ -12,13 +12,7 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.evaluation.runner import CaseRunner
 from lvef.evaluation.synthetic.evaluation import SyntheticSettings, evaluate_clips
-from lvef.evaluation.synthetic.truth import (
-    TrueClip,
-    check_beats,
-    read_curve,
-    read_dataset,
-    read_mask,
-)
+from lvef.evaluation.synthetic.truth import TrueClip, check_beats, read_curve, read_dataset, read_mask
 from lvef.stores.synthetic import Task, synthesize
 from lvef.stores.synthetic_files import Terms
 from lvef.synthesis.truth import SyntheticClip

@@ -23,9 +23,8 @@ from lvef.core.journal import file_stamp
 from lvef.core.terms import Phase, Status, View
 from lvef.datasets.camus import CamusStill, read_stills
 from lvef.evaluation.metrics import NAN
-from lvef.evaluation.results import CaseResult
-from lvef.evaluation.runner import Measures
-from lvef.evaluation.stills.perturbations import PERTURBATIONS
+from lvef.evaluation.runner import CaseResult, Measures
+from lvef.evaluation.stills.robustness import PERTURBATIONS
 from lvef.evaluation.stills.scores import expert_volume
 from lvef.evaluation.synthetic.evaluation import reference_beats
 from lvef.evaluation.synthetic.truth import TrueClip, read_dataset

@@ -14,31 +14,33 @@ from lvef.core.records import FloatArray
 from lvef.core.wording import TRUNCATED
 from lvef.evaluation.dataset.cases import Case, Group, groups_of
 from lvef.evaluation.dataset.evaluation import DatasetEvaluation, Method
-from lvef.evaluation.dataset.predictions import ES_ABOVE_ED, EfResult
-from lvef.evaluation.dataset.tracings import ReferenceTracings, TracingError, tracing_errors
-from lvef.evaluation.ef_metrics import (
-    CLASSES,
-    EF_METRICS,
-    classify,
-    confusion_of,
-    constant_pairs,
-    majority_ef,
-    select_metrics,
+from lvef.evaluation.dataset.predictions import (
+    ES_ABOVE_ED,
+    EfResult,
+    ReferenceTracings,
+    TracingError,
+    tracing_errors,
 )
 from lvef.evaluation.metrics import (
+    CLASSES,
+    EF_METRICS,
     LEVEL,
     Metric,
     MetricRow,
     MetricTable,
     PairedMetric,
     bootstrap_metrics,
+    classify,
+    confusion_of,
+    constant_pairs,
     correct_p_values,
+    majority_ef,
     make_generator,
     rows_by_patient,
+    select_metrics,
 )
 from lvef.stats.agreement import PARTS, CalibrationPart, calibration_parts
-from lvef.stats.bootstrap import intervals
-from lvef.stats.paired import signed_rank_p
+from lvef.stats.bootstrap import intervals, signed_rank_p
 
 FILLED = "_filled"
 """End of the names of metrics in which the baseline stands where there is no prediction."""

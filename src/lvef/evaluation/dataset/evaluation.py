@@ -16,19 +16,25 @@ from lvef.core.journal import file_stamp
 from lvef.core.records import Clip, FloatArray, Measurement, Tracing
 from lvef.core.serialization import printable
 from lvef.core.terms import Split
-from lvef.evaluation.dataset.cases import Case, Selection, read_cases
-from lvef.evaluation.dataset.leakage import check_network, check_splits
-from lvef.evaluation.dataset.predictions import EfResult, match_predictions, read_predictions
-from lvef.evaluation.dataset.tracings import ReferenceTracings, read_reference_tracings
+from lvef.evaluation.dataset.cases import Case, Selection, check_network, check_splits, read_cases
+from lvef.evaluation.dataset.predictions import (
+    EfResult,
+    ReferenceTracings,
+    match_predictions,
+    read_predictions,
+    read_reference_tracings,
+)
 from lvef.evaluation.metrics import NAN
-from lvef.evaluation.results import (
+from lvef.evaluation.runner import (
+    CaseRunner,
+    Measures,
     UsedWeights,
     check_distinct,
     exit_code_of,
     first_distinct,
+    settings_key,
     used_weights,
 )
-from lvef.evaluation.runner import CaseRunner, Measures, settings_key
 from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.inference.card import experimental_text
 from lvef.inference.catalogue import ModelEntry, find_model

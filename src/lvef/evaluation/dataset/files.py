@@ -14,12 +14,10 @@ from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.dataset.analysis import Analysis, MethodAnalysis
 from lvef.evaluation.dataset.cases import Group
 from lvef.evaluation.dataset.evaluation import Plan
-from lvef.evaluation.dataset.tracings import NOT_COMPARABLE, REPORT_TEST_MAE, TracingError
-from lvef.evaluation.ef_metrics import CLASSES
-from lvef.evaluation.metrics import MetricRow
-from lvef.evaluation.output import settings_of
-from lvef.evaluation.report import paired_csv, table_csv
-from lvef.evaluation.results import patients_digest, to_plain
+from lvef.evaluation.dataset.predictions import NOT_COMPARABLE, REPORT_TEST_MAE, TracingError
+from lvef.evaluation.metrics import CLASSES, MetricRow
+from lvef.evaluation.report import paired_csv, settings_of, table_csv
+from lvef.evaluation.runner import patients_digest, to_plain
 from lvef.geometry.categories import report_class
 
 SUMMARY_SCHEMA, RUN_SCHEMA = "lvef-ef-evaluation/1", "lvef-ef-evaluation-run/1"

@@ -20,14 +20,8 @@ from lvef.evaluation.dataset.analysis import (
 )
 from lvef.evaluation.dataset.evaluation import Inputs, Plan
 from lvef.evaluation.dataset.files import count_predicted, make_csv_files, run_facts, to_summary
-from lvef.evaluation.dataset.tracings import (
-    NOT_COMPARABLE,
-    REPORT_TEST_MAE,
-    choose_cases,
-    make_overlays,
-)
-from lvef.evaluation.ef_metrics import CLASS_TITLES, CLASSES, EF_METRICS, THRESHOLDS, classify
-from lvef.evaluation.metrics import LEVEL, Metric
+from lvef.evaluation.dataset.predictions import NOT_COMPARABLE, REPORT_TEST_MAE, choose_cases, make_overlays
+from lvef.evaluation.metrics import CLASS_TITLES, CLASSES, EF_METRICS, LEVEL, THRESHOLDS, Metric, classify
 from lvef.evaluation.plots.agreement import QUALITY_STYLE, EfPairs, agreement_plots
 from lvef.evaluation.plots.boxes import residuals_png
 from lvef.evaluation.plots.curves import calibration_png, loss_png, roc_png
@@ -48,8 +42,8 @@ from lvef.evaluation.report import (
     p_text,
     select_plots,
 )
+from lvef.stats.agreement import roc_curve
 from lvef.stats.bootstrap import RESAMPLES
-from lvef.stats.classification import roc_curve
 
 METRIC_TEXT = (
     "Difference: predicted EF minus the manifest's. R² is 1 less the squared errors over those of predicting the mean; it"

@@ -13,17 +13,18 @@ import polars as pl
 from lvef.core.errors import DataError
 from lvef.core.serialization import printable
 from lvef.core.wording import DISCLAIMER, HEART_FAILURE_TEXT, REPORT_CLASS_TEXT
-from lvef.evaluation.exploration.examples import Examples, examples_png, shown_text
 from lvef.evaluation.exploration.explore import LABEL_WORDS, MEASURED, Column, Exploration, plural
 from lvef.evaluation.exploration.plots import (
+    Examples,
     counts_png,
+    examples_png,
     groups_png,
     histograms_png,
+    shown_text,
     volumes_png,
     z_scores_png,
 )
-from lvef.evaluation.output import last_name
-from lvef.evaluation.report import EvaluationReport, Plot, Section, Table, select_plots, table_csv
+from lvef.evaluation.report import EvaluationReport, Plot, Section, Table, last_name, select_plots, table_csv
 from lvef.stats.describe import WHISKER
 
 SCHEMA, RUN_SCHEMA = "lvef-exploration/1", "lvef-exploration-run/1"
@@ -164,11 +165,7 @@ def _sections(found: Exploration, plots: dict[str, Plot], examples: Examples | N
         ),
         section("Distributions", "distributions.png"),
         section(
-            "Outliers",
-            "zscores.png",
-            OUTLIER_TEXT,
-            [outliers, *named_outlier_tables(found)],
-            [outliers],
+            "Outliers", "zscores.png", OUTLIER_TEXT, [outliers, *named_outlier_tables(found)], [outliers]
         ),
         section("Volumes", "volumes.png"),
         section("EF by class and label", "ef_by_label.png", overlap, [class_table(found), groups], [groups]),

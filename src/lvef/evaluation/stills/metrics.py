@@ -15,21 +15,23 @@ import numpy as np
 from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray, Tracing
 from lvef.core.terms import Phase, View
-from lvef.evaluation.ef_metrics import EF_POINTS, constant_pairs, select_metrics
 from lvef.evaluation.metrics import (
+    EF_POINTS,
     LEVEL,
     NAN,
     Metric,
     MetricRow,
     PairedMetric,
     bootstrap_metrics,
+    constant_pairs,
     correct_p_values,
     make_generator,
+    select_metrics,
 )
 from lvef.evaluation.stills.scores import STRUCTURE_TITLES, STRUCTURES, VIEWS, StillScore
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import biplane_ef
-from lvef.stats.paired import compare
+from lvef.stats.bootstrap import compare
 
 EXPERT_MASKS, EXPERT_LINES = "expert masks", "lines of the expert masks"
 """What overlap and distances, and what lines, are compared with."""

@@ -11,9 +11,7 @@ from typing import Any
 import lvef
 from lvef.core.terms import Phase
 from lvef.core.wording import DISCLAIMER
-from lvef.evaluation.ef_metrics import CLASS_TABLES, EF_METRICS, EF_POINTS
-from lvef.evaluation.metrics import LEVEL, MetricRow
-from lvef.evaluation.output import settings_of
+from lvef.evaluation.metrics import CLASS_TABLES, EF_METRICS, EF_POINTS, LEVEL, MetricRow
 from lvef.evaluation.plots.agreement import EfPairs, agreement_plots
 from lvef.evaluation.plots.boxes import dice_png
 from lvef.evaluation.plots.differences import (
@@ -39,12 +37,12 @@ from lvef.evaluation.report import (
     paired_csv,
     pivot,
     select_plots,
+    settings_of,
     table_csv,
 )
-from lvef.evaluation.results import patients_digest, to_plain
-from lvef.evaluation.stills.evaluation import ModelScores, StillsEvaluation, WorstStill
+from lvef.evaluation.runner import patients_digest, to_plain
+from lvef.evaluation.stills.evaluation import ModelScores, Plan, StillsEvaluation, WorstStill
 from lvef.evaluation.stills.metrics import EF_STATISTICS, QUALITIES, EfComparison
-from lvef.evaluation.stills.models import Plan
 from lvef.evaluation.stills.robustness import POOLED, PerformanceDrop
 from lvef.evaluation.stills.scores import STRUCTURE_TITLES, STRUCTURES, VIEWS
 from lvef.geometry.categories import categories

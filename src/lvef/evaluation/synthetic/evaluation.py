@@ -19,10 +19,16 @@ from lvef.core.records import FloatArray, Measurement, Tracing
 from lvef.core.serialization import printable
 from lvef.core.terms import Status, Structure, View
 from lvef.evaluation.metrics import NAN, dice_score
-from lvef.evaluation.results import UsedWeights
-from lvef.evaluation.runner import CaseRunner, Measures, settings_key
-from lvef.evaluation.synthetic.beats import beat_at, compare_beats, complete_beats
-from lvef.evaluation.synthetic.results import MATCHED_BEAT, REPRESENTATIVE_BEAT, Curves, SyntheticResult
+from lvef.evaluation.runner import CaseRunner, Measures, UsedWeights, settings_key
+from lvef.evaluation.synthetic.results import (
+    MATCHED_BEAT,
+    REPRESENTATIVE_BEAT,
+    Curves,
+    SyntheticResult,
+    beat_at,
+    compare_beats,
+    complete_beats,
+)
 from lvef.evaluation.synthetic.truth import (
     TrueClip,
     TrueCurve,

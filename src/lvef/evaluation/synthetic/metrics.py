@@ -10,15 +10,17 @@ from functools import partial
 import numpy as np
 
 from lvef.core.records import FloatArray
-from lvef.evaluation.ef_metrics import EF_METRICS, constant_pairs
-from lvef.evaluation.metrics import NAN, NOT_STATED, Metric, MetricRow, bootstrap_metrics, make_bands
-from lvef.evaluation.synthetic.results import (
-    INVENTED,
-    MATCHED,
-    MISSED,
-    OUTCOMES,
-    SyntheticResult,
+from lvef.evaluation.metrics import (
+    EF_METRICS,
+    NAN,
+    NOT_STATED,
+    Metric,
+    MetricRow,
+    bootstrap_metrics,
+    constant_pairs,
+    make_bands,
 )
+from lvef.evaluation.synthetic.results import INVENTED, MATCHED, MISSED, OUTCOMES, SyntheticResult
 
 REFERENCES = {
     "plane": "disks on the true contour, same beat",

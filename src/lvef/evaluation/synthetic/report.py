@@ -16,7 +16,6 @@ from lvef.core.serialization import printable
 from lvef.core.terms import Status
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.metrics import LEVEL, MetricRow
-from lvef.evaluation.output import last_name, settings_of
 from lvef.evaluation.plots.agreement import EfPairs, agreement_plots
 from lvef.evaluation.plots.style import BLUE, GREEN, VERMILION
 from lvef.evaluation.report import (
@@ -26,8 +25,10 @@ from lvef.evaluation.report import (
     Row,
     Section,
     Table,
+    last_name,
     metric_text,
     select_plots,
+    settings_of,
     table_csv,
 )
 from lvef.evaluation.synthetic.evaluation import SyntheticEvaluation
