@@ -21,7 +21,6 @@ from lvef.evaluation.plots.style import (
     WIDTH_PX,
     add_axes,
     draw_legend,
-    draw_title,
     label_axes,
     new_figure,
     to_png,
@@ -142,8 +141,7 @@ def _grid(panels: Sequence[str], heading: str) -> tuple[Any, list[Any]]:
     """A chart of two columns, each panel with its name."""
     rows = -(-len(panels) // 2)
     height = _TOP_PX + rows * _PANEL_PX
-    figure = new_figure(height)
-    draw_title(figure, heading)
+    figure = new_figure(height, heading)
     wide = (WIDTH_PX - 2 * _LEFT_PX - _GAP_PX) // 2
     axes = []
     for place, name in enumerate(panels):

@@ -22,7 +22,6 @@ from lvef.evaluation.plots.style import (
     SMALL,
     VERMILION,
     WIDTH_PX,
-    draw_title,
     new_figure,
     to_png,
 )
@@ -57,8 +56,7 @@ def sheet_png(
     box = _box(clip)
     side = (WIDTH_PX - (columns + 1) * _GAP_PX) / columns
     height = round(_TOP_PX + rows * (side * box.height / box.width + _CAPTION_PX))
-    figure = new_figure(height)
-    draw_title(figure, name)
+    figure = new_figure(height, name)
     for place, (label, prediction) in enumerate(predictions.items()):
         ef = (
             f"EF {prediction.ef_percent:.0f}"

@@ -198,7 +198,7 @@ def test_words():
 
 
 def test_names_do_not_cover_each_other():
-    figure = new_figure(600)
+    figure = new_figure(600, "names")
     axes = add_axes(figure, 100, 50, 50, 50)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     x = y = [0.5, 0.51, 0.52, 0.99, 0.01]

@@ -27,7 +27,6 @@ from lvef.evaluation.plots.style import (
     SMALL,
     VERMILION,
     add_axes,
-    draw_title,
     label_axes,
     new_figure,
     short_name,
@@ -70,8 +69,7 @@ def histograms_png(columns: Sequence[Column], *, heading: str) -> bytes:
         PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide and as high as the quantities need.
     """
     height_px = _TOP_PX + _PANEL_PX * len(columns)
-    figure = new_figure(height_px)
-    draw_title(figure, heading)
+    figure = new_figure(height_px, heading)
     for number, column in enumerate(columns):
         top = _TOP_PX + number * _PANEL_PX
         strip_bottom = height_px - top - _STRIP_PX
@@ -149,7 +147,7 @@ def _panel(strip: Any, bars: Any, column: Column) -> None:  # noqa: ANN401
     ]
     if cut_offs:
         words.append(f"dashed: {' and '.join(f'{cut_off:.0f} %' for cut_off in cut_offs)}")
-    write_text(strip, 1.03, 0.9, "\n".join(words), transform=strip.transAxes, va="top", linespacing=1.45)
+    write_text(strip, 1.03, 0.9, "\n".join(words), at="axes", va="top", linespacing=1.45)
 
 
 def number_text(value: float) -> str:
@@ -176,9 +174,7 @@ def _beyond(axes: Any, values: FloatArray, limits: tuple[float, float]) -> None:
             far = values.min() if side == "left" else values.max()
             text = f"{n:,} further, to {number_text(float(far))}"
             text = f"{arrow} {text}" if side == "left" else f"{text} {arrow}"
-            write_text(
-                axes, x, 0.9, text, transform=axes.transAxes, ha=side, va="top", color=SOFT, size=SMALL
-            )
+            write_text(axes, x, 0.9, text, at="axes", ha=side, va="top", color=SOFT, size=SMALL)
 
 
 def _ticks(axes: Any, *, whole: bool) -> None:  # noqa: ANN401
@@ -201,9 +197,8 @@ def z_scores_png(columns: Sequence[Column], *, heading: str) -> bytes:
     Returns:
         PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
     """
-    figure = new_figure(200 + 120 * len(columns))
+    figure = new_figure(200 + 120 * len(columns), heading)
     axes = add_axes(figure, 110, 110, 300, 90)
-    draw_title(figure, heading)
     axes.set_ylim(len(columns) - 0.5, -0.5)
     ends = [-3.0, 3.0]
     for row, column in enumerate(columns):
@@ -214,17 +209,15 @@ def z_scores_png(columns: Sequence[Column], *, heading: str) -> bytes:
             f"{column.low:,} low (below {column.fences.low:.1f} {unit})\n"
             f"{column.high:,} high (above {column.fences.high:.1f} {unit})"
         )
-        write_text(axes, 1.03, row, text, transform=axes.get_yaxis_transform(), va="center", linespacing=1.4)
+        write_text(axes, 1.03, row, text, at="row", va="center", linespacing=1.4)
     axes.set_xlim(min(ends) - 0.4, max(ends) + 0.4)
     axes.axvline(0, color=SOFT, lw=0.9, ls=(0, (1, 2)), zorder=1)
     axes.grid(axis="x", color=LINE, lw=0.8)
     axes.set_yticks(range(len(columns)), [c.quantity.name for c in columns], size=NORMAL)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    write_text(axes, 1.03, 1.04, "outside the whiskers", transform=axes.transAxes, color=SOFT)
-    write_text(
-        axes, 0, 1.04, "box: quartiles and median; whiskers: 1.5 IQR", transform=axes.transAxes, color=SOFT
-    )
+    write_text(axes, 1.03, 1.04, "outside the whiskers", at="axes", color=SOFT)
+    write_text(axes, 0, 1.04, "box: quartiles and median; whiskers: 1.5 IQR", at="axes", color=SOFT)
     label_axes(axes, "z-score: distance from the mean in standard deviations")
     return to_png(figure)
 
@@ -240,9 +233,8 @@ def groups_png(groups: Sequence[Group], *, heading: str) -> bytes:
         PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide and as high as the labels need.
     """
     height = _height([g.by for g in groups], 46) + 14
-    figure = new_figure(194 + height)
+    figure = new_figure(194 + height, heading)
     axes = add_axes(figure, 330, 104, 210, 90)
-    draw_title(figure, heading)
     axes.set_ylim(height, 0)
     low = min(float(g.values.min()) for g in groups)
     high = max(float(g.values.max()) for g in groups)
@@ -254,8 +246,8 @@ def groups_png(groups: Sequence[Group], *, heading: str) -> bytes:
         d = group.description
         draw_box(axes, y, group.values, d, fences(group.values), BLUE, height=22)
         text = f"{d.median:.1f}  ({d.q25:.1f} to {d.q75:.1f})"
-        write_text(axes, 1.02, y, text, transform=axes.get_yaxis_transform(), va="center")
-    write_text(axes, 1.02, 1 + 12 / height, "median (quartiles)", transform=axes.transAxes, color=SOFT)
+        write_text(axes, 1.02, y, text, at="row", va="center")
+    write_text(axes, 1.02, 1 + 12 / height, "median (quartiles)", at="axes", color=SOFT)
     axes.grid(axis="x", color=LINE, lw=0.8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -274,20 +266,17 @@ def counts_png(counts: pl.DataFrame, *, heading: str) -> bytes:
         PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide and as high as the labels need.
     """
     height = _height(counts["by"], 34) + 10
-    figure = new_figure(134 + height)
+    figure = new_figure(134 + height, heading)
     axes = add_axes(figure, 330, 104, 290, 30)
-    draw_title(figure, heading)
     axes.set(ylim=(height, 0), xlim=(0, counts["items"].max()))
     rows = [(by, short_name(name)) for by, name in counts.select("by", "label").iter_rows()]
     numbers = counts.select("items", "patients").iter_rows()
     for y, (items, patients) in zip(_label_rows(axes, rows, 34, -0.5), numbers, strict=True):
         axes.barh(y, items, 20, color=BAR, lw=0)
         for x, number in ((1.18, items), (1.4, patients)):
-            write_text(
-                axes, x, y, f"{number:,}", transform=axes.get_yaxis_transform(), ha="right", va="center"
-            )
+            write_text(axes, x, y, f"{number:,}", at="row", ha="right", va="center")
     for x, word in ((1.18, "items"), (1.4, "patients")):
-        write_text(axes, x, 1 + 12 / height, word, transform=axes.transAxes, ha="right", color=SOFT)
+        write_text(axes, x, 1 + 12 / height, word, at="axes", ha="right", color=SOFT)
     axes.set(xticks=[], yticks=[])
     axes.spines["bottom"].set_visible(False)
     axes.spines["left"].set_color(LINE)
@@ -304,9 +293,8 @@ def volumes_png(edv_esv: FloatArray, *, heading: str) -> bytes:
     Returns:
         PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
     """
-    figure = new_figure(900)
+    figure = new_figure(900, heading)
     axes = add_axes(figure, 110, 90, 190, 100)
-    draw_title(figure, heading)
     edv, esv = edv_esv[:, 0], edv_esv[:, 1]
     right, top = 1.04 * max(float(edv.max()), 1.0), 1.04 * max(float(esv.max()), 1.0)
     swapped = esv > edv
@@ -328,7 +316,7 @@ def volumes_png(edv_esv: FloatArray, *, heading: str) -> bytes:
             write_text(axes, right * 1.012, slope * end, words, va="center", color=colour)
     if swapped.any():
         text = f"{int(swapped.sum()):,} with EDV\nbelow ESV\n(triangles)"
-        write_text(axes, 1.03, 0.3, text, transform=axes.transAxes, va="top", linespacing=1.35)
+        write_text(axes, 1.03, 0.3, text, at="axes", va="top", linespacing=1.35)
     axes.grid(color=LINE, lw=0.8)
     label_axes(axes, "EDV (ml)", "ESV (ml)")
     return to_png(figure)
@@ -341,22 +329,13 @@ def _height(columns: Sequence[str] | pl.Series, row_px: int) -> int:
 
 def _label_rows(axes: Any, rows: Sequence[tuple[str, str]], row_px: int, name_x: float) -> Iterator[float]:  # noqa: ANN401
     """Write labels under the names of their columns; yields the middle of each row."""
-    transform, y = axes.get_yaxis_transform(), 0.0
+    y = 0.0
     for by, labels in groupby(rows, key=lambda row: row[0]):
         name = LABEL_WORDS[by]
-        write_text(
-            axes,
-            name_x,
-            y + _GAP_PX / 2 + 7,
-            name,
-            transform=transform,
-            weight="bold",
-            va="center",
-            size=NORMAL,
-        )
+        write_text(axes, name_x, y + _GAP_PX / 2 + 7, name, at="row", weight="bold", va="center", size=NORMAL)
         y += _GAP_PX
         for _, text in labels:
-            write_text(axes, -0.02, y + row_px / 2, text, transform=transform, ha="right", va="center")
+            write_text(axes, -0.02, y + row_px / 2, text, at="row", ha="right", va="center")
             yield y + row_px / 2
             y += row_px
 

@@ -17,7 +17,6 @@ from lvef.evaluation.plots.style import (
     VERMILION,
     add_axes,
     draw_legend,
-    draw_title,
     label_axes,
     new_figure,
     place_names,
@@ -88,9 +87,8 @@ def bland_altman_png(ef: EfPairs) -> bytes:
     """Difference of two EFs against their mean, as PNG. Source: Bland & Altman, Lancet 1986."""
     ef = ef.finite()
     mean, difference = ef.pairs.mean(axis=1), ef.pairs[:, 0] - ef.pairs[:, 1]
-    figure = new_figure(800)
+    figure = new_figure(800, ef.heading)
     axes = add_axes(figure, 110, 90, 250, 100)
-    draw_title(figure, ef.heading)
     lines = (
         ("upper limit (+1.96 SD)", bounded(ef.metric("limit_high")), (0, (5, 3))),
         ("bias", bounded(ef.metric("bias")), "-"),
@@ -108,10 +106,9 @@ def bland_altman_png(ef: EfPairs) -> bytes:
         axes.axhline(line.value, color=INK, lw=1.5, ls=style, zorder=2)
     # One point on the axis is at least this far from the next line of text.
     heights = _apart([line.value for _, line, _ in lines], 2.24 * reach * 62 / 610)
-    across = axes.get_yaxis_transform()
     for (name, line, _), height in zip(lines, heights, strict=True):
         text = f"{name}\n{bounded_text(line, '+z.1f')}"
-        write_text(axes, 1.02, height, text, transform=across, va="center", linespacing=1.35)
+        write_text(axes, 1.02, height, text, at="row", va="center", linespacing=1.35)
     _draw_points(axes, mean, difference, ef, difference)
     label_axes(
         axes,
@@ -125,9 +122,8 @@ def scatter_png(ef: EfPairs) -> bytes:
     """Predicted EF against reference EF with the identity line, as PNG."""
     ef = ef.finite()
     predicted, reference = ef.pairs.T
-    figure = new_figure(1050)
+    figure = new_figure(1050, ef.heading)
     axes = add_axes(figure, 110, 90, 230, 100)
-    draw_title(figure, ef.heading)
     low, high = _room(ef.pairs.ravel())
     axes.set(xlim=(low, high), ylim=(low, high))
     limits = [low, *(v for v in REPORT_MILD_RANGE if low < v < high), high]
@@ -142,7 +138,7 @@ def scatter_png(ef: EfPairs) -> bytes:
     low_limit, high_limit = (f"{limit:.0f} %" for limit in REPORT_MILD_RANGE)
     facts = f"n = {len(ef.pairs)}\n\nMAE, points\n{mae}\n\nr\n{r}\n\n"
     facts += f"line: equal EF\nshaded: both below\n{low_limit}, both between,\nor both above {high_limit}"
-    write_text(axes, 1.03, 0.8, facts, transform=axes.transAxes, va="top", linespacing=1.35)
+    write_text(axes, 1.03, 0.8, facts, at="axes", va="top", linespacing=1.35)
     label_axes(axes, f"EF of the reference (%): {ef.reference_name}", "predicted EF (%)")
     return to_png(figure)
 

@@ -15,7 +15,6 @@ from lvef.evaluation.plots.style import (
     NORMAL,
     add_axes,
     draw_legend,
-    draw_title,
     label_axes,
     new_figure,
     short_name,
@@ -40,9 +39,8 @@ def dice_png(groups: Mapping[str, Sequence[ArrayLike]], networks: Sequence[str],
     Returns:
         PNG, `WIDTH_PX` wide. Boxes: quartiles and median; whiskers: the last still within 1.5 times their distance.
     """
-    figure = new_figure(720)
+    figure = new_figure(720, heading)
     axes = add_axes(figure, 110, 130, 40, 80)
-    draw_title(figure, heading)
     width = 0.8 / len(networks)
     lowest = 1.0
     for place, lists in enumerate(groups.values()):
@@ -54,10 +52,8 @@ def dice_png(groups: Mapping[str, Sequence[ArrayLike]], networks: Sequence[str],
             lowest = min(lowest, float(dice.min()))
             at = place + (number - (len(networks) - 1) / 2) * width
             _box(axes, at, dice, width, NETWORK_COLOURS[number % 4], NETWORK_MARKS[number % 4])
-            write_text(
-                axes, at, 1.02, f"{dice.mean():.3f}", transform=axes.get_xaxis_transform(), ha="center"
-            )
-    write_text(axes, -0.012, 1.02, "mean", transform=axes.transAxes, ha="right", color=SOFT)
+            write_text(axes, at, 1.02, f"{dice.mean():.3f}", at="column", ha="center")
+    write_text(axes, -0.012, 1.02, "mean", at="axes", ha="right", color=SOFT)
     floor = max(0.0, np.floor(10 * lowest - 0.2) / 10)
     axes.set(xlim=(-0.5, len(groups) - 0.5), ylim=(floor - 0.01, 1.005))
     axes.set_xticks(range(len(groups)), [short_name(g) for g in groups], size=NORMAL, parse_math=False)
@@ -113,17 +109,16 @@ def residuals_png(
         PNG, `WIDTH_PX` wide and as high as the boxes need.
     """
     inner = sum(_GAP_PX + _ROW_PX * len(rows) for rows in groups.values()) + 14
-    figure = new_figure(_TOP_PX + inner + _FOOT_PX)
+    figure = new_figure(_TOP_PX + inner + _FOOT_PX, heading)
     axes = add_axes(figure, 330, _TOP_PX, 250, _FOOT_PX)
-    draw_title(figure, heading)
     axes.set_ylim(inner, 0)
     every = [v for rows in groups.values() for _, errors in rows for v in errors.tolist()] or [0.0]
     reach = max(10.0, 1.06 * max(abs(min(every)), abs(max(every))))
     axes.set_xlim(-reach, reach)
     axes.axvline(0, color=SOFT, lw=1.1, zorder=1)
-    across, y = axes.get_yaxis_transform(), 0.0
+    y = 0.0
     for words, rows in groups.items():
-        write_text(axes, -0.48, y + _GAP_PX / 2 + 8, words, transform=across, weight="bold", va="center")
+        write_text(axes, -0.48, y + _GAP_PX / 2 + 8, words, at="row", weight="bold", va="center")
         y += _GAP_PX
         for number, (name, errors) in enumerate(rows):
             middle = y + _ROW_PX / 2
@@ -132,7 +127,7 @@ def residuals_png(
                 -0.02,
                 middle,
                 f"{short_name(name)}  (n = {len(errors)})",
-                transform=across,
+                at="row",
                 ha="right",
                 va="center",
             )
@@ -141,9 +136,9 @@ def residuals_png(
                 colour = NETWORK_COLOURS[number % len(NETWORK_COLOURS)]
                 draw_box(axes, middle, np.asarray(errors, dtype=float), d, fences(errors), colour, height=22)
                 summary = f"{d.median:+z.1f}  ({d.q25:+z.1f} to {d.q75:+z.1f})"
-                write_text(axes, 1.02, middle, summary, transform=across, va="center")
+                write_text(axes, 1.02, middle, summary, at="row", va="center")
             y += _ROW_PX
-    write_text(axes, 1.02, 1 + 12 / inner, "median (quartiles)", transform=axes.transAxes, color=SOFT)
+    write_text(axes, 1.02, 1 + 12 / inner, "median (quartiles)", at="axes", color=SOFT)
     axes.grid(axis="x", color=LINE, lw=0.8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)

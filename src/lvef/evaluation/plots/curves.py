@@ -16,7 +16,6 @@ from lvef.evaluation.plots.style import (
     WIDTH_PX,
     add_axes,
     draw_legend,
-    draw_title,
     label_axes,
     new_figure,
     short_name,
@@ -46,8 +45,7 @@ def roc_png(
     """
     rows = max(1, math.ceil(len(panels) / _COLUMNS))
     height = _TOP_PX + rows * _PANEL_PX
-    figure = new_figure(height)
-    draw_title(figure, heading)
+    figure = new_figure(height, heading)
     for place, (words, curves) in enumerate(panels.items()):
         axes = _panel(figure, place, height, len(panels))
         axes.plot([0, 1], [0, 1], color=SOFT, lw=0.9, ls=(0, (1, 2)), zorder=1)
@@ -60,7 +58,7 @@ def roc_png(
             handles.append(line)
             names.append(f"{short_name(name)}: {bounded_text(area, 'z.3f')}")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        write_text(axes, 0, 1.02, words, transform=axes.transAxes, weight="bold", va="bottom")
+        write_text(axes, 0, 1.02, words, at="axes", weight="bold", va="bottom")
         if handles:
             draw_legend(axes, handles, names, loc="lower right")
         else:
@@ -85,9 +83,8 @@ def calibration_png(
     Returns:
         PNG, `WIDTH_PX` wide.
     """
-    figure = new_figure(940)
+    figure = new_figure(940, heading)
     axes = add_axes(figure, 110, 84, 400, 110)
-    draw_title(figure, heading)
     values = [
         v
         for _, parts, *_ in networks
@@ -132,14 +129,7 @@ def calibration_png(
         colour = NETWORK_COLOURS[names.index(line) % len(NETWORK_COLOURS)] if line in names else INK
         weight = "bold" if line in names else "normal"
         write_text(
-            axes,
-            1.04,
-            y_words - 0.042 * number,
-            line,
-            transform=axes.transAxes,
-            va="top",
-            color=colour,
-            weight=weight,
+            axes, 1.04, y_words - 0.042 * number, line, at="axes", va="top", color=colour, weight=weight
         )
     label_axes(axes, f"EF predicted (%)\nmanifest: {reference_name}", "EF of the manifest (%)")
     return to_png(figure)
@@ -157,8 +147,7 @@ def loss_png(runs: Mapping[str, Mapping[str, tuple[FloatArray, FloatArray]]], *,
     """
     panel = 430
     height = _TOP_PX + panel * max(1, len(runs))
-    figure = new_figure(height)
-    draw_title(figure, heading)
+    figure = new_figure(height, heading)
     for place, (run, curves) in enumerate(runs.items()):
         top = _TOP_PX + place * panel
         axes = add_axes(figure, 110, top + 26, 290, height - top - panel + 84)
@@ -181,7 +170,7 @@ def loss_png(runs: Mapping[str, Mapping[str, tuple[FloatArray, FloatArray]]], *,
         if positive and max(spread) > 20 * min(spread):
             axes.set_yscale("log")
         axes.grid(color=LINE, lw=0.8)
-        write_text(axes, 0, 1.02, run, transform=axes.transAxes, weight="bold", va="bottom")
+        write_text(axes, 0, 1.02, run, at="axes", weight="bold", va="bottom")
         draw_legend(axes, handles, names, loc="upper left", bbox_to_anchor=(1.02, 1.0))
         label_axes(axes, "epoch", "loss")
     return to_png(figure)
@@ -237,9 +226,8 @@ def risk_coverage_png(
     Returns:
         PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide.
     """
-    figure = new_figure(820)
+    figure = new_figure(820, heading)
     axes = add_axes(figure, 110, 84, 330, 110)
-    draw_title(figure, heading)
     axes.grid(color=LINE, lw=0.8)
     handles, names, tops = [], [], [1.0]
     for number, (name, (widths, errors)) in enumerate(groups.items()):
@@ -264,13 +252,5 @@ def risk_coverage_png(
     axes.set(xlim=(0, 100), ylim=(0, 1.15 * max(tops)))
     draw_legend(axes, handles, names, loc="upper left", bbox_to_anchor=(1.02, 1.0))
     label_axes(axes, "answered, narrowest interval first (%)", "mean absolute error (EF points)")
-    write_text(
-        axes,
-        1.04,
-        0.02,
-        "marks: answered up to\nthis width",
-        transform=axes.transAxes,
-        color=INK,
-        va="bottom",
-    )
+    write_text(axes, 1.04, 0.02, "marks: answered up to\nthis width", at="axes", color=INK, va="bottom")
     return to_png(figure)

@@ -16,7 +16,6 @@ from lvef.evaluation.plots.style import (
     SMALL,
     VERMILION,
     add_axes,
-    draw_title,
     label_axes,
     new_figure,
     short_name,
@@ -59,8 +58,7 @@ def robustness_png(drops: Sequence[PooledDrop], *, heading: str) -> bytes:
     Returns:
         PNG, `WIDTH_PX` wide and as high as the list is long.
     """
-    figure = new_figure(190 + 44 * max(len(drops), 2))
-    draw_title(figure, heading)
+    figure = new_figure(190 + 44 * max(len(drops), 2), heading)
     panels = (
         ("LV Dice lost", [c.dice for c in drops], MAX_DICE_DROP, "z.3f", (290, 570)),
         ("EF error gained (points)", [c.ef_points for c in drops], MAX_EF_DROP, "z.1f", (770, 90)),
@@ -86,13 +84,11 @@ def robustness_png(drops: Sequence[PooledDrop], *, heading: str) -> bytes:
             axes.plot([bounded.low, bounded.high], [row, row], color=INK, lw=1.3, zorder=3)
             text = format(bounded.value, form) if np.isfinite(bounded.value) else "lost"
             options = {"color": "#a34700", "weight": "bold"} if above else {"color": SOFT}
-            write_text(axes, 1.03, row, text, transform=axes.get_yaxis_transform(), va="center", **options)
+            write_text(axes, 1.03, row, text, at="row", va="center", **options)
         axes.axvline(0, color=INK, lw=1, zorder=2.5)
         axes.axvline(allowed, color=VERMILION, lw=1.3, ls=(0, (4, 2)), zorder=2.5)
         words = f"allowed {allowed:g}"
-        write_text(
-            axes, allowed, 1.01, words, transform=axes.get_xaxis_transform(), ha="center", color="#a34700"
-        )
+        write_text(axes, allowed, 1.01, words, at="column", ha="center", color="#a34700")
         low, high = axes.get_xlim()
         axes.set_xlim(max(low, -AXIS_END * allowed), min(high, AXIS_END * allowed))
         axes.set_ylim(len(drops) - 0.4, -0.6)
@@ -125,8 +121,9 @@ def paired_png(
     units = list(dict.fromkeys(d.unit for d in paired))
     heights = [46 * sum(d.unit == u for d in paired) + 10 for u in units]
     top, foot = 90, 130
-    figure = new_figure(top + sum(heights) + foot * len(units) + 10)
-    draw_title(figure, heading if units else f"{heading}: nothing to compare")
+    figure = new_figure(
+        top + sum(heights) + foot * len(units) + 10, heading if units else f"{heading}: nothing to compare"
+    )
     below = sum(heights) + foot * len(units) + 10
     first, second = short_name(first), short_name(second)
     for unit, height in zip(units, heights, strict=True):
@@ -152,10 +149,8 @@ def paired_png(
         label_axes(axes, f"{second} - {first} ({unit})")
         # Under the axis, the left words from the sheet's edge on: two long names need more than its width.
         beneath = -80 / height
-        write_text(axes, -0.2, beneath, f"← {sides[0]} better", transform=axes.transAxes, color=SOFT)
-        write_text(
-            axes, 1.0, beneath, f"{sides[1]} better →", transform=axes.transAxes, ha="right", color=SOFT
-        )
+        write_text(axes, -0.2, beneath, f"← {sides[0]} better", at="axes", color=SOFT)
+        write_text(axes, 1.0, beneath, f"{sides[1]} better →", at="axes", ha="right", color=SOFT)
     return to_png(figure)
 
 
@@ -169,12 +164,4 @@ def _difference(axes: Any, row: int, d: PairedMetric, form: str) -> None:  # noq
         [value], [row], marker="o", ms=7, mfc=colour if clear else "white", mec=colour, mew=1.5, zorder=4
     )
     words = bounded_text(Bounded(value, low, high), form)
-    write_text(
-        axes,
-        1.02,
-        row,
-        words,
-        transform=axes.get_yaxis_transform(),
-        va="center",
-        color=INK if clear else SOFT,
-    )
+    write_text(axes, 1.02, row, words, at="row", va="center", color=INK if clear else SOFT)

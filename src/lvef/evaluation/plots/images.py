@@ -20,7 +20,6 @@ from lvef.evaluation.plots.style import (
     VERMILION,
     WIDTH_PX,
     cut_text,
-    draw_title,
     new_figure,
     to_png,
 )
@@ -140,8 +139,7 @@ def _sheet_png(
 ) -> bytes:
     rows = max(1, -(-len(tiles) // COLUMNS))
     height_px = round(_TOP_PX + rows * _ROW_PX + _FOOT_PX) if tiles else 170
-    figure = new_figure(height_px)
-    draw_title(figure, heading)
+    figure = new_figure(height_px, heading)
     _draw_legend(figure, height_px, legend)
     if note is not None:
         text = _write(figure, _EDGE_PX, height_px - 63, note, SOFT, NORMAL)

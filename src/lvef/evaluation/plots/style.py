@@ -42,13 +42,16 @@ NAME_CHARACTERS = 28
 """Longer names are cut in the middle."""
 
 
-def new_figure(height_px: int) -> Any:  # noqa: ANN401
-    """An empty white sheet, `WIDTH_PX` wide."""
+def new_figure(height_px: int, title: str) -> Any:  # noqa: ANN401
+    """A white sheet, `WIDTH_PX` wide, with one line over the chart; it is cut at the end where it is too long."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure: Any = Figure(figsize=(WIDTH_PX / DPI, height_px / DPI), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
+    style = {"size": LARGE, "weight": "bold", "color": INK, "va": "top", "parse_math": False}
+    drawn = figure.text(24 / WIDTH_PX, 1 - 22 / height_px, drawable(title), **style)
+    cut_text(drawn, title, WIDTH_PX - 48)
     return figure
 
 
@@ -78,8 +81,33 @@ def add_axes(figure: Any, left: int, top: int, right: int, bottom: int) -> Any: 
     return axes
 
 
-def write_text(axes: Any, x: float, y: float, text: str, **options: Any) -> Any:  # noqa: ANN401
-    """Words that are never taken for a formula: a name may hold dollar signs."""
+def write_text(
+    axes: Any,  # noqa: ANN401
+    x: float,
+    y: float,
+    text: str,
+    *,
+    at: str = "values",
+    **options: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Words that are never taken for a formula: a name may hold dollar signs.
+
+    Args:
+        axes: Where.
+        x: Place, as ``at`` says; so is ``y``.
+        y: See ``x``.
+        text: The words.
+        at: ``values`` of both axes; ``axes``: parts of width and height; ``row``: part of the width, value of the y-axis;
+            ``column``: value of the x-axis, part of the height.
+        options: Of matplotlib's text.
+    """
+    if at != "values":
+        places = {
+            "axes": axes.transAxes,
+            "row": axes.get_yaxis_transform(),
+            "column": axes.get_xaxis_transform(),
+        }
+        options["transform"] = places[at]
     options = {"size": SMALL, "color": INK} | options
     return axes.text(x, y, drawable(text), parse_math=False, **options)
 
@@ -88,21 +116,6 @@ def label_axes(axes: Any, x: str = "", y: str = "") -> None:  # noqa: ANN401
     """Name the axes, with their units."""
     axes.set_xlabel(drawable(x), size=NORMAL, color=INK, parse_math=False)
     axes.set_ylabel(drawable(y), size=NORMAL, color=INK, parse_math=False)
-
-
-def draw_title(figure: Any, text: str) -> None:  # noqa: ANN401
-    """One line over the chart, at its left edge; cut at the end where it is too long."""
-    drawn = figure.text(
-        24 / WIDTH_PX,
-        1 - 22 / (figure.get_figheight() * DPI),
-        drawable(text),
-        size=LARGE,
-        weight="bold",
-        color=INK,
-        va="top",
-        parse_math=False,
-    )
-    cut_text(drawn, text, WIDTH_PX - 48)
 
 
 def cut_text(drawn: Any, text: str, width_px: float) -> None:  # noqa: ANN401

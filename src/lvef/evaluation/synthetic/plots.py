@@ -21,7 +21,6 @@ from lvef.evaluation.plots.style import (
     WIDTH_PX,
     add_axes,
     draw_legend,
-    draw_title,
     label_axes,
     new_figure,
     short_name,
@@ -55,8 +54,7 @@ def volume_curves_png(results: Sequence[SyntheticResult], *, heading: str) -> by
         PNG, `WIDTH_PX` wide and as high as the clips need.
     """
     height = _TOP_PX + math.ceil(len(results) / COLUMNS) * _PANEL_PX
-    figure = new_figure(height)
-    draw_title(figure, heading)
+    figure = new_figure(height, heading)
     width = (WIDTH_PX - _LEFT_PX - _RIGHT_PX - (COLUMNS - 1) * _GAP_PX) // COLUMNS
     for place, result in enumerate(results):
         row, column = divmod(place, COLUMNS)
@@ -93,10 +91,10 @@ def _draw_curves(axes: Any, result: SyntheticResult) -> list[Any]:  # noqa: ANN4
             is_missed = beat.became == MISSED
             ends = (beat.true_ed_s, beat.true_end_s) if is_missed else (beat.found_ed_s, beat.found_end_s)
             axes.axvspan(*ends, color=VERMILION if is_missed else ORANGE, alpha=0.13, lw=0, zorder=1)
-            style = {"ha": "center", "color": SOFT, "size": SMALL - 1, "zorder": 5}
-            write_text(axes, sum(ends) / 2, 0.05 * highest, beat.became, **style)
+            middle, low = sum(ends) / 2, 0.05 * highest
+            write_text(axes, middle, low, beat.became, ha="center", color=SOFT, size=SMALL - 1, zorder=5)
     for height, text, weight in zip((1.13, 1.02), _captions(result), ("bold", "normal"), strict=True):
-        write_text(axes, 0, height, text, transform=axes.transAxes, va="bottom", weight=weight)
+        write_text(axes, 0, height, text, at="axes", va="bottom", weight=weight)
     return [found, in_plane, in_space, true_marks, found_marks]
 
 
@@ -123,8 +121,7 @@ def timing_png(errors: Mapping[str, ArrayLike], *, heading: str) -> bytes:
         PNG, `WIDTH_PX` wide.
     """
     height = 80 + _TIMING_PX * len(errors)
-    figure = new_figure(height)
-    draw_title(figure, heading)
+    figure = new_figure(height, heading)
     edges = np.arange(-REACH_MS - BIN_MS / 2, REACH_MS + BIN_MS, BIN_MS)
     for place, (name, values) in enumerate(errors.items()):
         x = np.asarray(values, dtype=float)
@@ -145,5 +142,5 @@ def timing_png(errors: Mapping[str, ArrayLike], *, heading: str) -> bytes:
             if counts.sum() < len(x):
                 lines.append(f"{len(x) - int(counts.sum())} beyond {REACH_MS:.0f} ms")
         text = "\n".join([*lines, "", "line: equal time", "dashed: median"])
-        write_text(axes, 1.04, 0.95, text, transform=axes.transAxes, va="top", linespacing=1.4)
+        write_text(axes, 1.04, 0.95, text, at="axes", va="top", linespacing=1.4)
     return to_png(figure)
