@@ -11,7 +11,7 @@ import math
 import re
 import struct
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import cache
@@ -316,14 +316,25 @@ def write_report(folder: Path, report: EvaluationReport) -> list[str]:
     }
     if report.metrics:
         texts[METRICS_NAME] = metrics_csv(report.metrics)
-    return write_all(
-        folder,
-        report.run["schema"],
-        texts,
-        report.plots,
-        lambda written: run_record(report.run, written),
-        keep=report.keep,
-    )
+    earlier = earlier_files(folder, report.run["schema"])
+    for name, plot in report.plots.items():
+        write_bytes_atomic(folder / name, plot.png)
+    for name, text in texts.items():
+        write_text_atomic(folder / name, text)
+    written = sorted([*texts, *report.plots])
+    remove_files(folder, earlier - set(written) - set(report.keep))
+    record = {
+        **report.run,
+        "lvef_version": lvef.__version__,
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(report.run["seconds"], 3),
+        "files": written,
+        "machine": describe_machine(),
+        "packages": package_versions(),
+    }
+    # Last, because it says that all the rest is there.
+    write_text_atomic(folder / RUN_NAME, to_json(record))
+    return [*written, RUN_NAME]
 
 
 def settings_of(plan: Any, **changed: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -342,54 +353,6 @@ def settings_of(plan: Any, **changed: Any) -> dict[str, Any]:  # noqa: ANN401
         else:
             found[name] = last_name(value) if isinstance(value, Path) else value
     return found | changed
-
-
-def run_record(facts: Mapping[str, Any], written: Sequence[str]) -> dict[str, Any]:
-    """Content of ``run.json``: what is known of the run, and what every run has.
-
-    Args:
-        facts: ``schema``, ``seconds``, ``settings`` and whatever else an evaluation records.
-        written: Names of the files.
-    """
-    return {
-        **facts,
-        "lvef_version": lvef.__version__,
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(facts["seconds"], 3),
-        "files": list(written),
-        "machine": describe_machine(),
-        "packages": package_versions(),
-    }
-
-
-def write_all(
-    folder: Path,
-    schema: str,
-    texts: Mapping[str, str],
-    plots: Mapping[str, Plot],
-    record: Callable[[list[str]], Mapping[str, Any]],
-    keep: Collection[str] = (),
-) -> list[str]:
-    """Write files and the record of the run; see `write_report`.
-
-    Args:
-        folder: The output folder.
-        schema: Layout of the run's record.
-        texts: Texts by file name.
-        plots: Plots by file name.
-        record: Makes the run's record from the names that were written.
-        keep: Names of an earlier run that stay.
-    """
-    earlier = earlier_files(folder, schema)
-    for name, plot in plots.items():
-        write_bytes_atomic(folder / name, plot.png)
-    for name, text in texts.items():
-        write_text_atomic(folder / name, text)
-    written = sorted([*texts, *plots])
-    remove_files(folder, earlier - set(written) - set(keep))
-    # Last, because it says that all the rest is there.
-    write_text_atomic(folder / RUN_NAME, to_json(dict(record(written))))
-    return [*written, RUN_NAME]
 
 
 def earlier_files(folder: Path, schema: str) -> set[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import lightning as L
 from lightning.pytorch.callbacks import RichProgressBar
 
+from lvef.core.serialization import csv_text
 from lvef.io.atomic import write_text_atomic
 
 if TYPE_CHECKING:
@@ -92,14 +93,8 @@ def table_csv(rows: list[Row]) -> str:
         >>> table_csv([{"epoch": 0.0, "train_loss": 0.5}]).splitlines()[1]
         '0,0.5,,,,'
     """
-    lines = [",".join(COLUMNS)]
-    for row in rows:
-        lines.append(",".join(_cell(row.get(name, math.nan)) for name in COLUMNS))
-    return "\n".join(lines) + "\n"
-
-
-def _cell(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.8g}"
+    known = ([row.get(name, math.nan) for name in COLUMNS] for row in rows)
+    return csv_text(COLUMNS, (["" if math.isnan(v) else f"{v:.8g}" for v in row] for row in known))
 
 
 class ResetPatience(L.Callback):
@@ -292,9 +287,18 @@ def log_settings(loggers: Sequence[Logger], settings: Mapping[str, Any]) -> None
     Args:
         loggers: They write files from now on.
         settings: By dotted name.
+
+    Raises:
+        ConfigError: A package is installed in part only, as mlflow-skinny is.
     """
     for logger in loggers:
-        logger.log_hyperparams(dict(settings))
+        try:
+            logger.log_hyperparams(dict(settings))
+        except ImportError as error:
+            name = type(logger).__name__.removesuffix("Logger").lower()
+            raise ConfigError(
+                f"--logger {name}: its package is not complete ({error}): run pip install {name}."
+            ) from error
 
 
 def check_loggers(names: Sequence[str]) -> None:

@@ -48,7 +48,7 @@ def combine_seeds(*numbers: int) -> int:
     """One seed below 2**62 from several numbers.
 
     Example:
-        >>> mixed(1, 2) != mixed(2, 1)
+        >>> combine_seeds(1, 2) != combine_seeds(2, 1)
         True
     """
     value = 0x9E3779B9

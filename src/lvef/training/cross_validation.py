@@ -23,7 +23,7 @@ import polars as pl
 from lvef.core.errors import DataError
 from lvef.io.atomic import write_text_atomic
 from lvef.training.fit import FitResult, fit
-from lvef.training.predictions import joined, metrics_of, table_csv
+from lvef.training.predictions import metrics_of, table_csv
 from lvef.training.recipe import Recipe
 from lvef.training.run_folder import PREDICTIONS_NAME, RunOptions
 from lvef.training.training_data import TrainingData
@@ -95,7 +95,7 @@ def cross_validate(
         )
         fitted.append(fit(recipe, data, part, mine))
         on_fold(k, fitted[-1])
-    held_out = joined(_read_held_out(one.out) for one in fitted)
+    held_out = pl.concat(_read_held_out(one.out) for one in fitted)
     write_text_atomic(options.out / HELD_OUT_NAME, table_csv(held_out))
     mean, spread = mean_and_spread([one.figures["held_out"] for one in fitted])
     result = CrossValidationResult(options.out, tuple(fitted), mean, spread, metrics_of(held_out))

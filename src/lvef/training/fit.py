@@ -18,6 +18,7 @@ from typing import Any
 
 import lightning as L
 import numpy as np
+import polars as pl
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, Timer
 from torch import nn
@@ -47,8 +48,8 @@ from lvef.training.checkpoints import (
 )
 from lvef.training.loading import CaseDataModule, weights_of
 from lvef.training.machine import Machine
-from lvef.training.model_card import TrainingRun, write_network
-from lvef.training.predictions import Table, joined, metrics_of, predict, table_csv, validation_metric
+from lvef.training.model_card import write_network
+from lvef.training.predictions import Table, metrics_of, predict, table_csv, validation_metric
 from lvef.training.recipe import VOLUME_TRACE, Recipe
 from lvef.training.regression import DivergedError, Task, task_for
 from lvef.training.run_folder import RunOptions, partition_csv, run_provenance, run_settings
@@ -282,13 +283,12 @@ def _finish(
         if cases := getattr(partition, name):
             part = data.part(cases, train=False)
             tables[name] = predict(task, part, name, recipe.batch_size)
-    write_text_atomic(options.out / run_folder.PREDICTIONS_NAME, table_csv(joined(tables.values())))
+    write_text_atomic(options.out / run_folder.PREDICTIONS_NAME, table_csv(pl.concat(tables.values())))
     network = options.out / recipe.name if options.network else None
     if network is not None:
         figures = (validation_metric(tables["validation"]),)
-        origin = TrainingRun(options.recipe_name, options.command, seconds / 60, figures)
         with quiet_logging():
-            write_network(task.net.cpu(), recipe, data, partition, network, origin)
+            write_network(task.net.cpu(), recipe, data, partition, options, seconds / 60, figures)
     fitted = FitResult(
         options.out,
         len(table.rows),

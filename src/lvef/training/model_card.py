@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -20,6 +20,7 @@ from lvef.models.families import describe
 from lvef.training import recipe as recipes
 from lvef.training.cases import Partition, patients_sha256
 from lvef.training.recipe import Recipe
+from lvef.training.run_folder import RunOptions
 from lvef.training.training_data import TrainingData
 from lvef.transforms.spec import ClipSpec, InputSpec
 
@@ -49,30 +50,14 @@ SYNTHETIC = ("lvef-phantom", "camus-motion")
 """Collections that were computed, wholly or in part."""
 
 
-@dataclass(frozen=True)
-class TrainingRun:
-    """How a network came about.
-
-    Attributes:
-        recipe: Name of the recipe's file.
-        command: Command that made it.
-        minutes: Time it took.
-        figures: Figures of merit on patients it did not learn from.
-    """
-
-    recipe: str
-    command: str
-    minutes: float
-    figures: tuple[Figure, ...] = ()
-
-
 def write_network(
     net: nn.Module,
     recipe: Recipe,
     data: TrainingData,
     partition: Partition,
-    folder: Path,
-    origin: TrainingRun,
+    options: RunOptions,
+    minutes: float,
+    figures: tuple[Figure, ...],
 ) -> Card:
     """Write ``model.onnx``, ``card.json`` and ``split.csv``.
 
@@ -81,15 +66,17 @@ def write_network(
         recipe: Its recipe.
         data: Its data.
         partition: Which cases it learned from.
-        folder: Where to; made when it is missing.
-        origin: How it came about.
+        options: Folder of the run, recipe's file and command.
+        minutes: Time it took.
+        figures: Figures of merit on patients it did not learn from.
     """
     from lvef.models.export import export_network
 
+    folder = options.out / recipe.name
     make_folder(folder)
     export_network(net, recipe.family, input_shapes(recipe), folder / MODEL_NAME)
     write_text_atomic(folder / SPLIT_NAME, split_csv(partition))
-    return save_card(build_card(net, recipe, data, partition, origin), folder)
+    return save_card(build_card(net, recipe, data, partition, options, minutes, figures), folder)
 
 
 def save_card(card: Card, folder: Path) -> Card:
@@ -112,7 +99,13 @@ def input_shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
 
 
 def build_card(
-    net: nn.Module, recipe: Recipe, data: TrainingData, partition: Partition, origin: TrainingRun
+    net: nn.Module,
+    recipe: Recipe,
+    data: TrainingData,
+    partition: Partition,
+    options: RunOptions,
+    minutes: float,
+    figures: tuple[Figure, ...],
 ) -> Card:
     """The card of a trained network."""
     kind = {recipes.VOLUME_TRACE: VOLUME_TRACE, recipes.TWO_STREAM: EF_TWO_STREAM}.get(recipe.family, EF_CLIP)
@@ -150,15 +143,15 @@ def build_card(
             citation=_citation(data.words("collection")),
             patients=len(patients),
             patients_sha256=patients_sha256(patients),
-            recipe=origin.recipe,
-            command=origin.command,
-            minutes=round(origin.minutes, 1),
+            recipe=options.recipe_name,
+            command=options.command,
+            minutes=round(minutes, 1),
         ),
         model_sha256="",
         sampling="every frame on its own"
         if spec is None
         else f"{spec.clips} evenly spaced clips of {spec.n_frames} frames over {spec.duration_s:g} s",
-        figures=origin.figures,
+        figures=figures,
         limits=_limits(kind, data.words("collection")),
         clip=spec,
     )

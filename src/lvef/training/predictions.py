@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -114,11 +114,6 @@ def validation_metric(table: Table) -> Figure:
         reference="lines of the manifest" if traces else "EF of the manifest",
         trivial=None if trivial is None else round(trivial, 5),
     )
-
-
-def joined(tables: Iterable[Table]) -> Table:
-    """Tables of one kind, one after the other."""
-    return pl.concat(list(tables))
 
 
 def table_csv(table: Table) -> str:

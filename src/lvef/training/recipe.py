@@ -287,7 +287,7 @@ def with_changes(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
         ConfigError: A name leads through something that has no settings.
 
     Example:
-        >>> changed({"loss": {"kind": "mse"}}, {"loss.kind": "mae", "epochs": 3})
+        >>> with_changes({"loss": {"kind": "mse"}}, {"loss.kind": "mae", "epochs": 3})
         {'loss': {'kind': 'mae'}, 'epochs': 3}
     """
     new: dict[str, Any] = copy.deepcopy(dict(values))

@@ -32,7 +32,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 import lvef
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
-from lvef.core.serialization import parse_json
+from lvef.core.serialization import csv_text, parse_json
 from lvef.io.atomic import write_text_atomic
 from lvef.training.cases import Partition, patients_sha256
 from lvef.training.machine import Machine
@@ -174,7 +174,7 @@ def flatten(values: Any, before: str = "") -> dict[str, Any]:  # noqa: ANN401
     """Nested settings by dotted name.
 
     Example:
-        >>> flat({"loss": {"kind": "mse"}, "epochs": 3})
+        >>> flatten({"loss": {"kind": "mse"}, "epochs": 3})
         {'loss.kind': 'mse', 'epochs': 3}
     """
     if not isinstance(values, Mapping):
@@ -271,12 +271,8 @@ def run_provenance(
 def partition_csv(partition: Partition) -> str:
     """Which case is in which part, as CSV text."""
     rows = [
-        f"{_quoted(case.item)},{_quoted(case.patient)},{name}"
+        (case.item, case.patient, name)
         for name in ("train", "validation", "held_out")
         for case in getattr(partition, name)
     ]
-    return "\n".join(["item,patient,part", *dict.fromkeys(rows)]) + "\n"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
+    return csv_text(("item", "patient", "part"), dict.fromkeys(rows))

@@ -24,7 +24,7 @@ from lvef.core.serialization import parse_json
 from lvef.core.terms import SEGMENTATION, Phase
 from lvef.datasets.camus import CamusStill, read_split, read_stills
 from lvef.inference.card import MODEL_NAME, Card
-from lvef.io.atomic import atomic_path
+from lvef.io.atomic import atomic_path, make_folder
 from lvef.models.checkpoint import digest_of
 from lvef.models.export import export_segmentation
 from lvef.models.mobilenet import BackboneSegmentation, backbone_state
@@ -381,7 +381,7 @@ def write_segmentation(
     folder: Path,
 ) -> Card:
     """Write ``model.onnx`` and ``card.json``; the metrics are added by ``lvef evaluate --write-card``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     offsets = recipe.input.offsets_s
     export_segmentation(net, recipe.input.size, folder / MODEL_NAME, frames=len(offsets))
     sampling = "every frame on its own"

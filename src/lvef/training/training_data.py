@@ -242,11 +242,7 @@ def open_clip_stores(folders: Sequence[Path], recipe: Recipe) -> list[ClipStore]
                 f"{store.folder}: holds two-stream samples, {recipe.family} needs clips; prepare them with "
                 "lvef data prepare clips."
             )
-        if size != recipe.clip.size:
-            raise ConfigError(
-                f"{store.folder}: holds squares of {size} pixels, the recipe {recipe.name} wants {recipe.clip.size}; "
-                f"prepare it with --size {recipe.clip.size}."
-            )
+        _check_squares(store, size, stores[0], recipe)
         if kind == TwoStreamRecipe.kind and settings.get("frames") != recipe.clip.frames:
             raise ConfigError(
                 f"{store.folder}: its samples have {settings.get('frames')} frames, the recipe {recipe.name} wants "
@@ -256,11 +252,6 @@ def open_clip_stores(folders: Sequence[Path], recipe: Recipe) -> list[ClipStore]
             raise ConfigError(
                 f"{store.folder}: its samples span {settings.get('duration')} s, the recipe {recipe.name} wants "
                 f"{recipe.clip.duration_s:g}; prepare it with --duration {recipe.clip.duration_s:g}."
-            )
-        if (crop := settings.get("crop")) != (first := stores[0].info["settings"].get("crop")):
-            raise ConfigError(
-                f"{store.folder}: shows the image's part {crop!r}, {stores[0].folder} shows {first!r}; prepare both with "
-                "the same --crop."
             )
         if len(store) and int(store.n_frames.max()) < 2:
             raise DataError(f"{store.folder}: holds stills only; {recipe.family} needs clips.")
@@ -371,17 +362,24 @@ def open_trace_stores(folders: Sequence[Path], recipe: Recipe) -> list[TraceStor
     """
     stores = [TraceStore(folder) for folder in folders]
     for store in stores:
-        if store.size != recipe.clip.size:
-            raise ConfigError(
-                f"{store.folder}: holds squares of {store.size} pixels, the recipe {recipe.name} wants {recipe.clip.size}; "
-                f"prepare it with --size {recipe.clip.size}."
-            )
-        if (crop := store.info["settings"].get("crop")) != (first := stores[0].info["settings"].get("crop")):
-            raise ConfigError(
-                f"{store.folder}: shows the image's part {crop!r}, {stores[0].folder} shows {first!r}; prepare both with "
-                "the same --crop."
-            )
+        _check_squares(store, store.size, stores[0], recipe)
     return stores
+
+
+def _check_squares(
+    store: ClipStore | TraceStore, size: object, first: ClipStore | TraceStore, recipe: Recipe
+) -> None:
+    if size != recipe.clip.size:
+        raise ConfigError(
+            f"{store.folder}: holds squares of {size} pixels, the recipe {recipe.name} wants {recipe.clip.size}; "
+            f"prepare it with --size {recipe.clip.size}."
+        )
+    own, other = (opened.info["settings"].get("crop") for opened in (store, first))
+    if own != other:
+        raise ConfigError(
+            f"{store.folder}: shows the image's part {own!r}, {first.folder} shows {other!r}; prepare both with "
+            "the same --crop."
+        )
 
 
 def sha256_of_index(folder: Path) -> str:

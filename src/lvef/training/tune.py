@@ -374,7 +374,7 @@ def to_toml(values: Mapping[str, Any]) -> str:
     """Nested settings as TOML, simple values before tables.
 
     Example:
-        >>> print(toml_of({"loss": {"kind": "mse"}, "epochs": 3}))
+        >>> print(to_toml({"loss": {"kind": "mse"}, "epochs": 3}))
         epochs = 3
         <BLANKLINE>
         [loss]

@@ -20,6 +20,7 @@ from lvef.core.records import Clip
 from lvef.core.terms import MEASURABLE_VIEWS, RECOGNISED_VIEWS, VIEW, View
 from lvef.datasets.camus import CamusStill, read_stills
 from lvef.inference.card import MODEL_NAME, VIEW_OUTPUTS, Card, Figure
+from lvef.io.atomic import make_folder
 from lvef.models.export import export_network
 from lvef.models.families import VIEW_SIDE_PX, describe
 from lvef.models.view import ViewNet, ViewNetConfig
@@ -358,7 +359,7 @@ def write_view(
 ) -> Card:
     """Write ``model.onnx`` and ``card.json``."""
     recipe = task.recipe
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     # Whole precision: the distance sums products that half precision would spoil.
     with quiet_logging():
         export_network(

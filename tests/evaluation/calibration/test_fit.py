@@ -9,7 +9,7 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.evaluation.calibration.cases import ANIMATED, FIT, PHANTOMS, STILLS, TEST, SignsResult
-from lvef.evaluation.calibration.fit import FitSettings, cross_validate, fit, usable, with_factors
+from lvef.evaluation.calibration.fit import FitSettings, cross_validate, fit, usable
 from lvef.evaluation.calibration.plan import CalibrationCounts, CalibrationPlan
 from lvef.evaluation.calibration.run import COVER_CSV, RISK_PNG, SIGNS_CSV, calibrate, cover_metrics
 from lvef.measure.interval import CLIP, FOREIGN, Calibration
@@ -66,19 +66,19 @@ def test_cover_holds_on_patients_and_phantoms_that_had_no_part(rows):
 
 
 def test_signs_widen_and_the_bias_of_foreign_images_goes_to_one_side(rows):
-    found = fit(rows, SETTINGS)
+    found = fit(rows, SETTINGS, BLANK)
     assert found.below["odd_shapes"] > 0
     assert found.above["odd_shapes"] > 0
     assert 1 < found.foreign_from["appearance_distance"] < 4
     assert set(found.quantiles) == {CLIP, STILLS_METHOD, FOREIGN}
-    at = dict(zip(with_factors(BLANK, found).levels, found.quantiles[FOREIGN], strict=True))
+    at = dict(zip(found.levels, found.quantiles[FOREIGN], strict=True))
     assert at[0.95] > 2 * -at[0.05]
     assert found.quantiles[FOREIGN] == sorted(found.quantiles[FOREIGN])
 
 
 def test_phantoms_of_the_test_have_no_part_in_the_fit(rows):
     changed = [dataclasses.replace(r, reference_percent=99.0) if r.part == TEST else r for r in rows]
-    assert fit(changed, SETTINGS) == fit(rows, SETTINGS)
+    assert fit(changed, SETTINGS, BLANK) == fit(rows, SETTINGS, BLANK)
 
 
 def test_signs_that_are_not_known_everywhere_are_left_out(rows):
@@ -91,7 +91,7 @@ def test_signs_that_are_not_known_everywhere_are_left_out(rows):
 
 def test_too_few_patients_are_an_error(rows):
     with pytest.raises(DataError, match="at least 33 are needed"):
-        fit([r for r in rows if r.source != STILLS or int(r.patient.split()[1]) < 20], SETTINGS)
+        fit([r for r in rows if r.source != STILLS or int(r.patient.split()[1]) < 20], SETTINGS, BLANK)
     with pytest.raises(DataError, match="nothing can be calibrated"):
         usable([dataclasses.replace(rows[0], ef_percent=float("nan"))], SETTINGS)
 

@@ -127,25 +127,6 @@ class Predicted:
         return (r.ef_percent, r.reference_percent, self.interval.low, self.interval.high)
 
 
-@dataclass(frozen=True, slots=True)
-class Factors:
-    """What is fitted, without what names the model.
-
-    Attributes:
-        below: `Calibration.below`, as are the others.
-        above: Scale above.
-        ranges: Ranges of parts of the image quality.
-        foreign_from: Limits of foreign images.
-        quantiles: By group.
-    """
-
-    below: dict[str, float]
-    above: dict[str, float]
-    ranges: dict[str, list[float]]
-    foreign_from: dict[str, float]
-    quantiles: dict[str, list[float]]
-
-
 def usable(results: Sequence[SignsResult], settings: FitSettings) -> tuple[list[SignsResult], FitSettings]:
     """Cases with an EF and a reference, and the settings without signs that are not known of all of them."""
     rows = [r for r in results if np.isfinite(r.error)]
@@ -159,12 +140,13 @@ def usable(results: Sequence[SignsResult], settings: FitSettings) -> tuple[list[
     return rows, replace(settings, below=below, above=above, ranges=ranges, foreign=foreign)
 
 
-def fit(rows: Sequence[SignsResult], settings: FitSettings) -> Factors:
-    """Scales, limits and quantiles.
+def fit(rows: Sequence[SignsResult], settings: FitSettings, blank: Calibration) -> Calibration:
+    """A calibration with scales, limits and quantiles.
 
     Args:
         rows: Cases with an EF and a reference; those for the test are left out.
         settings: With signs that all of them have.
+        blank: The calibration but for what is fitted.
 
     Raises:
         DataError: A method has too few patients for the level.
@@ -193,7 +175,16 @@ def fit(rows: Sequence[SignsResult], settings: FitSettings) -> Factors:
     foreign = [place for place, r in enumerate(used) if group_of(r.signs, foreign_from, "") == FOREIGN]
     if len({used[place].patient for place in foreign}) >= MIN_PATIENTS:
         quantiles[FOREIGN] = _quantiles(FOREIGN, used, foreign, scores)
-    return Factors(below, above, ranges, foreign_from if FOREIGN in quantiles else {}, quantiles)
+    return replace(
+        blank,
+        below=below,
+        above=above,
+        ranges=ranges,
+        foreign_from=foreign_from if FOREIGN in quantiles else {},
+        quantiles=quantiles,
+        levels=LEVELS,
+        methods=tuple(SOURCES_OF),
+    )
 
 
 def cross_validate(
@@ -210,29 +201,15 @@ def cross_validate(
     found: dict[int, Interval] = {}
     for part in range(FOLDS):
         out = set(patients[part::FOLDS])
-        made = with_factors(blank, fit([r for r in rows if r.patient not in out], settings))
+        made = fit([r for r in rows if r.patient not in out], settings, blank)
         for place, r in enumerate(rows):
             if r.patient in out:
                 found[place] = interval_of(r.ef_percent, r.signs, made, r.method)
-    whole = with_factors(blank, fit(rows, settings))
+    whole = fit(rows, settings, blank)
     for place, r in enumerate(rows):
         if r.part == TEST:
             found[place] = interval_of(r.ef_percent, r.signs, whole, r.method)
     return tuple(Predicted(rows[place], interval) for place, interval in sorted(found.items()))
-
-
-def with_factors(calibration: Calibration, factors: Factors) -> Calibration:
-    """A calibration with what was fitted."""
-    return replace(
-        calibration,
-        below=factors.below,
-        above=factors.above,
-        ranges=factors.ranges,
-        foreign_from=factors.foreign_from,
-        quantiles=factors.quantiles,
-        levels=LEVELS,
-        methods=tuple(SOURCES_OF),
-    )
 
 
 def _weights(rows: Sequence[SignsResult], sources: Sequence[str]) -> FloatArray:

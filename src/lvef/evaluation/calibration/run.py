@@ -31,7 +31,7 @@ from lvef.evaluation.calibration.cases import (
     stamp,
     still_cases,
 )
-from lvef.evaluation.calibration.fit import FitSettings, Predicted, cross_validate, fit, usable, with_factors
+from lvef.evaluation.calibration.fit import FitSettings, Predicted, cross_validate, fit, usable
 from lvef.evaluation.calibration.plan import CalibrationPlan
 from lvef.evaluation.metrics import EF_POINTS, LEVEL, Metric, MetricRow, bootstrap_metrics
 from lvef.evaluation.plots.curves import risk_coverage_png
@@ -383,7 +383,7 @@ def calibrate(
     metrics = cover_metrics(predicted, "patients set aside; phantoms of another seed", blank.model)
     own = [r for r in rows if r.part == FIT]
     calibration = replace(
-        with_factors(blank, fit(rows, settings)),
+        fit(rows, settings, blank),
         patients=len({r.patient for r in own}),
         n=len(own),
         cover=covers(metrics),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -158,18 +158,11 @@ def segment_and_score(
         for name, (found, truth) in masks.items()
     }
     expert = _trace_expert(still)
-    return replace(
-        score,
-        volume_expert=_volume(expert, still),
-        tracing_expert=expert,
-        hausdorff_lv=far["lv"].hausdorff,
-        hausdorff_myocardium=far["myocardium"].hausdorff,
-        hausdorff_la=far["la"].hausdorff,
-        distance_lv=far["lv"].mean,
-        distance_myocardium=far["myocardium"].mean,
-        distance_la=far["la"].mean,
-        distance_unit=unit_of(still.spacing),
-    ), labels
+    borders: dict[str, Any] = {f"hausdorff_{name}": distances.hausdorff for name, distances in far.items()}
+    borders |= {f"distance_{name}": distances.mean for name, distances in far.items()}
+    volume, unit = _volume(expert, still), unit_of(still.spacing)
+    values: dict[str, Any] = {"volume_expert": volume, "tracing_expert": expert, "distance_unit": unit}
+    return replace(score, **values, **borders), labels
 
 
 def labels_in_image(
