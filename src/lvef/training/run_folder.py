@@ -66,6 +66,7 @@ RUN_FILES = (
     "mlflow.db",
     "mlruns",
     "wandb",
+    "mobilenet_v2.pt",
     HELD_OUT_NAME,
     ANIMATED_NAME,
     SYNTHETIC_NAME,
