@@ -6,6 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
+pytest.importorskip("onnx")
 
 from lvef.core.errors import ConfigError  # noqa: E402
 from lvef.training import machine as machine_module  # noqa: E402

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("lightning")
+pytest.importorskip("onnx")
 
 from lvef.core.errors import ConfigError
 from lvef.core.terms import SEGMENTATION, VIEW
