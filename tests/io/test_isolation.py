@@ -20,6 +20,7 @@ from PIL import Image
 from lvef.core.errors import DataError, QualityRefusal
 from lvef.io import isolation
 from lvef.io import open as opening
+from lvef.io import probe as probing
 from lvef.io.images import read_labels
 from tests.datasets.hmc_qu_folder import write_xlsx
 from tests.io.io_fabrication import dicom, moving_grey, save, write_video
@@ -70,6 +71,9 @@ def test_small_clips_masks_and_cells(tmp_path):
     mask = tmp_path / "mask.png"
     Image.fromarray(np.eye(9, dtype=np.uint8)).save(mask)
     np.testing.assert_array_equal(isolation.read_labels(mask), read_labels(mask))
+    assert isolation.probe(mask) == isolation.probe_image(mask) == probing.probe(mask)
+    video = write_video(tmp_path / "a.mp4", moving_grey(4), "mpeg4", "yuv420p")
+    assert isolation.probe_video(video) == probing.probe_video(video)
     table = write_xlsx(tmp_path / "a.xlsx", [["ECHO", 1.5], ["", "x"]])
     assert isolation.read_cells(table) == [["ECHO", 1.5], ["", "x"]]
 

@@ -22,8 +22,8 @@ from lvef.core.terms import Phase, Structure
 from lvef.datasets.files import UNPACK
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.io.formats import IMAGE_SUFFIXES
-from lvef.io.isolation import open_clip, read_labels
-from lvef.io.probe import FileHeader, probe
+from lvef.io.isolation import open_clip, probe, read_labels
+from lvef.io.probe import FileHeader
 
 WORKERS = 8
 """Headers read at once."""

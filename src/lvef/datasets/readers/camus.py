@@ -35,9 +35,10 @@ from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import BY_NAME
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.io.formats import format_of_file
+from lvef.io.isolation import probe_image
 from lvef.io.limits import check_spacing
 from lvef.io.metaimage import MissingDataFileError
-from lvef.io.probe import FileHeader, probe_image
+from lvef.io.probe import FileHeader
 
 PATIENTS = 500
 """Patients of the dataset. Source: the owners' page."""

@@ -42,7 +42,7 @@ from lvef.datasets.files import (
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.datasets.volume_tracings import decide_phases, read_contours
-from lvef.io.probe import probe_video
+from lvef.io.isolation import probe_video
 from lvef.io.timing import is_plausible_rate
 
 VIEWS = (DatasetView.A4C, DatasetView.PSAX)

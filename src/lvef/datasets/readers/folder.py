@@ -30,7 +30,7 @@ from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import BY_NAME
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.io.formats import CANDIDATE_SUFFIXES, STILL_SUFFIXES
-from lvef.io.probe import probe
+from lvef.io.isolation import probe
 
 FRACTION = 1.0
 """An EF above 0 and up to this is a fraction: no living heart ejects only 1 %."""

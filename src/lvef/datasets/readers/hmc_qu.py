@@ -31,7 +31,7 @@ from lvef.datasets.hmc_qu_table import (
 )
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.io.formats import VIDEO_SUFFIXES
-from lvef.io.probe import probe_video
+from lvef.io.isolation import probe_video
 
 CLIPS = "HMC-QU"
 """Folder of the clips, where a missing one is expected."""

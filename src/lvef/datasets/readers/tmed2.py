@@ -25,7 +25,7 @@ from lvef.datasets.files import (
 )
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
-from lvef.io.probe import probe_image
+from lvef.io.isolation import probe_image
 
 TABLE = "labels_per_image.csv"
 """Table of labels."""
