@@ -204,14 +204,15 @@ def read_onnx(path: Path) -> object:
 
 def read_recipe(path: Path) -> object:
     """A training recipe of any family."""
+    from lvef.training.camus_run import read_camus_recipe
     from lvef.training.recipe import find_recipe, read_recipe, read_values
-    from lvef.training.segmentation import read_segmentation_recipe
-    from lvef.training.view import read_view_recipe
+    from lvef.training.segmentation import SegmentationRecipe
+    from lvef.training.view import ViewRecipe
 
-    family = read_values(find_recipe(path)).get("family", "")
-    return {"segmentation": read_segmentation_recipe, "view": read_view_recipe}.get(str(family), read_recipe)(
-        path
-    ).name
+    family = str(read_values(find_recipe(path)).get("family", ""))
+    if family == "segmentation":
+        return read_camus_recipe(SegmentationRecipe, path).name
+    return (read_camus_recipe(ViewRecipe, path) if family == "view" else read_recipe(path)).name
 
 
 def read_config(path: Path) -> object:

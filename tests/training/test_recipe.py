@@ -13,9 +13,10 @@ pytest.importorskip("onnx")
 from lvef.core.errors import ConfigError
 from lvef.core.terms import SEGMENTATION, VIEW
 from lvef.models.families import settings_of
+from lvef.training.camus_run import read_camus_recipe
 from lvef.training.recipe import find_recipe, parse_change, read_recipe, read_values, with_changes
-from lvef.training.segmentation import read_segmentation_recipe
-from lvef.training.view import read_view_recipe
+from lvef.training.segmentation import SegmentationRecipe
+from lvef.training.view import ViewRecipe
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.training
@@ -32,11 +33,11 @@ def write(tmp_path, text):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_a_recipe_of_the_repository_is_sound(path):
     if read_values(path)["family"] == SEGMENTATION:
-        recipe = read_segmentation_recipe(path, {"fold": 0})
+        recipe = read_camus_recipe(SegmentationRecipe, path, {"fold": 0})
         assert path.stem.startswith(recipe.name) and recipe.input.size % 16 == 0
         return
     if read_values(path)["family"] == VIEW:
-        assert read_view_recipe(path, {"fold": 0}).name == path.stem
+        assert read_camus_recipe(ViewRecipe, path, {"fold": 0}).name == path.stem
         return
     recipe = read_recipe(path)
     assert recipe.name == path.stem
