@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 from pydicom import uid
 
-from lvef.core.errors import DataError, DicomError
+from lvef.core.errors import DataError, DicomError, VideoError
 from lvef.core.journal import Journal
 from lvef.core.terms import View
+from lvef.datasets.camus import read_split
 from lvef.datasets.files import read_text_table
 from lvef.datasets.findings import Findings
 from lvef.datasets.hmc_qu_table import read_hmc_table
@@ -144,6 +145,20 @@ def test_names_longer_than_a_file_system_allows(tmp_path):
     (tmp_path / "list.csv").write_text(f"path,ef\n{'a' * 5000}.avi,55\nb.avi,40\n")
     result = folder.READER.read(tmp_path, None)
     assert result.manifest.height == 2
+
+
+def test_data_file_whose_name_is_too_long(tmp_path):
+    path = tmp_path / "a.mhd"
+    path.write_text(f"DimSize = 4 4\nElementType = MET_UCHAR\nElementDataFile = {'1' * 400}\n")
+    with pytest.raises(VideoError, match=r"a\.mhd needs its data file 1+, which is missing"):
+        open_clip(path)
+
+
+def test_list_of_patients_that_is_no_text(tmp_path):
+    (tmp_path / "database_split").mkdir()
+    (tmp_path / "database_split" / "subgroup_testing.txt").write_bytes(b"patient0001\n\xff\xfe")
+    with pytest.raises(DataError, match=r"subgroup_testing\.txt: is no text"):
+        read_split(tmp_path, "testing")
 
 
 def test_text_that_would_move_the_cursor(tmp_path):

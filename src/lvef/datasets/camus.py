@@ -66,14 +66,17 @@ def read_split(root: Path, name: str) -> list[str]:
     """Patient names of a subgroup, ``training``, ``validation`` or ``testing``.
 
     Raises:
-        DataError: The list is missing.
+        DataError: The list is missing or is no text.
     """
     path = split_path(root, name)
     if not path.is_file():
         raise DataError(
             f"{path}: the list of CAMUS {name} patients is missing; put the owner's database_split folder there."
         )
-    return path.read_text(encoding="utf-8").split()
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is no text; put the owner's database_split folder there.") from None
 
 
 def split_path(root: Path, name: str) -> Path:

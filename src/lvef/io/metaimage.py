@@ -99,7 +99,7 @@ def read_metaimage_header(path: str | os.PathLike[str]) -> MetaImageHeader:
     data_file = Path(path) if local else _beside(Path(path), name, source)
     try:
         there = data_file.is_file()
-    except ValueError:  # a NUL in the name
+    except (OSError, ValueError):  # a name that is too long, or has a NUL
         there = False
     if not there:
         raise MissingDataFileError(

@@ -418,7 +418,7 @@ def _read_run(run: Path) -> tuple[dict[str, Any], list[str], float]:
         names = (run / HELD_OUT_NAME).read_text().split()
         minutes = float(parse_json((run / RUN_NAME).read_text())["minutes"])
         return read_checkpoint(run / f"{LAST_NAME}.ckpt"), names, minutes
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(
             f"{run}: no finished run of the segmentation ({type(error).__name__}: {error}); last.ckpt, {HELD_OUT_NAME} "
             "and run.json were expected."
