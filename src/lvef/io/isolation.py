@@ -392,9 +392,7 @@ def serve(number: int) -> None:
             except LvefError as error:
                 reply = error
             except MemoryError:
-                reply = VideoError(
-                    f"{os.fspath(path)} needs more memory than there is: cut it to a few beats."
-                )
+                reply = MemoryError()
             except Exception as error:  # noqa: BLE001  the other process reports it
                 reply = RemoteError(error_location(error))
             try:
