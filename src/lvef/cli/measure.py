@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import lvef
+from lvef.cli.cluster import SECTION, check_address, ray_options, ray_pool
 from lvef.cli.options import (
     FOLDER,
     PATH,
@@ -236,6 +237,9 @@ class Request(Inputs):
         resume: Keep results of an earlier run.
         workers: Files at once; 0 leaves the choice to lvef.
         max_seconds: Longest time for one file; 0 for no limit.
+        ray: Address of a Ray cluster; None measures in this process.
+        worker_memory: Most memory of a worker there, in 10^9 bytes; 0 for no limit.
+        job: Id of a job there; empty makes one of the settings.
     """
 
     out: Path | None = DEFAULT_OUT
@@ -245,15 +249,21 @@ class Request(Inputs):
     resume: bool = True
     workers: int = 0
     max_seconds: float = MAX_SECONDS
+    ray: str | None = None
+    worker_memory: float = 0.0
+    job: str = ""
 
 
 @click.command(
     cls=SectionedCommand,
-    sections=SECTIONS,
+    sections=SECTIONS | {"Cluster": SECTION},
     help=f"""Measure the ejection fraction of echo files, or of all in a folder.
 
     Reads {CLIP_FORMATS}; folders of numbered stills; and pairs of stills. Prints a table and writes for each file
     measurement.json, curve.csv, beats.csv, overlay.mp4 and summary.png, and one results.csv for all.
+
+    With --ray, a cluster measures an archive: PATH may then be a list of clips (.csv, .parquet) or a URL (s3://, gs://),
+    --out too, and the results are Parquet files.
     """,
     epilog="""\b
 Examples:
@@ -263,6 +273,7 @@ Examples:
   lvef measure --a4c four.dcm --a2c two.dcm --sex F
   lvef measure --study exam/
   lvef measure clip.dcm --json | jq .ef_percent
+  lvef measure s3://bucket/clips -o s3://bucket/ef --ray head:6379
 
 Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 )
@@ -282,6 +293,13 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
     show_default=True,
     help="Give up a file that takes longer; the others go on. 0: never.",
 )
+@ray_options
+@click.option(
+    "--job",
+    default="",
+    metavar="NAME",
+    help="With --ray: id of the job to begin or resume.  [default: by the settings]",
+)
 @verbosity_options()
 @options_from(
     MeasureOptions,
@@ -298,7 +316,12 @@ def measure(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
         request = dataclasses.replace(request, out=DEFAULT_OUT)
     options = build(MeasureOptions, values)
     check_inputs(request, options)
-    ctx.exit(run_request(request, options))
+    if request.ray is None:
+        ctx.exit(run_request(request, options))
+    check_address(request.ray)
+    if not request.paths:
+        raise click.UsageError("--ray measures files, folders, lists and URLs: give PATH.")
+    ctx.exit(run_on_cluster(request, options))
 
 
 def run_request(request: Request, options: MeasureOptions) -> int:
@@ -362,6 +385,55 @@ def run_request(request: Request, options: MeasureOptions) -> int:
         print_measurement(measurement)
     if result.out is not None:
         note(_closing_words(result, result.out))
+    return result.exit_code
+
+
+def run_on_cluster(request: Request, options: MeasureOptions) -> int:
+    """Measure an archive on a cluster, and print what came of it.
+
+    Args:
+        request: Files and outputs.
+        options: Settings of the measurement.
+
+    Returns:
+        The exit code.
+    """
+    from functools import partial
+
+    from lvef.cli.progress import show_progress
+    from lvef.distributed.archive import find_archive, load_measurer, measure_archive, pinned
+    from lvef.measure.pipeline import Measurer
+
+    measurer = Measurer(options)
+    options = pinned(options, measurer)
+    clips = find_archive(request.paths)
+    pool = ray_pool(
+        request.ray,
+        request.worker_memory,
+        workers=request.workers,
+        threads=options.threads,
+        limit_s=request.max_seconds,
+        prepare=partial(load_measurer, options),
+    )
+    with show_progress() as progress, pool as workers:
+        result = measure_archive(
+            clips,
+            request.out or DEFAULT_OUT,
+            options,
+            settings=_settings(options, measurer),
+            pool=workers,
+            job=request.job,
+            resume=request.resume,
+            progress=progress,
+        )
+    if request.as_json:
+        click.echo(to_json(result.as_dict()), nl=False)
+    else:
+        counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in result.counts.items())
+        kept = f", {result.resumed} of them by an earlier run" if result.resumed else ""
+        click.echo(
+            f"Job {result.job}: {len(clips)} clips, {counts}{kept}, in {result.seconds:.1f} s; see {result.place}."
+        )
     return result.exit_code
 
 

@@ -10,26 +10,24 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar
 
 import lvef
 from lvef.core.errors import LvefError, OutputError, error_location
 from lvef.core.memory import is_out_of_memory
-from lvef.core.workers import ProcessPool, ThreadPool, TimeLimitExceeded
+from lvef.core.workers import ProcessPool, ThreadPool, TimeLimitExceeded, WorkerLost
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 RUN_NAME = "run.json"
 """File of an output folder that says how the latest run into it was made."""
-
-AHEAD_OF_PROCESSES = 4
-"""Items under way for each process: only small results wait, and one that takes long should not keep the others idle."""
 
 _LOG = logging.getLogger("lvef")
 
@@ -43,12 +41,36 @@ class Progress:
         advance: Called after each item; at once for those of an earlier run.
         message: Called with a sentence about an item that takes long; by default a warning of the log ``lvef`` (stderr).
         detail: Called after each item with its name and what came of it.
+        state: Called now and then with a few words about the run as a whole, where it has any.
     """
 
     start: Callable[[int], None] = lambda _: None
     advance: Callable[[], None] = lambda: None
     message: Callable[[str], None] = _LOG.warning
     detail: Callable[[str, Finished[Any, Any]], None] = lambda name, finished: None
+    state: Callable[[str], None] = lambda _: None
+
+
+class Pool(Protocol):
+    """What does the work of a run: threads, processes, or the workers of a cluster."""
+
+    @property
+    def most(self) -> int:
+        """Most pieces of work that are given to it at once."""
+
+    def submit(self, do: Callable[[], R], name: str = "") -> Future[R]:
+        """Take a piece of work."""
+
+    def wait(self, futures: Collection[Future[R]], seconds: float | None = None) -> set[Future[R]]:
+        """Wait until one of the futures is done, and return those that are."""
+
+    def __enter__(self) -> Pool:
+        """Begin a run."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it: wait for all work, or drop it where an error ended the block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +102,7 @@ def run(
     processes: bool = False,
     ordered: bool = True,
     limit_s: float = 0.0,
+    pool: Pool | None = None,
 ) -> list[Finished[T, R]]:
     """Work on items, several at once.
 
@@ -91,7 +114,7 @@ def run(
         work: What to do with an item, called in a worker. It may write the item's own files, unless
             `lvef.core.workers.is_abandoned` says that it was abandoned.
         on_error: Makes the result of an item whose work raised an error; called where the error was met, and in this thread
-            for `lvef.core.workers.TimeLimitExceeded`. What it raises ends the run.
+            for `lvef.core.workers.TimeLimitExceeded` and `lvef.core.workers.WorkerLost`. What it raises ends the run.
         earlier: Called in this thread for each item before anything begins: the result of an earlier run, or None where
             there is none that still holds.
         record: Called in this thread with each new result, for example to add it to a journal; what it raises ends the run.
@@ -105,6 +128,8 @@ def run(
         ordered: Record results in the order of the items. Otherwise each is recorded as it ends, and when the run is
             stopped, the items that end within `lvef.core.workers.GRACE_S` are recorded too.
         limit_s: Longest time for an item in a thread, after which it is abandoned; 0 for no limit.
+        pool: Does the work in place of ``workers`` threads or processes, with a time limit of its own. ``work`` and
+            ``on_error`` are sent to it, and so are items and results.
 
     Returns:
         Every item with its result, in the order of the items.
@@ -133,18 +158,16 @@ def run(
     waiting = iter(todo)
     running: dict[Future[R], tuple[int, T]] = {}
     attempt = partial(_attempt, work, on_error)
-    pool: ProcessPool | ThreadPool
-    if processes and workers > 1:
-        pool, most = ProcessPool(workers), AHEAD_OF_PROCESSES * workers
-    else:
-        # A short queue: results may be large and must not pile up.
-        pool, most = ThreadPool(workers, limit_s=limit_s, on_message=progress.message), 2 * workers
+    if pool is None and processes and workers > 1:
+        pool = ProcessPool(workers)
+    elif pool is None:
+        pool = ThreadPool(workers, limit_s=limit_s, on_message=progress.message)
 
     def take(future: Future[R]) -> None:
         index, item = running.pop(future)
         try:
             result = future.result()
-        except TimeLimitExceeded as error:
+        except (TimeLimitExceeded, WorkerLost) as error:
             result = on_error(item, error)
         if record is not None:
             record(item, result)
@@ -153,7 +176,7 @@ def run(
     try:
         with pool:
             while True:
-                while len(running) < most and (following := next(waiting, None)) is not None:
+                while len(running) < pool.most and (following := next(waiting, None)) is not None:
                     future = pool.submit(partial(attempt, following[1]), name(following[1]))
                     running[future] = following
                 if not running:

@@ -49,8 +49,16 @@ _current = threading.local()
 _abandoned: set[_Work] = set()
 
 
+AHEAD_OF_PROCESSES = 4
+"""Items under way for each process: only small results wait, and one that takes long should not keep the others idle."""
+
+
 class TimeLimitExceeded(LvefError):
     """A piece of work did not end within its time, and was abandoned."""
+
+
+class WorkerLost(LvefError):
+    """A piece of work ended the process that did it, each time it was tried."""
 
 
 class _Work:
@@ -87,6 +95,11 @@ class ThreadPool:
         self._workers = workers
         for _ in range(workers):
             self._start_thread()
+
+    @property
+    def most(self) -> int:
+        """Pieces of work to give at once: a short queue, because results may be large and must not pile up."""
+        return 2 * self._workers
 
     def submit(self, do: Callable[[], R], name: str = "") -> Future[R]:
         """Put a piece of work into the queue.
@@ -168,7 +181,7 @@ class ThreadPool:
                 work.is_abandoned = 0 < self._limit_s <= seconds
             if work.is_abandoned:
                 _abandoned.add(work)
-                work.future.set_exception(TimeLimitExceeded(_too_long(work.name, self._limit_s)))
+                work.future.set_exception(TimeLimitExceeded(too_long(work.name, self._limit_s)))
                 self._start_thread()
             elif seconds >= work.next_report_s:
                 work.next_report_s *= 2
@@ -218,6 +231,7 @@ class ProcessPool:
     """
 
     def __init__(self, workers: int) -> None:
+        self.most = AHEAD_OF_PROCESSES * workers
         spawn = multiprocessing.get_context("spawn")
         start_resource_tracker()
         self._pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_process)
@@ -299,7 +313,8 @@ def grace_period(error: BaseException | None) -> float | None:
     return GRACE_S if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) else None
 
 
-def _too_long(name: str, limit_s: float) -> str:
+def too_long(name: str, limit_s: float) -> str:
+    """Why a piece of work was given up, in a sentence."""
     return (
         f"{name or 'A file'}: took longer than {limit_s:g} s and was given up; it may be damaged. Try it alone, or cut it "
         "to a few beats."

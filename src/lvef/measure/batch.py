@@ -268,10 +268,15 @@ def answer_of(job: Job) -> Result:
 
 def failure_of(job: Job, error: Exception) -> Measurement:
     """The measurement of a job that raised an error, which is no fault of its file."""
+    return failure_of_file(job.label, error)
+
+
+def failure_of_file(label: str, error: Exception) -> Measurement:
+    """The measurement of a file that took too long or met an error in lvef, called as the user gave it."""
     if isinstance(error, TimeLimitExceeded):
-        return Measurement(job.label, Status.FAILED, f"{error} --max-seconds allows more.", "too_slow")
+        return Measurement(label, Status.FAILED, f"{error} --max-seconds allows more.", "too_slow")
     code = "too_large" if is_out_of_memory(error) else "bug"
-    return Measurement(job.label, Status.FAILED, reason_of(error, job.label), code)
+    return Measurement(label, Status.FAILED, reason_of(error, label), code)
 
 
 def _without_duplicates(jobs: Sequence[Job], on_message: Callable[[str], None]) -> dict[str, Job]:

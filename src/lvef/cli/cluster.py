@@ -1,0 +1,83 @@
+"""``--ray``: the same commands on the workers of a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lvef.cli.options import Number, combine
+
+if TYPE_CHECKING:
+    from lvef.distributed.pool import RayPool
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+LOCAL = "local"
+"""Address without one: a cluster that is started here. `lvef.distributed.cluster.LOCAL` has it too."""
+
+MEMORY_GB = 4.0
+"""Default of ``--worker-memory``; `lvef.distributed.pool.MEMORY_GB` has it too."""
+
+SECTION = ("ray", "worker_memory", "job")
+"""Options of the heading "Cluster"."""
+
+ray_options = combine(
+    click.option(
+        "--ray",
+        is_flag=False,
+        flag_value=LOCAL,
+        metavar="[ADDRESS]",
+        help="Work on a Ray cluster: HOST:PORT, auto for the one of this machine, or none for one that is started here. "
+        "Write it after the files.",
+    ),
+    click.option(
+        "--worker-memory",
+        type=Number(min=0),
+        default=MEMORY_GB,
+        show_default=True,
+        metavar="GB",
+        help="With --ray: end a worker that holds more, and try its file again. 0: never.",
+    ),
+)
+"""Options of commands that run on a cluster; `ray_pool` takes their values."""
+
+
+@contextmanager
+def ray_pool(
+    ray: str | None,
+    worker_memory: float,
+    *,
+    workers: int = 0,
+    threads: int = 1,
+    limit_s: float = 0.0,
+    prepare: Callable[[], object] | None = None,
+) -> Iterator[RayPool | None]:
+    """The pool that ``--ray`` asks for, connected for the length of the block; None where it was not given.
+
+    Raises:
+        UsageError: A file was taken for the address.
+    """
+    if ray is None:
+        yield None
+        return
+    check_address(ray)
+    from lvef.distributed import pool
+
+    options = pool.PoolOptions(ray, workers, max(threads, 1), worker_memory, limit_s)
+    with pool.ray_pool(options, prepare=prepare) as found:
+        yield found
+
+
+def check_address(ray: str) -> None:
+    """Refuse a file that was taken for the address of a cluster.
+
+    Raises:
+        UsageError: With what to write instead.
+    """
+    if (ray not in (LOCAL, "auto") and ":" not in ray) or ray.startswith(("s3:", "gs:", "file:")):
+        raise click.UsageError(
+            f"--ray took {ray} as the address of a cluster: write --ray after the files, or give HOST:PORT or auto."
+        )
