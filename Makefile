@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FROM_LOCK := install --require-hashes --no-deps --only-binary :all:
 OWN := pyproject.toml hatch_build.py README.md src/lvef/__init__.py weights/lvef-weights-camus/pyproject.toml
 
-.PHONY: help demo app app-env test test-rest fuzz faults check docs format train-env lock clean
+.PHONY: help demo app app-env test test-rest fuzz faults check docs format train-env ray-env lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -34,7 +34,7 @@ app-env: $(VENV)/.serve ## Add what page and service need (lvef app, lvef serve)
 test: $(VENV)/.test ## Install what tests need, then run them, in about 5 minutes (TESTFLAGS="-k beats" picks some)
 	$(BIN)/python -m pytest $(TESTFLAGS)
 
-test-rest: $(VENV)/.test ## Run what make test leaves out: slow, in a browser, on CAMUS; and training, after make train-env
+test-rest: $(VENV)/.test $(VENV)/.ray ## Run what make test leaves out: slow, browser, CAMUS, Ray; training after make train-env
 	$(BIN)/python -m pytest $(TESTFLAGS) -m "slow or browser or realdata or training"
 
 fuzz: $(VENV)/.test ## Read 100,000 mutated files with every reader, nightly (FUZZFLAGS="--only avi --inputs 500"); resumes from out/fuzz
@@ -61,6 +61,8 @@ train-env: $(VENV)/.test ## Add what training needs (TORCHFLAGS="--index-url URL
 	$(PIP) $(FROM_LOCK) -r requirements/train.txt
 	$(PIP) install $(TORCHFLAGS) -r requirements/torch.txt
 
+ray-env: $(VENV)/.ray ## Add what a Ray cluster needs (lvef measure --ray), and the S3 server of its tests
+
 # One resolution for all, then a file for each purpose, so that they agree. Nothing about indexes or this machine is written.
 UV := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--fork-strategy fewest --no-emit-index-url --no-emit-find-links --no-annotate --excludes requirements/never.in
@@ -68,7 +70,7 @@ INPUT := pyproject.toml requirements/build.in
 AGREED := $(VENV)/agreed.txt
 
 lock: $(VENV)/.check ## Renew requirements/*.txt with the newest releases
-	$(UV) --upgrade --extra test --extra check --extra train --extra app --extra service --extra docs --extra samples -c requirements/torch.txt $(INPUT) -o $(AGREED)
+	$(UV) --upgrade --extra test --extra check --extra train --extra app --extra service --extra docs --extra samples --extra ray -c requirements/torch.txt $(INPUT) -o $(AGREED)
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra samples $(INPUT) -o requirements/run.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra samples --extra app --extra service --extra dicom $(INPUT) -o requirements/serve.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra test $(INPUT) -o requirements/test.txt
@@ -76,6 +78,8 @@ lock: $(VENV)/.check ## Renew requirements/*.txt with the newest releases
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra samples --extra docs $(INPUT) -o requirements/docs.txt
 	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra samples --extra train --excludes requirements/torch-cuda.in \
 		--no-emit-package torch $(INPUT) -o requirements/train.txt
+	$(UV) --upgrade --generate-hashes -c $(AGREED) --extra samples --extra ray $(INPUT) -o requirements/ray.txt
+	$(UV) --upgrade --generate-hashes requirements/s3server.in -o requirements/s3server.txt
 	$(BIN)/python deploy/root_requirements.py > requirements.txt
 
 clean: ## Remove .venv, caches and outputs of the demo
@@ -106,6 +110,13 @@ $(VENV)/.serve: $(VENV)/.installed requirements/serve.txt
 
 $(VENV)/.test: $(VENV)/.installed requirements/test.txt
 	$(PIP) $(FROM_LOCK) -r requirements/test.txt
+	@touch $@
+
+# The server has an environment of its own: its packages want others than lvef's.
+$(VENV)/.ray: $(VENV)/.test requirements/ray.txt requirements/s3server.txt
+	$(PIP) $(FROM_LOCK) -r requirements/ray.txt
+	$(PYTHON) -m venv $(VENV)/s3server
+	$(VENV)/s3server/bin/python -m pip --disable-pip-version-check --quiet $(FROM_LOCK) -r requirements/s3server.txt
 	@touch $@
 
 $(VENV)/.check: $(VENV)/.test requirements/check.txt

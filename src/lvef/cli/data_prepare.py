@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lvef.cli.cluster import ray_options, ray_pool
 from lvef.cli.lazy import VerbGroup
 from lvef.cli.options import (
     FILE,
@@ -105,6 +106,7 @@ Examples:
 {EXIT_CODES}"""
 )
 @_common
+@ray_options
 @_verify
 def clips(verify: bool, **common: Any) -> None:  # noqa: ANN401
     """Decode every clip once, into a store from which random windows are read without decoding."""
@@ -137,6 +139,7 @@ Examples:
     show_default=True,
     help="Seconds from the first of them to the last, on the clip's own clock.",
 )
+@ray_options
 @_verify
 def two_stream(frames: int, duration: float, verify: bool, **common: Any) -> None:  # noqa: ANN401
     """The frames of the two-stream model: grey frames, and differences of consecutive frames.
@@ -191,7 +194,8 @@ def _run(
             progress.message(f"{failure.item}: left out. {failure.reason}")
 
     manifest: Path = common["manifest"]
-    with show_progress("Preparing") as progress:
+    cluster = ray_pool(common.get("ray"), common.get("worker_memory", 0.0), workers=common["workers"])
+    with cluster as pool, show_progress("Preparing") as progress:
         result = run(
             read_manifest(manifest),
             common["out"],
@@ -201,6 +205,7 @@ def _run(
             progress=progress,
             on_failed=on_failed,
             verify=verify,
+            pool=pool,
         )
     if count > SHOWN_FAILURES:
         note(f"{count - SHOWN_FAILURES} more were left out; see {result.out / 'left_out.csv'}.")

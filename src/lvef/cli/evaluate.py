@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from lvef.cli.cluster import ray_options, ray_pool
 from lvef.cli.lazy import VerbGroup
 from lvef.cli.options import (
     PATH,
@@ -22,6 +23,7 @@ from lvef.cli.options import (
     options_from,
     out_option,
     verbosity_options,
+    workers_option,
 )
 from lvef.measure.options import MeasureOptions
 
@@ -190,6 +192,7 @@ Examples:
   lvef evaluate dataset echonet.parquet --split test --overlays 8 -o out/ef
   lvef evaluate dataset echonet.parquet --weights A --weights B -o out/both
   lvef evaluate dataset echonet.parquet --predictions predictions.csv --json
+  lvef evaluate dataset echonet.parquet -o out/ef --ray head:6379
 
 Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 )
@@ -223,11 +226,16 @@ Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
     show_default=True,
     help="So many evaluated cases, and as many of training, are shown with predicted and reference lines.",
 )
+@workers_option("With --ray: workers; 0 takes one for each processor of the cluster.")
+@ray_options
 @_common_options("; give it again for each further model")
 @click.pass_context
 def dataset(
     ctx: click.Context,
     /,
+    ray: str | None,
+    worker_memory: float,
+    workers: int,
     manifest: Path,
     split: str | None,
     predictions: tuple[Path, ...],
@@ -268,7 +276,12 @@ def dataset(
     inputs = load_inputs(plan)
     if out is not None:
         make_folder(out)
-    with show_progress() as progress, CaseRunner(out, progress=progress) as runner:
+    cluster = ray_pool(ray, worker_memory, workers=workers, threads=options.threads)
+    with (
+        cluster as pool,
+        show_progress() as progress,
+        CaseRunner(out, progress=progress, pool=pool) as runner,
+    ):
         evaluation = evaluate_dataset(inputs, runner)
     report = make_report(analyse(evaluation, inputs.tracings, seed), inputs, plan, with_files=out is not None)
     show_report(report, as_json=as_json)

@@ -401,11 +401,12 @@ def run_on_cluster(request: Request, options: MeasureOptions) -> int:
     from functools import partial
 
     from lvef.cli.progress import show_progress
-    from lvef.distributed.archive import find_archive, load_measurer, measure_archive, pinned
+    from lvef.distributed.archive import find_archive, measure_archive
+    from lvef.measure.loaded import load_measurer, pinned_options
     from lvef.measure.pipeline import Measurer
 
     measurer = Measurer(options)
-    options = pinned(options, measurer)
+    options = pinned_options(measurer)
     clips = find_archive(request.paths)
     pool = ray_pool(
         request.ray,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from lvef.cli.cluster import ray_options, ray_pool
 from lvef.cli.lazy import VerbGroup
 from lvef.cli.options import (
     FOLDER,
@@ -128,6 +129,7 @@ common = combine(
         help="Put all clips into one split.  [default: TRAIN, VAL and TEST by patient]",
     ),
     workers_option("Processes; 0 takes one for each processor."),
+    ray_options,
     verbosity_options("Say on stderr what is done with each clip."),
     json_option("Print what was done as JSON."),
 )
@@ -310,8 +312,9 @@ def _run(source: Source, tasks: Sequence[Task], values: Mapping[str, Any]) -> No
             if count <= SHOWN:
                 progress.message(f"{result.outcome}: {result.reason}")
 
-    with show_progress("Making clips", lambda clip: str(clip.outcome)) as progress:
-        how = {"seed": values["seed"], "workers": values["workers"]}
+    cluster = ray_pool(values["ray"], values["worker_memory"], workers=values["workers"])
+    with cluster as pool, show_progress("Making clips", lambda clip: str(clip.outcome)) as progress:
+        how = {"seed": values["seed"], "workers": values["workers"], "pool": pool}
         done = run(source, tasks, out, progress=progress, on_finished=on_finished, **how)
     if count > SHOWN:
         click.echo(f"lvef: {count - SHOWN} more were left out; see {out / 'run.json'}.", err=True)

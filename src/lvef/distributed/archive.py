@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ from lvef.io.formats import CANDIDATE_SUFFIXES
 from lvef.io.open import find_clips, find_inputs
 from lvef.measure.batch import failure_of_file
 from lvef.measure.environment import describe_machine, package_versions
+from lvef.measure.loaded import load_measurer
 from lvef.measure.options import MeasureOptions
-from lvef.measure.pipeline import Measurer
 from lvef.measure.serializers import measurement_json, result_row
 
 JOB_SCHEMA = "lvef-archive/1"
@@ -157,7 +157,7 @@ def measure_archive(
     Args:
         clips: By `find_archive`.
         out: Folder of jobs, on this machine or in object storage.
-        options: Settings of the measurement; runtime and precision are those of this machine on every node.
+        options: Settings of the measurement, by `lvef.measure.loaded.pinned_options`.
         settings: Everything the results depend on, as `lvef.measure.batch.run_batch` has it.
         pool: Measures; None measures in this process.
         job: Its id; empty makes one of the settings.
@@ -236,18 +236,6 @@ def measure_archive(
                 ordered=False,
             )
     return result()
-
-
-def pinned(options: MeasureOptions, measurer: Measurer) -> MeasureOptions:
-    """The options with what this machine chose for ``auto``, so that every node measures alike."""
-    engine = measurer.predictor.engine
-    return replace(options, backend=engine.backend, precision=engine.precision)
-
-
-@cache
-def load_measurer(options: MeasureOptions) -> Measurer:
-    """The measurer of this process, loaded once."""
-    return Measurer(options)
 
 
 def measure_clip(options: MeasureOptions, clip: ArchiveClip) -> ClipOutcome:

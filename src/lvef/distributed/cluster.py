@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,8 +18,11 @@ LOCAL = "local"
 STORE_BYTES = 128 * 2**20
 """Shared memory of a local cluster: only small results, or a few clips of frames, wait there."""
 
+TRIES = 3
+"""How often a local cluster is started."""
+
 _QUIET = {
-    # No statistics leave this machine, and Ray's advice about memory stays out of the terminal.
+    # No statistics leave this machine.
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_DEDUP_LOGS": "0",
@@ -44,6 +48,7 @@ def connected(address: str, *, processors: int = 0) -> Iterator[Any]:
         DataError: No cluster answers there.
     """
     os.environ.update(_QUIET)
+    protect(is_local=address == LOCAL)
     try:
         import ray
     except ImportError:
@@ -62,14 +67,13 @@ def connected(address: str, *, processors: int = 0) -> Iterator[Any]:
         settings |= {"address": address}
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
-        with interrupts_blocked():
-            ray.init(**settings)
+        _start(ray, settings)
     except ValueError:
         raise ConfigError(
             f"--ray {address} is no address of a cluster: give HOST:PORT, auto for the cluster of this machine, or no "
             "address for one that is started here."
         ) from None
-    except (ConnectionError, RuntimeError, OSError, TimeoutError):
+    except Exception:  # noqa: BLE001  Ray raises plain exceptions where a node does not start
         raise DataError(
             f"No Ray cluster answers at {address}: start it (ray start --head), check the address, and that Ray and Python "
             "have the same version there; without an address one is started on this machine."
@@ -78,3 +82,30 @@ def connected(address: str, *, processors: int = 0) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def protect(*, is_local: bool) -> None:
+    """Have processes prove that they belong to the cluster: whoever reaches its ports could run any program there.
+
+    A local cluster gets a token of its own, which no file keeps. Elsewhere the token of the cluster is used where the
+    variable ``RAY_AUTH_TOKEN`` or ``RAY_AUTH_TOKEN_PATH`` has it.
+    """
+    if is_local and "RAY_AUTH_MODE" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    if {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+def _start(ray: Any, settings: dict[str, Any]) -> None:  # noqa: ANN401
+    """Connect, and again where a machine that is busy did not start its cluster within the 30 s that Ray waits."""
+    for attempt in range(TRIES):
+        try:
+            with interrupts_blocked():
+                ray.init(**settings)
+            return
+        except ValueError:
+            raise
+        except Exception:
+            ray.shutdown()
+            if settings["address"] != "local" or attempt == TRIES - 1:
+                raise

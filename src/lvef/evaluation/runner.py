@@ -8,14 +8,14 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 import lvef
 from lvef.core.errors import ConfigError
 from lvef.core.journal import JOURNAL_NAME, Journal
-from lvef.core.runner import Progress, reason_of, run
+from lvef.core.runner import Pool, Progress, reason_of, run
 from lvef.core.serialization import printable
 from lvef.core.terms import Status
 from lvef.evaluation.metrics import NAN
@@ -186,6 +186,7 @@ class CaseRunner:
         out: Folder, already made, that keeps what is done; None keeps nothing.
         workers: Cases at once; 0 takes the number of threads, at most `lvef.measure.batch.MAX_WORKERS`.
         progress: Progress callbacks; its ``message`` is given the reason of each case that failed.
+        pool: Evaluates in place of ``workers`` threads; see `lvef.core.runner.run`.
 
     Attributes:
         resumed: Results of an earlier run that were taken over.
@@ -194,11 +195,23 @@ class CaseRunner:
         OutputError: The journal cannot be opened.
     """
 
-    def __init__(self, out: Path | None = None, *, workers: int = 0, progress: Progress = _SILENT) -> None:
+    def __init__(
+        self,
+        out: Path | None = None,
+        *,
+        workers: int = 0,
+        progress: Progress = _SILENT,
+        pool: Pool | None = None,
+    ) -> None:
         self._journal = None if out is None else Journal(out / JOURNAL_NAME)
         self._workers = workers or min(available_threads(), MAX_WORKERS)
-        self._progress = progress
+        self._progress, self._pool = progress, pool
         self.resumed = 0
+
+    @property
+    def sends_work(self) -> bool:
+        """Whether cases are evaluated in other processes, to which everything is sent."""
+        return self._pool is not None
 
     def start(self, total: int) -> None:
         """Show progress over so many cases, counted once for each model."""
@@ -255,17 +268,20 @@ class CaseRunner:
         finished = run(
             cases,
             evaluate,
-            on_error=lambda case, error: kind(
-                item=key(case), status=str(Status.FAILED), reason=reason_of(error, key(case))
-            ),
+            on_error=partial(_failed, kind, key),
             earlier=find_earlier,
             record=record,
             progress=replace(self._progress, start=lambda _: None),
             name=key,
             workers=self._workers,
+            pool=self._pool,
         )
         self.resumed += sum(one.resumed for one in finished)
         return tuple(one.result for one in finished)
+
+
+def _failed(kind: type[R], key: Callable[[C], str], case: C, error: Exception) -> R:
+    return kind(item=key(case), status=str(Status.FAILED), reason=reason_of(error, key(case)))
 
 
 def settings_key(weights: UsedWeights | None, *evaluating: str) -> str:

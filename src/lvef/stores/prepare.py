@@ -15,7 +15,7 @@ import polars as pl
 import lvef
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import PixelSpacing
-from lvef.core.runner import Progress, reason_of, run
+from lvef.core.runner import Pool, Progress, reason_of, run
 from lvef.io.atomic import write_text_atomic
 
 MANIFEST_SPACING = "manifest"
@@ -215,6 +215,7 @@ def prepare(
     verify: bool = False,
     progress: Progress = Progress(),  # noqa: B008  frozen
     on_failed: Callable[[Failure], None] = lambda _: None,
+    pool: Pool | None = None,
 ) -> Prepared:
     """Prepare every item of a manifest that a recipe is for.
 
@@ -227,6 +228,7 @@ def prepare(
         verify: Check the hashes of all that an earlier run wrote, and prepare again what has changed.
         progress: Progress callbacks.
         on_failed: Called with each item that fails.
+        pool: Prepares them in place of ``workers`` threads; see `lvef.core.runner.run`.
 
     Raises:
         DataError: The manifest has no such items, or the folder cannot be written. What was written stays.
@@ -254,6 +256,7 @@ def prepare(
             progress=progress,
             name=lambda source: source.item,
             workers=workers,
+            pool=pool,
         )
         prepared = [done.item for done in finished if not isinstance(done.result, Failure)]
         resumed = sum(done.resumed for done in finished)

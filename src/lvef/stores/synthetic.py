@@ -21,7 +21,17 @@ import numpy as np
 import lvef
 from lvef.core.errors import GeometryError, QualityRefusal
 from lvef.core.journal import JOURNAL_NAME, Entry, Journal
-from lvef.core.runner import RUN_NAME, Finished, Progress, exit_code_of, finishing, reason_of, run, run_record
+from lvef.core.runner import (
+    RUN_NAME,
+    Finished,
+    Pool,
+    Progress,
+    exit_code_of,
+    finishing,
+    reason_of,
+    run,
+    run_record,
+)
 from lvef.core.workers import available_processors
 from lvef.datasets.echonet_list import SPLITS
 from lvef.io.atomic import make_folder, remove_orphans
@@ -145,6 +155,7 @@ def synthesize(
     workers: int = 0,
     progress: Progress = Progress(),  # noqa: B008  frozen
     on_finished: Callable[[ClipResult], None] = lambda _: None,
+    pool: Pool | None = None,
 ) -> Synthesized:
     """Make clips and write them as a dataset.
 
@@ -156,6 +167,7 @@ def synthesize(
         workers: Processes; 0 takes one for each processor.
         progress: Progress callbacks.
         on_finished: Called after each clip: those of an earlier run first, then in the order of the tasks.
+        pool: Makes them in place of ``workers`` processes, in a folder that it shares; see `lvef.core.runner.run`.
 
     Raises:
         DataError: The folder cannot be used, holds something else, or the disk is full; what was written stays whole, and
@@ -207,6 +219,7 @@ def synthesize(
                 name=lambda task: task.name,
                 workers=(workers or available_processors()) if len(todo) >= PROCESS_FROM else 1,
                 processes=True,
+                pool=pool,
             )
         clips = tuple(done.result for done in results)
         return Synthesized(out, clips, _splits(journal), frames, time.perf_counter() - began)

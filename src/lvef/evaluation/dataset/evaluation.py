@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.inference.card import experimental_text
 from lvef.inference.catalogue import ModelEntry, find_model
 from lvef.measure import pipeline
+from lvef.measure.loaded import load_measurer, pinned_options
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import FrameContext, Predictor
 from lvef.transforms.sector import find_sector
@@ -239,11 +241,15 @@ def measure_cases(network: Network, cases: Sequence[Case], runner: CaseRunner) -
     Raises:
         OutputError: The journal cannot be written.
     """
+    measurer = network.measurer
+    work = partial(measure_case, measurer=measurer)
+    if runner.sends_work and isinstance(measurer, pipeline.Measurer):
+        work = partial(_measure_there, pinned_options(measurer))
     return runner.run(
         cases,
-        lambda case: measure_case(case, network.measurer),
+        work,
         EfResult,
-        key=lambda case: f"{network.weights.sha256[:16]} {case.item}",
+        key=partial(_key, network.weights.sha256[:16]),
         stamp=_stamp,
         made_with=settings_key(network.weights, "evaluation/dataset/evaluation.py"),
     )
@@ -269,6 +275,15 @@ def measure_case(case: Case, measurer: Measures) -> EfResult:
         return result
     ed, es = (_numbers(tracing) for tracing in _trace_raw(measurer, m, clip, frames))
     return replace(result, lines_ed=ed, lines_es=es, aspect=clip.pixel_aspect)
+
+
+def _measure_there(options: MeasureOptions, case: Case) -> EfResult:
+    """Measure one clip in a process that was sent the case alone."""
+    return measure_case(case, load_measurer(options))
+
+
+def _key(model: str, case: Case) -> str:
+    return f"{model} {case.item}"
 
 
 def _trace_raw(
