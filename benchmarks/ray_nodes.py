@@ -24,6 +24,36 @@ START_S = 180.0
 TRIES = 2
 """How often a node is started."""
 
+_PORTS = {
+    "dashboard-agent-listen-port": "dashboard_agent_listen_port",
+    "dashboard-agent-grpc-port": "metrics_agent_port",
+    "runtime-env-agent-port": "runtime_env_agent_port",
+    "metrics-export-port": "metrics_export_port",
+}
+# Options of ``ray start``, and the files in which a node's helpers say the same.
+
+_PATIENT_START = """
+import sys, time
+from pathlib import Path
+import ray._private.node as node
+ports = dict(word.split("=") for word in sys.argv.pop().split(","))
+class Slow:
+    def __getattr__(self, name): return getattr(time, name)
+    def monotonic(self): return time.monotonic() / 6
+node.time = Slow()
+start = node.Node.start_raylet
+def start_raylet(self, *words, **named):
+    for name, port in ports.items():
+        Path(self._session_dir, f"{name}_{self._node_id}").write_text(port)
+    return start(self, *words, **named)
+node.Node.start_raylet = start_raylet
+from ray.scripts.scripts import main
+sys.argv[0] = "ray"
+main()
+"""
+# ``ray start`` waits 15 s for helpers of a node and 30 s for the node: too short for a machine that does other things. Here
+# the clock runs slower, and the ports of the helpers, which are given, are told in their place.
+
 
 class Nodes:
     """A head and further nodes; a context manager that ends them all.
@@ -73,7 +103,7 @@ class Nodes:
     def _start(self, *words: str, processors: int) -> str:
         name = f"{self._folder.name}-{len(self._names)}"
         self._names.append(name)
-        command = [str(Path(sys.executable).with_name("ray")), "start", *words]
+        command = [sys.executable, "-c", _PATIENT_START, "start", *words]
         command += [
             f"--num-cpus={processors}",
             "--node-ip-address=127.0.0.1",
@@ -81,6 +111,9 @@ class Nodes:
             "--include-log-monitor=false",
             f"--object-store-memory={100 * 2**20}",
         ]
+        ports = {name: free_port() for name in _PORTS}
+        command += [f"--{name}={port}" for name, port in ports.items()]
+        command.append(",".join(f"{file}={ports[name]}" for name, file in _PORTS.items()))
         environment = os.environ | {NODE_VARIABLE: name, "RAY_USAGE_STATS_ENABLED": "0"}
         for _ in range(TRIES):
             done = subprocess.run(
@@ -88,7 +121,6 @@ class Nodes:
             )
             if done.returncode == 0:
                 return name
-            # Ray waits for a node for 30 s, which a machine that does other things may need longer for.
             self.kill(name)
         raise RuntimeError(f"a node did not start: {done.stderr[-2000:]}")
 

@@ -60,7 +60,7 @@ sys.meta_path.insert(0, Refuse())
 """
 TRAINING = {"torch", "torchvision", "lightning", "onnx", "onnxscript", "optuna", "tensorboard"}
 """What `make train-env` adds, and the tests' own environment is without."""
-LOCKS = ("run", "serve", "test", "check", "docs", "train")
+LOCKS = ("run", "serve", "test", "check", "docs", "train", "ray")
 
 
 @cache
@@ -248,6 +248,10 @@ def test_locks_agree_and_hold_what_is_declared():
     assert locks["run"].items() <= locks["test"].items() <= locks["check"].items()
     assert locks["run"].items() <= locks["serve"].items() <= locks["test"].items()
     assert locks["run"].items() <= locks["train"].items()
+    assert locks["run"].items() <= locks["ray"].items()
+    both = locks["ray"].keys() & locks["check"].keys()
+    assert {n: locks["ray"][n] for n in both} == {n: locks["check"][n] for n in both}
+    assert wanted["ray"] <= locks["ray"].keys()
     assert locks["run"].items() <= locks["docs"].items()
     both = locks["docs"].keys() & (locks["check"] | locks["train"]).keys()
     assert {n: locks["docs"][n] for n in both} == {n: (locks["check"] | locks["train"])[n] for n in both}

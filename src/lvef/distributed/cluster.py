@@ -78,6 +78,8 @@ def connected(address: str, *, processors: int = 0) -> Iterator[Any]:
             f"No Ray cluster answers at {address}: start it (ray start --head), check the address, and that Ray and Python "
             "have the same version there; without an address one is started on this machine."
         ) from None
+    # Ray would print about each worker that ends, on stdout, between the results; a log may name files.
+    ray._private.worker._worker_logs_enabled = False
     try:
         yield ray
     finally:

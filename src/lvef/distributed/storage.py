@@ -70,7 +70,8 @@ def filesystem(protocol: str) -> Any:  # noqa: ANN401
         from pyarrow import fs
 
         if protocol in ("s3", "s3a"):
-            return ArrowFSWrapper(fs.S3FileSystem())
+            own = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+            return ArrowFSWrapper(fs.S3FileSystem(endpoint_override=own))
         if protocol in ("gs", "gcs"):
             return ArrowFSWrapper(fs.GcsFileSystem())
         return fsspec.filesystem(protocol)
