@@ -19,15 +19,15 @@ class Costs:
 
     clips: int = 1_000_000
     """Clips of the archive."""
-    clip_s: float = 2.0
+    clip_s: float = 0.66
     """Seconds of one processor for a clip: decoding, inference, tracing."""
     fetch_s: float = 0.05
     """Seconds until the first byte of a file from storage."""
-    clip_mb: float = 3.0
+    clip_mb: float = 0.5
     """Size of a clip, in 10^6 bytes."""
     row_kb: float = 6.0
     """Size of its row in the results, in 10^3 bytes."""
-    hand_out_ms: float = 1.0
+    hand_out_ms: float = 0.7
     """Milliseconds of the command's processor to hand out a clip and take its result."""
     piece_ms: float = 3.0
     """Milliseconds that a worker waits between two clips."""

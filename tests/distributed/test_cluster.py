@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,13 @@ from lvef.core.errors import DataError, OutputError
 from lvef.core.runner import run
 from lvef.core.workers import TimeLimitExceeded, WorkerLost
 
-pytest.importorskip("ray", reason="needs what make ray-env installs")
-pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.filterwarnings("default")]
+# Ray reads its variables when it is imported, so it is not imported before the nodes are there.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.skipif(find_spec("ray") is None, reason="needs what make ray-env installs"),
+]
 
 ROOT = Path(__file__).parents[2]
 

@@ -87,7 +87,7 @@ def connected(address: str, *, processors: int = 0) -> Iterator[Any]:
 
 
 def protect(*, is_local: bool) -> None:
-    """Have processes prove that they belong to the cluster: whoever reaches its ports could run any program there.
+    """Have processes prove that they belong to the cluster: otherwise anyone who reaches its ports could run programs there.
 
     A local cluster gets a token of its own, which no file keeps. Elsewhere the token of the cluster is used where the
     variable ``RAY_AUTH_TOKEN`` or ``RAY_AUTH_TOKEN_PATH`` has it.

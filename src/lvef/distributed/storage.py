@@ -224,12 +224,12 @@ def _stamp(info: dict[str, Any]) -> str:
     return f"{info.get('size', '')}:{changed}"
 
 
-def _tried(url: str, ask: Callable[[], T]) -> T:
+def _tried(url: str, request: Callable[[], T]) -> T:
     """Ask storage, and again after a pause where it did not answer."""
     pause = PAUSE_S
     for attempt in range(TRIES):
         try:
-            return ask()
+            return request()
         except FileNotFoundError:
             raise DataError(f"{url}: there is no such file; check the name.") from None
         except PermissionError:

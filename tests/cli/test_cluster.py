@@ -1,0 +1,40 @@
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from lvef.cli import cluster
+from lvef.cli.main import main
+
+
+def test_a_file_taken_for_the_address_is_named(tmp_path):
+    clip = str(tmp_path / "clip.avi")
+    result = CliRunner().invoke(main, ["measure", "other.avi", "--ray", clip])
+    assert result.exit_code == 2
+    assert f"--ray took {clip} as the address of a cluster: write --ray after the files" in result.stderr
+
+
+def test_pairs_are_not_measured_on_a_cluster(tmp_path):
+    result = CliRunner().invoke(main, ["measure", "--ed", "a.png", "--es", "b.png", "--ray"])
+    assert result.exit_code == 2
+    assert "--ray measures files, folders, lists and URLs: give PATH." in result.stderr
+
+
+def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch):
+    from lvef.core.errors import MissingExtraError
+
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "lvef\[ray\]"'), cluster.ray_pool("auto", 1.0):
+        pass
+
+
+def test_without_the_option_there_is_no_pool():
+    with cluster.ray_pool(None, 1.0) as pool:
+        assert pool is None
+
+
+def test_defaults_are_those_of_the_pool():
+    from lvef.distributed import cluster as there
+    from lvef.distributed.pool import MEMORY_GB
+
+    assert (cluster.LOCAL, cluster.MEMORY_GB) == (there.LOCAL, MEMORY_GB)
