@@ -428,7 +428,7 @@ def run_on_cluster(request: Request, options: MeasureOptions) -> int:
             progress=progress,
         )
     if request.as_json:
-        click.echo(to_json(result.as_dict()), nl=False)
+        print_json(result.as_dict())
     else:
         counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in result.counts.items())
         kept = f", {result.resumed} of them by an earlier run" if result.resumed else ""
