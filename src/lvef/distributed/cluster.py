@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,9 @@ LOCAL = "local"
 
 STORE_BYTES = 128 * 2**20
 """Shared memory of a local cluster: only small results, or a few clips of frames, wait there."""
+
+CONNECT_S = 20.0
+"""How long a cluster may take to answer."""
 
 TRIES = 3
 """How often a local cluster is started."""
@@ -67,6 +71,7 @@ def connected(address: str, *, processors: int = 0) -> Iterator[Any]:
         settings |= {"address": address}
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
+        _check_answers(address)
         _start(ray, settings)
     except ValueError:
         raise ConfigError(
@@ -96,6 +101,19 @@ def protect(*, is_local: bool) -> None:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     if {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+def _check_answers(address: str) -> None:
+    """Open a connection to the address: Ray itself would try for minutes.
+
+    Raises:
+        OSError: Nothing answers there.
+        ValueError: It is no address.
+    """
+    if address in (LOCAL, "auto"):
+        return
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
 
 
 def _start(ray: Any, settings: dict[str, Any]) -> None:  # noqa: ANN401
