@@ -3,7 +3,7 @@
 Each node has one worker, ports and processes of its own. Two nodes of one machine share its processors, so throughput is
 measured with work that waits, as for a file of slow storage, and takes no processor; handing out the work is measured alone.
 
-    python benchmarks/distributed.py [--pieces 40] [--wait 0.5]
+    python -m benchmarks.distributed [--pieces 40] [--wait 0.5]
 """
 
 from __future__ import annotations
