@@ -8,6 +8,8 @@ frame-to-frame volume curve needs; the contour of a thresholded mask would jump.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -62,6 +64,39 @@ def field_of_mask(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> Field:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Rings:
+    """Closed contours of several frames in one array, for calculations on all of them at once.
+
+    Attributes:
+        points: ``(n, m, 2)``: each contour, then its first point again up to the end of the row, at least once. So each
+            point and the next one are an edge, and the edges that are added have no length.
+        counts: ``(n,)`` points of each contour.
+    """
+
+    points: FloatArray
+    counts: NDArray[np.intp]
+
+    @property
+    def valid(self) -> BoolArray:
+        """``(n, m)`` points that belong to a contour and are no repetition."""
+        return np.arange(self.points.shape[1]) < self.counts[:, None]
+
+    def contour(self, number: int) -> FloatArray:
+        """One contour without a repeated point, ``(k, 2)``."""
+        return np.asarray(self.points[number, : self.counts[number]])
+
+
+def rings_of(contours: Sequence[FloatArray]) -> Rings:
+    """Contours ``(k, 2)``, at least one, as rings."""
+    counts = np.array([len(contour) for contour in contours], dtype=np.intp)
+    points = np.empty((len(contours), int(counts.max()) + 1, 2))
+    for row, contour in zip(points, contours, strict=True):
+        row[: len(contour)] = contour
+        row[len(contour) :] = contour[0]
+    return Rings(points, counts)
+
+
 def contour_of_field(field: Field, level: float = LEVEL) -> FloatArray:
     """Sub-pixel contour of the largest connected piece above a level, holes filled.
 
@@ -75,6 +110,52 @@ def contour_of_field(field: Field, level: float = LEVEL) -> FloatArray:
     Raises:
         GeometryError: When nothing exceeds the level or the piece is too small to measure.
     """
+    (found,) = contours_of_fields(field[None], level)
+    if isinstance(found, GeometryError):
+        raise found
+    return found
+
+
+def contours_of_fields(fields: Field, level: float = LEVEL) -> list[FloatArray | GeometryError]:
+    """As `contour_of_field` for several frames: the contour of each, or why there is none.
+
+    Args:
+        fields: ``(n, h, w)`` float32.
+        level: Height at which contours run.
+    """
+    n, height, width = fields.shape
+    # Outside its frame a field counts as 0.
+    values = np.zeros((n, height + 2, width + 2), dtype=np.float32)
+    values[:, 1:-1, 1:-1] = fields
+    found: list[FloatArray | GeometryError] = []
+    borders: list[NDArray[np.intp]] = []
+    for field, inner in zip(fields, values[:, 1:-1, 1:-1], strict=True):
+        try:
+            borders.append(_border(field, inner, level))
+            found.append(_PENDING)
+        except GeometryError as error:
+            found.append(error)
+    if not borders:
+        return found
+    traced = [i for i, one in enumerate(found) if one is _PENDING]
+    points, counts = _crossings(values, traced, borders, level)
+    for i, contour in zip(traced, np.split(points, np.cumsum(counts)[:-1]), strict=True):
+        few = GeometryError("No ventricle: the largest piece has no inside.")
+        found[i] = contour if len(contour) >= 3 else few
+    return found
+
+
+_PENDING: FloatArray = np.empty((0, 2))
+
+
+def _border(field: Field, values: Field, level: float) -> NDArray[np.intp]:
+    """Border pixels of the largest piece above a level, ``(k, 2)``; in ``values`` spurs are taken off.
+
+    Args:
+        field: ``(h, w)``.
+        values: The same; it is changed.
+        level: Height at which the contour runs.
+    """
     above = (field > level).astype(np.uint8)
     x0, y0, width, height = cv2.boundingRect(above)
     if width == 0:
@@ -82,15 +163,9 @@ def contour_of_field(field: Field, level: float = LEVEL) -> FloatArray:
     crop = np.zeros((height + 4, width + 4), dtype=np.uint8)
     crop[2:-2, 2:-2] = above[y0 : y0 + height, x0 : x0 + width]
     removed = _cut_spurs(crop)
-    border = _largest_border(crop)
-    values = np.zeros(crop.shape, dtype=np.float32)
-    _halo(values, field, x0, y0)
     if removed is not None:
-        values[removed] = level - LEVEL / 2
-    points = _crossings(values, border, level)
-    if len(points) < 3:
-        raise GeometryError("No ventricle: the largest piece has no inside.")
-    return np.asarray(points + np.array([x0 - 2.0, y0 - 2.0]))
+        values[y0 : y0 + height, x0 : x0 + width][removed[2:-2, 2:-2]] = level - LEVEL / 2
+    return np.asarray(_largest_border(crop) + np.array([x0 - 2, y0 - 2]), dtype=np.intp)
 
 
 def interpolate(field: NDArray[Any], points: FloatArray) -> FloatArray:
@@ -184,15 +259,6 @@ def _largest_border(mask: NDArray[np.uint8]) -> NDArray[np.intp]:
     return np.asarray(pieces[best][:, 0, :], dtype=np.intp)
 
 
-def _halo(values: Field, field: Field, x0: int, y0: int) -> None:
-    """Copy the field into the crop and its margin, as far as the field extends."""
-    h, w = field.shape
-    ch, cw = values.shape
-    left, top = max(x0 - 2, 0), max(y0 - 2, 0)
-    right, bottom = min(x0 - 2 + cw, w), min(y0 - 2 + ch, h)
-    values[top - y0 + 2 : bottom - y0 + 2, left - x0 + 2 : right - x0 + 2] = field[top:bottom, left:right]
-
-
 def _outer_neighbours() -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Directions of the outside 4-neighbours of a border pixel, by the steps into and out of it.
 
@@ -215,23 +281,37 @@ def _outer_neighbours() -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
 _OUTER, _OUTER_USED = _outer_neighbours()
 
 
-def _crossings(values: Field, border: NDArray[np.intp], level: float) -> FloatArray:
-    """Points in order where the field crosses the level between border pixels and outside neighbours."""
-    steps = np.empty_like(border)
-    steps[:-1] = border[1:] - border[:-1]
-    steps[-1] = border[0] - border[-1]
-    codes = _CODE[steps[:, 1] + 1, steps[:, 0] + 1]
+def _crossings(
+    values: Field, frames: Sequence[int], borders: Sequence[NDArray[np.intp]], level: float
+) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Points in order where fields cross the level between border pixels and outside neighbours, and how many a frame.
+
+    Args:
+        values: ``(n, h + 2, w + 2)``, fields with a margin of one pixel.
+        frames: Their numbers, one for each border.
+        borders: Border pixels of each in order, ``(k, 2)`` without the margin.
+        level: Height at which the contours run.
+    """
+    border = np.concatenate(borders)
+    lengths = np.array([len(one) for one in borders])
+    last = np.cumsum(lengths) - 1
+    first = last - lengths + 1
+    after = np.arange(1, len(border) + 1)
+    after[last] = first
+    step = border[after] - border
+    codes = _CODE[step[:, 1] + 1, step[:, 0] + 1]
     came = np.empty_like(codes)
-    came[1:], came[0] = codes[:-1], codes[-1]
+    came[after] = codes
     used = _OUTER_USED[came, codes]
     which, _ = np.nonzero(used)
     step = _STEPS[_OUTER[came, codes][used]]
     inside = border[which]
-    outside = inside + step
-    high = values[inside[:, 1], inside[:, 0]].astype(np.float64)
-    low = values[outside[:, 1], outside[:, 0]].astype(np.float64)
+    x, y = inside[:, 0] + 1, inside[:, 1] + 1
+    frame = np.repeat(np.asarray(frames, dtype=np.intp), lengths)[which]
+    high = values[frame, y, x].astype(np.float64)
+    low = values[frame, y + step[:, 1], x + step[:, 0]].astype(np.float64)
     share = np.clip((high - level) / np.maximum(high - low, 1e-12), 0.0, 1.0)
-    return np.asarray(inside + share[:, None] * step)
+    return inside + share[:, None] * step, np.add.reduceat(used.sum(axis=1), first)
 
 
 _CODE = np.zeros((3, 3), dtype=np.intp)

@@ -15,12 +15,14 @@ Images come apex up, apex down, mirrored and rotated, so "up" is the last resort
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from lvef.core.errors import GeometryError
 from lvef.core.records import FloatArray
-from lvef.geometry.contour import Field, interpolate, roll
+from lvef.geometry.contour import Field, Rings, rings_of
 
 BACKGROUND_WEIGHT = 0.3
 """What a background neighbour counts for the opening, where an atrium counts 1 and wall -1: an atrium that is
@@ -36,6 +38,7 @@ NEAR_GAIN = 10.0
 
 EVIDENCE_BLUR_PX = 5
 """Side of the box over which the neighbourhood of a contour point is averaged, in field pixels."""
+BLUR = (EVIDENCE_BLUR_PX, EVIDENCE_BLUR_PX)
 
 OPENING_SHARE = (0.04, 0.5)
 """A mitral opening takes at least and at most this share of the contour's length; else the shape decides.
@@ -56,33 +59,30 @@ CORNER_SLANT = 0.8
 
 
 def find_landmarks(
-    contour: FloatArray, lv: Field, atrium: Field | None, wall: Field | None, aspect: float
+    rings: Rings,
+    lv: Field,
+    atria: Sequence[Field | None],
+    walls: Sequence[Field | None],
+    aspect: float,
 ) -> tuple[FloatArray, FloatArray]:
-    """Apex and hinge points of a contour.
+    """Apex and hinge points of the contours of several frames.
 
     Args:
-        contour: ``(k, 2)`` field pixels.
-        lv: Probability of the cavity, ``(h, w)``.
-        atrium: Probability of the left atrium, or None.
-        wall: Probability of the myocardium, or None.
+        rings: Contours in field pixels.
+        lv: Probability of the cavity, ``(n, h, w)``.
+        atria: Of each frame the probability of the left atrium, ``(h, w)``, or None.
+        walls: The same of the myocardium.
         aspect: Pixel height over pixel width.
 
     Returns:
-        Apex ``(2,)`` and hinge points ``(2, 2)`` (left then right in the image), field pixels.
-
-    Raises:
-        GeometryError: When the contour has no extent.
+        Apexes ``(n, 2)`` and hinge points ``(n, 2, 2)`` (left then right in the image), field pixels; NaN where the contour
+        has no extent.
     """
     metric = np.array([1.0, aspect])
-    points = contour * metric
-    hinges, direction = None, None
-    if atrium is not None or wall is not None:
-        hinges, direction = _opening(points, contour, lv, atrium, wall)
-    if hinges is None:
-        hinges = _corners(points, direction)
-    if hinges[0, 0] > hinges[1, 0]:
-        hinges = hinges[::-1]
-    return find_apex(points, hinges) / metric, hinges / metric
+    scaled = Rings(rings.points * metric, rings.counts)
+    hinges = _openings(scaled, _evidence(rings, lv, atria, walls))
+    hinges = np.where((hinges[:, 0, 0] > hinges[:, 1, 0])[:, None, None], hinges[:, ::-1], hinges)
+    return find_apexes(scaled, hinges) / metric, hinges / metric
 
 
 def find_apex(points: FloatArray, hinges: FloatArray) -> FloatArray:
@@ -95,23 +95,33 @@ def find_apex(points: FloatArray, hinges: FloatArray) -> FloatArray:
         points: ``(k, 2)`` closed contour in isotropic coordinates.
         hinges: ``(2, 2)`` hinge points of the mitral valve.
     """
-    base = hinges.mean(axis=0)
-    away = points - base
-    far = np.hypot(away[:, 0], away[:, 1])
-    excess = far - (1 - APEX_SHARE) * far.max()
-    tip = excess > 0
-    towards = excess[tip] @ away[tip]
-    length = float(np.hypot(towards[0], towards[1]))
-    if length < 1e-9:
-        return _furthest(points, hinges)
-    towards = towards / length
-    along, across = away @ towards, away @ np.array([-towards[1], towards[0]])
-    after = roll(across, 1)
-    edge = np.flatnonzero((across <= 0) != (after <= 0))
-    if len(edge) == 0:
-        return _furthest(points, hinges)
-    reach = along[edge] + across[edge] / (across[edge] - after[edge]) * (roll(along, 1)[edge] - along[edge])
-    return np.asarray(base + float(reach.max()) * towards)
+    return np.asarray(find_apexes(rings_of([points]), hinges[None])[0])
+
+
+def find_apexes(rings: Rings, hinges: FloatArray) -> FloatArray:
+    """As `find_apex` for the contours of several frames, ``(n, 2)``.
+
+    Args:
+        rings: Contours in isotropic coordinates.
+        hinges: ``(n, 2, 2)``.
+    """
+    base = hinges.mean(axis=1)
+    away = rings.points - base[:, None]
+    far = np.hypot(away[..., 0], away[..., 1])
+    excess = far - (1 - APEX_SHARE) * far.max(axis=1)[:, None]
+    towards = np.einsum("nk,nkj->nj", np.where((excess > 0) & rings.valid, excess, 0.0), away)
+    length = np.hypot(towards[:, 0], towards[:, 1])
+    towards = towards / np.maximum(length, 1e-12)[:, None]
+    along = np.einsum("nkj,nj->nk", away, towards)
+    across = away[..., 1] * towards[:, :1] - away[..., 0] * towards[:, 1:]
+    before, after = across[:, :-1], across[:, 1:]
+    crosses = (before <= 0) != (after <= 0)
+    share = before / np.where(crosses, before - after, 1.0)
+    reach = np.where(crosses, along[:, :-1] + share * (along[:, 1:] - along[:, :-1]), -np.inf).max(axis=1)
+    furthest = rings.points[np.arange(len(far)), far.argmax(axis=1)]
+    unclear = (length < 1e-9) | ~np.isfinite(reach)
+    tip = base + np.where(unclear, 0.0, reach)[:, None] * towards
+    return np.asarray(np.where(unclear[:, None], furthest, tip))
 
 
 def _furthest(points: FloatArray, hinges: FloatArray) -> FloatArray:
@@ -120,60 +130,118 @@ def _furthest(points: FloatArray, hinges: FloatArray) -> FloatArray:
     return np.asarray(points[int(np.argmax(np.einsum("ij,ij->i", away, away)))])
 
 
-def _opening(
-    points: FloatArray, contour: FloatArray, lv: Field, atrium: Field | None, wall: Field | None
-) -> tuple[FloatArray | None, FloatArray | None]:
-    """Hinge points by what lies outside the contour, or None and the direction in which the base lies."""
-    evidence = _evidence(contour, lv, atrium, wall)
+def _openings(rings: Rings, evidence: FloatArray) -> FloatArray:
+    """Hinge points by what lies outside the contours, else by their shape, ``(n, 2, 2)``; NaN without an extent."""
+    n, m = evidence.shape
+    counts, rows = rings.counts, np.arange(n)
     # Surely no mitral plane: the stretch looked for does not run across the cut.
-    start = int(np.argmin(evidence))
-    score, ring = roll(evidence, start), roll(points, start)
-    edges = np.hypot(*(roll(ring, 1) - ring).T)
-    weight = (edges + roll(edges, len(edges) - 1)) / 2
-    sums = np.concatenate([[0.0], np.cumsum(score * weight)])
-    lowest = np.minimum.accumulate(sums)
-    last = int(np.argmax(sums - lowest))
-    first = int(np.argmin(sums[: last + 1]))
-    share = weight[first:last].sum() / max(weight.sum(), 1e-12)
-    if score[0] < 0 and OPENING_SHARE[0] <= share <= OPENING_SHARE[1] and last < len(score):
-        return np.stack([_cut(ring, score, first - 1, first), _cut(ring, score, last, last - 1)]), None
+    start = evidence.argmin(axis=1)
+    order = start[:, None] + np.where(rings.valid, np.arange(m), 0)
+    order -= np.where(order < counts[:, None], 0, counts[:, None])
+    score, ring = evidence[rows[:, None], order], rings.points[rows[:, None], order]
+    edges = np.hypot(*np.moveaxis(ring[:, 1:] - ring[:, :-1], 2, 0))
+    weight = np.zeros((n, m))
+    weight[:, :-1] = edges / 2
+    weight[:, 1:] += edges / 2
+    # The first point is repeated behind the last one.
+    weight[:, 0] += weight[rows, counts]
+    weight[rows, counts] = 0.0
+    sums = np.zeros((n, m + 1))
+    np.cumsum(score * weight, axis=1, out=sums[:, 1:])
+    last = (sums - np.minimum.accumulate(sums, axis=1)).argmax(axis=1)
+    first = np.where(np.arange(m + 1) <= last[:, None], sums, np.inf).argmin(axis=1)
+    upto = np.zeros((n, m + 1))
+    np.cumsum(weight, axis=1, out=upto[:, 1:])
+    share = (upto[rows, last] - upto[rows, first]) / np.maximum(upto[:, -1], 1e-12)
+    low, high = OPENING_SHARE
+    clear = (score[:, 0] < 0) & (low <= share) & (share <= high) & (last < counts)
+    outside = np.stack([(first - 1) % counts, np.minimum(last, m - 1)], axis=1)
+    inside = np.stack([np.minimum(first, m - 1), last - 1], axis=1)
+    hinges = _cut(ring, score, outside, inside)
+    for i in np.flatnonzero(~clear).tolist():
+        k = counts[i]
+        hinges[i] = _corners(ring[i, :k], _pull(ring[i, :k], score[i, :k], weight[i, :k]))
+    return hinges
+
+
+def _pull(ring: FloatArray, score: FloatArray, weight: FloatArray) -> FloatArray | None:
+    """Direction in which the evidence of one frame places the base, or None."""
     pull = np.maximum(score, 0) * weight if (score > 0).any() else (score - score.min()) * weight
     if pull.sum() <= 0:
-        return None, None
-    return None, np.asarray((ring * pull[:, None]).sum(axis=0) / pull.sum() - ring.mean(axis=0))
+        return None
+    return np.asarray((ring * pull[:, None]).sum(axis=0) / pull.sum() - ring.mean(axis=0))
 
 
-def _evidence(contour: FloatArray, lv: Field, atrium: Field | None, wall: Field | None) -> FloatArray:
-    """For each contour point, how much its neighbourhood speaks for the mitral opening, ``(k,)``."""
-    margin = EVIDENCE_BLUR_PX
-    x0, y0 = np.maximum(np.floor(contour.min(axis=0)).astype(int) - margin, 0)
-    x1, y1 = np.ceil(contour.max(axis=0)).astype(int) + margin + 1
-    part = np.s_[y0:y1, x0:x1]
-    free = 1.0 - lv[part]
+def _evidence(
+    rings: Rings, lv: Field, atria: Sequence[Field | None], walls: Sequence[Field | None]
+) -> FloatArray:
+    """For each contour point, how much its neighbourhood speaks for the mitral opening, ``(n, m)``; 0 without evidence."""
+    n, height, width = lv.shape
+    lowest, highest = rings.points.min(axis=1), rings.points.max(axis=1)
+    start = np.maximum(np.floor(lowest).astype(int) - EVIDENCE_BLUR_PX, 0)
+    end = np.minimum(np.ceil(highest).astype(int) + EVIDENCE_BLUR_PX + 1, (width, height))
+    reach = 2 * np.round(NEAR_REACH * np.hypot(*(highest - lowest).T) / 2).astype(int) + 1
+    size = end - start
+    blurred = np.zeros((n, size[:, 1].max(), size[:, 0].max()), np.float32)
+    at_corner = np.zeros(n)
+    boxes = zip(start.tolist(), end.tolist(), reach.tolist(), strict=True)
+    for i, ((x0, y0), (x1, y1), near) in enumerate(boxes):
+        part = np.s_[y0:y1, x0:x1]
+        atrium, wall = (None if field is None else field[part] for field in (atria[i], walls[i]))
+        found = _opening_field(lv[i][part], atrium, wall, near)
+        if found is not None:
+            field, at_corner[i] = found
+            target = blurred[i, : y1 - y0, : x1 - x0]
+            target[...] = cv2.blur(field, BLUR, borderType=cv2.BORDER_REPLICATE)
+    x, y = np.moveaxis(np.clip(rings.points - start[:, None], 0, size[:, None] - 1), 2, 0)
+    left, top = np.minimum(x.astype(np.intp), size[:, :1] - 2), np.minimum(y.astype(np.intp), size[:, 1:] - 2)
+    u, v, frame = x - left, y - top, np.arange(n)[:, None]
+    upper = blurred[frame, top, left] * (1 - u) + blurred[frame, top, left + 1] * u
+    lower = blurred[frame, top + 1, left] * (1 - u) + blurred[frame, top + 1, left + 1] * u
+    return np.asarray(upper * (1 - v) + lower * v - at_corner[:, None])
+
+
+def _opening_field(
+    lv: Field, atrium: Field | None, wall: Field | None, near: int
+) -> tuple[Field, float] | None:
+    """How much each pixel of one frame speaks for the opening, and what that is at a hinge; None without atrium and wall.
+
+    Args:
+        lv: Probability of the cavity in the part of the frame that is looked at.
+        atrium: The same of the left atrium, or None.
+        wall: The same of the myocardium, or None.
+        near: Side of the box in which an atrium is looked for, pixels.
+    """
+    free = 1.0 - lv
     # At a hinge the box holds, by quarters: cavity, wall, atrium below the cavity, background below the wall.
     # What that adds up to is taken off, so that the evidence is zero right at the corner.
     if atrium is not None and wall is not None:
-        side = 2 * round(NEAR_REACH * float(np.hypot(*np.ptp(contour, axis=0))) / 2) + 1
-        near = cv2.blur(np.ascontiguousarray(atrium[part]), (side, side), borderType=cv2.BORDER_REPLICATE)
-        weight = BACKGROUND_WEIGHT * (2.0 * np.minimum(NEAR_GAIN * near, 1.0) - 1.0)
-        field = atrium[part] - wall[part] + weight * (free - atrium[part] - wall[part])
-        at_corner = BACKGROUND_WEIGHT / 4
-    elif atrium is not None:  # everything else outside may be wall
-        field, at_corner = 2.0 * atrium[part] - free, -1 / 4
-    elif wall is not None:
-        field, at_corner = free - 2.0 * wall[part], 1 / 4
-    else:
-        raise GeometryError("Neither atrium nor wall is given: there is no evidence of the mitral opening.")
-    size = (EVIDENCE_BLUR_PX, EVIDENCE_BLUR_PX)
-    blurred = cv2.blur(np.asarray(field, dtype=np.float32), size, borderType=cv2.BORDER_REPLICATE)
-    return interpolate(np.asarray(blurred), contour - (x0, y0)) - at_corner
+        seen = cv2.blur(atrium, (near, near), borderType=cv2.BORDER_REPLICATE)
+        weight = BACKGROUND_WEIGHT * (2.0 * np.minimum(NEAR_GAIN * seen, 1.0) - 1.0)
+        return atrium - wall + weight * (free - atrium - wall), BACKGROUND_WEIGHT / 4
+    if atrium is not None:  # everything else outside may be wall
+        return 2.0 * atrium - free, -1 / 4
+    if wall is not None:
+        return free - 2.0 * wall, 1 / 4
+    return None
 
 
-def _cut(ring: FloatArray, score: FloatArray, outside: int, inside: int) -> FloatArray:
-    """Point between two neighbours where the score changes its sign."""
-    low, high = score[outside % len(score)], score[inside]
-    share = float(np.clip(-low / (high - low), 0.0, 1.0)) if high > low else 0.5
-    return np.asarray(ring[outside % len(ring)] * (1 - share) + ring[inside] * share)
+def _cut(
+    ring: FloatArray, score: FloatArray, outside: NDArray[np.intp], inside: NDArray[np.intp]
+) -> FloatArray:
+    """Points between two neighbours where the score changes its sign, ``(n, 2, 2)``.
+
+    Args:
+        ring: ``(n, m, 2)``.
+        score: ``(n, m)``.
+        outside: ``(n, 2)`` places of the neighbours that do not belong to the opening.
+        inside: Those of the neighbours that do.
+    """
+    rows = np.arange(len(ring))[:, None]
+    low, high = score[rows, outside], score[rows, inside]
+    rises = high > low
+    share = np.where(rises, np.clip(-low / np.where(rises, high - low, 1.0), 0.0, 1.0), 0.5)[..., None]
+    return np.asarray(ring[rows, outside] * (1 - share) + ring[rows, inside] * share)
 
 
 def _corners(points: FloatArray, direction: FloatArray | None) -> FloatArray:
@@ -191,7 +259,7 @@ def _corners(points: FloatArray, direction: FloatArray | None) -> FloatArray:
         towards = hinges.mean(axis=0) - _furthest(points, hinges)
         length = float(np.hypot(*towards))
         if length < 1e-9:
-            raise GeometryError("The ventricle's contour has no extent.")
+            return np.full((2, 2), np.nan)
         axis = towards / length
     return np.asarray(hinges)
 

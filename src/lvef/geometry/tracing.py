@@ -7,7 +7,7 @@ points of a tracing are pixels of the image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
 from lvef.core.records import (
+    BoolArray,
     FloatArray,
     PixelGeometry,
     PixelSpacing,
@@ -24,7 +25,7 @@ from lvef.core.records import (
     shape_of,
 )
 from lvef.core.terms import Structure
-from lvef.geometry.contour import Field, contour_of_field, field_of_mask, fill_gaps, roll
+from lvef.geometry.contour import Field, Rings, contours_of_fields, field_of_mask, fill_gaps, rings_of
 from lvef.geometry.landmarks import find_landmarks
 from lvef.geometry.simpson import axis_length, chord_lengths, polygon_area, volume_of_tracing
 
@@ -62,18 +63,57 @@ def trace(
     Raises:
         GeometryError: When no ventricle can be measured, with the reason.
     """
-    if lv.ndim != 2 or not np.isfinite(aspect) or aspect <= 0:
-        raise GeometryError(f"A field must be (h, w) and the aspect above 0; found {lv.shape} and {aspect}.")
+    if lv.ndim != 2:
+        raise GeometryError(f"A field must be (h, w); found {lv.shape}.")
+    (found,) = trace_frames(
+        lv[None],
+        None if atrium is None else atrium[None],
+        None if wall is None else wall[None],
+        aspect=aspect,
+    )
+    if isinstance(found, GeometryError):
+        raise found
+    return found
+
+
+def trace_frames(
+    lv: Field, atrium: Field | None = None, wall: Field | None = None, *, aspect: float = 1.0
+) -> list[Tracing | GeometryError]:
+    """As `trace` for several frames: the tracing of each, or why there is none.
+
+    What numpy can do on all frames at once costs little more than on one.
+
+    Args:
+        lv: Probability of the LV cavity, ``(n, h, w)`` float32 in 0..1.
+        atrium: Probability of the left atrium, or None.
+        wall: Probability of the myocardium, or None.
+        aspect: Pixel height over pixel width.
+
+    Raises:
+        GeometryError: When the arguments do not go together.
+    """
+    if lv.ndim != 3 or not np.isfinite(aspect) or aspect <= 0:
+        raise GeometryError(
+            f"Fields must be (n, h, w) and the aspect above 0; found {lv.shape} and {aspect}."
+        )
     for name, other in (("atrium", atrium), ("wall", wall)):
         if other is not None and other.shape != lv.shape:
             raise GeometryError(
                 f"The {name} is {other.shape} and the cavity {lv.shape}; they must be as large."
             )
-    atrium, wall = _seen(atrium), _seen(wall)
-    field = fill_gaps(np.ascontiguousarray(lv, dtype=np.float32), atrium, wall)
-    contour = contour_of_field(field)
-    apex, mitral = find_landmarks(contour, field, atrium, wall, aspect)
-    return tracing_of_contour(contour, apex, mitral, aspect=aspect)
+    atria, walls = _seen(atrium, len(lv)), _seen(wall, len(lv))
+    fields = np.stack([fill_gaps(*one) for one in zip(np.asarray(lv, np.float32), atria, walls, strict=True)])
+    found: list[Tracing | GeometryError] = []
+    contours = contours_of_fields(fields)
+    there = [i for i, contour in enumerate(contours) if not isinstance(contour, GeometryError)]
+    if there:
+        rings = rings_of([contour for contour in contours if not isinstance(contour, GeometryError)])
+        apexes, hinges = find_landmarks(
+            rings, fields[there], [atria[i] for i in there], [walls[i] for i in there], aspect
+        )
+        found = list(_tracings(rings, apexes, hinges, aspect))
+    tracings = iter(found)
+    return [one if isinstance(one, GeometryError) else next(tracings) for one in contours]
 
 
 def trace_probabilities(probabilities: Field, *, aspect: float = 1.0) -> Tracing:
@@ -129,16 +169,10 @@ def tracing_of_contour(
     Raises:
         GeometryError: When the axis has no length or a chord misses the contour.
     """
-    metric = np.array([1.0, aspect])
-    base = mitral.mean(axis=0)
-    along = (base - apex) * metric
-    length = float(np.hypot(along[0], along[1]))
-    if not np.isfinite(length) or length < MIN_AXIS_PX:
-        raise GeometryError(
-            f"The long axis is {length:.1f} pixels long; at least {MIN_AXIS_PX:g} are needed."
-        )
-    chords = _chords((contour - apex) * metric, along / length, length) / metric + apex
-    return Tracing(contour, apex, base, left_to_right(mitral[None])[0], left_to_right(chords))
+    (found,) = _tracings(rings_of([contour]), apex[None], mitral[None], aspect)
+    if isinstance(found, GeometryError):
+        raise found
+    return found
 
 
 def volume_curve_of_tracings(
@@ -163,25 +197,60 @@ def volume_curve_of_tracings(
     )
 
 
-def _seen(field: Field | None) -> Field | None:
-    return field if field is not None and float(field.sum()) >= MIN_STRUCTURE_PX else None
+def _seen(fields: Field | None, n: int) -> list[Field | None]:
+    """Those of n frames on which a structure is seen at all."""
+    if fields is None:
+        return [None] * n
+    total = fields.sum(axis=(1, 2))
+    return [
+        field if enough else None for field, enough in zip(fields, total >= MIN_STRUCTURE_PX, strict=True)
+    ]
 
 
-def _chords(points: FloatArray, axis: FloatArray, length: float) -> FloatArray:
-    """Chords ``(20, 2, 2)`` of a contour relative to its apex, all in isotropic coordinates."""
-    along = points @ axis
-    across = points @ np.array([-axis[1], axis[0]])
-    d_along = roll(along, 1) - along
-    d_across = roll(across, 1) - across
-    levels = (np.arange(N_DISKS) + 0.5) * (length / N_DISKS)
-    below = along[None, :] <= levels[:, None]
-    row, edge = np.nonzero(below != np.concatenate((below[:, 1:], below[:, :1]), axis=1))
-    cut = across[edge] + (levels[row] - along[edge]) / d_along[edge] * d_across[edge]
-    starts = np.flatnonzero(np.diff(row, prepend=-1))
-    if len(starts) != N_DISKS:
-        raise GeometryError("The contour does not span the long axis from apex to base.")
-    ends = np.stack([np.minimum.reduceat(cut, starts), np.maximum.reduceat(cut, starts)], axis=1)
-    return np.asarray(levels[:, None, None] * axis + ends[:, :, None] * np.array([-axis[1], axis[0]]))
+def _tracings(
+    rings: Rings, apex: FloatArray, mitral: FloatArray, aspect: float
+) -> Iterator[Tracing | GeometryError]:
+    """Tracings from contours whose apex ``(n, 2)`` and hinge points ``(n, 2, 2)`` are known; see `tracing_of_contour`."""
+    metric = np.array([1.0, aspect])
+    base = mitral.mean(axis=1)
+    axis = (base - apex) * metric
+    length = np.hypot(axis[:, 0], axis[:, 1])
+    long_enough = length >= MIN_AXIS_PX
+    axis = axis / np.where(long_enough, length, 1.0)[:, None]
+    away = (rings.points - apex[:, None]) * metric
+    chords = _chords(away, axis, np.where(long_enough, length, 0.0)) / metric + apex[:, None, None]
+    chords = left_to_right(chords.reshape(-1, 2, 2)).reshape(chords.shape)
+    mitral = left_to_right(mitral)
+    spanned: BoolArray = np.asarray(np.isfinite(chords).all(axis=(1, 2, 3)))
+    for i in range(len(apex)):
+        if not long_enough[i]:
+            yield GeometryError(
+                f"The long axis is {length[i]:.1f} pixels long; at least {MIN_AXIS_PX:g} are needed."
+            )
+        elif not spanned[i]:
+            yield GeometryError("The contour does not span the long axis from apex to base.")
+        else:
+            yield Tracing(rings.contour(i), apex[i], base[i], mitral[i], chords[i])
+
+
+def _chords(points: FloatArray, axis: FloatArray, length: FloatArray) -> FloatArray:
+    """Chords ``(n, 20, 2, 2)`` of rings relative to their apex, isotropic; NaN where a line misses the contour."""
+    n, normal = len(points), np.stack([-axis[:, 1], axis[:, 0]], axis=1)
+    along, across = np.einsum("nkj,nj->nk", points, axis), np.einsum("nkj,nj->nk", points, normal)
+    levels = (np.arange(N_DISKS) + 0.5) * (length / N_DISKS)[:, None]
+    below = along[:, None] <= levels[:, :, None]
+    frame, row, edge = np.nonzero(below[:, :, 1:] != below[:, :, :-1])
+    before, after = along[frame, edge], along[frame, edge + 1]
+    start, end = across[frame, edge], across[frame, edge + 1]
+    cut = start + (levels[frame, row] - before) / (after - before) * (end - start)
+    line = frame * N_DISKS + row
+    first = np.flatnonzero(np.diff(line, prepend=-1))
+    ends = np.full((n * N_DISKS, 2), np.nan)
+    if len(first):
+        ends[line[first], 0] = np.minimum.reduceat(cut, first)
+        ends[line[first], 1] = np.maximum.reduceat(cut, first)
+    on_axis = levels[:, :, None, None] * axis[:, None, None]
+    return np.asarray(on_axis + ends.reshape(n, N_DISKS, 2, 1) * normal[:, None, None])
 
 
 def left_to_right(lines: FloatArray) -> FloatArray:
