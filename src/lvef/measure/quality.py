@@ -390,10 +390,11 @@ def wall_contact(probabilities: NDArray[np.float32]) -> float:
     Args:
         probabilities: ``(4, h, w)`` of :class:`lvef.core.terms.Structure`.
     """
-    label = probabilities.argmax(axis=0)
-    cavity = (label == 1).astype(np.uint8)
-    ring = cv2.dilate(cavity, np.ones((5, 5), np.uint8)).astype(bool) & (cavity == 0)
-    return float((label[ring] >= 2).mean()) if ring.any() else float("nan")
+    # As by the largest of the four, many times as fast as by argmax.
+    outside = probabilities[2:].max(axis=0) > probabilities[:2].max(axis=0)
+    cavity = ((probabilities[1] > probabilities[0]) & ~outside).astype(np.uint8)
+    ring = cv2.dilate(cavity, np.ones((5, 5), np.uint8)) > cavity
+    return float(outside[ring].mean()) if ring.any() else float("nan")
 
 
 def border_certainty(probabilities: NDArray[np.float32]) -> float:
