@@ -100,19 +100,24 @@ class ColourSampler:
         if not self._samples:
             return np.zeros((height, width), np.uint8)
         stack = np.stack(self._samples)
-        luma = stack[:, 0].astype(np.float32)
-        colour = stack[:, 1:].astype(np.float32) - 128.0
-        if not colour.any():
+        if (stack[:, 1:] == 128).all():
             return np.zeros((height, width), np.uint8)
-        lit = luma[:, ::2, ::2] > TINT_MIN_LUMA
+        sparse = stack[:, :, ::2, ::2].astype(np.float32)
+        lit = sparse[:, 0] > TINT_MIN_LUMA
         constant, rising = np.zeros(2, np.float32), np.zeros(2, np.float32)
         if lit.any():
+            luma = sparse[:, 0][lit]
             for channel in range(2):
-                lit_colour = colour[:, channel, ::2, ::2][lit]
+                lit_colour = sparse[:, channel + 1][lit] - 128.0
                 constant[channel] = np.median(lit_colour)
-                rising[channel] = np.median(lit_colour / luma[:, ::2, ::2][lit])
-        from_constant = np.hypot(colour[:, 0] - constant[0], colour[:, 1] - constant[1])
-        from_rising = np.hypot(colour[:, 0] - rising[0] * luma, colour[:, 1] - rising[1] * luma)
-        largest = np.minimum(from_constant, from_rising).max(axis=0)
+                rising[channel] = np.median(lit_colour / luma)
+        largest = np.zeros(stack.shape[2:], np.float32)
+        # Frame by frame: the processor's cache holds one, not sixteen.
+        for luma, *colour in stack.astype(np.float32):
+            cb, cr = (plane - 128.0 for plane in colour)
+            from_constant = (cb - constant[0]) ** 2 + (cr - constant[1]) ** 2
+            from_rising = (cb - rising[0] * luma) ** 2 + (cr - rising[1] * luma) ** 2
+            np.maximum(largest, np.minimum(from_constant, from_rising), out=largest)
+        largest = np.sqrt(largest)
         resized = cv2.resize(largest, (width, height), interpolation=cv2.INTER_LINEAR)
         return np.asarray(np.rint(np.clip(resized, 0, 255)), np.uint8)
