@@ -1,4 +1,7 @@
-"""Temporal smoothing of volume-time curves and tracings. Every width is in seconds, never in frames."""
+"""Temporal smoothing of volume-time curves and tracings. Every width is in seconds, never in frames.
+
+Its filters are written with numpy alone: scipy has them too, but takes longer to import than a short clip to measure.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,8 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
-from scipy.ndimage import median_filter
-from scipy.signal import savgol_filter
 
 from lvef.core.records import BoolArray, FloatArray, Tracing
 from lvef.geometry.simpson import volume_of_tracing
@@ -46,7 +47,7 @@ def outliers(values: FloatArray, n_sigmas: float, *, keep_lows: bool = False) ->
     """
     if len(values) < 7:
         return np.zeros(len(values), dtype=np.bool_)
-    middle = median_filter(values, size=5, mode="nearest")
+    middle = np.median(sliding_window_view(np.pad(values, 2, mode="edge"), 5), axis=1)
     away = np.abs(values - middle)
     # the 75th percentile as well: most deviations are exactly 0 where a noise-free curve is monotonous
     spread = max(MAD_TO_SD * float(np.median(away)), float(np.percentile(away, 75)) / 1.15)
@@ -89,7 +90,12 @@ def smooth(values: FloatArray, step_s: float, window_s: float, order: int = 2) -
     window = window_frames(window_s, step_s)
     if window <= order + 1 or window > len(values):
         return values.copy()
-    return np.asarray(savgol_filter(values, window, order, mode="interp"))
+    half = window // 2
+    powers = np.vander(np.arange(-half, half + 1.0), order + 1)
+    fit = powers @ np.linalg.pinv(powers)
+    inner = sliding_window_view(values, window) @ fit[half]
+    # Near either end there is no whole window: the polynomial of the outermost one goes on.
+    return np.concatenate([fit[:half] @ values[:window], inner, fit[half + 1 :] @ values[-window:]])
 
 
 def window_frames(window_s: float, step_s: float) -> int:
@@ -326,4 +332,17 @@ def _shown() -> tuple[FloatArray, FloatArray]:
     knots = np.sqrt(np.concatenate([[0.0], levels]))
     at = np.linspace(0, knots[-1], SHOWN_POINTS + 1)[1:]
     unit = np.concatenate([np.zeros((1, N_DISKS)), np.eye(N_DISKS)])
-    return at**2, np.asarray(CubicSpline(knots, unit)(at), dtype=np.float64)
+    return at**2, _cubic_spline(knots, unit, at)
+
+
+def _cubic_spline(knots: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
+    """The cubic spline through values ``(k, m)`` at ``k`` knots, at other places; its outer two stretches are one cubic.
+
+    Source: de Boor, A Practical Guide to Splines, 1978, chapter IV (not-a-knot end conditions).
+    """
+
+    def terms(x: FloatArray) -> FloatArray:
+        bends = np.maximum(x[:, None] - knots[2:-2], 0.0) ** 3
+        return np.concatenate([x[:, None] ** np.arange(4), bends], axis=1)
+
+    return np.asarray(terms(at) @ np.linalg.solve(terms(knots), values))

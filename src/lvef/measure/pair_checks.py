@@ -12,7 +12,6 @@ import numpy as np
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Clip, CodedWarning, FloatArray, FrameArray, Measurement
 from lvef.core.terms import View
-from lvef.io.dicom_header import read_dicom_identity
 
 SAME_CONTENT = "same_content"
 """Code of the refusal of one file or clip given twice."""
@@ -96,6 +95,9 @@ def is_same_clip(first: FrameArray, second: FrameArray) -> bool:
 
 def patient_warnings(first: Path, second: Path) -> list[CodedWarning]:
     """Warnings where two DICOM files name two persons or two examinations. What they say is compared and never shown."""
+    # Here, because importing pydicom takes a quarter of a second, which a video need not wait for.
+    from lvef.io.dicom_header import read_dicom_identity
+
     one, other = read_dicom_identity(first), read_dicom_identity(second)
     if one is None or other is None:
         return []

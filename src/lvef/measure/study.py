@@ -10,7 +10,6 @@ from lvef.core.errors import LvefError, QualityRefusal
 from lvef.core.records import Clip, CodedWarning, Measurement
 from lvef.core.terms import MEASURABLE_VIEWS, Decision, View, ViewSource
 from lvef.core.wording import VIEW_TEXT, ef_text
-from lvef.io.dicom_header import read_dicom_identity
 from lvef.measure.biplane import ViewMeasurer, Views, combine_views
 from lvef.measure.results import failed_measurement
 
@@ -164,6 +163,9 @@ def _check_pair(folder: Path, best: dict[View, StudyClip], found: Sequence[Study
 
 def _check_one_patient(folder: Path, files: Sequence[Path]) -> None:
     """Refuse files of several patients; what the headers say is compared and never shown."""
+    # Here, because importing pydicom takes a quarter of a second, which a video need not wait for.
+    from lvef.io.dicom_header import read_dicom_identity
+
     known = [identity for path in files if (identity := read_dicom_identity(path)) is not None]
     patients = {identity.patient or identity.person for identity in known} - {None}
     if len(patients) > 1:
