@@ -1,12 +1,18 @@
-"""End to end: `lvef measure` against what a user would run instead, on the same clip, in the same run.
+"""End to end: `lvef measure` against what a user would run instead, on the same clip, by turns in the same run.
 
-The clip: 175 frames, 112 x 112, MJPEG AVI, 50 frames a second, made here (a beating ellipse in a speckled fan).
+The clip: a synthetic phantom of 175 frames, 112 x 112, MJPEG AVI, 50 frames a second.
 The reference: OpenCV decoding, torchvision `deeplabv3_resnet50` on each frame (batches of 8, one output class) and
 `r2plus1d_18` on clips of 32 frames, every second frame, eager PyTorch in f32, all threads. Untrained weights cost the same
 as trained ones. Two references are timed: the whole clip covered once (3 clips of 32 frames; the one that ratios use), and
 every possible start as EchoNet-Dynamic's public test script does.
+The floor: decoding and the network alone, as many frames through the same engine, nothing else.
 
-Needs ``pip install "lvef[weights]" torch torchvision``. Run: ``python benchmarks/measure.py [--repeats 5] [--out FILE]``.
+Each round times everything once; the median of the rounds counts, of ratios that of the ratios within a round. Beside the
+wall time stands the processor time of all threads of this process, which other work on the machine hardly changes; it does
+not hold that of the process that decodes.
+
+Needs ``pip install "lvef[weights]" torch torchvision``. Run: ``python benchmarks/measure.py [--repeats 5] [--out FILE]``;
+without torch: ``--no-reference``. ``ONEDNN_MAX_CPU_ISA=AVX2`` before it, with ``--precision f32``, imitates an older one.
 With ``--beside FOLDER`` only the default model and the one in that folder are timed, by turns: their ratio; no torch needed.
 """
 
@@ -22,45 +28,90 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from lvef.core.errors import ConfigError
+from lvef.core.terms import Status
+from lvef.inference.catalogue import find_model, open_model
+from lvef.inference.session import bf16_available
+from lvef.io.open import open_clip
+from lvef.measure.batch import Job, run_batch
+from lvef.measure.options import MeasureOptions
+from lvef.measure.pipeline import Measurer
+from lvef.measure.predictor import prefetch
+from lvef.measure.predictors import CHUNK
+from lvef.measure.results import Result
+from lvef.report.outputs import write_outputs
+
 N_FRAMES, SIDE, RATE = 175, 112, 50
 """The median clip of EchoNet-Dynamic."""
+
+REFERENCE = "reference, clip covered once"
 
 CLIP_FRAMES, CLIP_PERIOD = 32, 2
 """Input of EchoNet-Dynamic's published EF network."""
 
 
-def make_clip(path: Path) -> None:
-    """Write the clip."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)
-    fan = (np.abs(np.arctan2(x - SIDE / 2, y + 8)) < 0.65) & (np.hypot(x - SIDE / 2, y + 8) < SIDE)
-    grain = cv2.GaussianBlur(rng.gamma(2, 0.5, (SIDE, SIDE)).astype(np.float32), (0, 0), 1.0)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), RATE, (SIDE, SIDE))
-    for i in range(N_FRAMES):
-        squeeze = 1 - 0.14 * (1 - np.cos(2 * np.pi * 1.2 * i / RATE))
-        r = np.hypot((x - 58) / (19 * squeeze), (y - 46) / (36 * (0.6 + 0.4 * squeeze)))
-        level = np.where(r < 1, 22, np.where(r < 1.45, 120, 75))
-        level = np.where((r >= 1) & (y > 82) & (np.hypot((x - 58) / 16, (y - 96) / 12) < 1), 25, level)
-        grey = np.clip(level * grain * fan + rng.normal(0, 3, fan.shape) * fan, 0, 255).astype(np.uint8)
-        writer.write(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
-    writer.release()
+def make_clip(folder: Path) -> Path:
+    """Write the clip into a folder."""
+    words = [
+        "--clips",
+        "1",
+        "--seed",
+        "7",
+        "--rhythm",
+        "sinus",
+        "--frames",
+        str(N_FRAMES),
+        "--size",
+        str(SIDE),
+    ]
+    words += ["--frame-rate-hz", str(RATE), "--quiet"]
+    command = [sys.executable, "-m", "lvef.cli.main", "synthesize", "phantom", str(folder / "made"), *words]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (clip,) = (folder / "made" / "Videos").glob("*.avi")
+    return clip
 
 
-def seconds(work: Callable[[], object], repeats: int) -> float:
-    """Median wall time of ``work`` after one run to warm up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+@dataclass
+class Timed:
+    """Seconds of each round."""
+
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+
+def by_turns(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, Timed]:
+    """Time all works in each of so many rounds, after one round to warm up."""
+    found = {name: Timed() for name in works}
+    for _ in range(repeats + 1):
+        for name, work in works.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            work()
+            found[name].wall.append(time.perf_counter() - wall)
+            found[name].cpu.append(time.process_time() - cpu)
+    return {name: Timed(one.wall[1:], one.cpu[1:]) for name, one in found.items()}
+
+
+def floor(path: Path, precision: str) -> Callable[[], object]:
+    """Decoding and the network alone."""
+    entry = find_model(MeasureOptions.weights)
+    session = open_model(entry, backend="auto", precision=precision, threads=0)
+    spec = entry.card.input
+    shape = (CHUNK, len(spec.offsets_s), spec.size, spec.size)
+    batch = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+
+    def run() -> None:
+        count = len(open_clip(path).frames)
+        sizes = [min(CHUNK, count - first) for first in range(0, count, CHUNK)]
+        for _ in prefetch(lambda size: session.start(batch[:size]), sizes, session.describe().lanes + 1):
+            pass
+
+    return run
 
 
 def reference(path: Path, *, every_start: bool) -> Callable[[], object]:
@@ -94,11 +145,8 @@ def reference(path: Path, *, every_start: bool) -> Callable[[], object]:
     return run
 
 
-def fresh_process(path: Path, precision: str, repeats: int) -> tuple[float, float] | None:
-    """Median seconds and peak memory in MB of `lvef measure --json` as a new process; None where it refuses.
-
-    Call it before anything large is loaded here: a child's peak counts what its parent held when it was made.
-    """
+def fresh_process(path: Path, precision: str) -> float:
+    """Run `lvef measure --json` as a new process and give its peak memory in MB."""
     command = [
         sys.executable,
         "-m",
@@ -109,45 +157,31 @@ def fresh_process(path: Path, precision: str, repeats: int) -> tuple[float, floa
         "--precision",
         precision,
     ]
-    times, peak = [], 0.0
-    for _ in range(repeats):
-        began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        times.append(time.perf_counter() - began)
-        if status != 0:
-            return None
-        # Linux counts in KiB, macOS in bytes.
-        peak = max(peak, usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2))
-    return statistics.median(times), peak
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise SystemExit(f"lvef measure ended with {os.waitstatus_to_exitcode(status)}")
+    # Linux counts in KiB, macOS in bytes.
+    return usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
 
 
-def measure_warm(clip: Path, precision: str, out: Path, repeats: int, rows: dict[str, float]) -> None:
-    """Time the answer alone, and with every output, in a process that has the network loaded."""
-    from lvef.core.terms import Status
-    from lvef.measure.batch import Job, run_batch
-    from lvef.measure.options import MeasureOptions
-    from lvef.measure.pipeline import Measurer
-    from lvef.measure.results import Result
-    from lvef.report.outputs import write_outputs
-
+def warm(clip: Path, precision: str, out: Path) -> dict[str, Callable[[], object]]:
+    """The answer alone, and with every output, in a process that has the network loaded."""
     measurer = Measurer(replace(MeasureOptions(), precision=precision))
     measurement, _ = measurer.measure(clip)
     if measurement.status not in (Status.OK, Status.PARTIAL_CYCLE):
         raise SystemExit(f"the clip was not measured: {measurement.reason}")
-    rows[f"lvef {precision}, answer alone, warm"] = seconds(lambda: measurer.measure(clip), repeats)
     job = Job((clip,), lambda: Result(*measurer.measure(clip)))
-    rows[f"lvef {precision}, every output, warm"] = seconds(
-        lambda: run_batch([job], out, write=write_outputs, settings={}, resume=False), repeats
-    )
+    return {
+        f"lvef {precision}, answer alone, warm": lambda: measurer.measure(clip),
+        f"lvef {precision}, every output, warm": lambda: run_batch(
+            [job], out, write=write_outputs, settings={}, resume=False
+        ),
+    }
 
 
 def beside(clip: Path, other: Path, repeats: int) -> dict[str, float]:
     """Time of the default model over that of another one, warm, measured by turns, for each precision."""
-    from lvef.core.errors import ConfigError
-    from lvef.measure.options import MeasureOptions
-    from lvef.measure.pipeline import Measurer
-
     ratios = {}
     for precision in ("bf16", "f32"):
         options = (
@@ -176,6 +210,8 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, help="write the rows there as JSON")
+    parser.add_argument("--precision", choices=("f32", "bf16"), help="only this one")
+    parser.add_argument("--no-reference", action="store_true", help="without the PyTorch reference")
     parser.add_argument(
         "--every-start", action="store_true", help="time the 113-clip reference too (minutes)"
     )
@@ -184,43 +220,60 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    if args.beside is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            make_clip(Path(folder) / "clip.avi")
-            for precision, ratio in beside(Path(folder) / "clip.avi", args.beside, args.repeats).items():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip = make_clip(folder)
+        if args.beside is not None:
+            for precision, ratio in beside(clip, args.beside, args.repeats).items():
                 print(f"{precision}: {ratio:.2f} times the time of {args.beside}")
-        return
-    rows: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        clip = Path(folder) / "clip.avi"
-        make_clip(clip)
+            return
+        precisions = ("bf16", "f32") if bf16_available() else ("f32",)
+        precisions = (args.precision,) if args.precision else precisions
         help_command = [sys.executable, "-m", "lvef.cli.main", "--help"]
-        rows["lvef --help"] = seconds(
-            lambda: subprocess.run(help_command, check=True, capture_output=True), 5
-        )
-        precisions = []
-        for precision in ("bf16", "f32"):
-            fresh = fresh_process(clip, precision, args.repeats)
-            if fresh is not None:
-                precisions.append(precision)
-                rows[f"lvef {precision}, answer alone, fresh process"] = fresh[0]
-                rows[f"lvef {precision}, peak memory of that process, MB"] = fresh[1]
+        works: dict[str, Callable[[], object]] = {
+            "lvef --help": lambda: subprocess.run(help_command, check=True, capture_output=True)
+        }
+        peaks: dict[str, float] = {}
         for precision in precisions:
-            measure_warm(clip, precision, Path(folder) / f"out-{precision}", args.repeats, rows)
-        rows["reference, clip covered once"] = slow = seconds(
-            reference(clip, every_start=False), max(1, args.repeats // 2)
-        )
+
+            def fresh(precision: str = precision) -> None:
+                peaks[precision] = max(peaks.get(precision, 0.0), fresh_process(clip, precision))
+
+            # Before anything large is loaded here: a child's peak counts what its parent held when it was made.
+            fresh()
+            works[f"lvef {precision}, answer alone, fresh process"] = fresh
+        for precision in precisions:
+            works |= warm(clip, precision, folder / f"out-{precision}")
+            works[f"decoding and network alone, {precision}"] = floor(clip, precision)
+        if not args.no_reference:
+            works[REFERENCE] = reference(clip, every_start=False)
+        times = by_turns(works, args.repeats)
         if args.every_start:
-            rows["reference, every start"] = seconds(reference(clip, every_start=True), 1)
+            times |= by_turns({"reference, every start": reference(clip, every_start=True)}, 1)
+    rows = {name: statistics.median(one.wall) for name, one in times.items()}
     processor = _processor()
     print(f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    for name, value in rows.items():
-        if name.endswith("MB"):
-            print(f"{name:48} {value:9.0f}")
-        else:
-            print(f"{name:48} {value:9.3f} s   {slow / value:7.1f} x")
+    for name, one in times.items():
+        cpu = statistics.median(one.cpu)
+        print(f"{name:48} {rows[name]:9.3f} s   processor {cpu:9.3f} s", end="")
+        if REFERENCE in times and len(one.wall) == args.repeats:
+            print(f"   {_ratio(times[REFERENCE].wall, one.wall):7.1f} x", end="")
+        print()
+    for precision, peak in peaks.items():
+        print(f"{'peak memory of a fresh process, ' + precision:48} {peak:9.0f} MB")
+    for precision in precisions:
+        alone, least = (
+            times[f"lvef {precision}, answer alone, warm"],
+            times[f"decoding and network alone, {precision}"],
+        )
+        wall, cpu = _ratio(alone.wall, least.wall), _ratio(alone.cpu, least.cpu)
+        print(f"{precision}: {wall:.2f} times decoding and network alone, processor {cpu:.2f} times")
     if args.out:
         args.out.write_text(json.dumps({"processor": processor, "rows": rows}, indent=2) + "\n")
+
+
+def _ratio(over: list[float], under: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(over, under, strict=True))
 
 
 def _processor() -> str:

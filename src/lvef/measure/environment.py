@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from lvef.inference.session import available_threads
@@ -22,6 +23,7 @@ PACKAGES = (
 """Packages whose version can change a result."""
 
 
+@cache
 def package_versions() -> dict[str, str]:
     """Version of each of `PACKAGES`, without those that are not installed."""
     found = {}
