@@ -83,11 +83,11 @@ ATTACKS: dict[str, tuple[bytes, set[int]]] = {
     "a part's header of 1 MB": (post(b"--b\r\nX: " + b"y" * 2**20 + b"\r\n\r\n--b--"), {400}),
     "deep JSON": (post(b"[" * 500_000, "", "/v1/results/0/correction"), {404, 400}),
     "a path": (f"GET /v1/results/..%2f..%2fetc%2fpasswd HTTP/1.1\r\n{HEAD}\r\n".encode(), {404}),
-    "a name that is a path": (post(a_file("../../../etc/passwd.avi", "no clip")), {422}),
-    "words as a clip": (post(a_file("clip.dcm", "no clip")), {422}),
+    "a name that is a path": (post(a_file("../../../etc/passwd.avi", "no clip")), {422, 202}),
+    "words as a clip": (post(a_file("clip.dcm", "no clip")), {422, 202}),
     "another host": (b"GET /healthz HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", {421}),
 }
-"""What is sent, and the statuses that may come back."""
+"""What is sent, and the statuses that may come back; 202 where a file waits in the queue for longer than its client does."""
 
 IDLE_CONNECTIONS = 100
 """Connections that are opened at once, each time, and then say nothing."""
