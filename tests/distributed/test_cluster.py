@@ -152,7 +152,7 @@ def test_the_driver_is_killed_and_the_same_command_resumes(nodes, clips, tmp_pat
     first = drive(nodes, clips, tmp_path, 1.0)
     wait_for_rows(tmp_path, 4)
     first.kill()
-    first.wait()
+    first.communicate()
     held = len(table_of(tmp_path))
     assert 4 <= held < 13
     second = drive(nodes, clips, tmp_path, 0.0)

@@ -57,6 +57,8 @@ def connected(address: str, *, processors: int = 0) -> Iterator[Any]:
         import ray
     except ImportError:
         raise MissingExtraError("Work on a cluster (--ray)", "ray") from None
+    # Where Ray was imported before, it has read its variables before; this is how it reads them anew itself.
+    ray._raylet.Config.initialize("")
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address == LOCAL:
         # With an address of its own: a cluster that runs on this machine already is not joined.
