@@ -8,7 +8,7 @@ from pathlib import Path
 from lvef.core.runner import Progress
 from lvef.distributed.archive import find_archive, measure_archive
 from lvef.distributed.pool import PoolOptions, ray_pool
-from lvef.measure.loaded import load_measurer
+from lvef.measure.batch import load_measurer
 from lvef.measure.options import MeasureOptions
 
 

@@ -1,6 +1,6 @@
 from lvef.core.runner import Progress
-from lvef.distributed import progress as module
-from lvef.distributed.progress import JobProgress
+from lvef.distributed import archive as module
+from lvef.distributed.archive import JobProgress
 
 
 def test_speed_time_left_and_counts(monkeypatch):

@@ -17,6 +17,8 @@ from lvef.core.terms import View
 from lvef.inference.card import read_card
 from lvef.inference.catalogue import ModelEntry, find_model
 from lvef.measure.image_quality import (
+    ADVICE,
+    advice,
     image_parts,
     probe_drift_percent,
     quality_of_views,
@@ -24,7 +26,6 @@ from lvef.measure.image_quality import (
 )
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
-from lvef.measure.quality_advice import ADVICE, advice
 from lvef.measure.quality_score import QUALITY_NAME, SCORED, QualityScale, ScoredPart, read_quality_scale
 from lvef.transforms.sector import Sector
 from tests.measure.made_up import beating

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from lvef.core.terms import Decision
-from lvef.measure.decision import decide
-from lvef.measure.shortening import MIN_LENGTH_RATIO, SHORTENING, with_shortening_warning
+from lvef.measure.decision import MIN_LENGTH_RATIO, SHORTENING, decide, with_shortening_warning
 from lvef.measure.thresholds import DEFAULT
 from tests.measure.made_up import beating
 

@@ -10,8 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from lvef.service.app import Service
-from lvef.service.server import Server, bind_socket
+from lvef.service.server import Server, Service, bind_socket
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Worker
 from tests.service.fakes import FakeWorker

@@ -18,7 +18,7 @@ WITHOUT_CONSTANT = {
         *(continuity.CUT, continuity.FREEZE, continuity.REPEATED),
     },
     # They copy the code of a warning that another module made.
-    "measure/pair_checks.py": set(),
+    "measure/pair.py": set(),
     "measure/serializers.py": set(),
 }
 """Modules that pass a code on as a variable, and the codes that it may hold."""

@@ -25,7 +25,7 @@ from lvef.core.terms import Status, View
 from lvef.geometry.categories import AseCategory, HeartFailureRange, ReportClass
 from lvef.geometry.simpson import biplane_ef
 from lvef.measure import continuity
-from lvef.measure.pair_checks import acquisition_warnings
+from lvef.measure.pair import acquisition_warnings
 from lvef.transforms.continuity import Breaks
 from lvef.webapp.warning_values import plain_text, values_of, warnings_of
 from tests.house import SOURCE

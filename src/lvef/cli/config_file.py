@@ -23,9 +23,8 @@ from typing import Any
 import click
 
 from lvef.cli.lazy import option_key
-from lvef.core.errors import plain_line
+from lvef.core.errors import did_you_mean, plain_line
 from lvef.core.serialization import parse_toml
-from lvef.core.suggest import did_you_mean
 
 CONFIG_VARIABLE = "LVEF_CONFIG"
 """Environment variable that names the file."""

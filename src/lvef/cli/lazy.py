@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lvef.core.suggest import did_you_mean
+from lvef.core.errors import did_you_mean
 
 
 class VerbGroup(click.Group):

@@ -23,8 +23,7 @@ import click
 import lvef
 from lvef.cli.lazy import LazyGroup, option_key
 from lvef.cli.watchdog import watched
-from lvef.core.errors import LvefError, QualityRefusal, UnknownNameError, error_location
-from lvef.core.suggest import did_you_mean
+from lvef.core.errors import LvefError, QualityRefusal, UnknownNameError, did_you_mean, error_location
 
 VERBS = {
     "measure": ("lvef.cli.measure", "measure", "Measure the ejection fraction of echo files."),

@@ -402,7 +402,7 @@ def run_on_cluster(request: Request, options: MeasureOptions) -> int:
 
     from lvef.cli.progress import show_progress
     from lvef.distributed.archive import find_archive, measure_archive
-    from lvef.measure.loaded import load_measurer, pinned_options
+    from lvef.measure.batch import load_measurer, pinned_options
     from lvef.measure.pipeline import Measurer
 
     measurer = Measurer(options)

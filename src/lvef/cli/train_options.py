@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lvef.cli.options import FILE, JOBS, PATH, Integer, Number, combine, json_option, verbosity_options
-from lvef.core.errors import MissingExtraError
-from lvef.core.suggest import did_you_mean
+from lvef.core.errors import MissingExtraError, did_you_mean
 
 if TYPE_CHECKING:
     from lvef.training.machine import Machine

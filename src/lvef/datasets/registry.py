@@ -10,8 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from lvef.core.errors import ConfigError
-from lvef.core.suggest import did_you_mean
+from lvef.core.errors import ConfigError, did_you_mean
 from lvef.datasets.findings import Finding, Findings
 from lvef.datasets.manifest import make_manifest
 

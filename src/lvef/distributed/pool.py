@@ -7,21 +7,88 @@ workers hold. All decisions are made in the thread that runs the pool; Ray's thr
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, TypeVar
 
 import lvef
 from lvef.core.errors import ConfigError, DataError
-from lvef.core.workers import TimeLimitExceeded, WorkerLost, grace_period, too_long
+from lvef.core.workers import THREAD_VARIABLES, TimeLimitExceeded, WorkerLost, grace_period, too_long
 from lvef.distributed.cluster import LOCAL, connected
-from lvef.distributed.worker import Worker, WorkerFacts
+
+MEMORY_POLL_S = 0.25
+"""How often a worker looks at its memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What a worker says of itself once it is ready.
+
+    Attributes:
+        node: Ray's name of its node.
+        version: Version of lvef there.
+    """
+
+    node: str
+    version: str
+
+
+class Worker:
+    """Does one piece of work at a time.
+
+    Args:
+        threads: Threads of numerical libraries.
+        memory_bytes: The process ends itself when it holds more; 0 for no limit. Only where Linux says what it holds.
+    """
+
+    def __init__(self, threads: int, memory_bytes: int) -> None:
+        os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+        if memory_bytes and sys.platform.startswith("linux"):
+            watch = threading.Thread(target=_end_above, args=[memory_bytes], daemon=True)
+            watch.start()
+
+    def get_ready(self, prepare: Callable[[], object] | None) -> WorkerFacts:
+        """Load what the work needs.
+
+        Args:
+            prepare: Loads it, for example a model; None where there is nothing to load.
+
+        Raises:
+            LvefError: It cannot be loaded here.
+        """
+        import ray
+
+        if prepare is not None:
+            prepare()
+        return WorkerFacts(ray.get_runtime_context().get_node_id(), lvef.__version__)
+
+    def do(self, work: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """Do a piece of work."""
+        return work()
+
+
+def resident_bytes() -> int:
+    """Memory that this process holds, as Linux counts it."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _end_above(limit: int) -> None:
+    """End this process when it holds too much: one file must not take the memory of its whole node."""
+    while resident_bytes() <= limit:
+        time.sleep(MEMORY_POLL_S)
+    os._exit(1)
+
 
 R = TypeVar("R")
 

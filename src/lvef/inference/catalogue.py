@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from lvef.core.errors import UnknownNameError, WeightsError
-from lvef.core.suggest import did_you_mean
+from lvef.core.errors import UnknownNameError, WeightsError, did_you_mean
 from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, MEASURING_KINDS, SEGMENTATION, VIEW
 from lvef.inference.card import CARD_NAME, MARK, MODEL_NAME, Card, display_name, read_card
 from lvef.inference.session import Port, Session, open_session

@@ -10,7 +10,8 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from lvef.core.workers import TimeLimitExceeded, is_abandoned
 from lvef.inference.session import available_threads
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.folder import OutputFolder
-from lvef.measure.options import MAX_SECONDS
+from lvef.measure.options import MAX_SECONDS, MeasureOptions
+from lvef.measure.pipeline import Measurer
 from lvef.measure.results import Outputs, Result
 from lvef.measure.serializers import Row, result_row
 
@@ -319,3 +321,15 @@ def _run_record(
         "machine": describe_machine(),
         "packages": package_versions(),
     }
+
+
+@cache
+def load_measurer(options: MeasureOptions) -> Measurer:
+    """The measurer of this process, loaded once for the same options."""
+    return Measurer(options)
+
+
+def pinned_options(measurer: Measurer) -> MeasureOptions:
+    """The options of a measurer with what it chose for ``auto``: another machine must not choose otherwise."""
+    engine = measurer.predictor.engine
+    return replace(measurer.options, backend=engine.backend, precision=engine.precision)

@@ -13,7 +13,7 @@ from lvef.core.terms import View
 from lvef.measure.image_quality import quality_of_views
 from lvef.measure.manual_scale import options_of_view
 from lvef.measure.options import MeasureOptions
-from lvef.measure.pair_checks import (
+from lvef.measure.pair import (
     SAME_CONTENT,
     VIEWS_SWAPPED,
     check_different_clips,

@@ -25,7 +25,7 @@ from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.measure.decision import NO_INTERVAL, WIDE_INTERVAL
 from lvef.measure.interval import OF_MODEL_ONLY, without_interval
 from lvef.measure.options import MeasureOptions
-from lvef.measure.pair_checks import view_warnings
+from lvef.measure.pair import view_warnings
 from lvef.measure.propagation import beats_of_curve, propagate
 from lvef.measure.results import beat_of_frames, biplane_measurement, method_of_view, with_beat
 

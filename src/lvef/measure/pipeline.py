@@ -16,7 +16,15 @@ import numpy as np
 
 import lvef
 from lvef.core.errors import GeometryError, LvefError, QualityRefusal
-from lvef.core.records import FROM_BEATS, Clip, CodedWarning, FrameArray, Measurement, Provenance, VolumeCurve
+from lvef.core.records import (
+    FROM_BEATS,
+    Clip,
+    CodedWarning,
+    FrameArray,
+    Measurement,
+    Provenance,
+    VolumeCurve,
+)
 from lvef.core.terms import SEGMENTATION, Status, View
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.smoothing import smooth_tracings
@@ -26,16 +34,15 @@ from lvef.io.timing import with_frame_rate
 from lvef.measure.biplane import measure_views
 from lvef.measure.clip_results import measure_with_ef_model
 from lvef.measure.continuity import cut_clip, good_part, hide_foreign, in_file, with_findings
-from lvef.measure.decision import with_decision
+from lvef.measure.decision import with_decision, with_shortening_warning
 from lvef.measure.image_quality import quality_of_clip, quality_of_stills, quality_with_beats
 from lvef.measure.interval import read_calibration, with_interval
-from lvef.measure.line_faults import with_line_warnings
 from lvef.measure.manual_scale import check_scale_options, with_manual_scale
 from lvef.measure.options import MeasureOptions
-from lvef.measure.pair import pair_of_stills
-from lvef.measure.pair_checks import (
+from lvef.measure.pair import (
     check_different_clips,
     check_different_files,
+    pair_of_stills,
     patient_warnings,
 )
 from lvef.measure.predictor import FrameContext, Predictor, TracedFrames
@@ -52,6 +59,7 @@ from lvef.measure.quality import (
     check_torn,
     check_ventricle,
     implausible_shapes,
+    with_line_warnings,
 )
 from lvef.measure.quality_score import read_quality_scale
 from lvef.measure.results import (
@@ -65,7 +73,6 @@ from lvef.measure.results import (
 )
 from lvef.measure.scale import drop_invalid_region, plausible_curve
 from lvef.measure.second_opinion import second_model, with_second_opinion
-from lvef.measure.shortening import with_shortening_warning
 from lvef.measure.stated_view import with_stated_view
 from lvef.measure.study import measure_study
 from lvef.measure.view import ViewModel, load_view_model, view_of, with_recognised_view
@@ -376,12 +383,7 @@ class Measurer:
         return Measurer(replace(self.options, weights=weights, per_beat=False))
 
     def _trace(
-        self,
-        clip: Clip,
-        fan: Sector,
-        *,
-        other: FrameArray | None = None,
-        alternate_mirror: bool = False,
+        self, clip: Clip, fan: Sector, *, other: FrameArray | None = None, alternate_mirror: bool = False
     ) -> TracedFrames:
         frames, box = self.predictor.shown(clip, fan)
         self.progress(TRACING, 0, len(frames))

@@ -23,7 +23,7 @@ from lvef.geometry.ejection import (
 from lvef.geometry.simpson import biplane_ef
 from lvef.inference.card import Card, experimental_text
 from lvef.measure.options import MeasureOptions
-from lvef.measure.pair_checks import acquisition_warnings
+from lvef.measure.pair import acquisition_warnings
 from lvef.measure.stated_view import known_view
 
 

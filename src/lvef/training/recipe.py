@@ -16,9 +16,8 @@ from typing import Any
 
 import lvef
 from lvef.core.config import from_mapping
-from lvef.core.errors import ConfigError
+from lvef.core.errors import ConfigError, did_you_mean
 from lvef.core.serialization import parse_toml
-from lvef.core.suggest import did_you_mean
 
 SMALL_VIDEO = "small-video"
 """Family whose filters are 2-D."""

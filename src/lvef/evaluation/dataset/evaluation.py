@@ -40,7 +40,7 @@ from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.inference.card import experimental_text
 from lvef.inference.catalogue import ModelEntry, find_model
 from lvef.measure import pipeline
-from lvef.measure.loaded import load_measurer, pinned_options
+from lvef.measure.batch import load_measurer, pinned_options
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import FrameContext, Predictor
 from lvef.transforms.sector import find_sector
