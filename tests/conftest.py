@@ -106,5 +106,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch):
             monkeypatch.setattr(socket.socket, name, refuse)
     for name in ("create_connection", "getaddrinfo", "gethostbyname"):
         monkeypatch.setattr(socket, name, refuse)
+    # Another process would not be seen here.
+    monkeypatch.setattr("lvef.io.isolation._possible", False)
     yield
     assert not attempts, f"the network was to be used: {', '.join(attempts)}"
