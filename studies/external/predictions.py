@@ -21,7 +21,6 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
 from lvef.measure.results import failed_measurement
 from lvef.measure.serializers import measurement_json, read_measurement
-from lvef.transforms.frames import Placement
 from lvef.transforms.sector import find_sector
 
 MEASUREMENT, FRAMES = "measurement.json", "frames.npz"
@@ -101,16 +100,16 @@ class Model:
     def _observe(self) -> None:
         """Keep the classes that pass by while the measurer traces: nothing is computed twice, nothing is changed."""
         predictor: Any = self.measurer.predictor
-        original = getattr(predictor, "probabilities", None)
+        original = getattr(predictor, "batches", None)
         if original is None:
             return
 
-        def probabilities(*args: Any, **options: Any) -> Iterator[tuple[NDArray[np.float32], Placement]]:  # noqa: ANN401
-            for probability, placement in original(*args, **options):
-                self._seen.labels.append(probability.argmax(axis=0).astype(np.uint8))
-                yield probability, placement
+        def batches(*args: Any, **options: Any) -> Iterator[NDArray[np.float32]]:  # noqa: ANN401
+            for probabilities in original(*args, **options):
+                self._seen.labels.extend(probabilities.argmax(axis=1).astype(np.uint8))
+                yield probabilities
 
-        predictor.probabilities = probabilities
+        predictor.batches = batches
 
 
 class Cache:

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.records import BoolArray, Tracing
+from lvef.core.records import BoolArray, FrameArray, Tracing
 from lvef.core.terms import Structure
 from lvef.evaluation.metrics import EF_POINTS, dice_score
 from lvef.evaluation.synthetic.evaluation import compare_clip
@@ -116,10 +116,6 @@ def cine_rows(model: str, cases: Sequence[Case], predictions: Mapping[str, Predi
 def _cine_values(prediction: Prediction) -> dict[str, float]:
     m, labels = prediction.measurement, prediction.labels
     counted = [beat for beat in m.beats if not beat.excluded]
-    ratios = []
-    if labels is not None and (labels == Structure.MYOCARDIUM).any():
-        areas = [(wall_area(labels, beat.ed_frame), wall_area(labels, beat.es_frame)) for beat in counted]
-        ratios = [es / ed for ed, es in areas if ed > 0]
     return {
         "answered": float(np.isfinite(prediction.ef_percent)),
         # What was refused before it was traced shows no shape a reader would accept.
@@ -128,12 +124,21 @@ def _cine_values(prediction: Prediction) -> dict[str, float]:
         else 1.0
         if prediction.is_comparable
         else NAN,
-        "wall_ratio": float(np.median(ratios)) if ratios else NAN,
+        "wall_ratio": NAN
+        if labels is None
+        else _wall_ratio(labels, [(b.ed_frame, b.es_frame) for b in counted]),
         "ef_sd_beats": NAN if m.ef_sd_percent is None else m.ef_sd_percent,
         "jitter": jitter(m.tracings),
         "ef": prediction.ef_percent,
         "beats": float(len(counted)),
     }
+
+
+def _wall_ratio(labels: FrameArray, phases: Sequence[tuple[int, int]]) -> float:
+    """Median over beats of the wall's area at ES over that at ED; NaN where no wall is marked."""
+    areas = [(wall_area(labels, ed), wall_area(labels, es)) for ed, es in phases]
+    ratios = [es / ed for ed, es in areas if ed > 0]
+    return float(np.median(ratios)) if ratios else NAN
 
 
 def _share(odd: Mapping[str, BoolArray]) -> float:
@@ -199,12 +204,20 @@ def synthetic_rows(
     rows: list[Row] = []
     records: list[SyntheticResult] = []
     borders: dict[tuple[str, str], list[float]] = {}
+    walls: dict[str, list[float]] = {"wall_ratio": [], "wall_ratio_true": []}
     for case in cases:
         name = case.true.name
         record = compare_clip(case.true, case.curve, case.mask, predictions[name].measurement)
         records.append(record)
         values = {"ef": record.ef_percent, "ef_true": record.ef_plane_percent}
         rows += [Row(model, suite, name, ALL, k, v, unit="%") for k, v in values.items()]
+        phases = [(beat.ed_frame, beat.es_frame) for beat in case.true.beats]
+        for metric, labels in (
+            ("wall_ratio", predictions[name].labels),
+            ("wall_ratio_true", case.mask.labels),
+        ):
+            walls[metric].append(NAN if labels is None else _wall_ratio(labels, phases))
+            rows.append(Row(model, suite, name, ALL, metric, walls[metric][-1], n=len(phases)))
         for phase in ("ed", "es"):
             rows.append(Row(model, suite, name, ALL, f"dice_{phase}", getattr(record, f"dice_{phase}")))
             frames = [getattr(beat, f"{phase}_frame") for beat in case.true.beats]
@@ -227,6 +240,9 @@ def synthetic_rows(
         rows += over_cases([over(metric="ef_r")], pairs, lambda p: pearson_r(p[:, 0], p[:, 1]))
     for phase in ("ed", "es"):
         rows += over_cases([over(metric=f"dice_{phase}")], [getattr(r, f"dice_{phase}") for r in records])
+    for metric, ratios in walls.items():
+        row = Row(model, suite, ALL, ALL, metric, NAN, baseline=CAMUS_WALL_RATIO[0])
+        rows += over_cases([row], ratios)
     for (metric, region), values_mm in borders.items():
         rows += over_cases([Row(model, suite, ALL, region, metric, NAN, unit="mm")], values_mm)
     return rows

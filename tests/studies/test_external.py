@@ -19,6 +19,7 @@ from lvef.evaluation.metrics import dice_score
 from lvef.geometry.tracing import trace_labels
 from lvef.inference.card import read_card
 from lvef.inference.catalogue import find_model
+from lvef.measure.options import MeasureOptions
 from studies.external.cases import PERTURBATIONS, Case, perturbed
 from studies.external.drawings import BAND_OPACITY, read_beat, read_line
 from studies.external.measures import (
@@ -32,7 +33,7 @@ from studies.external.measures import (
     signed_distances,
     wall_area,
 )
-from studies.external.predictions import Cache, Prediction
+from studies.external.predictions import Cache, Model, Prediction
 from studies.external.scores import agreement_rows, cine_rows, drawn_rows, stability_rows
 from studies.external.sheets import chosen_frames
 from studies.external.tables import (
@@ -206,6 +207,16 @@ def test_jitter_and_wall_area():
     assert math.isnan(jitter(steady[:2]))
     labels = np.stack([labelled(ellipse())] * 3)
     assert wall_area(labels, 0) == (labels[0] == 2).sum()
+
+
+def test_a_prediction_keeps_the_classes_of_every_frame(phantom_clip):
+    clip = phantom_clip.clip
+    clip = dataclasses.replace(clip, frames=clip.frames[:40], times_s=clip.times_s[:40])
+    prediction = Model(MeasureOptions(), "camus-seg").predict(clip)
+    assert prediction.labels.shape == (40, 128, 128)
+    areas = [(labels == 1).sum() for labels in prediction.labels]
+    drawn = [cv2.contourArea(t.contour.astype(np.float32)) for t in prediction.tracings]
+    assert np.corrcoef(areas, drawn)[0, 1] > 0.9
 
 
 def made_prediction(cavities, ef=None, curve=None, labels=None, source="made"):

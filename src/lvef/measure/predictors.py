@@ -143,14 +143,14 @@ class SegmentationPredictor(Predictor):
     ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
         """See `Predictor.probabilities`."""
         placement = place(box, self.entry.card.input.size, spacing)
-        for batch in self._batches(frames, placement, context):
+        for batch in self.batches(frames, placement, context):
             for probability in batch:
                 yield probability, placement
 
-    def _batches(
+    def batches(
         self, frames: FrameArray, placement: Placement, context: FrameContext
     ) -> Iterator[NDArray[np.float32]]:
-        """Class probabilities of some frames at a time, ``(k, classes, size, size)``."""
+        """Class probabilities of some frames at a time, ``(k, classes, size, size)``; all that `trace` sees."""
         spec = self.entry.card.input
         shown = np.arange(len(frames))[:, None].repeat(len(spec.offsets_s), axis=1)
         if context.times_s is not None and len(spec.offsets_s) > 1:
@@ -207,7 +207,7 @@ class SegmentationPredictor(Predictor):
         tracings: list[Tracing | None] = []
         contact = np.full(len(frames if context.only is None else context.only), np.nan)
         certainty = contact.copy()
-        for batch in self._batches(frames, placement, context):
+        for batch in self.batches(frames, placement, context):
             first = len(tracings)
             tracings += traces_in_image(batch, placement, spacing)
             seen(len(tracings))
