@@ -48,6 +48,8 @@ cli.VERBS["batch"] = ("__main__", "batch", "")
 cli.main()
 """
 
+HEEDS_HANG_UP = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+
 STATES = {
     "python": 130,
     "native": 130,
@@ -62,15 +64,19 @@ STATES = {
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_stop_signal_to_all_processes_ends_a_batch_as_ctrl_c_does(number, code):
     with subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "batch", "python"],
+        # Under nohup the tests themselves ignore SIGHUP, and their children would, too.
+        [sys.executable, "-c", HEEDS_HANG_UP + COMMAND, "batch", "python"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     ) as process:
-        assert process.stdout.readline() == "stuck\n"
-        os.killpg(process.pid, number)
-        _, said = process.communicate(timeout=60)
+        try:
+            assert process.stdout.readline() == "stuck\n"
+            os.killpg(process.pid, number)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == code
     assert said.startswith("lvef: stopped. Finished files stay")
     assert said.count("\n") == 1
