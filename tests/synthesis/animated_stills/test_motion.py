@@ -3,6 +3,7 @@ import pytest
 
 from lvef.core.terms import View
 from lvef.geometry.ejection import ejection_fraction
+from lvef.synthesis.animated_stills import motion
 from lvef.synthesis.animated_stills.motion import AREA_LIMITS, fit_contraction
 from tests.geometry.ventricle_shapes import true_volume
 from tests.synthesis.animated_stills.drawn_pair import ED, ES, SPACING, drawn_pair
@@ -26,7 +27,7 @@ def test_volume_falls_and_its_level_is_found_again(heart):
     wanted = np.linspace(heart.volumes[-1], heart.volumes[0], 37)
     levels = heart.levels_of(wanted)
     assert (np.diff(levels) < 0).all()
-    measured = [heart._measured(heart.contour(heart.lv, level)) for level in levels]
+    measured = [motion._volume(heart.contour(heart.lv, level), heart.pair) for level in levels]
     assert np.abs(np.array(measured) / wanted - 1).max() < 1e-4
     beyond = heart.levels_of(np.array([2 * wanted[-1], 0.0]))
     assert beyond == pytest.approx([heart.levels[0], heart.levels[-1]])
