@@ -105,7 +105,8 @@ def test_one_that_was_ended_while_idle_is_replaced(clip_path, no_children):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 def test_a_child_ends_with_its_parent():
-    code = "from lvef.io import isolation as i; i.start_ahead(); print(i._idle[0].process.pid, flush=True); import os; os._exit(0)"
+    code = "import os; from lvef.io import isolation as i; i.start_ahead(); "
+    code += "print(i._idle[0].process.pid, flush=True); os._exit(0)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
