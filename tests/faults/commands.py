@@ -38,7 +38,17 @@ duration_s = 1.0
 clips = 1
 """
 
-DROPPED = {"seconds", "finished", "resumed", "machine", "packages", "created", "total_seconds", "command"}
+DROPPED = {
+    "seconds",
+    "minutes",
+    "finished",
+    "resumed",
+    "machine",
+    "packages",
+    "created",
+    "total_seconds",
+    "command",
+}
 """Values that differ from run to run, in any JSON object."""
 
 

@@ -121,6 +121,9 @@ def _check_end(child: Child, trial: Trial, codes: set[int]) -> None:
     code = child.process.returncode
     # Before the program begins, a signal ends the interpreter, which says nothing.
     early = {-signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT} if not child.said() else set()
+    # In native code, Python cannot obey a stop signal; the watchdog ends the command, and says so.
+    if codes & {129, 130, 143} and "It was stuck and was ended from outside" in child.said():
+        early |= {-signal.SIGKILL}
     if code not in codes | (early if codes != {0} else set()):
         trial.violations.append(f"exit code {code}")
     if left := left_after(child.pid):
