@@ -18,6 +18,7 @@ def stills(tmp_path_factory):
     return camus_folder.write(tmp_path_factory.mktemp("stills") / "camus", 6)
 
 
+@pytest.mark.slow
 def test_table_and_files(run, here, stills):
     result = run("evaluate", "stills", stills, "--out", here / "out", "--precision", "f32")
     assert result.exit_code == 0, result.stderr

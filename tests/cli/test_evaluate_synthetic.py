@@ -34,6 +34,7 @@ def knowing(monkeypatch, made, fake):
     return fake
 
 
+@pytest.mark.slow
 def test_table_and_files(run, here, written, knowing):
     result = run("evaluate", "synthetic", written, "--out", "out")
     assert result.exit_code == 0, result.stderr

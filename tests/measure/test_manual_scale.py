@@ -121,6 +121,7 @@ def test_the_ventricle_has_the_size_of_an_adult_one(length_mm, says):
     assert says in clip.spacing_note
 
 
+@pytest.mark.slow
 def test_a_clip_without_millimetres_gets_them():
     made = sample_phantom().clip
     bare = replace(made, spacing=None, frames=made.frames[:50], times_s=made.times_s[:50])

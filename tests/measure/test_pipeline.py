@@ -468,6 +468,7 @@ def flat_noise(frames):
     return noisy(frames // 4, 60)
 
 
+@pytest.mark.slow
 def test_frames_by_hand_in_a_clip_with_a_cut(two_recordings):
     joined, good = two_recordings
     options = replace(F32, ed_frame=81, es_frame=98)

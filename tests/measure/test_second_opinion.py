@@ -113,6 +113,7 @@ def test_a_biplane_study_and_each_view_have_one(measurer, views):
     assert single["A4C"][0].second_opinion.ef_percent is not None
 
 
+@pytest.mark.slow
 def test_two_stills(measurer, tmp_path):
     made = sample_phantom()
     paths = [tmp_path / "ed.png", tmp_path / "es.png"]

@@ -41,6 +41,7 @@ def test_the_file_counts_more_than_the_user_between_the_two_apical_views():
     assert known_view(CLIP, View.UNKNOWN) == (View.UNKNOWN, "")
 
 
+@pytest.mark.slow
 def test_a_dicom_file_of_another_view_gets_no_ef(tmp_path):
     frames = sample_phantom().clip.frames[:40]
     ds = dicom(frames, FrameTime="20", ViewCodeSequence=coded("399139001").ViewCodeSequence)

@@ -82,6 +82,7 @@ def test_the_clips_of_several_patients_are_no_study(tmp_path):
     assert "2 patients" in m.reason
 
 
+@pytest.mark.slow
 def test_a_study_of_four_clips(tmp_path):
     codes = {"four": "399214001", "two": "399232001", "long": "399139001"}
     for name, code in codes.items():

@@ -180,6 +180,7 @@ def test_a_pair_of_stills(real, stills):
     assert (film.status_code, film.json()["error"]["code"]) == (404, "no_pictures")
 
 
+@pytest.mark.slow
 def test_a_biplane_study(real, phantom_file, phantom_clip, tmp_path):
     clip = phantom_clip.clip
     backwards = replace(phantom_clip, clip=replace(clip, frames=clip.frames[::-1]))

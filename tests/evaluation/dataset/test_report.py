@@ -43,6 +43,7 @@ def read(text):
     return list(csv.DictReader(io.StringIO(text)))
 
 
+@pytest.mark.slow
 def test_files_and_page(analysis, tmp_path):
     plan = Plan(Path("made.csv"), "test", ("a", "b"))
     inputs = Inputs(
