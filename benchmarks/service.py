@@ -43,12 +43,16 @@ EFS_PERCENT = (35.0, 50.0, 62.0)
 LVEF = (sys.executable, "-c", "from lvef.cli.main import main; main()")
 
 
-def make_clips(folder: Path) -> list[Path]:
-    """Clips of phantoms, three seconds each."""
+def make_clips(
+    folder: Path, heart_rate_bpm: float = 72, frame_rate_hz: float = 50, n_frames: int = 150
+) -> list[Path]:
+    """Clips of phantoms, three seconds each unless asked otherwise."""
     paths = []
     for number, ef in enumerate(EFS_PERCENT):
         rng = np.random.default_rng(number)
-        options = PhantomOptions(ef_percent=ef, heart_rate_bpm=72, frame_rate_hz=50, n_frames=150)
+        options = PhantomOptions(
+            ef_percent=ef, heart_rate_bpm=heart_rate_bpm, frame_rate_hz=frame_rate_hz, n_frames=n_frames
+        )
         path = folder / f"phantom{number}.avi"
         write_video(path, render_phantom(draw_phantom(rng, options, name=path.stem), rng))
         paths.append(path)

@@ -33,10 +33,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from lvef.stores.synthetic_files import write_video
-from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
-from lvef.synthesis.phantom.render import render_phantom
-from service import EFS_PERCENT, LVEF, Clients, Memory, by_command_line, wait_until_ready
+from service import LVEF, Clients, Memory, by_command_line, make_clips, wait_until_ready
 
 MAX_UPLOAD_MB = 8
 HEAD = "Host: localhost\r\nConnection: close\r\n"
@@ -91,18 +88,6 @@ ATTACKS: dict[str, tuple[bytes, set[int]]] = {
 
 IDLE_CONNECTIONS = 100
 """Connections that are opened at once, each time, and then say nothing."""
-
-
-def make_clips(folder: Path) -> list[Path]:
-    """Clips of phantoms, a second and a half each: many answers count here, not their time."""
-    paths = []
-    for number, ef in enumerate(EFS_PERCENT):
-        rng = np.random.default_rng(number)
-        options = PhantomOptions(ef_percent=ef, heart_rate_bpm=90, frame_rate_hz=25, n_frames=38)
-        path = folder / f"phantom{number}.avi"
-        write_video(path, render_phantom(draw_phantom(rng, options, name=path.stem), rng))
-        paths.append(path)
-    return paths
 
 
 class Attacker:
@@ -225,7 +210,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         data, log = folder / "data", folder / "log"
-        paths = make_clips(folder)
+        paths = make_clips(folder, heart_rate_bpm=90, frame_rate_hz=25, n_frames=38)
         expected = by_command_line(paths, 1)
         command = [*LVEF, "serve", "--port", "0", "--data", str(data), "--workers", str(given.workers)]
         command += ["--threads", "1", "--max-queue", str(given.queue), "--max-upload-mb", str(MAX_UPLOAD_MB)]

@@ -37,14 +37,14 @@ def storage():
     )
     with pytest.MonkeyPatch.context() as patch:
         try:
-            yield from _bucket(patch, port)
+            yield from _bucket(patch, port, server)
         finally:
             filesystem.cache_clear()
             server.kill()
             server.wait()
 
 
-def _bucket(patch, port):
+def _bucket(patch, port, server):
     from lvef.distributed.storage import filesystem
 
     patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
@@ -53,12 +53,11 @@ def _bucket(patch, port):
     patch.setenv("AWS_REGION", "us-east-1")
     patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     filesystem.cache_clear()
-    until = time.monotonic() + 300
     while True:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 break
-        assert time.monotonic() < until, "the server did not start"
+        assert server.poll() is None, "the server did not start"
         time.sleep(0.2)
     request = urllib.request.Request(f"http://127.0.0.1:{port}/archive", method="PUT")
     urllib.request.urlopen(request, timeout=60).close()

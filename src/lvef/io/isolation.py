@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -109,40 +110,31 @@ def read_cells(path: str | os.PathLike[str]) -> list[list[Any]]:
     return found
 
 
-def probe(path: Path) -> FileHeader:
-    """`lvef.io.probe.probe`, in a process of its own where a native library reads the header.
+def probe(path: Path, reader: str = "probe") -> FileHeader:
+    """A function of `lvef.io.probe`, in a process of its own where a native library reads the header.
 
     Args:
         path: The file.
+        reader: Name of the function.
 
     Raises:
         DataError: As there; and when the library crashed.
     """
-    return _probe("probe", path)
+    try:
+        kind = format_of_file(path)
+    except OSError:
+        kind = None
+    # The headers of AVI, DICOM, NIfTI and MetaImage are read by Python code: 10,000 AVI files take a second or two.
+    native = kind is not None and kind is not AVI and kind.family in ("video", "image")
+    found: FileHeader = _isolated(reader, path) if native else _function(reader)(path)
+    return found
 
 
-def probe_video(path: Path) -> FileHeader:
-    """`lvef.io.probe.probe_video`, as `probe`.
+probe_video = partial(probe, reader="probe_video")
+"""`probe` of a file that must be a video."""
 
-    Args:
-        path: The file.
-
-    Raises:
-        DataError: As there; and when the library crashed.
-    """
-    return _probe("probe_video", path)
-
-
-def probe_image(path: Path) -> FileHeader:
-    """`lvef.io.probe.probe_image`, as `probe`.
-
-    Args:
-        path: The file.
-
-    Raises:
-        DataError: As there; and when the library crashed.
-    """
-    return _probe("probe_image", path)
+probe_image = partial(probe, reader="probe_image")
+"""`probe` of a file that must be an image."""
 
 
 def start_ahead() -> None:
@@ -239,17 +231,6 @@ def _isolated(
     if isinstance(reply, BaseException):
         raise reply
     return reply
-
-
-def _probe(name: str, path: Path) -> FileHeader:
-    try:
-        kind = format_of_file(path)
-    except OSError:
-        kind = None
-    # The headers of AVI, DICOM, NIfTI and MetaImage are read by Python code: 10,000 AVI files take a second or two.
-    native = kind is not None and kind is not AVI and kind.family in ("video", "image")
-    found: FileHeader = _isolated(name, path) if native else _function(name)(path)
-    return found
 
 
 _MODULES = {

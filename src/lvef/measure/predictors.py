@@ -386,7 +386,7 @@ def traces_in_image(
         placement: Where the square lies in the image.
         spacing: Scale of the image, or None.
     """
-    # A network without atrium or wall: the shape alone tells the base from the apex.
+    # A network without atrium or wall: only the shape distinguishes base and apex.
     seen = dict(zip(CLASSES, np.moveaxis(probabilities, 1, 0), strict=False))
     found = trace_frames(
         seen["lv"], seen.get("la"), seen.get("myocardium"), aspect=model_aspect(placement, spacing)

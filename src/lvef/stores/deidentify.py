@@ -114,7 +114,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _find_safe_sector(clip: Clip) -> Sector:
-    """The sector, if it can be told from a lit screen."""
+    """The sector, if it can be distinguished from a lit screen."""
     sector = find_sector(clip)
     # Two images side by side are two of one screen: each may be a rectangle with a margin.
     if sector.second is not None or sector.mask.sum() > MAX_BOX_FILL * sector.box.width * sector.box.height:
