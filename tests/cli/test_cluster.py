@@ -7,9 +7,13 @@ from lvef.cli import cluster
 from lvef.cli.main import main
 
 
-def test_a_file_taken_for_the_address_is_named(tmp_path):
+@pytest.mark.parametrize(
+    "words",
+    ["measure other.avi", "measure", "evaluate dataset", "synthesize phantom", "data prepare clips"],
+)
+def test_a_file_taken_for_the_address_is_named(tmp_path, words):
     clip = str(tmp_path / "clip.avi")
-    result = CliRunner().invoke(main, ["measure", "other.avi", "--ray", clip])
+    result = CliRunner().invoke(main, [*words.split(), "--ray", clip])
     assert result.exit_code == 2
     assert f"--ray took {clip} as the address of a cluster: write --ray after the files" in result.stderr
 

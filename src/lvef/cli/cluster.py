@@ -24,12 +24,23 @@ MEMORY_GB = 4.0
 SECTION = ("ray", "worker_memory", "job")
 """Options of the heading "Cluster"."""
 
+
+def _address(ctx: click.Context, param: click.Parameter, ray: str | None) -> str | None:
+    """The address; refuses a file that was taken for it, before anything says that the file is missing."""
+    if ray and ((ray not in (LOCAL, "auto") and ":" not in ray) or ray.startswith(("s3:", "gs:", "file:"))):
+        raise click.UsageError(
+            f"--ray took {ray} as the address of a cluster: write --ray after the files, or give HOST:PORT or auto."
+        )
+    return ray
+
+
 ray_options = combine(
     click.option(
         "--ray",
         is_flag=False,
         flag_value=LOCAL,
         metavar="[ADDRESS]",
+        callback=_address,
         help="Work on a Ray cluster: HOST:PORT, auto for the one of this machine, or none for one that is started here. "
         "Write it after the files.",
     ),
@@ -55,29 +66,12 @@ def ray_pool(
     limit_s: float = 0.0,
     prepare: Callable[[], object] | None = None,
 ) -> Iterator[RayPool | None]:
-    """The pool that ``--ray`` asks for, connected for the length of the block; None where it was not given.
-
-    Raises:
-        UsageError: A file was taken for the address.
-    """
+    """The pool that ``--ray`` asks for, connected for the length of the block; None where it was not given."""
     if ray is None:
         yield None
         return
-    check_address(ray)
     from lvef.distributed import pool
 
     options = pool.PoolOptions(ray, workers, max(threads, 1), worker_memory, limit_s)
     with pool.ray_pool(options, prepare=prepare) as found:
         yield found
-
-
-def check_address(ray: str) -> None:
-    """Refuse a file that was taken for the address of a cluster.
-
-    Raises:
-        UsageError: With what to write instead.
-    """
-    if (ray not in (LOCAL, "auto") and ":" not in ray) or ray.startswith(("s3:", "gs:", "file:")):
-        raise click.UsageError(
-            f"--ray took {ray} as the address of a cluster: write --ray after the files, or give HOST:PORT or auto."
-        )

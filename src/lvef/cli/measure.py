@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import lvef
-from lvef.cli.cluster import SECTION, check_address, ray_options, ray_pool
+from lvef.cli.cluster import SECTION, ray_options, ray_pool
 from lvef.cli.options import (
     FOLDER,
     PATH,
@@ -318,7 +318,6 @@ def measure(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     check_inputs(request, options)
     if request.ray is None:
         ctx.exit(run_request(request, options))
-    check_address(request.ray)
     if not request.paths:
         raise click.UsageError("--ray measures files, folders, lists and URLs: give PATH.")
     ctx.exit(run_on_cluster(request, options))
