@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lvef.inference.card import NOT_VALIDATED, Figure, display_name, experimental_text, metric_text
-from lvef.inference.catalogue import display_name_of, find_model, first_model_of_kind, list_models
+from lvef.inference.catalogue import find_model, first_model_of_kind, list_models
 from lvef.measure.options import MeasureOptions
 
 CARD = find_model(MeasureOptions.weights).card
@@ -63,13 +63,7 @@ def test_the_default_is_not_experimental_and_the_marked_ones_say_why():
     assert marked == {"small-video", "two-stream-tuned", "volume-trace-tuned"}
     for entry in list_models():
         assert not entry.card.experimental or entry.card.external[0].name == "ef_mae", entry.name
-        assert display_name_of(entry.name) == display_name(entry.card)
-
-
-def test_what_is_offered_by_its_folder_has_the_mark_too():
-    for entry in list_models():
-        assert display_name_of(str(entry.folder)).endswith("(experimental)") is entry.card.experimental
-    assert display_name_of("no-such") == "no-such"
+        assert display_name(entry.card).endswith("(experimental)") is entry.card.experimental
 
 
 def test_an_experimental_network_never_stands_in_for_the_default(monkeypatch):

@@ -220,7 +220,7 @@ def measure_archive(
     Args:
         clips: By `find_archive`.
         out: Folder of jobs, on this machine or in object storage.
-        options: Settings of the measurement, by `lvef.measure.pipeline.pinned_options`.
+        options: Settings of the measurement, by `lvef.measure.batch.pinned_options`.
         settings: Everything the results depend on, as `lvef.measure.batch.run_batch` has it.
         pool: Measures; None measures in this process.
         job: Its id; empty makes one of the settings.

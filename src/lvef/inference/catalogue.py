@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lvef.core.errors import UnknownNameError, WeightsError, did_you_mean
 from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, MEASURING_KINDS, SEGMENTATION, VIEW
-from lvef.inference.card import CARD_NAME, MARK, MODEL_NAME, Card, display_name, read_card
+from lvef.inference.card import CARD_NAME, MODEL_NAME, Card, read_card
 from lvef.inference.session import Port, Session, open_session
 from lvef.transforms.volume_tracing import N_LINES
 
@@ -88,18 +88,6 @@ def first_model_of_kind(kind: str, preferred: str) -> str:
     if not names:
         raise WeightsError(f'No {kind} model is installed: run pip install "lvef[weights]".')
     return preferred if preferred in names else names[0]
-
-
-def display_name_of(name: str) -> str:
-    """A network's name, or the folder it lies in, as it is offered: with the mark where its card has it.
-
-    One that is not there stays as it was given; loading it says what is wrong.
-    """
-    folder = Path(name)
-    if (folder / CARD_NAME).is_file():
-        card = read_card(folder)
-        return f"{name} ({MARK})" if card.experimental else name
-    return next((display_name(entry.card) for entry in list_models() if entry.name == name), name)
 
 
 def find_model(name: str) -> ModelEntry:
