@@ -20,8 +20,8 @@ from lvef.core.records import Beat, Clip, CodedWarning, Measurement, Tracing, Vo
 from lvef.core.terms import GIVEN_VIEWS, Sex, Status
 from lvef.core.wording import ef_interval_text, reason_text
 from lvef.io.arrays import clip_of_array
-from lvef.io.isolation import open_clip
-from lvef.io.open import find_clips, find_inputs
+from lvef.io.isolation import find_clips, open_clip
+from lvef.io.open import find_inputs
 from lvef.io.timing import with_frame_rate
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer

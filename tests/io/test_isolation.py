@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import pickle
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -17,11 +18,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lvef.core.errors import DataError, QualityRefusal
-from lvef.io import isolation
+from lvef.core.errors import ConfigError, DataError, QualityRefusal, VideoError
+from lvef.io import decoder, isolation, progress
 from lvef.io import open as opening
 from lvef.io import probe as probing
-from lvef.io.images import read_labels
+from lvef.io.images import read_labels, read_still
 from tests.datasets.hmc_qu_folder import write_xlsx
 from tests.io.io_fabrication import dicom, moving_grey, save, write_video
 
@@ -57,7 +58,7 @@ def no_children():
 
 def test_a_clip_is_the_same_as_in_place(clip_path):
     here, there = opening.open_clip(clip_path), isolation.open_clip(clip_path)
-    assert there.frames.nbytes > isolation.INLINE_BYTES
+    assert there.frames.nbytes > decoder.INLINE_BYTES
     np.testing.assert_array_equal(there.frames, here.frames)
     np.testing.assert_array_equal(there.times_s, here.times_s)
     np.testing.assert_array_equal(there.chroma, here.chroma)
@@ -71,6 +72,7 @@ def test_small_clips_masks_and_cells(tmp_path):
     mask = tmp_path / "mask.png"
     Image.fromarray(np.eye(9, dtype=np.uint8)).save(mask)
     np.testing.assert_array_equal(isolation.read_labels(mask), read_labels(mask))
+    np.testing.assert_array_equal(isolation.read_still(mask).frames, read_still(mask).frames)
     assert isolation.probe(mask) == isolation.probe_image(mask) == probing.probe(mask)
     video = write_video(tmp_path / "a.mp4", moving_grey(4), "mpeg4", "yuv420p")
     assert isolation.probe_video(video) == probing.probe_video(video)
@@ -120,9 +122,11 @@ def test_in_place_where_no_process_can_be_started(clip_path, no_children, monkey
     assert not isolation._possible
 
 
-def test_in_place_in_a_process_that_is_apart_already(monkeypatch):
-    monkeypatch.setattr(multiprocessing, "parent_process", lambda: object())
-    assert not isolation._is_wanted()
+def test_in_place_in_a_process_that_is_apart_already(clip_path, no_children, monkeypatch):
+    monkeypatch.setattr(isolation, "_possible", True)
+    isolation.decode_in_place()
+    assert len(isolation.open_clip(clip_path).frames) == 12
+    assert not isolation._idle
 
 
 @pytest.mark.parametrize(
@@ -157,37 +161,145 @@ def test_a_workbook_that_unfolds_is_one_sentence(tmp_path):
         isolation.read_cells(path)
 
 
+@pytest.fixture
+def counted(monkeypatch):
+    """Signs of progress in this process."""
+    signs: list[None] = []
+    monkeypatch.setattr(progress, "_listeners", [lambda: signs.append(None)])
+    return signs
+
+
+def test_each_packet_frame_and_file_is_a_sign_of_progress(clip_path, tmp_path, counted):
+    opening.open_clip(clip_path)
+    assert len(counted) >= 12
+    counted.clear()
+    opening.open_clip(save(dicom(moving_grey(9)), tmp_path / "a.dcm"))
+    assert len(counted) == 9
+    counted.clear()
+    folder = tmp_path / "stills"
+    folder.mkdir()
+    for number in range(6):
+        Image.fromarray(np.full((20, 20), 9, np.uint8)).save(folder / f"a{number}.png")
+    opening.open_clip(folder)
+    assert len(counted) == 12
+
+
+@pytest.mark.parametrize(("silent_s", "is_enough"), [(0, True), (3, True), (2, False)])
+def test_a_sign_of_progress_begins_the_time_anew(silent_s, is_enough, monkeypatch):
+    """Five seconds pass until the reply comes, never more than two without a sign."""
+    data = pickle.dumps((False, "done"))
+    steps = [None, None, decoder._SIGN, None, None, decoder._SIGN, None, decoder._HEADER.pack(len(data))]
+
+    def step(*_):
+        if (step := steps.pop(0)) is None:
+            raise TimeoutError
+        return step, [], 0, None
+
+    monkeypatch.setattr(socket, "recv_fds", step)
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(data)
+        if is_enough:
+            assert decoder.receive(here, waits=True, silent_s=silent_s) == "done"
+        else:
+            with pytest.raises(TimeoutError):
+                decoder.receive(here, waits=True, silent_s=silent_s)
+
+
+def test_signs_are_sent_a_second_apart(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    here, there = socket.socketpair()
+    with here, there:
+        sender = decoder._SignSender(there)
+        for clock[0] in (0.2, 0.9, 1.0, 1.5, 2.5):
+            sender()
+        assert here.recv(99) == 2 * decoder._SIGN
+
+
+def test_the_silent_limit_grows_with_the_file_and_can_be_set(tmp_path, monkeypatch):
+    path = tmp_path / "a.avi"
+    with path.open("wb") as file:
+        file.truncate(300 * 10**6)
+    monkeypatch.delenv(isolation.SILENT_VARIABLE, raising=False)
+    assert isolation._silent_limit(path) == 600 + 300
+    assert isolation._silent_limit(tmp_path / "nothing.avi") == 600
+    monkeypatch.setenv(isolation.SILENT_VARIABLE, "20")
+    assert isolation._silent_limit(path) == 20 + 300
+    monkeypatch.setenv(isolation.SILENT_VARIABLE, "0")
+    assert isolation._silent_limit(path) == 0
+    for wrong in ("soon", "-1", "inf", "nan"):
+        monkeypatch.setenv(isolation.SILENT_VARIABLE, wrong)
+        with pytest.raises(ConfigError, match=f"LVEF_DECODE_SECONDS={wrong}: give a number of seconds"):
+            isolation._silent_limit(path)
+
+
 HOOK = textwrap.dedent(
     """
     import os, signal
     import lvef.io.open as opening
+    from lvef.io import images, series
 
-    read = opening._read
+    read, open_image = opening._read, images.open_image
 
-    def crash(kind, source, limits):
+    def check(source):
         for name, number in (("segv", signal.SIGSEGV), ("abort", signal.SIGABRT)):
             if name in os.path.basename(source):
                 os.kill(os.getpid(), number)
+        if "hang" in os.path.basename(source):
+            while True:
+                signal.pause()
+
+    def crash(kind, source, limits):
+        check(source)
         return read(kind, source, limits)
 
+    def crash_image(path, source, kind, limits):
+        check(source)
+        return open_image(path, source, kind, limits)
+
     opening._read = crash
+    images.open_image = series.open_image = crash_image
     """
 )
-"""Loaded by every Python process with this folder on its path: files of these names crash the decoder."""
+"""Loaded by every Python process with this folder on its path: files of these names crash the decoder, or stop it."""
 
 
 @pytest.fixture
-def crashing(tmp_path):
+def hook(tmp_path):
+    """A value of PYTHONPATH that brings the hook into processes."""
+    folder = tmp_path / "hook"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(HOOK)
+    return os.pathsep.join([str(folder), *filter(None, sys.path)])
+
+
+@pytest.mark.slow
+def test_a_decoder_that_stops_for_ever_is_ended(clip_path, hook, no_children, monkeypatch):
+    hanging = clip_path.rename(clip_path.with_name("hang.avi"))
+    monkeypatch.setenv("PYTHONPATH", hook)
+    isolation.start_ahead()
+    [child] = isolation._idle
+    monkeypatch.setenv(isolation.SILENT_VARIABLE, "0.5")
+    with pytest.raises(
+        VideoError, match=r"hang\.avi: its decoder gave no sign of progress for 1 s and was ended"
+    ) as error:
+        isolation.open_clip(hanging)
+    assert "LVEF_DECODE_SECONDS" in str(error.value)
+    assert child.process.poll() == -signal.SIGKILL
+    monkeypatch.delenv(isolation.SILENT_VARIABLE)
+    # The next file has a process of its own.
+    assert len(isolation.open_clip(hanging.rename(clip_path)).frames) == 12
+
+
+@pytest.fixture
+def crashing(tmp_path, hook):
     """A folder of clips of which two crash their decoder, and the environment in which they do."""
-    hook = tmp_path / "hook"
-    hook.mkdir()
-    (hook / "sitecustomize.py").write_text(HOOK)
     clips = tmp_path / "clips"
     clips.mkdir()
     for name in ("a", "b_segv", "c", "d_abort", "e"):
         write_video(clips / f"{name}.avi", moving_grey(8), "mjpeg", "yuvj420p")
-    path = os.pathsep.join([str(hook), *filter(None, sys.path)])
-    return clips, {**os.environ, "PYTHONPATH": path}
+    return clips, {**os.environ, "PYTHONPATH": hook}
 
 
 @pytest.mark.slow
@@ -217,3 +329,18 @@ for workers in (1, 3):
             "again, as AVI or as uncompressed DICOM."
         )
     assert done.stderr == ""
+
+
+@pytest.mark.slow
+def test_a_still_that_crashes_its_decoder_costs_itself(hook, tmp_path, no_children, monkeypatch):
+    """It is opened to see whether the images of the folder are the frames of a cine."""
+    folder = tmp_path / "stills"
+    folder.mkdir()
+    for number in range(6):
+        Image.fromarray(np.full((20, 20), 9, np.uint8)).save(folder / f"a{number}.png")
+    damaged = folder / "b_segv.png"
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(damaged)
+    monkeypatch.setenv("PYTHONPATH", hook)
+    assert isolation.find_clips(opening.find_inputs([folder])) == [folder, damaged]
+    with pytest.raises(VideoError, match=r"b_segv\.png: its decoder crashed"):
+        isolation.read_still(damaged)

@@ -173,7 +173,8 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         DataError: A folder without an echo file.
     """
     from lvef.io.formats import ARCHIVE_SUFFIXES
-    from lvef.io.open import find_clips, find_inputs
+    from lvef.io.isolation import find_clips
+    from lvef.io.open import find_inputs
 
     found: dict[Path, None] = {}
     for path in paths:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lvef.core.errors import DataError
 from lvef.core.records import PixelSpacing
 from lvef.core.terms import Phase, View
-from lvef.io.images import read_labels, read_still
+from lvef.io.isolation import read_labels, read_still
 
 LICENCE = "CC-BY-NC-SA-4.0"
 """SPDX licence of the dataset, and so of models trained on it."""

@@ -30,7 +30,8 @@ from lvef.distributed.parts import COMMIT_ROWS, COMMIT_S, Held, PartTable
 from lvef.distributed.storage import ResultFolder, fetched, local_path, url_of
 from lvef.distributed.storage import find_files as find_objects
 from lvef.io.formats import CANDIDATE_SUFFIXES
-from lvef.io.open import find_clips, find_inputs
+from lvef.io.isolation import find_clips
+from lvef.io.open import find_inputs
 from lvef.measure.batch import failure_of_file, load_measurer
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.options import MeasureOptions

@@ -39,6 +39,7 @@ from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times, read_
 from lvef.io.dicom_view import read_view
 from lvef.io.formats import DICOM, format_of_file
 from lvef.io.limits import DEFAULT_LIMITS, MAX_FILE_BYTES, SizeLimits, check_size
+from lvef.io.progress import note_progress
 from lvef.io.series import MIN_CORRELATION, MIN_FRAMES, REFUSAL, frame_correlation
 from lvef.io.timing import (
     DEFAULT_FRAME_RATE_HZ,
@@ -229,6 +230,7 @@ def _modality_notice(dataset: Dataset) -> tuple[CodedWarning, ...]:
 
 
 def _instance(path: Path) -> Instance | None:
+    note_progress()
     try:
         if format_of_file(path) is not DICOM:
             return None

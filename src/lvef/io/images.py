@@ -20,6 +20,7 @@ from lvef.core.records import Clip, CodedWarning, FrameArray
 from lvef.io.formats import GIF, STILL_FORMATS, TIFF, FileFormat, format_of_file
 from lvef.io.greyscale import ColourSampler, to_uint8
 from lvef.io.limits import DEFAULT_LIMITS, MAX_SIDE_PX, SizeLimits, check_aspect, check_size, check_spacing
+from lvef.io.progress import note_progress
 from lvef.io.timing import Timing, assumed_timing, container_timing, even_times, is_plausible_rate
 
 IMAGE_NOTE = "An image file states no pixel size, so there are no millimetres or millilitres."
@@ -198,6 +199,7 @@ class Pages:
             if not self.frames:
                 raise
             return False
+        note_progress()
         upright = _upright(image)
         self.turned = upright.size != image.size
         self.frames.append(self._grey(upright, len(self.frames)))
@@ -282,6 +284,7 @@ def _label_values(path: str | os.PathLike[str], source: str, kind: FileFormat) -
         for page in page_numbers(image, kind):
             image.seek(page)
             values = np.asarray(_upright(image))
+            note_progress()
             pages.append(values[..., 0] if image.mode == "LA" else values)
     if any(page.shape != pages[0].shape for page in pages):  # some in colour, or of another size
         raise DataError(

@@ -6,27 +6,22 @@ stays for the next file, and the frames come back in memory that both share. A c
 
 A child is started with ``subprocess``, not ``multiprocessing``: that would import the user's own script once more.
 It writes no core file, which would hold a patient's frames, and nothing of what decoders print reaches the terminal.
-Decoding happens in place where a child cannot be had: on Windows, in a frozen program, and in a process that
-``multiprocessing`` started, which is apart already (the workers of the service).
+A child that gives no sign of progress for `SILENT_S` is ended, and its file has failed.
+
+Decoding happens in place where a child cannot be had, on Windows and in a frozen program, and in the workers of the service,
+which are apart already and have a time limit (`decode_in_place`).
 """
 
 from __future__ import annotations
 
 import atexit
-import importlib
-import mmap
-import multiprocessing
 import os
 import pickle
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -35,24 +30,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.errors import DataError, LvefError, RemoteError, VideoError, error_location
+from lvef.core.errors import ConfigError, DataError, VideoError
 from lvef.core.records import Clip
-from lvef.core.workers import interrupts_blocked, is_abandoned
+from lvef.core.workers import interrupts_blocked
+from lvef.io.decoder import function, receive, send
 from lvef.io.formats import AVI, format_of_file
-from lvef.io.limits import MAX_FRAMES, MAX_PIXELS
+from lvef.io.limits import DEFAULT_LIMITS, MAX_FRAMES, MAX_PIXELS, SizeLimits
 
 if TYPE_CHECKING:
     from lvef.io.probe import FileHeader
 
-CELLS_S, CELLS_BYTES = 5.0, 2**30
-"""Seconds and bytes that a workbook may take: a table of labels takes milliseconds and some megabytes."""
+CELLS_S = 5.0
+"""Seconds that a workbook may take: a table of labels takes milliseconds."""
 
-INLINE_BYTES = 2**20
-"""Frames of fewer bytes are sent as they are."""
+SILENT_S, BYTES_PER_S = 600.0, 10**6
+"""A decoder may be silent for so many seconds, and one more for each so many bytes of its file, before it is ended.
 
-_POLL_S = 1.0
-_HEADER = struct.Struct("<Q")
-_START = "import sys; sys.path[:] = {path!r}; from lvef.io.isolation import serve; serve({number})"
+Each packet, frame, or file of a folder is a sign of progress and begins the time anew, so the length of a clip does not
+count. A server that starts again is back within some minutes; a share that reads a MB a second is slow."""
+
+SILENT_VARIABLE = "LVEF_DECODE_SECONDS"
+"""Environment variable that holds other seconds than `SILENT_S`; 0 for no limit."""
+
+_KILLED_S = 5.0
+_START = "import sys; sys.path[:] = {path!r}; from lvef.io.decoder import serve; serve({number})"
 
 _lock = Lock()
 _idle: list[_Child] = []
@@ -75,6 +76,20 @@ def open_clip(
         LvefError: As there.
     """
     found: Clip = _isolated("open_clip", path, max_frames=max_frames, max_pixels=max_pixels)
+    return found
+
+
+def read_still(path: str | os.PathLike[str], limits: SizeLimits = DEFAULT_LIMITS) -> Clip:
+    """`lvef.io.images.read_still` in a process of its own.
+
+    Args:
+        path: The file.
+        limits: As there.
+
+    Raises:
+        VideoError: As there; and when a decoder crashed.
+    """
+    found: Clip = _isolated("read_still", path, limits=limits)
     return found
 
 
@@ -126,7 +141,7 @@ def probe(path: Path, reader: str = "probe") -> FileHeader:
         kind = None
     # The headers of AVI, DICOM, NIfTI and MetaImage are read by Python code: 10,000 AVI files take a second or two.
     native = kind is not None and kind is not AVI and kind.family in ("video", "image")
-    found: FileHeader = _isolated(reader, path) if native else _function(reader)(path)
+    found: FileHeader = _isolated(reader, path) if native else function(reader)(path)
     return found
 
 
@@ -135,6 +150,30 @@ probe_video = partial(probe, reader="probe_video")
 
 probe_image = partial(probe, reader="probe_image")
 """`probe` of a file that must be an image."""
+
+
+def find_clips(files: Iterable[Path]) -> list[Path]:
+    """`lvef.io.open.find_clips`, which opens stills in a process of its own.
+
+    Args:
+        files: As there.
+    """
+    from lvef.io.open import find_clips
+
+    return find_clips(files, is_single=_is_single)
+
+
+def _is_single(path: Path) -> bool:
+    try:
+        return bool(_isolated("is_single", path))
+    except VideoError:  # it is measured on its own, and says then what is wrong
+        return False
+
+
+def decode_in_place() -> None:
+    """Decode in this process from now on: it is apart already, and somebody ends it when it takes too long."""
+    global _possible
+    _possible = False
 
 
 def start_ahead() -> None:
@@ -173,15 +212,18 @@ class _Child:
         finally:
             other.close()
 
-    def send(self, request: Any, limit_s: float) -> Any:  # noqa: ANN401
+    def send(self, request: Any, limit_s: float, silent_s: float) -> Any:  # noqa: ANN401
         """What came of a request.
 
         Raises:
             _Gone: The process ended.
+            TimeoutError: It took longer than ``limit_s``, or gave no sign for ``silent_s``.
         """
         try:
-            _send(self._socket, request)
-            return _receive(self._socket, waits=True, limit_s=limit_s)
+            send(self._socket, request)
+            return receive(self._socket, waits=True, limit_s=limit_s, silent_s=silent_s)
+        except TimeoutError:
+            raise
         except (OSError, EOFError, pickle.UnpicklingError, ValueError):
             raise _Gone from None
 
@@ -193,7 +235,7 @@ class _Child:
         """
         if not self.is_ready:
             try:
-                self.is_ready = _receive(self._socket, waits=True) == "ready"
+                self.is_ready = receive(self._socket, waits=True) == "ready"
             except (OSError, EOFError):
                 raise _Gone from None
 
@@ -205,7 +247,11 @@ class _Child:
             return self.process.wait(0.5)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            return self.process.wait()
+        try:
+            return self.process.wait(_KILLED_S)
+        except subprocess.TimeoutExpired:
+            # It waits inside the kernel, for a share that does not answer. It ends when that does.
+            return -signal.SIGKILL
 
 
 def _isolated(
@@ -217,11 +263,16 @@ def _isolated(
 ) -> Any:  # noqa: ANN401
     child = _take() if _is_wanted() else None
     if child is None:
-        return _function(name)(path, **more)
+        return function(name)(path, **more)
     try:
-        reply = child.send((name, _folder(), path, more), limit_s)
+        silent_s = _silent_limit(path)
+        reply = child.send((name, _folder(), path, more), limit_s, silent_s)
     except _Gone:
         raise VideoError(_crash_message(os.fspath(path), child.end())) from None
+    except TimeoutError:
+        child.process.kill()
+        child.end()
+        raise VideoError(_hang_message(os.fspath(path), limit_s or silent_s)) from None
     except BaseException:
         # What it does now is no reply to the next request.
         child.process.kill()
@@ -233,40 +284,8 @@ def _isolated(
     return reply
 
 
-_MODULES = {
-    "open_clip": "lvef.io.open",
-    "read_labels": "lvef.io.images",
-    **dict.fromkeys(("probe", "probe_video", "probe_image"), "lvef.io.probe"),
-}
-"""Function -> its module, loaded late: the first process may need no decoder."""
-
-
-def _function(name: str) -> Callable[..., Any]:
-    if name == "read_cells":
-        return _read_cells_within_limits
-    found: Callable[..., Any] = getattr(importlib.import_module(_MODULES[name]), name)
-    return found
-
-
-def _read_cells_within_limits(path: str | os.PathLike[str]) -> list[list[Any]]:
-    from lvef.io.workbook import read_cells
-
-    if not sys.platform.startswith("linux") or multiprocessing.parent_process() is not None:
-        return read_cells(path)
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    held = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
-    most = held + CELLS_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (most if before[1] < 0 else min(most, before[1]), before[1]))
-    try:
-        return read_cells(path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
-
-
 def _is_wanted() -> bool:
-    return _possible and multiprocessing.parent_process() is None
+    return _possible
 
 
 def _take() -> _Child | None:
@@ -344,117 +363,27 @@ def _crash_message(source: str, code: int) -> str:
     )
 
 
-def serve(number: int) -> None:
-    """What a child does: read files until the other side is gone.
-
-    Args:
-        number: Its end of the socket, as a file descriptor.
-    """
-    import resource
-
-    # Ctrl-C reaches every process of a terminal; the first one decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with socket.socket(fileno=number) as link:
-        _send(link, "ready")
-        # While nothing is asked for yet.
-        from lvef.io import video  # noqa: F401
-
-        while True:
-            try:
-                name, folder, path, more = _receive(link)
-            except (EOFError, OSError):
-                return
-            try:
-                if folder is not None:
-                    os.chdir(folder)
-                reply: Any = _function(name)(path, **more)
-            except LvefError as error:
-                reply = error
-            except MemoryError:
-                reply = MemoryError()
-            except Exception as error:  # noqa: BLE001  the other process reports it
-                reply = RemoteError(error_location(error))
-            try:
-                _send(link, reply)
-            except OSError:
-                return
-            del reply
-
-
-def _send(link: socket.socket, value: Any) -> None:  # noqa: ANN401
-    """Send a value; the frames of a clip and large arrays in shared memory."""
-    frames = value.frames if isinstance(value, Clip) else value if isinstance(value, np.ndarray) else None
-    shared = None
-    if frames is not None and frames.nbytes >= INLINE_BYTES:
-        shared = _memory(frames)
-        rest = replace(value, frames=np.empty((0, 0, 0), np.uint8)) if isinstance(value, Clip) else None
-        value = (frames.shape, rest)
-    data = pickle.dumps((shared is not None, value))
-    try:
-        socket.send_fds(link, [_HEADER.pack(len(data))], [] if shared is None else [shared])
-        link.sendall(data)
-    finally:
-        if shared is not None:
-            os.close(shared)
-
-
-def _receive(link: socket.socket, *, waits: bool = False, limit_s: float = 0.0) -> Any:  # noqa: ANN401
-    """Receive a value.
-
-    Args:
-        link: The socket.
-        waits: Give up when the work of this thread is abandoned.
-        limit_s: Give up after this time; 0 for never.
+def _silent_limit(path: str | os.PathLike[str]) -> float:
+    """Seconds without a sign of progress after which a file is given up; 0 for no limit.
 
     Raises:
-        EOFError: The other side is gone.
+        ConfigError: The variable holds no such number.
     """
-    link.settimeout(_POLL_S if waits else None)
-    began = time.monotonic()
-    while True:
-        try:
-            header, found, _, _ = socket.recv_fds(link, _HEADER.size, 1)
-            break
-        except TimeoutError:
-            if is_abandoned() or 0 < limit_s < time.monotonic() - began:
-                raise VideoError("The file took too long and was given up.") from None
-    link.settimeout(None)
+    stated = os.environ.get(SILENT_VARIABLE, "")
     try:
-        header += _exactly(link, _HEADER.size - len(header)) if header else b""
-        if not header:
-            raise EOFError
-        is_shared, value = pickle.loads(_exactly(link, _HEADER.unpack(header)[0]))
-        if not is_shared:
-            return value
-        shape, rest = value
-        frames = np.frombuffer(mmap.mmap(found[0], 0, mmap.MAP_PRIVATE), np.uint8).reshape(shape)
-        return frames if rest is None else replace(rest, frames=frames)
-    finally:
-        for number in found:
-            os.close(number)
+        seconds = float(stated or SILENT_S)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ConfigError(f"{SILENT_VARIABLE}={stated}: give a number of seconds, or 0 for no limit.")
+    try:
+        return seconds and seconds + Path(path).stat().st_size / BYTES_PER_S
+    except OSError:
+        return seconds
 
 
-def _exactly(link: socket.socket, size: int) -> bytes:
-    data = bytearray(size)
-    view = memoryview(data)
-    while view:
-        n = link.recv_into(view)
-        if not n:
-            raise EOFError
-        view = view[n:]
-    return bytes(data)
-
-
-def _memory(frames: NDArray[np.uint8]) -> int:
-    """A file in memory, or where the system has none on the disk and without a name, that holds frames."""
-    if hasattr(os, "memfd_create"):
-        number = os.memfd_create("lvef-frames")
-    else:
-        with tempfile.TemporaryFile() as file:
-            number = os.dup(file.fileno())
-    view = np.ascontiguousarray(frames).data.cast("B")
-    while view:
-        view = view[os.write(number, view[: 2**30]) :]
-    return number
+def _hang_message(source: str, limit_s: float) -> str:
+    return (
+        f"{source}: its decoder gave no sign of progress for {limit_s:.0f} s and was ended: the file is damaged, or its "
+        f"disk or share does not answer; try it again, or allow more seconds with {SILENT_VARIABLE} (0 for no limit)."
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from lvef.core.errors import DataError, VideoError
@@ -128,16 +129,18 @@ def find_inputs(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return list(found)
 
 
-def find_clips(files: Iterable[Path]) -> list[Path]:
+def find_clips(files: Iterable[Path], is_single: Callable[[Path], bool] | None = None) -> list[Path]:
     """Return the clips among some files: the files themselves, and a folder in place of all its stills.
 
     DICOM files of one frame count as stills. Where only some of a folder's are among the files, they stay as they are.
 
     Args:
         files: From `find_inputs`, or named one by one.
+        is_single: Says whether an image file holds one image, as `lvef.io.series.is_single`, which is the default.
     """
-    from lvef.io.series import single_stills
+    from lvef.io import series
 
+    single_stills = partial(series.single_stills, is_single=is_single or series.is_single)
     given = list(dict.fromkeys(files))
     by_folder: dict[Path, list[Path]] = {}
     for path in given:

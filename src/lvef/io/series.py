@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -17,6 +17,7 @@ from lvef.io.formats import STILL_SUFFIXES, format_of_file
 from lvef.io.greyscale import to_uint8
 from lvef.io.images import IMAGE_NOTE, Pages, open_image, page_numbers
 from lvef.io.limits import DEFAULT_LIMITS, SizeLimits, check_size
+from lvef.io.progress import note_progress
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ, assumed_timing
 
 REFUSAL = "stills"
@@ -35,9 +36,22 @@ SIDE_PX = 48
 _NUMBER = re.compile(r"^(.*?)([0-9]{1,12})([^0-9]*)$", re.DOTALL)
 
 
-def single_stills(files: Iterable[Path]) -> list[Path]:
-    """Return those of the files that hold one image: no animation, no stack, no video under a wrong name."""
-    return [path for path in files if path.suffix.lower() in STILL_SUFFIXES and _is_single(path)]
+def is_single(path: Path) -> bool:
+    """Whether a file holds one image: no animation, no stack, no video under a wrong name."""
+    note_progress()
+    try:
+        kind = format_of_file(path)
+        if kind is None or kind.family != "image":
+            return False
+        with open_image(path, path.name, kind, DEFAULT_LIMITS) as image:
+            return len(page_numbers(image, kind)) == 1
+    except (DataError, OSError):  # it is measured on its own, and says then what is wrong
+        return False
+
+
+def single_stills(files: Iterable[Path], is_single: Callable[[Path], bool] = is_single) -> list[Path]:
+    """Return those of the files that hold one image, by suffix and content."""
+    return [path for path in files if path.suffix.lower() in STILL_SUFFIXES and is_single(path)]
 
 
 def read_series(
@@ -162,14 +176,3 @@ def frame_correlation(frames: FrameArray) -> float:
     if (norm == 0).any():  # black frames say nothing; what follows evaluates them
         return 1.0
     return float(np.median((flat[1:] * flat[:-1]).sum(axis=1) / (norm[1:] * norm[:-1])))
-
-
-def _is_single(path: Path) -> bool:
-    try:
-        kind = format_of_file(path)
-        if kind is None or kind.family != "image":
-            return False
-        with open_image(path, path.name, kind, DEFAULT_LIMITS) as image:
-            return len(page_numbers(image, kind)) == 1
-    except (DataError, OSError):  # it is measured on its own, and says then what is wrong
-        return False

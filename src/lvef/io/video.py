@@ -23,6 +23,7 @@ from lvef.io.avi import frame_sizes, main_rate_notices
 from lvef.io.formats import AVI, HEAD_BYTES, MP4, detect_format, unknown_format
 from lvef.io.greyscale import ColourSampler
 from lvef.io.limits import DEFAULT_LIMITS, SizeLimits, check_aspect, check_size
+from lvef.io.progress import note_progress
 from lvef.io.timing import container_timing
 
 MIN_RESCUED_FRAMES = 2
@@ -369,6 +370,7 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.Vide
         except FFmpegError:
             yield None
             return
+        note_progress()
         if packet.is_discard:
             yield 1
         try:

@@ -284,6 +284,9 @@ def serve_tasks(
     tempfile.tempdir = folder
     _silence_output()
     _adjust_oom_score()
+    from lvef.io.isolation import decode_in_place
+
+    decode_in_place()
     try:
         work = worker_factory(settings)
     except LvefError as error:
