@@ -1,40 +1,28 @@
-"""The service of a trial: the real one, with workers that take the EF from the file instead of measuring it."""
+"""The service of a trial: the real one, with workers that take the EF from the file instead of measuring it.
+
+As in the command ``lvef serve``, workers load what is large only when they are made: this script is read by each of them.
+"""
 
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
-from lvef.core.records import Measurement
-from lvef.core.terms import Status
-from lvef.measure.serializers import measurement_json
-from lvef.service.server import run_service
 from lvef.service.settings import ServiceSettings
-from lvef.service.worker import Task, TaskResult
-
-WORK_S = 0.1
-"""Time of a measurement."""
 
 
-class NumberWorker:
-    """Measures a file that holds a number: that is its EF."""
+def make_worker(settings: ServiceSettings) -> object:
+    """The worker, with its modules loaded."""
+    from tests.faults.service_worker import NumberWorker
 
-    def __init__(self, settings: ServiceSettings) -> None:
-        self.settings = settings
-
-    def __call__(self, task: Task) -> TaskResult:
-        number = float(Path(task.values["paths"][0]).read_text())
-        time.sleep(WORK_S)
-        measurement = Measurement(task.values["names"][0], Status.OK, "", "", ef_percent=number)
-        files = {"measurement.json": measurement_json(measurement).encode(), "curve.csv": b"frame\n0\n"}
-        # As large as a small clip, so that a disk fills.
-        return TaskResult(files, {"": bytes(50_000)}, str(Status.OK))
+    return NumberWorker(settings)
 
 
 if __name__ == "__main__":
+    from lvef.service.server import run_service
+
     run_service(
         ServiceSettings(port=0, workers=2, threads=1, data=Path(sys.argv[1]), grace_seconds=1),
         announce=lambda url: print(url, flush=True),
-        worker_factory=NumberWorker,
+        worker_factory=make_worker,
     )

@@ -72,6 +72,13 @@ class BrokenWorker:
         raise WeightsError("the network is damaged; install the weights again.")
 
 
+class HungryWorker:
+    """Finds no memory for a library."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        raise ImportError("cv2.abi3.so: failed to map segment from shared object")
+
+
 class ExitingWorker(FakeWorker):
     """Ends as soon as it is there."""
 

@@ -15,6 +15,8 @@ async def inner(scope, receive, send):
     """Stands for the application."""
     if scope["path"] == "/bug":
         raise RuntimeError("the secret of Mrs Meier")
+    if scope["path"] == "/full":
+        raise RuntimeError("can't start new thread")
     await send(
         {"type": "http.response.start", "status": 200, "headers": [(b"x-frame-options", b"SAMEORIGIN")]}
     )
@@ -164,6 +166,16 @@ def test_a_bug_tells_nothing_of_the_request(caplog):
     assert json.loads(body)["error"]["code"] == "bug"
     assert "Meier" not in caplog.text + body.decode()
     assert "RuntimeError in test_middleware.py" in caplog.text
+
+
+def test_want_of_memory_is_no_bug(caplog):
+    LOG.propagate = True
+    with caplog.at_level(logging.INFO, logger="lvef.service"):
+        status, headers, body = ask("/full")
+    assert (status, headers["retry-after"]) == (503, "10")
+    assert json.loads(body)["error"]["code"] == "no_memory"
+    assert "not enough memory: RuntimeError in test_middleware.py" in caplog.text
+    assert "bug" not in caplog.text
 
 
 def test_refusals_are_counted():

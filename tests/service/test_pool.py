@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from lvef.service.pool import CANCELLED, Pool, QueuedTask, QueueFull
+from lvef.service.pool import CANCELLED, Pool, QueuedTask, QueueFull, WorkerProcess
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Progress, Task
-from tests.service.fakes import BrokenWorker, ExitingWorker, FakeWorker, ReportingWorker
+from tests.service.fakes import BrokenWorker, ExitingWorker, FakeWorker, HungryWorker, ReportingWorker
 from tests.waiting import wait_until
 
 SETTINGS = ServiceSettings(workers=1, threads=1, max_queue=2)
@@ -176,6 +176,30 @@ def test_a_network_that_cannot_be_loaded_is_reported(bench):
     queued_task = one.do("ok")
     one.pool.stop(0)
     assert queued_task.reply.result(PATIENCE_S).code == "service_stopped"
+
+
+def test_want_of_memory_is_a_sentence(bench, capfd):
+    one = bench(HungryWorker)
+    wait_until(lambda: one.pool.trouble)
+    assert one.pool.trouble.startswith("There is not enough memory to load the model")
+    one.pool.stop(0)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_process_that_the_system_does_not_give_is_tried_again(bench, monkeypatch):
+    refused = []
+
+    def refuse_once(*args):
+        if not refused:
+            refused.append(args)
+            raise BlockingIOError
+        return WorkerProcess(*args)
+
+    monkeypatch.setattr("lvef.service.pool.WorkerProcess", refuse_once)
+    one = bench()
+    assert one.do("ok").reply.result(PATIENCE_S).status == "ok"
+    assert refused
+    assert not one.pool.trouble
 
 
 def test_a_process_that_cannot_start_is_tried_again_at_leisure(bench):

@@ -40,6 +40,7 @@ def measure(path, name="clip.avi", **changes):
         (GeometryError("x"), "not_possible"),
         (DataError("x"), "not_possible"),
         (MemoryError(), "too_large"),
+        (ImportError("cv2.abi3.so: failed to map segment from shared object"), "too_large"),
         (ValueError("the secret"), "bug"),
     ],
 )

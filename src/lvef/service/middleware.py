@@ -21,6 +21,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 
 from lvef.core.errors import error_location
+from lvef.core.memory import is_out_of_memory
 from lvef.service.errors import ApiError, error_body
 from lvef.service.metrics import Metrics
 from lvef.service.settings import ServiceSettings
@@ -53,6 +54,12 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
 
 BUG = "The service met an error it should not have; please report it."
 """Message of a bug."""
+
+NO_MEMORY, MEMORY_RETRY_S = (
+    "The service has not enough memory for this at the moment; send it again later.",
+    10,
+)
+"""Message where memory has run out, and seconds after which to try again."""
 
 WRONG_HOST = "The service is not known under this name; start it with --allow-host NAME to allow it."
 FOREIGN_ORIGIN = "A page of another origin may not use this service; --allow-origin allows one."
@@ -137,13 +144,16 @@ class AccessMiddleware:
             self._metrics.refused.labels(error.code).inc()
             await JSONResponse(error.body(), error.status, error.headers)(scope, receive, send)
         except Exception as error:  # noqa: BLE001  the message of a bug may quote what the client sent
-            LOG.error("bug: %s", error_location(error))
+            if is_out_of_memory(error):
+                LOG.warning("not enough memory: %s", error_location(error))
+            else:
+                LOG.error("bug: %s", error_location(error))
             if ended:
                 # Starlette has responded; it raises the error all the same.
                 return
             if started:
                 raise ConnectionAbortedError from None
-            await (await bug_response())(scope, receive, send)
+            await (await bug_response(error))(scope, receive, send)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         """Raise where the request is not allowed."""
@@ -202,8 +212,14 @@ class AccessMiddleware:
         LOG.info("%s %s %d %.0f ms", method, route, status, 1000 * seconds)
 
 
-async def bug_response(*_: object) -> Response:
-    """The response where the service met a bug; a handler of `Exception`, as Starlette's own is plain text."""
+async def bug_response(*given: object) -> Response:
+    """The response where the service met a bug or has no memory; a handler of `Exception`, as Starlette's own is plain text.
+
+    Args:
+        given: The error, alone or after the request.
+    """
+    if any(isinstance(one, Exception) and is_out_of_memory(one) for one in given):
+        return JSONResponse(error_body("no_memory", NO_MEMORY), 503, {"Retry-After": str(MEMORY_RETRY_S)})
     return JSONResponse(error_body("bug", BUG), 500)
 
 

@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
+from lvef.core.errors import LvefError
 from lvef.core.workers import interrupts_blocked, start_resource_tracker
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Progress, Task, TaskHandler, TaskResult, serve_tasks
@@ -47,6 +48,11 @@ STOPPED = TaskResult(
 
 CANCELLED = TaskResult(code="cancelled", message="The job was deleted.")
 """Result of tasks that were cancelled."""
+
+
+ENDED_EARLY = "A worker process ended while it started, most often for want of memory."
+NOT_STARTED = "The system gives no worker process, most often for want of memory."
+"""Why a worker cannot start."""
 
 
 class QueueFull(Exception):
@@ -238,7 +244,11 @@ class Pool:
         """A new process with its model loaded; None where that fails, or the service stops."""
         if self._is_stopping():
             return None
-        worker = WorkerProcess(self._make, self._settings, self._worker_folder(number))
+        try:
+            worker = WorkerProcess(self._make, self._settings, self._worker_folder(number))
+        except (LvefError, OSError, MemoryError, RuntimeError) as error:
+            self._note_trouble(str(error) if isinstance(error, LvefError) else NOT_STARTED)
+            return None
         until = time.monotonic() + START_LIMIT_S
         reply: TaskResult | Progress | None = None
         while (
@@ -252,10 +262,7 @@ class Pool:
             worker.kill()
             return None
         if not isinstance(reply, TaskResult) or reply.code:
-            self.trouble = (
-                reply.message if isinstance(reply, TaskResult) else "A worker process ended while it started."
-            )
-            LOG.warning("a worker cannot start: %s", self.trouble)
+            self._note_trouble(reply.message if isinstance(reply, TaskResult) else ENDED_EARLY)
             worker.kill()
             return None
         self.trouble = ""
@@ -263,6 +270,10 @@ class Pool:
             self._workers[number] = worker
             self._changed.notify_all()
         return worker
+
+    def _note_trouble(self, trouble: str) -> None:
+        self.trouble = trouble
+        LOG.warning("a worker cannot start: %s", trouble)
 
     def _next_task(self, worker: WorkerProcess) -> QueuedTask | None:
         """The next task; None where the service stops, or the process ended while idle."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lvef.core.errors import DataError, LvefError, QualityRefusal, WeightsError, error_location
+from lvef.core.memory import is_out_of_memory
 from lvef.service.settings import MB, ServiceSettings
 
 if TYPE_CHECKING:
@@ -284,13 +285,16 @@ def serve_tasks(
     tempfile.tempdir = folder
     _silence_output()
     _adjust_oom_score()
-    from lvef.io.isolation import decode_in_place
-
-    decode_in_place()
     try:
+        from lvef.io.isolation import decode_in_place
+
+        decode_in_place()
         work = worker_factory(settings)
     except LvefError as error:
         connection.send(TaskResult(code="weights", message=str(error)))
+        return
+    except Exception as error:  # noqa: BLE001  the service reports it; a traceback would be lost
+        connection.send(_start_failure(error))
         return
     if isinstance(work, Worker):
         work.report = connection.send
@@ -314,16 +318,29 @@ def do_task(work: TaskHandler, task: Task) -> TaskResult:
         return TaskResult(code="weights", message=str(error))
     except LvefError as error:
         return TaskResult(code="not_possible", message=str(error))
-    except MemoryError:
-        return TaskResult(
-            code="too_large",
-            message="There is not enough memory for this clip; cut it shorter or make it smaller.",
-        )
     except Exception as error:  # noqa: BLE001  a bug met in one file must not end the service
+        if is_out_of_memory(error):
+            return TaskResult(
+                code="too_large",
+                message="There is not enough memory for this clip; cut it shorter or make it smaller.",
+            )
         return TaskResult(
             code="bug",
             message=f"lvef met an error it should not have ({error_location(error)}); please report it.",
         )
+
+
+def _start_failure(error: Exception) -> TaskResult:
+    """Why a worker cannot start."""
+    if is_out_of_memory(error):
+        return TaskResult(
+            code="no_memory",
+            message="There is not enough memory to load the model; give fewer --workers, or free some.",
+        )
+    return TaskResult(
+        code="bug",
+        message=f"lvef met an error it should not have ({error_location(error)}); please report it.",
+    )
 
 
 def serialize_result(answer: Result, names: Mapping[str, str], *, keep_clips: bool = True) -> TaskResult:
