@@ -16,6 +16,9 @@ from lvef.measure.pipeline import Measurer
 from lvef.stores import prepare, synthetic
 from lvef.stores.recipes import ClipRecipe
 from lvef.stores.synthetic_sources import ClipOptions, PhantomSource, phantom_tasks
+from lvef.stores.traced_frames import TraceRecipe
+from tests.faults.commands import contents
+from tests.stores.made_up import write_echonet, write_stills
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +53,18 @@ class SendingPool:
 def test_preparation_of_clips_can_be_sent(tmp_path):
     work = partial(_attempt, ClipRecipe().make, prepare._failure, None)
     assert pickle.loads(pickle.dumps(work)).args[0].__self__ == ClipRecipe()
+
+
+def test_preparation_of_traced_frames_is_sent_and_comes_back(tmp_path):
+    """The files are those of a preparation in threads; tables of tracings and masks both."""
+    manifests = {"table": write_echonet(tmp_path / "echonet"), "masks": write_stills(tmp_path / "stills")}
+    for name, manifest in manifests.items():
+        pool = SendingPool()
+        sent = prepare.prepare(manifest, tmp_path / name / "sent", TraceRecipe(), pool=pool)
+        plain = prepare.prepare(manifest, tmp_path / name / "plain", TraceRecipe())
+        assert (pool.sent, sent.exit_code) == (sent.written, 0)
+        assert (sent.written, sent.frames, sent.notes) == (plain.written, plain.frames, plain.notes)
+        assert contents(tmp_path / name / "sent") == contents(tmp_path / name / "plain")
 
 
 def test_synthesis_is_sent_and_comes_back(tmp_path):

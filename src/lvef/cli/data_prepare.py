@@ -157,10 +157,12 @@ def two_stream(frames: int, duration: float, verify: bool, **common: Any) -> Non
 Examples:
   lvef data prepare volume-traces echonet.parquet --out traces
   lvef data prepare volume-traces camus.parquet --out traces --size 224
+  lvef data prepare volume-traces echonet.parquet --out traces --ray
 
 {EXIT_CODES}""",
 )
 @_common
+@ray_options
 def volume_traces(**common: Any) -> None:  # noqa: ANN401
     """ED and ES frames as PNG with their 21 lines as CSV, from tables of tracings or from masks.
 

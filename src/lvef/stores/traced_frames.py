@@ -14,10 +14,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import polars as pl
@@ -88,6 +90,43 @@ class TraceRecipe(SquareRecipe):
         """Open the folder of traced frames; see `lvef.stores.prepare.prepare`."""
         return TracePreparation(self, sources, out, where)
 
+    def make(self, source: Source) -> list[MadeFrame]:
+        """Make the traced frames of an item, in any process.
+
+        Raises:
+            LvefError: The clip cannot be read, or its tracings do not fit.
+        """
+        clip, placement = self.place(source)
+        tracings = _tracings(source)
+        of_table = _from_table(tracings, clip, placement) if tracings else None
+        by_phase = of_table or _from_masks(source, clip, placement)
+        made = []
+        for phase, traced in by_phase.items():
+            _check_inside(traced, self.size, source.item)
+            square = fit(clip.frames[traced.frame : traced.frame + 1], placement, self.size)[0]
+            _, png = cv2.imencode(".png", square)
+            row = {
+                "phase": str(phase),
+                "frame": traced.frame,
+                "n_traced_lines": traced.n_lines,
+                "traced_by": "table" if tracings else "mask",
+                "volume_px3": traced.volume_px3,
+                "level_error": level_error(traced.lines),
+                "lines_px": [round(float(value), 3) for value in traced.lines.ravel()],
+                "notices": notices_of(clip),
+            }
+            made.append(MadeFrame(row, png.tobytes(), lines_csv(traced.lines)))
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFrame:
+    """A traced frame: its row of the index without files, and what goes into its files."""
+
+    row: dict[str, Any]
+    png: bytes
+    lines: str
+
 
 class TracePreparation:
     """A folder that is filled with the traced frames of a manifest.
@@ -110,11 +149,11 @@ class TracePreparation:
             raise DataError(
                 f"{where}: none of its {len(sources)} items has tracings or a mask; volume-traces need them."
             )
-        self._recipe, self._out, self._findings = recipe, out, Findings()
+        self._recipe, self._out, self.make = recipe, out, recipe.make
         self._known = {_clip_name(source.path) for source in sources}
         paths = dict.fromkeys(source.tracing_path for source in sources if source.tracing_path)
-        self._tables = {path: read_tracings(path, self._findings) for path in paths}
-        self.sources = [source for source in sources if source.mask_path or self._tracings(source)]
+        self._tables = [_table_of(path) for path in paths]
+        self.sources = [source for source in sources if source.mask_path or _tracings(source)]
         self._stems = file_stems([source.item for source in sources])
         begin_folder(out, INFO_NAME, SCHEMA, recipe.settings())
         for name in (FRAMES_FOLDER, LINES_FOLDER):
@@ -134,46 +173,15 @@ class TracePreparation:
         files = (row[name] for row in entry["rows"] for name in ("picture", "lines"))
         return all((self._out / file).is_file() for file in files)
 
-    def make(self, source: Source) -> list[dict[str, Any]]:
-        """Write the traced frames of an item.
-
-        Returns:
-            A row of the index for each.
-
-        Raises:
-            LvefError: The clip cannot be read, or its tracings do not fit.
-        """
-        clip, placement = self._recipe.place(source)
-        tracings = self._tracings(source)
-        of_table = _from_table(tracings, clip, placement) if tracings else None
-        by_phase = of_table or _from_masks(source, clip, placement)
+    def add(self, source: Source, made: list[MadeFrame]) -> None:
+        """Write the traced frames of an item, and enter it in the journal."""
         rows = []
-        for phase, traced in by_phase.items():
-            _check_inside(traced, self._recipe.size, source.item)
-            square = fit(clip.frames[traced.frame : traced.frame + 1], placement, self._recipe.size)[0]
-            stem = f"{self._stems[source.item]}_{phase}"
+        for one in made:
+            stem = f"{self._stems[source.item]}_{one.row['phase']}"
             image, lines = f"{FRAMES_FOLDER}/{stem}.png", f"{LINES_FOLDER}/{stem}.csv"
-            _, png = cv2.imencode(".png", square)
-            write_bytes_atomic(self._out / image, png.tobytes())
-            write_text_atomic(self._out / lines, lines_csv(traced.lines))
-            rows.append(
-                {
-                    "phase": str(phase),
-                    "frame": traced.frame,
-                    "picture": image,
-                    "lines": lines,
-                    "n_traced_lines": traced.n_lines,
-                    "traced_by": "table" if tracings else "mask",
-                    "volume_px3": traced.volume_px3,
-                    "level_error": level_error(traced.lines),
-                    "lines_px": [round(float(value), 3) for value in traced.lines.ravel()],
-                    "notices": notices_of(clip),
-                }
-            )
-        return rows
-
-    def add(self, source: Source, rows: list[dict[str, Any]]) -> None:
-        """Enter an item in the journal."""
+            write_bytes_atomic(self._out / image, one.png)
+            write_text_atomic(self._out / lines, one.lines)
+            rows.append({**one.row, "picture": image, "lines": lines})
         self._journal.append({"item": source.item, "stamp": self._stamps[source.item], "rows": rows})
 
     def damaged(self) -> list[str]:
@@ -207,27 +215,48 @@ class TracePreparation:
         facts = {"schema": SCHEMA, "settings": self._recipe.settings(), **info, "complete": True}
         write_info(self._out / INFO_NAME, facts)
 
-    def _tracings(self, source: Source) -> Mapping[int, FloatArray]:
-        """Raw lines by frame, pixels of the image; empty where the mask is to be traced."""
-        if source.tracing_path is None:
-            return {}
-        return self._tables[source.tracing_path].get(_clip_name(source.path), {})
-
     def _notes(self, index: pl.DataFrame) -> dict[str, int]:
         """Remarks on the tables and on what was prepared."""
-        counts = {finding.code: finding.count for finding in self._findings.sorted()}
+        counts: Counter[str] = Counter()
+        for table in self._tables:
+            counts.update({finding.code: finding.count for finding in table.findings.sorted()})
         swapped = index.filter((pl.col("lines_ef_percent") <= 0) & (pl.col("phase") == Phase.ED))
-        unknown = sum(len(table.keys() - self._known) for table in self._tables.values())
+        unknown = sum(len(table.lines.keys() - self._known) for table in self._tables)
         notes = {
             "other_number_of_lines": int((index["n_traced_lines"] != N_LINES).sum()),
             "uneven_chords": int((index["level_error"] > WHOLE_LEVELS).sum()),
             "es_larger_than_ed": len(swapped),
             "traced_but_not_in_manifest": unknown,
-            "repeated_rows": counts.get(REPEATED_LINE, 0),
-            "unusable_rows": counts.get(BAD_LINE, 0),
+            "repeated_rows": counts[REPEATED_LINE],
+            "unusable_rows": counts[BAD_LINE],
             "without_ef": index.filter(pl.col("ef_percent").is_null())["item"].n_unique(),
         }
         return notice_counts(index) | {code: count for code, count in notes.items() if count}
+
+
+class _Table(NamedTuple):
+    """A table of tracings: lines by clip and frame, and what was odd about it."""
+
+    lines: Mapping[str, Mapping[int, FloatArray]]
+    findings: Findings
+
+
+@lru_cache(maxsize=4)
+def _read_table(path: Path, stamp: str) -> _Table:
+    findings = Findings()
+    return _Table(read_tracings(path, findings), findings)
+
+
+def _table_of(path: Path) -> _Table:
+    """A table of tracings, which each process reads once, and again when it has changed."""
+    return _read_table(path, file_stamp([path]))
+
+
+def _tracings(source: Source) -> Mapping[int, FloatArray]:
+    """Raw lines by frame, pixels of the image; empty where the mask is to be traced."""
+    if source.tracing_path is None:
+        return {}
+    return _table_of(source.tracing_path).lines.get(_clip_name(source.path), {})
 
 
 def file_stems(items: Sequence[str]) -> dict[str, str]:
