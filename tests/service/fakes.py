@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -63,6 +64,22 @@ class ReportingWorker(Worker):
         self.report(Progress("tracing", 0.25))
         self.report(Progress("tracing", 0.5))
         return self.fake(task)
+
+
+class WarmingWorker(ReportingWorker):
+    """Its warm-up lasts until there is a file ``go`` in its folder, beside ``warming``; with ``crash`` there it ends it."""
+
+    def __call__(self, task: Task) -> TaskResult:
+        if task.kind != "warm_up":
+            return self.fake(task)
+        folder = Path(tempfile.gettempdir())
+        self.report(Progress("tracing", 0.9))
+        (folder / "warming").touch()
+        while not (folder / "go").exists():
+            if (folder / "crash").exists():
+                os._exit(3)
+            time.sleep(0.02)
+        return TaskResult(code="bug", message="This warm-up went wrong.")
 
 
 class BrokenWorker:

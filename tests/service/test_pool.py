@@ -7,7 +7,14 @@ import pytest
 from lvef.service.pool import CANCELLED, Pool, QueuedTask, QueueFull, WorkerProcess
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Progress, Task
-from tests.service.fakes import BrokenWorker, ExitingWorker, FakeWorker, HungryWorker, ReportingWorker
+from tests.service.fakes import (
+    BrokenWorker,
+    ExitingWorker,
+    FakeWorker,
+    HungryWorker,
+    ReportingWorker,
+    WarmingWorker,
+)
 from tests.waiting import wait_until
 
 SETTINGS = ServiceSettings(workers=1, threads=1, max_queue=2)
@@ -206,3 +213,36 @@ def test_a_process_that_cannot_start_is_tried_again_at_leisure(bench):
     one = bench(ExitingWorker)
     wait_until(lambda: one.pool.trouble)
     assert "ended while it started" in one.pool.trouble
+
+
+def test_a_file_that_comes_during_the_warm_up_waits_and_is_measured(bench):
+    one = bench(WarmingWorker)
+    folder = one.scratch(0)
+    wait_until((folder / "warming").exists)
+    assert one.pool.ready == 1
+    queued_task = one.do("ok")
+    # It waits in the queue, where it can be cancelled and another process may take it.
+    assert (one.pool.position(queued_task), queued_task.started, queued_task.progress) == (1, None, None)
+    (folder / "go").touch()
+    reply = queued_task.reply.result(PATIENCE_S)
+    assert (reply.status, reply.code) == ("ok", "") and b'"ef_percent": 55.0' in reply.files[
+        "measurement.json"
+    ]
+    assert queued_task.progress is None and one.pool.restarts == 0
+
+
+def test_a_file_that_came_before_needs_no_warm_up(bench):
+    one = bench(WarmingWorker)
+    # Long before the process is there.
+    assert one.do("ok").reply.result(PATIENCE_S).status == "ok"
+    assert not (one.scratch(0) / "warming").exists()
+
+
+def test_a_process_that_ends_in_its_warm_up_is_replaced_by_one_without(bench):
+    one = bench(WarmingWorker)
+    folder = one.scratch(0)
+    wait_until((folder / "warming").exists)
+    queued_task = one.do("ok")
+    (folder / "crash").touch()
+    assert queued_task.reply.result(PATIENCE_S).status == "ok"
+    assert one.pool.restarts == 1

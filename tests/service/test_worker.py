@@ -9,9 +9,11 @@ import pytest
 
 from lvef.core.errors import DataError, GeometryError, QualityRefusal, WeightsError
 from lvef.inference.catalogue import measuring_models
+from lvef.io.open import sample_cine
 from lvef.measure.options import MeasureOptions
+from lvef.service.pool import WARM_UP
 from lvef.service.settings import ServiceSettings
-from lvef.service.worker import MAX_LOADED_MODELS, STEPS, Task, Worker, do_task
+from lvef.service.worker import MAX_LOADED_MODELS, STEPS, Task, TaskResult, Worker, _memory_left_mb, do_task
 from lvef.synthesis.phantom.render import sample_phantom
 from tests.house import ROOT
 from tests.waiting import wait_until
@@ -70,6 +72,51 @@ def test_nothing_is_sent_anywhere(worker, phantom_file, no_network):
     assert reply.status == "ok"
     drawn = worker(Task("draw", {"name": "summary.png", "files": reply.files, "clips": reply.clips}))
     assert drawn.files["summary.png"].startswith(b"\x89PNG")
+
+
+def test_the_warm_up_is_a_measurement(worker, no_network):
+    path = sample_cine()
+    warm, told = worker(WARM_UP), worker(measure(path, str(path)))
+    assert (warm.status, warm.code, list(warm.files)) == (told.status, told.code, list(told.files))
+    assert warm.files["curve.csv"] == told.files["curve.csv"] and warm.clips == told.clips
+
+
+@pytest.mark.slow
+def test_after_the_warm_up_the_first_file_imports_nothing():
+    done = subprocess.run([sys.executable, "-c", WARMED], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.split() == ["ok", "partial_cycle", "new:"], done.stdout + done.stderr
+
+
+WARMED = """
+import multiprocessing, sys
+from lvef.io import isolation
+from lvef.io.open import sample_cine
+from lvef.io.open import sample_cine
+from lvef.measure.options import MeasureOptions
+from lvef.service.pool import WARM_UP
+from lvef.service.pool import WARM_UP
+from lvef.service.settings import ServiceSettings
+from lvef.service.worker import Task, Worker
+isolation._possible = False  # as in a worker process
+worker = Worker(ServiceSettings(threads=1, precision="f32"))
+print("ok" if worker(WARM_UP).files else "nothing done")
+before, path = set(sys.modules), str(sample_cine())
+options = MeasureOptions(threads=1, precision="f32")
+print(worker(Task("measure", {"input_kind": "clip", "paths": [path], "names": [path], "options": options})).status)
+print("new:", *sorted(set(sys.modules) - before))
+"""
+
+
+def test_without_memory_there_is_no_warm_up(worker, monkeypatch, tmp_path):
+    (tmp_path / "memory.max").write_text("2147483648\n")
+    (tmp_path / "memory.current").write_text("1610612736\n")
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "memory.max").write_text("max\n")
+    (tmp_path / "none" / "memory.current").write_text("1\n")
+    monkeypatch.setattr("lvef.service.worker._control_groups", lambda: [tmp_path / "none", tmp_path])
+    assert _memory_left_mb(0) <= 512
+    assert _memory_left_mb(300) <= 300
+    assert worker(WARM_UP) == TaskResult()
 
 
 def test_a_contour_from_three_clicks(worker, phantom_file):

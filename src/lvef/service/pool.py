@@ -38,6 +38,9 @@ MAX_RETRY_PAUSE_S = 30.0
 POLL_S = 0.5
 """Interval of checks whether a process is alive."""
 
+WARM_UP = Task("warm_up", {})
+"""What an idle process does first."""
+
 WorkerFactory = Callable[[ServiceSettings], TaskHandler]
 """Makes, inside a worker process, what does the tasks; it is pickled by name, so a function or class of a module."""
 
@@ -216,18 +219,21 @@ class Pool:
 
     def _supervise(self, number: int) -> None:
         worker: WorkerProcess | None = None
-        failures = 0
+        failures, is_cold = 0, False
         if self._one_by_one:
             self._wait_for_turn(number)
         while True:
             if worker is None:
                 worker = self._start_process(number)
                 failures = 0 if worker is not None else failures + 1
+                # Not twice: the warm-up may be what ended the process before this one.
+                is_cold = self.restarts == 0
             if worker is None:
                 if self._wait_before_retry(min(MAX_RETRY_PAUSE_S, 2.0 ** min(failures, 10) / 2)):
                     return
                 continue
-            queued_task = self._next_task(worker)
+            queued_task = self._next_task(worker, is_cold)
+            is_cold = False
             if queued_task is None:
                 self._discard(number, worker)
                 worker = None
@@ -275,9 +281,11 @@ class Pool:
         self.trouble = trouble
         LOG.warning("a worker cannot start: %s", trouble)
 
-    def _next_task(self, worker: WorkerProcess) -> QueuedTask | None:
-        """The next task; None where the service stops, or the process ended while idle."""
+    def _next_task(self, worker: WorkerProcess, is_cold: bool) -> QueuedTask | None:
+        """The next task, of a cold process without one its warm-up; None where the service stops, or the process ended."""
         with self._changed:
+            if is_cold and not self._waiting and self._stop_at is None:
+                return QueuedTask(WARM_UP)
             while worker.process.is_alive() and not self._waiting and self._stop_at is None:
                 self._changed.wait(POLL_S)
             if not self._waiting or not worker.process.is_alive():

@@ -6,6 +6,7 @@ stopped when a file takes too long.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -35,13 +37,16 @@ MAX_LOADED_MODELS = 3
 MAX_CLIP_BYTES = 2**28
 """Largest serialized clip that is kept for drawing: about 800 million pixels. Larger ones cannot be drawn."""
 
+WARM_UP_MB = 1024
+"""Memory that must be left for a warm-up: it keeps 0.15 GB of it, and the visitors' files need more than that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """Work for a process.
 
     Attributes:
-        kind: ``measure``, ``correct``, ``resegment`` or ``draw``.
+        kind: ``measure``, ``correct``, ``resegment``, ``draw`` or ``warm_up``.
         values: What the kind needs; see `Worker`.
     """
 
@@ -84,7 +89,7 @@ PROGRESS_INTERVAL_S = 0.1
 
 
 class Worker:
-    """Measures, corrects, segments again and draws; its methods state what the tasks hold.
+    """Measures, corrects, segments again, draws and warms up; its methods state what the tasks hold.
 
     Args:
         settings: Of the service.
@@ -101,9 +106,10 @@ class Worker:
         """Called with how far a measurement is."""
         self._reported = ("", 0.0)
         self._loaded: dict[tuple[str, bool], Measurer] = {}
-        self._measurer(
-            MeasureOptions(weights=settings.weights, precision=settings.precision, threads=settings.n_threads)
+        self._own_options = MeasureOptions(
+            weights=settings.weights, precision=settings.precision, threads=settings.n_threads
         )
+        self._measurer(self._own_options)
 
     def __call__(self, task: Task) -> TaskResult:
         """Do a task."""
@@ -112,6 +118,7 @@ class Worker:
             "correct": self.correct,
             "resegment": self.resegment,
             "draw": self.draw,
+            "warm_up": self.warm_up,
         }
         return methods[task.kind](**task.values)
 
@@ -148,6 +155,18 @@ class Worker:
         shown = dict(zip(paths, names, strict=True))
         shown |= {path.name: name for path, name in zip(where, names, strict=True)}
         return serialize_result(answer, shown, keep_clips=keep_clips)
+
+    def warm_up(self) -> TaskResult:
+        """Measure the cine that comes with pydicom, so that no visitor waits for what a process does once.
+
+        That is: imports, and the working memory of decoders and model. Where little memory is left nothing is done.
+        """
+        from lvef.io.open import sample_cine
+
+        if _memory_left_mb(self._settings.max_memory_mb) < WARM_UP_MB:
+            return TaskResult()
+        path = str(sample_cine())
+        return self.measure("clip", [path], [path], self._own_options)
 
     def correct(
         self,
@@ -404,6 +423,30 @@ def _adjust_oom_score() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _memory_left_mb(max_mb: int) -> float:
+    """Memory that this process can still take: by its own limit, the machine's, and those of its control groups."""
+    left = [float(max_mb or math.inf)]
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        left.append(next(int(x.split()[1]) / 1024 for x in lines if x.startswith("MemAvailable:")))
+    for folder in _control_groups():
+        # One without a limit has the word max, or no such file.
+        with suppress(OSError, ValueError):
+            limit, used = (int((folder / f"memory.{name}").read_text("ascii")) for name in ("max", "current"))
+            left.append((limit - used) / MB)
+    return min(left)
+
+
+def _control_groups() -> list[Path]:
+    """Folders of the control groups (version 2) that limit this process: the container's and its own; empty elsewhere."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    root = Path("/sys/fs/cgroup")
+    return [root, *(root / line[3:].lstrip("/") for line in lines if line.startswith("0::"))]
 
 
 def _limit_memory(max_mb: int) -> None:
