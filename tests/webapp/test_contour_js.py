@@ -273,12 +273,15 @@ def test_history_is_cut_to_its_bytes_from_its_oldest_steps(node):
       const past = Array.from({ length: 100 }, (_, i) => ({ step: i, text: "x".repeat(100) }));
       const cut = m.history.fitHistory({ past, future: [] }, 4000);
       const few = m.history.fitHistory({ past, future: [] }, 5);
-      return { bytes: JSON.stringify(cut).length, last: cut.past.at(-1).step, few };
+      const kept = m.history.fitHistory({ past, future: [], kept: { "": {} } }, 4000);
+      const none = m.history.fitHistory({ past, future: [], kept: { "": {} } }, 5);
+      return { bytes: JSON.stringify(cut).length, last: cut.past.at(-1).step, few, kept, none };
     """
     made = node(body)
     assert made["bytes"] <= 4000
     assert made["last"] == 99
-    assert made["few"] == {"past": [], "future": []}
+    assert made["few"] == made["none"] == {"past": [], "future": []}
+    assert made["kept"]["past"][-1]["step"] == 99 and made["kept"]["kept"] == {"": {}}
 
 
 @pytest.mark.parametrize("stored", [None, {}, {"past": 3, "future": []}, "x"])
@@ -314,19 +317,26 @@ def test_edits_of_a_study_are_those_of_python(node):
     assert study["A2C"].es_points is not None
 
 
-def test_a_frame_that_is_left_takes_its_contour_with_it(node):
+def test_the_contour_of_a_frame_that_is_left_is_there_on_return(node):
     body = """
-      const model = { ed_frame: 0, es_frame: 12 };
+      const model = { ed_frame: 0, es_frame: 12 }, choose = (s, frames) => m.edits.withFrames(s, "", frames, model);
       let s = m.edits.withPoints(m.edits.emptyState([""]), "", "es", input);
       s = m.edits.withPropagation(s, "", true);
-      const other = m.edits.withFrames(s, "", { es: 13 }, model), back = m.edits.withFrames(other, "", { es: 12 }, model);
-      return [s, other, back, m.edits.isUnchanged(back)];
+      const other = choose(s, { es: 13 }), reloaded = m.edits.withKept(
+        m.edits.readEdit(m.edits.writeEdit(other), [""]).state, JSON.parse(JSON.stringify(m.edits.keptOf(other))));
+      const beside = choose(other, { ed: 12 }), back = choose(reloaded, { es: 12 });
+      const cleared = choose(m.edits.withPoints(back, "", "es", null), { es: 13 });
+      return { s, other, written: m.edits.writeEdit(other), reloaded, beside, back, cleared: choose(cleared, { es: 12 }) };
     """
-    with_contour, other, back, is_unchanged = node(body, ventricles(1, 14)[0].tolist())
-    assert with_contour[""]["propagate"] is True
-    assert other == {"": {"es_frame": 13}}
-    assert back == {"": {}}
-    assert is_unchanged is True
+    made = node(body, ventricles(1, 14)[0].tolist())
+    points = made["s"][""]["es_points"]
+    assert made["other"] == made["reloaded"] == {"": {"es_frame": 13, "kept": {"es_12": points}}}
+    # It is no part of the correction, nor of the other phase.
+    assert "kept" not in made["written"] and made["written"]["es_points"] is None
+    assert made["beside"] == {"": {"ed_frame": 12, "es_frame": 13, "kept": {"es_12": points}}}
+    assert made["back"] == {"": {"es_points": points}}
+    # A contour that was reset is the model's on return.
+    assert made["cleared"] == {"": {}}
 
 
 def test_saving_sends_one_at_a_time_and_the_latest(node):

@@ -313,3 +313,97 @@ def test_a_correction_is_carried_over_the_cycle(visitors, served):
     assert any(carried["reader_contours"][frame] != carried["contours"][frame] for frame in between)
     button.click()
     assert "propagate" not in stored(tab, after["revision"])["edit"]
+
+
+def volume_shown(tab, phase: str) -> str:
+    return tab.locator(f".v-pane.v-{phase} .v-pane-value").inner_text()
+
+
+def frame_text(tab, phase: str) -> str:
+    return tab.locator(f".v-pane.v-{phase} .v-pane-text").inner_text()
+
+
+def marker(tab, phase: str) -> float:
+    """Where the line of a phase is on the screen, from the left."""
+    box = tab.locator(f".v-curve-phase.v-{phase}").evaluate("node => node.getBoundingClientRect().x")
+    return float(box)
+
+
+def hold_marker(tab, phase: str, wanted: int, view: dict, frames: dict[str, int]) -> None:
+    """Drag the marker of a phase to a frame and hold it there."""
+    ed, es = marker(tab, "ed"), marker(tab, "es")
+    times = view["times"]
+    per_s = (es - ed) / (times[frames["es"]] - times[frames["ed"]])
+    box = tab.locator(".v-curve-chart").bounding_box()
+    y = box["y"] + box["height"] / 2
+    tab.mouse.move(marker(tab, phase), y)
+    tab.mouse.down()
+    tab.mouse.move(ed + per_s * (times[wanted] - times[frames["ed"]]), y, steps=4)
+
+
+def neighbour(view: dict, frame: int, other: int) -> int:
+    """A frame two beside this one that has a contour, away from the other phase."""
+    step = -2 if other > frame else 2
+    found = frame + step if 0 <= frame + step < view["n_frames"] else frame - step
+    assert view["points"][str(found)] and found != other
+    return found
+
+
+def test_the_marker_on_the_curve_moves_frame_contour_volume_and_ef(visitors, served):
+    tab = correcting(visitors, served)
+    first = drag(tab, "ed", WALL, -18)
+    view = driver.ask(tab, f"api/items/{first['id']}/view")
+    frames = {"ed": first["result"]["ed_frame"], "es": first["result"]["es_frame"]}
+    wanted = neighbour(view, frames["ed"], frames["es"])
+    own, before = places(tab, "ed"), volume_shown(tab, "ed")
+
+    hold_marker(tab, "ed", wanted, view, frames)
+    # While it is held: the frame's own contour, its volume and the EF that it would give; nothing is stored.
+    tab.locator(".ef-number.live").wait_for()
+    assert f"Frame {wanted + 1} " in frame_text(tab, "ed") + " "
+    held = volume_shown(tab, "ed")
+    assert str(round(view["volume"][wanted])) in held and held != before
+    assert np.linalg.norm(places(tab, "ed") - own, axis=1).max() > 3
+    assert detail(tab)["revision"] == first["revision"]
+    tab.mouse.up()
+    moved = stored(tab, first["revision"])
+    assert (moved["edit"]["ed_frame"], moved["edit"]["ed_points"]) == (wanted, None)
+    assert moved["result"]["ed_frame"] == wanted and moved["machine"]["ed_frame"] == frames["ed"]
+    volumes = view["volume"]
+    assert moved["ef_percent"] == pytest.approx(100 * (1 - volumes[frames["es"]] / volumes[wanted]), abs=0.6)
+    assert volume_shown(tab, "ed") == held and f"Frame {wanted + 1} " in frame_text(tab, "ed") + " "
+
+    # Back by keys, after the page was left: the contour of the reader is there again, and with it the EF.
+    tab.reload()
+    handle(tab, "ed", WALL).wait_for()
+    slider = tab.locator(".v-pane.v-ed .v-choice input")
+    slider.focus()
+    key, back = ("ArrowRight", "ArrowLeft") if wanted < frames["ed"] else ("ArrowLeft", "ArrowRight")
+    revision = moved["revision"]
+    for _ in range(2):
+        tab.keyboard.press(key)
+        revision = stored(tab, revision)["revision"]
+    returned = detail(tab)
+    assert returned["edit"] == first["edit"]
+    assert returned["ef_percent"] == pytest.approx(first["ef_percent"])
+    assert volume_shown(tab, "ed") == before and np.abs(places(tab, "ed") - own).max() < 1.5
+    # Keys do what the mouse did.
+    for _ in range(2):
+        tab.keyboard.press(back)
+        revision = stored(tab, revision)["revision"]
+    assert detail(tab)["edit"] == moved["edit"]
+    assert detail(tab)["ef_percent"] == pytest.approx(moved["ef_percent"])
+
+
+def test_a_marker_on_the_frame_of_the_other_phase_goes_back(visitors, served):
+    tab = correcting(visitors, served)
+    first = detail(tab)
+    view = driver.ask(tab, f"api/items/{first['id']}/view")
+    frames = {"ed": first["result"]["ed_frame"], "es": first["result"]["es_frame"]}
+    at, ef = marker(tab, "es"), ef_shown(tab)
+    hold_marker(tab, "es", frames["ed"], view, frames)
+    tab.mouse.up()
+    tab.get_by_text(driver.texts()["viewer"]["same_frame"]).first.wait_for()
+    assert marker(tab, "es") == pytest.approx(at, abs=0.5) and ef_shown(tab) == ef
+    assert f"Frame {frames['es'] + 1} " in frame_text(tab, "es") + " "
+    assert detail(tab)["revision"] == first["revision"]

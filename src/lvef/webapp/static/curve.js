@@ -281,7 +281,7 @@ export class Curve {
       left = chart.getBoundingClientRect().left;
       const phase = this.phaseFrames && this.#nearestPhase(event.clientX - left);
       if (this.phaseFrames && !phase) return;
-      this.held = phase ? { phase, frame: this.phaseFrames[phase] } : null;
+      this.held = phase ? { phase, frame: this.phaseFrames[phase], before: this.phaseFrames[phase] } : null;
       chart.setPointerCapture(event.pointerId);
       if (!phase) move(event);
     });
@@ -292,7 +292,8 @@ export class Curve {
       chart.addEventListener(name, () => {
         const { held } = this;
         this.held = null;
-        if (held) this.onPhase(held.phase, held.frame, true);
+        // A touch that turns into scrolling moves nothing.
+        if (held) this.onPhase(held.phase, name === "pointerup" ? held.frame : held.before, true);
       });
     }
   }

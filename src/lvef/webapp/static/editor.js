@@ -5,8 +5,10 @@ import {
   isEmpty,
   isReadable,
   isUnchanged,
+  keptOf,
   readEdit,
   withFrames,
+  withKept,
   withPoints,
   withPropagation,
   writeEdit,
@@ -24,6 +26,7 @@ export class Editor {
   constructor({ api, t, hooks }) {
     Object.assign(this, { api, t, hooks });
     this.live = null; // {phase, points} while a point moves
+    this.looked = null; // the state with another frame while a marker or a slider moves
     this.onLeave = () => this.flush();
     this.onHidden = () => {
       if (document.hidden && this.saver) this.finishKeys();
@@ -41,8 +44,9 @@ export class Editor {
     }
     this.id = detail.id;
     this.parts = detail.parts?.length ? detail.parts : [""];
-    const { state, reader, note } = readEdit(detail.edit, this.parts);
-    Object.assign(this, { state, reader, note, live: null });
+    const { state: stored, reader, note } = readEdit(detail.edit, this.parts),
+      state = withKept(stored, detail.history?.kept);
+    Object.assign(this, { state, reader, note, live: null, looked: null });
     this.history = readHistory(detail.history);
     this.accepted = { state, history: this.history };
     if (isOther || !this.saver) this.saver = new Saver(this.api, detail.id, detail.revision, this.#hooks());
@@ -64,17 +68,18 @@ export class Editor {
       },
       onRejected: (error) => {
         const phase = this.lastPhase;
-        Object.assign(this, { state: this.accepted.state, history: this.accepted.history, live: null });
+        Object.assign(this, { state: this.accepted.state, history: this.accepted.history, live: null, looked: null });
         hooks.onPreview(null);
         hooks.onChange("all");
         this.#message(`${error.message} ${this.t(phase ? "viewer.put_back" : "viewer.unchanged")}`, phase);
       },
       onFailed: (error, isRetried) => this.#message(isRetried ? this.t("viewer.not_saved_yet") : error.message),
       onPreview: (result) => {
-        if (this.live) hooks.onPreview(result);
+        if (this.live || this.looked) hooks.onPreview(result);
       },
       onPreviewError: (error) => {
-        if (this.live) this.hooks.onMessage(error.message, this.live.phase);
+        if (this.live) hooks.onMessage(error.message, this.live.phase);
+        else if (this.looked) hooks.onPreview(null);
       },
     };
   }
@@ -94,7 +99,7 @@ export class Editor {
   // --- what is shown -----------------------------------------------------------------------------------------------------
 
   get own() {
-    return this.state?.[this.part] ?? {};
+    return (this.looked ?? this.state)?.[this.part] ?? {};
   }
   get isChanged() {
     return Boolean(this.state) && !isUnchanged(this.state);
@@ -141,6 +146,7 @@ export class Editor {
   commit(state, phase = null) {
     this.#end();
     if (JSON.stringify(state) === JSON.stringify(this.state)) {
+      this.hooks.onPreview(null);
       this.hooks.onChange("all");
       return;
     }
@@ -163,13 +169,17 @@ export class Editor {
   }
 
   #put() {
-    const body = { edit: writeEdit(this.state, this.reader, this.note), history: fitHistory(this.history, HISTORY_BYTES) };
+    const { state, history } = this,
+      body = {
+        edit: writeEdit(state, this.reader, this.note),
+        history: fitHistory({ ...history, kept: keptOf(state) }, HISTORY_BYTES),
+      };
     this.saver.put(body, { state: this.state, history: this.history });
   }
 
   #end() {
     clearTimeout(this.timer);
-    this.live = null;
+    this.live = this.looked = null;
     this.saver.endPreview();
   }
 
@@ -192,15 +202,31 @@ export class Editor {
 
   /** Another frame of one phase, or of both: `{ed, es}`. */
   chooseFrames(frames) {
-    const last = this.view.n_frames - 1,
-      now = { ed: this.phase("ed").frame, es: this.phase("es").frame, ...frames };
+    const last = this.view.n_frames - 1;
+    this.looked = null;
+    const now = { ed: this.phase("ed").frame, es: this.phase("es").frame, ...frames };
     if (Object.values(frames).some((frame) => frame < 0 || frame > last)) return;
     if (now.ed === now.es) {
+      this.#end();
+      this.hooks.onPreview(null);
       this.#message(this.t("viewer.same_frame"));
       this.hooks.onChange("all");
       return;
     }
     this.commit(withFrames(this.state, this.part, frames, this.view));
+  }
+
+  /** Shows a phase on another frame, with the EF that it would give, while a marker or a slider moves. */
+  lookAt(phase, frame) {
+    this.finishKeys();
+    this.#end();
+    const state = withFrames(this.state, this.part, { [phase]: frame }, this.view);
+    // A slider that comes back to its frame reports no change afterwards.
+    if (JSON.stringify(state) !== JSON.stringify(this.state)) this.looked = state;
+    const [ed, es] = [this.phase("ed"), this.phase("es")];
+    this.hooks.onChange(phase);
+    if (this.looked && ed.frame !== es.frame && ed.points && es.points) this.saver.preview(writeEdit(this.looked, this.reader, this.note));
+    else this.hooks.onPreview(null);
   }
 
   /** Starts from the frames of the largest and the smallest volume. */
@@ -244,7 +270,7 @@ export class Editor {
   }
 
   get isStoring() {
-    return this.saver?.isDirty || this.live !== null;
+    return this.saver?.isDirty || this.live !== null || this.looked !== null;
   }
   get canUndo() {
     return this.history?.past.length > 0 || Boolean(this.live);

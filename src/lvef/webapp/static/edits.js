@@ -67,18 +67,34 @@ export function withPoints(state, part, phase, points) {
   return { ...state, [part]: tidy(points ? { ...own, [`${phase}_points`]: rounded(points) } : own) };
 }
 
-/** The state with other frames, `{ed, es}`; the contour of a frame that is left goes. `model` has the model's frames. */
+/** The state with other frames, `{ed, es}`. The reader's contour of a frame that is left is kept for the way back, in
+ * `kept`, which is no part of the correction as it is stored. `model` has the model's frames. */
 export function withFrames(state, part, frames, model) {
   let own = state[part];
   for (const [phase, frame] of Object.entries(frames)) {
     const machine = model[`${phase}_frame`] ?? null,
       before = own[`${phase}_frame`] ?? machine;
     if (frame === before) continue;
-    own = without(own, `${phase}_points`, `${phase}_frame`);
+    const kept = { ...own.kept },
+      here = `${phase}_${frame}`,
+      points = kept[here];
+    if (own[`${phase}_points`]) kept[`${phase}_${before}`] = own[`${phase}_points`];
+    delete kept[here];
+    own = without(own, `${phase}_points`, `${phase}_frame`, "kept");
     if (frame !== machine) own = { ...own, [`${phase}_frame`]: frame };
+    if (points) own = { ...own, [`${phase}_points`]: points };
+    if (Object.keys(kept).length) own = { ...own, kept };
   }
   return { ...state, [part]: tidy(own) };
 }
+
+/** The contours of frames that were left, by part; for the history, as the stored correction lacks them. */
+export const keptOf = (state) =>
+  Object.fromEntries(Object.entries(state).flatMap(([part, own]) => (own.kept ? [[part, own.kept]] : [])));
+
+/** The state with such contours. */
+export const withKept = (state, kept) =>
+  Object.fromEntries(Object.entries(state).map(([part, own]) => [part, kept?.[part] ? { ...own, kept: kept[part] } : own]));
 
 /** The state with or without propagation of the reader's contours over the cycle. */
 export function withPropagation(state, part, isOn) {

@@ -37,12 +37,14 @@ export function redoStep(history, current) {
   return state === undefined ? null : { history: { past: [...history.past, current], future }, state };
 }
 
-/** The history without its oldest steps, so that its JSON has at most so many bytes. */
-export function fitHistory(history, bytes) {
+/** The history without its oldest steps, so that its JSON has at most so many bytes; `kept` goes last. */
+export function fitHistory({ kept, ...history }, bytes) {
   let { past, future } = history;
-  while ((past.length || future.length) && JSON.stringify({ past, future }).length > bytes) {
+  const rest = kept ? { kept } : {};
+  while ((past.length || future.length) && JSON.stringify({ past, future, ...rest }).length > bytes) {
     if (past.length >= future.length) past = past.slice(Math.ceil(past.length / 4));
     else future = future.slice(Math.ceil(future.length / 4));
   }
-  return { past, future };
+  const whole = { past, future, ...rest };
+  return JSON.stringify(whole).length > bytes ? { past, future } : whole;
 }

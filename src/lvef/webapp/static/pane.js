@@ -55,7 +55,8 @@ export class Pane {
   setChoice(frame, frames, text) {
     this.frame = frame;
     this.slider.max = String(Math.max(0, frames - 1));
-    this.slider.value = String(frame);
+    // Not while it is moved: some browsers then take the change for the page's.
+    if (this.slider.value !== String(frame)) this.slider.value = String(frame);
     this.slider.setAttribute("aria-valuetext", text);
     this.choice.hidden = frames <= 2;
     [this.choice.firstChild.disabled, this.choice.lastChild.disabled] = [frame <= 0, frame >= frames - 1];

@@ -62,10 +62,11 @@ export class Phases {
     this.panes[phase].value.textContent = volumeText(this.t, view, editor.volume(phase) ?? view.volume?.[frame]);
   }
 
-  /** Shows another frame while a slider moves. */
+  /** Shows another frame while a marker or a slider moves. */
   lookAt(phase, frame) {
+    if (this.editor.phase(phase).frame === frame) return;
     this.shownFrame[phase] = frame;
-    this.#write(phase, frame);
+    this.editor.lookAt(phase, frame);
     this.repaint();
   }
 
