@@ -280,6 +280,8 @@ def test_a_drag_along_the_curve_shows_its_frames(visitors, served):
     chart = tab.locator(".v-curve-chart")
     chart.wait_for()
     last = driver.ask(tab, f"api/items/{found['id']}/view")["n_frames"] - 1
+    # The axis of time has its unit, once.
+    assert sum(text.endswith(" s") for text in chart.locator("text").all_inner_texts()) == 1
     box = chart.bounding_box()
     y = box["y"] + box["height"] / 2
     tab.mouse.move(box["x"] + 0.3 * box["width"], y)
@@ -356,6 +358,7 @@ def test_the_marker_on_the_curve_moves_frame_contour_volume_and_ef(visitors, ser
     frames = {"ed": first["result"]["ed_frame"], "es": first["result"]["es_frame"]}
     wanted = neighbour(view, frames["ed"], frames["es"])
     own, before = places(tab, "ed"), volume_shown(tab, "ed")
+    announced = driver.texts()["result"]["announce_reader"]
 
     hold_marker(tab, "ed", wanted, view, frames)
     # While it is held: the frame's own contour, its volume and the EF that it would give; nothing is stored.
@@ -372,6 +375,8 @@ def test_the_marker_on_the_curve_moves_frame_contour_volume_and_ef(visitors, ser
     volumes = view["volume"]
     assert moved["ef_percent"] == pytest.approx(100 * (1 - volumes[frames["es"]] / volumes[wanted]), abs=0.6)
     assert volume_shown(tab, "ed") == held and f"Frame {wanted + 1} " in frame_text(tab, "ed") + " "
+    said = {"name": moved["name"], "ef": moved["result"]["ef_text"]}
+    driver.wait(tab, lambda: tab.locator("#live").inner_text() == announced.format(**said))
 
     # Back by keys, after the page was left: the contour of the reader is there again, and with it the EF.
     tab.reload()

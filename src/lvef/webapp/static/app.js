@@ -220,11 +220,10 @@ async function start() {
 
   function announceResult(detail) {
     const { result: found } = detail;
-    announce(
-      found?.ef_text && Number.isFinite(found.ef_percent)
-        ? t("result.announce", { name: detail.name, ef: found.ef_text, decision: t(`decision.${found.decision || "none"}`) })
-        : t("result.announce_none", { name: detail.name }),
-    );
+    const { name, machine } = detail,
+      values = { name, ef: found?.ef_text, decision: t(`decision.${found?.decision || "none"}`) };
+    if (!found?.ef_text || !Number.isFinite(found.ef_percent)) announce(t("result.announce_none", { name }));
+    else announce(t(machine ? "result.announce_reader" : "result.announce", values));
   }
 
   function drawBanner() {

@@ -167,12 +167,13 @@ export class Curve {
     }
     const tick = niceStep(t1 - t0, Math.max(2, Math.floor((box.right - box.left) / 90)));
     for (let s = Math.ceil(t0 / tick - 1e-9) * tick; s <= t1 + 1e-9; s += tick) {
-      const near = box.right - this.x(s) < 34;
+      const near = box.right - this.x(s) < 34,
+        isLast = s + tick > t1 + 1e-9;
       chart.append(
         svg(
           "text",
           { x: this.x(s), y: height - 5, "text-anchor": near ? "end" : "middle" },
-          `${+s.toFixed(2)}${near ? " s" : ""}`,
+          `${+s.toFixed(2)}${isLast ? " s" : ""}`,
         ),
       );
     }

@@ -279,11 +279,12 @@ export function createDetails({ root, actions }) {
         ...rowsOf(result.method || []),
         ...(result.interval?.note ? [[t("result.no_interval"), result.interval.note]] : []),
       ]);
-    const rows = rowsOf(
-      (result.values || []).filter(
-        (value) => !VOLUMES.includes(value.key) && value.key !== "second_opinion" && value.key !== "quality",
-      ),
-    );
+    const values = result.values || [],
+      main = values.some(({ key }) => VOLUMES.includes(key)) ? ["stroke_volume_ml"] : ["beats"],
+      elsewhere = [...VOLUMES, "second_opinion", "quality"];
+    // What stands above in full is not said again.
+    const isAbove = ({ key, text }) => elsewhere.includes(key) || (main.includes(key) && !/[,(]/.test(text));
+    const rows = rowsOf(values.filter((value) => !isAbove(value)));
     return factsTable(result.status_text ? [[t("result.basis"), result.status_text], ...rows] : rows);
   }
 
@@ -314,13 +315,14 @@ export function createDetails({ root, actions }) {
   return { draw };
 }
 
-/** A value without the aside that says where it comes from, and without the range behind a spread. */
+/** A value without the aside that says where it comes from, the range behind a spread, and the word of its label. */
 const shortText = (text) =>
   text
     .replace(/ \(.*\)/, "")
     .replace(/, .*/, "")
     .replace(/\.$/, "")
-    .replace(/^SD /, "");
+    .replace(/^SD /, "")
+    .replace(/^(\d+) beats?$/, "$1");
 
 /** Whether there are contours that can be corrected: models that read the EF from the clip have none. */
 const hasContours = ({ result, by_part }) =>
