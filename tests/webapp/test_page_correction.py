@@ -281,7 +281,7 @@ def test_a_drag_along_the_curve_shows_its_frames(visitors, served):
     chart.wait_for()
     last = driver.ask(tab, f"api/items/{found['id']}/view")["n_frames"] - 1
     # The axis of time has its unit, once.
-    assert sum(text.endswith(" s") for text in chart.locator("text").all_inner_texts()) == 1
+    assert sum(text.endswith(" s") for text in chart.locator("text").all_text_contents()) == 1
     box = chart.bounding_box()
     y = box["y"] + box["height"] / 2
     tab.mouse.move(box["x"] + 0.3 * box["width"], y)
