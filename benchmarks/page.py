@@ -5,8 +5,11 @@ server of its own. "First" is the first clip after the server has started; its n
 on pydicom's cine. Beside each figure stands that of the former page, made with Streamlit, on two bf16 cores, and how many
 times as fast the page is now.
 
+With ``--against REVISION`` only the first drop is measured, on servers of that revision and of this tree by turns, as the
+ratio within each pair; ``--pause`` is the time for which a visitor looks for the file.
+
 Needs ``pip install "lvef[app,weights]" playwright`` and a Chromium. Run:
-``python benchmarks/page.py [--repeats 5] [--out FILE]``.
+``python benchmarks/page.py [--repeats 5] [--out FILE] [--against REVISION [--pause SECONDS]]``.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from typing import Any
 
 import numpy as np
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from revisions import unpack
 
 N_FRAMES, RATE = 175, 50.0
 """The median clip of EchoNet-Dynamic."""
@@ -54,10 +58,10 @@ WATCH = """() => {
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[str]:
+def serving(*options: str, environment: dict[str, str] | None = None) -> Iterator[str]:
     """``lvef app`` on a free port; gives its address."""
     command = [sys.executable, "-m", "lvef.cli.main", "app", "--port", "0", "--no-open", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         try:
             yield process.stdout.readline().strip()
@@ -114,6 +118,37 @@ def drop_seconds(tab: Page, clip: Path) -> float:
     chooser.value.set_files(str(clip))
     tab.locator(".ef-number").wait_for(timeout=PATIENCE_MS)
     return time.perf_counter() - began
+
+
+def compare_first_drops(against: str, pause_s: float, repeats: int) -> None:
+    """Print medians of the first drop of another revision and of this tree, and of the ratios of the pairs."""
+    pairs = []
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        clip = Path(folder) / "clip.avi"
+        make_clip(clip)
+        trees = [unpack(against, Path(folder)), unpack(".", Path(folder))]
+        for turn in range(repeats):
+            found = {}
+            # Each is the first of every second pair.
+            for tree in trees if turn % 2 else trees[::-1]:
+                with serving(environment=tree.environment) as address:
+                    tab, opened = open_seconds(browser, address)
+                    tab.wait_for_timeout(1000 * pause_s)
+                    found[tree.name] = opened, drop_seconds(tab, clip)
+                    tab.context.close()
+            pairs.append([found[tree.name] for tree in trees])
+            print(
+                *(f"{name}: open {o:.2f} s, drop {d:.2f} s" for name, (o, d) in found.items()),
+                sep="; ",
+                flush=True,
+            )
+    for k, name in enumerate(("first_open_s", "first_drop_to_ef_s")):
+        before, after = ([pair[i][k] for pair in pairs] for i in (0, 1))
+        ratios = [x / y for x, y in zip(before, after, strict=True)]
+        print(
+            f"{name:24}{statistics.median(after):8.3f}   before {statistics.median(before):.3f}, "
+            f"{statistics.median(ratios):.2f} times as fast (pairs {min(ratios):.2f} to {max(ratios):.2f})"
+        )
 
 
 def start_correction(tab: Page, address: str) -> None:
@@ -200,7 +235,14 @@ def main() -> None:
         "--repeats", type=int, default=5, help="times that each later step is done (default: 5)"
     )
     parser.add_argument("--out", type=Path, help="also write the figures as JSON here")
+    parser.add_argument("--against", help="another revision, whose first drop is measured by turns")
+    parser.add_argument(
+        "--pause", type=float, default=5.0, help="seconds from the open page to the drop (default: 5)"
+    )
     args = parser.parse_args()
+    if args.against:
+        compare_first_drops(args.against, args.pause, args.repeats)
+        return
     with tempfile.TemporaryDirectory() as folder, chromium() as browser, serving() as address:
         clip = Path(folder) / "clip.avi"
         make_clip(clip)
