@@ -66,11 +66,35 @@ def profiles(image: NDArray[np.uint8], labels: NDArray[np.uint8], spacing_mm: fl
     Returns:
         A profile at `DISTANCES_MM` for each of `SIDES`; NaN for a side with too few normals or without a ventricle.
     """
-    nothing = {side: np.full(len(DISTANCES_MM), np.nan) for side in SIDES}
+    found = {side: np.full(len(DISTANCES_MM), np.nan) for side in SIDES}
+    h, w = image.shape
+    for side, rays in normals(labels, spacing_mm).items():
+        grey = values_at(image, rays, cv2.INTER_LINEAR)
+        grey[(rays < 0).any(axis=-1) | (rays > [w - 1, h - 1]).any(axis=-1)] = np.nan
+        if len(grey) >= MIN_NORMALS:
+            known = np.isfinite(grey)
+            total = np.where(known, grey, 0.0).sum(axis=0)
+            found[side] = np.where(
+                known.sum(axis=0) >= MIN_NORMALS / 2, total / np.maximum(known.sum(axis=0), 1), np.nan
+            )
+    return found
+
+
+def normals(labels: NDArray[np.uint8], spacing_mm: float) -> dict[str, FloatArray]:
+    """Points along the outward normals of the endocardium, by side.
+
+    Args:
+        labels: ``(h, w)`` of `lvef.core.terms.Structure`.
+        spacing_mm: Millimetres per pixel.
+
+    Returns:
+        ``(k, d, 2)`` pixels (x, y) for each of `SIDES`: k normals about a millimetre apart, d `DISTANCES_MM`. Nothing
+        without a ventricle.
+    """
     try:
         contour = _even(contour_of_field(field_of_mask(labels == Structure.LV)), 1.0 / spacing_mm)
     except GeometryError:
-        return nothing
+        return {}
     # Points are a millimetre apart from here on.
     x, y = (gaussian_filter1d(contour[:, k], SMOOTH_MM, mode="wrap") for k in (0, 1))
     along = np.stack([np.roll(x, -1) - np.roll(x, 1), np.roll(y, -1) - np.roll(y, 1)], axis=1)
@@ -78,22 +102,13 @@ def profiles(image: NDArray[np.uint8], labels: NDArray[np.uint8], spacing_mm: fl
     normal /= np.maximum(np.hypot(*normal.T), 1e-9)[:, None]
     if np.sum(normal * (contour - contour.mean(axis=0))) < 0:
         normal = -normal
-    wall = _values(labels, contour + normal * WALL_MM / spacing_mm, cv2.INTER_NEAREST) == Structure.MYOCARDIUM
+    wall = (
+        values_at(labels, contour + normal * WALL_MM / spacing_mm, cv2.INTER_NEAREST) == Structure.MYOCARDIUM
+    )
     if wall.all() or not wall.any():
-        return nothing
+        return {}
     rays = contour[:, None] + normal[:, None] * (DISTANCES_MM / spacing_mm)[:, None]
-    grey = _values(image, rays, cv2.INTER_LINEAR)
-    h, w = image.shape
-    grey[(rays < 0).any(axis=-1) | (rays > [w - 1, h - 1]).any(axis=-1)] = np.nan
-    found = nothing
-    for side, here in _sides(contour, wall).items():
-        if here.sum() >= MIN_NORMALS:
-            known = np.isfinite(grey[here])
-            total = np.where(known, grey[here], 0.0).sum(axis=0)
-            found[side] = np.where(
-                known.sum(axis=0) >= MIN_NORMALS / 2, total / np.maximum(known.sum(axis=0), 1), np.nan
-            )
-    return found
+    return {side: rays[here] for side, here in _sides(contour, wall).items()}
 
 
 def fit_step(profile: FloatArray) -> Edge:
@@ -159,7 +174,7 @@ def _even(contour: FloatArray, step: float) -> FloatArray:
     return np.stack([np.interp(at, length, closed[:, k]) for k in (0, 1)], axis=1)
 
 
-def _values(image: NDArray[np.uint8], points: FloatArray, method: int) -> NDArray[np.float32]:
+def values_at(image: NDArray[np.uint8] | FloatArray, points: FloatArray, method: int) -> NDArray[np.float32]:
     """Values of an image at any points ``(..., 2)``, 0 beyond its edge."""
     x, y = (points[..., k].reshape(-1, 1).astype(np.float32) for k in (0, 1))
     found = cv2.remap(image.astype(np.float32), x, y, method, borderMode=cv2.BORDER_CONSTANT)

@@ -23,6 +23,7 @@ from lvef.core.terms import Structure
 from lvef.evaluation.stills.evaluation import read_names
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
 from lvef.measure.options import MeasureOptions
+from lvef.synthesis.phantom.draw import Walls
 from studies.external.cases import (
     PERTURBATIONS,
     Case,
@@ -157,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         CINES: lambda: study.cines(cines),
         STABILITY: lambda: study.stability(cines),
         PHANTOMS: lambda: study.synthetic(
-            PHANTOMS, list(phantoms(args.out, args.clips, args.seed, args.jobs))
+            PHANTOMS, list(phantoms(args.out, args.clips, args.seed, args.jobs, args.walls))
         ),
         MOTION: lambda: study.synthetic(
             MOTION, list(animated_stills(args.out, args.camus, patients, args.jobs))
@@ -210,6 +211,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clips", type=int, default=60, help="phantoms")
     parser.add_argument("--seed", type=int, default=1, help="of the phantoms; a development seed")
     parser.add_argument(
+        "--walls",
+        choices=[str(Walls.EXPERT)],
+        help="walls of the phantoms as in experts' masks; by default they are incompressible",
+    )
+    parser.add_argument(
         "--patients",
         type=Path,
         help="CAMUS patients whose stills are animated, one a line; by default 40 of fold 0 of the training patients",
@@ -241,7 +247,8 @@ def _patients(args: argparse.Namespace) -> list[str]:
 def _splits(args: argparse.Namespace) -> dict[str, str]:
     """What the suites with a choice were run on, for the cards."""
     patients = "40 CAMUS training patients" if args.patients is None else f"patients of {args.patients.name}"
-    return {PHANTOMS: f"phantoms, seed {args.seed}", MOTION: f"animated stills, {patients}"}
+    walls = f", {args.walls} walls" if args.walls else ""
+    return {PHANTOMS: f"phantoms, seed {args.seed}{walls}", MOTION: f"animated stills, {patients}"}
 
 
 def _perturbed(clip: Clip, change: str) -> Clip | None:

@@ -141,10 +141,13 @@ def perturbed(clip: Clip, change: str) -> Clip:
     )
 
 
-def phantoms(out: Path, clips: int, seed: int, jobs: int) -> Iterator[SyntheticCase]:
-    """Phantoms of a seed; made once for all models, in ``out``."""
+def phantoms(
+    out: Path, clips: int, seed: int, jobs: int, walls: str | None = None
+) -> Iterator[SyntheticCase]:
+    """Phantoms of a seed and kind of walls (None is the default); made once for all models, in ``out``."""
     tasks = phantom_tasks(clips, seed, "TEST")
-    return _synthetic(PhantomSource(), tasks, out / f"phantoms-seed{seed}", seed, jobs)
+    folder = out / (f"phantoms-seed{seed}" if walls is None else f"phantoms-seed{seed}-{walls}-walls")
+    return _synthetic(PhantomSource(walls=walls), tasks, folder, seed, jobs)
 
 
 def animated_stills(out: Path, camus: Path, patients: Sequence[str], jobs: int) -> Iterator[SyntheticCase]:

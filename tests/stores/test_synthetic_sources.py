@@ -152,6 +152,20 @@ def test_phantoms_differ_and_obey(phantoms, tmp_path):
     assert set(read_manifest(tmp_path / "low" / "manifest.csv")["view"]) == {"A2C"}
 
 
+def test_walls_are_recorded_where_they_were_chosen(phantoms, tmp_path):
+    options = ClipOptions(size=64, **QUICK)
+    assert "walls" not in PhantomSource(options).settings
+    synthesize(
+        PhantomSource(options, "expert"), phantom_tasks(1, 11), tmp_path / "expert", seed=11, workers=1
+    )
+    made = json.loads((tmp_path / "expert" / "Parameters.jsonl").read_text().splitlines()[0])["parameters"]
+    usual = json.loads((phantoms / "Parameters.jsonl").read_text().splitlines()[0])["parameters"]
+    assert (made["walls"], usual["walls"]) == ("expert", "incompressible")
+    assert made["ef_percent"] == usual["ef_percent"]
+    assert made["shape"]["wall_mm"] == pytest.approx(1.25 * usual["shape"]["wall_mm"])
+    assert json.loads((tmp_path / "expert" / "run.json").read_text())["settings"]["walls"] == "expert"
+
+
 def test_patients_are_never_parted(moving, camus):
     parts = {}
     for row in read_manifest(moving / "manifest.csv").iter_rows(named=True):

@@ -112,14 +112,18 @@ class PhantomSource:
 
     Attributes:
         options: What is asked of each clip.
+        walls: Name of a `lvef.synthesis.phantom.draw.Walls`; None for its default.
     """
 
     options: ClipOptions = ClipOptions()
+    walls: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """Everything the clips depend on beside the seed."""
-        return {"made_of": "phantoms", **asdict(self.options)}
+        # Datasets begun before there was a choice of walls have no such setting and can be continued.
+        walls = {} if self.walls is None else {"walls": self.walls}
+        return {"made_of": "phantoms", **asdict(self.options), **walls}
 
     @property
     def terms(self) -> Terms:
@@ -128,10 +132,11 @@ class PhantomSource:
 
     def make(self, task: Task, rng: np.random.Generator) -> SyntheticClip:
         """Draw a phantom and render it."""
-        from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
+        from lvef.synthesis.phantom.draw import PhantomOptions, Walls, draw_phantom
         from lvef.synthesis.phantom.render import render_phantom
 
-        options = PhantomOptions(view=self.options.view, **self.options.draw(rng))
+        walls = Walls.INCOMPRESSIBLE if self.walls is None else Walls(self.walls)
+        options = PhantomOptions(view=self.options.view, walls=walls, **self.options.draw(rng))
         return render_phantom(draw_phantom(rng, options, name=task.name), rng)
 
 

@@ -1,5 +1,7 @@
 """The body in space against independent numerical integration."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,18 @@ def test_wall_keeps_its_volume_over_the_beat(name):
         for v in (1.0, 0.7, 0.45)
     ]
     assert walls == pytest.approx([walls[0]] * 3, rel=0.01)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_wall_loss_takes_its_share_of_the_wall_and_nothing_of_the_cavity(name):
+    ventricle, without = Ventricle(replace(SHAPES[name], wall_loss=0.4)), Ventricle(SHAPES[name])
+    walls = [
+        enclosed_ml(surface(ventricle, v, epi=True)) - enclosed_ml(surface(ventricle, v))
+        for v in (1.0, 0.75, 0.5)
+    ]
+    assert walls == pytest.approx([walls[0], 0.9 * walls[0], 0.8 * walls[0]], rel=0.01)
+    assert np.array_equal(surface(ventricle, 0.5), surface(without, 0.5))
+    assert np.array_equal(surface(ventricle, 1.1, epi=True), surface(without, 1.1, epi=True))
 
 
 def test_ellipsoid_in_closed_form():

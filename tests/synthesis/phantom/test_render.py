@@ -1,5 +1,7 @@
 """Whole phantoms: their truth agrees with itself, their seed decides all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from lvef.core.errors import ConfigError
 from lvef.core.terms import Structure, View
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.tracing import trace_labels, volume_curve_of_tracings
-from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
+from lvef.synthesis.phantom.draw import PhantomOptions, Walls, draw_phantom
 from lvef.synthesis.phantom.render import render_phantom, valve_opening
 from lvef.synthesis.volume_curves import RhythmKind
 
@@ -49,13 +51,7 @@ def test_labels_are_the_contours(phantom):
         assert np.hypot(*(traced.base - true.base)) < 2.5
         lv = phantom.labels[frame] == Structure.LV
         spacing = phantom.clip.spacing.x_mm
-        area = 0.5 * abs(
-            np.sum(
-                true.contour[:, 0] * np.roll(true.contour[:, 1], -1)
-                - true.contour[:, 1] * np.roll(true.contour[:, 0], -1)
-            )
-        )
-        assert lv.sum() == pytest.approx(area, rel=0.03)
+        assert lv.sum() == pytest.approx(shoelace(true.contour), rel=0.03)
         assert lv.sum() * spacing**2 > 500  # square millimetres: a heart, not a dot
         assert set(np.unique(phantom.labels[frame])) == set(Structure)
 
@@ -79,6 +75,40 @@ def test_a_seed_decides_all():
     assert first.parameters == again.parameters
     assert first.beats == again.beats
     assert not np.array_equal(first.clip.frames, other.clip.frames)
+
+
+@pytest.mark.slow
+def test_walls_of_experts_leave_the_truth_of_the_cavity_as_it_is():
+    """Same curve, EF and contours; masks are the drawn contours; thicker walls that gain no area in the plane."""
+    options = PhantomOptions(
+        ef_percent=60, rhythm=RhythmKind.SINUS, heart_rate_bpm=90, frame_rate_hz=20, n_frames=30
+    )
+    default = make(5, options)
+    expert = make(5, replace(options, walls=Walls.EXPERT))
+    assert default.parameters["walls"] == "incompressible"
+    assert expert.parameters["walls"] == "expert"
+    assert expert.parameters["shape"]["wall_loss"] > default.parameters["shape"]["wall_loss"] == 0
+    assert expert.beats == default.beats
+    assert np.array_equal(expert.volume_ml, default.volume_ml)
+    assert np.array_equal(expert.labels == Structure.LV, default.labels == Structure.LV)
+    beat = expert.representative
+    areas = {}
+    for kind, clip in (("default", default), ("expert", expert)):
+        areas[kind] = [
+            int((clip.labels[f] == Structure.MYOCARDIUM).sum()) for f in (beat.ed_frame, beat.es_frame)
+        ]
+        for frame, area in zip((beat.ed_frame, beat.es_frame), areas[kind], strict=True):
+            contour, mm = clip.tracings[frame].contour, clip.clip.spacing.x_mm
+            assert (clip.labels[frame] == Structure.LV).sum() == pytest.approx(shoelace(contour), rel=0.03)
+            assert area * mm**2 > 1000
+    assert areas["expert"][0] > 1.15 * areas["default"][0]
+    assert areas["default"][1] / areas["default"][0] > 1.08
+    assert areas["expert"][1] / areas["expert"][0] < 1.03
+
+
+def shoelace(contour):
+    x, y = contour.T
+    return 0.5 * abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)))
 
 
 @pytest.mark.parametrize("ef", [10, 40, 75])

@@ -8,7 +8,7 @@ the heart is one number, its relative volume ``v`` (1 at the usual end-diastole)
 - the endocardium is ``r2(zeta, phi, v) = E2 (1 + (rho - 1) w)`` with rho = v / lambda and a regional weight ``w`` whose mean
   over the cavity is 1, hence the volume is exactly v times that at v = 1, whatever the regions do;
 - tissue outside keeps ``q = (r2 - r2_endo) lambda``: it moves as an incompressible fluid does, so that the volume of the
-  wall is constant and the wall thickens as it should.
+  wall is constant and the wall thickens as it should. With a wall loss, q falls with the volume: the wall of experts' masks.
 
 Bending (a shear across the axis), the slope of the mitral plane (a shear along it) and twist (a rotation of each level)
 leave all volumes as they are.
@@ -83,6 +83,7 @@ class VentricleShape:
         length_power: The exponent k: how much of the emptying is shortening.
         ripples: Irregularities of the endocardium: (share of the squared radius, waves around, waves along, phase).
         weak_regions: Regions that move less.
+        wall_loss: Share of its volume that the wall would lose if the ventricle emptied altogether; 0 is incompressible.
     """
 
     length_mm: float = 85.0
@@ -99,6 +100,7 @@ class VentricleShape:
     length_power: float = drawn(0.26, 0.05, 0.12, 0.38, 0.25)
     ripples: tuple[tuple[float, int, int, float], ...] = ()
     weak_regions: tuple[WeakRegion, ...] = ()
+    wall_loss: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,12 @@ class Ventricle:
     def epi_squared(self, zeta: FloatArray, phi: FloatArray, v: float) -> FloatArray:
         """Squared epicardial radius at relative volume ``v``, mm2."""
         wall = self.epi_squared_at_rest(zeta, phi) - self.endo_squared_at_rest(zeta, phi)
-        return np.asarray(self.endo_squared(zeta, phi, v) + wall / self.length_ratio(v))
+        return np.asarray(self.endo_squared(zeta, phi, v) + self.wall_squared(wall, v))
+
+    def wall_squared(self, at_rest: FloatArray, v: float) -> FloatArray:
+        """Squared radius of points of the wall less that of the endocardium, mm2, from the same at v = 1."""
+        kept = 1 - self.shape.wall_loss * max(1 - v, 0.0)
+        return np.asarray(at_rest * kept / self.length_ratio(v))
 
     def smallest_v(self) -> float:
         """The relative volume below which the strongest region would have closed up."""

@@ -1,9 +1,9 @@
 """What sends echoes: points fixed in the tissue that move with it.
 
 Points are placed uniformly in a slab around the scan plane at the usual end-diastole, sorted into tissues and carried
-along. Points of the wall keep their level, their angle and the volume between them and the endocardium; points of other
-walls keep their distance from the surface they belong to. Motion through the plane is real: points leave the beam and
-others come in.
+along. Points of the wall keep their level, their angle and the volume between them and the endocardium (less what the wall
+loses); points of other walls keep their distance from the surface they belong to. Motion through the plane is real: points
+leave the beam and others come in.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def ventricular(
             carried(
                 wall,
                 lambda level, angle, v: np.sqrt(
-                    ventricle.endo_squared(level, angle, v) + q / ventricle.length_ratio(v)
+                    ventricle.endo_squared(level, angle, v) + ventricle.wall_squared(q, v)
                 ),
             ),
             wall_db,
