@@ -40,7 +40,7 @@ test-rest: $(VENV)/.test $(VENV)/.ray ## Run what make test leaves out: slow, br
 fuzz: $(VENV)/.test ## Read 100,000 mutated files with every reader, nightly (FUZZFLAGS="--only avi --inputs 500"); resumes from out/fuzz
 	$(BIN)/python -m tests.fuzz $(FUZZFLAGS)
 
-faults: $(VENV)/.test ## Disturb every command at random moments, 100 times each, for a night (FAULTSFLAGS="measure --trials 10")
+faults: $(VENV)/.test $(VENV)/.ray ## Disturb every command at random moments, 100 times each, for a night (FAULTSFLAGS="measure --trials 10")
 	$(BIN)/python -m tests.faults $(FAULTSFLAGS)
 
 check: $(VENV)/.check ## Format, lint, types, layers, documents, words

@@ -90,6 +90,11 @@ class Nodes:
                 os.kill(process, signal.SIGKILL)
         return len(found)
 
+    def workers(self) -> list[int]:
+        """Processes of all nodes that are workers of `lvef.distributed.pool`."""
+        found = (process for name in self._names for process in _processes(name))
+        return sorted(process for process in found if _command(process).startswith("ray::Worker"))
+
     def __enter__(self) -> Nodes:
         return self
 

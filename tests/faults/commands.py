@@ -38,6 +38,9 @@ duration_s = 1.0
 clips = 1
 """
 
+PARTS = "part-*.parquet"
+"""Files of an archive that `lvef measure --ray` writes."""
+
 DROPPED = {
     "seconds",
     "minutes",
@@ -48,6 +51,7 @@ DROPPED = {
     "created",
     "total_seconds",
     "command",
+    "begun",
 }
 """Values that differ from run to run, in any JSON object."""
 
@@ -61,12 +65,14 @@ class Command:
         args: Its arguments, from the folder of inputs and that of outputs.
         listed: Items of its table, from the folder of outputs.
         has_workers: Whether it has processes beside its own.
+        entries: How many files and folders it writes, where they are fewer than a fault may wait for.
     """
 
     name: str
     args: Callable[[Path, Path], list[str]]
     listed: Callable[[Path], list[str]]
     has_workers: bool = False
+    entries: int = 0
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -86,6 +92,25 @@ COMMANDS = {
             "measure",
             lambda i, o: ["measure", str(i / "phantoms" / "Videos"), "-o", str(o / "out"), "-j", "2", "-q"],
             lambda o: _column(o / "out" / "results.csv", "path"),
+        ),
+        Command(
+            "measure-ray",
+            lambda i, o: [
+                *(
+                    "measure",
+                    str(i / "phantoms" / "Videos"),
+                    "-o",
+                    str(o / "out"),
+                    "-j",
+                    "2",
+                    "--threads",
+                    "1",
+                ),
+                *("-q", "--ray"),
+            ],
+            lambda o: [str(row["path"]) for row in _rows_of_parts(o / "out")],
+            has_workers=True,
+            entries=5,
         ),
         Command(
             "prepare",
@@ -150,10 +175,22 @@ def contents(folder: Path) -> dict[str, Any]:
         if path.name.startswith("."):
             continue
         try:
-            found[name] = _said(path)
+            said = _said(path)
         except Exception as error:
             raise ValueError(f"{name} is not whole: {type(error).__name__}: {error}") from error
+        if not path.match(PARTS):
+            found[name] = said
+    if rows := _rows_of_parts(folder):
+        found["parts"] = rows
     return found
+
+
+def _rows_of_parts(folder: Path) -> list[dict[str, Any]]:
+    """The rows of an archive; which part a row is in, and in which order, differs from run to run."""
+    rows = [row for path in folder.rglob(PARTS) for row in pl.read_parquet(path).to_dicts()]
+    for row in rows:
+        row["measurement"] = json.loads(row["measurement"])
+    return sorted((_plain(row) for row in rows), key=lambda row: str(row["key"]))
 
 
 def temporaries(folder: Path) -> list[str]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +19,10 @@ from tests.house import ROOT
 
 COMMAND = "from lvef.cli.main import main; main()"
 HOOK = Path(__file__).parent / "hook"
+MARK = "LVEF_TRIAL"
+"""Environment variable by which the processes of a command are found: Ray starts sessions of its own."""
+
+_marks: dict[int, bytes] = {}
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 """Of linux/capability.h and linux/prctl.h."""
 
@@ -65,6 +73,8 @@ def start(
         "XDG_CONFIG_HOME": str(home),
         "MPLCONFIGDIR": str(home),
         "FAULT": fault,
+        MARK: str(folder / name),
+        "RAY_TMPDIR": str(ray_folder(folder)),
         "FAULT_SEEN": str(folder / "seen"),
         "CUDA_VISIBLE_DEVICES": "",
     }
@@ -80,7 +90,13 @@ def start(
             cwd=folder,
             start_new_session=True,
         )
+    _marks[process.pid] = f"{MARK}={folder / name}".encode()
     return Child(process, out, err)
+
+
+def ray_folder(folder: Path) -> Path:
+    """Where Ray puts its sockets, whose paths must be short; to be removed with the trial."""
+    return Path(tempfile.gettempdir()) / f"r{zlib.crc32(os.fspath(folder).encode()):08x}"
 
 
 def _obey_modes() -> None:
@@ -90,18 +106,28 @@ def _obey_modes() -> None:
 
 
 def session(leader: int) -> dict[int, str]:
-    """Processes of a session that live, by id, with their command lines."""
+    """Processes of a command that live, by id, with their command lines: its session, and those that left it."""
+    mark = _marks.get(leader)
     found = {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == leader and fields[0] not in "ZX":
+            if fields[0] in "ZX":
+                continue
+            if int(fields[3]) == leader or mark in (folder / "environ").read_bytes().split(b"\0"):
                 found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except (OSError, IndexError, ValueError):
             continue
     return found
+
+
+def end_all(leader: int) -> None:
+    """Kill the processes of a command."""
+    for pid in session(leader):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def left_after(leader: int, seconds: float = 10.0) -> dict[int, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -17,7 +16,7 @@ import httpx
 
 from lvef.service.store import STORE_NAME
 from tests.faults.injection import Fault, Place, draw, inject, lift, place
-from tests.faults.processes import Child, left_after, start
+from tests.faults.processes import Child, end_all, left_after, start
 from tests.faults.trial import Trial
 
 KINDS = (
@@ -170,7 +169,7 @@ def _check_end(service: Child, url: str, fault: Fault, where: Place, sent: Sent,
         trial.violations.append(f"exit code {trial.code}")
     if left := left_after(service.pid):
         trial.violations.append(f"processes stay: {sorted(left.values())}")
-        os.killpg(service.pid, signal.SIGKILL)
+        end_all(service.pid)
     if "Traceback" in service.said() and trial.code != 1:
         trial.violations.append(f"traceback: {service.said()[-2000:]}")
 

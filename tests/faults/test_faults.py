@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,9 @@ pytestmark = [
 
 SEEDS = {"measure": (0, 1), "prepare": (2, 5, 7), "synthesize": (0, 1)}
 """Trials of each command that the tests run."""
+
+
+RAY_SEED = 1
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,12 @@ def test_a_service_that_was_disturbed_loses_nothing(tmp_path):
     for seed in (1, 2, 5):
         trial = service.run_trial(seed, tmp_path)
         assert not trial.violations, trial.as_dict()
+
+
+@pytest.mark.ray
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs what make ray-env installs")
+def test_a_cluster_that_was_disturbed_loses_nothing(inputs, tmp_path):
+    hold("measure-ray", (RAY_SEED,), inputs, tmp_path)
 
 
 @pytest.mark.training

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tests.faults.commands import Command, contents, temporaries
 from tests.faults.injection import EXIT_CODES, Fault, draw, inject, place, words_for
-from tests.faults.processes import Child, left_after, start
+from tests.faults.processes import Child, end_all, left_after, ray_folder, start
 
 LIMIT_S = 900.0
 """After this time a command hangs."""
@@ -69,6 +68,7 @@ def baseline(command: Command, inputs: Path, folder: Path) -> Baseline:
         runs.append((contents(here / "out"), seconds, size))
         assert not temporaries(here)
         shutil.rmtree(here.parent)
+        shutil.rmtree(ray_folder(here.parent), ignore_errors=True)
     one, other = runs[0][0], runs[1][0]
     assert one.keys() == other.keys()
     stable = {name for name in one if one[name] == other[name]}
@@ -78,6 +78,8 @@ def baseline(command: Command, inputs: Path, folder: Path) -> Baseline:
 def run_trial(command: Command, seed: int, inputs: Path, undisturbed: Baseline, folder: Path) -> Trial:
     """Disturb a command by the fault of a seed, then let it complete."""
     fault = draw(random.Random(f"{command.name} {seed}"), command.kinds)
+    if command.entries and fault.entries:
+        fault = replace(fault, entries=1 + fault.entries % command.entries)
     trial = Trial(command.name, seed, fault)
     here = folder / f"{command.name}-{seed}"
     shutil.rmtree(here, ignore_errors=True)
@@ -103,6 +105,7 @@ def run_trial(command: Command, seed: int, inputs: Path, undisturbed: Baseline, 
             trial.violations.append(f"the same command ends with {code}: {again.said()[-300:]}")
         _check_end(again, trial, {0})
         _check_result(command, where.folder, undisturbed, trial)
+    shutil.rmtree(ray_folder(here), ignore_errors=True)
     if not trial.violations:
         shutil.rmtree(here, ignore_errors=True)
     return trial
@@ -113,7 +116,7 @@ def _wait(child: Child, trial: Trial) -> int:
         return child.process.wait(LIMIT_S)
     except subprocess.TimeoutExpired:
         trial.violations.append(f"does not end within {LIMIT_S:.0f} s")
-        os.killpg(child.pid, signal.SIGKILL)
+        end_all(child.pid)
         return child.process.wait()
 
 
@@ -128,7 +131,7 @@ def _check_end(child: Child, trial: Trial, codes: set[int]) -> None:
         trial.violations.append(f"exit code {code}")
     if left := left_after(child.pid):
         trial.violations.append(f"processes stay: {sorted(left.values())}")
-        os.killpg(child.pid, signal.SIGKILL)
+        end_all(child.pid)
     # Allocators of libraries complain in words of their own.
     said = "\n".join(line for line in child.said().splitlines() if not line.startswith("<jemalloc>"))
     if "Traceback" in said:
