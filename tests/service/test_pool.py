@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lvef.service.pool import CANCELLED, Pool, QueuedTask, QueueFull, WorkerProcess
+from lvef.service.pool import CANCELLED, ENDED_EARLY, Pool, QueuedTask, QueueFull, WorkerProcess
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Progress, Task
 from tests.service.fakes import (
@@ -191,6 +191,15 @@ def test_want_of_memory_is_a_sentence(bench, capfd):
     assert one.pool.trouble.startswith("There is not enough memory to load the model")
     one.pool.stop(0)
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_process_that_ends_before_it_is_ours_prints_nothing(bench, monkeypatch, capfd):
+    monkeypatch.setattr("lvef.service.pool._START", "raise MemoryError # {path} {number}")
+    one = bench()
+    wait_until(lambda: one.pool.trouble)
+    assert one.pool.trouble == ENDED_EARLY
+    one.pool.stop(0)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_process_that_the_system_does_not_give_is_tried_again(bench, monkeypatch):

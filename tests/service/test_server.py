@@ -38,7 +38,7 @@ if __name__ == "__main__":
 def process(tmp_path, grace=5):
     script = tmp_path / "service.py"
     script.write_text(SCRIPT)
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     command = [sys.executable, str(script), str(tmp_path / "data"), str(grace)]
     with (
         (tmp_path / "log").open("a") as log,

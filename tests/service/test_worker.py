@@ -213,7 +213,7 @@ if __name__ == "__main__":
 """
     script = tmp_path / "service.py"
     script.write_text(code)
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=env) as service:
         pid = int(service.stdout.readline())
         os.kill(pid, 0)

@@ -12,18 +12,22 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from lvef.core.errors import LvefError
-from lvef.core.workers import interrupts_blocked, start_resource_tracker
+from lvef.core.workers import interrupts_blocked
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Progress, Task, TaskHandler, TaskResult, serve_tasks
 
@@ -41,8 +45,12 @@ POLL_S = 0.5
 WARM_UP = Task("warm_up", {})
 """What an idle process does first."""
 
+_START = "import sys; sys.path[:] = {path!r}; from lvef.service.worker import serve_program; serve_program({number})"
+_HAS_PROGRAMS = sys.platform != "win32" and not getattr(sys, "frozen", False)
+
 WorkerFactory = Callable[[ServiceSettings], TaskHandler]
-"""Makes, inside a worker process, what does the tasks; it is pickled by name, so a function or class of a module."""
+"""Makes, inside a worker process, what does the tasks; it is sent by name, so a function or class of a module
+that can be imported."""
 
 STOPPED = TaskResult(
     code="service_stopped", message="The service was stopped before this file was measured; send it again."
@@ -85,24 +93,62 @@ class QueuedTask:
     progress: Progress | None = None
 
 
+class _Program:
+    """A worker process that prints nothing, not even while Python starts, which a `multiprocessing.Process` does."""
+
+    def __init__(self, theirs: Connection) -> None:
+        words = [sys.executable, "-c", _START.format(path=sys.path, number=theirs.fileno())]
+        # LVEF_DEBUG shows what it prints.
+        out = None if os.environ.get("LVEF_DEBUG") else subprocess.DEVNULL
+        self._process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, pass_fds=[theirs.fileno()]
+        )
+        self.pid = self._process.pid
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def join(self) -> None:
+        self._process.wait()
+
+
 class WorkerProcess:
-    """A worker process and the pipe to it."""
+    """A worker process and the pipe to it.
+
+    Raises:
+        OSError: The system gives none.
+    """
 
     def __init__(self, worker_factory: WorkerFactory, settings: ServiceSettings, folder: Path) -> None:
         context = multiprocessing.get_context("spawn")
-        start_resource_tracker()
         self.connection, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(
-            target=serve_tasks, args=(theirs, worker_factory, settings, str(folder)), daemon=True
-        )
-        with interrupts_blocked():
-            self.process.start()
-        theirs.close()
+        self.process: _Program | SpawnProcess
+        try:
+            with interrupts_blocked():
+                if _HAS_PROGRAMS:
+                    self.process = _Program(theirs)
+                else:
+                    given = (theirs, worker_factory, settings, str(folder))
+                    self.process = context.Process(target=serve_tasks, args=given, daemon=True)
+                    self.process.start()
+        except BaseException:
+            self.connection.close()
+            raise
+        finally:
+            theirs.close()
+        if _HAS_PROGRAMS:
+            # Where it has ended already, that is seen when it is waited for.
+            with suppress(OSError):
+                self.connection.send((worker_factory, settings, str(folder)))
 
     def receive(self, seconds: float) -> TaskResult | Progress | None:
         """The next message within that time; None where there is none or the process is gone."""
         connection: Connection = self.connection
-        wait([connection, self.process.sentinel], seconds)
+        # It can be read from, too, when the other side is gone.
+        wait([connection], seconds)
         try:
             # What it sent before its end counts.
             return connection.recv() if connection.poll() else None
@@ -115,7 +161,6 @@ class WorkerProcess:
         if self.process.is_alive():
             self.process.kill()
         self.process.join()
-        self.process.close()
 
 
 class Pool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import select
 import signal
 import sys
 import tempfile
@@ -283,6 +284,16 @@ class Worker:
             self.report(Progress(doing, first + (end - first) * (done / of if of else 0.0)))
 
 
+def serve_program(number: int) -> None:
+    """`serve_tasks` in a process that was started as a program; the first message has its other arguments.
+
+    Args:
+        number: Its end of the connection, as a file descriptor.
+    """
+    with Connection(number) as connection:
+        serve_tasks(connection, *connection.recv())
+
+
 def serve_tasks(
     connection: Connection,
     worker_factory: Callable[[ServiceSettings], TaskHandler],
@@ -300,7 +311,7 @@ def serve_tasks(
     # The service decides when a worker ends, not the terminal or the system's process manager.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=[connection], daemon=True).start()
     tempfile.tempdir = folder
     _silence_output()
     _adjust_oom_score()
@@ -394,11 +405,16 @@ def _discard(_: Progress) -> None:
     """Where progress is not asked for."""
 
 
-def _exit_with_parent() -> None:
+def _exit_with_parent(connection: Connection) -> None:
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        os._exit(1)
+    else:
+        watch = select.poll()
+        # Of no event but the end of the other side, which is always reported.
+        watch.register(connection.fileno(), 0)
+        watch.poll()
+    os._exit(1)
 
 
 def _silence_output() -> None:
