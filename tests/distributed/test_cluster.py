@@ -148,6 +148,20 @@ def test_no_cluster_at_the_address_is_one_sentence():
         pass
 
 
+def test_a_cluster_of_this_machine_that_does_not_start_is_one_sentence(monkeypatch):
+    from lvef.distributed import cluster
+
+    def fail(*_):
+        raise RuntimeError("a node did not start")
+
+    monkeypatch.setattr(cluster, "_start", fail)
+    with (
+        pytest.raises(DataError, match="Ray did not start on this machine"),
+        cluster.connected(cluster.LOCAL),
+    ):
+        pass
+
+
 def test_the_driver_is_killed_and_the_same_command_resumes(nodes, clips, tmp_path):
     first = drive(nodes, clips, tmp_path, 1.0)
     wait_for_rows(tmp_path, 4, first)

@@ -81,6 +81,11 @@ def connected(address: str, *, processors: int = 0) -> Iterator[Any]:
             "address for one that is started here."
         ) from None
     except Exception:  # noqa: BLE001  Ray raises plain exceptions where a node does not start
+        if address == LOCAL:
+            raise DataError(
+                f"Ray did not start on this machine, tried {TRIES} times: it is busy or short of memory; give the same "
+                "command again later, or leave out --ray."
+            ) from None
         raise DataError(
             f"No Ray cluster answers at {address}: start it (ray start --head), check the address, and that Ray and Python "
             "have the same version there; without an address one is started on this machine."
