@@ -59,13 +59,16 @@ def test_odd_contours_are_reported_and_torn_ones_refused():
     assert "on 1 of 10 frames, ES among them (slender)" in at_es.text
     [often] = check_shapes(odd(*[good] * 7, *[slim] * 3), (0, 1), DEFAULT)
     assert "on 3 of 10 frames (slender)" in often.text
-    check_torn("a.avi", odd(*[good] * 6, *[torn] * 4), DEFAULT)
-    check_torn("a.avi", odd(*[slim] * 10), DEFAULT)
+    check_torn("a.avi", odd(*[good] * 6, *[torn] * 4), (0, 1), DEFAULT)
+    check_torn("a.avi", odd(*[slim] * 10), (0, 1), DEFAULT)
+    check_torn("a.avi", odd(*[good] * 8, *[torn] * 2), (0, 9), DEFAULT)
     with pytest.raises(
         QualityRefusal, match=r"a\.avi: the contour is bent or pinched on 5 of 10 frames"
     ) as refusal:
-        check_torn("a.avi", odd(*[good] * 5, *[torn] * 5), DEFAULT)
+        check_torn("a.avi", odd(*[good] * 5, *[torn] * 5), (0, 1), DEFAULT)
     assert refusal.value.code == "doubtful_contours"
+    with pytest.raises(QualityRefusal, match=r"pinched on 3 of 10 frames, ES among them, a shape"):
+        check_torn("a.avi", odd(*[good] * 7, *[torn] * 3), (0, 9), DEFAULT)
 
 
 def turned(tracing, degrees):

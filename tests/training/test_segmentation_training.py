@@ -37,6 +37,7 @@ from lvef.training.run_folder import RunOptions  # noqa: E402
 from lvef.training.segmentation import (  # noqa: E402
     FramePairs,
     SegmentationRecipe,
+    SegmentationTask,
     average_runs,
     fit_segmentation,
     load_start,
@@ -289,6 +290,27 @@ def test_the_mean_is_that_of_every_entry():
     assert found["n"].dtype == torch.int64
     with pytest.raises(DataError, match="different models"):
         mean_state([states[0], {"w": torch.zeros(3), "n": torch.tensor(1)}])
+
+
+def test_a_mean_of_runs_is_a_run_folder_and_names_whom_no_run_has_met(tmp_path):
+    data = tmp_path / "camus"
+    (data / "database_split").mkdir(parents=True)
+    (data / "database_split" / "subgroup_training.txt").write_text("a\nb\nc\nd\n")
+    recipe = SegmentationRecipe(network=SMALL, input=InputSpec(size=64))
+    for k, held in enumerate(("a\nb\n", "b\nd\n")):
+        run = tmp_path / str(k)
+        run.mkdir()
+        (run / "held-out.txt").write_text(held)
+        (run / "run.json").write_text('{"minutes": 2.5}')
+        torch.save({"state_dict": SegmentationTask(recipe).state_dict(), "epoch": k}, run / "last.ckpt")
+    out = tmp_path / "mean"
+    options = RunOptions(out, recipe_name="r.toml", command="lvef train")
+    done = average_runs(recipe, [tmp_path / "0", tmp_path / "1"], data, options)
+    assert (out / "held-out.txt").read_text() == "b\n"
+    assert (done.network, done.epochs, done.minutes) == (out / "camus-seg", 3, 5.0)
+    card = json.loads((done.network / "card.json").read_text())
+    assert card["training"]["patients"] == 3
+    assert (done.network / "model.onnx").is_file()
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

@@ -260,7 +260,8 @@ class Measurer:
             check_combined(clip.source, found.notices)
             if self.predictor.gives_masks:
                 # Lines that leave their place are counted by themselves (`lvef.geometry.volume_tracing`).
-                check_torn(clip.source, odd, self.options.thresholds)
+                beat = analysis.representative
+                check_torn(clip.source, odd, (beat.ed_frame, beat.es_frame), self.options.thresholds)
         except QualityRefusal as refusal:
             shown = replace(found, status=Status.REFUSED, ef_mean_percent=None, ef_sd_percent=None)
             raise RefusalWithCurve(refusal.code, str(refusal), shown) from None

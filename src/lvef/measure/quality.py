@@ -298,22 +298,29 @@ def check_apical(
         )
 
 
-def check_torn(source: str, odd: Sequence[set[str]], thresholds: Thresholds) -> None:
+def check_torn(
+    source: str, odd: Sequence[set[str]], shown: Sequence[int | None], thresholds: Thresholds
+) -> None:
     """Refuse clips on many of whose frames the contour is bent, or pinched at the annulus, as no ventricle is.
+
+    Fewer frames are enough where the EF comes from one of them.
 
     Args:
         source: File name for the message.
         odd: From `implausible_shapes`.
-        thresholds: The limit.
+        shown: ED and ES frame.
+        thresholds: The limits.
 
     Raises:
         QualityRefusal: ``doubtful_contours``.
     """
     torn = sum(bool(reasons & TORN) for reasons in odd)
-    if torn > thresholds.max_torn_share * len(odd):
+    here = [name for name, frame in zip(Phase, shown, strict=True) if frame is not None and odd[frame] & TORN]
+    if torn > (thresholds.max_torn_share_shown if here else thresholds.max_torn_share) * len(odd):
+        among = f", {' and '.join(here)} among them" if here else ""
         raise QualityRefusal(
             "doubtful_contours",
-            f"{source}: the contour is bent or pinched on {torn} of {len(odd)} frames, a shape no ventricle "
+            f"{source}: the contour is bent or pinched on {torn} of {len(odd)} frames{among}, a shape no ventricle "
             f"has; it has probably "
             "entered another chamber, and no EF is given. Check the contours; choose ED and ES yourself (--ed-frame, "
             "--es-frame), or record the view again.",

@@ -24,7 +24,7 @@ from lvef.core.serialization import parse_json
 from lvef.core.terms import SEGMENTATION, Phase
 from lvef.datasets.camus import CamusStill, read_split, read_stills
 from lvef.inference.card import MODEL_NAME, Card
-from lvef.io.atomic import atomic_path, make_folder
+from lvef.io.atomic import atomic_path, make_folder, write_text_atomic
 from lvef.models.checkpoint import digest_of
 from lvef.models.export import export_segmentation
 from lvef.models.mobilenet import BackboneSegmentation, backbone_state
@@ -274,7 +274,7 @@ def average_runs(
         recipe: Of all runs.
         runs: Their folders.
         data: Folder of CAMUS.
-        options: ``out`` gets the network.
+        options: ``out`` gets the network in a folder of its name, and ``held-out.txt``: patients whom no run has met.
 
     Raises:
         DataError: A folder holds no complete run, or the runs have different networks.
@@ -290,8 +290,11 @@ def average_runs(
     task = SegmentationTask(recipe)
     task.load_state_dict(mean_state(states))
     used = [patient for patient in patients if patient not in unseen]
-    write_segmentation(task.net.eval(), recipe, used, minutes, options, options.out)
-    return CamusResult(options.out, options.out, epochs, epochs, round(minutes, 1))
+    network = options.out / recipe.name
+    write_segmentation(task.net.eval(), recipe, used, minutes, options, network)
+    left_out = "".join(f"{patient}\n" for patient in patients if patient in unseen)
+    write_text_atomic(options.out / HELD_OUT_NAME, left_out)
+    return CamusResult(options.out, network, epochs, epochs, round(minutes, 1))
 
 
 def mean_state(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
