@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from lvef.core.errors import ConfigError, DataError, QualityRefusal, VideoError
-from lvef.io import decoder, isolation, progress
+from lvef.io import decoder, isolation, limits
 from lvef.io import open as opening
 from lvef.io import probe as probing
 from lvef.io.images import read_labels, read_still
@@ -165,7 +165,7 @@ def test_a_workbook_that_unfolds_is_one_sentence(tmp_path):
 def counted(monkeypatch):
     """Signs of progress in this process."""
     signs: list[None] = []
-    monkeypatch.setattr(progress, "_listeners", [lambda: signs.append(None)])
+    monkeypatch.setattr(limits, "_listeners", [lambda: signs.append(None)])
     return signs
 
 

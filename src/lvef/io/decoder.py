@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from lvef.core.errors import LvefError, RemoteError, VideoError, error_location
 from lvef.core.records import Clip
 from lvef.core.workers import is_abandoned
-from lvef.io.progress import listen
+from lvef.io.limits import listen
 
 CELLS_BYTES = 2**30
 """Memory that a workbook may take: a table of labels takes some megabytes."""

@@ -38,8 +38,7 @@ from lvef.io.dicom_pixels import NATIVE_SYNTAXES, count_frames, decode_pixels, n
 from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times, read_r_wave_times
 from lvef.io.dicom_view import read_view
 from lvef.io.formats import DICOM, format_of_file
-from lvef.io.limits import DEFAULT_LIMITS, MAX_FILE_BYTES, SizeLimits, check_size
-from lvef.io.progress import note_progress
+from lvef.io.limits import DEFAULT_LIMITS, MAX_FILE_BYTES, SizeLimits, check_size, note_progress
 from lvef.io.series import MIN_CORRELATION, MIN_FRAMES, REFUSAL, frame_correlation
 from lvef.io.timing import (
     DEFAULT_FRAME_RATE_HZ,

@@ -23,7 +23,7 @@ from lvef.core.records import CodedWarning, FrameArray
 from lvef.io.dicom_frames import RGB, YBR, StreamHeader
 from lvef.io.dicom_header import float_value, int_value, text_value
 from lvef.io.greyscale import ColourSampler, scale_range, to_uint8
-from lvef.io.progress import note_progress
+from lvef.io.limits import note_progress
 
 YBR_LABELS = ("YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420")
 """Photometric interpretations of values that are Y, Cb and Cr as stored."""

@@ -19,8 +19,15 @@ from lvef.core.errors import DataError, VideoError
 from lvef.core.records import Clip, CodedWarning, FrameArray
 from lvef.io.formats import GIF, STILL_FORMATS, TIFF, FileFormat, format_of_file
 from lvef.io.greyscale import ColourSampler, to_uint8
-from lvef.io.limits import DEFAULT_LIMITS, MAX_SIDE_PX, SizeLimits, check_aspect, check_size, check_spacing
-from lvef.io.progress import note_progress
+from lvef.io.limits import (
+    DEFAULT_LIMITS,
+    MAX_SIDE_PX,
+    SizeLimits,
+    check_aspect,
+    check_size,
+    check_spacing,
+    note_progress,
+)
 from lvef.io.timing import Timing, assumed_timing, container_timing, even_times, is_plausible_rate
 
 IMAGE_NOTE = "An image file states no pixel size, so there are no millimetres or millilitres."

@@ -1,8 +1,9 @@
-"""Limits of what a file may declare: size of a clip, size and shape of a pixel. Checked before anything is decoded."""
+"""Limits of what a file may declare (size of a clip, size and shape of a pixel), and signs of progress while decoding."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from lvef.core.errors import DataError, VideoError
@@ -132,3 +133,17 @@ def check_spacing(x_mm: float, y_mm: float, source: str) -> tuple[PixelSpacing |
 def _is_plausible_aspect(aspect: float) -> bool:
     """Whether the height of a pixel over its width can be that of an echo image."""
     return 1.0 / MAX_ASPECT <= aspect <= MAX_ASPECT
+
+
+_listeners: list[Callable[[], None]] = []
+
+
+def listen(listener: Callable[[], None]) -> None:
+    """Have a function called at each sign of progress in this process."""
+    _listeners.append(listener)
+
+
+def note_progress() -> None:
+    """Say that a part of a file was read (a packet, a frame, a file of a folder): a slow file is no file that hangs."""
+    for listener in _listeners:
+        listener()

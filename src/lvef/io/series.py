@@ -16,8 +16,7 @@ from lvef.core.records import Clip, CodedWarning, FrameArray
 from lvef.io.formats import STILL_SUFFIXES, format_of_file
 from lvef.io.greyscale import to_uint8
 from lvef.io.images import IMAGE_NOTE, Pages, open_image, page_numbers
-from lvef.io.limits import DEFAULT_LIMITS, SizeLimits, check_size
-from lvef.io.progress import note_progress
+from lvef.io.limits import DEFAULT_LIMITS, SizeLimits, check_size, note_progress
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ, assumed_timing
 
 REFUSAL = "stills"

@@ -22,8 +22,7 @@ from lvef.core.records import Clip, CodedWarning, FrameArray, PixelAspect
 from lvef.io.avi import frame_sizes, main_rate_notices
 from lvef.io.formats import AVI, HEAD_BYTES, MP4, detect_format, unknown_format
 from lvef.io.greyscale import ColourSampler
-from lvef.io.limits import DEFAULT_LIMITS, SizeLimits, check_aspect, check_size
-from lvef.io.progress import note_progress
+from lvef.io.limits import DEFAULT_LIMITS, SizeLimits, check_aspect, check_size, note_progress
 from lvef.io.timing import container_timing
 
 MIN_RESCUED_FRAMES = 2
