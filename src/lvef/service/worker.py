@@ -354,10 +354,7 @@ def do_task(work: TaskHandler, task: Task) -> TaskResult:
                 code="too_large",
                 message="There is not enough memory for this clip; cut it shorter or make it smaller.",
             )
-        return TaskResult(
-            code="bug",
-            message=f"lvef met an error it should not have ({error_location(error)}); please report it.",
-        )
+        return _bug(error)
 
 
 def _start_failure(error: Exception) -> TaskResult:
@@ -367,6 +364,11 @@ def _start_failure(error: Exception) -> TaskResult:
             code="no_memory",
             message="There is not enough memory to load the model; give fewer --workers, or free some.",
         )
+    return _bug(error)
+
+
+def _bug(error: Exception) -> TaskResult:
+    """The result of an unexpected error: where it was met, without its message, which may quote a file."""
     return TaskResult(
         code="bug",
         message=f"lvef met an error it should not have ({error_location(error)}); please report it.",
