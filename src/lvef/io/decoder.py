@@ -26,13 +26,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.errors import LvefError, RemoteError, VideoError, error_location
+from lvef.core.errors import DataError, LvefError, RemoteError, VideoError, error_location, panics_become
 from lvef.core.records import Clip
 from lvef.core.workers import is_abandoned
 from lvef.io.limits import listen
 
 CELLS_BYTES = 2**30
 """Memory that a workbook may take: a table of labels takes some megabytes."""
+
+WORKBOOK_BYTES = 2**26
+"""Largest workbook that is read: label tables have some kilobytes."""
 
 INLINE_BYTES = 2**20
 """Frames of fewer bytes are sent as they are."""
@@ -52,23 +55,31 @@ _MODULES = {
     "read_labels": "lvef.io.images",
     "is_single": "lvef.io.series",
     **dict.fromkeys(("probe", "probe_video", "probe_image"), "lvef.io.probe"),
+    "read_cells": __name__,
 }
 """Function -> its module, loaded late: the first process may need no decoder."""
 
 
 def function(name: str) -> Callable[..., Any]:
     """The function of a name, with its module loaded."""
-    if name == "read_cells":
-        return _read_cells_within_limits
     found: Callable[..., Any] = getattr(importlib.import_module(_MODULES[name]), name)
     return found
 
 
-def _read_cells_within_limits(path: str | os.PathLike[str]) -> list[list[Any]]:
-    from lvef.io.workbook import read_cells
+def read_cells(path: str | os.PathLike[str]) -> list[list[Any]]:
+    """Rows of a workbook's first sheet: lists of texts, numbers, truth values and dates; an empty cell is an empty text.
 
+    A sheet with one cell in its last row and column is dense when it is read, and takes more memory than there is: read a
+    workbook from elsewhere by `lvef.io.isolation.read_cells`, in whose process the memory is limited.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: It cannot be read, or is no workbook.
+    """
     if not sys.platform.startswith("linux") or multiprocessing.parent_process() is not None:
-        return read_cells(path)
+        return _cells_of_first_sheet(path)
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_AS)
@@ -76,9 +87,30 @@ def _read_cells_within_limits(path: str | os.PathLike[str]) -> list[list[Any]]:
     most = held + CELLS_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (most if before[1] < 0 else min(most, before[1]), before[1]))
     try:
-        return read_cells(path)
+        return _cells_of_first_sheet(path)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def _cells_of_first_sheet(path: str | os.PathLike[str]) -> list[list[Any]]:
+    import python_calamine
+
+    source = os.fspath(path)
+    damaged = DataError(f"{source}: is no xlsx file or is damaged; save it again.")
+    try:
+        with panics_become(damaged), Path(path).open("rb") as file:
+            if file.seek(0, os.SEEK_END) > WORKBOOK_BYTES:
+                raise DataError(
+                    f"{source}: has more than {WORKBOOK_BYTES // 2**20} MiB; a table of labels was expected."
+                )
+            file.seek(0)
+            sheet = python_calamine.CalamineWorkbook.from_filelike(file).get_sheet_by_index(0)
+            rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read ({error.strerror}); an xlsx file was expected.") from None
+    except python_calamine.CalamineError:
+        raise damaged from None
+    return rows
 
 
 def serve(number: int) -> None:
@@ -152,13 +184,12 @@ def send(link: socket.socket, value: Any) -> None:  # noqa: ANN401
             os.close(shared)
 
 
-def receive(link: socket.socket, *, waits: bool = False, limit_s: float = 0.0, silent_s: float = 0.0) -> Any:  # noqa: ANN401
+def receive(link: socket.socket, *, waits: bool = False, silent_s: float = 0.0) -> Any:  # noqa: ANN401
     """Receive a value.
 
     Args:
         link: The socket.
         waits: Give up when the work of this thread is abandoned.
-        limit_s: Give up after this time; 0 for never.
         silent_s: Give up after this time without a sign of progress, not counting time in which this process was
             suspended; 0 for never.
 
@@ -167,7 +198,7 @@ def receive(link: socket.socket, *, waits: bool = False, limit_s: float = 0.0, s
         TimeoutError: Given up for its time.
         VideoError: The work was abandoned.
     """
-    began, silent = time.monotonic(), 0.0
+    silent = 0.0
     while True:
         link.settimeout(POLL_S if waits else None)
         try:
@@ -176,7 +207,7 @@ def receive(link: socket.socket, *, waits: bool = False, limit_s: float = 0.0, s
             silent += POLL_S
             if is_abandoned():
                 raise VideoError("The file took too long and was given up.") from None
-            if 0 < limit_s < time.monotonic() - began or 0 < silent_s <= silent:
+            if 0 < silent_s <= silent:
                 raise
             continue
         link.settimeout(None)

@@ -108,7 +108,7 @@ def read_labels(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 
 def read_cells(path: str | os.PathLike[str]) -> list[list[Any]]:
-    """`lvef.io.workbook.read_cells` in a process of its own, with limits of memory and time.
+    """`lvef.io.decoder.read_cells` in a process of its own, with limits of memory and time.
 
     Args:
         path: The file.
@@ -117,7 +117,7 @@ def read_cells(path: str | os.PathLike[str]) -> list[list[Any]]:
         DataError: As there; and when the workbook does not fit the limits.
     """
     try:
-        found: list[list[Any]] = _isolated("read_cells", path, limit_s=CELLS_S)
+        found: list[list[Any]] = _isolated("read_cells", path, silent_s=CELLS_S)
     except VideoError:
         raise DataError(
             f"{os.fspath(path)}: is damaged, or far larger inside than a table of labels; save it again."
@@ -212,16 +212,16 @@ class _Child:
         finally:
             other.close()
 
-    def send(self, request: Any, limit_s: float, silent_s: float) -> Any:  # noqa: ANN401
+    def send(self, request: Any, silent_s: float) -> Any:  # noqa: ANN401
         """What came of a request.
 
         Raises:
             _Gone: The process ended.
-            TimeoutError: It took longer than ``limit_s``, or gave no sign for ``silent_s``.
+            TimeoutError: It gave no sign of progress for ``silent_s``.
         """
         try:
             send(self._socket, request)
-            return receive(self._socket, waits=True, limit_s=limit_s, silent_s=silent_s)
+            return receive(self._socket, waits=True, silent_s=silent_s)
         except TimeoutError:
             raise
         except (OSError, EOFError, pickle.UnpicklingError, ValueError):
@@ -258,21 +258,21 @@ def _isolated(
     name: str,
     path: str | os.PathLike[str],
     *,
-    limit_s: float = 0.0,
+    silent_s: float | None = None,
     **more: Any,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401
     child = _take() if _is_wanted() else None
     if child is None:
         return function(name)(path, **more)
     try:
-        silent_s = _silent_limit(path)
-        reply = child.send((name, _folder(), path, more), limit_s, silent_s)
+        silent_s = _silent_limit(path) if silent_s is None else silent_s
+        reply = child.send((name, _folder(), path, more), silent_s)
     except _Gone:
         raise VideoError(_crash_message(os.fspath(path), child.end())) from None
     except TimeoutError:
         child.process.kill()
         child.end()
-        raise VideoError(_hang_message(os.fspath(path), limit_s or silent_s)) from None
+        raise VideoError(_hang_message(os.fspath(path), silent_s)) from None
     except BaseException:
         # What it does now is no reply to the next request.
         child.process.kill()
@@ -382,8 +382,8 @@ def _silent_limit(path: str | os.PathLike[str]) -> float:
         return seconds
 
 
-def _hang_message(source: str, limit_s: float) -> str:
+def _hang_message(source: str, silent_s: float) -> str:
     return (
-        f"{source}: its decoder gave no sign of progress for {limit_s:.0f} s and was ended: the file is damaged, or its "
+        f"{source}: its decoder gave no sign of progress for {silent_s:.0f} s and was ended: the file is damaged, or its "
         f"disk or share does not answer; try it again, or allow more seconds with {SILENT_VARIABLE} (0 for no limit)."
     )
