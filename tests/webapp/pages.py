@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from lvef.service.server import Server, bind_socket
-from lvef.webapp.app import PageApp
+from lvef.webapp.server import PageApp
 from lvef.webapp.settings import AppSettings
 from tests.waiting import wait_until
 from tests.webapp.fakes import PLAIN, FakePageWorker

@@ -1,23 +1,219 @@
-"""Runs the page: its folder, its socket, and a proper stop."""
+"""The page as an application, and its server: routes behind the access rules of the service, folder, socket, proper stop."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import hashlib
+import sqlite3
 import sys
 import tempfile
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lvef.core.errors import ConfigError, DataError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from lvef.core.errors import ConfigError, DataError, LvefError
 from lvef.inference.catalogue import find_model
 from lvef.io.uploads import UploadStore, make_private_folder
+from lvef.service.database import DISK_FULL
+from lvef.service.errors import ApiError, error_body
+from lvef.service.middleware import AccessMiddleware, bug_response
 from lvef.service.pool import WorkerFactory
 from lvef.service.server import Server, bind_socket, set_up_log
 from lvef.service.worker import Worker
-from lvef.webapp.app import PageApp
+from lvef.webapp.page import Page
+from lvef.webapp.routes import page_routes
+from lvef.webapp.routes_item import item_routes
 from lvef.webapp.settings import ALL_INTERFACES, AppSettings
+from lvef.webapp.visitors import Visitors
+from lvef.webapp.warning_values import plain_text
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+STATIC_FOLDER = Path(__file__).with_name("static")
+"""Where the page's files lie."""
+
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".woff2": "font/woff2",
+}
+"""Their media types by suffix: some systems have a wrong one for scripts, and browsers then refuse them."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; connect-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'"
+)
+"""Content-Security-Policy of the page: nothing from outside, no script but its own files."""
+
+
+def static_routes(root_path: str, visitors: Visitors) -> list[Route]:
+    """The routes of the page's files.
+
+    Args:
+        root_path: Path prefix of the page.
+        visitors: Who get their cookie with the page.
+    """
+
+    async def index(request: Request) -> Response:
+        response = file_response(request, "index.html")
+        visitors.welcome(request, response)
+        return response
+
+    async def static(request: Request) -> Response:
+        return file_response(request, request.path_params["name"])
+
+    async def favicon(request: Request) -> Response:
+        return RedirectResponse(f"{root_path}/static/icon.svg")
+
+    return [
+        Route("/", index, methods=["GET"]),
+        Route("/favicon.ico", favicon, methods=["GET"]),
+        Route("/static/{name:path}", static, methods=["GET"]),
+    ]
+
+
+def file_response(request: Request, name: str) -> Response:
+    """A file of the page; 304 where the browser has it.
+
+    Raises:
+        ApiError: There is no such file.
+    """
+    path = STATIC_FOLDER / name
+    # Only names that the folder lists: no `..` and no link leads out of it.
+    if (
+        path.suffix not in MEDIA_TYPES
+        or path not in STATIC_FOLDER.rglob(f"*{path.suffix}")
+        or not path.is_file()
+    ):
+        raise ApiError(404, "not_found", "There is no such file.")
+    data = path.read_bytes()
+    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(data, headers={**headers, "Content-Type": MEDIA_TYPES[path.suffix]})
+
+
+MESSAGES = (
+    "This page is not known under this name; open it at the address that it printed when it was started.",
+    "A page of another site may not use this one.",
+)
+"""Messages of requests with a wrong host name, and from another origin."""
+
+_HTTP_MESSAGES = {404: "There is no such page.", 405: "This address does not support the method."}
+
+
+class PageApp:
+    """The ASGI application of the page.
+
+    Args:
+        settings: Of the page.
+        folder: Where files, results and sessions are kept.
+        worker_factory: Makes, inside a worker process, what measures.
+
+    Raises:
+        DataError: The folder cannot be used.
+    """
+
+    def __init__(self, settings: AppSettings, folder: Path, worker_factory: WorkerFactory = Worker) -> None:
+        self.page = Page(settings, folder, worker_factory)
+        self.jobs = self.page.jobs
+        self.api = _starlette(self.page)
+        self.app = AccessMiddleware(
+            _with_slash(self.api, settings.root_path), self.jobs.settings, self.jobs.metrics, MESSAGES
+        )
+
+
+def _starlette(page: Page) -> Starlette:
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        # The first clip of a visitor is not to wait for all of them.
+        page.jobs.start(one_by_one=True)
+        purging = asyncio.ensure_future(page.purge_regularly())
+        yield
+        purging.cancel()
+        await asyncio.gather(purging, return_exceptions=True)
+        await page.jobs.stop()
+        page.close()
+
+    async def health(request: Request) -> Response:
+        ready = page.jobs.pool.ready
+        status = "stopping" if page.jobs.stopping else "ready" if ready else "starting"
+        return JSONResponse({"status": status, "workers": ready}, 200 if status == "ready" else 503)
+
+    root = page.settings.root_path
+    routes = [
+        *static_routes(root, page.visitors),
+        *page_routes(page),
+        *item_routes(page),
+        Route("/healthz", health, methods=["GET"]),
+    ]
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={
+            ApiError: _api_error,
+            LvefError: _lvef_error,
+            HTTPException: _http_error,
+            ClientDisconnect: _client_gone,
+            sqlite3.OperationalError: _disk_full,
+            Exception: bug_response,
+        },
+    )
+
+
+def _with_slash(app: ASGIApp, root_path: str) -> ASGIApp:
+    """An application that leads from its prefix to the page: without the slash, relative addresses would lead out of it."""
+
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        if root_path and scope["type"] == "http" and scope["path"] == root_path:
+            await RedirectResponse(f"{root_path}/")(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return respond
+
+
+async def _api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    # Frames count from 1 on the page, and it has no command line.
+    # It is a sentence already, which may begin with a file's name.
+    message = error.message[:1] + plain_text(error.message)[1:]
+    return JSONResponse(error_body(error.code, message), error.status, error.headers)
+
+
+async def _lvef_error(_: Request, error: Exception) -> Response:
+    return JSONResponse(error_body("not_possible", plain_text(str(error))), 422)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = _HTTP_MESSAGES.get(error.status_code, "The request cannot be answered.")
+    return JSONResponse(error_body("http", message), error.status_code, error.headers)
+
+
+async def _disk_full(_: Request, __: Exception) -> Response:
+    return JSONResponse(error_body("no_space", DISK_FULL), 507)
+
+
+async def _client_gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=499)
+
 
 FOLDER_PREFIX = "lvef-page-"
 """Beginning of the names of the pages' folders, in the system's folder for temporary files."""
