@@ -65,8 +65,13 @@ SECTIONS = {
 }
 """Headings of the help of commands that measure."""
 
-METAVARS = {"scale_line": LINE, "a2c_scale_line": LINE}
-"""What help shows in place of the type."""
+measure_options = options_from(
+    MeasureOptions,
+    aliases={"frame_rate_hz": ("--frame-rate",)},
+    bare={"second_opinion": AUTO},
+    metavars={"scale_line": LINE, "a2c_scale_line": LINE},
+)
+"""How a file is measured; the options of commands that measure."""
 
 
 @dataclass(frozen=True)
@@ -302,17 +307,11 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
     help="With --ray: id of the job to begin or resume.  [default: by the settings]",
 )
 @verbosity_options()
-@options_from(
-    MeasureOptions,
-    aliases={"frame_rate_hz": ("--frame-rate",)},
-    bare={"second_opinion": AUTO},
-    metavars=METAVARS,
-)
+@measure_options
 @click.pass_context
 def measure(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Measure echo files; the help stands above."""
-    own = {field.name for field in dataclasses.fields(Request)}
-    request = Request(**{key: value for key, value in values.items() if key in own})
+    request = build(Request, values)
     if request.out is None and not request.as_json:
         request = dataclasses.replace(request, out=DEFAULT_OUT)
     options = build(MeasureOptions, values)

@@ -13,7 +13,6 @@ import click
 
 from lvef.cli.measure import (
     DEFAULT_OUT,
-    METAVARS,
     SECTIONS,
     Inputs,
     check_inputs,
@@ -21,6 +20,7 @@ from lvef.cli.measure import (
     input_options,
     is_one,
     make_jobs,
+    measure_options,
 )
 from lvef.cli.options import (
     PATH,
@@ -28,14 +28,13 @@ from lvef.cli.options import (
     build,
     is_verbose,
     json_option,
-    options_from,
     out_option,
     print_json,
     verbosity_options,
 )
 from lvef.core.errors import DataError, LvefError, QualityRefusal
 from lvef.core.terms import Status
-from lvef.measure.options import AUTO, MeasureOptions
+from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:
     from lvef.core.records import Measurement
@@ -128,12 +127,7 @@ Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 @click.option("--reader", default="", metavar="NAME", help="Who corrected; goes with --correction.")
 @json_option("Print JSON: an object for one report, else an array.")
 @verbosity_options()
-@options_from(
-    MeasureOptions,
-    aliases={"frame_rate_hz": ("--frame-rate",)},
-    bare={"second_opinion": AUTO},
-    metavars=METAVARS,
-)
+@measure_options
 @click.pass_context
 def report(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Make the one-page report of a measurement, as PDF or HTML.
@@ -141,8 +135,7 @@ def report(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     A PATH is an echo file, which is measured first; a folder of these; or a saved result of lvef measure: its folder, its
     measurement.json, or the output folder with many.
     """
-    own = {field.name for field in dataclasses.fields(Request)}
-    request = Request(**{key: value for key, value in values.items() if key in own})
+    request = build(Request, values)
     options = build(MeasureOptions, values)
     _check(request, options)
     _check_settings(ctx, request)

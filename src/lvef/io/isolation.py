@@ -265,14 +265,14 @@ def _isolated(
     if child is None:
         return function(name)(path, **more)
     try:
-        silent_s = _silent_limit(path) if silent_s is None else silent_s
-        reply = child.send((name, _folder(), path, more), silent_s)
+        limit_s = _silent_limit(path) if silent_s is None else silent_s
+        reply = child.send((name, _folder(), path, more), limit_s)
     except _Gone:
         raise VideoError(_crash_message(os.fspath(path), child.end())) from None
     except TimeoutError:
         child.process.kill()
         child.end()
-        raise VideoError(_hang_message(os.fspath(path), silent_s)) from None
+        raise VideoError(_hang_message(os.fspath(path), limit_s)) from None
     except BaseException:
         # What it does now is no reply to the next request.
         child.process.kill()

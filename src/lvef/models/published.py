@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from lvef.core.errors import ConfigError, WeightsError
 from lvef.models.checkpoint import digest_of, load_into, read_state
 from lvef.models.export import OUTPUT_NAME, write_onnx
-from lvef.models.r2plus1d import ChannelScaling, R2Plus1dEf
+from lvef.models.r2plus1d import ChannelScaling, R2Plus1dEf, ScaledGrey
 
 BLOCKS = (3, 4, 6, 3)
 """Blocks of each stage of ResNet-50. Source: table 1 of its paper."""
@@ -64,26 +64,22 @@ class DeepLabV3(nn.Module):
         return _resized(self.classifier(self.backbone(x)), x.shape[-2:])
 
 
-class DeepLabLv(nn.Module):
+class DeepLabLv(ScaledGrey):
     """A grey frame in, probabilities of background and left ventricle out.
 
     Args:
         config: Scaling of the grey values.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, config: ChannelScaling | None = None) -> None:
-        super().__init__()
-        self.config = config = config or ChannelScaling()
-        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
+        config = config or ChannelScaling()
+        super().__init__(config.mean, config.std, 4)
+        self.config = config
         self.net = DeepLabV3(1)
 
     def forward(self, grey: Tensor) -> Tensor:
         """``(b, 2, h, w)`` of frames ``(b, 1, h, w)``, grey from 0 to 255 (a card's mean 0 and std 1/255)."""
-        lv = torch.sigmoid(self.net((grey.expand(-1, 3, -1, -1) - self.mean) / self.std))
+        lv = torch.sigmoid(self.net(self.scaled(grey)))
         return torch.cat([1 - lv, lv], 1)
 
 

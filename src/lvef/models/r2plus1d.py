@@ -9,6 +9,7 @@ Source: Tran et al., "A Closer Look at Spatiotemporal Convolutions for Action Re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +36,29 @@ class ChannelScaling:
             raise ConfigError(
                 f"mean {list(self.mean)} and std {list(self.std)} found; three of each, and spreads above 0, were expected."
             )
+
+
+class ScaledGrey(nn.Module):
+    """A network whose input is grey, and whose layers are of three scaled channels.
+
+    Args:
+        mean: Subtracted from each channel.
+        std: Divides after that.
+        axes: Axes of the input, batch and channel among them.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], axes: int) -> None:
+        super().__init__()
+        shape = (1, 3, *[1] * (axes - 2))
+        self.register_buffer("mean", torch.tensor(mean).view(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(shape), persistent=False)
+
+    def scaled(self, grey: Tensor) -> Tensor:
+        """Three channels ``(b, 3, ...)`` of grey ``(b, 1, ...)``."""
+        return (grey.expand(-1, 3, *[-1] * (grey.dim() - 2)) - self.mean) / self.std
 
 
 STAGES = (64, 128, 256, 512)
@@ -88,21 +112,17 @@ class R2Plus1d18(nn.Module):
         return x.mean((2, 3, 4))
 
 
-class R2Plus1dEf(nn.Module):
+class R2Plus1dEf(ScaledGrey):
     """A grey clip in, EF out.
 
     Args:
         config: Scaling of the grey values.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, config: ChannelScaling | None = None) -> None:
-        super().__init__()
-        self.config = config = config or ChannelScaling()
-        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1, 1), persistent=False)
+        config = config or ChannelScaling()
+        super().__init__(config.mean, config.std, 5)
+        self.config = config
         self.net = R2Plus1d18(1)
 
     def forward(self, grey: Tensor) -> Tensor:
@@ -112,7 +132,7 @@ class R2Plus1dEf(nn.Module):
 
     def features(self, grey: Tensor) -> Tensor:
         """What the output is made of, ``(b, 512)``; arguments as `forward`."""
-        return self.net.features((grey.expand(-1, 3, -1, -1, -1) - self.mean) / self.std)
+        return self.net.features(self.scaled(grey))
 
     def set_output_bias(self, mean_ef: float) -> None:
         """Let the output start at the mean EF of the training patients, in percent."""

@@ -13,11 +13,10 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from lvef.core.errors import ConfigError, LvefError
-from lvef.models.r2plus1d import ChannelScaling
+from lvef.models.r2plus1d import ChannelScaling, ScaledGrey
 
 PATCH = (2, 4, 4)
 """Frames, rows and columns that the first convolution makes one step of. Source: table 1 of the paper."""
@@ -53,7 +52,7 @@ class TransformerConfig(ChannelScaling):
         super().__post_init__()
 
 
-class TransformerEf(nn.Module):
+class TransformerEf(ScaledGrey):
     """A grey clip in, EF out.
 
     Args:
@@ -63,14 +62,10 @@ class TransformerEf(nn.Module):
         TorchvisionMissingError: torchvision is not installed, or does not go with the torch that is.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, config: TransformerConfig | None = None) -> None:
-        super().__init__()
-        self.config = config = config or TransformerConfig()
-        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1, 1), persistent=False)
+        config = config or TransformerConfig()
+        super().__init__(config.mean, config.std, 5)
+        self.config = config
         self.net = _mvit_v2_s()
         # Steps after the first convolution, which torchvision notes for its own training size.
         self.net.pos_encoding.temporal_size = config.frames // PATCH[0]
@@ -97,7 +92,7 @@ class TransformerEf(nn.Module):
                 f"Clips of {shape[0]} frames of {shape[2]} x {shape[1]} pixels came to a network for {own[0]} frames of "
                 f"{own[2]} x {own[1]}: set network.frames={shape[0]} and network.size={shape[1]} as the clips are."
             )
-        out: Tensor = self.net((grey.expand(-1, 3, -1, -1, -1) - self.mean) / self.std)
+        out: Tensor = self.net(self.scaled(grey))
         return out
 
     def set_output_bias(self, mean_ef: float) -> None:

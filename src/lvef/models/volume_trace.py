@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from lvef.core.errors import ConfigError
 from lvef.models.mobilenet import LAST_CHANNELS, TAP_CHANNELS, MobileNetV2
+from lvef.models.r2plus1d import ScaledGrey
 from lvef.models.segmentation import ConvNormAct
 
 N_LINES, N_NUMBERS = 21, 84
@@ -78,22 +79,17 @@ TUNED = VolumeTraceConfig(head="heatmap", frozen=False, scaling="own", dropout=0
 """Backbone trained, feature pyramid, heat maps."""
 
 
-class VolumeTraceNet(nn.Module):
+class VolumeTraceNet(ScaledGrey):
     """One grey frame in, 21 lines out.
 
     Args:
         config: Head, scaling and whether the backbone is trained.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, config: VolumeTraceConfig | None = None) -> None:
-        super().__init__()
-        self.config = config = config or VolumeTraceConfig()
-        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in SCALINGS[config.scaling])
-        self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("std", std, persistent=False)
+        config = config or VolumeTraceConfig()
+        super().__init__(*SCALINGS[config.scaling], 4)
+        self.config = config
         self.backbone = MobileNetV2(last=config.head == "regression")
         self.head: nn.Module = (
             _RegressionHead(config.dropout)
@@ -113,7 +109,7 @@ class VolumeTraceNet(nn.Module):
 
     def forward(self, grey: Tensor) -> Tensor:
         """Lines ``(b, 84)`` in parts of the side, of frames ``(b, 1, 112, 112)`` with grey in 0..1."""
-        x = (grey.expand(-1, 3, -1, -1) - self.mean) / self.std
+        x = self.scaled(grey)
         seen = self.backbone(x) if self.config.head == "regression" else self.backbone.pyramid(x)
         out: Tensor = self.head(seen)
         return out
