@@ -122,10 +122,10 @@ class Clients:
         body = head.encode() + data + f"\r\n--{mark}--\r\n".encode()
         kind = {"Content-Type": f"multipart/form-data; boundary={mark}"}
         connection.request("POST", "/v1/measure", body, kind)
-        answer = connection.getresponse()
-        text = answer.read()
-        if answer.status != 200:
-            return str(answer.status), False
+        response = connection.getresponse()
+        text = response.read()
+        if response.status != 200:
+            return str(response.status), False
         return "200", without_seconds(json.loads(text)["jobs"][0]["result"]) == self.expected[which]
 
 

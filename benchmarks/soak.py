@@ -128,18 +128,18 @@ class Attacker:
                     self.wrong.append(f"{name}: {status}")
 
     def _status(self, data: bytes) -> int:
-        answer = b""
+        reply = b""
         try:
             with self._connect() as client:
                 try:
                     client.sendall(data)
                 finally:
                     while part := client.recv(65536):
-                        answer += part
+                        reply += part
         except OSError:
             # The answer may be there all the same.
             pass
-        return int(answer.split()[1]) if answer else CUT_OFF
+        return int(reply.split()[1]) if reply else CUT_OFF
 
     def _idle(self) -> None:
         while not self._over.wait(30.0):

@@ -17,7 +17,7 @@ PATIENCE_S = 4.0
 """Seconds until an address counts as dead; below the time that Docker and ECS allow for the whole check."""
 
 
-def answers(url: str) -> bool:
+def is_healthy(url: str) -> bool:
     """Whether an address answers with 200; proxies of the environment are not used."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -28,4 +28,4 @@ def answers(url: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if any(answers(url) for url in sys.argv[1:] or USUAL) else 1)
+    sys.exit(0 if any(is_healthy(url) for url in sys.argv[1:] or USUAL) else 1)

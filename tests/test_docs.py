@@ -118,19 +118,71 @@ def test_python_imports_exist():
     assert not wrong, "\n".join(wrong)
 
 
-def test_modules_exist():
+OF_EARLIER = {"CHANGELOG.md", "EXPERIMENTS.md"}
+"""Pages that name modules of earlier versions too."""
+
+MADE_LATER = {"lvef.weights", "lvef.hospital.example"}
+"""Names in backticks that are no modules: a group of entry points, a host."""
+
+
+def names_of_module(path: Path) -> set[str]:
+    """What a module defines or imports, and the attributes of its classes as ``Class.attribute``."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.attr)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            names.add(node.value)
+    return names
+
+
+def exists(name: str, folder: Path = ROOT / "src") -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    parts = name.split(".")
+    for n in range(len(parts), 0, -1):
+        path = folder.joinpath(*parts[:n])
+        module = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
+        if module.is_file():
+            return set(parts[n:]) <= names_of_module(module)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("lvef.core.records", True),
+        ("lvef.core.records.Measurement", True),
+        ("lvef.core.records.Measurement.tracing", True),
+        ("lvef.core.records.Film", False),
+        ("lvef.measure.answer", False),
+        ("lvef.core.records.Measurement.film", False),
+    ],
+)
+def test_a_wrong_name_is_noticed(name, there):
+    assert exists(name) is there
+
+
+def test_names_in_backticks_exist():
+    code = [
+        p
+        for folder in ("src", "studies", "benchmarks", "docsite", "tests")
+        for p in (ROOT / folder).rglob("*.py")
+    ]
     wrong = []
-    for page in PAGES:
-        if page.name in {"CHANGELOG.md", "EXPERIMENTS.md"}:  # of earlier versions
-            continue
-        for name in re.findall(
-            r"`(lvef(?:\.[a-z_0-9]+)+)(?:\.[A-Z]\w*|\.[A-Z_]+)?`", page.read_text(encoding="utf-8")
-        ):
-            if name.endswith(".example"):
-                continue
-            parts = [ROOT / "src" / "/".join(name.split(".")[:n]) for n in (None, -1)]
-            if not any(p.is_dir() or p.with_suffix(".py").is_file() for p in parts):
-                wrong.append(f"{page.relative_to(ROOT)}: {name}")
+    for page in [*(page for page in PAGES if page.name not in OF_EARLIER), *code]:
+        text = page.read_text(encoding="utf-8")
+        named = set(re.findall(r"(?<!`)`(lvef(?:\.\w+)+)`", text)) - MADE_LATER
+        run = set(re.findall(r"python -m ((?:lvef|studies|benchmarks)(?:\.\w+)*)", text))
+        wrong += [f"{page.relative_to(ROOT)}: {name}" for name in named if not exists(name)]
+        wrong += [
+            f"{page.relative_to(ROOT)}: {name}" for name in run if not (exists(name) or exists(name, ROOT))
+        ]
     assert not wrong, "\n".join(wrong)
 
 

@@ -64,7 +64,7 @@ def info(name: str | None, as_json: bool) -> None:
 
     Without NAME all datasets are listed. Nothing is downloaded.
     """
-    # Loaded here, so that help answers at once.
+    # Loaded here, so that help appears at once.
     from lvef.datasets.registry import READERS
 
     found = [_find_reader(n) for n in (READERS if name is None else [name])]

@@ -120,7 +120,7 @@ def complete_datasets(ctx: click.Context, param: click.Parameter, incomplete: st
 
 
 def verbosity_options(verbose: str = "Say on stderr what is done with each file.") -> Callable[[F], F]:
-    """The options ``--verbose`` and ``--quiet``, which `is_verbose` and `is_quiet` tell.
+    """The options ``--verbose`` and ``--quiet``, which `is_verbose` and `is_quiet` read.
 
     Args:
         verbose: Help of ``--verbose``; empty for a command without it.

@@ -247,7 +247,7 @@ def _named(tasks: list[Task], out: Path) -> list[Task]:
 
 
 def _new_tasks(request: Request, options: MeasureOptions) -> list[Task]:
-    from lvef.measure.batch import answer_of
+    from lvef.measure.batch import result_of_job
     from lvef.measure.folder import folder_names
     from lvef.measure.pipeline import Measurer
 
@@ -256,7 +256,7 @@ def _new_tasks(request: Request, options: MeasureOptions) -> list[Task]:
     names = folder_names([(key, job.name) for key, job in jobs.items()], {})
     out = request.out or DEFAULT_OUT
 
-    return [Task(job.label, partial(answer_of, job), out, names[key]) for key, job in jobs.items()]
+    return [Task(job.label, partial(result_of_job, job), out, names[key]) for key, job in jobs.items()]
 
 
 def _correction_of(request: Request, options: MeasureOptions) -> Callable[[Result], Result]:

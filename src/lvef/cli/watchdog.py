@@ -111,16 +111,16 @@ def main(process: int, server: bool) -> None:
     signal.signal(signal.SIGINT, interrupt)
     # SIGTERM and SIGHUP stay blocked: they are for the command, with which this process ends.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    asked = False
+    interrupted_once = False
     silent_s = since_asked_s = 0.0
     said = False
     while _is_parent(process):
         began = time.monotonic()
-        ready, _, _ = select.select([0], [], [], 0.1 if asked else HEARTBEAT_S)
+        ready, _, _ = select.select([0], [], [], 0.1 if interrupted_once else HEARTBEAT_S)
         # A machine that sleeps, or Ctrl-Z, stops both processes: that time does not count.
         passed_s = min(time.monotonic() - began, 2 * HEARTBEAT_S)
         silent_s = 0.0 if _is_stopped(process) else silent_s + passed_s
-        since_asked_s += passed_s if asked else 0.0
+        since_asked_s += passed_s if interrupted_once else 0.0
         if ready:
             came = os.read(0, 4096)
             if not came:
@@ -130,8 +130,8 @@ def main(process: int, server: bool) -> None:
                 silent_s, said = 0.0, False
                 if server:
                     interrupted, since_asked_s = False, 0.0
-        asked = interrupted
-        if asked and since_asked_s > (SERVER_EXIT_S if server else BATCH_EXIT_S):
+        interrupted_once = interrupted
+        if interrupted_once and since_asked_s > (SERVER_EXIT_S if server else BATCH_EXIT_S):
             _end(process, f"stopped. It was stuck and was ended from outside. {_RESUME_HINT}")
             return
         if silent_s > FROZEN_EXIT_S:

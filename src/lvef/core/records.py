@@ -117,7 +117,7 @@ class Clip:
         times_s: Time of each frame from the first, ``(n,)`` float64, strictly increasing.
         timing: Where the times come from, for example ``"container"``, ``"FrameTime"`` or ``"assumed"``.
         source: The file's name as the user gave it.
-        spacing: Millimetres per pixel; where the file has no usable scale the pixels' shape, if it tells that they are not
+        spacing: Millimetres per pixel; where the file has no usable scale the pixels' shape, if it states that they are not
             square, else None.
         spacing_note: Why there are no millimetres, in one sentence; empty when there are.
         region: The 2-D tissue region that the file names, or None.
@@ -151,7 +151,7 @@ class Clip:
 
     @property
     def pixel_aspect(self) -> float:
-        """Height of a pixel over its width; 1 where the file does not tell."""
+        """Height of a pixel over its width; 1 where the file does not state it."""
         return aspect_of(self.spacing)
 
     @property
@@ -326,7 +326,7 @@ class Measurement:
     beat EF = 100 (EDV - ESV) / EDV holds; a mean of quotients is not the quotient of means. ``edv_ml`` and ``esv_ml``
     are None where the file has no scale, with the reason in ``volume_note``.
 
-    ``status`` tells whether there is a result; ``reason`` says why not. ``counts`` holds
+    ``status`` states whether there is a result; ``reason`` says why not. ``counts`` holds
     how often the model's raw output broke a rule before it was corrected, by name (``crossing_chords``, ``es_above_ed``,
     ``clips_outside_0_100``, ...); it is empty for segmentation models, whose output cannot.
     ``heart_rate_source`` says where the heart rate comes from: `FROM_BEATS`, `FROM_FILE`, or nothing without one.

@@ -353,8 +353,8 @@ def second_opinion_lines(measurement: Measurement) -> list[tuple[str, str]]:
     if other.ef_percent is None:
         return [("Second opinion", f"{other.weights} gave no EF: {note_text(other.reason)}")]
     apart = "" if other.difference_points is None else f" ({other.difference_points:+.1f} points)"
-    doubt = ": the models disagree" if models_disagree(measurement) else ""
-    return [("Second opinion", f"{ef_text(other.ef_percent)} by {other.weights}{apart}{doubt}")]
+    disagreement = ": the models disagree" if models_disagree(measurement) else ""
+    return [("Second opinion", f"{ef_text(other.ef_percent)} by {other.weights}{apart}{disagreement}")]
 
 
 def no_volume_text(measurement: Measurement) -> str:

@@ -73,7 +73,7 @@ def connected(address: str, *, processors: int = 0) -> Iterator[Any]:
         settings |= {"address": address}
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
-        _check_answers(address)
+        _check_connection(address)
         _start(ray, settings)
     except ValueError:
         raise ConfigError(
@@ -110,7 +110,7 @@ def protect(*, is_local: bool) -> None:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
-def _check_answers(address: str) -> None:
+def _check_connection(address: str) -> None:
     """Open a connection to the address: Ray itself would try for minutes.
 
     Raises:

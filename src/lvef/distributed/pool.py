@@ -99,7 +99,7 @@ ATTEMPTS = 3
 """How often a piece of work is tried that ends its process."""
 
 NODE_ATTEMPTS = 10
-"""How often it is tried when whole nodes end under it, which is no fault of the work."""
+"""How often it is tried when whole nodes end under it, which the work did not cause."""
 
 MOST_FAILED_STARTS = 5
 """So many workers that end while they start, one after the other, end the run."""
@@ -309,13 +309,13 @@ class RayPool:
                 return
             self._take(*event)
 
-    def _take(self, member: _Member, answer: Future[Any]) -> None:
+    def _take(self, member: _Member, reply: Future[Any]) -> None:
         if member not in self._members:
             # It was ended for its time; this is only the echo.
             return
         errors = self._ray.exceptions
         try:
-            value = answer.result()
+            value = reply.result()
         except errors.RayTaskError as error:
             if member.call is None:
                 raise error.cause from None

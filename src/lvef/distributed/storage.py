@@ -167,7 +167,7 @@ class ResultFolder:
         try:
             listed = _tried(self.url, lambda: system.find(self._root, maxdepth=1))
         except DataError:
-            # Where nothing was written yet, some storage knows no such folder. A put will tell more.
+            # Where nothing was written yet, some storage knows no such folder. A put will show more.
             return []
         return sorted(posixpath.basename(path) for path in listed)
 

@@ -291,7 +291,7 @@ SUMMARY_NAME, PAGE_NAME, METRICS_NAME = "summary.json", "index.html", "metrics.c
 
 
 def last_name(path: Path) -> str:
-    """The last part of a path: the folders above may tell who works where."""
+    """The last part of a path: the folders above may show who works where."""
     return printable(path.resolve().name)
 
 

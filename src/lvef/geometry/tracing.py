@@ -49,7 +49,7 @@ def trace(
     """Trace the left ventricle of one frame.
 
     The base is found from the atrium and the wall, else from the shape (the base is the wider end); only where neither
-    decides is the apex assumed to be up. See `lvef.geometry.find_landmarks`. Gaps in the cavity are filled first.
+    decides is the apex assumed to be up. See `lvef.geometry.landmarks.find_landmarks`. Gaps in the cavity are filled first.
 
     Args:
         lv: Probability of the LV cavity, ``(h, w)`` float32 in 0..1.

@@ -1,7 +1,7 @@
 """Volume tracings: the 21 lines of EchoNet-Dynamic's ``VolumeTracings.csv`` (long axis, then 20 chords).
 
 Mask -> lines keeps the volume (the chords are its disks). Lines -> mask fills the polygon through the ends of the
-chords, the apex and the hinge points. ``python -m lvef.evaluation.lines`` measures how far lines move in a round trip.
+chords, the apex and the hinge points. ``python -m studies.lines`` measures how far lines move in a round trip.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ at 30 degrees a chord is 15 % too long."""
 
 @dataclass(frozen=True, slots=True)
 class VolumeTracingDefects:
-    """Faults of the lines of some frames.
+    """Defects of the lines of some frames.
 
     Attributes:
         crossing: ``(n,)`` pairs of neighbouring chords that cross each other inside.
@@ -158,7 +158,7 @@ class VolumeTracingDefects:
 
 
 def volume_tracing_defects(lines: FloatArray) -> VolumeTracingDefects:
-    """Count the faults of each frame's lines.
+    """Count the defects of each frame's lines.
 
     Args:
         lines: ``(n, 21, 2, 2)`` in square pixels: the long axis, then the chords.

@@ -70,7 +70,7 @@ class Figure:
     reference: str
     """What it was compared with."""
     trivial: float | None = None
-    """The same figure of the trivial answer, where there is one."""
+    """The same figure of the baseline, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -161,9 +161,9 @@ def read_card(folder: Path) -> Card:
         raise WeightsError(
             f"{path}: layout {card.schema} found, {CARD_SCHEMA} expected; install weights that fit this lvef."
         )
-    fault = card_inconsistency(card)
-    if fault:
-        raise WeightsError(f"{path}: {fault}")
+    defect = card_inconsistency(card)
+    if defect:
+        raise WeightsError(f"{path}: {defect}")
     return card
 
 
@@ -179,7 +179,7 @@ def card_inconsistency(card: Card) -> str:
         return f"kind {card.kind} {found} a clip; {' and '.join(EF_KINDS)} have one, the others none."
     if card.clip is not None and card.clip.square != replace(card.input, mirror=True, pad="black"):
         return (
-            "input and clip tell two different squares; input must repeat size, crop, mean and std of clip."
+            "input and clip state two different squares; input must repeat size, crop, mean and std of clip."
         )
     if card.kind == EF_TWO_STREAM and card.clip is not None and (card.clip.mean, card.clip.std) != (0.0, 1.0):
         found = f"mean {card.clip.mean:g} and std {card.clip.std:g}"

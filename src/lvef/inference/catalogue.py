@@ -195,7 +195,7 @@ def input_shapes(card: Card) -> dict[str, Shape]:
 
 
 def output_shapes(card: Card) -> tuple[Shape, ...]:
-    """Shapes that the answer of a network may have."""
+    """Shapes that the output of a network may have."""
     if card.kind == SEGMENTATION:
         return ((None, len(card.classes), card.input.size, card.input.size),)
     if card.kind in (EF_CLIP, EF_TWO_STREAM):
@@ -206,7 +206,7 @@ def output_shapes(card: Card) -> tuple[Shape, ...]:
 
 
 def _shapes_agree(found: Shape, expected: Shape) -> bool:
-    """Whether shapes agree in all that both tell; a batch of fixed size fits none but itself."""
+    """Whether shapes agree in all that both state; a batch of fixed size fits none but itself."""
     if len(found) != len(expected) or found[:1] not in ((None,), ()):
         return False
     return all(a is None or b is None or a == b for a, b in zip(found, expected, strict=True))

@@ -57,13 +57,13 @@ class Session(Protocol):
     inputs: tuple[Port, ...]
     """Inputs in the order of the file."""
     outputs: tuple[Port, ...]
-    """Outputs in the order of the file; the first is the answer."""
+    """Outputs in the order of the file; the first is what counts."""
 
     def start(self, batch: Batch) -> Callable[[], NDArray[np.float32]]:
         """Begin to run the network on a batch, and go on with something else.
 
         Args:
-            batch: Must not change until the answer is fetched.
+            batch: Must not change until the output is fetched.
 
         Returns:
             Call it once to wait for the output, batch first, which then is the caller's own.

@@ -260,7 +260,7 @@ class _Batch:
         return JobResult(row, place, result.measurement, files, stamp)
 
 
-def answer_of(job: Job) -> Result:
+def result_of_job(job: Job) -> Result:
     """Do a job. A bug in lvef becomes a failed measurement and costs the results of no other job."""
     try:
         return job.measure()
@@ -269,7 +269,7 @@ def answer_of(job: Job) -> Result:
 
 
 def failure_of(job: Job, error: Exception) -> Measurement:
-    """The measurement of a job that raised an error, which is no fault of its file."""
+    """The measurement of a job that raised an error, which its file did not cause."""
     return failure_of_file(job.label, error)
 
 

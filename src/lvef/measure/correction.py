@@ -1,8 +1,8 @@
 """A reader's correction of a measurement: another beat, other frames, contours moved by hand.
 
 Volumes and EF follow from the two contours as they are shown, by the formulas that the machine uses: a beat that is chosen
-has the EF that the list of beats gives it. A corrected answer is of one beat, where the machine's may be a mean of several,
-and a notice says so. The machine's answer is never lost: it stands in `Measurement.correction`.
+has the EF that the list of beats gives it. A corrected result is of one beat, where the machine's may be a mean of several,
+and a notice says so. The machine's result is never lost: it stands in `Measurement.correction`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ MAX_FILE_BYTES = 2**20
 """A larger file is no correction."""
 
 OF_READER = "ED and ES by a reader"
-"""What the EF of a corrected answer rests on, in ``method``."""
+"""What the EF of a corrected result rests on, in ``method``."""
 
 OF_MEAN = ("mean_of_ratios", NO_INTERVAL, WIDE_INTERVAL)
-"""Notices about the machine's mean and its prediction interval, which a corrected answer has no more."""
+"""Notices about the machine's mean and its prediction interval, which a corrected result has no more."""
 
 OF_FILES = ("patients_differ", "studies_differ", "views_swapped", "view_contradicts_file")
 """Notices about the files of a study, whatever a reader changes."""
@@ -187,14 +187,14 @@ def corrected_study(
     if not changed:
         return machine, dict(parts)
     first = next(edit for view, edit in edits.items() if not edit.empty)
-    answer = biplane_measurement(machine.source, own["A4C"], own["A2C"], options, shown_only=True)
+    result = biplane_measurement(machine.source, own["A4C"], own["A2C"], options, shown_only=True)
     return (
         replace(
-            _of_reader(answer),
+            _of_reader(result),
             provenance=machine.provenance,
             notices=(
                 *(n for n in machine.notices if n.code in OF_FILES),
-                *answer.notices,
+                *result.notices,
                 _notice(changed, machine),
                 *view_warnings(own),
             ),

@@ -377,7 +377,7 @@ standard deviations are the spreads); darkness, half of the darkest of these, be
 
 
 def advice(parts: Mapping[str, float | None], view: View) -> tuple[str, ...]:
-    """Advice, the worst fault first.
+    """Advice, the worst defect first.
 
     Args:
         parts: From this module.

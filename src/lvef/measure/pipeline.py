@@ -214,7 +214,7 @@ class Measurer:
         alternate_mirror = (clip.frame_rate_hz or 0) >= IN_TURN_HZ and self.options.ed_frame is None
         traced = self._trace(clip, fan, alternate_mirror=alternate_mirror)
         try:
-            doubts = check_ventricle(
+            odd_shapes = check_ventricle(
                 clip.source,
                 traced.traced,
                 traced.wall_contact,
@@ -224,7 +224,7 @@ class Measurer:
         except QualityRefusal as refusal:
             if not traced.counts:
                 raise
-            # What was counted must not be lost with the answer.
+            # What was counted must not be lost with the result.
             counted = replace(failed_measurement(clip.source, refusal, clip), counts=dict(traced.counts))
             raise RefusalWithCurve(refusal.code, str(refusal), counted) from None
         self.progress(FINDING_BEATS, len(clip.frames), len(clip.frames))
@@ -232,7 +232,7 @@ class Measurer:
         tracings = smooth_tracings(traced.tracings, clip.times_s, aspect=aspect)
         clip, curve = plausible_curve(clip, tracings)
         base = base_measurement(clip, curve, tracings, self.options)
-        base = replace(base, notices=(*base.notices, *doubts), counts=dict(traced.counts))
+        base = replace(base, notices=(*base.notices, *odd_shapes), counts=dict(traced.counts))
         odd = implausible_shapes(tracings, clip.spacing)
         base = replace(base, quality=quality_of_clip(clip, fan, traced, base, odd, self.quality_scale))
         base = with_recognised_view(base, view)
@@ -241,8 +241,8 @@ class Measurer:
             return self._with_provenance(self._measure_chosen_frames(base, curve, traced, numbers), began)
         analysis = analyse_beats(curve, r_wave_times_s=clip.r_wave_times_s, is_smoothed=True)
         rate = analysis.heart_rate_bpm
-        rate_doubts = check_heart_rate(clip, rate) or check_systole(clip, analysis.beats, rate)
-        base = replace(base, notices=(*base.notices, *rate_doubts))
+        rate_warnings = check_heart_rate(clip, rate) or check_systole(clip, analysis.beats, rate)
+        base = replace(base, notices=(*base.notices, *rate_warnings))
         if analysis.representative is None:
             raise RefusalWithCurve(analysis.reason_code, f"{clip.source}: {analysis.reason}", base)
         found = replace(
@@ -265,11 +265,11 @@ class Measurer:
         except QualityRefusal as refusal:
             shown = replace(found, status=Status.REFUSED, ef_mean_percent=None, ef_sd_percent=None)
             raise RefusalWithCurve(refusal.code, str(refusal), shown) from None
-        answered = with_beats(found, analysis.representative, self.options)
-        shape_warnings = check_shapes(odd, (answered.ed_frame, answered.es_frame), self.options.thresholds)
-        answered = replace(answered, notices=(*answered.notices, *shape_warnings))
+        measured = with_beats(found, analysis.representative, self.options)
+        shape_warnings = check_shapes(odd, (measured.ed_frame, measured.es_frame), self.options.thresholds)
+        measured = replace(measured, notices=(*measured.notices, *shape_warnings))
         return self._with_provenance(
-            with_line_warnings(answered, traced, answered.ed_frame, answered.es_frame), began
+            with_line_warnings(measured, traced, measured.ed_frame, measured.es_frame), began
         )
 
     def measure_pair(self, ed: Path, es: Path) -> ClipResult:
@@ -327,8 +327,8 @@ class Measurer:
         """By this measurer's own network; the pair comes back without a scale that is not plausible."""
         layout = [warning for still, fan in stills for warning in check_sector(still.source, fan)]
         view = view_of(self.view_model, stills, pair.source, self.options)
-        traced, doubts = self._trace_stills(stills)
-        doubts = list(dict.fromkeys([*layout, *doubts]))
+        traced, odd_shapes = self._trace_stills(stills)
+        odd_shapes = list(dict.fromkeys([*layout, *odd_shapes]))
         clip, curve = plausible_curve(pair, traced.tracings)
         base = replace(
             base_measurement(clip, curve, traced.tracings, self.options),
@@ -337,14 +337,14 @@ class Measurer:
             frame_rate_hz=None,
             duration_s=None,
         )
-        base = replace(base, notices=(*base.notices, *doubts))
+        base = replace(base, notices=(*base.notices, *odd_shapes))
         base = replace(base, quality=quality_of_stills(stills, traced, base, self.quality_scale))
         base = with_recognised_view(base, view)
         _refuse_other_views(base, implausible_shapes(base.tracings, clip.spacing))
         return self._measure_frames(base, curve, traced, (0, 1), "two stills"), clip
 
     def measure_biplane(self, a4c: Path, a2c: Path) -> tuple[Measurement, dict[str, ClipResult]]:
-        """Measure both apical views: the biplane answer, and each single-plane result by its view."""
+        """Measure both apical views: the biplane result, and each single-plane result by its view."""
         began = time.perf_counter()
         biplane, single = measure_views(self, a4c, a2c)
         views = {name: measurement for name, (measurement, _) in single.items()}
@@ -399,12 +399,12 @@ class Measurer:
     def _trace_stills(self, stills: list[tuple[Clip, Sector]]) -> tuple[TracedFrames, list[CodedWarning]]:
         """Each still traced in its own image, with the other one as context, and the warnings about it."""
         parts: list[TracedFrames] = []
-        doubts: list[CodedWarning] = []
+        odd_shapes: list[CodedWarning] = []
         for (still, fan), other in zip(stills, reversed(stills), strict=True):
             check_image(still, fan, self.options.thresholds)
             square = self.predictor.square(*other)
             traced = self._trace(still, fan, other=square)
-            doubts += check_ventricle(
+            odd_shapes += check_ventricle(
                 still.source,
                 traced.traced,
                 traced.wall_contact,
@@ -417,7 +417,7 @@ class Measurer:
         contact = np.concatenate([part.wall_contact for part in parts])
         certainty = np.concatenate([part.certainty for part in parts])
         traced = TracedFrames(tracings, contact, parts[0].walls_known, counts, certainty)
-        return traced, list(dict.fromkeys(doubts))
+        return traced, list(dict.fromkeys(odd_shapes))
 
     def _measure_frames(
         self,
@@ -427,22 +427,24 @@ class Measurer:
         pair: tuple[int, int],
         rests_on: str,
     ) -> Measurement:
-        """The answer of an ED and an ES frame that are known."""
+        """The result of an ED and an ES frame that are known."""
         base = with_line_warnings(base, traced, *pair)
-        doubts = check_shapes(implausible_shapes(base.tracings, base.spacing), pair, self.options.thresholds)
-        base = replace(base, notices=(*base.notices, *doubts))
+        odd_shapes = check_shapes(
+            implausible_shapes(base.tracings, base.spacing), pair, self.options.thresholds
+        )
+        base = replace(base, notices=(*base.notices, *odd_shapes))
         try:
             return with_beat(base, beat_of_frames(curve, *pair, base.source), self.options, rests_on)
         except QualityRefusal as refusal:
             if not base.counts:
                 raise
-            # What was counted must not be lost with the answer.
+            # What was counted must not be lost with the result.
             raise RefusalWithCurve(refusal.code, str(refusal), replace(base, status=Status.REFUSED)) from None
 
     def _measure_chosen_frames(
         self, base: Measurement, curve: VolumeCurve, traced: TracedFrames, numbers: FrameNumbers
     ) -> Measurement:
-        """The answer for an ED and an ES frame that the user chose; ``numbers`` are those of the frames in the file."""
+        """The result for an ED and an ES frame that the user chose; ``numbers`` are those of the frames in the file."""
         (ed, es), source = self._chosen, base.source
         places = {int(number): place for place, number in enumerate(numbers)}
         if ed is None or es is None:

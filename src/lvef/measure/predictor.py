@@ -1,4 +1,4 @@
-"""What the measuring code asks of every network, whatever it gives: one class for all kinds."""
+"""What the measuring code needs of every network, whatever it gives: one class for all kinds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 FrameProgress = Callable[[int], None]
-"""Called with the number of frames that a network has answered."""
+"""Called with the number of frames that a network has done."""
 
 
 def ignore_progress(frames: int) -> None:
@@ -61,7 +61,7 @@ class TracedFrames:
     Attributes:
         tracings: One a frame in pixels of the image, None where there is no ventricle.
         wall_contact: ``(n,)`` part of the cavity's border with wall around it; NaN where not looked at.
-        walls_known: Whether the network tells walls at all.
+        walls_known: Whether the network marks walls at all.
         counts: How often its output broke a rule before any guard acted, by name; see `lvef.core.records.Measurement`.
         certainty: ``(n,)`` of the model along the cavity's border, 0-1; NaN where not looked at.
     """
@@ -160,7 +160,7 @@ class Predictor:
     ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
         """Class probabilities of each frame ``(classes, size, size)`` and where that square lies in the image.
 
-        A network errs a little differently on an image and on its mirror image, so both are asked and averaged
+        A network errs a little differently on an image and on its mirror image, so both are shown to it and averaged
         (EXPERIMENTS.md has what it brings), unless its card says that it never learned from mirrored ones. The network works
         on the next frames while the caller uses the ones before.
 
@@ -221,16 +221,16 @@ class Predictor:
 
 
 def prefetch(start: Callable[[A], Callable[[], T]], todo: Iterable[A], depth: int) -> Iterator[T]:
-    """Answers in order, with a few begun before the caller asks for them.
+    """Results in order, with a few begun before the caller asks for them.
 
     Args:
-        start: Begins a piece of work and returns what waits for its answer.
+        start: Begins a piece of work and returns what waits for its result.
         todo: Pieces of work.
         depth: Most pieces under way: a long clip must not pile up in memory.
     """
     left = iter(todo)
     under_way = deque(start(one) for one in islice(left, depth))
     while under_way:
-        answer = under_way.popleft()()
+        result = under_way.popleft()()
         under_way.extend(start(one) for one in islice(left, 1))
-        yield answer
+        yield result

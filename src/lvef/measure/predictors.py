@@ -259,14 +259,14 @@ class VolumeTracePredictor(Predictor):
     ) -> FloatArray:
         """What the network draws on each frame, as it comes, ``(n, 21, 2, 2)`` pixels of its square.
 
-        A network that has learned from mirrored images too is shown each frame both ways, and the mean of both answers
+        A network that has learned from mirrored images too is shown each frame both ways, and the mean of both outputs
         counts, as with masks (`lvef.measure.predictor`).
 
         Args:
             frames: ``(n, height, width)`` uint8.
             placement: Where the square lies in the image.
             alternate_mirror: Show the frames with odd numbers mirrored and the others as they are, each once.
-            seen: Told how many frames are done.
+            seen: Called with the number of frames that are done.
         """
         spec = self.entry.card.input
         ways, shown = 2 if spec.mirror and not alternate_mirror else 1, 0
@@ -282,9 +282,9 @@ class VolumeTracePredictor(Predictor):
                 return self._session.start(batch)
 
             found = []
-            for answer in prefetch(start, range(0, len(frames), CHUNK), self.engine.lanes + 1):
-                found.append(answer)
-                shown += len(answer)
+            for output in prefetch(start, range(0, len(frames), CHUNK), self.engine.lanes + 1):
+                found.append(output)
+                shown += len(output)
                 seen(shown // ways)
             lines = np.concatenate(found).astype(np.float64).reshape(-1, N_LINES, 2, 2) * spec.size
             lines[mirrored] = mirrored_lines(lines[mirrored], spec.size)
@@ -310,12 +310,12 @@ class VolumeTracePredictor(Predictor):
         placement = place(box, self.entry.card.input.size, spacing)
         lines = self.lines(frames, placement, alternate_mirror=context.alternate_mirror, seen=seen)
         finite = np.asarray(np.isfinite(lines).all(axis=(1, 2, 3)), dtype=np.bool_)
-        faults = volume_tracing_defects(np.where(finite[:, None, None, None], lines, 0.0))
-        usable = finite & (faults.off_axis <= MAX_OFF_AXIS)
+        defects = volume_tracing_defects(np.where(finite[:, None, None, None], lines, 0.0))
+        usable = finite & (defects.off_axis <= MAX_OFF_AXIS)
         tracings = tuple(
             _tracing(one, placement) if ok else None for one, ok in zip(lines, usable.tolist(), strict=True)
         )
-        crossing, off_axis = faults.crossing[finite], faults.off_axis[finite]
+        crossing, off_axis = defects.crossing[finite], defects.off_axis[finite]
         counts = {
             "frames": len(frames),
             "frames_unusable": sum(t is None for t in tracings),
@@ -339,13 +339,13 @@ class ClipPredictor(Predictor):
         def start(number: int) -> Callable[[], NDArray[np.float32]]:
             return self._session.start(self._batch(frames, number))
 
-        answers = [a.ravel() for a in prefetch(start, range(len(starts_s)), self.engine.lanes + 1)]
-        if any(a.size != 1 or not np.isfinite(a).all() for a in answers):
+        outputs = [a.ravel() for a in prefetch(start, range(len(starts_s)), self.engine.lanes + 1)]
+        if any(a.size != 1 or not np.isfinite(a).all() for a in outputs):
             raise WeightsError(
                 f"{clip.source}: the model {self.entry.name} gave no EF for it (one finite number a clip was expected); "
                 "choose another with --weights."
             )
-        efs = np.concatenate(answers).astype(np.float64)
+        efs = np.concatenate(outputs).astype(np.float64)
         return ClipEfs(efs, frames.mirrored, frames.repeated, frames.places.size)
 
     def _batch(self, frames: ClipFrames, number: int) -> Batch:

@@ -71,7 +71,7 @@ MAX_RATE_DIFFERENCE = 0.2
 """Part by which the beats' heart rate may differ from the file's, which was counted at another moment."""
 
 MIN_PERIODS = 3.0
-"""A clip of so many periods of the heart rate that the file tells shows a complete beat."""
+"""A clip of so many periods of the heart rate that the file states shows a complete beat."""
 SYSTOLE_AT_REST_S = 0.546
 SYSTOLE_PER_BPM_S = 0.0021
 """Electromechanical systole of men is .546 s less .0021 s a beat per minute (Weissler et al., Circulation 37, 1968)."""
@@ -351,7 +351,7 @@ def check_shapes(
 
 
 def check_heart_rate(clip: Clip, found_bpm: float | None) -> tuple[CodedWarning, ...]:
-    """Warn where the heart rate that the file tells and the beats that were found cannot both be right.
+    """Warn where the heart rate that the file states and the beats that were found cannot both be right.
 
     Args:
         clip: The clip.

@@ -146,16 +146,16 @@ class Worker:
         recent_clip.cache_clear()  # its memory is needed now
         measurer, where = self._measurer(options), [Path(path) for path in paths]
         if input_kind == "pair":
-            answer = Result(*measurer.measure_pair(*where))
+            result = Result(*measurer.measure_pair(*where))
         elif input_kind == "biplane":
             measurement, parts = measurer.measure_biplane(*where)
-            answer = Result(measurement, None, parts)
+            result = Result(measurement, None, parts)
         else:
-            answer = Result(*measurer.measure(where[0]))
+            result = Result(*measurer.measure(where[0]))
         # The whole path first: it ends in the name.
         shown = dict(zip(paths, names, strict=True))
         shown |= {path.name: name for path, name in zip(where, names, strict=True)}
-        return serialize_result(answer, shown, keep_clips=keep_clips)
+        return serialize_result(result, shown, keep_clips=keep_clips)
 
     def warm_up(self) -> TaskResult:
         """Measure the cine that comes with pydicom, so that no visitor waits for what a process does once.
@@ -194,9 +194,9 @@ class Worker:
         machine = deserialize_result(files, {})
         if machine.views:
             parts = {view: part for view, (part, _) in machine.views.items()}
-            answer, own = corrected_study(machine.measurement, parts, study_from_dict(edit), options)
+            result, own = corrected_study(machine.measurement, parts, study_from_dict(edit), options)
             return serialize_result(
-                Result(answer, None, {view: (part, None) for view, part in own.items()}), {}
+                Result(result, None, {view: (part, None) for view, part in own.items()}), {}
             )
         return serialize_result(
             Result(corrected(machine.measurement, edit_from_dict(edit), options), None), {}
@@ -375,11 +375,11 @@ def _bug(error: Exception) -> TaskResult:
     )
 
 
-def serialize_result(answer: Result, names: Mapping[str, str], *, keep_clips: bool = True) -> TaskResult:
+def serialize_result(result: Result, names: Mapping[str, str], *, keep_clips: bool = True) -> TaskResult:
     """A result as files.
 
     Args:
-        answer: Any result.
+        result: Any result.
         names: Client's name of each path that it contains.
         keep_clips: With its clips, black outside the sector.
     """
@@ -389,7 +389,7 @@ def serialize_result(answer: Result, names: Mapping[str, str], *, keep_clips: bo
 
     files: dict[str, bytes] = {}
     clips: dict[str, bytes] = {}
-    for part, (measurement, clip) in {"": (answer.measurement, answer.clip), **answer.views}.items():
+    for part, (measurement, clip) in {"": (result.measurement, result.clip), **result.views}.items():
         prefix = f"{part}/" if part else ""
         own = serialize_measurement(measurement, names)
         if measurement.curve is not None:
@@ -399,7 +399,7 @@ def serialize_result(answer: Result, names: Mapping[str, str], *, keep_clips: bo
             packed = serialize_clip(hide_outside_sector(clip), names)
             if len(packed) <= MAX_CLIP_BYTES:
                 clips[part] = packed
-    m = answer.measurement
+    m = result.measurement
     return TaskResult(files, clips, status=str(m.status), code=m.reason_code)
 
 

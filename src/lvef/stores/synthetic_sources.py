@@ -70,7 +70,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class ClipOptions:
-    """What is asked of each clip; what is None is drawn anew for each.
+    """What each clip is to be; what is None is drawn anew for each.
 
     Attributes:
         view: A4C or A2C.
@@ -111,7 +111,7 @@ class PhantomSource:
     """Phantoms.
 
     Attributes:
-        options: What is asked of each clip.
+        options: What each clip is to be.
         walls: Name of a `lvef.synthesis.phantom.draw.Walls`; None for its default.
     """
 
@@ -160,7 +160,7 @@ class AnimatedStillsSource:
 
     Attributes:
         root: Folder that holds ``database_nifti`` and ``database_split``.
-        options: What is asked of each clip.
+        options: What each clip is to be.
         own_ef: Keep each patient's own EF.
     """
 

@@ -97,7 +97,7 @@ def fit(
     options: RunOptions,
     callbacks: Sequence[L.Callback] = (),
 ) -> FitResult:
-    """Fit a network, or go on, or tell what a finished run gave.
+    """Fit a network, or go on, or return the result of a complete run.
 
     Args:
         recipe: Settings.
@@ -268,7 +268,7 @@ def _finish(
     seconds: float,
     resumed: int,
 ) -> FitResult:
-    """Take the best weights, let them predict, write the network and the run's papers."""
+    """Take the best weights, let them predict, write the network, its card and the run's tables."""
     # A value that is no number counts as infinite, so that the first epoch is kept even then.
     row = min(table.rows, key=lambda row: row["val_loss"] if isfinite(row["val_loss"]) else inf)
     if not isfinite(row["val_loss"]):

@@ -149,7 +149,7 @@ def _tissue_contrast(images: Tensor, labels: Tensor, rng: Generator, c: AugmentC
     on = bernoulli(b, c.p_tissue, rng).float()[:, None]
     strength = torch.randn(b, 4, generator=rng) * 0.35 * on  # log gain of each class
     field = strength.gather(1, labels.flatten(1)).view_as(images)
-    # A hard step at the expert's contour would draw the answer into the image.
+    # A hard step at the expert's contour would draw the label into the image.
     field = F.avg_pool2d(F.avg_pool2d(field, 4), 3, stride=1, padding=1, count_include_pad=False)
     field = F.interpolate(field, size=(h, w), mode="bilinear", align_corners=False)
     return images * torch.exp(field)

@@ -1,4 +1,4 @@
-"""Losses of networks that answer with numbers: EF in percent, or lines in parts of the image's side."""
+"""Losses of networks that give numbers: EF in percent, or lines in parts of the image's side."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def base_loss(predicted: Tensor, wanted: Tensor, settings: LossSettings) -> Tens
 
 
 def ordinal_loss(predicted: Tensor, wanted: Tensor, cuts: Sequence[float], width: float) -> Tensor:
-    """Is the EF above 30, above 35 ...? Mean cross-entropy of all these questions, answered by one number.
+    """Is the EF above 30, above 35 ...? Mean cross-entropy of all these decisions, each from the one number.
 
     The probability that the EF is above a cut is the logistic function of (prediction - cut) / width: ordinal regression
     with proportional odds whose cuts are known and need not be learned. An error that carries a patient over cuts costs
@@ -37,8 +37,8 @@ def ordinal_loss(predicted: Tensor, wanted: Tensor, cuts: Sequence[float], width
     Args:
         predicted: ``(b,)`` EF in percent.
         wanted: ``(b,)``.
-        cuts: EFs that are asked of.
-        width: Percent over which the answer turns.
+        cuts: Cut-offs, EFs.
+        width: Percent over which the probability changes.
 
     Source: McCullagh, "Regression Models for Ordinal Data", J. R. Stat. Soc. B 42(2), 1980.
     """

@@ -177,7 +177,7 @@ def schedule(
 
 
 def last_layer(net: nn.Module) -> nn.Module:
-    """The layer that gives the answer, which Muon leaves to AdamW: ``output`` where it is called so, else the last one."""
+    """The layer that gives the output, which Muon leaves to AdamW: ``output`` where it is called so, else the last one."""
     found: Any = getattr(net, "output", None)
     if isinstance(found, nn.Module):
         return found

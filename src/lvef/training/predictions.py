@@ -1,4 +1,4 @@
-"""Answers of a trained network on cases it did not learn from, as a table and as figures."""
+"""Predictions of a trained network for cases it did not learn from, as a table and as figures."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def predict(task: Task, cases: CaseDataset, part: str, batch_size: int, workers:
     """
     was_training = task.training
     task.eval()
-    answers = []
+    parts = []
     with torch.no_grad():
         for batch in loader(cases, OrderedSampler(len(cases)), batch_size, workers):
             moved = {k: v.to(task.device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
-            answers.append(torch.stack([task.predicted(moved).float(), task.wanted(moved)]).cpu().numpy())
+            parts.append(torch.stack([task.predicted(moved).float(), task.wanted(moved)]).cpu().numpy())
     task.train(was_training)
-    predicted, wanted = np.concatenate(answers, axis=1).astype(float)
+    predicted, wanted = np.concatenate(parts, axis=1).astype(float)
     rows = _trace_rows if task.recipe.family == VOLUME_TRACE else _ef_rows
     return pl.DataFrame(rows(cases.cases, predicted, wanted, part, task.recipe))
 

@@ -163,9 +163,9 @@ class LossSettings:
     ordinal: float = 0.0
     """Weight of the ordinal term, see `lvef.training.losses.ordinal_loss`; 0 leaves it out."""
     ordinal_cuts: tuple[float, ...] = (30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0, 65.0)
-    """EFs that the ordinal term asks of."""
+    """Cut-offs of the ordinal term, EFs."""
     ordinal_width: float = 3.0
-    """Percent of EF over which the answer to such a question turns."""
+    """Percent of EF over which the probability of being above a cut-off changes."""
 
     def __post_init__(self) -> None:
         check_choice("loss: kind", self.kind, LOSSES)

@@ -1,4 +1,4 @@
-"""Training steps of the networks that answer with numbers: EF of clips, EF of two streams, lines of frames.
+"""Training steps of the networks that give numbers: EF of clips, EF of two streams, lines of frames.
 
 Grey levels travel as bytes; scaling, variation and the two streams are computed on the device. Validation looks at what is
 served: the fused EF, averaged over several clips, with the base loss alone. Penalties and side terms steer training and
@@ -48,7 +48,7 @@ class Task(L.LightningModule):
         self._hooks: list[Any] = []
 
     def on_fit_start(self) -> None:
-        """With mixed precision, let the layers that give an EF answer in full: bf16 knows 45.0 and 45.25, none between."""
+        """With mixed precision, let the layers that give an EF compute in full: bf16 knows 45.0 and 45.25, none between."""
         for module in self.net.modules():
             if isinstance(module, nn.Linear) and module.out_features == 1:
                 self._hooks.append(module.register_forward_hook(_full_precision))
@@ -60,11 +60,11 @@ class Task(L.LightningModule):
         self._hooks.clear()
 
     def predicted(self, batch: Batch) -> Tensor:
-        """Answers outside of training: ``(b,)`` EF in percent, or ``(b, 84)`` lines in parts of the side."""
+        """Predictions outside of training: ``(b,)`` EF in percent, or ``(b, 84)`` lines in parts of the side."""
         raise NotImplementedError
 
     def wanted(self, batch: Batch) -> Tensor:
-        """What the answers should be, same shape."""
+        """What the predictions should be, same shape."""
         raise NotImplementedError
 
     def training_loss(self, batch: Batch, by: Generators) -> Tensor:
@@ -128,7 +128,7 @@ class Task(L.LightningModule):
 class ClipTask(Task):
     """Grey clips ``(b, 1, t, h, w)`` to EF."""
 
-    def answers(self, grey: Tensor) -> Any:  # noqa: ANN401
+    def outputs(self, grey: Tensor) -> Any:  # noqa: ANN401
         """What the network says of clips ``(b, t, h, w)`` in 0..1."""
         return self.net(self._scaled(grey)[:, None])
 
@@ -136,7 +136,7 @@ class ClipTask(Task):
         """EF ``(b,)``, the mean over the clips of each case."""
         frames: Tensor = batch["frames"]  # (b, clips, t, h, w)
         flat = frames.flatten(0, 1)
-        parts = [self.answers(self._grey(part)) for part in flat.split(EVAL_CLIPS)]
+        parts = [self.outputs(self._grey(part)) for part in flat.split(EVAL_CLIPS)]
         return torch.cat(parts).float().view(frames.shape[:2]).mean(1)
 
     def wanted(self, batch: Batch) -> Tensor:
@@ -147,20 +147,20 @@ class ClipTask(Task):
     def training_loss(self, batch: Batch, by: Generators) -> Tensor:
         """Base loss and ordinal term of one clip of each case."""
         grey, _ = augment_clips(self._grey(batch["frames"]), by, self.recipe.augmentation)
-        return ef_loss(self.answers(grey), batch["ef"], self.recipe.loss)
+        return ef_loss(self.outputs(grey), batch["ef"], self.recipe.loss)
 
 
 class TwoStreamTask(ClipTask):
     """Two streams to EF; the frames are one more than each stream has."""
 
-    def answers(self, grey: Tensor) -> Any:  # noqa: ANN401
+    def outputs(self, grey: Tensor) -> Any:  # noqa: ANN401
         """Fused EF, and in training mode those of both streams."""
         return self.net(*streams_of(grey))
 
     def training_loss(self, batch: Batch, by: Generators) -> Tensor:
         """Loss of the fused EF, of the streams' own EFs as side terms, and the network's penalty."""
         grey, _ = augment_clips(self._grey(batch["frames"]), by, self.recipe.augmentation)
-        fused, *sides = self.answers(grey)
+        fused, *sides = self.outputs(grey)
         loss = ef_loss(fused, batch["ef"], self.recipe.loss)
         for side in sides:
             loss = loss + self.recipe.loss.streams * base_loss(side, batch["ef"], self.recipe.loss)

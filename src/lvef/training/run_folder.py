@@ -7,7 +7,7 @@
       parts.csv              which case is in which part
       metrics.csv            a row an epoch
       best.ckpt, last.ckpt   lowest validation loss, latest epoch
-      predictions.csv        answers of the best weights on cases that were not learned from
+      predictions.csv        predictions of the best weights for cases that were not learned from
       tensorboard/           the same curves for TensorBoard; mlflow.db, wandb/ where those loggers are asked for
       NAME/                  model.onnx, card.json, split.csv: the network as it is served
 """

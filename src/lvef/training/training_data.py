@@ -1,4 +1,4 @@
-"""The data of a run: stores opened, cases read, parts made, and what the run's papers say of them."""
+"""The data of a run: stores opened, cases read, partitions made, and what card and ``run.json`` state of them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class TrainingData:
         return str(self.stores[0].info["settings"].get("crop", "whole"))
 
     def describe(self) -> list[dict[str, Any]]:
-        """What ``run.json`` says of each store; the folder's name only, as a path may tell of its owner."""
+        """What ``run.json`` says of each store; the folder's name only, as a path may name its owner."""
         rows = []
         for number, store in enumerate(self.stores):
             mine = [case for case in self.cases if case.store == number]

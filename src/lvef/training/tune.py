@@ -51,7 +51,7 @@ TRIALS_NAME, BEST_NAME, JOURNAL_NAME = "trials.csv", "best.toml", "journal.log"
 """Files of a search beside the folder of runs."""
 
 BEAT, HOST, PROCESS, DIVERGED, GRID = "beat", "host", "process", "diverged", "grid"
-"""What a trial tells of itself."""
+"""What a trial states of itself."""
 
 
 STATES = ("complete", "pruned", "running", DIVERGED)
@@ -150,7 +150,7 @@ def tune(
 
 
 class _Reporter(L.Callback):
-    """Tells the study each epoch's loss, and breaks off a trial that lags behind."""
+    """Reports to the study each epoch's loss, and breaks off a trial that lags behind."""
 
     def __init__(self, trial: Trial, prunes: bool) -> None:
         self.trial, self.prunes = trial, prunes
@@ -190,7 +190,7 @@ def _run(
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
     except DivergedError:
-        # An answer, not the end of the search.
+        # A result, not the end of the search.
         trial.set_user_attr(DIVERGED, True)
         study.tell(trial, state=TrialState.FAIL)
     except BaseException:

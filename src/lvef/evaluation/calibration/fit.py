@@ -92,8 +92,8 @@ class FitSettings:
         level: Probability with which the interval holds the reference EF.
         below: Signs that may widen the interval downwards; those that no measurement has are left out.
         above: The same upwards.
-        ranges: Parts of the image quality that tell how far an image is from those of the patients.
-        foreign: Signs that tell foreign images.
+        ranges: Parts of the image quality that show how far an image is from those of the patients.
+        foreign: Signs of foreign images.
     """
 
     level: float = 0.90

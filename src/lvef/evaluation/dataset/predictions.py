@@ -30,7 +30,7 @@ from lvef.io.isolation import open_clip, read_labels
 from lvef.transforms.volume_tracing import N_LINES, TracedFrame, traced_frame, volume_of_lines
 
 ES_ABOVE_ED = "es_above_ed"
-"""Reason of a refusal: the ventricle is larger at ES than at ED. Source: `lvef.measure.answer`."""
+"""Reason of a refusal: the ventricle is larger at ES than at ED. Source: `lvef.measure.results`."""
 
 NEGATIVE_COUNTS = ("es_above_ed", "answers_below_0")
 """Counts of a measurement that stand for a negative EF before any check."""

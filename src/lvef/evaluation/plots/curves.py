@@ -193,7 +193,7 @@ def _dashes(number: int) -> Any:  # noqa: ANN401
     return ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))[number % 4]
 
 
-MIN_ANSWERED = 10
+MIN_CASES = 10
 """Fewest cases whose mean error is drawn: the first of a curve would only show chance."""
 
 
@@ -233,7 +233,7 @@ def risk_coverage_png(
     for number, (name, (widths, errors)) in enumerate(groups.items()):
         share, mean, width = risk_coverage(widths, errors)
         colour = NETWORK_COLOURS[number % len(NETWORK_COLOURS)]
-        shown = slice(min(MIN_ANSWERED, len(share)) - 1, None)
+        shown = slice(min(MIN_CASES, len(share)) - 1, None)
         (line,) = axes.plot(100 * share[shown], mean[shown], color=colour, lw=1.7, zorder=3)
         handles.append(line)
         names.append(f"{name} (n = {len(share)})")
