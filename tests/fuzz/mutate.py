@@ -28,7 +28,7 @@ def _dicom_spans(data: bytes) -> list[Span]:
     except Exception:  # noqa: BLE001  whatever a damaged file does
         return []
     places = [place for place in places if 132 < place <= len(data)]
-    for place, following in zip(places, [*places[1:], len(data)], strict=True):
+    for place, following in zip(places, [*places, len(data)][1:], strict=True):
         start, end = max(place - 8, 132), max(following - 8, place)
         spans += [(start, end), (max(place - 4, 132), place)]
     return spans
@@ -189,7 +189,10 @@ def mutated(files: dict[str, bytes], rng: Rng) -> dict[str, bytes]:
     structured = STRUCTURED.get("." + name.rpartition(".")[2].lower(), raw)
     choice = rng.random()
     if choice < 0.75:
-        data = structured(data, rng)
+        try:
+            data = structured(data, rng)
+        except Exception:  # noqa: BLE001  no longer of this format, after changes before
+            data = raw(data, rng)
     if choice > 0.65:
         data = raw(data, rng)
     return {**files, name: data}

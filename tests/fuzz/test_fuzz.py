@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from tests.fuzz.case import Box, make_input
+from tests.fuzz.guided import pack, unpack
+from tests.fuzz.mutate import STRUCTURED, mutated
 from tests.fuzz.mutate_text import raw
 from tests.fuzz.targets import TARGETS, seeds_of
 
@@ -63,6 +65,32 @@ def test_the_same_seed_gives_the_same_input():
         assert make_input(name, 3, 5) == make_input(name, 3, 5)
     assert any(make_input("png", 3, n) != make_input("png", 4, n) for n in range(5))
     assert raw(b"", np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("suffix", STRUCTURED)
+def test_mutators_take_any_bytes(suffix):
+    """Coverage-guided inputs are changed many times over: a mutator meets what it cannot parse."""
+    rng = np.random.default_rng(5)
+    made = [
+        data
+        for name in ("png", "nifti", "bmp", "correction")
+        for seed in seeds_of(name)
+        for data in seed.values()
+    ]
+    for data in (b"", b"\n", b"\0" * 9, b"\xff" * 300, b"\x1f\x8b\x08", b"PK\3\4", b"[" * 100_000, *made):
+        for cut in (len(data), len(data) // 2):
+            for _ in range(8):
+                name = f"a{suffix}"
+                assert list(mutated({name: data[:cut]}, rng)) == [name]
+
+
+def test_packed_inputs():
+    """Coverage-guided inputs hold the files that differ from a seed; bytes that are no such input are a file."""
+    seeds = [{"a": b"1", "b": b"2\n"}, {"c": b"3"}]
+    for number, files in ((0, seeds[0]), (0, {"a": b"1", "b": b"\n\n4"}), (1, {"c": b""})):
+        assert unpack(pack(number, files, seeds), seeds) == (number, files)
+    for data in (b"", b"\n", b"x", b"[9, {}]\n", b"[0, 1]\n", b'["a", {}]', b"[" * 100_000, b"\xff\n"):
+        assert unpack(data, seeds) == (0, {"a": data, "b": b"2\n"})
 
 
 def test_faults_are_seen(box, tmp_path, monkeypatch):
