@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
+from multiprocessing import spawn
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from lvef.core.workers import ThreadPool, TimeLimitExceeded, has_abandoned_work
+from lvef.core.workers import ProcessPool, ThreadPool, TimeLimitExceeded, has_abandoned_work, quiet_starts
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +126,27 @@ def test_a_closed_terminal_does_not_end_the_resource_tracker():
         [sys.executable, "-c", TRACKED], capture_output=True, text=True, start_new_session=True, timeout=300
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes by number")
+def test_a_worker_whose_parent_is_killed_while_it_starts_says_nothing():
+    reading, writing = os.pipe()
+    with quiet_starts():
+        words = spawn.get_command_line(tracker_fd=0, pipe_handle=reading)
+    os.close(writing)
+    done = subprocess.run(words, pass_fds=[reading], capture_output=True, text=True, timeout=300)
+    os.close(reading)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert "EOFError" not in str(spawn.get_command_line(tracker_fd=0, pipe_handle=reading))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_no_stop_signal_reaches_a_worker_that_starts():
+    with ProcessPool(2) as pool:
+        work = [pool.submit(partial(time.sleep, 0.1)) for _ in range(4)]
+        statuses = [Path(f"/proc/{pid}/status").read_text() for pid in pool._pool._processes]
+        assert sum(len(pool.wait([future])) for future in work) == 4
+    for status in statuses:
+        blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            assert blocked >> (number - 1) & 1, status

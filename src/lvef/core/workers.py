@@ -18,7 +18,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, Proce
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from multiprocessing import resource_tracker, spawn
 from queue import SimpleQueue
 from threading import Lock, Thread
 from types import TracebackType
@@ -45,6 +45,7 @@ THREAD_VARIABLES = (
 
 _POLL_S = 1.0
 _LOG = logging.getLogger("lvef")
+_plain_command_line = spawn.get_command_line
 _current = threading.local()
 _abandoned: set[_Work] = set()
 
@@ -232,16 +233,16 @@ class ProcessPool:
 
     def __init__(self, workers: int) -> None:
         self.most = AHEAD_OF_PROCESSES * workers
-        spawn = multiprocessing.get_context("spawn")
-        start_resource_tracker()
-        self._pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_process)
-        with interrupts_blocked():
-            # The first piece of work starts all processes.
-            self._pool.submit(int)
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_process)
+        # The first process starts while the work is found.
+        self.submit(int)
 
     def submit(self, do: Callable[[], R], name: str = "") -> Future[R]:
         """Put a piece of work, which can be sent, into the queue."""
-        return self._pool.submit(do)
+        # It starts a process where none is idle.
+        with quiet_starts():
+            return self._pool.submit(do)
 
     def wait(self, futures: Collection[Future[R]], seconds: float | None = None) -> set[Future[R]]:
         """Wait until one of the futures is done, no longer than ``seconds``."""
@@ -263,6 +264,32 @@ class ProcessPool:
                 'same command resumes from there. (A script of your own needs if __name__ == "__main__" before it starts '
                 "workers.)"
             ) from None
+
+
+@contextmanager
+def quiet_starts() -> Iterator[None]:
+    """Start processes of `multiprocessing` in this block: until their own code runs, they print nothing.
+
+    Stop signals do not reach them, as in `interrupts_blocked`; one whose parent is killed before it has said what to do just
+    ends.
+    """
+    start_resource_tracker()
+    with interrupts_blocked():
+        spawn.get_command_line = _quiet_command_line
+        try:
+            yield
+        finally:
+            spawn.get_command_line = _plain_command_line
+
+
+def _quiet_command_line(**named: Any) -> list[str]:  # noqa: ANN401
+    words = _plain_command_line(**named)
+    if "-c" in words:
+        # What comes after the start never raises: `Process` reports it itself.
+        words[words.index("-c") + 1] = (
+            f"try: {words[words.index('-c') + 1]}\nexcept EOFError: raise SystemExit(1)"
+        )
+    return words
 
 
 def is_abandoned() -> bool:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import groupby
-from multiprocessing import get_context
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -18,6 +18,7 @@ import numpy as np
 from lvef.core.errors import DataError, LvefError
 from lvef.core.records import FrameArray
 from lvef.core.terms import Phase
+from lvef.core.workers import ProcessPool
 from lvef.datasets.camus import CamusStill, read_split, read_stills
 from lvef.io.atomic import atomic_path
 from lvef.synthesis.animated_stills.animate import AnimationOptions, animate_stills
@@ -113,8 +114,9 @@ def make_animated(data: Path, path: Path, *, jobs: int = 1) -> None:
     print(f"Animated stills: writing {path.name}; this takes minutes.", file=sys.stderr)  # noqa: T201
     pairs = pairs_of(read_stills(data, read_split(data, "training")))
     todo = [(pair, STORED_SIZE, variant, SEED) for variant in range(VARIANTS) for pair in pairs]
-    with get_context("spawn").Pool(jobs) as pool:
-        made = [(patient, cine) for patient, cine in pool.imap(_job, todo, chunksize=4) if cine is not None]
+    with ProcessPool(jobs) as pool:
+        done = [future.result() for future in [pool.submit(partial(_job, args)) for args in todo]]
+    made = [(patient, cine) for patient, cine in done if cine is not None]
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(

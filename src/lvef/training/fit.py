@@ -22,6 +22,7 @@ import polars as pl
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, Timer
 from torch import nn
+from torch.utils.data import DataLoader
 
 from lvef.core.errors import ConfigError
 from lvef.io.atomic import make_folder, write_text_atomic
@@ -46,7 +47,7 @@ from lvef.training.checkpoints import (
     read_checkpoint,
     start_from,
 )
-from lvef.training.loading import CaseDataModule, weights_of
+from lvef.training.loading import Batch, CaseDataset, EpochSampler, OrderedSampler, loader, weights_of
 from lvef.training.machine import Machine
 from lvef.training.model_card import write_network
 from lvef.training.predictions import Table, metrics_of, predict, table_csv, validation_metric
@@ -191,6 +192,51 @@ def _fit(
     if not trainer.is_global_zero:
         return FitResult(out, len(table.rows), resumed, -1, nan, nan, {}, 0.0, None)
     return _finish(task, recipe, data, partition, options, provenance, table, timer.time_elapsed(), resumed)
+
+
+class CaseDataModule(L.LightningDataModule):
+    """Loaders of training and validation.
+
+    Args:
+        train: Training cases.
+        validation: Validation cases.
+        weights: How often each training case comes in an epoch.
+        batch_size: Cases a step.
+        seed: Of the order.
+        workers: Processes that load; 0 loads in the training process.
+    """
+
+    def __init__(
+        self,
+        train: CaseDataset,
+        validation: CaseDataset,
+        weights: Sequence[float],
+        *,
+        batch_size: int,
+        seed: int,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.train, self.validation, self.weights = train, validation, weights
+        self.batch_size, self.seed, self.workers = batch_size, seed, workers
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """In random order; a last batch that is not full is left out where there is another."""
+        rank, world = self._place()
+        sampler = EpochSampler(self.weights, self.seed, rank, world)
+        return loader(
+            self.train, sampler, self.batch_size, self.workers, drop_last=len(sampler) > self.batch_size
+        )
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """In order."""
+        rank, world = self._place()
+        sampler = OrderedSampler(len(self.validation), rank, world)
+        return loader(self.validation, sampler, self.batch_size, self.workers)
+
+    def _place(self) -> tuple[int, int]:
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
 
 def make_trainer(
