@@ -11,11 +11,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from benchmarks.ray_nodes import Nodes
 from tests.faults import service
-from tests.faults.commands import COMMANDS, make_inputs
+from tests.faults.commands import CLUSTER, COMMANDS, make_inputs
+from tests.faults.injection import KINDS
 from tests.faults.trial import baseline, run_trial
 
 SERVICE = "service"
@@ -30,6 +33,7 @@ def main() -> int:
     )
     parser.add_argument("--trials", type=int, default=100, help="of each command")
     parser.add_argument("--seed", type=int, default=0, help="of the first trial")
+    parser.add_argument("--fault", choices=KINDS, help="this one alone; not of the service")
     parser.add_argument("--log", type=Path, default=Path("out/faults.jsonl"))
     parser.add_argument("--table", action="store_true", help="print the table of the log alone")
     given = parser.parse_args()
@@ -41,20 +45,28 @@ def main() -> int:
         for name in [] if given.table else wanted:
             seeds = [s for s in range(given.seed, given.seed + given.trials) if (name, s) not in done]
             if seeds:
-                run_all(name, seeds, Path(folder), given.log)
+                with ExitStack() as stack:
+                    run_all(name, seeds, Path(folder), given.log, stack, given.fault)
     trials = read_log(given.log)
     print(table(trials))
     return int(any(trial["violations"] for trial in trials))
 
 
-def run_all(name: str, seeds: list[int], folder: Path, log: Path) -> None:
-    """Run trials of one command, each followed by its line in the log."""
+def run_all(
+    name: str, seeds: list[int], folder: Path, log: Path, stack: ExitStack, fault: str | None
+) -> None:
+    """Run trials of one command, each followed by its line in the log; the stack ends the cluster that they share."""
     if name == SERVICE:
         trial_of = partial(service.run_trial, folder=folder)
     else:
         command, inputs = COMMANDS[name], make_inputs(folder / "inputs")
-        undisturbed = baseline(command, inputs, folder)
-        trial_of = partial(run_trial, command, inputs=inputs, undisturbed=undisturbed, folder=folder)
+        nodes = stack.enter_context(Nodes(processors=2)) if command.joins else None
+        if nodes is not None:
+            (inputs / CLUSTER).write_text(nodes.address)
+        undisturbed = baseline(command, inputs, folder, nodes)
+        trial_of = partial(
+            run_trial, command, inputs=inputs, undisturbed=undisturbed, folder=folder, nodes=nodes, kind=fault
+        )
     for seed in seeds:
         began = time.monotonic()
         trial = trial_of(seed=seed)

@@ -41,6 +41,9 @@ clips = 1
 PARTS = "part-*.parquet"
 """Files of an archive that `lvef measure --ray` writes."""
 
+CLUSTER = "cluster"
+"""File of the inputs: the address of a cluster that runs."""
+
 DROPPED = {
     "seconds",
     "minutes",
@@ -65,6 +68,7 @@ class Command:
         args: Its arguments, from the folder of inputs and that of outputs.
         listed: Items of its table, from the folder of outputs.
         has_workers: Whether it has processes beside its own.
+        joins: Whether it works on a cluster that runs, whose address the file `CLUSTER` of the inputs has.
         entries: How many files and folders it writes, where they are fewer than a fault may wait for.
     """
 
@@ -72,12 +76,21 @@ class Command:
     args: Callable[[Path, Path], list[str]]
     listed: Callable[[Path], list[str]]
     has_workers: bool = False
+    joins: bool = False
     entries: int = 0
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Faults that it can meet."""
-        return tuple(kind for kind in KINDS if self.has_workers or kind != "kill-worker")
+        out = () if self.has_workers else ("kill-worker",)
+        # A cluster that runs opens the clips in processes of its own.
+        out += ("stall", "share-lost") if self.joins else ()
+        return tuple(kind for kind in KINDS if kind not in out)
+
+
+def _measure_on_cluster(inputs: Path, out: Path, *address: str) -> list[str]:
+    words = ["measure", str(inputs / "phantoms" / "Videos"), "-o", str(out / "out"), "-j", "2"]
+    return [*words, "--threads", "1", "-q", "--ray", *address]
 
 
 def _column(path: Path, name: str) -> list[str]:
@@ -95,21 +108,17 @@ COMMANDS = {
         ),
         Command(
             "measure-ray",
-            lambda i, o: [
-                *(
-                    "measure",
-                    str(i / "phantoms" / "Videos"),
-                    "-o",
-                    str(o / "out"),
-                    "-j",
-                    "2",
-                    "--threads",
-                    "1",
-                ),
-                *("-q", "--ray"),
-            ],
+            _measure_on_cluster,
             lambda o: [str(row["path"]) for row in _rows_of_parts(o / "out")],
             has_workers=True,
+            entries=5,
+        ),
+        Command(
+            "measure-ray-joined",
+            lambda i, o: _measure_on_cluster(i, o, (i / CLUSTER).read_text()),
+            lambda o: [str(row["path"]) for row in _rows_of_parts(o / "out")],
+            has_workers=True,
+            joins=True,
             entries=5,
         ),
         Command(

@@ -166,7 +166,7 @@ def inject(fault: Fault, child: Child, where: Place, seconds: float) -> bool:
     elif kind in SIGNALS:
         child.process.send_signal(SIGNALS[kind])
     elif kind in ("kill-worker", "kill-watchdog"):
-        found = (workers if kind == "kill-worker" else watchdogs)(child.pid)
+        found = child.workers() if kind == "kill-worker" else watchdogs(child.pid)
         if not found:
             return False
         with suppress(ProcessLookupError):
@@ -176,7 +176,7 @@ def inject(fault: Fault, child: Child, where: Place, seconds: float) -> bool:
     elif kind == "disk-full" and not where.mounted:
         _limit(child.pid, resource.RLIMIT_FSIZE, int(fault.amount * where.size / 4))
     elif kind == "memory":
-        for pid in [child.pid, *workers(child.pid)]:
+        for pid in [child.pid, *child.workers()]:
             _limit(pid, resource.RLIMIT_AS, _virtual(pid) + int(fault.amount**2 * 2**28))
     return True
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.ray_nodes import Nodes
 from tests.house import ROOT
 
 COMMAND = "from lvef.cli.main import main; main()"
@@ -29,15 +30,20 @@ CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 
 @dataclass
 class Child:
-    """A command that runs."""
+    """A command that runs, with the cluster that it works on, if it did not start that itself."""
 
     process: subprocess.Popen
     out: Path
     err: Path
+    nodes: Nodes | None = None
 
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    def workers(self) -> list[int]:
+        """Worker processes: its own, or those that it has in a cluster that runs."""
+        return workers(self.pid) if self.nodes is None else self.nodes.workers()
 
     def said(self) -> str:
         return self.err.read_text(encoding="utf-8", errors="replace")
@@ -51,6 +57,7 @@ def start(
     fault: str = "",
     obey: bool = False,
     script: Path | None = None,
+    nodes: Nodes | None = None,
 ) -> Child:
     """Start ``lvef ARGS``, or a script with these arguments.
 
@@ -61,8 +68,9 @@ def start(
         fault: Variable of the hook.
         obey: Obey the modes of files, which root otherwise does not.
         script: The script.
+        nodes: The cluster that it works on.
     """
-    keep = ("PATH", "LANG", "TMPDIR", "OMP_NUM_THREADS")
+    keep = ("PATH", "LANG", "TMPDIR", "OMP_NUM_THREADS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
     env = {key: os.environ[key] for key in keep if key in os.environ}
     home = folder / "home"
     home.mkdir(exist_ok=True)
@@ -91,7 +99,7 @@ def start(
             start_new_session=True,
         )
     _marks[process.pid] = f"{MARK}={folder / name}".encode()
-    return Child(process, out, err)
+    return Child(process, out, err, nodes)
 
 
 def ray_folder(folder: Path) -> Path:

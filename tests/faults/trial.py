@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.ray_nodes import Nodes
 from tests.faults.commands import Command, contents, temporaries
 from tests.faults.injection import EXIT_CODES, Fault, draw, inject, place, words_for
 from tests.faults.processes import Child, end_all, left_after, ray_folder, start
@@ -54,14 +55,14 @@ class Trial:
         }
 
 
-def baseline(command: Command, inputs: Path, folder: Path) -> Baseline:
+def baseline(command: Command, inputs: Path, folder: Path, nodes: Nodes | None = None) -> Baseline:
     """Run a command twice, undisturbed."""
     runs = []
     for number in range(2):
         here = folder / f"{command.name}-baseline{number}" / "place"
         here.mkdir(parents=True)
         began = time.monotonic()
-        child = start(command.args(inputs, here), here.parent, "run")
+        child = start(command.args(inputs, here), here.parent, "run", nodes=nodes)
         assert child.process.wait() == 0, child.said()
         seconds = time.monotonic() - began
         size = sum(p.stat().st_size for p in here.rglob("*") if p.is_file())
@@ -75,9 +76,17 @@ def baseline(command: Command, inputs: Path, folder: Path) -> Baseline:
     return Baseline(one, stable, min(run[1] for run in runs), runs[0][2])
 
 
-def run_trial(command: Command, seed: int, inputs: Path, undisturbed: Baseline, folder: Path) -> Trial:
-    """Disturb a command by the fault of a seed, then let it complete."""
-    fault = draw(random.Random(f"{command.name} {seed}"), command.kinds)
+def run_trial(
+    command: Command,
+    seed: int,
+    inputs: Path,
+    undisturbed: Baseline,
+    folder: Path,
+    nodes: Nodes | None = None,
+    kind: str | None = None,
+) -> Trial:
+    """Disturb a command by the fault of a seed, of this kind if one is given, then let it complete."""
+    fault = draw(random.Random(f"{command.name} {seed}"), (kind,) if kind else command.kinds)
     if command.entries and fault.entries:
         fault = replace(fault, entries=1 + fault.entries % command.entries)
     trial = Trial(command.name, seed, fault)
@@ -88,7 +97,7 @@ def run_trial(command: Command, seed: int, inputs: Path, undisturbed: Baseline, 
     with place(here, fault, undisturbed.size) as where:
         args = command.args(inputs, where.folder)
         words = words_for(fault, undisturbed.seconds, inputs)
-        child = start(args, here, "disturbed", fault=words, obey=fault.kind == "read-only")
+        child = start(args, here, "disturbed", fault=words, obey=fault.kind == "read-only", nodes=nodes)
         trial.hit = not words and inject(fault, child, where, undisturbed.seconds)
         trial.code = _wait(child, trial)
         trial.hit = trial.hit or (here / "seen").exists() or (where.mounted and trial.code == 1)
@@ -99,7 +108,7 @@ def run_trial(command: Command, seed: int, inputs: Path, undisturbed: Baseline, 
             contents(out)
         except ValueError as error:
             trial.violations.append(f"after the fault, {error}")
-        again = start(args, here, "again")
+        again = start(args, here, "again", nodes=nodes)
         code = _wait(again, trial)
         if code:
             trial.violations.append(f"the same command ends with {code}: {again.said()[-300:]}")
@@ -132,6 +141,8 @@ def _check_end(child: Child, trial: Trial, codes: set[int]) -> None:
     if left := left_after(child.pid):
         trial.violations.append(f"processes stay: {sorted(left.values())}")
         end_all(child.pid)
+    if child.nodes is not None and (left := _workers_left(child.nodes)):
+        trial.violations.append(f"{len(left)} workers stay in the cluster")
     # Allocators of libraries complain in words of their own.
     said = "\n".join(line for line in child.said().splitlines() if not line.startswith("<jemalloc>"))
     if "Traceback" in said:
@@ -143,6 +154,14 @@ def _check_end(child: Child, trial: Trial, codes: set[int]) -> None:
         # Where memory is short, OpenBLAS ends the process itself.
         if not trial.said.startswith(("lvef: ", "OpenBLAS")):
             trial.violations.append(f"no sentence: {said[-300:]!r}")
+
+
+def _workers_left(nodes: Nodes, seconds: float = 10.0) -> list[int]:
+    """Workers that a cluster still has when so many seconds are over."""
+    until = time.monotonic() + seconds
+    while (found := nodes.workers()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return found
 
 
 def _check_result(command: Command, where: Path, undisturbed: Baseline, trial: Trial) -> None:

@@ -3,7 +3,7 @@
 All chance is a function of the seed, the epoch and the case, and of nothing that happened before: a run that goes on from a
 checkpoint draws what it would have drawn without the stop, whatever the number of loading processes.
 
-These processes import this module, which is why it does without Lightning: they start in half the time.
+These processes import this module, which is why it does without Lightning: they start sooner.
 """
 
 from __future__ import annotations
