@@ -145,6 +145,7 @@ COMMANDS = {
             ],
             lambda o: _column(o / "out" / "metrics.csv", "epoch"),
             has_workers=True,
+            entries=10,
         ),
     )
 }
