@@ -60,10 +60,10 @@ class Kill(L.Callback):
             raise RuntimeError("killed")
 
 
-def run(store, out, recipe=None, callbacks=(), **order):
+def run(store, out, recipe=None, callbacks=(), machine=CPU, **order):
     recipe = recipe or tiny_recipe()
     data = open_training_data(recipe, [store])
-    return fit(recipe, data, data.partition(), RunOptions(out, CPU, network=False, **order), callbacks)
+    return fit(recipe, data, data.partition(), RunOptions(out, machine, network=False, **order), callbacks)
 
 
 def curve(out):
@@ -170,14 +170,16 @@ def test_the_output_starts_at_the_mean_ef(store):
     assert abs(off.output.bias.item()) < 1
 
 
-@pytest.mark.parametrize("batch", [None, 1])
-def test_a_killed_run_goes_on_to_the_same_curve(store, tmp_path, batch):
+@pytest.mark.parametrize(
+    ("batch", "workers"), [(None, 0), (1, 0), pytest.param(None, 1, marks=pytest.mark.slow)]
+)
+def test_a_killed_run_goes_on_to_the_same_curve(store, tmp_path, batch, workers):
     """Two epochs, a kill (before or in the middle of the third), two more: bit for bit the four epochs of a whole run."""
     run(store, tmp_path / "whole")
     with pytest.raises(RuntimeError, match="killed"):
         run(store, tmp_path / "killed", callbacks=[Kill(2, batch)])
     assert len(curve(tmp_path / "killed")) == 2
-    done = run(store, tmp_path / "killed")
+    done = run(store, tmp_path / "killed", machine=Machine("cpu", workers=workers))
     assert done.resumed == 2
     assert curve(tmp_path / "killed").equals(curve(tmp_path / "whole"))
     for name in ("last.ckpt", "best.ckpt"):

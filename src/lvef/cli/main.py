@@ -238,7 +238,11 @@ def _exit_soon(code: object) -> None:
         _exit_now(number)
     timer = threading.Timer(CLOSING_S, _exit_now, [number])
     timer.daemon = True
-    timer.start()
+    try:
+        timer.start()
+    except RuntimeError:
+        # No memory for a thread.
+        _exit_now(number)
 
 
 def _exit_now(code: int) -> None:

@@ -45,10 +45,21 @@ THREAD_VARIABLES = (
 
 _POLL_S = 1.0
 _LOG = logging.getLogger("lvef")
+_QUIET = """try: {}
+except (EOFError, MemoryError): raise SystemExit(1)
+except ImportError as error:
+    if "failed to map segment" not in str(error): raise
+    raise SystemExit(1)"""
 _plain_command_line = spawn.get_command_line
 _current = threading.local()
 _abandoned: set[_Work] = set()
 
+
+WORKER_ENDED = (
+    "A worker process was ended from outside, most often for want of memory: give fewer with --workers; the same command "
+    "resumes from there."
+)
+"""Message where a process of a pool or of a loader is gone."""
 
 AHEAD_OF_PROCESSES = 4
 """Items under way for each process: only small results wait, and one that takes long should not keep the others idle."""
@@ -260,9 +271,7 @@ class ProcessPool:
         self._pool.shutdown(wait=True, cancel_futures=True)
         if isinstance(error, BrokenProcessPool):
             raise DataError(
-                "A worker process was ended from outside, most often for want of memory: give fewer with --workers; the "
-                'same command resumes from there. (A script of your own needs if __name__ == "__main__" before it starts '
-                "workers.)"
+                f'{WORKER_ENDED} (A script of your own needs if __name__ == "__main__" before it starts workers.)'
             ) from None
 
 
@@ -270,8 +279,8 @@ class ProcessPool:
 def quiet_starts() -> Iterator[None]:
     """Start processes of `multiprocessing` in this block: until their own code runs, they print nothing.
 
-    Stop signals do not reach them, as in `interrupts_blocked`; one whose parent is killed before it has said what to do just
-    ends.
+    Stop signals do not reach them, as in `interrupts_blocked`; one whose parent is killed before it has said what to do, or
+    that finds no memory for its modules, just ends.
     """
     start_resource_tracker()
     with interrupts_blocked():
@@ -286,9 +295,7 @@ def _quiet_command_line(**named: Any) -> list[str]:  # noqa: ANN401
     words = _plain_command_line(**named)
     if "-c" in words:
         # What comes after the start never raises: `Process` reports it itself.
-        words[words.index("-c") + 1] = (
-            f"try: {words[words.index('-c') + 1]}\nexcept EOFError: raise SystemExit(1)"
-        )
+        words[words.index("-c") + 1] = _QUIET.format(words[words.index("-c") + 1])
     return words
 
 

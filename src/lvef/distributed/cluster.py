@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -123,11 +125,27 @@ def _check_connection(address: str) -> None:
     socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
 
 
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Keep this program's handlers of stop signals: those of Ray print lines of their own, and end it by another code."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
+
+
 def _start(ray: Any, settings: dict[str, Any]) -> None:  # noqa: ANN401
     """Connect, and again where a machine that is busy did not start its cluster within the 30 s that Ray waits."""
     for attempt in range(TRIES):
         try:
-            with interrupts_blocked():
+            with interrupts_blocked(), _handlers_kept():
                 ray.init(**settings)
             return
         except ValueError:

@@ -47,7 +47,15 @@ from lvef.training.checkpoints import (
     read_checkpoint,
     start_from,
 )
-from lvef.training.loading import Batch, CaseDataset, EpochSampler, OrderedSampler, loader, weights_of
+from lvef.training.loading import (
+    Batch,
+    CaseDataset,
+    EpochSampler,
+    OrderedSampler,
+    loader,
+    losses_named,
+    weights_of,
+)
 from lvef.training.machine import Machine
 from lvef.training.model_card import write_network
 from lvef.training.predictions import Table, metrics_of, predict, table_csv, validation_metric
@@ -123,7 +131,7 @@ def fit(
         )
     settings = run_settings(recipe, data, partition, options)
     make_folder(options.out)
-    with run_folder.locked(options.out):
+    with run_folder.locked(options.out), losses_named():
         return _fit(recipe, data, partition, options, callbacks, net, settings, part)
 
 
@@ -183,6 +191,7 @@ def _fit(
             batch_size=recipe.batch_size,
             seed=recipe.seed,
             workers=machine.workers,
+            first_epoch=resumed,
         )
         try:
             trainer.fit(task, datamodule=loading, ckpt_path=last if resumed else None, weights_only=True)
@@ -204,6 +213,7 @@ class CaseDataModule(L.LightningDataModule):
         batch_size: Cases a step.
         seed: Of the order.
         workers: Processes that load; 0 loads in the training process.
+        first_epoch: With which the run begins or goes on.
     """
 
     def __init__(
@@ -215,15 +225,18 @@ class CaseDataModule(L.LightningDataModule):
         batch_size: int,
         seed: int,
         workers: int = 0,
+        first_epoch: int = 0,
     ) -> None:
         super().__init__()
         self.train, self.validation, self.weights = train, validation, weights
-        self.batch_size, self.seed, self.workers = batch_size, seed, workers
+        self.batch_size, self.seed, self.workers, self.first_epoch = batch_size, seed, workers, first_epoch
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """In random order; a last batch that is not full is left out where there is another."""
         rank, world = self._place()
         sampler = EpochSampler(self.weights, self.seed, rank, world)
+        # Processes that load take their first cases before Lightning names the epoch, and before it reads the checkpoint.
+        sampler.set_epoch(self.first_epoch)
         return loader(
             self.train, sampler, self.batch_size, self.workers, drop_last=len(sampler) > self.batch_size
         )

@@ -11,14 +11,15 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lvef.core.workers import quiet_starts
+from lvef.core.errors import DataError, LvefError
+from lvef.core.workers import WORKER_ENDED, quiet_starts
 from lvef.training.cases import Case
 
 
@@ -152,6 +153,27 @@ class _Loader(DataLoader[Batch]):
     def __iter__(self) -> Any:  # noqa: ANN401
         with quiet_starts() if self.num_workers else nullcontext():
             return super().__iter__()
+
+
+@contextmanager
+def losses_named() -> Iterator[None]:
+    """Say what happened where a process that loads has ended, or met an error: torch's words hold a traceback.
+
+    Raises:
+        DataError: It was ended from outside.
+        LvefError: What it met.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # From wherever the first process was: torch raises it in a signal's handler.
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise DataError(WORKER_ENDED) from None
+    except LvefError as error:
+        if " in DataLoader worker process " not in str(error):
+            raise
+        raise type(error)(str(error).strip().splitlines()[-1].partition(": ")[2]) from None
 
 
 def _start_process(_: int) -> None:
