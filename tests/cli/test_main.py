@@ -280,6 +280,19 @@ def test_a_program_with_abandoned_threads_ends_at_once_with_its_exit_code(monkey
     assert ended == [number]
 
 
+def test_a_program_that_gets_no_thread_ends_at_once(monkeypatch):
+    from lvef.cli import main as module
+
+    def refuse():
+        raise RuntimeError("can't start new thread")
+
+    ended = []
+    monkeypatch.setattr(module, "_exit_now", ended.append)
+    monkeypatch.setattr(module.threading, "Timer", lambda *_: SimpleNamespace(start=refuse))
+    module._exit_soon(1)
+    assert ended == [1]
+
+
 def test_the_plotting_backend_of_a_notebook_is_not_inherited(monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "module://not_installed_here")
     code = (

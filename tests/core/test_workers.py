@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from lvef.core import workers
 from lvef.core.workers import ProcessPool, ThreadPool, TimeLimitExceeded, has_abandoned_work, quiet_starts
 
 
@@ -150,3 +151,17 @@ def test_no_stop_signal_reaches_a_worker_that_starts():
         blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             assert blocked >> (number - 1) & 1, status
+
+
+@pytest.mark.parametrize(
+    ("met", "is_said"),
+    [
+        ("MemoryError()", False),
+        ("ImportError('x.so: failed to map segment')", False),
+        ("ImportError('x')", True),
+    ],
+)
+def test_a_worker_that_finds_no_memory_while_it_starts_says_nothing(met, is_said):
+    code = workers._QUIET.format(f"raise {met}")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, "Traceback" in done.stderr, bool(done.stderr)) == (1, is_said, is_said)

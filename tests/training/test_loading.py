@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
@@ -9,7 +10,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from lvef.training.loading import CaseDataset, OrderedSampler, loader
+from lvef.core.errors import DataError
+from lvef.training.loading import CaseDataset, OrderedSampler, loader, losses_named
 
 pytestmark = pytest.mark.training
 
@@ -37,3 +39,33 @@ def test_a_loading_process_leaves_ctrl_c_to_the_first_one_and_starts_without_lig
     assert bool(said["can_be_ended"]) and not bool(said["lightning"])
     (own,) = loader(Reports(), OrderedSampler(1), 1, 0)
     assert not any(bool(value) for value in own["ignores"])
+
+
+class Ends(CaseDataset):
+    """Ends the process that loads."""
+
+    def __init__(self):
+        super().__init__([])
+
+    def __getitem__(self, draw):
+        os._exit(1)
+
+
+class Refuses(Ends):
+    """Cannot read a file."""
+
+    def __getitem__(self, draw):
+        raise DataError("store/frames.u8: it is missing; make the store again.")
+
+
+@pytest.mark.parametrize(
+    ("cases", "sentence"),
+    [
+        (Ends(), "A worker process was ended from outside"),
+        (Refuses(), r"^store/frames\.u8: it is missing; make"),
+    ],
+)
+def test_what_happens_to_a_loading_process_is_one_sentence(cases, sentence):
+    with pytest.raises(DataError, match=sentence) as met, losses_named():
+        list(loader(cases, OrderedSampler(1), 1, 1))
+    assert "\n" not in str(met.value)

@@ -173,7 +173,8 @@ def losses_named() -> Iterator[None]:
     except LvefError as error:
         if " in DataLoader worker process " not in str(error):
             raise
-        raise type(error)(str(error).strip().splitlines()[-1].partition(": ")[2]) from None
+        kind = type(error)
+        raise kind(str(error).rpartition(f"{kind.__module__}.{kind.__qualname__}: ")[2].strip()) from None
 
 
 def _start_process(_: int) -> None:
