@@ -21,7 +21,7 @@ from lvef.datasets.hmc_qu_table import read_hmc_table
 from lvef.datasets.readers import folder, hmc_qu
 from lvef.io.dicom_frames import split_frames
 from lvef.io.greyscale import to_uint8
-from lvef.io.images import read_labels
+from lvef.io.images import Pages, read_labels
 from lvef.io.nifti import encode_label_nifti
 from lvef.io.open import open_clip
 from lvef.measure.serializers import measurement_json, read_measurement
@@ -168,3 +168,77 @@ def test_text_that_would_move_the_cursor(tmp_path):
         read_text_table(path, ("FileName",), Findings())
     assert r"\x1b[2Jb" in str(refusal.value)
     assert str(refusal.value).isprintable()
+
+
+def _gif_of_frame_sizes(path, sizes):
+    frames = [Image.fromarray(frame) for frame in moving_grey(len(sizes), 20, 30)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=40)
+    data, at = bytearray(path.read_bytes()), 0
+    for width, height in sizes:
+        at = data.index(b"\x2c\0\0\0\0", at) + 5
+        data[at : at + 4] = struct.pack("<2H", width, height)
+    path.write_bytes(bytes(data))
+    return path
+
+
+def test_animation_whose_frames_outgrow_it(tmp_path):
+    path = _gif_of_frame_sizes(tmp_path / "a.gif", [(30, 20), (30, 20), (30, 200)])
+    with pytest.raises(
+        VideoError, match=r"a\.gif has frames of 30 x 20 and of 30 x 200 pixels: export it again"
+    ):
+        open_clip(path)
+
+
+def test_pages_that_are_turned_differently(tmp_path):
+    first, second = (Image.fromarray(frame) for frame in moving_grey(2, 20, 30))
+    pages = Pages(2, "a.tif")
+    assert pages.add(first, 0)
+    second.getexif()[0x0112] = 6
+    with pytest.raises(
+        VideoError, match=r"a\.tif has frames of 30 x 20 and of 20 x 30 pixels: export it again"
+    ):
+        pages.add(second, 0)
+
+
+SIGNALLING = (0x7F800001, 0xFF82A540, 0x7F800000, 0x3F800000)
+"""Single-precision numbers: two of those that are none and raise a warning where they are used, infinity, and 1."""
+
+
+@pytest.mark.parametrize("slope", [1.0, 2.0, -1e38])
+def test_values_that_are_no_numbers(tmp_path, slope):
+    head = bytearray(gzip.decompress(encode_label_nifti(np.zeros((1, 2, 2), np.uint8)))[:352])
+    head[70:74] = struct.pack("<2h", 16, 32)
+    head[112:120] = struct.pack("<2f", slope, 3.0)
+    nifti = tmp_path / "a.nii"
+    nifti.write_bytes(bytes(head) + np.array(SIGNALLING, "<u4").tobytes())
+    meta = tmp_path / "a.mha"
+    text = b"DimSize = 2 2\nElementType = MET_FLOAT\nElementDataFile = LOCAL\n"
+    meta.write_bytes(text + np.array(SIGNALLING, "<u4").tobytes())
+    for path in (nifti, meta):
+        assert open_clip(path).frames.shape == (1, 2, 2)
+        with pytest.raises(DataError, match=r"has values from nan to nan: expected labels"):
+            read_labels(path)
+
+
+@pytest.mark.parametrize("value", [1e-320, 1e-40, np.float32(1e-40), np.longdouble("1e-4000")])
+def test_grey_values_that_hardly_differ(value):
+    assert to_uint8(np.array([[[0, value]]])).tolist() == [[[0, 0]]]
+
+
+WINDOWS = [
+    *({"RescaleSlope": slope} for slope in ("1e300", "-1e300", "1e-300", "1e38")),
+    *({"WindowCenter": centre} for centre in ("1e300", "-1e39")),
+    {"WindowWidth": "1e300"},
+    {"WindowWidth": "1.0000000000001", "RescaleSlope": "1e20"},
+]
+"""Windows that hold no value of an image, or all."""
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_window_that_holds_no_value(tmp_path, window):
+    ds = dicom(moving_grey(2).astype(np.uint16) * 100)
+    for keyword, value in ({"WindowCenter": "1000", "WindowWidth": "2000"} | window).items():
+        setattr(ds, keyword, value)
+    found = open_clip(save(ds, tmp_path / "a.dcm")).frames
+    del ds.WindowCenter
+    assert (found == open_clip(save(ds, tmp_path / "b.dcm")).frames).all()

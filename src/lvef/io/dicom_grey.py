@@ -22,7 +22,7 @@ from pydicom.pixels.processing import apply_color_lut
 from lvef.core.records import CodedWarning, FrameArray
 from lvef.io.dicom_frames import RGB, YBR, StreamHeader
 from lvef.io.dicom_header import float_value, int_value, text_value
-from lvef.io.greyscale import ColourSampler, scale_range, to_uint8
+from lvef.io.greyscale import LARGEST, SMALLEST, ColourSampler, scale_range, to_uint8
 from lvef.io.limits import note_progress
 
 YBR_LABELS = ("YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420")
@@ -189,7 +189,10 @@ class GreyFrames:
         low = (
             centre - 0.5 - (width - 1) / 2 - (float_value(self._dataset, "RescaleIntercept") or 0.0)
         ) / slope
-        return scale_range(stack, low, low + (width - 1) / slope)
+        high = low + (width - 1) / slope
+        if not (abs(high - low) >= SMALLEST and max(abs(low), abs(high)) <= LARGEST):
+            return to_uint8(stack)  # no values lie in such a window
+        return scale_range(stack, low, high)
 
 
 def detect_colour_space(image: NDArray[Any], stated: str) -> str:

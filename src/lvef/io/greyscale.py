@@ -19,6 +19,9 @@ TINT_MIN_LUMA = 30
 LARGEST = 1e30
 """Values beyond this, which single precision could not hold, are cut to it."""
 
+SMALLEST = 1e-30
+"""Values that differ by less are one grey level: single precision could not stretch them."""
+
 _SAMPLE_SIDE_PX = 512
 
 
@@ -43,7 +46,7 @@ def to_uint8(values: NDArray[Any]) -> FrameArray:
         low, high = max(low, -LARGEST), min(high, LARGEST)
     if low >= 0 and high <= 255 and (values.dtype.kind in "iu" or high > 1):
         return np.asarray(finite if values.dtype.kind in "iu" else np.rint(finite)).astype(np.uint8)
-    if high <= low:
+    if high - low < SMALLEST:
         return np.zeros(values.shape, np.uint8)
     return scale_range(finite, low, high)
 

@@ -149,7 +149,7 @@ def _read_image(path: str | os.PathLike[str], source: str, kind: FileFormat, lim
         if len(pages) == 1 and getattr(image, "n_frames", 1) > 1:
             text = f"The file has {image.n_frames} images; only the first is used."
             notices = (CodedWarning("first_page", text),)
-        read = Pages(len(pages))
+        read = Pages(len(pages), source)
         for page in pages:
             if not read.add(image, page):
                 break
@@ -183,6 +183,7 @@ class Pages:
 
     Args:
         expected: Number of images to come.
+        source: Name of the file that holds all of them, which must then have one size.
 
     Attributes:
         frames: Grey values ``(height, width)`` of each, upright and of the file's own depth.
@@ -190,7 +191,9 @@ class Pages:
         turned: Whether width and height were exchanged to bring the last one upright.
     """
 
-    def __init__(self, expected: int) -> None:
+    def __init__(self, expected: int, source: str | None = None) -> None:
+        self._source = source
+        self._sizes: dict[str, tuple[int, int]] = {}
         self.frames: list[NDArray[Any]] = []
         self.durations_s: list[float] = []
         self.turned = False
@@ -198,9 +201,14 @@ class Pages:
         self._coloured = False
 
     def add(self, image: Any, page: int) -> bool:  # noqa: ANN401
-        """Decode a page and add it. Returns False for one that cannot be decoded; the first raises instead."""
+        """Decode a page and add it. Returns False for one that cannot be decoded; the first raises instead.
+
+        Raises:
+            VideoError: when a page of the file has another size than its first.
+        """
         try:
             image.seek(page)
+            self._check_size("stored", image.size)  # before a page that is far larger takes memory
             image.load()
         except _PILLOW_ERRORS:
             if not self.frames:
@@ -209,6 +217,7 @@ class Pages:
         note_progress()
         upright = _upright(image)
         self.turned = upright.size != image.size
+        self._check_size("upright", upright.size)
         self.frames.append(self._grey(upright, len(self.frames)))
         self.durations_s.append(float(image.info.get("duration") or 0.0) / 1000.0)
         return True
@@ -216,6 +225,14 @@ class Pages:
     def chroma(self) -> FrameArray | None:
         """As in `Clip`."""
         return self._colour.chroma(*self.frames[0].shape) if self._coloured else None
+
+    def _check_size(self, which: str, size: tuple[int, int]) -> None:
+        first = self._sizes.setdefault(which, size)
+        if self._source is not None and size != first:
+            raise VideoError(
+                f"{self._source} has frames of {first[0]} x {first[1]} and of {size[0]} x {size[1]} pixels: export it "
+                "again, with frames of one size."
+            )
 
     def _grey(self, image: Any, at: int) -> NDArray[Any]:  # noqa: ANN401
         if image.mode in _GREY_MODES:

@@ -188,7 +188,9 @@ def _header(head: bytes) -> nibabel.Nifti1Header:
 def _scaled(stored: NDArray[Any], slope: float | None, intercept: float | None) -> NDArray[Any]:
     if slope in (None, 1.0) and intercept in (None, 0.0):
         return stored.astype(stored.dtype.newbyteorder("="))
-    values: NDArray[Any] = stored * (1.0 if slope is None else slope) + (intercept or 0.0)
+    # Stored values may be no numbers, and scaled ones too large: the caller checks that.
+    with np.errstate(invalid="ignore", over="ignore"):
+        values: NDArray[Any] = stored * (1.0 if slope is None else slope) + (intercept or 0.0)
     return values
 
 
