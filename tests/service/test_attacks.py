@@ -309,6 +309,7 @@ BODIES = {
     "deep": b"[" * 500_000,
     "deep objects": b'{"a":' * 100_000,
     "a number of 100,000 digits": b'{"ed_frame": ' + b"9" * 100_000 + b"}",
+    "a number of 400 digits": b'{"ed_frame": 1' + b"0" * 400 + b"}",
     "half a letter": b'{"a": "\xc3"}',
     "half a surrogate": b'{"a": "\\ud800"}',
     "nothing": b"",

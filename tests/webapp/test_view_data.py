@@ -79,6 +79,9 @@ def test_a_thumbnail_has_square_pixels():
         np.frombuffer(thumbnail(m, view_data(m, flat), pack_frames(flat)), np.uint8), cv2.IMREAD_COLOR
     )
     assert image.shape == (80, 160, 3)
+    # The contour is blue: the colour of ED on an echo.
+    blue, _, red = np.moveaxis(image.astype(int), 2, 0)
+    assert (blue - red).max() > 50
 
 
 def test_the_line_down_the_sector():

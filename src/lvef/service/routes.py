@@ -18,7 +18,7 @@ from lvef.inference.card import card_facts
 from lvef.inference.catalogue import measuring_models
 from lvef.measure.serializers import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME
 from lvef.report.outputs import OVERLAY_NAME, REPORT_HTML_NAME, REPORT_PDF_NAME, SUMMARY_NAME
-from lvef.service.errors import ApiError, http_status
+from lvef.service.errors import http_status
 from lvef.service.forms import parse_form, receive_form
 from lvef.service.jobs import Job, JobManager
 from lvef.service.schemas import (
@@ -33,7 +33,7 @@ from lvef.service.schemas import (
     error_responses,
 )
 from lvef.service.serializers import PARTS
-from lvef.service.streams import limited
+from lvef.service.streams import receive_json
 
 CLIENT_GONE = 499
 """Status in the log where the client disconnected before the response; it is never received."""
@@ -256,7 +256,13 @@ def result_routes(jobs: JobManager) -> APIRouter:
         """The first result stays as it is, so that two readers never overwrite each other."""
         found = await jobs.result(result_id)
         try:
-            edit = await _json_body(request)
+            edit = await receive_json(
+                request.stream(),
+                MAX_CORRECTION_BYTES,
+                large="A correction has at most 1 MB.",
+                wrong="The body is not JSON; the layout lvef-correction/1 was expected.",
+                allow_nan=True,
+            )
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
         new = await jobs.correct(found, edit)
@@ -297,24 +303,6 @@ def _offered_files(names: list[str], clips: list[str]) -> list[str]:
     tables = [name for name in names if name.rpartition("/")[2] in (*TABLES, MEASUREMENT_NAME)]
     images = [f"{part}/{name}" if part else name for part in clips for name in IMAGES]
     return [*sorted({*tables, *images} - {MEASUREMENT_NAME}), *REPORTS]
-
-
-async def _json_body(request: Request) -> Any:  # noqa: ANN401
-    data = bytearray()
-    # One byte more than allowed: the message is its own.
-    async for chunk in limited(request.stream(), MAX_CORRECTION_BYTES + 1):
-        data += chunk
-        if len(data) > MAX_CORRECTION_BYTES:
-            raise ApiError(413, "too_large", "A correction has at most 1 MB.")
-    try:
-        values = json.loads(data.decode("utf-8"))
-        # JSON can hold unpaired surrogates, which cannot be encoded.
-        json.dumps(values, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError):
-        raise ApiError(
-            400, "bad_json", "The body is not JSON; the layout lvef-correction/1 was expected."
-        ) from None
-    return values
 
 
 def service_routes(jobs: JobManager) -> APIRouter:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from lvef.service.errors import ApiError
 from lvef.service.settings import MB
@@ -17,6 +19,9 @@ MIN_BYTES = 2**15
 
 MAX_UPLOAD_S = 1800.0
 """Longest time of a whole request: each holds a place in the queue."""
+
+MAX_WHOLE = 2**53
+"""Largest whole number of a request, as of a browser: larger ones do not fit into a float either."""
 
 DRAIN_BYTES = 2**26
 """How much of a request that is too large is still read and discarded, so that the client sees the response and not a broken
@@ -55,6 +60,50 @@ async def limited(stream: AsyncGenerator[bytes, None], max_bytes: int) -> AsyncG
         if received > max_bytes:
             raise too_large(max_bytes)
         yield chunk
+
+
+async def receive_json(
+    stream: AsyncGenerator[bytes, None],
+    max_bytes: int,
+    *,
+    large: str,
+    wrong: str,
+    empty: bytes = b"",
+    allow_nan: bool = False,
+) -> Any:  # noqa: ANN401
+    """A body as JSON.
+
+    Args:
+        stream: The body.
+        max_bytes: Most bytes that it may have.
+        large: Message where it has more.
+        wrong: Message where it is no JSON.
+        empty: What an empty body stands for.
+        allow_nan: Take numbers that are not finite; the caller checks them.
+
+    Raises:
+        ApiError: Too large, too slow, or no JSON; a whole number that no browser can hold is none.
+    """
+    data = bytearray()
+    # One byte more than allowed: the message is its own.
+    async for chunk in limited(stream, max_bytes + 1):
+        data += chunk
+        if len(data) > max_bytes:
+            raise ApiError(413, "too_large", large)
+    try:
+        values = json.loads((bytes(data) or empty).decode("utf-8"), parse_int=_whole)
+        # JSON can hold unpaired surrogates, which cannot be encoded.
+        json.dumps(values, ensure_ascii=False, allow_nan=allow_nan).encode("utf-8")
+    except (ValueError, RecursionError):
+        raise ApiError(400, "bad_json", wrong) from None
+    return values
+
+
+def _whole(digits: str) -> int:
+    value = int(digits)
+    if abs(value) > MAX_WHOLE:
+        raise ValueError(digits)
+    return value
 
 
 async def drain(stream: AsyncGenerator[bytes, None]) -> None:

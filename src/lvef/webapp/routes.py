@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import shutil
 import time
@@ -24,7 +23,7 @@ from lvef.io.formats import CLIP_FORMATS, STILL_FORMATS, STILL_SUFFIXES, SUFFIXE
 from lvef.io.uploads import open_private, sanitize_name
 from lvef.service.errors import ApiError
 from lvef.service.settings import MB
-from lvef.service.streams import drain, limited, too_large
+from lvef.service.streams import drain, limited, receive_json, too_large
 from lvef.webapp.choices import DEFAULTS, parse_choices, parse_kind, wrong
 from lvef.webapp.samples import sample_of, samples
 from lvef.webapp.sessions import STUDY, Session, StoredUpload
@@ -112,9 +111,6 @@ if TYPE_CHECKING:
 MAX_JSON_BYTES = 2**20
 """Largest body of a request that is not a file."""
 
-MAX_WHOLE = 2**53
-"""Largest whole number of a request, as of a browser: larger ones do not fit into a float either."""
-
 MAX_SESSION_BYTES, MAX_ALL_BYTES = 4 * 2**30, 16 * 2**30
 """Most bytes of the files of one session, and of all."""
 
@@ -141,32 +137,16 @@ async def json_body(request: Request) -> dict[str, Any]:
     Raises:
         ApiError: It is none, or too large.
     """
-    data = bytearray()
-    async for chunk in limited(request.stream(), MAX_JSON_BYTES + 1):
-        data += chunk
-        if len(data) > MAX_JSON_BYTES:
-            raise ApiError(413, "too_large", "The request is too large.")
-    try:
-        values = json.loads(data.decode("utf-8"), parse_int=whole) if data else {}
-        # JSON can hold unpaired surrogates, which cannot be encoded.
-        json.dumps(values, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (ValueError, RecursionError):
-        raise ApiError(400, "bad_json", "The request is not valid JSON.") from None
+    values = await receive_json(
+        request.stream(),
+        MAX_JSON_BYTES,
+        large="The request is too large.",
+        wrong="The request is not valid JSON.",
+        empty=b"{}",
+    )
     if not isinstance(values, dict):
         raise ApiError(400, "bad_json", "A JSON object was expected.")
     return values
-
-
-def whole(digits: str) -> int:
-    """A whole number of a request.
-
-    Raises:
-        ValueError: It is too large for one.
-    """
-    value = int(digits)
-    if abs(value) > MAX_WHOLE:
-        raise ValueError(digits)
-    return value
 
 
 def page_routes(page: Page) -> list[Route]:

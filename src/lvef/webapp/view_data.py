@@ -16,7 +16,9 @@ from lvef.core.records import Clip, FrameArray, Measurement, Tracing
 from lvef.core.terms import Status
 from lvef.core.wording import ef_text
 from lvef.geometry.control_points import control_points_of_tracing
+from lvef.report.canvas import PixelCanvas, Stroke
 from lvef.report.charts import curve_values
+from lvef.report.style import ED_ON_BLACK
 from lvef.transforms.sector import find_sector
 
 LARGEST_SIDE_PX, LONG_CLIP_SIDE_PX = 640, 448
@@ -36,9 +38,6 @@ MAGIC = b"LVEF"
 
 THUMB_WIDTH_PX = 160
 """Width of a thumbnail."""
-
-ED_COLOUR = (233, 180, 86)
-"""Colour of the contour on a thumbnail: blue, green, red."""
 
 Values = dict[str, Any]
 
@@ -150,14 +149,13 @@ def thumbnail(measurement: Measurement, view: Values, frames: bytes) -> bytes:
     frame = measurement.ed_frame if measurement.ed_frame is not None else n // 2
     image = unpack_frame(frames, min(frame, n - 1) // view["every"])
     size = THUMB_WIDTH_PX, max(1, round(THUMB_WIDTH_PX * height * view["aspect"] / width))
-    small = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
+    canvas = PixelCanvas(*size, scale=1)
+    canvas.image(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), 0, 0, *size)
     tracing = measurement.tracing(measurement.ed_frame)
     if tracing is not None:
         scale = np.array([size[0] / width, size[1] / height])
-        # With four bits behind the point, as OpenCV wants it.
-        line = np.round(((tracing.contour + 0.5) * scale - 0.5) * 16).astype(np.int32)
-        cv2.polylines(small, [line], True, ED_COLOUR, 1, cv2.LINE_AA, shift=4)
-    return _encode(np.asarray(small, np.uint8))
+        canvas.line((tracing.contour + 0.5) * scale, Stroke(ED_ON_BLACK, 1, is_closed=True))
+    return _encode(np.asarray(cv2.cvtColor(canvas.rgb_image(), cv2.COLOR_RGB2BGR), np.uint8))
 
 
 def depth_line(box: list[int] | None, width: int, height: int) -> list[float]:
