@@ -94,7 +94,7 @@ def start(
             stdout=stdout,
             stderr=stderr,
             env=env,
-            preexec_fn=_obey_modes if obey and os.getuid() == 0 else None,
+            preexec_fn=_as_user if obey and os.getuid() == 0 else _as_from_terminal,
             cwd=folder,
             start_new_session=True,
         )
@@ -107,7 +107,15 @@ def ray_folder(folder: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"r{zlib.crc32(os.fspath(folder).encode()):08x}"
 
 
-def _obey_modes() -> None:
+def _as_from_terminal() -> None:
+    """Obey Ctrl-C and a closed terminal, also where these trials were started to outlive it (nohup)."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _as_user() -> None:
+    """Obey the modes of files, too, which root otherwise does not."""
+    _as_from_terminal()
     libc = ctypes.CDLL(None)
     for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
