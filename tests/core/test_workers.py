@@ -141,6 +141,23 @@ def test_a_worker_whose_parent_is_killed_while_it_starts_says_nothing():
     assert "EOFError" not in str(spawn.get_command_line(tracker_fd=0, pipe_handle=reading))
 
 
+POOLED = """
+from multiprocessing import resource_tracker
+from pathlib import Path
+from lvef.core.workers import ProcessPool
+if __name__ == "__main__":
+    with ProcessPool(1):
+        print(Path(f"/proc/{resource_tracker._resource_tracker._pid}/status").read_text())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_a_closed_terminal_does_not_end_the_resource_tracker_of_a_pool():
+    done = subprocess.run([sys.executable, "-c", POOLED], capture_output=True, text=True, timeout=300)
+    blocked = int(done.stdout.partition("SigBlk:")[2].split()[0], 16)
+    assert blocked >> (signal.SIGHUP - 1) & 1
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_no_stop_signal_reaches_a_worker_that_starts():
     with ProcessPool(2) as pool:

@@ -245,6 +245,8 @@ class ProcessPool:
     def __init__(self, workers: int) -> None:
         self.most = AHEAD_OF_PROCESSES * workers
         context = multiprocessing.get_context("spawn")
+        # Before the queues, which would start it unprotected.
+        start_resource_tracker()
         self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_process)
         # The first process starts while the work is found.
         self.submit(int)
