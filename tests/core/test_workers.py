@@ -141,6 +141,22 @@ def test_a_worker_whose_parent_is_killed_while_it_starts_says_nothing():
     assert "EOFError" not in str(spawn.get_command_line(tracker_fd=0, pipe_handle=reading))
 
 
+LEFT = """
+import os
+from multiprocessing import get_context
+from lvef.core.workers import start_resource_tracker
+start_resource_tracker()
+left = get_context("spawn").Semaphore()
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX semaphores")
+def test_what_a_command_that_is_ended_leaves_is_removed_in_silence():
+    done = subprocess.run([sys.executable, "-c", LEFT], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 POOLED = """
 from multiprocessing import resource_tracker
 from pathlib import Path

@@ -221,3 +221,28 @@ def test_a_port_that_is_taken(tmp_path):
 def test_a_network_that_is_not_there(tmp_path):
     with pytest.raises(WeightsError, match="No model named soup"):
         run_service(replace(ServiceSettings(port=0, data=tmp_path), weights="soup"), announce=print)
+
+
+def test_a_service_that_found_no_thread_for_a_job_stops(start, monkeypatch):
+    with start() as running:
+
+        def refuse(*_):
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as without:
+            without.setattr(running.jobs._writer, "submit", refuse)
+            assert running.send(b"a").json()["error"]["code"] == "no_memory"
+        assert not running.jobs._live
+        assert running.send(b"b").status_code == 200
+
+
+def test_a_job_that_cannot_be_kept_is_finished_all_the_same(start, monkeypatch):
+    with start() as running:
+
+        async def refuse(*_):
+            raise MemoryError
+
+        with monkeypatch.context() as without:
+            without.setattr(running.jobs, "_keep", refuse)
+            running.send(b"a")
+        assert not running.jobs._live

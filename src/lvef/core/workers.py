@@ -339,9 +339,15 @@ def start_resource_tracker() -> None:
     It ignores Ctrl-C and SIGTERM, but not SIGHUP, which a closed terminal sends to all; and while it starts, it lets through
     what `interrupts_blocked` keeps away from other processes.
     """
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        return
+    # Where a command is ended at once, it would count on stderr what it removes.
+    sys.warnoptions.append("ignore::UserWarning")
+    try:
         with interrupts_blocked():
             resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.pop()
 
 
 def grace_period(error: BaseException | None) -> float | None:

@@ -347,9 +347,10 @@ class JobManager:
         job = Job(record, request, QueuedTask(Task("measure", values)))
         # By id: a reference cycle would keep the result, a megabyte, until the garbage collector runs.
         job.queued_task.on_start = lambda: self._in_loop(self._mark_started, record.id)
+        # It may raise, for want of memory for its thread: nobody would finish the job, and a stop would wait for it.
+        self._writer.submit(self.store.save_job, replace(record))
         self._live[record.id] = job
         self.metrics.jobs.labels("queued").inc()
-        self._writer.submit(self.store.save_job, replace(record))
         job.queued_task.reply.add_done_callback(
             lambda reply: self._in_loop(self._mark_finished, record.id, reply.result())
         )
@@ -378,6 +379,13 @@ class JobManager:
         self._run_in_background(self._finish(self._live[name], reply))
 
     async def _finish(self, job: Job, reply: TaskResult) -> None:
+        try:
+            await self._keep(job, reply)
+        finally:
+            del self._live[job.record.id]
+            job.finished.set()
+
+    async def _keep(self, job: Job, reply: TaskResult) -> None:
         record = job.record
         if not job.request.keep:
             self._remove({upload.path for upload in job.request.uploads})
@@ -412,9 +420,6 @@ class JobManager:
                 "The result could not be kept; the service may have no room left. Try again later."
             )
             self._set_state(job, "failed")
-        finally:
-            del self._live[record.id]
-            job.finished.set()
 
     def _remove(self, uploads: set[Path]) -> None:
         """Remove uploads; one that cannot be removed now is tried again at each clean-up."""
