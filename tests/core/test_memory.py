@@ -41,6 +41,9 @@ def test_elsewhere_nothing_happens(monkeypatch):
 def test_what_an_error_says_of_memory(monkeypatch):
     assert is_out_of_memory(MemoryError())
     assert is_out_of_memory(RuntimeError("Check failed: std::bad_alloc"))
+    # A thread that a library in Rust could not start.
+    refused = 'failed to spawn thread: Os { code: 11, kind: WouldBlock, message: "Resource temporarily unavailable" }'
+    assert is_out_of_memory(RuntimeError(refused))
     assert not is_out_of_memory(ValueError("no number"))
     monkeypatch.setattr(memory, "PROBE_BYTES", 2**60)
     assert is_out_of_memory(ValueError("no number")), "there is no room for anything"

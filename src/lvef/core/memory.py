@@ -17,6 +17,7 @@ SIGNS = (
     "not enough memory",
     "bad_alloc",
     "bad allocation",
+    "kind: wouldblock",
 )
 """What errors of the system and of libraries say where memory has run out."""
 
