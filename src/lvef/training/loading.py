@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lvef.core.errors import DataError, LvefError
-from lvef.core.workers import WORKER_ENDED, quiet_starts
+from lvef.core.workers import WORKER_ENDED, end_with_parent, quiet_starts
 from lvef.training.cases import Case
 
 
@@ -183,6 +184,8 @@ def _start_process(_: int) -> None:
     if sys.platform != "win32":
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    # torch looks after the first process every five seconds, and only between two batches.
+    Thread(target=end_with_parent, daemon=True).start()
 
 
 def weights_of(cases: Sequence[Case], by_store: Sequence[float]) -> list[float]:
