@@ -347,7 +347,7 @@ class JobManager:
         job = Job(record, request, QueuedTask(Task("measure", values)))
         # By id: a reference cycle would keep the result, a megabyte, until the garbage collector runs.
         job.queued_task.on_start = lambda: self._in_loop(self._mark_started, record.id)
-        # It may raise, for want of memory for its thread: nobody would finish the job, and a stop would wait for it.
+        # It may raise, for want of memory for its thread: the job would never be finished, and a stop would wait for it.
         self._writer.submit(self.store.save_job, replace(record))
         self._live[record.id] = job
         self.metrics.jobs.labels("queued").inc()
