@@ -83,6 +83,8 @@ class SegmentationRecipe(CamusRecipe):
     """Weight of `lvef.training.losses.area_ratio_error` in the loss."""
     still_context: float = 0.0
     """Part of the stills that are shown with the other phase before and after; the others fill every channel."""
+    alone: float = 0.1
+    """Part of the instants of animated stills that fill every channel, without the frames around them."""
     network: SegNetConfig = field(default_factory=SegNetConfig)
     """Shape of the network."""
     backbone: str | None = None
@@ -155,7 +157,7 @@ class FramePairs(Dataset[tuple[Tensor, Tensor]]):
 
     def _instants(self, frames: int) -> NDArray[np.intp]:
         # Frame rates of files are sometimes wrong, and heart rates differ: the offsets are stretched by up to a third.
-        stretch = self.rng.uniform(0.7, 1.35) if self.rng.random() > 0.1 else 0.0
+        stretch = self.rng.uniform(0.7, 1.35) if self.rng.random() > self.recipe.alone else 0.0
         offsets = np.array(self.recipe.input.offsets_s) * FRAME_RATE_HZ * stretch
         at = self.rng.integers(frames, size=2)
         return np.clip(np.rint(at[:, None] + offsets[None]), 0, frames - 1).astype(np.intp).ravel()
