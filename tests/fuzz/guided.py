@@ -163,7 +163,7 @@ def unpack(data: bytes, seeds: list[Files]) -> tuple[int, Files]:
 
 def _place(fault: str) -> str:
     """Line of the program, or begin of a message: tells faults apart."""
-    return fault.partition(": ")[0][:160]
+    return re.sub(r"\d+ MiB", "MiB", fault.partition(": ")[0][:160])
 
 
 def _again(name: str, path: Path) -> int:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 from pydicom import uid
 
 from lvef.core.errors import DataError, DicomError, VideoError
@@ -24,6 +28,7 @@ from lvef.io.greyscale import to_uint8
 from lvef.io.images import Pages, read_labels
 from lvef.io.nifti import encode_label_nifti
 from lvef.io.open import open_clip
+from lvef.io.probe import probe
 from lvef.measure.serializers import measurement_json, read_measurement
 from tests.datasets.hmc_qu_folder import write_xlsx
 from tests.io.io_fabrication import dicom, moving_grey, save
@@ -242,3 +247,32 @@ def test_window_that_holds_no_value(tmp_path, window):
     found = open_clip(save(ds, tmp_path / "a.dcm")).frames
     del ds.WindowCenter
     assert (found == open_clip(save(ds, tmp_path / "b.dcm")).frames).all()
+
+
+def test_header_of_an_animation_that_claims_a_huge_size(tmp_path, monkeypatch):
+    """Its size is all that is needed of it: no frame is decoded, which would take 2 GB."""
+    frames = [Image.fromarray(np.repeat(frame[..., None], 3, 2)) for frame in moving_grey(3, 32, 48)]
+    paths = [tmp_path / name for name in ("a.webp", "a.gif", "a.png")]
+    sides = (b"\x2f\0\0\xff\xff\x2d", b"\xff\xff\0\x08", b"\0\0\xff\0\0\0\x08\0")
+    for path, at, size in zip(paths, (24, 6, 16), sides, strict=True):
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=40)
+        data = bytearray(path.read_bytes())
+        data[at : at + len(size)] = size
+        if path.suffix == ".png":
+            data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+        path.write_bytes(bytes(data))
+
+    def load(image):
+        raise AssertionError("decoded")
+
+    for kind in (WebPImageFile, GifImageFile, PngImageFile):
+        monkeypatch.setattr(kind, "load", load)
+    for path, size in zip(paths, ((48, 3014656), (65535, 2048), (65280, 2048)), strict=True):
+        found = probe(path)
+        assert ((found.width_px, found.height_px), found.frame_rate_hz) == (size, None)
+        assert found.n_frames is not None
+        assert found.n_frames > 1
+        with pytest.raises(
+            VideoError, match=rf"{path.name} has frames of {size[0]} x {size[1]} pixels; at most"
+        ):
+            open_clip(path)

@@ -15,6 +15,7 @@ from typing import Any, get_args
 from lvef.core.errors import DataError, DicomError, VideoError
 from lvef.io.avi import read_avi_header
 from lvef.io.formats import AVI, Family, FileFormat, detect_format, unknown_format
+from lvef.io.limits import MAX_SIDE_PX
 from lvef.io.open import read_head
 
 _FLAGGED_RATE_HZ = 1000.0
@@ -146,9 +147,11 @@ def _probe_still(path: Path, source: str, kind: FileFormat) -> FileHeader:
     rate = None
     with open_image(path, source, kind, None) as image:
         width, height = image.size
-        turned = image.getexif().get(0x0112, 1) >= 5
+        # Both may decode the first page; one that is too large is not read anyway.
+        small = max(image.size) <= MAX_SIDE_PX
+        turned = small and image.getexif().get(0x0112, 1) >= 5
         pages = page_numbers(image, kind)
-        if len(pages) > 1:
+        if len(pages) > 1 and small:
             image.seek(pages[0])
             image.load()
             shown_ms = image.info.get("duration")
