@@ -9,8 +9,9 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.core.runner import Progress
+from lvef.core.serialization import to_plain
 from lvef.evaluation.metrics import NAN
-from lvef.evaluation.runner import CaseResult, CaseRunner, exit_code_of, from_plain, to_plain
+from lvef.evaluation.runner import CaseResult, CaseRunner, exit_code_of, from_plain
 
 
 @dataclass(frozen=True, slots=True)

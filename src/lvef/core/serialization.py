@@ -31,22 +31,27 @@ def to_json(value: Mapping[str, Any] | Sequence[Any]) -> str:
     return _BETWEEN_POINTS.sub(", ", _BROKEN_POINT.sub(r"[\1, \2]", text)) + "\n"
 
 
-def to_plain(value: Any) -> Any:  # noqa: ANN401
-    """Convert records, arrays and numpy numbers to what JSON knows; numbers that are not finite become None."""
+def to_plain(value: Any, *, digits: int = SIGNIFICANT_DIGITS) -> Any:  # noqa: ANN401
+    """Convert records, arrays and numpy numbers to what JSON knows; numbers that are not finite become None.
+
+    Args:
+        value: Anything of dataclasses, mappings, sequences, arrays, strings and numbers.
+        digits: Significant digits that numbers are cut to; 0 keeps all.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: to_plain(getattr(value, f.name), digits=digits) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): to_plain(inner) for key, inner in value.items()}
+        return {printable(str(key)): to_plain(inner, digits=digits) for key, inner in value.items()}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, list | tuple):
-        return [to_plain(inner) for inner in value]
+        return [to_plain(inner, digits=digits) for inner in value]
     if isinstance(value, float):
-        return finite(value)
+        return finite(value, digits)
     # Arrays and numbers of numpy, which need not be loaded for the rest.
-    return to_plain(value.tolist()) if hasattr(value, "tolist") else value
+    return to_plain(value.tolist(), digits=digits) if hasattr(value, "tolist") else value
 
 
 def parse_json(text: str | bytes) -> Any:  # noqa: ANN401
@@ -77,11 +82,11 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise tomllib.TOMLDecodeError("a number has too many digits") from None
 
 
-def finite(value: float | np.floating[Any] | None) -> float | None:
-    """A plain float of nine significant digits, or None for what is not a finite number."""
+def finite(value: float | np.floating[Any] | None, digits: int = SIGNIFICANT_DIGITS) -> float | None:
+    """A plain float of so many significant digits (0: of all), or None for what is not a finite number."""
     if value is None or not math.isfinite(value):
         return None
-    return float(f"{float(value):.{SIGNIFICANT_DIGITS}g}")
+    return float(f"{float(value):.{digits}g}") if digits else float(value)
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -7,7 +7,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
@@ -16,7 +16,7 @@ import lvef
 from lvef.core.errors import ConfigError
 from lvef.core.journal import JOURNAL_NAME, Journal
 from lvef.core.runner import Pool, Progress, reason_of, run
-from lvef.core.serialization import printable
+from lvef.core.serialization import to_plain
 from lvef.core.terms import Status
 from lvef.evaluation.metrics import NAN
 from lvef.inference.card import Card
@@ -99,28 +99,8 @@ def patients_digest(patients: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(patients)).encode()).hexdigest()
 
 
-def to_plain(value: Any, *, digits: int = 0) -> Any:  # noqa: ANN401
-    """A value as JSON holds it: dataclasses as mappings, null for what is not a number, no control characters.
-
-    Args:
-        value: Anything of dataclasses, mappings, sequences, strings and numbers.
-        digits: Significant digits that numbers are cut to; 0 keeps all.
-    """
-    if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
-    if isinstance(value, Mapping):
-        return {printable(str(key)): to_plain(inner, digits=digits) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_plain(inner, digits=digits) for inner in value]
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        return float(f"{value:.{digits}g}") if digits else value
-    return printable(value) if isinstance(value, str) else value
-
-
 def from_plain(kind: type[T], values: Mapping[str, Any]) -> T:
-    """The dataclass that `to_plain` wrote; fields that are not there keep their defaults.
+    """The dataclass that `lvef.core.serialization.to_plain` wrote; fields that are not there keep their defaults.
 
     Raises:
         TypeError: The values are of another layout.

@@ -10,6 +10,7 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.core.runner import Progress
+from lvef.core.serialization import to_plain
 from lvef.core.terms import Phase
 from lvef.evaluation.dataset.analysis import analyse
 from lvef.evaluation.dataset.cases import read_cases
@@ -22,7 +23,7 @@ from lvef.evaluation.dataset.predictions import (
     tracing_errors,
 )
 from lvef.evaluation.plots.images import line_overlay_png
-from lvef.evaluation.runner import CaseRunner, from_plain, to_plain
+from lvef.evaluation.runner import CaseRunner, from_plain
 from tests.evaluation.dataset.made_up import SIZE, WEIGHTS, KnowingMeasurer
 from tests.evaluation.drawing import count, pixels
 

@@ -12,8 +12,9 @@ import pytest
 from lvef.core.errors import DataError
 from lvef.core.journal import JOURNAL_NAME
 from lvef.core.runner import Progress
+from lvef.core.serialization import to_plain
 from lvef.core.terms import Status
-from lvef.evaluation.runner import CaseRunner, exit_code_of, from_plain, to_plain
+from lvef.evaluation.runner import CaseRunner, exit_code_of, from_plain
 from lvef.evaluation.synthetic.evaluation import DIGITS, SyntheticSettings, evaluate_clips
 from lvef.evaluation.synthetic.results import SyntheticResult
 from lvef.io.avi import encode_motion_jpeg

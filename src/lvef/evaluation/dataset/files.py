@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import lvef
+from lvef.core.serialization import to_plain
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.dataset.analysis import Analysis, MethodAnalysis
 from lvef.evaluation.dataset.cases import Group
@@ -17,7 +18,7 @@ from lvef.evaluation.dataset.evaluation import Plan
 from lvef.evaluation.dataset.predictions import NOT_COMPARABLE, REPORT_TEST_MAE, TracingError
 from lvef.evaluation.metrics import CLASSES, MetricRow
 from lvef.evaluation.report import paired_csv, settings_of, table_csv
-from lvef.evaluation.runner import patients_digest, to_plain
+from lvef.evaluation.runner import patients_digest
 from lvef.geometry.categories import report_class
 
 SUMMARY_SCHEMA, RUN_SCHEMA = "lvef-ef-evaluation/1", "lvef-ef-evaluation-run/1"
@@ -123,7 +124,7 @@ def to_summary(a: Analysis) -> dict[str, Any]:
         "networks": [_method_summary(a, m) for m in a.methods],
         "paired": [asdict(paired) for paired in a.paired],
     }
-    plain: dict[str, Any] = to_plain(values)
+    plain: dict[str, Any] = to_plain(values, digits=0)
     return plain
 
 

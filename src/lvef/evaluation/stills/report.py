@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Any
 
 import lvef
+from lvef.core.serialization import to_plain
 from lvef.core.terms import Phase
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.metrics import CLASS_TABLES, EF_METRICS, EF_POINTS, LEVEL, MetricRow
@@ -40,7 +41,7 @@ from lvef.evaluation.report import (
     settings_of,
     table_csv,
 )
-from lvef.evaluation.runner import patients_digest, to_plain
+from lvef.evaluation.runner import patients_digest
 from lvef.evaluation.stills.evaluation import ModelScores, Plan, StillsEvaluation, WorstStill
 from lvef.evaluation.stills.metrics import EF_STATISTICS, QUALITIES, EfComparison
 from lvef.evaluation.stills.robustness import POOLED, PerformanceDrop
@@ -449,7 +450,7 @@ def to_summary(e: StillsEvaluation) -> dict[str, Any]:
         "robustness_sums": [{"network": m.label, **asdict(sums)} for m in e.models for sums in m.sums],
         "paired": [asdict(paired) for paired in e.paired],
     }
-    plain: dict[str, Any] = to_plain(values)
+    plain: dict[str, Any] = to_plain(values, digits=0)
     return plain
 
 
