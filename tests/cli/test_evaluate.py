@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -57,6 +58,33 @@ def test_two_networks_and_changes(run, here, stills, monkeypatch):
     assert "Model against model" in result.stdout
     assert (here / "out" / "paired.csv").is_file()
     assert (here / "out" / "robustness_run-camus-seg.png").is_file()
+
+
+def test_an_earlier_run_is_taken_over_and_a_broken_still_is_one_sentence(run, here, stills):
+    data = here / "camus"
+    shutil.copytree(stills, data)
+    (here / "two.txt").write_text("patient0001\npatient0002\n")
+    network = copy_network(here / "net", "card")
+    before = (network / "card.json").read_bytes()
+    words = (data, "--patients", "two.txt", "--weights", network, "--write-card", "--out", "out", "--json")
+    broken = data / "database_nifti" / "patient0002" / "patient0002_4CH_ED_gt.nii.gz"
+    sound = broken.read_bytes()
+    broken.write_bytes(b"none")
+    first = run("evaluate", "stills", *words)
+    assert first.exit_code == 1
+    assert f"lvef: {broken}" in first.stderr
+    assert "keeps its metrics" in first.stderr
+    assert "patient0002 A4C ED" in json.loads(first.stdout)["notices"][-1]
+    assert (network / "card.json").read_bytes() == before
+    broken.write_bytes(sound)
+    second = run("evaluate", "stills", *words)
+    assert second.exit_code == 0, second.stderr
+    assert "6 results from an earlier run" in second.stderr
+    assert "metrics written into the card" in second.stderr
+    assert (network / "card.json").read_bytes() != before
+    third = run("evaluate", "stills", *words)
+    assert "8 results from an earlier run" in third.stderr
+    assert third.stdout == second.stdout
 
 
 def test_runs_are_pooled(run, here, stills):

@@ -67,7 +67,7 @@ def test_a_network_beside_predictions(run, here, traced, knowing):
     } <= files
     assert len(knowing[0].asked) == 6
     again = run("evaluate", *words, "--overlays", "2", "--out", "out", "--json")
-    assert again.exit_code == 0 and "4 clips from an earlier run" in again.stderr
+    assert again.exit_code == 0 and "4 results from an earlier run" in again.stderr
     assert len(knowing[1].asked) == 0
     assert json.loads(again.stdout) == json.loads((here / "out" / "summary.json").read_text())
 

@@ -45,7 +45,7 @@ def test_table_and_files(run, here, written, knowing):
     assert (here / "out" / "index.html").is_file()
     assert (here / "out" / "clips.csv").read_text().count("\n") == 5
     again = run("evaluate", "synthetic", written, "--out", "out", "--json")
-    assert "4 clips from an earlier run" in again.stderr
+    assert "4 results from an earlier run" in again.stderr
     assert [len(m.asked) for m in knowing] == [4, 0]
     assert json.loads(again.stdout) == json.loads((here / "out" / "summary.json").read_text())
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lvef.evaluation.runner import CaseRunner
 from lvef.evaluation.stills.evaluation import Plan, evaluate, load_models
 from lvef.evaluation.stills.robustness import PERTURBATIONS
 from lvef.inference.catalogue import find_model
@@ -54,4 +55,4 @@ def evaluated(collection, twin):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lvef.evaluation.stills.evaluation.PERTURBATIONS", SOME_PERTURBATIONS)
-        return plan, evaluate(plan, load_models(plan))
+        return plan, evaluate(plan, load_models(plan), CaseRunner())

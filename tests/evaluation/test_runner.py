@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
+from lvef.core.records import FloatArray
 from lvef.core.runner import Progress
 from lvef.core.serialization import to_plain
 from lvef.evaluation.metrics import NAN
@@ -25,6 +27,14 @@ class Result(CaseResult):
     """A result with fields of its own."""
 
     parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn(CaseResult):
+    """A result of parts that may be missing."""
+
+    part: Part | None = None
+    points: FloatArray | None = None
 
 
 def evaluate(case):
@@ -75,5 +85,11 @@ def test_results_survive_as_json():
     assert again.parts[0].name == "a" and again.parts[0].values[0] == 1.0
     assert again.parts[0].values[1] != again.parts[0].values[1]
     assert to_plain(1 / 3, digits=3) == 0.333
+    known, unknown = Drawn("a", "ok", part=Part("b"), points=np.array([[1 / 3, NAN]])), Drawn("a", "ok")
+    for drawn in (known, unknown):
+        again = from_plain(Drawn, json.loads(json.dumps(to_plain(drawn, digits=0))))
+        assert again.part == drawn.part
+        np.testing.assert_array_equal(again.points, drawn.points)
+    assert unknown.points is None
     with pytest.raises(TypeError):
         from_plain(Result, {"item": "a", "status": "ok", "other": 1})

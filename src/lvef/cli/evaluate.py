@@ -123,7 +123,10 @@ Exit code: 0 done, 1 something failed, 2 usage error."""
     help="Put the metrics into the model's card; they are then measured in f32.",
 )
 @_common_options("; give it again for each further model")
+@click.pass_context
 def stills(
+    ctx: click.Context,
+    /,
     data: Path,
     split: str | None,
     patients: Path | None,
@@ -158,6 +161,7 @@ def stills(
     # Imported here and below, so that help and usage errors come at once.
     from lvef.cli.progress import show_progress
     from lvef.cli.show_tables import show_report, write_files
+    from lvef.evaluation.runner import CaseRunner
     from lvef.evaluation.stills.evaluation import Plan, card_figures, load_models, write_card_figures
     from lvef.evaluation.stills.evaluation import evaluate as evaluate_stills
     from lvef.evaluation.stills.report import make_report
@@ -173,17 +177,21 @@ def stills(
     if write_card:
         [predictor] = models.folds[0].networks.values()
         check_writable(predictor.entry.folder / CARD_NAME)
-    with show_progress() as progress:
-        progress.start(models.steps)
-        evaluation = evaluate_stills(plan, models, progress.advance)
+    with show_progress() as progress, CaseRunner(out, progress=progress) as runner:
+        evaluation = evaluate_stills(plan, models, runner)
     report = make_report(evaluation, plan, with_files=out is not None)
     show_report(report, as_json=as_json)
     if out is not None:
         write_files(report, out)
-    if write_card:
+    if write_card and evaluation.failed:
+        note(
+            f"The card of {predictor.entry.name} keeps its metrics, because not every still could be evaluated."
+        )
+    elif write_card:
         figures = card_figures(evaluation, evaluation.labels[0])
         write_card_figures(predictor.entry.folder, figures)
         note(f"{len(figures)} metrics written into the card of {predictor.entry.name}.")
+    ctx.exit(1 if evaluation.failed else 0)
 
 
 @evaluate.command(
@@ -286,7 +294,7 @@ def dataset(
     report = make_report(analyse(evaluation, inputs.tracings, seed), inputs, plan, with_files=out is not None)
     show_report(report, as_json=as_json)
     if out is not None:
-        write_files(report, out, evaluation.resumed)
+        write_files(report, out)
     ctx.exit(evaluation.exit_code)
 
 
@@ -339,5 +347,5 @@ def synthetic(
     report = make_report(evaluation, with_plots=out is not None)
     show_report(report, as_json=as_json)
     if out is not None:
-        write_files(report, out, evaluation.resumed)
+        write_files(report, out)
     ctx.exit(exit_code_of(evaluation.results))

@@ -29,17 +29,17 @@ def show_report(report: EvaluationReport, *, as_json: bool) -> None:
     print_tables(report.headline, tables, [f"Note: {notice}" for notice in report.notices])
 
 
-def write_files(report: EvaluationReport, out: Path, resumed: int = 0, start: float | None = None) -> None:
+def write_files(report: EvaluationReport, out: Path, start: float | None = None) -> None:
     """Write the files of a report, and say so on stderr.
 
     Args:
         report: What is written.
         out: Folder of the files.
-        resumed: Clips taken from an earlier run.
         start: When the command began, by `time.perf_counter`; without it the duration of the evaluation is shown.
     """
     written = write_report(out, report)
-    earlier = f", {resumed} clips from an earlier run" if resumed else ""
+    resumed = report.run.get("resumed", 0)
+    earlier = f", {resumed} results from an earlier run" if resumed else ""
     seconds = report.run["seconds"] if start is None else time.perf_counter() - start
     page = out / "index.html"
     note(f"Written to {out} in {seconds:.0f} s{earlier}: {len(written)} files; open {page}.")

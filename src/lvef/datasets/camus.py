@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,36 @@ class CamusStill:
     cfg_ef_percent: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class StillFiles:
+    """Files of one still and its expert mask, of the dataset in ``root``."""
+
+    root: Path
+    patient: str
+    view: View
+    phase: Phase
+    image: Path
+    mask: Path
+
+    def read(self) -> CamusStill:
+        """Image and mask.
+
+        Raises:
+            DataError: They differ in size.
+        """
+        clip, mask = read_still(self.image), read_labels(self.mask)[0]
+        image = clip.frames[0]
+        if image.shape != mask.shape:
+            raise DataError(
+                f"{self.mask}: the mask is {mask.shape[::-1]} pixels, its image {image.shape[::-1]}; unpack the "
+                "dataset again."
+            )
+        info = read_info(self.root / "database_nifti" / self.patient, self.view)
+        quality, ef = info.get("ImageQuality", ""), info.get("EF")
+        known = (clip.scale, quality, float(ef) if ef else None)
+        return CamusStill(self.patient, self.view, self.phase, image, mask, *known)
+
+
 def read_split(root: Path, name: str) -> list[str]:
     """Patient names of a subgroup, ``training``, ``validation`` or ``testing``.
 
@@ -115,40 +145,43 @@ def read_info(folder: Path, view: View) -> dict[str, str]:
     return {k: v for k, v in info.items() if k not in VIEW_KEYS} | own
 
 
-def read_stills(root: Path, patients: list[str]) -> Iterator[CamusStill]:
-    """Every still that is there of the given patients, in their order, A4C first, ED first.
+def find_stills(root: Path, patients: Sequence[str]) -> list[StillFiles]:
+    """Every still that is there with its mask, of the given patients, in their order, A4C first, ED first.
 
     Args:
         root: Folder that holds ``database_nifti``.
         patients: From :func:`read_split`.
 
     Raises:
-        DataError: None of the patients has a still, or an image and its mask differ in size.
+        DataError: None of the patients has a still.
     """
-    found = False
+    found = []
     for patient in patients:
         for view, code in VIEW_CODES.items():
-            info = read_info(root / "database_nifti" / patient, view)
             for phase in Phase:
                 stem = f"{patient}_{code}_{phase}"
-                image_path, suffix = root / "database_nifti" / patient / f"{stem}.nii.gz", ".nii.gz"
-                if not image_path.is_file():
-                    image_path, suffix = root / "a2c_192" / f"{stem}.png", ".png"
-                mask_path = image_path.with_name(f"{stem}_gt{suffix}")
-                if not (image_path.is_file() and mask_path.is_file()):
-                    continue
-                clip, mask = read_still(image_path), read_labels(mask_path)[0]
-                image = clip.frames[0]
-                if image.shape != mask.shape:
-                    raise DataError(
-                        f"{mask_path}: the mask is {mask.shape[::-1]} pixels, its image {image.shape[::-1]}; unpack the "
-                        "dataset again."
-                    )
-                found = True
-                quality, ef = info.get("ImageQuality", ""), info.get("EF")
-                known = (clip.scale, quality, float(ef) if ef else None)
-                yield CamusStill(patient, view, phase, image, mask, *known)
+                for folder, suffix in (
+                    (root / "database_nifti" / patient, ".nii.gz"),
+                    (root / "a2c_192", ".png"),
+                ):
+                    image = folder / f"{stem}{suffix}"
+                    if image.is_file():
+                        mask = folder / f"{stem}_gt{suffix}"
+                        found += (
+                            [StillFiles(root, patient, view, phase, image, mask)] if mask.is_file() else []
+                        )
+                        break
     if not found:
         raise DataError(
             f"{root}: no CAMUS stills of the {len(patients)} patients asked for; expected database_nifti in it."
         )
+    return found
+
+
+def read_stills(root: Path, patients: Sequence[str]) -> Iterator[CamusStill]:
+    """The stills of `find_stills`, one after the other.
+
+    Raises:
+        DataError: None of the patients has a still, or an image and its mask differ in size.
+    """
+    return map(StillFiles.read, find_stills(root, patients))

@@ -42,6 +42,9 @@ BESIDE_NUMBERS = {"to", "of", "e", "nan", "inf", "ml", "mm", "s", "ms", "h", "mi
 MISSING = "-"
 """Cell of a metric that is not defined."""
 
+MAX_NAMED = 5
+"""Cases that are named for a reason."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -182,6 +185,11 @@ def bounded_text(bounded: Bounded, form: str) -> str:
 def metric_text(row: MetricRow | None, form: str) -> str:
     """A metric and its interval, or `MISSING`."""
     return MISSING if row is None else bounded_text(bounded(row), form)
+
+
+def listed(items: Sequence[str]) -> str:
+    """The first `MAX_NAMED` items, for people."""
+    return ", ".join(items[:MAX_NAMED]) + (", ..." if len(items) > MAX_NAMED else "")
 
 
 def p_text(p: float | None) -> str:

@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from types import UnionType
 from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 import lvef
 from lvef.core.errors import ConfigError
@@ -106,15 +109,23 @@ def from_plain(kind: type[T], values: Mapping[str, Any]) -> T:
         TypeError: The values are of another layout.
         AttributeError: The same.
     """
-    hints = get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     return kind(**{key: _from_plain(hints.get(key), value) for key, value in values.items()})
+
+
+_hints = cache(get_type_hints)
 
 
 def _from_plain(kind: Any, value: Any) -> Any:  # noqa: ANN401
     if kind is float:
         return NAN if value is None else float(value)
+    if isinstance(kind, UnionType):
+        # Of a kind or None.
+        return None if value is None else _from_plain(get_args(kind)[0], value)
     if isinstance(kind, type) and is_dataclass(kind):
         return from_plain(kind, value)
+    if get_origin(kind) is np.ndarray:
+        return np.array(value, float)
     if get_origin(kind) is tuple:
         [inner, *_] = get_args(kind)
         return tuple(_from_plain(inner, each) for each in value)
@@ -213,6 +224,7 @@ class CaseRunner:
         key: Callable[[C], str],
         stamp: Callable[[C], str],
         made_with: str,
+        model: str = "",
         digits: int = 0,
     ) -> tuple[R, ...]:
         """One result a case, in their order.
@@ -221,9 +233,10 @@ class CaseRunner:
             cases: What to evaluate.
             evaluate: Evaluates one case; an error that it raises becomes a failed result.
             kind: Class of the results.
-            key: Name of a case in the journal.
+            key: Name of a case.
             stamp: Changes when the case does; empty where its files cannot be examined, which is never taken over.
             made_with: From `settings_key`.
+            model: Its hash, where the journal holds the results of several models.
             digits: Significant digits of numbers in the journal; 0 keeps all.
 
         Raises:
@@ -231,8 +244,11 @@ class CaseRunner:
         """
         journal = self._journal
 
+        def name(case: C) -> str:
+            return f"{model[:16]} {key(case)}".lstrip()
+
         def find_earlier(case: C) -> R | None:
-            entry = None if journal is None else journal.matching(key(case), stamp(case), made_with)
+            entry = None if journal is None else journal.matching(name(case), stamp(case), made_with)
             try:
                 return None if entry is None else from_plain(kind, entry["record"])
             except (TypeError, KeyError, AttributeError, ValueError):
@@ -242,7 +258,7 @@ class CaseRunner:
             if result.is_failed:
                 self._progress.message(result.reason)
             elif journal is not None:
-                entry = {"item": key(case), "stamp": stamp(case), "made_with": made_with}
+                entry = {"item": name(case), "stamp": stamp(case), "made_with": made_with}
                 journal.append(entry | {"record": to_plain(result, digits=digits)})
 
         finished = run(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -13,13 +14,16 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
+from lvef.core.journal import JOURNAL_NAME
+from lvef.core.runner import Progress
 from lvef.datasets.camus import read_split, read_stills
 from lvef.evaluation.metrics import MetricTable
 from lvef.evaluation.report import RUN_NAME, write_report
+from lvef.evaluation.runner import CaseRunner
 from lvef.evaluation.stills.evaluation import WORST, Plan, card_figures, evaluate, load_models
 from lvef.evaluation.stills.report import make_csv_files, make_report, to_summary
 from lvef.evaluation.stills.robustness import POOLED
-from lvef.evaluation.stills.scores import other_phase, score_still
+from lvef.evaluation.stills.scores import other_phase, score_still, segment_and_score
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictors import SegmentationPredictor
 from tests.evaluation.conftest import SOME_PERTURBATIONS
@@ -74,12 +78,13 @@ def test_a_fold_is_scored_with_its_own_model_alone(collection, tmp_path):
     names = read_split(collection, "validation")
     runs = tuple(run_folder(tmp_path, f"fold{i}", names[2 * i : 2 * i + 2], f"{i}") for i in (0, 1))
     plan = Plan(collection, runs=runs, options=F32)
-    steps = []
-    found = evaluate(plan, load_models(plan), lambda: steps.append(1))
-    assert len(steps) == 4
+    totals, steps = [], []
+    progress = Progress(start=totals.append, advance=lambda: steps.append(1))
+    found = evaluate(plan, load_models(plan), CaseRunner(progress=progress))
+    assert totals == [len(steps)] == [16]
     whole = Plan(collection, options=F32)
     values = [row.value for row in found.metrics.rows]
-    assert values == [row.value for row in evaluate(whole, load_models(whole)).metrics.rows]
+    assert values == [row.value for row in evaluate(whole, load_models(whole), CaseRunner()).metrics.rows]
     summary = to_summary(found)
     assert [w["patients"] for w in summary["networks"][0]["weights"]] == [2, 2]
 
@@ -88,19 +93,19 @@ def test_patients_without_stills_are_reported(collection, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("patient0001\npatient7777\npatient0002\n")
     plan = Plan(collection, patients=names, options=F32)
-    found = evaluate(plan, load_models(plan))
+    found = evaluate(plan, load_models(plan), CaseRunner())
     assert found.patients == 2
     assert any(notice.startswith("1 of the 3 patients") for notice in found.notices)
     names.write_text("patient7777\n")
     with pytest.raises(DataError, match="no CAMUS stills of the 1 patients"):
-        evaluate(plan, load_models(plan))
+        evaluate(plan, load_models(plan), CaseRunner())
 
 
 def test_one_patient_has_cases_but_no_figures(collection, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("patient0001\n")
     plan = Plan(collection, patients=names, robustness=True, options=F32)
-    found = evaluate(plan, load_models(plan))
+    found = evaluate(plan, load_models(plan), CaseRunner())
     assert not found.metrics.rows
     assert [len(c.cases) for c in found.models[0].comparisons] == [1, 1, 1, 1]
     assert "index.html" in write_report(tmp_path / "out", make_report(found, plan, with_files=True))
@@ -167,6 +172,132 @@ def test_ef_figures_follow_from_the_table(evaluated):
     errors = np.array([float(r["difference_points"]) for r in same_view])
     assert metrics["ef_mae_a4c"].value == pytest.approx(np.abs(errors).mean(), abs=1e-3)
     assert metrics["ef_bias_a4c"].value == pytest.approx(errors.mean(), abs=1e-3)
+
+
+def run(plan, out, *, messages=None, workers=1):
+    """An evaluation into a folder, as the command makes it."""
+    progress = Progress(message=(messages if messages is not None else []).append)
+    with CaseRunner(out, workers=workers, progress=progress) as runner:
+        return evaluate(plan, load_models(plan), runner)
+
+
+def figures_and_files(found):
+    """All that a reader sees of it but time and what was taken over."""
+    pictures = [
+        (w.score, w.image.tobytes(), w.expert.tobytes(), w.predicted.tobytes()) for w in found.models[0].worst
+    ]
+    return to_summary(found), make_csv_files(found), pictures
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Names of the stills that are measured; the n-th can be made to raise an error."""
+    seen, raising = [], {}
+
+    def score(predictor, still, **options):
+        seen.append(f"{still.patient} {still.view} {still.phase}")
+        if len(seen) in raising:
+            raise raising[len(seen)]
+        return segment_and_score(predictor, still, **options)
+
+    monkeypatch.setattr("lvef.evaluation.stills.scores.segment_and_score", score)
+    monkeypatch.setattr("lvef.evaluation.stills.evaluation.PERTURBATIONS", {})
+    return seen, raising
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit(143)])
+def test_a_stopped_run_goes_on_and_a_complete_one_computes_nothing(collection, tmp_path, counted, stop):
+    seen, raising = counted
+    plan = Plan(collection, options=F32)
+    whole = run(plan, None)
+    assert len(seen) == 16
+    seen.clear()
+    raising[6] = stop
+    with pytest.raises(type(stop)):
+        run(plan, tmp_path)
+    raising.clear()
+    kept = len((tmp_path / JOURNAL_NAME).read_text().splitlines())
+    assert kept == 5
+    seen.clear()
+    found = run(plan, tmp_path)
+    assert found.resumed == kept
+    assert len(seen) == 16 - kept
+    seen.clear()
+    again = run(plan, tmp_path)
+    assert (again.resumed, seen) == (16, [])
+    assert figures_and_files(whole) == figures_and_files(found) == figures_and_files(again)
+
+
+def test_robustness_is_taken_over_with_the_same_perturbations_only(collection, tmp_path, monkeypatch):
+    (tmp_path / "names.txt").write_text("patient0001\npatient0002\n")
+    plan = Plan(collection, patients=tmp_path / "names.txt", robustness=True, options=F32)
+    for changes, resumed in ((("gamma 0.5",), 0), (("gamma 0.5",), 8), (("gamma 0.5", "wall drop-out"), 0)):
+        chosen = {name: SOME_PERTURBATIONS[name] for name in changes}
+        monkeypatch.setattr("lvef.evaluation.stills.evaluation.PERTURBATIONS", chosen)
+        found = run(plan, tmp_path)
+        assert found.resumed == resumed
+        assert list(found.models[0].perturbed) == list(changes)
+        assert to_summary(found) == to_summary(run(plan, None))
+    assert run(replace(plan, robustness=False), tmp_path).resumed == 0
+
+
+def test_results_of_another_model_or_other_files_are_not_taken_over(collection, twin, tmp_path, counted):
+    seen, _ = counted
+    data = tmp_path / "camus"
+    shutil.copytree(collection, data)
+    plan = Plan(data, options=F32)
+    out = tmp_path / "out"
+    out.mkdir()
+    run(plan, out)
+    assert run(replace(plan, seed=1), out).resumed == 16, "the seed is that of the bootstrap alone"
+    assert run(replace(plan, split="training"), out).resumed == 0
+    assert run(replace(plan, weights=("camus-seg", str(twin))), out).resumed == 16
+    assert run(replace(plan, weights=(str(twin),)), out).resumed == 16
+    path = data / "a2c_192" / "patient0005_2CH_ED_gt.png"
+    path.write_bytes(path.read_bytes() + b"\0")
+    seen.clear()
+    run(plan, out)
+    # The other phase is looked at as well.
+    assert seen == ["patient0005 A2C ED", "patient0005 A2C ES"]
+
+
+def test_a_broken_still_does_not_stop_the_others(collection, tmp_path, counted):
+    seen, raising = counted
+    data = tmp_path / "camus"
+    shutil.copytree(collection, data)
+    broken = data / "a2c_192" / "patient0006_2CH_ES.png"
+    sound = broken.read_bytes()
+    broken.write_bytes(sound[: len(sound) // 2])
+    plan, messages = Plan(data, options=F32), []
+    raising[1] = RuntimeError("of a patient")
+    found = run(plan, tmp_path, messages=messages)
+    names = ["patient0005 A4C ED", "patient0006 A2C ES"]
+    assert found.failed == names
+    assert f"2 of the 16 stills could not be evaluated: {', '.join(names)}." in found.notices
+    assert "patient0005 A4C ED: lvef met an error it should not have" in messages[0]
+    assert str(broken) in messages[1]
+    assert len(messages) == 2
+    [model] = found.models
+    assert len(model.scores) == 14
+    assert [len(c.cases) for c in model.comparisons] == [3, 3, 2, 2]
+    make_report(found, plan, with_files=True)
+    # Repaired: both are measured, and the still whose other phase was missing.
+    broken.write_bytes(sound)
+    seen.clear()
+    raising.clear()
+    again = run(plan, tmp_path)
+    assert seen == ["patient0005 A4C ED", "patient0006 A2C ED", "patient0006 A2C ES"]
+    assert not again.failed
+    assert figures_and_files(again) == figures_and_files(run(plan, None))
+
+
+def test_no_still_that_can_be_evaluated_is_an_error(collection, tmp_path, counted):
+    _, raising = counted
+    (tmp_path / "names.txt").write_text("patient0001\n")
+    raising.update({n: DataError("not to be read") for n in range(1, 5)})
+    plan = Plan(collection, patients=tmp_path / "names.txt", options=F32)
+    with pytest.raises(DataError, match="none of the 4 stills could be evaluated: not to be read"):
+        run(plan, tmp_path)
 
 
 @pytest.mark.slow

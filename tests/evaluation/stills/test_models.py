@@ -34,7 +34,6 @@ def test_a_split_and_a_list(collection, tmp_path):
     assert fold.patients == read_split(collection, "validation")
     assert models.labels == ["camus-seg"]
     assert models.split == "CAMUS validation"
-    assert models.steps == 4
     names = tmp_path / "some.txt"
     names.write_text("patient0001 patient0002\npatient0001\n")
     models = load_models(plan(collection, patients=names))
@@ -87,7 +86,6 @@ def test_folds_are_evaluated_apart(collection, tmp_path):
     weights = models.weights_of(POOLED_LABEL)
     assert len({w.sha256 for w in weights}) == 2
     assert [w.patients for w in weights] == [4, 4]
-    assert models.steps == 8
     assert "2 runs" in models.split
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -249,8 +250,9 @@ def measure_cases(network: Network, cases: Sequence[Case], runner: CaseRunner) -
         cases,
         work,
         EfResult,
-        key=partial(_key, network.weights.sha256[:16]),
+        key=attrgetter("item"),
         stamp=_stamp,
+        model=network.weights.sha256,
         made_with=settings_key(network.weights, "evaluation/dataset/evaluation.py"),
     )
 
@@ -280,10 +282,6 @@ def measure_case(case: Case, measurer: Measures) -> EfResult:
 def _measure_there(options: MeasureOptions, case: Case) -> EfResult:
     """Measure one clip in a process that was sent the case alone."""
     return measure_case(case, load_measurer(options))
-
-
-def _key(model: str, case: Case) -> str:
-    return f"{model} {case.item}"
 
 
 def _trace_raw(

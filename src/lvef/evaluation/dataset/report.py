@@ -38,6 +38,7 @@ from lvef.evaluation.report import (
     bounded,
     bounded_text,
     file_names,
+    listed,
     metric_text,
     p_text,
     select_plots,
@@ -100,9 +101,6 @@ BRIEF_METRICS = ("mae", "rmse", "r2", "r", "accuracy", "macro_sensitivity")
 MIN_FOR_R = 5
 """Clips of a group from which on its correlation is shown: that of two is always 1."""
 
-MAX_NAMED = 5
-"""Clips that are named for a reason."""
-
 SHORT_REFERENCE = 90
 """A longer description of the reference is cut on plots; it stands in full on the page."""
 
@@ -160,7 +158,7 @@ def headline(analysis: Analysis) -> list[str]:
         line += f", {failed} of them because they could not be read" if failed else ""
         if m.truncated:
             line += f"; {len(m.truncated)} measured on the frames before a clip is damaged or cut off "
-            line += f"({_listed(m.truncated)})"
+            line += f"({listed(m.truncated)})"
         line += f"; {m.method.unknown} items of its file are not evaluated" if m.method.unknown else ""
         lines.append(f"{line}.")
     return lines
@@ -336,7 +334,7 @@ def _missing_table(a: Analysis) -> Table:
         reasons = [result.reason_code or result.status for result in m.missing]
         for reason, n in Counter(reasons).most_common():
             items = [r.item for r, code in zip(m.missing, reasons, strict=True) if code == reason]
-            rows.append((m.label, reason, str(n), _listed(items)))
+            rows.append((m.label, reason, str(n), listed(items)))
     return Table(("method", "reason", "clips", "for example"), rows)
 
 
@@ -425,7 +423,3 @@ def _shared_plots(shown: Sequence[MethodAnalysis], split: str, reference: str) -
 
 def _form(unit: str) -> str:
     return "z.2f" if unit.startswith("EF points") else "z.3f"
-
-
-def _listed(items: Sequence[str]) -> str:
-    return ", ".join(items[:MAX_NAMED]) + (", ..." if len(items) > MAX_NAMED else "")

@@ -1,15 +1,12 @@
-"""Evaluates models on stills with expert masks: models and patients are loaded, every still measured, metrics computed."""
+"""Evaluates models on stills with expert masks: everything is loaded, then every still measured, then metrics computed."""
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +17,17 @@ from lvef.core.errors import ConfigError, DataError
 from lvef.core.records import BoolArray
 from lvef.core.serialization import parse_json
 from lvef.core.terms import Structure
-from lvef.datasets.camus import CamusStill, read_split, read_stills
+from lvef.datasets.camus import CamusStill, read_split
 from lvef.evaluation.metrics import MetricTable, PairedMetric
-from lvef.evaluation.runner import UsedWeights, check_distinct, first_distinct, used_weights
+from lvef.evaluation.report import listed
+from lvef.evaluation.runner import (
+    CaseRunner,
+    UsedWeights,
+    check_distinct,
+    first_distinct,
+    patients_digest,
+    used_weights,
+)
 from lvef.evaluation.stills.metrics import (
     CARD_METRICS,
     EfComparison,
@@ -38,10 +43,16 @@ from lvef.evaluation.stills.robustness import (
     PerturbedMetrics,
     drop_figures,
     performance_drops,
-    score_perturbed,
     summarise_perturbed,
 )
-from lvef.evaluation.stills.scores import StillScore, other_phase, segment_and_score
+from lvef.evaluation.stills.scores import (
+    StillCase,
+    StillResult,
+    StillScore,
+    find_cases,
+    measure_cases,
+    unpack_cavity,
+)
 from lvef.inference.card import CARD_NAME, Figure, experimental_text
 from lvef.io.atomic import write_text_atomic
 from lvef.measure.options import MeasureOptions
@@ -120,11 +131,6 @@ class EvaluatedModels:
     def labels(self) -> list[str]:
         """Labels of the models, in the order given."""
         return list(dict.fromkeys(label for fold in self.folds for label in fold.networks))
-
-    @property
-    def steps(self) -> int:
-        """Number of pairs of patient and model."""
-        return sum(len(fold.patients) * len(fold.networks) for fold in self.folds)
 
     def weights_of(self, label: str) -> tuple[UsedWeights, ...]:
         """The model files of a label."""
@@ -257,7 +263,7 @@ def _leakage_warnings(data: Path, folds: Sequence[Fold]) -> list[str]:
         trained_on = read_split(data, TRAINING)
     except DataError:
         return []
-    digest = hashlib.sha256("\n".join(sorted(trained_on)).encode()).hexdigest()
+    digest = patients_digest(trained_on)
     leaked: Counter[str] = Counter()
     evaluated: Counter[str] = Counter()
     for fold in folds:
@@ -335,6 +341,8 @@ class StillsEvaluation:
         paired: Differences between models on the same patients; empty with one model.
         notices: What a reader must know before believing the metrics.
         seconds: Time it took.
+        resumed: Results that an earlier run had made.
+        failed: Stills that could not be evaluated.
     """
 
     split: str
@@ -343,6 +351,8 @@ class StillsEvaluation:
     paired: Sequence[PairedMetric]
     notices: Sequence[str]
     seconds: float
+    resumed: int = 0
+    failed: Sequence[str] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -355,30 +365,37 @@ class StillsEvaluation:
         return max(len(model.patients) for model in self.models)
 
 
-def evaluate(
-    plan: Plan, loaded: EvaluatedModels, advance: Callable[[], None] = lambda: None
-) -> StillsEvaluation:
+def evaluate(plan: Plan, loaded: EvaluatedModels, runner: CaseRunner) -> StillsEvaluation:
     """Score all stills and compute the metrics.
 
     Args:
         plan: What was asked for.
         loaded: From `lvef.evaluation.stills.evaluation.load_models`.
-        advance: Called after each patient of each model, `EvaluatedModels.steps` times at most.
+        runner: Runs the stills, and takes over those of an earlier run with the same files and settings.
 
     Raises:
-        DataError: No patient has stills, or a mask does not fit its image.
+        DataError: There are no stills, or none could be evaluated.
+        OutputError: The journal cannot be written.
     """
     began = time.perf_counter()
-    collected = {label: _Collected() for label in loaded.labels}
-    for fold in loaded.folds:
-        _score_fold(fold, plan, collected, advance)
-    models = [_model_scores(label, loaded, found, plan.seed) for label, found in collected.items()]
+    folds = [(find_cases(plan.data, fold.patients), fold.networks) for fold in loaded.folds]
+    runner.start(sum(len(cases) * len(networks) for cases, networks in folds))
+    found: dict[str, list[tuple[StillCase, StillResult]]] = {label: [] for label in loaded.labels}
+    for cases, networks in folds:
+        for label, predictor in networks.items():
+            results = measure_cases(predictor, cases, runner, PERTURBATIONS if plan.robustness else {})
+            found[label] += zip(cases, results, strict=True)
+    failed = list(dict.fromkeys(r.item for pairs in found.values() for _, r in pairs if r.is_failed))
+    models = [_model_scores(label, loaded.weights_of(label), pairs, plan) for label, pairs in found.items()]
     asked = sum(len(fold.patients) for fold in loaded.folds)
-    there = max(len(model.patients) for model in models)
-    split = f"{loaded.split}, {there} patients"
+    there = len({case.files.patient for cases, _ in folds for case in cases})
+    split = f"{loaded.split}, {max(len(model.patients) for model in models)} patients"
     notices = list(loaded.notices)
     if there < asked:
         notices.append(f"{asked - there} of the {asked} patients asked for have no stills and are left out.")
+    if failed:
+        stills = sum(len(cases) for cases, _ in folds)
+        notices.append(f"{len(failed)} of the {stills} stills could not be evaluated: {listed(failed)}.")
     rows = []
     for m in models:
         rows += still_metrics(m.scores, method=m.label, split=split, seed=plan.seed)
@@ -386,7 +403,9 @@ def evaluate(
             rows += ef_metrics(comparison, method=m.label, split=split, seed=plan.seed)
     paired = compare_models([Side(m.label, m.scores, m.comparisons) for m in models], plan.seed)
     seconds = time.perf_counter() - began
-    return StillsEvaluation(split, models, MetricTable(rows), paired, notices, seconds)
+    return StillsEvaluation(
+        split, models, MetricTable(rows), paired, notices, seconds, runner.resumed, failed
+    )
 
 
 def card_figures(evaluation: StillsEvaluation, label: str) -> list[Figure]:
@@ -408,62 +427,32 @@ def write_card_figures(folder: Path, figures: Sequence[Figure]) -> None:
     write_text_atomic(path, json.dumps(card, indent=2) + "\n")
 
 
-@dataclass
-class _Collected:
-    """Scores of one model while they come in."""
-
-    scores: list[StillScore] = field(default_factory=list)
-    perturbed: dict[str, list[StillScore]] = field(default_factory=dict)
-    worst: list[tuple[float, int, WorstStill]] = field(default_factory=list)
-
-
-def _model_scores(label: str, loaded: EvaluatedModels, found: _Collected, seed: int) -> ModelScores:
-    changes = found.perturbed.items()
+def _model_scores(
+    label: str, weights: tuple[UsedWeights, ...], found: Sequence[tuple[StillCase, StillResult]], plan: Plan
+) -> ModelScores:
+    known = [(case, result, result.score) for case, result in found if result.score is not None]
+    if not known:
+        raise DataError(
+            f"{plan.data}: none of the {len(found)} stills could be evaluated: {found[0][1].reason}"
+        )
+    scores = [score for *_, score in known]
+    names = tuple(PERTURBATIONS) if plan.robustness else ()
+    perturbed = {name: [result.perturbed[i] for _, result, _ in known] for i, name in enumerate(names)}
+    lowest = sorted(known, key=lambda each: np.nan_to_num(each[2].dice_lv, nan=1.0))
     return ModelScores(
         label,
-        loaded.weights_of(label),
-        found.scores,
-        found.perturbed,
-        [worst for *_, worst in sorted(found.worst, reverse=True)],
-        ef_comparisons(found.scores),
-        [d for change, scores in changes for d in performance_drops(change, found.scores, scores, seed)],
-        [summarise_perturbed(name, scores) for name, scores in [("clean", found.scores), *changes]]
-        if changes
+        weights,
+        scores,
+        perturbed,
+        [_worst(case.files.read(), result.cavity, score) for case, result, score in lowest[:WORST]],
+        ef_comparisons(scores),
+        [d for name, them in perturbed.items() for d in performance_drops(name, scores, them, plan.seed)],
+        [summarise_perturbed(name, them) for name, them in [("clean", scores), *perturbed.items()]]
+        if perturbed
         else (),
     )
 
 
-def _score_fold(
-    fold: Fold, plan: Plan, collected: Mapping[str, _Collected], advance: Callable[[], None]
-) -> None:
-    # Patient by patient, so that one patient's images are in memory and are read once for all models.
-    for _, group in groupby(read_stills(plan.data, list(fold.patients)), key=lambda still: still.patient):
-        stills = list(group)
-        for label, predictor in fold.networks.items():
-            for still in stills:
-                other = other_phase(still, stills)
-                _score(predictor, still, other, collected[label], with_perturbations=plan.robustness)
-            advance()
-
-
-def _score(
-    predictor: Predictor,
-    still: CamusStill,
-    other: CamusStill | None,
-    found: _Collected,
-    *,
-    with_perturbations: bool,
-) -> None:
-    clean, labels = segment_and_score(predictor, still, other=other)
-    found.scores.append(clean)
-    worst = WorstStill(clean, still.image, still.mask == Structure.LV, labels == Structure.LV)
-    # A heap of the highest losses; the count settles ties, because stills have no order.
-    entry = (1 - clean.dice_lv if clean.dice_lv == clean.dice_lv else 0.0, -len(found.scores), worst)
-    if len(found.worst) < WORST:
-        heapq.heappush(found.worst, entry)
-    else:
-        heapq.heappushpop(found.worst, entry)
-    if with_perturbations:
-        for name, change in PERTURBATIONS.items():
-            score = score_perturbed(predictor, still, other, change, clean)
-            found.perturbed.setdefault(name, []).append(score)
+def _worst(still: CamusStill, cavity: str, score: StillScore) -> WorstStill:
+    predicted = unpack_cavity(cavity, still.mask.shape)
+    return WorstStill(score, still.image, still.mask == Structure.LV, predicted)

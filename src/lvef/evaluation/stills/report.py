@@ -458,6 +458,7 @@ def _run_facts(e: StillsEvaluation, plan: Plan) -> dict[str, Any]:
     return {
         "schema": RUN_SCHEMA,
         "seconds": e.seconds,
+        "resumed": e.resumed,
         "settings": settings_of(
             plan,
             split=None if plan.patients or plan.runs else plan.split,

@@ -11,9 +11,8 @@ labels as they are. The probe is assumed to lie above the middle of the image, a
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -21,19 +20,13 @@ from numpy.typing import NDArray
 
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase, Structure
-from lvef.datasets.camus import CamusStill
 from lvef.evaluation.metrics import DIGITS, EF_POINTS, LEVEL, NAN, make_generator
 from lvef.evaluation.plots.differences import MAX_DICE_DROP, MAX_EF_DROP
 from lvef.evaluation.report import Bounded
-from lvef.evaluation.stills.scores import VIEWS, StillScore, ef_pair, ef_pairs, score_still
+from lvef.evaluation.stills.scores import VIEWS, Image, Perturbation, StillScore, ef_pair, ef_pairs
 from lvef.inference.card import Figure
-from lvef.measure.predictor import Predictor
 from lvef.stats.agreement import mean_absolute_error
 from lvef.stats.bootstrap import intervals
-
-Image = NDArray[np.uint8]
-Perturbation = Callable[[Image, Image, np.random.Generator], tuple[Image, Image]]
-"""Image, labels and generator to image and labels."""
 
 SMALL_SIDE_PX, SMALL_QUALITY = 112, 50
 """Size and JPEG quality of the clips of public collections, at their worst."""
@@ -223,23 +216,6 @@ class PerformanceDrop:
     def above(self) -> bool:
         """Whether it is larger than allowed; so is what is not known because all was lost."""
         return not self.cost.value <= self.allowed
-
-
-def score_perturbed(
-    predictor: Predictor, still: CamusStill, other: CamusStill | None, change: Perturbation, clean: StillScore
-) -> StillScore:
-    """Score a perturbed still, with its other phase perturbed too; its EF reference stays that of the unperturbed mask."""
-    # Models of one frame would not look at it.
-    seen = other is not None and predictor.sees_other_phase
-    context = _perturb(other, change) if other is not None and seen else None
-    return score_still(predictor, _perturb(still, change), other=context, clean=clean)
-
-
-def _perturb(still: CamusStill, change: Perturbation) -> CamusStill:
-    # The same still gets the same grain in every run and for every model.
-    rng = np.random.default_rng(zlib.crc32(f"{still.patient} {still.view} {still.phase}".encode()))
-    image, mask = change(still.image, still.mask, rng)
-    return replace(still, image=image, mask=mask)
 
 
 def summarise_perturbed(change: str, scores: Sequence[StillScore]) -> PerturbedMetrics:

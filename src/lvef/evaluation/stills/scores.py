@@ -1,21 +1,29 @@
-"""Scores of one still: mask and volume by the code that serves, beside those of the expert."""
+"""Scores of one still: mask and volume by the code that serves, beside those of the expert; of many, by the runner."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from functools import partial
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lvef.core.errors import DataError, GeometryError, QualityRefusal
+from lvef.core.errors import DataError, GeometryError, LvefError, QualityRefusal
+from lvef.core.journal import file_stamp
 from lvef.core.records import BoolArray, Clip, FloatArray, PixelSpacing, Tracing, aspect_of
-from lvef.core.terms import Phase, Structure, View
-from lvef.datasets.camus import CamusStill
+from lvef.core.terms import Phase, Status, Structure, View
+from lvef.datasets.camus import CamusStill, StillFiles, find_stills
 from lvef.evaluation.metrics import NAN, dice_score
+from lvef.evaluation.runner import CaseResult, CaseRunner, settings_key, used_weights
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
@@ -32,6 +40,11 @@ STRUCTURE_TITLES = {"lv": "LV", "myocardium": "myocardium", "la": "LA"}
 
 VIEWS = (View.A4C, View.A2C)
 """Views that are evaluated."""
+
+
+Image = NDArray[np.uint8]
+Perturbation = Callable[[Image, Image, np.random.Generator], tuple[Image, Image]]
+"""Image, labels and generator to image and labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +273,10 @@ def ef_pairs(scores: Iterable[StillScore], view: View) -> FloatArray:
     return np.array([pair for pair in pairs if pair is not None], dtype=float).reshape(-1, 2)
 
 
-def other_phase(still: CamusStill, stills: Iterable[CamusStill]) -> CamusStill | None:
+S = TypeVar("S", CamusStill, StillFiles)
+
+
+def other_phase(still: S, stills: Iterable[S]) -> S | None:
     """The still of the same patient and view in the other phase, or None."""
     for found in stills:
         if (found.patient, found.view) == (still.patient, still.view) and found.phase != still.phase:
@@ -311,3 +327,129 @@ def _trace_expert(still: CamusStill) -> Tracing | None:
         return trace_labels(still.mask, aspect=aspect_of(still.spacing))
     except GeometryError:
         return None
+
+
+def score_perturbed(
+    predictor: Predictor, still: CamusStill, other: CamusStill | None, change: Perturbation, clean: StillScore
+) -> StillScore:
+    """Score a perturbed still, with its other phase perturbed too; its EF reference stays that of the unperturbed mask."""
+    # Models of one frame would not look at it.
+    seen = other is not None and predictor.sees_other_phase
+    context = _perturb(other, change) if other is not None and seen else None
+    return score_still(predictor, _perturb(still, change), other=context, clean=clean)
+
+
+def _perturb(still: CamusStill, change: Perturbation) -> CamusStill:
+    # The same still gets the same grain in every run and for every model.
+    rng = np.random.default_rng(zlib.crc32(f"{still.patient} {still.view} {still.phase}".encode()))
+    image, mask = change(still.image, still.mask, rng)
+    return replace(still, image=image, mask=mask)
+
+
+@dataclass(frozen=True, slots=True)
+class StillCase:
+    """A still to be measured.
+
+    Attributes:
+        files: Image and mask.
+        other: The same of its other phase, or None.
+    """
+
+    files: StillFiles
+    other: StillFiles | None
+
+    @property
+    def item(self) -> str:
+        """Patient, view and phase."""
+        return f"{self.files.patient} {self.files.view} {self.files.phase}"
+
+    @property
+    def stamp(self) -> str:
+        """Changes when an image or a mask does, or the patient's cfg files."""
+        cfg = sorted((self.files.root / "database_nifti" / self.files.patient).glob("*.cfg"))
+        both = [path for each in (self.files, self.other) if each for path in (each.image, each.mask)]
+        return file_stamp([*both, *cfg])
+
+
+@dataclass(frozen=True, slots=True)
+class StillResult(CaseResult):
+    """What came of a still.
+
+    Attributes:
+        score: Its score, whose tracings have no contour; None where it failed.
+        perturbed: Scores under each perturbation, without tracings; empty where that was not asked for.
+        cavity: The predicted cavity, for the stills that are shown.
+    """
+
+    score: StillScore | None = None
+    perturbed: tuple[StillScore, ...] = ()
+    cavity: str = ""
+
+
+def find_cases(data: Path, patients: Sequence[str]) -> list[StillCase]:
+    """Every still of the patients, beside its other phase.
+
+    Raises:
+        DataError: There are none.
+    """
+    stills = find_stills(data, patients)
+    return [StillCase(still, other_phase(still, stills)) for still in stills]
+
+
+def measure_cases(
+    predictor: Predictor, cases: Sequence[StillCase], runner: CaseRunner, changes: Mapping[str, Perturbation]
+) -> tuple[StillResult, ...]:
+    """One result a still, in their order.
+
+    Raises:
+        OutputError: The journal cannot be written.
+    """
+    weights = used_weights(predictor, 0)
+    key = settings_key(weights, "evaluation/stills", "evaluation/metrics.py", "datasets/camus.py")
+    return runner.run(
+        cases,
+        partial(measure_case, predictor=predictor, changes=changes),
+        StillResult,
+        key=attrgetter("item"),
+        stamp=attrgetter("stamp"),
+        made_with="; ".join([key, *changes]),
+        model=weights.sha256,
+    )
+
+
+def measure_case(case: StillCase, predictor: Predictor, changes: Mapping[str, Perturbation]) -> StillResult:
+    """Score one still, and what each perturbation makes of it.
+
+    Raises:
+        LvefError: Image or mask cannot be used.
+    """
+    still, other = case.files.read(), None
+    if case.other is not None and predictor.sees_other_phase:
+        try:
+            other = case.other.read()
+        except LvefError:
+            # It fails on its own account; this still is measured as one without another phase.
+            other = None
+    clean, labels = segment_and_score(predictor, still, other=other)
+    scores = (score_perturbed(predictor, still, other, change, clean) for change in changes.values())
+    return StillResult(
+        case.item,
+        str(Status.OK),
+        score=replace(
+            clean,
+            tracing=_without_contour(clean.tracing),
+            tracing_expert=_without_contour(clean.tracing_expert),
+        ),
+        perturbed=tuple(replace(score, tracing=None, tracing_expert=None) for score in scores),
+        cavity=b64encode(zlib.compress(np.packbits(labels == Structure.LV).tobytes())).decode(),
+    )
+
+
+def unpack_cavity(cavity: str, shape: tuple[int, ...]) -> BoolArray:
+    """`StillResult.cavity` as a mask, ``shape``."""
+    bits = np.frombuffer(zlib.decompress(b64decode(cavity)), np.uint8)
+    return np.unpackbits(bits, count=math.prod(shape)).reshape(shape) > 0
+
+
+def _without_contour(tracing: Tracing | None) -> Tracing | None:
+    return None if tracing is None else replace(tracing, contour=np.empty((0, 2)))
