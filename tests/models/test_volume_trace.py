@@ -28,6 +28,20 @@ def test_the_backbone_has_torchvision_s_names():
         assert layout(MobileNetV2().state_dict()) == TORCHVISION_LAYOUT
 
 
+@pytest.mark.slow
+def test_the_backbone_s_numbers_are_torchvision_s():
+    try:
+        from torchvision.models import mobilenet_v2
+    except (ImportError, RuntimeError):
+        pytest.skip("torchvision is not installed, or not for this torch")
+    torch.manual_seed(0)
+    own, theirs = lived(MobileNetV2()).eval(), mobilenet_v2(weights=None).eval()
+    theirs.load_state_dict(own.state_dict() | theirs.classifier.state_dict(prefix="classifier."))
+    image = torch.randn(2, 3, 112, 112)
+    with torch.inference_mode():
+        assert torch.allclose(own(image), theirs.features(image), rtol=0, atol=1e-5)
+
+
 def test_four_by_four_cells_become_two_by_two_become_the_answer(report):
     maps = report.backbone(torch.zeros(2, 3, 112, 112))
     assert maps.shape == (2, 1280, 4, 4)

@@ -1,6 +1,7 @@
 import logging
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 
@@ -161,6 +162,20 @@ def test_a_key_is_reported_of(start):
         assert running.client.get("/lvef/healthz", headers={"X-API-Key": ""}).status_code == 200
 
 
+def check_accessibility(page):
+    """axe-core finds nothing serious, wide and narrow, light and dark."""
+    package = pytest.importorskip("axe_playwright_python", reason="needs pip install axe-playwright-python")
+    page.evaluate((files(package) / "axe.min.js").read_text(encoding="utf-8"))
+    for width in (1280, 360):
+        for scheme in ("light", "dark"):
+            page.set_viewport_size({"width": width, "height": 700})
+            page.emulate_media(color_scheme=scheme)
+            found = page.evaluate("() => axe.run(document)")
+            assert len(found["passes"]) > 8
+            serious = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in serious] == [], (width, scheme)
+
+
 @pytest.mark.browser
 def test_the_page_in_a_browser(quick, tmp_path):
     import shutil
@@ -187,6 +202,7 @@ def test_the_page_in_a_browser(quick, tmp_path):
         page.wait_for_selector("section h2")
         assert page.locator("section").count() >= 20
         assert "curl" in page.locator("section pre").first.inner_text()
+        check_accessibility(page)
         context.close()
     assert {url.removeprefix(quick.url).split("?")[0] for url in asked} <= {
         "/docs", "/docs/page.css", "/docs/page.js", "/openapi.json", "/favicon.ico",

@@ -137,14 +137,8 @@ class BackboneSegmentation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(b, n_classes, h, w)`` of grey images ``(b, 1, h, w)``, scaled as the backbone's weights want it."""
         size = x.shape[-2:]
-        x = x.expand(-1, 3, -1, -1)
-        places = {index: part for part, index in TAPS.items()}
-        maps = {}
-        for i, layer in enumerate(self.backbone.features):
-            x = layer(x)
-            if i in places:
-                maps[places[i]] = x
-        x = self.top(x)
+        maps = self.backbone.pyramid(x.expand(-1, 3, -1, -1))
+        x = self.top(self.backbone.features[-1](maps[max(TAPS)]))
         for part, lateral, smooth in zip(self.parts, self.lateral, self.smooth, strict=True):
             up = nn.functional.interpolate(x, size=maps[part].shape[-2:], mode="nearest")
             x = smooth(up + lateral(maps[part]))

@@ -8,6 +8,15 @@ function element(name, text, kind) {
   return made;
 }
 
+// An element that scrolls where it is too wide, with the keyboard too.
+function scrolling(name, label) {
+  const made = element(name, undefined, "scroll");
+  made.tabIndex = 0;
+  made.setAttribute("role", "group");
+  made.setAttribute("aria-label", label);
+  return made;
+}
+
 function plain(text) {
   return text.replaceAll("`", "");
 }
@@ -27,8 +36,8 @@ function typeOf(page, schema) {
   return [].concat(schema.type || "any").join(" or ");
 }
 
-function table(head, rows) {
-  const box = element("div", undefined, "scroll");
+function table(label, head, rows) {
+  const box = scrolling("div", label);
   const made = box.appendChild(element("table"));
   const top = made.appendChild(element("thead")).appendChild(element("tr"));
   head.forEach((word) => top.appendChild(element("th", word)));
@@ -77,19 +86,19 @@ function describe(page, base, path, method, route) {
   if (route.description) section.appendChild(element("p", plain(route.description)));
   for (const [kind, body] of Object.entries((route.requestBody && route.requestBody.content) || {})) {
     section.appendChild(element("h3", "Request body, " + kind));
-    section.appendChild(table(["Field", "Type", "Description"], fields(page, body.schema)));
+    section.appendChild(table("Request body", ["Field", "Type", "Description"], fields(page, body.schema)));
   }
   section.appendChild(element("h3", "Example"));
-  section.appendChild(element("pre")).appendChild(element("code", curl(page, base, path, method, route)));
+  section.appendChild(scrolling("pre", "Example")).appendChild(element("code", curl(page, base, path, method, route)));
   section.appendChild(element("h3", "Responses"));
-  section.appendChild(table(["Status", "Description"],
+  section.appendChild(table("Responses", ["Status", "Description"],
     Object.entries(route.responses).map(([status, one]) => [status, one.description || ""])));
   const good = Object.entries(route.responses).find(([status]) => status.startsWith("2"));
   const schema = good && good[1].content && good[1].content["application/json"];
   const rows = schema ? fields(page, schema.schema) : [];
   if (rows.length) {
     section.appendChild(element("h3", "Response body"));
-    section.appendChild(table(["Field", "Type", "Description"], rows));
+    section.appendChild(table("Response body", ["Field", "Type", "Description"], rows));
   }
   return section;
 }
