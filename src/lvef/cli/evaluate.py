@@ -175,7 +175,7 @@ def stills(
     if out is not None:
         make_folder(out)
     if write_card:
-        [predictor] = models.folds[0].networks.values()
+        predictor = models.models[0].predictor
         check_writable(predictor.entry.folder / CARD_NAME)
     with show_progress() as progress, CaseRunner(out, progress=progress) as runner:
         evaluation = evaluate_stills(plan, models, runner)

@@ -12,7 +12,7 @@ import re
 import struct
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import lvef
-from lvef.core.serialization import csv_text, parse_json, printable, to_json
+from lvef.core.serialization import csv_text, parse_json, printable, to_json, to_plain
+from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.metrics import METRIC_COLUMNS, NAN, PAIRED_COLUMNS, MetricRow, MetricTable, PairedMetric
+from lvef.evaluation.runner import CaseResult
 from lvef.io.atomic import make_folder, remove_files, write_bytes_atomic, write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.options import MeasureOptions
@@ -133,7 +135,6 @@ class EvaluationReport:
         csv: Further CSV files: name -> text.
         plots: File name -> plot; empty where no files are written.
         run: Content of ``run.json`` beside what every run holds: ``schema``, ``seconds``, ``settings``, ...
-        keep: Files in the output folder that stay from an earlier run.
     """
 
     title: str
@@ -146,7 +147,6 @@ class EvaluationReport:
     metrics: Sequence[MetricRow] = ()
     csv: Mapping[str, str] = field(default_factory=dict)
     plots: Mapping[str, Plot] = field(default_factory=dict)
-    keep: Sequence[str] = ()
 
 
 class Bounded(NamedTuple):
@@ -159,6 +159,19 @@ class Bounded(NamedTuple):
 
 UNKNOWN = Bounded(NAN, NAN, NAN)
 """A metric that is not defined."""
+
+
+def shown_sections(sections: Iterable[Section]) -> list[Section]:
+    """Those that have a table with rows or a plot, without tables that have no rows."""
+    kept = (replace(s, tables=[table for table in s.tables if table.rows]) for s in sections)
+    return [section for section in kept if section.tables or section.plots]
+
+
+def summary_of(schema: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Content of ``summary.json``: what every summary begins with, and an evaluation's own values, as JSON values."""
+    head = {"schema": schema, "lvef_version": lvef.__version__, "disclaimer": DISCLAIMER}
+    plain: dict[str, Any] = to_plain({**head, **values}, digits=0)
+    return plain
 
 
 def select_plots(plots: Mapping[str, Plot], *names: str) -> list[Plot]:
@@ -190,6 +203,16 @@ def metric_text(row: MetricRow | None, form: str) -> str:
 def listed(items: Sequence[str]) -> str:
     """The first `MAX_NAMED` items, for people."""
     return ", ".join(items[:MAX_NAMED]) + (", ..." if len(items) > MAX_NAMED else "")
+
+
+def reason_rows(results: Iterable[CaseResult]) -> list[Row]:
+    """Reasons of the cases without an EF, how many have each, and the first of them; the most frequent reason first."""
+    items: dict[str, list[str]] = {}
+    for result in results:
+        if not result.has_ef:
+            items.setdefault(result.reason_code or result.status, []).append(result.item)
+    ordered = sorted(items.items(), key=lambda entry: -len(entry[1]))
+    return [(reason, str(len(named)), listed(named)) for reason, named in ordered]
 
 
 def p_text(p: float | None) -> str:
@@ -255,6 +278,24 @@ def file_names(labels: Sequence[str]) -> dict[str, str]:
             name = f"{plain}-{number}"
         found[label] = name
     return found
+
+
+FIGURE_COLUMNS = ("name", "value", "low", "high", "level", "n", "unit", "split", "reference", "trivial")
+"""Columns of ``figures.csv``, after those that say of whom a metric is."""
+
+
+def figures_csv(header: Sequence[str], rows: Iterable[tuple[Sequence[str], MetricRow]]) -> str:
+    """Metrics as ``figures.csv``.
+
+    Args:
+        header: Names of the columns that say of whom a metric is.
+        rows: Cells of these columns, and the metric.
+    """
+    figures = ((cells, asdict(row.to_figure())) for cells, row in rows)
+    return table_csv(
+        (*header, *FIGURE_COLUMNS),
+        ([*cells, *(row[name] for name in FIGURE_COLUMNS)] for cells, row in figures),
+    )
 
 
 def metrics_csv(rows: Iterable[MetricRow]) -> str:
@@ -330,7 +371,7 @@ def write_report(folder: Path, report: EvaluationReport) -> list[str]:
     for name, text in texts.items():
         write_text_atomic(folder / name, text)
     written = sorted([*texts, *report.plots])
-    remove_files(folder, earlier - set(written) - set(report.keep))
+    remove_files(folder, earlier - set(written))
     record = {
         **report.run,
         "lvef_version": lvef.__version__,

@@ -22,7 +22,8 @@ from lvef.core.runner import Pool, Progress, reason_of, run
 from lvef.core.serialization import to_plain
 from lvef.core.terms import Status
 from lvef.evaluation.metrics import NAN
-from lvef.inference.card import Card
+from lvef.inference.card import CARD_NAME
+from lvef.inference.catalogue import ModelEntry
 from lvef.inference.session import available_threads
 from lvef.measure.batch import MAX_WORKERS
 from lvef.measure.pipeline import ClipResult
@@ -132,17 +133,32 @@ def _from_plain(kind: Any, value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def check_distinct(names: Sequence[str], cards: Sequence[Card]) -> None:
-    """Refuse a model that is given twice.
+def label_candidates(given: Sequence[str], entries: Sequence[ModelEntry]) -> list[list[str]]:
+    """Labels of models for `first_distinct`, the shortest first; a folder is labelled by its last two names.
+
+    Args:
+        given: Names or folders, as the user gave them.
+        entries: The models.
 
     Raises:
-        ConfigError: Two have the same hash.
+        ConfigError: A model is given twice.
     """
+    cards = [entry.card for entry in entries]
     hashes = [card.model_sha256 for card in cards]
     for digest, n in Counter(hashes).items():
         if n > 1:
-            same = [name for name, own in zip(names, hashes, strict=True) if own == digest]
+            same = [name for name, own in zip(given, hashes, strict=True) if own == digest]
             raise ConfigError(f"{' and '.join(same)} are the same model; give each model once.")
+    folders = [entry.folder.resolve() for entry in entries]
+    return [
+        [card.name for card in cards],
+        [f"{card.name} {card.version}" for card in cards],
+        [
+            f"{folder.parent.name}/{folder.name}" if (Path(name) / CARD_NAME).is_file() else name
+            for name, folder in zip(given, folders, strict=True)
+        ],
+        [f"{card.name} {card.model_sha256[:8]}" for card in cards],
+    ]
 
 
 def first_distinct(*candidates: Sequence[str]) -> list[str]:

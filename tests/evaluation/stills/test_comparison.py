@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lvef.evaluation.stills.metrics import EfCase, EfComparison, Side, compare_models
+from lvef.evaluation.stills.metrics import EfCase, EfComparison, ModelScores, compare_models
 from lvef.evaluation.stills.scores import StillScore
 from lvef.stats.bootstrap import holm
 
@@ -27,7 +27,7 @@ def side(label, dice, errors, patients=range(10)):
         for i in patients
     ]
     cases = tuple(EfCase(f"p{i}", "Good", 50 + errors, 50) for i in patients)
-    return Side(label, scores, [EfComparison("a4c", "A4C alone", "made up", cases, 0)])
+    return ModelScores(label, (), scores, comparisons=[EfComparison("a4c", "A4C alone", "made up", cases, 0)])
 
 
 def test_second_minus_first_with_its_direction():

@@ -30,14 +30,14 @@ def run_folder(root, name, patients, mark=""):
 
 def test_a_split_and_a_list(collection, tmp_path):
     models = load_models(plan(collection))
-    [fold] = models.folds
-    assert fold.patients == read_split(collection, "validation")
+    [model] = models.models
+    assert model.patients == read_split(collection, "validation")
     assert models.labels == ["camus-seg"]
     assert models.split == "CAMUS validation"
     names = tmp_path / "some.txt"
     names.write_text("patient0001 patient0002\npatient0001\n")
     models = load_models(plan(collection, patients=names))
-    assert models.folds[0].patients == ["patient0001", "patient0002"]
+    assert models.models[0].patients == ["patient0001", "patient0002"]
     assert models.split == "patients of some.txt"
 
 
@@ -49,7 +49,7 @@ def test_the_testing_patients_are_evaluated_with_a_word_on_what_for(collection):
         models = load_models(plan(collection, split="testing"))
     finally:
         split.unlink() if before is None else split.write_text(before)
-    assert models.folds[0].patients == ["patient0003"]
+    assert models.models[0].patients == ["patient0003"]
     assert models.split == "CAMUS testing"
     assert TEST_SET_WARNING in models.notices
     assert TEST_SET_WARNING not in load_models(plan(collection)).notices
@@ -82,7 +82,7 @@ def test_folds_are_evaluated_apart(collection, tmp_path):
     runs = (run_folder(tmp_path, "fold0", first, "a"), run_folder(tmp_path, "fold1", second, "b"))
     models = load_models(plan(collection, runs=runs))
     assert models.labels == [POOLED_LABEL]
-    assert [fold.patients for fold in models.folds] == [first, second]
+    assert [model.patients for model in models.models] == [first, second]
     weights = models.weights_of(POOLED_LABEL)
     assert len({w.sha256 for w in weights}) == 2
     assert [w.patients for w in weights] == [4, 4]

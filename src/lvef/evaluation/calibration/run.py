@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from lvef.core.config import to_mapping
-from lvef.core.errors import DataError
 from lvef.core.records import FloatArray
 from lvef.core.runner import Progress
 from lvef.core.serialization import csv_text
@@ -37,10 +36,9 @@ from lvef.evaluation.metrics import EF_POINTS, LEVEL, Metric, MetricRow, bootstr
 from lvef.evaluation.plots.curves import risk_coverage_png
 from lvef.evaluation.report import EvaluationReport, Plot, Section, Table, settings_of
 from lvef.evaluation.runner import CaseRunner, settings_key, used_weights
-from lvef.evaluation.stills.evaluation import HELD_OUT_NAME, read_names
+from lvef.evaluation.stills.evaluation import HELD_OUT_NAME, model_of_run, read_names
 from lvef.evaluation.stills.robustness import PERTURBATIONS
 from lvef.geometry.categories import HeartFailureRange, heart_failure_range
-from lvef.inference.card import CARD_NAME
 from lvef.inference.catalogue import find_model
 from lvef.io.atomic import check_writable, write_text_atomic
 from lvef.measure.interval import INTERVAL_NAME, Calibration, Cover
@@ -389,21 +387,6 @@ def calibrate(
         cover=covers(metrics),
     )
     return calibration, make_report(plan, calibration, results, predicted, metrics, seconds)
-
-
-def model_of_run(run: Path) -> Path:
-    """Folder of the model that a training run made.
-
-    Raises:
-        DataError: It holds none, or several.
-    """
-    found = sorted(card.parent for card in run.glob(f"*/{CARD_NAME}"))
-    if len(found) != 1:
-        raise DataError(
-            f"{run}: {len(found)} models were found; the folder of a training run was expected, with {HELD_OUT_NAME} and "
-            "one model in it."
-        )
-    return found[0]
 
 
 def _data_text(results: Sequence[SignsResult], plan: CalibrationPlan) -> str:

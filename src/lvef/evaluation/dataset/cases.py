@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -143,14 +143,8 @@ class Group:
         return f"{self.by}: {self.label}"
 
 
-GROUPINGS: dict[str, Callable[[Case], str]] = {
-    "collection": lambda case: case.collection,
-    "view": lambda case: case.view,
-    "quality": lambda case: case.quality,
-    "rhythm": lambda case: case.rhythm,
-    "sex": lambda case: case.sex,
-}
-"""Columns whose labels group the clips."""
+GROUPINGS = ("collection", "view", "quality", "rhythm", "sex")
+"""Fields of a `Case` whose labels group the clips."""
 
 
 def groups_of(cases: Sequence[Case]) -> list[Group]:
@@ -160,11 +154,12 @@ def groups_of(cases: Sequence[Case]) -> list[Group]:
         indices = tuple(i for i, case in enumerate(cases) if low <= case.ef_percent < high)
         if indices:
             found.append(Group("manifest's EF", label, indices))
-    for by, label_of in GROUPINGS.items():
-        labels = sorted({label_of(case) for case in cases}, key=lambda label: (not label, label))
+    for by in GROUPINGS:
+        own = [str(getattr(case, by)) for case in cases]
+        labels = sorted(set(own), key=lambda label: (not label, label))
         if 2 <= len(labels) <= MAX_LABELS:
             for label in labels:
-                indices = tuple(i for i, case in enumerate(cases) if label_of(case) == label)
+                indices = tuple(i for i, stated in enumerate(own) if stated == label)
                 found.append(Group(by, label or NOT_STATED, indices))
     return found
 

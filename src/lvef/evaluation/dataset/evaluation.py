@@ -31,9 +31,9 @@ from lvef.evaluation.runner import (
     CaseRunner,
     Measures,
     UsedWeights,
-    check_distinct,
     exit_code_of,
     first_distinct,
+    label_candidates,
     settings_key,
     used_weights,
 )
@@ -329,22 +329,14 @@ def _labels(plan: Plan, entries: Sequence[ModelEntry]) -> list[str]:
     Raises:
         ConfigError: The same model or file is given twice.
     """
-    cards = [entry.card for entry in entries]
-    check_distinct(plan.weights, cards)
+    of_models = label_candidates(plan.weights, entries)
     files = [path.resolve() for path in plan.predictions]
     if len(set(files)) < len(files):
         raise ConfigError("A file of predictions is given twice; give each once.")
-    folders = [entry.folder.resolve() for entry in entries]
     long_names = [f"{path.parent.name}/{path.stem}" for path in files]
-    labels = first_distinct(
-        [*(card.name for card in cards), *(path.stem for path in files)],
-        [*(f"{card.name} {card.version}" for card in cards), *long_names],
-        [*(f"{folder.parent.name}/{folder.name}" for folder in folders), *long_names],
-        [
-            *(f"{card.name} {card.model_sha256[:8]}" for card in cards),
-            *(f"{path.stem} {number}" for number, path in enumerate(files, 1)),
-        ],
-    )
+    numbered = [f"{path.stem} {number}" for number, path in enumerate(files, 1)]
+    of_files = ([path.stem for path in files], long_names, long_names, numbered)
+    labels = first_distinct(*(first + second for first, second in zip(of_models, of_files, strict=True)))
     return [printable(label) for label in labels]
 
 

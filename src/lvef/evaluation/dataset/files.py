@@ -9,26 +9,17 @@ from typing import Any
 
 import numpy as np
 
-import lvef
-from lvef.core.serialization import to_plain
-from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.dataset.analysis import Analysis, MethodAnalysis
 from lvef.evaluation.dataset.cases import Group
 from lvef.evaluation.dataset.evaluation import Plan
 from lvef.evaluation.dataset.predictions import NOT_COMPARABLE, REPORT_TEST_MAE, TracingError
 from lvef.evaluation.metrics import CLASSES, MetricRow
-from lvef.evaluation.report import paired_csv, settings_of, table_csv
+from lvef.evaluation.report import figures_csv, paired_csv, settings_of, summary_of, table_csv
 from lvef.evaluation.runner import patients_digest
 from lvef.geometry.categories import report_class
 
 SUMMARY_SCHEMA, RUN_SCHEMA = "lvef-ef-evaluation/1", "lvef-ef-evaluation-run/1"
 """Versions of the layouts of ``summary.json`` and ``run.json``."""
-
-FIGURE_COLUMNS = (
-    *("network", "by", "label", "name", "value", "low", "high", "level", "n", "unit", "split", "reference"),
-    "trivial",
-)
-"""Columns of ``figures.csv``; ``by`` is empty for all clips."""
 
 CASE_COLUMNS = (
     *("network", "item", "collection", "patient", "split", "view", "quality", "rhythm", "sex"),
@@ -44,7 +35,7 @@ def make_csv_files(a: Analysis) -> dict[str, str]:
     calibration = ("network", "part", "n", "ef_percent", "ef_reference_percent", "sd_reference")
     confusion = ("network", "clips", "class_reference", "class", "count")
     files = {
-        "figures.csv": table_csv(FIGURE_COLUMNS, _figure_rows(a)),
+        "figures.csv": figures_csv(("network", "by", "label"), _figure_rows(a)),
         "cases.csv": table_csv(CASE_COLUMNS, _case_rows(a)),
         "confusion.csv": table_csv(confusion, _confusion_rows(a)),
         "calibration.csv": table_csv(
@@ -61,13 +52,12 @@ def make_csv_files(a: Analysis) -> dict[str, str]:
     return files
 
 
-def _figure_rows(a: Analysis) -> Iterable[list[Any]]:
+def _figure_rows(a: Analysis) -> Iterable[tuple[tuple[str, str, str], MetricRow]]:
     for m in a.methods:
         for group in (None, *a.groups):
             by, label = (group.by, group.label) if group else ("", "")
             for row in a.metrics.select(m.label, group.key if group else ""):
-                figure = asdict(row.to_figure())
-                yield [m.label, by, label, *(figure[column] for column in FIGURE_COLUMNS[3:])]
+                yield (m.label, by, label), row
 
 
 def _case_rows(a: Analysis) -> Iterable[list[Any]]:
@@ -104,9 +94,6 @@ def to_summary(a: Analysis) -> dict[str, Any]:
     """Everything but the single clips: ``summary.json``."""
     selection = a.evaluation.selection
     values = {
-        "schema": SUMMARY_SCHEMA,
-        "lvef_version": lvef.__version__,
-        "disclaimer": DISCLAIMER,
         "manifest": selection.manifest,
         "split": selection.split,
         "clips": len(selection.cases),
@@ -124,8 +111,7 @@ def to_summary(a: Analysis) -> dict[str, Any]:
         "networks": [_method_summary(a, m) for m in a.methods],
         "paired": [asdict(paired) for paired in a.paired],
     }
-    plain: dict[str, Any] = to_plain(values, digits=0)
-    return plain
+    return summary_of(SUMMARY_SCHEMA, values)
 
 
 def _method_summary(a: Analysis, m: MethodAnalysis) -> dict[str, Any]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from lvef.core.journal import JOURNAL_NAME
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.dataset.analysis import (
     FILLED,
@@ -41,7 +39,9 @@ from lvef.evaluation.report import (
     listed,
     metric_text,
     p_text,
+    reason_rows,
     select_plots,
+    shown_sections,
 )
 from lvef.stats.agreement import roc_curve
 from lvef.stats.bootstrap import RESAMPLES
@@ -137,7 +137,6 @@ def make_report(analysis: Analysis, inputs: Inputs, plan: Plan, *, with_files: b
         metrics=analysis.metrics.rows,
         csv=make_csv_files(analysis) if with_files else {},
         plots=plots,
-        keep=(JOURNAL_NAME,),
     )
 
 
@@ -203,7 +202,7 @@ def _sections(a: Analysis, plots: dict[str, Plot]) -> list[Section]:
             "Clips without an EF", "Each is listed in cases.csv, with its reason.", [missing], brief=[missing]
         ),
     ]
-    return [s for s in sections if any(table.rows for table in s.tables) or s.plots]
+    return shown_sections(sections)
 
 
 def _metric_table(a: Analysis, metrics: Sequence[Metric], caption: str, ending: str = "") -> Table:
@@ -329,12 +328,7 @@ def _paired_table(a: Analysis) -> Table:
 
 def _missing_table(a: Analysis) -> Table:
     """A row a method and reason: clips without an EF, the most frequent reason first."""
-    rows: list[Row] = []
-    for m in a.methods:
-        reasons = [result.reason_code or result.status for result in m.missing]
-        for reason, n in Counter(reasons).most_common():
-            items = [r.item for r, code in zip(m.missing, reasons, strict=True) if code == reason]
-            rows.append((m.label, reason, str(n), listed(items)))
+    rows = [(m.label, *row) for m in a.methods for row in reason_rows(m.missing)]
     return Table(("method", "reason", "clips", "for example"), rows)
 
 

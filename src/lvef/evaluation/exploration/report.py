@@ -24,7 +24,16 @@ from lvef.evaluation.exploration.plots import (
     volumes_png,
     z_scores_png,
 )
-from lvef.evaluation.report import EvaluationReport, Plot, Section, Table, last_name, select_plots, table_csv
+from lvef.evaluation.report import (
+    EvaluationReport,
+    Plot,
+    Section,
+    Table,
+    last_name,
+    select_plots,
+    shown_sections,
+    table_csv,
+)
 from lvef.stats.describe import WHISKER
 
 SCHEMA, RUN_SCHEMA = "lvef-exploration/1", "lvef-exploration-run/1"
@@ -153,7 +162,7 @@ def _sections(found: Exploration, plots: dict[str, Plot], examples: Examples | N
     def section(
         title: str, plot: str, text: str = "", shown: Sequence[Table] = (), brief: Sequence[Table] = ()
     ) -> Section:
-        return Section(title, text, [t for t in shown if t.rows], select_plots(plots, plot), brief)
+        return Section(title, text, shown, select_plots(plots, plot), brief)
 
     sections = [
         section(
@@ -172,7 +181,7 @@ def _sections(found: Exploration, plots: dict[str, Plot], examples: Examples | N
         section("Contents", "counts.png", "", [contents], [contents]),
         section("Clips and sizes", "clips.png", "", [size_table(found)]),
     ]
-    kept = [s for s in sections if s.tables or s.plots]
+    kept = shown_sections(sections)
     if examples is not None:
         text = shown_text(examples)
         if examples.unreadable:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
-from lvef.core.records import BoolArray
 from lvef.core.serialization import parse_json
 from lvef.core.terms import Structure
 from lvef.datasets.camus import CamusStill, read_split
@@ -23,15 +21,15 @@ from lvef.evaluation.report import listed
 from lvef.evaluation.runner import (
     CaseRunner,
     UsedWeights,
-    check_distinct,
     first_distinct,
+    label_candidates,
     patients_digest,
     used_weights,
 )
 from lvef.evaluation.stills.metrics import (
     CARD_METRICS,
-    EfComparison,
-    Side,
+    ModelScores,
+    WorstStill,
     compare_models,
     ef_comparisons,
     ef_metrics,
@@ -39,8 +37,6 @@ from lvef.evaluation.stills.metrics import (
 )
 from lvef.evaluation.stills.robustness import (
     PERTURBATIONS,
-    PerformanceDrop,
-    PerturbedMetrics,
     drop_figures,
     performance_drops,
     summarise_perturbed,
@@ -101,16 +97,18 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Fold:
-    """Patients, and the models evaluated on them.
+class LoadedModel:
+    """A model and the patients it is evaluated on.
 
     Attributes:
+        label: Its name among the others; models of several runs share one.
+        predictor: The model.
         patients: Their names.
-        networks: Label -> loaded model.
     """
 
+    label: str
+    predictor: Predictor
     patients: Sequence[str]
-    networks: dict[str, Predictor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,27 +116,23 @@ class EvaluatedModels:
     """The models and patients of an evaluation on stills.
 
     Attributes:
-        folds: One, or one a training run.
+        models: They; several on the same patients, or one a training run.
         split: Description of the patients.
         notices: Warnings to the reader.
     """
 
-    folds: Sequence[Fold]
+    models: Sequence[LoadedModel]
     split: str
     notices: Sequence[str]
 
     @property
     def labels(self) -> list[str]:
         """Labels of the models, in the order given."""
-        return list(dict.fromkeys(label for fold in self.folds for label in fold.networks))
+        return list(dict.fromkeys(model.label for model in self.models))
 
     def weights_of(self, label: str) -> tuple[UsedWeights, ...]:
         """The model files of a label."""
-        return tuple(
-            used_weights(fold.networks[label], len(fold.patients))
-            for fold in self.folds
-            if label in fold.networks
-        )
+        return tuple(used_weights(m.predictor, len(m.patients)) for m in self.models if m.label == label)
 
 
 def load_models(plan: Plan) -> EvaluatedModels:
@@ -154,19 +148,20 @@ def load_models(plan: Plan) -> EvaluatedModels:
             f"{plan.data}: no such folder; the folder of the dataset was expected, with database_nifti in it."
         )
     if plan.runs:
-        folds = _load_folds(plan)
-        runs = f"{len(folds)} {'run' if len(folds) == 1 else 'runs'}"
+        models = _load_runs(plan)
+        runs = f"{len(models)} {'run' if len(models) == 1 else 'runs'}"
         split = f"patients held out by {runs}, each evaluated with its own model"
     else:
-        patients = _patients(plan)
+        names = read_names(plan.patients) if plan.patients else read_split(plan.data, plan.split)
         split = f"patients of {plan.patients.name}" if plan.patients else f"CAMUS {plan.split}"
-        folds = [Fold(patients, _load_models(plan))]
+        predictors = [_load_model(plan, name) for name in plan.weights]
+        labels = first_distinct(*label_candidates(plan.weights, [p.entry for p in predictors]))
+        patients = list(dict.fromkeys(names))
+        models = [LoadedModel(*each, patients) for each in zip(labels, predictors, strict=True)]
     warnings = [TEST_SET_WARNING] if split == f"CAMUS {TESTING}" else []
-    experimental = dict.fromkeys(
-        experimental_text(predictor.entry.card) for fold in folds for predictor in fold.networks.values()
-    )
+    experimental = dict.fromkeys(experimental_text(model.predictor.entry.card) for model in models)
     return EvaluatedModels(
-        folds, split, [*warnings, *filter(None, experimental), *_leakage_warnings(plan.data, folds)]
+        models, split, [*warnings, *filter(None, experimental), *_leakage_warnings(plan.data, models)]
     )
 
 
@@ -187,18 +182,6 @@ def read_names(path: Path) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _patients(plan: Plan) -> list[str]:
-    return (
-        read_names(plan.patients) if plan.patients else list(dict.fromkeys(read_split(plan.data, plan.split)))
-    )
-
-
-def _load_models(plan: Plan) -> dict[str, Predictor]:
-    predictors = [_load_model(plan, name) for name in plan.weights]
-    check_distinct(plan.weights, [p.entry.card for p in predictors])
-    return dict(zip(_labels(plan.weights, predictors), predictors, strict=True))
-
-
 def _load_model(plan: Plan, name: str) -> Predictor:
     """A model that traces stills.
 
@@ -213,23 +196,8 @@ def _load_model(plan: Plan, name: str) -> Predictor:
     return predictor
 
 
-def _labels(given: Sequence[str], predictors: Sequence[Predictor]) -> list[str]:
-    """The shortest labels that are unique; a folder is labelled by its last two names."""
-    cards = [p.entry.card for p in predictors]
-    folders = [p.entry.folder.resolve() for p in predictors]
-    return first_distinct(
-        [card.name for card in cards],
-        [f"{card.name} {card.version}" for card in cards],
-        [
-            f"{folder.parent.name}/{folder.name}" if (Path(name) / CARD_NAME).is_file() else name
-            for name, folder in zip(given, folders, strict=True)
-        ],
-        [f"{card.name} {card.model_sha256[:8]}" for card in cards],
-    )
-
-
-def _load_folds(plan: Plan) -> list[Fold]:
-    folds: list[Fold] = []
+def _load_runs(plan: Plan) -> list[LoadedModel]:
+    models: list[LoadedModel] = []
     seen: dict[str, Path] = {}
     for run in plan.runs:
         patients = read_names(run / HELD_OUT_NAME)
@@ -240,12 +208,12 @@ def _load_folds(plan: Plan) -> list[Fold]:
                     "evaluated once, with the model it was kept out of."
                 )
             seen[patient] = run
-        folds.append(Fold(patients, {POOLED_LABEL: _load_model(plan, str(_model_folder(run)))}))
-    return folds
+        models.append(LoadedModel(POOLED_LABEL, _load_model(plan, str(model_of_run(run))), patients))
+    return models
 
 
-def _model_folder(run: Path) -> Path:
-    """The one folder with a card in a run's folder.
+def model_of_run(run: Path) -> Path:
+    """Folder of the model that a training run made.
 
     Raises:
         DataError: There is none, or more than one.
@@ -257,7 +225,7 @@ def _model_folder(run: Path) -> Path:
     return found[0]
 
 
-def _leakage_warnings(data: Path, folds: Sequence[Fold]) -> list[str]:
+def _leakage_warnings(data: Path, models: Sequence[LoadedModel]) -> list[str]:
     """Warnings on models whose training patients, by their card, are among those evaluated."""
     try:
         trained_on = read_split(data, TRAINING)
@@ -266,11 +234,10 @@ def _leakage_warnings(data: Path, folds: Sequence[Fold]) -> list[str]:
     digest = patients_digest(trained_on)
     leaked: Counter[str] = Counter()
     evaluated: Counter[str] = Counter()
-    for fold in folds:
-        for label, predictor in fold.networks.items():
-            evaluated[label] += len(fold.patients)
-            if predictor.entry.card.training.patients_sha256 == digest:
-                leaked[label] += len(set(fold.patients) & set(trained_on))
+    for m in models:
+        evaluated[m.label] += len(m.patients)
+        if m.predictor.entry.card.training.patients_sha256 == digest:
+            leaked[m.label] += len(set(m.patients) & set(trained_on))
     return [
         f"Data leakage: {label} was trained on all CAMUS training patients, by its card, and {n} of the {evaluated[label]} "
         "patients evaluated here are among them: its metrics do not hold for new patients."
@@ -281,53 +248,6 @@ def _leakage_warnings(data: Path, folds: Sequence[Fold]) -> list[str]:
 
 WORST = 12
 """Stills with the lowest LV Dice that are kept to look at."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorstStill:
-    """A still with low Dice, with all that is needed to look at it.
-
-    Attributes:
-        score: Its score.
-        image: ``(height, width)`` uint8.
-        expert: ``(height, width)`` cavity of the expert.
-        predicted: ``(height, width)`` predicted cavity.
-    """
-
-    score: StillScore
-    image: NDArray[np.uint8]
-    expert: BoolArray
-    predicted: BoolArray
-
-
-@dataclass(frozen=True, slots=True)
-class ModelScores:
-    """Everything scored of one model, or of the models of one cross-validation.
-
-    Attributes:
-        label: Its name among the others.
-        weights: The file, or one file a fold.
-        scores: One a still.
-        perturbed: Perturbation -> scores in the order of ``scores``; empty where that was not asked for.
-        worst: The stills with the lowest LV Dice, the worst first.
-        comparisons: EFs beside each reference.
-        drops: Performance drops under each perturbation.
-        sums: Metrics of the clean image and under each perturbation; empty where that was not asked for.
-    """
-
-    label: str
-    weights: tuple[UsedWeights, ...]
-    scores: Sequence[StillScore]
-    perturbed: Mapping[str, Sequence[StillScore]] = field(default_factory=dict)
-    worst: Sequence[WorstStill] = ()
-    comparisons: Sequence[EfComparison] = ()
-    drops: Sequence[PerformanceDrop] = ()
-    sums: Sequence[PerturbedMetrics] = ()
-
-    @property
-    def patients(self) -> list[str]:
-        """Their names, in the order in which they were scored."""
-        return list(dict.fromkeys(score.patient for score in self.scores))
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,30 +298,29 @@ def evaluate(plan: Plan, loaded: EvaluatedModels, runner: CaseRunner) -> StillsE
         OutputError: The journal cannot be written.
     """
     began = time.perf_counter()
-    folds = [(find_cases(plan.data, fold.patients), fold.networks) for fold in loaded.folds]
-    runner.start(sum(len(cases) * len(networks) for cases, networks in folds))
+    cases = [find_cases(plan.data, model.patients) for model in loaded.models]
+    runner.start(sum(map(len, cases)))
     found: dict[str, list[tuple[StillCase, StillResult]]] = {label: [] for label in loaded.labels}
-    for cases, networks in folds:
-        for label, predictor in networks.items():
-            results = measure_cases(predictor, cases, runner, PERTURBATIONS if plan.robustness else {})
-            found[label] += zip(cases, results, strict=True)
-    failed = list(dict.fromkeys(r.item for pairs in found.values() for _, r in pairs if r.is_failed))
+    for model, own in zip(loaded.models, cases, strict=True):
+        results = measure_cases(model.predictor, own, runner, PERTURBATIONS if plan.robustness else {})
+        found[model.label] += zip(own, results, strict=True)
     models = [_model_scores(label, loaded.weights_of(label), pairs, plan) for label, pairs in found.items()]
-    asked = sum(len(fold.patients) for fold in loaded.folds)
-    there = len({case.files.patient for cases, _ in folds for case in cases})
+    asked = {patient for model in loaded.models for patient in model.patients}
+    there = {case.files.patient for own in cases for case in own}
+    failed = list(dict.fromkeys(r.item for pairs in found.values() for _, r in pairs if r.is_failed))
     split = f"{loaded.split}, {max(len(model.patients) for model in models)} patients"
     notices = list(loaded.notices)
-    if there < asked:
-        notices.append(f"{asked - there} of the {asked} patients asked for have no stills and are left out.")
+    if n := len(asked - there):
+        notices.append(f"{n} of the {len(asked)} patients asked for have no stills and are left out.")
     if failed:
-        stills = sum(len(cases) for cases, _ in folds)
+        stills = len({case for own in cases for case in own})
         notices.append(f"{len(failed)} of the {stills} stills could not be evaluated: {listed(failed)}.")
     rows = []
     for m in models:
         rows += still_metrics(m.scores, method=m.label, split=split, seed=plan.seed)
         for comparison in m.comparisons:
             rows += ef_metrics(comparison, method=m.label, split=split, seed=plan.seed)
-    paired = compare_models([Side(m.label, m.scores, m.comparisons) for m in models], plan.seed)
+    paired = compare_models(models, plan.seed)
     seconds = time.perf_counter() - began
     return StillsEvaluation(
         split, models, MetricTable(rows), paired, notices, seconds, runner.resumed, failed

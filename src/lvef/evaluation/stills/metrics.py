@@ -7,13 +7,14 @@ what is left is the model's; it is stated with every metric. A new metric of a s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import FloatArray, Tracing
+from lvef.core.records import BoolArray, FloatArray, Tracing
 from lvef.core.terms import Phase, View
 from lvef.evaluation.metrics import (
     EF_POINTS,
@@ -28,6 +29,8 @@ from lvef.evaluation.metrics import (
     make_generator,
     select_metrics,
 )
+from lvef.evaluation.runner import UsedWeights
+from lvef.evaluation.stills.robustness import PerformanceDrop, PerturbedMetrics
 from lvef.evaluation.stills.scores import STRUCTURE_TITLES, STRUCTURES, VIEWS, StillScore
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import biplane_ef
@@ -267,22 +270,60 @@ def ef_metrics(comparison: EfComparison, *, method: str, split: str, seed: int) 
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One of two models: its name, its stills, its EFs."""
+class WorstStill:
+    """A still with low Dice, with all that is needed to look at it.
+
+    Attributes:
+        score: Its score.
+        image: ``(height, width)`` uint8.
+        expert: ``(height, width)`` cavity of the expert.
+        predicted: ``(height, width)`` predicted cavity.
+    """
+
+    score: StillScore
+    image: NDArray[np.uint8]
+    expert: BoolArray
+    predicted: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScores:
+    """Everything scored of one model, or of the models of one cross-validation.
+
+    Attributes:
+        label: Its name among the others.
+        weights: The file, or one file a fold.
+        scores: One a still.
+        perturbed: Perturbation -> scores in the order of ``scores``; empty where that was not asked for.
+        worst: The stills with the lowest LV Dice, the worst first.
+        comparisons: EFs beside each reference.
+        drops: Performance drops under each perturbation.
+        sums: Metrics of the clean image and under each perturbation; empty where that was not asked for.
+    """
 
     label: str
+    weights: tuple[UsedWeights, ...]
     scores: Sequence[StillScore]
-    comparisons: Sequence[EfComparison]
+    perturbed: Mapping[str, Sequence[StillScore]] = field(default_factory=dict)
+    worst: Sequence[WorstStill] = ()
+    comparisons: Sequence[EfComparison] = ()
+    drops: Sequence[PerformanceDrop] = ()
+    sums: Sequence[PerturbedMetrics] = ()
+
+    @property
+    def patients(self) -> list[str]:
+        """Their names, in the order in which they were scored."""
+        return list(dict.fromkeys(score.patient for score in self.scores))
 
 
-def compare_models(sides: Sequence[Side], seed: int) -> list[PairedMetric]:
+def compare_models(models: Sequence[ModelScores], seed: int) -> list[PairedMetric]:
     """Every pair of models, every metric; p values corrected over all of them."""
     return correct_p_values(
-        metric for first, second in combinations(sides, 2) for metric in _compare(first, second, seed)
+        metric for first, second in combinations(models, 2) for metric in _compare(first, second, seed)
     )
 
 
-def _compare(first: Side, second: Side, seed: int) -> Iterator[PairedMetric]:
+def _compare(first: ModelScores, second: ModelScores, seed: int) -> Iterator[PairedMetric]:
     theirs = _values(second)
     for (figure, unit, more_is_better), values in _values(first).items():
         others = theirs.get((figure, unit, more_is_better), {})
@@ -310,7 +351,7 @@ def _compare(first: Side, second: Side, seed: int) -> Iterator[PairedMetric]:
             )
 
 
-def _values(side: Side) -> dict[tuple[str, str, bool], dict[str, float]]:
+def _values(model: ModelScores) -> dict[tuple[str, str, bool], dict[str, float]]:
     """Name, unit and direction of each metric -> its value by patient."""
     found: dict[tuple[str, str, bool], dict[str, float]] = {}
     for name, title in STRUCTURE_TITLES.items():
@@ -318,16 +359,16 @@ def _values(side: Side) -> dict[tuple[str, str, bool], dict[str, float]]:
             for phase in Phase:
                 found[f"{title} Dice {view} {phase}", "Dice", True] = {
                     s.patient: getattr(s, f"dice_{name}")
-                    for s in side.scores
+                    for s in model.scores
                     if s.view == view and s.phase == phase
                 }
     for view in VIEWS:
         for phase in Phase:
-            for score in side.scores:
+            for score in model.scores:
                 if score.view == view and score.phase == phase and score.distance_unit:
                     key = f"LV border {view} {phase}", score.distance_unit, False
                     found.setdefault(key, {})[score.patient] = score.distance_lv
-    for comparison in side.comparisons:
+    for comparison in model.comparisons:
         where = "A4C to biplane" if comparison.key == "a4c_vs_biplane" else comparison.title
         found[f"EF error {where}", EF_POINTS, False] = {
             case.patient: abs(case.ef_percent - case.ef_reference_percent) for case in comparison.cases

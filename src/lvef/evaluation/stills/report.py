@@ -8,8 +8,6 @@ from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
-import lvef
-from lvef.core.serialization import to_plain
 from lvef.core.terms import Phase
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.metrics import CLASS_TABLES, EF_METRICS, EF_POINTS, LEVEL, MetricRow
@@ -33,17 +31,20 @@ from lvef.evaluation.report import (
     Section,
     Table,
     bounded_text,
+    figures_csv,
     file_names,
     p_text,
     paired_csv,
     pivot,
     select_plots,
     settings_of,
+    shown_sections,
+    summary_of,
     table_csv,
 )
 from lvef.evaluation.runner import patients_digest
-from lvef.evaluation.stills.evaluation import ModelScores, Plan, StillsEvaluation, WorstStill
-from lvef.evaluation.stills.metrics import EF_STATISTICS, QUALITIES, EfComparison
+from lvef.evaluation.stills.evaluation import Plan, StillsEvaluation
+from lvef.evaluation.stills.metrics import EF_STATISTICS, QUALITIES, EfComparison, ModelScores, WorstStill
 from lvef.evaluation.stills.robustness import POOLED, PerformanceDrop
 from lvef.evaluation.stills.scores import STRUCTURE_TITLES, STRUCTURES, VIEWS
 from lvef.geometry.categories import categories
@@ -87,11 +88,6 @@ PAIRED_TEXT = (
 )
 """Definition of a difference."""
 
-FIGURE_COLUMNS = (
-    *("network", "name", "value", "low", "high", "level", "n", "unit", "split", "reference", "trivial"),
-)
-"""Columns of ``figures.csv``."""
-
 CASE_COLUMNS = (
     *("network", "patient", "view", "phase", "quality"),
     *(f"{kind}_{name}" for kind in ("dice", "hausdorff", "distance") for name in STRUCTURES),
@@ -105,12 +101,6 @@ EF_COLUMNS = (
     *(f"{table}{ending}" for table in CLASS_TABLES for ending in ("", "_reference")),
 )
 """Columns of ``ef.csv``."""
-
-DROP_COLUMNS = (
-    *("network", "change", "figure", "clean", "cost", "low", "high"),
-    *("level", "n", "unit", "allowed", "above"),
-)
-"""Columns of ``robustness.csv``. A positive cost is worse: Dice lost, EF error gained."""
 
 PLACES = [(view, phase) for view in VIEWS for phase in Phase]
 """Views and phases, in the order of the tables."""
@@ -160,7 +150,7 @@ def _sections(e: StillsEvaluation, plots: dict[str, Plot]) -> list[Section]:
         Section("Models", tables=_model_tables(e)),
         *_ef_sections(e, plots),
         Section("Overlap", OVERLAP_TEXT, [dice], select_plots(plots, "dice_*"), [dice]),
-        Section("Distances of the borders", DISTANCE_TEXT, [table for table in distances if table.rows]),
+        Section("Distances of the borders", DISTANCE_TEXT, distances),
         Section("By image quality", "Quality as the dataset states it.", [_quality_table(e)]),
     ]
     for m in e.models:
@@ -176,7 +166,7 @@ def _sections(e: StillsEvaluation, plots: dict[str, Plot]) -> list[Section]:
             plots=select_plots(plots, "worst_*"),
         ),
     ]
-    return [s for s in sections if any(table.rows for table in s.tables) or s.plots]
+    return shown_sections(sections)
 
 
 def comparisons_of(e: StillsEvaluation) -> list[EfComparison]:
@@ -378,24 +368,29 @@ def _tile(worst: WorstStill) -> Tile:
 
 def make_csv_files(e: StillsEvaluation) -> dict[str, str]:
     """Every CSV file by name."""
-    figures = ({"network": row.method} | asdict(row.to_figure()) for row in e.metrics.rows)
     files = {
-        "figures.csv": table_csv(FIGURE_COLUMNS, ([row[name] for name in FIGURE_COLUMNS] for row in figures)),
+        "figures.csv": figures_csv(("network",), (((row.method,), row) for row in e.metrics.rows)),
         "cases.csv": table_csv(CASE_COLUMNS, _case_rows(e)),
         "ef.csv": table_csv(EF_COLUMNS, _ef_rows(e)),
     }
-    if any(m.drops for m in e.models):
-        files["robustness.csv"] = table_csv(
-            DROP_COLUMNS,
-            (
-                [m.label, d.change, d.figure, d.clean, *d.cost, d.level, d.n, d.unit, d.allowed, d.above]
-                for m in e.models
-                for d in m.drops
-            ),
-        )
+    if drops := _drop_rows(e):
+        files["robustness.csv"] = table_csv(tuple(drops[0]), (tuple(row.values()) for row in drops))
     if e.paired:
         files["paired.csv"] = paired_csv(e.paired)
     return files
+
+
+def _drop_rows(e: StillsEvaluation) -> list[dict[str, Any]]:
+    """Every performance drop. A positive cost is worse: Dice lost, EF error gained."""
+    return [
+        {
+            **{"network": m.label, "change": d.change, "figure": d.figure, "clean": d.clean},
+            **{"cost": d.cost.value, "low": d.cost.low, "high": d.cost.high, "level": d.level},
+            **{"n": d.n, "unit": d.unit, "allowed": d.allowed, "above": d.above},
+        }
+        for m in e.models
+        for d in m.drops
+    ]
 
 
 def _case_rows(e: StillsEvaluation) -> Iterable[list[Any]]:
@@ -419,9 +414,6 @@ def _ef_rows(e: StillsEvaluation) -> Iterable[list[Any]]:
 def to_summary(e: StillsEvaluation) -> dict[str, Any]:
     """Everything but the single cases: ``summary.json``."""
     values = {
-        "schema": SUMMARY_SCHEMA,
-        "lvef_version": lvef.__version__,
-        "disclaimer": DISCLAIMER,
         "collection": "CAMUS",
         "split": e.split,
         "patients": e.patients,
@@ -438,20 +430,11 @@ def to_summary(e: StillsEvaluation) -> dict[str, Any]:
             for m in e.models
         ],
         "figures": [{"network": row.method, **asdict(row.to_figure())} for row in e.metrics.rows],
-        "robustness": [
-            {
-                **{"network": m.label, "change": d.change, "figure": d.figure, "clean": d.clean},
-                **{"cost": d.cost.value, "low": d.cost.low, "high": d.cost.high, "level": d.level},
-                **{"n": d.n, "unit": d.unit, "allowed": d.allowed, "above": d.above},
-            }
-            for m in e.models
-            for d in m.drops
-        ],
+        "robustness": _drop_rows(e),
         "robustness_sums": [{"network": m.label, **asdict(sums)} for m in e.models for sums in m.sums],
         "paired": [asdict(paired) for paired in e.paired],
     }
-    plain: dict[str, Any] = to_plain(values, digits=0)
-    return plain
+    return summary_of(SUMMARY_SCHEMA, values)
 
 
 def _run_facts(e: StillsEvaluation, plan: Plan) -> dict[str, Any]:

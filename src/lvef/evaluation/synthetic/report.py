@@ -10,9 +10,6 @@ from typing import Any
 
 import numpy as np
 
-import lvef
-from lvef.core.journal import JOURNAL_NAME
-from lvef.core.serialization import printable
 from lvef.core.terms import Status
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.metrics import LEVEL, MetricRow
@@ -27,8 +24,11 @@ from lvef.evaluation.report import (
     Table,
     last_name,
     metric_text,
+    reason_rows,
     select_plots,
     settings_of,
+    shown_sections,
+    summary_of,
     table_csv,
 )
 from lvef.evaluation.synthetic.evaluation import SyntheticEvaluation
@@ -149,17 +149,13 @@ def make_report(evaluation: SyntheticEvaluation, *, with_plots: bool = True) -> 
             "settings": settings_of(settings, weights=last_name(Path(settings.options.weights))),
             "network": None if e.weights is None else asdict(e.weights),
         },
-        keep=(JOURNAL_NAME,),
     )
 
 
 def to_summary(evaluation: SyntheticEvaluation, groups: Sequence[Group]) -> dict[str, Any]:
     """Everything but the single clips, as JSON values."""
     e = evaluation
-    return {
-        "schema": SUMMARY_SCHEMA,
-        "lvef_version": lvef.__version__,
-        "disclaimer": DISCLAIMER,
+    values = {
         "collection": e.dataset,
         "clips": len(e.results),
         "answered": sum(r.has_ef for r in e.measured),
@@ -170,27 +166,25 @@ def to_summary(evaluation: SyntheticEvaluation, groups: Sequence[Group]) -> dict
         "weights": None if e.weights is None else asdict(e.weights),
         "references": REFERENCES,
         "refused": [
-            {"clip": printable(r.item), "status": r.status, "reason_code": r.reason_code}
+            {"clip": r.item, "status": r.status, "reason_code": r.reason_code}
             for r in e.measured
             if not r.has_ef
         ],
-        "problems": [{"clip": printable(r.item), "sentence": printable(r.reason)} for r in e.failed],
+        "problems": [{"clip": r.item, "sentence": r.reason} for r in e.failed],
         "groups": [
             {
                 "by": g.by,
-                "label": printable(g.label),
+                "label": g.label,
                 "clips": len(g.clips),
                 "unanswered": sum(not r.has_ef for r in g.clips),
                 "beats": count_beats(g.clips),
-                "timing_mean_size_ms": {
-                    error: None if math.isnan(ms) else round(ms, 3)
-                    for error, ms in mean_timing_errors(g.clips).items()
-                },
+                "timing_mean_size_ms": {e: round(ms, 3) for e, ms in mean_timing_errors(g.clips).items()},
                 "figures": [asdict(row.to_figure()) for row in (g.metrics or {}).values()],
             }
             for g in groups
         ],
     }
+    return summary_of(SUMMARY_SCHEMA, values)
 
 
 def other_beats(results: Sequence[SyntheticResult]) -> int:
@@ -284,6 +278,7 @@ def _sections(e: SyntheticEvaluation, groups: Sequence[Group], plots: dict[str, 
     brief = [group for group in groups if group.is_brief]
     ef, timing, contours = ef_table(groups[0]), timing_table(groups[0]), contour_table(groups)
     beats, refused = beat_text(groups[0]), refusal_table(e.measured)
+    failed = Table(("clip", "reason"), [(r.item, r.reason) for r in e.failed])
     agreement = select_plots(
         plots, *(f"{plot}_{r}.png" for r in GROUPED_REFERENCES for plot in ("bland_altman", "scatter"))
     )
@@ -291,7 +286,7 @@ def _sections(e: SyntheticEvaluation, groups: Sequence[Group], plots: dict[str, 
         Section(
             "EF",
             EF_TEXT,
-            [ef] if ef.rows else [],
+            [ef],
             agreement,
             [replace(ef, caption="EF, measured minus true")],
         )
@@ -311,12 +306,11 @@ def _sections(e: SyntheticEvaluation, groups: Sequence[Group], plots: dict[str, 
         Section("Contours", CONTOUR_TEXT, [contours], brief=[replace(contours, rows=contours.rows[:1])]),
         Section("Curves", CURVE_TEXT, plots=select_plots(plots, "curves_worst.png", "curves_random.png")),
     ]
-    if refused.rows:
-        sections.append(Section("Clips without an EF", "", [refused], brief=[refused]))
-    if e.failed:
-        failed = Table(("clip", "reason"), [(r.item, r.reason) for r in e.failed])
-        sections.append(Section("Clips that could not be evaluated", "", [failed]))
-    return sections
+    sections += [
+        Section("Clips without an EF", "", [refused], brief=[refused]),
+        Section("Clips that could not be evaluated", "", [failed]),
+    ]
+    return shown_sections(sections)
 
 
 def ef_table(group: Group) -> Table:
@@ -421,13 +415,7 @@ def contour_table(groups: Sequence[Group]) -> Table:
 
 def refusal_table(results: Sequence[SyntheticResult]) -> Table:
     """A row a reason: clips without an EF, the most frequent reason first."""
-    by_code: dict[str, list[str]] = {}
-    for r in results:
-        if not r.has_ef:
-            by_code.setdefault(r.reason_code or r.status, []).append(r.item)
-    ordered = sorted(by_code.items(), key=lambda item: -len(item[1]))
-    rows = [(code, str(len(clips)), ", ".join(clips[:5])) for code, clips in ordered]
-    return Table(("reason", "clips", "for example"), rows)
+    return Table(("reason", "clips", "for example"), reason_rows(results))
 
 
 def _text(row: MetricRow | None) -> str:
