@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from lvef.cli.synthesize import WALLS
 from lvef.stores.synthetic_sources import AnimatedStillsSource, PhantomSource
+from lvef.synthesis.phantom.draw import Walls
 from tests.datasets import camus_folder
 from tests.stores.synthetic_made_up import beating
 
@@ -59,6 +61,17 @@ def test_what_is_asked_for_reaches_the_source(run, quick):
     assert (source.heart_rate_bpm.low, source.heart_rate_bpm.high) == (70, 70)
     assert (source.frame_rate_hz.low, source.frame_rate_hz.high) == (40, 50)
     assert task.split == "TEST"
+    assert quick[0][0].walls is None
+
+
+def test_walls_are_a_choice_and_part_of_a_dataset(run, quick):
+    assert tuple(Walls) == WALLS
+    done = run("synthesize", "phantom", "expert", "--clips", 1, "--walls", "expert")
+    assert (done.exit_code, quick[0][0].walls) == (0, "expert")
+    other = run("synthesize", "phantom", "expert", "--clips", 2)
+    assert (other.exit_code, len(quick)) == (1, 1)
+    assert "walls" in other.stderr
+    assert run("synthesize", "phantom", "out", "--walls", "thick").exit_code == 2
 
 
 def test_motion(run, quick, camus, here):

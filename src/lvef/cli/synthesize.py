@@ -33,6 +33,9 @@ VIEWS = ("A4C", "A2C")
 RHYTHMS = ("sinus", "fibrillation", "ectopic")
 """Rhythms; `lvef.synthesis.volume_curves.RhythmKind` has them too, but loads numpy."""
 
+WALLS = ("incompressible", "expert")
+"""Walls of phantoms, the default first; `lvef.synthesis.phantom.draw.Walls` has them too, but loads numpy."""
+
 SPLITS = ("TRAIN", "VAL", "TEST")
 """Splits; `lvef.datasets.echonet_list` has them too, but loads polars."""
 
@@ -164,7 +167,14 @@ Examples:
     show_default=True,
     help="Clips, each of a heart of its own. If an earlier run made fewer, the rest is added.",
 )
-def phantom(clips: int, **values: Any) -> None:  # noqa: ANN401
+@click.option(
+    "--walls",
+    type=click.Choice(WALLS),
+    default=WALLS[0],
+    show_default=True,
+    help="Walls of constant volume, or of the thickness and area that experts draw.",
+)
+def phantom(clips: int, walls: str, **values: Any) -> None:  # noqa: ANN401
     """Write a dataset of synthetic phantoms into the folder OUT.
 
     Each is a left ventricle in space with its surroundings, cut by the scan plane and imaged by a simulated scanner. It
@@ -174,7 +184,8 @@ def phantom(clips: int, **values: Any) -> None:  # noqa: ANN401
     from lvef.stores.synthetic_sources import PhantomSource, phantom_tasks
 
     tasks = phantom_tasks(clips, values["seed"], values["all_split"])
-    _run(PhantomSource(_options(values)), tasks, values)
+    # The default has no name in the settings of a dataset: one begun before there was a choice can be continued.
+    _run(PhantomSource(_options(values), None if walls == WALLS[0] else walls), tasks, values)
 
 
 @synthesize.command(
