@@ -79,15 +79,18 @@ class EfResult(CaseResult):
         return stated or any(self.counts.get(name, 0) for name in NEGATIVE_COUNTS)
 
     @property
+    def lines(self) -> dict[Phase, tuple[float, ...]]:
+        """Both by phase."""
+        return {Phase.ED: self.lines_ed, Phase.ES: self.lines_es}
+
+    @property
     def ef_at_named_percent(self) -> float:
         """EF from the raw lines on the frames that the dataset names, negative ones too; NaN without lines."""
-        if not self.lines_ed or not self.lines_es:
+        if not all(self.lines.values()):
             return NAN
         square = np.array([1.0, self.aspect])
         try:
-            return ejection_fraction(
-                *(volume_of_lines(as_lines(n) * square) for n in (self.lines_ed, self.lines_es))
-            )
+            return ejection_fraction(*(volume_of_lines(as_lines(n) * square) for n in self.lines.values()))
         except GeometryError:
             return NAN
 
@@ -278,7 +281,7 @@ def tracing_errors(
     """
     found = []
     for case, result in zip(cases, results, strict=True):
-        for phase, numbers in ((Phase.ED, result.lines_ed), (Phase.ES, result.lines_es)):
+        for phase, numbers in result.lines.items():
             traced = reference.get(case.item, {}).get(phase)
             if traced is None or not numbers or case.side_px is None:
                 continue
@@ -305,9 +308,9 @@ def choose_cases(
     known = []
     for case, result in zip(cases, results, strict=True):
         traced = reference.get(case.item, {})
-        if result.lines_ed and result.lines_es and len(traced) == len(Phase):
-            pairs = ((result.lines_ed, traced[Phase.ED]), (result.lines_es, traced[Phase.ES]))
-            known.append((float(np.mean([_mean_error(*pair) for pair in pairs])), case, result))
+        if all(result.lines.values()) and len(traced) == len(Phase):
+            errors = [_mean_error(numbers, traced[phase]) for phase, numbers in result.lines.items()]
+            known.append((float(np.mean(errors)), case, result))
     known.sort(key=lambda entry: (entry[0], entry[1].item))
     places = np.unique(np.linspace(0, len(known) - 1, min(number, len(known))).round().astype(int))
     return [known[i][1:] for i in places.tolist()] if known else []
@@ -321,7 +324,7 @@ def make_overlays(chosen: Sequence[tuple[Case, EfResult]], reference: ReferenceT
             clip = open_clip(case.path)
         except LvefError:
             continue
-        for phase, numbers in ((Phase.ED, result.lines_ed), (Phase.ES, result.lines_es)):
+        for phase, numbers in result.lines.items():
             traced = reference[case.item][phase]
             if traced.frame >= len(clip.frames):
                 continue

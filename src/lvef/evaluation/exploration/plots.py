@@ -6,9 +6,8 @@ Pure functions, as in `lvef.evaluation.plots.agreement`: the same bytes for the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from lvef.core.errors import LvefError
 from lvef.core.records import Box, Clip, FloatArray
 from lvef.evaluation.exploration.explore import LABEL_WORDS, Column, Group, plural
-from lvef.evaluation.plots.boxes import draw_box
+from lvef.evaluation.plots.boxes import BOX_ROW_PX, BoxRow, draw_box, draw_box_rows, rows_height, write_rows
 from lvef.evaluation.plots.images import Tile, contact_sheet_png
 from lvef.evaluation.plots.style import (
     BLUE,
@@ -53,9 +52,6 @@ BAR = "#7fb8d8"
 """`lvef.evaluation.plots.style.BLUE`, half as strong, so that the box on it stands out."""
 
 _TOP_PX, _PANEL_PX, _STRIP_PX, _BARS_PX, _LEFT_PX, _RIGHT_PX = 70, 300, 40, 170, 110, 270
-
-_GAP_PX = 40
-"""Height of the name of a label column over its labels."""
 
 
 def histograms_png(columns: Sequence[Column], *, heading: str) -> bytes:
@@ -232,7 +228,8 @@ def groups_png(groups: Sequence[Group], *, heading: str) -> bytes:
     Returns:
         PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide and as high as the labels need.
     """
-    height = _height([g.by for g in groups], 46) + 14
+    rows = [BoxRow(LABEL_WORDS[g.by], g.label, g.values, BLUE) for g in groups]
+    height = rows_height([row.group for row in rows], BOX_ROW_PX) + 14
     figure = new_figure(194 + height, heading)
     axes = add_axes(figure, 330, 104, 210, 90)
     axes.set_ylim(height, 0)
@@ -241,16 +238,7 @@ def groups_png(groups: Sequence[Group], *, heading: str) -> bytes:
     axes.set_xlim(max(0.0, 10 * np.floor(low / 10)), min(100.0, 10 * np.ceil((high + 1e-9) / 10)))
     for cut_off in REPORT_MILD_RANGE:
         axes.axvline(cut_off, color=SOFT, lw=1, ls=(0, (4, 3)), zorder=0.8)
-    rows = [(g.by, f"{short_name(g.label)}  (n = {g.description.n:,})") for g in groups]
-    for y, group in zip(_label_rows(axes, rows, 46, -0.45), groups, strict=True):
-        d = group.description
-        draw_box(axes, y, group.values, d, fences(group.values), BLUE, height=22)
-        text = f"{d.median:.1f}  ({d.q25:.1f} to {d.q75:.1f})"
-        write_text(axes, 1.02, y, text, at="row", va="center")
-    write_text(axes, 1.02, 1 + 12 / height, "median (quartiles)", at="axes", color=SOFT)
-    axes.grid(axis="x", color=LINE, lw=0.8)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
+    draw_box_rows(axes, rows, form=".1f")
     label_axes(axes, "EF (%); dashed: 40 % and 50 %")
     return to_png(figure)
 
@@ -265,13 +253,13 @@ def counts_png(counts: pl.DataFrame, *, heading: str) -> bytes:
     Returns:
         PNG, `lvef.evaluation.plots.style.WIDTH_PX` wide and as high as the labels need.
     """
-    height = _height(counts["by"], 34) + 10
+    rows = [(LABEL_WORDS[by], short_name(name)) for by, name in counts.select("by", "label").iter_rows()]
+    height = rows_height([group for group, _ in rows], 34) + 10
     figure = new_figure(134 + height, heading)
     axes = add_axes(figure, 330, 104, 290, 30)
     axes.set(ylim=(height, 0), xlim=(0, counts["items"].max()))
-    rows = [(by, short_name(name)) for by, name in counts.select("by", "label").iter_rows()]
     numbers = counts.select("items", "patients").iter_rows()
-    for y, (items, patients) in zip(_label_rows(axes, rows, 34, -0.5), numbers, strict=True):
+    for y, (items, patients) in zip(write_rows(axes, rows, 34, -0.5), numbers, strict=True):
         axes.barh(y, items, 20, color=BAR, lw=0)
         for x, number in ((1.18, items), (1.4, patients)):
             write_text(axes, x, y, f"{number:,}", at="row", ha="right", va="center")
@@ -320,24 +308,6 @@ def volumes_png(edv_esv: FloatArray, *, heading: str) -> bytes:
     axes.grid(color=LINE, lw=0.8)
     label_axes(axes, "EDV (ml)", "ESV (ml)")
     return to_png(figure)
-
-
-def _height(columns: Sequence[str] | pl.Series, row_px: int) -> int:
-    """Height of the labels with the names of their columns, in pixels."""
-    return len(columns) * row_px + len(set(columns)) * _GAP_PX
-
-
-def _label_rows(axes: Any, rows: Sequence[tuple[str, str]], row_px: int, name_x: float) -> Iterator[float]:  # noqa: ANN401
-    """Write labels under the names of their columns; yields the middle of each row."""
-    y = 0.0
-    for by, labels in groupby(rows, key=lambda row: row[0]):
-        name = LABEL_WORDS[by]
-        write_text(axes, name_x, y + _GAP_PX / 2 + 7, name, at="row", weight="bold", va="center", size=NORMAL)
-        y += _GAP_PX
-        for _, text in labels:
-            write_text(axes, -0.02, y + row_px / 2, text, at="row", ha="right", va="center")
-            yield y + row_px / 2
-            y += row_px
 
 
 MOST_EXAMPLES = 12

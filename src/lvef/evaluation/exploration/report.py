@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from lvef.core.errors import DataError
-from lvef.core.serialization import printable
+from lvef.core.serialization import to_plain
 from lvef.core.wording import DISCLAIMER, HEART_FAILURE_TEXT, REPORT_CLASS_TEXT
 from lvef.evaluation.exploration.explore import LABEL_WORDS, MEASURED, Column, Exploration, plural
 from lvef.evaluation.exploration.plots import (
@@ -226,30 +224,29 @@ def outliers_csv(found: Exploration) -> str:
 
 def to_summary(found: Exploration) -> dict[str, Any]:
     """Everything as JSON values: ``null`` for what is not known, no NaN."""
-    return {
+    values = {
         "schema": SCHEMA,
-        "manifest": printable(found.name),
+        "manifest": found.name,
         "collections": list(found.collections),
         "items": found.n_items,
         "patients": found.n_patients,
         "measurements": found.n_measurements,
         "has_ef": found.column("ef_percent") is not None,
-        "notes": [printable(note) for note in found.notes],
+        "notes": list(found.notes),
         "table": [_column_values(c) for c in found.columns],
         "ef_by_label": [
-            {"by": g.by, "label": printable(g.label), "n": g.description.n}
-            | {
-                name: _number(getattr(g.description, name))
-                for name in ("mean", "std", "q25", "median", "q75")
-            }
+            {"by": g.by, "label": g.label, "n": g.description.n}
+            | {n: round(getattr(g.description, n), 9) for n in ("mean", "std", "q25", "median", "q75")}
             for g in found.groups
         ],
-        "ef_classes": _records(found.classes),
-        "counts": _records(found.counts),
-        "contents": _records(found.contents),
+        "ef_classes": found.classes.to_dicts(),
+        "counts": found.counts.to_dicts(),
+        "contents": found.contents.to_dicts(),
         "different_sizes": len(found.sizes),
-        "sizes": _records(found.sizes.head(MOST_SIZES)),
+        "sizes": found.sizes.head(MOST_SIZES).to_dicts(),
     }
+    plain: dict[str, Any] = to_plain(values, digits=0)
+    return plain
 
 
 def heading_text(found: Exploration) -> str:
@@ -353,28 +350,17 @@ def size_table(found: Exploration) -> Table:
 def _column_values(c: Column) -> dict[str, Any]:
     values: dict[str, Any] = {"quantity": c.quantity.column, "unit": c.quantity.unit, "of": c.quantity.of}
     values |= {"count": c.description.n, "missing": c.description.missing}
-    values |= {name: _number(value) for name, value in _statistics(c).items()}
+    values |= {name: round(value, 9) for name, value in _statistics(c).items()}
     if c.quantity in MEASURED:
-        values |= {"fence_low": _number(c.fences.low), "fence_high": _number(c.fences.high)}
+        values |= {"fence_low": round(c.fences.low, 9), "fence_high": round(c.fences.high, 9)}
         values |= {"outliers_low": c.low, "outliers_high": c.high}
     return values
-
-
-def _records(table: pl.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {key: printable(value) if isinstance(value, str) else value for key, value in row.items()}
-        for row in table.iter_rows(named=True)
-    ]
 
 
 def _statistics(c: Column) -> dict[str, float]:
     d = c.description
     values = (d.mean, d.std, d.minimum, d.q25, d.median, d.q75, d.maximum)
     return dict(zip(("mean", "std", "min", "q25", "median", "q75", "max"), values, strict=True))
-
-
-def _number(value: float) -> float | None:
-    return round(value, 9) if math.isfinite(value) else None
 
 
 def _decimals(value: float) -> str:

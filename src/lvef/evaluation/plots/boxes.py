@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,7 +25,10 @@ from lvef.evaluation.plots.style import (
 from lvef.report.style import INK, LINE, SOFT
 from lvef.stats.describe import Description, Fences, describe, fences, outside
 
-_ROW_PX, _GAP_PX, _TOP_PX, _FOOT_PX = 46, 44, 100, 90
+BOX_ROW_PX = 46
+"""Height of a row with a box."""
+
+_GAP_PX, _TOP_PX, _FOOT_PX = 40, 104, 90
 
 
 def dice_png(groups: Mapping[str, Sequence[ArrayLike]], networks: Sequence[str], *, heading: str) -> bytes:
@@ -108,42 +112,63 @@ def residuals_png(
     Returns:
         PNG, `WIDTH_PX` wide and as high as the boxes need.
     """
-    inner = sum(_GAP_PX + _ROW_PX * len(rows) for rows in groups.values()) + 14
-    figure = new_figure(_TOP_PX + inner + _FOOT_PX, heading)
+    rows = [
+        BoxRow(words, name, np.asarray(errors, float), NETWORK_COLOURS[number % len(NETWORK_COLOURS)])
+        for words, methods in groups.items()
+        for number, (name, errors) in enumerate(methods)
+    ]
+    height = rows_height([row.group for row in rows], BOX_ROW_PX) + 14
+    figure = new_figure(_TOP_PX + height + _FOOT_PX, heading)
     axes = add_axes(figure, 330, _TOP_PX, 250, _FOOT_PX)
-    axes.set_ylim(inner, 0)
-    every = [v for rows in groups.values() for _, errors in rows for v in errors.tolist()] or [0.0]
+    axes.set_ylim(height, 0)
+    every = [v for row in rows for v in row.values.tolist()] or [0.0]
     reach = max(10.0, 1.06 * max(abs(min(every)), abs(max(every))))
     axes.set_xlim(-reach, reach)
     axes.axvline(0, color=SOFT, lw=1.1, zorder=1)
-    y = 0.0
-    for words, rows in groups.items():
-        write_text(axes, -0.48, y + _GAP_PX / 2 + 8, words, at="row", weight="bold", va="center")
-        y += _GAP_PX
-        for number, (name, errors) in enumerate(rows):
-            middle = y + _ROW_PX / 2
-            write_text(
-                axes,
-                -0.02,
-                middle,
-                f"{short_name(name)}  (n = {len(errors)})",
-                at="row",
-                ha="right",
-                va="center",
-            )
-            if len(errors):
-                d = describe(errors)
-                colour = NETWORK_COLOURS[number % len(NETWORK_COLOURS)]
-                draw_box(axes, middle, np.asarray(errors, dtype=float), d, fences(errors), colour, height=22)
-                summary = f"{d.median:+z.1f}  ({d.q25:+z.1f} to {d.q75:+z.1f})"
-                write_text(axes, 1.02, middle, summary, at="row", va="center")
-            y += _ROW_PX
-    write_text(axes, 1.02, 1 + 12 / inner, "median (quartiles)", at="axes", color=SOFT)
+    draw_box_rows(axes, rows, form="+z.1f")
+    label_axes(axes, f"predicted - manifest (EF points)\n{reference_name}")
+    return to_png(figure)
+
+
+class BoxRow(NamedTuple):
+    """A box with its label: name of the group that it stands under, label, ``(n,)`` values, colour."""
+
+    group: str
+    label: str
+    values: FloatArray
+    colour: str
+
+
+def draw_box_rows(axes: Any, rows: Sequence[BoxRow], *, form: str) -> None:  # noqa: ANN401
+    """Boxes below each other, with labels on the left, and on the right median and quartiles in the given format."""
+    labels = [(row.group, f"{short_name(row.label)}  (n = {len(row.values):,})") for row in rows]
+    for y, row in zip(write_rows(axes, labels, BOX_ROW_PX, -0.47), rows, strict=True):
+        if len(row.values):
+            d = describe(row.values)
+            draw_box(axes, y, row.values, d, fences(row.values), row.colour, height=22)
+            summary = f"{d.median:{form}}  ({d.q25:{form}} to {d.q75:{form}})"
+            write_text(axes, 1.02, y, summary, at="row", va="center")
+    write_text(axes, 1.02, 1 + 12 / axes.get_ylim()[0], "median (quartiles)", at="axes", color=SOFT)
     axes.grid(axis="x", color=LINE, lw=0.8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    label_axes(axes, f"predicted - manifest (EF points)\n{reference_name}")
-    return to_png(figure)
+
+
+def rows_height(groups: Sequence[str], row_px: int) -> int:
+    """Height of rows with the names of their groups, in pixels."""
+    return len(groups) * row_px + len(set(groups)) * _GAP_PX
+
+
+def write_rows(axes: Any, rows: Sequence[tuple[str, str]], row_px: int, name_x: float) -> Iterator[float]:  # noqa: ANN401
+    """Write labels under the names of their groups; yields the middle of each row."""
+    y = 0.0
+    for name, labels in groupby(rows, key=lambda row: row[0]):
+        write_text(axes, name_x, y + _GAP_PX / 2 + 7, name, at="row", weight="bold", va="center", size=NORMAL)
+        y += _GAP_PX
+        for _, text in labels:
+            write_text(axes, -0.02, y + row_px / 2, text, at="row", ha="right", va="center")
+            yield y + row_px / 2
+            y += row_px
 
 
 def draw_box(

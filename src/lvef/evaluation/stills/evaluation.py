@@ -14,8 +14,7 @@ import numpy as np
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.serialization import parse_json
-from lvef.core.terms import Structure
-from lvef.datasets.camus import CamusStill, read_split
+from lvef.datasets.camus import read_split
 from lvef.evaluation.metrics import MetricTable, PairedMetric
 from lvef.evaluation.report import listed
 from lvef.evaluation.runner import (
@@ -29,7 +28,6 @@ from lvef.evaluation.runner import (
 from lvef.evaluation.stills.metrics import (
     CARD_METRICS,
     ModelScores,
-    WorstStill,
     compare_models,
     ef_comparisons,
     ef_metrics,
@@ -44,10 +42,8 @@ from lvef.evaluation.stills.robustness import (
 from lvef.evaluation.stills.scores import (
     StillCase,
     StillResult,
-    StillScore,
     find_cases,
     measure_cases,
-    unpack_cavity,
 )
 from lvef.inference.card import CARD_NAME, Figure, experimental_text
 from lvef.io.atomic import write_text_atomic
@@ -363,15 +359,10 @@ def _model_scores(
         weights,
         scores,
         perturbed,
-        [_worst(case.files.read(), result.cavity, score) for case, result, score in lowest[:WORST]],
+        [(case, result) for case, result, _ in lowest[:WORST]],
         ef_comparisons(scores),
         [d for name, them in perturbed.items() for d in performance_drops(name, scores, them, plan.seed)],
         [summarise_perturbed(name, them) for name, them in [("clean", scores), *perturbed.items()]]
         if perturbed
         else (),
     )
-
-
-def _worst(still: CamusStill, cavity: str, score: StillScore) -> WorstStill:
-    predicted = unpack_cavity(cavity, still.mask.shape)
-    return WorstStill(score, still.image, still.mask == Structure.LV, predicted)

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError
-from lvef.core.records import BoolArray, FloatArray, Tracing
+from lvef.core.records import FloatArray, Tracing
 from lvef.core.terms import Phase, View
 from lvef.evaluation.metrics import (
     EF_POINTS,
@@ -31,7 +30,15 @@ from lvef.evaluation.metrics import (
 )
 from lvef.evaluation.runner import UsedWeights
 from lvef.evaluation.stills.robustness import PerformanceDrop, PerturbedMetrics
-from lvef.evaluation.stills.scores import STRUCTURE_TITLES, STRUCTURES, VIEWS, StillScore
+from lvef.evaluation.stills.scores import (
+    PLACES,
+    STRUCTURE_TITLES,
+    STRUCTURES,
+    VIEWS,
+    StillCase,
+    StillResult,
+    StillScore,
+)
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import biplane_ef
 from lvef.stats.bootstrap import compare
@@ -49,7 +56,7 @@ EF_STATISTICS = (
 """Metrics of every comparison of EF."""
 
 CARD_METRICS = {
-    *(f"dice_{name}_{view}_{phase}".lower() for name in STRUCTURES for view in VIEWS for phase in Phase),
+    *(f"dice_{name}_{view}_{phase}".lower() for name in STRUCTURES for view, phase in PLACES),
     *(f"ef_{name}_{key}" for name in ("mae", "bias", "r") for key in ("a4c", "a2c", "biplane")),
 }
 """Names of the metrics that a model card holds."""
@@ -158,13 +165,12 @@ def _biplane_ef(stills: Stills, expert: bool) -> float:
 def _biplane(stills: Stills, *, expert: bool) -> tuple[float, str]:
     """Biplane EF and the axis it rests on; NaN and nothing where one of the four stills has no tracing."""
     traced: list[Tracing] = []
-    for view in VIEWS:
-        for phase in Phase:
-            score = stills.get((view, phase))
-            tracing = None if score is None else score.tracing_expert if expert else score.tracing
-            if tracing is None:
-                return NAN, ""
-            traced.append(tracing)
+    for place in PLACES:
+        score = stills.get(place)
+        tracing = None if score is None else score.tracing_expert if expert else score.tracing
+        if tracing is None:
+            return NAN, ""
+        traced.append(tracing)
     a4c, a2c = (stills[view, Phase.ED].spacing for view in VIEWS)
     try:
         result = biplane_ef(*traced, a4c_spacing=a4c, a2c_spacing=a2c)
@@ -178,30 +184,20 @@ class StillMetric:
     """A value of a still, whose mean by view and phase is a metric.
 
     Attributes:
-        name: For example ``dice_lv``.
-        value: The value of one still; NaN where it has none.
-        unit: Its unit.
+        name: Field or property of `StillScore`, for example ``dice_lv``; NaN where a still has no value.
+        unit: Its unit; None for that of the still's distances.
         reference: What it is compared with.
     """
 
     name: str
-    value: Callable[[StillScore], float]
-    unit: Callable[[StillScore], str] = lambda _: ""
+    unit: str | None = ""
     reference: str = EXPERT_MASKS
 
 
 STILL_METRICS = [
-    *(StillMetric(f"dice_{s}", lambda score, s=s: getattr(score, f"dice_{s}")) for s in STRUCTURES),  # type: ignore[misc]
-    *(
-        StillMetric(
-            f"{kind}_{s}",
-            lambda score, name=f"{kind}_{s}": getattr(score, name),  # type: ignore[misc]
-            lambda score: score.distance_unit,
-        )
-        for kind in ("hausdorff", "distance")
-        for s in STRUCTURES
-    ),
-    StillMetric("line_mae_lengths", lambda score: score.line_error, lambda _: "LV lengths", EXPERT_LINES),
+    *(StillMetric(f"dice_{s}") for s in STRUCTURES),
+    *(StillMetric(f"{kind}_{s}", None) for kind in ("hausdorff", "distance") for s in STRUCTURES),
+    StillMetric("line_mae_lengths", "LV lengths", EXPERT_LINES),
 ]
 """Every metric of stills."""
 
@@ -209,15 +205,14 @@ STILL_METRICS = [
 def still_metrics(scores: Sequence[StillScore], *, method: str, split: str, seed: int) -> list[MetricRow]:
     """`STILL_METRICS` by view and phase; LV Dice by image quality as well."""
     found: list[MetricRow] = []
-    for view in VIEWS:
-        for phase in Phase:
-            here = [s for s in scores if s.view == view and s.phase == phase]
-            ending = f"_{view}_{phase}"
-            for metric in STILL_METRICS:
-                found += _means(metric, here, ending, method, split, seed)
-            for quality in QUALITIES:
-                part = [s for s in here if s.quality == quality]
-                found += _means(STILL_METRICS[0], part, f"{ending}_{quality}", method, split, seed)
+    for view, phase in PLACES:
+        here = [s for s in scores if s.view == view and s.phase == phase]
+        ending = f"_{view}_{phase}"
+        for metric in STILL_METRICS:
+            found += _means(metric, here, ending, method, split, seed)
+        for quality in QUALITIES:
+            part = [s for s in here if s.quality == quality]
+            found += _means(STILL_METRICS[0], part, f"{ending}_{quality}", method, split, seed)
     return found
 
 
@@ -225,13 +220,13 @@ def _means(
     metric: StillMetric, scores: Sequence[StillScore], ending: str, method: str, split: str, seed: int
 ) -> list[MetricRow]:
     """The mean over stills, which are one a patient; none where units differ: millimetres and pixels have no mean."""
-    known = [score for score in scores if np.isfinite(metric.value(score))]
-    units = {metric.unit(score) for score in known}
+    known = [(s, value) for s in scores if np.isfinite(value := getattr(s, metric.name))]
+    units = {s.distance_unit if metric.unit is None else metric.unit for s, _ in known}
     if len(units) != 1:
         return []
     return bootstrap_metrics(
         [Metric(metric.name, lambda rows: float(rows.mean()), unit=units.pop())],
-        np.array([metric.value(score) for score in known], dtype=float),
+        np.array([value for _, value in known], dtype=float),
         method=method,
         ending=ending.lower(),
         split=split,
@@ -270,23 +265,6 @@ def ef_metrics(comparison: EfComparison, *, method: str, split: str, seed: int) 
 
 
 @dataclass(frozen=True, slots=True)
-class WorstStill:
-    """A still with low Dice, with all that is needed to look at it.
-
-    Attributes:
-        score: Its score.
-        image: ``(height, width)`` uint8.
-        expert: ``(height, width)`` cavity of the expert.
-        predicted: ``(height, width)`` predicted cavity.
-    """
-
-    score: StillScore
-    image: NDArray[np.uint8]
-    expert: BoolArray
-    predicted: BoolArray
-
-
-@dataclass(frozen=True, slots=True)
 class ModelScores:
     """Everything scored of one model, or of the models of one cross-validation.
 
@@ -305,7 +283,7 @@ class ModelScores:
     weights: tuple[UsedWeights, ...]
     scores: Sequence[StillScore]
     perturbed: Mapping[str, Sequence[StillScore]] = field(default_factory=dict)
-    worst: Sequence[WorstStill] = ()
+    worst: Sequence[tuple[StillCase, StillResult]] = ()
     comparisons: Sequence[EfComparison] = ()
     drops: Sequence[PerformanceDrop] = ()
     sums: Sequence[PerturbedMetrics] = ()
@@ -354,20 +332,16 @@ def _compare(first: ModelScores, second: ModelScores, seed: int) -> Iterator[Pai
 def _values(model: ModelScores) -> dict[tuple[str, str, bool], dict[str, float]]:
     """Name, unit and direction of each metric -> its value by patient."""
     found: dict[tuple[str, str, bool], dict[str, float]] = {}
+    scores = {place: [s for s in model.scores if (s.view, s.phase) == place] for place in PLACES}
     for name, title in STRUCTURE_TITLES.items():
-        for view in VIEWS:
-            for phase in Phase:
-                found[f"{title} Dice {view} {phase}", "Dice", True] = {
-                    s.patient: getattr(s, f"dice_{name}")
-                    for s in model.scores
-                    if s.view == view and s.phase == phase
-                }
-    for view in VIEWS:
-        for phase in Phase:
-            for score in model.scores:
-                if score.view == view and score.phase == phase and score.distance_unit:
-                    key = f"LV border {view} {phase}", score.distance_unit, False
-                    found.setdefault(key, {})[score.patient] = score.distance_lv
+        for (view, phase), here in scores.items():
+            dice = {s.patient: getattr(s, f"dice_{name}") for s in here}
+            found[f"{title} Dice {view} {phase}", "Dice", True] = dice
+    for (view, phase), here in scores.items():
+        for s in here:
+            if s.distance_unit:
+                key = f"LV border {view} {phase}", s.distance_unit, False
+                found.setdefault(key, {})[s.patient] = s.distance_lv
     for comparison in model.comparisons:
         where = "A4C to biplane" if comparison.key == "a4c_vs_biplane" else comparison.title
         found[f"EF error {where}", EF_POINTS, False] = {

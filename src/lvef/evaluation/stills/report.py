@@ -8,7 +8,7 @@ from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
-from lvef.core.terms import Phase
+from lvef.core.terms import Structure
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.metrics import CLASS_TABLES, EF_METRICS, EF_POINTS, LEVEL, MetricRow
 from lvef.evaluation.plots.agreement import EfPairs, agreement_plots
@@ -44,9 +44,16 @@ from lvef.evaluation.report import (
 )
 from lvef.evaluation.runner import patients_digest
 from lvef.evaluation.stills.evaluation import Plan, StillsEvaluation
-from lvef.evaluation.stills.metrics import EF_STATISTICS, QUALITIES, EfComparison, ModelScores, WorstStill
+from lvef.evaluation.stills.metrics import EF_STATISTICS, QUALITIES, EfComparison, ModelScores
 from lvef.evaluation.stills.robustness import POOLED, PerformanceDrop
-from lvef.evaluation.stills.scores import STRUCTURE_TITLES, STRUCTURES, VIEWS
+from lvef.evaluation.stills.scores import (
+    PLACES,
+    STRUCTURE_TITLES,
+    STRUCTURES,
+    StillCase,
+    StillResult,
+    unpack_cavity,
+)
 from lvef.geometry.categories import categories
 from lvef.stats.bootstrap import RESAMPLES
 
@@ -101,9 +108,6 @@ EF_COLUMNS = (
     *(f"{table}{ending}" for table in CLASS_TABLES for ending in ("", "_reference")),
 )
 """Columns of ``ef.csv``."""
-
-PLACES = [(view, phase) for view in VIEWS for phase in Phase]
-"""Views and phases, in the order of the tables."""
 
 
 def make_report(e: StillsEvaluation, plan: Plan, *, with_files: bool) -> EvaluationReport:
@@ -317,7 +321,7 @@ def make_plots(e: StillsEvaluation) -> dict[str, Plot]:
             png = robustness_png(_pooled(m.drops), heading=heading)
             found[f"robustness_{name}.png"] = Plot(png, f"Bars: {heading}")
         heading = f"{m.label}: the {len(m.worst)} stills with the lowest LV Dice, the lowest first"
-        sheet = contact_sheet_png([_tile(worst) for worst in m.worst], heading=heading)
+        sheet = contact_sheet_png([_tile(*worst) for worst in m.worst], heading=heading)
         found[f"worst_{name}.png"] = Plot(sheet, f"Stills with the contours of {m.label} and of the expert")
     return found | _dice_plots(e) | _paired_plots(e, names)
 
@@ -359,11 +363,13 @@ def _pooled(drops: Sequence[PerformanceDrop]) -> list[PooledDrop]:
     return [PooledDrop(change, dice.get(change, UNKNOWN), ef.get(change, UNKNOWN)) for change in changes]
 
 
-def _tile(worst: WorstStill) -> Tile:
-    s = worst.score
+def _tile(case: StillCase, result: StillResult) -> Tile:
+    assert result.score is not None
+    still, s = case.files.read(), result.score
     quality = f", {s.quality.lower()}" if s.quality else ""
     caption = f"{s.patient} {s.view} {s.phase}{quality}\nDice {s.dice_lv:.3f}"
-    return Tile(worst.image, worst.expert, worst.predicted, caption)
+    predicted = unpack_cavity(result.cavity, still.mask.shape)
+    return Tile(still.image, still.mask == Structure.LV, predicted, caption)
 
 
 def make_csv_files(e: StillsEvaluation) -> dict[str, str]:

@@ -23,7 +23,7 @@ from lvef.core.terms import Phase, Structure
 from lvef.evaluation.metrics import DIGITS, EF_POINTS, LEVEL, NAN, make_generator
 from lvef.evaluation.plots.differences import MAX_DICE_DROP, MAX_EF_DROP
 from lvef.evaluation.report import Bounded
-from lvef.evaluation.stills.scores import VIEWS, Image, Perturbation, StillScore, ef_pair, ef_pairs
+from lvef.evaluation.stills.scores import PLACES, VIEWS, Image, Perturbation, StillScore, ef_pair, ef_pairs
 from lvef.inference.card import Figure
 from lvef.stats.agreement import mean_absolute_error
 from lvef.stats.bootstrap import intervals
@@ -155,14 +155,11 @@ def _as_grey(values: NDArray[np.float64]) -> Image:
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 
-CELLS = tuple((view, phase) for view in VIEWS for phase in Phase)
-"""Views and phases whose Dice is evaluated, in the order of the columns."""
-
 POOLED = "dice_lv", "ef_mae"
 """Names of the drops over all views and phases."""
 
 DROP_NAMES = (
-    *(f"dice_lv_{view}_{phase}".lower() for view, phase in CELLS),
+    *(f"dice_lv_{view}_{phase}".lower() for view, phase in PLACES),
     *(f"ef_mae_{view}".lower() for view in VIEWS),
     *POOLED,
 )
@@ -248,11 +245,11 @@ def performance_drops(
     patients = list(dict.fromkeys(s.patient for s in clean))
     before, after = _columns(clean, patients), _columns(perturbed, patients)
     # Dice falls and EF error rises: both are turned so that more is worse.
-    worse = np.where(np.arange(before.shape[1]) < len(CELLS), before - after, after - before)
+    worse = np.where(np.arange(before.shape[1]) < len(PLACES), before - after, after - before)
     base = np.where(np.isfinite(worse), before, np.nan)
     ends = intervals(_means, worse, make_generator(seed, change), level=LEVEL)
     known = np.isfinite(worse)
-    parts = (known[:, : len(CELLS)], known[:, len(CELLS) :])
+    parts = (known[:, : len(PLACES)], known[:, len(PLACES) :])
     counts = [*known.sum(axis=0), *(int(part.any(axis=1).sum()) for part in parts)]
     return [
         PerformanceDrop(
@@ -297,14 +294,14 @@ def drop_figures(drops: Sequence[PerformanceDrop], split: str) -> list[Figure]:
 
 
 def _columns(scores: Sequence[StillScore], patients: Sequence[str]) -> FloatArray:
-    """LV Dice of each of `CELLS` and absolute EF error of each of `VIEWS`, ``(patients, 6)``; NaN where not known."""
+    """LV Dice of each of `PLACES` and absolute EF error of each of `VIEWS`, ``(patients, 6)``; NaN where not known."""
     at = {(s.patient, s.view, s.phase): s for s in scores}
-    table = np.full((len(patients), len(CELLS) + len(VIEWS)), np.nan)
+    table = np.full((len(patients), len(PLACES) + len(VIEWS)), np.nan)
     for row, patient in enumerate(patients):
-        for column, (view, phase) in enumerate(CELLS):
+        for column, (view, phase) in enumerate(PLACES):
             score = at.get((patient, view, phase))
             table[row, column] = NAN if score is None else score.dice_lv
-        for column, view in enumerate(VIEWS, len(CELLS)):
+        for column, view in enumerate(VIEWS, len(PLACES)):
             pair = ef_pair(*(at.get((patient, view, phase)) for phase in Phase))
             if pair is not None:
                 table[row, column] = abs(pair[0] - pair[1])
@@ -322,4 +319,4 @@ def _means(table: NDArray[np.float64]) -> FloatArray:
 
 def _with_totals(columns: FloatArray) -> FloatArray:
     """The columns, the sum of those of Dice, the sum of those of EF."""
-    return np.array([*columns, columns[: len(CELLS)].sum(), columns[len(CELLS) :].sum()])
+    return np.array([*columns, columns[: len(PLACES)].sum(), columns[len(PLACES) :].sum()])

@@ -41,6 +41,9 @@ STRUCTURE_TITLES = {"lv": "LV", "myocardium": "myocardium", "la": "LA"}
 VIEWS = (View.A4C, View.A2C)
 """Views that are evaluated."""
 
+PLACES = tuple((view, phase) for view in VIEWS for phase in Phase)
+"""Views and phases, in the order of the tables."""
+
 
 Image = NDArray[np.uint8]
 Perturbation = Callable[[Image, Image, np.random.Generator], tuple[Image, Image]]
@@ -100,7 +103,7 @@ class StillScore:
         return not np.isfinite(self.volume)
 
     @property
-    def line_error(self) -> float:
+    def line_mae_lengths(self) -> float:
         """Mean absolute error of the lines' coordinates, in lengths of the expert's long axis; NaN without both tracings."""
         if self.tracing is None or self.tracing_expert is None:
             return NAN
@@ -378,7 +381,7 @@ class StillResult(CaseResult):
     Attributes:
         score: Its score, whose tracings have no contour; None where it failed.
         perturbed: Scores under each perturbation, without tracings; empty where that was not asked for.
-        cavity: The predicted cavity, for the stills that are shown.
+        cavity: The predicted cavity, packed; see `unpack_cavity`.
     """
 
     score: StillScore | None = None
