@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import lvef.webapp
+from lvef.geometry.categories import heart_failure_range
+from lvef.report.charts import TICKS_PERCENT
 from tests.webapp.node import NODE, run_node
 
 STATIC = Path(lvef.webapp.__file__).parent / "static"
@@ -177,8 +179,10 @@ def test_a_link_keeps_the_path_of_a_proxy(node):
 
 
 def test_the_heart_failure_range_is_that_of_the_rounded_ef(node):
-    found = node("return input.map((ef) => m.bar.rangeOf(ef));", [40.4, 40.5, 49.4, 49.5])
-    assert found == ["reduced", "mildly_reduced", "mildly_reduced", "preserved"]
+    efs = [40.4, 40.5, 49.4, 49.5, *(half / 2 for half in range(201))]
+    found = node("return input.map((ef) => m.bar.rangeOf(ef));", efs)
+    assert found == [str(heart_failure_range(ef)) for ef in efs]
+    assert tuple(node("return m.bar.CUTS;")) == TICKS_PERCENT
 
 
 def test_an_error_of_the_server_is_passed_on_and_others_have_words(node):

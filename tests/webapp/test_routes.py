@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import socket
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import pytest
 pytest.importorskip("uvicorn", reason='the page needs pip install "lvef[app]"')
 
 from lvef.measure.serializers import RESULT_COLUMNS
+from lvef.report.style import CONTOUR_ON_BLACK, DARK, ED_ON_BLACK, ES_ON_BLACK, LIGHT
 from lvef.webapp import items, routes
 from tests.waiting import wait_until
 from tests.webapp.fakes import PLAIN
@@ -413,6 +415,20 @@ def test_pages_that_are_not_there(visitor):
     assert visitor.error(visitor.post("api/session"))[:2] == (405, "http")
     for name in ("none.js", "../app.py", "..%2fapp.py", "%2e%2e/app.py", "texts", ""):
         assert visitor.get(f"static/{name}").status_code == 404
+
+
+def test_contours_and_phases_have_the_colours_of_the_report(visitor):
+    answer = visitor.get("static/drawing.css")
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    light, dark = (dict(re.findall(r"--([\w-]+):(#\w+)", line)) for line in answer.text.splitlines())
+    expected = {"image-ed": ED_ON_BLACK, "image-es": ES_ON_BLACK, "image-contour": CONTOUR_ON_BLACK}
+    assert light == {"ed": LIGHT["ed"], "es": LIGHT["es"]} | expected
+    assert dark == {"ed": DARK["ed"], "es": DARK["es"]}
+    # Every colour that the page's own style names is defined there or by itself.
+    assert visitor.get("").text.index("static/drawing.css") < visitor.get("").text.index("static/app.css")
+    style = visitor.get("static/app.css").text + visitor.get("static/viewer.css").text
+    defined = {*light, *re.findall(r"--([\w-]+):", style)}
+    assert set(re.findall(r"var\(--([\w-]+)\)", style)) <= defined
 
 
 def test_static_files_have_their_types_and_are_not_sent_twice(visitor):

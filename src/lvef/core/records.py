@@ -234,6 +234,11 @@ class Beat:
         """Whether it is a complete beat that is not left out."""
         return self.end_frame is not None and not self.excluded
 
+    @property
+    def last_frame(self) -> int:
+        """The next end-diastole, or the end-systole where the clip ends before it."""
+        return self.es_frame if self.end_frame is None else self.end_frame
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:

@@ -28,6 +28,7 @@ from lvef.evaluation.runner import CaseResult
 from lvef.io.atomic import make_folder, remove_files, write_bytes_atomic, write_text_atomic
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.options import MeasureOptions
+from lvef.report.style import LIGHT, css_variables
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -452,6 +453,7 @@ def _template() -> Template:
         loader=PackageLoader("lvef.evaluation"), autoescape=True, undefined=StrictUndefined
     )
     environment.filters |= {"clean": _clean, "paragraphs": _paragraphs}
+    environment.globals |= {"css_variables": css_variables, "light": LIGHT}
     return environment.get_template("page.html")
 
 

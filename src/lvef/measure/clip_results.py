@@ -164,7 +164,7 @@ def _over_beats(
 ) -> Measurement:
     """The mean over beats: a window is read around the middle of each."""
     times = clip.times_s
-    middles = [float(times[b.ed_frame] + times[b.end_frame or b.es_frame]) / 2 for b in beats]
+    middles = [float(times[b.ed_frame] + times[b.last_frame]) / 2 for b in beats]
     starts = [centred_start_s(times, predictor.spec, middle) for middle in middles]
     read = predictor.efs(clip, sector, starts)
     efs, clamped = _clamped(read.efs_percent)

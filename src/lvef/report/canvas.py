@@ -43,11 +43,15 @@ _SUBPIXEL_BITS = 4
 _LETTER_WIDTH = 0.6
 
 
-class Canvas(Protocol):
-    """What a drawing needs of the medium that it is drawn on."""
+class Lines(Protocol):
+    """What a drawing of lines alone needs of the medium that it is drawn on."""
 
     def line(self, points: Points, stroke: Stroke) -> None:
         """Draw a line through points."""
+
+
+class Canvas(Lines, Protocol):
+    """What a drawing needs of the medium that it is drawn on."""
 
     def area(self, points: Points, colour: str, edge: str = "") -> None:
         """Fill a polygon; ``edge`` is the colour of a thin line around it."""

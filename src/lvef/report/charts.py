@@ -15,6 +15,7 @@ from lvef.core.quality_wording import QUALITY_WORDS, quality_text
 from lvef.core.records import Beat, FloatArray, ImageQuality, Measurement
 from lvef.core.wording import ef_text, interval_text, models_disagree, number_text
 from lvef.report.canvas import Canvas, Stroke, rectangle
+from lvef.report.style import PHASE_MARKS
 
 MOST_TIME_TICKS, MOST_VOLUME_TICKS = 8, 5
 """Most labels on the axes."""
@@ -120,7 +121,7 @@ def chart_of(m: Measurement) -> CurveChart | None:
         spans=tuple(
             _span(m, beat, times)
             for beat in m.beats
-            if all(0 <= at < len(times) for at in (beat.ed_frame, beat.es_frame, beat.end_frame or 0))
+            if all(0 <= at < len(times) for at in (beat.ed_frame, beat.es_frame, beat.last_frame))
         ),
         marks=tuple(
             (phase, float(times[frame]), float(volumes[frame]))
@@ -236,8 +237,7 @@ def _y(chart: CurveChart, plot: Box, volume: float) -> float:
 
 
 def _span(m: Measurement, beat: Beat, times: FloatArray) -> Span:
-    end = beat.end_frame if beat.end_frame is not None else beat.es_frame
-    start_s, end_s = sorted((float(times[beat.ed_frame]), float(times[end])))
+    start_s, end_s = sorted((float(times[beat.ed_frame]), float(times[beat.last_frame])))
     if beat.excluded:
         return Span(start_s, end_s, "excluded", "excluded")
     # An EF that is withheld stands nowhere.
@@ -279,9 +279,9 @@ def _hatching(x0: float, x1: float, y0: float, y1: float) -> list[list[tuple[flo
 
 
 def _draw_mark(canvas: Canvas, phase: str, x: float, y: float, size: float) -> None:
-    """A triangle that points at the curve: down for ED, up for ES."""
+    """A triangle that points as `PHASE_MARKS` says."""
     half = _MARK * size
-    tip = half if phase == "ED" else -half
+    tip = half if PHASE_MARKS[phase] == "v" else -half
     corners = [(x, y + 0.8 * tip), (x - half, y - 0.8 * tip), (x + half, y - 0.8 * tip)]
     canvas.area(corners, phase.lower(), edge="page")
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Clip, FloatArray, FrameArray, Measurement, Tracing
-from lvef.report.canvas import Canvas, Stroke
+from lvef.report.canvas import Lines, Stroke
 from lvef.report.charts import has_curve
+from lvef.report.style import PHASE_COLOURS, UNKNOWN_ON_BLACK
 from lvef.transforms.sector import find_sector, keep_sector
 
 IMAGE_HEIGHT_PX = 420
@@ -61,6 +62,11 @@ class EchoImage:
     alt: str
     pixels: FrameArray
     tracing: TracingLines | None
+
+    @property
+    def colour(self) -> str:
+        """Colour of its contour and label."""
+        return PHASE_COLOURS.get(self.phase, UNKNOWN_ON_BLACK)
 
 
 def images_of(
@@ -119,7 +125,7 @@ def lines_of_tracing(tracing: Tracing, window: tuple[float, float, float, float]
 
 
 def draw_tracing(
-    canvas: Canvas, lines: TracingLines, box: tuple[float, float, float, float], colour: str, width: float
+    canvas: Lines, lines: TracingLines, box: tuple[float, float, float, float], colour: str, width: float
 ) -> None:
     """Draw contour, long axis and disks.
 
@@ -134,7 +140,9 @@ def draw_tracing(
     for chord in lines.chords:
         canvas.line(corner + chord * size, Stroke(colour, 0.4 * width, alpha=0.6))
     canvas.line(corner + lines.contour * size, Stroke(colour, width, is_closed=True))
-    canvas.line(corner + lines.axis * size, Stroke("#ffffff", 0.6 * width, dash=(3 * width, 2 * width)))
+    canvas.line(
+        corner + lines.axis * size, Stroke(UNKNOWN_ON_BLACK, 0.6 * width, dash=(3 * width, 2 * width))
+    )
 
 
 def window_of(

@@ -14,9 +14,10 @@ from lvef.core.errors import DataError
 from lvef.core.records import Clip, Measurement
 from lvef.core.wording import ef_interval_text, note_text, reason_text, status_text
 from lvef.measure.results import Result
-from lvef.report.charts import chart_of
-from lvef.report.images import EchoImage, images_of
-from lvef.report.style import PHASE_COLOURS
+from lvef.report.canvas import Points, Stroke
+from lvef.report.charts import CurveChart, Span, chart_of
+from lvef.report.images import EchoImage, draw_tracing, images_of
+from lvef.report.style import LIGHT, PHASE_MARKS, drawable
 from lvef.report.summary import summary_png
 from lvef.transforms.sector import hide_outside_sector
 
@@ -28,6 +29,12 @@ HTML_WIDTH_PX = 900
 
 IMAGE_SHAPE = 1.0
 """Width over height of an image of the figure."""
+
+NAME_LETTERS = 80
+"""A longer name is shown without its middle."""
+
+CURVE_WIDTH = 45
+"""Letters that fit beside each other on the figure's curve, about: no beat has a wider label than itself."""
 
 
 def html_of(result: Result) -> str:
@@ -48,7 +55,7 @@ def html_of(result: Result) -> str:
 
 
 def figure_of(result: Result) -> Figure:
-    """ED and ES with contour and long axis, and the volume-time curve below; a row for each clip of a study.
+    """ED and ES with contour, long axis and disks, and the volume-time curve beside them; a row for each clip of a study.
 
     Raises:
         DataError: There is no clip.
@@ -80,7 +87,10 @@ def figure_of(result: Result) -> Figure:
         _draw_curve(axes[2], measurement)
     m = result.measurement
     name = " + ".join(PurePath(part).name for part in m.source.split(" + "))
-    figure.suptitle(f"{name}: EF {ef_interval_text(m)}" if m.ef_percent is not None else f"{name}: no EF")
+    if len(name) > NAME_LETTERS:
+        name = f"{name[: NAME_LETTERS // 2]} ... {name[-NAME_LETTERS // 2 :]}"
+    ef = "no EF" if m.ef_percent is None else f"EF {ef_interval_text(m)}"
+    figure.suptitle(drawable(f"{name}: {ef}"), parse_math=False)
     return figure
 
 
@@ -90,33 +100,72 @@ def _clips(result: Result) -> list[tuple[str, Measurement, Clip]]:
     return [(name, m, clip) for name, m, clip in parts if clip is not None and len(clip.frames)]
 
 
-def _draw_image(axis: Any, image: EchoImage) -> None:  # noqa: ANN401
+class _AxesLines:
+    """Lines on matplotlib's axes; widths are points."""
+
+    def __init__(self, axes: Any) -> None:  # noqa: ANN401
+        self._axes = axes
+
+    def line(self, points: Points, stroke: Stroke) -> None:
+        """See `lvef.report.canvas.Lines`."""
+        xy = np.asarray(points)
+        if stroke.is_closed:
+            xy = np.concatenate([xy, xy[:1]])
+        # Matplotlib measures dashes in widths of the line.
+        style = (0, [part / stroke.width for part in stroke.dash]) if stroke.dash else "solid"
+        self._axes.plot(
+            *xy.T, color=stroke.colour, linewidth=stroke.width, linestyle=style, alpha=stroke.alpha
+        )
+
+
+def _draw_image(axes: Any, image: EchoImage) -> None:  # noqa: ANN401
     height, width = image.pixels.shape
-    axis.imshow(image.pixels, cmap="gray", vmin=0, vmax=255)
-    axis.set_title(f"{image.title} {image.caption}".strip(), fontsize=9)
-    if image.tracing is None:
-        return
-    size = np.array([width, height])
-    colour = PHASE_COLOURS.get(image.phase, "white")
-    contour = np.concatenate([image.tracing.contour, image.tracing.contour[:1]]) * size
-    axis.plot(*contour.T, color=colour, linewidth=1.8)
-    axis.plot(*(image.tracing.axis * size).T, color=colour, linewidth=1, linestyle="--")
+    axes.imshow(image.pixels, cmap="gray", vmin=0, vmax=255)
+    axes.set_title(f"{image.title} {image.caption}".strip(), fontsize=9)
+    if image.tracing is not None:
+        # Matplotlib's whole numbers are the centres of pixels.
+        draw_tracing(_AxesLines(axes), image.tracing, (-0.5, -0.5, width, height), image.colour, 1.8)
 
 
-def _draw_curve(axis: Any, m: Measurement) -> None:  # noqa: ANN401
+def _draw_curve(axes: Any, m: Measurement) -> None:  # noqa: ANN401
     chart = chart_of(m)
     if chart is None:
-        axis.axis("off")
-        axis.text(0.5, 0.5, "No volume-time curve", ha="center", va="center", transform=axis.transAxes)
+        axes.axis("off")
+        axes.text(0.5, 0.5, "No volume-time curve", ha="center", va="center", transform=axes.transAxes)
         return
+    for span in chart.spans:
+        _draw_span(axes, chart, span)
     for piece in chart.pieces:
-        axis.plot(*piece.T, color="black", linewidth=1.4)
-    for phase, time, volume in chart.marks:
-        marker = "o" if phase == "ED" else "s"
-        axis.plot([time], [volume], marker, color=PHASE_COLOURS[phase], markersize=6, label=phase)
-    handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    if handles:
-        axis.legend(handles.values(), handles.keys(), frameon=False, fontsize=9)
-    axis.set_xlabel("Time (s)")
-    axis.set_ylabel(chart.unit)
-    axis.spines[["top", "right"]].set_visible(False)
+        axes.plot(*piece.T, color=LIGHT["ink"], linewidth=1.4)
+    for phase in PHASE_MARKS:
+        points = [(time, volume) for own, time, volume in chart.marks if own == phase]
+        if points:
+            marks = {"marker": PHASE_MARKS[phase], "color": LIGHT[phase.lower()], "label": phase}
+            axes.plot(*zip(*points, strict=True), linestyle="none", markersize=7, clip_on=False, **marks)
+    if chart.marks:
+        axes.legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderpad=0)
+    axes.set(xlim=chart.times_s, ylim=chart.volumes, xlabel="Time (s)", ylabel=chart.unit)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_span(axes: Any, chart: CurveChart, span: Span) -> None:  # noqa: ANN401
+    """A beat behind the curve, as `lvef.report.charts.draw_curve` draws it."""
+    if span.kind == "counted":
+        axes.axvline(span.start_s, color=LIGHT["line"], linewidth=0.9)
+    elif span.kind == "shown":
+        axes.axvspan(span.start_s, span.end_s, color=LIGHT["chosen"], linewidth=0)
+    else:
+        hatch = {"hatch": "////", "edgecolor": LIGHT["hatch"], "linewidth": 0}
+        axes.axvspan(span.start_s, span.end_s, facecolor=LIGHT["ground"], **hatch)
+    first, last = chart.times_s
+    if (span.end_s - span.start_s) / (last - first) * CURVE_WIDTH < len(span.label):
+        return
+    is_shown = span.kind == "shown"
+    style: dict[str, Any] = {"color": LIGHT["chosen-text" if is_shown else "soft"]}
+    style["weight"] = "bold" if is_shown else "normal"
+    if span.kind == "excluded":
+        style["bbox"] = {"facecolor": LIGHT["ground"], "linewidth": 0, "pad": 1}
+    place = ((span.start_s + span.end_s) / 2, 0.97)
+    axes.text(
+        *place, span.label, size=9, ha="center", va="top", transform=axes.get_xaxis_transform(), **style
+    )

@@ -34,7 +34,7 @@ from lvef.report.charts import (
 )
 from lvef.report.content import QualityContent, ReportContent, ViewContent, more_warnings
 from lvef.report.images import IMAGE_HEIGHT_PX, EchoImage, draw_tracing
-from lvef.report.style import DARK, LIGHT, PHASE_COLOURS
+from lvef.report.style import DARK, LIGHT, css_variables
 from lvef.transforms.sector import hide_outside_sector
 
 JPEG_QUALITY = 88
@@ -79,7 +79,7 @@ def _template() -> jinja2.Template:
     )
     functions = (_curve_svg, _jpeg, _tracing_svg, _interval_svg, _score_svg)
     environment.globals |= {function.__name__[1:]: function for function in functions}
-    environment.globals["phase_colours"] = PHASE_COLOURS
+    environment.globals["css_variables"] = css_variables
     return environment.get_template("report.html")
 
 
@@ -107,9 +107,10 @@ def _score_svg(quality: QualityContent) -> str:
 def _tracing_svg(image: EchoImage) -> str:
     canvas = SvgCanvas()
     height, width = image.pixels.shape
-    colour = PHASE_COLOURS.get(image.phase, "#ffffff")
     if image.tracing is not None:
-        draw_tracing(canvas, image.tracing, (0, 0, width, height), colour, 2.6 * height / IMAGE_HEIGHT_PX)
+        draw_tracing(
+            canvas, image.tracing, (0, 0, width, height), image.colour, 2.6 * height / IMAGE_HEIGHT_PX
+        )
     return canvas.document(width, height)
 
 

@@ -16,7 +16,7 @@ from lvef.report.canvas import Points, Stroke, rectangle
 from lvef.report.charts import INTERVAL_HEIGHT, draw_curve, draw_interval, draw_score
 from lvef.report.content import ReportContent, TextTable, more_warnings
 from lvef.report.images import EchoImage, draw_tracing
-from lvef.report.style import LIGHT, PHASE_COLOURS, font_file, rgb
+from lvef.report.style import LIGHT, font_file, rgb
 
 FONT = "DejaVu"
 """The font; it is embedded."""
@@ -332,14 +332,13 @@ def _draw_image(page: PdfPage, image: EchoImage, x: float, y: float, width: floa
     scale = min(width / wide, height / tall)
     box = (x + (width - wide * scale) / 2, y + (height - tall * scale) / 2, wide * scale, tall * scale)
     page.pdf.image(Image.fromarray(image.pixels), *box)
-    colour = PHASE_COLOURS.get(image.phase, "#ffffff")
     if image.tracing is not None:
-        draw_tracing(page, image.tracing, box, colour, 1.3)
+        draw_tracing(page, image.tracing, box, image.colour, 1.3)
     wide = page.text_width(image.caption, _SMALL)
     with page.pdf.local_context(fill_opacity=0.6):
         page.area(rectangle(x + 4, y + 4, page.text_width(image.title, 11, bold=True) + 4, 14), "#000000")
         page.area(rectangle(x + width - 8 - wide, y + height - 15, wide + 4, 11), "#000000")
-    page.text(x + 6, y + 15, image.title, 11, colour, bold=True)
+    page.text(x + 6, y + 15, image.title, 11, image.colour, bold=True)
     page.text(x + width - 6, y + height - 7, image.caption, _SMALL, "#ffffff", align=1.0)
 
 

@@ -13,7 +13,7 @@ from lvef.report.canvas import PixelCanvas, Stroke, rectangle
 from lvef.report.charts import INTERVAL_HEIGHT, draw_curve, draw_interval, draw_score
 from lvef.report.content import ReportContent, content_of, more_warnings, readable, readable_lines
 from lvef.report.images import EchoImage, draw_tracing, images_of
-from lvef.report.style import DRAWING_LOCK, PHASE_COLOURS
+from lvef.report.style import DRAWING_LOCK
 
 WIDTH_PX, HEIGHT_PX = 1400, 840
 """Size of the image."""
@@ -60,12 +60,11 @@ def summary_png(clip: Clip, measurement: Measurement) -> bytes:
 def _draw_image(canvas: PixelCanvas, image: EchoImage, box: tuple[float, float, float, float]) -> None:
     x, y, width, _ = box
     canvas.image(image.pixels, *box)
-    colour = PHASE_COLOURS.get(image.phase, "#ffffff")
     if image.tracing is not None:
-        draw_tracing(canvas, image.tracing, box, colour, 2.2)
+        draw_tracing(canvas, image.tracing, box, image.colour, 2.2)
     if image.title:
         canvas.shade(x + 4, y + 8, canvas.text_width(image.title, 24, bold=True) + 10, 34, 0.6)
-        canvas.text(x + 9, y + 34, image.title, 24, colour, bold=True)
+        canvas.text(x + 9, y + 34, image.title, 24, image.colour, bold=True)
     if image.caption:
         wide = canvas.text_width(image.caption, _SMALL)
         canvas.shade(x + width - wide - 12, y + 8, wide + 8, 24, 0.6)

@@ -23,6 +23,7 @@ from starlette.routing import Route
 from lvef.core.errors import ConfigError, DataError, LvefError
 from lvef.inference.catalogue import find_model
 from lvef.io.uploads import UploadStore, make_private_folder
+from lvef.report.style import DARK, LIGHT, ON_BLACK, css_variables
 from lvef.service.database import DISK_FULL
 from lvef.service.errors import ApiError, error_body
 from lvef.service.middleware import AccessMiddleware, bug_response
@@ -77,14 +78,27 @@ def static_routes(root_path: str, visitors: Visitors) -> list[Route]:
     async def static(request: Request) -> Response:
         return file_response(request, request.path_params["name"])
 
+    async def colours(request: Request) -> Response:
+        return _cached_response(request, drawing_css().encode(), ".css")
+
     async def favicon(request: Request) -> Response:
         return RedirectResponse(f"{root_path}/static/icon.svg")
 
     return [
         Route("/", index, methods=["GET"]),
         Route("/favicon.ico", favicon, methods=["GET"]),
+        Route("/static/drawing.css", colours, methods=["GET"]),
         Route("/static/{name:path}", static, methods=["GET"]),
     ]
+
+
+def drawing_css() -> str:
+    """The colours of phases and contours, as the report has them: on the page, light and dark, and on images."""
+    light, dark = ({phase: colours[phase] for phase in ("ed", "es")} for colours in (LIGHT, DARK))
+    return (
+        f":root{{{css_variables(light | ON_BLACK)}}}\n"
+        f"@media(prefers-color-scheme:dark){{:root{{{css_variables(dark)}}}}}\n"
+    )
 
 
 def file_response(request: Request, name: str) -> Response:
@@ -101,12 +115,15 @@ def file_response(request: Request, name: str) -> Response:
         or not path.is_file()
     ):
         raise ApiError(404, "not_found", "There is no such file.")
-    data = path.read_bytes()
+    return _cached_response(request, path.read_bytes(), path.suffix)
+
+
+def _cached_response(request: Request, data: bytes, suffix: str) -> Response:
     tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(data, headers={**headers, "Content-Type": MEDIA_TYPES[path.suffix]})
+    return Response(data, headers={**headers, "Content-Type": MEDIA_TYPES[suffix]})
 
 
 MESSAGES = (

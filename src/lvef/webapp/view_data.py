@@ -17,7 +17,7 @@ from lvef.core.terms import Status
 from lvef.core.wording import ef_text
 from lvef.geometry.control_points import control_points_of_tracing
 from lvef.report.canvas import PixelCanvas, Stroke
-from lvef.report.charts import curve_values
+from lvef.report.charts import curve_values, marked_frames
 from lvef.report.style import ED_ON_BLACK
 from lvef.transforms.sector import find_sector
 
@@ -218,7 +218,7 @@ def _beats(m: Measurement) -> list[Values]:
         {
             "number": number,
             "from": beat.ed_frame,
-            "to": beat.end_frame if beat.end_frame is not None else beat.es_frame,
+            "to": beat.last_frame,
             "ed_frame": beat.ed_frame,
             "es_frame": beat.es_frame,
             "text": ef_text(beat.ef_percent)
@@ -232,14 +232,9 @@ def _beats(m: Measurement) -> list[Values]:
 
 
 def _marks(m: Measurement) -> list[Values]:
-    marks: dict[tuple[int, str], bool] = {}
-    for beat in m.beats:
-        for frame, phase in ((beat.ed_frame, "ed"), (beat.es_frame, "es")):
-            marks[frame, phase] = marks.get((frame, phase), False) or not beat.excluded
-    for own, phase in ((m.ed_frame, "ed"), (m.es_frame, "es")):
-        if own is not None:
-            marks[own, phase] = True
+    counted = marked_frames(m)
+    every = {(frame, phase) for b in m.beats for frame, phase in ((b.ed_frame, "ED"), (b.es_frame, "ES"))}
     return [
-        {"frame": frame, "phase": phase, "counted": counted}
-        for (frame, phase), counted in sorted(marks.items())
+        {"frame": frame, "phase": phase.lower(), "counted": counted.get(frame) == phase}
+        for frame, phase in sorted(every | set(counted.items()))
     ]

@@ -7,7 +7,8 @@ const WIDTH = 328,
   RIGHT = 8,
   MIDDLE = 16,
   HEIGHT = 44;
-const CUTS = [0, 40, 50, 100];
+/** Ends of the heart-failure ranges, as lvef.report.charts.TICKS_PERCENT. */
+export const CUTS = [0, 40, 50, 100];
 
 /** The bar as SVG; `other`, `machine` and `known` are further EFs or null. */
 export function intervalBar({ ef, low, high, level, other, machine, known }) {
@@ -24,11 +25,11 @@ export function intervalBar({ ef, low, high, level, other, machine, known }) {
     }),
   );
   const ticks = [
-    [0, "start", at(0)],
-    [40, "end", at(40) + 3],
-    [50, "start", at(50) - 3],
-    [100, "end", at(100)],
-  ].map(([value, anchor, x]) => svg("text", { x, y: 40, "text-anchor": anchor }, String(value)));
+    ["start", 0],
+    ["end", 3],
+    ["start", -3],
+    ["end", 0],
+  ].map(([anchor, aside], i) => svg("text", { x: at(CUTS[i]) + aside, y: 40, "text-anchor": anchor }, String(CUTS[i])));
   const names = [
     [20, "result.bar.reduced"],
     [75, "result.bar.preserved"],
@@ -74,6 +75,6 @@ export function intervalBar({ ef, low, high, level, other, machine, known }) {
 const RANGES = ["reduced", "mildly_reduced", "preserved"];
 
 /** The heart-failure range of the rounded EF. */
-export const rangeOf = (ef) => RANGES[round(ef) <= 40 ? 0 : round(ef) < 50 ? 1 : 2];
+export const rangeOf = (ef) => RANGES[round(ef) <= CUTS[1] ? 0 : round(ef) < CUTS[2] ? 1 : 2];
 
 const round = (value) => (Number.isFinite(value) ? Math.floor(value + 0.5) : "-");

@@ -1,7 +1,9 @@
 // Every model on one clip: EF, difference from the shown model, and the contours of the same ED and ES frame at one scale.
 import * as api from "./api.js";
+import { pairs } from "./contour.js";
 import { button, el, rebuild, svg } from "./dom.js";
 import { itemHash } from "./routes.js";
+import { pathOf } from "./stage.js";
 import { t } from "./text.js";
 
 const POLL_MS = 600;
@@ -292,11 +294,13 @@ export function createCompare({ root, state, store, actions }) {
         phase.toUpperCase(),
       ),
     );
-    if (contour)
+    const d = contour && pathOf(
+      pairs(contour).map(([x, y]) => [x, y * aspect]),
+      true,
+    );
+    if (d)
       place.append(
-        ...["under", "line"].map((name) =>
-          svg("path", { class: name, "vector-effect": "non-scaling-stroke", d: pathOf(contour, aspect) }),
-        ),
+        ...["under", "line"].map((name) => svg("path", { class: name, "vector-effect": "non-scaling-stroke", d })),
       );
     return place;
   }
@@ -329,10 +333,4 @@ function boxOf(view, models) {
 function boundsOf(flat) {
   const of = (rest, pick) => pick(...flat.filter((_, i) => i % 2 === rest));
   return [of(0, Math.min), of(1, Math.min), of(0, Math.max), of(1, Math.max)];
-}
-
-function pathOf(flat, aspect) {
-  const points = [];
-  for (let i = 0; i < flat.length; i += 2) points.push(`${flat[i].toFixed(1)} ${(flat[i + 1] * aspect).toFixed(1)}`);
-  return `M${points.join("L")}Z`;
 }

@@ -19,6 +19,9 @@ const FOLD = Math.cos((120 * Math.PI) / 180);
 /** Control points keep this share of their mean spacing from each other. */
 const CLOSEST = 0.12;
 
+/** Points of a contour as the server sends it: x, y, x, y, ... */
+export const pairs = (flat) => Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]);
+
 export const copy = (points) => points.map(([x, y]) => [x, y]);
 const away = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
 const between = (a, b, t) => [a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t];

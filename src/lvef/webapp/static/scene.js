@@ -1,13 +1,11 @@
 // What is drawn on the images: contours, ghosts of the other phase, disks, and the model's contour beside the reader's.
-import { APEX, baseOf, boxOf, contourOf, disksOf, withoutFolds } from "./contour.js";
+import { APEX, baseOf, boxOf, contourOf, disksOf, pairs, withoutFolds } from "./contour.js";
 import { pathOf } from "./stage.js";
 
 export const PHASE_LAYERS = ["ghost", "disks", "axis", "model", "contour", "stroke"];
 export const CINE_LAYERS = ["ghost-ed", "ghost-es", "model", "contour"];
 const ROOM = 0.16;
 const OTHER = { ed: "es", es: "ed" };
-
-const pairs = (flat) => Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]);
 
 /** Draws the contours of one view. `shown` are the toggles contour, ed, es, disks, and overlay: both, reader or model. */
 export class Scene {
