@@ -296,8 +296,9 @@ def test_a_program_that_gets_no_thread_ends_at_once(monkeypatch):
 def test_the_plotting_backend_of_a_notebook_is_not_inherited(monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "module://not_installed_here")
     code = (
-        "import sys, contextlib\nfrom lvef.cli.main import main\nsys.argv = ['lvef', '--version']\n"
-        "with contextlib.suppress(SystemExit):\n    main()\n"
+        # Else a timer ends the process some seconds after the command: on a busy machine, before matplotlib is imported.
+        "import sys, contextlib\nfrom lvef.cli.main import main\nsys.modules['lvef.cli.main'].CLOSING_S = 600\n"
+        "sys.argv = ['lvef', '--version']\nwith contextlib.suppress(SystemExit):\n    main()\n"
         "import matplotlib\nprint(matplotlib.get_backend())"
     )
     done = python("-c", code)
