@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import spawn
 from pathlib import Path
@@ -198,3 +199,22 @@ def test_a_worker_that_finds_no_memory_while_it_starts_says_nothing(met, is_said
     code = workers._QUIET.format(f"raise {met}")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert (done.returncode, "Traceback" in done.stderr, bool(done.stderr)) == (1, is_said, is_said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_idle_worker_that_is_killed_with_a_lock_does_not_hold_up_the_end(number):
+    # One of two idle workers reads the queue and holds its lock; the other waits for the lock and ignores SIGTERM.
+    def block():
+        with ProcessPool(2) as pool:
+            for future in [pool.submit(partial(time.sleep, 1)) for _ in range(4)]:
+                future.result()
+            os.kill(list(pool._pool._processes)[number], signal.SIGKILL)
+            # As in a run that goes on without the case: an exception would kill the workers.
+            with pytest.raises(BrokenProcessPool):
+                pool.submit(partial(time.sleep, 60)).result()
+
+    thread = threading.Thread(target=block, daemon=True)
+    thread.start()
+    thread.join(120)
+    assert not thread.is_alive()

@@ -19,6 +19,7 @@ from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker, spawn
+from multiprocessing.context import SpawnContext, SpawnProcess
 from queue import SimpleQueue
 from threading import Lock, Thread
 from types import TracebackType
@@ -229,6 +230,20 @@ class ThreadPool:
             del work, result, error
 
 
+class _Worker(SpawnProcess):
+    def terminate(self) -> None:
+        """Kill it: workers ignore SIGTERM.
+
+        The pool ends its other workers so when one has died, and waits for them. One of them may wait for ever for a lock
+        that the dead one held.
+        """
+        self.kill()
+
+
+class _WorkerContext(SpawnContext):
+    Process = _Worker
+
+
 class ProcessPool:
     """Fresh processes for work that holds the interpreter's lock, with the interface of `ThreadPool`.
 
@@ -244,10 +259,9 @@ class ProcessPool:
 
     def __init__(self, workers: int) -> None:
         self.most = AHEAD_OF_PROCESSES * workers
-        context = multiprocessing.get_context("spawn")
         # Before the queues, which would start it unprotected.
         start_resource_tracker()
-        self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_process)
+        self._pool = ProcessPoolExecutor(workers, mp_context=_WorkerContext(), initializer=_start_process)
         # The first process starts while the work is found.
         self.submit(int)
 
