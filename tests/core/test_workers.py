@@ -210,7 +210,7 @@ def test_an_idle_worker_that_is_killed_with_a_lock_does_not_hold_up_the_end(numb
             for future in [pool.submit(partial(time.sleep, 1)) for _ in range(4)]:
                 future.result()
             os.kill(list(pool._pool._processes)[number], signal.SIGKILL)
-            # As in a run that goes on without the case: an exception would kill the workers.
+            # As where the last result is there already: an exception that leaves the block kills the workers.
             with pytest.raises(BrokenProcessPool):
                 pool.submit(partial(time.sleep, 60)).result()
 

@@ -167,9 +167,8 @@ def find_stills(root: Path, patients: Sequence[str]) -> list[StillFiles]:
                     image = folder / f"{stem}{suffix}"
                     if image.is_file():
                         mask = folder / f"{stem}_gt{suffix}"
-                        found += (
-                            [StillFiles(root, patient, view, phase, image, mask)] if mask.is_file() else []
-                        )
+                        if mask.is_file():
+                            found.append(StillFiles(root, patient, view, phase, image, mask))
                         break
     if not found:
         raise DataError(

@@ -8,6 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -395,8 +396,8 @@ def find_cases(data: Path, patients: Sequence[str]) -> list[StillCase]:
     Raises:
         DataError: There are none.
     """
-    stills = find_stills(data, patients)
-    return [StillCase(still, other_phase(still, stills)) for still in stills]
+    by_patient = (list(own) for _, own in groupby(find_stills(data, patients), attrgetter("patient")))
+    return [StillCase(still, other_phase(still, own)) for own in by_patient for still in own]
 
 
 def measure_cases(
