@@ -194,7 +194,7 @@ def test_want_of_memory_is_a_sentence(bench, capfd):
 
 
 def test_a_process_that_ends_before_it_is_ours_prints_nothing(bench, monkeypatch, capfd):
-    monkeypatch.setattr("lvef.service.pool._START", "raise MemoryError # {path} {number}")
+    monkeypatch.setattr("lvef.core.workers._CALL", "raise MemoryError")
     one = bench()
     wait_until(lambda: one.pool.trouble)
     assert one.pool.trouble == ENDED_EARLY

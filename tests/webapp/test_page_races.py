@@ -137,7 +137,7 @@ def test_nothing_is_derived_of_a_result_that_was_deleted(quick, visitor):
         asyncio.run(quick.jobs.add_derived(parent, {"a.json": b"{}"}))
     assert count() == before
     with pytest.raises(ApiError):
-        asyncio.run(quick.jobs.file(parent, "report.pdf", draw=True))
+        asyncio.run(quick.jobs.file(parent, "report.pdf"))
 
 
 def test_a_bug_is_one_sentence(quick, visitor, monkeypatch, capfd):

@@ -22,6 +22,7 @@ from lvef.cli.options import (
     note,
     options_from,
     out_option,
+    seed_option,
     verbosity_options,
     workers_option,
 )
@@ -56,9 +57,7 @@ def _common_options(weights: str) -> Callable[[F], F]:
         out_option("Folder for page, tables and plots."),
         json_option("Print the summary as JSON instead of a table."),
         verbosity_options("Say on stderr what is done with each case."),
-        click.option(
-            "--seed", type=Integer(min=0), default=0, show_default=True, help="Seed of the bootstrap."
-        ),
+        seed_option("Seed of the bootstrap."),
     )
 
 
@@ -160,29 +159,25 @@ def stills(
         )
     # Imported here and below, so that help and usage errors come at once.
     from lvef.cli.progress import show_progress
-    from lvef.cli.show_tables import show_report, write_files
+    from lvef.cli.show_tables import show_report
     from lvef.evaluation.runner import CaseRunner
     from lvef.evaluation.stills.evaluation import Plan, card_figures, load_models, write_card_figures
     from lvef.evaluation.stills.evaluation import evaluate as evaluate_stills
     from lvef.evaluation.stills.report import make_report
     from lvef.inference.card import CARD_NAME
-    from lvef.io.atomic import check_writable, make_folder
+    from lvef.io.atomic import check_writable
 
     options = replace(options, precision="f32") if write_card else options
     names = weights or (MeasureOptions.weights,)
     plan = Plan(data, split or STILLS_SPLITS[0], patients, names, runs, robustness, seed, options)
     models = load_models(plan)
-    if out is not None:
-        make_folder(out)
     if write_card:
         predictor = models.models[0].predictor
         check_writable(predictor.entry.folder / CARD_NAME)
     with show_progress() as progress, CaseRunner(out, progress=progress) as runner:
         evaluation = evaluate_stills(plan, models, runner)
     report = make_report(evaluation, plan, with_files=out is not None)
-    show_report(report, as_json=as_json)
-    if out is not None:
-        write_files(report, out)
+    show_report(report, out, as_json=as_json)
     if write_card and evaluation.failed:
         note(
             f"The card of {predictor.entry.name} keeps its metrics, because not every still could be evaluated."
@@ -262,13 +257,12 @@ def dataset(
     """
     options = build(MeasureOptions, engine)
     from lvef.cli.progress import show_progress
-    from lvef.cli.show_tables import show_report, write_files
+    from lvef.cli.show_tables import show_report
     from lvef.evaluation.dataset.analysis import analyse
     from lvef.evaluation.dataset.evaluation import Plan, load_inputs
     from lvef.evaluation.dataset.evaluation import evaluate as evaluate_dataset
     from lvef.evaluation.dataset.report import make_report
     from lvef.evaluation.runner import CaseRunner
-    from lvef.io.atomic import make_folder
 
     plan = Plan(
         manifest,
@@ -282,8 +276,6 @@ def dataset(
         options,
     )
     inputs = load_inputs(plan)
-    if out is not None:
-        make_folder(out)
     cluster = ray_pool(ray, worker_memory, workers=workers, threads=options.threads)
     with (
         cluster as pool,
@@ -292,9 +284,7 @@ def dataset(
     ):
         evaluation = evaluate_dataset(inputs, runner)
     report = make_report(analyse(evaluation, inputs.tracings, seed), inputs, plan, with_files=out is not None)
-    show_report(report, as_json=as_json)
-    if out is not None:
-        write_files(report, out)
+    show_report(report, out, as_json=as_json)
     ctx.exit(evaluation.exit_code)
 
 
@@ -327,25 +317,20 @@ def synthetic(
     if len(weights) > 1:
         raise click.UsageError("Give one --weights: evaluate each model into a folder of its own.")
     from lvef.cli.progress import show_progress
-    from lvef.cli.show_tables import show_report, write_files
+    from lvef.cli.show_tables import show_report
     from lvef.evaluation.runner import CaseRunner, exit_code_of, used_weights
     from lvef.evaluation.synthetic.evaluation import SyntheticSettings, evaluate_clips
     from lvef.evaluation.synthetic.report import make_report
     from lvef.evaluation.synthetic.truth import read_dataset
-    from lvef.io.atomic import make_folder
     from lvef.measure import pipeline
 
     options = replace(options, weights=weights[0] if weights else options.weights)
     clips = read_dataset(folder)
     measurer = pipeline.Measurer(options)
-    if out is not None:
-        make_folder(out)
     used = used_weights(measurer.predictor, len(clips))
     settings = SyntheticSettings(folder, options, seed)
     with show_progress() as progress, CaseRunner(out, progress=progress) as runner:
         evaluation = evaluate_clips(settings, measurer, runner, weights=used, clips=clips)
     report = make_report(evaluation, with_plots=out is not None)
-    show_report(report, as_json=as_json)
-    if out is not None:
-        write_files(report, out)
+    show_report(report, out, as_json=as_json)
     ctx.exit(exit_code_of(evaluation.results))

@@ -145,24 +145,16 @@ def check_inputs(inputs: Inputs, options: MeasureOptions) -> None:
             "--a2c-mm-per-px and --a2c-scale-line belong to a biplane study (--a4c, --a2c); otherwise give --mm-per-px or "
             "--scale-line."
         )
-    _check_scale(options)
     if (options.height_cm is None) != (options.weight_kg is None):
         raise click.UsageError("--height-cm and --weight-kg go together: give both.")
-    if options.height_cm is not None and options.weight_kg is not None:
-        from lvef.geometry.ejection import body_surface_area
-
-        try:
-            body_surface_area(options.height_cm, options.weight_kg)
-        except GeometryError as error:
-            raise click.UsageError(str(error)) from None
-
-
-def _check_scale(options: MeasureOptions) -> None:
+    from lvef.geometry.ejection import body_surface_area
     from lvef.measure.manual_scale import check_scale_options
 
     try:
         check_scale_options(options)
-    except ConfigError as error:
+        if options.height_cm is not None and options.weight_kg is not None:
+            body_surface_area(options.height_cm, options.weight_kg)
+    except (ConfigError, GeometryError) as error:
         raise click.UsageError(str(error)) from None
 
 

@@ -101,6 +101,11 @@ def workers_option(text: str) -> Callable[[F], F]:
     return click.option(*JOBS, type=Integer(min=0), default=0, help=text)
 
 
+def seed_option(text: str) -> Callable[[F], F]:
+    """The option ``--seed``, 0 by default."""
+    return click.option("--seed", type=Integer(min=0), default=0, show_default=True, help=text)
+
+
 def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Names of the installed models, for the Tab key."""
     from lvef.core.errors import LvefError

@@ -191,27 +191,12 @@ def _is_one_saved(paths: tuple[Path, ...]) -> bool:
     return len(paths) == 1 and is_saved_result(paths[0])
 
 
-def _are_all_saved(paths: tuple[Path, ...]) -> bool:
-    """Whether every path is a saved result or a folder of these: then nothing is measured."""
-    from lvef.measure.saved_results import is_saved_result
-
-    return bool(paths) and all(is_saved_result(path) or _saved_results_in(path) for path in paths)
-
-
 def _make_tasks(request: Request, options: MeasureOptions) -> list[Task]:
     """Saved results and files to measure, in the order given; a model is loaded only for the latter."""
-    from lvef.measure.saved_results import is_saved_result
-
-    saved: dict[Path, None] = {}
-    new: list[Path] = []
-    for path in request.paths:
-        if is_saved_result(path):
-            saved[path] = None
-        elif inside := _saved_results_in(path):
-            saved |= dict.fromkeys(inside)
-        else:
-            new.append(path)
-    tasks = [_saved_task(path, request, options) for path in saved]
+    found = {path: _saved_results(path) for path in request.paths}
+    new = [path for path, saved in found.items() if not saved]
+    each = dict.fromkeys(one for saved in found.values() for one in saved)
+    tasks = [_saved_task(path, request, options) for path in each]
     if request.out is not None:
         tasks = _named(tasks, request.out)
     if new or not request.paths:
@@ -219,11 +204,13 @@ def _make_tasks(request: Request, options: MeasureOptions) -> list[Task]:
     return tasks
 
 
-def _saved_results_in(path: Path) -> list[Path]:
-    """The results in an output folder of ``lvef measure``."""
+def _saved_results(path: Path) -> list[Path]:
+    """A path itself where it is a saved result, and the results in an output folder of ``lvef measure``; else none."""
     from lvef.core.runner import RUN_NAME
     from lvef.measure.saved_results import is_saved_result
 
+    if is_saved_result(path):
+        return [path]
     if not (path / RUN_NAME).is_file():
         return []
     return sorted(inner for inner in path.iterdir() if inner.is_dir() and is_saved_result(inner))
@@ -262,7 +249,6 @@ def _new_tasks(request: Request, options: MeasureOptions) -> list[Task]:
 def _correction_of(request: Request, options: MeasureOptions) -> Callable[[Result], Result]:
     """The function that corrects a result."""
     from lvef.measure import correction
-    from lvef.measure.results import Result
 
     path = request.correction
     assert path is not None
@@ -275,17 +261,10 @@ def _correction_of(request: Request, options: MeasureOptions) -> Callable[[Resul
         return dataclasses.replace(edit, reader=request.reader or edit.reader)
 
     def correct(result: Result) -> Result:
-        if not result.views:
-            edit = prepare(correction.edit_from_dict(values, source), result.measurement)
-            return Result(correction.corrected(result.measurement, edit, options), result.clip)
-        machine = {view: part for view, (part, _) in result.views.items()}
-        edits = {
-            view: prepare(edit, machine[view]) if view in machine else edit
-            for view, edit in correction.study_from_dict(values, source).items()
-        }
-        measurement, parts = correction.corrected_study(result.measurement, machine, edits, options)
-        views = {view: (parts[view], clip) for view, (_, clip) in result.views.items()}
-        return Result(measurement, None, views)
+        machine = result.singles
+        edits = correction.edits_from_dict(values, source, is_study=bool(result.views))
+        edits |= {view: prepare(edit, machine[view][0]) for view, edit in edits.items() if view in machine}
+        return correction.corrected_result(result, edits, options)
 
     return correct
 
@@ -315,7 +294,8 @@ def _check(request: Request, options: MeasureOptions) -> None:
 
 def _check_settings(ctx: click.Context, request: Request) -> None:
     """Refuse settings of a measurement where nothing is measured."""
-    if not _are_all_saved(request.paths):
+    # Nothing is measured where every path is a saved result or a folder of these.
+    if not request.paths or not all(map(_saved_results, request.paths)):
         return
     free = {"max_frames"} | ({"sex", "height_cm", "weight_kg"} if request.correction is not None else set())
     for field in dataclasses.fields(MeasureOptions):
@@ -371,8 +351,7 @@ def _messages(result: Result, with_correction: bool) -> list[str]:
 
     m = result.measurement
     messages = [printable(m.reason)] if m.reason else []
-    clips = [clip for _, clip in result.views.values()] or [result.clip]
-    if m.status is not Status.FAILED and any(clip is None for clip in clips):
+    if m.status is not Status.FAILED and any(clip is None for _, clip in result.singles.values()):
         messages.append(
             f"the clip of {printable(m.source)} was not found: the report has no images. Give its path with --clip."
         )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
@@ -16,17 +15,14 @@ from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.report import EvaluationReport, Table, write_report
 
 
-def show_report(report: EvaluationReport, *, as_json: bool) -> None:
-    """Print headline, brief tables and notices of a report; or its summary as JSON."""
+def show_report(report: EvaluationReport, out: Path | None = None, *, as_json: bool) -> None:
+    """Print a report, or its summary as JSON; then write its files, where a folder is given."""
     if as_json:
         print_json(dict(report.summary))
-        return
-    tables = [
-        replace(table, caption=table.caption or section.title)
-        for section in report.sections
-        for table in section.brief
-    ]
-    print_tables(report.headline, tables, [f"Note: {notice}" for notice in report.notices])
+    else:
+        print_report(report)
+    if out is not None:
+        write_files(report, out)
 
 
 def write_files(report: EvaluationReport, out: Path, start: float | None = None) -> None:
@@ -45,31 +41,29 @@ def write_files(report: EvaluationReport, out: Path, start: float | None = None)
     note(f"Written to {out} in {seconds:.0f} s{earlier}: {len(written)} files; open {page}.")
 
 
-def print_tables(lines: Sequence[str], tables: Sequence[Table], notes: Sequence[str] = ()) -> None:
-    """Print lines of text, then those tables that have rows, then notes and the disclaimer.
-
-    Args:
-        lines: One paragraph each.
-        tables: Numbers are aligned right and never folded.
-        notes: One paragraph each.
-    """
+def print_report(report: EvaluationReport) -> None:
+    """Print headline, brief tables that have rows, notices and the disclaimer."""
     console = make_console()
-    for line in lines:
+    for line in report.headline:
         console.print(escape(line))
-    for table in tables:
-        if not table.rows:
-            continue
-        if table.caption:
-            console.print(f"\n{escape(table.caption)}", style="bold")
-        grid = Grid(box=None, pad_edge=False, header_style="dim")
-        for place, (name, is_number) in enumerate(zip(table.header, table.numeric, strict=True)):
-            width = max(len(row[place]) for row in table.rows) if is_number else None
-            grid.add_column(
-                escape(name), justify="right" if is_number else "left", overflow="fold", min_width=width
-            )
-        for row in table.rows:
-            grid.add_row(*map(escape, row))
-        console.print(grid)
-    for text in notes:
-        console.print(escape(text))
+    for section in report.sections:
+        for table in section.brief:
+            if table.rows:
+                _print_table(console, table, table.caption or section.title)
+    for notice in report.notices:
+        console.print(escape(f"Note: {notice}"))
     console.print(DISCLAIMER, style="dim")
+
+
+def _print_table(console: Console, table: Table, caption: str) -> None:
+    if caption:
+        console.print(f"\n{escape(caption)}", style="bold")
+    grid = Grid(box=None, pad_edge=False, header_style="dim")
+    for place, (name, is_number) in enumerate(zip(table.header, table.numeric, strict=True)):
+        width = max(len(row[place]) for row in table.rows) if is_number else None
+        grid.add_column(
+            escape(name), justify="right" if is_number else "left", overflow="fold", min_width=width
+        )
+    for row in table.rows:
+        grid.add_row(*map(escape, row))
+    console.print(grid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,10 +15,12 @@ from lvef.cli.options import (
     FOLDER,
     PATH,
     Integer,
+    build,
     combine,
     json_option,
     note,
     print_json,
+    seed_option,
     verbosity_options,
     workers_option,
 )
@@ -50,14 +52,7 @@ EXIT_CODES = (
 )
 
 
-class Limits(NamedTuple):
-    """A value, or the ends of a range from which it is drawn."""
-
-    low: float
-    high: float
-
-
-class _RangeType(click.ParamType[Limits]):
+class _RangeType(click.ParamType["Between"]):
     """A number, or two with a hyphen between them, within limits that make sense."""
 
     name = "LOW-HIGH"
@@ -65,32 +60,28 @@ class _RangeType(click.ParamType[Limits]):
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Limits:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Between:  # noqa: ANN401
         """Read it; a usage error says what was expected."""
-        if isinstance(value, Limits):
+        from lvef.stores.synthetic_sources import Between
+
+        if isinstance(value, Between):
             return value
         number = r"\d+(?:\.\d+)?"
         found = re.fullmatch(rf"\s*({number})\s*(?:-\s*({number})\s*)?", str(value))
         if found is None:
             self.fail(f"{value!r} is no number and no range like {self.low:g}-{self.high:g}.", param, ctx)
-        limits = Limits(float(found[1]), float(found[2] or found[1]))
+        limits = Between(float(found[1]), float(found[2] or found[1]))
         if not self.low <= limits.low <= limits.high <= self.high:
             wanted = f"with the smaller number first, within {self.low:g}-{self.high:g}"
             self.fail(f"{value!r} does not lie, {wanted}.", param, ctx)
         return limits
 
 
-seed_option = click.option(
-    "--seed",
-    type=Integer(min=0),
-    default=0,
-    show_default=True,
-    help="Seed of all random numbers.",
-)
+_seed = seed_option("Seed of all random numbers.")
 
 common = combine(
     click.argument("out", type=FOLDER),
-    seed_option,
+    _seed,
     click.option(
         "--view",
         type=click.Choice(VIEWS, case_sensitive=False),
@@ -116,6 +107,7 @@ common = combine(
     ),
     click.option(
         "--frames",
+        "n_frames",
         type=Integer(8, 2000),
         help="Frames of each clip.  [default: as many as two to five beats take]",
     ),
@@ -266,7 +258,7 @@ Examples:
   lvef measure out/views --out out/measured""",
 )
 @click.argument("out", type=FOLDER)
-@seed_option
+@_seed
 @click.option("--each", type=Integer(1, 999), default=4, show_default=True, help="Clips of each class.")
 @click.option(
     "--size",
@@ -290,22 +282,9 @@ def views(out: Path, seed: int, each: int, size: int) -> None:
 
 
 def _options(values: Mapping[str, Any]) -> ClipOptions:
-    from lvef.core.terms import View
-    from lvef.stores.synthetic_sources import Between, ClipOptions
+    from lvef.stores.synthetic_sources import ClipOptions
 
-    def between(name: str) -> Between | None:
-        limits: Limits | None = values[name]
-        return None if limits is None else Between(*limits)
-
-    return ClipOptions(
-        view=View(values["view"]),
-        ef_percent=between("ef_percent"),
-        heart_rate_bpm=between("heart_rate_bpm"),
-        rhythm=values["rhythm"],
-        frame_rate_hz=between("frame_rate_hz"),
-        n_frames=values["frames"],
-        size=values["size"],
-    )
+    return build(ClipOptions, values)
 
 
 def _run(source: Source, tasks: Sequence[Task], values: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from lvef.cli.train_options import (
     EXIT_CODES,
     LoggerNames,
     SharedArguments,
+    print_result,
     training_extra,
     training_options,
 )
@@ -213,10 +214,7 @@ def train(
         return
     if not fitted.figures:
         return  # not the first process of several
-    if as_json:
-        click.echo(json.dumps(fitted.as_dict(), indent=2, ensure_ascii=False))
-    else:
-        _show(fitted)
+    print_result(fitted, as_json, _show)
 
 
 def _family_of(recipe: Path) -> str:
@@ -274,13 +272,11 @@ def _start_from_frames(given: SharedArguments, options: RunOptions, as_json: boo
     recipe = read_recipe(given.recipe, given.settings)
     epochs = 1 if options.fast_dev_run else given.epochs or EPOCHS
     made = write_start(recipe, given.data, options, epochs, note)
-    if as_json:
-        click.echo(json.dumps(made.as_dict(), indent=2, ensure_ascii=False))
-    else:
-        click.echo(
-            f"{made.path}: lengths of lines off by {made.error:.3f} standard deviations on validation frames (always the "
-            f"mean: {made.error_of_mean:.3f})."
-        )
+    text = (
+        f"{made.path}: lengths of lines off by {made.error:.3f} standard deviations on validation frames (always the "
+        f"mean: {made.error_of_mean:.3f})."
+    )
+    print_result(made, as_json, lambda _: click.echo(text))
 
 
 def _show_trial(seconds: float, as_json: bool) -> None:
@@ -297,9 +293,10 @@ def _show_run(done: CamusResult, options: RunOptions, as_json: bool) -> None:
     if options.fast_dev_run:
         _show_trial(60 * done.minutes, as_json)
         return
-    if as_json:
-        click.echo(json.dumps(done.as_dict(), indent=2, ensure_ascii=False))
-        return
+    print_result(done, as_json, _show_camus)
+
+
+def _show_camus(done: CamusResult) -> None:
     resumed = f", {done.resumed} of them earlier" if done.resumed else ""
     click.echo(
         f"{done.out}: {_epochs(done.epochs)}{resumed}, {done.minutes:.1f} min. The model: {done.network}."
@@ -325,10 +322,7 @@ def _cross_validate(
             note(f"Fold {number}: {figures_text(fitted.figures['held_out'])}")
 
     found = cross_validate(settings, training_data, options, folds, on_fold)
-    if as_json:
-        click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
-    else:
-        _show_folds(found)
+    print_result(found, as_json, _show_folds)
 
 
 def _show_folds(found: CrossValidationResult) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -180,6 +181,14 @@ def training_options(command: F) -> F:
         json_option("Print the results as JSON."),
         verbosity_options("Print a line of progress every few seconds."),
     )(command)
+
+
+def print_result(result: Any, as_json: bool, show: Callable[[Any], None]) -> None:  # noqa: ANN401
+    """Print a result of the training package: its values as JSON, or what ``show`` prints of it."""
+    if as_json:
+        click.echo(json.dumps(result.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        show(result)
 
 
 @contextmanager

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lvef.cli.options import Integer, is_quiet, is_verbose, note, out_option
-from lvef.cli.train_options import EXIT_CODES, SharedArguments, training_extra, training_options
+from lvef.cli.train_options import EXIT_CODES, SharedArguments, print_result, training_extra, training_options
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -80,10 +79,7 @@ def tune(
         )
         search = Search(out, grid, trials or DEFAULT_TRIALS, storage, options)
         found = look(settings, training_data, search, _print_trial)
-    if as_json:
-        click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
-    else:
-        _show(found)
+    print_result(found, as_json, _show)
     if not found.best:
         click.get_current_context().exit(1)
 

@@ -364,7 +364,7 @@ def calibrate(
     coverage on patients and phantoms that were not used for the fit. An interrupted run resumes.
     """
     from lvef.cli.progress import show_progress
-    from lvef.cli.show_tables import show_report, write_files
+    from lvef.cli.show_tables import show_report
     from lvef.evaluation.calibration.run import run_calibration
     from lvef.io.atomic import make_folder
 
@@ -373,6 +373,5 @@ def calibrate(
     make_folder(out)
     with show_progress() as progress:
         report, path = run_calibration(plan, out, workers, progress)
-    show_report(report, as_json=as_json)
-    write_files(report, out)
+    show_report(report, out, as_json=as_json)
     note(f"Prediction interval written to {path}.")

@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -45,6 +46,7 @@ THREAD_VARIABLES = (
 """What numpy's libraries and OpenCV read, once, when they are loaded."""
 
 _POLL_S = 1.0
+_CALL = "import sys; sys.path[:] = {path!r}; from {module} import {function}; {function}({number})"
 _LOG = logging.getLogger("lvef")
 _QUIET = """try: {}
 except (EOFError, MemoryError): raise SystemExit(1)
@@ -345,6 +347,38 @@ def interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Program(subprocess.Popen[bytes]):
+    """A Python process of its own that calls a function, with the modules of this one. Not on Windows.
+
+    It prints nothing, not even while Python starts, which a `multiprocessing.Process` does; LVEF_DEBUG shows what it would.
+
+    Args:
+        module: Where the function is.
+        function: Its name.
+        number: File descriptor that it is called with, and inherits.
+
+    Raises:
+        OSError: The system gives no process.
+    """
+
+    def __init__(self, module: str, function: str, number: int) -> None:
+        code = _CALL.format(path=sys.path, module=module, function=function, number=number)
+        stderr = None if os.environ.get("LVEF_DEBUG") else subprocess.DEVNULL
+        nothing = subprocess.DEVNULL
+        with interrupts_blocked():
+            super().__init__(
+                [sys.executable, "-c", code], stdin=nothing, stdout=nothing, stderr=stderr, pass_fds=[number]
+            )
+
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.poll() is None
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        self.wait()
 
 
 def start_resource_tracker() -> None:

@@ -25,6 +25,7 @@ from lvef.evaluation.metrics import NAN
 from lvef.inference.card import CARD_NAME
 from lvef.inference.catalogue import ModelEntry
 from lvef.inference.session import available_threads
+from lvef.io.atomic import make_folder
 from lvef.measure.batch import MAX_WORKERS
 from lvef.measure.pipeline import ClipResult
 from lvef.measure.predictor import Predictor
@@ -190,7 +191,7 @@ class CaseRunner:
     """Evaluates cases, and takes over what an earlier run in the same folder found; a context manager.
 
     Args:
-        out: Folder, already made, that keeps what is done; None keeps nothing.
+        out: Folder, made if need be, that keeps what is done; None keeps nothing.
         workers: Cases at once; 0 takes the number of threads, at most `lvef.measure.batch.MAX_WORKERS`.
         progress: Progress callbacks; its ``message`` is given the reason of each case that failed.
         pool: Evaluates in place of ``workers`` threads; see `lvef.core.runner.run`.
@@ -210,6 +211,8 @@ class CaseRunner:
         progress: Progress = _SILENT,
         pool: Pool | None = None,
     ) -> None:
+        if out is not None:
+            make_folder(out)
         self._journal = None if out is None else Journal(out / JOURNAL_NAME)
         self._workers = workers or min(available_threads(), MAX_WORKERS)
         self._progress, self._pool = progress, pool

@@ -54,22 +54,16 @@ def spread_warnings(efs_percent: Sequence[float]) -> list[CodedWarning]:
     low, high = min(efs_percent), max(efs_percent)
     notices = []
     if high - low > MAX_SPREAD_PERCENT:
-        notices.append(
-            CodedWarning(
-                "beats_disagree",
-                f"The EFs of the beats run from {low:.1f} to {high:.1f} %: they differ by more than "
-                f"{MAX_SPREAD_PERCENT:g} points. Look at each beat.",
-            )
+        text = (
+            f"The EFs of the beats run from {low:.1f} to {high:.1f} %: they differ by more than "
+            f"{MAX_SPREAD_PERCENT:g} points. Look at each beat."
         )
+        notices.append(CodedWarning("beats_disagree", text))
     ranges = [heart_failure_range(ef) for ef in (low, high)]
     if ranges[0] != ranges[1]:
         names = " and ".join(str(one).replace("_", " ") for one in ranges)
-        notices.append(
-            CodedWarning(
-                "beats_cross_range",
-                f"The EFs of the beats ({low:.1f} to {high:.1f} %) fall into different heart-failure ranges: {names}.",
-            )
-        )
+        text = f"The EFs of the beats ({low:.1f} to {high:.1f} %) fall into different heart-failure ranges: {names}."
+        notices.append(CodedWarning("beats_cross_range", text))
     return notices
 
 
@@ -147,27 +141,16 @@ def rhythm_warnings(beats: list[Beat], irregular: float, needed: int) -> list[Co
     counted = [beat for beat in beats if not beat.excluded]
     left_out = len(beats) - len(counted)
     if left_out:
-        notices.append(
-            CodedWarning(
-                "beats_excluded",
-                f"{left_out} of {len(beats)} beats were left out; the reason stands with each beat.",
-            )
-        )
+        text = f"{left_out} of {len(beats)} beats were left out; the reason stands with each beat."
+        notices.append(CodedWarning("beats_excluded", text))
     # premature beats were reported already; their effect on the cycles is not a second finding
     spans = [] if left_out else [beat.duration_s for beat in beats if beat.duration_s is not None]
     if len(spans) > 1 and variation(spans) > irregular and max(spans) - min(spans) > TIMING_S:
-        notices.append(
-            CodedWarning(
-                "irregular_rhythm", f"The cycles vary by {variation(spans):.0%} (standard deviation)."
-            )
-        )
+        text = f"The cycles vary by {variation(spans):.0%} (standard deviation)."
+        notices.append(CodedWarning("irregular_rhythm", text))
         if len(counted) < needed:
-            notices.append(
-                CodedWarning(
-                    "irregular_few_beats",
-                    f"An irregular rhythm needs {needed} beats or more; {len(counted)} could be averaged.",
-                )
-            )
+            text = f"An irregular rhythm needs {needed} beats or more; {len(counted)} could be averaged."
+            notices.append(CodedWarning("irregular_few_beats", text))
     elif len(counted) == 1:
         notices.append(CodedWarning("single_beat", "The EF is based on one beat."))
     return notices

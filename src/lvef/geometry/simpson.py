@@ -255,31 +255,25 @@ def biplane_ef(
             )
         )
         if calibrated and _differ(length_four, length_two):
-            notices.append(
-                CodedWarning(
-                    "axes_differ",
-                    f"The long axes at {phase} differ by more than {DISAGREEMENT_LIMIT:.0%} "
-                    f"({length_four:.0f} mm in A4C, {length_two:.0f} mm in A2C): one view is probably "
-                    "foreshortened.",
-                )
+            text = (
+                f"The long axes at {phase} differ by more than {DISAGREEMENT_LIMIT:.0%} "
+                f"({length_four:.0f} mm in A4C, {length_two:.0f} mm in A2C): one view is probably "
+                "foreshortened."
             )
+            notices.append(CodedWarning("axes_differ", text))
     if not calibrated:
-        notices.append(
-            CodedWarning(
-                "axes_not_compared",
-                "A view has no scale: the A4C long axis is used for both, the two axes cannot be compared, "
-                "and there are no biplane millilitres.",
-            )
+        text = (
+            "A view has no scale: the A4C long axis is used for both, the two axes cannot be compared, "
+            "and there are no biplane millilitres."
         )
+        notices.append(CodedWarning("axes_not_compared", text))
     if a4c_cycle_s is not None and a2c_cycle_s is not None and _differ(a4c_cycle_s, a2c_cycle_s):
-        notices.append(
-            CodedWarning(
-                "cycles_differ",
-                f"The two beats differ in length by more than {DISAGREEMENT_LIMIT:.0%} "
-                f"({a4c_cycle_s:.2f} s in A4C, {a2c_cycle_s:.2f} s in A2C): they were recorded at different "
-                "heart rates.",
-            )
+        text = (
+            f"The two beats differ in length by more than {DISAGREEMENT_LIMIT:.0%} "
+            f"({a4c_cycle_s:.2f} s in A4C, {a2c_cycle_s:.2f} s in A2C): they were recorded at different "
+            "heart rates."
         )
+        notices.append(CodedWarning("cycles_differ", text))
     edv, esv = volumes
     return BiplaneResult(
         ef_percent=ejection_fraction(edv, esv),

@@ -295,11 +295,8 @@ def _one_series(instances: Sequence[Instance], source: str) -> tuple[list[Instan
         text = "The files of the series name several studies: they are taken as one."
         notices.append(CodedWarning("contradictory_study", text))
     if twice:
-        notices.append(
-            CodedWarning(
-                "same_instance", f"{twice} files hold an image that is there already: they are left out."
-            )
-        )
+        text = f"{twice} files hold an image that is there already: they are left out."
+        notices.append(CodedWarning("same_instance", text))
     others = len(instances) - twice - len(chosen)
     if others:
         text = f"{others} single-frame DICOM files of the folder are of another series: they are left out."

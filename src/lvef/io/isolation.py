@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from lvef.core.errors import ConfigError, DataError, VideoError
 from lvef.core.records import Clip
-from lvef.core.workers import interrupts_blocked
+from lvef.core.workers import Program
 from lvef.io.decoder import function, receive, send
 from lvef.io.formats import AVI, format_of_file
 from lvef.io.limits import DEFAULT_LIMITS, MAX_FRAMES, MAX_PIXELS, SizeLimits
@@ -53,7 +53,6 @@ SILENT_VARIABLE = "LVEF_DECODE_SECONDS"
 """Environment variable that holds other seconds than `SILENT_S`; 0 for no limit."""
 
 _KILLED_S = 5.0
-_START = "import sys; sys.path[:] = {path!r}; from lvef.io.decoder import serve; serve({number})"
 
 _lock = Lock()
 _idle: list[_Child] = []
@@ -178,7 +177,7 @@ def decode_in_place() -> None:
 
 def start_ahead() -> None:
     """Start the process that the first file will need, while this one loads a model."""
-    if _is_wanted() and not _idle:
+    if _possible and not _idle:
         child = _start()
         if child is not None:
             _give_back(child)
@@ -195,17 +194,7 @@ class _Child:
         self.is_ready = False
         self._socket, other = socket.socketpair()
         try:
-            words = [sys.executable, "-c", _START.format(path=sys.path, number=other.fileno())]
-            # LVEF_DEBUG shows what decoders print.
-            stderr = None if os.environ.get("LVEF_DEBUG") else subprocess.DEVNULL
-            with interrupts_blocked():
-                self.process = subprocess.Popen(
-                    words,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=stderr,
-                    pass_fds=[other.fileno()],
-                )
+            self.process = Program("lvef.io.decoder", "serve", other.fileno())
         except BaseException:
             self._socket.close()
             raise
@@ -261,7 +250,7 @@ def _isolated(
     silent_s: float | None = None,
     **more: Any,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401
-    child = _take() if _is_wanted() else None
+    child = _take() if _possible else None
     if child is None:
         return function(name)(path, **more)
     try:
@@ -282,10 +271,6 @@ def _isolated(
     if isinstance(reply, BaseException):
         raise reply
     return reply
-
-
-def _is_wanted() -> bool:
-    return _possible
 
 
 def _take() -> _Child | None:

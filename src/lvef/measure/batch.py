@@ -230,7 +230,7 @@ class _Batch:
         """The result of a job that raised an error: a bug, or too slow."""
         if isinstance(error, LvefError) and not isinstance(error, TimeLimitExceeded):
             raise error
-        return self._write(job, Result(failure_of(job, error), None), "")
+        return self._write(job, Result(failure_of_file(job.label, error), None), "")
 
     def earlier(self, job: Job) -> JobResult | None:
         """The result of an earlier run, if it still holds."""
@@ -265,12 +265,7 @@ def result_of_job(job: Job) -> Result:
     try:
         return job.measure()
     except Exception as error:  # noqa: BLE001  see above
-        return Result(failure_of(job, error), None)
-
-
-def failure_of(job: Job, error: Exception) -> Measurement:
-    """The measurement of a job that raised an error, which its file did not cause."""
-    return failure_of_file(job.label, error)
+        return Result(failure_of_file(job.label, error), None)
 
 
 def failure_of_file(label: str, error: Exception) -> Measurement:

@@ -59,39 +59,33 @@ def measure_with_ef_model(
             "--es-frame, or choose a model that draws contours with --weights."
         )
     base = _base(clip, sector, predictor, options)
-    if finder is not None:
-        try:
-            found = finder(clip)
-        except RefusalWithCurve as refusal:
-            if refusal.base.curve is None:
-                raise
-            notice = CodedWarning(
-                "no_beats_found", f"No beats were found ({refusal.code}): the clip was read as a whole."
-            )
-            return _over_clips(
-                replace(base, notices=(*base.notices, notice)), clip, sector, predictor, options
-            )
-        base = replace(
-            base,
-            # The spread of the finder's own EFs says nothing about this model's.
-            notices=(
-                *base.notices,
-                *(n for n in found.notices if n not in clip.notices and n.code not in EF_SPREAD_CODES),
-            ),
-            heart_rate_bpm=found.heart_rate_bpm,
-            heart_rate_source=found.heart_rate_source,
+    if finder is None:
+        text = f"The model {predictor.entry.name} gives an EF for any clip: no ventricle was looked for."
+        unchecked = CodedWarning("ventricle_not_checked", text)
+        return _over_clips(
+            replace(base, notices=(*base.notices, unchecked)), clip, sector, predictor, options
         )
-        whole = [beat for beat in found.beats if beat.end_frame is not None]
-        if any(not beat.excluded for beat in whole):
-            notice = _finder_warning(found)
-            base = replace(base, notices=(*base.notices, notice))
-            return _over_beats(base, whole, clip, sector, predictor, options)
-        return _over_clips(base, clip, sector, predictor, options)
-    unchecked = CodedWarning(
-        "ventricle_not_checked",
-        f"The model {predictor.entry.name} gives an EF for any clip: no ventricle was looked for.",
+    try:
+        found = finder(clip)
+    except RefusalWithCurve as refusal:
+        if refusal.base.curve is None:
+            raise
+        text = f"No beats were found ({refusal.code}): the clip was read as a whole."
+        notice = CodedWarning("no_beats_found", text)
+        return _over_clips(replace(base, notices=(*base.notices, notice)), clip, sector, predictor, options)
+    # The spread of the finder's own EFs says nothing about this model's.
+    own = [n for n in found.notices if n not in clip.notices and n.code not in EF_SPREAD_CODES]
+    whole = [beat for beat in found.beats if beat.end_frame is not None]
+    counts = any(not beat.excluded for beat in whole)
+    base = replace(
+        base,
+        notices=(*base.notices, *own, *([_finder_warning(found)] if counts else [])),
+        heart_rate_bpm=found.heart_rate_bpm,
+        heart_rate_source=found.heart_rate_source,
     )
-    return _over_clips(replace(base, notices=(*base.notices, unchecked)), clip, sector, predictor, options)
+    if counts:
+        return _over_beats(base, whole, clip, sector, predictor, options)
+    return _over_clips(base, clip, sector, predictor, options)
 
 
 def _base(clip: Clip, sector: Sector, predictor: Predictor, options: MeasureOptions) -> Measurement:
@@ -193,10 +187,8 @@ def _over_beats(
 
 def _finder_warning(found: Measurement) -> CodedWarning:
     weights = found.provenance.weights if found.provenance else "another model"
-    return CodedWarning(
-        "beats_of_another_network",
-        f"The beats were found with {weights}; the EF of each is read from a window around its middle.",
-    )
+    text = f"The beats were found with {weights}; the EF of each is read from a window around its middle."
+    return CodedWarning("beats_of_another_network", text)
 
 
 def _input_warnings(read: ClipEfs, base: Measurement, predictor: Predictor) -> tuple[CodedWarning, ...]:
@@ -204,21 +196,17 @@ def _input_warnings(read: ClipEfs, base: Measurement, predictor: Predictor) -> t
     notices = []
     spec, frame_s = predictor.spec, 1.0 / (base.frame_rate_hz or np.inf)
     if read.mirrored:
-        notices.append(
-            CodedWarning(
-                "played_back_and_forth",
-                f"The model reads {spec.duration_s:g} s, the clip has {base.duration_s or 0.0:.2f} s: it was read "
-                "back and forth.",
-            )
+        text = (
+            f"The model reads {spec.duration_s:g} s, the clip has {base.duration_s or 0.0:.2f} s: it was read "
+            "back and forth."
         )
+        notices.append(CodedWarning("played_back_and_forth", text))
     if read.repeated > MAX_REPEATED * read.shown:
-        notices.append(
-            CodedWarning(
-                "slow_frame_rate",
-                f"The model reads a frame every {1000 * spec.duration_s / (spec.n_frames - 1):.0f} ms, the clip has one "
-                f"every {1000 * frame_s:.0f} ms: some were repeated.",
-            )
+        text = (
+            f"The model reads a frame every {1000 * spec.duration_s / (spec.n_frames - 1):.0f} ms, the clip has one "
+            f"every {1000 * frame_s:.0f} ms: some were repeated."
         )
+        notices.append(CodedWarning("slow_frame_rate", text))
     return tuple(notices)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ import numpy as np
 
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import Beat, CodedWarning, Correction, FloatArray, Measurement, aspect_of
-from lvef.core.serialization import parse_json
 from lvef.core.terms import Status
 from lvef.core.wording import averaged_text
 from lvef.geometry.control_points import N_CONTROL_POINTS, tracing_of_control_points
@@ -27,7 +27,8 @@ from lvef.measure.interval import OF_MODEL_ONLY, without_interval
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import view_warnings
 from lvef.measure.propagation import beats_of_curve, propagate
-from lvef.measure.results import beat_of_frames, biplane_measurement, method_of_view, with_beat
+from lvef.measure.results import Result, beat_of_frames, biplane_measurement, method_of_view, with_beat
+from lvef.measure.serializers import read_json
 
 SCHEMA = "lvef-correction/1"
 """Name and version of the layout of a correction on disk."""
@@ -204,6 +205,32 @@ def corrected_study(
     )
 
 
+def corrected_result(
+    result: Result,
+    edits: Mapping[str, Edit],
+    options: MeasureOptions,
+    *,
+    now: datetime.datetime | None = None,
+) -> Result:
+    """A result of a clip, a pair or a study as the reader has it, with its clips.
+
+    Args:
+        result: The model's own.
+        edits: What the reader changed: by view, or of a single clip under an empty name, as `edits_from_dict` gives it.
+        options: Of `corrected`.
+        now: Time of the correction; None for the present.
+
+    Raises:
+        GeometryError: See `corrected` and `corrected_study`.
+        QualityRefusal: See `corrected`.
+    """
+    if not result.views:
+        return Result(corrected(result.measurement, edits[""], options, now=now), result.clip)
+    machine = {view: part for view, (part, _) in result.views.items()}
+    whole, own = corrected_study(result.measurement, machine, edits, options, now=now)
+    return Result(whole, None, {view: (own[view], clip) for view, (_, clip) in result.views.items()})
+
+
 def _of_reader(measurement: Measurement) -> Measurement:
     """A measurement without prediction interval, probabilities and decision: they were made for the model's EF."""
     return replace(without_interval(measurement, OF_MODEL_ONLY), decision="")
@@ -279,22 +306,25 @@ def study_from_dict(values: Any, source: str = "The correction") -> dict[str, Ed
     return {view: edit_from_dict(inner, f"{source} ({view})") for view, inner in views.items()}
 
 
+def edits_from_dict(values: Any, source: str = "The correction", *, is_study: bool) -> dict[str, Edit]:  # noqa: ANN401
+    """Read corrections from plain values: of a study by view, else of the one clip under an empty name.
+
+    Raises:
+        DataError: They are of another layout.
+    """
+    return study_from_dict(values, source) if is_study else {"": edit_from_dict(values, source)}
+
+
 def read_correction(path: Path) -> Any:  # noqa: ANN401
     """The plain values of a correction file, for `edit_from_dict` or `study_from_dict`.
 
     Raises:
         DataError: The file cannot be read or is no JSON.
     """
-    try:
+    with suppress(OSError):
         if path.stat().st_size > MAX_FILE_BYTES:
             raise DataError(f"{path} has more than {MAX_FILE_BYTES} bytes; a correction is much smaller.")
-        return parse_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror}); a correction saved from the page was expected."
-        ) from None
-    except (ValueError, RecursionError):
-        raise DataError(f"{path} is not valid JSON; a correction saved from the page was expected.") from None
+    return read_json(path, "a correction saved from the page")
 
 
 def _frames(machine: Measurement, edit: Edit) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import numpy as np
 from lvef.core.records import CodedWarning, Measurement
 from lvef.core.terms import Decision, Status
 from lvef.core.wording import MODELS_DISAGREE
+from lvef.measure.interval import without_interval
 from lvef.measure.thresholds import Thresholds
 
 MIN_LENGTH_RATIO = 0.6
@@ -149,7 +150,7 @@ def interval_width(measurement: Measurement) -> float | None:
 def without_ef(measurement: Measurement) -> Measurement:
     """A refused measurement: curve, contours and beats are kept, EF, volumes and what follows from them are not."""
     return replace(
-        measurement,
+        without_interval(measurement, measurement.interval_note),
         status=Status.REFUSED,
         ef_percent=None,
         edv_ml=None,
@@ -160,10 +161,6 @@ def without_ef(measurement: Measurement) -> Measurement:
         beats_averaged=None,
         indexed={},
         categories={},
-        ef_low_percent=None,
-        ef_high_percent=None,
-        interval_level=None,
-        category_probabilities={},
     )
 
 

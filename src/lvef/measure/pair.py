@@ -105,20 +105,14 @@ def patient_warnings(first: Path, second: Path) -> list[CodedWarning]:
         return []
     known = [(a, b) for a, b in ((one.patient, other.patient), (one.person, other.person)) if a and b]
     if known and known[0][0] != known[0][1]:
-        return [
-            CodedWarning(
-                "patients_differ",
-                "The headers of the two files name different patients: an EF of both together has no meaning. "
-                "Check that they belong together.",
-            )
-        ]
+        text = (
+            "The headers of the two files name different patients: an EF of both together has no meaning. "
+            "Check that they belong together."
+        )
+        return [CodedWarning("patients_differ", text)]
     if one.study and other.study and one.study != other.study:
-        return [
-            CodedWarning(
-                "studies_differ",
-                "The two files are of different examinations (Study Instance UID): the heart may have changed between them.",
-            )
-        ]
+        text = "The two files are of different examinations (Study Instance UID): the heart may have changed between them."
+        return [CodedWarning("studies_differ", text)]
     return []
 
 
@@ -130,19 +124,10 @@ def given_view_warnings(clips: Mapping[View, Clip]) -> list[CodedWarning]:
     """
     stated = {given: clip.view for given, clip in clips.items() if clip.view not in (View.UNKNOWN, given)}
     if len(stated) > 1:
-        return [
-            CodedWarning(
-                VIEWS_SWAPPED,
-                "By their headers the two files are swapped: the A4C is the A2C, and the A2C is the A4C.",
-            )
-        ]
-    return [
-        CodedWarning(
-            "view_contradicts_file",
-            f"The file given as {given} states that it shows the {own}: check the view.",
-        )
-        for given, own in stated.items()
-    ]
+        text = "By their headers the two files are swapped: the A4C is the A2C, and the A2C is the A4C."
+        return [CodedWarning(VIEWS_SWAPPED, text)]
+    text = "The file given as {} states that it shows the {}: check the view."
+    return [CodedWarning("view_contradicts_file", text.format(given, own)) for given, own in stated.items()]
 
 
 def acquisition_warnings(
@@ -159,22 +144,18 @@ def acquisition_warnings(
     rates = four.heart_rate_bpm or 0.0, two.heart_rate_bpm or 0.0
     is_new = rates[0] and rates[1] and not any(notice.code == "cycles_differ" for notice in known)
     if is_new and abs(rates[0] - rates[1]) > RATES_DIFFER * max(rates[0], rates[1]):
-        notices.append(
-            CodedWarning(
-                "heart_rates_differ",
-                f"The heart rates differ by more than {RATES_DIFFER:.0%} ({rates[0]:.0f}/min in A4C, "
-                f"{rates[1]:.0f}/min in A2C): the two views were not recorded in the same state of the heart.",
-            )
+        text = (
+            f"The heart rates differ by more than {RATES_DIFFER:.0%} ({rates[0]:.0f}/min in A4C, "
+            f"{rates[1]:.0f}/min in A2C): the two views were not recorded in the same state of the heart."
         )
+        notices.append(CodedWarning("heart_rates_differ", text))
     frames = four.frame_rate_hz, two.frame_rate_hz
     if frames[0] and frames[1] and max(frames[0], frames[1]) > FRAME_RATES_DIFFER * min(frames[0], frames[1]):
-        notices.append(
-            CodedWarning(
-                "frame_rates_differ",
-                f"The A4C has {frames[0]:.3g} frames a second and the A2C {frames[1]:.3g}: ED and ES are less exact "
-                "in the slower one.",
-            )
+        text = (
+            f"The A4C has {frames[0]:.3g} frames a second and the A2C {frames[1]:.3g}: ED and ES are less exact "
+            "in the slower one."
         )
+        notices.append(CodedWarning("frame_rates_differ", text))
     return notices
 
 

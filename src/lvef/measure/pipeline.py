@@ -6,7 +6,8 @@ A network that draws lines takes the place of segmenting and tracing; one that r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -236,7 +237,8 @@ class Measurer:
         odd = implausible_shapes(tracings, clip.spacing)
         base = replace(base, quality=quality_of_clip(clip, fan, traced, base, odd, self.quality_scale))
         base = with_recognised_view(base, view)
-        _refuse_other_views(base, odd)
+        with _refusals_keep(base):
+            check_apical(base.source, base.tracings, odd, base.spacing)
         if self.options.ed_frame is not None or self.options.es_frame is not None:
             return self._with_provenance(self._measure_chosen_frames(base, curve, traced, numbers), began)
         analysis = analyse_beats(curve, r_wave_times_s=clip.r_wave_times_s, is_smoothed=True)
@@ -256,15 +258,12 @@ class Measurer:
             notices=(*base.notices, *analysis.notices),
         )
         found = quality_with_beats(found)
-        try:
+        with _refusals_keep(replace(found, ef_mean_percent=None, ef_sd_percent=None)):
             check_combined(clip.source, found.notices)
             if self.predictor.gives_masks:
                 # Lines that leave their place are counted by themselves (`lvef.geometry.volume_tracing`).
                 beat = analysis.representative
                 check_torn(clip.source, odd, (beat.ed_frame, beat.es_frame), self.options.thresholds)
-        except QualityRefusal as refusal:
-            shown = replace(found, status=Status.REFUSED, ef_mean_percent=None, ef_sd_percent=None)
-            raise RefusalWithCurve(refusal.code, str(refusal), shown) from None
         measured = with_beats(found, analysis.representative, self.options)
         shape_warnings = check_shapes(odd, (measured.ed_frame, measured.es_frame), self.options.thresholds)
         measured = replace(measured, notices=(*measured.notices, *shape_warnings))
@@ -340,22 +339,22 @@ class Measurer:
         base = replace(base, notices=(*base.notices, *odd_shapes))
         base = replace(base, quality=quality_of_stills(stills, traced, base, self.quality_scale))
         base = with_recognised_view(base, view)
-        _refuse_other_views(base, implausible_shapes(base.tracings, clip.spacing))
+        with _refusals_keep(base):
+            odd = implausible_shapes(base.tracings, clip.spacing)
+            check_apical(base.source, base.tracings, odd, base.spacing)
         return self._measure_frames(base, curve, traced, (0, 1), "two stills"), clip
 
     def measure_biplane(self, a4c: Path, a2c: Path) -> tuple[Measurement, dict[str, ClipResult]]:
         """Measure both apical views: the biplane result, and each single-plane result by its view."""
         began = time.perf_counter()
         biplane, single = measure_views(self, a4c, a2c)
-        views = {name: measurement for name, (measurement, _) in single.items()}
-        return self._with_provenance(biplane, began, views), single
+        return self._with_provenance(biplane, began, single), single
 
     def measure_study(self, folder: Path, files: Sequence[Path]) -> tuple[Measurement, dict[str, ClipResult]]:
         """Measure all clips of a study: the biplane result of its best A4C and A2C, and these two by their view."""
         began = time.perf_counter()
         biplane, single = measure_study(self, folder, files)
-        views = {name: measurement for name, (measurement, _) in single.items()}
-        return self._with_provenance(biplane, began, views), single
+        return self._with_provenance(biplane, began, single), single
 
     def _find_second(self) -> Measurer | None:
         """The measurer of the second opinion, loaded once and shared by all copies; None where none is asked for."""
@@ -433,13 +432,9 @@ class Measurer:
             implausible_shapes(base.tracings, base.spacing), pair, self.options.thresholds
         )
         base = replace(base, notices=(*base.notices, *odd_shapes))
-        try:
+        # What was counted must not be lost with the result.
+        with _refusals_keep(base) if base.counts else nullcontext():
             return with_beat(base, beat_of_frames(curve, *pair, base.source), self.options, rests_on)
-        except QualityRefusal as refusal:
-            if not base.counts:
-                raise
-            # What was counted must not be lost with the result.
-            raise RefusalWithCurve(refusal.code, str(refusal), replace(base, status=Status.REFUSED)) from None
 
     def _measure_chosen_frames(
         self, base: Measurement, curve: VolumeCurve, traced: TracedFrames, numbers: FrameNumbers
@@ -465,7 +460,7 @@ class Measurer:
         return self._measure_frames(base, curve, traced, (places[ed], places[es]), "two frames by hand")
 
     def _with_provenance(
-        self, measurement: Measurement, began: float, views: Mapping[str, Measurement] | None = None
+        self, measurement: Measurement, began: float, single: Mapping[str, ClipResult] | None = None
     ) -> Measurement:
         """With what made it and the seconds since ``began``, and with prediction interval and decision, once."""
         card, engine = self.predictor.entry.card, self.predictor.engine
@@ -484,13 +479,15 @@ class Measurer:
         if measurement.decision:
             return measurement
         measurement = with_shortening_warning(measurement)
+        views = {name: view for name, (view, _) in (single or {}).items()}
         return with_decision(with_interval(measurement, self.calibration), self.options.thresholds, views)
 
 
-def _refuse_other_views(base: Measurement, odd: Sequence[set[str]]) -> None:
-    """Refuse what its contours show to be no apical view; the curve stays with the refusal."""
+@contextmanager
+def _refusals_keep(base: Measurement) -> Iterator[None]:
+    """What is known of a clip, its curve among it, stays with a refusal that is raised in this block."""
     try:
-        check_apical(base.source, base.tracings, odd, base.spacing)
+        yield
     except QualityRefusal as refusal:
         raise RefusalWithCurve(refusal.code, str(refusal), replace(base, status=Status.REFUSED)) from None
 

@@ -211,26 +211,16 @@ def check_ventricle(
         )
     notices = []
     if fraction < thresholds.caution_traced_share:
-        notices.append(
-            CodedWarning(
-                "untraced_frames",
-                f"No ventricle could be traced on {(~traced).sum()} of {len(traced)} frames.",
-            )
-        )
+        text = f"No ventricle could be traced on {(~traced).sum()} of {len(traced)} frames."
+        notices.append(CodedWarning("untraced_frames", text))
     if not walls_known:
-        notices.append(
-            CodedWarning(
-                "walls_not_checked",
-                "The model does not segment the myocardium: the wall around the cavity was not checked. Check the contour.",
-            )
-        )
+        text = "The model does not segment the myocardium: the wall around the cavity was not checked. Check the contour."
+        notices.append(CodedWarning("walls_not_checked", text))
     elif contact < thresholds.caution_wall_contact:
-        notices.append(
-            CodedWarning(
-                WEAK_WALLS,
-                f"Only {contact:.0%} of the cavity border touches myocardium or atrium: check the contour by eye.",
-            )
+        text = (
+            f"Only {contact:.0%} of the cavity border touches myocardium or atrium: check the contour by eye."
         )
+        notices.append(CodedWarning(WEAK_WALLS, text))
     return tuple(notices)
 
 
@@ -465,20 +455,14 @@ def _line_warnings(counts: dict[str, int]) -> tuple[CodedWarning, ...]:
     notices = []
     crossing, off = counts.get("frames_with_crossing_chords", 0), counts.get("frames_with_lines_off_axis", 0)
     if crossing or off:
-        notices.append(
-            CodedWarning(
-                "line_faults",
-                f"Of {counts['frames']} frames, {crossing} have chords that cross each other and {off} have chords that do "
-                "not lie across the long axis: look at the clip.",
-            )
+        text = (
+            f"Of {counts['frames']} frames, {crossing} have chords that cross each other and {off} have chords that do "
+            "not lie across the long axis: look at the clip."
         )
+        notices.append(CodedWarning("line_faults", text))
     if counts.get("es_above_ed"):
-        notices.append(
-            CodedWarning(
-                "es_above_ed_lines",
-                "As the model drew them, the ventricle is larger at ES than at ED; only smoothed over time it is not.",
-            )
-        )
+        text = "As the model drew them, the ventricle is larger at ES than at ED; only smoothed over time it is not."
+        notices.append(CodedWarning("es_above_ed_lines", text))
     return tuple(notices)
 
 

@@ -48,6 +48,20 @@ class Result:
     clip: Clip | None
     views: Mapping[str, tuple[Measurement, Clip | None]] = field(default_factory=dict)
 
+    @property
+    def parts(self) -> dict[str, tuple[Measurement, Clip | None]]:
+        """The result itself under an empty name, then the views of a study under theirs."""
+        return {"": (self.measurement, self.clip), **self.views}
+
+    @property
+    def singles(self) -> Mapping[str, tuple[Measurement, Clip | None]]:
+        """What was measured on a clip of its own: the views of a study, else the result itself under an empty name."""
+        return self.views or self.parts
+
+    def part(self, name: str) -> Measurement:
+        """The measurement of a view; of the whole where there is no such view."""
+        return self.parts.get(name, self.parts[""])[0]
+
 
 class RefusalWithCurve(QualityRefusal):
     """No beat was found, but the curve is worth showing.

@@ -47,7 +47,7 @@ def load_result(path: Path, clips: Sequence[Path] = (), *, max_frames: int = MAX
         VideoError: A clip that was given cannot be read; so `DicomError`.
     """
     file = path / MEASUREMENT_NAME if path.is_dir() else path
-    measurement = _with_curve(read_measurement(file), file.parent)
+    measurement = _with_curve(file)
     views = [file.parent / view for view in VIEWS]
     if SEPARATOR in measurement.source and all((view / MEASUREMENT_NAME).is_file() for view in views):
         if clips and len(clips) != len(views):
@@ -62,13 +62,13 @@ def load_result(path: Path, clips: Sequence[Path] = (), *, max_frames: int = MAX
 
 
 def _single(file: Path, clips: Sequence[Path], max_frames: int) -> tuple[Measurement, Clip | None]:
-    measurement = _with_curve(read_measurement(file), file.parent)
+    measurement = _with_curve(file)
     return measurement, _clip(measurement, clips, max_frames)
 
 
-def _with_curve(measurement: Measurement, folder: Path) -> Measurement:
-    file = folder / CURVE_NAME
-    return replace(measurement, curve=load_curve(file)) if file.is_file() else measurement
+def _with_curve(file: Path) -> Measurement:
+    measurement, curve = read_measurement(file), file.with_name(CURVE_NAME)
+    return replace(measurement, curve=load_curve(curve)) if curve.is_file() else measurement
 
 
 def load_curve(path: Path) -> VolumeCurve:

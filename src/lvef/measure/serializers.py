@@ -91,19 +91,39 @@ def read_measurement(path: Path) -> Measurement:
     Raises:
         DataError: The file cannot be read or is not of this layout.
     """
+    return measurement_from_values(
+        read_json(path, "a measurement.json", remedy=": measure the file again"), str(path)
+    )
+
+
+def read_json(path: Path, expected: str, *, remedy: str = "") -> Any:  # noqa: ANN401
+    """Read the plain values of a JSON file.
+
+    Args:
+        path: The file.
+        expected: What it should be, for messages.
+        remedy: End of the message where it is no JSON.
+
+    Raises:
+        DataError: The file cannot be read or is not JSON.
+    """
     try:
-        values = parse_json(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror}); a measurement.json was expected."
-        ) from None
+        raise DataError(f"{path} cannot be read ({error.strerror}); {expected} was expected.") from None
     except ValueError:
-        raise DataError(
-            f"{path} is not valid JSON; a measurement.json was expected: measure the file again."
-        ) from None
+        raise DataError(f"{path} is not valid JSON; {expected} was expected{remedy}.") from None
+
+
+def measurement_from_values(values: Any, source: str) -> Measurement:  # noqa: ANN401
+    """A measurement from the plain values of a ``measurement.json``; ``source`` names it in messages.
+
+    Raises:
+        DataError: The values are not of this layout.
+    """
     found = values.get("schema") if isinstance(values, dict) else None
     if found != SCHEMA:
-        raise DataError(f"{path} has the layout {found}; {SCHEMA} was expected: measure the file again.")
+        raise DataError(f"{source} has the layout {found}; {SCHEMA} was expected: measure the file again.")
     try:
         measurement = _measurement_from_dict(values)
         wrong = [n for n, h in get_type_hints(Measurement).items() if not fits(h, getattr(measurement, n))]
@@ -111,7 +131,7 @@ def read_measurement(path: Path) -> Measurement:
             raise ValueError(f"{wrong[0]} is of another kind")
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise DataError(
-            f"{path} does not hold what {SCHEMA} promises ({error}): measure the file again."
+            f"{source} does not hold what {SCHEMA} promises ({error}): measure the file again."
         ) from None
     return measurement
 
@@ -230,14 +250,10 @@ def curve_csv(measurement: Measurement) -> str:
     and ``phase``, which names the end-diastoles and end-systoles of all beats.
     """
     curve = measurement.curve
-    calibrated = measurement.volume_unit == "ml"
-    header = (
-        "frame",
-        "time_s",
-        "volume_ml" if calibrated else "volume_relative",
-        "length_mm" if calibrated else "length_px",
-        "phase",
+    measured = (
+        ("volume_ml", "length_mm") if measurement.volume_unit == "ml" else ("volume_relative", "length_px")
     )
+    header = ("frame", "time_s", *measured, "phase")
     if curve is None:
         return csv_text(header, ())
     phases: dict[int, str] = {}
@@ -246,17 +262,10 @@ def curve_csv(measurement: Measurement) -> str:
         phases[beat.ed_frame] = "ED"
         if beat.end_frame is not None:
             phases[beat.end_frame] = "ED"
+    values = enumerate(zip(curve.volume.tolist(), curve.length.tolist(), strict=True))
     lines = (
-        (
-            str(frame),
-            _cell(measurement.frame_time_s(frame)),
-            _cell(volume),
-            _cell(length),
-            phases.get(frame, ""),
-        )
-        for frame, (volume, length) in enumerate(
-            zip(curve.volume.tolist(), curve.length.tolist(), strict=True)
-        )
+        (frame, *map(_cell, (measurement.frame_time_s(frame), *both)), phases.get(frame, ""))
+        for frame, both in values
     )
     return csv_text(header, lines)
 
@@ -269,20 +278,7 @@ def beats_csv(measurement: Measurement) -> str:
         f"ed_volume_{unit}", f"es_volume_{unit}", "ef_percent", "duration_s", "counted", "shown", "excluded",
     )  # fmt: skip
     lines = (
-        (
-            str(number),
-            str(beat.ed_frame),
-            str(beat.es_frame),
-            _cell(beat.end_frame),
-            *(_cell(measurement.frame_time_s(f)) for f in (beat.ed_frame, beat.es_frame, beat.end_frame)),
-            _cell(beat.ed_volume),
-            _cell(beat.es_volume),
-            _cell(beat.ef_percent),
-            _cell(beat.duration_s),
-            "no" if beat.excluded else "yes",
-            "yes" if measurement.is_shown(beat) else "no",
-            beat.excluded,
-        )
+        (number, *map(_cell, _beat_to_dict(measurement, beat).values()))
         for number, beat in enumerate(measurement.beats, start=1)
     )
     return csv_text(header, lines)
@@ -313,6 +309,8 @@ def _cell(value: object) -> str:
     """Text of one cell: seven significant digits are far below what any of the numbers means."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.7g}" if math.isfinite(value) else ""
     return printable(str(value))

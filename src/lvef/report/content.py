@@ -340,10 +340,9 @@ def _facts(result: Result) -> str:
 
 
 def _views(result: Result) -> tuple[ViewContent, ...]:
-    parts = result.views or {"": (result.measurement, result.clip)}
     shape, most = (SHAPE_OF_A_VIEW, MOST_BEATS_OF_A_VIEW) if result.views else (SHAPE, MOST_BEATS)
     views = []
-    for name, (m, clip) in parts.items():
+    for name, (m, clip) in result.singles.items():
         beats = beats_table(m, most, is_narrow=bool(result.views))
         views.append(ViewContent(name, images_of(m, clip, name, shape), chart_of(m), beats, _quality(m)))
     return tuple(views)
@@ -359,7 +358,7 @@ def _quality(m: Measurement) -> QualityContent | None:
 
 def _image_note(result: Result, views: tuple[ViewContent, ...]) -> str:
     m, notes = result.measurement, []
-    clips = [clip for _, clip in result.views.values()] or [result.clip]
+    clips = [clip for _, clip in result.singles.values()]
     if m.ef_percent is not None and reads_clips(m):
         notes.append(NO_CONTOUR)
     if not any(view.images for view in views) and any(clip is not None for clip in clips):

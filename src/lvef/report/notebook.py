@@ -95,9 +95,8 @@ def figure_of(result: Result) -> Figure:
 
 
 def _clips(result: Result) -> list[tuple[str, Measurement, Clip]]:
-    parts = [("", result.measurement, result.clip)] if not result.views else []
-    parts += [(name, m, clip) for name, (m, clip) in result.views.items()]
-    return [(name, m, clip) for name, m, clip in parts if clip is not None and len(clip.frames)]
+    parts = result.singles.items()
+    return [(name, m, clip) for name, (m, clip) in parts if clip is not None and len(clip.frames)]
 
 
 class _AxesLines:

@@ -175,9 +175,7 @@ def render_file(name: str, result: Result) -> bytes | None:
         return report_pdf(result)
     if file == REPORT_HTML_NAME:
         return report_html(result).encode()
-    if view and view not in result.views:
-        return None
-    measurement, clip = result.views[view] if view else (result.measurement, result.clip)
+    measurement, clip = result.parts.get(view, (result.measurement, None))
     if clip is None:
         return None
     if file == SUMMARY_NAME:

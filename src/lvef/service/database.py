@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lvef.core.errors import DataError
 
@@ -45,6 +46,44 @@ def open_database(path: Path | None, tables: str, version: int) -> sqlite3.Conne
     except (sqlite3.Error, OSError) as error:
         raise DataError(f"{path} cannot be used as a database ({error}); move it away.") from None
     return base
+
+
+class Database:
+    """A database of records. Safe to use from several threads.
+
+    Args:
+        path: Its file; None for one in memory.
+        tables: Script that makes its tables.
+        version: Of the tables.
+
+    Raises:
+        DataError: The file cannot be used.
+    """
+
+    def __init__(self, path: Path | None, tables: str, version: int) -> None:
+        self._lock = threading.RLock()
+        self._base = open_database(path, tables, version)
+
+    def close(self) -> None:
+        """Close the database; what was in memory is gone."""
+        with self._lock:
+            self._base.close()
+
+    def _run(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._base.execute(sql, values).fetchall()
+
+    def _save(self, table: str, values: Mapping[str, Any]) -> None:
+        """Insert or replace a row."""
+        marks = ", ".join(f":{name}" for name in values)
+        with self._lock:
+            self._base.execute(
+                f"INSERT OR REPLACE INTO {table} ({', '.join(values)}) VALUES ({marks})", values
+            )
+
+    def _delete_anyway(self, work: Callable[[], object]) -> None:
+        with self._lock:
+            delete_anyway(self._base, work)
 
 
 def delete_anyway(base: sqlite3.Connection, work: Callable[[], T]) -> T:

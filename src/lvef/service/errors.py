@@ -49,6 +49,11 @@ def http_status(code: str) -> int:
     return STATUS_OF_CODE.get(code, 422)
 
 
+def bad_request(message: str) -> ApiError:
+    """A request that cannot be met."""
+    return ApiError(422, "bad_request", message)
+
+
 def not_found(what: str) -> ApiError:
     """There is no such job or result, or no longer."""
     return ApiError(

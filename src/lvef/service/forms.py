@@ -33,7 +33,7 @@ from lvef.geometry.ejection import body_surface_area
 from lvef.io.uploads import UploadStore, open_private, sanitize_name
 from lvef.measure.manual_scale import check_scale_options
 from lvef.measure.options import AUTO, MeasureOptions, ScaleLine
-from lvef.service.errors import ApiError
+from lvef.service.errors import ApiError, bad_request
 from lvef.service.settings import ServiceSettings
 from lvef.service.streams import drain, limited, too_large
 
@@ -130,13 +130,10 @@ class MeasureForm(BaseModel):
         given = self.model_dump(exclude_unset=True, exclude={"wait"})
         try:
             check_scale_options(MeasureOptions(**given))
-        except ConfigError as error:
-            raise ValueError(str(error)) from None
-        if "height_cm" in self.model_fields_set:
-            try:
+            if "height_cm" in self.model_fields_set:
                 body_surface_area(self.height_cm, self.weight_kg)
-            except GeometryError as error:
-                raise ValueError(str(error)) from None
+        except (ConfigError, GeometryError) as error:
+            raise ValueError(str(error)) from None
         return self
 
 
@@ -306,18 +303,18 @@ def parse_form(
     options = _options(fields, settings, models)
     roles = [upload.role for upload in form.uploads]
     if not roles:
-        raise _bad_request("There is no file: send one or several as files, or ed with es, or a4c with a2c.")
+        raise bad_request("There is no file: send one or several as files, or ed with es, or a4c with a2c.")
     if set(roles) == {FILES}:
         requests = [MeasureRequest("clip", (upload,), options) for upload in form.uploads]
     else:
         requests = [_join_files(form, sorted(roles), options)]
     if options.ed_frame is not None and requests[0].input_kind != "clip":
-        raise _bad_request(
+        raise bad_request(
             "ed_frame and es_frame choose frames of one clip; a pair or a biplane study has none."
         )
     of_a2c = (options.a2c_mm_per_px, options.a2c_scale_line) != (None, None)
     if of_a2c and requests[0].input_kind != "biplane":
-        raise _bad_request("a2c_mm_per_px and a2c_scale_line belong to a biplane study (a4c, a2c).")
+        raise bad_request("a2c_mm_per_px and a2c_scale_line belong to a biplane study (a4c, a2c).")
     return requests, fields.wait
 
 
@@ -334,26 +331,17 @@ def _parse_fields(values: Mapping[str, str]) -> MeasureForm:
             message = str(first["ctx"]["error"])
         else:
             message = f"{first['loc'][0]}: {first['msg']}."
-        raise _bad_request(message) from None
+        raise bad_request(message) from None
 
 
 def _options(fields: MeasureForm, settings: ServiceSettings, models: Collection[str]) -> MeasureOptions:
     given = fields.model_dump(exclude_unset=True, exclude={"wait"})
     # Only by name: a path would let a client load any file of this machine.
     if given.get("weights", settings.weights) not in models:
-        raise _bad_request(
-            f"There is no such model; weights is one of {', '.join(sorted(models)) or 'none'}."
-        )
+        raise bad_request(f"There is no such model; weights is one of {', '.join(sorted(models)) or 'none'}.")
     if given.get("second_opinion", AUTO) not in {AUTO, *models}:
-        raise _bad_request("second_opinion is auto or the name of an installed model.")
-    base = MeasureOptions(
-        weights=settings.weights,
-        precision=settings.precision,
-        threads=settings.n_threads,
-        max_frames=settings.max_frames,
-        thresholds=settings.thresholds,
-    )
-    return dataclasses.replace(base, **given)
+        raise bad_request("second_opinion is auto or the name of an installed model.")
+    return dataclasses.replace(settings.measure_options, **given)
 
 
 def _join_files(form: Form, roles: list[str], options: MeasureOptions) -> MeasureRequest:
@@ -362,16 +350,12 @@ def _join_files(form: Form, roles: list[str], options: MeasureOptions) -> Measur
             by_role = {upload.role: upload for upload in form.uploads}
             return MeasureRequest(input_kind, tuple(by_role[name] for name in names), options)
         if set(roles) == set(names):
-            raise _bad_request(f"{names[0]} and {names[1]} are one file each.")
+            raise bad_request(f"{names[0]} and {names[1]} are one file each.")
         if set(roles) < set(names):
-            raise _bad_request(f"{names[0]} and {names[1]} go together: send both.")
-    raise _bad_request(
+            raise bad_request(f"{names[0]} and {names[1]} go together: send both.")
+    raise bad_request(
         "Send either files, or a pair (ed, es), or a biplane study (a4c, a2c), and no other files."
     )
-
-
-def _bad_request(message: str) -> ApiError:
-    return ApiError(422, "bad_request", message)
 
 
 def form_schema() -> dict[str, Any]:

@@ -41,6 +41,9 @@ PURGE_INTERVAL_S = 60.0
 ASSUMED_JOB_S = 3.0
 """Duration of a job that is assumed before one was measured."""
 
+WRITTEN = (".json", ".csv")
+"""Endings of files that are written with a result; all others are drawn when they are asked for."""
+
 DOCUMENTS = (".json", ".npz")
 """Suffixes of the files that a correction needs."""
 
@@ -149,6 +152,11 @@ class JobManager:
         self._check_room(len(requests) - 1)
         return [self._add(request) for request in requests]
 
+    @property
+    def status(self) -> str:
+        """Whether files can be measured now: ``ready``, ``starting`` or ``stopping``."""
+        return "stopping" if self.stopping else "ready" if self.pool.ready else "starting"
+
     def describe(self, record: JobRecord) -> dict[str, Any]:
         """A job as clients see it."""
         job = self._live.get(record.id)
@@ -162,7 +170,7 @@ class JobManager:
             ApiError: There is none.
         """
         job = self._live.get(name)
-        found = job.record if job is not None else await self._run_in_writer(self.store.job, name)
+        found = job.record if job is not None else await self.run_in_writer(self.store.job, name)
         if found is None:
             raise not_found("job")
         return found
@@ -177,9 +185,9 @@ class JobManager:
         if job is not None:
             self.pool.cancel(job.queued_task)
             await job.finished.wait()
-        elif not missing_ok and await self._run_in_writer(self.store.job, name) is None:
+        elif not missing_ok and await self.run_in_writer(self.store.job, name) is None:
             raise not_found("job")
-        await self._run_in_writer(self.store.delete, [name])
+        await self.run_in_writer(self.store.delete, [name])
 
     async def result(self, name: str) -> ResultRecord:
         """A result by its id.
@@ -187,7 +195,7 @@ class JobManager:
         Raises:
             ApiError: There is none.
         """
-        found = await self._run_in_writer(self.store.result, name)
+        found = await self.run_in_writer(self.store.result, name)
         if found is None:
             raise not_found("result")
         return found
@@ -201,9 +209,9 @@ class JobManager:
             result: The result.
             offered: Returns the names of its files from those kept and from the parts that have a clip.
         """
-        names = await self._run_in_writer(self.store.names, result.id)
-        clips = await self._run_in_writer(self.store.clip_parts, result.root)
-        corrections = await self._run_in_writer(self.store.corrections, result.id)
+        names = await self.run_in_writer(self.store.names, result.id)
+        clips = await self.run_in_writer(self.store.clip_parts, result.root)
+        corrections = await self.run_in_writer(self.store.corrections, result.id)
         return result_to_dict(
             result, self.settings.root_path, self.store.keep_s, corrections, offered(names, clips)
         )
@@ -211,24 +219,24 @@ class JobManager:
     async def mark_fetched(self, result: ResultRecord) -> None:
         """A client has received the result: where results are not kept, it is deleted now."""
         if self.settings.keep_hours <= 0:
-            await self._run_in_writer(self.store.delete, [result.root])
+            await self.run_in_writer(self.store.delete, [result.root])
 
-    async def file(self, result: ResultRecord, name: str, *, draw: bool) -> bytes:
+    async def file(self, result: ResultRecord, name: str) -> bytes:
         """A file of a result; images and reports are drawn at the first request.
 
         Raises:
             ApiError: There is no such file, or it cannot be drawn now.
         """
-        data = await self._run_in_writer(self.store.file, result.id, name)
+        data = await self.run_in_writer(self.store.file, result.id, name)
         if data is not None:
             return data
-        if not draw:
+        if name.endswith(WRITTEN):
             raise ApiError(404, "no_such_file", "This result has no such table: there is no volume curve.")
-        files = await self._run_in_writer(self.store.files, result.id, DOCUMENTS)
+        files = await self.run_in_writer(self.store.files, result.id, DOCUMENTS)
         if not files:
             # It was deleted meanwhile.
             raise not_found("result")
-        clips = await self._run_in_writer(self.store.clips, result.root)
+        clips = await self.run_in_writer(self.store.clips, result.root)
         reply = await self.run_first(Task("draw", {"name": name, "files": files, "clips": clips}))
         await self.keep_file(result.id, name, reply.files[name])
         return reply.files[name]
@@ -239,7 +247,7 @@ class JobManager:
         Raises:
             ApiError: The correction is of the wrong layout, or nothing can be measured from it.
         """
-        files = await self._run_in_writer(self.store.files, parent.id, DOCUMENTS)
+        files = await self.run_in_writer(self.store.files, parent.id, DOCUMENTS)
         task = Task(
             "correct", {"files": files, "edit": edit, "options": OPTIONS.validate_json(parent.options)}
         )
@@ -254,39 +262,15 @@ class JobManager:
         """
         new = ResultRecord(new_id(), parent.root, parent.id, time.time(), parent.options)
         try:
-            await self._run_in_writer(self.store.save_result, new, files, {})
+            await self.run_in_writer(self.store.save_result, new, files, {})
         except LookupError:
             raise not_found("result") from None
         return new
 
-    async def documents(self, result: str) -> dict[str, bytes]:
-        """The files from which a measurement is read back; empty where there is no such result."""
-        return await self._run_in_writer(self.store.files, result, DOCUMENTS)
-
-    async def clip(self, root: str, part: str) -> bytes | None:
-        """The clip of a part of a result, or None."""
-        return await self._run_in_writer(self.store.clip, root, part)
-
-    async def kept_names(self, result: str) -> list[str]:
-        """Names of the files that are kept of a result."""
-        return await self._run_in_writer(self.store.names, result)
-
-    async def clip_parts(self, root: str) -> list[str]:
-        """Parts of a result that have a clip."""
-        return await self._run_in_writer(self.store.clip_parts, root)
-
-    async def kept_file(self, result: str, name: str) -> bytes | None:
-        """A file of a result that is there already, or None."""
-        return await self._run_in_writer(self.store.file, result, name)
-
     async def keep_file(self, result: str, name: str, data: bytes) -> None:
         """Keep a file that was made of a result, where there is room for it."""
         with suppress(sqlite3.OperationalError):
-            await self._run_in_writer(self.store.add_file, result, name, data)
-
-    async def delete_derived(self, name: str) -> None:
-        """Delete one result alone, such as a correction that is out of date."""
-        await self._run_in_writer(self.store.delete_result, name)
+            await self.run_in_writer(self.store.add_file, result, name, data)
 
     def progress(self, name: str) -> Progress | None:
         """How far a job is that runs; None where nothing is known."""
@@ -408,11 +392,11 @@ class JobManager:
         self._set_state(job, "failed" if failed else "done")
         try:
             if reply is CANCELLED:
-                await self._run_in_writer(self.store.delete, [record.id])
+                await self.run_in_writer(self.store.delete, [record.id])
             elif result is None:
-                await self._run_in_writer(self.store.save_job, record)
+                await self.run_in_writer(self.store.save_job, record)
             else:
-                await self._run_in_writer(self.store.save_result, result, reply.files, reply.clips, record)
+                await self.run_in_writer(self.store.save_result, result, reply.files, reply.clips, record)
         except sqlite3.Error as error:
             LOG.error("a result could not be kept: %s", type(error).__name__)
             record.result, record.code = None, "no_space"
@@ -441,7 +425,7 @@ class JobManager:
         while True:
             await asyncio.sleep(PURGE_INTERVAL_S)
             try:
-                await self._run_in_writer(self._clean_up)
+                await self.run_in_writer(self._clean_up)
             except sqlite3.Error as error:
                 LOG.error("nothing could be cleaned up: %s", type(error).__name__)
 
@@ -453,7 +437,7 @@ class JobManager:
         self.store.delete_expired()
         self.store.fail_orphaned_jobs(alive, STOPPED.message)
 
-    async def _run_in_writer(self, call: Callable[..., T], *values: Any) -> T:  # noqa: ANN401
+    async def run_in_writer(self, call: Callable[..., T], *values: Any) -> T:  # noqa: ANN401
         """Call the store in its own thread."""
         return await asyncio.get_running_loop().run_in_executor(self._writer, call, *values)
 

@@ -18,39 +18,25 @@ class Metrics:
     """The metrics of one service."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "lvef_requests", "Requests.", ("method", "route", "status"), registry=self.registry
-        )
+        own = self.registry = CollectorRegistry()
+        self.requests = Counter("lvef_requests", "Requests.", ("method", "route", "status"), registry=own)
         self.request_seconds = Histogram(
             "lvef_request_seconds",
             "Time to the end of the response.",
             ("route",),
             buckets=SECONDS,
-            registry=self.registry,
+            registry=own,
         )
-        self.jobs_ended = Counter(
-            "lvef_jobs_ended", "Jobs by how they ended: the measurement's status, or the code of the error.", ("how",),
-            registry=self.registry,
-        )  # fmt: skip
-        self.job_seconds = Histogram(
-            "lvef_job_seconds", "Time a worker took for a job.", buckets=SECONDS, registry=self.registry
-        )
-        self.wait_seconds = Histogram(
-            "lvef_job_wait_seconds",
-            "Time a job waited in the queue.",
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self.refused = Counter(
-            "lvef_refused", "Requests refused, by the limit or rule.", ("limit",), registry=self.registry
-        )
-        self.jobs = Gauge(
-            "lvef_jobs",
-            "Jobs since the service started, by their state now.",
-            ("state",),
-            registry=self.registry,
-        )
+        text = "Jobs by how they ended: the measurement's status, or the code of the error."
+        self.jobs_ended = Counter("lvef_jobs_ended", text, ("how",), registry=own)
+        text = "Time a worker took for a job."
+        self.job_seconds = Histogram("lvef_job_seconds", text, buckets=SECONDS, registry=own)
+        text = "Time a job waited in the queue."
+        self.wait_seconds = Histogram("lvef_job_wait_seconds", text, buckets=SECONDS, registry=own)
+        text = "Requests refused, by the limit or rule."
+        self.refused = Counter("lvef_refused", text, ("limit",), registry=own)
+        text = "Jobs since the service started, by their state now."
+        self.jobs = Gauge("lvef_jobs", text, ("state",), registry=own)
 
     def add_gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
         """Add a value that is read when metrics are requested."""

@@ -13,15 +13,18 @@ import hmac
 import ipaddress
 import logging
 import time
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from lvef.core.errors import error_location
 from lvef.core.memory import is_out_of_memory
+from lvef.service.database import DISK_FULL
 from lvef.service.errors import ApiError, error_body
 from lvef.service.metrics import Metrics
 from lvef.service.settings import ServiceSettings
@@ -46,6 +49,21 @@ SECURITY_HEADERS = {
     "cache-control": "no-store",
 }
 """Headers of every response, where it does not set them itself."""
+
+MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".mp4": "video/mp4",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+    ".zip": "application/zip",
+}
+"""Media types of all files that are sent, by their suffix."""
 
 LOG = logging.getLogger("lvef.service")
 """One line per request: method, route, status, milliseconds."""
@@ -212,6 +230,11 @@ class AccessMiddleware:
         LOG.info("%s %s %d %.0f ms", method, route, status, 1000 * seconds)
 
 
+async def disk_full(_: Request, __: Exception) -> Response:
+    """The response where nothing can be saved; a handler of SQLite's errors."""
+    return JSONResponse(error_body("no_space", DISK_FULL), 507)
+
+
 async def bug_response(*given: object) -> Response:
     """The response where the service met a bug or has no memory; a handler of `Exception`, as Starlette's own is plain text.
 
@@ -221,6 +244,11 @@ async def bug_response(*given: object) -> Response:
     if any(isinstance(one, Exception) and is_out_of_memory(one) for one in given):
         return JSONResponse(error_body("no_memory", NO_MEMORY), 503, {"Retry-After": str(MEMORY_RETRY_S)})
     return JSONResponse(error_body("bug", BUG), 500)
+
+
+def media_type_of(name: str) -> str:
+    """Media type of a file by its name."""
+    return MEDIA_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
 
 
 def _host_and_port(origin: str) -> str:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
-import subprocess
 import sys
 import threading
 import time
@@ -27,7 +25,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from lvef.core.errors import LvefError
-from lvef.core.workers import interrupts_blocked
+from lvef.core.workers import Program, interrupts_blocked
 from lvef.service.settings import ServiceSettings
 from lvef.service.worker import Progress, Task, TaskHandler, TaskResult, serve_tasks
 
@@ -45,7 +43,6 @@ POLL_S = 0.5
 WARM_UP = Task("warm_up", {})
 """What an idle process does first."""
 
-_START = "import sys; sys.path[:] = {path!r}; from lvef.service.worker import serve_program; serve_program({number})"
 _HAS_PROGRAMS = sys.platform != "win32" and not getattr(sys, "frozen", False)
 
 WorkerFactory = Callable[[ServiceSettings], TaskHandler]
@@ -93,28 +90,6 @@ class QueuedTask:
     progress: Progress | None = None
 
 
-class _Program:
-    """A worker process that prints nothing, not even while Python starts, which a `multiprocessing.Process` does."""
-
-    def __init__(self, theirs: Connection) -> None:
-        words = [sys.executable, "-c", _START.format(path=sys.path, number=theirs.fileno())]
-        # LVEF_DEBUG shows what it prints.
-        out = None if os.environ.get("LVEF_DEBUG") else subprocess.DEVNULL
-        self._process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, pass_fds=[theirs.fileno()]
-        )
-        self.pid = self._process.pid
-
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def join(self) -> None:
-        self._process.wait()
-
-
 class WorkerProcess:
     """A worker process and the pipe to it.
 
@@ -125,11 +100,11 @@ class WorkerProcess:
     def __init__(self, worker_factory: WorkerFactory, settings: ServiceSettings, folder: Path) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process: _Program | SpawnProcess
+        self.process: Program | SpawnProcess
         try:
             with interrupts_blocked():
                 if _HAS_PROGRAMS:
-                    self.process = _Program(theirs)
+                    self.process = Program("lvef.service.worker", "serve_program", theirs.fileno())
                 else:
                     given = (theirs, worker_factory, settings, str(folder))
                     self.process = context.Process(target=serve_tasks, args=given, daemon=True)

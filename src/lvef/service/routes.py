@@ -21,6 +21,7 @@ from lvef.report.outputs import OVERLAY_NAME, REPORT_HTML_NAME, REPORT_PDF_NAME,
 from lvef.service.errors import http_status
 from lvef.service.forms import parse_form, receive_form
 from lvef.service.jobs import Job, JobManager
+from lvef.service.middleware import media_type_of
 from lvef.service.schemas import (
     CORRECTION_BODY,
     MEASURE_BODY,
@@ -53,20 +54,16 @@ DOCS_POLICY = (
 )
 """Content-Security-Policy of the documentation page: its own script and style, and the OpenAPI document."""
 
-DOCS_FILES = {
-    "/docs": ("docs.html", "text/html; charset=utf-8"),
-    "/docs/page.js": ("docs.js", "text/javascript; charset=utf-8"),
-    "/docs/page.css": ("docs.css", "text/css; charset=utf-8"),
-}
+DOCS_FILES = {"/docs": "docs.html", "/docs/page.js": "docs.js", "/docs/page.css": "docs.css"}
 """Files of the documentation page by their paths; nothing of it comes from outside."""
 
-TABLES = {CURVE_NAME: "text/csv; charset=utf-8", BEATS_NAME: "text/csv; charset=utf-8"}
-"""Files that are made with the measurement, and their media types."""
+TABLES = (CURVE_NAME, BEATS_NAME)
+"""Files that are made with the measurement."""
 
-IMAGES = {OVERLAY_NAME: "video/mp4", SUMMARY_NAME: "image/png"}
+IMAGES = (OVERLAY_NAME, SUMMARY_NAME)
 """Files that are drawn on request."""
 
-REPORTS = {REPORT_PDF_NAME: "application/pdf", REPORT_HTML_NAME: "text/html; charset=utf-8"}
+REPORTS = (REPORT_PDF_NAME, REPORT_HTML_NAME)
 """Reports of a whole result."""
 
 FILE_SUMMARIES = {
@@ -193,7 +190,7 @@ async def _jobs_response(jobs: JobManager, added: Sequence[Job]) -> Response:
         values["result"] = None
         if job.record.result is not None:
             result = await jobs.result(job.record.result)
-            values["result"] = json.loads(await jobs.file(result, MEASUREMENT_NAME, draw=False))
+            values["result"] = json.loads(await jobs.file(result, MEASUREMENT_NAME))
             results.append(result)
         described.append(values)
     body: dict[str, Any] = {"jobs": described}
@@ -223,7 +220,7 @@ def result_routes(jobs: JobManager) -> APIRouter:
     async def result(result_id: str) -> Response:
         """The same document as `lvef measure --json` prints."""
         found = await jobs.result(result_id)
-        data = await jobs.file(found, MEASUREMENT_NAME, draw=False)
+        data = await jobs.file(found, MEASUREMENT_NAME)
         await jobs.mark_fetched(found)
         headers = {"X-Parent-Result": found.parent} if found.parent else {}
         return Response(data, media_type="application/json", headers=headers)
@@ -267,24 +264,24 @@ def result_routes(jobs: JobManager) -> APIRouter:
             return Response(status_code=CLIENT_GONE)
         new = await jobs.correct(found, edit)
         link = f"{jobs.settings.root_path}/v1/results/{new.id}"
-        document = json.loads(await jobs.file(new, MEASUREMENT_NAME, draw=False))
+        document = json.loads(await jobs.file(new, MEASUREMENT_NAME))
         body = {"id": new.id, "parent": found.id, "links": {"result": link}, "result": document}
         return JSONResponse(body, 201, {"Location": link})
 
-    for name, media_type in {**TABLES, **IMAGES, **REPORTS}.items():
-        _add_file(routes, jobs, "", name, media_type)
+    for name in (*TABLES, *IMAGES, *REPORTS):
+        _add_file(routes, jobs, "", name)
     for part in PARTS:
-        for name, media_type in {MEASUREMENT_NAME: "application/json", **TABLES, **IMAGES}.items():
-            _add_file(routes, jobs, f"{part}/", name, media_type)
+        for name in (MEASUREMENT_NAME, *TABLES, *IMAGES):
+            _add_file(routes, jobs, f"{part}/", name)
     return routes
 
 
-def _add_file(routes: APIRouter, jobs: JobManager, prefix: str, name: str, media_type: str) -> None:
-    drawn = name in IMAGES or name in REPORTS
+def _add_file(routes: APIRouter, jobs: JobManager, prefix: str, name: str) -> None:
+    media_type = media_type_of(name)
     headers = {"Content-Security-Policy": REPORT_POLICY} if name == REPORT_HTML_NAME else {}
 
     async def file(result_id: str) -> Response:
-        data = await jobs.file(await jobs.result(result_id), prefix + name, draw=drawn)
+        data = await jobs.file(await jobs.result(result_id), prefix + name)
         return Response(data, media_type=media_type, headers=headers)
 
     routes.add_api_route(
@@ -324,16 +321,14 @@ def service_routes(jobs: JobManager) -> APIRouter:
     )
     def health() -> JSONResponse:
         """200 once a worker has its model loaded, else 503. Needs no key."""
-        ready = jobs.pool.ready
-        status = "stopping" if jobs.stopping else "ready" if ready else "starting"
         values = {
-            "status": status,
+            "status": jobs.status,
             "lvef_version": lvef.__version__,
-            "workers": ready,
+            "workers": jobs.pool.ready,
             "queue": jobs.pool.waiting,
             "trouble": jobs.pool.trouble,
         }
-        return JSONResponse(values, 200 if status == "ready" else 503)
+        return JSONResponse(values, 200 if values["status"] == "ready" else 503)
 
     @routes.get(
         "/metrics",
@@ -350,15 +345,16 @@ def service_routes(jobs: JobManager) -> APIRouter:
     def root() -> RedirectResponse:
         return RedirectResponse(f"{jobs.settings.root_path}/docs")
 
-    for path, (name, media_type) in DOCS_FILES.items():
-        _add_docs_file(routes, path, name, media_type)
+    for path, name in DOCS_FILES.items():
+        _add_docs_file(routes, path, name)
     return routes
 
 
-def _add_docs_file(routes: APIRouter, path: str, name: str, media_type: str) -> None:
+def _add_docs_file(routes: APIRouter, path: str, name: str) -> None:
     data = package_files("lvef.service").joinpath("static", name).read_bytes()
+    headers = {"Content-Type": media_type_of(name), "Content-Security-Policy": DOCS_POLICY}
 
     def page() -> Response:
-        return Response(data, headers={"Content-Type": media_type, "Content-Security-Policy": DOCS_POLICY})
+        return Response(data, headers=headers)
 
     routes.add_api_route(path, page, methods=["GET"], include_in_schema=False)

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lvef.core.errors import DataError
 from lvef.core.records import Clip, FrameArray, Measurement, Tracing, VolumeCurve, geometry_of
-from lvef.core.serialization import to_json
+from lvef.core.serialization import parse_json, to_json
 from lvef.measure.results import Result
-from lvef.measure.serializers import MEASUREMENT_NAME, measurement_to_dict, read_measurement
+from lvef.measure.serializers import MEASUREMENT_NAME, measurement_from_values, measurement_to_dict
 
 STATE_NAME = "state.npz"
 """Arrays of a measurement that its JSON does not hold; never sent to clients."""
@@ -49,10 +47,8 @@ def serialize_measurement(measurement: Measurement, names: Mapping[str, str]) ->
 
 def deserialize_measurement(files: Mapping[str, bytes], prefix: str = "") -> Measurement:
     """A measurement from its files."""
-    with tempfile.TemporaryDirectory(prefix="lvef-") as folder:
-        path = Path(folder) / MEASUREMENT_NAME
-        path.write_bytes(files[prefix + MEASUREMENT_NAME])
-        measurement = read_measurement(path)
+    values = parse_json(files[prefix + MEASUREMENT_NAME])
+    measurement = measurement_from_values(values, MEASUREMENT_NAME)
     with np.load(io.BytesIO(files[prefix + STATE_NAME]), allow_pickle=False) as file:
         # Each access reads the array anew.
         state = {name: file[name] for name in file.files}

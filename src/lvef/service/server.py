@@ -26,10 +26,9 @@ import lvef
 from lvef.core.errors import ConfigError, error_location
 from lvef.core.wording import DISCLAIMER
 from lvef.inference.catalogue import find_model
-from lvef.service.database import DISK_FULL
 from lvef.service.errors import ApiError, error_body
 from lvef.service.jobs import JobManager
-from lvef.service.middleware import LOG, AccessMiddleware, bug_response
+from lvef.service.middleware import LOG, AccessMiddleware, bug_response, disk_full
 from lvef.service.pool import WorkerFactory
 from lvef.service.protocol import MAX_HEADER_BYTES, LimitedProtocol
 from lvef.service.routes import installed_models, measure_routes, result_routes, service_routes
@@ -101,10 +100,7 @@ def _api(settings: ServiceSettings, jobs: JobManager) -> FastAPI:
         message = _MESSAGES.get(error.status_code, "The request cannot be answered.")
         return JSONResponse(error_body("http", message), error.status_code, error.headers)
 
-    @api.exception_handler(sqlite3.OperationalError)
-    async def disk_full(_: Request, __: sqlite3.OperationalError) -> JSONResponse:
-        return JSONResponse(error_body("no_space", DISK_FULL), 507)
-
+    api.add_exception_handler(sqlite3.OperationalError, disk_full)
     api.add_exception_handler(Exception, bug_response)
     return api
 

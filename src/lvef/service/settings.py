@@ -83,6 +83,17 @@ class ServiceSettings:
         return self.threads or max(1, _threads() // self.n_workers)
 
     @property
+    def measure_options(self) -> MeasureOptions:
+        """The options of a measurement as far as no request states others."""
+        return MeasureOptions(
+            weights=self.weights,
+            precision=self.precision,
+            threads=self.n_threads,
+            max_frames=self.max_frames,
+            thresholds=self.thresholds,
+        )
+
+    @property
     def folder(self) -> Path:
         """Folder of uploads and results."""
         return self.data or default_folder()

@@ -7,14 +7,12 @@ needs, and the clip, black outside the sector, from which images are drawn. What
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
-from lvef.service.database import delete_anyway, open_database
+from lvef.service.database import Database
 
 STORE_NAME = "results.sqlite"
 """The database inside the data folder."""
@@ -82,7 +80,7 @@ class ResultRecord:
     options: str
 
 
-class ResultStore:
+class ResultStore(Database):
     """The database. Safe to use from several threads.
 
     Args:
@@ -95,32 +93,17 @@ class ResultStore:
     """
 
     def __init__(self, path: Path | None, keep_s: float, max_bytes: int) -> None:
+        super().__init__(path, TABLES, VERSION)
         self.keep_s, self.max_bytes = keep_s, max_bytes
-        self._lock = threading.RLock()
-        self._base = open_database(path, TABLES, VERSION)
-
-    def close(self) -> None:
-        """Close the database; what was in memory is gone."""
-        with self._lock:
-            self._base.close()
 
     def save_job(self, job: JobRecord) -> None:
         """Insert or replace a job."""
-        names = [f.name for f in fields(JobRecord)]
-        with self._lock:
-            self._base.execute(
-                f"INSERT OR REPLACE INTO jobs ({', '.join(names)}) VALUES ({', '.join(':' + n for n in names)})",
-                asdict(job),
-            )
-
-    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._base.execute(sql, values).fetchall()
+        self._save("jobs", asdict(job))
 
     def job(self, name: str) -> JobRecord | None:
         """A job by its id."""
         columns = ", ".join(f.name for f in fields(JobRecord))
-        rows = self._rows(f"SELECT {columns} FROM jobs WHERE id = ?", name)
+        rows = self._run(f"SELECT {columns} FROM jobs WHERE id = ?", name)
         return JobRecord(*rows[0]) if rows else None
 
     def save_result(
@@ -162,44 +145,43 @@ class ResultStore:
 
     def result(self, name: str) -> ResultRecord | None:
         """A result by its id."""
-        rows = self._rows("SELECT * FROM results WHERE id = ?", name)
+        rows = self._run("SELECT * FROM results WHERE id = ?", name)
         return ResultRecord(*rows[0]) if rows else None
 
     def file(self, result: str, name: str) -> bytes | None:
         """One file of a result."""
-        rows = self._rows("SELECT data FROM files WHERE result = ? AND name = ?", result, name)
+        rows = self._run("SELECT data FROM files WHERE result = ? AND name = ?", result, name)
         return bytes(rows[0][0]) if rows else None
 
     def files(self, result: str, suffixes: tuple[str, ...]) -> dict[str, bytes]:
         """Files of a result whose names have one of these suffixes."""
-        rows = self._rows("SELECT name, data FROM files WHERE result = ?", result)
+        rows = self._run("SELECT name, data FROM files WHERE result = ?", result)
         return {name: bytes(data) for name, data in rows if name.endswith(suffixes)}
 
     def names(self, result: str) -> list[str]:
         """Names of the files of a result."""
         return [
-            name for (name,) in self._rows("SELECT name FROM files WHERE result = ? ORDER BY name", result)
+            name for (name,) in self._run("SELECT name FROM files WHERE result = ? ORDER BY name", result)
         ]
 
     def clips(self, root: str) -> dict[str, bytes]:
         """The clips of a result and its corrections, by part."""
         return {
-            part: bytes(data)
-            for part, data in self._rows("SELECT part, data FROM clips WHERE root = ?", root)
+            part: bytes(data) for part, data in self._run("SELECT part, data FROM clips WHERE root = ?", root)
         }
 
     def clip(self, root: str, part: str) -> bytes | None:
         """The clip of one part of a result and its corrections."""
-        rows = self._rows("SELECT data FROM clips WHERE root = ? AND part = ?", root, part)
+        rows = self._run("SELECT data FROM clips WHERE root = ? AND part = ?", root, part)
         return bytes(rows[0][0]) if rows else None
 
     def clip_parts(self, root: str) -> list[str]:
         """Parts of a result that have a clip."""
-        return [part for (part,) in self._rows("SELECT part FROM clips WHERE root = ? ORDER BY part", root)]
+        return [part for (part,) in self._run("SELECT part FROM clips WHERE root = ? ORDER BY part", root)]
 
     def add_file(self, result: str, name: str, data: bytes) -> None:
         """Keep a file that was drawn for a result; nothing where the result was deleted meanwhile."""
-        self._rows(
+        self._run(
             "INSERT OR REPLACE INTO files SELECT ?, ?, ? WHERE EXISTS (SELECT 1 FROM results WHERE id = ?)",
             result,
             name,
@@ -209,7 +191,7 @@ class ResultStore:
 
     def corrections(self, result: str) -> list[str]:
         """Results that are corrections of this one, oldest first."""
-        rows = self._rows("SELECT id FROM results WHERE parent = ? ORDER BY created, id", result)
+        rows = self._run("SELECT id FROM results WHERE parent = ? ORDER BY created, id", result)
         return [name for (name,) in rows]
 
     def delete(self, roots: Iterable[str]) -> None:
@@ -221,8 +203,7 @@ class ResultStore:
             self._base.executemany("DELETE FROM results WHERE root = ?", names)
             self._sweep()
 
-        with self._lock:
-            delete_anyway(self._base, work)
+        self._delete_anyway(work)
 
     def delete_result(self, name: str) -> None:
         """Delete one result with its files; its parent and its clips stay."""
@@ -231,8 +212,7 @@ class ResultStore:
             self._base.execute("DELETE FROM results WHERE id = ?", (name,))
             self._sweep()
 
-        with self._lock:
-            delete_anyway(self._base, work)
+        self._delete_anyway(work)
 
     def fail_orphaned_jobs(self, alive: Collection[str], message: str) -> int:
         """Mark jobs that were queued or running in services that are gone as failed; returns how many.
@@ -255,7 +235,7 @@ class ResultStore:
         before = (time.time() if now is None else now) - self.keep_s
         with self._lock:
             count = self.count()
-            delete_anyway(self._base, lambda: self._delete_before(before))
+            self._delete_anyway(lambda: self._delete_before(before))
             return count - self.count()
 
     def _delete_before(self, before: float) -> None:
@@ -272,14 +252,12 @@ class ResultStore:
 
     def size(self) -> int:
         """Bytes of the database."""
-        (((pages,),), ((page_size,),)) = (
-            self._rows(f"PRAGMA {name}") for name in ("page_count", "page_size")
-        )
+        (((pages,),), ((page_size,),)) = (self._run(f"PRAGMA {name}") for name in ("page_count", "page_size"))
         return int(pages) * int(page_size)
 
     def count(self) -> int:
         """Number of results kept."""
-        return int(self._rows("SELECT count(*) FROM results")[0][0])
+        return int(self._run("SELECT count(*) FROM results")[0][0])
 
     def _sweep(self) -> None:
         """Delete what belongs to no result any more, overwrite it, and free its space."""

@@ -100,17 +100,12 @@ class Worker:
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
-        from lvef.measure.options import MeasureOptions
-
         self._settings = settings
         self.report: Callable[[Progress], None] = _discard
         """Called with how far a measurement is."""
         self._reported = ("", 0.0)
         self._loaded: dict[tuple[str, bool], Measurer] = {}
-        self._own_options = MeasureOptions(
-            weights=settings.weights, precision=settings.precision, threads=settings.n_threads
-        )
-        self._measurer(self._own_options)
+        self._measurer(settings.measure_options)
 
     def __call__(self, task: Task) -> TaskResult:
         """Do a task."""
@@ -167,7 +162,7 @@ class Worker:
         if _memory_left_mb(self._settings.max_memory_mb) < WARM_UP_MB:
             return TaskResult()
         path = str(sample_cine())
-        return self.measure("clip", [path], [path], self._own_options)
+        return self.measure("clip", [path], [path], self._settings.measure_options)
 
     def correct(
         self,
@@ -187,20 +182,12 @@ class Worker:
             GeometryError: Nothing can be measured from it.
             QualityRefusal: Nor should it be.
         """
-        from lvef.measure.correction import corrected, corrected_study, edit_from_dict, study_from_dict
-        from lvef.measure.results import Result
+        from lvef.measure.correction import corrected_result, edits_from_dict
         from lvef.service.serializers import deserialize_result
 
         machine = deserialize_result(files, {})
-        if machine.views:
-            parts = {view: part for view, (part, _) in machine.views.items()}
-            result, own = corrected_study(machine.measurement, parts, study_from_dict(edit), options)
-            return serialize_result(
-                Result(result, None, {view: (part, None) for view, part in own.items()}), {}
-            )
-        return serialize_result(
-            Result(corrected(machine.measurement, edit_from_dict(edit), options), None), {}
-        )
+        edits = edits_from_dict(edit, is_study=bool(machine.views))
+        return serialize_result(corrected_result(machine, edits, options), {})
 
     def resegment(
         self,
@@ -389,7 +376,7 @@ def serialize_result(result: Result, names: Mapping[str, str], *, keep_clips: bo
 
     files: dict[str, bytes] = {}
     clips: dict[str, bytes] = {}
-    for part, (measurement, clip) in {"": (result.measurement, result.clip), **result.views}.items():
+    for part, (measurement, clip) in result.parts.items():
         prefix = f"{part}/" if part else ""
         own = serialize_measurement(measurement, names)
         if measurement.curve is not None:

@@ -12,7 +12,7 @@ from lvef.core.terms import GIVEN_VIEWS, Sex, View
 from lvef.geometry.ejection import body_surface_area
 from lvef.measure.manual_scale import check_scale_options
 from lvef.measure.options import AUTO, MeasureOptions
-from lvef.service.errors import ApiError
+from lvef.service.errors import bad_request
 from lvef.webapp.sessions import CLIP, STILLS, STUDY
 
 DEFAULTS: dict[str, Any] = {
@@ -49,30 +49,30 @@ def parse_choices(given: Any, before: Mapping[str, Any], models: Mapping[str, st
         ApiError: A value that cannot be, in one sentence.
     """
     if not isinstance(given, dict):
-        raise wrong("Options were expected.")
+        raise bad_request("Options were expected.")
     unknown = sorted(str(key) for key in given.keys() - DEFAULTS.keys())
     if unknown:
-        raise wrong(f"The option {unknown[0][:40]!r} is not known.")
+        raise bad_request(f"The option {unknown[0][:40]!r} is not known.")
     values = {**DEFAULTS, **before, **given}
     if values["sex"] not in (None, *Sex):
-        raise wrong("The sex is female, male or not given.")
+        raise bad_request("The sex is female, male or not given.")
     if values["view"] not in (*GIVEN_VIEWS, None):
-        raise wrong("The view is A4C, A2C or as stated in the file.")
+        raise bad_request("The view is A4C, A2C or as stated in the file.")
     values["view"] = values["view"] or str(View.UNKNOWN)
     for name, (label, unit, low, high) in RANGES.items():
         values[name] = _number(values[name], label, unit, low, high)
     if (values["height_cm"] is None) != (values["weight_kg"] is None):
-        raise wrong("Height and weight go together: give both.")
+        raise bad_request("Height and weight go together: give both.")
     if values["height_cm"] is not None:
         try:
             body_surface_area(values["height_cm"], values["weight_kg"])
         except GeometryError as error:
-            raise wrong(str(error)) from None
+            raise bad_request(str(error)) from None
     values["weights"] = values["weights"] or ""
     if values["weights"] not in ("", *models):
-        raise wrong("This model is not installed; choose another one.")
+        raise bad_request("This model is not installed; choose another one.")
     if not isinstance(values["second_opinion"], bool):
-        raise wrong("The second opinion is on or off.")
+        raise bad_request("The second opinion is on or off.")
     return values
 
 
@@ -141,18 +141,18 @@ def parse_scales(given: Any, before: Mapping[str, Any] | None, kind: str) -> dic
 
 def _parse_scale(given: Any, kind: str) -> tuple[str, dict[str, Any]]:  # noqa: ANN401
     if not isinstance(given, dict) or not isinstance(given.get("line"), list) or len(given["line"]) != 4:
-        raise wrong("A line of known length has two ends and a length in millimetres.")
+        raise bad_request("A line of known length has two ends and a length in millimetres.")
     line = [_number(value, "An end of the line", "pixels", -1e5, 1e5) for value in given["line"]]
     length_mm = _number(given.get("length_mm"), "The length of the line", "mm", 1.0, MAX_LINE_MM)
     if None in line or length_mm is None:
-        raise wrong("A line of known length has two ends and a length in millimetres.")
+        raise bad_request("A line of known length has two ends and a length in millimetres.")
     part = given.get("part") or ""
     if part not in (("A4C", "A2C") if kind == STUDY else ("",)):
-        raise wrong("There is no such view in this study.")
+        raise bad_request("There is no such view in this study.")
     try:
         check_scale_options(MeasureOptions(scale_line=(*line, length_mm)))  # type: ignore[arg-type]
     except LvefError as error:
-        raise wrong(str(error)) from None
+        raise bad_request(str(error)) from None
     return part, {"line": line, "length_mm": length_mm}
 
 
@@ -163,13 +163,8 @@ def parse_kind(kind: Any) -> str:  # noqa: ANN401
         ApiError: There is no such kind.
     """
     if kind not in (CLIP, STILLS, STUDY):
-        raise wrong("Add a clip, a pair of stills or a study.")
+        raise bad_request("Add a clip, a pair of stills or a study.")
     return str(kind)
-
-
-def wrong(message: str) -> ApiError:
-    """A request that cannot be met."""
-    return ApiError(422, "bad_request", message)
 
 
 def _number(value: Any, label: str, unit: str, low: float, high: float) -> float | None:  # noqa: ANN401
@@ -177,5 +172,5 @@ def _number(value: Any, label: str, unit: str, low: float, high: float) -> float
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number or not low <= value <= high:
-        raise wrong(f"{label} must be {low:g} to {high:g} {unit}.")
+        raise bad_request(f"{label} must be {low:g} to {high:g} {unit}.")
     return float(value)

@@ -18,7 +18,7 @@ from lvef.service.pool import STOPPED
 from lvef.service.schemas import iso
 from lvef.service.serializers import deserialize_clip
 from lvef.service.store import JobRecord
-from lvef.webapp.downloads import offered_files
+from lvef.webapp.downloads import file_names
 from lvef.webapp.items import Items
 from lvef.webapp.measured import RecentlyUsed, ShownResult, derived_key
 from lvef.webapp.payload import needs_scale, payload, summary, summary_without
@@ -79,7 +79,7 @@ class Descriptions:
     async def summary(self, session: Session, item: Item) -> Values:
         """What the list says of an item."""
         record = await self._items.record(item)
-        base = {
+        base = summary_without() | {
             "id": item.id,
             "kind": item.kind,
             "name": item.name,
@@ -96,12 +96,12 @@ class Descriptions:
             state = "stopped" if item.stopped or record is not None else "failed"
             gone = "" if state == "stopped" else "This result was removed to make room; measure it again."
             code = "" if state == "stopped" else "result_gone"
-            return {**summary_without(), **base, "state": state, "reason": gone, "reason_code": code}
+            return {**base, "state": state, "reason": gone, "reason_code": code}
         if record.state in ("queued", "running"):
-            return {**summary_without(), **base, **self._progress(item, record)}
+            return {**base, **self._progress(item, record)}
         if record.result is None:
             reason = {"reason": plain_text(record.message), "reason_code": record.code}
-            return {**summary_without(), **base, "state": "failed", "progress": 1.0, **reason}
+            return {**base, "state": "failed", "progress": 1.0, **reason}
         patient = self._items.patient(session)
         key = derived_key(item, patient)
         found = self._summaries.get(key)
@@ -110,7 +110,7 @@ class Descriptions:
                 result = (await self._measured.shown(item, patient)).result
             except ApiError as error:
                 reason = {"reason": error.message, "reason_code": error.code}
-                return {**summary_without(), **base, "state": "failed", "progress": 1.0, **reason}
+                return {**base, "state": "failed", "progress": 1.0, **reason}
             found = self._summaries.put(
                 key,
                 {
@@ -158,9 +158,7 @@ class Descriptions:
                 details["machine_by_part"][part] = payload(shown.machine.views[part][0])
         details["swap"] = _looks_swapped(item, shown.machine.measurement)
         details["scale"] = await self._scale(item, shown)
-        details["files"] = offered_files(
-            item, shown, await self._jobs.kept_names(item.job), await self._jobs.clip_parts(item.job)
-        )
+        details["files"] = await file_names(self._jobs, item, shown)
         return {**values, **details}
 
     async def view(self, item: Item, part: str) -> bytes:
@@ -177,7 +175,7 @@ class Descriptions:
         if not (edit and edit.get("propagate")):
             return {}
         shown = await self._measured.shown(item, self._items.patient(session))
-        reader, machine = (_part(result, part) for result in (shown.result, shown.machine))
+        reader, machine = (result.part(part) for result in (shown.result, shown.machine))
         return {} if reader.curve is None else await asyncio.to_thread(reader_view, reader, machine)
 
     async def frames(self, item: Item, part: str) -> bytes:
@@ -194,37 +192,35 @@ class Descriptions:
         Raises:
             ApiError: There are no images.
         """
-        record = await self._items.record(item)
-        if record is None or record.result is None:
+        if not await self._items.has_result(item):
             raise no_images()
         shown = await self._measured.shown(item, self._items.patient(session))
         made = self._thumbs.get(f"{shown.key}/{part}")
         if made is None:
             view = json.loads(await self.view(item, part))
             frames = await self.frames(item, part)
-            made = await asyncio.to_thread(thumbnail, _part(shown.result, part), view, frames)
+            made = await asyncio.to_thread(thumbnail, shown.result.part(part), view, frames)
             self._thumbs.put(f"{shown.key}/{part}", made)
         return made
 
     async def _made(self, item: Item, part: str, name: str) -> bytes:
         """A file that is made of a part and its clip at the first request, and then kept with the result."""
-        record = await self._items.record(item)
-        if record is None or record.result is None:
+        if not await self._items.has_result(item):
             raise no_images()
         name = f"{part}/{name}" if part else name
-        kept = await self._jobs.kept_file(item.job, name)
+        kept = await self._jobs.run_in_writer(self._jobs.store.file, item.job, name)
         if kept is not None:
             return kept
         machine = await self._measured.machine(item.job)
         # One at a time: a long clip takes much memory, and the viewer asks for view and frames at once.
         async with self._making:
-            kept = await self._jobs.kept_file(item.job, name)
+            kept = await self._jobs.run_in_writer(self._jobs.store.file, item.job, name)
             if kept is not None:
                 return kept
-            clip = await self._jobs.clip(item.job, part)
+            clip = await self._jobs.run_in_writer(self._jobs.store.clip, item.job, part)
             if clip is None:
                 raise no_images()
-            made = await asyncio.to_thread(_make, _part(machine, part), clip)
+            made = await asyncio.to_thread(_make, machine.part(part), clip)
         prefix = name.removesuffix(name.rpartition("/")[2])
         for own, data in made.items():
             await self._jobs.keep_file(item.job, prefix + own, data)
@@ -233,10 +229,8 @@ class Descriptions:
     async def _scale(self, item: Item, shown: ShownResult) -> Values:
         """The scale by hand: whether one is needed, and of each part the line that was given and where one would start."""
         given = item.scale or {}
-        measured = {part: m for part, (m, _) in shown.machine.views.items()} or {
-            "": shown.machine.measurement
-        }
-        wanting = [] if item.kind == STILLS else [part for part, m in measured.items() if needs_scale(m)]
+        measured = {} if item.kind == STILLS else shown.machine.singles
+        wanting = [part for part, (m, _) in measured.items() if needs_scale(m)]
         parts: list[Values] = []
         for part in dict.fromkeys((*wanting, *given)):
             values = {"part": part, **given.get(part, {"line": None, "length_mm": None})}
@@ -270,10 +264,6 @@ class Descriptions:
 def views_of(result: Result) -> dict[str, Measurement]:
     """The views of a study without their clips."""
     return {view: m for view, (m, _) in result.views.items()}
-
-
-def _part(result: Result, part: str) -> Measurement:
-    return result.views[part][0] if part in result.views else result.measurement
 
 
 def no_images() -> ApiError:

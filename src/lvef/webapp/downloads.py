@@ -12,10 +12,10 @@ from typing import Any
 
 from lvef.core.errors import LvefError
 from lvef.measure.correction import edit_to_dict, study_to_dict
-from lvef.measure.results import Result
 from lvef.measure.serializers import BEATS_NAME, CURVE_NAME, MEASUREMENT_NAME, result_row, results_csv
 from lvef.report.outputs import OVERLAY_NAME, REPORT_HTML_NAME, REPORT_PDF_NAME, SUMMARY_NAME
 from lvef.service.errors import ApiError
+from lvef.service.jobs import JobManager
 from lvef.service.store import ResultRecord
 from lvef.service.worker import serialize_result
 from lvef.webapp.items import Items
@@ -24,17 +24,6 @@ from lvef.webapp.sessions import STUDY, Item, Session
 
 CORRECTION_NAME, ALL_NAME, RESULTS_NAME = "correction.json", "all.zip", "results.csv"
 """Names of the correction, of the archive of an item, and of the table of all items."""
-
-MEDIA_TYPES = {
-    ".json": "application/json",
-    ".csv": "text/csv; charset=utf-8",
-    ".png": "image/png",
-    ".mp4": "video/mp4",
-    ".pdf": "application/pdf",
-    ".html": "text/html; charset=utf-8",
-    ".zip": "application/zip",
-}
-"""Media type of a file by its suffix."""
 
 MISSING_NAME = "missing.txt"
 """File of an archive that says which files could not be made."""
@@ -57,23 +46,14 @@ class Downloads:
         Raises:
             ApiError: There is no such file, or it cannot be made.
         """
-        record = await self._items.record(item)
-        if record is None or record.result is None:
+        if not await self._items.has_result(item):
             raise ApiError(404, "no_such_file", "There is no result yet.")
         shown = await self._measured.shown(item, self._items.patient(session))
-        if name not in await self.names(item, shown):
+        if name not in await file_names(self._jobs, item, shown):
             raise ApiError(404, "no_such_file", "This result has no such file.")
         if name == CORRECTION_NAME:
             return correction_json(item)
-        result = await self._record_of(session, item, shown)
-        drawn = PurePosixPath(name).name in (OVERLAY_NAME, SUMMARY_NAME, REPORT_PDF_NAME, REPORT_HTML_NAME)
-        return await self._jobs.file(result, name, draw=drawn)
-
-    async def names(self, item: Item, shown: ShownResult) -> list[str]:
-        """Names of the files of an item."""
-        return offered_files(
-            item, shown, await self._jobs.kept_names(item.job), await self._jobs.clip_parts(item.job)
-        )
+        return await self._jobs.file(await self._record_of(session, item, shown), name)
 
     async def table(self, session: Session) -> bytes:
         """The table of all measured items, with the columns of ``lvef measure``."""
@@ -96,7 +76,7 @@ class Downloads:
             for item in items:
                 shown = await self._shown(session, item)
                 folder = f"{folder_of(item)}/" if with_table else ""
-                for name in [] if shown is None else await self.names(item, shown):
+                for name in [] if shown is None else await file_names(self._jobs, item, shown):
                     if name == ALL_NAME:
                         continue
                     try:
@@ -112,8 +92,7 @@ class Downloads:
 
     async def _shown(self, session: Session, item: Item) -> ShownResult | None:
         """The result of an item; None where it has none."""
-        record = await self._items.record(item)
-        if record is None or record.result is None:
+        if not await self._items.has_result(item):
             return None
         try:
             return await self._measured.shown(item, self._items.patient(session))
@@ -140,7 +119,7 @@ class Downloads:
             except ApiError:
                 # It was deleted to make room.
                 pass
-        files = (await asyncio.to_thread(_files_of, shown.result)).files
+        files = (await asyncio.to_thread(serialize_result, shown.result, {})).files
         new = await self._jobs.add_derived(root, files)
         current = self._items.store.item(session.id, item.id)
         stale = [new.id]
@@ -149,7 +128,7 @@ class Downloads:
             current.derived = {shown.key: new.id}
             self._items.store.save(current)
         for name in stale:
-            await self._jobs.delete_derived(name)
+            await self._jobs.run_in_writer(self._jobs.store.delete_result, name)
         return new
 
 
@@ -175,6 +154,12 @@ class _Buffer(io.RawIOBase):
         return data
 
 
+async def file_names(jobs: JobManager, item: Item, shown: ShownResult) -> list[str]:
+    """`offered_files` of an item, by what its jobs have kept."""
+    names = await jobs.run_in_writer(jobs.store.names, item.job)
+    return offered_files(item, shown, names, await jobs.run_in_writer(jobs.store.clip_parts, item.job))
+
+
 def offered_files(item: Item, shown: ShownResult, names: Sequence[str], clips: Sequence[str]) -> list[str]:
     """Names of the files that an item has or that can be drawn.
 
@@ -184,10 +169,8 @@ def offered_files(item: Item, shown: ShownResult, names: Sequence[str], clips: S
         names: Of the files that are kept of the result.
         clips: Parts of the result with a clip.
     """
-    result = shown.result
-    parts = {"": result.measurement, **{part: m for part, (m, _) in result.views.items()}}
     found = [MEASUREMENT_NAME, REPORT_PDF_NAME, REPORT_HTML_NAME]
-    for part, m in parts.items():
+    for part, (m, _) in shown.result.parts.items():
         prefix = f"{part}/" if part else ""
         own = [prefix + name for name in (CURVE_NAME, BEATS_NAME) if prefix + name in names]
         if part:
@@ -223,12 +206,3 @@ def stem_of(item: Item) -> str:
     stem = first.partition(".")[0] or "echo"
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in stem)
     return plain.strip("_")[:60] or "echo"
-
-
-def media_type_of(name: str) -> str:
-    """Media type of a file by its name."""
-    return MEDIA_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
-
-
-def _files_of(result: Result) -> Any:  # noqa: ANN401
-    return serialize_result(result, {})

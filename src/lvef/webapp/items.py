@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from lvef.measure.options import MeasureOptions
-from lvef.service.errors import ApiError, not_found
+from lvef.service.errors import ApiError, bad_request, not_found
 from lvef.service.forms import OPTIONS, MeasureRequest, Upload
 from lvef.service.jobs import JobManager
 from lvef.service.store import JobRecord
-from lvef.webapp.choices import measure_options, parse_choices, parse_scales, patient_options, wrong
+from lvef.webapp.choices import measure_options, parse_choices, parse_scales, patient_options
 from lvef.webapp.measured import Measured, RecentlyUsed, item_options
 from lvef.webapp.sessions import CLIP, STILLS, STUDY, Item, Session, SessionStore, StoredUpload
 
@@ -111,7 +111,7 @@ class Items:
             ApiError: There is no such upload, or no room.
         """
         if len(uploads) != len(ROLES[kind]):
-            raise wrong(f"Give {FILES_TEXT[kind]}.")
+            raise bad_request(f"Give {FILES_TEXT[kind]}.")
         if self.store.n_items(session.id) >= MAX_ITEMS:
             raise ApiError(
                 409,
@@ -142,10 +142,10 @@ class Items:
             ApiError: There are no such clips.
         """
         if len(items) != 2 or items[0] == items[1]:
-            raise wrong("A study has two clips, an A4C and an A2C.")
+            raise bad_request("A study has two clips, an A4C and an A2C.")
         found = [self.get(session, name) for name in items]
         if any(item.kind != CLIP for item in found):
-            raise wrong("A study is made of two clips, not of stills or of another study.")
+            raise bad_request("A study is made of two clips, not of stills or of another study.")
         known = {item.sample: item.known_ef_percent for item in found} if found[0].sample else {}
         return self.create(
             session,
@@ -172,7 +172,7 @@ class Items:
             item.scale = parse_scales(given["scale"], item.scale, item.kind)
         if given.get("swap"):
             if item.kind == CLIP:
-                raise wrong("Only two files can be swapped.")
+                raise bad_request("Only two files can be swapped.")
             item.uploads = item.uploads[::-1]
             if item.kind == STUDY and item.scale:
                 # A line stays with the clip that it was drawn on.
@@ -237,7 +237,7 @@ class Items:
         self.store.save(item)
         self.store.save_history(item, history)
         for name in stale:
-            await self.jobs.delete_derived(name)
+            await self.jobs.run_in_writer(self.jobs.store.delete_result, name)
         return item
 
     async def compare(self, session: Session, item: Item) -> Item:
@@ -290,6 +290,11 @@ class Items:
     async def record(self, item: Item) -> JobRecord | None:
         """The job of an item; None where it was stopped or is not kept any more."""
         return None if item.stopped else await self.job_record(item.job)
+
+    async def has_result(self, item: Item) -> bool:
+        """Whether an item was measured, and its result is kept."""
+        record = await self.record(item)
+        return record is not None and record.result is not None
 
     async def job_record(self, job: str) -> JobRecord | None:
         """A job by its id; None where it is not kept any more."""

@@ -7,19 +7,19 @@ import datetime
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from lvef.core.errors import DataError, LvefError
 from lvef.core.records import Measurement
 from lvef.core.wording import note_text
-from lvef.measure.correction import Edit, corrected, corrected_study, edit_from_dict, study_from_dict
+from lvef.measure.correction import Edit, corrected_result, edits_from_dict
 from lvef.measure.options import MeasureOptions
 from lvef.measure.results import Result, with_volumes
 from lvef.service.errors import ApiError
 from lvef.service.forms import OPTIONS
-from lvef.service.jobs import JobManager
+from lvef.service.jobs import DOCUMENTS, JobManager
 from lvef.service.serializers import deserialize_result
 from lvef.webapp.sessions import Item
 
@@ -104,7 +104,7 @@ class Measured:
         """
         found = self._machine.get(result)
         if found is None:
-            files = await self._jobs.documents(result)
+            files = await self._jobs.run_in_writer(self._jobs.store.files, result, DOCUMENTS)
             if not files:
                 raise result_gone()
             found = self._machine.put(result, await asyncio.to_thread(deserialize_result, files, {}))
@@ -190,9 +190,7 @@ def parse_edit(edit: Any, *, is_study: bool) -> dict[str, Edit]:  # noqa: ANN401
     Raises:
         DataError: It is not of the layout.
     """
-    if edit is None:
-        return {}
-    return study_from_dict(edit, SOURCE) if is_study else {"": edit_from_dict(edit, SOURCE)}
+    return {} if edit is None else edits_from_dict(edit, SOURCE, is_study=is_study)
 
 
 def apply_edit(
@@ -217,15 +215,8 @@ def apply_edit(
         part: one for part, one in parse_edit(edit, is_study=bool(machine.views)).items() if not one.empty
     }
     when = None if now is None else datetime.datetime.fromtimestamp(now, datetime.UTC)
-    if not edits:
-        return with_patient_data(machine, options)
-    if not machine.views:
-        return with_patient_data(
-            Result(corrected(machine.measurement, edits[""], options, now=when), None), options
-        )
-    parts = {view: part for view, (part, _) in machine.views.items()}
-    whole, own = corrected_study(machine.measurement, parts, edits, options, now=when)
-    return with_patient_data(Result(whole, None, {view: (part, None) for view, part in own.items()}), options)
+    result = corrected_result(machine, edits, options, now=when) if edits else machine
+    return with_patient_data(result, options)
 
 
 def with_patient_data(result: Result, options: MeasureOptions) -> Result:
@@ -241,13 +232,11 @@ def with_patient_data(result: Result, options: MeasureOptions) -> Result:
 def sentence_of(error: LvefError, machine: Result) -> str:
     """An error about a correction as a sentence, without the names of files in front."""
     text = str(error)
-    sources: Mapping[str, None] = dict.fromkeys(
-        [machine.measurement.source, *(part.source for part, _ in machine.views.values())]
-    )
+    sources = tuple(dict.fromkeys(part.source for part, _ in machine.parts.values()))
     for source in sources:
         text = text.removeprefix(f"{source}: ")
     # A file's name keeps its letters.
-    return text[:1] + note_text(text)[1:] if text.startswith(tuple(sources)) else note_text(text)
+    return text[:1] + note_text(text)[1:] if text.startswith(sources) else note_text(text)
 
 
 def result_gone() -> ApiError:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from lvef.io.uploads import make_private_folder
-from lvef.measure.options import MeasureOptions
 from lvef.service.jobs import JobManager
 from lvef.service.pool import WorkerFactory
 from lvef.webapp.describe import Descriptions
@@ -59,15 +58,13 @@ class Page:
         """What to load for each installed model, by its name."""
         self.model_list: list[dict[str, Any]] = []
         """What the page shows of each."""
-        base = MeasureOptions(
-            weights=own.weights,
-            precision=own.precision,
-            threads=own.n_threads,
-            max_frames=own.max_frames,
-            thresholds=own.thresholds,
-        )
         self.items = Items(
-            self.jobs, self.store, self.measured, self.uploads_folder, base, self.model_weights
+            self.jobs,
+            self.store,
+            self.measured,
+            self.uploads_folder,
+            own.measure_options,
+            self.model_weights,
         )
         self.descriptions = Descriptions(self.items)
         self.downloads = Downloads(self.items)

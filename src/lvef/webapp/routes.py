@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import shutil
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,10 @@ from lvef.inference.card import Card, card_facts, display_name, metric_text
 from lvef.inference.catalogue import list_models
 from lvef.io.formats import CLIP_FORMATS, STILL_FORMATS, STILL_SUFFIXES, SUFFIXES, known_suffix
 from lvef.io.uploads import open_private, sanitize_name
-from lvef.service.errors import ApiError
+from lvef.service.errors import ApiError, bad_request
 from lvef.service.settings import MB
 from lvef.service.streams import drain, limited, receive_json, too_large
-from lvef.webapp.choices import DEFAULTS, parse_choices, parse_kind, wrong
+from lvef.webapp.choices import DEFAULTS, parse_choices, parse_kind
 from lvef.webapp.samples import sample_of, samples
 from lvef.webapp.sessions import STUDY, Session, StoredUpload
 
@@ -202,7 +203,9 @@ def page_routes(page: Page) -> list[Route]:
                 files, known = await asyncio.to_thread(found.files)
         except LvefError as error:
             raise ApiError(404, "no_such_sample", str(error)) from None
-        names = [(await asyncio.to_thread(keep_bytes, page, own, file.name, file.data)).id for file in files]
+        check_room(page, own, sum(len(file.data) for file in files))
+        kept = [await keep_upload(page, own, file.name, _one_chunk(file.data), 0) for file in files]
+        names = [upload.id for upload in kept]
         item = page.items.create(own, found.kind, names, sample=found.name, known_ef_percent=known)
         return JSONResponse(await page.descriptions.summary(own, item), 201)
 
@@ -285,12 +288,28 @@ async def receive_upload(page: Page, request: Request, session: Session) -> Stor
     except ApiError:
         await drain(stream)
         raise
+    try:
+        return await keep_upload(page, session, name, limited(stream, most), size)
+    except ApiError as error:
+        if error.status == 413:
+            await drain(stream)
+        raise
+
+
+async def keep_upload(
+    page: Page, session: Session, name: str, chunks: AsyncIterator[bytes], size: int
+) -> StoredUpload:
+    """Write the bytes of an upload, of at least that size, to the disk.
+
+    Raises:
+        ApiError: There are fewer or none, or there is no room; nothing of it is left then.
+    """
     path = new_path(page, name)
     received = 0
     try:
         file = await asyncio.to_thread(open_private, path)
         with file:
-            async for chunk in limited(stream, most):
+            async for chunk in chunks:
                 received += len(chunk)
                 await asyncio.to_thread(file.write, chunk)
         if received < size:
@@ -303,35 +322,14 @@ async def receive_upload(page: Page, request: Request, session: Session) -> Stor
         page.store.save(stored)
     except BaseException as error:
         path.unlink(missing_ok=True)
-        if isinstance(error, ApiError) and error.status == 413:
-            await drain(stream)
         if isinstance(error, OSError) and not isinstance(error, ConnectionError):
             raise no_room() from None
         raise
     return stored
 
 
-def keep_bytes(page: Page, session: Session, name: str, data: bytes) -> StoredUpload:
-    """Keep bytes as an upload of a session.
-
-    Raises:
-        ApiError: There is no room.
-    """
-    check_room(page, session, len(data))
-    path = new_path(page, name)
-    try:
-        with open_private(path) as file:
-            file.write(data)
-        check_session(page, session)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise no_room() from None
-    except ApiError:
-        path.unlink(missing_ok=True)
-        raise
-    stored = StoredUpload(secrets.token_hex(16), session.id, name, path.name, len(data), time.time())
-    page.store.save(stored)
-    return stored
+async def _one_chunk(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 def check_session(page: Page, session: Session) -> None:
@@ -382,5 +380,5 @@ def names_of(given: Any) -> list[str]:  # noqa: ANN401
         ApiError: It is none.
     """
     if not isinstance(given, list) or not all(isinstance(name, str) and len(name) <= 64 for name in given):
-        raise wrong("Name the files that are to be measured.")
+        raise bad_request("Name the files that are to be measured.")
     return given

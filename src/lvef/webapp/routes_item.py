@@ -11,14 +11,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from lvef.core.terms import Status
 from lvef.core.wording import ef_text, interval_text, ml_text, note_text, reason_text
-from lvef.service.errors import ApiError
+from lvef.service.errors import ApiError, bad_request
 from lvef.service.forms import OPTIONS
+from lvef.service.middleware import media_type_of
 from lvef.service.worker import Task
-from lvef.webapp.choices import wrong
-from lvef.webapp.describe import no_images
-from lvef.webapp.downloads import ALL_NAME, media_type_of, stem_of
+from lvef.webapp.describe import STATES, no_images
+from lvef.webapp.downloads import ALL_NAME, stem_of
 from lvef.webapp.items import edit_conflict
 from lvef.webapp.measured import with_patient_data
 from lvef.webapp.payload import category_of, difference_text, preview_values
@@ -28,8 +27,6 @@ from lvef.webapp.view_data import contour_of
 from lvef.webapp.warning_values import plain_text
 
 if TYPE_CHECKING:
-    from lvef.core.records import Measurement
-    from lvef.measure.results import Result
     from lvef.webapp.page import Page
 
 FINISHED = ("done", "refused", "failed")
@@ -46,7 +43,7 @@ async def comparison(page: Page, session: Session, item: Item, part: str) -> dic
         part: Whose contours are wanted.
     """
     own = await page.measured.machine(item.job)
-    shown = _part(own, part)
+    shown = own.part(part)
     frames = [frame for frame in (shown.ed_frame, shown.es_frame) if frame is not None]
     models = []
     for entry in page.model_list:
@@ -103,10 +100,9 @@ async def _model(
     except ApiError as error:
         return values | {"message": error.message}
     m = found.measurement
-    tracings = {frame: _part(found, part).tracing(frame) for frame in frames}
-    state = {Status.REFUSED: "refused", Status.FAILED: "failed"}.get(m.status, "done")
+    tracings = {frame: found.part(part).tracing(frame) for frame in frames}
     return values | {
-        "state": state,
+        "state": STATES.get(m.status, "done"),
         "progress": 1.0,
         "ef_percent": m.ef_percent,
         "ef_text": ef_text(m.ef_percent),
@@ -120,13 +116,6 @@ async def _model(
         },
     }
 
-
-def _part(result: Result, part: str) -> Measurement:
-    return result.views[part][0] if part in result.views else result.measurement
-
-
-if TYPE_CHECKING:
-    from lvef.webapp.page import Page
 
 POINTS_NAME = "points.json"
 """File of a worker with a contour from three clicks."""
@@ -181,7 +170,7 @@ def item_routes(page: Page) -> list[Route]:
         return Response(data, media_type="image/jpeg")
 
     async def preview(request: Request, own: Session) -> Response:
-        item = measured(await _with_result(page, find(request, own)))
+        item = await measured(page, find(request, own))
         # The EF is that of the two frames as drawn: what is carried over the cycle does not change it, but takes time.
         edit = without_propagation((await json_body(request)).get("edit"))
         result = await page.measured.with_edit(item, edit, page.items.patient(own))
@@ -191,7 +180,7 @@ def item_routes(page: Page) -> list[Route]:
     async def put_edit(request: Request, own: Session) -> Response:
         given = await json_body(request)
         await page.models()
-        item = measured(await _with_result(page, find(request, own)))
+        item = await measured(page, find(request, own))
         try:
             if given.get("revision") != item.revision:
                 raise edit_conflict()
@@ -204,15 +193,15 @@ def item_routes(page: Page) -> list[Route]:
         return JSONResponse(await page.descriptions.detail(own, item))
 
     async def resegment(request: Request, own: Session) -> Response:
-        item = measured(await _with_result(page, find(request, own)))
+        item = await measured(page, find(request, own))
         given = await json_body(request)
         part = page.items.part(item, str(given.get("part") or ""))
         frame = given.get("frame")
         if not isinstance(frame, int) or isinstance(frame, bool) or not are_points([given.get("apex")]):
-            raise wrong("Click the apex on a frame of the clip.")
+            raise bad_request("Click the apex on a frame of the clip.")
         if not are_points(given.get("annulus")) or len(given["annulus"]) != 2:
-            raise wrong("Click both ends of the mitral annulus.")
-        clip = await page.jobs.clip(item.job, part)
+            raise bad_request("Click both ends of the mitral annulus.")
+        clip = await page.jobs.run_in_writer(page.jobs.store.clip, item.job, part)
         if clip is None:
             raise no_images()
         values = {
@@ -228,7 +217,7 @@ def item_routes(page: Page) -> list[Route]:
 
     async def compare(request: Request, own: Session) -> Response:
         await page.models()
-        item = measured(await _with_result(page, find(request, own)))
+        item = await measured(page, find(request, own))
         if request.method == "POST":
             item = await page.items.compare(own, item)
         return JSONResponse(await comparison(page, own, item, part_of(request, item)))
@@ -237,7 +226,7 @@ def item_routes(page: Page) -> list[Route]:
         item, name = find(request, own), request.path_params["name"]
         headers = {"Content-Disposition": attachment(item, name)}
         if name == ALL_NAME:
-            measured(await _with_result(page, item))
+            await measured(page, item)
             pieces = page.downloads.archive(own, [item], with_table=False)
             return StreamingResponse(pieces, media_type=media_type_of(name), headers=headers)
         data = await page.downloads.file(own, item, name)
@@ -277,13 +266,13 @@ def attachment(item: Item, name: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(true, safe='')}"
 
 
-def measured(item: Item | None) -> Item:
+async def measured(page: Page, item: Item) -> Item:
     """An item with a result.
 
     Raises:
         ApiError: It has none.
     """
-    if item is None:
+    if not await page.items.has_result(item):
         raise ApiError(409, "not_measured", "There is no result yet.")
     return item
 
@@ -296,8 +285,3 @@ def are_points(given: Any) -> bool:  # noqa: ANN401
         and all(isinstance(v, int | float) and not isinstance(v, bool) for v in point)
         for point in given
     )
-
-
-async def _with_result(page: Page, item: Item) -> Item | None:
-    record = await page.items.record(item)
-    return None if record is None or record.result is None else item

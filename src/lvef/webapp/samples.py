@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lvef.core.errors import DataError
 from lvef.core.terms import View
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from lvef.synthesis.truth import SyntheticClip
 
 
-@dataclass(frozen=True, slots=True)
-class SampleFile:
+class SampleFile(NamedTuple):
     """A file of a sample: its name and bytes."""
 
     name: str

@@ -24,9 +24,8 @@ from lvef.core.errors import ConfigError, DataError, LvefError
 from lvef.inference.catalogue import find_model
 from lvef.io.uploads import UploadStore, make_private_folder
 from lvef.report.style import DARK, LIGHT, ON_BLACK, css_variables
-from lvef.service.database import DISK_FULL
 from lvef.service.errors import ApiError, error_body
-from lvef.service.middleware import AccessMiddleware, bug_response
+from lvef.service.middleware import MEDIA_TYPES, AccessMiddleware, bug_response, disk_full
 from lvef.service.pool import WorkerFactory
 from lvef.service.server import Server, bind_socket, set_up_log
 from lvef.service.worker import Worker
@@ -42,17 +41,6 @@ if TYPE_CHECKING:
 
 STATIC_FOLDER = Path(__file__).with_name("static")
 """Where the page's files lie."""
-
-MEDIA_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".woff2": "font/woff2",
-}
-"""Their media types by suffix: some systems have a wrong one for scripts, and browsers then refuse them."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
@@ -169,9 +157,9 @@ def _starlette(page: Page) -> Starlette:
         page.close()
 
     async def health(request: Request) -> Response:
-        ready = page.jobs.pool.ready
-        status = "stopping" if page.jobs.stopping else "ready" if ready else "starting"
-        return JSONResponse({"status": status, "workers": ready}, 200 if status == "ready" else 503)
+        status = page.jobs.status
+        values = {"status": status, "workers": page.jobs.pool.ready}
+        return JSONResponse(values, 200 if status == "ready" else 503)
 
     root = page.settings.root_path
     routes = [
@@ -188,7 +176,7 @@ def _starlette(page: Page) -> Starlette:
             LvefError: _lvef_error,
             HTTPException: _http_error,
             ClientDisconnect: _client_gone,
-            sqlite3.OperationalError: _disk_full,
+            sqlite3.OperationalError: disk_full,
             Exception: bug_response,
         },
     )
@@ -222,10 +210,6 @@ async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = _HTTP_MESSAGES.get(error.status_code, "The request cannot be answered.")
     return JSONResponse(error_body("http", message), error.status_code, error.headers)
-
-
-async def _disk_full(_: Request, __: Exception) -> Response:
-    return JSONResponse(error_body("no_space", DISK_FULL), 507)
 
 
 async def _client_gone(_: Request, __: Exception) -> Response:

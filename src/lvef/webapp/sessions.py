@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 import time
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lvef.service.database import delete_anyway, open_database
+from lvef.service.database import Database
 
 STORE_NAME = "page.sqlite"
 """The database inside the page's folder."""
@@ -130,7 +129,7 @@ _AS_JSON = {
 _TABLE = {Session: "sessions", StoredUpload: "uploads", Item: "items"}
 
 
-class SessionStore:
+class SessionStore(Database):
     """The database. Safe to use from several threads.
 
     Args:
@@ -141,13 +140,7 @@ class SessionStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
-        self._base = open_database(path, TABLES, VERSION)
-
-    def close(self) -> None:
-        """Close the database."""
-        with self._lock:
-            self._base.close()
+        super().__init__(path, TABLES, VERSION)
 
     def save(self, record: Session | StoredUpload | Item) -> None:
         """Insert or replace a record."""
@@ -156,10 +149,7 @@ class SessionStore:
             name: json.dumps(value) if name in _AS_JSON[kind] and value is not None else value
             for name, value in asdict(record).items()
         }
-        names = ", ".join(values)
-        marks = ", ".join(f":{name}" for name in values)
-        with self._lock:
-            self._base.execute(f"INSERT OR REPLACE INTO {_TABLE[kind]} ({names}) VALUES ({marks})", values)
+        self._save(_TABLE[kind], values)
 
     def session(self, name: str) -> Session | None:
         """A session by its id."""
@@ -208,8 +198,7 @@ class SessionStore:
 
     def delete(self, record: Session | StoredUpload | Item) -> None:
         """Delete a record."""
-        with self._lock:
-            delete_anyway(self._base, lambda: self._delete(record))
+        self._delete_anyway(lambda: self._delete(record))
 
     def history(self, item: Item) -> Any:  # noqa: ANN401
         """What a client keeps with a correction, or None."""
@@ -225,17 +214,12 @@ class SessionStore:
 
     def free(self) -> None:
         """Overwrite what was deleted in the log too."""
-        with self._lock:
-            delete_anyway(self._base, lambda: self._run("PRAGMA wal_checkpoint(TRUNCATE)"))
+        self._delete_anyway(lambda: self._run("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     def _delete(self, record: Session | StoredUpload | Item) -> None:
         self._run(f"DELETE FROM {_TABLE[type(record)]} WHERE id = ?", record.id)
         if isinstance(record, Item):
             self._run("DELETE FROM histories WHERE item = ?", record.id)
-
-    def _run(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._base.execute(sql, values).fetchall()
 
     def _find(self, kind: type[R], where: str, *values: object) -> list[R]:
         names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
