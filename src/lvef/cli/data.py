@@ -388,14 +388,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
 
 
 def _finding_as_dict(finding: Finding) -> dict[str, Any]:
-    f = finding
     return {
-        "code": f.code,
-        "severity": f.severity.value,
-        "count": f.count,
-        "text": f.text,
-        "remedy": f.remedy,
-        "examples": list(f.examples),
+        name: getattr(finding, name) for name in ("code", "severity", "count", "text", "remedy", "examples")
     }
 
 

@@ -12,10 +12,10 @@ import polars as pl
 
 from lvef.core.errors import DataError
 from lvef.datasets.check_files import Decode, check_decoded, check_files
-from lvef.datasets.files import is_file
 from lvef.datasets.findings import ERROR, NOTE, WARNING, Finding, FindingKind, Findings
 from lvef.datasets.registry import Progress
 from lvef.datasets.volume_tracings import read_traced_frames
+from lvef.io.formats import is_file
 from lvef.io.timing import MAX_FRAME_RATE_HZ, MIN_FRAME_RATE_HZ
 
 EF_TOLERANCE_POINTS = 0.5

@@ -21,7 +21,7 @@ from lvef.core.runner import run
 from lvef.core.terms import Phase, Structure
 from lvef.datasets.files import UNPACK
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
-from lvef.io.formats import IMAGE_SUFFIXES
+from lvef.io.formats import IMAGE_SUFFIXES, is_file
 from lvef.io.isolation import open_clip, probe, read_labels
 from lvef.io.probe import FileHeader
 
@@ -216,11 +216,7 @@ def _check_row(row: dict[str, Any]) -> tuple[bool, list[tuple[str, str]]]:
 
 def _header(path: Path, note: Callable[[str], None], of: str) -> FileHeader | None:
     """Header of an image or (``of`` is ``_mask``) of a mask, None where there is none to be had."""
-    try:
-        there = path.is_file()
-    except (OSError, ValueError):  # the latter for a NUL in a path
-        there = False
-    if not there:
+    if not is_file(path):
         note(f"missing{of or '_file'}")
         return None
     # Of other masks (MATLAB) only the presence is checked.

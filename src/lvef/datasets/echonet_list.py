@@ -12,7 +12,7 @@ from lvef.core.terms import Split
 from lvef.datasets.files import LINE, UNPACK, drop_duplicate_rows, name_on_disk, read_text_table
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import BY_NAME, conform_table
-from lvef.datasets.volume_tracings import clip_name, read_traced_frames
+from lvef.datasets.volume_tracings import CLIP_NAME, read_traced_frames
 
 LIST, TRACINGS, VIDEOS = "FileList.csv", "VolumeTracings.csv", "Videos"
 """Names of the two tables and of the folder beside them."""
@@ -110,7 +110,7 @@ def read_file_list(path: Path, findings: Findings) -> pl.DataFrame:
 
 def keep_named_rows(table: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     """The rows that name a clip, with its name in ``item``; the others are noted."""
-    table = table.with_columns(clip_name("FileName").alias("item"))
+    table = table.with_columns(CLIP_NAME)
     bad = table["item"].is_null() | table["item"].str.contains(r"[/\\\x00]|^\.*$").fill_null(False)
     findings.add(_UNNAMED, [f"{LIST}, line {line}" for line in table.filter(bad)[LINE]])
     return table.filter(~bad)

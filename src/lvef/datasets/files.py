@@ -37,14 +37,6 @@ def walk_files(root: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
 
 
-def is_file(path: Path) -> bool:
-    """Whether a file is there. A name that is too long for the file system names none."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
 def name_on_disk(root: Path, name: str) -> str:
     """A name as it is written in a folder; copies differ in case."""
     if not root.is_dir():

@@ -70,9 +70,8 @@ _ED_AFTER_ES = FindingKind("ed_after_es", NOTE,
 # fmt: on
 
 
-def clip_name(column: str) -> pl.Expr:
-    """Name of a clip from a cell that comes with or without ``.avi``."""
-    return pl.col(column).str.replace(r"(?i)\.avi$", "")
+CLIP_NAME = pl.col("FileName").str.replace(r"(?i)\.avi$", "").alias("item")
+"""Name of a clip from a cell that comes with or without ``.avi``."""
 
 
 def read_lines(path: Path, findings: Findings) -> pl.DataFrame:
@@ -95,7 +94,7 @@ def read_lines(path: Path, findings: Findings) -> pl.DataFrame:
             f"{path}: the column {', '.join(without)} is missing or empty; a table of tracings has {', '.join(COLUMNS)}: "
             "take it as its owners hand it out."
         )
-    table = table.with_columns(clip_name("FileName").alias("item"))
+    table = table.with_columns(CLIP_NAME)
     table, placed, good = _placed(table, ENDS, path.name, _BAD_LINE, findings)
     frame = pl.col("Frame")
     # Not the lines alone: if the first of a frame went, a chord would pass for the long axis.
@@ -157,7 +156,7 @@ def read_contours(path: Path, findings: Findings) -> tuple[pl.DataFrame, pl.Data
     Raises:
         DataError: The table cannot be read at all.
     """
-    table = read_text_table(path, POINT_COLUMNS, findings).with_columns(clip_name("FileName").alias("item"))
+    table = read_text_table(path, POINT_COLUMNS, findings).with_columns(CLIP_NAME)
     phase = pl.col("Frame").str.to_lowercase().replace_strict(UNTRACED, default=None, return_dtype=pl.String)
     table = table.with_columns(phase.alias("phase"))
     untraced = table.filter(pl.col("phase").is_not_null() & pl.col("item").is_not_null())

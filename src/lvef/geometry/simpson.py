@@ -179,14 +179,12 @@ ASE asks for axes within 10 % as a sign that neither view is foreshortened (Lang
 
 @dataclass(frozen=True, slots=True)
 class BiplaneResult:
-    """Biplane EF with both single-plane EFs beside it.
+    """Biplane EF.
 
     Attributes:
         ef_percent: Biplane EF.
         edv_ml: Biplane end-diastolic millilitres, or None unless both views have a scale.
         esv_ml: As ``edv_ml``.
-        ef_a4c_percent: Single-plane EF of the A4C pair.
-        ef_a2c_percent: Single-plane EF of the A2C pair.
         axis: ``"longer"`` (both calibrated) or ``"a4c"`` (the A4C axis for both views).
         notices: Axes or cycles that differ by more than 10 %, and what could not be checked.
     """
@@ -194,8 +192,6 @@ class BiplaneResult:
     ef_percent: float
     edv_ml: float | None
     esv_ml: float | None
-    ef_a4c_percent: float
-    ef_a2c_percent: float
     axis: str
     notices: tuple[CodedWarning, ...] = ()
 
@@ -234,7 +230,7 @@ def biplane_ef(
         a2c_cycle_s: Cycle length of the A2C beat in seconds, or None when unknown.
 
     Returns:
-        EF, volumes where both views are calibrated, single-plane EFs, notices.
+        EF, volumes where both views are calibrated, notices.
 
     Raises:
         GeometryError: When a tracing has no volume.
@@ -279,15 +275,9 @@ def biplane_ef(
         ef_percent=ejection_fraction(edv, esv),
         edv_ml=edv / MM3_PER_ML if calibrated else None,
         esv_ml=esv / MM3_PER_ML if calibrated else None,
-        ef_a4c_percent=_single(a4c_ed, a4c_es, a4c_spacing),
-        ef_a2c_percent=_single(a2c_ed, a2c_es, a2c_spacing),
         axis="longer" if calibrated else "a4c",
         notices=tuple(notices),
     )
-
-
-def _single(ed: Tracing, es: Tracing, spacing: PixelGeometry | None) -> float:
-    return ejection_fraction(volume_of_tracing(ed, spacing), volume_of_tracing(es, spacing))
 
 
 def _differ(first: float, second: float) -> bool:

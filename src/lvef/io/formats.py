@@ -95,10 +95,18 @@ def known_suffix(name: str) -> str:
     return next((s for s in (*CANDIDATE_SUFFIXES, ".gz") if lower.endswith(s) and lower != s), "")
 
 
-def _listed(labels: Iterable[str], last: str = "or") -> str:
+def is_file(path: Path) -> bool:
+    """Whether a file is there. A name that is too long for the file system, or holds a NUL, names none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _listed(labels: Iterable[str]) -> str:
     """Labels as an enumeration, each once."""
     found = list(dict.fromkeys(", ".join(labels).split(", ")))
-    return f"{', '.join(found[:-1])} {last} {found[-1]}"
+    return f"{', '.join(found[:-1])} or {found[-1]}"
 
 
 READABLE = _listed(one.label for one in FORMATS)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import VideoError
+from lvef.io.formats import is_file
 from lvef.io.limits import DEFAULT_LIMITS, SizeLimits, check_size
 
 ELEMENT_TYPES = {
@@ -97,11 +98,7 @@ def read_metaimage_header(path: str | os.PathLike[str]) -> MetaImageHeader:
     name = keys["ElementDataFile"]
     local = name.upper() == "LOCAL"
     data_file = Path(path) if local else _beside(Path(path), name, source)
-    try:
-        there = data_file.is_file()
-    except (OSError, ValueError):  # a name that is too long, or has a NUL
-        there = False
-    if not there:
+    if not is_file(data_file):
         raise MissingDataFileError(
             f"{source} needs its data file {name}, which is missing: put it into the same folder."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import filecmp
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -32,7 +32,6 @@ FRAME_RATES_DIFFER = 2.0
 """Frame rates of which one is more than so many times the other are warned of."""
 
 _SIDE_PX, _MOST_FRAMES = 32, 48
-_BLOCK = 1 << 20
 
 
 def check_different_files(first: Path, second: Path, needed: str) -> None:
@@ -47,12 +46,7 @@ def check_different_files(first: Path, second: Path, needed: str) -> None:
         QualityRefusal: Both hold the same bytes.
     """
     try:
-        same = first.samefile(second) or (
-            first.is_file()
-            and second.is_file()
-            and first.stat().st_size == second.stat().st_size
-            and _digest(first) == _digest(second)
-        )
+        same = first.samefile(second) or filecmp.cmp(first, second, shallow=False)
     except OSError:
         return
     if same:
@@ -178,14 +172,6 @@ def _same(first: object, second: object, what: str, needed: str) -> QualityRefus
     return QualityRefusal(
         SAME_CONTENT, f"{first} and {second} {what}; {needed} were expected: give the other one."
     )
-
-
-def _digest(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.digest()
 
 
 def _moving(frames: FrameArray) -> FloatArray:

@@ -193,11 +193,11 @@ class PixelCanvas:
         grey = cv2.resize(pixels, (wide, tall), interpolation=cv2.INTER_CUBIC)
         self._pixels[y0 : y0 + tall, x0 : x0 + wide] = grey[..., None]
 
-    def shade(self, x: float, y: float, width: float, height: float, alpha: float) -> None:
+    def shade(self, x: float, y: float, width: float, height: float) -> None:
         """Darken a rectangle, as a ground for text on an image."""
         s = self._scale
         part = self._pixels[round(y * s) : round((y + height) * s), round(x * s) : round((x + width) * s)]
-        part[:] = (part * (1 - alpha)).astype(np.uint8)
+        part[:] = (part * 0.4).astype(np.uint8)
 
     def rgb_image(self) -> FrameArray:
         """The image, ``(height, width, 3)`` uint8."""

@@ -32,7 +32,7 @@ from lvef.report.charts import (
     draw_interval,
     draw_score,
 )
-from lvef.report.content import QualityContent, ReportContent, ViewContent, more_warnings
+from lvef.report.content import QualityContent, ReportContent, ViewContent, content_of, more_warnings
 from lvef.report.images import IMAGE_HEIGHT_PX, EchoImage, draw_tracing
 from lvef.report.style import DARK, LIGHT, css_variables
 from lvef.transforms.sector import hide_outside_sector
@@ -140,7 +140,6 @@ def report_pdf(result: Result, *, made_at: datetime.datetime | None = None) -> b
     Returns:
         The file. The same result and time give the same bytes.
     """
-    from lvef.report.content import content_of
     from lvef.report.pdf import render_pdf
 
     made_at = made_at or datetime.datetime.now(datetime.UTC)
@@ -154,9 +153,6 @@ def report_html(result: Result, *, made_at: datetime.datetime | None = None) -> 
         result: As for `report_pdf`.
         made_at: Time that stands on the page; now where None.
     """
-    from lvef.report.content import content_of
-    from lvef.report.outputs import render_html
-
     return render_html(content_of(result, made_at))
 
 

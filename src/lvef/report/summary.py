@@ -63,11 +63,11 @@ def _draw_image(canvas: PixelCanvas, image: EchoImage, box: tuple[float, float, 
     if image.tracing is not None:
         draw_tracing(canvas, image.tracing, box, image.colour, 2.2)
     if image.title:
-        canvas.shade(x + 4, y + 8, canvas.text_width(image.title, 24, bold=True) + 10, 34, 0.6)
+        canvas.shade(x + 4, y + 8, canvas.text_width(image.title, 24, bold=True) + 10, 34)
         canvas.text(x + 9, y + 34, image.title, 24, image.colour, bold=True)
     if image.caption:
         wide = canvas.text_width(image.caption, _SMALL)
-        canvas.shade(x + width - wide - 12, y + 8, wide + 8, 24, 0.6)
+        canvas.shade(x + width - wide - 12, y + 8, wide + 8, 24)
         canvas.text(x + width - 8, y + 25, image.caption, _SMALL, "#ffffff", align=1.0)
 
 
@@ -82,17 +82,13 @@ def _draw_column(canvas: PixelCanvas, content: ReportContent, m: Measurement) ->
     for line in textwrap.wrap(content.status, 44, max_lines=2):
         canvas.text(x, y, line, 14.5, "alert" if content.is_alert else "soft", bold=True)
         y += 20
-    y += 4
-    for line in textwrap.wrap(content.reason, _LETTERS, max_lines=7, placeholder=" ..."):
-        canvas.text(x, y, line, _BODY, "ink")
-        y += 17
+    reason = textwrap.wrap(content.reason, _LETTERS, max_lines=7, placeholder=" ...")
+    y = _draw_lines(canvas, reason, x, y + 4, _BODY)
     y = _draw_rule(canvas, y)
     values = readable_lines(m, Shown.SUMMARY)
     for label, text in values:
         canvas.text(x, y, label, _BODY, "soft")
-        for line in textwrap.wrap(text, _VALUE_LETTERS):
-            canvas.text(x + _LABELS_PX, y, line, _BODY, "ink")
-            y += 19
+        y = _draw_lines(canvas, textwrap.wrap(text, _VALUE_LETTERS), x + _LABELS_PX, y, _BODY, step=19)
     y = _draw_quality(canvas, content, y)
     if values:
         y = _draw_rule(canvas, y + 4)
@@ -116,14 +112,12 @@ def _draw_interval(canvas: PixelCanvas, content: ReportContent, y: float, ef_wid
         wide = canvas.text_width(word, 15, bold=True)
         canvas.line(rectangle(left, y - 52, wide + 20, 25), Stroke(colour, 1.6, is_closed=True))
         canvas.text(left + 10, y - 34, word, 15, colour, bold=True)
-        for number, line in enumerate(textwrap.wrap(rest, 24, max_lines=2)):
-            canvas.text(left, y - 10 + 16 * number, line, _SMALL, "ink")
+        _draw_lines(canvas, textwrap.wrap(rest, 24, max_lines=2), left, y - 10, _SMALL, step=16)
     y += 30
     for label, text in content.interval:
         if content.bar.interval_percent is None:
-            for line in textwrap.wrap(f"No prediction interval. {text}", _LETTERS, max_lines=2):
-                canvas.text(x, y, line, _SMALL, "soft")
-                y += 17
+            lines = textwrap.wrap(f"No prediction interval. {text}", _LETTERS, max_lines=2)
+            y = _draw_lines(canvas, lines, x, y, _SMALL, "soft")
         else:
             canvas.text(x, y, text, 19, "ink", bold=True)
             canvas.text(x + canvas.text_width(text, 19, bold=True) + 10, y, f"({label})", _BODY, "soft")
@@ -144,9 +138,8 @@ def _draw_quality(canvas: PixelCanvas, content: ReportContent, y: float) -> floa
         draw_score(canvas, quality.score, WIDTH_PX - MARGIN_PX - 110, y - 12, 110, _SMALL)
     y += 19
     for text in quality.advice:
-        for line in textwrap.wrap(text, _LETTERS, max_lines=2, placeholder=" ..."):
-            canvas.text(x, y, line, _SMALL, "ink")
-            y += 17
+        lines = textwrap.wrap(text, _LETTERS, max_lines=2, placeholder=" ...")
+        y = _draw_lines(canvas, lines, x, y, _SMALL)
     return y
 
 
@@ -169,10 +162,23 @@ def _draw_warnings(canvas: PixelCanvas, content: ReportContent, y: float) -> Non
             canvas.text(COLUMN_X_PX, y, more_warnings(left), _SMALL, "soft")
             return
         canvas.text(COLUMN_X_PX, y, "\u2022", _BODY, "alert")
-        for line in lines:
-            canvas.text(COLUMN_X_PX + 14, y, line, _SMALL, "ink")
-            y += 17
-        y += 4
+        y = _draw_lines(canvas, lines, COLUMN_X_PX + 14, y, _SMALL) + 4
+
+
+def _draw_lines(
+    canvas: PixelCanvas,
+    lines: list[str],
+    x: float,
+    y: float,
+    size: float,
+    colour: str = "ink",
+    step: int = 17,
+) -> float:
+    """Lines of text one below the other; returns where the next one stands."""
+    for line in lines:
+        canvas.text(x, y, line, size, colour)
+        y += step
+    return y
 
 
 def _draw_rule(canvas: PixelCanvas, y: float) -> float:

@@ -149,6 +149,7 @@ def test_a_contour_encloses_the_mask_it_was_traced_on():
     labels[(labels == 1) & (y > 85)] = 3
     tracing = trace_labels(labels)
     assert dice_score(labels_in_contour(tracing, labels.shape) == 1, labels == 1) > 0.98
+    assert labels_in_contour(tracing, labels.shape).sum() == pytest.approx((labels == 1).sum(), rel=0.005)
     assert not labels_in_contour(None, (4, 5)).any()
 
 

@@ -34,7 +34,6 @@ from lvef.datasets.echonet_list import (
 from lvef.datasets.files import (
     LINE,
     drop_duplicate_rows,
-    is_file,
     name_on_disk,
     read_file_header,
     read_text_table,
@@ -42,6 +41,7 @@ from lvef.datasets.files import (
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.datasets.volume_tracings import decide_phases, read_contours
+from lvef.io.formats import is_file
 from lvef.io.isolation import probe_video
 from lvef.io.timing import is_plausible_rate
 

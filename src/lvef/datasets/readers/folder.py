@@ -22,14 +22,13 @@ from lvef.datasets.files import (
     CsvRow,
     CsvTable,
     find_csv,
-    is_file,
     read_csv_table,
     read_file_header,
 )
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import BY_NAME
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
-from lvef.io.formats import CANDIDATE_SUFFIXES, STILL_SUFFIXES
+from lvef.io.formats import CANDIDATE_SUFFIXES, STILL_SUFFIXES, is_file
 from lvef.io.isolation import probe
 
 FRACTION = 1.0

@@ -25,6 +25,7 @@ from lvef.core.terms import Phase, Status, Structure, View
 from lvef.datasets.camus import CamusStill, StillFiles, find_stills
 from lvef.evaluation.metrics import NAN, dice_score
 from lvef.evaluation.runner import CaseResult, CaseRunner, settings_key, used_weights
+from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import trace_labels
@@ -194,14 +195,11 @@ def labels_in_image(
     return labels
 
 
-def labels_in_contour(tracing: Tracing | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def labels_in_contour(tracing: Tracing | None, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """The cavity that a contour encloses as labels, ``shape``; all background without one."""
-    labels = np.zeros(shape, np.uint8)
-    if tracing is not None:
-        # Four binary places: a contour of pixel corners would widen the mask by half a pixel.
-        points = np.round(tracing.contour * 16).astype(np.int32)
-        cv2.fillPoly(labels, [points[:, None]], int(Structure.LV), shift=4)
-    return labels
+    if tracing is None:
+        return np.zeros(shape, np.uint8)
+    return mask_of_contour(tracing.contour, shape) * np.uint8(Structure.LV)
 
 
 def unit_of(spacing: PixelSpacing | None) -> str:
