@@ -117,6 +117,11 @@ def plain_line(text: str) -> str:
     return text
 
 
+def os_reason(error: OSError) -> str:
+    """What the system says of an error, in small letters, for the middle of a sentence."""
+    return (error.strerror or type(error).__name__).lower()
+
+
 def error_location(error: BaseException) -> str:
     """Kind and location of an unexpected error: ``KeyError in report.py, line 12``.
 

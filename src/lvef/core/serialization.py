@@ -98,6 +98,17 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return out.getvalue()
 
 
+def csv_cell(value: object) -> str:
+    """Text of one cell: seven significant digits are far below what any number of a measurement means."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.7g}" if math.isfinite(value) else ""
+    return printable(str(value))
+
+
 def printable(name: str) -> str:
     """A file name that can be written as UTF-8: bytes that no character stands for become U+FFFD."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

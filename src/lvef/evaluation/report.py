@@ -7,7 +7,6 @@ Each evaluation fills an `EvaluationReport`. `write_report` writes page, files a
 from __future__ import annotations
 
 import datetime
-import math
 import re
 import struct
 from base64 import b64encode
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import lvef
-from lvef.core.serialization import csv_text, parse_json, printable, to_json, to_plain
+from lvef.core.serialization import csv_cell, csv_text, parse_json, printable, to_json, to_plain
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.metrics import METRIC_COLUMNS, NAN, PAIRED_COLUMNS, MetricRow, MetricTable, PairedMetric
 from lvef.evaluation.runner import CaseResult
@@ -315,13 +314,7 @@ def table_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.7g}" if math.isfinite(value) else ""
-    return printable(str(value))
+    return str(value).lower() if isinstance(value, bool) else csv_cell(value)
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lvef.core.errors import DataError, OutputError
+from lvef.core.errors import DataError, OutputError, os_reason
 
 if sys.platform != "win32":
     import fcntl
@@ -53,9 +53,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         # An OSError about another file (say, an input that vanished) is not ours to explain.
         if cause.filename is not None and os.fspath(cause.filename) not in (str(temporary), str(target)):
             raise
-        reason = (cause.strerror or type(cause).__name__).lower()
         raise OutputError(
-            f"{os.fspath(path)} could not be written ({reason}): check the folder, your "
+            f"{os.fspath(path)} could not be written ({os_reason(cause)}): check the folder, your "
             "rights and the free space."
         ) from None
     finally:
@@ -80,9 +79,8 @@ def make_folder(folder: Path) -> bool:
         remove_orphans(folder)
         return not any(folder.iterdir())
     except OSError as cause:
-        reason = (cause.strerror or type(cause).__name__).lower()
         raise OutputError(
-            f"The folder {folder} cannot be made or used ({reason}); choose another with --out."
+            f"The folder {folder} cannot be made or used ({os_reason(cause)}); choose another with --out."
         ) from None
 
 
@@ -99,9 +97,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         probe.open("xb").close()
         probe.unlink()
     except OSError as cause:
-        reason = (cause.strerror or type(cause).__name__).lower()
         raise DataError(
-            f"{os.fspath(path)} cannot be written ({reason}): check the folder and your rights."
+            f"{os.fspath(path)} cannot be written ({os_reason(cause)}): check the folder and your rights."
         ) from None
 
 

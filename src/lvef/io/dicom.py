@@ -39,7 +39,7 @@ from lvef.io.dicom_timing import check_frames_follow_in_time, frame_times, read_
 from lvef.io.dicom_view import read_view
 from lvef.io.formats import DICOM, format_of_file
 from lvef.io.limits import DEFAULT_LIMITS, MAX_FILE_BYTES, SizeLimits, check_size, note_progress
-from lvef.io.series import MIN_CORRELATION, MIN_FRAMES, REFUSAL, frame_correlation
+from lvef.io.series import MIN_FRAMES, REFUSAL, check_frames_are_alike
 from lvef.io.timing import (
     DEFAULT_FRAME_RATE_HZ,
     Timing,
@@ -168,14 +168,11 @@ def read_instances(
     ordered, timing = _in_time(chosen, source)
     clips = list(_frames(ordered, source, limits))
     frames = np.concatenate([clip.frames for clip in clips])
-    alike = frame_correlation(frames)
-    if alike < MIN_CORRELATION:
-        raise QualityRefusal(
-            REFUSAL,
-            f"{source} holds {len(clips)} single-frame DICOM files of one series that do not follow each other (neighbours "
-            f"correlate by {alike:.2f}, frames of a cine by {MIN_CORRELATION} or more): they are stills. Give a cine, or an "
-            "ED and an ES still with --ed FILE --es FILE.",
-        )
+    check_frames_are_alike(
+        frames,
+        f"{source} holds {len(clips)} single-frame DICOM files of one series",
+        "they are stills. Give a cine, or an ED and an ES still with --ed FILE --es FILE.",
+    )
     first = clips[0]
     text = f"{len(clips)} single-frame DICOM files of one series are read as a cine."
     met = dict.fromkeys(notice for clip in clips for notice in clip.notices)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lvef.core.errors import DataError, VideoError
+from lvef.core.errors import DataError, VideoError, os_reason
 from lvef.core.records import Clip, CodedWarning
 from lvef.io.formats import (
     CANDIDATE_SUFFIXES,
@@ -67,7 +67,7 @@ def open_clip(
     try:
         clip = _read(kind, source, limits)
     except OSError as cause:
-        raise DataError(f"{source} cannot be read to its end ({_reason(cause)}): copy it again.") from None
+        raise DataError(f"{source} cannot be read to its end ({os_reason(cause)}): copy it again.") from None
     suffix = path.suffix.lower()
     if suffix in SUFFIXES and suffix not in kind.suffixes:
         notice = CodedWarning(
@@ -219,7 +219,9 @@ def read_head(path: Path, source: str) -> bytes:
             f"{source} cannot be read: you have no right to read it; ask for it with chmod."
         ) from None
     except OSError as cause:
-        raise DataError(f"{source} cannot be read ({_reason(cause)}): check the path and the disk.") from None
+        raise DataError(
+            f"{source} cannot be read ({os_reason(cause)}): check the path and the disk."
+        ) from None
     if not head:
         raise DataError(f"{source} is empty (0 bytes): copy or export it again.")
     return head
@@ -242,7 +244,9 @@ def _read_folder(folder: Path, source: str, limits: SizeLimits) -> Clip:
             raise DataError(f"{source} is a folder: give a file in it.")
         return read_series(stills, source, limits)
     except OSError as cause:
-        raise DataError(f"{source} cannot be read ({_reason(cause)}): check the path and the disk.") from None
+        raise DataError(
+            f"{source} cannot be read ({os_reason(cause)}): check the path and the disk."
+        ) from None
 
 
 def _read(kind: FileFormat, source: str, limits: SizeLimits) -> Clip:
@@ -285,7 +289,3 @@ def _is_candidate(path: Path) -> bool:
             return file.read(132)[128:] == b"DICM"
     except OSError:
         return False
-
-
-def _reason(cause: OSError) -> str:
-    return (cause.strerror or type(cause).__name__).lower()

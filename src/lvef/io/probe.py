@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from lvef.core.errors import DataError, DicomError, VideoError
+from lvef.core.errors import DataError, DicomError, VideoError, os_reason
 from lvef.io.avi import read_avi_header
 from lvef.io.formats import AVI, Family, FileFormat, detect_format, unknown_format
 from lvef.io.limits import MAX_SIDE_PX
@@ -104,8 +104,7 @@ def _probe(path: Path, families: frozenset[str], otherwise: str) -> FileHeader:
             return _probe_metaimage(path)
         return _probe_still(path, source, kind)
     except OSError as cause:
-        reason = (cause.strerror or type(cause).__name__).lower()
-        raise DataError(f"{source} cannot be read to its end ({reason}): copy it again.") from None
+        raise DataError(f"{source} cannot be read to its end ({os_reason(cause)}): copy it again.") from None
 
 
 def _probe_avi(path: Path, source: str) -> FileHeader:

@@ -96,14 +96,11 @@ def read_series(
             f"{source} holds more than one still with the number {twice}: number each differently.",
         )
     frames, chroma = _frames(ordered, source, limits)
-    alike = frame_correlation(frames)
-    if alike < MIN_CORRELATION:
-        raise QualityRefusal(
-            REFUSAL,
-            f"{source} holds {len(ordered)} numbered stills that do not follow each other (neighbours correlate by "
-            f"{alike:.2f}, frames of a cine by {MIN_CORRELATION} or more): they seem to be of different clips. Give an "
-            "ED and an ES still with --ed FILE --es FILE.",
-        )
+    check_frames_are_alike(
+        frames,
+        f"{source} holds {len(ordered)} numbered stills",
+        "they seem to be of different clips. Give an ED and an ES still with --ed FILE --es FILE.",
+    )
     steps = np.diff(numbers)
     step = int(np.gcd.reduce(steps))
     timing = assumed_timing(len(frames))
@@ -162,6 +159,26 @@ def _frames(files: Sequence[Path], source: str, limits: SizeLimits) -> tuple[Fra
 
 def _words(values: NDArray[np.generic]) -> str:
     return f"{values.shape[1]} x {values.shape[0]} pixels of {8 * values.dtype.itemsize} bits"
+
+
+def check_frames_are_alike(frames: FrameArray, what: str, advice: str) -> None:
+    """Refuse frames that do not follow each other.
+
+    Args:
+        frames: ``(n, height, width)``.
+        what: What they are, as the message begins.
+        advice: How the message ends.
+
+    Raises:
+        QualityRefusal: ``stills``.
+    """
+    alike = frame_correlation(frames)
+    if alike < MIN_CORRELATION:
+        raise QualityRefusal(
+            REFUSAL,
+            f"{what} that do not follow each other (neighbours correlate by {alike:.2f}, frames of a cine by "
+            f"{MIN_CORRELATION} or more): {advice}",
+        )
 
 
 def frame_correlation(frames: FrameArray) -> float:

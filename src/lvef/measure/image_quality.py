@@ -301,74 +301,34 @@ WALLS = {
 }
 """Walls by their side of the image, in the usual orientation. Source: Lang et al., ASE/EACVI 2015."""
 
+# fmt: off
+_WALL = "{wall} not visible on {missing} % of its border: turn or tilt the probe slightly."
+
 ADVICE = (
-    Advice(
-        "visible_left_wall",
-        0.5,
-        0.2,
-        "{wall} not visible on {missing} % of its border: turn or tilt the probe slightly.",
-    ),
-    Advice(
-        "visible_right_wall",
-        0.5,
-        0.2,
-        "{wall} not visible on {missing} % of its border: turn or tilt the probe slightly.",
-    ),
-    Advice(
-        "visible_apical",
-        0.3,
-        0.2,
-        "Apex not visible on {missing} % of its border: set the focus to the apex.",
-    ),
-    Advice(
-        "apical_haze",
-        0.18,
-        0.09,
-        "Haze over the apex: lower the near-field gain or use harmonic imaging.",
-        below=False,
-    ),
+    Advice("visible_left_wall", 0.5, 0.2, _WALL),
+    Advice("visible_right_wall", 0.5, 0.2, _WALL),
+    Advice("visible_apical", 0.3, 0.2, "Apex not visible on {missing} % of its border: set the focus to the apex."),
+    Advice("apical_haze", 0.18, 0.09,
+        "Haze over the apex: lower the near-field gain or use harmonic imaging.", below=False),
     Advice("far_to_near", 0.62, 0.28, "The far field is dark: raise the far gain or reduce the depth."),
     Advice("mean_grey", 0.1, 0.08, "The image is dark: raise the gain."),
     Advice("mean_grey", 0.51, 0.08, "The image is too bright: lower the gain.", below=False),
-    Advice(
-        "saturated_share", 0.02, 0.02, "{percent} % of the image is saturated: lower the gain.", below=False
-    ),
-    Advice(
-        "shadow",
-        0.1,
-        0.1,
-        "A shadow covers {percent} % of the border: move the probe away from the rib.",
-        below=False,
-    ),
-    Advice(
-        "cut_off",
-        0.1,
-        0.1,
-        "The sector edge cuts off {percent} % of the border: centre the ventricle.",
-        below=False,
-    ),
-    Advice(
-        "frame_rate_hz",
-        30.0,
-        10.0,
-        "{value:.0f} frames/s may miss end-systole: narrow the sector or reduce the depth.",
-    ),
+    Advice("saturated_share", 0.02, 0.02, "{percent} % of the image is saturated: lower the gain.", below=False),
+    Advice("shadow", 0.1, 0.1,
+        "A shadow covers {percent} % of the border: move the probe away from the rib.", below=False),
+    Advice("cut_off", 0.1, 0.1,
+        "The sector edge cuts off {percent} % of the border: centre the ventricle.", below=False),
+    Advice("frame_rate_hz", 30.0, 10.0,
+        "{value:.0f} frames/s may miss end-systole: narrow the sector or reduce the depth."),
     Advice("beats", 1.0, 0.5, "No complete beat: record at least two beats."),
-    Advice(
-        "probe_drift_percent",
-        10.0,
-        5.0,
+    Advice("probe_drift_percent", 10.0, 5.0,
         "The heart drifts by {value:.0f} % of its length between beats: hold the probe still during breath-hold.",
-        below=False,
-    ),
-    Advice(
-        "foreshortening",
-        0.5,
-        0.25,
+        below=False),
+    Advice("foreshortening", 0.5, 0.25,
         "Possibly foreshortened: compare the long axis with the other apical view; one view cannot show it reliably.",
-        below=False,
-    ),
+        below=False),
 )
+# fmt: on
 """Rules in the order of equal weight. Sources of the limits: walls, half of the border of two segments (contrast agents are
 advised from two segments on that are not seen: Lang et al., ASE/EACVI 2015); apex, what one in ten of the images
 labelled good falls below; haze, far field and brightness, what one in twenty of 400 CAMUS training patients exceeds (their

@@ -30,7 +30,7 @@ from lvef.core.records import (
     Tracing,
     geometry_of,
 )
-from lvef.core.serialization import csv_text, parse_json, printable, to_json, to_plain
+from lvef.core.serialization import csv_cell, csv_text, parse_json, to_json, to_plain
 from lvef.core.terms import Status, View
 
 SCHEMA = "lvef-measurement/2"
@@ -264,7 +264,7 @@ def curve_csv(measurement: Measurement) -> str:
             phases[beat.end_frame] = "ED"
     values = enumerate(zip(curve.volume.tolist(), curve.length.tolist(), strict=True))
     lines = (
-        (frame, *map(_cell, (measurement.frame_time_s(frame), *both)), phases.get(frame, ""))
+        (frame, *map(csv_cell, (measurement.frame_time_s(frame), *both)), phases.get(frame, ""))
         for frame, both in values
     )
     return csv_text(header, lines)
@@ -278,7 +278,7 @@ def beats_csv(measurement: Measurement) -> str:
         f"ed_volume_{unit}", f"es_volume_{unit}", "ef_percent", "duration_s", "counted", "shown", "excluded",
     )  # fmt: skip
     lines = (
-        (number, *map(_cell, _beat_to_dict(measurement, beat).values()))
+        (number, *map(csv_cell, _beat_to_dict(measurement, beat).values()))
         for number, beat in enumerate(measurement.beats, start=1)
     )
     return csv_text(header, lines)
@@ -294,7 +294,7 @@ def result_row(measurement: Measurement, path: str, folder: str = "") -> Row:
     """
     given = {"path": path, "folder": folder}
     return {
-        field.key: _cell(given[field.key] if field.key in given else field.value_of(measurement))
+        field.key: csv_cell(given[field.key] if field.key in given else field.value_of(measurement))
         for field in sorted(FIELDS, key=lambda field: field.column or 0)
         if field.column is not None
     }
@@ -303,14 +303,3 @@ def result_row(measurement: Measurement, path: str, folder: str = "") -> Row:
 def results_csv(rows: Iterable[Row]) -> str:
     """Write the lines of ``results.csv`` with their header."""
     return csv_text(RESULT_COLUMNS, ([row.get(column, "") for column in RESULT_COLUMNS] for row in rows))
-
-
-def _cell(value: object) -> str:
-    """Text of one cell: seven significant digits are far below what any of the numbers means."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.7g}" if math.isfinite(value) else ""
-    return printable(str(value))

@@ -79,6 +79,14 @@ class FrameViews:
         """The most probable one."""
         return RECOGNISED_VIEWS[int(self.probabilities.mean(axis=0).argmax())]
 
+    @property
+    def parts(self) -> dict[str, float | None]:
+        """What goes to the parts of the image quality."""
+        return {
+            APPEARANCE: float(np.median(self.distance)),
+            APICAL: self.probability(*MEASURABLE_VIEWS),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ViewRun:
@@ -269,7 +277,7 @@ def recognise_view(
         text = f"{view} is stated, but the image looks like {found}: check the view."
         notices.append(CodedWarning(OTHER_VIEW, text))
     probability = seen.probability(view) if view is not View.UNKNOWN else None
-    return RecognisedView(view, by, probability, {APPEARANCE: distance, APICAL: apical}, tuple(notices))
+    return RecognisedView(view, by, probability, seen.parts, tuple(notices))
 
 
 def view_changes(look: FrameViews, n_frames: int) -> tuple[ViewRun, ...]:
@@ -340,15 +348,6 @@ def _with_view_of_image(clip: Clip, refusal: QualityRefusal, looks: Sequence[Fra
     base = failed_measurement(clip.source, refusal, clip)
     if looks:
         seen = looks[0]
-        parts: dict[str, float | None] = {
-            APPEARANCE: float(np.median(seen.distance)),
-            APICAL: seen.probability(*MEASURABLE_VIEWS),
-        }
-        base = replace(
-            base,
-            view=seen.view,
-            view_probability=seen.probability(seen.view),
-            view_source=str(ViewSource.IMAGE),
-            quality=ImageQuality(None, parts),
-        )
+        shown = RecognisedView(seen.view, str(ViewSource.IMAGE), seen.probability(seen.view), seen.parts)
+        base = with_recognised_view(base, shown)
     return RefusalWithCurve(refusal.code, str(refusal), base)

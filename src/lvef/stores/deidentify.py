@@ -15,7 +15,7 @@ from typing import Any
 
 import cv2
 
-from lvef.core.errors import DataError, QualityRefusal
+from lvef.core.errors import DataError, QualityRefusal, os_reason
 from lvef.core.records import Clip, FrameArray
 from lvef.datasets.manifest import timing_columns
 from lvef.io.atomic import make_folder, write_bytes_atomic
@@ -109,8 +109,9 @@ def sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise DataError(f"{path} cannot be read ({reason}): check the path and your rights.") from None
+        raise DataError(
+            f"{path} cannot be read ({os_reason(error)}): check the path and your rights."
+        ) from None
 
 
 def _find_safe_sector(clip: Clip) -> Sector:
