@@ -138,6 +138,20 @@ COMMANDS = {
             has_workers=True,
         ),
         Command(
+            "evaluate",
+            lambda i, o: [
+                "evaluate",
+                "synthetic",
+                str(i / "phantoms"),
+                "-o",
+                str(o / "out"),
+                "--threads",
+                "1",
+                "-q",
+            ],
+            lambda o: _column(o / "out" / "clips.csv", "clip"),
+        ),
+        Command(
             "train",
             lambda i, o: [
                 *("train", str(i / "tiny.toml"), "--data", str(i / "store"), "-o", str(o / "out")),

@@ -90,7 +90,13 @@ def finite(value: float | np.floating[Any] | None, digits: int = SIGNIFICANT_DIG
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    r"""A table as CSV with ``\n`` line ends."""
+    r"""A table as CSV with ``\n`` line ends.
+
+    Raises:
+        ValueError: Two columns have the same name, which many readers of CSV refuse or rename.
+    """
+    if len(set(header)) != len(header):
+        raise ValueError(f"two columns have the same name: {', '.join(header)}")
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)

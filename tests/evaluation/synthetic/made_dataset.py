@@ -39,7 +39,7 @@ def make_clip(acquisition: Acquisition, name: str, **parameters: object) -> Synt
     beats = beats_in_clip(acquisition.rhythm, acquisition.start_s, times, plane)
     frames = np.where(inside > 0, 40, 120).astype(np.uint8)
     clip = Clip(frames, times, "made", name, SPACING, view=View.A4C)
-    told = {"rhythm": str(acquisition.kind), "gain": 1.0} | parameters
+    told = {"rhythm": str(acquisition.kind), "gain": 1.0, "ef_percent": 99.0} | parameters
     return SyntheticClip(clip, labels, tracings, volume, plane, beats, told)
 
 

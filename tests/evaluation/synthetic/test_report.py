@@ -19,6 +19,7 @@ from lvef.evaluation.synthetic.report import (
     beat_table,
     beat_text,
     choose_clips,
+    clips_csv,
     group_table,
     make_report,
     refusal_table,
@@ -206,6 +207,14 @@ def test_files(report, tmp_path):
     (tmp_path / "finished.jsonl").write_text("")
     write_report(tmp_path, report)
     assert (tmp_path / "finished.jsonl").exists()
+
+
+def test_a_parameter_with_the_name_of_a_field_has_a_column_of_its_own(evaluation):
+    header, first, *_ = csv.reader(io.StringIO(clips_csv(evaluation)))
+    assert len(set(header)) == len(header)
+    row = dict(zip(header, first, strict=True))
+    assert row["parameters.ef_percent"] == "99" and 0 < float(row["ef_percent"]) < 90
+    assert row["gain"] == "1"
 
 
 def test_nothing_was_measured(tmp_path, written):

@@ -61,7 +61,10 @@ CLIP_COLUMNS = (
     *("ef_percent", "ef_plane_percent", "ef_space_percent", "ef_representative_percent"),
     *("dice_ed", "dice_es", "volume_error_percent", "volume_mae_percent", "untraced"),
 )
-"""Fields of a result in ``clips.csv`` (``item`` as ``clip``); then come errors, counts of beats, and the parameters."""
+"""Fields of a result in ``clips.csv`` (``item`` as ``clip``); then come errors, counts of beats, and the parameters.
+
+A parameter with the name of a field, such as the ``ef_percent`` that was asked for, is written as ``parameters.ef_percent``.
+"""
 
 SHOWN = 6
 """So many of the clips with the largest errors, and as many at random, are shown with their curves."""
@@ -196,7 +199,9 @@ def clips_csv(evaluation: SyntheticEvaluation) -> str:
     """Every clip; those that could not be evaluated last, with the reason in the column ``problem``."""
     names = sorted({name for r in evaluation.measured for name in r.parameters})
     errors = ("ef_error_plane_points", "ef_error_space_points")
-    header = ["clip", *CLIP_COLUMNS[1:], *errors, *(f"beats_{o}" for o in OUTCOMES), "problem", *names]
+    header = ["clip", *CLIP_COLUMNS[1:], *errors, *(f"beats_{o}" for o in OUTCOMES), "problem"]
+    width = len(header)
+    header += [f"parameters.{name}" if name in header else name for name in names]
     rows: list[list[object]] = [
         [
             *(getattr(r, column) for column in CLIP_COLUMNS),
@@ -208,9 +213,8 @@ def clips_csv(evaluation: SyntheticEvaluation) -> str:
         ]
         for r in evaluation.measured
     ]
-    problem = header.index("problem")
     for r in evaluation.failed:
-        rows.append([r.item, *[None] * (problem - 1), r.reason, *[None] * len(names)])
+        rows.append([r.item, *[None] * (width - 2), r.reason, *[None] * len(names)])
     return table_csv(header, rows)
 
 
