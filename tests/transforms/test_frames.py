@@ -8,15 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvef.core.records import Box, PixelSpacing
-from lvef.transforms.frames import (
-    BLACK,
-    brightness_gamma,
-    context_frames,
-    fit,
-    normalise,
-    other_phase_channels,
-    place,
-)
+from lvef.transforms.frames import context_frames, fit, normalise, other_phase_channels, place
 from lvef.transforms.spec import InputSpec
 
 
@@ -75,30 +67,6 @@ def test_normalise_follows_the_card():
     assert out.shape == (1, 1, 2, 2)
     assert out.dtype == np.float32
     assert np.allclose(out[0, 0], [[-2, 2], [-1.2, -0.4]], atol=1e-6)
-    out = normalise(np.array([[[0, 255], [51, 102]]], np.uint8), spec, gamma=2.0)
-    assert np.allclose(out[0, 0], [[-2, 2], [-1.84, -1.36]], atol=1e-6)
-
-
-def test_brightness_is_reached_and_does_not_depend_on_the_scanner():
-    grey = np.random.default_rng(5).uniform(0.1, 0.9, (5, 32, 32))
-    grey[:, :8] = 0
-    for exponent in (0.7, 1.0, 1.4):
-        clip = np.round(255 * grey**exponent).astype(np.uint8)
-        gamma = brightness_gamma(clip, 0.36)
-        seen = clip.max(axis=0) > BLACK
-        assert ((clip[:, seen] / 255) ** gamma).mean() == pytest.approx(0.36, abs=0.002)
-        assert gamma * exponent == pytest.approx(
-            brightness_gamma(np.round(255 * grey).astype(np.uint8), 0.36), rel=0.03
-        )
-
-
-def test_brightness_counts_what_is_not_black_in_any_frame():
-    clip = np.zeros((2, 4, 4), np.uint8)
-    assert brightness_gamma(clip, 0.36) == 1.0 == brightness_gamma(clip + 64, 0.0)
-    clip[0, 0], clip[1, 1] = 128, 128
-    # Half of what is not black is black in each frame.
-    assert (128 / 255) ** brightness_gamma(clip, 0.36) / 2 == pytest.approx(0.36, abs=0.002)
-    assert brightness_gamma(np.full((1, 4, 4), 250, np.uint8), 0.2) == pytest.approx(2.5)
 
 
 @pytest.mark.parametrize(
