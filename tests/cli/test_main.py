@@ -222,6 +222,24 @@ def test_a_stop_by_the_user_is_130(monkeypatch):
     assert "same command resumes" in result.stderr
 
 
+def test_a_file_that_the_system_loses_is_no_bug(monkeypatch):
+    result = verb_that_raises(
+        monkeypatch, OSError(errno.ESTALE, "Stale file handle", "/share/store/frames.u8")
+    )
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "lvef: /share/store/frames.u8: cannot be used (Stale file handle). Check the disk"
+    )
+    assert result.stderr.count("\n") == 1
+
+
+def test_what_goes_wrong_after_a_stop_signal_does_not_hide_the_stop(monkeypatch):
+    monkeypatch.setattr("lvef.cli.main._stopped_by", [15])
+    result = verb_that_raises(monkeypatch, DataError("A worker process was ended."))
+    assert result.exit_code == 143
+    assert result.stderr == "lvef: A worker process was ended.\n"
+
+
 def test_a_bug_is_one_sentence_that_says_so_and_tells_nothing_of_a_person(monkeypatch):
     result = verb_that_raises(monkeypatch, ValueError("Patient^Name"))
     assert result.exit_code == 1

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from threading import Timer
 
 import pytest
 
 pytest.importorskip("torch")
 
 from lvef.core.errors import DataError
+from lvef.training import loading
 from lvef.training.loading import CaseDataset, OrderedSampler, loader, losses_named
 
 pytestmark = pytest.mark.training
@@ -58,6 +60,20 @@ class Refuses(Ends):
 
     def __getitem__(self, draw):
         raise DataError("store/frames.u8: it is missing; make the store again.")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends the process there")
+def test_a_stop_signal_that_ends_a_loading_process_first_is_a_stop(monkeypatch):
+    monkeypatch.setattr(loading, "STOP_GRACE_S", 60.0)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = Timer(0.05, os.kill, [os.getpid(), signal.SIGINT])
+    try:
+        with pytest.raises(KeyboardInterrupt), losses_named():
+            timer.start()
+            raise RuntimeError("DataLoader worker (pid 5) is killed by signal: Terminated.")
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(

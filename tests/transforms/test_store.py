@@ -138,6 +138,19 @@ def test_refusals(store, tmp_path):
         ClipStore(write(tmp_path / "other", schema="lvef-store/9"))
 
 
+def test_a_file_that_is_lost_once_the_store_is_open(store):
+    path = store.folder / shard_name(1)
+    path.unlink()
+    with pytest.raises(
+        DataError, match=r"cannot be read \(No such file or directory\); check the disk, or run"
+    ) as met:
+        store.frames("c2")
+    assert str(met.value).startswith(str(path))
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"cannot be read \(it is empty\)"):
+        store.frames("c2")
+
+
 def test_missing_and_cut_files(store):
     path = store.folder / shard_name(1)
     path.write_bytes(path.read_bytes()[:-1])

@@ -155,6 +155,9 @@ class MainGroup(LazyGroup):
         except LvefError as error:
             _print_traceback()
             _print_error(str(error))
+            if _stopped_by:
+                # What went wrong while the command ended.
+                ctx.exit(_stop_code())
             ctx.exit(
                 3 if isinstance(error, QualityRefusal) else 2 if isinstance(error, UnknownNameError) else 1
             )
@@ -170,7 +173,9 @@ class MainGroup(LazyGroup):
             _print_traceback()
             from lvef.core.memory import is_out_of_memory
 
-            _print_error(NO_MEMORY if is_out_of_memory(error) else _bug_message(error))
+            _print_error(
+                NO_MEMORY if is_out_of_memory(error) else _system_message(error) or _bug_message(error)
+            )
             ctx.exit(1)
 
     def _read_config(self, ctx: click.Context) -> None:
@@ -282,6 +287,16 @@ def _print_error(sentence: str) -> None:
 def _print_traceback() -> None:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc(file=sys.stderr)
+
+
+def _system_message(error: BaseException) -> str:
+    """What the system says of a file that was lost while the command ran; empty where it is another error."""
+    if not isinstance(error, OSError) or not error.filename or not error.strerror:
+        return ""
+    return (
+        f"{error.filename}: cannot be used ({error.strerror}). Check the disk or the network share, and give the same "
+        "command again."
+    )
 
 
 def _bug_message(error: BaseException) -> str:

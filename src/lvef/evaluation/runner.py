@@ -244,7 +244,6 @@ class CaseRunner:
         stamp: Callable[[C], str],
         made_with: str,
         model: str = "",
-        digits: int = 0,
     ) -> tuple[R, ...]:
         """One result a case, in their order.
 
@@ -256,7 +255,6 @@ class CaseRunner:
             stamp: Changes when the case does; empty where its files cannot be examined, which is never taken over.
             made_with: From `settings_key`.
             model: Its hash, where the journal holds the results of several models.
-            digits: Significant digits of numbers in the journal; 0 keeps all.
 
         Raises:
             OutputError: The journal cannot be written.
@@ -278,7 +276,8 @@ class CaseRunner:
                 self._progress.message(result.reason)
             elif journal is not None:
                 entry = {"item": name(case), "stamp": stamp(case), "made_with": made_with}
-                journal.append(entry | {"record": to_plain(result, digits=digits)})
+                # All digits: a run that resumes gives what one that was never stopped gives.
+                journal.append(entry | {"record": to_plain(result, digits=0)})
 
         finished = run(
             cases,

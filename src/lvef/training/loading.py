@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import Thread
@@ -37,6 +38,9 @@ class SampleIndex(NamedTuple):
     epoch: int = -1
     copy: int = 0
 
+
+STOP_GRACE_S = 1.0
+"""Within this time a stop signal that ended a loading process has also reached the first process."""
 
 Batch = dict[str, Any]
 """Tensors of a batch by name, batch first; see the data sets."""
@@ -170,6 +174,8 @@ def losses_named() -> Iterator[None]:
         # From wherever the first process was: torch raises it in a signal's handler.
         if not str(error).startswith("DataLoader worker"):
             raise
+        # A stop signal to all processes may reach this one last: then it was stopped, and nothing is wrong.
+        time.sleep(STOP_GRACE_S)
         raise DataError(WORKER_ENDED) from None
     except LvefError as error:
         if " in DataLoader worker process " not in str(error):

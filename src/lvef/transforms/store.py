@@ -241,9 +241,14 @@ class ClipStore:
 
     def _map(self, shard: int) -> FrameArray:
         if shard not in self._maps:
-            self._maps[shard] = np.asarray(
-                np.memmap(self.folder / shard_name(shard), dtype=np.uint8, mode="r")
-            )
+            path = self.folder / shard_name(shard)
+            try:
+                self._maps[shard] = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or "it is empty"
+                raise DataError(
+                    f"{path}: cannot be read ({reason}); check the disk, or {_remedy(self.folder)}."
+                ) from None
         return self._maps[shard]
 
     def _check_lengths(self) -> None:

@@ -43,9 +43,6 @@ from lvef.geometry.simpson import volume_of_tracing
 from lvef.measure.options import MeasureOptions
 from lvef.synthesis.truth import TrueBeat, representative_beat
 
-DIGITS = 6
-"""Significant digits of the numbers in the journal."""
-
 CLOCK_TOLERANCE = 0.25
 """Largest difference of the clip's clock from that of the truth, in frames."""
 
@@ -127,7 +124,6 @@ def evaluate_clips(
         key=lambda clip: clip.name,
         stamp=_stamp,
         made_with=settings_key(weights, "evaluation/synthetic"),
-        digits=DIGITS,
     )
     return SyntheticEvaluation(settings, results, weights, runner.resumed, time.perf_counter() - began)
 
