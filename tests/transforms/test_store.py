@@ -1,8 +1,10 @@
 """Reading a store: windows, seconds, processes, damage."""
 
+import errno
 import json
 import multiprocessing
 import pickle
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -136,6 +138,15 @@ def test_refusals(store, tmp_path):
         ClipStore(write(tmp_path / "half", complete=False))
     with pytest.raises(DataError, match="not of the version"):
         ClipStore(write(tmp_path / "other", schema="lvef-store/9"))
+
+
+def test_a_store_that_the_system_cannot_read_is_not_called_none(store, monkeypatch):
+    def lost(path, **_):
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    monkeypatch.setattr(Path, "read_text", lost)
+    with pytest.raises(DataError, match=r"store.json: cannot be read \(Stale file handle\)"):
+        ClipStore(store.folder)
 
 
 def test_a_file_that_is_lost_once_the_store_is_open(store):

@@ -274,9 +274,13 @@ class TraceStore:
         try:
             self.info: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
             index = pl.read_parquet(io.BytesIO((folder / INDEX_NAME).read_bytes()))
-        except (OSError, ValueError, pl.exceptions.PolarsError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, pl.exceptions.PolarsError):
             raise DataError(
                 f"{folder}: is no folder of traced frames; make one with lvef data prepare volume-traces."
+            ) from None
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be read ({error.strerror}); check the disk and its permissions."
             ) from None
         if not isinstance(self.info, dict):
             raise DataError(f"{path}: holds no object; prepare the traced frames again into a new folder.")

@@ -273,9 +273,13 @@ def read_info(folder: Path) -> dict[str, Any]:
     path = folder / INFO_NAME
     try:
         info = parse_json(path.read_text(encoding="utf-8"))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f"{folder}: is not a store (no {INFO_NAME}); make one with lvef data prepare clips."
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); check the disk and its permissions."
         ) from None
     except ValueError:
         info = None
