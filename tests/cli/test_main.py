@@ -240,6 +240,27 @@ def test_what_goes_wrong_after_a_stop_signal_does_not_hide_the_stop(monkeypatch)
     assert result.stderr == "lvef: A worker process was ended.\n"
 
 
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no iterator"), ImportError("no module"), DataError("No model.")]
+)
+def test_a_stop_that_a_library_turns_into_an_error_is_a_stop(monkeypatch, error):
+    try:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise error from None
+    except type(error) as turned:
+        result = verb_that_raises(monkeypatch, turned)
+    assert result.exit_code == 130
+    assert "bug" not in result.stderr and "\n" in result.stderr
+
+
+def test_an_error_after_a_stop_signal_is_a_stop(monkeypatch):
+    monkeypatch.setattr("lvef.cli.main._stopped_by", [15])
+    result = verb_that_raises(monkeypatch, RuntimeError("iterator is gone"))
+    assert result.exit_code == 143 and "same command resumes" in result.stderr
+
+
 def test_a_bug_is_one_sentence_that_says_so_and_tells_nothing_of_a_person(monkeypatch):
     result = verb_that_raises(monkeypatch, ValueError("Patient^Name"))
     assert result.exit_code == 1

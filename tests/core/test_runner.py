@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import operator
 import os
 import threading
@@ -61,6 +62,21 @@ def test_a_stop_drops_what_has_not_begun():
         run(range(100), begun.append, on_error=failure, record=stop)
     # One taken, one queued behind it, and the one that may have begun meanwhile.
     assert len(begun) <= 3
+
+
+def test_a_stop_that_a_library_turns_into_an_error_ends_the_run():
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as stop:
+            raise ImportError("no module") from stop
+
+    with pytest.raises(KeyboardInterrupt):
+        run(range(3), work, on_error=failure)
+    assert len(begun) <= 2
 
 
 def test_processes_give_the_same():
@@ -173,6 +189,10 @@ def test_a_stop_records_what_ends_at_once_and_abandons_the_rest(monkeypatch):
 
 
 def test_reason_of():
+    lost = OSError(errno.ESTALE, "Stale file handle", "/share/a.avi")
+    assert reason_of(lost, "a").startswith(
+        "a: /share/a.avi: cannot be used (Stale file handle). Check the disk"
+    )
     assert reason_of(LvefError("Why."), "a.avi") == "Why."
     with pytest.raises(ZeroDivisionError) as met:
         operator.truediv(1, 0)

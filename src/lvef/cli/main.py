@@ -23,7 +23,15 @@ import click
 import lvef
 from lvef.cli.lazy import LazyGroup, option_key
 from lvef.cli.watchdog import watched
-from lvef.core.errors import LvefError, QualityRefusal, UnknownNameError, did_you_mean, error_location
+from lvef.core.errors import (
+    LvefError,
+    QualityRefusal,
+    UnknownNameError,
+    did_you_mean,
+    error_location,
+    system_reason,
+    was_interrupted,
+)
 
 VERBS = {
     "measure": ("lvef.cli.measure", "measure", "Measure the ejection fraction of echo files."),
@@ -87,6 +95,9 @@ STOPPED = 130
 STOP_SIGNALS = ("SIGTERM", "SIGHUP")
 """Signals that stop a command as Ctrl-C does: of a batch system, a container, a terminal that is closed. The exit code is
 128 more than their number."""
+
+STOPPED_SENTENCE = "stopped. Finished files stay in the output folder; the same command resumes from there."
+"""Message after a stop."""
 
 NO_MEMORY = (
     "there was not enough memory. Finished files stay in the output folder; give fewer --jobs, or free some memory, and the "
@@ -155,26 +166,24 @@ class MainGroup(LazyGroup):
         except LvefError as error:
             _print_traceback()
             _print_error(str(error))
-            if _stopped_by:
+            if _stopped_by or was_interrupted(error):
                 # What went wrong while the command ended.
                 ctx.exit(_stop_code())
             ctx.exit(
                 3 if isinstance(error, QualityRefusal) else 2 if isinstance(error, UnknownNameError) else 1
             )
-        except KeyboardInterrupt:
-            _print_error(
-                "stopped. Finished files stay in the output folder; the same command resumes from there."
-            )
-            ctx.exit(_stop_code())
         except BaseException as error:
-            # Libraries in Rust raise their own kind of BaseException.
+            # Libraries in Rust raise their own kind of BaseException, and others turn that of a stop into theirs.
+            if _stopped_by or was_interrupted(error):
+                _print_error(STOPPED_SENTENCE)
+                ctx.exit(_stop_code())
             if isinstance(error, SystemExit) or (isinstance(error, OSError) and error.errno == errno.EPIPE):
                 raise
             _print_traceback()
             from lvef.core.memory import is_out_of_memory
 
             _print_error(
-                NO_MEMORY if is_out_of_memory(error) else _system_message(error) or _bug_message(error)
+                NO_MEMORY if is_out_of_memory(error) else system_reason(error) or _bug_message(error)
             )
             ctx.exit(1)
 
@@ -287,16 +296,6 @@ def _print_error(sentence: str) -> None:
 def _print_traceback() -> None:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc(file=sys.stderr)
-
-
-def _system_message(error: BaseException) -> str:
-    """What the system says of a file that was lost while the command ran; empty where it is another error."""
-    if not isinstance(error, OSError) or not error.filename or not error.strerror:
-        return ""
-    return (
-        f"{error.filename}: cannot be used ({error.strerror}). Check the disk or the network share, and give the same "
-        "command again."
-    )
 
 
 def _bug_message(error: BaseException) -> str:

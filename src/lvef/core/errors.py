@@ -122,6 +122,24 @@ def os_reason(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
 
 
+def system_reason(error: BaseException) -> str:
+    """What the system says of a file that it lost or refuses, and the remedy; empty where it is another error."""
+    if not isinstance(error, OSError) or not error.filename or not error.strerror:
+        return ""
+    return (
+        f"{error.filename}: cannot be used ({error.strerror}). Check the disk or the network share, then give the same "
+        "command again."
+    )
+
+
+def was_interrupted(error: BaseException) -> bool:
+    """Whether a stop caused it: libraries turn the exception of Ctrl-C and of stop signals into others."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen is not None
+
+
 def error_location(error: BaseException) -> str:
     """Kind and location of an unexpected error: ``KeyError in report.py, line 12``.
 
