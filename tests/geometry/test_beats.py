@@ -5,7 +5,7 @@ import pytest
 from scipy.interpolate import PchipInterpolator
 
 from lvef.core.records import VolumeCurve
-from lvef.geometry.beats import BeatConfig, analyse_beats
+from lvef.geometry.beats import analyse_beats
 from lvef.geometry.rhythm import spread_warnings
 from lvef.synthesis.volume_curves import Rhythm, ectopic, fibrillation, noise, regular, volume_at
 from studies.noisy_curves import noisy_curve
@@ -371,13 +371,6 @@ def test_ef_does_not_depend_on_the_unit():
     other = analyse_beats(replace(curve, volume=curve.volume * 4321.0, calibrated=False))
     assert other.ef_mean_percent == pytest.approx(one.ef_mean_percent)
     assert [b.ed_frame for b in other.beats] == [b.ed_frame for b in one.beats]
-
-
-def test_limits_can_be_set():
-    curve = noisy_curve(regular(5, 60, 55), 50, start_s=0.1)
-    strict = analyse_beats(curve, BeatConfig(max_cycle_s=0.8))
-    assert strict.representative is None or strict.partial
-    assert all("length of one beat" in b.excluded for b in strict.beats if b.end_frame is not None)
 
 
 @pytest.mark.parametrize("fps", [25, 50, 140])

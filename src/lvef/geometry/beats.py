@@ -27,6 +27,7 @@ from lvef.geometry.phases import (
     is_refilled,
 )
 from lvef.geometry.rhythm import (
+    DOUBTFUL_EF_PERCENT,
     exclude_abnormal,
     is_plausible,
     representative_beat,
@@ -35,6 +36,7 @@ from lvef.geometry.rhythm import (
 )
 from lvef.geometry.smoothing import (
     MAD_TO_SD,
+    OUTLIER_SIGMAS,
     even_grid,
     noise_sd,
     outliers,
@@ -44,55 +46,36 @@ from lvef.geometry.smoothing import (
     window_frames,
 )
 
+MIN_CYCLE_S, MAX_CYCLE_S = 60 / 220, 2.0
+"""Shortest and longest cycle that is a beat: 220 and 30 per minute; longer, and a beat was probably missed."""
 
-@dataclass(frozen=True, slots=True)
-class BeatConfig:
-    """Limits of beat finding.
+DEFAULT_CYCLE_S = 60 / 70
+"""Cycle that sets the windows where the curve does not repeat itself."""
 
-    Attributes:
-        min_cycle_s: Shortest cycle that is a beat: 220 per minute.
-        max_cycle_s: Longest: 30 per minute; longer, and a beat was probably missed.
-        default_cycle_s: Cycle that sets the windows where the curve does not repeat itself (70 per minute).
-        window_s: Smoothing window for finding and timing, for a cycle of 1 s; scales with the root of the cycle.
-        min_swing: Smallest change of volume that counts, as a share of the typical swing of the clip.
-        min_swing_of_level: The same, as a share of the level: a lower EF cannot be distinguished from noise.
-        min_swing_sigmas: The same, in standard deviations of the noise left after smoothing.
-        outlier_sigmas: Single frames further from their neighbours than this are left out.
-        max_gap_s: A gap in the tracing longer than this, for a cycle of 1 s, near ED, ES or in systole voids a beat.
-        min_frames: Fewer traced frames than this are no curve.
-        premature: A cycle shorter than this times the usual one ends in a premature beat (common clinical rule: 20 %).
-        pause: The premature beat's own cycle is longer than this times the usual one.
-        irregular: Coefficient of variation of the cycles above which the rhythm is called irregular.
-        doubtful_ef_percent: A mean EF below this counts only when at least three beats are alike in length
-            and systole. Noise alone (5 % of the volume, correlated over 0.1 s) makes "beats" of 5 to 14 %.
-        min_repetition: Autocorrelation from which a faint change that repeats itself is a heart beat
-            (`lvef.geometry.smoothing.repetition`); noise of 3 s stays below it in 99 of 100.
-        min_faint_swing_of_level: Change of volume, as a share of the level, that such a change must reach.
-        min_beats_irregular: Beats that an irregular rhythm needs. Source: Lang et al., ASE/EACVI 2015: five.
-    """
+WINDOW_S = 0.26
+"""Smoothing window for finding and timing, for a cycle of 1 s; scales with the root of the cycle."""
 
-    min_cycle_s: float = 60 / 220
-    max_cycle_s: float = 2.0
-    default_cycle_s: float = 60 / 70
-    window_s: float = 0.26
-    min_swing: float = 0.35
-    min_swing_of_level: float = 0.07
-    min_swing_sigmas: float = 5.0
-    outlier_sigmas: float = 5.0
-    max_gap_s: float = 0.12
-    min_frames: int = 6
-    premature: float = 0.8
-    pause: float = 1.1
-    irregular: float = 0.1
-    doubtful_ef_percent: float = 14.0
-    min_beats_irregular: int = 5
-    min_repetition: float = 0.7
-    min_faint_swing_of_level: float = 0.06
+MIN_SWING = 0.35
+"""Smallest change of volume that counts, as a share of the typical swing of the clip."""
 
+MIN_SWING_OF_LEVEL = 0.07
+"""The same, as a share of the level: a lower EF cannot be distinguished from noise."""
 
-DEFAULT_CONFIG = BeatConfig()
-"""The default limits."""
+MIN_SWING_SIGMAS = 5.0
+"""The same, in standard deviations of the noise left after smoothing."""
 
+MAX_GAP_S = 0.12
+"""A gap in the tracing longer than this, for a cycle of 1 s, near ED, ES or in systole voids a beat."""
+
+MIN_FRAMES = 6
+"""Fewer traced frames than this are no curve."""
+
+MIN_REPETITION = 0.7
+"""Autocorrelation from which a faint change that repeats itself is a heart beat (`lvef.geometry.smoothing.repetition`);
+noise of 3 s stays below it in 99 of 100."""
+
+MIN_FAINT_SWING_OF_LEVEL = 0.06
+"""Change of volume, as a share of the level, that such a change must reach."""
 
 SHORTEST_LAST = 0.7
 """A beat that ends at the last high of the clip must take this share of the usual cycle: the high may be a bump."""
@@ -157,7 +140,6 @@ class BeatAnalysis:
 
 def analyse_beats(
     curve: VolumeCurve,
-    config: BeatConfig = DEFAULT_CONFIG,
     *,
     r_wave_times_s: Sequence[float] = (),
     is_smoothed: bool = False,
@@ -169,7 +151,6 @@ def analyse_beats(
 
     Args:
         curve: Volume over time; NaN where no ventricle was traced; any sampling.
-        config: Limits.
         r_wave_times_s: R-wave times on the curve's clock, where the file contains them; they then separate the beats.
         is_smoothed: The volumes are those of tracings smoothed over time (`lvef.geometry.smoothing`): they are
             used unchanged. Else the curve is smoothed here in the same way, and ``smooth_volume`` is the curve that is read.
@@ -181,36 +162,34 @@ def analyse_beats(
     raw = np.asarray(curve.volume, dtype=np.float64)
     good = np.flatnonzero(np.isfinite(raw) & np.isfinite(times) & (np.abs(raw) < 1e100))
     good = good[raw[good] > 0]
-    if len(good) < config.min_frames or times[good[-1]] - times[good[0]] <= 0.1:
+    if len(good) < MIN_FRAMES or times[good[-1]] - times[good[0]] <= 0.1:
         return _nothing(
             np.full(len(raw), np.nan),
             "too_few_frames",
             f"Only {len(good)} frames could be traced: too few for a volume curve.",
         )
-    good = good[~outliers(raw[good], config.outlier_sigmas, keep_lows=is_smoothed)]
-    samples, cycle, swing = _prepare(times[good], raw[good], config)
+    good = good[~outliers(raw[good], OUTLIER_SIGMAS, keep_lows=is_smoothed)]
+    samples, cycle, swing = _prepare(times[good], raw[good])
     frames = PhaseFinder.of(good, samples, is_smoothed=is_smoothed)
     shown = np.interp(times, frames.times, frames.volume, left=np.nan, right=np.nan)
     turns = drop_notches(find_extrema(samples.smooth, swing), samples, cycle)
     if len(turns) < 2:
-        return _faint(samples, frames, shown, config)
-    found = _by_r_waves(frames, r_wave_times_s, swing, config) if len(r_wave_times_s) > 1 else []
+        return _faint(samples, frames, shown)
+    found = _by_r_waves(frames, r_wave_times_s, swing) if len(r_wave_times_s) > 1 else []
     found = found or _complete_beats(samples, frames, turns, swing, cycle)
-    made = (_beat(samples, frames, one, config) for one in found)
+    made = (_beat(samples, frames, one) for one in found)
     beats = [beat for beat in made if beat is not None]
     if any(not beat.excluded for beat in beats):
-        if not is_plausible(beats, config.doubtful_ef_percent):
-            return _faint(samples, frames, shown, config)
-        return _summary(
-            exclude_abnormal(beats, config.premature, config.pause, config.irregular), shown, config
-        )
-    one = _partial(samples, frames, turns, swing, config)
-    if one is not None and one.ef_percent < config.doubtful_ef_percent:
-        return _faint(samples, frames, shown, config)
+        if not is_plausible(beats):
+            return _faint(samples, frames, shown)
+        return _summary(exclude_abnormal(beats), shown)
+    one = _partial(samples, frames, turns, swing)
+    if one is not None and one.ef_percent < DOUBTFUL_EF_PERCENT:
+        return _faint(samples, frames, shown)
     if one is not None:
         return BeatAnalysis((*beats, one), one, True, "", "", None, None, None, shown, (PARTIAL_WARNING,))
     if beats:
-        return _summary(beats, shown, config)
+        return _summary(beats, shown)
     return _nothing(
         shown,
         "no_clear_phases",
@@ -228,28 +207,26 @@ class _Phases:
     duration_s: float | None = None
 
 
-def _prepare(
-    times: FloatArray, values: FloatArray, config: BeatConfig
-) -> tuple[Samples, float | None, float]:
+def _prepare(times: FloatArray, values: FloatArray) -> tuple[Samples, float | None, float]:
     """Smoothed curve on an even grid, its cycle (None where it does not repeat), and the swing that counts as a change."""
     step = float(np.median(np.diff(times)))
     step = max(step, float(times[-1] - times[0]) / 4000)
     grid, even = even_grid(times, values, step)
     step = float(grid[1] - grid[0])
-    found = period(smooth(even, step, 0.6 * config.window_s), step, config.min_cycle_s, config.max_cycle_s)
+    found = period(smooth(even, step, 0.6 * WINDOW_S), step, MIN_CYCLE_S, MAX_CYCLE_S)
     # a half beat contains little more than its systole, which takes about 0.42 of a cycle
-    unknown = min(config.default_cycle_s, float(times[-1] - times[0]) / 0.42)
-    cycle = max(unknown if found is None else found, config.min_cycle_s)
+    unknown = min(DEFAULT_CYCLE_S, float(times[-1] - times[0]) / 0.42)
+    cycle = max(unknown if found is None else found, MIN_CYCLE_S)
     # a wide window would turn a half beat, a slope between two ends, into a straight line
-    window = min(config.window_s * float(np.sqrt(cycle)), 0.4 * float(times[-1] - times[0]))
+    window = min(WINDOW_S * float(np.sqrt(cycle)), 0.4 * float(times[-1] - times[0]))
     curve = smooth(even, step, window)
     gain = np.sqrt(9 / 4 / max(window_frames(window, step), 2.25))  # of a parabola fitted to so many frames
     residual = MAD_TO_SD * float(np.median(np.abs(even - curve - np.median(even - curve))))
     noise = max(noise_sd(even), residual) * gain
     swing = max(
-        config.min_swing * float(np.ptp(np.percentile(curve, [4, 96]))),
-        config.min_swing_of_level * float(np.percentile(curve, 90)),
-        config.min_swing_sigmas * float(noise),
+        MIN_SWING * float(np.ptp(np.percentile(curve, [4, 96]))),
+        MIN_SWING_OF_LEVEL * float(np.percentile(curve, 90)),
+        MIN_SWING_SIGMAS * float(noise),
     )
     return Samples(times, values, grid, curve), found, swing
 
@@ -280,9 +257,7 @@ def _high(frames: PhaseFinder, places: list[int], at: int) -> int:
     return frames.end_diastole(first, last, float(frames.smooth[places[at]] - low))
 
 
-def _by_r_waves(
-    frames: PhaseFinder, r_waves: Sequence[float], swing: float, config: BeatConfig
-) -> list[_Phases]:
+def _by_r_waves(frames: PhaseFinder, r_waves: Sequence[float], swing: float) -> list[_Phases]:
     """Beats between consecutive R waves; end-diastole is the high next to the R wave.
 
     R waves without a volume maximum beside them do not belong to this curve's clock and are ignored.
@@ -292,7 +267,7 @@ def _by_r_waves(
     marks = sorted(r for r in r_waves if np.isfinite(r) and times[0] - step <= r <= times[-1] + step)
     found = []
     for start, end in pairwise(marks):
-        if end - start < config.min_cycle_s:
+        if end - start < MIN_CYCLE_S:
             continue
         ed, after = (_high_at(frames, mark) for mark in (start, end))
         if ed is None or after is None or after - ed < 2:
@@ -315,7 +290,7 @@ def _high_at(frames: PhaseFinder, mark: float) -> int | None:
     return frames.end_diastole(first, last, 0.0) if inside else None
 
 
-def _beat(samples: Samples, frames: PhaseFinder, one: _Phases, config: BeatConfig) -> Beat | None:
+def _beat(samples: Samples, frames: PhaseFinder, one: _Phases) -> Beat | None:
     """A `Beat`, or None when its volumes make no EF."""
     ed_volume, es_volume = float(frames.volume[one.ed]), max(float(frames.volume[one.es]), 0.0)
     if not ed_volume > es_volume:
@@ -328,29 +303,27 @@ def _beat(samples: Samples, frames: PhaseFinder, one: _Phases, config: BeatConfi
         es_volume=es_volume,
         ef_percent=ejection_fraction(ed_volume, es_volume),
         duration_s=one.duration_s,
-        excluded=_fault(samples, one, config),
+        excluded=_fault(samples, one),
     )
 
 
-def _fault(samples: Samples, one: _Phases, config: BeatConfig) -> str:
+def _fault(samples: Samples, one: _Phases) -> str:
     """Why a beat cannot be counted, or an empty string."""
     duration = one.duration_s
-    if duration is not None and not config.min_cycle_s <= duration <= config.max_cycle_s:
-        limits = f"{config.min_cycle_s:.2f} to {config.max_cycle_s:.1f} s"
+    if duration is not None and not MIN_CYCLE_S <= duration <= MAX_CYCLE_S:
+        limits = f"{MIN_CYCLE_S:.2f} to {MAX_CYCLE_S:.1f} s"
         return f"its {duration:.2f} s are not the length of one beat ({limits})"
-    root = float(np.sqrt(min(duration or config.default_cycle_s, config.max_cycle_s)))
+    root = float(np.sqrt(min(duration or DEFAULT_CYCLE_S, MAX_CYCLE_S)))
     first, last = sorted((one.ed, one.es))
     # A gap beside ED or ES counts too: the true extreme may lie in it.
     seen = samples.times[max(first - 1, 0) : last + 2]
     gap = float(np.max(np.diff(seen)))
-    if gap > max(config.max_gap_s * root, 3.1 * float(samples.grid[1] - samples.grid[0])):
+    if gap > max(MAX_GAP_S * root, 3.1 * float(samples.grid[1] - samples.grid[0])):
         return f"the ventricle was not traced for {gap:.2f} s of its systole"
     return ""
 
 
-def _partial(
-    samples: Samples, frames: PhaseFinder, turns: list[Extremum], swing: float, config: BeatConfig
-) -> Beat | None:
+def _partial(samples: Samples, frames: PhaseFinder, turns: list[Extremum], swing: float) -> Beat | None:
     """The half beat of a clip without a whole one: a clear end-diastole and the clear end-systole beside it.
 
     A phase with curve on both sides goes before one at the edge of the clip, where the volume may still be on its
@@ -365,16 +338,16 @@ def _partial(
         ed = _high(frames, places, high)
         before = _high(frames, places, low - 1) if low > 0 else 0
         after = _high(frames, places, low + 1) if low + 1 < len(places) else len(frames.times) - 1
-        beat = _beat(samples, frames, _Phases(ed, frames.end_systole(before, after)), config)
+        beat = _beat(samples, frames, _Phases(ed, frames.end_systole(before, after)))
         if beat is not None and not beat.excluded:
             at_edge = any(is_at_edge(samples.grid, turn.index) for turn in (first, second))
             pairs.append((at_edge, not first.is_high, beat))
     return min(pairs, key=lambda pair: pair[:2], default=(None, None, None))[2]
 
 
-def _summary(beats: list[Beat], shown: FloatArray, config: BeatConfig) -> BeatAnalysis:
+def _summary(beats: list[Beat], shown: FloatArray) -> BeatAnalysis:
     counted = [beat for beat in beats if not beat.excluded]
-    notices = tuple(rhythm_warnings(beats, config.irregular, config.min_beats_irregular))
+    notices = tuple(rhythm_warnings(beats))
     if not counted:
         reasons = "; ".join(dict.fromkeys(beat.excluded for beat in beats))
         return replace(
@@ -387,7 +360,7 @@ def _summary(beats: list[Beat], shown: FloatArray, config: BeatConfig) -> BeatAn
         [
             beat.duration_s
             for beat in beats
-            if beat.duration_s is not None and config.min_cycle_s <= beat.duration_s <= config.max_cycle_s
+            if beat.duration_s is not None and MIN_CYCLE_S <= beat.duration_s <= MAX_CYCLE_S
         ]
     )
     # The mean, because a cycle is a whole number of frames; without those that are two beats or half a beat.
@@ -408,7 +381,7 @@ def _summary(beats: list[Beat], shown: FloatArray, config: BeatConfig) -> BeatAn
     )
 
 
-def _faint(samples: Samples, frames: PhaseFinder, shown: FloatArray, config: BeatConfig) -> BeatAnalysis:
+def _faint(samples: Samples, frames: PhaseFinder, shown: FloatArray) -> BeatAnalysis:
     """Beats of a heart that hardly moves, distinguished from noise because the volume repeats from cycle to cycle.
 
     The sickest hearts change their volume by little more than the contour's noise; but noise does not repeat.
@@ -416,15 +389,13 @@ def _faint(samples: Samples, frames: PhaseFinder, shown: FloatArray, config: Bea
     nothing = _nothing(shown, "no_contraction", NOISE_REASON)
     span = float(np.ptp(np.percentile(samples.smooth, [4, 96])))
     step = float(samples.grid[1] - samples.grid[0])
-    likeness, cycle = repetition(samples.smooth, step, config.min_cycle_s, config.max_cycle_s, part=0.5)
+    likeness, cycle = repetition(samples.smooth, step, MIN_CYCLE_S, MAX_CYCLE_S, part=0.5)
     level = float(np.percentile(samples.smooth, 90))
-    if likeness < config.min_repetition or span < config.min_faint_swing_of_level * level:
+    if likeness < MIN_REPETITION or span < MIN_FAINT_SWING_OF_LEVEL * level:
         return nothing
-    swing = config.min_swing * span
+    swing = MIN_SWING * span
     turns = drop_notches(find_extrema(samples.smooth, swing), samples, cycle)
-    made = (
-        _beat(samples, frames, one, config) for one in _complete_beats(samples, frames, turns, swing, cycle)
-    )
+    made = (_beat(samples, frames, one) for one in _complete_beats(samples, frames, turns, swing, cycle))
     beats = [
         beat
         for beat in made
@@ -434,7 +405,7 @@ def _faint(samples: Samples, frames: PhaseFinder, shown: FloatArray, config: Bea
     ]
     if all(beat.excluded for beat in beats):
         return nothing
-    found = _summary(beats, shown, config)
+    found = _summary(beats, shown)
     return replace(found, notices=(*found.notices, FAINT_WARNING))
 
 

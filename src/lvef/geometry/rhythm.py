@@ -20,6 +20,20 @@ readers of one patient."""
 SPREAD_CODES = ("beats_disagree", "beats_cross_range")
 """Codes of `spread_warnings`."""
 
+PREMATURE, PAUSE = 0.8, 1.1
+"""A cycle shorter than the first times the usual one ends in a premature beat (common clinical rule: 20 %), whose own cycle
+is longer than the second times the usual one."""
+
+IRREGULAR = 0.1
+"""Coefficient of variation of the cycles above which the rhythm is called irregular."""
+
+MIN_BEATS_IRREGULAR = 5
+"""Beats that an irregular rhythm needs. Source: Lang et al., ASE/EACVI 2015."""
+
+DOUBTFUL_EF_PERCENT = 14.0
+"""A mean EF below this counts only when at least three beats are alike in length and systole. Noise alone (5 % of the
+volume, correlated over 0.1 s) makes "beats" of 5 to 14 %."""
+
 TIMING_S = 0.15
 """Cycles that lie within so many seconds of each other are no sign of an irregular rhythm: on a flat diastole the maximum
 may lie a few frames earlier or later."""
@@ -67,19 +81,16 @@ def spread_warnings(efs_percent: Sequence[float]) -> list[CodedWarning]:
     return notices
 
 
-def exclude_abnormal(beats: list[Beat], premature: float, pause: float, irregular: float) -> list[Beat]:
+def exclude_abnormal(beats: list[Beat]) -> list[Beat]:
     """Exclude premature beats and the beats after them, with the reason.
 
-    A beat is premature when the cycle before it is shorter than ``premature`` times the usual one and its own
-    is longer than ``pause`` times. In a rhythm that is irregular throughout (atrial fibrillation) short and
+    A beat is premature when the cycle before it is shorter than `PREMATURE` times the usual one and its own is
+    longer than `PAUSE` times. In a rhythm that is irregular throughout (atrial fibrillation) short and
     long cycles follow each other all the time: if the cycles that such beats do not touch still vary by more
-    than ``irregular``, nothing is excluded.
+    than `IRREGULAR`, nothing is excluded.
 
     Args:
         beats: Complete beats in time order.
-        premature: Share of the usual cycle.
-        pause: Share of the usual cycle.
-        irregular: Coefficient of variation.
     """
     spans = [beat.duration_s if beat.duration_s and not beat.excluded else np.nan for beat in beats]
     known = [s for s in spans if np.isfinite(s)]
@@ -89,13 +100,13 @@ def exclude_abnormal(beats: list[Beat], premature: float, pause: float, irregula
     early = [
         i
         for i in range(1, len(beats))
-        if spans[i - 1] < premature * usual
-        and spans[i] > pause * usual
+        if spans[i - 1] < PREMATURE * usual
+        and spans[i] > PAUSE * usual
         and abs(beats[i].ed_frame - (beats[i - 1].end_frame or -9)) <= 2
     ]
     touched = {j for i in early for j in (i - 1, i)}
     rest = [s for i, s in enumerate(spans) if i not in touched and np.isfinite(s)]
-    if not rest or (len(rest) > 1 and variation(rest) > irregular) or len(early) > len(beats) / 3:
+    if not rest or (len(rest) > 1 and variation(rest) > IRREGULAR) or len(early) > len(beats) / 3:
         return beats
     marked = list(beats)
     for i in early:
@@ -109,15 +120,14 @@ def exclude_abnormal(beats: list[Beat], premature: float, pause: float, irregula
     return marked
 
 
-def is_plausible(beats: list[Beat], doubtful_ef_percent: float) -> bool:
+def is_plausible(beats: list[Beat]) -> bool:
     """Whether beats are more than noise: their EF is large enough, or at least three of them are alike.
 
     Args:
         beats: Complete beats, at least one counted.
-        doubtful_ef_percent: Mean EF above which beats always count.
     """
     counted = [beat for beat in beats if not beat.excluded and beat.duration_s is not None]
-    if np.mean([beat.ef_percent for beat in counted]) >= doubtful_ef_percent:
+    if np.mean([beat.ef_percent for beat in counted]) >= DOUBTFUL_EF_PERCENT:
         return True
     spans = [beat.duration_s for beat in counted if beat.duration_s is not None]
     systoles = [float(beat.es_frame - beat.ed_frame) for beat in counted]
@@ -129,13 +139,11 @@ def variation(spans: list[float]) -> float:
     return float(np.std(spans, ddof=1) / np.mean(spans))
 
 
-def rhythm_warnings(beats: list[Beat], irregular: float, needed: int) -> list[CodedWarning]:
+def rhythm_warnings(beats: list[Beat]) -> list[CodedWarning]:
     """Warnings about the number and regularity of the beats.
 
     Args:
         beats: All complete beats.
-        irregular: Coefficient of variation of the cycles above which the rhythm is called irregular.
-        needed: Counted beats that an irregular rhythm needs.
     """
     notices = []
     counted = [beat for beat in beats if not beat.excluded]
@@ -145,11 +153,11 @@ def rhythm_warnings(beats: list[Beat], irregular: float, needed: int) -> list[Co
         notices.append(CodedWarning("beats_excluded", text))
     # premature beats were reported already; their effect on the cycles is not a second finding
     spans = [] if left_out else [beat.duration_s for beat in beats if beat.duration_s is not None]
-    if len(spans) > 1 and variation(spans) > irregular and max(spans) - min(spans) > TIMING_S:
+    if len(spans) > 1 and variation(spans) > IRREGULAR and max(spans) - min(spans) > TIMING_S:
         text = f"The cycles vary by {variation(spans):.0%} (standard deviation)."
         notices.append(CodedWarning("irregular_rhythm", text))
-        if len(counted) < needed:
-            text = f"An irregular rhythm needs {needed} beats or more; {len(counted)} could be averaged."
+        if len(counted) < MIN_BEATS_IRREGULAR:
+            text = f"An irregular rhythm needs {MIN_BEATS_IRREGULAR} beats or more; {len(counted)} could be averaged."
             notices.append(CodedWarning("irregular_few_beats", text))
     elif len(counted) == 1:
         notices.append(CodedWarning("single_beat", "The EF is based on one beat."))

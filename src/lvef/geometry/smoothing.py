@@ -116,9 +116,7 @@ def noise_sd(values: FloatArray) -> float:
     return float(MAD_TO_SD * np.median(np.abs(third)) / np.sqrt(20.0))
 
 
-def local_parabola(
-    times: FloatArray, values: FloatArray, trusted: BoolArray, half_width_s: float = HALF_WIDTH_S
-) -> tuple[FloatArray, BoolArray]:
+def local_parabola(times: FloatArray, values: FloatArray, trusted: BoolArray) -> tuple[FloatArray, BoolArray]:
     """Value of a weighted (tricube) parabola at each time, ``(n, m)``, and whether there was enough to fit it, ``(n,)``.
 
     A parabola keeps the top and the bottom of a beat where they are; a mean would flatten them.
@@ -127,7 +125,6 @@ def local_parabola(
         times: ``(n,)`` seconds, increasing.
         values: ``(n, m)``, no NaN.
         trusted: ``(n,)`` whether a frame's own values count.
-        half_width_s: Half width of the window.
 
     Returns:
         The fits; where fewer than `MIN_FRAMES` lie in the window, the values as they came.
@@ -136,12 +133,12 @@ def local_parabola(
         Cleveland 1979, J Am Stat Assoc 74:829 (local regression, tricube weights).
     """
     n = len(times)
-    first = np.searchsorted(times, times - half_width_s, side="right")
-    last = np.searchsorted(times, times + half_width_s, side="left")
+    first = np.searchsorted(times, times - HALF_WIDTH_S, side="right")
+    last = np.searchsorted(times, times + HALF_WIDTH_S, side="left")
     near = first[:, None] + np.arange(int((last - first).max()))
     inside = near < last[:, None]
     near = np.minimum(near, n - 1)
-    x = (times[near] - times[:, None]) / half_width_s
+    x = (times[near] - times[:, None]) / HALF_WIDTH_S
     weight = np.where(inside & trusted[near], (1 - np.minimum(np.abs(x), 1) ** 3) ** 3, 0.0)
     held = (weight > 0).sum(axis=1)
     sides = ((weight > 0) & (x <= 0)).any(axis=1) & ((weight > 0) & (x >= 0)).any(axis=1)
@@ -215,19 +212,15 @@ def period(values: FloatArray, step_s: float, shortest_s: float, longest_s: floa
 
 
 OUTLIER_SIGMAS = 5.0
-"""A frame whose volume is further than this from its neighbours' is replaced by the fit through them (as in
-`BeatConfig`)."""
+"""A frame whose volume is further than this from its neighbours' is replaced by the fit through them, and is left out where
+beats are looked for."""
 
 SHOWN_POINTS = 40
 """Points of the contour on either side of the axis."""
 
 
 def smooth_tracings(
-    tracings: Sequence[Tracing | None],
-    times_s: FloatArray,
-    *,
-    aspect: float = 1.0,
-    half_width_s: float = HALF_WIDTH_S,
+    tracings: Sequence[Tracing | None], times_s: FloatArray, *, aspect: float = 1.0
 ) -> list[Tracing | None]:
     """Smooth the tracings of a cine over time: a local parabola through each landmark and each half chord.
 
@@ -242,7 +235,6 @@ def smooth_tracings(
         tracings: One per frame, None where no ventricle could be traced; these stay None.
         times_s: Time of each frame, ``(n,)``, increasing.
         aspect: Pixel height over pixel width of the points.
-        half_width_s: Half width of the window in seconds.
 
     Returns:
         One per frame. Frames without enough neighbours in time keep the tracing they had, so stills and clips of low frame
@@ -259,7 +251,7 @@ def smooth_tracings(
     metric = np.array([1.0, aspect])
     values = _coordinates(found, metric)
     trusted = ~outliers(np.array([volume_of_tracing(t) for t in found]), OUTLIER_SIGMAS)
-    fitted, enough = local_parabola(times, values, trusted, half_width_s)
+    fitted, enough = local_parabola(times, values, trusted)
     rebuilt = _tracings(fitted, metric)
     result = list(tracings)
     for frame, tracing, fits in zip(there.tolist(), rebuilt, enough.tolist(), strict=True):

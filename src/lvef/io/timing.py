@@ -23,7 +23,7 @@ RATE_TOLERANCE = 0.1
 
 GAP_STEPS, MIN_GAP_S = 4.0, 0.12
 """A step in time of more than so many usual ones, and so many seconds, is a jump. The latter voids a beat in systole as well
-(`lvef.geometry.beats.BeatConfig.max_gap_s`)."""
+(`lvef.geometry.beats.MAX_GAP_S`)."""
 
 
 TIMING_CODES = (

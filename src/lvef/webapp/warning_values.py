@@ -15,9 +15,8 @@ import numpy as np
 from lvef.core.records import CodedWarning, Measurement
 from lvef.core.terms import View
 from lvef.core.wording import VIEW_TEXT, note_text
-from lvef.geometry.beats import DEFAULT_CONFIG
 from lvef.geometry.ejection import ejection_fraction
-from lvef.geometry.rhythm import variation
+from lvef.geometry.rhythm import MIN_BEATS_IRREGULAR, variation
 
 Values = dict[str, str | int | float]
 """Placeholders of a sentence, filled in."""
@@ -141,7 +140,7 @@ def _beats(m: Measurement, text: str) -> Values:
             ("beats_found", len(whole)),
             ("beats_counted", len(counted)),
             ("beats_excluded", len(whole) - len(counted)),
-            ("needed", DEFAULT_CONFIG.min_beats_irregular),
+            ("needed", MIN_BEATS_IRREGULAR),
             ("low_percent", _whole(min(efs, default=None))),
             ("high_percent", _whole(max(efs, default=None))),
             ("sd_percent", _whole(100 * variation(spans)) if len(spans) > 1 else None),
