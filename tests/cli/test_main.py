@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import click
 import pytest
@@ -311,7 +310,7 @@ def test_a_program_with_abandoned_threads_ends_at_once_with_its_exit_code(monkey
 
     ended = []
     monkeypatch.setattr(module, "_exit_now", ended.append)
-    monkeypatch.setattr(module.threading, "Timer", lambda *_: SimpleNamespace(start=lambda: None))
+    monkeypatch.setattr(module._thread, "start_new_thread", lambda *_: None)
     module._exit_soon(code)
     assert not ended
     monkeypatch.setattr(workers, "_abandoned", {"work"})
@@ -322,14 +321,32 @@ def test_a_program_with_abandoned_threads_ends_at_once_with_its_exit_code(monkey
 def test_a_program_that_gets_no_thread_ends_at_once(monkeypatch):
     from lvef.cli import main as module
 
-    def refuse():
+    def refuse(*_):
         raise RuntimeError("can't start new thread")
 
     ended = []
     monkeypatch.setattr(module, "_exit_now", ended.append)
-    monkeypatch.setattr(module.threading, "Timer", lambda *_: SimpleNamespace(start=refuse))
+    monkeypatch.setattr(module._thread, "start_new_thread", refuse)
     module._exit_soon(1)
     assert ended == [1]
+
+
+def test_a_thread_that_dies_as_it_begins_does_not_keep_a_program_from_ending():
+    # What memory that runs out at this moment does; Thread.start() would wait for it for ever.
+    code = (
+        "import sys, _thread, threading\nfrom lvef.cli.main import main\nreal = _thread.start_new_thread\n"
+        "def die(*_): raise MemoryError\n"
+        "for module in (_thread, threading):\n"
+        "    name = 'start_new_thread' if module is _thread else '_start_new_thread'\n"
+        "    setattr(module, name, lambda *_: real(die, ()))\n"
+        "sys.argv = ['lvef', '--version']\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (done.returncode == 0 and done.stdout.startswith("lvef, version")) or done.stdout.startswith(
+        "lvef "
+    )
 
 
 def test_the_plotting_backend_of_a_notebook_is_not_inherited(monkeypatch):

@@ -7,12 +7,13 @@ Options come from the command line, else from variables such as ``LVEF_MEASURE_W
 
 from __future__ import annotations
 
+import _thread
 import errno
 import io
 import os
 import signal
 import sys
-import threading
+import time
 import traceback
 from contextlib import nullcontext, suppress
 from types import FrameType
@@ -250,13 +251,16 @@ def _exit_soon(code: object) -> None:
     workers = sys.modules.get("lvef.core.workers")
     if number == _stop_code() or (workers is not None and workers.has_abandoned_work()):
         _exit_now(number)
-    timer = threading.Timer(CLOSING_S, _exit_now, [number])
-    timer.daemon = True
     try:
-        timer.start()
-    except RuntimeError:
-        # No memory for a thread.
+        # Not by threading: without memory, its start() may wait for ever for a thread that died as it began.
+        _thread.start_new_thread(_exit_later, (number,))
+    except (RuntimeError, MemoryError):
         _exit_now(number)
+
+
+def _exit_later(code: int) -> None:
+    time.sleep(CLOSING_S)
+    _exit_now(code)
 
 
 def _exit_now(code: int) -> None:
