@@ -29,7 +29,7 @@ from lvef.stats.bootstrap import interval
 from lvef.synthesis.foreign import FOREIGN_CLASSES, foreign_clip
 from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
 from lvef.synthesis.phantom.render import render_phantom
-from lvef.training.camus_run import held_out
+from lvef.training.cases import held_out
 from lvef.transforms.sector import find_sector
 
 STREAM = 81207

@@ -20,7 +20,7 @@ from rich.console import Console
 from lvef.core.errors import ConfigError, DataError, QualityRefusal, run_main
 from lvef.core.records import Clip
 from lvef.core.terms import Structure
-from lvef.evaluation.stills.evaluation import read_names
+from lvef.datasets.camus import read_names
 from lvef.io.atomic import write_bytes_atomic, write_text_atomic
 from lvef.measure.options import MeasureOptions
 from lvef.synthesis.phantom.draw import Walls

@@ -166,7 +166,7 @@ def default_patients(camus: Path) -> list[str]:
         MissingExtraError: torch is not installed.
     """
     try:
-        from lvef.training.camus_run import held_out
+        from lvef.training.cases import held_out
     except ImportError:
         raise MissingExtraError("The default list of patients", "train") from None
     return held_out(read_split(camus, "training"), 0, 5, 1)[:MOTION_PATIENTS]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import fields
 
 import numpy as np
 
-from lvef.evaluation.metrics import METRIC_COLUMNS, Metric, MetricRow, MetricTable, bootstrap_metrics
-from lvef.evaluation.report import metrics_csv, pivot
+from lvef.evaluation.metrics import Metric, MetricRow, MetricTable, bootstrap_metrics
+from lvef.evaluation.report import pivot, records_csv
 
 MEAN = Metric("mean", lambda rows: float(rows[:, 0].mean()), "mean", "points")
 UNDEFINED = Metric("undefined", lambda _: math.nan)
@@ -64,6 +65,6 @@ def test_table_and_views():
     shown = pivot(table, ["a", "b"], lines, ".1f", facts=("baseline", "n"))
     assert shown == [("error", "8.0", "10 / 9", "4.2 (3.0 to 5.5)", "5.0 (4.0 to 6.0)")]
     assert pivot(table, ["a", "b"], lines, ".1f", group="view: A4C") == [("error", "3.0 (2.0 to 4.0)", "-")]
-    read = list(csv.DictReader(io.StringIO(metrics_csv(rows))))
-    assert list(read[0]) == list(METRIC_COLUMNS)
+    read = list(csv.DictReader(io.StringIO(records_csv(MetricRow, rows))))
+    assert list(read[0]) == [field.name for field in fields(MetricRow)]
     assert read[2]["group"] == "view: A4C" and read[2]["baseline"] == ""

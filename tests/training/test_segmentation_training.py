@@ -20,7 +20,7 @@ from lvef.core.errors import ConfigError, DataError  # noqa: E402
 from lvef.inference.session import open_session  # noqa: E402
 from lvef.models.export import export_segmentation  # noqa: E402
 from lvef.models.segmentation import SegNet, SegNetConfig  # noqa: E402
-from lvef.training.camus_run import held_out  # noqa: E402
+from lvef.training.cases import held_out  # noqa: E402
 from lvef.training.image_augmentation import (  # noqa: E402
     AugmentConfig,
     _drop_out,

@@ -115,6 +115,21 @@ def csv_cell(value: object) -> str:
     return printable(str(value))
 
 
+def flatten(values: Any, before: str = "") -> dict[str, Any]:  # noqa: ANN401
+    """Nested values by dotted name.
+
+    Example:
+        >>> flatten({"loss": {"kind": "mse"}, "epochs": 3})
+        {'loss.kind': 'mse', 'epochs': 3}
+    """
+    if not isinstance(values, Mapping):
+        return {before: values}
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flatten(value, f"{before}.{key}" if before else str(key))
+    return found
+
+
 def printable(name: str) -> str:
     """A file name that can be written as UTF-8: bytes that no character stands for become U+FFFD."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -109,6 +109,25 @@ def read_split(root: Path, name: str) -> list[str]:
         raise DataError(f"{path}: is no text; put the owner's database_split folder there.") from None
 
 
+def read_names(path: Path) -> list[str]:
+    """Patient names from a file of a user, one a line, without duplicates.
+
+    Raises:
+        DataError: The file cannot be read or is empty.
+    """
+    try:
+        names = path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        raise DataError(
+            f"{path} cannot be read; a file with patient names, one a line, was expected."
+        ) from None
+    if not names:
+        raise DataError(
+            f"{path} is empty and holds no patient name; patient names, one a line, were expected."
+        )
+    return list(dict.fromkeys(names))
+
+
 def split_path(root: Path, name: str) -> Path:
     """Where the list of a subgroup lies."""
     return root / "database_split" / f"subgroup_{name}.txt"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -100,6 +100,9 @@ BY_NAME: Mapping[str, Column] = MappingProxyType({c.name: c for c in COLUMNS})
 POLARS_TYPES: dict[str, pl.DataType] = {"text": pl.String(), "whole": pl.Int64(), "number": pl.Float64()}
 """Kind of a column -> its type in memory."""
 
+PATHS = ("path", "mask_path", "tracing_path")
+"""Columns of files, from the folder ``root``."""
+
 SUFFIXES = (".parquet", ".csv")
 """Endings of manifest files."""
 
@@ -145,6 +148,17 @@ def timing_columns(times_s: FloatArray, tolerance: float) -> dict[str, Any]:
         "duration_s": float(times_s[-1] - times_s[0]) + step,
         "frame_times_s": ";".join(f"{time:.6g}" for time in times_s) if uneven else None,
     }
+
+
+def values_for(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest's row states of the fields of a dataclass that are named as columns, with whole paths.
+
+    Args:
+        kind: The dataclass; fields of which nothing is stated keep its defaults.
+        row: Values by column.
+    """
+    stated = {f.name: row[f.name] for f in fields(kind) if row.get(f.name) is not None}
+    return stated | {name: Path(row["root"]) / stated[name] for name in PATHS if name in stated}
 
 
 def read_manifest(path: Path) -> pl.DataFrame:

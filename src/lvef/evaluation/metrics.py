@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -111,22 +111,10 @@ class MetricRow:
 
     def to_figure(self) -> Figure:
         """The row as model cards and ``summary.json`` hold it."""
+        r = self
         return Figure(
-            self.metric,
-            self.value,
-            self.unit,
-            self.low,
-            self.high,
-            self.level,
-            self.n,
-            self.split,
-            self.reference,
-            self.baseline,
+            r.metric, r.value, r.unit, r.low, r.high, r.level, r.n, r.split, r.reference, r.baseline
         )
-
-
-METRIC_COLUMNS = tuple(field.name for field in fields(MetricRow))
-"""Columns of ``metrics.csv``."""
 
 
 class MetricTable:
@@ -188,10 +176,6 @@ class PairedMetric:
     more_is_better: bool
 
 
-PAIRED_COLUMNS = tuple(field.name for field in fields(PairedMetric))
-"""Columns of ``paired.csv``."""
-
-
 def correct_p_values(paired: Iterable[PairedMetric]) -> list[PairedMetric]:
     """The same with Holm's correction over all tests."""
     found = list(paired)
@@ -210,6 +194,11 @@ def dice_score(predicted: BoolArray, truth: BoolArray) -> float:
     """Dice overlap, 0-1; NaN where both are empty."""
     total = int(predicted.sum() + truth.sum())
     return 2 * int((predicted & truth).sum()) / total if total else NAN
+
+
+def mean_of_column(column: int) -> Callable[[FloatArray], float]:
+    """The mean of a column of rows, for a `Metric`."""
+    return lambda rows: float(rows[:, column].mean())
 
 
 def make_bands(cut_offs: Sequence[float], unit: str) -> list[tuple[float, float, str]]:
@@ -269,31 +258,20 @@ def bootstrap_metrics(
         return []
     one_each = at is None or units == len(rows)
 
-    def compute(drawn: NDArray[Any]) -> list[float]:
-        return [metric.compute(drawn) for metric in metrics]
+    def compute(drawn: NDArray[np.intp]) -> list[float]:
+        chosen = rows[drawn if at is None or one_each else np.concatenate([at[i] for i in drawn])]
+        return [metric.compute(chosen) for metric in metrics]
 
-    def compute_drawn(drawn: NDArray[np.intp]) -> list[float]:
-        return compute(rows[drawn if at is None or one_each else np.concatenate([at[i] for i in drawn])])
-
-    order = np.arange(units)
-    ends = intervals(compute_drawn, order, make_generator(seed, f"{metrics[0].name}{ending}"), level=LEVEL)
+    order, n = np.arange(units), len(rows)
+    ends = intervals(compute, order, make_generator(seed, f"{metrics[0].name}{ending}"), level=LEVEL)
     found = []
-    for metric, value, (low, high) in zip(metrics, compute_drawn(order), ends, strict=True):
+    for metric, value, (low, high) in zip(metrics, compute(order), ends, strict=True):
         if np.isfinite([value, low, high]).all():
+            name, of_baseline = f"{metric.name}{ending}", _baseline(metric, rows, baseline)
+            v, lo, hi = (round(float(number), DIGITS) for number in (value, low, high))
             found.append(
                 MetricRow(
-                    method,
-                    group,
-                    f"{metric.name}{ending}",
-                    round(float(value), DIGITS),
-                    round(float(low), DIGITS),
-                    round(float(high), DIGITS),
-                    len(rows),
-                    metric.unit,
-                    _baseline(metric, rows, baseline),
-                    LEVEL,
-                    split,
-                    reference,
+                    method, group, name, v, lo, hi, n, metric.unit, of_baseline, LEVEL, split, reference
                 )
             )
     return found
@@ -382,6 +360,14 @@ def _pearson_r(predicted: FloatArray, reference: FloatArray) -> float:
     return pearson_r(predicted, reference) if np.ptp(predicted) and np.ptp(reference) else math.nan
 
 
+def _limits(predicted: FloatArray, reference: FloatArray) -> tuple[float, float]:
+    return limits_of_agreement(predicted - reference)
+
+
+def _intercept(predicted: FloatArray, reference: FloatArray) -> float:
+    return calibration_line(predicted, reference)[1]
+
+
 def _agreement(table: str, pairs: FloatArray) -> float:
     return observed_agreement(classify(pairs[:, 0], table), classify(pairs[:, 1], table))
 
@@ -398,19 +384,13 @@ def _metric(name: str, title: str, unit: str, statistic: Callable[[FloatArray, F
     return Metric(f"ef_{name}", lambda rows: statistic(rows[:, 0], rows[:, 1]), title, unit)
 
 
-_TABLE_METRICS = [
-    metric
-    for table, title in (("heart_failure", "heart-failure range"), ("report", "class of the source report"))
-    for metric in (
-        Metric(
-            f"ef_agreement_{table}",
-            partial(_agreement, table),
-            f"{title}: same",
-            baseline=partial(_majority, table),
-        ),
+def _table_metrics(table: str, title: str) -> tuple[Metric, Metric]:
+    agreement, majority = partial(_agreement, table), partial(_majority, table)
+    return (
+        Metric(f"ef_agreement_{table}", agreement, f"{title}: same", baseline=majority),
         Metric(f"ef_kappa_{table}", partial(_kappa, table), f"{title}: kappa", baseline=lambda _: 0.0),
     )
-]
+
 
 _METRICS = [
     _metric("mae", "mean absolute error (points)", EF_POINTS, mean_absolute_error),
@@ -420,18 +400,8 @@ _METRICS = [
     _metric("r", "Pearson's r", "", _pearson_r),
     _metric("bias", "bias (points)", EF_POINTS, lambda p, r: float((p - r).mean())),
     _metric("sd", "SD of the difference (points)", EF_POINTS, lambda p, r: float((p - r).std(ddof=1))),
-    _metric(
-        "limit_low",
-        "lower limit of agreement (points)",
-        EF_POINTS,
-        lambda p, r: limits_of_agreement(p - r)[0],
-    ),
-    _metric(
-        "limit_high",
-        "upper limit of agreement (points)",
-        EF_POINTS,
-        lambda p, r: limits_of_agreement(p - r)[1],
-    ),
+    _metric("limit_low", "lower limit of agreement (points)", EF_POINTS, lambda p, r: _limits(p, r)[0]),
+    _metric("limit_high", "upper limit of agreement (points)", EF_POINTS, lambda p, r: _limits(p, r)[1]),
     *(
         Metric(
             f"ef_auc_{threshold.key}",
@@ -451,13 +421,9 @@ _METRICS = [
     ),
     Metric("ef_macro_sensitivity", lambda rows: macro_sensitivity(confusion_of(rows)), "macro sensitivity"),
     _metric("calibration_slope", "calibration slope", "", lambda p, r: calibration_line(p, r)[0]),
-    _metric(
-        "calibration_intercept",
-        "calibration intercept (points)",
-        EF_POINTS,
-        lambda p, r: calibration_line(p, r)[1],
-    ),
-    *_TABLE_METRICS,
+    _metric("calibration_intercept", "calibration intercept (points)", EF_POINTS, _intercept),
+    *_table_metrics("heart_failure", "heart-failure range"),
+    *_table_metrics("report", "class of the source report"),
 ]
 
 EF_METRICS: dict[str, Metric] = {metric.name.removeprefix("ef_"): metric for metric in _METRICS}

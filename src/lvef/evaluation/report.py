@@ -22,9 +22,10 @@ import numpy as np
 import lvef
 from lvef.core.serialization import csv_cell, csv_text, parse_json, printable, to_json, to_plain
 from lvef.core.wording import DISCLAIMER
-from lvef.evaluation.metrics import METRIC_COLUMNS, NAN, PAIRED_COLUMNS, MetricRow, MetricTable, PairedMetric
+from lvef.evaluation.metrics import NAN, MetricRow, MetricTable
 from lvef.evaluation.runner import CaseResult
 from lvef.io.atomic import make_folder, remove_files, write_bytes_atomic, write_text_atomic
+from lvef.io.names import unique_name
 from lvef.measure.environment import describe_machine, package_versions
 from lvef.measure.options import MeasureOptions
 from lvef.report.style import LIGHT, css_variables
@@ -99,6 +100,17 @@ class Plot:
         """Check the first bytes: a browser shows an empty box for what it cannot read."""
         if self.png[:8] != b"\x89PNG\r\n\x1a\n" or len(self.png) < 24:
             raise ValueError(f"the plot {self.alt!r} is no PNG: it starts with {self.png[:8]!r}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        width, height = struct.unpack(">II", self.png[16:24])
+        return width, height
+
+    @property
+    def base64(self) -> str:
+        """The file's bytes as text, for a page."""
+        return b64encode(self.png).decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +212,9 @@ def metric_text(row: MetricRow | None, form: str) -> str:
     return MISSING if row is None else bounded_text(bounded(row), form)
 
 
-def listed(items: Sequence[str]) -> str:
-    """The first `MAX_NAMED` items, for people."""
-    return ", ".join(items[:MAX_NAMED]) + (", ..." if len(items) > MAX_NAMED else "")
+def listed(items: Sequence[str], most: int = MAX_NAMED) -> str:
+    """The first items, for people."""
+    return ", ".join(items[:most]) + (", ..." if len(items) > most else "")
 
 
 def reason_rows(results: Iterable[CaseResult]) -> list[Row]:
@@ -269,15 +281,9 @@ def file_names(labels: Sequence[str]) -> dict[str, str]:
         >>> file_names(["camus-seg", "Fold 1/camus-seg", "fold-1 camus seg"])
         {'camus-seg': 'camus-seg', 'Fold 1/camus-seg': 'fold-1-camus-seg', 'fold-1 camus seg': 'fold-1-camus-seg-2'}
     """
-    found: dict[str, str] = {}
-    for label in labels:
-        plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-") or "network"
-        name, number = plain, 1
-        while name in found.values():
-            number += 1
-            name = f"{plain}-{number}"
-        found[label] = name
-    return found
+    used: set[str] = set()
+    plain = {label: re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-") or "network" for label in labels}
+    return {label: unique_name(name, used) for label, name in plain.items()}
 
 
 FIGURE_COLUMNS = ("name", "value", "low", "high", "level", "n", "unit", "split", "reference", "trivial")
@@ -298,14 +304,10 @@ def figures_csv(header: Sequence[str], rows: Iterable[tuple[Sequence[str], Metri
     )
 
 
-def metrics_csv(rows: Iterable[MetricRow]) -> str:
-    """The tidy table as CSV."""
-    return table_csv(METRIC_COLUMNS, ([getattr(row, name) for name in METRIC_COLUMNS] for row in rows))
-
-
-def paired_csv(paired: Iterable[PairedMetric]) -> str:
-    """Every method against every other as CSV."""
-    return table_csv(PAIRED_COLUMNS, ([getattr(p, name) for name in PAIRED_COLUMNS] for p in paired))
+def records_csv(kind: type, records: Iterable[Any]) -> str:
+    """Records of a dataclass as CSV: a row each, a column a field."""
+    names = [field.name for field in fields(kind)]
+    return table_csv(names, ([getattr(record, name) for name in names] for record in records))
 
 
 def table_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -358,7 +360,7 @@ def write_report(folder: Path, report: EvaluationReport) -> list[str]:
         **report.csv,
     }
     if report.metrics:
-        texts[METRICS_NAME] = metrics_csv(report.metrics)
+        texts[METRICS_NAME] = records_csv(MetricRow, report.metrics)
     earlier = earlier_files(folder, report.run["schema"])
     for name, plot in report.plots.items():
         write_bytes_atomic(folder / name, plot.png)
@@ -426,16 +428,7 @@ def render_page(title: str, introduction: str, sections: Sequence[Section]) -> s
     Returns:
         HTML, to be written as UTF-8.
     """
-    shown = [
-        {
-            "title": section.title,
-            "text": section.text,
-            "tables": section.tables,
-            "plots": [_plot(plot) for plot in section.plots],
-        }
-        for section in sections
-    ]
-    return _template().render(title=title, introduction=introduction, sections=shown)
+    return _template().render(title=title, introduction=introduction, sections=sections)
 
 
 @cache
@@ -448,11 +441,6 @@ def _template() -> Template:
     environment.filters |= {"clean": _clean, "paragraphs": _paragraphs}
     environment.globals |= {"css_variables": css_variables, "light": LIGHT}
     return environment.get_template("page.html")
-
-
-def _plot(plot: Plot) -> dict[str, str | int]:
-    width, height = struct.unpack(">II", plot.png[16:24])
-    return {"alt": plot.alt, "width": width, "height": height, "data": b64encode(plot.png).decode("ascii")}
 
 
 def _paragraphs(text: str) -> list[str]:

@@ -87,16 +87,8 @@ class UsedWeights:
 def used_weights(predictor: Predictor, patients: int) -> UsedWeights:
     """Card and runtime of a loaded model."""
     card, engine = predictor.entry.card, predictor.engine
-    return UsedWeights(
-        card.name,
-        card.version,
-        card.model_sha256,
-        card.licence,
-        engine.backend,
-        engine.precision,
-        engine.device,
-        patients,
-    )
+    file = (card.name, card.version, card.model_sha256, card.licence)
+    return UsedWeights(*file, engine.backend, engine.precision, engine.device, patients)
 
 
 def patients_digest(patients: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ import lvef
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import PixelSpacing
 from lvef.core.runner import Pool, Progress, reason_of, run
+from lvef.datasets.manifest import values_for
 from lvef.io.atomic import write_text_atomic
 
 MANIFEST_SPACING = "manifest"
@@ -40,8 +41,8 @@ class Source:
         kind: ``clip`` or ``still``.
         patient: Its patient.
         view: As the dataset labels it.
-        phase: Phase of a still, or None.
         path: Its file.
+        phase: Phase of a still, or None.
         mask_path: File of its mask, or None.
         tracing_path: Table of its tracings, or None.
         spacing: Scale by the manifest, or None.
@@ -54,14 +55,14 @@ class Source:
     kind: str
     patient: str
     view: str
-    phase: str | None
     path: Path
-    mask_path: Path | None
-    tracing_path: Path | None
-    spacing: PixelSpacing | None
-    frame_rate_hz: float | None
-    ed_frame: int | None
-    es_frame: int | None
+    phase: str | None = None
+    mask_path: Path | None = None
+    tracing_path: Path | None = None
+    spacing: PixelSpacing | None = None
+    frame_rate_hz: float | None = None
+    ed_frame: int | None = None
+    es_frame: int | None = None
 
 
 def sources_of(manifest: pl.DataFrame, where: str) -> list[Source]:
@@ -91,22 +92,9 @@ def labels_of(manifest: pl.DataFrame) -> pl.DataFrame:
 
 
 def _source(row: Mapping[str, Any]) -> Source:
-    root = Path(row["root"])
     x, y = row["spacing_x_mm"], row["spacing_y_mm"]
-    return Source(
-        item=row["item"],
-        kind=row["kind"],
-        patient=row["patient"],
-        view=row["view"],
-        phase=row["phase"],
-        path=root / row["path"],
-        mask_path=root / row["mask_path"] if row["mask_path"] else None,
-        tracing_path=root / row["tracing_path"] if row["tracing_path"] else None,
-        spacing=PixelSpacing(x, y, MANIFEST_SPACING) if x and y else None,
-        frame_rate_hz=row["frame_rate_hz"],
-        ed_frame=row["ed_frame"],
-        es_frame=row["es_frame"],
-    )
+    spacing = PixelSpacing(x, y, MANIFEST_SPACING) if x and y else None
+    return Source(**values_for(Source, row), spacing=spacing)
 
 
 LEFT_OUT_NAME = "left_out.csv"

@@ -20,7 +20,7 @@ from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.runner import Progress
 from lvef.core.serialization import csv_text
 from lvef.core.terms import Phase, View
-from lvef.datasets.camus import CITATION, LICENCE, read_split, read_stills
+from lvef.datasets.camus import CITATION, LICENCE, read_names, read_split, read_stills
 from lvef.io.atomic import make_folder, write_bytes_atomic, write_text_atomic
 from lvef.io.avi import BEST_QUALITY, encode_motion_jpeg
 from lvef.stores.synthetic import Task
@@ -215,7 +215,7 @@ def camus_patients(
     if names is None:
         wanted = [p for group in ([subgroup] if subgroup else SUBGROUPS) for p in read_split(root, group)]
     else:
-        wanted = _names(names)
+        wanted = read_names(names)
         known = {p for group in SUBGROUPS for p in read_split(root, group)}
         other = [p for p in wanted if p not in known]
         if other:
@@ -288,18 +288,6 @@ def _has_stills(root: Path, patient: str) -> bool:
     return (root / "database_nifti" / patient).is_dir() or any(
         (root / "a2c_192" / f"{patient}_2CH_{phase}.png").is_file() for phase in Phase
     )
-
-
-def _names(path: Path) -> list[str]:
-    try:
-        found = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError):
-        raise DataError(
-            f"{path}: cannot be read; a file with patient names, one a line, was expected."
-        ) from None
-    if not found:
-        raise DataError(f"{path}: holds no patient name; one a line was expected.")
-    return found
 
 
 VIEWS_RATE_HZ = 25.0

@@ -183,6 +183,37 @@ class Acquisition:
         return np.asarray(np.arange(self.n_frames) / self.frame_rate_hz)
 
 
+@dataclass(frozen=True, slots=True)
+class RecordingOptions:
+    """Options of a synthetic recording; None is drawn.
+
+    Attributes:
+        ef_percent: Usual EF.
+        heart_rate_bpm: Mean heart rate.
+        rhythm: Sinus, fibrillation or ectopic.
+        frame_rate_hz: Frames per second.
+        n_frames: Length of the clip.
+    """
+
+    ef_percent: float | None = None
+    heart_rate_bpm: float | None = None
+    rhythm: RhythmKind | None = None
+    frame_rate_hz: float | None = None
+    n_frames: int | None = None
+
+    def draw(self, rng: np.random.Generator, ed_volume_ml: float, ef_percent: float) -> Acquisition:
+        """Draw a recording with these options; volume and EF as in `draw_acquisition`."""
+        return draw_acquisition(
+            rng,
+            ed_volume_ml=ed_volume_ml,
+            ef_percent=ef_percent,
+            kind=self.rhythm,
+            heart_rate_bpm=self.heart_rate_bpm,
+            frame_rate_hz=self.frame_rate_hz,
+            n_frames=self.n_frames,
+        )
+
+
 def draw_acquisition(
     rng: np.random.Generator,
     *,

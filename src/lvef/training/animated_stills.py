@@ -7,16 +7,19 @@ cut out, padded to a square.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lvef.core.errors import DataError, LvefError
-from lvef.core.records import FrameArray
+from lvef.core.records import Clip, FrameArray
 from lvef.core.terms import Phase
 from lvef.core.workers import ProcessPool
 from lvef.datasets.camus import CamusStill, read_split, read_stills
@@ -79,21 +82,48 @@ def pairs_of(stills: Iterable[CamusStill]) -> list[list[CamusStill]]:
     return [list(both) for _, both in groupby(stills, key=lambda s: (s.patient, s.view))]
 
 
+def still_squares(stills: Iterable[CamusStill], size: int) -> tuple[FrameArray, FrameArray]:
+    """Images and masks of stills as a network sees them, ``(n, size, size)`` each: sector found, padded to a square."""
+    images, masks = [], []
+    for still in stills:
+        clip = Clip(still.image[None], np.zeros(1), "still", still.patient)
+        placement = place(find_sector(clip).box, size, still.spacing)
+        images.append(fit(still.image[None], placement, size))
+        masks.append(fit(still.mask[None], placement, size, labels=True))
+    none = np.empty((0, size, size), np.uint8)
+    return np.concatenate([none, *images]), np.concatenate([none, *masks])
+
+
 def read_animated(path: Path, patients: Iterable[str]) -> tuple[FrameArray, FrameArray]:
     """Frames and labels ``(cines, FRAMES, size, size)`` of the named patients, from the file that `main` writes.
 
     Raises:
         DataError: The file is missing or of another kind.
     """
+    with open_arrays(path, "animated stills", "the .npz file that lvef train makes was expected") as stored:
+        mine = np.isin(stored["patients"], list(patients))
+        frames, labels = stored["frames"][mine], stored["labels"][mine]
+    return frames, labels
+
+
+@contextmanager
+def open_arrays(path: Path, what: str, remedy: str) -> Iterator[Mapping[str, NDArray[Any]]]:
+    """The arrays of an ``.npz`` file by name, for as long as the block lasts.
+
+    Args:
+        path: The file.
+        what: What it holds, for the message; so is ``remedy``.
+        remedy: What to do where it does not.
+
+    Raises:
+        DataError: The file is missing or of another kind: reading it, or what the block does with the arrays, failed.
+    """
+    damaged = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, BadZipFile)
     try:
         with np.load(path, allow_pickle=False) as stored:
-            mine = np.isin(stored["patients"], list(patients))
-            return stored["frames"][mine], stored["labels"][mine]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, BadZipFile) as error:
-        raise DataError(
-            f"{path}: no animated stills ({type(error).__name__}); the .npz file that lvef train makes "
-            "was expected."
-        ) from None
+            yield stored
+    except damaged as error:
+        raise DataError(f"{path}: no {what} ({type(error).__name__}); {remedy}.") from None
 
 
 def _job(args: tuple[list[CamusStill], int, int, int]) -> tuple[str, tuple[FrameArray, FrameArray] | None]:

@@ -14,24 +14,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-import lvef
 from lvef.core.config import from_mapping, to_mapping
 from lvef.core.errors import ConfigError, DataError
+from lvef.core.serialization import flatten
 from lvef.datasets.camus import CITATION, LICENCE, read_split
 from lvef.inference.card import Card, Training
 from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.training import run_folder
 from lvef.training.animated_stills import make_animated
 from lvef.training.callbacks import log_settings, make_loggers, progress_callbacks
-from lvef.training.cases import patients_sha256
+from lvef.training.cases import held_out, patients_sha256
 from lvef.training.checkpoints import LAST_NAME, RunCheckpoint, read_checkpoint
-from lvef.training.fit import make_trainer, quiet_logging
+from lvef.training.fit import interrupts_raised, make_trainer, quiet_logging
 from lvef.training.image_augmentation import AugmentConfig
 from lvef.training.machine import SEGNET
 from lvef.training.model_card import INTENDED_USE, save_card
@@ -163,21 +162,12 @@ def fit_averaged(
             gradient_clip=1.0,
             **settings,
         )
-        log_settings(trainer.loggers, run_folder.flatten(to_mapping(recipe)))
-        try:
+        log_settings(trainer.loggers, flatten(to_mapping(recipe)))
+        with interrupts_raised():
             trainer.fit(task, cases, validation, ckpt_path=last if last.exists() else None)
-        except SystemExit:
-            # Lightning ends the process on Ctrl-C; the caller decides that here.
-            raise KeyboardInterrupt from None
     # The file holds the average; the module in memory does so only when this start trained to the end itself.
     task.load_state_dict(read_checkpoint(last)["state_dict"])
     task.net.eval()
-
-
-def held_out(patients: list[str], fold: int, n_folds: int, seed: int) -> list[str]:
-    """Patients of one fold; folds are disjoint and together hold every patient once."""
-    order = np.random.default_rng(seed).permutation(len(patients))
-    return [patients[i] for i in sorted(order[fold::n_folds])]
 
 
 def read_left_out(path: Path, known: Sequence[str]) -> list[str]:
@@ -297,12 +287,7 @@ def train_on_camus(
         trained = fit(precision)
         minutes = round(minutes + (time.perf_counter() - began) / 60, 1)
         network, facts = write(trained, minutes)
-        made = {
-            "lvef": lvef.__version__,
-            "torch": torch.__version__,
-            "lightning": L.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
+        made = run_folder.package_versions() | {
             "config": to_mapping(recipe),
             "patients": len(used),
             "minutes": minutes,

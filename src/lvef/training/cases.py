@@ -84,19 +84,15 @@ def read_cases(
     if "patient" not in columns:
         raise DataError(f"{where}: its index names no patients; prepare it from a manifest of lvef again.")
     n = len(columns["item"])
-    efs = columns.get("ef_percent", [None] * n)
-    splits = columns.get("split", [None] * n)
-    phases = columns.get("phase", [None] * n)
+    names = ("item", "patient", "split", "ef_percent", "phase")
+    rows = zip(*(columns.get(name, [None] * n) for name in names), strict=True)
     cases, without = [], 0
-    for i in range(n):
-        ef = efs[i] if efs[i] is not None and np.isfinite(efs[i]) else None
-        if needs_ef and ef is None:
+    for number, (item, patient, split, ef, phase) in enumerate(rows):
+        value = float("nan") if ef is None or not np.isfinite(ef) else float(ef)
+        if needs_ef and np.isnan(value):
             without += 1
-            continue
-        value = float("nan") if ef is None else float(ef)
-        cases.append(
-            Case(store, i, columns["item"][i], columns["patient"][i], splits[i], value, phases[i] or "")
-        )
+        else:
+            cases.append(Case(store, number, item, patient, split, value, phase or ""))
     if not cases:
         if needs_ef and n:
             raise DataError(
@@ -152,11 +148,15 @@ def split_fold(cases: Sequence[Case], fold: int, n_folds: int, *, fraction: floa
         )
     if not 0 <= fold < n_folds:
         raise DataError(f"there is no fold {fold} among {n_folds}; they count from 0 to {n_folds - 1}.")
-    order = np.random.default_rng(seed).permutation(len(patients))
-    out = {patients[i] for i in order[fold::n_folds]}
+    out = set(held_out(patients, fold, n_folds, seed))
     rest = [case for case in usable if case.patient not in out]
-    held_out = tuple(case for case in usable if case.patient in out)
-    return _draw_validation(rest, held_out, fraction, seed)
+    return _draw_validation(rest, tuple(case for case in usable if case.patient in out), fraction, seed)
+
+
+def held_out(patients: Sequence[str], fold: int, n_folds: int, seed: int) -> list[str]:
+    """Patients of one fold; folds are disjoint and together hold every patient once."""
+    order = np.random.default_rng(seed).permutation(len(patients))
+    return [patients[i] for i in sorted(order[fold::n_folds])]
 
 
 def patients_sha256(patients: Iterable[str]) -> str:

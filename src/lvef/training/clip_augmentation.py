@@ -14,10 +14,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from lvef.training.image_augmentation import bernoulli, normal, per_case
 from lvef.training.recipe import AugmentationSettings
-
-CUT_OFF = 2.5
-"""Draws from a normal distribution are kept within this many standard deviations: no case leaves the image."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +77,12 @@ def augment_clips(grey: Tensor, by: Generators, settings: AugmentationSettings) 
     b = len(grey)
 
     def each(values: Tensor) -> Tensor:
-        return values.to(grey.device)[:, None, None, None]
+        return per_case(values).to(grey.device)
 
     if settings.log_gamma:
-        out = out.clamp(1e-4, 1) ** each(torch.exp(_normal(b, settings.log_gamma, by.draws)))
+        out = out.clamp(1e-4, 1) ** each(torch.exp(normal(b, settings.log_gamma, by.draws)))
     if settings.gain:
-        out = out * each(torch.exp(_normal(b, settings.gain, by.draws)))
+        out = out * each(torch.exp(normal(b, settings.gain, by.draws)))
     if settings.noise:
         spread = each(torch.rand(b, generator=by.draws) * settings.noise)
         # Where the image is black the scanner shows nothing: noise goes with the echo.
@@ -108,17 +106,15 @@ def transform_points(points: Tensor, theta: Tensor, size: int) -> Tensor:
 
 
 def _draw_maps(b: int, rng: Generator, settings: AugmentationSettings) -> Tensor:
-    angle = _normal(b, settings.rotation_deg * math.pi / 180, rng)
-    zoom = torch.exp(_normal(b, settings.log_zoom, rng))
-    mirror = 1.0 - 2.0 * (torch.rand(b, generator=rng) < settings.p_mirror).float()
+    angle = normal(b, settings.rotation_deg * math.pi / 180, rng)
+    zoom = torch.exp(normal(b, settings.log_zoom, rng))
+    mirror = 1.0 - 2.0 * bernoulli(b, settings.p_mirror, rng).float()
     theta = torch.zeros(b, 2, 3)
     cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
     theta[:, 0, 0], theta[:, 0, 1] = cos * mirror, -sin
     theta[:, 1, 0], theta[:, 1, 1] = sin * mirror, cos
-    theta[:, 0, 2], theta[:, 1, 2] = (
-        _normal(b, 2 * settings.shift, rng),
-        _normal(b, 2 * settings.shift, rng),
-    )
+    for axis in (0, 1):
+        theta[:, axis, 2] = normal(b, 2 * settings.shift, rng)
     return theta
 
 
@@ -126,7 +122,7 @@ def _lower_resolution(grey: Tensor, rng: Generator, probability: float) -> Tenso
     """Some of the clips at 0.5 to 1 of their resolution."""
     if not probability:
         return grey
-    on = torch.rand(len(grey), generator=rng) < probability
+    on = bernoulli(len(grey), probability, rng)
     parts = torch.rand(len(grey), generator=rng) * 0.5 + 0.5
     if not bool(on.any()):
         return grey
@@ -137,7 +133,3 @@ def _lower_resolution(grey: Tensor, rng: Generator, probability: float) -> Tenso
         shrunk = F.interpolate(grey[i : i + 1], size=(small, small), mode="area")
         out[i] = F.interpolate(shrunk, size=grey.shape[-2:], mode="bilinear", align_corners=False)[0]
     return out
-
-
-def _normal(n: int, sd: float, rng: Generator) -> Tensor:
-    return torch.randn(n, generator=rng).clamp_(-CUT_OFF, CUT_OFF) * sd

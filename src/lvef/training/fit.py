@@ -25,6 +25,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from lvef.core.errors import ConfigError
+from lvef.core.serialization import flatten
 from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.models.checkpoint import check_layers
 from lvef.models.families import build
@@ -61,7 +62,7 @@ from lvef.training.model_card import write_network
 from lvef.training.predictions import Table, metrics_of, predict, table_csv, validation_metric
 from lvef.training.recipe import VOLUME_TRACE, Recipe
 from lvef.training.regression import DivergedError, Task, task_for
-from lvef.training.run_folder import RunOptions, partition_csv, run_provenance, run_settings
+from lvef.training.run_folder import Run, RunOptions, partition_csv
 from lvef.training.training_data import TrainingData, mean_ef
 
 TALKATIVE = ("lightning.pytorch", "lightning.fabric", "torch.onnx")
@@ -129,29 +130,20 @@ def fit(
             f"{recipe.name}: its backbone stays as it is loaded, but no weights were given, and on random ones nothing can "
             "be learned; give --init FILE with those of torchvision's mobilenet_v2, or of lvef train own-backbone."
         )
-    settings = run_settings(recipe, data, partition, options)
     make_folder(options.out)
     with run_folder.locked(options.out), losses_named():
-        return _fit(recipe, data, partition, options, callbacks, net, settings, part)
+        return _fit(Run(recipe, data, partition, options), callbacks, net, part)
 
 
-def _fit(
-    recipe: Recipe,
-    data: TrainingData,
-    partition: Partition,
-    options: RunOptions,
-    callbacks: Sequence[L.Callback],
-    net: nn.Module,
-    settings: dict[str, Any],
-    part: str | None,
-) -> FitResult:
-    machine, out = options.machine, options.out
+def _fit(run: Run, callbacks: Sequence[L.Callback], net: nn.Module, part: str | None) -> FitResult:
+    recipe, data, partition, options = run.recipe, run.data, run.partition, run.options
+    machine, out, provenance = options.machine, options.out, run.provenance(part)
+    settings = provenance["settings"]
     earlier = run_folder.prepare_folder(out, settings, fresh=options.fresh, name=recipe.name)
     if earlier.get("complete"):
         return _completed_result(earlier, options)
     # A run keeps its arithmetic, also where it goes on on another machine.
     precision = earlier.get("precision") or machine.precision(recipe.precision, recipe.family)
-    provenance = run_provenance(settings, data, options, part)
     provenance |= {"precision": precision, "prolonged": earlier.get("prolonged", [])}
     task = task_for(recipe, net)
     last = out / f"{LAST_NAME}.ckpt"
@@ -183,7 +175,7 @@ def _fit(
         if trainer.is_global_zero:
             run_folder.write_run(out, provenance | {"complete": False})
             write_text_atomic(out / run_folder.PARTS_NAME, partition_csv(partition))
-            log_settings(trainer.loggers, run_folder.flatten(settings["recipe"]))
+            log_settings(trainer.loggers, flatten(settings["recipe"]))
         loading = CaseDataModule(
             data.part(partition.train, train=True),
             data.part(partition.validation, train=False),
@@ -193,14 +185,11 @@ def _fit(
             workers=machine.workers,
             first_epoch=resumed,
         )
-        try:
+        with interrupts_raised():
             trainer.fit(task, datamodule=loading, ckpt_path=last if resumed else None, weights_only=True)
-        except SystemExit:
-            # Lightning ends the process on Ctrl-C; the caller decides that here.
-            raise KeyboardInterrupt from None
     if not trainer.is_global_zero:
         return FitResult(out, len(table.rows), resumed, -1, nan, nan, {}, 0.0, None)
-    return _finish(task, recipe, data, partition, options, provenance, table, timer.time_elapsed(), resumed)
+    return _finish(run, task, provenance, table, timer.time_elapsed(), resumed)
 
 
 class CaseDataModule(L.LightningDataModule):
@@ -317,17 +306,10 @@ def make_network(recipe: Recipe, mean_ef_percent: float) -> nn.Module:
 
 
 def _finish(
-    task: Task,
-    recipe: Recipe,
-    data: TrainingData,
-    partition: Partition,
-    options: RunOptions,
-    provenance: dict[str, Any],
-    table: EpochLog,
-    seconds: float,
-    resumed: int,
+    run: Run, task: Task, provenance: dict[str, Any], table: EpochLog, seconds: float, resumed: int
 ) -> FitResult:
     """Take the best weights, let them predict, write the network, its card and the run's tables."""
+    recipe, options = run.recipe, run.options
     # A value that is no number counts as infinite, so that the first epoch is kept even then.
     row = min(table.rows, key=lambda row: row["val_loss"] if isfinite(row["val_loss"]) else inf)
     if not isfinite(row["val_loss"]):
@@ -339,15 +321,14 @@ def _finish(
     task.to(device)
     tables: dict[str, Table] = {}
     for name in ("validation", "held_out"):
-        if cases := getattr(partition, name):
-            part = data.part(cases, train=False)
-            tables[name] = predict(task, part, name, recipe.batch_size)
+        if cases := getattr(run.partition, name):
+            tables[name] = predict(task, run.data.part(cases, train=False), name, recipe.batch_size)
     write_text_atomic(options.out / run_folder.PREDICTIONS_NAME, table_csv(pl.concat(tables.values())))
     network = options.out / recipe.name if options.network else None
     if network is not None:
         figures = (validation_metric(tables["validation"]),)
         with quiet_logging():
-            write_network(task.net.cpu(), recipe, data, partition, options, seconds / 60, figures)
+            write_network(task.net.cpu(), run, seconds / 60, figures)
     fitted = FitResult(
         options.out,
         len(table.rows),
@@ -390,6 +371,15 @@ def _stopping(recipe: Recipe) -> list[L.Callback]:
     if not recipe.patience:
         return []
     return [EarlyStopping("val_loss", patience=recipe.patience, mode="min", verbose=False)]
+
+
+@contextmanager
+def interrupts_raised() -> Iterator[None]:
+    """Lightning ends the process on Ctrl-C; the caller decides that here."""
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
 
 
 @contextmanager

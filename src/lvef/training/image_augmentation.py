@@ -28,6 +28,9 @@ from torch.nn import functional as F
 
 from lvef.core.terms import Structure
 
+CUT_OFF = 2.5
+"""Draws from a normal distribution are kept within this many standard deviations: no case leaves the image."""
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -327,8 +330,8 @@ def uniform(n: int, low: float, high: float, rng: Generator) -> Tensor:
 
 
 def normal(n: int, sd: float, rng: Generator) -> Tensor:
-    """``(n,)`` around 0, at most 2.5 standard deviations away."""
-    return torch.randn(n, generator=rng).clamp_(-2.5, 2.5) * sd
+    """``(n,)`` around 0, at most `CUT_OFF` standard deviations away."""
+    return torch.randn(n, generator=rng).clamp_(-CUT_OFF, CUT_OFF) * sd
 
 
 def bernoulli(n: int, p: float, rng: Generator) -> Tensor:

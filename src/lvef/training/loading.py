@@ -57,9 +57,12 @@ class EpochSampler(Sampler[SampleIndex]):
     """
 
     def __init__(self, weights: Sequence[float], seed: int, rank: int = 0, world: int = 1) -> None:
-        self.weights = np.asarray(weights, dtype=np.float64)
-        self.seed, self.rank, self.world = seed, rank, world
-        self.epoch = 0
+        values = np.asarray(weights, dtype=np.float64)
+        self.whole = np.floor(values).astype(int)
+        self.broken = values - self.whole
+        # As many as they add up to, so that every epoch has as many steps; none comes twice for its broken part.
+        self.drawn = min(round(float(self.broken.sum())), int((self.broken > 0).sum()))
+        self.seed, self.rank, self.world, self.epoch = seed, rank, world, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the training loop before each epoch."""
@@ -67,29 +70,19 @@ class EpochSampler(Sampler[SampleIndex]):
 
     def __len__(self) -> int:
         """Draws of this process; the same in every epoch."""
-        return -(-self._total() // self.world)
+        return -(-(int(self.whole.sum()) + self.drawn) // self.world)
 
     def __iter__(self) -> Iterator[SampleIndex]:
         rng = np.random.default_rng([self.seed, 2, self.epoch])
-        whole = np.floor(self.weights).astype(int)
-        broken = self.weights - whole
-        # As many as they add up to, so that every epoch has as many steps; none comes twice for its broken part.
-        count = self._total() - int(whole.sum())
-        none = np.empty(0, dtype=np.int64)
-        extra = rng.choice(len(broken), count, replace=False, p=broken / broken.sum()) if count else none
-        copies = whole.copy()
-        copies[extra] += 1
+        copies = self.whole.copy()
+        if self.drawn:
+            shares = self.broken / self.broken.sum()
+            copies[rng.choice(len(shares), self.drawn, replace=False, p=shares)] += 1
         draws = [SampleIndex(case, self.epoch, k) for case, n in enumerate(copies) for k in range(n)]
         order = rng.permutation(len(draws))
         padded = np.resize(order, len(self) * self.world)
         for i in padded[self.rank :: self.world]:
             yield draws[i]
-
-    def _total(self) -> int:
-        whole = np.floor(self.weights).astype(int)
-        return int(whole.sum()) + min(
-            round(float((self.weights - whole).sum())), int((self.weights > whole).sum())
-        )
 
 
 class OrderedSampler(Sampler[SampleIndex]):

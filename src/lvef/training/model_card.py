@@ -11,6 +11,7 @@ from pathlib import Path
 from torch import nn
 
 from lvef.core.config import to_mapping
+from lvef.core.errors import LvefError
 from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, VOLUME_TRACE
 from lvef.datasets.camus import CITATION as CAMUS_CITATION
 from lvef.datasets.registry import find_reader
@@ -20,7 +21,7 @@ from lvef.models.families import describe
 from lvef.training import recipe as recipes
 from lvef.training.cases import Partition, patients_sha256
 from lvef.training.recipe import Recipe
-from lvef.training.run_folder import RunOptions
+from lvef.training.run_folder import Run
 from lvef.training.training_data import TrainingData
 from lvef.transforms.spec import ClipSpec, InputSpec
 
@@ -50,33 +51,22 @@ SYNTHETIC = ("lvef-phantom", "camus-motion")
 """Collections that were computed, wholly or in part."""
 
 
-def write_network(
-    net: nn.Module,
-    recipe: Recipe,
-    data: TrainingData,
-    partition: Partition,
-    options: RunOptions,
-    minutes: float,
-    figures: tuple[Figure, ...],
-) -> Card:
+def write_network(net: nn.Module, run: Run, minutes: float, figures: tuple[Figure, ...]) -> Card:
     """Write ``model.onnx``, ``card.json`` and ``split.csv``.
 
     Args:
         net: With the weights that count.
-        recipe: Its recipe.
-        data: Its data.
-        partition: Which cases it learned from.
-        options: Folder of the run, recipe's file and command.
+        run: The run that made it.
         minutes: Time it took.
         figures: Figures of merit on patients it did not learn from.
     """
     from lvef.models.export import export_network
 
-    folder = options.out / recipe.name
+    folder = run.options.out / run.recipe.name
     make_folder(folder)
-    export_network(net, recipe.family, input_shapes(recipe), folder / MODEL_NAME)
-    write_text_atomic(folder / SPLIT_NAME, split_csv(partition))
-    return save_card(build_card(net, recipe, data, partition, options, minutes, figures), folder)
+    export_network(net, run.recipe.family, input_shapes(run.recipe), folder / MODEL_NAME)
+    write_text_atomic(folder / SPLIT_NAME, split_csv(run.partition))
+    return save_card(build_card(net, run, minutes, figures), folder)
 
 
 def save_card(card: Card, folder: Path) -> Card:
@@ -98,32 +88,17 @@ def input_shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
     return {"grey": (1, clip.frames, clip.size, clip.size)}
 
 
-def build_card(
-    net: nn.Module,
-    recipe: Recipe,
-    data: TrainingData,
-    partition: Partition,
-    options: RunOptions,
-    minutes: float,
-    figures: tuple[Figure, ...],
-) -> Card:
+def build_card(net: nn.Module, run: Run, minutes: float, figures: tuple[Figure, ...]) -> Card:
     """The card of a trained network."""
+    recipe, data, partition, options = run.recipe, run.data, run.partition, run.options
     kind = {recipes.VOLUME_TRACE: VOLUME_TRACE, recipes.TWO_STREAM: EF_TWO_STREAM}.get(recipe.family, EF_CLIP)
-    settings = recipe.clip
-    shown = InputSpec(settings.size, data.crop, "black", settings.mean, settings.std)
+    s = recipe.clip
+    shown = InputSpec(s.size, data.crop, "black", s.mean, s.std)
     spec = None
     if kind == VOLUME_TRACE:
         shown = InputSpec(**vars(shown) | {"mirror": recipe.augmentation.p_mirror > 0})
     else:
-        spec = ClipSpec(
-            settings.frames,
-            settings.duration_s,
-            settings.size,
-            data.crop,
-            settings.mean,
-            settings.std,
-            settings.clips,
-        )
+        spec = ClipSpec(s.frames, s.duration_s, s.size, data.crop, s.mean, s.std, s.clips)
         shown = spec.square
     licences = data.words("licence")
     patients = partition.patients()["train"]
@@ -194,8 +169,6 @@ def _citation(collections: list[str]) -> str:
 
 
 def _known(name: str) -> str:
-    from lvef.core.errors import LvefError
-
     try:
         return find_reader(name).citation
     except LvefError:

@@ -13,7 +13,7 @@ import torch
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
 from lvef.inference.card import Figure
-from lvef.stats.agreement import agreement
+from lvef.stats.agreement import agreement, r_squared, root_mean_square_error
 from lvef.stats.bootstrap import interval
 from lvef.training.cases import Case
 from lvef.training.loading import CaseDataset, OrderedSampler, loader
@@ -159,9 +159,6 @@ def _ef_figures(predicted: FloatArray, wanted: FloatArray) -> dict[str, float]:
     if len(wanted) < 2:
         return found
     both = agreement(predicted, wanted)
-    squares = float(((predicted - wanted) ** 2).mean())
-    found |= {"rmse": squares**0.5, "bias": both.bias, "r": both.pearson_r, "median_mae": both.baseline_mae}
-    spread = float(wanted.var())
-    if spread > 0:
-        found["r2"] = 1 - squares / spread
+    found |= {"rmse": root_mean_square_error(predicted, wanted), "bias": both.bias, "r": both.pearson_r}
+    found |= {"median_mae": both.baseline_mae, "r2": r_squared(predicted, wanted)}
     return {key: value for key, value in found.items() if np.isfinite(value)}

@@ -84,29 +84,18 @@ class Task(L.LightningModule):
                 f"{self.recipe.name}: the loss is no longer a number in epoch {self.current_epoch}; lower "
                 "optimiser.learning_rate, or set optimiser.gradient_clip or precision 32-true."
             )
-        self.log(
-            "train_loss",
-            loss,
-            on_step=False,
-            on_epoch=True,
-            prog_bar=True,
-            sync_dist=True,
-            batch_size=len(batch["frames"]),
-        )
+        self._log_epoch(len(batch["frames"]), train_loss=loss)
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Loss and mean absolute error of a batch."""
         predicted, wanted = self.predicted(batch).float(), self.wanted(batch)
-        how: dict[str, Any] = {
-            "on_step": False,
-            "on_epoch": True,
-            "prog_bar": True,
-            "sync_dist": True,
-            "batch_size": len(wanted),
-        }
-        self.log("val_loss", base_loss(predicted, wanted, self.recipe.loss), **how)
-        self.log("val_mae", (predicted - wanted).abs().mean(), **how)
+        loss, mae = base_loss(predicted, wanted, self.recipe.loss), (predicted - wanted).abs().mean()
+        self._log_epoch(len(wanted), val_loss=loss, val_mae=mae)
+
+    def _log_epoch(self, cases: int, **values: Tensor) -> None:
+        """Log the means over an epoch of values of a batch of so many cases."""
+        self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=cases)
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401
         """Optimiser and schedule of the recipe."""

@@ -32,7 +32,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 import lvef
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
-from lvef.core.serialization import csv_text, parse_json
+from lvef.core.serialization import csv_text, flatten, parse_json
 from lvef.io.atomic import write_text_atomic
 from lvef.training.cases import Partition, patients_sha256
 from lvef.training.machine import Machine
@@ -55,21 +55,9 @@ LOCK_NAME = ".lock"
 """File that a run holds for as long as it writes."""
 
 RUN_FILES = (
-    RUN_NAME,
-    PARTS_NAME,
-    PREDICTIONS_NAME,
-    "metrics.csv",
-    "best.ckpt",
-    "last.ckpt",
-    "tensorboard",
-    "metrics",
-    "mlflow.db",
-    "mlruns",
-    "wandb",
-    "mobilenet_v2.pt",
-    HELD_OUT_NAME,
-    ANIMATED_NAME,
-    SYNTHETIC_NAME,
+    *(RUN_NAME, PARTS_NAME, PREDICTIONS_NAME, HELD_OUT_NAME, ANIMATED_NAME, SYNTHETIC_NAME),
+    *("metrics.csv", "best.ckpt", "last.ckpt", "mobilenet_v2.pt"),
+    *("tensorboard", "metrics", "mlflow.db", "mlruns", "wandb"),
 )
 """What ``--fresh`` removes, beside the network's folder."""
 
@@ -171,21 +159,6 @@ def write_run(out: Path, values: Mapping[str, Any]) -> None:
     write_text_atomic(out / RUN_NAME, text + "\n")
 
 
-def flatten(values: Any, before: str = "") -> dict[str, Any]:  # noqa: ANN401
-    """Nested settings by dotted name.
-
-    Example:
-        >>> flatten({"loss": {"kind": "mse"}, "epochs": 3})
-        {'loss.kind': 'mse', 'epochs': 3}
-    """
-    if not isinstance(values, Mapping):
-        return {before: values}
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= flatten(value, f"{before}.{key}" if before else str(key))
-    return found
-
-
 def _clear(out: Path, name: str) -> None:
     try:
         for entry in (*RUN_FILES, *([name] if name else [])):
@@ -237,36 +210,52 @@ class RunOptions:
     verbose: bool = False
 
 
-def run_settings(
-    recipe: Recipe, data: TrainingData, partition: Partition, options: RunOptions
-) -> dict[str, Any]:
-    """Whatever moves the numbers: a run goes on only with the same."""
-    return {
-        "recipe": to_mapping(recipe),
-        "stores": [row["index_sha256"] for row in data.describe()],
-        "fold": options.fold or "none",
-        "parts_sha256": {name: patients_sha256(found) for name, found in partition.patients().items()},
-        "init": options.init.name if options.init else "none",
-    }
-
-
-def run_provenance(
-    settings: dict[str, Any], data: TrainingData, options: RunOptions, part: str | None
-) -> dict[str, Any]:
-    """What ``run.json`` says beside the result."""
+def package_versions() -> dict[str, str]:
+    """What computes a run, for ``run.json``."""
     versions = {"lvef": lvef.__version__, "torch": str(torch.__version__), "lightning": L.__version__}
-    versions |= {"numpy": np.__version__, "python": platform.python_version()}
-    return {
-        "settings": settings,
-        "versions": versions,
-        "data": data.describe(),
-        "clips_without_ef": data.without_ef,
-        "device": options.machine.device_name(),
-        "machine": asdict(options.machine),
-        "init_filled": ("all" if part == "" else part) if part is not None else None,
-        "recipe_file": options.recipe_name,
-        "command": options.command,
-    }
+    return versions | {"numpy": np.__version__, "python": platform.python_version()}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a recipe on data.
+
+    Attributes:
+        recipe: Settings.
+        data: Data.
+        partition: Which cases are for what.
+        options: Where, on what, from which weights.
+    """
+
+    recipe: Recipe
+    data: TrainingData
+    partition: Partition
+    options: RunOptions
+
+    def settings(self) -> dict[str, Any]:
+        """Whatever moves the numbers: a run goes on only with the same."""
+        patients, init = self.partition.patients(), self.options.init
+        return {
+            "recipe": to_mapping(self.recipe),
+            "stores": [row["index_sha256"] for row in self.data.describe()],
+            "fold": self.options.fold or "none",
+            "parts_sha256": {name: patients_sha256(found) for name, found in patients.items()},
+            "init": init.name if init else "none",
+        }
+
+    def provenance(self, part: str | None) -> dict[str, Any]:
+        """What ``run.json`` says beside the result; ``part`` of the network was given first weights, or none."""
+        return {
+            "settings": self.settings(),
+            "versions": package_versions(),
+            "data": self.data.describe(),
+            "clips_without_ef": self.data.without_ef,
+            "device": self.options.machine.device_name(),
+            "machine": asdict(self.options.machine),
+            "init_filled": ("all" if part == "" else part) if part is not None else None,
+            "recipe_file": self.options.recipe_name,
+            "command": self.options.command,
+        }
 
 
 def partition_csv(partition: Partition) -> str:

@@ -19,7 +19,6 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
-from lvef.core.records import Clip
 from lvef.core.serialization import parse_json
 from lvef.core.terms import SEGMENTATION, Phase
 from lvef.datasets.camus import CamusStill, read_split, read_stills
@@ -29,7 +28,13 @@ from lvef.models.checkpoint import digest_of
 from lvef.models.export import export_segmentation
 from lvef.models.mobilenet import BackboneSegmentation, backbone_state
 from lvef.models.segmentation import SegNet, SegNetConfig
-from lvef.training.animated_stills import FRAME_RATE_HZ, STORED_SIZE, pairs_of, read_animated
+from lvef.training.animated_stills import (
+    FRAME_RATE_HZ,
+    STORED_SIZE,
+    pairs_of,
+    read_animated,
+    still_squares,
+)
 from lvef.training.camus_run import (
     CamusRecipe,
     CamusResult,
@@ -45,8 +50,7 @@ from lvef.training.image_augmentation import augment
 from lvef.training.losses import area_ratio_error, cross_entropy_and_dice, dice_per_case
 from lvef.training.recipe import check_choice
 from lvef.training.run_folder import HELD_OUT_NAME, RUN_NAME, RunOptions
-from lvef.transforms.frames import fit, other_phase_channels, place
-from lvef.transforms.sector import find_sector
+from lvef.transforms.frames import other_phase_channels
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Images and labels of the same shape."""
@@ -97,27 +101,11 @@ class SegmentationRecipe(CamusRecipe):
             check_choice("backbone", self.backbone, (BACKBONE,))
 
 
-def as_arrays(stills: list[CamusStill], size: int) -> tuple[Tensor, Tensor]:
-    """Stills as the network sees them: fan found, padded to a square, scaled.
-
-    Returns:
-        Images ``(n, size, size)`` uint8 and labels ``(n, size, size)`` uint8.
-    """
-    images = np.empty((len(stills), size, size), np.uint8)
-    labels = np.empty_like(images)
-    for i, still in enumerate(stills):
-        clip = Clip(still.image[None], np.zeros(1), "still", still.patient)
-        placement = place(find_sector(clip).box, size, still.spacing)
-        images[i] = fit(still.image[None], placement, size)[0]
-        labels[i] = fit(still.mask[None], placement, size, labels=True)[0]
-    return torch.from_numpy(images), torch.from_numpy(labels)
-
-
 def still_pairs(stills: Iterable[CamusStill], size: int) -> Arrays:
     """ED and ES of every patient and view that has both, each ``(pairs, 2, size, size)`` uint8."""
     pairs = [sorted(pair, key=lambda s: s.phase != Phase.ED) for pair in pairs_of(stills) if len(pair) == 2]
-    images, labels = as_arrays([still for pair in pairs for still in pair], size)
-    return images.numpy().reshape(-1, 2, size, size), labels.numpy().reshape(-1, 2, size, size)
+    images, labels = still_squares((still for pair in pairs for still in pair), size)
+    return images.reshape(-1, 2, size, size), labels.reshape(-1, 2, size, size)
 
 
 class FramePairs(Dataset[tuple[Tensor, Tensor]]):

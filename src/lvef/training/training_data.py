@@ -91,11 +91,8 @@ class TrainingData:
     def words(self, column: str, store: int | None = None) -> list[str]:
         """Distinct values of a text column of the indices, sorted; of one store or of all."""
         chosen = self.stores if store is None else self.stores[store : store + 1]
-        found: set[str] = set()
-        for opened in chosen:
-            columns = _columns(opened)
-            found |= {str(value) for value in columns.get(column, []) if value is not None}
-        return sorted(found)
+        values = (value for opened in chosen for value in _columns(opened).get(column, []))
+        return sorted({str(value) for value in values if value is not None})
 
 
 def open_training_data(recipe: Recipe, folders: Sequence[Path]) -> TrainingData:

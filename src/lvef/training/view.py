@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
 from lvef.core.errors import ConfigError
-from lvef.core.records import Clip
 from lvef.core.terms import MEASURABLE_VIEWS, RECOGNISED_VIEWS, VIEW, View
 from lvef.datasets.camus import CamusStill, read_stills
 from lvef.inference.card import MODEL_NAME, VIEW_OUTPUTS, Card, Figure
@@ -27,6 +26,7 @@ from lvef.models.view import ViewNet, ViewNetConfig
 from lvef.stats.agreement import roc_auc
 from lvef.stats.bootstrap import interval
 from lvef.synthesis.foreign import FOREIGN_CLASSES
+from lvef.training.animated_stills import still_squares
 from lvef.training.camus_run import (
     CamusRecipe,
     CamusResult,
@@ -41,8 +41,7 @@ from lvef.training.fit import quiet_logging
 from lvef.training.image_augmentation import augment, bernoulli, per_case
 from lvef.training.run_folder import SYNTHETIC_NAME, RunOptions
 from lvef.training.view_images import ViewImages, animated_images, join, read_or_make, still_images
-from lvef.transforms.frames import fit, normalise, place
-from lvef.transforms.sector import find_sector
+from lvef.transforms.frames import normalise
 from lvef.transforms.spec import InputSpec
 
 NOT_ECHO = RECOGNISED_VIEWS.index(View.NOT_ECHO)
@@ -323,11 +322,8 @@ def calibrate(task: ViewTask, stills: list[CamusStill]) -> tuple[Figure, ...]:
     Returns:
         AUC of A4C against A2C by patient, with a bootstrap interval over patients.
     """
-    spec, squares = task.recipe.input, []
-    for still in stills:
-        clip = Clip(still.image[None], np.zeros(1), "still", still.patient)
-        squares.append(fit(clip.frames, place(find_sector(clip).box, spec.size, still.spacing), spec.size)[0])
-    found = task.net(torch.from_numpy(normalise(np.stack(squares), spec))).numpy()
+    squares, _ = still_squares(stills, task.recipe.input.size)
+    found = task.net(torch.from_numpy(normalise(squares, task.recipe.input))).numpy()
     task.net.unit.mul_(float(np.quantile(found[:, -1], CALIBRATED_SHARE)))
     odds = found[:, RECOGNISED_VIEWS.index(View.A4C)] - found[:, RECOGNISED_VIEWS.index(View.A2C)]
     names = [(still.patient, still.view) for still in stills]

@@ -14,12 +14,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.errors import DataError, QualityRefusal
+from lvef.core.errors import QualityRefusal
 from lvef.core.records import Box, Clip, FrameArray, PixelAspect
 from lvef.core.terms import MEASURABLE_VIEWS, RECOGNISED_VIEWS, View
 from lvef.datasets.camus import CamusStill
@@ -27,6 +26,7 @@ from lvef.io.atomic import atomic_path
 from lvef.synthesis.foreign import FOREIGN_CLASSES, foreign_clip
 from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
 from lvef.synthesis.phantom.render import render_phantom
+from lvef.training.animated_stills import open_arrays
 from lvef.transforms.frames import fit, place
 from lvef.transforms.sector import find_sector
 
@@ -100,11 +100,9 @@ def still_images(stills: Iterable[CamusStill]) -> ViewImages:
     parts = []
     for still in stills:
         box = find_sector(Clip(still.image[None], np.zeros(1), "still", still.patient)).box
-        both = [
-            same_sector(array[None], box, STORED_SIZE, labels=is_labels)
-            for array, is_labels in ((still.image, False), (still.mask, True))
-        ]
-        parts.append(_of_view(both[0], both[1], still.view, f"{REAL} {still.view}"))
+        frames = same_sector(still.image[None], box, STORED_SIZE)
+        labels = same_sector(still.mask[None], box, STORED_SIZE, labels=True)
+        parts.append(_of_view(frames, labels, still.view, f"{REAL} {still.view}"))
     return join(parts)
 
 
@@ -120,40 +118,25 @@ def animated_images(path: Path, patients: Iterable[str], per_cine: int = 3) -> V
         DataError: The file is missing or of another kind.
     """
     mine, parts = set(patients), []
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            # A patient's cines stand together, the A4C before the A2C; where one could not be made, the view is not known.
-            runs = [
-                list(run)
-                for _, run in groupby(enumerate(stored["patients"].tolist()), key=lambda row: row[1])
-            ]
-            known = [
-                (cine, view)
-                for run in runs
-                if len(run) == len(MEASURABLE_VIEWS) and run[0][1] in mine
-                for (cine, _), view in zip(run, MEASURABLE_VIEWS, strict=True)
-            ]
-            shown = [np.linspace(0, stored["frames"].shape[1] - 1, per_cine).astype(int)]
-            arrays = [stored[name][:, shown[0]] for name in ("frames", "labels")]
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        IndexError,
-        BadZipFile,
-    ) as error:
-        raise DataError(
-            f"{path}: no animated stills ({type(error).__name__}); the .npz file that lvef train makes was expected."
-        ) from None
+    with open_arrays(path, "animated stills", "the .npz file that lvef train makes was expected") as stored:
+        # A patient's cines stand together, the A4C before the A2C; where one could not be made, the view is not known.
+        named = enumerate(stored["patients"].tolist())
+        runs = [list(run) for _, run in groupby(named, key=lambda row: row[1])]
+        known = [
+            (cine, view)
+            for run in runs
+            if len(run) == len(MEASURABLE_VIEWS) and run[0][1] in mine
+            for (cine, _), view in zip(run, MEASURABLE_VIEWS, strict=True)
+        ]
+        shown = np.linspace(0, stored["frames"].shape[1] - 1, per_cine).astype(int)
+        frames, labels = (stored[name][:, shown] for name in ("frames", "labels"))
     for cine, view in known:
-        lit = arrays[0][cine].max(0) > 0
+        lit = frames[cine].max(0) > 0
         ys, xs = np.flatnonzero(lit.any(1)), np.flatnonzero(lit.any(0))
         box = Box(int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1)
-        both = [same_sector(a[cine], box, STORED_SIZE, labels=k == 1) for k, a in enumerate(arrays)]
-        parts.append(_of_view(both[0], both[1], view, f"{REAL} {view}"))
+        shown_frames = same_sector(frames[cine], box, STORED_SIZE)
+        shown_labels = same_sector(labels[cine], box, STORED_SIZE, labels=True)
+        parts.append(_of_view(shown_frames, shown_labels, view, f"{REAL} {view}"))
     return join(parts)
 
 
@@ -204,10 +187,6 @@ def read_or_make(path: Path, make: Sequence[tuple[str, int]], seed: int) -> View
                 parts.append(foreign_images(name, count, seed))
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **vars(join(parts)))
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return ViewImages(*(stored[name] for name in ("images", "labels", "views", "groups")))
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        raise DataError(
-            f"{path}: no synthetic images ({type(error).__name__}); remove it to make it anew."
-        ) from None
+    with open_arrays(path, "synthetic images", "remove it to make it anew") as stored:
+        arrays = [stored[name] for name in ("images", "labels", "views", "groups")]
+    return ViewImages(*arrays)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lvef.evaluation.metrics import PairedMetric
-from lvef.evaluation.plots.differences import (
+from lvef.evaluation.plots.agreement import (
     MAX_DICE_DROP,
     MAX_EF_DROP,
     PooledDrop,

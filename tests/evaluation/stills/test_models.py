@@ -8,8 +8,8 @@ import json
 import pytest
 
 from lvef.core.errors import ConfigError, DataError, WeightsError
-from lvef.datasets.camus import read_split
-from lvef.evaluation.stills.evaluation import POOLED_LABEL, TEST_SET_WARNING, Plan, load_models, read_names
+from lvef.datasets.camus import read_names, read_split
+from lvef.evaluation.stills.evaluation import POOLED_LABEL, TEST_SET_WARNING, Plan, load_models
 from lvef.measure.options import MeasureOptions
 from tests.evaluation.conftest import copy_network
 

@@ -157,10 +157,9 @@ def measure_case(case: Case, measurer: MeasuresStills) -> SignsResult:
     if case.clip is None:
         stills = _stills(case)
         reference = ejection_fraction(*(expert_volume(still) for still in stills))
-        measurement, _ = _measure_stills(case, stills, measurer)
+        m, _ = _measure_stills(case, stills, measurer)
     else:
-        measurement, _ = measurer.measure(case.clip.video)
-    m = measurement
+        m, _ = measurer.measure(case.clip.video)
     if m.status is Status.FAILED:
         raise DataError(m.reason)
     if case.clip is not None:

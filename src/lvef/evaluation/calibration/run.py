@@ -15,6 +15,7 @@ from lvef.core.config import to_mapping
 from lvef.core.records import FloatArray
 from lvef.core.runner import Progress
 from lvef.core.serialization import csv_text
+from lvef.datasets.camus import read_names
 from lvef.evaluation.calibration.cases import (
     ANIMATED,
     FIT,
@@ -36,7 +37,7 @@ from lvef.evaluation.metrics import EF_POINTS, LEVEL, Metric, MetricRow, bootstr
 from lvef.evaluation.plots.curves import risk_coverage_png
 from lvef.evaluation.report import EvaluationReport, Plot, Section, Table, settings_of
 from lvef.evaluation.runner import CaseRunner, settings_key, used_weights
-from lvef.evaluation.stills.evaluation import HELD_OUT_NAME, model_of_run, read_names
+from lvef.evaluation.stills.evaluation import HELD_OUT_NAME, model_of_run
 from lvef.evaluation.stills.robustness import PERTURBATIONS
 from lvef.geometry.categories import HeartFailureRange, heart_failure_range
 from lvef.inference.catalogue import find_model
@@ -124,7 +125,7 @@ INTERVAL_LEVEL = 0.90
 """Level of the intervals."""
 
 
-def cover_metrics(predicted: Sequence[Predicted], split: str, method: str, seed: int = 0) -> list[MetricRow]:
+def cover_metrics(predicted: Sequence[Predicted], split: str, method: str) -> list[MetricRow]:
     """Coverage, mean width, the oracle's width, and MAE of every group with at least two patients."""
     found = []
     for group in GROUPS:
@@ -140,7 +141,6 @@ def cover_metrics(predicted: Sequence[Predicted], split: str, method: str, seed:
                 baseline=rows,
                 split=split,
                 reference=REFERENCE,
-                seed=seed,
             )
     return found
 
@@ -169,13 +169,8 @@ def make_report(
     """Page, tables and figure."""
     limits = plan.options.thresholds
     curves = {
-        name: ([p.width for p in chosen], [abs(p.result.error) for p in chosen])
-        for name, source in (
-            ("stills", STILLS),
-            ("animated stills", ANIMATED),
-            ("phantoms", PHANTOMS),
-            ("perturbed stills", PERTURBED),
-        )
+        source: ([p.width for p in chosen], [abs(p.result.error) for p in chosen])
+        for source in (STILLS, ANIMATED, PHANTOMS, PERTURBED)
         if (chosen := [p for p in predicted if p.result.source == source and is_tested(p.result)])
     }
     plot = Plot(
@@ -253,12 +248,9 @@ def _signs_csv(results: Sequence[SignsResult], predicted: Sequence[Predicted]) -
     columns = ("item", "patient", "source", "view", "change", "part", "status", "reason_code", "method")
     rows = []
     for r in results:
-        interval = by.get(r.item)
-        ends = (
-            ("", "", "")
-            if interval is None
-            else (f"{interval.low:.2f}", f"{interval.high:.2f}", interval.group)
-        )
+        interval, ends = by.get(r.item), ("", "", "")
+        if interval is not None:
+            ends = f"{interval.low:.2f}", f"{interval.high:.2f}", interval.group
         rows.append(
             (
                 *(getattr(r, name) for name in columns),

@@ -36,6 +36,7 @@ from lvef.evaluation.metrics import (
     correct_p_values,
     majority_ef,
     make_generator,
+    mean_of_column,
     rows_by_patient,
     select_metrics,
 )
@@ -64,16 +65,11 @@ CLASS_METRICS = ("accuracy", "macro_sensitivity", *(f"sensitivity_{name}" for na
 TRACING_METRICS = [
     Metric(
         "line_mae_image_units",
-        lambda rows: float(rows[:, 0].mean()),
+        mean_of_column(0),
         "line ends, mean absolute error, image units (1 = longer side)",
         "sides of the picture",
     ),
-    Metric(
-        "line_mae_lengths",
-        lambda rows: float(rows[:, 1].mean()),
-        "line ends, mean absolute error, LV lengths",
-        "LV lengths",
-    ),
+    Metric("line_mae_lengths", mean_of_column(1), "line ends, mean absolute error, LV lengths", "LV lengths"),
 ]
 """Metrics of predicted lines; rows hold `TracingError.image_units` and `.lengths`."""
 
@@ -250,16 +246,15 @@ def _analyse_method(
         rows += _metrics(e, method, METRICS, filled, every, seed, ending=FILLED)
     rows += _metrics(e, method, METRICS, named, of_named, seed, ending=NAMED_FRAMES)
     lines = tracing_errors(cases, results, tracings)
-    if lines:
-        rows += bootstrap_metrics(
-            TRACING_METRICS,
-            np.array([(line.image_units, line.lengths) for line in lines]),
-            [line.patient for line in lines],
-            method=method.label,
-            split=e.selection.split,
-            reference="lines drawn by people on the ED and ES frames",
-            seed=seed,
-        )
+    rows += bootstrap_metrics(
+        TRACING_METRICS,
+        np.array([(line.image_units, line.lengths) for line in lines]),
+        [line.patient for line in lines],
+        method=method.label,
+        split=e.selection.split,
+        reference="lines drawn by people on the ED and ES frames",
+        seed=seed,
+    )
     parts = max(2, min(PARTS, len(pairs) // MIN_IN_PART))
     return MethodAnalysis(
         method,
@@ -286,8 +281,6 @@ def _metrics(
     ending: str = "",
     group: Group | None = None,
 ) -> list[MetricRow]:
-    if len(pairs) < 2:
-        return []
     return bootstrap_metrics(
         metrics,
         pairs,
@@ -342,26 +335,12 @@ def _compare(cases: Sequence[Case], first: Method, second: Method, seed: int) ->
     ends = intervals(differences, np.arange(len(at)), generator, level=LEVEL)
     errors = np.abs(rows[:, :2] - rows[:, 2:])
     p = signed_rank_p([float((errors[own, 1] - errors[own, 0]).mean()) for own in at])
-    return [
-        PairedMetric(
-            first.label,
-            second.label,
-            name,
-            metric.unit,
-            len(rows),
-            len(at),
-            ours,
-            theirs,
-            theirs - ours,
-            float(low),
-            float(high),
-            LEVEL,
-            p if name == "mae" else None,
-            None,
-            is_better,
-        )
-        for (name, is_better), metric, ours, theirs, (low, high) in zip(
-            COMPARED.items(), metrics, values(rows, 0), values(rows, 1), ends, strict=True
-        )
-        if np.isfinite([ours, theirs, low, high]).all()
-    ]
+    found = []
+    for metric, a, b, (low, high) in zip(metrics, values(rows, 0), values(rows, 1), ends, strict=True):
+        if np.isfinite([a, b, low, high]).all():
+            name = metric.name.removeprefix("ef_")
+            names, bounded = (first.label, second.label, name, metric.unit), (float(low), float(high), LEVEL)
+            p_of_mae = p if name == "mae" else None
+            numbers = (len(rows), len(at), a, b, b - a)
+            found.append(PairedMetric(*names, *numbers, *bounded, p_of_mae, None, COMPARED[name]))
+    return found

@@ -20,8 +20,9 @@ import polars as pl
 from lvef.core.errors import DataError
 from lvef.core.serialization import parse_json
 from lvef.core.terms import DatasetView, Split
-from lvef.datasets.manifest import read_manifest
+from lvef.datasets.manifest import read_manifest, values_for
 from lvef.evaluation.metrics import NAN, NOT_STATED, make_bands
+from lvef.evaluation.report import listed
 from lvef.evaluation.runner import patients_digest
 from lvef.inference.card import CARD_NAME, read_card
 
@@ -187,14 +188,15 @@ def read_cases(path: Path, split: str) -> Selection:
         raise DataError(
             f"{path}: no clip is in the split {split}; it has {listed}. Choose one of these with --split, or all."
         )
-    apical = chosen.filter(~pl.col("view").is_in(NOT_APICAL))
+    is_apical, has_ef = ~pl.col("view").is_in(NOT_APICAL), pl.col("ef_percent").is_not_null()
+    apical = chosen.filter(is_apical)
     if apical.is_empty():
         views = ", ".join(sorted(chosen["view"].unique()))
         raise DataError(
             f"{path}: none of its {len(chosen)} clips in the split {split} is an apical view ({views}); an EF is measured "
             "on A4C or A2C."
         )
-    known = apical.filter(pl.col("ef_percent").is_not_null())
+    known = apical.filter(has_ef)
     if known.is_empty():
         names = ", ".join(sorted(chosen["collection"].unique()))
         raise DataError(
@@ -207,13 +209,7 @@ def read_cases(path: Path, split: str) -> Selection:
             f"{path}: {len(cases)} {'clip' if len(cases) == 1 else 'clips'} of one patient in the split {split}; intervals "
             f"are drawn over patients, and at least {MIN_PATIENTS} are needed."
         )
-    training = _cases(
-        clips.filter(
-            ~pl.col("view").is_in(NOT_APICAL)
-            & (pl.col("split") == str(Split.TRAIN))
-            & pl.col("ef_percent").is_not_null()
-        )
-    )
+    training = _cases(clips.filter(is_apical, has_ef, pl.col("split") == str(Split.TRAIN)))
     by_split = {str(s): table.filter(pl.col("split") == str(s))["patient"].to_list() for s in Split}
     return Selection(
         path.name,
@@ -229,15 +225,10 @@ def read_cases(path: Path, split: str) -> Selection:
 
 def _baseline(training: Sequence[Case], cases: Sequence[Case]) -> tuple[float, str]:
     """The EF that is predicted without looking at an image."""
+    source = "median EF of the evaluated clips themselves, because the manifest has no training part with EF"
     if training:
-        return float(np.median([case.ef_percent for case in training])), (
-            f"median EF of the manifest's {len(training)} training clips"
-        )
-    own = float(np.median([case.ef_percent for case in cases]))
-    return (
-        own,
-        "median EF of the evaluated clips themselves, because the manifest has no training part with EF",
-    )
+        source = f"median EF of the manifest's {len(training)} training clips"
+    return float(np.median([case.ef_percent for case in training or cases])), source
 
 
 def _reference(cases: Sequence[Case]) -> str:
@@ -268,32 +259,9 @@ def _cases(table: pl.DataFrame) -> tuple[Case, ...]:
 
 
 def _case(row: Mapping[str, Any]) -> Case:
-    root = Path(row["root"])
     sides = [side for side in (row["height_px"], row["width_px"]) if side]
-    return Case(
-        item=row["item"],
-        collection=row["collection"],
-        patient=row["patient"],
-        split=row["split"] or "",
-        path=root / row["path"],
-        ef_percent=float(row["ef_percent"]),
-        edv_ml=_number(row["edv_ml"]),
-        esv_ml=_number(row["esv_ml"]),
-        ef_method=row["ef_method"] or "",
-        view=row["view"],
-        quality=row["quality"] or "",
-        rhythm=_rhythm(row["labels"]),
-        sex=row["sex"] or "",
-        side_px=max(sides) if len(sides) == 2 else None,
-        ed_frame=row["ed_frame"],
-        es_frame=row["es_frame"],
-        tracing_path=root / row["tracing_path"] if row["tracing_path"] else None,
-        mask_path=root / row["mask_path"] if row["mask_path"] else None,
-    )
-
-
-def _number(value: float | None) -> float:
-    return NAN if value is None else float(value)
+    values = values_for(Case, row) | {"split": row["split"] or "", "rhythm": _rhythm(row["labels"])}
+    return Case(**values, side_px=max(sides) if len(sides) == 2 else None)
 
 
 def _rhythm(labels: str | None) -> str:
@@ -422,5 +390,5 @@ def _read_parts(folder: Path) -> dict[str, str]:
 
 def _named(patients: Iterable[str]) -> str:
     names = sorted(patients)
-    shown = ", ".join(names[:MAX_NAMED]) + (", ..." if len(names) > MAX_NAMED else "")
-    return f"{len(names)} {'patient' if len(names) == 1 else 'patients'} ({shown}) {'is' if len(names) == 1 else 'are'}"
+    noun, verb = ("patient", "is") if len(names) == 1 else ("patients", "are")
+    return f"{len(names)} {noun} ({listed(names, MAX_NAMED)}) {verb}"

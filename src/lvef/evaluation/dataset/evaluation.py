@@ -105,8 +105,7 @@ class Inputs:
     Attributes:
         selection: What of the manifest is evaluated.
         networks: Models, loaded.
-        predicted: Label -> one result a case, of files of predictions.
-        unknown: Label -> items of that file that are no case.
+        predicted: Files of predictions, read.
         training_cases: Cases of the training part that are shown with their lines, never evaluated.
         tracings: Lines of the dataset, of evaluated and of shown cases.
         losses: Name of a training run -> its curves.
@@ -115,8 +114,7 @@ class Inputs:
 
     selection: Selection
     networks: Sequence[Network] = ()
-    predicted: Mapping[str, tuple[EfResult, ...]] = field(default_factory=dict)
-    unknown: Mapping[str, int] = field(default_factory=dict)
+    predicted: Sequence[Method] = ()
     training_cases: Sequence[Case] = ()
     tracings: ReferenceTracings = field(default_factory=dict)
     losses: Mapping[str, Curves] = field(default_factory=dict)
@@ -187,13 +185,11 @@ def load_inputs(plan: Plan) -> Inputs:
     notices += filter(None, (experimental_text(entry.card) for entry in entries))
     losses = {printable(run.resolve().name): read_losses(run) for run in plan.runs}
     read = [read_predictions(path) for path in plan.predictions]
-    labels = _labels(plan, entries)
-    of_files = dict(zip(labels[len(entries) :], read, strict=True))
-    predicted = {
-        label: match_predictions(results, selection.cases, str(path))
-        for (label, results), path in zip(of_files.items(), plan.predictions, strict=True)
-    }
-    items = {case.item for case in selection.cases}
+    labels, items = _labels(plan, entries), {case.item for case in selection.cases}
+    predicted = []
+    for label, results, path in zip(labels[len(entries) :], read, plan.predictions, strict=True):
+        matched = match_predictions(results, selection.cases, str(path))
+        predicted.append(Method(label, matched, unknown=len(results.keys() - items)))
     shown = _training_cases(plan, selection) if entries else []
     tracings, unusable = read_reference_tracings([*selection.cases, *shown])
     if unusable:
@@ -205,8 +201,7 @@ def load_inputs(plan: Plan) -> Inputs:
     for label, name in zip(labels, plan.weights, strict=False):
         measurer = pipeline.Measurer(replace(plan.options, weights=name))
         networks.append(Network(label, measurer, used_weights(measurer.predictor, patients)))
-    unknown = {label: len(results.keys() - items) for label, results in of_files.items()}
-    return Inputs(selection, networks, predicted, unknown, shown, tracings, losses, notices)
+    return Inputs(selection, networks, predicted, shown, tracings, losses, notices)
 
 
 def evaluate(inputs: Inputs, runner: CaseRunner) -> DatasetEvaluation:
@@ -230,10 +225,8 @@ def evaluate(inputs: Inputs, runner: CaseRunner) -> DatasetEvaluation:
         )
         for n in inputs.networks
     ]
-    for label, results in inputs.predicted.items():
-        methods.append(Method(label, results, unknown=inputs.unknown.get(label, 0)))
-    notices = (*selection.notices, *inputs.notices)
-    return DatasetEvaluation(selection, tuple(methods), notices, resumed, time.perf_counter() - began)
+    notices, seconds = (*selection.notices, *inputs.notices), time.perf_counter() - began
+    return DatasetEvaluation(selection, (*methods, *inputs.predicted), notices, resumed, seconds)
 
 
 def measure_cases(network: Network, cases: Sequence[Case], runner: CaseRunner) -> tuple[EfResult, ...]:
@@ -261,16 +254,10 @@ def measure_case(case: Case, measurer: Measures) -> EfResult:
     """Measure one clip; what its file may hold is in the result's status."""
     m, clip = measurer.measure(case.path)
     ef, edv, esv = (NAN if value is None else float(value) for value in (m.ef_percent, m.edv_ml, m.esv_ml))
+    reason = "" if m.ef_percent is not None else m.reason
+    codes, counts = tuple(dict.fromkeys(warning.code for warning in m.notices)), dict(m.counts)
     result = EfResult(
-        case.item,
-        str(m.status),
-        m.reason_code,
-        "" if m.ef_percent is not None else m.reason,
-        ef,
-        edv,
-        esv,
-        warnings=tuple(dict.fromkeys(warning.code for warning in m.notices)),
-        counts=dict(m.counts),
+        case.item, str(m.status), m.reason_code, reason, ef, edv, esv, warnings=codes, counts=counts
     )
     frames = case.named_frames
     if clip is None or frames is None or max(frames) >= len(clip.frames):
@@ -374,10 +361,8 @@ def read_losses(run: Path) -> Curves:
     for word in ("loss", "mae"):
         kept = [name for name in by_epoch if word in name.lower()]
         if kept:
-            return {
-                name: (np.array(sorted(found[name])), np.array([y for _, y in sorted(found[name].items())]))
-                for name in kept
-            }
+            curves = {name: np.array(sorted(found[name].items())).T for name in kept}
+            return {name: (epochs, values) for name, (epochs, values) in curves.items()}
     raise DataError(f"{paths[0]}: has no column of losses by epoch; the log of a training run was expected.")
 
 

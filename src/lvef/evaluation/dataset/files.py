@@ -13,8 +13,8 @@ from lvef.evaluation.dataset.analysis import Analysis, MethodAnalysis
 from lvef.evaluation.dataset.cases import Group
 from lvef.evaluation.dataset.evaluation import Plan
 from lvef.evaluation.dataset.predictions import NOT_COMPARABLE, REPORT_TEST_MAE, TracingError
-from lvef.evaluation.metrics import CLASSES, MetricRow
-from lvef.evaluation.report import figures_csv, paired_csv, settings_of, summary_of, table_csv
+from lvef.evaluation.metrics import CLASSES, MetricRow, PairedMetric
+from lvef.evaluation.report import figures_csv, records_csv, settings_of, summary_of, table_csv
 from lvef.evaluation.runner import patients_digest
 from lvef.geometry.categories import report_class
 
@@ -48,7 +48,7 @@ def make_csv_files(a: Analysis) -> dict[str, str]:
         ),
     }
     if a.paired:
-        files["paired.csv"] = paired_csv(a.paired)
+        files["paired.csv"] = records_csv(PairedMetric, a.paired)
     return files
 
 

@@ -260,9 +260,7 @@ def read_reference_tracings(cases: Sequence[Case]) -> tuple[dict[str, dict[Phase
         for phase, frame in zip(Phase, case.named_frames, strict=True):
             try:
                 traced = _traced(case, frame, tables)
-            except (GeometryError, DataError):
-                traced = None
-            if traced is None:
+            except (GeometryError, DataError, LookupError):
                 unusable += 1
             else:
                 found.setdefault(case.item, {})[phase] = traced
@@ -345,13 +343,10 @@ def _mean_error(numbers: Sequence[float], traced: TracedFrame) -> float:
 
 def _traced(
     case: Case, frame: int, tables: Mapping[Path, Mapping[str, Mapping[int, FloatArray]]]
-) -> TracedFrame | None:
+) -> TracedFrame:
+    """Lines of a frame; LookupError where the dataset has none of it."""
     if case.tracing_path is not None:
-        raw = tables[case.tracing_path].get(case.item, {}).get(frame)
-        return None if raw is None else traced_frame(frame, raw)
+        return traced_frame(frame, tables[case.tracing_path][case.item][frame])
     assert case.mask_path is not None
-    masks = read_labels(case.mask_path)
-    if frame >= len(masks):
-        return None
-    lines = volume_tracing_of_mask(masks[frame])
+    lines = volume_tracing_of_mask(read_labels(case.mask_path)[frame])
     return TracedFrame(frame, lines, volume_of_lines(lines), len(lines))

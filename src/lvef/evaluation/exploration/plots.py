@@ -23,7 +23,6 @@ from lvef.evaluation.plots.images import Tile, contact_sheet_png
 from lvef.evaluation.plots.style import (
     BLUE,
     NORMAL,
-    SMALL,
     VERMILION,
     add_axes,
     label_axes,
@@ -35,7 +34,7 @@ from lvef.evaluation.plots.style import (
 from lvef.geometry.categories import REPORT_MILD_RANGE
 from lvef.io.isolation import open_clip
 from lvef.report.style import INK, LINE, SOFT
-from lvef.stats.describe import Description, describe, fences, z_scores
+from lvef.stats.describe import Description, z_scores
 from lvef.transforms.frames import fit, place
 from lvef.transforms.sector import hide_outside_sector
 
@@ -129,14 +128,12 @@ def _panel(strip: Any, bars: Any, column: Column) -> None:  # noqa: ANN401
     _beyond(bars, values, limits)
     strip.set(xlim=shown, ylim=(-0.5, 0.5))
     strip.axis("off")
-    draw_box(strip, 0.0, values, d, column.fences, BLUE, height=0.5)
+    draw_box(strip, 0.0, values, BLUE, height=0.5)
     words = [
         f"n = {d.n:,}",
         "",
         f"median  {number_text(d.median)}",
         f"quartiles  {number_text(d.q25)} to {number_text(d.q75)}",
-    ]
-    words += [
         f"mean  {number_text(d.mean)}",
         f"SD  {number_text(d.std)}",
         f"range  {number_text(d.minimum)} to {number_text(d.maximum)}",
@@ -164,13 +161,13 @@ def number_text(value: float) -> str:
 
 def _beyond(axes: Any, values: FloatArray, limits: tuple[float, float]) -> None:  # noqa: ANN401
     """Write the number of values beyond the axis at its ends."""
-    below, above = int((values < limits[0]).sum()), int((values > limits[1]).sum())
-    for n, x, side, arrow in ((below, 0.01, "left", "<"), (above, 0.99, "right", ">")):
-        if n:
-            far = values.min() if side == "left" else values.max()
-            text = f"{n:,} further, to {number_text(float(far))}"
-            text = f"{arrow} {text}" if side == "left" else f"{text} {arrow}"
-            write_text(axes, x, 0.9, text, at="axes", ha=side, va="top", color=SOFT, size=SMALL)
+    below, above = values[values < limits[0]], values[values > limits[1]]
+    if len(below):
+        text = f"< {len(below):,} further, to {number_text(float(below.min()))}"
+        write_text(axes, 0.01, 0.9, text, at="axes", ha="left", va="top", color=SOFT)
+    if len(above):
+        text = f"{len(above):,} further, to {number_text(float(above.max()))} >"
+        write_text(axes, 0.99, 0.9, text, at="axes", ha="right", va="top", color=SOFT)
 
 
 def _ticks(axes: Any, *, whole: bool) -> None:  # noqa: ANN401
@@ -200,7 +197,7 @@ def z_scores_png(columns: Sequence[Column], *, heading: str) -> bytes:
     for row, column in enumerate(columns):
         z, unit = z_scores(column.values), column.quantity.unit
         ends += [float(z.min()), float(z.max())]
-        draw_box(axes, row, z, describe(z), fences(z), BLUE, height=0.36)
+        draw_box(axes, row, z, BLUE, height=0.36)
         text = (
             f"{column.low:,} low (below {column.fences.low:.1f} {unit})\n"
             f"{column.high:,} high (above {column.fences.high:.1f} {unit})"
@@ -291,9 +288,8 @@ def volumes_png(edv_esv: FloatArray, *, heading: str) -> bytes:
     axes.scatter(edv[~swapped], esv[~swapped], s=9, color=BLUE, alpha=alpha, lw=0, zorder=2)
     axes.scatter(edv[swapped], esv[swapped], s=22, marker="^", color=VERMILION, lw=0, zorder=3)
     axes.set(xlim=(0, right), ylim=(0, top))
-    lines = [(cut_off, INK, "-") for cut_off in REPORT_MILD_RANGE]
-    lines.append((0.0, VERMILION if swapped.any() else SOFT, "--"))
-    for ef, colour, style in lines:
+    equal = (0.0, VERMILION if swapped.any() else SOFT, "--")
+    for ef, colour, style in (*((cut_off, INK, "-") for cut_off in REPORT_MILD_RANGE), equal):
         slope = 1 - ef / 100
         end = min(right, top / slope)
         axes.plot([0, end], [0, slope * end], color=colour, lw=1.3, ls=style, zorder=2.5)

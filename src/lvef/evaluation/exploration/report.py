@@ -155,6 +155,7 @@ def make_plots(found: Exploration, examples: Examples | None) -> dict[str, Plot]
 def _sections(found: Exploration, plots: dict[str, Plot], examples: Examples | None) -> list[Section]:
     statistics, contents = statistics_table(found), contents_table(found)
     outliers, groups = outlier_table(found), group_table(found)
+    definitions = f"{MEASUREMENT_TEXT} {STATISTICS_TEXT}" if found.n_measurements else STATISTICS_TEXT
     overlap = "A patient with items under several labels counts once under each." if found.groups else ""
 
     def section(
@@ -163,13 +164,7 @@ def _sections(found: Exploration, plots: dict[str, Plot], examples: Examples | N
         return Section(title, text, shown, select_plots(plots, plot), brief)
 
     sections = [
-        section(
-            "Statistics",
-            "",
-            f"{MEASUREMENT_TEXT} {STATISTICS_TEXT}" if found.n_measurements else STATISTICS_TEXT,
-            [statistics],
-            [statistics],
-        ),
+        section("Statistics", "", definitions, [statistics], [statistics]),
         section("Distributions", "distributions.png"),
         section(
             "Outliers", "zscores.png", OUTLIER_TEXT, [outliers, *named_outlier_tables(found)], [outliers]

@@ -23,7 +23,7 @@ from lvef.evaluation.plots.style import (
     write_text,
 )
 from lvef.report.style import INK, LINE, SOFT
-from lvef.stats.describe import Description, Fences, describe, fences, outside
+from lvef.stats.describe import describe, fences, outside
 
 BOX_ROW_PX = 46
 """Height of a row with a box."""
@@ -43,8 +43,11 @@ def dice_png(groups: Mapping[str, Sequence[ArrayLike]], networks: Sequence[str],
     Returns:
         PNG, `WIDTH_PX` wide. Boxes: quartiles and median; whiskers: the last still within 1.5 times their distance.
     """
+    from matplotlib.lines import Line2D
+
     figure = new_figure(720, heading)
     axes = add_axes(figure, 110, 130, 40, 80)
+    looks = [(NETWORK_COLOURS[i % 4], NETWORK_MARKS[i % 4]) for i in range(len(networks))]
     width = 0.8 / len(networks)
     lowest = 1.0
     for place, lists in enumerate(groups.values()):
@@ -55,7 +58,9 @@ def dice_png(groups: Mapping[str, Sequence[ArrayLike]], networks: Sequence[str],
                 continue
             lowest = min(lowest, float(dice.min()))
             at = place + (number - (len(networks) - 1) / 2) * width
-            _box(axes, at, dice, width, NETWORK_COLOURS[number % 4], NETWORK_MARKS[number % 4])
+            (colour, mark), x = looks[number], at + _aside(len(dice)) * 0.5 * width
+            axes.scatter(x, dice, s=9, marker=mark, color=colour, alpha=0.45, lw=0, zorder=2)
+            _outline(axes, at, dice, colour, 0.31 * width, upright=True)
             write_text(axes, at, 1.02, f"{dice.mean():.3f}", at="column", ha="center")
     write_text(axes, -0.012, 1.02, "mean", at="axes", ha="right", color=SOFT)
     floor = max(0.0, np.floor(10 * lowest - 0.2) / 10)
@@ -63,40 +68,37 @@ def dice_png(groups: Mapping[str, Sequence[ArrayLike]], networks: Sequence[str],
     axes.set_xticks(range(len(groups)), [short_name(g) for g in groups], size=NORMAL, parse_math=False)
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="y", color=LINE, lw=0.8)
-    label_axes(
-        axes, y="Dice (1 = same pixels)" if floor == 0 else f"Dice (1 = same pixels; axis from {floor:.1f})"
-    )
-    _network_legend(axes, networks)
+    label_axes(axes, y=f"Dice (1 = same pixels{f'; axis from {floor:.1f}' if floor else ''})")
+    handles = [Line2D([], [], color=colour, marker=mark, ls="") for colour, mark in looks]
+    names = [short_name(name) for name in networks]
+    draw_legend(axes, handles, names, loc="lower left", bbox_to_anchor=(0, 1.06), ncols=4)
     return to_png(figure)
 
 
-def _box(axes: Any, at: float, dice: FloatArray, width: float, colour: str, mark: str) -> None:  # noqa: ANN401
-    # Points side by side without chance: the golden ratio spreads any number of them evenly.
-    aside = ((np.arange(len(dice)) * 0.618034) % 1 - 0.5) * 0.5 * width
-    axes.scatter(at + aside, dice, s=9, marker=mark, color=colour, alpha=0.45, lw=0, zorder=2)
-    # Drawn here: matplotlib's own boxes load pyplot, and with it whatever window system the machine has.
-    low, middle, high = np.percentile(dice, [25, 50, 75])
-    reach = 1.5 * (high - low)
-    # Of few stills none may lie between a quartile and its reach: no whisker runs back into the box.
-    ends = min(low, dice[dice >= low - reach].min()), max(high, dice[dice <= high + reach].max())
-    half = 0.31 * width
-    box_x, box_y = [at - half, at + half, at + half, at - half, at - half], [low, low, high, high, low]
-    axes.plot(box_x, box_y, color=colour, lw=1.5, solid_joinstyle="miter", zorder=3)
-    for side, end in zip((low, high), ends, strict=True):
-        axes.plot([at, at], [side, end], color=colour, lw=1.2, zorder=3)
-        axes.plot([at - half / 2, at + half / 2], [end, end], color=colour, lw=1.2, zorder=3)
-    axes.plot([at - half, at + half], [middle] * 2, color=INK, lw=2, solid_capstyle="butt", zorder=3.5)
+def _aside(n: int) -> FloatArray:
+    """Places of points side by side, -0.5 to 0.5, without chance: the golden ratio spreads any number evenly."""
+    return np.asarray((np.arange(n) * 0.618034) % 1 - 0.5)
 
 
-def _network_legend(axes: Any, networks: Sequence[str]) -> None:  # noqa: ANN401
-    from matplotlib.lines import Line2D
+def _outline(axes: Any, at: float, values: FloatArray, colour: str, half: float, *, upright: bool) -> None:  # noqa: ANN401
+    """Box, whiskers to the last value within the fences, and median; upright, or on its side.
 
-    handles = [
-        Line2D([], [], color=NETWORK_COLOURS[i % 4], marker=NETWORK_MARKS[i % 4], ls="")
-        for i in range(len(networks))
-    ]
-    names = [short_name(name) for name in networks]
-    draw_legend(axes, handles, names, loc="lower left", bbox_to_anchor=(0, 1.06), ncols=4)
+    Drawn here: matplotlib's own boxes load pyplot, and with it whatever window system the machine has.
+    """
+
+    def draw(along: Sequence[float], across: Sequence[float], **style: Any) -> None:  # noqa: ANN401
+        axes.plot(*((across, along) if upright else (along, across)), **style)
+
+    d, (low, high) = describe(values), outside(values, fences(values))
+    inside = values[~(low | high)]
+    # Of few values none may lie between a quartile and its fence: no whisker runs back into the box.
+    tips = min(d.q25, float(inside.min())), max(d.q75, float(inside.max()))
+    for side, tip in zip((d.q25, d.q75), tips, strict=True):
+        draw([side, tip], [at, at], color=colour, lw=1.2, zorder=3)
+        draw([tip, tip], [at - half / 2, at + half / 2], color=colour, lw=1.2, zorder=3)
+    box = [d.q25, d.q75, d.q75, d.q25, d.q25], [at - half, at - half, at + half, at + half, at - half]
+    draw(*box, color=colour, lw=1.5, solid_joinstyle="miter", zorder=3)
+    draw([d.median] * 2, [at - half, at + half], color=INK, lw=2, solid_capstyle="butt", zorder=3.5)
 
 
 def residuals_png(
@@ -145,7 +147,7 @@ def draw_box_rows(axes: Any, rows: Sequence[BoxRow], *, form: str) -> None:  # n
     for y, row in zip(write_rows(axes, labels, BOX_ROW_PX, -0.47), rows, strict=True):
         if len(row.values):
             d = describe(row.values)
-            draw_box(axes, y, row.values, d, fences(row.values), row.colour, height=22)
+            draw_box(axes, y, row.values, row.colour, height=22)
             summary = f"{d.median:{form}}  ({d.q25:{form}} to {d.q75:{form}})"
             write_text(axes, 1.02, y, summary, at="row", va="center")
     write_text(axes, 1.02, 1 + 12 / axes.get_ylim()[0], "median (quartiles)", at="axes", color=SOFT)
@@ -171,40 +173,20 @@ def write_rows(axes: Any, rows: Sequence[tuple[str, str]], row_px: int, name_x: 
             y += row_px
 
 
-def draw_box(
-    axes: Any,  # noqa: ANN401
-    y: float,
-    values: FloatArray,
-    d: Description,
-    ends: Fences,
-    colour: str,
-    *,
-    height: float,
-) -> None:
+def draw_box(axes: Any, y: float, values: FloatArray, colour: str, *, height: float) -> None:  # noqa: ANN401
     """A box on its side: quartiles, median, whiskers to the last value within the fences, points beyond.
 
     Args:
         axes: Where.
         y: Middle of the box, in the axes' unit.
         values: ``(n,)``, at least one.
-        d: Their description.
-        ends: Their fences.
         colour: Of box and points.
         height: Of the box, in the axes' unit.
     """
-    half = height / 2
-    low, high = outside(values, ends)
-    inside = values[~(low | high)]
-    # Of few values none may lie between a quartile and its fence: no whisker runs back into the box.
-    tips = min(d.q25, float(inside.min())), max(d.q75, float(inside.max()))
-    for side, tip in zip((d.q25, d.q75), tips, strict=True):
-        axes.plot([side, tip], [y, y], color=colour, lw=1.2, zorder=3)
-        axes.plot([tip, tip], [y - half / 2, y + half / 2], color=colour, lw=1.2, zorder=3)
-    box_x, box_y = [d.q25, d.q75, d.q75, d.q25, d.q25], [y - half, y - half, y + half, y + half, y - half]
-    axes.fill(box_x, box_y, color=colour, alpha=0.18, lw=0, zorder=2.9)
-    axes.plot(box_x, box_y, color=colour, lw=1.5, solid_joinstyle="miter", zorder=3)
-    axes.plot([d.median] * 2, [y - half, y + half], color=INK, lw=2, solid_capstyle="butt", zorder=3.5)
-    beyond = values[low | high]
-    # Points above and below each other without chance: the golden ratio spreads any number evenly.
-    aside = ((np.arange(len(beyond)) * 0.618034) % 1 - 0.5) * 0.8 * height
+    d, half = describe(values), height / 2
+    quartiles, sides = [d.q25, d.q75, d.q75, d.q25], [y - half, y - half, y + half, y + half]
+    axes.fill(quartiles, sides, color=colour, alpha=0.18, lw=0, zorder=2.9)
+    _outline(axes, y, values, colour, half, upright=False)
+    beyond = values[np.logical_or(*outside(values, fences(values)))]
+    aside = _aside(len(beyond)) * 0.8 * height
     axes.scatter(beyond, y + aside, s=7, color=colour, alpha=0.35, lw=0, zorder=2)

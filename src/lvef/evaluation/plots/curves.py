@@ -27,6 +27,7 @@ from lvef.report.style import INK, LINE, SOFT
 from lvef.stats.agreement import CalibrationPart
 
 _COLUMNS = 2
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 _TOP_PX, _PANEL_PX, _LEFT_PX, _RIGHT_PX, _GAP_PX = 84, 540, 100, 30, 110
 
 
@@ -54,7 +55,7 @@ def roc_png(
             if not len(false_rate):
                 continue
             colour = NETWORK_COLOURS[number % len(NETWORK_COLOURS)]
-            (line,) = axes.plot(false_rate, true_rate, color=colour, lw=1.7, zorder=3, ls=_dashes(number))
+            (line,) = axes.plot(false_rate, true_rate, color=colour, lw=1.7, zorder=3, ls=_DASHES[number % 4])
             handles.append(line)
             names.append(f"{short_name(name)}: {bounded_text(area, 'z.3f')}")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
@@ -96,7 +97,7 @@ def calibration_png(
     axes.set(xlim=(low, high), ylim=(low, high))
     axes.grid(color=LINE, lw=0.8)
     axes.plot([low, high], [low, high], color=INK, lw=1.2, zorder=2)
-    words = ["line: predicted = manifest"]
+    words: list[tuple[str, dict[str, str]]] = [("line: predicted = manifest", {})]
     for number, (name, parts, slope, intercept) in enumerate(networks):
         colour, mark = (t[number % len(t)] for t in (NETWORK_COLOURS, NETWORK_MARKS))
         x = [p.predicted for p in parts]
@@ -110,27 +111,17 @@ def calibration_png(
                 ends, intercept.value + slope.value * ends, color=colour, lw=1.3, ls=(0, (5, 3)), zorder=2.5
             )
         words += [
-            "",
-            short_name(name),
-            f"slope {bounded_text(slope, 'z.2f')}",
-            f"intercept {bounded_text(intercept, 'z.1f')}",
-            f"{sum(p.n for p in parts)} clips in {len(parts)} parts",
+            ("", {}),
+            (short_name(name), {"color": colour, "weight": "bold"}),
+            (f"slope {bounded_text(slope, 'z.2f')}", {}),
+            (f"intercept {bounded_text(intercept, 'z.1f')}", {}),
+            (f"{sum(p.n for p in parts)} clips in {len(parts)} parts", {}),
         ]
         axes.plot([], [], color=colour, lw=1.3, ls=(0, (5, 3)), marker=mark, ms=6)
-    words += [
-        "",
-        "points: means of parts of equal",
-        "size, with 95 % interval of the",
-        "mean; dashed: least squares",
-    ]
-    y_words = 0.98
-    for number, line in enumerate(words):
-        names = [short_name(name) for name, *_ in networks]
-        colour = NETWORK_COLOURS[names.index(line) % len(NETWORK_COLOURS)] if line in names else INK
-        weight = "bold" if line in names else "normal"
-        write_text(
-            axes, 1.04, y_words - 0.042 * number, line, at="axes", va="top", color=colour, weight=weight
-        )
+    legend = "\npoints: means of parts of equal\nsize, with 95 % interval of the\nmean; dashed: least squares"
+    words += [(line, {}) for line in legend.split("\n")]
+    for number, (line, options) in enumerate(words):
+        write_text(axes, 1.04, 0.98 - 0.042 * number, line, at="axes", va="top", **options)
     label_axes(axes, f"EF predicted (%)\nmanifest: {reference_name}", "EF of the manifest (%)")
     return to_png(figure)
 
@@ -187,10 +178,6 @@ def _panel(figure: Any, place: int, height: int, panels: int) -> Any:  # noqa: A
     row, column = divmod(place, _COLUMNS)
     left, top = _LEFT_PX + column * (wide + _GAP_PX), _TOP_PX + row * _PANEL_PX
     return add_axes(figure, left, top + 14, WIDTH_PX - left - wide, height - top - _PANEL_PX + 84)
-
-
-def _dashes(number: int) -> Any:  # noqa: ANN401
-    return ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))[number % 4]
 
 
 MIN_CASES = 10

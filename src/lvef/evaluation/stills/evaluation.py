@@ -14,7 +14,7 @@ import numpy as np
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.serialization import parse_json
-from lvef.datasets.camus import read_split
+from lvef.datasets.camus import read_names, read_split
 from lvef.evaluation.metrics import MetricTable, PairedMetric
 from lvef.evaluation.report import listed
 from lvef.evaluation.runner import (
@@ -159,23 +159,6 @@ def load_models(plan: Plan) -> EvaluatedModels:
     return EvaluatedModels(
         models, split, [*warnings, *filter(None, experimental), *_leakage_warnings(plan.data, models)]
     )
-
-
-def read_names(path: Path) -> list[str]:
-    """Patient names, one a line, without duplicates.
-
-    Raises:
-        DataError: The file cannot be read or is empty.
-    """
-    try:
-        names = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError):
-        raise DataError(
-            f"{path} cannot be read; a file with patient names, one a line, was expected."
-        ) from None
-    if not names:
-        raise DataError(f"{path} is empty; patient names, one a line, were expected.")
-    return list(dict.fromkeys(names))
 
 
 def _load_model(plan: Plan, name: str) -> Predictor:

@@ -240,26 +240,20 @@ def ef_metrics(comparison: EfComparison, *, method: str, split: str, seed: int) 
 
     The baseline is the median EF of the reference for every patient, or its most frequent category.
     """
-
-    def metrics_of(statistics: Sequence[str], kept: Sequence[bool], ending: str) -> list[MetricRow]:
-        pairs = comparison.pairs[list(kept)]
+    found: list[MetricRow] = []
+    for quality in ("", *QUALITIES):
+        pairs = comparison.pairs[[quality in ("", case.quality) for case in comparison.cases]]
         if len(pairs) < 2:
-            return []
-        return bootstrap_metrics(
-            select_metrics(*statistics),
+            continue
+        found += bootstrap_metrics(
+            select_metrics("mae", "bias") if quality else select_metrics(*EF_STATISTICS),
             pairs,
             method=method,
-            ending=f"_{comparison.key}{ending}".lower(),
+            ending=(f"_{comparison.key}_{quality}" if quality else f"_{comparison.key}").lower(),
             baseline=constant_pairs(pairs, float(np.median(pairs[:, 1]))),
             split=split,
             reference=comparison.reference,
             seed=seed,
-        )
-
-    found = metrics_of(EF_STATISTICS, [True] * len(comparison.cases), "")
-    for quality in QUALITIES:
-        found += metrics_of(
-            ("mae", "bias"), [case.quality == quality for case in comparison.cases], f"_{quality}"
         )
     return found
 
@@ -309,24 +303,10 @@ def _compare(first: ModelScores, second: ModelScores, seed: int) -> Iterator[Pai
         generator = make_generator(seed, f"{first.label} {second.label} {figure}")
         paired = compare(rows[:, 0], rows[:, 1], generator, level=LEVEL)
         if paired is not None:
-            ours, others_mean = rows[np.isfinite(rows).all(axis=1)].mean(axis=0).tolist()
-            yield PairedMetric(
-                first.label,
-                second.label,
-                figure,
-                unit,
-                paired.n,
-                paired.n,
-                ours,
-                others_mean,
-                paired.difference,
-                paired.low,
-                paired.high,
-                LEVEL,
-                paired.p,
-                None,
-                more_is_better,
-            )
+            means = rows[np.isfinite(rows).all(axis=1)].mean(axis=0).tolist()
+            names, bounded = (first.label, second.label, figure, unit), (paired.low, paired.high, LEVEL)
+            values = (paired.n, paired.n, *means, paired.difference)
+            yield PairedMetric(*names, *values, *bounded, paired.p, None, more_is_better)
 
 
 def _values(model: ModelScores) -> dict[tuple[str, str, bool], dict[str, float]]:

@@ -10,16 +10,17 @@ from typing import Any
 
 from lvef.core.terms import Structure
 from lvef.core.wording import DISCLAIMER
-from lvef.evaluation.metrics import CLASS_TABLES, EF_METRICS, EF_POINTS, LEVEL, MetricRow
-from lvef.evaluation.plots.agreement import EfPairs, agreement_plots
-from lvef.evaluation.plots.boxes import dice_png
-from lvef.evaluation.plots.differences import (
+from lvef.evaluation.metrics import CLASS_TABLES, EF_METRICS, EF_POINTS, LEVEL, MetricRow, PairedMetric
+from lvef.evaluation.plots.agreement import (
     MAX_DICE_DROP,
     MAX_EF_DROP,
+    EfPairs,
     PooledDrop,
+    agreement_plots,
     paired_png,
     robustness_png,
 )
+from lvef.evaluation.plots.boxes import dice_png
 from lvef.evaluation.plots.images import Tile, contact_sheet_png
 from lvef.evaluation.report import (
     MISSING,
@@ -34,8 +35,8 @@ from lvef.evaluation.report import (
     figures_csv,
     file_names,
     p_text,
-    paired_csv,
     pivot,
+    records_csv,
     select_plots,
     settings_of,
     shown_sections,
@@ -143,11 +144,11 @@ def make_report(e: StillsEvaluation, plan: Plan, *, with_files: bool) -> Evaluat
 def _sections(e: StillsEvaluation, plots: dict[str, Plot]) -> list[Section]:
     names = file_names(e.labels)
     dice = _overlap_table(e, "dice", "Mean Dice against the expert masks", with_unit=False)
+    mean_distance = "Mean distance between the two borders (mean symmetric surface distance)"
+    largest_distance = "Largest distance between the two borders (Hausdorff)"
     distances = [
-        _overlap_table(
-            e, "distance", "Mean distance between the two borders (mean symmetric surface distance)"
-        ),
-        _overlap_table(e, "hausdorff", "Largest distance between the two borders (Hausdorff)"),
+        _overlap_table(e, "distance", mean_distance),
+        _overlap_table(e, "hausdorff", largest_distance),
     ]
     paired = _paired_table(e)
     sections = [
@@ -382,7 +383,7 @@ def make_csv_files(e: StillsEvaluation) -> dict[str, str]:
     if drops := _drop_rows(e):
         files["robustness.csv"] = table_csv(tuple(drops[0]), (tuple(row.values()) for row in drops))
     if e.paired:
-        files["paired.csv"] = paired_csv(e.paired)
+        files["paired.csv"] = records_csv(PairedMetric, e.paired)
     return files
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase, Structure
 from lvef.evaluation.metrics import DIGITS, EF_POINTS, LEVEL, NAN, make_generator
-from lvef.evaluation.plots.differences import MAX_DICE_DROP, MAX_EF_DROP
+from lvef.evaluation.plots.agreement import MAX_DICE_DROP, MAX_EF_DROP
 from lvef.evaluation.report import Bounded
 from lvef.evaluation.stills.scores import PLACES, VIEWS, Image, Perturbation, StillScore, ef_pair, ef_pairs
 from lvef.inference.card import Figure
@@ -251,22 +251,14 @@ def performance_drops(
     known = np.isfinite(worse)
     parts = (known[:, : len(PLACES)], known[:, len(PLACES) :])
     counts = [*known.sum(axis=0), *(int(part.any(axis=1).sum()) for part in parts)]
-    return [
-        PerformanceDrop(
-            change,
-            name,
-            "" if name.startswith("dice") else EF_POINTS,
-            float(was),
-            Bounded(float(value), float(low), float(high)),
-            LEVEL,
-            int(n),
-            MAX_DICE_DROP if name.startswith("dice") else MAX_EF_DROP,
-        )
-        for name, value, was, (low, high), n in zip(
-            DROP_NAMES, _means(worse), _means(base), ends, counts, strict=True
-        )
-        if n
-    ]
+    found = []
+    drops = zip(DROP_NAMES, _means(worse), _means(base), ends, counts, strict=True)
+    for name, value, was, (low, high), n in drops:
+        unit, allowed = ("", MAX_DICE_DROP) if name.startswith("dice") else (EF_POINTS, MAX_EF_DROP)
+        if n:
+            drop = Bounded(float(value), float(low), float(high))
+            found.append(PerformanceDrop(change, name, unit, float(was), drop, LEVEL, int(n), allowed))
+    return found
 
 
 def drop_figures(drops: Sequence[PerformanceDrop], split: str) -> list[Figure]:

@@ -152,35 +152,29 @@ def segment_and_score(
 ) -> tuple[StillScore, NDArray[np.uint8]]:
     """As `score_still`, with the predicted labels ``(height, width)``: all background where the image is refused."""
     labels, tracing = _segment(predictor, still, other)
-    masks = {name: (labels == value, still.mask == value) for name, value in STRUCTURES.items()}
-    known = tuple(STRUCTURES) if predictor.gives_masks else ("lv",)
-    dice = {name: dice_score(*both) if name in known else NAN for name, both in masks.items()}
+    values: dict[str, Any] = {f"dice_{name}": NAN for name in STRUCTURES}
+    for name in STRUCTURES if predictor.gives_masks else ("lv",):
+        masks = labels == STRUCTURES[name], still.mask == STRUCTURES[name]
+        values[f"dice_{name}"] = dice_score(*masks)
+        if clean is None:
+            distances = border_distances(*masks, still.spacing)
+            values |= {f"hausdorff_{name}": distances.hausdorff, f"distance_{name}": distances.mean}
+    if clean is None:
+        expert, unit = _trace_expert(still), unit_of(still.spacing)
+        values |= {"volume_expert": _volume(expert, still), "tracing_expert": expert, "distance_unit": unit}
+    else:
+        values |= {"volume_expert": clean.volume_expert, "tracing_expert": clean.tracing_expert}
     score = StillScore(
         still.patient,
         str(still.view),
         str(still.phase),
         still.quality,
-        dice["lv"],
-        dice["myocardium"],
-        dice["la"],
-        _volume(tracing, still),
-        NAN,
+        volume=_volume(tracing, still),
         tracing=tracing,
         spacing=still.spacing,
+        **values,
     )
-    if clean is not None:
-        return replace(score, volume_expert=clean.volume_expert, tracing_expert=clean.tracing_expert), labels
-    nothing = np.zeros_like(still.mask, dtype=bool)
-    far = {
-        name: border_distances(found if name in known else nothing, truth, still.spacing)
-        for name, (found, truth) in masks.items()
-    }
-    expert = _trace_expert(still)
-    borders: dict[str, Any] = {f"hausdorff_{name}": distances.hausdorff for name, distances in far.items()}
-    borders |= {f"distance_{name}": distances.mean for name, distances in far.items()}
-    volume, unit = _volume(expert, still), unit_of(still.spacing)
-    values: dict[str, Any] = {"volume_expert": volume, "tracing_expert": expert, "distance_unit": unit}
-    return replace(score, **values, **borders), labels
+    return score, labels
 
 
 def labels_in_image(
@@ -336,8 +330,7 @@ def score_perturbed(
 ) -> StillScore:
     """Score a perturbed still, with its other phase perturbed too; its EF reference stays that of the unperturbed mask."""
     # Models of one frame would not look at it.
-    seen = other is not None and predictor.sees_other_phase
-    context = _perturb(other, change) if other is not None and seen else None
+    context = _perturb(other, change) if other is not None and predictor.sees_other_phase else None
     return score_still(predictor, _perturb(still, change), other=context, clean=clean)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.journal import file_stamp
 from lvef.core.records import FloatArray, Measurement, Tracing
-from lvef.core.serialization import printable
+from lvef.core.serialization import flatten, printable
 from lvef.core.terms import Status, Structure, View
 from lvef.evaluation.metrics import NAN, dice_score
 from lvef.evaluation.runner import CaseRunner, Measures, UsedWeights, settings_key
@@ -212,20 +212,14 @@ def compare_clip(
     )
 
 
-def flat_numbers(parameters: Mapping[str, Any], before: str = "") -> dict[str, float]:
+def flat_numbers(parameters: Mapping[str, Any]) -> dict[str, float]:
     """All numbers among nested parameters, by dotted names.
 
     Example:
         >>> flat_numbers({"name": "a", "gain": 2, "noise": {"level": 0.5, "on": True}})
         {'gain': 2.0, 'noise.level': 0.5, 'noise.on': 1.0}
     """
-    found: dict[str, float] = {}
-    for key, value in parameters.items():
-        if isinstance(value, Mapping):
-            found |= flat_numbers(value, f"{before}{key}.")
-        elif isinstance(value, int | float):
-            found[f"{before}{key}"] = float(value)
-    return found
+    return {name: float(v) for name, v in flatten(parameters).items() if isinstance(v, int | float)}
 
 
 def _check_clock(clip: TrueClip, true: FloatArray, found: FloatArray) -> None:

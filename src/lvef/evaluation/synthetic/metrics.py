@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import compress
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lvef.core.records import FloatArray
 from lvef.evaluation.metrics import (
@@ -19,6 +21,7 @@ from lvef.evaluation.metrics import (
     bootstrap_metrics,
     constant_pairs,
     make_bands,
+    mean_of_column,
 )
 from lvef.evaluation.synthetic.results import INVENTED, MATCHED, MISSED, OUTCOMES, SyntheticResult
 
@@ -31,10 +34,6 @@ REFERENCES = {
 
 GROUPED_REFERENCES = ("plane", "space")
 """References of every group; all clips together are compared with all of `REFERENCES`."""
-
-
-def _mean_of_column(column: int, rows: FloatArray) -> float:
-    return float(rows[:, column].mean())
 
 
 AGREEMENT = [EF_METRICS[name] for name in ("bias", "sd", "limit_low", "limit_high", "mae", "r")]
@@ -62,16 +61,11 @@ TIMING_METRICS: dict[str, Callable[[FloatArray], float]] = {
 }
 """Metrics of a timing error: mean and median, mean and 95th percentile of its absolute value."""
 
-CONTOUR_METRICS = tuple(
-    Metric(name, partial(_mean_of_column, column), title, unit)
-    for column, (name, title, unit) in enumerate(
-        (
-            ("dice_ed", "LV Dice at ED", ""),
-            ("dice_es", "LV Dice at ES", ""),
-            ("volume_error_percent", "volume in the plane, mean error (%)", "%"),
-            ("volume_mae_percent", "volume in the plane, mean absolute error (%)", "%"),
-        )
-    )
+CONTOUR_METRICS = (
+    Metric("dice_ed", mean_of_column(0), "LV Dice at ED"),
+    Metric("dice_es", mean_of_column(1), "LV Dice at ES"),
+    Metric("volume_error_percent", mean_of_column(2), "volume in the plane, mean error (%)", "%"),
+    Metric("volume_mae_percent", mean_of_column(3), "volume in the plane, mean absolute error (%)", "%"),
 )
 """Means of rows ``(n, 4)`` of the fields of `SyntheticResult` of these names."""
 
@@ -207,12 +201,11 @@ def group_metrics(group: Group, method: str, seed: int) -> list[MetricRow]:
     ]
     with_ef = [r for r in group.clips if r.has_ef]
     counts = [[r.count(MATCHED) + r.count(MISSED), r.count(MISSED), r.count(INVENTED)] for r in with_ef]
-    if sum(true for true, *_ in counts):
-        rows += _metrics(BEAT_METRICS, counts, with_ef, group, method, "true complete beats", seed)
-    contours = [(r, [getattr(r, metric.name) for metric in CONTOUR_METRICS]) for r in group.clips]
-    traced = [(r, values) for r, values in contours if all(map(math.isfinite, values))]
-    clips = [r for r, _ in traced]
-    rows += _metrics(CONTOUR_METRICS, [v for _, v in traced], clips, group, method, "true contour", seed)
+    rows += _metrics(BEAT_METRICS, counts, with_ef, group, method, "true complete beats", seed)
+    contours = np.array([[getattr(r, m.name) for m in CONTOUR_METRICS] for r in group.clips]).reshape(-1, 4)
+    known = np.isfinite(contours).all(axis=1)
+    clips = list(compress(group.clips, known))
+    rows += _metrics(CONTOUR_METRICS, contours[known], clips, group, method, "true contour", seed)
     if is_all:
         rows += [row for error in TIMING_ERRORS for row in timing_metrics(group, error, method, seed)]
     return rows
@@ -223,18 +216,9 @@ def ef_metrics(group: Group, reference: str, method: str, seed: int) -> list[Met
     clips, pairs = ef_pairs(group.clips, reference)
     if len(pairs) < 2:
         return []
-    return bootstrap_metrics(
-        AGREEMENT,
-        pairs,
-        [r.patient for r in clips],
-        method=method,
-        group=group.name,
-        ending=f"_{reference}",
-        baseline=constant_pairs(pairs, float(np.median(pairs[:, 1]))),
-        split=group.name,
-        reference=REFERENCES[reference],
-        seed=seed,
-    )
+    baseline = constant_pairs(pairs, float(np.median(pairs[:, 1])))
+    named = {"ending": f"_{reference}", "baseline": baseline}
+    return _metrics(AGREEMENT, pairs, clips, group, method, REFERENCES[reference], seed, **named)
 
 
 def timing_metrics(group: Group, error: str, method: str, seed: int) -> list[MetricRow]:
@@ -259,14 +243,15 @@ def mean_timing_errors(results: Sequence[SyntheticResult]) -> dict[str, float]:
 
 def _metrics(
     metrics: Sequence[Metric],
-    rows: Sequence[Sequence[float]],
+    rows: ArrayLike,
     clips: Sequence[SyntheticResult],
     group: Group,
     method: str,
     reference: str,
     seed: int,
+    **named: Any,  # noqa: ANN401
 ) -> list[MetricRow]:
-    """Metrics of rows, one for each of ``clips``."""
+    """Metrics of rows, one for each of ``clips``; ``named`` as in `bootstrap_metrics`."""
     return bootstrap_metrics(
         metrics,
         np.array(rows, dtype=float),
@@ -276,6 +261,7 @@ def _metrics(
         split=group.name,
         reference=reference,
         seed=seed,
+        **named,
     )
 
 

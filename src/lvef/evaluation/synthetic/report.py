@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from lvef.evaluation.report import (
     last_name,
     metric_text,
     reason_rows,
+    records_csv,
     select_plots,
     settings_of,
     shown_sections,
@@ -220,10 +221,7 @@ def clips_csv(evaluation: SyntheticEvaluation) -> str:
 
 def beats_csv(evaluation: SyntheticEvaluation) -> str:
     """Every true and every found beat, matched where they are the same."""
-    columns = [field.name for field in fields(BeatResult)]
-    return table_csv(
-        columns, ([getattr(b, column) for column in columns] for r in evaluation.measured for b in r.beats)
-    )
+    return records_csv(BeatResult, (beat for r in evaluation.measured for beat in r.beats))
 
 
 def make_plots(evaluation: SyntheticEvaluation, group: Group) -> dict[str, Plot]:
@@ -286,20 +284,14 @@ def _sections(e: SyntheticEvaluation, groups: Sequence[Group], plots: dict[str, 
     agreement = select_plots(
         plots, *(f"{plot}_{r}.png" for r in GROUPED_REFERENCES for plot in ("bland_altman", "scatter"))
     )
+    by_group = {r: f"EF by group: {REFERENCES[r]}" for r in GROUPED_REFERENCES}
+    first = [group_table(brief, GROUPED_REFERENCES[0], is_brief=True)]
     sections = [
-        Section(
-            "EF",
-            EF_TEXT,
-            [ef],
-            agreement,
-            [replace(ef, caption="EF, measured minus true")],
-        )
-    ]
-    for reference in GROUPED_REFERENCES:
-        title = f"EF by group: {REFERENCES[reference]}"
-        shown = [group_table(brief, reference, is_brief=True)] if reference == GROUPED_REFERENCES[0] else []
-        sections.append(Section(title, "", [group_table(groups, reference)], brief=shown))
-    sections += [
+        Section("EF", EF_TEXT, [ef], agreement, [replace(ef, caption="EF, measured minus true")]),
+        *(
+            Section(title, "", [group_table(groups, r)], brief=first if r == GROUPED_REFERENCES[0] else [])
+            for r, title in by_group.items()
+        ),
         Section(
             "Beats",
             f"{beats}\n\n{BEAT_TEXT}",
@@ -309,8 +301,6 @@ def _sections(e: SyntheticEvaluation, groups: Sequence[Group], plots: dict[str, 
         Section("Timing", TIMING_TEXT, [timing], select_plots(plots, "timing.png"), [timing]),
         Section("Contours", CONTOUR_TEXT, [contours], brief=[replace(contours, rows=contours.rows[:1])]),
         Section("Curves", CURVE_TEXT, plots=select_plots(plots, "curves_worst.png", "curves_random.png")),
-    ]
-    sections += [
         Section("Clips without an EF", "", [refused], brief=[refused]),
         Section("Clips that could not be evaluated", "", [failed]),
     ]
@@ -381,14 +371,9 @@ def beat_table(groups: Sequence[Group]) -> Table:
     for g in groups:
         b = count_beats(g.clips)
         missed = f"{100 * b['missed'] / b['true']:.1f}" if b["true"] else MISSING
-        counts = (
-            b["true"],
-            b["missed"],
-            missed,
-            *(b[key] for key in ("invented", "merged", "cut", "left_out")),
-        )
+        others = (str(b[key]) for key in ("invented", "merged", "cut", "left_out"))
         errors = (MISSING if math.isnan(ms) else f"{ms:.0f}" for ms in mean_timing_errors(g.clips).values())
-        rows.append((_by(g), g.label, *map(str, counts), *errors))
+        rows.append((_by(g), g.label, str(b["true"]), str(b["missed"]), missed, *others, *errors))
     return Table((*header, "ED, ms", "ES, ms", "ED off, ms", "ES off, ms"), rows)
 
 
@@ -400,15 +385,8 @@ def timing_table(group: Group) -> Table:
         if found[0]:
             cells = (metric_text(row, "+z.0f" if place < 2 else "z.0f") for place, row in enumerate(found))
             rows.append((words, str(found[0].n), *cells))
-    header = (
-        "timing error, found minus true, ms",
-        "n",
-        "mean",
-        "median",
-        "mean absolute",
-        "95th percentile, absolute",
-    )
-    return Table(header, rows)
+    names = ("mean", "median", "mean absolute", "95th percentile, absolute")
+    return Table(("timing error, found minus true, ms", "n", *names), rows)
 
 
 def contour_table(groups: Sequence[Group]) -> Table:

@@ -259,15 +259,12 @@ def plateau(curve: TrueCurve, at_s: float, reach_s: float) -> tuple[float, float
     middle = float(np.interp(at_s, times, volume))
     away = np.abs(volume - middle)
     limit = PLATEAU_SHARE * float(np.ptp(curve.volume_ml))
-    on = np.flatnonzero(away <= limit)
+    off = np.flatnonzero(away > limit)
     centre = int(np.argmin(np.abs(times - at_s)))
-    if centre not in on:
+    if centre in off:
         return at_s, at_s
-    first, last = centre, centre
-    while first > 0 and away[first - 1] <= limit:
-        first -= 1
-    while last + 1 < len(near) and away[last + 1] <= limit:
-        last += 1
+    first = int(max(off[off < centre], default=-1)) + 1
+    last = int(min(off[off > centre], default=len(near))) - 1
     start, end = float(times[first]), float(times[last])
     if first > 0:
         start -= (start - float(times[first - 1])) * (limit - away[first]) / (away[first - 1] - away[first])

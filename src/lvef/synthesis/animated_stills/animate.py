@@ -29,7 +29,7 @@ from lvef.synthesis.animated_stills.appearance import (
 from lvef.synthesis.animated_stills.matching import StillPair, apex_of, hinges_of
 from lvef.synthesis.animated_stills.motion import ContractionModel, fit_contraction
 from lvef.synthesis.truth import SyntheticClip, beats_in_clip
-from lvef.synthesis.volume_curves import Acquisition, Rhythm, RhythmKind, draw_acquisition, volume_at
+from lvef.synthesis.volume_curves import Acquisition, RecordingOptions, Rhythm, volume_at
 
 BLOOD_EDGE_PX = 2.0
 """Standard deviation of the soft border between speckle of blood and of tissue, pixels of the still."""
@@ -189,26 +189,16 @@ SIZE = 112
 
 
 @dataclass(frozen=True, slots=True)
-class AnimationOptions:
-    """Options of an animated still; None is drawn.
+class AnimationOptions(RecordingOptions):
+    """Options of an animated still; None is drawn. The EF is that of the usual beat, in the plane.
 
     Attributes:
-        ef_percent: EF of the usual beat, in the plane.
         own_ef: Take the patient's own EF; then ``ef_percent`` must be None.
-        heart_rate_bpm: Mean heart rate.
-        rhythm: Rhythm.
-        frame_rate_hz: Frames per second.
-        n_frames: Length of the clip.
         size: Side of the square image, padded and resized; None keeps the still's own grid.
         effects: Amounts; ``Effects()`` is the plain deformation.
     """
 
-    ef_percent: float | None = None
     own_ef: bool = False
-    heart_rate_bpm: float | None = None
-    rhythm: RhythmKind | None = None
-    frame_rate_hz: float | None = None
-    n_frames: int | None = None
     size: int | None = SIZE
     effects: Effects | None = field(default=None)
 
@@ -247,15 +237,7 @@ def animate_stills(
     drawn = float(rng.uniform(*EF_RANGE))
     wanted = drawn if wanted is None else wanted
     ed_level, es_level, ef = (0.0, 1.0, wanted) if options.own_ef else heart.levels_for_ef(wanted)
-    acquisition = draw_acquisition(
-        rng,
-        ed_volume_ml=heart.volume(ed_level),
-        ef_percent=ef,
-        kind=options.rhythm,
-        heart_rate_bpm=options.heart_rate_bpm,
-        frame_rate_hz=options.frame_rate_hz,
-        n_frames=options.n_frames,
-    )
+    acquisition = options.draw(rng, heart.volume(ed_level), ef)
     rhythm, held = _within_reach(acquisition.rhythm, heart)
     acquisition = replace(acquisition, rhythm=rhythm)
     times = acquisition.times_s

@@ -27,7 +27,7 @@ from lvef.synthesis.phantom.anatomy import (
 from lvef.synthesis.phantom.plane import Pose
 from lvef.synthesis.phantom.scanner import Beam, Scanner
 from lvef.synthesis.phantom.scatterers import Echogenicity
-from lvef.synthesis.volume_curves import Acquisition, RhythmKind, draw_acquisition
+from lvef.synthesis.volume_curves import Acquisition, RecordingOptions
 
 
 def draw_ef(rng: np.random.Generator) -> float:
@@ -175,15 +175,10 @@ With them walls have about the mean thickness at ED (11.4 and 10.9 mm) and the m
 
 
 @dataclass(frozen=True, slots=True)
-class PhantomOptions:
-    """Options of a phantom; None is drawn.
+class PhantomOptions(RecordingOptions):
+    """Options of a phantom; None is drawn. The EF is that of the body in space.
 
     Attributes:
-        ef_percent: Usual EF of the body in space.
-        heart_rate_bpm: Mean heart rate.
-        rhythm: Sinus, fibrillation or ectopic.
-        frame_rate_hz: Frames per second.
-        n_frames: Length of the clip.
         view: Four- or two-chamber view.
         size: Side of the square image in pixels.
         depth_mm: Depth of the image.
@@ -194,11 +189,6 @@ class PhantomOptions:
         walls: Incompressible, or as in experts' masks; the cavity is the same.
     """
 
-    ef_percent: float | None = None
-    heart_rate_bpm: float | None = None
-    rhythm: RhythmKind | None = None
-    frame_rate_hz: float | None = None
-    n_frames: int | None = None
     view: View = View.A4C
     size: int = 112
     depth_mm: float | None = None
@@ -288,15 +278,7 @@ def draw_phantom(
     if options.walls is Walls.EXPERT:
         shape = expert_walls(shape)
     ventricle = Ventricle(shape)
-    acquisition = draw_acquisition(
-        rng,
-        ed_volume_ml=ventricle.volume_ml,
-        ef_percent=ef,
-        kind=options.rhythm,
-        heart_rate_bpm=options.heart_rate_bpm,
-        frame_rate_hz=options.frame_rate_hz,
-        n_frames=options.n_frames,
-    )
+    acquisition = options.draw(rng, ventricle.volume_ml, ef)
     ventricle = _mild_enough(ventricle, acquisition)
     around = Surroundings(**draw_fields(Surroundings, rng))
     turn = 0.0 if options.view == View.A4C else TWO_CHAMBER_DEG

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import BoolArray, Clip, FloatArray, FrameArray, PixelSpacing, Tracing
-from lvef.core.terms import Structure
+from lvef.core.terms import Structure, View
 from lvef.geometry.landmarks import find_apex
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.geometry.tracing import tracing_of_contour
+from lvef.synthesis.phantom.draw import PhantomCase, PhantomOptions, draw_phantom
 from lvef.synthesis.phantom.plane import Contours, ContourTable, Placement
 from lvef.synthesis.phantom.scanner import Imaging
 from lvef.synthesis.phantom.scatterers import place_scatterers
 from lvef.synthesis.truth import SyntheticClip, beats_in_clip
-from lvef.synthesis.volume_curves import KICK_S, Rhythm, volume_at
-
-if TYPE_CHECKING:
-    from lvef.synthesis.phantom.draw import PhantomCase
-from lvef.core.terms import View
-from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
-from lvef.synthesis.volume_curves import RhythmKind
+from lvef.synthesis.volume_curves import KICK_S, Rhythm, RhythmKind, volume_at
 
 SUB_PIXEL_BITS = 6
 """Contours are filled with this many binary places of a pixel."""
