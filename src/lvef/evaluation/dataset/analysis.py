@@ -341,6 +341,6 @@ def _compare(cases: Sequence[Case], first: Method, second: Method, seed: int) ->
             name = metric.name.removeprefix("ef_")
             names, bounded = (first.label, second.label, name, metric.unit), (float(low), float(high), LEVEL)
             p_of_mae = p if name == "mae" else None
-            numbers = (len(rows), len(at), a, b, b - a)
-            found.append(PairedMetric(*names, *numbers, *bounded, p_of_mae, None, COMPARED[name]))
+            n, units, more = len(rows), len(at), COMPARED[name]
+            found.append(PairedMetric(*names, n, units, a, b, b - a, *bounded, p_of_mae, None, more))
     return found

@@ -60,7 +60,7 @@ def dice_png(groups: Mapping[str, Sequence[ArrayLike]], networks: Sequence[str],
             at = place + (number - (len(networks) - 1) / 2) * width
             (colour, mark), x = looks[number], at + _aside(len(dice)) * 0.5 * width
             axes.scatter(x, dice, s=9, marker=mark, color=colour, alpha=0.45, lw=0, zorder=2)
-            _outline(axes, at, dice, colour, 0.31 * width, upright=True)
+            _quartiles(axes, at, dice, colour, 0.31 * width, upright=True)
             write_text(axes, at, 1.02, f"{dice.mean():.3f}", at="column", ha="center")
     write_text(axes, -0.012, 1.02, "mean", at="axes", ha="right", color=SOFT)
     floor = max(0.0, np.floor(10 * lowest - 0.2) / 10)
@@ -80,7 +80,7 @@ def _aside(n: int) -> FloatArray:
     return np.asarray((np.arange(n) * 0.618034) % 1 - 0.5)
 
 
-def _outline(axes: Any, at: float, values: FloatArray, colour: str, half: float, *, upright: bool) -> None:  # noqa: ANN401
+def _quartiles(axes: Any, at: float, values: FloatArray, colour: str, half: float, *, upright: bool) -> None:  # noqa: ANN401
     """Box, whiskers to the last value within the fences, and median; upright, or on its side.
 
     Drawn here: matplotlib's own boxes load pyplot, and with it whatever window system the machine has.
@@ -96,8 +96,10 @@ def _outline(axes: Any, at: float, values: FloatArray, colour: str, half: float,
     for side, tip in zip((d.q25, d.q75), tips, strict=True):
         draw([side, tip], [at, at], color=colour, lw=1.2, zorder=3)
         draw([tip, tip], [at - half / 2, at + half / 2], color=colour, lw=1.2, zorder=3)
-    box = [d.q25, d.q75, d.q75, d.q25, d.q25], [at - half, at - half, at + half, at + half, at - half]
-    draw(*box, color=colour, lw=1.5, solid_joinstyle="miter", zorder=3)
+    quartiles, sides = (d.q25, d.q75), (at - half, at + half)
+    (x0, x1), (y0, y1) = (sides, quartiles) if upright else (quartiles, sides)
+    corners = [x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0]
+    axes.plot(*corners, color=colour, lw=1.5, solid_joinstyle="miter", zorder=3)
     draw([d.median] * 2, [at - half, at + half], color=INK, lw=2, solid_capstyle="butt", zorder=3.5)
 
 
@@ -186,7 +188,7 @@ def draw_box(axes: Any, y: float, values: FloatArray, colour: str, *, height: fl
     d, half = describe(values), height / 2
     quartiles, sides = [d.q25, d.q75, d.q75, d.q25], [y - half, y - half, y + half, y + half]
     axes.fill(quartiles, sides, color=colour, alpha=0.18, lw=0, zorder=2.9)
-    _outline(axes, y, values, colour, half, upright=False)
+    _quartiles(axes, y, values, colour, half, upright=False)
     beyond = values[np.logical_or(*outside(values, fences(values)))]
     aside = _aside(len(beyond)) * 0.8 * height
     axes.scatter(beyond, y + aside, s=7, color=colour, alpha=0.35, lw=0, zorder=2)

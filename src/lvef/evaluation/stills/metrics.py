@@ -303,10 +303,10 @@ def _compare(first: ModelScores, second: ModelScores, seed: int) -> Iterator[Pai
         generator = make_generator(seed, f"{first.label} {second.label} {figure}")
         paired = compare(rows[:, 0], rows[:, 1], generator, level=LEVEL)
         if paired is not None:
-            means = rows[np.isfinite(rows).all(axis=1)].mean(axis=0).tolist()
+            a, b = rows[np.isfinite(rows).all(axis=1)].mean(axis=0).tolist()
             names, bounded = (first.label, second.label, figure, unit), (paired.low, paired.high, LEVEL)
-            values = (paired.n, paired.n, *means, paired.difference)
-            yield PairedMetric(*names, *values, *bounded, paired.p, None, more_is_better)
+            n, difference = paired.n, paired.difference
+            yield PairedMetric(*names, n, n, a, b, difference, *bounded, paired.p, None, more_is_better)
 
 
 def _values(model: ModelScores) -> dict[tuple[str, str, bool], dict[str, float]]:
