@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc"),
 ]
 
-SEEDS = {"measure": (0, 1), "prepare": (2, 5, 7), "synthesize": (0, 1)}
+SEEDS = {"measure": (0, 1), "prepare": (2, 5, 7), "synthesize": (0, 1), "evaluate": (12001, 12034)}
 """Trials of each command that the tests run."""
 
 
