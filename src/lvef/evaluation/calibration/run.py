@@ -248,9 +248,10 @@ def _signs_csv(results: Sequence[SignsResult], predicted: Sequence[Predicted]) -
     columns = ("item", "patient", "source", "view", "change", "part", "status", "reason_code", "method")
     rows = []
     for r in results:
-        interval, ends = by.get(r.item), ("", "", "")
+        interval = by.get(r.item)
+        ends = ("", "", "")
         if interval is not None:
-            ends = f"{interval.low:.2f}", f"{interval.high:.2f}", interval.group
+            ends = (f"{interval.low:.2f}", f"{interval.high:.2f}", interval.group)
         rows.append(
             (
                 *(getattr(r, name) for name in columns),

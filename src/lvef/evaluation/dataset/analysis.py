@@ -339,8 +339,23 @@ def _compare(cases: Sequence[Case], first: Method, second: Method, seed: int) ->
     for metric, a, b, (low, high) in zip(metrics, values(rows, 0), values(rows, 1), ends, strict=True):
         if np.isfinite([a, b, low, high]).all():
             name = metric.name.removeprefix("ef_")
-            names, bounded = (first.label, second.label, name, metric.unit), (float(low), float(high), LEVEL)
-            p_of_mae = p if name == "mae" else None
-            n, units, more = len(rows), len(at), COMPARED[name]
-            found.append(PairedMetric(*names, n, units, a, b, b - a, *bounded, p_of_mae, None, more))
+            found.append(
+                PairedMetric(
+                    first.label,
+                    second.label,
+                    name,
+                    metric.unit,
+                    len(rows),
+                    len(at),
+                    a,
+                    b,
+                    b - a,
+                    float(low),
+                    float(high),
+                    LEVEL,
+                    p if name == "mae" else None,
+                    None,
+                    COMPARED[name],
+                )
+            )
     return found
