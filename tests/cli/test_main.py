@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import lvef
 from lvef.cli.data import data
 from lvef.cli.main import SECTIONS, VERBS, main
-from lvef.core.errors import DataError, QualityRefusal, WeightsError
+from lvef.core.errors import DataError, QualityRefusal, WeightsError, was_interrupted
 
 
 def python(*words: str) -> subprocess.CompletedProcess[str]:
@@ -227,9 +227,24 @@ def test_a_file_that_the_system_loses_is_no_bug(monkeypatch):
     )
     assert result.exit_code == 1
     assert result.stderr.startswith(
-        "lvef: /share/store/frames.u8: cannot be used (Stale file handle). Check the disk"
+        "lvef: /share/store/frames.u8: cannot be used (stale file handle). Check the disk"
     )
     assert result.stderr.count("\n") == 1
+
+
+def test_a_disk_that_is_gone_while_a_file_is_read_is_no_bug(monkeypatch):
+    result = verb_that_raises(monkeypatch, OSError(errno.EIO, "Input/output error"))
+    assert result.exit_code == 1 and result.stderr.startswith(
+        "lvef: a file: cannot be used (input/output error)."
+    )
+
+
+def test_causes_in_a_circle_end():
+    first, second = ValueError("a"), KeyError("b")
+    first.__cause__, second.__context__ = second, first
+    assert not was_interrupted(first)
+    second.__cause__ = KeyboardInterrupt()
+    assert was_interrupted(first)
 
 
 def test_what_goes_wrong_after_a_stop_signal_does_not_hide_the_stop(monkeypatch):

@@ -191,7 +191,7 @@ def test_a_stop_records_what_ends_at_once_and_abandons_the_rest(monkeypatch):
 def test_reason_of():
     lost = OSError(errno.ESTALE, "Stale file handle", "/share/a.avi")
     assert reason_of(lost, "a").startswith(
-        "a: /share/a.avi: cannot be used (Stale file handle). Check the disk"
+        "a: /share/a.avi: cannot be used (stale file handle). Check the disk"
     )
     assert reason_of(LvefError("Why."), "a.avi") == "Why."
     with pytest.raises(ZeroDivisionError) as met:

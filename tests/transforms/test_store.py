@@ -145,7 +145,7 @@ def test_a_store_that_the_system_cannot_read_is_not_called_none(store, monkeypat
         raise OSError(errno.ESTALE, "Stale file handle", str(path))
 
     monkeypatch.setattr(Path, "read_text", lost)
-    with pytest.raises(DataError, match=r"store.json: cannot be read \(Stale file handle\)"):
+    with pytest.raises(DataError, match=r"store.json: cannot be read \(stale file handle\)"):
         ClipStore(store.folder)
 
 
@@ -153,7 +153,7 @@ def test_a_file_that_is_lost_once_the_store_is_open(store):
     path = store.folder / shard_name(1)
     path.unlink()
     with pytest.raises(
-        DataError, match=r"cannot be read \(No such file or directory\); check the disk, or run"
+        DataError, match=r"cannot be read \(no such file or directory\); check the disk, or run"
     ) as met:
         store.frames("c2")
     assert str(met.value).startswith(str(path))

@@ -30,7 +30,7 @@ from lvef.core.errors import (
     UnknownNameError,
     did_you_mean,
     error_location,
-    system_reason,
+    file_error_message,
     was_interrupted,
 )
 
@@ -184,7 +184,7 @@ class MainGroup(LazyGroup):
             from lvef.core.memory import is_out_of_memory
 
             _print_error(
-                NO_MEMORY if is_out_of_memory(error) else system_reason(error) or _bug_message(error)
+                NO_MEMORY if is_out_of_memory(error) else file_error_message(error) or _bug_message(error)
             )
             ctx.exit(1)
 

@@ -20,6 +20,7 @@ It is shown to the user as it stands, so it never holds what DICOM says of a per
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -117,27 +118,38 @@ def plain_line(text: str) -> str:
     return text
 
 
+LOST = {errno.EIO, errno.ENODEV, errno.ENXIO, getattr(errno, "ESTALE", errno.EIO)}
+"""Errors of reading and writing, which name no file, from a disk or share that is gone."""
+
+
 def os_reason(error: OSError) -> str:
     """What the system says of an error, in small letters, for the middle of a sentence."""
     return (error.strerror or type(error).__name__).lower()
 
 
-def system_reason(error: BaseException) -> str:
+def file_error_message(error: BaseException) -> str:
     """What the system says of a file that it lost or refuses, and the remedy; empty where it is another error."""
-    if not isinstance(error, OSError) or not error.filename or not error.strerror:
+    if not isinstance(error, OSError) or not (error.filename or error.errno in LOST):
         return ""
     return (
-        f"{error.filename}: cannot be used ({error.strerror}). Check the disk or the network share, then give the same "
-        "command again."
+        f"{error.filename or 'a file'}: cannot be used ({os_reason(error)}). Check the disk or the network share, then give "
+        "the same command again."
     )
 
 
 def was_interrupted(error: BaseException) -> bool:
     """Whether a stop caused it: libraries turn the exception of Ctrl-C and of stop signals into others."""
-    seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, KeyboardInterrupt):
-        seen = seen.__cause__ or seen.__context__
-    return seen is not None
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, KeyboardInterrupt):
+            return True
+        # Causes may form a circle.
+        if one is not None and not any(one is other for other in seen):
+            seen.append(one)
+            waiting += [one.__cause__, one.__context__]
+    return False
 
 
 def error_location(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 import lvef
-from lvef.core.errors import LvefError, OutputError, error_location, system_reason, was_interrupted
+from lvef.core.errors import LvefError, OutputError, error_location, file_error_message, was_interrupted
 from lvef.core.memory import is_out_of_memory
 from lvef.core.workers import ProcessPool, ThreadPool, TimeLimitExceeded, WorkerLost
 
@@ -248,7 +248,7 @@ def reason_of(error: Exception, what: str) -> str:
         return str(error)
     if is_out_of_memory(error):
         return f"{what}: there was not enough memory for it; give fewer --jobs, or free some, then give the command again."
-    if reason := system_reason(error):
+    if reason := file_error_message(error):
         return f"{what}: {reason}"
     return f"{what}: lvef met an error it should not have ({error_location(error)}); please report it."
 

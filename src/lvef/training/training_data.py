@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from lvef.core.errors import ConfigError, DataError
+from lvef.core.errors import ConfigError, DataError, os_reason
 from lvef.core.records import FloatArray, FrameArray
 from lvef.core.serialization import parse_json
 from lvef.stores.recipes import TwoStreamRecipe
@@ -277,7 +277,7 @@ class TraceStore:
             ) from None
         except OSError as error:
             raise DataError(
-                f"{path}: cannot be read ({error.strerror}); check the disk and its permissions."
+                f"{path}: cannot be read ({os_reason(error)}); check the disk and its permissions."
             ) from None
         if not isinstance(self.info, dict):
             raise DataError(f"{path}: holds no object; prepare the traced frames again into a new folder.")

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from lvef.core.errors import DataError, panics_become
+from lvef.core.errors import DataError, os_reason, panics_become
 from lvef.core.records import FloatArray, FrameArray
 from lvef.core.serialization import parse_json
 from lvef.transforms.sampling import Sampling, mirrored, random_start_s, window
@@ -245,7 +245,7 @@ class ClipStore:
             try:
                 self._maps[shard] = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
             except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or "it is empty"
+                reason = os_reason(error) if isinstance(error, OSError) else "it is empty"
                 raise DataError(
                     f"{path}: cannot be read ({reason}); check the disk, or {_remedy(self.folder)}."
                 ) from None
@@ -279,7 +279,7 @@ def read_info(folder: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be read ({error.strerror}); check the disk and its permissions."
+            f"{path}: cannot be read ({os_reason(error)}); check the disk and its permissions."
         ) from None
     except ValueError:
         info = None
