@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 from lvef.core.runner import Progress
 from lvef.distributed import archive as module
 from lvef.distributed.archive import JobProgress
@@ -5,7 +7,8 @@ from lvef.distributed.archive import JobProgress
 
 def test_speed_time_left_and_counts(monkeypatch):
     clock = iter([100.0, 101.0, 102.0, 103.0, 104.0])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    # The clock of this module alone: other threads of the tests read that of the process.
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     seen = []
     job = JobProgress(Progress(state=seen.append))
     job.start(10)
@@ -16,7 +19,7 @@ def test_speed_time_left_and_counts(monkeypatch):
 
 def test_clips_of_an_earlier_run_are_no_speed(monkeypatch):
     clock = iter([0.0, 1.0, 2.0, 4.0])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     seen = []
     job = JobProgress(Progress(state=seen.append))
     job.start(5)

@@ -13,6 +13,7 @@ import textwrap
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -208,7 +209,7 @@ def test_a_sign_of_progress_begins_the_time_anew(silent_s, is_enough, monkeypatc
 
 def test_signs_are_sent_a_second_apart(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(decoder, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     here, there = socket.socketpair()
     with here, there:
         sender = decoder._SignSender(there)
