@@ -9,17 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from lvef.core.errors import OutputError
+from lvef.core.locks import is_locked_elsewhere
 from lvef.core.serialization import parse_json
-
-if sys.platform != "win32":
-    import fcntl
 
 JOURNAL_NAME = "finished.jsonl"
 """Name of the journal in an output folder."""
@@ -144,15 +141,11 @@ class Journal:
         self._is_torn = False
 
     def _lock(self, file: FileIO) -> None:
-        if sys.platform == "win32":
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if is_locked_elsewhere(file):
             file.close()
             raise OutputError(
                 f"{self.path.parent}: another run is writing there; wait for its end or choose another folder."
-            ) from None
+            )
 
 
 def file_key(paths: Sequence[Path], kind: str = "") -> str:

@@ -11,9 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lvef.core.errors import DataError, OutputError, os_reason
-
-if sys.platform != "win32":
-    import fcntl
+from lvef.core.locks import lock
 
 _TEMPORARY = re.compile(r"\.(.*\.)?[0-9a-f]{8}\.tmp(\..*)?")
 """Names of temporary files, of `atomic_path` and `check_writable`."""
@@ -179,7 +177,7 @@ def _create_locked(path: Path) -> int:
         try:
             # Not every file system has locks; without one, nothing is removed there either.
             with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_SH)
+                lock(descriptor, shared=True)
             if path.exists():
                 return descriptor
         except BaseException:
@@ -195,7 +193,7 @@ def _remove_unlocked(path: Path) -> None:
         return
     descriptor = os.open(path, os.O_RDWR)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor)
         path.unlink()
     finally:
         os.close(descriptor)

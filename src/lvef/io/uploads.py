@@ -19,10 +19,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from lvef.core.errors import DataError
+from lvef.core.locks import is_locked_elsewhere, lock
 from lvef.io.formats import known_suffix
-
-if sys.platform != "win32":
-    import fcntl
 
 LOCK_NAME = "lock"
 """File that a process holds locked in its own folder."""
@@ -59,8 +57,7 @@ class UploadStore:
             if self._lock is not None:
                 self._lock.close()
             self._lock = (hidden / LOCK_NAME).open("wb")
-            if sys.platform != "win32":
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_locked_elsewhere(self._lock)  # Nobody else has it: the file is new.
             hidden.rename(self.folder)
         except OSError as error:
             raise DataError(
@@ -166,14 +163,14 @@ def sanitize_name(raw: str) -> str:
     return UNNAMED if shown in ("", ".", "..") else shown
 
 
-def _is_locked(lock: Path) -> bool:
+def _is_locked(path: Path) -> bool:
     try:
         if sys.platform == "win32":
             # A file that is open cannot be removed there.
-            lock.unlink()
+            path.unlink()
             return False
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with path.open("rb") as file:
+            lock(file)
     except FileNotFoundError:
         return False
     except OSError:

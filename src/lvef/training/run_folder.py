@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -32,15 +31,13 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 import lvef
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
+from lvef.core.locks import is_locked_elsewhere
 from lvef.core.serialization import csv_text, flatten, parse_json
 from lvef.io.atomic import write_text_atomic
 from lvef.training.cases import Partition, patients_sha256
 from lvef.training.machine import Machine
 from lvef.training.recipe import Recipe
 from lvef.training.training_data import TrainingData
-
-if sys.platform != "win32":
-    import fcntl
 
 RUN_NAME, PARTS_NAME, PREDICTIONS_NAME = "run.json", "parts.csv", "predictions.csv"
 """Files of a run."""
@@ -132,7 +129,7 @@ def locked(out: Path) -> Iterator[None]:
     Raises:
         DataError: Another run is writing there.
     """
-    if sys.platform == "win32" or rank_zero_only.rank:
+    if rank_zero_only.rank:
         yield
         return
     try:
@@ -140,12 +137,8 @@ def locked(out: Path) -> Iterator[None]:
     except OSError as error:
         raise DataError(f"{out}: cannot be used ({error.strerror}); choose another --out.") from None
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError(
-                f"{out}: another run is writing there; wait for its end or choose another --out."
-            ) from None
+        if is_locked_elsewhere(file):
+            raise DataError(f"{out}: another run is writing there; wait for its end or choose another --out.")
         yield
 
 

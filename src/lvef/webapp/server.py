@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import hashlib
 import sqlite3
-import sys
 import tempfile
 import threading
 import webbrowser
@@ -21,6 +20,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from lvef.core.errors import ConfigError, DataError, LvefError
+from lvef.core.locks import is_locked_elsewhere
 from lvef.inference.catalogue import find_model
 from lvef.io.uploads import UploadStore, make_private_folder
 from lvef.report.style import DARK, LIGHT, ON_BLACK, css_variables
@@ -297,13 +297,8 @@ def _locked(path: Path) -> Iterator[None]:
             f"{path} cannot be written ({error.strerror}); choose another folder with --data."
         ) from None
     with file:
-        if sys.platform != "win32":
-            import fcntl
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ConfigError(
-                    f"{path.parent} is used by another lvef app that runs; choose another folder with --data."
-                ) from None
+        if is_locked_elsewhere(file):
+            raise ConfigError(
+                f"{path.parent} is used by another lvef app that runs; choose another folder with --data."
+            )
         yield
