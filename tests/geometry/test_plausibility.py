@@ -8,7 +8,7 @@ import pytest
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import PixelAspect, PixelSpacing
 from lvef.geometry.tracing import implausible_shape, tracing_of_contour
-from lvef.measure.quality import check_apical, check_shapes, check_torn, implausible_shapes
+from lvef.measure.shape_checks import check_apical, check_shapes, check_torn, implausible_shapes
 from lvef.measure.thresholds import DEFAULT
 
 

@@ -42,8 +42,8 @@ from lvef.core.records import (
 from lvef.core.terms import View
 from lvef.geometry.simpson import axis_length, chord_lengths, polygon_area
 from lvef.measure.predictor import TracedFrames
-from lvef.measure.quality import implausible_shapes
 from lvef.measure.quality_score import QualityScale
+from lvef.measure.shape_checks import implausible_shapes
 from lvef.transforms.frames import Placement
 from lvef.transforms.image_signs import (
     LEFT,
@@ -80,7 +80,7 @@ def quality_of_clip(
         sector: Its sector.
         traced: What the model gave.
         base: Its curve and smoothed tracings; parts that it has already stay.
-        odd: What is implausible about the contour of each frame (`lvef.measure.quality.implausible_shapes`).
+        odd: What is implausible about the contour of each frame (`lvef.measure.shape_checks.implausible_shapes`).
         scale: Coefficients of the score, or None.
     """
     known = [i for i, tracing in enumerate(base.tracings) if tracing is not None]

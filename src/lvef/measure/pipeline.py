@@ -49,17 +49,13 @@ from lvef.measure.pair import (
 from lvef.measure.predictor import FrameContext, Predictor, TracedFrames
 from lvef.measure.predictors import load_predictor
 from lvef.measure.quality import (
-    check_apical,
     check_clip,
     check_combined,
     check_heart_rate,
     check_image,
     check_sector,
-    check_shapes,
     check_systole,
-    check_torn,
     check_ventricle,
-    implausible_shapes,
     with_line_warnings,
 )
 from lvef.measure.quality_score import read_quality_scale
@@ -74,6 +70,13 @@ from lvef.measure.results import (
 )
 from lvef.measure.scale import drop_invalid_region, plausible_curve
 from lvef.measure.second_opinion import second_model, with_second_opinion
+from lvef.measure.shape_checks import (
+    check_apical,
+    check_shapes,
+    check_shortening,
+    check_torn,
+    implausible_shapes,
+)
 from lvef.measure.stated_view import with_stated_view
 from lvef.measure.study import measure_study
 from lvef.measure.view import ViewModel, load_view_model, view_of, with_recognised_view
@@ -260,9 +263,10 @@ class Measurer:
         found = quality_with_beats(found)
         with _refusals_keep(replace(found, ef_mean_percent=None, ef_sd_percent=None)):
             check_combined(clip.source, found.notices)
+            beat = analysis.representative
+            check_shortening(clip.source, curve.length, beat.ed_frame, beat.es_frame)
             if self.predictor.gives_masks:
                 # Lines that leave their place are counted by themselves (`lvef.geometry.volume_tracing`).
-                beat = analysis.representative
                 check_torn(clip.source, odd, (beat.ed_frame, beat.es_frame), self.options.thresholds)
         measured = with_beats(found, analysis.representative, self.options)
         shape_warnings = check_shapes(odd, (measured.ed_frame, measured.es_frame), self.options.thresholds)
