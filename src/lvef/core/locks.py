@@ -26,7 +26,7 @@ def is_locked_elsewhere(file: int | IO[Any]) -> bool:
     """Lock an open file for this process, unless another holds it already.
 
     Returns:
-        Whether another process holds it. Where there are no locks, on Windows and on some network shares, nobody does.
+        Whether another process holds it. False where there are no locks: on Windows, and on some network shares.
     """
     try:
         lock(file)

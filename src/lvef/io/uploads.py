@@ -57,7 +57,7 @@ class UploadStore:
             if self._lock is not None:
                 self._lock.close()
             self._lock = (hidden / LOCK_NAME).open("wb")
-            is_locked_elsewhere(self._lock)  # Nobody else has it: the file is new.
+            is_locked_elsewhere(self._lock)  # No other process does: the file is new.
             hidden.rename(self.folder)
         except OSError as error:
             raise DataError(
