@@ -217,7 +217,7 @@ def test_what_is_drawn_into_the_cavity_stays_there_and_leaves_the_labels():
 
 def test_a_run_starts_only_from_one_that_has_not_met_whom_it_holds_out(tmp_path):
     assert load_start(None, ["a"]) is None
-    with pytest.raises(DataError, match="no run to start from"):
+    with pytest.raises(DataError, match="no run to start or learn from"):
         load_start(tmp_path, ["a"])
     (tmp_path / "held-out.txt").write_text("a\nb\n")
     torch.save({"state_dict": {"w": torch.ones(1)}}, tmp_path / "last.ckpt")

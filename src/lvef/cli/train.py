@@ -55,6 +55,7 @@ Examples:
   lvef train camus-seg --data CAMUS --start runs/start -o runs/all
   lvef train camus-view --data CAMUS --animated animated.npz -o runs/view
   lvef train camus-seg --data CAMUS --average run0 --average run1 -o mean
+  lvef train camus-seg --data CAMUS --start run0 --teacher run0 --teacher mean -o run
 
 {EXIT_CODES}"""
 )
@@ -95,6 +96,14 @@ Examples:
     help="Segmentation: train nothing, and write the mean of the weights of these runs; give it again for each run.",
 )
 @click.option(
+    "--teacher",
+    "teachers",
+    type=FOLDER,
+    multiple=True,
+    help="Segmentation: run whose probabilities are learned beside the labels, on the same images; give it again for each "
+    "run, and their mean is learned. The same fold must be held out.",
+)
+@click.option(
     "--leave-out",
     type=FILE,
     help="Segmentation, view: file of patients to hold out, one a line, in place of a fold.",
@@ -127,6 +136,7 @@ def train(
     start: Path | None,
     animated: Path | None,
     average: tuple[Path, ...],
+    teachers: tuple[Path, ...],
     leave_out: Path | None,
     from_frames: bool,
     **shared: Any,  # noqa: ANN401
@@ -152,6 +162,7 @@ def train(
             recipe_name=given.recipe_name,
             loggers=loggers,
             leave_out=leave_out,
+            teachers=teachers,
             quiet=is_quiet(),
             verbose=is_verbose(),
         )
@@ -166,6 +177,7 @@ def train(
             "start": start,
             "animated": animated,
             "average": average,
+            "teacher": teachers,
             "leave-out": leave_out,
         }
         options = replace(options, command=_command(given.recipe, given.data, words))
@@ -178,9 +190,11 @@ def train(
             options = stack.enter_context(dev_options(options))
         family = _family_of(given.recipe)
         of_fold = {"fold": fold} | ({"n_folds": folds} if folds else {})
-        if start or average:
+        if start or average or teachers:
             if family != SEGMENTATION:
-                raise click.UsageError("--start and --average are for recipes of the family segmentation.")
+                raise click.UsageError(
+                    "--start, --average and --teacher are for recipes of the family segmentation."
+                )
             options = replace(options, init=start)
         if family in (SEGMENTATION, VIEW):
             if from_frames:

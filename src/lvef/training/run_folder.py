@@ -174,6 +174,7 @@ class RunOptions:
         out: The run's folder.
         machine: On what to compute.
         init: File with first weights.
+        teachers: Folders of runs whose networks' mean is learned beside the labels; for the segmentation.
         leave_out: File of patients who are held out, one a line, in place of a fold; for runs on CAMUS.
         fresh: Start anew where an earlier start left something.
         fold: What is held out, for the settings of the run; None for nothing.
@@ -197,6 +198,7 @@ class RunOptions:
     recipe_name: str = ""
     command: str = ""
     loggers: tuple[str, ...] | None = None
+    teachers: tuple[Path, ...] = ()
     leave_out: Path | None = None
     fast_dev_run: bool = False
     quiet: bool = False
