@@ -55,7 +55,7 @@ Examples:
   lvef train camus-seg --data CAMUS --start runs/start -o runs/all
   lvef train camus-view --data CAMUS --animated animated.npz -o runs/view
   lvef train camus-seg --data CAMUS --average run0 --average run1 -o mean
-  lvef train camus-seg --data CAMUS --start run0 --teacher run0 --teacher mean -o run
+  lvef train camus-seg --data CAMUS --start a --teacher b --teacher c -o d
 
 {EXIT_CODES}"""
 )
