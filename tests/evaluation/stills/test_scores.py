@@ -25,9 +25,11 @@ from lvef.evaluation.stills.scores import (
     segment_and_score,
 )
 from lvef.geometry.tracing import trace_labels
+from lvef.inference.catalogue import find_model
 from lvef.inference.session import bf16_available
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictors import SegmentationPredictor, load_predictor
+from lvef.training.cases import held_out, patients_sha256
 from lvef.transforms.frames import fit, place
 from lvef.transforms.sector import find_sector
 from studies import precision
@@ -198,7 +200,15 @@ def test_the_card_tells_the_truth(camus_root):
         for phase in ("ED", "ES"):
             mean = np.mean([s.dice_lv for s in scores if s.view == view and s.phase == phase])
             assert abs(mean - card[f"dice_lv_{view}_{phase}".lower()].value) < 0.03
-    assert len(read_split(camus_root, "training")) == predictor.entry.card.training.patients
+
+
+@pytest.mark.realdata
+def test_the_card_names_the_patients_who_were_learned_from(camus_root):
+    known = read_split(camus_root, "training")
+    unseen = held_out(known, 0, 5, seed=1)
+    training = find_model("camus-seg").card.training
+    used = [patient for patient in known if patient not in unseen]
+    assert (training.patients, training.patients_sha256) == (320, patients_sha256(used))
 
 
 @pytest.mark.parametrize("module", ["precision", "masks"])
