@@ -106,6 +106,16 @@ def test_lines_of_another_number_are_refused(tmp_path, backend):
         opened(folder, backend)
 
 
+def test_brightness_belongs_to_segmentation(tmp_path):
+    folder = tiny.lines_of_brightness(tmp_path / "n", np.full((21, 2, 2), 0.4))
+    card = json.loads((folder / "card.json").read_text())
+    for brightness, reason in ((0.36, "only segmentation has"), (3.0, "0 or a value from 0.1 to 0.8")):
+        card["input"]["brightness"] = brightness
+        (folder / "card.json").write_text(json.dumps(card))
+        with pytest.raises(WeightsError, match=reason):
+            read_card(folder)
+
+
 def test_names_of_two_inputs_and_fixed_batches(tmp_path):
     card = read_card(tiny.ef_of_streams(tmp_path / "n"))
     shape = input_shapes(card)["spatial"]

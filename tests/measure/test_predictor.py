@@ -16,6 +16,7 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import IN_TURN_HZ, Measurer
 from lvef.measure.predictor import FrameContext
 from lvef.measure.predictors import CHUNK, SegmentationPredictor
+from lvef.transforms.frames import BLACK, brightness_gamma, fit, place
 from lvef.transforms.sector import Sector, find_sector
 
 CINE = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))
@@ -85,6 +86,29 @@ def test_a_still_is_seen_with_its_other_phase_farthest_away(predictor, offsets, 
     list(drawn.probabilities(ed.frames, box, None))
     assert drawn._session.shown[0].round(3).tolist() == [expected]
     assert drawn._session.shown[1].round(3).tolist() == [[1] * len(offsets)], "alone it fills every channel"
+
+
+@pytest.mark.parametrize("exponent", [0.6, 0.8, 1.0])
+def test_a_clip_is_shown_in_the_brightness_of_the_card_whichever_of_its_frames_are_labelled(
+    predictor, frames, exponent
+):
+    drawn = copy(predictor)
+    spec = replace(predictor.entry.card.input, offsets_s=(0.0,), mean=0.0, std=1.0, mirror=False)
+    drawn._session = _Channels()
+
+    def shown(brightness, **how):
+        card = replace(predictor.entry.card, input=replace(spec, brightness=brightness))
+        drawn.entry, drawn._session.shown = replace(predictor.entry, card=card), []
+        answers(drawn, frames, **how)
+        return np.concatenate(drawn._session.shown).ravel()
+
+    frames = np.where(frames > 2 * BLACK, np.round(255 * (frames / 255) ** exponent), 0).astype(np.uint8)
+    whole = shown(0.44)
+    squares = fit(frames, place(Box(0, 0, *frames.shape[:0:-1]), spec.size), spec.size)
+    means = ((squares / 255) ** brightness_gamma(squares, 0.44)).mean((1, 2))
+    assert whole == pytest.approx(means, abs=0.005)
+    assert shown(0.44, only=(3, 9)) == pytest.approx(whole[[3, 9]], abs=1e-6)
+    assert np.abs(shown(0.0) - frames.mean((1, 2)) / 255).max() < 0.01, "0 leaves the frames as they are"
 
 
 def test_a_fast_cine_has_the_same_ef_in_turn(monkeypatch):

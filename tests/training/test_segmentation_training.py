@@ -43,6 +43,7 @@ from lvef.training.segmentation import (  # noqa: E402
     load_start,
     mean_state,
 )
+from lvef.transforms.frames import brightness_gamma, normalise  # noqa: E402
 from lvef.transforms.spec import InputSpec  # noqa: E402
 
 pytestmark = pytest.mark.training
@@ -213,6 +214,20 @@ def test_what_is_drawn_into_the_cavity_stays_there_and_leaves_the_labels():
     assert (fog >= 0).all() and float(fog.max()) > 0.05
     smooth = torch.nn.functional.avg_pool2d(fog, 16)
     assert torch.allclose(smooth[:, 0], smooth[:, 2], atol=0.05), "it does not move"
+
+
+def test_cases_are_shown_in_the_brightness_that_a_clip_gets_in_use():
+    recipe = SegmentationRecipe(input=InputSpec(brightness=0.36, size=64), network=SMALL)
+    images = torch.randint(
+        0, 180, (3, 4, 64, 64), generator=torch.Generator().manual_seed(1), dtype=torch.uint8
+    )
+    out = SegmentationTask(recipe).to_brightness(images.float() / 255)
+    for case, shown in zip(images.numpy(), out.numpy(), strict=True):
+        gamma = brightness_gamma(case, 0.36)
+        served = normalise(case, replace(recipe.input, mean=0.0, std=1.0), gamma)[:, 0]
+        assert np.abs(served - shown).max() < 0.02, "but for every fourth pixel that is counted"
+    as_they_are = SegmentationTask(SegmentationRecipe(network=SMALL)).to_brightness(images)
+    assert as_they_are is images
 
 
 def test_a_run_starts_only_from_one_that_has_not_met_whom_it_holds_out(tmp_path):

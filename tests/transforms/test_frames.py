@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvef.core.records import Box, PixelSpacing
-from lvef.transforms.frames import context_frames, fit, normalise, other_phase_channels, place
+from lvef.transforms.frames import (
+    BLACK,
+    brightness_gamma,
+    context_frames,
+    fit,
+    normalise,
+    other_phase_channels,
+    place,
+)
 from lvef.transforms.spec import InputSpec
 
 
@@ -67,6 +75,45 @@ def test_normalise_follows_the_card():
     assert out.shape == (1, 1, 2, 2)
     assert out.dtype == np.float32
     assert np.allclose(out[0, 0], [[-2, 2], [-1.2, -0.4]], atol=1e-6)
+    out = normalise(np.array([[[0, 255], [51, 102]]], np.uint8), spec, gamma=2.0)
+    assert np.allclose(out[0, 0], [[-2, 2], [-1.84, -1.36]], atol=1e-6)
+
+
+def half_of_the_light(squares, gamma):
+    """Grey / 255 above which half of the light lies, shown with a gamma; an independent count, pixel by pixel."""
+    shown = np.sort((squares[:, squares.max(axis=0) > BLACK].ravel() / 255) ** gamma)
+    return shown[np.searchsorted(shown.cumsum(), shown.sum() / 2)]
+
+
+def test_brightness_is_reached_and_does_not_depend_on_the_scanner():
+    grey = np.random.default_rng(5).uniform(0.1, 0.9, (5, 32, 32))
+    grey[:, :8] = 0
+    own = brightness_gamma(np.round(255 * grey).astype(np.uint8), 0.6)
+    for exponent in (0.7, 1.0, 1.4):
+        clip = np.round(255 * grey**exponent).astype(np.uint8)
+        gamma = brightness_gamma(clip, 0.6)
+        assert half_of_the_light(clip, gamma) == pytest.approx(0.6, abs=0.005)
+        assert gamma * exponent == pytest.approx(own, rel=0.03)
+
+
+def test_brightness_is_that_of_tissue_however_much_black_blood_there_is():
+    tissue = np.random.default_rng(6).uniform(60, 220, (3, 32, 32)).astype(np.uint8)
+    blood = tissue.copy()
+    blood[:, 8:28] = np.random.default_rng(7).integers(13, 25, (3, 20, 32))
+    alone, with_blood = brightness_gamma(tissue, 0.44), brightness_gamma(blood, 0.44)
+    assert with_blood == pytest.approx(alone, rel=0.2)
+    seen = [(frames[:, frames.max(0) > BLACK] / 255).mean() for frames in (tissue, blood)]
+    assert np.log(0.44) / np.log(seen[1]) < 0.6 * np.log(0.44) / np.log(seen[0]), "the mean would change far more"
+
+
+def test_brightness_counts_what_is_not_black_in_any_frame():
+    clip = np.zeros((2, 4, 4), np.uint8)
+    assert brightness_gamma(clip, 0.44) == 1.0 == brightness_gamma(clip + 64, 0.0)
+    clip[0, 0], clip[1, 1] = 128, 128
+    # Half of the counted pixels are black and have no light.
+    assert brightness_gamma(clip, 0.44) == pytest.approx(np.log(0.44) / np.log(128 / 255), rel=0.03)
+    assert brightness_gamma(np.full((1, 2, 2), 254, np.uint8), 0.44) == 2.0, "the darkest that is shown"
+    assert brightness_gamma(np.full((1, 2, 2), 20, np.uint8), 0.44) == pytest.approx(0.4), "the brightest"
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,10 @@ def card_inconsistency(card: Card) -> str:
         return (
             "input and clip state two different squares; input must repeat size, crop, mean and std of clip."
         )
+    if card.input.brightness and card.kind != SEGMENTATION:
+        return (
+            f"brightness {card.input.brightness:g} found; kind {card.kind} has none, only {SEGMENTATION} has."
+        )
     if card.kind == EF_TWO_STREAM and card.clip is not None and (card.clip.mean, card.clip.std) != (0.0, 1.0):
         found = f"mean {card.clip.mean:g} and std {card.clip.std:g}"
         return f"{found} found; the two streams have their own scales, mean 0 and std 1 was expected."

@@ -39,8 +39,10 @@ from lvef.measure.predictor import (
 )
 from lvef.measure.quality import border_certainty, wall_contact
 from lvef.transforms.frames import (
+    LEVEL_FRAMES,
     ClipFrames,
     Placement,
+    brightness_gamma,
     clip_frames,
     context_frames,
     fit,
@@ -159,8 +161,9 @@ class SegmentationPredictor(Predictor):
             shown = shown[list(context.only)]
         # Each frame as it is and mirrored, once: it is shown with many others.
         squares: dict[int, NDArray[np.float32]] = {}
+        gamma = self._gamma(frames, placement, context)
         if context.other is not None:
-            squares[OTHER_PHASE] = both_ways(normalise(context.other, spec))[0]
+            squares[OTHER_PHASE] = both_ways(normalise(context.other, spec, gamma))[0]
             shown[:, other_phase_channels(spec.offsets_s)] = OTHER_PHASE
 
         def show(rows: NDArray[np.intp], mirrored: Sequence[int]) -> NDArray[np.float32]:
@@ -177,7 +180,7 @@ class SegmentationPredictor(Predictor):
                 del squares[number]
             missing = sorted(needed - squares.keys())
             if missing:
-                fitted = both_ways(normalise(fit(frames[missing], placement, spec.size), spec))
+                fitted = both_ways(normalise(fit(frames[missing], placement, spec.size), spec, gamma))
                 squares.update(zip(missing, fitted, strict=True))
             plain, mirrored = [0] * len(rows), [1] * len(rows)
             if not spec.mirror:
@@ -192,6 +195,16 @@ class SegmentationPredictor(Predictor):
             return lambda: np.asarray((one() + other()) / 2, dtype=np.float32)
 
         return prefetch(start, range(0, len(shown), CHUNK), self.engine.lanes + 1)
+
+    def _gamma(self, frames: FrameArray, placement: Placement, context: FrameContext) -> float:
+        """Of the whole clip, whichever of its frames are labelled; of both stills where the other phase is known."""
+        spec = self.entry.card.input
+        if not spec.brightness:
+            return 1.0
+        sample = fit(frames[:: -(-len(frames) // LEVEL_FRAMES)], placement, spec.size)
+        if context.other is not None:
+            sample = np.concatenate([sample, context.other.reshape(-1, spec.size, spec.size)])
+        return brightness_gamma(sample, spec.brightness)
 
     def trace(
         self,

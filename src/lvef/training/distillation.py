@@ -38,7 +38,7 @@ def load_teachers(runs: Sequence[Path], name: str, spec: InputSpec, unseen: Sequ
     Args:
         runs: Their folders.
         name: Of the network's folder in each.
-        spec: What the student is shown; each teacher is shown the same, or some of its frames.
+        spec: What the student is shown; each teacher is shown the same, in the same brightness, or some of its frames.
         unseen: Patients whom the student does not learn from: no teacher may have learned from them either.
 
     Raises:
@@ -51,7 +51,8 @@ def load_teachers(runs: Sequence[Path], name: str, spec: InputSpec, unseen: Sequ
 def _load(run: Path, card: Card, spec: InputSpec, unseen: Sequence[str]) -> Teacher:
     check_held_out(run, unseen)
     offsets = card.input.offsets_s
-    if not set(offsets) <= set(spec.offsets_s) or replace(card.input, offsets_s=spec.offsets_s) != spec:
+    like = replace(card.input, offsets_s=spec.offsets_s, brightness=spec.brightness)
+    if not set(offsets) <= set(spec.offsets_s) or like != spec:
         raise ConfigError(
             f"{run}: this teacher is shown other images than the network that is trained; size, crop, pad, mean, std and "
             "mirror must be equal, and its frames (input.offsets_s) among those of the network."

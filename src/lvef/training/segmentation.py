@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from lvef.core.config import to_mapping
-from lvef.core.errors import DataError
+from lvef.core.errors import ConfigError, DataError
 from lvef.core.serialization import parse_json
 from lvef.core.terms import SEGMENTATION, Phase
 from lvef.datasets.camus import CamusStill, read_split, read_stills
@@ -51,7 +51,7 @@ from lvef.training.image_augmentation import augment
 from lvef.training.losses import area_ratio_error, cross_entropy_and_dice, dice_per_case
 from lvef.training.recipe import check_choice
 from lvef.training.run_folder import HELD_OUT_NAME, RUN_NAME, RunOptions
-from lvef.transforms.frames import other_phase_channels
+from lvef.transforms.frames import brightness_gamma, other_phase_channels
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Images and labels of the same shape."""
@@ -94,6 +94,8 @@ class SegmentationRecipe(CamusRecipe):
     """Weight of the loss of the labels where there are teachers; without them it is 1."""
     teacher_weight: float = 2.0
     """Weight of `lvef.training.distillation.distillation_loss` where there are teachers."""
+    brightness_spread: float = 0.12
+    """Standard deviation of the logarithm by which the gamma of a case misses that of ``input.brightness``."""
     network: SegNetConfig = field(default_factory=SegNetConfig)
     """Shape of the network."""
     backbone: str | None = None
@@ -104,6 +106,8 @@ class SegmentationRecipe(CamusRecipe):
         CamusRecipe.__post_init__(self)
         if self.backbone is not None:
             check_choice("backbone", self.backbone, (BACKBONE,))
+            if self.input.brightness:
+                raise ConfigError("a backbone is trained without input.brightness; 0 is needed.")
 
 
 def still_pairs(stills: Iterable[CamusStill], size: int) -> Arrays:
@@ -180,6 +184,17 @@ class SegmentationTask(CamusTask):
         out: Tensor = self.net(self.shown(grey))
         return out
 
+    def to_brightness(self, images: Tensor, spread: Tensor | None = None) -> Tensor:
+        """Grey images 0-1 of cases, ``(b, k, h, w)``, with the gamma of a clip, times ``spread`` of each case."""
+        target = self.recipe.input.brightness
+        if not target:
+            return images
+        few = (images[:, :, 1::4, 1::4] * 255).round().byte().cpu().numpy()
+        gammas = torch.tensor([brightness_gamma(case, target) for case in few], device=images.device)
+        gammas = gammas if spread is None else gammas * spread.to(gammas)
+        shown: Tensor = images.clamp(min=0) ** gammas[:, None, None, None].to(images)
+        return shown
+
     def training_step(self, batch: list[Tensor], _: int) -> Tensor:
         """Loss of one augmented batch."""
         r = self.recipe
@@ -188,6 +203,9 @@ class SegmentationTask(CamusTask):
             images, labels = augment(
                 batch[0].float() / 255, batch[1].long(), r.input.size, self.rng, r.augmentation
             )
+            if r.input.brightness:
+                spread = r.brightness_spread * torch.randn(len(images), generator=self.rng)
+                images = self.to_brightness(images, spread.exp())
         # Both instants of a case become cases of their own: first instants, then second ones.
         images = torch.cat([images[:, :k], images[:, k:]])
         target = torch.cat([labels[:, middle], labels[:, k + middle]])
@@ -208,7 +226,7 @@ class SegmentationTask(CamusTask):
         far = torch.from_numpy(other_phase_channels(self.recipe.input.offsets_s)).long()
         # ED with ES as its other phase, then ES with ED.
         images = torch.cat([batch[0][:, far], batch[0][:, 1 - far]])
-        logits = self(images.float() / 255)
+        logits = self(self.to_brightness(images.float() / 255))
         dice = dice_per_case(logits.argmax(1), batch[1].transpose(0, 1).flatten(0, 1).long())
         for k, name in enumerate(STRUCTURES):
             self.log(f"dice_{name}", dice[:, k].nanmean(), prog_bar=k == 0, batch_size=len(dice))

@@ -21,6 +21,17 @@ from lvef.transforms.sampling import IndexArray, window
 from lvef.transforms.sector import Sector, keep_sector
 from lvef.transforms.spec import ClipSpec, InputSpec
 
+BLACK = 12
+"""Grey up to which a pixel is black: blood, or outside the sector. A pixel that is brighter in any frame is not."""
+
+EXPONENTS = np.geomspace(0.4, 2.0, 64)
+"""Gammas between which a clip's is found; beyond them noise would be shown as tissue, or tissue lost."""
+
+_POWERS = (np.arange(256)[:, None] / 255) ** EXPONENTS
+
+LEVEL_FRAMES = 12
+"""So many frames of a clip, evenly spaced, give its brightness."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -110,12 +121,44 @@ def fit(frames: FrameArray, placement: Placement, size: int, *, labels: bool = F
     return out
 
 
-def normalise(squares: FrameArray, spec: InputSpec) -> NDArray[np.float32]:
+def brightness_gamma(squares: FrameArray, brightness: float) -> float:
+    """The gamma that brings the brightness of a clip to a level.
+
+    Brightness is the grey above which half of the light lies: the median over pixels, each weighted by its grey. Walls and
+    other tissue give it; how black the blood is, and how much of the image it fills, hardly changes it.
+
+    Args:
+        squares: Frames of one clip, ``(n, size, size)`` uint8.
+        brightness: Grey / 255 to reach, as `InputSpec.brightness`; 0 for the frames as they are.
+
+    Returns:
+        Exponent of grey / 255, 0.4 to 2; 1 for frames that are black, or to be left as they are.
+
+    Example:
+        >>> round(brightness_gamma(np.full((1, 2, 2), 64, np.uint8), 0.5), 2)
+        0.5
+    """
+    if not brightness:
+        return 1.0
+    counts = np.bincount(squares[:, squares.max(axis=0) > BLACK].ravel(), minlength=256)
+    if not counts[1:].any():
+        return 1.0
+    light = counts[:, None] * _POWERS
+    below = (light.cumsum(0) - light / 2) / light.sum(0)
+    levels = [np.interp(0.5, *both) for both in zip(below.T, _POWERS.T, strict=True)]
+    # The larger the exponent, the darker; np.interp wants rising values.
+    return float(np.interp(-brightness, -np.array(levels), EXPONENTS))
+
+
+def normalise(squares: FrameArray, spec: InputSpec, gamma: float = 1.0) -> NDArray[np.float32]:
     """Grey levels on the scale of the model card, ``(n, 1, size, size)`` float32.
 
-    Squares ``(n, k, size, size)`` keep their channels.
+    Args:
+        squares: ``(n, size, size)`` uint8; ``(n, k, size, size)`` keep their channels.
+        spec: Mean and standard deviation.
+        gamma: Of the clip, from `brightness_gamma`.
     """
-    table = ((np.arange(256) / 255.0 - spec.mean) / spec.std).astype(np.float32)
+    table = (((np.arange(256) / 255.0) ** gamma - spec.mean) / spec.std).astype(np.float32)
     # As table[squares], eight times as fast.
     values = np.asarray(cv2.LUT(squares.reshape(-1, squares.shape[-1]), table), dtype=np.float32)
     shape = squares.shape if squares.ndim == 4 else (len(squares), 1, *squares.shape[1:])

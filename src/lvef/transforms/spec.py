@@ -33,9 +33,17 @@ class InputSpec:
     offsets_s: tuple[float, ...] = (0.0,)
     """Instants of the frames that are shown, one channel each, in seconds from the frame that is labelled. A frame before
     the clip's start or after its end is replaced by the first or last one; a still is shown in every channel."""
+    brightness: float = 0.0
+    """Grey / 255 above which half of the light of a clip lies once a gamma has brought it there, before mean and std
+    (`lvef.transforms.frames.brightness_gamma`); 0 leaves the frames as they are. Scanners and their settings differ more in
+    brightness than in anything else."""
 
     def __post_init__(self) -> None:
         _check_square(self.size, self.crop, self.std)
+        if self.brightness and not 0.1 <= self.brightness <= 0.8:
+            raise ConfigError(
+                f"brightness {self.brightness:g} cannot be an input; 0 or a value from 0.1 to 0.8 is needed."
+            )
         if 0.0 not in self.offsets_s or not all(-2 <= s <= 2 for s in self.offsets_s):
             raise ConfigError(
                 f"frames at {', '.join(f'{s:g}' for s in self.offsets_s)} s cannot be an input; offsets within 2 s, 0 among "
